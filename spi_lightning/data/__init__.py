@@ -1,0 +1,1 @@
+"""Datasets, transforms, splits and one DataModule per kind of batch."""

@@ -1,0 +1,92 @@
+"""Every name that travels in a batch or a file, with its shape, dtype and unit.
+
+A batch is a plain dict from these names to tensors; files store the same names as data sets. N counts patterns, B the
+patterns of one batch, H and W the detector rows and columns.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+from torch import Tensor
+
+Batch = dict[str, Tensor]
+
+
+class Kind(IntEnum):
+    """What made a pattern. The first five are the classes of Han & Li (2017), Sect. 3, in their order."""
+
+    SINGLE = 0
+    DOUBLE = 1
+    TRIPLE = 2
+    QUADRUPLE = 3
+    MANY = 4
+    CONTAMINANT = 5
+
+
+class UserError(Exception):
+    """A mistake in the user's input: one clear line that names the file, key, shape or option, and the mend.
+
+    The two doors and every app print the line without a traceback and leave with status 2.
+    """
+
+
+@dataclass(frozen=True)
+class Field:
+    """One named quantity: its shape in a file of N patterns, its dtype, its unit and what it is."""
+
+    name: str
+    shape: str
+    dtype: str
+    unit: str
+    meaning: str
+
+
+PHOTONS: Final = "photons"
+MASK: Final = "mask"
+IS_SINGLE_HIT: Final = "is_single_hit"
+KIND: Final = "kind"
+PARTICLE_COUNT: Final = "particle_count"
+PARTICLE_ID: Final = "particle_id"
+BODY: Final = "body"
+DIAMETER: Final = "diameter"
+ORIENTATION: Final = "orientation"
+FLUENCE: Final = "fluence"
+PHOTON_COUNT: Final = "photon_count"
+PHOTON_ENERGY: Final = "photon_energy"
+DISTANCE: Final = "distance"
+PIXEL_SIZE: Final = "pixel_size"
+BEAM_CENTRE: Final = "beam_centre"
+SEED: Final = "seed"
+FRAME: Final = "frame"
+SCORE: Final = "score"
+PROBABILITY: Final = "probability"
+DECISION: Final = "decision"
+ABSTAIN: Final = "abstain"
+
+FIELDS: Final[dict[str, Field]] = {
+    field.name: field
+    for field in (
+        Field(PHOTONS, "(N, H, W); in a batch (B, 1, H, W)", "float32", "photons", "counts, 0 where mask is False"),
+        Field(MASK, "(H, W); in a batch (B, 1, H, W)", "bool", "1", "True where the detector measured"),
+        Field(IS_SINGLE_HIT, "(N,)", "int64", "1", "1: one intact particle, bright enough to use; 0: not; -1: unknown"),
+        Field(KIND, "(N,)", "int64", "1", "what made the pattern, a value of Kind; -1: unknown"),
+        Field(PARTICLE_COUNT, "(N,)", "int64", "1", "particles in the beam"),
+        Field(PARTICLE_ID, "(N,)", "int64", "1", "model or run the pattern came from; splits never divide one"),
+        Field(BODY, "(N,)", "int64", "1", "index of the body in simulate.bodies.BODIES"),
+        Field(DIAMETER, "(N,)", "float32", "m", "diameter of the sphere of the (first) particle's volume"),
+        Field(ORIENTATION, "(N, 4)", "float32", "1", "unit quaternion w, x, y, z, body to laboratory"),
+        Field(FLUENCE, "(N,)", "float32", "photons/m^2", "incident photons per area at the particle"),
+        Field(PHOTON_COUNT, "(N,)", "float32", "photons", "expected photons scattered by the particle into the mask"),
+        Field(PHOTON_ENERGY, "(N,)", "float32", "eV", "photon energy"),
+        Field(DISTANCE, "(N,)", "float32", "m", "particle to detector"),
+        Field(PIXEL_SIZE, "(N,)", "float32", "m", "pixel edge"),
+        Field(BEAM_CENTRE, "(N, 2)", "float32", "pixel", "row, column where the direct beam meets the detector"),
+        Field(SEED, "(N,)", "int64", "1", "seed of the block in which the pattern was drawn"),
+        Field(FRAME, "(N,)", "int64", "1", "index of the pattern in its file or list of files"),
+        Field(SCORE, "(N,)", "float32", "1", "a method's uncalibrated probability of a single hit"),
+        Field(PROBABILITY, "(N,)", "float32", "1", "calibrated probability of a single hit"),
+        Field(DECISION, "(N,)", "int64", "1", "1: taken as a single hit"),
+        Field(ABSTAIN, "(N,)", "bool", "1", "True: too uncertain to decide"),
+    )
+}

@@ -1,0 +1,1 @@
+"""One module per file format: past this package nobody asks where a pattern came from."""

@@ -1,0 +1,1 @@
+"""Loss functions with one value per pattern."""

@@ -1,0 +1,1 @@
+"""A method answers a data set: checkpoints, baselines and phasing under one protocol."""

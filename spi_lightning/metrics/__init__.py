@@ -1,0 +1,1 @@
+"""torchmetrics classes over plain functions."""

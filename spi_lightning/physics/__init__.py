@@ -1,0 +1,1 @@
+"""Nature as pure tensor functions: transforms, scattering geometry, photon statistics, frame analysis. No files, no state."""

@@ -1,0 +1,1 @@
+"""Runs and artifacts: the only place that knows wandb."""
