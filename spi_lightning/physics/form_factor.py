@@ -80,7 +80,9 @@ def hull_faces(vertices: Tensor) -> Tensor:
     return faces
 
 
-def polyhedron_form_factor(q: Tensor, vertices: Tensor, faces: Tensor | Sequence[Sequence[int]] | None = None) -> Tensor:
+def polyhedron_form_factor(
+    q: Tensor, vertices: Tensor, faces: Tensor | Sequence[Sequence[int]] | None = None
+) -> Tensor:
     """Transform a uniform polyhedron, exactly, at any q: also along faces and edges and at q = 0.
 
     The body is cut into tetrahedra from the mean of its vertices to the triangles of its surface. The mean of
@@ -90,8 +92,8 @@ def polyhedron_form_factor(q: Tensor, vertices: Tensor, faces: Tensor | Sequence
     Args:
         q: (..., 3) scattering vectors, 1/m.
         vertices: (V, 3) corners, ordered as q, m.
-        faces: Corner indices of every face, flat and convex, counter-clockwise seen from outside; the surface must be
-            closed but need not be convex. Default: the convex hull.
+        faces: Corner indices of every face, flat and convex, all faces turning the same way seen from outside; the
+            surface must be closed but need not be convex. Default: the convex hull.
 
     Returns:
         (...) complex128 transform, m^3, with rounding errors of about 1e-14 of the volume.
@@ -102,16 +104,12 @@ def polyhedron_form_factor(q: Tensor, vertices: Tensor, faces: Tensor | Sequence
     corners = vertices.to(device=q.device, dtype=torch.float64)
     apex = corners.mean(dim=0)
     triangles = (corners - apex)[_triangulate(hull_faces(corners) if faces is None else faces).to(q.device)]
-    volumes = torch.linalg.det(triangles) / 6 * _handedness()
+    volumes = torch.linalg.det(triangles) / 6
+    volumes = volumes * volumes.sum().sign()  # whichever way round the faces were listed, the volume is positive
     flat = 2 * pi * q.double().reshape(-1, 3)
-    parts = flat.split(max(1, _CHUNK // len(triangles)))
+    parts = torch.split(flat, max(1, _CHUNK // len(triangles)))
     body = torch.cat([_tetrahedra(part, triangles) @ volumes.to(torch.complex128) for part in parts])
     return (body * torch.exp(-1j * (flat @ apex))).reshape(q.shape[:-1])
-
-
-def _handedness() -> float:
-    """Sign of det(a, b, c) for outward triangles: cross products are taken in the order of the components."""
-    return 1.0
 
 
 def _triangulate(faces: Tensor | Sequence[Sequence[int]]) -> Tensor:
