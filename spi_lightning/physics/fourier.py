@@ -1,0 +1,60 @@
+"""The one Fourier transform of the project: F(q) = sum rho(r) exp(-2 pi i q.r), orthonormal, origin at n // 2."""
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def fourier(density: Tensor, ndim: int) -> Tensor:
+    """Transform the last ``ndim`` axes, origin at n // 2 in both spaces.
+
+    Args:
+        density: (..., y, x) or (..., z, y, x), real or complex.
+        ndim: Number of trailing axes to transform.
+
+    Returns:
+        Complex array of the same shape; orthonormal, so the sum of squares is conserved (Parseval).
+    """
+    axes = tuple(range(-ndim, 0))
+    spectrum = torch.fft.fftn(torch.fft.ifftshift(density, dim=axes), dim=axes, norm="ortho")
+    return torch.fft.fftshift(spectrum, dim=axes)
+
+
+def inverse_fourier(spectrum: Tensor, ndim: int) -> Tensor:
+    """Undo :func:`fourier`; same shapes, complex."""
+    axes = tuple(range(-ndim, 0))
+    density = torch.fft.ifftn(torch.fft.ifftshift(spectrum, dim=axes), dim=axes, norm="ortho")
+    return torch.fft.fftshift(density, dim=axes)
+
+
+def fourier_unshifted(density: Tensor, ndim: int) -> Tensor:
+    """Transform with the origin at index 0 in both spaces: for hot loops, where shifts would cost four passes."""
+    return torch.fft.fftn(density, dim=tuple(range(-ndim, 0)), norm="ortho")
+
+
+def inverse_fourier_unshifted(spectrum: Tensor, ndim: int) -> Tensor:
+    """Undo :func:`fourier_unshifted`; same shapes, complex."""
+    return torch.fft.ifftn(spectrum, dim=tuple(range(-ndim, 0)), norm="ortho")
+
+
+def zoom_fourier(density: Tensor, y: Tensor, x: Tensor, q_y: Tensor, q_x: Tensor) -> Tensor:
+    """Fourier sum of a real 2D density at any separable grid of frequencies, by two small matrix products.
+
+    Args:
+        density: (B, n, m) real samples.
+        y, x: (B, n) and (B, m) positions of the samples; m. An offset of the origin is a shift of these.
+        q_y, q_x: (B, H) and (B, W) frequencies; 1/m.
+
+    Returns:
+        (B, H, W) complex sum of density * exp(-2 pi i (q_y y + q_x x)); multiply by the sample area for an integral.
+    """
+    rows = -2 * math.pi * q_y[:, :, None] * y[:, None, :]
+    columns = -2 * math.pi * x[:, :, None] * q_x[:, None, :]
+    along_y = torch.cat([rows.cos(), rows.sin()], dim=1) @ density
+    height = q_y.shape[1]
+    real_imaginary = torch.cat([along_y[:, :height], along_y[:, height:]], dim=2)
+    cosine, sine = columns.cos(), columns.sin()
+    real = real_imaginary @ torch.cat([cosine, -sine], dim=1)
+    imaginary = real_imaginary @ torch.cat([sine, cosine], dim=1)
+    return torch.complex(real, imaginary)
