@@ -1,1 +1,7 @@
 """From particles to intensities to photons, batched on any device. Files are written elsewhere (data)."""
+
+from .hits import Brightness, GeometryRecipe, HitSimulator
+from .optics import BadPixels, Optics
+from .scenes import ParticleRecipe, SceneRecipe
+
+__all__ = ["BadPixels", "Brightness", "GeometryRecipe", "HitSimulator", "Optics", "ParticleRecipe", "SceneRecipe"]

@@ -1,0 +1,42 @@
+"""Random draws that configs speak of: ranges and log-normal spreads."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+Range = Sequence[float]
+
+
+def uniform(bounds: Range, size: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Uniform draws between the two bounds, float32 of ``size``."""
+    low, high = bounds
+    return low + (high - low) * torch.rand(size, generator=generator)
+
+
+def log_uniform(bounds: Range, size: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Draws whose logarithm is uniform between the (positive) bounds, float32 of ``size``."""
+    low, high = (math.log(bound) for bound in bounds)
+    return (low + (high - low) * torch.rand(size, generator=generator)).exp()
+
+
+def log_normal(median: float, sigma: float, size: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Log-normal draws: median times exp(sigma * standard normal), float32 of ``size``."""
+    return median * (sigma * torch.randn(size, generator=generator)).exp()
+
+
+def chance(probability: float, size: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Independent true/false draws, bool of ``size``."""
+    return torch.rand(size, generator=generator) < probability
+
+
+def choose(weights: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Indices drawn in proportion to ``weights`` (K,), int64 (count,)."""
+    return torch.multinomial(weights.float(), count, replacement=True, generator=generator)
+
+
+def random_directions(count: int, generator: torch.Generator) -> Tensor:
+    """Unit vectors uniform on the sphere, (count, 3)."""
+    vector = torch.randn(count, 3, generator=generator)
+    return vector / vector.norm(dim=1, keepdim=True)

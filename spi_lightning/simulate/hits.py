@@ -1,0 +1,191 @@
+"""The simulator of hits: scenes, optics and photons, drawn in reproducible blocks."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import fields
+from ..fields import Kind, UserError
+from ..physics.constants import wavelength_from_energy
+from ..physics.photons import count_photons, photons_per_fluence
+from ..physics.rotation import multiply_quaternions, random_quaternions, rotation_matrices
+from .draws import Range, log_normal, log_uniform, uniform
+from .optics import BadPixels, Optics
+from .scattering import Geometry, Particles, amplitudes
+from .scenes import SceneRecipe, repeat_models
+
+
+@dataclass
+class GeometryRecipe:
+    """Ranges of the detector geometry, uniform, one draw per pattern.
+
+    photon_energy: eV. distance, pixel_size: m. beam_jitter: standard deviation of the beam position around the array
+    centre (n - 1) / 2, pixel.
+    """
+
+    photon_energy: Range = (1569.4, 1569.4)
+    distance: Range = (0.581, 0.581)
+    pixel_size: Range = (6e-4, 6e-4)
+    beam_jitter: float = 0.0
+
+    def draw(self, count: int, shape: tuple[int, int], generator: torch.Generator) -> Geometry:
+        """Geometries of ``count`` patterns."""
+        middle = (torch.tensor(shape, dtype=torch.float32) - 1) / 2
+        return Geometry(
+            uniform(self.photon_energy, (count,), generator),
+            uniform(self.distance, (count,), generator),
+            uniform(self.pixel_size, (count,), generator),
+            middle + self.beam_jitter * torch.randn(count, 2, generator=generator),
+        )
+
+
+@dataclass
+class Brightness:
+    """How bright the hits are.
+
+    by: ``photons`` draws the photons scattered into the measured pixels, ``fluence`` the incident photons/m^2; both
+    log-normal with ``median`` and ``sigma``. Patterns outside [minimum_photons, maximum_photons], which a hit finder
+    would not have kept or the detector not have counted, are drawn again inside, log-uniform.
+    """
+
+    by: str = "photons"
+    median: float = 2e4
+    sigma: float = 0.7
+    minimum_photons: float = 5e3
+    maximum_photons: float = 2e5
+
+    def __post_init__(self) -> None:
+        if self.by not in ("photons", "fluence"):
+            raise UserError(f"simulate.brightness.by: {self.by!r} is unknown; choose photons or fluence")
+
+    def fluence(self, photons_at_unit_fluence: Tensor, generator: torch.Generator) -> Tensor:
+        """Fluence of each pattern, (B,); photons/m^2. Input: (B,) photons in the mask at 1 photon/m^2."""
+        count, device = len(photons_at_unit_fluence), photons_at_unit_fluence.device
+        drawn = log_normal(self.median, self.sigma, (count,), generator).to(device)
+        again = log_uniform((self.minimum_photons, self.maximum_photons), (count,), generator).to(device)
+        photons = drawn if self.by == "photons" else drawn * photons_at_unit_fluence
+        inside = (photons >= self.minimum_photons) & (photons <= self.maximum_photons)
+        return torch.where(inside, photons, again) / photons_at_unit_fluence
+
+
+@dataclass
+class HitSimulator:
+    """Simulated single-particle imaging patterns with their labels, in blocks fixed by (config, seed, block).
+
+    shape: detector rows and columns. block_size: patterns per block. patterns_per_model: patterns of one scene in
+    different orientations and fluences (100 in Han & Li 2017). minimum_photons: a single particle that scatters fewer
+    photons into the measured pixels is not labelled a usable single hit (0: every single is one). samples,
+    curvature_order: see scattering.amplitudes.
+    """
+
+    scene: SceneRecipe
+    shape: tuple[int, int] = (128, 128)
+    block_size: int = 100
+    patterns_per_model: int = 1
+    geometry: GeometryRecipe = field(default_factory=GeometryRecipe)
+    brightness: Brightness = field(default_factory=Brightness)
+    optics: Optics = field(default_factory=Optics)
+    bad_pixels: BadPixels = field(default_factory=BadPixels)
+    minimum_photons: float = 0.0
+    samples: int = 48
+    curvature_order: int = 0
+
+    def __post_init__(self) -> None:
+        self.shape = (int(self.shape[0]), int(self.shape[1]))
+        if self.block_size % self.patterns_per_model:
+            raise UserError(
+                f"simulate.block_size={self.block_size} is no multiple of "
+                f"simulate.patterns_per_model={self.patterns_per_model}; make it one"
+            )
+
+    def __call__(self, block: int, seed: int, device: torch.device | str = "cpu") -> dict[str, Tensor]:
+        """Draw one block.
+
+        Args:
+            block: Index of the block, from 0.
+            seed: Seed of the whole set.
+            device: Where to compute. Labels do not depend on it; counts come from that device's generator.
+
+        Returns:
+            The names of fields.py for ``block_size`` patterns: photons (N, H, W) float32, mask (N, H, W) bool and the
+            per-pattern labels.
+        """
+        block_seed = _block_seed(seed, block)
+        generator = torch.Generator().manual_seed(block_seed)
+        particles, kind, count, models = self._scenes(generator)
+        geometry = self.geometry.draw(self.block_size, self.shape, generator)
+        mask = self.bad_pixels(self.block_size, self.shape, generator).to(device)
+        on_device = Geometry(**{name: value.to(device) for name, value in vars(geometry).items()})
+        electrons = amplitudes(particles.to(device), on_device, self.shape, self.samples, self.curvature_order)
+        unit = photons_per_fluence(electrons.real**2 + electrons.imag**2, on_device.solid_angle)
+        fluence = self.brightness.fluence((unit * mask).sum((1, 2)), generator)
+        signal = unit * fluence[:, None, None]
+        expected = self.optics(signal, on_device.beam_centre, mask, generator) * mask
+        photon_generator = torch.Generator(device).manual_seed(block_seed + 1)
+        labels = _first_particle(particles, self.block_size)
+        photon_count = (signal * mask).sum((1, 2)).cpu()
+        usable = (kind == Kind.SINGLE) & (photon_count >= self.minimum_photons)
+        return {
+            fields.PHOTONS: count_photons(expected, photon_generator),
+            fields.MASK: mask,
+            fields.IS_SINGLE_HIT: usable.long(),
+            fields.KIND: kind,
+            fields.PARTICLE_COUNT: count,
+            fields.PARTICLE_ID: block * (self.block_size // self.patterns_per_model) + models,
+            fields.FLUENCE: fluence.cpu(),
+            fields.PHOTON_COUNT: photon_count,
+            fields.PHOTON_ENERGY: geometry.photon_energy_ev,
+            fields.DISTANCE: geometry.distance,
+            fields.PIXEL_SIZE: geometry.pixel_size,
+            fields.BEAM_CENTRE: geometry.beam_centre,
+            fields.SEED: torch.full((self.block_size,), block_seed),
+            **labels,
+        }
+
+    def _scenes(self, generator: torch.Generator) -> tuple[Particles, Tensor, Tensor, Tensor]:
+        """Particles, kind, particle count and model index of every pattern, each pattern freshly turned."""
+        models = self.block_size // self.patterns_per_model
+        particles, kind, count = self.scene.draw(models, generator)
+        particles = repeat_models(particles, self.patterns_per_model)
+        turn = random_quaternions(self.block_size, generator)[particles.pattern]
+        particles.orientation = multiply_quaternions(turn, particles.orientation)
+        particles.centre = (rotation_matrices(turn) @ particles.centre[:, :, None])[:, :, 0]
+        model = torch.arange(models).repeat_interleave(self.patterns_per_model)
+        return particles, kind[model], count[model], model
+
+
+def _block_seed(seed: int, block: int) -> int:
+    """One well-mixed 62-bit seed per (seed, block): the splitmix64 finaliser."""
+    mask = (1 << 64) - 1
+    state = (seed * 0x9E3779B97F4A7C15 + (block + 1) * 0xD1B54A32D192ED03) & mask
+    state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & mask
+    state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & mask
+    return (state ^ (state >> 31)) >> 2
+
+
+def _first_particle(particles: Particles, patterns: int) -> dict[str, Tensor]:
+    """Body, diameter and orientation of the first particle of every pattern."""
+    first = torch.full((patterns,), len(particles.pattern), dtype=torch.int64)
+    first.scatter_reduce_(0, particles.pattern, torch.arange(len(particles.pattern)), "amin")
+    return {
+        fields.BODY: particles.body[first],
+        fields.DIAMETER: particles.diameter[first],
+        fields.ORIENTATION: particles.orientation[first],
+    }
+
+
+def curvature_phase(diameter: float, geometry: dict[str, Any], shape: tuple[int, int]) -> float:
+    """Largest phase the flat Ewald sphere neglects inside one particle: pi |q_z| D at the array's edge; rad.
+
+    Args:
+        diameter: Particle diameter; m.
+        geometry: photon_energy (eV), distance and pixel_size (m).
+        shape: Detector height and width, pixel.
+    """
+    wavelength = wavelength_from_energy(geometry["photon_energy"])
+    q = max(shape) / 2 * geometry["pixel_size"] / (geometry["distance"] * wavelength)
+    return math.pi * diameter * q**2 * wavelength / 2
+

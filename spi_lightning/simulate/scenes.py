@@ -1,0 +1,179 @@
+"""What is in the beam: single particles, clusters of them, and everything else that scatters."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from ..fields import Kind, UserError
+from ..physics.rotation import random_quaternions
+from .clusters import far_apart, touching
+from .draws import Range, chance, choose, log_uniform, random_directions, uniform
+from .projection import BODIES
+from .scattering import Particles
+
+CONTAMINANTS = ("other_size", "droplet", "elongated", "satellite", "aggregate", "far_pair")
+
+
+@dataclass
+class ParticleRecipe:
+    """How one particle is drawn.
+
+    bodies: weight of each body of simulate.projection.BODIES. diameter: of the sphere of equal volume, m, log-uniform.
+    stretch: standard deviation of the log of the three stretch factors. edge_blur: Gaussian width of the edge, m,
+    uniform. density: electrons/m^3 above the surroundings. core_probability: share of particles with a core;
+    core_radius: diameters, uniform; core_contrast: relative density, uniform (negative: hollow); core_offset: largest
+    distance of the core from the centre, diameters.
+    """
+
+    bodies: Mapping[str, float] = field(default_factory=lambda: {"icosahedron": 1.0})
+    diameter: Range = (60e-9, 75e-9)
+    stretch: float = 0.0
+    edge_blur: Range = (0.0, 0.0)
+    density: float = 4.3e29
+    core_probability: float = 0.0
+    core_radius: Range = (0.25, 0.42)
+    core_contrast: Range = (-0.5, 0.5)
+    core_offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        unknown = set(self.bodies) - set(BODIES)
+        if unknown:
+            raise UserError(f"simulate.*.bodies: unknown body {sorted(unknown)}; choose from {', '.join(BODIES)}")
+
+    def draw(self, size: tuple[int, ...], generator: torch.Generator) -> dict[str, Tensor]:
+        """Independent particles of any ``size``; a dict of the per-particle tensors of Particles."""
+        count = int(torch.tensor(size).prod())
+        weights = torch.tensor([float(self.bodies.get(body, 0.0)) for body in BODIES])
+        stretch = (self.stretch * torch.randn(*size, 3, generator=generator)).exp()
+        has_core = chance(self.core_probability, size, generator)
+        offset = self.core_offset * uniform((0, 1), size, generator)[..., None]
+        return {
+            "body": choose(weights, count, generator).view(size),
+            "diameter": log_uniform(self.diameter, size, generator),
+            "stretch": stretch / stretch.prod(-1, keepdim=True) ** (1 / 3),
+            "orientation": random_quaternions(count, generator).view(*size, 4),
+            "density": torch.full(size, self.density),
+            "core_radius": uniform(self.core_radius, size, generator),
+            "core_contrast": has_core * uniform(self.core_contrast, size, generator),
+            "core_centre": offset * random_directions(count, generator).view(*size, 3),
+            "edge_blur": uniform(self.edge_blur, size, generator),
+        }
+
+
+@dataclass
+class SceneRecipe:
+    """Which scenes a set holds and how they are drawn.
+
+    kinds: weight of each value of fields.Kind, lower case. particle: the particle whose single hits are sought.
+    many: particles of kind MANY, inclusive. gap: distance of neighbours over contact, uniform. size_spread: log spread
+    of the diameters within a cluster (0: identical particles, as in Han & Li 2017). contaminants: weight of each of
+    CONTAMINANTS. small, large: diameters of wrong-sized bodies over the particle's, log-uniform. elongation: long over
+    short axis, log-uniform. blob: satellite and aggregate members over the particle's diameter. aggregate: their
+    number, inclusive. separation: distance of far pairs over the diameter, log-uniform.
+    """
+
+    kinds: Mapping[str, float]
+    particle: ParticleRecipe = field(default_factory=ParticleRecipe)
+    many: tuple[int, int] = (5, 10)
+    gap: Range = (1.0, 1.15)
+    size_spread: float = 0.0
+    contaminants: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(CONTAMINANTS, 1.0))
+    small: Range = (0.25, 0.65)
+    large: Range = (1.5, 3.0)
+    elongation: Range = (1.4, 4.0)
+    blob: Range = (0.2, 0.6)
+    aggregate: tuple[int, int] = (4, 12)
+    separation: Range = (1.5, 8.0)
+
+    def __post_init__(self) -> None:
+        _refuse_unknown("kinds", self.kinds, [kind.name.lower() for kind in Kind])
+        _refuse_unknown("contaminants", self.contaminants, CONTAMINANTS)
+
+    def draw(self, models: int, generator: torch.Generator) -> tuple[Particles, Tensor, Tensor]:
+        """Draw scenes.
+
+        Returns:
+            Particles with ``pattern`` the index of the scene, kind (models,) and particle count (models,), int64.
+        """
+        kind = choose(torch.tensor([float(self.kinds.get(k.name.lower(), 0.0)) for k in Kind]), models, generator)
+        slots = max(self.many[1], self.aggregate[1] + 1, 4)
+        values = self.particle.draw((models, slots), generator)
+        _share_along_cluster(values, self.size_spread, generator)
+        many = torch.randint(self.many[0], self.many[1] + 1, (models,), generator=generator)
+        count = torch.where(kind == Kind.MANY, many, kind + 1)
+        gap = uniform(self.gap, (models,), generator)
+        centre = torch.zeros(models, slots, 3)
+        odd = kind == Kind.CONTAMINANT
+        names = choose(torch.tensor([float(self.contaminants.get(n, 0.0)) for n in CONTAMINANTS]), models, generator)
+        for index, name in enumerate(CONTAMINANTS):
+            rows = (odd & (names == index)).nonzero()[:, 0]
+            if len(rows):
+                self._contaminate(name, rows, values, count, centre, generator)
+        present = torch.arange(slots) < count[:, None]
+        apart = odd & (names == CONTAMINANTS.index("far_pair"))
+        grown = touching(values["diameter"], present, gap, generator)
+        centre = torch.where(apart[:, None, None], centre, grown)
+        pattern = torch.arange(models)[:, None].expand(models, slots)[present]
+        flat = {name: value[present] for name, value in values.items()}
+        return Particles(pattern=pattern, centre=centre[present], **flat), kind, count
+
+    def _contaminate(
+        self,
+        name: str,
+        rows: Tensor,
+        values: dict[str, Tensor],
+        count: Tensor,
+        centre: Tensor,
+        generator: torch.Generator,
+    ) -> None:
+        """Turn the scenes ``rows`` into contaminants of one name, in place."""
+        size, slots = (len(rows),), values["diameter"].shape[1]
+        diameter = values["diameter"][rows, 0]
+        count[rows] = 1
+        if name in ("other_size", "droplet"):
+            small, large = log_uniform(self.small, size, generator), log_uniform(self.large, size, generator)
+            values["diameter"][rows, 0] = diameter * torch.where(chance(0.5, size, generator), small, large)
+            if name == "droplet":
+                values["body"][rows, 0] = BODIES.index("sphere")
+        elif name == "elongated":
+            ratio = log_uniform(self.elongation, size, generator)
+            flat = chance(0.3, size, generator)
+            power = torch.where(flat[:, None], torch.tensor([-2.0, 1.0, 1.0]), torch.tensor([2.0, -1.0, -1.0])) / 3
+            values["stretch"][rows, 0] = values["stretch"][rows, 0] * ratio[:, None] ** power
+        elif name == "far_pair":
+            count[rows] = 2
+            centre[rows, :2] = far_apart(diameter * log_uniform(self.separation, size, generator), generator)
+        else:
+            low, high = (1, 3) if name == "satellite" else self.aggregate
+            members = torch.randint(low, high + 1, size, generator=generator)
+            first = 1 if name == "satellite" else 0
+            blobs = diameter[:, None] * log_uniform(self.blob, (len(rows), slots - first), generator)
+            values["diameter"][rows, first:] = blobs
+            values["body"][rows, first:] = BODIES.index("sphere")
+            values["core_contrast"][rows, first:] = 0.0
+            count[rows] = members + first
+
+
+def _share_along_cluster(values: dict[str, Tensor], size_spread: float, generator: torch.Generator) -> None:
+    """Particles of one cluster are copies of its first, but for orientation and a spread of sizes."""
+    for name in ("body", "diameter", "stretch", "core_radius", "core_contrast", "core_centre", "edge_blur"):
+        values[name] = values[name][:, :1].expand_as(values[name]).clone()
+    spread = (size_spread * torch.randn(values["diameter"].shape, generator=generator)).exp()
+    spread[:, 0] = 1.0
+    values["diameter"] = values["diameter"] * spread
+
+
+def _refuse_unknown(option: str, given: Mapping[str, float], choices: list[str] | tuple[str, ...]) -> None:
+    unknown = sorted(set(given) - set(choices))
+    if unknown:
+        raise UserError(f"simulate.scene.{option}: unknown {unknown}; choose from {', '.join(choices)}")
+
+
+def repeat_models(particles: Particles, patterns_per_model: int) -> Particles:
+    """The same scenes several times over: scene m becomes patterns m * k ... m * k + k - 1."""
+    copies = torch.arange(patterns_per_model)
+    pattern = (particles.pattern[:, None] * patterns_per_model + copies).flatten()
+    index = torch.arange(len(particles.pattern)).repeat_interleave(patterns_per_model)
+    return replace(particles.select(index), pattern=pattern)
