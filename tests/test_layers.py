@@ -1,0 +1,134 @@
+"""Reads every import of the package, also those inside functions: they point downwards, never up or across."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "spi_lightning"
+ROWS: tuple[frozenset[str], ...] = tuple(
+    frozenset(row.split())
+    for row in (
+        "fields",
+        "physics distributed",
+        "simulate io networks losses optimizers schedules phasing baselines",
+        "data metrics",
+        "tasks reports tracking",
+        "callbacks methods",
+        "apps",
+    )
+)
+HEIGHT = {room: height for height, row in enumerate(ROWS) for room in row}
+LIGHTNING = ("pytorch_lightning", "lightning", "lightning_fabric", "lightning_utilities")
+KEEPERS = {
+    "wandb": {"tracking"},
+    "hydra": {"apps"},
+    "hydra_plugins": {"apps"},
+    **dict.fromkeys(LIGHTNING, {room for room in HEIGHT if HEIGHT[room] >= HEIGHT["data"]} - {"metrics"}),
+}
+
+
+def imported(source: str, module: str, is_package: bool) -> Iterator[tuple[int, str]]:
+    """Line and absolute dotted name of everything that a source imports, by statement or by import_module("...")."""
+    home = module.split(".") if is_package else module.split(".")[:-1]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = home[: len(home) - node.level + 1] if node.level else []
+            base = [*base, *(node.module.split(".") if node.module else [])]
+            yield from ((node.lineno, ".".join([*base, alias.name])) for alias in node.names)
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name in ("import_module", "__import__") and isinstance(node.args[0].value, str):
+                yield node.lineno, node.args[0].value
+
+
+def faults(source: str, module: str, is_package: bool = False) -> list[str]:
+    """What is wrong with the imports of one module, one line each; none for a module that keeps to its row."""
+    room = module.removeprefix("spi_lightning").lstrip(".").partition(".")[0]
+    if not room:  # spi_lightning/__init__.py
+        return [
+            f"line {line}: the package itself imports {name}" for line, name in imported(source, module, is_package)
+        ]
+    if room not in HEIGHT:
+        return [f"{room} stands in no row"]
+    found = []
+    for line, name in imported(source, module, is_package):
+        top, other = (name + ".").split(".")[:2]
+        if top == "spi_lightning" and other not in ("", "__version__", room):
+            if other not in HEIGHT:
+                found.append(f"line {line}: {other} stands in no row")
+            elif HEIGHT[other] > HEIGHT[room]:
+                found.append(f"line {line}: {room} imports upwards from {other}")
+            elif HEIGHT[other] == HEIGHT[room]:
+                found.append(f"line {line}: {room} imports across its row from {other}")
+        elif room not in KEEPERS.get(top, {room}):
+            found.append(f"line {line}: {room} must not know {top}")
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_downwards(path: Path) -> None:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    is_package = parts[-1] == "__init__"
+    assert not faults(path.read_text(), ".".join(parts[:-1] if is_package else parts), is_package)
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*/__init__.py")), ids=lambda path: path.parent.name)
+def test_every_room_says_what_it_is(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "fault"),
+    [
+        ("physics.fourier", "from spi_lightning.data import HitDataModule", "upwards"),
+        ("physics.fourier", "import spi_lightning.io.cxi", "upwards"),
+        ("physics.fourier", "from ..data import hits", "upwards"),
+        ("physics.fourier", "from .. import data", "upwards"),
+        ("physics.fourier", "import spi_lightning.distributed", "across"),
+        ("data.hits", "from spi_lightning import metrics", "across"),
+        ("tasks.hit_classification", "def load():\n    from spi_lightning.tracking import run", "across"),
+        ("methods.checkpoint", "class A:\n    def f(self):\n        import spi_lightning.callbacks", "across"),
+        ("io.cxi", "if TYPE_CHECKING:\n    from spi_lightning.tasks import HitClassification", "upwards"),
+        ("io.cxi", "try:\n    import spi_lightning.simulate.hits\nexcept ImportError:\n    pass", "across"),
+        ("io.cxi", "importlib.import_module('spi_lightning.apps')", "upwards"),
+        ("io.cxi", "from spi_lightning.helpers import x", "no row"),
+        ("utils.things", "import math", "no row"),
+        ("reports.page", "import wandb", "must not know wandb"),
+        ("reports.page", "from wandb.sdk import x", "must not know wandb"),
+        ("tasks.hit_classification", "from hydra.utils import instantiate", "must not know hydra"),
+        ("networks.tiny_cnn", "import pytorch_lightning as pl", "must not know pytorch_lightning"),
+        ("io.cxi", "from lightning.pytorch import seed_everything", "must not know lightning"),
+        ("metrics.prtf", "import pytorch_lightning as pl", "must not know pytorch_lightning"),
+        ("fields", "from spi_lightning.physics import photons", "upwards"),
+    ],
+)
+def test_a_violation_is_caught(module: str, source: str, fault: str) -> None:
+    found = faults(source, f"spi_lightning.{module}")
+    assert len(found) == 1
+    assert fault in found[0]
+
+
+def test_a_package_file_resolves_its_relative_imports() -> None:
+    assert not faults("from .cxi import CxiWriter\nfrom ..physics import fourier", "spi_lightning.io", is_package=True)
+    assert faults("from ..data import hits", "spi_lightning.io", is_package=True)
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("apps.train", "import hydra\nimport pytorch_lightning\nfrom spi_lightning.callbacks import x"),
+        (
+            "data.hits",
+            "import pytorch_lightning as pl\nfrom spi_lightning.io import open_patterns\nfrom .splits import x",
+        ),
+        ("tracking.runs", "import wandb"),
+        ("io.cxi", "from spi_lightning import __version__\nfrom spi_lightning.fields import UserError\nimport h5py"),
+        ("tasks.hit_classification", "from spi_lightning.data import transforms"),
+    ],
+)
+def test_an_honest_import_passes(module: str, source: str) -> None:
+    assert not faults(source, f"spi_lightning.{module}")
