@@ -1,5 +1,24 @@
-"""One module per file format: past this package nobody asks where a pattern came from."""
+"""One module per file format: past this package nobody asks where a pattern came from.
 
-from spi_lightning.io.cxi_writer import CxiWriter
+Read with `open_patterns`; write with `CxiWriter`, `write_selection` and `write_emc`.
+"""
 
-__all__ = ["CxiWriter"]
+from spi_lightning.io.cxi import CxiWriter, write_selection
+from spi_lightning.io.emc import write_emc
+from spi_lightning.io.emc_detector import Detector, make_detector, read_detector, write_detector
+from spi_lightning.io.opening import FORMATS, open_patterns
+from spi_lightning.io.pattern_file import PatternFile, PatternKeys
+
+__all__ = [
+    "FORMATS",
+    "CxiWriter",
+    "Detector",
+    "PatternFile",
+    "PatternKeys",
+    "make_detector",
+    "open_patterns",
+    "read_detector",
+    "write_detector",
+    "write_emc",
+    "write_selection",
+]

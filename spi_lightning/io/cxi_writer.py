@@ -14,13 +14,10 @@ import hdf5plugin
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from spi_lightning.fields import DISTANCE, FIELDS, PHOTON_ENERGY, PIXEL_SIZE, UserError
+from spi_lightning.fields import FIELDS, UserError
 from spi_lightning.io import mask_bits
+from spi_lightning.io.cxi_layout import DETECTOR, LABELS, write_geometry
 
-JOULES_PER_EV: Final = 1.602176634e-19
-DETECTOR: Final = "/entry_1/instrument_1/detector_1"
-SOURCE: Final = "/entry_1/instrument_1/source_1"
-LABELS: Final = "/entry_1/labels_1"
 _CHUNK_BYTES: Final = 1 << 16  # small enough to shuffle single patterns, large enough to compress and to stream
 _COMPRESSION: Final[dict[str, dict[str, Any]]] = {
     "none": {},
@@ -49,6 +46,7 @@ class CxiWriter:
         labels: Name -> (shape of one pattern's value, dtype); stored as /entry_1/labels_1/<name>, (N, *shape).
         attributes: Attributes of the file: str, int, float.
         compression: "gzip" (any HDF5 reads it), "bitshuffle" (faster; readers need hdf5plugin) or "none".
+        linked: Layout of a virtual data set (N, H, W) to use as patterns; then `annotate` is called, not `write`.
     """
 
     def __init__(
@@ -60,12 +58,13 @@ class CxiWriter:
         labels: Mapping[str, tuple[tuple[int, ...], DTypeLike]] | None = None,
         attributes: Mapping[str, str | int | float] | None = None,
         compression: str = "gzip",
+        linked: h5py.VirtualLayout | None = None,
     ) -> None:
         if compression not in _COMPRESSION:
             raise UserError(f"compression={compression} is unknown; choose one of {', '.join(_COMPRESSION)}")
         self.path, self.shape, self.patterns, self.dtype = Path(path), tuple(shape), int(patterns), np.dtype(dtype)
         self._labels, self._attributes = dict(labels or {}), dict(attributes or {})
-        self._compression = compression
+        self._compression, self._linked = compression, linked
         self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         self._written = np.zeros(self.patterns, dtype=bool)
         self._shared_mask: NDArray[np.uint32] | None = None
@@ -87,9 +86,12 @@ class CxiWriter:
         for name, value in self._attributes.items():
             file.attrs[name] = value
         file["cxi_version"], file["number_of_entries"] = 160, 1
-        chunk = max(1, min(n, _CHUNK_BYTES // max(1, self.dtype.itemsize * self.shape[0] * self.shape[1])))
-        layout: dict[str, Any] = {"chunks": (chunk, *self.shape), **_COMPRESSION[self._compression]} if n else {}
-        data = file.create_dataset(f"{DETECTOR}/data", (n, *self.shape), self.dtype, **layout)
+        if self._linked is None:
+            chunk = max(1, min(n, _CHUNK_BYTES // max(1, self.dtype.itemsize * self.shape[0] * self.shape[1])))
+            layout: dict[str, Any] = {"chunks": (chunk, *self.shape), **_COMPRESSION[self._compression]} if n else {}
+            data = file.create_dataset(f"{DETECTOR}/data", (n, *self.shape), self.dtype, **layout)
+        else:
+            data = file.create_virtual_dataset(f"{DETECTOR}/data", self._linked)
         data.attrs["axes"] = "experiment_identifier:y:x"
         data.attrs["units"] = "photons"
         file["/entry_1/data_1/data"] = h5py.SoftLink(f"{DETECTOR}/data")
@@ -120,11 +122,25 @@ class CxiWriter:
             ValueError: A shape or name does not fit what was announced.
         """
         counts = np.asarray(photons)
-        if counts.ndim != 3 or counts.shape[1:] != self.shape or start + len(counts) > self.patterns or start < 0:
-            raise ValueError(f"patterns {start}+{counts.shape} do not fit a set of {(self.patterns, *self.shape)}")
         stop = start + len(counts)
+        if counts.ndim != 3 or counts.shape[1:] != self.shape or not 0 <= start <= stop <= self.patterns:
+            raise ValueError(f"patterns {start}+{counts.shape} do not fit a set of {(self.patterns, *self.shape)}")
         try:
             self._file[f"{DETECTOR}/data"][start:stop] = self._as_stored(counts)
+        except OSError as error:
+            raise self._explain(error) from error
+        self.annotate(start, stop, mask, labels, geometry)
+
+    def annotate(
+        self,
+        start: int,
+        stop: int,
+        mask: ArrayLike | None = None,
+        labels: Mapping[str, ArrayLike] | None = None,
+        geometry: Mapping[str, ArrayLike] | None = None,
+    ) -> None:
+        """Store all but the photons of patterns start..stop, as `write` does."""
+        try:
             self._write_mask(start, stop, np.ones(self.shape, dtype=bool) if mask is None else np.asarray(mask))
             for name, values in (labels or {}).items():
                 self._file[f"{LABELS}/{name}"][start:stop] = np.asarray(values)
@@ -175,7 +191,7 @@ class CxiWriter:
         try:
             if not self._written.all():
                 raise ValueError(f"{self.path}: only {self._written.sum()} of {self.patterns} patterns were written")
-            self._write_geometry()
+            self._finish()
             self._file.close()
             self._temporary.replace(self.path)
         except OSError as failure:
@@ -185,14 +201,12 @@ class CxiWriter:
             self._discard()
             raise
 
-    def _write_geometry(self) -> None:
-        """Store the mask if all share it, and geometry in CXI's names and units, one number where all are equal."""
+    def _finish(self) -> None:
+        """Store the mask, if all share it, and the geometry."""
         if self._shared_mask is not None and f"{DETECTOR}/mask" not in self._file:
             self._file[f"{DETECTOR}/mask"] = self._shared_mask
         for name, values in self._geometry.items():
-            for key, factor in _GEOMETRY[name]:
-                scaled = values * factor
-                self._file[key] = scaled[0] if len(scaled) and (scaled == scaled[0]).all() else scaled
+            write_geometry(self._file, name, values)
 
     def _discard(self) -> None:
         """Close and remove the temporary file; a second failure here must not hide the first."""
@@ -208,10 +222,3 @@ class CxiWriter:
         if error.errno == errno.ENOSPC or "errno = 28" in str(error) or "No space left" in str(error):
             return UserError(f"{self.path}: the disk is full; free some space or write elsewhere; nothing was kept")
         return UserError(f"{self.path}: cannot be written ({error}); nothing was kept")
-
-
-_GEOMETRY: Final[dict[str, tuple[tuple[str, float], ...]]] = {
-    DISTANCE: ((f"{DETECTOR}/distance", 1.0),),
-    PIXEL_SIZE: ((f"{DETECTOR}/x_pixel_size", 1.0), (f"{DETECTOR}/y_pixel_size", 1.0)),
-    PHOTON_ENERGY: ((f"{SOURCE}/energy", JOULES_PER_EV),),
-}

@@ -1,0 +1,26 @@
+"""Names and units of CXI for what we call distance, pixel_size and photon_energy."""
+
+from typing import Final
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from spi_lightning.fields import DISTANCE, PHOTON_ENERGY, PIXEL_SIZE
+
+JOULES_PER_EV: Final = 1.602176634e-19
+DETECTOR: Final = "/entry_1/instrument_1/detector_1"
+SOURCE: Final = "/entry_1/instrument_1/source_1"
+LABELS: Final = "/entry_1/labels_1"
+_GEOMETRY: Final[dict[str, tuple[tuple[str, float], ...]]] = {
+    DISTANCE: ((f"{DETECTOR}/distance", 1.0),),
+    PIXEL_SIZE: ((f"{DETECTOR}/x_pixel_size", 1.0), (f"{DETECTOR}/y_pixel_size", 1.0)),
+    PHOTON_ENERGY: ((f"{SOURCE}/energy", JOULES_PER_EV),),
+}
+
+
+def write_geometry(file: h5py.File, name: str, values: NDArray[np.float64]) -> None:
+    """Store (N,) distance, pixel_size (m) or photon_energy (eV) under CXI's names, in its units; once if all agree."""
+    for key, factor in _GEOMETRY[name]:
+        scaled = values * factor
+        file[key] = scaled[0] if len(scaled) and (scaled == scaled[0]).all() else scaled

@@ -1,0 +1,198 @@
+"""Dragonfly .emc photon files, sparse or dense, binary or HDF5: told apart by their first bytes, never by the suffix.
+
+Binary layout, little-endian int32: num_data, num_pix, type (0 sparse, 1 dense int32, 2 dense float64), padding to 1024
+bytes; sparse: ones[num_data], multi[num_data], place_ones, place_multi, count_multi; dense: frames one after another.
+HDF5: num_pix and, for each frame, lists place_ones, place_multi, count_multi. Pixels number the flattened detector.
+Source: Ayyer et al. (2016), J. Appl. Cryst. 49, 1320, and the file format page of Dragonfly.
+"""
+
+from __future__ import annotations
+
+import os
+from math import isqrt
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from spi_lightning.fields import BEAM_CENTRE, UserError
+from spi_lightning.io.assembly import add_mask, add_side_files, split_names
+from spi_lightning.io.emc_detector import is_detector, read_detector
+from spi_lightning.io.emc_writer import write_emc
+from spi_lightning.io.hdf5_file import MAGIC, opened, read_failure
+from spi_lightning.io.pattern_file import PatternFile, PatternKeys
+
+__all__ = ["EmcFrames", "is_emc", "open_emc", "write_emc"]
+
+_HEADER: Final = 1024
+_LISTS: Final = ("place_ones", "place_multi", "count_multi")
+
+
+def is_emc(path: Path) -> bool:
+    """Whether a file is Dragonfly HDF5 by its keys, or binary by a header whose sizes fit the file."""
+    with path.open("rb") as file:
+        head = file.read(_HEADER)
+    if head.startswith(MAGIC):
+        with opened(path) as hdf5:
+            return "num_pix" in hdf5 and "place_ones" in hdf5
+    if len(head) < _HEADER or any(head[12:]):
+        return False
+    patterns, pixels, kind = np.frombuffer(head[:12], "<i4")
+    return bool(patterns >= 0 and pixels > 0 and kind in (0, 1, 2))
+
+
+class _Stored(Protocol):
+    """One of the two layouts."""
+
+    patterns: int
+    pixels: int
+    dtype: np.dtype[Any]
+
+    def flat(self, start: int, stop: int) -> NDArray[Any]: ...
+
+
+class _Binary:
+    """The binary layout, mapped into memory on the first read in each process."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        head = np.fromfile(path, "<i4", 3)
+        self.patterns, self.pixels, self.kind = (int(n) for n in head)
+        self.dtype: np.dtype[Any] = np.dtype(("<i4", "<i4", "<f8")[self.kind])
+        size, expected = path.stat().st_size - _HEADER, self.patterns * self.pixels * self.dtype.itemsize
+        if self.kind == 0:
+            counts = np.fromfile(path, "<i4", 2 * self.patterns, offset=_HEADER)
+            if len(counts) == 2 * self.patterns:
+                ones, multi = counts.astype(np.int64).reshape(2, self.patterns)
+                self._ones, self._multi = np.r_[0, ones.cumsum()], np.r_[0, multi.cumsum()]
+                expected = 4 * int(2 * self.patterns + self._ones[-1] + 2 * self._multi[-1])
+            else:
+                expected = 8 * self.patterns
+        if size < expected:
+            raise UserError(
+                f"{path}: the emc file is truncated, {size} of {expected} bytes of data are there; copy it again"
+            )
+        self._mapped: tuple[int, NDArray[Any]] | None = None
+
+    def flat(self, start: int, stop: int) -> NDArray[Any]:
+        """Frames start..stop as (n, pixels)."""
+        if self._mapped is None or self._mapped[0] != os.getpid():
+            self._mapped = (os.getpid(), np.memmap(self.path, self.dtype, "r", offset=_HEADER))
+        data = self._mapped[1]
+        if self.kind != 0:
+            dense: NDArray[Any] = data[start * self.pixels : stop * self.pixels].reshape(-1, self.pixels)
+            return np.array(dense)
+        ones_at = 2 * self.patterns
+        multi_at = ones_at + int(self._ones[-1])
+        counts_at = multi_at + int(self._multi[-1])
+        ones, multi = self._ones[start : stop + 1], self._multi[start : stop + 1]
+        place_ones = data[ones_at + ones[0] : ones_at + ones[-1]]
+        place_multi = data[multi_at + multi[0] : multi_at + multi[-1]]
+        count_multi = data[counts_at + multi[0] : counts_at + multi[-1]]
+        return _fill(self.path, self.pixels, np.diff(ones), np.diff(multi), place_ones, place_multi, count_multi)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_mapped": None}
+
+
+class _Hdf5:
+    """The HDF5 layout."""
+
+    dtype: np.dtype[Any] = np.dtype(np.int32)
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with opened(path) as file:
+            missing = [name for name in _LISTS if name not in file]
+            if missing:
+                raise UserError(f"{path}: the HDF5 emc file lacks {', '.join(missing)}; write it again")
+            self.patterns, self.pixels = len(file["place_ones"]), int(np.reshape(file["num_pix"][()], -1)[0])
+
+    def flat(self, start: int, stop: int) -> NDArray[Any]:
+        """Frames start..stop as (n, pixels)."""
+        with opened(self.path) as file:
+            try:
+                lists = [[np.asarray(row, np.int32) for row in file[name][start:stop]] for name in _LISTS]
+            except (OSError, RuntimeError) as error:
+                raise read_failure(self.path, error) from error
+        ones, multi = (np.array([len(row) for row in rows], np.int64) for rows in lists[:2])
+        empty = np.empty(0, np.int32)
+        place_ones, place_multi, count_multi = (np.concatenate([empty, *rows]) for rows in lists)
+        return _fill(self.path, self.pixels, ones, multi, place_ones, place_multi, count_multi)
+
+
+def _fill(
+    path: Path,
+    pixels: int,
+    ones: NDArray[Any],
+    multi: NDArray[Any],
+    place_ones: NDArray[Any],
+    place_multi: NDArray[Any],
+    count_multi: NDArray[Any],
+) -> NDArray[np.int32]:
+    """Spread sparse lists over (n, pixels) int32 counts."""
+    for places in (place_ones, place_multi):
+        if len(places) and not (places.min() >= 0 and places.max() < pixels):
+            raise UserError(
+                f"{path}: the emc file is damaged: a pixel number is outside 0 to {pixels - 1}; copy it again"
+            )
+    frames = np.zeros((len(ones), pixels), dtype=np.int32)
+    frames[np.repeat(np.arange(len(ones)), ones), place_ones] = 1
+    frames[np.repeat(np.arange(len(multi)), multi), place_multi] = count_multi
+    return frames
+
+
+class EmcFrames:
+    """Frames of an .emc file on a detector of `shape` (H, W); square if none is given.
+
+    Raises:
+        UserError: Truncated file, no patterns, or a number of pixels that fits no such detector.
+    """
+
+    chunk = 1
+
+    def __init__(self, path: Path, shape: tuple[int, int] | None = None) -> None:
+        with path.open("rb") as file:
+            hdf5 = file.read(8) == MAGIC
+        self.stored: _Stored = _Hdf5(path) if hdf5 else _Binary(path)
+        side = isqrt(self.stored.pixels)
+        rows, columns = shape or (side, side)
+        if rows * columns != self.stored.pixels:
+            what = f"is not {rows} x {columns}, as its detector file says" if shape else "is no square"
+            mend = "name the matching Dragonfly detector file with data.keys.mask="
+            raise UserError(f"{path}: the detector of {self.stored.pixels} pixels {what}; {mend}")
+        if self.stored.patterns == 0:
+            raise UserError(f"{path}: the emc file is empty, there are no patterns to read")
+        self.shape = (self.stored.patterns, rows, columns)
+        self.dtype = self.stored.dtype
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        """Frames start..stop, (stop - start, H, W), int32, or float64 if stored so."""
+        return self.stored.flat(start, stop).reshape(-1, *self.shape[1:])
+
+
+def open_emc(path: Path, keys: PatternKeys, convention: str) -> PatternFile:
+    """Open a Dragonfly photon file.
+
+    Args:
+        path: The file.
+        keys: `mask` may name a Dragonfly detector file (HDF5 or ASCII), which gives shape, mask and beam centre, or any
+            mask file; `label` and `particle_id` name files beside.
+        convention: Sense of a mask that is no detector file.
+
+    Raises:
+        UserError: See EmcFrames, read_detector and add_side_files.
+    """
+    masks = split_names(keys.mask)
+    detectors = [Path(name) for name in masks if Path(name).is_file() and is_detector(Path(name))]
+    detector = read_detector(detectors[0]) if detectors else None
+    form = "Dragonfly emc, " + ("HDF5" if h5py.is_hdf5(path) else "binary")
+    patterns = PatternFile(path, form, EmcFrames(path, detector.shape if detector else None))
+    if detector:
+        add_mask(patterns, detector.classes, "dragonfly", str(detectors[0]))
+        patterns.geometry[BEAM_CENTRE] = np.array(detector.beam_centre)
+    others = ",".join(name for name in masks if Path(name) not in detectors) or None
+    add_side_files(patterns, PatternKeys(label=keys.label, mask=others, particle_id=keys.particle_id), convention)
+    return patterns

@@ -1,0 +1,185 @@
+"""Open HDF5 files and read their data sets lazily; every failure becomes one clear line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import h5py
+import hdf5plugin  # noqa: F401  registers the compression filters of facility files
+import numpy as np
+from numpy.typing import NDArray
+
+from spi_lightning.fields import UserError
+
+MAGIC: Final = b"\x89HDF\r\n\x1a\n"
+_CACHE_BYTES: Final = 32 << 20  # some chunks of a facility file; h5py's 1 MiB holds none of them
+_OPEN_FILES: Final = 32
+_KEYS_SHOWN: Final = 20
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading, and close it.
+
+    Raises:
+        UserError: The file is missing, a folder, locked, truncated or no HDF5, or a read inside fails.
+    """
+    file = open_hdf5(path)
+    try:
+        yield file
+    except OSError as error:
+        raise read_failure(path, error) from error
+    finally:
+        file.close()
+
+
+def open_hdf5(path: Path) -> h5py.File:
+    """Open an HDF5 file for reading; the caller closes it. Raises UserError as `opened` does."""
+    if not path.is_file():
+        what = "is a folder, not a file" if path.is_dir() else "there is no such file"
+        raise UserError(f"{path}: {what}; check data.path=")
+    try:
+        return h5py.File(path, "r", rdcc_nbytes=_CACHE_BYTES)
+    except OSError as error:
+        raise _open_failure(path, error) from error
+
+
+def _open_failure(path: Path, error: OSError) -> UserError:
+    """Tell locked, truncated, foreign and unreadable files apart by what the HDF5 library says."""
+    text = str(error)
+    if "lock" in text:
+        mend = "close the program that writes it, or set HDF5_USE_FILE_LOCKING=FALSE to read it all the same"
+        return UserError(f"{path}: the HDF5 file is locked by another program; {mend}")
+    if "truncated" in text:
+        return UserError(f"{path}: the HDF5 file is truncated, {path.stat().st_size} bytes are left; copy it again")
+    if "signature" in text:
+        return UserError(
+            f"{path}: this is no HDF5 file, or its beginning is damaged; copy it again or check the format"
+        )
+    return UserError(f"{path}: the HDF5 file cannot be opened ({text})")
+
+
+def read_failure(path: Path, error: Exception) -> UserError:
+    """Say what a failed read means: a filter that is not installed, or damage."""
+    text = str(error)
+    if "filter" in text and "not" in text:
+        return UserError(f"{path}: compressed by a filter that hdf5plugin does not have ({text})")
+    return UserError(f"{path}: the HDF5 file is damaged or a file it links to is missing ({text}); copy it again")
+
+
+def list_keys(file: h5py.File) -> str:
+    """Names, shapes and types of all data sets, in one line."""
+    names: list[str] = []
+    file.visititems(lambda name, item: names.append(_describe(name, item)) if isinstance(item, h5py.Dataset) else None)
+    more = f" and {len(names) - _KEYS_SHOWN} more" if len(names) > _KEYS_SHOWN else ""
+    return (", ".join(names[:_KEYS_SHOWN]) + more) or "no data sets at all"
+
+
+def _describe(name: str, item: h5py.Dataset) -> str:
+    return f"{name} {item.shape} {item.dtype}"
+
+
+def dataset(file: h5py.File, key: str, option: str = "data.keys.photons") -> h5py.Dataset:
+    """One data set by name; UserError listing those there if it is not, is a dangling link or a group."""
+    try:
+        item = file[key]
+    except KeyError as error:
+        dangling = file.get(key, getlink=True) is not None if key in _linked(file, key) else False
+        what = "is a link to something that is not there" if dangling else "is not in the file"
+        raise UserError(f"{file.filename}: key {key!r} {what}; there are: {list_keys(file)} ({option}=)") from error
+    if not isinstance(item, h5py.Dataset):
+        raise UserError(f"{file.filename}: key {key!r} is a group; there are: {list_keys(file)} ({option}=)")
+    return item
+
+
+def _linked(file: h5py.File, key: str) -> list[str]:
+    """The key itself if its last part is a link in an existing group, else nothing."""
+    parent, _, name = key.strip("/").rpartition("/")
+    group = file.get(parent or "/")
+    return [key] if isinstance(group, h5py.Group) and name in group.keys() else []  # noqa: SIM118  h5py follows links in `in`
+
+
+def frames_shape(item: h5py.Dataset, path: Path, key: str) -> tuple[int, int, int]:
+    """(N, H, W) of a stack, (1, H, W) of a single frame; UserError for anything else."""
+    shape = tuple(int(n) for n in item.shape or ())
+    return stack_shape(shape, item.dtype, f"{path}: {key}")
+
+
+def stack_shape(shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> tuple[int, int, int]:
+    """(N, H, W) of a stack, (1, H, W) of a single frame; UserError for other shapes, no frames or no numbers."""
+    if dtype.kind not in "uifb":
+        kind = "complex, so phased, and" if dtype.kind == "c" else f"of type {dtype} and"
+        raise UserError(
+            f"{where} is {kind} no set of photon counts; name the measured patterns with data.keys.photons="
+        )
+    if len(shape) == 4:
+        raise UserError(
+            f"{where} has shape {shape}: it is modular (N, module, y, x); assemble the modules into (N, y, x) frames "
+            "with your detector geometry first (extra_geom, psana or CrystFEL do it)"
+        )
+    if len(shape) not in (2, 3):
+        raise UserError(f"{where} has shape {shape}; patterns are (N, H, W), or (H, W) for a single one")
+    if 0 in shape:
+        raise UserError(f"{where} has shape {shape}: it is empty, there are no patterns to read")
+    rows, columns = shape[-2:]
+    return (shape[0] if len(shape) == 3 else 1, rows, columns)
+
+
+class Hdf5Frames:
+    """Frames, or masks, of one data set; the file opens on the first read in each process and stays open a while.
+
+    Args:
+        path: HDF5 file.
+        key: Name of the data set, (N, H, W) or (H, W).
+    """
+
+    def __init__(self, path: Path, key: str) -> None:
+        self.path, self.key = path, key
+        with opened(path) as file:
+            item = dataset(file, key)
+            self.shape = frames_shape(item, path, key)
+            self.dtype: np.dtype[Any] = item.dtype
+            self.stacked = item.ndim == 3
+            self.chunk = int(item.chunks[0]) if item.chunks and self.stacked else 1
+            _check_links(item, path)
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        """Frames start..stop as stored, (stop - start, H, W)."""
+        item = _kept_open(self.path, self.key)
+        try:
+            block: NDArray[Any] = item[start:stop] if item.ndim == 3 else item[()][None]
+        except (OSError, RuntimeError) as error:
+            raise read_failure(self.path, error) from error
+        return block
+
+
+def _check_links(item: h5py.Dataset, path: Path) -> None:
+    """Refuse a virtual data set whose files are gone: HDF5 would silently read zeros."""
+    if not item.is_virtual:
+        return
+    for name in {source.file_name for source in item.virtual_sources()} - {"."}:
+        if not any((folder / name).is_file() for folder in (path.parent, path.resolve().parent, Path())):
+            raise UserError(f"{path}: links to frames of {name}, which is not there; move both files together")
+
+
+_OPEN: dict[tuple[int, Path, str], tuple[h5py.File, h5py.Dataset]] = {}
+
+
+def _kept_open(path: Path, key: str) -> h5py.Dataset:
+    """The data set, open in this process; of many files only the last used stay open."""
+    name = (os.getpid(), path, key)  # a forked child must not share its parent's handle
+    kept = _OPEN.pop(name, None)
+    if kept is None:
+        file = open_hdf5(path)
+        kept = (file, dataset(file, key))
+    _OPEN[name] = kept  # last in the order of use
+    if len(_OPEN) > _OPEN_FILES:
+        oldest = next(iter(_OPEN))
+        file = _OPEN.pop(oldest)[0]
+        if oldest[0] == os.getpid():
+            file.close()
+    return kept[1]

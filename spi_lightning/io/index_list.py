@@ -1,0 +1,78 @@
+"""Index lists, as Shi et al. (2019) publish theirs: text lines `file.h5,index`, labels one a line in a file beside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from spi_lightning.fields import IS_SINGLE_HIT, PARTICLE_ID, UserError
+from spi_lightning.io.assembly import add_label
+from spi_lightning.io.pattern_file import PatternFile, PatternKeys
+from spi_lightning.io.several import SeveralFiles
+from spi_lightning.io.side_files import read_side_file
+
+_SUFFIXES: Final = (".dat", ".txt", ".csv", ".lst")
+
+
+def is_index_list(path: Path) -> bool:
+    """Whether the first line of a text file reads `name,number`."""
+    if path.suffix.lower() not in _SUFFIXES:
+        return False
+    with path.open(encoding="utf-8", errors="replace") as file:
+        line = next((line for line in file if line.strip() and not line.startswith("#")), "")
+    name, _, number = line.strip().rpartition(",")
+    return bool(name) and number.strip().isdigit()
+
+
+def open_index_list(path: Path, keys: PatternKeys, open_one: Callable[[Path, PatternKeys], PatternFile]) -> PatternFile:
+    """Open the frames that a list names.
+
+    Args:
+        path: The list; names are relative to its folder; indices count from 0; lines with # are comments.
+        keys: `photons` and `mask` hold for the listed files; `label` and `particle_id` are files beside, one value a
+            line; without `label`, `*index*` -> `*labels*` beside the list is looked for.
+        open_one: Opens one listed file.
+
+    Raises:
+        UserError: A line cannot be read, a file or frame is missing, or labels do not fit.
+    """
+    names, numbers = _parse(path)
+    files = dict.fromkeys(names)
+    inner = PatternKeys(photons=keys.photons, mask=keys.mask)
+    opened = [open_one(path.parent / name, inner) for name in files]
+    place = {name: i for i, name in enumerate(files)}
+    several = SeveralFiles(path, opened, [place[name] for name in names], numbers, "index list")
+    label = keys.label or _label_file_beside(path)
+    if label:
+        add_label(several, IS_SINGLE_HIT, read_side_file(Path(label), (1, 2), "data.keys.label"), label)
+        several.notes.append(f"{path}: labels are read from {label}")
+    if keys.particle_id:
+        values = read_side_file(Path(keys.particle_id), (1, 2), "data.keys.particle_id")
+        add_label(several, PARTICLE_ID, values, keys.particle_id)
+    return several
+
+
+def _parse(path: Path) -> tuple[list[str], np.ndarray[tuple[int], np.dtype[np.int64]]]:
+    """File names and frame numbers, one for each line."""
+    names, numbers = [], []
+    for i, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+        text = line.split("#")[0].strip()
+        if not text:
+            continue
+        name, _, number = text.rpartition(",")
+        if not name or not number.strip().isdigit():
+            raise UserError(f"{path}: line {i} reads {text!r}; expected file.h5,index with an index from 0")
+        names.append(name.strip())
+        numbers.append(int(number))
+    if not names:
+        raise UserError(f"{path}: the index list is empty")
+    return names, np.array(numbers, dtype=np.int64)
+
+
+def _label_file_beside(path: Path) -> str | None:
+    """train_index.dat -> train_labels.dat, if that exists."""
+    beside = path.with_name(path.name.replace("index", "labels"))
+    return str(beside) if beside != path and beside.is_file() else None

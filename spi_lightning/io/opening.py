@@ -1,0 +1,144 @@
+"""Open patterns of any supported format, told apart by what is in the file."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE, UserError
+from spi_lightning.io.assembly import add_side_files, sample_indices
+from spi_lightning.io.cxi import is_cxi, open_cxi
+from spi_lightning.io.emc import is_emc, open_emc
+from spi_lightning.io.hdf5 import open_hdf5_patterns, read_named
+from spi_lightning.io.hdf5_file import MAGIC, opened
+from spi_lightning.io.index_list import is_index_list, open_index_list
+from spi_lightning.io.npy import open_npy
+from spi_lightning.io.pattern_file import PatternFile, PatternKeys
+from spi_lightning.io.several import SeveralFiles
+from spi_lightning.io.photons import BROKEN_PIXELS
+from spi_lightning.io.side_files import read_side_file
+from spi_lightning.io.tiff import open_tiff
+
+PathLike = str | os.PathLike[str]
+FORMATS: Final = (
+    "CXI, HDF5, Dragonfly .emc, TIFF, .npy, an index list of `file.h5,index` lines, or a glob of such files"
+)
+_TIFF_MAGIC: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def open_patterns(
+    path: PathLike | Sequence[PathLike],
+    keys: PatternKeys | None = None,
+    mask_convention: str = "auto",
+    adu_per_photon: float | None = None,
+) -> PatternFile:
+    """Open measured or simulated patterns; their photons are read later, as asked for.
+
+    Args:
+        path: A file of any format in FORMATS, a glob ("run*/*.h5"), or several of those, separated by commas or listed.
+        keys: Names of data sets, and of files beside, see PatternKeys.
+        mask_convention: auto, cxi, good, bad or dragonfly, see masks.py; the choice is in `notes`.
+        adu_per_photon: Gain by which detector units are divided; None: the file holds photons.
+
+    Returns:
+        The file: shape (N, H, W), read(indices) -> (n, H, W) float32 photons, mask, labels, geometry, notes.
+
+    Raises:
+        UserError: Anything wrong with path, keys, mask or labels; a few frames are read to check their photons.
+    """
+    keys = keys or PatternKeys()
+    if adu_per_photon is not None and not (np.isfinite(adu_per_photon) and adu_per_photon > 0):
+        raise UserError(f"data.adu_per_photon={adu_per_photon} must be a positive number")
+    if isinstance(path, str | os.PathLike):
+        parts = [path] if Path(path).exists() else [part.strip() for part in str(path).split(",") if part.strip()]
+    else:
+        parts = list(path)
+    paths = [found for part in parts for found in _expand(os.fspath(part))]
+    if not paths:
+        raise UserError(f"data.path={path!s}: names no file")
+    inner = replace(keys, index=None)
+    files = [_open_one(found, inner, mask_convention, adu_per_photon) for found in paths]
+    whole = files[0] if len(files) == 1 else _join(files)
+    if keys.index:
+        whole = _pick(whole, keys.index)
+    whole.read(sample_indices(len(whole)))  # refuse what are no photons now, not in the middle of a run
+    return whole
+
+
+def _expand(path: str) -> list[Path]:
+    """The file itself, or the files a glob matches, sorted; UserError if there are none."""
+    if Path(path).exists() or not glob.has_magic(path):
+        return [Path(path)]
+    found = sorted(Path(name) for name in glob.glob(path, recursive=True))  # noqa: PTH207  absolute patterns too
+    if not found:
+        raise UserError(f"data.path={path}: no file matches")
+    return found
+
+
+def _open_one(path: Path, keys: PatternKeys, convention: str, adu_per_photon: float | None) -> PatternFile:
+    """Open one file by its content, and say how detector units will be converted."""
+    if not path.is_file():
+        what = "is a folder; give a file or a glob such as folder/*.h5" if path.is_dir() else "there is no such file"
+        raise UserError(f"{path}: {what}; check data.path=")
+    if is_index_list(path):
+        return open_index_list(path, keys, lambda name, inner: _open_one(name, inner, convention, adu_per_photon))
+    patterns = _by_content(path, keys, convention)
+    for name in (DISTANCE, PIXEL_SIZE, PHOTON_ENERGY, BEAM_CENTRE):
+        if name in patterns.labels:
+            patterns.geometry.setdefault(name, patterns.labels[name])
+    if adu_per_photon is not None:
+        patterns.adu_per_photon = adu_per_photon
+        patterns.notes.append(
+            f"{path}: detector units become photons = floor(value / {adu_per_photon:g} + 0.5), at least 0; "
+            f"broken pixels (NaN, infinite; at most {BROKEN_PIXELS:.1%} of a frame) become 0"
+        )
+    return patterns
+
+
+def _by_content(path: Path, keys: PatternKeys, convention: str) -> PatternFile:
+    """Choose the reader by the first bytes, and for HDF5 by the keys."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    if not head:
+        raise UserError(f"{path}: the file is empty (0 bytes); copy it again")
+    if head == MAGIC or path.suffix.lower() in (".h5", ".hdf5", ".cxi", ".nxs"):
+        with opened(path):
+            pass  # a damaged file is reported here
+        if is_emc(path):
+            return open_emc(path, keys, convention)
+        return (open_cxi if is_cxi(path) else open_hdf5_patterns)(path, keys, convention)
+    if head[:4] in _TIFF_MAGIC or head.startswith(b"\x93NUMPY"):
+        patterns = open_npy(path) if head.startswith(b"\x93") else open_tiff(path)
+        add_side_files(patterns, keys, convention)
+        return patterns
+    if is_emc(path):
+        return open_emc(path, keys, convention)
+    raise UserError(f"{path}: the format is not known; it may be {FORMATS}")
+
+
+def _join(files: list[PatternFile]) -> PatternFile:
+    """All frames of all files, one after another."""
+    file_of = np.repeat(np.arange(len(files)), [len(file) for file in files])
+    frame_of = np.concatenate([np.arange(len(file)) for file in files])
+    forms = ", ".join(sorted({file.format for file in files}))
+    return SeveralFiles(files[0].path, files, file_of, frame_of, f"{len(files)} files: {forms}")
+
+
+def _pick(file: PatternFile, key: str) -> PatternFile:
+    """Only the frames whose numbers the data set or text file `key` holds."""
+    if Path(key).is_file():
+        numbers = read_side_file(Path(key), (1,), "data.keys.index")
+    else:
+        with opened(file.path) as hdf5:
+            numbers = read_named(hdf5, key, (1,), "data.keys.index")
+    if len(numbers) == 0:
+        raise UserError(f"{file.path}: data.keys.index={key} names no frames")
+    picked = SeveralFiles(file.path, [file], np.zeros(len(numbers)), numbers, file.format)
+    picked.notes.append(f"{file.path}: {len(numbers)} of {len(file)} frames are used, as {key} says")
+    return picked

@@ -1,0 +1,55 @@
+"""Labels and masks that lie in a file beside the patterns: text, .npy, TIFF, HDF5 with one fitting data set."""
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from spi_lightning.fields import UserError
+from spi_lightning.io.hdf5_file import MAGIC, list_keys, opened
+
+
+def read_side_file(path: Path, dimensions: tuple[int, ...], option: str) -> NDArray[Any]:
+    """Read one array from a file of any of these formats.
+
+    Args:
+        path: Text (one value or one row a line), .npy, TIFF or HDF5; told apart by their first bytes.
+        dimensions: Numbers of axes that fit, for example (1,) for labels, (2, 3) for masks.
+        option: Option that named the file, for messages.
+
+    Raises:
+        UserError: The file is missing, unreadable or has another number of axes.
+    """
+    if not path.is_file():
+        raise UserError(f"{option}={path}: there is no such file, nor a data set of this name in the patterns' file")
+    head = path.open("rb").read(8)
+    try:
+        if head == MAGIC:
+            values = _only_dataset(path, dimensions, option)
+        elif head.startswith(b"\x93NUMPY"):
+            values = np.load(path, allow_pickle=False)
+        elif head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+            values = tifffile.imread(path)
+        else:
+            values = np.loadtxt(path, dtype=np.float64, delimiter="," if b"," in head else None, ndmin=1)
+    except (ValueError, OSError, tifffile.TiffFileError) as error:
+        raise UserError(f"{option}={path}: cannot be read as text, .npy, TIFF or HDF5 ({error})") from error
+    if values.ndim not in dimensions:
+        raise UserError(f"{option}={path}: has shape {values.shape}; {' or '.join(map(str, dimensions))} axes fit")
+    return np.asarray(values)
+
+
+def _only_dataset(path: Path, dimensions: tuple[int, ...], option: str) -> NDArray[Any]:
+    """The one data set with a fitting number of axes."""
+    with opened(path) as file:
+        fitting: list[h5py.Dataset] = []
+        file.visititems(
+            lambda _, item: fitting.append(item) if isinstance(item, h5py.Dataset) and item.ndim in dimensions else None
+        )
+        if len(fitting) != 1:
+            raise UserError(f"{option}={path}: {len(fitting)} data sets could be meant; there are: {list_keys(file)}")
+        values: NDArray[Any] = fitting[0][()]
+    return values
