@@ -140,7 +140,7 @@ class Hdf5Frames:
     def __init__(self, path: Path, key: str) -> None:
         self.path, self.key = path, key
         with opened(path) as file:
-            item = dataset(file, key)
+            item, self.stamp = dataset(file, key), _stamp(path)
             self.shape = frames_shape(item, path, key)
             self.dtype: np.dtype[Any] = item.dtype
             self.stacked = item.ndim == 3
@@ -149,7 +149,7 @@ class Hdf5Frames:
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Frames start..stop as stored, (stop - start, H, W)."""
-        item = _kept_open(self.path, self.key)
+        item = _kept_open(self.path, self.stamp, self.key)
         try:
             block: NDArray[Any] = item[start:stop] if item.ndim == 3 else item[()][None]
         except (OSError, RuntimeError) as error:
@@ -166,15 +166,25 @@ def _check_links(item: h5py.Dataset, path: Path) -> None:
             raise UserError(f"{path}: links to frames of {name}, which is not there; move both files together")
 
 
-_OPEN: dict[tuple[int, Path, str], tuple[h5py.File, h5py.Dataset]] = {}
+Stamp = tuple[int, int]
+_OPEN: dict[tuple[int, Stamp, str], tuple[h5py.File, h5py.Dataset]] = {}
 
 
-def _kept_open(path: Path, key: str) -> h5py.Dataset:
+def _stamp(path: Path) -> Stamp:
+    """What tells a file from another that later takes its name."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def _kept_open(path: Path, stamp: Stamp, key: str) -> h5py.Dataset:
     """The data set, open in this process; of many files only the last used stay open."""
-    name = (os.getpid(), path, key)  # a forked child must not share its parent's handle
+    name = (os.getpid(), stamp, key)  # a forked child must not share its parent's handle
     kept = _OPEN.pop(name, None)
     if kept is None:
         file = open_hdf5(path)
+        if _stamp(path) != stamp:
+            file.close()
+            raise UserError(f"{path}: the file was replaced by another one while it was in use; start again")
         kept = (file, dataset(file, key))
     _OPEN[name] = kept  # last in the order of use
     if len(_OPEN) > _OPEN_FILES:

@@ -20,8 +20,8 @@ from spi_lightning.io.hdf5_file import MAGIC, opened
 from spi_lightning.io.index_list import is_index_list, open_index_list
 from spi_lightning.io.npy import open_npy
 from spi_lightning.io.pattern_file import PatternFile, PatternKeys
-from spi_lightning.io.several import SeveralFiles
 from spi_lightning.io.photons import BROKEN_PIXELS
+from spi_lightning.io.several import SeveralFiles
 from spi_lightning.io.side_files import read_side_file
 from spi_lightning.io.tiff import open_tiff
 

@@ -55,7 +55,7 @@ class FrameSource(Protocol):
     chunk: int
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
-        """Frames start..stop as stored, (stop - start, H, W)."""
+        """Frames start..stop as stored, (stop - start, H, W), in an array that the caller may change."""
         ...
 
 
@@ -134,9 +134,8 @@ class PatternFile:
         index = self.check_indices(indices)
         frames = np.empty((len(index), *self.shape[1:]), dtype=np.float32)
         for start, stop, into, of in runs(index, self.source.chunk):
-            block = self.source.read(start, stop)
+            block = self._measured(self.source.read(start, stop), start, stop)
             frames[into] = block if isinstance(of, slice) else block[of]
-        self._exclude_masked(frames, index)
         if self.adu_per_photon is not None:
             return convert_adu(frames, self.adu_per_photon, index, self.path)
         return check_photons(frames, index, self.path, self.source.dtype)
@@ -145,22 +144,16 @@ class PatternFile:
         """The file that stores each of some frames, and the frame's number in it."""
         return [(self, int(i)) for i in self.check_indices(indices)]
 
-    def _exclude_masked(self, frames: NDArray[np.float32], index: NDArray[np.int64]) -> None:
-        """Set unmeasured pixels to 0 in place, whatever they hold; few bad pixels cost little."""
-        if self.frame_masks is not None:
-            frames[~self.read_mask(index)] = 0
-        elif self.shared_mask is not None:
-            rows, columns = self._bad_pixels
-            frames[:, rows, columns] = 0
-
-    @property
-    def _bad_pixels(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Rows and columns outside the shared mask, found once."""
-        found: tuple[NDArray[np.int64], NDArray[np.int64]] | None = self.__dict__.get("_bad")
-        if found is None:
-            rows, columns = np.nonzero(~np.asarray(self.shared_mask))
-            found = self.__dict__["_bad"] = (rows, columns)
-        return found
+    def _measured(self, block: NDArray[Any], start: int, stop: int) -> NDArray[Any]:
+        """Frames start..stop with unmeasured pixels set to 0 in place, whatever they held, NaN included."""
+        keep = self.shared_mask if self.frame_masks is None else self.frame_masks.read(start, stop)
+        if keep is None:
+            return block
+        if block.dtype.kind in "iu":
+            block *= keep.astype(block.dtype)  # twice as fast as copyto, but keeps NaN
+        else:
+            np.copyto(block, 0, where=~keep)
+        return block
 
     def check_indices(self, indices: ArrayLike) -> NDArray[np.int64]:
         """Frame numbers as int64 (n,), all inside the file."""
