@@ -1,1 +1,11 @@
-"""Neural networks as plain nn.Modules. They know nothing of Lightning, files or losses."""
+"""Neural networks as plain nn.Modules. They know nothing of Lightning, files or losses.
+
+Every classifier answers ``network(pattern) -> logits`` and ``network.features(pattern) -> (B, d)``, its penultimate
+values; ``network.head`` turns the second into the first.
+"""
+
+from spi_lightning.networks.batch_norm import SharedBatchNorm2d
+from spi_lightning.networks.resnet10 import ResNet10
+from spi_lightning.networks.tiny_cnn import TinyCNN
+
+__all__ = ["ResNet10", "SharedBatchNorm2d", "TinyCNN"]

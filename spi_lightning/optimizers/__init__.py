@@ -1,1 +1,5 @@
 """Optimisers beyond torch's own."""
+
+from spi_lightning.optimizers.kernel_penalty import adam
+
+__all__ = ["adam"]

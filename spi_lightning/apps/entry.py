@@ -1,0 +1,77 @@
+"""How every app meets its user: a mistake in the input is one line on stderr and exit status 2, never a traceback."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from hydra.errors import HydraException, InstantiationException, MissingConfigException, OverrideParseException
+from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
+
+from spi_lightning.fields import UserError
+
+FULL_ERROR = "HYDRA_FULL_ERROR"
+
+
+def run_app(main: Callable[[], Any]) -> None:
+    """Run a hydra.main function; print a user's mistake as one line and exit with 2.
+
+    Caught are UserError, wherever it was raised (also inside hydra's instantiate or a loader's worker), and what Hydra
+    and OmegaConf say of unknown groups, keys and values. Anything else is a fault of ours and keeps its traceback.
+    HYDRA_FULL_ERROR=1 shows the traceback in every case.
+    """
+    if os.environ.get(FULL_ERROR) == "1":
+        main()
+        return
+    os.environ[FULL_ERROR] = "1"  # or Hydra prints the error in its own way and exits before we see it
+    try:
+        main()
+    except Exception as error:
+        line = one_line(error)
+        if line is None:
+            raise
+        print(f"error: {line}", file=sys.stderr)
+        sys.exit(2)
+
+
+def one_line(error: BaseException) -> str | None:
+    """Say a user's mistake in one line; None where the error is not the user's."""
+    for cause in _chain(error):
+        if isinstance(cause, UserError):
+            # A loader's worker sends its traceback as the message; the last line is what the user needs.
+            return str(cause).strip().splitlines()[-1].removeprefix(f"{UserError.__module__}.UserError: ")
+    for cause in _chain(error):
+        if isinstance(cause, MissingConfigException) and cause.missing_cfg_file:
+            return _unknown_choice(cause)
+        if isinstance(cause, MissingMandatoryValue):
+            return f"{cause.full_key} has no value: add {cause.full_key}=... to the command."
+        if isinstance(cause, InterpolationResolutionError):
+            return f"{cause.full_key}: {_flat(cause)}"
+        if isinstance(cause, InstantiationException):
+            return _flat(cause) if isinstance(cause.__cause__, TypeError | None) else None
+        if isinstance(cause, OverrideParseException):
+            return f"cannot read the override {cause.override!r}: {_flat(cause)}"
+        if isinstance(cause, HydraException | OmegaConfBaseException):
+            return _flat(cause)
+    return None
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """The error and its causes, outermost first."""
+    causes: list[BaseException] = []
+    following: BaseException | None = error
+    while following is not None and following not in causes:
+        causes.append(following)
+        following = following.__cause__ or following.__context__
+    return causes
+
+
+def _unknown_choice(error: MissingConfigException) -> str:
+    group, _, choice = str(error.missing_cfg_file).rpartition("/")
+    choices = ", ".join(sorted(error.options or [])) or "nothing"
+    return f"{group}={choice} is unknown: choose one of {choices}." if group else f"no config named {choice}."
+
+
+def _flat(error: BaseException) -> str:
+    """Hydra's message without its line breaks and its advice on tracebacks."""
+    return " ".join(line.strip() for line in str(error).splitlines() if line.strip())

@@ -1,0 +1,100 @@
+"""Which patterns make which batch: a pure function of seed and epoch, so any run can be taken up in mid-epoch."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
+
+import numpy as np
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from spi_lightning.distributed import equal_shard, shard
+from spi_lightning.fields import Batch
+
+Order = Callable[[int], np.ndarray]
+
+
+def finished(batch: Any) -> Batch:
+    """The datasets here answer a list of indices with a finished batch."""
+    return cast(Batch, batch)
+
+
+class EpochBatches(Sampler[list[int]]):
+    """The training batches of one process: lists of pattern indices, equally long in every process.
+
+    Batch k of an epoch is the k-th piece of that epoch's order, divided between the processes: two processes at the
+    same global batch size see what one would see. The patterns left over at the end of an epoch are not used in it
+    (others are left over in the next), unless they are all there are.
+
+    Args:
+        order: Epoch -> pattern indices in the order of that epoch.
+        length: Number of indices it gives.
+        batch_size: Patterns per step, over all processes together.
+        rank, processes: This process and their number.
+    """
+
+    def __init__(self, order: Order, length: int, batch_size: int, rank: int = 0, processes: int = 1) -> None:
+        self.order, self.rank, self.processes = order, rank, processes
+        self.batch_size = min(batch_size, length)
+        self.batches = length // self.batch_size if self.batch_size else 0
+        self.epoch = self.position = 0
+
+    def __len__(self) -> int:
+        """Batches of a whole epoch."""
+        return self.batches
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = self.order(self.epoch)
+        for k in range(self.position, self.batches):
+            piece = order[k * self.batch_size : (k + 1) * self.batch_size].tolist()
+            yield list(equal_shard(piece, self.rank, self.processes))
+
+
+class ResumableLoader(DataLoader[Batch]):
+    """Training batches whose place in the epoch is saved with the checkpoint and found again.
+
+    Lightning stores ``state_dict`` of its training loader; the place counts the batches handed out in the main process,
+    not those that workers have already fetched.
+    """
+
+    def __init__(self, dataset: Dataset[Batch], sampler: EpochBatches, **options: Any) -> None:
+        super().__init__(dataset, batch_size=None, sampler=sampler, collate_fn=finished, **options)
+        self.batches = sampler
+
+    @property
+    def epoch(self) -> int:
+        """Epoch of the batch handed out last."""
+        return self.batches.epoch
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        if self.batches.position >= len(self.batches):
+            self.batches.epoch, self.batches.position = self.batches.epoch + 1, 0
+        for batch in super().__iter__():
+            self.batches.position += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        """Epoch, and number of its batches that have been handed out."""
+        return {"epoch": self.batches.epoch, "position": self.batches.position}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on after the batch that was handed out last."""
+        self.batches.epoch, self.batches.position = state["epoch"], state["position"]
+
+
+class ShardedBatches(Sampler[list[int]]):
+    """The evaluation batches of one process: consecutive patterns, whole batches dealt in turn, none twice."""
+
+    def __init__(self, length: int, batch_size: int, rank: int = 0, processes: int = 1) -> None:
+        starts = range(0, length, batch_size)
+        self.pieces: Sequence[range] = [range(start, min(start + batch_size, length)) for start in starts]
+        self.pieces = shard(self.pieces, rank, processes)
+
+    def __len__(self) -> int:
+        return len(self.pieces)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return (list(piece) for piece in self.pieces)
+
+
+def shuffled(length: int, seed: int, epoch: int) -> np.ndarray:
+    """A permutation of range(length) that only seed and epoch decide."""
+    return np.random.default_rng([seed, epoch]).permutation(length)

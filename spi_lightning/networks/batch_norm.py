@@ -1,0 +1,43 @@
+"""Batch normalisation whose statistics are those of the global batch, however many processes share it."""
+
+from typing import cast
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.nn.functional import all_reduce
+
+
+def _sum(values: Tensor) -> Tensor:
+    """Add over processes, with the gradient of that sum."""
+    return cast(Tensor, all_reduce(values))  # type: ignore[no-untyped-call]
+
+
+class SharedBatchNorm2d(nn.BatchNorm2d):
+    """BatchNorm2d over all processes: maps (B, C, H, W) -> the same, with equal B in every process.
+
+    With one process, and in evaluation, this is torch's own. torch.nn.SyncBatchNorm refuses CPU tensors, so a run on
+    two gloo processes could not equal a run on one; this one works with gloo and NCCL.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise by the mean and variance of every process' patterns together; running statistics follow."""
+        processes = dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+        if not self.training or processes == 1:
+            return super().forward(input)
+        # Two passes (mean, then squared distances from it): the one-pass form loses half the digits of float32.
+        mean = _sum(input.mean(dim=(0, 2, 3))) / processes
+        centred = input - mean[None, :, None, None]
+        variance = _sum(centred.square().mean(dim=(0, 2, 3))) / processes
+        self._follow(mean.detach(), variance.detach(), processes * input.numel() // input.shape[1])
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        return torch.addcmul(self.bias[None, :, None, None], centred, scale[None, :, None, None])
+
+    @torch.no_grad()
+    def _follow(self, mean: Tensor, variance: Tensor, values: int) -> None:
+        """Move the running mean and the (unbiased) running variance, as torch does."""
+        assert self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None
+        self.num_batches_tracked += 1
+        momentum = self.momentum if self.momentum is not None else 1.0 / float(self.num_batches_tracked)
+        self.running_mean.lerp_(mean, momentum)
+        self.running_var.lerp_(variance * (values / (values - 1)), momentum)

@@ -1,0 +1,33 @@
+"""Adam with the squared-norm penalty of Han & Li (2017) on convolution kernels."""
+
+from collections.abc import Iterable
+
+from torch import nn, optim
+
+
+def adam(
+    parameters: Iterable[nn.Parameter],
+    lr: float = 1e-3,
+    kernel_penalty: float = 0.0,
+    betas: tuple[float, float] = (0.9, 0.999),
+) -> optim.Adam:
+    """Adam on loss + kernel_penalty * sum of squared convolution kernels.
+
+    The gradient of that penalty is 2 * kernel_penalty * W, which is torch's weight decay (the one coupled to Adam, not
+    AdamW) of twice the penalty. Kernels are the parameters with more than two axes: biases, dense layers and
+    normalisation are left free.
+
+    Args:
+        parameters: Of one network.
+        lr: Learning rate.
+        kernel_penalty: lambda of the paper, 0.01 there.
+        betas: Decay of Adam's two running means.
+
+    Source: Han & Li (2017), Eq. 2; Kingma & Ba (2015).
+    """
+    kernels: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
+    for parameter in parameters:
+        (kernels if parameter.ndim > 2 else others).append(parameter)
+    groups = [{"params": kernels, "weight_decay": 2 * kernel_penalty}, {"params": others, "weight_decay": 0.0}]
+    return optim.Adam([group for group in groups if group["params"]], lr=lr, betas=(betas[0], betas[1]))
