@@ -1,7 +1,17 @@
 """From particles to intensities to photons, batched on any device. Files are written elsewhere (data)."""
 
 from .hits import Brightness, GeometryRecipe, HitSimulator
+from .literal import LiteralHitSimulator
 from .optics import BadPixels, Optics
 from .scenes import ParticleRecipe, SceneRecipe
 
-__all__ = ["BadPixels", "Brightness", "GeometryRecipe", "HitSimulator", "Optics", "ParticleRecipe", "SceneRecipe"]
+__all__ = [
+    "BadPixels",
+    "Brightness",
+    "GeometryRecipe",
+    "HitSimulator",
+    "LiteralHitSimulator",
+    "Optics",
+    "ParticleRecipe",
+    "SceneRecipe",
+]

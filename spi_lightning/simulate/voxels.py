@@ -5,16 +5,19 @@ diameter of the sphere of the same volume, are those of the fast generator.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from math import ceil, pi
+from dataclasses import dataclass, field, replace
+from math import ceil
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..physics.rotation import random_quaternions, rotation_matrices
+from ..physics.rotation import rotation_matrices
 from .polyhedra import POLYHEDRA, face_planes, polyhedron
-from .projection import TORUS_RATIO, outer_radius
+from .projection import BODIES, TORUS_RATIO, outer_radius
+from .scattering import Particles
+
+_BLUR_REACH = 3  # Gaussian edges are let out of the cube beyond this many widths
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ def voxelise(particles: Sequence[VoxelParticle], size: int = 128, device: torch.
 
 def _body_points(particle: VoxelParticle, grid: Tensor, middle: Tensor) -> Tensor:
     """Undo centre, affine map and twist: voxels around ``middle`` (..., 3) to the frame of the unit body."""
-    inverse = torch.linalg.inv(particle.affine) / particle.diameter
+    inverse: Tensor = torch.linalg.inv(particle.affine) / particle.diameter
     points = (grid - (particle.centre - middle).to(grid)) @ inverse.T.to(grid)
     if particle.twist == 0:
         return points
@@ -100,6 +103,35 @@ def _body_points(particle: VoxelParticle, grid: Tensor, middle: Tensor) -> Tenso
     angle = particle.twist * z
     cosine, sine = angle.cos(), angle.sin()
     return torch.stack([z, cosine * y - sine * x, sine * y + cosine * x], dim=-1)
+
+
+def voxel_model(
+    particles: Particles, radius: float, voxels: int, affine: Tensor | None = None, twist: float = 0.0
+) -> tuple[list[VoxelParticle], float]:
+    """Lay a scene out in a cube of voxels.
+
+    Args:
+        particles: The particles of one scene.
+        radius: Wanted radius of the first particle (sphere of the same volume), voxels; less if the scene is too wide.
+        voxels: Edge of the cube.
+        affine: (3, 3) map of all bodies before their own stretch and rotation.
+        twist: Turn of all bodies about their z axis before that, rad per diameter.
+
+    Returns:
+        The particles in voxels, and the voxel's edge; m.
+    """
+    common = torch.eye(3) if affine is None else affine
+    maps = rotation_matrices(particles.orientation) @ (particles.stretch[:, :, None] * common)
+    unit = [
+        VoxelParticle(BODIES[body], diameter, maps[i], twist, particles.centre[i])
+        for i, (body, diameter) in enumerate(zip(particles.body.tolist(), particles.diameter.tolist(), strict=True))
+    ]
+    room = voxels // 2 - 4  # centre and reach are rounded, and the upper half of the cube is one voxel shorter
+    blur = _BLUR_REACH * float(particles.edge_blur.max())
+    widest = max(float(particle.centre.abs().max()) + particle.reach + blur for particle in unit)
+    voxel_size = max(unit[0].diameter / 2 / radius, widest / room)
+    placed = [replace(p, diameter=p.diameter / voxel_size, centre=p.centre / voxel_size) for p in unit]
+    return placed, voxel_size
 
 
 def gaussian_blur(density: Tensor, sigma: float) -> Tensor:
@@ -126,14 +158,5 @@ def random_affine(strength: float, generator: torch.Generator) -> Tensor:
     """
     gaussian = strength * torch.randn(3, 3, generator=generator)
     symmetric = (gaussian + gaussian.T) / 2
-    return torch.linalg.matrix_exp(symmetric - symmetric.trace() / 3 * torch.eye(3))
-
-
-def random_rotation(generator: torch.Generator) -> Tensor:
-    """Draw one rotation matrix (3, 3), uniform over all rotations."""
-    return rotation_matrices(random_quaternions(1, generator))[0]
-
-
-def sphere_volume(diameter: float) -> float:
-    """Volume of the sphere of this diameter."""
-    return pi / 6 * diameter**3
+    stretch: Tensor = torch.linalg.matrix_exp(symmetric - symmetric.trace() / 3 * torch.eye(3))
+    return stretch
