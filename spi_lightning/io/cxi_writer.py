@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -17,6 +18,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from spi_lightning.fields import FIELDS, UserError
 from spi_lightning.io import mask_bits
 from spi_lightning.io.cxi_layout import DETECTOR, LABELS, write_geometry
+from spi_lightning.io.patient_file import PatientFile
 
 _CHUNK_BYTES: Final = 1 << 16  # small enough to shuffle single patterns, large enough to compress and to stream
 _COMPRESSION: Final[dict[str, dict[str, Any]]] = {
@@ -71,14 +73,26 @@ class CxiWriter:
         self._geometry: dict[str, NDArray[np.float64]] = {}
 
     def __enter__(self) -> Self:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._file = h5py.File(self._temporary, "w")
-            self._lay_out()
-        except OSError as error:
+            with self._storing():
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._store = PatientFile(self._temporary)
+                self._file = h5py.File(self._store, "w")
+                self._lay_out()
+        except UserError:
             self._discard()
-            raise self._explain(error) from error
+            raise
         return self
+
+    @contextlib.contextmanager
+    def _storing(self) -> Iterator[None]:
+        """Turn what the system refuses into one line."""
+        try:
+            yield
+            if self._store.error is not None:
+                raise self._store.error
+        except OSError as error:
+            raise self._explain(error) from error
 
     def _lay_out(self) -> None:
         """Create the groups, links and empty data sets of CXI 1.60."""
@@ -125,10 +139,8 @@ class CxiWriter:
         stop = start + len(counts)
         if counts.ndim != 3 or counts.shape[1:] != self.shape or not 0 <= start <= stop <= self.patterns:
             raise ValueError(f"patterns {start}+{counts.shape} do not fit a set of {(self.patterns, *self.shape)}")
-        try:
+        with self._storing():
             self._file[f"{DETECTOR}/data"][start:stop] = self._as_stored(counts)
-        except OSError as error:
-            raise self._explain(error) from error
         self.annotate(start, stop, mask, labels, geometry)
 
     def annotate(
@@ -140,12 +152,10 @@ class CxiWriter:
         geometry: Mapping[str, ArrayLike] | None = None,
     ) -> None:
         """Store all but the photons of patterns start..stop, as `write` does."""
-        try:
+        with self._storing():
             self._write_mask(start, stop, np.ones(self.shape, dtype=bool) if mask is None else np.asarray(mask))
             for name, values in (labels or {}).items():
                 self._file[f"{LABELS}/{name}"][start:stop] = np.asarray(values)
-        except OSError as error:
-            raise self._explain(error) from error
         for name, values in (geometry or {}).items():
             whole = self._geometry.setdefault(name, np.full(self.patterns, np.nan))
             whole[start:stop] = np.asarray(values, dtype=np.float64)
@@ -154,6 +164,8 @@ class CxiWriter:
     def _as_stored(self, counts: NDArray[Any]) -> NDArray[Any]:
         """Cast counts to the dtype on disk; never wrap around."""
         limits = np.iinfo(self.dtype)
+        if counts.dtype.kind == "f" and not np.array_equal(counts, np.rint(counts)):
+            raise UserError(f"{self.path}: photons to be written are not all whole numbers; draw or convert them first")
         if counts.size and not (limits.min <= counts.min() and counts.max() <= limits.max):
             raise UserError(
                 f"{self.path}: counts from {counts.min():g} to {counts.max():g} do not fit {self.dtype}; "
@@ -185,21 +197,18 @@ class CxiWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is not None:
-            self._discard()
-            return
         try:
-            if not self._written.all():
-                raise ValueError(f"{self.path}: only {self._written.sum()} of {self.patterns} patterns were written")
-            self._finish()
-            self._file.close()
-            self._temporary.replace(self.path)
-        except OSError as failure:
+            if kind is None:
+                if not self._written.all():
+                    raise ValueError(f"{self.path}: {self._written.sum()} of {self.patterns} patterns were written")
+                with self._storing():
+                    self._finish()
+                    self._file.close()
+                    self._store.close()
+                with self._storing():
+                    self._temporary.replace(self.path)
+        finally:
             self._discard()
-            raise self._explain(failure) from failure
-        except BaseException:
-            self._discard()
-            raise
 
     def _finish(self) -> None:
         """Store the mask, if all share it, and the geometry."""
@@ -209,16 +218,15 @@ class CxiWriter:
             write_geometry(self._file, name, values)
 
     def _discard(self) -> None:
-        """Close and remove the temporary file; a second failure here must not hide the first."""
-        try:
-            self._file.close()
-        except (AttributeError, OSError, RuntimeError):
-            pass
-        finally:
-            self._temporary.unlink(missing_ok=True)
+        """Close and remove the temporary file, if it is still there."""
+        for opened in ("_file", "_store"):
+            if opened in self.__dict__:
+                self.__dict__[opened].close()
+        with contextlib.suppress(OSError):
+            self._temporary.unlink()
 
     def _explain(self, error: OSError) -> UserError:
         """One line for a full disk, a read-only folder and the like."""
-        if error.errno == errno.ENOSPC or "errno = 28" in str(error) or "No space left" in str(error):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return UserError(f"{self.path}: the disk is full; free some space or write elsewhere; nothing was kept")
         return UserError(f"{self.path}: cannot be written ({error}); nothing was kept")

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.fields import UserError
 from spi_lightning.io.emc_writer import replacing
 from spi_lightning.io.hdf5_file import MAGIC, dataset, opened
+from spi_lightning.io.patient_file import new_hdf5
 
 _COLUMNS: Final = ("qx", "qy", "qz", "corr", "mask")
 POLARISATIONS: Final = ("none", "x", "y")
@@ -84,7 +84,7 @@ def write_detector(path: str | os.PathLike[str], detector: Detector) -> None:
     flat = [*detector.q.reshape(-1, 3).T, detector.correction.ravel(), detector.classes.ravel()]
     with replacing(Path(path)) as temporary:
         if Path(path).suffix == ".h5":
-            with h5py.File(temporary, "w") as file:
+            with new_hdf5(temporary) as file:
                 for name, values in zip(_COLUMNS, flat, strict=True):
                     file[name] = values
                 file["detd"], file["ewald_rad"] = detector.distance, detector.ewald_radius

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, Final
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spi_lightning.fields import UserError
+from spi_lightning.io.patient_file import new_hdf5
 
 _HEADER: Final = 1024
 Sparse = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]
@@ -52,7 +53,8 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error}); nothing was kept") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def _sparse_frames(photons: Iterable[ArrayLike], path: Path) -> Iterator[tuple[int, Sparse]]:
@@ -103,7 +105,7 @@ def _write_binary(temporary: Path, frames: Iterator[tuple[int, Sparse]]) -> int:
 def _write_hdf5(temporary: Path, frames: Iterator[tuple[int, Sparse]]) -> int:
     """Append each pattern's lists to growing data sets."""
     number = 0
-    with h5py.File(temporary, "w") as file:
+    with new_hdf5(temporary) as file:
         kind: Any = h5py.vlen_dtype(np.int32)
         lists = [
             file.create_dataset(name, (0,), kind, maxshape=(None,), chunks=(1024,))
