@@ -1,1 +1,27 @@
-"""A method answers a data set: checkpoints, baselines and phasing under one protocol."""
+"""A method answers a data set: checkpoints, baselines and phasing under one protocol.
+
+A method reads a PatternFile and gives back an Answer, arrays of one entry per frame. What is done with answers (tables,
+pictures, selection lists) is no business of a method.
+"""
+
+from spi_lightning.methods.answer import Answer, DecisionRule, Method, ensemble
+from spi_lightning.methods.checkpoint import CheckpointMethod, find_checkpoints, run_name
+from spi_lightning.methods.photon_count import PhotonCount
+from spi_lightning.methods.predictions import Predictions
+from spi_lightning.methods.reading import read_ahead
+from spi_lightning.methods.scoring import Scoring, spread
+
+__all__ = [
+    "Answer",
+    "CheckpointMethod",
+    "DecisionRule",
+    "Method",
+    "PhotonCount",
+    "Predictions",
+    "Scoring",
+    "ensemble",
+    "find_checkpoints",
+    "read_ahead",
+    "run_name",
+    "spread",
+]

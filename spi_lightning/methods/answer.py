@@ -1,0 +1,103 @@
+"""What every method gives back: one probability and one decision for each frame."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spi_lightning.fields import UserError
+from spi_lightning.io.pattern_file import PatternFile
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A method's answer to N frames.
+
+    Attributes:
+        name: The method.
+        frame: (N,) int64, index of the pattern in its file.
+        score: (N,) float32, uncalibrated probability of a single hit.
+        probability: (N,) float32, calibrated probability of a single hit.
+        decision: (N,) int64, 1 where the frame is taken as a single hit.
+        abstain: (N,) bool, True where the method would rather not decide.
+        seconds: Wall time of the whole answer, reading included, s.
+        features: (N, d) float32 penultimate values of a network, if there are any.
+        class_probability: (N, classes) float32 over the first classes of Kind, if the method knows them.
+    """
+
+    name: str
+    frame: NDArray[np.int64]
+    score: Floats
+    probability: Floats
+    decision: NDArray[np.int64]
+    abstain: NDArray[np.bool_]
+    seconds: float
+    features: Floats | None = None
+    class_probability: Floats | None = None
+
+
+class Method(Protocol):
+    """Anything that answers patterns: a checkpoint, a baseline, later a phasing recipe."""
+
+    name: str
+
+    def answer(self, patterns: PatternFile) -> Answer:
+        """Answer every frame of a file, in the order of the file."""
+        ...
+
+
+@dataclass(frozen=True)
+class DecisionRule:
+    """From a probability to a decision.
+
+    Args:
+        threshold: A frame is taken as a single hit where its probability reaches it.
+        abstain_within: Half width of the band around the threshold in which the method abstains; 0: never.
+
+    Raises:
+        UserError: The threshold is not inside (0, 1) or the band is negative.
+    """
+
+    threshold: float = 0.5
+    abstain_within: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold < 1:
+            raise UserError(f"decision.threshold={self.threshold:g} must lie between 0 and 1.")
+        if self.abstain_within < 0:
+            raise UserError(f"decision.abstain_within={self.abstain_within:g} must not be negative.")
+
+    def __call__(self, probability: Floats) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """(N,) probabilities -> decisions (N,) int64 and abstentions (N,) bool."""
+        decision = (probability >= self.threshold).astype(np.int64)
+        return decision, np.abs(probability - self.threshold) < self.abstain_within
+
+
+def ensemble(answers: Sequence[Answer], rule: DecisionRule, name: str = "ensemble") -> Answer:
+    """Mean of the probabilities of several methods over the same frames, decided anew.
+
+    Source: Lakshminarayanan et al. (2017), Sect. 2.4, deep ensembles as a uniform mixture.
+    """
+    probability = _mean([answer.probability for answer in answers])
+    classes = [answer.class_probability for answer in answers if answer.class_probability is not None]
+    alike = len(classes) == len(answers) and len({each.shape for each in classes}) == 1
+    decision, abstain = rule(probability)
+    return Answer(
+        name=name,
+        frame=answers[0].frame,
+        score=_mean([answer.score for answer in answers]),
+        probability=probability,
+        decision=decision,
+        abstain=abstain,
+        seconds=sum(answer.seconds for answer in answers),
+        class_probability=_mean(classes) if alike else None,
+    )
+
+
+def _mean(arrays: Sequence[Floats]) -> Floats:
+    mean: Floats = np.stack(arrays).mean(axis=0, dtype=np.float64).astype(np.float32)
+    return mean

@@ -1,0 +1,149 @@
+"""A trained task answers a file: load the checkpoint, read ahead, predict."""
+
+import time
+from collections.abc import Callable, Iterator
+from glob import glob
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spi_lightning.fields import FRAME, MASK, PHOTONS, PROBABILITY, SCORE, Batch, UserError
+from spi_lightning.io.pattern_file import PatternFile
+from spi_lightning.methods.answer import Answer, DecisionRule
+from spi_lightning.methods.reading import Piece, read_ahead
+from spi_lightning.tasks.checkpoint import find_checkpoint, load_task
+
+FEATURES, CLASS_PROBABILITY = "features", "class_probability"
+
+
+class CheckpointMethod:
+    """Answers of one checkpoint of a hit classification.
+
+    The task is rebuilt from the checkpoint alone and kept on the device between answers.
+
+    Args:
+        name: Shown in tables.
+        checkpoint: Run folder (its best checkpoint is taken) or .ckpt file.
+        instantiate: Makes objects of configs with ``_target_``; hydra.utils.instantiate.
+        decision: From probability to decision.
+        batch_size: Patterns per pass through the network.
+        device: ``auto`` (the GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ...
+
+    Raises:
+        UserError: No such run or checkpoint, one of another task, or a device that is not there.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        checkpoint: str | Path,
+        instantiate: Callable[..., Any],
+        decision: DecisionRule | None = None,
+        batch_size: int = 64,
+        device: str = "auto",
+    ) -> None:
+        self.name, self.decision, self.batch_size = name, decision or DecisionRule(), batch_size
+        self.path, self.device = find_checkpoint(checkpoint), find_device(device)
+        task, self.config = load_task(self.path, instantiate)
+        self.task = task.to(self.device).eval()
+
+    def answer(self, patterns: PatternFile) -> Answer:
+        """Answer every frame of a file, in order; the network computes while a thread reads on.
+
+        Raises:
+            UserError: The network cannot take patterns of this shape, or a frame cannot be read.
+        """
+        start = time.perf_counter()
+        with torch.inference_mode():
+            pieces = [self._predict(piece, patterns) for piece in read_ahead(patterns)]
+        columns = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+        decision, abstain = self.decision(columns[PROBABILITY])
+        return Answer(
+            name=self.name,
+            frame=columns[FRAME],
+            score=columns[SCORE],
+            probability=columns[PROBABILITY],
+            decision=decision,
+            abstain=abstain,
+            seconds=time.perf_counter() - start,
+            features=columns.get(FEATURES),
+            class_probability=columns.get(CLASS_PROBABILITY),
+        )
+
+    def _predict(self, piece: Piece, patterns: PatternFile) -> dict[str, np.ndarray[Any, Any]]:
+        """Name -> (n, ...) answers to one piece of the file."""
+        answers = []
+        for batch in _batches(piece, self.batch_size, self.device):
+            try:
+                answer: dict[str, Tensor] = self.task.predict_step(batch, 0)
+            except RuntimeError as error:
+                if batch[FRAME][0] > 0 or "memory" in str(error):
+                    raise  # the first batch has passed, so the shape is right
+                _, height, width = patterns.shape
+                raise UserError(
+                    f"{patterns.path}: the network of {self.path} cannot take patterns of {height} x {width} pixels "
+                    f"({str(error).splitlines()[0]}); use a checkpoint trained at this size."
+                ) from error
+            answers.append({FRAME: batch[FRAME], **_wanted(answer)})
+        return {name: torch.cat([answer[name] for answer in answers]).cpu().numpy() for name in answers[0]}
+
+
+def _wanted(answer: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What an Answer keeps of a prediction."""
+    return {name: answer[name].float() for name in (SCORE, PROBABILITY, FEATURES, CLASS_PROBABILITY) if name in answer}
+
+
+def _batches(piece: Piece, size: int, device: torch.device) -> Iterator[Batch]:
+    """Cut a piece into batches on the device; a mask shared by all frames is spread, not copied."""
+    frame, photons = torch.from_numpy(piece.frame), torch.from_numpy(piece.photons)[:, None].to(device)
+    mask = torch.from_numpy(np.array(piece.mask)).to(device)
+    mask = mask[:, None] if mask.ndim == 3 else mask.expand(photons.shape)
+    for start in range(0, len(frame), size):
+        part = slice(start, start + size)
+        yield {PHOTONS: photons[part], MASK: mask[part], FRAME: frame[part]}
+
+
+def find_device(device: str) -> torch.device:
+    """``auto`` or a name of torch -> device; UserError where it is unknown or not there."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+        torch.zeros(1, device=found)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(
+            f"device={device} is not to be had here ({str(error).splitlines()[0]}); use auto or cpu."
+        ) from error
+    return found
+
+
+def find_checkpoints(entry: str) -> list[Path]:
+    """A path, or a pattern such as ``runs/han_resnet10/*``, -> checkpoint files.
+
+    Raises:
+        UserError: There is none; of a pattern, matches that hold no checkpoint are passed over.
+    """
+    if not any(sign in entry for sign in "*?["):
+        return [find_checkpoint(entry)]
+    found = []
+    for match in sorted(glob(entry)):  # noqa: PTH207  Path.glob takes no absolute pattern
+        try:
+            found.append(find_checkpoint(match))
+        except UserError:
+            continue
+    if not found:
+        raise UserError(f"checkpoint={entry}: no run folder or checkpoint matches.")
+    return found
+
+
+def run_name(checkpoint: Path) -> str:
+    """Short name of a checkpoint: the last two folders of its run, or its own name outside a run."""
+    path = checkpoint.resolve()
+    if path.parent.name != "checkpoints":
+        return path.stem
+    run, name = path.parent.parent, path.stem
+    short = f"{run.parent.name}/{run.name}" if run.parent.name else run.name
+    return short if name == "best" else f"{short}/{name}"

@@ -1,0 +1,70 @@
+"""Read a file's patterns in large pieces while something else computes."""
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spi_lightning.io.pattern_file import PatternFile
+
+_BYTES_AT_ONCE = 16 << 20
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Neighbouring frames of a file.
+
+    frame is (n,) int64, photons (n, H, W) float32, mask (H, W), or (n, H, W) where frames differ, bool.
+    """
+
+    frame: NDArray[np.int64]
+    photons: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+
+
+def frames_at_once(patterns: PatternFile) -> int:
+    """Frames worth one read: about 16 MB of photons, in whole chunks of the file."""
+    _, height, width = patterns.shape
+    chunk = max(1, patterns.source.chunk)
+    return chunk * max(1, _BYTES_AT_ONCE // (4 * height * width * chunk))
+
+
+def read_ahead(patterns: PatternFile, at_once: int | None = None, depth: int = 2) -> Iterator[Piece]:
+    """Yield a file piece by piece in order, a thread reading up to ``depth`` pieces ahead of the caller.
+
+    Raises:
+        UserError: A frame cannot be read; raised when its piece is due.
+    """
+    step = at_once or frames_at_once(patterns)
+    starts = iter(range(0, len(patterns), step))
+    with ThreadPoolExecutor(1, thread_name_prefix="read_ahead") as reader:
+        waiting: deque[Future[Piece]] = deque()
+
+        def order_next() -> None:
+            start = next(starts, None)
+            if start is not None:
+                waiting.append(reader.submit(_read, patterns, start, min(start + step, len(patterns))))
+
+        try:
+            for _ in range(depth):
+                order_next()
+            while waiting:
+                piece = waiting.popleft().result()
+                order_next()
+                yield piece
+        finally:
+            reader.shutdown(wait=True, cancel_futures=True)
+
+
+def _read(patterns: PatternFile, start: int, stop: int) -> Piece:
+    frame = np.arange(start, stop)
+    if patterns.frame_masks is None and patterns.shared_mask is not None:
+        mask = patterns.shared_mask
+    else:
+        mask = patterns.read_mask(frame)
+    if mask.ndim == 3 and mask.strides[0] == 0:  # one mask, only spread over the frames
+        mask = mask[0]
+    return Piece(frame, patterns.read(frame), mask)

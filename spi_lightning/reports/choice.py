@@ -1,0 +1,51 @@
+"""Which frames are worth looking at: the surest, the worst and the most uncertain."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Frames = NDArray[np.int64]
+
+
+def choose_frames(
+    probability: NDArray[np.float32],
+    decision: NDArray[np.int64],
+    label: NDArray[np.int64] | None = None,
+    threshold: float = 0.5,
+    count: int = 12,
+) -> dict[str, Frames]:
+    """Pick frames for the galleries.
+
+    Args:
+        probability: (N,) probability of a single hit.
+        decision: (N,) 1 where taken.
+        label: (N,) 1, 0 or -1 for unknown; None without labels.
+        threshold: Frames nearest to it are the most uncertain.
+        count: Frames of each gallery at most.
+
+    Returns:
+        Title -> (n,) indices, most telling first; galleries without frames are left out. With labels: surest right,
+        worst wrong of either kind, most uncertain. Without: highest, lowest and most uncertain probability, and some
+        at even steps in rank.
+    """
+    falling = np.argsort(-probability, kind="stable")
+    rising = falling[::-1]
+    uncertain = np.argsort(np.abs(probability - threshold), kind="stable")
+    if label is None or not (label >= 0).any():
+        steps = np.unique(np.linspace(0, len(falling) - 1, min(count, len(falling))).round().astype(np.int64))
+        chosen = {
+            "Highest probability": falling,
+            "Lowest probability": rising,
+            "Most uncertain": uncertain,
+            "From highest to lowest, at even steps in rank": falling[steps],
+        }
+    else:
+        single, other = label == 1, label == 0
+        taken = decision == 1
+        chosen = {
+            "Single hits found, surest first": falling[(single & taken)[falling]],
+            "Single hits missed, worst first": rising[(single & ~taken)[rising]],
+            "False alarms, worst first": falling[(other & taken)[falling]],
+            "Others rejected, surest first": rising[(other & ~taken)[rising]],
+            "Most uncertain": uncertain,
+        }
+    return {title: frames[:count] for title, frames in chosen.items() if len(frames)}

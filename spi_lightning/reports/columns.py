@@ -1,0 +1,62 @@
+"""Probability against what was measured on each frame: is it brightness that the network sees?"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from spi_lightning.reports.evaluation_files import EvaluationFiles
+from spi_lightning.reports.style import OTHER, SINGLE, UNKNOWN, figure
+
+AXES = {
+    "photons": ("photons in the measured pixels", "log"),
+    "diameter_nm": ("diameter of the fitted sphere (nm)", "linear"),
+}
+
+
+def column_figures(files: EvaluationFiles, label: NDArray[np.int64] | None) -> Iterator[tuple[Figure, str]]:
+    """A scatter plot of the probability against each column in AXES that was measured, with its caption."""
+    for name, (words, scale) in AXES.items():
+        values = files.columns.get(name)
+        if values is not None and np.isfinite(values).any():
+            caption = f"Probability against {words}."
+            unmeasured = int((~np.isfinite(values)).sum())
+            if unmeasured:
+                caption += f" {unmeasured} frames without a value are left out."
+            yield _scatter(values.astype(np.float64), files.headline.probability, label, words, scale), caption
+
+
+def _scatter(
+    values: NDArray[np.float64],
+    probability: NDArray[np.float32],
+    label: NDArray[np.int64] | None,
+    words: str,
+    scale: str,
+) -> Figure:
+    label = np.full(len(values), -1) if label is None else label
+    size = float(np.clip(4000 / len(values), 3, 36))
+    with figure() as picture:
+        axes = picture.subplots()
+        for value, name, colour, marker in (
+            (-1, "unknown", UNKNOWN, "."),
+            (0, "other", OTHER, "s"),
+            (1, "single hit", SINGLE, "o"),
+        ):
+            use = (label == value) & np.isfinite(values)
+            if use.any():
+                axes.scatter(
+                    values[use],
+                    probability[use],
+                    s=size,
+                    color=colour,
+                    marker=marker,
+                    alpha=0.7,
+                    linewidths=0,
+                    label=f"{name} ({use.sum()})",
+                )
+        if scale == "log" and values[np.isfinite(values)].min() > 0:
+            axes.set_xscale("log")
+        axes.set(xlabel=words, ylabel="calibrated probability of a single hit", ylim=(-0.03, 1.03))
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
+    return picture

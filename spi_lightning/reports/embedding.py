@@ -1,0 +1,93 @@
+"""The penultimate features of a network in a plane."""
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from sklearn.preprocessing import StandardScaler
+
+from spi_lightning.fields import UserError
+from spi_lightning.reports.style import OTHER, SINGLE, UNKNOWN, figure
+
+EMBEDDINGS = ("pca", "tsne")
+_MOST_FRAMES = {"pca": 20_000, "tsne": 2_000}
+
+
+def embed(
+    features: NDArray[np.float32], method: str = "pca", seed: int = 0
+) -> tuple[NDArray[np.int64], NDArray[np.float64], list[str]]:
+    """Place frames in a plane by their features.
+
+    Args:
+        features: (N, d), scaled here to zero mean and unit variance per feature.
+        method: ``pca`` or ``tsne`` (after PCA to 50 components; perplexity 30, or a third of the frames if fewer).
+        seed: Of the choice of frames, where there are too many to draw, and of t-SNE.
+
+    Returns:
+        Indices (n,) of the frames drawn, their places (n, 2) and the names of the two axes.
+
+    Raises:
+        UserError: Unknown method.
+
+    Source: van der Maaten & Hinton (2008) for t-SNE.
+    """
+    if method not in EMBEDDINGS:
+        raise UserError(f"report.embedding={method} is unknown: choose one of {', '.join(EMBEDDINGS)}.")
+    index = np.arange(len(features))
+    if len(index) > _MOST_FRAMES[method]:
+        index = np.sort(np.random.default_rng(seed).choice(index, _MOST_FRAMES[method], replace=False))
+    scaled = StandardScaler().fit_transform(features[index].astype(np.float64))
+    components = min(2 if method == "pca" else 50, *scaled.shape)
+    pca = PCA(components, random_state=seed)
+    places = pca.fit_transform(scaled)
+    if method == "pca" or len(index) < 5:
+        share = [*(100 * pca.explained_variance_ratio_), 0.0][:2]
+        places = np.pad(places[:, :2], ((0, 0), (0, max(0, 2 - places.shape[1]))))
+        return (
+            index,
+            places,
+            [f"principal component {i + 1} ({part:.0f} % of variance)" for i, part in enumerate(share)],
+        )
+    perplexity = min(30.0, len(index) / 3)
+    places = TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(places)
+    return index, places.astype(np.float64), ["t-SNE 1", "t-SNE 2"]
+
+
+def embedding_figure(
+    features: NDArray[np.float32],
+    probability: NDArray[np.float32],
+    label: NDArray[np.int64] | None,
+    method: str = "pca",
+) -> Figure:
+    """Frames by features; colour is the label, or the probability where there are no labels."""
+    index, places, names = embed(features, method)
+    size = float(np.clip(4000 / len(index), 4, 40))
+    with figure(6.4, 4.6) as picture:
+        axes = picture.subplots()
+        if label is None or not (label >= 0).any():
+            drawn = axes.scatter(
+                places[:, 0], places[:, 1], c=probability[index], s=size, cmap="viridis", vmin=0, vmax=1, linewidths=0
+            )
+            picture.colorbar(drawn, ax=axes, label="probability of a single hit")
+        else:
+            for value, name, colour, marker in (
+                (-1, "unknown", UNKNOWN, "."),
+                (0, "other", OTHER, "s"),
+                (1, "single hit", SINGLE, "o"),
+            ):
+                use = label[index] == value
+                if use.any():
+                    axes.scatter(
+                        places[use, 0],
+                        places[use, 1],
+                        s=size,
+                        color=colour,
+                        marker=marker,
+                        alpha=0.75,
+                        linewidths=0,
+                        label=f"{name} ({use.sum()})",
+                    )
+            axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
+        axes.set(xlabel=names[0], ylabel=names[1])
+    return picture

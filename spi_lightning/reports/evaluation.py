@@ -1,0 +1,163 @@
+"""The page of an evaluation, from the files of its run folder."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spi_lightning.fields import IS_SINGLE_HIT
+from spi_lightning.reports.columns import column_figures
+from spi_lightning.reports.curves import (
+    confusion_figure,
+    histogram_figure,
+    precision_recall_figure,
+    reliability_figure,
+    roc_figure,
+)
+from spi_lightning.reports.embedding import embedding_figure
+from spi_lightning.reports.evaluation_files import AnswerTable, EvaluationFiles, read_evaluation
+from spi_lightning.reports.evaluation_tables import frames_table, kinds_table, numbers_table
+from spi_lightning.reports.gallery import Caption, gallery_figure
+from spi_lightning.reports.page import Lines, Picture, Section, Table, write_page
+from spi_lightning.reports.provenance import provenance_section
+from spi_lightning.reports.style import INK, OTHER, SINGLE, as_png, as_svg
+
+Block = Picture | Table | Lines
+
+
+def write_evaluation_report(run: Path, embedding: str = "pca") -> Path:
+    """Make report.html of an evaluation's run folder, from its files alone.
+
+    Args:
+        run: Folder written by evaluate.py.
+        embedding: ``pca`` or ``tsne``.
+
+    Raises:
+        UserError: The folder is no finished evaluation, or the embedding is unknown.
+    """
+    files = read_evaluation(run)
+    sections = [
+        Section("Summary", [*_summary(files)]),
+        Section("Patterns", [*_galleries(files)]),
+        Section("Decision", [*_decision(files)]),
+        Section("Frames", [*_frames(files, embedding)]),
+        Section("Notes", [Lines(files.about.get("notes") or ["Nothing was announced by the reader."])]),
+        provenance_section(run, {name: files.about.get(name) for name in ("command", "methods", "selection")}),
+    ]
+    subtitle = f"{files.headline.name} on {files.about['path']}"
+    return write_page(run / "report.html", "Single-hit classification", subtitle, sections)
+
+
+def known_labels(files: EvaluationFiles) -> NDArray[np.int64] | None:
+    """(N,) is_single_hit if any frame is labelled, else None."""
+    label = files.labels.get(IS_SINGLE_HIT)
+    return label if label is not None and (label >= 0).any() else None
+
+
+def _summary(files: EvaluationFiles) -> Iterator[Block]:
+    count, height, width = files.about["shape"]
+    taken, unsure = int(files.headline.decision.sum()), int(files.headline.abstain.sum())
+    label = known_labels(files)
+    lines = [
+        f"{count} patterns of {height} × {width} pixels ({files.about['format']}).",
+        f"{taken} are taken as single hits, {count - taken} are not; of all these, {unsure} are uncertain (probability "
+        f"within {files.abstain_within:g} of the threshold {files.threshold:g}).",
+    ]
+    if label is None:
+        lines.append("The file has no labels, so there are no metrics.")
+    else:
+        lines.append(
+            f"Labels: {(label == 1).sum()} single hits, {(label == 0).sum()} others, {(label < 0).sum()} unknown."
+        )
+    yield Lines(lines)
+    if (table := numbers_table(files.metrics)) is not None:
+        yield table
+    if (kept := numbers_table(files.metrics, "test_kept")) is not None:
+        yield Lines(
+            [f"Without the {int(files.excluded.sum())} excluded frames ({_listed(files.frame[files.excluded])}):"]
+        )
+        yield kept
+
+
+def _galleries(files: EvaluationFiles) -> Iterator[Block]:
+    if files.gallery is None:
+        yield Lines(["No patterns were stored for this page."])
+        return
+    yield Lines(
+        [
+            "Photons on a logarithmic scale shared by all panels of a gallery. Grey-blue: not measured. Cyan cross: beam "
+            "centre, where known. p: calibrated probability of a single hit. Frame colour: blue, the label is single "
+            "hit; orange, the label is other; black, unknown."
+        ]
+    )
+    for title, frames in files.gallery.choices.items():
+        if len(frames):
+            picture = gallery_figure(files.gallery, frames.tolist(), [_caption(files, frame) for frame in frames])
+            numbers = ", ".join(map(str, frames))
+            yield Picture(as_png(picture), f"{title}: frames {numbers}", f"{title}.", wide=True)
+
+
+def _caption(files: EvaluationFiles, frame: int) -> Caption:
+    place = int(np.searchsorted(files.frame, frame))
+    label = files.labels[IS_SINGLE_HIT][place] if IS_SINGLE_HIT in files.labels else -1
+    name, colour = {1: (" · single", SINGLE), 0: (" · other", OTHER)}.get(int(label), ("", INK))
+    unsure = " ?" if files.headline.abstain[place] else ""
+    return Caption(f"#{frame} · p {files.headline.probability[place]:.2f}{unsure}{name}", colour)
+
+
+def _decision(files: EvaluationFiles) -> Iterator[Block]:
+    label, headline = known_labels(files), files.headline
+    if label is not None:
+        yield from _labelled_curves(files, label[label >= 0], label >= 0)
+    histogram = histogram_figure(headline, label, files.threshold, files.abstain_within)
+    yield Picture(as_svg(histogram), "Histogram of probabilities", f"Probabilities of {headline.name}.")
+    if (kinds := kinds_table(files)) is not None:
+        yield kinds
+
+
+def _labelled_curves(files: EvaluationFiles, label: NDArray[np.int64], use: NDArray[np.bool_]) -> Iterator[Block]:
+    answers = [_of(answer, use) for answer in files.answers]
+    headline = _of(files.headline, use)
+    if len(answers) == 1:
+        answers = [headline]
+    elif headline.name not in {answer.name for answer in answers}:
+        answers.append(headline)
+    if 0 < (label == 1).sum() < len(label):
+        band = f"Shaded: pointwise 95 % bootstrap band of {headline.name}."
+        yield Picture(as_svg(roc_figure(answers, label)), "ROC curve", f"ROC curve. {band}")
+        yield Picture(
+            as_svg(precision_recall_figure(answers, label)), "Precision and recall", f"Precision-recall curve. {band}"
+        )
+    else:
+        yield Lines(["All labelled frames are of one class, so there are no ROC and precision-recall curves."])
+    words = "Reliability diagram: on the dashed line, of the frames given probability p a fraction p are single hits."
+    yield Picture(as_svg(reliability_figure(headline, label)), "Reliability diagram", words)
+    yield Picture(
+        as_svg(confusion_figure(headline, label)),
+        "Confusion matrix",
+        f"Confusion matrix at the threshold {files.threshold:g}.",
+    )
+
+
+def _of(answer: AnswerTable, use: NDArray[np.bool_]) -> AnswerTable:
+    return AnswerTable(
+        answer.name, answer.score[use], answer.probability[use], answer.decision[use], answer.abstain[use]
+    )
+
+
+def _frames(files: EvaluationFiles, embedding: str) -> Iterator[Block]:
+    label = known_labels(files)
+    if files.features is not None and len(files.frame) > 1:
+        picture = embedding_figure(files.features, files.headline.probability, label, embedding)
+        words = f"Penultimate features of {files.features_of}: near frames look alike to the network."
+        yield Picture(as_svg(picture) if len(files.frame) <= 2000 else as_png(picture), "Embedding of features", words)
+    for picture, words in column_figures(files, label):
+        yield Picture(as_svg(picture) if len(files.frame) <= 2000 else as_png(picture), words, words)
+    yield frames_table(files)
+
+
+def _listed(frames: Any, most: int = 20) -> str:
+    text = ", ".join(map(str, frames[:most]))
+    return text if len(frames) <= most else f"{text}, …"

@@ -1,0 +1,133 @@
+"""What an evaluation left in its run folder, read back for figures and tables."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from spi_lightning.fields import UserError
+
+Numbers = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Patterns picked for the page.
+
+    Attributes:
+        choices: Title of each gallery -> frame numbers, (n,) each.
+        frame: (n,) frames stored, sorted.
+        photons: (n, h, w) float32 counts, perhaps binned.
+        mask: (h, w) or (n, h, w) bool, True = measured.
+        beam_centre: (n, 2) row, column in pixels of ``photons``; NaN where unknown.
+        binned: Detector pixels per pixel of ``photons`` and axis.
+    """
+
+    choices: dict[str, NDArray[np.int64]]
+    frame: NDArray[np.int64]
+    photons: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    beam_centre: NDArray[np.float32]
+    binned: int
+
+    def write(self, path: Path) -> None:
+        """Write gallery.h5, whole or not at all."""
+        part = path.with_name(f".{path.name}.part")
+        with h5py.File(part, "w") as file:
+            file.attrs["binned"] = self.binned
+            for name in ("frame", "photons", "mask", "beam_centre"):
+                values = getattr(self, name)
+                file.create_dataset(name, data=values, compression="gzip" if values.size else None)
+            choices = file.create_group("choices", track_order=True)
+            for title, frames in self.choices.items():
+                choices[title] = frames
+        part.replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> "Gallery":
+        """Read gallery.h5."""
+        with h5py.File(path) as file:
+            arrays = {name: file[name][()] for name in ("frame", "photons", "mask", "beam_centre")}
+            choices = {str(title): frames[()] for title, frames in file["choices"].items()}
+            return cls(choices=choices, binned=int(file.attrs["binned"]), **arrays)
+
+
+@dataclass(frozen=True)
+class AnswerTable:
+    """One method's answer as stored: name and (N,) score, probability, decision, abstain."""
+
+    name: str
+    score: NDArray[np.float32]
+    probability: NDArray[np.float32]
+    decision: NDArray[np.int64]
+    abstain: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class EvaluationFiles:
+    """A run folder of evaluate.py, read."""
+
+    folder: Path
+    about: dict[str, Any]
+    metrics: Numbers
+    frame: NDArray[np.int64]
+    headline: AnswerTable
+    answers: list[AnswerTable]
+    threshold: float
+    abstain_within: float
+    excluded: NDArray[np.bool_]
+    labels: dict[str, NDArray[Any]]
+    columns: dict[str, NDArray[Any]]
+    features: NDArray[np.float32] | None
+    features_of: str
+    gallery: Gallery | None
+
+
+def read_evaluation(folder: Path) -> EvaluationFiles:
+    """Read the files of one evaluation.
+
+    Raises:
+        UserError: The folder is no finished evaluation, or one of its files is damaged.
+    """
+    try:
+        with h5py.File(folder / "predictions.h5") as file:
+            stored = _read_predictions(file)
+        gallery = folder / "gallery.h5"
+        return EvaluationFiles(
+            folder=folder,
+            about=json.loads((folder / "evaluation.json").read_text(encoding="utf-8")),
+            metrics=json.loads((folder / "metrics.json").read_text(encoding="utf-8")),
+            gallery=Gallery.read(gallery) if gallery.is_file() else None,
+            **stored,
+        )
+    except (OSError, KeyError, json.JSONDecodeError) as error:
+        raise UserError(
+            f"{folder}: not the folder of a finished evaluation ({error}); run evaluate.py again."
+        ) from error
+
+
+def _read_predictions(file: h5py.File) -> dict[str, Any]:
+    answers = [_read_answer(file["methods"][number]) for number in sorted(file["methods"], key=int)]
+    with_features = [file, *(file["methods"][number] for number in sorted(file["methods"], key=int))]
+    features = next((group for group in with_features if "features" in group), None)
+    return {
+        "frame": file["frame"][()],
+        "headline": _read_answer(file),
+        "answers": answers,
+        "threshold": float(file.attrs["threshold"]),
+        "abstain_within": float(file.attrs["abstain_within"]),
+        "excluded": file["excluded"][()],
+        "labels": {name: item[()] for name, item in file.get("labels", {}).items()},
+        "columns": {name: item[()] for name, item in file.get("columns", {}).items()},
+        "features": None if features is None else features["features"][()],
+        "features_of": "" if features is None else str(features.attrs["name"]),
+    }
+
+
+def _read_answer(group: h5py.Group) -> AnswerTable:
+    names = ("score", "probability", "decision", "abstain")
+    return AnswerTable(str(group.attrs["name"]), **{name: group[name][()] for name in names})

@@ -1,0 +1,111 @@
+"""Galleries of patterns: photons on a logarithmic scale, with beam centre and mask."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, LogNorm
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from spi_lightning.fields import BEAM_CENTRE
+from spi_lightning.io.pattern_file import PatternFile
+from spi_lightning.reports.evaluation_files import Gallery
+from spi_lightning.reports.style import INK, MASKED, figure
+
+COLUMNS = 6
+_LARGEST_EDGE = 256
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What stands over one panel, and the colour of its frame."""
+
+    text: str
+    colour: str = INK
+
+
+def collect_gallery(
+    patterns: PatternFile, choices: dict[str, NDArray[np.int64]], beam_centre: NDArray[np.float32] | None = None
+) -> Gallery:
+    """Read the chosen frames once, binned so that no edge exceeds 256 pixels.
+
+    Args:
+        patterns: Where the frames are.
+        choices: Title -> frame numbers.
+        beam_centre: (N, 2) row, column in pixels of the file; None takes the file's own, or leaves it unknown.
+    """
+    frame = np.unique(np.concatenate(list(choices.values()))) if choices else np.empty(0, dtype=np.int64)
+    shared = patterns.read_mask(frame[:1])[0] if patterns.shared_mask is not None else None
+    mask = shared if shared is not None else patterns.read_mask(frame)
+    size = -(-max(patterns.shape[1:]) // _LARGEST_EDGE)
+    centre = _centres(patterns, beam_centre)[frame]
+    return Gallery(
+        choices=choices,
+        frame=frame,
+        photons=_bin(patterns.read(frame), size).astype(np.float32),
+        mask=_bin(mask[None] if mask.ndim == 2 else mask, size)[0 if mask.ndim == 2 else slice(None)] > 0,
+        beam_centre=((centre - (size - 1) / 2) / size).astype(np.float32),
+        binned=size,
+    )
+
+
+def gallery_figure(gallery: Gallery, frames: Sequence[int], captions: Sequence[Caption]) -> Figure:
+    """Panels of some stored frames on one logarithmic scale; masked pixels in grey, the beam centre as a cross."""
+    rows = -(-len(frames) // COLUMNS)
+    place = np.searchsorted(gallery.frame, frames)
+    photons = gallery.photons[place]
+    mask = np.broadcast_to(gallery.mask if gallery.mask.ndim == 2 else gallery.mask[place], photons.shape)
+    height, width = photons.shape[1:]
+    with figure(11.6, 0.35 + rows * (1.62 * min(2.0, height / width) + 0.42)) as picture:
+        norm = LogNorm(0.5, max(2.0, float(np.where(mask, photons, 0).max(initial=0))), clip=True)
+        axes = picture.subplots(rows, COLUMNS, squeeze=False)
+        for panel in axes.ravel():
+            panel.axis("off")
+        for i, panel in enumerate(axes.ravel()[: len(frames)]):
+            _panel(panel, np.where(mask[i], photons[i], np.nan), gallery.beam_centre[place[i]], captions[i], norm)
+        bar = picture.colorbar(mpl.cm.ScalarMappable(norm, _colours()), ax=axes, fraction=0.018, pad=0.008, aspect=30)
+        pixel = "pixel" if gallery.binned == 1 else f"{gallery.binned} × {gallery.binned} pixels"
+        bar.set_label(f"photons per {pixel} (0 is drawn as 0.5)", fontsize=8)
+        bar.ax.tick_params(labelsize=8)
+    return picture
+
+
+def _panel(
+    panel: Axes, photons: NDArray[np.float32], centre: NDArray[np.float32], caption: Caption, norm: LogNorm
+) -> None:
+    panel.axis("on")
+    panel.grid(False)
+    panel.imshow(np.maximum(photons, 0.5), norm=norm, cmap=_colours(), interpolation="nearest")
+    if np.isfinite(centre).all():
+        panel.plot(centre[1], centre[0], "+", color="#00e5ff", markersize=9, markeredgewidth=1.1)
+    panel.set(xticks=[], yticks=[], xlim=(-0.5, photons.shape[1] - 0.5), ylim=(photons.shape[0] - 0.5, -0.5))
+    for spine in panel.spines.values():
+        spine.set(visible=True, color=caption.colour, linewidth=2)
+    panel.set_title(caption.text, fontsize=8, color=caption.colour, pad=3)
+
+
+def _colours() -> Colormap:
+    return mpl.colormaps["inferno"].with_extremes(bad=MASKED)
+
+
+def _centres(patterns: PatternFile, given: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    """(N, 2) beam centres: those given, else of the labels or the geometry of the file, else NaN."""
+    known = given if given is not None else patterns.labels.get(BEAM_CENTRE, patterns.geometry.get(BEAM_CENTRE))
+    if known is None:
+        known = np.full(2, np.nan)
+    return np.broadcast_to(np.asarray(known, dtype=np.float32), (len(patterns), 2))
+
+
+def _bin(image: NDArray[Any], size: int) -> NDArray[Any]:
+    """(n, H, W) -> (n, ceil(H / size), ceil(W / size)) sums of squares of pixels."""
+    if size == 1:
+        return image
+    count, height, width = image.shape
+    padded = np.pad(image, ((0, 0), (0, -height % size), (0, -width % size)))
+    squares = padded.reshape(count, -(-height // size), size, -(-width // size), size)
+    binned: NDArray[Any] = squares.sum(axis=(2, 4))
+    return binned

@@ -1,0 +1,81 @@
+"""A page is sections of blocks; the template lays them out and escapes every word of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from spi_lightning import __version__
+from spi_lightning.io.emc_writer import replacing
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure as data URI, what it shows for those who cannot see it, and the words below it."""
+
+    source: str
+    alternative: str
+    caption: str = ""
+    wide: bool = False
+    kind: str = field(default="picture", init=False)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under a head; the first column names the row. Numbers are right-aligned if ``numeric``."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    caption: str = ""
+    numeric: bool = True
+    kind: str = field(default="table", init=False)
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Plain sentences, as a list if there are several."""
+
+    lines: Sequence[str]
+    kind: str = field(default="lines", init=False)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Preformatted text that opens on a click."""
+
+    title: str
+    text: str
+    kind: str = field(default="fold", init=False)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading of the page and what stands under it; pictures that are not wide stand side by side."""
+
+    title: str
+    blocks: Sequence[Picture | Table | Lines | Fold]
+
+    @property
+    def anchor(self) -> str:
+        """Name for links: the title in lower case with hyphens."""
+        return "-".join("".join(c if c.isalnum() else " " for c in self.title.lower()).split())
+
+
+def write_page(path: Path, title: str, subtitle: str, sections: Sequence[Section]) -> Path:
+    """Write one self-contained HTML file, whole or not at all; it needs no network and no other file."""
+    environment = Environment(
+        loader=PackageLoader("spi_lightning.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    text = environment.get_template("page.html.j2").render(
+        title=title, subtitle=subtitle, sections=sections, version=__version__, made=made
+    )
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
+    return path

@@ -1,0 +1,37 @@
+"""Where a run came from: its versions and settings, as the page shows them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from spi_lightning.reports.page import Fold, Lines, Section, Table
+
+
+def provenance_section(run: Path, about: dict[str, Any] | None = None) -> Section:
+    """Versions and hardware (versions.json), settings (config.yaml) and what else is known of a run.
+
+    A file that is missing is said to be missing.
+    """
+    blocks: list[Table | Fold | Lines] = []
+    if about:
+        blocks.append(Table(("what", "value"), _rows(about), numeric=False))
+    versions, config = run / "versions.json", run / "config.yaml"
+    if versions.is_file():
+        blocks.append(Table(("version", ""), _rows(json.loads(versions.read_text(encoding="utf-8"))), numeric=False))
+    if config.is_file():
+        blocks.append(Fold("Settings (config.yaml, resolved)", config.read_text(encoding="utf-8")))
+    missing = [path.name for path in (versions, config) if not path.is_file()]
+    if missing:
+        blocks.append(Lines([f"Not in the run folder: {', '.join(missing)}."]))
+    return Section("Provenance", blocks)
+
+
+def _rows(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Nested values as rows of dotted name and text."""
+    rows: list[tuple[str, str]] = []
+    for name, value in values.items():
+        if isinstance(value, dict):
+            rows += _rows(value, f"{prefix}{name}.")
+        elif value is not None:
+            rows.append((f"{prefix}{name}", ", ".join(map(str, value)) if isinstance(value, list) else str(value)))
+    return rows
