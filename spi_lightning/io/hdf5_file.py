@@ -51,12 +51,12 @@ def open_hdf5(path: Path) -> h5py.File:
 def _open_failure(path: Path, error: OSError) -> UserError:
     """Tell locked, truncated, foreign and unreadable files apart by what the HDF5 library says."""
     text = str(error)
-    if "lock" in text:
+    if "unable to lock" in text:
         mend = "close the program that writes it, or set HDF5_USE_FILE_LOCKING=FALSE to read it all the same"
         return UserError(f"{path}: the HDF5 file is locked by another program; {mend}")
-    if "truncated" in text:
+    if "truncated file" in text:
         return UserError(f"{path}: the HDF5 file is truncated, {path.stat().st_size} bytes are left; copy it again")
-    if "signature" in text:
+    if "signature not found" in text:
         return UserError(
             f"{path}: this is no HDF5 file, or its beginning is damaged; copy it again or check the format"
         )

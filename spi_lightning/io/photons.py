@@ -59,7 +59,7 @@ def check_photons(
         return frames
     lowest, highest = frames.min(), frames.max()  # NaN spreads to both
     if not (np.isfinite(lowest) and np.isfinite(highest)):
-        mend = "is not a number; mask the pixel or leave out the frame"
+        mend = "is not a number; mask the pixel, leave out the frame or, for detector units, give data.adu_per_photon="
         raise _wrong(~np.isfinite(frames), frames, index, path, mend)
     if lowest < -WHOLE_WITHIN:
         mend = "is negative, so these are no photon counts; for detector units give data.adu_per_photon="

@@ -1,0 +1,72 @@
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from spi_lightning.fields import UserError
+from spi_lightning.io import CxiWriter, PatternFile, open_patterns, write_selection
+
+PHOTONS = np.random.default_rng(0).poisson(3.0, (9, 6, 5)).astype(np.uint16)
+MASK = np.ones((6, 5), dtype=bool)
+MASK[1] = False
+
+
+@pytest.fixture
+def source(tmp_path) -> PatternFile:
+    with CxiWriter(tmp_path / "runs" / "a.cxi", (6, 5), 9, labels={"is_single_hit": ((), "int64")}) as cxi:
+        cxi.write(0, PHOTONS, MASK, {"is_single_hit": np.arange(9) % 2}, {"photon_energy": 1000.0 + np.arange(9)})
+    return open_patterns(tmp_path / "runs" / "a.cxi")
+
+
+@given(frames=st.lists(st.integers(0, 8), min_size=1, max_size=12))
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_selection_links_to_the_chosen_frames(tmp_path, source, frames) -> None:
+    write_selection(tmp_path / "chosen.cxi", source, frames)
+    with h5py.File(tmp_path / "chosen.cxi") as file:
+        assert file["entry_1/data_1/data"].is_virtual
+        np.testing.assert_array_equal(file["entry_1/data_1/data"][()], PHOTONS[frames])
+    chosen = open_patterns(tmp_path / "chosen.cxi")
+    np.testing.assert_array_equal(chosen.read(range(len(frames))), source.read(frames))
+    np.testing.assert_array_equal(chosen.mask, MASK)
+    np.testing.assert_array_equal(chosen.labels["frame"], frames)
+    np.testing.assert_array_equal(chosen.labels["is_single_hit"], np.array(frames) % 2)
+    energy = np.broadcast_to(chosen.geometry["photon_energy"], len(frames))
+    np.testing.assert_allclose(energy, 1000.0 + np.array(frames))
+
+
+def test_links_are_relative_and_their_loss_is_noticed(tmp_path, source) -> None:
+    write_selection(tmp_path / "chosen.cxi", source, [4, 2])
+    (tmp_path / "elsewhere").mkdir()
+    shutil.move(tmp_path / "runs", tmp_path / "elsewhere" / "runs")
+    with pytest.raises(UserError, match=r"links to frames of runs/a\.cxi, which is not there"):
+        open_patterns(tmp_path / "chosen.cxi")
+    shutil.move(tmp_path / "chosen.cxi", tmp_path / "elsewhere")
+    np.testing.assert_array_equal(
+        open_patterns(tmp_path / "elsewhere" / "chosen.cxi").read([0]), np.where(MASK, PHOTONS, 0)[[4]]
+    )
+
+
+def test_frames_of_several_files_and_of_single_images(tmp_path, source) -> None:
+    with h5py.File(tmp_path / "runs" / "b.cxi", "w") as file:
+        file["entry_1/data_1/data"] = PHOTONS[0] + 1
+    both = open_patterns([tmp_path / "runs" / "a.cxi", tmp_path / "runs" / "b.cxi"])
+    write_selection(tmp_path / "chosen.cxi", both, [9, 1, 8])
+    chosen = open_patterns(tmp_path / "chosen.cxi")
+    np.testing.assert_array_equal(chosen.read(range(3)), both.read([9, 1, 8]))
+    np.testing.assert_array_equal(chosen.read_mask([0, 1]), both.read_mask([9, 1]))
+
+
+def test_formats_without_links_are_copied(tmp_path) -> None:
+    np.save(tmp_path / "a.npy", PHOTONS)
+    write_selection(tmp_path / "chosen.cxi", open_patterns(tmp_path / "a.npy"), [3, 3, 0])
+    np.testing.assert_array_equal(open_patterns(tmp_path / "chosen.cxi").read(range(3)), PHOTONS[[3, 3, 0]])
+
+
+@pytest.mark.parametrize(("frames", "message"), [([], "no frames are selected"), ([9], "frame 9 is not there")])
+def test_nothing_is_written_for_nothing(tmp_path, source, frames, message) -> None:
+    with pytest.raises(UserError, match=message):
+        write_selection(tmp_path / "chosen.cxi", source, frames)
+    assert not (tmp_path / "chosen.cxi").exists()

@@ -1,0 +1,172 @@
+import h5py
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from spi_lightning.fields import UserError
+from spi_lightning.io import PatternKeys, make_detector, open_patterns, read_detector, write_detector, write_emc
+
+PHOTONS = np.random.default_rng(0).poisson(0.7, (7, 6, 6))
+
+
+def binary(path, photons, kind=0) -> None:
+    """The layout of the format page, written by hand."""
+    flat = photons.reshape(len(photons), -1)
+    header = np.zeros(256, "<i4")
+    header[:3] = len(flat), flat.shape[1], kind
+    if kind == 0:
+        ones = [np.flatnonzero(frame == 1) for frame in flat]
+        multi = [np.flatnonzero(frame > 1) for frame in flat]
+        counts = [frame[frame > 1] for frame in flat]
+        parts = [[len(o) for o in ones], [len(m) for m in multi], *map(np.concatenate, (ones, multi, counts))]
+        body = b"".join(np.asarray(part, "<i4").tobytes() for part in parts)
+    else:
+        body = flat.astype("<i4" if kind == 1 else "<f8").tobytes()
+    path.write_bytes(header.tobytes() + body)
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2])
+def test_binary_files_of_every_kind(tmp_path, kind) -> None:
+    binary(tmp_path / "photons.emc", PHOTONS, kind)
+    opened = open_patterns(tmp_path / "photons.emc")
+    assert opened.format == "Dragonfly emc, binary"
+    assert opened.shape == (7, 6, 6)
+    np.testing.assert_array_equal(opened.read([5, 0, 1, 5]), PHOTONS[[5, 0, 1, 5]])
+
+
+def test_hdf5_files_under_the_same_suffix(tmp_path) -> None:
+    with h5py.File(tmp_path / "photons.emc", "w") as file:
+        file["num_pix"] = np.array([36], np.int32)
+        for name, pick in [
+            ("place_ones", lambda f: np.flatnonzero(f == 1)),
+            ("place_multi", lambda f: np.flatnonzero(f > 1)),
+            ("count_multi", lambda f: f[f > 1]),
+        ]:
+            lists = file.create_dataset(name, (7,), h5py.vlen_dtype(np.int32))
+            for i, frame in enumerate(PHOTONS.reshape(7, -1)):
+                lists[i] = pick(frame)
+    opened = open_patterns(tmp_path / "photons.emc")
+    assert opened.format == "Dragonfly emc, HDF5"
+    np.testing.assert_array_equal(opened.read([6, 2]), PHOTONS[[6, 2]])
+
+
+@given(
+    seed=st.integers(0, 99), patterns=st.integers(1, 5), mean=st.floats(0, 3), form=st.sampled_from(["binary", "hdf5"])
+)
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_written_is_read_again(tmp_path, seed, patterns, mean, form) -> None:
+    photons = np.random.default_rng(seed).poisson(mean, (patterns, 4, 4))
+    assert write_emc(tmp_path / "out.emc", iter(photons), form) == patterns
+    np.testing.assert_array_equal(open_patterns(tmp_path / "out.emc").read(range(patterns)), photons)
+
+
+def test_our_binary_file_is_that_of_the_format_page(tmp_path) -> None:
+    binary(tmp_path / "by_hand.emc", PHOTONS)
+    write_emc(tmp_path / "ours.emc", [PHOTONS[:3], PHOTONS[3:].astype(np.float32)])
+    assert (tmp_path / "ours.emc").read_bytes() == (tmp_path / "by_hand.emc").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["det.h5", "det.dat"])
+@pytest.mark.parametrize("polarisation", ["none", "x", "y"])
+def test_detector_files_keep_geometry_and_classes(tmp_path, name, polarisation) -> None:
+    measured = np.ones((4, 9), dtype=bool)
+    measured[1, 2:5] = False
+    detector = make_detector((4, 9), 968.3, (1.25, 4.5), measured, polarisation=polarisation)
+    write_detector(tmp_path / name, detector)
+    back = read_detector(tmp_path / name)
+    assert back.shape == (4, 9)
+    assert back.beam_centre == pytest.approx((1.25, 4.5), abs=1e-6)
+    np.testing.assert_array_equal(back.classes, np.where(measured, 0, 2))
+    np.testing.assert_allclose(back.q, detector.q, atol=1e-12)
+    np.testing.assert_allclose(back.correction, detector.correction)
+
+
+def test_detector_lies_on_the_ewald_sphere() -> None:
+    q = make_detector((11, 13), 20.0, ewald_radius=50.0).q
+    np.testing.assert_allclose(np.linalg.norm(q + np.array([0, 0, 50.0]), axis=-1), 50.0)
+    np.testing.assert_allclose(q[5, 6], 0, atol=1e-12)
+
+
+def test_a_detector_file_gives_shape_mask_and_centre(tmp_path) -> None:
+    photons = np.random.default_rng(0).poisson(1.0, (3, 4, 9))
+    measured = np.ones((4, 9), dtype=bool)
+    measured[1, 2:5] = False
+    write_emc(tmp_path / "a.emc", [photons])
+    write_detector(tmp_path / "det.dat", make_detector((4, 9), 900.0, (1.5, 4.0), measured))
+    np.savetxt(tmp_path / "labels.txt", [1, 0, 1], fmt="%d")
+    with pytest.raises(UserError, match=r"gone\.dat: there is no such file"):
+        open_patterns(tmp_path / "a.emc", PatternKeys(mask=str(tmp_path / "gone.dat")))
+    opened = open_patterns(
+        tmp_path / "a.emc", PatternKeys(mask=str(tmp_path / "det.dat"), label=str(tmp_path / "labels.txt"))
+    )
+    np.testing.assert_array_equal(opened.mask, measured)
+    np.testing.assert_array_equal(opened.read(range(3)), np.where(measured, photons, 0))
+    np.testing.assert_array_equal(opened.labels["is_single_hit"], [1, 0, 1])
+    assert opened.geometry["beam_centre"] == pytest.approx([1.5, 4.0])
+
+
+def test_pixels_measured_but_unused_for_orientation_are_measured(tmp_path) -> None:
+    write_emc(tmp_path / "a.emc", [PHOTONS])
+    detector = make_detector((6, 6), 900.0)
+    detector.classes[0], detector.classes[1] = 1, 2
+    write_detector(tmp_path / "det.h5", detector)
+    mask = open_patterns(tmp_path / "a.emc", PatternKeys(mask=str(tmp_path / "det.h5"))).mask
+    np.testing.assert_array_equal(mask, detector.classes < 2)
+
+
+def test_bad_files_are_refused(tmp_path) -> None:
+    path = tmp_path / "a.emc"
+    binary(path, PHOTONS)
+    content = path.read_bytes()
+    for size in (len(content) - 4, 1024 + 20):
+        path.write_bytes(content[:size])
+        with pytest.raises(UserError, match="truncated"):
+            open_patterns(path)
+    binary(path, PHOTONS[:, :5])
+    with pytest.raises(UserError, match=r"30 pixels is no square; name the matching .* data.keys.mask="):
+        open_patterns(path)
+    damaged = bytearray(content)
+    damaged[-4 * (PHOTONS == 1).sum() - 8 * (PHOTONS > 1).sum() :][:4] = b"\xff\xff\x00\x00"
+    start = 1024 + 8 * 7
+    damaged[start : start + 4] = b"\xff\xff\x00\x00"
+    path.write_bytes(bytes(damaged))
+    with pytest.raises(UserError, match="damaged: a pixel number"):
+        open_patterns(path)
+    path.write_bytes(np.array([0, 36, 0], "<i4").tobytes() + bytes(1012))
+    with pytest.raises(UserError, match="empty"):
+        open_patterns(path)
+    with h5py.File(path, "w") as file:
+        file["num_pix"], file["place_ones"] = [36], np.zeros(3)
+    with pytest.raises(UserError, match="lacks place_multi, count_multi"):
+        open_patterns(path)
+
+
+@pytest.mark.parametrize("photons", [[], [np.full((2, 2), 0.5)], [np.full((2, 2), -1)], [np.full((2, 2), np.nan)]])
+@pytest.mark.parametrize("form", ["binary", "hdf5"])
+def test_what_is_no_photon_count_is_not_written(tmp_path, photons, form) -> None:
+    with pytest.raises(UserError, match=r"out\.emc"):
+        write_emc(tmp_path / "out.emc", photons, form)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_shapes_must_agree_and_forms_be_known(tmp_path) -> None:
+    with pytest.raises(UserError, match="pattern 1 has shape"):
+        write_emc(tmp_path / "out.emc", [np.ones((2, 2)), np.ones((3, 3))])
+    with pytest.raises(UserError, match="choose binary or hdf5"):
+        write_emc(tmp_path / "out.emc", [np.ones((2, 2))], "text")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("4\n0 0 0 1 0\n0 1 0 1 0\n", "old detector file"),
+        ("4 100 100\n0 0 0 1 0\n0 1 0 1 0\n", "announces 4 pixels, 2 rows"),
+        ("2 100 100\n0 0 0 1 0\n0 x 0 1 0\n", "cannot be read"),
+        ("3 100 100\n0 0 0 1 0\n0 1 0 1 0\n1 3 0 1 0\n", "no full rectangle"),
+    ],
+)
+def test_bad_detector_files_are_refused(tmp_path, text, message) -> None:
+    (tmp_path / "det.dat").write_text(text)
+    with pytest.raises(UserError, match=message):
+        read_detector(tmp_path / "det.dat")

@@ -1,0 +1,76 @@
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from spi_lightning.fields import UserError
+from spi_lightning.io import PatternKeys, open_patterns
+
+PHOTONS = np.random.default_rng(0).poisson(3.0, (7, 6, 5)).astype(np.uint16)
+
+
+def save(path, array, **options) -> Path:
+    if path.suffix == ".npy":
+        np.save(path, array)
+    else:
+        tifffile.imwrite(path, array, **options)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.npy", {}),
+        ("a.tif", {}),
+        ("a.tiff", {"photometric": "minisblack", "compression": "zlib"}),
+        ("a.tif", {"imagej": True}),
+        ("a.tif", {"bigtiff": True, "photometric": "minisblack"}),
+    ],
+)
+def test_stacks_are_read_frame_by_frame(tmp_path, name, options) -> None:
+    opened = open_patterns(save(tmp_path / name, PHOTONS, **options))
+    assert opened.shape == PHOTONS.shape
+    for file in (opened, pickle.loads(pickle.dumps(opened))):
+        np.testing.assert_array_equal(file.read([6, 2, 2, 3]), PHOTONS[[6, 2, 2, 3]])
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".tif"])
+def test_single_images_make_a_set_through_a_glob(tmp_path, suffix) -> None:
+    for i, frame in enumerate(PHOTONS):
+        save(tmp_path / f"frame_{i}{suffix}", frame)
+    np.testing.assert_array_equal(open_patterns(str(tmp_path / "frame_*")).read([5, 0]), PHOTONS[[5, 0]])
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".tif"])
+def test_masks_and_labels_beside(tmp_path, suffix) -> None:
+    good = np.ones((6, 5), dtype=np.uint8)
+    good[0] = 0
+    save(tmp_path / f"mask{suffix}", good)
+    (tmp_path / "labels.csv").write_text("1,0,1,0,1,0,-1\n")
+    keys = PatternKeys(label=str(tmp_path / "labels.csv"), mask=str(tmp_path / f"mask{suffix}"))
+    opened = open_patterns(save(tmp_path / f"a{suffix}", PHOTONS), keys)
+    np.testing.assert_array_equal(opened.read([1]), PHOTONS[[1]] * good)
+    np.testing.assert_array_equal(opened.labels["is_single_hit"], [1, 0, 1, 0, 1, 0, -1])
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".tif"])
+def test_bad_files_are_refused(tmp_path, suffix) -> None:
+    whole = save(tmp_path / f"whole{suffix}", PHOTONS).read_bytes()
+    (tmp_path / f"cut{suffix}").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match=rf"cut\{suffix}"):
+        open_patterns(tmp_path / f"cut{suffix}").read([6])
+    with pytest.raises(UserError, match="modular"):
+        open_patterns(save(tmp_path / f"four{suffix}", np.zeros((2, 2, 20, 20), np.uint16)))
+    with pytest.raises(UserError, match="no whole number"):
+        open_patterns(save(tmp_path / f"float{suffix}", PHOTONS + np.float32(0.4)))
+
+
+def test_npy_of_objects_is_not_unpickled(tmp_path) -> None:
+    np.save(tmp_path / "a.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(UserError, match="cannot be read"):
+        open_patterns(tmp_path / "a.npy")
+    np.save(tmp_path / "b.npy", np.zeros(5))
+    with pytest.raises(UserError, match=r"shape \(5,\)"):
+        open_patterns(tmp_path / "b.npy")

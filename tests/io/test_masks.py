@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spi_lightning.fields import UserError
+from spi_lightning.io.mask_bits import BAD, HAS_SIGNAL, from_bits, to_bits
+from spi_lightning.io.masks import choose_convention, measured
+
+
+def frames(keep, junk=0.0) -> np.ndarray:
+    """Photons where the detector measures, `junk` elsewhere."""
+    photons = np.random.default_rng(0).poisson(2.0, (3, *keep.shape[-2:])).astype(np.float32)
+    return np.where(keep, photons, np.float32(junk))
+
+
+@pytest.fixture
+def keep() -> np.ndarray:
+    keep = np.ones((8, 8), dtype=bool)
+    keep[3:5] = False
+    return keep
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=20))
+@settings(max_examples=20, deadline=None)
+def test_bits_of_a_mask_give_it_back(values) -> None:
+    mask = np.array(values)
+    np.testing.assert_array_equal(from_bits(to_bits(mask)), mask)
+
+
+def test_bits_that_exclude_a_pixel_are_those_of_the_format() -> None:
+    bits = np.array([0, 1, 2, 4, 8, 0x10, 0x20, 0x40, 0x80, 0x100, 0x200, 0x400, HAS_SIGNAL], dtype=np.uint32)
+    bad = {1, 2, 4, 8, 0x10, 0x40, 0x80, 0x200, 0x400}
+    np.testing.assert_array_equal(from_bits(bits), [int(b) not in bad for b in bits])
+    assert sum(bad) == BAD
+
+
+@pytest.mark.parametrize("convention", ["cxi", "good", "bad", "dragonfly"])
+def test_a_stated_sense_is_followed(keep, convention) -> None:
+    values = {"cxi": np.where(keep, HAS_SIGNAL, 0x200), "good": keep * 1, "bad": ~keep * 1, "dragonfly": ~keep * 2}
+    sense, note = choose_convention(values[convention], frames(keep, 9.0), convention, "f.h5: mask")
+    assert sense == convention
+    assert "as asked" in note
+    np.testing.assert_array_equal(measured(values[convention], sense), keep)
+
+
+@pytest.mark.parametrize(
+    ("name", "cxi", "values", "junk", "sense", "why"),
+    [
+        ("mask", False, lambda keep: keep * 1, 0, "good", "no photons where it is 0"),
+        ("mask", False, lambda keep: ~keep * 1, 0, "bad", "no photons where it is 1"),
+        ("mask", False, lambda keep: keep * 1, 5, "good", "most pixels are 1"),
+        ("mask", False, lambda keep: ~keep * 1, 5, "bad", "most pixels are 0"),
+        ("good_pixels", False, lambda keep: keep * 1, 5, "good", "by its name"),
+        ("bad_pixels", False, lambda keep: ~keep * 1, 5, "bad", "by its name"),
+        ("detector_1/mask", True, lambda keep: ~keep * 1, 5, "cxi", "where CXI keeps"),
+        ("detector_1/mask", True, lambda keep: keep * 1, 0, "good", "against CXI"),
+        ("mask", False, lambda keep: ~keep * 0x200, 0, "cxi", "values beyond 0 and 1"),
+        ("mask", False, lambda keep: keep * 0, 5, "bad", "all values are 0"),
+        ("mask", False, lambda keep: keep * 0 + 1, 5, "good", "all values are 1"),
+    ],
+)
+def test_auto_decides_by_the_stated_rules_and_says_so(keep, name, cxi, values, junk, sense, why) -> None:
+    chosen, note = choose_convention(values(keep), frames(keep, junk), "auto", f"f.h5: {name}", cxi)
+    assert chosen == sense
+    assert why in note
+
+
+def test_half_and_half_must_be_told() -> None:
+    half = np.indices((4, 4)).sum(0) % 2
+    with pytest.raises(UserError, match=r"give data.mask_convention=good or bad"):
+        choose_convention(half, np.ones((1, 4, 4), dtype=np.float32), "auto", "f.h5: mask")
+
+
+@pytest.mark.parametrize(("convention", "values"), [("good", "bad"), ("bad", "good"), ("cxi", "good")])
+def test_an_inverted_sense_is_refused_with_the_other(keep, convention, values) -> None:
+    stored = keep * 1 if values == "good" else ~keep * 1
+    with pytest.raises(UserError, match="is its sense inverted") as error:
+        choose_convention(stored, frames(keep), convention, "f.h5: mask")
+    assert "try data.mask_convention=" + ("bad" if convention == "good" else "good") in str(error.value)
+
+
+def test_a_mask_over_most_photons_is_a_warning(keep) -> None:
+    photons = frames(keep)
+    photons[:, 3:5] = 100
+    assert "WARNING" in choose_convention(~keep * 1, photons, "bad", "f.h5: mask")[1]
+
+
+def test_nothing_measured_and_unknown_words_are_refused(keep) -> None:
+    with pytest.raises(UserError, match=r"excludes 100.00% of the pixels"):
+        choose_convention(keep * 0, frames(keep), "good", "f.h5: mask")
+    with pytest.raises(UserError, match=r"choose one of auto, cxi, good, bad"):
+        choose_convention(keep * 1, frames(keep), "inverted", "f.h5: mask")
+    with pytest.raises(UserError, match="below 0"):
+        choose_convention(keep * 1 - 1, frames(keep), "auto", "f.h5: mask")
