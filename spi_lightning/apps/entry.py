@@ -6,11 +6,27 @@ from collections.abc import Callable
 from typing import Any
 
 from hydra.errors import HydraException, InstantiationException, MissingConfigException, OverrideParseException
+from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
 
 from spi_lightning.fields import UserError
+from spi_lightning.tasks.checkpoint import run_of
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
+
+
+def _run_folder(resume: str | None, new: str) -> str:
+    """Where a run goes: on in the folder of the run it resumes, else in a new one."""
+    return str(run_of(resume)) if resume else new
+
+
+def _as_yaml(group: str, *, _root_: Any) -> str:
+    """A resolved part of the configuration as text, which hydra's instantiate leaves alone."""
+    return OmegaConf.to_yaml(OmegaConf.select(_root_, group), resolve=True)
+
+
+OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
+OmegaConf.register_new_resolver("as_yaml", _as_yaml, replace=True)
 
 
 def run_app(main: Callable[[], Any]) -> None:

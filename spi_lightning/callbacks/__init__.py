@@ -1,1 +1,7 @@
 """What happens beside training: saved configs, galleries, progress."""
+
+from spi_lightning.callbacks.save_config import SaveConfig
+from spi_lightning.callbacks.seed_every_step import SeedEveryStep
+from spi_lightning.callbacks.validate_at_end import ValidateAtEnd
+
+__all__ = ["SaveConfig", "SeedEveryStep", "ValidateAtEnd"]

@@ -1,0 +1,116 @@
+"""Train a task: the recipe behind train.py."""
+
+import time
+from pathlib import Path
+from typing import Any, cast
+
+import pytorch_lightning as pl
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.table import Table
+
+from spi_lightning.callbacks import SaveConfig, SeedEveryStep
+from spi_lightning.fields import UserError
+from spi_lightning.tasks import HitClassification, find_checkpoint, read_checkpoint
+from spi_lightning.tasks.checkpoint import BEST, LAST, require_harmless
+from spi_lightning.tracking import CONFIG, METRICS, VERSIONS, AtomicCheckpointIO, versions, write_json, write_text
+
+SHOWN = ("accuracy", "auroc", "average_precision", "false_positive_rate", "fpr_at_90_recall", "kind_accuracy")
+
+
+def train(cfg: DictConfig) -> float:
+    """Train what a configuration describes, evaluate its best checkpoint and leave everything in the run folder.
+
+    Args:
+        cfg: conf/train.yaml and what was laid over it.
+
+    Returns:
+        The number named by ``cfg.objective``, of the best checkpoint.
+
+    Raises:
+        UserError: A mistake in settings, files or checkpoints.
+    """
+    pl.seed_everything(cfg.seed, workers=True, verbose=False)
+    start = starting_weights(cfg)
+    config, folder = record(cfg), Path(cfg.folder)
+    data, task = instantiate(cfg.data, _convert_="all"), instantiate(cfg.task, _convert_="all")
+    task.load_state_dict(start) if start else None
+    tracking = instantiate(cfg.tracking)
+    loggers = tracking.loggers(folder, cfg.name, config)
+    callbacks = [*instantiate(cfg.callbacks).values(), SaveConfig(config), SeedEveryStep(cfg.seed)]
+    trainer = instantiate(cfg.trainer, _partial_=True)(
+        logger=loggers, callbacks=callbacks, plugins=AtomicCheckpointIO()
+    )
+    began = time.perf_counter()
+    trainer.fit(task, data, ckpt_path=resumed(cfg.resume), weights_only=True)
+    numbers = {"train/seconds": time.perf_counter() - began, "train/steps": trainer.global_step}
+    numbers |= evaluate_best(trainer, task, data, folder)
+    if trainer.is_global_zero:
+        write_json(folder / METRICS, numbers)
+        tracking.finish(loggers, numbers, folder / BEST)
+        show(numbers, task, folder)
+    if cfg.objective not in numbers:
+        raise UserError(f"objective={cfg.objective} was not measured; there are {', '.join(sorted(numbers))}.")
+    return float(numbers[cfg.objective])
+
+
+def starting_weights(cfg: DictConfig) -> dict[str, Any] | None:
+    """Take network, preprocessing and classes of ``cfg.checkpoint`` into cfg; give its weights, None without one."""
+    if cfg.checkpoint is None:
+        return None
+    path = find_checkpoint(cfg.checkpoint)
+    checkpoint = read_checkpoint(path)
+    stored = (checkpoint.get("config") or {}).get("task", {})
+    if stored.get("_target_") != cfg.task._target_:
+        raise UserError(f"checkpoint={path}: a checkpoint of {stored.get('_target_')}, not of {cfg.task._target_}.")
+    require_harmless(stored, str(path))
+    for group in ("network", "preprocess"):
+        OmegaConf.update(cfg, group, stored[group], merge=False, force_add=True)
+    cfg.task.classes = stored["classes"]
+    return cast(dict[str, Any], checkpoint["state_dict"])
+
+
+def record(cfg: DictConfig) -> dict[str, Any]:
+    """Write the resolved configuration and the versions into the run folder; give the former as plain containers."""
+    config = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True))
+    folder = Path(cfg.folder)
+    command = list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
+    write_text(folder / CONFIG, OmegaConf.to_yaml(config))
+    write_json(folder / VERSIONS, {"overrides": command, **versions()})
+    return config
+
+
+def resumed(resume: str | None) -> Path | None:
+    """The checkpoint to go on from: the file named, or the last one of a run folder."""
+    if resume is None:
+        return None
+    last = Path(resume) / LAST
+    path = last if last.is_file() else find_checkpoint(resume)
+    read_checkpoint(path)
+    return path
+
+
+def evaluate_best(
+    trainer: pl.Trainer, task: HitClassification, data: pl.LightningDataModule, folder: Path
+) -> dict[str, Any]:
+    """Validate and test the best checkpoint; all its numbers, confusions as lists."""
+    best = folder / BEST
+    trainer.validate(task, data, ckpt_path=best, weights_only=True, verbose=False)
+    if data.test_dataloader():
+        trainer.test(task, data, ckpt_path=best, weights_only=True, verbose=False)
+    return dict(task.results)
+
+
+def show(numbers: dict[str, Any], task: pl.LightningModule, folder: Path) -> None:
+    """Print a short table and where the run lies."""
+    weights = sum(p.numel() for p in task.parameters())
+    table = Table("", "validation", "test", title=f"{weights:,} weights, {numbers['train/steps']} steps")
+    for name in SHOWN:
+        values = [numbers.get(f"{stage}/{name}") for stage in ("val", "test")]
+        if any(value is not None for value in values):
+            table.add_row(name, *("-" if value is None else f"{value:.4f}" for value in values))
+    console = Console()
+    console.print(table)
+    console.print(f"run folder: {folder}", soft_wrap=True)

@@ -1,0 +1,228 @@
+"""Patterns of files as batches for single-hit classification."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from lightning_utilities.core.rank_zero import rank_zero_only
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from spi_lightning.data.sampler import EpochBatches, ResumableLoader, ShardedBatches, finished, shuffled
+from spi_lightning.data.splits import split_by_particle
+from spi_lightning.data.transforms import reflect
+from spi_lightning.fields import FRAME, IS_SINGLE_HIT, KIND, MASK, PARTICLE_ID, PHOTONS, Batch, UserError
+from spi_lightning.io import PatternFile, PatternKeys, open_patterns
+
+LABELS = (IS_SINGLE_HIT, KIND, PARTICLE_ID)
+
+
+class HitDataset(Dataset[Batch]):
+    """Some frames of one pattern file, read when asked for, a batch at a time.
+
+    ``dataset[[3, 1, 2]]`` is a finished batch: photons (B, 1, H, W) float32, mask (B, 1, H, W) bool, frame,
+    is_single_hit, kind, particle_id (B,) int64, -1 where the file does not say. ``dataset[3]`` is one pattern of it.
+    Pickles without open files, so that every worker opens its own.
+
+    Args:
+        file: Opened by io.open_patterns.
+        frames: (n,) numbers of the frames; all if None.
+    """
+
+    def __init__(self, file: PatternFile, frames: np.ndarray | None = None) -> None:
+        self.file = file
+        self.frames = np.arange(len(file)) if frames is None else np.asarray(frames, dtype=np.int64)
+        self.labels = {
+            name: torch.as_tensor(np.asarray(file.labels[name], dtype=np.int64)) if name in file.labels else None
+            for name in LABELS
+        }
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, index: int | Sequence[int]) -> Batch:
+        if isinstance(index, int | np.integer):
+            return {name: values[0] for name, values in self[[int(index)]].items()}
+        frames = self.frames[np.asarray(index, dtype=np.int64)]
+        photons = torch.from_numpy(self.file.read(frames))[:, None]
+        batch = {PHOTONS: photons, MASK: self._mask(frames), FRAME: torch.from_numpy(frames)}
+        for name, values in self.labels.items():
+            batch[name] = torch.full_like(batch[FRAME], -1) if values is None else values[batch[FRAME]]
+        return batch
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Batch]:
+        """One read for a whole list; what torch's default collate expects."""
+        batch = self[indices]
+        return [{name: values[i] for name, values in batch.items()} for i in range(len(indices))]
+
+    def label(self, name: str) -> Tensor:
+        """One label of all patterns here, (n,) int64, -1 where unknown."""
+        values = self.labels[name]
+        return torch.full((len(self),), -1) if values is None else values[torch.from_numpy(self.frames)]
+
+    def _mask(self, frames: np.ndarray) -> Tensor:
+        """(B, 1, H, W) bool; a mask that all frames share is stored once and only viewed."""
+        if self.file.frame_masks is not None:
+            return torch.from_numpy(self.file.read_mask(frames))[:, None]
+        shape = self.file.shape[1:]
+        shared = np.ones(shape, dtype=bool) if self.file.shared_mask is None else self.file.shared_mask
+        return torch.as_tensor(shared).expand(len(frames), 1, *shape)
+
+
+class PatternBatches(pl.LightningDataModule):
+    """Loaders over ``self.splits``, which setup() fills with datasets named train, val, test and predict.
+
+    Training batches are drawn anew each epoch from (seed, epoch) and resumed where a checkpoint left them; evaluation
+    batches keep the order of the frames. In training, patterns are mirrored on the device as ``augment`` says.
+
+    Args:
+        batch_size: Patterns per training step, over all processes together; per process in evaluation.
+        num_workers: Processes that read ahead.
+        seed: Of splits, order and mirroring.
+        augment: ``none``, ``flips`` or ``dihedral``.
+    """
+
+    allow_zero_length_dataloader_with_multiple_devices = True
+
+    def __init__(self, batch_size: int = 64, num_workers: int = 0, seed: int = 0, augment: str = "none") -> None:
+        super().__init__()
+        if batch_size < 1:
+            raise UserError(f"data.batch_size={batch_size} must be 1 or more.")
+        self.batch_size, self.num_workers, self.seed, self.augment = batch_size, num_workers, seed, augment
+        self.splits: dict[str, Dataset[Batch]] = {}
+        self.training_batches: ResumableLoader | None = None
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Shuffled batches that can be resumed."""
+        rank, processes = self._process()
+        length = self._length("train")
+        if length < processes:
+            raise UserError(f"the training split has {length} patterns: too few for {processes} processes.")
+        if self.batch_size % processes:
+            raise UserError(f"data.batch_size={self.batch_size} does not divide into {processes} processes.")
+        sampler = EpochBatches(self.training_order, length, self.batch_size, rank, processes)
+        self.training_batches = ResumableLoader(self.splits["train"], sampler, **self._options())
+        return self.training_batches
+
+    def val_dataloader(self) -> DataLoader[Batch] | list[Any]:
+        """Validation patterns in order."""
+        return self._in_order("val")
+
+    def test_dataloader(self) -> DataLoader[Batch] | list[Any]:
+        """Test patterns in order."""
+        return self._in_order("test")
+
+    def predict_dataloader(self) -> DataLoader[Batch] | list[Any]:
+        """All patterns, labelled or not, in order."""
+        return self._in_order("predict")
+
+    def training_order(self, epoch: int) -> np.ndarray:
+        """Order of the training patterns in an epoch, (n,) indices."""
+        return shuffled(self._length("train"), self.seed, epoch)
+
+    def statistics_batches(self) -> Iterator[Batch]:
+        """The training patterns once, in order, for the standardisation."""
+        dataset = self.splits["train"]
+        return (dataset[piece] for piece in ShardedBatches(self._length("train"), self.batch_size))
+
+    def training_labels(self, name: str) -> Tensor | None:
+        """is_single_hit or kind of the training patterns, (n,) int64, -1 where unknown; None if yet to be drawn."""
+        dataset = self.splits["train"]
+        return dataset.label(name) if isinstance(dataset, HitDataset) else None
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Mirror training patterns at random."""
+        if self.trainer is None or not self.trainer.training or self.training_batches is None:
+            return batch
+        return reflect(batch, self.augment, draw=(self.seed * 65_537 + self.training_batches.epoch) % 2**31)
+
+    def _in_order(self, split: str) -> DataLoader[Batch] | list[Any]:
+        if self._length(split) == 0:
+            return []
+        rank, processes = self._process()
+        sampler = ShardedBatches(self._length(split), self.batch_size, rank, processes)
+        return DataLoader(self.splits[split], batch_size=None, sampler=sampler, collate_fn=finished, **self._options())
+
+    def _length(self, split: str) -> int:
+        return len(self.splits[split]) if split in self.splits else 0  # type: ignore[arg-type]
+
+    def _process(self) -> tuple[int, int]:
+        """Rank of this process and number of processes; (0, 1) outside a trainer."""
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+    def _options(self) -> dict[str, Any]:
+        on_gpu = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
+        return {
+            "num_workers": self.num_workers,
+            "persistent_workers": self.num_workers > 0,
+            "pin_memory": on_gpu,
+        }
+
+
+class HitDataModule(PatternBatches):
+    """Patterns of one file, or of several joined; no particle is in two splits.
+
+    Frames whose is_single_hit and kind are both unknown are left out of train, val and test; predict has all frames.
+    Where the file names no particle, every frame counts as a particle of its own.
+
+    Args:
+        path: File, glob or list, see io.open_patterns.
+        keys: Names of data sets inside it.
+        mask_convention, adu_per_photon: See io.open_patterns.
+        fractions: Share of the patterns in train, val and test; drawn within each label.
+        batch_size, num_workers, seed, augment: See PatternBatches.
+
+    Raises:
+        UserError: From io on an unreadable file; in setup on a file without labels or an empty split.
+    """
+
+    def __init__(
+        self,
+        path: str | Sequence[str],
+        keys: PatternKeys | None = None,
+        mask_convention: str = "auto",
+        adu_per_photon: float | None = None,
+        fractions: Mapping[str, float] | None = None,
+        batch_size: int = 64,
+        num_workers: int = 0,
+        seed: int = 0,
+        augment: str = "none",
+    ) -> None:
+        super().__init__(batch_size, num_workers, seed, augment)
+        self.path, self.keys, self.mask_convention, self.adu_per_photon = path, keys, mask_convention, adu_per_photon
+        self.fractions = dict(fractions or {"train": 0.7, "val": 0.15, "test": 0.15})
+
+    def setup(self, stage: str) -> None:
+        """Open the file, say what the reader chose, and deal the labelled frames to the splits."""
+        if self.splits:
+            return
+        file = open_patterns(self.path, self.keys or PatternKeys(), self.mask_convention, self.adu_per_photon)
+        for note in file.notes:
+            _say(f"{file.path}: {note}")
+        self.splits["predict"] = HitDataset(file)
+        if stage == "predict":
+            return
+        labelled = np.flatnonzero(_known(file))
+        if len(labelled) == 0:
+            raise UserError(f"{file.path}: no labels to train or test on; name them with data.keys.label=...")
+        particle = np.asarray(file.labels.get(PARTICLE_ID, np.arange(len(file))))[labelled]
+        stratum = np.asarray(file.labels.get(IS_SINGLE_HIT, np.zeros(len(file), int)))[labelled]
+        for name, rows in split_by_particle(particle, self.fractions, self.seed, stratum).items():
+            self.splits[name] = HitDataset(file, labelled[rows])
+
+
+@rank_zero_only
+def _say(line: str) -> None:
+    logging.getLogger(__name__).info(line)
+
+
+def _known(file: PatternFile) -> np.ndarray:
+    """(N,) bool: True where the frame has a label of either sort."""
+    known = np.zeros(len(file), dtype=bool)
+    for name in (IS_SINGLE_HIT, KIND):
+        if name in file.labels:
+            known |= np.asarray(file.labels[name]) >= 0
+    return known

@@ -1,0 +1,189 @@
+"""Is this pattern a single hit?"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+import pytorch_lightning as pl
+import torch
+from lightning_utilities.core.rank_zero import rank_zero_warn
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torchmetrics import MeanMetric
+
+from spi_lightning.data.transforms import Preprocess
+from spi_lightning.fields import FRAME, IS_SINGLE_HIT, KIND, PROBABILITY, SCORE, Batch, Kind, UserError
+from spi_lightning.metrics import HitMetrics, PatternMean, Temperature
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
+MakeSchedule = Callable[[Optimizer], LRScheduler]
+
+
+class HitClassification(pl.LightningModule):
+    """Tells single hits from the rest. Reads photons and mask (B, 1, H, W), is_single_hit and kind (B,) from a batch.
+
+    With one class the network gives one logit per pattern and learns is_single_hit. With five it learns Kind's first
+    five, and the probability of a single hit is that of class 0; a contaminant counts as the fifth, "bad".
+
+    Every validation fits a temperature to its patterns; it is part of the weights, so each checkpoint carries its own.
+
+    Args:
+        network: preprocessed photons -> logits (B,) or (B, 5), with ``features`` and ``head``.
+        preprocess: batch -> what the network sees.
+        loss: (logits, target) -> (B,).
+        metrics: Cloned for validation and test.
+        optimizer: parameters -> optimiser.
+        schedule: optimiser -> learning-rate schedule, moved on each step; constant if None.
+        classes: 1 or 5.
+    """
+
+    temperature: Tensor
+
+    def __init__(
+        self,
+        network: nn.Module,
+        preprocess: Preprocess,
+        loss: Loss,
+        metrics: HitMetrics,
+        optimizer: MakeOptimizer,
+        schedule: MakeSchedule | None = None,
+        classes: int = 1,
+    ) -> None:
+        super().__init__()
+        if classes not in (1, 5):
+            raise UserError(f"task.classes={classes}: choose 1 (single hit or not) or 5 (kinds of hits).")
+        self.network, self.preprocess, self.loss, self.classes = network, preprocess, loss, classes
+        self.make_optimizer, self.make_schedule = optimizer, schedule
+        self.register_buffer("temperature", torch.tensor(1.0))
+        self.train_loss = MeanMetric(nan_strategy="disable")
+        self.train_loss.persistent(True)  # so that the mean of an epoch survives a resume in its middle
+        self.metrics = nn.ModuleDict({stage: metrics.clone() for stage in ("val", "test")})
+        self.losses = nn.ModuleDict({stage: PatternMean() for stage in ("val", "test")})
+        self.fitted_temperature = Temperature()
+        self.results: dict[str, Any] = {}
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits (B,) or (B, 5) of a batch."""
+        return cast(Tensor, self.network(self.preprocess(batch)))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Mean loss of a batch."""
+        loss = self.loss(self(batch), self.target(batch)).mean()
+        self.train_loss.update(loss.detach())
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Collect answers; also those the temperature is fitted to."""
+        logits = self._evaluate(batch, "val")
+        self.fitted_temperature.update(logits, self.target(batch))
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Collect answers."""
+        self._evaluate(batch, "test")
+
+    def predict_step(self, batch: Batch, batch_idx: int = 0) -> Batch:
+        """Answers about each pattern.
+
+        Returns:
+            frame (B,); logits (B,) or (B, 5); score (B,), P(single hit) as the network gives it; probability (B,), the
+            same after temperature scaling; features (B, d), the penultimate values; with five classes also
+            class_probability (B, 5).
+        """
+        features = self.network.features(self.preprocess(batch))  # type: ignore[operator]
+        logits = self.network.head(features)  # type: ignore[operator]
+        logits = logits.squeeze(-1) if self.classes == 1 else logits
+        answer = {
+            FRAME: batch[FRAME],
+            "logits": logits,
+            SCORE: self.single_probability(logits),
+            PROBABILITY: self.single_probability(logits / self.temperature),
+            "features": features,
+        }
+        if self.classes == 5:
+            answer["class_probability"] = (logits / self.temperature).softmax(dim=1)
+        return answer
+
+    def target(self, batch: Batch) -> Tensor:
+        """What the loss compares with, (B,) int64: is_single_hit or kind; -1 where unknown."""
+        return batch[IS_SINGLE_HIT] if self.classes == 1 else batch[KIND].clamp(max=Kind.MANY)
+
+    def single_probability(self, logits: Tensor) -> Tensor:
+        """P(single hit), (B,), from logits (B,) or (B, 5)."""
+        return logits.sigmoid() if self.classes == 1 else logits.softmax(dim=1).select(1, Kind.SINGLE)
+
+    def configure_optimizers(self) -> Any:
+        """The optimiser, and the schedule if there is one, both made for this network's weights."""
+        optimizer = self.make_optimizer(self.network.parameters())
+        if self.make_schedule is None:
+            return optimizer
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": self.make_schedule(optimizer), "interval": "step"},
+        }
+
+    def on_fit_start(self) -> None:
+        """Check that the labels say what the loss needs; give the standardisation its mean and deviation.
+
+        A checkpoint has brought the latter with it.
+        """
+        self._require_labels()
+        if not self.preprocess.needs_fit:
+            return
+        if self.trainer.is_global_zero:
+            self.preprocess.fit(self.trainer.datamodule.statistics_batches())  # type: ignore[attr-defined]
+        statistics = [self.preprocess.mean, self.preprocess.deviation, self.preprocess.fitted]
+        statistics = self.trainer.strategy.broadcast([value.cpu() for value in statistics])
+        self.preprocess.load_state_dict(dict(zip(("mean", "deviation", "fitted"), statistics, strict=True)))
+
+    def on_train_epoch_end(self) -> None:
+        """Log the mean training loss of the epoch."""
+        self.log("train/loss", self.train_loss.compute(), prog_bar=True)
+        self.train_loss.reset()
+
+    def on_validation_epoch_end(self) -> None:
+        """Log validation metrics and fit the temperature."""
+        self.temperature.copy_(self.fitted_temperature.compute())
+        self.fitted_temperature.reset()
+        self._report("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log test metrics."""
+        self._report("test")
+
+    def _evaluate(self, batch: Batch, stage: str) -> Tensor:
+        """Add a batch to the metrics of a stage; validation uses scores, test calibrated probabilities."""
+        logits, target = self(batch), self.target(batch)
+        known = target >= 0
+        metrics, mean_loss = self._collected(stage)
+        mean_loss.update(self.loss(logits[known], target[known]))
+        scaled = logits / self.temperature if stage == "test" else logits
+        kinds = (logits.argmax(dim=1), target) if self.classes == 5 else ()
+        metrics.update(self.single_probability(scaled), batch[IS_SINGLE_HIT], *kinds)
+        return logits
+
+    def _report(self, stage: str) -> None:
+        """Log the numbers of a stage; keep its tables (confusions) in ``results``."""
+        metrics, mean_loss = self._collected(stage)
+        numbers: dict[str, Tensor] = {"loss": mean_loss.compute(), **metrics.compute()}
+        if metrics.missing and not self.trainer.sanity_checking:
+            rank_zero_warn(f"{stage}: the labels leave {', '.join(metrics.missing)} undefined; left out.")
+        metrics.reset()
+        mean_loss.reset()
+        self.results |= {f"{stage}/{name}": value.tolist() for name, value in numbers.items()}
+        scalars = {f"{stage}/{name}": value for name, value in numbers.items() if value.ndim == 0}
+        self.log_dict(scalars)
+
+    def _require_labels(self) -> None:
+        """Raise UserError if a training pattern lacks the label that is learnt."""
+        name = IS_SINGLE_HIT if self.classes == 1 else KIND
+        labels = self.trainer.datamodule.training_labels(name)  # type: ignore[attr-defined]
+        unknown = 0 if labels is None else int((labels < 0).sum())
+        if unknown:
+            raise UserError(
+                f"task.classes={self.classes} learns {name}, which {unknown} of {len(labels)} training patterns lack;"
+                f" {'set task.classes=1' if name == KIND else 'give data.keys.label'}."
+            )
+
+    def _collected(self, stage: str) -> tuple[HitMetrics, PatternMean]:
+        return cast(HitMetrics, self.metrics[stage]), cast(PatternMean, self.losses[stage])

@@ -1,0 +1,103 @@
+"""Where the numbers of a run go while it runs: always CSV, and Weights & Biases or TensorBoard beside."""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightning_fabric.loggers.csv_logs import _ExperimentWriter
+from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
+from pytorch_lightning.loggers.csv_logs import ExperimentWriter
+
+from spi_lightning.fields import UserError
+
+WANDB_MODES = ("disabled", "offline", "online")
+
+
+@dataclass
+class Tracking:
+    """Loggers of a run.
+
+    Args:
+        wandb: ``offline`` (default: files in the run folder, sent later by ``wandb sync``), ``online`` or ``disabled``.
+        tensorboard: Also write TensorBoard files.
+        project: Name of the project in Weights & Biases.
+
+    Raises:
+        UserError: An unknown mode; ``online`` without a login.
+    """
+
+    wandb: str = "offline"
+    tensorboard: bool = False
+    project: str = "spi_lightning"
+
+    def __post_init__(self) -> None:
+        if self.wandb not in WANDB_MODES:
+            raise UserError(f"tracking.wandb={self.wandb} is unknown: choose one of {', '.join(WANDB_MODES)}.")
+
+    def loggers(self, folder: str | Path, name: str, config: Mapping[str, Any]) -> list[Logger]:
+        """Open the loggers of a run in its folder; the resolved config goes to each that shows one."""
+        found: list[Logger] = [FolderCSVLogger(folder)]
+        if self.tensorboard:
+            found.append(TensorBoardLogger(str(folder), name="tensorboard", version=""))
+        if self.wandb != "disabled":
+            found.append(self._wandb(Path(folder), name))
+            found[-1].log_hyperparams(dict(config))
+        return found
+
+    def finish(self, loggers: list[Logger], numbers: Mapping[str, float], checkpoint: Path | None = None) -> None:
+        """Give Weights & Biases the final numbers and the best checkpoint, and close every log."""
+        for logger in loggers:
+            if isinstance(logger, WandbLogger):
+                self._finish_wandb(logger, numbers, checkpoint)
+            else:
+                logger.finalize("success")
+
+    def _wandb(self, folder: Path, name: str) -> WandbLogger:
+        from wandb.errors import Error
+
+        folder.mkdir(parents=True, exist_ok=True)
+        logger = WandbLogger(project=self.project, name=f"{name}/{folder.name}", save_dir=str(folder), mode=self.wandb)
+        try:
+            logger.experiment  # noqa: B018  a login that fails must fail here
+        except Error as error:
+            line = str(error).splitlines()[0]
+            raise UserError(f"tracking={self.wandb}: Weights & Biases says {line!r}; or tracking=offline") from error
+        return logger
+
+    def _finish_wandb(self, logger: WandbLogger, numbers: Mapping[str, float], checkpoint: Path | None) -> None:
+        import wandb
+
+        run = logger.experiment
+        run.summary.update(dict(numbers))
+        if checkpoint is not None:
+            artifact = wandb.Artifact(f"checkpoint-{run.id}", type="checkpoint")
+            artifact.add_file(str(checkpoint))
+            run.log_artifact(artifact)
+        wandb.finish()
+
+
+class FolderCSVLogger(CSVLogger):
+    """metrics.csv in the run folder itself; a resumed run adds to it."""
+
+    def __init__(self, folder: str | Path) -> None:
+        super().__init__(save_dir=str(folder), name="", version="", flush_logs_every_n_steps=200)
+
+    @property
+    def experiment(self) -> _ExperimentWriter:
+        """The writer, opened on first use."""
+        if self._experiment is None:
+            Path(self.log_dir).mkdir(parents=True, exist_ok=True)
+            self._experiment = _ContinuingWriter(self.log_dir)
+        return self._experiment
+
+
+class _ContinuingWriter(ExperimentWriter):
+    """Lightning's writer deletes what an earlier part of the run has written; this one goes on behind it."""
+
+    def _check_log_dir_exists(self) -> None:
+        written = Path(self.metrics_file_path)
+        if written.is_file():
+            with written.open(newline="") as file:
+                self.metrics_keys = next(csv.reader(file), [])
