@@ -31,15 +31,16 @@ def scattered_intensity(density: Tensor, padding: int) -> Tensor:
 
     Args:
         density: (n, n, n) real samples; where they sit does not matter to the modulus.
-        padding: Edge of the padded cube, n or more; 256 for n = 128 in the paper.
+        padding: Edge of the padded cube, n or more and even; 256 for n = 128 in the paper.
 
     Returns:
         (padding, padding, padding) float32 squared sums of density * exp(-2 pi i q.r), origin at padding // 2.
     """
-    extra = padding - density.shape[0]
-    spectrum = fourier_unshifted(F.pad(density, (0, extra) * 3), ndim=3)
-    intensity: Tensor = torch.fft.fftshift(spectrum.real**2 + spectrum.imag**2)
-    return intensity * padding**3
+    n = density.shape[0]
+    sign = 1.0 - 2.0 * (torch.arange(n, device=density.device) % 2)  # moves the origin of q to padding // 2, no shift
+    alternating = density * (sign[:, None, None] * sign[:, None] * sign) * padding**1.5
+    spectrum = fourier_unshifted(F.pad(alternating, (0, padding - n) * 3), ndim=3)
+    return (spectrum.real * spectrum.real).addcmul_(spectrum.imag, spectrum.imag)
 
 
 def slice_intensity(intensity: Tensor, q: Tensor) -> Tensor:
@@ -121,8 +122,10 @@ class LiteralHitSimulator:
         self.shape = (int(self.shape[0]), int(self.shape[1]))
         if self.block_size < 1 or self.voxels < 16 or min(self.radius) <= 0:
             raise UserError("simulate: block_size must be at least 1, voxels at least 16 and radius positive")
-        if self.padding < self.voxels:
-            raise UserError(f"simulate.padding={self.padding} is less than simulate.voxels={self.voxels}; make it more")
+        if self.padding < self.voxels or self.padding % 2:
+            raise UserError(
+                f"simulate.padding={self.padding} must be even and not less than simulate.voxels={self.voxels}"
+            )
         if self.scene.particle.core_probability > 0:
             raise UserError("simulate.scene.particle.core_probability: voxel bodies have no core; set it to 0")
 

@@ -153,7 +153,7 @@ def test_counts_follow_the_photon_label_and_singles_the_threshold() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"padding": 32}, "padding=32 is less"),
+        ({"padding": 32}, "padding=32 must be even and not less"),
         ({"radius": (0.0, 1.0)}, "radius positive"),
         ({"radius": (4.0, 4.0)}, "too coarse for the detector"),
         ({"scene": SceneRecipe({"single": 1}, ParticleRecipe(core_probability=0.5))}, "core_probability"),

@@ -1,0 +1,189 @@
+"""How right the generators are: fast against closed forms, its curvature error, literal against both.
+
+Run: python -m benchmarks.generator_accuracy [--quick]. PR772's detector: 128 x 128 pixels of 0.6 mm at 0.581 m, 7.9 A.
+"""
+
+import argparse
+from collections.abc import Iterable
+from dataclasses import replace
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from benchmarks.record import write_result
+from spi_lightning.physics.ewald import scattering_vectors, small_angle_frequencies
+from spi_lightning.physics.form_factor import polyhedron_form_factor, sphere_form_factor
+from spi_lightning.physics.rotation import multiply_quaternions, random_quaternions, rotation_matrices
+from spi_lightning.simulate.hits import curvature_phase
+from spi_lightning.simulate.literal import electrons_squared
+from spi_lightning.simulate.polyhedra import polyhedron
+from spi_lightning.simulate.projection import BODIES
+from spi_lightning.simulate.scattering import Geometry, Particles, amplitudes
+from spi_lightning.simulate.voxels import voxel_model, voxelise
+
+SEED, SHAPE, DENSITY = 0, (128, 128), 4.3e29
+DETECTOR = {"photon_energy": 1569.4, "distance": 0.581, "pixel_size": 6e-4}
+REFERENCE_SAMPLES = 192
+Rows = list[dict[str, float | str]]
+
+
+def geometry(count: int) -> Geometry:
+    one = torch.ones(count)
+    energy, distance, pixel = (one * value for value in DETECTOR.values())
+    return Geometry(energy, distance, pixel, torch.full((count, 2), 63.5))
+
+
+def particles_of(body: str, diameter: float, orientation: Tensor) -> Particles:
+    """One uniform particle per pattern in the given orientations."""
+    count, zeros = len(orientation), torch.zeros(len(orientation))
+    return Particles(
+        pattern=torch.arange(count),
+        body=torch.full((count,), BODIES.index(body)),
+        diameter=zeros + diameter,
+        stretch=torch.ones(count, 3),
+        orientation=orientation,
+        centre=torch.zeros(count, 3),
+        density=zeros + DENSITY,
+        core_radius=zeros,
+        core_contrast=zeros,
+        core_centre=torch.zeros(count, 3),
+        edge_blur=zeros,
+    )
+
+
+def exact(particles: Particles, curved: bool) -> Tensor:
+    """Closed-form intensities, (B, H, W) float64 electrons^2, on the Ewald sphere or on its tangent plane."""
+    g = geometry(len(particles.pattern))
+    arguments = (SHAPE, g.pixel_size, g.distance, g.wavelength, g.beam_centre)
+    if curved:
+        q = scattering_vectors(*arguments)
+    else:
+        q_y, q_x = torch.broadcast_tensors(
+            *(f.unsqueeze(i) for f, i in zip(small_angle_frequencies(*arguments), (2, 1), strict=True))
+        )
+        q = torch.stack([torch.zeros_like(q_y), q_y, q_x], dim=-1)
+    in_body = q.double().flatten(1, 2) @ rotation_matrices(particles.orientation.double())
+    body, diameter = BODIES[int(particles.body[0])], float(particles.diameter[0])
+    if body == "sphere":
+        transform = sphere_form_factor(in_body, diameter / 2)
+    else:
+        transform = polyhedron_form_factor(in_body, polyhedron(body).vertices * diameter).abs()
+    return (DENSITY * transform).square().view(q.shape[:-1])
+
+
+def fast(particles: Particles, samples: int, order: int) -> Tensor:
+    return amplitudes(particles, geometry(len(particles.pattern)), SHAPE, samples, order).abs().double() ** 2
+
+
+def l1(found: Tensor, expected: Tensor) -> float:
+    return float((found - expected).abs().sum() / expected.sum())
+
+
+def l2(found: Tensor, expected: Tensor) -> float:
+    return float((found - expected).norm() / expected.norm())
+
+
+def small_angle_rows(bodies: Iterable[str], patterns: int) -> Rows:
+    """Fast generator on the flat Ewald sphere against closed forms at q_z = 0: relative L2 of the intensity."""
+    rows: Rows = []
+    for body in bodies:
+        turn = random_quaternions(patterns, torch.Generator().manual_seed(SEED))
+        for diameter in (60e-9, 80e-9):
+            particles = particles_of(body, diameter, turn)
+            expected = exact(particles, curved=False)
+            errors = {f"{n} samples": l2(fast(particles, n, 0), expected) for n in (32, 48, 64, 96, 128)}
+            rows.append({"body": body, "diameter_nm": diameter * 1e9, **errors})
+    return rows
+
+
+def curvature_rows(bodies: Iterable[str], patterns: int) -> Rows:
+    """Fast generator against closed forms on the curved sphere: relative L1 (L2) left by each expansion order."""
+    rows: Rows = []
+    for body in bodies:
+        turn = random_quaternions(patterns, torch.Generator().manual_seed(SEED))
+        for diameter in (60e-9, 80e-9, 160e-9, 240e-9):
+            particles = particles_of(body, diameter, turn)
+            expected = exact(particles, curved=True)
+            row: dict[str, float | str] = {"body": body, "diameter_nm": diameter * 1e9}
+            row["edge_phase_rad"] = curvature_phase(diameter, DETECTOR, SHAPE)
+            for order in (0, 1, 2):
+                found = fast(particles, REFERENCE_SAMPLES, order)
+                row |= {f"order {order} L1": l1(found, expected), f"order {order} L2": l2(found, expected)}
+            rows.append(row)
+    return rows
+
+
+def literal_rows(bodies: Iterable[str], paddings: Iterable[int], models: int, patterns: int, closed: bool) -> Rows:
+    """Literal route against the fast one of order 2, or against closed forms: relative L1, mean over turned models."""
+    rows: Rows = []
+    paddings = tuple(paddings)
+    for body in bodies:
+        for radius in (10.0, 15.0, 20.0, 25.0, 30.0):
+            generator = torch.Generator().manual_seed(SEED)
+            errors: dict[int, list[float]] = {padding: [] for padding in paddings}
+            for _ in range(models):
+                model, turn = random_quaternions(1, generator), random_quaternions(patterns, generator)
+                scene = particles_of(body, 60e-9, model)
+                turned = replace(particles_of(body, 60e-9, turn), orientation=multiply_quaternions(turn, model))
+                expected = exact(turned, curved=True) if closed else fast(turned, REFERENCE_SAMPLES, 2)
+                placed, voxel_size = voxel_model(scene, radius, 128)
+                density = voxelise(placed, 128) * DENSITY
+                for padding in paddings:
+                    found = electrons_squared(density, voxel_size, turn, geometry(patterns), SHAPE, padding)
+                    errors[padding].append(l1(found.double(), expected))
+            means = {f"{padding}^3": sum(values) / len(values) for padding, values in errors.items()}
+            rows.append({"body": body, "radius_voxels": radius, **means})
+    return rows
+
+
+def show(title: str, rows: Rows) -> None:
+    """Print one table; errors in per cent."""
+    table = Table(*rows[0], title=title)
+    for row in rows:
+        cells = [
+            f"{v:.0f}"
+            if k in ("diameter_nm", "radius_voxels")
+            else f"{v:.2f}"
+            if k.endswith("rad")
+            else f"{100 * v:.3f} %"
+            for k, v in row.items()
+            if not isinstance(v, str)
+        ]
+        table.add_row(str(row["body"]), *cells)
+    Console(width=140).print(table)
+
+
+def main() -> None:
+    """Print the tables and write benchmarks/results/generator_accuracy.json."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer orientations and bodies, no 512^3")
+    quick = parser.parse_args().quick
+    torch.set_num_threads(1)
+    polyhedra = (
+        ("icosahedron", "cube")
+        if quick
+        else ("octahedron", "dodecahedron", "icosahedron", "truncated_icosahedron", "cube")
+    )
+    patterns, models, paddings = (4, 1, (128, 256)) if quick else (20, 3, (128, 256, 512))
+    tables = {
+        "fast, small angle, against closed forms: L2": small_angle_rows(("sphere", *polyhedra), patterns),
+        "fast, on the Ewald sphere, against closed forms": curvature_rows(
+            ("sphere", *polyhedra, "tetrahedron"), patterns
+        ),
+        "literal against fast (order 2): L1 over radius and padding": literal_rows(
+            polyhedra, paddings, models, 6, False
+        ),
+        "literal against closed forms: L1": literal_rows(("sphere", "cube"), paddings, models, 6, True),
+    }
+    for title, rows in tables.items():
+        show(title, rows)
+    if not quick:
+        print(
+            write_result("generator_accuracy", {"seed": SEED, "detector": DETECTOR, "shape": SHAPE, "tables": tables})
+        )
+
+
+if __name__ == "__main__":
+    main()
