@@ -1,0 +1,156 @@
+"""The parts of a simulated set: which blocks belong to each, and the processes that make them."""
+
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import Final, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spi_lightning.fields import DISTANCE, MASK, PHOTON_ENERGY, PHOTONS, PIXEL_SIZE, UserError
+from spi_lightning.io import CxiWriter, open_patterns
+
+GEOMETRY: Final = (PHOTON_ENERGY, DISTANCE, PIXEL_SIZE)
+_PART_PIXELS: Final = 1 << 23  # 512 patterns of 128 x 128: what a worker holds in memory and loses when interrupted
+
+
+class Simulator(Protocol):
+    """Draws blocks of patterns, each fully determined by the simulator's settings, the seed and the block's number."""
+
+    block_size: int
+    shape: tuple[int, int]
+
+    def __call__(self, block: int, seed: int, device: str = "cpu") -> dict[str, Tensor]:
+        """The names of fields.py for block_size patterns: photons (N, H, W), mask (N, H, W) bool, labels (N, ...)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some blocks of a set and the file they go to; the last block of a set may be cut short."""
+
+    path: Path
+    blocks: range
+    patterns: int
+
+
+def plan_parts(simulator: Simulator, patterns: int, folder: Path) -> list[Part]:
+    """Cut a set into parts, the same ones whatever the number of workers, so that another run may resume them."""
+    size, (height, width) = simulator.block_size, simulator.shape
+    blocks = -(-patterns // size)
+    step = max(1, min(_PART_PIXELS // (size * height * width), blocks // 8))
+    starts = range(0, blocks, step)
+    return [
+        Part(
+            folder / f"{start:08d}.cxi",
+            range(start, min(start + step, blocks)),
+            min((start + step) * size, patterns) - start * size,
+        )
+        for start in starts
+    ]
+
+
+def make_parts(simulator: Simulator, seed: int, parts: list[Part], workers: int, device: str) -> Iterator[Part]:
+    """Make the parts that are missing; yields every part as soon as it is there.
+
+    Workers finish their block and stop when this process is interrupted, and end themselves when it is killed.
+
+    Raises:
+        UserError: A worker was killed, or what CxiWriter raises.
+    """
+    missing = [part for part in parts if not finished_part(part.path, part.patterns)]
+    yield from (part for part in parts if part not in missing)
+    if workers == 1 or device != "cpu" or len(missing) < 2:
+        for part in missing:
+            yield _make_part(simulator, seed, part, device)
+        return
+    context = multiprocessing.get_context("spawn")  # a forked child of a threaded torch process may hang
+    stop, frozen = context.Event(), pickle.dumps(simulator)
+    with ProcessPoolExecutor(min(workers, len(missing)), context, _start_worker, (stop, frozen, seed)) as pool:
+        futures: list[Future[Part]] = []
+        try:
+            futures += [pool.submit(_make_part_in_worker, part) for part in missing]
+            for future in as_completed(futures):
+                yield future.result()
+        except BrokenProcessPool as error:
+            raise UserError(
+                "a simulating process was killed, perhaps for want of memory: run again with a smaller workers="
+            ) from error
+        finally:
+            stop.set()
+            for future in futures:
+                future.cancel()
+
+
+def finished_part(path: Path, patterns: int | None = None) -> bool:
+    """Whether a part is there, readable and of the right length; one that is not is deleted."""
+    if not path.exists():
+        return False
+    try:
+        found = len(open_patterns(path, mask_convention="cxi"))
+    except UserError:
+        found = -1
+    if found < 0 or (patterns is not None and found != patterns):
+        path.unlink(missing_ok=True)
+        return False
+    return True
+
+
+class _StoppedError(Exception):
+    """The parent process asked its workers to stop."""
+
+
+_stop: Event | None = None
+_simulator: Simulator
+_seed: int
+
+
+def _start_worker(stop: Event, frozen: bytes, seed: int) -> None:
+    global _stop, _simulator, _seed
+    _stop, _simulator, _seed = stop, pickle.loads(frozen), seed  # made by our parent a moment ago
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent tells us to stop
+    parent = multiprocessing.parent_process()
+
+    def follow_parent() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=follow_parent, daemon=True).start()
+
+
+def _make_part_in_worker(part: Part) -> Part:
+    return _make_part(_simulator, _seed, part, "cpu")
+
+
+def _make_part(simulator: Simulator, seed: int, part: Part, device: str) -> Part:
+    """Draw the blocks of one part and write them; nothing is written before all are drawn."""
+    blocks = []
+    for block in part.blocks:
+        if _stop is not None and _stop.is_set():
+            raise _StoppedError
+        blocks.append({name: values.cpu().numpy() for name, values in simulator(block, seed, device).items()})
+    drawn = {name: np.concatenate([block[name] for block in blocks])[: part.patterns] for name in blocks[0]}
+    labels = {name: values for name, values in drawn.items() if name not in (PHOTONS, MASK, *GEOMETRY)}
+    fits = drawn[PHOTONS].max(initial=0) <= np.iinfo(np.uint16).max
+    with CxiWriter(
+        part.path,
+        simulator.shape,
+        part.patterns,
+        "uint16" if fits else "int32",
+        {name: (values.shape[1:], values.dtype) for name, values in labels.items()},
+        compression="bitshuffle",
+    ) as cxi:
+        cxi.write(0, drawn[PHOTONS], drawn[MASK], labels, {name: drawn[name] for name in GEOMETRY})
+    return part

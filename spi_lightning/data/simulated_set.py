@@ -1,0 +1,178 @@
+"""Make simulated sets: parts in parallel processes, joined into one CXI file that is either whole or not there.
+
+The parts lie in a hidden folder beside the file. They are kept when a run is interrupted and used by the next one; a
+part or set under its final name is always complete, because both are renamed into place.
+"""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy as np
+from omegaconf import OmegaConf
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+import spi_lightning
+from spi_lightning.data.fingerprint import fingerprint
+from spi_lightning.data.set_parts import GEOMETRY, Part, Simulator, finished_part, make_parts, plan_parts
+from spi_lightning.fields import UserError
+from spi_lightning.io import CxiWriter, open_patterns
+
+FORMAT_VERSION = 1  # raise it when the layout of the files changes: cached sets are then made anew
+_JOIN = 256  # patterns joined at once
+
+
+def make_set(
+    simulator: Simulator,
+    patterns: int,
+    seed: int,
+    path: str | Path,
+    workers: int = 1,
+    overwrite: bool = False,
+    config: Mapping[str, Any] | None = None,
+    compression: str = "gzip",
+    device: str = "cpu",
+) -> Path:
+    """Simulate patterns into a CXI file. The first n patterns of a longer set with the same seed are the same.
+
+    Args:
+        simulator: Draws block after block, see set_parts.Simulator; must pickle when workers > 1.
+        patterns: How many.
+        seed: Seed of the set.
+        path: The file to make.
+        workers: Processes; on another device than the CPU one is used.
+        overwrite: Replace an existing file.
+        config: The simulator's resolved config, stored in the file as the attribute `simulate_config`.
+        compression: See io.CxiWriter.
+        device: Where the simulator computes.
+
+    Returns:
+        The path.
+
+    Raises:
+        UserError: The file exists or is being made by another run, the disk is full, the folder cannot be written.
+    """
+    path = Path(path)
+    with _only_run(path, wait=False):
+        if path.exists() and not overwrite:
+            raise UserError(f"{path} exists already: give another path=, or overwrite=true")
+        _make(simulator, patterns, seed, path, workers, config, compression, device)
+    return path
+
+
+def cached_set(
+    config: Mapping[str, Any],
+    simulator: Simulator,
+    patterns: int,
+    seed: int,
+    cache_dir: str | Path,
+    workers: int = 1,
+    device: str = "cpu",
+) -> Path:
+    """Path of the set that this config, number and seed give, made first if it is missing.
+
+    The name is a hash of config, simulator, number, seed and the code that simulates. Several processes may ask at
+    once: one makes the set, the others wait for it. Arguments and errors as for make_set.
+    """
+    key = fingerprint(FORMAT_VERSION, spi_lightning.__version__, dict(config), simulator, patterns, seed)
+    path = Path(cache_dir) / f"{key}.cxi"
+    if not path.exists():
+        with _only_run(path, wait=True):
+            if not path.exists():
+                _make(simulator, patterns, seed, path, workers, config, "bitshuffle", device)
+    return path
+
+
+def _make(
+    simulator: Simulator,
+    patterns: int,
+    seed: int,
+    path: Path,
+    workers: int,
+    config: Mapping[str, Any] | None,
+    compression: str,
+    device: str,
+) -> None:
+    """Make what parts are missing, then join them; the caller holds the lock."""
+    if patterns < 1 or workers < 1:
+        raise UserError(f"patterns={patterns} and workers={workers} must both be at least 1")
+    folder = path.with_name(f".{path.name}.{fingerprint(simulator, seed, patterns, device)}.parts")
+    _remove_leftovers(path, keep=folder)
+    parts = plan_parts(simulator, patterns, folder)
+    attributes = {
+        "simulate_config": OmegaConf.to_yaml(OmegaConf.create(dict(config or {}))),
+        "spi_lightning_version": spi_lightning.__version__,
+        "seed": seed,
+    }
+    try:
+        with _progress() as progress:
+            bar = progress.add_task(f"simulating {path.name}", total=patterns)
+            for part in make_parts(simulator, seed, parts, workers, device):
+                progress.advance(bar, part.patterns)
+            bar = progress.add_task(f"writing {path.name}", total=patterns)
+            for count in _join(parts, path, attributes, compression):
+                progress.advance(bar, count)
+    except UserError:
+        shutil.rmtree(folder, ignore_errors=True)  # a full disk must not stay full of parts
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _join(parts: list[Part], path: Path, attributes: dict[str, Any], compression: str) -> Iterator[int]:
+    """Copy the parts into one file, a few hundred patterns at a time; yields how many were copied."""
+    files = [open_patterns(part.path, mask_convention="cxi") for part in parts]
+    labels = {name: (values.shape[1:], values.dtype) for name, values in files[0].labels.items()}
+    dtype = np.result_type(*(file.source.dtype for file in files))
+    total, shape, start = sum(map(len, files)), files[0].shape[1:], 0
+    with CxiWriter(path, shape, total, dtype, labels, attributes, compression) as cxi:
+        for file in files:
+            geometry = {name: np.broadcast_to(file.geometry[name], (len(file),)) for name in GEOMETRY}
+            for begin in range(0, len(file), _JOIN):
+                rows = slice(begin, min(begin + _JOIN, len(file)))
+                frames = np.arange(rows.start, rows.stop)
+                cxi.write(
+                    start + begin,
+                    file.read(frames),
+                    file.shared_mask if file.shared_mask is not None else file.read_mask(frames),
+                    {name: values[rows] for name, values in file.labels.items()},
+                    {name: values[rows] for name, values in geometry.items()},
+                )
+                yield len(frames)
+            start += len(file)
+
+
+@contextmanager
+def _only_run(path: Path, wait: bool) -> Iterator[None]:
+    """Hold the lock beside a file; released by the system if this process dies."""
+    lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=-1 if wait else 0)
+    except filelock.Timeout as error:
+        raise UserError(f"{path} is being made by another run: wait for it, or give another path=") from error
+    except OSError as error:
+        raise UserError(f"{path.parent}: cannot be written ({error.strerror}); give another folder") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _remove_leftovers(path: Path, keep: Path) -> None:
+    """Delete what killed runs left beside the file: half-written files and parts of other settings."""
+    for folder in path.parent.glob(f".{path.name}.*.parts"):
+        if folder != keep:
+            shutil.rmtree(folder, ignore_errors=True)
+    for half in (*path.parent.glob(f".{path.name}.*.part"), *keep.glob(".*.part")):
+        half.unlink(missing_ok=True)
+    for part in keep.glob("*.cxi"):
+        finished_part(part)
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True))
