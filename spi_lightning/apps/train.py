@@ -39,7 +39,7 @@ def train(cfg: DictConfig) -> float:
     task.load_state_dict(start) if start else None
     tracking = instantiate(cfg.tracking)
     loggers = tracking.loggers(folder, cfg.name, config)
-    callbacks = [*instantiate(cfg.callbacks).values(), SaveConfig(config), SeedEveryStep(cfg.seed)]
+    callbacks = [*filter(None, instantiate(cfg.callbacks).values()), SaveConfig(config), SeedEveryStep(cfg.seed)]
     trainer = instantiate(cfg.trainer, _partial_=True)(
         logger=loggers, callbacks=callbacks, plugins=AtomicCheckpointIO()
     )

@@ -132,6 +132,13 @@ class SimulatedHitDataModule(PatternBatches):
 
     def _path(self, split: str) -> str:
         seed = self.seed + SEED_STEP * ("train", "val", "test").index(split)
-        config = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.create(self.simulate_config)))
-        patterns = self.patterns[split]
-        return str(cached_set(config, self.simulator, patterns, seed, self.cache_dir, self.workers, self.device))
+        path = cached_set(
+            simulator=self.simulator,
+            config=cast(dict[str, Any], OmegaConf.to_container(OmegaConf.create(self.simulate_config))),
+            patterns=self.patterns[split],
+            seed=seed,
+            cache_dir=self.cache_dir,
+            workers=self.workers,
+            device=self.device,
+        )
+        return str(path)
