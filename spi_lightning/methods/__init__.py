@@ -10,6 +10,7 @@ from spi_lightning.methods.photon_count import PhotonCount
 from spi_lightning.methods.predictions import Predictions
 from spi_lightning.methods.reading import read_ahead
 from spi_lightning.methods.scoring import Scoring, spread
+from spi_lightning.methods.selection import write_selection_lists
 
 __all__ = [
     "Answer",
@@ -24,4 +25,5 @@ __all__ = [
     "read_ahead",
     "run_name",
     "spread",
+    "write_selection_lists",
 ]

@@ -1,1 +1,39 @@
-"""Figures, tables and the page, made from a run folder."""
+"""Figures, tables and the page, made from a run folder.
+
+Whatever is shown is read back from files, so that a page can be made again without the network that answered.
+"""
+
+from pathlib import Path
+
+from spi_lightning.fields import UserError
+from spi_lightning.reports.choice import choose_frames
+from spi_lightning.reports.embedding import require_embedding
+from spi_lightning.reports.evaluation import write_evaluation_report
+from spi_lightning.reports.gallery import collect_gallery
+from spi_lightning.reports.training import write_training_figures, write_training_report
+
+__all__ = [
+    "choose_frames",
+    "collect_gallery",
+    "require_embedding",
+    "write_evaluation_report",
+    "write_report",
+    "write_training_figures",
+    "write_training_report",
+]
+
+
+def write_report(run: Path | str, embedding: str = "pca") -> Path:
+    """Make report.html of a run folder, whichever app wrote it.
+
+    Raises:
+        UserError: There is no such folder, or it holds neither an evaluation nor a training run.
+    """
+    run = Path(run)
+    if not run.is_dir():
+        raise UserError(f"{run}: no such run folder.")
+    if (run / "predictions.h5").is_file():
+        return write_evaluation_report(run, embedding)
+    if (run / "metrics.csv").is_file():
+        return write_training_report(run)
+    raise UserError(f"{run}: holds neither predictions.h5 of evaluate.py nor metrics.csv of train.py.")

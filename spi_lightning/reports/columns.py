@@ -10,21 +10,19 @@ from spi_lightning.reports.evaluation_files import EvaluationFiles
 from spi_lightning.reports.style import OTHER, SINGLE, UNKNOWN, figure
 
 AXES = {
-    "photons": ("photons in the measured pixels", "log"),
-    "diameter_nm": ("diameter of the fitted sphere (nm)", "linear"),
+    "photons": ("Brightness", "photons in the measured pixels", "log"),
+    "diameter_nm": ("Size", "diameter of the fitted sphere (nm)", "linear"),
 }
 
 
-def column_figures(files: EvaluationFiles, label: NDArray[np.int64] | None) -> Iterator[tuple[Figure, str]]:
-    """A scatter plot of the probability against each column in AXES that was measured, with its caption."""
-    for name, (words, scale) in AXES.items():
+def column_figures(files: EvaluationFiles, label: NDArray[np.int64] | None) -> Iterator[tuple[Figure, str, str]]:
+    """Scatter plot, title and caption for each column in AXES that was measured."""
+    for name, (title, words, scale) in AXES.items():
         values = files.columns.get(name)
         if values is not None and np.isfinite(values).any():
-            caption = f"Probability against {words}."
-            unmeasured = int((~np.isfinite(values)).sum())
-            if unmeasured:
-                caption += f" {unmeasured} frames without a value are left out."
-            yield _scatter(values.astype(np.float64), files.headline.probability, label, words, scale), caption
+            missing = int((~np.isfinite(values)).sum())
+            caption = f"{missing} frames without a value are left out." if missing else ""
+            yield _scatter(values.astype(np.float64), files.headline.probability, label, words, scale), title, caption
 
 
 def _scatter(

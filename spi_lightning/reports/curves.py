@@ -1,11 +1,11 @@
 """Figures of a two-class decision: ROC, precision and recall, reliability, confusion, probabilities."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from spi_lightning.metrics.classification_curves import (
@@ -13,61 +13,51 @@ from spi_lightning.metrics.classification_curves import (
     area_under_roc,
     average_precision,
     confusion,
-    curve_bands,
     reliability,
 )
 from spi_lightning.reports.evaluation_files import AnswerTable
 from spi_lightning.reports.style import METHOD_COLOURS, OTHER, SINGLE, UNKNOWN, figure
 
 Labels = NDArray[np.int64]
+Bands = Mapping[str, NDArray[np.float64]]
 
 
-def roc_figure(answers: Sequence[AnswerTable], label: Labels) -> Figure:
-    """ROC curve of every method; the last has its 95 % bootstrap band and the decision threshold marked."""
+def roc_figure(answers: Sequence[AnswerTable], label: Labels, bands: Bands) -> Figure:
+    """ROC curve of every method and the area under it; the last one's bands are shaded and its threshold marked."""
     with figure() as picture:
         axes = picture.subplots()
-        axes.plot([0, 1], [0, 1], "--", color=UNKNOWN, linewidth=1, label="chance (0.50)")
+        axes.plot([0, 1], [0, 1], "--", color=UNKNOWN, linewidth=1, label="chance: 0.50")
         for answer, colour in zip(answers, _colours(answers), strict=True):
             curves = ThresholdRanking(answer.probability.astype(np.float64), label).curves(np.ones((1, len(label))))
             x, y = curves.false_positive_rate[0], curves.recall[0]
-            axes.plot(x, y, color=colour, linewidth=1.8, label=f"{answer.name} ({area_under_roc(curves)[0]:.3f})")
+            axes.plot(x, y, color=colour, linewidth=1.8, label=f"{answer.name}: {area_under_roc(curves)[0]:.3f}")
         headline = answers[-1]
-        bands = curve_bands(headline.probability.astype(np.float64), label)
         axes.fill_between(bands["grid"], *bands["roc"], color=_colours(answers)[-1], alpha=0.15, linewidth=0)
         taken, single = headline.decision == 1, label == 1
         axes.plot(
             taken[~single].mean(), taken[single].mean(), "o", color=_colours(answers)[-1], label="at the threshold"
         )
-        _square(
-            axes,
-            "false-positive rate (others taken)",
-            "recall (single hits taken)",
-            "lower right",
-            "area under the curve",
-        )
+        _square(axes, "false-positive rate (others taken)", "recall (single hits taken)")
     return picture
 
 
-def precision_recall_figure(answers: Sequence[AnswerTable], label: Labels) -> Figure:
-    """Precision against recall of every method; the last has its 95 % bootstrap band."""
+def precision_recall_figure(answers: Sequence[AnswerTable], label: Labels, bands: Bands) -> Figure:
+    """Precision against recall of every method and their average precision; the last one's bands are shaded."""
     with figure() as picture:
         axes = picture.subplots()
         share = (label == 1).mean()
-        axes.axhline(share, linestyle="--", color=UNKNOWN, linewidth=1, label=f"chance ({share:.2f})")
+        axes.axhline(share, linestyle="--", color=UNKNOWN, linewidth=1, label=f"chance: {share:.2f}")
         for answer, colour in zip(answers, _colours(answers), strict=True):
             curves = ThresholdRanking(answer.probability.astype(np.float64), label).curves(np.ones((1, len(label))))
-            name = f"{answer.name} ({average_precision(curves)[0]:.3f})"
-            axes.step(curves.recall[0], curves.precision[0], where="pre", color=colour, linewidth=1.8, label=name)
-        bands = curve_bands(answers[-1].probability.astype(np.float64), label)
-        band = bands["precision_recall"]
-        axes.fill_between(bands["grid"], *band, color=_colours(answers)[-1], alpha=0.15, linewidth=0)
-        _square(
-            axes,
-            "recall (single hits taken)",
-            "precision (taken frames that are single hits)",
-            "lower left",
-            "average precision",
+            recall, first = np.unique(curves.recall[0], return_index=True)  # where each recall is reached
+            precision = curves.precision[0][first]
+            precision[0] = precision[1]
+            name = f"{answer.name}: {average_precision(curves)[0]:.3f}"
+            axes.step(recall, precision, where="pre", color=colour, linewidth=1.8, label=name)
+        axes.fill_between(
+            bands["grid"], *bands["precision_recall"], color=_colours(answers)[-1], alpha=0.15, linewidth=0
         )
+        _square(axes, "recall (single hits taken)", "precision (single hits among those taken)")
     return picture
 
 
@@ -93,6 +83,7 @@ def reliability_figure(answer: AnswerTable, label: Labels) -> Figure:
         )
         axes.set(ylabel="fraction of single hits", ylim=(-0.03, 1.03))
         axes.legend(loc="upper left")
+        counts.yaxis.set_major_locator(MaxNLocator(3, integer=True))
         counts.bar(bins.edges[:-1] + 0.05, bins.frames, width=0.092, color=UNKNOWN)
         counts.set(xlabel="calibrated probability of a single hit", ylabel="frames", xlim=(-0.02, 1.02))
     return picture
@@ -138,6 +129,7 @@ def histogram_figure(answer: AnswerTable, label: Labels | None, threshold: float
             color=[colour for _, colour in groups.values()],
             label=[f"{name} ({use.sum()})" for name, (use, _) in groups.items()],
         )
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.axvline(threshold, color="black", linewidth=1.2, label=f"threshold {threshold:g}")
         if abstain_within > 0:
             axes.axvspan(
@@ -159,15 +151,15 @@ def _colours(answers: Sequence[AnswerTable]) -> list[str]:
     return [METHOD_COLOURS[1 + i % (len(METHOD_COLOURS) - 1)] for i in range(count - 1)] + [METHOD_COLOURS[0]]
 
 
-def _square(axes: Axes, x: str, y: str, corner: Any, legend: str) -> None:
+def _square(axes: Axes, x: str, y: str) -> None:
     axes.set(xlabel=x, ylabel=y, xlim=(-0.02, 1.02), ylim=(-0.02, 1.03))
-    axes.legend(loc=corner, title=legend, title_fontsize=9, alignment="left")
+    _legend_above(axes)
 
 
 def _legend_above(axes: Axes) -> None:
-    axes.legend(
-        loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2, columnspacing=1.2, handlelength=1.4
-    )
+    names = [str(label) for label in axes.get_legend_handles_labels()[1]]
+    columns = 3 if max(map(len, names)) < 18 else 2
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2, columnspacing=1.2)
 
 
 def _wilson(

@@ -32,8 +32,7 @@ def embed(
 
     Source: van der Maaten & Hinton (2008) for t-SNE.
     """
-    if method not in EMBEDDINGS:
-        raise UserError(f"report.embedding={method} is unknown: choose one of {', '.join(EMBEDDINGS)}.")
+    require_embedding(method)
     index = np.arange(len(features))
     if len(index) > _MOST_FRAMES[method]:
         index = np.sort(np.random.default_rng(seed).choice(index, _MOST_FRAMES[method], replace=False))
@@ -52,6 +51,12 @@ def embed(
     perplexity = min(30.0, len(index) / 3)
     places = TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(places)
     return index, places.astype(np.float64), ["t-SNE 1", "t-SNE 2"]
+
+
+def require_embedding(method: str) -> None:
+    """UserError naming the choices, unless the method is one."""
+    if method not in EMBEDDINGS:
+        raise UserError(f"embedding={method} is unknown: choose one of {', '.join(EMBEDDINGS)}.")
 
 
 def embedding_figure(

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from spi_lightning.fields import IS_SINGLE_HIT
+from spi_lightning.metrics.classification_curves import curve_bands
 from spi_lightning.reports.columns import column_figures
 from spi_lightning.reports.curves import (
     confusion_figure,
@@ -16,9 +18,9 @@ from spi_lightning.reports.curves import (
     reliability_figure,
     roc_figure,
 )
-from spi_lightning.reports.embedding import embedding_figure
+from spi_lightning.reports.embedding import embedding_figure, require_embedding
 from spi_lightning.reports.evaluation_files import AnswerTable, EvaluationFiles, read_evaluation
-from spi_lightning.reports.evaluation_tables import frames_table, kinds_table, numbers_table
+from spi_lightning.reports.evaluation_tables import frames_table, kinds_table, numbers_tables
 from spi_lightning.reports.gallery import Caption, gallery_figure
 from spi_lightning.reports.page import Lines, Picture, Section, Table, write_page
 from spi_lightning.reports.provenance import provenance_section
@@ -37,6 +39,7 @@ def write_evaluation_report(run: Path, embedding: str = "pca") -> Path:
     Raises:
         UserError: The folder is no finished evaluation, or the embedding is unknown.
     """
+    require_embedding(embedding)
     files = read_evaluation(run)
     sections = [
         Section("Summary", [*_summary(files)]),
@@ -72,13 +75,8 @@ def _summary(files: EvaluationFiles) -> Iterator[Block]:
             f"Labels: {(label == 1).sum()} single hits, {(label == 0).sum()} others, {(label < 0).sum()} unknown."
         )
     yield Lines(lines)
-    if (table := numbers_table(files.metrics)) is not None:
-        yield table
-    if (kept := numbers_table(files.metrics, "test_kept")) is not None:
-        yield Lines(
-            [f"Without the {int(files.excluded.sum())} excluded frames ({_listed(files.frame[files.excluded])}):"]
-        )
-        yield kept
+    excluded = _listed(files.frame[files.excluded])
+    yield from numbers_tables(files.metrics, excluded)
 
 
 def _galleries(files: EvaluationFiles) -> Iterator[Block]:
@@ -87,16 +85,15 @@ def _galleries(files: EvaluationFiles) -> Iterator[Block]:
         return
     yield Lines(
         [
-            "Photons on a logarithmic scale shared by all panels of a gallery. Grey-blue: not measured. Cyan cross: beam "
-            "centre, where known. p: calibrated probability of a single hit. Frame colour: blue, the label is single "
-            "hit; orange, the label is other; black, unknown."
+            "Photons on a logarithmic scale shared by all panels of a gallery. Grey-blue: not measured. Cyan cross: "
+            "beam centre, where known. p: calibrated probability of a single hit; a question mark: uncertain. Frame "
+            "colour: blue, the label is single hit; orange, the label is other; black, unknown."
         ]
     )
     for title, frames in files.gallery.choices.items():
         if len(frames):
             picture = gallery_figure(files.gallery, frames.tolist(), [_caption(files, frame) for frame in frames])
-            numbers = ", ".join(map(str, frames))
-            yield Picture(as_png(picture), f"{title}: frames {numbers}", f"{title}.", wide=True)
+            yield Picture(as_png(picture), title, wide=True)
 
 
 def _caption(files: EvaluationFiles, frame: int) -> Caption:
@@ -112,7 +109,7 @@ def _decision(files: EvaluationFiles) -> Iterator[Block]:
     if label is not None:
         yield from _labelled_curves(files, label[label >= 0], label >= 0)
     histogram = histogram_figure(headline, label, files.threshold, files.abstain_within)
-    yield Picture(as_svg(histogram), "Histogram of probabilities", f"Probabilities of {headline.name}.")
+    yield Picture(as_svg(histogram), "Probabilities", f"Of {headline.name}, stacked.")
     if (kinds := kinds_table(files)) is not None:
         yield kinds
 
@@ -125,20 +122,18 @@ def _labelled_curves(files: EvaluationFiles, label: NDArray[np.int64], use: NDAr
     elif headline.name not in {answer.name for answer in answers}:
         answers.append(headline)
     if 0 < (label == 1).sum() < len(label):
-        band = f"Shaded: pointwise 95 % bootstrap band of {headline.name}."
-        yield Picture(as_svg(roc_figure(answers, label)), "ROC curve", f"ROC curve. {band}")
-        yield Picture(
-            as_svg(precision_recall_figure(answers, label)), "Precision and recall", f"Precision-recall curve. {band}"
-        )
+        replicates = int(np.clip(2e7 / len(label), 50, 500))
+        bands = curve_bands(headline.probability.astype(np.float64), label, replicates)
+        words = f"Shaded: pointwise 95 % bootstrap band of {headline.name}. Numbers: "
+        yield Picture(as_svg(roc_figure(answers, label, bands)), "ROC curve", f"{words}area under the curve.")
+        picture = precision_recall_figure(answers, label, bands)
+        yield Picture(as_svg(picture), "Precision and recall", f"{words}average precision.")
     else:
         yield Lines(["All labelled frames are of one class, so there are no ROC and precision-recall curves."])
-    words = "Reliability diagram: on the dashed line, of the frames given probability p a fraction p are single hits."
-    yield Picture(as_svg(reliability_figure(headline, label)), "Reliability diagram", words)
-    yield Picture(
-        as_svg(confusion_figure(headline, label)),
-        "Confusion matrix",
-        f"Confusion matrix at the threshold {files.threshold:g}.",
-    )
+    words = "On the dashed line, of the frames given probability p a fraction p are single hits."
+    yield Picture(as_svg(reliability_figure(headline, label)), "Reliability", f"{headline.name}. {words}")
+    words = f"{headline.name} at the threshold {files.threshold:g}."
+    yield Picture(as_svg(confusion_figure(headline, label)), "Confusion", words)
 
 
 def _of(answer: AnswerTable, use: NDArray[np.bool_]) -> AnswerTable:
@@ -151,11 +146,16 @@ def _frames(files: EvaluationFiles, embedding: str) -> Iterator[Block]:
     label = known_labels(files)
     if files.features is not None and len(files.frame) > 1:
         picture = embedding_figure(files.features, files.headline.probability, label, embedding)
-        words = f"Penultimate features of {files.features_of}: near frames look alike to the network."
-        yield Picture(as_svg(picture) if len(files.frame) <= 2000 else as_png(picture), "Embedding of features", words)
-    for picture, words in column_figures(files, label):
-        yield Picture(as_svg(picture) if len(files.frame) <= 2000 else as_png(picture), words, words)
+        words = f"Penultimate features of {files.features_of}; frames that lie near each other look alike to it."
+        yield Picture(_sized(picture, files), "Features", words)
+    for picture, title, words in column_figures(files, label):
+        yield Picture(_sized(picture, files), title, words)
     yield frames_table(files)
+
+
+def _sized(picture: Figure, files: EvaluationFiles) -> str:
+    """SVG for few points, PNG for many."""
+    return as_svg(picture) if len(files.frame) <= 2000 else as_png(picture)
 
 
 def _listed(frames: Any, most: int = 20) -> str:

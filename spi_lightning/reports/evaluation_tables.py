@@ -1,6 +1,6 @@
 """Tables of an evaluation: numbers with intervals, kinds of patterns, frames."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -26,25 +26,43 @@ NUMBERS = {
 }
 
 
-def numbers_table(metrics: Mapping[str, Any], stage: str = "test") -> Table | None:
-    """One column for each method, the ensemble last, and their mean ± standard deviation where there are several.
+def numbers_tables(metrics: Mapping[str, Any], excluded: str = "") -> Iterator[Table]:
+    """Numbers of every method with intervals, the ensemble last, and their spread; nothing where nothing was scored.
 
-    None where nothing was scored.
+    Numbers without the excluded frames stand beside those of a single method, and below those of several.
+
+    Args:
+        metrics: What metrics.json holds.
+        excluded: The excluded frames in words.
     """
-    if f"{stage}/accuracy" not in metrics:
-        return None
+    stages = [stage for stage in ("test", "test_kept") if f"{stage}/accuracy" in metrics]
     methods: dict[str, Mapping[str, Any]] = metrics.get("methods", {})
-    spread = metrics.get("spread", {})
-    head = ["", *methods, *(["mean ± sd of methods"] if spread else [])]
+    without = f"without frames {excluded}"
+    if len(methods) == 1 and len(stages) == 2:
+        yield _numbers(
+            {name: (metrics, stage) for name, stage in (("all labelled frames", "test"), (without, "test_kept"))}
+        )
+        return
+    for stage in stages:
+        columns = {name: (numbers, stage) for name, numbers in methods.items()}
+        yield _numbers(columns, metrics.get("spread"), "" if stage == "test" else f"Here {without}. ")
+
+
+def _numbers(
+    columns: Mapping[str, tuple[Mapping[str, Any], str]], spread: Mapping[str, Any] | None = None, caption: str = ""
+) -> Table:
+    """One row for each number; columns name -> (numbers, stage), and the spread of the first column's stage."""
+    break_lines = len(columns) > 3
     rows = []
     for name, words in NUMBERS.items():
-        key = f"{stage}/{name}"
-        row = [words, *(_with_interval(numbers, key) for numbers in methods.values())]
+        row = [words, *(_with_interval(numbers, f"{stage}/{name}", break_lines) for numbers, stage in columns.values())]
         if spread:
-            mean = f"{key}/mean"
-            row.append(f"{spread[mean]:.3f} ± {spread[f'{key}/std']:.3f}" if mean in spread else "–")
+            key = f"{next(iter(columns.values()))[1]}/{name}"
+            known = f"{key}/mean" in spread
+            row.append(f"{spread[f'{key}/mean']:.3f} ± {spread[f'{key}/std']:.3f}" if known else "–")
         rows.append(row)
-    return Table(head, rows, "Square brackets: 95 % interval, stratified percentile bootstrap over frames.")
+    head = ["", *columns, *(["checkpoints, mean ± sd"] if spread else [])]
+    return Table(head, rows, f"{caption}In brackets: 95 % interval, stratified percentile bootstrap over frames.")
 
 
 def kinds_table(files: EvaluationFiles) -> Table | None:
@@ -87,10 +105,11 @@ def frames_table(files: EvaluationFiles) -> Table:
     return Table(tuple(columns), list(zip(*columns.values(), strict=True)), caption)
 
 
-def _with_interval(numbers: Mapping[str, Any], key: str) -> str:
+def _with_interval(numbers: Mapping[str, Any], key: str, break_line: bool) -> str:
     value, low, high = (numbers.get(name) for name in (key, f"{key}/low", f"{key}/high"))
     if value is None:
         return "–"
     if isinstance(value, int):
         return str(value)
-    return f"{value:.3f}" if low is None or high is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+    between = "\n" if break_line else " "
+    return f"{value:.3f}" if low is None or high is None else f"{value:.3f}{between}[{low:.3f}, {high:.3f}]"

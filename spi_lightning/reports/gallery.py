@@ -60,7 +60,7 @@ def gallery_figure(gallery: Gallery, frames: Sequence[int], captions: Sequence[C
     photons = gallery.photons[place]
     mask = np.broadcast_to(gallery.mask if gallery.mask.ndim == 2 else gallery.mask[place], photons.shape)
     height, width = photons.shape[1:]
-    with figure(11.6, 0.35 + rows * (1.62 * min(2.0, height / width) + 0.42)) as picture:
+    with figure(11.6, 0.12 + rows * (1.77 * min(2.0, height / width) + 0.22)) as picture:
         norm = LogNorm(0.5, max(2.0, float(np.where(mask, photons, 0).max(initial=0))), clip=True)
         axes = picture.subplots(rows, COLUMNS, squeeze=False)
         for panel in axes.ravel():
@@ -81,7 +81,7 @@ def _panel(
     panel.grid(False)
     panel.imshow(np.maximum(photons, 0.5), norm=norm, cmap=_colours(), interpolation="nearest")
     if np.isfinite(centre).all():
-        panel.plot(centre[1], centre[0], "+", color="#00e5ff", markersize=9, markeredgewidth=1.1)
+        panel.plot(centre[1], centre[0], "+", color="#00e5ff", markersize=15, markeredgewidth=0.9)
     panel.set(xticks=[], yticks=[], xlim=(-0.5, photons.shape[1] - 0.5), ylim=(photons.shape[0] - 0.5, -0.5))
     for spine in panel.spines.values():
         spine.set(visible=True, color=caption.colour, linewidth=2)

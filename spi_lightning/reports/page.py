@@ -13,10 +13,10 @@ from spi_lightning.io.emc_writer import replacing
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure as data URI, what it shows for those who cannot see it, and the words below it."""
+    """A figure as data URI, its title above and its caption below; the page repeats both for those who cannot see."""
 
     source: str
-    alternative: str
+    title: str
     caption: str = ""
     wide: bool = False
     kind: str = field(default="picture", init=False)

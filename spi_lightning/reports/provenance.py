@@ -6,6 +6,8 @@ from typing import Any
 
 from spi_lightning.reports.page import Fold, Lines, Section, Table
 
+SHOWN_PACKAGES = ("spi_lightning", "torch", "pytorch-lightning", "numpy", "h5py")
+
 
 def provenance_section(run: Path, about: dict[str, Any] | None = None) -> Section:
     """Versions and hardware (versions.json), settings (config.yaml) and what else is known of a run.
@@ -17,13 +19,24 @@ def provenance_section(run: Path, about: dict[str, Any] | None = None) -> Sectio
         blocks.append(Table(("what", "value"), _rows(about), numeric=False))
     versions, config = run / "versions.json", run / "config.yaml"
     if versions.is_file():
-        blocks.append(Table(("version", ""), _rows(json.loads(versions.read_text(encoding="utf-8"))), numeric=False))
+        blocks += _versions(json.loads(versions.read_text(encoding="utf-8")))
     if config.is_file():
         blocks.append(Fold("Settings (config.yaml, resolved)", config.read_text(encoding="utf-8")))
     missing = [path.name for path in (versions, config) if not path.is_file()]
     if missing:
         blocks.append(Lines([f"Not in the run folder: {', '.join(missing)}."]))
     return Section("Provenance", blocks)
+
+
+def _versions(versions: dict[str, Any]) -> list[Table | Fold]:
+    """A table of what mostly matters, and all packages on a click."""
+    packages: dict[str, str] = versions.pop("packages", {})
+    versions.pop("overrides", None)  # the command says the same
+    for name in SHOWN_PACKAGES:
+        if name in packages:
+            versions[name] = packages[name]
+    listed = "\n".join(f"{name} {version}" for name, version in packages.items())
+    return [Table(("version", ""), _rows(versions), numeric=False), Fold(f"All {len(packages)} packages", listed)]
 
 
 def _rows(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:

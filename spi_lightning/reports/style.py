@@ -22,6 +22,7 @@ _SETTINGS: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
+    "axes.axisbelow": True,
     "grid.color": "#e4e8ec",
     "grid.linewidth": 0.8,
     "legend.frameon": False,

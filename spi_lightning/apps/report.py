@@ -1,0 +1,32 @@
+"""Make the page of a run folder again: python -m spi_lightning.apps.report RUN [embedding=tsne]."""
+
+import sys
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig
+from rich.console import Console
+
+from spi_lightning.apps.entry import run_app
+from spi_lightning.reports import write_report
+
+
+@hydra.main(version_base="1.3", config_path="../../conf", config_name="report")
+def main(cfg: DictConfig) -> None:
+    """Write report.html from the files of a run folder, and say where it is."""
+    Console().print(f"report: {write_report(cfg.run, cfg.embedding)}", soft_wrap=True)
+
+
+def name_the_run(arguments: list[str]) -> list[str]:
+    """Let the run folder stand alone: ``RUN`` is short for ``'run=RUN'``, whatever signs are in it."""
+    return [
+        argument
+        if not Path(argument).exists() and (argument.startswith("-") or "=" in argument)
+        else f"run='{argument}'"
+        for argument in arguments
+    ]
+
+
+if __name__ == "__main__":
+    sys.argv[1:] = name_the_run(sys.argv[1:])
+    run_app(main)
