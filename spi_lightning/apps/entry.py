@@ -1,7 +1,9 @@
 """How every app meets its user: a mistake in the input is one line on stderr and exit status 2, never a traceback."""
 
+import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +15,13 @@ from spi_lightning.fields import UserError
 from spi_lightning.tasks.checkpoint import run_of
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
+NOISE = (  # openings of Lightning's and torch's advice that does not hold here
+    ".*does not have many workers",
+    ".*The number of training batches",
+    ".*LeafSpec.* is deprecated",
+    ".*your dataloader is not resumable",
+    ".*Checkpoint directory .* exists and is not empty",
+)
 
 
 def _run_folder(resume: str | None, new: str) -> str:
@@ -36,6 +45,7 @@ def run_app(main: Callable[[], Any]) -> None:
     and OmegaConf say of unknown groups, keys and values. Anything else is a fault of ours and keeps its traceback.
     HYDRA_FULL_ERROR=1 shows the traceback in every case.
     """
+    quieten()
     if os.environ.get(FULL_ERROR) == "1":
         main()
         return
@@ -48,6 +58,16 @@ def run_app(main: Callable[[], Any]) -> None:
             raise
         print(f"error: {line}", file=sys.stderr)
         sys.exit(2)
+
+
+def quieten() -> None:
+    """Show what readers and simulators note, and of Lightning only warnings that a user can act on."""
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("spi_lightning").setLevel(logging.INFO)
+    for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for noise in NOISE:
+        warnings.filterwarnings("ignore", message=noise)
 
 
 def one_line(error: BaseException) -> str | None:

@@ -94,6 +94,7 @@ class PatternBatches(pl.LightningDataModule):
         self.batch_size, self.num_workers, self.seed, self.augment = batch_size, num_workers, seed, augment
         self.splits: dict[str, Dataset[Batch]] = {}
         self.training_batches: ResumableLoader | None = None
+        self.place = {"epoch": 0, "position": 0}
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Shuffled batches that can be resumed."""
@@ -104,6 +105,7 @@ class PatternBatches(pl.LightningDataModule):
         if self.batch_size % processes:
             raise UserError(f"data.batch_size={self.batch_size} does not divide into {processes} processes.")
         sampler = EpochBatches(self.training_order, length, self.batch_size, rank, processes)
+        sampler.epoch, sampler.position = self.place["epoch"], self.place["position"]
         self.training_batches = ResumableLoader(self.splits["train"], sampler, **self._options())
         return self.training_batches
 
@@ -118,6 +120,20 @@ class PatternBatches(pl.LightningDataModule):
     def predict_dataloader(self) -> DataLoader[Batch] | list[Any]:
         """All patterns, labelled or not, in order."""
         return self._in_order("predict")
+
+    def state_dict(self) -> dict[str, int]:
+        """Epoch, and number of its batches that were trained on; Lightning puts it into the checkpoint.
+
+        (Lightning would also save the state of a loader, but does not give it back at the end of an epoch.)
+        """
+        if self.training_batches is not None:
+            batches = self.training_batches.batches
+            self.place = {"epoch": batches.epoch, "position": batches.position}
+        return self.place
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Go on after the batch that was trained on last."""
+        self.place = dict(state_dict)
 
     def training_order(self, epoch: int) -> np.ndarray:
         """Order of the training patterns in an epoch, (n,) indices."""

@@ -49,10 +49,10 @@ class EpochBatches(Sampler[list[int]]):
 
 
 class ResumableLoader(DataLoader[Batch]):
-    """Training batches whose place in the epoch is saved with the checkpoint and found again.
+    """Training batches that know their place: the epoch and position of the sampler move with each batch handed out.
 
-    Lightning stores ``state_dict`` of its training loader; the place counts the batches handed out in the main process,
-    not those that workers have already fetched.
+    The place counts the batches that the main process was given, not those that workers have already fetched. Its owner
+    saves it, sets it before the first batch, and so goes on where a run stopped.
     """
 
     def __init__(self, dataset: Dataset[Batch], sampler: EpochBatches, **options: Any) -> None:
@@ -70,14 +70,6 @@ class ResumableLoader(DataLoader[Batch]):
         for batch in super().__iter__():
             self.batches.position += 1
             yield batch
-
-    def state_dict(self) -> dict[str, int]:
-        """Epoch, and number of its batches that have been handed out."""
-        return {"epoch": self.batches.epoch, "position": self.batches.position}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on after the batch that was handed out last."""
-        self.batches.epoch, self.batches.position = state["epoch"], state["position"]
 
 
 class ShardedBatches(Sampler[list[int]]):

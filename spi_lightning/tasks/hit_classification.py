@@ -69,6 +69,8 @@ class HitClassification(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Mean loss of a batch."""
+        if batch_idx == 0:  # not at the start of the epoch, by which a run resumed at its very end does not come
+            self.train_loss.reset()
         loss = self.loss(self(batch), self.target(batch)).mean()
         self.train_loss.update(loss.detach())
         return loss
@@ -139,7 +141,6 @@ class HitClassification(pl.LightningModule):
     def on_train_epoch_end(self) -> None:
         """Log the mean training loss of the epoch."""
         self.log("train/loss", self.train_loss.compute(), prog_bar=True)
-        self.train_loss.reset()
 
     def on_validation_epoch_end(self) -> None:
         """Log validation metrics and fit the temperature."""

@@ -1,0 +1,37 @@
+"""Training runs of seconds: the real configuration over a small detector, few patterns and a narrow network."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+import spi_lightning.apps.entry  # noqa: F401  registers the resolvers of the configuration
+
+CONF = Path(__file__).parents[2] / "conf"
+SMALL = (
+    "simulate.shape=[32,32]",
+    "simulate.block_size=16",
+    "preprocess.bin=1",
+    "data.patterns={train:40,val:24,test:16}",
+    "data.batch_size=8",
+    "tracking=disabled",
+    "callbacks.progress=null",
+    "+trainer.enable_progress_bar=false",
+    "trainer.max_epochs=3",
+)
+NARROW = ("network=resnet10", "network.depths=[1,2]", "network.widths=[4,8]")
+
+
+def small_config(tmp_path: Path, *overrides: str, name: str = "run") -> DictConfig:
+    """Compose conf/train.yaml as train.py does, made small, with its folder and cache under tmp_path."""
+    places = (f"folder={tmp_path / name}", f"++data.cache_dir={tmp_path / 'cache'}")
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("train", overrides=[*SMALL, *NARROW, *places, *overrides])
+
+
+def load(path: Path) -> dict[str, Any]:
+    """A checkpoint, as plain data only."""
+    loaded: dict[str, Any] = torch.load(path, weights_only=True)
+    return loaded
