@@ -1,6 +1,35 @@
-"""From detector units (ADU) to photons: pedestal, common mode, gain from the single-photon peak."""
+"""From detector units (ADU) to photons: common mode, gain from the single-photon peak, a test by Poisson statistics."""
 
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+from spi_lightning.fields import UserError
+
+_LEAST_PIXELS = 1000
+_BINS_PER_NOISE = 10
+_RANGE = 60  # noise widths above the zero peak in which the single-photon peak is looked for
+_ITERATIONS = 20
+_SURE = 5.0
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What the histogram of a detector says.
+
+    Attributes:
+        adu_per_photon: Distance of the peaks, ADU.
+        pedestal: Position of the peak of no photon, ADU.
+        noise: Half width of the lower side of that peak that holds 68 % of it, ADU.
+        significance: Height of the single-photon peak over the valley before it, in standard deviations.
+    """
+
+    adu_per_photon: float
+    pedestal: float
+    noise: float
+    significance: float
 
 
 def adu_to_photons(adu: Tensor, adu_per_photon: float | Tensor, threshold: float = 0.5) -> Tensor:
@@ -15,3 +44,113 @@ def adu_to_photons(adu: Tensor, adu_per_photon: float | Tensor, threshold: float
         (...) photons, whole numbers >= 0, dtype of adu: floor(adu / gain + 1 - threshold), negative noise becomes 0.
     """
     return (adu / adu_per_photon + (1 - threshold)).floor().clamp_min(0)
+
+
+def subtract_common_mode(adu: Tensor, mask: Tensor, adu_per_photon: float, along: str = "frame") -> Tensor:
+    """Move the peak of no photon to 0 in each frame, row or column.
+
+    Args:
+        adu: (B, H, W) values, ADU.
+        mask: (H, W) or (B, H, W) bool, True = measured.
+        adu_per_photon: Gain, ADU; offsets up to half of it are found.
+        along: "frame", "rows" (one offset for each row) or "columns".
+
+    Returns:
+        (B, H, W) adu less the mean, iterated five times, of the values within half a photon of it; lines without such
+        values are left alone.
+    """
+    axes = {"frame": (-2, -1), "rows": (-1,), "columns": (-2,)}
+    if along not in axes:
+        raise UserError(f"common mode along={along} is unknown; choose one of {', '.join(axes)}")
+    keep = mask.expand(adu.shape) & adu.isfinite()
+    values = torch.where(keep, adu, torch.zeros_like(adu))
+    offset = torch.zeros_like(adu.sum(axes[along], keepdim=True))
+    for _ in range(5):
+        dark = keep & ((values - offset).abs() < adu_per_photon / 2)
+        number = dark.sum(axes[along], keepdim=True)
+        offset = torch.where(number > 0, (values * dark).sum(axes[along], keepdim=True) / number.clamp_min(1), offset)
+    return adu - offset
+
+
+def estimate_gain(adu: Tensor, mask: Tensor) -> Gain:
+    """Estimate the gain from the single-photon peak of the histogram.
+
+    The lower side of the peak of no photon, which no photon reaches, is mirrored and taken off; the most significant
+    maximum behind a valley of what remains is the single-photon peak. Either peak is centred by the mean of the values
+    within one noise width of it, iterated; charge shared between pixels, which fills the valley, moves them little.
+
+    Args:
+        adu: (B, H, W) values, ADU, most of them from pixels with no or few photons; NaN and infinities are left out.
+        mask: (H, W) or (B, H, W) bool, True = measured.
+
+    Raises:
+        UserError: No single-photon peak stands out, for example because noise exceeds a third of a photon.
+    """
+    values = adu[mask.expand(adu.shape) & adu.isfinite()].double()
+    if values.numel() < _LEAST_PIXELS:
+        raise UserError(f"the gain cannot be estimated from {values.numel()} pixels; more frames are needed")
+    mode, noise = _zero_peak(values)
+    bins = _RANGE * _BINS_PER_NOISE
+    place = ((values - mode) / noise * _BINS_PER_NOISE).floor().long() + bins
+    counts = torch.bincount(place[(place >= 0) & (place < 2 * bins)], minlength=2 * bins).double()
+    lit, dark = counts[bins:], counts[:bins].flip(0)
+    photons = (lit - dark).clamp_min(0)
+    peak, significance = _single_photon_peak(photons, lit + dark)
+    if significance < _SURE:
+        what = "the histogram shows no single-photon peak, so the gain cannot be estimated"
+        raise UserError(f"{what}; state it with data.adu_per_photon=")
+    for _ in range(_ITERATIONS):
+        peak = _centred(photons, peak)
+    return Gain(peak * noise / _BINS_PER_NOISE, mode, noise, significance)
+
+
+def _zero_peak(values: Tensor) -> tuple[float, float]:
+    """Centre of the peak of no photon and the width of its lower side, where no photon adds to it."""
+    centre = values.median()
+    for _ in range(_ITERATIONS):
+        below = centre - values[values < centre]
+        noise = below.kthvalue(max(1, int(0.6827 * len(below)))).values
+        centre = values[(values - centre).abs() <= noise].mean()
+    return float(centre), float(noise)
+
+
+def _single_photon_peak(photons: Tensor, counts: Tensor) -> tuple[float, float]:
+    """Place of the most significant maximum behind a valley, bins above the mode, and its significance."""
+    window = _BINS_PER_NOISE // 2 * 2 + 1
+    smooth, error = (F.avg_pool1d(part[None, None], window, 1)[0, 0] * window for part in (photons, counts))
+    valley = smooth[_BINS_PER_NOISE:].cummin(0).values  # from one and a half noise widths on
+    significance = (smooth[_BINS_PER_NOISE:] - valley) / error[_BINS_PER_NOISE:].clamp_min(1).sqrt()
+    best = int(significance.argmax())
+    return best + _BINS_PER_NOISE + window / 2, float(significance[best])
+
+
+def _centred(counts: Tensor, place: float) -> float:
+    """Mean place, in bins, of what lies within one noise width of a place."""
+    bins = torch.arange(len(counts), device=counts.device) + 0.5
+    weight = counts * ((bins - place).abs() <= _BINS_PER_NOISE)
+    return float((weight * bins).sum() / weight.sum())
+
+
+def fano_factor(photons: Tensor, mask: Tensor, least: float = 1.0, most: float = 16.0) -> float:
+    """Variance over mean of counts, from second differences of three neighbours in a row: 1 for Poisson counts.
+
+    Smooth intensity drops out of (a - 2 b + c)^2 / 6. A value f < 1 says that a unit of the file is about 1 / f
+    detected photons, f > 1 that a photon is about f units, or that noise is added; blur between pixels lowers it too.
+
+    Args:
+        photons: (B, H, W) counts.
+        mask: (H, W) or (B, H, W) bool, True = measured.
+        least: Smallest local mean, over 7 x 7 measured pixels, that is used; photons.
+        most: Largest.
+
+    Returns:
+        Variance over mean; NaN if no pixel lies in the range.
+    """
+    keep = mask.to(photons.dtype).expand(photons.shape)
+    local = F.avg_pool2d((photons * keep)[:, None], 7, 1, 3) / F.avg_pool2d(keep[:, None], 7, 1, 3).clamp_min(1e-6)
+    level = local[:, 0, :, 1:-1]
+    left, middle, right = photons[:, :, :-2], photons[:, :, 1:-1], photons[:, :, 2:]
+    measured = (keep[:, :, :-2] * keep[:, :, 1:-1] * keep[:, :, 2:]) > 0
+    used = measured & (level >= least) & (level < most)
+    variance = ((left - 2 * middle + right) ** 2 / 6)[used].double().sum()
+    return float(variance / ((left + middle + right) / 3)[used].double().sum())

@@ -1,0 +1,125 @@
+"""How large is the particle? The sphere whose rings fit the radial profile best, for all patterns and sizes at once."""
+
+from dataclasses import dataclass
+from math import pi
+
+import torch
+from torch import Tensor
+
+_SIZES = 256
+_FIRST_MINIMUM = 4.4934 / pi  # q times diameter where tan x = x, x = pi q d
+_PIXELS_PER_FRINGE = 3
+
+
+@dataclass(frozen=True)
+class SphereFit:
+    """Spheres fitted to some patterns.
+
+    Attributes:
+        diameter: (B,) m; at either end of the sizes tried where none fits.
+        amplitude: (B,) square root of the photons per pixel in the forward direction.
+        quality: (B,) share of the squared amplitudes that the sphere explains, up to 1; single compact particles reach
+            0.95, aggregates and empty frames do not.
+    """
+
+    diameter: Tensor
+    amplitude: Tensor
+    quality: Tensor
+
+
+def radial_profile(photons: Tensor, mask: Tensor, beam_centre: Tensor, rings: int) -> tuple[Tensor, Tensor]:
+    """Average measured pixels over rings of one pixel width around the beam.
+
+    Args:
+        photons: (B, H, W) counts.
+        mask: (H, W) or (B, H, W) bool, True = measured.
+        beam_centre: (2,) or (B, 2) row, column, pixel.
+        rings: Number of rings R; ring r holds radii from r - 1/2 to r + 1/2, pixels beyond the last are left out.
+
+    Returns:
+        Photons per pixel (B, R), 0 where a ring has no pixel, and the number of pixels (B, R).
+    """
+    patterns, height, width = photons.shape
+    centre = beam_centre.to(photons).expand(patterns, 2)
+    y = torch.arange(height, device=photons.device) - centre[:, :1]
+    x = torch.arange(width, device=photons.device) - centre[:, 1:]
+    radius = torch.hypot(y[:, :, None], x[:, None, :])
+    ring = radius.round().long().clamp_max(rings).flatten(1)
+    weight = mask.to(photons.dtype).expand(photons.shape).flatten(1)
+    empty = photons.new_zeros(patterns, rings + 1)
+    pixels = empty.scatter_add(1, ring, weight)[:, :rings]
+    total = empty.scatter_add(1, ring, weight * photons.flatten(1))[:, :rings]
+    return total / pixels.clamp_min(1), pixels
+
+
+def sphere_amplitude(q: Tensor, diameter: Tensor) -> Tensor:
+    """Transform of a uniform sphere over its value at q = 0: 3 (sin x - x cos x) / x^3, x = pi q d.
+
+    Args:
+        q: (...) scattering vector 2 sin(theta) / wavelength, 1/m.
+        diameter: (...) m, broadcast against q.
+
+    Source: Rayleigh (1914), Proc. R. Soc. A 90, 219.
+    """
+    x = pi * q * diameter
+    wide = torch.where(x.abs() < 0.05, torch.ones_like(x), x)
+    return torch.where(x.abs() < 0.05, 1 - x**2 / 10, 3 * (wide.sin() - wide * wide.cos()) / wide**3)
+
+
+def fit_sphere(
+    photons: Tensor,
+    mask: Tensor,
+    beam_centre: Tensor,
+    distance: float,
+    pixel_size: float,
+    wavelength: float,
+    diameters: Tensor | None = None,
+) -> SphereFit:
+    """Fit the form factor of a sphere to the radial profile of each pattern.
+
+    The square roots of profile and form factor are compared, with as many votes as a ring has pixels: Poisson noise is
+    then the same everywhere, and the bright centre does not outvote the fringes. The scale has a closed form, so that
+    all sizes cost one matrix product; a parabola through the best size and its neighbours refines it.
+
+    Args:
+        photons: (B, H, W) counts.
+        mask: (H, W) or (B, H, W) bool, True = measured.
+        beam_centre: (2,) or (B, 2) row, column, pixel.
+        distance: Particle to detector, m.
+        pixel_size: Pixel edge, m.
+        wavelength: Photon wavelength, m.
+        diameters: (D,) sizes to try, m, equal steps in their logarithm. Default: 256 sizes, from the one whose first
+            minimum lies at the detector's edge to the one whose fringes are three pixels wide.
+    """
+    rings = min(photons.shape[-2:]) // 2
+    profile, pixels = (part.double() for part in radial_profile(photons, mask, beam_centre, rings))
+    theta = torch.atan(torch.arange(rings, device=photons.device).double() * pixel_size / distance)
+    q = 2 * torch.sin(theta / 2) / wavelength
+    if diameters is None:
+        diameters = _sizes(float(q[-1]), pixel_size / (distance * wavelength)).to(photons.device)
+    sphere = sphere_amplitude(q, diameters.double()[:, None]).abs()
+    measured = profile.sqrt()
+    overlap = (pixels * measured) @ sphere.T
+    power = (pixels @ (sphere**2).T).clamp_min(torch.finfo(torch.float64).tiny)
+    explained = overlap**2 / power / (pixels * profile).sum(1, keepdim=True)
+    best = explained.argmax(dim=1, keepdim=True)
+    logarithm = _vertex(explained, diameters.double().log(), best)
+    amplitude = (overlap / power).gather(1, best).squeeze(1)
+    quality = explained.gather(1, best).squeeze(1).nan_to_num(0)  # a frame without photons explains nothing
+    return SphereFit(logarithm.exp().to(photons.dtype), amplitude.to(photons.dtype), quality.to(photons.dtype))
+
+
+def _sizes(q_edge: float, q_pixel: float) -> Tensor:
+    """Diameters that this detector can tell, (D,) m, in equal logarithmic steps."""
+    smallest, largest = _FIRST_MINIMUM / q_edge, 1 / (_PIXELS_PER_FRINGE * q_pixel)
+    return torch.logspace(torch.tensor(smallest).log10(), torch.tensor(largest).log10(), _SIZES, dtype=torch.float64)
+
+
+def _vertex(values: Tensor, places: Tensor, best: Tensor) -> Tensor:
+    """Place (B,) of the vertex of the parabola through the best of (B, D) values and its neighbours."""
+    last = len(places) - 1
+    below, here, above = (values.gather(1, (best + step).clamp(0, last)).squeeze(1) for step in (-1, 0, 1))
+    offset = (below - above) / (2 * (below - 2 * here + above))
+    inside = (best.squeeze(1) > 0) & (best.squeeze(1) < last) & offset.isfinite()
+    step = places[1] - places[0]
+    return places[best.squeeze(1)] + torch.where(inside, offset.clamp(-0.5, 0.5), torch.zeros_like(offset)) * step
