@@ -72,12 +72,13 @@ def find_hits(
 
 
 def mean_background(photons: Tensor, mask: Tensor) -> Tensor:
-    """Background photons per pixel from frames without sample: (B, H, W) -> (H, W).
+    """Background photons per pixel from frames without sample: (B, H, W) -> (H, W), 0 where nothing was measured.
 
     The prior of half a photon in all frames keeps pixels that never saw one from making a single photon decisive.
     """
     keep = mask.expand(photons.shape)
-    return (torch.where(keep, photons, torch.zeros_like(photons)).sum(0) + 0.5) / keep.sum(0).clamp_min(1)
+    frames = keep.sum(0)
+    return (torch.where(keep, photons, torch.zeros_like(photons)).sum(0) + 0.5 * (frames > 0)) / frames.clamp_min(1)
 
 
 def _edge_background(counts: Tensor, keep: Tensor, beam_centre: Tensor | None) -> tuple[Tensor, Tensor]:
