@@ -1,7 +1,6 @@
 """Name a set by all that decides its patterns, so that a changed setting, mask or formula never reuses an old file."""
 
 import ast
-import dataclasses
 import hashlib
 import inspect
 import json
@@ -20,8 +19,8 @@ def fingerprint(*things: Any) -> str:
     """Hash settings, objects and the code of simulate and physics to 16 hexadecimal digits.
 
     Args:
-        things: Numbers, text, containers, arrays, tensors, classes, functions, and objects made of them (their
-            attributes count, so a simulator may carry a detector mask).
+        things: Numbers, text, containers, arrays, tensors, classes, functions, and objects made of them. Of an object
+            all attributes count, a detector mask too, but those named with a leading underscore, which are caches.
     """
     classes = {type(thing) for thing in things if type(thing).__module__ != "builtins"}
     code = [*_code_of_packages(), *(_code(Path(source)) for source in sorted(filter(None, map(_source, classes))))]
@@ -44,8 +43,8 @@ def _plain(thing: Any) -> Any:
         return [_plain(value) for value in thing]
     if isinstance(thing, type) or inspect.isroutine(thing):
         return f"{thing.__module__}.{thing.__qualname__}"
-    if dataclasses.is_dataclass(thing) or hasattr(thing, "__dict__"):
-        return [_plain(type(thing)), _plain(vars(thing))]
+    if hasattr(thing, "__dict__"):
+        return [_plain(type(thing)), {key: _plain(value) for key, value in vars(thing).items() if key[0] != "_"}]
     return repr(thing)
 
 

@@ -2,8 +2,8 @@
 
 import multiprocessing
 import os
-import pickle
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -33,6 +33,10 @@ class Simulator(Protocol):
     def __call__(self, block: int, seed: int, device: str = "cpu") -> dict[str, Tensor]:
         """The names of fields.py for block_size patterns: photons (N, H, W), mask (N, H, W) bool, labels (N, ...)."""
         ...
+
+
+class WorkerKilledError(UserError):
+    """A simulating process died; its part can be made by another run."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,8 @@ def make_parts(simulator: Simulator, seed: int, parts: list[Part], workers: int,
     Workers finish their block and stop when this process is interrupted, and end themselves when it is killed.
 
     Raises:
-        UserError: A worker was killed, or what CxiWriter raises.
+        WorkerKilledError: A worker was killed.
+        UserError: What CxiWriter raises.
     """
     missing = [part for part in parts if not finished_part(part.path, part.patterns)]
     yield from (part for part in parts if part not in missing)
@@ -74,17 +79,19 @@ def make_parts(simulator: Simulator, seed: int, parts: list[Part], workers: int,
         for part in missing:
             yield _make_part(simulator, seed, part, device)
         return
-    context = multiprocessing.get_context("spawn")  # a forked child of a threaded torch process may hang
-    stop, frozen = context.Event(), pickle.dumps(simulator)
-    with ProcessPoolExecutor(min(workers, len(missing)), context, _start_worker, (stop, frozen, seed)) as pool:
+    # Forked like a DataLoader's workers, and like them with one torch thread, which is what makes it safe.
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    stop = context.Event()
+    with ProcessPoolExecutor(min(workers, len(missing)), context, _start_worker, (stop, simulator, seed)) as pool:
         futures: list[Future[Part]] = []
         try:
             futures += [pool.submit(_make_part_in_worker, part) for part in missing]
             for future in as_completed(futures):
                 yield future.result()
         except BrokenProcessPool as error:
-            raise UserError(
-                "a simulating process was killed, perhaps for want of memory: run again with a smaller workers="
+            raise WorkerKilledError(
+                "a simulating process was killed, perhaps for want of memory: what was finished is kept; "
+                "run again with a smaller workers="
             ) from error
         finally:
             stop.set()
@@ -115,9 +122,9 @@ _simulator: Simulator
 _seed: int
 
 
-def _start_worker(stop: Event, frozen: bytes, seed: int) -> None:
+def _start_worker(stop: Event, simulator: Simulator, seed: int) -> None:
     global _stop, _simulator, _seed
-    _stop, _simulator, _seed = stop, pickle.loads(frozen), seed  # made by our parent a moment ago
+    _stop, _simulator, _seed = stop, simulator, seed
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent tells us to stop
     parent = multiprocessing.parent_process()

@@ -18,7 +18,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 import spi_lightning
 from spi_lightning.data.fingerprint import fingerprint
-from spi_lightning.data.set_parts import GEOMETRY, Part, Simulator, finished_part, make_parts, plan_parts
+from spi_lightning.data.set_parts import (
+    GEOMETRY,
+    Part,
+    Simulator,
+    WorkerKilledError,
+    finished_part,
+    make_parts,
+    plan_parts,
+)
 from spi_lightning.fields import UserError
 from spi_lightning.io import CxiWriter, open_patterns
 
@@ -116,6 +124,8 @@ def _make(
             bar = progress.add_task(f"writing {path.name}", total=patterns)
             for count in _join(parts, path, attributes, compression):
                 progress.advance(bar, count)
+    except WorkerKilledError:
+        raise
     except UserError:
         shutil.rmtree(folder, ignore_errors=True)  # a full disk must not stay full of parts
         raise
