@@ -11,10 +11,10 @@ from hydra.utils import instantiate
 from numpy.typing import NDArray
 from omegaconf import DictConfig, ListConfig, open_dict
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from spi_lightning.apps.train import record
-from spi_lightning.fields import IS_SINGLE_HIT, UserError
+from spi_lightning.fields import BEAM_CENTRE, IS_SINGLE_HIT, UserError
 from spi_lightning.io import PatternFile
 from spi_lightning.methods import (
     Answer,
@@ -25,6 +25,8 @@ from spi_lightning.methods import (
     Scoring,
     ensemble,
     find_checkpoints,
+    find_device,
+    measure_frames,
     run_name,
     spread,
     write_selection_lists,
@@ -32,7 +34,13 @@ from spi_lightning.methods import (
 from spi_lightning.reports import choose_frames, collect_gallery, require_embedding, write_evaluation_report
 from spi_lightning.tracking import METRICS, write_json
 
-SHOWN = ("accuracy", "auroc", "average_precision", "false_positive_rate", "fpr_at_90_recall", "calibration_error")
+SHOWN = {
+    "accuracy": "accuracy",
+    "auroc": "AUROC",
+    "false_positive_rate": "FPR",
+    "fpr_at_90_recall": "FPR at\n90 % recall",
+    "calibration_error": "ECE",
+}
 
 
 def evaluate(cfg: DictConfig) -> dict[str, Any]:
@@ -57,7 +65,9 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     trained = [answer for answer, method in zip(answers, methods, strict=True) if isinstance(method, CheckpointMethod)]
     headline = ensemble(trained, rule) if len(trained) > 1 else answers[0]
     labels = {name: values for name, values in patterns.labels.items() if values.ndim == 1}
-    predictions = Predictions(headline, answers, rule, labels, {}, excluded)
+    few = len(patterns) <= cfg.frame_columns
+    columns = measure_frames(patterns, find_device(cfg.device)) if few else {}
+    predictions = Predictions(headline, answers, rule, labels, columns, excluded)
     predictions.write(folder)
     metrics = score(predictions, trained, cfg.bootstrap.replicates, cfg.seed)
     write_json(folder / METRICS, metrics)
@@ -65,7 +75,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     files = write_selection_lists(folder / "selection", patterns, chosen)
     label = labels.get(IS_SINGLE_HIT)
     frames = choose_frames(headline.probability, headline.decision, label, rule.threshold, cfg.report.frames)
-    collect_gallery(patterns, frames).write(folder / "gallery.h5")
+    collect_gallery(patterns, frames, found_centres(patterns, columns)).write(folder / "gallery.h5")
     write_json(
         folder / "evaluation.json",
         {
@@ -143,6 +153,13 @@ def excluded_frames(exclude: Sequence[int] | None, patterns: PatternFile) -> NDA
     return patterns.check_indices(frames)
 
 
+def found_centres(patterns: PatternFile, columns: dict[str, NDArray[Any]]) -> NDArray[np.float32] | None:
+    """Beam centres found by symmetry, (N, 2) row, column, for a file that does not tell its own."""
+    if BEAM_CENTRE in patterns.geometry or "beam_row" not in columns:
+        return None
+    return np.stack([columns["beam_row"], columns["beam_column"]], axis=1)
+
+
 def score(predictions: Predictions, trained: Sequence[Answer], replicates: int, seed: int) -> dict[str, Any]:
     """Numbers of the headline, of each method and of the spread between checkpoints; none without labels."""
     label = predictions.labels.get(IS_SINGLE_HIT)
@@ -160,6 +177,10 @@ def score(predictions: Predictions, trained: Sequence[Answer], replicates: int, 
 def notes(patterns: PatternFile, predictions: Predictions, metrics: dict[str, Any]) -> list[str]:
     """What a reader of the numbers has to know: what io chose, what is undefined, what an interval cannot say."""
     lines = list(patterns.notes)
+    if not predictions.columns:
+        lines.append(
+            "Hits, beam centres and sizes were not measured in so many frames; frame_columns=N raises the limit."
+        )
     label = predictions.labels.get(IS_SINGLE_HIT)
     if label is None or not (label >= 0).any():
         return [*lines, "No frame is labelled: predictions without metrics."]
@@ -169,10 +190,12 @@ def notes(patterns: PatternFile, predictions: Predictions, metrics: dict[str, An
     missing = sorted(name for name, value in metrics.items() if value is None and name.count("/") == 1)
     if missing:
         lines.append(f"Undefined for these labels or decisions, so left out: {', '.join(missing)}.")
-    if metrics["test/accuracy"] == 1.0:
+    if metrics["test/accuracy/low"] == metrics["test/accuracy/high"]:
+        single = int((label == 1).sum())
         lines.append(
-            f"No error was made, so the bootstrap intervals have no width; by the rule of three the error rate is "
-            f"below {min(1.0, 3 / frames):.2g} with 95 % confidence."
+            "All frames of a label are decided alike, so the bootstrap interval of the accuracy has no width. By the "
+            f"rule of three, with {single} single hits and {frames - single} others a rate seen as 0 may be up to "
+            f"{', '.join(f'{min(1.0, 3 / n):.2g}' for n in (single, frames - single) if n)} (95 % confidence)."
         )
     return lines
 
@@ -187,14 +210,14 @@ def about(method: Method, answer: Answer) -> dict[str, Any]:
 
 
 def show(metrics: dict[str, Any], predictions: Predictions, chosen: int, report: Path) -> None:
-    """Print a short table and where the report lies."""
-    console, methods = Console(), metrics.get("methods", {})
+    """Print a short table, one line for each method, and where the report lies."""
+    console = Console()
     stages = [stage for stage in ("test", "test_kept") if f"{stage}/accuracy" in metrics]
-    titles = {"test": "", "test_kept": "without excluded frames"}
-    table = Table("", *(f"{name}\n{titles[stage]}".strip() for name in methods for stage in stages))
-    for number in SHOWN if stages else ():
-        table.add_row(number, *(_cell(methods[name], f"{stage}/{number}") for name in methods for stage in stages))
-    if stages:
+    for stage in stages:
+        left_out = f"without {len(predictions.excluded)} excluded frames" if stage == "test_kept" else None
+        table = Table(Column(overflow="fold"), *SHOWN.values(), title=left_out, title_justify="left")
+        for name, numbers in metrics["methods"].items():
+            table.add_row(name, *(_cell(numbers, f"{stage}/{number}") for number in SHOWN))
         console.print(table)
     count = len(predictions.headline.frame)
     console.print(f"{chosen} of {count} frames selected, {int(predictions.headline.abstain.sum())} uncertain")
@@ -203,4 +226,4 @@ def show(metrics: dict[str, Any], predictions: Predictions, chosen: int, report:
 
 def _cell(numbers: dict[str, Any], key: str) -> str:
     value, low, high = (numbers.get(name) for name in (key, f"{key}/low", f"{key}/high"))
-    return "-" if value is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+    return "-" if value is None else f"{value:.3f}\n{low:.2f}–{high:.2f}"

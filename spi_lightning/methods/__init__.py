@@ -5,7 +5,8 @@ pictures, selection lists) is no business of a method.
 """
 
 from spi_lightning.methods.answer import Answer, DecisionRule, Method, ensemble
-from spi_lightning.methods.checkpoint import CheckpointMethod, find_checkpoints, run_name
+from spi_lightning.methods.checkpoint import CheckpointMethod, find_checkpoints, find_device, run_name
+from spi_lightning.methods.frame_columns import measure_frames
 from spi_lightning.methods.photon_count import PhotonCount
 from spi_lightning.methods.predictions import Predictions
 from spi_lightning.methods.reading import read_ahead
@@ -22,6 +23,8 @@ __all__ = [
     "Scoring",
     "ensemble",
     "find_checkpoints",
+    "find_device",
+    "measure_frames",
     "read_ahead",
     "run_name",
     "spread",

@@ -51,13 +51,14 @@ class Predictions:
             )
             _write_answer(file, self.headline)
             file["excluded"] = np.isin(self.headline.frame, self.excluded)
-            for group, arrays in (("labels", self.labels), ("columns", self.columns)):
+            for title, arrays in (("labels", self.labels), ("columns", self.columns)):
+                group = file.create_group(title, track_order=True)
                 for name, values in arrays.items():
-                    file[f"{group}/{name}"] = values
+                    group[name] = values
             for number, answer in enumerate(self.answers):
-                group = file.create_group(f"methods/{number}")
-                group.attrs["name"] = answer.name
-                _write_answer(group, answer)
+                method = file.create_group(f"methods/{number}")
+                method.attrs["name"] = answer.name
+                _write_answer(method, answer)
 
     def _write_csv(self, path: Path) -> None:
         columns = {FRAME: self.headline.frame, **{name: getattr(self.headline, name) for name in _ANSWER}}

@@ -67,7 +67,8 @@ def spread(numbers: Sequence[Mapping[str, Any]]) -> Numbers:
     spreads: Numbers = {}
     for name in numbers[0]:
         values = [float(each[name]) for each in numbers if each.get(name) is not None]
-        if name.count("/") > 1 or len(values) < len(numbers):
+        counts = name.endswith(("/frames", "/single_hits"))
+        if counts or name.count("/") > 1 or len(values) < len(numbers):
             continue
         spreads[f"{name}/mean"] = float(np.mean(values))
         spreads[f"{name}/std"] = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0

@@ -173,5 +173,5 @@ def _recall_at(false_positive_rate: Array, recall: Array, grid: Array) -> Array:
 
 
 def _precision_at(recall: Array, precision: Array, grid: Array) -> Array:
-    first = np.searchsorted(recall, np.maximum(grid, 1e-12) - 1e-12)
+    first = np.searchsorted(recall, np.maximum(grid, 1e-6) - 1e-9)
     return precision[np.clip(first, 1, len(recall) - 1)]

@@ -82,7 +82,7 @@ def reliability_figure(answer: AnswerTable, label: Labels) -> Figure:
             label="frames in bins of 0.1, 95 % interval",
         )
         axes.set(ylabel="fraction of single hits", ylim=(-0.03, 1.03))
-        axes.legend(loc="upper left")
+        _legend_above(axes)
         counts.yaxis.set_major_locator(MaxNLocator(3, integer=True))
         counts.bar(bins.edges[:-1] + 0.05, bins.frames, width=0.092, color=UNKNOWN)
         counts.set(xlabel="calibrated probability of a single hit", ylabel="frames", xlim=(-0.02, 1.02))

@@ -68,7 +68,7 @@ def embedding_figure(
     """Frames by features; colour is the label, or the probability where there are no labels."""
     index, places, names = embed(features, method)
     size = float(np.clip(4000 / len(index), 4, 40))
-    with figure(6.4, 4.6) as picture:
+    with figure() as picture:
         axes = picture.subplots()
         if label is None or not (label >= 0).any():
             drawn = axes.scatter(

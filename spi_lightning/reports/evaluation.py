@@ -20,7 +20,7 @@ from spi_lightning.reports.curves import (
 )
 from spi_lightning.reports.embedding import embedding_figure, require_embedding
 from spi_lightning.reports.evaluation_files import AnswerTable, EvaluationFiles, read_evaluation
-from spi_lightning.reports.evaluation_tables import frames_table, kinds_table, numbers_tables
+from spi_lightning.reports.evaluation_tables import frames_table, kinds_table, methods_table, numbers_tables
 from spi_lightning.reports.gallery import Caption, gallery_figure
 from spi_lightning.reports.page import Lines, Picture, Section, Table, write_page
 from spi_lightning.reports.provenance import provenance_section
@@ -47,7 +47,7 @@ def write_evaluation_report(run: Path, embedding: str = "pca") -> Path:
         Section("Decision", [*_decision(files)]),
         Section("Frames", [*_frames(files, embedding)]),
         Section("Notes", [Lines(files.about.get("notes") or ["Nothing was announced by the reader."])]),
-        provenance_section(run, {name: files.about.get(name) for name in ("command", "methods", "selection")}),
+        provenance_section(run, {"command": files.about["command"], **_selection(files)}, methods_table(files.about)),
     ]
     subtitle = f"{files.headline.name} on {files.about['path']}"
     return write_page(run / "report.html", "Single-hit classification", subtitle, sections)
@@ -85,7 +85,7 @@ def _galleries(files: EvaluationFiles) -> Iterator[Block]:
         return
     yield Lines(
         [
-            "Photons on a logarithmic scale shared by all panels of a gallery. Grey-blue: not measured. Cyan cross: "
+            "Photons on a logarithmic scale shared by all panels of a gallery. Grey: not measured. Green cross: "
             "beam centre, where known. p: calibrated probability of a single hit; a question mark: uncertain. Frame "
             "colour: blue, the label is single hit; orange, the label is other; black, unknown."
         ]
@@ -156,6 +156,11 @@ def _frames(files: EvaluationFiles, embedding: str) -> Iterator[Block]:
 def _sized(picture: Figure, files: EvaluationFiles) -> str:
     """SVG for few points, PNG for many."""
     return as_svg(picture) if len(files.frame) <= 2000 else as_png(picture)
+
+
+def _selection(files: EvaluationFiles) -> dict[str, str]:
+    selection = files.about["selection"]
+    return {"selected": f"{selection['frames']} frames: {', '.join(selection['files'])}"}
 
 
 def _listed(frames: Any, most: int = 20) -> str:

@@ -7,9 +7,18 @@ import numpy as np
 
 from spi_lightning.fields import IS_SINGLE_HIT, KIND, Kind
 from spi_lightning.reports.evaluation_files import EvaluationFiles
-from spi_lightning.reports.page import Table
+from spi_lightning.reports.page import Lines, Table
 
 FRAMES_SHOWN = 200
+COLUMNS = {
+    "photons": "{:,.0f}",
+    "is_hit": "{:d}",
+    "beam_row": "{:.2f}",
+    "beam_column": "{:.2f}",
+    "symmetry": "{:.2f}",
+    "diameter_nm": "{:.1f}",
+    "sphere_quality": "{:.2f}",
+}
 NUMBERS = {
     "accuracy": "accuracy ↑",
     "auroc": "area under ROC ↑",
@@ -26,7 +35,7 @@ NUMBERS = {
 }
 
 
-def numbers_tables(metrics: Mapping[str, Any], excluded: str = "") -> Iterator[Table]:
+def numbers_tables(metrics: Mapping[str, Any], excluded: str = "") -> Iterator[Table | Lines]:
     """Numbers of every method with intervals, the ensemble last, and their spread; nothing where nothing was scored.
 
     Numbers without the excluded frames stand beside those of a single method, and below those of several.
@@ -44,13 +53,12 @@ def numbers_tables(metrics: Mapping[str, Any], excluded: str = "") -> Iterator[T
         )
         return
     for stage in stages:
-        columns = {name: (numbers, stage) for name, numbers in methods.items()}
-        yield _numbers(columns, metrics.get("spread"), "" if stage == "test" else f"Here {without}. ")
+        if stage == "test_kept":
+            yield Lines([f"The same {without}:"])
+        yield _numbers({name: (numbers, stage) for name, numbers in methods.items()}, metrics.get("spread"))
 
 
-def _numbers(
-    columns: Mapping[str, tuple[Mapping[str, Any], str]], spread: Mapping[str, Any] | None = None, caption: str = ""
-) -> Table:
+def _numbers(columns: Mapping[str, tuple[Mapping[str, Any], str]], spread: Mapping[str, Any] | None = None) -> Table:
     """One row for each number; columns name -> (numbers, stage), and the spread of the first column's stage."""
     break_lines = len(columns) > 3
     rows = []
@@ -62,7 +70,7 @@ def _numbers(
             row.append(f"{spread[f'{key}/mean']:.3f} ± {spread[f'{key}/std']:.3f}" if known else "–")
         rows.append(row)
     head = ["", *columns, *(["checkpoints, mean ± sd"] if spread else [])]
-    return Table(head, rows, f"{caption}In brackets: 95 % interval, stratified percentile bootstrap over frames.")
+    return Table(head, rows, "In brackets: 95 % interval, stratified percentile bootstrap over frames.")
 
 
 def kinds_table(files: EvaluationFiles) -> Table | None:
@@ -92,17 +100,24 @@ def frames_table(files: EvaluationFiles) -> Table:
         names = {1: "single hit", 0: "other", -1: "unknown"}
         columns["label"] = [names.get(int(value), str(value)) for value in files.labels[IS_SINGLE_HIT][shown]]
         columns["excluded"] = ["yes" if e else "" for e in files.excluded[shown]]
-    for name, values in files.columns.items():
-        columns[name.replace("_", " ")] = [
-            "–" if value != value else f"{value:.4g}" for value in values[shown].tolist()
-        ]
+    for name, form in COLUMNS.items():
+        if name in files.columns:
+            values = files.columns[name][shown].tolist()
+            columns[name.replace("_", "\n")] = ["–" if value != value else form.format(value) for value in values]
     columns = {name: values for name, values in columns.items() if name not in ("abstains", "excluded") or any(values)}
-    caption = (
-        f"The first {FRAMES_SHOWN} of {len(files.frame)} frames; predictions.csv has all."
-        if len(files.frame) > FRAMES_SHOWN
-        else "The same as predictions.csv."
-    )
+    part = f"The first {FRAMES_SHOWN} of {len(files.frame)} frames. " if len(files.frame) > FRAMES_SHOWN else ""
+    caption = f"{part}predictions.csv and predictions.h5 have all frames and columns."
     return Table(tuple(columns), list(zip(*columns.values(), strict=True)), caption)
+
+
+def methods_table(about: Mapping[str, Any]) -> Table:
+    """Where each method came from and how fast it was."""
+    names = {"checkpoint": "checkpoint", "weights": "weights", "device": "device", "seconds": "time (s)"}
+    names["patterns_per_second"] = "patterns per second"
+    methods: dict[str, Mapping[str, Any]] = about["methods"]
+    used = [name for name in names if any(name in method for method in methods.values())]
+    rows = [[title, *(str(method.get(name, "–")) for name in used)] for title, method in methods.items()]
+    return Table(["method", *(names[name] for name in used)], rows, numeric=False)
 
 
 def _with_interval(numbers: Mapping[str, Any], key: str, break_line: bool) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from spi_lightning.fields import BEAM_CENTRE
 from spi_lightning.io.pattern_file import PatternFile
 from spi_lightning.reports.evaluation_files import Gallery
-from spi_lightning.reports.style import INK, MASKED, figure
+from spi_lightning.reports.style import CENTRE, INK, MASKED, figure
 
 COLUMNS = 6
 _LARGEST_EDGE = 256
@@ -54,7 +54,7 @@ def collect_gallery(
 
 
 def gallery_figure(gallery: Gallery, frames: Sequence[int], captions: Sequence[Caption]) -> Figure:
-    """Panels of some stored frames on one logarithmic scale; masked pixels in grey, the beam centre as a cross."""
+    """Panels of stored frames on one logarithmic scale; masked pixels in grey, the beam centre as a green cross."""
     rows = -(-len(frames) // COLUMNS)
     place = np.searchsorted(gallery.frame, frames)
     photons = gallery.photons[place]
@@ -81,7 +81,7 @@ def _panel(
     panel.grid(False)
     panel.imshow(np.maximum(photons, 0.5), norm=norm, cmap=_colours(), interpolation="nearest")
     if np.isfinite(centre).all():
-        panel.plot(centre[1], centre[0], "+", color="#00e5ff", markersize=15, markeredgewidth=0.9)
+        panel.plot(centre[1], centre[0], "+", color=CENTRE, markersize=15, markeredgewidth=0.9)
     panel.set(xticks=[], yticks=[], xlim=(-0.5, photons.shape[1] - 0.5), ylim=(photons.shape[0] - 0.5, -0.5))
     for spine in panel.spines.values():
         spine.set(visible=True, color=caption.colour, linewidth=2)

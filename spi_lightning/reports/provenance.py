@@ -9,12 +9,12 @@ from spi_lightning.reports.page import Fold, Lines, Section, Table
 SHOWN_PACKAGES = ("spi_lightning", "torch", "pytorch-lightning", "numpy", "h5py")
 
 
-def provenance_section(run: Path, about: dict[str, Any] | None = None) -> Section:
+def provenance_section(run: Path, about: dict[str, Any] | None = None, *tables: Table) -> Section:
     """Versions and hardware (versions.json), settings (config.yaml) and what else is known of a run.
 
     A file that is missing is said to be missing.
     """
-    blocks: list[Table | Fold | Lines] = []
+    blocks: list[Table | Fold | Lines] = [*tables]
     if about:
         blocks.append(Table(("what", "value"), _rows(about), numeric=False))
     versions, config = run / "versions.json", run / "config.yaml"
@@ -45,6 +45,6 @@ def _rows(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     for name, value in values.items():
         if isinstance(value, dict):
             rows += _rows(value, f"{prefix}{name}.")
-        elif value is not None:
+        elif value not in (None, [], ""):
             rows.append((f"{prefix}{name}", ", ".join(map(str, value)) if isinstance(value, list) else str(value)))
     return rows

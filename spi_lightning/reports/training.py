@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.fields import UserError
 from spi_lightning.io.emc_writer import replacing
+from spi_lightning.reports.evaluation_tables import NUMBERS
 from spi_lightning.reports.page import Lines, Picture, Section, Table, write_page
 from spi_lightning.reports.provenance import provenance_section
 from spi_lightning.reports.style import METHOD_COLOURS, as_svg, figure
@@ -91,7 +92,10 @@ def _numbers(run: Path) -> Table | Lines:
             rows.setdefault(name, {})[stage] = f"{value:.4g}"
     stages = [stage for stage in ("train", "val", "test") if any(stage in row for row in rows.values())]
     words = {"train": "training", "val": "validation", "test": "test"}
-    body = [[name.replace("_", " "), *(row.get(stage, "–") for stage in stages)] for name, row in rows.items()]
+    body = [
+        [NUMBERS.get(name, name.replace("_", " ")), *(row.get(stage, "–") for stage in stages)]
+        for name, row in rows.items()
+    ]
     return Table(["", *(words[stage] for stage in stages)], body)
 
 
@@ -110,9 +114,11 @@ def _pictures(curves: Curves) -> dict[str, Figure]:
 def _draw(axes: Axes, curves: Curves, shown: Sequence[str], axis: str) -> None:
     for key, colour in zip(shown, METHOD_COLOURS, strict=False):
         steps, values = curves[key]
-        name = key.replace("_", " ") if axis == "loss" else key.partition("/")[2].replace("_", " ")
+        stage, _, name = key.partition("/")
+        name = {"train": "training", "val": "validation"}[stage] if axis == "loss" else NUMBERS[name].rstrip(" ↑↓")
         axes.plot(steps, values, "o-" if len(steps) < 30 else "-", markersize=3.5, color=colour, label=name)
     axes.set(xlabel="training step (batches)", ylabel=axis)
-    if axis == "loss" and min(curves[key][1].min() for key in shown) > 0:
+    values = np.concatenate([curves[key][1] for key in shown])
+    if axis == "loss" and values.min() > 0 and values.max() > 10 * values.min():
         axes.set_yscale("log")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
