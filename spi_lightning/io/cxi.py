@@ -13,12 +13,12 @@ import numpy as np
 
 from spi_lightning.fields import DISTANCE, PHOTON_ENERGY, PIXEL_SIZE, UserError
 from spi_lightning.io.assembly import add_mask
-from spi_lightning.io.cxi_layout import JOULES_PER_EV
 from spi_lightning.io.cxi_selection import write_selection
 from spi_lightning.io.cxi_writer import CxiWriter
 from spi_lightning.io.hdf5 import add_hdf5_labels, add_hdf5_masks, read_attributes
 from spi_lightning.io.hdf5_file import Hdf5Frames, dataset, list_keys, opened
 from spi_lightning.io.pattern_file import PatternFile, PatternKeys
+from spi_lightning.physics.constants import ELEMENTARY_CHARGE
 
 __all__ = ["CxiWriter", "is_cxi", "open_cxi", "write_selection"]
 
@@ -26,7 +26,7 @@ _PLACES: Final = ("data_1/data", "instrument_1/detector_1/data", "image_1/data")
 _GEOMETRY: Final = (
     (DISTANCE, "instrument_1/detector_1/distance", 1.0),
     (PIXEL_SIZE, "instrument_1/detector_1/x_pixel_size", 1.0),
-    (PHOTON_ENERGY, "instrument_1/source_1/energy", 1 / JOULES_PER_EV),
+    (PHOTON_ENERGY, "instrument_1/source_1/energy", 1 / ELEMENTARY_CHARGE),
 )
 _DEFINED_MASKS: Final = ("instrument_1/detector_1/mask", "data_1/mask")
 _OTHER_MASKS: Final = ("instrument_1/detector_1/good_pixels", "image_1/mask")

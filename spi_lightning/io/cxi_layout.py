@@ -7,15 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.fields import DISTANCE, PHOTON_ENERGY, PIXEL_SIZE
+from spi_lightning.physics.constants import ELEMENTARY_CHARGE
 
-JOULES_PER_EV: Final = 1.602176634e-19
 DETECTOR: Final = "/entry_1/instrument_1/detector_1"
 SOURCE: Final = "/entry_1/instrument_1/source_1"
 LABELS: Final = "/entry_1/labels_1"
 _GEOMETRY: Final[dict[str, tuple[tuple[str, float], ...]]] = {
     DISTANCE: ((f"{DETECTOR}/distance", 1.0),),
     PIXEL_SIZE: ((f"{DETECTOR}/x_pixel_size", 1.0), (f"{DETECTOR}/y_pixel_size", 1.0)),
-    PHOTON_ENERGY: ((f"{SOURCE}/energy", JOULES_PER_EV),),
+    PHOTON_ENERGY: ((f"{SOURCE}/energy", ELEMENTARY_CHARGE),),
 }
 
 

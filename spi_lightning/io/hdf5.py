@@ -27,11 +27,11 @@ from spi_lightning.io.assembly import split_names as split_names
 from spi_lightning.io.hdf5_file import Hdf5Frames, dataset, frames_shape, list_keys, opened
 from spi_lightning.io.pattern_file import Geometry, PatternFile, PatternKeys
 from spi_lightning.io.side_files import read_side_file
+from spi_lightning.physics.constants import PLANCK_SPEED_OF_LIGHT_EV_M
 
 _PHOTON_KEYS: Final = (PHOTONS, "patterns", "adu", "counts", "frames", "images", "data")
 _LABEL_KEYS: Final = (IS_SINGLE_HIT, "labels", "label")
 _MASK_KEYS: Final = (MASK, "good_pixels", "bad_pixels")
-_EV_ANGSTROM: Final = 12398.419843320026
 _ATTRIBUTES: Final[dict[str, tuple[str, float]]] = {
     "detector_distance_m": (DISTANCE, 1.0),
     "detector_distance": (DISTANCE, 1.0),
@@ -130,5 +130,5 @@ def read_attributes(attributes: Mapping[str, Any]) -> Geometry:
             array = np.asarray(value, dtype=np.float64) * factor
             geometry[name] = array if name == BEAM_CENTRE else float(array.reshape(-1)[0])
     if PHOTON_ENERGY not in geometry and "wavelength_angstrom" in attributes:
-        geometry[PHOTON_ENERGY] = _EV_ANGSTROM / float(attributes["wavelength_angstrom"])
+        geometry[PHOTON_ENERGY] = PLANCK_SPEED_OF_LIGHT_EV_M / (float(attributes["wavelength_angstrom"]) * 1e-10)
     return geometry

@@ -37,6 +37,7 @@ def open_patterns(
     keys: PatternKeys | None = None,
     mask_convention: str = "auto",
     adu_per_photon: float | None = None,
+    check: bool = True,
 ) -> PatternFile:
     """Open measured or simulated patterns; their photons are read later, as asked for.
 
@@ -45,12 +46,13 @@ def open_patterns(
         keys: Names of data sets, and of files beside, see PatternKeys.
         mask_convention: auto, cxi, good, bad or dragonfly, see masks.py; the choice is in `notes`.
         adu_per_photon: Gain by which detector units are divided; None: the file holds photons.
+        check: Whether to read a few frames now and refuse the file if they hold no photons.
 
     Returns:
         The file: shape (N, H, W), read(indices) -> (n, H, W) float32 photons, mask, labels, geometry, notes.
 
     Raises:
-        UserError: Anything wrong with path, keys, mask or labels; a few frames are read to check their photons.
+        UserError: Anything wrong with path, keys, mask, labels or the photons checked.
     """
     keys = keys or PatternKeys()
     if adu_per_photon is not None and not (np.isfinite(adu_per_photon) and adu_per_photon > 0):
@@ -67,7 +69,8 @@ def open_patterns(
     whole = files[0] if len(files) == 1 else _join(files)
     if keys.index:
         whole = _pick(whole, keys.index)
-    whole.read(sample_indices(len(whole)))  # refuse what are no photons now, not in the middle of a run
+    if check:
+        whole.read(sample_indices(len(whole)))
     return whole
 
 

@@ -132,13 +132,19 @@ class PatternFile:
             UserError: A frame is not there, cannot be read, or holds what are no photon counts.
         """
         index = self.check_indices(indices)
+        frames = self.read_stored(index)
+        if self.adu_per_photon is not None:
+            return convert_adu(frames, self.adu_per_photon, index, self.path)
+        return check_photons(frames, index, self.path, self.source.dtype)
+
+    def read_stored(self, indices: ArrayLike) -> NDArray[np.float32]:
+        """As `read`, but in the unit of the file and unchecked: (n, H, W) float32, 0 where the mask is False."""
+        index = self.check_indices(indices)
         frames = np.empty((len(index), *self.shape[1:]), dtype=np.float32)
         for start, stop, into, of in runs(index, self.source.chunk):
             block = self._measured(self.source.read(start, stop), start, stop)
             frames[into] = block if isinstance(of, slice) else block[of]
-        if self.adu_per_photon is not None:
-            return convert_adu(frames, self.adu_per_photon, index, self.path)
-        return check_photons(frames, index, self.path, self.source.dtype)
+        return frames
 
     def origin(self, indices: ArrayLike) -> list[tuple[PatternFile, int]]:
         """The file that stores each of some frames, and the frame's number in it."""

@@ -82,6 +82,14 @@ class SeveralFiles(PatternFile):
             frames[members] = self.files[number].read(self.frame_of[index[members]])
         return frames
 
+    def read_stored(self, indices: ArrayLike) -> NDArray[np.float32]:
+        """As PatternFile.read_stored: (n, H, W) float32 in the unit of the files."""
+        index = self.check_indices(indices)
+        frames = np.empty((len(index), *self.shape[1:]), dtype=np.float32)
+        for number, members in self._by_file(index):
+            frames[members] = self.files[number].read_stored(self.frame_of[index[members]])
+        return frames
+
     def read_mask(self, indices: ArrayLike) -> Mask:
         """As PatternFile.read_mask: (n, H, W) bool."""
         if not self._masks_differ:

@@ -35,7 +35,7 @@ def test_misses_stay_below_and_hits_above(known) -> None:
 def test_background_comes_from_frames_without_sample() -> None:
     learnt = mean_background(torch.poisson(background(0.2).expand(2000, -1, -1)), MASK)
     torch.testing.assert_close(learnt, background(0.2) * MASK, atol=0.06, rtol=0)
-    hits = torch.poisson((background(0.2) + particle(5.0)).expand(5, -1, -1))
+    hits = torch.poisson((background(0.2) + particle(25.0)).expand(5, -1, -1))
     assert find_hits(hits, MASK, learnt).is_hit.all()
 
 

@@ -1,0 +1,112 @@
+"""Say what is in a file of patterns, before anything is trained on it or asked of it.
+
+python -m spi_lightning.apps.describe FILE [photons=KEY label=KEY mask=KEY particle_id=KEY index=KEY]
+    [mask_convention=auto|cxi|good|bad|dragonfly] [adu_per_photon=GAIN] [--per-frame OUT.csv] [--frames N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+
+from spi_lightning.apps import describe_tables
+from spi_lightning.fields import IS_SINGLE_HIT, KIND, PARTICLE_ID, UserError
+from spi_lightning.io import FORMATS, PatternFile, PatternKeys, frame_columns, open_patterns
+from spi_lightning.io.emc_writer import replacing
+
+_SETTINGS: Final = (*(field.name for field in fields(PatternKeys)), "mask_convention", "adu_per_photon")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status: 0, or 2 after one line on stderr about a mistake in the input."""
+    try:
+        describe(_parser().parse_intermixed_args(arguments))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    summary = (__doc__ or "").split("\n")[0]
+    parser = argparse.ArgumentParser(prog="python -m spi_lightning.apps.describe", description=summary)
+    parser.add_argument("file", help=FORMATS)
+    parser.add_argument(
+        "settings", nargs="*", metavar="NAME=VALUE", help=f"{', '.join(_SETTINGS)}: as evaluate's data.*"
+    )
+    parser.add_argument("--per-frame", type=Path, metavar="OUT.csv", help="hit, beam centre and size of every frame")
+    parser.add_argument("--frames", type=int, default=1000, help="frames, evenly spread, that the histogram is made of")
+    return parser
+
+
+def describe(options: argparse.Namespace) -> None:
+    """Open, print, and write the columns per frame if asked for; raises UserError on a mistake in the input."""
+    settings = _settings(options.settings)
+    adu_per_photon = _number(settings.pop("adu_per_photon", None))
+    convention = settings.pop("mask_convention", "auto")
+    if options.frames < 1:
+        raise UserError(f"--frames={options.frames} must be at least 1")
+    file = open_patterns(options.file, PatternKeys(**settings), convention, adu_per_photon, check=False)
+    sample = np.unique(np.linspace(0, len(file) - 1, min(len(file), options.frames)).astype(np.int64))
+    console = Console()
+    try:
+        histogram = describe_tables.histogram(file, sample)
+    except UserError as error:
+        console.print(describe_tables.overview(file, "not photons, see below"))
+        if adu_per_photon is None:
+            console.print(describe_tables.gain(file, sample), markup=False, soft_wrap=True)
+        raise error from None
+    unit = "photons" if adu_per_photon is None else f"detector units, {adu_per_photon:g} a photon"
+    console.print(describe_tables.overview(file, unit))
+    console.print(histogram)
+    if options.per_frame:
+        _write_columns(file, options.per_frame, console)
+
+
+def _settings(pairs: Sequence[str]) -> dict[str, str]:
+    """NAME=VALUE pairs; data.keys.NAME and data.NAME, as evaluate takes them, mean the same."""
+    settings = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        name = name.removeprefix("data.").removeprefix("keys.")
+        if not equals or name not in _SETTINGS:
+            raise UserError(f"{pair!r} is no setting; settings are NAME=VALUE with NAME one of {', '.join(_SETTINGS)}")
+        settings[name] = value
+    return settings
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        raise UserError(f"adu_per_photon={text} is no number") from None
+
+
+def _write_columns(file: PatternFile, path: Path, console: Console) -> None:
+    """Write hits, beam centres and sizes of all frames as CSV, beside their labels."""
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("frames", total=len(file))
+        columns = frame_columns(file, advance=lambda done: progress.advance(task, done))
+    columns.update((name, file.labels[name]) for name in (IS_SINGLE_HIT, KIND, PARTICLE_ID) if name in file.labels)
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as out:
+        writer = csv.writer(out)
+        writer.writerow(columns)
+        for row in zip(*(column.tolist() for column in columns.values()), strict=True):
+            writer.writerow([f"{value:.6g}" if isinstance(value, float) else value for value in row])
+    if "diameter_nm" not in columns:
+        console.print(f"no column of sizes: {describe_tables.reach(file)}", soft_wrap=True)
+    hits = int(columns["is_hit"].sum())
+    console.print(f"{len(file)} frames, {hits} hits: {path}", markup=False, highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

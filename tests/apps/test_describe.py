@@ -1,0 +1,114 @@
+import csv
+
+import h5py
+import numpy as np
+import pytest
+
+from spi_lightning.apps.describe import main
+from spi_lightning.io import CxiWriter
+
+
+@pytest.fixture
+def patterns(tmp_path) -> str:
+    rng = np.random.default_rng(0)
+    photons = np.zeros((5, 48, 48), dtype=np.uint16)
+    photons[:4] = rng.poisson(0.05, (4, 48, 48))
+    offset = np.hypot(*np.mgrid[-23.5:24.5, -23.5:24.5])
+    photons[3] += rng.poisson(200 * np.exp(-((offset / 8) ** 2))).astype(np.uint16)
+    mask = np.ones((48, 48), dtype=bool)
+    mask[20:24] = False
+    path = tmp_path / "set.cxi"
+    with CxiWriter(path, (48, 48), 5, labels={"is_single_hit": ((), "int64"), "kind": ((), "int64")}) as cxi:
+        geometry = {"distance": 0.5, "pixel_size": 6e-4, "photon_energy": 1500.0}
+        cxi.write(0, photons, mask, {"is_single_hit": [1, 0, 0, 1, -1], "kind": [0, 1, 5, 0, -1]}, geometry)
+    return str(path)
+
+
+def test_describes_a_set_in_words_and_units(patterns, capsys) -> None:
+    assert main([patterns]) == 0
+    out = " ".join(capsys.readouterr().out.replace("│", "").split())
+    for words in (
+        "CXI 1.60",
+        "5 of 48 x 48 pixels, stored as uint16",
+        "True = measured: 91.67% of the pixels",
+        "1 unknown (-1), 2 not (0), 2 single hit (1)",
+        "2 single (0), 1 double (1), 1 contaminant (5)",
+        "0.5 m",
+        "1500 eV",
+        "0 = measured (where CXI keeps its mask)",
+        "photons in 5 of 5 patterns",
+        "128 to 255",
+    ):
+        assert words in out
+
+
+def test_writes_hits_centres_and_sizes_of_every_frame(patterns, tmp_path, capsys) -> None:
+    assert main([patterns, "--per-frame", str(tmp_path / "out.csv"), "--frames", "2"]) == 0
+    assert "5 frames, 1 hits" in capsys.readouterr().out
+    rows = list(csv.DictReader((tmp_path / "out.csv").open()))
+    assert [row["is_hit"] for row in rows] == ["0", "0", "0", "1", "0"]
+    assert [row["is_single_hit"] for row in rows] == ["1", "0", "0", "1", "-1"]
+    assert abs(float(rows[3]["centre_row"]) - 23.5) < 0.3
+    assert float(rows[3]["diameter_nm"]) > 0
+    assert float(rows[3]["sphere_quality"]) > 0.8
+
+
+def test_without_geometry_sizes_are_left_out_and_said_so(tmp_path, capsys) -> None:
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).poisson(1.0, (2, 16, 16)))
+    assert main([str(tmp_path / "a.npy"), "--per-frame", str(tmp_path / "out.csv")]) == 0
+    assert "no column of sizes: unknown without distance, pixel_size, photon_energy" in capsys.readouterr().out
+    assert "diameter_nm" not in (tmp_path / "out.csv").read_text()
+
+
+def test_settings_are_those_of_evaluate(tmp_path, capsys) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["a"], file["b"] = np.ones((2, 4, 4), dtype=int), np.ones((3, 4, 4), dtype=int)
+        file["y"], file["m"] = [0, 1, 1], np.eye(4, dtype=int)
+    arguments = ["data.keys.photons=b", "label=y", "keys.mask=m", "data.mask_convention=bad"]
+    assert main([str(tmp_path / "a.h5"), *arguments]) == 0
+    out = capsys.readouterr().out
+    assert "3 of 4 x 4" in out
+    assert "1 not (0), 2 single hit (1)" in out
+    assert "as asked" in out
+
+
+def test_detector_units_are_recognised_and_their_gain_estimated(tmp_path, capsys) -> None:
+    rng = np.random.default_rng(0)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["adu"] = rng.poisson(0.2, (3, 80, 80)) * 100 + rng.normal(0, 10, (3, 80, 80))
+    assert main([str(tmp_path / "a.h5")]) == 2
+    printed = capsys.readouterr()
+    assert "not photons" in printed.out
+    assert "give adu_per_photon=" in printed.out
+    gain = float(printed.out.strip().rpartition("=")[2])
+    assert gain == pytest.approx(100, rel=0.02)
+    assert "data.adu_per_photon=" in printed.err
+    assert main([str(tmp_path / "a.h5"), f"adu_per_photon={gain}"]) == 0
+    assert "detector units" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["gone.h5"], "there is no such file"),
+        (["set.cxi", "photon=x"], "'photon=x' is no setting; settings are NAME=VALUE"),
+        (["set.cxi", "photons=x"], "'x' is not in the file; there are:"),
+        (["set.cxi", "adu_per_photon=x"], "is no number"),
+        (["set.cxi", "mask_convention=x"], "choose one of auto, cxi"),
+        (["set.cxi", "--frames", "0"], "at least 1"),
+        (["set.cxi", "--per-frame", "set.cxi/out.csv"], "cannot be written"),
+    ],
+)
+def test_mistakes_are_one_line_and_status_two(patterns, tmp_path, monkeypatch, capsys, arguments, message) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.startswith("error: ")
+    assert printed.count("\n") == 1
+
+
+def test_real_patterns(spi_data, tmp_path, capsys) -> None:
+    file = spi_data / "spi" / "pr772_dev.h5"
+    assert main([str(file), "--per-frame", str(tmp_path / "out.csv")]) == 0
+    assert "25 frames, 25 hits" in capsys.readouterr().out
