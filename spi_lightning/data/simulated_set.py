@@ -12,6 +12,7 @@ from typing import Any
 
 import filelock
 import numpy as np
+import torch
 from omegaconf import OmegaConf
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -106,8 +107,8 @@ def _make(
     device: str,
 ) -> None:
     """Make what parts are missing, then join them; the caller holds the lock."""
-    if patterns < 1 or workers < 1:
-        raise UserError(f"patterns={patterns} and workers={workers} must both be at least 1")
+    _check(patterns, workers, device)
+    CxiWriter(path, simulator.shape, patterns, compression=compression)  # refuses its settings before hours of work
     folder = path.with_name(f".{path.name}.{fingerprint(simulator, seed, patterns, device)}.parts")
     _remove_leftovers(path, keep=folder)
     parts = plan_parts(simulator, patterns, folder)
@@ -153,6 +154,15 @@ def _join(parts: list[Part], path: Path, attributes: dict[str, Any], compression
                 )
                 yield len(frames)
             start += len(file)
+
+
+def _check(patterns: int, workers: int, device: str) -> None:
+    if patterns < 1 or workers < 1:
+        raise UserError(f"patterns={patterns} and workers={workers} must both be at least 1")
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"device={device} is not to be had here ({str(error).splitlines()[0]}): use cpu") from error
 
 
 @contextmanager

@@ -349,6 +349,15 @@ def test_a_cached_set_is_named_by_all_that_decides_it(tmp_path: Path) -> None:
     assert len(set(names)) == len(names)
 
 
+@pytest.mark.parametrize("setting", [{"compression": "zip"}, {"device": "nowhere"}, {"device": "cuda:99"}])
+def test_a_wrong_setting_is_refused_before_anything_is_drawn(tmp_path: Path, setting: dict[str, str]) -> None:
+    simulator = TinySimulator()
+    with pytest.raises(UserError, match=next(iter(setting.values()))) as caught:
+        make_set(simulator, 10, 0, tmp_path / "set.cxi", **setting)
+    assert "\n" not in str(caught.value)
+    assert not simulator._drawn
+
+
 @pytest.mark.parametrize(
     ("patterns", "workers", "where", "says"),
     [

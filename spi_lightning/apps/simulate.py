@@ -1,0 +1,123 @@
+"""Simulate a set: python -m spi_lightning.apps.simulate patterns=1000 path=set.cxi workers=2 [simulate=literal]."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any, cast
+
+import hydra
+import numpy as np
+from hydra.utils import instantiate
+from numpy.typing import NDArray
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.table import Table
+
+from spi_lightning.apps.entry import run_app
+from spi_lightning.data.simulated_set import make_set
+from spi_lightning.fields import IS_SINGLE_HIT, KIND, Kind, UserError
+from spi_lightning.io import PatternFile, open_patterns
+from spi_lightning.reports import collect_gallery
+from spi_lightning.reports.gallery import Caption, gallery_figure
+from spi_lightning.reports.style import OTHER, SINGLE
+
+
+def simulate(cfg: DictConfig) -> Path:
+    """Write the set that a configuration describes and a picture of examples beside it; print what is in them.
+
+    Args:
+        cfg: conf/simulate.yaml and what was laid over it.
+
+    Returns:
+        Path of the CXI file; the picture has the same name with .png.
+
+    Raises:
+        UserError: A mistake in the settings, or what make_set raises.
+    """
+    numbers = {name: whole_number(name, cfg[name], least) for name, least in LEAST.items()}
+    config = cast(dict[str, Any], OmegaConf.to_container(cfg.simulate, resolve=True, throw_on_missing=True))
+    simulator, began = instantiate(cfg.simulate, _convert_="all"), time.perf_counter()
+    path = make_set(
+        simulator,
+        numbers["patterns"],
+        numbers["seed"],
+        cfg.path,
+        numbers["workers"],
+        overwrite=cfg.overwrite,
+        config=config,
+        compression=cfg.compression,
+        device=cfg.device,
+    )
+    seconds = time.perf_counter() - began
+    patterns = open_patterns(path)
+    picture = write_examples(patterns, path.with_suffix(".png"), numbers["examples"])
+    show(patterns, seconds, numbers["workers"], picture)
+    return path
+
+
+LEAST = {"patterns": 1, "seed": 0, "workers": 1, "examples": 0}
+
+
+def whole_number(name: str, value: object, least: int) -> int:
+    """A setting as int: 1e4 is one, ten and 2.5 are not."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and int(value) == value and value >= least:
+        return int(value)
+    raise UserError(f"{name}={value}: give a whole number, {least} or more")
+
+
+def write_examples(patterns: PatternFile, path: Path, count: int) -> Path | None:
+    """Draw some patterns of each kind, single hits first; None where none were asked for."""
+    if count == 0:
+        return None
+    kind, usable = patterns.labels[KIND], patterns.labels[IS_SINGLE_HIT] == 1
+    frames = pick_examples(kind, count)
+    totals = patterns.read(frames).sum(axis=(1, 2))
+    captions = [
+        Caption(f"{Kind(kind[frame]).name.lower()}, {total:,.0f} photons", SINGLE if usable[frame] else OTHER)
+        for frame, total in zip(frames, totals, strict=True)
+    ]
+    picture = gallery_figure(collect_gallery(patterns, {"examples": frames}), list(frames), captions)
+    temporary = path.with_name(f".{path.name}.part")
+    picture.savefig(temporary, format="png", dpi=120)
+    temporary.replace(path)
+    return path
+
+
+def pick_examples(kind: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Numbers of the first frames of every kind, as evenly as the kinds allow, ordered by kind; (n,)."""
+    rank = np.empty(len(kind), dtype=np.int64)  # how many of its kind come before a frame
+    for value in np.unique(kind):
+        members = np.flatnonzero(kind == value)
+        rank[members] = np.arange(len(members))
+    chosen = np.lexsort((np.arange(len(kind)), kind, rank))[:count]
+    return chosen[np.lexsort((chosen, kind[chosen]))]
+
+
+def show(patterns: PatternFile, seconds: float, workers: int, picture: Path | None) -> None:
+    """Print the counts of every kind, the speed and where the files are."""
+    kind, usable = patterns.labels[KIND], patterns.labels[IS_SINGLE_HIT] == 1
+    table = Table("kind", "patterns", "usable single hits", title=f"{len(patterns):,} patterns")
+    for value in np.unique(kind):
+        of_kind = kind == value
+        table.add_row(Kind(value).name.lower(), f"{of_kind.sum():,}", f"{(of_kind & usable).sum():,}")
+    console = Console()
+    console.print(table)
+    speed = len(patterns) / seconds
+    console.print(f"{speed:,.0f} patterns/s with workers={workers}, finished parts of an earlier run included")
+    console.print(f"set: {patterns.path}", soft_wrap=True)
+    if picture is not None:
+        console.print(f"examples: {picture}", soft_wrap=True)
+
+
+@hydra.main(version_base="1.3", config_path=str(Path(__file__).parents[2] / "conf"), config_name="simulate")
+def main(cfg: DictConfig) -> None:
+    """Simulate as configured; Ctrl-C keeps the parts that are finished."""
+    try:
+        simulate(cfg)
+    except KeyboardInterrupt:
+        print("stopped: the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    run_app(main)
