@@ -16,11 +16,10 @@ from typing import Final
 
 import numpy as np
 from rich.console import Console
-from rich.progress import Progress
 
 from spi_lightning.apps import describe_tables
-from spi_lightning.fields import IS_SINGLE_HIT, KIND, PARTICLE_ID, UserError
-from spi_lightning.io import FORMATS, PatternFile, PatternKeys, frame_columns, open_patterns
+from spi_lightning.fields import FRAME, IS_SINGLE_HIT, KIND, PARTICLE_ID, UserError
+from spi_lightning.io import FORMATS, PatternFile, PatternKeys, open_patterns
 from spi_lightning.io.emc_writer import replacing
 
 _SETTINGS: Final = (*(field.name for field in fields(PatternKeys)), "mask_convention", "adu_per_photon")
@@ -92,20 +91,27 @@ def _number(text: str | None) -> float | None:
 
 
 def _write_columns(file: PatternFile, path: Path, console: Console) -> None:
-    """Write hits, beam centres and sizes of all frames as CSV, beside their labels."""
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("frames", total=len(file))
-        columns = frame_columns(file, advance=lambda done: progress.advance(task, done))
+    """Write hits, beam centres and sizes of all frames as CSV, beside their labels; what is not known is left empty."""
+    from spi_lightning.methods.frame_columns import measure_frames  # brings Lightning, which a mere look does not need
+
+    with console.status(f"{len(file)} frames"):
+        columns = {FRAME: np.arange(len(file)), **measure_frames(file)}
+    columns["is_hit"] = columns["is_hit"].astype(np.int64)
     columns.update((name, file.labels[name]) for name in (IS_SINGLE_HIT, KIND, PARTICLE_ID) if name in file.labels)
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out)
         writer.writerow(columns)
         for row in zip(*(column.tolist() for column in columns.values()), strict=True):
-            writer.writerow([f"{value:.6g}" if isinstance(value, float) else value for value in row])
+            writer.writerow([_cell(value) for value in row])
     if "diameter_nm" not in columns:
         console.print(f"no column of sizes: {describe_tables.reach(file)}", soft_wrap=True)
     hits = int(columns["is_hit"].sum())
     console.print(f"{len(file)} frames, {hits} hits: {path}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _cell(value: float | int) -> str:
+    """Six digits of a number, nothing for NaN."""
+    return "" if value != value else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":

@@ -22,8 +22,7 @@ from spi_lightning.fields import (
     PIXEL_SIZE,
     UserError,
 )
-from spi_lightning.io.assembly import add_label, add_mask
-from spi_lightning.io.assembly import split_names as split_names
+from spi_lightning.io.assembly import add_label, add_mask, split_names
 from spi_lightning.io.hdf5_file import Hdf5Frames, dataset, frames_shape, list_keys, opened
 from spi_lightning.io.pattern_file import Geometry, PatternFile, PatternKeys
 from spi_lightning.io.side_files import read_side_file

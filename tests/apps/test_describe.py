@@ -48,7 +48,7 @@ def test_writes_hits_centres_and_sizes_of_every_frame(patterns, tmp_path, capsys
     rows = list(csv.DictReader((tmp_path / "out.csv").open()))
     assert [row["is_hit"] for row in rows] == ["0", "0", "0", "1", "0"]
     assert [row["is_single_hit"] for row in rows] == ["1", "0", "0", "1", "-1"]
-    assert abs(float(rows[3]["centre_row"]) - 23.5) < 0.3
+    assert abs(float(rows[3]["beam_row"]) - 23.5) < 0.3
     assert float(rows[3]["diameter_nm"]) > 0
     assert float(rows[3]["sphere_quality"]) > 0.8
 
