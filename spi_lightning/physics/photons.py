@@ -22,3 +22,19 @@ def photons_per_fluence(electrons_squared: Tensor, solid_angle: Tensor) -> Tenso
 def count_photons(intensity: Tensor, generator: torch.Generator) -> Tensor:
     """Poisson counts around the expected intensity (photons), any shape; the generator lives on the same device."""
     return torch.poisson(intensity, generator=generator)
+
+
+def count_photons_in_lumps(intensity: Tensor, photons_per_count: Tensor, generator: torch.Generator) -> Tensor:
+    """Counts of a detector whose unit is worth several photons: variance over mean is 1 / photons_per_count.
+
+    Args:
+        intensity: (B, H, W) expected counts.
+        photons_per_count: (B,) photons that make one count, 1 or more.
+        generator: On the same device.
+
+    Returns:
+        (B, H, W) whole counts; fractions are rounded up or down at random, so that the mean stays.
+    """
+    lump = photons_per_count[:, None, None]
+    counts = torch.poisson(intensity * lump, generator=generator) / lump
+    return (counts + torch.rand(counts.shape, generator=generator, device=counts.device)).floor()

@@ -10,7 +10,7 @@ from torch import Tensor
 from .. import fields
 from ..fields import Kind, UserError
 from ..physics.constants import wavelength_from_energy
-from ..physics.photons import count_photons, photons_per_fluence
+from ..physics.photons import count_photons, count_photons_in_lumps, photons_per_fluence
 from ..physics.rotation import multiply_quaternions, random_quaternions, rotation_matrices
 from .draws import Range, log_normal, log_uniform, uniform
 from .optics import BadPixels, Optics
@@ -77,7 +77,9 @@ class HitSimulator:
 
     shape: detector rows and columns. block_size: patterns per block. patterns_per_model: patterns of one scene in
     different orientations and fluences (100 in Han & Li 2017). minimum_photons: a single particle that scatters fewer
-    photons into the measured pixels is not labelled a usable single hit (0: every single is one). samples,
+    photons into the measured pixels is not labelled a usable single hit (0: every single is one). photons_per_count:
+    range of photons that make one count, uniform per pattern; 1 is an ideal counter, and a gain set too high gives
+    more, with less than Poisson noise (in the real patterns of the development set variance over mean is 0.5). samples,
     curvature_order: see scattering.amplitudes.
     """
 
@@ -90,6 +92,7 @@ class HitSimulator:
     optics: Optics = field(default_factory=Optics)
     bad_pixels: BadPixels = field(default_factory=BadPixels)
     minimum_photons: float = 0.0
+    photons_per_count: Range = (1.0, 1.0)
     samples: int = 48
     curvature_order: int = 0
 
@@ -125,11 +128,16 @@ class HitSimulator:
         signal = unit * fluence[:, None, None]
         expected = self.optics(signal, on_device.beam_centre, mask, generator) * mask
         photon_generator = torch.Generator(device).manual_seed(block_seed + 1)
+        lumps = uniform(self.photons_per_count, (self.block_size,), generator).to(device)
+        if max(self.photons_per_count) > 1:
+            counts = count_photons_in_lumps(expected, lumps, photon_generator)
+        else:
+            counts = count_photons(expected, photon_generator)
         labels = _first_particle(particles, self.block_size)
         photon_count = (signal * mask).sum((1, 2)).cpu()
         usable = (kind == Kind.SINGLE) & (photon_count >= self.minimum_photons)
         return {
-            fields.PHOTONS: count_photons(expected, photon_generator),
+            fields.PHOTONS: counts,
             fields.MASK: mask,
             fields.IS_SINGLE_HIT: usable.long(),
             fields.KIND: kind,

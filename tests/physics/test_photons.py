@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from spi_lightning.physics.photons import count_photons, photons_per_fluence
+from spi_lightning.physics.photons import count_photons, count_photons_in_lumps, photons_per_fluence
 
 
 def test_one_electron_scatters_the_thomson_cross_section_forward() -> None:
@@ -27,3 +27,12 @@ def test_counts_are_whole_seeded_and_poisson() -> None:
         assert row.mean().item() == pytest.approx(mean, abs=5 * math.sqrt(mean / 20_000))
         assert row.var().item() == pytest.approx(mean, abs=5 * math.sqrt((mean + 2 * mean**2) / 20_000))
     assert (counts[1] == 0).double().mean().item() == pytest.approx(math.exp(-0.05), abs=0.01)
+
+
+def test_lumped_counts_keep_the_mean_and_lose_variance() -> None:
+    generator = torch.Generator().manual_seed(3)
+    intensity, lump = torch.full((1, 400, 400), 9.0), torch.tensor([2.0])
+    counts = count_photons_in_lumps(intensity, lump, generator)
+    assert torch.equal(counts, counts.round())
+    assert counts.mean().item() == pytest.approx(9.0, abs=0.03)
+    assert (counts.var() / counts.mean()).item() == pytest.approx(0.5, abs=0.03)
