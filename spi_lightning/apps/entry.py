@@ -7,12 +7,14 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException, InstantiationException, MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from spi_lightning.fields import UserError
-from spi_lightning.tasks.checkpoint import run_of
+from spi_lightning.tasks.checkpoint import find_checkpoint, run_of
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
 NOISE = (  # openings of Lightning's and torch's advice that does not hold here
@@ -20,13 +22,17 @@ NOISE = (  # openings of Lightning's and torch's advice that does not hold here
     ".*The number of training batches",
     ".*LeafSpec.* is deprecated",
     ".*your dataloader is not resumable",
+    ".*It is recommended to use .self.log.*sync_dist=True",
     ".*Checkpoint directory .* exists and is not empty",
 )
 
 
 def _run_folder(resume: str | None, new: str) -> str:
     """Where a run goes: on in the folder of the run it resumes, else in a new one."""
-    return str(run_of(resume)) if resume else new
+    if not resume:
+        return new
+    find_checkpoint(resume)
+    return str(run_of(resume))
 
 
 def _as_yaml(group: str, *, _root_: Any) -> str:
@@ -49,7 +55,9 @@ def run_app(main: Callable[[], Any]) -> None:
     if os.environ.get(FULL_ERROR) == "1":
         main()
         return
-    os.environ[FULL_ERROR] = "1"  # or Hydra prints the error in its own way and exits before we see it
+    # Hydra would print the error its own way, in two places, and exit before we see it.
+    os.environ[FULL_ERROR] = "1"
+    JobReturn.return_value = property(_value_or_error, _keep_value)  # type: ignore[assignment]
     try:
         main()
     except Exception as error:
@@ -58,6 +66,17 @@ def run_app(main: Callable[[], Any]) -> None:
             raise
         print(f"error: {line}", file=sys.stderr)
         sys.exit(2)
+
+
+def _value_or_error(job: JobReturn) -> Any:
+    """What a job returned, or the error it raised; Hydra's own property also writes to stderr."""
+    if job.status is JobStatus.FAILED:
+        raise job._return_value
+    return job._return_value
+
+
+def _keep_value(job: JobReturn, value: Any) -> None:
+    job._return_value = value
 
 
 def quieten() -> None:
@@ -87,7 +106,7 @@ def one_line(error: BaseException) -> str | None:
             return _flat(cause) if isinstance(cause.__cause__, TypeError | None) else None
         if isinstance(cause, OverrideParseException):
             return f"cannot read the override {cause.override!r}: {_flat(cause)}"
-        if isinstance(cause, HydraException | OmegaConfBaseException):
+        if isinstance(cause, HydraException | OmegaConfBaseException | MisconfigurationException):
             return _flat(cause)
     return None
 

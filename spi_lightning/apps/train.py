@@ -96,7 +96,7 @@ def evaluate_best(
     trainer: pl.Trainer, task: HitClassification, data: pl.LightningDataModule, folder: Path
 ) -> dict[str, Any]:
     """Validate and test the best checkpoint; all its numbers, confusions as lists."""
-    best = folder / BEST
+    best, trainer.loggers = folder / BEST, []  # the logs are of the training; these numbers go to metrics.json
     trainer.validate(task, data, ckpt_path=best, weights_only=True, verbose=False)
     if data.test_dataloader():
         trainer.test(task, data, ckpt_path=best, weights_only=True, verbose=False)

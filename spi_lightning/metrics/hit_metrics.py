@@ -61,7 +61,7 @@ class HitMetrics(Metric):
     def compute(self) -> dict[str, Tensor]:
         """All numbers of all patterns so far."""
         numbers = self._single_numbers()
-        if self.kind:
+        if len(self.kind):
             numbers |= kind_numbers(dim_zero_cat(self.predicted_kind), dim_zero_cat(self.kind))
         return numbers
 
@@ -69,7 +69,7 @@ class HitMetrics(Metric):
         label = dim_zero_cat(self.is_single_hit).cpu().numpy()
         probability = dim_zero_cat(self.probability).double().cpu().numpy()[label >= 0]
         label = label[label >= 0]
-        numbers = {"frames": torch.tensor(float(len(label)))}
+        numbers = {"frames": torch.tensor(len(label))}
         if len(label) == 0:
             self.missing = ["accuracy", "auroc", "average_precision", "false_positive_rate", "calibration_error"]
             return numbers

@@ -22,5 +22,5 @@ class PatternMean(Metric):
 
     def compute(self) -> Tensor:
         """The mean, a scalar; NaN without patterns."""
-        values = dim_zero_cat(self.value) if self.value else torch.zeros(0)
+        values = dim_zero_cat(self.value) if len(self.value) else torch.zeros(0)
         return values.double().sort().values.mean().float()

@@ -1,16 +1,30 @@
 """Batch normalisation whose statistics are those of the global batch, however many processes share it."""
 
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 
 
-def _sum(values: Tensor) -> Tensor:
-    """Add over processes, with the gradient of that sum."""
-    return cast(Tensor, all_reduce(values))  # type: ignore[no-untyped-call]
+class _Sum(torch.autograd.Function):
+    """Sum over processes. Every process' loss depends on it, so its gradient is summed over processes too."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        total = values.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        total = gradient.contiguous().clone()
+        dist.all_reduce(total)
+        return total
+
+
+def _total(values: Tensor) -> Tensor:
+    return cast(Tensor, _Sum.apply(values))  # type: ignore[no-untyped-call]
 
 
 class SharedBatchNorm2d(nn.BatchNorm2d):
@@ -26,9 +40,9 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         if not self.training or processes == 1:
             return super().forward(input)
         # Two passes (mean, then squared distances from it): the one-pass form loses half the digits of float32.
-        mean = _sum(input.mean(dim=(0, 2, 3))) / processes
+        mean = _total(input.mean(dim=(0, 2, 3))) / processes
         centred = input - mean[None, :, None, None]
-        variance = _sum(centred.square().mean(dim=(0, 2, 3))) / processes
+        variance = _total(centred.square().mean(dim=(0, 2, 3))) / processes
         self._follow(mean.detach(), variance.detach(), processes * input.numel() // input.shape[1])
         scale = self.weight * torch.rsqrt(variance + self.eps)
         return torch.addcmul(self.bias[None, :, None, None], centred, scale[None, :, None, None])

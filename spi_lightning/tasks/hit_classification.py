@@ -112,7 +112,8 @@ class HitClassification(pl.LightningModule):
 
     def single_probability(self, logits: Tensor) -> Tensor:
         """P(single hit), (B,), from logits (B,) or (B, 5)."""
-        return logits.sigmoid() if self.classes == 1 else logits.softmax(dim=1).select(1, Kind.SINGLE)
+        probability = logits.sigmoid() if self.classes == 1 else logits.softmax(dim=1)[:, Kind.SINGLE]
+        return cast(Tensor, probability)
 
     def configure_optimizers(self) -> Any:
         """The optimiser, and the schedule if there is one, both made for this network's weights."""
@@ -172,8 +173,7 @@ class HitClassification(pl.LightningModule):
         metrics.reset()
         mean_loss.reset()
         self.results |= {f"{stage}/{name}": value.tolist() for name, value in numbers.items()}
-        scalars = {f"{stage}/{name}": value for name, value in numbers.items() if value.ndim == 0}
-        self.log_dict(scalars)
+        self.log_dict({f"{stage}/{name}": value for name, value in numbers.items() if value.is_floating_point()})
 
     def _require_labels(self) -> None:
         """Raise UserError if a training pattern lacks the label that is learnt."""

@@ -1,6 +1,7 @@
 """Where the numbers of a run go while it runs: always CSV, and Weights & Biases or TensorBoard beside."""
 
 import csv
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,14 @@ class Tracking:
         from wandb.errors import Error
 
         folder.mkdir(parents=True, exist_ok=True)
-        logger = WandbLogger(project=self.project, name=f"{name}/{folder.name}", save_dir=str(folder), mode=self.wandb)
+        if self.wandb == "offline":
+            os.environ.setdefault("WANDB_SILENT", "true")  # its summary repeats ours
+        logger = WandbLogger(
+            project=self.project,
+            name=f"{name}/{folder.name}",
+            save_dir=str(folder),
+            mode=self.wandb,
+        )
         try:
             logger.experiment  # noqa: B018  a login that fails must fail here
         except Error as error:
