@@ -1,1 +1,1 @@
-"""Nature as pure tensor functions: transforms, scattering geometry, photon statistics, frame analysis. No files, no state."""
+"""Nature as pure tensor functions: transforms, scattering geometry, photon statistics, frames. No files, no state."""

@@ -67,4 +67,5 @@ def streaks(shape: tuple[int, int], beam_centre: Tensor, angle: Tensor, photons:
     cosine, sine, sigma = angle.cos()[:, None, None], angle.sin()[:, None, None], width[:, None, None]
     along, across = x * cosine + y * sine, y * cosine - x * sine
     profile = torch.exp(-along.abs() / 16 - 0.5 * (across / sigma) ** 2)
-    return photons[:, None, None] * profile / (32 * (2 * torch.pi) ** 0.5 * sigma)
+    area: Tensor = 32 * (2 * torch.pi) ** 0.5 * sigma
+    return photons[:, None, None] * profile / area

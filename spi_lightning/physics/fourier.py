@@ -18,43 +18,52 @@ def fourier(density: Tensor, ndim: int) -> Tensor:
     """
     axes = tuple(range(-ndim, 0))
     spectrum = torch.fft.fftn(torch.fft.ifftshift(density, dim=axes), dim=axes, norm="ortho")
-    return torch.fft.fftshift(spectrum, dim=axes)
+    shifted: Tensor = torch.fft.fftshift(spectrum, dim=axes)
+    return shifted
 
 
 def inverse_fourier(spectrum: Tensor, ndim: int) -> Tensor:
     """Undo :func:`fourier`; same shapes, complex."""
     axes = tuple(range(-ndim, 0))
     density = torch.fft.ifftn(torch.fft.ifftshift(spectrum, dim=axes), dim=axes, norm="ortho")
-    return torch.fft.fftshift(density, dim=axes)
+    shifted: Tensor = torch.fft.fftshift(density, dim=axes)
+    return shifted
 
 
 def fourier_unshifted(density: Tensor, ndim: int) -> Tensor:
     """Transform with the origin at index 0 in both spaces: for hot loops, where shifts would cost four passes."""
-    return torch.fft.fftn(density, dim=tuple(range(-ndim, 0)), norm="ortho")
+    spectrum: Tensor = torch.fft.fftn(density, dim=tuple(range(-ndim, 0)), norm="ortho")
+    return spectrum
 
 
 def inverse_fourier_unshifted(spectrum: Tensor, ndim: int) -> Tensor:
     """Undo :func:`fourier_unshifted`; same shapes, complex."""
-    return torch.fft.ifftn(spectrum, dim=tuple(range(-ndim, 0)), norm="ortho")
+    density: Tensor = torch.fft.ifftn(spectrum, dim=tuple(range(-ndim, 0)), norm="ortho")
+    return density
 
 
-def zoom_fourier(density: Tensor, y: Tensor, x: Tensor, q_y: Tensor, q_x: Tensor) -> Tensor:
+def zoom_fourier(
+    density: Tensor, y: Tensor, x: Tensor, q_y: Tensor, q_x: Tensor, weights: tuple[Tensor, Tensor] | None = None
+) -> Tensor:
     """Fourier sum of a real 2D density at any separable grid of frequencies, by two small matrix products.
 
     Args:
         density: (B, n, m) real samples.
         y, x: (B, n) and (B, m) positions of the samples; m. An offset of the origin is a shift of these.
         q_y, q_x: (B, H) and (B, W) frequencies; 1/m.
+        weights: Optional (B, H) and (B, W) factors of the rows and columns of the result.
 
     Returns:
         (B, H, W) complex sum of density * exp(-2 pi i (q_y y + q_x x)); multiply by the sample area for an integral.
     """
     rows = -2 * math.pi * q_y[:, :, None] * y[:, None, :]
     columns = -2 * math.pi * x[:, :, None] * q_x[:, None, :]
+    height, cosine, sine = q_y.shape[1], columns.cos(), columns.sin()
     along_y = torch.cat([rows.cos(), rows.sin()], dim=1) @ density
-    height = q_y.shape[1]
+    if weights is not None:
+        along_y *= weights[0].repeat(1, 2)[:, :, None]
+        cosine, sine = cosine * weights[1][:, None], sine * weights[1][:, None]
     real_imaginary = torch.cat([along_y[:, :height], along_y[:, height:]], dim=2)
-    cosine, sine = columns.cos(), columns.sin()
     real = real_imaginary @ torch.cat([cosine, -sine], dim=1)
     imaginary = real_imaginary @ torch.cat([sine, cosine], dim=1)
     return torch.complex(real, imaginary)

@@ -39,4 +39,5 @@ def choose(weights: Tensor, count: int, generator: torch.Generator) -> Tensor:
 def random_directions(count: int, generator: torch.Generator) -> Tensor:
     """Unit vectors uniform on the sphere, (count, 3)."""
     vector = torch.randn(count, 3, generator=generator)
-    return vector / vector.norm(dim=1, keepdim=True)
+    length: Tensor = vector.norm(dim=1, keepdim=True)
+    return vector / length

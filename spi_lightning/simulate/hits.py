@@ -93,7 +93,7 @@ class HitSimulator:
     bad_pixels: BadPixels = field(default_factory=BadPixels)
     minimum_photons: float = 0.0
     photons_per_count: Range = (1.0, 1.0)
-    samples: int = 48
+    samples: int = 64
     curvature_order: int = 0
 
     def __post_init__(self) -> None:
@@ -116,7 +116,7 @@ class HitSimulator:
             The names of fields.py for ``block_size`` patterns: photons (N, H, W) float32, mask (N, H, W) bool and the
             per-pattern labels.
         """
-        block_seed = _block_seed(seed, block)
+        block_seed = block_seed_of(seed, block)
         generator = torch.Generator().manual_seed(block_seed)
         particles, kind, count, models = self._scenes(generator)
         geometry = self.geometry.draw(self.block_size, self.shape, generator)
@@ -165,7 +165,7 @@ class HitSimulator:
         return particles, kind[model], count[model], model
 
 
-def _block_seed(seed: int, block: int) -> int:
+def block_seed_of(seed: int, block: int) -> int:
     """One well-mixed 62-bit seed per (seed, block): the splitmix64 finaliser."""
     mask = (1 << 64) - 1
     state = (seed * 0x9E3779B97F4A7C15 + (block + 1) * 0xD1B54A32D192ED03) & mask
@@ -194,6 +194,5 @@ def curvature_phase(diameter: float, geometry: dict[str, Any], shape: tuple[int,
         shape: Detector height and width, pixel.
     """
     wavelength = wavelength_from_energy(geometry["photon_energy"])
-    q = max(shape) / 2 * geometry["pixel_size"] / (geometry["distance"] * wavelength)
+    q: float = max(shape) / 2 * geometry["pixel_size"] / (geometry["distance"] * wavelength)
     return math.pi * diameter * q**2 * wavelength / 2
-

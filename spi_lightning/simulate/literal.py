@@ -17,7 +17,7 @@ from ..physics.fourier import fourier_unshifted
 from ..physics.photons import count_photons, photons_per_fluence
 from ..physics.rotation import multiply_quaternions, random_quaternions, rotation_matrices
 from .draws import Range, uniform
-from .hits import Brightness, GeometryRecipe, _block_seed
+from .hits import Brightness, GeometryRecipe, block_seed_of
 from .optics import BadPixels, Optics
 from .scattering import Geometry, Particles
 from .scenes import SceneRecipe
@@ -140,7 +140,7 @@ class LiteralHitSimulator:
         Returns:
             The names of fields.py, as HitSimulator returns them.
         """
-        block_seed = _block_seed(seed, block)
+        block_seed = block_seed_of(seed, block)
         generator = torch.Generator().manual_seed(block_seed)
         model = self._model(generator)
         particles, kind, count = model.particles, model.kind, model.count

@@ -43,6 +43,8 @@ class Optics:
         Returns:
             (B, H, W) expected photons.
         """
+        if self == Optics():
+            return signal
         count, shape, device = len(signal), (signal.shape[1], signal.shape[2]), signal.device
         drawn = {name: value.to(device) for name, value in self._draw(count, generator).items()}
         if max(self.blur) > 0:
@@ -97,6 +99,8 @@ class BadPixels:
             UserError: the fixed mask has another shape.
         """
         mask = torch.ones(count, *shape, dtype=torch.bool)
+        if self.fixed is None and max(*self.hole, *self.gap, self.dead_fraction) == 0:
+            return mask
         if self.fixed is not None:
             if tuple(self.fixed.shape) != shape:
                 raise UserError(

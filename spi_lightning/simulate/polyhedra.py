@@ -44,7 +44,7 @@ def _cyclic(points: list[tuple[float, ...]]) -> list[tuple[float, ...]]:
 
 def _corner_points(name: str) -> list[tuple[float, ...]]:
     golden = GOLDEN
-    points = {
+    points: dict[str, list[tuple[float, ...]]] = {
         "tetrahedron": [(1.0, 1.0, 1.0), (1.0, -1.0, -1.0), (-1.0, 1.0, -1.0), (-1.0, -1.0, 1.0)],
         "cube": _signs(1, 1, 1),
         "octahedron": _cyclic(_signs(1, 0, 0)),

@@ -13,7 +13,7 @@ from torch import Tensor
 from .polyhedra import circumradius, face_planes, polyhedron
 
 TORUS_RATIO = 0.35  # minor over major radius
-_TORUS_MAJOR = (1 / (12 * torch.pi * TORUS_RATIO**2)) ** (1 / 3)  # volume of a sphere of diameter 1
+_TORUS_MAJOR: float = (1 / (12 * torch.pi * TORUS_RATIO**2)) ** (1 / 3)  # volume of a sphere of diameter 1
 _DEPTH_SAMPLES = 96
 
 BODIES: tuple[str, ...] = (
@@ -107,9 +107,7 @@ def _ellipsoid_surfaces(affine: Tensor, positions: Tensor) -> tuple[Tensor, Tens
     inverse = torch.linalg.inv(affine)
     form = 4 * inverse.transpose(1, 2) @ inverse
     y, x = positions[:, :, None], positions[:, None, :]
-    a, zy, zx, yy, yx, xx = (
-        form[:, i, j, None, None] for i, j in ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
-    )
+    a, zy, zx, yy, yx, xx = (form[:, i, j, None, None] for i, j in ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)))
     middle = -(zy * y + zx * x) / a
     half_chord = (middle**2 - (yy * y**2 + 2 * yx * y * x + xx * x**2 - 1) / a).clamp_min(0).sqrt()
     return middle + half_chord, middle - half_chord
@@ -125,7 +123,8 @@ def _sphere_surfaces(radius: Tensor, centre: Tensor, positions: Tensor) -> tuple
 def _torus_inside(z: Tensor, y: Tensor, x: Tensor) -> Tensor:
     """Signed depth below the surface of the unit torus (positive inside)."""
     ring = torch.hypot(y, x) - _TORUS_MAJOR
-    return TORUS_RATIO * _TORUS_MAJOR - torch.hypot(ring, z)
+    distance: Tensor = torch.hypot(ring, z)
+    return TORUS_RATIO * _TORUS_MAJOR - distance
 
 
 def _quadrature_moments(

@@ -39,9 +39,9 @@ class Particles:
 
     pattern, body: (P,) int64: pattern the particle scatters into, index in BODIES. diameter: (P,) of the sphere of the
     same volume; m. stretch: (P, 3) factors along the body's axes. orientation: (P, 4) unit quaternions. centre:
-    (P, 3) z, y, x; m. density: (P,) above the surroundings; electrons/m^3. core_radius, core_contrast, core_centre: (P,),
-    (P,), (P, 3) sphere of other density inside; diameters, relative density, diameters. edge_blur: (P,) Gaussian width
-    of the edge; m.
+    (P, 3) z, y, x; m. density: (P,) above the surroundings; electrons/m^3. core_radius, core_contrast, core_centre:
+    (P,), (P,), (P, 3) sphere of other density inside; diameters, relative density, diameters. edge_blur: (P,) Gaussian
+    width of the edge; m.
     """
 
     pattern: Tensor
@@ -86,10 +86,13 @@ def amplitudes(
     """
     patterns = len(geometry.distance)
     total = torch.zeros(patterns, *shape, dtype=torch.complex64, device=particles.centre.device)
-    for body in particles.body.unique().tolist():
+    for body in sorted(set(particles.body.tolist())):
         chosen = particles.select(particles.body == body)
         contribution = _particle_amplitudes(BODIES[body], chosen, geometry, shape, samples, curvature_order)
-        total.index_add_(0, chosen.pattern, contribution)
+        if len(contribution) == patterns and bool((chosen.pattern[1:] > chosen.pattern[:-1]).all()):
+            total += contribution
+        else:
+            total.index_add_(0, chosen.pattern, contribution)
     return total
 
 
@@ -107,19 +110,24 @@ def _particle_amplitudes(
         shape, geometry.pixel_size, geometry.distance, geometry.wavelength, geometry.beam_centre
     )
     q_y, q_x = q_y[particles.pattern], q_x[particles.pattern]
-    amplitude = _expand(moments, positions, particles, q_y, q_x, geometry.wavelength[particles.pattern])
-    cell = (2 * half_width / samples) ** 2
-    rough_edge = _edge_factor(particles.edge_blur, q_y)[:, :, None] * _edge_factor(particles.edge_blur, q_x)[:, None, :]
-    return amplitude * (rough_edge * (particles.density * particles.diameter**3 * cell)[:, None, None])
+    area = (2 * half_width / samples) ** 2
+    scale = (particles.density * particles.diameter**3 * area)[:, None]
+    edges = _edge_factor(particles.edge_blur, q_y) * scale, _edge_factor(particles.edge_blur, q_x)
+    return _expand(moments, positions, particles, (q_y, q_x), geometry.wavelength[particles.pattern], edges)
 
 
 def _expand(
-    moments: list[Tensor], positions: Tensor, particles: Particles, q_y: Tensor, q_x: Tensor, wavelength: Tensor
+    moments: list[Tensor],
+    positions: Tensor,
+    particles: Particles,
+    q: tuple[Tensor, Tensor],
+    wavelength: Tensor,
+    weights: tuple[Tensor, Tensor],
 ) -> Tensor:
-    diameter = particles.diameter[:, None]
+    diameter, (q_y, q_x) = particles.diameter[:, None], q
     y = positions + particles.centre[:, 1:2] / diameter
     x = positions + particles.centre[:, 2:3] / diameter
-    terms = [zoom_fourier(moment, y, x, q_y * diameter, q_x * diameter) for moment in moments]
+    terms = [zoom_fourier(moment, y, x, q_y * diameter, q_x * diameter, weights) for moment in moments]
     if len(terms) == 1:
         return terms[0]
     depth = -2 * math.pi * ewald_depth(q_y, q_x, wavelength)

@@ -1,0 +1,52 @@
+"""Han & Li's cross-geometry table: trained on some bodies, tested on single hits and clusters of others.
+
+python -m benchmarks.cross_geometry
+
+Test sets come from the literal route, half single hits, half clusters. Two training sets: theirs (literal, icosahedra) and
+ours (fast generator, many bodies, neither truncated icosahedra nor tori). Default threshold.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from benchmarks.doors import evaluate, simulate, train
+from benchmarks.record import write_result
+
+BODIES = ("icosahedron", "truncated_icosahedron", "torus")
+PUBLISHED = {"icosahedron": (0.0, 0.0), "truncated_icosahedron": (0.587, 0.0), "torus": (0.848, 0.0)}
+TRAINING = {"literal": ["simulate=literal_icosahedra"], "ours": []}
+FOLDER = Path("runs/han_cross_geometry")
+
+
+def test_set(body: str, patterns: int = 2000) -> Path:
+    """Literal patterns of one body, 100 of every model."""
+    bodies = f"simulate.scene.particle.bodies={{icosahedron:0,truncated_icosahedron:0,{body}:1}}"
+    return simulate(FOLDER / f"{body}.cxi", "simulate=literal", f"patterns={patterns}", "seed=77", "workers=2", bodies)
+
+
+def main() -> None:
+    """Print the table and write benchmarks/results/cross_geometry.json."""
+    result: dict[str, Any] = {}
+    for name, overrides in TRAINING.items():
+        train(FOLDER / name, "experiment=han_cross_geometry", *overrides)
+        for body in BODIES:
+            numbers = evaluate(FOLDER / f"{name}_{body}", f"checkpoint={FOLDER / name}", f"data.path={test_set(body)}")
+            rates = {
+                "false_negative_rate": numbers["test/false_negative_rate"],
+                **{key: numbers[f"test/{key}"] for key in ("false_positive_rate", "auroc", "accuracy")},
+            }
+            result[f"{name}/{body}"] = rates
+    print(
+        f"{'trained on':10s} {'tested on':22s} {'false negatives':>16s} {'false positives':>16s} {'in the paper':>16s}"
+    )
+    for key, rates in result.items():
+        name, body = key.split("/")
+        paper = "{:.1%} / {:.1%}".format(*PUBLISHED[body])
+        print(
+            f"{name:10s} {body:22s} {rates['false_negative_rate']:16.1%} {rates['false_positive_rate']:16.1%} {paper:>16s}"
+        )
+    print(write_result("cross_geometry", result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""Han & Li's five classes at a size for the CPU, and the depth study of their Fig. 10.
+
+python -m benchmarks.five_classes [--depths 5,4 3,2 7,6] [--steps 1880]
+
+Each depth (n, m) is trained on the same 6,000 patterns, binned to 64 x 64, and tested on 2,000 of other models.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from benchmarks.doors import train
+from benchmarks.record import write_result
+
+
+def main() -> None:
+    """Print the table and write benchmarks/results/five_classes.json."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--depths", nargs="+", default=["5,4", "1,2", "3,2", "3,6", "7,6"])
+    parser.add_argument("--steps", type=int, default=1880)
+    options = parser.parse_args()
+    result: dict[str, Any] = {"steps": options.steps}
+    print(f"{'(n, m)':8s} {'validation':>11s} {'test':>7s} {'loss':>7s} {'minutes':>8s}")
+    for depths in options.depths:
+        folder = Path("runs/han_five_classes") / f"depths_{depths.replace(',', '_')}_steps{options.steps}"
+        settings = [f"network.depths=[{depths}]", f"trainer.max_steps={options.steps}"]
+        numbers = train(folder, "experiment=han_five_classes", *settings)
+        result[depths] = {k: v for k, v in numbers.items() if isinstance(v, (int, float))}
+        print(
+            f"({depths}) {numbers['val/kind_accuracy']:14.3f} {numbers['test/kind_accuracy']:7.3f}"
+            f" {numbers['test/loss']:7.3f} {numbers['train/seconds'] / 60:8.1f}"
+        )
+    print(write_result("five_classes", result))
+
+
+if __name__ == "__main__":
+    main()
