@@ -9,9 +9,9 @@ from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException, InstantiationException, MissingConfigException, OverrideParseException
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from spi_lightning.fields import UserError
 from spi_lightning.tasks.checkpoint import find_checkpoint, run_of

@@ -112,8 +112,7 @@ class HitClassification(pl.LightningModule):
 
     def single_probability(self, logits: Tensor) -> Tensor:
         """P(single hit), (B,), from logits (B,) or (B, 5)."""
-        probability = logits.sigmoid() if self.classes == 1 else logits.softmax(dim=1)[:, Kind.SINGLE]
-        return cast(Tensor, probability)
+        return logits.sigmoid() if self.classes == 1 else logits.softmax(dim=1)[:, Kind.SINGLE]
 
     def configure_optimizers(self) -> Any:
         """The optimiser, and the schedule if there is one, both made for this network's weights."""
@@ -155,7 +154,8 @@ class HitClassification(pl.LightningModule):
 
     def _evaluate(self, batch: Batch, stage: str) -> Tensor:
         """Add a batch to the metrics of a stage; validation uses scores, test calibrated probabilities."""
-        logits, target = self(batch), self.target(batch)
+        logits: Tensor = self(batch)
+        target = self.target(batch)
         known = target >= 0
         metrics, mean_loss = self._collected(stage)
         mean_loss.update(self.loss(logits[known], target[known]))
