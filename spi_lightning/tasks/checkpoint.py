@@ -1,10 +1,11 @@
 """A task and its settings from one checkpoint file, without running any code that the file may carry."""
 
+import importlib
 import pickle
-import pkgutil
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytorch_lightning as pl
@@ -108,14 +109,24 @@ def require_harmless(config: Any, where: str) -> None:
 def _is_part_of_a_task(target: str) -> bool:
     if not target.startswith(ALLOWED):
         return False
-    try:
-        found = pkgutil.resolve_name(target)
-    except (ImportError, AttributeError, ValueError):
-        return False
+    found: Any = None
+    for depth, name in enumerate(target.split("."), start=1):
+        # an attribute before a module of the same name: losses.cross_entropy is the function, as for Hydra
+        found = getattr(found, name, None) or find_module(".".join(target.split(".")[:depth]))
+        if found is None:
+            return False
     home = f"{getattr(found, '__module__', '')}."
     if home.startswith("spi_lightning."):
         return home.startswith(tuple(f"spi_lightning.{room}." for room in ROOMS))
     return home.startswith(ALLOWED)
+
+
+def find_module(name: str) -> ModuleType | None:
+    """Import a module; None if there is none of that name."""
+    try:
+        return importlib.import_module(name)
+    except (ImportError, ValueError):
+        return None
 
 
 def targets(config: Any) -> Iterator[Any]:
