@@ -6,6 +6,7 @@ Read with `open_patterns`; write with `CxiWriter`, `write_selection` and `write_
 from spi_lightning.io.cxi import CxiWriter, write_selection
 from spi_lightning.io.emc import write_emc
 from spi_lightning.io.emc_detector import Detector, make_detector, read_detector, write_detector
+from spi_lightning.io.mask_file import load_mask
 from spi_lightning.io.opening import FORMATS, open_patterns
 from spi_lightning.io.pattern_file import PatternFile, PatternKeys
 
@@ -15,6 +16,7 @@ __all__ = [
     "Detector",
     "PatternFile",
     "PatternKeys",
+    "load_mask",
     "make_detector",
     "open_patterns",
     "read_detector",

@@ -1,0 +1,40 @@
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from spi_lightning.fields import UserError
+from spi_lightning.io import load_mask
+from spi_lightning.simulate import BadPixels
+
+
+def write(path, with_mask: bool = True) -> str:
+    with h5py.File(path, "w") as file:
+        file["patterns"] = np.ones((3, 8, 8), np.uint16)
+        if with_mask:
+            file["mask"] = np.zeros((8, 8), np.uint8)
+            file["mask"][3, 4] = 1
+    return str(path)
+
+
+def test_mask_of_a_file_becomes_the_simulated_detectors(tmp_path) -> None:
+    mask = load_mask(write(tmp_path / "a.h5"), "patterns", "mask", "bad")
+    assert mask.dtype == torch.bool
+    assert (~mask).nonzero().tolist() == [[3, 4]]
+    drawn = BadPixels(fixed=mask)(2, (8, 8), torch.Generator())
+    assert torch.equal(drawn, mask.expand(2, 8, 8))
+
+
+def test_binned_mask_loses_the_whole_bin(tmp_path) -> None:
+    mask = load_mask(write(tmp_path / "a.h5"), "patterns", "mask", "bad", bin=4)
+    assert mask.tolist() == [[True, False], [True, True]]
+
+
+def test_wrong_masks_are_named(tmp_path) -> None:
+    path = write(tmp_path / "a.h5")
+    with pytest.raises(UserError, match="divisor"):
+        load_mask(path, "patterns", "mask", "bad", bin=3)
+    with pytest.raises(UserError, match="mask"):
+        load_mask(write(tmp_path / "b.h5", with_mask=False), "patterns")
+    with pytest.raises(UserError, match="shape"):
+        BadPixels(fixed=load_mask(path, "patterns", "mask", "bad"))(1, (16, 16), torch.Generator())
