@@ -50,13 +50,15 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         UserError: The file is missing, cut short, no checkpoint, or would run code when loaded.
     """
     path = find_checkpoint(path)
+    if not zipfile.is_zipfile(path):  # the end of a zip file is written last
+        with path.open("rb") as file:
+            begun = file.read(2) in (b"PK", b"")
+        raise UserError(f"{path}: {'the checkpoint is damaged or cut short' if begun else 'not a checkpoint'}.")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if zipfile.is_zipfile(path):
-            raise UserError(f"{path}: refused, it carries pickled code instead of plain weights.") from error
-        raise UserError(f"{path}: not a checkpoint.") from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path}: refused, it carries pickled code instead of plain weights.") from error
+    except Exception as error:  # whatever damaged bytes make the reader stumble over
         raise UserError(f"{path}: the checkpoint is damaged or cut short.") from error
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
         raise UserError(f"{path}: not a checkpoint of a task (no state_dict inside).")

@@ -11,22 +11,20 @@ import spi_lightning.apps.entry  # noqa: F401  registers the resolvers of the co
 
 CONF = Path(__file__).parents[2] / "conf"
 SMALL = (
-    "simulate.shape=[32,32]",
-    "simulate.block_size=16",
     "preprocess.bin=1",
-    "data.patterns={train:40,val:24,test:16}",
     "data.batch_size=8",
     "tracking=disabled",
     "callbacks.progress=null",
     "+trainer.enable_progress_bar=false",
     "trainer.max_epochs=3",
 )
+SIMULATED = ("simulate.shape=[32,32]", "simulate.block_size=16", "data.patterns={train:40,val:24,test:16}")
 NARROW = ("network=resnet10", "network.depths=[1,2]", "network.widths=[4,8]")
 
 
-def small_config(tmp_path: Path, *overrides: str, name: str = "run") -> DictConfig:
+def small_config(tmp_path: Path, *overrides: str, name: str = "run", simulated: bool = True) -> DictConfig:
     """Compose conf/train.yaml as train.py does, made small, with its folder and cache under tmp_path."""
-    places = (f"folder={tmp_path / name}", f"++data.cache_dir={tmp_path / 'cache'}")
+    places = (f"folder={tmp_path / name}", *((f"data.cache_dir={tmp_path / 'cache'}", *SIMULATED) if simulated else ()))
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose("train", overrides=[*SMALL, *NARROW, *places, *overrides])
 

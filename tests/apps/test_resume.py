@@ -14,7 +14,7 @@ from tests.apps.small_runs import load, small_config
 RECIPE = ("data.augment=dihedral", "schedule=cosine", "schedule.T_max=15", "callbacks.often.every_n_train_steps=1")
 
 
-class PowerCut(RuntimeError):
+class PowerCutError(RuntimeError):
     """What ends a run in its middle."""
 
 
@@ -24,7 +24,7 @@ class Crash(pl.Callback):
 
     def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
         if trainer.global_step == self.step:
-            raise PowerCut
+            raise PowerCutError
 
 
 def equal(a: Any, b: Any) -> bool:
@@ -48,7 +48,9 @@ def last_training_loss(folder: Path) -> str:
     return [line[column] for line in lines[1:] if line[column]][-1]
 
 
-BY_STEPS = "trainer.max_steps=13 trainer.max_epochs=-1 trainer.val_check_interval=3 trainer.check_val_every_n_epoch=null"
+BY_STEPS = (
+    "trainer.max_steps=13 trainer.max_epochs=-1 trainer.val_check_interval=3 trainer.check_val_every_n_epoch=null"
+)
 
 
 @pytest.mark.parametrize(
@@ -65,8 +67,8 @@ def test_resumed_run_equals_the_uninterrupted_one(tmp_path: Path, changes: str, 
     train(small_config(tmp_path, *RECIPE, *source))
     for step in steps:
         name = f"cut_at_{step}"
-        crash = "{_target_: tests.apps.test_resume.Crash, step: %d}" % step
-        with pytest.raises(PowerCut):
+        crash = f"{{_target_: tests.apps.test_resume.Crash, step: {step}}}"
+        with pytest.raises(PowerCutError):
             train(small_config(tmp_path, *RECIPE, *source, f"+callbacks.crash={crash}", name=name))
         train(small_config(tmp_path, *RECIPE, *source, f"resume={tmp_path / name}", name=name))
         for checkpoint in ("last", "best"):

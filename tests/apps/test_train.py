@@ -1,0 +1,103 @@
+"""The recipe end to end on runs of seconds: what it leaves, what it returns, and how it meets mistakes."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from hydra.utils import instantiate
+
+from spi_lightning.apps.train import train
+from spi_lightning.fields import UserError
+from spi_lightning.tasks import load_task
+from tests.apps.small_runs import load, small_config
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
+    """A run folder and what train returned."""
+    folder = tmp_path_factory.mktemp("finished")
+    return folder / "run", train(small_config(folder, "preprocess.standardise=pixel"))
+
+
+def test_a_run_folder_holds_settings_versions_numbers_and_checkpoints(finished: tuple[Path, float]) -> None:
+    folder, objective = finished
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert config["task"]["network"]["widths"] == [4, 8] and config["seed"] == 0
+    assert "torch" in json.loads((folder / "versions.json").read_text())["packages"]
+    numbers = json.loads((folder / "metrics.json").read_text())
+    for name in (
+        "accuracy",
+        "auroc",
+        "average_precision",
+        "false_positive_rate",
+        "fpr_at_90_recall",
+        "calibration_error",
+    ):
+        assert 0 <= numbers[f"test/{name}"] <= 1
+    assert numbers["test/frames"] == 16 and numbers["train/steps"] == 15
+    assert objective == numbers["val/auroc"]
+    with (folder / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert sum(bool(row["val/loss"]) for row in rows) == sum(bool(row["train/loss"]) for row in rows) == 3
+    assert not list(folder.rglob("*.part"))
+
+
+@pytest.mark.parametrize("name", ["best", "last"])
+def test_checkpoints_carry_config_preprocessing_and_a_fitted_temperature(
+    finished: tuple[Path, float], name: str
+) -> None:
+    checkpoint = load(finished[0] / f"checkpoints/{name}.ckpt")
+    assert checkpoint["config"] == yaml.safe_load((finished[0] / "config.yaml").read_text())
+    assert checkpoint["state_dict"]["temperature"] != 1
+    task, _ = load_task(finished[0] / f"checkpoints/{name}.ckpt", instantiate)
+    assert task.preprocess.mean.shape == (32, 32) and not task.preprocess.needs_fit
+
+
+def test_the_last_steps_are_validated_and_saved(tmp_path: Path) -> None:
+    train(small_config(tmp_path, "trainer.max_steps=7", "trainer.max_epochs=-1"))
+    last = load(tmp_path / "run/checkpoints/last.ckpt")
+    assert last["global_step"] == 7
+    rows = (tmp_path / "run/metrics.csv").read_text().splitlines()
+    assert sum(row.startswith(("0,", "1,")) for row in rows) >= 2
+
+
+def test_the_same_seed_gives_the_same_run_and_another_does_not(tmp_path: Path) -> None:
+    quick = ("trainer.max_epochs=1", "data.seed=0")
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        train(small_config(tmp_path, *quick, f"seed={seed}", name=name))
+    a, b, c = (load(tmp_path / name / "checkpoints/last.ckpt")["state_dict"]["network.head.weight"] for name in "abc")
+    assert torch.equal(a, b) and not torch.equal(a, c)
+
+
+def test_five_kinds(tmp_path: Path) -> None:
+    train(small_config(tmp_path, "task.classes=5", "loss=cross_entropy", "objective=val/kind_accuracy"))
+    numbers = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert sum(map(sum, numbers["test/kind_confusion"])) == 16
+    assert "test/auroc" in numbers  # single against the rest
+
+
+def test_a_trained_network_is_tuned_on_a_few_labelled_frames(finished: tuple[Path, float], tmp_path: Path) -> None:
+    frames = sorted((finished[0].parent / "cache").glob("*.cxi"))[0]
+    start = load(finished[0] / "checkpoints/best.ckpt")["state_dict"]
+    changes = (f"checkpoint={finished[0]}", f"data.path={frames}", "trainer.max_epochs=2")
+    train(small_config(tmp_path, "experiment=finetune", *changes, simulated=False))
+    tuned = load(tmp_path / "run/checkpoints/last.ckpt")
+    assert torch.equal(tuned["state_dict"]["preprocess.mean"], start["preprocess.mean"])
+    moved = (tuned["state_dict"]["network.head.weight"] - start["network.head.weight"]).abs().max()
+    assert 0 < moved < 0.01  # a small learning rate from the weights it was given
+    assert tuned["config"]["task"]["network"]["widths"] == [4, 8]
+
+
+def test_mistakes_are_one_line(finished: tuple[Path, float], tmp_path: Path) -> None:
+    for overrides, message in {
+        ("objective=val/beauty", "trainer.max_epochs=1"): r"objective=val/beauty.*val/auroc",
+        ("task.classes=5", "trainer.max_epochs=1"): r"choose loss=cross_entropy",
+        (f"resume={tmp_path}",): r"holds neither",
+        (f"checkpoint={tmp_path}",): r"holds neither",
+        (f"checkpoint={finished[0]}", "task._target_=torch.nn.Linear"): r"not of torch.nn.Linear",
+    }.items():
+        with pytest.raises(UserError, match=message):
+            train(small_config(tmp_path, *overrides))

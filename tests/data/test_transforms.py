@@ -1,0 +1,111 @@
+import pytest
+import torch
+
+from spi_lightning.data.transforms import Preprocess, bin_pixels, centre_crop, reflect
+from spi_lightning.fields import FRAME, MASK, PHOTONS, Batch, UserError
+
+
+def batch(patterns: int = 6, size: int = 16) -> Batch:
+    torch.manual_seed(0)
+    mask = torch.ones(patterns, 1, size, size, dtype=torch.bool)
+    mask[:, :, 7:9] = False
+    mask[:, :, :4, :4] = False
+    photons = torch.poisson(5 * torch.rand(patterns, 1, size, size)) * mask
+    return {PHOTONS: photons, MASK: mask, FRAME: torch.arange(patterns)}
+
+
+@pytest.mark.parametrize("scale", ["sqrt", "log", "none"])
+@pytest.mark.parametrize("standardise", ["none", "scalar", "pixel"])
+def test_masked_pixels_are_zero_before_and_after(scale: str, standardise: str) -> None:
+    patterns = batch()
+    preprocess = Preprocess(scale=scale, standardise=standardise, mask_channel=True)
+    preprocess.fit([patterns])
+    spoilt = {**patterns, PHOTONS: torch.where(patterns[MASK], patterns[PHOTONS], 1e9)}
+    seen = preprocess(spoilt)
+    assert seen.shape == (6, 2, 16, 16) and seen.dtype == torch.float32
+    assert (seen[:, :1][~patterns[MASK]] == 0).all()
+    assert torch.equal(seen[:, 1:].bool(), patterns[MASK])
+    assert torch.equal(seen, preprocess(patterns))
+
+
+def test_square_root_of_counts_has_the_same_noise_at_every_brightness() -> None:
+    torch.manual_seed(0)
+    expected = torch.tensor([10.0, 100.0, 1000.0])[:, None, None, None].expand(3, 1, 100, 100)
+    photons = {PHOTONS: torch.poisson(expected), MASK: torch.ones(3, 1, 100, 100, dtype=torch.bool)}
+    noise = Preprocess(scale="sqrt")(photons).var(dim=(1, 2, 3))
+    torch.testing.assert_close(noise, torch.full((3,), 0.25), rtol=0.07, atol=0)
+
+
+def test_standardised_training_patterns_have_mean_zero_and_unit_variance() -> None:
+    patterns = batch(40)
+    parts = [{name: values[i : i + 7] for name, values in patterns.items()} for i in range(0, 40, 7)]
+    measured = patterns[MASK]
+    scalar = Preprocess(scale="none", standardise="scalar")
+    scalar.fit(parts)
+    seen = scalar(patterns)[measured]
+    torch.testing.assert_close(torch.stack([seen.mean(), seen.std()]), torch.tensor([0.0, 1.0]), atol=1e-4, rtol=1e-3)
+    pixel = Preprocess(scale="none", standardise="pixel")
+    pixel.fit(parts)
+    assert pixel.mean.shape == (16, 16)
+    assert pixel(patterns).mean(0).abs().max() < 1e-5
+    assert pixel(patterns)[measured].std() == pytest.approx(1, abs=1e-3)
+
+
+def test_a_stored_mean_image_is_found_again() -> None:
+    fitted, fresh = Preprocess(standardise="pixel"), Preprocess(standardise="pixel")
+    fitted.fit([batch()])
+    assert fresh.needs_fit
+    fresh.load_state_dict(fitted.state_dict())
+    assert not fresh.needs_fit and torch.equal(fresh(batch()), fitted(batch()))
+
+
+def test_crop_keeps_the_centre_pixel_in_the_centre() -> None:
+    pattern = torch.zeros(1, 1, 17, 16)
+    pattern[..., 8, 8] = 1
+    assert centre_crop(pattern, 10)[0, 0, 5, 5] == 1
+    with pytest.raises(UserError, match=r"crop=20.*17 x 16"):
+        centre_crop(pattern, 20)
+
+
+def test_binning_sums_and_makes_up_for_masked_pixels() -> None:
+    mask = torch.ones(1, 1, 4, 4, dtype=torch.bool)
+    flat = torch.full((1, 1, 4, 4), 3.0)
+    assert (bin_pixels(flat, mask, 2)[0] == 12).all()
+    mask[..., 0, :] = False  # half of the upper squares
+    mask[..., 2:, 2:] = False  # one whole square
+    photons, measured = bin_pixels(flat * mask, mask, 2)
+    assert photons[0, 0].tolist() == [[12, 12], [12, 0]]
+    assert measured[0, 0].tolist() == [[True, True], [True, False]]
+    with pytest.raises(UserError, match="does not divide"):
+        bin_pixels(flat, mask, 3)
+
+
+@pytest.mark.parametrize(("augment", "symmetries"), [("none", 1), ("flips", 4), ("dihedral", 8)])
+def test_reflections_are_equally_likely_and_take_the_mask_along(augment: str, symmetries: int) -> None:
+    size, patterns = 4, 4000
+    photons = torch.arange(size**2, dtype=torch.float32).reshape(1, 1, size, size).expand(patterns, 1, size, size)
+    frames = {PHOTONS: photons, MASK: photons > 7, FRAME: torch.arange(patterns)}
+    seen = reflect(frames, augment, draw=11)
+    assert torch.equal(seen[PHOTONS] > 7, seen[MASK])
+    kinds, counts = seen[PHOTONS].flatten(1).unique(dim=0, return_counts=True)
+    assert len(kinds) == symmetries
+    assert (counts - patterns / symmetries).abs().max() < 6 * (patterns / symmetries) ** 0.5
+
+
+def test_a_pattern_is_mirrored_alike_in_any_batch_and_otherwise_in_another_epoch() -> None:
+    frames = batch(64)
+    whole = reflect(frames, "dihedral", draw=3)[PHOTONS]
+    half = reflect({name: values[32:] for name, values in frames.items()}, "dihedral", draw=3)[PHOTONS]
+    assert torch.equal(whole[32:], half)
+    assert not torch.equal(whole, reflect(frames, "dihedral", draw=4)[PHOTONS])
+
+
+def test_unknown_options_list_the_choices() -> None:
+    with pytest.raises(UserError, match=r"preprocess.scale=cube.*sqrt, log, none"):
+        Preprocess(scale="cube")
+    with pytest.raises(UserError, match=r"data.augment=spin.*dihedral"):
+        reflect(batch(), "spin", 0)
+    blank = batch()
+    blank[PHOTONS] = torch.zeros_like(blank[PHOTONS])
+    with pytest.raises(UserError, match="no varying measured pixel"):
+        Preprocess(standardise="scalar").fit([blank])

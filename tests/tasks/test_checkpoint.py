@@ -1,0 +1,106 @@
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hydra.utils import instantiate
+from torch import nn
+
+from spi_lightning.fields import UserError
+from spi_lightning.tasks import HitClassification, find_checkpoint, load_task, read_checkpoint
+
+TASK = {
+    "_target_": "spi_lightning.tasks.HitClassification",
+    "network": {"_target_": "spi_lightning.networks.ResNet10", "depths": [1, 2], "widths": [4, 8]},
+    "preprocess": {"_target_": "spi_lightning.data.transforms.Preprocess", "standardise": "pixel"},
+    "loss": {"_target_": "spi_lightning.losses.binary_cross_entropy", "_partial_": True},
+    "metrics": {"_target_": "spi_lightning.metrics.HitMetrics"},
+    "optimizer": {"_target_": "torch.optim.Adam", "_partial_": True},
+}
+
+
+def write(path: Path, **changes: Any) -> Path:
+    """A checkpoint of a fitted task, with some of its entries replaced."""
+    task = instantiate(TASK)
+    task.preprocess.mean = torch.rand(16, 16)
+    task.temperature.fill_(1.5)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({"state_dict": task.state_dict(), "config": {"task": TASK, "seed": 3}} | changes, path)
+    return path
+
+
+def test_a_task_comes_back_from_its_one_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "run/checkpoints/best.ckpt")
+    task, config = load_task(tmp_path / "run", instantiate)
+    assert isinstance(task, HitClassification) and not task.training and config["seed"] == 3
+    assert all(
+        torch.equal(value, read_checkpoint(path)["state_dict"][name]) for name, value in task.state_dict().items()
+    )
+    assert task.temperature == 1.5 and task.preprocess.mean.shape == (16, 16)
+
+
+def test_a_run_folder_means_its_best_checkpoint(tmp_path: Path) -> None:
+    last = write(tmp_path / "run/checkpoints/last.ckpt")
+    assert find_checkpoint(tmp_path / "run") == last
+    best = write(tmp_path / "run/checkpoints/best.ckpt")
+    assert find_checkpoint(tmp_path / "run") == best and find_checkpoint(last) == last
+    for missing in ("run/checkpoints/none.ckpt", "run/checkpoints"):
+        with pytest.raises(UserError, match="checkpoint="):
+            find_checkpoint(tmp_path / missing)
+
+
+class Harmful:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("echo harm",)
+
+
+def test_pickled_code_is_refused_unread(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path / "a.ckpt", extra=Harmful())
+    with pytest.raises(UserError, match=r"a\.ckpt: refused.*pickled code"):
+        load_task(path, instantiate)
+    assert "harm" not in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "os.system",
+        "subprocess.Popen",
+        "torch.nn.modules.module.functools.partial",
+        "spi_lightning.tracking.run_folder.os.remove",
+        "spi_lightning.tracking.write_text",
+        "spi_lightning.data.make_set",
+        "torch.nn.nothing",
+    ],
+)
+def test_a_configuration_may_only_name_parts_of_a_task(tmp_path: Path, target: str) -> None:
+    config = {"task": TASK | {"network": {"_target_": "torch.nn.Sequential", "_args_": [{"_target_": target}]}}}
+    with pytest.raises(UserError, match=f"refused, its configuration calls {target}"):
+        load_task(write(tmp_path / "a.ckpt", config=config), instantiate)
+
+
+def test_damaged_files_and_strangers_are_told_apart(tmp_path: Path) -> None:
+    whole = write(tmp_path / "whole.ckpt").read_bytes()
+    (tmp_path / "short.ckpt").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "empty.ckpt").write_bytes(b"")
+    (tmp_path / "text.ckpt").write_text("these are not the weights you are looking for")
+    torch.save({"weights": torch.zeros(1)}, tmp_path / "other.ckpt")
+    for name, message in {
+        "short": "damaged or cut short",
+        "empty": "damaged or cut short",
+        "text": "not a checkpoint",
+        "other": "no state_dict",
+    }.items():
+        with pytest.raises(UserError, match=message):
+            read_checkpoint(tmp_path / f"{name}.ckpt")
+
+
+def test_checkpoints_of_something_else_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no configuration"):
+        load_task(write(tmp_path / "a.ckpt", config=None), instantiate)
+    other = {"task": {"_target_": "torch.nn.Linear", "in_features": 1, "out_features": 1}}
+    with pytest.raises(UserError, match=r"a checkpoint of Linear, where HitClassification is needed"):
+        load_task(write(tmp_path / "b.ckpt", config=other), instantiate)
+    with pytest.raises(UserError, match="weights do not fit"):
+        load_task(write(tmp_path / "c.ckpt", state_dict=nn.Linear(1, 1).state_dict()), instantiate)

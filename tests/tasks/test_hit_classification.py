@@ -1,0 +1,61 @@
+from functools import partial
+
+import pytest
+import torch
+
+from spi_lightning.data import Preprocess
+from spi_lightning.fields import FRAME, IS_SINGLE_HIT, KIND, MASK, PHOTONS, PROBABILITY, SCORE, Batch, Kind, UserError
+from spi_lightning.losses import binary_cross_entropy, cross_entropy
+from spi_lightning.metrics import HitMetrics
+from spi_lightning.networks import ResNet10
+from spi_lightning.tasks import HitClassification
+
+
+def task(classes: int = 1) -> HitClassification:
+    torch.manual_seed(0)
+    loss = binary_cross_entropy if classes == 1 else cross_entropy
+    network = ResNet10((1, 2), (4, 8), classes=classes)
+    return HitClassification(
+        network, Preprocess(), loss, HitMetrics(), partial(torch.optim.Adam, lr=1e-3), classes=classes
+    )
+
+
+def batch(patterns: int = 6) -> Batch:
+    torch.manual_seed(1)
+    return {
+        PHOTONS: torch.poisson(3 * torch.rand(patterns, 1, 16, 16)),
+        MASK: torch.ones(patterns, 1, 16, 16, dtype=torch.bool),
+        IS_SINGLE_HIT: torch.arange(patterns) % 2,
+        KIND: torch.arange(patterns),
+        FRAME: 10 + torch.arange(patterns),
+    }
+
+
+@pytest.mark.parametrize("classes", [1, 5])
+def test_prediction_is_consistent_with_the_network(classes: int) -> None:
+    classifier, patterns = task(classes).eval(), batch()
+    classifier.temperature.fill_(2.0)
+    with torch.inference_mode():
+        answer, logits = classifier.predict_step(patterns), classifier(patterns)
+    torch.testing.assert_close(answer["logits"], logits)
+    assert answer["features"].shape == (6, 8) and answer[FRAME].tolist() == list(range(10, 16))
+    single = logits.sigmoid() if classes == 1 else logits.softmax(1)[:, 0]
+    torch.testing.assert_close(answer[SCORE], single)
+    halved = (logits / 2).sigmoid() if classes == 1 else (logits / 2).softmax(1)[:, 0]
+    torch.testing.assert_close(answer[PROBABILITY], halved)
+    assert ("class_probability" in answer) == (classes == 5)
+
+
+def test_contaminants_count_as_the_class_of_bad_patterns() -> None:
+    assert task(5).target(batch()).tolist() == [0, 1, 2, 3, 4, Kind.MANY]
+
+
+def test_loss_of_a_step_is_the_mean_over_patterns() -> None:
+    classifier, patterns = task().eval(), batch()
+    expected = binary_cross_entropy(classifier(patterns), patterns[IS_SINGLE_HIT]).mean()
+    torch.testing.assert_close(classifier.training_step(patterns, 0), expected)
+
+
+def test_other_numbers_of_classes_are_refused() -> None:
+    with pytest.raises(UserError, match=r"task\.classes=3"):
+        HitClassification(ResNet10(), Preprocess(), cross_entropy, HitMetrics(), torch.optim.Adam, classes=3)
