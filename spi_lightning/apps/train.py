@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from spi_lightning.callbacks import SaveConfig, SeedEveryStep
+from spi_lightning.data import PatternBatches
 from spi_lightning.fields import UserError
 from spi_lightning.tasks import HitClassification, find_checkpoint, read_checkpoint
 from spi_lightning.tasks.checkpoint import BEST, LAST, require_harmless
@@ -92,13 +93,11 @@ def resumed(resume: str | None) -> Path | None:
     return path
 
 
-def evaluate_best(
-    trainer: pl.Trainer, task: HitClassification, data: pl.LightningDataModule, folder: Path
-) -> dict[str, Any]:
+def evaluate_best(trainer: pl.Trainer, task: HitClassification, data: PatternBatches, folder: Path) -> dict[str, Any]:
     """Validate and test the best checkpoint; all its numbers, confusions as lists."""
     best, trainer.loggers = folder / BEST, []  # the logs are of the training; these numbers go to metrics.json
     trainer.validate(task, data, ckpt_path=best, weights_only=True, verbose=False)
-    if data.test_dataloader():
+    if data.patterns_in("test"):
         trainer.test(task, data, ckpt_path=best, weights_only=True, verbose=False)
     return dict(task.results)
 

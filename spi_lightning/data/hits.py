@@ -99,7 +99,7 @@ class PatternBatches(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Shuffled batches that can be resumed."""
         rank, processes = self._process()
-        length = self._length("train")
+        length = self.patterns_in("train")
         if length < processes:
             raise UserError(f"the training split has {length} patterns: too few for {processes} processes.")
         if self.batch_size % processes:
@@ -137,12 +137,12 @@ class PatternBatches(pl.LightningDataModule):
 
     def training_order(self, epoch: int) -> np.ndarray:
         """Order of the training patterns in an epoch, (n,) indices."""
-        return shuffled(self._length("train"), self.seed, epoch)
+        return shuffled(self.patterns_in("train"), self.seed, epoch)
 
     def statistics_batches(self) -> Iterator[Batch]:
         """The training patterns once, in order, for the standardisation."""
         dataset = self.splits["train"]
-        return (dataset[piece] for piece in ShardedBatches(self._length("train"), self.batch_size))
+        return (dataset[piece] for piece in ShardedBatches(self.patterns_in("train"), self.batch_size))
 
     def training_labels(self, name: str) -> Tensor | None:
         """is_single_hit or kind of the training patterns, (n,) int64, -1 where unknown; None if yet to be drawn."""
@@ -156,13 +156,14 @@ class PatternBatches(pl.LightningDataModule):
         return reflect(batch, self.augment, draw=(self.seed * 65_537 + self.training_batches.epoch) % 2**31)
 
     def _in_order(self, split: str) -> DataLoader[Batch] | list[Any]:
-        if self._length(split) == 0:
+        if self.patterns_in(split) == 0:
             return []
         rank, processes = self._process()
-        sampler = ShardedBatches(self._length(split), self.batch_size, rank, processes)
+        sampler = ShardedBatches(self.patterns_in(split), self.batch_size, rank, processes)
         return DataLoader(self.splits[split], batch_size=None, sampler=sampler, collate_fn=finished, **self._options())
 
-    def _length(self, split: str) -> int:
+    def patterns_in(self, split: str) -> int:
+        """Number of patterns of a split; 0 if there is no such split."""
         return len(self.splits[split]) if split in self.splits else 0  # type: ignore[arg-type]
 
     def _process(self) -> tuple[int, int]:

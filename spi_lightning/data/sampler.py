@@ -73,12 +73,15 @@ class ResumableLoader(DataLoader[Batch]):
 
 
 class ShardedBatches(Sampler[list[int]]):
-    """The evaluation batches of one process: consecutive patterns, whole batches dealt in turn, none twice."""
+    """The evaluation batches of one process: consecutive patterns, whole batches dealt in turn, none twice.
+
+    A process for which none is left gets an empty batch, so that all processes meet where results are gathered.
+    """
 
     def __init__(self, length: int, batch_size: int, rank: int = 0, processes: int = 1) -> None:
         starts = range(0, length, batch_size)
-        self.pieces: Sequence[range] = [range(start, min(start + batch_size, length)) for start in starts]
-        self.pieces = shard(self.pieces, rank, processes)
+        pieces = [range(start, min(start + batch_size, length)) for start in starts]
+        self.pieces = shard(pieces, rank, processes) or [range(0)]
 
     def __len__(self) -> int:
         return len(self.pieces)

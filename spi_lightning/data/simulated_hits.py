@@ -124,8 +124,9 @@ class SimulatedHitDataModule(PatternBatches):
             return super().training_order(epoch)
         return epoch * self.patterns["train"] + np.arange(self.patterns["train"])
 
-    def _length(self, split: str) -> int:
-        return self.patterns["train"] if split == "train" and self.online else super()._length(split)
+    def patterns_in(self, split: str) -> int:
+        """Number of patterns of a split; online, those of one epoch."""
+        return self.patterns["train"] if split == "train" and self.online else super().patterns_in(split)
 
     def _stored(self) -> list[str]:
         return [name for name, count in self.patterns.items() if count and not (self.online and name == "train")]

@@ -1,0 +1,102 @@
+"""A user's mistake is one line on stderr and status 2, whatever part of the program found it."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from spi_lightning.apps import entry
+from spi_lightning.fields import UserError
+from tests.apps.small_runs import CONF, small_config
+
+TRAIN = CONF.parent / "train.py"
+
+
+def raised(make: Callable[[], object]) -> BaseException:
+    """The error of a call that must fail."""
+    with pytest.raises(Exception) as caught:
+        make()
+    return caught.value
+
+
+def test_the_real_door_prints_one_line(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(TRAIN), "network=resnet99"], cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr == "error: network=resnet99 is unknown: choose one of resnet10, tiny_cnn.\n"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("network=foo", r"network=foo is unknown: choose one of resnet10, tiny_cnn\."),
+        ("loss=foo", r"loss=foo is unknown: choose one of binary_cross_entropy, cross_entropy, general"),
+        ("data.colour=red", r"Could not override 'data\.colour'"),
+        ("a=b=c", r"cannot read the override 'a=b=c'"),
+    ],
+)
+def test_hydra_errors_are_one_line(tmp_path: Path, override: str, message: str) -> None:
+    line = entry.one_line(raised(lambda: small_config(tmp_path, override)))
+    assert line is not None and "\n" not in line and re.match(message, line)
+
+
+def test_the_reason_is_found_behind_whatever_wraps_it() -> None:
+    def wrapped() -> None:
+        try:
+            raise UserError("data.path=x.h5: there is no such file")
+        except UserError as error:
+            raise RuntimeError("worker 3 died") from error
+
+    assert entry.one_line(raised(wrapped)) == "data.path=x.h5: there is no such file"
+    from_worker = UserError(
+        "Caught UserError in DataLoader worker 0.\nTraceback\nspi_lightning.fields.UserError: bad frame 3"
+    )
+    assert entry.one_line(from_worker) == "bad frame 3"
+    missing = raised(lambda: OmegaConf.create({"data": {"path": "???"}}).data.path)
+    assert entry.one_line(missing) == "data.path has no value: add data.path=... to the command."
+
+
+def test_our_own_faults_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    assert entry.one_line(raised(broken)) is None
+    monkeypatch.setenv(entry.FULL_ERROR, "0")
+    with pytest.raises(ZeroDivisionError):
+        entry.run_app(broken)
+
+
+def test_status_is_two_and_the_line_on_stderr(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def mistaken() -> None:
+        raise UserError("data.batch_size=0 must be 1 or more.")
+
+    monkeypatch.setenv(entry.FULL_ERROR, "0")
+    with pytest.raises(SystemExit) as left:
+        entry.run_app(mistaken)
+    assert left.value.code == 2 and capsys.readouterr().err == "error: data.batch_size=0 must be 1 or more.\n"
+    monkeypatch.setenv(entry.FULL_ERROR, "1")
+    with pytest.raises(UserError):
+        entry.run_app(mistaken)
+
+
+def test_a_resumed_run_stays_in_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "run/checkpoints").mkdir(parents=True)
+    last = tmp_path / "run/checkpoints/last.ckpt"
+    last.touch()
+    place = "${run_folder:${resume},runs/new}"
+    for resume, folder in (
+        (str(tmp_path / "run"), tmp_path / "run"),
+        (str(last), tmp_path / "run"),
+        (None, "runs/new"),
+    ):
+        assert OmegaConf.create({"resume": resume, "place": place}).place == str(folder)
+    with pytest.raises(Exception, match="no such file or run folder"):
+        _ = OmegaConf.create({"resume": "nowhere", "place": place}).place

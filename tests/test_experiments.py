@@ -1,0 +1,49 @@
+"""Every experiment in conf/ composes, and trains two steps on a few tiny simulated patterns."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from spi_lightning.apps.train import train
+from tests.apps.small_runs import CONF, small_config
+
+EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+GROUPS = ("network", "preprocess", "loss", "metric", "optimizer", "tracking", "trainer")
+NEEDS_A_CHECKPOINT = {"finetune"}  # tests/apps/test_train.py
+
+
+@pytest.mark.parametrize("experiment", [name for name in EXPERIMENTS if name not in NEEDS_A_CHECKPOINT])
+def test_experiment_takes_two_steps(experiment: str, tmp_path: Path) -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("train", overrides=[f"experiment={experiment}", f"folder={tmp_path}", "tracking=disabled"])
+    shrink(cfg, tmp_path)
+    train(cfg)
+    numbers = json.loads((tmp_path / "metrics.json").read_text())
+    assert numbers["train/steps"] == 2 and 0 <= numbers["test/accuracy"] <= 1
+
+
+def shrink(cfg: DictConfig, tmp_path: Path) -> None:
+    """Two steps of eight patterns; the detector and the preprocessing stay as they are."""
+    with open_dict(cfg):
+        cfg.data.update({"batch_size": 8, "num_workers": 0, "workers": 1, "cache_dir": str(tmp_path / "cache")})
+        cfg.data.patterns.update({"train": 16, "val": 8, "test": 8})
+        cfg.simulate.block_size = max(8, cfg.simulate.get("patterns_per_model", 1))
+        cfg.trainer.update({"max_steps": 2, "max_epochs": -1, "enable_progress_bar": False, "val_check_interval": 1.0})
+        cfg.callbacks.progress = None
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_choice_of_a_group_can_be_built(group: str, tmp_path: Path) -> None:
+    for choice in sorted(path.stem for path in (CONF / group).glob("*.yaml")):
+        cfg = small_config(tmp_path, *([] if group == "network" else [f"{group}={choice}"]))
+        if group != "trainer" or choice in ("cpu", "ddp_cpu"):
+            assert instantiate(cfg[group]) is not None, choice
+
+
+def test_a_configuration_is_plain_once_resolved(tmp_path: Path) -> None:
+    text = OmegaConf.to_yaml(small_config(tmp_path), resolve=True)
+    assert "${" not in text and "???" not in text
