@@ -22,13 +22,13 @@ from spi_lightning.methods import (
     DecisionRule,
     Method,
     Predictions,
-    Scoring,
     ensemble,
     find_checkpoints,
     find_device,
     measure_frames,
+    notes,
     run_name,
-    spread,
+    score,
     write_selection_lists,
 )
 from spi_lightning.reports import choose_frames, collect_gallery, require_embedding, write_evaluation_report
@@ -55,7 +55,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     Raises:
         UserError: A mistake in settings, files or checkpoints.
     """
-    folder, rule = Path(cfg.folder), instantiate(cfg.decision)
+    folder, rule = Path(cfg.folder), DecisionRule(**cfg.decision)
     require_embedding(cfg.report.embedding)
     methods = list(make_methods(cfg, rule))
     patterns = open_patterns_of(cfg.data)
@@ -65,32 +65,37 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     trained = [answer for answer, method in zip(answers, methods, strict=True) if isinstance(method, CheckpointMethod)]
     headline = ensemble(trained, rule) if len(trained) > 1 else answers[0]
     labels = {name: values for name, values in patterns.labels.items() if values.ndim == 1}
-    few = len(patterns) <= cfg.frame_columns
-    columns = measure_frames(patterns, find_device(cfg.device)) if few else {}
+    columns = measure_frames(patterns, find_device(cfg.device)) if len(patterns) <= cfg.frame_columns else {}
     predictions = Predictions(headline, answers, rule, labels, columns, excluded)
     predictions.write(folder)
-    metrics = score(predictions, trained, cfg.bootstrap.replicates, cfg.seed)
+    metrics = score(predictions, [answer.name for answer in trained], cfg.bootstrap.replicates, cfg.seed)
     write_json(folder / METRICS, metrics)
-    chosen = headline.frame[(headline.decision == 1) & (~headline.abstain | cfg.selection.uncertain)]
-    files = write_selection_lists(folder / "selection", patterns, chosen)
-    label = labels.get(IS_SINGLE_HIT)
-    frames = choose_frames(headline.probability, headline.decision, label, rule.threshold, cfg.report.frames)
-    collect_gallery(patterns, frames, found_centres(patterns, columns)).write(folder / "gallery.h5")
-    write_json(
-        folder / "evaluation.json",
-        {
-            "path": str(patterns.path),
-            "format": patterns.format,
-            "shape": list(patterns.shape),
-            "notes": notes(patterns, predictions, metrics),
-            "methods": {answer.name: about(method, answer) for method, answer in zip(methods, answers, strict=True)},
-            "selection": {"frames": len(chosen), "files": [f"selection/{name}" for name in files]},
-            "command": " ".join(sys.argv),
-        },
+    selection = select(cfg, predictions, patterns)
+    frames = choose_frames(
+        headline.probability, headline.decision, labels.get(IS_SINGLE_HIT), rule.threshold, cfg.report.frames
     )
+    collect_gallery(patterns, frames, found_centres(patterns, columns)).write(folder / "gallery.h5")
+    told = {
+        "path": str(cfg.data.get("path", patterns.path)),
+        "format": patterns.format,
+        "shape": list(patterns.shape),
+        "notes": [*patterns.notes, *notes(predictions, metrics)],
+        "methods": {answer.name: about(method, answer) for method, answer in zip(methods, answers, strict=True)},
+        "selection": selection,
+        "command": " ".join(sys.argv),
+    }
+    write_json(folder / "evaluation.json", told)
     report = write_evaluation_report(folder, cfg.report.embedding)
-    show(metrics, predictions, len(chosen), report)
+    show(metrics, predictions, selection["frames"], report)
     return metrics
+
+
+def select(cfg: DictConfig, predictions: Predictions, patterns: PatternFile) -> dict[str, Any]:
+    """Write the frames taken as single hits into ``selection/``; give their number and the files."""
+    headline = predictions.headline
+    chosen = headline.frame[(headline.decision == 1) & (~headline.abstain | cfg.selection.uncertain)]
+    files = write_selection_lists(Path(cfg.folder) / "selection", patterns, chosen)
+    return {"frames": len(chosen), "files": [f"selection/{name}" for name in files]}
 
 
 def make_methods(cfg: DictConfig, rule: DecisionRule) -> Iterator[Method]:
@@ -158,46 +163,6 @@ def found_centres(patterns: PatternFile, columns: dict[str, NDArray[Any]]) -> ND
     if BEAM_CENTRE in patterns.geometry or "beam_row" not in columns:
         return None
     return np.stack([columns["beam_row"], columns["beam_column"]], axis=1)
-
-
-def score(predictions: Predictions, trained: Sequence[Answer], replicates: int, seed: int) -> dict[str, Any]:
-    """Numbers of the headline, of each method and of the spread between checkpoints; none without labels."""
-    label = predictions.labels.get(IS_SINGLE_HIT)
-    if label is None or not (label >= 0).any():
-        return {"frames": len(predictions.headline.frame)}
-    scoring = Scoring(label, predictions.excluded, predictions.rule, replicates, seed)
-    methods = {answer.name: scoring(answer) for answer in predictions.answers}
-    headline = methods.setdefault(predictions.headline.name, scoring(predictions.headline))
-    metrics: dict[str, Any] = {**headline, "methods": methods}
-    if len(trained) > 1:
-        metrics["spread"] = spread([methods[answer.name] for answer in trained])
-    return metrics
-
-
-def notes(patterns: PatternFile, predictions: Predictions, metrics: dict[str, Any]) -> list[str]:
-    """What a reader of the numbers has to know: what io chose, what is undefined, what an interval cannot say."""
-    lines = list(patterns.notes)
-    if not predictions.columns:
-        lines.append(
-            "Hits, beam centres and sizes were not measured in so many frames; frame_columns=N raises the limit."
-        )
-    label = predictions.labels.get(IS_SINGLE_HIT)
-    if label is None or not (label >= 0).any():
-        return [*lines, "No frame is labelled: predictions without metrics."]
-    unknown, frames = int((label < 0).sum()), int((label >= 0).sum())
-    if unknown:
-        lines.append(f"{unknown} frames of unknown label are predicted but not scored.")
-    missing = sorted(name for name, value in metrics.items() if value is None and name.count("/") == 1)
-    if missing:
-        lines.append(f"Undefined for these labels or decisions, so left out: {', '.join(missing)}.")
-    if metrics["test/accuracy/low"] == metrics["test/accuracy/high"]:
-        single = int((label == 1).sum())
-        lines.append(
-            "All frames of a label are decided alike, so the bootstrap interval of the accuracy has no width. By the "
-            f"rule of three, with {single} single hits and {frames - single} others a rate seen as 0 may be up to "
-            f"{', '.join(f'{min(1.0, 3 / n):.2g}' for n in (single, frames - single) if n)} (95 % confidence)."
-        )
-    return lines
 
 
 def about(method: Method, answer: Answer) -> dict[str, Any]:

@@ -7,6 +7,7 @@ pictures, selection lists) is no business of a method.
 from spi_lightning.methods.answer import Answer, DecisionRule, Method, ensemble
 from spi_lightning.methods.checkpoint import CheckpointMethod, find_checkpoints, find_device, run_name
 from spi_lightning.methods.frame_columns import measure_frames
+from spi_lightning.methods.judgement import notes, score
 from spi_lightning.methods.photon_count import PhotonCount
 from spi_lightning.methods.predictions import Predictions
 from spi_lightning.methods.reading import read_ahead
@@ -25,8 +26,10 @@ __all__ = [
     "find_checkpoints",
     "find_device",
     "measure_frames",
+    "notes",
     "read_ahead",
     "run_name",
+    "score",
     "spread",
     "write_selection_lists",
 ]

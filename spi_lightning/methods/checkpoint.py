@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from glob import glob
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from spi_lightning.fields import FRAME, MASK, PHOTONS, PROBABILITY, SCORE, Batch
 from spi_lightning.io.pattern_file import PatternFile
 from spi_lightning.methods.answer import Answer, DecisionRule
 from spi_lightning.methods.reading import Piece, read_ahead
-from spi_lightning.tasks.checkpoint import find_checkpoint, load_task
+from spi_lightning.tasks import HitClassification, find_checkpoint, load_task
 
 FEATURES, CLASS_PROBABILITY = "features", "class_probability"
 
@@ -45,10 +45,12 @@ class CheckpointMethod:
         batch_size: int = 64,
         device: str = "auto",
     ) -> None:
+        if batch_size < 1:
+            raise UserError(f"batch_size={batch_size} must be 1 or more.")
         self.name, self.decision, self.batch_size = name, decision or DecisionRule(), batch_size
         self.path, self.device = find_checkpoint(checkpoint), find_device(device)
         task, self.config = load_task(self.path, instantiate)
-        self.task = task.to(self.device).eval()
+        self.task = cast(HitClassification, task).to(self.device).eval()
 
     def answer(self, patterns: PatternFile) -> Answer:
         """Answer every frame of a file, in order; the network computes while a thread reads on.
@@ -76,7 +78,8 @@ class CheckpointMethod:
     def _predict(self, piece: Piece, patterns: PatternFile) -> dict[str, np.ndarray[Any, Any]]:
         """Name -> (n, ...) answers to one piece of the file."""
         answers = []
-        for batch in _batches(piece, self.batch_size, self.device):
+        spread = bool(self.task.preprocess.mask_channel)  # else one mask serves all, which halves the preprocessing
+        for batch in _batches(piece, self.batch_size, self.device, spread):
             try:
                 answer: dict[str, Tensor] = self.task.predict_step(batch, 0)
             except RuntimeError as error:
@@ -96,14 +99,15 @@ def _wanted(answer: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: answer[name].float() for name in (SCORE, PROBABILITY, FEATURES, CLASS_PROBABILITY) if name in answer}
 
 
-def _batches(piece: Piece, size: int, device: torch.device) -> Iterator[Batch]:
-    """Cut a piece into batches on the device; a mask shared by all frames is spread, not copied."""
+def _batches(piece: Piece, size: int, device: torch.device, spread: bool) -> Iterator[Batch]:
+    """Cut a piece into batches on the device; a mask shared by all frames stays (1, 1, H, W) unless it is spread."""
     frame, photons = torch.from_numpy(piece.frame), torch.from_numpy(piece.photons)[:, None].to(device)
     mask = torch.from_numpy(np.array(piece.mask)).to(device)
-    mask = mask[:, None] if mask.ndim == 3 else mask.expand(photons.shape)
+    shared = mask.ndim == 2 and not spread
+    mask = mask[:, None] if mask.ndim == 3 else mask[None, None] if shared else mask.expand(photons.shape)
     for start in range(0, len(frame), size):
         part = slice(start, start + size)
-        yield {PHOTONS: photons[part], MASK: mask[part], FRAME: frame[part]}
+        yield {PHOTONS: photons[part], MASK: mask if shared else mask[part], FRAME: frame[part]}
 
 
 def find_device(device: str) -> torch.device:

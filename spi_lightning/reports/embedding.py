@@ -39,9 +39,10 @@ def embed(
     scaled = StandardScaler().fit_transform(features[index].astype(np.float64))
     components = min(2 if method == "pca" else 50, *scaled.shape)
     pca = PCA(components, random_state=seed)
-    places = pca.fit_transform(scaled)
+    with np.errstate(invalid="ignore"):  # features that never vary explain nothing
+        places = pca.fit_transform(scaled)
     if method == "pca" or len(index) < 5:
-        share = [*(100 * pca.explained_variance_ratio_), 0.0][:2]
+        share = [*(100 * np.nan_to_num(pca.explained_variance_ratio_)), 0.0][:2]
         places = np.pad(places[:, :2], ((0, 0), (0, max(0, 2 - places.shape[1]))))
         return (
             index,

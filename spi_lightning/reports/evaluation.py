@@ -85,9 +85,9 @@ def _galleries(files: EvaluationFiles) -> Iterator[Block]:
         return
     yield Lines(
         [
-            "Photons on a logarithmic scale shared by all panels of a gallery. Grey: not measured. Green cross: "
-            "beam centre, where known. p: calibrated probability of a single hit; a question mark: uncertain. Frame "
-            "colour: blue, the label is single hit; orange, the label is other; black, unknown."
+            "Photons on a logarithmic scale shared by all panels of a gallery; 0 is drawn as 0.5. Grey: not "
+            "measured. Green cross: beam centre, where known. p: calibrated probability of a single hit; a question "
+            "mark: uncertain. Frame colour: blue, the label is single hit; orange, the label is other; black, unknown."
         ]
     )
     for title, frames in files.gallery.choices.items():

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LogNorm
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from spi_lightning.fields import BEAM_CENTRE
@@ -17,6 +18,8 @@ from spi_lightning.reports.evaluation_files import Gallery
 from spi_lightning.reports.style import CENTRE, INK, MASKED, figure
 
 COLUMNS = 6
+_WIDTH, _PANELS = 10.8, 0.935  # inches of all panels together, and their share of the figure
+_GAP, _HEAD = 0.04, 0.13  # between panels and above each, in panel widths
 _LARGEST_EDGE = 256
 
 
@@ -54,38 +57,50 @@ def collect_gallery(
 
 
 def gallery_figure(gallery: Gallery, frames: Sequence[int], captions: Sequence[Caption]) -> Figure:
-    """Panels of stored frames on one logarithmic scale; masked pixels in grey, the beam centre as a green cross."""
-    rows = -(-len(frames) // COLUMNS)
+    """Panels of stored frames on one logarithmic scale; masked pixels in grey, the beam centre as a green cross.
+
+    All panels lie in one Axes, in units of a panel's width, which draws many times faster than an Axes for each.
+    """
     place = np.searchsorted(gallery.frame, frames)
     photons = gallery.photons[place]
     mask = np.broadcast_to(gallery.mask if gallery.mask.ndim == 2 else gallery.mask[place], photons.shape)
-    height, width = photons.shape[1:]
-    with figure(11.6, 0.12 + rows * (1.77 * min(2.0, height / width) + 0.22)) as picture:
-        norm = LogNorm(0.5, max(2.0, float(np.where(mask, photons, 0).max(initial=0))), clip=True)
-        axes = picture.subplots(rows, COLUMNS, squeeze=False)
-        for panel in axes.ravel():
-            panel.axis("off")
-        for i, panel in enumerate(axes.ravel()[: len(frames)]):
-            _panel(panel, np.where(mask[i], photons[i], np.nan), gallery.beam_centre[place[i]], captions[i], norm)
-        bar = picture.colorbar(mpl.cm.ScalarMappable(norm, _colours()), ax=axes, fraction=0.018, pad=0.008, aspect=30)
+    norm = LogNorm(0.5, max(2.0, float(np.where(mask, photons, 0).max(initial=0))), clip=True)
+    tall = photons.shape[1] / photons.shape[2]
+    total = -(-len(frames) // COLUMNS) * (_HEAD + tall) + _GAP
+    inches = _WIDTH * total / (COLUMNS * (1 + _GAP))
+    with figure(_WIDTH / _PANELS, inches, layout="none") as picture:
+        axes = picture.add_axes((0, 0, _PANELS, 1))
+        for i, caption in enumerate(captions):
+            corner = (i % COLUMNS * (1 + _GAP), i // COLUMNS * (_HEAD + tall) + _HEAD)
+            _panel(axes, np.where(mask[i], photons[i], np.nan), gallery.beam_centre[place[i]], corner, caption, norm)
+        axes.set(xlim=(-_GAP / 2, COLUMNS * (1 + _GAP) - _GAP / 2), ylim=(total, 0))
+        axes.axis("off")
+        bar = picture.add_axes((_PANELS + 0.004, 0.15 / inches, 0.011, 1 - 0.4 / inches))
+        picture.colorbar(mpl.cm.ScalarMappable(norm, _colours()), cax=bar)
         pixel = "pixel" if gallery.binned == 1 else f"{gallery.binned} × {gallery.binned} pixels"
-        bar.set_label(f"photons per {pixel} (0 is drawn as 0.5)", fontsize=8)
-        bar.ax.tick_params(labelsize=8)
+        bar.set_ylabel(f"photons per {pixel}", fontsize=8)
+        bar.tick_params(labelsize=8)
     return picture
 
 
 def _panel(
-    panel: Axes, photons: NDArray[np.float32], centre: NDArray[np.float32], caption: Caption, norm: LogNorm
+    axes: Axes,
+    photons: NDArray[np.float32],
+    centre: NDArray[np.float32],
+    corner: tuple[float, float],
+    caption: Caption,
+    norm: LogNorm,
 ) -> None:
-    panel.axis("on")
-    panel.grid(False)
-    panel.imshow(np.maximum(photons, 0.5), norm=norm, cmap=_colours(), interpolation="nearest")
+    (height, width), (x, y) = photons.shape, corner
+    box = (x, x + 1, y + height / width, y)
+    axes.imshow(
+        np.maximum(photons, 0.5), norm=norm, cmap=_colours(), interpolation="nearest", extent=box, aspect="auto"
+    )
     if np.isfinite(centre).all():
-        panel.plot(centre[1], centre[0], "+", color=CENTRE, markersize=15, markeredgewidth=0.9)
-    panel.set(xticks=[], yticks=[], xlim=(-0.5, photons.shape[1] - 0.5), ylim=(photons.shape[0] - 0.5, -0.5))
-    for spine in panel.spines.values():
-        spine.set(visible=True, color=caption.colour, linewidth=2)
-    panel.set_title(caption.text, fontsize=8, color=caption.colour, pad=3)
+        row, column = (centre + 0.5) / width
+        axes.plot(x + column, y + row, "+", color=CENTRE, markersize=15, markeredgewidth=0.9)
+    axes.add_patch(Rectangle((x, y), 1, height / width, fill=False, edgecolor=caption.colour, linewidth=2))
+    axes.text(x + 0.5, y - 0.03, caption.text, ha="center", va="bottom", fontsize=8, color=caption.colour)
 
 
 def _colours() -> Colormap:

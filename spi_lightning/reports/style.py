@@ -36,10 +36,10 @@ _SETTINGS: dict[Any, Any] = {
 
 
 @contextmanager
-def figure(width: float = 5.4, height: float = 4.2) -> Iterator[Figure]:
+def figure(width: float = 5.4, height: float = 4.2, layout: Any = "constrained") -> Iterator[Figure]:
     """A figure in the house style, width and height in inches; it belongs to no window."""
     with mpl.rc_context(_SETTINGS):
-        yield Figure(figsize=(width, height), layout="constrained")
+        yield Figure(figsize=(width, height), layout=layout)
 
 
 def as_svg(picture: Figure) -> str:

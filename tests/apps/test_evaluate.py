@@ -1,0 +1,174 @@
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+
+import spi_lightning.apps.entry  # noqa: F401  registers the resolvers of the configuration
+from spi_lightning.apps.evaluate import evaluate
+from spi_lightning.apps.report import name_the_run
+from spi_lightning.fields import UserError
+
+ROOT = Path(__file__).parents[2]
+TASK = {
+    "_target_": "spi_lightning.tasks.HitClassification",
+    "network": {"_target_": "spi_lightning.networks.TinyCNN", "size": 24},
+    "preprocess": {"_target_": "spi_lightning.data.transforms.Preprocess"},
+    "loss": {"_target_": "spi_lightning.losses.binary_cross_entropy", "_partial_": True},
+    "metrics": {"_target_": "spi_lightning.metrics.HitMetrics"},
+    "optimizer": {"_target_": "torch.optim.Adam", "_partial_": True},
+}
+
+
+@pytest.fixture
+def hits(tmp_path) -> str:
+    """24 patterns of 24 x 24 pixels under odd names, labelled, with a mask of 1 = bad."""
+    random = np.random.default_rng(0)
+    label = np.arange(24) % 2
+    radius = np.hypot(*np.mgrid[-11.5:12.5, -11.5:12.5])
+    with h5py.File(tmp_path / "hits.h5", "w") as file:
+        rate = (0.2 + 8 * label[:, None, None]) * np.exp(-((radius / 5) ** 2))
+        file["frames"] = random.poisson(rate).astype(np.uint16)
+        file["truth"] = label
+        file["bad"] = (radius < 2).astype(np.uint8)
+    return str(tmp_path / "hits.h5")
+
+
+@pytest.fixture
+def make_run(tmp_path) -> Callable[[int], Path]:
+    def make(seed: int) -> Path:
+        torch.manual_seed(seed)
+        task = instantiate(TASK)
+        path = tmp_path / "runs" / f"seed_{seed}" / "checkpoints" / "best.ckpt"
+        path.parent.mkdir(parents=True)
+        torch.save({"state_dict": task.state_dict(), "config": {"task": TASK}}, path)
+        return path.parents[1]
+
+    return make
+
+
+def run(folder: Path, *overrides: str) -> dict[str, Any]:
+    small = (f"folder={folder}", "bootstrap.replicates=50", "report.frames=2", "device=cpu")
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return evaluate(compose("evaluate", overrides=[*small, *overrides]))
+
+
+def keys(path: str) -> list[str]:
+    names = ["data.keys.photons=frames", "data.keys.label=truth", "data.keys.mask=bad", "data.mask_convention=bad"]
+    return [f"data.path={path}", *names]
+
+
+def test_an_evaluation_leaves_numbers_predictions_lists_and_a_page(hits, make_run, tmp_path, capsys) -> None:
+    metrics = run(tmp_path / "out", f"checkpoint={make_run(0)}", *keys(hits), "data.exclude=[3,5]")
+    out = tmp_path / "out"
+    written = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
+    assert {"config.yaml", "versions.json", "metrics.json", "predictions.csv", "predictions.h5"} <= written
+    assert {"selection/index.txt", "report.html", "gallery.h5", "evaluation.json"} <= written
+    assert json.loads((out / "metrics.json").read_text()) == metrics
+    assert metrics["test/frames"] == 24 and metrics["test_kept/frames"] == 22
+    assert metrics["test/accuracy/low"] <= metrics["test/accuracy"] <= metrics["test/accuracy/high"]
+    rows = list(csv.DictReader((out / "predictions.csv").open()))
+    assert [row["frame"] for row in rows] == [str(i) for i in range(24)]
+    assert {"score", "probability", "decision", "abstain", "is_single_hit", "is_hit", "beam_row"} <= rows[0].keys()
+    assert [row["excluded"] for row in rows[:6]] == ["0", "0", "0", "1", "0", "1"]
+    assert any(
+        "1 = bad" in n or "0 = measured" in n for n in json.loads((out / "evaluation.json").read_text())["notes"]
+    )
+    printed = capsys.readouterr().out
+    assert "report.html" in printed and "without 2 excluded frames" in printed
+
+
+def test_checkpoints_and_a_baseline_stand_beside_their_ensemble(hits, make_run, tmp_path) -> None:
+    runs = [make_run(seed) for seed in (0, 1)]
+    metrics = run(tmp_path / "out", f"checkpoint={tmp_path}/runs/*", "method=photon_count", *keys(hits))
+    assert list(metrics["methods"]) == ["photon_count", *(f"runs/{path.name}" for path in runs), "ensemble"]
+    assert metrics["test/auroc"] == metrics["methods"]["ensemble"]["test/auroc"]
+    assert metrics["methods"]["photon_count"]["test/auroc"] > 0.95
+    single = [metrics["methods"][f"runs/seed_{seed}"]["test/auroc"] for seed in (0, 1)]
+    assert metrics["spread"]["test/auroc/mean"] == pytest.approx(np.mean(single))
+    with h5py.File(tmp_path / "out" / "predictions.h5") as file:
+        mean = (file["methods/1/probability"][()] + file["methods/2/probability"][()]) / 2
+        np.testing.assert_allclose(file["probability"], mean, rtol=1e-6)
+
+
+def test_an_unlabelled_file_is_predicted_without_numbers(hits, make_run, tmp_path) -> None:
+    unlabelled = [word for word in keys(hits) if "keys.label" not in word]
+    metrics = run(tmp_path / "out", f"checkpoint={make_run(0)}", *unlabelled, "frame_columns=0")
+    assert metrics == {"frames": 24}
+    assert "no metrics" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_what_is_selected_follows_the_decision(hits, tmp_path) -> None:
+    run(tmp_path / "out", "method=photon_count", *keys(hits), "decision.abstain_within=0")
+    with h5py.File(tmp_path / "out" / "predictions.h5") as file:
+        chosen = np.flatnonzero(file["decision"][()])
+    lines = (tmp_path / "out" / "selection" / "index.txt").read_text().splitlines()[1:]
+    assert [int(line.split(",")[1]) for line in lines] == chosen.tolist()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ([], "nothing to evaluate"),
+        (["checkpoint=nowhere"], "nowhere"),
+        (["checkpoint=hits.h5"], "not a checkpoint"),
+        (["method=photon_count", "data.exclude=[99]"], "frame 99"),
+        (["method=photon_count", "data.exclude=[a]"], "data.exclude"),
+        (["method=photon_count", "data.exclude=[1]", "data.keys.label=null"], "no labels"),
+        (["method=photon_count", "data.keys.label=lable"], "lable"),
+        (["method=photon_count", "data.path=gone.h5"], "gone.h5"),
+        (["method=photon_count", "decision.threshold=2"], "decision.threshold"),
+        (["method=photon_count", "report.embedding=umap"], "pca, tsne"),
+        (["method=photon_count", "device=tpu9"], "device=tpu9"),
+    ],
+)
+def test_mistakes_are_user_errors(hits, tmp_path, monkeypatch, overrides, message) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=message):
+        run(tmp_path / "out", *keys(hits), *overrides)
+
+
+def test_a_run_folder_may_stand_alone_for_the_report(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a=b").mkdir()
+    assert name_the_run(["runs/x y", "embedding=tsne", "a=b", "--help"]) == [
+        "run='runs/x y'",
+        "embedding=tsne",
+        "run='a=b'",
+        "--help",
+    ]
+
+
+def test_the_commands_themselves_answer_mistakes_with_one_line_and_status_two(tmp_path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    commands = (
+        [str(ROOT / "evaluate.py"), "method=nothing", "data.path=x"],
+        ["-m", "spi_lightning.apps.report", "nowhere"],
+    )
+    for command, message in zip(commands, ("photon_count", "no such run folder"), strict=True):
+        done = subprocess.run(
+            [sys.executable, *command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 2
+        assert message in done.stderr and "Traceback" not in done.stderr
+        assert done.stderr.strip().count("\n") == 0, done.stderr
+
+
+def test_real_patterns_end_to_end(spi_data, tmp_path) -> None:
+    doubtful = "data.exclude=[6,8,9,15,16,19,24]"
+    path = spi_data / "spi" / "pr772_dev.h5"
+    metrics = run(tmp_path / "out", "method=photon_count", f"data.path={path}", "data.mask_convention=bad", doubtful)
+    assert metrics["test/frames"] == 25 and metrics["test_kept/frames"] == 18
+    assert round(metrics["test/auroc"], 2) == 0.66
+    with h5py.File(tmp_path / "out" / "predictions.h5") as file:
+        assert np.nanmedian(file["columns/diameter_nm"]) == pytest.approx(62, abs=4)
