@@ -1,6 +1,6 @@
 """Which patterns make which batch: a pure function of seed and epoch, so any run can be taken up in mid-epoch."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import numpy as np
