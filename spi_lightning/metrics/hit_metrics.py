@@ -77,8 +77,9 @@ class HitMetrics(Metric):
         probability, label = probability[order], label[order]
         statistic = classification_statistic(probability, label, self.threshold)
         values = {name: float(row[0]) for name, row in statistic(np.ones((1, len(label)))).items()}
-        self.missing = [name for name, value in values.items() if not np.isfinite(value)]
-        numbers |= {name: torch.tensor(value) for name, value in values.items() if name not in self.missing}
+        undefined = {name for name, value in values.items() if not np.isfinite(value)}
+        numbers |= {name: torch.tensor(value) for name, value in values.items() if name not in undefined}
+        self.missing = sorted(undefined - {"precision"})  # which answers, not labels, leave undefined: none was taken
         decision = (probability >= self.threshold).astype(np.int64)
         return numbers | {"confusion": torch.from_numpy(confusion(decision, label))}
 
