@@ -14,6 +14,7 @@ from rich.table import Table
 from spi_lightning.callbacks import SaveConfig, SeedEveryStep
 from spi_lightning.data import PatternBatches
 from spi_lightning.fields import UserError
+from spi_lightning.reports import write_training_figures
 from spi_lightning.tasks import HitClassification, find_checkpoint, read_checkpoint
 from spi_lightning.tasks.checkpoint import BEST, LAST, require_harmless
 from spi_lightning.tracking import CONFIG, METRICS, VERSIONS, AtomicCheckpointIO, versions, write_json, write_text
@@ -50,6 +51,7 @@ def train(cfg: DictConfig) -> float:
     numbers |= evaluate_best(trainer, task, data, folder)
     if trainer.is_global_zero:
         write_json(folder / METRICS, numbers)
+        write_training_figures(folder)
         tracking.finish(loggers, numbers, folder / BEST)
         show(numbers, task, folder)
     if cfg.objective not in numbers:

@@ -42,6 +42,7 @@ def test_a_run_folder_holds_settings_versions_numbers_and_checkpoints(finished: 
     with (folder / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert sum(bool(row["val/loss"]) for row in rows) == sum(bool(row["train/loss"]) for row in rows) == 3
+    assert {path.stem for path in (folder / "figures").iterdir()} >= {"loss", "ranking"}
     assert not list(folder.rglob("*.part"))
 
 
