@@ -176,7 +176,7 @@ def about(method: Method, answer: Answer) -> dict[str, Any]:
 
 def show(metrics: dict[str, Any], predictions: Predictions, chosen: int, report: Path) -> None:
     """Print a short table, one line for each method, and where the report lies."""
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 110)
     stages = [stage for stage in ("test", "test_kept") if f"{stage}/accuracy" in metrics]
     for stage in stages:
         left_out = f"without {len(predictions.excluded)} excluded frames" if stage == "test_kept" else None

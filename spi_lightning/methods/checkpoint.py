@@ -60,7 +60,7 @@ class CheckpointMethod:
         """
         start = time.perf_counter()
         with torch.inference_mode():
-            pieces = [self._predict(piece, patterns) for piece in read_ahead(patterns)]
+            pieces = [self._predict(piece, patterns) for piece in read_ahead(patterns, title=self.name)]
         columns = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
         decision, abstain = self.decision(columns[PROBABILITY])
         return Answer(

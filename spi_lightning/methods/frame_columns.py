@@ -30,7 +30,9 @@ def measure_frames(patterns: PatternFile, device: torch.device | str = "cpu") ->
         ``sphere_quality``. A centre of symmetry below 0.3 and a diameter of quality below 0.8 are NaN.
     """
     geometry = _Geometry(patterns)
-    measured = [_measure(piece, geometry, device) for piece in read_ahead(patterns, _AT_ONCE)]
+    measured = [
+        _measure(piece, geometry, device) for piece in read_ahead(patterns, _AT_ONCE, title="hits, centres and sizes")
+    ]
     return {name: np.concatenate([columns[name] for columns in measured]) for name in measured[0]}
 
 

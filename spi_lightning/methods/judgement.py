@@ -42,16 +42,23 @@ def notes(predictions: Predictions, metrics: dict[str, Any]) -> list[str]:
     label = predictions.labels.get(IS_SINGLE_HIT)
     if label is None or not (label >= 0).any():
         return [*lines, "No frame is labelled: predictions without metrics."]
-    unknown, single, other = (int((label == value).sum()) for value in (-1, 1, 0))
-    if unknown:
-        lines.append(f"{unknown} frames of unknown label are predicted but not scored.")
+    if (label < 0).any():
+        lines.append(f"{(label < 0).sum()} frames of unknown label are predicted but not scored.")
     missing = sorted(name for name, value in metrics.items() if value is None and name.count("/") == 1)
     if missing:
         lines.append(f"Undefined for these labels or decisions, so left out: {', '.join(missing)}.")
-    if metrics["test/accuracy/low"] == metrics["test/accuracy/high"]:
-        limits = " and ".join(f"{min(1.0, 3 / frames):.2g} for {frames} frames" for frames in (single, other) if frames)
-        lines.append(
-            "All frames of a label are decided alike, so the bootstrap interval of the accuracy has no width. By the "
-            f"rule of three, an error rate seen as 0 may be up to {limits} of a label (95 % confidence)."
-        )
+    for stage in ("test", "test_kept"):
+        if f"{stage}/accuracy" in metrics and metrics[f"{stage}/accuracy/low"] == metrics[f"{stage}/accuracy/high"]:
+            lines.append(_no_width(stage, metrics))
     return lines
+
+
+def _no_width(stage: str, metrics: dict[str, Any]) -> str:
+    """What the bootstrap cannot say where no frame, or every frame, of a label is decided wrongly."""
+    single = metrics[f"{stage}/single_hits"]
+    counts = (single, metrics[f"{stage}/frames"] - single)
+    limits = " and ".join(f"{min(1.0, 3 / frames):.2g} for {frames} frames" for frames in counts if frames)
+    return (
+        f"{stage}: all frames of a label are decided alike, so the bootstrap interval of the accuracy has no width. By "
+        f"the rule of three, an error rate seen as 0 may be up to {limits} of a label (95 % confidence)."
+    )

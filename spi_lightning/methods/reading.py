@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from spi_lightning.io.pattern_file import PatternFile
 
@@ -32,15 +34,20 @@ def frames_at_once(patterns: PatternFile) -> int:
     return chunk * max(1, _BYTES_AT_ONCE // (4 * height * width * chunk))
 
 
-def read_ahead(patterns: PatternFile, at_once: int | None = None, depth: int = 2) -> Iterator[Piece]:
+def read_ahead(
+    patterns: PatternFile, at_once: int | None = None, depth: int = 2, title: str = "reading"
+) -> Iterator[Piece]:
     """Yield a file piece by piece in order, a thread reading up to ``depth`` pieces ahead of the caller.
+
+    On a terminal a progress bar named ``title`` is shown while the caller works.
 
     Raises:
         UserError: A frame cannot be read; raised when its piece is due.
     """
     step = at_once or frames_at_once(patterns)
     starts = iter(range(0, len(patterns), step))
-    with ThreadPoolExecutor(1, thread_name_prefix="read_ahead") as reader:
+    with ThreadPoolExecutor(1, thread_name_prefix="read_ahead") as reader, _progress() as progress:
+        task = progress.add_task(title, total=len(patterns))
         waiting: deque[Future[Piece]] = deque()
 
         def order_next() -> None:
@@ -55,8 +62,16 @@ def read_ahead(patterns: PatternFile, at_once: int | None = None, depth: int = 2
                 piece = waiting.popleft().result()
                 order_next()
                 yield piece
+                progress.advance(task, len(piece.frame))
         finally:
             reader.shutdown(wait=True, cancel_futures=True)
+
+
+def _progress() -> Progress:
+    """A bar on stderr that goes when it is done, and none where nobody looks."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _read(patterns: PatternFile, start: int, stop: int) -> Piece:

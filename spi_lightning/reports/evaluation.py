@@ -47,7 +47,7 @@ def write_evaluation_report(run: Path, embedding: str = "pca") -> Path:
         Section("Decision", [*_decision(files)]),
         Section("Frames", [*_frames(files, embedding)]),
         Section("Notes", [Lines(files.about.get("notes") or ["Nothing was announced by the reader."])]),
-        provenance_section(run, {"command": files.about["command"], **_selection(files)}, methods_table(files.about)),
+        provenance_section(run, {"command": files.about["command"]}, methods_table(files.about)),
     ]
     subtitle = f"{files.headline.name} on {files.about['path']}"
     return write_page(run / "report.html", "Single-hit classification", subtitle, sections)
@@ -63,10 +63,12 @@ def _summary(files: EvaluationFiles) -> Iterator[Block]:
     count, height, width = files.about["shape"]
     taken, unsure = int(files.headline.decision.sum()), int(files.headline.abstain.sum())
     label = known_labels(files)
+    selection = files.about["selection"]
     lines = [
         f"{count} patterns of {height} × {width} pixels ({files.about['format']}).",
         f"{taken} are taken as single hits, {count - taken} are not; of all these, {unsure} are uncertain (probability "
         f"within {files.abstain_within:g} of the threshold {files.threshold:g}).",
+        f"{selection['frames']} frames are selected: {', '.join(selection['files'])}.",
     ]
     if label is None:
         lines.append("The file has no labels, so there are no metrics.")
@@ -156,11 +158,6 @@ def _frames(files: EvaluationFiles, embedding: str) -> Iterator[Block]:
 def _sized(picture: Figure, files: EvaluationFiles) -> str:
     """SVG for few points, PNG for many."""
     return as_svg(picture) if len(files.frame) <= 2000 else as_png(picture)
-
-
-def _selection(files: EvaluationFiles) -> dict[str, str]:
-    selection = files.about["selection"]
-    return {"selected": f"{selection['frames']} frames: {', '.join(selection['files'])}"}
 
 
 def _listed(frames: Any, most: int = 20) -> str:

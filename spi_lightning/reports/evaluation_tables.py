@@ -69,7 +69,7 @@ def _numbers(columns: Mapping[str, tuple[Mapping[str, Any], str]], spread: Mappi
             known = f"{key}/mean" in spread
             row.append(f"{spread[f'{key}/mean']:.3f} ± {spread[f'{key}/std']:.3f}" if known else "–")
         rows.append(row)
-    head = ["", *columns, *(["checkpoints, mean ± sd"] if spread else [])]
+    head = ["", *(name.replace("/", "/\n") for name in columns), *(["checkpoints,\nmean ± sd"] if spread else [])]
     return Table(head, rows, "In brackets: 95 % interval, stratified percentile bootstrap over frames.")
 
 
