@@ -2,6 +2,7 @@
 
 from spi_lightning.callbacks.save_config import SaveConfig
 from spi_lightning.callbacks.seed_every_step import SeedEveryStep
+from spi_lightning.callbacks.settle_batch_norm import SettleBatchNorm
 from spi_lightning.callbacks.validate_at_end import ValidateAtEnd
 
-__all__ = ["SaveConfig", "SeedEveryStep", "ValidateAtEnd"]
+__all__ = ["SaveConfig", "SeedEveryStep", "SettleBatchNorm", "ValidateAtEnd"]
