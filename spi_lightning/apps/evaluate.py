@@ -110,7 +110,7 @@ def make_methods(cfg: DictConfig, rule: DecisionRule) -> Iterator[Method]:
     for entry in _entries(cfg.checkpoint):
         for checkpoint in find_checkpoints(entry):
             name = _unused(run_name(checkpoint), names)
-            yield CheckpointMethod(name, checkpoint, instantiate, rule, cfg.batch_size, cfg.device)
+            yield CheckpointMethod(name, checkpoint, instantiate, rule, cfg.batch_size, cfg.device, **cfg.preprocess)
     if not names:
         raise UserError("nothing to evaluate: add checkpoint=RUN_OR_CKPT, or method=NAME.")
 

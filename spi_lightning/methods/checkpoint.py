@@ -31,6 +31,7 @@ class CheckpointMethod:
         decision: From probability to decision.
         batch_size: Patterns per pass through the network.
         device: ``auto`` (the GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ...
+        crop, bin: Instead of those of its preprocessing, for patterns of another size or pixel; None: its own.
 
     Raises:
         UserError: No such run or checkpoint, one of another task, or a device that is not there.
@@ -44,6 +45,8 @@ class CheckpointMethod:
         decision: DecisionRule | None = None,
         batch_size: int = 64,
         device: str = "auto",
+        crop: int | None = None,
+        bin: int | None = None,
     ) -> None:
         if batch_size < 1:
             raise UserError(f"batch_size={batch_size} must be 1 or more.")
@@ -51,6 +54,8 @@ class CheckpointMethod:
         self.path, self.device = find_checkpoint(checkpoint), find_device(device)
         task, self.config = load_task(self.path, instantiate)
         self.task = cast(HitClassification, task).to(self.device).eval()
+        preprocess = self.task.preprocess
+        preprocess.crop, preprocess.bin = crop or preprocess.crop, bin or preprocess.bin
 
     def answer(self, patterns: PatternFile) -> Answer:
         """Answer every frame of a file, in order; the network computes while a thread reads on.

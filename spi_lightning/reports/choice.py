@@ -25,12 +25,15 @@ def choose_frames(
     Returns:
         Title -> (n,) indices, most telling first; galleries without frames are left out. With labels: surest right,
         worst wrong of either kind, most uncertain. Without: highest, lowest and most uncertain probability, and some
-        at even steps in rank.
+        at even steps in rank; all frames together if they are few.
     """
     falling = np.argsort(-probability, kind="stable")
     rising = falling[::-1]
     uncertain = np.argsort(np.abs(probability - threshold), kind="stable")
-    if label is None or not (label >= 0).any():
+    unlabelled = label is None or not (label >= 0).any()
+    if unlabelled and len(falling) <= count:
+        return {"All frames, highest probability first": falling}
+    if label is None or unlabelled:
         steps = np.unique(np.linspace(0, len(falling) - 1, min(count, len(falling))).round().astype(np.int64))
         chosen = {
             "Highest probability": falling,

@@ -38,7 +38,7 @@ def _scatter(
     with figure() as picture:
         axes = picture.subplots()
         for value, name, colour, marker in (
-            (-1, "unknown", UNKNOWN, "."),
+            (-1, "frames" if (label == -1).all() else "unknown", UNKNOWN, "o"),
             (0, "other", OTHER, "s"),
             (1, "single hit", SINGLE, "o"),
         ):

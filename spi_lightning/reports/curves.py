@@ -140,7 +140,11 @@ def histogram_figure(answer: AnswerTable, label: Labels | None, threshold: float
                 zorder=0,
                 label="abstains",
             )
-        axes.set(xlabel="calibrated probability of a single hit", ylabel="frames (stacked)", xlim=(0, 1))
+        axes.set(
+            xlabel="calibrated probability of a single hit",
+            ylabel="frames" if label is None else "frames (stacked)",
+            xlim=(0, 1),
+        )
         _legend_above(axes)
     return picture
 

@@ -51,15 +51,15 @@ def make_run(tmp_path) -> Callable[..., Path]:
 def make_file(tmp_path) -> Callable[..., PatternFile]:
     """HDF5 files of bright and faint rings: make_file(count, labelled=..., masks=...)."""
 
-    def make(count: int = 30, labelled: bool = True, name: str = "a.h5", masks: int = 1) -> PatternFile:
+    def make(count: int = 30, labelled: bool = True, name: str = "a.h5", masks: int = 1, edge: int = 24) -> PatternFile:
         random = np.random.default_rng(0)
         label = np.arange(count) % 2
-        radius = np.hypot(*np.mgrid[-11.5:12.5, -11.5:12.5])
+        radius = np.hypot(*(np.mgrid[:edge, :edge] - (edge - 1) / 2))
         photons = random.poisson((0.2 + 8 * label[:, None, None]) * np.exp(-((radius / 5) ** 2)))
-        mask = np.zeros((24, 24), dtype=np.uint8)
+        mask = np.zeros((edge, edge), dtype=np.uint8)
         mask[11:13, 4:20] = 1
         with h5py.File(tmp_path / name, "w") as file:
-            file.create_dataset("photons", data=photons.astype(np.uint16), chunks=(4, 24, 24))
+            file.create_dataset("photons", data=photons.astype(np.uint16), chunks=(4, edge, edge))
             file["mask"] = mask if masks == 1 else np.stack([np.roll(mask, i % masks, 0) for i in range(count)])
             file["mask"].attrs["comment"] = "1 = not measured"
             if labelled:

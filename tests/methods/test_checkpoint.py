@@ -44,6 +44,16 @@ def test_a_pattern_of_another_size_is_refused_in_one_line(make_run, make_file, t
         method.answer(make_file(4))
 
 
+def test_another_crop_fits_larger_patterns_to_the_network(make_run, make_file) -> None:
+    patterns = make_file(4, edge=30)
+    with pytest.raises(UserError, match=r"30\D+30"):
+        CheckpointMethod("x", make_run("a"), instantiate).answer(patterns)
+    cropped = CheckpointMethod("x", make_run("b"), instantiate, crop=24).answer(patterns)
+    np.testing.assert_array_equal(
+        cropped.probability, CheckpointMethod("x", make_run("c", crop=24), instantiate).answer(patterns).probability
+    )
+
+
 def test_the_best_checkpoint_of_a_run_is_taken_and_named_after_it(make_run) -> None:
     run = make_run("shi/seed_0")
     assert find_checkpoints(str(run)) == [run / "checkpoints" / "best.ckpt"]

@@ -27,3 +27,10 @@ def test_without_labels_by_probability_alone() -> None:
 def test_galleries_without_frames_are_left_out() -> None:
     perfect = choose_frames(np.array([0.9, 0.1], np.float32), np.array([1, 0]), np.array([1, 0]))
     assert "False alarms, worst first" not in perfect and "Single hits missed, worst first" not in perfect
+
+
+def test_few_frames_without_labels_are_shown_once() -> None:
+    chosen = choose_frames(PROBABILITY, (PROBABILITY >= 0.5).astype(int))
+    assert {title: frames.tolist() for title, frames in chosen.items()} == {
+        "All frames, highest probability first": [0, 4, 1, 2, 5, 3]
+    }
