@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spi_lightning.data import split_by_particle
@@ -9,6 +9,7 @@ from spi_lightning.fields import UserError
 FRACTIONS = {"train": 0.6, "val": 0.2, "test": 0.2}
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(0, 40), min_size=60, max_size=300), st.integers(0, 5))
 def test_every_pattern_is_in_one_split_and_no_particle_in_two(particles: list[int], seed: int) -> None:
     particle_id = np.array(particles + list(range(100, 110)))
