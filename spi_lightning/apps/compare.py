@@ -1,0 +1,70 @@
+"""Numbers of several evaluations in one table: python -m spi_lightning.apps.compare RUN [RUN ...]."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from spi_lightning.fields import UserError
+from spi_lightning.tracking import METRICS
+
+SHOWN = {"accuracy": "accuracy", "auroc": "AUROC", "false_positive_rate": "false positives", "frames": "frames"}
+
+
+def compare(runs: list[Path]) -> Table:
+    """One row for each method of each evaluation, with bootstrap 95 % intervals.
+
+    Args:
+        runs: Run folders of evaluate.py.
+
+    Raises:
+        UserError: A folder holds no metrics of an evaluation, or its file had no labels.
+    """
+    table = Table("patterns", "method", *SHOWN.values())
+    for run in runs:
+        for name, numbers in read_methods(run).items():
+            table.add_row(run.name, name, *(_cell(numbers, f"test/{number}") for number in SHOWN))
+        table.add_section()
+    return table
+
+
+def read_methods(run: Path) -> dict[str, dict[str, Any]]:
+    """Method -> its numbers, of one evaluation."""
+    try:
+        methods: dict[str, dict[str, Any]] = json.loads((run / METRICS).read_text())["methods"]
+    except FileNotFoundError as error:
+        raise UserError(f"{run}: holds no {METRICS}; give a run folder of evaluate.py") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{run / METRICS}: holds no scores of methods; was the evaluated file labelled?") from error
+    return methods
+
+
+def _cell(numbers: dict[str, Any], key: str) -> str:
+    value, low, high = (numbers.get(name) for name in (key, f"{key}/low", f"{key}/high"))
+    if value is None:
+        return "-"
+    return f"{value}" if low is None or high is None else f"{value:.3f} ({low:.2f}–{high:.2f})"
+
+
+def main() -> None:
+    """Print the table and where the reports are."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folder of evaluate.py")
+    runs = parser.parse_args().runs
+    console = Console()
+    try:
+        console.print(compare(runs))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    for run in runs:
+        if (run / "report.html").is_file():
+            console.print(f"report: {run / 'report.html'}", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

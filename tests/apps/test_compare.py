@@ -1,0 +1,45 @@
+"""python -m spi_lightning.apps.compare: numbers of several evaluations side by side."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from spi_lightning.apps import compare as app
+
+
+def evaluation(folder: Path, metrics: object) -> Path:
+    folder.mkdir()
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    (folder / "report.html").touch()
+    return folder
+
+
+def test_every_method_of_every_run_is_a_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    numbers = {"test/accuracy": 0.84, "test/accuracy/low": 0.7, "test/accuracy/high": 0.93, "test/frames": 25}
+    first = evaluation(tmp_path / "real", {"methods": {"tiny": numbers, "ensemble": {"test/accuracy": None}}})
+    second = evaluation(tmp_path / "simulated", {"methods": {"tiny": numbers}})
+    monkeypatch.setattr(sys, "argv", ["compare", str(first), str(second)])
+    monkeypatch.setenv("COLUMNS", "140")
+    app.main()
+    printed = capsys.readouterr().out
+    assert printed.count("0.840 (0.70–0.93)") == 2
+    assert "ensemble" in printed
+    assert f"report: {second / 'report.html'}" in printed
+
+
+@pytest.mark.parametrize("metrics", [None, {"frames": 3}, "nonsense"])
+def test_a_folder_without_scores_is_one_line(
+    metrics: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run" if metrics is None else evaluation(tmp_path / "run", metrics)
+    monkeypatch.setattr(sys, "argv", ["compare", str(run)])
+    with pytest.raises(SystemExit) as left:
+        app.main()
+    assert left.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {run}")
+    assert error.count("\n") == 1
