@@ -74,7 +74,7 @@ class SimulatedHitDataModule(PatternBatches):
         device: Where patterns are drawn: ``cpu``, or ``cuda`` (online only with num_workers=0).
         cache_dir: Folder of the sets.
         workers: Processes that write sets.
-        batch_size, num_workers, seed, augment: See PatternBatches. Workers that draw online waste nothing if the batch
+        batch_size, num_workers, seed, augment: See PatternBatches. Several workers waste nothing online if the batch
             size is a multiple of the simulator's block_size.
     """
 
@@ -97,10 +97,10 @@ class SimulatedHitDataModule(PatternBatches):
         self.online, self.device, self.cache_dir, self.workers = online, device, cache_dir, workers
         if online and device != "cpu" and num_workers > 0:
             raise UserError(f"data.device={device} draws in the main process: set data.num_workers=0.")
-        if online and num_workers > 0 and batch_size % simulator.block_size:
+        if online and num_workers > 1 and batch_size % simulator.block_size:
             rank_zero_warn(
                 f"data.batch_size={batch_size} is no multiple of simulate.block_size={simulator.block_size}:"
-                " workers will draw some blocks twice."
+                " several workers will draw some blocks twice."
             )
 
     def prepare_data(self) -> None:
