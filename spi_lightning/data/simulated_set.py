@@ -179,6 +179,8 @@ def _only_run(path: Path, wait: bool) -> Iterator[None]:
     try:
         yield
     finally:
+        if path.exists():  # those who still wait for the lock will find the set made
+            Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
 
 
