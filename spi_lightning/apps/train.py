@@ -26,7 +26,8 @@ def train(cfg: DictConfig) -> float:
     """Train what a configuration describes, evaluate its best checkpoint and leave everything in the run folder.
 
     Args:
-        cfg: conf/train.yaml and what was laid over it.
+        cfg: conf/train.yaml and what was laid over it. With ``checkpoint`` set, network, preprocessing and classes are
+            those of the checkpoint, whatever else is said of them.
 
     Returns:
         The number named by ``cfg.objective``, of the best checkpoint.
@@ -38,7 +39,8 @@ def train(cfg: DictConfig) -> float:
     start = starting_weights(cfg)
     config, folder = record(cfg), Path(cfg.folder)
     data, task = instantiate(cfg.data, _convert_="all"), instantiate(cfg.task, _convert_="all")
-    task.load_state_dict(start) if start else None
+    if start:
+        task.load_state_dict(start)
     tracking = instantiate(cfg.tracking)
     loggers = tracking.loggers(folder, cfg.name, config)
     callbacks = [*filter(None, instantiate(cfg.callbacks).values()), SaveConfig(config), SeedEveryStep(cfg.seed)]

@@ -1,5 +1,6 @@
 """Is this pattern a single hit?"""
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 
@@ -129,6 +130,7 @@ class HitClassification(pl.LightningModule):
 
         A checkpoint has brought the latter with it.
         """
+        self._require_validation()
         self._require_labels()
         if not self.preprocess.needs_fit:
             return
@@ -147,6 +149,8 @@ class HitClassification(pl.LightningModule):
         self.temperature.copy_(self.fitted_temperature.compute())
         self.fitted_temperature.reset()
         self._report("val")
+        if not math.isfinite(self.results["val/loss"]):
+            raise UserError(f"step {self.global_step}: the validation loss is no number; try a smaller optimizer.lr.")
 
     def on_test_epoch_end(self) -> None:
         """Log test metrics."""
@@ -174,6 +178,11 @@ class HitClassification(pl.LightningModule):
         mean_loss.reset()
         self.results |= {f"{stage}/{name}": value.tolist() for name, value in numbers.items()}
         self.log_dict({f"{stage}/{name}": value for name, value in numbers.items() if value.is_floating_point()})
+
+    def _require_validation(self) -> None:
+        """Raise UserError if there is nothing to validate on: the best checkpoint is chosen by it."""
+        if self.trainer.limit_val_batches and not self.trainer.datamodule.patterns_in("val"):  # type: ignore[attr-defined]
+            raise UserError("the validation split is empty: raise val in data.patterns or data.fractions.")
 
     def _require_labels(self) -> None:
         """Raise UserError if a training pattern lacks the label that is learnt."""

@@ -96,6 +96,8 @@ def test_mistakes_are_one_line(finished: tuple[Path, float], tmp_path: Path) -> 
     for overrides, message in {
         ("objective=val/beauty", "trainer.max_epochs=1"): r"objective=val/beauty.*val/auroc",
         ("task.classes=5", "trainer.max_epochs=1"): r"choose loss=cross_entropy",
+        ("optimizer.lr=1e30",): r"step 5: the validation loss is no number",
+        ("data.patterns.val=0",): r"validation split is empty",
         (f"resume={tmp_path}",): r"holds neither",
         (f"checkpoint={tmp_path}",): r"holds neither",
         (f"checkpoint={finished[0]}", "task._target_=torch.nn.Linear"): r"not of torch.nn.Linear",
