@@ -218,7 +218,7 @@ class HitDataModule(PatternBatches):
             return
         file = open_patterns(self.path, self.keys or PatternKeys(), self.mask_convention, self.adu_per_photon)
         for note in file.notes:
-            _say(f"{file.path}: {note}")
+            _say(note)
         self.splits["predict"] = HitDataset(file)
         if stage == "predict":
             return
