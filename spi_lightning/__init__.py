@@ -4,4 +4,10 @@ Rows of the package, each importing only from lower ones: apps > callbacks, meth
 data, metrics > simulate, io, networks, losses, optimizers, schedules > physics, distributed > fields.
 """
 
+import os
+
+# Threads that spin while they wait make a training step ten times slower once cores are shared with other processes.
+# OpenMP reads this when torch is first imported; what the user has set stays.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 __version__ = "0.1.0"
