@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from spi_lightning.fields import UserError
 from spi_lightning.tracking import METRICS
 
-SHOWN = {"accuracy": "accuracy", "auroc": "AUROC", "false_positive_rate": "false positives", "frames": "frames"}
+SHOWN = {"accuracy": "accuracy", "auroc": "AUROC", "false_positive_rate": "FPR", "frames": "frames"}
 
 
 def compare(runs: list[Path]) -> Table:
@@ -24,7 +24,7 @@ def compare(runs: list[Path]) -> Table:
     Raises:
         UserError: A folder holds no metrics of an evaluation, or its file had no labels.
     """
-    table = Table("patterns", "method", *SHOWN.values())
+    table = Table(Column("patterns", no_wrap=True), Column("method", no_wrap=True), *SHOWN.values())
     for run in runs:
         for name, numbers in read_methods(run).items():
             table.add_row(run.name, name, *(_cell(numbers, f"test/{number}") for number in SHOWN))
@@ -47,7 +47,7 @@ def _cell(numbers: dict[str, Any], key: str) -> str:
     value, low, high = (numbers.get(name) for name in (key, f"{key}/low", f"{key}/high"))
     if value is None:
         return "-"
-    return f"{value}" if low is None or high is None else f"{value:.3f} ({low:.2f}–{high:.2f})"
+    return f"{value}" if low is None or high is None else f"{value:.3f}\n{low:.2f}–{high:.2f}"
 
 
 def main() -> None:
