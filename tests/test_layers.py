@@ -1,6 +1,7 @@
 """Reads every import of the package, also those inside functions: they point downwards, never up or across."""
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,7 +51,9 @@ def faults(source: str, module: str, is_package: bool = False) -> list[str]:
     room = module.removeprefix("spi_lightning").lstrip(".").partition(".")[0]
     if not room:  # spi_lightning/__init__.py
         return [
-            f"line {line}: the package itself imports {name}" for line, name in imported(source, module, is_package)
+            f"line {line}: the package itself imports {name}"
+            for line, name in imported(source, module, is_package)
+            if name.partition(".")[0] not in sys.stdlib_module_names
         ]
     if room not in HEIGHT:
         return [f"{room} stands in no row"]
