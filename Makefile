@@ -7,7 +7,7 @@ TESTS ?= tests
 SPI_DATA ?= ../shared/data
 DEMO = runs/demo
 PR772 = $(SPI_DATA)/spi/pr772_dev.h5
-# One thread a process: training, loader and tests share the cores, and torch's threads wait for each other in a spin.
+# One thread a process: training, loader and tests share the cores.
 OMP_NUM_THREADS ?= 1
 export OMP_NUM_THREADS
 export MPLBACKEND = Agg

@@ -6,7 +6,7 @@ data, metrics > simulate, io, networks, losses, optimizers, schedules > physics,
 
 import os
 
-# Threads that spin while they wait make a training step ten times slower once cores are shared with other processes.
+# Threads that spin while they wait make training many times slower once cores are shared with other processes.
 # OpenMP reads this when torch is first imported; what the user has set stays.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

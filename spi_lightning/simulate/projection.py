@@ -10,24 +10,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .polyhedra import circumradius, face_planes, polyhedron
+from .polyhedra import POLYHEDRA, circumradius, face_planes, polyhedron
 
 TORUS_RATIO = 0.35  # minor over major radius
 _TORUS_MAJOR: float = (1 / (12 * torch.pi * TORUS_RATIO**2)) ** (1 / 3)  # volume of a sphere of diameter 1
 _DEPTH_SAMPLES = 96
 
-BODIES: tuple[str, ...] = (
-    "sphere",
-    "octahedron",
-    "dodecahedron",
-    "icosahedron",
-    "truncated_icosahedron",
-    "cube",
-    "truncated_octahedron",
-    "cuboctahedron",
-    "tetrahedron",
-    "torus",
-)
+BODIES: tuple[str, ...] = ("sphere", *POLYHEDRA, "torus")
 
 
 def outer_radius(body: str) -> float:
@@ -138,12 +127,12 @@ def _quadrature_moments(
     moments = [torch.zeros(len(affine), positions.shape[1], positions.shape[1], device=affine.device)] * (order + 1)
     for sample in range(_DEPTH_SAMPLES):
         z = depth[:, sample, None, None]
-        point = [sum_of(inverse[:, axis], z, y, x) for axis in range(3)]
+        point = [_coordinate(inverse[:, axis], z, y, x) for axis in range(3)]
         share = (inside(point[0], point[1], point[2]) / step + 0.5).clamp(0, 1) * step
         moments = [moment + share * z**k for k, moment in enumerate(moments)]
     return moments
 
 
-def sum_of(row: Tensor, z: Tensor, y: Tensor, x: Tensor) -> Tensor:
+def _coordinate(row: Tensor, z: Tensor, y: Tensor, x: Tensor) -> Tensor:
     """One coordinate of a matrix acting on (z, y, x): row (P, 3) with broadcastable coordinates."""
     return row[:, 0, None, None] * z + row[:, 1, None, None] * y + row[:, 2, None, None] * x
