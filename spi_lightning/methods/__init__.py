@@ -4,13 +4,13 @@ A method reads a PatternFile and gives back an Answer, arrays of one entry per f
 pictures, selection lists) is no business of a method.
 """
 
-from spi_lightning.methods.answer import Answer, DecisionRule, Method, ensemble
+from spi_lightning.methods.answer import Answer, DecisionRule, Given, Method, ensemble
 from spi_lightning.methods.checkpoint import CheckpointMethod, find_checkpoints, find_device, run_name
 from spi_lightning.methods.frame_columns import measure_frames
 from spi_lightning.methods.judgement import notes, score
 from spi_lightning.methods.photon_count import PhotonCount
 from spi_lightning.methods.predictions import Predictions
-from spi_lightning.methods.reading import read_ahead
+from spi_lightning.methods.reading import read_ahead, read_vectors
 from spi_lightning.methods.scoring import Scoring, spread
 from spi_lightning.methods.selection import write_selection_lists
 
@@ -18,6 +18,7 @@ __all__ = [
     "Answer",
     "CheckpointMethod",
     "DecisionRule",
+    "Given",
     "Method",
     "PhotonCount",
     "Predictions",
@@ -28,6 +29,7 @@ __all__ = [
     "measure_frames",
     "notes",
     "read_ahead",
+    "read_vectors",
     "run_name",
     "score",
     "spread",

@@ -40,13 +40,40 @@ class Answer:
     class_probability: Floats | None = None
 
 
+@dataclass(frozen=True)
+class Given:
+    """Frames whose label a method is told; it must not be scored on them.
+
+    Attributes:
+        frame: (k,) int64, index of the pattern in its file, no frame twice.
+        is_single_hit: (k,) int64, 1 for a single hit, 0 for anything else.
+    """
+
+    frame: NDArray[np.int64]
+    is_single_hit: NDArray[np.int64]
+
+    def require_both(self, name: str, least: int = 1) -> None:
+        """UserError unless there are ``least`` frames of each label, for the method of this name."""
+        for label, word in ((1, "single hits"), (0, "other hits")):
+            count = int((self.is_single_hit == label).sum())
+            if count < least:
+                raise UserError(
+                    f"{name} was given {count} labelled {word} and needs {least} or more: raise given.per_class, or "
+                    "name frames with given.frames=[...]."
+                )
+
+
 class Method(Protocol):
-    """Anything that answers patterns: a checkpoint, a baseline, later a phasing recipe."""
+    """Anything that answers patterns: a checkpoint, a baseline, later a phasing recipe.
+
+    ``needs_given`` is True for methods that learn from a few labelled frames of the file they answer.
+    """
 
     name: str
+    needs_given: bool
 
-    def answer(self, patterns: PatternFile) -> Answer:
-        """Answer every frame of a file, in the order of the file."""
+    def answer(self, patterns: PatternFile, given: Given | None = None) -> Answer:
+        """Answer every frame of a file, in the order of the file, the given ones included."""
         ...
 
 

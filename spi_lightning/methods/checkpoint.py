@@ -12,7 +12,7 @@ from torch import Tensor
 
 from spi_lightning.fields import FRAME, MASK, PHOTONS, PROBABILITY, SCORE, Batch, UserError
 from spi_lightning.io.pattern_file import PatternFile
-from spi_lightning.methods.answer import Answer, DecisionRule
+from spi_lightning.methods.answer import Answer, DecisionRule, Given
 from spi_lightning.methods.reading import Piece, read_ahead
 from spi_lightning.tasks import HitClassification, find_checkpoint, load_task
 
@@ -37,6 +37,8 @@ class CheckpointMethod:
         UserError: No such run or checkpoint, one of another task, or a device that is not there.
     """
 
+    needs_given = False
+
     def __init__(
         self,
         name: str,
@@ -57,7 +59,7 @@ class CheckpointMethod:
         preprocess = self.task.preprocess
         preprocess.crop, preprocess.bin = crop or preprocess.crop, bin or preprocess.bin
 
-    def answer(self, patterns: PatternFile) -> Answer:
+    def answer(self, patterns: PatternFile, given: Given | None = None) -> Answer:
         """Answer every frame of a file, in order; the network computes while a thread reads on.
 
         Raises:

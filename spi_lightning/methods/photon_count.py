@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from spi_lightning.io.pattern_file import PatternFile
-from spi_lightning.methods.answer import Answer, DecisionRule
+from spi_lightning.methods.answer import Answer, DecisionRule, Given
 from spi_lightning.methods.reading import read_ahead
 
 
@@ -16,10 +16,12 @@ class PhotonCount:
     by its interquartile range. It ranks; as a probability it means nothing, because half of any file is taken.
     """
 
+    needs_given = False
+
     def __init__(self, name: str = "photon_count", decision: DecisionRule | None = None) -> None:
         self.name, self.decision = name, decision or DecisionRule()
 
-    def answer(self, patterns: PatternFile) -> Answer:
+    def answer(self, patterns: PatternFile, given: Given | None = None) -> Answer:
         """Score every frame by its photons inside the mask."""
         start = time.perf_counter()
         photons = np.concatenate([p.photons.sum(axis=(1, 2), dtype=np.float64) for p in read_ahead(patterns)])

@@ -1,15 +1,18 @@
 """Read a file's patterns in large pieces while something else computes."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
 
+from spi_lightning.fields import UserError
 from spi_lightning.io.pattern_file import PatternFile
 
 _BYTES_AT_ONCE = 16 << 20
@@ -65,6 +68,39 @@ def read_ahead(
                 progress.advance(task, len(piece.frame))
         finally:
             reader.shutdown(wait=True, cancel_futures=True)
+
+
+def read_vectors(
+    patterns: PatternFile,
+    describe: Callable[[Tensor, Tensor], Tensor],
+    device: torch.device | str = "cpu",
+    title: str = "reading",
+) -> Tensor:
+    """One vector for each frame of a file, read piece by piece, so that the patterns are never in memory together.
+
+    Args:
+        patterns: N frames.
+        describe: photons (n, H, W) float32 and mask, (H, W) or (n, H, W) bool, -> (n, d).
+        device: Where ``describe`` computes.
+        title: Of the progress bar.
+
+    Returns:
+        (N, d) float32 on the CPU.
+    """
+    vectors: Tensor | None = None
+    with torch.inference_mode():
+        for piece in read_ahead(patterns, title=title):
+            photons, mask = (
+                torch.from_numpy(piece.photons).to(device),
+                torch.from_numpy(np.array(piece.mask)).to(device),
+            )
+            part = describe(photons, mask).float().cpu()
+            if vectors is None:
+                vectors = torch.empty(len(patterns), part.shape[1])
+            vectors[piece.frame[0] : piece.frame[0] + len(part)] = part
+    if vectors is None:
+        raise UserError(f"{patterns.path}: holds no frames.")
+    return vectors
 
 
 def _progress() -> Progress:

@@ -1,0 +1,38 @@
+"""Fewer or larger pixels: the centre of a pattern, and sums over squares of pixels."""
+
+import torch
+from torch import Tensor
+
+from spi_lightning.fields import UserError
+
+
+def centre_crop(pattern: Tensor, size: int | None) -> Tensor:
+    """(..., H, W) -> (..., size, size) around pixel (H // 2, W // 2), which becomes (size // 2, size // 2)."""
+    if size is None:
+        return pattern
+    height, width = pattern.shape[-2:]
+    if size > min(height, width):
+        raise UserError(f"preprocess.crop={size} is larger than the patterns of {height} x {width} pixels.")
+    top, left = height // 2 - size // 2, width // 2 - size // 2
+    return pattern[..., top : top + size, left : left + size]
+
+
+def bin_pixels(photons: Tensor, mask: Tensor, bin: int) -> tuple[Tensor, Tensor]:
+    """Sum squares of bin x bin pixels: (B, 1, H, W) -> (B, 1, H / bin, W / bin) photons and mask.
+
+    What masked pixels hold does not count; squares with some of them are scaled to the full area, so that a gap does
+    not look like a fringe.
+    """
+    height, width = photons.shape[-2:]
+    if height % bin or width % bin:
+        raise UserError(
+            f"preprocess.bin={bin} does not divide patterns of {height} x {width} pixels: set preprocess.crop."
+        )
+    binned, measured = torch.zeros((), device=photons.device), torch.zeros((), device=photons.device)
+    # Adding up shifted views of both takes a third of the time of two avg_pool2d on a CPU.
+    for row in range(bin):
+        for column in range(bin):
+            view = (..., slice(row, None, bin), slice(column, None, bin))
+            binned = binned + torch.where(mask[view], photons[view], 0.0)
+            measured = measured + mask[view]
+    return binned * (bin**2 / measured.clamp(min=1)), measured > 0
