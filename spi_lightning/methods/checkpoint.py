@@ -13,9 +13,10 @@ from torch import Tensor
 from spi_lightning.fields import FRAME, MASK, PHOTONS, PROBABILITY, SCORE, Batch, UserError
 from spi_lightning.io.pattern_file import PatternFile
 from spi_lightning.methods.answer import Answer, DecisionRule, Given
-from spi_lightning.methods.reading import Piece, read_ahead
+from spi_lightning.methods.reading import Piece, prepare_ahead
 from spi_lightning.tasks import HitClassification, find_checkpoint, load_task
 
+Ready = tuple[Tensor, Tensor]  # frame (B,) and preprocessed patterns (B, C, h, w)
 FEATURES, CLASS_PROBABILITY = "features", "class_probability"
 
 
@@ -60,14 +61,15 @@ class CheckpointMethod:
         preprocess.crop, preprocess.bin = crop or preprocess.crop, bin or preprocess.bin
 
     def answer(self, patterns: PatternFile, given: Given | None = None) -> Answer:
-        """Answer every frame of a file, in order; the network computes while a thread reads on.
+        """Answer every frame of a file, in order; the network computes while a thread reads and preprocesses on.
 
         Raises:
             UserError: The network cannot take patterns of this shape, or a frame cannot be read.
         """
         start = time.perf_counter()
         with torch.inference_mode():
-            pieces = [self._predict(piece, patterns) for piece in read_ahead(patterns, title=self.name)]
+            ready = prepare_ahead(patterns, self._prepare, title=self.name)
+            pieces = [self._predict(batches, patterns) for batches in ready]
         columns = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
         decision, abstain = self.decision(columns[PROBABILITY])
         return Answer(
@@ -82,22 +84,28 @@ class CheckpointMethod:
             class_probability=columns.get(CLASS_PROBABILITY),
         )
 
-    def _predict(self, piece: Piece, patterns: PatternFile) -> dict[str, np.ndarray[Any, Any]]:
+    @torch.inference_mode()
+    def _prepare(self, piece: Piece) -> list[Ready]:
+        """Preprocess a piece of the file in batches; this runs beside the network, in the thread that reads."""
+        spread = bool(self.task.preprocess.mask_channel)  # else one mask serves all, which halves the preprocessing
+        batches = _batches(piece, self.batch_size, self.device, spread)
+        return [(batch[FRAME], self.task.preprocess(batch)) for batch in batches]
+
+    def _predict(self, batches: list[Ready], patterns: PatternFile) -> dict[str, np.ndarray[Any, Any]]:
         """Name -> (n, ...) answers to one piece of the file."""
         answers = []
-        spread = bool(self.task.preprocess.mask_channel)  # else one mask serves all, which halves the preprocessing
-        for batch in _batches(piece, self.batch_size, self.device, spread):
+        for frame, pattern in batches:
             try:
-                answer: dict[str, Tensor] = self.task.predict_step(batch, 0)
+                answer: dict[str, Tensor] = self.task.answers_to(pattern, frame)
             except RuntimeError as error:
-                if batch[FRAME][0] > 0 or "memory" in str(error):
+                if frame[0] > 0 or "memory" in str(error):
                     raise  # the first batch has passed, so the shape is right
                 _, height, width = patterns.shape
                 raise UserError(
                     f"{patterns.path}: the network of {self.path} cannot take patterns of {height} x {width} pixels "
                     f"({str(error).splitlines()[0]}); use a checkpoint trained at this size."
                 ) from error
-            answers.append({FRAME: batch[FRAME], **_wanted(answer)})
+            answers.append({FRAME: frame, **_wanted(answer)})
         return {name: torch.cat([answer[name] for answer in answers]).cpu().numpy() for name in answers[0]}
 
 

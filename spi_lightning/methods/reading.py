@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor
 from spi_lightning.fields import UserError
 from spi_lightning.io.pattern_file import PatternFile
 
+T = TypeVar("T")
 _BYTES_AT_ONCE = 16 << 20
 
 
@@ -40,9 +42,21 @@ def frames_at_once(patterns: PatternFile) -> int:
 def read_ahead(
     patterns: PatternFile, at_once: int | None = None, depth: int = 2, title: str = "reading"
 ) -> Iterator[Piece]:
-    """Yield a file piece by piece in order, a thread reading up to ``depth`` pieces ahead of the caller.
+    """Yield a file piece by piece in order: see prepare_ahead."""
+    return prepare_ahead(patterns, lambda piece: piece, at_once, depth, title)
 
-    On a terminal a progress bar named ``title`` is shown while the caller works.
+
+def prepare_ahead(
+    patterns: PatternFile,
+    prepare: Callable[[Piece], T],
+    at_once: int | None = None,
+    depth: int = 2,
+    title: str = "reading",
+) -> Iterator[T]:
+    """Yield what ``prepare`` makes of a file, piece by piece in order.
+
+    A thread reads and prepares up to ``depth`` pieces ahead of the caller. On a terminal a progress bar named ``title``
+    is shown while the caller works.
 
     Raises:
         UserError: A frame cannot be read; raised when its piece is due.
@@ -51,21 +65,23 @@ def read_ahead(
     starts = iter(range(0, len(patterns), step))
     with ThreadPoolExecutor(1, thread_name_prefix="read_ahead") as reader, _progress() as progress:
         task = progress.add_task(title, total=len(patterns))
-        waiting: deque[Future[Piece]] = deque()
+        waiting: deque[tuple[int, Future[T]]] = deque()
 
         def order_next() -> None:
             start = next(starts, None)
             if start is not None:
-                waiting.append(reader.submit(_read, patterns, start, min(start + step, len(patterns))))
+                stop = min(start + step, len(patterns))
+                waiting.append((stop, reader.submit(lambda: prepare(_read(patterns, start, stop)))))
 
         try:
             for _ in range(depth):
                 order_next()
             while waiting:
-                piece = waiting.popleft().result()
+                stop, future = waiting.popleft()
+                prepared = future.result()
                 order_next()
-                yield piece
-                progress.advance(task, len(piece.frame))
+                yield prepared
+                progress.update(task, completed=stop)
         finally:
             reader.shutdown(wait=True, cancel_futures=True)
 

@@ -28,11 +28,12 @@ def bin_pixels(photons: Tensor, mask: Tensor, bin: int) -> tuple[Tensor, Tensor]
         raise UserError(
             f"preprocess.bin={bin} does not divide patterns of {height} x {width} pixels: set preprocess.crop."
         )
-    binned, measured = torch.zeros((), device=photons.device), torch.zeros((), device=photons.device)
-    # Adding up shifted views of both takes a third of the time of two avg_pool2d on a CPU.
-    for row in range(bin):
-        for column in range(bin):
-            view = (..., slice(row, None, bin), slice(column, None, bin))
-            binned = binned + torch.where(mask[view], photons[view], 0.0)
-            measured = measured + mask[view]
+    binned = _sum_squares(torch.where(mask, photons, 0.0), bin)
+    measured = _sum_squares(mask.to(binned.dtype), bin)
     return binned * (bin**2 / measured.clamp(min=1)), measured > 0
+
+
+def _sum_squares(image: Tensor, bin: int) -> Tensor:
+    """Add up rows, whose neighbours lie side by side in memory, then the fewer columns that are left."""
+    rows = sum((image[..., row::bin, :] for row in range(1, bin)), start=image[..., ::bin, :])
+    return sum((rows[..., column::bin] for column in range(1, bin)), start=rows[..., ::bin])

@@ -86,18 +86,22 @@ class HitClassification(pl.LightningModule):
         self._evaluate(batch, "test")
 
     def predict_step(self, batch: Batch, batch_idx: int = 0) -> Batch:
-        """Answers about each pattern.
+        """Answers about each pattern of a batch: see answers_to."""
+        return self.answers_to(self.preprocess(batch), batch[FRAME])
+
+    def answers_to(self, pattern: Tensor, frame: Tensor) -> Batch:
+        """Answers about patterns that are preprocessed already, (B, C, h, w), frame (B,).
 
         Returns:
             frame (B,); logits (B,) or (B, 5); score (B,), P(single hit) as the network gives it; probability (B,), the
             same after temperature scaling; features (B, d), the penultimate values; with five classes also
             class_probability (B, 5).
         """
-        features = self.network.features(self.preprocess(batch))  # type: ignore[operator]
+        features = self.network.features(pattern)  # type: ignore[operator]
         logits = self.network.head(features)  # type: ignore[operator]
         logits = logits.squeeze(-1) if self.classes == 1 else logits
         answer = {
-            FRAME: batch[FRAME],
+            FRAME: frame,
             "logits": logits,
             SCORE: self.single_probability(logits),
             PROBABILITY: self.single_probability(logits / self.temperature),

@@ -1,0 +1,218 @@
+"""Nearest neighbours of vectors: exact in blocks of one matrix product, or approximate through an index of cells."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import faiss
+import numpy as np
+import torch
+from torch import Tensor
+
+from spi_lightning.fields import UserError
+
+Metric = Literal["euclidean", "correlation"]
+APPROXIMATE_ABOVE = 50_000
+
+_SLACK = 8  # more candidates than asked for, because rounding shuffles near-ties
+_COLUMNS = 16_384  # vectors that one block of rows meets at once
+_CANCELLED = 1e-3  # squared distances below this share of the squared lengths are taken again from differences
+
+
+def nearest(
+    vectors: Tensor,
+    k: int,
+    metric: Metric = "euclidean",
+    approximate: bool | None = None,
+    device: torch.device | str = "cpu",
+    block: int = 2048,
+) -> tuple[Tensor, Tensor]:
+    """Find the k nearest others of every vector.
+
+    Args:
+        vectors: (N, d) float32.
+        k: Neighbours of each; the vector itself is not one of them, its duplicates are.
+        metric: ``euclidean``, or ``correlation``: 1 - Pearson's r over the d entries, from 0 to 2.
+        approximate: Search an inverted-file index (see ``_Cells``) instead of comparing all pairs; None: above 50,000
+            vectors. The distances given back are exact either way; some neighbours are missed.
+        device: Where exact distances are computed; the index lives on the CPU.
+        block: Vectors compared with all others at once. Memory beyond the vectors is about 100 kB for each of them.
+
+    Returns:
+        Index (N, k) int64 and distance (N, k) float32, ascending, both on the CPU; equal distances stand in the order
+        of the index. The result does not depend on anything random.
+
+    Raises:
+        UserError: Not k < N, a vector is not finite, or one is constant (all-masked) under ``correlation``.
+    """
+    if vectors.ndim == 2 and not 0 < k < len(vectors):
+        raise UserError(
+            f"{k} neighbours were asked of {len(vectors)} frames: neighbours must be from 1 to {len(vectors) - 1}."
+        )
+    points = _prepare(vectors, metric, shift=None)
+    return _search(points, points, k, metric, approximate, device, block, exclude_self=True)
+
+
+def nearest_to(
+    queries: Tensor,
+    vectors: Tensor,
+    k: int,
+    metric: Metric = "euclidean",
+    approximate: bool | None = None,
+    device: torch.device | str = "cpu",
+    block: int = 2048,
+) -> tuple[Tensor, Tensor]:
+    """Find the k vectors nearest to each query, an equal one included.
+
+    Args:
+        queries: (M, d) float32.
+        vectors: (N, d) float32.
+        k: Neighbours of each query, up to N.
+        metric: As in ``nearest``, like the other arguments.
+        approximate: None: above 50,000 vectors.
+        device: Where exact distances are computed.
+        block: Queries compared at once.
+
+    Returns:
+        Index into ``vectors`` (M, k) int64 and distance (M, k) float32, ascending.
+
+    Raises:
+        UserError: As ``nearest``, or the queries have another number of entries.
+    """
+    if queries.ndim != 2 or vectors.ndim != 2 or queries.shape[1] != vectors.shape[1]:
+        raise UserError(
+            f"the new frames give vectors of shape {tuple(queries.shape)}, the known ones {tuple(vectors.shape)}: "
+            "describe both in the same way."
+        )
+    if not 0 < k <= len(vectors):
+        raise UserError(
+            f"{k} neighbours were asked of {len(vectors)} frames: neighbours must be from 1 to that number."
+        )
+    shift = vectors.mean(dim=0) if metric == "euclidean" else None
+    points, asked = _prepare(vectors, metric, shift), _prepare(queries, metric, shift)
+    return _search(asked, points, k, metric, approximate, device, block, exclude_self=False)
+
+
+def _prepare(vectors: Tensor, metric: Metric, shift: Tensor | None) -> Tensor:
+    """Vectors whose squared Euclidean distances rank: centred together, or each to mean 0 and length 1."""
+    if metric not in ("euclidean", "correlation"):
+        raise UserError(f"metric={metric} is not known: use euclidean or correlation.")
+    if vectors.ndim != 2:
+        raise UserError(f"neighbours need vectors (N, d), not {tuple(vectors.shape)}.")
+    vectors = vectors.float()
+    bad = ~torch.isfinite(vectors.sum(dim=1))
+    if bad.any():
+        raise UserError(f"{_some(bad)} not finite: leave those frames out with data.keys.index, or mend the file.")
+    if metric == "euclidean":
+        return vectors - (vectors.mean(dim=0) if shift is None else shift)
+    largest = vectors.abs().amax(dim=1, keepdim=True)
+    centred = vectors - vectors.mean(dim=1, keepdim=True)
+    length = centred.norm(dim=1, keepdim=True)
+    constant = (length <= 1e-6 * largest * vectors.shape[1] ** 0.5).squeeze(1)
+    if constant.any():
+        raise UserError(
+            f"{_some(constant)} constant (all masked, or empty), so that no correlation exists: leave those frames out "
+            "with data.keys.index."
+        )
+    return centred.div_(length)
+
+
+def _some(found: Tensor) -> str:
+    frames = found.nonzero().flatten().tolist()
+    named = ", ".join(map(str, frames[:5])) + (", ..." if len(frames) > 5 else "")
+    return f"{len(frames)} of {len(found)} vectors ({named}) are"
+
+
+def _search(
+    queries: Tensor,
+    points: Tensor,
+    k: int,
+    metric: Metric,
+    approximate: bool | None,
+    device: torch.device | str,
+    block: int,
+    exclude_self: bool,
+) -> tuple[Tensor, Tensor]:
+    """Candidates of every block of queries, their distances, and the k best."""
+    approximate = len(points) > APPROXIMATE_ABOVE if approximate is None else approximate
+    wanted = min(k + _SLACK + exclude_self, len(points))
+    index = torch.empty(len(queries), k, dtype=torch.int64)
+    distance = torch.empty(len(queries), k)
+    cells = _Cells(points) if approximate else None
+    points = points.to(device)
+    for start in range(0, len(queries), block):
+        rows = slice(start, min(start + block, len(queries)))
+        asked = queries[rows].to(device)
+        found, squared = _candidates(asked, points, wanted) if cells is None else cells.search(asked, points, wanted)
+        squared = _retake_cancelled(asked, points, found, squared)
+        if exclude_self:
+            own = torch.arange(rows.start, rows.stop, device=found.device)[:, None]
+            squared = squared.masked_fill(found == own, torch.inf)
+        found, squared = _sort(found, squared)
+        index[rows], distance[rows] = found[:, :k].cpu(), squared[:, :k].cpu()
+    return index, distance.div_(2) if metric == "correlation" else distance.sqrt_()
+
+
+def _candidates(queries: Tensor, points: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k nearest of all points: index and squared distance (n, k), by |x|^2 + |y|^2 - 2 x.y."""
+    parts: list[tuple[Tensor, Tensor]] = []
+    for start in range(0, len(points), _COLUMNS):
+        part = points[start : start + _COLUMNS]
+        squared = torch.addmm((part**2).sum(1), queries, part.T, alpha=-2)
+        value, place = squared.topk(min(k, len(part)), dim=1, largest=False, sorted=False)
+        parts.append((place + start, value))
+        if len(parts) > 1:
+            parts = [_best(torch.cat([p[0] for p in parts], 1), torch.cat([p[1] for p in parts], 1), k)]
+    found, squared = parts[0]
+    return found, (squared + (queries**2).sum(1, keepdim=True)).clamp_min(0)
+
+
+def _best(found: Tensor, squared: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    value, place = squared.topk(min(k, squared.shape[1]), dim=1, largest=False, sorted=False)
+    return found.gather(1, place), value
+
+
+def _retake_cancelled(queries: Tensor, points: Tensor, found: Tensor, squared: Tensor) -> Tensor:
+    """Where two nearly equal numbers were subtracted, take the distance from the difference: duplicates are at 0."""
+    scale = (queries**2).sum(1, keepdim=True)
+    rows, columns = (squared < _CANCELLED * scale.clamp_min(1e-30)).nonzero(as_tuple=True)
+    for part in torch.arange(len(rows), device=rows.device).split(65_536):
+        row, column = rows[part], columns[part]
+        squared[row, column] = (queries[row] - points[found[row, column]]).pow_(2).sum(1)
+    return squared
+
+
+def _sort(found: Tensor, squared: Tensor) -> tuple[Tensor, Tensor]:
+    """Ascending distances, equal ones by index."""
+    found, order = found.sort(dim=1)
+    squared, place = squared.gather(1, order).sort(dim=1, stable=True)
+    return found.gather(1, place), squared
+
+
+class _Cells:
+    """Inverted-file index of faiss: k-means cells, of which each query visits the nearest ones.
+
+    Cells are about 4 sqrt(N), trained on at most 64 vectors each; a query visits 1 in 32 of them, 16 at least. A query
+    that finds too few neighbours there is answered exactly. Source: Jegou et al. (2011), doi:10.1109/TPAMI.2010.57.
+    """
+
+    def __init__(self, points: Tensor, seed: int = 0) -> None:
+        count, width = points.shape
+        cells = max(1, min(int(4 * count**0.5), count // 39))
+        faiss.omp_set_num_threads(torch.get_num_threads())
+        self.index = faiss.IndexIVFFlat(faiss.IndexFlatL2(width), width, cells, faiss.METRIC_L2)
+        self.index.cp.seed, self.index.cp.niter, self.index.cp.max_points_per_centroid = seed + 1234, 10, 64
+        values = np.ascontiguousarray(points.cpu().numpy())
+        self.index.train(values)
+        self.index.add(values)
+        self.index.nprobe = min(cells, max(16, cells // 32))
+
+    def search(self, queries: Tensor, points: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """Index and squared distance (n, k), in no promised order."""
+        squared, found = (torch.from_numpy(each).to(points.device) for each in self._ask(queries, k))
+        short = (found < 0).any(dim=1)
+        if short.any():
+            found[short], squared[short] = _candidates(queries[short], points, k)
+        return found, squared
+
+    def _ask(self, queries: Tensor, k: int) -> Iterator[np.ndarray]:
+        return iter(self.index.search(np.ascontiguousarray(queries.cpu().numpy()), k))
