@@ -175,8 +175,8 @@ def _retake_cancelled(queries: Tensor, points: Tensor, found: Tensor, squared: T
     """Where two nearly equal numbers were subtracted, take the distance from the difference: duplicates are at 0."""
     scale = (queries**2).sum(1, keepdim=True)
     rows, columns = (squared < _CANCELLED * scale.clamp_min(1e-30)).nonzero(as_tuple=True)
-    for part in torch.arange(len(rows), device=rows.device).split(65_536):
-        row, column = rows[part], columns[part]
+    for start in range(0, len(rows), 65_536):
+        row, column = rows[start : start + 65_536], columns[start : start + 65_536]
         squared[row, column] = (queries[row] - points[found[row, column]]).pow_(2).sum(1)
     return squared
 
