@@ -3,6 +3,21 @@
 Pure functions of tensors and sparse matrices; files, answers and decisions belong to methods.
 """
 
+from spi_lightning.baselines.diffusion_map import DiffusionEmbedding, auto_bandwidth, diffusion_map, extend
+from spi_lightning.baselines.graph import components, describe_components, symmetric_graph
 from spi_lightning.baselines.neighbours import nearest, nearest_to
+from spi_lightning.baselines.vectors import PixelVectors, masked_correlation
 
-__all__ = ["nearest", "nearest_to"]
+__all__ = [
+    "DiffusionEmbedding",
+    "PixelVectors",
+    "auto_bandwidth",
+    "components",
+    "describe_components",
+    "diffusion_map",
+    "extend",
+    "masked_correlation",
+    "nearest",
+    "nearest_to",
+    "symmetric_graph",
+]

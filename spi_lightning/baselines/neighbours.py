@@ -8,13 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spi_lightning.baselines.vectors import masked_correlation
 from spi_lightning.fields import UserError
 
-Metric = Literal["euclidean", "correlation"]
+Metric = Literal["euclidean", "correlation", "masked_correlation"]
 APPROXIMATE_ABOVE = 50_000
 
 _SLACK = 8  # more candidates than asked for, because rounding shuffles near-ties
 _COLUMNS = 16_384  # vectors that one block of rows meets at once
+_MASKED_COLUMNS = 2_048
+_ROUNDING = 1e-6  # of a masked correlation; closer frames are duplicates
 _CANCELLED = 1e-3  # squared distances below this share of the squared lengths are taken again from differences
 
 
@@ -31,9 +34,11 @@ def nearest(
     Args:
         vectors: (N, d) float32.
         k: Neighbours of each; the vector itself is not one of them, its duplicates are.
-        metric: ``euclidean``, or ``correlation``: 1 - Pearson's r over the d entries, from 0 to 2.
+        metric: ``euclidean``, or ``correlation``: 1 - Pearson's r over the d entries, from 0 to 2, or
+            ``masked_correlation``: the same over the entries that both vectors have, the others being NaN.
         approximate: Search an inverted-file index (see ``_Cells``) instead of comparing all pairs; None: above 50,000
-            vectors. The distances given back are exact either way; some neighbours are missed.
+            vectors. The distances given back are exact either way; some neighbours are missed. Never used for
+            ``masked_correlation``, which is no distance in a space.
         device: Where exact distances are computed; the index lives on the CPU.
         block: Vectors compared with all others at once. Memory beyond the vectors is about 100 kB for each of them.
 
@@ -42,7 +47,7 @@ def nearest(
         of the index. The result does not depend on anything random.
 
     Raises:
-        UserError: Not k < N, a vector is not finite, or one is constant (all-masked) under ``correlation``.
+        UserError: Not k < N, a vector is not finite, or one is constant (all-masked) under a correlation.
     """
     if vectors.ndim == 2 and not 0 < k < len(vectors):
         raise UserError(
@@ -85,7 +90,7 @@ def nearest_to(
         )
     if not 0 < k <= len(vectors):
         raise UserError(
-            f"{k} neighbours were asked of {len(vectors)} frames: neighbours must be from 1 to that number."
+            f"{k} neighbours were asked of {len(vectors)} frames: neighbours must be from 1 to {len(vectors)}."
         )
     shift = vectors.mean(dim=0) if metric == "euclidean" else None
     points, asked = _prepare(vectors, metric, shift), _prepare(queries, metric, shift)
@@ -94,19 +99,20 @@ def nearest_to(
 
 def _prepare(vectors: Tensor, metric: Metric, shift: Tensor | None) -> Tensor:
     """Vectors whose squared Euclidean distances rank: centred together, or each to mean 0 and length 1."""
-    if metric not in ("euclidean", "correlation"):
-        raise UserError(f"metric={metric} is not known: use euclidean or correlation.")
+    if metric not in ("euclidean", "correlation", "masked_correlation"):
+        raise UserError(f"metric={metric} is not known: use euclidean, correlation or masked_correlation.")
     if vectors.ndim != 2:
         raise UserError(f"neighbours need vectors (N, d), not {tuple(vectors.shape)}.")
-    vectors = vectors.float()
-    bad = ~torch.isfinite(vectors.sum(dim=1))
+    vectors, masked = vectors.float(), metric == "masked_correlation"
+    bad = ~torch.isfinite(vectors.nansum(dim=1) if masked else vectors.sum(dim=1))
     if bad.any():
         raise UserError(f"{_some(bad)} not finite: leave those frames out with data.keys.index, or mend the file.")
     if metric == "euclidean":
         return vectors - (vectors.mean(dim=0) if shift is None else shift)
-    largest = vectors.abs().amax(dim=1, keepdim=True)
-    centred = vectors - vectors.mean(dim=1, keepdim=True)
-    length = centred.norm(dim=1, keepdim=True)
+    known = vectors.nan_to_num(0.0) if masked else vectors
+    largest = known.abs().amax(dim=1, keepdim=True)
+    centred = vectors - vectors.nanmean(dim=1, keepdim=True)
+    length = centred.nan_to_num(0.0).norm(dim=1, keepdim=True)
     constant = (length <= 1e-6 * largest * vectors.shape[1] ** 0.5).squeeze(1)
     if constant.any():
         raise UserError(
@@ -133,37 +139,54 @@ def _search(
     exclude_self: bool,
 ) -> tuple[Tensor, Tensor]:
     """Candidates of every block of queries, their distances, and the k best."""
+    masked = metric == "masked_correlation"
     approximate = len(points) > APPROXIMATE_ABOVE if approximate is None else approximate
     wanted = min(k + _SLACK + exclude_self, len(points))
     index = torch.empty(len(queries), k, dtype=torch.int64)
     distance = torch.empty(len(queries), k)
-    cells = _Cells(points) if approximate else None
+    cells = _Cells(points) if approximate and not masked else None
     points = points.to(device)
     for start in range(0, len(queries), block):
         rows = slice(start, min(start + block, len(queries)))
         asked = queries[rows].to(device)
-        found, squared = _candidates(asked, points, wanted) if cells is None else cells.search(asked, points, wanted)
-        squared = _retake_cancelled(asked, points, found, squared)
+        if cells is None:
+            found, squared = _candidates(asked, points, wanted, masked)
+        else:
+            found, squared = cells.search(asked, points, wanted)
+        if not masked:
+            squared = _retake_cancelled(asked, points, found, squared)
         if exclude_self:
             own = torch.arange(rows.start, rows.stop, device=found.device)[:, None]
             squared = squared.masked_fill(found == own, torch.inf)
         found, squared = _sort(found, squared)
         index[rows], distance[rows] = found[:, :k].cpu(), squared[:, :k].cpu()
-    return index, distance.div_(2) if metric == "correlation" else distance.sqrt_()
+    return index, distance.sqrt_() if metric == "euclidean" else distance.div_(2)
 
 
-def _candidates(queries: Tensor, points: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k nearest of all points: index and squared distance (n, k), by |x|^2 + |y|^2 - 2 x.y."""
+def _candidates(queries: Tensor, points: Tensor, k: int, masked: bool = False) -> tuple[Tensor, Tensor]:
+    """The k nearest of all points: index and squared distance (n, k)."""
     parts: list[tuple[Tensor, Tensor]] = []
-    for start in range(0, len(points), _COLUMNS):
-        part = points[start : start + _COLUMNS]
-        squared = torch.addmm((part**2).sum(1), queries, part.T, alpha=-2)
+    columns = _MASKED_COLUMNS if masked else _COLUMNS
+    length = (queries**2).sum(1, keepdim=True)
+    for start in range(0, len(points), columns):
+        part = points[start : start + columns]
+        squared = _masked_squared(queries, part) if masked else _squared(queries, part, length)
         value, place = squared.topk(min(k, len(part)), dim=1, largest=False, sorted=False)
         parts.append((place + start, value))
         if len(parts) > 1:
             parts = [_best(torch.cat([p[0] for p in parts], 1), torch.cat([p[1] for p in parts], 1), k)]
-    found, squared = parts[0]
-    return found, (squared + (queries**2).sum(1, keepdim=True)).clamp_min(0)
+    return parts[0]
+
+
+def _squared(queries: Tensor, points: Tensor, length: Tensor) -> Tensor:
+    """|x|^2 + |y|^2 - 2 x.y, (n, m); the length |x|^2 is (n, 1)."""
+    return torch.addmm((points**2).sum(1), queries, points.T, alpha=-2).add_(length).clamp_min_(0)
+
+
+def _masked_squared(queries: Tensor, points: Tensor) -> Tensor:
+    """Twice 1 - r, as between vectors of length 1, (n, m)."""
+    apart = 1 - masked_correlation(queries, points)
+    return torch.where(apart < _ROUNDING, 0.0, 2 * apart)
 
 
 def _best(found: Tensor, squared: Tensor, k: int) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,208 @@
+"""Diffusion map: slow modes of a random walk over similar patterns, and where new patterns fall among them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse.linalg import ArpackNoConvergence, eigsh
+
+from spi_lightning.baselines.graph import Graph, Symmetrise, components, scale_both_sides, symmetric_graph
+from spi_lightning.fields import UserError
+
+Floats = NDArray[np.float64]
+Bandwidth = float | str  # a number above 0 or ``auto``
+
+_LEAST_WEIGHT = 1e-100  # a far frame stays tied to its neighbours; its row is normalised anyway
+_LEAST_EIGENVALUE = 0.01  # an extension divides by the eigenvalue
+_PAIRS_FOR_BANDWIDTH = 1_000_000
+
+
+@dataclass(frozen=True)
+class DiffusionEmbedding:
+    """Frames in the coordinates of their diffusion, and what an extension to new frames needs.
+
+    Attributes:
+        coordinates: (N, m) float64, lambda^time psi; within a part, psi has mean 0 and mean square 1 under the
+            stationary distribution of the walk. Coordinates of different parts have nothing to do with each other.
+        eigenvalue: (parts, m) of the Markov matrix, descending, without the trivial 1; 0 where a part has fewer frames.
+        part: (N,) number of the connected part of each frame, 0 being the largest.
+        size: (parts,) frames of each part.
+        density: (N,) sum of kernel weights of each frame, before any normalisation.
+        tau: Bandwidth that was used, of the dimension of the distances.
+        alpha: Power of the density that was divided out.
+    """
+
+    coordinates: Floats
+    eigenvalue: Floats
+    part: NDArray[np.int64]
+    size: NDArray[np.int64]
+    density: Floats
+    tau: float
+    alpha: float
+
+
+def diffusion_map(
+    index: ArrayLike,
+    distance: ArrayLike,
+    coordinates: int = 3,
+    tau: Bandwidth = "auto",
+    alpha: float = 0.0,
+    time: float = 0.0,
+    self_weight: bool = False,
+    symmetrise: Symmetrise = "maximum",
+) -> DiffusionEmbedding:
+    """Embed frames by the leading eigenvectors of a random walk between neighbours.
+
+    K = exp(-distance / tau) on the neighbours, made symmetric; K <- K / (d_i d_j)^alpha with d the row sums of K;
+    S = D^-1/2 K D^-1/2 with D the new row sums; S v = lambda v; psi = D^-1/2 v / psi_0. Signs: the entry of largest
+    magnitude is positive, and of several such (within 1e-6) the one of the first frame. A graph in several parts gets a
+    map of each part.
+
+    Args:
+        index: (N, k) neighbours of each frame, as ``nearest`` gives them.
+        distance: (N, k) of those neighbours; what is in the exponent: 1 - r for a correlation r, the *square* of
+            Euclidean distances.
+        coordinates: Number m of coordinates.
+        tau: Bandwidth; ``auto``: see ``auto_bandwidth``.
+        alpha: 0: the normalised graph Laplacian, denser regions weigh more; 1: Laplace-Beltrami operator, the density
+            of frames drops out.
+        time: Power t of the eigenvalue in each coordinate; 0 gives the eigenvectors themselves, as P0 plots them.
+        self_weight: Give each frame the weight 1 with itself, as Coifman & Lafon; P0's program and scikit-learn drop
+            it, and then a frame far from all others still diffuses to them.
+        symmetrise: ``maximum`` (P0's program) or ``mean`` of both directions.
+
+    Raises:
+        UserError: An option out of range, distances that are no numbers, or eigenvectors that do not converge.
+
+    Source: Shi et al. (2019), S3; Coifman & Lafon (2006), doi:10.1016/j.acha.2006.04.006, Sect. 3.
+    """
+    separation = np.asarray(distance, dtype=np.float64)
+    width = _checked(separation, coordinates, tau, alpha)
+    kernel = symmetric_graph(index, np.exp(-separation / width).clip(_LEAST_WEIGHT), symmetrise)
+    if self_weight:
+        kernel = kernel + scipy.sparse.identity(kernel.shape[0], format="csr")
+    density = _row_sums(kernel)
+    if alpha:
+        kernel = scale_both_sides(kernel, density**-alpha)
+    part, size = components(kernel)
+    place, eigenvalue = np.zeros((len(part), coordinates)), np.zeros((len(size), coordinates))
+    for number in range(len(size)):
+        member = np.flatnonzero(part == number) if len(size) > 1 else slice(None)
+        sub = kernel[member][:, member] if len(size) > 1 else kernel
+        eigenvalue[number], place[member] = _modes(sub, coordinates)
+    if time:
+        place *= eigenvalue.clip(0)[part] ** time
+    return DiffusionEmbedding(place, eigenvalue, part, size, density, width, alpha)
+
+
+def extend(known: DiffusionEmbedding, index: ArrayLike, distance: ArrayLike) -> tuple[Floats, NDArray[np.int64]]:
+    """Place new frames in a diffusion map: psi(x) = sum_j p(x, j) psi(j) / lambda, the Nystroem extension.
+
+    p(x, j) is proportional to exp(-distance / tau) d_j^-alpha, over the neighbours in the part of the map to which most
+    of it goes; the density at x cancels. Coordinates whose eigenvalue is below 0.01 are 0.
+
+    Args:
+        known: The map of N frames.
+        index: (M, k) of the N frames nearest to each new one, as ``nearest_to`` gives them.
+        distance: (M, k) of those, as in ``diffusion_map``.
+
+    Returns:
+        Coordinates (M, m) and part (M,) of the new frames.
+
+    Source: Coifman & Lafon (2006), doi:10.1016/j.acha.2005.07.005, Sect. 2.
+    """
+    neighbours, separation = np.asarray(index), np.asarray(distance, dtype=np.float64)
+    nearest = separation.min(axis=1, keepdims=True)
+    weight = np.exp((nearest - separation) / known.tau) * known.density[neighbours] ** -known.alpha
+    member = known.part[neighbours]
+    share = np.stack([np.where(member == each, weight, 0).sum(1) for each in np.unique(member)], axis=1)
+    part = np.unique(member)[share.argmax(axis=1)]
+    weight = np.where(member == part[:, None], weight, 0)
+    mean = np.einsum("ij,ijm->im", weight / weight.sum(axis=1, keepdims=True), known.coordinates[neighbours])
+    eigenvalue = known.eigenvalue[part]
+    usable = eigenvalue >= _LEAST_EIGENVALUE
+    return np.where(usable, mean / np.where(usable, eigenvalue, 1), 0), part
+
+
+def auto_bandwidth(distance: ArrayLike) -> float:
+    """Where log sum_ij exp(-d_ij / tau) grows fastest with log tau, the diagonal d_ii = 0 counted.
+
+    Below it every frame is alone, above it all pairs weigh alike. Of more than a million pairs, rows in equal steps are
+    taken. Distances that are all 0 give 1, for which they all weigh 1.
+
+    Args:
+        distance: (N, k) as in ``diffusion_map``.
+
+    Source: Coifman et al. (2008), doi:10.1109/TIP.2008.2002305, Sect. II; Berry & Harlim (2016),
+        doi:10.1016/j.acha.2015.01.001, Sect. 4, for the steepest point.
+    """
+    separation = np.asarray(distance, dtype=np.float64)
+    separation = separation[:: max(1, separation.size // _PAIRS_FOR_BANDWIDTH)]
+    apart = separation[separation > 0]
+    if not len(apart):
+        return 1.0
+    trial = np.geomspace(np.quantile(apart, 0.01) / 10, 10 * np.quantile(apart, 0.99), 100)
+    weights = [np.exp(-separation / tau) for tau in trial]
+    slope = [
+        (each * separation).sum() / (tau * (len(separation) + each.sum()))
+        for tau, each in zip(trial, weights, strict=True)
+    ]
+    return float(trial[np.argmax(slope)])
+
+
+def _checked(distance: Floats, coordinates: int, tau: Bandwidth, alpha: float) -> float:
+    """The bandwidth, after all options were found in range."""
+    if not np.isfinite(distance).all() or (distance < 0).any():
+        raise UserError("the diffusion map needs distances of 0 or more; some are negative or not finite.")
+    if coordinates < 1:
+        raise UserError(f"coordinates={coordinates} must be 1 or more.")
+    if not 0 <= alpha <= 1:
+        raise UserError(f"alpha={alpha:g} must lie between 0 and 1.")
+    if isinstance(tau, str) and tau == "auto":
+        return auto_bandwidth(distance)
+    if isinstance(tau, str) or not tau > 0:
+        raise UserError(f"tau={tau} must be auto or a number above 0.")
+    return float(tau)
+
+
+def _modes(kernel: Graph, count: int) -> tuple[Floats, Floats]:
+    """Eigenvalues (m,) and psi (n, m) of one connected part, without the trivial pair; changes ``kernel``."""
+    frames, degree = kernel.shape[0], _row_sums(kernel)
+    found = min(count, frames - 1)
+    eigenvalue, psi = np.zeros(count), np.zeros((frames, count))
+    if found:
+        value, vector = _largest(scale_both_sides(kernel, degree**-0.5), found + 1)
+        eigenvalue[:found] = value[1:]
+        psi[:, :found] = _fix_signs(vector[:, 1:] * np.sqrt(degree.sum() / degree)[:, None])
+    return eigenvalue, psi
+
+
+def _largest(matrix: Graph, count: int) -> tuple[Floats, Floats]:
+    """Algebraically largest eigenpairs of a symmetric matrix, descending, from a fixed start."""
+    frames = matrix.shape[0]
+    if frames <= 4 * count + 40:
+        value, vector = np.linalg.eigh(matrix.toarray())
+    else:
+        start = np.random.default_rng(0).standard_normal(frames)
+        try:
+            value, vector = eigsh(matrix, count, which="LA", v0=start, ncv=min(frames - 1, 2 * count + 20))
+        except ArpackNoConvergence as error:
+            raise UserError(
+                f"only {len(error.eigenvalues)} of {count} eigenvectors of the diffusion map converged: parts of the "
+                "graph hang together by very few pairs; raise neighbours, or tau."
+            ) from error
+    order = np.argsort(-value, kind="stable")[:count]
+    return value[order], vector[:, order]
+
+
+def _fix_signs(vectors: Floats) -> Floats:
+    """Turn each column so that its first entry of (nearly) largest magnitude is positive."""
+    size = np.abs(vectors)
+    leader = (size >= (1 - 1e-6) * size.max(axis=0)).argmax(axis=0)
+    return vectors * np.where(vectors[leader, np.arange(vectors.shape[1])] < 0, -1.0, 1.0)
+
+
+def _row_sums(graph: Graph) -> Floats:
+    sums: Floats = np.asarray(graph.sum(axis=1)).ravel()
+    return sums
