@@ -26,6 +26,7 @@ from rich.table import Column, Table
 import spi_lightning.apps.entry  # noqa: F401  registers the resolvers of the configuration
 from benchmarks.record import write_result
 from spi_lightning.data.simulated_set import make_set
+from spi_lightning.distributed import keep_freed_memory
 from spi_lightning.fields import MASK, PHOTONS
 from spi_lightning.io import PatternFile, open_patterns
 from spi_lightning.methods import CheckpointMethod
@@ -127,6 +128,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(Path(folder), options.patterns, options.rounds, options.device)
     columns = ("patterns/s", "per core", "h5py", "net", "of h5py", "of net", "of slower")

@@ -18,6 +18,7 @@ from rich.table import Table
 from scipy.ndimage import map_coordinates
 
 from benchmarks.record import write_result
+from spi_lightning.distributed import keep_freed_memory
 from spi_lightning.physics.ewald import scattering_vectors
 from spi_lightning.physics.photons import photons_per_fluence
 from spi_lightning.physics.rotation import random_quaternions, rotation_matrices
@@ -136,6 +137,7 @@ def main() -> None:
     parser.add_argument("--block-size", type=int, default=None, help="of the fast generator")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed_memory()
     block_size = options.block_size or (32 if options.device == "cpu" else 4096)
     rates = measure(options.device, options.seconds, block_size)
     where = "one core" if options.device == "cpu" else options.device

@@ -25,6 +25,7 @@ from rich.table import Table
 import spi_lightning.apps.entry  # noqa: F401  registers the resolvers of the configuration
 from benchmarks.record import write_result
 from spi_lightning.callbacks import SeedEveryStep
+from spi_lightning.distributed import keep_freed_memory
 
 CONF = Path(__file__).parents[1] / "conf"
 BATCH, STEPS, WARM_UP = 64, 30, 5
@@ -94,6 +95,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed_memory()
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     times: dict[str, list[float]] = {"bare torch loop": [], "Lightning": []}
     with tempfile.TemporaryDirectory() as folder:

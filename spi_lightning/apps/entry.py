@@ -13,6 +13,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
 
+from spi_lightning.distributed import keep_freed_memory
 from spi_lightning.fields import UserError
 from spi_lightning.tasks.checkpoint import find_checkpoint, run_of
 
@@ -52,6 +53,7 @@ def run_app(main: Callable[[], Any]) -> None:
     HYDRA_FULL_ERROR=1 shows the traceback in every case.
     """
     quieten()
+    keep_freed_memory()
     if os.environ.get(FULL_ERROR) == "1":
         main()
         return

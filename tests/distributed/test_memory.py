@@ -1,0 +1,30 @@
+import platform
+import subprocess
+import sys
+
+import pytest
+
+COUNT_FAULTS = """
+import resource, torch
+from spi_lightning.distributed import keep_freed_memory
+torch.set_num_threads(1)
+
+def work():
+    arrays = [torch.rand(100, 128, 128) for _ in range(6)]
+    return arrays[0] * 2 + 1
+
+if {keep}:
+    assert keep_freed_memory()
+for _ in range(5):
+    work()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    work()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a switch of glibc")
+def test_large_arrays_that_come_and_go_stop_costing_page_faults() -> None:
+    faults = [int(subprocess.check_output([sys.executable, "-c", COUNT_FAULTS.format(keep=k)])) for k in (False, True)]
+    assert faults[1] < 0.1 * faults[0], faults
