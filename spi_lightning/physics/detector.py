@@ -8,7 +8,7 @@ def radius_in_pixels(shape: tuple[int, int], beam_centre: Tensor) -> Tensor:
     """Distance of every pixel from the beam centre, (B, 2) -> (B, H, W); pixel."""
     y = torch.arange(shape[0], dtype=beam_centre.dtype, device=beam_centre.device) - beam_centre[:, :1]
     x = torch.arange(shape[1], dtype=beam_centre.dtype, device=beam_centre.device) - beam_centre[:, 1:]
-    return torch.hypot(y[:, :, None], x[:, None, :])
+    return (y.square()[:, :, None] + x.square()[:, None, :]).sqrt_()
 
 
 def background(radius: Tensor, flat: Tensor, halo: Tensor, halo_radius: Tensor) -> Tensor:
@@ -25,20 +25,22 @@ def background(radius: Tensor, flat: Tensor, halo: Tensor, halo_radius: Tensor) 
     """
     length = halo_radius[:, None, None]
     peak = halo[:, None, None] / (2 * torch.pi * length**2)
-    return flat[:, None, None] + peak * torch.exp(-radius / length)
+    return (radius / -length).exp_().mul_(peak).add_(flat[:, None, None])
 
 
 def blur_matrix(length: int, sigma: Tensor) -> Tensor:
     """Rows of a one-dimensional Gaussian blur, (B,) pixel -> (B, length, length); each row sums to 1."""
-    index = torch.arange(length, dtype=sigma.dtype, device=sigma.device)
-    difference = index[:, None] - index[None, :]
-    kernel = torch.exp(-0.5 * (difference / sigma.clamp_min(1e-3)[:, None, None]) ** 2)
+    difference = torch.arange(1 - length, length, dtype=sigma.dtype, device=sigma.device)
+    profile = torch.exp(-0.5 * (difference / sigma.clamp_min(1e-3)[:, None]) ** 2)
+    kernel = profile.unfold(1, length, 1).flip(1)  # row i is the profile with its middle at i
     return kernel / kernel.sum(dim=2, keepdim=True)
 
 
 def blur(intensity: Tensor, sigma: Tensor) -> Tensor:
     """Gaussian blur of patterns by partial coherence or charge sharing, (B, H, W) with sigma (B,) pixel."""
-    rows, columns = blur_matrix(intensity.shape[1], sigma), blur_matrix(intensity.shape[2], sigma)
+    height, width = intensity.shape[1:]
+    rows = blur_matrix(height, sigma)
+    columns = rows if width == height else blur_matrix(width, sigma)
     return rows @ intensity @ columns.transpose(1, 2)
 
 
@@ -66,6 +68,6 @@ def streaks(shape: tuple[int, int], beam_centre: Tensor, angle: Tensor, photons:
     x = (torch.arange(shape[1], device=angle.device) - beam_centre[:, 1:])[:, None, :]
     cosine, sine, sigma = angle.cos()[:, None, None], angle.sin()[:, None, None], width[:, None, None]
     along, across = x * cosine + y * sine, y * cosine - x * sine
-    profile = torch.exp(-along.abs() / 16 - 0.5 * (across / sigma) ** 2)
+    profile = along.abs_().div_(-16).addcmul_((across / sigma).square_(), along.new_tensor(-0.5)).exp_()
     area: Tensor = 32 * (2 * torch.pi) ** 0.5 * sigma
-    return photons[:, None, None] * profile / area
+    return profile.mul_(photons[:, None, None] / area)

@@ -36,5 +36,5 @@ def count_photons_in_lumps(intensity: Tensor, photons_per_count: Tensor, generat
         (B, H, W) whole counts; fractions are rounded up or down at random, so that the mean stays.
     """
     lump = photons_per_count[:, None, None]
-    counts = torch.poisson(intensity * lump, generator=generator) / lump
-    return (counts + torch.rand(counts.shape, generator=generator, device=counts.device)).floor()
+    counts = torch.poisson(intensity * lump, generator=generator).div_(lump)
+    return counts.add_(torch.rand(counts.shape, generator=generator, device=counts.device)).floor_()

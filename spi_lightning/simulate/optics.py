@@ -51,14 +51,12 @@ class Optics:
             signal = detector.blur(signal, drawn["blur"])
         halo = drawn["halo"] + drawn["halo_share"] * (signal * mask).sum((1, 2))
         radius = detector.radius_in_pixels(shape, beam_centre)
-        expected = signal + detector.background(radius, drawn["flat"], halo, drawn["halo_radius"])
-        if self.streak_probability > 0:
-            expected = expected + detector.streaks(
-                shape, beam_centre, drawn["angle"], drawn["streak"], drawn["streak_width"]
-            )
-        if self.gain_tilt > 0:
-            expected = expected * detector.gain_tilt(shape, drawn["slope"])
-        return expected
+        expected = detector.background(radius, drawn["flat"], halo, drawn["halo_radius"]).add_(signal)
+        rows = drawn["streak"].nonzero()[:, 0]
+        if len(rows):
+            angle, photons, width = (drawn[name][rows] for name in ("angle", "streak", "streak_width"))
+            expected[rows] += detector.streaks(shape, beam_centre[rows], angle, photons, width)
+        return expected.mul_(detector.gain_tilt(shape, drawn["slope"])) if self.gain_tilt > 0 else expected
 
     def _draw(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
         size = (count,)
