@@ -1,13 +1,11 @@
 """Nearest neighbours of vectors: exact in blocks of one matrix product, or approximate through an index of cells."""
 
-from collections.abc import Iterator
 from typing import Literal
 
-import faiss
-import numpy as np
 import torch
 from torch import Tensor
 
+from spi_lightning.baselines.cells import Cells
 from spi_lightning.baselines.vectors import masked_correlation
 from spi_lightning.fields import UserError
 
@@ -36,7 +34,7 @@ def nearest(
         k: Neighbours of each; the vector itself is not one of them, its duplicates are.
         metric: ``euclidean``, or ``correlation``: 1 - Pearson's r over the d entries, from 0 to 2, or
             ``masked_correlation``: the same over the entries that both vectors have, the others being NaN.
-        approximate: Search an inverted-file index (see ``_Cells``) instead of comparing all pairs; None: above 50,000
+        approximate: Search an inverted-file index (see ``Cells``) instead of comparing all pairs; None: above 50,000
             vectors. The distances given back are exact either way; some neighbours are missed. Never used for
             ``masked_correlation``, which is no distance in a space.
         device: Where exact distances are computed; the index lives on the CPU.
@@ -144,7 +142,7 @@ def _search(
     wanted = min(k + _SLACK + exclude_self, len(points))
     index = torch.empty(len(queries), k, dtype=torch.int64)
     distance = torch.empty(len(queries), k)
-    cells = _Cells(points) if approximate and not masked else None
+    cells = Cells(points) if approximate and not masked else None
     points = points.to(device)
     for start in range(0, len(queries), block):
         rows = slice(start, min(start + block, len(queries)))
@@ -152,7 +150,7 @@ def _search(
         if cells is None:
             found, squared = _candidates(asked, points, wanted, masked)
         else:
-            found, squared = cells.search(asked, points, wanted)
+            found, squared = _search_cells(cells, queries[rows], points, wanted)
         if not masked:
             squared = _retake_cancelled(asked, points, found, squared)
         if exclude_self:
@@ -161,6 +159,15 @@ def _search(
         found, squared = _sort(found, squared)
         index[rows], distance[rows] = found[:, :k].cpu(), squared[:, :k].cpu()
     return index, distance.sqrt_() if metric == "euclidean" else distance.div_(2)
+
+
+def _search_cells(cells: Cells, queries: Tensor, points: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """As ``_candidates``; a query whose cells hold too few is compared with all points."""
+    found, squared = (each.to(points.device) for each in cells.search(queries, k))
+    short = (found < 0).any(dim=1)
+    if short.any():
+        found[short], squared[short] = _candidates(queries.to(points.device)[short], points, k)
+    return found, squared
 
 
 def _candidates(queries: Tensor, points: Tensor, k: int, masked: bool = False) -> tuple[Tensor, Tensor]:
@@ -209,33 +216,3 @@ def _sort(found: Tensor, squared: Tensor) -> tuple[Tensor, Tensor]:
     found, order = found.sort(dim=1)
     squared, place = squared.gather(1, order).sort(dim=1, stable=True)
     return found.gather(1, place), squared
-
-
-class _Cells:
-    """Inverted-file index of faiss: k-means cells, of which each query visits the nearest ones.
-
-    Cells are about 4 sqrt(N), trained on at most 64 vectors each; a query visits 1 in 32 of them, 16 at least. A query
-    that finds too few neighbours there is answered exactly. Source: Jegou et al. (2011), doi:10.1109/TPAMI.2010.57.
-    """
-
-    def __init__(self, points: Tensor, seed: int = 0) -> None:
-        count, width = points.shape
-        cells = max(1, min(int(4 * count**0.5), count // 39))
-        faiss.omp_set_num_threads(torch.get_num_threads())
-        self.index = faiss.IndexIVFFlat(faiss.IndexFlatL2(width), width, cells, faiss.METRIC_L2)
-        self.index.cp.seed, self.index.cp.niter, self.index.cp.max_points_per_centroid = seed + 1234, 10, 64
-        values = np.ascontiguousarray(points.cpu().numpy())
-        self.index.train(values)
-        self.index.add(values)
-        self.index.nprobe = min(cells, max(16, cells // 32))
-
-    def search(self, queries: Tensor, points: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        """Index and squared distance (n, k), in no promised order."""
-        squared, found = (torch.from_numpy(each).to(points.device) for each in self._ask(queries, k))
-        short = (found < 0).any(dim=1)
-        if short.any():
-            found[short], squared[short] = _candidates(queries[short], points, k)
-        return found, squared
-
-    def _ask(self, queries: Tensor, k: int) -> Iterator[np.ndarray]:
-        return iter(self.index.search(np.ascontiguousarray(queries.cpu().numpy()), k))
