@@ -1,8 +1,11 @@
-"""Evaluate: python evaluate.py checkpoint=RUN data.path=FILE. Settings in conf/evaluate.yaml; --help lists choices."""
+"""Evaluate: python evaluate.py method=[NAME,RUN] data.path=FILE. Settings in conf/evaluate.yaml; --help lists them."""
+
+import sys
 
 import hydra
 from omegaconf import DictConfig
 
+from spi_lightning.apps.choose_methods import as_plain_list
 from spi_lightning.apps.entry import run_app
 from spi_lightning.apps.evaluate import evaluate
 
@@ -14,4 +17,5 @@ def main(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
+    sys.argv[1:] = as_plain_list(sys.argv[1:])
     run_app(main)

@@ -1,7 +1,7 @@
 """Answer a file of patterns with one or several methods and leave numbers, lists and a report: behind evaluate.py."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,29 +9,39 @@ import numpy as np
 import pytorch_lightning as pl
 from hydra.utils import instantiate
 from numpy.typing import NDArray
-from omegaconf import DictConfig, ListConfig, open_dict
+from omegaconf import DictConfig, open_dict
 from rich.console import Console
 from rich.table import Column, Table
 
+from spi_lightning.apps.choose_methods import make_methods
 from spi_lightning.apps.train import record
 from spi_lightning.fields import BEAM_CENTRE, IS_SINGLE_HIT, UserError
 from spi_lightning.io import PatternFile
 from spi_lightning.methods import (
-    Answer,
+    AnswerCache,
+    Asked,
     CheckpointMethod,
     DecisionRule,
+    GivenPlan,
+    Interview,
     Method,
     Predictions,
     ensemble,
-    find_checkpoints,
     find_device,
     measure_frames,
     notes,
-    run_name,
     score,
     write_selection_lists,
 )
-from spi_lightning.reports import choose_frames, collect_gallery, require_embedding, write_evaluation_report
+from spi_lightning.metrics.agreement import common_set
+from spi_lightning.reports import (
+    DISPUTED,
+    choose_disputed,
+    choose_frames,
+    collect_gallery,
+    require_embedding,
+    write_evaluation_report,
+)
 from spi_lightning.tracking import METRICS, write_json
 
 SHOWN = {
@@ -57,30 +67,41 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     """
     folder, rule = Path(cfg.folder), DecisionRule(**cfg.decision)
     require_embedding(cfg.report.embedding)
+    plan = GivenPlan(**cfg.given)
     methods = list(make_methods(cfg, rule))
     patterns = open_patterns_of(cfg.data)
     excluded = excluded_frames(cfg.data.exclude, patterns)
-    record(cfg)
-    answers = [method.answer(patterns) for method in methods]
-    trained = [answer for answer, method in zip(answers, methods, strict=True) if isinstance(method, CheckpointMethod)]
-    headline = ensemble(trained, rule) if len(trained) > 1 else answers[0]
     labels = {name: values for name, values in patterns.labels.items() if values.ndim == 1}
+    interview = Interview(patterns, labels.get(IS_SINGLE_HIT), plan, rule, AnswerCache(cfg.cache))
+    record(cfg)
+    asked = [interview(*method) for method in methods]
+    answers = [each.answer for each in asked]
+    shown = [each.given for each in asked if len(each.given)]
+    given = shown[0] if shown and not plan.folds else np.empty(0, dtype=np.int64)
+    trained = [each.answer for each, method in zip(asked, methods, strict=True) if _is_trained(method[0])]
+    headline = ensemble(trained, rule) if len(trained) > 1 else (trained or answers)[0]
     columns = measure_frames(patterns, find_device(cfg.device)) if len(patterns) <= cfg.frame_columns else {}
-    predictions = Predictions(headline, answers, rule, labels, columns, excluded)
+    predictions = Predictions(headline, answers, rule, labels, columns, excluded, given)
     predictions.write(folder)
     metrics = score(predictions, [answer.name for answer in trained], cfg.bootstrap.replicates, cfg.seed)
+    if "comparison" in metrics:
+        common = common_set([answer.decision for answer in answers])
+        files = write_selection_lists(folder / "selection" / "common", patterns, common)
+        metrics["comparison"]["common_files"] = [f"selection/common/{name}" for name in files]
     write_json(folder / METRICS, metrics)
     selection = select(cfg, predictions, patterns)
-    frames = choose_frames(
-        headline.probability, headline.decision, labels.get(IS_SINGLE_HIT), rule.threshold, cfg.report.frames
-    )
+    label, probabilities = predictions.scored_label, [answer.probability for answer in answers]
+    frames = choose_frames(headline.probability, headline.decision, label, rule.threshold, cfg.report.frames)
+    disputed = choose_disputed([answer.decision for answer in answers], probabilities, cfg.report.frames)
+    if len(disputed):
+        frames[DISPUTED] = disputed
     collect_gallery(patterns, frames, found_centres(patterns, columns)).write(folder / "gallery.h5")
     told = {
         "path": str(cfg.data.get("path", patterns.path)),
         "format": patterns.format,
         "shape": list(patterns.shape),
         "notes": [*patterns.notes, *notes(predictions, metrics)],
-        "methods": {answer.name: about(method, answer) for method, answer in zip(methods, answers, strict=True)},
+        "methods": {each.answer.name: about(method[0], each) for method, each in zip(methods, asked, strict=True)},
         "selection": selection,
         "command": " ".join(sys.argv),
     }
@@ -96,40 +117,6 @@ def select(cfg: DictConfig, predictions: Predictions, patterns: PatternFile) -> 
     chosen = headline.frame[(headline.decision == 1) & (~headline.abstain | cfg.selection.uncertain)]
     files = write_selection_lists(Path(cfg.folder) / "selection", patterns, chosen)
     return {"frames": len(chosen), "files": [f"selection/{name}" for name in files]}
-
-
-def make_methods(cfg: DictConfig, rule: DecisionRule) -> Iterator[Method]:
-    """The methods chosen from conf/method/ and the checkpoints, under names that differ.
-
-    ``cfg.checkpoint`` is a run folder, a checkpoint, a pattern such as 'runs/han_resnet10/*', or a list of those.
-    """
-    names: set[str] = set()
-    for name, settings in (cfg.get("method") or {}).items():
-        make = instantiate(settings, _partial_=True)  # or Hydra would turn the rule into a configuration
-        yield make(name=_unused(str(name), names), decision=rule)
-    for entry in _entries(cfg.checkpoint):
-        for checkpoint in find_checkpoints(entry):
-            name = _unused(run_name(checkpoint), names)
-            yield CheckpointMethod(name, checkpoint, instantiate, rule, cfg.batch_size, cfg.device, **cfg.preprocess)
-    if not names:
-        raise UserError("nothing to evaluate: add checkpoint=RUN_OR_CKPT, or method=NAME.")
-
-
-def _entries(value: Any) -> list[str]:
-    """One word, a list of words or null -> list."""
-    if value is None:
-        return []
-    return [str(entry) for entry in value] if isinstance(value, ListConfig) else [str(value)]
-
-
-def _unused(name: str, used: set[str]) -> str:
-    """The name, with a number behind it if it is taken; it counts as taken from now on."""
-    number, candidate = 1, name
-    while candidate in used:
-        number += 1
-        candidate = f"{name} ({number})"
-    used.add(candidate)
-    return candidate
 
 
 def open_patterns_of(data: DictConfig) -> PatternFile:
@@ -165,13 +152,24 @@ def found_centres(patterns: PatternFile, columns: dict[str, NDArray[Any]]) -> ND
     return np.stack([columns["beam_row"], columns["beam_column"]], axis=1)
 
 
-def about(method: Method, answer: Answer) -> dict[str, Any]:
-    """What a method was and how fast it answered."""
-    speed = {"seconds": round(answer.seconds, 3), "patterns_per_second": round(len(answer.frame) / answer.seconds, 1)}
+def _is_trained(method: Method) -> bool:
+    return isinstance(method, CheckpointMethod)
+
+
+def about(method: Method, asked: Asked) -> dict[str, Any]:
+    """What a method was, what it was told and what its answer cost."""
+    cost, count = asked.cost, len(asked.answer.frame)
+    told: dict[str, Any] = {"seconds": round(cost.seconds, 3), "patterns_per_second": round(count / cost.seconds, 1)}
+    memory = {"memory_mib": cost.memory_mib, "gpu_memory_mib": cost.gpu_memory_mib}
+    told |= {name: round(value) for name, value in memory.items() if value is not None}
+    if len(asked.given):
+        told["given"] = len(asked.given)
+    if asked.cached:
+        told["cached"] = "yes"
     if not isinstance(method, CheckpointMethod):
-        return speed
+        return told
     weights = sum(parameter.numel() for parameter in method.task.parameters())
-    return {"checkpoint": str(method.path), "weights": weights, "device": str(method.device), **speed}
+    return {"checkpoint": str(method.path), "weights": weights, "device": str(method.device), **told}
 
 
 def show(metrics: dict[str, Any], predictions: Predictions, chosen: int, report: Path) -> None:

@@ -1,11 +1,13 @@
 """The numbers of metrics.json from all answers, and what their reader has to be told."""
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.methods.predictions import Predictions
 from spi_lightning.methods.scoring import Scoring, spread
+from spi_lightning.metrics.agreement import agreement_matrix, common_set, intersections, mcnemar
 
 
 def score(predictions: Predictions, trained: Sequence[str], replicates: int = 1000, seed: int = 0) -> dict[str, Any]:
@@ -21,9 +23,10 @@ def score(predictions: Predictions, trained: Sequence[str], replicates: int = 10
         ``test/accuracy`` and so on of the headline (see Scoring), ``methods``: the same for each method, and, for two
         or more checkpoints, ``spread``. Without labels only ``frames``.
     """
-    label = predictions.labels.get(IS_SINGLE_HIT)
-    if label is None or not (label >= 0).any():
-        return {"frames": len(predictions.headline.frame)}
+    label = predictions.scored_label
+    compared = {"comparison": compare(predictions)} if len(predictions.answers) > 1 else {}
+    if label is None:
+        return {"frames": len(predictions.headline.frame), **compared}
     scoring = Scoring(label, predictions.excluded, predictions.rule, replicates, seed)
     methods = {answer.name: scoring(answer) for answer in predictions.answers}
     if predictions.headline.name not in methods:
@@ -31,7 +34,41 @@ def score(predictions: Predictions, trained: Sequence[str], replicates: int = 10
     metrics: dict[str, Any] = {**methods[predictions.headline.name], "methods": methods}
     if len(trained) > 1:
         metrics["spread"] = spread([methods[name] for name in trained])
-    return metrics
+    return {**metrics, **compared}
+
+
+def compare(predictions: Predictions) -> dict[str, Any]:
+    """Two or more methods against each other on the same frames.
+
+    Returns:
+        ``methods``: names; ``agreement``: share of frames decided alike, (M, M); ``common``: frames that all take;
+        ``groups``: frames taken by exactly some methods (indices), with their labelled single hits; ``mcnemar``: exact
+        paired tests on the scored frames.
+    """
+    names = [answer.name for answer in predictions.answers]
+    decisions = [answer.decision for answer in predictions.answers]
+    label = predictions.scored_label
+    groups = [
+        {
+            "methods": list(members),
+            "frames": len(frames),
+            "single_hits": None if label is None else int((label[frames] == 1).sum()),
+        }
+        for members, frames in intersections(decisions)
+    ]
+    tests = []
+    if label is not None:
+        use = label >= 0
+        for one, other in combinations(range(len(names)), 2):
+            test = mcnemar(decisions[one][use], decisions[other][use], label[use])
+            tests.append({"first": names[one], "second": names[other], **vars(test)})
+    return {
+        "methods": names,
+        "agreement": agreement_matrix(decisions).tolist(),
+        "common": len(common_set(decisions)),
+        "groups": groups,
+        "mcnemar": tests,
+    }
 
 
 def notes(predictions: Predictions, metrics: dict[str, Any]) -> list[str]:
@@ -39,11 +76,17 @@ def notes(predictions: Predictions, metrics: dict[str, Any]) -> list[str]:
     lines = []
     if not predictions.columns:
         lines.append("Hits, beam centres and sizes were not measured; frame_columns=N does so for up to N frames.")
-    label = predictions.labels.get(IS_SINGLE_HIT)
-    if label is None or not (label >= 0).any():
-        return [*lines, "No frame is labelled: predictions without metrics."]
-    if (label < 0).any():
-        lines.append(f"{(label < 0).sum()} frames of unknown label are predicted but not scored.")
+    label, all_labels = predictions.scored_label, predictions.labels.get(IS_SINGLE_HIT)
+    if len(predictions.given):
+        shown = ", ".join(map(str, predictions.given[:40])) + (", …" if len(predictions.given) > 40 else "")
+        lines.append(
+            f"The labels of {len(predictions.given)} frames were told to methods that learn from some; no method is scored "
+            f"on them: {shown}."
+        )
+    if label is None or all_labels is None:
+        return [*lines, "No frame is left to score: predictions without metrics."]
+    if (all_labels < 0).any():
+        lines.append(f"{(all_labels < 0).sum()} frames of unknown label are predicted but not scored.")
     missing = sorted(name for name, value in metrics.items() if value is None and name.count("/") == 1)
     if missing:
         lines.append(f"Undefined for these labels or decisions, so left out: {', '.join(missing)}.")

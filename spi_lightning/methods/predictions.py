@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import ABSTAIN, DECISION, FRAME, PROBABILITY, SCORE
+from spi_lightning.fields import ABSTAIN, DECISION, FRAME, IS_SINGLE_HIT, PROBABILITY, SCORE
 from spi_lightning.methods.answer import Answer, DecisionRule
 
 Columns = Mapping[str, NDArray[Any]]
@@ -28,6 +28,7 @@ class Predictions:
         labels: Field name -> (N,), as far as the file has them.
         columns: Name -> (N,) measured per frame (photons, beam centre, size, ...).
         excluded: Frames left out of ``test_kept`` numbers.
+        given: Frames whose labels some method was told, left out of all numbers.
     """
 
     headline: Answer
@@ -36,6 +37,16 @@ class Predictions:
     labels: Columns = field(default_factory=dict)
     columns: Columns = field(default_factory=dict)
     excluded: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    given: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+    @property
+    def scored_label(self) -> NDArray[np.int64] | None:
+        """(N,) is_single_hit, -1 where unknown or given to a method; None if nothing is left to score."""
+        label = self.labels.get(IS_SINGLE_HIT)
+        if label is None:
+            return None
+        scored = np.where(np.isin(self.headline.frame, self.given), -1, label)
+        return scored if (scored >= 0).any() else None
 
     def write(self, folder: Path) -> None:
         """Write predictions.h5 and predictions.csv; each appears whole or not at all."""
@@ -51,6 +62,7 @@ class Predictions:
             )
             _write_answer(file, self.headline)
             file["excluded"] = np.isin(self.headline.frame, self.excluded)
+            file["given"] = np.isin(self.headline.frame, self.given)
             for title, arrays in (("labels", self.labels), ("columns", self.columns)):
                 group = file.create_group(title, track_order=True)
                 for name, values in arrays.items():
@@ -65,6 +77,8 @@ class Predictions:
         columns |= {**self.labels, **self.columns}
         if len(self.excluded):
             columns["excluded"] = np.isin(self.headline.frame, self.excluded)
+        if len(self.given):
+            columns["given"] = np.isin(self.headline.frame, self.given)
         if len(self.answers) > 1:
             columns |= {f"{PROBABILITY}:{answer.name}": answer.probability for answer in self.answers}
         with path.open("w", newline="", encoding="utf-8") as file:

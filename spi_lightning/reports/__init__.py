@@ -6,13 +6,15 @@ Whatever is shown is read back from files, so that a page can be made again with
 from pathlib import Path
 
 from spi_lightning.fields import UserError
-from spi_lightning.reports.choice import choose_frames
+from spi_lightning.reports.choice import DISPUTED, choose_disputed, choose_frames
 from spi_lightning.reports.embedding import require_embedding
 from spi_lightning.reports.evaluation import write_evaluation_report
 from spi_lightning.reports.gallery import collect_gallery
 from spi_lightning.reports.training import write_training_figures, write_training_report
 
 __all__ = [
+    "DISPUTED",
+    "choose_disputed",
     "choose_frames",
     "collect_gallery",
     "require_embedding",

@@ -1,9 +1,12 @@
 """Which frames are worth looking at: the surest, the worst and the most uncertain."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 Frames = NDArray[np.int64]
+DISPUTED = "Methods disagree, most evenly split first"
 
 
 def choose_frames(
@@ -52,3 +55,19 @@ def choose_frames(
             "Most uncertain": uncertain,
         }
     return {title: frames[:count] for title, frames in chosen.items() if len(frames)}
+
+
+def choose_disputed(
+    decisions: Sequence[Frames], probabilities: Sequence[NDArray[np.float32]], count: int = 12
+) -> Frames:
+    """Frames (n,) that some methods take and others do not, the most evenly split first, then the widest apart.
+
+    Args:
+        decisions, probabilities: (N,) of every method.
+        count: At most.
+    """
+    share = np.mean(decisions, axis=0)
+    apart = np.ptp(np.stack(probabilities), axis=0)
+    order = np.lexsort((-apart, np.abs(share - 0.5)))
+    disputed: Frames = order[((share > 0) & (share < 1))[order]][:count]
+    return disputed

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.metrics.classification_curves import curve_bands
+from spi_lightning.reports.choice import DISPUTED
 from spi_lightning.reports.columns import column_figures
+from spi_lightning.reports.comparison import comparison_blocks
 from spi_lightning.reports.curves import (
     confusion_figure,
     histogram_figure,
@@ -43,6 +45,7 @@ def write_evaluation_report(run: Path, embedding: str = "pca") -> Path:
     files = read_evaluation(run)
     sections = [
         Section("Summary", [*_summary(files)]),
+        *_comparison(files),
         Section("Patterns", [*_galleries(files)]),
         Section("Decision", [*_decision(files)]),
         Section("Frames", [*_frames(files, embedding)]),
@@ -54,9 +57,12 @@ def write_evaluation_report(run: Path, embedding: str = "pca") -> Path:
 
 
 def known_labels(files: EvaluationFiles) -> NDArray[np.int64] | None:
-    """(N,) is_single_hit if any frame is labelled, else None."""
+    """(N,) is_single_hit, -1 where unknown or given to a method; None if nothing is left to score."""
     label = files.labels.get(IS_SINGLE_HIT)
-    return label if label is not None and (label >= 0).any() else None
+    if label is None:
+        return None
+    scored = np.where(files.given, -1, label)
+    return scored if (scored >= 0).any() else None
 
 
 def _summary(files: EvaluationFiles) -> Iterator[Block]:
@@ -74,11 +80,20 @@ def _summary(files: EvaluationFiles) -> Iterator[Block]:
         lines.append("The file has no labels, so there are no metrics.")
     else:
         lines.append(
-            f"Labels: {(label == 1).sum()} single hits, {(label == 0).sum()} others, {(label < 0).sum()} unknown."
+            f"Labels: {(label == 1).sum()} single hits, {(label == 0).sum()} others, {(label < 0).sum()} unknown"
+            f"{f' or given to a method ({files.given.sum()})' if files.given.any() else ''}."
         )
     yield Lines(lines)
     excluded = _listed(files.frame[files.excluded])
     yield from numbers_tables(files.metrics, excluded)
+
+
+def _comparison(files: EvaluationFiles) -> list[Section]:
+    """Side by side, if there are several methods."""
+    comparison = files.metrics.get("comparison")
+    if not comparison:
+        return []
+    return [Section("Methods compared", [*comparison_blocks(comparison), methods_table(files.about)])]
 
 
 def _galleries(files: EvaluationFiles) -> Iterator[Block]:
@@ -94,14 +109,19 @@ def _galleries(files: EvaluationFiles) -> Iterator[Block]:
     )
     for title, frames in files.gallery.choices.items():
         if len(frames):
-            picture = gallery_figure(files.gallery, frames.tolist(), [_caption(files, frame) for frame in frames])
+            votes = title == DISPUTED
+            captions = [_caption(files, frame, votes) for frame in frames]
+            picture = gallery_figure(files.gallery, frames.tolist(), captions)
             yield Picture(as_png(picture), title, wide=True)
 
 
-def _caption(files: EvaluationFiles, frame: int) -> Caption:
+def _caption(files: EvaluationFiles, frame: int, votes: bool = False) -> Caption:
     place = int(np.searchsorted(files.frame, frame))
     label = files.labels[IS_SINGLE_HIT][place] if IS_SINGLE_HIT in files.labels else -1
     name, colour = {1: (" · single", SINGLE), 0: (" · other", OTHER)}.get(int(label), ("", INK))
+    if votes:
+        taken = sum(int(answer.decision[place]) for answer in files.answers)
+        return Caption(f"#{frame} · {taken} of {len(files.answers)} take it{name}", colour)
     unsure = " ?" if files.headline.abstain[place] else ""
     return Caption(f"#{frame} · p {files.headline.probability[place]:.2f}{unsure}{name}", colour)
 

@@ -80,6 +80,7 @@ class EvaluationFiles:
     threshold: float
     abstain_within: float
     excluded: NDArray[np.bool_]
+    given: NDArray[np.bool_]
     labels: dict[str, NDArray[Any]]
     columns: dict[str, NDArray[Any]]
     features: NDArray[np.float32] | None
@@ -121,6 +122,7 @@ def _read_predictions(file: h5py.File) -> dict[str, Any]:
         "threshold": float(file.attrs["threshold"]),
         "abstain_within": float(file.attrs["abstain_within"]),
         "excluded": file["excluded"][()],
+        "given": file["given"][()] if "given" in file else np.zeros(len(file["frame"]), dtype=bool),
         "labels": {name: item[()] for name, item in file.get("labels", {}).items()},
         "columns": {name: item[()] for name, item in file.get("columns", {}).items()},
         "features": None if features is None else features["features"][()],

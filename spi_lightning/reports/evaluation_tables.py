@@ -113,7 +113,8 @@ def frames_table(files: EvaluationFiles) -> Table:
 def methods_table(about: Mapping[str, Any]) -> Table:
     """Where each method came from and how fast it was."""
     names = {"checkpoint": "checkpoint", "weights": "weights", "device": "device", "seconds": "time (s)"}
-    names["patterns_per_second"] = "patterns per second"
+    names |= {"patterns_per_second": "patterns per second", "memory_mib": "peak memory (MiB)"}
+    names |= {"gpu_memory_mib": "GPU memory (MiB)", "given": "labels given", "cached": "from cache"}
     methods: dict[str, Mapping[str, Any]] = about["methods"]
     used = [name for name in names if any(name in method for method in methods.values())]
     rows = [[title, *(str(method.get(name, "–")) for name in used)] for title, method in methods.items()]

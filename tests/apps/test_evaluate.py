@@ -15,6 +15,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
 import spi_lightning.apps.entry  # noqa: F401  registers the resolvers of the configuration
+from spi_lightning.apps.choose_methods import as_plain_list
 from spi_lightning.apps.evaluate import evaluate
 from spi_lightning.apps.report import name_the_run
 from spi_lightning.fields import UserError
@@ -60,7 +61,7 @@ def make_run(tmp_path) -> Callable[[int], Path]:
 def run(folder: Path, *overrides: str) -> dict[str, Any]:
     small = (f"folder={folder}", "bootstrap.replicates=50", "report.frames=2", "device=cpu")
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        return evaluate(compose("evaluate", overrides=[*small, *overrides]))
+        return evaluate(compose("evaluate", overrides=as_plain_list([*small, *overrides])))
 
 
 def keys(path: str) -> list[str]:

@@ -1,0 +1,101 @@
+"""Which methods answer: names in conf/method/ and trained runs, in the order in which they were asked for."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from spi_lightning.fields import UserError
+from spi_lightning.methods import CheckpointMethod, DecisionRule, Method, find_checkpoints, run_name
+from spi_lightning.methods.answer_cache import file_hash
+
+METHODS = Path(__file__).parents[2] / "conf" / "method"
+
+
+def make_methods(cfg: DictConfig, rule: DecisionRule) -> Iterator[tuple[Method, Any]]:
+    """Methods under names that differ, each with the plain data that tells it from all others.
+
+    Args:
+        cfg: ``methods`` and ``checkpoint``: a name in conf/method/, a run folder, a checkpoint, a pattern such as
+            'runs/han_resnet10/*', or a list of those; ``settings``: options of named methods, by name.
+        rule: From probability to decision.
+
+    Raises:
+        UserError: Nothing to do, a name that is neither a method nor a run, or settings of no method that is used.
+    """
+    used: set[str] = set()
+    entries = [*_entries(cfg.methods), *_entries(cfg.checkpoint)]
+    unused = sorted(set(cfg.settings) - set(entries))
+    if unused:
+        raise UserError(f"settings.{unused[0]}: method=[{','.join(entries)}] does not hold {unused[0]}; add it there.")
+    for entry in entries:
+        if (METHODS / f"{entry}.yaml").is_file():
+            settings = _settings(entry, cfg)
+            make = instantiate(settings, _partial_=True, _convert_="all")  # the rule is no configuration
+            yield make(name=_free(entry, used), decision=rule), OmegaConf.to_container(settings, resolve=True)
+        else:
+            yield from _checkpoints(entry, cfg, rule, used)
+    if not used:
+        raise UserError("nothing to evaluate: add checkpoint=RUN_OR_CKPT, or method=[NAME,...].")
+
+
+def _settings(name: str, cfg: DictConfig) -> DictConfig:
+    """conf/method/NAME.yaml with ``settings.NAME`` laid over it; its keys are the only ones allowed."""
+    settings = OmegaConf.load(METHODS / f"{name}.yaml")
+    assert isinstance(settings, DictConfig)
+    if settings.get("device") == "auto":
+        settings.device = cfg.device
+    over = cfg.settings.get(name) or {}
+    for key in over:
+        if key not in settings:
+            choices = ", ".join(str(choice) for choice in settings if choice != "_target_")
+            raise UserError(f"settings.{name}.{key} is unknown; {name} has: {choices or 'no settings'}.")
+    try:
+        merged = OmegaConf.merge(settings, over)
+    except OmegaConfBaseException as error:
+        raise UserError(f"settings.{name}: {str(error).splitlines()[0]}") from error
+    assert isinstance(merged, DictConfig)
+    return merged
+
+
+def _checkpoints(entry: str, cfg: DictConfig, rule: DecisionRule, used: set[str]) -> Iterator[tuple[Method, Any]]:
+    try:
+        found = find_checkpoints(entry)
+    except UserError as error:
+        if "/" in entry or Path(entry).suffix or Path(entry).exists() or any(sign in entry for sign in "*?["):
+            raise
+        names = ", ".join(sorted(path.stem for path in METHODS.glob("*.yaml")))
+        raise UserError(f"method={entry} is neither a run nor a method; methods: {names}.") from error
+    for checkpoint in found:
+        name = _free(run_name(checkpoint), used)
+        method = CheckpointMethod(name, checkpoint, instantiate, rule, cfg.batch_size, cfg.device, **cfg.preprocess)
+        yield method, [file_hash(checkpoint), OmegaConf.to_container(cfg.preprocess)]
+
+
+def as_plain_list(arguments: Sequence[str]) -> list[str]:
+    """Command line in which ``method=`` reads ``methods=``.
+
+    Hydra takes ``method=`` for the folder conf/method/, would lay the named files over one another and refuse the paths
+    of runs; here each is a method of its own.
+    """
+    return [f"methods={word[7:]}" if word.startswith("method=") else word for word in arguments]
+
+
+def _entries(value: Any) -> list[str]:
+    """One word, a list of words or null -> list."""
+    if value is None:
+        return []
+    return [str(entry) for entry in value] if isinstance(value, ListConfig) else [str(value)]
+
+
+def _free(name: str, used: set[str]) -> str:
+    """The name, with a number behind it if it is taken; it counts as taken from now on."""
+    number, candidate = 1, name
+    while candidate in used:
+        number += 1
+        candidate = f"{name} ({number})"
+    used.add(candidate)
+    return candidate

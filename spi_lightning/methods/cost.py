@@ -1,0 +1,57 @@
+"""What an answer costs: wall time, and memory above what was held before."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+_STATM = Path("/proc/self/statm")
+_PERIOD = 0.02
+
+
+@dataclass
+class Cost:
+    """seconds: wall time. memory_mib, gpu_memory_mib: highest use above that at the start; None where unknown."""
+
+    seconds: float = 0.0
+    memory_mib: float | None = None
+    gpu_memory_mib: float | None = None
+
+
+@contextmanager
+def measured() -> Iterator[Cost]:
+    """Measure the block: its Cost is filled in when it ends. Memory is looked at every 20 ms, on Linux."""
+    cost, stop = Cost(), threading.Event()
+    watch = threading.Thread(target=_watch, args=(cost, stop), daemon=True)
+    gpu = torch.cuda.is_available()
+    held = torch.cuda.memory_allocated() if gpu else 0
+    if gpu:
+        torch.cuda.reset_peak_memory_stats()
+    start = time.perf_counter()
+    watch.start()
+    try:
+        yield cost
+    finally:
+        stop.set()
+        watch.join()
+        cost.seconds = time.perf_counter() - start
+        if gpu:
+            cost.gpu_memory_mib = (torch.cuda.max_memory_allocated() - held) / 2**20
+
+
+def _watch(cost: Cost, stop: threading.Event) -> None:
+    if not _STATM.is_file():
+        return
+    held = _resident_mib()
+    while True:
+        cost.memory_mib = max(cost.memory_mib or 0.0, _resident_mib() - held)
+        if stop.wait(_PERIOD):
+            return
+
+
+def _resident_mib() -> float:
+    return int(_STATM.read_text().split()[1]) * 4096 / 2**20

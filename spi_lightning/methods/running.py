@@ -1,0 +1,101 @@
+"""Ask methods, each with the labels it may see and no others, and remember what it cost."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spi_lightning.io.pattern_file import PatternFile
+from spi_lightning.methods.answer import Answer, DecisionRule, Given, Method
+from spi_lightning.methods.answer_cache import AnswerCache
+from spi_lightning.methods.cost import Cost, measured
+from spi_lightning.methods.given import GivenPlan
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An answer and how it came about.
+
+    Attributes:
+        answer: To every frame.
+        cost: Of all folds together.
+        given: Frames whose labels the method was told, (k,); with folds all labelled ones, each left out once.
+        cached: True where the answer was read back; its cost is that of the first time.
+    """
+
+    answer: Answer
+    cost: Cost
+    given: NDArray[np.int64]
+    cached: bool = False
+
+
+@dataclass(frozen=True)
+class Interview:
+    """Asks methods about one file.
+
+    Args:
+        patterns: The file.
+        label: (N,) is_single_hit, -1 where unknown; None without labels. Methods see it only through ``plan``.
+        plan: Which labels they see.
+        rule: From probability to decision.
+        cache: Where answers are kept.
+    """
+
+    patterns: PatternFile
+    label: NDArray[np.int64] | None
+    plan: GivenPlan
+    rule: DecisionRule
+    cache: AnswerCache
+
+    def __call__(self, method: Method, identity: Any) -> Asked:
+        """Ask one method.
+
+        Args:
+            method: Whom to ask.
+            identity: Plain data that tells it from all others, for the cache.
+        """
+        if not method.needs_given:
+            return self._once(method, identity, None)
+        if not self.plan.folds:
+            return self._once(method, identity, self.plan.drawn(self.label))
+        return self._folds(method, identity)
+
+    def _once(self, method: Method, identity: Any, given: Given | None) -> Asked:
+        path = self.cache.path([identity, vars(self.rule)], self.patterns, given)
+        told = np.empty(0, dtype=np.int64) if given is None else given.frame
+        if (kept := self.cache.read(path, method.name)) is not None:
+            return Asked(*kept, told, cached=True)
+        with measured() as cost:
+            answer = method.answer(self.patterns, given)
+        self.cache.write(path, answer, cost)
+        return Asked(answer, cost, told)
+
+    def _folds(self, method: Method, identity: Any) -> Asked:
+        """Every labelled frame from the fold that left it out, every other frame from the mean of all folds."""
+        asked, own = [], []
+        for given, answered in self.plan.dealt(self.label):
+            asked.append(self._once(method, identity, given))
+            own.append(answered)
+        joined = _join([each.answer for each in asked], own, self.rule)
+        memory = [each.cost.memory_mib for each in asked if each.cost.memory_mib is not None]
+        cost = Cost(sum(each.cost.seconds for each in asked), max(memory, default=None))
+        return Asked(replace(joined, seconds=cost.seconds), cost, np.sort(np.concatenate(own)), asked[0].cached)
+
+
+def _join(answers: Sequence[Answer], own: Sequence[NDArray[np.int64]], rule: DecisionRule) -> Answer:
+    score, probability = (np.mean([getattr(a, name) for a in answers], axis=0) for name in ("score", "probability"))
+    decision, abstain = rule(probability.astype(np.float32))
+    for answer, frames in zip(answers, own, strict=True):
+        score[frames], probability[frames] = answer.score[frames], answer.probability[frames]
+        decision[frames], abstain[frames] = answer.decision[frames], answer.abstain[frames]
+    return replace(
+        answers[0],
+        score=score.astype(np.float32),
+        probability=probability.astype(np.float32),
+        decision=decision,
+        abstain=abstain,
+        features=None,
+        class_probability=None,
+    )

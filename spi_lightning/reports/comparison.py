@@ -1,0 +1,132 @@
+"""How several methods compare on the same frames: agreement, paired tests, and who takes what."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from spi_lightning.reports.page import Lines, Picture, Table
+from spi_lightning.reports.style import SINGLE, UNKNOWN, as_svg, figure
+
+GROUPS_SHOWN = 16
+
+
+def comparison_blocks(comparison: Mapping[str, Any]) -> Iterator[Picture | Table | Lines]:
+    """Figures and tables of ``comparison`` in metrics.json (see methods.judgement.compare)."""
+    names: list[str] = comparison["methods"]
+    words = f"{comparison['common']} frames are taken by every method (the common set)" + (
+        f": {', '.join(comparison['common_files'])}." if comparison.get("common_files") else "."
+    )
+    yield Lines([words])
+    picture = agreement_figure(names, comparison["agreement"])
+    yield Picture(as_svg(picture), "Agreement", "Share of all frames on which two methods decide alike.")
+    if comparison["groups"]:
+        shown = "" if len(comparison["groups"]) <= GROUPS_SHOWN else f" The {GROUPS_SHOWN} largest groups."
+        words = f"Each bar counts the frames taken as single hits by exactly the methods with a dot below it.{shown}"
+        yield Picture(as_svg(groups_figure(names, comparison["groups"])), "Who takes which frames", words, wide=True)
+    if comparison["mcnemar"]:
+        yield mcnemar_table(comparison["mcnemar"])
+
+
+def agreement_figure(names: Sequence[str], matrix: Sequence[Sequence[float]]) -> Figure:
+    """Heat map of the share of frames decided alike, (M, M)."""
+    values, size = np.asarray(matrix), len(names)
+    side = 2.6 + 0.55 * size
+    with figure(side + 0.8, side) as picture:
+        axes = picture.subplots()
+        image = axes.imshow(values, cmap="Blues", vmin=0, vmax=1)
+        for (row, column), value in np.ndenumerate(values):
+            axes.text(column, row, f"{value:.2f}", ha="center", va="center", color="white" if value > 0.6 else "black")
+        axes.set_xticks(range(size), names, rotation=40, ha="right", rotation_mode="anchor")
+        axes.set_yticks(range(size), names)
+        axes.grid(False)
+        picture.colorbar(image, ax=axes, label="share of frames decided alike", shrink=0.8)
+    return picture
+
+
+def groups_figure(names: Sequence[str], groups: Sequence[Mapping[str, Any]]) -> Figure:
+    """Bars of frames taken by exactly some methods, dots naming them below, and each method's total at the left.
+
+    Args:
+        names: M methods.
+        groups: ``methods`` (indices), ``frames`` (count), and, where labelled, ``single_hits``; largest first.
+    """
+    shown, size = groups[:GROUPS_SHOWN], len(names)
+    longest = max(map(len, names))
+    width = 3.2 + 0.09 * longest + 0.45 * len(shown)
+    with figure(width, 2.6 + 0.3 * size) as picture:
+        grid = picture.add_gridspec(
+            2, 2, width_ratios=(1.6, max(2.0, 0.45 * len(shown))), height_ratios=(2.2, 0.3 * size)
+        )
+        bars = picture.add_subplot(grid[0, 1])
+        dots = picture.add_subplot(grid[1, 1], sharex=bars)
+        totals = picture.add_subplot(grid[1, 0])
+        _draw_bars(bars, shown)
+        _draw_dots(dots, shown, size)
+        taken = [sum(group["frames"] for group in groups if method in group["methods"]) for method in range(size)]
+        totals.barh(range(size), taken, color=UNKNOWN, height=0.6)
+        totals.set(xlabel="frames taken", ylim=(size - 0.5, -0.5), yticks=range(size), yticklabels=names)
+        totals.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+        totals.invert_xaxis()
+        totals.yaxis.tick_right()
+        totals.tick_params(axis="y", length=0)
+        totals.grid(False)
+    return picture
+
+
+def _draw_bars(axes: Axes, groups: Sequence[Mapping[str, Any]]) -> None:
+    heights = [group["frames"] for group in groups]
+    place = range(len(groups))
+    labelled = all(group.get("single_hits") is not None for group in groups)
+    axes.bar(place, heights, color=UNKNOWN, width=0.6, label="all frames of the group")
+    if labelled:
+        axes.bar(
+            place, [group["single_hits"] for group in groups], color=SINGLE, width=0.6, label="labelled single hit"
+        )
+        axes.legend(loc="upper right")
+    for x, height in zip(place, heights, strict=True):
+        axes.text(x, height, str(height), ha="center", va="bottom", fontsize=9)
+    axes.set(ylabel="frames", xlim=(-0.6, len(groups) - 0.4), ylim=(0, 1.15 * max(heights)))
+    axes.tick_params(axis="x", length=0, labelbottom=False)
+    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.grid(False, axis="x")
+
+
+def _draw_dots(axes: Axes, groups: Sequence[Mapping[str, Any]], size: int) -> None:
+    for x, group in enumerate(groups):
+        axes.scatter([x] * size, range(size), s=45, color="#d9dee4", zorder=2)
+        members = group["methods"]
+        axes.plot([x, x], [min(members), max(members)], color=SINGLE, linewidth=1.8, zorder=3)
+        axes.scatter([x] * len(members), members, s=45, color=SINGLE, zorder=4)
+    axes.set(ylim=(size - 0.5, -0.5), yticks=[])
+    axes.tick_params(axis="x", length=0, labelbottom=False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_visible(False)
+    axes.grid(False)
+
+
+def mcnemar_table(tests: Sequence[Mapping[str, Any]]) -> Table:
+    """One row for each pair of methods."""
+    rows = [
+        [
+            test["first"],
+            test["second"],
+            str(test["only_first"]),
+            str(test["only_second"]),
+            f"{test['p_value']:.3g}",
+            f"{min(1.0, test['p_value'] * len(tests)):.3g}",
+        ]
+        for test in tests
+    ]
+    head = [
+        "first",
+        "second",
+        "only the first\nis right",
+        "only the second\nis right",
+        "p",
+        "p, all pairs\n(Bonferroni)",
+    ]
+    return Table(head, rows, "Exact two-sided McNemar test on the labelled frames that no method was given.")
