@@ -4,20 +4,32 @@ Pure functions of tensors and sparse matrices; files, answers and decisions belo
 """
 
 from spi_lightning.baselines.diffusion_map import DiffusionEmbedding, auto_bandwidth, diffusion_map, extend
+from spi_lightning.baselines.features import AngularVectors
 from spi_lightning.baselines.graph import components, describe_components, symmetric_graph
+from spi_lightning.baselines.graph_cut import Cut, Edges, energy, graph_cut, votes
 from spi_lightning.baselines.neighbours import nearest, nearest_to
+from spi_lightning.baselines.region import affinity, prior, region_force
 from spi_lightning.baselines.vectors import PixelVectors, masked_correlation
 
 __all__ = [
+    "AngularVectors",
+    "Cut",
     "DiffusionEmbedding",
+    "Edges",
     "PixelVectors",
+    "affinity",
     "auto_bandwidth",
     "components",
     "describe_components",
     "diffusion_map",
+    "energy",
     "extend",
+    "graph_cut",
     "masked_correlation",
     "nearest",
     "nearest_to",
+    "prior",
+    "region_force",
     "symmetric_graph",
+    "votes",
 ]
