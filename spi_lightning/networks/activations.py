@@ -1,0 +1,45 @@
+"""What the layers inside a network answer."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from torch import Tensor, nn
+
+from spi_lightning.fields import UserError
+
+
+def activations(network: nn.Module, pattern: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+    """Run a network and keep what some of its modules give.
+
+    Args:
+        network: Any network.
+        pattern: Its input.
+        layers: Names of modules, as in its state dict: ``blocks.2``, ``features.0``.
+
+    Returns:
+        Name -> output of that module, (B, C, h, w) or (B, d).
+
+    Raises:
+        UserError: There is no such module.
+    """
+    found: dict[str, Tensor] = {}
+
+    def keep(name: str) -> Any:
+        def hook(module: nn.Module, arguments: Any, output: Tensor) -> None:
+            found[name] = output
+
+        return hook
+
+    modules = dict(network.named_modules())
+    wanted = list(layers)
+    for name in wanted:
+        if name not in modules:
+            known = ", ".join(name for name, module in modules.items() if name and name.count(".") < 2)
+            raise UserError(f"network.layers: {type(network).__name__} has no layer {name}: choose among {known}.")
+    hooks = [modules[name].register_forward_hook(keep(name)) for name in wanted]
+    try:
+        network(pattern)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {name: found[name] for name in wanted}
