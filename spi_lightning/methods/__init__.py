@@ -5,20 +5,29 @@ pictures, selection lists) is no business of a method.
 """
 
 from spi_lightning.methods.answer import Answer, DecisionRule, Given, Method, ensemble
+from spi_lightning.methods.answer_cache import AnswerCache
 from spi_lightning.methods.checkpoint import CheckpointMethod, find_checkpoints, find_device, run_name
 from spi_lightning.methods.frame_columns import measure_frames
+from spi_lightning.methods.frozen_features import FrozenFeatures
+from spi_lightning.methods.given import GivenPlan
 from spi_lightning.methods.judgement import notes, score
 from spi_lightning.methods.photon_count import PhotonCount
 from spi_lightning.methods.predictions import Predictions
 from spi_lightning.methods.reading import read_ahead, read_vectors
+from spi_lightning.methods.running import Asked, Interview
 from spi_lightning.methods.scoring import Scoring, spread
 from spi_lightning.methods.selection import write_selection_lists
 
 __all__ = [
     "Answer",
+    "AnswerCache",
+    "Asked",
     "CheckpointMethod",
     "DecisionRule",
+    "FrozenFeatures",
     "Given",
+    "GivenPlan",
+    "Interview",
     "Method",
     "PhotonCount",
     "Predictions",

@@ -1,0 +1,86 @@
+"""Is this pattern a single hit? Asked of features that a frozen network has made once."""
+
+from copy import deepcopy
+from typing import Any
+
+from lightning_utilities.core.rank_zero import rank_zero_info
+from torch import Tensor
+
+from spi_lightning.data.feature_cache import FEATURES, FeatureDataset, cached_features
+from spi_lightning.data.hits import HitDataset
+from spi_lightning.fields import Batch, UserError
+from spi_lightning.networks.logistic_head import LogisticHead
+from spi_lightning.tasks.hit_classification import HitClassification
+
+
+class TransferClassification(HitClassification):
+    """Trains the head of a LogisticHead on features that are computed once and cached on disk.
+
+    For training, validation and test the batches of the data module hold features (B, d) instead of photons; its
+    splits, labels and order stay as they are. A trained checkpoint is a hit classification like any other: given
+    photons, it answers with backbone and head.
+
+    Args:
+        cache_dir: Folder of the cache, see data.feature_cache.
+        feature_dtype: ``float32`` or ``float16``.
+        **task: As for HitClassification; ``network`` must be a LogisticHead that does not fine-tune.
+
+    Raises:
+        UserError: Another network; when training starts, a data module whose patterns change while training.
+
+    Source: Han & Li (2017), Sect. 4.2.
+    """
+
+    def __init__(self, cache_dir: str = "cache", feature_dtype: str = "float32", **task: Any) -> None:
+        super().__init__(**task)
+        if not isinstance(self.network, LogisticHead) or self.network.finetune:
+            raise UserError(
+                "task=transfer_classification trains a head alone: set network=vgg16_head and finetune=false."
+            )
+        self.cache_dir, self.feature_dtype = cache_dir, feature_dtype
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits (B,) or (B, 5) of a batch of features, or of photons."""
+        if FEATURES not in batch:
+            return super().forward(batch)
+        assert isinstance(self.network, LogisticHead)
+        return self.network.logits(batch[FEATURES])
+
+    def setup(self, stage: str) -> None:
+        """Put features in the place of the patterns of train, val and test."""
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        for name in ("train", "val", "test"):
+            if name in data.splits and not isinstance(data.splits[name], FeatureDataset):
+                data.splits[name] = self._described(data, name)
+
+    def on_fit_start(self) -> None:
+        """Besides the checks of HitClassification, tell the optimiser how many patterns the penalty is shared by."""
+        super().on_fit_start()
+        for optimizer in self.trainer.optimizers:
+            if hasattr(optimizer, "patterns"):
+                optimizer.patterns = self.trainer.datamodule.patterns_in("train")  # type: ignore[attr-defined]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Where the settings name a folder of runs, name the very checkpoint that served: newer runs may join it."""
+        path = getattr(self.network.backbone, "path", None)
+        if path is not None and "config" in checkpoint:
+            checkpoint["config"] = deepcopy(checkpoint["config"])
+            checkpoint["config"]["task"]["network"]["backbone"] = str(path)
+
+    def _described(self, data: Any, name: str) -> FeatureDataset:
+        """One split, each pattern as its features."""
+        split = data.splits[name]
+        if not isinstance(split, HitDataset):
+            raise UserError("features are computed once: set data.online=false.")
+        if data.augment != "none":
+            raise UserError(f"data.augment={data.augment}: features are computed once; set data.augment=none.")
+        if self.preprocess.crop or self.preprocess.bin != 1 or self.preprocess.scale != "none":
+            raise UserError("features are made from counts as they are: set preprocess=counts_and_mask.")
+        if self.trainer.world_size > 1:
+            raise UserError("the head is trained in one process: set trainer.devices=1.")
+        assert isinstance(self.network, LogisticHead)
+        backbone = self.network.backbone
+        rank_zero_info(f"{name}: features of {len(split)} patterns by {backbone.label}")
+        device = self.trainer.strategy.root_device
+        features = cached_features(split.file, backbone, split.frames, self.cache_dir, self.feature_dtype, device)
+        return FeatureDataset(split.file, split.frames, features)
