@@ -6,6 +6,7 @@ from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -50,7 +51,7 @@ class AnswerCache:
             with np.load(path, allow_pickle=False) as stored:
                 cost = Cost(**json.loads(str(stored["cost"])))
                 arrays: dict[str, Any] = {key: stored[key] for key in _ARRAYS if key in stored}
-        except (OSError, ValueError, KeyError, TypeError, EOFError):
+        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
             return None
         return Answer(name=name, seconds=cost.seconds, **arrays), cost
 

@@ -55,12 +55,9 @@ def groups_figure(names: Sequence[str], groups: Sequence[Mapping[str, Any]]) -> 
         groups: ``methods`` (indices), ``frames`` (count), and, where labelled, ``single_hits``; largest first.
     """
     shown, size = groups[:GROUPS_SHOWN], len(names)
-    longest = max(map(len, names))
-    width = 3.2 + 0.09 * longest + 0.45 * len(shown)
-    with figure(width, 2.6 + 0.3 * size) as picture:
-        grid = picture.add_gridspec(
-            2, 2, width_ratios=(1.6, max(2.0, 0.45 * len(shown))), height_ratios=(2.2, 0.3 * size)
-        )
+    with figure(10.8, 2.6 + 0.3 * size) as picture:
+        widths, heights = (2.0, 6.0), (2.2, 0.3 * size)
+        grid = picture.add_gridspec(2, 2, width_ratios=widths, height_ratios=heights)
         bars = picture.add_subplot(grid[0, 1])
         dots = picture.add_subplot(grid[1, 1], sharex=bars)
         totals = picture.add_subplot(grid[1, 0])
@@ -86,10 +83,10 @@ def _draw_bars(axes: Axes, groups: Sequence[Mapping[str, Any]]) -> None:
         axes.bar(
             place, [group["single_hits"] for group in groups], color=SINGLE, width=0.6, label="labelled single hit"
         )
-        axes.legend(loc="upper right")
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.2)
     for x, height in zip(place, heights, strict=True):
         axes.text(x, height, str(height), ha="center", va="bottom", fontsize=9)
-    axes.set(ylabel="frames", xlim=(-0.6, len(groups) - 0.4), ylim=(0, 1.15 * max(heights)))
+    axes.set(ylabel="frames", xlim=(-0.6, max(len(groups), 6) - 0.4), ylim=(0, 1.15 * max(heights)))
     axes.tick_params(axis="x", length=0, labelbottom=False)
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.grid(False, axis="x")

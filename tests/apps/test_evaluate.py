@@ -59,7 +59,7 @@ def make_run(tmp_path) -> Callable[[int], Path]:
 
 
 def run(folder: Path, *overrides: str) -> dict[str, Any]:
-    small = (f"folder={folder}", "bootstrap.replicates=50", "report.frames=2", "device=cpu")
+    small = (f"folder={folder}", "bootstrap.replicates=50", "report.frames=2", "device=cpu", "cache=null")
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         return evaluate(compose("evaluate", overrides=as_plain_list([*small, *overrides])))
 
@@ -102,6 +102,18 @@ def test_checkpoints_and_a_baseline_stand_beside_their_ensemble(hits, make_run, 
         np.testing.assert_allclose(file["probability"], mean, rtol=1e-6)
 
 
+def test_methods_by_name_and_by_path_are_compared_on_the_same_frames(hits, make_run, tmp_path) -> None:
+    both = f"method=[photon_count,{make_run(0)}]"
+    metrics = run(tmp_path / "out", both, *keys(hits))
+    assert list(metrics["methods"]) == ["photon_count", "runs/seed_0"]
+    comparison = metrics["comparison"]
+    assert comparison["methods"] == ["photon_count", "runs/seed_0"]
+    assert len(comparison["mcnemar"]) == 1 and comparison["agreement"][0][0] == 1
+    assert sum(group["frames"] for group in comparison["groups"] if group["methods"] == [0, 1]) == comparison["common"]
+    assert (tmp_path / "out" / "selection" / "common" / "index.txt").is_file()
+    assert "Methods compared" in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_an_unlabelled_file_is_predicted_without_numbers(hits, make_run, tmp_path) -> None:
     unlabelled = [word for word in keys(hits) if "keys.label" not in word]
     metrics = run(tmp_path / "out", f"checkpoint={make_run(0)}", *unlabelled, "frame_columns=0")
@@ -130,6 +142,10 @@ def test_what_is_selected_follows_the_decision(hits, tmp_path) -> None:
         (["method=photon_count", "data.path=gone.h5"], "gone.h5"),
         (["method=photon_count", "decision.threshold=2"], "decision.threshold"),
         (["method=photon_count", "report.embedding=umap"], "pca, tsne"),
+        (["method=[photon_count,graph_cutt]"], "graph_cutt.*photon_count"),
+        (["method=photon_count", "+settings.photon_count.k=3"], "photon_count.k is unknown"),
+        (["method=photon_count", "+settings.graph_cut.k=3"], "does not hold graph_cut"),
+        (["method=photon_count", "given.folds=1"], "given.folds=1"),
         (["method=photon_count", "device=tpu9"], "device=tpu9"),
     ],
 )
