@@ -8,6 +8,7 @@ from spi_lightning.baselines.features import AngularVectors
 from spi_lightning.baselines.graph import components, describe_components, symmetric_graph
 from spi_lightning.baselines.graph_cut import Cut, Edges, energy, graph_cut, votes
 from spi_lightning.baselines.neighbours import nearest, nearest_to
+from spi_lightning.baselines.references import fit_classifier, fit_scaling, is_clusterer, memberships, name_clusters
 from spi_lightning.baselines.region import affinity, prior, region_force
 from spi_lightning.baselines.vectors import PixelVectors, masked_correlation
 
@@ -24,8 +25,13 @@ __all__ = [
     "diffusion_map",
     "energy",
     "extend",
+    "fit_classifier",
+    "fit_scaling",
     "graph_cut",
+    "is_clusterer",
     "masked_correlation",
+    "memberships",
+    "name_clusters",
     "nearest",
     "nearest_to",
     "prior",

@@ -10,10 +10,12 @@ from spi_lightning.methods.checkpoint import CheckpointMethod, find_checkpoints,
 from spi_lightning.methods.frame_columns import measure_frames
 from spi_lightning.methods.frozen_features import FrozenFeatures
 from spi_lightning.methods.given import GivenPlan
+from spi_lightning.methods.graph_cut import GraphCut
 from spi_lightning.methods.judgement import notes, score
 from spi_lightning.methods.photon_count import PhotonCount
 from spi_lightning.methods.predictions import Predictions
 from spi_lightning.methods.reading import read_ahead, read_vectors
+from spi_lightning.methods.references import Reference
 from spi_lightning.methods.running import Asked, Interview
 from spi_lightning.methods.scoring import Scoring, spread
 from spi_lightning.methods.selection import write_selection_lists
@@ -27,10 +29,12 @@ __all__ = [
     "FrozenFeatures",
     "Given",
     "GivenPlan",
+    "GraphCut",
     "Interview",
     "Method",
     "PhotonCount",
     "Predictions",
+    "Reference",
     "Scoring",
     "ensemble",
     "find_checkpoints",
