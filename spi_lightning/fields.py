@@ -63,6 +63,7 @@ SCORE: Final = "score"
 PROBABILITY: Final = "probability"
 DECISION: Final = "decision"
 ABSTAIN: Final = "abstain"
+DISTANCE_FROM_TRAINING: Final = "distance_from_training"  # of what a pattern looks like; 1: where 99 % lie below
 
 FIELDS: Final[dict[str, Field]] = {
     field.name: field

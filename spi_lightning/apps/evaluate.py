@@ -96,18 +96,19 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     if len(disputed):
         frames[DISPUTED] = disputed
     collect_gallery(patterns, frames, found_centres(patterns, columns)).write(folder / "gallery.h5")
+    remarks = [*patterns.notes, *notes(predictions, metrics)]
     told = {
         "path": str(cfg.data.get("path", patterns.path)),
         "format": patterns.format,
         "shape": list(patterns.shape),
-        "notes": [*patterns.notes, *notes(predictions, metrics)],
+        "notes": remarks,
         "methods": {each.answer.name: about(method[0], each) for method, each in zip(methods, asked, strict=True)},
         "selection": selection,
         "command": " ".join(sys.argv),
     }
     write_json(folder / "evaluation.json", told)
     report = write_evaluation_report(folder, cfg.report.embedding)
-    show(metrics, predictions, selection["frames"], report)
+    show(metrics, predictions, selection["frames"], report, [line for line in remarks if line.startswith("WARNING")])
     return metrics
 
 
@@ -172,8 +173,8 @@ def about(method: Method, asked: Asked) -> dict[str, Any]:
     return {"checkpoint": str(method.path), "weights": weights, "device": str(method.device), **told}
 
 
-def show(metrics: dict[str, Any], predictions: Predictions, chosen: int, report: Path) -> None:
-    """Print a short table, one line for each method, and where the report lies."""
+def show(metrics: dict[str, Any], predictions: Predictions, chosen: int, report: Path, warnings: Sequence[str]) -> None:
+    """Print a short table, one line for each method, what to beware of, and where the report lies."""
     console = Console(width=None if sys.stdout.isatty() else 110)
     stages = [stage for stage in ("test", "test_kept") if f"{stage}/accuracy" in metrics]
     for stage in stages:
@@ -184,6 +185,8 @@ def show(metrics: dict[str, Any], predictions: Predictions, chosen: int, report:
         console.print(table)
     count = len(predictions.headline.frame)
     console.print(f"{chosen} of {count} frames selected, {int(predictions.headline.abstain.sum())} uncertain")
+    for warning in warnings:
+        console.print(warning, soft_wrap=True)
     console.print(f"report: {report}", soft_wrap=True)
 
 

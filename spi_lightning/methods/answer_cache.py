@@ -16,7 +16,8 @@ from spi_lightning.io.pattern_file import PatternFile
 from spi_lightning.methods.answer import Answer, Given
 from spi_lightning.methods.cost import Cost
 
-_ARRAYS = ("frame", "score", "probability", "decision", "abstain", "features", "class_probability")
+_ARRAYS = ("frame", "score", "probability", "decision", "abstain")
+_OPTIONAL = ("features", "class_probability", "distance_from_training")
 
 
 class AnswerCache:
@@ -50,10 +51,11 @@ class AnswerCache:
         try:
             with np.load(path, allow_pickle=False) as stored:
                 cost = Cost(**json.loads(str(stored["cost"])))
-                arrays: dict[str, Any] = {key: stored[key] for key in _ARRAYS if key in stored}
+                arrays: dict[str, Any] = {key: stored[key] for key in (*_ARRAYS, *_OPTIONAL) if key in stored}
+                usual = float(stored["usual_distance"]) if "usual_distance" in stored else None
         except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
             return None
-        return Answer(name=name, seconds=cost.seconds, **arrays), cost
+        return Answer(name=name, seconds=cost.seconds, usual_distance=usual, **arrays), cost
 
     def write(self, path: Path | None, answer: Answer, cost: Cost) -> None:
         """Keep an answer; the file appears whole or not at all."""
@@ -61,7 +63,9 @@ class AnswerCache:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part.npz")
-        arrays = {name: getattr(answer, name) for name in _ARRAYS if getattr(answer, name) is not None}
+        arrays = {key: value for key in (*_ARRAYS, *_OPTIONAL) if (value := getattr(answer, key)) is not None}
+        if answer.usual_distance is not None:
+            arrays["usual_distance"] = np.asarray(answer.usual_distance)
         try:
             np.savez(part, cost=json.dumps(asdict(cost)), **arrays)
             part.replace(path)

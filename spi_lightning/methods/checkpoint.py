@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import FRAME, MASK, PHOTONS, PROBABILITY, SCORE, Batch, UserError
+from spi_lightning.fields import DISTANCE_FROM_TRAINING, FRAME, MASK, PHOTONS, PROBABILITY, SCORE, Batch, UserError
 from spi_lightning.io.pattern_file import PatternFile
 from spi_lightning.methods.answer import Answer, DecisionRule, Given
 from spi_lightning.methods.reading import Piece, prepare_ahead
@@ -82,6 +82,8 @@ class CheckpointMethod:
             seconds=time.perf_counter() - start,
             features=columns.get(FEATURES),
             class_probability=columns.get(CLASS_PROBABILITY),
+            distance_from_training=columns.get(DISTANCE_FROM_TRAINING),
+            usual_distance=self.task.domain.beyond_most() if self.task.domain.known else None,
         )
 
     @torch.inference_mode()
@@ -111,7 +113,8 @@ class CheckpointMethod:
 
 def _wanted(answer: dict[str, Tensor]) -> dict[str, Tensor]:
     """What an Answer keeps of a prediction."""
-    return {name: answer[name].float() for name in (SCORE, PROBABILITY, FEATURES, CLASS_PROBABILITY) if name in answer}
+    names = (SCORE, PROBABILITY, FEATURES, CLASS_PROBABILITY, DISTANCE_FROM_TRAINING)
+    return {name: answer[name].float() for name in names if name in answer}
 
 
 def _batches(piece: Piece, size: int, device: torch.device, spread: bool) -> Iterator[Batch]:

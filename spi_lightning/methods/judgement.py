@@ -5,9 +5,12 @@ from itertools import combinations
 from typing import Any
 
 from spi_lightning.fields import IS_SINGLE_HIT
+from spi_lightning.methods.answer import Answer
 from spi_lightning.methods.predictions import Predictions
 from spi_lightning.methods.scoring import Scoring, spread
 from spi_lightning.metrics.agreement import agreement_matrix, common_set, intersections, mcnemar
+
+OUTSIDE_AT_MOST, BEYOND_AT_MOST = 0.1, 0.5
 
 
 def score(predictions: Predictions, trained: Sequence[str], replicates: int = 1000, seed: int = 0) -> dict[str, Any]:
@@ -24,7 +27,9 @@ def score(predictions: Predictions, trained: Sequence[str], replicates: int = 10
         or more checkpoints, ``spread``. Without labels only ``frames``.
     """
     label = predictions.scored_label
-    compared = {"comparison": compare(predictions)} if len(predictions.answers) > 1 else {}
+    compared: dict[str, Any] = {"comparison": compare(predictions)} if len(predictions.answers) > 1 else {}
+    domain = {answer.name: found for answer in predictions.answers if (found := domain_of(answer))}
+    compared |= {"domain": domain} if domain else {}
     if label is None:
         return {"frames": len(predictions.headline.frame), **compared}
     scoring = Scoring(label, predictions.excluded, predictions.rule, replicates, seed)
@@ -71,16 +76,40 @@ def compare(predictions: Predictions) -> dict[str, Any]:
     }
 
 
+def domain_of(answer: Answer) -> dict[str, Any] | None:
+    """How unlike its training patterns a file looks to a network; None where it cannot tell.
+
+    Returns:
+        ``outside``: share of frames further away than 99 % of the patterns it was validated on; ``beyond_most``: than
+        90 % of them; ``alike``: False where either is far more than chance, so that its answers are guesses.
+    """
+    distance, usual = answer.distance_from_training, answer.usual_distance
+    if distance is None or usual is None:
+        return None
+    outside, beyond = float((distance > 1).mean()), float((distance > usual).mean())
+    return {"outside": outside, "beyond_most": beyond, "alike": outside <= OUTSIDE_AT_MOST and beyond <= BEYOND_AT_MOST}
+
+
+def _domain_lines(metrics: dict[str, Any]) -> list[str]:
+    return [
+        f"WARNING: to {name} this file does not look like its training patterns: {100 * found['outside']:.0f} % of the "
+        f"frames lie outside what 99 % of those fill, {100 * found['beyond_most']:.0f} % beyond 90 % of them. Do not "
+        "trust its answers; simulate this experiment and train on that."
+        for name, found in metrics.get("domain", {}).items()
+        if not found["alike"]
+    ]
+
+
 def notes(predictions: Predictions, metrics: dict[str, Any]) -> list[str]:
     """What is not scored, what is undefined, and what an interval without width cannot say."""
-    lines = []
+    lines = _domain_lines(metrics)
     if not predictions.columns:
         lines.append("Hits, beam centres and sizes were not measured; frame_columns=N does so for up to N frames.")
     label, all_labels = predictions.scored_label, predictions.labels.get(IS_SINGLE_HIT)
     if len(predictions.given):
         shown = ", ".join(map(str, predictions.given[:40])) + (", …" if len(predictions.given) > 40 else "")
         lines.append(
-            f"The labels of {len(predictions.given)} frames were told to methods that learn from some; no method is scored "
+            f"The labels of {len(predictions.given)} frames were told to methods that learn from some; none is scored "
             f"on them: {shown}."
         )
     if label is None or all_labels is None:

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import ABSTAIN, DECISION, FRAME, IS_SINGLE_HIT, PROBABILITY, SCORE
+from spi_lightning.fields import ABSTAIN, DECISION, DISTANCE_FROM_TRAINING, FRAME, IS_SINGLE_HIT, PROBABILITY, SCORE
 from spi_lightning.methods.answer import Answer, DecisionRule
 
 Columns = Mapping[str, NDArray[Any]]
@@ -74,6 +74,8 @@ class Predictions:
 
     def _write_csv(self, path: Path) -> None:
         columns = {FRAME: self.headline.frame, **{name: getattr(self.headline, name) for name in _ANSWER}}
+        if self.headline.distance_from_training is not None:
+            columns[DISTANCE_FROM_TRAINING] = self.headline.distance_from_training
         columns |= {**self.labels, **self.columns}
         if len(self.excluded):
             columns["excluded"] = np.isin(self.headline.frame, self.excluded)
@@ -88,10 +90,12 @@ class Predictions:
 
 
 def _write_answer(group: h5py.Group, answer: Answer) -> None:
-    for name in (FRAME, *_ANSWER, "features", "class_probability"):
+    for name in (FRAME, *_ANSWER, "features", "class_probability", DISTANCE_FROM_TRAINING):
         values = getattr(answer, name)
         if values is not None:
             group[name] = values
+    if answer.usual_distance is not None:
+        group.attrs["usual_distance"] = answer.usual_distance
 
 
 def _as_text(values: NDArray[Any]) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from spi_lightning.fields import IS_SINGLE_HIT
+from spi_lightning.fields import IS_SINGLE_HIT, PHOTON_COUNT
 from spi_lightning.metrics.classification_curves import curve_bands
 from spi_lightning.reports.choice import DISPUTED
 from spi_lightning.reports.columns import column_figures
@@ -27,6 +27,7 @@ from spi_lightning.reports.gallery import Caption, gallery_figure
 from spi_lightning.reports.page import Lines, Picture, Section, Table, write_page
 from spi_lightning.reports.provenance import provenance_section
 from spi_lightning.reports.style import INK, OTHER, SINGLE, as_png, as_svg
+from spi_lightning.reports.trust import abstention_figure, brightness_table, likeness_figures, purity_table
 
 Block = Picture | Table | Lines
 
@@ -48,6 +49,7 @@ def write_evaluation_report(run: Path, embedding: str = "pca") -> Path:
         *_comparison(files),
         Section("Patterns", [*_galleries(files)]),
         Section("Decision", [*_decision(files)]),
+        *_trust(files),
         Section("Frames", [*_frames(files, embedding)]),
         Section("Notes", [Lines(files.about.get("notes") or ["Nothing was announced by the reader."])]),
         provenance_section(run, {"command": files.about["command"]}, methods_table(files.about)),
@@ -156,6 +158,27 @@ def _labelled_curves(files: EvaluationFiles, label: NDArray[np.int64], use: NDAr
     yield Picture(as_svg(reliability_figure(headline, label)), "Reliability", f"{headline.name}. {words}")
     words = f"{headline.name} at the threshold {files.threshold:g}."
     yield Picture(as_svg(confusion_figure(headline, label)), "Confusion", words)
+
+
+def _trust(files: EvaluationFiles) -> list[Section]:
+    """How far to believe it; no section where nothing can be said."""
+    label, blocks = known_labels(files), list[Block]()
+    for picture, name in likeness_figures(files.answers):
+        found = files.metrics.get("domain", {}).get(name, {})
+        verdict = "alike" if found.get("alike", True) else "NOT alike: do not trust its answers here"
+        words = f"To {name}, this file and its training patterns look {verdict}."
+        blocks.append(Picture(as_svg(picture), f"Likeness to the training patterns, {name}", words))
+    if label is not None:
+        use = label >= 0
+        answers = [_of(answer, use) for answer in files.answers]
+        words = "How many frames would have to be looked at by a person, and what errors would then remain."
+        blocks.append(Picture(as_svg(abstention_figure(answers, label[use], files.threshold)), "Abstention", words))
+        blocks.append(purity_table(answers, label[use]))
+        photons = files.columns.get("photons", files.labels.get(PHOTON_COUNT))
+        if photons is not None:
+            table = brightness_table(photons.astype(np.float64), files.headline.decision, label)
+            blocks += [table] if table else []
+    return [Section("Trust", blocks)] if blocks else []
 
 
 def _of(answer: AnswerTable, use: NDArray[np.bool_]) -> AnswerTable:

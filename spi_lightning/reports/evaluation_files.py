@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import UserError
+from spi_lightning.fields import DISTANCE_FROM_TRAINING, UserError
 
 Numbers = dict[str, Any]
 
@@ -65,6 +65,8 @@ class AnswerTable:
     probability: NDArray[np.float32]
     decision: NDArray[np.int64]
     abstain: NDArray[np.bool_]
+    distance_from_training: NDArray[np.float32] | None = None
+    usual_distance: float | None = None
 
 
 @dataclass(frozen=True)
@@ -132,4 +134,7 @@ def _read_predictions(file: h5py.File) -> dict[str, Any]:
 
 def _read_answer(group: h5py.Group) -> AnswerTable:
     names = ("score", "probability", "decision", "abstain")
-    return AnswerTable(str(group.attrs["name"]), **{name: group[name][()] for name in names})
+    distance = group[DISTANCE_FROM_TRAINING][()] if DISTANCE_FROM_TRAINING in group else None
+    usual = group.attrs.get("usual_distance")
+    arrays = {name: group[name][()] for name in names}
+    return AnswerTable(str(group.attrs["name"]), **arrays, distance_from_training=distance, usual_distance=usual)

@@ -13,8 +13,18 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MeanMetric
 
 from spi_lightning.data.transforms import Preprocess
-from spi_lightning.fields import FRAME, IS_SINGLE_HIT, KIND, PROBABILITY, SCORE, Batch, Kind, UserError
-from spi_lightning.metrics import HitMetrics, PatternMean, Temperature
+from spi_lightning.fields import (
+    DISTANCE_FROM_TRAINING,
+    FRAME,
+    IS_SINGLE_HIT,
+    KIND,
+    PROBABILITY,
+    SCORE,
+    Batch,
+    Kind,
+    UserError,
+)
+from spi_lightning.metrics import Descriptions, Domain, HitMetrics, PatternMean, Temperature, describe_patterns
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -27,7 +37,8 @@ class HitClassification(pl.LightningModule):
     With one class the network gives one logit per pattern and learns is_single_hit. With five it learns Kind's first
     five, and the probability of a single hit is that of class 0; a contaminant counts as the fifth, "bad".
 
-    Every validation fits a temperature to its patterns; it is part of the weights, so each checkpoint carries its own.
+    Every validation fits a temperature to its patterns, and what these patterns look like; both are part of the
+    weights, so each checkpoint carries its own.
 
     Args:
         network: preprocessed photons -> logits (B,) or (B, 5), with ``features`` and ``head``.
@@ -62,6 +73,7 @@ class HitClassification(pl.LightningModule):
         self.metrics = nn.ModuleDict({stage: metrics.clone() for stage in ("val", "test")})
         self.losses = nn.ModuleDict({stage: PatternMean() for stage in ("val", "test")})
         self.fitted_temperature = Temperature()
+        self.domain, self.descriptions = Domain(), Descriptions()
         self.results: dict[str, Any] = {}
 
     def forward(self, batch: Batch) -> Tensor:
@@ -95,11 +107,10 @@ class HitClassification(pl.LightningModule):
         Returns:
             frame (B,); logits (B,) or (B, 5); score (B,), P(single hit) as the network gives it; probability (B,), the
             same after temperature scaling; features (B, d), the penultimate values; with five classes also
-            class_probability (B, 5).
+            class_probability (B, 5); and, once a validation has been seen, distance_from_training (B,), see Domain.
         """
         features = self.network.features(pattern)  # type: ignore[operator]
-        logits = self.network.head(features)  # type: ignore[operator]
-        logits = logits.squeeze(-1) if self.classes == 1 else logits
+        logits = self._logits(features)
         answer = {
             FRAME: frame,
             "logits": logits,
@@ -109,7 +120,13 @@ class HitClassification(pl.LightningModule):
         }
         if self.classes == 5:
             answer["class_probability"] = (logits / self.temperature).softmax(dim=1)
+        if self.domain.known:
+            answer[DISTANCE_FROM_TRAINING] = self.domain(describe_patterns(features, pattern))
         return answer
+
+    def _logits(self, features: Tensor) -> Tensor:
+        logits: Tensor = self.network.head(features)  # type: ignore[operator]
+        return logits.squeeze(-1) if self.classes == 1 else logits
 
     def target(self, batch: Batch) -> Tensor:
         """What the loss compares with, (B,) int64: is_single_hit or kind; -1 where unknown."""
@@ -152,6 +169,8 @@ class HitClassification(pl.LightningModule):
         """Log validation metrics and fit the temperature."""
         self.temperature.copy_(self.fitted_temperature.compute())
         self.fitted_temperature.reset()
+        self.domain.fit(self.descriptions.compute())
+        self.descriptions.reset()
         self._report("val")
         if not math.isfinite(self.results["val/loss"]):
             raise UserError(f"step {self.global_step}: the validation loss is no number; try a smaller optimizer.lr.")
@@ -162,8 +181,11 @@ class HitClassification(pl.LightningModule):
 
     def _evaluate(self, batch: Batch, stage: str) -> Tensor:
         """Add a batch to the metrics of a stage; validation uses scores, test calibrated probabilities."""
-        logits: Tensor = self(batch)
-        target = self.target(batch)
+        pattern = self.preprocess(batch)
+        features = self.network.features(pattern)  # type: ignore[operator]
+        logits, target = self._logits(features), self.target(batch)
+        if stage == "val":
+            self.descriptions.update(describe_patterns(features, pattern))
         known = target >= 0
         metrics, mean_loss = self._collected(stage)
         mean_loss.update(self.loss(logits[known], target[known]))

@@ -13,12 +13,14 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
+from omegaconf import OmegaConf
 
 import spi_lightning.apps.entry  # noqa: F401  registers the resolvers of the configuration
 from spi_lightning.apps.choose_methods import as_plain_list
 from spi_lightning.apps.evaluate import evaluate
 from spi_lightning.apps.report import name_the_run
 from spi_lightning.fields import UserError
+from spi_lightning.metrics import describe_patterns
 
 ROOT = Path(__file__).parents[2]
 TASK = {
@@ -189,3 +191,37 @@ def test_real_patterns_end_to_end(spi_data, tmp_path) -> None:
     assert round(metrics["test/auroc"], 2) == 0.66
     with h5py.File(tmp_path / "out" / "predictions.h5") as file:
         assert np.nanmedian(file["columns/diameter_nm"]) == pytest.approx(62, abs=4)
+
+
+def test_a_network_warns_of_patterns_unlike_its_training(make_run, tmp_path) -> None:
+    """Virus patterns of the kind simulated pass; noise of the same brightness and another detector do not."""
+    real = Path(os.environ.get("SPI_DATA", "../shared/data")) / "spi" / "pr772_dev.h5"
+    if not real.is_file():
+        pytest.skip("no real patterns: set SPI_DATA")
+    with h5py.File(real) as file:
+        photons, bad = file["patterns"][()].astype(np.float32), file["mask"][()]
+    noise = np.random.default_rng(0).poisson(photons.mean((1, 2), keepdims=True), photons.shape)
+    coarse = np.zeros_like(photons)  # twice the pixel size: the same light on a quarter of the pixels
+    coarse[:, 32:96, 32:96] = photons.reshape(25, 64, 2, 64, 2).sum((2, 4))
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        cfg = compose("train", overrides=["experiment=han_resnet10", "network.widths=[4,8]", f"folder={tmp_path}"])
+    simulator, task = instantiate(cfg.simulate, _convert_="all"), instantiate(cfg.task, _convert_="all")
+    torch.manual_seed(0)
+    blocks = [simulator(block, 0) for block in range(6)]
+    batch = {name: torch.cat([block[name] for block in blocks])[:, None] for name in ("photons", "mask")}
+    with torch.inference_mode():
+        task.eval()
+        pattern = task.preprocess(batch)
+        task.domain.fit(describe_patterns(task.network.features(pattern), pattern))
+    path = tmp_path / "warned" / "checkpoints" / "best.ckpt"
+    path.parent.mkdir(parents=True)
+    torch.save({"state_dict": task.state_dict(), "config": OmegaConf.to_container(cfg, resolve=True)}, path)
+    alike = {}
+    for name, frames in {"real": photons, "noise": noise, "coarse": coarse}.items():
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            file["frames"], file["bad"] = frames, bad
+        words = [f"data.path={tmp_path}/{name}.h5", "data.keys.photons=frames", "data.keys.mask=bad"]
+        metrics = run(tmp_path / name, f"checkpoint={path}", *words, "data.mask_convention=bad", "frame_columns=0")
+        (found,) = metrics["domain"].values()
+        alike[name] = found["alike"]
+    assert alike == {"real": True, "noise": False, "coarse": False}

@@ -1,0 +1,58 @@
+"""What is left when one decides less often, or takes fewer frames to have them purer."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class AtPurity:
+    """A threshold on the probability, and the recall, false-positive rate and number of frames taken there."""
+
+    threshold: float
+    recall: float
+    false_positive_rate: float
+    frames: int
+
+
+def at_purity(probability: Floats, label: NDArray[np.int64], purity: float) -> AtPurity | None:
+    """The lowest threshold at which at least ``purity`` of the frames taken are single hits; None if there is none.
+
+    Args:
+        probability: (N,) of a single hit.
+        label: (N,) 1 or 0.
+        purity: Wanted precision, 0 to 1.
+    """
+    order = np.argsort(-probability, kind="stable")
+    ranked, right = probability[order], np.cumsum(label[order] == 1)
+    taken = np.arange(1, len(label) + 1)
+    last_of_ties = np.append(ranked[1:] < ranked[:-1], True)
+    good = np.flatnonzero(last_of_ties & (right >= purity * taken))
+    if len(good) == 0:
+        return None
+    end = good[-1]
+    singles, others = max(int((label == 1).sum()), 1), max(int((label == 0).sum()), 1)
+    wrong = taken[end] - right[end]
+    return AtPurity(float(ranked[end]), float(right[end] / singles), float(wrong / others), int(taken[end]))
+
+
+def risk_and_coverage(probability: Floats, label: NDArray[np.int64], threshold: float) -> tuple[Floats, Floats]:
+    """Share of wrong decisions among the surest frames, as more and more are decided.
+
+    Args:
+        probability: (N,) of a single hit.
+        label: (N,) 1 or 0.
+        threshold: Of the decision; how sure one is is the distance from it, as a share of what there is on that side.
+
+    Returns:
+        (N,) coverage, 1 / N to 1, and (N,) risk. Source: Geifman & El-Yaniv (2017), Sect. 2, arXiv 1705.08500.
+    """
+    taken = probability >= threshold
+    sure = np.where(taken, (probability - threshold) / (1 - threshold), (threshold - probability) / threshold)
+    order = np.argsort(-sure, kind="stable")
+    wrong = np.cumsum(taken[order] != (label[order] == 1))
+    count = np.arange(1, len(label) + 1)
+    return count / len(label), wrong / count

@@ -1,0 +1,90 @@
+"""How far an answer can be trusted: abstention, purity, brightness, and likeness to the training patterns."""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from spi_lightning.metrics.purity import at_purity, risk_and_coverage
+from spi_lightning.reports.evaluation_files import AnswerTable
+from spi_lightning.reports.page import Table
+from spi_lightning.reports.style import METHOD_COLOURS, UNKNOWN, figure
+
+PURITIES = (0.8, 0.9, 0.95, 0.99)
+Labels = NDArray[np.int64]
+
+
+def abstention_figure(answers: Sequence[AnswerTable], label: Labels, threshold: float) -> Figure:
+    """Error among the frames that are decided against the share of frames decided, surest first."""
+    with figure() as picture:
+        axes = picture.subplots()
+        highest = 0.05
+        for number, answer in enumerate(answers):
+            coverage, risk = risk_and_coverage(answer.probability.astype(np.float64), label, threshold)
+            axes.plot(
+                coverage, risk, color=METHOD_COLOURS[number % len(METHOD_COLOURS)], label=answer.name, linewidth=1.6
+            )
+            highest = max(highest, float(risk.max()))
+        axes.set(xlabel="share of frames decided, surest first", ylabel="share of these decided wrongly")
+        axes.set(xlim=(0, 1.02), ylim=(-0.01, min(1.02, 1.1 * highest)))
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+    return picture
+
+
+def purity_table(answers: Sequence[AnswerTable], label: Labels) -> Table:
+    """What each method gives if its threshold is set for a wanted purity on these very frames."""
+    rows = []
+    for answer in answers:
+        for purity in PURITIES:
+            found = at_purity(answer.probability.astype(np.float64), label, purity)
+            if found is None:
+                rows.append([answer.name, f"{purity:.0%}", "not reached", "–", "–", "–"])
+                continue
+            numbers = (f"{found.recall:.3f}", f"{found.false_positive_rate:.4f}", str(found.frames))
+            rows.append([answer.name, f"{purity:.0%}", f"{found.threshold:.3f}", *numbers])
+    head = ["method", "purity wanted", "threshold", "recall", "false-positive rate", "frames taken"]
+    words = (
+        "The threshold that takes the most frames of which at least the wanted share are single hits; set and measured"
+    )
+    return Table(head, rows, f"{words} on the same frames, so an upper bound.")
+
+
+def brightness_table(photons: NDArray[np.float64], decision: Labels, label: Labels, groups: int = 5) -> Table | None:
+    """Errors of single hits and of others in groups of equal size, from faint to bright; None without spread."""
+    finite = np.isfinite(photons) & (label >= 0)
+    if finite.sum() < 2 * groups or np.ptp(photons[finite]) == 0:
+        return None
+    edges = np.quantile(photons[finite], np.linspace(0, 1, groups + 1))
+    rows = []
+    for low, high in pairwise(edges):
+        use = finite & (photons >= low) & ((photons < high) | (high == edges[-1]))
+        row = [f"{low:,.0f} – {high:,.0f}"]
+        for value in (1, 0):
+            members = use & (label == value)
+            wrong = int((decision[members] != value).sum())
+            row += [str(members.sum()), f"{wrong} ({wrong / members.sum():.1%})" if members.any() else "–"]
+        rows.append(row)
+    head = ["photons in the\nmeasured pixels", "single hits", "missed", "others", "taken wrongly"]
+    return Table(head, rows, "Groups of equal numbers of frames, from faint to bright.")
+
+
+def likeness_figures(answers: Sequence[AnswerTable]) -> Iterator[tuple[Figure, str]]:
+    """Distances from the training patterns of each network that knows them, and its name."""
+    for answer in answers:
+        distance = answer.distance_from_training
+        if distance is None or answer.usual_distance is None:
+            continue
+        with figure() as picture:
+            axes = picture.subplots()
+            shown = np.clip(distance, 1e-2, 1e3)
+            edges = np.geomspace(min(0.2, shown.min()), max(3.0, shown.max()) * 1.05, 40)
+            axes.hist(shown, bins=edges.tolist(), color=UNKNOWN, label="frames of this file")
+            axes.axvline(
+                answer.usual_distance, color="black", linestyle=":", label="90 % of training-like patterns below"
+            )
+            axes.axvline(1.0, color="black", label="99 % below")
+            axes.set(xscale="log", xlabel="distance from the training patterns (1: their 99 % level)", ylabel="frames")
+            axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+        yield picture, answer.name
