@@ -30,6 +30,7 @@ from spi_lightning.methods import (
     find_device,
     measure_frames,
     notes,
+    plan_notes,
     score,
     write_selection_lists,
 )
@@ -72,6 +73,8 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     patterns = open_patterns_of(cfg.data)
     excluded = excluded_frames(cfg.data.exclude, patterns)
     labels = {name: values for name, values in patterns.labels.items() if values.ndim == 1}
+    if any(method.needs_given for method, _ in methods):
+        plan = plan.settled(labels.get(IS_SINGLE_HIT))
     interview = Interview(patterns, labels.get(IS_SINGLE_HIT), plan, rule, AnswerCache(cfg.cache))
     record(cfg)
     asked = [interview(*method) for method in methods]
@@ -96,7 +99,8 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     if len(disputed):
         frames[DISPUTED] = disputed
     collect_gallery(patterns, frames, found_centres(patterns, columns)).write(folder / "gallery.h5")
-    remarks = [*patterns.notes, *notes(predictions, metrics)]
+    said = [line for method, _ in methods for line in getattr(method, "notes", [])]
+    remarks = [*patterns.notes, *plan_notes(plan, asked), *said, *notes(predictions, metrics)]
     told = {
         "path": str(cfg.data.get("path", patterns.path)),
         "format": patterns.format,

@@ -16,7 +16,7 @@ from spi_lightning.methods.photon_count import PhotonCount
 from spi_lightning.methods.predictions import Predictions
 from spi_lightning.methods.reading import read_ahead, read_vectors
 from spi_lightning.methods.references import Reference
-from spi_lightning.methods.running import Asked, Interview
+from spi_lightning.methods.running import Asked, Interview, plan_notes
 from spi_lightning.methods.scoring import Scoring, spread
 from spi_lightning.methods.selection import write_selection_lists
 
@@ -41,6 +41,7 @@ __all__ = [
     "find_device",
     "measure_frames",
     "notes",
+    "plan_notes",
     "read_ahead",
     "read_vectors",
     "run_name",

@@ -1,7 +1,7 @@
 """Which frames' labels a semi-supervised method is told, so that it is never scored on one of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,13 +9,16 @@ from numpy.typing import NDArray
 from spi_lightning.fields import UserError
 from spi_lightning.methods.answer import Given
 
+USUAL_PER_CLASS, LEAVE_ONE_OUT_UP_TO, MANY_FOLDS = 10, 50, 10
+
 
 @dataclass(frozen=True)
 class GivenPlan:
     """How labels are shown to methods that need some.
 
     Args:
-        per_class: Frames of each label drawn at random, all other frames being scored.
+        per_class: Frames of each label drawn at random, all other frames being scored. None, without frames and folds:
+            10 where a file has 20 or more of each label, else folds (one frame left out of up to 50, or ten folds).
         frames: These frames instead of drawn ones.
         folds: Instead of both: labelled frames are dealt into so many folds, each answered with the labels of all
             others, so that every frame is scored; as many folds as frames leaves one out. 0: no folds.
@@ -25,18 +28,28 @@ class GivenPlan:
         UserError: A negative number, one fold, or frames together with folds.
     """
 
-    per_class: int = 10
+    per_class: int | None = None
     frames: Sequence[int] = ()
     folds: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.per_class < 1:
+        if self.per_class is not None and self.per_class < 1:
             raise UserError(f"given.per_class={self.per_class} must be 1 or more.")
         if self.folds < 0 or self.folds == 1:
             raise UserError(f"given.folds={self.folds} must be 0 (no folds) or 2 and more.")
         if self.folds and len(self.frames):
             raise UserError("given.folds and given.frames exclude each other: leave one of them out.")
+
+    def settled(self, label: NDArray[np.int64] | None) -> "GivenPlan":
+        """The same plan with nothing left to choose."""
+        if self.per_class is not None or len(self.frames) or self.folds:
+            return self
+        label = _require_labels(label)
+        if min((label == 1).sum(), (label == 0).sum()) >= 2 * USUAL_PER_CLASS:
+            return replace(self, per_class=USUAL_PER_CLASS)
+        labelled = int((label >= 0).sum())
+        return replace(self, folds=labelled if labelled <= LEAVE_ONE_OUT_UP_TO else MANY_FOLDS)
 
     def drawn(self, label: NDArray[np.int64] | None) -> Given:
         """Frames shown to every method that needs some: those named, or ``per_class`` of each label.
@@ -56,15 +69,15 @@ class GivenPlan:
         return Given(frame, label[frame])
 
     def _draw(self, label: NDArray[np.int64]) -> NDArray[np.int64]:
-        random, chosen = np.random.default_rng(self.seed), []
+        random, chosen, per_class = np.random.default_rng(self.seed), [], self.per_class or USUAL_PER_CLASS
         for value, word in ((1, "single hits"), (0, "other hits")):
             members = np.flatnonzero(label == value)
-            if len(members) <= self.per_class:
+            if len(members) <= per_class:
                 raise UserError(
-                    f"given.per_class={self.per_class}: the file has {len(members)} frames labelled {word}, and some "
+                    f"given.per_class={per_class}: the file has {len(members)} frames labelled {word}, and some "
                     "must be left to score; lower it, or use given.folds=N (N=frames leaves one out)."
                 )
-            chosen.append(random.permutation(members)[: self.per_class])
+            chosen.append(random.permutation(members)[:per_class])
         return np.sort(np.concatenate(chosen))
 
     def dealt(self, label: NDArray[np.int64] | None) -> list[tuple[Given, NDArray[np.int64]]]:

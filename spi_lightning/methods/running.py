@@ -99,3 +99,13 @@ def _join(answers: Sequence[Answer], own: Sequence[NDArray[np.int64]], rule: Dec
         features=None,
         class_probability=None,
     )
+
+
+def plan_notes(plan: GivenPlan, asked: Sequence[Asked]) -> list[str]:
+    """What the reader of the numbers has to know of labels that methods were told."""
+    names = [each.answer.name for each in asked if len(each.given)]
+    if not names or not plan.folds:
+        return []
+    count = min(plan.folds, len(next(each.given for each in asked if len(each.given))))
+    how = "one frame left out at a time" if count == len(asked[0].answer.frame) else f"{count} folds"
+    return [f"{', '.join(names)}: each labelled frame is answered with the labels of others alone ({how})."]

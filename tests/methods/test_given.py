@@ -27,6 +27,13 @@ def test_more_folds_than_frames_leave_one_out() -> None:
     assert all(len(frames) == 1 for _, frames in GivenPlan(folds=99).dealt(LABEL))
 
 
+def test_a_plan_settles_by_how_many_labels_there_are() -> None:
+    assert GivenPlan().settled(np.repeat([0, 1], 20)).per_class == 10
+    assert GivenPlan().settled(np.repeat([0, 1], [16, 9])).folds == 25
+    assert GivenPlan().settled(np.repeat([0, 1], [100, 9])).folds == 10
+    assert GivenPlan(per_class=3).settled(None) == GivenPlan(per_class=3)
+
+
 @pytest.mark.parametrize(
     ("plan", "label", "message"),
     [
@@ -36,7 +43,7 @@ def test_more_folds_than_frames_leave_one_out() -> None:
         ({"per_class": 4}, LABEL, "4 frames labelled single hits"),
         ({"frames": [5]}, LABEL, "frame 5 has no label"),
         ({"frames": [12]}, LABEL, "0 to 11"),
-        ({}, None, "data.keys.label"),
+        ({"per_class": 2}, None, "data.keys.label"),
         ({"per_class": 1}, np.full(5, -1), "data.keys.label"),
     ],
 )
