@@ -30,6 +30,7 @@ from spi_lightning.methods import (
     find_device,
     measure_frames,
     notes,
+    occlusion_maps,
     plan_notes,
     score,
     write_selection_lists,
@@ -100,6 +101,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         frames[DISPUTED] = disputed
     collect_gallery(patterns, frames, found_centres(patterns, columns)).write(folder / "gallery.h5")
     said = [line for method, _ in methods for line in getattr(method, "notes", [])]
+    explain(methods, patterns, frames, cfg.report.occlusion, folder)
     remarks = [*patterns.notes, *plan_notes(plan, asked), *said, *notes(predictions, metrics)]
     told = {
         "path": str(cfg.data.get("path", patterns.path)),
@@ -155,6 +157,18 @@ def found_centres(patterns: PatternFile, columns: dict[str, NDArray[Any]]) -> ND
     if BEAM_CENTRE in patterns.geometry or "beam_row" not in columns:
         return None
     return np.stack([columns["beam_row"], columns["beam_column"]], axis=1)
+
+
+def explain(
+    methods: Sequence[tuple[Method, Any]], patterns: PatternFile, choices: dict[str, Any], count: int, folder: Path
+) -> None:
+    """Write occlusion.h5: what the first network's answer hangs on, in a few frames of every gallery."""
+    networks = [method for method, _ in methods if isinstance(method, CheckpointMethod)]
+    if not networks or count < 1:
+        return
+    turns = [frames[turn] for turn in range(count) for frames in choices.values() if turn < len(frames)]
+    frames = np.asarray(list(dict.fromkeys(int(frame) for frame in turns))[:count], dtype=np.int64)
+    occlusion_maps(networks[0], patterns, frames).write(folder / "occlusion.h5")
 
 
 def _is_trained(method: Method) -> bool:

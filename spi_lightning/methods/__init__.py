@@ -12,6 +12,7 @@ from spi_lightning.methods.frozen_features import FrozenFeatures
 from spi_lightning.methods.given import GivenPlan
 from spi_lightning.methods.graph_cut import GraphCut
 from spi_lightning.methods.judgement import notes, score
+from spi_lightning.methods.occlusion import occlusion_maps
 from spi_lightning.methods.photon_count import PhotonCount
 from spi_lightning.methods.predictions import Predictions
 from spi_lightning.methods.reading import read_ahead, read_vectors
@@ -41,6 +42,7 @@ __all__ = [
     "find_device",
     "measure_frames",
     "notes",
+    "occlusion_maps",
     "plan_notes",
     "read_ahead",
     "read_vectors",

@@ -24,6 +24,7 @@ from spi_lightning.reports.embedding import embedding_figure, require_embedding
 from spi_lightning.reports.evaluation_files import AnswerTable, EvaluationFiles, read_evaluation
 from spi_lightning.reports.evaluation_tables import frames_table, kinds_table, methods_table, numbers_tables
 from spi_lightning.reports.gallery import Caption, gallery_figure
+from spi_lightning.reports.occlusion import occlusion_figure
 from spi_lightning.reports.page import Lines, Picture, Section, Table, write_page
 from spi_lightning.reports.provenance import provenance_section
 from spi_lightning.reports.style import INK, OTHER, SINGLE, as_png, as_svg
@@ -168,6 +169,13 @@ def _trust(files: EvaluationFiles) -> list[Section]:
         verdict = "alike" if found.get("alike", True) else "NOT alike: do not trust its answers here"
         words = f"To {name}, this file and its training patterns look {verdict}."
         blocks.append(Picture(as_svg(picture), f"Likeness to the training patterns, {name}", words))
+    maps = files.folder / "occlusion.h5"
+    if maps.is_file() and (drawn := occlusion_figure(maps)) is not None:
+        words = (
+            f"{drawn[1]}: how much less likely a single hit becomes once a pixel and what is around it are covered. "
+            "Orange: what is seen there speaks for a single hit; purple: against it. Grey: not measured."
+        )
+        blocks.append(Picture(as_png(drawn[0]), "What the answer hangs on", words, wide=True))
     if label is not None:
         use = label >= 0
         answers = [_of(answer, use) for answer in files.answers]
