@@ -52,7 +52,7 @@ class GraphCut:
         approximate: bool | None = None,
         smoothness: float = 3.0,
         least: float = 1e-3,
-        hold_given: bool = False,
+        hold_given: bool = True,
         ball: Ball = "entries",
         steps: Steps = "diagonal",
         tolerance: float = 1e-4,
