@@ -13,7 +13,8 @@ from spi_lightning.fields import UserError
 Floats = NDArray[np.float64]
 Bandwidth = float | str  # a number above 0 or ``auto``
 
-_LEAST_WEIGHT = 1e-100  # a far frame stays tied to its neighbours; its row is normalised anyway
+_TINY = 1e-100  # a far frame stays tied to its neighbours; its row is normalised anyway
+_TOLERANCE, _RESTARTS = 1e-10, 1000  # of the eigenvectors; relative, iterations
 _LEAST_EIGENVALUE = 0.01  # an extension divides by the eigenvalue
 _PAIRS_FOR_BANDWIDTH = 1_000_000
 
@@ -31,6 +32,7 @@ class DiffusionEmbedding:
         density: (N,) sum of kernel weights of each frame, before any normalisation.
         tau: Bandwidth that was used, of the dimension of the distances.
         alpha: Power of the density that was divided out.
+        least_weight: Of the kernel.
     """
 
     coordinates: Floats
@@ -40,6 +42,7 @@ class DiffusionEmbedding:
     density: Floats
     tau: float
     alpha: float
+    least_weight: float
 
 
 def diffusion_map(
@@ -51,6 +54,7 @@ def diffusion_map(
     time: float = 0.0,
     self_weight: bool = False,
     symmetrise: Symmetrise = "maximum",
+    least_weight: float = 0.0,
 ) -> DiffusionEmbedding:
     """Embed frames by the leading eigenvectors of a random walk between neighbours.
 
@@ -71,6 +75,8 @@ def diffusion_map(
         self_weight: Give each frame the weight 1 with itself, as Coifman & Lafon; P0's program and scikit-learn drop
             it, and then a frame far from all others still diffuses to them.
         symmetrise: ``maximum`` (P0's program) or ``mean`` of both directions.
+        least_weight: No neighbour weighs less in K. 0 is the formula; with a small bandwidth the leading eigenvectors
+            then each sit on a few frames far from all others, and hardly converge, for which 1e-4 is a cure.
 
     Raises:
         UserError: An option out of range, distances that are no numbers, or eigenvectors that do not converge.
@@ -78,8 +84,8 @@ def diffusion_map(
     Source: Shi et al. (2019), S3; Coifman & Lafon (2006), doi:10.1016/j.acha.2006.04.006, Sect. 3.
     """
     separation = np.asarray(distance, dtype=np.float64)
-    width = _checked(separation, coordinates, tau, alpha)
-    kernel = symmetric_graph(index, np.exp(-separation / width).clip(_LEAST_WEIGHT), symmetrise)
+    width = _checked(separation, coordinates, tau, alpha, least_weight)
+    kernel = symmetric_graph(index, _weights(separation, width, least_weight), symmetrise)
     if self_weight:
         kernel = kernel + scipy.sparse.identity(kernel.shape[0], format="csr")
     density = _row_sums(kernel)
@@ -93,13 +99,13 @@ def diffusion_map(
         eigenvalue[number], place[member] = _modes(sub, coordinates)
     if time:
         place *= eigenvalue.clip(0)[part] ** time
-    return DiffusionEmbedding(place, eigenvalue, part, size, density, width, alpha)
+    return DiffusionEmbedding(place, eigenvalue, part, size, density, width, alpha, least_weight)
 
 
 def extend(known: DiffusionEmbedding, index: ArrayLike, distance: ArrayLike) -> tuple[Floats, NDArray[np.int64]]:
     """Place new frames in a diffusion map: psi(x) = sum_j p(x, j) psi(j) / lambda, the Nystroem extension.
 
-    p(x, j) is proportional to exp(-distance / tau) d_j^-alpha, over the neighbours in the part of the map to which most
+    p(x, j) is proportional to the kernel times d_j^-alpha, over the neighbours in the part of the map to which most
     of it goes; the density at x cancels. Coordinates whose eigenvalue is below 0.01 are 0.
 
     Args:
@@ -113,8 +119,7 @@ def extend(known: DiffusionEmbedding, index: ArrayLike, distance: ArrayLike) -> 
     Source: Coifman & Lafon (2006), doi:10.1016/j.acha.2005.07.005, Sect. 2.
     """
     neighbours, separation = np.asarray(index), np.asarray(distance, dtype=np.float64)
-    nearest = separation.min(axis=1, keepdims=True)
-    weight = np.exp((nearest - separation) / known.tau) * known.density[neighbours] ** -known.alpha
+    weight = _weights(separation, known.tau, known.least_weight) * known.density[neighbours] ** -known.alpha
     member = known.part[neighbours]
     share = np.stack([np.where(member == each, weight, 0).sum(1) for each in np.unique(member)], axis=1)
     part = np.unique(member)[share.argmax(axis=1)]
@@ -151,7 +156,13 @@ def auto_bandwidth(distance: ArrayLike) -> float:
     return float(trial[np.argmax(slope)])
 
 
-def _checked(distance: Floats, coordinates: int, tau: Bandwidth, alpha: float) -> float:
+def _weights(distance: Floats, tau: float, least: float) -> Floats:
+    """The kernel exp(-d / tau), not below its least value."""
+    weights: Floats = np.exp(distance / -tau)
+    return weights.clip(max(least, _TINY), out=weights)
+
+
+def _checked(distance: Floats, coordinates: int, tau: Bandwidth, alpha: float, least_weight: float) -> float:
     """The bandwidth, after all options were found in range."""
     if not np.isfinite(distance).all() or (distance < 0).any():
         raise UserError("the diffusion map needs distances of 0 or more; some are negative or not finite.")
@@ -159,6 +170,8 @@ def _checked(distance: Floats, coordinates: int, tau: Bandwidth, alpha: float) -
         raise UserError(f"coordinates={coordinates} must be 1 or more.")
     if not 0 <= alpha <= 1:
         raise UserError(f"alpha={alpha:g} must lie between 0 and 1.")
+    if not 0 <= least_weight < 1:
+        raise UserError(f"least_weight={least_weight:g} must be 0 or more, and less than 1.")
     if isinstance(tau, str) and tau == "auto":
         return auto_bandwidth(distance)
     if isinstance(tau, str) or not tau > 0:
@@ -186,11 +199,12 @@ def _largest(matrix: Graph, count: int) -> tuple[Floats, Floats]:
     else:
         start = np.random.default_rng(0).standard_normal(frames)
         try:
-            value, vector = eigsh(matrix, count, which="LA", v0=start, ncv=min(frames - 1, 2 * count + 20))
+            basis = min(frames - 1, 2 * count + 20)
+            value, vector = eigsh(matrix, count, which="LA", v0=start, ncv=basis, maxiter=_RESTARTS, tol=_TOLERANCE)
         except ArpackNoConvergence as error:
             raise UserError(
                 f"only {len(error.eigenvalues)} of {count} eigenvectors of the diffusion map converged: parts of the "
-                "graph hang together by very few pairs; raise neighbours, or tau."
+                "graph hang together by very little; raise neighbours, tau or least_weight."
             ) from error
     order = np.argsort(-value, kind="stable")[:count]
     return value[order], vector[:, order]

@@ -7,11 +7,13 @@ pictures, selection lists) is no business of a method.
 from spi_lightning.methods.answer import Answer, DecisionRule, Given, Method, ensemble
 from spi_lightning.methods.answer_cache import AnswerCache
 from spi_lightning.methods.checkpoint import CheckpointMethod, find_checkpoints, find_device, run_name
+from spi_lightning.methods.diffusion_map import DiffusionMap
 from spi_lightning.methods.frame_columns import measure_frames
 from spi_lightning.methods.frozen_features import FrozenFeatures
 from spi_lightning.methods.given import GivenPlan
 from spi_lightning.methods.graph_cut import GraphCut
 from spi_lightning.methods.judgement import notes, score
+from spi_lightning.methods.map_selection import ByDistance, InBox, InPolygon
 from spi_lightning.methods.occlusion import occlusion_maps
 from spi_lightning.methods.photon_count import PhotonCount
 from spi_lightning.methods.predictions import Predictions
@@ -25,12 +27,16 @@ __all__ = [
     "Answer",
     "AnswerCache",
     "Asked",
+    "ByDistance",
     "CheckpointMethod",
     "DecisionRule",
+    "DiffusionMap",
     "FrozenFeatures",
     "Given",
     "GivenPlan",
     "GraphCut",
+    "InBox",
+    "InPolygon",
     "Interview",
     "Method",
     "PhotonCount",
