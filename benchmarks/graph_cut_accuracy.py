@@ -95,11 +95,12 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     result: dict[str, Any] = {}
+    compared = list(methods(options))
     for title, overrides in SETS.items():
         path = simulate(FOLDER / f"{title.replace('/', '_').replace(' ', '_')}.cxi", "patterns=5000", *overrides)
         patterns = open_patterns(path)
         print(f"{title}, {len(patterns):,} patterns, 10 given of each class, {options.draws} draws:", flush=True)
-        for name, method in methods(options):
+        for name, method in compared:
             row = result.setdefault(title, {})[name] = score(method, patterns, options.draws)
             shown = "  ".join(f"{key} {row[key]['mean']:.3f} ± {row[key]['spread']:.3f}" for key in list(row)[:3])
             print(f"  {name:32s} {shown}  {row['seconds_first']:.1f} s, next {row['seconds_next']:.1f} s", flush=True)

@@ -126,7 +126,7 @@ class GraphCut:
         reached: NDArray[np.bool_] = np.isin(part, part[known.frame])
         if len(size) > 1:
             self.notes.say(
-                f"{self.name}: the graph has {describe_components(size)}; {(~reached).sum():,} frames in parts without "
-                "a labelled one are not decided."
+                f"{self.name}: the graph has {describe_components(size)}; frames of parts that hold no given frame are "
+                "not decided."
             )
         return reached

@@ -86,8 +86,10 @@ class Reference:
         probability = np.nan_to_num(found, nan=0.5)
         decision, abstain = self.decision(probability)
         decision[np.isnan(found)], abstain[np.isnan(found)] = 0, True
-        if np.isnan(found).any():
-            self.notes.say(f"{self.name}: {np.isnan(found).sum():,} frames that nothing tells apart are not decided.")
+        if not described.usable.all():
+            self.notes.say(f"{self.name}: {(~described.usable).sum()} frames without measured pixels are not decided.")
+        if not defined.all():
+            self.notes.say(f"{self.name}: frames of clusters that hold no given frame are not decided.")
         seconds = time.perf_counter() - start
         return Answer(self.name, np.arange(len(patterns)), probability, probability, decision, abstain, seconds)
 
