@@ -85,25 +85,30 @@ def fingerprint_of_patterns(patterns: PatternFile) -> str:
 
 
 class FeatureDataset(HitDataset):
-    """Some frames of one pattern file, of which a batch holds features instead of photons and mask.
+    """Some frames of one pattern file, of which a batch holds the features too, or instead of photons and mask.
 
-    ``dataset[[3, 1, 2]]``: features (B, d) float32; frame, is_single_hit, kind, particle_id (B,) int64, -1 if unknown.
+    ``dataset[[3, 1, 2]]``: features (B, d) float32, and what HitDataset gives.
 
     Args:
         file: Opened by io.open_patterns.
         frames: (n,) numbers of the frames.
         features: (N, d) of all frames of the file, see cached_features.
+        patterns: Whether photons and mask are in the batch.
     """
 
-    def __init__(self, file: PatternFile, frames: NDArray[np.int64], features: NDArray[Any]) -> None:
+    def __init__(
+        self, file: PatternFile, frames: NDArray[np.int64], features: NDArray[Any], patterns: bool = True
+    ) -> None:
         super().__init__(file, frames)
-        self.features = features
+        self.features, self.patterns = features, patterns
 
     def __getitem__(self, index: int | Sequence[int]) -> Batch:
         if isinstance(index, int | np.integer):
             return {name: values[0] for name, values in self[[int(index)]].items()}
         frames = self.frames[np.asarray(index, dtype=np.int64)]
-        features = torch.from_numpy(self.features[frames].astype(np.float32))
+        features = torch.from_numpy(self.features[frames].astype(np.float32, copy=False))
+        if self.patterns:
+            return {**super().__getitem__(index), FEATURES: features}
         batch = {FEATURES: features, FRAME: torch.from_numpy(frames)}
         for name in LABELS:
             values = self.labels[name]

@@ -60,7 +60,7 @@ def find_published(published: PublishedFile, wanted: str = "auto", any_content: 
     if wanted != "auto":
         path = Path(wanted) / published.name if Path(wanted).is_dir() else Path(wanted)
         if not path.is_file():
-            raise UserError(f"network.weights={wanted}: no such file; {get_it(published)}.")
+            raise UserError(f"weights={wanted}: no such file; {get_it(published)}.")
         return path, _checked(path, published, any_content)
     for folder in folders():
         if (folder / published.name).is_file():
@@ -73,7 +73,7 @@ def get_it(published: PublishedFile) -> str:
     """How a user comes by the file, as the end of a sentence."""
     return (
         f"get {published.url} ({published.megabytes} MB, sha256 begins {published.sha256}), put it into "
-        f"{' or '.join(map(str, folders()))}, or name it with network.weights=PATH"
+        f"{' or '.join(map(str, folders()))}, or give its path"
     )
 
 

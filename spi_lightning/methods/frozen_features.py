@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -52,6 +53,11 @@ class FrozenFeatures:
             raise UserError(f"{name}: C={C:g} must be positive.")
         self.name, self.decision, self.device = name, decision or DecisionRule(), find_device(device)
         self.backbone, self.C, self.cache_dir, self.feature_dtype = backbone, C, cache_dir, feature_dtype
+
+    @property
+    def identity(self) -> list[Any]:
+        """What decides its answers besides patterns and labels, the backbone's weights included; plain data."""
+        return [self.backbone.key, self.C, self.feature_dtype]
 
     def answer(self, patterns: PatternFile, given: Given | None = None) -> Answer:
         """Fit to the given frames, answer all; the penultimate values are those of the backbone."""

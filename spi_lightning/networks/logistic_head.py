@@ -1,5 +1,7 @@
 """Logistic regression on what a network that is trained already sees in a pattern."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import torch
@@ -64,6 +66,7 @@ class LogisticHead(nn.Module):
     def __init__(self, backbone: Backbone, classes: int = 1, finetune: bool = False) -> None:
         super().__init__()
         self.backbone, self.finetune = backbone, finetune
+        self._known: Tensor | None = None
         self.head = nn.Linear(backbone.width, classes)
         nn.init.zeros_(self.head.weight)  # the penalised loss is convex: any start leads to its one minimum
         nn.init.zeros_(self.head.bias)
@@ -72,6 +75,8 @@ class LogisticHead(nn.Module):
 
     def features(self, pattern: Tensor) -> Tensor:
         """Features of the backbone: (B, 2, H, W) -> (B, width)."""
+        if self._known is not None:
+            return self._known
         photons, mask = pattern[:, :1], pattern[:, 1:] > 0
         if self.finetune:
             return self.backbone(photons, mask)
@@ -86,6 +91,15 @@ class LogisticHead(nn.Module):
         """Features (B, width) -> logits (B,), or (B, classes)."""
         logits: Tensor = self.head(features)
         return logits.squeeze(-1) if logits.shape[-1] == 1 else logits
+
+    @contextmanager
+    def knowing(self, features: Tensor) -> Iterator[None]:
+        """Within this context ``features`` answers these, (B, width), which were made from the same patterns before."""
+        self._known = features
+        try:
+            yield
+        finally:
+            self._known = None
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         """Refuse a head of another backbone, unless the state brings its own."""

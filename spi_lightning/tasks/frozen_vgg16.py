@@ -76,10 +76,11 @@ class FrozenVGG16(FrozenBackbone):
             return
         if self._file is not None:
             self.network.take(read_weights(self._file), self._file)  # type: ignore[operator]
-            return
-        self.network.to_empty(device="cpu")
-        if self._missing is None:
-            self.network.randomise(self._seed())  # type: ignore[operator]
+        else:
+            self.network.to_empty(device="cpu")
+            if self._missing is None:
+                self.network.randomise(self._seed())  # type: ignore[operator]
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 1.4 times as fast on a CPU
 
     def weights_are_given(self) -> None:
         """Forget that no weights were found."""
@@ -94,7 +95,8 @@ class FrozenVGG16(FrozenBackbone):
         try:
             self._file, sha256 = find_published(VGG16_IMAGENET, self._weights, any_weights)
         except UserError as error:
-            raise UserError(f"{str(error).rstrip('.')}; a stand-in: {STAND_IN}.") from error
+            way = "network.weights=PATH; with method=vgg16: +settings.vgg16.backbone.weights=PATH"
+            raise UserError(f"{str(error).rstrip('.')} ({way}); a stand-in: {STAND_IN}.") from error
         imagenet = sha256.startswith(VGG16_IMAGENET.sha256)
         return "VGG16 (ImageNet)" if imagenet else f"VGG16 ({self._file.name})", sha256
 

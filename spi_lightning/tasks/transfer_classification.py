@@ -16,9 +16,9 @@ from spi_lightning.tasks.hit_classification import HitClassification
 class TransferClassification(HitClassification):
     """Trains the head of a LogisticHead on features that are computed once and cached on disk.
 
-    For training, validation and test the batches of the data module hold features (B, d) instead of photons; its
+    The batches of the data module then hold features (B, d) besides the patterns, in training instead of them; its
     splits, labels and order stay as they are. A trained checkpoint is a hit classification like any other: given
-    photons, it answers with backbone and head.
+    patterns alone, it answers with backbone and head.
 
     Args:
         cache_dir: Folder of the cache, see data.feature_cache.
@@ -40,7 +40,7 @@ class TransferClassification(HitClassification):
         self.cache_dir, self.feature_dtype = cache_dir, feature_dtype
 
     def forward(self, batch: Batch) -> Tensor:
-        """Logits (B,) or (B, 5) of a batch of features, or of photons."""
+        """Logits (B,) or (B, 5) of a batch of features, or of patterns alone."""
         if FEATURES not in batch:
             return super().forward(batch)
         assert isinstance(self.network, LogisticHead)
@@ -67,6 +67,13 @@ class TransferClassification(HitClassification):
             checkpoint["config"] = deepcopy(checkpoint["config"])
             checkpoint["config"]["task"]["network"]["backbone"] = str(path)
 
+    def _evaluate(self, batch: Batch, stage: str) -> Tensor:
+        if FEATURES not in batch:
+            return super()._evaluate(batch, stage)
+        assert isinstance(self.network, LogisticHead)
+        with self.network.knowing(batch[FEATURES]):
+            return super()._evaluate(batch, stage)
+
     def _described(self, data: Any, name: str) -> FeatureDataset:
         """One split, each pattern as its features."""
         split = data.splits[name]
@@ -83,4 +90,4 @@ class TransferClassification(HitClassification):
         rank_zero_info(f"{name}: features of {len(split)} patterns by {backbone.label}")
         device = self.trainer.strategy.root_device
         features = cached_features(split.file, backbone, split.frames, self.cache_dir, self.feature_dtype, device)
-        return FeatureDataset(split.file, split.frames, features)
+        return FeatureDataset(split.file, split.frames, features, patterns=name != "train")

@@ -143,7 +143,10 @@ def test_troubles_are_one_line(make_file, tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_dataset_of_features_keeps_labels_and_order(make_file, tmp_path: Path) -> None:
     file = make_file()
     frames = np.array([7, 1, 4, 9])
-    dataset = FeatureDataset(file, frames, cached_features(file, Sums(), frames, tmp_path))
+    features = cached_features(file, Sums(), frames, tmp_path)
+    whole, dataset = FeatureDataset(file, frames, features), FeatureDataset(file, frames, features, patterns=False)
+    np.testing.assert_array_equal(whole[[3, 0]]["photons"][:, 0].numpy(), file.read([9, 7]))
+    assert set(whole[[3, 0]]) == {*dataset[[3, 0]], "photons", "mask"}
     batch = dataset[[3, 0]]
     assert set(batch) == {"features", "frame", "is_single_hit", "kind", "particle_id"} and len(dataset) == 4
     assert batch["frame"].tolist() == [9, 7] and batch["is_single_hit"].tolist() == [-1, 0]

@@ -34,6 +34,10 @@ def test_head_of_features_is_the_answer_and_the_mask_counts() -> None:
     network, pattern = LogisticHead(Rings(), classes=5), patterns()
     nn.init.normal_(network.head.weight)
     torch.testing.assert_close(network.head(network.features(pattern)), network(pattern))
+    known = torch.rand(3, 2)
+    with network.knowing(known):
+        torch.testing.assert_close(network(pattern), network.head(known))
+    assert network.features(pattern) is not known
     pattern[:, 1, :, :2] = 0
     assert (network.features(pattern)[:, 0] == 0).all() and LogisticHead(Rings())(pattern).shape == (3,)
 

@@ -79,7 +79,9 @@ def test_keys_differ_with_all_that_decides_features(published: Path) -> None:
 
 def test_missing_and_wrong_files_are_one_line_with_the_way_out(published: Path, tmp_path: Path) -> None:
     published.rename(tmp_path / "renamed.pth")
-    way_out = r"get http://127.*put it into cache/weights or .*network\.weights=PATH; a stand-in: network\.weights=null"
+    way_out = (
+        r"get http://127.*put it into cache/weights or .*network\.weights=PATH.*; a stand-in: network\.weights=null"
+    )
     for weights, trouble in (("auto", "cannot be reached"), ("none.pth", "no such file")):
         with pytest.raises(UserError, match=f"{trouble}.*{way_out}") as error:
             tiny(weights)

@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -24,12 +25,19 @@ SIMULATED = ("simulate.shape=[32,32]", "simulate.block_size=16", "data.patterns=
 TINY = ("network.weights=random:0", "+network.widths=[2,3,4,5,6]", "+network.hidden=30", "network.size=64")
 
 
-def config(tmp_path: Path, *overrides: str, name: str = "run", experiment: str = "han_vgg16_head") -> DictConfig:
-    places = (f"folder={tmp_path / name}", f"data.cache_dir={tmp_path / 'cache'}")
+def config(
+    tmp_path: Path,
+    *overrides: str,
+    name: str = "run",
+    experiment: str = "han_vgg16_head",
+    simulated: bool = True,
+) -> DictConfig:
+    """An experiment as train.py composes it, with its folder and caches under tmp_path."""
+    places = (f"folder={tmp_path / name}", *((f"data.cache_dir={tmp_path / 'cache'}", *SIMULATED) if simulated else ()))
     quiet = ("tracking=disabled", "callbacks.progress=null", "+trainer.enable_progress_bar=false")
     cache = (f"task.cache_dir={tmp_path / 'cache'}",) if experiment == "han_vgg16_head" else ()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("train", overrides=[f"experiment={experiment}", *quiet, *SIMULATED, *places, *cache, *overrides])
+        return compose("train", overrides=[f"experiment={experiment}", *quiet, *places, *cache, *overrides])
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +107,16 @@ def test_features_are_computed_once_for_several_heads(tmp_path: Path, stand_in: 
         load(tmp_path / name / "checkpoints/best.ckpt")["state_dict"]["network.head.weight"].norm() for name in "ab"
     ]
     assert norms[1] < 0.5 * norms[0]
+
+
+def test_measured_patterns_are_a_word_away(tmp_path: Path, stand_in: Path) -> None:
+    label = np.arange(40) % 2
+    photons = np.random.default_rng(0).poisson(1 + 3 * label[:, None, None] * np.eye(32))
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["photons"], file["label"] = photons.astype(np.uint16), label
+    choice = ("data=hits", f"data.path={tmp_path / 'a.h5'}", "network.weights=null", f"network.backbone={stand_in}")
+    train(config(tmp_path, *choice, simulated=False))
+    assert json.loads((tmp_path / "run/metrics.json").read_text())["test/frames"] == 6
 
 
 @pytest.mark.parametrize(
