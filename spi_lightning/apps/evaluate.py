@@ -28,11 +28,13 @@ from spi_lightning.methods import (
     Predictions,
     ensemble,
     find_device,
+    layer_maps,
     measure_frames,
     notes,
     occlusion_maps,
     plan_notes,
     score,
+    write_layer_maps,
     write_selection_lists,
 )
 from spi_lightning.metrics.agreement import common_set
@@ -162,13 +164,17 @@ def found_centres(patterns: PatternFile, columns: dict[str, NDArray[Any]]) -> ND
 def explain(
     methods: Sequence[tuple[Method, Any]], patterns: PatternFile, choices: dict[str, Any], count: int, folder: Path
 ) -> None:
-    """Write occlusion.h5: what the first network's answer hangs on, in a few frames of every gallery."""
+    """Write occlusion.h5, what the first network's answer hangs on in a few frames of every gallery, and layers.h5."""
     networks = [method for method, _ in methods if isinstance(method, CheckpointMethod)]
     if not networks or count < 1:
         return
     turns = [frames[turn] for turn in range(count) for frames in choices.values() if turn < len(frames)]
     frames = np.asarray(list(dict.fromkeys(int(frame) for frame in turns))[:count], dtype=np.int64)
     occlusion_maps(networks[0], patterns, frames).write(folder / "occlusion.h5")
+    if len(frames):
+        first = int(frames[0])
+        maps = layer_maps(networks[0], patterns, first)
+        write_layer_maps(folder / "layers.h5", networks[0].name, first, patterns.read([first])[0], maps)
 
 
 def _is_trained(method: Method) -> bool:

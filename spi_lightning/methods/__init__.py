@@ -13,6 +13,7 @@ from spi_lightning.methods.frozen_features import FrozenFeatures
 from spi_lightning.methods.given import GivenPlan
 from spi_lightning.methods.graph_cut import GraphCut
 from spi_lightning.methods.judgement import notes, score
+from spi_lightning.methods.layers import layer_maps, write_layer_maps
 from spi_lightning.methods.map_selection import ByDistance, InBox, InPolygon
 from spi_lightning.methods.occlusion import occlusion_maps
 from spi_lightning.methods.photon_count import PhotonCount
@@ -46,6 +47,7 @@ __all__ = [
     "ensemble",
     "find_checkpoints",
     "find_device",
+    "layer_maps",
     "measure_frames",
     "notes",
     "occlusion_maps",
@@ -55,5 +57,6 @@ __all__ = [
     "run_name",
     "score",
     "spread",
+    "write_layer_maps",
     "write_selection_lists",
 ]

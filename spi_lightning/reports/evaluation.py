@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from spi_lightning.fields import IS_SINGLE_HIT, PHOTON_COUNT
+from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.metrics.classification_curves import curve_bands
 from spi_lightning.reports.choice import DISPUTED
 from spi_lightning.reports.columns import column_figures
@@ -21,14 +21,16 @@ from spi_lightning.reports.curves import (
     roc_figure,
 )
 from spi_lightning.reports.embedding import embedding_figure, require_embedding
-from spi_lightning.reports.evaluation_files import AnswerTable, EvaluationFiles, read_evaluation
+from spi_lightning.reports.evaluation_files import EvaluationFiles, known_labels, part_of, read_evaluation
 from spi_lightning.reports.evaluation_tables import frames_table, kinds_table, methods_table, numbers_tables
+from spi_lightning.reports.evaluation_trust import trust_sections
 from spi_lightning.reports.gallery import Caption, gallery_figure
-from spi_lightning.reports.occlusion import occlusion_figure
 from spi_lightning.reports.page import Lines, Picture, Section, Table, write_page
 from spi_lightning.reports.provenance import provenance_section
 from spi_lightning.reports.style import INK, OTHER, SINGLE, as_png, as_svg
-from spi_lightning.reports.trust import abstention_figure, brightness_table, likeness_figures, purity_table
+from spi_lightning.reports.transfer import (
+    confusion_table,
+)
 
 Block = Picture | Table | Lines
 
@@ -50,22 +52,13 @@ def write_evaluation_report(run: Path, embedding: str = "pca") -> Path:
         *_comparison(files),
         Section("Patterns", [*_galleries(files)]),
         Section("Decision", [*_decision(files)]),
-        *_trust(files),
+        *trust_sections(files),
         Section("Frames", [*_frames(files, embedding)]),
         Section("Notes", [Lines(files.about.get("notes") or ["Nothing was announced by the reader."])]),
         provenance_section(run, {"command": files.about["command"]}, methods_table(files.about)),
     ]
     subtitle = f"{files.headline.name} on {files.about['path']}"
     return write_page(run / "report.html", "Single-hit classification", subtitle, sections)
-
-
-def known_labels(files: EvaluationFiles) -> NDArray[np.int64] | None:
-    """(N,) is_single_hit, -1 where unknown or given to a method; None if nothing is left to score."""
-    label = files.labels.get(IS_SINGLE_HIT)
-    if label is None:
-        return None
-    scored = np.where(files.given, -1, label)
-    return scored if (scored >= 0).any() else None
 
 
 def _summary(files: EvaluationFiles) -> Iterator[Block]:
@@ -96,7 +89,10 @@ def _comparison(files: EvaluationFiles) -> list[Section]:
     comparison = files.metrics.get("comparison")
     if not comparison:
         return []
-    return [Section("Methods compared", [*comparison_blocks(comparison), methods_table(files.about)])]
+    blocks: list[Block] = [*comparison_blocks(comparison), methods_table(files.about)]
+    if (label := known_labels(files)) is not None:
+        blocks.append(confusion_table(label, {answer.name: answer.decision for answer in files.answers}))
+    return [Section("Methods compared", blocks)]
 
 
 def _galleries(files: EvaluationFiles) -> Iterator[Block]:
@@ -140,8 +136,8 @@ def _decision(files: EvaluationFiles) -> Iterator[Block]:
 
 
 def _labelled_curves(files: EvaluationFiles, label: NDArray[np.int64], use: NDArray[np.bool_]) -> Iterator[Block]:
-    answers = [_of(answer, use) for answer in files.answers]
-    headline = _of(files.headline, use)
+    answers = [part_of(answer, use) for answer in files.answers]
+    headline = part_of(files.headline, use)
     if len(answers) == 1:
         answers = [headline]
     elif headline.name not in {answer.name for answer in answers}:
@@ -159,40 +155,6 @@ def _labelled_curves(files: EvaluationFiles, label: NDArray[np.int64], use: NDAr
     yield Picture(as_svg(reliability_figure(headline, label)), "Reliability", f"{headline.name}. {words}")
     words = f"{headline.name} at the threshold {files.threshold:g}."
     yield Picture(as_svg(confusion_figure(headline, label)), "Confusion", words)
-
-
-def _trust(files: EvaluationFiles) -> list[Section]:
-    """How far to believe it; no section where nothing can be said."""
-    label, blocks = known_labels(files), list[Block]()
-    for picture, name in likeness_figures(files.answers):
-        found = files.metrics.get("domain", {}).get(name, {})
-        verdict = "alike" if found.get("alike", True) else "NOT alike: do not trust its answers here"
-        words = f"To {name}, this file and its training patterns look {verdict}."
-        blocks.append(Picture(as_svg(picture), f"Likeness to the training patterns, {name}", words))
-    maps = files.folder / "occlusion.h5"
-    if maps.is_file() and (drawn := occlusion_figure(maps)) is not None:
-        words = (
-            f"{drawn[1]}: how much less likely a single hit becomes once a pixel and what is around it are covered. "
-            "Orange: what is seen there speaks for a single hit; purple: against it. Grey: not measured."
-        )
-        blocks.append(Picture(as_png(drawn[0]), "What the answer hangs on", words, wide=True))
-    if label is not None:
-        use = label >= 0
-        answers = [_of(answer, use) for answer in files.answers]
-        words = "How many frames would have to be looked at by a person, and what errors would then remain."
-        blocks.append(Picture(as_svg(abstention_figure(answers, label[use], files.threshold)), "Abstention", words))
-        blocks.append(purity_table(answers, label[use]))
-        photons = files.columns.get("photons", files.labels.get(PHOTON_COUNT))
-        if photons is not None:
-            table = brightness_table(photons.astype(np.float64), files.headline.decision, label)
-            blocks += [table] if table else []
-    return [Section("Trust", blocks)] if blocks else []
-
-
-def _of(answer: AnswerTable, use: NDArray[np.bool_]) -> AnswerTable:
-    return AnswerTable(
-        answer.name, answer.score[use], answer.probability[use], answer.decision[use], answer.abstain[use]
-    )
 
 
 def _frames(files: EvaluationFiles, embedding: str) -> Iterator[Block]:

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import DISTANCE_FROM_TRAINING, UserError
+from spi_lightning.fields import DISTANCE_FROM_TRAINING, IS_SINGLE_HIT, UserError
 
 Numbers = dict[str, Any]
 
@@ -138,3 +138,19 @@ def _read_answer(group: h5py.Group) -> AnswerTable:
     usual = group.attrs.get("usual_distance")
     arrays = {name: group[name][()] for name in names}
     return AnswerTable(str(group.attrs["name"]), **arrays, distance_from_training=distance, usual_distance=usual)
+
+
+def known_labels(files: EvaluationFiles) -> NDArray[np.int64] | None:
+    """(N,) is_single_hit, -1 where unknown or given to a method; None if nothing is left to score."""
+    label = files.labels.get(IS_SINGLE_HIT)
+    if label is None:
+        return None
+    scored = np.where(files.given, -1, label)
+    return scored if (scored >= 0).any() else None
+
+
+def part_of(answer: AnswerTable, use: NDArray[np.bool_]) -> AnswerTable:
+    """The answer to some frames, (N,) bool."""
+    return AnswerTable(
+        answer.name, answer.score[use], answer.probability[use], answer.decision[use], answer.abstain[use]
+    )

@@ -1,7 +1,6 @@
-"""How far an answer can be trusted: abstention, purity, brightness, and likeness to the training patterns."""
+"""How far an answer can be trusted: abstention, purity, and likeness to the training patterns."""
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -49,25 +48,6 @@ def purity_table(answers: Sequence[AnswerTable], label: Labels) -> Table:
         "The threshold that takes the most frames of which at least the wanted share are single hits; set and measured"
     )
     return Table(head, rows, f"{words} on the same frames, so an upper bound.")
-
-
-def brightness_table(photons: NDArray[np.float64], decision: Labels, label: Labels, groups: int = 5) -> Table | None:
-    """Errors of single hits and of others in groups of equal size, from faint to bright; None without spread."""
-    finite = np.isfinite(photons) & (label >= 0)
-    if finite.sum() < 2 * groups or np.ptp(photons[finite]) == 0:
-        return None
-    edges = np.quantile(photons[finite], np.linspace(0, 1, groups + 1))
-    rows = []
-    for low, high in pairwise(edges):
-        use = finite & (photons >= low) & ((photons < high) | (high == edges[-1]))
-        row = [f"{low:,.0f} – {high:,.0f}"]
-        for value in (1, 0):
-            members = use & (label == value)
-            wrong = int((decision[members] != value).sum())
-            row += [str(members.sum()), f"{wrong} ({wrong / members.sum():.1%})" if members.any() else "–"]
-        rows.append(row)
-    head = ["photons in the\nmeasured pixels", "single hits", "missed", "others", "taken wrongly"]
-    return Table(head, rows, "Groups of equal numbers of frames, from faint to bright.")
 
 
 def likeness_figures(answers: Sequence[AnswerTable]) -> Iterator[tuple[Figure, str]]:
