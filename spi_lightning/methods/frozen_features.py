@@ -51,7 +51,9 @@ class FrozenFeatures:
             raise UserError(f"{name} needs a backbone: use method=vgg16 or method=frozen_resnet10.")
         if not C > 0:
             raise UserError(f"{name}: C={C:g} must be positive.")
-        self.name, self.decision, self.device = name, decision or DecisionRule(), find_device(device)
+        # Nobody shall take numbers of random weights for those of ImageNet.
+        self.name = f"{name} (random weights)" if "with random weights" in backbone.label else name
+        self.decision, self.device = decision or DecisionRule(), find_device(device)
         self.backbone, self.C, self.cache_dir, self.feature_dtype = backbone, C, cache_dir, feature_dtype
 
     @property

@@ -90,4 +90,5 @@ def test_vgg16_is_made_from_its_configuration(make_file, tmp_path: Path) -> None
     file = make_file(12)
     method = instantiate(config, _partial_=True)(name="vgg16", decision=DecisionRule())
     answer = method.answer(file, Given(np.arange(4), file.labels["is_single_hit"][:4]))
-    assert answer.features.shape == (12, 10) and method.backbone.label.startswith("VGG16 with random weights")
+    assert answer.features.shape == (12, 10) and answer.name == "vgg16 (random weights)"
+    assert method.backbone.label.startswith("VGG16 with random weights")
