@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from spi_lightning.metrics.purity import at_purity, risk_and_coverage
@@ -67,4 +68,7 @@ def likeness_figures(answers: Sequence[AnswerTable]) -> Iterator[tuple[Figure, s
             axes.axvline(1.0, color="black", label="99 % below")
             axes.set(xscale="log", xlabel="distance from the training patterns (1: their 99 % level)", ylabel="frames")
             axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axes.xaxis.set_minor_formatter(NullFormatter())
         yield picture, answer.name
