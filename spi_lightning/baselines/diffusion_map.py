@@ -16,7 +16,7 @@ Bandwidth = float | str  # a number above 0 or ``auto``
 _TINY = 1e-100  # a far frame stays tied to its neighbours; its row is normalised anyway
 _TOLERANCE, _RESTARTS = 1e-10, 1000  # of the eigenvectors; relative, iterations
 _LEAST_EIGENVALUE = 0.01  # an extension divides by the eigenvalue
-_PAIRS_FOR_BANDWIDTH = 1_000_000
+_PAIRS_FOR_BANDWIDTH = 100_000
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def extend(known: DiffusionEmbedding, index: ArrayLike, distance: ArrayLike) -> 
 def auto_bandwidth(distance: ArrayLike) -> float:
     """Where log sum_ij exp(-d_ij / tau) grows fastest with log tau, the diagonal d_ii = 0 counted.
 
-    Below it every frame is alone, above it all pairs weigh alike. Of more than a million pairs, rows in equal steps are
+    Below it every frame is alone, above it all pairs weigh alike. Of more than 100,000 pairs, rows in equal steps are
     taken. Distances that are all 0 give 1, for which they all weigh 1.
 
     Args:
@@ -147,7 +147,7 @@ def auto_bandwidth(distance: ArrayLike) -> float:
     apart = separation[separation > 0]
     if not len(apart):
         return 1.0
-    trial = np.geomspace(np.quantile(apart, 0.01) / 10, 10 * np.quantile(apart, 0.99), 100)
+    trial = np.geomspace(np.quantile(apart, 0.01) / 10, 10 * np.quantile(apart, 0.99), 60)
     weights = [np.exp(-separation / tau) for tau in trial]
     slope = [
         (each * separation).sum() / (tau * (len(separation) + each.sum()))

@@ -16,7 +16,7 @@ _SLACK = 8  # more candidates than asked for, because rounding shuffles near-tie
 _COLUMNS = 16_384  # vectors that one block of rows meets at once
 _MASKED_COLUMNS = 2_048
 _ROUNDING = 1e-6  # of a masked correlation; closer frames are duplicates
-_CANCELLED = 1e-3  # squared distances below this share of the squared lengths are taken again from differences
+_CANCELLED = 0.1  # squared distances below this share of the squared lengths are taken again from differences
 
 
 def nearest(
@@ -151,8 +151,6 @@ def _search(
             found, squared = _candidates(asked, points, wanted, masked)
         else:
             found, squared = _search_cells(cells, queries[rows], points, wanted)
-        if not masked:
-            squared = _retake_cancelled(asked, points, found, squared)
         if exclude_self:
             own = torch.arange(rows.start, rows.stop, device=found.device)[:, None]
             squared = squared.masked_fill(found == own, torch.inf)
@@ -182,7 +180,8 @@ def _candidates(queries: Tensor, points: Tensor, k: int, masked: bool = False) -
         parts.append((place + start, value))
         if len(parts) > 1:
             parts = [_best(torch.cat([p[0] for p in parts], 1), torch.cat([p[1] for p in parts], 1), k)]
-    return parts[0]
+    found, squared = parts[0]
+    return found, squared if masked else _retake_cancelled(queries, points, found, squared)
 
 
 def _squared(queries: Tensor, points: Tensor, length: Tensor) -> Tensor:
