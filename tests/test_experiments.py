@@ -13,7 +13,7 @@ from tests.apps.small_runs import CONF, small_config
 
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 GROUPS = ("network", "preprocess", "loss", "metric", "optimizer", "tracking", "trainer")
-NEEDS_A_CHECKPOINT = {"finetune"}  # tests/apps/test_train.py
+NEEDS_A_CHECKPOINT = {"finetune", "han_vgg16_head", "han_vgg16_finetune"}  # tests/apps/test_train.py, tests/tasks
 
 
 @pytest.mark.parametrize("experiment", [name for name in EXPERIMENTS if name not in NEEDS_A_CHECKPOINT])

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from spi_lightning.fields import UserError
-from spi_lightning.methods import CheckpointMethod, DecisionRule, Method, find_checkpoints, run_name
+from spi_lightning.methods import CachedCheckpointMethod, DecisionRule, Method, find_checkpoints, run_name
 from spi_lightning.methods.answer_cache import file_hash
 
 METHODS = Path(__file__).parents[2] / "conf" / "method"
@@ -35,7 +35,9 @@ def make_methods(cfg: DictConfig, rule: DecisionRule) -> Iterator[tuple[Method, 
         if (METHODS / f"{entry}.yaml").is_file():
             settings = _settings(entry, cfg)
             make = instantiate(settings, _partial_=True, _convert_="all")  # the rule is no configuration
-            yield make(name=_free(entry, used), decision=rule), OmegaConf.to_container(settings, resolve=True)
+            method = make(name=_free(entry, used), decision=rule)
+            weights = getattr(method, "identity", None)  # of a frozen backbone, which its settings only name
+            yield method, [OmegaConf.to_container(settings, resolve=True), weights]
         else:
             yield from _checkpoints(entry, cfg, rule, used)
     if not used:
@@ -71,7 +73,9 @@ def _checkpoints(entry: str, cfg: DictConfig, rule: DecisionRule, used: set[str]
         raise UserError(f"method={entry} is neither a run nor a method; methods: {names}.") from error
     for checkpoint in found:
         name = _free(run_name(checkpoint), used)
-        method = CheckpointMethod(name, checkpoint, instantiate, rule, cfg.batch_size, cfg.device, **cfg.preprocess)
+        method = CachedCheckpointMethod(
+            name, checkpoint, instantiate, rule, cfg.batch_size, cfg.device, **cfg.preprocess
+        )
         yield method, [file_hash(checkpoint), OmegaConf.to_container(cfg.preprocess)]
 
 

@@ -46,6 +46,7 @@ from spi_lightning.reports import (
     require_embedding,
     write_evaluation_report,
 )
+from spi_lightning.tasks.transfer_classification import TransferClassification
 from spi_lightning.tracking import METRICS, write_json
 
 SHOWN = {
@@ -165,7 +166,9 @@ def explain(
     methods: Sequence[tuple[Method, Any]], patterns: PatternFile, choices: dict[str, Any], count: int, folder: Path
 ) -> None:
     """Write occlusion.h5, what the first network's answer hangs on in a few frames of every gallery, and layers.h5."""
-    networks = [method for method, _ in methods if isinstance(method, CheckpointMethod)]
+    # not those with a frozen backbone, which may take a second for each of the hundreds of squares
+    made = [method for method, _ in methods if isinstance(method, CheckpointMethod)]
+    networks = [method for method in made if not isinstance(method.task, TransferClassification)]
     if not networks or count < 1:
         return
     turns = [frames[turn] for turn in range(count) for frames in choices.values() if turn < len(frames)]

@@ -6,6 +6,7 @@ pictures, selection lists) is no business of a method.
 
 from spi_lightning.methods.answer import Answer, DecisionRule, Given, Method, ensemble
 from spi_lightning.methods.answer_cache import AnswerCache
+from spi_lightning.methods.cached_checkpoint import CachedCheckpointMethod
 from spi_lightning.methods.checkpoint import CheckpointMethod, find_checkpoints, find_device, run_name
 from spi_lightning.methods.diffusion_map import DiffusionMap
 from spi_lightning.methods.frame_columns import measure_frames
@@ -29,6 +30,7 @@ __all__ = [
     "AnswerCache",
     "Asked",
     "ByDistance",
+    "CachedCheckpointMethod",
     "CheckpointMethod",
     "DecisionRule",
     "DiffusionMap",

@@ -17,6 +17,7 @@ from spi_lightning.methods.reading import Piece, prepare_ahead
 from spi_lightning.tasks import HitClassification, find_checkpoint, load_task
 
 Ready = tuple[Tensor, Tensor]  # frame (B,) and preprocessed patterns (B, C, h, w)
+MOST_FEATURES = 64
 FEATURES, CLASS_PROBABILITY = "features", "class_probability"
 
 
@@ -80,7 +81,7 @@ class CheckpointMethod:
             decision=decision,
             abstain=abstain,
             seconds=time.perf_counter() - start,
-            features=columns.get(FEATURES),
+            features=_narrow(columns.get(FEATURES)),
             class_probability=columns.get(CLASS_PROBABILITY),
             distance_from_training=columns.get(DISTANCE_FROM_TRAINING),
             usual_distance=self.task.domain.beyond_most() if self.task.domain.known else None,
@@ -109,6 +110,16 @@ class CheckpointMethod:
                 ) from error
             answers.append({FRAME: frame, **_wanted(answer)})
         return {name: torch.cat([answer[name] for answer in answers]).cpu().numpy() for name in answers[0]}
+
+
+def _narrow(features: np.ndarray[Any, Any] | None) -> np.ndarray[Any, Any] | None:
+    """Thousands of features per frame, (N, d), as their first principal components: what an embedding starts with."""
+    if features is None or features.shape[1] <= MOST_FEATURES:
+        return features
+    rows = torch.from_numpy(features)
+    torch.manual_seed(0)  # of the random start of the decomposition
+    _, _, directions = torch.pca_lowrank(rows, q=min(MOST_FEATURES, *features.shape))
+    return ((rows - rows.mean(0)) @ directions).numpy()
 
 
 def _wanted(answer: dict[str, Tensor]) -> dict[str, Tensor]:
