@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse.linalg import ArpackNoConvergence, eigsh
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from spi_lightning.baselines.graph import Graph, Symmetrise, components, scale_both_sides, symmetric_graph
 from spi_lightning.fields import UserError
@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 Bandwidth = float | str  # a number above 0 or ``auto``
 
 _TINY = 1e-100  # a far frame stays tied to its neighbours; its row is normalised anyway
-_TOLERANCE, _RESTARTS = 1e-10, 1000  # of the eigenvectors; relative, iterations
+_TOLERANCE, _CHECKED_TO, _RESTARTS = 1e-10, 1e-6, 1000  # of eigenvectors and eigenvalues; iterations
 _LEAST_EIGENVALUE = 0.01  # an extension divides by the eigenvalue
 _PAIRS_FOR_BANDWIDTH = 100_000
 
@@ -192,22 +192,45 @@ def _modes(kernel: Graph, count: int) -> tuple[Floats, Floats]:
 
 
 def _largest(matrix: Graph, count: int) -> tuple[Floats, Floats]:
-    """Algebraically largest eigenpairs of a symmetric matrix, descending, from a fixed start."""
-    frames = matrix.shape[0]
-    if frames <= 4 * count + 40:
+    """Algebraically largest eigenpairs of a symmetric matrix whose largest is 1, descending, from a fixed start.
+
+    Lanczos iterations may overlook copies of an eigenvalue, as symmetric shapes have them. So the found vectors are
+    turned to the other end of the spectrum, and what is then largest must not exceed them; else it joins them.
+    """
+    if matrix.shape[0] <= 4 * count + 40:
         value, vector = np.linalg.eigh(matrix.toarray())
     else:
-        start = np.random.default_rng(0).standard_normal(frames)
-        try:
-            basis = min(frames - 1, 2 * count + 20)
-            value, vector = eigsh(matrix, count, which="LA", v0=start, ncv=basis, maxiter=_RESTARTS, tol=_TOLERANCE)
-        except ArpackNoConvergence as error:
-            raise UserError(
-                f"only {len(error.eigenvalues)} of {count} eigenvectors of the diffusion map converged: parts of the "
-                "graph hang together by very little; raise neighbours, tau or least_weight."
-            ) from error
+        random = np.random.default_rng(0)
+        value, vector = _lanczos(matrix, count, random.standard_normal(matrix.shape[0]), _TOLERANCE)
+        while True:
+            rest = _without(matrix, value, vector)
+            start = random.standard_normal(matrix.shape[0])
+            if _lanczos(rest, 1, start, _CHECKED_TO)[0] <= np.sort(value)[-count] + _CHECKED_TO:
+                break
+            further = _lanczos(rest, 1, start, _TOLERANCE)
+            value, vector = np.append(value, further[0]), np.append(vector, further[1], axis=1)
     order = np.argsort(-value, kind="stable")[:count]
     return value[order], vector[:, order]
+
+
+def _without(matrix: Graph, value: Floats, vector: Floats) -> LinearOperator:
+    """The matrix with known eigenpairs moved to the eigenvalue -1."""
+    shifted = vector * (value + 1)
+    return LinearOperator(matrix.shape, lambda x: matrix @ x - shifted @ (vector.T @ x), dtype=np.float64)
+
+
+def _lanczos(matrix: Graph | LinearOperator, count: int, start: Floats, tolerance: float) -> tuple[Floats, Floats]:
+    basis = min(matrix.shape[0] - 1, 2 * count + 20)
+    try:
+        found: tuple[Floats, Floats] = eigsh(
+            matrix, count, which="LA", v0=start, ncv=basis, maxiter=_RESTARTS, tol=tolerance
+        )
+    except ArpackNoConvergence as error:
+        raise UserError(
+            f"only {len(error.eigenvalues)} of {count} eigenvectors of the diffusion map converged: parts of the graph "
+            "hang together by very little; raise neighbours, tau or least_weight."
+        ) from error
+    return found
 
 
 def _fix_signs(vectors: Floats) -> Floats:
