@@ -37,7 +37,8 @@ def make_methods(cfg: DictConfig, rule: DecisionRule) -> Iterator[tuple[Method, 
             make = instantiate(settings, _partial_=True, _convert_="all")  # the rule is no configuration
             method = make(name=_free(entry, used), decision=rule)
             weights = getattr(method, "identity", None)  # of a frozen backbone, which its settings only name
-            yield method, [OmegaConf.to_container(settings, resolve=True), weights]
+            teacher = _version_of(settings.get("learn_from"))
+            yield method, [OmegaConf.to_container(settings, resolve=True), weights, teacher]
         else:
             yield from _checkpoints(entry, cfg, rule, used)
     if not used:
@@ -61,6 +62,13 @@ def _settings(name: str, cfg: DictConfig) -> DictConfig:
         raise UserError(f"settings.{name}: {str(error).splitlines()[0]}") from error
     assert isinstance(merged, DictConfig)
     return merged
+
+
+def _version_of(path: str | None) -> list[int] | None:
+    """Size and time of change of the file that a method learns from, so that another one is another method."""
+    if path is None or not Path(path).is_file():
+        return None
+    return [Path(path).stat().st_size, Path(path).stat().st_mtime_ns]
 
 
 def _checkpoints(entry: str, cfg: DictConfig, rule: DecisionRule, used: set[str]) -> Iterator[tuple[Method, Any]]:
