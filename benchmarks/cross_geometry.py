@@ -20,8 +20,9 @@ FOLDER = Path("runs/han_cross_geometry")
 
 def test_set(body: str, patterns: int = 2000) -> Path:
     """Literal patterns of one body, 100 of every model."""
-    bodies = f"simulate.scene.particle.bodies={{icosahedron:0,truncated_icosahedron:0,{body}:1}}"
-    return simulate(FOLDER / f"{body}.cxi", "simulate=literal", f"patterns={patterns}", "seed=77", "workers=2", bodies)
+    none = [f"simulate.scene.particle.bodies.{each}=0" for each in ("icosahedron", "truncated_icosahedron")]
+    bodies = [*none, f"++simulate.scene.particle.bodies.{body}=1"]
+    return simulate(FOLDER / f"{body}.cxi", "simulate=literal", f"patterns={patterns}", "seed=77", "workers=2", *bodies)
 
 
 def main() -> None:
