@@ -66,6 +66,8 @@ bench: $(READY)
 	$(RUN)/python -m benchmarks.simulator
 	$(RUN)/python -m benchmarks.classification_throughput
 	$(RUN)/python -m benchmarks.training_step
+	$(RUN)/python -m benchmarks.graph_cut_speed
+	$(RUN)/python -m benchmarks.diffusion_map_speed
 
 clean:
 	rm -rf build dist outputs multirun lightning_logs .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
