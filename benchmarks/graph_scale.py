@@ -116,7 +116,7 @@ def measure(folder: Path, kind: str, count: int, largest: int, width: int) -> di
 
 def draw(results: dict[str, list[dict[str, Any]]]) -> None:
     """Seconds and memory against the number of patterns, both axes logarithmic."""
-    with figure(9.6, 4.2) as picture:
+    with figure(9.6, 5.0) as picture:
         seconds, memory = picture.subplots(1, 2)
         for colour, (kind, rows) in zip(METHOD_COLOURS, results.items(), strict=False):
             size = [row["patterns"] for row in rows]
@@ -127,8 +127,8 @@ def draw(results: dict[str, list[dict[str, Any]]]) -> None:
                 ("diffusion_map", "s--", "diffusion map"),
             ):
                 values = [row[name]["processor"] for row in rows]
-                seconds.plot(size, values, line, color=colour, label=f"{label}: {kind}", markersize=5)
-            memory.plot(size, [row["peak_gib"] for row in rows], "o-", color=colour, label=words, markersize=5)
+                seconds.plot(size, values, line, color=colour, label=f"{words}: {label}", markersize=5)
+            memory.plot(size, [row["peak_gib"] for row in rows], "o-", color=colour, markersize=5)
         seconds.axhline(60 * TARGET_MINUTES, color="#8a8f98", linewidth=1)
         seconds.text(size[0], 60 * TARGET_MINUTES * 1.1, f"{TARGET_MINUTES} min", fontsize=8, color="#5c6773")
         memory.axhline(TARGET_GIB, color="#8a8f98", linewidth=1)
@@ -139,11 +139,11 @@ def draw(results: dict[str, list[dict[str, Any]]]) -> None:
             axes.set(xscale="log", yscale="log", xlabel="patterns of 64 × 64")
             axes.set_xticks(size, [f"{each:,}" for each in size])
             axes.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
-        memory.set_ylim(0.2, 40)
+        memory.set_ylim(0.2, 32)
         memory.set_yticks([0.25, 0.5, 1, 2, 4, 8, 16], ["0.25", "0.5", "1", "2", "4", "8", "16"])
         memory.yaxis.set_minor_locator(matplotlib.ticker.NullLocator())
-        seconds.legend(fontsize=7.5, loc="lower right")
-        memory.legend()
+        seconds.set_ylim(0.1, 1e4)
+        picture.legend(*seconds.get_legend_handles_labels(), loc="outside lower center", ncols=2)
         PICTURE.parent.mkdir(parents=True, exist_ok=True)
         picture.savefig(PICTURE, dpi=140)
 

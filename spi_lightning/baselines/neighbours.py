@@ -107,10 +107,10 @@ def _prepare(vectors: Tensor, metric: Metric, shift: Tensor | None) -> Tensor:
         raise UserError(f"{_some(bad)} not finite: leave those frames out with data.keys.index, or mend the file.")
     if metric == "euclidean":
         return vectors - (vectors.mean(dim=0) if shift is None else shift)
-    known = vectors.nan_to_num(0.0) if masked else vectors
-    largest = known.abs().amax(dim=1, keepdim=True)
-    centred = vectors - vectors.nanmean(dim=1, keepdim=True)
-    length = centred.nan_to_num(0.0).norm(dim=1, keepdim=True)
+    centred = vectors - (vectors.nanmean(dim=1, keepdim=True) if masked else vectors.mean(dim=1, keepdim=True))
+    known, spread = (vectors.nan_to_num(0.0), centred.nan_to_num(0.0)) if masked else (vectors, centred)
+    largest = torch.maximum(known.amax(dim=1, keepdim=True), -known.amin(dim=1, keepdim=True))
+    length = spread.norm(dim=1, keepdim=True)
     constant = (length <= 1e-6 * largest * vectors.shape[1] ** 0.5).squeeze(1)
     if constant.any():
         raise UserError(
