@@ -60,7 +60,7 @@ class Descriptions(Metric):
 
     def compute(self) -> Tensor:
         """All rows, (N, d), in an order that depends on neither batches nor processes."""
-        if not self.rows:
+        if len(self.rows) == 0:  # a list, or after the processes have met a tensor
             return torch.empty(0, 0)
         rows = dim_zero_cat(self.rows).double().cpu()
         return rows[torch.as_tensor(np.lexsort(rows.numpy().T).copy())]
