@@ -38,3 +38,10 @@ def write_result(name: str, result: dict[str, Any]) -> Path:
     part.write_text(json.dumps({**result, "machine": machine()}, indent=1) + "\n")
     part.replace(path)
     return path
+
+
+def read_result(name: str) -> dict[str, Any]:
+    """The numbers written before under this name; none if there are none."""
+    path = RESULTS / f"{name}.json"
+    stored: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    return {key: value for key, value in stored.items() if key != "machine"}

@@ -12,7 +12,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from benchmarks.doors import evaluate, train
-from benchmarks.record import write_result
+from benchmarks.record import read_result, write_result
 
 DOUBTFUL = [6, 8, 9, 15, 16, 19, 24]  # frames whose label the data's own README calls doubtful
 SHOWN = ("accuracy", "auroc", "false_positive_rate")
@@ -56,7 +56,8 @@ def main() -> None:
     parser.add_argument("--pure", action="store_true")
     options = parser.parse_args()
     result = {name: measure(name, options.seeds, options.pure) for name in options.experiments}
-    path = write_result("sim_to_real_pure" if options.pure else "sim_to_real", {"seeds": options.seeds, **result})
+    name = "sim_to_real_pure" if options.pure else "sim_to_real"
+    path = write_result(name, {**read_result(name), "seeds": options.seeds, **result})  # other experiments stay
     print(f"pr772_dev.h5, 25 real patterns (18 without doubtful labels), {options.seeds} seeds, mean ± spread:")
     for name, numbers in result.items():
         for key, value in numbers["real"].items():
