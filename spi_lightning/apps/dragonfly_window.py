@@ -1,0 +1,132 @@
+"""Which patterns go to Dragonfly, and which square of the detector around the beam."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PIXEL_SIZE, UserError
+from spi_lightning.io import PatternFile, PatternKeys, open_patterns, read_detector
+
+_SELECTION: Final = ("selected.cxi", "selected.emc")
+
+
+def open_source(path: str, keys: PatternKeys, mask_convention: str, adu_per_photon: float | None) -> PatternFile:
+    """Open a file of patterns, or the selection of an evaluation run by the folder of either.
+
+    Raises:
+        UserError: What open_patterns raises; a folder without a selection.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        return open_patterns(path, keys, mask_convention, adu_per_photon)
+    homes = [home for home in (folder, folder / "selection") if any((home / name).is_file() for name in _SELECTION)]
+    if not homes:
+        raise UserError(
+            f"{path}: holds no selection/{_SELECTION[1]} of an evaluation run; give a run, or a file of patterns"
+        )
+    try:
+        return open_patterns(homes[0] / _SELECTION[0], keys, mask_convention)
+    except UserError:  # its links lead to files that have moved; the .emc has copies
+        detector = homes[0] / "detector.h5"
+        mask = keys.mask or (str(detector) if detector.is_file() else None)
+        return open_patterns(homes[0] / _SELECTION[1], replace(keys, mask=mask), mask_convention)
+
+
+@dataclass(frozen=True)
+class Window:
+    """The part of the detector that is used.
+
+    Attributes:
+        rows, columns: Slices of the file's patterns, whole squares of ``bin`` pixels.
+        bin: Pixels summed along each axis.
+        beam_centre: Row, column in binned pixels of the window.
+        distance: Particle to detector, binned pixels.
+    """
+
+    rows: slice
+    columns: slice
+    bin: int
+    beam_centre: tuple[float, float]
+    distance: float
+
+    def cut(self, photons: NDArray[Any]) -> NDArray[Any]:
+        """(n, H, W) -> (n, h, w) sums; of masks, the number of measured pixels."""
+        part = photons[:, self.rows, self.columns]
+        count, height, width = part.shape
+        part = part.reshape(count, height // self.bin, self.bin, width // self.bin, self.bin)
+        return np.asarray(part.sum(axis=(2, 4)))
+
+
+def find_window(patterns: PatternFile, detector: Mapping[str, Any], crop: int | None, bin: int) -> Window:
+    """Settle the geometry and cut a square around the beam.
+
+    Args:
+        patterns: Their own geometry is used where the settings give none.
+        detector: distance and pixel_size, m, and beam_centre, [row, column] in pixels of the file; or None each.
+        crop: Edge of the square in pixels of the file; None: the largest there is.
+        bin: Pixels to sum along each axis.
+
+    Raises:
+        UserError: Geometry unknown, or not the same for all; crop or bin that do not fit.
+    """
+    centre, ratio = _beam_centre(patterns, detector), _distance(patterns, detector)
+    if bin < 1 or bin != int(bin):
+        raise UserError(f"bin={bin}: give a whole number, 1 or more")
+    reach = [min(c + 0.5, n - c - 0.5) for c, n in zip(centre, patterns.shape[1:], strict=True)]
+    largest = int(2 * max(0.0, min(reach)) // bin * bin)
+    edge = largest if crop is None else int(crop)
+    edge = edge // bin * bin
+    if edge < 8 * bin or edge > largest + 2 * bin:
+        raise UserError(
+            f"crop={crop}: with the beam at row {centre[0]:.1f}, column {centre[1]:.1f} of {patterns.shape[1]} x "
+            f"{patterns.shape[2]} pixels and bin={bin} a crop may be {8 * bin} to {largest}"
+        )
+    starts = [
+        int(np.clip(round(c + 0.5 - edge / 2), 0, n - edge)) for c, n in zip(centre, patterns.shape[1:], strict=True)
+    ]
+    row, column = ((c - start + 0.5) / bin - 0.5 for c, start in zip(centre, starts, strict=True))
+    rows, columns = (slice(start, start + edge) for start in starts)
+    return Window(rows, columns, int(bin), (row, column), ratio / bin)
+
+
+def _distance(patterns: PatternFile, detector: Mapping[str, Any]) -> float:
+    """Particle to detector in pixels of the file."""
+    known = {name: detector.get(name) or patterns.geometry.get(name) for name in ("distance", "pixel_size")}
+    if any(value is None for value in known.values()):
+        beside = patterns.path.with_name("detector.h5")
+        if beside.is_file() and all(detector.get(name) is None for name in known):
+            return read_detector(beside).distance
+        raise UserError(
+            f"{patterns.path}: does not say where its detector was; add detector.distance=0.58 "
+            "detector.pixel_size=6e-4 (m) with the values of your experiment"
+        )
+    ratio = np.unique(np.asarray(known[DISTANCE], np.float64) / np.asarray(known[PIXEL_SIZE], np.float64))
+    if not np.isfinite(ratio).all() or ratio.min() <= 0 or np.ptp(ratio) > 1e-3 * ratio[0]:
+        raise UserError(
+            f"{patterns.path}: distance over pixel size runs from {ratio.min():.6g} to {ratio.max():.6g}; Dragonfly "
+            "takes patterns of one detector: choose those of one geometry with data.keys.index="
+        )
+    return float(ratio.mean())
+
+
+def _beam_centre(patterns: PatternFile, detector: Mapping[str, Any]) -> tuple[float, float]:
+    given, middle = detector.get("beam_centre"), [(n - 1) / 2 for n in patterns.shape[1:]]
+    stored = given if given is not None else patterns.geometry.get(BEAM_CENTRE)
+    centre = np.atleast_2d(np.asarray(middle if stored is None else stored, dtype=np.float64))
+    if centre.shape[-1] != 2 or not np.isfinite(centre).all():
+        raise UserError("detector.beam_centre: give the row and column of the beam, e.g. [63.5,64.1]")
+    if stored is None:
+        patterns.notes.append(f"{patterns.path}: beam centre unknown, taken as the middle of the array")
+    spread = np.ptp(centre, axis=0).max()
+    if spread > 0.5:
+        patterns.notes.append(
+            f"{patterns.path}: beam centres differ by up to {spread:.1f} pixels; their median is used"
+        )
+    row, column = np.median(centre, axis=0)
+    return float(row), float(column)

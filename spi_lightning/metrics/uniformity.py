@@ -1,0 +1,199 @@
+"""Do particles lie every way up? Tests of viewing directions against equal probability of all orientations."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import eval_legendre
+from scipy.stats import chi2
+
+from spi_lightning.fields import UserError
+from spi_lightning.physics.orientation import fold_directions, viewing_directions
+
+Array = NDArray[np.float64]
+_PER_PART = 10  # patterns expected in each part of the sphere, at least
+_MOST_PARTS = 48
+
+
+@dataclass(frozen=True)
+class Uniformity:
+    """Two tests of one hypothesis, that all orientations are equally probable.
+
+    Attributes:
+        patterns: How many were counted, N.
+        harmonics, harmonics_freedom, harmonics_p: Score test of the lowest spherical harmonics, its degrees of freedom
+            and its p-value.
+        chi_square, chi_square_freedom, chi_square_p: Chi-square over equal parts of the sphere.
+        p_value: Of the two together, twice the smaller one (Bonferroni), at most 1.
+        variation: Standard deviation of the density of orientations from part to part of the sphere relative to its
+            mean, counting noise taken away.
+        part: (R,) int64 part of the sphere in which each sampled orientation lies.
+        density: (parts,) patterns in each part over those expected.
+    """
+
+    patterns: int
+    harmonics: float
+    harmonics_freedom: int
+    harmonics_p: float
+    chi_square: float
+    chi_square_freedom: int
+    chi_square_p: float
+    p_value: float
+    variation: float
+    part: NDArray[np.int64]
+    density: Array
+
+
+def uniformity(
+    quaternion: Array, weight: Array, place: NDArray[np.int64], probability: Array, symmetry: str = "none"
+) -> Uniformity:
+    """Test whether patterns came from all orientations alike, by where the beam passed through their particles.
+
+    Each pattern counts once, spread over its most probable orientations. What is expected is not even coverage but the
+    weight of the sampled orientations, so that an uneven list of them does no harm.
+
+    Two statistics. (1) The score test of the lowest spherical harmonics f that the symmetry of the body leaves over:
+    N (m - e)^T C^-1 (m - e), with m the patterns' mean of f, e and C its mean and covariance over the sampled
+    orientations; for no symmetry f are degrees 1 and 2 (Rayleigh's and Bingham's tests together, 8 degrees of freedom),
+    for an icosahedron its three lowest invariants, of degrees 6, 10 and 12. A belt shows here first. (2) Pearson's
+    chi-square over parts of the sphere (of the asymmetric unit) that hold equal weight: clumps of any shape.
+
+    Both are too careful rather than too bold where a pattern's probability is spread over many orientations. Both take
+    patterns as independent, which a reconstruction makes only roughly true: compare with a simulated even set.
+
+    Args:
+        quaternion: (R, 4) sampled orientations, body to laboratory.
+        weight: (R,) share of all rotations each stands for.
+        place, probability: (N, k) each pattern's most probable orientations, -1 for none, and their probabilities.
+        symmetry: Of the body, "none" or "icosahedral"; equivalent orientations count as one.
+
+    Raises:
+        UserError: An unknown symmetry, fewer than 20 patterns, or orientations whose directions are all the same.
+
+    Source: Mardia & Jupp (2000), Directional Statistics, Sects. 10.4 and 10.8; the corrected mean and covariance and
+    the invariants of the group are ours.
+    """
+    held = spread(place, probability)
+    count = len(held.patterns)
+    if count < 2 * _PER_PART:
+        raise UserError(f"{count} patterns have an orientation; {2 * _PER_PART} or more are needed to test uniformity")
+    direction = viewing_directions(torch.from_numpy(quaternion))
+    folded = fold_directions(direction, symmetry).numpy()
+    score, freedom = _score(lowest_harmonics(direction.numpy(), symmetry), weight, held)
+    part = equal_parts(folded, weight, min(_MOST_PARTS, count // _PER_PART))
+    expected = count * np.bincount(part, weight)
+    observed = np.bincount(part[held.place], held.share, minlength=len(expected))
+    square = float(((observed - expected) ** 2 / expected).sum())
+    ps = float(chi2.sf(score, freedom)), float(chi2.sf(square, len(expected) - 1))
+    excess = max(0.0, square - (len(expected) - 1)) / count
+    return Uniformity(
+        count,
+        score,
+        freedom,
+        ps[0],
+        square,
+        len(expected) - 1,
+        ps[1],
+        min(1.0, 2 * min(ps)),
+        float(np.sqrt(excess)),
+        part,
+        observed / expected,
+    )
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Patterns spread over orientations: row i says that ``share`` of pattern ``pattern`` lies at ``place``.
+
+    Attributes:
+        patterns: (N,) numbers of the patterns that have an orientation.
+        pattern, place: (n,) int64; pattern counts from 0 among those.
+        share: (n,) sums to 1 over each pattern.
+    """
+
+    patterns: NDArray[np.int64]
+    pattern: NDArray[np.int64]
+    place: NDArray[np.int64]
+    share: Array
+
+
+def spread(place: NDArray[np.int64], probability: Array) -> Spread:
+    """Turn (N, k) most probable orientations into rows, each pattern's probability scaled to 1."""
+    share = np.where(place >= 0, probability, 0.0)
+    total = share.sum(axis=1)
+    patterns = np.flatnonzero(total > 0)
+    share = share[patterns] / total[patterns, None]
+    row, column = np.nonzero(share)
+    return Spread(patterns, row, place[patterns][row, column], share[row, column])
+
+
+def lowest_harmonics(direction: Array, symmetry: str) -> Array:
+    """Lowest spherical harmonics that a symmetry leaves, (R, 3) unit vectors -> (R, f), of variance 1 on the sphere.
+
+    An icosahedron's invariant of degree l is the sum of P_l(u . a) over its fivefold axes a, not 0 for l = 6, 10, 12.
+    """
+    if symmetry == "none":
+        z, y, x = direction.T
+        second = [x * y, y * z, z * x, (x**2 - y**2) / 2, (3 * z**2 - 1) / np.sqrt(12)]
+        return np.stack([*(np.sqrt(3) * direction.T), *(np.sqrt(15) * f for f in second)], axis=1)
+    golden = (1 + np.sqrt(5)) / 2
+    axes = np.array([np.roll([0, sign, golden], turn) for turn in range(3) for sign in (1, -1)])
+    axes /= np.sqrt(1 + golden**2)
+    invariants = []
+    for degree in (6, 10, 12):
+        norm = eval_legendre(degree, axes @ axes.T).sum() / (2 * degree + 1)
+        invariants.append(eval_legendre(degree, direction @ axes.T).sum(axis=1) / np.sqrt(norm))
+    return np.stack(invariants, axis=1)
+
+
+def _score(features: Array, weight: Array, held: Spread) -> tuple[float, int]:
+    """Score statistic and the number of features that vary at all over the sampled orientations."""
+    expected = weight @ features
+    centred = features - expected
+    values, vectors = np.linalg.eigh((centred * weight[:, None]).T @ centred)
+    varies = values > 1e-6
+    if not varies.any():
+        raise UserError("all sampled orientations look the same way, so there is nothing to test")
+    mean = (held.share[:, None] * centred[held.place]).sum(axis=0) / len(held.patterns)
+    along = mean @ vectors[:, varies]
+    return float(len(held.patterns) * (along**2 / values[varies]).sum()), int(varies.sum())
+
+
+def equal_parts(direction: Array, weight: Array, parts: int) -> NDArray[np.int64]:
+    """Divide directions into compact parts of nearly equal weight, by halving along the axis in which they spread most.
+
+    Args:
+        direction: (R, 3).
+        weight: (R,) positive.
+        parts: How many, at least 2; fewer come out if there are not so many different directions.
+
+    Returns:
+        (R,) int64 part of each, from 0.
+    """
+    part = np.zeros(len(direction), dtype=np.int64)
+    pending = [(np.arange(len(direction)), max(2, parts))]
+    made = 0
+    while pending:
+        members, wanted = pending.pop()
+        cut = _cut(direction[members], weight[members], (wanted // 2) / wanted) if wanted > 1 else None
+        if cut is None:
+            part[members] = made
+            made += 1
+            continue
+        pending += [(members[cut], wanted // 2), (members[~cut], wanted - wanted // 2)]
+    return part
+
+
+def _cut(direction: Array, weight: Array, share: float) -> NDArray[np.bool_] | None:
+    """Which members lie on the lower side, about ``share`` of the weight; None where all have one direction."""
+    rounded = direction.round(9)
+    centred = rounded - np.average(rounded, axis=0, weights=weight)
+    if not np.ptp(rounded, axis=0).any():
+        return None
+    axis = np.linalg.svd(centred * np.sqrt(weight)[:, None], full_matrices=False)[2][0]
+    along = (centred @ (axis * np.sign(axis[np.abs(axis).argmax()]))).round(9)
+    _, inverse = np.unique(along, return_inverse=True)
+    reached = np.cumsum(np.bincount(inverse, weight)) / weight.sum()
+    best = int(np.abs(reached[:-1] - share).argmin())
+    return np.asarray(inverse <= best)

@@ -1,0 +1,322 @@
+"""python -m spi_lightning.apps.orient: with a stand-in for Dragonfly at once, with the real one where it is installed."""
+
+import json
+import os
+import shutil
+import stat
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from spi_lightning.apps import orient as app
+from spi_lightning.apps.dragonfly_run import PROGRAM
+from spi_lightning.apps.dragonfly_window import find_window, open_source
+from spi_lightning.apps.entry import run_app
+from spi_lightning.apps.simulate import main as simulate
+from spi_lightning.fields import UserError
+from spi_lightning.io import CxiWriter, PatternKeys, open_patterns, read_detector
+from spi_lightning.io.dragonfly import read_output
+from spi_lightning.methods import write_selection_lists
+from spi_lightning.physics.orientation import symmetry_group, viewing_directions
+from spi_lightning.reports.orientation import circles_figure, density_figure, smoothed_density
+from spi_lightning.reports.orientation_files import OrientationFiles
+from tests.io.test_dragonfly import write_old
+
+PATTERNS = 40
+STAND_IN = """#!{python}
+import configparser, sys
+from pathlib import Path
+import h5py, numpy as np
+iterations = int(sys.argv[-1])
+config = configparser.ConfigParser(); config.read(sys.argv[sys.argv.index("-c") + 1])
+emc = config["emc"]
+patterns = int(np.fromfile(emc["in_photons_file"], "<i4", 1)[0])
+with h5py.File(emc["start_model_file"]) as file: guess = file["intens"][()]
+with h5py.File(emc["in_detector_file"]) as file: q = np.sqrt(sum(file[name][()] ** 2 for name in ("qx", "qy", "qz")))
+assert guess.shape == (1, *[int(2 * np.ceil(q.max()) + 3)] * 3) and (guess > 0).all()
+print("threads", *sys.argv[1:])
+{trouble}
+draw = np.random.default_rng(0)
+quaternions = draw.normal(size=(500, 5)); quaternions[:, :4] /= np.linalg.norm(quaternions[:, :4], axis=1)[:, None]
+quaternions[:, 4] = 1 / 500
+Path("data").mkdir()
+for number in range(iterations + 1):
+    with h5py.File(f"data/output_{{number:03d}}.h5", "w") as file:
+        file["intens"] = guess
+        if number == 0: continue
+        best = draw.integers(500, size=patterns)
+        file["orientations"] = best.astype("i4"); file["quaternions"] = quaternions
+        file["scale"] = draw.uniform(0.5, 2, patterns)
+        for name, kind, value in (("place", "i4", best), ("prob", "f8", np.ones(patterns))):
+            rows = file.create_dataset("probabilities/" + name, (patterns,), h5py.vlen_dtype(np.dtype(kind)))
+            for i in range(patterns): rows[i] = np.array([value[i]], kind)
+    with open("EMC.log", "a") as log: log.write(f"{{number}}\\t1.0\\t1e-1\\t{{number}}.5\\t-2e3\\t500\\t0.1\\n")
+"""
+
+
+def stand_in(folder: Path, trouble: str = "") -> Path:
+    """A program of Dragonfly's name that finds orientations at random."""
+    path = folder / "bin" / PROGRAM
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(STAND_IN.format(python=sys.executable, trouble=trouble))
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+@pytest.fixture(scope="module")
+def patterns(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty solid icosahedra on 32 x 32 pixels, with their orientations."""
+    path = tmp_path_factory.mktemp("patterns") / "ico.cxi"
+    make(path, PATTERNS, "simulate.shape=[32,32]", "simulate.block_size=20", "simulate.samples=16")
+    return path
+
+
+def make(path: Path, count: int, *settings: str) -> None:
+    kept, sys.argv = sys.argv, ["simulate", "simulate=solid_icosahedra", f"patterns={count}", f"path={path}", *settings]
+    try:
+        run_app(simulate)
+    finally:
+        sys.argv = kept
+        os.environ.pop("HYDRA_FULL_ERROR", None)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, folder: Path, *arguments: str) -> dict[str, object]:
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+    monkeypatch.setattr(sys, "argv", ["orient", f"hydra.run.dir={folder}", "iterations=3", *arguments])
+    run_app(app.main)
+    numbers: dict[str, object] = json.loads((folder / "metrics.json").read_text())
+    return numbers
+
+
+def fails(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path, *arguments: str) -> str:
+    with pytest.raises(SystemExit) as left:
+        run(monkeypatch, folder, *arguments)
+    assert left.value.code == 2
+    error = capsys.readouterr().err
+    assert "Traceback" not in error.splitlines()[-1] and error.splitlines()[-1].startswith("error: ")
+    return error
+
+
+@pytest.mark.parametrize("symmetry", ["none", "icosahedral"])
+def test_everything_is_in_the_run_folder(
+    symmetry: str,
+    patterns: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("PATH", f"{stand_in(tmp_path).parent}{os.pathsep}{os.environ['PATH']}")
+    settings = (f"data.path={patterns}", f"symmetry={symmetry}", "threads=2", "emc.num_div=4", "+emc.alpha=0.2")
+    numbers = run(monkeypatch, tmp_path / "run", *settings)
+    names = {item.name for item in (tmp_path / "run").iterdir()}
+    assert names >= {"config.yaml", "versions.json", "metrics.json", "report.html", "orientation.h5", "dragonfly.log"}
+    assert [item.name for item in (tmp_path / "run" / "data").iterdir()] == ["output_003.h5"]
+    lines = (tmp_path / "run" / "config.ini").read_text().splitlines()
+    assert {"num_div = 4", "alpha = 0.2", "save_prob = 1", "need_scaling = 1"} <= set(lines)
+    assert "-t 2 3" in (tmp_path / "run" / "dragonfly.log").read_text()
+    assert numbers["patterns"] == PATTERNS and numbers["orientations"] == 500 and numbers["iteration"] == 3
+    recovery, test = numbers["recovery"], numbers["uniformity"]
+    assert isinstance(recovery, dict) and isinstance(test, dict)
+    assert recovery["median_error_deg"] > 15 and test["p_value"] > 1e-4  # found at random, so evenly
+    printed = capsys.readouterr().out
+    assert "Orientations are not distinguishable from even: p = " in printed and "recovered to" in printed
+    page = (tmp_path / "run" / "report.html").read_text()
+    for title in ("Orientation probabilities", "Central slices", "Mutual information", "Patterns and best matching"):
+        assert title in page
+    assert "1/nm" not in page  # inside pictures only
+
+
+def test_outputs_of_all_iterations_are_kept_if_asked(
+    patterns: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = stand_in(tmp_path)
+    run(monkeypatch, tmp_path / "run", f"data.path={patterns}", f"dragonfly={tmp_path}", "keep=all", "examples=0")
+    assert len(list((tmp_path / "run" / "data").iterdir())) == 4
+    assert program.is_file()
+
+
+def test_an_earlier_run_is_read_again(patterns: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = run(monkeypatch, tmp_path / "a", f"data.path={patterns}", f"dragonfly={stand_in(tmp_path)}")
+    monkeypatch.setenv("PATH", "")
+    again = run(monkeypatch, tmp_path / "b", f"data.path={patterns}", f"output={tmp_path / 'a'}", "examples=2")
+    assert again == first
+    files = OrientationFiles.read(tmp_path / "b")
+    assert files.log["iteration"].tolist() == [1, 2, 3]
+    assert files.examples is not None and files.examples.photons.shape[0] == 2
+    assert files.voxel == pytest.approx(
+        1.2e-3 / 0.58 / (1.23984198e-6 / 1600), rel=1e-4
+    )  # pixel / (distance wavelength)
+
+
+def test_absent_dragonfly_is_a_sentence_with_the_install_line(
+    patterns: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    error = fails(monkeypatch, capsys, tmp_path / "run", f"data.path={patterns}")
+    assert "Dragonfly is not installed" in error and "pip install mpi4py dragonfly-spi" in error
+    assert len(error.strip().splitlines()) == 1
+    assert "not at dragonfly=" in fails(monkeypatch, capsys, tmp_path / "run", f"data.path={patterns}", "dragonfly=/no")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "says", "shown"),
+    [
+        ("raise ValueError('Unknown point group: I')", "left with status 1 after 0 of 3", "Unknown point group: I"),
+        ("import os; os.kill(os.getpid(), 9)", "was killed by signal 9 after 0 of 3 iterations, perhaps", "threads"),
+        ("sys.exit(0)", "left with status 0 after 0 of 3 iterations", "threads"),
+        ("sys.exit(\"ModuleNotFoundError: No module named 'mpi4py'\")", "pip install mpi4py", "No module named"),
+    ],
+)
+def test_failing_dragonfly_shows_its_log(
+    trouble: str,
+    says: str,
+    shown: str,
+    patterns: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    trouble = f"sys.stdout.flush(); {trouble}"
+    settings = (f"data.path={patterns}", f"dragonfly={stand_in(tmp_path, trouble)}")
+    error = fails(monkeypatch, capsys, tmp_path / "run", *settings)
+    assert says in error.splitlines()[-1] and shown in error
+    assert not (tmp_path / "run" / "metrics.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        (("data.path=null",), "data.path has no value"),
+        (("data.path={}/nothing.cxi",), "there is no such file"),
+        (("data.path={}",), "holds no selection/selected.emc of an evaluation"),
+        (("symmetry=cubic",), "symmetry=cubic is unknown; choose one of none, icosahedral"),
+        (("iterations=0",), "iterations=0: give a whole number, 1 or more"),
+        (("keep=some",), "keep=some is unknown"),
+        (("crop=80",), "crop=80: with the beam at row 15.5, column 15.5 of 32 x 32 pixels and bin=1"),
+        (("bin=0",), "bin=0: give a whole number"),
+        (("rings.inner=20", "rings.outer=10"), "rings.inner=20 must lie below rings.outer=10"),
+        (("output={}/nowhere",), "there is no such Dragonfly output"),
+        (("orient=nothing",), "orient=nothing is unknown"),
+        (("start.seeed=1",), "seeed"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    settings: tuple[str, ...],
+    says: str,
+    patterns: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    program = stand_in(tmp_path)
+    settings = tuple(setting.format(tmp_path) for setting in settings)
+    error = fails(monkeypatch, capsys, tmp_path / "run", f"dragonfly={program}", f"data.path={patterns}", *settings)
+    assert says in error
+
+
+def test_an_output_of_other_patterns_is_refused(
+    patterns: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_old(tmp_path / "old")
+    settings = (f"data.path={patterns}", f"output={folder}", f"quaternions={folder / 'quat.dat'}")
+    assert "is of 3 patterns" in fails(monkeypatch, capsys, tmp_path / "run", *settings)
+
+
+def test_the_selection_of_an_evaluation_is_found(patterns: Path, tmp_path: Path) -> None:
+    file = open_patterns(patterns)
+    write_selection_lists(tmp_path / "run" / "selection", file, np.array([3, 5, 7]))
+    for folder in (tmp_path / "run", tmp_path / "run" / "selection"):
+        chosen = open_source(str(folder), PatternKeys(), "auto", None)
+        np.testing.assert_array_equal(chosen.read([0, 2]), file.read([3, 7]))
+    (tmp_path / "run" / "selection" / "selected.cxi").unlink()
+    chosen = open_source(str(tmp_path / "run"), PatternKeys(), "auto", None)
+    assert chosen.format.startswith("Dragonfly emc")
+    window = find_window(chosen, {}, None, 1)
+    assert window.distance == pytest.approx(0.58 / 1.2e-3) and window.beam_centre == (15.5, 15.5)
+
+
+def test_the_window_follows_the_beam_and_the_bin(tmp_path: Path) -> None:
+    settings = {"distance": 0.5, "pixel_size": 5e-4, "beam_centre": [21.0, 18.5]}
+    with CxiWriter(tmp_path / "a.cxi", 2, (40, 44)) as out:
+        photons = np.zeros((2, 40, 44), np.float32)
+        photons[:, 21, 18] = 7
+        out.append(photons, np.ones((40, 44), bool))
+    file = open_patterns(tmp_path / "a.cxi")
+    with pytest.raises(UserError, match=r"does not say where its detector was; add detector.distance=0.58"):
+        find_window(file, {}, None, 1)
+    window = find_window(file, settings, 20, 2)
+    photons = window.cut(file.read([0]))
+    assert photons.shape == (1, 10, 10) and photons.sum() == 7
+    row, column = np.argwhere(photons[0] == 7)[0]
+    # The beam is in the middle of pixel row 21, and between columns 18 and 19; squares of 2 hold it.
+    assert abs(row - window.beam_centre[0]) <= 0.25 and abs(column + 0.25 - window.beam_centre[1]) <= 0.26
+    assert window.distance == pytest.approx(500)
+    assert find_window(file, settings, None, 1).cut(photons_of(file)).shape == (1, 37, 37)
+
+
+def photons_of(file: object) -> np.ndarray:
+    return file.read([0])  # type: ignore[attr-defined]
+
+
+def test_p0s_configuration_composes(patterns: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = ("orient=shi_orientations", f"data.path={patterns}", f"dragonfly={stand_in(tmp_path)}", "crop=28")
+    run(monkeypatch, tmp_path / "run", *settings)
+    assert "num_div = 6" in (tmp_path / "run" / "config.ini").read_text()
+    detector = read_detector(tmp_path / "run" / "detector.h5")
+    assert detector.shape == (28, 28) and set(np.unique(detector.classes)) == {0, 1, 2}
+
+
+def test_maps_show_a_belt_where_it_is() -> None:
+    draw = np.random.default_rng(0)
+    quaternion = draw.normal(size=(3000, 4))
+    quaternion /= np.linalg.norm(quaternion, axis=1, keepdims=True)
+    height = viewing_directions(torch.from_numpy(quaternion)).numpy()[:, 0]
+    probability = (np.abs(height) < 0.2).astype(float)
+    empty = np.zeros(0)
+    files = OrientationFiles(
+        empty.astype(int), quaternion, np.full(3000, 1 / 3000), probability, empty.astype(int), empty.astype(int),
+        empty, np.ones((3, 5, 5)), np.nan, "none",
+    )  # fmt: skip
+    density = smoothed_density(files, np.array([[0.0, 0.6, 0.8], [1.0, 0.0, 0.0]]))
+    assert density[0] > 3 and density[1] < 0.05
+    for picture in (circles_figure(files), density_figure(files)):
+        assert picture.axes[0].name == "hammer"
+
+
+def dragonfly() -> str:
+    """The real program, from $SPI_DRAGONFLY or PATH."""
+    found = os.environ.get("SPI_DRAGONFLY") or shutil.which(PROGRAM)
+    if not found:
+        pytest.skip(f"Dragonfly is not installed: no {PROGRAM} in PATH, nor SPI_DRAGONFLY")
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_real_dragonfly_recovers_icosahedra_and_finds_a_belt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Orientations up to symmetry and one rotation, to less than the sampling step; a belt is not even."""
+    program = dragonfly()
+    make(tmp_path / "all.cxi", 1500, "seed=11")
+    known = torch.from_numpy(open_patterns(tmp_path / "all.cxi").labels["orientation"]).double()
+    fivefold = torch.tensor([0.0, 1.0, (1 + 5**0.5) / 2], dtype=torch.float64)
+    height = viewing_directions(known) @ (fivefold / fivefold.norm())
+    belt = np.flatnonzero(height.abs().numpy() < np.sin(np.radians(10)))[:250]
+    assert len(belt) > 200
+    settings = (f"dragonfly={program}", "symmetry=icosahedral", "crop=36", "emc.num_div=4", "iterations=18")
+    for name, frames in (("even", np.arange(250)), ("belt", belt)):
+        np.savetxt(tmp_path / f"{name}.txt", frames, fmt="%d")
+        chosen = (f"data.path={tmp_path / 'all.cxi'}", f"data.keys.index={tmp_path / name}.txt")
+        numbers = run(monkeypatch, tmp_path / name, *chosen, *settings)
+        assert numbers["recovery"]["median_error_deg"] < 0.5 * numbers["sampling_step_deg"], name
+        assert numbers["icosahedral_share"] > 0.7, name
+        if name == "belt":
+            assert numbers["uniformity"]["p_value"] < 1e-6
+    output = read_output(tmp_path / "even")
+    assert len(output.quaternion) == 10 * (5 * 4**3 + 4) and output.weight.sum() == pytest.approx(1)
+    assert len(symmetry_group("icosahedral")) == 60
+    with h5py.File(tmp_path / "even" / "orientation.h5") as file:
+        assert file["probability"][()].sum() > 200
