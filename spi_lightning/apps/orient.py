@@ -219,7 +219,7 @@ def show(metrics: Mapping[str, Any], report: Path, notes: list[str]) -> None:
     console.print(f"report: {report}", soft_wrap=True)
 
 
-@hydra.main(version_base="1.3", config_path="../../conf", config_name="orient")
+@hydra.main(version_base="1.3", config_path=str(Path(__file__).parents[2] / "conf"), config_name="orient")
 def main(cfg: DictConfig) -> None:
     """Orient as configured; Ctrl-C stops Dragonfly too."""
     try:
