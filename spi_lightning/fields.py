@@ -58,6 +58,12 @@ DISTANCE: Final = "distance"
 PIXEL_SIZE: Final = "pixel_size"
 BEAM_CENTRE: Final = "beam_centre"
 SEED: Final = "seed"
+INTENSITY: Final = "intensity"
+DENSITY: Final = "density"
+SUPPORT: Final = "support"
+STRUCTURE: Final = "structure"
+AMPLITUDE: Final = "amplitude"
+PHASE: Final = "phase"
 FRAME: Final = "frame"
 SCORE: Final = "score"
 PROBABILITY: Final = "probability"
@@ -84,6 +90,12 @@ FIELDS: Final[dict[str, Field]] = {
         Field(PIXEL_SIZE, "(N,)", "float32", "m", "pixel edge"),
         Field(BEAM_CENTRE, "(N, 2)", "float32", "pixel", "row, column where the direct beam meets the detector"),
         Field(SEED, "(N,)", "int64", "1", "seed of the block in which the pattern was drawn"),
+        Field(INTENSITY, "(N, ...)", "float32", "photons", "expected or counted photons of a pattern, 2D or 3D"),
+        Field(DENSITY, "(N, ...)", "float32 or complex64", "1", "(projected) density, its largest absolute value 1"),
+        Field(SUPPORT, "(N, ...)", "bool", "1", "True inside the particle"),
+        Field(STRUCTURE, "(N,)", "int64", "1", "sequence-distinct structure the density was made of"),
+        Field(AMPLITUDE, "(N, z, y, x)", "float32", "1", "|density|, largest value 1"),
+        Field(PHASE, "(N, z, y, x)", "float32", "rad", "arg of the density, 0 outside the support"),
         Field(FRAME, "(N,)", "int64", "1", "index of the pattern in its file or list of files"),
         Field(SCORE, "(N,)", "float32", "1", "a method's uncalibrated probability of a single hit"),
         Field(PROBABILITY, "(N,)", "float32", "1", "calibrated probability of a single hit"),

@@ -15,11 +15,9 @@ from spi_lightning.callbacks import SaveConfig, SeedEveryStep
 from spi_lightning.data import PatternBatches
 from spi_lightning.fields import UserError
 from spi_lightning.reports import write_training_figures
-from spi_lightning.tasks import HitClassification, find_checkpoint, read_checkpoint
+from spi_lightning.tasks import find_checkpoint, read_checkpoint
 from spi_lightning.tasks.checkpoint import BEST, LAST, require_harmless
 from spi_lightning.tracking import CONFIG, METRICS, VERSIONS, AtomicCheckpointIO, versions, write_json, write_text
-
-SHOWN = ("accuracy", "auroc", "average_precision", "false_positive_rate", "fpr_at_90_recall", "kind_accuracy")
 
 
 def train(cfg: DictConfig) -> float:
@@ -34,6 +32,8 @@ def train(cfg: DictConfig) -> float:
 
     Raises:
         UserError: A mistake in settings, files or checkpoints.
+
+    A task keeps the numbers of its last validation and test in ``results`` and names those to print in ``shown``.
     """
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     start = starting_weights(cfg)
@@ -72,8 +72,10 @@ def starting_weights(cfg: DictConfig) -> dict[str, Any] | None:
         raise UserError(f"checkpoint={path}: a checkpoint of {stored.get('_target_')}, not of {cfg.task._target_}.")
     require_harmless(stored, str(path))
     for group in ("network", "preprocess"):
-        OmegaConf.update(cfg, group, stored[group], merge=False, force_add=True)
-    cfg.task.classes = stored["classes"]
+        if group in stored:
+            OmegaConf.update(cfg, group, stored[group], merge=False, force_add=True)
+    if "classes" in stored:
+        cfg.task.classes = stored["classes"]
     return cast(dict[str, Any], checkpoint["state_dict"])
 
 
@@ -97,20 +99,20 @@ def resumed(resume: str | None) -> Path | None:
     return path
 
 
-def evaluate_best(trainer: pl.Trainer, task: HitClassification, data: PatternBatches, folder: Path) -> dict[str, Any]:
+def evaluate_best(trainer: pl.Trainer, task: pl.LightningModule, data: PatternBatches, folder: Path) -> dict[str, Any]:
     """Validate and test the best checkpoint; all its numbers, confusions as lists."""
     best, trainer.loggers = folder / BEST, []  # the logs are of the training; these numbers go to metrics.json
     trainer.validate(task, data, ckpt_path=best, weights_only=True, verbose=False)
     if data.patterns_in("test"):
         trainer.test(task, data, ckpt_path=best, weights_only=True, verbose=False)
-    return dict(task.results)
+    return dict(task.results)  # type: ignore[arg-type]
 
 
 def show(numbers: dict[str, Any], task: pl.LightningModule, folder: Path) -> None:
     """Print a short table and where the run lies."""
     weights = sum(p.numel() for p in task.parameters())
     table = Table("", "validation", "test", title=f"{weights:,} weights, {numbers['train/steps']} steps")
-    for name in SHOWN:
+    for name in task.shown:  # type: ignore[union-attr]
         values = [numbers.get(f"{stage}/{name}") for stage in ("val", "test")]
         if any(value is not None for value in values):
             table.add_row(name, *("-" if value is None else f"{value:.4f}" for value in values))

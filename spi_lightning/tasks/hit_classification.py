@@ -51,6 +51,7 @@ class HitClassification(pl.LightningModule):
     """
 
     temperature: Tensor
+    shown = ("accuracy", "auroc", "average_precision", "false_positive_rate", "fpr_at_90_recall", "kind_accuracy")
 
     def __init__(
         self,
