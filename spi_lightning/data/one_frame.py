@@ -1,0 +1,184 @@
+"""One pattern made ready for phasing: beam in the middle, binned, its Fourier amplitude and what was measured of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spi_lightning.fields import BEAM_CENTRE, DENSITY, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE, UserError
+from spi_lightning.io import PatternFile, PatternKeys, open_patterns
+from spi_lightning.physics.beam_centre import find_beam_centre
+from spi_lightning.physics.binning import bin_pixels
+from spi_lightning.physics.constants import wavelength_from_energy
+
+_OFF = 0.75  # pixels between a stated and a found centre that are worth a word
+_TRUSTED = 0.3  # symmetry from which a found centre is believed
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A measured pattern, 2D or 3D, as phasing takes it.
+
+    Attributes:
+        fourier_amplitude: (y, x) or (z, y, x) float32, sqrt of counts, 0 where mask is False; origin at n // 2.
+        mask: The same shape, bool, True where measured.
+        frequency_step: Frequency per pixel along each axis, 1/m; None where the geometry is not known.
+        density: True density of a simulated pattern, the same shape or smaller; None where unknown.
+        notes: One line for each choice made on the way.
+    """
+
+    fourier_amplitude: Tensor
+    mask: Tensor
+    frequency_step: tuple[float, ...] | None = None
+    density: Tensor | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def measure_frame(
+    path: str,
+    keys: PatternKeys | None = None,
+    mask_convention: str = "auto",
+    frame: int = 0,
+    centre: tuple[float, float] | None = None,
+    size: int | None = None,
+    bin: int = 1,
+    threshold: float = 0.0,
+    geometry: dict[str, float | None] | None = None,
+) -> Measurement:
+    """Read one frame of a file, move the beam to pixel n // 2, bin it and take the square root.
+
+    Args:
+        path, keys, mask_convention: As for io.open_patterns.
+        frame: Number of the frame in the file.
+        centre: Row and column of the direct beam, pixel; None: as the file says, else found by symmetry.
+        size: Edge of the square around the beam that is kept, pixels before binning; None: the largest that fits and
+            that ``bin`` divides. Pixels beyond the detector count as not measured.
+        bin: Pixels summed along each axis; fewer pixels mean a smaller oversampling ratio.
+        threshold: Counts per pixel below which a pixel is taken as empty, photons.
+        geometry: distance (m), pixel_size (m), photon_energy (eV) instead of the file's.
+
+    Raises:
+        UserError: No such file, frame or key; counts that are negative, not finite or all zero; a size that bin does
+            not divide.
+    """
+    patterns = open_patterns(path, keys, mask_convention)
+    if not 0 <= frame < len(patterns):
+        raise UserError(f"data.frame={frame}: {path} has frames 0 to {len(patterns) - 1}.")
+    photons = torch.from_numpy(patterns.read([frame]).astype(np.float32))
+    mask = torch.from_numpy(np.array(patterns.read_mask([frame])))
+    if not float((photons * mask).max()) > 0:
+        raise UserError(f"{path}: frame {frame} is empty (no photons where the mask measured); choose another frame.")
+    notes = list(patterns.notes)
+    stated = _stated_centre(patterns, frame) if centre is None else np.asarray(centre, dtype=np.float64)
+    middle = _find_centre(photons, mask, stated, centre is not None, notes)
+    photons, mask = _around(photons, mask, middle, _edge(photons.shape[-2:], middle, size, bin), bin, notes)
+    photons, mask = bin_pixels(photons[:, None], mask[:, None], bin)
+    photons = torch.where(mask & (photons >= threshold), photons, 0.0)[0, 0]
+    return Measurement(
+        fourier_amplitude=photons.sqrt(),
+        mask=mask[0, 0],
+        frequency_step=_frequency_step(patterns, frame, bin, geometry or {}),
+        density=_density(patterns, frame),
+        notes=notes,
+    )
+
+
+def _stated_centre(patterns: PatternFile, frame: int) -> NDArray[np.float64] | None:
+    stored = patterns.geometry.get(BEAM_CENTRE)
+    if stored is None:
+        return None
+    values = np.asarray(stored, dtype=np.float64)
+    return values[frame] if values.ndim == 2 else values
+
+
+def _find_centre(
+    photons: Tensor, mask: Tensor, stated: NDArray[np.float64] | None, by_user: bool, notes: list[str]
+) -> tuple[float, float]:
+    """Where the beam meets the detector; says what was chosen, and where the pattern disagrees with what is stated."""
+    guess = None if stated is None else torch.from_numpy(stated)
+    found = find_beam_centre(photons, mask, guess)
+    row, column = (float(value) for value in found.centre[0])
+    symmetry = float(found.symmetry[0])
+    if stated is None:
+        if not symmetry > _TRUSTED:
+            notes.append(
+                f"WARNING: the pattern is hardly symmetric about any point ({symmetry:.2f}); the beam centre "
+                f"({row:.2f}, {column:.2f}) may be wrong: state it with data.centre=[row,column]"
+            )
+        else:
+            notes.append(f"beam centre found by symmetry: row {row:.2f}, column {column:.2f} ({symmetry:.2f} of 1)")
+        return row, column
+    off = float(np.hypot(row - stated[0], column - stated[1]))
+    if symmetry > _TRUSTED and off > _OFF:
+        where = "data.centre" if by_user else "the file"
+        notes.append(
+            f"WARNING: {where} puts the beam at row {stated[0]:.2f}, column {stated[1]:.2f}; the pattern is symmetric "
+            f"about row {row:.2f}, column {column:.2f}, {off:.1f} pixels away: set data.centre=[{row:.2f},{column:.2f}]"
+        )
+    return float(stated[0]), float(stated[1])
+
+
+def _edge(shape: torch.Size, centre: tuple[float, float], size: int | None, bin: int) -> int:
+    """Edge of the square to keep, pixels: given, or twice the distance from the beam to the nearest edge."""
+    if bin < 1:
+        raise UserError(f"data.bin={bin} must be 1 or more.")
+    if size is not None:
+        if size < 8 or size % bin:
+            raise UserError(f"data.size={size} must be 8 or more and a multiple of data.bin={bin}.")
+        return size
+    near = min(min(place + 0.5, length - 0.5 - place) for place, length in zip(centre, shape, strict=True))
+    edge = 2 * round(near)  # half a pixel beyond the detector is better than losing a row of a whole one
+    if edge < 8 * bin:
+        raise UserError(
+            f"the beam centre, row {centre[0]:.1f}, column {centre[1]:.1f}, leaves no square of 8 binned pixels on a "
+            f"detector of {shape[0]} x {shape[1]}; set data.centre and data.size."
+        )
+    return edge // (2 * bin) * (2 * bin)
+
+
+def _around(
+    photons: Tensor, mask: Tensor, centre: tuple[float, float], edge: int, bin: int, notes: list[str]
+) -> tuple[Tensor, Tensor]:
+    """(1, H, W) -> (1, edge, edge) so that after binning the beam lies nearest to the middle of pixel n // 2."""
+    inside = edge // bin // 2 * bin + (bin - 1) / 2  # where that middle is before binning
+    starts = [round(place - inside) for place in centre]
+    left = [place - start - inside for place, start in zip(centre, starts, strict=True)]
+    if max(map(abs, left)) > 0.05:
+        shift = ", ".join(f"{value / bin:+.2f}" for value in left)
+        notes.append(f"the beam lies ({shift}) binned pixels beside the middle of a pixel (row, column)")
+    cut, kept = torch.zeros(1, edge, edge), torch.zeros(1, edge, edge, dtype=torch.bool)
+    source, into = [], []
+    for start, length in zip(starts, photons.shape[-2:], strict=True):
+        source.append(slice(max(start, 0), min(start + edge, length)))
+        into.append(slice(source[-1].start - start, source[-1].stop - start))
+    cut[:, into[0], into[1]] = photons[:, source[0], source[1]]
+    kept[:, into[0], into[1]] = mask[:, source[0], source[1]]
+    return cut, kept
+
+
+def _frequency_step(
+    patterns: PatternFile, frame: int, bin: int, geometry: dict[str, float | None]
+) -> tuple[float, float] | None:
+    """Small-angle frequency per binned pixel, pixel_size / (wavelength distance); 1/m."""
+    values = []
+    for name in (DISTANCE, PIXEL_SIZE, PHOTON_ENERGY):
+        value = geometry.get(name)
+        if value is None:
+            stored = patterns.geometry.get(name)
+            if stored is None:
+                return None
+            array = np.asarray(stored, dtype=np.float64)
+            value = float(array.flat[frame] if array.size > 1 else array.flat[0])
+        values.append(value)
+    step = bin * values[1] / (values[0] * wavelength_from_energy(values[2]))
+    return float(step), float(step)
+
+
+def _density(patterns: PatternFile, frame: int) -> Tensor | None:
+    """The true density of a simulated frame, if the file has it."""
+    stored = patterns.labels.get(DENSITY)
+    return None if stored is None else torch.from_numpy(np.array(stored[frame]))

@@ -1,0 +1,83 @@
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from spi_lightning.data.one_frame import measure_frame
+from spi_lightning.fields import UserError
+from spi_lightning.io import PatternKeys
+from spi_lightning.physics.fourier import fourier
+
+
+def pattern(size: int, centre: tuple[float, float]) -> np.ndarray:
+    """Intensity of a lopsided real object whose transform's origin lies at a fractional pixel."""
+    generator = torch.Generator().manual_seed(3)
+    y, x = torch.meshgrid(*(torch.arange(size, dtype=torch.float64),) * 2, indexing="ij")
+    points = torch.rand(12, 2, generator=generator, dtype=torch.float64) * 8 - 4
+    phase = (y - centre[0])[..., None] * points[:, 0] + (x - centre[1])[..., None] * points[:, 1]
+    return (torch.exp(-2j * torch.pi * phase / size).sum(-1).abs() ** 2 * 50).round().numpy()
+
+
+def write(path, photons: np.ndarray) -> str:
+    with h5py.File(path, "w") as file:
+        file["photons"] = photons[None].astype(np.float32)
+    return str(path)
+
+
+@pytest.mark.parametrize("centre", [(31.0, 33.0), (29.0, 30.0)])
+def test_the_beam_moves_to_the_middle(tmp_path, centre) -> None:
+    path = write(tmp_path / "a.h5", pattern(64, centre))
+    made = measure_frame(path, PatternKeys(photons="photons"))
+    amplitude = made.fourier_amplitude
+    n = amplitude.shape[0]
+    assert n % 2 == 0 and n >= 56
+    inner = amplitude[1:, 1:]
+    torch.testing.assert_close(inner, inner.flip(0, 1), atol=1e-3, rtol=1e-3)
+    assert "found by symmetry" in made.notes[-1] and f"{centre[0]:.2f}" in made.notes[-1]
+
+
+def test_binning_keeps_the_middle_and_the_photons(tmp_path) -> None:
+    photons = pattern(64, (31.5, 31.5))
+    path = write(tmp_path / "a.h5", photons)
+    made = measure_frame(path, PatternKeys(photons="photons"), bin=2, size=64)
+    assert made.fourier_amplitude.shape == (32, 32)
+    whole = made.fourier_amplitude.square()
+    kept = torch.from_numpy(photons[:, :])
+    assert float(whole.sum()) <= float(kept.sum()) * 1.1
+    inner = made.fourier_amplitude[1:, 1:]  # a half pixel before binning cannot be had: symmetric to a quarter pixel
+    assert float((inner - inner.flip(0, 1)).abs().mean() / inner.mean()) < 0.2
+
+
+def test_a_centre_off_by_pixels_is_reported(tmp_path) -> None:
+    path = write(tmp_path / "a.h5", pattern(64, (32.0, 32.0)))
+    made = measure_frame(path, PatternKeys(photons="photons"), centre=(35.0, 32.0))
+    assert any("3.0 pixels away" in note and "data.centre=[32.00,32.00]" in note for note in made.notes)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"frame": 3}, "has frames 0 to 0"),
+        ({"size": 63, "bin": 2}, "multiple of data.bin=2"),
+        ({"bin": 0}, "data.bin=0"),
+        ({"centre": (1.0, 1.0), "bin": 4}, "set data.centre and data.size"),
+    ],
+)
+def test_mistakes_get_one_line(tmp_path, settings, words) -> None:
+    path = write(tmp_path / "a.h5", pattern(64, (32.0, 32.0)))
+    with pytest.raises(UserError, match=words.replace("[", r"\[")):
+        measure_frame(path, PatternKeys(photons="photons"), **settings)
+
+
+def test_an_empty_frame_is_refused(tmp_path) -> None:
+    path = write(tmp_path / "a.h5", np.zeros((64, 64)))
+    with pytest.raises(UserError, match="frame 0 is empty"):
+        measure_frame(path, PatternKeys(photons="photons"))
+
+
+def test_parseval_of_a_prepared_pattern(tmp_path) -> None:
+    density = torch.zeros(64, 64)
+    density[28:34, 30:37] = 3e3
+    path = write(tmp_path / "a.h5", fourier(density, ndim=2).abs().square().round().numpy())
+    made = measure_frame(path, PatternKeys(photons="photons"), centre=(32, 32), size=64)
+    assert float(made.fourier_amplitude.square().sum()) == pytest.approx(float(density.square().sum()), rel=1e-5)
