@@ -10,13 +10,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .composites import COMPOSITES, composite, composite_radius
 from .polyhedra import POLYHEDRA, circumradius, face_planes, polyhedron
 
 TORUS_RATIO = 0.35  # minor over major radius
 _TORUS_MAJOR: float = (1 / (12 * torch.pi * TORUS_RATIO**2)) ** (1 / 3)  # volume of a sphere of diameter 1
 _DEPTH_SAMPLES = 96
 
-BODIES: tuple[str, ...] = ("sphere", *POLYHEDRA, "torus")
+BODIES: tuple[str, ...] = ("sphere", *POLYHEDRA, "torus", *COMPOSITES)  # files hold indices: append, never insert
 
 
 def outer_radius(body: str) -> float:
@@ -25,6 +26,8 @@ def outer_radius(body: str) -> float:
         return 0.5
     if body == "torus":
         return _TORUS_MAJOR * (1 + TORUS_RATIO)
+    if body in COMPOSITES:
+        return composite_radius(body)
     return circumradius(body)
 
 
@@ -51,6 +54,8 @@ def chord_moments(
     """
     if body == "torus":
         moments = _quadrature_moments(_torus_inside, affine, positions, order)
+    elif body in COMPOSITES:
+        moments = _composite_moments(body, affine, positions, order)
     else:
         top, bottom = _ellipsoid_surfaces(affine, positions) if body == "sphere" else _planes(body, affine, positions)
         moments = _between(top, bottom, order)
@@ -80,13 +85,31 @@ def _upper_surface(planes: Tensor, positions: Tensor) -> Tensor:
     return surface
 
 
-def _planes(body: str, affine: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
-    unit = face_planes(body).to(affine)
+def _composite_moments(body: str, affine: Tensor, positions: Tensor, order: int) -> list[Tensor]:
+    """Sum of the pieces' chords, each with its sign."""
+    total: list[Tensor] = []
+    for piece in composite(body):
+        surfaces = _both_surfaces(_mapped(piece.planes.to(affine), affine), positions)
+        moments = [piece.sign * moment for moment in _between(*surfaces, order)]
+        total = [t + m for t, m in zip(total, moments, strict=True)] if total else moments
+    return total
+
+
+def _mapped(unit: Tensor, affine: Tensor) -> Tensor:
+    """Planes of the unit body (F, 4) after the affine maps (P, 3, 3): (P, F, 4), normals no longer of unit length."""
     normals = torch.einsum("pij,fj->pfi", torch.linalg.inv(affine).transpose(1, 2), unit[:, :3])
-    planes = torch.cat([normals, unit[None, :, 3:].expand(len(normals), -1, 1)], dim=2)
+    return torch.cat([normals, unit[None, :, 3:].expand(len(normals), -1, 1)], dim=2)
+
+
+def _both_surfaces(planes: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+    flipped = planes * planes.new_tensor([-1.0, 1.0, 1.0, 1.0])
+    return _upper_surface(planes, positions), -_upper_surface(flipped, positions)
+
+
+def _planes(body: str, affine: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+    planes = _mapped(face_planes(body).to(affine), affine)
     if not polyhedron(body).centrosymmetric:
-        flipped = planes * planes.new_tensor([-1.0, 1.0, 1.0, 1.0])
-        return _upper_surface(planes, positions), -_upper_surface(flipped, positions)
+        return _both_surfaces(planes, positions)
     upward = torch.where(planes[..., :1] < 0, -planes[..., :3], planes[..., :3])
     top = _upper_surface(torch.cat([upward, planes[..., 3:]], dim=2), positions)
     return top, -top.flip(1, 2)

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..physics.rotation import rotation_matrices
+from .composites import COMPOSITES, composite
 from .polyhedra import POLYHEDRA, face_planes, polyhedron
 from .projection import BODIES, TORUS_RATIO, outer_radius
 from .scattering import Particles
@@ -62,7 +63,18 @@ def inside_body(body: str, points: Tensor) -> Tensor:
         major = outer_radius("torus") / (1 + TORUS_RATIO)
         ring = torch.hypot(points[..., 1], points[..., 2]) - major
         return torch.hypot(ring, points[..., 0]) <= TORUS_RATIO * major
+    if body in COMPOSITES:
+        pieces = [piece.sign * _between_planes(points, piece.planes) for piece in composite(body)]
+        return torch.stack(pieces).sum(0) > 0.5
     return points.square().sum(-1) <= 0.25
+
+
+def _between_planes(points: Tensor, planes: Tensor) -> Tensor:
+    """1 inside a convex piece and 0 outside: points (..., 3), planes (F, 4)."""
+    inside = torch.ones(points.shape[:-1], dtype=torch.bool, device=points.device)
+    for plane in planes.to(points):
+        inside &= points @ plane[:3] <= plane[3]
+    return inside.to(points)
 
 
 def voxelise(particles: Sequence[VoxelParticle], size: int = 128, device: torch.device | str = "cpu") -> Tensor:
