@@ -1,7 +1,27 @@
 """Loss functions with one value per pattern."""
 
 from spi_lightning.losses.binary_cross_entropy import binary_cross_entropy
+from spi_lightning.losses.chi_square import amplitude_scale, chi_square, log_chi_square, rescaled
+from spi_lightning.losses.correlation import correlation_loss, pearson
 from spi_lightning.losses.cross_entropy import cross_entropy
 from spi_lightning.losses.generalised_cross_entropy import generalised_cross_entropy
+from spi_lightning.losses.poisson import poisson_deviance
+from spi_lightning.losses.relative_rms import relative_rms
+from spi_lightning.losses.weighted_sum import FourierLoss, SupervisedLoss, UnsupervisedLoss
 
-__all__ = ["binary_cross_entropy", "cross_entropy", "generalised_cross_entropy"]
+__all__ = [
+    "FourierLoss",
+    "SupervisedLoss",
+    "UnsupervisedLoss",
+    "amplitude_scale",
+    "binary_cross_entropy",
+    "chi_square",
+    "correlation_loss",
+    "cross_entropy",
+    "generalised_cross_entropy",
+    "log_chi_square",
+    "pearson",
+    "poisson_deviance",
+    "relative_rms",
+    "rescaled",
+]

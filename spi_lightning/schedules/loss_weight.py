@@ -1,0 +1,67 @@
+"""The weight of the correlation term of Wu et al. (2021), which falls as the refinement goes on (Eq. 8)."""
+
+import math
+
+from spi_lightning.fields import UserError
+
+
+class WeibullWeight:
+    """b1(n) = a0 (k / l) (n / l)^(k - 1) exp(-(n / l)^k) + a1, with n = scale * (share of the refinement done).
+
+    The paper gives k = 1, l = 0.5 and says that a0 and a1 take b1 "gradually" from 1e4 to 1. With n the number of the
+    epoch b1 would be there after five of 40,000 epochs, so n runs from 0 to ``scale`` here. a0 and a1 follow from the
+    two end values, exactly. a1 is positive for scale >= 4.605; its value in the paper (Fig. S5) is not in the text.
+
+    Args:
+        start, end: Values at the beginning and at the end.
+        k, lam: Shape and scale of the Weibull distribution; k = 1 is an exponential.
+        scale: n at the end.
+        a0, a1: Both, to set them by hand; start and end are then ignored.
+
+    Raises:
+        UserError: k < 1 (infinite at the beginning), lam or scale not positive, one of a0 and a1 without the other.
+
+    Source: Wu et al. (2021), Eq. 8.
+    """
+
+    def __init__(
+        self,
+        start: float = 1e4,
+        end: float = 1.0,
+        k: float = 1.0,
+        lam: float = 0.5,
+        scale: float = 5.0,
+        a0: float | None = None,
+        a1: float | None = None,
+    ) -> None:
+        if k < 1 or lam <= 0 or scale <= 0:
+            raise UserError(f"loss.weight: k={k:g} must be 1 or more, lam={lam:g} and scale={scale:g} positive.")
+        if (a0 is None) != (a1 is None):
+            raise UserError("loss.weight: give a0 and a1 both, or neither.")
+        self.k, self.lam, self.scale, self.start, self.end = k, lam, scale, start, end
+        self.a0 = (start - end) / (self._density(0.0) - self._density(scale)) if a0 is None else a0
+        self.a1 = end - self.a0 * self._density(scale) if a1 is None else a1
+        self.given = a0 is not None
+
+    def _density(self, n: float) -> float:
+        x = n / self.lam
+        return self.k / self.lam * math.pow(x, self.k - 1) * math.exp(-math.pow(x, self.k))
+
+    def __call__(self, progress: float) -> float:
+        """The weight after a share ``progress`` of the refinement, 0 to 1; beyond 1 it stays."""
+        if not self.given and progress <= 0:
+            return self.start
+        if not self.given and progress >= 1:
+            return self.end
+        return self.a0 * self._density(self.scale * min(max(progress, 0.0), 1.0)) + self.a1
+
+
+class ConstantWeight:
+    """The same weight all the time: ``ConstantWeight(1.0)(progress) == 1.0``."""
+
+    def __init__(self, value: float = 1.0) -> None:
+        self.value = value
+
+    def __call__(self, progress: float) -> float:
+        """The weight; progress does not matter."""
+        return self.value
