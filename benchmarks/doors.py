@@ -30,6 +30,12 @@ def simulate(path: Path, *overrides: str) -> Path:
     return path
 
 
+def orient(folder: Path, *overrides: str) -> dict[str, Any]:
+    """Orientations into a run folder; its metrics.json."""
+    _run("-m", "spi_lightning.apps.orient", *overrides, f"hydra.run.dir={folder}")
+    return _read(folder)
+
+
 def _run(*command: str) -> None:
     subprocess.run([sys.executable, *command], cwd=ROOT, check=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -87,19 +88,33 @@ def circles_figure(files: OrientationFiles) -> Figure:
 
 def density_figure(files: OrientationFiles) -> Figure:
     """Patterns per orientation over the sphere relative to an even distribution, smoothed by 8 degrees."""
+    with figure(7.2, 3.5) as picture:
+        _draw_density(picture, _hammer(picture), files)
+    return picture
+
+
+def draw_maps(sets: Mapping[str, OrientationFiles], path: Path) -> None:
+    """Write a picture of the densities of several sets, one beside the other, each under its title."""
+    with figure(6.6 * len(sets), 3.6) as picture:
+        for place, (title, files) in enumerate(sets.items(), 1):
+            axes = _hammer(picture, (1, len(sets), place))
+            _draw_density(picture, axes, files)
+            axes.set_title(title, pad=12)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.savefig(path, dpi=140)
+
+
+def _draw_density(picture: Figure, axes: Axes, files: OrientationFiles) -> None:
     longitude, latitude = np.linspace(-np.pi, np.pi, 121), np.linspace(-np.pi / 2, np.pi / 2, 61)
     middle = [(edges[1:] + edges[:-1]) / 2 for edges in (longitude, latitude)]
     x, y = np.meshgrid(*middle)
     seen = np.stack([np.sin(y), np.cos(y) * np.sin(x), np.cos(y) * np.cos(x)], axis=-1)
     ratio = smoothed_density(files, seen.reshape(-1, 3)).reshape(x.shape)
-    with figure(7.2, 3.5) as picture:
-        axes = _hammer(picture)
-        norm = TwoSlopeNorm(1, 0, max(2.0, float(ratio.max())))
-        mesh = axes.pcolormesh(longitude, latitude, ratio, norm=norm, cmap="RdBu_r", rasterized=True)
-        bar = picture.colorbar(mesh, ax=axes, shrink=0.9, pad=0.03)
-        bar.set_label("density over an even one")
-        bar.set_ticks(_ticks(norm.vmax or 2.0))
-    return picture
+    norm = TwoSlopeNorm(1, 0, max(2.0, float(ratio.max())))
+    mesh = axes.pcolormesh(longitude, latitude, ratio, norm=norm, cmap="RdBu_r", rasterized=True)
+    bar = picture.colorbar(mesh, ax=axes, shrink=0.9, pad=0.03)
+    bar.set_label("density over an even one")
+    bar.set_ticks(_ticks(norm.vmax or 2.0))
 
 
 def _ticks(top: float) -> list[float]:
@@ -123,8 +138,8 @@ def _angles(direction: Array) -> tuple[Array, Array]:
     return np.arctan2(y, x), np.arcsin(np.clip(z, -1, 1))
 
 
-def _hammer(picture: Figure) -> Axes:
-    axes = picture.add_subplot(projection="hammer")
+def _hammer(picture: Figure, place: tuple[int, int, int] = (1, 1, 1)) -> Axes:
+    axes = picture.add_subplot(*place, projection="hammer")
     axes.grid(True, color="#c4cbd2", linewidth=0.6)
     axes.set_xticks(np.radians([-120, -60, 0, 60, 120]))
     axes.set_yticks(np.radians([-60, -30, 0, 30, 60]))
