@@ -39,9 +39,7 @@ def main() -> None:
     """Print the table, write benchmarks/results/orientations.json and docs/images/orientations.png."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dragonfly", help="dragonfly=VENV, the environment Dragonfly is in")
-    parser.add_argument(
-        "--patterns", type=int, default=1000, help="of the even set; the belt is cut from twice as many"
-    )
+    parser.add_argument("--patterns", type=int, default=1000, help="in the even set; the belt is cut from double")
     parser.add_argument("--num-div", type=int, default=5)
     parser.add_argument("--iterations", type=int, default=24)
     options = parser.parse_args()
@@ -55,14 +53,12 @@ def main() -> None:
         np.savetxt(index, frames, fmt="%d")
         chosen = [f"data.path={source}", f"data.keys.index={index}", f"emc.num_div={options.num_div}"]
         result[name] = orient(FOLDER / name, *chosen, *shared)
-    print(
-        f"{'set':5s} {'patterns':>8s} {'median error':>13s} {'90 %':>7s} {'step':>6s} {'p of evenness':>14s} {'varies by':>9s}"
-    )
+    print("set   patterns  median error   90 % below    step  p of evenness  varies by")
     for name in sets:
         row, found, test = result[name], result[name]["recovery"], result[name]["uniformity"]
         print(
-            f"{name:5s} {row['patterns']:8d} {found['median_error_deg']:12.2f}° {found['error_90_deg']:6.1f}°"
-            f" {row['sampling_step_deg']:5.2f}° {test['p_value']:14.1e} {test['variation']:9.0%}"
+            f"{name:5s} {row['patterns']:8d} {found['median_error_deg']:12.2f}° {found['error_90_deg']:11.1f}°"
+            f" {row['sampling_step_deg']:6.2f}° {test['p_value']:14.1e} {test['variation']:10.0%}"
         )
     print(write_result("orientations", result))
     titles = {"even": "simulated icosahedra, every way up", "belt": "the same, seen from a belt only"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,17 +15,20 @@ from spi_lightning.io.pattern_file import Geometry, Labels, Mask, PatternFile
 _UNKNOWN: Final = {IS_SINGLE_HIT: -1, KIND: -1}
 
 
-@dataclass
 class PickedFrames:
-    """What `PatternFile` asks of a source, for frames that lie in several files; reading goes through the files."""
+    """Frames that lie in several files, as one source: frame i is frame `frame_of[i]` of `files[file_of[i]]`."""
 
-    shape: tuple[int, int, int]
-    dtype: np.dtype[Any]
-    chunk: int = 1
+    chunk = 1
+
+    def __init__(self, files: Sequence[PatternFile], file_of: NDArray[np.int64], frame_of: NDArray[np.int64]) -> None:
+        self.files, self.file_of, self.frame_of = files, file_of, frame_of
+        self.shape: tuple[int, int, int] = (len(file_of), *files[0].shape[1:])
+        self.dtype = files[0].source.dtype
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
-        """Never called: SeveralFiles reads through its files."""
-        raise NotImplementedError
+        """Frames start..stop as the files store them, (stop - start, H, W)."""
+        places = zip(self.file_of[start:stop], self.frame_of[start:stop], strict=True)
+        return np.stack([self.files[file].source.read(frame, frame + 1)[0] for file, frame in places])
 
 
 class SeveralFiles(PatternFile):
@@ -59,8 +61,7 @@ class SeveralFiles(PatternFile):
                 )
         for number, file in enumerate(self.files):
             file.check_indices(self.frame_of[self.file_of == number])
-        rows, columns = self.files[0].shape[1:]
-        source = PickedFrames((len(self.file_of), rows, columns), self.files[0].source.dtype)
+        source = PickedFrames(self.files, self.file_of, self.frame_of)
         super().__init__(path, form, source, notes=[note for file in self.files for note in file.notes])
         self.labels, self.geometry = self._join_labels(), self._join_geometry()
         masks = [file.shared_mask for file in self.files]

@@ -29,6 +29,7 @@ def test_a_glob_is_one_set_in_which_each_file_is_a_run(folder) -> None:
     assert "3 files" in several.format
     order = np.array([8, 0, 4, 4, 3, 7, 5])
     np.testing.assert_array_equal(several.read(order), PHOTONS[order])
+    np.testing.assert_array_equal(several.source.read(3, 7), PHOTONS[3:7])
     np.testing.assert_array_equal(several.labels["particle_id"], [0] * 4 + [1] * 2 + [2] * 3)
     np.testing.assert_array_equal(several.labels["is_single_hit"], [0, 1, 0, 1, -1, -1, 0, 1, 0])
     assert several.geometry["distance"] == 0.5
