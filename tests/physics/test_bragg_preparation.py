@@ -1,0 +1,124 @@
+from pathlib import Path
+from typing import Any
+
+import h5py
+import pytest
+import torch
+
+from spi_lightning.fields import UserError
+from spi_lightning.physics.bragg_preparation import bin_voxels, correct_frames, cut_around, find_peak, prepare
+
+
+def scan(peak: tuple[int, int, int] = (9, 11, 10), shape: tuple[int, int, int] = (20, 22, 21)) -> torch.Tensor:
+    """A Gaussian peak of 1000 counts."""
+    axes = torch.meshgrid(*(torch.arange(n) - place for n, place in zip(shape, peak, strict=True)), indexing="ij")
+    return (1000 * torch.exp(-0.1 * sum(axis**2 for axis in axes))).round()
+
+
+def test_the_peak_comes_to_the_middle_of_odd_and_even_sizes() -> None:
+    for size in (8, 9, (6, 8, 7)):
+        made = prepare(scan(), size=size, bins=1)  # type: ignore[arg-type]
+        middle = tuple(n // 2 for n in made.photons.shape)
+        assert made.peak == (9, 11, 10)
+        assert made.photons[middle] == 1000
+        assert made.mask.all()
+        assert made.notes == []
+
+
+def test_binning_conserves_photons_and_scales_blocks_measured_in_part() -> None:
+    photons, mask = torch.ones(4, 4, 4), torch.ones(4, 4, 4, dtype=torch.bool)
+    mask[0, 0, :2] = False  # 2 of 8 voxels of the first block
+    mask[2:, 2:, 2:] = False
+    mask[2, 2, 2] = True
+    binned, measured = bin_voxels(photons, mask, (2, 2, 2))
+    assert binned[0, 0, 0] == binned[0, 1, 0] == 8
+    assert not measured[1, 1, 1]
+    assert binned[1, 1, 1] == 0
+    whole = scan(shape=(20, 20, 20))
+    assert bin_voxels(whole, torch.ones_like(whole, dtype=torch.bool), (2, 2, 2))[0].sum() == whole.sum()
+
+
+def test_beyond_the_scan_nothing_was_measured() -> None:
+    made = prepare(scan(peak=(4, 11, 10)), size=16)
+    assert not made.mask[:4].any()
+    assert made.mask[4:].all()
+    assert "not measured" in made.notes[-1]
+
+
+def test_whitefield_bad_pixels_and_dark() -> None:
+    flat = 500 * torch.ones(22, 21)
+    flat[3, 3], flat[5, 5] = 250, 0
+    bad, dark = torch.zeros(22, 21), torch.zeros(22, 21)
+    bad[7, 7], dark[8, 8] = 1, 2
+    photons, mask, notes = correct_frames(torch.full((20, 22, 21), 10.0), flat, bad, dark, whitefield_mean=500.0)
+    assert photons[0, 3, 3] == 20
+    assert [bool(mask[0, i, i]) for i in (3, 5, 7, 8)] == [True, False, False, False]
+    assert notes == ["3 of 462 detector pixels are bad: taken as not measured"]
+
+
+def test_threshold_silences_voxels_that_were_measured() -> None:
+    made = prepare(scan(), size=12, threshold=50)
+    assert made.photons[made.photons > 0].min() > 50
+    assert made.mask.all()
+
+
+def test_dropouts_of_the_monitor_are_not_measured_and_the_rest_normalised() -> None:
+    monitor = torch.full((20,), 100.0)
+    monitor[3], monitor[5], monitor[7] = 10, float("nan"), 200
+    photons, mask, notes = correct_frames(torch.full((20, 6, 6), 8.0), monitor=monitor, normalise=True)
+    assert [bool(mask[frame].any()) for frame in (2, 3, 5, 7)] == [True, False, False, True]
+    assert photons[7, 0, 0] == 4
+    assert "2 frames (3, 5)" in notes[0]
+
+
+def test_nan_and_saturated_voxels_are_not_measured() -> None:
+    counts = scan()
+    counts[0, 0, 0], counts[1, 0, 0] = float("nan"), -1
+    photons, mask, notes = correct_frames(counts, saturation=1000)
+    assert not mask[0, 0, 0]
+    assert not mask[1, 0, 0]
+    assert not mask[9, 11, 10]
+    assert photons.isfinite().all()
+    assert len(notes) == 2
+
+
+def test_a_hot_voxel_is_not_the_peak() -> None:
+    counts = scan()
+    counts[2, 2, 2] = 5000
+    assert find_peak(counts) == (9, 11, 10)
+
+
+@pytest.mark.parametrize(
+    ("counts", "options", "words"),
+    [
+        (scan(peak=(0, 11, 10)), {}, "border"),
+        (torch.zeros(8, 8, 8), {}, "no photons"),
+        (torch.full((8, 8, 8), float("nan")), {}, "no voxel"),
+        (torch.ones(8, 8), {}, "frames, rows, columns"),
+        (scan(), {"size": 0}, "size"),
+        (scan(), {"whitefield": torch.ones(3, 3)}, "whitefield has shape"),
+        (scan(), {"monitor": torch.ones(3)}, "monitor"),
+    ],
+)
+def test_bad_scans_are_named(counts: torch.Tensor, options: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        prepare(counts, **{"size": 8, **options})
+
+
+def test_cut_around_keeps_and_pads() -> None:
+    volume = torch.arange(27.0).reshape(3, 3, 3)
+    cut = cut_around(volume, (0, 1, 2), (3, 3, 3))
+    assert cut[1, 1, 1] == volume[0, 1, 2]
+    assert cut[0].sum() == cut[:, :, 2].sum() == 0
+
+
+def test_the_real_scan(spi_data: Path) -> None:
+    with h5py.File(spi_data / "bragg" / "aps34idc_S0054_128.h5") as file:
+        read = {name: torch.from_numpy(file[name][()].astype("float32")) for name in file}
+        mean = float(file.attrs["whitefield_mean_full_detector"])
+    options = {name: read[name] for name in ("whitefield", "bad_pixels", "dark", "monitor")}
+    made = prepare(read["counts"], 64, 2, whitefield_mean=mean, **options)  # type: ignore[arg-type]
+    assert made.photons.shape == (64, 64, 64)
+    assert made.photons.argmax() == 32 * 64 * 64 + 32 * 64 + 32
+    assert 3.8e7 < made.photons.sum() < 4.2e7
+    assert max(abs(place - 64) for place in made.peak) <= 1
