@@ -1,16 +1,26 @@
 """Datasets, transforms, splits and one DataModule per kind of batch."""
 
 from spi_lightning.data.hits import HitDataModule, HitDataset, PatternBatches
+from spi_lightning.data.pattern_input import PatternInput
 from spi_lightning.data.simulated_hits import OnlineHits, SimulatedHitDataModule
+from spi_lightning.data.simulated_supports import OnlineSupports, SimulatedSupportDataModule
 from spi_lightning.data.splits import split_by_particle
+from spi_lightning.data.structure_splits import StructureSource
+from spi_lightning.data.supports import SupportDataModule, SupportDataset
 from spi_lightning.data.transforms import Preprocess
 
 __all__ = [
     "HitDataModule",
     "HitDataset",
     "OnlineHits",
+    "OnlineSupports",
     "PatternBatches",
+    "PatternInput",
     "Preprocess",
     "SimulatedHitDataModule",
+    "SimulatedSupportDataModule",
+    "StructureSource",
+    "SupportDataModule",
+    "SupportDataset",
     "split_by_particle",
 ]

@@ -11,13 +11,14 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from spi_lightning.fields import DISTANCE, MASK, PHOTON_ENERGY, PHOTONS, PIXEL_SIZE, UserError
+from spi_lightning.fields import DISTANCE, INTENSITY, MASK, PHOTON_ENERGY, PHOTONS, PIXEL_SIZE, UserError
 from spi_lightning.io import CxiWriter, open_patterns
 
 GEOMETRY: Final = (PHOTON_ENERGY, DISTANCE, PIXEL_SIZE)
@@ -31,7 +32,10 @@ class Simulator(Protocol):
     shape: tuple[int, int]
 
     def __call__(self, block: int, seed: int, device: str = "cpu") -> dict[str, Tensor]:
-        """The names of fields.py for block_size patterns: photons (N, H, W), mask (N, H, W) bool, labels (N, ...)."""
+        """The names of fields.py for block_size patterns: photons (N, H, W), mask (N, H, W) bool, labels (N, ...).
+
+        Instead of photons there may be an intensity; what is not whole numbers is stored as float32.
+        """
         ...
 
 
@@ -104,7 +108,9 @@ def finished_part(path: Path, patterns: int | None = None) -> bool:
     if not path.exists():
         return False
     try:
-        found = len(open_patterns(path, mask_convention="cxi"))
+        file = open_patterns(path, mask_convention="cxi", check=False)
+        file.read_stored([0, len(file) - 1])
+        found = len(file)
     except UserError:
         found = -1
     if found < 0 or (patterns is not None and found != patterns):
@@ -149,15 +155,22 @@ def _make_part(simulator: Simulator, seed: int, part: Part, device: str) -> Part
             raise _StoppedError
         blocks.append({name: values.cpu().numpy() for name, values in simulator(block, seed, device).items()})
     drawn = {name: np.concatenate([block[name] for block in blocks])[: part.patterns] for name in blocks[0]}
-    labels = {name: values for name, values in drawn.items() if name not in (PHOTONS, MASK, *GEOMETRY)}
-    fits = drawn[PHOTONS].max(initial=0) <= np.iinfo(np.uint16).max
+    pattern = drawn.pop(PHOTONS if PHOTONS in drawn else INTENSITY)
+    labels = {name: values for name, values in drawn.items() if name not in (MASK, *GEOMETRY)}
     with CxiWriter(
         part.path,
         simulator.shape,
         part.patterns,
-        "uint16" if fits else "int32",
+        _stored_as(pattern),
         {name: (values.shape[1:], values.dtype) for name, values in labels.items()},
         compression="bitshuffle",
     ) as cxi:
-        cxi.write(0, drawn[PHOTONS], drawn[MASK], labels, {name: drawn[name] for name in GEOMETRY})
+        cxi.write(0, pattern, drawn[MASK], labels, {name: drawn[name] for name in GEOMETRY})
     return part
+
+
+def _stored_as(pattern: NDArray[Any]) -> str:
+    """The smallest type that holds counts, float32 for intensities."""
+    if not np.array_equal(pattern, np.rint(pattern)):
+        return "float32"
+    return "uint16" if pattern.max(initial=0) <= np.iinfo(np.uint16).max else "int32"

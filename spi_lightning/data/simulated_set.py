@@ -108,6 +108,9 @@ def _make(
 ) -> None:
     """Make what parts are missing, then join them; the caller holds the lock."""
     _check(patterns, workers, device)
+    most = getattr(simulator, "most_patterns", None)
+    if most is not None and patterns > most:
+        raise UserError(f"patterns={patterns}: there are {most} structures, one pattern each; or simulate.repeat=true")
     CxiWriter(path, simulator.shape, patterns, compression=compression)  # refuses its settings before hours of work
     folder = path.with_name(f".{path.name}.{fingerprint(simulator, seed, patterns, device)}.parts")
     _remove_leftovers(path, keep=folder)
@@ -135,8 +138,9 @@ def _make(
 
 def _join(parts: list[Part], path: Path, attributes: dict[str, Any], compression: str) -> Iterator[int]:
     """Copy the parts into one file, a few hundred patterns at a time; yields how many were copied."""
-    files = [open_patterns(part.path, mask_convention="cxi") for part in parts]
-    labels = {name: (values.shape[1:], values.dtype) for name, values in files[0].labels.items()}
+    files = [open_patterns(part.path, mask_convention="cxi", check=False) for part in parts]
+    about = files[0].labels | files[0].images
+    labels = {name: (values.shape[1:], values.dtype) for name, values in about.items()}
     dtype = np.result_type(*(file.source.dtype for file in files))
     total, shape, start = sum(map(len, files)), files[0].shape[1:], 0
     with CxiWriter(path, shape, total, dtype, labels, attributes, compression) as cxi:
@@ -147,9 +151,10 @@ def _join(parts: list[Part], path: Path, attributes: dict[str, Any], compression
                 frames = np.arange(rows.start, rows.stop)
                 cxi.write(
                     start + begin,
-                    file.read(frames),
+                    file.read(frames) if dtype.kind in "iu" else file.read_stored(frames),
                     file.shared_mask if file.shared_mask is not None else file.read_mask(frames),
-                    {name: values[rows] for name, values in file.labels.items()},
+                    {name: values[rows] for name, values in file.labels.items()}
+                    | {name: file.read_image(name, frames) for name in file.images},
                     {name: values[rows] for name, values in geometry.items()},
                 )
                 yield len(frames)

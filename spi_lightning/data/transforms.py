@@ -129,10 +129,10 @@ def reflect(batch: Batch, augment: str, draw: int) -> Batch:
     _require("data.augment", augment, AUGMENTATIONS)
     if augment == "none":
         return batch
-    coins = _coins(batch[FRAME], draw)
+    coin_of = coins(batch[FRAME], draw)
     reflected = dict(batch)
     for bit, axes in enumerate(((-1,), (-2,), (-2, -1))[: 3 if augment == "dihedral" else 2]):
-        coin = (coins >> bit & 1).bool()[:, None, None, None]
+        coin = (coin_of >> bit & 1).bool()[:, None, None, None]
         for name in (PHOTONS, MASK):
             image = reflected[name]
             mirrored = image.flip(axes) if len(axes) == 1 else image.transpose(*axes)
@@ -140,7 +140,7 @@ def reflect(batch: Batch, augment: str, draw: int) -> Batch:
     return reflected
 
 
-def _coins(frame: Tensor, draw: int) -> Tensor:
+def coins(frame: Tensor, draw: int) -> Tensor:
     """(B,) int64 -> (B,) well-mixed int64 (the finaliser of MurmurHash3 in 32 bits, twice)."""
     mixed = frame * 0x9E3779B1 + draw * 0x85EBCA77 & 0xFFFFFFFF
     for _ in range(2):

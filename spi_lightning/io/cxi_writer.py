@@ -44,7 +44,8 @@ class CxiWriter:
         path: File to make; its folder is made too.
         shape: Detector rows and columns (H, W).
         patterns: Number of patterns N.
-        dtype: Integer type of the counts on disk; counts that do not fit raise UserError.
+        dtype: Integer type of the counts on disk; counts that do not fit raise UserError. A floating type stores
+            expected intensities.
         labels: Name -> (shape of one pattern's value, dtype); stored as /entry_1/labels_1/<name>, (N, *shape).
         attributes: Attributes of the file: str, int, float.
         compression: "gzip" (any HDF5 reads it), "bitshuffle" (faster; readers need hdf5plugin) or "none".
@@ -110,7 +111,8 @@ class CxiWriter:
         data.attrs["units"] = "photons"
         file["/entry_1/data_1/data"] = h5py.SoftLink(f"{DETECTOR}/data")
         for name, (shape, dtype) in self._labels.items():
-            label = file.create_dataset(f"{LABELS}/{name}", (n, *shape), dtype)
+            images = {"chunks": (1, *shape), **_COMPRESSION[self._compression]} if len(shape) > 1 and n else {}
+            label = file.create_dataset(f"{LABELS}/{name}", (n, *shape), dtype, **images)
             if name in FIELDS:
                 label.attrs["units"], label.attrs["meaning"] = FIELDS[name].unit, FIELDS[name].meaning
 
@@ -126,7 +128,7 @@ class CxiWriter:
 
         Args:
             start: Number of the first pattern.
-            photons: (n, H, W) counts, integers of any dtype.
+            photons: (n, H, W) counts, integers of any dtype; or intensities.
             mask: (H, W) or (n, H, W); bool True = measured, or uint32 CXI bits. Stored once while all are equal.
             labels: Name -> (n, ...) values of the names given at creation.
             geometry: `distance`, `pixel_size` (m) and `photon_energy` (eV; stored in J): one number or (n,) each.
@@ -163,6 +165,8 @@ class CxiWriter:
 
     def _as_stored(self, counts: NDArray[Any]) -> NDArray[Any]:
         """Cast counts to the dtype on disk; never wrap around."""
+        if self.dtype.kind == "f":
+            return counts.astype(self.dtype, copy=False)
         limits = np.iinfo(self.dtype)
         if counts.dtype.kind == "f" and not np.array_equal(counts, np.rint(counts)):
             raise UserError(f"{self.path}: photons to be written are not all whole numbers; draw or convert them first")

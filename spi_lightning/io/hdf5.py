@@ -83,7 +83,11 @@ def add_hdf5_labels(patterns: PatternFile, file: h5py.File, keys: PatternKeys, g
     """Read labels: the user's keys, the usual names, and every field name found in `group` with one value a pattern."""
     for name in FIELDS:
         item = group.get(name) if name not in (PHOTONS, MASK) else None
-        if isinstance(item, h5py.Dataset) and item.ndim and len(item) == len(patterns):
+        if not isinstance(item, h5py.Dataset) or not item.ndim or len(item) != len(patterns):
+            continue
+        if item.ndim == 3:
+            patterns.images[name] = Hdf5Frames(patterns.path, item.name)
+        else:
             add_label(patterns, name, item[()], f"{patterns.path}: {item.name}")
     found = keys.label or next((k for k in _LABEL_KEYS[1:] if isinstance(group.get(k), h5py.Dataset)), None)
     if found and (keys.label or IS_SINGLE_HIT not in patterns.labels):

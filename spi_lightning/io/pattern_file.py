@@ -78,6 +78,7 @@ class PatternFile:
         shared_mask: One mask for all frames, (H, W) bool True = measured; None without a mask or with one per frame.
         frame_masks: One mask per frame, or None.
         labels: Field name -> (N, ...), as in fields.py.
+        images: Field name -> one image per frame, such as its density, read on demand.
         geometry: distance (m), pixel_size (m), photon_energy (eV), beam_centre (row, column), where known.
         notes: One line for each choice the reader made.
         adu_per_photon: Gain by which stored values are divided; None if they are photons.
@@ -89,6 +90,7 @@ class PatternFile:
     shared_mask: Mask | None = None
     frame_masks: MaskSource | None = None
     labels: Labels = field(default_factory=dict)
+    images: dict[str, FrameSource] = field(default_factory=dict)
     geometry: Geometry = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     adu_per_photon: float | None = None
@@ -144,6 +146,14 @@ class PatternFile:
         for start, stop, into, of in runs(index, self.source.chunk):
             block = self._measured(self.source.read(start, stop), start, stop)
             frames[into] = block if isinstance(of, slice) else block[of]
+        return frames
+
+    def read_image(self, name: str, indices: ArrayLike) -> NDArray[Any]:
+        """One of ``images`` of some frames, (n, h, w) in its stored dtype, in any order."""
+        index, source = self.check_indices(indices), self.images[name]
+        frames = np.empty((len(index), *source.shape[1:]), dtype=source.dtype)
+        for start, stop, into, of in runs(index, source.chunk):
+            frames[into] = source.read(start, stop)[of]
         return frames
 
     def origin(self, indices: ArrayLike) -> list[tuple[PatternFile, int]]:

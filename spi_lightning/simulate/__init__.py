@@ -2,6 +2,8 @@
 
 from .hits import Brightness, GeometryRecipe, HitSimulator
 from .literal import LiteralHitSimulator
+from .macromolecule import MacromoleculeSimulator, Projection
+from .measurement import Measurement
 from .optics import BadPixels, Optics
 from .scenes import ParticleRecipe, SceneRecipe
 
@@ -11,7 +13,10 @@ __all__ = [
     "GeometryRecipe",
     "HitSimulator",
     "LiteralHitSimulator",
+    "MacromoleculeSimulator",
+    "Measurement",
     "Optics",
     "ParticleRecipe",
+    "Projection",
     "SceneRecipe",
 ]

@@ -1,0 +1,170 @@
+"""Diffraction patterns with the density behind them, as batches for support finding and phasing in 2D."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from spi_lightning.data.hits import PatternBatches
+from spi_lightning.data.splits import split_by_particle
+from spi_lightning.data.transforms import AUGMENTATIONS, coins
+from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, Batch, UserError
+from spi_lightning.io import PatternFile, PatternKeys, open_patterns
+from spi_lightning.physics.ambiguity import invert, is_canonical
+
+
+class SupportDataset(Dataset[Batch]):
+    """Some frames of one pattern file, read when asked for, a batch at a time.
+
+    ``dataset[[3, 1, 2]]`` is a finished batch: intensity (B, 1, H, W) float32, 0 where not measured, mask (B, 1, H, W)
+    bool, density (B, 1, H, W) float32 where the file has densities, structure (B,) int64, -1 where it does not say, and
+    frame (B,) int64. Densities are read with the frames, never the whole data set. Pickles without open files.
+
+    Args:
+        file: Opened by io.open_patterns.
+        frames: (n,) numbers of the frames; all if None.
+
+    Raises:
+        UserError: On reading a pattern that holds NaN, infinite or negative values.
+    """
+
+    def __init__(self, file: PatternFile, frames: np.ndarray | None = None) -> None:
+        self.file = file
+        self.frames = np.arange(len(file)) if frames is None else np.asarray(frames, dtype=np.int64)
+        structure = file.labels.get(STRUCTURE, np.full(len(file), -1))
+        self.structure = torch.as_tensor(np.asarray(structure, dtype=np.int64))
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, index: int | Sequence[int]) -> Batch:
+        if isinstance(index, int | np.integer):
+            return {name: values[0] for name, values in self[[int(index)]].items()}
+        frames = self.frames[np.asarray(index, dtype=np.int64)]
+        batch = {
+            INTENSITY: torch.from_numpy(_checked(self.file.read_stored(frames), frames, self.file))[:, None],
+            MASK: torch.as_tensor(np.ascontiguousarray(self.file.read_mask(frames)))[:, None],
+            STRUCTURE: self.structure[torch.from_numpy(frames)],
+            FRAME: torch.from_numpy(frames),
+        }
+        if DENSITY in self.file.images:
+            density = self.file.read_image(DENSITY, frames)
+            batch[DENSITY] = torch.from_numpy(density.astype(np.float32, copy=False))[:, None]
+        return batch
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Batch]:
+        """One read for a whole list; what torch's default collate expects."""
+        batch = self[indices]
+        return [{name: values[i] for name, values in batch.items()} for i in range(len(indices))]
+
+
+def _checked(intensity: np.ndarray, frames: np.ndarray, file: PatternFile) -> np.ndarray:
+    if intensity.size and not (np.isfinite(intensity.min()) and np.isfinite(intensity.max()) and intensity.min() >= 0):
+        wrong = ~np.isfinite(intensity) | (intensity < 0)
+        frame, row, column = np.argwhere(wrong)[0]
+        raise UserError(
+            f"{file.path}: frame {frames[frame]}: {wrong[frame].sum()} pixels are negative or no numbers, the first is"
+            f" ({row}, {column}) = {intensity[frame, row, column]:.4g}; mask them, or subtract less background"
+        )
+    return intensity
+
+
+class SupportBatches(PatternBatches):
+    """PatternBatches whose mirror images carry their density along, again as the canonical twin."""
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Mirror training patterns and densities at random."""
+        if not self._training():
+            return batch
+        return reflect_supports(batch, self.augment, self._draw())
+
+    def _training(self) -> bool:
+        return self.trainer is not None and bool(self.trainer.training) and self.training_batches is not None
+
+    def _draw(self) -> int:
+        """A number below 2^31 that is new in every epoch."""
+        epoch = self.training_batches.epoch if self.training_batches is not None else 0
+        return (self.seed * 65_537 + epoch) % 2**31
+
+
+class SupportDataModule(SupportBatches):
+    """Patterns of one file, or of several joined; no structure is in two splits.
+
+    Files with densities (our simulated sets) can train and test; any other can only be predicted. Where the file names
+    no structure, every frame counts as one of its own.
+
+    Args:
+        path: File, glob or list, see io.open_patterns.
+        keys: Names of data sets inside it; ``keys.photons`` is the intensity.
+        mask_convention: See io.open_patterns.
+        fractions: Share of the patterns in train, val and test.
+        batch_size, num_workers, seed: See PatternBatches.
+        augment: ``none``, ``flips`` or ``dihedral``.
+    """
+
+    def __init__(
+        self,
+        path: str | Sequence[str],
+        keys: PatternKeys | None = None,
+        mask_convention: str = "auto",
+        fractions: Mapping[str, float] | None = None,
+        batch_size: int = 64,
+        num_workers: int = 0,
+        seed: int = 0,
+        augment: str = "none",
+    ) -> None:
+        super().__init__(batch_size, num_workers, seed, augment)
+        self.path, self.keys, self.mask_convention = path, keys, mask_convention
+        self.fractions = dict(fractions or {"train": 0.7, "val": 0.15, "test": 0.15})
+
+    def setup(self, stage: str) -> None:
+        """Open the file and deal its structures to the splits."""
+        if self.splits:
+            return
+        file = open_patterns(self.path, self.keys or PatternKeys(), self.mask_convention, check=False)
+        self.splits["predict"] = SupportDataset(file)
+        if DENSITY not in file.images:
+            if stage == "predict":
+                return
+            raise UserError(f"{file.path}: no densities to train or test on (/entry_1/labels_1/density)")
+        structure = np.asarray(file.labels.get(STRUCTURE, np.arange(len(file))))
+        for name, rows in split_by_particle(structure, self.fractions, self.seed).items():
+            self.splits[name] = SupportDataset(file, rows)
+
+
+def reflect_supports(batch: Batch, augment: str, draw: int) -> Batch:
+    """Mirror each pattern, mask and density about the origin n // 2 at random, then give the canonical twin again.
+
+    As transforms.reflect, but with the density: reflections of a canonical twin need not be canonical, and of an even
+    axis index 0 stays where it is.
+
+    Args:
+        batch: With intensity, mask, density (B, 1, H, W) and frame (B,).
+        augment: ``none``, ``flips`` (left-right and up-down) or ``dihedral`` (also transposed; square patterns only).
+        draw: Any integer below 2^31; another one throws other coins.
+    """
+    if augment not in AUGMENTATIONS:
+        raise UserError(f"data.augment={augment} is unknown: choose one of {', '.join(AUGMENTATIONS)}.")
+    if augment == "none":
+        return batch
+    images = [name for name in (INTENSITY, MASK, DENSITY) if name in batch]
+    coin_of, reflected = coins(batch[FRAME], draw), dict(batch)
+    for bit in range(3 if augment == "dihedral" else 2):
+        coin = (coin_of >> bit & 1).bool()[:, None, None, None]
+        for name in images:
+            reflected[name] = torch.where(coin, _mirror(reflected[name], bit), reflected[name])
+    if DENSITY in batch:
+        keep = is_canonical(reflected[DENSITY], ndim=2)[:, :, None, None]
+        for name in images:
+            reflected[name] = torch.where(keep, reflected[name], invert(reflected[name], ndim=2))
+    return reflected
+
+
+def _mirror(image: Tensor, bit: int) -> Tensor:
+    """Left-right, up-down or transposed, about n // 2."""
+    if bit == 2:
+        return image.transpose(-2, -1)
+    axis = (-1, -2)[bit]
+    return torch.roll(image.flip(axis), 1 - image.shape[axis] % 2, axis)
