@@ -42,6 +42,32 @@ def inverse_fourier_unshifted(spectrum: Tensor, ndim: int) -> Tensor:
     return density
 
 
+def fourier_into(density: Tensor, ndim: int, out: Tensor) -> Tensor:
+    """Transform into a given array, origin at index 0: a real density into its half spectrum, last axis n // 2 + 1.
+
+    Args:
+        density: (..., spatial) real; or complex as (..., spatial, 2), real and imaginary part, for a full spectrum.
+        ndim: Number of spatial axes.
+        out: Complex spectrum, overwritten; its last axis tells the two cases apart.
+    """
+    axes = tuple(range(-ndim, 0))
+    if density.ndim == out.ndim:
+        torch.fft.rfftn(density, dim=axes, norm="ortho", out=out)
+    else:
+        torch.fft.fftn(torch.view_as_complex(density), dim=axes, norm="ortho", out=out)
+    return out
+
+
+def inverse_fourier_into(spectrum: Tensor, ndim: int, out: Tensor) -> Tensor:
+    """Undo :func:`fourier_into`, into a density of either form; the spectrum keeps its values."""
+    axes = tuple(range(-ndim, 0))
+    if out.ndim == spectrum.ndim:
+        torch.fft.irfftn(spectrum, s=out.shape[-ndim:], dim=axes, norm="ortho", out=out)
+    else:
+        torch.fft.ifftn(spectrum, dim=axes, norm="ortho", out=torch.view_as_complex(out))
+    return out
+
+
 def zoom_fourier(
     density: Tensor, y: Tensor, x: Tensor, q_y: Tensor, q_x: Tensor, weights: tuple[Tensor, Tensor] | None = None
 ) -> Tensor:

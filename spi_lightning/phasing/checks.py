@@ -1,0 +1,100 @@
+"""What is wrong with the data or the support, said before and after phasing in terms of the user's input."""
+
+import torch
+from torch import Tensor
+
+from spi_lightning.fields import UserError
+from spi_lightning.physics.beam_centre import find_beam_centre
+
+_SYMMETRIC = 0.5  # correlation with the inversion about the centre above which that centre is believed
+_PLATEAU = 0.03  # relative Fourier error that data worth phasing go below
+_FLAT = 0.9  # share of the error that is left after half of the iterations if nothing improves
+
+
+def check_amplitude(fourier_amplitude: Tensor, mask: Tensor) -> None:
+    """Refuse measured amplitudes that are not finite, negative, or zero everywhere; (P, spatial) both.
+
+    Raises:
+        UserError: Naming the pattern and the number of pixels.
+    """
+    for what, wrong in (
+        ("NaN or infinite", ~fourier_amplitude.isfinite() & mask),
+        ("negative", (fourier_amplitude < 0) & mask),
+    ):
+        count = wrong.flatten(1).sum(1)
+        if bool(count.any()):
+            p = int(count.argmax())
+            raise UserError(
+                f"fourier_amplitude: pattern {p} has {int(count[p])} {what} values where mask is True; mask them"
+            )
+    dark = ~((fourier_amplitude > 0) & mask).flatten(1).any(1)
+    if bool(dark.any()):
+        p = int(dark.nonzero()[0])
+        raise UserError(f"fourier_amplitude: pattern {p} is zero wherever mask is True: there is nothing to phase")
+
+
+def oversampling(support: Tensor, ndim: int) -> Tensor:
+    """Pixels of the array over pixels of the support, (...); above 2 there are more amplitudes than unknowns.
+
+    Source: Miao, Sayre & Chapman (1998), J. Opt. Soc. Am. A 15, 1662.
+    """
+    pixels = support.flatten(-ndim)
+    return pixels.shape[-1] / pixels.sum(-1).clamp_min(1)
+
+
+def check_support(support: Tensor, ndim: int, least: float) -> None:
+    """Refuse an empty support and one that leaves the density undetermined.
+
+    Args:
+        support: (..., spatial) bool.
+        ndim: Number of spatial axes.
+        least: Smallest ratio of array to support that is accepted.
+
+    Raises:
+        UserError: With the ratio.
+    """
+    if not bool(support.flatten(-ndim).any(-1).all()):
+        raise UserError("support: it is empty (False everywhere); give the pixels where the particle may be")
+    ratio = float(oversampling(support, ndim).min())
+    if ratio < least:
+        raise UserError(
+            f"support: oversampling {ratio:.2f} (array over support) is below {least:g}: the amplitudes do not "
+            "determine the density; give a tighter support, finer sampling, or a recipe with shrinkwrap"
+        )
+
+
+def centre_notes(fourier_amplitude: Tensor, mask: Tensor) -> list[str]:
+    """One line for every 2D pattern whose centre of inversion is not at n // 2; (P, H, W) both.
+
+    A real density's pattern is centrosymmetric, so a shifted one is cut to pieces by the symmetry that phasing imposes.
+    """
+    middle = torch.tensor([n // 2 for n in fourier_amplitude.shape[-2:]])
+    found = find_beam_centre(torch.where(mask, fourier_amplitude, 0).square(), mask, guess=middle)
+    off = found.centre - middle.to(found.centre)
+    wrong = (off.abs() > 0.5).any(1) & (found.symmetry > _SYMMETRIC)
+    return [
+        f"pattern {p}: its centre is at row {float(found.centre[p, 0]):.1f}, column {float(found.centre[p, 1]):.1f}, "
+        f"{float(off[p].norm()):.1f} pixels from n // 2 = ({int(middle[0])}, {int(middle[1])}); centre it first"
+        for p in wrong.nonzero().flatten().tolist()
+    ]
+
+
+def plateau_note(error: Tensor, starts: int) -> list[str]:
+    """A line for patterns none of whose starts got below a few per cent or still improves: (iterations, B) errors."""
+    if len(error) < 20:
+        return []
+    half, last = (error[rows].mean(0).view(-1, starts).amin(1) for rows in (_part(error, 0.5), _part(error, 1.0)))
+    stuck = ((last > _PLATEAU) & (last > _FLAT * half)).nonzero().flatten().tolist()
+    if not stuck:
+        return []
+    which = f"pattern {stuck[0]}" + (f" and {len(stuck) - 1} more" if len(stuck) > 1 else "")
+    return [
+        f"{which}: the relative Fourier error of the best start stays at {float(last[stuck[0]]):.3f}; the support may "
+        "be smaller than the particle, or the data noisy or off-centre"
+    ]
+
+
+def _part(error: Tensor, end: float) -> slice:
+    """A tenth of the iterations, up to a fraction of them."""
+    stop = int(len(error) * end)
+    return slice(max(0, stop - max(1, len(error) // 10)), stop)

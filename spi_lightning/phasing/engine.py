@@ -1,0 +1,207 @@
+"""The phasing engine: a recipe run on many patterns and many starts as one batch, in one to three dimensions."""
+
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from spi_lightning.fields import UserError
+from spi_lightning.phasing.checks import centre_notes, check_amplitude, check_support, plateau_note
+from spi_lightning.phasing.constraints import CONSTRAINTS, DensityConstraint, FourierConstraint
+from spi_lightning.phasing.recipe import Recipe, read_recipe
+from spi_lightning.phasing.recipe_parts import Action, Shrinkwrap
+from spi_lightning.phasing.shrinkwrap import new_support
+from spi_lightning.phasing.start import autocorrelation_support, random_phases
+from spi_lightning.phasing.updates import UPDATES, Constraints, solution
+
+Progress = Callable[[int, Tensor], None]
+
+
+@dataclass(frozen=True)
+class Phased:
+    """What phasing found; B = patterns x starts, the starts of one pattern together; origin at n // 2.
+
+    Attributes:
+        density: (B, spatial) float, or complex for the constraint "complex", in the scale of the amplitudes.
+        support: (B, spatial) bool, the last one.
+        error: (iterations, B) relative Fourier error after each update, as the bound that ``updates`` explains.
+        seconds: Wall time of the iterations.
+        notes: What the user should know: a centre that is off, an error that stays high.
+    """
+
+    density: Tensor
+    support: Tensor
+    error: Tensor
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+
+@torch.no_grad()
+def phase(
+    fourier_amplitude: Tensor,
+    mask: Tensor | None,
+    recipe: str | Sequence[Any] | Recipe,
+    constraint: str = "positive",
+    support: Tensor | None = None,
+    starts: int = 1,
+    seed: int = 0,
+    start: Tensor | None = None,
+    ndim: int | None = None,
+    device: str | torch.device | None = None,
+    progress: Progress | None = None,
+    least_oversampling: float = 2.0,
+) -> Phased:
+    """Retrieve the phases of some patterns, each from several starts, all at once.
+
+    Args:
+        fourier_amplitude: (P, spatial) float32 or float64, sqrt(intensity), origin at n // 2; the dtype is computed in.
+        mask: Bool, broadcast against it, True = measured; None: everything is. Unmeasured pixels float.
+        recipe: ``50*ER + 20*(100*HIO(0.9) + 10*ER) + shrinkwrap(1.0, 0.1)/10``, its YAML form, or a Recipe.
+        constraint: "positive" (real, not negative), "real" or "complex".
+        support: Bool, (spatial), (P, spatial) or (P * starts, spatial), origin at n // 2; None: what the thresholded
+            autocorrelation allows.
+        starts: Independent starts per pattern, B = P * starts.
+        seed: Start k of pattern p depends on seed, p and k alone.
+        start: Density to begin with, shapes as for the support; None: random phases in [-pi, pi].
+        ndim: Number of spatial axes; default all but the first.
+        device: Where to compute; default where fourier_amplitude is. Everything comes back there.
+        progress: Called after every update with its number, from 1, and the errors (B,).
+        least_oversampling: Array over support below which a support that no shrink-wrap moves is refused.
+
+    Raises:
+        UserError: Amplitudes that are not finite, negative or all zero; shapes that do not fit; a support that is empty
+            or too large; a mistake in the recipe.
+    """
+    read = read_recipe(recipe)
+    amplitude, measured = _prepared(fourier_amplitude, mask, constraint, starts, ndim, device)
+    patterns, axes = len(amplitude), tuple(range(2, amplitude.ndim + 1))
+    spatial = amplitude.shape[1:]
+    notes = centre_notes(amplitude, measured) if len(axes) == 2 and constraint != "complex" else []
+    if support is None:
+        inside = autocorrelation_support(amplitude, measured, len(axes))[:, None]
+    else:
+        inside = _of_each_start(support.bool(), "support", patterns, starts, spatial).to(amplitude.device)
+        check_support(inside, len(axes), 1.0 if read.moves_support else least_oversampling)
+    scale = amplitude.square().flatten(1).mean(1).sqrt().view(-1, 1, *(1,) * len(axes))
+    amplitude = amplitude / scale[:, 0]
+    if start is None:
+        density = random_phases(amplitude, len(axes), starts, seed, real=constraint != "complex")
+    else:
+        density = _of_each_start(start.to(amplitude.device), "start", patterns, starts, spatial) / scale
+        density = density.expand(patterns, starts, *spatial)
+    run = _Run(amplitude, measured, density, inside, constraint)
+    begin = time.perf_counter()
+    error = run.run(read, progress)
+    seconds = time.perf_counter() - begin
+    if not read.moves_support:
+        notes += plateau_note(error, starts)
+    for note in notes:
+        warnings.warn(note, stacklevel=3)
+    found = run.found() * scale
+    last = run.support().expand(patterns, starts, *spatial)
+    return Phased(found.flatten(0, 1), last.flatten(0, 1), error, seconds, tuple(notes))
+
+
+class _Run:
+    """One batch on its way: the iterate, the constraints, and what was done last; origins at index 0."""
+
+    def __init__(self, amplitude: Tensor, mask: Tensor, density: Tensor, support: Tensor, constraint: str) -> None:
+        self.axes = tuple(range(2, density.ndim))
+        self.complex = constraint == "complex"
+        density = torch.fft.ifftshift(density, dim=self.axes)
+        if self.complex:
+            density = torch.view_as_real(density.to(amplitude.dtype.to_complex()))
+        elif density.is_complex():
+            density = density.real
+        self.x = density.to(amplitude.dtype, memory_format=torch.contiguous_format, copy=True)
+        amplitude, mask, support = (
+            torch.fft.ifftshift(each, dim=self.axes) for each in (amplitude[:, None], mask[:, None], support)
+        )
+        data = FourierConstraint(amplitude, mask, self.x.shape[1], real=not self.complex)
+        self.on = Constraints(data, DensityConstraint(support, self.x.shape, constraint, self.x.dtype), self.x)
+        self.last: Action = Action("ER")
+        self.uses: dict[Shrinkwrap, int] = {}
+
+    def run(self, recipe: Recipe, progress: Progress | None) -> Tensor:
+        """All updates of a recipe; errors (iterations, B)."""
+        error = self.x.new_empty(recipe.iterations, *self.x.shape[:2])
+        iteration, kept = 0, []
+        for action in recipe.actions():
+            if action.do == "copy":
+                kept.append((self.x.clone(), self.last))
+            elif action.do == "restore":
+                x, last = kept.pop()
+                if iteration < recipe.iterations:  # a copy refined at the very end is the result
+                    self.x, self.last = x, last
+            else:
+                error[iteration] = UPDATES[action.do].run(self.x, self.on, **action.options)
+                iteration, self.last = iteration + 1, action
+                for wrap in action.shrinkwraps:
+                    if wrap.acts(iteration):
+                        self.shrink(wrap)
+                if progress is not None:
+                    progress(iteration, error[iteration - 1].flatten())
+        return error.flatten(1)
+
+    def shrink(self, wrap: Shrinkwrap) -> None:
+        """Draw the supports of all starts anew."""
+        amplitude = torch.linalg.vector_norm(self.x, dim=-1) if self.complex else self.x.abs()
+        used = self.uses.get(wrap, 0)
+        self.on.density.set_support(new_support(amplitude, wrap, used, len(self.axes)))
+        self.uses[wrap] = used + 1
+
+    def found(self) -> Tensor:
+        """The density the iterate stands for, (P, starts, spatial)."""
+        density = solution(self.x, self.on, self.last.do, self.last.options)
+        density = torch.view_as_complex(density) if self.complex else density
+        centred: Tensor = torch.fft.fftshift(density, dim=self.axes)
+        return centred
+
+    def support(self) -> Tensor:
+        """(P or 1, starts or 1, spatial) bool."""
+        centred: Tensor = torch.fft.fftshift(self.on.density.support, dim=self.axes)
+        return centred
+
+
+def _prepared(
+    fourier_amplitude: Tensor, mask: Tensor | None, constraint: str, starts: int, ndim: int | None, device: Any
+) -> tuple[Tensor, Tensor]:
+    """Checked amplitudes, 0 where unmeasured, and mask, (P, spatial) both."""
+    if constraint not in CONSTRAINTS:
+        raise UserError(f"constraint={constraint!r}: known are {', '.join(CONSTRAINTS)}")
+    if starts < 1:
+        raise UserError(f"starts={starts}: at least one start is needed")
+    ndim = fourier_amplitude.ndim - 1 if ndim is None else ndim
+    if not 1 <= ndim <= 3 or fourier_amplitude.ndim != ndim + 1:
+        raise UserError(
+            f"fourier_amplitude: shape {tuple(fourier_amplitude.shape)} is not (patterns, spatial) with {ndim} "
+            "spatial axes, 1 to 3"
+        )
+    amplitude = fourier_amplitude.detach().to(device or fourier_amplitude.device)
+    amplitude = amplitude if amplitude.dtype == torch.float64 else amplitude.float()
+    measured = torch.ones((), dtype=torch.bool) if mask is None else mask.bool()
+    try:
+        measured = measured.to(amplitude.device).expand(amplitude.shape)
+    except RuntimeError:
+        raise UserError(
+            f"mask: shape {tuple(measured.shape)} does not fit fourier_amplitude {tuple(amplitude.shape)}"
+        ) from None
+    check_amplitude(amplitude, measured)
+    return torch.where(measured, amplitude, 0), measured
+
+
+def _of_each_start(given: Tensor, name: str, patterns: int, starts: int, spatial: torch.Size) -> Tensor:
+    """(spatial), (P, spatial) or (P * starts, spatial) as (P or 1, starts or 1, spatial)."""
+    if given.shape == spatial:
+        return given[None, None]
+    if given.shape[1:] == spatial and len(given) == patterns * starts:
+        return given.view(patterns, starts, *spatial)
+    if given.shape[1:] == spatial and len(given) in (1, patterns):
+        return given[:, None]
+    raise UserError(
+        f"{name}: shape {tuple(given.shape)} does not fit {patterns} patterns x {starts} starts of {tuple(spatial)}"
+    )

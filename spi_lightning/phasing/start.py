@@ -1,0 +1,76 @@
+"""Where phasing begins: random phases, a given density, and the support that the autocorrelation allows."""
+
+import torch
+from torch import Tensor
+
+from spi_lightning.physics.fourier import fourier, inverse_fourier
+
+
+def random_phases(fourier_amplitude: Tensor, ndim: int, starts: int, seed: int, real: bool) -> Tensor:
+    """Densities with the given Fourier amplitudes and independent uniform phases in [-pi, pi].
+
+    Args:
+        fourier_amplitude: (P, spatial) float, origin at n // 2, 0 where unmeasured.
+        ndim: Number of spatial axes.
+        starts: Densities per pattern.
+        seed: Start k of pattern p depends on seed, p and k alone, whatever is computed beside it, on any device.
+        real: Phases obey phi(-q) = -phi(q), so that the densities are real.
+
+    Returns:
+        (P, starts, spatial), real or complex, origin at n // 2. Source: Wu et al. (2021), Methods.
+    """
+    patterns, generator = len(fourier_amplitude), torch.Generator()
+    noise = torch.empty(patterns, starts, *fourier_amplitude.shape[1:], dtype=fourier_amplitude.dtype)
+    imaginary = torch.empty_like(noise) if not real else None
+    for p in range(patterns):
+        for k in range(starts):
+            generator.manual_seed((seed * 1_000_003 + p) * 1_000_003 + k)
+            noise[p, k].normal_(generator=generator)
+            if imaginary is not None:
+                imaginary[p, k].normal_(generator=generator)
+    drawn = noise if imaginary is None else torch.complex(noise, imaginary)
+    spectrum = fourier(drawn.to(fourier_amplitude.device), ndim)
+    density = inverse_fourier(spectrum.sgn() * fourier_amplitude[:, None], ndim)
+    return density.real.contiguous() if real else density
+
+
+def with_phase_noise(density: Tensor, ndim: int, radian: float, starts: int, seed: int) -> Tensor:
+    """Copies of densities whose Fourier phases differ by Gaussian noise: an ensemble of starts around one guess.
+
+    Args:
+        density: (P, spatial) real or complex, origin at n // 2.
+        ndim: Number of spatial axes.
+        radian: Standard deviation of the phase noise, rad; of a real density phi(q) and phi(-q) move oppositely.
+        starts: Copies per density.
+        seed: Of the noise.
+
+    Returns:
+        (P, starts, spatial), of the density's dtype.
+    """
+    axes = tuple(range(-ndim, 0))
+    generator = torch.Generator().manual_seed(seed)
+    shape = (len(density), starts, *density.shape[1:])
+    noise = torch.randn(shape, generator=generator, dtype=density.abs().dtype).to(density.device)
+    if not density.is_complex():
+        noise = torch.fft.ifftshift(noise, dim=axes)
+        noise = (noise - torch.roll(noise.flip(axes), (1,) * ndim, axes)) / 2**0.5
+        noise = torch.fft.fftshift(noise, dim=axes)
+    turned = fourier(density, ndim)[:, None] * torch.polar(torch.ones_like(noise), radian * noise)
+    moved = inverse_fourier(turned, ndim)
+    return moved if density.is_complex() else moved.real.contiguous()
+
+
+def autocorrelation_support(fourier_amplitude: Tensor, mask: Tensor, ndim: int, threshold: float = 0.04) -> Tensor:
+    """Where the autocorrelation exceeds a fraction of its maximum: it holds a copy of any particle centred in it.
+
+    Args:
+        fourier_amplitude: (B, spatial) float, origin at n // 2.
+        mask: Bool, broadcast against it; unmeasured intensities count as 0.
+        ndim: Number of spatial axes.
+        threshold: Fraction of the largest |autocorrelation|. P2's code takes 1e-15, for data without noise.
+
+    Returns:
+        (B, spatial) bool, origin at n // 2.
+    """
+    autocorrelation = inverse_fourier(torch.where(mask, fourier_amplitude, 0).square(), ndim).abs()
+    return autocorrelation > threshold * autocorrelation.amax(tuple(range(-ndim, 0)), keepdim=True)

@@ -1,0 +1,131 @@
+"""One iteration of each algorithm: ER, HIO, RAAR, difference map, charge flipping; in place, for all starts at once.
+
+P_M puts the measured Fourier amplitudes in place (FourierConstraint), P_S what is known of the density
+(DensityConstraint). Every update returns the gap || P_S rho - rho || / || A || of the density rho that it judges, (P,
+starts). By Parseval this bounds the relative Fourier error of P_S rho from above, at no extra transform; for ER it
+never increases.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from spi_lightning.phasing.constraints import DensityConstraint, FourierConstraint
+
+
+class Constraints:
+    """Both constraints of a batch of densities, with the buffers that the updates share.
+
+    Attributes:
+        data, density: The constraints in Fourier and in real space.
+        rho: What P_M made of the iterate last.
+        spare: Free to overwrite.
+    """
+
+    def __init__(self, data: FourierConstraint, density: DensityConstraint, like: Tensor) -> None:
+        self.data, self.density = data, density
+        self.rho, self.spare = torch.empty_like(like), torch.empty_like(like)
+        self._axes = tuple(range(2, like.ndim))
+
+    def distance(self, a: Tensor, b: Tensor) -> Tensor:
+        """|| a - b || / || A ||, (P, starts); overwrites ``spare``, which may be one of the two."""
+        gap: Tensor = torch.linalg.vector_norm(torch.sub(a, b, out=self.spare), dim=self._axes) / self.data.norm
+        return gap
+
+
+def error_reduction(x: Tensor, on: Constraints) -> Tensor:
+    """ER: x <- P_S P_M x. Source: Fienup (1982), Appl. Opt. 21, 2758; P2's code agrees."""
+    rho = on.data.project(x, on.rho)
+    on.density.project(rho, x)
+    return on.distance(x, rho)
+
+
+def hybrid_input_output(x: Tensor, on: Constraints, beta: float) -> Tensor:
+    """HIO: x <- P_M x where that obeys the constraint, x - beta P_M x elsewhere. Source: Fienup (1982)."""
+    rho = on.data.project(x, on.rho)
+    inside = on.density.inside(rho)
+    gap = on.distance(torch.mul(rho, inside, out=on.spare), rho)
+    x.sub_(rho, alpha=beta).lerp_(rho, inside)
+    return gap
+
+
+def raar(x: Tensor, on: Constraints, beta: float) -> Tensor:
+    """RAAR: x <- beta / 2 (R_S R_M + 1) x + (1 - beta) P_M x, R = 2 P - 1.
+
+    Written with one P_S: beta (P_S(2 rho - x) + x) + (1 - 2 beta) rho, rho = P_M x.
+    Source: Luke (2005), Inverse Problems 21, 37, Eq. 2.
+    """
+    rho = on.data.project(x, on.rho)
+    gap = on.distance(on.density.project(rho, on.spare), rho)
+    reflected = torch.mul(rho, 2, out=on.spare).sub_(x)
+    x.add_(on.density.project(reflected, reflected)).mul_(beta).add_(rho, alpha=1 - 2 * beta)
+    return gap
+
+
+def difference_map(x: Tensor, on: Constraints, beta: float) -> Tensor:
+    """Difference map: x <- x + beta (P_S f_M(x) - P_M f_S(x)).
+
+    f_M = P_M + (P_M - 1) / beta, f_S = P_S - (P_S - 1) / beta.
+
+    With beta = 1 f_S(x) = x and one P_M does (the Douglas-Rachford iteration); otherwise there are two. The density
+    judged is P_M f_S(x). Source: Elser (2003), J. Opt. Soc. Am. A 20, 40, Eqs. 7-9, with his choice of the gammas.
+    """
+    rho = on.data.project(x, on.rho)
+    forward = torch.lerp(x, rho, 1 + 1 / beta)
+    on.density.project(forward, forward)
+    if beta != 1:
+        rho = on.data.project(_relaxed_density(x, on, beta), on.rho)
+    step = forward.sub_(rho)
+    x.add_(step, alpha=beta)
+    return on.distance(on.density.project(rho, on.spare), rho)
+
+
+def charge_flipping(x: Tensor, on: Constraints, threshold: float) -> Tensor:
+    """Charge flipping: x <- rho where rho = P_M x exceeds the threshold (and in the support), -rho elsewhere.
+
+    Args:
+        x: Iterate, changed in place.
+        on: Constraints; without positivity only the support decides.
+        threshold: In units of the root mean square of rho over the array.
+
+    Source: Oszlanyi & Suto (2004), Acta Cryst. A60, 134; the support is our addition (everywhere: theirs).
+    """
+    rho = on.data.project(x, on.rho)
+    gap = on.distance(on.density.project(rho, on.spare), rho)
+    keep = on.density.inside(rho, threshold)
+    torch.mul(rho, keep, out=x).mul_(2).sub_(rho)
+    return gap
+
+
+def _relaxed_density(x: Tensor, on: Constraints, beta: float) -> Tensor:
+    """f_S(x), in ``spare``."""
+    return on.density.project(x, on.spare).mul_(1 - 1 / beta).add_(x, alpha=1 / beta)
+
+
+def solution(x: Tensor, on: Constraints, update: str, options: Mapping[str, float]) -> Tensor:
+    """The density that an iterate of some update stands for, a new tensor; the iterate of ER stands for itself."""
+    if update == "ER":
+        return x.clone()
+    beta = options.get("beta", 1.0)
+    source = _relaxed_density(x, on, beta) if update == "difference_map" and beta != 1 else x
+    return on.density.project(on.data.project(source, on.rho), torch.empty_like(x))
+
+
+@dataclass(frozen=True)
+class Update:
+    """An update, its options with their defaults, and the range of each."""
+
+    run: Callable[..., Tensor]
+    defaults: Mapping[str, float] = field(default_factory=dict)
+    bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+UPDATES: dict[str, Update] = {
+    "ER": Update(error_reduction),
+    "HIO": Update(hybrid_input_output, {"beta": 0.9}, {"beta": (0.0, 2.0)}),
+    "RAAR": Update(raar, {"beta": 0.9}, {"beta": (0.5, 1.0)}),
+    "difference_map": Update(difference_map, {"beta": 1.0}, {"beta": (0.1, 2.0)}),
+    "charge_flipping": Update(charge_flipping, {"threshold": 0.0}, {"threshold": (0.0, 10.0)}),
+}
