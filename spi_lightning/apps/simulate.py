@@ -1,13 +1,15 @@
-"""Simulate a set: python -m spi_lightning.apps.simulate patterns=1000 path=set.cxi workers=2 [simulate=literal]."""
+"""Simulate a set: python -m spi_lightning.apps.simulate patterns=1000 path=set.cxi workers=2 [simulate=literal|macromolecule]."""
 
 import sys
 import time
 from pathlib import Path
 from typing import Any, cast
 
+import h5py
 import hydra
 import numpy as np
 from hydra.utils import instantiate
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
@@ -15,9 +17,10 @@ from rich.table import Table
 
 from spi_lightning.apps.entry import run_app
 from spi_lightning.data.simulated_set import make_set
-from spi_lightning.fields import IS_SINGLE_HIT, KIND, Kind, UserError
+from spi_lightning.fields import DENSITY, IS_SINGLE_HIT, KIND, STRUCTURE, Kind, UserError
 from spi_lightning.io import PatternFile, open_patterns
 from spi_lightning.reports import collect_gallery
+from spi_lightning.reports.density_gallery import density_figure
 from spi_lightning.reports.gallery import Caption, gallery_figure
 from spi_lightning.reports.style import OTHER, SINGLE
 
@@ -49,12 +52,13 @@ def simulate(cfg: DictConfig) -> Path:
         device=cfg.device,
     )
     seconds = time.perf_counter() - began
-    patterns = open_patterns(path)
+    patterns = open_patterns(path, check=False)
     picture = write_examples(patterns, path.with_suffix(".png"), numbers["examples"])
     show(patterns, seconds, numbers["workers"], picture)
     return path
 
 
+_ROWS = 8
 LEAST = {"patterns": 1, "seed": 0, "workers": 1, "examples": 0}
 
 
@@ -66,9 +70,34 @@ def whole_number(name: str, value: object, least: int) -> int:
 
 
 def write_examples(patterns: PatternFile, path: Path, count: int) -> Path | None:
-    """Draw some patterns of each kind, single hits first; None where none were asked for."""
+    """Draw some patterns of each kind, single hits first, or with their densities; None where none were asked for."""
     if count == 0:
         return None
+    picture = (
+        examples_of_structures(patterns, count) if DENSITY in patterns.images else examples_of_hits(patterns, count)
+    )
+    temporary = path.with_name(f".{path.name}.part")
+    picture.savefig(temporary, format="png", dpi=120)
+    temporary.replace(path)
+    return path
+
+
+def examples_of_structures(patterns: PatternFile, count: int) -> Figure:
+    """The first patterns beside their densities, as many structures as possible."""
+    structure, names = patterns.labels[STRUCTURE], structure_names(patterns)
+    frames = np.sort(pick_examples(structure, count))
+    return density_figure(patterns, list(frames), [names.get(int(i), f"structure {i}") for i in structure[frames]])
+
+
+def structure_names(patterns: PatternFile) -> dict[int, str]:
+    """Number -> id of the structures of a set, as far as the file tells."""
+    with h5py.File(patterns.path) as file:
+        names = str(file.attrs.get("structures", ""))
+    return dict(enumerate(names.split(","))) if names else {}
+
+
+def examples_of_hits(patterns: PatternFile, count: int) -> Figure:
+    """Some patterns of each kind."""
     kind, usable = patterns.labels[KIND], patterns.labels[IS_SINGLE_HIT] == 1
     frames = pick_examples(kind, count)
     totals = patterns.read(frames).sum(axis=(1, 2))
@@ -76,11 +105,7 @@ def write_examples(patterns: PatternFile, path: Path, count: int) -> Path | None
         Caption(f"{Kind(kind[frame]).name.lower()}, {total:,.0f} photons", SINGLE if usable[frame] else OTHER)
         for frame, total in zip(frames, totals, strict=True)
     ]
-    picture = gallery_figure(collect_gallery(patterns, {"examples": frames}), list(frames), captions)
-    temporary = path.with_name(f".{path.name}.part")
-    picture.savefig(temporary, format="png", dpi=120)
-    temporary.replace(path)
-    return path
+    return gallery_figure(collect_gallery(patterns, {"examples": frames}), list(frames), captions)
 
 
 def pick_examples(kind: NDArray[np.int64], count: int) -> NDArray[np.int64]:
@@ -94,19 +119,36 @@ def pick_examples(kind: NDArray[np.int64], count: int) -> NDArray[np.int64]:
 
 
 def show(patterns: PatternFile, seconds: float, workers: int, picture: Path | None) -> None:
-    """Print the counts of every kind, the speed and where the files are."""
-    kind, usable = patterns.labels[KIND], patterns.labels[IS_SINGLE_HIT] == 1
-    table = Table("kind", "patterns", "usable single hits", title=f"{len(patterns):,} patterns")
-    for value in np.unique(kind):
-        of_kind = kind == value
-        table.add_row(Kind(value).name.lower(), f"{of_kind.sum():,}", f"{(of_kind & usable).sum():,}")
+    """Print the counts of every kind or structure, the speed and where the files are."""
     console = Console()
-    console.print(table)
+    console.print(table_of_kinds(patterns) if KIND in patterns.labels else table_of_structures(patterns))
     speed = len(patterns) / seconds
     console.print(f"{speed:,.0f} patterns/s with workers={workers}, finished parts of an earlier run included")
     console.print(f"set: {patterns.path}", soft_wrap=True)
     if picture is not None:
         console.print(f"examples: {picture}", soft_wrap=True)
+
+
+def table_of_kinds(patterns: PatternFile) -> Table:
+    """Patterns and usable single hits of every kind."""
+    kind, usable = patterns.labels[KIND], patterns.labels[IS_SINGLE_HIT] == 1
+    table = Table("kind", "patterns", "usable single hits", title=f"{len(patterns):,} patterns")
+    for value in np.unique(kind):
+        of_kind = kind == value
+        table.add_row(Kind(value).name.lower(), f"{of_kind.sum():,}", f"{(of_kind & usable).sum():,}")
+    return table
+
+
+def table_of_structures(patterns: PatternFile) -> Table:
+    """How many patterns the structures have; the first ones by name."""
+    structure, count = np.unique(patterns.labels[STRUCTURE], return_counts=True)
+    names = structure_names(patterns)
+    table = Table("structure", "patterns", title=f"{len(patterns):,} patterns of {len(structure):,} structures")
+    for number, patterns_of in list(zip(structure, count, strict=True))[:_ROWS]:
+        table.add_row(names.get(int(number), str(number)), f"{patterns_of:,}")
+    if len(structure) > _ROWS:
+        table.add_row(f"{len(structure) - _ROWS:,} more", f"{count[_ROWS:].sum():,}")
+    return table
 
 
 @hydra.main(version_base="1.3", config_path=str(Path(__file__).parents[2] / "conf"), config_name="simulate")

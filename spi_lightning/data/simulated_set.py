@@ -119,6 +119,7 @@ def _make(
         "simulate_config": OmegaConf.to_yaml(OmegaConf.create(dict(config or {}))),
         "spi_lightning_version": spi_lightning.__version__,
         "seed": seed,
+        **getattr(simulator, "attributes", {}),
     }
     try:
         with _progress() as progress:

@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from spi_lightning.data.splits import split_by_particle
 from spi_lightning.fields import UserError
-from spi_lightning.io.structure import StructureOptions, find_structures, read_structure
+from spi_lightning.io.structure import StructureOptions, find_structures, read_structure, structure_id
 from spi_lightning.physics.atoms import Atoms
 
 _WORD = 5  # residues: two chains are the same protein if half of the words of the shorter one are in the other
@@ -45,6 +45,11 @@ class StructureSource:
     def files(self) -> list[Path]:
         """Files of the whole collection."""
         return self._files
+
+    @property
+    def names(self) -> list[str]:
+        """Ids of the whole collection."""
+        return [structure_id(file) for file in self.files]
 
     @property
     def numbers(self) -> list[int]:

@@ -25,6 +25,7 @@ from .hits import block_seed_of
 from .measurement import Measurement, disc_diameter
 
 OVERSAMPLING = 2.0  # least ratio of frame to particle along each axis that phasing needs
+_LONGEST_ATTRIBUTE = 60_000  # bytes
 _MARGIN = 8  # pixels around half the frame for the tails of the atoms
 _PHOTON_ENERGY, _DISTANCE = 8000.0, 0.3  # eV, m: a detector whose small-angle pattern is the FFT of the map
 
@@ -38,6 +39,11 @@ class Structures(Protocol):
 
     def of_part(self, part: str) -> "Structures":
         """Those of one split: train, val or test."""
+        ...
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Ids of the whole collection, by number."""
         ...
 
     @property
@@ -142,6 +148,11 @@ class MacromoleculeSimulator:
         """How many patterns there are at most; None: no limit."""
         return None if self.repeat else len(self._usable)
 
+    @property
+    def attributes(self) -> dict[str, str]:
+        """Ids of the whole collection by number, for the file of a set."""
+        return names_of(self.structures)
+
     def of_part(self, part: str) -> "MacromoleculeSimulator":
         """The same with the structures of one split; see data.StructureSource."""
         return replace(self, structures=self.structures.of_part(part))
@@ -182,6 +193,12 @@ class MacromoleculeSimulator:
             fields.PIXEL_SIZE: pixel_size * one,
             fields.BEAM_CENTRE: torch.tensor([n // 2 for n in self.shape], dtype=torch.float32).repeat(len(one), 1),
         }
+
+
+def names_of(structures: Structures) -> dict[str, str]:
+    """The attribute ``structures`` of a file: ids by number; left out where HDF5's 64 kB would not hold them."""
+    names = ",".join(structures.names)
+    return {"structures": names} if len(names) < _LONGEST_ATTRIBUTE else {}
 
 
 def make_canonical(density: Tensor, orientation: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,56 @@
+"""Patterns side by side with the densities behind them."""
+
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from spi_lightning.fields import DENSITY
+from spi_lightning.io.pattern_file import PatternFile
+from spi_lightning.reports.style import INK, MASKED, figure
+
+PAIRS = 4  # in a row
+_DECADES = 6
+_WIDTH, _GAP, _HEAD = 10.8, 0.06, 0.16  # inches; in panel widths
+
+
+def density_figure(patterns: PatternFile, frames: Sequence[int], captions: Sequence[str]) -> Figure:
+    """Pairs of panels: the logarithm of a pattern over six decades below its maximum, and its density from 0 to 1.
+
+    Args:
+        patterns: A file with the image ``density``.
+        frames: Which patterns.
+        captions: One above each pair.
+    """
+    index = np.asarray(frames)
+    mask, density = patterns.read_mask(index), patterns.read_image(DENSITY, index)
+    pattern = _decades(patterns.read_stored(index), mask)
+    tall = pattern.shape[1] / pattern.shape[2]
+    rows, pair = -(-len(index) // PAIRS), 2 + _GAP
+    width, height = PAIRS * (pair + 2 * _GAP), rows * (_HEAD + tall + _GAP)
+    with figure(_WIDTH, _WIDTH * height / width, layout="none") as picture:
+        axes = picture.add_axes((0, 0, 1, 1))
+        for i, caption in enumerate(captions):
+            x, y = i % PAIRS * (pair + 2 * _GAP) + _GAP, i // PAIRS * (_HEAD + tall + _GAP) + _HEAD
+            for image, left, colours, low in (
+                (pattern[i], x, "inferno", -_DECADES),
+                (density[i], x + 1 + _GAP, "gray", 0),
+            ):
+                shades = mpl.colormaps[colours].with_extremes(bad=MASKED)
+                box = (left, left + 1, y + tall, y)
+                axes.imshow(image, cmap=shades, vmin=low, vmax=low + max(1, -low), extent=box, aspect="auto")
+                axes.add_patch(Rectangle((left, y), 1, tall, fill=False, edgecolor=INK, linewidth=0.6))
+            axes.text(x + pair / 2, y - 0.03, caption, ha="center", va="bottom", fontsize=8, color=INK)
+        axes.set(xlim=(0, width), ylim=(height, 0))
+        axes.axis("off")
+    return picture
+
+
+def _decades(intensity: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """log10 of intensity over its maximum, from -6 to 0; NaN where not measured."""
+    top = np.maximum(intensity.max(axis=(1, 2), keepdims=True), 1e-30)
+    logarithm = np.log10(np.maximum(intensity / top, 10.0**-_DECADES))
+    return np.where(mask, logarithm, np.nan).astype(np.float32)
