@@ -27,16 +27,13 @@ def roc_figure(answers: Sequence[AnswerTable], label: Labels, bands: Bands) -> F
     with figure() as picture:
         axes = picture.subplots()
         axes.plot([0, 1], [0, 1], "--", color=UNKNOWN, linewidth=1, label="chance: 0.50")
-        for answer, colour in zip(answers, _colours(answers), strict=True):
+        for answer, colour in zip(answers, method_colours(answers), strict=True):
             curves = ThresholdRanking(answer.probability.astype(np.float64), label).curves(np.ones((1, len(label))))
             x, y = curves.false_positive_rate[0], curves.recall[0]
             axes.plot(x, y, color=colour, linewidth=1.8, label=f"{answer.name}: {area_under_roc(curves)[0]:.3f}")
-        headline = answers[-1]
-        axes.fill_between(bands["grid"], *bands["roc"], color=_colours(answers)[-1], alpha=0.15, linewidth=0)
-        taken, single = headline.decision == 1, label == 1
-        axes.plot(
-            taken[~single].mean(), taken[single].mean(), "o", color=_colours(answers)[-1], label="at the threshold"
-        )
+        axes.fill_between(bands["grid"], *bands["roc"], color=colour, alpha=0.15, linewidth=0)
+        taken, single = answers[-1].decision == 1, label == 1
+        axes.plot(taken[~single].mean(), taken[single].mean(), "o", color=colour, label="at the threshold")
         _square(axes, "false-positive rate (others taken)", "recall (single hits taken)")
     return picture
 
@@ -47,7 +44,7 @@ def precision_recall_figure(answers: Sequence[AnswerTable], label: Labels, bands
         axes = picture.subplots()
         share = (label == 1).mean()
         axes.axhline(share, linestyle="--", color=UNKNOWN, linewidth=1, label=f"chance: {share:.2f}")
-        for answer, colour in zip(answers, _colours(answers), strict=True):
+        for answer, colour in zip(answers, method_colours(answers), strict=True):
             curves = ThresholdRanking(answer.probability.astype(np.float64), label).curves(np.ones((1, len(label))))
             recall, first = np.unique(curves.recall[0], return_index=True)  # where each recall is reached
             precision = curves.precision[0][first]
@@ -55,7 +52,7 @@ def precision_recall_figure(answers: Sequence[AnswerTable], label: Labels, bands
             name = f"{answer.name}: {average_precision(curves)[0]:.3f}"
             axes.step(recall, precision, where="pre", color=colour, linewidth=1.8, label=name)
         axes.fill_between(
-            bands["grid"], *bands["precision_recall"], color=_colours(answers)[-1], alpha=0.15, linewidth=0
+            bands["grid"], *bands["precision_recall"], color=method_colours(answers)[-1], alpha=0.15, linewidth=0
         )
         _square(axes, "recall (single hits taken)", "precision (single hits among those taken)")
     return picture
@@ -149,7 +146,7 @@ def histogram_figure(answer: AnswerTable, label: Labels | None, threshold: float
     return picture
 
 
-def _colours(answers: Sequence[AnswerTable]) -> list[str]:
+def method_colours(answers: Sequence[AnswerTable]) -> list[str]:
     """The headline, which is last, in the first colour; the others follow."""
     count = len(answers)
     return [METHOD_COLOURS[1 + i % (len(METHOD_COLOURS) - 1)] for i in range(count - 1)] + [METHOD_COLOURS[0]]

@@ -21,7 +21,7 @@ from spi_lightning.reports.curves import (
     roc_figure,
 )
 from spi_lightning.reports.embedding import embedding_figure, require_embedding
-from spi_lightning.reports.evaluation_files import EvaluationFiles, known_labels, part_of, read_evaluation
+from spi_lightning.reports.evaluation_files import EvaluationFiles, drawn_answers, known_labels, read_evaluation
 from spi_lightning.reports.evaluation_tables import frames_table, kinds_table, methods_table, numbers_tables
 from spi_lightning.reports.evaluation_trust import trust_sections
 from spi_lightning.reports.gallery import Caption, gallery_figure
@@ -136,12 +136,8 @@ def _decision(files: EvaluationFiles) -> Iterator[Block]:
 
 
 def _labelled_curves(files: EvaluationFiles, label: NDArray[np.int64], use: NDArray[np.bool_]) -> Iterator[Block]:
-    answers = [part_of(answer, use) for answer in files.answers]
-    headline = part_of(files.headline, use)
-    if len(answers) == 1:
-        answers = [headline]
-    elif headline.name not in {answer.name for answer in answers}:
-        answers.append(headline)
+    answers = drawn_answers(files, use)
+    headline = answers[-1]
     if 0 < (label == 1).sum() < len(label):
         replicates = int(np.clip(2e7 / len(label), 50, 500))
         bands = curve_bands(headline.probability.astype(np.float64), label, replicates)

@@ -149,6 +149,12 @@ def known_labels(files: EvaluationFiles) -> NDArray[np.int64] | None:
     return scored if (scored >= 0).any() else None
 
 
+def drawn_answers(files: EvaluationFiles, use: NDArray[np.bool_]) -> list[AnswerTable]:
+    """What curves show of some frames, in one order so that a method keeps its colour: the headline comes last."""
+    others = [answer for answer in files.answers if answer.name != files.headline.name]
+    return [part_of(answer, use) for answer in ([] if len(files.answers) == 1 else others) + [files.headline]]
+
+
 def part_of(answer: AnswerTable, use: NDArray[np.bool_]) -> AnswerTable:
     """The answer to some frames, (N,) bool."""
     return AnswerTable(

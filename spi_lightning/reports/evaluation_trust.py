@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.fields import FLUENCE
-from spi_lightning.reports.evaluation_files import EvaluationFiles, known_labels, part_of
+from spi_lightning.reports.evaluation_files import EvaluationFiles, drawn_answers, known_labels
 from spi_lightning.reports.occlusion import occlusion_figure
 from spi_lightning.reports.page import Lines, Picture, Section, Table
 from spi_lightning.reports.style import as_png, as_svg
@@ -42,7 +42,7 @@ def trust_sections(files: EvaluationFiles) -> list[Section]:
         blocks.append(_layers(files.folder / "layers.h5"))
     if label is not None:
         use = label >= 0
-        answers = [part_of(answer, use) for answer in files.answers]
+        answers = drawn_answers(files, use)
         words = "How many frames would have to be looked at by a person, and what errors would then remain."
         blocks.append(Picture(as_svg(abstention_figure(answers, label[use], files.threshold)), "Abstention", words))
         blocks.append(purity_table(answers, label[use]))

@@ -8,9 +8,10 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from spi_lightning.metrics.purity import at_purity, risk_and_coverage
+from spi_lightning.reports.curves import method_colours
 from spi_lightning.reports.evaluation_files import AnswerTable
 from spi_lightning.reports.page import Table
-from spi_lightning.reports.style import METHOD_COLOURS, UNKNOWN, figure
+from spi_lightning.reports.style import UNKNOWN, figure
 
 PURITIES = (0.8, 0.9, 0.95, 0.99)
 Labels = NDArray[np.int64]
@@ -21,11 +22,9 @@ def abstention_figure(answers: Sequence[AnswerTable], label: Labels, threshold: 
     with figure() as picture:
         axes = picture.subplots()
         highest = 0.05
-        for number, answer in enumerate(answers):
+        for answer, colour in zip(answers, method_colours(answers), strict=True):
             coverage, risk = risk_and_coverage(answer.probability.astype(np.float64), label, threshold)
-            axes.plot(
-                coverage, risk, color=METHOD_COLOURS[number % len(METHOD_COLOURS)], label=answer.name, linewidth=1.6
-            )
+            axes.plot(coverage, risk, color=colour, label=answer.name, linewidth=1.6)
             highest = max(highest, float(risk.max()))
         axes.set(xlabel="share of frames decided, surest first", ylabel="share of these decided wrongly")
         axes.set(xlim=(0, 1.02), ylim=(-0.01, min(1.02, 1.1 * highest)))

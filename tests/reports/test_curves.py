@@ -9,6 +9,7 @@ from spi_lightning.reports.curves import (
     roc_figure,
 )
 from spi_lightning.reports.evaluation_files import AnswerTable
+from spi_lightning.reports.trust import abstention_figure
 
 LABEL = np.arange(40) % 2
 
@@ -45,3 +46,13 @@ def test_the_operating_point_lies_on_the_curve() -> None:
     curve = next(line for name, line in lines.items() if name.startswith("a:"))
     point = lines["at the threshold"].get_xydata()[0]
     assert min(np.abs(curve.get_xydata() - point).sum(axis=1)) < 1e-9
+
+
+def test_a_method_has_one_colour_in_all_curves() -> None:
+    answers = [answer("a"), answer("b"), answer("ensemble")]
+    bands = curve_bands(answer().probability.astype(float), LABEL, replicates=20)
+    pictures = roc_figure(answers, LABEL, bands), abstention_figure(answers, LABEL, 0.5)
+    colours = [
+        {line.get_label().split(":")[0]: line.get_color() for line in picture.axes[0].lines} for picture in pictures
+    ]
+    assert all(colours[0][name] == colours[1][name] for name in ("a", "b", "ensemble"))
