@@ -1,4 +1,4 @@
-"""Simulate a set: python -m spi_lightning.apps.simulate patterns=1000 path=set.cxi workers=2 [simulate=literal|macromolecule]."""
+"""Simulate a set: python -m spi_lightning.apps.simulate patterns=1000 path=set.cxi [simulate=macromolecule]."""
 
 import sys
 import time
@@ -73,9 +73,8 @@ def write_examples(patterns: PatternFile, path: Path, count: int) -> Path | None
     """Draw some patterns of each kind, single hits first, or with their densities; None where none were asked for."""
     if count == 0:
         return None
-    picture = (
-        examples_of_structures(patterns, count) if DENSITY in patterns.images else examples_of_hits(patterns, count)
-    )
+    examples = examples_of_structures if DENSITY in patterns.images else examples_of_hits
+    picture = examples(patterns, count)
     temporary = path.with_name(f".{path.name}.part")
     picture.savefig(temporary, format="png", dpi=120)
     temporary.replace(path)

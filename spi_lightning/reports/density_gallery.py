@@ -35,10 +35,8 @@ def density_figure(patterns: PatternFile, frames: Sequence[int], captions: Seque
         axes = picture.add_axes((0, 0, 1, 1))
         for i, caption in enumerate(captions):
             x, y = i % PAIRS * (pair + 2 * _GAP) + _GAP, i // PAIRS * (_HEAD + tall + _GAP) + _HEAD
-            for image, left, colours, low in (
-                (pattern[i], x, "inferno", -_DECADES),
-                (density[i], x + 1 + _GAP, "gray", 0),
-            ):
+            panels = ((pattern[i], x, "inferno", -_DECADES), (density[i], x + 1 + _GAP, "gray", 0))
+            for image, left, colours, low in panels:
                 shades = mpl.colormaps[colours].with_extremes(bad=MASKED)
                 box = (left, left + 1, y + tall, y)
                 axes.imshow(image, cmap=shades, vmin=low, vmax=low + max(1, -low), extent=box, aspect="auto")

@@ -97,6 +97,27 @@ def test_ctrl_c_is_one_line_and_the_same_command_goes_on(tmp_path: Path, monkeyp
     assert not path.exists()
 
 
+def test_structures_are_shown_with_their_densities(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    random = np.random.default_rng(0)
+    for name in ("aaaa", "bbbb"):
+        table = np.column_stack([random.normal(0, 6, (80, 3)), np.full(80, 6)])
+        np.savez(tmp_path / f"{name}.npz", xyzZ=table.astype(np.float32))
+    path = tmp_path / "set.cxi"
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+    size = ("simulate.projection.size=32", "simulate.projection.pixel_size=4.66e-10", "simulate.block_size=4")
+    command = ("simulate=macromolecule", f"simulate.structures.path={tmp_path}", "patterns=6", f"path={path}", *size)
+    monkeypatch.setattr(sys, "argv", ["simulate", *command])
+    run_app(app.main)
+    printed = capsys.readouterr().out
+    assert "6 patterns of 2" in printed and re.search(r"aaaa\s+│\s+3", printed)
+    patterns = open_patterns(path, check=False)
+    assert patterns.images["density"].shape == (6, 32, 32) and "density" not in patterns.labels
+    with Image.open(path.with_suffix(".png")) as picture:
+        assert min(picture.size) > 100
+
+
 @pytest.mark.parametrize("count", [1, 5, 12, 100])
 def test_examples_are_spread_over_the_kinds(count: int) -> None:
     kind = np.array([0] * 20 + [1] * 3 + [5] * 2)
