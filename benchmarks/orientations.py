@@ -1,6 +1,6 @@
 """Orientations by the real Dragonfly: known ones recovered, an even set and a belt told apart.
 
-python -m benchmarks.orientations dragonfly=VENV [--patterns 1000] [--num-div 5]
+python -m benchmarks.orientations dragonfly=VENV [--patterns 400] [--num-div 4]
 
 Simulated solid icosahedra of known orientation (simulate=solid_icosahedra). The belt is made of those whose beam passed
 within 10 degrees of the plane across one fivefold axis. Both go through `python -m spi_lightning.apps.orient`; the maps
@@ -39,12 +39,12 @@ def main() -> None:
     """Print the table, write benchmarks/results/orientations.json and docs/images/orientations.png."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dragonfly", help="dragonfly=VENV, the environment Dragonfly is in")
-    parser.add_argument("--patterns", type=int, default=1000, help="in the even set; the belt is cut from double")
-    parser.add_argument("--num-div", type=int, default=5)
-    parser.add_argument("--iterations", type=int, default=24)
+    parser.add_argument("--patterns", type=int, default=400, help="in the even set; the belt is cut from 4 times it")
+    parser.add_argument("--num-div", type=int, default=4)
+    parser.add_argument("--iterations", type=int, default=18)
     options = parser.parse_args()
-    source = FOLDER / f"icosahedra_{2 * options.patterns}.cxi"
-    simulate(source, "simulate=solid_icosahedra", f"patterns={2 * options.patterns}", "seed=11")
+    source = FOLDER / f"icosahedra_{4 * options.patterns}.cxi"
+    simulate(source, "simulate=solid_icosahedra", f"patterns={4 * options.patterns}", "seed=11")
     sets = {"even": np.arange(options.patterns), "belt": belt(source)}
     shared = ["symmetry=icosahedral", "crop=36", "threads=1", f"iterations={options.iterations}", options.dragonfly]
     result: dict[str, Any] = {"num_div": options.num_div, "iterations": options.iterations}
