@@ -7,6 +7,9 @@ from spi_lightning.losses.cross_entropy import cross_entropy
 from spi_lightning.losses.generalised_cross_entropy import generalised_cross_entropy
 from spi_lightning.losses.poisson import poisson_deviance
 from spi_lightning.losses.relative_rms import relative_rms
+from spi_lightning.losses.squared_error import squared_error
+from spi_lightning.losses.support_cross_entropy import support_cross_entropy
+from spi_lightning.losses.support_penalty import soft_support_penalty, support_penalty
 from spi_lightning.losses.weighted_sum import FourierLoss, SupervisedLoss, UnsupervisedLoss
 
 __all__ = [
@@ -24,4 +27,8 @@ __all__ = [
     "poisson_deviance",
     "relative_rms",
     "rescaled",
+    "soft_support_penalty",
+    "squared_error",
+    "support_cross_entropy",
+    "support_penalty",
 ]

@@ -1,0 +1,75 @@
+"""From a pattern to what a network of supports or densities sees: intensity or autocorrelation, each at most 1."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from spi_lightning.fields import INTENSITY, MASK, Batch, UserError
+from spi_lightning.physics.fourier import fourier
+
+KINDS = ("intensity", "autocorrelation")
+SCALES = ("none", "sqrt", "log")
+
+
+class PatternInput(nn.Module):
+    """Intensity and mask of a batch -> network input (B, C, H, W) float32, each channel with maximum 1.
+
+    The autocorrelation is the Fourier transform of the intensity, pixels that were not measured counting as 0, with its
+    origin at n // 2; it is real because a real transform of a pattern's symmetric part is kept. Its square root rises
+    linearly from the edge of the autocorrelation, which is what tells the support.
+
+    Args:
+        kinds: Channels, in this order: ``intensity``, ``autocorrelation``.
+        scale: After division by the maximum: ``none`` (the paper's), ``sqrt`` (negative values count as 0) or ``log``
+            (log(1 + x / floor), brought back to a maximum of 1).
+        floor: What ``log`` counts as faint, relative to the maximum.
+        mask_channel: Add the mask as the last channel.
+
+    Raises:
+        UserError: An unknown choice; a pattern without any measured photon, with NaN or with negative intensity.
+
+    Source: Bellisario & Ekeberg (2024), Sect. 2, and their program, which divides each pattern by its maximum.
+    """
+
+    def __init__(
+        self,
+        kinds: Sequence[str] = ("autocorrelation",),
+        scale: str = "sqrt",
+        floor: float = 1e-4,
+        mask_channel: bool = False,
+    ) -> None:
+        super().__init__()
+        for kind in kinds:
+            if kind not in KINDS:
+                raise UserError(f"preprocess.kinds={kind} is unknown: choose among {', '.join(KINDS)}.")
+        if scale not in SCALES:
+            raise UserError(f"preprocess.scale={scale} is unknown: choose one of {', '.join(SCALES)}.")
+        if not kinds or floor <= 0:
+            raise UserError("preprocess: kinds must name at least one channel, and floor must be above 0.")
+        self.kinds, self.scale, self.floor, self.mask_channel = tuple(kinds), scale, floor, mask_channel
+
+    def forward(self, batch: Batch) -> Tensor:
+        """intensity, mask (B, 1, H, W) -> (B, C, H, W)."""
+        mask = batch[MASK]
+        intensity = torch.where(mask, batch[INTENSITY], 0.0)
+        self._check(intensity)
+        made = {"intensity": lambda: intensity, "autocorrelation": lambda: fourier(intensity, ndim=2).real}
+        channels = [self._scaled(made[kind]()) for kind in self.kinds]
+        return torch.cat([*channels, mask.to(intensity.dtype)] if self.mask_channel else channels, dim=1)
+
+    def _scaled(self, image: Tensor) -> Tensor:
+        relative = image / image.amax(dim=(-2, -1), keepdim=True)
+        if self.scale == "sqrt":
+            return relative.clamp(min=0).sqrt()
+        if self.scale == "log":
+            return (relative.clamp(min=0) / self.floor).log1p() / (1 / relative.new_tensor(self.floor)).log1p()
+        return relative
+
+    @staticmethod
+    def _check(intensity: Tensor) -> None:
+        lowest, total = intensity.amin(dim=(-2, -1)), intensity.sum(dim=(-2, -1))
+        if bool((lowest < 0).any() | ~torch.isfinite(total).all()):
+            raise UserError("intensity: a pattern holds NaN, infinite or negative values; mask them out.")
+        if bool((total == 0).any()):
+            raise UserError("intensity: a pattern has no photon in any measured pixel; leave such patterns out.")

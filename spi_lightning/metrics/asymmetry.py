@@ -1,0 +1,62 @@
+"""How far an image is from its own twin, and on which side of the twin an answer stands."""
+
+import torch
+from torch import Tensor
+
+from spi_lightning.physics.ambiguity import twin
+
+AXES = (-2, -1)
+
+
+def correlations(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """Largest sums over shifts s of first(r) second(r - s) and of first(r) second(s - r): the object and its twin.
+
+    Args:
+        first, second: (..., H, W) real; periodic.
+
+    Returns:
+        Two (...) tensors. Three real transforms for each pair of images.
+    """
+    a, b = torch.fft.rfft2(first), torch.fft.rfft2(second)
+    size = first.shape[-2:]
+    same, inverted = torch.fft.irfft2(a * b.conj(), s=size), torch.fft.irfft2(a * b, s=size)
+    return same.amax(dim=AXES), inverted.amax(dim=AXES)
+
+
+def centrosymmetry(image: Tensor) -> Tensor:
+    """Largest overlap of an image with its inversion through any point, as a share of its power: (..., H, W) -> (...).
+
+    1 for an image that equals its twin; for a support the share of pixels that stay inside when it is turned around.
+    0 for an empty image.
+    """
+    image = image.float()
+    power = image.square().sum(dim=AXES)
+    spectrum = torch.fft.rfft2(image)
+    best = torch.fft.irfft2(spectrum.square(), s=image.shape[-2:]).amax(dim=AXES)
+    return torch.where(power > 0, best / torch.where(power > 0, power, 1.0), 0.0).clamp(0, 1)
+
+
+def free_asymmetry(density: Tensor) -> Tensor:
+    """||rho(r) - rho(s - r)|| / (2 ||rho||), least over the centre s / 2: (..., H, W) -> (...), 0 to 1 / sqrt(2).
+
+    physics.support.asymmetry with the centre free, so that a symmetric answer off the centre does not pass for an
+    asymmetric one.
+    """
+    return ((1 - centrosymmetry(density)) / 2).clamp(min=0).sqrt()
+
+
+def twin_agreement(density: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+    """Correlations with the truth, and with the twin of the truth, each over all shifts: (..., H, W) -> (...), (...).
+
+    Both 1 only for a centrosymmetric truth. An answer that breaks the twin the right way, or as the twin, lies nearer
+    to one of the two; one that has not decided is as far from both.
+    """
+    norm = (density.square().sum(dim=AXES) * truth.square().sum(dim=AXES)).sqrt()
+    same, inverted = correlations(density.float(), truth.float())
+    norm = torch.where(norm > 0, norm, torch.inf)
+    return same / norm, inverted / norm
+
+
+def symmetrised(density: Tensor) -> Tensor:
+    """Mean of a centred density and its twin, (..., H, W): what an undecided answer looks like."""
+    return (density + twin(density, 2)) / 2
