@@ -3,16 +3,26 @@
 Tensors in, tensors out; no files, no networks. Everything outside the hot loop has its origin at n // 2.
 """
 
+from spi_lightning.phasing.align import Alignment, align, alignment, translate
+from spi_lightning.phasing.average import Averaged, average
 from spi_lightning.phasing.engine import Phased, phase
+from spi_lightning.phasing.held_out import hold_out
 from spi_lightning.phasing.recipe import Recipe, read_recipe
 from spi_lightning.phasing.start import autocorrelation_support, random_phases, with_phase_noise
 
 __all__ = [
+    "Alignment",
+    "Averaged",
     "Phased",
     "Recipe",
+    "align",
+    "alignment",
     "autocorrelation_support",
+    "average",
+    "hold_out",
     "phase",
     "random_phases",
     "read_recipe",
+    "translate",
     "with_phase_noise",
 ]

@@ -1,0 +1,66 @@
+"""Fourier shell (3D) and ring (2D) correlation of two halves, with the half-bit and 1/e crossings."""
+
+from dataclasses import dataclass
+from math import e
+
+import torch
+from torch import Tensor
+
+from spi_lightning.metrics.shells import crossing, shells
+from spi_lightning.physics.fourier import fourier
+
+
+@dataclass(frozen=True)
+class FSC:
+    """A Fourier shell correlation; frequencies in cycles per pixel.
+
+    Attributes:
+        curve: (..., S) correlation, -1 to 1.
+        frequency: (S,) mean frequency of the shells.
+        half_bit: (S,) threshold of half a bit of information per pixel.
+        half_bit_crossing, one_over_e_crossing: (...) where the curve first falls below; 0.5 if it never does.
+    """
+
+    curve: Tensor
+    frequency: Tensor
+    half_bit: Tensor
+    half_bit_crossing: Tensor
+    one_over_e_crossing: Tensor
+
+
+def half_bit_threshold(independent: Tensor) -> Tensor:
+    """(0.2071 + 1.9102 / sqrt(n)) / (1.2071 + 0.9102 / sqrt(n)) of n independent Fourier pixels, at most 1.
+
+    Source: van Heel & Schatz (2005), J. Struct. Biol. 151, 250, Eq. 17.
+    """
+    root = independent.clamp_min(1e-12).sqrt()
+    return ((0.2071 + 1.9102 / root) / (1.2071 + 0.9102 / root)).clamp_max(1.0)
+
+
+def fsc(a: Tensor, b: Tensor, ndim: int, oversampling: float = 1.0) -> FSC:
+    """Correlate two densities shell by shell.
+
+    Args:
+        a, b: (..., spatial) real or complex densities, aligned (:func:`spi_lightning.phasing.align.align`).
+        ndim: Number of spatial axes; 2 makes it a Fourier ring correlation.
+        oversampling: Array over particle, per axis. A pixel shares its information with oversampling^ndim neighbours,
+            and with its Friedel mate if the densities are real, so that fewer are independent.
+
+    Returns:
+        FSC with curve = Re sum F_a F_b* / sqrt(sum |F_a|^2 sum |F_b|^2) over each shell.
+    """
+    first, second = fourier(a, ndim), fourier(b, ndim)
+    rings = shells(a.shape[-ndim:])
+    cross = rings.sum((first * second.conj()).real)
+    power = (rings.sum(first.abs().square()) * rings.sum(second.abs().square())).sqrt()
+    curve = cross / power.clamp_min(torch.finfo(power.dtype).tiny)
+    friedel = 1.0 if a.is_complex() or b.is_complex() else 2.0
+    half_bit = half_bit_threshold(rings.pixels.double() / (friedel * oversampling**ndim)).to(curve)
+    # Small shells have a threshold of 1, which a correlation of 1 shall pass; q = 0 says nothing of agreement.
+    return FSC(
+        curve,
+        rings.frequency,
+        half_bit,
+        crossing(rings.frequency[1:], curve[..., 1:], half_bit[1:].clamp_max(1 - 1e-6)),
+        crossing(rings.frequency[1:], curve[..., 1:], 1 / e),
+    )

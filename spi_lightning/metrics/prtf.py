@@ -1,0 +1,86 @@
+"""PRTF: how well independent phasings agree, shell by shell; two definitions in use, both named."""
+
+from dataclasses import dataclass
+from math import e
+
+import torch
+from torch import Tensor
+
+from spi_lightning.fields import UserError
+from spi_lightning.metrics.shells import crossing, shells
+from spi_lightning.phasing.align import align
+from spi_lightning.physics.fourier import fourier
+
+DEFINITIONS = ("phase", "modulus")
+
+
+@dataclass(frozen=True)
+class PRTF:
+    """A phase-retrieval transfer function.
+
+    Attributes:
+        value: (spatial) PRTF of every pixel, origin at n // 2.
+        curve: (S,) its mean over shells, measured pixels only.
+        frequency: (S,) cycles per pixel.
+        resolution: Frequency at which the curve crosses 1/e (the last one if it does not), cycles per pixel.
+        runs: Runs compared; random phases give about sqrt(pi / (4 runs)) by the "phase" definition.
+        identical: All runs are one density, as from one fixed start: the PRTF is 1 and says nothing (P2, Sect. 6).
+    """
+
+    value: Tensor
+    curve: Tensor
+    frequency: Tensor
+    resolution: float
+    runs: int
+    identical: bool
+
+
+def prtf(
+    density: Tensor,
+    mask: Tensor | None = None,
+    definition: str = "phase",
+    fourier_amplitude: Tensor | None = None,
+    subpixel: bool = False,
+    aligned: bool = False,
+) -> PRTF:
+    """Compare the Fourier phases of several runs.
+
+    Args:
+        density: (B, spatial) runs of one pattern; aligned to the first over translation, twin and global phase.
+        mask: (spatial) bool, True = measured; only those pixels enter the curve.
+        definition: "phase": |mean of exp(i phi)|, as Bellisario & Ekeberg's code, spipy and libspimage have it;
+            "modulus": |mean of F| / measured amplitude (Chapman et al. 2006), which also sees differing amplitudes.
+        fourier_amplitude: (spatial) measured; needed for "modulus".
+        subpixel: Align below a pixel.
+        aligned: The runs are aligned already.
+
+    Raises:
+        UserError: Fewer than two runs, or an unknown definition.
+
+    Source: Chapman et al. (2006), J. Opt. Soc. Am. A 23, 1179.
+    """
+    if definition not in DEFINITIONS:
+        raise UserError(f"prtf: definition={definition!r} is neither 'phase' nor 'modulus'")
+    if definition == "modulus" and fourier_amplitude is None:
+        raise UserError("prtf: the 'modulus' definition needs fourier_amplitude")
+    if len(density) < 2:
+        raise UserError(f"prtf: {len(density)} run is too few; independent starts are compared")
+    density = density if aligned else align(density, density[0], subpixel)
+    spectrum = fourier(density, density.ndim - 1)
+    if definition == "phase":
+        value = spectrum.sgn().mean(0).abs()
+    else:
+        assert fourier_amplitude is not None
+        tiny = 1e-6 * fourier_amplitude.max()
+        ratio = spectrum.mean(0).abs() / fourier_amplitude.clamp_min(tiny)
+        value = torch.where(fourier_amplitude > tiny, ratio, torch.nan)
+    rings = shells(density.shape[1:])
+    counted = value.isfinite() if mask is None else mask.expand(value.shape) & value.isfinite()
+    curve = rings.mean(value, counted)
+    resolution = float(crossing(rings.frequency, curve, 1 / e))
+    return PRTF(value, curve, rings.frequency, resolution, len(density), _identical(density))
+
+
+def _identical(aligned: Tensor, tolerance: float = 1e-6) -> bool:
+    away = (aligned - aligned[0]).flatten(1).norm(dim=1).amax()
+    return bool(away <= tolerance * aligned[0].norm())

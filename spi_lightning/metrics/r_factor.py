@@ -1,0 +1,33 @@
+"""R factor: sum | |F| - A | / sum A, on the pixels that were fitted or on those held out."""
+
+import torch
+from torch import Tensor
+
+from spi_lightning.physics.fourier import fourier
+
+
+def r_factor(density: Tensor, fourier_amplitude: Tensor, pixels: Tensor, fitted: Tensor | None = None) -> Tensor:
+    """Compare amplitudes over some pixels, after a closed-form scale.
+
+    Args:
+        density: (B, spatial) real or complex.
+        fourier_amplitude: (B, spatial) or (1, spatial), measured.
+        pixels: Bool, broadcast against it: the pixels to judge by, held-out ones for a free R factor.
+        fitted: Bool: the pixels the scale comes from, default the same.
+
+    Returns:
+        (B,); 0 for a perfect density, NaN where no photon was measured in the pixels.
+
+    Source: Brunger (1992), Nature 355, 472, for the free R factor.
+    """
+    amplitude = fourier(density, density.ndim - 1).abs()
+    measured = fourier_amplitude.expand(amplitude.shape)
+    kept = (pixels if fitted is None else fitted).expand(amplitude.shape)
+    scale = _sum(measured * amplitude, kept) / _sum(amplitude.square(), kept).clamp_min(1e-30)
+    away = (scale.view(-1, *(1,) * (density.ndim - 1)) * amplitude - measured).abs()
+    judged = pixels.expand(amplitude.shape)
+    return _sum(away, judged) / _sum(measured, judged)
+
+
+def _sum(values: Tensor, pixels: Tensor) -> Tensor:
+    return torch.where(pixels, values, 0).flatten(1).sum(1)

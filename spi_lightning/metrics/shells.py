@@ -1,0 +1,74 @@
+"""Means over rings and shells of equal |q|, whatever the shape of the array."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Shells:
+    """Shells of one array shape.
+
+    Attributes:
+        index: (spatial) int64 shell of every pixel, origin at n // 2; the corners beyond the last shell have ``count``.
+        frequency: (S,) mean |q| of a shell, cycles per pixel; 0.5 is the edge of the array.
+        pixels: (S,) pixels of a shell.
+    """
+
+    index: Tensor
+    frequency: Tensor
+    pixels: Tensor
+
+    def sum(self, values: Tensor) -> Tensor:
+        """Sum (..., spatial) over the shells, (..., S), real or complex."""
+        ndim, shells = self.index.ndim, len(self.frequency)
+        flat = values.flatten(-ndim) if ndim else values
+        index = self.index.flatten().to(values.device).expand(flat.shape)
+        total = flat.new_zeros(*flat.shape[:-1], shells + 1)
+        return total.scatter_add(-1, index, flat)[..., :shells]
+
+    def mean(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Mean (..., spatial) over the shells where ``mask`` is True, (..., S); NaN where a shell has no pixel."""
+        if mask is None:
+            mask = torch.ones(self.index.shape, dtype=torch.bool, device=values.device)
+        weight = mask.to(values.device).expand(values.shape)
+        total = self.sum(torch.where(weight, values, 0))
+        return total / self.sum(weight.to(torch.float64)).to(values.abs().dtype)
+
+
+def shells(shape: tuple[int, ...] | torch.Size, width: float = 1.0) -> Shells:
+    """Shells of ``width`` pixels (of the longest axis) from q = 0 to the edge at 0.5 cycles per pixel."""
+    squared = torch.zeros((), dtype=torch.float64)
+    for axis, n in enumerate(shape):
+        frequency = (torch.arange(n, dtype=torch.float64) - n // 2) / n
+        squared = squared + frequency.square().view(-1, *(1,) * (len(shape) - 1 - axis))
+    step = width / max(shape)
+    count = math.floor(0.5 / step) + 1
+    index = (squared.sqrt() / step).round().long().clamp_max(count)
+    flat = index.flatten()
+    pixels = torch.bincount(flat, minlength=count + 1)[:count]
+    total = torch.bincount(flat, squared.sqrt().flatten(), minlength=count + 1)[:count]
+    return Shells(index, (total / pixels.clamp_min(1)).float(), pixels)
+
+
+def crossing(frequency: Tensor, curve: Tensor, threshold: Tensor | float) -> Tensor:
+    """First frequency at which a curve falls below a threshold, linear between shells.
+
+    Args:
+        frequency: (S,) increasing.
+        curve: (..., S); NaN shells are passed over.
+        threshold: One value or (S,).
+
+    Returns:
+        (...) frequency; the last one where the curve never falls below, the first where it begins below.
+    """
+    above = curve - threshold
+    below = above < 0  # False for NaN
+    first = torch.where(below.any(-1), below.float().argmax(-1), curve.shape[-1] - 1)
+    before = (first - 1).clamp_min(0)
+    high, low = (above.gather(-1, index[..., None])[..., 0] for index in (before, first))
+    part = torch.where(below.any(-1) & (high > 0), high / (high - low), torch.ones_like(high))
+    start = frequency.to(part)[before]
+    return start + part * (frequency.to(part)[first] - start)

@@ -1,0 +1,127 @@
+"""Bring densities onto a reference over what a pattern cannot tell: translation, twin and global phase; batched."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from spi_lightning.physics.ambiguity import roll_each, twin
+from spi_lightning.physics.fourier import fourier, inverse_fourier
+
+_NEWTON = 6
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """How each density was moved, B of them.
+
+    Attributes:
+        density: (B, spatial) the moved densities.
+        overlap: (B,) |<density, reference>| / (norms), 0 to 1.
+        shift: (B, ndim) translation that was applied (after the twin was taken), pixel.
+        twin: (B,) True where the twin was taken.
+    """
+
+    density: Tensor
+    overlap: Tensor
+    shift: Tensor
+    twin: Tensor
+
+
+def align(density: Tensor, reference: Tensor, subpixel: bool = False) -> Tensor:
+    """The densities of :func:`alignment` alone."""
+    return alignment(density, reference, subpixel).density
+
+
+def alignment(density: Tensor, reference: Tensor, subpixel: bool = False) -> Alignment:
+    """Find translation, twin and global phase of the largest overlap with a reference.
+
+    Args:
+        density: (B, spatial) real or complex, origin at n // 2; periodic.
+        reference: (spatial) or (B, spatial).
+        subpixel: Refine the shift below a pixel (Newton on the correlation, exact for band-limited densities) and move
+            by Fourier interpolation; otherwise whole pixels, and no value changes but for the global phase.
+
+    Returns:
+        Alignment; real densities stay real (their global phase is a sign), complex ones get the phase of the overlap.
+
+    Source: whole pixels and twin as in Bellisario & Ekeberg (2024), Sect. 4 and the PRTF of their code, where the twin
+    is rho(-r), right for real densities only; here it is rho*(-r).
+    """
+    ndim, shape = density.ndim - 1, density.shape[1:]
+    reference = reference.expand(density.shape)
+    target = fourier(reference, ndim)[:, None]
+    candidates = torch.stack([density, twin(density, ndim)], dim=1)
+    spectra = fourier(candidates, ndim)
+    score, place = inverse_fourier(spectra.conj() * target, ndim).abs().flatten(2).max(2)
+    middle = torch.tensor([n // 2 for n in shape], device=density.device)
+    shift = torch.stack(torch.unravel_index(place, shape), dim=-1) - middle
+    if subpixel:  # of both twins: a nearly centrosymmetric density is told from its twin by the fractions
+        fine, score = _newton(spectra.flatten(0, 1), target.expand_as(spectra).flatten(0, 1), shift.flatten(0, 1))
+        fine, score = fine.view(shift.shape), score.view(place.shape)
+    rows, other = torch.arange(len(density), device=density.device), score.argmax(1)
+    if subpixel:
+        chosen = fine[rows, other]
+        moved = inverse_fourier(spectra[rows, other] * _ramp(chosen, shape).to(spectra.dtype), ndim)
+        moved = moved if density.is_complex() else moved.real.contiguous()
+    else:
+        chosen = shift[rows, other]
+        moved = roll_each(candidates[rows, other], chosen, ndim)
+    inner = (moved.conj() * reference).flatten(1).sum(1)
+    norms = moved.flatten(1).norm(dim=1) * reference.flatten(1).norm(dim=1)
+    moved = moved * inner.sgn().view(-1, *(1,) * ndim)
+    return Alignment(moved, inner.abs() / norms.clamp_min(1e-30), chosen.double(), other.bool())
+
+
+def translate(density: Tensor, shift: Tensor) -> Tensor:
+    """Move periodic densities (B, spatial) by (B, ndim) pixels, fractions by Fourier interpolation."""
+    ndim = density.ndim - 1
+    spectrum = fourier(density, ndim)
+    moved = inverse_fourier(spectrum * _ramp(shift.double(), density.shape[1:]).to(spectrum.dtype), ndim)
+    return moved if density.is_complex() else moved.real.contiguous()
+
+
+def _frequencies(shape: torch.Size, device: torch.device) -> list[Tensor]:
+    """Cycles per pixel along each axis, origin at n // 2, broadcastable; 0 for the Nyquist frequency, of both signs."""
+    found = []
+    for axis, n in enumerate(shape):
+        frequency = (torch.arange(n, device=device, dtype=torch.float64) - n // 2) / n
+        frequency[: 1 - n % 2] = 0
+        found.append(frequency.view(-1, *(1,) * (len(shape) - 1 - axis)))
+    return found
+
+
+def _ramp(shift: Tensor, shape: torch.Size) -> Tensor:
+    """exp(-2 pi i q.shift), (B, spatial) complex128; at Nyquist the mean of both signs, so that real stays real."""
+    ramp = torch.ones((), dtype=torch.complex128, device=shift.device)
+    for axis, frequency in enumerate(_frequencies(shape, shift.device)):
+        moved = shift[:, axis, None]
+        angle = -2 * math.pi * moved * frequency.flatten()
+        along = torch.polar(torch.ones_like(angle), angle)
+        if shape[axis] % 2 == 0:
+            along[:, :1] = torch.cos(math.pi * moved).to(along.dtype)
+        ramp = ramp * along.view(len(shift), *(1,) * axis, -1, *(1,) * (len(shape) - 1 - axis))
+    return ramp
+
+
+def _newton(spectrum: Tensor, target: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
+    """Maximise |c(s)|, c(s) = sum F* G exp(2 pi i q.s), from the best whole pixel; shift (B, ndim) and |c| (B,)."""
+    shape, axes = spectrum.shape[1:], tuple(range(1, spectrum.ndim))
+    product = spectrum.conj().to(torch.complex128) * target
+    frequencies = _frequencies(shape, spectrum.device)
+    start = shift.double()
+    fine = start.clone()
+    for _ in range(_NEWTON):
+        turned = product * _ramp(fine, shape).conj()
+        c = turned.sum(axes)
+        first = torch.stack([(turned * q).sum(axes) for q in frequencies], -1) * 2j * math.pi
+        second = [[(turned * (p * q)).sum(axes) for p in frequencies] for q in frequencies]
+        curve = torch.stack([torch.stack(row, -1) for row in second], -2) * -4 * math.pi**2
+        gradient = (c.conj()[:, None] * first).real  # of |c|^2 / 2
+        hessian = (c.conj()[:, None, None] * curve + first.conj()[:, :, None] * first[:, None, :]).real
+        step = -torch.linalg.lstsq(hessian, gradient[..., None]).solution[..., 0]
+        uphill = (step * gradient).sum(-1, keepdim=True) > 0
+        step = torch.where(uphill & step.isfinite(), step, torch.zeros_like(step))
+        fine = start + (fine + step - start).clamp(-1, 1)
+    return fine, (product * _ramp(fine, shape).conj()).sum(axes).abs()

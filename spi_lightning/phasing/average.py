@@ -1,0 +1,66 @@
+"""The average of the runs that agree: failed ones are told apart by clustering, the rest is aligned and averaged."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import squareform
+from torch import Tensor
+
+from spi_lightning.fields import UserError
+from spi_lightning.phasing.align import alignment
+
+
+@dataclass(frozen=True)
+class Averaged:
+    """What several runs agree on.
+
+    Attributes:
+        density: (spatial) mean of the kept runs, aligned.
+        aligned: (B, spatial) every run, aligned to the best.
+        kept: (B,) bool.
+        correlation: (B, B) overlap between the aligned runs.
+    """
+
+    density: Tensor
+    aligned: Tensor
+    kept: Tensor
+    correlation: Tensor
+
+
+def average(density: Tensor, error: Tensor, disagreement: float = 0.1, subpixel: bool = False) -> Averaged:
+    """Align the runs of one pattern, reject those that failed, average the rest.
+
+    Runs are joined (average linkage) while their mean overlap exceeds 1 - disagreement; kept is the group of the run
+    with the least error, since a wrong answer may be found more often than the right one but fits less well.
+
+    Args:
+        density: (B, spatial), the runs of one pattern.
+        error: (B,) final errors, of which the least marks the reference.
+        disagreement: Distance 1 - overlap below which two runs are the same answer; a twin stagnation is beyond 0.2.
+        subpixel: Align below a pixel; needed where the support moved.
+
+    Raises:
+        UserError: No run has a finite error.
+    """
+    if not bool(error.isfinite().any()):
+        raise UserError("average: no run has a finite error")
+    best = int(torch.where(error.isfinite(), error, torch.inf).argmin())
+    aligned = alignment(density, density[best], subpixel).density
+    flat = aligned.flatten(1)
+    flat = flat / flat.norm(dim=1, keepdim=True).clamp_min(1e-30)
+    correlation = (flat @ flat.conj().T).abs().clamp_max(1)
+    kept = torch.from_numpy(_groups(1 - correlation.double().cpu().numpy(), disagreement)).to(error.device)
+    kept = (kept == kept[best]) & error.isfinite()
+    return Averaged(aligned[kept].mean(0), aligned, kept, correlation)
+
+
+def _groups(distance: np.ndarray, cut: float) -> np.ndarray:
+    """Number of the group of each run, (B,) int."""
+    if len(distance) == 1:
+        return np.ones(1, dtype=np.int64)
+    symmetric = np.clip((distance + distance.T) / 2, 0, None)
+    np.fill_diagonal(symmetric, 0)
+    labels: np.ndarray = fcluster(linkage(squareform(symmetric, checks=False), "average"), cut, "distance")
+    return labels

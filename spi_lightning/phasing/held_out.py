@@ -1,0 +1,47 @@
+"""Pixels kept from phasing, to judge it by: they float, and their amplitudes are compared afterwards."""
+
+import torch
+from torch import Tensor
+
+
+def hold_out(
+    mask: Tensor, fraction: float, seed: int, ndim: int, centre: int = 5, pairs: bool = True
+) -> tuple[Tensor, Tensor]:
+    """Divide the measured pixels into those to fit and those to hold out.
+
+    Args:
+        mask: (..., spatial) bool, True = measured, origin at n // 2.
+        fraction: Share of the measured pixels to hold out.
+        seed: Of the draw.
+        ndim: Number of spatial axes.
+        centre: Edge of the central square or cube that is always fitted, pixel; 0: none.
+        pairs: Hold out q and -q together; a real density makes them equal, so one would tell the other.
+
+    Returns:
+        The mask to phase with and the mask to judge by, bool, of the shape of ``mask``.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    axes = tuple(range(-ndim, 0))
+    drawn = torch.rand(mask.shape, generator=generator)
+    if pairs:
+        unshifted = torch.fft.ifftshift(drawn, dim=axes)
+        partner = torch.roll(unshifted.flip(axes), (1,) * ndim, axes)
+        # The smaller of two uniform draws is below t with probability 1 - (1 - t)^2, of one alone with t.
+        drawn = torch.fft.fftshift(torch.minimum(unshifted, partner), dim=axes)
+        alone = torch.fft.fftshift(_own_partner(mask.shape[-ndim:]), dim=axes)
+        drawn = torch.where(alone, drawn, 1 - (1 - drawn).square())
+    held = (drawn.to(mask.device) < fraction) & mask
+    if centre:
+        middle = tuple(slice(max(0, n // 2 - centre // 2), n // 2 - centre // 2 + centre) for n in mask.shape[-ndim:])
+        held[(Ellipsis, *middle)] = False  # type: ignore[index]
+    return mask & ~held, held
+
+
+def _own_partner(spatial: torch.Size) -> Tensor:
+    """True where q and -q are one pixel (index 0 and, of an even axis, n / 2), origin at index 0."""
+    found = torch.ones((), dtype=torch.bool)
+    for axis, n in enumerate(spatial):
+        index = torch.arange(n)
+        along = (2 * index) % n == 0
+        found = found & along.view(-1, *(1,) * (len(spatial) - 1 - axis))
+    return found

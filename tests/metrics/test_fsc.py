@@ -1,0 +1,51 @@
+import pytest
+import torch
+
+from spi_lightning.metrics.fsc import fsc, half_bit_threshold
+from spi_lightning.metrics.shells import crossing, shells
+from spi_lightning.physics.fourier import fourier, inverse_fourier
+
+
+def test_half_bit_threshold_is_the_published_one() -> None:
+    # n where sqrt(n) = 10: (0.2071 + 0.19102) / (1.2071 + 0.09102); many pixels: 0.2071 / 1.2071.
+    found = half_bit_threshold(torch.tensor([100.0, 1e12, 1.0], dtype=torch.float64))
+    assert found.tolist() == pytest.approx([0.30669, 0.17157, 1.0], abs=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (16, 16, 16)])
+def test_equal_halves_correlate_to_the_edge(shape: tuple[int, ...]) -> None:
+    density = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    found = fsc(density, density, len(shape))
+    torch.testing.assert_close(found.curve, torch.ones_like(found.curve), atol=1e-4, rtol=0)
+    assert float(found.half_bit_crossing) == pytest.approx(0.5, abs=0.02)
+    assert float(found.one_over_e_crossing) == pytest.approx(0.5, abs=0.02)
+
+
+def test_noise_beyond_a_frequency_is_found_there() -> None:
+    generator = torch.Generator().manual_seed(0)
+    a, b = torch.randn(2, 128, 128, generator=generator)
+    radius = shells((128, 128)).index
+    shared = torch.where(radius < 32, fourier(a, 2), fourier(b, 2))
+    found = fsc(a, inverse_fourier(shared, 2).real, 2)
+    assert float(found.half_bit_crossing) == pytest.approx(0.25, abs=0.01)
+    assert float(found.one_over_e_crossing) == pytest.approx(0.25, abs=0.01)
+    assert float(found.curve[40:].abs().mean()) < 0.1
+
+
+def test_fewer_independent_pixels_ask_for_more_correlation() -> None:
+    density = torch.rand(32, 32)
+    once, twice = (fsc(density, density, 2, oversampling).half_bit for oversampling in (1.0, 2.0))
+    assert bool((twice[4:] > once[4:]).all())
+
+
+def test_shells_hold_every_pixel_once_and_average() -> None:
+    rings = shells((8, 12))
+    assert int(rings.pixels.sum()) == int((rings.index < len(rings.pixels)).sum())
+    torch.testing.assert_close(rings.mean(rings.index.float()), torch.arange(len(rings.pixels)).float())
+    assert rings.frequency[-1] == pytest.approx(0.5, abs=0.05)
+
+
+def test_crossing_is_linear_between_shells() -> None:
+    frequency = torch.tensor([0.1, 0.2, 0.3, 0.4])
+    curves = torch.tensor([[1.0, 0.6, 0.2, 0.9], [1.0, 1.0, 1.0, 1.0], [0.1, 1.0, 1.0, 1.0]])
+    assert crossing(frequency, curves, 0.4).tolist() == pytest.approx([0.25, 0.4, 0.1])

@@ -1,0 +1,59 @@
+import pytest
+import torch
+from torch import Tensor
+
+from spi_lightning.phasing import align, alignment, translate
+from spi_lightning.phasing.shrinkwrap import blurred
+from spi_lightning.physics.ambiguity import twin
+
+
+def smooth(shape: tuple[int, ...], seed: int, complex_: bool) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    box = torch.zeros(shape, dtype=torch.float64)
+    box[tuple(slice(n // 3, 2 * n // 3) for n in shape)] = 1
+    parts = [
+        blurred(torch.rand(shape, generator=generator, dtype=torch.float64) * box, 1.8, len(shape)) for _ in range(2)
+    ]
+    return torch.complex(*parts) if complex_ else parts[0]
+
+
+def disguise(density: Tensor, shift: Tensor, twinned: bool, angle: float) -> Tensor:
+    moved = twin(density, density.ndim) if twinned else density
+    moved = translate(moved[None], shift[None])[0]
+    return moved * torch.polar(torch.ones(()), torch.tensor(angle)).to(moved.dtype) if moved.is_complex() else moved
+
+
+@pytest.mark.parametrize("shape", [(24, 24), (21, 26), (14, 15, 16)])
+@pytest.mark.parametrize("complex_", [False, True])
+@pytest.mark.parametrize("twinned", [False, True])
+def test_subpixel_shift_twin_and_phase_are_undone(shape: tuple[int, ...], complex_: bool, twinned: bool) -> None:
+    density = smooth(shape, 1, complex_)
+    shifts = torch.tensor([[0.37, -3.81, 2.2], [-5.5, 0.13, -0.6]])[:, : len(shape)].double()
+    seen = torch.stack(
+        [disguise(density, shift, twinned, angle) for shift, angle in zip(shifts, (0.7, -2.9), strict=True)]
+    )
+    found = alignment(seen, density, subpixel=True)
+    assert found.twin.tolist() == [twinned] * 2
+    assert float((found.density - density).abs().max()) < 1e-5 * float(density.abs().max())
+    whole = alignment(seen, density)
+    assert bool((found.overlap > whole.overlap + 1e-3).all()), "a fraction of a pixel must matter here"
+
+
+def test_whole_pixels_move_values_unchanged() -> None:
+    density = smooth((20, 22), 2, complex_=False)
+    seen = torch.roll(twin(density, 2), (4, -7), (0, 1))[None]
+    found = alignment(seen, density)
+    assert torch.equal(found.density[0], density)
+    assert found.twin.item()
+    assert found.shift.tolist() == [[4, -7]]
+
+
+def test_the_sign_of_a_real_density_is_its_global_phase() -> None:
+    density = smooth((20, 20), 3, complex_=False)
+    torch.testing.assert_close(align(-density[None], density)[0], density)
+
+
+def test_translation_by_whole_pixels_is_a_roll_also_at_nyquist() -> None:
+    density = torch.rand(2, 8, 9, dtype=torch.float64)
+    moved = translate(density, torch.tensor([[3.0, -2.0], [3.0, -2.0]]))
+    torch.testing.assert_close(moved, torch.roll(density, (3, -2), (1, 2)))
