@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import h5py
+import pytest
+import torch
+
+from spi_lightning.fields import UserError
+from spi_lightning.physics.bragg_preparation import prepare
+from spi_lightning.physics.fourier import fourier
+from spi_lightning.physics.oversampling import estimate_oversampling, suggest_bins, suggest_size
+
+
+def pattern(edges: tuple[int, ...], size: int = 32) -> torch.Tensor:
+    """Intensities of a box of these edges."""
+    density = torch.zeros([size] * len(edges))
+    density[tuple(slice(size // 2 - n // 2, size // 2 - n // 2 + n) for n in edges)] = 1
+    return fourier(density, len(edges)).abs() ** 2
+
+
+@pytest.mark.parametrize("edges", [(6, 9, 12), (10, 7)])
+def test_extent_of_a_box(edges: tuple[int, ...]) -> None:
+    found = estimate_oversampling(1e6 * pattern(edges))
+    assert found.extent == pytest.approx(edges, abs=1)
+    assert found.ratio == pytest.approx([32 / edge for edge in edges], rel=0.15)
+    assert all(edge < box <= 32 for edge, box in zip(edges, found.box(1.2), strict=True))
+    assert "oversampling" in str(found)
+
+
+def test_photon_noise_does_not_look_like_a_larger_particle() -> None:
+    few = torch.poisson(2 * pattern((6, 9, 12)), generator=torch.Generator().manual_seed(0))
+    assert few.sum() < 2e3
+    assert max(estimate_oversampling(few).extent) <= 13
+
+
+def test_bins_keep_the_oversampling_and_sizes_the_photons() -> None:
+    photons = 1e6 * pattern((4, 8, 16), size=64)
+    found = estimate_oversampling(photons)
+    bins = suggest_bins(found, least=2.5)
+    assert bins[0] > bins[1] > bins[2] == 1
+    assert all(ratio / step >= 2.5 for ratio, step in zip(found.ratio, bins, strict=True))
+    dot = torch.zeros(40, 40)
+    dot[20, 15:26] = 1
+    assert suggest_size(dot, (1, 1)) == (2, 12)
+    assert suggest_size(dot, (2, 2)) == (2, 6)
+
+
+def test_nothing_to_estimate_from() -> None:
+    with pytest.raises(UserError, match="no photons"):
+        estimate_oversampling(torch.zeros(4, 4, 4))
+    with pytest.raises(UserError, match="fraction"):
+        estimate_oversampling(torch.ones(4, 4, 4), fraction=2.0)
+
+
+def test_the_real_crystals_are_sampled_finely_enough(spi_data: Path) -> None:
+    with h5py.File(spi_data / "bragg" / "anl_au_crystal_64.h5") as file:
+        gold = prepare(torch.from_numpy(file["counts"][()].astype("float32")), 64)
+    found = estimate_oversampling(gold.photons)
+    assert min(found.ratio) > 2.2
+    assert [10 <= extent <= 22 for extent in found.extent] == [True] * 3
