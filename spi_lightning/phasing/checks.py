@@ -8,7 +8,7 @@ from spi_lightning.physics.beam_centre import find_beam_centre
 
 _SYMMETRIC = 0.5  # correlation with the inversion about the centre above which that centre is believed
 _PLATEAU = 0.03  # relative Fourier error that data worth phasing go below
-_FLAT = 0.9  # share of the error that is left after half of the iterations if nothing improves
+_FLAT = 0.9  # share of the error that one fortieth of the iterations leaves where nothing improves any more
 
 
 def check_amplitude(fourier_amplitude: Tensor, mask: Tensor) -> None:
@@ -80,11 +80,13 @@ def centre_notes(fourier_amplitude: Tensor, mask: Tensor) -> list[str]:
 
 
 def plateau_note(error: Tensor, starts: int) -> list[str]:
-    """A line for patterns none of whose starts got below a few per cent or still improves: (iterations, B) errors."""
-    if len(error) < 20:
+    """A line for patterns none of whose starts is below a few per cent or still improves: (iterations, B) errors."""
+    window = len(error) // 40
+    if window < 2:
         return []
-    half, last = (error[rows].mean(0).view(-1, starts).amin(1) for rows in (_part(error, 0.5), _part(error, 1.0)))
-    stuck = ((last > _PLATEAU) & (last > _FLAT * half)).nonzero().flatten().tolist()
+    last = error[-window:].mean(0).view(-1, starts).amin(1)
+    before = error[-2 * window : -window].mean(0).view(-1, starts).amin(1)
+    stuck = ((last > _PLATEAU) & (last > _FLAT * before)).nonzero().flatten().tolist()
     if not stuck:
         return []
     which = f"pattern {stuck[0]}" + (f" and {len(stuck) - 1} more" if len(stuck) > 1 else "")
@@ -92,9 +94,3 @@ def plateau_note(error: Tensor, starts: int) -> list[str]:
         f"{which}: the relative Fourier error of the best start stays at {float(last[stuck[0]]):.3f}; the support may "
         "be smaller than the particle, or the data noisy or off-centre"
     ]
-
-
-def _part(error: Tensor, end: float) -> slice:
-    """A tenth of the iterations, up to a fraction of them."""
-    stop = int(len(error) * end)
-    return slice(max(0, stop - max(1, len(error) // 10)), stop)

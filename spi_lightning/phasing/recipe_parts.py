@@ -19,7 +19,7 @@ class Step:
     repeat: int = 1
 
     def __str__(self) -> str:
-        arguments = ", ".join(f"{value:.15g}" for _, value in self.options)
+        arguments = ", ".join(_number(value) for _, value in self.options)
         return _times(self.repeat) + self.update + (f"({arguments})" if arguments else "")
 
 
@@ -60,11 +60,11 @@ class Shrinkwrap:
             raise UserError(f"shrinkwrap: a period of {self.every} updates is none; write /10, say")
 
     def __str__(self) -> str:
-        arguments = [f"{self.sigma:.15g}", f"{self.threshold:.15g}"]
+        arguments = [_number(self.sigma), _number(self.threshold)]
         for option in fields(self)[2:-1]:
             value = getattr(self, option.name)
             if value != option.default:
-                arguments.append(f"{option.name}={value:.15g}")
+                arguments.append(f"{option.name}={_number(value)}")
         return f"shrinkwrap({', '.join(arguments)})" + (f"/{self.every}" if self.every != 1 else "")
 
     def acts(self, iteration: int) -> bool:
@@ -109,6 +109,11 @@ def step(update: str, values: Mapping[str, float], repeat: int = 1) -> Step:
         if not low <= value <= high:
             raise UserError(f"phasing recipe: {update}({name}={value:g}) is outside {low:g} to {high:g}")
     return Step(update, tuple(options.items()), repeat)
+
+
+def _number(value: float) -> str:
+    """The shortest text that reads back as the same number."""
+    return repr(float(value)).removesuffix(".0")
 
 
 def _times(repeat: int) -> str:
