@@ -5,7 +5,7 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
-from spi_lightning.metrics.asymmetry import free_asymmetry, twin_agreement
+from spi_lightning.metrics.asymmetry import centrosymmetry, free_asymmetry, twin_agreement
 from spi_lightning.metrics.support_overlap import LEVELS, choose_level, support_overlap, trade_off
 from spi_lightning.physics.support import ideal_support
 
@@ -20,6 +20,7 @@ PER_PATTERN = (
     "true_asymmetry",
     "correlation",
     "twin_correlation",
+    "true_twin_gap",
 )
 
 
@@ -28,7 +29,7 @@ class SupportMetrics(Metric):
 
     ``compute`` returns a dict of scalars: covered (share of the patterns with fewer than ``allowed`` false negatives),
     worst_structure (least such share of any structure), the means of PER_PATTERN, twin_gap (how much nearer answers are
-    to the better one of truth and twin than to the other; 0: undecided) with true_twin_gap (the same of the truth), and
+    to the better one of truth and twin than to the other; 0: undecided; true_twin_gap: of the truth itself), and
     patterns. All values are kept and sorted before they are added up, so batches do not show.
 
     Args:
@@ -60,6 +61,7 @@ class SupportMetrics(Metric):
         numbers["asymmetry"], numbers["true_asymmetry"] = free_asymmetry(density), free_asymmetry(truth)
         agreement = torch.stack(twin_agreement(density, truth))
         numbers["correlation"], numbers["twin_correlation"] = agreement.amax(dim=0), agreement.amin(dim=0)
+        numbers["true_twin_gap"] = 1 - centrosymmetry(truth)
         self.value.append(torch.stack([numbers[name] for name in PER_PATTERN], dim=1).detach())
         self.structure.append(structure)
 

@@ -16,7 +16,7 @@ from spi_lightning.tasks.hit_classification import HitClassification
 
 ALLOWED = ("spi_lightning.", "torch.nn.", "torch.optim.", "torchmetrics.")
 # Of this package only the rooms a task is made of: nothing there writes a file or starts a process.
-ROOMS = ("tasks", "data.transforms", "metrics", "networks", "losses", "optimizers", "schedules")
+ROOMS = ("tasks", "data.transforms", "data.pattern_input", "metrics", "networks", "losses", "optimizers", "schedules")
 BEST, LAST = "checkpoints/best.ckpt", "checkpoints/last.ckpt"
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
@@ -33,3 +34,15 @@ def load(path: Path) -> dict[str, Any]:
     """A checkpoint, as plain data only."""
     loaded: dict[str, Any] = torch.load(path, weights_only=True)
     return loaded
+
+
+def structure_tables(folder: Path, count: int = 8) -> Path:
+    """Clouds of atoms of different composition, as tables: structures for networks of supports."""
+    folder.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(0)
+    for number in range(count):
+        xyz = random.normal(0, 8, (120, 3)) * [1, 1.5, 0.7]
+        xyz[:40] += [0, 15, 8]
+        z = random.choice([6, 7, 8], 120, p=[0.4, 0.05 * number, 0.6 - 0.05 * number])
+        np.savez(folder / f"s{number:02d}.npz", xyzZ=np.column_stack([xyz, z]).astype(np.float32))
+    return folder

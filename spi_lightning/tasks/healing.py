@@ -1,0 +1,106 @@
+"""What would this pattern look like without noise and gaps?"""
+
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from spi_lightning.fields import FRAME, INTENSITY, MASK, Batch
+from spi_lightning.metrics import PatternMean
+from spi_lightning.physics.fourier import fourier
+from spi_lightning.tasks.pattern_task import MakeOptimizer, MakeSchedule, PatternTask, PictureLoss, true_density
+
+
+class Healing(PatternTask):
+    """Denoises a pattern and fills its gaps. Reads intensity, mask, density (B, 1, H, W) from a batch.
+
+    The network sees Fourier amplitudes relative to the largest measured one, and the mask. Its target is |fourier(
+    density)|, scaled so that the measured pixels hold as many photons as were counted there.
+
+    Args:
+        network: (B, 2, H, W) -> (B, 1, H, W) Fourier amplitude, networks.HealingUNet.
+        preprocess: data.PatternInput with kinds=[intensity], scale=sqrt, mask_channel=true.
+        loss: (output, target), (..., H, W) each -> (...).
+        optimizer, schedule: See PatternTask.
+
+    Numbers: error, the relative error of the amplitudes ||healed - true|| / ||true||, and gap_error, the same of the
+    pixels that were not measured; measured_error and measured_gap_error, those of the pattern as it came.
+
+    Source: Bellisario & Ekeberg (2024), Sect. 5.
+    """
+
+    shown = ("error", "measured_error", "gap_error", "measured_gap_error")
+
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        preprocess: torch.nn.Module,
+        loss: PictureLoss,
+        optimizer: MakeOptimizer,
+        schedule: MakeSchedule | None = None,
+    ) -> None:
+        super().__init__(network, preprocess, loss, optimizer, schedule)
+        self.errors = torch.nn.ModuleDict({name: PatternMean() for name in self.shown})
+
+    def losses_of(self, output: Tensor, batch: Batch) -> Tensor:
+        """Loss of each pattern, (B,)."""
+        return self.loss(output, true_amplitude(batch)).mean(dim=1)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Add a batch to the errors."""
+        self._evaluate(batch, "val")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Add a batch to the errors."""
+        self._evaluate(batch, "test")
+
+    def predict_step(self, batch: Batch, batch_idx: int = 0) -> Batch:
+        """Healed patterns: frame (B,), intensity (B, 1, H, W) in the units it came in, mask (B, 1, H, W) all True."""
+        healed = self(batch).square() * peak(batch)
+        return {FRAME: batch[FRAME], INTENSITY: healed, MASK: torch.ones_like(batch[MASK])}
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the errors."""
+        self._report("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log the errors."""
+        self._report("test")
+
+    def _evaluate(self, batch: Batch, stage: str) -> None:
+        healed, truth, mask = self(batch), true_amplitude(batch), batch[MASK]
+        measured = torch.where(mask, batch[INTENSITY], 0.0).clamp(min=0).sqrt() / peak(batch).sqrt()
+        cast(PatternMean, self.losses[stage]).update(self.losses_of(healed, batch))
+        for name, picture in (("error", healed), ("measured_error", measured)):
+            self._mean(name).update(relative_error(picture, truth, torch.ones_like(mask)))
+            gaps = ~mask.flatten(1).all(dim=1)
+            self._mean(name.replace("error", "gap_error")).update(relative_error(picture, truth, ~mask)[gaps])
+
+    def _report(self, stage: str) -> None:
+        numbers = {name: self._mean(name).compute() for name in self.shown}
+        self.report(stage, {name: value for name, value in numbers.items() if not value.isnan()})
+        for name in self.shown:
+            self._mean(name).reset()
+
+    def _mean(self, name: str) -> PatternMean:
+        return cast(PatternMean, self.errors[name])
+
+
+def peak(batch: Batch) -> Tensor:
+    """Largest measured intensity of each pattern, (B, 1, 1, 1)."""
+    measured = torch.where(batch[MASK], batch[INTENSITY], 0.0)
+    return measured.amax(dim=(-2, -1), keepdim=True).clamp(min=torch.finfo(measured.dtype).tiny)
+
+
+def true_amplitude(batch: Batch) -> Tensor:
+    """|fourier(density)| in units of the largest measured amplitude, (B, 1, H, W)."""
+    truth = fourier(true_density(batch), ndim=2).abs()
+    counted = torch.where(batch[MASK], batch[INTENSITY], 0.0).sum(dim=(-2, -1), keepdim=True)
+    expected = (truth.square() * batch[MASK]).sum(dim=(-2, -1), keepdim=True)
+    return truth * (counted / expected.clamp(min=torch.finfo(truth.dtype).tiny) / peak(batch)).sqrt()
+
+
+def relative_error(picture: Tensor, truth: Tensor, where: Tensor) -> Tensor:
+    """||picture - truth|| / ||truth|| over some pixels, (B, 1, H, W) -> (B,); NaN where there is none."""
+    square = ((picture - truth).square() * where).sum(dim=(1, 2, 3))
+    return (square / (truth.square() * where).sum(dim=(1, 2, 3))).sqrt()

@@ -1,0 +1,165 @@
+"""Where is the particle, and how is its density distributed?"""
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, SUPPORT, Batch, UserError
+from spi_lightning.metrics import PatternMean, SupportMetrics, SupportThreshold
+from spi_lightning.physics.ambiguity import twin
+from spi_lightning.physics.fourier import fourier
+from spi_lightning.physics.support import ideal_support
+from spi_lightning.tasks.pattern_task import MakeOptimizer, MakeSchedule, PatternTask, PictureLoss, true_density
+
+TARGETS = ("support", "density")
+TWINS = ("canonical", "either")
+SPARED = 0.05  # weight of the mean over candidates beside the best one, so that none is left without a gradient
+
+
+class SupportPrediction(PatternTask):
+    """Predicts a density or a support. Reads intensity, mask, density (B, 1, H, W) and structure (B,) from a batch.
+
+    The score of a pixel is the sigmoid of its logit, or the density relative to its maximum; the support is where it
+    exceeds the threshold. Unless one is given, every validation finds the threshold at which ``coverage`` of its
+    patterns have fewer than two false negatives at the least area; it is part of the weights, so each checkpoint
+    carries its own. The validation's own numbers are at that threshold.
+
+    Args:
+        network: pattern -> (B, candidates, H, W), logits or densities.
+        preprocess: batch -> network input, data.PatternInput.
+        loss: (output, target), (..., H, W) each -> (...).
+        metrics: Cloned for validation and test.
+        optimizer, schedule: See PatternTask.
+        target: What the loss compares with: the true ``support`` or ``density``.
+        logits: Whether the network answers logits (network.activation=none) or a density.
+        threshold: Of the score; None lets each validation find it. The paper's is 0.1, of densities.
+        coverage: Share of the validation patterns with fewer than two false negatives.
+        twin: ``canonical``: targets are the canonical twin (physics.ambiguity). ``either``: the loss is that of the
+            twin nearer to the answer, so that the network may choose; the pattern does not tell them apart.
+
+    With several candidates the loss is that of the best one, and the answer the one whose Fourier amplitudes fit the
+    measured ones best.
+
+    Source: Bellisario & Ekeberg (2024), Sect. 2; twins, candidates and calibration are ours.
+    """
+
+    threshold: Tensor
+    shown = (
+        "covered",
+        "false_negatives",
+        "false_positives",
+        "area_ratio",
+        "iou",
+        "worst_structure",
+        "centrosymmetry",
+        "true_centrosymmetry",
+        "asymmetry",
+        "true_asymmetry",
+        "correlation",
+        "twin_gap",
+        "true_twin_gap",
+    )
+
+    def __init__(
+        self,
+        network: nn.Module,
+        preprocess: nn.Module,
+        loss: PictureLoss,
+        metrics: SupportMetrics,
+        optimizer: MakeOptimizer,
+        schedule: MakeSchedule | None = None,
+        target: str = "support",
+        logits: bool = True,
+        threshold: float | None = None,
+        coverage: float = 0.97,
+        twin: str = "canonical",
+    ) -> None:
+        super().__init__(network, preprocess, loss, optimizer, schedule)
+        for option, value, choices in (("target", target, TARGETS), ("twin", twin, TWINS)):
+            if value not in choices:
+                raise UserError(f"task.{option}={value} is unknown: choose one of {', '.join(choices)}.")
+        self.target, self.logits, self.twin = target, logits, twin
+        self.calibrate = threshold is None
+        self.register_buffer("threshold", torch.tensor(0.1 if threshold is None else threshold))
+        self.metrics = nn.ModuleDict({stage: metrics.clone() for stage in ("val", "test")})
+        self.fitted_threshold = SupportThreshold(coverage, metrics.fraction, metrics.allowed)
+        self.unscored: list[tuple[Tensor, Tensor, Tensor]] = []  # until the threshold of this validation is known
+
+    def losses_of(self, output: Tensor, batch: Batch) -> Tensor:
+        """Loss of each pattern, of its best candidate and, with twin=either, its nearer twin: (B,)."""
+        density = true_density(batch)
+        target = ideal_support(density, self._metrics("val").fraction).float() if self.target == "support" else density
+        losses = self.loss(output, target.expand_as(output))
+        if self.twin == "either":
+            losses = torch.minimum(losses, self.loss(output, twin(target, 2).expand_as(output)))
+        return (1 - SPARED) * losses.amin(dim=1) + SPARED * losses.mean(dim=1)
+
+    def score_of(self, output: Tensor, batch: Batch) -> Tensor:
+        """Score in [0, 1] of the chosen candidate, (B, H, W)."""
+        score = output.sigmoid() if self.logits else output.clamp(min=0)
+        score = best_candidate(score, batch)
+        return score if self.logits else score / score.amax(dim=(-2, -1), keepdim=True).clamp(min=1e-12)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Keep scores until the threshold is known."""
+        output = self(batch)
+        cast(PatternMean, self.losses["val"]).update(self.losses_of(output, batch))
+        score, density = self.score_of(output, batch), true_density(batch)[:, 0]
+        self.unscored.append((score, density, batch[STRUCTURE]))
+        if self.calibrate:
+            self.fitted_threshold.update(score, density)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Add a batch to the metrics, at the threshold of the checkpoint."""
+        output = self(batch)
+        cast(PatternMean, self.losses["test"]).update(self.losses_of(output, batch))
+        self._score("test", self.score_of(output, batch), true_density(batch)[:, 0], batch[STRUCTURE])
+
+    def predict_step(self, batch: Batch, batch_idx: int = 0) -> Batch:
+        """Answers about each pattern: frame (B,); density (B, H, W), at most 1, or the score of a support; support."""
+        score = self.score_of(self(batch), batch)
+        return {FRAME: batch[FRAME], DENSITY: score, SUPPORT: score > self.threshold}
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget scores that an interrupted validation left."""
+        self.unscored.clear()
+
+    def on_validation_epoch_end(self) -> None:
+        """Find the threshold, then log the numbers of this validation at it."""
+        if self.calibrate and not (self.trainer is not None and self.trainer.sanity_checking):
+            self.threshold.copy_(self.fitted_threshold.compute())
+        self.fitted_threshold.reset()
+        for score, density, structure in self.unscored:
+            self._score("val", score, density, structure)
+        self.unscored.clear()
+        self._report("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log the numbers of the test."""
+        self._report("test")
+
+    def _score(self, stage: str, score: Tensor, density: Tensor, structure: Tensor) -> None:
+        self._metrics(stage).update(score > self.threshold, score, density, structure)
+
+    def _report(self, stage: str) -> None:
+        metrics = self._metrics(stage)
+        self.report(stage, {**metrics.compute(), "threshold": self.threshold.clone()})
+        metrics.reset()
+
+    def _metrics(self, stage: str) -> SupportMetrics:
+        return cast(SupportMetrics, self.metrics[stage])
+
+
+def best_candidate(density: Tensor, batch: Batch) -> Tensor:
+    """The candidate whose scaled Fourier amplitudes are nearest to the measured ones: (B, K, H, W) -> (B, H, W).
+
+    Twins and shifts of an answer fit equally well, so this tells a density from a wrong one, not from its twin.
+    """
+    if density.shape[1] == 1:
+        return density[:, 0]
+    measured = batch[INTENSITY].clamp(min=0).sqrt() * batch[MASK]
+    amplitude = fourier(density, ndim=2).abs() * batch[MASK]
+    product, power = (amplitude * measured).sum(dim=(-2, -1)), amplitude.square().sum(dim=(-2, -1))
+    choice = (product / power.clamp(min=1e-12).sqrt()).argmax(dim=1)  # largest correlation: least error at best scale
+    return density[torch.arange(len(density), device=density.device), choice]
