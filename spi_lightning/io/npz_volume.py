@@ -1,0 +1,42 @@
+"""Volumes as NumPy files: .npy with one array, .npz with named ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from spi_lightning.fields import UserError
+from spi_lightning.io.emc_writer import replacing
+
+
+def read_volume(path: str | Path, key: str | None = None) -> NDArray[np.generic]:
+    """Read one array of a .npy or .npz file; of several without a name the first of three axes.
+
+    Raises:
+        UserError: Missing or damaged files, Python objects, or no array of that name.
+    """
+    path = Path(path)
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return loaded
+        with loaded:
+            names = [key] if key else [name for name in loaded.files if loaded[name].ndim == 3][:1]
+            if not names or names[0] not in loaded.files:
+                there = ", ".join(f"{name} {loaded[name].shape}" for name in loaded.files)
+                raise UserError(f"{path}: no array {key or 'of three axes'}; there are: {there} (data.keys.counts=)")
+            return np.asarray(loaded[names[0]])
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise UserError(f"{path}: the NumPy file cannot be read ({error}); copy it again") from error
+
+
+def write_npz(path: str | Path, arrays: Mapping[str, ArrayLike]) -> Path:
+    """Write named arrays, compressed; the file is whole or not there. Raises UserError if it cannot be written."""
+    path = Path(path)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **{name: np.asarray(values) for name, values in arrays.items()})  # type: ignore[arg-type]
+    return path

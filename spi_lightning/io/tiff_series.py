@@ -1,0 +1,106 @@
+"""Frames of a rocking scan as a series of TIFF files, and the part of them that is read."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import tifffile
+import torch
+from torch import Tensor
+
+from spi_lightning.fields import UserError
+
+MOST_MISSING: Final = 0.2  # a scan that lacks more frames is no scan
+_MEMORY_SHARE: Final = 0.25  # of the free memory that the counts may take; corrections hold some copies
+Region = Sequence[int]
+
+
+def read_series(files: list[Path], region: Region | None) -> tuple[Tensor, list[str]]:
+    """Frames of a series in order of the last number in their names, or the pages of one stack.
+
+    Returns:
+        (frames, rows, columns) float32, NaN in frames that are missing, and notes.
+
+    Raises:
+        UserError: Damaged files, numbers that are doubled or not there, frames of several sizes, too many missing.
+    """
+    notes: list[str] = []
+    if len(files) == 1:
+        stack = read_pages(files[0])
+        if stack.ndim != 3:
+            raise UserError(
+                f"{files[0]}: one frame of shape {stack.shape}; a rocking scan is a stack or series of them"
+            )
+        return cut_region(torch.from_numpy(stack.astype(np.float32)), region), notes
+    numbers = [_frame_number(file) for file in files]
+    doubled = sorted({number for number in numbers if numbers.count(number) > 1})
+    if doubled:
+        raise UserError(f"{files[0].parent}: frame {doubled[0]} is there more than once; remove the copy")
+    first, frames = min(numbers), max(numbers) - min(numbers) + 1
+    one = cut_region(torch.from_numpy(read_pages(files[0]).astype(np.float32)), region)
+    check_memory(files[0].parent, (frames, *one.shape), None)
+    counts = torch.full((frames, *one.shape), torch.nan)
+    for file, number in zip(files, numbers, strict=True):
+        frame = cut_region(torch.from_numpy(read_pages(file).astype(np.float32)), region)
+        if frame.shape != one.shape:
+            raise UserError(f"{file}: frame of {tuple(frame.shape)} pixels among others of {tuple(one.shape)}")
+        counts[number - first] = frame
+    missing = sorted(set(range(first, first + frames)) - set(numbers))
+    if len(missing) > MOST_MISSING * frames:
+        raise UserError(f"{files[0].parent}: {len(missing)} of {frames} frames are missing, e.g. {missing[0]}")
+    if missing:
+        notes.append(f"{len(missing)} of {frames} frames are missing ({missing[:8]}): taken as not measured")
+    return counts, notes
+
+
+def _frame_number(file: Path) -> int:
+    digits = re.findall(r"\d+", file.stem)
+    if not digits:
+        raise UserError(f"{file}: no number in its name, so its place in the scan is not known")
+    return int(digits[-1])
+
+
+def read_pages(file: Path) -> np.ndarray:
+    """All pages of a TIFF file; UserError if it is damaged."""
+    try:
+        pages = np.asarray(tifffile.imread(file))
+    except (tifffile.TiffFileError, ValueError, OSError, IndexError) as error:
+        raise UserError(f"{file}: the TIFF file cannot be read ({error}); copy it again") from error
+    if pages.ndim not in (2, 3) or pages.size == 0:
+        raise UserError(f"{file}: the TIFF file cannot be read as a frame, its shape is {pages.shape}; copy it again")
+    return pages
+
+
+def region_slices(region: Region | None, shape: tuple[int, ...], where: Any) -> tuple[slice, slice]:
+    """Rows and columns of a region; UserError if it does not lie inside."""
+    if region is None:
+        return slice(None), slice(None)
+    ok = len(region) == 4 and 0 <= region[0] < region[1] <= shape[0] and 0 <= region[2] < region[3] <= shape[1]
+    if not ok:
+        raise UserError(f"{where}: data.region={list(region)} is no part of {shape[0]} x {shape[1]} pixels")
+    return slice(region[0], region[1]), slice(region[2], region[3])
+
+
+def cut_region(frames: Tensor, region: Region | None) -> Tensor:
+    """The part of (..., rows, columns) that a region names."""
+    rows, columns = region_slices(region, tuple(frames.shape[-2:]), "frames")
+    return frames[..., rows, columns].clone()
+
+
+def check_memory(where: Path, shape: tuple[int, ...], region: Region | None) -> None:
+    """Refuse a scan that would fill the memory, and say what would fit."""
+    rows, columns = region_slices(region, shape[1:], where)
+    pixels = len(range(*rows.indices(shape[1]))) * len(range(*columns.indices(shape[2])))
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    needed, allowed = 4 * shape[0] * pixels, int(_MEMORY_SHARE * free)
+    if needed > allowed:
+        edge = int((allowed / (4 * shape[0])) ** 0.5)
+        raise UserError(
+            f"{where}: {shape[0]} frames need {needed / 2**30:.1f} GiB, {allowed / 2**30:.1f} GiB are to be had; "
+            f"a region of {edge} x {edge} pixels would fit: data.region=[row, row, column, column]"
+        )

@@ -1,0 +1,91 @@
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+from omegaconf import OmegaConf
+
+from spi_lightning.data.single_pattern import Preparation, SinglePatternDataModule, read_pattern
+from spi_lightning.fields import FRAME, MASK, UserError
+from spi_lightning.simulate.volumes import VolumeNoise, VolumeSimulator
+
+SIMULATOR = VolumeSimulator(size=32, object_size=12, block_size=1, noise=VolumeNoise(peak_photons=(1e5, 1e5)))
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> Path:
+    counts = SIMULATOR(0, 0)["intensity"][0].numpy().astype(np.uint32)
+    path = tmp_path / "scan.h5"
+    with h5py.File(path, "w") as file:
+        file["counts"], file["theta_deg"] = np.pad(counts, ((2, 0), (0, 3), (1, 1))), 0.01 * np.arange(34)
+    return path
+
+
+def test_a_batch_is_the_pattern_with_its_mask(scan: Path) -> None:
+    data = SinglePatternDataModule(str(scan), preparation=Preparation(size=30, bins=1), steps=3, batch_size=2)
+    data.setup("fit")
+    batches = list(data.train_dataloader())
+    assert len(batches) == 3
+    assert batches[0]["fourier_amplitude"].shape == batches[0][MASK].shape == (2, 1, 30, 30, 30)
+    assert batches[0][FRAME].tolist() == [0, 0]
+    assert batches[0]["fourier_amplitude"][1, 0].argmax() == 15 * 900 + 15 * 30 + 15
+    assert len(data.test_dataloader()) == 1
+    assert data.measured is not None
+    assert any("oversampling" in note for note in data.measured.notes)
+    assert any("geometry.energy_ev" in note for note in data.measured.notes)
+    assert data.measured.voxel_vectors() is None
+
+
+def test_bins_and_size_follow_the_data(scan: Path) -> None:
+    measured = read_pattern(scan, preparation=Preparation(size=None, bins=None, least_oversampling=2.0))
+    assert all(ratio >= 1.8 for ratio in measured.oversampling.ratio)
+    assert any("as its oversampling and photons allow" in note for note in measured.notes)
+
+
+def test_geometry_of_the_user_completes_the_file(scan: Path) -> None:
+    given = {"energy_ev": 9000.0, "distance": 0.5, "pixel_size": 55e-6, "delta_deg": 32.0, "gamma_deg": 12.0}
+    measured = read_pattern(scan, preparation=Preparation(size=32, bins=1), geometry=given)
+    vectors = measured.voxel_vectors()
+    assert vectors is not None
+    assert vectors.shape == (3, 3)
+
+
+def test_two_peaks_one_is_left_out(scan: Path) -> None:
+    with h5py.File(scan, "r+") as file:
+        file["counts"][28:31, 5:8, 5:8] = 3000
+    kept, cleaned = (
+        read_pattern(scan, preparation=Preparation(size=32, bins=1, aliens=how)).pattern for how in ("none", "find")
+    )
+    assert kept.photons.sum() > cleaned.photons.sum() + 20 * 3000
+    assert kept.mask.sum() > cleaned.mask.sum()
+    with pytest.raises(UserError, match="aliens"):
+        Preparation(aliens="some")
+
+
+def test_a_trainer_sees_it_once_a_step(scan: Path) -> None:
+    class Counting(pl.LightningModule):
+        seen = 0
+
+        def training_step(self, batch: dict[str, torch.Tensor], index: int) -> None:
+            Counting.seen += len(batch[FRAME])
+
+        def configure_optimizers(self) -> None:
+            return None
+
+    data = SinglePatternDataModule(str(scan), preparation=Preparation(size=16, bins=2), steps=2, batch_size=3)
+    quiet = {
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+    }
+    pl.Trainer(max_epochs=2, accelerator="cpu", limit_val_batches=0, **quiet).fit(Counting(), data)  # type: ignore[arg-type]
+    assert Counting.seen == 12
+
+
+def test_the_config_names_every_setting() -> None:
+    config = OmegaConf.load(Path(__file__).parents[2] / "conf" / "data" / "single_pattern.yaml")
+    assert set(config.preparation) - {"_target_"} == set(Preparation.__dataclass_fields__)
+    assert set(vars(Preparation())) == set(config.preparation) - {"_target_"}

@@ -1,0 +1,162 @@
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import tifffile
+import torch
+
+from spi_lightning.fields import UserError
+from spi_lightning.io import tiff_series
+from spi_lightning.io.bragg_scan import ScanKeys, open_scan
+from spi_lightning.io.npz_volume import read_volume, write_npz
+
+COUNTS = np.random.default_rng(0).poisson(5, (8, 6, 7)).astype(np.uint16)
+SPEC = (
+    "#O0 Delta  Gamma  camdist  energy\n\n#S 3  ascan theta 0 0.7 7 1\n#P0 32 12 500 9\n#L Theta  Monitor\n"
+    + "".join(f"{0.1 * i:.1f} {1000 + i}\n" for i in range(8))
+)
+
+
+def series(folder: Path, leave_out: tuple[int, ...] = ()) -> Path:
+    folder.mkdir()
+    for i, frame in enumerate(COUNTS):
+        if i not in leave_out:
+            tifffile.imwrite(folder / f"scan54_{i + 1:04d}.tif", frame)
+    return folder
+
+
+def test_a_tiff_series_with_its_spec_header(tmp_path: Path) -> None:
+    spec = tmp_path / "run.spec"
+    spec.write_text(SPEC)
+    read = open_scan(series(tmp_path / "frames"), spec=str(spec), scan=3)
+    np.testing.assert_array_equal(read.counts, COUNTS)
+    assert read.geometry == pytest.approx(
+        {"delta_deg": 32, "gamma_deg": 12, "distance": 0.5, "energy_ev": 9000, "step_deg": 0.1}
+    )
+    assert read.monitor is not None
+    assert read.monitor[2] == 1002
+
+
+def test_frames_missing_from_a_series_stay_open(tmp_path: Path) -> None:
+    read = open_scan(series(tmp_path / "frames", leave_out=(3,)))
+    assert read.counts[3].isnan().all()
+    np.testing.assert_array_equal(read.counts[4], COUNTS[4])
+    assert "1 of 8 frames are missing" in read.notes[0]
+
+
+def test_numbers_decide_the_order_not_names(tmp_path: Path) -> None:
+    for i, frame in enumerate(COUNTS):
+        tifffile.imwrite(tmp_path / f"frame_{i + 5}.tif", frame)
+    np.testing.assert_array_equal(open_scan(str(tmp_path / "frame_*.tif")).counts, COUNTS)
+
+
+def test_bad_series_are_named(tmp_path: Path) -> None:
+    spec = tmp_path / "run.spec"
+    spec.write_text(SPEC)
+    folder = series(tmp_path / "frames")
+    with pytest.raises(UserError, match=r"data\.scan="):
+        open_scan(folder, spec=str(spec))
+    (folder / "copy_of_0003.tif").write_bytes((folder / "scan54_0003.tif").read_bytes())
+    with pytest.raises(UserError, match="frame 3 is there more than once"):
+        open_scan(folder)
+    (folder / "copy_of_0003.tif").unlink()
+    (folder / "scan54_0008.tif").unlink()
+    with pytest.raises(UserError, match="7 frames, but scan 3"):
+        open_scan(folder, spec=str(spec), scan=3)
+    tifffile.imwrite(folder / "scan54_0008.tif", COUNTS[0, :3])
+    with pytest.raises(UserError, match="among others"):
+        open_scan(folder)
+    (folder / "scan54_0008.tif").write_bytes(b"II*\0 broken")
+    with pytest.raises(UserError, match="cannot be read"):
+        open_scan(folder)
+    with pytest.raises(UserError, match="are missing"):
+        open_scan(series(tmp_path / "few", leave_out=(1, 2, 3)))
+    with pytest.raises(UserError, match="no such file"):
+        open_scan(tmp_path / "nowhere")
+
+
+def test_a_tiff_stack_and_a_region(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "stack.tif", COUNTS)
+    np.testing.assert_array_equal(open_scan(tmp_path / "stack.tif", region=[1, 5, 2, 6]).counts, COUNTS[:, 1:5, 2:6])
+    with pytest.raises(UserError, match="region"):
+        open_scan(tmp_path / "stack.tif", region=[0, 9, 0, 2])
+
+
+@pytest.mark.parametrize("layout", ["plain", "cxi", "nexus"])
+def test_hdf5_layouts(tmp_path: Path, layout: str) -> None:
+    path = tmp_path / "scan.h5"
+    with h5py.File(path, "w") as file:
+        if layout == "plain":
+            file["counts"], file["theta_deg"] = COUNTS, 0.1 * np.arange(8)
+            file["whitefield"] = np.ones((6, 7))
+            file.attrs["energy_keV"], file.attrs["delta_deg"] = 9.0, 32.0
+        elif layout == "cxi":
+            detector = "entry_1/instrument_1/detector_1"
+            file[f"{detector}/data"] = COUNTS
+            mask = np.zeros((6, 7), np.uint32)
+            mask[0, 0], mask[0, 1] = 0x200, 0x1000
+            file[f"{detector}/mask"] = mask
+            file[f"{detector}/distance"] = 0.5
+            file["entry_1/instrument_1/source_1/energy"] = 9000 * 1.602176634e-19
+        else:
+            file["entry/data/data"] = COUNTS
+            file["entry/instrument/detector/distance"] = 500.0
+            file["entry/instrument/detector/distance"].attrs["units"] = "mm"
+            file["entry/instrument/beam/incident_wavelength"] = 1.3776
+    read = open_scan(path)
+    np.testing.assert_array_equal(read.counts, COUNTS)
+    assert read.geometry["energy_ev"] == pytest.approx(9000, rel=1e-4)
+    if layout == "plain":
+        assert read.geometry["step_deg"] == pytest.approx(0.1)
+        assert read.whitefield is not None
+    else:
+        assert read.geometry["distance"] == pytest.approx(0.5)
+    if layout == "cxi":
+        assert read.bad_pixels is not None
+        assert read.bad_pixels[0, :2].tolist() == [1, 0]
+
+
+def test_hdf5_without_counts_lists_what_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "scan.h5"
+    with h5py.File(path, "w") as file:
+        file["other"] = COUNTS
+        file["flat"] = COUNTS[0]
+    with pytest.raises(UserError, match=r"other .*data\.keys\.counts"):
+        open_scan(path)
+    np.testing.assert_array_equal(open_scan(path, ScanKeys(counts="other")).counts, COUNTS)
+    with pytest.raises(UserError, match="rocking scan is"):
+        open_scan(path, ScanKeys(counts="flat"))
+
+
+def test_images_beside_the_scan(tmp_path: Path) -> None:
+    np.save(tmp_path / "flat.npy", np.full((6, 7), 3.0))
+    read = open_scan(series(tmp_path / "frames"), ScanKeys(whitefield=str(tmp_path / "flat.npy")), region=[0, 4, 0, 4])
+    assert read.whitefield is not None
+    assert read.whitefield.shape == (4, 4)
+
+
+def test_too_large_a_scan_says_what_would_fit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tiff_series, "_MEMORY_SHARE", 1e-9)
+    with pytest.raises(UserError, match=r"a region of \d+ x \d+ pixels would fit: data\.region"):
+        open_scan(series(tmp_path / "frames"))
+
+
+def test_numpy_volumes_there_and_back(tmp_path: Path) -> None:
+    path = write_npz(tmp_path / "volume.npz", {"flat": np.ones(3), "counts": COUNTS})
+    np.testing.assert_array_equal(read_volume(path), COUNTS)
+    np.testing.assert_array_equal(read_volume(path, "flat"), np.ones(3))
+    np.testing.assert_array_equal(open_scan(path).counts, COUNTS)
+    with pytest.raises(UserError, match="no array other"):
+        read_volume(path, "other")
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(UserError, match="cannot be read"):
+        read_volume(path)
+
+
+def test_the_real_file(spi_data: Path) -> None:
+    read = open_scan(spi_data / "bragg" / "aps34idc_S0054_128.h5")
+    assert read.counts.shape == (128, 128, 128)
+    assert read.geometry["step_deg"] == pytest.approx(0.005, rel=1e-3)
+    assert read.notes == [f"{read.path}: counts from /counts"]
+    assert torch.isfinite(read.counts).all()

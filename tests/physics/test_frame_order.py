@@ -1,0 +1,57 @@
+import pytest
+import torch
+
+from spi_lightning.fields import UserError
+from spi_lightning.physics.frame_order import order_frames
+
+
+def frames(count: int) -> torch.Tensor:
+    """Frame k holds k."""
+    return torch.arange(float(count))[:, None, None].expand(count, 2, 3)
+
+
+def test_an_even_scan_is_left_alone_also_one_that_falls() -> None:
+    for angles in (torch.linspace(0, 1, 11), torch.linspace(1, 0, 11)):
+        counts, even, monitor, notes = order_frames(frames(11), angles, torch.ones(11))
+        assert torch.equal(counts, frames(11))
+        torch.testing.assert_close(even, angles.double(), atol=1e-6, rtol=0)
+        assert notes == []
+        assert monitor is not None
+
+
+def test_frames_out_of_order_are_sorted() -> None:
+    angles = torch.linspace(0, 1, 11)
+    shuffled = torch.tensor([3, 0, 1, 2, 4, 5, 6, 8, 7, 9, 10])
+    counts, _, monitor, notes = order_frames(frames(11)[shuffled], angles[shuffled], angles[shuffled])
+    assert torch.equal(counts, frames(11))
+    torch.testing.assert_close(monitor, angles.double())
+    assert "sorted" in notes[0]
+
+
+def test_doubled_angles_are_averaged_and_missing_ones_left_open() -> None:
+    angles = torch.tensor([0, 0.1, 0.1, 0.2, 0.4, 0.5, 0.6])
+    counts, even, _, notes = order_frames(frames(7), angles)
+    assert counts[:, 0, 0].nan_to_num(-1).tolist() == [0, 1.5, 3, -1, 4, 5, 6]
+    assert len(even) == 7
+    assert "averaged" in notes[0]
+    assert "(3)" in notes[1]
+
+
+def test_jitter_of_the_encoder_is_no_matter() -> None:
+    angles = torch.linspace(0, 1, 21).double() + 0.002 * torch.randn(21)
+    assert torch.equal(order_frames(frames(21), angles)[0], frames(21))
+
+
+@pytest.mark.parametrize(
+    ("angles", "words"),
+    [
+        (torch.linspace(0, 1, 5), "files are missing"),
+        (torch.tensor([0, 1, 2, float("nan"), 4, 5]), "not all numbers"),
+        (torch.zeros(6), "all the same"),
+        (torch.tensor([0, 1, 2.5, 3, 4, 5]), "uneven"),
+        (torch.tensor([0, 1, 2, 3, 4, 20.0]), "are missing"),
+    ],
+)
+def test_scans_that_cannot_be_mended_are_named(angles: torch.Tensor, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        order_frames(frames(6), angles)
