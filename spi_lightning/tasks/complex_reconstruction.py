@@ -1,0 +1,157 @@
+"""What particle made this pattern? Answered at once, by a network trained with ground truth."""
+
+from typing import Any, Literal, cast
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torchmetrics import MeanMetric
+
+from spi_lightning.fields import AMPLITUDE, FRAME, MASK, PHASE, Batch, UserError
+from spi_lightning.losses import SupervisedLoss
+from spi_lightning.metrics import PatternMean, VolumeMetrics, twin_target
+from spi_lightning.tasks.pattern_task import MakeOptimizer, MakeSchedule
+
+FOURIER_AMPLITUDE = "fourier_amplitude"
+AXES = (-3, -2, -1)
+Particle = tuple[Tensor, Tensor]
+
+
+def pattern_modulus(amplitude: Tensor, phase: Tensor, shape: torch.Size) -> Tensor:
+    """Fourier amplitudes (B, *shape) of particles (B, 1, z, y, x) in a box, origin at index 0; float32.
+
+    Where the box lies in the array changes phases alone, so it is put into the corner.
+    """
+    density = torch.polar(amplitude[:, 0].float(), phase[:, 0].float())
+    modulus: Tensor = torch.fft.fftn(density, s=shape[-3:], dim=AXES, norm="ortho").abs()
+    return modulus
+
+
+class ComplexReconstruction(pl.LightningModule):
+    """Amplitude and phase of a particle. Reads fourier_amplitude, mask, amplitude, phase (B, 1, ...) from a batch.
+
+    Args:
+        network: Fourier amplitudes (B, 1, Z, Y, X) -> amplitude and phase (B, 1, z, y, x), of the size of the targets.
+        loss: Eq. 6.
+        metrics: Cloned for validation and test.
+        optimizer: parameters -> optimiser.
+        schedule: optimiser -> schedule; constant if None.
+        interval: What moves the schedule on: ``epoch`` as in the paper, or ``step``.
+        twin: ``canonical``: the targets as they are, made unique by the rule of their file; ``either``: the loss is
+            that of the twin nearer to the answer.
+
+    Source: Wu et al. (2021), "Supervised learning approach".
+    """
+
+    shown = VolumeMetrics.names
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: SupervisedLoss,
+        metrics: VolumeMetrics,
+        optimizer: MakeOptimizer,
+        schedule: MakeSchedule | None = None,
+        interval: Literal["epoch", "step"] = "epoch",
+        twin: Literal["canonical", "either"] = "canonical",
+    ) -> None:
+        super().__init__()
+        if twin not in ("canonical", "either") or interval not in ("epoch", "step"):
+            raise UserError(f"task: twin={twin} is canonical or either, interval={interval} epoch or step.")
+        self.network, self.loss, self.interval, self.twin = network, loss, interval, twin
+        self.make_optimizer, self.make_schedule = optimizer, schedule
+        self.train_loss = MeanMetric(nan_strategy="disable")
+        self.train_loss.persistent(True)  # so that the mean of an epoch survives a resume in its middle
+        self.metrics = nn.ModuleDict({stage: metrics.clone() for stage in ("val", "test")})
+        self.losses = nn.ModuleDict({stage: PatternMean() for stage in ("val", "test")})
+        self.results: dict[str, Any] = {}
+
+    def forward(self, batch: Batch) -> Particle:
+        """Amplitude and phase (B, 1, z, y, x) of a batch; the phase in rad."""
+        return cast(Particle, self.network(batch[FOURIER_AMPLITUDE] * batch[MASK]))
+
+    def losses_of(self, answer: Particle, batch: Batch) -> Tensor:
+        """Eq. 6 of each pattern, (B,).
+
+        Raises:
+            UserError: The network's box is not that of the particles.
+        """
+        target = batch[AMPLITUDE], batch[PHASE]
+        if answer[0].shape != target[0].shape:
+            box, particle = (list(one[0].shape[-3:]) for one in (answer, target))
+            raise UserError(
+                f"network.box={box}, but the particles lie in {particle} voxels: set network.box or"
+                " simulate.object_size."
+            )
+        real = self.loss.real_space(answer, target)
+        if self.twin == "either":
+            real = torch.minimum(real, self.loss.real_space(answer, twin_target(*target)))
+        return real + self.loss.reciprocal_space(*self.patterns_of(answer, batch))
+
+    def patterns_of(self, answer: Particle, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Predicted and measured Fourier amplitudes and mask (B, Z, Y, X), origin at index 0."""
+        measured, mask = (torch.fft.ifftshift(batch[name][:, 0], dim=AXES) for name in (FOURIER_AMPLITUDE, MASK))
+        return pattern_modulus(*answer, measured.shape), measured, mask
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Mean loss of a batch."""
+        if batch_idx == 0:
+            self.train_loss.reset()
+        loss = self.losses_of(self(batch), batch).mean()
+        self.train_loss.update(loss.detach())
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Collect errors."""
+        self._evaluate(batch, "val")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Collect errors."""
+        self._evaluate(batch, "test")
+
+    def predict_step(self, batch: Batch, batch_idx: int = 0) -> Batch:
+        """Answers about each pattern: frame (B,); amplitude, phase (B, 1, z, y, x)."""
+        amplitude, phase = self(batch)
+        return {FRAME: batch[FRAME], AMPLITUDE: amplitude, PHASE: phase}
+
+    def configure_optimizers(self) -> Any:
+        """The optimiser, and the schedule if there is one, both made for this network's weights."""
+        optimizer = self.make_optimizer(self.network.parameters())
+        if self.make_schedule is None:
+            return optimizer
+        schedule = {"scheduler": self.make_schedule(optimizer), "interval": self.interval}
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    def on_fit_start(self) -> None:
+        """Raise UserError if there is nothing to validate on: the best checkpoint is chosen by it."""
+        if self.trainer.limit_val_batches and not self.trainer.datamodule.patterns_in("val"):  # type: ignore[attr-defined]
+            raise UserError("the validation split is empty: raise val in data.patterns or data.fractions.")
+
+    def on_train_epoch_end(self) -> None:
+        """Log the mean training loss of the epoch."""
+        self.log("train/loss", self.train_loss.compute(), prog_bar=True)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the numbers of the validation."""
+        self._report("val")
+        if not self.results["val/loss"] < float("inf"):
+            raise UserError(f"step {self.global_step}: the validation loss is no number; try a smaller optimizer.lr.")
+
+    def on_test_epoch_end(self) -> None:
+        """Log the numbers of the test."""
+        self._report("test")
+
+    def _evaluate(self, batch: Batch, stage: str) -> None:
+        answer = self(batch)
+        answer = (answer[0].float(), answer[1].float())
+        cast(PatternMean, self.losses[stage]).update(self.losses_of(answer, batch))
+        target = batch[AMPLITUDE], batch[PHASE]
+        cast(VolumeMetrics, self.metrics[stage]).update(answer, target, *self.patterns_of(answer, batch))
+
+    def _report(self, stage: str) -> None:
+        metrics, losses = cast(VolumeMetrics, self.metrics[stage]), cast(PatternMean, self.losses[stage])
+        numbers = {"loss": losses.compute(), **metrics.compute()}
+        metrics.reset()
+        losses.reset()
+        self.results |= {f"{stage}/{name}": value.item() for name, value in numbers.items()}
+        self.log_dict({f"{stage}/{name}": value for name, value in numbers.items()})
