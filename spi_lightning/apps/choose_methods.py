@@ -82,9 +82,10 @@ def _checkpoints(entry: str, cfg: DictConfig, rule: DecisionRule, used: set[str]
     for checkpoint in found:
         name = _free(run_name(checkpoint), used)
         method = CachedCheckpointMethod(
-            name, checkpoint, instantiate, rule, cfg.batch_size, cfg.device, **cfg.preprocess
+            name, checkpoint, instantiate, rule, cfg.batch_size, cfg.device, **cfg.preprocess, views=cfg.views
         )
-        yield method, [file_hash(checkpoint), OmegaConf.to_container(cfg.preprocess)]
+        views = [cfg.views] if cfg.views else []
+        yield method, [file_hash(checkpoint), OmegaConf.to_container(cfg.preprocess), *views]
 
 
 def as_plain_list(arguments: Sequence[str]) -> list[str]:

@@ -140,6 +140,21 @@ def reflect(batch: Batch, augment: str, draw: int) -> Batch:
     return reflected
 
 
+def views(pattern: Tensor, augment: str) -> list[Tensor]:
+    """A pattern (B, C, H, W), itself first, and all it could have been after `reflect`: 1, 4 or 8 in all.
+
+    Raises:
+        UserError: An unknown ``augment``, or ``dihedral`` of patterns that are not square.
+    """
+    _require("views", augment, AUGMENTATIONS)
+    if augment == "dihedral" and pattern.shape[-1] != pattern.shape[-2]:
+        raise UserError(f"views=dihedral needs square patterns, not {tuple(pattern.shape[-2:])} pixels; use flips.")
+    seen = [pattern]
+    for axes in ((-1,), (-2,), (-2, -1))[: AUGMENTATIONS.index(augment) + (augment != "none")]:
+        seen += [image.flip(axes) if len(axes) == 1 else image.transpose(*axes) for image in seen]
+    return seen
+
+
 def coins(frame: Tensor, draw: int) -> Tensor:
     """(B,) int64 -> (B,) well-mixed int64 (the finaliser of MurmurHash3 in 32 bits, twice)."""
     mixed = frame * 0x9E3779B1 + draw * 0x85EBCA77 & 0xFFFFFFFF

@@ -18,7 +18,8 @@ from spi_lightning.tasks.transfer_classification import TransferClassification
 class CachedCheckpointMethod(CheckpointMethod):
     """Answers of one checkpoint; of a head on a frozen backbone the features are kept on disk, and shared by all heads.
 
-    Any other checkpoint, and a head whose patterns are cropped or binned first, is answered as by CheckpointMethod.
+    Any other checkpoint, and a head whose patterns are cropped, binned or mirrored first, is answered as by
+    CheckpointMethod.
 
     Args:
         *arguments, **options: As for CheckpointMethod.
@@ -36,7 +37,7 @@ class CachedCheckpointMethod(CheckpointMethod):
         """Answer every frame of a file, in order; the time is that of the features and the head together."""
         start = time.perf_counter()
         network, preprocess = self.task.network, self.task.preprocess
-        untouched = not preprocess.crop and preprocess.bin == 1
+        untouched = not preprocess.crop and preprocess.bin == 1 and self.task.views == "none"
         if untouched and isinstance(self.task, TransferClassification) and isinstance(network, LogisticHead):
             place = (self.cache_dir, self.feature_dtype, self.device)
             self._features = cached_features(patterns, network.backbone, None, *place)

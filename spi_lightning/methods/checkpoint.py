@@ -33,6 +33,7 @@ class CheckpointMethod:
         decision: From probability to decision.
         batch_size: Patterns per pass through the network.
         device: ``auto`` (the GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ...
+        views: Instead of those of its task, see HitClassification; None: its own.
         crop, bin: Instead of those of its preprocessing, for patterns of another size or pixel; None: its own.
 
     Raises:
@@ -51,6 +52,7 @@ class CheckpointMethod:
         device: str = "auto",
         crop: int | None = None,
         bin: int | None = None,
+        views: str | None = None,
     ) -> None:
         if batch_size < 1:
             raise UserError(f"batch_size={batch_size} must be 1 or more.")
@@ -58,6 +60,7 @@ class CheckpointMethod:
         self.path, self.device = find_checkpoint(checkpoint), find_device(device)
         task, self.config = load_task(self.path, instantiate)
         self.task = cast(HitClassification, task).to(self.device).eval()
+        self.task.views = views or self.task.views
         preprocess = self.task.preprocess
         preprocess.crop, preprocess.bin = crop or preprocess.crop, bin or preprocess.bin
 

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MeanMetric
 
-from spi_lightning.data.transforms import Preprocess
+from spi_lightning.data.transforms import AUGMENTATIONS, Preprocess, views
 from spi_lightning.fields import (
     DISTANCE_FROM_TRAINING,
     FRAME,
@@ -48,6 +48,9 @@ class HitClassification(pl.LightningModule):
         optimizer: parameters -> optimiser.
         schedule: optimiser -> learning-rate schedule, moved on each step; constant if None.
         classes: 1 or 5.
+        views: In test and prediction, average the logits over the pattern and its mirror images: ``none``, ``flips`` or
+            ``dihedral`` (turned by quarters too), which the physics does not tell apart. Features stay those of the
+            pattern itself.
     """
 
     temperature: Tensor
@@ -62,12 +65,15 @@ class HitClassification(pl.LightningModule):
         optimizer: MakeOptimizer,
         schedule: MakeSchedule | None = None,
         classes: int = 1,
+        views: str = "none",
     ) -> None:
         super().__init__()
         if classes not in (1, 5):
             raise UserError(f"task.classes={classes}: choose 1 (single hit or not) or 5 (kinds of hits).")
+        if views not in AUGMENTATIONS:
+            raise UserError(f"task.views={views} is unknown: choose one of {', '.join(AUGMENTATIONS)}.")
         self.network, self.preprocess, self.loss, self.classes = network, preprocess, loss, classes
-        self.make_optimizer, self.make_schedule = optimizer, schedule
+        self.make_optimizer, self.make_schedule, self.views = optimizer, schedule, views
         self.register_buffer("temperature", torch.tensor(1.0))
         self.train_loss = MeanMetric(nan_strategy="disable")
         self.train_loss.persistent(True)  # so that the mean of an epoch survives a resume in its middle
@@ -110,8 +116,7 @@ class HitClassification(pl.LightningModule):
             same after temperature scaling; features (B, d), the penultimate values; with five classes also
             class_probability (B, 5); and, once a validation has been seen, distance_from_training (B,), see Domain.
         """
-        features = self.network.features(pattern)  # type: ignore[operator]
-        logits = self._logits(features)
+        features, logits = self._features_and_logits(pattern, self.views)
         answer = {
             FRAME: frame,
             "logits": logits,
@@ -124,6 +129,11 @@ class HitClassification(pl.LightningModule):
         if self.domain.known:
             answer[DISTANCE_FROM_TRAINING] = self.domain(describe_patterns(features, pattern))
         return answer
+
+    def _features_and_logits(self, pattern: Tensor, seen: str) -> tuple[Tensor, Tensor]:
+        """Penultimate values (B, d) of a preprocessed pattern, and its logits averaged over the views of it."""
+        features = [self.network.features(view) for view in views(pattern, seen)]  # type: ignore[operator]
+        return features[0], torch.stack([self._logits(each) for each in features]).mean(dim=0)
 
     def _logits(self, features: Tensor) -> Tensor:
         logits: Tensor = self.network.head(features)  # type: ignore[operator]
@@ -183,8 +193,8 @@ class HitClassification(pl.LightningModule):
     def _evaluate(self, batch: Batch, stage: str) -> Tensor:
         """Add a batch to the metrics of a stage; validation uses scores, test calibrated probabilities."""
         pattern = self.preprocess(batch)
-        features = self.network.features(pattern)  # type: ignore[operator]
-        logits, target = self._logits(features), self.target(batch)
+        features, logits = self._features_and_logits(pattern, self.views if stage == "test" else "none")
+        target = self.target(batch)
         if stage == "val":
             self.descriptions.update(describe_patterns(features, pattern))
         known = target >= 0

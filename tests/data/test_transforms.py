@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from spi_lightning.data.transforms import Preprocess, reflect
+from spi_lightning.data.transforms import Preprocess, reflect, views
 from spi_lightning.fields import FRAME, MASK, PHOTONS, Batch, UserError
 
 
@@ -88,3 +88,21 @@ def test_unknown_options_list_the_choices() -> None:
     blank[PHOTONS] = torch.zeros_like(blank[PHOTONS])
     with pytest.raises(UserError, match="no varying measured pixel"):
         Preprocess(standardise="scalar").fit([blank])
+
+
+@pytest.mark.parametrize(("augment", "count"), [("none", 1), ("flips", 4), ("dihedral", 8)])
+def test_views_are_all_that_reflections_can_give(augment: str, count: int) -> None:
+    pattern = torch.rand(1, 1, 5, 5)
+    seen = {tuple(view.flatten().tolist()) for view in views(pattern, augment)}
+    assert len(seen) == count and len(views(pattern, augment)) == count
+    many = {
+        PHOTONS: pattern.expand(200, -1, -1, -1),
+        MASK: pattern.expand(200, -1, -1, -1) > 0,
+        FRAME: torch.arange(200),
+    }
+    assert {tuple(image.flatten().tolist()) for image in reflect(many, augment, 1)[PHOTONS]} == seen
+
+
+def test_patterns_that_are_not_square_have_no_quarter_turns() -> None:
+    with pytest.raises(UserError, match=r"views=dihedral needs square patterns, not \(4, 6\)"):
+        views(torch.zeros(2, 1, 4, 6), "dihedral")

@@ -38,6 +38,13 @@ def test_five_classes_give_class_probabilities(make_run, make_file) -> None:
     np.testing.assert_allclose(answer.class_probability[:, 0], answer.probability, rtol=1e-5)
 
 
+def test_answers_are_averaged_over_views_if_asked(make_run, make_file) -> None:
+    run, patterns = make_run(), make_file(9)
+    plain, averaged = (CheckpointMethod("x", run, instantiate, views=views) for views in (None, "dihedral"))
+    assert plain.task.views == "none" and averaged.task.views == "dihedral"
+    assert not np.allclose(plain.answer(patterns).probability, averaged.answer(patterns).probability, atol=1e-7)
+
+
 def test_a_pattern_of_another_size_is_refused_in_one_line(make_run, make_file, tmp_path) -> None:
     method = CheckpointMethod("x", make_run(bin=2), instantiate)
     with pytest.raises(UserError, match=r"12\D+12"):

@@ -11,12 +11,12 @@ from spi_lightning.networks import ResNet10
 from spi_lightning.tasks import HitClassification
 
 
-def task(classes: int = 1) -> HitClassification:
+def task(classes: int = 1, views: str = "none") -> HitClassification:
     torch.manual_seed(0)
     loss = binary_cross_entropy if classes == 1 else cross_entropy
     network = ResNet10((1, 2), (4, 8), classes=classes)
     return HitClassification(
-        network, Preprocess(), loss, HitMetrics(), partial(torch.optim.Adam, lr=1e-3), classes=classes
+        network, Preprocess(), loss, HitMetrics(), partial(torch.optim.Adam, lr=1e-3), classes=classes, views=views
     )
 
 
@@ -59,3 +59,24 @@ def test_loss_of_a_step_is_the_mean_over_patterns() -> None:
 def test_other_numbers_of_classes_are_refused() -> None:
     with pytest.raises(UserError, match=r"task\.classes=3"):
         HitClassification(ResNet10(), Preprocess(), cross_entropy, HitMetrics(), torch.optim.Adam, classes=3)
+
+
+@pytest.mark.parametrize("classes", [1, 5])
+def test_averaged_over_views_an_answer_is_that_of_the_turned_pattern(classes: int) -> None:
+    plain, averaged = task(classes).eval(), task(classes, "dihedral").eval()
+    patterns = batch()
+    turned = {**patterns, PHOTONS: patterns[PHOTONS].rot90(1, (2, 3))}
+    with torch.inference_mode():
+        one, two = (averaged.predict_step(each) for each in (patterns, turned))
+        alone = plain.predict_step(patterns)
+        torch.testing.assert_close(one["logits"], two["logits"])
+        assert not torch.allclose(one["logits"], alone["logits"])
+        torch.testing.assert_close(one["features"], alone["features"])
+        quarter = {**patterns, PHOTONS: patterns[PHOTONS].flip(3)}
+        flipped = task(classes, "flips").eval()
+        torch.testing.assert_close(flipped.predict_step(patterns)["logits"], flipped.predict_step(quarter)["logits"])
+
+
+def test_unknown_views_are_refused() -> None:
+    with pytest.raises(UserError, match=r"task\.views=spin is unknown: choose one of none, flips, dihedral"):
+        task(views="spin")
