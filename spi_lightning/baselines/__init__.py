@@ -1,8 +1,15 @@
-"""Classification without training: neighbours of patterns, graphs and maps made of them, features to compare them by.
+"""Classification and supports without training: neighbours and graphs of patterns, intersections of autocorrelations.
 
 Pure functions of tensors and sparse matrices; files, answers and decisions belong to methods.
 """
 
+from spi_lightning.baselines.autocorrelation_support import (
+    around_origin,
+    autocorrelation,
+    autocorrelation_support,
+    fill_unmeasured,
+    shot_noise,
+)
 from spi_lightning.baselines.diffusion_map import DiffusionEmbedding, auto_bandwidth, diffusion_map, extend
 from spi_lightning.baselines.features import AngularVectors
 from spi_lightning.baselines.graph import components, describe_components, symmetric_graph
@@ -10,6 +17,7 @@ from spi_lightning.baselines.graph_cut import Cut, Edges, energy, graph_cut, vot
 from spi_lightning.baselines.neighbours import nearest, nearest_to
 from spi_lightning.baselines.references import fit_classifier, fit_scaling, is_clusterer, memberships, name_clusters
 from spi_lightning.baselines.region import affinity, prior, region_force
+from spi_lightning.baselines.triple_intersection import double_intersection, triple_intersection
 from spi_lightning.baselines.vectors import PixelVectors, masked_correlation
 
 __all__ = [
@@ -19,12 +27,17 @@ __all__ = [
     "Edges",
     "PixelVectors",
     "affinity",
+    "around_origin",
     "auto_bandwidth",
+    "autocorrelation",
+    "autocorrelation_support",
     "components",
     "describe_components",
     "diffusion_map",
+    "double_intersection",
     "energy",
     "extend",
+    "fill_unmeasured",
     "fit_classifier",
     "fit_scaling",
     "graph_cut",
@@ -36,6 +49,8 @@ __all__ = [
     "nearest_to",
     "prior",
     "region_force",
+    "shot_noise",
     "symmetric_graph",
+    "triple_intersection",
     "votes",
 ]
