@@ -127,7 +127,7 @@ class SupportPrediction(PatternTask):
 
     def on_validation_epoch_end(self) -> None:
         """Find the threshold, then log the numbers of this validation at it."""
-        if self.calibrate and not (self.trainer is not None and self.trainer.sanity_checking):
+        if self.calibrate:
             self.threshold.copy_(self.fitted_threshold.compute())
         self.fitted_threshold.reset()
         for score, density, structure in self.unscored:
