@@ -32,7 +32,7 @@ def write_mrc(path: str | Path, volume: ArrayLike, voxel_size: ArrayLike, label:
     if values.ndim != 3 or values.dtype.kind not in "fiub":
         raise UserError(f"{path}: {values.dtype} {values.shape}; MRC takes one real volume (z, y, x)")
     if not (np.isfinite(edges) & (edges > 0)).all():
-        raise UserError(f"{path}: voxel_size={voxel_size} must be positive, m")
+        raise UserError(f"{path}: voxel_size={voxel_size!r} must be positive, m")
     with replacing(Path(path)) as temporary, mrcfile.new(temporary, overwrite=True) as file:
         file.set_data(values.astype(np.float32))
         file.set_volume()

@@ -81,7 +81,7 @@ def test_noise_free_blocks_hold_particles_only() -> None:
         simulator(object_size=20)
 
 
-@pytest.mark.parametrize("name", ["wu_particles"])
+@pytest.mark.parametrize("name", ["wu_particles", "crystals"])
 def test_the_config_draws_particles(name: str) -> None:
     config = OmegaConf.load(Path(__file__).parents[2] / "conf" / "simulate" / f"{name}.yaml")
     made = hydra.utils.instantiate(config, size=16, object_size=8, block_size=2)
