@@ -23,6 +23,39 @@ FIGURES = {
     "loss": ("Loss", "loss", ("train/loss", "val/loss")),
     "ranking": ("Ranking", "validation", ("val/auroc", "val/average_precision", "val/accuracy")),
     "errors": ("Errors", "validation", ("val/false_positive_rate", "val/fpr_at_90_recall", "val/calibration_error")),
+    "supports": ("Supports", "validation", ("val/covered", "val/worst_structure", "val/iou")),
+    "loose_pixels": ("Pixels too many", "validation, pixels", ("val/false_positives",)),
+    "twin": (
+        "Breaking the twin",
+        "validation",
+        ("val/asymmetry", "val/true_asymmetry", "val/twin_gap", "val/true_twin_gap"),
+    ),
+    "density": ("Densities", "validation", ("val/correlation", "val/twin_correlation")),
+    "healing": (
+        "Healing",
+        "validation",
+        ("val/error", "val/measured_error", "val/gap_error", "val/measured_gap_error"),
+    ),
+}
+WORDS = NUMBERS | {
+    "covered": "supports with fewer than two false negatives ↑",
+    "worst_structure": "the same, worst structure ↑",
+    "iou": "intersection over union ↑",
+    "false_negatives": "false negatives, pixels ↓",
+    "false_positives": "false positives, pixels ↓",
+    "area_ratio": "predicted over true area",
+    "centrosymmetry": "centrosymmetry of the support",
+    "true_centrosymmetry": "the same of the truth",
+    "asymmetry": "asymmetry of the density",
+    "true_asymmetry": "the same of the truth",
+    "correlation": "correlation with the nearer twin ↑",
+    "twin_correlation": "correlation with the other twin",
+    "twin_gap": "gap between the two",
+    "true_twin_gap": "gap of the truth",
+    "error": "relative error of the amplitude ↓",
+    "measured_error": "the same as measured",
+    "gap_error": "relative error in the gaps ↓",
+    "measured_gap_error": "the same as measured, in the gaps",
 }
 
 
@@ -93,7 +126,7 @@ def _numbers(run: Path) -> Table | Lines:
     stages = [stage for stage in ("train", "val", "test") if any(stage in row for row in rows.values())]
     words = {"train": "training", "val": "validation", "test": "test"}
     body = [
-        [NUMBERS.get(name, name.replace("_", " ")), *(row.get(stage, "–") for stage in stages)]
+        [WORDS.get(name, name.replace("_", " ")), *(row.get(stage, "–") for stage in stages)]
         for name, row in rows.items()
     ]
     return Table(["", *(words[stage] for stage in stages)], body)
@@ -115,7 +148,7 @@ def _draw(axes: Axes, curves: Curves, shown: Sequence[str], axis: str) -> None:
     for key, colour in zip(shown, METHOD_COLOURS, strict=False):
         steps, values = curves[key]
         stage, _, name = key.partition("/")
-        name = {"train": "training", "val": "validation"}[stage] if axis == "loss" else NUMBERS[name].rstrip(" ↑↓")
+        name = {"train": "training", "val": "validation"}[stage] if axis == "loss" else WORDS[name].rstrip(" ↑↓")
         axes.plot(steps, values, "o-" if len(steps) < 30 else "-", markersize=3.5, color=colour, label=name)
     axes.set(xlabel="training step (batches)", ylabel=axis)
     values = np.concatenate([curves[key][1] for key in shown])

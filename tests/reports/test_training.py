@@ -50,3 +50,14 @@ def test_no_training_run_is_a_user_error(tmp_path, text, message) -> None:
 def test_a_run_without_numbers_yet_has_no_figures(tmp_path) -> None:
     (tmp_path / "metrics.csv").write_text("epoch,step\n")
     assert write_training_figures(tmp_path) == []
+
+
+def test_runs_of_supports_draw_what_they_measure(tmp_path) -> None:
+    names = ("covered", "worst_structure", "false_positives", "asymmetry", "true_asymmetry", "correlation")
+    head, rows = ",".join(f"val/{name}" for name in names), (f"{0.1 * n}," * 5 + "0.5" for n in range(3))
+    body = "".join(f"{n},{10 * n},{row}\n" for n, row in enumerate(rows))
+    (tmp_path / "metrics.csv").write_text(f"epoch,step,{head}\n{body}")
+    written = write_training_figures(tmp_path)
+    assert [path.stem for path in written] == ["supports", "loose_pixels", "twin", "density"]
+    (tmp_path / "metrics.json").write_text(json.dumps({"val/covered": 0.975}))
+    assert "fewer than two false negatives" in write_report(tmp_path).read_text()
