@@ -10,6 +10,7 @@ from torch import Tensor
 from spi_lightning.physics.fourier import fourier_into, inverse_fourier_into
 
 CONSTRAINTS = ("positive", "real", "complex")
+_NEVER = 1e30  # no density exceeds it; they are scaled to a root mean square of 1
 
 
 def friedel_mean(fourier_amplitude: Tensor, mask: Tensor, ndim: int) -> tuple[Tensor, Tensor]:
@@ -54,7 +55,8 @@ class FourierConstraint:
         self.floats = None if bool(mask.all()) else (~mask).to(self.amplitude.dtype).contiguous()
         shape = (len(fourier_amplitude), starts, *self.amplitude.shape[2:])
         self.spectrum = torch.empty(shape, dtype=self.amplitude.dtype.to_complex(), device=mask.device)
-        self._square = torch.empty_like(self.spectrum)
+        self._parts = torch.view_as_real(self.spectrum)
+        self._squares = torch.empty_like(self._parts)
         self._factor = torch.empty(shape, dtype=self.amplitude.dtype, device=mask.device)
         self._tiny = 1e-30 if self.amplitude.dtype == torch.float32 else 1e-200
 
@@ -64,8 +66,9 @@ class FourierConstraint:
         X A / |X| where measured, X elsewhere; a vanishing X keeps its zero.
         """
         fourier_into(density, self.ndim, out=self.spectrum)
-        torch.mul(self.spectrum, self.spectrum.conj(), out=self._square)
-        torch.clamp_min(self._square.real, self._tiny, out=self._factor).rsqrt_()
+        torch.mul(self._parts, self._parts, out=self._squares)
+        torch.add(self._squares[..., 0], self._squares[..., 1], out=self._factor)
+        self._factor.clamp_min_(self._tiny).rsqrt_()
         if self.floats is None:
             self._factor.mul_(self.amplitude)
         else:
@@ -85,30 +88,47 @@ class DensityConstraint:
     """
 
     def __init__(self, support: Tensor, shape: tuple[int, ...], kind: str, dtype: torch.dtype) -> None:
-        self.kind, self.dtype = kind, dtype
-        self.support = support
-        self._inside = torch.empty(shape, dtype=dtype, device=support.device) if kind == "positive" else None
-        self.set_support(support)
+        self.kind = kind
+        self._violated = torch.empty(shape, dtype=dtype, device=support.device) if kind == "positive" else None
+        self._outside = (~support).to(dtype)
+        if kind == "complex":
+            self._outside = torch.stack([self._outside, self._outside], -1)
+        self._inside = 1 - self._outside
+        self._least = self._outside * _NEVER
 
-    def set_support(self, support: Tensor) -> None:
-        """Exchange the support; the same shapes as before, or one of each start."""
-        self.support = support
-        weight = support.to(self.dtype)
-        self._weight = weight[..., None].expand(*weight.shape, 2).contiguous() if self.kind == "complex" else weight
+    @property
+    def support(self) -> Tensor:
+        """Bool, (P or 1, starts or 1, spatial)."""
+        return (self._outside if self.kind != "complex" else self._outside[..., 0]) == 0
 
-    def inside(self, density: Tensor, above: float = 0.0) -> Tensor:
-        """1 where a density obeys the constraint, else 0; valid until the next call.
+    def set_support(self, density: Tensor, level: Tensor) -> None:
+        """Put the support where ``density`` (P, starts, spatial) exceeds ``level``, broadcast against it."""
+        shape = density.shape if self.kind != "complex" else (*density.shape, 2)
+        if self._outside.shape != shape:  # until now one support for all
+            self._outside, self._inside, self._least = (density.new_empty(shape) for _ in range(3))
+        if self.kind == "complex":
+            for part in (0, 1):
+                torch.le(density, level, out=self._outside[..., part])
+        else:
+            torch.le(density, level, out=self._outside)
+        torch.sub(1, self._outside, out=self._inside)
+        if self.kind == "positive":
+            torch.mul(self._outside, _NEVER, out=self._least)
+
+    def violated(self, density: Tensor, above: float = 0.0) -> Tensor:
+        """1 where a density breaks the constraint, 0 where it obeys it; valid until the next call.
 
         Args:
             density: (P, starts, spatial) real, or with a last axis of real and imaginary part.
-            above: Least value that counts as positive.
+            above: Value that a positive density must exceed.
         """
-        if self._inside is None:
-            return self._weight
-        return torch.gt(density, above, out=self._inside).mul_(self._weight)
+        if self._violated is None:
+            return self._outside
+        # One comparison for both: a density must exceed 0 in the support, _NEVER outside.
+        return torch.le(density, self._least + above if above else self._least, out=self._violated)
 
     def project(self, density: Tensor, out: Tensor) -> Tensor:
         """P_S: the nearest density that obeys the constraint, written to ``out`` (which may be ``density``)."""
         if self.kind == "positive":
-            return torch.clamp_min(density, 0, out=out).mul_(self._weight)
-        return torch.mul(density, self._weight, out=out)
+            return torch.clamp_min(density, 0, out=out).mul_(self._inside)
+        return torch.mul(density, self._inside, out=out)

@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from spi_lightning.distributed import keep_freed_memory
 from spi_lightning.fields import UserError
 from spi_lightning.phasing.checks import centre_notes, check_amplitude, check_support, plateau_note
 from spi_lightning.phasing.constraints import CONSTRAINTS, DensityConstraint, FourierConstraint
 from spi_lightning.phasing.recipe import Recipe, read_recipe
 from spi_lightning.phasing.recipe_parts import Action, Shrinkwrap
-from spi_lightning.phasing.shrinkwrap import new_support
+from spi_lightning.phasing.shrinkwrap import blurred, sigma_now, support_level
 from spi_lightning.phasing.start import autocorrelation_support, random_phases
 from spi_lightning.phasing.updates import UPDATES, Constraints, solution
 
@@ -93,6 +94,8 @@ def phase(
     else:
         density = _of_each_start(start.to(amplitude.device), "start", patterns, starts, spatial) / scale
         density = density.expand(patterns, starts, *spatial)
+    if amplitude.device.type == "cpu":
+        keep_freed_memory()  # the transforms allocate, and page faults would double their time
     run = _Run(amplitude, measured, density, inside, constraint)
     begin = time.perf_counter()
     error = run.run(read, progress)
@@ -149,9 +152,15 @@ class _Run:
 
     def shrink(self, wrap: Shrinkwrap) -> None:
         """Draw the supports of all starts anew."""
-        amplitude = torch.linalg.vector_norm(self.x, dim=-1) if self.complex else self.x.abs()
-        used = self.uses.get(wrap, 0)
-        self.on.density.set_support(new_support(amplitude, wrap, used, len(self.axes)))
+        used, ndim = self.uses.get(wrap, 0), len(self.axes)
+        spare, spectrum = self.on.spare, None  # the buffers of the constraints are free between updates
+        if self.complex:
+            torch.mul(self.x, self.x, out=spare)
+            amplitude = torch.add(spare[..., 0], spare[..., 1]).sqrt_()
+        else:
+            amplitude, spectrum = torch.abs(self.x, out=spare), self.on.data.spectrum
+        smooth = blurred(amplitude, sigma_now(wrap, used), ndim, spectrum, out=amplitude)
+        self.on.density.set_support(smooth, support_level(smooth, wrap, ndim))
         self.uses[wrap] = used + 1
 
     def found(self) -> Tensor:

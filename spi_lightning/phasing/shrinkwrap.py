@@ -1,54 +1,62 @@
 """Shrink-wrap: the support is drawn anew from the blurred density, by a threshold or by its area."""
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from spi_lightning.phasing.recipe_parts import Shrinkwrap
+from spi_lightning.physics.fourier import fourier_into, inverse_fourier_into
 
 
-def blurred(density: Tensor, sigma: float, ndim: int) -> Tensor:
+@lru_cache(maxsize=16)
+def _gaussian(spatial: tuple[int, ...], sigma: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Transform of a periodic Gaussian of unit sum over the half spectrum, origin at index 0."""
+    product = torch.ones((), dtype=dtype, device=device)
+    for axis, n in enumerate(spatial):
+        frequencies = torch.fft.rfftfreq if axis == len(spatial) - 1 else torch.fft.fftfreq
+        along = torch.exp(-2 * (math.pi * sigma * frequencies(n, device=device, dtype=torch.float64)) ** 2)
+        product = product * along.to(dtype).view(-1, *(1,) * (len(spatial) - 1 - axis))
+    return product
+
+
+def blurred(
+    density: Tensor, sigma: float, ndim: int, spectrum: Tensor | None = None, out: Tensor | None = None
+) -> Tensor:
     """Convolve with a periodic Gaussian of unit sum, by two real transforms.
 
     Args:
         density: (..., spatial) real.
         sigma: Standard deviation, pixel; 0 changes nothing.
         ndim: Number of spatial axes.
+        spectrum: (..., half spectrum) complex, overwritten; made here if None.
+        out: Array for the answer, made here if None.
     """
     if sigma == 0:
         return density
-    axes = tuple(range(-ndim, 0))
-    spectrum = torch.fft.rfftn(density, dim=axes)
-    for axis in axes:
-        n, last = density.shape[axis], axis == -1
-        frequency = (torch.fft.rfftfreq if last else torch.fft.fftfreq)(n, device=density.device, dtype=density.dtype)
-        gaussian = torch.exp(-2 * (math.pi * sigma * frequency) ** 2)
-        spectrum.mul_(gaussian.view(-1, *(1,) * (-1 - axis)))
-    back: Tensor = torch.fft.irfftn(spectrum, s=density.shape[-ndim:], dim=axes)
-    return back
+    if spectrum is None:
+        half = (*density.shape[:-1], density.shape[-1] // 2 + 1)
+        spectrum = torch.empty(half, dtype=density.dtype.to_complex(), device=density.device)
+    fourier_into(density, ndim, out=spectrum)
+    spectrum.mul_(_gaussian(tuple(density.shape[-ndim:]), sigma, density.dtype, density.device))
+    return inverse_fourier_into(spectrum, ndim, out=torch.empty_like(density) if out is None else out)
 
 
-def new_support(amplitude: Tensor, wrap: Shrinkwrap, uses: int, ndim: int) -> Tensor:
-    """Draw the supports of all starts.
+def sigma_now(wrap: Shrinkwrap, uses: int) -> float:
+    """Width of the Gaussian after so many uses, pixel."""
+    return max(wrap.sigma * wrap.decay**uses, min(wrap.last_sigma, wrap.sigma))
 
-    Args:
-        amplitude: (..., spatial) |density|.
-        wrap: sigma, threshold or area, and how sigma shrinks.
-        uses: How often it was used before.
-        ndim: Number of spatial axes.
 
-    Returns:
-        Bool of the same shape, never empty: the largest pixel is in it.
+def support_level(smooth: Tensor, wrap: Shrinkwrap, ndim: int) -> Tensor:
+    """The value that a blurred density exceeds in the support, broadcastable against (..., spatial).
 
     Source: Marchesini et al. (2003), Phys. Rev. B 68, 140101; P2 uses sigma 1 and a threshold of 0.10 or 0.15.
     """
-    sigma = max(wrap.sigma * wrap.decay**uses, min(wrap.last_sigma, wrap.sigma))
-    smooth = blurred(amplitude, sigma, ndim)
     flat = smooth.flatten(-ndim)
     if wrap.area:
         pixels = max(1, round(wrap.area * flat.shape[-1]))
-        level = flat.kthvalue(flat.shape[-1] - pixels + 1, dim=-1).values
-        return smooth >= level[(..., *(None,) * ndim)]
-    level = wrap.threshold * flat.amax(-1)
-    return smooth > level[(..., *(None,) * ndim)]
+        level = flat.kthvalue(flat.shape[-1] - pixels, dim=-1).values
+    else:
+        level = wrap.threshold * flat.amax(-1)
+    return level[(..., *(None,) * ndim)]

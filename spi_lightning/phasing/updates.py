@@ -29,25 +29,29 @@ class Constraints:
         self.rho, self.spare = torch.empty_like(like), torch.empty_like(like)
         self._axes = tuple(range(2, like.ndim))
 
-    def distance(self, a: Tensor, b: Tensor) -> Tensor:
-        """|| a - b || / || A ||, (P, starts); overwrites ``spare``, which may be one of the two."""
-        gap: Tensor = torch.linalg.vector_norm(torch.sub(a, b, out=self.spare), dim=self._axes) / self.data.norm
-        return gap
+    def size(self, density: Tensor) -> Tensor:
+        """|| density || / || A ||, (P, starts)."""
+        norm: Tensor = torch.linalg.vector_norm(density, dim=self._axes)
+        return norm.div_(self.data.norm)
+
+    def gap(self, rho: Tensor) -> Tensor:
+        """|| P_S rho - rho || / || A ||, (P, starts); overwrites ``spare``."""
+        return self.size(self.density.project(rho, self.spare).sub_(rho))
 
 
 def error_reduction(x: Tensor, on: Constraints) -> Tensor:
     """ER: x <- P_S P_M x. Source: Fienup (1982), Appl. Opt. 21, 2758; P2's code agrees."""
     rho = on.data.project(x, on.rho)
     on.density.project(rho, x)
-    return on.distance(x, rho)
+    return on.size(torch.sub(x, rho, out=on.spare))
 
 
 def hybrid_input_output(x: Tensor, on: Constraints, beta: float) -> Tensor:
     """HIO: x <- P_M x where that obeys the constraint, x - beta P_M x elsewhere. Source: Fienup (1982)."""
     rho = on.data.project(x, on.rho)
-    inside = on.density.inside(rho)
-    gap = on.distance(torch.mul(rho, inside, out=on.spare), rho)
-    x.sub_(rho, alpha=beta).lerp_(rho, inside)
+    violated = on.density.violated(rho)
+    gap = on.size(torch.mul(rho, violated, out=on.spare))
+    torch.lerp(rho, x.sub_(rho, alpha=beta), violated, out=x)
     return gap
 
 
@@ -58,7 +62,7 @@ def raar(x: Tensor, on: Constraints, beta: float) -> Tensor:
     Source: Luke (2005), Inverse Problems 21, 37, Eq. 2.
     """
     rho = on.data.project(x, on.rho)
-    gap = on.distance(on.density.project(rho, on.spare), rho)
+    gap = on.gap(rho)
     reflected = torch.mul(rho, 2, out=on.spare).sub_(x)
     x.add_(on.density.project(reflected, reflected)).mul_(beta).add_(rho, alpha=1 - 2 * beta)
     return gap
@@ -79,7 +83,7 @@ def difference_map(x: Tensor, on: Constraints, beta: float) -> Tensor:
         rho = on.data.project(_relaxed_density(x, on, beta), on.rho)
     step = forward.sub_(rho)
     x.add_(step, alpha=beta)
-    return on.distance(on.density.project(rho, on.spare), rho)
+    return on.gap(rho)
 
 
 def charge_flipping(x: Tensor, on: Constraints, threshold: float) -> Tensor:
@@ -93,9 +97,8 @@ def charge_flipping(x: Tensor, on: Constraints, threshold: float) -> Tensor:
     Source: Oszlanyi & Suto (2004), Acta Cryst. A60, 134; the support is our addition (everywhere: theirs).
     """
     rho = on.data.project(x, on.rho)
-    gap = on.distance(on.density.project(rho, on.spare), rho)
-    keep = on.density.inside(rho, threshold)
-    torch.mul(rho, keep, out=x).mul_(2).sub_(rho)
+    gap = on.gap(rho)
+    torch.addcmul(rho, rho, on.density.violated(rho, threshold), value=-2, out=x)
     return gap
 
 

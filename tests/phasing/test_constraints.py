@@ -50,7 +50,7 @@ def test_a_projection_twice_is_a_projection_once(shape: tuple[int, ...], real: b
         first = density.project(once, torch.empty_like(once))
         assert torch.equal(density.project(first, torch.empty_like(first)), first)
         assert not torch.equal(first, once)
-        assert torch.equal(first, once * density.inside(once))
+        assert torch.equal(first, once * (1 - density.violated(once)))
 
 
 def test_a_vanishing_transform_stays_finite() -> None:
