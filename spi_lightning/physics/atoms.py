@@ -65,7 +65,7 @@ class AtomBatch:
     Attributes:
         position: (A, 3) float32, z, y, x; m.
         atomic_number: (A,) int64.
-        owner: (A,) int64, non-decreasing.
+        owner: (A,) int64.
         structures: B.
     """
 
@@ -78,6 +78,14 @@ class AtomBatch:
         """Each structure turned by its own matrix, (B, 3, 3) acting on z, y, x."""
         turned = (rotation[self.owner] @ self.position[:, :, None])[:, :, 0]
         return AtomBatch(turned, self.atomic_number, self.owner, self.structures)
+
+    def select(self, structures: Tensor) -> "AtomBatch":
+        """Some of the structures, (n,) int64, in that order."""
+        place = torch.full((self.structures,), -1, device=self.owner.device)
+        place[structures.to(place.device)] = torch.arange(len(structures), device=place.device)
+        owner = place[self.owner]
+        kept = (owner >= 0).nonzero()[:, 0]
+        return AtomBatch(self.position[kept], self.atomic_number[kept], owner[kept], len(structures))
 
 
 def batch_atoms(structures: Sequence[Atoms], device: torch.device | str = "cpu") -> AtomBatch:

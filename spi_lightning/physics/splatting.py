@@ -12,7 +12,7 @@ class KaiserBessel:
     """Splatting kernel: I0(beta sqrt(1 - (2 x / width)^2)), x in grid cells.
 
     width: cells it covers along each axis. beta: shape; the default is best for frequencies up to a quarter of the
-    sampling rate, where the relative error of a structure factor is then about 10^-(width - 1).
+    sampling rate, where the error of a structure factor is then about 10^-(width - 1) of the number of points.
     """
 
     width: int = 4

@@ -56,8 +56,10 @@ class Structures(Protocol):
 class Projection:
     """Atoms to a projected map.
 
-    size: edge of the map, pixel. pixel_size: m. resolution: of the blur, m (physics.resolution_width). samples: fine
-    cells per pixel in which atoms are splatted; None takes a quarter of the resolution or finer. kernel: splatting.
+    size: edge of the map, pixel. pixel_size: m. resolution: of the blur, m (physics.resolution_width), raised to half a
+    pixel where it is finer. samples: fine cells per pixel in which atoms are splatted; None takes a quarter of the
+    resolution or finer, which leaves a relative error of 1.4e-4 of the map at 3.5 Angstrom (against the sum over all
+    atoms of a protein of 5,300; P2's pixels). kernel: splatting.
     """
 
     size: int = 128
@@ -65,6 +67,9 @@ class Projection:
     resolution: float = 3.5e-10
     samples: int | None = None
     kernel: KaiserBessel = field(default_factory=KaiserBessel)
+
+    def __post_init__(self) -> None:
+        self.resolution = max(self.resolution, self.pixel_size / 2)
 
     @property
     def longest(self) -> float:

@@ -33,8 +33,6 @@ class Measurement:
     dead_fraction: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.photons_per_speckle is None and max(self.background) > 0:
-            raise UserError("measurement.background counts photons: give measurement.photons_per_speckle=[10,1e4] too")
         if self.photons_per_speckle is not None and min(self.photons_per_speckle) <= 0:
             raise UserError(f"measurement.photons_per_speckle={list(self.photons_per_speckle)} must be above 0")
 
@@ -44,18 +42,22 @@ class Measurement:
         return self == Measurement()
 
     def __call__(
-        self, intensity: Tensor, diameter: Tensor, generator: torch.Generator
+        self, intensity: Tensor, diameter: Tensor, generator: torch.Generator, counts: bool = False
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Measure patterns whose beam centre is pixel n // 2.
 
         Args:
-            intensity: (B, H, W) relative.
+            intensity: (B, H, W) relative; with ``counts`` expected photons.
             diameter: (B,) of the particle (``disc_diameter``); pixel of the density of the same shape.
             generator: CPU generator of all draws.
+            counts: Draw counts also without photons_per_speckle.
 
         Returns:
             The measured patterns (B, H, W), 0 where the mask is False; the mask, bool; and the factors (B,) from
             relative intensity to photons, 1 without them.
+
+        Raises:
+            UserError: A background without photons.
         """
         count, shape = len(intensity), (intensity.shape[1], intensity.shape[2])
         scale = torch.ones(count, device=intensity.device)
@@ -63,6 +65,9 @@ class Measurement:
         if self.photons_per_speckle is not None:
             photons = log_uniform(self.photons_per_speckle, (count,), generator).to(intensity.device)
             scale = photons / first_speckle(intensity, diameter)
+        elif max(self.background) > 0 and not counts:
+            raise UserError("measurement.background counts photons: give measurement.photons_per_speckle=[10,1e4] too")
+        if counts or self.photons_per_speckle is not None:
             background = uniform(self.background, (count, 1, 1), generator).to(intensity.device)
             measured = count_photons(intensity * scale[:, None, None] + background, _like(generator, intensity))
         mask = self._mask(count, shape, generator).to(intensity.device)
