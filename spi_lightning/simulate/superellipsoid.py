@@ -57,10 +57,15 @@ def superellipsoid_extent(half_axes: Tensor, n: Tensor, e: Tensor, turn: Tensor)
     """
     z, y, x = (turn * half_axes[:, None, :]).abs().clamp_min(1e-12).unbind(-1)
     outer, inner = (_dual(exponent)[:, None] for exponent in (2 / n, 2 / e))
-    largest = torch.maximum(torch.maximum(x, y), z)
-    x, y, z = x / largest, y / largest, z / largest
-    extent: Tensor = ((x**inner + y**inner) ** (outer / inner) + z**outer) ** (1 / outer) * largest
+    extent: Tensor = _norm(_norm(x, y, inner), z, outer)
     return extent
+
+
+def _norm(one: Tensor, other: Tensor, exponent: Tensor) -> Tensor:
+    """(one^p + other^p)^(1/p) of positive numbers, without overflow at large p."""
+    largest = torch.maximum(one, other)
+    norm: Tensor = ((one / largest) ** exponent + (other / largest) ** exponent) ** (1 / exponent) * largest
+    return norm
 
 
 def soft_amplitude(position: Tensor, gauge: Tensor, edge: float) -> Tensor:

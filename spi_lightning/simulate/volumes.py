@@ -38,7 +38,10 @@ def pattern_of(amplitude: Tensor, phase: Tensor, size: int) -> Tensor:
 
     Source: Wu et al. (2021), Eq. 1, with this project's sign exp(-2 pi i q.r).
     """
-    return fourier(torch.polar(embed(amplitude, size), embed(phase, size)), ndim=3).abs()
+    density = torch.polar(embed(amplitude, size), embed(phase, size))
+    if not len(density):  # a process without a share of the last batch; the transform of nothing is an error to MKL
+        return density.real
+    return fourier(density, ndim=3).abs()
 
 
 @dataclass

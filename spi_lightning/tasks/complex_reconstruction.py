@@ -18,11 +18,14 @@ Particle = tuple[Tensor, Tensor]
 
 
 def pattern_modulus(amplitude: Tensor, phase: Tensor, shape: torch.Size) -> Tensor:
-    """Fourier amplitudes (B, *shape) of particles (B, 1, z, y, x) in a box, origin at index 0; float32.
+    """Fourier amplitudes (B, *shape) of particles (B, 1, z, y, x) in a box, origin at index 0; float32 or float64.
 
     Where the box lies in the array changes phases alone, so it is put into the corner.
     """
-    density = torch.polar(amplitude[:, 0].float(), phase[:, 0].float())
+    real = torch.promote_types(amplitude.dtype, torch.float32)  # there is no complex number of bfloat16
+    density = torch.polar(amplitude[:, 0].to(real), phase[:, 0].to(real))
+    if not len(density):  # a process without a share of the last batch; the transform of nothing is an error to MKL
+        return amplitude.new_zeros(0, *shape[-3:], dtype=real)
     modulus: Tensor = torch.fft.fftn(density, s=shape[-3:], dim=AXES, norm="ortho").abs()
     return modulus
 

@@ -65,3 +65,10 @@ def test_bodies_fit_their_box_whatever_the_orientation() -> None:
 def test_impossible_settings_are_named(setting: dict[str, tuple[float, float]]) -> None:
     with pytest.raises(UserError, match=next(iter(setting))):
         SuperellipsoidRecipe(**setting)
+
+
+def test_extent_of_a_body_that_is_nearly_an_octahedron_is_finite() -> None:
+    """n = 2 has an infinite dual exponent; a power of it must not overflow."""
+    half_axes, turn = torch.tensor([[2.2, 5.5, 2.2]]), rotation_matrices(random_quaternions(1, torch.Generator()))
+    extent = superellipsoid_extent(half_axes, torch.tensor([1.9978]), torch.tensor([0.234]), turn)
+    assert torch.isfinite(extent).all() and (extent < 8.5).all()
