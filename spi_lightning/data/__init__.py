@@ -1,6 +1,8 @@
 """Datasets, transforms, splits and one DataModule per kind of batch."""
 
 from spi_lightning.data.hits import HitDataModule, HitDataset, PatternBatches
+from spi_lightning.data.one_frame import Measurement, measure_frame
+from spi_lightning.data.one_scan import measure_scan
 from spi_lightning.data.pattern_input import PatternInput
 from spi_lightning.data.simulated_hits import OnlineHits, SimulatedHitDataModule
 from spi_lightning.data.simulated_supports import OnlineSupports, SimulatedSupportDataModule
@@ -12,6 +14,7 @@ from spi_lightning.data.transforms import Preprocess
 __all__ = [
     "HitDataModule",
     "HitDataset",
+    "Measurement",
     "OnlineHits",
     "OnlineSupports",
     "PatternBatches",
@@ -22,5 +25,7 @@ __all__ = [
     "StructureSource",
     "SupportDataModule",
     "SupportDataset",
+    "measure_frame",
+    "measure_scan",
     "split_by_particle",
 ]

@@ -180,5 +180,6 @@ def _frequency_step(
 
 def _density(patterns: PatternFile, frame: int) -> Tensor | None:
     """The true density of a simulated frame, if the file has it."""
-    stored = patterns.labels.get(DENSITY)
-    return None if stored is None else torch.from_numpy(np.array(stored[frame]))
+    if DENSITY not in patterns.images:
+        return None
+    return torch.from_numpy(np.array(patterns.read_image(DENSITY, [frame])[0], dtype=np.float32))

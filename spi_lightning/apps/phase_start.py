@@ -1,0 +1,166 @@
+"""Where phasing begins: the first support and the first density, by name, from a network or from a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from torch import Tensor
+from torch.nn import functional
+
+from spi_lightning.baselines.autocorrelation_support import autocorrelation_support
+from spi_lightning.baselines.triple_intersection import double_intersection, triple_intersection
+from spi_lightning.data.one_frame import Measurement
+from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, SUPPORT, UserError
+from spi_lightning.phasing import with_phase_noise
+from spi_lightning.physics.support import ideal_support
+from spi_lightning.tasks.checkpoint import load_task
+from spi_lightning.tasks.support_prediction import SupportPrediction
+
+NAMED = ("autocorrelation", "circle", "box", "double_intersection", "triple_intersection", "ideal")
+
+
+def starting_support(cfg: DictConfig, measured: Measurement) -> Tensor:
+    """The support that ``cfg.support`` names, bool of the pattern's shape, origin at n // 2.
+
+    Raises:
+        UserError: An unknown name, a file of another shape, a simulated density that the data has not.
+    """
+    name, shape = str(cfg.support), measured.mask.shape
+    if name == "ideal":
+        return in_middle(ideal_support(_truth(measured), ndim=len(shape)), shape)
+    if name == "box":
+        return _box(shape)
+    if name not in NAMED:
+        return _from_file(name, shape) if Path(name).suffix == ".npy" else network_answer(name, measured, SUPPORT)
+    ndim, intensity = len(shape), measured.fourier_amplitude.square()[None]
+    region, autocorrelation = autocorrelation_support(
+        intensity, measured.mask[None], threshold=cfg.support_threshold, ndim=ndim
+    )
+    _require_room(region[0], cfg.least_oversampling)
+    if name == "circle":
+        return _circle(region[0])
+    if name == "double_intersection":
+        return double_intersection(region, ndim=ndim)[0]
+    if name == "triple_intersection":
+        return triple_intersection(region, autocorrelation, ndim=ndim)[0]
+    return region[0]
+
+
+def starting_density(cfg: DictConfig, measured: Measurement) -> Tensor | None:
+    """(starts, spatial) densities of a network with phase noise, each its own; None for random phases."""
+    if cfg.start == "random":
+        return None
+    density = network_answer(str(cfg.start), measured, DENSITY)
+    if cfg.start_noise < 0:
+        raise UserError(f"start_noise={cfg.start_noise} is a spread in rad and must not be negative.")
+    return with_phase_noise(density[None], density.ndim, cfg.start_noise, cfg.starts, cfg.seed)[0]
+
+
+def network_answer(path: str, measured: Measurement, name: str) -> Tensor:
+    """Density or support of a trained network, brought to the shape of the pattern.
+
+    The network is shown the middle of the pattern, as many pixels as it was trained on; that is the same field of view
+    at a lower resolution, so its answer is interpolated onto the finer pixels.
+
+    Raises:
+        UserError: No such run, one of another task, a pattern smaller than the network's.
+    """
+    if "/" not in path and not Path(path).exists():
+        raise UserError(f"{path} is neither a run nor one of {', '.join(NAMED)}.")
+    if measured.mask.ndim != 2:
+        raise UserError(f"{path}: a network of 2D patterns cannot answer a {measured.mask.ndim}D one.")
+    task, config = load_task(path, instantiate, SupportPrediction)
+    size = _trained_size(config, path)
+    if size > min(measured.mask.shape):
+        raise UserError(f"{path}: was trained on {size} x {size} pixels; the pattern has {tuple(measured.mask.shape)}.")
+    middle = tuple(slice(n // 2 - size // 2, n // 2 - size // 2 + size) for n in measured.mask.shape)
+    batch = {
+        INTENSITY: measured.fourier_amplitude.square()[middle][None, None],
+        MASK: measured.mask[middle][None, None],
+        FRAME: torch.zeros(1, dtype=torch.int64),
+    }
+    with torch.no_grad():
+        answer = task.predict_step(batch)[name].float().reshape(1, 1, size, size)
+    return _enlarged(answer, measured.mask.shape, name)
+
+
+def _enlarged(answer: Tensor, shape: torch.Size, name: str) -> Tensor:
+    """(1, 1, n, n) -> shape, both with the origin at n // 2, over one field of view."""
+    size = answer.shape[-1]
+    if tuple(shape) == (size, size):
+        made = answer[0, 0]
+    else:
+        grid = [(torch.arange(n) - n // 2) * (size / n) + size // 2 for n in shape]
+        y, x = torch.meshgrid(*(2 * (axis + 0.5) / size - 1 for axis in grid), indexing="ij")
+        made = functional.grid_sample(answer, torch.stack([x, y], -1)[None], align_corners=False)[0, 0]
+    return made > 0.5 if name == SUPPORT else made.clamp_min(0)
+
+
+def _trained_size(config: dict[str, Any], path: str) -> int:
+    size = (config.get("network") or {}).get("size") or (config.get("simulate") or {}).get("size")
+    if not isinstance(size, int):
+        raise UserError(f"{path}: its configuration does not say the size of the patterns it was trained on.")
+    return size
+
+
+def _truth(measured: Measurement) -> Tensor:
+    if measured.density is None:
+        raise UserError("support=ideal needs the density of a simulated file; choose another support.")
+    return measured.density
+
+
+def in_middle(image: Tensor, shape: torch.Size) -> Tensor:
+    """The image laid into the middle of zeros of another shape, or cut to it, origin at n // 2."""
+    made = image.new_zeros(shape)
+    source, into = [], []
+    for have, want in zip(image.shape, shape, strict=True):
+        low = max(-(have // 2), -(want // 2))
+        high = min(have - have // 2, want - want // 2)
+        source.append(slice(low + have // 2, high + have // 2))
+        into.append(slice(low + want // 2, high + want // 2))
+    made[tuple(into)] = image[tuple(source)]
+    return made
+
+
+def _require_room(region: Tensor, least: float) -> None:
+    """UserError where the autocorrelation leaves no room: the pattern is sampled too coarsely to be phased."""
+    for axis, n in enumerate(region.shape):
+        along = torch.nonzero(region.any(tuple(other for other in range(region.ndim) if other != axis)))
+        extent = int(along.max() - along.min()) + 1
+        if 2 * n / (extent + 1) < least:
+            raise UserError(
+                f"the autocorrelation spans {extent} of {n} pixels along axis {axis}: the oversampling ratio is "
+                f"{2 * n / (extent + 1):.2f} or less, {least:g} is needed; bin less (data.bin), raise "
+                "support_threshold if noise or background makes it seem wide, or lower least_oversampling."
+            )
+
+
+def _box(shape: torch.Size) -> Tensor:
+    """Half of each axis, around the middle. Source: Wu et al. (2021), Methods."""
+    made = torch.zeros(shape, dtype=torch.bool)
+    made[tuple(slice(n // 2 - n // 4, n // 2 - n // 4 + n // 2) for n in shape)] = True
+    return made
+
+
+def _circle(region: Tensor) -> Tensor:
+    """Disc or ball as wide as the particle's greatest elongation, half that of its autocorrelation."""
+    squared = torch.zeros((), dtype=torch.float64)
+    for axis, n in enumerate(region.shape):
+        along = torch.arange(n, dtype=torch.float64) - n // 2
+        squared = squared + along.square().view(-1, *(1,) * (region.ndim - 1 - axis))
+    return squared <= squared[region].max() / 4
+
+
+def _from_file(path: str, shape: torch.Size) -> Tensor:
+    try:
+        stored = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise UserError(f"support={path}: cannot be read ({str(error).splitlines()[0]}).") from error
+    if stored.shape != tuple(shape):
+        raise UserError(f"support={path}: its shape {stored.shape} is not that of the pattern, {tuple(shape)}.")
+    return torch.from_numpy(stored != 0)

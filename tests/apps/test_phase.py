@@ -1,0 +1,102 @@
+"""python -m spi_lightning.apps.phase on files made here."""
+
+import json
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from spi_lightning.apps.phase import start
+from spi_lightning.apps.phase_start import in_middle
+from spi_lightning.fields import DENSITY
+from spi_lightning.io import CxiWriter
+from spi_lightning.io.cxi_image import read_cxi_image
+from spi_lightning.phasing import alignment
+from spi_lightning.physics.fourier import fourier
+
+KNOWN = "phasing.recipe=4*(60*HIO(0.9) + 20*ER)"
+
+
+def particle(size: int = 48) -> torch.Tensor:
+    """A lopsided positive density with sharp parts, 0 outside a triangle."""
+    generator = torch.Generator().manual_seed(1)
+    y, x = torch.meshgrid(*(torch.arange(size) - size // 2,) * 2, indexing="ij")
+    inside = (y > -7) & (x > -6) & (y + x < 7)
+    return torch.where(inside, 0.5 + torch.rand(size, size, generator=generator), 0.0)
+
+
+@pytest.fixture
+def measured(tmp_path: Path) -> Path:
+    photons = 50 * fourier(particle(), ndim=2).abs().square()
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["counts"] = torch.poisson(40 * photons, generator=torch.Generator().manual_seed(0)).numpy()[None]
+        file["good"] = np.ones((48, 48), dtype=np.uint8)
+    return tmp_path / "a.h5"
+
+
+def run(monkeypatch: pytest.MonkeyPatch, folder: Path, *words: str) -> dict:
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+    monkeypatch.setattr(sys, "argv", ["phase", f"hydra.run.dir={folder}", *words])
+    start()
+    return json.loads((folder / "metrics.json").read_text())
+
+
+def test_a_measured_pattern_becomes_a_density(measured: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.save(tmp_path / "inside.npy", particle().numpy() > 0)
+    words = [f"data.path={measured}", "data.keys.photons=counts", "data.centre=[24,24]", "data.size=48", KNOWN]
+    support = f"support={tmp_path / 'inside.npy'}"
+    numbers = run(monkeypatch, tmp_path / "run", *words, support, "starts=6", "halves=true")
+    assert 1 <= numbers["kept"] <= 6 and numbers["fourier_error/best"] < 0.15
+    image = read_cxi_image(tmp_path / "run" / "result.cxi")
+    assert alignment(torch.from_numpy(image.density)[None], particle(), subpixel=True).overlap[0] > 0.95
+    assert image.support.sum() < 400 and {"prtf", "error", "fsc"} <= set(image.results)
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "starts agree" in page and "FRC" not in page.split("</style>")[0]
+
+
+def test_a_simulated_pattern_is_compared_with_its_truth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photons = (4e4 * fourier(particle(), ndim=2).abs().square()).round().numpy()[None]
+    labels = {DENSITY: ((48, 48), np.dtype("float32"))}
+    with CxiWriter(tmp_path / "a.cxi", (48, 48), 1, np.dtype("float32"), labels) as cxi:
+        cxi.write(0, photons, np.ones((48, 48), dtype=bool), {DENSITY: particle().numpy()[None]}, {})
+    words = [f"data.path={tmp_path / 'a.cxi'}", "support=ideal", "data.centre=[24,24]", "data.size=48", "held_out=0"]
+    numbers = run(monkeypatch, tmp_path / "run", *words, KNOWN, "starts=4")
+    assert numbers["truth/correlation"] > 0.97 and "held_out_error/best" not in numbers
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["support=nowhere"], "neither a run nor one of autocorrelation, circle"),
+        (["support=missing.npy"], "support=missing.npy: cannot be read"),
+        (["support=ideal"], "needs the density of a simulated file"),
+        (["held_out=0.7"], "held_out=0.7"),
+        (["starts=0"], "starts=0"),
+        (["phasing.recipe=50*ER + 20*HOI(0.9)"], "HOI"),
+        (["data.bin=6"], "oversampling ratio"),
+        (["phasing=unknown"], "phasing=unknown is unknown"),
+        (["data.frame=7"], "has frames 0 to 0"),
+    ],
+)
+def test_mistakes_get_one_line(
+    measured: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, words: list[str], line: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = [f"data.path={measured}", "data.keys.photons=counts", "data.centre=[24,24]", "data.size=48"]
+    with pytest.raises(SystemExit) as leaving:
+        run(monkeypatch, tmp_path / "run", *data, *words)
+    assert leaving.value.code == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: ") and line in error
+    assert not (tmp_path / "run" / "result.cxi").exists()
+
+
+def test_in_middle_keeps_the_origin() -> None:
+    image = torch.zeros(5, 6)
+    image[2, 3] = 1
+    for shape in ((9, 8), (4, 3), (5, 6)):
+        made = in_middle(image, torch.Size(shape))
+        assert made.shape == shape and made[shape[0] // 2, shape[1] // 2] == 1 and made.sum() == 1
