@@ -16,6 +16,7 @@ from spi_lightning.data.volumes import FOURIER_AMPLITUDE
 from spi_lightning.fields import FRAME, MASK, Batch, UserError
 from spi_lightning.io.bragg_scan import BraggScan, ScanKeys, open_scan
 from spi_lightning.physics.alien_peaks import find_aliens
+from spi_lightning.physics.angle_sign import compare_angle_signs
 from spi_lightning.physics.bragg_geometry import BraggGeometry
 from spi_lightning.physics.bragg_preparation import PreparedPattern, correct_frames, find_peak, prepare
 from spi_lightning.physics.oversampling import Oversampling, estimate_oversampling, suggest_bins, suggest_size
@@ -28,7 +29,8 @@ class Preparation:
     size: edge of the pattern, voxel, one number or z, y, x; None: what holds 99.99 % of the photons. bins: voxels added
     along each axis, one number or z, y, x; None: as many as leave an oversampling of ``least_oversampling``. threshold:
     corrected counts at or below become 0. aliens: ``none`` or ``find`` (taken as not measured). normalise: divide by
-    the monitor. saturation: counts from here on are not measured.
+    the monitor. saturation: counts from here on are not measured. reflection: Miller indices of a cubic crystal's
+    peak; its facets then tell whether the rocking angle has the right sign.
     """
 
     size: int | Sequence[int] | None = 64
@@ -38,10 +40,13 @@ class Preparation:
     aliens: str = "none"
     normalise: bool = False
     saturation: float | None = None
+    reflection: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
         if self.aliens not in ("none", "find"):
             raise UserError(f"data.preparation.aliens={self.aliens!r} is unknown; choose none or find")
+        if self.reflection is not None and (len(self.reflection) != 3 or not any(self.reflection)):
+            raise UserError(f"data.preparation.reflection={list(self.reflection)}: give three indices, not all 0")
 
 
 @dataclass
@@ -99,6 +104,10 @@ def prepare_scan(
     oversampling = estimate_oversampling(pattern.photons)
     known = BraggGeometry(**(scan.geometry | dict(geometry or {})))  # type: ignore[arg-type]
     notes += [*pattern.notes, *_summary(pattern, oversampling), *known.notes()]
+    if how.reflection is not None and not known.missing():
+        h, k, index_l = how.reflection
+        note = compare_angle_signs(pattern.photons, known, pattern.bins, (h, k, index_l)).note
+        notes += [note] if note else []
     return MeasuredPattern(pattern, oversampling, known, notes)
 
 
