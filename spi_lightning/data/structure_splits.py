@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from spi_lightning.data.splits import split_by_particle
 from spi_lightning.fields import UserError
 from spi_lightning.io.structure import StructureOptions, find_structures, read_structure, structure_id
+from spi_lightning.io.structure_archive import Archive, fetch_structures
 from spi_lightning.physics.atoms import Atoms
 
 _WORD = 5  # residues: two chains are the same protein if half of the words of the shorter one are in the other
@@ -26,6 +27,7 @@ class StructureSource:
     Args:
         path: File or folder, see io.structure.find_structures.
         ids: Only these.
+        archive: Where to fetch ids that ``path``, a folder, lacks; None: they must be there.
         options: What of a file is the particle.
         part: ``all``, or the name of a split of ``fractions``.
         fractions: Share of the structures in each split.
@@ -40,6 +42,7 @@ class StructureSource:
     part: str = "all"
     fractions: Mapping[str, float] = field(default_factory=lambda: {"train": 0.7, "val": 0.15, "test": 0.15})
     seed: int = 0
+    archive: Archive | None = None
 
     @property
     def files(self) -> list[Path]:
@@ -58,7 +61,11 @@ class StructureSource:
 
     @cached_property
     def _files(self) -> list[Path]:
-        return find_structures(self.path, self.ids)
+        if self.archive is None:
+            return find_structures(self.path, self.ids)
+        if self.ids is None:
+            raise UserError("structures.archive fetches the ids of a list: give structures.ids= too")
+        return fetch_structures(self.ids, self.path, self.archive)
 
     @cached_property
     def _numbers(self) -> list[int]:

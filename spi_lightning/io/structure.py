@@ -3,6 +3,7 @@
 import csv
 import gzip
 import os
+import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -123,7 +124,7 @@ def _read_table(path: Path) -> Atoms:
             table = np.asarray(stored["xyzZ"], dtype=np.float64)
     except KeyError as error:
         raise UserError(f"{path}: there is no array xyzZ (N, 4) in it") from error
-    except (OSError, ValueError, EOFError, zlib.error) as error:
+    except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: the table of atoms cannot be read ({error}); copy it again") from error
     if table.ndim != 2 or table.shape[1] != 4:
         raise UserError(f"{path}: xyzZ has shape {table.shape}; (N, 4) is needed: x, y, z in Angstrom and Z")
@@ -178,7 +179,7 @@ def _select(structure: gemmi.Structure, path: Path, options: StructureOptions) -
     if not options.hydrogens:
         structure.remove_hydrogens()
     structure.remove_empty_chains()
-    if len(structure) == 0:
+    if len(structure) == 0 or structure[0].count_atom_sites() == 0:
         raise UserError(f"{path}: no atoms are left without waters and hydrogens")
     model = structure[0]
     if options.assembly == "biological" and structure.assemblies:

@@ -1,0 +1,179 @@
+"""PDB, mmCIF and tables of atoms: everything odd that such files hold, and everything that is wrong with them."""
+
+import gzip
+from pathlib import Path
+
+import gemmi
+import numpy as np
+import pytest
+import torch
+
+from spi_lightning.data import StructureSource
+from spi_lightning.data.structure_splits import same_structure
+from spi_lightning.fields import UserError
+from spi_lightning.io.structure import StructureOptions, find_structures, read_ids, read_structure, structure_id
+
+
+def line(
+    serial: int, name: str, residue: str, chain: str, number: str, xyz: tuple[float, float, float], element: str,
+    altloc: str = " ", record: str = "ATOM",
+) -> str:  # fmt: skip
+    x, y, z = xyz
+    return (
+        f"{record:<6}{serial:>5} {name:<4}{altloc}{residue:>3} {chain}{number:>5}   "
+        f"{x:8.3f}{y:8.3f}{z:8.3f}  1.00 10.00          {element:>2}"
+    )
+
+
+ODD = "\n".join(
+    [
+        "HEADER    TEST",
+        line(1, " N", "ALA", "A", "1 ", (1.0, 2.0, 3.0), "N"),
+        line(2, " CA", "ALA", "A", "1 ", (2.0, 2.0, 3.0), "C", "A"),
+        line(3, " CA", "ALA", "A", "1 ", (2.5, 2.0, 3.0), "C", "B"),
+        line(4, " CA", "GLY", "A", "1A", (4.0, 2.0, 3.0), "C"),
+        line(5, " H", "GLY", "A", "1A", (4.0, 3.0, 3.0), "H"),
+        line(6, " CA", "SER", "A", "2 ", (6.0, 2.0, 3.0), "C"),
+        "TER",
+        line(7, "ZN", "ZN", "A", "99 ", (9.0, 2.0, 3.0), "ZN", record="HETATM"),
+        line(8, " O", "HOH", "A", "200 ", (12.0, 2.0, 3.0), "O", record="HETATM"),
+        "END",
+        "",
+    ]
+)
+
+
+@pytest.fixture
+def odd(tmp_path: Path) -> Path:
+    path = tmp_path / "1odd.pdb"
+    path.write_text(ODD)
+    return path
+
+
+def test_alternatives_insertions_ions_and_units(odd: Path) -> None:
+    atoms = read_structure(odd)
+    assert atoms.name == "1odd" and atoms.atomic_number.tolist() == [7, 6, 6, 6, 30]
+    expected = torch.tensor([3.0, 2.0, 2.0]) * 1e-10
+    torch.testing.assert_close(atoms.position[1], expected)  # z, y, x of the first alternative; m
+    assert atoms.sequences == ("AGS",) and atoms.residues == 3 and atoms.electrons == 7 + 18 + 30
+    assert atoms.extent == pytest.approx(8e-10, rel=1e-5)
+
+
+def test_waters_and_hydrogens_stay_by_option(odd: Path) -> None:
+    atoms = read_structure(odd, StructureOptions(waters=True, hydrogens=True))
+    assert sorted(atoms.atomic_number.tolist()) == [1, 6, 6, 6, 7, 8, 30]
+
+
+def test_packed_files_and_mmcif_hold_the_same(odd: Path) -> None:
+    packed = odd.with_name("1odd.ent.gz")
+    packed.write_bytes(gzip.compress(ODD.encode()))
+    cif = odd.with_name("1odd.cif")
+    cif.write_text(gemmi.read_structure(str(odd)).make_mmcif_document().as_string())
+    for path in (packed, cif):
+        atoms = read_structure(path)
+        assert torch.equal(atoms.position, read_structure(odd).position) and atoms.name == "1odd"
+        assert atoms.sequences == ("AGS",)
+
+
+def test_the_assembly_or_the_asymmetric_unit(odd: Path) -> None:
+    remark = [
+        "REMARK 350 BIOMOLECULE: 1",
+        "REMARK 350 APPLY THE FOLLOWING TO CHAINS: A",
+        "REMARK 350   BIOMT1   1  1.000000  0.000000  0.000000        0.00000",
+        "REMARK 350   BIOMT2   1  0.000000  1.000000  0.000000        0.00000",
+        "REMARK 350   BIOMT3   1  0.000000  0.000000  1.000000        0.00000",
+        "REMARK 350   BIOMT1   2 -1.000000  0.000000  0.000000       30.00000",
+        "REMARK 350   BIOMT2   2  0.000000 -1.000000  0.000000        0.00000",
+        "REMARK 350   BIOMT3   2  0.000000  0.000000  1.000000        0.00000",
+    ]
+    odd.write_text(ODD.replace("HEADER    TEST\n", "HEADER    TEST\n" + "\n".join(remark) + "\n"))
+    assert len(read_structure(odd)) == 10 and read_structure(odd).chains == 2
+    assert len(read_structure(odd, StructureOptions(assembly="asymmetric_unit"))) == 5
+
+
+def test_unknown_elements_are_an_error_or_left_out(odd: Path) -> None:
+    odd.write_text(ODD.replace("          ZN", "           X").replace("ZN    ZN", "XX    UNX"))
+    with pytest.raises(UserError, match="1 atoms of unknown element"):
+        read_structure(odd)
+    assert len(read_structure(odd, StructureOptions(unknown="skip"))) == 4
+    with pytest.raises(UserError, match=r"structures\.unknown=ignore"):
+        StructureOptions(unknown="ignore")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("empty.pdb", b"", "no atoms in it"),
+        ("text.pdb", b"hello\nworld\n", "no atoms in it"),
+        ("short.pdb", b"ATOM      1  CA  ALA", "no readable PDB"),
+        ("cut.pdb", ODD[: len(ODD) // 2].encode(), "truncated, its END is missing|no readable PDB"),
+        ("cut.cif", b"data_x\nloop_\n_atom_site.id", "no readable mmCIF"),
+        ("cut.pdb.gz", gzip.compress(ODD.encode())[:-20], "cannot be unpacked"),
+        ("water.pdb", (line(1, " O", "HOH", "A", "1 ", (0, 0, 0), "O", record="HETATM") + "\n").encode(), "left"),
+        ("none.npz", b"PK\x03\x04broken", "cannot be read"),
+    ],
+)
+def test_damaged_files_are_one_line(tmp_path: Path, name: str, content: bytes, says: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=says) as caught:
+        read_structure(tmp_path / name)
+    assert name in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        (np.zeros((3, 3)), r"\(N, 4\) is needed"),
+        (np.zeros((0, 4)), "no atoms"),
+        (np.array([[0, 0, np.nan, 6]]), "no finite coordinates"),
+        (np.array([[0, 0, 0, 0]]), "1 to 98 are known"),
+    ],
+)
+def test_damaged_tables_are_one_line(tmp_path: Path, table: np.ndarray, says: str) -> None:
+    np.savez(tmp_path / "t.npz", xyzZ=table)
+    with pytest.raises(UserError, match=says):
+        read_structure(tmp_path / "t.npz")
+
+
+def test_folders_lists_and_ids(odd: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("not a structure")
+    np.savez(tmp_path / "2two.npz", xyzZ=np.array([[0, 0, 0, 6.0]]))
+    assert [structure_id(path) for path in find_structures(str(tmp_path))] == ["1odd", "2two"]
+    assert [path.name for path in find_structures(str(tmp_path), ["2TWO"])] == ["2two.npz"]
+    assert find_structures(str(odd)) == [odd] and structure_id(Path("pdb1abc.ent.gz")) == "1abc"
+    with pytest.raises(UserError, match="1 of 2 ids are not there: 9zzz"):
+        find_structures(str(tmp_path), ["1odd", "9zzz"])
+    with pytest.raises(UserError, match="there are no structures; give a file or folder"):
+        find_structures(str(tmp_path / "nowhere"))
+    with pytest.raises(UserError, match="list of structure ids is empty"):
+        read_ids([])
+
+
+def chain(folder: Path, name: str, sequence: str) -> None:
+    three = dict(zip("ACDEFGHIKLMNPQRSTVWY", gemmi.expand_one_letter_sequence("ACDEFGHIKLMNPQRSTVWY", gemmi.ResidueKind.AA), strict=True))  # noqa: E501  # fmt: skip
+    rows = [line(i + 1, " CA", three[s], "A", f"{i + 1} ", (3.8 * i, 0, 0), "C") for i, s in enumerate(sequence)]
+    (folder / f"{name}.pdb").write_text("\n".join([*rows, "END", ""]))
+
+
+def test_like_sequences_are_the_same_structure_and_never_in_two_splits(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for number in range(8):
+        sequence = "".join(random.choice(list("ACDEFGHIKLMNPQRSTVWY"), 40))
+        chain(tmp_path, f"a{number:03d}", sequence)
+        chain(tmp_path, f"b{number:03d}", sequence[:20] + "W" + sequence[21:])  # one residue changed
+    source = StructureSource(str(tmp_path), fractions={"train": 0.5, "val": 0.25, "test": 0.25})
+    group = same_structure([source[i] for i in range(len(source))])
+    assert len(set(group)) == 8 and (group[:8] == group[8:]).all()
+    parts = [
+        {name[1:] for name in (p[i].name for i in range(len(p)))} for p in map(source.of_part, ("train", "val", "test"))
+    ]
+    assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
+    assert set.union(*parts) == {f"{number:03d}" for number in range(8)}
+
+
+def test_tables_are_told_apart_by_length_and_composition(spi_data: Path) -> None:
+    source = StructureSource(str(spi_data / "pdb"))
+    assert len(source) == 132
+    group = dict(zip(source.names, same_structure([source[i] for i in range(132)]), strict=True))
+    assert group["1hpx"] == group["1hvi"] and group["1ema"] != group["4hhb"]  # two proteases; two unlike proteins
+    assert 80 < len(set(group.values())) < 115
