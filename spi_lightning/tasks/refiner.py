@@ -61,6 +61,16 @@ class Refiner:
         self.best_chi_square = self.measured.new_full((count,), torch.inf)
         self.chi_square, self.correlation = self.best_chi_square.clone(), self.best_chi_square.clone().fill_(torch.nan)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Everything but weights and optimiser, as tensors and numbers."""
+        counted = {name: getattr(self, name) for name in ("epoch", "rate", "rollbacks")}
+        return counted | {"best": self.best, "best_chi_square": self.best_chi_square}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where state_dict() was taken."""
+        for name, value in state.items():
+            setattr(self, name, value.to(self.measured.device) if isinstance(value, Tensor) else value)
+
     def answer(self) -> tuple[Tensor, Tensor]:
         """Densities (M, z, y, x) complex64 and the moduli of their transform (M, Z, Y, X), origin at index 0."""
         amplitude, phase = self.members(self.pattern)

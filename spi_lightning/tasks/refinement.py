@@ -1,0 +1,235 @@
+"""Which particle made this one pattern? Found by refining networks on it, without ground truth."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_warn
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from spi_lightning.fields import MASK, Batch, UserError
+from spi_lightning.metrics import fourier_errors, held_out_chi_square
+from spi_lightning.networks import ComplexEncoderDecoder, Members
+from spi_lightning.phasing.polish import polish
+from spi_lightning.physics.oversampling import estimate_oversampling
+from spi_lightning.tasks.refiner import AXES, FourierLossOf, Refiner
+
+FOURIER_AMPLITUDE, HELD_OUT = "fourier_amplitude", "held_out"
+_EDGE = 0.2  # amplitude at the faces of the box, over the largest, from which the particle is said to be cut
+
+
+class Refinement(pl.LightningModule):
+    """Refines ``starts`` networks on each pattern of a batch, all together, then polishes the densities.
+
+    Reads fourier_amplitude, mask and held_out (B, 1, Z, Y, X). An epoch is one step, as in the paper; one training step
+    of the trainer does ``epochs_per_step`` of them. Starts are random weights (untrained), or those of a checkpoint
+    of a supervised training (transfer), which are the same for all.
+
+    Args:
+        network: Its box is set by ``box``.
+        loss: (predicted, measured, mask, share done) -> (members,), on Fourier amplitudes.
+        optimizer: parameters -> optimiser that treats numbers one by one (Adam, SGD).
+        schedule: optimiser -> schedule, moved on every epoch; constant if None.
+        epochs: Most epochs.
+        epochs_per_step: Between looks at the result: progress, plateau, checkpoint.
+        starts: Members per pattern.
+        box: Voxels of the answer: [z, y, x]; ``autocorrelation``: the particle's extent times ``margin``; ``half``: of
+            the pattern, as in the paper.
+        margin: Of the box around the extent.
+        polish_steps: Of L-BFGS on the best densities, at the end.
+        float64: Polish in float64, needed for chi square below about 1e-6.
+        clip: Largest norm of a member's gradient.
+        seed: Of the random weights.
+
+    Source: Wu et al. (2021), "Unsupervised learning approach". Departures: box, polish, and what conf says of the rest.
+    """
+
+    starts_from = ("spi_lightning.tasks.ComplexReconstruction",)
+    shown = (
+        "chi_square",
+        "correlation",
+        "correlation_modified",
+        "held_out_chi_square",
+        "polished_chi_square",
+        "polished_correlation",
+        "polished_correlation_modified",
+        "polished_held_out_chi_square",
+        "free_voxels",
+    )
+
+    def __init__(
+        self,
+        network: ComplexEncoderDecoder,
+        loss: FourierLossOf,
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        schedule: Callable[[Optimizer], LRScheduler] | None = None,
+        epochs: int = 600,
+        epochs_per_step: int = 25,
+        starts: int = 4,
+        box: str | Sequence[int] = "autocorrelation",
+        margin: float = 1.25,
+        polish_steps: int = 200,
+        float64: bool = False,
+        clip: float | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if min(epochs, epochs_per_step, starts) < 1 or margin <= 0:
+            raise UserError("task: epochs, epochs_per_step and starts are 1 or more, margin is above 0.")
+        if isinstance(box, str) and box not in ("autocorrelation", "half"):
+            raise UserError(f"task.box={box} is unknown: give autocorrelation, half or three numbers.")
+        self.automatic_optimization = False
+        self.prototype, self.loss, self.make_optimizer, self.make_schedule = (network,), loss, optimizer, schedule
+        self.epochs, self.epochs_per_step, self.starts, self.seed = epochs, epochs_per_step, starts, seed
+        self.box, self.margin, self.clip = box, margin, clip
+        self.polish_steps, self.float64, self.trained = polish_steps, float64, False
+        self.members: Members | None = None
+        self.refiner: Refiner | None = None
+        self.restored: dict[str, Any] | None = None
+        self.results: dict[str, Any] = {}
+        self.reconstruction: dict[str, Tensor] = {}
+
+    def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
+        """Take the weights of a refinement, or those of a supervised training as the start of every member."""
+        supervised = {name: value for name, value in state_dict.items() if name.startswith("network.")}
+        if not supervised:
+            return super().load_state_dict(state_dict, strict, assign)
+        self.trained = True
+        weights = {name.removeprefix("network."): value for name, value in supervised.items()}
+        return self.prototype[0].load_state_dict(weights, strict)
+
+    def setup(self, stage: str) -> None:
+        """Choose the box by the patterns, and make the members."""
+        if self.members is not None:
+            return
+        batch = self.trainer.datamodule.whole()  # type: ignore[attr-defined]
+        network = self.prototype[0]
+        network.box = self._box(batch[FOURIER_AMPLITUDE])
+        count = len(batch[FOURIER_AMPLITUDE]) * self.starts
+        self.members = Members(network, count, self.seed, same=self.trained)
+
+    def configure_optimizers(self) -> Any:
+        """The optimiser of all members, and its schedule."""
+        assert self.members is not None
+        optimizer = self.make_optimizer(self.members.parameters())
+        return optimizer if self.make_schedule is None else ([optimizer], [self.make_schedule(optimizer)])
+
+    def on_fit_start(self) -> None:
+        """Refuse several processes: each would do the whole work."""
+        if self.trainer.world_size > 1:
+            raise UserError("a refinement runs in one process: set trainer.devices=1 and raise task.starts instead.")
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        """Some epochs on the patterns."""
+        refiner, optimizer = self._refiner(batch), self.optimizers()
+        refiner.advance(self.epochs_per_step, self.manual_backward, optimizer.step)  # type: ignore[union-attr]
+        for name in ("chi_square", "correlation"):
+            self.log(name, getattr(refiner, name).median(), prog_bar=True)
+        self.log("train/loss", refiner.best_chi_square.median())
+        if refiner.epoch >= self.epochs:
+            self.trainer.should_stop = True
+
+    def _refiner(self, batch: Batch) -> Refiner:
+        """The refiner of these patterns; made at the first step."""
+        if self.refiner is None:
+            assert self.members is not None
+            optimizer, schedule = self.optimizers(use_pl_optimizer=False), self.lr_schedulers()
+            pattern, mask = (batch[name].repeat_interleave(self.starts, 0) for name in (FOURIER_AMPLITUDE, MASK))
+            assert isinstance(optimizer, Optimizer) and not isinstance(schedule, list)
+            self.refiner = Refiner(self.members, self.loss, optimizer, schedule, pattern, mask, self.epochs, self.clip)
+            if self.restored is not None:
+                self.refiner.load_state_dict(self.restored)
+        return self.refiner
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the best densities and the place in the refinement."""
+        state = self.restored if self.refiner is None else self.refiner.state_dict()
+        checkpoint["refiner"] = {} if state is None else state
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take them up again."""
+        self.restored = checkpoint.get("refiner") or None
+        if self.refiner is not None and self.restored is not None:
+            self.refiner.load_state_dict(self.restored)
+
+    def on_train_end(self) -> None:
+        """Say what went wrong on the way."""
+        if self.refiner is not None and self.refiner.rollbacks:
+            times = self.refiner.rollbacks
+            rank_zero_warn(f"{times} times a start gave no numbers: it was rolled back and the learning rate halved.")
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Judge the best densities so far; polish them first when the refinement is over."""
+        state = self.refiner.state_dict() if self.refiner is not None else self.restored
+        if state is None or state["best"] is None:
+            return
+        batch = {name: values.repeat_interleave(self.starts, 0) for name, values in batch.items()}
+        density: Tensor = state["best"].to(batch[MASK].device)
+        numbers = self._judged(density, batch)
+        if not self.trainer.training and self.polish_steps:
+            self._warn_of_the_box(density)
+            with torch.autocast(self.device.type, enabled=False):
+                polished = self._polished(density, batch)
+            numbers |= {f"polished_{name}": value for name, value in self._judged(polished, batch).items()}
+            density = polished
+        self._report(numbers, density)
+
+    def _polished(self, density: Tensor, batch: Batch) -> Tensor:
+        pattern = batch[FOURIER_AMPLITUDE][:, 0]
+        if self.float64:
+            density, pattern = density.to(torch.complex128), pattern.double()
+        return polish(density, pattern, batch[MASK][:, 0], self.polish_steps).density
+
+    def _judged(self, density: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Numbers of each member, (M,)."""
+        shape = batch[MASK].shape[-3:]
+        spectrum = torch.fft.fftn(density.to(torch.complex128), s=shape, dim=AXES, norm="ortho").abs()
+        predicted = torch.fft.fftshift(spectrum, dim=AXES)
+        measured, mask = batch[FOURIER_AMPLITUDE][:, 0], batch[MASK][:, 0]
+        numbers = fourier_errors(predicted, measured, mask)
+        if batch[HELD_OUT].any():
+            held_out = batch[HELD_OUT][:, 0]
+            numbers["held_out_chi_square"] = held_out_chi_square(predicted, measured, mask, held_out)
+        return numbers
+
+    def _report(self, numbers: dict[str, Tensor], density: Tensor) -> None:
+        """Medians over the members to the log; everything to ``results`` and ``reconstruction``."""
+        self.reconstruction = {"density": density, **numbers}
+        medians = {name: value.median().item() for name, value in numbers.items()}
+        medians |= {"loss": medians["chi_square"], "free_voxels": float(density[0].numel())}
+        self.results |= {f"val/{name}": value for name, value in medians.items()}
+        self.results |= {f"val/{name}_of_each": value.tolist() for name, value in numbers.items()}
+        self.log_dict({f"val/{name}": value for name, value in medians.items()}, batch_size=len(density))
+
+    def _box(self, pattern: Tensor) -> tuple[int, int, int]:
+        """Voxels of the answer along z, y, x."""
+        shape = pattern.shape[-3:]
+        found = [estimate_oversampling(one[0].square()) for one in pattern]
+        extent = [max(one.extent[axis] for one in found) for axis in range(3)]
+        if self.box == "half":
+            box = [n // 2 for n in shape]
+        elif self.box == "autocorrelation":
+            box = [min(n, math.ceil(side * self.margin)) for side, n in zip(extent, shape, strict=True)]
+        else:
+            box = [int(side) for side in self.box]
+            if len(box) != 3 or any(not 1 <= side <= n for side, n in zip(box, shape, strict=True)):
+                raise UserError(f"task.box={box}: give three numbers from 1 to those of the pattern, {list(shape)}.")
+        rank_zero_info(f"particle of {' x '.join(f'{side:.0f}' for side in extent)} voxels, box {box} of {list(shape)}")
+        if any(side > room for side, room in zip(extent, box, strict=True)):
+            rank_zero_warn(f"the particle, {[round(side) for side in extent]} voxels, is larger than task.box={box}.")
+        return box[0], box[1], box[2]
+
+    def _warn_of_the_box(self, density: Tensor) -> None:
+        """Warn where the particle reaches the faces of its box."""
+        amplitude = density.abs()
+        level = _EDGE * amplitude.flatten(1).amax(1)
+        for axis, name in zip(AXES, "zyx", strict=True):
+            faces = torch.stack([amplitude.select(axis, 0), amplitude.select(axis, -1)], 1).flatten(1).mean(1)
+            if (faces > level).float().mean() > 0.5:
+                rank_zero_warn(
+                    f"the particle reaches the faces of its box along {name}: raise task.margin or task.box."
+                )
