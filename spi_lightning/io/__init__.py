@@ -3,24 +3,34 @@
 Read with `open_patterns`; write with `CxiWriter`, `write_selection` and `write_emc`.
 """
 
+from spi_lightning.io.bragg_scan import BraggScan, ScanKeys, open_scan
 from spi_lightning.io.cxi import CxiWriter, write_selection
 from spi_lightning.io.emc import write_emc
 from spi_lightning.io.emc_detector import Detector, make_detector, read_detector, write_detector
 from spi_lightning.io.mask_file import load_mask
+from spi_lightning.io.mrc import write_mrc
+from spi_lightning.io.npz_volume import write_npz
 from spi_lightning.io.opening import FORMATS, open_patterns
 from spi_lightning.io.pattern_file import PatternFile, PatternKeys
+from spi_lightning.io.vti import write_vti
 
 __all__ = [
     "FORMATS",
+    "BraggScan",
     "CxiWriter",
     "Detector",
     "PatternFile",
     "PatternKeys",
+    "ScanKeys",
     "load_mask",
     "make_detector",
     "open_patterns",
+    "open_scan",
     "read_detector",
     "write_detector",
     "write_emc",
+    "write_mrc",
+    "write_npz",
     "write_selection",
+    "write_vti",
 ]
