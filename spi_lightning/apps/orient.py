@@ -24,7 +24,7 @@ from spi_lightning.apps.train import record
 from spi_lightning.fields import ORIENTATION, PHOTON_ENERGY, UserError
 from spi_lightning.io import PatternFile, PatternKeys
 from spi_lightning.io.dragonfly import DragonflyOutput, read_log, read_output
-from spi_lightning.metrics.uniformity import Uniformity, uniformity
+from spi_lightning.metrics.uniformity import Control, Uniformity, uniformity
 from spi_lightning.physics.constants import wavelength_from_energy
 from spi_lightning.physics.orientation import (
     align_orientations,
@@ -80,7 +80,7 @@ def orient(cfg: DictConfig) -> dict[str, Any]:
         raise UserError(f"{output.path}: is of {len(output.orientation)} patterns, {patterns.path} has {len(patterns)}")
     if not np.isfinite(output.intensity).all():
         raise UserError(f"{output.path}: the merged intensity is not finite; start with a smaller emc.beta_factor")
-    files, test, numbers = analyse(output, given, symmetry, true_orientations(patterns))
+    files, test, numbers = analyse(output, given, symmetry, true_orientations(patterns), read_control(cfg.control))
     log = read_log((folder if cfg.output is None else output.path.parent.parent) / "EMC.log")
     examples = match_examples(output, given, patterns, window, cfg.examples)
     notes = [*patterns.notes, *output.notes, *files.notes]
@@ -92,8 +92,24 @@ def orient(cfg: DictConfig) -> dict[str, Any]:
     return metrics
 
 
+def read_control(run: str | None) -> Control | None:
+    """P_r of an earlier run on patterns known to be even, up to icosahedral symmetry; None without one."""
+    if run is None:
+        return None
+    files = OrientationFiles.read(Path(run))
+    if files.symmetry == "none":
+        raise UserError(
+            f"control={run} was made with symmetry=none; only with symmetry=icosahedral can runs be compared"
+        )
+    return Control(files.quaternion, files.probability)
+
+
 def analyse(
-    output: DragonflyOutput, given: DragonflyInput, symmetry: str, true: torch.Tensor | None
+    output: DragonflyOutput,
+    given: DragonflyInput,
+    symmetry: str,
+    true: torch.Tensor | None,
+    control: Control | None = None,
 ) -> tuple[OrientationFiles, Uniformity, dict[str, Any]]:
     """P_r, the test of uniformity and, where they are known, the distance from the true orientations.
 
@@ -113,7 +129,8 @@ def analyse(
                 f"WARNING: only {100 * axes.share:.0f} % of the merged intensity's variance is icosahedral; symmetry="
                 "icosahedral means little here"
             )
-    test = uniformity(quaternion.numpy(), output.weight, output.place, output.probability, symmetry)
+    test = uniformity(quaternion.numpy(), output.weight, output.place, output.probability, symmetry, control)
+    numbers["controlled"] = control is not None
     place, probability = torch.from_numpy(output.place), torch.from_numpy(output.probability)
     error = None
     if true is not None:

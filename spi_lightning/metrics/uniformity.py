@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from scipy.special import eval_legendre
 from scipy.stats import chi2
 
@@ -14,6 +15,19 @@ from spi_lightning.physics.orientation import fold_directions, viewing_direction
 Array = NDArray[np.float64]
 _PER_PART = 10  # patterns expected in each part of the sphere, at least
 _MOST_PARTS = 48
+
+
+@dataclass(frozen=True)
+class Control:
+    """What the same reconstruction found of patterns known to come from all orientations alike.
+
+    Attributes:
+        quaternion: (C, 4) sampled orientations; of a symmetric body, in its own frame.
+        probability: (C,) P_r, their sum the number of patterns.
+    """
+
+    quaternion: Array
+    probability: Array
 
 
 @dataclass(frozen=True)
@@ -46,7 +60,12 @@ class Uniformity:
 
 
 def uniformity(
-    quaternion: Array, weight: Array, place: NDArray[np.int64], probability: Array, symmetry: str = "none"
+    quaternion: Array,
+    weight: Array,
+    place: NDArray[np.int64],
+    probability: Array,
+    symmetry: str = "none",
+    control: Control | None = None,
 ) -> Uniformity:
     """Test whether patterns came from all orientations alike, by where the beam passed through their particles.
 
@@ -60,16 +79,21 @@ def uniformity(
     chi-square over parts of the sphere (of the asymmetric unit) that hold equal weight: clumps of any shape.
 
     Both are too careful rather than too bold where a pattern's probability is spread over many orientations. Both take
-    patterns as independent, which a reconstruction makes only roughly true: compare with a simulated even set.
+    patterns as independent and found without bias, which a reconstruction makes only roughly true: a few hundred
+    patterns of an even set can fail them, since patterns draw each other to the same views. ``control``, a simulated
+    even set that went through the same reconstruction, takes the place of what is expected, its own scatter counted in.
+    Without a symmetry the two lie in frames of their own, so that a control can only be given with one.
 
     Args:
         quaternion: (R, 4) sampled orientations, body to laboratory.
         weight: (R,) share of all rotations each stands for.
         place, probability: (N, k) each pattern's most probable orientations, -1 for none, and their probabilities.
         symmetry: Of the body, "none" or "icosahedral"; equivalent orientations count as one.
+        control: See above; None: expect the weights.
 
     Raises:
-        UserError: An unknown symmetry, fewer than 20 patterns, or orientations whose directions are all the same.
+        UserError: An unknown symmetry, fewer than 20 patterns, orientations whose directions are all the same, or a
+            control without symmetry.
 
     Source: Mardia & Jupp (2000), Directional Statistics, Sects. 10.4 and 10.8; the corrected mean and covariance and
     the invariants of the group are ours.
@@ -78,15 +102,21 @@ def uniformity(
     count = len(held.patterns)
     if count < 2 * _PER_PART:
         raise UserError(f"{count} patterns have an orientation; {2 * _PER_PART} or more are needed to test uniformity")
+    if control is not None and symmetry == "none":
+        raise UserError("a control needs symmetry=icosahedral: without a symmetry its frame is another")
     direction = viewing_directions(torch.from_numpy(quaternion))
     folded = fold_directions(direction, symmetry).numpy()
-    score, freedom = _score(lowest_harmonics(direction.numpy(), symmetry), weight, held)
+    score, freedom = _score(lowest_harmonics(direction.numpy(), symmetry), weight, held, control, symmetry)
     part = equal_parts(folded, weight, min(_MOST_PARTS, count // _PER_PART))
     expected = count * np.bincount(part, weight)
     observed = np.bincount(part[held.place], held.share, minlength=len(expected))
-    square = float(((observed - expected) ** 2 / expected).sum())
+    ratio = 0.0
+    if control is not None:  # its counts scatter too: the variance of observed - ratio * theirs
+        ratio = count / float(control.probability.sum())
+        expected = np.maximum(ratio * _in_parts(control, folded, part, symmetry), 0.5)
+    square = float(((observed - expected) ** 2 / (expected + ratio * observed)).sum())
     ps = float(chi2.sf(score, freedom)), float(chi2.sf(square, len(expected) - 1))
-    excess = max(0.0, square - (len(expected) - 1)) / count
+    excess = max(0.0, square - (len(expected) - 1)) * (1 + ratio) / count
     return Uniformity(
         count,
         score,
@@ -147,17 +177,29 @@ def lowest_harmonics(direction: Array, symmetry: str) -> Array:
     return np.stack(invariants, axis=1)
 
 
-def _score(features: Array, weight: Array, held: Spread) -> tuple[float, int]:
-    """Score statistic and the number of features that vary at all over the sampled orientations."""
+def _in_parts(control: Control, folded: Array, part: NDArray[np.int64], symmetry: str) -> Array:
+    """Patterns of the control in each part: each of its orientations counts where the nearest one of ours does."""
+    theirs = fold_directions(viewing_directions(torch.from_numpy(control.quaternion)), symmetry).numpy()
+    counts = np.bincount(part[cKDTree(folded).query(theirs)[1]], control.probability, int(part.max()) + 1)
+    return counts.astype(np.float64)
+
+
+def _score(features: Array, weight: Array, held: Spread, control: Control | None, symmetry: str) -> tuple[float, int]:
+    """Score statistic and the number of features that vary at all over what is expected."""
+    mean = (held.share[:, None] * features[held.place]).sum(axis=0) / len(held.patterns)
+    trials = float(len(held.patterns))
+    if control is not None:
+        direction = viewing_directions(torch.from_numpy(control.quaternion)).numpy()
+        others = float(control.probability.sum())
+        features, weight = lowest_harmonics(direction, symmetry), control.probability / others
+        trials = 1 / (1 / trials + 1 / others)
     expected = weight @ features
-    centred = features - expected
-    values, vectors = np.linalg.eigh((centred * weight[:, None]).T @ centred)
+    values, vectors = np.linalg.eigh(((features - expected) * weight[:, None]).T @ (features - expected))
     varies = values > 1e-6
     if not varies.any():
         raise UserError("all sampled orientations look the same way, so there is nothing to test")
-    mean = (held.share[:, None] * centred[held.place]).sum(axis=0) / len(held.patterns)
-    along = mean @ vectors[:, varies]
-    return float(len(held.patterns) * (along**2 / values[varies]).sum()), int(varies.sum())
+    along = (mean - expected) @ vectors[:, varies]
+    return float(trials * (along**2 / values[varies]).sum()), int(varies.sum())
 
 
 def equal_parts(direction: Array, weight: Array, parts: int) -> NDArray[np.int64]:

@@ -301,14 +301,17 @@ def test_real_dragonfly_recovers_icosahedra_and_finds_a_belt(tmp_path: Path, mon
     belt = np.flatnonzero(height.abs().numpy() < np.sin(np.radians(10)))[:250]
     assert len(belt) > 200
     settings = (f"dragonfly={program}", "symmetry=icosahedral", "crop=36", "emc.num_div=4", "iterations=18")
-    for name, frames in (("even", np.arange(250)), ("belt", belt)):
+    sets = (("control", np.arange(250, 500)), ("even", np.arange(250)), ("belt", belt))
+    for name, frames in sets:
         np.savetxt(tmp_path / f"{name}.txt", frames, fmt="%d")
         chosen = (f"data.path={tmp_path / 'all.cxi'}", f"data.keys.index={tmp_path / name}.txt")
-        numbers = run(monkeypatch, tmp_path / name, *chosen, *settings)
+        control = [] if name == "control" else [f"control={tmp_path / 'control'}"]
+        numbers = run(monkeypatch, tmp_path / name, *chosen, *settings, *control)
         assert numbers["recovery"]["median_error_deg"] < 0.5 * numbers["sampling_step_deg"], name
         assert numbers["icosahedral_share"] > 0.7, name
-        if name == "belt":
-            assert numbers["uniformity"]["p_value"] < 1e-6
+        if name != "control":
+            p = numbers["uniformity"]["p_value"]
+            assert p < 1e-6 if name == "belt" else p > 1e-3
     output = read_output(tmp_path / "even")
     assert len(output.quaternion) == 10 * (5 * 4**3 + 4) and output.weight.sum() == pytest.approx(1)
     assert len(symmetry_group("icosahedral")) == 60

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.stats import kstest
 
 from spi_lightning.fields import UserError
-from spi_lightning.metrics.uniformity import equal_parts, lowest_harmonics, spread, uniformity
+from spi_lightning.metrics.uniformity import Control, equal_parts, lowest_harmonics, spread, uniformity
 from spi_lightning.physics.orientation import symmetry_group, viewing_directions
 from spi_lightning.physics.rotation import random_quaternions, rotation_matrices
 
@@ -123,3 +123,26 @@ def test_too_few_patterns_and_one_direction_are_refused(quaternion: NDArray[np.f
     one = np.tile([1.0, 0, 0, 0], (50, 1))
     with pytest.raises(UserError, match="look the same way"):
         uniformity(one, np.full(50, 0.02), *draw(np.ones(50), 40, 0))
+
+
+def test_a_control_takes_a_shared_bias_away(quaternion: NDArray[np.float64]) -> None:
+    """Patterns shun fivefold axes in this reconstruction, even or not; a belt is found all the same."""
+    weight = np.full(SAMPLES, 1 / SAMPLES)
+    first = lowest_harmonics(viewing_directions(torch.from_numpy(quaternion)).numpy(), "icosahedral")[:, 0]
+    biased = np.exp(-0.4 * first)
+    other = random_quaternions(SAMPLES, torch.Generator().manual_seed(5)).double().numpy()
+    theirs = np.exp(-0.4 * lowest_harmonics(viewing_directions(torch.from_numpy(other)).numpy(), "icosahedral")[:, 0])
+    p_values = []
+    for seed in range(30):
+        place, _ = draw(theirs, 400, 100 + seed)
+        control = Control(other, np.bincount(place[:, 0], minlength=SAMPLES).astype(float))
+        given = quaternion, weight, *draw(biased, 300, seed), "icosahedral"
+        p_values.append(uniformity(*given, control).p_value)
+        assert uniformity(*given).p_value < 0.01
+    assert np.mean(np.array(p_values) < 0.05) < 0.2
+    axis = np.array([0.0, 1.0, (1 + np.sqrt(5)) / 2])
+    height = viewing_directions(torch.from_numpy(quaternion)).numpy() @ (axis / np.linalg.norm(axis))
+    belt = biased * (np.abs(height) < np.sin(np.radians(12)))
+    assert uniformity(quaternion, weight, *draw(belt, 200, 1), "icosahedral", control).p_value < 0.01
+    with pytest.raises(UserError, match="a control needs symmetry=icosahedral"):
+        uniformity(quaternion, weight, *draw(belt, 200, 1), "none", control)
