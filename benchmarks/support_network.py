@@ -1,0 +1,128 @@
+"""Supports of structures that no network was trained on: the whole trade-off, and what an answer costs.
+
+python -m benchmarks.support_network [--run runs/bench/bellisario_support] [--experiment bellisario_support]
+
+A run that is not there is trained first. Test patterns are those of the run's own configuration. Levels of the network
+are chosen on its validation patterns for several coverages; the intersections of shifted autocorrelations, cut at 1e-3
+and 1e-2 of their maximum, stand beside it. Every row is scored after the integer shift and twin of largest overlap.
+"""
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+from torch import Tensor
+
+from benchmarks.doors import train
+from benchmarks.record import read_result, write_result
+from spi_lightning.baselines.autocorrelation_support import autocorrelation_support
+from spi_lightning.baselines.triple_intersection import double_intersection, triple_intersection
+from spi_lightning.fields import DENSITY, INTENSITY, MASK, STRUCTURE
+from spi_lightning.metrics import SupportMetrics, choose_level, trade_off
+from spi_lightning.metrics.support_overlap import dilated
+from spi_lightning.networks import SupportEncoderDecoder
+from spi_lightning.physics.support import ideal_support
+from spi_lightning.tasks import SupportPrediction, load_task
+
+COVERAGES = (0.90, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99)
+LEVELS = torch.linspace(-9.0, 4.0, 79).sigmoid()
+SHOWN = ("covered", "false_negatives", "false_positives", "area_ratio", "iou", "worst_structure", "centrosymmetry")
+
+
+def answers(task: SupportPrediction, data: Any, split: str) -> dict[str, Tensor]:
+    """Scores (N, H, W), densities, structures, intensities and masks of a split."""
+    loader = data.val_dataloader() if split == "val" else data.test_dataloader()
+    kept: dict[str, list[Tensor]] = {name: [] for name in ("score", DENSITY, STRUCTURE, INTENSITY, MASK)}
+    with torch.inference_mode():
+        for batch in loader:
+            kept["score"].append(task.score_of(task(batch), batch))
+            for name in (DENSITY, INTENSITY, MASK):
+                kept[name].append(batch[name][:, 0])
+            kept[STRUCTURE].append(batch[STRUCTURE])
+    return {name: torch.cat(values) for name, values in kept.items()}
+
+
+def row(name: str, support: Tensor, test: dict[str, Tensor]) -> dict[str, float]:
+    """Score supports of the test patterns and print them."""
+    metrics = SupportMetrics()
+    metrics.update(support, support.float(), test[DENSITY], test[STRUCTURE])
+    numbers = {key: float(value) for key, value in metrics.compute().items()}
+    print(f"{name:34s}" + "".join(f"{numbers[key]:9.3f}" for key in SHOWN), flush=True)
+    return numbers
+
+
+def network_rows(val: dict[str, Tensor], test: dict[str, Tensor]) -> dict[str, Any]:
+    """Levels chosen on validation structures, without and with a pixel of dilation; and a fixed cut at 10 %."""
+    rows: dict[str, Any] = {}
+    truth = ideal_support(val[DENSITY])
+    for dilation in (0, 1):
+        missed, loose = trade_off(val["score"], truth, LEVELS, dilation)
+        for coverage in COVERAGES:
+            level = choose_level(missed, loose, LEVELS, coverage)
+            name = f"network {100 * coverage:g} %, level {level:.4f}, grown {dilation}"
+            rows[name] = row(name, dilated(test["score"] > level, dilation), test)
+    peak = test["score"].amax(dim=(-2, -1), keepdim=True)
+    rows["network, 10 % of its maximum"] = row("network, 10 % of its maximum", test["score"] > 0.1 * peak, test)
+    return rows
+
+
+def intersection_rows(test: dict[str, Tensor]) -> dict[str, Any]:
+    """Double and triple intersections of the same patterns."""
+    rows: dict[str, Any] = {}
+    for threshold in (1e-3, 1e-2):
+        region, autocorrelation = autocorrelation_support(test[INTENSITY], test[MASK], threshold)
+        found = {"double": double_intersection(region)}
+        for choice in ("guaranteed", "tested", "smallest"):
+            found[f"triple, {choice}"] = triple_intersection(region, autocorrelation, choice)
+        for name, support in found.items():
+            rows[f"{name}, cut {threshold:g}"] = row(f"{name}, cut {threshold:g}", support, test)
+    return rows
+
+
+def milliseconds(network: torch.nn.Module, size: int, channels: int = 1, batch: int = 16) -> float:
+    """Processor time of one pattern on one thread, best of seven batches."""
+    pattern, best = torch.rand(batch, channels, size, size), float("inf")
+    with torch.inference_mode():
+        network.eval()(pattern)
+        for _ in range(7):
+            began = time.process_time()
+            network(pattern)
+            best = min(best, time.process_time() - began)
+    return 1e3 * best / batch
+
+
+def main() -> None:
+    """Print the tables and write benchmarks/results/support_network.json."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--experiment", default="bellisario_support")
+    parser.add_argument("--run", type=Path)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    run = options.run or Path("runs/bench") / options.experiment
+    trained = train(run, f"experiment={options.experiment}")
+    task, config = load_task(run, instantiate, SupportPrediction)
+    assert isinstance(task, SupportPrediction)
+    data = instantiate(config["data"], _convert_="all")
+    data.prepare_data()
+    data.setup("fit")
+    val, test = answers(task, data, "val"), answers(task, data, "test")
+    size, area = test[DENSITY].shape[-1], float(ideal_support(test[DENSITY]).sum((1, 2)).float().mean())
+    print(
+        f"{len(test[DENSITY])} patterns of {len(set(test[STRUCTURE].tolist()))} structures, mean support {area:.0f} px"
+    )
+    print(f"{'':34s}" + "".join(f"{key.replace('false_', '')[:8]:>9s}" for key in SHOWN))
+    rows = {**network_rows(val, test), **intersection_rows(test)}
+    channels = getattr(task.network, "in_channels", 1)
+    cost = {"this network": milliseconds(task.network, size, channels)}
+    cost["19,721,217 parameters, 128"] = milliseconds(SupportEncoderDecoder(), 128, batch=4)
+    for name, value in cost.items():
+        print(f"{name}: {value:.2f} ms per pattern on one thread")
+    entry = {"pixels": size, "mean_support": area, "rows": rows, "milliseconds": cost, "trained": trained}
+    print(write_result("support_network", {**read_result("support_network"), options.experiment: entry}))
+
+
+if __name__ == "__main__":
+    main()
