@@ -1,7 +1,7 @@
 """Datasets, transforms, splits and one DataModule per kind of batch."""
 
 from spi_lightning.data.hits import HitDataModule, HitDataset, PatternBatches
-from spi_lightning.data.known_object import KnownObject, known_object
+from spi_lightning.data.known_object import KnownObject, count_known_object
 from spi_lightning.data.one_frame import Measurement, measure_frame
 from spi_lightning.data.one_scan import measure_scan
 from spi_lightning.data.pattern_input import PatternInput
@@ -38,7 +38,7 @@ __all__ = [
     "SupportDataset",
     "VolumeDataModule",
     "VolumeDataset",
-    "known_object",
+    "count_known_object",
     "make_volume_set",
     "measure_frame",
     "measure_scan",

@@ -66,7 +66,7 @@ def coarsen(density: Tensor, factor: int, size: int) -> Tensor:
     return coarse / coarse.abs().max()
 
 
-def known_object(
+def count_known_object(
     path: str | Path, size: int = 64, factor: int = 4, peak_photons: float | None = None, seed: int = 0
 ) -> KnownObject:
     """Read an object, coarsen it, and count its pattern.

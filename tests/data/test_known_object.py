@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from spi_lightning.data.known_object import coarsen, known_object, read_object
+from spi_lightning.data.known_object import coarsen, count_known_object, read_object
 from spi_lightning.fields import UserError
 from spi_lightning.io.cxi_image import CxiImage, write_cxi_image
 from spi_lightning.physics.fourier import fourier
@@ -31,10 +31,10 @@ def test_coarse_voxels_keep_the_middle_of_the_transform() -> None:
 
 
 def test_pattern_and_density_belong_together(stored: Path) -> None:
-    clean = known_object(stored, size=16, factor=1)
+    clean = count_known_object(stored, size=16, factor=1)
     amplitude = fourier(clean.density, 3).abs()
     torch.testing.assert_close(clean.pattern.fourier_amplitude, amplitude / amplitude.max(), atol=1e-5, rtol=1e-4)
-    counted, again = (known_object(stored, 16, 1, peak_photons=1e4, seed=3).pattern.photons for _ in range(2))
+    counted, again = (count_known_object(stored, 16, 1, peak_photons=1e4, seed=3).pattern.photons for _ in range(2))
     assert torch.equal(counted, again)
     assert torch.equal(counted, counted.round())
     assert 9.5e3 < counted.max() < 1.05e4
@@ -48,9 +48,9 @@ def test_cxi_images_are_objects_too(stored: Path, tmp_path: Path) -> None:
 
 def test_bad_objects_are_named(stored: Path) -> None:
     with pytest.raises(UserError, match="do not fit"):
-        known_object(stored, size=8, factor=1)
+        count_known_object(stored, size=8, factor=1)
     with pytest.raises(UserError, match="positive"):
-        known_object(stored, size=16, factor=1, peak_photons=0.0)
+        count_known_object(stored, size=16, factor=1, peak_photons=0.0)
     with h5py.File(stored, "r+") as file:
         file["phase"][0, 0, 0] = np.nan
     with pytest.raises(UserError, match="finite"):
