@@ -171,11 +171,11 @@ class Refinement(pl.LightningModule):
         density: Tensor = state["best"].to(batch[MASK].device)
         numbers = self._judged(density, batch)
         if not self.trainer.training and self.polish_steps:
-            self._warn_of_the_box(density)
             with torch.autocast(self.device.type, enabled=False):
                 polished = self._polished(density, batch)
             numbers |= {f"polished_{name}": value for name, value in self._judged(polished, batch).items()}
             density = polished
+            self._warn_of_the_box(density)
         self._report(numbers, density)
 
     def _polished(self, density: Tensor, batch: Batch) -> Tensor:

@@ -2,9 +2,10 @@ import math
 from itertools import pairwise
 
 import pytest
+import torch
 
 from spi_lightning.fields import UserError
-from spi_lightning.schedules import WeibullWeight
+from spi_lightning.schedules import WeibullWeight, rise_and_fall
 
 
 @pytest.mark.parametrize("scale", [0.5, 1.0, 5.0, 20.0])
@@ -35,3 +36,17 @@ def test_eq_8_by_hand() -> None:
 def test_mistakes_are_named(wrong: dict[str, float]) -> None:
     with pytest.raises(UserError, match=r"loss\.weight"):
         WeibullWeight(**wrong)
+
+
+def test_rate_rises_and_falls() -> None:
+    for epochs in (1, 2, 10, 200):
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0)
+        schedule, rates = rise_and_fall(optimizer, epochs), []
+        for _ in range(epochs + 2):
+            rates.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            schedule.step()
+        assert 0 < min(rates) and 1.9 < max(rates) <= 2.0 and rates[-1] == pytest.approx(2e-3)
+    assert rates[:3] == pytest.approx([2 / 21, 4 / 21, 6 / 21]) and rates.index(max(rates)) == 20
+    with pytest.raises(UserError, match="rise"):
+        rise_and_fall(optimizer, 10, rise=1.0)
