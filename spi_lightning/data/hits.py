@@ -48,7 +48,7 @@ class HitDataset(Dataset[Batch]):
             return {name: values[0] for name, values in self[[int(index)]].items()}
         frames = self.frames[np.asarray(index, dtype=np.int64)]
         photons = torch.from_numpy(self.file.read(frames))[:, None]
-        batch = {PHOTONS: photons, MASK: self._mask(frames), FRAME: torch.from_numpy(frames)}
+        batch = {PHOTONS: photons, MASK: read_masks(self.file, frames), FRAME: torch.from_numpy(frames)}
         for name, values in self.labels.items():
             batch[name] = torch.full_like(batch[FRAME], -1) if values is None else values[batch[FRAME]]
         return batch
@@ -63,13 +63,14 @@ class HitDataset(Dataset[Batch]):
         values = self.labels[name]
         return torch.full((len(self),), -1) if values is None else values[torch.from_numpy(self.frames)]
 
-    def _mask(self, frames: np.ndarray) -> Tensor:
-        """(B, 1, H, W) bool; a mask that all frames share is stored once and only viewed."""
-        if self.file.frame_masks is not None:
-            return torch.from_numpy(self.file.read_mask(frames))[:, None]
-        shape = self.file.shape[1:]
-        shared = np.ones(shape, dtype=bool) if self.file.shared_mask is None else self.file.shared_mask
-        return torch.as_tensor(shared).expand(len(frames), 1, *shape)
+
+def read_masks(file: PatternFile, frames: np.ndarray) -> Tensor:
+    """(B, 1, H, W) bool; a mask that all frames share is stored once and only viewed."""
+    if file.frame_masks is not None:
+        return torch.from_numpy(file.read_mask(frames))[:, None]
+    shape = file.shape[1:]
+    shared = np.ones(shape, dtype=bool) if file.shared_mask is None else file.shared_mask
+    return torch.as_tensor(shared).expand(len(frames), 1, *shape)
 
 
 class PatternBatches(pl.LightningDataModule):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from spi_lightning.data.hits import PatternBatches
+from spi_lightning.data.hits import PatternBatches, read_masks
 from spi_lightning.data.splits import split_by_particle
 from spi_lightning.data.transforms import AUGMENTATIONS, coins
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, Batch, UserError
@@ -45,7 +45,7 @@ class SupportDataset(Dataset[Batch]):
         frames = self.frames[np.asarray(index, dtype=np.int64)]
         batch = {
             INTENSITY: torch.from_numpy(_checked(self.file.read_stored(frames), frames, self.file))[:, None],
-            MASK: torch.as_tensor(np.ascontiguousarray(self.file.read_mask(frames)))[:, None],
+            MASK: read_masks(self.file, frames),
             STRUCTURE: self.structure[torch.from_numpy(frames)],
             FRAME: torch.from_numpy(frames),
         }

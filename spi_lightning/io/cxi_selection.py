@@ -40,14 +40,15 @@ def write_selection(path: str | os.PathLike[str], source: PatternFile, frames: A
     linked = all(isinstance(file.source, Hdf5Frames) and file.adu_per_photon is None for file, _ in origins)
     layout = _virtual_layout(Path(path), source, origins) if linked else None
     labels, geometry = _labels(source, index), _geometry(source, index)
-    announced = {name: (values.shape[1:], values.dtype) for name, values in labels.items()}
+    announced = {name: (values.shape[1:], values.dtype) for name, values in (labels | source.images).items()}
     attributes = {"selected_from": ", ".join(sorted({file.path.name for file, _ in origins}))}
     with CxiWriter(path, source.shape[1:], len(index), np.int32, announced, attributes, linked=layout) as cxi:
         for start in range(0, len(index), _AT_ONCE):
             part = slice(start, min(start + _AT_ONCE, len(index)))
             about: dict[str, Any] = {
                 "mask": source.read_mask(index[part]),
-                "labels": {name: values[part] for name, values in labels.items()},
+                "labels": {name: values[part] for name, values in labels.items()}
+                | {name: source.read_image(name, index[part]) for name in source.images},
                 "geometry": {name: values[part] for name, values in geometry.items()},
             }
             if layout is None:

@@ -10,25 +10,25 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spi_lightning.fields import BEAM_CENTRE, IS_SINGLE_HIT, KIND, PARTICLE_ID, UserError
-from spi_lightning.io.pattern_file import Geometry, Labels, Mask, PatternFile
+from spi_lightning.io.pattern_file import FrameSource, Geometry, Labels, Mask, PatternFile
 
 _UNKNOWN: Final = {IS_SINGLE_HIT: -1, KIND: -1}
 
 
 class PickedFrames:
-    """Frames that lie in several files, as one source: frame i is frame `frame_of[i]` of `files[file_of[i]]`."""
+    """Frames of several sources as one: frame i is frame `frame_of[i]` of `sources[file_of[i]]`."""
 
     chunk = 1
 
-    def __init__(self, files: Sequence[PatternFile], file_of: NDArray[np.int64], frame_of: NDArray[np.int64]) -> None:
-        self.files, self.file_of, self.frame_of = files, file_of, frame_of
-        self.shape: tuple[int, int, int] = (len(file_of), *files[0].shape[1:])
-        self.dtype = files[0].source.dtype
+    def __init__(self, sources: Sequence[FrameSource], file_of: NDArray[np.int64], frame_of: NDArray[np.int64]) -> None:
+        self.sources, self.file_of, self.frame_of = sources, file_of, frame_of
+        self.shape: tuple[int, int, int] = (len(file_of), *sources[0].shape[1:])
+        self.dtype = sources[0].dtype
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Frames start..stop as the files store them, (stop - start, H, W)."""
         places = zip(self.file_of[start:stop], self.frame_of[start:stop], strict=True)
-        return np.stack([self.files[file].source.read(frame, frame + 1)[0] for file, frame in places])
+        return np.stack([self.sources[file].read(frame, frame + 1)[0] for file, frame in places])
 
 
 class SeveralFiles(PatternFile):
@@ -61,9 +61,10 @@ class SeveralFiles(PatternFile):
                 )
         for number, file in enumerate(self.files):
             file.check_indices(self.frame_of[self.file_of == number])
-        source = PickedFrames(self.files, self.file_of, self.frame_of)
+        source = PickedFrames([file.source for file in self.files], self.file_of, self.frame_of)
         super().__init__(path, form, source, notes=[note for file in self.files for note in file.notes])
         self.labels, self.geometry = self._join_labels(), self._join_geometry()
+        self.images = self._join_images()
         masks = [file.shared_mask for file in self.files]
         self._masks_differ = any(file.frame_masks is not None for file in self.files) or any(
             not _same(mask, masks[0]) for mask in masks
@@ -127,6 +128,14 @@ class SeveralFiles(PatternFile):
         if PARTICLE_ID not in joined and len(self.files) > 1:
             joined[PARTICLE_ID] = self.file_of.copy()
             self.notes.append(f"{self.path}: each of the {len(self.files)} files is taken as its own particle or run")
+        return joined
+
+    def _join_images(self) -> dict[str, FrameSource]:
+        """Images that all files have, of one shape."""
+        joined: dict[str, FrameSource] = {}
+        for name, first in self.files[0].images.items():
+            if all(name in file.images and file.images[name].shape[1:] == first.shape[1:] for file in self.files):
+                joined[name] = PickedFrames([file.images[name] for file in self.files], self.file_of, self.frame_of)
         return joined
 
     def _column(self, file: PatternFile, name: str) -> NDArray[Any] | None:
