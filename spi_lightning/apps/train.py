@@ -1,22 +1,23 @@
 """Train a task: the recipe behind train.py."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import pytorch_lightning as pl
-from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
+from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
+from spi_lightning.apps.resume import all_words, command_words, last_of, resumed_settings
 from spi_lightning.callbacks import SaveConfig, SeedEveryStep
 from spi_lightning.data import PatternBatches
 from spi_lightning.fields import UserError
 from spi_lightning.reports import write_training_figures
 from spi_lightning.tasks import find_checkpoint, read_checkpoint
-from spi_lightning.tasks.checkpoint import BEST, LAST, require_harmless
+from spi_lightning.tasks.checkpoint import BEST, require_harmless
 from spi_lightning.tracking import CONFIG, METRICS, VERSIONS, AtomicCheckpointIO, versions, write_json, write_text
 
 
@@ -25,7 +26,7 @@ def train(cfg: DictConfig) -> float:
 
     Args:
         cfg: conf/train.yaml and what was laid over it. With ``checkpoint`` set, network, preprocessing and classes are
-            those of the checkpoint, whatever else is said of them.
+            those of the checkpoint, whatever else is said of them; with ``resume``, see apps.resume.
 
     Returns:
         The number named by ``cfg.objective``, of the best checkpoint.
@@ -35,9 +36,11 @@ def train(cfg: DictConfig) -> float:
 
     A task keeps the numbers of its last validation and test in ``results`` and names those to print in ``shown``.
     """
+    words, cfg = all_words(cfg), resumed_settings(cfg)
+    settle_length(cfg, words)
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     start = starting_weights(cfg)
-    config, folder = record(cfg), Path(cfg.folder)
+    config, folder = record(cfg, words), Path(cfg.folder)
     data, task = instantiate(cfg.data, _convert_="all"), instantiate(cfg.task, _convert_="all")
     if start:
         task.load_state_dict(start)
@@ -48,27 +51,37 @@ def train(cfg: DictConfig) -> float:
         logger=loggers, callbacks=callbacks, plugins=AtomicCheckpointIO()
     )
     began = time.perf_counter()
-    trainer.fit(task, data, ckpt_path=resumed(cfg.resume), weights_only=True)
+    trainer.fit(task, data, ckpt_path=last_of(cfg.resume) if cfg.resume else None, weights_only=True)
     numbers = {"train/seconds": time.perf_counter() - began, "train/steps": trainer.global_step}
     numbers |= evaluate_best(trainer, task, data, folder)
     if trainer.is_global_zero:
         write_json(folder / METRICS, numbers)
         write_training_figures(folder)
         tracking.finish(loggers, numbers, folder / BEST)
-        show(numbers, task, folder)
+        show(numbers, task, folder, stopped_by(cfg.trainer, trainer))
     if cfg.objective not in numbers:
         raise UserError(f"objective={cfg.objective} was not measured; there are {', '.join(sorted(numbers))}.")
     return float(numbers[cfg.objective])
 
 
+def settle_length(cfg: DictConfig, words: Sequence[str]) -> None:
+    """Let steps that the command line names win over epochs that it does not name."""
+    named = {word.partition("=")[0].lstrip("+") for word in words}
+    if "trainer.max_steps" in named and "trainer.max_epochs" not in named and cfg.trainer.max_steps > 0:
+        cfg.trainer.max_epochs = -1
+
+
 def starting_weights(cfg: DictConfig) -> dict[str, Any] | None:
-    """Take network, preprocessing and classes of ``cfg.checkpoint`` into cfg; give its weights, None without one."""
-    if cfg.checkpoint is None:
+    """Take network, preprocessing and classes of ``cfg.checkpoint`` into cfg; give its weights, None without one.
+
+    A resumed run has them already.
+    """
+    if cfg.checkpoint is None or cfg.resume is not None:
         return None
     path = find_checkpoint(cfg.checkpoint)
     checkpoint = read_checkpoint(path)
     stored = (checkpoint.get("config") or {}).get("task", {})
-    if stored.get("_target_") != cfg.task._target_:
+    if stored.get("_target_") not in (cfg.task._target_, *getattr(get_class(cfg.task._target_), "starts_from", ())):
         raise UserError(f"checkpoint={path}: a checkpoint of {stored.get('_target_')}, not of {cfg.task._target_}.")
     require_harmless(stored, str(path))
     for group in ("network", "preprocess"):
@@ -79,24 +92,17 @@ def starting_weights(cfg: DictConfig) -> dict[str, Any] | None:
     return cast(dict[str, Any], checkpoint["state_dict"])
 
 
-def record(cfg: DictConfig) -> dict[str, Any]:
-    """Write the resolved configuration and the versions into the run folder; give the former as plain containers."""
+def record(cfg: DictConfig, words: Sequence[str] | None = None) -> dict[str, Any]:
+    """Write the resolved configuration and the versions into the run folder; give the former as plain containers.
+
+    ``words`` are the overrides to write down, by default those of the command line.
+    """
     config = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True))
     folder = Path(cfg.folder)
-    command = list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
+    command = (command_words() or []) if words is None else words
     write_text(folder / CONFIG, OmegaConf.to_yaml(config))
-    write_json(folder / VERSIONS, {"overrides": command, **versions()})
+    write_json(folder / VERSIONS, {"overrides": list(command), **versions()})
     return config
-
-
-def resumed(resume: str | None) -> Path | None:
-    """The checkpoint to go on from: the file named, or the last one of a run folder."""
-    if resume is None:
-        return None
-    last = Path(resume) / LAST
-    path = last if last.is_file() else find_checkpoint(resume)
-    read_checkpoint(path)
-    return path
 
 
 def evaluate_best(trainer: pl.Trainer, task: pl.LightningModule, data: PatternBatches, folder: Path) -> dict[str, Any]:
@@ -108,14 +114,28 @@ def evaluate_best(trainer: pl.Trainer, task: pl.LightningModule, data: PatternBa
     return dict(task.results)  # type: ignore[arg-type]
 
 
-def show(numbers: dict[str, Any], task: pl.LightningModule, folder: Path) -> None:
-    """Print a short table and where the run lies."""
+def stopped_by(asked: DictConfig, trainer: pl.Trainer) -> str | None:
+    """A line for a run that had both epochs and steps to end it, and reached the epochs first."""
+    if not (asked.max_epochs or -1) > 0 or trainer.global_step >= asked.max_steps:
+        return None
+    return f"stopped after trainer.max_epochs={asked.max_epochs}, before trainer.max_steps={asked.max_steps}"
+
+
+def show(numbers: dict[str, Any], task: pl.LightningModule, folder: Path, stopped: str | None = None) -> None:
+    """Print a short table, what stopped the training if that may surprise, and where the run lies."""
     weights = sum(p.numel() for p in task.parameters())
     table = Table("", "validation", "test", title=f"{weights:,} weights, {numbers['train/steps']} steps")
     for name in task.shown:  # type: ignore[union-attr]
         values = [numbers.get(f"{stage}/{name}") for stage in ("val", "test")]
         if any(value is not None for value in values):
-            table.add_row(name, *("-" if value is None else f"{value:.4f}" for value in values))
+            table.add_row(name, *("-" if value is None else _short(value) for value in values))
     console = Console()
     console.print(table)
+    if stopped:
+        console.print(stopped, soft_wrap=True)
     console.print(f"run folder: {folder}", soft_wrap=True)
+
+
+def _short(value: float) -> str:
+    """Four digits; powers of ten where they would all be zeros."""
+    return f"{value:.2e}" if 0 < abs(value) < 1e-3 else f"{value:.4f}"

@@ -1,9 +1,10 @@
 """What happens beside training: saved configs, galleries, progress."""
 
+from spi_lightning.callbacks.progress import Progress
 from spi_lightning.callbacks.save_config import SaveConfig
 from spi_lightning.callbacks.seed_every_step import SeedEveryStep
 from spi_lightning.callbacks.settle_batch_norm import SettleBatchNorm
 from spi_lightning.callbacks.validate_at_end import ValidateAtEnd
 from spi_lightning.callbacks.write_reconstruction import WriteReconstruction
 
-__all__ = ["SaveConfig", "SeedEveryStep", "SettleBatchNorm", "ValidateAtEnd", "WriteReconstruction"]
+__all__ = ["Progress", "SaveConfig", "SeedEveryStep", "SettleBatchNorm", "ValidateAtEnd", "WriteReconstruction"]

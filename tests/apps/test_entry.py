@@ -28,14 +28,16 @@ def test_the_real_door_prints_one_line(tmp_path: Path) -> None:
         [sys.executable, str(TRAIN), "network=resnet99"], cwd=tmp_path, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr == "error: network=resnet99 is unknown: choose one of resnet10, tiny_cnn, vgg16_head.\n"
+    assert re.fullmatch(
+        r"error: network=resnet99 is unknown: choose one of .*, resnet10, .*tiny_cnn.*\.\n", done.stderr
+    )
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("network=foo", r"network=foo is unknown: choose one of resnet10, tiny_cnn, vgg16_head\."),
+        ("network=foo", r"network=foo is unknown: choose one of .*, resnet10, .*tiny_cnn.*\.$"),
         ("loss=foo", r"loss=foo is unknown: choose one of binary_cross_entropy, cross_entropy, general"),
         ("data.colour=red", r"Could not override 'data\.colour'"),
         ("a=b=c", r"cannot read the override 'a=b=c'"),

@@ -1,15 +1,21 @@
 """A run taken up anywhere ends where the uninterrupted one ends, bit for bit."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytorch_lightning as pl
 import torch
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from spi_lightning.apps.train import train
-from tests.apps.small_runs import load, small_config
+from spi_lightning.fields import UserError
+from tests.apps.small_runs import CONF, NARROW, SIMULATED, SMALL, load, small_config
 
 RECIPE = ("data.augment=dihedral", "schedule=cosine", "schedule.T_max=15", "callbacks.often.every_n_train_steps=1")
 
@@ -25,6 +31,22 @@ class Crash(pl.Callback):
     def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
         if trainer.global_step == self.step:
             raise PowerCutError
+
+
+@contextmanager
+def from_command(tmp_path: Path, *words: str) -> Iterator[DictConfig]:
+    """The configuration as hydra.main gives it to train, which sees the words, too."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        place = (f"folder={tmp_path / 'run'}", f"data.cache_dir={tmp_path / 'cache'}")
+        cfg = compose("train", overrides=[*place, *words], return_hydra_config=True)
+        cfg.hydra.job.config_name = "train"
+        HydraConfig.instance().set_config(cfg)
+        with open_dict(cfg):
+            del cfg["hydra"]
+        try:
+            yield cfg
+        finally:
+            HydraConfig.instance().cfg = None
 
 
 def equal(a: Any, b: Any) -> bool:
@@ -77,3 +99,47 @@ def test_resumed_run_equals_the_uninterrupted_one(tmp_path: Path, changes: str, 
                 assert equal(whole[part], resumed[part]), (step, checkpoint, part)
         assert numbers(tmp_path / "run") == numbers(tmp_path / name), step
         assert last_training_loss(tmp_path / "run") == last_training_loss(tmp_path / name), step
+
+
+def test_a_run_goes_on_with_its_own_settings_and_what_the_command_says_besides(tmp_path: Path) -> None:
+    first, again = ("optimizer.lr=0.004", "seed=3"), ("trainer.max_epochs=5",)
+    with from_command(tmp_path, *SMALL, *NARROW, *SIMULATED, *first) as cfg:
+        train(cfg)
+    own = OmegaConf.load(tmp_path / "run/config.yaml")
+    with from_command(tmp_path, f"resume={tmp_path / 'run'}", *again) as cfg:
+        train(cfg)
+    resumed = OmegaConf.load(tmp_path / "run/config.yaml")
+    assert resumed.trainer.max_epochs == 5 and own.trainer.max_epochs == 3
+    for key in ("task", "data", "seed", "network", "preprocess", "callbacks"):
+        assert OmegaConf.select(resumed, key) == OmegaConf.select(own, key), key
+    assert json.loads((tmp_path / "run/metrics.json").read_text())["train/steps"] == 25
+    words = json.loads((tmp_path / "run/versions.json").read_text())["overrides"]
+    assert {"seed=3", "optimizer.lr=0.004", "trainer.max_epochs=5"} <= set(words)
+    train(small_config(tmp_path, *first, "trainer.max_epochs=5", name="whole"))
+    whole, taken_up = (load(tmp_path / name / "checkpoints/last.ckpt")["state_dict"] for name in ("whole", "run"))
+    assert equal(whole, taken_up)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("network=tiny_cnn", r"network\.\S+ is .* in that run and .* here.*checkpoint="),
+        ("optimizer.lr=1", r"optimizer\.lr is 0\.001 in that run and 1 here"),
+    ],
+)
+def test_a_run_is_not_taken_up_as_another_one(tmp_path: Path, words: str, message: str) -> None:
+    (tmp_path / "run/checkpoints").mkdir(parents=True)
+    stored = OmegaConf.to_container(small_config(tmp_path), resolve=True)
+    torch.save({"state_dict": {}, "config": stored}, tmp_path / "run/checkpoints/last.ckpt")
+    with pytest.raises(UserError, match=message), from_command(tmp_path, f"resume={tmp_path / 'run'}", words) as cfg:
+        train(cfg)
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["checkpoints"]
+
+
+def test_a_foreign_run_starts_no_code(tmp_path: Path) -> None:
+    (tmp_path / "run/checkpoints").mkdir(parents=True)
+    stored = OmegaConf.to_container(small_config(tmp_path, "+callbacks.x={_target_: os.getcwd}"), resolve=True)
+    torch.save({"state_dict": {}, "config": stored}, tmp_path / "run/checkpoints/last.ckpt")
+    refused = pytest.raises(UserError, match=r"refused, its configuration calls os\.getcwd")
+    with refused, from_command(tmp_path, f"resume={tmp_path / 'run'}") as cfg:
+        train(cfg)

@@ -1,0 +1,151 @@
+"""The settings of a run that is taken up again: its own, and over them only what the command line says besides."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+from hydra import compose
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from spi_lightning.fields import UserError
+from spi_lightning.tasks import find_checkpoint, read_checkpoint
+from spi_lightning.tasks.checkpoint import LAST, require_harmless, run_of, targets
+from spi_lightning.tracking import VERSIONS
+
+FIXED = ("task", "network", "preprocess", "loss", "optimizer", "schedule")  # what weights and optimiser state belong to
+CONF = Path(__file__).parents[2] / "conf"
+_ABSENT = object()
+
+
+def resumed_settings(cfg: DictConfig) -> DictConfig:
+    """Settings to go on with: cfg itself where nothing is resumed.
+
+    The base is the resolved configuration inside the run's last checkpoint, which is that of its config.yaml. Laid over
+    it is every value that the words of the command line change, wherever interpolation carries it. Outside hydra.main,
+    as in tests, cfg is taken as it is.
+
+    Raises:
+        UserError: No checkpoint, or a part that the weights or the state of the optimiser belong to would change.
+            Nothing has been written by then.
+    """
+    if cfg.resume is None:
+        return cfg
+    stored = read_checkpoint(last_of(cfg.resume)).get("config")
+    if not isinstance(stored, dict):
+        raise UserError(f"resume={cfg.resume}: its checkpoint has no configuration; it was not written by train.py.")
+    said = command_words()
+    settings = _plain(cfg) if said is None else _laid_over(stored, *_compositions(cfg, said))
+    for group in FIXED:
+        for key, old, new in _differences(stored.get(group, {}), settings.get(group, {}), group):
+            raise UserError(
+                f"resume={cfg.resume}: {key} is {_shown(old)} in that run and {_shown(new)} here, and a run goes on "
+                f"with what it began with; checkpoint={cfg.resume} starts a new run from its weights."
+            )
+    _require_known(settings, cfg)
+    settings |= {"resume": str(cfg.resume), "folder": str(cfg.folder)}
+    return OmegaConf.create(settings)
+
+
+def last_of(resume: str) -> Path:
+    """The checkpoint to go on from: the file named, or the last one of a run folder."""
+    last = Path(resume) / LAST
+    return last if last.is_file() else find_checkpoint(resume)
+
+
+def _require_known(settings: dict[str, Any], cfg: DictConfig) -> None:
+    """UserError if a stored configuration would call what neither conf/ nor the command line names, nor a task is."""
+    known = named_in_conf() | {str(target) for target in targets(_plain(cfg))}
+    for target in targets(settings):
+        if str(target) not in known:
+            require_harmless({"_target_": target}, f"resume={cfg.resume}")
+
+
+@cache
+def named_in_conf() -> frozenset[str]:
+    """Every ``_target_`` of the files in conf/."""
+    files = (path.read_text(encoding="utf-8") for path in CONF.rglob("*.yaml"))
+    return frozenset(target for text in files for target in re.findall(r"_target_:\s*([\w.]+)", text))
+
+
+def command_words() -> list[str] | None:
+    """Overrides of the command line, of a sweep's job its own included; None outside hydra.main."""
+    return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else None
+
+
+def all_words(cfg: DictConfig) -> list[str]:
+    """Overrides that made a run: those it began with, then those it was resumed with."""
+    said = command_words() or []
+    return said if cfg.resume is None else [*_joined(_recorded(cfg), said), f"resume={cfg.resume}"]
+
+
+def _recorded(cfg: DictConfig) -> list[str]:
+    """Overrides that the run was started with, as far as its folder tells."""
+    try:
+        words = json.loads((run_of(cfg.resume) / VERSIONS).read_text(encoding="utf-8"))["overrides"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [str(word) for word in words]
+
+
+def _joined(earlier: Sequence[str], later: Sequence[str]) -> list[str]:
+    """Both lists of overrides, of a key the later one, without what names the place of the run."""
+    keys = {_key(word) for word in later}
+    words = [*(word for word in earlier if _key(word) not in keys), *later]
+    return [word for word in words if _key(word) not in ("resume", "folder")]
+
+
+def _key(word: str) -> str:
+    return word.partition("=")[0].lstrip("+~")
+
+
+def _compositions(cfg: DictConfig, said: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+    """Resolved settings as the run's own words give them today, and with the new words; keys that these name."""
+    recorded, name = _recorded(cfg), HydraConfig.get().job.config_name
+    before, after = (
+        _plain(compose(name, overrides=[*words, f"resume={cfg.resume}"]))
+        for words in (_joined(recorded, []), _joined(recorded, said))
+    )
+    return before, after, [_key(word) for word in said]
+
+
+def _plain(cfg: DictConfig) -> dict[str, Any]:
+    return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True))
+
+
+def _laid_over(
+    stored: dict[str, Any], before: dict[str, Any], after: dict[str, Any], named: Sequence[str]
+) -> dict[str, Any]:
+    """``stored`` with every value in which ``after`` differs from ``before``, and those that were named."""
+    settings = OmegaConf.create(stored)
+    changed = {key: new for key, _, new in _differences(before, after)}
+    for key in named:
+        new = OmegaConf.select(OmegaConf.create(after), key, default=_ABSENT)
+        if new is not _ABSENT and not OmegaConf.is_config(new):
+            changed[key] = new
+    for key, new in changed.items():
+        if new is _ABSENT:
+            parent, _, last = key.rpartition(".")
+            node = OmegaConf.select(settings, parent) if parent else settings
+            if node is not None:
+                node.pop(last, None)
+        else:
+            OmegaConf.update(settings, key, new, merge=False, force_add=True)
+    return _plain(settings)
+
+
+def _differences(old: Any, new: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Key, old and new value of everything in which two plain containers differ."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in {**old, **new}:
+            place = f"{where}.{key}" if where else str(key)
+            yield from _differences(old.get(key, _ABSENT), new.get(key, _ABSENT), place)
+    elif old != new:
+        yield where, old, new
+
+
+def _shown(value: Any) -> str:
+    return "absent" if value is _ABSENT else str(value)
