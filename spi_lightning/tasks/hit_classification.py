@@ -222,7 +222,7 @@ class HitClassification(pl.LightningModule):
             raise UserError("the validation split is empty: raise val in data.patterns or data.fractions.")
 
     def _require_labels(self) -> None:
-        """Raise UserError if a training pattern lacks the label that is learnt."""
+        """Raise UserError if a training pattern lacks the label that is learnt, or all have the same."""
         name = IS_SINGLE_HIT if self.classes == 1 else KIND
         labels = self.trainer.datamodule.training_labels(name)  # type: ignore[attr-defined]
         unknown = 0 if labels is None else int((labels < 0).sum())
@@ -230,6 +230,13 @@ class HitClassification(pl.LightningModule):
             raise UserError(
                 f"task.classes={self.classes} learns {name}, which {unknown} of {len(labels)} training patterns lack;"
                 f" {'set task.classes=1' if name == KIND else 'give data.keys.label'}."
+            )
+        if labels is not None and len(labels) > 1 and bool((labels == labels[0]).all()):
+            path = getattr(self.trainer.datamodule, "path", None)  # type: ignore[attr-defined]
+            raise UserError(
+                f"all {len(labels)} labels ({name}) are {int(labels[0])} in the training split"
+                f"{f' of {path}' if path else ''}: there is nothing to tell apart; name the right labels with "
+                "data.keys.label=, or add frames of another label."
             )
 
     def _collected(self, stage: str) -> tuple[HitMetrics, PatternMean]:

@@ -4,12 +4,16 @@ import csv
 import json
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 import torch
 import yaml
 from hydra.utils import instantiate
+from omegaconf import OmegaConf
+from pytorch_lightning import Trainer
 
-from spi_lightning.apps.train import train
+from spi_lightning.apps.train import settle_length, stopped_by, train
 from spi_lightning.fields import UserError
 from spi_lightning.tasks import load_task
 from tests.apps.small_runs import load, small_config
@@ -90,6 +94,35 @@ def test_a_trained_network_is_tuned_on_a_few_labelled_frames(finished: tuple[Pat
     moved = (tuned["state_dict"]["network.head.weight"] - start["network.head.weight"]).abs().max()
     assert 0 < moved < 0.01  # a small learning rate from the weights it was given
     assert tuned["config"]["task"]["network"]["widths"] == [4, 8]
+
+
+def test_steps_of_the_command_line_win_over_epochs_of_the_configuration(tmp_path: Path) -> None:
+    for words, epochs in {
+        ("trainer.max_steps=50",): -1,
+        ("trainer.max_steps=50", "trainer.max_epochs=3"): 3,
+        ("seed=1",): 20,
+        ("trainer.max_steps=-1",): 20,
+    }.items():
+        cfg = small_config(tmp_path, "trainer.max_epochs=20", *words)
+        settle_length(cfg, words)
+        assert cfg.trainer.max_epochs == epochs, words
+
+
+def test_epochs_that_end_a_training_before_its_steps_are_named() -> None:
+    asked, trainer = OmegaConf.create({"max_epochs": 3, "max_steps": 100}), Trainer(logger=False)
+    said = stopped_by(asked, trainer)
+    assert said == "stopped after trainer.max_epochs=3, before trainer.max_steps=100"
+    assert stopped_by(OmegaConf.create({"max_epochs": -1, "max_steps": 100}), trainer) is None
+    assert stopped_by(OmegaConf.create({"max_epochs": 3, "max_steps": -1}), trainer) is None
+
+
+def test_labels_of_one_class_are_refused_before_training(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "empty.h5", "w") as file:
+        file["patterns"], file["labels"] = np.ones((20, 32, 32), dtype=np.uint16), np.zeros(20, dtype=np.int64)
+    keys = (f"data.path={tmp_path / 'empty.h5'}", "data.keys.photons=patterns", "data.keys.label=labels")
+    with pytest.raises(UserError, match=r"all 14 labels \(is_single_hit\) are 0 in the training split of .*empty\.h5"):
+        train(small_config(tmp_path, "data=hits", *keys, simulated=False))
+    assert not (tmp_path / "run/checkpoints").exists()
 
 
 def test_mistakes_are_one_line(finished: tuple[Path, float], tmp_path: Path) -> None:
