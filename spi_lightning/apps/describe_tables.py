@@ -27,6 +27,7 @@ from spi_lightning.physics.constants import wavelength_from_energy
 
 AT_ONCE: Final = 32
 _BAR: Final = 24
+_COUNTS: Final = 0.99  # share of pixels that look like counts in a file that holds some
 _OCTAVES: Final = 34  # 0, 1, 2-3, 4-7, ... up to the largest int32
 _IS_SINGLE_HIT: Final = {1: "single hit", 0: "not", -1: "unknown"}
 _KIND: Final = {**{int(kind): kind.name.lower() for kind in Kind}, -1: "unknown"}
@@ -149,8 +150,15 @@ def _noise(file: PatternFile, sample: NDArray[np.int64]) -> str:
 def gain(file: PatternFile, sample: NDArray[np.int64]) -> str:
     """Estimate ADU per photon of a file of detector units, in words."""
     some, mask = _few(file, sample)
+    stored = torch.from_numpy(file.read_stored(some))
+    counts = (stored.isfinite() & (stored >= 0) & (stored == stored.round()))[mask]
+    if counts.double().mean() > _COUNTS:
+        return (
+            f"all but {int((~counts).sum())} of {counts.numel()} pixels are whole numbers from 0 on: these are photons "
+            "with a few broken pixels, to be masked, and no detector units"
+        )
     try:
-        found = estimate_gain(torch.from_numpy(file.read_stored(some)), mask)
+        found = estimate_gain(stored, mask)
     except UserError as error:
         return str(error)
     return (

@@ -84,7 +84,8 @@ def estimate_gain(adu: Tensor, mask: Tensor) -> Gain:
         mask: (H, W) or (B, H, W) bool, True = measured.
 
     Raises:
-        UserError: No single-photon peak stands out, for example because noise exceeds a third of a photon.
+        UserError: No single-photon peak stands out, for example because noise exceeds a third of a photon, or the peak
+            of no photon has no lower side, as in counts.
     """
     values = adu[mask.expand(adu.shape) & adu.isfinite()].double()
     if values.numel() < _LEAST_PIXELS:
@@ -109,6 +110,11 @@ def _zero_peak(values: Tensor) -> tuple[float, float]:
     centre = values.median()
     for _ in range(_ITERATIONS):
         below = centre - values[values < centre]
+        if len(below) == 0:
+            raise UserError(
+                "no value lies below the most common one, so there is no detector noise from which a gain could be "
+                "estimated; these may be photon counts"
+            )
         noise = below.kthvalue(max(1, int(0.6827 * len(below)))).values
         centre = values[(values - centre).abs() <= noise].mean()
     return float(centre), float(noise)

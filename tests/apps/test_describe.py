@@ -112,3 +112,14 @@ def test_real_patterns(spi_data, tmp_path, capsys) -> None:
     file = spi_data / "spi" / "pr772_dev.h5"
     assert main([str(file), "--per-frame", str(tmp_path / "out.csv")]) == 0
     assert "25 frames, 25 hits" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("broken", "word"), [(np.nan, "is not a number"), (-1, "is negative")])
+def test_counts_with_broken_pixels_are_refused_in_one_line(tmp_path, capsys, broken, word) -> None:
+    frames = np.random.default_rng(0).poisson(0.2, (4, 40, 40)).astype(np.float32)
+    frames[1, 3, 4] = frames[2, 5, 5] = broken
+    np.save(tmp_path / "a.npy", frames)
+    assert main([str(tmp_path / "a.npy")]) == 2
+    said = capsys.readouterr()
+    assert len(said.err.splitlines()) == 1 and f"frame 1 (1 more frames alike): pixel (3, 4) = {broken:g} " in said.err
+    assert word in said.err and "photons with a few broken pixels" in " ".join(said.out.split())

@@ -57,6 +57,11 @@ def test_without_a_peak_the_user_must_say(noise, mean) -> None:
         estimate_gain(adu[:1, :10, :10], ALL[:10, :10])
 
 
+def test_counts_have_no_gain() -> None:
+    with pytest.raises(UserError, match="these may be photon counts"):
+        estimate_gain(torch.poisson(torch.full((2, 200, 200), 0.2)), ALL)
+
+
 @pytest.mark.parametrize(("along", "shape"), [("frame", (2, 1, 1)), ("rows", (2, 200, 1)), ("columns", (2, 1, 200))])
 def test_common_mode_is_taken_off_where_it_lies(along, shape) -> None:
     photons, adu = detector(100, 5)
