@@ -8,11 +8,19 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from spi_lightning.apps.evaluate_kinds import METHODS, names_of, require_kind
 from spi_lightning.fields import UserError
-from spi_lightning.methods import CachedCheckpointMethod, DecisionRule, Method, find_checkpoints, run_name
+from spi_lightning.methods import (
+    CachedCheckpointMethod,
+    DecisionRule,
+    Method,
+    SupportCheckpoint,
+    SupportMethod,
+    find_checkpoints,
+    run_name,
+)
 from spi_lightning.methods.answer_cache import file_hash
-
-METHODS = Path(__file__).parents[2] / "conf" / "method"
+from spi_lightning.tasks import find_checkpoint
 
 
 def make_methods(cfg: DictConfig, rule: DecisionRule) -> Iterator[tuple[Method, Any]]:
@@ -27,25 +35,61 @@ def make_methods(cfg: DictConfig, rule: DecisionRule) -> Iterator[tuple[Method, 
         UserError: Nothing to do, a name that is neither a method nor a run, or settings of no method that is used.
     """
     used: set[str] = set()
-    entries = [*_entries(cfg.methods), *_entries(cfg.checkpoint)]
-    unused = sorted(set(cfg.settings) - set(entries))
-    if unused:
-        raise UserError(f"settings.{unused[0]}: method=[{','.join(entries)}] does not hold {unused[0]}; add it there.")
-    for entry in entries:
+    for entry in asked_for(cfg, "hits"):
         if (METHODS / f"{entry}.yaml").is_file():
-            settings = _settings(entry, cfg)
+            settings = settings_of(entry, cfg)
             make = instantiate(settings, _partial_=True, _convert_="all")  # the rule is no configuration
-            method = make(name=_free(entry, used), decision=rule)
+            method = make(name=free_name(entry, used), decision=rule)
             weights = getattr(method, "identity", None)  # of a frozen backbone, which its settings only name
             teacher = _version_of(settings.get("learn_from"))
             yield method, [OmegaConf.to_container(settings, resolve=True), weights, teacher]
         else:
             yield from _checkpoints(entry, cfg, rule, used)
-    if not used:
+
+
+def make_support_methods(cfg: DictConfig) -> Iterator[tuple[SupportMethod, Any]]:
+    """As make_methods, of methods that find supports.
+
+    Raises:
+        UserError: As make_methods; or a method of another kind.
+    """
+    used: set[str] = set()
+    for entry in asked_for(cfg, "supports"):
+        if (METHODS / f"{entry}.yaml").is_file():
+            settings = settings_of(entry, cfg)
+            method = instantiate(settings, name=free_name(entry, used), _convert_="all")
+            networks = [_content_of(settings.get(name)) for name in ("healing", "then")]
+            yield method, [OmegaConf.to_container(settings, resolve=True), networks]
+        else:
+            for checkpoint in _found(entry, "supports"):
+                name = free_name(run_name(checkpoint), used)
+                network = SupportCheckpoint(name, checkpoint, instantiate, cfg.device, cfg.batch_size)
+                yield network, [file_hash(checkpoint)]
+
+
+def _content_of(path: Any) -> str | None:
+    """Hash of the checkpoint that a setting names."""
+    return file_hash(find_checkpoint(path)) if isinstance(path, str) else None
+
+
+def asked_for(cfg: DictConfig, kind: str) -> list[str]:
+    """The entries of ``methods`` and ``checkpoint``, each able to answer this kind of question.
+
+    Raises:
+        UserError: There is none, one answers another kind, or settings of no method that is used.
+    """
+    entries = [*entries_of(cfg.methods), *entries_of(cfg.checkpoint)]
+    if not entries:
         raise UserError("nothing to evaluate: add checkpoint=RUN_OR_CKPT, or method=[NAME,...].")
+    unused = sorted(set(cfg.settings) - set(entries))
+    if unused:
+        raise UserError(f"settings.{unused[0]}: method=[{','.join(entries)}] does not hold {unused[0]}; add it there.")
+    for entry in entries:
+        require_kind(entry, kind)
+    return entries
 
 
-def _settings(name: str, cfg: DictConfig) -> DictConfig:
+def settings_of(name: str, cfg: DictConfig) -> DictConfig:
     """conf/method/NAME.yaml with ``settings.NAME`` laid over it; its keys are the only ones allowed."""
     settings = OmegaConf.load(METHODS / f"{name}.yaml")
     assert isinstance(settings, DictConfig)
@@ -72,20 +116,24 @@ def _version_of(path: str | None) -> list[int] | None:
 
 
 def _checkpoints(entry: str, cfg: DictConfig, rule: DecisionRule, used: set[str]) -> Iterator[tuple[Method, Any]]:
-    try:
-        found = find_checkpoints(entry)
-    except UserError as error:
-        if "/" in entry or Path(entry).suffix or Path(entry).exists() or any(sign in entry for sign in "*?["):
-            raise
-        names = ", ".join(sorted(path.stem for path in METHODS.glob("*.yaml")))
-        raise UserError(f"method={entry} is neither a run nor a method; methods: {names}.") from error
-    for checkpoint in found:
-        name = _free(run_name(checkpoint), used)
+    for checkpoint in _found(entry, "hits"):
+        name = free_name(run_name(checkpoint), used)
         method = CachedCheckpointMethod(
             name, checkpoint, instantiate, rule, cfg.batch_size, cfg.device, **cfg.preprocess, views=cfg.views
         )
         views = [cfg.views] if cfg.views else []
         yield method, [file_hash(checkpoint), OmegaConf.to_container(cfg.preprocess), *views]
+
+
+def _found(entry: str, kind: str) -> list[Path]:
+    """Checkpoints that an entry means; UserError that lists the methods where it is a single unknown word."""
+    try:
+        return find_checkpoints(entry)
+    except UserError as error:
+        if "/" in entry or Path(entry).suffix or Path(entry).exists() or any(sign in entry for sign in "*?["):
+            raise
+        names = ", ".join(names_of(kind))
+        raise UserError(f"method={entry} is neither a run nor a method; methods: {names}.") from error
 
 
 def as_plain_list(arguments: Sequence[str]) -> list[str]:
@@ -97,14 +145,14 @@ def as_plain_list(arguments: Sequence[str]) -> list[str]:
     return [f"methods={word[7:]}" if word.startswith("method=") else word for word in arguments]
 
 
-def _entries(value: Any) -> list[str]:
+def entries_of(value: Any) -> list[str]:
     """One word, a list of words or null -> list."""
     if value is None:
         return []
     return [str(entry) for entry in value] if isinstance(value, ListConfig) else [str(value)]
 
 
-def _free(name: str, used: set[str]) -> str:
+def free_name(name: str, used: set[str]) -> str:
     """The name, with a number behind it if it is taken; it counts as taken from now on."""
     number, candidate = 1, name
     while candidate in used:

@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from spi_lightning.apps.choose_methods import make_methods
+from spi_lightning.apps.evaluate_kinds import kind_of_data
+from spi_lightning.apps.evaluate_supports import evaluate_supports
 from spi_lightning.apps.train import record
 from spi_lightning.fields import BEAM_CENTRE, IS_SINGLE_HIT, UserError
 from spi_lightning.io import PatternFile
@@ -62,7 +64,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     """Answer, score, write and report what a configuration describes.
 
     Args:
-        cfg: conf/evaluate.yaml and what was laid over it.
+        cfg: conf/evaluate.yaml and what was laid over it; data of supports goes to evaluate_supports.
 
     Returns:
         What metrics.json holds.
@@ -70,6 +72,8 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     Raises:
         UserError: A mistake in settings, files or checkpoints.
     """
+    if kind_of_data(cfg.data) == "supports":
+        return evaluate_supports(cfg)
     folder, rule = Path(cfg.folder), DecisionRule(**cfg.decision)
     require_embedding(cfg.report.embedding)
     plan = GivenPlan(**cfg.given)

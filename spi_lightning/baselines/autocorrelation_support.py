@@ -127,7 +127,7 @@ def are_counts(intensity: Tensor, ndim: int = 2) -> Tensor:
 def autocorrelation_support(
     intensity: Tensor,
     mask: Tensor | None = None,
-    threshold: float = 0.004,
+    threshold: float = 1e-4,
     noise: float = 4.0,
     photons: bool | None = None,
     connected: bool | None = None,

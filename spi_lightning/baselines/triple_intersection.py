@@ -144,19 +144,48 @@ def _of_flat(area: Tensor, least: Tensor, tolerance: float) -> Tensor:
 
 def extremal_points(region: Tensor, directions: int, ndim: int = 2) -> Tensor:
     """The furthest point of each region along directions all around, (B, K, ndim) int64 from n // 2."""
-    grid = _grid(region, ndim)
-    along = _directions(directions, ndim, region.device) @ grid.T.double()
-    reach = torch.where(region.flatten(1)[:, None], along, -torch.inf)
-    return grid[reach.argmax(-1)].long()
+    rim, there = _rim(region, ndim)
+    along = _directions(directions, ndim, region.device) @ rim.double().transpose(1, 2)
+    reach = torch.where(there[:, None], along, -torch.inf)
+    return _picked(rim, reach.argmax(-1))
+
+
+def _rim(region: Tensor, ndim: int) -> tuple[Tensor, Tensor]:
+    """First and last point of each region on every line along an axis: all that its hull can touch.
+
+    Returns:
+        (B, M, ndim) int64 points from n // 2, and (B, M) bool, True where the line meets the region.
+    """
+    points, there = [], []
+    for axis in range(ndim):
+        lines = region.movedim(axis + 1, -1)
+        met = lines.any(-1)
+        first = lines.to(torch.uint8).argmax(-1)
+        last = lines.shape[-1] - 1 - lines.flip(-1).to(torch.uint8).argmax(-1)
+        others = [torch.arange(n, device=region.device) for n in lines.shape[1:-1]]
+        places = [grid.expand_as(met) for grid in torch.meshgrid(*others, indexing="ij")]
+        for end in (first, last):
+            coordinates = [*places[:axis], end, *places[axis:]]
+            points.append(torch.stack(coordinates, dim=-1).flatten(1, -2))
+            there.append(met.flatten(1))
+    middle = torch.tensor([n // 2 for n in region.shape[1:]], device=region.device)
+    return torch.cat(points, dim=1) - middle, torch.cat(there, dim=1)
+
+
+def _picked(points: Tensor, index: Tensor) -> Tensor:
+    """(B, M, ndim) and (B, K) -> (B, K, ndim)."""
+    return points.gather(1, index[..., None].expand(*index.shape, points.shape[-1]))
 
 
 def _guaranteed(region: Tensor, directions: int, ndim: int) -> Tensor:
     point = extremal_points(region, directions, ndim)
     outward = _directions(directions, ndim, region.device)
+    rim = _rim(region, ndim)
     best, least = region, region.new_full((len(region),), 2**40, dtype=torch.int64)
+    once = region.unsqueeze(1) & _shifted(region, point, ndim)
     for side in _sideways(outward, ndim):
-        following = _next_on_hull(region, point, outward, side, ndim)
-        triple = region.unsqueeze(1) & _shifted(region, point, ndim) & _shifted(region, following, ndim)
+        following = _next_on_hull(rim, point, outward, side)
+        triple = once & _shifted(region, following, ndim)
         area = triple.flatten(2).sum(-1)
         area, which = area.min(1)
         found = triple[torch.arange(len(region)), which]
@@ -166,19 +195,19 @@ def _guaranteed(region: Tensor, directions: int, ndim: int) -> Tensor:
     return best
 
 
-def _next_on_hull(region: Tensor, point: Tensor, outward: Tensor, side: Tensor, ndim: int) -> Tensor:
+def _next_on_hull(rim: tuple[Tensor, Tensor], point: Tensor, outward: Tensor, side: Tensor) -> Tensor:
     """Turn a line around each extremal point until it meets A: the nearest point on it, (B, K, ndim) int64.
 
-    In 3D the line is a plane that contains the third axis, so that it meets an edge of the hull.
+    In 3D the line is a plane that contains the third axis, so that it meets an edge of the hull. The point itself where
+    A has no other.
     """
-    grid = _grid(region, ndim).double()
-    away = grid[None, None] - point[:, :, None].double()
+    away = (rim[0][:, None] - point[:, :, None]).double()
     height = (away * outward[:, None]).sum(-1)
     across = (away * side[:, None]).sum(-1)
     length = away.norm(dim=-1)
     angle = torch.atan2(-height, across) + 1e-9 * length  # of points on one line, the nearest
-    angle = torch.where(region.flatten(1)[:, None] & (length > 0), angle, torch.inf)
-    return grid[angle.argmin(-1)].long()
+    least, index = torch.where(rim[1][:, None] & (length > 0), angle, torch.inf).min(-1)
+    return torch.where(torch.isfinite(least)[..., None], _picked(rim[0], index), point)
 
 
 def _tested(
@@ -282,12 +311,6 @@ def _sideways(outward: Tensor, ndim: int) -> list[Tensor]:
     first = torch.nn.functional.normalize(torch.linalg.cross(outward, other), dim=1)
     second = torch.linalg.cross(outward, first)
     return [first, -first, second, -second]
-
-
-def _grid(region: Tensor, ndim: int) -> Tensor:
-    """Pixel positions from n // 2, (pixels, ndim) int64."""
-    axes = [torch.arange(n, device=region.device) - n // 2 for n in region.shape[-ndim:]]
-    return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, ndim)
 
 
 def _in_pieces(

@@ -1,11 +1,12 @@
 """A method answers a data set: checkpoints, baselines and phasing under one protocol.
 
-A method reads a PatternFile and gives back an Answer, arrays of one entry per frame. What is done with answers (tables,
-pictures, selection lists) is no business of a method.
+A method reads a PatternFile and gives back an Answer or a SupportAnswer, arrays of one entry per frame. What is done
+with answers (tables, pictures, selection lists) is no business of a method.
 """
 
 from spi_lightning.methods.answer import Answer, DecisionRule, Given, Method, ensemble
 from spi_lightning.methods.answer_cache import AnswerCache
+from spi_lightning.methods.autocorrelation_support import AutocorrelationSupport
 from spi_lightning.methods.cached_checkpoint import CachedCheckpointMethod
 from spi_lightning.methods.checkpoint import CheckpointMethod, find_checkpoints, find_device, run_name
 from spi_lightning.methods.diffusion_map import DiffusionMap
@@ -24,20 +25,28 @@ from spi_lightning.methods.references import Reference
 from spi_lightning.methods.running import Asked, Interview, plan_notes
 from spi_lightning.methods.scoring import Scoring, spread
 from spi_lightning.methods.selection import write_selection_lists
+from spi_lightning.methods.shrinkwrap_support import ShrinkwrapSupport
+from spi_lightning.methods.support_answer import SupportAnswer, SupportMethod
+from spi_lightning.methods.support_checkpoint import Healed, SupportCheckpoint
+from spi_lightning.methods.support_running import SupportInterview
+from spi_lightning.methods.triple_intersection import DoubleIntersection, TripleIntersection
 
 __all__ = [
     "Answer",
     "AnswerCache",
     "Asked",
+    "AutocorrelationSupport",
     "ByDistance",
     "CachedCheckpointMethod",
     "CheckpointMethod",
     "DecisionRule",
     "DiffusionMap",
+    "DoubleIntersection",
     "FrozenFeatures",
     "Given",
     "GivenPlan",
     "GraphCut",
+    "Healed",
     "InBox",
     "InPolygon",
     "Interview",
@@ -46,6 +55,12 @@ __all__ = [
     "Predictions",
     "Reference",
     "Scoring",
+    "ShrinkwrapSupport",
+    "SupportAnswer",
+    "SupportCheckpoint",
+    "SupportInterview",
+    "SupportMethod",
+    "TripleIntersection",
     "ensemble",
     "find_checkpoints",
     "find_device",

@@ -63,7 +63,7 @@ def prepare_ahead(
     """
     step = at_once or frames_at_once(patterns)
     starts = iter(range(0, len(patterns), step))
-    with ThreadPoolExecutor(1, thread_name_prefix="read_ahead") as reader, _progress() as progress:
+    with ThreadPoolExecutor(1, thread_name_prefix="read_ahead") as reader, progress_bar() as progress:
         task = progress.add_task(title, total=len(patterns))
         waiting: deque[tuple[int, Future[T]]] = deque()
 
@@ -119,7 +119,7 @@ def read_vectors(
     return vectors
 
 
-def _progress() -> Progress:
+def progress_bar() -> Progress:
     """A bar on stderr that goes when it is done, and none where nobody looks."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

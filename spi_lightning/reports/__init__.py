@@ -10,6 +10,8 @@ from spi_lightning.reports.choice import DISPUTED, choose_disputed, choose_frame
 from spi_lightning.reports.embedding import require_embedding
 from spi_lightning.reports.evaluation import write_evaluation_report
 from spi_lightning.reports.gallery import collect_gallery
+from spi_lightning.reports.supports import write_supports_report
+from spi_lightning.reports.supports_files import SUPPORTS
 from spi_lightning.reports.training import write_training_figures, write_training_report
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "require_embedding",
     "write_evaluation_report",
     "write_report",
+    "write_supports_report",
     "write_training_figures",
     "write_training_report",
 ]
@@ -34,6 +37,8 @@ def write_report(run: Path | str, embedding: str = "pca") -> Path:
     run = Path(run)
     if not run.is_dir():
         raise UserError(f"{run}: no such run folder.")
+    if (run / SUPPORTS).is_file():
+        return write_supports_report(run)
     if (run / "predictions.h5").is_file():
         return write_evaluation_report(run, embedding)
     if (run / "metrics.csv").is_file():

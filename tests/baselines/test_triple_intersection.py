@@ -145,6 +145,13 @@ def test_tetrahedron_box_and_ball_in_three_dimensions() -> None:
     assert int(double[1].sum()) == int(box.sum())
 
 
+def test_a_single_pixel_is_its_own_support() -> None:
+    density = torch.zeros(2, 16, 16)
+    density[0, 8, 8] = density[1, 8, 7:10] = 1.0
+    for choice in ("smallest", "tested", "guaranteed"):
+        assert triple_intersection(*region_of(density), choice).sum((1, 2)).tolist() == [1, 3]
+
+
 def test_empty_batch() -> None:
     empty = torch.zeros(0, 8, 8, dtype=torch.bool)
     assert triple_intersection(empty, empty.float()).shape == (0, 8, 8)
