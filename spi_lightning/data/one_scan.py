@@ -33,5 +33,6 @@ def _steps(made: MeasuredPattern) -> tuple[float, ...] | None:
     vectors = made.voxel_vectors()
     if vectors is None:
         return None
-    lengths = [n * float(vector.norm()) for n, vector in zip(made.pattern.photons.shape, vectors, strict=True)]
+    # the steps are the columns
+    lengths = [n * float(vector.norm()) for n, vector in zip(made.pattern.photons.shape, vectors.T, strict=True)]
     return tuple(1 / length for length in lengths)
