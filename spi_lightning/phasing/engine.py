@@ -69,7 +69,7 @@ def phase(
         seed: Start k of pattern p depends on seed, p and k alone.
         start: Density to begin with, shapes as for the support; None: random phases in [-pi, pi].
         ndim: Number of spatial axes; default all but the first.
-        device: Where to compute; default where fourier_amplitude is. Everything comes back there.
+        device: Where to compute, and where the result stays; default where fourier_amplitude is.
         progress: Called after every update with its number, from 1, and the errors (B,).
         least_oversampling: Array over support below which a support that no shrink-wrap moves is refused.
 
