@@ -80,7 +80,7 @@ FIELDS: Final[dict[str, Field]] = {
         Field(KIND, "(N,)", "int64", "1", "what made the pattern, a value of Kind; -1: unknown"),
         Field(PARTICLE_COUNT, "(N,)", "int64", "1", "particles in the beam"),
         Field(PARTICLE_ID, "(N,)", "int64", "1", "model or run the pattern came from; splits never divide one"),
-        Field(BODY, "(N,)", "int64", "1", "index of the body in simulate.bodies.BODIES"),
+        Field(BODY, "(N,)", "int64", "1", "index of the body in simulate.projection.BODIES"),
         Field(DIAMETER, "(N,)", "float32", "m", "diameter of the sphere of the (first) particle's volume"),
         Field(ORIENTATION, "(N, 4)", "float32", "1", "unit quaternion w, x, y, z, body to laboratory"),
         Field(FLUENCE, "(N,)", "float32", "photons/m^2", "incident photons per area at the particle"),
