@@ -20,6 +20,7 @@ from spi_lightning.phasing.start import autocorrelation_support, random_phases
 from spi_lightning.phasing.updates import UPDATES, Constraints, solution
 
 Progress = Callable[[int, Tensor], None]
+_LOOK = 50  # updates between looks at the errors, each of which waits for the device
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Phased:
     Attributes:
         density: (B, spatial) float, or complex for the constraint "complex", in the scale of the amplitudes.
         support: (B, spatial) bool, the last one.
-        error: (iterations, B) relative Fourier error after each update, as the bound that ``updates`` explains.
+        error: (iterations, B) relative Fourier error after each update, as the bound that ``updates`` explains; fewer
+            rows if it stopped early.
         seconds: Wall time of the iterations.
         notes: What the user should know: a centre that is off, an error that stays high.
     """
@@ -55,6 +57,7 @@ def phase(
     device: str | torch.device | None = None,
     progress: Progress | None = None,
     least_oversampling: float = 2.0,
+    stop_below: float = 0.0,
 ) -> Phased:
     """Retrieve the phases of some patterns, each from several starts, all at once.
 
@@ -72,6 +75,7 @@ def phase(
         device: Where to compute, and where the result stays; default where fourier_amplitude is.
         progress: Called after every update with its number, from 1, and the errors (B,).
         least_oversampling: Array over support below which a support that no shrink-wrap moves is refused.
+        stop_below: End before the recipe does once the errors of all starts are below; looked at every 50 updates.
 
     Raises:
         UserError: Amplitudes that are not finite, negative or all zero; shapes that do not fit; a support that is empty
@@ -98,7 +102,7 @@ def phase(
         keep_freed_memory()  # the transforms allocate, and page faults would double their time
     run = _Run(amplitude, measured, density, inside, constraint)
     begin = time.perf_counter()
-    error = run.run(read, progress)
+    error = run.run(read, progress, stop_below)
     seconds = time.perf_counter() - begin
     if not read.moves_support:
         notes += plateau_note(error, starts)
@@ -129,8 +133,8 @@ class _Run:
         self.last: Action = Action("ER")
         self.uses: dict[Shrinkwrap, int] = {}
 
-    def run(self, recipe: Recipe, progress: Progress | None) -> Tensor:
-        """All updates of a recipe; errors (iterations, B)."""
+    def run(self, recipe: Recipe, progress: Progress | None, stop_below: float) -> Tensor:
+        """All updates of a recipe, fewer if the errors are below a value before; errors (iterations, B)."""
         error = self.x.new_empty(recipe.iterations, *self.x.shape[:2])
         iteration, kept = 0, []
         for action in recipe.actions():
@@ -148,7 +152,9 @@ class _Run:
                         self.shrink(wrap)
                 if progress is not None:
                     progress(iteration, error[iteration - 1].flatten())
-        return error.flatten(1)
+                if stop_below and iteration % _LOOK == 0 and bool((error[iteration - 1] < stop_below).all()):
+                    break
+        return error[:iteration].flatten(1)
 
     def shrink(self, wrap: Shrinkwrap) -> None:
         """Draw the supports of all starts anew."""

@@ -156,6 +156,14 @@ def test_progress_sees_every_update() -> None:
     assert seen == [(k, 2) for k in range(1, 6)]
 
 
+def test_it_stops_when_all_starts_are_good_enough() -> None:
+    density, support = particle(24, 2)
+    found = phase(amplitude_of(density), None, "5000*HIO", support=support, starts=2, stop_below=1e-3)
+    assert 50 <= len(found.error) < 2000
+    assert len(found.error) % 50 == 0
+    assert float(found.error[-1].max()) < 1e-3 < float(found.error[-51].max())
+
+
 def test_float64_goes_below_float32() -> None:
     density, support = particle(24, 2)
     density = density.double()
