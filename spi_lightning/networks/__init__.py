@@ -9,6 +9,7 @@ from spi_lightning.networks.complex_encoder_decoder import ComplexEncoderDecoder
 from spi_lightning.networks.healing_unet import HealingUNet
 from spi_lightning.networks.logistic_head import LogisticHead
 from spi_lightning.networks.members import Members
+from spi_lightning.networks.projected_unet import ProjectedUNet
 from spi_lightning.networks.resnet10 import ResNet10
 from spi_lightning.networks.support_encoder_decoder import SupportEncoderDecoder
 from spi_lightning.networks.tiny_cnn import TinyCNN
@@ -21,6 +22,7 @@ __all__ = [
     "HealingUNet",
     "LogisticHead",
     "Members",
+    "ProjectedUNet",
     "ResNet10",
     "SharedBatchNorm2d",
     "SupportEncoderDecoder",

@@ -49,6 +49,10 @@ class PatternTask(pl.LightningModule):
         """Output of the network for a batch."""
         return cast(Tensor, self.network(self.preprocess(batch)))
 
+    def training_output(self, batch: Batch) -> Tensor:
+        """Output of the network for a training batch; the same unless a subclass tells it more."""
+        return cast(Tensor, self(batch))
+
     def losses_of(self, output: Tensor, batch: Batch) -> Tensor:
         """One loss per pattern, (B,)."""
         raise NotImplementedError
@@ -57,7 +61,7 @@ class PatternTask(pl.LightningModule):
         """Mean loss of a batch."""
         if batch_idx == 0:  # not at the start of the epoch, by which a run resumed at its very end does not come
             self.train_loss.reset()
-        loss = self.losses_of(self(batch), batch).mean()
+        loss = self.losses_of(self.training_output(batch), batch).mean()
         self.train_loss.update(loss.detach())
         return loss
 

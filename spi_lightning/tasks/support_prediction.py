@@ -10,10 +10,12 @@ from spi_lightning.metrics import PatternMean, SupportMetrics, SupportThreshold
 from spi_lightning.physics.ambiguity import twin
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.support import ideal_support
+from spi_lightning.tasks.hints import half_hidden
 from spi_lightning.tasks.pattern_task import MakeOptimizer, MakeSchedule, PatternTask, PictureLoss, true_density
 
 TARGETS = ("support", "density")
 TWINS = ("canonical", "either")
+CANDIDATES = ("best", "every")
 SPARED = 0.05  # weight of the mean over candidates beside the best one, so that none is left without a gradient
 
 
@@ -37,9 +39,11 @@ class SupportPrediction(PatternTask):
         coverage: Share of the validation patterns with fewer than two false negatives.
         twin: ``canonical``: targets are the canonical twin (physics.ambiguity). ``either``: the loss is that of the
             twin nearer to the answer, so that the network may choose; the pattern does not tell them apart.
+        candidates: Which of several outputs count: ``best`` (alternative answers) or ``every`` (rounds of one).
+        hints: Share of the training patterns whose network starts from the half-hidden truth, see hints.half_hidden;
+            only for networks that take a start (ProjectedUNet).
 
-    With several candidates the loss is that of the best one, and the answer the one whose Fourier amplitudes fit the
-    measured ones best.
+    Of several candidates, the answer is the one whose Fourier amplitudes fit the measured ones best.
 
     Source: Bellisario & Ekeberg (2024), Sect. 2; twins, candidates and calibration are ours.
     """
@@ -74,12 +78,18 @@ class SupportPrediction(PatternTask):
         threshold: float | None = None,
         coverage: float = 0.97,
         twin: str = "canonical",
+        candidates: str = "best",
+        hints: float = 0.0,
     ) -> None:
         super().__init__(network, preprocess, loss, optimizer, schedule)
-        for option, value, choices in (("target", target, TARGETS), ("twin", twin, TWINS)):
+        given = (("target", target, TARGETS), ("twin", twin, TWINS), ("candidates", candidates, CANDIDATES))
+        for option, value, choices in given:
             if value not in choices:
                 raise UserError(f"task.{option}={value} is unknown: choose one of {', '.join(choices)}.")
+        if hints and not getattr(network, "takes_start", False):
+            raise UserError(f"task.hints={hints}: this network takes no start; set 0, or network=projected_unet.")
         self.target, self.logits, self.twin = target, logits, twin
+        self.candidates, self.hints = candidates, hints
         self.calibrate = threshold is None
         self.register_buffer("threshold", torch.tensor(0.1 if threshold is None else threshold))
         self.metrics = nn.ModuleDict({stage: metrics.clone() for stage in ("val", "test")})
@@ -93,7 +103,16 @@ class SupportPrediction(PatternTask):
         losses = self.loss(output, target.expand_as(output))
         if self.twin == "either":
             losses = torch.minimum(losses, self.loss(output, twin(target, 2).expand_as(output)))
+        if self.candidates == "every":
+            return losses.mean(dim=1)
         return (1 - SPARED) * losses.amin(dim=1) + SPARED * losses.mean(dim=1)
+
+    def training_output(self, batch: Batch) -> Tensor:
+        """Output of the network, which may start from hints."""
+        if not self.hints:
+            return cast(Tensor, self(batch))
+        start = half_hidden(true_density(batch), self.hints)
+        return cast(Tensor, self.network(self.preprocess(batch), start))
 
     def score_of(self, output: Tensor, batch: Batch) -> Tensor:
         """Score in [0, 1] of the chosen candidate, (B, H, W)."""

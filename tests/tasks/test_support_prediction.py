@@ -8,11 +8,12 @@ from spi_lightning.data import PatternInput
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, SUPPORT, Batch, UserError
 from spi_lightning.losses import squared_error, support_cross_entropy
 from spi_lightning.metrics import SupportMetrics
-from spi_lightning.networks import SupportEncoderDecoder
+from spi_lightning.networks import ProjectedUNet, SupportEncoderDecoder
 from spi_lightning.physics.ambiguity import twin
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.support import ideal_support
 from spi_lightning.tasks import SupportPrediction
+from spi_lightning.tasks.hints import half_hidden
 from spi_lightning.tasks.support_prediction import best_candidate
 
 
@@ -112,3 +113,29 @@ def test_mistakes_are_named() -> None:
     del patterns[DENSITY]
     with pytest.raises(UserError, match="without their densities"):
         task().training_step(patterns, 0)
+
+
+def test_hints_are_half_hidden_truths_for_some_patterns() -> None:
+    density = batch(40)[DENSITY]
+    start = half_hidden(density, 0.5)
+    assert start.min() >= 0 and start[:20].abs().max() == 0 and (start[20:].amax((1, 2, 3)) > 0).all()
+    near = torch.nn.functional.cosine_similarity(start[20:].flatten(1), density[20:].flatten(1))
+    far = torch.nn.functional.cosine_similarity(start[20:].flatten(1), twin(density, 2)[20:].flatten(1))
+    assert near.mean() > far.mean() and far.mean() > 0.5
+    assert half_hidden(density, 0.0).abs().max() == 0 and half_hidden(density, 1.0)[0].max() > 0
+
+
+def test_a_network_of_rounds_learns_from_every_round() -> None:
+    patterns, options = batch(), {"target": "density", "twin": "either", "candidates": "every", "hints": 0.5}
+    network = ProjectedUNet((4, 6), rounds=2, answer_rounds=3)
+    preprocess = PatternInput(("autocorrelation", "intensity"), mask_channel=True)
+    optimizer = partial(torch.optim.Adam, lr=1e-3)
+    rounds = SupportPrediction(network, preprocess, squared_error, SupportMetrics(), optimizer, logits=False, **options)
+    output = rounds.training_output(patterns)
+    assert output.shape == (6, 2, 16, 16)
+    density = patterns[DENSITY].expand_as(output)
+    each = torch.minimum(squared_error(output, density), squared_error(output, twin(density, 2)))
+    torch.testing.assert_close(rounds.losses_of(output, patterns), each.mean(dim=1))
+    assert rounds.eval().predict_step(patterns)[DENSITY].shape == (6, 16, 16)
+    with pytest.raises(UserError, match="takes no start"):
+        task(hints=0.5)

@@ -1,0 +1,41 @@
+"""Truths half hidden: what a network that improves densities is shown in training."""
+
+import torch
+from torch import Tensor
+
+from spi_lightning.physics.ambiguity import twin
+
+BLUR, NOISE = 3.0, 0.3  # largest standard deviations: pixel, and relative to the density
+
+
+def half_hidden(density: Tensor, share: float) -> Tensor:
+    """Starts for some patterns of a batch: the truth mixed with its twin, blurred and mottled; 0 for the others.
+
+    Args:
+        density: (B, 1, H, W), true densities.
+        share: Of the patterns that get a hint, 0 to 1.
+
+    Returns:
+        (B, 1, H, W) >= 0. The truth has a weight of 1/2 to 1 beside its twin, nearer to 1/2; blur and mottling are
+        uniform up to BLUR and NOISE. From torch's own generator.
+    """
+    count, device = len(density), density.device
+    weight = 0.5 + 0.5 * torch.rand(count, 1, 1, 1, device=device) ** 1.5
+    start = blurred(
+        weight * density + (1 - weight) * twin(density, 2), BLUR * torch.rand(count, 1, 1, 1, device=device)
+    )
+    mottle = blurred(torch.randn_like(density), torch.full((count, 1, 1, 1), 2.0, device=device))
+    mottle = mottle / mottle.std(dim=(-2, -1), keepdim=True)
+    start = (start * (1 + NOISE * torch.rand(count, 1, 1, 1, device=device) * mottle)).clamp(min=0)
+    hinted = torch.arange(count, device=device) >= round(count * (1 - share))
+    return start * hinted[:, None, None, None]
+
+
+def blurred(image: Tensor, sigma: Tensor) -> Tensor:
+    """Convolve with Gaussians, periodic: (B, 1, H, W) with sigma (B, 1, 1, 1), pixel."""
+    height, width = image.shape[-2:]
+    squared = torch.fft.fftfreq(height, device=image.device)[:, None].square()
+    squared = squared + torch.fft.rfftfreq(width, device=image.device).square()
+    window = torch.exp(-2 * torch.pi**2 * sigma.square() * squared)
+    smooth: Tensor = torch.fft.irfft2(torch.fft.rfft2(image) * window, s=(height, width))
+    return smooth

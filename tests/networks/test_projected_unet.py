@@ -1,0 +1,60 @@
+import pytest
+import torch
+from torch import Tensor
+
+from spi_lightning.fields import UserError
+from spi_lightning.networks import ProjectedUNet
+from spi_lightning.networks.projected_unet import coordinates, project
+from spi_lightning.physics.fourier import fourier
+
+
+def objects(size: int = 16) -> Tensor:
+    density = torch.zeros(2, 1, size, size)
+    density[:, :, 6:11, 6:8] = density[:, :, 9:11, 6:11] = 1
+    return density * torch.rand(density.shape, generator=torch.Generator().manual_seed(0))
+
+
+def seen(density: Tensor) -> Tensor:
+    amplitude = fourier(density, 2).abs()
+    autocorrelation = fourier(amplitude.square(), 2).real.clamp(min=0).sqrt()
+    return torch.cat([autocorrelation, amplitude, torch.ones_like(amplitude)], dim=1)
+
+
+def test_a_projection_has_the_measured_amplitudes_and_leaves_the_truth_alone() -> None:
+    density = objects()
+    amplitude, mask = fourier(density, 2).abs(), torch.ones(2, 1, 16, 16)
+    mask[..., 3, :] = 0
+    torch.testing.assert_close(project(density, 7 * amplitude, mask), density, atol=1e-5, rtol=0)
+    guess = torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(1))
+    found = fourier(project(guess, amplitude, torch.ones_like(mask)), 2).abs()
+    ratio = (found / amplitude)[:, 0, 5:12, 5:12]
+    torch.testing.assert_close(ratio, ratio.mean((-2, -1), keepdim=True).expand_as(ratio), rtol=1e-3, atol=0)
+    assert project(torch.zeros_like(density), amplitude, mask).abs().max() == 0
+
+
+def test_every_round_is_given_in_training_and_the_last_as_answer() -> None:
+    torch.manual_seed(0)
+    network = ProjectedUNet((4, 6), rounds=3, answer_rounds=5)
+    pattern = seen(objects())
+    rounds = network(pattern)
+    assert rounds.shape == (2, 3, 16, 16)
+    assert rounds[..., :2, :].abs().max() == rounds[..., :2].abs().max() == 0  # outside the field
+    network.eval()
+    answer = network(pattern)
+    assert answer.shape == (2, 1, 16, 16) and not torch.allclose(answer, rounds[:, -1:])
+    network.answer_rounds = 3
+    torch.testing.assert_close(network(pattern), rounds[:, -1:])
+
+
+def test_a_start_is_taken_up() -> None:
+    torch.manual_seed(0)
+    network, density = ProjectedUNet((4, 6), rounds=1).eval(), objects()
+    torch.nn.init.zeros_(network.unet.output.weight)
+    network.answer_rounds = 1
+    torch.testing.assert_close(network(seen(density), density), density, atol=1e-5, rtol=0)
+
+
+def test_the_origin_is_at_zero_and_other_inputs_are_refused() -> None:
+    assert coordinates(torch.zeros(1, 1, 16, 17))[0, :, 8, 8].tolist() == [0, 0]
+    with pytest.raises(UserError, match="preprocess"):
+        ProjectedUNet((4, 6))(torch.zeros(1, 1, 16, 16))
