@@ -1,15 +1,15 @@
 """Network and polish against the iterative recipe of Wu et al. (2021), on the same arrays and held-out voxels.
 
 ``python -m benchmarks.volume_network real`` takes the two measured crystals in $SPI_DATA, ``simulated`` noise-free
-particles that no network has seen. Everything is judged in float64 after the closed-form scale, fitted and held-out
-voxels apart.
+particles that no network has seen, ``speed`` times the epochs; sizes may follow (32). Everything is judged in float64
+after the closed-form scale, fitted and held-out voxels apart.
 """
 
 import os
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +169,39 @@ def simulated(size: int = 32, particles: int = 4, seeds: int = 3, span: float = 
     return results
 
 
+def speed(size: int = 32, members: Sequence[int] = (1, 2, 4, 8), steps: int = 10) -> dict[str, Any]:
+    """CPU milliseconds per epoch and member: of the whole refinement, the network's passes, and one FFT pair."""
+    rows: dict[str, Any] = {}
+    box = tuple(side // 2 for side in (size, size, size))
+    pattern = torch.rand(1, size, size, size) + 0.1
+    for count in members:
+        _, learning, polishing = refine(pattern, pattern > 0, box, count, steps, polish_steps=steps)
+        network = Members(ComplexEncoderDecoder(16, 3, box, "bounded", norm="none", source="latent"), count)
+        density = torch.randn(count, *box, dtype=torch.complex64, requires_grad=True)
+
+        def passes(network: Members = network, count: int = count) -> None:
+            amplitude, angle = network(pattern[:, None].expand(count, 1, *pattern.shape[1:]))
+            (amplitude.sum() + angle.sum()).backward()
+
+        def transforms(density: Tensor = density) -> None:
+            torch.fft.fftn(density, s=(size,) * 3, dim=AXES).real.sum().backward()
+
+        row = {"epoch": learning, "polish_step": polishing, "network": spent(passes, steps)}
+        row["fft_pair"] = spent(transforms, steps)
+        rows[str(count)] = {name: 1e3 * value / steps / count for name, value in row.items()}
+        print(count, {name: round(value, 1) for name, value in rows[str(count)].items()}, flush=True)
+    return {"ms_per_member": rows, "size": size, "box": list(box), "threads": torch.get_num_threads()}
+
+
+def spent(work: Callable[[], None], times: int) -> float:
+    """CPU seconds of some calls, after one to warm up."""
+    work()
+    began = time.process_time()
+    for _ in range(times):
+        work()
+    return time.process_time() - began
+
+
 def outcome(chi_square: list[float], density_error: list[float], seconds: float) -> dict[str, Any]:
     """Shares of successes and medians."""
     return {
@@ -217,6 +250,8 @@ def main() -> None:
     for size in sizes:
         if "real" in sys.argv[1]:
             real(size)
+        if "speed" in sys.argv[1]:
+            store(f"speed_{size}", speed(size))
         if "simulated" in sys.argv[1]:
             store(f"simulated_{size}", results := simulated(size))
             for method in ("network", "network_polished", "iterative"):
