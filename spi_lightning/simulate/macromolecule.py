@@ -4,6 +4,7 @@ Bellisario & Ekeberg (2024) blur atoms to 3.5 Angstrom, project them and square 
 of all structures of a block are splatted, one grid for each element of each structure, and one FFT gives the lot.
 """
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -223,7 +224,7 @@ def fitting(structures: Structures, longest: float, oversized: str) -> list[int]
     """
     if oversized not in ("error", "skip"):
         raise UserError(f"simulate.oversized={oversized} is unknown: choose error or skip")
-    usable = []
+    usable, skipped = [], []
     for i in range(len(structures)):
         atoms = structures[i]
         if atoms.extent <= longest:
@@ -234,8 +235,13 @@ def fitting(structures: Structures, longest: float, oversized: str) -> list[int]
                 f"structure {atoms.name}: {atoms.extent * 1e9:.1f} nm give an oversampling of {ratio:.2f}, below 2; the"
                 f" frame takes up to {longest * 1e9:.1f} nm: enlarge it, or simulate.oversized=skip"
             )
+        else:
+            skipped.append(atoms.name)
     if not usable:
         raise UserError(f"none of the {len(structures)} structures is smaller than {longest * 1e9:.1f} nm")
+    if skipped:
+        line = "%d of %d structures are larger than %.1f nm and left out: %s"
+        logging.getLogger(__name__).warning(line, len(skipped), len(structures), longest * 1e9, ", ".join(skipped))
     return usable
 
 

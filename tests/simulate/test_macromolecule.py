@@ -147,12 +147,13 @@ def test_one_pattern_per_structure_is_a_limit() -> None:
     assert simulator(repeat=False).most_patterns == 5 and simulator().most_patterns is None
 
 
-def test_too_large_a_structure_is_an_error_or_left_out() -> None:
+def test_too_large_a_structure_is_an_error_or_left_out(caplog: pytest.LogCaptureFixture) -> None:
     large = Atoms("huge", torch.tensor([[0.0, 0, 0], [0, 0, 9e-9]]), torch.tensor([6, 6]))
     structures, projection = Collection([protein(0), large]), Projection(32, 4.66e-10)
     with pytest.raises(UserError, match=r"structure huge: 9\.0 nm give an oversampling of 1\.66, below 2"):
         MacromoleculeSimulator(structures, projection)
     skipping = MacromoleculeSimulator(structures, projection, block_size=4, oversized="skip")
+    assert "1 of 2 structures are larger than 7.5 nm and left out: huge" in caplog.text
     assert skipping(0, 0)[fields.STRUCTURE].tolist() == [0] * 4
     with pytest.raises(UserError, match="none of the 1 structures"):
         MacromoleculeSimulator(Collection([large]), projection, oversized="skip")
