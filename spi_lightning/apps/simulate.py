@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from spi_lightning.apps.entry import run_app
+from spi_lightning.apps.simulate_volumes import simulate_volumes
 from spi_lightning.data.simulated_set import make_set
 from spi_lightning.fields import DENSITY, IS_SINGLE_HIT, KIND, STRUCTURE, Kind, UserError
 from spi_lightning.io import PatternFile, open_patterns
@@ -23,6 +24,7 @@ from spi_lightning.reports import collect_gallery
 from spi_lightning.reports.density_gallery import density_figure
 from spi_lightning.reports.gallery import Caption, gallery_figure
 from spi_lightning.reports.style import OTHER, SINGLE
+from spi_lightning.simulate.volumes import VolumeSimulator
 
 
 def simulate(cfg: DictConfig) -> Path:
@@ -32,7 +34,7 @@ def simulate(cfg: DictConfig) -> Path:
         cfg: conf/simulate.yaml and what was laid over it.
 
     Returns:
-        Path of the CXI file; the picture has the same name with .png.
+        Path of the file, CXI or, of 3D particles, HDF5; the picture has the same name with .png.
 
     Raises:
         UserError: A mistake in the settings, or what make_set raises.
@@ -40,6 +42,8 @@ def simulate(cfg: DictConfig) -> Path:
     numbers = {name: whole_number(name, cfg[name], least) for name, least in LEAST.items()}
     config = cast(dict[str, Any], OmegaConf.to_container(cfg.simulate, resolve=True, throw_on_missing=True))
     simulator, began = instantiate(cfg.simulate, _convert_="all"), time.perf_counter()
+    if isinstance(simulator, VolumeSimulator):
+        return simulate_volumes(cfg, simulator, numbers, config)
     path = make_set(
         simulator,
         numbers["patterns"],

@@ -79,6 +79,7 @@ def soft_amplitude(position: Tensor, gauge: Tensor, edge: float) -> Tensor:
     if edge <= 0:
         return (gauge <= 1).float()
     beyond = position.norm(dim=-1) * (1 - 1 / gauge.clamp_min(1e-6))
+    beyond = torch.where(gauge < 1e-3, -edge, beyond)  # at the centre the ray has no direction
     amplitude: Tensor = (0.5 - beyond / edge).clamp(0, 1)
     return amplitude
 

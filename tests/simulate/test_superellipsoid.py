@@ -72,3 +72,9 @@ def test_extent_of_a_body_that_is_nearly_an_octahedron_is_finite() -> None:
     half_axes, turn = torch.tensor([[2.2, 5.5, 2.2]]), rotation_matrices(random_quaternions(1, torch.Generator()))
     extent = superellipsoid_extent(half_axes, torch.tensor([1.9978]), torch.tensor([0.234]), turn)
     assert torch.isfinite(extent).all() and (extent < 8.5).all()
+
+
+def test_a_soft_body_is_full_at_its_centre() -> None:
+    turn = rotation_matrices(random_quaternions(8, torch.Generator().manual_seed(0)))
+    amplitude = SuperellipsoidRecipe(edge=1.0)(32, turn, torch.Generator().manual_seed(0))
+    assert (amplitude[:, 15:18, 15:18, 15:18] == 1).all()
