@@ -22,20 +22,20 @@ Block = Picture | Table | Lines
 WORST_SHOWN = 10
 
 COLUMNS = {
-    "below_two_false_negatives": "patterns with < 2\nfalse negatives (%)",
-    "false_negatives": "false negatives\n(mean, px)",
-    "false_positives": "false positives\n(mean, px)",
-    "area": "area\n(mean, px)",
+    "below_two_false_negatives": "< 2 false\nnegatives (%)",
+    "false_negatives": "false\nnegatives (px)",
+    "false_positives": "false\npositives (px)",
+    "area": "area (px)",
     "area_ratio": "area over\ntrue area",
-    "iou": "intersection\nover union",
+    "iou": "IoU",
     "centrosymmetry_broken": "centrosymmetry\nbroken (%)",
 }
 PERCENT = ("below_two_false_negatives", "centrosymmetry_broken")
 WORDS = (
-    "Answers are compared at the whole-pixel shift, and in the twin, of largest overlap with the truth. A true support "
-    "is where the projected density exceeds {fraction:g} of its maximum. Below each number: its 95 % interval, "
-    "bootstrapped over {groups}. Centrosymmetry is broken where fewer than 95 % of the pixels stay inside when the "
-    "support is turned around the best centre{truth}."
+    "Means over patterns. Answers are compared at the whole-pixel shift, and in the twin, of largest overlap with the "
+    "truth. A true support is where the projected density exceeds {fraction:g} of its maximum. Below each number: its "
+    "95 % interval, bootstrapped over {groups}. Centrosymmetry is broken where fewer than 95 % of the pixels stay "
+    "inside when the support is turned around the best centre{truth}."
 )
 
 
@@ -77,6 +77,8 @@ def methods_table(files: SupportFiles) -> Table:
     numbers = files.metrics["methods"]
     first = next(iter(numbers.values()))
     shown = [name for name in COLUMNS if f"test/{name}" in first]
+    if files.truth is not None:
+        shown.remove("area")  # the ratio says more
     rows = []
     for name, values in numbers.items():
         time = f"{files.about['methods'][name]['ms_per_pattern']:.2f}"
@@ -85,7 +87,7 @@ def methods_table(files: SupportFiles) -> Table:
     known = f"; {100 * truth:.0f} % of the true supports do so" if truth is not None else ""
     groups = "structures" if (files.structure >= 0).all() else "patterns"
     words = WORDS.format(fraction=files.about["fraction"], groups=groups, truth=known)
-    return Table(["method", *(COLUMNS[name] for name in shown), "time per\npattern (ms)"], rows, words)
+    return Table(["method", *(COLUMNS[name] for name in shown), "ms per\npattern"], rows, words)
 
 
 def _cell(values: Mapping[str, Any], name: str) -> str:
@@ -151,7 +153,7 @@ def _galleries(files: SupportFiles) -> Iterator[Block]:
     yield Lines(
         [
             "Intensity on a logarithmic scale over six decades, relative to its maximum; grey: not measured. "
-            "Everything below is cut to the middle of the frame. "
+            "Everything below is cut to the middle of the frame, each column by itself. "
             + ("Above each column: frame, structure, and area of the true support." if files.truth is not None else "")
         ]
     )

@@ -1,6 +1,6 @@
 """Galleries of supports: intensity, truth, and what each method says, one pattern below the other in each column."""
 
-from collections.abc import Sequence
+import textwrap
 from typing import Any
 
 import matplotlib as mpl
@@ -39,7 +39,7 @@ def supports_gallery(files: SupportFiles, rows: NDArray[np.int64]) -> Figure:
         panels.append(("true density", files.shown.density[place]))
     for method in files.methods:
         panels += _of_method(method, rows, truth)
-    box = _box([np.asarray(images) for name, images in panels[1:] if name != "true density"], truth)
+    boxes = [_box(files, int(row)) for row in rows]
     height = _HEAD + len(panels) * _PANEL + _FOOT
     with figure(_LEFT + len(rows) * _PANEL, height, layout="none") as picture:
         for line, (name, images) in enumerate(panels):
@@ -49,7 +49,7 @@ def supports_gallery(files: SupportFiles, rows: NDArray[np.int64]) -> Figure:
                 corner = ((_LEFT + column * _PANEL) / (_LEFT + len(rows) * _PANEL), bottom)
                 edges = (0.96 * _PANEL / (_LEFT + len(rows) * _PANEL), 0.96 * _PANEL / height)
                 axes = picture.add_axes((*corner, *edges))
-                _panel(axes, name, np.asarray(image) if line == 0 else np.asarray(image)[box])
+                _panel(axes, name, image if line == 0 else image[boxes[column]])
                 if line == 0:
                     axes.set_title(_title(files, int(rows[column])), fontsize=8, pad=3)
         _legend(picture, known)
@@ -69,7 +69,7 @@ def _intensity(files: SupportFiles, place: NDArray[np.int64]) -> NDArray[np.floa
 
 def _of_method(method: MethodTable, rows: NDArray[np.int64], truth: NDArray[np.bool_] | None) -> list[Panels]:
     """Its density, where it has one, and its support: 1 in both, 2 in the answer only, 3 in the truth only."""
-    support = method.support[rows]
+    support, name = method.support[rows], textwrap.fill(method.name.replace("_", " "), 22)
     panels: list[Panels] = []
     density = None if method.density is None else method.density[rows].astype(np.float32)
     if truth is not None:
@@ -77,21 +77,27 @@ def _of_method(method: MethodTable, rows: NDArray[np.int64], truth: NDArray[np.b
         support = aligned(torch.from_numpy(support), target).numpy()
         density = None if density is None else aligned(torch.from_numpy(density), target).numpy()
     if density is not None:
-        panels.append((f"{method.name}:\ndensity or score", density))
-    coded = support.astype(np.int64) if truth is None else support + (support & ~truth) + 3 * (truth & ~support)
-    panels.append((f"{method.name}:\nsupport" if density is not None else method.name, coded))
+        panels.append((f"{name}:\ndensity or score", density))
+    coded = support.astype(np.int64)
+    if truth is not None:
+        coded = np.where(support & ~truth, 2, np.where(truth & ~support, 3, coded))
+    panels.append((f"{name}:\nsupport" if density is not None else name, coded))
     return panels
 
 
-def _box(images: Sequence[NDArray[Any]], truth: NDArray[np.bool_] | None) -> tuple[slice, slice]:
-    """A square around n // 2 that holds all that is shown, at most the frame."""
-    used = np.any([(image > (0.05 if image.dtype.kind == "f" else 0)).any(axis=0) for image in images], axis=0)
-    if truth is not None:
-        used = used | truth.any(axis=0)
-    middle = np.asarray(used.shape) // 2
-    places = np.abs(np.argwhere(used) - middle)
-    reach = int(places.max(initial=4)) + 2
-    low, high = np.maximum(middle - reach, 0), np.minimum(middle + reach + 1, used.shape)
+def _box(files: SupportFiles, row: int) -> tuple[slice, slice]:
+    """A square around n // 2 that holds all supports, at most twice as wide as the truth, and within the frame."""
+    shape = files.headline.support.shape[1:]
+    middle = np.asarray(shape) // 2
+
+    def reach(image: NDArray[np.bool_]) -> int:
+        return int(np.abs(np.argwhere(image) - middle).max(initial=3))
+
+    widest = max(reach(method.support[row]) for method in files.methods)
+    if files.truth is not None:
+        widest = min(widest, max(2 * reach(files.truth[row]), 8))
+    low = np.maximum(middle - widest - 2, 0)
+    high = np.minimum(middle + widest + 3, shape)
     return slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1]))
 
 
