@@ -1,6 +1,6 @@
 """torchmetrics classes over plain functions."""
 
-from spi_lightning.metrics.asymmetry import centrosymmetry, free_asymmetry, twin_agreement
+from spi_lightning.metrics.asymmetry import centrosymmetry, free_asymmetry, phase_agreement, twin_agreement
 from spi_lightning.metrics.chi_square import ChiSquare, fourier_errors, held_out_chi_square
 from spi_lightning.metrics.domain import Descriptions, Domain, describe_patterns
 from spi_lightning.metrics.fourier_error import fourier_error
@@ -41,6 +41,7 @@ __all__ = [
     "fsc",
     "half_bit_threshold",
     "held_out_chi_square",
+    "phase_agreement",
     "prtf",
     "r_factor",
     "shells",

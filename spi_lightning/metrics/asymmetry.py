@@ -57,6 +57,20 @@ def twin_agreement(density: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     return same / norm, inverted / norm
 
 
+def phase_agreement(density: Tensor, truth: Tensor) -> Tensor:
+    """Correlation with the truth of a density given the true Fourier amplitudes: (..., H, W) -> (...).
+
+    The mean cosine of the error of its phases, weighted by the intensity, at the shift and twin where it is largest:
+    what a start of phasing is worth, whatever its own amplitudes are. 1 for a blurred truth.
+    """
+    first, second = torch.fft.rfft2(truth.float()), torch.fft.rfft2(density.float())
+    spectrum = first.abs() * second / second.abs().clamp(min=torch.finfo(torch.float32).tiny)
+    size, power = truth.shape[-2:], truth.float().square().sum(dim=AXES)
+    same = torch.fft.irfft2(first * spectrum.conj(), s=size).amax(dim=AXES)
+    inverted = torch.fft.irfft2(first * spectrum, s=size).amax(dim=AXES)
+    return torch.maximum(same, inverted) / torch.where(power > 0, power, torch.inf)
+
+
 def symmetrised(density: Tensor) -> Tensor:
     """Mean of a centred density and its twin, (..., H, W): what an undecided answer looks like."""
     return (density + twin(density, 2)) / 2

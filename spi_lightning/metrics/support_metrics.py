@@ -5,7 +5,7 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
-from spi_lightning.metrics.asymmetry import centrosymmetry, free_asymmetry, twin_agreement
+from spi_lightning.metrics.asymmetry import centrosymmetry, free_asymmetry, phase_agreement, twin_agreement
 from spi_lightning.metrics.support_overlap import LEVELS, choose_level, support_overlap, trade_off
 from spi_lightning.physics.support import ideal_support
 
@@ -21,6 +21,7 @@ PER_PATTERN = (
     "correlation",
     "twin_correlation",
     "true_twin_gap",
+    "phase_agreement",
 )
 
 
@@ -62,6 +63,7 @@ class SupportMetrics(Metric):
         agreement = torch.stack(twin_agreement(density, truth))
         numbers["correlation"], numbers["twin_correlation"] = agreement.amax(dim=0), agreement.amin(dim=0)
         numbers["true_twin_gap"] = 1 - centrosymmetry(truth)
+        numbers["phase_agreement"] = phase_agreement(density, truth)
         self.value.append(torch.stack([numbers[name] for name in PER_PATTERN], dim=1).detach())
         self.structure.append(structure)
 

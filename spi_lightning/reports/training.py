@@ -30,7 +30,7 @@ FIGURES = {
         "validation",
         ("val/asymmetry", "val/true_asymmetry", "val/twin_gap", "val/true_twin_gap"),
     ),
-    "density": ("Densities", "validation", ("val/correlation", "val/twin_correlation")),
+    "density": ("Densities", "validation", ("val/correlation", "val/twin_correlation", "val/phase_agreement")),
     "healing": (
         "Healing",
         "validation",
@@ -50,6 +50,7 @@ WORDS = NUMBERS | {
     "true_asymmetry": "true asymmetry",
     "correlation": "with the nearer twin ↑",
     "twin_correlation": "with the other twin",
+    "phase_agreement": "phases ↑",
     "twin_gap": "twin gap",
     "true_twin_gap": "true twin gap",
     "error": "healed ↓",

@@ -63,6 +63,7 @@ class SupportPrediction(PatternTask):
         "correlation",
         "twin_gap",
         "true_twin_gap",
+        "phase_agreement",
     )
 
     def __init__(

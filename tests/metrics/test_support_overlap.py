@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from spi_lightning.metrics import SupportMetrics, SupportThreshold, support_overlap, trade_off
-from spi_lightning.metrics.asymmetry import centrosymmetry, free_asymmetry, symmetrised, twin_agreement
+from spi_lightning.metrics.asymmetry import centrosymmetry, free_asymmetry, phase_agreement, symmetrised, twin_agreement
 from spi_lightning.metrics.support_overlap import aligned, choose_level, dilated
 from spi_lightning.physics.ambiguity import invert
 from spi_lightning.physics.support import asymmetry
@@ -69,6 +69,15 @@ def test_an_undecided_answer_is_as_far_from_both_twins() -> None:
     assert (wrong < 0.99).all()
     same, other = twin_agreement(symmetrised(density), density)
     torch.testing.assert_close(same, other, atol=1e-5, rtol=0)
+
+
+def test_phases_are_judged_whatever_the_amplitudes() -> None:
+    density = shapes().float()
+    spectrum = torch.fft.rfft2(density)
+    window = torch.exp(-8 * (torch.fft.fftfreq(32)[:, None] ** 2 + torch.fft.rfftfreq(32) ** 2))
+    blurred = torch.fft.irfft2(spectrum * window, s=(32, 32))
+    torch.testing.assert_close(phase_agreement(blurred.flip(AXES).roll((3, 4), AXES), density), torch.ones(6))
+    assert (phase_agreement(symmetrised(density), density) < 0.999).all()
 
 
 def test_lower_levels_and_dilation_trade_misses_for_loose_pixels() -> None:

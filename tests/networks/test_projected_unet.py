@@ -32,29 +32,36 @@ def test_a_projection_has_the_measured_amplitudes_and_leaves_the_truth_alone() -
     assert project(torch.zeros_like(density), amplitude, mask).abs().max() == 0
 
 
+def network(**options: int) -> ProjectedUNet:
+    torch.manual_seed(0)
+    return ProjectedUNet(16, (4, 6), (4, 6, 8), 8, **options)
+
+
 def test_every_round_is_given_in_training_and_the_last_as_answer() -> None:
-    torch.manual_seed(0)
-    network = ProjectedUNet((4, 6), rounds=3, answer_rounds=5)
-    pattern = seen(objects())
-    rounds = network(pattern)
+    rounds_of, pattern = network(rounds=2, answer_rounds=4), seen(objects())
+    rounds = rounds_of(pattern)
     assert rounds.shape == (2, 3, 16, 16)
-    assert rounds[..., :2, :].abs().max() == rounds[..., :2].abs().max() == 0  # outside the field
-    network.eval()
-    answer = network(pattern)
+    torch.testing.assert_close(rounds[:, :1], rounds_of.first(pattern[:, :1]))
+    assert rounds[:, 1:, :2].abs().max() == rounds[:, 1:, :, :2].abs().max() == 0  # outside the field
+    rounds_of.eval()
+    answer = rounds_of(pattern)
     assert answer.shape == (2, 1, 16, 16) and not torch.allclose(answer, rounds[:, -1:])
-    network.answer_rounds = 3
-    torch.testing.assert_close(network(pattern), rounds[:, -1:])
+    rounds_of.answer_rounds = 2
+    torch.testing.assert_close(rounds_of(pattern), rounds[:, -1:])
 
 
-def test_a_start_is_taken_up() -> None:
-    torch.manual_seed(0)
-    network, density = ProjectedUNet((4, 6), rounds=1).eval(), objects()
-    torch.nn.init.zeros_(network.unet.output.weight)
-    network.answer_rounds = 1
-    torch.testing.assert_close(network(seen(density), density), density, atol=1e-5, rtol=0)
+def test_a_start_is_taken_up_where_there_is_one() -> None:
+    density, start = objects(), objects()
+    one_round = network(answer_rounds=1).eval()
+    torch.nn.init.zeros_(one_round.unet.output.weight)
+    start[1] = 0
+    answer, without = one_round(seen(density), start), one_round(seen(density))
+    torch.testing.assert_close(answer[0], density[0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(answer[1], without[1])
+    assert not torch.allclose(answer[0], without[0])
 
 
 def test_the_origin_is_at_zero_and_other_inputs_are_refused() -> None:
     assert coordinates(torch.zeros(1, 1, 16, 17))[0, :, 8, 8].tolist() == [0, 0]
     with pytest.raises(UserError, match="preprocess"):
-        ProjectedUNet((4, 6))(torch.zeros(1, 1, 16, 16))
+        network()(torch.zeros(1, 1, 16, 16))

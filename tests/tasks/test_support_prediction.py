@@ -127,12 +127,12 @@ def test_hints_are_half_hidden_truths_for_some_patterns() -> None:
 
 def test_a_network_of_rounds_learns_from_every_round() -> None:
     patterns, options = batch(), {"target": "density", "twin": "either", "candidates": "every", "hints": 0.5}
-    network = ProjectedUNet((4, 6), rounds=2, answer_rounds=3)
+    network = ProjectedUNet(16, (4, 6), (4, 6, 8), 8, rounds=2, answer_rounds=3)
     preprocess = PatternInput(("autocorrelation", "intensity"), mask_channel=True)
     optimizer = partial(torch.optim.Adam, lr=1e-3)
     rounds = SupportPrediction(network, preprocess, squared_error, SupportMetrics(), optimizer, logits=False, **options)
     output = rounds.training_output(patterns)
-    assert output.shape == (6, 2, 16, 16)
+    assert output.shape == (6, 3, 16, 16)
     density = patterns[DENSITY].expand_as(output)
     each = torch.minimum(squared_error(output, density), squared_error(output, twin(density, 2)))
     torch.testing.assert_close(rounds.losses_of(output, patterns), each.mean(dim=1))
