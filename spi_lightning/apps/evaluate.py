@@ -16,6 +16,7 @@ from rich.table import Column, Table
 from spi_lightning.apps.choose_methods import make_methods
 from spi_lightning.apps.evaluate_kinds import kind_of_data
 from spi_lightning.apps.evaluate_supports import evaluate_supports
+from spi_lightning.apps.seen_frames import frames_seen, seen_notes, union_of
 from spi_lightning.apps.train import record
 from spi_lightning.fields import BEAM_CENTRE, IS_SINGLE_HIT, UserError
 from spi_lightning.io import PatternFile
@@ -30,6 +31,7 @@ from spi_lightning.methods import (
     Predictions,
     ensemble,
     find_device,
+    headline_name,
     layer_maps,
     measure_frames,
     notes,
@@ -39,6 +41,7 @@ from spi_lightning.methods import (
     write_layer_maps,
     write_selection_lists,
 )
+from spi_lightning.methods.judgement import URGENT
 from spi_lightning.metrics.agreement import common_set
 from spi_lightning.reports import (
     DISPUTED,
@@ -78,8 +81,11 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     require_embedding(cfg.report.embedding)
     plan = GivenPlan(**cfg.given)
     methods = list(make_methods(cfg, rule))
+    networks = [method.name for method, _ in methods if _is_trained(method)]
+    selects = headline_name(cfg.selection.method, [method.name for method, _ in methods], networks)
     patterns = open_patterns_of(cfg.data)
-    excluded = excluded_frames(cfg.data.exclude, patterns)
+    seen = frames_seen([method for method, _ in methods], patterns)
+    excluded = np.union1d(excluded_frames(cfg.data.exclude, patterns), union_of(seen))
     labels = {name: values for name, values in patterns.labels.items() if values.ndim == 1}
     if any(method.needs_given for method, _ in methods):
         plan = plan.settled(labels.get(IS_SINGLE_HIT))
@@ -90,14 +96,16 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     shown = [each.given for each in asked if len(each.given)]
     given = shown[0] if shown and not plan.folds else np.empty(0, dtype=np.int64)
     trained = [each.answer for each, method in zip(asked, methods, strict=True) if _is_trained(method[0])]
-    headline = ensemble(trained, rule) if len(trained) > 1 else (trained or answers)[0]
-    columns = measure_frames(patterns, find_device(cfg.device)) if len(patterns) <= cfg.frame_columns else {}
+    together = [ensemble(trained, rule)] if len(trained) > 1 else []
+    headline = next(answer for answer in [*answers, *together] if answer.name == selects)
+    measured = len(patterns) <= cfg.frame_columns
+    columns = measure_frames(patterns, find_device(cfg.device), cfg.hits.threshold) if measured else {}
     predictions = Predictions(headline, answers, rule, labels, columns, excluded, given)
     predictions.write(folder)
-    metrics = score(predictions, [answer.name for answer in trained], cfg.bootstrap.replicates, cfg.seed)
+    metrics = score(predictions, [answer.name for answer in trained], cfg.bootstrap.replicates, cfg.seed, together)
     if "comparison" in metrics:
         common = common_set([answer.decision for answer in answers])
-        files = write_selection_lists(folder / "selection" / "common", patterns, common)
+        files = write_selection_lists(folder / "selection" / "common", patterns, common, "every method")
         metrics["comparison"]["common_files"] = [f"selection/common/{name}" for name in files]
     write_json(folder / METRICS, metrics)
     selection = select(cfg, predictions, patterns)
@@ -109,7 +117,8 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     collect_gallery(patterns, frames, found_centres(patterns, columns)).write(folder / "gallery.h5")
     said = [line for method, _ in methods for line in getattr(method, "notes", [])]
     explain(methods, patterns, frames, cfg.report.occlusion, folder)
-    remarks = [*patterns.notes, *plan_notes(plan, asked), *said, *notes(predictions, metrics)]
+    remarks = [*seen_notes(seen, patterns), *patterns.notes, *plan_notes(plan, asked), *said]
+    remarks += notes(predictions, metrics)
     told = {
         "path": str(cfg.data.get("path", patterns.path)),
         "format": patterns.format,
@@ -121,7 +130,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     }
     write_json(folder / "evaluation.json", told)
     report = write_evaluation_report(folder, cfg.report.embedding)
-    show(metrics, predictions, selection["frames"], report, [line for line in remarks if line.startswith("WARNING")])
+    show(metrics, predictions, selection["frames"], report, [line for line in remarks if line.startswith(URGENT)])
     return metrics
 
 
@@ -129,8 +138,8 @@ def select(cfg: DictConfig, predictions: Predictions, patterns: PatternFile) -> 
     """Write the frames taken as single hits into ``selection/``; give their number and the files."""
     headline = predictions.headline
     chosen = headline.frame[(headline.decision == 1) & (~headline.abstain | cfg.selection.uncertain)]
-    files = write_selection_lists(Path(cfg.folder) / "selection", patterns, chosen)
-    return {"frames": len(chosen), "files": [f"selection/{name}" for name in files]}
+    files = write_selection_lists(Path(cfg.folder) / "selection", patterns, chosen, headline.name)
+    return {"frames": len(chosen), "by": headline.name, "files": [f"selection/{name}" for name in files]}
 
 
 def open_patterns_of(data: DictConfig) -> PatternFile:
@@ -209,15 +218,18 @@ def show(metrics: dict[str, Any], predictions: Predictions, chosen: int, report:
     console = Console(width=None if sys.stdout.isatty() else 110)
     stages = [stage for stage in ("test", "test_kept") if f"{stage}/accuracy" in metrics]
     for stage in stages:
-        left_out = f"without {len(predictions.excluded)} excluded frames" if stage == "test_kept" else None
+        left_out = None
+        if stage == "test_kept":
+            left_out = f"without {len(predictions.excluded)} frames, excluded or seen in training"
         table = Table(Column(overflow="fold"), *SHOWN.values(), title=left_out, title_justify="left")
         for name, numbers in metrics["methods"].items():
             table.add_row(name, *(_cell(numbers, f"{stage}/{number}") for number in SHOWN))
         console.print(table)
     count = len(predictions.headline.frame)
-    console.print(f"{chosen} of {count} frames selected, {int(predictions.headline.abstain.sum())} uncertain")
+    unsure, name = int(predictions.headline.abstain.sum()), predictions.headline.name
+    console.print(f"{chosen} of {count} frames selected by {name}, {unsure} uncertain", soft_wrap=True, markup=False)
     for warning in warnings:
-        console.print(warning, soft_wrap=True)
+        console.print(warning, soft_wrap=True, markup=False)
     console.print(f"report: {report}", soft_wrap=True)
 
 

@@ -223,13 +223,18 @@ class HitDataModule(PatternBatches):
         self.splits["predict"] = HitDataset(file)
         if stage == "predict":
             return
-        labelled = np.flatnonzero(_known(file))
-        if len(labelled) == 0:
-            raise UserError(f"{file.path}: no labels to train or test on; name them with data.keys.label=...")
-        particle = np.asarray(file.labels.get(PARTICLE_ID, np.arange(len(file))))[labelled]
-        stratum = np.asarray(file.labels.get(IS_SINGLE_HIT, np.zeros(len(file), int)))[labelled]
-        for name, rows in split_by_particle(particle, self.fractions, self.seed, stratum).items():
-            self.splits[name] = HitDataset(file, labelled[rows])
+        for name, frames in labelled_splits(file, self.fractions, self.seed).items():
+            self.splits[name] = HitDataset(file, frames)
+
+
+def labelled_splits(file: PatternFile, fractions: Mapping[str, float], seed: int) -> dict[str, np.ndarray]:
+    """Labelled frames of a file, (n,) each, dealt to train, val and test as HitDataModule does."""
+    labelled = np.flatnonzero(_known(file))
+    if len(labelled) == 0:
+        raise UserError(f"{file.path}: no labels to train or test on; name them with data.keys.label=...")
+    particle = np.asarray(file.labels.get(PARTICLE_ID, np.arange(len(file))))[labelled]
+    stratum = np.asarray(file.labels.get(IS_SINGLE_HIT, np.zeros(len(file), int)))[labelled]
+    return {name: labelled[rows] for name, rows in split_by_particle(particle, fractions, seed, stratum).items()}
 
 
 @rank_zero_only

@@ -14,6 +14,7 @@ from spi_lightning.methods.frame_columns import measure_frames
 from spi_lightning.methods.frozen_features import FrozenFeatures
 from spi_lightning.methods.given import GivenPlan
 from spi_lightning.methods.graph_cut import GraphCut
+from spi_lightning.methods.headline import ENSEMBLE, headline_name
 from spi_lightning.methods.judgement import notes, score
 from spi_lightning.methods.layers import layer_maps, write_layer_maps
 from spi_lightning.methods.map_selection import ByDistance, InBox, InPolygon
@@ -32,6 +33,7 @@ from spi_lightning.methods.support_running import SupportInterview
 from spi_lightning.methods.triple_intersection import DoubleIntersection, TripleIntersection
 
 __all__ = [
+    "ENSEMBLE",
     "Answer",
     "AnswerCache",
     "Asked",
@@ -64,6 +66,7 @@ __all__ = [
     "ensemble",
     "find_checkpoints",
     "find_device",
+    "headline_name",
     "layer_maps",
     "measure_frames",
     "notes",

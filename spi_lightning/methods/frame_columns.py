@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE
+from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE, UserError
 from spi_lightning.io import PatternFile
 from spi_lightning.methods.reading import Piece, read_ahead
 from spi_lightning.physics.beam_centre import find_beam_centre
@@ -20,8 +20,15 @@ LEAST_QUALITY = 0.8
 _AT_ONCE = 32
 
 
-def measure_frames(patterns: PatternFile, device: torch.device | str = "cpu") -> dict[str, NDArray[Any]]:
+def measure_frames(
+    patterns: PatternFile, device: torch.device | str = "cpu", hit_threshold: float = 5.0
+) -> dict[str, NDArray[Any]]:
     """Measure every frame of a file; about 100 frames of 128 x 128 pixels a second on a processor core.
+
+    Args:
+        patterns: The file.
+        device: Where it is measured.
+        hit_threshold: A frame ``is_hit`` where photon_excess and lit_excess both lie above; standard deviations.
 
     Returns:
         Columns (N,): ``photons`` and ``lit_pixels`` in the measured pixels, ``photon_excess`` and ``lit_excess`` over
@@ -30,8 +37,11 @@ def measure_frames(patterns: PatternFile, device: torch.device | str = "cpu") ->
         ``sphere_quality``. A centre of symmetry below 0.3 and a diameter of quality below 0.8 are NaN.
     """
     geometry = _Geometry(patterns)
+    if not hit_threshold > 0:
+        raise UserError(f"hits.threshold={hit_threshold} must be a positive number of standard deviations.")
     measured = [
-        _measure(piece, geometry, device) for piece in read_ahead(patterns, _AT_ONCE, title="hits, centres and sizes")
+        _measure(piece, geometry, device, hit_threshold)
+        for piece in read_ahead(patterns, _AT_ONCE, title="hits, centres and sizes")
     ]
     return {name: np.concatenate([columns[name] for columns in measured]) for name in measured[0]}
 
@@ -52,12 +62,14 @@ class _Geometry:
             self.metre_per_pixel = distance * length / pixel_size
 
 
-def _measure(piece: Piece, geometry: _Geometry, device: torch.device | str) -> dict[str, NDArray[Any]]:
+def _measure(
+    piece: Piece, geometry: _Geometry, device: torch.device | str, hit_threshold: float
+) -> dict[str, NDArray[Any]]:
     photons, mask = torch.from_numpy(piece.photons).to(device), torch.from_numpy(np.array(piece.mask)).to(device)
     guess = torch.from_numpy(geometry.centre[piece.frame]).float().to(device)
     found = find_beam_centre(photons, mask, guess)
     sure = found.symmetry >= LEAST_SYMMETRY
-    hits = find_hits(photons, mask, beam_centre=guess)
+    hits = find_hits(photons, mask, beam_centre=guess, threshold=hit_threshold)
     columns: dict[str, Tensor] = {
         "photons": hits.photon_count,
         "lit_pixels": hits.lit_pixels,

@@ -4,16 +4,24 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.methods.answer import Answer
-from spi_lightning.methods.predictions import Predictions
+from spi_lightning.methods.predictions import Columns, Predictions
 from spi_lightning.methods.scoring import Scoring, spread
 from spi_lightning.metrics.agreement import agreement_matrix, common_set, intersections, mcnemar
+from spi_lightning.metrics.purity import best_threshold
 
 OUTSIDE_AT_MOST, BEYOND_AT_MOST = 0.1, 0.5
+WELL_RANKED, WORTH_SAYING = 0.85, 0.1
+URGENT = ("WARNING", "HINT")  # openings of notes that belong on the screen and at the head of the page
 
 
-def score(predictions: Predictions, trained: Sequence[str], replicates: int = 1000, seed: int = 0) -> dict[str, Any]:
+def score(
+    predictions: Predictions, trained: Sequence[str], replicates: int = 1000, seed: int = 0, also: Sequence[Answer] = ()
+) -> dict[str, Any]:
     """Numbers of the headline, of each method, and the spread between checkpoints.
 
     Args:
@@ -21,6 +29,7 @@ def score(predictions: Predictions, trained: Sequence[str], replicates: int = 10
         trained: Names of the methods whose spread is of interest, checkpoints of several seeds say.
         replicates: Bootstrap replicates of the 95 % intervals.
         seed: Of the bootstrap.
+        also: Further answers to score, the ensemble say.
 
     Returns:
         ``test/accuracy`` and so on of the headline (see Scoring), ``methods``: the same for each method, and, for two
@@ -28,12 +37,12 @@ def score(predictions: Predictions, trained: Sequence[str], replicates: int = 10
     """
     label = predictions.scored_label
     compared: dict[str, Any] = {"comparison": compare(predictions)} if len(predictions.answers) > 1 else {}
-    domain = {answer.name: found for answer in predictions.answers if (found := domain_of(answer))}
+    domain = {answer.name: found for answer in predictions.answers if (found := domain_of(answer, predictions.columns))}
     compared |= {"domain": domain} if domain else {}
     if label is None:
         return {"frames": len(predictions.headline.frame), **compared}
     scoring = Scoring(label, predictions.excluded, predictions.rule, replicates, seed)
-    methods = {answer.name: scoring(answer) for answer in predictions.answers}
+    methods = {answer.name: scoring(answer) for answer in [*predictions.answers, *also]}
     if predictions.headline.name not in methods:
         methods[predictions.headline.name] = scoring(predictions.headline)
     metrics: dict[str, Any] = {**methods[predictions.headline.name], "methods": methods}
@@ -76,33 +85,85 @@ def compare(predictions: Predictions) -> dict[str, Any]:
     }
 
 
-def domain_of(answer: Answer) -> dict[str, Any] | None:
+def domain_of(answer: Answer, columns: Columns | None = None) -> dict[str, Any] | None:
     """How unlike its training patterns a file looks to a network; None where it cannot tell.
+
+    Args:
+        answer: With the distance of every frame.
+        columns: Measured per frame; with ``is_hit``, frames that the hit finder calls no hit count as nearly empty.
 
     Returns:
         ``outside``: share of frames further away than 99 % of the patterns it was validated on; ``beyond_most``: than
-        90 % of them; ``alike``: False where either is far more than chance, so that its answers are guesses.
+        90 % of them; ``alike``: False where either is far more than chance, so that its answers are guesses;
+        ``frames_outside``, and where hits are known ``nearly_empty``, how many of those are, and ``hits_alike``: alike,
+        of the other frames alone.
     """
     distance, usual = answer.distance_from_training, answer.usual_distance
     if distance is None or usual is None:
         return None
-    outside, beyond = float((distance > 1).mean()), float((distance > usual).mean())
-    return {"outside": outside, "beyond_most": beyond, "alike": outside <= OUTSIDE_AT_MOST and beyond <= BEYOND_AT_MOST}
+    outside, beyond = distance > 1, distance > usual
+    found = {"outside": float(outside.mean()), "beyond_most": float(beyond.mean()), "alike": _alike(outside, beyond)}
+    found["frames_outside"] = int(outside.sum())
+    if columns and "is_hit" in columns:
+        hit = np.asarray(columns["is_hit"], dtype=bool)
+        found["nearly_empty"] = int((outside & ~hit).sum())
+        found["hits_alike"] = bool(hit.any()) and _alike(outside[hit], beyond[hit])
+    return found
+
+
+def _alike(outside: NDArray[np.bool_], beyond: NDArray[np.bool_]) -> bool:
+    return bool(outside.mean() <= OUTSIDE_AT_MOST and beyond.mean() <= BEYOND_AT_MOST)
 
 
 def _domain_lines(metrics: dict[str, Any]) -> list[str]:
-    return [
-        f"WARNING: to {name} this file does not look like its training patterns: {100 * found['outside']:.0f} % of the "
-        f"frames lie outside what 99 % of those fill, {100 * found['beyond_most']:.0f} % beyond 90 % of them. Do not "
-        "trust its answers; simulate this experiment and train on that."
-        for name, found in metrics.get("domain", {}).items()
-        if not found["alike"]
-    ]
+    lines = []
+    for name, found in metrics.get("domain", {}).items():
+        if found["alike"]:
+            continue
+        empty = f", {found['nearly_empty']} of them nearly empty (no hit)" if found.get("nearly_empty") else ""
+        mend = "Do not trust its answers; simulate this experiment and train on that."
+        if found.get("hits_alike"):
+            mend = (
+                "The frames with a hit do look like its training patterns; leave the empty ones out with a hit finder."
+            )
+        lines.append(
+            f"WARNING: to {name} this file does not look like its training patterns: {found['frames_outside']} "
+            f"frames ({100 * found['outside']:.0f} %) lie outside what 99 % of those fill{empty}, "
+            f"{100 * found['beyond_most']:.0f} % beyond 90 % of them. {mend}"
+        )
+    return lines
+
+
+def _threshold_lines(predictions: Predictions, metrics: dict[str, Any]) -> list[str]:
+    """Methods that rank well and decide badly, and the threshold that these labels would have asked for."""
+    label, lines = predictions.scored_label, []
+    if label is None:
+        return []
+    use, threshold = label >= 0, predictions.rule.threshold
+    for answer in unique_answers(predictions):
+        numbers = metrics["methods"][answer.name]
+        area, accuracy = numbers.get("test/auroc"), numbers.get("test/accuracy")
+        if area is None or accuracy is None or area < WELL_RANKED:
+            continue
+        best = best_threshold(answer.probability[use].astype(np.float64), label[use])
+        if best.accuracy - accuracy >= WORTH_SAYING:
+            lines.append(
+                f"HINT: {answer.name} ranks well (area under ROC {area:.2f}), but its probability is not on the scale "
+                f"of this file: accuracy {accuracy:.2f} at decision.threshold={threshold:g}. Chosen with these labels, "
+                f"so an upper bound, decision.threshold={best.threshold:.4g} would give {best.accuracy:.2f}."
+            )
+    return lines
+
+
+def unique_answers(predictions: Predictions) -> list[Answer]:
+    """Every answer once, the headline last."""
+    others = [answer for answer in predictions.answers if answer.name != predictions.headline.name]
+    return [*others, predictions.headline]
 
 
 def notes(predictions: Predictions, metrics: dict[str, Any]) -> list[str]:
-    """What is not scored, what is undefined, and what an interval without width cannot say."""
-    lines = _domain_lines(metrics)
+    """What to beware of, what is not scored, and what is undefined."""
+    lines = [*_domain_lines(metrics), *_threshold_lines(predictions, metrics)]
     if not predictions.columns:
         lines.append("Hits, beam centres and sizes were not measured; frame_columns=N does so for up to N frames.")
     label, all_labels = predictions.scored_label, predictions.labels.get(IS_SINGLE_HIT)
@@ -119,18 +180,4 @@ def notes(predictions: Predictions, metrics: dict[str, Any]) -> list[str]:
     missing = sorted(name for name, value in metrics.items() if value is None and name.count("/") == 1)
     if missing:
         lines.append(f"Undefined for these labels or decisions, so left out: {', '.join(missing)}.")
-    for stage in ("test", "test_kept"):
-        if f"{stage}/accuracy" in metrics and metrics[f"{stage}/accuracy/low"] == metrics[f"{stage}/accuracy/high"]:
-            lines.append(_no_width(stage, metrics))
     return lines
-
-
-def _no_width(stage: str, metrics: dict[str, Any]) -> str:
-    """What the bootstrap cannot say where no frame, or every frame, of a label is decided wrongly."""
-    single = metrics[f"{stage}/single_hits"]
-    counts = (single, metrics[f"{stage}/frames"] - single)
-    limits = " and ".join(f"{min(1.0, 3 / frames):.2g} for {frames} frames" for frames in counts if frames)
-    return (
-        f"{stage}: all frames of a label are decided alike, so the bootstrap interval of the accuracy has no width. By "
-        f"the rule of three, an error rate seen as 0 may be up to {limits} of a label (95 % confidence)."
-    )

@@ -1,6 +1,6 @@
 """Score answers against labels: the numbers of metrics.json."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,10 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.methods.answer import Answer, DecisionRule
-from spi_lightning.metrics.bootstrap import bootstrap_intervals
+from spi_lightning.metrics.bootstrap import bootstrap_intervals, wilson
 from spi_lightning.metrics.classification_curves import classification_statistic, confusion
 
 Numbers = dict[str, float | int | None]
+SHARES: dict[str, Callable[[NDArray[np.int64]], int]] = {  # frames of which each is a share, from the confusion
+    "accuracy": lambda counts: int(counts.sum()),
+    "recall": lambda counts: int(counts[1].sum()),
+    "precision": lambda counts: int(counts[:, 1].sum()),
+    "false_positive_rate": lambda counts: int(counts[0].sum()),
+}
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,9 @@ class Scoring:
     def __call__(self, answer: Answer) -> Numbers:
         """Numbers of one answer: ``test/accuracy``, its interval ``test/accuracy/low`` and ``/high``, and so on.
 
-        None stands for what is undefined, such as an area under the ROC curve of frames of one class.
+        Where a share (accuracy, recall, precision, false-positive rate) is 0 or 1, the bootstrap would give an interval
+        without width; Wilson's stands there. None stands for what is undefined, such as an area under the ROC curve of
+        frames of one class.
         """
         known = self.label >= 0
         numbers = self._numbers("test", answer, known)
@@ -57,9 +65,18 @@ class Scoring:
         numbers[f"{stage}/accuracy_where_decided"] = float(right[decided].mean()) if decided.any() else None
         statistic = classification_statistic(answer.probability[use].astype(np.float64), label, self.rule.threshold)
         for name, estimate in bootstrap_intervals(statistic, label, self.replicates, self.seed).items():
+            low, high = estimate.low, estimate.high
+            if name in SHARES and estimate.value in (0.0, 1.0):
+                low, high = _without_spread(estimate.value, SHARES[name](counts))
             numbers[f"{stage}/{name}"] = estimate.value
-            numbers[f"{stage}/{name}/low"], numbers[f"{stage}/{name}/high"] = estimate.low, estimate.high
+            numbers[f"{stage}/{name}/low"], numbers[f"{stage}/{name}/high"] = low, high
         return numbers
+
+
+def _without_spread(share: float, frames: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share of 0 or 1."""
+    low, high = wilson(np.array(share), np.array(float(frames)))
+    return float(low), float(high)
 
 
 def spread(numbers: Sequence[Mapping[str, Any]]) -> Numbers:

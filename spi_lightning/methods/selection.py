@@ -14,20 +14,23 @@ from spi_lightning.io.emc_writer import replacing
 INDEX, CXI, EMC, DETECTOR = "index.txt", "selected.cxi", "selected.emc", "detector.h5"
 
 
-def write_selection_lists(folder: Path, patterns: PatternFile, frames: NDArray[np.int64]) -> list[str]:
+def write_selection_lists(
+    folder: Path, patterns: PatternFile, frames: NDArray[np.int64], by: str | None = None
+) -> list[str]:
     """Write index.txt, selected.cxi and selected.emc, with detector.h5 where the geometry is known.
 
     Args:
         folder: Made if it is not there.
         patterns: Where the frames are.
         frames: (n,) chosen frames, in the order wanted. Without any, only an index.txt that says so is written.
+        by: Who chose them, said in index.txt.
 
     Returns:
         Names of the files written. index.txt has lines ``file,index`` with files relative to the folder, as
         io.open_patterns reads them; selected.cxi links to the frames; selected.emc and detector.h5 are for Dragonfly.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _write_index(folder / INDEX, patterns, frames)
+    _write_index(folder / INDEX, patterns, frames, by)
     if len(frames) == 0:
         return [INDEX]
     write_selection(folder / CXI, patterns, frames)
@@ -35,8 +38,9 @@ def write_selection_lists(folder: Path, patterns: PatternFile, frames: NDArray[n
     return [INDEX, CXI, EMC, *_write_detector(folder / DETECTOR, patterns)]
 
 
-def _write_index(path: Path, patterns: PatternFile, frames: NDArray[np.int64]) -> None:
-    lines = [f"# {len(frames)} of {len(patterns)} frames of {patterns.path.name}, chosen as single hits"]
+def _write_index(path: Path, patterns: PatternFile, frames: NDArray[np.int64], by: str | None) -> None:
+    who = f" by {by}" if by else ""
+    lines = [f"# {len(frames)} of {len(patterns)} frames of {patterns.path.name}, chosen as single hits{who}"]
     here = path.resolve().parent
     for file, frame in patterns.origin(frames) if len(frames) else []:
         lines.append(f"{os.path.relpath(file.path.resolve(), here)},{frame}")

@@ -1,4 +1,4 @@
-"""How sure a number is: percentile bootstrap over frames, drawn within strata."""
+"""How sure a number is: percentile bootstrap over frames, drawn within strata, and Wilson's interval of a share."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -84,3 +84,19 @@ def _estimate(value: np.float64, drawn: Array, ends: list[float]) -> Estimate:
         return Estimate(None, None, None)
     low, high = np.nanquantile(drawn, ends)
     return Estimate(float(value), float(low), float(high))
+
+
+def wilson(share: Array, frames: Array) -> tuple[Array, Array]:
+    """95 % interval of a share of some frames, inside [0, 1], of some width even where the share is 0 or 1.
+
+    Args:
+        share: (...) 0 to 1.
+        frames: (...) > 0.
+
+    Source: Wilson (1927), Eq. 6, doi:10.1080/01621459.1927.10502953.
+    """
+    z = 1.959964
+    centre = (share + z**2 / (2 * frames)) / (1 + z**2 / frames)
+    half = z / (1 + z**2 / frames) * np.sqrt(share * (1 - share) / frames + z**2 / (4 * frames**2))
+    low, high = np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+    return np.where(share == 0, 0.0, low), np.where(share == 1, 1.0, high)  # to the last bit

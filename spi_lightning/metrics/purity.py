@@ -39,6 +39,37 @@ def at_purity(probability: Floats, label: NDArray[np.int64], purity: float) -> A
     return AtPurity(float(ranked[end]), float(right[end] / singles), float(wrong / others), int(taken[end]))
 
 
+@dataclass(frozen=True)
+class BestThreshold:
+    """The threshold at which most frames are decided rightly, and the share that then is."""
+
+    threshold: float
+    accuracy: float
+
+
+def best_threshold(probability: Floats, label: NDArray[np.int64]) -> BestThreshold:
+    """Set the threshold by the labels themselves; the best of N + 1 choices, so its accuracy is an upper bound.
+
+    Args:
+        probability: (N,) of a single hit, 0 to 1.
+        label: (N,) 1 or 0.
+
+    Returns:
+        A threshold midway between the probabilities beside it, in the widest gap among equally good ones.
+    """
+    value, place = np.unique(probability, return_inverse=True)
+    single = np.bincount(place, label == 1, len(value))
+    other = np.bincount(place, label == 0, len(value))
+    below = np.concatenate([[0.0], np.cumsum(other)])  # others rejected if the threshold lies before value[i]
+    above = np.concatenate([np.cumsum(single[::-1])[::-1], [0.0]])
+    edges = np.concatenate([[0.0], value, [1.0]])
+    gap = np.diff(edges)
+    right = below + above
+    best = np.flatnonzero(right == right.max())
+    widest = best[gap[best].argmax()]
+    return BestThreshold(float((edges[widest] + edges[widest + 1]) / 2), float(right.max() / len(label)))
+
+
 def risk_and_coverage(probability: Floats, label: NDArray[np.int64], threshold: float) -> tuple[Floats, Floats]:
     """Share of wrong decisions among the surest frames, as more and more are decided.
 

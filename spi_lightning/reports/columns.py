@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
+from spi_lightning.reports.curves import PROBABILITY_AXIS
 from spi_lightning.reports.evaluation_files import EvaluationFiles
 from spi_lightning.reports.style import OTHER, SINGLE, UNKNOWN, figure
 
@@ -59,6 +60,6 @@ def _scatter(
             axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
             axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.set(xlabel=words, ylabel="calibrated probability of a single hit", ylim=(-0.03, 1.03))
+        axes.set(xlabel=words, ylabel=PROBABILITY_AXIS, ylim=(-0.03, 1.03))
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
     return picture

@@ -1,6 +1,7 @@
 """Figures of a two-class decision: ROC, precision and recall, reliability, confusion, probabilities."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from spi_lightning.metrics.bootstrap import wilson
 from spi_lightning.metrics.classification_curves import (
     ThresholdRanking,
     area_under_roc,
@@ -18,6 +20,7 @@ from spi_lightning.metrics.classification_curves import (
 from spi_lightning.reports.evaluation_files import AnswerTable
 from spi_lightning.reports.style import METHOD_COLOURS, OTHER, SINGLE, UNKNOWN, figure
 
+PROBABILITY_AXIS = "probability of a single hit (calibrated on validation)"
 Labels = NDArray[np.int64]
 Bands = Mapping[str, NDArray[np.float64]]
 
@@ -26,14 +29,16 @@ def roc_figure(answers: Sequence[AnswerTable], label: Labels, bands: Bands) -> F
     """ROC curve of every method and the area under it; the last one's bands are shaded and its threshold marked."""
     with figure() as picture:
         axes = picture.subplots()
-        axes.plot([0, 1], [0, 1], "--", color=UNKNOWN, linewidth=1, label="chance: 0.50")
-        for answer, colour in zip(answers, method_colours(answers), strict=True):
+        axes.plot([0, 1], [0, 1], ":", color=UNKNOWN, linewidth=1, label="chance: 0.50")
+        for answer, colour, line in zip(answers, method_colours(answers), method_lines(answers), strict=True):
             curves = ThresholdRanking(answer.probability.astype(np.float64), label).curves(np.ones((1, len(label))))
             x, y = curves.false_positive_rate[0], curves.recall[0]
-            axes.plot(x, y, color=colour, linewidth=1.8, label=f"{answer.name}: {area_under_roc(curves)[0]:.3f}")
+            axes.plot(x, y, color=colour, **line, label=f"{answer.name}: {area_under_roc(curves)[0]:.3f}")
         axes.fill_between(bands["grid"], *bands["roc"], color=colour, alpha=0.15, linewidth=0)
         taken, single = answers[-1].decision == 1, label == 1
-        axes.plot(taken[~single].mean(), taken[single].mean(), "o", color=colour, label="at the threshold")
+        axes.plot(
+            taken[~single].mean(), taken[single].mean(), "o", color=colour, label=f"{answers[-1].name} at the threshold"
+        )
         _square(axes, "false-positive rate (others taken)", "recall (single hits taken)")
     return picture
 
@@ -43,14 +48,14 @@ def precision_recall_figure(answers: Sequence[AnswerTable], label: Labels, bands
     with figure() as picture:
         axes = picture.subplots()
         share = (label == 1).mean()
-        axes.axhline(share, linestyle="--", color=UNKNOWN, linewidth=1, label=f"chance: {share:.2f}")
-        for answer, colour in zip(answers, method_colours(answers), strict=True):
+        axes.axhline(share, linestyle=":", color=UNKNOWN, linewidth=1, label=f"chance: {share:.2f}")
+        for answer, colour, line in zip(answers, method_colours(answers), method_lines(answers), strict=True):
             curves = ThresholdRanking(answer.probability.astype(np.float64), label).curves(np.ones((1, len(label))))
             recall, first = np.unique(curves.recall[0], return_index=True)  # where each recall is reached
             precision = curves.precision[0][first]
             precision[0] = precision[1]
             name = f"{answer.name}: {average_precision(curves)[0]:.3f}"
-            axes.step(recall, precision, where="pre", color=colour, linewidth=1.8, label=name)
+            axes.step(recall, precision, where="pre", color=colour, **line, label=name)
         axes.fill_between(
             bands["grid"], *bands["precision_recall"], color=method_colours(answers)[-1], alpha=0.15, linewidth=0
         )
@@ -65,7 +70,7 @@ def reliability_figure(answer: AnswerTable, label: Labels) -> Figure:
     with figure() as picture:
         axes, counts = picture.subplots(2, 1, height_ratios=[3, 1], sharex=True)
         axes.plot([0, 1], [0, 1], "--", color=UNKNOWN, linewidth=1, label="perfectly calibrated")
-        low, high = _wilson(bins.fraction[full], bins.frames[full])
+        low, high = wilson(bins.fraction[full], bins.frames[full])
         errors = np.clip([bins.fraction[full] - low, high - bins.fraction[full]], 0, None)
         axes.errorbar(
             bins.probability[full],
@@ -82,7 +87,7 @@ def reliability_figure(answer: AnswerTable, label: Labels) -> Figure:
         _legend_above(axes)
         counts.yaxis.set_major_locator(MaxNLocator(3, integer=True))
         counts.bar(bins.edges[:-1] + 0.05, bins.frames, width=0.092, color=UNKNOWN)
-        counts.set(xlabel="calibrated probability of a single hit", ylabel="frames", xlim=(-0.02, 1.02))
+        counts.set(xlabel=PROBABILITY_AXIS, ylabel="frames", xlim=(-0.02, 1.02))
     return picture
 
 
@@ -138,7 +143,7 @@ def histogram_figure(answer: AnswerTable, label: Labels | None, threshold: float
                 label="abstains",
             )
         axes.set(
-            xlabel="calibrated probability of a single hit",
+            xlabel=PROBABILITY_AXIS,
             ylabel="frames" if label is None else "frames (stacked)",
             xlim=(0, 1),
         )
@@ -152,6 +157,16 @@ def method_colours(answers: Sequence[AnswerTable]) -> list[str]:
     return [METHOD_COLOURS[1 + i % (len(METHOD_COLOURS) - 1)] for i in range(count - 1)] + [METHOD_COLOURS[0]]
 
 
+def method_lines(answers: Sequence[AnswerTable]) -> list[dict[str, Any]]:
+    """Line style, width and order beside method_colours: the headline broad and below, the others dashed over it.
+
+    So curves that lie on one another are all seen.
+    """
+    dashes = ("--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
+    others = [{"linestyle": dashes[i % 4], "linewidth": 1.5, "zorder": 3.0} for i in range(len(answers) - 1)]
+    return [*others, {"linestyle": "-", "linewidth": 2.6, "zorder": 2.5}]
+
+
 def _square(axes: Axes, x: str, y: str) -> None:
     axes.set(xlabel=x, ylabel=y, xlim=(-0.02, 1.02), ylim=(-0.02, 1.03))
     _legend_above(axes)
@@ -161,13 +176,3 @@ def _legend_above(axes: Axes) -> None:
     names = [str(label) for label in axes.get_legend_handles_labels()[1]]
     columns = 3 if max(map(len, names)) < 18 else 2
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2, columnspacing=1.2)
-
-
-def _wilson(
-    fraction: NDArray[np.float64], frames: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """95 % interval of a fraction (Wilson 1927, Eq. 6), which stays inside [0, 1] for few frames."""
-    z = 1.959964
-    centre = (fraction + z**2 / (2 * frames)) / (1 + z**2 / frames)
-    half = z / (1 + z**2 / frames) * np.sqrt(fraction * (1 - fraction) / frames + z**2 / (4 * frames**2))
-    return centre - half, centre + half

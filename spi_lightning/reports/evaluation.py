@@ -65,12 +65,12 @@ def _summary(files: EvaluationFiles) -> Iterator[Block]:
     count, height, width = files.about["shape"]
     taken, unsure = int(files.headline.decision.sum()), int(files.headline.abstain.sum())
     label = known_labels(files)
-    selection = files.about["selection"]
+    selection, name = files.about["selection"], files.headline.name
     lines = [
         f"{count} patterns of {height} × {width} pixels ({files.about['format']}).",
-        f"{taken} are taken as single hits, {count - taken} are not; of all these, {unsure} are uncertain (probability "
-        f"within {files.abstain_within:g} of the threshold {files.threshold:g}).",
-        f"{selection['frames']} frames are selected: {', '.join(selection['files'])}.",
+        f"{taken} are taken as single hits by {name}, {count - taken} are not; of all these, {unsure} are uncertain "
+        f"(probability within {files.abstain_within:g} of the threshold {files.threshold:g}).",
+        f"{selection['frames']} frames are selected by {name} (selection.method): {', '.join(selection['files'])}.",
     ]
     if label is None:
         lines.append("The file has no labels, so there are no metrics.")
@@ -79,7 +79,7 @@ def _summary(files: EvaluationFiles) -> Iterator[Block]:
             f"Labels: {(label == 1).sum()} single hits, {(label == 0).sum()} others, {(label < 0).sum()} unknown"
             f"{f' or given to a method ({files.given.sum()})' if files.given.any() else ''}."
         )
-    yield Lines(lines)
+    yield Lines([*lines, *(note for note in files.about.get("notes", []) if note.startswith(("WARNING", "HINT")))])
     excluded = _listed(files.frame[files.excluded])
     yield from numbers_tables(files.metrics, excluded)
 
@@ -102,8 +102,9 @@ def _galleries(files: EvaluationFiles) -> Iterator[Block]:
     yield Lines(
         [
             "Photons on a logarithmic scale shared by all panels of a gallery; 0 is drawn as 0.5. Grey: not "
-            "measured. Green cross: beam centre, where known. p: calibrated probability of a single hit; a question "
-            "mark: uncertain. Frame colour: blue, the label is single hit; orange, the label is other; black, unknown."
+            "measured. Green cross: beam centre, where known. p: probability of a single hit by "
+            f"{files.headline.name}; a question mark: uncertain. Frame colour: blue, the label is single hit; orange, "
+            "the label is other; black, unknown."
         ]
     )
     for title, frames in files.gallery.choices.items():
@@ -142,7 +143,8 @@ def _labelled_curves(files: EvaluationFiles, label: NDArray[np.int64], use: NDAr
         replicates = int(np.clip(2e7 / len(label), 50, 500))
         bands = curve_bands(headline.probability.astype(np.float64), label, replicates)
         words = f"Shaded: pointwise 95 % bootstrap band of {headline.name}. Numbers: "
-        yield Picture(as_svg(roc_figure(answers, label, bands)), "ROC curve", f"{words}area under the curve.")
+        dot = f"area under the curve. Dot: {headline.name} at the threshold {files.threshold:g}."
+        yield Picture(as_svg(roc_figure(answers, label, bands)), "ROC curve", f"{words}{dot}")
         picture = precision_recall_figure(answers, label, bands)
         yield Picture(as_svg(picture), "Precision and recall", f"{words}average precision.")
     else:

@@ -10,6 +10,10 @@ from spi_lightning.reports.evaluation_files import EvaluationFiles
 from spi_lightning.reports.page import Lines, Table
 
 FRAMES_SHOWN = 200
+INTERVALS = (
+    "In brackets: 95 % interval, stratified percentile bootstrap over frames; Wilson's where an accuracy, recall, "
+    "precision or false-positive rate is 0 or 1."
+)
 COLUMNS = {
     "photons": "{:,.0f}",
     "is_hit": "{:d}",
@@ -70,7 +74,7 @@ def _numbers(columns: Mapping[str, tuple[Mapping[str, Any], str]], spread: Mappi
             row.append(f"{spread[f'{key}/mean']:.3f} ± {spread[f'{key}/std']:.3f}" if known else "–")
         rows.append(row)
     head = ["", *(name.replace("/", "/\n") for name in columns), *(["checkpoints,\nmean ± sd"] if spread else [])]
-    return Table(head, rows, "In brackets: 95 % interval, stratified percentile bootstrap over frames.")
+    return Table(head, rows, INTERVALS)
 
 
 def kinds_table(files: EvaluationFiles) -> Table | None:
@@ -106,7 +110,8 @@ def frames_table(files: EvaluationFiles) -> Table:
             columns[name.replace("_", "\n")] = ["–" if value != value else form.format(value) for value in values]
     columns = {name: values for name, values in columns.items() if name not in ("abstains", "excluded") or any(values)}
     part = f"The first {FRAMES_SHOWN} of {len(files.frame)} frames. " if len(files.frame) > FRAMES_SHOWN else ""
-    caption = f"{part}predictions.csv and predictions.h5 have all frames and columns."
+    who = f"Probability and decision of {files.headline.name}. "
+    caption = f"{part}{who}predictions.csv and predictions.h5 have all frames and columns."
     return Table(tuple(columns), list(zip(*columns.values(), strict=True)), caption)
 
 

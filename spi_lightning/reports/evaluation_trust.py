@@ -26,10 +26,8 @@ Block = Picture | Table | Lines
 def trust_sections(files: EvaluationFiles) -> list[Section]:
     """How far to believe it; no section where nothing can be said."""
     label, blocks = known_labels(files), list[Block]()
-    for picture, name in likeness_figures(files.answers):
-        found = files.metrics.get("domain", {}).get(name, {})
-        verdict = "alike" if found.get("alike", True) else "NOT alike: do not trust its answers here"
-        words = f"To {name}, this file and its training patterns look {verdict}."
+    for picture, name in likeness_figures(files.answers, label, files.columns.get("is_hit")):
+        words = f"To {name}, this file and its training patterns look {_verdict(files, name)}."
         blocks.append(Picture(as_svg(picture), f"Likeness to the training patterns, {name}", words))
     maps = files.folder / "occlusion.h5"
     if maps.is_file() and (drawn := occlusion_figure(maps)) is not None:
@@ -48,6 +46,17 @@ def trust_sections(files: EvaluationFiles) -> list[Section]:
         blocks.append(purity_table(answers, label[use]))
         blocks += _errors_by_brightness(files, label)
     return [Section("Trust", blocks)] if blocks else []
+
+
+def _verdict(files: EvaluationFiles, name: str) -> str:
+    found = files.metrics.get("domain", {}).get(name, {})
+    if found.get("alike", True):
+        return "alike"
+    empty = found.get("nearly_empty")
+    words = f"; {empty} of the {found['frames_outside']} frames outside are nearly empty (no hit)" if empty else ""
+    if found.get("hits_alike"):
+        return f"not alike{words}, and the frames with a hit do look alike"
+    return f"NOT alike: do not trust its answers here{words}"
 
 
 def _errors_by_brightness(files: EvaluationFiles, label: NDArray[np.int64]) -> Iterator[Block]:

@@ -10,6 +10,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 SINGLE, OTHER, UNKNOWN, INK = "#0072B2", "#D55E00", "#8a8f98", "#1f2933"
+EMPTY = "#d5d9de"
 METHOD_COLOURS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#D55E00", "#7f6000", "#000000")
 MASKED, CENTRE = "#7d8590", "#39ff14"
 

@@ -136,8 +136,9 @@ def errors_by_fluence_figure(errors: FluenceErrors, brightness: str = "fluence (
 
 def errors_by_fluence_table(errors: FluenceErrors, brightness: str = "fluence (photons/m²)") -> Table:
     """The numbers behind the figure, one row for each bin."""
+    form = ",.0f" if errors.edges.min() >= 100 and errors.edges.max() < 1e7 else ".3e"
     rows = [
-        (f"{low:,.4g} to {high:,.4g}", f"{missed:,} of {singles:,}", f"{taken:,} of {others:,}")
+        (f"{low:{form}} to {high:{form}}", f"{missed:,} of {singles:,}", f"{taken:,} of {others:,}")
         for low, high, singles, missed, others, taken in zip(
             errors.edges[:-1],
             errors.edges[1:],

@@ -8,10 +8,10 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from spi_lightning.metrics.purity import at_purity, risk_and_coverage
-from spi_lightning.reports.curves import method_colours
+from spi_lightning.reports.curves import method_colours, method_lines
 from spi_lightning.reports.evaluation_files import AnswerTable
 from spi_lightning.reports.page import Table
-from spi_lightning.reports.style import UNKNOWN, figure
+from spi_lightning.reports.style import EMPTY, OTHER, SINGLE, UNKNOWN, figure
 
 PURITIES = (0.8, 0.9, 0.95, 0.99)
 Labels = NDArray[np.int64]
@@ -22,9 +22,9 @@ def abstention_figure(answers: Sequence[AnswerTable], label: Labels, threshold: 
     with figure() as picture:
         axes = picture.subplots()
         highest = 0.05
-        for answer, colour in zip(answers, method_colours(answers), strict=True):
+        for answer, colour, line in zip(answers, method_colours(answers), method_lines(answers), strict=True):
             coverage, risk = risk_and_coverage(answer.probability.astype(np.float64), label, threshold)
-            axes.plot(coverage, risk, color=colour, label=answer.name, linewidth=1.6)
+            axes.plot(coverage, risk, color=colour, label=answer.name, **line)
             highest = max(highest, float(risk.max()))
         axes.set(xlabel="share of frames decided, surest first", ylabel="share of these decided wrongly")
         axes.set(xlim=(0, 1.02), ylim=(-0.01, min(1.02, 1.1 * highest)))
@@ -50,8 +50,16 @@ def purity_table(answers: Sequence[AnswerTable], label: Labels) -> Table:
     return Table(head, rows, f"{words} on the same frames, so an upper bound.")
 
 
-def likeness_figures(answers: Sequence[AnswerTable]) -> Iterator[tuple[Figure, str]]:
-    """Distances from the training patterns of each network that knows them, and its name."""
+def likeness_figures(
+    answers: Sequence[AnswerTable], label: Labels | None = None, is_hit: NDArray[np.bool_] | None = None
+) -> Iterator[tuple[Figure, str]]:
+    """Distances from the training patterns of each network that knows them, and its name.
+
+    Args:
+        answers: Of every method, (N,).
+        label: (N,) 1, 0 or -1, by which the bars are divided; None: by each network's decision.
+        is_hit: (N,) of the hit finder; frames without a hit are drawn apart, as nearly empty.
+    """
     for answer in answers:
         distance = answer.distance_from_training
         if distance is None or answer.usual_distance is None:
@@ -60,14 +68,39 @@ def likeness_figures(answers: Sequence[AnswerTable]) -> Iterator[tuple[Figure, s
             axes = picture.subplots()
             shown = np.clip(distance, 1e-2, 1e3)
             edges = np.geomspace(min(0.2, shown.min()), max(3.0, shown.max()) * 1.05, 40)
-            axes.hist(shown, bins=edges.tolist(), color=UNKNOWN, label="frames of this file")
+            groups = _groups(answer, label, is_hit)
+            axes.hist(
+                [shown[use] for use, _ in groups.values()],
+                bins=edges.tolist(),
+                stacked=True,
+                color=[colour for _, colour in groups.values()],
+                label=[f"{name} ({use.sum()})" for name, (use, _) in groups.items()],
+            )
             axes.axvline(
                 answer.usual_distance, color="black", linestyle=":", label="90 % of training-like patterns below"
             )
             axes.axvline(1.0, color="black", label="99 % below")
-            axes.set(xscale="log", xlabel="distance from the training patterns (1: their 99 % level)", ylabel="frames")
+            axes.set(
+                xscale="log",
+                xlabel="distance from the training patterns (1: their 99 % level)",
+                ylabel="frames (stacked)",
+            )
             axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
             axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
             axes.xaxis.set_minor_formatter(NullFormatter())
         yield picture, answer.name
+
+
+def _groups(
+    answer: AnswerTable, label: Labels | None, is_hit: NDArray[np.bool_] | None
+) -> dict[str, tuple[NDArray[np.bool_], str]]:
+    """Which frames of the file, and their colour, by what is known of them; groups without frames are left out."""
+    seen = np.ones(len(answer.decision), dtype=bool) if is_hit is None else np.asarray(is_hit, dtype=bool)
+    if label is None:
+        groups = {"taken": (answer.decision == 1, SINGLE), "not taken": (answer.decision == 0, OTHER)}
+    else:
+        groups = {"single hit": (label == 1, SINGLE), "other": (label == 0, OTHER), "unknown": (label < 0, UNKNOWN)}
+    groups = {name: (use & seen, colour) for name, (use, colour) in groups.items()}
+    groups["nearly empty: no hit"] = (~seen, EMPTY)
+    return {name: (use, colour) for name, (use, colour) in groups.items() if use.any()}

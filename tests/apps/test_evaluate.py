@@ -88,7 +88,7 @@ def test_an_evaluation_leaves_numbers_predictions_lists_and_a_page(hits, make_ru
         "1 = bad" in n or "0 = measured" in n for n in json.loads((out / "evaluation.json").read_text())["notes"]
     )
     printed = capsys.readouterr().out
-    assert "report.html" in printed and "without 2 excluded frames" in printed
+    assert "report.html" in printed and "without 2 frames, excluded" in printed
 
 
 def test_checkpoints_and_a_baseline_stand_beside_their_ensemble(hits, make_run, tmp_path) -> None:
@@ -225,3 +225,65 @@ def test_a_network_warns_of_patterns_unlike_its_training(make_run, tmp_path) -> 
         (found,) = metrics["domain"].values()
         alike[name] = found["alike"]
     assert alike == {"real": True, "noise": False, "coarse": False}
+
+
+def finetuned(tmp_path: Path, path: str, seed: int = 0) -> Path:
+    """A run whose configuration says that it was trained on a file."""
+    task = instantiate(TASK)
+    run = tmp_path / "runs" / "tuned"
+    (run / "checkpoints").mkdir(parents=True)
+    keys = {"_target_": "spi_lightning.io.PatternKeys", "photons": "frames", "label": "truth", "mask": "bad"}
+    fractions = {"train": 0.5, "val": 0.25, "test": 0.25}
+    data = {"_target_": "spi_lightning.data.HitDataModule", "path": path, "keys": keys, "mask_convention": "bad"}
+    config = {"task": TASK, "data": {**data, "fractions": fractions, "seed": seed}}
+    torch.save({"state_dict": task.state_dict(), "config": config}, run / "checkpoints/best.ckpt")
+    return run
+
+
+def test_frames_that_a_network_was_trained_on_are_warned_of_and_left_out(hits, tmp_path, capsys) -> None:
+    metrics = run(tmp_path / "out", f"checkpoint={finetuned(tmp_path, hits)}", *keys(hits))
+    warning = "WARNING: runs/tuned was trained on 12 and validated on 6 of these 24 frames"
+    assert warning in capsys.readouterr().out and warning in (tmp_path / "out/report.html").read_text()
+    assert metrics["test/frames"] == 24 and metrics["test_kept/frames"] == 6
+    other = tmp_path / "copy.h5"
+    other.write_bytes(Path(hits).read_bytes())
+    metrics = run(tmp_path / "other", f"checkpoint={tmp_path / 'runs/tuned'}", *keys(str(other)))
+    assert "test_kept/frames" not in metrics and "WARNING" not in capsys.readouterr().out
+
+
+def test_a_reference_that_learnt_from_the_same_file_is_warned_of(hits, tmp_path, capsys) -> None:
+    labelled = tmp_path / "set.h5"
+    with h5py.File(hits) as old, h5py.File(labelled, "w") as new:
+        new["photons"], new["is_single_hit"] = old["frames"][()], old["truth"][()]
+    settings = "+settings.random_forest"
+    from_itself = [f"{settings}.learn_from={labelled}", f"{settings}.estimator.n_estimators=5"]
+    metrics = run(tmp_path / "out", "method=random_forest", f"data.path={labelled}", *from_itself)
+    assert "no labelled frame is left that is new to it" in capsys.readouterr().out
+    assert "test_kept/accuracy" not in metrics
+
+
+def test_who_selects_is_said_everywhere_and_can_be_chosen(hits, make_run, tmp_path, capsys) -> None:
+    asked = [f"method=[photon_count,{make_run(0)},{make_run(1)}]", *keys(hits)]
+    for chosen, words in {"ensemble": [], "photon_count": ["selection.method=photon_count"]}.items():
+        metrics = run(tmp_path / chosen, *asked, *words)
+        assert f"frames selected by {chosen}" in " ".join(capsys.readouterr().out.split())
+        head = (tmp_path / chosen / "selection/index.txt").read_text().splitlines()[0]
+        assert head.endswith(f"single hits by {chosen}")
+        page = (tmp_path / chosen / "report.html").read_text()
+        assert f"frames are selected by {chosen}" in page and f"Probability and decision of {chosen}" in page
+        assert f"of a single hit by {chosen}" in page
+        assert "ensemble" in metrics["methods"]
+    with pytest.raises(
+        UserError, match=r"selection.method=nobody: .*choose one of photon_count, runs/seed_0.*ensemble"
+    ):
+        run(tmp_path / "none", *asked, "selection.method=nobody")
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_threshold_of_a_hit_is_an_option(hits, tmp_path) -> None:
+    found = {}
+    for threshold in (1, 1e6):
+        run(tmp_path / f"{threshold}", "method=photon_count", *keys(hits), f"hits.threshold={threshold}")
+        rows = csv.DictReader((tmp_path / f"{threshold}" / "predictions.csv").open())
+        found[threshold] = sum(int(row["is_hit"]) for row in rows)
+    assert found[1] > 0 and found[1e6] == 0

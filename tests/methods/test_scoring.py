@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -55,9 +57,36 @@ def test_unlabelled_frames_have_no_metrics_and_a_note() -> None:
     assert any("without metrics" in note for note in notes(predictions, metrics))
 
 
-def test_an_interval_without_width_is_explained() -> None:
+def test_a_share_of_one_or_nought_has_an_interval_of_some_width() -> None:
     perfect = answer([0.9, 0.9, 0.1, 0.1])
     predictions = Predictions(perfect, [perfect], DecisionRule(), {"is_single_hit": np.array([1, 1, 0, 0])})
     metrics = score(predictions, [], replicates=50)
-    assert metrics["test/accuracy"] == metrics["methods"]["a"]["test/accuracy"] == 1
-    assert any("rule of three" in note for note in notes(predictions, metrics))
+    z2 = 1.959964**2
+    assert metrics["test/accuracy/low"] == pytest.approx(4 / (4 + z2)) and metrics["test/accuracy/high"] == 1
+    assert metrics["test/recall/low"] == pytest.approx(2 / (2 + z2))
+    assert metrics["test/false_positive_rate/low"] == 0
+    assert metrics["test/false_positive_rate/high"] == pytest.approx(z2 / (2 + z2))
+    assert metrics["test/auroc/low"] == 1  # of no share: the bootstrap's
+
+
+def test_a_method_that_ranks_well_and_decides_badly_gets_a_hint() -> None:
+    low = answer([0.4, 0.35, 0.3, 0.2, 0.1, 0.05], "low")
+    predictions = Predictions(low, [low], DecisionRule(), {"is_single_hit": np.array([1, 1, 1, 0, 0, 0])})
+    said = [note for note in notes(predictions, score(predictions, [], replicates=50)) if note.startswith("HINT")]
+    assert len(said) == 1 and "low ranks well" in said[0] and "decision.threshold=0.25 would give 1.00" in said[0]
+    high = answer([0.9, 0.8, 0.7, 0.2, 0.1, 0.05], "high")
+    predictions = Predictions(high, [high], DecisionRule(), predictions.labels)
+    assert not [note for note in notes(predictions, score(predictions, [], replicates=50)) if note.startswith("HINT")]
+
+
+def test_empty_frames_outside_the_training_patterns_are_counted_apart() -> None:
+    distance, hit = np.r_[np.full(6, 0.5), np.full(4, 3.0)].astype(np.float32), np.arange(10) < 6
+    far = replace(answer(np.full(10, 0.5)), distance_from_training=distance, usual_distance=0.8)
+    predictions = Predictions(far, [far], DecisionRule(), columns={"is_hit": hit})
+    metrics = score(predictions, [])
+    assert metrics["domain"]["a"]["nearly_empty"] == 4 and metrics["domain"]["a"]["hits_alike"]
+    (said,) = (note for note in notes(predictions, metrics) if note.startswith("WARNING"))
+    assert "4 of them nearly empty" in said and "Do not trust" not in said
+    predictions = Predictions(far, [far], DecisionRule(), columns={"is_hit": ~hit})
+    (said,) = (note for note in notes(predictions, score(predictions, [])) if note.startswith("WARNING"))
+    assert "nearly empty" not in said and "Do not trust" in said

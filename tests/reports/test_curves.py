@@ -44,7 +44,7 @@ def test_the_operating_point_lies_on_the_curve() -> None:
     bands = curve_bands(answer().probability.astype(float), LABEL, replicates=20)
     lines = {line.get_label(): line for line in roc_figure([answer()], LABEL, bands).axes[0].lines}
     curve = next(line for name, line in lines.items() if name.startswith("a:"))
-    point = lines["at the threshold"].get_xydata()[0]
+    point = lines["a at the threshold"].get_xydata()[0]
     assert min(np.abs(curve.get_xydata() - point).sum(axis=1)) < 1e-9
 
 
@@ -52,6 +52,11 @@ def test_a_method_has_one_colour_in_all_curves() -> None:
     answers = [answer("a"), answer("b"), answer("ensemble")]
     bands = curve_bands(answer().probability.astype(float), LABEL, replicates=20)
     pictures = roc_figure(answers, LABEL, bands), abstention_figure(answers, LABEL, 0.5)
+    for picture in pictures:  # curves that lie on one another are told apart, the broad one below
+        named = {line.get_label().split(":")[0]: line for line in picture.axes[0].lines}
+        styles = [named[name].get_linestyle() for name in ("a", "b", "ensemble")]
+        assert len(set(styles)) == 3 and styles[-1] == "-"
+        assert named["ensemble"].get_zorder() < named["a"].get_zorder()
     colours = [
         {line.get_label().split(":")[0]: line.get_color() for line in picture.axes[0].lines} for picture in pictures
     ]

@@ -1,0 +1,111 @@
+"""Which of the frames that are to be scored has a method learnt from? Scores on those say nothing of new frames."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spi_lightning.data.hits import labelled_splits
+from spi_lightning.fields import IS_SINGLE_HIT, UserError
+from spi_lightning.io import PatternFile, PatternKeys, open_patterns
+from spi_lightning.methods import CheckpointMethod, Method, Reference
+from spi_lightning.tasks import read_checkpoint
+
+Frames = NDArray[np.int64]
+_MODULE = "HitDataModule"
+_MOST_STARTS = 8  # fine-tuned runs that began with fine-tuned runs
+_NONE = np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Frames of a file that a method was trained on, and those by which its best weights were chosen, sorted."""
+
+    trained: Frames = field(default_factory=lambda: _NONE)
+    validated: Frames = field(default_factory=lambda: _NONE)
+
+    @property
+    def frames(self) -> Frames:
+        """Both."""
+        return np.union1d(self.trained, self.validated)
+
+
+def frames_seen(methods: Sequence[Method], patterns: PatternFile) -> dict[str, Seen]:
+    """Method -> what it has seen of the file, of those that have seen anything."""
+    found = {}
+    for method in methods:
+        if isinstance(method, CheckpointMethod):
+            seen = _seen_in_training(method.config, patterns)
+        elif isinstance(method, Reference) and method.learn_from is not None:
+            paths = {Path(method.learn_from).resolve()}
+            places = patterns.origin(np.arange(len(patterns)))
+            seen = Seen(np.flatnonzero([file.path.resolve() in paths for file, _ in places]))
+        else:
+            continue
+        if len(seen.frames):
+            found[method.name] = seen
+    return found
+
+
+def seen_notes(seen: Mapping[str, Seen], patterns: PatternFile) -> list[str]:
+    """A warning for each method that has seen frames of the file."""
+    label = patterns.labels.get(IS_SINGLE_HIT)
+    lines = []
+    for name, each in seen.items():
+        others = np.setdiff1d(np.arange(len(patterns)), union_of(seen))
+        if label is None:
+            mend = "its answers there say nothing of new frames"
+        elif (label[others] >= 0).any():
+            mend = f"test/... counts them; test_kept/... leaves out all {len(union_of(seen))} seen frames"
+        else:
+            mend = "no labelled frame is left that is new to it, so its numbers say nothing of new frames"
+        validated = f" and validated on {len(each.validated)}" if len(each.validated) else ""
+        lines.append(
+            f"WARNING: {name} was trained on {len(each.trained)}{validated} of these {len(patterns)} frames; {mend}."
+        )
+    return lines
+
+
+def union_of(seen: Mapping[str, Seen]) -> Frames:
+    """Frames that any method has seen, sorted."""
+    return np.unique(np.concatenate([_NONE, *(each.frames for each in seen.values())]))
+
+
+def _seen_in_training(config: Mapping[str, Any], patterns: PatternFile) -> Seen:
+    """By the run itself, and by the runs whose weights it began with, as far as those are still there."""
+    trained, validated = _NONE, _NONE
+    for _ in range(_MOST_STARTS):
+        seen = _seen_by_run(config.get("data") or {}, patterns)
+        trained, validated = np.union1d(trained, seen.trained), np.union1d(validated, seen.validated)
+        try:
+            config = read_checkpoint(config["checkpoint"]).get("config") or {}
+        except (KeyError, TypeError, UserError):
+            break
+    return Seen(trained, np.setdiff1d(validated, trained))
+
+
+def _seen_by_run(data: Mapping[str, Any], patterns: PatternFile) -> Seen:
+    """Deal the run's file to its splits again, and find the frames in ours."""
+    text = str(data.get("path"))
+    own = {file.path.name for file, _ in patterns.origin(np.arange(len(patterns)))}
+    if not str(data.get("_target_")).endswith(_MODULE) or not (any(sign in text for sign in "*?[") or _any(own, text)):
+        return Seen()
+    keys = {name: value for name, value in (data.get("keys") or {}).items() if name != "_target_"}
+    try:
+        file = open_patterns(data["path"], PatternKeys(**keys), data.get("mask_convention") or "auto", check=False)
+        splits = labelled_splits(file, data["fractions"], data["seed"])
+    except (UserError, KeyError, TypeError):
+        return Seen()
+    place = {(each.path.resolve(), frame): i for i, (each, frame) in enumerate(patterns.origin(range(len(patterns))))}
+    found = []
+    for name in ("train", "val"):
+        origins = ((each.path.resolve(), frame) for each, frame in file.origin(splits.get(name, _NONE)))
+        found.append(np.array(sorted({place[origin] for origin in origins if origin in place}), dtype=np.int64))
+    return Seen(*found)
+
+
+def _any(names: set[str], text: str) -> bool:
+    return any(name in text for name in names)
