@@ -1,0 +1,43 @@
+"""Each figure prints a table, writes its numbers to benchmarks/results/ and draws a plot.
+
+python -m benchmarks.bellisario_figures NAME [--run RUN] [--healing RUN] [--patterns 400] ...
+
+NAME: one of those below. Curves go to docs/images, pictures of patterns to the folder of runs. Runs that are not named
+are trained first with experiment=bellisario_support and experiment=bellisario_healing.
+"""
+
+import argparse
+import importlib
+import logging
+from pathlib import Path
+
+import torch
+
+from benchmarks.doors import ROOT
+
+FIGURES = ("ablation",)
+
+
+def main() -> None:
+    """Read the command line and draw one figure."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.bellisario_figures",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("name", choices=FIGURES)
+    parser.add_argument("--run", type=Path, help="run of experiment=bellisario_support")
+    parser.add_argument("--healing", type=Path, help="run of experiment=bellisario_healing")
+    parser.add_argument("--patterns", type=int, default=400)
+    parser.add_argument("--minutes", type=float, default=60.0, help="ablation, gamma: begin no training after these")
+    parser.add_argument("--runs", default=str(ROOT / "runs" / "bellisario"), help="folder of runs and galleries")
+    parser.add_argument("--pictures", default=str(ROOT / "docs" / "images"))
+    parser.add_argument("--cache", default=str(ROOT / "cache"), help="folder of simulated sets")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    logging.getLogger("spi_lightning").setLevel(logging.ERROR)  # structures left out for their size, told elsewhere
+    importlib.import_module(f"benchmarks.bellisario_figures.{options.name}").main(options)
+
+
+if __name__ == "__main__":
+    main()

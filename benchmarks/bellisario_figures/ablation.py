@@ -1,0 +1,133 @@
+"""What goes in, what comes out, which loss, which network: the comparison of Bellisario & Ekeberg (2024), Sect. 2.
+
+Every cell is the same short training: 64 x 64 pixels, 600 steps of 32 patterns, one cycle of Adam, and the threshold at
+which 97 % of the validation patterns have fewer than two false negatives. Both inputs are square roots, so that they
+differ in kind alone. Cross-entropies weigh pixels inside 5 times, squared errors are relative to each pattern, L3 has
+gamma = 5 and starts from random weights (the cells "L3, warm" from those of the cross-entropy, for densities of the
+squared error, and have had twice the steps). Finished cells in the folder of runs are reused.
+"""
+
+import argparse
+import itertools
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.doors import train
+from benchmarks.record import write_result
+from spi_lightning.reports.style import METHOD_COLOURS, figure
+
+STEPS, BATCH = 600, 32
+INPUTS, OUTPUTS = ("autocorrelation", "intensity"), ("support", "density")
+LOSSES, NETWORKS = ("BCE", "MSE", "L3", "L3, warm"), ("encoder-decoder", "U-Net")
+SHOWN = ("covered", "false_negatives", "false_positives", "area_ratio", "iou", "worst_structure", "centrosymmetry")
+_NETWORK = {
+    "encoder-decoder": ("bellisario_support", "3.0e-3", ()),
+    "U-Net": ("bellisario_unet", "2.0e-3", ("network.widths=[8,16,32,64,128]",)),
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One combination; ``folder`` names its run."""
+
+    input: str
+    output: str
+    loss: str
+    network: str
+
+    @property
+    def folder(self) -> str:
+        """Words joined by underscores."""
+        words = "_".join((self.input, self.output, self.loss, self.network))
+        return words.lower().replace(", ", "_").replace("-", "_")
+
+    @property
+    def begins_from(self) -> "Cell | None":
+        """The cell whose weights this one starts from."""
+        if self.loss != "L3, warm":
+            return None
+        return Cell(self.input, self.output, "BCE" if self.output == "support" else "MSE", self.network)
+
+
+def cells() -> Iterator[Cell]:
+    """All 32, the most telling first: a loop that is cut short has whole comparisons."""
+    for kind, output, network, loss in itertools.product(INPUTS, OUTPUTS, NETWORKS, LOSSES):
+        yield Cell(kind, output, loss, network)
+
+
+def overrides(cell: Cell, runs: Path, cache: str) -> list[str]:
+    """The command line of one cell."""
+    experiment, rate, narrow = _NETWORK[cell.network]
+    before = cell.begins_from
+    density = cell.output == "density" and cell.loss != "BCE"  # the network answers a density, else logits
+    loss = {"BCE": "support_cross_entropy", "MSE": "squared_error"}.get(cell.loss, "support_penalty")
+    words = [
+        f"experiment={experiment}",
+        *narrow,
+        f"preprocess.kinds=[{cell.input}]",
+        f"task.target={cell.output}",
+        f"task.logits={not density}",
+        f"network.activation={'tanh' if density else 'none'}",
+        f"loss={loss}",
+        f"optimizer.lr={rate if before is None else '1.0e-3'}",
+        f"data.patterns={{train: {STEPS * BATCH}, val: 1000, test: 1000}}",
+        f"data.batch_size={BATCH}",
+        "data.num_workers=0",
+        f"data.cache_dir={cache}",
+        f"trainer.max_steps={STEPS}",
+    ]
+    if loss != "support_cross_entropy":
+        words.append(f"loss.logits={not density}")
+    return words if before is None else [*words, f"checkpoint={runs / before.folder}"]
+
+
+def main(options: argparse.Namespace) -> None:
+    """Train what is not there until the minutes are used up; print, write and draw all that is."""
+    runs, begun = Path(options.runs) / "ablation", time.monotonic()
+    rows: dict[str, dict[str, Any]] = {}
+    print(f"{'input':16s}{'output':8s}{'loss':9s}{'network':16s}" + "".join(f"{key[:9]:>10s}" for key in SHOWN))
+    for cell in cells():
+        folder = (runs / cell.folder).resolve()
+        late = time.monotonic() - begun > 60 * options.minutes
+        if late and not (folder / "metrics.json").is_file():
+            continue
+        numbers = train(folder, *overrides(cell, runs.resolve(), str(Path(options.cache).resolve())))
+        row = {key: numbers[f"test/{key}"] for key in SHOWN}
+        rows[cell.folder] = {**vars(cell), **row, "seconds": numbers["train/seconds"]}
+        words = f"{cell.input:16s}{cell.output:8s}{cell.loss:9s}{cell.network:16s}"
+        print(words + "".join(f"{row[key]:10.3f}" for key in SHOWN), flush=True)
+    print(f"{len(rows)} of {len(list(cells()))} cells")
+    print(write_result("bellisario_ablation", {"steps": STEPS, "batch": BATCH, "cells": rows}))
+    draw(rows, Path(options.pictures) / "bellisario_ablation.png")
+
+
+def draw(rows: dict[str, dict[str, Any]], path: Path) -> None:
+    """False positives of each cell; cells below 95 % coverage are hollow, for there they are no merit."""
+    lines = list(itertools.product(INPUTS, OUTPUTS, NETWORKS))
+    with figure(7.4, 4.2) as picture:
+        axes = picture.subplots()
+        for number, loss in enumerate(LOSSES):
+            for line, (kind, output, network) in enumerate(lines):
+                row = rows.get(Cell(kind, output, loss, network).folder)
+                if row is None:
+                    continue
+                colour, y = METHOD_COLOURS[number], line + 0.17 * (number - 1.5)
+                face = colour if row["covered"] >= 0.95 else "white"
+                axes.plot(row["false_positives"], y, "o", color=colour, markerfacecolor=face, markersize=7)
+                text = f"{100 * row['covered']:.0f} %"
+                axes.annotate(text, (row["false_positives"], y), (6, -3), textcoords="offset points", fontsize=6.5)
+        for number, loss in enumerate(LOSSES):
+            axes.plot([], [], "o", color=METHOD_COLOURS[number], label=loss)
+        axes.plot([], [], "o", color="black", markerfacecolor="white", label="covers < 95 %")
+        axes.set_yticks(np.arange(len(lines)), [", ".join(line) for line in lines])
+        axes.invert_yaxis()
+        axes.set_xscale("log")
+        axes.set(xlabel="mean false positives (pixels); beside: patterns with < 2 false negatives")
+        picture.legend(loc="outside upper center", ncols=5, fontsize=8)
+        picture.savefig(path, dpi=90)
+    print(path)
