@@ -32,6 +32,11 @@ LEVELS = torch.linspace(-9.0, 4.0, 79).sigmoid()
 SHOWN = ("covered", "false_negatives", "false_positives", "area_ratio", "iou", "worst_structure", "centrosymmetry")
 
 
+def judged(data: dict[str, Any]) -> dict[str, Any]:
+    """The run's data without its training set, which need not be made again."""
+    return {**data, "patterns": {split: data["patterns"][split] for split in ("val", "test")}}
+
+
 def answers(task: SupportPrediction, data: Any, split: str) -> dict[str, Tensor]:
     """Scores (N, H, W), densities, structures, intensities and masks of a split."""
     loader = data.val_dataloader() if split == "val" else data.test_dataloader()
@@ -105,7 +110,7 @@ def main() -> None:
     trained = train(run, f"experiment={options.experiment}")
     task, config = load_task(run, instantiate, SupportPrediction)
     assert isinstance(task, SupportPrediction)
-    data = instantiate(config["data"], _convert_="all")
+    data = instantiate(judged(config["data"]), _convert_="all")
     data.prepare_data()
     data.setup("fit")
     val, test = answers(task, data, "val"), answers(task, data, "test")
