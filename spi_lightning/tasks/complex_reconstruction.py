@@ -61,7 +61,9 @@ class ComplexReconstruction(pl.LightningModule):
         super().__init__()
         if twin not in ("canonical", "either") or interval not in ("epoch", "step"):
             raise UserError(f"task: twin={twin} is canonical or either, interval={interval} epoch or step.")
-        self.network, self.loss, self.interval, self.twin = network, loss, interval, twin
+        # halves the time of 3D convolutions on the CPU
+        self.network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        self.loss, self.interval, self.twin = loss, interval, twin
         self.make_optimizer, self.make_schedule = optimizer, schedule
         self.train_loss = MeanMetric(nan_strategy="disable")
         self.train_loss.persistent(True)  # so that the mean of an epoch survives a resume in its middle
