@@ -1,5 +1,6 @@
 """Bring densities onto a reference over what a pattern cannot tell: translation, twin and global phase; batched."""
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -105,12 +106,24 @@ def _ramp(shift: Tensor, shape: torch.Size) -> Tensor:
     return ramp
 
 
+def _nearest_half(product: Tensor, shift: Tensor) -> Tensor:
+    """The best of all steps by half a pixel from whole ones: sharp densities correlate over less than a pixel."""
+    ndim = product.ndim - 1
+    best, found = product.new_zeros(len(product)).real, shift
+    for offset in itertools.product((0.0, -0.5, 0.5), repeat=ndim):
+        tried = shift + shift.new_tensor(offset)
+        value = (product * _ramp(tried, product.shape[1:]).conj()).flatten(1).sum(1).abs()
+        better = value > best
+        best, found = torch.where(better, value, best), torch.where(better[:, None], tried, found)
+    return found
+
+
 def _newton(spectrum: Tensor, target: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
-    """Maximise |c(s)|, c(s) = sum F* G exp(2 pi i q.s), from the best whole pixel; shift (B, ndim) and |c| (B,)."""
+    """Maximise |c(s)|, c(s) = sum F* G exp(2 pi i q.s), from the best half pixel; shift (B, ndim) and |c| (B,)."""
     shape, axes = spectrum.shape[1:], tuple(range(1, spectrum.ndim))
     product = spectrum.conj().to(torch.complex128) * target
     frequencies = _frequencies(shape, spectrum.device)
-    start = shift.double()
+    start = _nearest_half(product, shift.double())
     fine = start.clone()
     for _ in range(_NEWTON):
         turned = product * _ramp(fine, shape).conj()
@@ -123,5 +136,5 @@ def _newton(spectrum: Tensor, target: Tensor, shift: Tensor) -> tuple[Tensor, Te
         step = -torch.linalg.lstsq(hessian, gradient[..., None]).solution[..., 0]
         uphill = (step * gradient).sum(-1, keepdim=True) > 0
         step = torch.where(uphill & step.isfinite(), step, torch.zeros_like(step))
-        fine = start + (fine + step - start).clamp(-1, 1)
+        fine = start + (fine + step - start).clamp(-0.5, 0.5)
     return fine, (product * _ramp(fine, shape).conj()).sum(axes).abs()

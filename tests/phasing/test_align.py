@@ -39,6 +39,15 @@ def test_subpixel_shift_twin_and_phase_are_undone(shape: tuple[int, ...], comple
     assert bool((found.overlap > whole.overlap + 1e-3).all()), "a fraction of a pixel must matter here"
 
 
+def test_half_a_pixel_of_a_sharp_density_is_undone() -> None:
+    generator = torch.Generator().manual_seed(4)
+    density = torch.zeros(15, 15, 15, dtype=torch.complex128)
+    density[5:9, 4:9, 6:9] = torch.randn(4, 5, 3, generator=generator, dtype=torch.complex128)
+    shifts = torch.tensor([[0.5, 0.5, 0.5], [0.4, -0.6, 2.45]], dtype=torch.float64)
+    found = alignment(translate(density.expand(2, 15, 15, 15), shifts), density, subpixel=True)
+    assert float((found.density - density).abs().max()) < 1e-6
+
+
 def test_whole_pixels_move_values_unchanged() -> None:
     density = smooth((20, 22), 2, complex_=False)
     seen = torch.roll(twin(density, 2), (4, -7), (0, 1))[None]
