@@ -60,6 +60,15 @@ def _drilled(name: str, radius: float, sides: int) -> list[tuple[float, Planes]]
     return [(1.0, _solid(name)), (-1.0, bore)]
 
 
+def _bored(flatness: float, radius: float) -> list[tuple[float, Planes]]:
+    """Smooth ball of radius 1, ``flatness`` along z, with a round hole: 92 planes, and 10 around the hole."""
+    place = np.arange(92) + 0.5
+    z, angle = 1 - 2 * place / len(place), pi * (1 + 5**0.5) * place
+    normals = np.stack([z, np.sqrt(1 - z**2) * np.sin(angle), np.sqrt(1 - z**2) * np.cos(angle)], axis=1)
+    ball = np.column_stack([normals, np.linalg.norm(normals * (flatness, 1, 1), axis=1)])
+    return [(1.0, ball), (-1.0, np.vstack([ball, _prism(10, radius, 1.0)[:-2]]))]
+
+
 def _shell(name: str, inner: float) -> list[tuple[float, Planes]]:
     return [(1.0, _solid(name)), (-1.0, _solid(name, inner))]
 
@@ -84,6 +93,9 @@ _BUILD: dict[str, Callable[[], list[tuple[float, Planes]]]] = {
     "u_shape": lambda: _bars(((0, 0, 0), (1, 1, 3)), ((0, 1, 0), (1, 2.5, 1)), ((0, 1, 2), (1, 2.5, 3))),
     "cross": lambda: _bars(((0, 1, 0), (1, 2, 3)), ((0, 0, 1), (1, 1, 2)), ((0, 2, 1), (1, 3, 2))),
     "corner": lambda: _bars(((0, 0, 0), (1, 1, 2.5)), ((0, 1, 0), (1, 2.5, 1)), ((1, 0, 0), (2.5, 1, 1))),
+    "drilled_ball": lambda: _bored(0.9, 0.5),
+    "drilled_bun": lambda: _bored(0.65, 0.4),
+    "drilled_lens": lambda: _bored(0.45, 0.55),
 }
 COMPOSITES: tuple[str, ...] = tuple(_BUILD)
 
