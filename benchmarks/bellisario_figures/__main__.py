@@ -1,9 +1,9 @@
 """Each figure prints a table, writes its numbers to benchmarks/results/ and draws a plot.
 
-python -m benchmarks.bellisario_figures NAME [--run RUN] [--healing RUN] [--patterns 400] ...
+python -m benchmarks.bellisario_figures NAME [--run RUN] [--measured RUN] [--healing RUN] ...
 
 NAME: one of those below. Curves go to docs/images, pictures of patterns to the folder of runs. Runs that are not named
-are trained first with experiment=bellisario_support and experiment=bellisario_healing.
+are trained first: experiment=bellisario_support, bellisario_measured and bellisario_healing.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import torch
 
 from benchmarks.doors import ROOT
 
-FIGURES = ("ablation",)
+FIGURES = ("ablation", "gamma", "gallery", "errors", "healing", "noise", "missing_centre", "prtf")
 
 
 def main() -> None:
@@ -27,6 +27,7 @@ def main() -> None:
     )
     parser.add_argument("name", choices=FIGURES)
     parser.add_argument("--run", type=Path, help="run of experiment=bellisario_support")
+    parser.add_argument("--measured", type=Path, help="run of experiment=bellisario_measured")
     parser.add_argument("--healing", type=Path, help="run of experiment=bellisario_healing")
     parser.add_argument("--patterns", type=int, default=400)
     parser.add_argument("--minutes", type=float, default=60.0, help="ablation, gamma: begin no training after these")

@@ -1,0 +1,40 @@
+"""The trained networks and the intersections that the figures compare."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import instantiate
+
+from benchmarks.doors import train
+from spi_lightning.methods import Healed, SupportCheckpoint, TripleIntersection
+from spi_lightning.methods.support_answer import BatchAnswers
+
+
+def trained(options: argparse.Namespace, experiment: str, given: Path | None, *overrides: str) -> Path:
+    """A run that was named, else the one in the folder of runs, trained if it is not there."""
+    folder = (given or Path(options.runs) / experiment).resolve()
+    if given is None:
+        train(folder, f"experiment={experiment}", f"data.cache_dir={Path(options.cache).resolve()}", *overrides)
+    return folder
+
+
+def network(options: argparse.Namespace, name: str = "network") -> SupportCheckpoint:
+    """The support network at the threshold of its validation."""
+    return SupportCheckpoint(name, trained(options, "bellisario_support", options.run), instantiate, "cpu")
+
+
+def measured_network(options: argparse.Namespace, name: str = "network trained on measured") -> SupportCheckpoint:
+    """The support network that was trained on noisy, incomplete patterns."""
+    return SupportCheckpoint(name, trained(options, "bellisario_measured", options.measured), instantiate, "cpu")
+
+
+def triple(name: str = "triple intersection", **settings: Any) -> TripleIntersection:
+    """The triple intersection as conf/method/triple_intersection.yaml has it, but for these settings."""
+    return TripleIntersection(name, **{"threshold": 3e-5, "noise": 4.0, "device": "cpu", **settings})
+
+
+def healed(options: argparse.Namespace, then: BatchAnswers, name: str) -> Healed:
+    """A method that sees patterns after the healing network."""
+    run = trained(options, "bellisario_healing", options.healing)
+    return Healed(name, run, then, instantiate, "cpu")

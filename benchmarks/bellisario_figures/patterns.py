@@ -1,0 +1,129 @@
+"""Patterns that the figures are about, and what methods answer to them."""
+
+import os
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from hydra.utils import instantiate
+from numpy.typing import NDArray
+from omegaconf import OmegaConf
+
+from benchmarks.doors import ROOT
+from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, SUPPORT, Batch
+from spi_lightning.methods.support_answer import BatchAnswers
+from spi_lightning.methods.support_scoring import SupportScoring, columns_of
+from spi_lightning.physics.detector import radius_in_pixels
+from spi_lightning.physics.support import ideal_support
+from spi_lightning.reports.supports_files import MethodTable
+from spi_lightning.simulate import MacromoleculeSimulator
+from spi_lightning.simulate.measurement import disc_diameter
+
+SHOWN = {
+    "below_two_false_negatives": "< 2 FN",
+    "false_negatives": "FN",
+    "false_positives": "FP",
+    "area_ratio": "area ratio",
+    "iou": "IoU",
+    "centrosymmetry_broken": "asymmetric",
+}
+_SEED = {"val": 1, "test": 2}
+
+
+@cache
+def _simulator(part: str, size: int) -> MacromoleculeSimulator:
+    settings = OmegaConf.load(ROOT / "conf" / "simulate" / "macromolecule.yaml")
+    os.environ.setdefault("SPI_DATA", str(ROOT / ".." / "shared" / "data"))
+    settings.projection.merge_with({"size": size, "pixel_size": 2.33e-10 * 128 / size})
+    simulator: MacromoleculeSimulator = instantiate(settings, _convert_="all")
+    return simulator.of_part(part)
+
+
+def simulator_of(part: str, size: int = 64, **measurement: Any) -> MacromoleculeSimulator:
+    """The simulator of conf/simulate/macromolecule.yaml with the structures of one split.
+
+    Args:
+        part: train, val or test.
+        size: Edge of the frame, pixel; the field of view stays 29.8 nm.
+        **measurement: Of simulate.Measurement.
+    """
+    simulator = _simulator(part, size)
+    return MacromoleculeSimulator(
+        structures=simulator.structures,
+        projection=simulator.projection,
+        block_size=simulator.block_size,
+        oversized=simulator.oversized,
+        measurement=type(simulator.measurement)(**measurement),
+    )
+
+
+def draw_patterns(count: int, part: str = "test", size: int = 64, missing: float = 0.0, **measurement: Any) -> Batch:
+    """A batch of simulated patterns; the same densities whatever the measurement.
+
+    Args:
+        count, part, size: How many, of which structures, and the edge of the frame, pixel.
+        missing: Diameter of the missing centre, in speckles: frame / diameter of the disc that the particle resembles.
+        **measurement: Of simulate.Measurement.
+
+    Returns:
+        intensity, mask, density (N, 1, H, W), structure and frame (N,).
+    """
+    simulator = simulator_of(part, size, **measurement)
+    blocks = [simulator(block, _SEED[part]) for block in range(-(-count // simulator.block_size))]
+    images = (INTENSITY, MASK, DENSITY)
+    drawn = {name: torch.cat([block[name] for block in blocks])[:count] for name in (*images, STRUCTURE)}
+    if missing:
+        centre = torch.full((count, 2), size // 2, dtype=torch.float32)
+        radius = missing / 2 * size / disc_diameter(drawn[DENSITY])
+        drawn[MASK] &= radius_in_pixels((size, size), centre) >= radius[:, None, None]
+        drawn[INTENSITY] = drawn[INTENSITY] * drawn[MASK]
+    return {**{name: drawn[name][:, None] for name in images}, STRUCTURE: drawn[STRUCTURE], FRAME: torch.arange(count)}
+
+
+def truth_of(patterns: Batch) -> NDArray[np.bool_]:
+    """Where the true density exceeds 10 % of its maximum, (N, H, W)."""
+    return ideal_support(patterns[DENSITY][:, 0]).numpy()
+
+
+def answer(method: BatchAnswers, patterns: Batch, name: str | None = None) -> MethodTable:
+    """What a method says of a batch, and its numbers against the truth."""
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, len(patterns[FRAME]), method.batch_size):
+            part = {key: values[start : start + method.batch_size] for key, values in patterns.items()}
+            parts.append(method.supports_of({key: part[key] for key in (INTENSITY, MASK, FRAME)}))
+    images = {
+        key: torch.cat([part[key].reshape(-1, *part[key].shape[-2:]) for part in parts]).numpy()
+        for key in (SUPPORT, DENSITY)
+        if key in parts[0]
+    }
+    return table_of(name or method.name, images[SUPPORT], images.get(DENSITY), truth_of(patterns))
+
+
+def table_of(
+    name: str, support: NDArray[np.bool_], density: NDArray[Any] | None, truth: NDArray[np.bool_]
+) -> MethodTable:
+    """Supports (N, H, W) with the numbers of each."""
+    return MethodTable(name, support, density, columns_of(support, truth))
+
+
+def score(table: MethodTable, patterns: Batch) -> dict[str, float]:
+    """Means over patterns with bootstrap intervals over structures: SHOWN, each with /low and /high."""
+    numbers = SupportScoring(patterns[STRUCTURE].numpy(), replicates=300)(table.columns)
+    plain = {key.removeprefix("test/"): value for key, value in numbers.items()}
+    return {key: float(value) for key, value in plain.items() if value is not None}
+
+
+def show(title: str, rows: dict[str, dict[str, float]], keys: Sequence[str] = tuple(SHOWN)) -> None:
+    """Print one line for each row; shares in per cent."""
+    print(f"{title:38s}" + "".join(f"{SHOWN[key]:>12s}" for key in keys))
+    for name, row in rows.items():
+        cells = (
+            f"{100 * row[key]:10.1f} %"
+            if key in ("below_two_false_negatives", "centrosymmetry_broken")
+            else f"{row[key]:12.2f}"
+            for key in keys
+        )
+        print(f"{name:38s}" + "".join(cells), flush=True)
