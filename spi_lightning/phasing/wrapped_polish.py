@@ -1,0 +1,139 @@
+"""The polish with shrink-wrap: supports follow the density, and held-out voxels tell how large they may be."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from spi_lightning.fields import UserError
+from spi_lightning.phasing.held_out import hold_out
+from spi_lightning.phasing.polish import polish
+from spi_lightning.phasing.shrinkwrap import blurred
+
+_SIGMA, _LEVEL = 1.0, 0.1  # of the shrink-wrap of the beamline's recipe, see conf/phasing/wu_iterative.yaml
+_AXES = (-3, -2, -1)
+
+
+@dataclass(frozen=True)
+class Wrapping:
+    """How polish_wrapped() goes about it.
+
+    growth: numbers of voxels that may be free, as multiples of what a shrink-wrap at a tenth keeps. A density known up
+    to some resolution rings outside its particle, so that more than 1 is right unless counting noise forbids it.
+    rounds: of drawing the support anew and polishing in it. steps: of L-BFGS in each round; last_steps: in the last one,
+    where noise-free patterns repay a thousand (in float64). sigma: of the blur before
+    supports are drawn, voxel. validation: share of the fitted voxels kept from the trial of each growth; the growth
+    that meets them best is used for all members, on all voxels. seed: of their draw.
+    """
+
+    growth: Sequence[float] = (1.0, 1.6, 2.5, 4.0)
+    rounds: int = 4
+    steps: int = 50
+    last_steps: int = 50
+    sigma: float = 0.7
+    validation: float = 0.05
+    seed: int = 1234
+
+    def __post_init__(self) -> None:
+        if not self.growth or min(self.growth) <= 0 or min(self.rounds, self.steps, self.last_steps) < 1:
+            raise UserError(f"polish: growth={list(self.growth)} is above 0, rounds and steps are 1 or more.")
+        if not 0 < self.validation < 0.5:
+            raise UserError(f"polish: validation={self.validation:g} is a share of the voxels, above 0 and below 0.5.")
+
+
+@dataclass(frozen=True)
+class Wrapped:
+    """What polish_wrapped() found.
+
+    Attributes:
+        density: (B, Z, Y, X) complex, in the units of the Fourier amplitudes, 0 outside the support.
+        support: (B, Z, Y, X) bool.
+        chi_square: (B,) relative squared error over the measured voxels.
+        growth: The one used.
+        validation_chi_square: Median over the members for each growth tried; empty if there was one only.
+    """
+
+    density: Tensor
+    support: Tensor
+    chi_square: Tensor
+    growth: float
+    validation_chi_square: tuple[float, ...]
+
+
+@torch.no_grad()
+def polish_wrapped(
+    density: Tensor, fourier_amplitude: Tensor, mask: Tensor, wrapping: Wrapping | None = None
+) -> Wrapped:
+    """Polish densities in supports that follow them and that may grow beyond the box they come in.
+
+    Args:
+        density: (B, z, y, x) complex, in a box of any size up to that of the pattern.
+        fourier_amplitude: (B, Z, Y, X) float, sqrt(photons), origin at n // 2.
+        mask: (B, Z, Y, X) bool, True = measured.
+        wrapping: Its options.
+
+    Raises:
+        UserError: Shapes that do not fit, see polish().
+
+    Source: shrink-wrap: Marchesini et al. (2003), Phys. Rev. B 68, 140101; the choice of its volume is ours.
+    """
+    wrapping = wrapping or Wrapping()
+    shape = fourier_amplitude.shape[-3:]
+    if density.ndim != 4 or any(side > n for side, n in zip(density.shape[1:], shape, strict=True)):
+        raise UserError(f"polish: densities {tuple(density.shape)} do not fit into patterns of {tuple(shape)}.")
+    whole = laid_into(density, shape)
+    volume, growth, tried = wrapped_volume(whole), float(wrapping.growth[0]), []
+    if len(wrapping.growth) > 1:
+        fitted, kept = hold_out(mask, wrapping.validation, wrapping.seed, ndim=3, pairs=False)
+        for factor in wrapping.growth:
+            found, _ = polish_rounds(whole, fourier_amplitude, fitted, factor * volume, wrapping, trial=True)
+            tried.append(float(_chi_square(found, fourier_amplitude, fitted, kept).median()))
+        growth = float(wrapping.growth[tried.index(min(tried))])
+    found, support = polish_rounds(whole, fourier_amplitude, mask, growth * volume, wrapping)
+    return Wrapped(found, support, _chi_square(found, fourier_amplitude, mask, mask), growth, tuple(tried))
+
+
+def largest_voxels(density: Tensor, voxels: Tensor, sigma: float = 0.0) -> Tensor:
+    """Where the blurred amplitude of (B, z, y, x) is largest: bool, (B,) ``voxels`` of them, from 1 to all."""
+    amplitude = density.abs()
+    order = blurred(amplitude, sigma, 3).flatten(1).argsort(1, descending=True).argsort(1)
+    inside: Tensor = order < voxels.round().clamp(1, order.shape[1])[:, None]
+    return inside.view(amplitude.shape)
+
+
+def wrapped_volume(density: Tensor) -> Tensor:
+    """Voxels (B,) that a shrink-wrap of sigma 1 and threshold 0.1 keeps of (B, z, y, x)."""
+    smooth = blurred(density.abs(), _SIGMA, 3).flatten(1)
+    return (smooth > _LEVEL * smooth.amax(1, keepdim=True)).sum(1).to(smooth.dtype)
+
+
+def laid_into(density: Tensor, shape: Sequence[int]) -> Tensor:
+    """A box (B, z, y, x) in the middle of an array: voxel n // 2 of the box becomes voxel N // 2."""
+    pads = []
+    for n, side in zip(reversed(shape), reversed(density.shape[1:]), strict=True):
+        before = n // 2 - side // 2
+        pads += [before, n - side - before]
+    return F.pad(density, pads)
+
+
+def polish_rounds(
+    density: Tensor, fourier_amplitude: Tensor, mask: Tensor, voxels: Tensor, wrapping: Wrapping, trial: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Densities and supports (B, Z, Y, X) after the rounds, in supports of ``voxels`` (B,); a trial has two rounds."""
+    rounds = [wrapping.steps] * min(2, wrapping.rounds) if trial else [wrapping.steps] * (wrapping.rounds - 1)
+    for steps in rounds if trial else [*rounds, wrapping.last_steps]:
+        support = largest_voxels(density, voxels, wrapping.sigma)
+        density = polish(density, fourier_amplitude, mask, steps, support, tolerance=1e-4).density
+    return density, support
+
+
+def _chi_square(density: Tensor, fourier_amplitude: Tensor, fitted: Tensor, judged: Tensor) -> Tensor:
+    """Relative squared error (B,) over ``judged`` at the scale that fits ``fitted`` best."""
+    predicted = torch.fft.fftshift(torch.fft.fftn(density, dim=_AXES, norm="ortho").abs(), dim=_AXES)
+    product = (fitted * predicted * fourier_amplitude).flatten(1).sum(1)
+    scale = product / (fitted * predicted.square()).flatten(1).sum(1).clamp_min(1e-30)
+    error = (scale[:, None, None, None] * predicted - fourier_amplitude).square()
+    relative: Tensor = (judged * error).flatten(1).sum(1) / (judged * fourier_amplitude.square()).flatten(1).sum(1)
+    return relative
