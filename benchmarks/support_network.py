@@ -1,10 +1,11 @@
 """Supports of structures that no network was trained on: the whole trade-off, and what an answer costs.
 
-python -m benchmarks.support_network [--run runs/bench/bellisario_support] [--experiment bellisario_support]
+python -m benchmarks.support_network [--run RUN] [--experiment bellisario_support] [--name NAME]
 
 A run that is not there is trained first. Test patterns are those of the run's own configuration. Levels of the network
-are chosen on its validation patterns for several coverages; the intersections of shifted autocorrelations, cut at 1e-3
-and 1e-2 of their maximum, stand beside it. Every row is scored after the integer shift and twin of largest overlap.
+are chosen on its validation patterns for several coverages; the intersections of shifted autocorrelations, cut at
+several shares of their maximum, stand beside it. Every row is scored after the integer shift and twin of largest
+overlap. The picture docs/images/support_trade_off_SIZE.png shows all thresholds, without and with a pixel of dilation.
 """
 
 import argparse
@@ -22,12 +23,16 @@ from spi_lightning.baselines.autocorrelation_support import autocorrelation_supp
 from spi_lightning.baselines.triple_intersection import double_intersection, triple_intersection
 from spi_lightning.fields import DENSITY, INTENSITY, MASK, STRUCTURE
 from spi_lightning.metrics import SupportMetrics, choose_level, trade_off
-from spi_lightning.metrics.support_overlap import dilated
+from spi_lightning.metrics.support_overlap import dilated, errors
 from spi_lightning.networks import SupportEncoderDecoder
 from spi_lightning.physics.support import ideal_support
+from spi_lightning.reports.supports_figures import trade_off_figure
 from spi_lightning.tasks import SupportPrediction, load_task
 
 COVERAGES = (0.90, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99)
+CUTS = (0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5)  # of the autocorrelation at w = 0
+OWN = 3e-5  # of conf/method/triple_intersection.yaml
+PICTURES = Path(__file__).parents[1] / "docs" / "images"
 LEVELS = torch.linspace(-9.0, 4.0, 79).sigmoid()
 SHOWN = ("covered", "false_negatives", "false_positives", "area_ratio", "iou", "worst_structure", "centrosymmetry")
 
@@ -74,17 +79,49 @@ def network_rows(val: dict[str, Tensor], test: dict[str, Tensor]) -> dict[str, A
     return rows
 
 
-def intersection_rows(test: dict[str, Tensor]) -> dict[str, Any]:
-    """Double and triple intersections of the same patterns."""
-    rows: dict[str, Any] = {}
-    for threshold in (1e-3, 1e-2):
-        region, autocorrelation = autocorrelation_support(test[INTENSITY], test[MASK], threshold)
-        found = {"double": double_intersection(region)}
+def intersections(test: dict[str, Tensor], threshold: float) -> dict[str, Tensor]:
+    """The autocorrelation's support at one threshold and its intersections, (N, H, W) bool each."""
+    parts: dict[str, list[Tensor]] = {}
+    for intensity, mask in zip(*(torch.split(test[key], 64) for key in (INTENSITY, MASK)), strict=True):
+        region, autocorrelation = autocorrelation_support(intensity, mask, threshold)
+        found = {"autocorrelation": region, "double": double_intersection(region)}
         for choice in ("guaranteed", "tested", "smallest"):
             found[f"triple, {choice}"] = triple_intersection(region, autocorrelation, choice)
         for name, support in found.items():
+            parts.setdefault(name, []).append(support)
+    return {name: torch.cat(supports) for name, supports in parts.items()}
+
+
+def intersection_rows(test: dict[str, Tensor]) -> dict[str, Any]:
+    """Double and triple intersections of the same patterns."""
+    rows: dict[str, Any] = {}
+    for threshold in (OWN, 3e-4, 1e-3, 1e-2):
+        for name, support in intersections(test, threshold).items():
             rows[f"{name}, cut {threshold:g}"] = row(f"{name}, cut {threshold:g}", support, test)
     return rows
+
+
+def trade_offs(test: dict[str, Tensor], own: float) -> dict[str, list[dict[str, Any]]]:
+    """What other thresholds and a pixel of growth give, for trade_off_figure; ``own`` is the network's level."""
+    truth = ideal_support(test[DENSITY])
+    curves: dict[str, list[dict[str, Any]]] = {"network": []}
+    for level in LEVELS.tolist():
+        curves["network"] += points(test["score"] > level, truth, level)
+    curves["network"].append(points(test["score"] > own, truth, None)[0])
+    for threshold in (*CUTS, None):
+        for name, support in intersections(test, threshold or OWN).items():
+            curves.setdefault(name, []).extend(points(support, truth, threshold)[: None if threshold else 1])
+    return curves
+
+
+def points(support: Tensor, truth: Tensor, setting: float | None) -> list[dict[str, Any]]:
+    """One point of a curve, without and with a pixel of dilation."""
+    found = []
+    for dilation in (0, 1):
+        missed, loose, _, _ = errors(dilated(support, dilation), truth)
+        shares = {"below_two_false_negatives": float((missed < 2).float().mean())}
+        found.append({"setting": setting, "dilation": dilation, "false_positives": float(loose.mean()), **shares})
+    return found
 
 
 def milliseconds(network: torch.nn.Module, size: int, channels: int = 1, batch: int = 16) -> float:
@@ -104,6 +141,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--experiment", default="bellisario_support")
     parser.add_argument("--run", type=Path)
+    parser.add_argument("--name", help="of the entry in the results; default: the experiment")
+    parser.add_argument("--curve", type=int, default=300, help="patterns of the trade-off curve")
     options = parser.parse_args()
     torch.set_num_threads(1)
     run = options.run or Path("runs/bench") / options.experiment
@@ -125,8 +164,16 @@ def main() -> None:
     cost["19,721,217 parameters, 128"] = milliseconds(SupportEncoderDecoder(), 128, batch=4)
     for name, value in cost.items():
         print(f"{name}: {value:.2f} ms per pattern on one thread")
+    some = {name: values[:: max(1, len(values) // options.curve)][: options.curve] for name, values in test.items()}
+    curves = trade_offs(some, float(task.threshold))
+    picture = PICTURES / f"support_trade_off_{size}.png"
+    trade_off_figure(curves, size).savefig(picture, dpi=80)
+    print(picture)
     entry = {"pixels": size, "mean_support": area, "rows": rows, "milliseconds": cost, "trained": trained}
-    print(write_result("support_network", {**read_result("support_network"), options.experiment: entry}))
+    entry["trade_off"] = curves
+    print(
+        write_result("support_network", {**read_result("support_network"), options.name or options.experiment: entry})
+    )
 
 
 if __name__ == "__main__":

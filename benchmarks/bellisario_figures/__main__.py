@@ -30,6 +30,8 @@ def main() -> None:
     parser.add_argument("--measured", type=Path, help="run of experiment=bellisario_measured")
     parser.add_argument("--healing", type=Path, help="run of experiment=bellisario_healing")
     parser.add_argument("--patterns", type=int, default=400)
+    parser.add_argument("--density", type=Path, help="gallery: run of experiment=bellisario_density")
+    parser.add_argument("--structures", type=int, default=6, help="prtf")
     parser.add_argument("--minutes", type=float, default=60.0, help="ablation, gamma: begin no training after these")
     parser.add_argument("--runs", default=str(ROOT / "runs" / "bellisario"), help="folder of runs and galleries")
     parser.add_argument("--pictures", default=str(ROOT / "docs" / "images"))
