@@ -37,6 +37,7 @@ class UNet(nn.Module):
     ) -> None:
         super().__init__()
         require_activation(activation)
+        widths = tuple(widths)  # a list of a configuration cannot be read backwards
         self.activation, self.step = activation, 2 ** (len(widths) - 1)
         deep = range(max(len(widths) - 2, 0), len(widths))
         self.down = nn.ModuleList(

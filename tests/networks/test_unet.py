@@ -1,5 +1,6 @@
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from spi_lightning.fields import UserError
 from spi_lightning.networks import UNet
@@ -24,3 +25,8 @@ def test_every_pixel_is_answered_and_every_weight_learns() -> None:
 def test_pixels_that_cannot_be_halved_are_refused() -> None:
     with pytest.raises(UserError, match="multiple of 4"):
         UNet((4, 6, 8))(torch.zeros(1, 1, 18, 16))
+
+
+def test_levels_may_come_from_a_configuration() -> None:
+    network = UNet(OmegaConf.create([4, 6, 8]))
+    assert network(torch.rand(1, 1, 8, 8)).shape == (1, 1, 8, 8)
