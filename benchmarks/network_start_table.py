@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.ticker import LogFormatterSciNotation
+from matplotlib.ticker import LogFormatterSciNotation, NullLocator
 from numpy.typing import NDArray
 
 from spi_lightning.reports.style import METHOD_COLOURS, figure
@@ -35,7 +35,8 @@ class Outcome:
     @property
     def success(self) -> NDArray[np.bool_]:
         """(P, S), of the last answer."""
-        return self.correlation[-1] > SUCCESS
+        good: NDArray[np.bool_] = self.correlation[-1] > SUCCESS
+        return good
 
     @property
     def counts(self) -> dict[str, NDArray[np.float32]]:
@@ -71,7 +72,7 @@ def hard_success(outcome: Outcome, random: Outcome) -> float | None:
     return float(outcome.success[hard].mean()) if hard.any() else None
 
 
-def _finite(value: float) -> float | None:
+def _finite(value: float | np.floating[Any]) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
@@ -96,7 +97,7 @@ def _text(value: float | None, form: str, absent: str = "-") -> str:
 
 def draw(tables: dict[str, dict[str, Outcome]], path: Path) -> None:
     """For each kind of data: median error, and share of starts that found the truth, against the updates."""
-    with figure(2.3 * len(tables) + 0.6, 4.6) as picture:
+    with figure(2.3 * len(tables) + 0.6, 4.8) as picture:
         axes = picture.subplots(2, len(tables), sharex=True, sharey="row", squeeze=False)
         for column, (kind, outcomes) in enumerate(tables.items()):
             error, success = axes[:, column]
@@ -105,11 +106,14 @@ def draw(tables: dict[str, dict[str, Outcome]], path: Path) -> None:
                 error.loglog(cycle * np.arange(1, len(each.error) + 1), each.error, color=colour, linewidth=1.2)
                 share = 100 * (each.correlation > SUCCESS).mean((1, 2))
                 success.semilogx(each.updates, share, ".-", color=colour, label=name, linewidth=1.2)
-            error.set_title(kind, fontsize=8)
+            error.set_title(kind, fontsize=9)
             error.yaxis.set_major_formatter(LogFormatterSciNotation())
+            success.set_xticks(each.updates[::2], [str(count) for count in each.updates[::2]])
+            success.xaxis.set_minor_locator(NullLocator())
+            success.set_ylim(0, 103)
         axes[0, 0].set_ylabel("relative Fourier error,\nmedian at the ends of ER")
         axes[1, 0].set_ylabel("starts with correlation\nabove 0.95 (%)")
-        axes[1, 0].legend(fontsize=6, loc="upper left")
+        picture.legend(*axes[1, 0].get_legend_handles_labels(), fontsize=8, ncols=5, loc="outside upper center")
         picture.supxlabel("updates")
         picture.savefig(path, dpi=80)
     print(path)
