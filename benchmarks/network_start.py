@@ -20,6 +20,7 @@ itself, which brings it back.
 """
 
 import argparse
+import hashlib
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ from torch import Tensor
 
 from benchmarks.network_start_data import KINDS, Patterns, draw_patterns
 from benchmarks.network_start_seeds import blurred_truth, circles, network_density
-from benchmarks.network_start_table import LEVELS, Outcome, draw, show, summary
+from benchmarks.network_start_table import LEVELS, Outcome, draw, read_outcome, show, summary, write_outcome
 from benchmarks.record import read_result, write_result
 from spi_lightning.metrics.asymmetry import free_asymmetry
 from spi_lightning.phasing import Phased, alignment, phase, with_phase_noise
@@ -86,6 +87,7 @@ def main() -> None:
     parser.add_argument("--doublings", type=int, default=6, help="of one cycle of the recipe")
     parser.add_argument("--starts", type=int, default=5)
     parser.add_argument("--shrinkwrap", action="store_true")
+    parser.add_argument("--cache", type=Path, help="folder that keeps outcomes which no network takes part in")
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -98,7 +100,8 @@ def main() -> None:
         patterns = draw_patterns(kind, options.structures, options.size)
         support = circles(patterns) if options.shrinkwrap else ideal_support(patterns.density, 1e-3)
         problem = Problem(patterns, support, options.shrinkwrap)
-        tables[kind] = {name: run(problem, start, options) for name, start in beginnings(patterns, options).items()}
+        starts = beginnings(patterns, options)
+        tables[kind] = {name: outcome(problem, kind, name, start, options) for name, start in starts.items()}
         result["kinds"][kind] = {name: summary(each, tables[kind]["random"]) for name, each in tables[kind].items()}
         print(f"\n{kind}: {problem.recipe(2**options.doublings)}")
         show(result["kinds"][kind])
@@ -118,6 +121,17 @@ def beginnings(patterns: Patterns, options: argparse.Namespace) -> dict[str, Ten
     made["truth, blurred"] = blurred_truth(truth, BLUR)
     made["truth + twin"] = (truth + twin(truth, 2)) / 2
     return made
+
+
+def outcome(problem: Problem, kind: str, name: str, start: Tensor | None, options: argparse.Namespace) -> Outcome:
+    """What came of one kind of start, from the cache if it is there."""
+    if options.cache is None or name.startswith("network"):
+        return run(problem, start, options)
+    case = [kind, name, problem.recipe(2**options.doublings), options.structures, options.size, options.starts]
+    path = options.cache / (hashlib.sha256(repr(case).encode()).hexdigest()[:16] + ".npz")
+    if not path.is_file():
+        write_outcome(run(problem, start, options), path)
+    return read_outcome(path)
 
 
 def run(problem: Problem, start: Tensor | None, options: argparse.Namespace) -> Outcome:

@@ -46,6 +46,23 @@ class Outcome:
         return {**{f"{level:g}": count for level, count in self.iterations.items()}, f"r > {SUCCESS:g}": found}
 
 
+def write_outcome(outcome: Outcome, path: Path) -> None:
+    """Keep an outcome as npz; the file is whole or absent."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.stem + ".part.npz")
+    stored: dict[str, Any] = {str(level): count for level, count in outcome.iterations.items()}
+    stored |= {name: getattr(outcome, name) for name in ("updates", "correlation", "error", "asymmetry")}
+    np.savez(part, **stored)
+    part.replace(path)
+
+
+def read_outcome(path: Path) -> Outcome:
+    """What write_outcome wrote."""
+    with np.load(path) as stored:
+        levels = {level: stored[str(level)] for level in LEVELS}
+        return Outcome(levels, stored["updates"], stored["correlation"], stored["error"], float(stored["asymmetry"]))
+
+
 def summary(outcome: Outcome, random: Outcome) -> dict[str, Any]:
     """Medians over patterns, and how many do better, equal or worse than random starts of the same pattern."""
     told: dict[str, Any] = {
