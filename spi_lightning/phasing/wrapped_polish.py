@@ -22,10 +22,10 @@ class Wrapping:
 
     growth: numbers of voxels that may be free, as multiples of what a shrink-wrap at a tenth keeps. A density known up
     to some resolution rings outside its particle, so that more than 1 is right unless counting noise forbids it.
-    rounds: of drawing the support anew and polishing in it. steps: of L-BFGS in each round; last_steps: in the last one,
-    where noise-free patterns repay a thousand (in float64). sigma: of the blur before
-    supports are drawn, voxel. validation: share of the fitted voxels kept from the trial of each growth; the growth
-    that meets them best is used for all members, on all voxels. seed: of their draw.
+    rounds: of drawing the support anew and polishing in it. steps: of L-BFGS in each round; last_steps: in the last,
+    where noise-free patterns repay a thousand (in float64). sigma: of the blur before supports are drawn, voxel.
+    validation: share of the fitted voxels kept from the trial of each growth; the growth that meets them best is used
+    for all members, on all voxels. seed: of their draw.
     """
 
     growth: Sequence[float] = (1.0, 1.6, 2.5, 4.0)

@@ -1,0 +1,56 @@
+"""Numbers of densities on fitted and held-out voxels, their medians, and the tables of them."""
+
+import statistics
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.record import read_result, write_result
+from benchmarks.volume_network.methods import Found
+from spi_lightning.metrics import fourier_errors, held_out_chi_square
+
+Row = dict[str, Any]
+AXES = (-3, -2, -1)
+
+
+def judged(found: Found, pattern: Tensor, fitted: Tensor, held_out: Tensor) -> Row:
+    """Chi square and r_p over fitted and held-out voxels, in float64, one number per density; voxels; seconds."""
+    spectrum = torch.fft.fftn(found.density.to(torch.complex128), dim=AXES, norm="ortho").abs()
+    predicted = torch.fft.fftshift(spectrum, dim=AXES)
+    measured, fitted, held_out = (values.expand(predicted.shape) for values in (pattern, fitted, held_out))
+    numbers: Row = {name: value.tolist() for name, value in fourier_errors(predicted, measured, fitted).items()}
+    if held_out.any():
+        numbers["held_out_chi_square"] = held_out_chi_square(predicted, measured, fitted, held_out).tolist()
+        aside = fourier_errors(predicted, measured, held_out)
+        numbers["held_out_correlation"] = aside["correlation"].tolist()
+        numbers["held_out_correlation_modified"] = aside["correlation_modified"].tolist()
+    growth = {} if found.growth is None else {"growth": found.growth}
+    return numbers | {"voxels": found.voxels.tolist(), "seconds": found.seconds} | growth
+
+
+def summary(rows: list[Row]) -> Row:
+    """Median, least and largest over seeds and masks."""
+    together: Row = {}
+    for name in rows[0]:
+        values = [value for row in rows for value in (row[name] if isinstance(row[name], list) else [row[name]])]
+        together[name] = {"median": statistics.median(values), "range": [min(values), max(values)]}
+    return together
+
+
+def table(title: str, methods: dict[str, Row]) -> None:
+    """Medians, and the range of chi square."""
+    print(f"\n{title}")
+    print(f"{'method':22s} {'fitted chi2':>24s} {'held-out chi2':>24s} {'r_p':>8s} {'voxels':>7s} {'CPU s':>6s}")
+    for method, numbers in methods.items():
+        cells = []
+        for name in ("chi_square", "held_out_chi_square"):
+            low, high = numbers[name]["range"]
+            cells.append(f"{numbers[name]['median']:.5f} ({low:.4f}-{high:.4f})")
+        rest = [numbers[name]["median"] for name in ("correlation", "voxels", "seconds")]
+        print(f"{method:22s} {cells[0]:>24s} {cells[1]:>24s} {rest[0]:8.4f} {rest[1]:7.0f} {rest[2]:6.1f}", flush=True)
+
+
+def store(name: str, numbers: Row) -> None:
+    """Keep the other parts of the result file."""
+    write_result("volume_network", {**read_result("volume_network"), name: numbers})

@@ -1,0 +1,109 @@
+"""The ways to a density that are compared: recipe, recipe in a support of given volume, network, polish."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from omegaconf import OmegaConf
+from torch import Tensor
+
+from spi_lightning.losses import FourierLoss
+from spi_lightning.networks import ComplexEncoderDecoder, Members
+from spi_lightning.phasing import phase
+from spi_lightning.phasing.polish import polish
+from spi_lightning.phasing.wrapped_polish import Wrapping, laid_into, polish_rounds, polish_wrapped
+from spi_lightning.physics.oversampling import estimate_oversampling
+from spi_lightning.tasks.refiner import Refiner
+
+CONF = Path(__file__).parents[2] / "conf"
+STEPS, RATE, CANDIDATES = 120, 3e-3, 3
+EXACT = Wrapping(growth=(1.0, 1.6, 2.5), last_steps=1500)  # for noise-free patterns, in float64
+
+
+@dataclass(frozen=True)
+class Found:
+    """Densities (seeds, Z, Y, X) of one pattern, their free voxels (seeds,), CPU seconds per seed, growth if chosen."""
+
+    density: Tensor
+    voxels: Tensor
+    seconds: float
+    growth: float | None = None
+
+
+def box_of(pattern: Tensor, margin: float = 1.25) -> tuple[int, ...]:
+    """Box of the particle in a pattern (Z, Y, X), as the task of the refinement takes it."""
+    extent = estimate_oversampling(pattern.square()).extent
+    return tuple(min(n, int(-(-side * margin // 1))) for side, n in zip(extent, pattern.shape, strict=True))
+
+
+def iterative(pattern: Tensor, mask: Tensor, seeds: int, seed: int = 0, voxels: float | None = None) -> Found:
+    """The recipe of the paper, from conf/phasing; shrink-wrap to a number of voxels if one is given."""
+    recipe = str(OmegaConf.load(CONF / "phasing" / "wu_iterative.yaml")["recipe"])
+    if voxels is not None:
+        recipe = recipe.replace("(1.0, 0.1,", f"(1.0, 0.1, area={voxels / pattern.numel():.6f},")
+    half = torch.zeros_like(mask)
+    half[tuple(slice(n // 4, n // 4 + n // 2) for n in mask.shape)] = True
+    began = time.process_time()
+    found = phase(pattern[None], mask[None], recipe, "complex", support=half, starts=seeds, seed=seed)
+    seconds = (time.process_time() - began) / seeds
+    return Found(found.density * found.support, found.support.flatten(1).sum(1), seconds)
+
+
+def polished_to(found: Found, pattern: Tensor, mask: Tensor, voxels: Tensor) -> Found:
+    """Polished in supports of some numbers of voxels (seeds,)."""
+    began = time.process_time()
+    patterns, masks = pattern.expand(found.density.shape), mask.expand(found.density.shape)
+    density, support = polish_rounds(found.density, patterns, masks, voxels, Wrapping())
+    seconds = (time.process_time() - began) / len(density)
+    return Found(density, support.flatten(1).sum(1), found.seconds + seconds)
+
+
+def polished(found: Found, pattern: Tensor, mask: Tensor, wrapping: Wrapping | None = None) -> Found:
+    """Polished in supports whose volume a part of the fitted voxels chooses; float64 if the pattern is."""
+    began = time.process_time()
+    exact = found.density.to(torch.complex128 if pattern.dtype == torch.float64 else torch.complex64)
+    wrapped = polish_wrapped(exact, pattern.expand(exact.shape), mask.expand(exact.shape), wrapping)
+    seconds = (time.process_time() - began) / len(exact)
+    voxels = wrapped.support.flatten(1).sum(1)
+    return Found(wrapped.density, voxels, found.seconds + seconds, wrapped.growth)
+
+
+def network(
+    pattern: Tensor,
+    mask: Tensor,
+    seeds: int,
+    seed: int = 0,
+    steps: int = STEPS,
+    candidates: int = CANDIDATES,
+    box: Sequence[int] | None = None,
+) -> Found:
+    """Untrained decoders; of each seed's candidates the one that fits best. The time is that of all candidates."""
+    box, count = box or box_of(pattern), seeds * candidates
+    decoders = ComplexEncoderDecoder(width=16, levels=3, box=box, heads="bounded", norm="none", source="latent")
+    members = Members(decoders, count, seed=1000 * seed)
+    optimizer = torch.optim.Adam(members.parameters(), lr=RATE)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, RATE, total_steps=steps + 1, pct_start=0.1, cycle_momentum=False
+    )
+    patterns, masks = (one.expand(count, 1, *one.shape) for one in (pattern.float(), mask))
+    refiner = Refiner(members, FourierLoss(log_chi_square=1.0), optimizer, schedule, patterns, masks, steps)
+    began = time.process_time()
+    refiner.advance(steps)
+    assert refiner.best is not None
+    best = refiner.best_chi_square.view(seeds, candidates).argmin(1) + torch.arange(seeds) * candidates
+    seconds = (time.process_time() - began) / seeds
+    density = laid_into(refiner.best[best], pattern.shape)
+    return Found(density, torch.full((seeds,), float(refiner.best[0].numel())), seconds)
+
+
+def gradient(pattern: Tensor, mask: Tensor, seeds: int, seed: int = 0, box: Sequence[int] | None = None) -> Found:
+    """No network: L-BFGS on the density in the box, from random numbers."""
+    box = box or box_of(pattern)
+    generator = torch.Generator().manual_seed(seed)
+    start = torch.randn(seeds, *box, generator=generator, dtype=torch.complex64)
+    began = time.process_time()
+    density = polish(start, pattern.expand(seeds, *pattern.shape), mask.expand(seeds, *mask.shape), 600).density
+    seconds = (time.process_time() - began) / seeds
+    return Found(laid_into(density, pattern.shape), torch.full((seeds,), float(density[0].numel())), seconds)

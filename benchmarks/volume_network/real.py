@@ -1,0 +1,110 @@
+"""The two measured crystals: all methods on the same voxels, and how far they agree with each other."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import h5py
+import torch
+from torch import Tensor
+
+from benchmarks.volume_network.judging import Row, judged, store, summary, table
+from benchmarks.volume_network.methods import Found, box_of, iterative, network, polished, polished_to
+from spi_lightning.metrics import fsc, prtf
+from spi_lightning.phasing import alignment, hold_out
+from spi_lightning.physics.bragg_preparation import prepare
+
+SEEDS, MASKS = 5, 5
+
+
+def crystals(size: int) -> dict[str, tuple[Tensor, Tensor]]:
+    """Fourier amplitudes and masks of the measured crystals; S0054 corrected, threshold 2, binned by 2."""
+    folder = Path(os.environ.get("SPI_DATA", "../shared/data")) / "bragg"
+    with h5py.File(folder / "aps34idc_S0054_128.h5") as file:
+        parts = {name: torch.from_numpy(file[name][()].astype("f8")) for name in ("counts", "whitefield", "bad_pixels")}
+    scan = prepare(**parts, size=size, bins=2, threshold=2.0)
+    with h5py.File(folder / "anl_au_crystal_64.h5") as file:
+        gold = prepare(torch.from_numpy(file["counts"][()].astype("f4")), size=size, threshold=0.0)
+    return {name: (one.fourier_amplitude, one.mask) for name, one in (("gold", gold), ("S0054", scan))}
+
+
+def answers(pattern: Tensor, mask: Tensor, seeds: int, seed: int) -> dict[str, Found]:
+    """What every method finds: the recipe as it is, network and polish, and both of them at the volume of the other."""
+    recipe, start = iterative(pattern, mask, seeds, seed), network(pattern, mask, seeds, seed)
+    best = polished(start, pattern, mask)
+    tight, loose = float(recipe.voxels.float().median()), float(best.voxels.float().median())
+    return {
+        "iterative": recipe,
+        "iterative_loose": iterative(pattern, mask, seeds, seed, voxels=loose),
+        "iterative_polished": polished_to(recipe, pattern, mask, torch.full((seeds,), loose)),
+        "network": start,
+        "network_polished": best,
+        "network_tight": polished_to(start, pattern, mask, torch.full((seeds,), tight)),
+    }
+
+
+def real(size: int = 32, seeds: int = SEEDS, masks: int = MASKS) -> Row:
+    """All methods on the crystals; medians over seeds and masks, and ratios to the recipe."""
+    results: dict[str, Any] = {}
+    for name, (pattern, mask) in crystals(size).items():
+        runs: dict[str, list[Row]] = {}
+        for draw in range(masks):
+            fitted, held_out = hold_out(mask, 0.05, draw, ndim=3, pairs=False)
+            found = answers(pattern, fitted, seeds, draw)
+            for method, one in found.items():
+                runs.setdefault(method, []).append(judged(one, pattern, fitted, held_out))
+            methods = {method: summary(rows) for method, rows in runs.items()}
+            results[name] = {"box": list(box_of(pattern)), "seeds": seeds, "masks": draw + 1, "methods": methods}
+            if draw == 0:
+                agreeing = agreement(found, pattern, fitted)
+            results[name]["agreement"] = agreeing
+            table(
+                f"{name} {size}^3, {seeds} seeds x {draw + 1} masks, growth {found['network_polished'].growth}", methods
+            )
+            store(f"real_{size}", results)
+        print(agreeing, flush=True)
+    return results
+
+
+def agreement(found: dict[str, Found], pattern: Tensor, fitted: Tensor) -> Row:
+    """PRTF of each method over its seeds; aligned correlation of the best of each with that of network and polish."""
+    best: dict[str, Tensor] = {}
+    row: Row = {"prtf_1_e_frequency": {}, "prtf_mean": {}, "correlation_with_network_polished": {}}
+    for method, one in found.items():
+        chi = torch.tensor(judged(one, pattern, fitted, ~fitted & False)["chi_square"])
+        best[method] = one.density[chi.argmin()]
+        transfer = prtf(one.density, fitted, subpixel=True)
+        row["prtf_1_e_frequency"][method] = transfer.resolution
+        row["prtf_mean"][method] = float(transfer.value[fitted].mean())
+    for method, density in best.items():
+        same = alignment(density[None], best["network_polished"][None], subpixel=True)
+        row["correlation_with_network_polished"][method] = float(same.overlap)
+    return row
+
+
+def halves(size: int = 32, seeds: int = 3) -> Row:
+    """FSC between the reconstructions of two binomially thinned halves of the photons, the best of some seeds each."""
+    results: Row = {}
+    for name, (pattern, mask) in crystals(size).items():
+        counts = pattern.double().square().round()
+        half = torch.binomial(counts, torch.full_like(counts, 0.5), generator=torch.Generator().manual_seed(7))
+        pair: dict[str, list[Tensor]] = {}
+        for part in (half, counts - half):
+            one = part.sqrt().float()
+            start = network(one, mask, seeds)
+            found = {"iterative": iterative(one, mask, seeds), "network_polished": polished(start, one, mask)}
+            for method, answer in found.items():
+                chi = torch.tensor(judged(answer, one, mask, mask & False)["chi_square"])
+                pair.setdefault(method, []).append(answer.density[chi.argmin()])
+        results[name] = {}
+        for method, (first, second) in pair.items():
+            same = alignment(second[None], first[None], subpixel=True)
+            curve = fsc(first, same.density[0], 3, oversampling=3.0)
+            results[name][method] = {
+                "overlap": float(same.overlap),
+                "half_bit_crossing": float(curve.half_bit_crossing),
+                "fsc": [round(float(value), 4) for value in curve.curve],
+            }
+            print("halves", name, method, {key: value for key, value in results[name][method].items()}, flush=True)
+        store(f"halves_{size}", results)
+    return results

@@ -1,0 +1,60 @@
+"""Noise-free particles that no network has seen: how often the error of the paper gets below 2e-6, and how fast."""
+
+import statistics
+
+import torch
+from torch import Tensor
+
+from benchmarks.volume_network.judging import Row, judged, store
+from benchmarks.volume_network.methods import EXACT, Found, box_of, iterative, network, polished
+from spi_lightning.metrics import aligned_density_error
+from spi_lightning.simulate.volumes import VolumeSimulator, embed, pattern_of
+
+PARTICLES, SEEDS = 20, 5
+_BRIGHT = 1e5  # so that the estimate of the extent takes the patterns for noise-free, as they are
+
+
+def simulated(size: int = 32, particles: int = PARTICLES, seeds: int = SEEDS, seed: int = 2026) -> Row:
+    """Superellipsoids with a phase of 1 rad (the paper's): network and polish against the recipe, seed by seed."""
+    simulator = VolumeSimulator(size=size, object_size=size // 2, block_size=particles)
+    amplitude, phase = (part.double() for part in simulator.particles(0, seed))
+    patterns, truths = _BRIGHT * pattern_of(amplitude, phase, size), embed(torch.polar(amplitude, phase), size)
+    runs: dict[str, list[Row]] = {}
+    for number, (pattern, truth) in enumerate(zip(patterns, truths, strict=True)):
+        mask = torch.ones_like(pattern, dtype=torch.bool)
+        start = network(pattern, mask, seeds, number)
+        found = {"network": start, "network_polished": polished(start, pattern, mask, EXACT)}
+        found["iterative"] = iterative(pattern, mask, seeds, number)
+        for method, one in found.items():
+            runs.setdefault(method, []).append(outcome(one, pattern, mask, truth))
+        rows = {method: pooled(of_each) for method, of_each in runs.items()}
+        store(f"simulated_{size}", {"seeds": seeds, "particles": number + 1, "methods": rows})
+        print(number, [f"{value:.1e}" for value in runs["network_polished"][-1]["chi_square"]], end=" ")
+        print([f"{value:.1e}" for value in runs["iterative"][-1]["chi_square"]], box_of(pattern), flush=True)
+    for method, row in rows.items():
+        print(method, {name: value for name, value in row.items() if not isinstance(value, list)}, flush=True)
+    return rows
+
+
+def outcome(found: Found, pattern: Tensor, mask: Tensor, truth: Tensor) -> Row:
+    """Errors of one pattern's seeds."""
+    row = judged(found, pattern, mask, ~mask)
+    density = found.density.to(torch.complex128)
+    row["density_error"] = aligned_density_error(density, truth.expand(density.shape)).tolist()
+    return row
+
+
+def pooled(rows: list[Row]) -> Row:
+    """Shares of successes, of single seeds and of the best of a particle's seeds, and medians."""
+    together: Row = {}
+    for limit in (2e-6, 1e-5, 1e-3):
+        flags = [[value <= limit for value in row["chi_square"]] for row in rows]
+        together[f"success_{limit:.0e}"] = statistics.mean(flag for flag_row in flags for flag in flag_row)
+        together[f"particles_with_a_success_{limit:.0e}"] = statistics.mean(any(flag_row) for flag_row in flags)
+    for name in ("chi_square", "density_error", "voxels"):
+        together[name] = [value for row in rows for value in row[name]]
+        together[f"median_{name}"] = statistics.median(together[name])
+    good = [e for c, e in zip(together["chi_square"], together["density_error"], strict=True) if c <= 2e-6]
+    together["median_density_error_of_successes"] = statistics.median(good) if good else None
+    together["seconds_per_seed"] = statistics.median(row["seconds"] for row in rows)
+    return together
