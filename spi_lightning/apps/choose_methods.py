@@ -61,7 +61,7 @@ def make_support_methods(cfg: DictConfig) -> Iterator[tuple[SupportMethod, Any]]
             networks = [_content_of(settings.get(name)) for name in ("healing", "then")]
             yield method, [OmegaConf.to_container(settings, resolve=True), networks]
         else:
-            for checkpoint in _found(entry, "supports"):
+            for checkpoint in found_checkpoints(entry, "supports"):
                 name = free_name(run_name(checkpoint), used)
                 network = SupportCheckpoint(name, checkpoint, instantiate, cfg.device, cfg.batch_size)
                 yield network, [file_hash(checkpoint)]
@@ -116,7 +116,7 @@ def _version_of(path: str | None) -> list[int] | None:
 
 
 def _checkpoints(entry: str, cfg: DictConfig, rule: DecisionRule, used: set[str]) -> Iterator[tuple[Method, Any]]:
-    for checkpoint in _found(entry, "hits"):
+    for checkpoint in found_checkpoints(entry, "hits"):
         name = free_name(run_name(checkpoint), used)
         method = CachedCheckpointMethod(
             name, checkpoint, instantiate, rule, cfg.batch_size, cfg.device, **cfg.preprocess, views=cfg.views
@@ -125,7 +125,7 @@ def _checkpoints(entry: str, cfg: DictConfig, rule: DecisionRule, used: set[str]
         yield method, [file_hash(checkpoint), OmegaConf.to_container(cfg.preprocess), *views]
 
 
-def _found(entry: str, kind: str) -> list[Path]:
+def found_checkpoints(entry: str, kind: str) -> list[Path]:
     """Checkpoints that an entry means; UserError that lists the methods where it is a single unknown word."""
     try:
         return find_checkpoints(entry)

@@ -16,6 +16,7 @@ from rich.table import Column, Table
 from spi_lightning.apps.choose_methods import make_methods
 from spi_lightning.apps.evaluate_kinds import kind_of_data
 from spi_lightning.apps.evaluate_supports import evaluate_supports
+from spi_lightning.apps.evaluate_volumes import evaluate_volumes
 from spi_lightning.apps.seen_frames import frames_seen, seen_notes, union_of
 from spi_lightning.apps.train import record
 from spi_lightning.fields import BEAM_CENTRE, IS_SINGLE_HIT, UserError
@@ -67,7 +68,8 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     """Answer, score, write and report what a configuration describes.
 
     Args:
-        cfg: conf/evaluate.yaml and what was laid over it; data of supports goes to evaluate_supports.
+        cfg: conf/evaluate.yaml and what was laid over it; data of supports goes to evaluate_supports, of
+            volumes to evaluate_volumes.
 
     Returns:
         What metrics.json holds.
@@ -75,8 +77,8 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     Raises:
         UserError: A mistake in settings, files or checkpoints.
     """
-    if kind_of_data(cfg.data) == "supports":
-        return evaluate_supports(cfg)
+    if (kind := kind_of_data(cfg.data)) != "hits":
+        return {"supports": evaluate_supports, "volumes": evaluate_volumes}[kind](cfg)
     folder, rule = Path(cfg.folder), DecisionRule(**cfg.decision)
     require_embedding(cfg.report.embedding)
     plan = GivenPlan(**cfg.given)

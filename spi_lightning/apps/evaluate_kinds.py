@@ -1,21 +1,33 @@
-"""What is asked of a file, single hits or supports, and which methods can answer that."""
+"""What is asked of a file, single hits, supports or volumes, and which methods can answer that."""
 
 from functools import cache
 from pathlib import Path
 
-from hydra.utils import get_class
+from hydra.utils import get_class, get_object
 from omegaconf import DictConfig, OmegaConf
 
+from spi_lightning.data.one_scan import measure_scan
+from spi_lightning.data.simulated_volumes import SimulatedVolumeDataModule
+from spi_lightning.data.single_volume import SingleVolumeDataModule
 from spi_lightning.data.supports import SupportBatches
+from spi_lightning.data.volumes import VolumeDataModule
 from spi_lightning.fields import UserError
 
 METHODS = Path(__file__).parents[2] / "conf" / "method"
-ANSWERS = {"hits": "answer", "supports": "answer_supports"}  # kind -> what its methods are asked
+VOLUMES = (VolumeDataModule, SimulatedVolumeDataModule, SingleVolumeDataModule)
+ANSWERS = {
+    "hits": "answer",
+    "supports": "answer_supports",
+    "volumes": "answer_volumes",
+}  # kind -> what its methods are asked
 
 
 def kind_of_data(data: DictConfig) -> str:
-    """``supports`` for data modules of densities and supports, else ``hits``."""
-    return "supports" if issubclass(get_class(data._target_), SupportBatches) else "hits"
+    """``supports`` for data modules of densities and supports, ``volumes`` for those of 3D patterns, else ``hits``."""
+    made_by = get_object(data._target_)
+    if made_by is measure_scan or (isinstance(made_by, type) and issubclass(made_by, VOLUMES)):
+        return "volumes"
+    return "supports" if isinstance(made_by, type) and issubclass(made_by, SupportBatches) else "hits"
 
 
 @cache

@@ -121,6 +121,7 @@ class VolumeDataModule(PatternBatches):
         fractions: Share of the particles in train, val and test; 95 to 5 in Wu et al. (2021).
         device: See VolumeDataset; other than the CPU only with num_workers=0.
         batch_size, num_workers, seed: See PatternBatches.
+        key, size, bins, threshold: Of a measured scan, see open_volume_patterns: evaluations take one.
     """
 
     def __init__(
@@ -131,6 +132,10 @@ class VolumeDataModule(PatternBatches):
         batch_size: int = 32,
         num_workers: int = 0,
         seed: int = 0,
+        key: str | None = None,
+        size: int | Sequence[int] | None = 64,
+        bins: int | Sequence[int] | None = 1,
+        threshold: float = 2.0,
     ) -> None:
         super().__init__(batch_size, num_workers, seed)
         require_main_process(device, num_workers)

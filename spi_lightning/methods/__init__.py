@@ -13,8 +13,10 @@ from spi_lightning.methods.diffusion_map import DiffusionMap
 from spi_lightning.methods.frame_columns import measure_frames
 from spi_lightning.methods.frozen_features import FrozenFeatures
 from spi_lightning.methods.given import GivenPlan
+from spi_lightning.methods.gradient_volume import GradientVolume
 from spi_lightning.methods.graph_cut import GraphCut
 from spi_lightning.methods.headline import ENSEMBLE, headline_name
+from spi_lightning.methods.iterative_volume import IterativeVolume
 from spi_lightning.methods.judgement import notes, score
 from spi_lightning.methods.layers import layer_maps, write_layer_maps
 from spi_lightning.methods.map_selection import ByDistance, InBox, InPolygon
@@ -23,6 +25,7 @@ from spi_lightning.methods.photon_count import PhotonCount
 from spi_lightning.methods.predictions import Predictions
 from spi_lightning.methods.reading import read_ahead, read_vectors
 from spi_lightning.methods.references import Reference
+from spi_lightning.methods.refined_network import RefinedNetwork, Then
 from spi_lightning.methods.running import Asked, Interview, plan_notes
 from spi_lightning.methods.scoring import Scoring, spread
 from spi_lightning.methods.selection import write_selection_lists
@@ -31,12 +34,16 @@ from spi_lightning.methods.support_answer import SupportAnswer, SupportMethod
 from spi_lightning.methods.support_checkpoint import Healed, SupportCheckpoint
 from spi_lightning.methods.support_running import SupportInterview
 from spi_lightning.methods.triple_intersection import DoubleIntersection, TripleIntersection
+from spi_lightning.methods.volume_answer import VolumeMethod, VolumeQuestion, VolumeRuns
+from spi_lightning.methods.volume_checkpoint import VolumeCheckpoint
+from spi_lightning.methods.volume_running import AskedVolumes, VolumeInterview
 
 __all__ = [
     "ENSEMBLE",
     "Answer",
     "AnswerCache",
     "Asked",
+    "AskedVolumes",
     "AutocorrelationSupport",
     "ByDistance",
     "CachedCheckpointMethod",
@@ -47,22 +54,31 @@ __all__ = [
     "FrozenFeatures",
     "Given",
     "GivenPlan",
+    "GradientVolume",
     "GraphCut",
     "Healed",
     "InBox",
     "InPolygon",
     "Interview",
+    "IterativeVolume",
     "Method",
     "PhotonCount",
     "Predictions",
     "Reference",
+    "RefinedNetwork",
     "Scoring",
     "ShrinkwrapSupport",
     "SupportAnswer",
     "SupportCheckpoint",
     "SupportInterview",
     "SupportMethod",
+    "Then",
     "TripleIntersection",
+    "VolumeCheckpoint",
+    "VolumeInterview",
+    "VolumeMethod",
+    "VolumeQuestion",
+    "VolumeRuns",
     "ensemble",
     "find_checkpoints",
     "find_device",

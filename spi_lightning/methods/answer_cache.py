@@ -41,7 +41,7 @@ class AnswerCache:
         if self.folder is None:
             return None
         told = None if given is None else [given.frame.tolist(), given.is_single_hit.tolist()]
-        text = json.dumps([_code(), identity, _file_identity(patterns), told], sort_keys=True, default=str)
+        text = json.dumps([code_hash(), identity, _file_identity(patterns), told], sort_keys=True, default=str)
         return self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz"
 
     def read(self, path: Path | None, name: str) -> tuple[Answer, Cost] | None:
@@ -90,7 +90,7 @@ def _file_identity(patterns: PatternFile) -> list[Any]:
 
 
 @cache
-def _code() -> str:
+def code_hash() -> str:
     """Hash of the package's source: a changed formula never reuses an old answer."""
     digest = hashlib.sha256()
     for source in sorted(Path(spi_lightning.__file__).parent.rglob("*.py")):

@@ -13,6 +13,8 @@ from spi_lightning.reports.gallery import collect_gallery
 from spi_lightning.reports.supports import write_supports_report
 from spi_lightning.reports.supports_files import SUPPORTS
 from spi_lightning.reports.training import write_training_figures, write_training_report
+from spi_lightning.reports.volumes import write_volumes_report
+from spi_lightning.reports.volumes_files import VOLUMES
 
 __all__ = [
     "DISPUTED",
@@ -25,6 +27,7 @@ __all__ = [
     "write_supports_report",
     "write_training_figures",
     "write_training_report",
+    "write_volumes_report",
 ]
 
 
@@ -39,6 +42,8 @@ def write_report(run: Path | str, embedding: str = "pca") -> Path:
         raise UserError(f"{run}: no such run folder.")
     if (run / SUPPORTS).is_file():
         return write_supports_report(run)
+    if (run / VOLUMES).is_file():
+        return write_volumes_report(run)
     if (run / "predictions.h5").is_file():
         return write_evaluation_report(run, embedding)
     if (run / "metrics.csv").is_file():

@@ -34,6 +34,20 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Surface:
+    """A plotly figure that can be turned: its JSON as plotly writes it (``<`` escaped), title and caption.
+
+    The library is put into the page once, however many figures there are.
+    """
+
+    figure: str
+    title: str
+    caption: str = ""
+    wide: bool = False
+    kind: str = field(default="surface", init=False)
+
+
+@dataclass(frozen=True)
 class Lines:
     """Plain sentences, as a list if there are several."""
 
@@ -55,7 +69,7 @@ class Section:
     """A heading of the page and what stands under it; pictures that are not wide stand side by side."""
 
     title: str
-    blocks: Sequence[Picture | Table | Lines | Fold]
+    blocks: Sequence[Picture | Surface | Table | Lines | Fold]
 
     @property
     def anchor(self) -> str:
@@ -72,10 +86,23 @@ def write_page(path: Path, title: str, subtitle: str, sections: Sequence[Section
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    turned = any(isinstance(block, Surface) for section in sections for block in section.blocks)
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     text = environment.get_template("page.html.j2").render(
-        title=title, subtitle=subtitle, sections=sections, version=__version__, made=made
+        title=title,
+        subtitle=subtitle,
+        sections=sections,
+        version=__version__,
+        made=made,
+        plotly=_plotly() if turned else "",
     )
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8")
     return path
+
+
+def _plotly() -> str:
+    """The whole library, so that the page needs no network."""
+    from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # slow to import, and few pages need it
+
+    return str(get_plotlyjs())

@@ -1,0 +1,73 @@
+"""Ensembles as files that other programs open: CXI, VTI (ParaView), MRC (ChimeraX) and NPZ, a folder per method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from spi_lightning.data.volume_patterns import VolumePatterns
+from spi_lightning.io.cxi_image import CxiImage, write_cxi_image
+from spi_lightning.io.mrc import write_mrc
+from spi_lightning.io.npz_volume import write_npz
+from spi_lightning.io.vti import write_vti
+from spi_lightning.methods.volume_ensemble import Ensemble
+
+_SHOWN = 0.1  # share of the largest amplitude above which a voxel counts as the particle's
+_ANGSTROM = 1e-10
+
+
+def write_outputs(
+    folder: Path, patterns: VolumePatterns, names: Sequence[str], ensembles: Sequence[Sequence[Ensemble]]
+) -> None:
+    """Write ``densities/METHOD/PATTERN.{cxi,vti,mrc,npz}``.
+
+    Args:
+        folder: Of the run.
+        patterns: What was phased; without its voxel edges VTI counts in voxels and MRC takes a voxel as 1 angstrom.
+        names: Of the methods.
+        ensembles: [pattern][method] of the patterns to write.
+
+    Raises:
+        UserError: A file cannot be written.
+    """
+    for number, methods in enumerate(ensembles):
+        for name, ensemble in zip(names, methods, strict=True):
+            into = folder / "densities" / _plain(name)
+            into.mkdir(parents=True, exist_ok=True)
+            _write(into / _plain(patterns.names[number]), ensemble, patterns, name)
+
+
+def _write(stem: Path, ensemble: Ensemble, patterns: VolumePatterns, method: str) -> None:
+    top = ensemble.mean.abs().max().clamp_min(1e-30)
+    mean, best = ((each / top).to(torch.complex64).numpy() for each in (ensemble.mean, ensemble.best))
+    deviation = (ensemble.deviation / top).float().numpy()
+    amplitude, voxel = np.abs(mean), patterns.voxel
+    support = amplitude > _SHOWN
+    results: dict[str, Any] = {"deviation": deviation, "best": best}
+    if ensemble.prtf is not None:
+        results |= {"frequency": ensemble.prtf.frequency.numpy(), "prtf": ensemble.prtf.curve.numpy()}
+    if ensemble.fsc is not None:
+        results |= {"fsc": ensemble.fsc.curve.numpy(), "half_bit": ensemble.fsc.half_bit.numpy()}
+    notes = {"method": method, "ensemble": f"mean of {ensemble.kept} of {ensemble.runs} runs, largest amplitude 1"}
+    write_cxi_image(stem.with_suffix(".cxi"), CxiImage(mean, support, voxel, results, notes))
+    arrays = {
+        "amplitude": amplitude,
+        "phase_rad": np.where(support, np.angle(mean), 0).astype(np.float32),
+        "deviation": deviation,
+    }
+    spacing = 1.0 if voxel is None else np.asarray(voxel) * 1e9
+    write_vti(stem.with_suffix(".vti"), arrays, spacing)
+    edges = _ANGSTROM if voxel is None else voxel
+    write_mrc(stem.with_suffix(".mrc"), amplitude, edges, f"|density|, {method}")
+    known = {} if voxel is None else {"voxel_m": np.asarray(voxel)}
+    write_npz(stem.with_suffix(".npz"), {"density": mean, "best": best, "deviation": deviation, **known})
+
+
+def _plain(name: str) -> str:
+    """A name that is a single part of a path."""
+    kept = "".join(letter if letter.isalnum() or letter == "-" else "_" for letter in name)
+    return kept or "density"

@@ -1,0 +1,109 @@
+"""Iterative phasing recipes as methods of 3D phasing, with or without a polish of the density in the last support."""
+
+import math
+import warnings
+
+import torch
+from torch import Tensor
+
+from spi_lightning.fields import UserError
+from spi_lightning.methods.checkpoint import find_device
+from spi_lightning.methods.described import Notes
+from spi_lightning.methods.volume_answer import Trace, VolumeQuestion, VolumeRuns, cut_to_box
+from spi_lightning.phasing import phase, read_recipe
+from spi_lightning.phasing.polish import polish
+from spi_lightning.physics.oversampling import estimate_oversampling
+
+_LOOK = 10  # updates between rows of the trace
+SUPPORTS = ("half", "autocorrelation")
+
+
+class IterativeVolume:
+    """A recipe from random phases.
+
+    Args:
+        name: Shown in tables.
+        recipe: See phasing.read_recipe; in conf/method also the name of a file in conf/phasing.
+        constraint: See phasing.phase.
+        support: First support: ``half`` of each axis, or a box as large as the ``autocorrelation`` tells, times margin.
+        margin: Of that box.
+        polish_steps: Of L-BFGS within the last support; 0: none.
+        device: Where it computes.
+
+    Source: Wu et al. (2021), Methods.
+    """
+
+    unit = "iteration"
+
+    def __init__(
+        self,
+        name: str,
+        recipe: str,
+        constraint: str = "complex",
+        support: str = "half",
+        margin: float = 1.25,
+        polish_steps: int = 0,
+        device: str = "auto",
+    ) -> None:
+        if support not in SUPPORTS:
+            raise UserError(f"settings.{name}.support={support} is unknown; choose one of {', '.join(SUPPORTS)}.")
+        self.name, self.notes, self.device = name, Notes(), find_device(device)
+        self.recipe, self.constraint = read_recipe(recipe), constraint
+        self.support, self.margin, self.polish_steps = support, margin, polish_steps
+
+    def answer_volumes(self, question: VolumeQuestion) -> VolumeRuns:
+        """All starts at once. Raises UserError as phasing.phase does."""
+        trace, steps = Trace(), self.recipe.iterations
+        amplitude, mask = question.fourier_amplitude.to(self.device), question.mask.to(self.device)
+        if question.float64 and self.polish_steps:
+            amplitude = amplitude.double()
+
+        def watch(iteration: int, error: Tensor) -> None:
+            if iteration % _LOOK == 0 or iteration == steps:
+                trace.add(iteration, error.square())
+                question.shown(iteration, steps, float(error.square().median()))
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a recipe that fails shows in its numbers
+            found = phase(
+                amplitude[None],
+                mask[None],
+                self.recipe,
+                self.constraint,
+                support=first_support(self.support, amplitude, mask, self.margin),
+                starts=question.starts,
+                seed=question.seed,
+                progress=watch,
+                least_oversampling=1.0,
+            )
+        density = found.density * found.support
+        if self.polish_steps:
+            density = polish_within(density, found.support, amplitude, mask, self.polish_steps, trace)
+        return VolumeRuns.of(cut_to_box(density, found.support), found.support.flatten(1).sum(1), trace)
+
+
+def first_support(kind: str, amplitude: Tensor, mask: Tensor, margin: float) -> Tensor:
+    """Box around the middle, (Z, Y, X) bool: half of each axis, or what the autocorrelation tells times a margin."""
+    shape = amplitude.shape
+    box = tuple(n // 2 for n in shape) if kind == "half" else box_of(amplitude, mask, margin)
+    support = torch.zeros(shape, dtype=torch.bool, device=amplitude.device)
+    support[tuple(slice(n // 2 - side // 2, n // 2 - side // 2 + side) for n, side in zip(shape, box, strict=True))] = 1
+    return support
+
+
+def box_of(amplitude: Tensor, mask: Tensor, margin: float) -> tuple[int, ...]:
+    """Edges z, y, x of a box that holds the particle, voxel."""
+    extent = estimate_oversampling((amplitude * mask).square().float()).extent
+    return tuple(min(n, math.ceil(side * margin)) for side, n in zip(extent, amplitude.shape, strict=True))
+
+
+def polish_within(
+    density: Tensor, support: Tensor, amplitude: Tensor, mask: Tensor, steps: int, trace: Trace
+) -> Tensor:
+    """L-BFGS in the supports (S, Z, Y, X) of densities; its chi square ends the trace."""
+    count = len(density)
+    patterns, masks = amplitude.expand(count, *amplitude.shape), mask.expand(count, *mask.shape)
+    exact = amplitude.dtype == torch.float64
+    polished = polish(density.to(torch.complex128 if exact else density.dtype), patterns, masks, steps, support)
+    trace.add((trace.step[-1] if trace.step else 0) + steps, polished.chi_square)
+    return polished.density

@@ -1,0 +1,126 @@
+"""What every method of 3D phasing is asked and gives back: densities from several starts, and how they got there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spi_lightning.methods.described import Notes
+
+Shown = Callable[[int, int, float], None]
+
+
+def _nothing(step: int, steps: int, chi_square: float) -> None:
+    """Show no progress."""
+
+
+@dataclass(frozen=True)
+class VolumeQuestion:
+    """One pattern to be phased from several random starts.
+
+    Attributes:
+        fourier_amplitude: (Z, Y, X) float32, sqrt(photons), origin at n // 2; 0 where ``mask`` is False.
+        mask: (Z, Y, X) bool, True = measured and shown to the method; all other voxels are free.
+        starts: How many; a method without chance gives one answer.
+        seed: Of the starts.
+        float64: Whether chi square below 1e-6 is wanted.
+        shown: Told step, steps and median chi square on the way.
+    """
+
+    fourier_amplitude: Tensor
+    mask: Tensor
+    starts: int
+    seed: int
+    float64: bool = False
+    shown: Shown = _nothing
+
+
+@dataclass
+class Trace:
+    """The course of S runs that were computed together: rows are added on the way.
+
+    Attributes:
+        step: Updates or epochs done; seconds: wall time since the beginning, of all S runs; chi_square: (S,) each,
+            over the voxels that are fitted.
+    """
+
+    step: list[int] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    chi_square: list[NDArray[np.float64]] = field(default_factory=list)
+    began: float = field(default_factory=time.perf_counter)
+
+    def add(self, step: int, chi_square: Tensor) -> None:
+        """One more row, at the present time."""
+        self.step.append(step)
+        self.seconds.append(time.perf_counter() - self.began)
+        self.chi_square.append(chi_square.detach().double().cpu().numpy())
+
+
+@dataclass(frozen=True)
+class VolumeRuns:
+    """S densities of one pattern.
+
+    Attributes:
+        density: (S, z, y, x) complex64 or complex128, 0 outside the support, in a box that lies anywhere: where, in
+            which twin and with which constant phase is not determined by a pattern.
+        free_voxels: (S,) voxels in which the density was free to differ from 0.
+        step, seconds, chi_square: (T,), (T,) and (T, S), see Trace.
+    """
+
+    density: Tensor
+    free_voxels: NDArray[np.float64]
+    step: NDArray[np.int64]
+    seconds: NDArray[np.float64]
+    chi_square: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, density: Tensor, free_voxels: Tensor, trace: Trace) -> VolumeRuns:
+        """From what a method has found and its trace, on the CPU."""
+        return cls(
+            density.detach().cpu(),
+            free_voxels.double().cpu().numpy(),
+            np.asarray(trace.step, dtype=np.int64),
+            np.asarray(trace.seconds),
+            np.asarray(trace.chi_square).reshape(len(trace.step), len(density)),
+        )
+
+
+class VolumeMethod(Protocol):
+    """Anything that phases 3D patterns: a recipe, a gradient, a network that is refined, a trained network.
+
+    ``unit`` names what a step of its trace is: ``iteration`` or ``epoch``.
+    """
+
+    name: str
+    notes: Notes
+    unit: str
+
+    def answer_volumes(self, question: VolumeQuestion) -> VolumeRuns:
+        """Phase one pattern."""
+        ...
+
+
+def cut_to_box(density: Tensor, support: Tensor) -> Tensor:
+    """Densities (S, Z, Y, X) within their supports, cut to the smallest box that holds all supports."""
+    inside = support.any(0)
+    slices = []
+    for axis in range(3):
+        places = inside.sum([other for other in range(3) if other != axis]).nonzero()[:, 0]
+        slices.append(slice(int(places.min()), int(places.max()) + 1) if len(places) else slice(0, 1))
+    return (density * support)[:, slices[0], slices[1], slices[2]].clone()
+
+
+def laid_into(density: Tensor, shape: torch.Size | tuple[int, ...]) -> Tensor:
+    """Zero-pad boxes (..., z, y, x) to ``shape``; voxel n // 2 of the box becomes n // 2 of the array."""
+    pads: list[int] = []
+    for n, have in zip(reversed(shape), reversed(density.shape[-3:]), strict=True):
+        before = n // 2 - have // 2
+        pads += [before, n - have - before]
+    return torch.nn.functional.pad(density, pads)

@@ -1,0 +1,222 @@
+"""Ask methods about each pattern and each draw of held-out voxels, keep their answers on disk, and judge them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import Tensor
+
+from spi_lightning.data.volume_patterns import VolumePatterns
+from spi_lightning.fields import UserError
+from spi_lightning.io.emc_writer import replacing
+from spi_lightning.methods.answer_cache import AnswerCache, code_hash
+from spi_lightning.methods.cost import Cost, measured
+from spi_lightning.methods.volume_answer import Shown, VolumeMethod, VolumeQuestion, VolumeRuns, laid_into
+from spi_lightning.metrics.volume_fit import volume_fit
+from spi_lightning.metrics.volume_truth import volume_truth
+from spi_lightning.phasing import hold_out
+
+_SEED_STEP = 1000  # between the draws of held-out voxels, more than there are starts
+_ALIGNED = 2**21  # voxels aligned together
+_ARRAYS = ("density", "free_voxels", "step", "seconds", "chi_square")
+HALVES = ("first half", "second half")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The runs of one method on one pattern and one draw of held-out voxels, and what they are worth.
+
+    Attributes:
+        runs: The densities and their course.
+        numbers: (S,) each: see volume_fit, and volume_truth where the truth is known; free_voxels.
+        seconds: Wall time of all S runs.
+        memory_mib: Highest use of memory; None where unknown.
+        cached: Whether they were kept from before.
+    """
+
+    runs: VolumeRuns
+    numbers: dict[str, NDArray[np.float64]]
+    seconds: float
+    memory_mib: float | None
+    cached: bool
+
+
+@dataclass(frozen=True)
+class AskedVolumes:
+    """All answers of one method: ``judged[pattern][draw]``; ``halves[pattern]``, two, or none."""
+
+    name: str
+    unit: str
+    judged: list[list[Judged]]
+    halves: list[list[VolumeRuns]]
+
+    def column(self, name: str) -> NDArray[np.float64]:
+        """One number of all runs, (P, M, S); NaN where a pattern has none of it."""
+        return np.asarray([[draw.numbers[name] for draw in pattern] for pattern in self.judged])
+
+
+@dataclass(frozen=True)
+class VolumeInterview:
+    """Asks methods about some patterns.
+
+    Args:
+        patterns: What is phased.
+        cache: Where answers are kept, one file for each pattern and draw, so that an interrupted comparison goes on.
+        starts: Random starts.
+        masks: Draws of held-out voxels; one if nothing is held out.
+        held_out: Share of the measured voxels.
+        halves: Starts on each of two halves of the photons; 0: none.
+        seed: Of starts, draws and halves.
+        float64: Whether chi square below 1e-6 is wanted.
+
+    Raises:
+        UserError: Numbers out of range.
+    """
+
+    patterns: VolumePatterns
+    cache: AnswerCache
+    starts: int = 5
+    masks: int = 3
+    held_out: float = 0.05
+    halves: int = 0
+    seed: int = 0
+    float64: bool = False
+    draws: list[list[tuple[Tensor, Tensor]]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        if self.starts < 1 or self.masks < 1 or self.halves < 0:
+            raise UserError("volumes: seeds and masks are 1 or more, halves 0 or more.")
+        if not 0 <= self.held_out < 0.5:
+            raise UserError(f"volumes.held_out={self.held_out}: give a share from 0 to 0.5.")
+        count = self.masks if self.held_out else 1
+        drawn = [[self._draw(mask, draw) for draw in range(count)] for mask in self.patterns.mask]
+        object.__setattr__(self, "draws", drawn)
+
+    def _draw(self, mask: Tensor, draw: int) -> tuple[Tensor, Tensor]:
+        if not self.held_out:
+            return mask, torch.zeros_like(mask)
+        return hold_out(mask, self.held_out, self.seed + draw, ndim=3, pairs=False)
+
+    def __call__(self, method: VolumeMethod, identity: Any) -> AskedVolumes:
+        """Ask one method all questions; ``identity`` is plain data that tells it from all others."""
+        count = len(self.patterns)
+        total = sum(len(draws) for draws in self.draws) + 2 * count * bool(self.halves)
+        judged: list[list[Judged]] = []
+        halves: list[list[VolumeRuns]] = []
+        with bars(method.name, total) as (shown, done):
+            for number in range(count):
+                judged.append([])
+                for draw in range(len(self.draws[number])):
+                    judged[-1].append(self._judged(method, identity, number, draw, shown))
+                    done()
+                halves.append([])
+                for pattern in self._thinned(number):
+                    mask = self.patterns.mask[number]
+                    question = VolumeQuestion(pattern, mask, self.halves, self.seed, self.float64, shown)
+                    halves[-1].append(self._asked(method, identity, question)[0])
+                    done()
+        return AskedVolumes(method.name, method.unit, judged, halves)
+
+    def _judged(self, method: VolumeMethod, identity: Any, number: int, draw: int, shown: Shown) -> Judged:
+        pattern, (fitted, held_out) = self.patterns.fourier_amplitude[number], self.draws[number][draw]
+        seed = self.seed + _SEED_STEP * draw
+        question = VolumeQuestion(pattern * fitted, fitted, self.starts, seed, self.float64, shown)
+        runs, cost, cached = self._asked(method, identity, question)
+        found = volume_fit(runs.density, pattern, fitted, held_out)
+        if self.patterns.truth is not None:
+            found |= truth_of(runs.density, self.patterns.truth[number])
+        numbers = {name: values.double().numpy() for name, values in found.items()} | {"free_voxels": runs.free_voxels}
+        return Judged(runs, numbers, cost.seconds, cost.gpu_memory_mib or cost.memory_mib, cached)
+
+    def _asked(self, method: VolumeMethod, identity: Any, question: VolumeQuestion) -> tuple[VolumeRuns, Cost, bool]:
+        path = question_path(self.cache.folder, identity, question)
+        if (kept := _read(path)) is not None:
+            return *kept, True
+        with measured() as cost:
+            runs = method.answer_volumes(question)
+        if not bool(torch.isfinite(torch.view_as_real(runs.density)).all()):
+            raise UserError(f"{method.name}: its densities hold NaN; lower its learning rate or try another seed.")
+        if path is not None:
+            _write(path, runs, cost)
+        return runs, cost, False
+
+    def _thinned(self, number: int) -> list[Tensor]:
+        """Amplitudes of two halves of the photons of a pattern; none if no halves are wanted."""
+        if not self.halves:
+            return []
+        generator = torch.Generator().manual_seed(self.seed + number)
+        photons = self.patterns.fourier_amplitude[number].double().square().round()
+        first = torch.binomial(photons, torch.full_like(photons, 0.5), generator=generator)
+        return [half.sqrt().float() for half in (first, photons - first)]
+
+
+def truth_of(density: Tensor, truth: Tensor) -> dict[str, Tensor]:
+    """volume_truth of boxes, some at a time."""
+    parts = [
+        volume_truth(laid_into(piece, truth.shape), truth)
+        for piece in torch.split(density, max(1, _ALIGNED // truth.numel()))
+    ]
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+@contextmanager
+def bars(name: str, total: int) -> Iterator[tuple[Shown, Any]]:
+    """Two bars on stderr, none where nobody looks: questions answered, and steps of the one at work."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    times = (TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, *times, console=console, transient=True, disable=not console.is_terminal) as progress:
+        whole, inner = progress.add_task(name, total=total), progress.add_task("", total=None)
+
+        def shown(step: int, steps: int, chi_square: float) -> None:
+            progress.update(inner, completed=step, total=steps, description=f"  chi2 {chi_square:.2e}")
+
+        def done() -> None:
+            progress.advance(whole)
+
+        yield shown, done
+
+
+def question_path(folder: Path | None, identity: Any, question: VolumeQuestion) -> Path | None:
+    """Where the answer of a method to a question is kept: named by all it depends on."""
+    if folder is None:
+        return None
+    digest = hashlib.sha256(np.packbits(question.mask.numpy()).tobytes())
+    digest.update(question.fourier_amplitude.numpy().tobytes())
+    asked = [digest.hexdigest(), list(question.mask.shape), question.starts, question.seed, question.float64]
+    text = json.dumps([code_hash(), "volumes", identity, asked], sort_keys=True, default=str)
+    return folder / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz"
+
+
+def _write(path: Path, runs: VolumeRuns, cost: Cost) -> None:
+    arrays: dict[str, Any] = {name: np.asarray(getattr(runs, name)) for name in _ARRAYS}
+    try:
+        with replacing(path) as part, part.open("wb") as file:
+            np.savez(file, cost=json.dumps(asdict(cost)), **arrays)
+    except UserError as error:
+        raise UserError(f"{error}; cache=null keeps no answers.") from error
+
+
+def _read(path: Path | None) -> tuple[VolumeRuns, Cost] | None:
+    """Kept runs; None if there are none, or they are damaged."""
+    if path is None or not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in _ARRAYS}
+            cost = Cost(**json.loads(str(stored["cost"])))
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
+        return None
+    return VolumeRuns(torch.from_numpy(arrays.pop("density")), **arrays), cost

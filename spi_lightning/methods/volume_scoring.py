@@ -1,0 +1,98 @@
+"""Numbers of 3D phasing: medians and spread over patterns, held-out draws and seeds, successes, and times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spi_lightning.methods.volume_ensemble import Ensemble
+from spi_lightning.methods.volume_running import AskedVolumes, Judged
+
+Values = NDArray[np.float64]
+
+
+def scores_of(
+    asked: AskedVolumes,
+    ensembles: Sequence[Ensemble],
+    levels: Sequence[float],
+    voxel: float | None = None,
+) -> dict[str, Any]:
+    """Everything that metrics.json says of one method.
+
+    Args:
+        asked: Its answers.
+        ensembles: One for each pattern.
+        levels: Of chi square, for success rates and times.
+        voxel: Edge of a voxel of the density, m, for resolutions; None where unknown.
+    """
+    numbers: dict[str, Any] = {"runs": int(asked.column("chi_square").size)}
+    for name in asked.judged[0][0].numbers:
+        numbers |= spread_of(name, asked.column(name))
+    numbers |= successes(asked, levels)
+    numbers["seconds_per_run"] = float(np.median(asked_seconds(asked)))
+    numbers["kept"] = int(sum(one.kept for one in ensembles))
+    numbers["kept/share"] = numbers["kept"] / max(1, sum(one.runs for one in ensembles))
+    crossings = {
+        "prtf/crossing": [one.prtf.resolution for one in ensembles if one.prtf is not None and not one.prtf.identical],
+        "fsc/half_bit": [float(one.fsc.half_bit_crossing) for one in ensembles if one.fsc is not None],
+        "fsc/one_over_e": [float(one.fsc.one_over_e_crossing) for one in ensembles if one.fsc is not None],
+    }
+    for name, values in crossings.items():
+        if values:
+            numbers[name] = float(np.median(values))
+            if voxel is not None:
+                numbers[f"{name}/resolution_nm"] = 1e9 * voxel / max(numbers[name], 1e-9)
+    return numbers
+
+
+def spread_of(name: str, values: Values) -> dict[str, float]:
+    """Median, quartiles and range of all runs (P, M, S), and the median over P, M of the deviation over seeds."""
+    low, middle, high = (float(each) for each in np.quantile(values, [0.25, 0.5, 0.75]))
+    found = {name: middle, f"{name}/q1": low, f"{name}/q3": high}
+    found |= {f"{name}/min": float(values.min()), f"{name}/max": float(values.max())}
+    if values.shape[-1] > 1:
+        found[f"{name}/over_seeds"] = float(np.median(values.std(axis=-1, ddof=1)))
+    return found
+
+
+def successes(asked: AskedVolumes, levels: Sequence[float]) -> dict[str, float | None]:
+    """Share of the runs whose final fitted chi square is at most each level, and median seconds until they were there.
+
+    Seconds are those of one run: runs are computed together, and their wall time is divided by their number.
+    """
+    found: dict[str, float | None] = {}
+    final = asked.column("chi_square")
+    for level in levels:
+        found[f"success/{level:g}"] = float((final <= level).mean())
+        times = np.concatenate([times_to(draw, level) for pattern in asked.judged for draw in pattern])
+        reached = times[np.isfinite(times)]
+        found[f"seconds_to/{level:g}"] = float(np.median(reached)) if len(reached) else None
+    return found
+
+
+def times_to(judged: Judged, level: float) -> Values:
+    """(S,) seconds of one run until its chi square was first at or below a level; NaN where it never was."""
+    course = judged.runs.chi_square
+    count = len(judged.numbers["chi_square"])
+    if not len(course):
+        return np.full(count, np.nan)
+    below = course <= level
+    row = np.where(below.any(0), below.argmax(0), 0)
+    times: Values = np.where(below.any(0), judged.runs.seconds[row], np.nan) / count
+    return times
+
+
+def asked_seconds(asked: AskedVolumes) -> Values:
+    """Wall seconds of one run, (P, M)."""
+    return np.asarray(
+        [[draw.seconds / len(draw.numbers["chi_square"]) for draw in pattern] for pattern in asked.judged]
+    )
+
+
+def by_pattern(asked: AskedVolumes, names: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Medians over draws and seeds of each pattern by name."""
+    columns = {name: np.median(asked.column(name), axis=(1, 2)) for name in asked.judged[0][0].numbers}
+    return {each: {name: float(column[row]) for name, column in columns.items()} for row, each in enumerate(names)}

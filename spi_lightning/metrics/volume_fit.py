@@ -1,0 +1,58 @@
+"""How well densities fit a measured 3D pattern, voxels that were fitted and voxels that were held out apart."""
+
+import torch
+from torch import Tensor
+
+from spi_lightning.losses import pearson
+from spi_lightning.metrics.chi_square import fourier_errors, held_out_chi_square
+from spi_lightning.metrics.shells import shells
+
+FIT_NAMES = ("chi_square", "correlation", "correlation_modified")
+_AT_ONCE = 2**22  # voxels transformed together
+
+
+def reciprocal_amplitude(density: Tensor, shape: tuple[int, ...] | torch.Size) -> Tensor:
+    """|F| of densities (B, z, y, x) in a box that lies anywhere: (B, *shape) float64, origin at n // 2."""
+    spectrum = torch.fft.fftn(density.to(torch.complex128), s=tuple(shape), dim=(-3, -2, -1), norm="ortho")
+    shifted: Tensor = torch.fft.fftshift(spectrum.abs(), dim=(-3, -2, -1))
+    return shifted
+
+
+def volume_fit(density: Tensor, fourier_amplitude: Tensor, fitted: Tensor, held_out: Tensor) -> dict[str, Tensor]:
+    """Chi square, r_p signed and r_p as printed, over fitted and (``held_out_...``) held-out voxels, in float64.
+
+    Args:
+        density: (B, z, y, x) complex, in a box that lies anywhere.
+        fourier_amplitude: (Z, Y, X) measured.
+        fitted, held_out: (Z, Y, X) bool without a common voxel; nothing is said of held-out voxels if there are none.
+
+    Returns:
+        (B,) each. The scale is that of the closed form over the fitted voxels, for both.
+    """
+    parts = []
+    step = max(1, _AT_ONCE // fitted.numel())
+    for piece in torch.split(density, step):
+        predicted = reciprocal_amplitude(piece, fitted.shape)
+        measured, mask = fourier_amplitude.double().expand_as(predicted), fitted.expand_as(predicted)
+        numbers = fourier_errors(predicted, measured, mask)
+        if bool(held_out.any()):
+            others = held_out.expand_as(predicted)
+            numbers["held_out_chi_square"] = held_out_chi_square(predicted, measured, mask, others)
+            numbers["held_out_correlation"] = pearson(predicted, measured, others)
+            numbers["held_out_correlation_modified"] = pearson(predicted, measured, others, "modified")
+        parts.append(numbers)
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+def spectral_weight(fourier_amplitude: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Amplitudes summed over shells of constant |q|: frequency (S,) in cycles per voxel, and weight (..., S).
+
+    Args:
+        fourier_amplitude: (..., Z, Y, X), origin at n // 2.
+        mask: (Z, Y, X) bool; only these voxels count.
+
+    Source: Wu et al. (2021), Fig. 3i, "Fourier spectral weight".
+    """
+    rings = shells(fourier_amplitude.shape[-3:])
+    values = fourier_amplitude if mask is None else fourier_amplitude * mask
+    return rings.frequency, rings.sum(values)

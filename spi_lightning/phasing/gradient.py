@@ -1,0 +1,70 @@
+"""Direct refinement: Adam on the complex density itself, in a box, without a network."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from spi_lightning.fields import UserError
+from spi_lightning.phasing.polish import PolishProblem
+from spi_lightning.phasing.start import random_phases
+
+Progress = Callable[[int, Tensor], None]
+_LOOK = 20  # steps between reports, each of which waits for the device
+
+
+def random_start(fourier_amplitude: Tensor, mask: Tensor, box: tuple[int, ...], starts: int, seed: int) -> Tensor:
+    """What a box holds of densities with the measured amplitudes and random phases: (starts, z, y, x) complex.
+
+    Args:
+        fourier_amplitude, mask: (Z, Y, X), origin at n // 2.
+        box: Edges z, y, x, voxel.
+        starts, seed: See random_phases.
+    """
+    whole = random_phases((fourier_amplitude * mask)[None], 3, starts, seed, real=False)[0]
+    low = [n // 2 - side // 2 for n, side in zip(fourier_amplitude.shape, box, strict=True)]
+    cut = tuple(slice(begin, begin + side) for begin, side in zip(low, box, strict=True))
+    return whole[(slice(None), *cut)].clone()
+
+
+@torch.no_grad()
+def descend(
+    density: Tensor,
+    fourier_amplitude: Tensor,
+    mask: Tensor,
+    steps: int = 500,
+    rate: float = 0.1,
+    progress: Progress | None = None,
+) -> Tensor:
+    """Lower chi square of densities by Adam with a rate that falls to 0 along a cosine; two FFTs a step.
+
+    Args:
+        density: (B, z, y, x) complex start in a box.
+        fourier_amplitude, mask: (B, Z, Y, X), origin at n // 2; False is free.
+        steps: Of Adam.
+        rate: Learning rate over the root mean square of the start.
+        progress: Told step and chi square (B,) every 20 steps and at the end.
+
+    Returns:
+        (B, z, y, x), the last iterate.
+
+    Raises:
+        UserError: steps or rate are not positive.
+
+    Source: Kingma & Ba (2015), Adam; the gradient of chi square (Wu et al., 2021, Eq. 7, term L4) in closed form.
+    """
+    if steps < 1 or rate <= 0:
+        raise UserError(f"steps={steps} and rate={rate:g} must be positive.")
+    problem = PolishProblem(fourier_amplitude, mask, None, density.abs().dtype)
+    scale = density.abs().square().flatten(1).mean(1).sqrt().clamp_min(1e-30)[:, None, None, None]
+    values = torch.view_as_real(density / scale).clone().contiguous()
+    optimizer = torch.optim.Adam([values], lr=rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    for step in range(1, steps + 1):
+        spectrum = problem.transform(torch.view_as_complex(values) * scale)
+        values.grad = torch.view_as_real(problem.gradient(spectrum, density.shape) * scale)
+        optimizer.step()
+        schedule.step()
+        if progress is not None and (step % _LOOK == 0 or step == steps):
+            progress(step, problem.value(spectrum))
+    return torch.view_as_complex(values) * scale
