@@ -1,6 +1,6 @@
 """Does a network's answer shorten phasing? Bellisario & Ekeberg (2024), Fig. 7, paired pattern by pattern.
 
-python -m benchmarks.network_start --network RUN [--structures 30] [--size 64] [--doublings 6] [--shrinkwrap]
+python -m benchmarks.network_start --network RUN [--structures 30] [--size 64] [--cycles 1 4 16 64] [--shrinkwrap]
 
 The same structures, none trained on, are phased from random phases, from the network's density (as it is, and with
 phase noise of 0.7 rad as apps.phase takes it), and from two controls made of the truth: blurred by 2 pixels, and added
@@ -11,7 +11,7 @@ the densities off: errors then end near 0.04, and only the correlation tells how
 
 Errors are relative Fourier errors after each update; on a known support less that at which ER ends that begins with the
 truth, 2e-4, or 0.15 of noisy patterns. Success: aligned correlation with the truth above 0.95, looked at after
-1, 2, 4, ... cycles of the recipe. Every update counts, those of ER on a copy too. Better, equal, worse: medians over
+so many cycles of the recipe. Every update counts, those of ER on a copy too. Better, equal, worse: medians over
 the starts of a pattern, against random starts of the same pattern.
 
 Noise and positivity contradict each other, and then HIO alone has no point of rest: its iterate grows by the gap at
@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--network", help="run or checkpoint of a density network")
     parser.add_argument("--structures", type=int, default=30)
     parser.add_argument("--size", type=int, default=64)
-    parser.add_argument("--doublings", type=int, default=6, help="of one cycle of the recipe")
+    parser.add_argument("--cycles", type=int, nargs="+", default=[1, 4, 16, 64], help="after which answers are judged")
     parser.add_argument("--starts", type=int, default=5)
     parser.add_argument("--shrinkwrap", action="store_true")
     parser.add_argument("--cache", type=Path, help="folder that keeps outcomes which no network takes part in")
@@ -103,7 +103,7 @@ def main() -> None:
         starts = beginnings(patterns, options)
         tables[kind] = {name: outcome(problem, kind, name, start, options) for name, start in starts.items()}
         result["kinds"][kind] = {name: summary(each, tables[kind]["random"]) for name, each in tables[kind].items()}
-        print(f"\n{kind}: {problem.recipe(2**options.doublings)}")
+        print(f"\n{kind}: {problem.recipe(options.cycles[-1])}")
         show(result["kinds"][kind])
     name = "shrink-wrap" if options.shrinkwrap else "known support"
     print(write_result("network_start", {**read_result("network_start"), name: result}))
@@ -127,7 +127,15 @@ def outcome(problem: Problem, kind: str, name: str, start: Tensor | None, option
     """What came of one kind of start, from the cache if it is there."""
     if options.cache is None or name.startswith("network"):
         return run(problem, start, options)
-    case = [kind, name, problem.recipe(2**options.doublings), options.structures, options.size, options.starts]
+    case = [
+        kind,
+        name,
+        problem.recipe(options.cycles[-1]),
+        options.cycles,
+        options.structures,
+        options.size,
+        options.starts,
+    ]
     path = options.cache / (hashlib.sha256(repr(case).encode()).hexdigest()[:16] + ".npz")
     if not path.is_file():
         write_outcome(run(problem, start, options), path)
@@ -143,18 +151,18 @@ def run(problem: Problem, start: Tensor | None, options: argparse.Namespace) -> 
     starts = options.starts if start is None else len(start) // count
     truth = problem.patterns.density.repeat_interleave(starts, 0)
     updates, correlation = [], []
-    for cycles in (2**power for power in range(options.doublings + 1)):
+    for cycles in options.cycles:
         found = problem.phased(problem.recipe(cycles), start, starts)
         updates.append(len(found.error))
         correlation.append(alignment(found.density, truth, True).overlap.view(count, starts).numpy())
     floor = torch.zeros(count) if problem.shrinkwrap else problem.floor
-    errors = found.error.view(-1, count, starts)
+    errors, cycle = found.error.view(-1, count, starts), updates[-1] // options.cycles[-1]
     iterations = {level: first_below(errors, level + floor[:, None]).numpy() for level in LEVELS}
     return Outcome(
         iterations,
         np.array(updates),
         np.stack(correlation),
-        errors[updates[0] - 1 :: updates[0]].flatten(1).median(1).values.numpy(),
+        errors[cycle - 1 :: cycle].flatten(1).median(1).values.numpy(),
         np.nan if start is None else float(free_asymmetry(start.abs()).mean()),
     )
 

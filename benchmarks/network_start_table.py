@@ -22,7 +22,7 @@ class Outcome:
         iterations: To each level, (P, S), inf where never.
         updates: (T,) after how many updates the answers were looked at.
         correlation: (T, P, S) of those answers with the truth.
-        error: Median relative Fourier error after each cycle of ``updates[0]`` updates.
+        error: Median relative Fourier error at the end of each cycle.
         asymmetry: Mean of the starting densities, NaN for random phases.
     """
 
@@ -119,13 +119,13 @@ def draw(tables: dict[str, dict[str, Outcome]], path: Path) -> None:
         for column, (kind, outcomes) in enumerate(tables.items()):
             error, success = axes[:, column]
             for colour, (name, each) in zip(METHOD_COLOURS, outcomes.items(), strict=False):
-                cycle = each.updates[0]
+                cycle = each.updates[-1] // len(each.error)
                 error.loglog(cycle * np.arange(1, len(each.error) + 1), each.error, color=colour, linewidth=1.2)
                 share = 100 * (each.correlation > SUCCESS).mean((1, 2))
                 success.semilogx(each.updates, share, ".-", color=colour, label=name, linewidth=1.2)
             error.set_title(kind, fontsize=9)
             error.yaxis.set_major_formatter(LogFormatterSciNotation())
-            success.set_xticks(each.updates[::2], [str(count) for count in each.updates[::2]])
+            success.set_xticks(each.updates, [str(count) for count in each.updates])
             success.xaxis.set_minor_locator(NullLocator())
             success.set_ylim(0, 103)
         axes[0, 0].set_ylabel("relative Fourier error,\nmedian at the ends of ER")
