@@ -69,6 +69,7 @@ bench: $(READY)
 	$(RUN)/python -m benchmarks.graph_cut_speed
 	$(RUN)/python -m benchmarks.diffusion_map_speed
 	$(RUN)/python -m benchmarks.phasing_speed
+	$(RUN)/python -m benchmarks.support_network --timing
 	$(RUN)/python -m benchmarks.macromolecule_speed
 
 clean:

@@ -1,6 +1,7 @@
 """Supports of structures that no network was trained on: the whole trade-off, and what an answer costs.
 
 python -m benchmarks.support_network [--run RUN] [--experiment bellisario_support] [--name NAME]
+python -m benchmarks.support_network --timing
 
 A run that is not there is trained first. Test patterns are those of the run's own configuration. Levels of the network
 are chosen on its validation patterns for several coverages; the intersections of shifted autocorrelations, cut at
@@ -136,15 +137,37 @@ def milliseconds(network: torch.nn.Module, size: int, channels: int = 1, batch: 
     return 1e3 * best / batch
 
 
+def inference() -> dict[str, float]:
+    """Print and give what one pattern costs on one thread: the reduced network at 64 pixels, the paper's at 128."""
+    reduced = SupportEncoderDecoder(size=64, widths=(8, 16, 32), latent=256, activation="none")
+    cost = {
+        f"{_weights(reduced):,} parameters, 64 pixels": milliseconds(reduced, 64),
+        f"{_weights(SupportEncoderDecoder()):,} parameters, 128 pixels": milliseconds(
+            SupportEncoderDecoder(), 128, batch=4
+        ),
+    }
+    for name, value in cost.items():
+        print(f"{name}: {value:.2f} ms per pattern on one thread")
+    return cost
+
+
+def _weights(network: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
 def main() -> None:
     """Print the tables and write benchmarks/results/support_network.json."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--experiment", default="bellisario_support")
     parser.add_argument("--run", type=Path)
     parser.add_argument("--name", help="of the entry in the results; default: the experiment")
+    parser.add_argument("--timing", action="store_true", help="only what an answer costs; needs no run")
     parser.add_argument("--curve", type=int, default=300, help="patterns of the trade-off curve")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    if options.timing:
+        print(write_result("support_network", {**read_result("support_network"), "inference": inference()}))
+        return
     run = options.run or Path("runs/bench") / options.experiment
     trained = train(run, f"experiment={options.experiment}")
     task, config = load_task(run, instantiate, SupportPrediction)
@@ -159,11 +182,8 @@ def main() -> None:
     )
     print(f"{'':34s}" + "".join(f"{key.replace('false_', '')[:8]:>9s}" for key in SHOWN))
     rows = {**network_rows(val, test), **intersection_rows(test)}
-    channels = getattr(task.network, "in_channels", 1)
-    cost = {"this network": milliseconds(task.network, size, channels)}
-    cost["19,721,217 parameters, 128"] = milliseconds(SupportEncoderDecoder(), 128, batch=4)
-    for name, value in cost.items():
-        print(f"{name}: {value:.2f} ms per pattern on one thread")
+    cost = inference() | {"this network": milliseconds(task.network, size, getattr(task.network, "in_channels", 1))}
+    print(f"this network: {cost['this network']:.2f} ms")
     some = {name: values[:: max(1, len(values) // options.curve)][: options.curve] for name, values in test.items()}
     curves = trade_offs(some, float(task.threshold))
     picture = PICTURES / f"support_trade_off_{size}.png"
