@@ -3,9 +3,9 @@
 python -m benchmarks.support_network [--run RUN] [--experiment bellisario_support] [--name NAME]
 python -m benchmarks.support_network --timing
 
-A run that is not there is trained first. Test patterns are those of the run's own configuration. Levels of the network
-are chosen on its validation patterns for several coverages; the intersections of shifted autocorrelations, cut at
-several shares of their maximum, stand beside it. Every row is scored after the integer shift and twin of largest
+Without --run the experiment is trained first. Test patterns are those of the run's own configuration. Levels of the
+network are chosen on its validation patterns for several coverages; the intersections of shifted autocorrelations, cut
+at several shares of their maximum, stand beside it. Every row is scored after the integer shift and twin of largest
 overlap. The picture docs/images/support_trade_off_SIZE.png shows all thresholds, without and with a pixel of dilation.
 """
 
@@ -54,6 +54,12 @@ def answers(task: SupportPrediction, data: Any, split: str) -> dict[str, Tensor]
                 kept[name].append(batch[name][:, 0])
             kept[STRUCTURE].append(batch[STRUCTURE])
     return {name: torch.cat(values) for name, values in kept.items()}
+
+
+def some_of(patterns: dict[str, Tensor], count: int) -> dict[str, Tensor]:
+    """Up to so many of them, evenly over all."""
+    rows = torch.linspace(0, len(patterns[STRUCTURE]) - 1, min(count, len(patterns[STRUCTURE]))).round().long()
+    return {name: values[rows] for name, values in patterns.items()}
 
 
 def row(name: str, support: Tensor, test: dict[str, Tensor]) -> dict[str, float]:
@@ -162,6 +168,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path)
     parser.add_argument("--name", help="of the entry in the results; default: the experiment")
     parser.add_argument("--timing", action="store_true", help="only what an answer costs; needs no run")
+    parser.add_argument("--patterns", type=int, default=1000, help="at most; of each split")
     parser.add_argument("--curve", type=int, default=300, help="patterns of the trade-off curve")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -169,13 +176,14 @@ def main() -> None:
         print(write_result("support_network", {**read_result("support_network"), "inference": inference()}))
         return
     run = options.run or Path("runs/bench") / options.experiment
-    trained = train(run, f"experiment={options.experiment}")
+    finished = options.run is None or (run / "metrics.json").is_file()
+    trained = train(run, f"experiment={options.experiment}") if finished else {"unfinished": True}
     task, config = load_task(run, instantiate, SupportPrediction)
     assert isinstance(task, SupportPrediction)
     data = instantiate(judged(config["data"]), _convert_="all")
     data.prepare_data()
     data.setup("fit")
-    val, test = answers(task, data, "val"), answers(task, data, "test")
+    val, test = (some_of(answers(task, data, split), options.patterns) for split in ("val", "test"))
     size, area = test[DENSITY].shape[-1], float(ideal_support(test[DENSITY]).sum((1, 2)).float().mean())
     print(
         f"{len(test[DENSITY])} patterns of {len(set(test[STRUCTURE].tolist()))} structures, mean support {area:.0f} px"
@@ -184,8 +192,7 @@ def main() -> None:
     rows = {**network_rows(val, test), **intersection_rows(test)}
     cost = inference() | {"this network": milliseconds(task.network, size, getattr(task.network, "in_channels", 1))}
     print(f"this network: {cost['this network']:.2f} ms")
-    some = {name: values[:: max(1, len(values) // options.curve)][: options.curve] for name, values in test.items()}
-    curves = trade_offs(some, float(task.threshold))
+    curves = trade_offs(some_of(test, options.curve), float(task.threshold))
     picture = PICTURES / f"support_trade_off_{size}.png"
     trade_off_figure(curves, size).savefig(picture, dpi=80)
     print(picture)
