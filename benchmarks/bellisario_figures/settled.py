@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from benchmarks.bellisario_figures.patterns import answer, table_of, truth_of
 from spi_lightning.fields import Batch
 from spi_lightning.methods.support_answer import BatchAnswers
-from spi_lightning.metrics.support_overlap import LEVELS, dilated
+from spi_lightning.metrics.support_overlap import LEVELS, dilated, errors
 from spi_lightning.reports.supports_files import MethodTable
 
 COVERAGE = 0.97
@@ -45,22 +46,19 @@ def settled(method: BatchAnswers, patterns: Batch, counted: bool = False) -> Set
         counted: Whether an intersection sees photons.
     """
     best: tuple[tuple[float, float], Setting] | None = None
-    truth = truth_of(patterns)
+    truth = torch.from_numpy(truth_of(patterns))
     for found, words in _variants(method, counted):
         table = answer(found, patterns)
         scored = not method.settings
         for level in LEVELS.tolist() if scored else [None]:
             for dilation in (0,) if scored else DILATIONS:
-                missed, loose = (cut(table, level, dilation, truth).columns[f"false_{x}"] for x in _SIDES)
-                rank = (min(float((missed < 2).mean()), COVERAGE), -float(loose.mean()))
+                missed, loose, _, _ = errors(_support(table, level, dilation), truth)
+                rank = (min(float((missed < 2).float().mean()), COVERAGE), -float(loose.mean()))
                 if best is None or rank > best[0]:
                     told = f"level {level:.3f}" if scored else f"{words}, grown {dilation}"
                     best = rank, Setting(found, level, dilation, told)
     assert best is not None
     return best[1]
-
-
-_SIDES = ("negatives", "positives")
 
 
 def _variants(method: BatchAnswers, counted: bool) -> Iterator[tuple[BatchAnswers, str]]:
@@ -77,7 +75,10 @@ def _variants(method: BatchAnswers, counted: bool) -> Iterator[tuple[BatchAnswer
 
 def cut(table: MethodTable, level: float | None, dilation: int, truth: NDArray[Any]) -> MethodTable:
     """The same answer with its score cut at another level, grown by some pixels."""
-    support = torch.from_numpy(table.support)
-    if level is not None and table.density is not None:
-        support = torch.from_numpy(table.density) > level
-    return table_of(table.name, dilated(support, dilation).numpy(), table.density, truth)
+    return table_of(table.name, _support(table, level, dilation).numpy(), table.density, truth)
+
+
+def _support(table: MethodTable, level: float | None, dilation: int) -> Tensor:
+    if level is None or table.density is None:
+        return dilated(torch.from_numpy(table.support), dilation)
+    return dilated(torch.from_numpy(table.density) > level, dilation)
