@@ -83,8 +83,10 @@ def main(options: argparse.Namespace) -> None:
             rows[support], panels[name][support] = measure(patterns, inside, recipe)
             cells = zip(rows[support].values(), ("9.0f", "9.3f", "9.3f", "9.2f", "9.3f", "9.1e", "9.0f"), strict=True)
             print(f"{support:22s}" + "".join(format(value, form) for value, form in cells), flush=True)
-        result[name] = {"rows": rows, "curves": {key: [c.tolist() for c in each] for key, each in panels[name].items()}}
-        print(write_result("bellisario_prtf", result))
+            curves = {key: [curve.tolist() for curve in each] for key, each in panels[name].items()}
+            result[name] = {"rows": rows, "curves": curves}
+            written = write_result("bellisario_prtf", result)
+        print(written)
     draw(panels, Path(options.pictures) / "bellisario_prtf.png")
 
 
