@@ -2,20 +2,29 @@
 
 Parts: ``real``, all methods on the two measured crystals in $SPI_DATA; ``halves``, FSC of two halves of their photons;
 ``simulated``, noise-free particles that no network has seen; ``counts``, a known crystal under Poisson noise;
-``speed``, the time of an epoch. Everything is judged in float64 after the closed-form scale, fitted and held-out voxels
-apart.
+``limit``, what the true density reaches in supports of given volume; ``speed``, the time of an epoch. Everything is
+judged in float64 after the closed-form scale, fitted and held-out voxels apart.
 """
 
 import sys
+from collections.abc import Callable
 
 import torch
 
 from benchmarks.volume_network.counts import counts
+from benchmarks.volume_network.limit import limit
 from benchmarks.volume_network.real import halves, real
 from benchmarks.volume_network.simulated import simulated
 from benchmarks.volume_network.speed import speed
 
-PARTS = {"real": real, "halves": halves, "simulated": simulated, "counts": counts, "speed": speed}
+PARTS: dict[str, Callable[[int], object]] = {
+    "real": real,
+    "halves": halves,
+    "simulated": simulated,
+    "counts": counts,
+    "speed": speed,
+    "limit": limit,
+}
 
 if __name__ == "__main__":
     torch.set_num_threads(1)

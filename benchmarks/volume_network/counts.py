@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.volume_network.judging import Row, judged, store
-from benchmarks.volume_network.methods import Found, gradient, iterative, network, polished
+from benchmarks.volume_network.methods import HYBRID, Found, gradient, iterative, network, polished
 from spi_lightning.phasing import alignment
 from spi_lightning.physics.fourier import fourier, inverse_fourier
 from spi_lightning.simulate.volumes import embed
@@ -53,7 +53,7 @@ def counts(size: int = 32, seeds: int = 3) -> Row:
         found = {
             "iterative": recipe,
             "iterative_polished": polished(recipe, pattern, mask),
-            "network_polished": polished(start, pattern, mask),
+            "network_polished": polished(start, pattern, mask, HYBRID),
             "gradient": gradient(pattern, mask, seeds),
         }
         results[f"{peak:.0e}"] = {method: errors(one, pattern, mask, truth) for method, one in found.items()}

@@ -18,8 +18,10 @@ from spi_lightning.physics.oversampling import estimate_oversampling
 from spi_lightning.tasks.refiner import Refiner
 
 CONF = Path(__file__).parents[2] / "conf"
-STEPS, RATE, CANDIDATES = 120, 3e-3, 3
-EXACT = Wrapping(growth=(1.0, 1.6, 2.5), last_steps=1500)  # for noise-free patterns, in float64
+STEPS, RATE, CANDIDATES = 120, 3e-3, 1
+THEN = str(OmegaConf.select(OmegaConf.load(CONF / "task" / "refinement.yaml"), "wrapping.recipe"))
+HYBRID = Wrapping(recipe=THEN)
+EXACT = Wrapping(growth=(1.0, 1.6), rounds=3, last_steps=400, recipe=THEN)  # for noise-free patterns, in float64
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def box_of(pattern: Tensor, margin: float = 1.25) -> tuple[int, ...]:
 
 def iterative(pattern: Tensor, mask: Tensor, seeds: int, seed: int = 0, voxels: float | None = None) -> Found:
     """The recipe of the paper, from conf/phasing; shrink-wrap to a number of voxels if one is given."""
-    recipe = str(OmegaConf.load(CONF / "phasing" / "wu_iterative.yaml")["recipe"])
+    recipe = str(OmegaConf.select(OmegaConf.load(CONF / "phasing" / "wu_iterative.yaml"), "recipe"))
     if voxels is not None:
         recipe = recipe.replace("(1.0, 0.1,", f"(1.0, 0.1, area={voxels / pattern.numel():.6f},")
     half = torch.zeros_like(mask)

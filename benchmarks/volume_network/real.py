@@ -1,6 +1,7 @@
 """The two measured crystals: all methods on the same voxels, and how far they agree with each other."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ import h5py
 import torch
 from torch import Tensor
 
+from benchmarks.record import read_result
 from benchmarks.volume_network.judging import Row, judged, store, summary, table
-from benchmarks.volume_network.methods import Found, box_of, iterative, network, polished, polished_to
+from benchmarks.volume_network.methods import HYBRID, Found, box_of, iterative, network, polished, polished_to
 from spi_lightning.metrics import fsc, prtf
 from spi_lightning.phasing import alignment, hold_out
 from spi_lightning.physics.bragg_preparation import prepare
@@ -21,48 +23,50 @@ def crystals(size: int) -> dict[str, tuple[Tensor, Tensor]]:
     """Fourier amplitudes and masks of the measured crystals; S0054 corrected, threshold 2, binned by 2."""
     folder = Path(os.environ.get("SPI_DATA", "../shared/data")) / "bragg"
     with h5py.File(folder / "aps34idc_S0054_128.h5") as file:
-        parts = {name: torch.from_numpy(file[name][()].astype("f8")) for name in ("counts", "whitefield", "bad_pixels")}
-    scan = prepare(**parts, size=size, bins=2, threshold=2.0)
+        counts, whitefield, bad_pixels = (
+            torch.from_numpy(file[name][()].astype("f8")) for name in ("counts", "whitefield", "bad_pixels")
+        )
+    scan = prepare(counts, whitefield=whitefield, bad_pixels=bad_pixels, size=size, bins=2, threshold=2.0)
     with h5py.File(folder / "anl_au_crystal_64.h5") as file:
         gold = prepare(torch.from_numpy(file["counts"][()].astype("f4")), size=size, threshold=0.0)
     return {name: (one.fourier_amplitude, one.mask) for name, one in (("gold", gold), ("S0054", scan))}
 
 
-def answers(pattern: Tensor, mask: Tensor, seeds: int, seed: int) -> dict[str, Found]:
-    """What every method finds: the recipe as it is, network and polish, and both of them at the volume of the other."""
+def answers(pattern: Tensor, mask: Tensor, seeds: int, seed: int, growth: float | None) -> dict[str, Found]:
+    """What every method finds: the recipe as it is and in supports as large as the polish's; network and polish."""
     recipe, start = iterative(pattern, mask, seeds, seed), network(pattern, mask, seeds, seed)
-    best = polished(start, pattern, mask)
-    tight, loose = float(recipe.voxels.float().median()), float(best.voxels.float().median())
+    best = polished(start, pattern, mask, HYBRID if growth is None else replace(HYBRID, growth=(growth,)))
+    loose = float(best.voxels.float().median())
     return {
         "iterative": recipe,
         "iterative_loose": iterative(pattern, mask, seeds, seed, voxels=loose),
         "iterative_polished": polished_to(recipe, pattern, mask, torch.full((seeds,), loose)),
         "network": start,
         "network_polished": best,
-        "network_tight": polished_to(start, pattern, mask, torch.full((seeds,), tight)),
     }
 
 
 def real(size: int = 32, seeds: int = SEEDS, masks: int = MASKS) -> Row:
-    """All methods on the crystals; medians over seeds and masks, and ratios to the recipe."""
-    results: dict[str, Any] = {}
+    """All methods on the crystals; medians over seeds and masks. Goes on where it was stopped.
+
+    The growth of the support is chosen on the first draw, by a part of the fitted voxels, and kept for the others.
+    """
+    results: dict[str, Any] = read_result("volume_network").get(f"real_{size}", {})
     for name, (pattern, mask) in crystals(size).items():
-        runs: dict[str, list[Row]] = {}
-        for draw in range(masks):
+        kept = results.get(name, {"box": list(box_of(pattern)), "seeds": seeds, "masks": 0, "runs": {}, "growth": None})
+        for draw in range(kept["masks"], masks):
             fitted, held_out = hold_out(mask, 0.05, draw, ndim=3, pairs=False)
-            found = answers(pattern, fitted, seeds, draw)
+            found = answers(pattern, fitted, seeds, draw, kept["growth"])
             for method, one in found.items():
-                runs.setdefault(method, []).append(judged(one, pattern, fitted, held_out))
-            methods = {method: summary(rows) for method, rows in runs.items()}
-            results[name] = {"box": list(box_of(pattern)), "seeds": seeds, "masks": draw + 1, "methods": methods}
+                kept["runs"].setdefault(method, []).append(judged(one, pattern, fitted, held_out))
+            kept["masks"], kept["growth"] = draw + 1, found["network_polished"].growth
+            kept["methods"] = {method: summary(rows) for method, rows in kept["runs"].items()}
             if draw == 0:
-                agreeing = agreement(found, pattern, fitted)
-            results[name]["agreement"] = agreeing
-            table(
-                f"{name} {size}^3, {seeds} seeds x {draw + 1} masks, growth {found['network_polished'].growth}", methods
-            )
+                kept["agreement"] = agreement(found, pattern, fitted)
+                print(name, kept["growth"], kept["agreement"])
+            table(f"{name} {size}^3, {seeds} seeds x {draw + 1} masks", kept["methods"])
+            results[name] = kept
             store(f"real_{size}", results)
-        print(agreeing, flush=True)
     return results
 
 
@@ -82,7 +86,7 @@ def agreement(found: dict[str, Found], pattern: Tensor, fitted: Tensor) -> Row:
     return row
 
 
-def halves(size: int = 32, seeds: int = 3) -> Row:
+def halves(size: int = 32, seeds: int = 2) -> Row:
     """FSC between the reconstructions of two binomially thinned halves of the photons, the best of some seeds each."""
     results: Row = {}
     for name, (pattern, mask) in crystals(size).items():
@@ -92,7 +96,7 @@ def halves(size: int = 32, seeds: int = 3) -> Row:
         for part in (half, counts - half):
             one = part.sqrt().float()
             start = network(one, mask, seeds)
-            found = {"iterative": iterative(one, mask, seeds), "network_polished": polished(start, one, mask)}
+            found = {"iterative": iterative(one, mask, seeds), "network_polished": polished(start, one, mask, HYBRID)}
             for method, answer in found.items():
                 chi = torch.tensor(judged(answer, one, mask, mask & False)["chi_square"])
                 pair.setdefault(method, []).append(answer.density[chi.argmin()])

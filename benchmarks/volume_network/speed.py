@@ -3,6 +3,7 @@
 import resource
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -36,7 +37,7 @@ def speed(size: int = 32, members: Sequence[int] = (1, 4), steps: int = 10) -> R
         def polish_steps(density: Tensor = density, whole: Tensor = whole) -> None:
             polish(density.detach(), whole[:, 0], whole[:, 0] > 0, steps)
 
-        row = {"epoch": spent(lambda refiner=refiner: refiner.advance(1), steps), "network": spent(passes, steps)}
+        row = {"epoch": spent(partial(refiner.advance, 1), steps), "network": spent(passes, steps)}
         row |= {"fft_pair": spent(transforms, steps), "polish_step": spent(polish_steps, 1) / steps}
         row = {name: 1e3 * value / count for name, value in row.items()}
         row["epoch_over_floor"] = row["epoch"] / (row["network"] + row["fft_pair"])

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from spi_lightning.fields import UserError
+from spi_lightning.phasing.engine import phase
 from spi_lightning.phasing.held_out import hold_out
 from spi_lightning.phasing.polish import polish
 from spi_lightning.phasing.shrinkwrap import blurred
@@ -25,7 +26,8 @@ class Wrapping:
     rounds: of drawing the support anew and polishing in it. steps: of L-BFGS in each round; last_steps: in the last,
     where noise-free patterns repay a thousand (in float64). sigma: of the blur before supports are drawn, voxel.
     validation: share of the fitted voxels kept from the trial of each growth; the growth that meets them best is used
-    for all members, on all voxels. seed: of their draw.
+    for all members, on all voxels. seed: of their draw. recipe: of phasing, done first; it leads a network's answer out
+    of dead ends; None: none.
     """
 
     growth: Sequence[float] = (1.0, 1.6, 2.5, 4.0)
@@ -35,6 +37,7 @@ class Wrapping:
     sigma: float = 0.7
     validation: float = 0.05
     seed: int = 1234
+    recipe: str | None = None
 
     def __post_init__(self) -> None:
         if not self.growth or min(self.growth) <= 0 or min(self.rounds, self.steps, self.last_steps) < 1:
@@ -84,6 +87,8 @@ def polish_wrapped(
     if density.ndim != 4 or any(side > n for side, n in zip(density.shape[1:], shape, strict=True)):
         raise UserError(f"polish: densities {tuple(density.shape)} do not fit into patterns of {tuple(shape)}.")
     whole = laid_into(density, shape)
+    if wrapping.recipe is not None:
+        whole = _phased(whole, fourier_amplitude, mask, wrapping.recipe)
     volume, growth, tried = wrapped_volume(whole), float(wrapping.growth[0]), []
     if len(wrapping.growth) > 1:
         fitted, kept = hold_out(mask, wrapping.validation, wrapping.seed, ndim=3, pairs=False)
@@ -116,6 +121,21 @@ def laid_into(density: Tensor, shape: Sequence[int]) -> Tensor:
         before = n // 2 - side // 2
         pads += [before, n - side - before]
     return F.pad(density, pads)
+
+
+def _phased(density: Tensor, fourier_amplitude: Tensor, mask: Tensor, recipe: str) -> Tensor:
+    """What a recipe makes of densities (B, Z, Y, X), in single precision."""
+    support = largest_voxels(density, wrapped_volume(density))
+    found = phase(
+        fourier_amplitude.float(),
+        mask,
+        recipe,
+        "complex",
+        support=support,
+        start=density.to(torch.complex64),
+        least_oversampling=1.0,
+    )
+    return (found.density * found.support).to(density.dtype)
 
 
 def polish_rounds(

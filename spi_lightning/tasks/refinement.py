@@ -1,12 +1,12 @@
 """Which particle made this one pattern? Found by refining networks on it, without ground truth."""
 
-import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_warn
+from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -15,15 +15,15 @@ from spi_lightning.fields import MASK, Batch, UserError
 from spi_lightning.metrics import fourier_errors, held_out_chi_square
 from spi_lightning.networks import ComplexEncoderDecoder, Members
 from spi_lightning.phasing.polish import polish
-from spi_lightning.physics.oversampling import estimate_oversampling
+from spi_lightning.phasing.wrapped_polish import Wrapping, polish_wrapped
+from spi_lightning.tasks.refinement_box import box_for, cut_to_support, warn_of_the_box
 from spi_lightning.tasks.refiner import AXES, FourierLossOf, Refiner
 
 FOURIER_AMPLITUDE, HELD_OUT = "fourier_amplitude", "held_out"
-_EDGE = 0.2  # amplitude at the faces of the box, over the largest, from which the particle is said to be cut
 
 
 class Refinement(pl.LightningModule):
-    """Refines ``starts`` networks on each pattern of a batch, all together, then polishes the densities.
+    """Refines networks on each pattern of a batch, all together, then polishes the densities.
 
     Reads fourier_amplitude, mask and held_out (B, 1, Z, Y, X). An epoch is one step, as in the paper; one training step
     of the trainer does ``epochs_per_step`` of them. Starts are random weights (untrained), or those of a checkpoint
@@ -36,11 +36,14 @@ class Refinement(pl.LightningModule):
         schedule: optimiser -> schedule, moved on every epoch; constant if None.
         epochs: Most epochs.
         epochs_per_step: Between looks at the result: progress, plateau, checkpoint.
-        starts: Members per pattern.
+        starts: Answers per pattern.
+        candidates: Networks per answer; the one that fits best is polished and told of.
         box: Voxels of the answer: [z, y, x]; ``autocorrelation``: the particle's extent times ``margin``; ``half``: of
             the pattern, as in the paper.
         margin: Of the box around the extent.
-        polish_steps: Of L-BFGS on the best densities, at the end.
+        polish_steps: Of L-BFGS on the best densities, at the end; 0: none.
+        wrapping: How supports follow the density in the polish (its last_steps are ``polish_steps``); None: all of the
+            box is free.
         float64: Polish in float64, needed for chi square below about 1e-6.
         clip: Largest norm of a member's gradient.
         seed: Of the random weights.
@@ -76,10 +79,12 @@ class Refinement(pl.LightningModule):
         float64: bool = False,
         clip: float | None = None,
         seed: int = 0,
+        candidates: int = 1,
+        wrapping: Wrapping | None = None,
     ) -> None:
         super().__init__()
-        if min(epochs, epochs_per_step, starts) < 1 or margin <= 0:
-            raise UserError("task: epochs, epochs_per_step and starts are 1 or more, margin is above 0.")
+        if min(epochs, epochs_per_step, starts, candidates) < 1 or margin <= 0:
+            raise UserError("task: epochs, epochs_per_step, starts and candidates are 1 or more, margin is above 0.")
         if isinstance(box, str) and box not in ("autocorrelation", "half"):
             raise UserError(f"task.box={box} is unknown: give autocorrelation, half or three numbers.")
         self.automatic_optimization = False
@@ -87,6 +92,7 @@ class Refinement(pl.LightningModule):
         self.epochs, self.epochs_per_step, self.starts, self.seed = epochs, epochs_per_step, starts, seed
         self.box, self.margin, self.clip = box, margin, clip
         self.polish_steps, self.float64, self.trained = polish_steps, float64, False
+        self.candidates, self.wrapping = candidates, wrapping
         self.members: Members | None = None
         self.refiner: Refiner | None = None
         self.restored: dict[str, Any] | None = None
@@ -108,8 +114,8 @@ class Refinement(pl.LightningModule):
             return
         batch = self.trainer.datamodule.whole()  # type: ignore[attr-defined]
         network = self.prototype[0]
-        network.box = self._box(batch[FOURIER_AMPLITUDE])
-        count = len(batch[FOURIER_AMPLITUDE]) * self.starts
+        network.box = box_for(batch[FOURIER_AMPLITUDE], self.box, self.margin)
+        count = len(batch[FOURIER_AMPLITUDE]) * self.starts * self.candidates
         self.members = Members(network, count, self.seed, same=self.trained)
 
     def configure_optimizers(self) -> Any:
@@ -138,7 +144,8 @@ class Refinement(pl.LightningModule):
         if self.refiner is None:
             assert self.members is not None
             optimizer, schedule = self.optimizers(use_pl_optimizer=False), self.lr_schedulers()
-            pattern, mask = (batch[name].repeat_interleave(self.starts, 0) for name in (FOURIER_AMPLITUDE, MASK))
+            copies = self.starts * self.candidates
+            pattern, mask = (batch[name].repeat_interleave(copies, 0) for name in (FOURIER_AMPLITUDE, MASK))
             assert isinstance(optimizer, Optimizer) and not isinstance(schedule, list)
             self.refiner = Refiner(self.members, self.loss, optimizer, schedule, pattern, mask, self.epochs, self.clip)
             if self.restored is not None:
@@ -168,21 +175,32 @@ class Refinement(pl.LightningModule):
         if state is None or state["best"] is None:
             return
         batch = {name: values.repeat_interleave(self.starts, 0) for name, values in batch.items()}
-        density: Tensor = state["best"].to(batch[MASK].device)
-        numbers = self._judged(density, batch)
+        density = self._best_candidates(state).to(batch[MASK].device)
+        numbers, free = self._judged(density, batch), density[0].new_full((len(density),), density[0].numel()).real
         if not self.trainer.training and self.polish_steps:
+            warn_of_the_box(density)
             with torch.autocast(self.device.type, enabled=False):
-                polished = self._polished(density, batch)
-            numbers |= {f"polished_{name}": value for name, value in self._judged(polished, batch).items()}
-            density = polished
-            self._warn_of_the_box(density)
-        self._report(numbers, density)
+                density, free = self._polished(density, batch)
+            numbers |= {f"polished_{name}": value for name, value in self._judged(density, batch).items()}
+        self._report(numbers | {"free_voxels": free}, density)
 
-    def _polished(self, density: Tensor, batch: Batch) -> Tensor:
-        pattern = batch[FOURIER_AMPLITUDE][:, 0]
+    def _best_candidates(self, state: dict[str, Any]) -> Tensor:
+        """Of the candidates for each answer the density that fits best."""
+        best = state["best_chi_square"].view(-1, self.candidates).argmin(1)
+        chosen: Tensor = state["best"].unflatten(0, (-1, self.candidates))[torch.arange(len(best)), best.cpu()]
+        return chosen
+
+    def _polished(self, density: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Densities after the polish, and their free voxels (M,)."""
+        pattern, mask = batch[FOURIER_AMPLITUDE][:, 0], batch[MASK][:, 0]
         if self.float64:
             density, pattern = density.to(torch.complex128), pattern.double()
-        return polish(density, pattern, batch[MASK][:, 0], self.polish_steps).density
+        if self.wrapping is None:
+            found = polish(density, pattern, mask, self.polish_steps).density
+            return found, pattern.new_full((len(found),), found[0].numel())
+        wrapped = polish_wrapped(density, pattern, mask, replace(self.wrapping, last_steps=self.polish_steps))
+        self.results["val/support_growth"] = wrapped.growth
+        return cut_to_support(wrapped.density, wrapped.support), wrapped.support.flatten(1).sum(1).to(pattern.dtype)
 
     def _judged(self, density: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Numbers of each member, (M,)."""
@@ -200,36 +218,7 @@ class Refinement(pl.LightningModule):
         """Medians over the members to the log; everything to ``results`` and ``reconstruction``."""
         self.reconstruction = {"density": density, **numbers}
         medians = {name: value.median().item() for name, value in numbers.items()}
-        medians |= {"loss": medians["chi_square"], "free_voxels": float(density[0].numel())}
+        medians["loss"] = medians["chi_square"]
         self.results |= {f"val/{name}": value for name, value in medians.items()}
         self.results |= {f"val/{name}_of_each": value.tolist() for name, value in numbers.items()}
         self.log_dict({f"val/{name}": value for name, value in medians.items()}, batch_size=len(density))
-
-    def _box(self, pattern: Tensor) -> tuple[int, int, int]:
-        """Voxels of the answer along z, y, x."""
-        shape = pattern.shape[-3:]
-        found = [estimate_oversampling(one[0].square()) for one in pattern]
-        extent = [max(one.extent[axis] for one in found) for axis in range(3)]
-        if self.box == "half":
-            box = [n // 2 for n in shape]
-        elif self.box == "autocorrelation":
-            box = [min(n, math.ceil(side * self.margin)) for side, n in zip(extent, shape, strict=True)]
-        else:
-            box = [int(side) for side in self.box]
-            if len(box) != 3 or any(not 1 <= side <= n for side, n in zip(box, shape, strict=True)):
-                raise UserError(f"task.box={box}: give three numbers from 1 to those of the pattern, {list(shape)}.")
-        rank_zero_info(f"particle of {' x '.join(f'{side:.0f}' for side in extent)} voxels, box {box} of {list(shape)}")
-        if any(side > room for side, room in zip(extent, box, strict=True)):
-            rank_zero_warn(f"the particle, {[round(side) for side in extent]} voxels, is larger than task.box={box}.")
-        return box[0], box[1], box[2]
-
-    def _warn_of_the_box(self, density: Tensor) -> None:
-        """Warn where the particle reaches the faces of its box."""
-        amplitude = density.abs()
-        level = _EDGE * amplitude.flatten(1).amax(1)
-        for axis, name in zip(AXES, "zyx", strict=True):
-            faces = torch.stack([amplitude.select(axis, 0), amplitude.select(axis, -1)], 1).flatten(1).mean(1)
-            if (faces > level).float().mean() > 0.5:
-                rank_zero_warn(
-                    f"the particle reaches the faces of its box along {name}: raise task.margin or task.box."
-                )

@@ -33,6 +33,10 @@ SMALL = (
     "task.epochs=40",
     "task.epochs_per_step=10",
     "task.starts=2",
+    "task.candidates=1",
+    "task.wrapping.growth=[1.0,2.0]",
+    "task.wrapping.steps=10",
+    "task.wrapping.recipe=10*ER",
     "tracking=disabled",
     "callbacks.progress=null",
     "+trainer.enable_progress_bar=false",
@@ -128,6 +132,18 @@ def test_a_measured_file_becomes_a_particle(tmp_path: Path, scan: str) -> None:
     with np.load(tmp_path / "run/reconstruction.npz") as file:
         assert file["density"].dtype == np.complex128 and file["density"].shape[0] == 2
         assert file["chi_square"].tolist() == pytest.approx(numbers["val/polished_chi_square_of_each"])
+        free = np.count_nonzero(file["density"], axis=(1, 2, 3))
+        assert file["free_voxels"].tolist() == free.tolist() and numbers["val/free_voxels"] in free
+    assert numbers["val/support_growth"] in (1.0, 2.0)
+
+
+def test_the_best_candidate_of_each_start_is_polished(tmp_path: Path, scan: str) -> None:
+    short = (f"data.path={scan}", "task.epochs=10", "task.candidates=3", "task.polish_steps=2", "task.wrapping=null")
+    train(config(tmp_path, *short))
+    numbers = json.loads((tmp_path / "run/metrics.json").read_text())
+    every = load(tmp_path / "run/checkpoints/last.ckpt")["refiner"]["best_chi_square"].view(2, 3).amin(1)
+    assert numbers["val/chi_square_of_each"] == pytest.approx(every.tolist(), rel=1e-3)
+    with np.load(tmp_path / "run/reconstruction.npz") as file:
         assert numbers["val/free_voxels"] == file["density"][0].size
 
 
@@ -163,6 +179,8 @@ def test_transfer_starts_from_a_trained_network(tmp_path: Path, scan: str) -> No
         ("task.box=quarter", r"task\.box=quarter"),
         ("task.box=[40,4,4]", r"from 1 to those of the pattern"),
         ("task.starts=0", "1 or more"),
+        ("task.candidates=0", "1 or more"),
+        ("task.wrapping.growth=[]", "growth"),
         ("data.held_out=0.7", r"data\.held_out"),
         ("data.path=nowhere.npy", "no such file"),
     ],

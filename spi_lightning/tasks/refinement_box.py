@@ -1,0 +1,63 @@
+"""The box that a refinement answers in: from the pattern, as in the paper or as given; and where it is too small."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_warn
+from torch import Tensor
+
+from spi_lightning.fields import UserError
+from spi_lightning.physics.oversampling import estimate_oversampling
+from spi_lightning.tasks.refiner import AXES
+
+_EDGE = 0.2  # amplitude at the faces of the box, over the largest, from which the particle is said to be cut
+
+
+def box_for(pattern: Tensor, box: str | Sequence[int], margin: float) -> tuple[int, int, int]:
+    """Voxels of the answer along z, y, x.
+
+    Args:
+        pattern: Fourier amplitudes (B, 1, Z, Y, X), sqrt(photons); one box serves all.
+        box: Three numbers; ``autocorrelation``: the particle's extent times ``margin``; ``half``: of the pattern.
+        margin: Of the box around the extent.
+
+    Raises:
+        UserError: Not three numbers, or a box larger than the pattern.
+    """
+    shape = pattern.shape[-3:]
+    found = [estimate_oversampling(one[0].square()) for one in pattern]
+    extent = [max(one.extent[axis] for one in found) for axis in range(3)]
+    if box == "half":
+        sides = [n // 2 for n in shape]
+    elif box == "autocorrelation":
+        sides = [min(n, math.ceil(side * margin)) for side, n in zip(extent, shape, strict=True)]
+    else:
+        sides = [int(side) for side in box]
+        if len(sides) != 3 or any(not 1 <= side <= n for side, n in zip(sides, shape, strict=True)):
+            raise UserError(f"task.box={sides}: give three numbers from 1 to those of the pattern, {list(shape)}.")
+    rank_zero_info(f"particle of {' x '.join(f'{side:.0f}' for side in extent)} voxels, box {sides} of {list(shape)}")
+    if any(side > room for side, room in zip(extent, sides, strict=True)):
+        rank_zero_warn(f"the particle, {[round(side) for side in extent]} voxels, is larger than task.box={sides}.")
+    return sides[0], sides[1], sides[2]
+
+
+def warn_of_the_box(density: Tensor) -> None:
+    """Warn where the particle (M, z, y, x) reaches the faces of its box."""
+    amplitude = density.abs()
+    level = _EDGE * amplitude.flatten(1).amax(1)
+    for axis, name in zip(AXES, "zyx", strict=True):
+        faces = torch.stack([amplitude.select(axis, 0), amplitude.select(axis, -1)], 1).flatten(1).mean(1)
+        if (faces > level).float().mean() > 0.5:
+            rank_zero_warn(f"the particle reaches the faces of its box along {name}: raise task.margin or task.box.")
+
+
+def cut_to_support(density: Tensor, support: Tensor) -> Tensor:
+    """The smallest box of (M, Z, Y, X) that holds every support, so that files stay small."""
+    sides = []
+    for axis in (1, 2, 3):
+        others = tuple(other for other in range(4) if other != axis)
+        on = support.any(others[0], keepdim=True).any(others[1], keepdim=True).any(others[2], keepdim=True)
+        index = on.flatten().nonzero()[:, 0]
+        sides.append(slice(int(index.min()), int(index.max()) + 1))
+    return density[:, sides[0], sides[1], sides[2]].contiguous()
