@@ -201,6 +201,7 @@ def arrays_of(ensemble: Ensemble, pattern: Tensor, mask: Tensor) -> dict[str, An
         "weight": spectral_weight(predicted, mask)[1].numpy(),
         "prtf": empty if ensemble.prtf is None else ensemble.prtf.curve.numpy(),
         "fsc": empty if ensemble.fsc is None else ensemble.fsc.curve.numpy(),
+        "kept": np.asarray(ensemble.kept),
         "half_bit": empty if ensemble.fsc is None else ensemble.fsc.half_bit.numpy(),
     }
 
@@ -233,6 +234,7 @@ def about_evaluation(
     return {
         "path": patterns.path,
         "kind": patterns.kind,
+        "counted": patterns.counted,
         "patterns": list(patterns.names),
         "shape": list(patterns.mask.shape[1:]),
         "measured_voxels": [int(mask.sum()) for mask in patterns.mask],

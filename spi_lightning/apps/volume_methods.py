@@ -43,7 +43,7 @@ def make_volume_methods(cfg: DictConfig) -> Iterator[tuple[VolumeMethod, Any]]:
         for checkpoint in found_checkpoints(entry, "volumes"):
             name = free_name(run_name(checkpoint), used)
             yield VolumeCheckpoint(name, checkpoint, instantiate, cfg.device), ["alone", file_hash(checkpoint)]
-            make, identity = refinement_of(TRANSFER, [], checkpoint)
+            make, identity = refinement_of(TRANSFER, as_words(OmegaConf.to_container(cfg.transfer)), checkpoint)
             refined = free_name(f"{name}, refined", used)
             yield RefinedNetwork(refined, make, single=True, device=cfg.device), [*identity, file_hash(checkpoint)]
 

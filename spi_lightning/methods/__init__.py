@@ -1,7 +1,8 @@
 """A method answers a data set: checkpoints, baselines and phasing under one protocol.
 
-A method reads a PatternFile and gives back an Answer or a SupportAnswer, arrays of one entry per frame. What is done
-with answers (tables, pictures, selection lists) is no business of a method.
+A method reads a PatternFile and gives back an Answer or a SupportAnswer, arrays of one entry per frame; or it phases a
+3D pattern and gives back VolumeRuns. What is done with answers (tables, pictures, selection lists) is no business of a
+method.
 """
 
 from spi_lightning.methods.answer import Answer, DecisionRule, Given, Method, ensemble

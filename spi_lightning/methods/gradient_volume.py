@@ -43,7 +43,7 @@ class GradientVolume:
         amplitude, mask = question.fourier_amplitude.to(self.device), question.mask.to(self.device)
         if question.float64:
             amplitude = amplitude.double()
-        start = random_start(amplitude, mask, box_of(amplitude, mask, self.margin), count, question.seed)
+        start = random_start(amplitude, mask, box_of(amplitude, self.margin), count, question.seed)
 
         def watch(step: int, chi_square: Tensor) -> None:
             trace.add(step, chi_square)

@@ -70,7 +70,7 @@ class IterativeVolume:
                 mask[None],
                 self.recipe,
                 self.constraint,
-                support=first_support(self.support, amplitude, mask, self.margin),
+                support=first_support(self.support, amplitude, self.margin),
                 starts=question.starts,
                 seed=question.seed,
                 progress=watch,
@@ -82,18 +82,18 @@ class IterativeVolume:
         return VolumeRuns.of(cut_to_box(density, found.support), found.support.flatten(1).sum(1), trace)
 
 
-def first_support(kind: str, amplitude: Tensor, mask: Tensor, margin: float) -> Tensor:
+def first_support(kind: str, amplitude: Tensor, margin: float) -> Tensor:
     """Box around the middle, (Z, Y, X) bool: half of each axis, or what the autocorrelation tells times a margin."""
     shape = amplitude.shape
-    box = tuple(n // 2 for n in shape) if kind == "half" else box_of(amplitude, mask, margin)
+    box = tuple(n // 2 for n in shape) if kind == "half" else box_of(amplitude, margin)
     support = torch.zeros(shape, dtype=torch.bool, device=amplitude.device)
     support[tuple(slice(n // 2 - side // 2, n // 2 - side // 2 + side) for n, side in zip(shape, box, strict=True))] = 1
     return support
 
 
-def box_of(amplitude: Tensor, mask: Tensor, margin: float) -> tuple[int, ...]:
-    """Edges z, y, x of a box that holds the particle, voxel."""
-    extent = estimate_oversampling((amplitude * mask).square().float()).extent
+def box_of(amplitude: Tensor, margin: float) -> tuple[int, ...]:
+    """Edges z, y, x of a box that holds the particle, voxel; amplitudes (Z, Y, X) as a VolumeQuestion has them."""
+    extent = estimate_oversampling(amplitude.square().float()).extent
     return tuple(min(n, math.ceil(side * margin)) for side, n in zip(extent, amplitude.shape, strict=True))
 
 

@@ -32,7 +32,7 @@ class GivenVolume(SingleVolumeDataModule):
 
 
 class Watch(pl.Callback):
-    """Writes chi square of all members into a trace after each training step, and shows it."""
+    """Writes chi square of each answer into a trace after each training step, and shows it."""
 
     def __init__(self, trace: Trace, question: VolumeQuestion) -> None:
         self.trace, self.question = trace, question
@@ -41,8 +41,9 @@ class Watch(pl.Callback):
         """One more row."""
         assert isinstance(pl_module, Refinement)
         if (refiner := pl_module.refiner) is not None:
-            self.trace.add(refiner.epoch, refiner.chi_square)
-            self.question.shown(refiner.epoch, pl_module.epochs, float(refiner.chi_square.median()))
+            best = refiner.chi_square.view(pl_module.starts, -1).amin(1)  # of the candidates for each answer
+            self.trace.add(refiner.epoch, best)
+            self.question.shown(refiner.epoch, pl_module.epochs, float(best.median()))
 
 
 @dataclass(frozen=True)
@@ -87,13 +88,12 @@ class RefinedNetwork:
     def answer_volumes(self, question: VolumeQuestion) -> VolumeRuns:
         """Refine, polish, and go on with the recipe if there is one."""
         trace = Trace()
-        density = self._refined(question, trace)
-        free = density.abs().new_full((len(density),), density[0].numel())
+        density, free = self._refined(question, trace)
         if self.then is not None:
             density, free = self._continued(density, question, self.then, trace)
         return VolumeRuns.of(density, free, trace)
 
-    def _refined(self, question: VolumeQuestion, trace: Trace) -> Tensor:
+    def _refined(self, question: VolumeQuestion, trace: Trace) -> tuple[Tensor, Tensor]:
         task, callbacks = self.make(1 if self.single else question.starts, question.seed, question.float64)
         data = GivenVolume(question.fourier_amplitude, question.mask)
         trainer = pl.Trainer(
@@ -116,7 +116,8 @@ class RefinedNetwork:
         found = task.reconstruction
         if "polished_chi_square" in found:
             trace.add(trace.step[-1] + task.polish_steps, found["polished_chi_square"])
-        return found["density"].to(self.device)
+        density = found["density"].to(self.device)
+        return density, found.get("free_voxels", density.abs().new_full((len(density),), density[0].numel()))
 
     def _continued(self, density: Tensor, question: VolumeQuestion, then: Then, trace: Trace) -> tuple[Tensor, Tensor]:
         amplitude, mask = question.fourier_amplitude.to(self.device), question.mask.to(self.device)

@@ -26,7 +26,8 @@ class VolumeQuestion:
     """One pattern to be phased from several random starts.
 
     Attributes:
-        fourier_amplitude: (Z, Y, X) float32, sqrt(photons), origin at n // 2; 0 where ``mask`` is False.
+        fourier_amplitude: (Z, Y, X) float32, sqrt(photons), origin at n // 2. Voxels that are held out have the mean of
+            the shown ones around, so that the autocorrelation keeps its extent; nothing is fitted to them.
         mask: (Z, Y, X) bool, True = measured and shown to the method; all other voxels are free.
         starts: How many; a method without chance gives one answer.
         seed: Of the starts.
@@ -105,6 +106,17 @@ class VolumeMethod(Protocol):
     def answer_volumes(self, question: VolumeQuestion) -> VolumeRuns:
         """Phase one pattern."""
         ...
+
+
+def filled(fourier_amplitude: Tensor, shown: Tensor, held_out: Tensor) -> Tensor:
+    """Amplitudes (Z, Y, X) with held-out voxels replaced by the mean of the shown ones among the 26 around, else 0."""
+    kernel = torch.ones(1, 1, 3, 3, 3, dtype=fourier_amplitude.dtype, device=fourier_amplitude.device)
+    known = shown.to(kernel.dtype)
+    total, count = (
+        torch.nn.functional.conv3d(values[None, None], kernel, padding=1)[0, 0]
+        for values in (fourier_amplitude * known, known)
+    )
+    return torch.where(held_out, total / count.clamp_min(1), fourier_amplitude * known)
 
 
 def cut_to_box(density: Tensor, support: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from spi_lightning.fields import UserError
 from spi_lightning.io.emc_writer import replacing
 from spi_lightning.methods.answer_cache import AnswerCache, code_hash
 from spi_lightning.methods.cost import Cost, measured
-from spi_lightning.methods.volume_answer import Shown, VolumeMethod, VolumeQuestion, VolumeRuns, laid_into
+from spi_lightning.methods.volume_answer import Shown, VolumeMethod, VolumeQuestion, VolumeRuns, filled, laid_into
 from spi_lightning.metrics.volume_fit import volume_fit
 from spi_lightning.metrics.volume_truth import volume_truth
 from spi_lightning.phasing import hold_out
@@ -132,7 +132,8 @@ class VolumeInterview:
     def _judged(self, method: VolumeMethod, identity: Any, number: int, draw: int, shown: Shown) -> Judged:
         pattern, (fitted, held_out) = self.patterns.fourier_amplitude[number], self.draws[number][draw]
         seed = self.seed + _SEED_STEP * draw
-        question = VolumeQuestion(pattern * fitted, fitted, self.starts, seed, self.float64, shown)
+        told = filled(pattern, fitted, held_out)
+        question = VolumeQuestion(told, fitted, self.starts, seed, self.float64, shown)
         runs, cost, cached = self._asked(method, identity, question)
         found = volume_fit(runs.density, pattern, fitted, held_out)
         if self.patterns.truth is not None:

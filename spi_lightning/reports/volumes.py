@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +29,39 @@ _COLUMNS = {
     "held_out_chi_square": "χ²\nheld out",
     "correlation": "r_p\nfitted",
     "held_out_correlation": "r_p\nheld out",
+    "free_voxels": "free\nvoxels",
+}
+_MODIFIED = {
     "correlation_modified": "r_p modified\nfitted",
     "held_out_correlation_modified": "r_p modified\nheld out",
-    "free_voxels": "free\nvoxels",
+    "chi_square/over_seeds": "χ² fitted,\nσ over seeds",
+    "held_out_chi_square/over_seeds": "χ² held out,\nσ over seeds",
 }
 _TRUTH = {
     "density_error": "density\nerror",
     "phase_rms": "phase RMS\n(rad)",
     "amplitude_correlation": "amplitude\ncorrelation",
 }
+_RUNS = {
+    "runs": "runs",
+    "kept/share": "share that\nagrees",
+    "prtf/crossing": "PRTF < 1/e\n(1/voxel)",
+    "prtf/crossing/resolution_nm": "PRTF < 1/e\n(nm)",
+    "fsc/half_bit": "FSC < half bit\n(1/voxel)",
+    "fsc/half_bit/resolution_nm": "FSC < half bit\n(nm)",
+    "seconds_per_run": "seconds\nper run",
+}
+_EDGE = 0.495  # cycles per voxel, from which a curve did not cross before the pattern's edge
 _JUDGED = (
     "Medians over all runs, quartiles below. χ² = Σ(c|F| − A)² / ΣA² with the scale c fitted in closed form, in "
-    "float64; held-out voxels were shown to no method. A looser support fits at will: compare fitted errors only at "
-    "like numbers of free voxels. r_p modified is the paper's, with absolute values inside the sum: 0.75 for noise."
+    "float64; held-out voxels were shown to no method. r_p is signed. A looser support fits at will: compare fitted "
+    "errors only at like numbers of free voxels."
+)
+_PRINTED = "r_p modified is that of Wu et al. (2021), with absolute values inside the sum: 0.75 for independent noise."
+_TRUE = "After shift below a voxel, twin, constant phase and scale; phase RMS where the true amplitude exceeds 10 %."
+_AGREEING = (
+    "Runs agree if, as a group, they overlap with the best by 0.9 or more. Seconds: wall time of runs computed "
+    "together, divided by their number. Resolutions are full periods; never: not before the edge of the pattern."
 )
 
 
@@ -79,28 +99,34 @@ def verdict(files: VolumeFiles, metrics: Mapping[str, Any]) -> str:
 
 
 def numbers_tables(methods: Mapping[str, Mapping[str, Any]]) -> list[Table]:
-    """Errors with quartiles; then resolutions, agreement and times."""
-    first = next(iter(methods.values()))
-    names = {name: label for name, label in {**_COLUMNS, **_TRUTH}.items() if name in first}
-    rows = [[method, *(_with_quartiles(numbers, name) for name in names)] for method, numbers in methods.items()]
-    tables = [Table(["method", *names.values()], rows, _JUDGED)]
-    labels = {
-        "runs": "runs",
-        "kept/share": "share that\nagrees",
-        "prtf/crossing": "PRTF < 1/e\n(1/voxel)",
-        "prtf/crossing/resolution_nm": "PRTF < 1/e\n(nm)",
-        "fsc/half_bit": "FSC < half bit\n(1/voxel)",
-        "fsc/half_bit/resolution_nm": "FSC < half bit\n(nm)",
-        "seconds_per_run": "seconds\nper run",
-        "chi_square/over_seeds": "χ² fitted,\nσ over seeds",
-    }
-    there = {name: label for name, label in labels.items() if any(name in numbers for numbers in methods.values())}
-    rows = [[method, *(number(numbers.get(name)) for name in there)] for method, numbers in methods.items()]
-    caption = (
-        "Runs agree if they overlap with the best by 0.9 or more, as a group. Seconds: wall time of runs computed "
-        "together, divided by their number. Resolutions are full periods; 0.5 per voxel is the edge of the pattern."
-    )
-    return [*tables, Table(["method", *there.values()], rows, caption)]
+    """Errors with quartiles; against the truth; then resolutions, agreement and times."""
+    tables = [
+        _table(methods, _COLUMNS, _JUDGED, _with_quartiles),
+        _table(methods, _MODIFIED, _PRINTED, _with_quartiles),
+    ]
+    if "density_error" in next(iter(methods.values())):
+        tables.append(_table(methods, _TRUTH, _TRUE, _with_quartiles))
+    return [*tables, _table(methods, _RUNS, _AGREEING, _plain)]
+
+
+def _table(
+    methods: Mapping[str, Mapping[str, Any]],
+    columns: Mapping[str, str],
+    caption: str,
+    cell: Callable[[Mapping[str, Any], str], str],
+) -> Table:
+    """One row for each method; columns that no method has are left out."""
+    names = [name for name in columns if any(name in numbers for numbers in methods.values())]
+    rows = [[method, *(cell(numbers, name) for name in names)] for method, numbers in methods.items()]
+    return Table(["method", *(columns[name] for name in names)], rows, caption)
+
+
+def _plain(numbers: Mapping[str, Any], name: str) -> str:
+    """A number; of resolutions that end with the pattern, that they do."""
+    crossing = numbers.get(name.removesuffix("/resolution_nm"))
+    if name.startswith(("prtf", "fsc")) and crossing is not None and crossing > _EDGE:
+        return f"≤ {number(numbers[name])}" if name.endswith("_nm") else "never"
+    return number(numbers.get(name))
 
 
 def _with_quartiles(numbers: Mapping[str, Any], name: str) -> str:
@@ -108,6 +134,8 @@ def _with_quartiles(numbers: Mapping[str, Any], name: str) -> str:
         return "-"
     if name == "free_voxels":
         return f"{numbers[name]:,.0f}"
+    if f"{name}/q1" not in numbers:
+        return number(numbers[name])
     return f"{number(numbers[name])}\n{number(numbers[f'{name}/q1'])} – {number(numbers[f'{name}/q3'])}"
 
 
@@ -152,8 +180,8 @@ def convergence(files: VolumeFiles, metrics: Mapping[str, Any]) -> list[Picture 
     levels: list[float] = files.about["levels"]
     methods: Mapping[str, Mapping[str, Any]] = metrics["methods"]
     caption = (
-        "Median and range over the seeds, first pattern and draw. Iterative: square of the relative Fourier error of "
-        "the iterate, which HIO does not lower steadily. The last point of a method with a polish is the polish."
+        "Median and range over the seeds, first pattern and draw; least so far. Iterative: square of the relative "
+        "Fourier error of the iterate. The last point of a method with a polish is the polish."
     )
     rows = [
         [name, *(_reached(numbers[f"success/{level:g}"], numbers[f"seconds_to/{level:g}"]) for level in levels)]

@@ -84,11 +84,11 @@ def held_out_figure(files: VolumeFiles) -> Figure:
 
 
 def course_figure(files: VolumeFiles, units: Sequence[str]) -> Figure:
-    """Chi square of the fitted voxels against steps and against seconds of one run: Wu et al. (2021), Fig. 3f."""
+    """Least chi square so far of the fitted voxels, against steps and seconds of one run: Wu et al. (2021), Fig. 3f."""
     with figure(10.4, 4.2) as picture:
         left, right = picture.subplots(1, 2, sharey=True)
         for number, trace in enumerate(files.traces):
-            course = trace["chi_square"]
+            course = np.minimum.accumulate(trace["chi_square"], axis=0)
             if len(course) < 2:
                 continue
             seconds = trace["seconds"] / course.shape[1]
@@ -100,7 +100,7 @@ def course_figure(files: VolumeFiles, units: Sequence[str]) -> Figure:
                 axes.plot(x, np.median(course, axis=1), linewidth=1.4, label=name or None, **style)
                 if course.shape[1] > 1:
                     axes.fill_between(x, course.min(1), course.max(1), alpha=0.15, linewidth=0, **style)
-        left.set(yscale="log", xscale="symlog", xlabel="epochs or iterations", ylabel="χ², fitted voxels")
+        left.set(yscale="log", xscale="symlog", xlabel="epochs or iterations", ylabel="least χ² so far, fitted voxels")
         right.set(xscale="log", xlabel="seconds of one run")
         left.set_xlim(left=0)
         picture.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=3)

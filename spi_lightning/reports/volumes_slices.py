@@ -63,6 +63,10 @@ def uncertainty_figure(files: VolumeFiles, pattern: ShownPattern) -> Figure:
                 _panel(panels[1, column], phase, 0, window, ("twilight", -np.pi, np.pi)),
                 _panel(panels[2, column], deviation, 0, window, ("inferno", 1e-4, 1), logarithmic=True),
             ]
+            if int(method.arrays["kept"]) < 2:
+                panels[2, column].text(
+                    0.5, 0.5, "one run", color="white", ha="center", transform=panels[2, column].transAxes
+                )
             scale_bar(panels[0, column], files, 0, window)
             panels[0, column].set_title(files.names[column].replace(", ", ",\n"), fontsize=9)
         labels = ("mean amplitude / max", "phase of mean (rad)", "rms deviation / max")
@@ -98,7 +102,9 @@ def pattern_figure(files: VolumeFiles, pattern: ShownPattern) -> Figure:
             axes.grid(False)
             unit = "1/nm" if known else "1/voxel"
             axes.set(title=_NORMALS[normal], xlabel=f"q_{'zyx'[columns]} ({unit})", ylabel=f"q_{'zyx'[rows]} ({unit})")
-        picture.colorbar(drawn, ax=list(panels), shrink=0.9, pad=0.02).set_label("intensity (photons per voxel)")
+        picture.colorbar(drawn, ax=list(panels), shrink=0.9, pad=0.02).set_label(
+            "photons per voxel" if files.about["counted"] else "intensity"
+        )
     return picture
 
 

@@ -99,6 +99,13 @@ def _figure(
         cmin=limits[0], cmax=limits[1], colorbar=bar,
         lighting={"ambient": 0.55, "diffuse": 0.7, "specular": 0.15}, hoverinfo="skip",
     )  # fmt: skip
-    scene = {f"{axis}axis": {"title": {"text": f"{name} ({unit})"}} for axis, name in zip("zyx", names, strict=True)}
-    layout = {"scene": scene | {"aspectmode": "data"}, "margin": {"l": 0, "r": 0, "t": 0, "b": 0}, "template": "none"}
+    scene: dict[str, Any] = {
+        f"{axis}axis": {"title": {"text": f"{name} ({unit})"}, "nticks": 5}
+        for axis, name in zip("zyx", names, strict=True)
+    }
+    layout = {
+        "scene": scene | {"aspectmode": "data", "camera": {"eye": {"x": 1.6, "y": 1.6, "z": 0.9}}},
+        "margin": {"l": 0, "r": 0, "t": 0, "b": 0},
+        "template": "none",
+    }
     return str(go.Figure([mesh], layout).to_json()).replace("<", "\\u003c")

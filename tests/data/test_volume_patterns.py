@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from spi_lightning.data.volume_patterns import open_volume_patterns
+from spi_lightning.data.volume_set import make_volume_set
+from spi_lightning.fields import UserError
+from spi_lightning.physics.fourier import fourier
+from spi_lightning.simulate.volumes import VolumeSimulator
+
+
+def scan(path: Path, shape: tuple[int, int, int] = (16, 16, 16)) -> str:
+    random = np.random.default_rng(0)
+    grid = np.stack(np.meshgrid(*(np.arange(n) - n // 2 for n in shape), indexing="ij"))
+    rate = 2000 * np.exp(-(grid**2).sum(0) / 12) + 0.02
+    with h5py.File(path, "w") as file:
+        file["counts"] = random.poisson(rate)
+    return str(path)
+
+
+def test_a_measured_scan_is_cut_and_has_no_truth(tmp_path) -> None:
+    made = open_volume_patterns(scan(tmp_path / "scan.h5"), size=12, threshold=0.0)
+    assert made.kind == "measured" and made.names == ("scan",) and made.counted
+    assert made.fourier_amplitude.shape == made.mask.shape == (1, 12, 12, 12) and made.truth is None
+    assert made.voxel is None  # no geometry in the file
+    two = open_volume_patterns([scan(tmp_path / "a.h5"), scan(tmp_path / "b.h5")], size=12, bins=1)
+    assert len(two) == 2 and all(note.startswith(str(tmp_path)) for note in two.notes)
+
+
+def test_a_set_gives_its_first_particles_with_their_truth(tmp_path) -> None:
+    path = make_volume_set(VolumeSimulator(size=16, object_size=8, block_size=4), 4, 0, tmp_path / "set.h5")
+    made = open_volume_patterns(str(path), first=3)
+    assert made.kind == "simulated" and len(made) == 3 and not made.counted
+    torch.testing.assert_close(fourier(made.truth, 3).abs(), made.fourier_amplitude, atol=1e-4, rtol=1e-4)
+    with pytest.raises(UserError, match="first=0"):
+        open_volume_patterns(str(path), first=0)
+
+
+def test_a_known_object_is_counted_at_every_peak(tmp_path) -> None:
+    with h5py.File(tmp_path / "known.h5", "w") as file:
+        file["amplitude"], file["phase"] = np.ones((8, 8, 8), "f2"), np.zeros((8, 8, 8), "f2")
+    made = open_volume_patterns(str(tmp_path / "known.h5"), size=12, factor=2, peak_photons=[1e3, None])
+    assert made.kind == "known" and made.names == ("peak 1000 photons", "noise-free") and not made.counted
+    assert made.truth is not None and float(made.fourier_amplitude[0].square().max()) == pytest.approx(1000, rel=0.2)
+    with pytest.raises(UserError, match="is a cube"):
+        open_volume_patterns(str(tmp_path / "known.h5"), size=[12, 12, 14])
+
+
+def test_scans_of_two_shapes_and_missing_files_are_one_line(tmp_path) -> None:
+    with pytest.raises(UserError, match=r"nowhere"):
+        open_volume_patterns(str(tmp_path / "nowhere.h5"))
+    both = [scan(tmp_path / "a.h5"), scan(tmp_path / "b.h5", (16, 16, 12))]
+    with pytest.raises(UserError, match="volumes of one shape"):
+        open_volume_patterns(both, size=None, bins=1)
