@@ -2,8 +2,8 @@
 
 Parts: ``real``, all methods on the two measured crystals in $SPI_DATA; ``halves``, FSC of two halves of their photons;
 ``simulated``, noise-free particles that no network has seen; ``counts``, a known crystal under Poisson noise;
-``limit``, what the true density reaches in supports of given volume; ``speed``, the time of an epoch. Everything is
-judged in float64 after the closed-form scale, fitted and held-out voxels apart.
+``limit``, what the true density reaches in supports of given volume; ``transfer``, from a trained network; ``speed``,
+the time of an epoch. Everything is judged in float64 after the closed-form scale, fitted and held-out voxels apart.
 """
 
 import sys
@@ -16,6 +16,7 @@ from benchmarks.volume_network.limit import limit
 from benchmarks.volume_network.real import halves, real
 from benchmarks.volume_network.simulated import simulated
 from benchmarks.volume_network.speed import speed
+from benchmarks.volume_network.transfer import transfer
 
 PARTS: dict[str, Callable[[int], object]] = {
     "real": real,
@@ -24,6 +25,7 @@ PARTS: dict[str, Callable[[int], object]] = {
     "counts": counts,
     "speed": speed,
     "limit": limit,
+    "transfer": transfer,
 }
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ CONF = Path(__file__).parents[2] / "conf"
 STEPS, RATE, CANDIDATES = 120, 3e-3, 1
 THEN = str(OmegaConf.select(OmegaConf.load(CONF / "task" / "refinement.yaml"), "wrapping.recipe"))
 HYBRID = Wrapping(recipe=THEN)
-EXACT = Wrapping(growth=(1.0, 1.6), rounds=3, last_steps=400, recipe=THEN)  # for noise-free patterns, in float64
+EXACT = Wrapping(growth=(1.6, 2.5, 4.0), rounds=3, last_steps=400, recipe=THEN)  # for noise-free patterns, in float64
 
 
 @dataclass(frozen=True)
