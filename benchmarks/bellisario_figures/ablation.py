@@ -1,14 +1,15 @@
 """What goes in, what comes out, which loss, which network: the comparison of Bellisario & Ekeberg (2024), Sect. 2.
 
-Every cell is the same short training: 64 x 64 pixels, 300 steps of 32 patterns, one cycle of Adam, and the threshold at
-which 97 % of the validation patterns have fewer than two false negatives. Both inputs are square roots, so that they
-differ in kind alone. Cross-entropies weigh pixels inside 5 times, squared errors are relative to each pattern, L3 has
-gamma = 5 and starts from random weights (the cells "L3, warm" from those of the cross-entropy, for densities of the
-squared error, and have had twice the steps). Finished cells in the folder of runs are reused.
+Every cell is the same short training: 64 x 64 pixels, --steps of 32 patterns out of the same 3,200, one cycle of Adam,
+and the threshold at which 97 % of the validation patterns have fewer than two false negatives. Both inputs are square
+roots, so that they differ in kind alone. Cross-entropies weigh pixels inside 5 times, squared errors are relative to
+each pattern, L3 has gamma = 5 and starts from random weights (the cells "L3, warm" from those of the cross-entropy, for
+densities of the squared error, and have had twice the steps). Finished cells in the folder of runs are reused.
 """
 
 import argparse
 import itertools
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,24 +17,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from benchmarks.doors import train
+from benchmarks.bellisario_figures.patterns import draw_patterns
+from benchmarks.bellisario_figures.short_training import fit, judge, make_task
 from benchmarks.record import write_result
+from spi_lightning.fields import Batch
 from spi_lightning.reports.style import METHOD_COLOURS, figure
+from spi_lightning.tasks import SupportPrediction
 
-STEPS, BATCH = 300, 32
+PATTERNS, WARM_RATE = 3200, 1e-3
 INPUTS, OUTPUTS = ("autocorrelation", "intensity"), ("support", "density")
 LOSSES, NETWORKS = ("BCE", "MSE", "L3", "L3, warm"), ("encoder-decoder", "U-Net")
 SHOWN = ("covered", "false_negatives", "false_positives", "area_ratio", "iou", "worst_structure", "centrosymmetry")
 _NETWORK = {
-    "encoder-decoder": ("bellisario_support", "3.0e-3", ()),
-    "U-Net": ("bellisario_unet", "2.0e-3", ("network.widths=[8,16,32,64,128]",)),
+    "encoder-decoder": ("bellisario_support", 3e-3, ()),
+    "U-Net": ("bellisario_unet", 2e-3, ("network.widths=[8,16,32,64,128]",)),
 }
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One combination; ``folder`` names its run."""
+    """One combination; ``name`` is that of its files."""
 
     input: str
     output: str
@@ -41,7 +46,7 @@ class Cell:
     network: str
 
     @property
-    def folder(self) -> str:
+    def name(self) -> str:
         """Words joined by underscores."""
         words = "_".join((self.input, self.output, self.loss, self.network))
         return words.lower().replace(", ", "_").replace("-", "_")
@@ -61,10 +66,9 @@ def cells() -> Iterator[Cell]:
             yield Cell(kind, output, loss, network)
 
 
-def overrides(cell: Cell, runs: Path, cache: str) -> list[str]:
-    """The command line of one cell."""
-    experiment, rate, narrow = _NETWORK[cell.network]
-    before = cell.begins_from
+def overrides(cell: Cell) -> list[str]:
+    """What of train.py's settings makes one cell."""
+    experiment, _, narrow = _NETWORK[cell.network]
     density = cell.output == "density" and cell.loss != "BCE"  # the network answers a density, else logits
     loss = {"BCE": "support_cross_entropy", "MSE": "squared_error"}.get(cell.loss, "support_penalty")
     words = [
@@ -75,35 +79,41 @@ def overrides(cell: Cell, runs: Path, cache: str) -> list[str]:
         f"task.logits={not density}",
         f"network.activation={'tanh' if density else 'none'}",
         f"loss={loss}",
-        f"optimizer.lr={rate if before is None else '1.0e-3'}",
-        f"data.patterns={{train: {STEPS * BATCH}, val: 500, test: 500}}",
-        f"data.batch_size={BATCH}",
-        "data.num_workers=0",
-        f"data.cache_dir={cache}",
-        f"trainer.max_steps={STEPS}",
     ]
-    if loss != "support_cross_entropy":
-        words.append(f"loss.logits={not density}")
-    return words if before is None else [*words, f"checkpoint={runs / before.folder}"]
+    return words if loss == "support_cross_entropy" else [*words, f"loss.logits={not density}"]
+
+
+def trained(cell: Cell, folder: Path, patterns: Batch, steps: int) -> SupportPrediction:
+    """One cell's task, trained; its weights are left in the folder."""
+    task, before = make_task(overrides(cell)), cell.begins_from
+    if before is not None:
+        task.load_state_dict(torch.load(folder / f"{before.name}.pt", weights_only=True))
+    fit(task, patterns, steps, WARM_RATE if before else _NETWORK[cell.network][1])
+    torch.save(task.state_dict(), folder / f"{cell.name}.pt")
+    return task
 
 
 def main(options: argparse.Namespace) -> None:
     """Train what is not there until the minutes are used up; print, write and draw all that is."""
-    runs, begun = Path(options.runs) / "ablation", time.monotonic()
+    folder, begun = Path(options.runs) / f"ablation_{options.steps}", time.monotonic()
+    folder.mkdir(parents=True, exist_ok=True)
+    train = draw_patterns(PATTERNS, "train")
+    val, test = draw_patterns(200, "val"), draw_patterns(options.patterns)
     rows: dict[str, dict[str, Any]] = {}
     print(f"{'input':16s}{'output':8s}{'loss':9s}{'network':16s}" + "".join(f"{key[:9]:>10s}" for key in SHOWN))
     for cell in cells():
-        folder = (runs / cell.folder).resolve()
-        late = time.monotonic() - begun > 60 * options.minutes
-        if late and not (folder / "metrics.json").is_file():
-            continue
-        numbers = train(folder, *overrides(cell, runs.resolve(), str(Path(options.cache).resolve())))
-        row = {key: numbers[f"test/{key}"] for key in SHOWN}
-        rows[cell.folder] = {**vars(cell), **row, "seconds": numbers["train/seconds"]}
+        path = folder / f"{cell.name}.json"
+        if not path.is_file():
+            if time.monotonic() - begun > 60 * options.minutes:
+                continue
+            task = trained(cell, folder, train, options.steps)
+            path.write_text(json.dumps({**vars(cell), **judge(task, val, test)}))
+        rows[cell.name] = json.loads(path.read_text())
         words = f"{cell.input:16s}{cell.output:8s}{cell.loss:9s}{cell.network:16s}"
-        print(words + "".join(f"{row[key]:10.3f}" for key in SHOWN), flush=True)
-    print(f"{len(rows)} of {len(list(cells()))} cells")
-    print(write_result("bellisario_ablation", {"steps": STEPS, "batch": BATCH, "cells": rows}))
+        print(words + "".join(f"{rows[cell.name][key]:10.3f}" for key in SHOWN), flush=True)
+        about = {"steps": options.steps, "batch": 32, "train_patterns": PATTERNS, "test_patterns": options.patterns}
+        written = write_result("bellisario_ablation", {**about, "cells": rows})
+    print(f"{len(rows)} of {len(list(cells()))} cells\n{written}")
     draw(rows, Path(options.pictures) / "bellisario_ablation.png")
 
 
@@ -114,7 +124,7 @@ def draw(rows: dict[str, dict[str, Any]], path: Path) -> None:
         axes = picture.subplots()
         for number, loss in enumerate(LOSSES):
             for line, (kind, output, network) in enumerate(lines):
-                row = rows.get(Cell(kind, output, loss, network).folder)
+                row = rows.get(Cell(kind, output, loss, network).name)
                 if row is None:
                     continue
                 colour, y = METHOD_COLOURS[number], line + 0.17 * (number - 1.5)
