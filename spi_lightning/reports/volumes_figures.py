@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
 from spi_lightning.reports.style import INK, METHOD_COLOURS, figure
@@ -60,6 +60,7 @@ def _histogram(axes: Axes, files: VolumeFiles, name: str, label: str, logarithmi
 
 def _plain_log(axes: Axes) -> None:
     """Plain numbers on a logarithmic axis of little more than a decade."""
+    axes.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
 
@@ -100,8 +101,9 @@ def course_figure(files: VolumeFiles, units: Sequence[str]) -> Figure:
                 axes.plot(x, np.median(course, axis=1), linewidth=1.4, label=name or None, **style)
                 if course.shape[1] > 1:
                     axes.fill_between(x, course.min(1), course.max(1), alpha=0.15, linewidth=0, **style)
-        left.set(yscale="log", xscale="symlog", xlabel="epochs or iterations", ylabel="least χ² so far, fitted voxels")
-        right.set(xscale="log", xlabel="seconds of one run")
+        some = "log" if any(len(trace["chi_square"]) > 1 for trace in files.traces) else "linear"
+        left.set(yscale=some, xscale="symlog", xlabel="epochs or iterations", ylabel="least χ² so far, fitted voxels")
+        right.set(xscale=some, xlabel="seconds of one run")
         left.set_xlim(left=0)
         picture.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return picture
@@ -183,7 +185,9 @@ def times_figure(methods: Mapping[str, Mapping[str, Any]], levels: Sequence[floa
             axes.plot(x, y, color=colour_of(number), linewidth=1.0, label=name)
             sizes = [12 + 90 * point[2] for point in reached]
             axes.scatter(x, y, s=sizes, color=colour_of(number), marker=_MARKERS[number % 8], alpha=0.8)
-        axes.set(xscale="log", yscale="log", xlabel="χ² of the fitted voxels", ylabel="seconds of one run")
+        some = any(numbers[f"seconds_to/{level:g}"] is not None for numbers in methods.values() for level in levels)
+        axes.set(xscale="log", xlabel="χ² of the fitted voxels", ylabel="seconds of one run")
+        axes.set_yscale("log" if some else "linear")  # nothing can be drawn to a logarithmic scale without a value
         axes.set_xlim(max(levels) * 2, min(levels) / 2)
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, borderaxespad=0.2, columnspacing=1.0)
     return picture
