@@ -11,7 +11,7 @@ pixels; it was trained on macromolecules, so that an aperture lies outside its d
 
 error: relative Fourier error of the best start and median. agree: starts whose overlap with the best exceeds 0.9.
 overlap: median over pairs of starts. PRTF: frequency where that of all starts falls below 1/e, cycles per pixel (0.5:
-nowhere). FRC: where two halves of the photons, phased apart from 5 starts and averaged, fall below half a bit.
+nowhere; not said of fewer than 7 starts). FRC: where two halves of the photons, phased apart from 5 starts and averaged, fall below half a bit.
 
 Pictures of the object are not written: numbers only.
 """
@@ -38,6 +38,7 @@ from spi_lightning.phasing import Averaged, align, average, phase
 
 THRESHOLD = 0.004  # of the largest autocorrelation
 HALF_STARTS = 5
+FEWEST = 7  # starts from which random phases have a PRTF below 1/e: sqrt(pi / (4 starts))
 CYCLE = "(40*HIO(0.9) + 10*ER)"
 SHRINKWRAP = " + shrinkwrap(3.0, 0.1, decay=0.95, last_sigma=1.5)/50"
 
@@ -122,7 +123,7 @@ def judge(case: Case) -> dict[str, Any]:
         "error_median": float(error.median()),
         "agree": int(averaged.kept.sum()),
         "overlap": float(pairs.median()),
-        "prtf_crossing": float(curves.resolution),
+        "prtf_crossing": float(curves.resolution) if case.starts >= FEWEST else float("nan"),
         "frc_crossing": frc_of_halves(case, counts, pixels),
     }
 
