@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from hydra.utils import instantiate
-from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from benchmarks.bellisario_figures.networks import trained
 from benchmarks.bellisario_figures.patterns import draw_patterns
@@ -51,9 +50,7 @@ def draw(rows: dict[int, dict[str, Any]], path: Path) -> None:
         axes.plot(loose, missed, "o-", color=METHOD_COLOURS[0])
         for gamma, x, y in zip(rows, loose, missed, strict=True):
             axes.annotate(f"γ = {gamma}", (x, y), (6, 4), textcoords="offset points", fontsize=9)
-        axes.set(xlabel="mean false positives (pixels)", ylabel="mean false negatives (pixels)", yscale="log")
-        axes.yaxis.set_major_formatter(ScalarFormatter())
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.set(xlabel="mean false positives (pixels)", ylabel="mean false negatives (pixels)")
         axes.margins(x=0.15, y=0.1)
         picture.savefig(path, dpi=80)
     print(path)

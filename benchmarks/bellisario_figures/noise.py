@@ -8,7 +8,7 @@ import argparse
 
 from benchmarks.bellisario_figures.sweeps import sweep
 
-PHOTONS = (10.0, 30.0, 100.0, 1e3, 1e4)
+PHOTONS = (10.0, 100.0, 1e3, 1e4)
 
 
 def main(options: argparse.Namespace) -> None:
