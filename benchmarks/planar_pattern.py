@@ -11,7 +11,8 @@ pixels; it was trained on macromolecules, so that an aperture lies outside its d
 
 error: relative Fourier error of the best start and median. agree: starts whose overlap with the best exceeds 0.9.
 overlap: median over pairs of starts. PRTF: frequency where that of all starts falls below 1/e, cycles per pixel (0.5:
-nowhere; not said of fewer than 7 starts). FRC: where two halves of the photons, phased apart from 5 starts and averaged, fall below half a bit.
+nowhere; not said of fewer than 7 starts). FRC: where two halves of the photons, phased apart from 5 starts and
+averaged, fall below half a bit.
 
 Pictures of the object are not written: numbers only.
 """
