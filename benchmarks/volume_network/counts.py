@@ -85,7 +85,7 @@ def errors(found: Found, pattern: Tensor, mask: Tensor, truth: Tensor) -> Row:
 
 def figure(results: Row) -> None:
     """Both errors against the peak count."""
-    plots, axes = plt.subplots(1, 2, figsize=(8.0, 3.2), layout="constrained")
+    plots, axes = plt.subplots(1, 2, figsize=(8.0, 3.5), layout="constrained")
     for name, axis, label in (
         ("phase_rms_rad", axes[0], "phase error, RMS (rad)"),
         ("amplitude_correlation", axes[1], "correlation of amplitudes"),
@@ -96,6 +96,6 @@ def figure(results: Row) -> None:
         axis.set(xscale="log", xlabel="largest count (photons)", ylabel=label)
         axis.grid(alpha=0.3)
     axes[0].set_ylim(bottom=0)
-    axes[1].legend(frameon=False)
+    plots.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False)
     plots.savefig(FIGURE, dpi=150)
     plt.close(plots)

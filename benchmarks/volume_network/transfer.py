@@ -49,7 +49,8 @@ def transferred(network: ComplexEncoderDecoder, pattern: Tensor, mask: Tensor) -
 
 def transfer(size: int = 32, masks: int = 5) -> Row:
     """On the measured crystals; medians over hold-out masks."""
-    network, results = trained(), {}
+    network = trained()
+    results: dict[str, Row] = {}
     for name, (pattern, mask) in crystals(size).items():
         runs: dict[str, list[Row]] = {}
         for draw in range(masks):
