@@ -137,6 +137,6 @@ def draw(panels: dict[str, Curves], path: Path) -> None:
             axes.plot([], [], "--", color="black", label="agreement with the truth")
             axes.set(title=name, xlabel="spatial frequency (cycles per pixel of 4.66 Å)", xlim=(0, 0.5), ylim=(0, 1.03))
         picture.axes[0].set_ylabel("PRTF")
-        picture.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=5, fontsize=8)
+        picture.legend(*picture.axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=5, fontsize=8)
         picture.savefig(path, dpi=80)
     print(path)
