@@ -1,6 +1,7 @@
 """Train a task: the recipe behind train.py."""
 
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -108,6 +109,11 @@ def record(cfg: DictConfig, words: Sequence[str] | None = None) -> dict[str, Any
 def evaluate_best(trainer: pl.Trainer, task: pl.LightningModule, data: PatternBatches, folder: Path) -> dict[str, Any]:
     """Validate and test the best checkpoint; all its numbers, confusions as lists."""
     best, trainer.loggers = folder / BEST, []  # the logs are of the training; these numbers go to metrics.json
+    if not best.is_file():
+        warnings.warn(
+            "the training ended before its first validation: its last weights count as best", stacklevel=2
+        )
+        trainer.save_checkpoint(best)
     trainer.validate(task, data, ckpt_path=best, weights_only=True, verbose=False)
     if data.patterns_in("test"):
         trainer.test(task, data, ckpt_path=best, weights_only=True, verbose=False)

@@ -69,6 +69,12 @@ def test_the_last_steps_are_validated_and_saved(tmp_path: Path) -> None:
     assert sum(row.startswith(("0,", "1,")) for row in rows) >= 2
 
 
+def test_a_run_that_is_never_validated_ends_with_its_last_weights(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="last weights"):
+        train(small_config(tmp_path, "trainer.check_val_every_n_epoch=7", "trainer.max_epochs=2"))
+    assert (tmp_path / "run/checkpoints/best.ckpt").is_file()
+
+
 def test_the_same_seed_gives_the_same_run_and_another_does_not(tmp_path: Path) -> None:
     quick = ("trainer.max_epochs=1", "data.seed=0")
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
