@@ -125,8 +125,7 @@ def show(patterns: PatternFile, seconds: float, workers: int, picture: Path | No
     """Print the counts of every kind or structure, the speed and where the files are."""
     console = Console()
     console.print(table_of_kinds(patterns) if KIND in patterns.labels else table_of_structures(patterns))
-    speed = len(patterns) / seconds
-    console.print(f"{speed:,.0f} patterns/s with workers={workers}, finished parts of an earlier run included")
+    console.print(f"{len(patterns):,} patterns after {seconds:.1f} s with workers={workers}")
     console.print(f"set: {patterns.path}", soft_wrap=True)
     if picture is not None:
         console.print(f"examples: {picture}", soft_wrap=True)
