@@ -43,7 +43,7 @@ def test_a_set_with_a_picture_and_a_table(
     printed = capsys.readouterr().out
     single = int(re.search(r"single\s+│\s+(\d+)", printed)[1])
     assert single == (patterns.labels["kind"] == 0).sum()
-    assert "patterns/s" in printed
+    assert "patterns after" in printed
     assert str(path) in printed
     assert {entry.name for entry in path.parent.iterdir()} <= {"set.cxi", "set.png", ".set.cxi.lock"}
 
