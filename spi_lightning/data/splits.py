@@ -8,7 +8,11 @@ from spi_lightning.fields import UserError
 
 
 def split_by_particle(
-    particle_id: np.ndarray, fractions: Mapping[str, float], seed: int, stratum: np.ndarray | None = None
+    particle_id: np.ndarray,
+    fractions: Mapping[str, float],
+    seed: int,
+    stratum: np.ndarray | None = None,
+    names: tuple[str, str, str] = ("data.fractions", "patterns", "particles"),
 ) -> dict[str, np.ndarray]:
     """Deal whole particles (models, runs) to splits until each holds about its fraction of the patterns.
 
@@ -18,6 +22,7 @@ def split_by_particle(
         seed: Decides which particle goes where.
         stratum: (N,), e.g. the label; each stratum is dealt in these fractions by itself, so that small sets of frames
             keep their mixture. A particle belongs to the stratum of its first pattern.
+        names: What errors call the option, the patterns and the particles.
 
     Returns:
         Sorted indices (n,) int64 per split; a split of fraction 0 is empty.
@@ -25,8 +30,9 @@ def split_by_particle(
     Raises:
         UserError: Fractions that do not add up, or a split with a fraction that no particle reaches.
     """
+    option, items, wholes = names
     if abs(sum(fractions.values()) - 1) > 1e-6 or min(fractions.values()) < 0:
-        raise UserError(f"data.fractions={dict(fractions)} must not be negative and must add up to 1.")
+        raise UserError(f"{option}={dict(fractions)} must not be negative and must add up to 1.")
     particles, first, inverse = np.unique(particle_id, return_index=True, return_inverse=True)
     patterns = np.bincount(inverse, minlength=len(particles))
     kind = np.zeros(len(particles), int) if stratum is None else np.asarray(stratum)[first]
@@ -39,8 +45,8 @@ def split_by_particle(
     empty = [name for name, share in fractions.items() if share > 0 and len(splits[name]) == 0]
     if empty:
         raise UserError(
-            f"data.fractions={dict(fractions)} leaves the split {empty[0]!r} without patterns: "
-            f"{len(particle_id)} patterns of {len(particles)} particles are too few."
+            f"{option}={dict(fractions)} leaves the split {empty[0]!r} without {items}: "
+            f"{len(particle_id)} {items} of {len(particles)} {wholes} are too few."
         )
     return splits
 

@@ -64,7 +64,7 @@ class StructureSource:
         if self.archive is None:
             return find_structures(self.path, self.ids)
         if self.ids is None:
-            raise UserError("structures.archive fetches the ids of a list: give structures.ids= too")
+            raise UserError("simulate.structures.archive fetches the ids of a list: give simulate.structures.ids= too")
         return fetch_structures(self.ids, self.path, self.archive)
 
     @cached_property
@@ -72,10 +72,13 @@ class StructureSource:
         if self.part == "all":
             return list(range(len(self.files)))
         if self.part not in self.fractions:
-            raise UserError(f"structures.part={self.part} is unknown: choose all or {', '.join(self.fractions)}")
+            raise UserError(
+                f"simulate.structures.part={self.part} is unknown: choose all or {', '.join(self.fractions)}"
+            )
         everything = [self._read(number) for number in range(len(self.files))]
         group = same_structure(everything)
-        return [int(i) for i in split_by_particle(group, self.fractions, self.seed)[self.part]]
+        names = ("simulate.structures.fractions", "structures", "kinds by sequence")
+        return [int(i) for i in split_by_particle(group, self.fractions, self.seed, names=names)[self.part]]
 
     def of_part(self, part: str) -> "StructureSource":
         """The structures of one split; what was read is not read again."""

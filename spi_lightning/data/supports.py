@@ -121,13 +121,13 @@ class SupportDataModule(SupportBatches):
 
     def setup(self, stage: str) -> None:
         """Open the file and deal its structures to the splits."""
-        if self.splits:
+        if "predict" not in self.splits:
+            file = open_patterns(self.path, self.keys or PatternKeys(), self.mask_convention, check=False)
+            self.splits["predict"] = SupportDataset(file)
+        if stage == "predict" or "test" in self.splits:
             return
-        file = open_patterns(self.path, self.keys or PatternKeys(), self.mask_convention, check=False)
-        self.splits["predict"] = SupportDataset(file)
+        file = self.splits["predict"].file  # type: ignore[attr-defined]
         if DENSITY not in file.images:
-            if stage == "predict":
-                return
             raise UserError(f"{file.path}: no densities to train or test on (/entry_1/labels_1/density)")
         structure = np.asarray(file.labels.get(STRUCTURE, np.arange(len(file))))
         for name, rows in split_by_particle(structure, self.fractions, self.seed).items():

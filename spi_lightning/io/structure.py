@@ -90,7 +90,9 @@ def _in_folder(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise UserError(f"{path}: there are no structures; give a file or folder (structures.path=, or set SPI_DATA)")
+        raise UserError(
+            f"{path}: there are no structures; give a file or folder (simulate.structures.path=, or set SPI_DATA)"
+        )
     found = sorted(file for file in path.iterdir() if file.name.lower().endswith(SUFFIXES))
     if not found:
         raise UserError(f"{path}: no structures in this folder; known are {', '.join(SUFFIXES)}")
@@ -193,8 +195,8 @@ def _select(structure: gemmi.Structure, path: Path, options: StructureOptions) -
     if unknown.any() and options.unknown == "error":
         first = next(site for site, bad in zip(_sites(model), unknown, strict=True) if bad)
         raise UserError(
-            f"{path}: {unknown.sum()} atoms of unknown element, the first is {first.name!r} (serial {first.serial});"
-            " mend the element column or give structures.unknown=skip"
+            f"{path}: atoms of unknown element: {unknown.sum()}, the first is {first.name!r} (serial {first.serial});"
+            " mend the element column or give simulate.structures.options.unknown=skip"
         )
     table = table[~unknown]
     residues = sum(len(polymer) for polymer in polymers)

@@ -238,7 +238,10 @@ def fitting(structures: Structures, longest: float, oversized: str) -> list[int]
         else:
             skipped.append(atoms.name)
     if not usable:
-        raise UserError(f"none of the {len(structures)} structures is smaller than {longest * 1e9:.1f} nm")
+        raise UserError(
+            f"none of the {len(structures)} structures is smaller than {longest * 1e9:.1f} nm, half of the frame;"
+            " enlarge simulate.projection.size or .pixel_size"
+        )
     if skipped:
         line = "%d of %d structures are larger than %.1f nm and left out: %s"
         logging.getLogger(__name__).warning(line, len(skipped), len(structures), longest * 1e9, ", ".join(skipped))

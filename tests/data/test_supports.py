@@ -83,6 +83,16 @@ def test_any_file_can_be_predicted_but_only_one_with_densities_trained_on(tmp_pa
         SupportDataModule(str(tmp_path / "real.h5"), PatternKeys("patterns")).setup("fit")
 
 
+def test_a_file_of_one_structure_can_be_evaluated_but_not_dealt_to_splits(tmp_path: Path) -> None:
+    with h5py.File(made(tmp_path / "one.cxi"), "r+") as file:
+        file["entry_1/labels_1/structure"][...] = 0
+    module = SupportDataModule(str(tmp_path / "one.cxi"))
+    module.setup("predict")
+    assert len(module.splits["predict"]) == 20  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="20 patterns of 1 particles are too few"):
+        module.setup("fit")
+
+
 @pytest.mark.parametrize("value", [np.nan, -3.0, np.inf])
 def test_values_that_no_intensity_has_are_one_line(tmp_path: Path, value: float) -> None:
     patterns = np.ones((3, 16, 16), np.float32)
