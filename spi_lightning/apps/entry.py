@@ -5,6 +5,8 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
@@ -73,8 +75,17 @@ def run_app(main: Callable[[], Any]) -> None:
 def _value_or_error(job: JobReturn) -> Any:
     """What a job returned, or the error it raised; Hydra's own property also writes to stderr."""
     if job.status is JobStatus.FAILED:
+        _remove_if_empty(job)
         raise job._return_value
     return job._return_value
+
+
+def _remove_if_empty(job: JobReturn) -> None:
+    """Hydra makes a job's folder first; one that failed before it wrote anything shall leave none."""
+    folder = OmegaConf.select(job.hydra_cfg, "hydra.runtime.output_dir") if job.hydra_cfg is not None else None
+    if folder is not None:
+        with suppress(OSError):  # it holds something
+            Path(folder).rmdir()
 
 
 def _keep_value(job: JobReturn, value: Any) -> None:

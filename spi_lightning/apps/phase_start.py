@@ -135,7 +135,7 @@ def _require_room(region: Tensor, least: float) -> None:
         if 2 * n / (extent + 1) < least:
             raise UserError(
                 f"the autocorrelation spans {extent} of {n} pixels along axis {axis}: the oversampling ratio is "
-                f"{2 * n / (extent + 1):.2f} or less, {least:g} is needed; bin less (data.bin), raise "
+                f"{2 * n / (extent + 1):.2f} or less, {least:g} is needed; bin less (data.bin) if it is binned, raise "
                 "support_threshold if noise or background makes it seem wide, or lower least_oversampling."
             )
 

@@ -16,6 +16,7 @@ from spi_lightning.physics.binning import bin_pixels
 from spi_lightning.physics.constants import wavelength_from_energy
 
 _OFF = 0.75  # pixels between a stated and a found centre that are worth a word
+_BRIGHT = 10  # photons beside a dark centre that make it suspicious
 _TRUSTED = 0.3  # symmetry from which a found centre is believed
 
 
@@ -48,11 +49,12 @@ def measure_frame(
     bin: int = 1,
     threshold: float = 0.0,
     geometry: dict[str, float | None] | None = None,
+    adu_per_photon: float | None = None,
 ) -> Measurement:
     """Read one frame of a file, move the beam to pixel n // 2, bin it and take the square root.
 
     Args:
-        path, keys, mask_convention: As for io.open_patterns.
+        path, keys, mask_convention, adu_per_photon: As for io.open_patterns.
         frame: Number of the frame in the file.
         centre: Row and column of the direct beam, pixel; None: as the file says, else found by symmetry.
         size: Edge of the square around the beam that is kept, pixels before binning; None: the largest that fits and
@@ -65,7 +67,7 @@ def measure_frame(
         UserError: No such file, frame or key; counts that are negative, not finite or all zero; a size that bin does
             not divide.
     """
-    patterns = open_patterns(path, keys, mask_convention)
+    patterns = open_patterns(path, keys, mask_convention, adu_per_photon)
     if not 0 <= frame < len(patterns):
         raise UserError(f"data.frame={frame}: {path} has frames 0 to {len(patterns) - 1}.")
     photons = torch.from_numpy(patterns.read([frame]).astype(np.float32))
@@ -78,6 +80,12 @@ def measure_frame(
     photons, mask = _around(photons, mask, middle, _edge(photons.shape[-2:], middle, size, bin), bin, notes)
     photons, mask = bin_pixels(photons[:, None], mask[:, None], bin)
     photons = torch.where(mask & (photons >= threshold), photons, 0.0)[0, 0]
+    if not float(photons.max()) > 0:
+        raise UserError(
+            f"{path}: frame {frame} has no photons left in {photons.shape[0]} x {photons.shape[1]} binned pixels around"
+            f" row {middle[0]:.1f}, column {middle[1]:.1f}; set data.centre, data.size or a lower data.threshold."
+        )
+    notes += _of_the_centre(photons, mask[0, 0])
     return Measurement(
         fourier_amplitude=photons.sqrt(),
         mask=mask[0, 0],
@@ -85,6 +93,27 @@ def measure_frame(
         density=_density(patterns, frame),
         notes=notes,
     )
+
+
+def _of_the_centre(photons: Tensor, mask: Tensor) -> list[str]:
+    """What to know of a centre, n // 2, that is not measured, or is said to be measured but holds nothing."""
+    rows, columns = (torch.arange(n, device=mask.device) - n // 2 for n in mask.shape)
+    radius = (rows[:, None].square() + columns.square()).sqrt()
+    hidden = float(radius[mask].min())
+    lit = float(radius[photons > 0].min())
+    notes = []
+    if hidden >= 2:
+        longest = min(mask.shape) / hidden
+        notes.append(
+            f"not measured within {hidden:.0f} binned pixels of the beam: what varies over more than {longest:.0f}"
+            " pixels of the density is not known, and the support has to supply it"
+        )
+    if lit - hidden >= 2 and float(photons[radius < 2 * lit + 1].max()) >= _BRIGHT:
+        notes.append(
+            f"WARNING: no photons within {lit:.0f} binned pixels of the beam, but the mask calls them measured;"
+            " behind a beamstop? mark it with data.keys.mask"
+        )
+    return notes
 
 
 def _stated_centre(patterns: PatternFile, frame: int) -> NDArray[np.float64] | None:

@@ -56,11 +56,13 @@ def fsc(a: Tensor, b: Tensor, ndim: int, oversampling: float = 1.0) -> FSC:
     curve = cross / power.clamp_min(torch.finfo(power.dtype).tiny)
     friedel = 1.0 if a.is_complex() or b.is_complex() else 2.0
     half_bit = half_bit_threshold(rings.pixels.double() / (friedel * oversampling**ndim)).to(curve)
-    # Small shells have a threshold of 1, which a correlation of 1 shall pass; q = 0 says nothing of agreement.
+    # Shells of one independent pixel or fewer have a threshold of 1, which no noisy pair passes; q = 0 says nothing.
+    telling = torch.nonzero(half_bit < 1)
+    low = max(1, int(telling[0])) if len(telling) else len(half_bit) - 1
     return FSC(
         curve,
         rings.frequency,
         half_bit,
-        crossing(rings.frequency[1:], curve[..., 1:], half_bit[1:].clamp_max(1 - 1e-6)),
+        crossing(rings.frequency[low:], curve[..., low:], half_bit[low:].clamp_max(1 - 1e-6)),
         crossing(rings.frequency[1:], curve[..., 1:], 1 / e),
     )

@@ -42,17 +42,28 @@ def write_phasing_report(run: Path) -> Path:
 def verdict(files: PhasingFiles, metrics: dict[str, Any]) -> str:
     """One or two sentences on what was found."""
     kept, total = int(files.kept.sum()), len(files.kept)
-    text = f"{kept} of {total} starts agree; the best leaves a relative Fourier error of {files.final_error.min():.3g}."
-    resolution = metrics.get("prtf/resolution_nm")
-    if kept > 1 and resolution is not None:
-        text += f" The PRTF of the kept starts falls below 1/e at {resolution:.3g} nm (full period)."
-    elif kept > 1 and "prtf/crossing" in metrics:
-        text += f" Their PRTF falls below 1/e at {metrics['prtf/crossing']:.3g} per pixel."
-    elif kept > 1:
-        text += " Their PRTF stays above 1/e up to the edge of the data."
+    agree = (
+        f"{kept} of {total} starts agree" if kept > 1 else f"none of the other {total - 1} starts agrees with the best"
+    )
+    agree = "one start, which nothing confirms" if total == 1 else agree
+    text = f"{agree[0].upper()}{agree[1:]}; the best leaves a relative Fourier error of {files.final_error.min():.3g}."
+    if kept > 1:
+        text += f" The PRTF (of phases) of those kept {_fall(metrics, 'prtf', '1/e')}."
+    if len(files.fsc):
+        name = "FSC" if files.density.ndim == 3 else "FRC"
+        text += f" The {name} of two halves of the photons {_fall(metrics, 'fsc_half_bit', 'half a bit')}."
     if files.about.get("identical_starts"):
         text += " All starts began from the same density, so the PRTF is 1 by construction and says nothing."
     return text
+
+
+def _fall(metrics: dict[str, Any], name: str, threshold: str) -> str:
+    """Where a curve crosses its threshold, in words; per pixel where the geometry is not known."""
+    if f"{name}/resolution_nm" in metrics:
+        return f"falls below {threshold} at {metrics[f'{name}/resolution_nm']:.3g} nm (full period)"
+    if f"{name}/crossing" in metrics:
+        return f"falls below {threshold} at {metrics[f'{name}/crossing']:.3g} per pixel"
+    return f"stays above {threshold} up to the edge of the data"
 
 
 def _result(files: PhasingFiles) -> list[Picture]:
@@ -246,16 +257,19 @@ def held_out_figure(files: PhasingFiles) -> Figure:
 
 
 def _trust(files: PhasingFiles) -> list[Picture]:
-    shown = [
-        Picture(as_svg(trust_figure(files)), "Reproducibility against frequency", _TRUST),
-        Picture(as_svg(errors_figure(files)), "Convergence", "Each line is one start."),
-    ]
+    shown = [Picture(as_svg(errors_figure(files)), "Convergence", _CONVERGENCE)]
+    if np.isfinite(files.prtf).any() or len(files.fsc):  # one kept start has nothing to agree with
+        shown.insert(0, Picture(as_svg(trust_figure(files)), "Reproducibility against frequency", _TRUST))
     if np.isfinite(files.held_out_error).any():
         caption = "Pixels held out float during phasing; dotted: as well as on the fitted ones."
         shown.append(Picture(as_svg(held_out_figure(files)), "Held-out pixels", caption))
     return shown
 
 
+_CONVERGENCE = (
+    "Each line is one start. For real densities the amplitudes of Friedel mates are averaged first, which lowers their "
+    "noise; the errors elsewhere are against the amplitudes as measured."
+)
 _TRUST = (
     "Phases: mean over a shell of |mean of exp(i phase)| over the kept starts. Modulus: |mean Fourier transform| over "
     "the measured amplitude. Reproducible is not the same as right: starts that share a wrong support agree too."

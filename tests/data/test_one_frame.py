@@ -60,6 +60,7 @@ def test_a_centre_off_by_pixels_is_reported(tmp_path) -> None:
         ({"frame": 3}, "has frames 0 to 0"),
         ({"size": 63, "bin": 2}, "multiple of data.bin=2"),
         ({"bin": 0}, "data.bin=0"),
+        ({"threshold": 1e9}, "lower data.threshold"),
         ({"centre": (1.0, 1.0), "bin": 4}, "set data.centre and data.size"),
     ],
 )
@@ -73,6 +74,20 @@ def test_an_empty_frame_is_refused(tmp_path) -> None:
     path = write(tmp_path / "a.h5", np.zeros((64, 64)))
     with pytest.raises(UserError, match="frame 0 is empty"):
         measure_frame(path, PatternKeys(photons="photons"))
+
+
+def test_a_dark_or_hidden_centre_is_spoken_of(tmp_path) -> None:
+    photons = np.round(1e4 * pattern(64, (32.0, 32.0)) / pattern(64, (32.0, 32.0)).max()) + 20
+    centre = {"keys": PatternKeys(photons="photons"), "centre": (32.0, 32.0)}
+    assert not any("within" in note for note in measure_frame(write(tmp_path / "a.h5", photons), **centre).notes)
+    photons[30:35, 30:35] = 0
+    path = write(tmp_path / "b.h5", photons)
+    assert any("no photons within 3" in note for note in measure_frame(path, **centre).notes)
+    path = str(tmp_path / "c.h5")
+    with h5py.File(path, "w") as file:
+        file["photons"], file["mask"] = photons[None].astype(np.float32), photons > 0
+    notes = measure_frame(path, **centre | {"keys": PatternKeys(photons="photons", mask="mask")}).notes
+    assert any("not measured within 3" in note for note in notes) and not any("WARNING" in note for note in notes)
 
 
 def test_parseval_of_a_prepared_pattern(tmp_path) -> None:

@@ -21,6 +21,15 @@ def test_equal_halves_correlate_to_the_edge(shape: tuple[int, ...]) -> None:
     assert float(found.one_over_e_crossing) == pytest.approx(0.5, abs=0.02)
 
 
+def test_a_noisy_first_shell_of_one_independent_pixel_is_no_crossing() -> None:
+    generator = torch.Generator().manual_seed(0)
+    a, b = 1 + 0.05 * torch.randn(2, 64, 64, generator=generator)
+    blob = torch.exp(-(torch.arange(64) - 32.0).square() / 20)
+    found = fsc(a * blob * blob[:, None], b * blob * blob[:, None], 2, oversampling=4.0)
+    assert float(found.half_bit[1]) == 1 > float(found.curve[1])
+    assert float(found.half_bit_crossing) > 0.05
+
+
 def test_noise_beyond_a_frequency_is_found_there() -> None:
     generator = torch.Generator().manual_seed(0)
     a, b = torch.randn(2, 128, 128, generator=generator)
