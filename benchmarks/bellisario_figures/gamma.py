@@ -14,6 +14,7 @@ from hydra.utils import instantiate
 from benchmarks.bellisario_figures.networks import trained
 from benchmarks.bellisario_figures.patterns import draw_patterns
 from benchmarks.bellisario_figures.short_training import fit, judge
+from benchmarks.bellisario_figures.sweeps import plain_ticks
 from benchmarks.record import write_result
 from spi_lightning.losses import soft_support_penalty
 from spi_lightning.reports.style import METHOD_COLOURS, figure
@@ -50,7 +51,8 @@ def draw(rows: dict[int, dict[str, Any]], path: Path) -> None:
         axes.plot(loose, missed, "o-", color=METHOD_COLOURS[0])
         for gamma, x, y in zip(rows, loose, missed, strict=True):
             axes.annotate(f"γ = {gamma}", (x, y), (6, 4), textcoords="offset points", fontsize=9)
-        axes.set(xlabel="mean false positives (pixels)", ylabel="mean false negatives (pixels)")
+        axes.set(xlabel="mean false positives (pixels)", ylabel="mean false negatives (pixels)", yscale="log")
         axes.margins(x=0.15, y=0.1)
+        plain_ticks(axes.yaxis)
         picture.savefig(path, dpi=80)
     print(path)

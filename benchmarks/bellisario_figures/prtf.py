@@ -133,7 +133,7 @@ def draw(panels: dict[str, Curves], path: Path) -> None:
                 axes.plot(frequency, each[0], color=colour, label=support)
                 axes.plot(frequency, each[1], "--", color=colour, linewidth=1.1)
             axes.axhline(1 / e, color=UNKNOWN, linestyle=":", linewidth=1)
-            axes.annotate("1/e", (0.5, 1 / e), (-2, 2), textcoords="offset points", fontsize=8, ha="right")
+            axes.annotate("1/e", (0, 1 / e), (4, 3), textcoords="offset points", fontsize=8)
             axes.plot([], [], "--", color="black", label="agreement with the truth")
             axes.set(title=name, xlabel="spatial frequency (cycles per pixel of 4.66 Å)", xlim=(0, 0.5), ylim=(0, 1.03))
         picture.axes[0].set_ylabel("PRTF")

@@ -8,6 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.axis import Axis
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
 from benchmarks.bellisario_figures.networks import measured_network, network, triple
 from benchmarks.bellisario_figures.patterns import answer, draw_patterns, score, show
 from benchmarks.bellisario_figures.settled import settled
@@ -54,6 +57,13 @@ def rows_of(methods: Sequence[BatchAnswers], patterns: Any, others: Any, conditi
     return rows
 
 
+def plain_ticks(axis: Axis) -> None:
+    """1, 2, 5 of every decade as plain numbers on a logarithmic axis."""
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
 def draw(table: dict[float, Rows], label: str, path: Path) -> None:
     """Share of patterns with fewer than two false negatives, and mean false positives, against the condition."""
     values = list(table)
@@ -66,6 +76,7 @@ def draw(table: dict[float, Rows], label: str, path: Path) -> None:
                 panel.plot(values, [times * table[value][name][key] for value in values], **style)
         panels[0].set(ylabel="patterns with < 2 false negatives (%)", ylim=(-3, 103))
         panels[1].set(ylabel="mean false positives (pixels)", yscale="log")
+        plain_ticks(panels[1].yaxis)
         for panel in panels:
             panel.set_xlabel(label)
             if min(values) > 0:

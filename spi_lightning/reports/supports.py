@@ -30,6 +30,7 @@ COLUMNS = {
     "iou": "IoU",
     "centrosymmetry_broken": "centrosymmetry\nbroken (%)",
 }
+_FEW = 10  # groups below which a bootstrapped interval says little
 PERCENT = ("below_two_false_negatives", "centrosymmetry_broken")
 WORDS = (
     "Means over patterns. Answers are compared at the whole-pixel shift, and in the twin, of largest overlap with the "
@@ -86,6 +87,8 @@ def methods_table(files: SupportFiles) -> Table:
     truth = first.get("test/true_centrosymmetry_broken")
     known = f"; {100 * truth:.0f} % of the true supports do so" if truth is not None else ""
     groups = "structures" if (files.structure >= 0).all() else "patterns"
+    count = len(np.unique(files.structure)) if groups == "structures" else len(files.structure)
+    groups += f" (only {count}: hardly to be believed)" if count < _FEW else ""
     words = WORDS.format(fraction=files.about["fraction"], groups=groups, truth=known)
     return Table(["method", *(COLUMNS[name] for name in shown), "ms per\npattern"], rows, words)
 

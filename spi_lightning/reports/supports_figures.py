@@ -34,7 +34,7 @@ def trade_off_figure(curves: Mapping[str, Sequence[Mapping[str, Any]]], edge: in
             x, y = GOALS[edge]
             axes.plot([0, x, x], [y, y, 100], color=UNKNOWN, linestyle=":", linewidth=1.3)
             axes.annotate(
-                f"≥ {y} % at ≤ {x} px", (x, 100), (4, 4), textcoords="offset points", fontsize=9, color=UNKNOWN
+                f"to beat: ≥ {y} % at ≤ {x} px", (0, y), (6, -13), textcoords="offset points", fontsize=9, color=INK
             )
         for number, (name, points) in enumerate(curves.items()):
             for pixels, line, face in ((0, "-", colour_of(number)), (1, "--", "white")):
