@@ -21,16 +21,18 @@ from spi_lightning.physics.bragg_geometry import BraggGeometry
 from spi_lightning.physics.bragg_preparation import PreparedPattern, correct_frames, find_peak, prepare
 from spi_lightning.physics.oversampling import Oversampling, estimate_oversampling, suggest_bins, suggest_size
 
+_LEAST = 5  # voxels along the longest axis of a pattern
+
 
 @dataclass
 class Preparation:
     """How a scan becomes a pattern.
 
-    size: edge of the pattern, voxel, one number or z, y, x; None: what holds 99.99 % of the photons. bins: voxels added
-    along each axis, one number or z, y, x; None: as many as leave an oversampling of ``least_oversampling``. threshold:
-    corrected counts at or below become 0. aliens: ``none`` or ``find`` (taken as not measured). normalise: divide by
-    the monitor. saturation: counts from here on are not measured. reflection: Miller indices of a cubic crystal's
-    peak; its facets then tell whether the rocking angle has the right sign.
+    size: edge of the pattern, voxel: one number, at most what the scan holds, or z, y, x; None: what holds 99.99 % of
+    the photons. bins: voxels added along each axis, one number or z, y, x; None: as many as leave an oversampling of
+    ``least_oversampling``. threshold: corrected counts at or below become 0. aliens: ``none`` or ``find`` (taken as
+    not measured). normalise: divide by the monitor. saturation: counts from here on are not measured. reflection:
+    Miller indices of a cubic crystal's peak; its facets then tell whether the rocking angle has the right sign.
     """
 
     size: int | Sequence[int] | None = 64
@@ -195,14 +197,33 @@ def _bins_and_size(
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """What was asked for, or what the autocorrelation of the whole scan supports."""
     bins, size = _three(how.bins), _three(how.size)
+    guessed = bins is None or size is None
     if bins is None or size is None:
         whole = prepare(scan.counts, tuple(scan.counts.shape), 1, how.threshold, **corrections)  # type: ignore[arg-type]
         found = estimate_oversampling(whole.photons)
         notes.append(f"the scan as measured: {found}")
         bins = bins or suggest_bins(found, how.least_oversampling)
         size = size or suggest_size(whole.photons, bins)
+    if isinstance(how.size, int):
+        size = _without_padding(how.size, bins, scan.counts.shape, notes)
+    if guessed:
         notes.append(f"binned {_by(bins)} and cut to {_by(size)}, as its oversampling and photons allow")
     return bins, size
+
+
+def _without_padding(size: int, bins: Sequence[int], shape: Sequence[int], notes: list[str]) -> tuple[int, ...]:
+    """A cube; no larger than a scan that is smaller than asked along all axes, as nothing was measured around it.
+
+    Raises:
+        UserError: Bins that leave next to nothing of the scan.
+    """
+    room = max(n // max(1, step) for n, step in zip(shape, bins, strict=True))
+    if room < _LEAST:
+        raise UserError(f"bins {_by(bins)} leave {room} voxels of a scan of {_by(shape)}: take fewer")
+    if room >= size:
+        return (size,) * 3
+    notes.append(f"the scan holds {_by(shape)} voxels: cut to {room}, not {size}; three numbers as size pad it")
+    return (room,) * 3
 
 
 def _three(value: int | Sequence[int] | None) -> tuple[int, ...] | None:

@@ -44,6 +44,19 @@ def test_bins_and_size_follow_the_data(scan: Path) -> None:
     assert any("as its oversampling and photons allow" in note for note in measured.notes)
 
 
+def test_a_small_scan_is_not_padded_unless_asked(scan: Path) -> None:
+    measured = read_pattern(scan, preparation=Preparation(size=64, bins=1))
+    assert tuple(measured.pattern.photons.shape) == (35, 35, 35)
+    assert any("cut to 35, not 64" in note for note in measured.notes)
+    padded = read_pattern(scan, preparation=Preparation(size=[64, 64, 64], bins=1))
+    assert tuple(padded.pattern.photons.shape) == (64, 64, 64)
+
+
+def test_bins_that_leave_nothing_are_refused_before_anything_large_is_made(scan: Path) -> None:
+    with pytest.raises(UserError, match="leave 1 voxels"):
+        read_pattern(scan, preparation=Preparation(size=64, bins=20))
+
+
 def test_geometry_of_the_user_completes_the_file(scan: Path) -> None:
     given = {"energy_ev": 9000.0, "distance": 0.5, "pixel_size": 55e-6, "delta_deg": 32.0, "gamma_deg": 12.0}
     measured = read_pattern(scan, preparation=Preparation(size=32, bins=1), geometry=given)
