@@ -130,7 +130,11 @@ def read_scan(path: str, key: str | None = None) -> dict[str, Tensor]:
     volumes = [name for name, values in arrays.items() if values.ndim == 3]
     name = key or ("counts" if "counts" in volumes else volumes[0] if len(volumes) == 1 else None)
     if name not in volumes:
-        raise UserError(f"{path}: data.key={key}; data sets with three axes are {', '.join(volumes) or 'none'}.")
+        asked = "no data set of counts was found" if key is None else f"data.key={key} is no data set with three axes"
+        raise UserError(
+            f"{path}: {asked}; data.key= names counts (frames, rows, columns), and those with three axes are "
+            f"{', '.join(volumes) or 'none'}."
+        )
     counts = torch.from_numpy(np.asarray(arrays[name], dtype=np.float32))
     corrections = {
         part: torch.from_numpy(np.asarray(arrays[part], dtype=np.float64)) for part in CORRECTIONS if part in arrays

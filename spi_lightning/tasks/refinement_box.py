@@ -33,13 +33,19 @@ def box_for(pattern: Tensor, box: str | Sequence[int], margin: float) -> tuple[i
     elif box == "autocorrelation":
         sides = [min(n, math.ceil(side * margin)) for side, n in zip(extent, shape, strict=True)]
     else:
-        sides = [int(side) for side in box]
-        if len(sides) != 3 or any(not 1 <= side <= n for side, n in zip(sides, shape, strict=True)):
-            raise UserError(f"task.box={sides}: give three numbers from 1 to those of the pattern, {list(shape)}.")
+        sides = _given(box, shape)
     rank_zero_info(f"particle of {' x '.join(f'{side:.0f}' for side in extent)} voxels, box {sides} of {list(shape)}")
     if any(side > room for side, room in zip(extent, sides, strict=True)):
         rank_zero_warn(f"the particle, {[round(side) for side in extent]} voxels, is larger than task.box={sides}.")
     return sides[0], sides[1], sides[2]
+
+
+def _given(box: str | int | Sequence[int], shape: Sequence[int]) -> list[int]:
+    """The sides that were asked for."""
+    sides = [int(side) for side in box] if isinstance(box, Sequence) and not isinstance(box, str) else []
+    if len(sides) != 3 or any(not 1 <= side <= n for side, n in zip(sides, shape, strict=True)):
+        raise UserError(f"task.box={box}: give three numbers from 1 to those of the pattern, {list(shape)}.")
+    return sides
 
 
 def warn_of_the_box(density: Tensor) -> None:

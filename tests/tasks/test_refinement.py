@@ -178,11 +178,13 @@ def test_transfer_starts_from_a_trained_network(tmp_path: Path, scan: str) -> No
     [
         ("task.box=quarter", r"task\.box=quarter"),
         ("task.box=[40,4,4]", r"from 1 to those of the pattern"),
+        ("task.box=40", r"task\.box=40: give three numbers"),
         ("task.starts=0", "1 or more"),
         ("task.candidates=0", "1 or more"),
         ("task.wrapping.growth=[]", "growth"),
         ("data.held_out=0.7", r"data\.held_out"),
         ("data.path=nowhere.npy", "no such file"),
+        ("data.key=wrong", r"data\.key=wrong is no data set with three axes"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, scan: str, override: str, words: str) -> None:
