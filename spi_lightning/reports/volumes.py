@@ -89,8 +89,9 @@ def verdict(files: VolumeFiles, metrics: Mapping[str, Any]) -> str:
     text = f"Least median χ² on the {where} voxels: {order[0]}, {methods[order[0]][judge]:.3g}"
     if len(order) > 1:
         text += f"; next {order[1]}, {methods[order[1]][judge]:.3g}"
-    text += f" ({files.about['seeds']} seeds, {files.about['masks']} draws of held-out voxels, "
-    text += f"{len(files.about['patterns'])} pattern{'s' if len(files.about['patterns']) > 1 else ''})."
+    draws, patterns = files.about["masks"], len(files.about["patterns"])
+    text += f" ({files.about['seeds']} seeds, {draws} draw{'s' if draws > 1 else ''} of held-out voxels, "
+    text += f"{patterns} pattern{'s' if patterns > 1 else ''})."
     if agreement := metrics.get("agreement"):
         rows = agreement["overlap"]
         least = min(rows[i][j] for i in range(len(rows)) for j in range(i))
@@ -212,9 +213,9 @@ def of_pattern(files: VolumeFiles, pattern: ShownPattern) -> list[Section]:
     blocks: list[Picture] = [
         Picture(as_png(pattern_figure(files, pattern)), "Measured", "Central planes; grey: not measured.", wide=True),
         Picture(as_png(slices_figure(files, pattern)), "Central slices", caption, wide=True),
+        Picture(as_svg(transfer_figure(files, pattern)), "Resolution", _RESOLUTION, wide=True),
         Picture(as_svg(spectrum_figure(files, pattern)), "Fourier spectral weight", _SPECTRUM),
-        Picture(as_svg(transfer_figure(files, pattern)), "Resolution", _RESOLUTION),
-        Picture(as_png(uncertainty_figure(files, pattern)), "Ensembles", _ENSEMBLE, wide=True),
+        Picture(as_png(uncertainty_figure(files, pattern)), "Ensembles", _ENSEMBLE, wide=len(pattern.methods) > 2),
     ]
     return [Section(pattern.name, blocks), Section(f"{pattern.name}: surfaces", surfaces(files, pattern))]
 

@@ -12,6 +12,7 @@ from scipy.ndimage import map_coordinates
 from skimage.measure import marching_cubes
 
 from spi_lightning.reports.page import Surface
+from spi_lightning.reports.volumes_slices import without_offset
 
 Array = NDArray[Any]
 LEVEL: Final = 0.3  # of the largest amplitude, at which a density's surface is drawn
@@ -23,10 +24,11 @@ def object_surface(density: Array, voxel: Array, title: str) -> Surface:
     """Where |density| (z, y, x) is 30 % of its maximum, coloured by the phase there.
 
     Args:
-        density: Complex, origin at n // 2.
+        density: Complex, origin at n // 2; its constant phase is taken away as in the slices.
         voxel: (3,) edges of a voxel, m; NaN: lengths in voxels.
         title: Of the picture.
     """
+    density = without_offset(density)
     amplitude = np.pad(np.abs(density) / max(float(np.abs(density).max()), 1e-30), 1)
     vertices, faces = _mesh(amplitude, LEVEL)
     padded = np.pad(density, 1)
@@ -104,7 +106,11 @@ def _figure(
         for axis, name in zip("zyx", names, strict=True)
     }
     layout = {
-        "scene": scene | {"aspectmode": "data", "camera": {"eye": {"x": 1.6, "y": 1.6, "z": 0.9}}},
+        "scene": scene
+        | {
+            "aspectmode": "data",
+            "camera": {"eye": {"x": 1.8, "y": 1.8, "z": 1.0}, "center": {"x": 0, "y": 0, "z": -0.12}},
+        },
         "margin": {"l": 0, "r": 0, "t": 0, "b": 0},
         "template": "none",
     }
