@@ -110,9 +110,7 @@ def evaluate_best(trainer: pl.Trainer, task: pl.LightningModule, data: PatternBa
     """Validate and test the best checkpoint; all its numbers, confusions as lists."""
     best, trainer.loggers = folder / BEST, []  # the logs are of the training; these numbers go to metrics.json
     if not best.is_file():
-        warnings.warn(
-            "the training ended before its first validation: its last weights count as best", stacklevel=2
-        )
+        warnings.warn("the training ended before its first validation: its last weights count as best", stacklevel=2)
         trainer.save_checkpoint(best)
     trainer.validate(task, data, ckpt_path=best, weights_only=True, verbose=False)
     if data.patterns_in("test"):
@@ -144,4 +142,6 @@ def show(numbers: dict[str, Any], task: pl.LightningModule, folder: Path, stoppe
 
 def _short(value: float) -> str:
     """Four digits; powers of ten where they would all be zeros."""
+    if float(value).is_integer() and abs(value) >= 100:
+        return f"{value:.0f}"  # a count
     return f"{value:.2e}" if 0 < abs(value) < 1e-3 else f"{value:.4f}"

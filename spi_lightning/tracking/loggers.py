@@ -67,6 +67,7 @@ class Tracking:
             save_dir=str(folder),
             mode=self.wandb,
         )
+        logger._wandb_init.pop("anonymous", None)  # Lightning always passes it, and wandb then warns of it
         try:
             logger.experiment  # noqa: B018  a login that fails must fail here
         except Error as error:
