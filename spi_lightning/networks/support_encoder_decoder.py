@@ -97,7 +97,8 @@ class SupportEncoderDecoder(nn.Module):
         if pattern.shape[-2:] != (self.size, self.size):
             raise UserError(
                 f"network support_encoder_decoder takes {self.size} x {self.size} pixels, got"
-                f" {tuple(pattern.shape[-2:])}: set network.size, or make patterns of that size."
+                f" {tuple(pattern.shape[-2:])}: train with network.size of that edge, or cut or bin"
+                " the patterns to the network's."
             )
         return cast(Tensor, self.dense[1](self.dense[0](self.encoder(pattern).flatten(1))))
 

@@ -8,6 +8,7 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Protocol
 
 import torch
@@ -243,9 +244,15 @@ def fitting(structures: Structures, longest: float, oversized: str) -> list[int]
             " enlarge simulate.projection.size or .pixel_size"
         )
     if skipped:
-        line = "%d of %d structures are larger than %.1f nm and left out: %s"
-        logging.getLogger(__name__).warning(line, len(skipped), len(structures), longest * 1e9, ", ".join(skipped))
+        counts = f"{len(skipped)} of {len(structures)} structures are"
+        _say_once(f"{counts} larger than {longest * 1e9:.1f} nm and left out: {', '.join(skipped)}")
     return usable
+
+
+@cache
+def _say_once(line: str) -> None:
+    """Training makes several simulators of the same structures."""
+    logging.getLogger(__name__).warning(line)
 
 
 def deal_structures(usable: Sequence[int], block: int, block_size: int, seed: int) -> list[int]:
