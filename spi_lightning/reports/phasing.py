@@ -20,6 +20,7 @@ from spi_lightning.reports.style import INK, MASKED, METHOD_COLOURS, OTHER, SING
 
 Array = NDArray[Any]
 _PLANES = ("normal to z", "normal to y", "normal to x")
+_POOR = 0.5  # relative Fourier error of a density that does not explain its pattern
 _SHOWN = 10  # starts in the gallery
 _MARGIN = 1.3  # of the window around the support
 
@@ -47,6 +48,8 @@ def verdict(files: PhasingFiles, metrics: dict[str, Any]) -> str:
     )
     agree = "one start, which nothing confirms" if total == 1 else agree
     text = f"{agree[0].upper()}{agree[1:]}; the best leaves a relative Fourier error of {files.final_error.min():.3g}."
+    if files.final_error.min() > _POOR:
+        text += " That is a poor fit, however well starts agree: check mask, beam centre, support and constraint."
     if kept > 1:
         text += f" The PRTF (of phases) of those kept {_fall(metrics, 'prtf', '1/e')}."
     if len(files.fsc):

@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -16,6 +17,7 @@ from spi_lightning.io import CxiWriter
 from spi_lightning.io.cxi_image import read_cxi_image
 from spi_lightning.phasing import alignment
 from spi_lightning.physics.fourier import fourier
+from spi_lightning.reports.phasing import verdict
 
 KNOWN = "phasing.recipe=4*(60*HIO(0.9) + 20*ER)"
 
@@ -92,6 +94,22 @@ def test_mistakes_get_one_line(
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("error: ") and line in error
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("kept", "error", "words"),
+    [
+        ([True, True, False], 0.1, "2 of 3 starts agree; the best leaves a relative Fourier error of 0.1. The PRTF"),
+        ([True, True, False], 0.7, "a poor fit"),
+        ([True, False, False], 0.1, "None of the other 2 starts agrees with the best; "),
+        ([True], 0.1, "One start, which nothing confirms; "),
+    ],
+)
+def test_the_verdict_claims_no_more_than_was_seen(kept: list[bool], error: float, words: str) -> None:
+    files = SimpleNamespace(
+        kept=np.array(kept), final_error=np.full(len(kept), error), fsc=np.empty(0), about={}, density=np.zeros((4, 4))
+    )
+    assert words in verdict(files, {})  # type: ignore[arg-type]
 
 
 def test_in_middle_keeps_the_origin() -> None:
