@@ -244,7 +244,7 @@ def question_table(about: Mapping[str, Any]) -> Table:
         ["data", str(about["path"])],
         ["patterns", f"{len(about['patterns'])} of {' x '.join(str(n) for n in about['shape'])} voxels"],
         ["measured voxels", ", ".join(f"{n:,}" for n in about["measured_voxels"])],
-        ["held-out voxels", f"{min(held):,} to {max(held):,} in each of {about['masks']} draws"],
+        ["held-out voxels", f"{min(held):,} to {max(held):,} in each draw, {about['masks']} drawn"],
         ["seeds", str(about["seeds"])],
         ["starts on each half of the photons", str(about["halves"])],
     ]
