@@ -93,7 +93,7 @@ def test_the_assembly_or_the_asymmetric_unit(odd: Path) -> None:
 
 def test_unknown_elements_are_an_error_or_left_out(odd: Path) -> None:
     odd.write_text(ODD.replace("          ZN", "           X").replace("ZN    ZN", "XX    UNX"))
-    with pytest.raises(UserError, match="atoms of unknown element: 1, .* simulate.structures.options.unknown=skip"):
+    with pytest.raises(UserError, match=r"atoms of unknown element: 1, .* simulate\.structures\.options\.unknown=skip"):
         read_structure(odd)
     assert len(read_structure(odd, StructureOptions(unknown="skip"))) == 4
     with pytest.raises(UserError, match=r"structures\.unknown=ignore"):
