@@ -71,6 +71,7 @@ bench: $(READY)
 	$(RUN)/python -m benchmarks.phasing_speed
 	$(RUN)/python -m benchmarks.support_network --timing
 	$(RUN)/python -m benchmarks.macromolecule_speed
+	$(RUN)/python -m benchmarks.volume_network speed
 
 clean:
 	rm -rf build dist outputs multirun lightning_logs .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
