@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
 from benchmarks.doors import ROOT
+from spi_lightning.apps.evaluate_supports import SHOWN
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, SUPPORT, Batch
 from spi_lightning.methods.support_answer import BatchAnswers
 from spi_lightning.methods.support_scoring import SupportScoring, columns_of
@@ -21,14 +22,6 @@ from spi_lightning.reports.supports_files import MethodTable
 from spi_lightning.simulate import MacromoleculeSimulator
 from spi_lightning.simulate.measurement import disc_diameter
 
-SHOWN = {
-    "below_two_false_negatives": "< 2 FN",
-    "false_negatives": "FN",
-    "false_positives": "FP",
-    "area_ratio": "area ratio",
-    "iou": "IoU",
-    "centrosymmetry_broken": "asymmetric",
-}
 _SEED = {"train": 0, "val": 1, "test": 2}
 
 

@@ -10,11 +10,8 @@ from numpy.typing import NDArray
 
 from spi_lightning.methods.volume_ensemble import Ensemble
 from spi_lightning.methods.volume_running import AskedVolumes, Judged
-from spi_lightning.metrics.fsc import FSC
-from spi_lightning.metrics.shells import crossing
 
 Values = NDArray[np.float64]
-_TELLING = 0.95  # half-bit threshold from which a shell of an FSC says nothing
 
 
 def scores_of(
@@ -40,7 +37,7 @@ def scores_of(
     numbers["kept/share"] = numbers["kept"] / max(1, sum(one.runs for one in ensembles))
     crossings = {
         "prtf/crossing": [one.prtf.resolution for one in ensembles if one.prtf is not None and not one.prtf.identical],
-        "fsc/half_bit": [half_bit_crossing(one.fsc) for one in ensembles if one.fsc is not None],
+        "fsc/half_bit": [float(one.fsc.half_bit_crossing) for one in ensembles if one.fsc is not None],
         "fsc/one_over_e": [float(one.fsc.one_over_e_crossing) for one in ensembles if one.fsc is not None],
     }
     for name, values in crossings.items():
@@ -49,17 +46,6 @@ def scores_of(
             if voxel is not None:
                 numbers[f"{name}/resolution_nm"] = 1e9 * voxel / max(numbers[name], 1e-9)
     return numbers
-
-
-def half_bit_crossing(curve: FSC) -> float:
-    """Frequency at which an FSC falls below half a bit, cycles per voxel.
-
-    The innermost shells have so few independent voxels that their threshold is 1, and say nothing: they are left out.
-    """
-    telling = curve.half_bit < _TELLING
-    if not bool(telling.any()):
-        return float(curve.frequency[-1])
-    return float(crossing(curve.frequency[telling], curve.curve[telling], curve.half_bit[telling]))
 
 
 def spread_of(name: str, values: Values) -> dict[str, float]:

@@ -9,6 +9,8 @@ from torch import Tensor
 from spi_lightning.metrics.shells import crossing, shells
 from spi_lightning.physics.fourier import fourier
 
+_TELLING = 0.95  # half-bit threshold from which a shell says nothing
+
 
 @dataclass(frozen=True)
 class FSC:
@@ -18,7 +20,8 @@ class FSC:
         curve: (..., S) correlation, -1 to 1.
         frequency: (S,) mean frequency of the shells.
         half_bit: (S,) threshold of half a bit of information per pixel.
-        half_bit_crossing, one_over_e_crossing: (...) where the curve first falls below; 0.5 if it never does.
+        half_bit_crossing, one_over_e_crossing: (...) where the curve first falls below; 0.5 if it never does. Half
+            a bit is asked only beyond the innermost shells, whose few pixels have a threshold near 1.
     """
 
     curve: Tensor
@@ -56,8 +59,8 @@ def fsc(a: Tensor, b: Tensor, ndim: int, oversampling: float = 1.0) -> FSC:
     curve = cross / power.clamp_min(torch.finfo(power.dtype).tiny)
     friedel = 1.0 if a.is_complex() or b.is_complex() else 2.0
     half_bit = half_bit_threshold(rings.pixels.double() / (friedel * oversampling**ndim)).to(curve)
-    # Shells of one independent pixel or fewer have a threshold of 1, which no noisy pair passes; q = 0 says nothing.
-    telling = torch.nonzero(half_bit < 1)
+    # Shells of hardly more than one independent pixel have a threshold that no noisy pair passes; q = 0 says nothing.
+    telling = torch.nonzero(half_bit < _TELLING)
     low = max(1, int(telling[0])) if len(telling) else len(half_bit) - 1
     return FSC(
         curve,

@@ -3,8 +3,6 @@ import math
 import pytest
 import torch
 
-from spi_lightning.methods.volume_scoring import half_bit_crossing
-from spi_lightning.metrics.fsc import FSC
 from spi_lightning.metrics.volume_fit import reciprocal_amplitude, spectral_weight, volume_fit
 from spi_lightning.metrics.volume_truth import volume_truth
 from spi_lightning.phasing import hold_out, translate
@@ -53,10 +51,3 @@ def test_the_truth_is_found_through_shift_twin_phase_and_scale() -> None:
     assert float(found["amplitude_correlation"][0]) == pytest.approx(1, abs=1e-4)
     flat = volume_truth(truth.abs().to(truth.dtype)[None], truth)
     assert float(flat["amplitude_correlation"][0]) > 0.999 and math.degrees(float(flat["phase_rms"][0])) > 3
-
-
-def test_inner_shells_of_an_fsc_without_a_threshold_are_no_crossing() -> None:
-    frequency = torch.tensor([0.0, 0.1, 0.2, 0.3, 0.4])
-    curve, threshold = torch.tensor([1.0, 0.9999, 0.95, 0.8, 0.2]), torch.tensor([1.0, 1.0, 0.9, 0.6, 0.6])
-    found = half_bit_crossing(FSC(curve, frequency, threshold, torch.tensor(0.0), torch.tensor(0.0)))
-    assert found == pytest.approx(0.3 + 0.1 * 0.2 / 0.6, abs=1e-6)
