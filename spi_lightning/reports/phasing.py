@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
+from matplotlib.colors import Colormap, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
@@ -16,7 +16,18 @@ from numpy.typing import NDArray
 from spi_lightning.reports.page import Lines, Picture, Section, Table, write_page
 from spi_lightning.reports.phasing_files import PhasingFiles
 from spi_lightning.reports.provenance import provenance_section
-from spi_lightning.reports.style import INK, MASKED, METHOD_COLOURS, OTHER, SINGLE, as_png, as_svg, figure
+from spi_lightning.reports.style import (
+    INK,
+    MASKED,
+    METHOD_COLOURS,
+    OTHER,
+    PHASE_COLOURS,
+    SINGLE,
+    as_png,
+    as_svg,
+    figure,
+    phase_bar,
+)
 
 Array = NDArray[Any]
 _PLANES = ("normal to z", "normal to y", "normal to x")
@@ -50,30 +61,36 @@ def verdict(files: PhasingFiles, metrics: dict[str, Any]) -> str:
     text = f"{agree[0].upper()}{agree[1:]}; the best leaves a relative Fourier error of {files.final_error.min():.3g}."
     if files.final_error.min() > _POOR:
         text += " That is a poor fit, however well starts agree: check mask, beam centre, support and constraint."
+    element = element_of(files)
     if kept > 1:
-        text += f" The PRTF (of phases) of those kept {_fall(metrics, 'prtf', '1/e')}."
+        text += f" The PRTF (of phases) of those kept {_fall(metrics, 'prtf', '1/e', element)}."
     if len(files.fsc):
         name = "FSC" if files.density.ndim == 3 else "FRC"
-        text += f" The {name} of two halves of the photons {_fall(metrics, 'fsc_half_bit', 'half a bit')}."
+        text += f" The {name} of two halves of the photons {_fall(metrics, 'fsc_half_bit', 'half a bit', element)}."
     if files.about.get("identical_starts"):
         text += " All starts began from the same density, so the PRTF is 1 by construction and says nothing."
     return text
 
 
-def _fall(metrics: dict[str, Any], name: str, threshold: str) -> str:
-    """Where a curve crosses its threshold, in words; per pixel where the geometry is not known."""
+def _fall(metrics: dict[str, Any], name: str, threshold: str, element: str) -> str:
+    """Where a curve crosses its threshold, in words; per pixel or voxel where the geometry is not known."""
     if f"{name}/resolution_nm" in metrics:
         return f"falls below {threshold} at {metrics[f'{name}/resolution_nm']:.3g} nm (full period)"
     if f"{name}/crossing" in metrics:
-        return f"falls below {threshold} at {metrics[f'{name}/crossing']:.3g} per pixel"
+        return f"falls below {threshold} at {metrics[f'{name}/crossing']:.3g} per {element}"
     return f"stays above {threshold} up to the edge of the data"
+
+
+def element_of(files: PhasingFiles) -> str:
+    """What a picture of this many axes is made of."""
+    return "voxel" if files.intensity.ndim == 3 else "pixel"
 
 
 def _result(files: PhasingFiles) -> list[Picture]:
     volume = files.intensity.ndim == 3
     caption = (
         "Central planes through q = 0. " if volume else ""
-    ) + "Photons per pixel on a logarithmic scale; grey: not measured."
+    ) + f"Photons per {element_of(files)} on a logarithmic scale; grey: not measured."
     shown = [Picture(as_png(pattern_figure(files)), "Pattern", caption, wide=volume)]
     caption = "Mean of the kept starts; the line is the support." + (" Central planes." if volume else "")
     if np.iscomplexobj(files.density):
@@ -106,7 +123,7 @@ def pattern_figure(files: PhasingFiles) -> Figure:
             filled = np.where(mask, np.maximum(plane, low), np.nan)
             drawn = axes.imshow(filled, norm=LogNorm(low, top), cmap="magma", extent=extent, interpolation="nearest")
             _dress(axes, files.intensity.ndim, number, "q_{} (" + label + ")")
-        picture.colorbar(drawn, ax=list(panels), shrink=0.85, pad=0.02).set_label("photons per pixel")
+        picture.colorbar(drawn, ax=list(panels), shrink=0.85, pad=0.02).set_label(f"photons per {element_of(files)}")
     return picture
 
 
@@ -114,7 +131,7 @@ def _frequency_extent(files: PhasingFiles, number: int) -> tuple[tuple[float, fl
     """Edges of a plane's picture in frequency (left, right, bottom, top) and the unit."""
     rows, columns = _axes_of(files.intensity.ndim, number)
     steps = [1 / (n * p) for n, p in zip(files.intensity.shape, files.pixel, strict=True)]
-    factor, unit = (1e-9, "1/nm") if files.known else (1.0, "1/pixel")
+    factor, unit = (1e-9, "1/nm") if files.known else (1.0, f"1/{element_of(files)}")
     edges = []
     for axis in (columns, rows):
         n, step = files.intensity.shape[axis], steps[axis] * factor
@@ -144,13 +161,12 @@ def density_figure(files: PhasingFiles, density: Array | None = None) -> Figure:
         for number, plane in enumerate(amplitude):
             drawn = _panel(files, panels[0, number], plane / top, supports[number], number, (low / top, 1, "viridis"))
             if whole:
-                turned = _panel(
-                    files, panels[1, number], phases[number], supports[number], number, (-np.pi, np.pi, "twilight")
-                )
+                scale = (-np.pi, np.pi, PHASE_COLOURS)
+                turned = _panel(files, panels[1, number], phases[number], supports[number], number, scale)
         label = "amplitude / maximum" if whole else "density / maximum"
         picture.colorbar(drawn, ax=list(panels[0]), shrink=0.85, pad=0.02).set_label(label)
         if whole:
-            picture.colorbar(turned, ax=list(panels[1]), shrink=0.85, pad=0.02).set_label("phase (rad)")
+            phase_bar(picture, turned, panels[1], shrink=0.85, pad=0.02)
     return picture
 
 
@@ -160,7 +176,7 @@ def _panel(
     plane: Array,
     support: Array,
     number: int,
-    scale: tuple[float, float, str],
+    scale: tuple[float, float, str | Colormap],
 ) -> Any:
     """One plane of a density, cut to the support, axes in nm or pixels."""
     cut, extent, unit = _window(files, number)
@@ -174,7 +190,7 @@ def _panel(
 
 def _window(files: PhasingFiles, number: int) -> tuple[tuple[slice, slice], tuple[float, float, float, float], str]:
     """Where the support lies in a plane, a little wider and square, as slices and as edges of the picture."""
-    factor, unit = (1e9, "nm") if files.known else (1.0, "pixel")
+    factor, unit = (1e9, "nm") if files.known else (1.0, element_of(files))
     pair = _axes_of(files.support.ndim, number)
     reach = [np.abs(_offsets(files.support, axis)).max(initial=4) for axis in pair]
     half = int(np.ceil(max(reach) * _MARGIN)) + 1
@@ -225,7 +241,7 @@ def errors_figure(files: PhasingFiles) -> Figure:
 
 def trust_figure(files: PhasingFiles) -> Figure:
     """PRTF by both definitions and, of two halves of the photons, the correlation of shells with its threshold."""
-    factor, unit = (1e-9, "1/nm") if files.known else (1.0, "1/pixel")
+    factor, unit = (1e-9, "1/nm") if files.known else (1.0, f"1/{element_of(files)}")
     frequency = files.frequency * factor
     with figure(5.4, 4.0) as picture:
         axes = picture.subplots()
@@ -242,7 +258,8 @@ def trust_figure(files: PhasingFiles) -> Figure:
 
 
 def held_out_figure(files: PhasingFiles) -> Figure:
-    """Each start's error on the pixels it was fitted to and on those it never saw."""
+    """Each start's error on the pixels or voxels it was fitted to and on those it never saw."""
+    what = f"{element_of(files)}s"
     with figure(5.4, 4.0) as picture:
         axes = picture.subplots()
         for kept, colour, name in ((True, SINGLE, "kept"), (False, OTHER, "failed")):
@@ -254,7 +271,7 @@ def held_out_figure(files: PhasingFiles) -> Figure:
         low = 0.8 * min(files.final_error.min(), files.held_out_error.min())
         high = 1.2 * max(files.final_error.max(), files.held_out_error.max())
         axes.plot([low, high], [low, high], color=INK, linewidth=0.8, linestyle=":")
-        axes.set(xlabel="relative Fourier error, fitted pixels", ylabel="relative Fourier error, held-out pixels")
+        axes.set(xlabel=f"relative Fourier error, fitted {what}", ylabel=f"relative Fourier error, held-out {what}")
         axes.legend()
     return picture
 
@@ -264,8 +281,9 @@ def _trust(files: PhasingFiles) -> list[Picture]:
     if np.isfinite(files.prtf).any() or len(files.fsc):  # one kept start has nothing to agree with
         shown.insert(0, Picture(as_svg(trust_figure(files)), "Reproducibility against frequency", _TRUST))
     if np.isfinite(files.held_out_error).any():
-        caption = "Pixels held out float during phasing; dotted: as well as on the fitted ones."
-        shown.append(Picture(as_svg(held_out_figure(files)), "Held-out pixels", caption))
+        what = f"{element_of(files)}s"
+        caption = f"Held-out {what} float during phasing; dotted: as well as on the fitted ones."
+        shown.append(Picture(as_svg(held_out_figure(files)), f"Held-out {what}", caption))
     return shown
 
 

@@ -2,17 +2,25 @@
 
 import base64
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 SINGLE, OTHER, UNKNOWN, INK = "#0072B2", "#D55E00", "#8a8f98", "#1f2933"
 EMPTY = "#d5d9de"
 METHOD_COLOURS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#D55E00", "#7f6000", "#000000")
 MASKED, CENTRE = "#7d8590", "#39ff14"
+
+# Of phases from -pi to pi, the same in slices and on surfaces. Twilight turned by a quarter: phases near 0, which most
+# of a crystal has once its constant is gone, are blue instead of nearly black or white, in which no shape is seen.
+_TWILIGHT = np.asarray(mpl.colormaps["twilight"](np.linspace(0, 1, 256, endpoint=False)))
+PHASE_COLOURS = ListedColormap(np.roll(_TWILIGHT, 64, axis=0), name="phase")
+PHASE_TICKS = ((-np.pi, -np.pi / 2, 0.0, np.pi / 2, np.pi), ("−π", "−π/2", "0", "π/2", "π"))
 
 _SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -34,6 +42,13 @@ _SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "spi_lightning",  # the same figure gives the same bytes
     "svg.fonttype": "path",
 }
+
+
+def phase_bar(picture: Figure, drawn: Any, panels: Sequence[Any], label: str = "phase (rad)", **place: Any) -> None:
+    """A colour bar of phases beside some panels, told in parts of pi."""
+    bar = picture.colorbar(drawn, ax=list(panels), **place)
+    bar.set_label(label)
+    bar.set_ticks(list(PHASE_TICKS[0]), labels=list(PHASE_TICKS[1]))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from spi_lightning.reports.style import MASKED, figure
+from spi_lightning.reports.style import MASKED, PHASE_COLOURS, figure, phase_bar
 
 Array = NDArray[Any]
 _COLUMNS = 4
@@ -26,10 +26,10 @@ def volume_figure(amplitude: Array, phase: Array, intensity: Array, mask: Array,
     """
     count = len(amplitude)
     rows, columns = -(-count // _COLUMNS), min(_COLUMNS, count)
-    reach = max(float(np.abs(phase).max()), 1e-3)
-    scales = (Normalize(0, 1), Normalize(-reach if phase.min() < 0 else 0.0, reach), LogNorm(10.0**-_DECADES, 1))
-    shades = [mpl.colormaps[name].with_extremes(bad=MASKED) for name in ("viridis", "twilight", "magma")]
-    names = ("amplitude", "phase (rad)", "intensity / maximum")
+    scales = (Normalize(0, 1), Normalize(-np.pi, np.pi), LogNorm(10.0**-_DECADES, 1))
+    maps = (mpl.colormaps["viridis"], PHASE_COLOURS, mpl.colormaps["magma"])
+    shades = [each.with_extremes(bad=MASKED) for each in maps]
+    names = ("amplitude", "", "intensity / maximum")
     with figure(2.3 * columns + 1.2, 6.4 * rows) as picture:
         panels = picture.subplots(3 * rows, columns, squeeze=False)
         for axes in panels.flat:
@@ -40,14 +40,16 @@ def volume_figure(amplitude: Array, phase: Array, intensity: Array, mask: Array,
             for axes, plane, norm, shade in zip(
                 own, _planes(number, amplitude, phase, intensity, mask), scales, shades, strict=True
             ):
-                drawn = axes.imshow(plane, norm=norm, cmap=shade, interpolation="nearest")
+                axes.imshow(plane, norm=norm, cmap=shade, interpolation="nearest")
                 axes.axis("on")
                 axes.set(xticks=[], yticks=[])
                 axes.grid(False)
         for row in range(3 * rows):
             bar = mpl.cm.ScalarMappable(scales[row % 3], shades[row % 3])
-            picture.colorbar(bar, ax=list(panels[row]), shrink=0.8, pad=0.02).set_label(names[row % 3])
-        del drawn
+            if row % 3 == 1:
+                phase_bar(picture, bar, panels[row], shrink=0.8, pad=0.02)
+            else:
+                picture.colorbar(bar, ax=list(panels[row]), shrink=0.8, pad=0.02).set_label(names[row % 3])
     return picture
 
 

@@ -127,6 +127,8 @@ def _plain(numbers: Mapping[str, Any], name: str) -> str:
     crossing = numbers.get(name.removesuffix("/resolution_nm"))
     if name.startswith(("prtf", "fsc")) and crossing is not None and crossing > _EDGE:
         return f"≤ {number(numbers[name])}" if name.endswith("_nm") else "never"
+    if name == "kept/share" and numbers.get(name) is not None:
+        return f"{100 * numbers[name]:.0f} %"
     return number(numbers.get(name))
 
 
@@ -141,14 +143,16 @@ def _with_quartiles(numbers: Mapping[str, Any], name: str) -> str:
 
 
 def number(value: Any) -> str:
-    """Short text of a number; powers of ten for small ones."""
+    """Three digits of a number, five behind the point where it is almost 1; powers of ten for small ones."""
     if value is None:
         return "-"
     if isinstance(value, int):
         return str(value)
-    if value == 0 or 1e-3 <= abs(value) < 0.99:
-        return f"{value:.4g}"
-    return f"{value:.5f}" if 0.99 <= abs(value) <= 1 else f"{value:.2e}" if abs(value) < 1e-3 else f"{value:.3g}"
+    if 0.99 <= abs(value) <= 1:
+        return f"{value:.5f}"
+    if 0 < abs(value) < 1e-4:
+        return f"{value:.2e}"
+    return f"{value:#.3g}".rstrip(".") if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def errors(files: VolumeFiles, metrics: Mapping[str, Any]) -> list[Picture | Lines]:
@@ -158,7 +162,7 @@ def errors(files: VolumeFiles, metrics: Mapping[str, Any]) -> list[Picture | Lin
         Picture(
             as_svg(histogram_figure(files)),
             "Errors of all runs",
-            f"As Figs 5 and S3 of Wu et al. (2021); {runs} runs of methods with random starts.",
+            f"As Figs 5 and S3 of Wu et al. (2021); {runs} runs of each method with random starts.",
             wide=True,
         )
     ]
@@ -210,14 +214,24 @@ def of_pattern(files: VolumeFiles, pattern: ShownPattern) -> list[Section]:
         else ("The geometry is not known: lengths in voxels.")
     )
     caption = f"Runs of least fitted χ², aligned; phase where the amplitude exceeds 10 %. {scale}"
-    blocks: list[Picture] = [
+    blocks: list[Picture | Lines] = [
         Picture(as_png(pattern_figure(files, pattern)), "Measured", "Central planes; grey: not measured.", wide=True),
         Picture(as_png(slices_figure(files, pattern)), "Central slices", caption, wide=True),
-        Picture(as_svg(transfer_figure(files, pattern)), "Resolution", _RESOLUTION, wide=True),
+        *resolution(files, pattern),
         Picture(as_svg(spectrum_figure(files, pattern)), "Fourier spectral weight", _SPECTRUM),
         Picture(as_png(uncertainty_figure(files, pattern)), "Ensembles", _ENSEMBLE, wide=len(pattern.methods) > 2),
     ]
     return [Section(pattern.name, blocks), Section(f"{pattern.name}: surfaces", surfaces(files, pattern))]
+
+
+def resolution(files: VolumeFiles, pattern: ShownPattern) -> list[Picture | Lines]:
+    """Curves, and which methods have no PRTF since a single run says nothing of reproducibility."""
+    alone = [name for name, method in zip(files.names, pattern.methods, strict=True) if not len(method.arrays["prtf"])]
+    why = f"No PRTF of {', '.join(alone)}: no other run agrees with the best, or only one was made." if alone else ""
+    if any(len(method.arrays[name]) for method in pattern.methods for name in ("prtf", "fsc")):
+        drawn = transfer_figure(files, pattern)
+        return [Picture(as_svg(drawn), "Resolution", f"{_RESOLUTION} {why}".strip(), wide=True)]
+    return [Lines([why])]
 
 
 _SPECTRUM = "Best run of each method: amplitudes summed over shells of constant |q|, measured voxels only."

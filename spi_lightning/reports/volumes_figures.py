@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
@@ -114,39 +115,54 @@ def spectrum_figure(files: VolumeFiles, pattern: ShownPattern) -> Figure:
     frequency, unit = frequency_of(files)
     with figure(6.4, 5.0) as picture:
         above, below = picture.subplots(2, 1, sharex=True, height_ratios=(2.2, 1))
+        reach = 0.05
         above.plot(frequency, pattern.weight, color=INK, linewidth=2.4, alpha=0.35, label="measured")
         for number, method in enumerate(pattern.methods):
             weight, style = method.arrays["weight"], {"color": colour_of(number), "linewidth": 1.2}
             above.plot(frequency, weight, label=files.names[number], **style)
-            below.plot(frequency, weight / np.maximum(pattern.weight, 1e-30), **style)
+            ratio = weight / np.maximum(pattern.weight, 1e-30)
+            below.plot(frequency, ratio, **style)
+            reach = max(reach, 1.1 * float(np.abs(ratio - 1).max()))
         below.axhline(1, color=INK, linewidth=0.8, linestyle=":")
         above.set(yscale="log", ylabel="Σ |F| over a shell (√photons)")
-        below.set(xlabel=f"|q| ({unit})", ylabel="over measured", ylim=(0.5, 1.5))
+        below.set(xlabel=f"|q| ({unit})", ylabel="over measured", ylim=(max(0, 1 - reach), min(2, 1 + reach)))
         above.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, borderaxespad=0.2, columnspacing=1.0)
     return picture
 
 
 def transfer_figure(files: VolumeFiles, pattern: ShownPattern) -> Figure:
-    """PRTF of each method's runs and, where photons were halved, the FSC of two halves."""
+    """PRTF of each method's runs and, where photons were halved, the FSC of two halves; only what there is."""
     frequency, unit = frequency_of(files)
-    with_fsc = any(len(method.arrays["fsc"]) for method in pattern.methods)
-    with figure(5.4 * (1 + with_fsc), 4.3) as picture:
-        panels = picture.subplots(1, 1 + with_fsc, squeeze=False)[0]
-        for number, method in enumerate(pattern.methods):
-            for axes, name in zip(panels, ("prtf", "fsc"), strict=False):
-                if len(curve := method.arrays[name]):
-                    axes.plot(frequency, curve, color=colour_of(number), linewidth=1.4, label=files.names[number])
-        panels[0].axhline(1 / np.e, color=INK, linewidth=0.9, linestyle="-.", label="1/e")
-        panels[0].set(xlabel=f"|q| ({unit})", ylabel="PRTF of the runs that agree", ylim=(-0.05, 1.05))
-        if with_fsc:
+    curves = [name for name in ("prtf", "fsc") if any(len(method.arrays[name]) for method in pattern.methods)]
+    with figure(5.4 * len(curves), 4.9) as picture:
+        panels = picture.subplots(1, len(curves), squeeze=False)[0]
+        for axes, curve in zip(panels, curves, strict=True):
             for number, method in enumerate(pattern.methods):
-                if len(threshold := method.arrays["half_bit"]):
-                    panels[1].plot(frequency, threshold, color=colour_of(number), linewidth=0.8, linestyle=":")
-            panels[1].plot([], [], color=INK, linewidth=0.8, linestyle=":", label="half bit, each method's own")
-            panels[1].set(xlabel=f"|q| ({unit})", ylabel="FSC of two halves of the photons", ylim=(-0.2, 1.05))
-        for axes in panels:
-            axes.legend(loc="lower left", fontsize=8)
+                if len(values := method.arrays[curve]):
+                    axes.plot(frequency, values, color=colour_of(number), linewidth=1.4)
+            (_prtf_axes if curve == "prtf" else _fsc_axes)(axes, pattern)
+            axes.set_xlabel(f"|q| ({unit})")
+        for number, name in enumerate(files.names):
+            panels[0].plot([], [], color=colour_of(number), linewidth=1.4, label=name)
+        named = panels[0].get_legend_handles_labels()
+        picture.legend(*(each[-len(files.names) :] for each in named), loc="outside upper center", ncols=4)
     return picture
+
+
+def _prtf_axes(axes: Axes, pattern: ShownPattern) -> None:
+    line = axes.axhline(1 / np.e, color=INK, linewidth=0.9, linestyle="-.")
+    axes.set(ylabel="PRTF of the runs that agree", ylim=(-0.05, 1.05))
+    axes.legend([line], ["1/e"], loc="lower left", fontsize=8)
+
+
+def _fsc_axes(axes: Axes, pattern: ShownPattern) -> None:
+    for number, method in enumerate(pattern.methods):
+        if len(threshold := method.arrays["half_bit"]):
+            frequency = axes.get_lines()[0].get_xdata()
+            axes.plot(frequency, threshold, color=colour_of(number), linewidth=0.8, linestyle=":")
+    dotted = Line2D([], [], color=INK, linewidth=0.8, linestyle=":")
+    axes.set(ylabel="FSC of two halves of the photons", ylim=(-0.2, 1.05))
+    axes.legend([dotted], ["half bit, each method's own"], loc="lower left", fontsize=8)
 
 
 def frequency_of(files: VolumeFiles) -> tuple[Array, str]:
@@ -186,7 +202,7 @@ def times_figure(methods: Mapping[str, Mapping[str, Any]], levels: Sequence[floa
             sizes = [12 + 90 * point[2] for point in reached]
             axes.scatter(x, y, s=sizes, color=colour_of(number), marker=_MARKERS[number % 8], alpha=0.8)
         some = any(numbers[f"seconds_to/{level:g}"] is not None for numbers in methods.values() for level in levels)
-        axes.set(xscale="log", xlabel="χ² of the fitted voxels", ylabel="seconds of one run")
+        axes.set(xscale="log", xlabel="χ² of the fitted voxels, smaller to the right", ylabel="seconds of one run")
         axes.set_yscale("log" if some else "linear")  # nothing can be drawn to a logarithmic scale without a value
         axes.set_xlim(max(levels) * 2, min(levels) / 2)
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, borderaxespad=0.2, columnspacing=1.0)

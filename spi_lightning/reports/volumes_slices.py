@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
+from matplotlib.colors import Colormap, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from spi_lightning.reports.style import MASKED, figure
+from spi_lightning.reports.style import MASKED, PHASE_COLOURS, figure, phase_bar
 from spi_lightning.reports.volumes_files import ShownPattern, VolumeFiles
 
 Array = NDArray[Any]
@@ -27,23 +27,27 @@ def slices_figure(files: VolumeFiles, pattern: ShownPattern) -> Figure:
     if pattern.truth is not None:
         rows.insert(0, ("truth", pattern.truth))
     window = window_of([density for _, density in rows])
-    with figure(12.4, 2.05 * len(rows) + 0.5) as picture:
-        panels = picture.subplots(len(rows), 6, squeeze=False)
+    edges = [each.stop - each.start for each in window]
+    columns = [edges[2], edges[2], edges[1]] * 2  # as wide as what they show, so that a voxel is as large in all
+    inch = 12.0 / sum(columns)
+    with figure(12.4, inch * max(edges[:2]) * len(rows) + 1.5) as picture:
+        panels = picture.subplots(len(rows), 6, squeeze=False, width_ratios=columns)
         for row, (name, density) in enumerate(rows):
             density = without_offset(density)
             amplitude = np.abs(density) / max(float(np.abs(density).max()), 1e-30)
             phase = np.where(amplitude > _SHOWN, np.angle(density), np.nan)
             for normal in range(3):
                 drawn = _panel(panels[row, normal], amplitude, normal, window, ("viridis", 0, 1))
-                turned = _panel(panels[row, 3 + normal], phase, normal, window, ("twilight", -np.pi, np.pi))
+                turned = _panel(panels[row, 3 + normal], phase, normal, window, (PHASE_COLOURS, -np.pi, np.pi))
                 scale_bar(panels[row, normal], files, normal, window)
             panels[row, 0].set_ylabel(name.replace(", ", ",\n"), fontsize=9)
         for column in range(6):
             what = "amplitude" if column < 3 else "phase"
             panels[0, column].set_title(f"{what},\n{_NORMALS[column % 3]}", fontsize=9)
-        bar = picture.colorbar(drawn, ax=list(panels[:, :3].flat), shrink=0.8, aspect=30, pad=0.01)
+        below: dict[str, Any] = {"location": "bottom", "shrink": 0.6, "aspect": 30, "pad": 0.01}
+        bar = picture.colorbar(drawn, ax=list(panels[:, :3].flat), **below)
         bar.set_label("amplitude / maximum")
-        picture.colorbar(turned, ax=list(panels[:, 3:].flat), shrink=0.8, aspect=30, pad=0.01).set_label("phase (rad)")
+        phase_bar(picture, turned, list(panels[:, 3:].flat), **below)
     return picture
 
 
@@ -60,7 +64,7 @@ def uncertainty_figure(files: VolumeFiles, pattern: ShownPattern) -> Figure:
             phase = np.where(amplitude > _SHOWN, np.angle(mean), np.nan)
             drawn = [
                 _panel(panels[0, column], amplitude, 0, window, ("viridis", 0, 1)),
-                _panel(panels[1, column], phase, 0, window, ("twilight", -np.pi, np.pi)),
+                _panel(panels[1, column], phase, 0, window, (PHASE_COLOURS, -np.pi, np.pi)),
                 _panel(panels[2, column], deviation, 0, window, ("inferno", 1e-4, 1), logarithmic=True),
             ]
             if int(method.arrays["kept"]) < 2:
@@ -71,7 +75,10 @@ def uncertainty_figure(files: VolumeFiles, pattern: ShownPattern) -> Figure:
             panels[0, column].set_title(files.names[column].replace(", ", ",\n"), fontsize=9)
         labels = ("mean amplitude / max", "phase of mean (rad)", "rms deviation / max")
         for row, label in enumerate(labels):
-            picture.colorbar(drawn[row], ax=list(panels[row]), shrink=0.85, pad=0.02).set_label(label)
+            if row == 1:
+                phase_bar(picture, drawn[row], panels[row], label, shrink=0.85, pad=0.02)
+            else:
+                picture.colorbar(drawn[row], ax=list(panels[row]), shrink=0.85, pad=0.02).set_label(label)
     return picture
 
 
@@ -133,7 +140,7 @@ def _panel(
     values: Array,
     normal: int,
     window: tuple[slice, slice, slice],
-    scale: tuple[str, float, float],
+    scale: tuple[str | Colormap, float, float],
     logarithmic: bool = False,
 ) -> Any:
     """The plane through voxel n // 2, cut to a window."""
@@ -144,6 +151,7 @@ def _panel(
     limits: dict[str, Any] = {"norm": LogNorm(low, high)} if logarithmic else {"vmin": low, "vmax": high}
     drawn = axes.imshow(plane, cmap=cmap, interpolation="nearest", **limits)
     axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
     axes.grid(False)
     return drawn
 

@@ -7,11 +7,13 @@ from typing import Any, Final
 
 import numpy as np
 import plotly.graph_objects as go  # type: ignore[import-untyped]
+from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 from skimage.measure import marching_cubes
 
 from spi_lightning.reports.page import Surface
+from spi_lightning.reports.style import PHASE_COLOURS, PHASE_TICKS
 from spi_lightning.reports.volumes_slices import without_offset
 
 Array = NDArray[Any]
@@ -36,7 +38,9 @@ def object_surface(density: Array, voxel: Array, title: str) -> Surface:
     known = bool(np.isfinite(voxel).all())
     edges = voxel * 1e9 if known else np.ones(3)
     places = (vertices - np.array(amplitude.shape) // 2) * edges
-    figure = _figure(places, faces, phase, "phase (rad)", "HSV", (-np.pi, np.pi), "nm" if known else "voxel", "zyx")
+    scale = [[place, to_hex(PHASE_COLOURS(place))] for place in np.linspace(0, 1, 33).tolist()]
+    unit = "nm" if known else "voxel"
+    figure = _figure(places, faces, phase, "phase (rad)", scale, (-np.pi, np.pi), unit, "zyx", PHASE_TICKS)
     caption = f"|density| at {100 * LEVEL:.0f} % of its maximum, coloured by the phase (rad)."
     return Surface(figure, title, caption)
 
@@ -87,15 +91,18 @@ def _figure(
     faces: Array,
     colour: Array,
     label: str,
-    scale: str,
+    scale: str | list[list[Any]],
     limits: tuple[float, float],
     unit: str,
     names: Sequence[str],
+    ticks: tuple[Sequence[float], Sequence[str]] | None = None,
 ) -> str:
     """A plotly figure as JSON that can stand in a page."""
     z, y, x = (np.asarray(places[:, axis], dtype=np.float32) for axis in range(3))
     i, j, k = (np.asarray(faces[:, corner], dtype=np.int32) for corner in range(3))
-    bar = {"title": {"text": label, "side": "right"}, "thickness": 12, "len": 0.8}
+    bar: dict[str, Any] = {"title": {"text": label, "side": "right"}, "thickness": 12, "len": 0.8}
+    if ticks is not None:
+        bar |= {"tickvals": list(ticks[0]), "ticktext": list(ticks[1])}
     mesh = go.Mesh3d(
         x=x, y=y, z=z, i=i, j=j, k=k, intensity=np.asarray(colour, dtype=np.float32), colorscale=scale,
         cmin=limits[0], cmax=limits[1], colorbar=bar,
