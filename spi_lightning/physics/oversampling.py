@@ -9,6 +9,7 @@ from spi_lightning.fields import UserError
 
 from .fourier import inverse_fourier
 
+_FAINT = 0.05  # share of the voxels with photons that hold no more than one photon does, in whatever unit
 _NOISE = 5.0  # standard deviations that the largest of some hundred thousand noisy voxels reaches
 
 
@@ -43,7 +44,9 @@ def estimate_oversampling(photons: Tensor, fraction: float = 0.02) -> Oversampli
     """Measure the autocorrelation, the transform of the photons: it is twice as wide as the particle in each direction.
 
     It counts as the particle's where it exceeds ``fraction`` of its maximum and five standard deviations of what
-    photon noise alone gives. On simulated particles with soft edges this finds 0.9 to 1.0 of the extent: faces end in
+    photon noise alone gives. One photon is 1, or in patterns of smaller units (scaled counts, or noise-free relative
+    intensities, which fall over so many decades that next to no noise is left) as much as the faintest twentieth of
+    the voxels with photons holds at most. On simulated particles with soft edges this finds 0.9 to 1.0 of the extent: faces end in
     a linear wedge, corners in less.
 
     Args:
@@ -59,7 +62,7 @@ def estimate_oversampling(photons: Tensor, fraction: float = 0.02) -> Oversampli
     if total <= 0:
         raise UserError("the pattern holds no photons: its oversampling cannot be estimated")
     autocorrelation = inverse_fourier(photons.to(torch.complex64), photons.ndim).abs()
-    level = min(max(fraction, _NOISE / total**0.5), 0.5)
+    level = min(max(fraction, _NOISE * (_photon(photons) / total) ** 0.5), 0.5)
     inside = autocorrelation > level * autocorrelation.max()
     extents = []
     for axis in range(photons.ndim):
@@ -68,6 +71,12 @@ def estimate_oversampling(photons: Tensor, fraction: float = 0.02) -> Oversampli
         extents.append((int(on.max()) - int(on.min()) + 2) / 2)
     ratios = (n / extent for n, extent in zip(photons.shape, extents, strict=True))
     return Oversampling(tuple(extents), tuple(ratios), level)
+
+
+def _photon(photons: Tensor) -> float:
+    """What one photon counts in this pattern, at most 1."""
+    lit = photons[photons > 0].float()
+    return min(1.0, float(lit.kthvalue(1 + int(_FAINT * (len(lit) - 1))).values))
 
 
 def suggest_bins(oversampling: Oversampling, least: float = 2.5) -> tuple[int, ...]:

@@ -32,6 +32,15 @@ def test_photon_noise_does_not_look_like_a_larger_particle() -> None:
     assert max(estimate_oversampling(few).extent) <= 13
 
 
+def test_the_unit_of_a_pattern_does_not_matter() -> None:
+    shape = (6, 9, 12)
+    for unit in (1e-9, 1.0, 1e9):
+        found = estimate_oversampling(unit * pattern(shape))
+        assert found.extent == pytest.approx(shape, abs=1) and found.level == pytest.approx(0.02)
+    few = torch.poisson(2 * pattern(shape), generator=torch.Generator().manual_seed(0))
+    assert estimate_oversampling(2**-10 * few) == estimate_oversampling(few)
+
+
 def test_bins_keep_the_oversampling_and_sizes_the_photons() -> None:
     photons = 1e6 * pattern((4, 8, 16), size=64)
     found = estimate_oversampling(photons)
