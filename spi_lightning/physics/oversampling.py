@@ -46,8 +46,8 @@ def estimate_oversampling(photons: Tensor, fraction: float = 0.02) -> Oversampli
     It counts as the particle's where it exceeds ``fraction`` of its maximum and five standard deviations of what
     photon noise alone gives. One photon is 1, or in patterns of smaller units (scaled counts, or noise-free relative
     intensities, which fall over so many decades that next to no noise is left) as much as the faintest twentieth of
-    the voxels with photons holds at most. On simulated particles with soft edges this finds 0.9 to 1.0 of the extent: faces end in
-    a linear wedge, corners in less.
+    the voxels with photons holds at most. On simulated particles with soft edges this finds
+    0.9 to 1.0 of the extent: faces end in a linear wedge, corners in less.
 
     Args:
         photons: (..., Y, X) of one pattern, 2D or 3D, origin at n // 2; 0 where not measured.
