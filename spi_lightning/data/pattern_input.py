@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from spi_lightning.baselines import fill_unmeasured
 from spi_lightning.fields import INTENSITY, MASK, Batch, UserError
 from spi_lightning.physics.fourier import fourier
 
@@ -15,9 +16,9 @@ SCALES = ("none", "sqrt", "log")
 class PatternInput(nn.Module):
     """Intensity and mask of a batch -> network input (B, C, H, W) float32, each channel with maximum 1.
 
-    The autocorrelation is the Fourier transform of the intensity, pixels that were not measured counting as 0, with its
-    origin at n // 2; it is real because a real transform of a pattern's symmetric part is kept. Its square root rises
-    linearly from the edge of the autocorrelation, which is what tells the support.
+    The autocorrelation is the Fourier transform of the intensity, pixels that were not measured counting as 0 or
+    filled, with its origin at n // 2; it is real because a real transform of a pattern's symmetric part is kept. Its
+    square root rises linearly from the edge of the autocorrelation, which is what tells the support.
 
     Args:
         kinds: Channels, in this order: ``intensity``, ``autocorrelation``.
@@ -25,6 +26,8 @@ class PatternInput(nn.Module):
             (log(1 + x / floor), brought back to a maximum of 1).
         floor: What ``log`` counts as faint, relative to the maximum.
         mask_channel: Add the mask as the last channel.
+        fill: Fill what was not measured before the autocorrelation is made, see baselines.fill_unmeasured. A network
+            trained on complete patterns then answers patterns with a hole in their central speckle as well.
 
     Raises:
         UserError: An unknown choice; a pattern without any measured photon, with NaN or with negative intensity.
@@ -38,6 +41,7 @@ class PatternInput(nn.Module):
         scale: str = "sqrt",
         floor: float = 1e-4,
         mask_channel: bool = False,
+        fill: bool = False,
     ) -> None:
         super().__init__()
         for kind in kinds:
@@ -48,15 +52,22 @@ class PatternInput(nn.Module):
         if not kinds or floor <= 0:
             raise UserError("preprocess: kinds must name at least one channel, and floor must be above 0.")
         self.kinds, self.scale, self.floor, self.mask_channel = tuple(kinds), scale, floor, mask_channel
+        self.fill = fill
 
     def forward(self, batch: Batch) -> Tensor:
         """intensity, mask (B, 1, H, W) -> (B, C, H, W)."""
         mask = batch[MASK]
         intensity = torch.where(mask, batch[INTENSITY], 0.0)
         self._check(intensity)
-        made = {"intensity": lambda: intensity, "autocorrelation": lambda: fourier(intensity, ndim=2).real}
+        made = {
+            "intensity": lambda: intensity,
+            "autocorrelation": lambda: fourier(self._filled(intensity, mask), ndim=2).real,
+        }
         channels = [self._scaled(made[kind]()) for kind in self.kinds]
         return torch.cat([*channels, mask.to(intensity.dtype)] if self.mask_channel else channels, dim=1)
+
+    def _filled(self, intensity: Tensor, mask: Tensor) -> Tensor:
+        return fill_unmeasured(intensity, mask.expand_as(intensity)) if self.fill else intensity
 
     def _scaled(self, image: Tensor) -> Tensor:
         relative = image / image.amax(dim=(-2, -1), keepdim=True)

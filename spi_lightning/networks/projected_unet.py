@@ -1,6 +1,7 @@
 """A network that looks again: its density is made to fit the measured amplitudes, and a U-Net corrects the outcome."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,23 +20,27 @@ class ProjectedUNet(nn.Module):
     A network that answers at once hedges: it must choose between an object and its twin before it has seen either, and
     gives something between the two. Here the answer of an encoder-decoder, which can carry what it sees anywhere, is
     projected on the measured amplitudes and shown to a U-Net together with itself and the autocorrelation; what the
-    U-Net makes of it is projected and shown again, so that a slight lead of one twin can grow from round to round. Two
-    channels hold the coordinates.
+    U-Net makes of it is projected and shown again, so that a slight lead of one twin can grow from round to round. The
+    whole autocorrelation, which is twice as wide, comes as another channel at half its resolution; two channels hold
+    the coordinates. Densities are shown relative to their maximum.
 
-    Each round learns from what the one before left, without gradients through it. A U-Net that has seen only hedged
-    answers never learns to take a side: let some training patterns start from a hint, the truth half hidden
-    (task.hints).
+    Each round learns from what the one before left, without gradients through it. In training a random number of rounds
+    that teach nothing goes before, so that the U-Net learns to go on from its own answers, late ones too. One that has
+    seen only hedged answers never learns to take a side: let some training patterns start from a hint, the truth half
+    hidden (task.hints).
 
     Args:
         size: Height and width of the pattern, pixel; a multiple of 8.
         widths: Maps of each level of the U-Net, finest first.
         first_widths, latent: Of the encoder-decoder.
-        rounds: How often the U-Net is asked in training.
-        answer_rounds: The same for an answer; a U-Net and a pair of Fourier transforms each.
-        field: Edge of the central square in which the U-Net sees the density, as a share of the frame.
+        rounds: How often the U-Net is asked, and taught, in training.
+        warm_rounds: At most so many rounds go before, drawn for each batch.
+        answer_rounds: How often it is asked for an answer; a U-Net and a pair of Fourier transforms each.
+        field, answer_field: Edge of the central square in which the U-Net sees the density, as a share of the frame, in
+            training and for an answer; 1/2, all that the oversampling allows a centred particle, to 1.
 
     Raises:
-        UserError: Other channels; another size.
+        UserError: Other channels; another size; a field that is out of range.
 
     Source: ours, on Bellisario & Ekeberg (2024), Fig. 2; the projection is that of error reduction, Fienup (1982).
     """
@@ -45,17 +50,24 @@ class ProjectedUNet(nn.Module):
     def __init__(
         self,
         size: int = 64,
-        widths: Sequence[int] = (12, 24, 48, 96),
+        widths: Sequence[int] = (16, 32, 64, 128),
         first_widths: Sequence[int] = (8, 16, 32),
         latent: int = 256,
         rounds: int = 2,
-        answer_rounds: int = 4,
-        field: float = 0.75,
+        warm_rounds: int = 3,
+        answer_rounds: int = 16,
+        field: float = 0.5,
+        answer_field: float = 0.75,
     ) -> None:
         super().__init__()
-        self.rounds, self.answer_rounds, self.field = rounds, answer_rounds, field
+        for name, share in (("field", field), ("answer_field", answer_field)):
+            if not 0.5 <= share <= 1:
+                raise UserError(f"network.{name}={share:g} must lie between 0.5 and 1.")
+        self.rounds, self.warm_rounds, self.answer_rounds = rounds, warm_rounds, answer_rounds
+        self.field, self.answer_field = field, answer_field
         self.first = SupportEncoderDecoder(size, first_widths, latent, activation="none")
-        self.unet = UNet(widths, dropout=0.0, in_channels=5, activation="none")
+        self.unet = UNet(widths, dropout=0.0, in_channels=6, activation="none")
+        nn.init.zeros_(self.unet.output.weight)  # it begins by changing nothing
 
     def forward(self, pattern: Tensor, start: Tensor | None = None) -> Tensor:
         """Answer patterns, some of them from a given start.
@@ -72,22 +84,47 @@ class ProjectedUNet(nn.Module):
                 "network projected_unet takes autocorrelation, amplitude and mask: preprocess.kinds="
                 "[autocorrelation,intensity] preprocess.scale=sqrt preprocess.mask_channel=true."
             )
-        amplitude, mask = pattern[:, 1:2], pattern[:, 2:3]
-        margin = [int(n * (1 - self.field) / 2) for n in pattern.shape[-2:]]
-        inner = (..., slice(margin[0], -margin[0] or None), slice(margin[1], -margin[1] or None))
-        seen = torch.cat([pattern[:, :1], coordinates(pattern)], dim=1)[inner]
-        answers = [self.first(pattern[:, :1])]
+        answers: list[Tensor] = [self.first(pattern[:, :1])]
         density = answers[0].detach().clamp(min=0)
         if start is not None:
             density = torch.where(start.amax(dim=(-2, -1), keepdim=True) > 0, start, density)
-        projected = project(density, amplitude, mask)
-        for _ in range(self.rounds if self.training else self.answer_rounds):
-            correction = self.unet(torch.cat([seen, density[inner], projected[inner]], dim=1))
-            answer = nn.functional.pad(projected[inner] + correction, (margin[1], margin[1], margin[0], margin[0]))
-            answers.append(answer)
-            density = answer.detach().clamp(min=0)
-            projected = project(density, amplitude, mask)
-        return torch.cat(answers, dim=1) if self.training else answers[-1]
+        seen = self._seen(pattern)
+        if not self.training:
+            for _ in range(self.answer_rounds):
+                density = self._round(pattern, seen, density).clamp(min=0)
+            return density
+        with torch.no_grad():
+            for _ in range(int(torch.randint(self.warm_rounds + 1, ()))):
+                density = self._round(pattern, seen, density).clamp(min=0)
+        for _ in range(self.rounds):
+            answers.append(self._round(pattern, seen, density))
+            density = answers[-1].detach().clamp(min=0)
+        return torch.cat(answers, dim=1)
+
+    def _round(self, pattern: Tensor, seen: Tensor, density: Tensor) -> Tensor:
+        """A density (B, 1, H, W), projected and corrected: the same shape, 0 outside the field."""
+        margin, inner = self._field(pattern)
+        density = nn.functional.pad(density[inner], margin)
+        density = density / density.amax(dim=(-2, -1), keepdim=True).clamp(min=TINY)
+        projected = project(density, pattern[:, 1:2], pattern[:, 2:3])[inner]
+        correction: Tensor = self.unet(torch.cat([seen, density[inner], projected], dim=1))
+        return nn.functional.pad(projected + correction, margin)
+
+    def _seen(self, pattern: Tensor) -> Tensor:
+        """What stays the same from round to round, (B, 4, h, w): the autocorrelation twice, and the coordinates."""
+        margin, inner = self._field(pattern)
+        whole = pattern[:, :1, ::2, ::2]  # keeps the origin
+        height, width = whole.shape[-2:]
+        quarter = (width // 2, width // 2, height // 2, height // 2)
+        whole = nn.functional.pad(whole, [have - take for have, take in zip(quarter, margin, strict=True)])
+        return torch.cat([pattern[:, :1][inner], whole, coordinates(pattern)[inner]], dim=1)
+
+    def _field(self, pattern: Tensor) -> tuple[list[int], tuple[Any, ...]]:
+        """Margins left, right, top and bottom of the field, and the index that cuts it out."""
+        share = self.field if self.training else self.answer_field
+        y, x = (int(edge * (1 - share) / 2) for edge in pattern.shape[-2:])
+        height, width = pattern.shape[-2:]
+        return [x, x, y, y], (..., slice(y, height - y), slice(x, width - x))
 
 
 def coordinates(pattern: Tensor) -> Tensor:

@@ -34,13 +34,14 @@ def random_phases(fourier_amplitude: Tensor, ndim: int, starts: int, seed: int, 
     return density.real.contiguous() if real else density
 
 
-def with_phase_noise(density: Tensor, ndim: int, radian: float, starts: int, seed: int) -> Tensor:
+def with_phase_noise(density: Tensor, ndim: int, radian: float | Tensor, starts: int, seed: int) -> Tensor:
     """Copies of densities whose Fourier phases differ by Gaussian noise: an ensemble of starts around one guess.
 
     Args:
         density: (P, spatial) real or complex, origin at n // 2.
         ndim: Number of spatial axes.
-        radian: Standard deviation of the phase noise, rad; of a real density phi(q) and phi(-q) move oppositely.
+        radian: Standard deviation of the phase noise, rad, one or (P, 1 or starts, 1, ...); of a real density phi(q)
+            and phi(-q) move oppositely.
         starts: Copies per density.
         seed: Of the noise.
 

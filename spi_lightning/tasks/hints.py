@@ -3,21 +3,26 @@
 import torch
 from torch import Tensor
 
+from spi_lightning.phasing import with_phase_noise
 from spi_lightning.physics.ambiguity import twin
 
 BLUR, NOISE = 3.0, 0.3  # largest standard deviations: pixel, and relative to the density
+PHASE_NOISE = torch.pi  # largest standard deviation, rad
 
 
 def half_hidden(density: Tensor, share: float) -> Tensor:
     """Starts for some patterns of a batch: the truth mixed with its twin, blurred and mottled; 0 for the others.
+
+    Half of the hints are given errors in their Fourier phases besides, up to phases that tell nothing, so that the
+    network meets what is left when phasing begins anywhere, and breaks the tie between twins either way.
 
     Args:
         density: (B, 1, H, W), true densities.
         share: Of the patterns that get a hint, 0 to 1.
 
     Returns:
-        (B, 1, H, W) >= 0. The truth has a weight of 1/2 to 1 beside its twin, nearer to 1/2; blur and mottling are
-        uniform up to BLUR and NOISE. From torch's own generator.
+        (B, 1, H, W) >= 0. The truth has a weight of 1/2 to 1 beside its twin, nearer to 1/2; blur, mottling
+        and phase errors are uniform up to BLUR, NOISE and PHASE_NOISE. From torch's own generator.
     """
     count, device = len(density), density.device
     weight = 0.5 + 0.5 * torch.rand(count, 1, 1, 1, device=device) ** 1.5
@@ -27,6 +32,10 @@ def half_hidden(density: Tensor, share: float) -> Tensor:
     mottle = blurred(torch.randn_like(density), torch.full((count, 1, 1, 1), 2.0, device=device))
     mottle = mottle / mottle.std(dim=(-2, -1), keepdim=True)
     start = (start * (1 + NOISE * torch.rand(count, 1, 1, 1, device=device) * mottle)).clamp(min=0)
+    radian = PHASE_NOISE * torch.rand(count, 1, 1, 1, device=device)
+    radian = torch.where(torch.rand(count, 1, 1, 1, device=device) < 0.5, radian, 0)
+    seed = int(torch.randint(2**31, ()))
+    start = with_phase_noise(start[:, 0], 2, radian, 1, seed).clamp(min=0)
     hinted = torch.arange(count, device=device) >= round(count * (1 - share))
     return start * hinted[:, None, None, None]
 

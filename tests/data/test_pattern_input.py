@@ -45,6 +45,16 @@ def test_what_was_not_measured_does_not_show() -> None:
     torch.testing.assert_close(make({**patterns, INTENSITY: spoilt}), make(patterns))
 
 
+def test_a_filled_hole_gives_the_autocorrelation_back() -> None:
+    patterns, expected = batch()
+    patterns[MASK][:1, :, 7:10, 7:10] = False
+    spoilt = PatternInput(scale="none")(patterns)
+    filled = PatternInput(scale="none", fill=True)(patterns)
+    assert (spoilt[0] - expected[0]).abs().max() > 0.1
+    assert (filled[0] - expected[0]).abs().max() < 0.02
+    torch.testing.assert_close(filled[1], spoilt[1])  # nothing is missing there
+
+
 @pytest.mark.parametrize(("value", "message"), [(torch.nan, "NaN"), (-1.0, "negative"), (0.0, "no photon")])
 def test_patterns_that_mean_nothing_are_refused(value: float, message: str) -> None:
     patterns, _ = batch()

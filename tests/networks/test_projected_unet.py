@@ -11,7 +11,8 @@ from spi_lightning.physics.fourier import fourier
 def objects(size: int = 16) -> Tensor:
     density = torch.zeros(2, 1, size, size)
     density[:, :, 6:11, 6:8] = density[:, :, 9:11, 6:11] = 1
-    return density * torch.rand(density.shape, generator=torch.Generator().manual_seed(0))
+    density = density * torch.rand(density.shape, generator=torch.Generator().manual_seed(0))
+    return density / density.amax((-2, -1), keepdim=True)
 
 
 def seen(density: Tensor) -> Tensor:
@@ -32,28 +33,49 @@ def test_a_projection_has_the_measured_amplitudes_and_leaves_the_truth_alone() -
     assert project(torch.zeros_like(density), amplitude, mask).abs().max() == 0
 
 
-def network(**options: int) -> ProjectedUNet:
+def network(**options: float) -> ProjectedUNet:
     torch.manual_seed(0)
     return ProjectedUNet(16, (4, 6), (4, 6, 8), 8, **options)
 
 
 def test_every_round_is_given_in_training_and_the_last_as_answer() -> None:
-    rounds_of, pattern = network(rounds=2, answer_rounds=4), seen(objects())
+    rounds_of, pattern = network(rounds=2, warm_rounds=0, answer_rounds=4, answer_field=0.5), seen(objects())
+    torch.nn.init.normal_(rounds_of.unet.output.weight)
     rounds = rounds_of(pattern)
     assert rounds.shape == (2, 3, 16, 16)
     torch.testing.assert_close(rounds[:, :1], rounds_of.first(pattern[:, :1]))
-    assert rounds[:, 1:, :2].abs().max() == rounds[:, 1:, :, :2].abs().max() == 0  # outside the field
+    assert rounds[:, 1:, :4].abs().max() == rounds[:, 1:, :, :4].abs().max() == 0  # outside the field
     rounds_of.eval()
     answer = rounds_of(pattern)
     assert answer.shape == (2, 1, 16, 16) and not torch.allclose(answer, rounds[:, -1:])
     rounds_of.answer_rounds = 2
-    torch.testing.assert_close(rounds_of(pattern), rounds[:, -1:])
+    assert rounds_of(pattern).min() == 0 and rounds[:, 1:].min() < 0
+    rounds_of.answer_field = 0.75
+    assert rounds_of(pattern)[:, :, 2:4].abs().max() > 0
+
+
+def test_rounds_that_teach_nothing_go_before_those_that_do() -> None:
+    warm, pattern = network(rounds=1, warm_rounds=2), seen(objects())
+    calls: list[bool] = []
+    warm.unet.register_forward_hook(lambda *_: calls.append(torch.is_grad_enabled()))
+    counts = set()
+    for _ in range(30):
+        calls.clear()
+        warm(pattern)
+        assert calls[-1] and not any(calls[:-1])
+        counts.add(len(calls))
+    assert counts == {1, 2, 3}
+
+
+def test_the_truth_is_where_rounds_come_to_rest_before_training() -> None:
+    density = objects()
+    untrained = network(answer_rounds=3).eval()
+    torch.testing.assert_close(untrained(seen(density), density), density, atol=1e-4, rtol=0)
 
 
 def test_a_start_is_taken_up_where_there_is_one() -> None:
     density, start = objects(), objects()
     one_round = network(answer_rounds=1).eval()
-    torch.nn.init.zeros_(one_round.unet.output.weight)
     start[1] = 0
     answer, without = one_round(seen(density), start), one_round(seen(density))
     torch.testing.assert_close(answer[0], density[0], atol=1e-5, rtol=0)
@@ -65,3 +87,5 @@ def test_the_origin_is_at_zero_and_other_inputs_are_refused() -> None:
     assert coordinates(torch.zeros(1, 1, 16, 17))[0, :, 8, 8].tolist() == [0, 0]
     with pytest.raises(UserError, match="preprocess"):
         network()(torch.zeros(1, 1, 16, 16))
+    with pytest.raises(UserError, match=r"network\.field=0\.4 must lie"):
+        network(field=0.4)

@@ -121,7 +121,7 @@ def test_hints_are_half_hidden_truths_for_some_patterns() -> None:
     assert start.min() >= 0 and start[:20].abs().max() == 0 and (start[20:].amax((1, 2, 3)) > 0).all()
     near = torch.nn.functional.cosine_similarity(start[20:].flatten(1), density[20:].flatten(1))
     far = torch.nn.functional.cosine_similarity(start[20:].flatten(1), twin(density, 2)[20:].flatten(1))
-    assert near.mean() > far.mean() and far.mean() > 0.5
+    assert near.mean() > far.mean() > 0.3 and near.min() < 0.3  # some phases tell next to nothing
     assert half_hidden(density, 0.0).abs().max() == 0 and half_hidden(density, 1.0)[0].max() > 0
 
 
