@@ -2,11 +2,12 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra.utils import instantiate
 
 from benchmarks.doors import train
+from spi_lightning.data import PatternInput
 from spi_lightning.methods import Healed, SupportCheckpoint, TripleIntersection
 from spi_lightning.methods.support_answer import BatchAnswers
 
@@ -19,9 +20,11 @@ def trained(options: argparse.Namespace, experiment: str, given: Path | None, *o
     return folder
 
 
-def network(options: argparse.Namespace, name: str = "network") -> SupportCheckpoint:
-    """The support network at the threshold of its validation."""
-    return SupportCheckpoint(name, trained(options, "bellisario_support", options.run), instantiate, "cpu")
+def network(options: argparse.Namespace, name: str = "network", fill: bool = True) -> SupportCheckpoint:
+    """The support network at the threshold of its validation; whether it sees holes filled, or as zeros."""
+    found = SupportCheckpoint(name, trained(options, "bellisario_support", options.run), instantiate, "cpu")
+    cast(PatternInput, found.task.preprocess).fill = fill
+    return found
 
 
 def measured_network(options: argparse.Namespace, name: str = "network trained on measured") -> SupportCheckpoint:

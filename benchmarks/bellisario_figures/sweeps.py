@@ -19,11 +19,18 @@ from spi_lightning.methods.support_answer import BatchAnswers
 from spi_lightning.reports.style import METHOD_COLOURS, figure
 
 Rows = dict[str, dict[str, float]]
+OWN, UNFILLED = ", its own level", "the same, holes left as zeros"
+COLOUR_OF = {f"network trained on measured{OWN}": 0, UNFILLED: 1}  # dashed, beside the lines they belong to
 SHARE, LOOSE = "below_two_false_negatives", "false_positives"
 
 
 def sweep(
-    options: argparse.Namespace, name: str, label: str, values: Sequence[float], of: Callable[[float], dict[str, Any]]
+    options: argparse.Namespace,
+    name: str,
+    label: str,
+    values: Sequence[float],
+    of: Callable[[float], dict[str, Any]],
+    holes: bool = False,
 ) -> None:
     """Print one table for each condition, write all, draw two curves for each method.
 
@@ -33,8 +40,11 @@ def sweep(
         label: Of the axis.
         values: Of the condition.
         of: A value to settings of draw_patterns.
+        holes: Show the network also without filled holes.
     """
     methods = [measured_network(options), network(options, "network trained on ideal"), triple(choice="guaranteed")]
+    if holes:
+        methods.append(network(options, UNFILLED, fill=False))
     table: dict[float, Rows] = {}
     for value in values:
         conditions = of(value)
@@ -53,7 +63,7 @@ def rows_of(methods: Sequence[BatchAnswers], patterns: Any, others: Any, conditi
         best = settled(method, others, counted="photons_per_speckle" in conditions)
         print(f"  {method.name}: {best.words}", flush=True)
         rows[method.name] = score(best.answer(patterns), patterns)
-    rows[f"{methods[0].name}, as is"] = score(answer(methods[0], patterns), patterns)
+    rows[f"{methods[0].name}{OWN}"] = score(answer(methods[0], patterns), patterns)
     return rows
 
 
@@ -70,8 +80,9 @@ def draw(table: dict[float, Rows], label: str, path: Path) -> None:
     with figure(8.4, 3.6) as picture:
         panels = picture.subplots(1, 2)
         for number, name in enumerate(table[values[0]]):
-            style: dict[str, Any] = {"color": METHOD_COLOURS[number if number < 3 else 0], "markersize": 4}
-            style |= {"linestyle": "--" if number == 3 else "-", "marker": "o", "label": name}
+            shown = COLOUR_OF.get(name, number)
+            style: dict[str, Any] = {"color": METHOD_COLOURS[shown], "markersize": 4, "marker": "o", "label": name}
+            style |= {"linestyle": "--" if name in COLOUR_OF else "-"}
             for panel, key, times in zip(panels, (SHARE, LOOSE), (100, 1), strict=True):
                 panel.plot(values, [times * table[value][name][key] for value in values], **style)
         panels[0].set(ylabel="patterns with < 2 false negatives (%)", ylim=(-3, 103))
