@@ -15,6 +15,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
 
+from spi_lightning.apps.unknown_setting import unknown_setting
 from spi_lightning.distributed import keep_freed_memory
 from spi_lightning.fields import UserError
 from spi_lightning.tasks.checkpoint import find_checkpoint, run_of
@@ -120,7 +121,7 @@ def one_line(error: BaseException) -> str | None:
         if isinstance(cause, OverrideParseException):
             return f"cannot read the override {cause.override!r}: {_flat(cause)}"
         if isinstance(cause, HydraException | OmegaConfBaseException | MisconfigurationException):
-            return _flat(cause)
+            return unknown_setting(_chain(error)) or _flat(cause)
     return None
 
 

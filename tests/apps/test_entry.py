@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from spi_lightning.apps import entry
@@ -39,13 +40,22 @@ def test_the_real_door_prints_one_line(tmp_path: Path) -> None:
     [
         ("network=foo", r"network=foo is unknown: choose one of .*, resnet10, .*tiny_cnn.*\.$"),
         ("loss=foo", r"loss=foo is unknown: choose one of binary_cross_entropy, cross_entropy, general"),
-        ("data.colour=red", r"Could not override 'data\.colour'"),
+        ("data.colour=red", r"data\.colour is no setting here; there are data\.\w+, .*add it\)$"),
+        ("trainer.max_step=3", r"trainer\.max_step is no setting here; did you mean trainer\.max_steps"),
         ("a=b=c", r"cannot read the override 'a=b=c'"),
     ],
 )
 def test_hydra_errors_are_one_line(tmp_path: Path, override: str, message: str) -> None:
     line = entry.one_line(raised(lambda: small_config(tmp_path, override)))
     assert line is not None and "\n" not in line and re.match(message, line)
+
+
+def test_a_setting_at_another_place_is_named() -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        line = entry.one_line(raised(lambda: compose("evaluate", overrides=["data=one_scan", "data.size=32"])))
+        plain = entry.one_line(raised(lambda: compose("evaluate", overrides=["settings.gradient=3"])))
+    assert line is not None and "did you mean data.preparation.size" in line
+    assert plain is not None and "+settings.gradient=3" in plain
 
 
 def test_the_reason_is_found_behind_whatever_wraps_it() -> None:
