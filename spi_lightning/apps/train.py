@@ -2,16 +2,19 @@
 
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import pytorch_lightning as pl
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.loggers import Logger
 from rich.console import Console
 from rich.table import Table
 
+from spi_lightning.apps.entry import one_line
 from spi_lightning.apps.resume import all_words, command_words, last_of, resumed_settings
 from spi_lightning.callbacks import SaveConfig, SeedEveryStep
 from spi_lightning.data import PatternBatches
@@ -19,7 +22,16 @@ from spi_lightning.fields import UserError
 from spi_lightning.reports import write_training_figures
 from spi_lightning.tasks import find_checkpoint, read_checkpoint
 from spi_lightning.tasks.checkpoint import BEST, require_harmless
-from spi_lightning.tracking import CONFIG, METRICS, VERSIONS, AtomicCheckpointIO, versions, write_json, write_text
+from spi_lightning.tracking import (
+    CONFIG,
+    METRICS,
+    VERSIONS,
+    AtomicCheckpointIO,
+    Tracking,
+    versions,
+    write_json,
+    write_text,
+)
 
 
 def train(cfg: DictConfig) -> float:
@@ -46,13 +58,12 @@ def train(cfg: DictConfig) -> float:
     if start:
         task.load_state_dict(start)
     tracking = instantiate(cfg.tracking)
-    loggers = tracking.loggers(folder, cfg.name, config)
     callbacks = [*filter(None, instantiate(cfg.callbacks).values()), SaveConfig(config), SeedEveryStep(cfg.seed)]
-    trainer = instantiate(cfg.trainer, _partial_=True)(
-        logger=loggers, callbacks=callbacks, plugins=AtomicCheckpointIO()
-    )
-    began = time.perf_counter()
-    trainer.fit(task, data, ckpt_path=last_of(cfg.resume) if cfg.resume else None, weights_only=True)
+    loggers = tracking.loggers(folder, cfg.name, config)
+    with nothing_left_of_a_mistake(folder, tracking, loggers):
+        trainer = make_trainer(cfg.trainer, loggers, callbacks)
+        began = time.perf_counter()
+        trainer.fit(task, data, ckpt_path=last_of(cfg.resume) if cfg.resume else None, weights_only=True)
     numbers = {"train/seconds": time.perf_counter() - began, "train/steps": trainer.global_step}
     numbers |= evaluate_best(trainer, task, data, folder)
     if trainer.is_global_zero:
@@ -65,9 +76,35 @@ def train(cfg: DictConfig) -> float:
     return float(numbers[cfg.objective])
 
 
+@contextmanager
+def nothing_left_of_a_mistake(folder: Path, tracking: Tracking, loggers: list[Logger]) -> Iterator[None]:
+    """Leave no logs and no configuration of a run that a user's mistake ended before its first checkpoint."""
+    try:
+        yield
+    except Exception as error:
+        if one_line(error) is not None and not list(folder.glob("checkpoints/*")):
+            tracking.discard(loggers)
+            for name in (CONFIG, VERSIONS, "metrics.csv"):
+                (folder / name).unlink(missing_ok=True)
+        raise
+
+
+def make_trainer(settings: DictConfig, loggers: list[Logger], callbacks: list[pl.Callback]) -> pl.Trainer:
+    """Lightning's trainer; UserError for settings that it refuses."""
+    make = instantiate(settings, _partial_=True)
+    try:
+        trainer: pl.Trainer = make(logger=loggers, callbacks=callbacks, plugins=AtomicCheckpointIO())
+    except (ValueError, TypeError) as error:
+        raise UserError(f"trainer: {' '.join(str(error).split())}") from error
+    return trainer
+
+
 def settle_length(cfg: DictConfig, words: Sequence[str]) -> None:
     """Let steps that the command line names win over epochs that it does not name."""
     named = {word.partition("=")[0].lstrip("+") for word in words}
+    for name in ("max_steps", "max_epochs"):
+        if not isinstance(cfg.trainer.get(name), int | None):
+            raise UserError(f"trainer.{name}={cfg.trainer[name]} is no whole number.")
     if "trainer.max_steps" in named and "trainer.max_epochs" not in named and cfg.trainer.max_steps > 0:
         cfg.trainer.max_epochs = -1
 

@@ -2,7 +2,9 @@
 
 import csv
 import os
+import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,14 @@ class Tracking:
             else:
                 logger.finalize("success")
 
+    def discard(self, loggers: list[Logger]) -> None:
+        """Take away what Weights & Biases wrote of a run that failed before it learned anything."""
+        for logger in loggers:
+            if isinstance(logger, WandbLogger) and isinstance(
+                directory := getattr(logger._experiment, "dir", None), str
+            ):
+                _remove_run(Path(directory).parent)
+
     def _wandb(self, folder: Path, name: str) -> WandbLogger:
         from wandb.errors import Error
 
@@ -85,6 +95,19 @@ class Tracking:
             artifact.add_file(str(checkpoint))
             run.log_artifact(artifact)
         wandb.finish()
+
+
+def _remove_run(run: Path) -> None:
+    """Close a wandb run and delete its folder, the links to it, and the folder of runs if it was the only one."""
+    import wandb
+
+    wandb.finish(exit_code=1)
+    shutil.rmtree(run, ignore_errors=True)
+    for link in run.parent.iterdir():
+        if link.is_symlink() and not link.exists():
+            link.unlink()
+    with suppress(OSError):  # other runs are there
+        run.parent.rmdir()
 
 
 class FolderCSVLogger(CSVLogger):

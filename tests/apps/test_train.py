@@ -143,3 +143,22 @@ def test_mistakes_are_one_line(finished: tuple[Path, float], tmp_path: Path) -> 
     }.items():
         with pytest.raises(UserError, match=message):
             train(small_config(tmp_path, *overrides))
+
+
+@pytest.mark.parametrize(
+    ("mistake", "line"),
+    [
+        ("trainer.accelerator=nonsense", "trainer: .*nonsense"),
+        ("data.path=nowhere.h5", "nowhere.h5: there is no such file"),
+    ],
+)
+def test_a_mistake_leaves_no_logs_behind(tmp_path: Path, mistake: str, line: str) -> None:
+    data = () if "trainer" in mistake else ("data=hits", "data.keys.label=labels")
+    with pytest.raises(UserError, match=line):
+        train(small_config(tmp_path, *data, mistake, "tracking=offline", simulated=not data))
+    assert not list((tmp_path / "run").iterdir())
+
+
+def test_steps_that_are_no_number_are_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"trainer\.max_steps=many is no whole number"):
+        train(small_config(tmp_path, "trainer.max_steps=many"))
