@@ -98,6 +98,8 @@ class VolumeDataset(Dataset[Batch]):
             read = {name: self._file[f"{ENTRY}/{name}"][unique][inverse] for name in self.names}
         except OSError as error:
             raise UserError(f"{self.path}: the file is damaged ({error}); make it again") from error
+        for name, values in read.items():
+            _require_numbers(values, name, unique, self.path)
         return {name: torch.from_numpy(values) for name, values in read.items()}
 
     def _gather(self, frame: Tensor) -> Batch:
@@ -150,6 +152,21 @@ class VolumeDataModule(PatternBatches):
         self.splits["predict"] = whole
         for name, rows in split_by_particle(np.arange(len(whole)), self.fractions, self.seed).items():
             self.splits[name] = VolumeDataset(self.path, rows, self.device)
+
+
+def _require_numbers(values: np.ndarray, name: str, frames: np.ndarray, path: Path) -> None:
+    """Raise UserError where a particle or its pattern holds NaN, infinite or, phases apart, negative values."""
+    if not values.size or values.dtype.kind == "b":
+        return
+    low, high = float(values.min()), float(values.max())
+    if not (np.isfinite(low) and np.isfinite(high)) or (low < 0 and name != PHASE):
+        which = f"{name} of particles {frames.min()} to {frames.max()}"
+        raise UserError(f"{path}: {which} holds {_of_what(values)}; make the file again")
+
+
+def _of_what(values: np.ndarray) -> str:
+    wrong = int((~np.isfinite(values)).sum())
+    return f"{wrong} voxels that are no numbers" if wrong else f"negative values, down to {float(values.min()):.3g}"
 
 
 def require_main_process(device: str, num_workers: int) -> None:

@@ -55,3 +55,30 @@ def test_scans_of_two_shapes_and_missing_files_are_one_line(tmp_path) -> None:
     both = [scan(tmp_path / "a.h5"), scan(tmp_path / "b.h5", (16, 16, 12))]
     with pytest.raises(UserError, match="volumes of one shape"):
         open_volume_patterns(both, size=None, bins=1)
+
+
+def test_a_wrong_key_names_the_option_that_was_given(tmp_path) -> None:
+    path = scan(tmp_path / "scan.h5")
+    with pytest.raises(UserError, match=r"'count' is not in the file; there are: counts .*\(data\.key=\)"):
+        open_volume_patterns(path, size=12, key="count")
+
+
+def test_voxels_without_a_number_are_not_measured_and_said_so(tmp_path) -> None:
+    path = scan(tmp_path / "scan.h5")
+    with h5py.File(path, "r+") as file:
+        counts = file["counts"][()].astype("f4")
+        counts[:, 3], counts[2, 4, 5] = np.nan, np.inf
+        del file["counts"]
+        file["counts"] = counts
+    made = open_volume_patterns(path, size=16, threshold=0.0)
+    assert not made.mask[0, :, 3].any() and not made.mask[0, 2, 4, 5] and made.mask[0, 8, 8, 8]
+    assert torch.isfinite(made.fourier_amplitude).all() and not made.fourier_amplitude[~made.mask].any()
+    assert any("257 voxels hold NaN, infinite or negative counts: taken as not measured" in note for note in made.notes)
+
+
+def test_simulated_patterns_without_numbers_are_refused(tmp_path) -> None:
+    path = make_volume_set(VolumeSimulator(size=16, object_size=8, block_size=2), 2, 0, tmp_path / "set.h5")
+    with h5py.File(path, "r+") as file:
+        file["/entry_1/particles_1/amplitude"][1, 2] = np.nan
+    with pytest.raises(UserError, match=r"amplitude of particles 0 to 1 holds 64 voxels that are no numbers"):
+        open_volume_patterns(str(path), first=2)
