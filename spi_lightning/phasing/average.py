@@ -11,6 +11,9 @@ from torch import Tensor
 from spi_lightning.fields import UserError
 from spi_lightning.phasing.align import alignment
 
+COMPARABLE = 2.0  # errors up to so many times the least may be those of a better answer in a tighter support
+ATTEMPTS = 8  # runs that are tried as the middle of a group
+
 
 @dataclass(frozen=True)
 class Averaged:
@@ -18,7 +21,7 @@ class Averaged:
 
     Attributes:
         density: (spatial) mean of the kept runs, aligned.
-        aligned: (B, spatial) every run, aligned to the best.
+        aligned: (B, spatial) every run, aligned to the best of those kept.
         kept: (B,) bool.
         correlation: (B, B) overlap between the aligned runs.
     """
@@ -33,7 +36,9 @@ def average(density: Tensor, error: Tensor, disagreement: float = 0.1, subpixel:
     """Align the runs of one pattern, reject those that failed, average the rest.
 
     Runs are joined (average linkage) while their mean overlap exceeds 1 - disagreement; kept is the group of the run
-    with the least error, since a wrong answer may be found more often than the right one but fits less well.
+    with the least error, since a wrong answer may be found more often than the right one but fits less well. Where no
+    other run agrees with that one, the group of the best run that has company is kept, if its error is at most twice
+    the least: a run whose support stayed loose fits better without being right.
 
     Args:
         density: (B, spatial), the runs of one pattern.
@@ -46,13 +51,23 @@ def average(density: Tensor, error: Tensor, disagreement: float = 0.1, subpixel:
     """
     if not bool(error.isfinite().any()):
         raise UserError("average: no run has a finite error")
-    best = int(torch.where(error.isfinite(), error, torch.inf).argmin())
+    order = torch.where(error.isfinite(), error, torch.inf).argsort()
+    near = order[error[order] <= COMPARABLE * error[order[0]]][:ATTEMPTS]
+    for best in [*near.tolist(), int(order[0])]:
+        found = _around(best, density, error.isfinite(), disagreement, subpixel)
+        if int(found.kept.sum()) > 1:
+            break
+    return found
+
+
+def _around(best: int, density: Tensor, finite: Tensor, disagreement: float, subpixel: bool) -> Averaged:
+    """The group of one run, to which all are aligned."""
     aligned = alignment(density, density[best], subpixel).density
     flat = aligned.flatten(1)
     flat = flat / flat.norm(dim=1, keepdim=True).clamp_min(1e-30)
     correlation = (flat @ flat.conj().T).abs().clamp_max(1)
-    kept = torch.from_numpy(_groups(1 - correlation.double().cpu().numpy(), disagreement)).to(error.device)
-    kept = (kept == kept[best]) & error.isfinite()
+    groups = torch.from_numpy(_groups(1 - correlation.double().cpu().numpy(), disagreement)).to(finite.device)
+    kept = (groups == groups[best]) & finite
     return Averaged(aligned[kept].mean(0), aligned, kept, correlation)
 
 

@@ -35,6 +35,17 @@ def test_a_majority_of_failures_does_not_win() -> None:
     assert found.kept.tolist() == [True, False, False, False]
 
 
+def test_a_run_that_fits_best_but_stands_alone_gives_way_to_runs_that_agree() -> None:
+    _, density, error = runs()
+    loose = torch.rand(1, 32, 32, generator=torch.Generator().manual_seed(3))
+    density = torch.cat([loose, density])
+    found = average(density, torch.cat([torch.tensor([0.009]), error]))
+    assert found.kept.tolist() == [False] + [True] * 6 + [False] * 2
+    assert float(found.correlation[1, 1:7].min()) > 0.99
+    alone = average(density, torch.cat([torch.tensor([0.001]), error]))  # ten times better than all others
+    assert alone.kept.tolist() == [True] + [False] * 8
+
+
 def test_runs_without_an_error_are_refused() -> None:
     with pytest.raises(UserError, match="finite error"):
         average(torch.rand(2, 4, 4), torch.full((2,), torch.nan))
