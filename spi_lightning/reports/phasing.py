@@ -154,7 +154,7 @@ def density_figure(files: PhasingFiles, density: Array | None = None) -> Figure:
         planes(np.where(np.abs(density) > 0.05 * np.abs(density).max(), np.angle(density), np.nan)) if whole else []
     )
     rows = 2 if whole else 1
-    with figure(3.9 * len(amplitude) + 0.9, 3.9 * rows) as picture:
+    with figure(3.9 * len(amplitude) + 1.4, 3.9 * rows) as picture:
         panels = picture.subplots(rows, len(amplitude), squeeze=False)
         top = max(float(np.max(np.abs(density))), 1e-30)
         low = min(0.0, float(np.min(density))) if not whole else 0.0
