@@ -83,7 +83,7 @@ def _fall(metrics: dict[str, Any], name: str, threshold: str, element: str) -> s
 
 def element_of(files: PhasingFiles) -> str:
     """What a picture of this many axes is made of."""
-    return "voxel" if files.intensity.ndim == 3 else "pixel"
+    return "voxel" if files.density.ndim == 3 else "pixel"
 
 
 def _result(files: PhasingFiles) -> list[Picture]:
