@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.ticker import LogFormatterSciNotation, NullLocator
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogFormatterSciNotation, LogLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
 from spi_lightning.reports.style import METHOD_COLOURS, figure
@@ -124,13 +125,24 @@ def draw(tables: dict[str, dict[str, Outcome]], path: Path) -> None:
                 share = 100 * (each.correlation > SUCCESS).mean((1, 2))
                 success.semilogx(each.updates, share, ".-", color=colour, label=name, linewidth=1.2)
             error.set_title(kind, fontsize=9)
-            error.yaxis.set_major_formatter(LogFormatterSciNotation())
             success.set_xticks(each.updates, [str(count) for count in each.updates])
             success.xaxis.set_minor_locator(NullLocator())
             success.set_ylim(0, 103)
+        _error_ticks(axes[0, 0])
         axes[0, 0].set_ylabel("relative Fourier error,\nmedian at the ends of ER")
         axes[1, 0].set_ylabel("starts with correlation\nabove 0.95 (%)")
         picture.legend(*axes[1, 0].get_legend_handles_labels(), fontsize=8, ncols=5, loc="outside upper center")
         picture.supxlabel("updates")
         picture.savefig(path, dpi=80)
     print(path)
+
+
+def _error_ticks(axes: Axes) -> None:
+    """Powers of ten; on an axis of less than two decades plain numbers, 1, 2 and 5 of each."""
+    low, high = axes.get_ylim()
+    if high > 100 * low:
+        axes.yaxis.set_major_formatter(LogFormatterSciNotation())
+        return
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())

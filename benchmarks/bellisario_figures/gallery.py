@@ -154,13 +154,14 @@ def examples(options: argparse.Namespace) -> Figure:
         answer(network(options), patterns),
         answer(triple(), patterns),
     ]
-    ids = [simulator_of("test").structures.names[i] for i in patterns[STRUCTURE].tolist()]
+    names = simulator_of("test").structures.names
+    ids = [names[i] for i in patterns[STRUCTURE].tolist()]
     print(f"first column: {name}; then {', '.join(ids[1:])}")
     show("the large structure", {table.name: score(_first(table), large) for table in tables})
     every = np.arange(len(ids))
     intensity, mask, density = (patterns[key][:, 0].numpy() for key in (INTENSITY, MASK, DENSITY))
     shown = ShownPatterns({}, every, intensity, mask, density)
-    about = {"headline": 1}
+    about = {"headline": 1, "structures": dict(zip(map(str, patterns[STRUCTURE].tolist()), ids, strict=True))}
     truth, structure = truth_of(patterns), patterns[STRUCTURE].numpy()
     return supports_gallery(SupportFiles(about, {}, every, structure, truth, tables, shown), every)
 

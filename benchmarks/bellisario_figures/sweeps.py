@@ -19,7 +19,7 @@ from spi_lightning.methods.support_answer import BatchAnswers
 from spi_lightning.reports.style import METHOD_COLOURS, figure
 
 Rows = dict[str, dict[str, float]]
-OWN, UNFILLED = ", its own level", "the same, holes left as zeros"
+OWN, UNFILLED = ", its own level", "trained on ideal, holes left as zeros"
 COLOUR_OF = {f"network trained on measured{OWN}": 0, UNFILLED: 1}  # dashed, beside the lines they belong to
 SHARE, LOOSE = "below_two_false_negatives", "false_positives"
 

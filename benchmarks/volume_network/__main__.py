@@ -2,8 +2,9 @@
 
 Parts: ``real``, all methods on the two measured crystals in $SPI_DATA; ``halves``, FSC of two halves of their photons;
 ``simulated``, noise-free particles that no network has seen; ``counts``, a known crystal under Poisson noise;
-``limit``, what the true density reaches in supports of given volume; ``transfer``, from a trained network; ``speed``,
-the time of an epoch. Everything is judged in float64 after the closed-form scale, fitted and held-out voxels apart.
+``limit``, what the true density reaches in supports of given volume; ``transfer``, from a trained network, and
+``transfer_simulated``, the same on the particles of ``simulated``; ``speed``, the time of an epoch. Everything is
+judged in float64 after the closed-form scale, fitted and held-out voxels apart.
 """
 
 import sys
@@ -16,7 +17,7 @@ from benchmarks.volume_network.limit import limit
 from benchmarks.volume_network.real import halves, real
 from benchmarks.volume_network.simulated import simulated
 from benchmarks.volume_network.speed import speed
-from benchmarks.volume_network.transfer import transfer
+from benchmarks.volume_network.transfer import transfer, transfer_simulated
 
 PARTS: dict[str, Callable[[int], object]] = {
     "real": real,
@@ -26,6 +27,7 @@ PARTS: dict[str, Callable[[int], object]] = {
     "speed": speed,
     "limit": limit,
     "transfer": transfer,
+    "transfer_simulated": transfer_simulated,
 }
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor
 
+from benchmarks.volume_network.clock import Clock
 from spi_lightning.losses import FourierLoss
 from spi_lightning.networks import ComplexEncoderDecoder, Members
 from spi_lightning.phasing import phase
@@ -20,8 +21,8 @@ from spi_lightning.tasks.refiner import Refiner
 CONF = Path(__file__).parents[2] / "conf"
 STEPS, RATE, CANDIDATES = 120, 3e-3, 1
 THEN = str(OmegaConf.select(OmegaConf.load(CONF / "task" / "refinement.yaml"), "wrapping.recipe"))
+_LOOK = 10  # epochs between rows of the error curve
 HYBRID = Wrapping(recipe=THEN)
-EXACT = Wrapping(growth=(1.6, 2.5, 4.0), rounds=3, last_steps=400, recipe=THEN)  # for noise-free patterns, in float64
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,9 @@ def box_of(pattern: Tensor, margin: float = 1.25) -> tuple[int, ...]:
     return tuple(min(n, int(-(-side * margin // 1))) for side, n in zip(extent, pattern.shape, strict=True))
 
 
-def iterative(pattern: Tensor, mask: Tensor, seeds: int, seed: int = 0, voxels: float | None = None) -> Found:
+def iterative(
+    pattern: Tensor, mask: Tensor, seeds: int, seed: int = 0, voxels: float | None = None, clock: Clock | None = None
+) -> Found:
     """The recipe of the paper, from conf/phasing; shrink-wrap to a number of voxels if one is given."""
     recipe = str(OmegaConf.select(OmegaConf.load(CONF / "phasing" / "wu_iterative.yaml"), "recipe"))
     if voxels is not None:
@@ -48,7 +51,16 @@ def iterative(pattern: Tensor, mask: Tensor, seeds: int, seed: int = 0, voxels: 
     half = torch.zeros_like(mask)
     half[tuple(slice(n // 4, n // 4 + n // 2) for n in mask.shape)] = True
     began = time.process_time()
-    found = phase(pattern[None], mask[None], recipe, "complex", support=half, starts=seeds, seed=seed)
+    found = phase(
+        pattern[None],
+        mask[None],
+        recipe,
+        "complex",
+        support=half,
+        starts=seeds,
+        seed=seed,
+        progress=None if clock is None else lambda step, error: clock.add(step, error.square()),
+    )
     seconds = (time.process_time() - began) / seeds
     return Found(found.density * found.support, found.support.flatten(1).sum(1), seconds)
 
@@ -62,11 +74,16 @@ def polished_to(found: Found, pattern: Tensor, mask: Tensor, voxels: Tensor) -> 
     return Found(density, support.flatten(1).sum(1), found.seconds + seconds)
 
 
-def polished(found: Found, pattern: Tensor, mask: Tensor, wrapping: Wrapping | None = None) -> Found:
+def polished(
+    found: Found, pattern: Tensor, mask: Tensor, wrapping: Wrapping | None = None, clock: Clock | None = None
+) -> Found:
     """Polished in supports whose volume a part of the fitted voxels chooses; float64 if the pattern is."""
     began = time.process_time()
     exact = found.density.to(torch.complex128 if pattern.dtype == torch.float64 else torch.complex64)
-    wrapped = polish_wrapped(exact, pattern.expand(exact.shape), mask.expand(exact.shape), wrapping)
+    if clock is not None:
+        clock.next_stage()
+    watch = None if clock is None else clock.add
+    wrapped = polish_wrapped(exact, pattern.expand(exact.shape), mask.expand(exact.shape), wrapping, watch)
     seconds = (time.process_time() - began) / len(exact)
     voxels = wrapped.support.flatten(1).sum(1)
     return Found(wrapped.density, voxels, found.seconds + seconds, wrapped.growth)
@@ -80,6 +97,7 @@ def network(
     steps: int = STEPS,
     candidates: int = CANDIDATES,
     box: Sequence[int] | None = None,
+    clock: Clock | None = None,
 ) -> Found:
     """Untrained decoders; of each seed's candidates the one that fits best. The time is that of all candidates."""
     box, count = box or box_of(pattern), seeds * candidates
@@ -92,7 +110,10 @@ def network(
     patterns, masks = (one.expand(count, 1, *one.shape) for one in (pattern.float(), mask))
     refiner = Refiner(members, FourierLoss(log_chi_square=1.0), optimizer, schedule, patterns, masks, steps)
     began = time.process_time()
-    refiner.advance(steps)
+    for _ in range(0, steps, _LOOK):
+        refiner.advance(_LOOK)
+        if clock is not None:
+            clock.add(refiner.epoch, refiner.best_chi_square.view(seeds, candidates).amin(1))
     assert refiner.best is not None
     best = refiner.best_chi_square.view(seeds, candidates).argmin(1) + torch.arange(seeds) * candidates
     seconds = (time.process_time() - began) / seeds

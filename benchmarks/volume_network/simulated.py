@@ -1,33 +1,48 @@
 """Noise-free particles that no network has seen: how often the error of the paper gets below 2e-6, and how fast."""
 
 import statistics
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from benchmarks.volume_network.clock import Clock, ways
 from benchmarks.volume_network.judging import Row, judged, store
-from benchmarks.volume_network.methods import EXACT, Found, box_of, iterative, network, polished
+from benchmarks.volume_network.methods import HYBRID, Found, box_of, iterative, network, polished
 from spi_lightning.metrics import aligned_density_error
 from spi_lightning.simulate.volumes import VolumeSimulator, embed, pattern_of
 
 PARTICLES, SEEDS = 20, 5
+RECIPE = 2000  # iterations of the paper's recipe
+END = replace(HYBRID, recipe=None)  # the recipe has done what HYBRID's own would do
 _BRIGHT = 1e5  # so that the estimate of the extent takes the patterns for noise-free, as they are
 
 
-def simulated(size: int = 32, particles: int = PARTICLES, seeds: int = SEEDS, seed: int = 2026) -> Row:
-    """Superellipsoids with a phase of 1 rad (the paper's): network and polish against the recipe, seed by seed."""
+def particles_of(size: int, particles: int = PARTICLES, seed: int = 2026) -> tuple[Tensor, Tensor]:
+    """Fourier amplitudes and densities, float64, of superellipsoids with a phase of 1 rad (the paper's)."""
     simulator = VolumeSimulator(size=size, object_size=size // 2, block_size=particles)
     amplitude, phase = (part.double() for part in simulator.particles(0, seed))
-    patterns, truths = _BRIGHT * pattern_of(amplitude, phase, size), embed(torch.polar(amplitude, phase), size)
+    return _BRIGHT * pattern_of(amplitude, phase, size), embed(torch.polar(amplitude, phase), size)
+
+
+def simulated(size: int = 32, particles: int = PARTICLES, seeds: int = SEEDS) -> Row:
+    """Network and polish against the recipe, as printed and with the same polish, seed by seed."""
+    patterns, truths = particles_of(size, particles)
     runs: dict[str, list[Row]] = {}
+    clocks: dict[str, list[Clock]] = {}
     for number, (pattern, truth) in enumerate(zip(patterns, truths, strict=True)):
         mask = torch.ones_like(pattern, dtype=torch.bool)
-        start = network(pattern, mask, seeds, number)
-        found = {"network": start, "network_polished": polished(start, pattern, mask, EXACT)}
-        found["iterative"] = iterative(pattern, mask, seeds, number)
-        for method, one in found.items():
-            runs.setdefault(method, []).append(outcome(one, pattern, mask, truth))
+        for way in ("network", "iterative"):
+            clock = Clock(seeds)
+            start = (network if way == "network" else iterative)(pattern, mask, seeds, number, clock=clock)
+            end = polished(start, pattern, mask, HYBRID if way == "network" else END, clock)
+            clocks.setdefault(f"{way}_polished", []).append(clock)
+            for method, one in ((way, start), (f"{way}_polished", end)):
+                runs.setdefault(method, []).append(outcome(one, pattern, mask, truth))
         rows = {method: pooled(of_each) for method, of_each in runs.items()}
+        for method, of_method in clocks.items():
+            rows[method]["way"] = ways(of_method)
+        rows["iterative"]["way"] = ways([clock.until(RECIPE) for clock in clocks["iterative_polished"]])
         store(f"simulated_{size}", {"seeds": seeds, "particles": number + 1, "methods": rows})
         print(number, [f"{value:.1e}" for value in runs["network_polished"][-1]["chi_square"]], end=" ")
         print([f"{value:.1e}" for value in runs["iterative"][-1]["chi_square"]], box_of(pattern), flush=True)
