@@ -1,7 +1,7 @@
 """The polish with shrink-wrap: supports follow the density, and held-out voxels tell how large they may be."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -9,8 +9,10 @@ from torch import Tensor
 
 from spi_lightning.fields import UserError
 from spi_lightning.phasing.engine import phase
+from spi_lightning.phasing.exact_polish import Exact, Progress, polish_exactly
 from spi_lightning.phasing.held_out import hold_out
 from spi_lightning.phasing.polish import polish
+from spi_lightning.phasing.recipe import read_recipe
 from spi_lightning.phasing.shrinkwrap import blurred
 
 _SIGMA, _LEVEL = 1.0, 0.1  # of the shrink-wrap of the beamline's recipe, see conf/phasing/wu_iterative.yaml
@@ -25,6 +27,7 @@ class Wrapping:
     to some resolution rings outside its particle, so that more than 1 is right unless counting noise forbids it.
     rounds: of drawing the support anew and polishing in it. steps: of L-BFGS in each round; last_steps: in the last,
     where noise-free patterns repay a thousand (in float64). sigma: of the blur before supports are drawn, voxel.
+    exact: the end for noise-free patterns, see Exact; None: they are treated like all others.
     validation: share of the fitted voxels kept from the trial of each growth; the growth that meets them best is used
     for all members, on all voxels. seed: of their draw. recipe: of phasing, done first; it leads a network's answer out
     of dead ends; None: none.
@@ -38,6 +41,7 @@ class Wrapping:
     validation: float = 0.05
     seed: int = 1234
     recipe: str | None = None
+    exact: Exact | None = field(default_factory=Exact)
 
     def __post_init__(self) -> None:
         if not self.growth or min(self.growth) <= 0 or min(self.rounds, self.steps, self.last_steps) < 1:
@@ -54,7 +58,7 @@ class Wrapped:
         density: (B, Z, Y, X) complex, in the units of the Fourier amplitudes, 0 outside the support.
         support: (B, Z, Y, X) bool.
         chi_square: (B,) relative squared error over the measured voxels.
-        growth: The one used.
+        growth: The one used; of noise-free patterns what the supports came to.
         validation_chi_square: Median over the members for each growth tried; empty if there was one only.
     """
 
@@ -67,7 +71,11 @@ class Wrapped:
 
 @torch.no_grad()
 def polish_wrapped(
-    density: Tensor, fourier_amplitude: Tensor, mask: Tensor, wrapping: Wrapping | None = None
+    density: Tensor,
+    fourier_amplitude: Tensor,
+    mask: Tensor,
+    wrapping: Wrapping | None = None,
+    progress: Progress | None = None,
 ) -> Wrapped:
     """Polish densities in supports that follow them and that may grow beyond the box they come in.
 
@@ -76,6 +84,7 @@ def polish_wrapped(
         fourier_amplitude: (B, Z, Y, X) float, sqrt(photons), origin at n // 2.
         mask: (B, Z, Y, X) bool, True = measured.
         wrapping: Its options.
+        progress: Told the iterations done and chi square (B,), during ``recipe`` and of noise-free patterns.
 
     Raises:
         UserError: Shapes that do not fit, see polish().
@@ -86,9 +95,28 @@ def polish_wrapped(
     shape = fourier_amplitude.shape[-3:]
     if density.ndim != 4 or any(side > n for side, n in zip(density.shape[1:], shape, strict=True)):
         raise UserError(f"polish: densities {tuple(density.shape)} do not fit into patterns of {tuple(shape)}.")
-    whole = laid_into(density, shape)
+    whole, done = laid_into(density, shape), 0
     if wrapping.recipe is not None:
-        whole = _phased(whole, fourier_amplitude, mask, wrapping.recipe)
+        whole = _phased(whole, fourier_amplitude, mask, wrapping.recipe, progress)
+        done = read_recipe(wrapping.recipe).iterations
+    if wrapping.exact is None or not wrapping.exact.serves(fourier_amplitude, mask):
+        return _wrapped(whole, fourier_amplitude, mask, wrapping)
+    support, volume = largest_voxels(whole, wrapped_volume(whole)), wrapped_volume(whole)
+    watch = None if progress is None else lambda step, chi: progress(done + step, chi)
+    found = polish_exactly(whole, fourier_amplitude, mask, support, wrapping.exact, watch)
+    left = found.chi_square > wrapping.exact.kept
+    if left.all():
+        return _wrapped(whole, fourier_amplitude, mask, wrapping)
+    if left.any():
+        other = _wrapped(whole[left], fourier_amplitude[left], mask[left], wrapping)
+        found.density[left], found.support[left] = other.density.to(found.density.dtype), other.support
+        found.chi_square[left] = other.chi_square.to(found.chi_square.dtype)
+    growth = float((found.support.flatten(1).sum(1) / volume).median())
+    return Wrapped(found.density.to(whole.dtype), found.support, found.chi_square, growth, ())
+
+
+def _wrapped(whole: Tensor, fourier_amplitude: Tensor, mask: Tensor, wrapping: Wrapping) -> Wrapped:
+    """Polish whole arrays in supports of the growth that serves best."""
     volume, growth, tried = wrapped_volume(whole), float(wrapping.growth[0]), []
     if len(wrapping.growth) > 1:
         fitted, kept = hold_out(mask, wrapping.validation, wrapping.seed, ndim=3, pairs=False)
@@ -123,7 +151,7 @@ def laid_into(density: Tensor, shape: Sequence[int]) -> Tensor:
     return F.pad(density, pads)
 
 
-def _phased(density: Tensor, fourier_amplitude: Tensor, mask: Tensor, recipe: str) -> Tensor:
+def _phased(density: Tensor, fourier_amplitude: Tensor, mask: Tensor, recipe: str, progress: Progress | None) -> Tensor:
     """What a recipe makes of densities (B, Z, Y, X), in single precision."""
     support = largest_voxels(density, wrapped_volume(density))
     found = phase(
@@ -133,6 +161,7 @@ def _phased(density: Tensor, fourier_amplitude: Tensor, mask: Tensor, recipe: st
         "complex",
         support=support,
         start=density.to(torch.complex64),
+        progress=None if progress is None else lambda step, error: progress(step, error.square()),
         least_oversampling=1.0,
     )
     return (found.density * found.support).to(density.dtype)

@@ -77,6 +77,28 @@ def test_support_is_kept_and_unmeasured_voxels_are_free() -> None:
     assert (again.chi_square < 1e-20).all()
 
 
+def test_softened_polish_meets_a_pattern_whose_zeros_catch_the_plain_one() -> None:
+    density, amplitude, mask = drawn()
+    start = density + 0.3 * torch.randn(density.shape, generator=torch.Generator().manual_seed(0), dtype=density.dtype)
+    reported: list[int] = []
+    found = polish(start, amplitude, mask, steps=400, soften=3.0, progress=lambda step, _: reported.append(step))
+    assert (found.chi_square < 1e-20).all() and reported == list(range(1, len(found.history)))
+    assert (found.history[-1] < 1e-20).all() and len(found.history) < 400  # done before
+
+
+def test_softened_gradient_agrees_with_autograd() -> None:
+    _, amplitude, mask = drawn()
+    start = torch.randn(2, *BOX, dtype=torch.complex128)
+    problem = PolishProblem(amplitude, mask, None, torch.float64)
+    problem.soften(problem.transform(start), 2.0)
+    parts = torch.view_as_real(start).clone().requires_grad_()
+    value = problem.value(problem.transform(torch.view_as_complex(parts)))
+    (expected,) = torch.autograd.grad(value.sum(), parts)
+    found = problem.gradient(problem.transform(start), start.shape)
+    torch.testing.assert_close(torch.view_as_real(found), expected)
+    assert (value < problem.error(problem.transform(start))).all()
+
+
 def test_float32_stays_finite_at_the_solution() -> None:
     density, amplitude, mask = drawn()
     found = polish(density.to(torch.complex64), amplitude.float(), mask, steps=30)

@@ -1,5 +1,7 @@
 """Shrink-wrap within the polish: supports of a given volume, places in the array, and the volume that is chosen."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -33,12 +35,12 @@ def test_a_density_cut_by_its_box_grows_back() -> None:
     truth = particles()
     amplitude, mask = fourier(truth, ndim=3).abs(), torch.ones(2, *SHAPE, dtype=torch.bool)
     cut = truth[:, 6:10, 6:10, 5:9]  # one slice of five is missing along y
-    wrapping = Wrapping(growth=(0.2, 1.0), rounds=6, steps=60)
+    wrapping = Wrapping(growth=(0.2, 1.0), rounds=6, steps=60, exact=None)
     found = polish_wrapped(cut, amplitude, mask, wrapping)
     assert found.growth == 1.0 and len(found.validation_chi_square) == 2
     assert (found.chi_square < 0.02).all()
     assert torch.equal(found.density != 0, found.support)
-    alone = polish_wrapped(cut, amplitude, mask, Wrapping(growth=(0.2,), rounds=2, steps=5))
+    alone = polish_wrapped(cut, amplitude, mask, Wrapping(growth=(0.2,), rounds=2, steps=5, exact=None))
     assert (alone.chi_square > found.chi_square).all() and alone.validation_chi_square == ()
 
 
@@ -46,9 +48,9 @@ def test_a_recipe_goes_first() -> None:
     truth = particles(1)
     amplitude, mask = fourier(truth, ndim=3).abs(), torch.ones(1, *SHAPE, dtype=torch.bool)
     spoilt = truth * (1 + 0.5 * torch.randn(truth.shape, generator=torch.Generator().manual_seed(1)))
-    wrapping = Wrapping(growth=(1.0,), rounds=1, steps=1, last_steps=1, recipe="40*ER")
+    wrapping = Wrapping(growth=(1.0,), rounds=1, steps=1, last_steps=1, recipe="40*ER", exact=None)
     found = polish_wrapped(spoilt, amplitude, mask, wrapping)
-    without = polish_wrapped(spoilt, amplitude, mask, Wrapping(growth=(1.0,), rounds=1, steps=1, last_steps=1))
+    without = polish_wrapped(spoilt, amplitude, mask, replace(wrapping, recipe=None))
     assert found.density.dtype == torch.complex128 and (found.chi_square < 0.3 * without.chi_square).all()
 
 
