@@ -10,8 +10,10 @@ from spi_lightning.fields import UserError
 from spi_lightning.networks.support_encoder_decoder import SupportEncoderDecoder
 from spi_lightning.networks.unet import UNet
 from spi_lightning.physics.fourier import fourier, inverse_fourier
+from spi_lightning.physics.phase_noise import odd_noise, turned
 
 TINY = 1e-9
+SHAKEN = 0.6  # share of the rounds before which answers are shaken
 
 
 class ProjectedUNet(nn.Module):
@@ -100,6 +102,34 @@ class ProjectedUNet(nn.Module):
             answers.append(self._round(pattern, seen, density))
             density = answers[-1].detach().clamp(min=0)
         return torch.cat(answers, dim=1)
+
+    @torch.no_grad()
+    def sample(self, pattern: Tensor, count: int, radian: float = 1.0, seed: int = 0) -> Tensor:
+        """Several answers to each pattern: the plain one, and others shaken while they form.
+
+        A hedge between an object and its twin is a place of rest that a push can leave: before the first rounds the
+        Fourier phases are given Gaussian errors, less and less of them.
+
+        Args:
+            pattern: (B, 3, H, W), see PatternInput.
+            count: Answers to each pattern; all share their noise, so that no answer hangs on the others in a batch.
+            radian: Standard deviation of the phase errors before the first round, rad.
+            seed: Of the errors.
+
+        Returns:
+            (B, count, H, W) >= 0, the plain answer first.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        density: Tensor = self.first(pattern[:, :1]).clamp(min=0).repeat_interleave(count, 0)
+        seen, many = self._seen(pattern).repeat_interleave(count, 0), pattern.repeat_interleave(count, 0)
+        for number in range(self.answer_rounds):
+            spread = radian * (1 - number / (SHAKEN * self.answer_rounds))
+            if spread > 0 and count > 1:
+                noise = odd_noise((count, 1, *pattern.shape[-2:]), 2, generator, density.dtype).to(density.device)
+                noise[0] = 0
+                density = turned(density, 2, spread * noise.repeat(len(pattern), 1, 1, 1)).clamp(min=0)
+            density = self._round(many, seen, density).clamp(min=0)
+        return density.view(len(pattern), count, *pattern.shape[-2:])
 
     def _round(self, pattern: Tensor, seen: Tensor, density: Tensor) -> Tensor:
         """A density (B, 1, H, W), projected and corrected: the same shape, 0 outside the field."""

@@ -8,7 +8,8 @@ from spi_lightning.phasing.average import Averaged, average
 from spi_lightning.phasing.engine import Phased, phase
 from spi_lightning.phasing.held_out import hold_out
 from spi_lightning.phasing.recipe import Recipe, read_recipe
-from spi_lightning.phasing.start import autocorrelation_support, random_phases, with_phase_noise
+from spi_lightning.phasing.start import autocorrelation_support, random_phases
+from spi_lightning.physics.phase_noise import with_phase_noise
 
 __all__ = [
     "Alignment",

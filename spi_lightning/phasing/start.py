@@ -34,33 +34,6 @@ def random_phases(fourier_amplitude: Tensor, ndim: int, starts: int, seed: int, 
     return density.real.contiguous() if real else density
 
 
-def with_phase_noise(density: Tensor, ndim: int, radian: float | Tensor, starts: int, seed: int) -> Tensor:
-    """Copies of densities whose Fourier phases differ by Gaussian noise: an ensemble of starts around one guess.
-
-    Args:
-        density: (P, spatial) real or complex, origin at n // 2.
-        ndim: Number of spatial axes.
-        radian: Standard deviation of the phase noise, rad, one or (P, 1 or starts, 1, ...); of a real density phi(q)
-            and phi(-q) move oppositely.
-        starts: Copies per density.
-        seed: Of the noise.
-
-    Returns:
-        (P, starts, spatial), of the density's dtype.
-    """
-    axes = tuple(range(-ndim, 0))
-    generator = torch.Generator().manual_seed(seed)
-    shape = (len(density), starts, *density.shape[1:])
-    noise = torch.randn(shape, generator=generator, dtype=density.abs().dtype).to(density.device)
-    if not density.is_complex():
-        noise = torch.fft.ifftshift(noise, dim=axes)
-        noise = (noise - torch.roll(noise.flip(axes), (1,) * ndim, axes)) / 2**0.5
-        noise = torch.fft.fftshift(noise, dim=axes)
-    turned = fourier(density, ndim)[:, None] * torch.polar(torch.ones_like(noise), radian * noise)
-    moved = inverse_fourier(turned, ndim)
-    return moved if density.is_complex() else moved.real.contiguous()
-
-
 def autocorrelation_support(fourier_amplitude: Tensor, mask: Tensor, ndim: int, threshold: float = 0.04) -> Tensor:
     """Where the autocorrelation exceeds a fraction of its maximum: it holds a copy of any particle centred in it.
 

@@ -42,6 +42,7 @@ class SupportPrediction(PatternTask):
         candidates: Which of several outputs count: ``best`` (alternative answers) or ``every`` (rounds of one).
         hints: Share of the training patterns whose network starts from the half-hidden truth, see hints.half_hidden;
             only for networks that take a start (ProjectedUNet).
+        samples: In test and prediction, so many answers are drawn from a network that can (ProjectedUNet).
 
     Of several candidates, the answer is the one whose Fourier amplitudes fit the measured ones best.
 
@@ -81,6 +82,7 @@ class SupportPrediction(PatternTask):
         twin: str = "canonical",
         candidates: str = "best",
         hints: float = 0.0,
+        samples: int = 1,
     ) -> None:
         super().__init__(network, preprocess, loss, optimizer, schedule)
         given = (("target", target, TARGETS), ("twin", twin, TWINS), ("candidates", candidates, CANDIDATES))
@@ -89,8 +91,10 @@ class SupportPrediction(PatternTask):
                 raise UserError(f"task.{option}={value} is unknown: choose one of {', '.join(choices)}.")
         if hints and not getattr(network, "takes_start", False):
             raise UserError(f"task.hints={hints}: this network takes no start; set 0, or network=projected_unet.")
+        if samples != 1 and not (samples > 1 and hasattr(network, "sample")):
+            raise UserError(f"task.samples={samples}: set 1, or more with network=projected_unet.")
         self.target, self.logits, self.twin = target, logits, twin
-        self.candidates, self.hints = candidates, hints
+        self.candidates, self.hints, self.samples = candidates, hints, samples
         self.calibrate = threshold is None
         self.register_buffer("threshold", torch.tensor(0.1 if threshold is None else threshold))
         self.metrics = nn.ModuleDict({stage: metrics.clone() for stage in ("val", "test")})
@@ -115,6 +119,12 @@ class SupportPrediction(PatternTask):
         start = half_hidden(true_density(batch), self.hints)
         return cast(Tensor, self.network(self.preprocess(batch), start))
 
+    def answer(self, batch: Batch) -> Tensor:
+        """Output of the network, (B, candidates, H, W), several samples where they are asked for."""
+        if self.samples == 1:
+            return cast(Tensor, self(batch))
+        return cast(Tensor, self.network.sample(self.preprocess(batch), self.samples))  # type: ignore[operator]
+
     def score_of(self, output: Tensor, batch: Batch) -> Tensor:
         """Score in [0, 1] of the chosen candidate, (B, H, W)."""
         score = output.sigmoid() if self.logits else output.clamp(min=0)
@@ -132,13 +142,13 @@ class SupportPrediction(PatternTask):
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Add a batch to the metrics, at the threshold of the checkpoint."""
-        output = self(batch)
+        output = self.answer(batch)
         cast(PatternMean, self.losses["test"]).update(self.losses_of(output, batch))
         self._score("test", self.score_of(output, batch), true_density(batch)[:, 0], batch[STRUCTURE])
 
     def predict_step(self, batch: Batch, batch_idx: int = 0) -> Batch:
         """Answers about each pattern: frame (B,); density (B, H, W), at most 1, or the score of a support; support."""
-        score = self.score_of(self(batch), batch)
+        score = self.score_of(self.answer(batch), batch)
         return {FRAME: batch[FRAME], DENSITY: score, SUPPORT: score > self.threshold}
 
     def on_validation_epoch_start(self) -> None:

@@ -83,6 +83,17 @@ def test_a_start_is_taken_up_where_there_is_one() -> None:
     assert not torch.allclose(answer[0], without[0])
 
 
+def test_samples_differ_but_the_first_and_do_not_hang_on_the_batch() -> None:
+    patterns, samples_of = seen(objects()), network(answer_rounds=4).eval()
+    torch.nn.init.normal_(samples_of.unet.output.weight, std=0.1)
+    answers = samples_of.sample(patterns, 3)
+    assert answers.shape == (2, 3, 16, 16) and answers.min() >= 0
+    torch.testing.assert_close(answers[:, :1], samples_of(patterns), atol=1e-5, rtol=1e-4)
+    assert not torch.allclose(answers[:, 1], answers[:, 2], atol=1e-3)
+    torch.testing.assert_close(samples_of.sample(patterns[1:], 3)[0], answers[1], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(samples_of.sample(patterns, 3, seed=0), answers)
+
+
 def test_the_origin_is_at_zero_and_other_inputs_are_refused() -> None:
     assert coordinates(torch.zeros(1, 1, 16, 17))[0, :, 8, 8].tolist() == [0, 0]
     with pytest.raises(UserError, match="preprocess"):

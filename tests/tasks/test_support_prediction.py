@@ -137,5 +137,10 @@ def test_a_network_of_rounds_learns_from_every_round() -> None:
     each = torch.minimum(squared_error(output, density), squared_error(output, twin(density, 2)))
     torch.testing.assert_close(rounds.losses_of(output, patterns), each.mean(dim=1))
     assert rounds.eval().predict_step(patterns)[DENSITY].shape == (6, 16, 16)
+    rounds.samples = 3
+    assert rounds.answer(patterns).shape == (6, 3, 16, 16)
+    assert rounds.predict_step(patterns)[DENSITY].shape == (6, 16, 16)
+    with pytest.raises(UserError, match=r"task\.samples=2"):
+        task(samples=2)
     with pytest.raises(UserError, match="takes no start"):
         task(hints=0.5)
