@@ -53,6 +53,10 @@ def make_support_methods(cfg: DictConfig) -> Iterator[tuple[SupportMethod, Any]]
     Raises:
         UserError: As make_methods; or a method of another kind.
     """
+    if cfg.preprocess.crop is not None:
+        raise UserError(
+            "preprocess.crop: supports are found from as many central pixels as the network was trained on."
+        )
     used: set[str] = set()
     for entry in asked_for(cfg, "supports"):
         if (METHODS / f"{entry}.yaml").is_file():
@@ -63,8 +67,9 @@ def make_support_methods(cfg: DictConfig) -> Iterator[tuple[SupportMethod, Any]]
         else:
             for checkpoint in found_checkpoints(entry, "supports"):
                 name = free_name(run_name(checkpoint), used)
-                network = SupportCheckpoint(name, checkpoint, instantiate, cfg.device, cfg.batch_size)
-                yield network, [file_hash(checkpoint)]
+                bins = int(cfg.preprocess.bin or 1)
+                network = SupportCheckpoint(name, checkpoint, instantiate, cfg.device, cfg.batch_size, bins)
+                yield network, [file_hash(checkpoint), bins] if bins > 1 else [file_hash(checkpoint)]
 
 
 def _content_of(path: Any) -> str | None:

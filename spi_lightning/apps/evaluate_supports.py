@@ -14,7 +14,7 @@ from rich.table import Column, Table
 
 from spi_lightning.apps.choose_methods import make_support_methods
 from spi_lightning.apps.train import record
-from spi_lightning.data.supports import SupportBatches
+from spi_lightning.data.supports import SupportBatches, structure_names
 from spi_lightning.fields import UserError
 from spi_lightning.io import PatternFile
 from spi_lightning.methods import AnswerCache, SupportAnswer, SupportCheckpoint, SupportInterview, SupportMethod
@@ -119,6 +119,7 @@ def about_evaluation(cfg: DictConfig, patterns: PatternFile, asked: Sequence[Ask
         "fraction": cfg.supports.fraction,
         "headline": headline,
         "curve_patterns": min(len(patterns), cfg.supports.curve),
+        "structures": {str(number): name for number, name in structure_names(patterns).items()},
         "notes": [*patterns.notes, *(note for method, _ in asked for note in method.notes)],
         "methods": {each.answer.name: told(each, about_network(method)) for method, each in asked},
         "command": " ".join(sys.argv),

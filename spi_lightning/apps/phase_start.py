@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import Tensor
-from torch.nn import functional
 
 from spi_lightning.baselines.autocorrelation_support import autocorrelation_support
 from spi_lightning.baselines.triple_intersection import double_intersection, triple_intersection
 from spi_lightning.data.one_frame import Measurement
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, SUPPORT, UserError
+from spi_lightning.methods.other_sizes import fitted_batch, on_finer_pixels, trained_size
 from spi_lightning.phasing import with_phase_noise
 from spi_lightning.physics.support import ideal_support
 from spi_lightning.tasks.checkpoint import load_task
@@ -75,37 +74,19 @@ def network_answer(path: str, measured: Measurement, name: str) -> Tensor:
     if measured.mask.ndim != 2:
         raise UserError(f"{path}: a network of 2D patterns cannot answer a {measured.mask.ndim}D one.")
     task, config = load_task(path, instantiate, SupportPrediction)
-    size = _trained_size(config, path)
-    if size > min(measured.mask.shape):
-        raise UserError(f"{path}: was trained on {size} x {size} pixels; the pattern has {tuple(measured.mask.shape)}.")
-    middle = tuple(slice(n // 2 - size // 2, n // 2 - size // 2 + size) for n in measured.mask.shape)
-    batch = {
-        INTENSITY: measured.fourier_amplitude.square()[middle][None, None],
-        MASK: measured.mask[middle][None, None],
+    size = trained_size(config)
+    if size is None:
+        raise UserError(f"{path}: its configuration does not say the size of the patterns it was trained on.")
+    whole = {
+        INTENSITY: measured.fourier_amplitude.square()[None, None],
+        MASK: measured.mask[None, None],
         FRAME: torch.zeros(1, dtype=torch.int64),
     }
     with torch.no_grad():
-        answer = task.predict_step(batch)[name].float().reshape(1, 1, size, size)
-    return _enlarged(answer, measured.mask.shape, name)
-
-
-def _enlarged(answer: Tensor, shape: torch.Size, name: str) -> Tensor:
-    """(1, 1, n, n) -> shape, both with the origin at n // 2, over one field of view."""
-    size = answer.shape[-1]
-    if tuple(shape) == (size, size):
-        made = answer[0, 0]
-    else:
-        grid = [(torch.arange(n) - n // 2) * (size / n) + size // 2 for n in shape]
-        y, x = torch.meshgrid(*(2 * (axis + 0.5) / size - 1 for axis in grid), indexing="ij")
-        made = functional.grid_sample(answer, torch.stack([x, y], -1)[None], align_corners=False)[0, 0]
+        answer = task.predict_step(fitted_batch(whole, size, path))[name].float().reshape(1, size, size)
+    height, width = measured.mask.shape
+    made = on_finer_pixels(answer, (height, width))[0]
     return made > 0.5 if name == SUPPORT else made.clamp_min(0)
-
-
-def _trained_size(config: dict[str, Any], path: str) -> int:
-    size = (config.get("network") or {}).get("size") or (config.get("simulate") or {}).get("size")
-    if not isinstance(size, int):
-        raise UserError(f"{path}: its configuration does not say the size of the patterns it was trained on.")
-    return size
 
 
 def _truth(measured: Measurement) -> Tensor:

@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 from typing import Any, cast
 
-import h5py
 import hydra
 import numpy as np
 from hydra.utils import instantiate
@@ -18,6 +17,7 @@ from rich.table import Table
 from spi_lightning.apps.entry import run_app
 from spi_lightning.apps.simulate_volumes import simulate_volumes
 from spi_lightning.data.simulated_set import make_set
+from spi_lightning.data.supports import structure_names
 from spi_lightning.fields import DENSITY, IS_SINGLE_HIT, KIND, STRUCTURE, Kind, UserError
 from spi_lightning.io import PatternFile, open_patterns
 from spi_lightning.reports import collect_gallery
@@ -90,13 +90,6 @@ def examples_of_structures(patterns: PatternFile, count: int) -> Figure:
     structure, names = patterns.labels[STRUCTURE], structure_names(patterns)
     frames = np.sort(pick_examples(structure, count))
     return density_figure(patterns, list(frames), [names.get(int(i), f"structure {i}") for i in structure[frames]])
-
-
-def structure_names(patterns: PatternFile) -> dict[int, str]:
-    """Number -> id of the structures of a set, as far as the file tells."""
-    with h5py.File(patterns.path) as file:
-        names = str(file.attrs.get("structures", ""))
-    return dict(enumerate(names.split(","))) if names else {}
 
 
 def examples_of_hits(patterns: PatternFile, count: int) -> Figure:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import h5py
 import numpy as np
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from spi_lightning.data.splits import split_by_particle
 from spi_lightning.data.transforms import AUGMENTATIONS, coins
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, Batch, UserError
 from spi_lightning.io import PatternFile, PatternKeys, open_patterns
+from spi_lightning.io.hdf5_file import opened
 from spi_lightning.physics.ambiguity import invert, is_canonical
 
 
@@ -132,6 +134,15 @@ class SupportDataModule(SupportBatches):
         structure = np.asarray(file.labels.get(STRUCTURE, np.arange(len(file))))
         for name, rows in split_by_particle(structure, self.fractions, self.seed).items():
             self.splits[name] = SupportDataset(file, rows)
+
+
+def structure_names(patterns: PatternFile) -> dict[int, str]:
+    """Number -> id of the structures of a simulated set; empty where the file does not tell."""
+    if not patterns.path.is_file() or not h5py.is_hdf5(patterns.path):
+        return {}
+    with opened(patterns.path) as file:
+        names = str(file.attrs.get("structures", ""))
+    return dict(enumerate(names.split(","))) if names else {}
 
 
 def reflect_supports(batch: Batch, augment: str, draw: int) -> Batch:

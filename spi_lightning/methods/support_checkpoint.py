@@ -5,8 +5,10 @@ from copy import copy
 from pathlib import Path
 from typing import Any, Self, cast
 
-from spi_lightning.fields import INTENSITY, MASK, Batch, UserError
+from spi_lightning.fields import DENSITY, INTENSITY, MASK, SUPPORT, Batch, UserError
 from spi_lightning.methods.checkpoint import find_device
+from spi_lightning.methods.other_sizes import fitted_batch, on_finer_pixels, trained_size
+from spi_lightning.methods.refused_size import size_refused
 from spi_lightning.methods.support_answer import BatchAnswers
 from spi_lightning.tasks.checkpoint import find_checkpoint, load_task
 from spi_lightning.tasks.healing import Healing
@@ -21,9 +23,10 @@ class SupportCheckpoint(BatchAnswers):
         checkpoint: Run folder (its best checkpoint is taken) or .ckpt file.
         instantiate: Makes objects of configs with ``_target_``; hydra.utils.instantiate.
         device, batch_size: See BatchAnswers.
+        bin: Pixels of the patterns summed along each axis before the network sees their middle.
 
     Raises:
-        UserError: No such run or checkpoint, or one of another task.
+        UserError: No such run or checkpoint, or one of another task; a bin below 1.
     """
 
     def __init__(
@@ -33,28 +36,45 @@ class SupportCheckpoint(BatchAnswers):
         instantiate: Callable[..., Any],
         device: str = "auto",
         batch_size: int = 64,
+        bin: int = 1,
     ) -> None:
         super().__init__(name, find_device(device), batch_size)
-        self.path = find_checkpoint(checkpoint)
+        if bin < 1:
+            raise UserError(f"preprocess.bin={bin} must be 1 or more.")
+        self.path, self.bin = find_checkpoint(checkpoint), bin
         task, self.config = load_task(self.path, instantiate, SupportPrediction)
         self.task = cast(SupportPrediction, task).to(self.device).eval()
 
     def supports_of(self, batch: Batch) -> Batch:
-        """What the task predicts.
+        """What the task predicts; of larger patterns than it knows from their middle, on their finer pixels.
 
         Raises:
             UserError: The network cannot take patterns of this shape.
         """
-        try:
-            return self.task.predict_step(batch)
-        except RuntimeError as error:
-            if "memory" in str(error):
-                raise
-            height, width = batch[INTENSITY].shape[-2:]
-            raise UserError(
-                f"{self.name}: the network of {self.path} cannot take patterns of {height} x {width} pixels "
-                f"({str(error).splitlines()[0]}); use a checkpoint trained at this size."
-            ) from error
+        shape, size = tuple(batch[INTENSITY].shape[-2:]), trained_size(self.config)
+        if size is None or (shape == (size, size) and self.bin == 1):
+            return self._predicted(batch)
+        height, width = shape
+        answer = self._predicted(fitted_batch(batch, size, self.name, self.bin))
+        self.notes.say(_of_other_size(self.name, height, width, size, self.bin))
+        planes = {name: answer[name].float().reshape(-1, size, size) for name in (SUPPORT, DENSITY) if name in answer}
+        finer = {name: on_finer_pixels(values, (height, width), self.bin) for name, values in planes.items()}
+        return answer | finer | {SUPPORT: finer[SUPPORT] > 0.5}
+
+    def _predicted(self, batch: Batch) -> Batch:
+        with size_refused(self.name, self.path, batch[INTENSITY].shape[-2:]):
+            answer: Batch = self.task.predict_step(batch)
+        return answer
+
+
+def _of_other_size(name: str, height: int, width: int, size: int, bin: int) -> str:
+    """What was done to patterns of another size than the network's."""
+    line = f"{name}: patterns of {height} x {width} pixels"
+    line += f" were binned {bin} x {bin} (the density's field of view shrinks as much)," if bin > 1 else ""
+    line += f" are answered from their central {size} x {size}, as the network knows them"
+    if (height // bin, width // bin) != (size, size):
+        line += f"; its density has pixels {height / bin / size:.3g} times as large, and is interpolated"
+    return line
 
 
 class Healed(BatchAnswers):

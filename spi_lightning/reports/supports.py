@@ -113,7 +113,8 @@ def _accuracy(files: SupportFiles) -> list[Section]:
         )
         picture = trade_off_figure(curves, files.about["shape"][-1])
         blocks.append(Picture(as_svg(picture), "Too small against too loose", words, wide=True))
-    words = "One mark for each pattern and method; below the dotted line fewer than two true pixels are missed."
+    words = "One mark for each pattern and method; below the dotted line fewer than two true pixels are missed. "
+    words += "Marks stand a little beside their whole numbers, each method on its own side."
     blocks.append(Picture(_drawn(files, errors_figure(files.methods)), "Errors of each pattern", words, wide=True))
     blocks.append(worst_table(files))
     return [Section("Accuracy", blocks)]
@@ -133,7 +134,7 @@ def worst_table(files: SupportFiles) -> Table:
     np.maximum.at(most, of, missed)
     rows = [
         [
-            str(group[i]),
+            files.name_of(int(group[i])) if named else str(group[i]),
             str(count[i]),
             f"{100 * share[i]:.0f}",
             f"{most[i]:.0f}",

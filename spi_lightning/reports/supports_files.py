@@ -72,6 +72,10 @@ class SupportFiles:
         number: int = self.about["headline"]
         return self.methods[number]
 
+    def name_of(self, structure: int) -> str:
+        """Id of a structure; its number where the file has no ids."""
+        return str(self.about.get("structures", {}).get(str(structure), f"structure {structure}"))
+
     def write(self, folder: Path) -> None:
         """Write supports.h5, whole or not at all: supports as gzip bool, densities as gzip float16."""
         with replacing(folder / SUPPORTS) as part, h5py.File(part, "w") as file:

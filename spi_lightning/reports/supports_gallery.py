@@ -119,7 +119,7 @@ def _panel(axes: Axes, name: str, image: NDArray[Any]) -> None:
 
 
 def _title(files: SupportFiles, row: int) -> str:
-    structure = f" · structure {files.structure[row]}" if files.structure[row] >= 0 else ""
+    structure = f" · {files.name_of(int(files.structure[row]))}" if files.structure[row] >= 0 else ""
     if files.truth is None:
         return f"#{files.frame[row]}{structure}"
     return f"#{files.frame[row]}{structure}\n{int(files.truth[row].sum())} px"

@@ -1,0 +1,70 @@
+"""Supports compared through the real configuration: a network of one size before patterns of another."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from spi_lightning.apps.choose_methods import as_plain_list
+from spi_lightning.apps.evaluate import evaluate
+from spi_lightning.fields import UserError
+
+CONF = Path(__file__).parents[2] / "conf"
+
+
+def run(folder: Path, path: Path, *overrides: str) -> dict[str, Any]:
+    words = (f"folder={folder}", "data=supports", f"data.path={path}", "data.keys.photons=patterns", "cache=null")
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return evaluate(compose("evaluate", overrides=as_plain_list([*words, "device=cpu", *overrides])))
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained network of 32 x 32 pixels in a run folder."""
+    words = ["experiment=bellisario_support", "network.size=32", "network.widths=[2,4,8]", "network.latent=8"]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("train", overrides=words)
+    task = OmegaConf.to_container(cfg.task, resolve=True)
+    torch.manual_seed(0)
+    state = instantiate(OmegaConf.create(task)).state_dict()
+    run_folder = tmp_path_factory.mktemp("runs") / "trained"
+    (run_folder / "checkpoints").mkdir(parents=True)
+    config = {"task": task, "network": {"size": 32}}
+    torch.save({"state_dict": state, "config": config}, run_folder / "checkpoints" / "best.ckpt")
+    return run_folder
+
+
+def patterns(path: Path, size: int) -> Path:
+    y, x = np.meshgrid(*[np.arange(size) - size // 2] * 2, indexing="ij")
+    rate = 1e4 * np.exp(-(y**2 + 2 * x**2) / 30)
+    with h5py.File(path, "w") as file:
+        file["patterns"] = np.random.default_rng(0).poisson(rate, (3, size, size)).astype(np.float32)
+    return path
+
+
+def test_larger_patterns_are_answered_from_their_middle_and_smaller_ones_refused(network: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    metrics = run(out, patterns(tmp_path / "larger.h5", 48), f"method=[{network},triple_intersection]")
+    assert len(metrics["methods"]) == 2
+    notes = json.loads((out / "evaluation.json").read_text())["notes"]
+    assert any("patterns of 48 x 48 pixels are answered from their central 32 x 32" in note for note in notes)
+    with h5py.File(out / "supports.h5") as file:
+        assert file["methods/0/support"].shape == (3, 48, 48)
+    with pytest.raises(UserError, match="trained on 32 x 32 pixels and the patterns have 24 x 24"):
+        run(tmp_path / "no", patterns(tmp_path / "smaller.h5", 24), f"method={network}")
+
+
+def test_patterns_are_binned_if_asked_for(network: Path, tmp_path: Path) -> None:
+    path = patterns(tmp_path / "finer.h5", 64)
+    run(tmp_path / "out", path, f"method={network}", "preprocess.bin=2")
+    notes = json.loads((tmp_path / "out" / "evaluation.json").read_text())["notes"]
+    assert any("were binned 2 x 2" in note for note in notes)
+    with pytest.raises(UserError, match=r"preprocess\.crop"):
+        run(tmp_path / "no", path, f"method={network}", "preprocess.crop=32")
