@@ -68,7 +68,7 @@ def evaluate_volumes(cfg: DictConfig) -> dict[str, Any]:
     cache = AnswerCache(cfg.cache)
     interview = VolumeInterview(patterns, cache, asks.seeds, asks.masks, asks.held_out, halves, int(cfg.seed), float64)
     record(cfg)
-    asked = [interview(method, identity) for method, identity in methods]
+    methods, asked = ask_all(interview, methods, notes)
     compared = Comparison(patterns, asked, asks.disagreement)
     metrics = compared.metrics([float(level) for level in asks.levels])
     notes += [note for method, _ in methods for note in method.notes]
@@ -80,6 +80,27 @@ def evaluate_volumes(cfg: DictConfig) -> dict[str, Any]:
     write_outputs(folder, patterns, [one.name for one in asked], compared.ensembles[: asks.outputs])
     show(metrics, patterns, notes, write_volumes_report(folder))
     return metrics
+
+
+def ask_all(
+    interview: VolumeInterview, methods: Sequence[tuple[VolumeMethod, Any]], notes: list[str]
+) -> tuple[list[tuple[VolumeMethod, Any]], list[AskedVolumes]]:
+    """Answers of all methods that can answer; the others, such as a network whose box is too small, are noted.
+
+    Raises:
+        UserError: None can; what the first of several says.
+    """
+    able, asked, refusals = [], [], []
+    for method, identity in methods:
+        try:
+            asked.append(interview(method, identity))
+            able.append((method, identity))
+        except UserError as error:
+            refusals.append(error)
+            notes.append(f"{method.name} is left out: {str(error).removeprefix(f'{method.name}: ')}")
+    if not asked:
+        raise refusals[0]
+    return able, asked
 
 
 def open_volumes_of(cfg: DictConfig) -> VolumePatterns:

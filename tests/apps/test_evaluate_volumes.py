@@ -167,3 +167,12 @@ def test_the_hundred_seeds_of_wu_compose() -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose("evaluate", overrides=["data=volumes", "volumes=wu_100_seeds", "data.path=x"])
     assert cfg.volumes.seeds == 100 and cfg.volumes.held_out == 0.05 and cfg.volumes.masks == 1
+
+
+def test_a_method_that_cannot_answer_is_left_out_and_said_so(particles, tmp_path) -> None:
+    words = ["data=volumes", f"data.path={particles}", "method=[hybrid,iterative]", "cache=null"]
+    quickly = quick("hybrid", "iterative")
+    metrics = run(tmp_path / "out", *words, *quickly, "+settings.hybrid.overrides.task.box=2")
+    assert list(metrics["methods"]) == ["iterative"]
+    notes = json.loads((tmp_path / "out" / "evaluation.json").read_text())["notes"]
+    assert any(note.startswith("hybrid is left out: ") for note in notes)
