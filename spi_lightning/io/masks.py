@@ -3,7 +3,8 @@
 cxi: bits, 0 = good (CXI). good: 1 = measured (libspimage, EuXFEL good_pixels, DiffusionMap). bad: 1 = not measured
 (spipy, cdiutils, bcdi). dragonfly: 0 used, 1 measured but not used for orientation, 2 not measured. auto decides so:
 
-1. Only zeros: everything is measured. A name with `good` or `bad`/`invalid`/`hot`/`dead` in it means what it says.
+1. Only zeros: everything is measured. A name with `good` or `bad`/`invalid`/`hot`/`dead` in it means what it says
+   (zeros alone in a mask named `good` are refused).
 2. Values beyond 0 and 1 are CXI bits; so is any mask at a place where CXI defines it, unless that would exclude
    nearly all photons while its opposite excludes few.
 3. Else 0 and 1: if only one of the two holds photons, that one is measured; if both do, the more frequent one is.
@@ -73,13 +74,17 @@ def choose_convention(
 
 def _decide(values: NDArray[np.int64], frames: NDArray[np.float32], where: str, cxi: bool) -> tuple[str, str]:
     """Apply the rules at the top of this module: sense and reason."""
-    if not values.any():
-        return "bad", "all values are 0"
     name = where.rsplit("/", 1)[-1].rsplit(":", 1)[-1].lower()
-    if any(word in name for word in _BAD_NAMES):
-        return "bad", "by its name"
-    if any(word in name for word in _GOOD_NAMES):
-        return "good", "by its name"
+    bad, good = (any(word in name for word in words) for words in (_BAD_NAMES, _GOOD_NAMES))
+    if not values.any():
+        if good and not bad:
+            raise UserError(
+                f"{where}: is 0 everywhere, which by its name means that nothing was measured; if 0 means measured "
+                "here, give data.mask_convention=bad, else leave the mask out"
+            )
+        return "bad", "all values are 0"
+    if bad or good:
+        return "bad" if bad else "good", "by its name"
     if values.min() < 0:
         raise UserError(f"{where}: mask values below 0 are not understood; give data.mask_convention=")
     binary = values.max() <= 1

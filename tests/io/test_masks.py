@@ -66,6 +66,12 @@ def test_auto_decides_by_the_stated_rules_and_says_so(keep, name, cxi, values, j
     assert why in note
 
 
+def test_zeros_alone_in_a_mask_of_good_pixels_are_refused(keep) -> None:
+    with pytest.raises(UserError, match=r"nothing was measured; .* give data.mask_convention=bad"):
+        choose_convention(keep * 0, frames(keep), "auto", "f.h5: good")
+    assert choose_convention(keep * 0, frames(keep), "bad", "f.h5: good")[0] == "bad"
+
+
 def test_half_and_half_must_be_told() -> None:
     half = np.indices((4, 4)).sum(0) % 2
     with pytest.raises(UserError, match=r"give data.mask_convention=good or bad"):
