@@ -16,9 +16,10 @@ from spi_lightning.tasks import SupportPrediction, load_task
 CUT = 1e-3  # of the largest autocorrelation, of patterns without noise
 
 
-def network_answer(run: str, patterns: Patterns) -> Batch:
-    """What a network answers: density (P, H, W), 0 to 1, and support (P, H, W) bool."""
+def network_answer(run: str, patterns: Patterns, samples: int = 1) -> Batch:
+    """What a network answers, the best of some samples: density (P, H, W), 0 to 1, and support (P, H, W) bool."""
     task, _ = load_task(Path(run), instantiate, SupportPrediction)
+    task.samples = samples
     batch = {
         INTENSITY: patterns.fourier_amplitude.square()[:, None],
         MASK: patterns.mask[:, None],
@@ -30,9 +31,9 @@ def network_answer(run: str, patterns: Patterns) -> Batch:
     return {name: answer[name].reshape(-1, *size) for name in (DENSITY, SUPPORT)}
 
 
-def network_density(run: str, patterns: Patterns) -> Tensor:
+def network_density(run: str, patterns: Patterns, samples: int = 1) -> Tensor:
     """The density a network answers, (P, H, W), in the scale of the amplitudes."""
-    density = network_answer(run, patterns)[DENSITY].float().clamp_min(0)
+    density = network_answer(run, patterns, samples)[DENSITY].float().clamp_min(0)
     spectrum = fourier(density, 2).abs() * patterns.mask
     scale = (patterns.fourier_amplitude * spectrum).sum((-2, -1)) / spectrum.square().sum((-2, -1)).clamp_min(1e-12)
     return density * scale[:, None, None]

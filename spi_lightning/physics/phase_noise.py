@@ -38,7 +38,8 @@ def odd_noise(
     axes = tuple(range(-ndim, 0))
     noise = torch.fft.ifftshift(torch.randn(tuple(shape), generator=generator, dtype=dtype), dim=axes)
     noise = (noise - torch.roll(noise.flip(axes), (1,) * ndim, axes)) / 2**0.5
-    return torch.fft.fftshift(noise, dim=axes)
+    odd: Tensor = torch.fft.fftshift(noise, dim=axes)
+    return odd
 
 
 def turned(density: Tensor, ndim: int, phase: Tensor) -> Tensor:
