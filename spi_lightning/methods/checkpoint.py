@@ -14,6 +14,7 @@ from spi_lightning.fields import DISTANCE_FROM_TRAINING, FRAME, MASK, PHOTONS, P
 from spi_lightning.io.pattern_file import PatternFile
 from spi_lightning.methods.answer import Answer, DecisionRule, Given
 from spi_lightning.methods.reading import Piece, prepare_ahead
+from spi_lightning.methods.refused_size import size_refused
 from spi_lightning.tasks import HitClassification, find_checkpoint, load_task
 
 Ready = tuple[Tensor, Tensor]  # frame (B,) and preprocessed patterns (B, C, h, w)
@@ -101,16 +102,8 @@ class CheckpointMethod:
         """Name -> (n, ...) answers to one piece of the file."""
         answers = []
         for frame, pattern in batches:
-            try:
+            with size_refused(patterns.path, self.path, patterns.shape[1:], first=not frame[0] > 0):
                 answer: dict[str, Tensor] = self.task.answers_to(pattern, frame)
-            except RuntimeError as error:
-                if frame[0] > 0 or "memory" in str(error):
-                    raise  # the first batch has passed, so the shape is right
-                _, height, width = patterns.shape
-                raise UserError(
-                    f"{patterns.path}: the network of {self.path} cannot take patterns of {height} x {width} pixels "
-                    f"({str(error).splitlines()[0]}); use a checkpoint trained at this size."
-                ) from error
             answers.append({FRAME: frame, **_wanted(answer)})
         return {name: torch.cat([answer[name] for answer in answers]).cpu().numpy() for name in answers[0]}
 

@@ -6,10 +6,11 @@ from typing import Any, cast
 
 import torch
 
-from spi_lightning.fields import AMPLITUDE, FRAME, MASK, PHASE, UserError
+from spi_lightning.fields import AMPLITUDE, FRAME, MASK, PHASE
 from spi_lightning.losses import chi_square
 from spi_lightning.methods.checkpoint import find_device
 from spi_lightning.methods.described import Notes
+from spi_lightning.methods.refused_size import size_refused
 from spi_lightning.methods.volume_answer import Trace, VolumeQuestion, VolumeRuns
 from spi_lightning.tasks.checkpoint import find_checkpoint, load_task
 from spi_lightning.tasks.complex_reconstruction import FOURIER_AMPLITUDE, ComplexReconstruction, pattern_modulus
@@ -49,17 +50,9 @@ class VolumeCheckpoint:
         trace = Trace()
         pattern, mask = (values.to(self.device)[None, None] for values in (question.fourier_amplitude, question.mask))
         batch = {FOURIER_AMPLITUDE: pattern, MASK: mask, FRAME: torch.zeros(1, dtype=torch.int64)}
-        try:
-            with torch.inference_mode():
-                answer = self.task.predict_step(batch)
-        except RuntimeError as error:
-            if "memory" in str(error):
-                raise
-            shape = " x ".join(str(n) for n in question.mask.shape)
-            raise UserError(
-                f"{self.name}: the network of {self.path} cannot take patterns of {shape} voxels "
-                f"({str(error).splitlines()[0]}); give data.size= the size it was trained at."
-            ) from error
+        mend = "give data.size= the size it was trained at"
+        with torch.inference_mode(), size_refused(self.name, self.path, question.mask.shape, mend):
+            answer = self.task.predict_step(batch)
         amplitude, phase = (answer[name].float() for name in (AMPLITUDE, PHASE))
         measured, masked = (torch.fft.ifftshift(values[:, 0], dim=(-3, -2, -1)) for values in (pattern, mask))
         trace.add(0, chi_square(pattern_modulus(amplitude, phase, pattern.shape), measured, masked))

@@ -1,0 +1,37 @@
+"""What is said when patterns are of another size than a network can take."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from spi_lightning.fields import UserError
+
+TRAIN_AT_THIS_SIZE = "use a checkpoint trained at this size"
+
+
+@contextmanager
+def size_refused(
+    who: object, checkpoint: Path, shape: Sequence[int], mend: str = TRAIN_AT_THIS_SIZE, first: bool = True
+) -> Iterator[None]:
+    """Turn what a layer says of a shape that it cannot take into a line for the user.
+
+    Args:
+        who: Method or file that the line begins with.
+        checkpoint: Of the network.
+        shape: Of one pattern, (H, W) pixels or (Z, Y, X) voxels.
+        mend: What to do.
+        first: Is it the first batch? Once one has passed, the shape is right and the mistake another.
+
+    Raises:
+        UserError: For a RuntimeError that is not for want of memory.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not first or "memory" in str(error):
+            raise
+        size, unit = " x ".join(str(n) for n in shape), "pixels" if len(shape) == 2 else "voxels"
+        raise UserError(
+            f"{who}: the network of {checkpoint} cannot take patterns of {size} {unit} "
+            f"({str(error).splitlines()[0]}); {mend}."
+        ) from error
