@@ -18,6 +18,7 @@ from torch import Tensor
 from spi_lightning.apps.train import record
 from spi_lightning.apps.volume_methods import make_volume_methods
 from spi_lightning.apps.volume_outputs import write_outputs
+from spi_lightning.apps.volume_settings import require_sense
 from spi_lightning.data.one_frame import Measurement
 from spi_lightning.data.one_scan import measure_scan
 from spi_lightning.data.simulated_volumes import SimulatedVolumeDataModule
@@ -57,6 +58,7 @@ def evaluate_volumes(cfg: DictConfig) -> dict[str, Any]:
         UserError: A mistake in settings, files or checkpoints.
     """
     folder, asks = Path(cfg.folder), cfg.volumes
+    require_sense(asks)
     methods = list(make_volume_methods(cfg))
     patterns = open_volumes_of(cfg)
     notes = list(patterns.notes)
@@ -125,6 +127,8 @@ def open_volumes_of(cfg: DictConfig) -> VolumePatterns:
         module.setup("predict")
         return open_volume_patterns(str(module.splits["test"].path), asks.first)  # type: ignore[attr-defined]
     plain: dict[str, Any] = {name: OmegaConf.to_container(settings)[name] for name in _MEASURED}  # type: ignore[call-overload,index]
+    if not settings.path:
+        raise UserError(f"data.path={settings.path}: name a file, or a list of them.")
     path = settings.path if isinstance(settings.path, str) else [str(one) for one in settings.path]
     return open_volume_patterns(path, asks.first, **plain, peak_photons=peaks, seed=int(cfg.seed))
 

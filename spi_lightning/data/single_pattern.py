@@ -1,8 +1,10 @@
 """One measured file as one 3D pattern: read, corrected, centred, binned and cut, with its mask."""
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite, prod
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,8 @@ from spi_lightning.physics.bragg_geometry import BraggGeometry
 from spi_lightning.physics.bragg_preparation import PreparedPattern, correct_frames, find_peak, prepare
 from spi_lightning.physics.oversampling import Oversampling, estimate_oversampling, suggest_bins, suggest_size
 
+_ALIEN = 0.01  # share of the photons in other crystals' peaks from which they are worth a word
+_BYTES = 16  # for each voxel of a pattern before binning
 _LEAST = 5  # voxels along the longest axis of a pattern
 
 
@@ -45,6 +49,13 @@ class Preparation:
     reflection: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
+        for name, value in (("size", self.size), ("bins", self.bins)):
+            _require_whole(f"data.preparation.{name}", value)
+        for name, number in (("threshold", self.threshold), ("least_oversampling", self.least_oversampling)):
+            if not _is_number(number):
+                raise UserError(f"data.preparation.{name}={number}: give a number")
+        if self.saturation is not None and not _is_number(self.saturation):
+            raise UserError(f"data.preparation.saturation={self.saturation}: give a number of counts, or null")
         if self.aliens not in ("none", "find"):
             raise UserError(f"data.preparation.aliens={self.aliens!r} is unknown; choose none or find")
         if self.reflection is not None and (len(self.reflection) != 3 or not any(self.reflection)):
@@ -95,13 +106,14 @@ def prepare_scan(
         "saturation": how.saturation,
         "normalise": how.normalise,
     }
-    blemish = None
-    if how.aliens == "find" or how.bins is None or how.size is None:
-        photons, mask, _ = correct_frames(scan.counts, **corrections)  # type: ignore[arg-type]
-        if how.aliens == "find":
-            blemish, found = find_aliens(photons, mask, find_peak(photons))
-            notes += found or ["no peaks of other crystals found"]
+    blemish, found = _other_crystals(scan, corrections)
+    if how.aliens == "find":
+        notes += found or ["no peaks of other crystals found"]
+    else:
+        notes += _warning_of(blemish, scan.counts)
+        blemish = None
     bins, size = _bins_and_size(scan, how, corrections, notes)
+    _require_memory(size, bins)
     pattern = prepare(scan.counts, size, bins, how.threshold, blemish=blemish, **corrections)  # type: ignore[arg-type]
     oversampling = estimate_oversampling(pattern.photons)
     known = BraggGeometry(**(scan.geometry | dict(geometry or {})))  # type: ignore[arg-type]
@@ -111,6 +123,28 @@ def prepare_scan(
         note = compare_angle_signs(pattern.photons, known, pattern.bins, (h, k, index_l)).note
         notes += [note] if note else []
     return MeasuredPattern(pattern, oversampling, known, notes)
+
+
+def _other_crystals(scan: BraggScan, corrections: Mapping[str, object]) -> tuple[Tensor | None, list[str]]:
+    """Voxels with peaks of other crystals, and a line for each peak; nothing of a scan that prepare will refuse."""
+    if scan.counts.ndim != 3 or min(scan.counts.shape) < _LEAST:
+        return None, []
+    photons, mask, _ = correct_frames(scan.counts, **corrections)  # type: ignore[arg-type]
+    return find_aliens(photons, mask, find_peak(photons))
+
+
+def _warning_of(blemish: Tensor | None, counts: Tensor) -> list[str]:
+    """A line where what looks like other crystals holds so many photons that it would end up in the density."""
+    if blemish is None or not bool(blemish.any()):
+        return []
+    valid = torch.where(torch.isfinite(counts), counts, 0.0).clamp_min(0)
+    share = float(valid[blemish].sum() / valid.sum())
+    if share < _ALIEN:
+        return []
+    return [
+        f"WARNING: {share:.0%} of the photons lie in peaks that look like other crystals': leave them out with "
+        "data=one_scan data.preparation.aliens=find, or cut the scan around one peak"
+    ]
 
 
 def read_pattern(
@@ -123,7 +157,12 @@ def read_pattern(
     region: Sequence[int] | None = None,
 ) -> MeasuredPattern:
     """Read a measured file and make its pattern; arguments and errors of open_scan and prepare_scan."""
-    return prepare_scan(open_scan(path, keys, spec, scan, region), preparation, geometry)
+    try:
+        return prepare_scan(open_scan(path, keys, spec, scan, region), preparation, geometry)
+    except UserError as error:
+        if str(path) in str(error):
+            raise
+        raise UserError(f"{path}: {error}") from error
 
 
 class SinglePattern(Dataset[Batch]):
@@ -218,12 +257,38 @@ def _without_padding(size: int, bins: Sequence[int], shape: Sequence[int], notes
         UserError: Bins that leave next to nothing of the scan.
     """
     room = max(n // max(1, step) for n, step in zip(shape, bins, strict=True))
+    if room < _LEAST and max(bins) == 1:
+        raise UserError(f"a scan of {_by(shape)} voxels is too small: at least {_LEAST} along one axis are needed")
     if room < _LEAST:
         raise UserError(f"bins {_by(bins)} leave {room} voxels of a scan of {_by(shape)}: take fewer")
     if room >= size:
         return (size,) * 3
     notes.append(f"the scan holds {_by(shape)} voxels: cut to {room}, not {size}; three numbers as size pad it")
     return (room,) * 3
+
+
+def _require_whole(name: str, value: object) -> None:
+    """Raise UserError unless it is None, one whole number from 1 on, or three."""
+    parts = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value] * 3
+    if value is not None and not (len(parts) == 3 and all(isinstance(part, int) and part >= 1 for part in parts)):
+        raise UserError(f"{name}={value}: give one whole number, or three for z, y, x, 1 or more")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+def _require_memory(size: Sequence[int], bins: Sequence[int]) -> None:
+    """Raise UserError where the pattern before binning, four such arrays at once, would fill the memory."""
+    edges = [n * step for n, step in zip(size, bins, strict=True)]
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    needed = _BYTES * prod(edges)
+    if needed > free:
+        fits = int((free / _BYTES / prod(bins)) ** (1 / 3))
+        raise UserError(
+            f"data.preparation.size={_by(size)} with bins {_by(bins)} needs {needed / 2**30:,.1f} GiB, "
+            f"{free / 2**30:,.1f} GiB are to be had: {fits} x {fits} x {fits} would fit"
+        )
 
 
 def _three(value: int | Sequence[int] | None) -> tuple[int, ...] | None:

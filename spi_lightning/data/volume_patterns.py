@@ -89,14 +89,15 @@ def open_volume_patterns(
             raise UserError(f"data.size={size}: the pattern of a known object is a cube; give one number.")
         return _known(str(path), size, factor, [1e6] if peak_photons is None else peak_photons, seed)
     paths = [path] if isinstance(path, str) else list(path)
-    how = Preparation(size=size, bins=bins, threshold=threshold)
-    return of_measurements(paths, [_measured(one, key, how) for one in paths])
+    return of_measurements(paths, [_measured(one, key, size, bins, threshold) for one in paths])
 
 
-def _measured(path: str, key: str | None, how: Preparation) -> Measurement:
+def _measured(
+    path: str, key: str | None, size: int | Sequence[int] | None, bins: int | Sequence[int] | None, threshold: float
+) -> Measurement:
     """measure_scan, whose advice names the options of data=one_scan, in the words of data=volumes."""
     try:
-        return measure_scan(path, ScanKeys(counts=key), how)
+        return measure_scan(path, ScanKeys(counts=key), Preparation(size=size, bins=bins, threshold=threshold))
     except UserError as error:
         told = str(error).replace("data.keys.counts=", "data.key=").replace("data.preparation.", "data.")
         raise UserError(told) from error

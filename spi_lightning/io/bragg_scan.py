@@ -7,11 +7,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import h5py
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from spi_lightning.fields import UserError
@@ -101,7 +102,8 @@ def open_scan(
     if files[0].suffix.lower() in (".h5", ".hdf5", ".cxi", ".nxs"):
         read = _read_hdf5(files[0], keys, region)
     elif files[0].suffix.lower() in (".npy", ".npz"):
-        read = BraggScan(files[0], _volume(files[0], keys, region))
+        counts, notes = without_full_scale(_volume(files[0], keys))
+        read = BraggScan(files[0], cut_region(counts, region), notes=notes)
     else:
         counts, notes = read_series(files, region)
         read = BraggScan(files[0].parent, counts, notes=notes)
@@ -151,7 +153,8 @@ def _read_hdf5(path: Path, keys: ScanKeys, region: Region | None) -> BraggScan:
             )
         check_memory(path, item.shape, region)
         rows, columns = region_slices(region, item.shape[1:], path)
-        read = BraggScan(path, torch.from_numpy(item[:, rows, columns].astype(np.float32)))
+        counts, full = without_full_scale(item[:, rows, columns])
+        read = BraggScan(path, counts, notes=full)
         for name, usual in _SIDE.items():
             side = _find(file, getattr(keys, name), usual, name)
             if side is not None:
@@ -189,11 +192,27 @@ def _image(file: Path) -> Tensor:
     return torch.from_numpy(np.asarray(image, dtype=np.float32))
 
 
-def _volume(path: Path, keys: ScanKeys, region: Region | None) -> Tensor:
+def _volume(path: Path, keys: ScanKeys) -> NDArray[Any]:
     counts = read_volume(path, keys.counts)
     if np.iscomplexobj(counts) or counts.ndim != 3:
         raise UserError(f"{path}: {counts.dtype} {counts.shape}; a rocking scan is (frames, rows, columns) of counts")
-    return cut_region(torch.from_numpy(counts.astype(np.float32)), region)
+    return counts
+
+
+def without_full_scale(counts: NDArray[Any]) -> tuple[Tensor, list[str]]:
+    """Counts as float32, NaN where an integer is as large as its type allows: saturated, or marked as bad (EIGER)."""
+    values = torch.from_numpy(counts.astype(np.float32))
+    if counts.dtype.kind not in "ui":
+        return values, []
+    highest = np.iinfo(counts.dtype).max
+    full = counts == highest
+    if not full.any():
+        return values, []
+    values[torch.from_numpy(full)] = torch.nan
+    line = (
+        f"{int(full.sum())} voxels hold {highest}, the largest {counts.dtype}: saturated or bad, taken as not measured"
+    )
+    return values, [line]
 
 
 def _spec_header(spec: str | None, scan: int | None) -> SpecScan | None:

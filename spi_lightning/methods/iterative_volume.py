@@ -47,6 +47,8 @@ class IterativeVolume:
     ) -> None:
         if support not in SUPPORTS:
             raise UserError(f"settings.{name}.support={support} is unknown; choose one of {', '.join(SUPPORTS)}.")
+        if margin <= 0 or polish_steps < 0:
+            raise UserError(f"settings.{name}: margin must be positive, polish_steps 0 or more.")
         self.name, self.notes, self.device = name, Notes(), find_device(device)
         self.recipe, self.constraint = read_recipe(recipe), constraint
         self.support, self.margin, self.polish_steps = support, margin, polish_steps

@@ -26,10 +26,13 @@ def order_frames(
         None; notes.
 
     Raises:
-        UserError: Other numbers of angles and frames, angles that are no numbers or uneven, more than a fifth missing.
+        UserError: Other numbers of angles or monitor values than frames, angles that are no numbers or uneven, more
+            than a fifth of the frames missing.
     """
     if angles.shape != (len(counts),):
         raise UserError(f"the scan has {len(counts)} frames and {angles.numel()} angles: some files are missing")
+    if monitor is not None and monitor.shape != (len(counts),):
+        raise UserError(f"the scan has {len(counts)} frames and {monitor.numel()} values of the monitor")
     angles = angles.double()
     if not bool(torch.isfinite(angles).all()) or len(angles) < 3:
         raise UserError("the angles of the scan are not all numbers, or fewer than 3: check data.keys.angle")

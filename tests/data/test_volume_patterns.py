@@ -82,3 +82,52 @@ def test_simulated_patterns_without_numbers_are_refused(tmp_path) -> None:
         file["/entry_1/particles_1/amplitude"][1, 2] = np.nan
     with pytest.raises(UserError, match=r"amplitude of particles 0 to 1 holds 64 voxels that are no numbers"):
         open_volume_patterns(str(path), first=2)
+
+
+def altered(path: str, **changed: np.ndarray) -> str:
+    """The file with these data sets instead of, or beside, its own."""
+    with h5py.File(path, "r+") as file:
+        for name, values in changed.items():
+            if name in file:
+                del file[name]
+            file[name] = values
+    return path
+
+
+def test_mistakes_in_a_scan_name_the_file(tmp_path) -> None:
+    angles = np.arange(16) * 0.01
+    for change, words in (
+        ({"monitor": np.ones(7), "theta_deg": angles}, "16 frames and 7 values of the monitor"),
+        ({"theta_deg": angles[:9]}, "16 frames and 9 angles"),
+        ({"counts": np.zeros((16, 16, 16))}, "no photons"),
+        ({"counts": np.ones((4, 4, 4))}, "4 x 4 x 4 voxels is too small"),
+    ):
+        path = altered(scan(tmp_path / "scan.h5"), **change)
+        with pytest.raises(UserError, match=rf"scan\.h5: .*{words}"):
+            open_volume_patterns(path, size=12)
+
+
+def test_a_second_crystal_is_warned_of(tmp_path) -> None:
+    path = scan(tmp_path / "scan.h5", (32, 32, 32))
+    with h5py.File(path) as file:
+        counts = file["counts"][()]
+    two = altered(path, counts=counts + np.roll(counts, (-11, 9, 10), (0, 1, 2)) // 3)
+    notes = open_volume_patterns(two, size=16, threshold=0.0).notes
+    assert any("look like other crystals" in note and "aliens=find" in note for note in notes)
+    assert not any("other crystals" in note for note in open_volume_patterns(scan(tmp_path / "one.h5"), size=12).notes)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"size": 0}, r"data\.size=0: give one whole number"),
+        ({"size": 3.5}, r"data\.size=3\.5: give one whole number"),
+        ({"size": "abc"}, r"data\.size=abc: give one whole number"),
+        ({"bins": [1, 2]}, r"data\.bins=\[1, 2\]: give one whole number, or three"),
+        ({"threshold": "a"}, r"data\.threshold=a: give a number"),
+        ({"size": [40000, 40000, 40000]}, r"data\.size=40000 x 40000 x 40000 .* GiB are to be had: .* would fit"),
+    ],
+)
+def test_settings_that_make_no_pattern_are_named(tmp_path, settings, words) -> None:
+    with pytest.raises(UserError, match=words):
+        open_volume_patterns(scan(tmp_path / "scan.h5"), **settings)

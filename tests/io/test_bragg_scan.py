@@ -160,3 +160,16 @@ def test_the_real_file(spi_data: Path) -> None:
     assert read.geometry["step_deg"] == pytest.approx(0.005, rel=1e-3)
     assert read.notes == [f"{read.path}: counts from /counts"]
     assert torch.isfinite(read.counts).all()
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "uint32"])
+def test_counts_as_large_as_their_type_are_not_measured(tmp_path: Path, dtype: str) -> None:
+    counts = np.ones((6, 5, 7), dtype=dtype)
+    counts[2, 3, 4] = np.iinfo(dtype).max
+    with h5py.File(tmp_path / "scan.h5", "w") as file:
+        file["counts"] = counts
+    np.save(tmp_path / "scan.npy", counts)
+    for name in ("scan.h5", "scan.npy"):
+        read = open_scan(tmp_path / name)
+        assert torch.isnan(read.counts).sum() == 1 and torch.isnan(read.counts[2, 3, 4])
+        assert any("1 voxels hold" in note and "saturated or bad" in note for note in read.notes)
