@@ -34,11 +34,13 @@ from spi_lightning.metrics.prtf import prtf
 from spi_lightning.metrics.r_factor import r_factor
 from spi_lightning.metrics.shells import shells
 from spi_lightning.phasing import Averaged, Phased, align, alignment, average, hold_out, phase, read_recipe
+from spi_lightning.phasing.constraints import CONSTRAINTS
 from spi_lightning.physics.ambiguity import centre
 from spi_lightning.reports.phasing import verdict, write_phasing_report
 from spi_lightning.reports.phasing_files import PhasingFiles
 from spi_lightning.tracking import METRICS, write_json
 
+_NUMBERS = {"held_out": 0.5, "disagreement": 2.0, "support_threshold": 1.0, "least_oversampling": 100.0}
 _EMPTY = np.empty(0, dtype=np.float64)
 
 
@@ -111,11 +113,21 @@ def phase_pattern(cfg: DictConfig) -> dict[str, Any]:
 def prepare(cfg: DictConfig, measured: Measurement) -> Task:
     """Check the settings and make what phasing begins with."""
     starts, seed = whole_number("starts", cfg.starts, 1), whole_number("seed", cfg.seed, 0)
-    if not 0 <= cfg.held_out < 0.5:
-        raise UserError(f"held_out={cfg.held_out} is a share of the pixels: 0 to 0.5")
+    for name, below in (
+        ("held_out", 0.5),
+        ("disagreement", 2.0),
+        ("support_threshold", 1.0),
+        ("least_oversampling", 100),
+    ):
+        if not isinstance(cfg[name], int | float) or not 0 <= cfg[name] < below:
+            raise UserError(f"{name}={cfg[name]}: give a number from 0 to {below:g}")
+    if not isinstance(cfg.halves, bool):
+        raise UserError(f"halves={cfg.halves}: give true or false")
     recipe = cfg.phasing.recipe
     recipe = read_recipe(recipe if isinstance(recipe, str) else cast(list[Any], OmegaConf.to_container(recipe)))
     constraint, ndim = str(cfg.phasing.constraint), measured.mask.ndim
+    if constraint not in CONSTRAINTS:
+        raise UserError(f"phasing.constraint={constraint!r}: known are {', '.join(CONSTRAINTS)}")
     device = find_device(cfg.device)
     fitted, held = measured.mask, torch.zeros_like(measured.mask)
     if cfg.held_out:

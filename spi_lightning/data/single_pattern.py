@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from math import isfinite, prod
 from pathlib import Path
 
@@ -116,13 +116,22 @@ def prepare_scan(
     _require_memory(size, bins)
     pattern = prepare(scan.counts, size, bins, how.threshold, blemish=blemish, **corrections)  # type: ignore[arg-type]
     oversampling = estimate_oversampling(pattern.photons)
-    known = BraggGeometry(**(scan.geometry | dict(geometry or {})))  # type: ignore[arg-type]
+    known = BraggGeometry(**(scan.geometry | _known(geometry or {})))  # type: ignore[arg-type]
     notes += [*pattern.notes, *_summary(pattern, oversampling), *known.notes()]
     if how.reflection is not None and not known.missing():
         h, k, index_l = how.reflection
         note = compare_angle_signs(pattern.photons, known, pattern.bins, (h, k, index_l)).note
         notes += [note] if note else []
     return MeasuredPattern(pattern, oversampling, known, notes)
+
+
+def _known(geometry: Mapping[str, float | str]) -> dict[str, float | str]:
+    """The same; UserError for a name that no geometry has."""
+    names = [entry.name for entry in fields(BraggGeometry)]
+    for name in geometry:
+        if name not in names:
+            raise UserError(f"data.geometry.{name} is unknown: there are {', '.join(names)}")
+    return dict(geometry)
 
 
 def _other_crystals(scan: BraggScan, corrections: Mapping[str, object]) -> tuple[Tensor | None, list[str]]:

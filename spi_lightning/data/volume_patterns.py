@@ -89,13 +89,17 @@ def open_volume_patterns(
             raise UserError(f"data.size={size}: the pattern of a known object is a cube; give one number.")
         return _known(str(path), size, factor, [1e6] if peak_photons is None else peak_photons, seed)
     paths = [path] if isinstance(path, str) else list(path)
-    return of_measurements(paths, [_measured(one, key, size, bins, threshold) for one in paths])
+    return of_measurements(paths, [measure_volume(one, key, size, bins, threshold) for one in paths])
 
 
-def _measured(
-    path: str, key: str | None, size: int | Sequence[int] | None, bins: int | Sequence[int] | None, threshold: float
+def measure_volume(
+    path: str,
+    key: str | None = None,
+    size: int | Sequence[int] | None = 64,
+    bins: int | Sequence[int] | None = 1,
+    threshold: float = 2.0,
 ) -> Measurement:
-    """measure_scan, whose advice names the options of data=one_scan, in the words of data=volumes."""
+    """measure_scan of one file, whose advice is told in the options of data=volumes and data=single_volume."""
     try:
         return measure_scan(path, ScanKeys(counts=key), Preparation(size=size, bins=bins, threshold=threshold))
     except UserError as error:

@@ -43,7 +43,10 @@ _SIDE: Final = {
 
 @dataclass
 class ScanKeys:
-    """Names of data sets in an HDF5 scan, or of files beside it (.tif, .npy); None: the usual names are tried."""
+    """Names of data sets in an HDF5 scan, or of files beside it (.tif, .npy).
+
+    None: the usual names are tried, and for counts the only data set with three axes.
+    """
 
     counts: str | None = None
     angle: str | None = None
@@ -142,7 +145,7 @@ def _files(path: str | os.PathLike[str] | Sequence[str]) -> list[Path]:
 def _read_hdf5(path: Path, keys: ScanKeys, region: Region | None) -> BraggScan:
     """Counts, images and geometry of one HDF5 file of any layout."""
     with opened(path) as file:
-        item = _find(file, keys.counts, _COUNTS, "counts")
+        item = _find(file, keys.counts, _COUNTS, "counts") or _only_volume(file)
         if item is None:
             raise UserError(
                 f"{path}: which data set holds the counts? There are: {list_keys(file)} (data.keys.counts=)"
@@ -184,6 +187,18 @@ def _find(file: h5py.File, key: str | None, usual: tuple[str, ...], name: str) -
     if key is not None and not Path(key).is_file():
         return dataset(file, key, f"data.keys.{name}")
     return next((file[one] for one in usual if isinstance(file.get(one), h5py.Dataset)), None)
+
+
+def _only_volume(file: h5py.File) -> h5py.Dataset | None:
+    """The data set with three axes, if there is one alone."""
+    found: list[h5py.Dataset] = []
+
+    def look(_: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset) and item.ndim == 3:
+            found.append(item)
+
+    file.visititems(look)
+    return found[0] if len(found) == 1 else None
 
 
 def _image(file: Path) -> Tensor:

@@ -7,6 +7,7 @@ y outboard, z up: ``to_frame`` turns arrays from one convention to the other.
 
 import math
 from dataclasses import dataclass, fields, replace
+from numbers import Real
 from typing import Final
 
 import torch
@@ -59,7 +60,7 @@ class BraggGeometry:
     def __post_init__(self) -> None:
         for entry in fields(self)[:6]:
             value = getattr(self, entry.name)
-            if value is not None and not math.isfinite(value):
+            if value is not None and (not isinstance(value, Real) or not math.isfinite(value)):
                 raise UserError(f"geometry.{entry.name}={value}: give a number, or leave it out")
         for name in ("energy_ev", "distance", "pixel_size"):
             value = getattr(self, name)

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 import torch
 
+from spi_lightning.data.one_scan import measure_scan
+from spi_lightning.data.single_volume import SingleVolumeDataModule
 from spi_lightning.data.volume_patterns import open_volume_patterns
 from spi_lightning.data.volume_set import make_volume_set
 from spi_lightning.fields import UserError
@@ -131,3 +133,30 @@ def test_a_second_crystal_is_warned_of(tmp_path) -> None:
 def test_settings_that_make_no_pattern_are_named(tmp_path, settings, words) -> None:
     with pytest.raises(UserError, match=words):
         open_volume_patterns(scan(tmp_path / "scan.h5"), **settings)
+
+
+def test_a_refinement_sees_the_same_pattern_as_a_comparison(tmp_path) -> None:
+    path = altered(scan(tmp_path / "scan.h5"), theta_deg=np.roll(np.arange(16) * 0.01, 3))
+    with h5py.File(path, "r+") as file:
+        file.move("counts", "photons")  # the only one with three axes
+    data = SingleVolumeDataModule(path, size=12)
+    data.setup("fit")
+    compared = open_volume_patterns(path, size=12)
+    torch.testing.assert_close(data.whole()["fourier_amplitude"][:, 0], compared.fourier_amplitude)
+    torch.testing.assert_close(data.whole()["mask"][:, 0], compared.mask)
+    complex_counts = altered(path, photons=np.ones((16, 16, 16), dtype="c8"))
+    with pytest.raises(UserError, match="complex64"):
+        SingleVolumeDataModule(complex_counts, size=12).setup("fit")
+    for wrong in ({"size": "abc"}, {"threshold": "a"}, {"bins": "x"}):
+        with pytest.raises(UserError, match=rf"data\.{next(iter(wrong))}="):
+            SingleVolumeDataModule(path, **wrong).setup("fit")
+    with pytest.raises(UserError, match=r"data\.held_out=x"):
+        SingleVolumeDataModule(path, held_out="x")
+
+
+def test_geometry_that_is_no_number_or_unknown_is_named(tmp_path) -> None:
+    path = scan(tmp_path / "scan.h5")
+    with pytest.raises(UserError, match=r"geometry\.energy_ev=abc: give a number"):
+        measure_scan(path, geometry={"energy_ev": "abc"})
+    with pytest.raises(UserError, match=r"data\.geometry\.colour is unknown: there are energy_ev"):
+        measure_scan(path, geometry={"colour": 3})

@@ -122,6 +122,9 @@ def test_hdf5_without_counts_lists_what_is_there(tmp_path: Path) -> None:
     with h5py.File(path, "w") as file:
         file["other"] = COUNTS
         file["flat"] = COUNTS[0]
+    np.testing.assert_array_equal(open_scan(path).counts, COUNTS)  # the only one with three axes
+    with h5py.File(path, "r+") as file:
+        file["more"] = COUNTS
     with pytest.raises(UserError, match=r"other .*data\.keys\.counts"):
         open_scan(path)
     np.testing.assert_array_equal(open_scan(path, ScanKeys(counts="other")).counts, COUNTS)
