@@ -14,6 +14,7 @@ from spi_lightning.phasing.shrinkwrap import blurred
 
 Progress = Callable[[int, Tensor], None]
 _SIGMA = 0.7  # voxel, as in the recipe
+_HOPELESS = 3e-4  # chi square that no start of a noise-free pattern has kept after a turn: this one is noisy
 _NOISE = 0.25  # variance of the square root of a Poisson count
 
 
@@ -100,6 +101,8 @@ def polish_exactly(
                 progress(before + iteration, lowest.clone())
 
         done += _turn(found, density, support, left, fourier_amplitude, mask, exact, watch)
+        if (found.chi_square > _HOPELESS).all():
+            break
     return found
 
 
