@@ -57,6 +57,9 @@ def make_support_methods(cfg: DictConfig) -> Iterator[tuple[SupportMethod, Any]]
         raise UserError(
             "preprocess.crop: supports are found from as many central pixels as the network was trained on."
         )
+    bins = 1 if cfg.preprocess.bin is None else cfg.preprocess.bin
+    if not isinstance(bins, int) or bins < 1:
+        raise UserError(f"preprocess.bin={bins}: give a whole number, 1 or more.")
     used: set[str] = set()
     for entry in asked_for(cfg, "supports"):
         if (METHODS / f"{entry}.yaml").is_file():
@@ -67,7 +70,6 @@ def make_support_methods(cfg: DictConfig) -> Iterator[tuple[SupportMethod, Any]]
         else:
             for checkpoint in found_checkpoints(entry, "supports"):
                 name = free_name(run_name(checkpoint), used)
-                bins = int(cfg.preprocess.bin or 1)
                 network = SupportCheckpoint(name, checkpoint, instantiate, cfg.device, cfg.batch_size, bins)
                 yield network, [file_hash(checkpoint), bins] if bins > 1 else [file_hash(checkpoint)]
 

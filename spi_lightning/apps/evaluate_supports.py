@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from spi_lightning.apps.choose_methods import make_support_methods
+from spi_lightning.apps.simulate import whole_number
 from spi_lightning.apps.train import record
 from spi_lightning.data.supports import SupportBatches, structure_names
 from spi_lightning.fields import UserError
@@ -57,10 +58,13 @@ def evaluate_supports(cfg: DictConfig) -> dict[str, Any]:
         UserError: A mistake in settings, files or checkpoints.
     """
     folder = Path(cfg.folder)
+    fraction = cfg.supports.fraction
+    if not isinstance(fraction, int | float) or not 0 < fraction < 1:
+        raise UserError(f"supports.fraction={fraction}: give a number between 0 and 1.")
+    for name in ("curve", "gallery"):
+        whole_number(f"supports.{name}", cfg.supports[name], 0)
     methods = list(make_support_methods(cfg))
     patterns = open_supports_of(cfg.data)
-    if not 0 < cfg.supports.fraction < 1:
-        raise UserError(f"supports.fraction={cfg.supports.fraction:g} must lie between 0 and 1.")
     record(cfg)
     interview = SupportInterview(patterns, AnswerCache(cfg.cache))
     asked = [(method, interview(method, identity)) for method, identity in methods]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -67,6 +68,7 @@ def measure_frame(
         UserError: No such file, frame or key; counts that are negative, not finite or all zero; a size that bin does
             not divide.
     """
+    _require_numbers(frame=frame, size=size, bin=bin, threshold=threshold, centre=centre)
     patterns = open_patterns(path, keys, mask_convention, adu_per_photon)
     if not 0 <= frame < len(patterns):
         raise UserError(f"data.frame={frame}: {path} has frames 0 to {len(patterns) - 1}.")
@@ -93,6 +95,19 @@ def measure_frame(
         density=_density(patterns, frame),
         notes=notes,
     )
+
+
+def _require_numbers(**settings: object) -> None:
+    """Raise UserError with the name of a setting that is no number, no whole number or no pair of numbers."""
+    for name, value in settings.items():
+        if name == "centre":
+            pair = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else []
+            if value is not None and (len(pair) != 2 or not all(isinstance(part, int | float) for part in pair)):
+                raise UserError(f"data.centre={value}: give row and column, [row,column], or null to have it found")
+        elif not isinstance(value, int | float if name == "threshold" else int) and (
+            value is not None or name != "size"
+        ):
+            raise UserError(f"data.{name}={value}: give a {'' if name == 'threshold' else 'whole '}number")
 
 
 def _of_the_centre(photons: Tensor, mask: Tensor) -> list[str]:

@@ -31,6 +31,7 @@ from spi_lightning.physics.constants import PLANCK_SPEED_OF_LIGHT_EV_M
 _PHOTON_KEYS: Final = (PHOTONS, "patterns", "adu", "counts", "frames", "images", "data")
 _LABEL_KEYS: Final = (IS_SINGLE_HIT, "labels", "label")
 _MASK_KEYS: Final = (MASK, "good_pixels", "bad_pixels")
+_PLAIN_KEYS: Final = ("good", "bad", "valid", "invalid")  # masks if they have the shape of frames, else labels
 _ATTRIBUTES: Final[dict[str, tuple[str, float]]] = {
     "detector_distance_m": (DISTANCE, 1.0),
     "detector_distance": (DISTANCE, 1.0),
@@ -102,7 +103,8 @@ def add_hdf5_labels(patterns: PatternFile, file: h5py.File, keys: PatternKeys, g
 
 def add_hdf5_masks(patterns: PatternFile, file: h5py.File, keys: PatternKeys, convention: str) -> None:
     """Read the masks the user names, else one under the usual names."""
-    usual = next((name for name in _MASK_KEYS if isinstance(file.get(name), h5py.Dataset)), None)
+    there = [name for name in (*_MASK_KEYS, *_PLAIN_KEYS) if isinstance(file.get(name), h5py.Dataset)]
+    usual = next((n for n in there if n in _MASK_KEYS or file[n].shape[-2:] == patterns.shape[1:]), None)
     for key in split_names(keys.mask or usual):
         where = f"{patterns.path}: {key}" if key in file else key
         if key in file and dataset(file, key, "data.keys.mask").ndim == 3:

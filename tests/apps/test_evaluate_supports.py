@@ -68,3 +68,27 @@ def test_patterns_are_binned_if_asked_for(network: Path, tmp_path: Path) -> None
     assert any("were binned 2 x 2" in note for note in notes)
     with pytest.raises(UserError, match=r"preprocess\.crop"):
         run(tmp_path / "no", path, f"method={network}", "preprocess.crop=32")
+
+
+@pytest.mark.parametrize(
+    ("word", "line"),
+    [
+        ("supports.fraction=x", "supports.fraction=x: give a number between 0 and 1"),
+        ("supports.curve=x", "supports.curve=x: give a whole number"),
+        ("supports.gallery=-1", "supports.gallery=-1: give a whole number"),
+        ("preprocess.bin=0", "preprocess.bin=0: give a whole number"),
+    ],
+)
+def test_settings_that_are_no_numbers_are_named(tmp_path: Path, word: str, line: str) -> None:
+    with pytest.raises(UserError, match=line):
+        run(tmp_path / "no", tmp_path / "none.h5", "method=triple_intersection", word)
+
+
+def test_a_mask_by_its_plain_name_is_read_and_refused_if_it_is_all_zero(tmp_path: Path) -> None:
+    mask, flags = patterns(tmp_path / "masked.h5", 24), patterns(tmp_path / "flags.h5", 24)
+    for path, shape in ((mask, (24, 24)), (flags, (3,))):
+        with h5py.File(path, "r+") as file:
+            file["good"] = np.zeros(shape, dtype=np.uint8)
+    with pytest.raises(UserError, match=r"masked\.h5: good: is 0 everywhere"):
+        run(tmp_path / "no", mask, "method=triple_intersection")
+    assert run(tmp_path / "out", flags, "method=triple_intersection")["methods"]  # one for each frame is no mask

@@ -85,6 +85,10 @@ def test_a_simulated_pattern_is_compared_with_its_truth(tmp_path: Path, monkeypa
         (["data.bin=6"], "oversampling ratio"),
         (["phasing=unknown"], "phasing=unknown is unknown"),
         (["data.frame=7"], "has frames 0 to 0"),
+        (["data.frame=x"], "data.frame=x: give a whole number"),
+        (["data.bin=x"], "data.bin=x: give a whole number"),
+        (["data.threshold=x"], "data.threshold=x: give a number"),
+        (["data.centre=[x,3]"], "give row and column"),
     ],
 )
 def test_mistakes_get_one_line(
