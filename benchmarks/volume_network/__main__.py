@@ -1,10 +1,10 @@
 """``python -m benchmarks.volume_network PART [SIZE …]``; sizes are 32 if none is given.
 
 Parts: ``real``, all methods on the two measured crystals in $SPI_DATA; ``halves``, FSC of two halves of their photons;
-``simulated``, noise-free particles that no network has seen; ``counts``, a known crystal under Poisson noise;
-``limit``, what the true density reaches in supports of given volume; ``transfer``, from a trained network, and
-``transfer_simulated``, the same on the particles of ``simulated``; ``speed``, the time of an epoch. Everything is
-judged in float64 after the closed-form scale, fitted and held-out voxels apart.
+``simulated``, noise-free particles that no network has seen; ``unseen``, others, that no option was chosen on;
+``counts``, a known crystal under Poisson noise; ``limit``, what the true density reaches in supports of given volume;
+``transfer``, from a trained network, and ``transfer_simulated``, the same on the particles of ``simulated``; ``speed``,
+the time of an epoch. Everything is judged in float64 after the closed-form scale, fitted and held-out voxels apart.
 """
 
 import sys
@@ -15,7 +15,7 @@ import torch
 from benchmarks.volume_network.counts import counts
 from benchmarks.volume_network.limit import limit
 from benchmarks.volume_network.real import halves, real
-from benchmarks.volume_network.simulated import simulated
+from benchmarks.volume_network.simulated import simulated, unseen
 from benchmarks.volume_network.speed import speed
 from benchmarks.volume_network.transfer import transfer, transfer_simulated
 
@@ -23,6 +23,7 @@ PARTS: dict[str, Callable[[int], object]] = {
     "real": real,
     "halves": halves,
     "simulated": simulated,
+    "unseen": unseen,
     "counts": counts,
     "speed": speed,
     "limit": limit,

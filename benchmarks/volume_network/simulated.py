@@ -25,9 +25,9 @@ def particles_of(size: int, particles: int = PARTICLES, seed: int = 2026) -> tup
     return _BRIGHT * pattern_of(amplitude, phase, size), embed(torch.polar(amplitude, phase), size)
 
 
-def simulated(size: int = 32, particles: int = PARTICLES, seeds: int = SEEDS) -> Row:
+def simulated(size: int = 32, particles: int = PARTICLES, seeds: int = SEEDS, seed: int = 2026) -> Row:
     """Network and polish against the recipe, as printed and with the same polish, seed by seed."""
-    patterns, truths = particles_of(size, particles)
+    patterns, truths = particles_of(size, particles, seed)
     runs: dict[str, list[Row]] = {}
     clocks: dict[str, list[Clock]] = {}
     for number, (pattern, truth) in enumerate(zip(patterns, truths, strict=True)):
@@ -43,12 +43,18 @@ def simulated(size: int = 32, particles: int = PARTICLES, seeds: int = SEEDS) ->
         for method, of_method in clocks.items():
             rows[method]["way"] = ways(of_method)
         rows["iterative"]["way"] = ways([clock.until(RECIPE) for clock in clocks["iterative_polished"]])
-        store(f"simulated_{size}", {"seeds": seeds, "particles": number + 1, "methods": rows})
+        name = "simulated" if seed == 2026 else "unseen"
+        store(f"{name}_{size}", {"seeds": seeds, "particles": number + 1, "methods": rows})
         print(number, [f"{value:.1e}" for value in runs["network_polished"][-1]["chi_square"]], end=" ")
         print([f"{value:.1e}" for value in runs["iterative"][-1]["chi_square"]], box_of(pattern), flush=True)
     for method, row in rows.items():
         print(method, {name: value for name, value in row.items() if not isinstance(value, list)}, flush=True)
     return rows
+
+
+def unseen(size: int = 32) -> Row:
+    """The same on twenty particles that no option was chosen on."""
+    return simulated(size, seed=4711)
 
 
 def outcome(found: Found, pattern: Tensor, mask: Tensor, truth: Tensor) -> Row:
