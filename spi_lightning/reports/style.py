@@ -13,7 +13,10 @@ from matplotlib.figure import Figure
 
 SINGLE, OTHER, UNKNOWN, INK = "#0072B2", "#D55E00", "#8a8f98", "#1f2933"
 EMPTY = "#d5d9de"
-METHOD_COLOURS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#D55E00", "#7f6000", "#000000")
+METHOD_COLOURS = (
+    "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#D55E00", "#7f6000", "#000000",
+    "#882255", "#8a8f98", "#332288", "#999933",
+)  # fmt: skip
 MASKED, CENTRE = "#7d8590", "#39ff14"
 
 # Of phases from -pi to pi, the same in slices and on surfaces. Twilight turned by a quarter: phases near 0, which most

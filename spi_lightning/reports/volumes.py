@@ -230,7 +230,7 @@ def resolution(files: VolumeFiles, pattern: ShownPattern) -> list[Picture | Line
     why = f"No PRTF of {', '.join(alone)}: no other run agrees with the best, or only one was made." if alone else ""
     if any(len(method.arrays[name]) for method in pattern.methods for name in ("prtf", "fsc")):
         drawn = transfer_figure(files, pattern)
-        return [Picture(as_svg(drawn), "Resolution", f"{_RESOLUTION} {why}".strip(), wide=True)]
+        return [Picture(as_svg(drawn), "Resolution", f"{_RESOLUTION} {why}".strip(), wide=len(drawn.axes) > 1)]
     return [Lines([why])]
 
 

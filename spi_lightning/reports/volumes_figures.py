@@ -134,7 +134,7 @@ def transfer_figure(files: VolumeFiles, pattern: ShownPattern) -> Figure:
     """PRTF of each method's runs and, where photons were halved, the FSC of two halves; only what there is."""
     frequency, unit = frequency_of(files)
     curves = [name for name in ("prtf", "fsc") if any(len(method.arrays[name]) for method in pattern.methods)]
-    with figure(5.4 * len(curves), 4.9) as picture:
+    with figure(5.4 * len(curves), 4.3 + 0.2 * len(files.names) / len(curves)) as picture:
         panels = picture.subplots(1, len(curves), squeeze=False)[0]
         for axes, curve in zip(panels, curves, strict=True):
             for number, method in enumerate(pattern.methods):
@@ -145,7 +145,8 @@ def transfer_figure(files: VolumeFiles, pattern: ShownPattern) -> Figure:
         for number, name in enumerate(files.names):
             panels[0].plot([], [], color=colour_of(number), linewidth=1.4, label=name)
         named = panels[0].get_legend_handles_labels()
-        picture.legend(*(each[-len(files.names) :] for each in named), loc="outside upper center", ncols=4)
+        columns = 2 * len(curves)
+        picture.legend(*(each[-len(files.names) :] for each in named), loc="outside upper center", ncols=columns)
     return picture
 
 
