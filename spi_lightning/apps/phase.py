@@ -21,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from spi_lightning.apps.entry import run_app
-from spi_lightning.apps.phase_start import in_middle, starting_density, starting_support
+from spi_lightning.apps.phase_start import doubts, in_middle, starting_density, starting_support
 from spi_lightning.apps.simulate import whole_number
 from spi_lightning.apps.train import record
 from spi_lightning.data.one_frame import Measurement
@@ -60,6 +60,7 @@ class Task:
     constraint: str
     starts: int
     seed: int
+    notes: tuple[str, ...] = ()
 
     def run(self, amplitude: Tensor, title: str) -> Phased:
         """Phase some amplitudes of this pattern from all starts, with a bar that shows the error of the best."""
@@ -145,6 +146,7 @@ def prepare(cfg: DictConfig, measured: Measurement) -> Task:
         constraint,
         starts,
         seed,
+        () if start is None else tuple(doubts(str(cfg.start), start[0], measured)),
     )
 
 
@@ -212,7 +214,7 @@ def judge(
         pixel=pixel,
         known=known,
         truth=_aligned_truth(measured, averaged.density),
-        notes=[*measured.notes, *phased.notes],
+        notes=[*measured.notes, *task.notes, *phased.notes],
         about={"recipe": str(task.recipe), "constraint": task.constraint, "identical_starts": curves["identical"]},
     )
     inside = int(phased.support[best].sum())

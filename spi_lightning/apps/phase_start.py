@@ -10,16 +10,18 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import Tensor
 
-from spi_lightning.baselines.autocorrelation_support import autocorrelation_support
+from spi_lightning.baselines.autocorrelation_support import are_counts, autocorrelation_support
 from spi_lightning.baselines.triple_intersection import double_intersection, triple_intersection
 from spi_lightning.data.one_frame import Measurement
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, SUPPORT, UserError
 from spi_lightning.methods.other_sizes import fitted_batch, on_finer_pixels, trained_size
 from spi_lightning.phasing import with_phase_noise
+from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.support import ideal_support
 from spi_lightning.tasks.checkpoint import load_task
 from spi_lightning.tasks.support_prediction import SupportPrediction
 
+UNKNOWN = 0.25  # see unexplained(): of a network's densities, what it was not trained for leaves more
 NAMED = ("autocorrelation", "circle", "box", "double_intersection", "triple_intersection", "ideal")
 
 
@@ -58,6 +60,33 @@ def starting_density(cfg: DictConfig, measured: Measurement) -> Tensor | None:
     if cfg.start_noise < 0:
         raise UserError(f"start_noise={cfg.start_noise} is a spread in rad and must not be negative.")
     return with_phase_noise(density[None], density.ndim, cfg.start_noise, cfg.starts, cfg.seed)[0]
+
+
+def doubts(name: str, density: Tensor, measured: Measurement) -> list[str]:
+    """What is to be said of a network's density whose Fourier amplitudes are not those of the pattern."""
+    left = unexplained(density, measured)
+    if left <= UNKNOWN:
+        return []
+    return [
+        f"start={name}: this density leaves a relative Fourier error of {left:.2f}, photon noise apart; the network "
+        "does not seem to know such objects (a complex density?), and start=random may do better"
+    ]
+
+
+def unexplained(density: Tensor, measured: Measurement) -> float:
+    """Relative Fourier error of a density at its best scale, less what counting photons explains; 0 to 1.
+
+    The square root of a count varies by 1/4, and by no more than the count itself.
+    """
+    amplitude = measured.fourier_amplitude * measured.mask
+    found = fourier(density.to(amplitude.dtype), density.ndim).abs() * measured.mask
+    power, square = amplitude.square().sum(), found.square().sum().clamp_min(torch.finfo(found.dtype).tiny)
+    error = 1 - (amplitude * found).sum().square() / (power * square)
+    intensity = amplitude.square()
+    noise = (
+        intensity.clamp_max(0.25).sum() / power if bool(are_counts(intensity.round(decimals=3), density.ndim)) else 0
+    )
+    return float((error - noise).clamp_min(0).sqrt())
 
 
 def network_answer(path: str, measured: Measurement, name: str) -> Tensor:

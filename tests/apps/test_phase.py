@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from spi_lightning.apps.phase import start
-from spi_lightning.apps.phase_start import in_middle
+from spi_lightning.apps.phase_start import doubts, in_middle, unexplained
+from spi_lightning.data.one_frame import Measurement
 from spi_lightning.fields import DENSITY
 from spi_lightning.io import CxiWriter
 from spi_lightning.io.cxi_image import read_cxi_image
@@ -126,3 +127,17 @@ def test_in_middle_keeps_the_origin() -> None:
     for shape in ((9, 8), (4, 3), (5, 6)):
         made = in_middle(image, torch.Size(shape))
         assert made.shape == shape and made[shape[0] // 2, shape[1] // 2] == 1 and made.sum() == 1
+
+
+@pytest.mark.parametrize("counted", [False, True])
+def test_a_start_whose_amplitudes_are_not_those_of_the_pattern_is_doubted(counted: bool) -> None:
+    density = particle()
+    amplitude = fourier(density, 2).abs()
+    if counted:
+        rate = 1e5 * amplitude.square() / amplitude.square().sum()
+        amplitude = torch.poisson(rate, generator=torch.Generator().manual_seed(0)).sqrt()
+    measured = Measurement(amplitude, torch.ones_like(amplitude, dtype=torch.bool))
+    assert doubts("RUN", 3 * density, measured) == []
+    assert unexplained(density, measured) < 0.1
+    (told,) = doubts("RUN", torch.roll(density, 5, 0) + density, measured)
+    assert told.startswith("start=RUN: this density leaves a relative Fourier error of 0.")
