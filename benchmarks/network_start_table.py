@@ -47,6 +47,17 @@ class Outcome:
         return {**{f"{level:g}": count for level, count in self.iterations.items()}, f"r > {SUCCESS:g}": found}
 
 
+def either(known: NDArray[np.bool_], one: Outcome, other: Outcome) -> Outcome:
+    """One outcome for patterns that are known (P,), another for the rest, as many starts as the other has."""
+
+    def chosen(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
+        return np.where(known[:, None], np.broadcast_to(first, second.shape), second)
+
+    iterations = {level: chosen(count, other.iterations[level]) for level, count in one.iterations.items()}
+    nowhere = np.full_like(one.error, np.nan)
+    return Outcome(iterations, one.updates, chosen(one.correlation, other.correlation), nowhere, np.nan)
+
+
 def write_outcome(outcome: Outcome, path: Path) -> None:
     """Keep an outcome as npz; the file is whole or absent."""
     path.parent.mkdir(parents=True, exist_ok=True)
