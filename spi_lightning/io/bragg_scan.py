@@ -24,6 +24,7 @@ from spi_lightning.io.spec import SpecScan, read_spec
 from spi_lightning.io.tiff_series import Region, check_memory, cut_region, read_pages, read_series, region_slices
 from spi_lightning.physics.frame_order import order_frames
 
+_HDF5: Final = (".h5", ".hdf5", ".cxi", ".nxs")
 _COUNTS: Final = (
     "counts",
     "entry_1/data_1/data",
@@ -102,7 +103,9 @@ def open_scan(
     keys = keys or ScanKeys()
     header = _spec_header(spec, scan)
     files = _files(path)
-    if files[0].suffix.lower() in (".h5", ".hdf5", ".cxi", ".nxs"):
+    if keys.counts is not None and files[0].suffix.lower() not in (*_HDF5, ".npz"):
+        raise UserError(f"{files[0]}: its one array has no name; leave out data.keys.counts={keys.counts}")
+    if files[0].suffix.lower() in _HDF5:
         read = _read_hdf5(files[0], keys, region)
     elif files[0].suffix.lower() in (".npy", ".npz"):
         counts, notes = without_full_scale(_volume(files[0], keys))

@@ -35,9 +35,19 @@ def box_for(pattern: Tensor, box: str | Sequence[int], margin: float) -> tuple[i
     else:
         sides = _given(box, shape)
     rank_zero_info(f"particle of {' x '.join(f'{side:.0f}' for side in extent)} voxels, box {sides} of {list(shape)}")
-    if any(side > room for side, room in zip(extent, sides, strict=True)):
-        rank_zero_warn(f"the particle, {[round(side) for side in extent]} voxels, is larger than task.box={sides}.")
+    tight = [axis for axis in range(3) if extent[axis] > sides[axis]]
+    if tight:
+        cut = ", ".join(f"{extent[axis]:.1f} voxels in {sides[axis]} along {'zyx'[axis]}" for axis in tight)
+        whole = any(sides[axis] == shape[axis] for axis in tight)
+        rank_zero_warn(f"the particle is larger than its box, task.box={box}: {cut}; {_mend(box, whole)}.")
     return sides[0], sides[1], sides[2]
+
+
+def _mend(box: str | Sequence[int], whole: bool) -> str:
+    """What to do about a box that is too small; ``whole``: it is all of the pattern."""
+    if whole:
+        return "the pattern is sampled too coarsely there, give fewer data.bins"
+    return "raise task.margin" if box == "autocorrelation" else "give more voxels, or task.box=autocorrelation"
 
 
 def _given(box: str | int | Sequence[int], shape: Sequence[int]) -> list[int]:

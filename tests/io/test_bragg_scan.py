@@ -157,6 +157,13 @@ def test_numpy_volumes_there_and_back(tmp_path: Path) -> None:
         read_volume(path)
 
 
+def test_a_name_for_an_array_without_one_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "scan.npy", COUNTS)
+    for path in (tmp_path / "scan.npy", series(tmp_path / "frames")):
+        with pytest.raises(UserError, match=r"leave out data\.keys\.counts=wrong"):
+            open_scan(path, ScanKeys(counts="wrong"))
+
+
 def test_the_real_file(spi_data: Path) -> None:
     read = open_scan(spi_data / "bragg" / "aps34idc_S0054_128.h5")
     assert read.counts.shape == (128, 128, 128)

@@ -193,6 +193,8 @@ def test_mistakes_are_named(tmp_path: Path, scan: str, override: str, words: str
 
 
 def test_a_key_that_a_scan_does_not_have_is_named(tmp_path: Path, scan: str) -> None:
+    with pytest.raises(UserError, match=r"leave out data\.key=wrong"):
+        train(config(tmp_path, f"data.path={scan}", "data.key=wrong"))
     path = tmp_path / "scan.h5"
     with h5py.File(path, "w") as file:
         file["counts"] = np.load(scan)
@@ -201,5 +203,5 @@ def test_a_key_that_a_scan_does_not_have_is_named(tmp_path: Path, scan: str) -> 
 
 
 def test_a_small_box_is_reported(tmp_path: Path, scan: str) -> None:
-    with pytest.warns(UserWarning, match="larger than task.box"):
+    with pytest.warns(UserWarning, match=r"larger than its box, task\.box=\[2, 2, 2\]: .* in 2 along z"):
         train(config(tmp_path, f"data.path={scan}", "task.box=[2,2,2]", "task.epochs=2"))
