@@ -4,9 +4,9 @@ python -m benchmarks.network_start --network RUN [--structures 30] [--size 64] [
 
 The same structures, none trained on, are phased from random phases, from the network's density (as it is, with phase
 noise of 0.7 rad as apps.phase takes it, the best fit of eight samples, and this where its relative Fourier error is at
-most 0.25 beyond the noise, above which apps.phase warns, random phases elsewhere), and from two controls made of the truth:
-blurred by 2 pixels, and added to its twin. Data: noise-free, complex (phases up to 1 and up to 3 rad), noisy, with a
-missing centre. The support is known (where the density exceeds 1e-3 of its maximum), so that both levels can be
+most 0.25 beyond the noise, above which apps.phase warns, random phases elsewhere), and from two controls made of the
+truth: blurred by 2 pixels, and added to its twin. Data: noise-free, complex (phases up to 1 and up to 3 rad), noisy,
+with a missing centre. The support is known (where the density exceeds 1e-3 of its maximum), so that both levels can be
 reached. With --shrinkwrap it begins as the circle of the paper's Fig. 7 and is drawn anew with its sigma 1 and
 threshold 0.15, which cuts the faint rim of the densities off: errors then end near 0.04, and only the correlation tells
 how soon a start arrives.
@@ -111,7 +111,7 @@ def main() -> None:
         if options.network:
             best = f"network, best of {SAMPLES}"
             known = excess(patterns, starts[best]) <= UNKNOWN
-            tables[kind]["the same where it fits"] = either(known, tables[kind][best], tables[kind]["random"])
+            tables[kind][f"best of {SAMPLES} where it fits"] = either(known, tables[kind][best], tables[kind]["random"])
         result["kinds"][kind] = {name: summary(each, tables[kind]["random"]) for name, each in tables[kind].items()}
         print(f"\n{kind}: {problem.recipe(options.cycles[-1])}")
         show(result["kinds"][kind])
