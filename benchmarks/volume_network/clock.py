@@ -5,24 +5,27 @@ import time
 from copy import copy
 from typing import Self
 
-import torch
 from torch import Tensor
 
 LIMITS = (1e-3, 1e-5, 2e-6)
 
 
 class Clock:
-    """The lowest chi square so far of the starts of one pattern, with iterations and CPU seconds of each start."""
+    """The lowest chi square so far of the starts of one pattern, with iterations and CPU seconds of each start.
+
+    Rows are numbers of Python: small tensors that stay, one a step, would each sit in the place of a freed array, which
+    no other array fits any more, and the heap would grow by an array a step.
+    """
 
     def __init__(self, starts: int) -> None:
         self.starts, self.began, self.before = starts, time.process_time(), 0
-        self.rows: list[tuple[int, float, Tensor]] = []
+        self.rows: list[tuple[int, float, tuple[float, ...]]] = []
 
     def add(self, iteration: int, chi_square: Tensor) -> None:
         """One more row; iterations are counted from next_stage()."""
-        lowest = chi_square.double().cpu()
+        lowest = tuple(chi_square.tolist())
         if self.rows:
-            lowest = torch.minimum(lowest, self.rows[-1][2])
+            lowest = tuple(map(min, lowest, self.rows[-1][2]))
         seconds = (time.process_time() - self.began) / self.starts
         self.rows.append((self.before + iteration, seconds, lowest))
 

@@ -203,7 +203,8 @@ def polish(
     box, curvature = density.shape, CurvatureMemory(memory)
     density = problem.rescaled(problem.confined(density))
     spectrum = problem.transform(density)
-    history = [problem.value(spectrum)]
+    history = density.real.new_empty(steps + 1, len(density))  # as one: rows of their own would split freed arrays
+    history[0] = problem.value(spectrum)
     if soften:
         problem.soften(spectrum, soften)
     value, gradient = problem.value(spectrum), problem.gradient(spectrum, box)
@@ -221,9 +222,9 @@ def polish(
         before, gradient = gradient, problem.gradient(spectrum, box)
         curvature.add(move, gradient - before)
         curvature.forget(length == 0)
-        history.append(problem.error(spectrum) if soften else value)
+        history[number] = problem.error(spectrum) if soften else value
         if progress is not None:
-            progress(number, history[-1])
+            progress(number, history[number].clone())
         if soften and number % _REFRESH == 0:
             problem.soften(spectrum, soften)
             value, gradient, curvature = (
@@ -231,12 +232,13 @@ def polish(
                 problem.gradient(spectrum, box),
                 CurvatureMemory(memory),
             )
-        if number >= 10 and _settled(history, tolerance, soften):
+        if number >= 10 and _settled(history[: number + 1], tolerance, soften):
+            history = history[: number + 1].clone()
             break
-    return Polished(density, problem.error(problem.transform(density)), torch.stack(history))
+    return Polished(density, problem.error(problem.transform(density)), history)
 
 
-def _settled(history: list[Tensor], tolerance: float, soften: float) -> bool:
+def _settled(history: Tensor, tolerance: float, soften: float) -> bool:
     """Is nothing gained by another step?"""
     if soften:
         return bool((history[-1] < _EXACT).all())

@@ -113,3 +113,19 @@ def test_mistakes_are_named() -> None:
         polish(torch.zeros(2, 20, 8, 8, dtype=torch.complex64), amplitude, mask)
     with pytest.raises(UserError, match="2 densities"):
         polish(density, amplitude[:1], mask[:1])
+
+
+def test_the_course_is_told_and_kept_up_to_the_last_step() -> None:
+    density, amplitude, mask = drawn()
+    told: list[Tensor] = []
+    found = polish(
+        density + 0.05 * torch.randn_like(density),
+        amplitude,
+        mask,
+        steps=1000,
+        tolerance=1e-3,
+        progress=lambda step, chi: told.append(chi),
+    )
+    assert len(found.history) == len(told) + 1 < 1001
+    torch.testing.assert_close(torch.stack(told), found.history[1:], rtol=0, atol=0)
+    torch.testing.assert_close(found.history[-1], found.chi_square)
