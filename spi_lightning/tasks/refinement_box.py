@@ -35,7 +35,7 @@ def box_for(pattern: Tensor, box: str | Sequence[int], margin: float) -> tuple[i
     else:
         sides = _given(box, shape)
     rank_zero_info(f"particle of {' x '.join(f'{side:.0f}' for side in extent)} voxels, box {sides} of {list(shape)}")
-    tight = [axis for axis in range(3) if extent[axis] > sides[axis]]
+    tight = [axis for axis in range(3) if round(extent[axis], 1) > sides[axis]]  # as it is told
     if tight:
         cut = ", ".join(f"{extent[axis]:.1f} voxels in {sides[axis]} along {'zyx'[axis]}" for axis in tight)
         whole = any(sides[axis] == shape[axis] for axis in tight)

@@ -1,6 +1,8 @@
 """Refining networks on one pattern: members, best answers, roll back, resume, transfer, and files in the run folder."""
 
 import json
+import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,10 @@ from spi_lightning.fields import UserError
 from spi_lightning.losses import FourierLoss, UnsupervisedLoss, chi_square
 from spi_lightning.networks import ComplexEncoderDecoder, Members
 from spi_lightning.optimizers import Alternating
+from spi_lightning.physics.oversampling import Oversampling
 from spi_lightning.schedules import AlternateEvery, WeibullWeight
 from spi_lightning.simulate.volumes import VolumeSimulator, pattern_of
+from spi_lightning.tasks import refinement_box
 from spi_lightning.tasks.refiner import AXES, Refiner
 from tests.apps.small_runs import CONF, load
 from tests.apps.test_resume import PowerCutError, equal
@@ -205,3 +209,17 @@ def test_a_key_that_a_scan_does_not_have_is_named(tmp_path: Path, scan: str) -> 
 def test_a_small_box_is_reported(tmp_path: Path, scan: str) -> None:
     with pytest.warns(UserWarning, match=r"larger than its box, task\.box=\[2, 2, 2\]: .* in 2 along z"):
         train(config(tmp_path, f"data.path={scan}", "task.box=[2,2,2]", "task.epochs=2"))
+
+
+@pytest.mark.parametrize(("extent", "words"), [(16.04, None), (16.4, r"16\.4 voxels in 16 along x; give more voxels")])
+def test_a_tight_box_is_told_where_the_numbers_show_it(
+    monkeypatch: pytest.MonkeyPatch, extent: float, words: str | None
+) -> None:
+    particle = Oversampling((9.0, 13.0, extent), (3.5, 2.4, 2.0), 0.01)
+    monkeypatch.setattr(refinement_box, "estimate_oversampling", lambda _: particle)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        assert refinement_box.box_for(torch.ones(1, 1, 32, 32, 32), "half", 1.25) == (16, 16, 16)
+    assert len(warned) == (words is not None)
+    if words is not None:
+        assert re.search(words, str(warned[0].message))
