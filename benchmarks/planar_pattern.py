@@ -13,7 +13,7 @@ support is interpolated onto the finer pixels; it was trained on macromolecules,
 error: relative Fourier error of the best start among those that agree, and median of all; a looser support always fits
 better. agree: starts of mean overlap above 0.9, see phasing.average. overlap: median over pairs of starts. PRTF:
 frequency where that of all starts, failed ones too, falls below 1/e, cycles per pixel (0.5: nowhere; not said of fewer
-than 7 starts). FRC: where two halves of the photons, phased apart from 5 starts and averaged, fall below half a bit.
+than 7 starts). FRC: where two halves of the photons, phased apart from 12 starts and averaged, fall below half a bit.
 
 Pictures of the object are not written: numbers only.
 """
@@ -39,7 +39,7 @@ from spi_lightning.metrics.prtf import prtf
 from spi_lightning.phasing import Averaged, align, average, phase
 
 THRESHOLD = 0.004  # of the largest autocorrelation
-HALF_STARTS = 5
+HALF_STARTS = 12
 FEWEST = 7  # starts from which random phases have a PRTF below 1/e: sqrt(pi / (4 starts))
 CYCLE = "(40*HIO(0.9) + 10*ER)"
 SHRINKWRAP = " + shrinkwrap(3.0, 0.12, decay=0.97, last_sigma=1.5)/20"
