@@ -40,7 +40,7 @@ from spi_lightning.reports.phasing import verdict, write_phasing_report
 from spi_lightning.reports.phasing_files import PhasingFiles
 from spi_lightning.tracking import METRICS, write_json
 
-_NUMBERS = {"held_out": 0.5, "disagreement": 2.0, "support_threshold": 1.0, "least_oversampling": 100.0}
+_NUMBERS = {"held_out": 0.5, "disagreement": 2.0, "support_threshold": 1.0, "least_oversampling": 100.0}  # below
 _EMPTY = np.empty(0, dtype=np.float64)
 
 
@@ -114,12 +114,7 @@ def phase_pattern(cfg: DictConfig) -> dict[str, Any]:
 def prepare(cfg: DictConfig, measured: Measurement) -> Task:
     """Check the settings and make what phasing begins with."""
     starts, seed = whole_number("starts", cfg.starts, 1), whole_number("seed", cfg.seed, 0)
-    for name, below in (
-        ("held_out", 0.5),
-        ("disagreement", 2.0),
-        ("support_threshold", 1.0),
-        ("least_oversampling", 100),
-    ):
+    for name, below in _NUMBERS.items():
         if not isinstance(cfg[name], int | float) or not 0 <= cfg[name] < below:
             raise UserError(f"{name}={cfg[name]}: give a number from 0 to {below:g}")
     if not isinstance(cfg.halves, bool):

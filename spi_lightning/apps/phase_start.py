@@ -63,7 +63,7 @@ def starting_density(cfg: DictConfig, measured: Measurement) -> Tensor | None:
 
 
 def doubts(name: str, density: Tensor, measured: Measurement) -> list[str]:
-    """What is to be said of a network's density whose Fourier amplitudes are not those of the pattern."""
+    """What is to be said of a network's density (y, x) whose Fourier amplitudes are not those of the pattern."""
     left = unexplained(density, measured)
     if left <= UNKNOWN:
         return []
@@ -74,7 +74,7 @@ def doubts(name: str, density: Tensor, measured: Measurement) -> list[str]:
 
 
 def unexplained(density: Tensor, measured: Measurement) -> float:
-    """Relative Fourier error of a density at its best scale, less what counting photons explains; 0 to 1.
+    """Relative Fourier error of a density (y, x) at its best scale, less what counting photons explains; 0 to 1.
 
     The square root of a count varies by 1/4, and by no more than the count itself.
     """

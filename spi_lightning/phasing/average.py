@@ -51,13 +51,15 @@ def average(density: Tensor, error: Tensor, disagreement: float = 0.1, subpixel:
     """
     if not bool(error.isfinite().any()):
         raise UserError("average: no run has a finite error")
-    order = torch.where(error.isfinite(), error, torch.inf).argsort()
-    near = order[error[order] <= COMPARABLE * error[order[0]]][:ATTEMPTS]
-    for best in [*near.tolist(), int(order[0])]:
-        found = _around(best, density, error.isfinite(), disagreement, subpixel)
-        if int(found.kept.sum()) > 1:
-            break
-    return found
+    finite = error.isfinite()
+    order = torch.where(finite, error, torch.inf).argsort()
+    near = order[error[order] <= COMPARABLE * error[order[0]]][:ATTEMPTS].tolist()
+    best = _around(near[0], density, finite, disagreement, subpixel)
+    found = best
+    while near[1:] and int(found.kept.sum()) == 1:
+        near = near[1:]
+        found = _around(near[0], density, finite, disagreement, subpixel)
+    return found if int(found.kept.sum()) > 1 else best
 
 
 def _around(best: int, density: Tensor, finite: Tensor, disagreement: float, subpixel: bool) -> Averaged:
