@@ -16,6 +16,7 @@ from rich.table import Table
 
 from spi_lightning.apps.entry import one_line
 from spi_lightning.apps.resume import all_words, command_words, last_of, resumed_settings
+from spi_lightning.apps.value_types import check_types
 from spi_lightning.callbacks import SaveConfig, SeedEveryStep
 from spi_lightning.data import PatternBatches
 from spi_lightning.fields import UserError
@@ -51,9 +52,9 @@ def train(cfg: DictConfig) -> float:
     """
     words, cfg = all_words(cfg), resumed_settings(cfg)
     settle_length(cfg, words)
-    pl.seed_everything(cfg.seed, workers=True, verbose=False)
     start = starting_weights(cfg)
     config, folder = record(cfg, words), Path(cfg.folder)
+    pl.seed_everything(cfg.seed, workers=True, verbose=False)
     data, task = instantiate(cfg.data, _convert_="all"), instantiate(cfg.task, _convert_="all")
     if start:
         task.load_state_dict(start)
@@ -134,7 +135,11 @@ def record(cfg: DictConfig, words: Sequence[str] | None = None) -> dict[str, Any
     """Write the resolved configuration and the versions into the run folder; give the former as plain containers.
 
     ``words`` are the overrides to write down, by default those of the command line.
+
+    Raises:
+        UserError: A value of the wrong type; nothing is written then.
     """
+    check_types(cfg)
     config = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True))
     folder = Path(cfg.folder)
     command = (command_words() or []) if words is None else words

@@ -12,6 +12,7 @@ from spi_lightning.physics.fourier import fourier, inverse_fourier
 _ANNULUS = 2.5  # pixels beyond the first measured one that are used to fill a missing centre
 _LEVELS = (0.05, 0.01, 0.003)  # of the autocorrelation at w = 0: its region, from round to round
 _MARGIN, _STEPS = 3, 12  # pixels around that region; conjugate gradients of each round
+_SETTLED = 1e-10  # of the squared residual at first, below which nothing moves any more
 _HIGHEST = 4.0  # a filled centre is at most exp(4) times the brightest pixel around it
 
 
@@ -76,12 +77,14 @@ def _settle(intensity: Tensor, known: Tensor, ndim: int) -> Tensor:
 
         residual = -normal(intensity)
         direction, power = residual, residual.square().sum(axes, keepdim=True)
+        least = _SETTLED * power  # a few pixels are settled before the last step; rounding errors are no direction
         for _ in range(_STEPS):
             sent = normal(direction)
-            step = power / (direction * sent).sum(axes, keepdim=True).clamp_min(1e-30)
+            curvature = (direction * sent).sum(axes, keepdim=True)
+            step = torch.where((power > least) & (curvature > 0), power / curvature, 0)
             intensity, residual = intensity + step * direction, residual - step * sent
             before, power = power, residual.square().sum(axes, keepdim=True)
-            direction = residual + power / before.clamp_min(1e-30) * direction
+            direction = residual + torch.where(before > least, power / before, 0) * direction
         intensity = intensity.clamp_min(0)
     return intensity
 

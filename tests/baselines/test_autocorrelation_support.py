@@ -69,6 +69,19 @@ def test_only_some_patterns_lack_their_centre() -> None:
     assert filled[1, 32, 32] > 0
 
 
+def test_small_holes_in_faint_patterns_stay_finite() -> None:
+    generator = torch.Generator().manual_seed(1)
+    y, x = torch.meshgrid(torch.arange(64) - 32, torch.arange(64) - 32, indexing="ij")
+    high, wide, photons = (torch.rand(200, 1, 1, generator=generator) for _ in range(3))
+    ellipse = (y / (4 + 8 * high)).square() + (x / (4 + 8 * wide)).square() < 1
+    intensity = fourier(ellipse * (1 + torch.rand(200, 64, 64, generator=generator)), 2).abs().square()
+    counts = torch.poisson(intensity / intensity.sum((1, 2), keepdim=True) * 10 ** (3 + 3 * photons), generator)
+    mask = (y.square() + x.square()).sqrt() >= 4 * torch.rand(200, 1, 1, generator=generator)
+    filled = fill_unmeasured(counts * mask, mask)
+    assert torch.isfinite(filled).all()
+    assert filled.amax() < 10 * counts.amax()
+
+
 def test_nothing_measured_stays_zero() -> None:
     intensity = torch.ones(2, 16, 16)
     mask = torch.zeros(2, 16, 16, dtype=torch.bool)

@@ -1,0 +1,115 @@
+"""Values of the wrong type, found before anything is made of them: task.hints=abc is named, and what it takes."""
+
+import inspect
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from hydra.utils import get_object
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from spi_lightning.fields import UserError
+
+SAID = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
+MANY = (Sequence, list, tuple)
+
+
+def check_types(cfg: DictConfig) -> None:
+    """Compare every value of a configuration with what the function or class that gets it says it takes.
+
+    A value is judged where it is written, not where an interpolation repeats it. What is not annotated, or annotated
+    with more than numbers, truth values, text and collections of them, is let pass. The seed of the whole is a whole
+    number.
+
+    Raises:
+        UserError: The first value that does not fit, with its key and what would.
+    """
+    if misfit(cfg.get("seed", 0), int) is not None:
+        raise UserError(f"seed={_written(cfg.seed)} must be {SAID[int]}.")
+    for node, name in _parts(cfg, ""):
+        for setting, hint in _hints(node["_target_"]).items():
+            if setting in node and not _repeated(node, setting):
+                value = OmegaConf.to_container(node, resolve=False)[setting]  # type: ignore[index, call-overload]
+                wrong = misfit(value, hint)
+                if wrong is not None:
+                    place, given, kinds = wrong
+                    raise UserError(f"{name}{setting}{place}={_written(given)} must be {' or '.join(kinds)}.")
+
+
+def misfit(value: Any, hint: Any) -> tuple[str, Any, list[str]] | None:
+    """Where a value does not fit a type hint, what stands there, and what could; None where all fits."""
+    choices = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    found = [_misfit_of_one(value, choice) for choice in choices]
+    if None in found:
+        return None
+    deep = [each for each in found if each is not None and each[0]]  # right so far, wrong further in
+    if deep:
+        return deep[0]
+    return "", value, [kind for each in found if each is not None for kind in each[2]]
+
+
+def _misfit_of_one(value: Any, hint: Any) -> tuple[str, Any, list[str]] | None:
+    if isinstance(value, str) and (value == "???" or "${" in value):
+        return None  # missing, or made of other settings: told elsewhere
+    if hint is None:
+        hint = type(None)
+    origin = get_origin(hint) or hint
+    if hint in SAID:
+        allowed = (int, float) if hint is float else (hint,)
+        fits = isinstance(value, allowed) and (hint is bool or not isinstance(value, bool))
+        return None if fits else ("", value, [SAID[hint]])
+    if origin in MANY:
+        if not isinstance(value, list | tuple):
+            return "", value, ["a list such as [1,2]"]
+        kinds = [kind for kind in get_args(hint) if kind is not Ellipsis]
+        if not kinds:
+            return None
+        whole = zip(value, kinds if len(kinds) == len(value) else kinds[:1] * len(value), strict=True)
+        return _first((f"[{place}]", misfit(each, kind)) for place, (each, kind) in enumerate(whole))
+    if origin in (Mapping, dict):
+        if not isinstance(value, dict):
+            return "", value, ["names and values"]
+        kinds = list(get_args(hint))
+        return _first((f".{key!s}", misfit(each, kinds[1])) for key, each in value.items()) if kinds else None
+    return None
+
+
+def _first(found: Iterator[tuple[str, Any]]) -> tuple[str, Any, list[str]] | None:
+    for place, wrong in found:
+        if wrong is not None:
+            return place + wrong[0], wrong[1], wrong[2]
+    return None
+
+
+def _parts(node: Any, name: str) -> Iterator[tuple[DictConfig, str]]:
+    """Every part with a _target_, and the beginning of its settings' names; interpolations are not followed."""
+    if isinstance(node, DictConfig):
+        if "_target_" in node:
+            yield node, name
+        for key in node:
+            if not _repeated(node, key) and not OmegaConf.is_missing(node, key):
+                yield from _parts(node[key], f"{name}{key!s}.")
+    elif isinstance(node, ListConfig):
+        for place in range(len(node)):
+            if not _repeated(node, place):
+                yield from _parts(node[place], f"{name}{place}.")
+
+
+def _repeated(node: Any, key: Any) -> bool:
+    return bool(OmegaConf.is_interpolation(node, key))
+
+
+def _hints(target: str) -> dict[str, Any]:
+    """What a function or class says of its arguments; nothing where it cannot be found or read."""
+    try:
+        called = get_object(target)
+        return get_type_hints(called.__init__ if inspect.isclass(called) else called)
+    except Exception:  # any fault of a name or annotation is told by the call itself, better
+        return {}
+
+
+def _written(value: object) -> str:
+    """A value as on a command line."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value)
