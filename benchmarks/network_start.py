@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.network_start_data import KINDS, Patterns, draw_patterns
+from benchmarks.network_start_quality import beyond_noise, quality, show_quality
 from benchmarks.network_start_seeds import blurred_truth, circles, network_density
 from benchmarks.network_start_table import LEVELS, Outcome, draw, either, read_outcome, show, summary, write_outcome
 from benchmarks.record import read_result, write_result
@@ -100,7 +101,7 @@ def main() -> None:
     warnings.simplefilter("ignore", UserWarning)  # plateaus are what is counted here
     case = {name: getattr(options, name) for name in ("network", "structures", "size", "starts")}
     case["network"] = Path(options.network).name if options.network else None
-    result: dict[str, Any] = {**case, "kinds": {}}
+    result: dict[str, Any] = {**case, "kinds": {}, "starts": {}}
     tables: dict[str, dict[str, Outcome]] = {}
     for kind in options.kinds:
         patterns = draw_patterns(kind, options.structures, options.size)
@@ -113,8 +114,12 @@ def main() -> None:
             known = excess(patterns, starts[best]) <= UNKNOWN
             tables[kind][f"best of {SAMPLES} where it fits"] = either(known, tables[kind][best], tables[kind]["random"])
         result["kinds"][kind] = {name: summary(each, tables[kind]["random"]) for name, each in tables[kind].items()}
+        worth = {name: quality(start, patterns) for name, start in starts.items() if start is not None}
+        worth["truth"] = quality(patterns.density, patterns)
+        result["starts"][kind] = worth
         print(f"\n{kind}: {problem.recipe(options.cycles[-1])}")
         show(result["kinds"][kind])
+        show_quality(worth)
     name = "shrink-wrap" if options.shrinkwrap else "known support"
     print(write_result("network_start", {**read_result("network_start"), name: result}))
     draw(tables, PICTURES / ("network_start_shrinkwrap.png" if options.shrinkwrap else "network_start.png"))
@@ -138,7 +143,7 @@ def excess(patterns: Patterns, density: Tensor | None) -> NDArray[np.float32]:
     """Relative Fourier error (P,) of densities (P, H, W) beyond that of the noise."""
     assert density is not None
     error = fourier_error(density, patterns.fourier_amplitude, patterns.mask)
-    beyond: NDArray[np.float32] = (error.square() - patterns.noise.square()).clamp_min(0).sqrt().numpy()
+    beyond: NDArray[np.float32] = beyond_noise(error, patterns.noise).numpy()
     return beyond
 
 
