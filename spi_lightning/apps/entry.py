@@ -87,6 +87,7 @@ def _remove_if_empty(job: JobReturn) -> None:
     if folder is not None:
         with suppress(OSError):  # it holds something
             Path(folder).rmdir()
+            Path(folder).parent.rmdir()
 
 
 def _keep_value(job: JobReturn, value: Any) -> None:

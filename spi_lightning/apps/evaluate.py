@@ -19,6 +19,7 @@ from spi_lightning.apps.evaluate_supports import evaluate_supports
 from spi_lightning.apps.evaluate_volumes import evaluate_volumes
 from spi_lightning.apps.seen_frames import frames_seen, seen_notes, union_of
 from spi_lightning.apps.train import record
+from spi_lightning.apps.value_types import check_types
 from spi_lightning.fields import BEAM_CENTRE, IS_SINGLE_HIT, UserError
 from spi_lightning.io import PatternFile
 from spi_lightning.methods import (
@@ -77,6 +78,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     Raises:
         UserError: A mistake in settings, files or checkpoints.
     """
+    check_types(cfg)
     if (kind := kind_of_data(cfg.data)) != "hits":
         return {"supports": evaluate_supports, "volumes": evaluate_volumes}[kind](cfg)
     folder, rule = Path(cfg.folder), DecisionRule(**cfg.decision)

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from spi_lightning.apps.entry import run_app
 from spi_lightning.apps.simulate_volumes import simulate_volumes
+from spi_lightning.apps.value_types import check_types
 from spi_lightning.data.simulated_set import make_set
 from spi_lightning.data.supports import structure_names
 from spi_lightning.fields import DENSITY, IS_SINGLE_HIT, KIND, STRUCTURE, Kind, UserError
@@ -39,6 +40,7 @@ def simulate(cfg: DictConfig) -> Path:
     Raises:
         UserError: A mistake in the settings, or what make_set raises.
     """
+    check_types(cfg)
     numbers = {name: whole_number(name, cfg[name], least) for name, least in LEAST.items()}
     config = cast(dict[str, Any], OmegaConf.to_container(cfg.simulate, resolve=True, throw_on_missing=True))
     simulator, began = instantiate(cfg.simulate, _convert_="all"), time.perf_counter()

@@ -54,14 +54,14 @@ def train(cfg: DictConfig) -> float:
     settle_length(cfg, words)
     start = starting_weights(cfg)
     config, folder = record(cfg, words), Path(cfg.folder)
-    pl.seed_everything(cfg.seed, workers=True, verbose=False)
-    data, task = instantiate(cfg.data, _convert_="all"), instantiate(cfg.task, _convert_="all")
-    if start:
-        task.load_state_dict(start)
-    tracking = instantiate(cfg.tracking)
-    callbacks = [*filter(None, instantiate(cfg.callbacks).values()), SaveConfig(config), SeedEveryStep(cfg.seed)]
-    loggers = tracking.loggers(folder, cfg.name, config)
+    tracking, loggers = instantiate(cfg.tracking), cast(list[Logger], [])
     with nothing_left_of_a_mistake(folder, tracking, loggers):
+        pl.seed_everything(cfg.seed, workers=True, verbose=False)
+        data, task = instantiate(cfg.data, _convert_="all"), instantiate(cfg.task, _convert_="all")
+        if start:
+            task.load_state_dict(start)
+        callbacks = [*filter(None, instantiate(cfg.callbacks).values()), SaveConfig(config), SeedEveryStep(cfg.seed)]
+        loggers += tracking.loggers(folder, cfg.name, config)
         trainer = make_trainer(cfg.trainer, loggers, callbacks)
         began = time.perf_counter()
         trainer.fit(task, data, ckpt_path=last_of(cfg.resume) if cfg.resume else None, weights_only=True)
@@ -120,8 +120,12 @@ def starting_weights(cfg: DictConfig) -> dict[str, Any] | None:
     path = find_checkpoint(cfg.checkpoint)
     checkpoint = read_checkpoint(path)
     stored = (checkpoint.get("config") or {}).get("task", {})
-    if stored.get("_target_") not in (cfg.task._target_, *getattr(get_class(cfg.task._target_), "starts_from", ())):
-        raise UserError(f"checkpoint={path}: a checkpoint of {stored.get('_target_')}, not of {cfg.task._target_}.")
+    begins_with = getattr(get_class(cfg.task._target_), "starts_from", (cfg.task._target_,))
+    if stored.get("_target_") not in begins_with:
+        raise UserError(
+            f"checkpoint={path}: a checkpoint of {stored.get('_target_')}; {cfg.task._target_} starts from one of "
+            f"{' or '.join(begins_with)} (resume=RUN goes on with a run)."
+        )
     require_harmless(stored, str(path))
     for group in ("network", "preprocess"):
         if group in stored:

@@ -3,13 +3,16 @@
 import inspect
 import types
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_object
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from spi_lightning.fields import UserError
 
+CONF = Path(__file__).parents[2] / "conf"
 SAID = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
 MANY = (Sequence, list, tuple)
 
@@ -18,14 +21,18 @@ def check_types(cfg: DictConfig) -> None:
     """Compare every value of a configuration with what the function or class that gets it says it takes.
 
     A value is judged where it is written, not where an interpolation repeats it. What is not annotated, or annotated
-    with more than numbers, truth values, text and collections of them, is let pass. The seed of the whole is a whole
-    number.
+    with more than numbers, truth values, text and collections of them, is let pass. A setting of the app itself is
+    held against the number or truth value that stands for it in the app's own file.
 
     Raises:
         UserError: The first value that does not fit, with its key and what would.
     """
-    if misfit(cfg.get("seed", 0), int) is not None:
-        raise UserError(f"seed={_written(cfg.seed)} must be {SAID[int]}.")
+    app = HydraConfig.get().job.config_name if HydraConfig.initialized() else "train"
+    for name, usual in _plain(OmegaConf.load(CONF / f"{app}.yaml"), ""):
+        given = OmegaConf.select(cfg, name, default=usual)
+        whole = int(given) if isinstance(given, float) and given.is_integer() else given  # 1e4 is one
+        if misfit(whole, type(usual) | None) is not None:
+            raise UserError(f"{name}={_written(given)} must be {SAID[type(usual)]}.")
     for node, name in _parts(cfg, ""):
         for setting, hint in _hints(node["_target_"]).items():
             if setting in node and not _repeated(node, setting):
@@ -79,6 +86,16 @@ def _first(found: Iterator[tuple[str, Any]]) -> tuple[str, Any, list[str]] | Non
         if wrong is not None:
             return place + wrong[0], wrong[1], wrong[2]
     return None
+
+
+def _plain(node: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Names and values of numbers and truth values in an app's own file, but for those handed to Hydra."""
+    if isinstance(node, DictConfig):
+        for key in node:
+            if not _repeated(node, key) and not OmegaConf.is_missing(node, key) and key not in ("hydra", "defaults"):
+                yield from _plain(node[key], f"{name}.{key!s}" if name else f"{key!s}")
+    elif isinstance(node, bool | int | float):
+        yield name, node
 
 
 def _parts(node: Any, name: str) -> Iterator[tuple[DictConfig, str]]:

@@ -41,7 +41,7 @@ class Exact:
     noise: float = 1e-7
 
     def __post_init__(self) -> None:
-        read_recipe(self.recipe)
+        read_recipe(self.recipe, "wrapping.exact.recipe")
         if min(self.turns, self.steps) < 1 or self.room < 1 or not 0 <= self.level < 1:
             raise UserError("polish: turns and steps are 1 or more, room is 1 or more, level from 0 to below 1.")
 

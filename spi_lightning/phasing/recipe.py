@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from spi_lightning.fields import UserError
 from spi_lightning.phasing.recipe_list import from_list
 from spi_lightning.phasing.recipe_parts import Action, Group, actions_of, as_list, has_shrinkwrap, length
 from spi_lightning.phasing.recipe_text import parse
@@ -44,12 +45,19 @@ class Recipe:
         return as_list(self.whole)
 
 
-def read_recipe(source: str | Sequence[Any] | Recipe) -> Recipe:
+def read_recipe(source: str | Sequence[Any] | Recipe, setting: str | None = None) -> Recipe:
     """Read a recipe from its line, from its YAML form or from itself.
+
+    Args:
+        source: The recipe.
+        setting: The option that holds it, named in what is raised.
 
     Raises:
         UserError: A typing mistake; the message counts characters from 1 and marks the place by ``>>>``.
     """
     if isinstance(source, Recipe):
         return source
-    return Recipe(parse(source) if isinstance(source, str) else from_list(source))
+    try:
+        return Recipe(parse(source) if isinstance(source, str) else from_list(source))
+    except UserError as error:
+        raise (error if setting is None else UserError(f"{setting}: {error}")) from None

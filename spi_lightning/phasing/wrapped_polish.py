@@ -48,6 +48,8 @@ class Wrapping:
             raise UserError(f"polish: growth={list(self.growth)} is above 0, rounds and steps are 1 or more.")
         if not 0 < self.validation < 0.5:
             raise UserError(f"polish: validation={self.validation:g} is a share of the voxels, above 0 and below 0.5.")
+        if self.recipe is not None:
+            read_recipe(self.recipe, "wrapping.recipe")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,18 @@ from spi_lightning.tasks.hit_classification import HitClassification
 
 ALLOWED = ("spi_lightning.", "torch.nn.", "torch.optim.", "torchmetrics.")
 # Of this package only the rooms a task is made of: nothing there writes a file or starts a process.
-ROOMS = ("tasks", "data.transforms", "data.pattern_input", "metrics", "networks", "losses", "optimizers", "schedules")
+ROOMS = (
+    "tasks",
+    "data.transforms",
+    "data.pattern_input",
+    "metrics",
+    "networks",
+    "losses",
+    "optimizers",
+    "schedules",
+    "phasing.wrapped_polish",
+    "phasing.exact_polish",
+)
 BEST, LAST = "checkpoints/best.ckpt", "checkpoints/last.ckpt"
 
 
@@ -89,7 +100,8 @@ def load_task(
     require_harmless(config["task"], str(path))
     built = instantiate(config["task"])
     if not isinstance(built, expected):
-        raise UserError(f"{path}: a checkpoint of {type(built).__name__}, where {expected.__name__} is needed.")
+        own = " (refined on one pattern, it answers no other)" if hasattr(built, "starts_from") else ""
+        raise UserError(f"{path}: a checkpoint of {type(built).__name__}{own}, where {expected.__name__} is needed.")
     try:
         built.load_state_dict(checkpoint["state_dict"])
     except RuntimeError as error:

@@ -85,6 +85,8 @@ class Refinement(pl.LightningModule):
         super().__init__()
         if min(epochs, epochs_per_step, starts, candidates) < 1 or margin <= 0:
             raise UserError("task: epochs, epochs_per_step, starts and candidates are 1 or more, margin is above 0.")
+        if polish_steps < 0:
+            raise UserError(f"task.polish_steps={polish_steps}: give the steps of L-BFGS, or 0 for none.")
         if isinstance(box, str) and box not in ("autocorrelation", "half"):
             raise UserError(f"task.box={box} is unknown: give autocorrelation, half or three numbers.")
         self.automatic_optimization = False

@@ -139,7 +139,7 @@ def test_mistakes_are_one_line(finished: tuple[Path, float], tmp_path: Path) -> 
         ("data.patterns.val=0",): r"validation split is empty",
         (f"resume={tmp_path}",): r"holds neither",
         (f"checkpoint={tmp_path}",): r"holds neither",
-        (f"checkpoint={finished[0]}", "task._target_=torch.nn.Linear"): r"not of torch.nn.Linear",
+        (f"checkpoint={finished[0]}", "task._target_=torch.nn.Linear"): r"torch.nn.Linear starts from one of",
     }.items():
         with pytest.raises(UserError, match=message):
             train(small_config(tmp_path, *overrides))

@@ -4,11 +4,16 @@ from typing import Any
 
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
+from omegaconf import OmegaConf
 from torch import nn
 
 from spi_lightning.fields import UserError
 from spi_lightning.tasks import HitClassification, find_checkpoint, load_task, read_checkpoint
+from spi_lightning.tasks.checkpoint import require_harmless
+
+CONF = Path(__file__).parents[2] / "conf"
 
 TASK = {
     "_target_": "spi_lightning.tasks.HitClassification",
@@ -78,6 +83,13 @@ def test_a_configuration_may_only_name_parts_of_a_task(tmp_path: Path, target: s
     config = {"task": TASK | {"network": {"_target_": "torch.nn.Sequential", "_args_": [{"_target_": target}]}}}
     with pytest.raises(UserError, match=f"refused, its configuration calls {target}"):
         load_task(write(tmp_path / "a.ckpt", config=config), instantiate)
+
+
+@pytest.mark.parametrize("experiment", sorted(path.stem for path in (CONF / "experiment").glob("*.yaml")))
+def test_the_task_of_every_experiment_may_be_read_back(experiment: str) -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("train", [f"experiment={experiment}", "folder=runs/x", "++data.path=x", "++checkpoint=x"])
+    require_harmless(OmegaConf.to_container(cfg.task, resolve=True), experiment)
 
 
 def test_damaged_files_and_strangers_are_told_apart(tmp_path: Path) -> None:
