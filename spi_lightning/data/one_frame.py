@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spi_lightning.fields import BEAM_CENTRE, DENSITY, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE, UserError
-from spi_lightning.io import PatternFile, PatternKeys, open_patterns
+from spi_lightning.io import PatternFile, PatternKeys, open_patterns, read_intensities
 from spi_lightning.physics.beam_centre import find_beam_centre
 from spi_lightning.physics.binning import bin_pixels
 from spi_lightning.physics.constants import wavelength_from_energy
 
 _OFF = 0.75  # pixels between a stated and a found centre that are worth a word
 _BRIGHT = 10  # photons beside a dark centre that make it suspicious
+_MIDDLE = 0.3  # pixels from n // 2 within which a centre is taken to be there, so that no row is cut off
 _TRUSTED = 0.3  # symmetry from which a found centre is believed
 
 
@@ -26,11 +27,13 @@ class Measurement:
     """A measured pattern, 2D or 3D, as phasing takes it.
 
     Attributes:
-        fourier_amplitude: (y, x) or (z, y, x) float32, sqrt of counts, 0 where mask is False; origin at n // 2.
+        fourier_amplitude: (y, x) or (z, y, x) float32, sqrt of photons or relative intensity, 0 where mask is False;
+            origin at n // 2.
         mask: The same shape, bool, True where measured.
         frequency_step: Frequency per pixel along each axis, 1/m; None where the geometry is not known.
         density: True density of a simulated pattern, the same shape or smaller; None where unknown.
         notes: One line for each choice made on the way.
+        counted: Whether the amplitudes are roots of photon counts; None where that is not known.
     """
 
     fourier_amplitude: Tensor
@@ -38,6 +41,7 @@ class Measurement:
     frequency_step: tuple[float, ...] | None = None
     density: Tensor | None = None
     notes: list[str] = field(default_factory=list)
+    counted: bool | None = None
 
 
 def measure_frame(
@@ -69,17 +73,15 @@ def measure_frame(
             not divide.
     """
     _require_numbers(frame=frame, size=size, bin=bin, threshold=threshold, centre=centre)
-    patterns = open_patterns(path, keys, mask_convention, adu_per_photon)
+    patterns = open_patterns(path, keys, mask_convention, adu_per_photon, check=False)
     if not 0 <= frame < len(patterns):
         raise UserError(f"data.frame={frame}: {path} has frames 0 to {len(patterns) - 1}.")
-    photons = torch.from_numpy(patterns.read([frame]).astype(np.float32))
-    mask = torch.from_numpy(np.array(patterns.read_mask([frame])))
-    if not float((photons * mask).max()) > 0:
-        raise UserError(f"{path}: frame {frame} is empty (no photons where the mask measured); choose another frame.")
-    notes = list(patterns.notes)
+    photons, mask, counted, notes = _read(patterns, frame)
     stated = _stated_centre(patterns, frame) if centre is None else np.asarray(centre, dtype=np.float64)
     middle = _find_centre(photons, mask, stated, centre is not None, notes)
-    photons, mask = _around(photons, mask, middle, _edge(photons.shape[-2:], middle, size, bin), bin, notes)
+    edge = _edge(photons.shape[-2:], middle, size, bin)
+    notes += _of_the_cut(photons.shape[-2:], middle, edge)
+    photons, mask = _around(photons, mask, middle, edge, bin, notes)
     photons, mask = bin_pixels(photons[:, None], mask[:, None], bin)
     photons = torch.where(mask & (photons >= threshold), photons, 0.0)[0, 0]
     if not float(photons.max()) > 0:
@@ -87,14 +89,36 @@ def measure_frame(
             f"{path}: frame {frame} has no photons left in {photons.shape[0]} x {photons.shape[1]} binned pixels around"
             f" row {middle[0]:.1f}, column {middle[1]:.1f}; set data.centre, data.size or a lower data.threshold."
         )
-    notes += _of_the_centre(photons, mask[0, 0])
+    notes += _of_the_centre(photons, mask[0, 0], _BRIGHT if counted else 0)
     return Measurement(
         fourier_amplitude=photons.sqrt(),
         mask=mask[0, 0],
         frequency_step=_frequency_step(patterns, frame, bin, geometry or {}),
         density=_density(patterns, frame),
         notes=notes,
+        counted=counted,
     )
+
+
+def _read(patterns: PatternFile, frame: int) -> tuple[Tensor, Tensor, bool, list[str]]:
+    """(1, H, W) intensities and mask of a frame that holds something, whether they are photons, and notes."""
+    read = read_intensities(patterns, [frame])
+    photons, mask, counted = torch.from_numpy(read.values), torch.from_numpy(np.array(read.mask)), bool(read.counted[0])
+    broken = int(read.broken[0])
+    if not float((photons * mask).max()) > 0:
+        lost = f"; {broken} pixels are NaN or infinite" if broken else ""
+        raise UserError(
+            f"{patterns.path}: frame {frame} is empty (no photons where the mask measured{lost}); choose another frame."
+        )
+    notes = list(patterns.notes)
+    if broken:
+        notes.append(f"frame {frame}: {broken} pixels are NaN or infinite and count as not measured")
+    if not counted:
+        notes.append(
+            f"frame {frame}: the values are no photon counts and are taken as intensities in a unit of their own, so "
+            "nothing is said of photon noise; for detector units give data.adu_per_photon="
+        )
+    return photons, mask, counted, notes
 
 
 def _require_numbers(**settings: object) -> None:
@@ -110,7 +134,7 @@ def _require_numbers(**settings: object) -> None:
             raise UserError(f"data.{name}={value}: give a {'' if name == 'threshold' else 'whole '}number")
 
 
-def _of_the_centre(photons: Tensor, mask: Tensor) -> list[str]:
+def _of_the_centre(photons: Tensor, mask: Tensor, bright: float) -> list[str]:
     """What to know of a centre, n // 2, that is not measured, or is said to be measured but holds nothing."""
     rows, columns = (torch.arange(n, device=mask.device) - n // 2 for n in mask.shape)
     radius = (rows[:, None].square() + columns.square()).sqrt()
@@ -123,7 +147,7 @@ def _of_the_centre(photons: Tensor, mask: Tensor) -> list[str]:
             f"not measured within {hidden:.0f} binned pixels of the beam: what varies over more than {longest:.0f}"
             " pixels of the density is not known, and the support has to supply it"
         )
-    if lit - hidden >= 2 and float(photons[radius < 2 * lit + 1].max()) >= _BRIGHT:
+    if lit - hidden >= 2 and float(photons[radius < 2 * lit + 1].max()) >= bright:
         notes.append(
             f"WARNING: no photons within {lit:.0f} binned pixels of the beam, but the mask calls them measured;"
             " behind a beamstop? mark it with data.keys.mask"
@@ -174,6 +198,8 @@ def _edge(shape: torch.Size, centre: tuple[float, float], size: int | None, bin:
         if size < 8 or size % bin:
             raise UserError(f"data.size={size} must be 8 or more and a multiple of data.bin={bin}.")
         return size
+    if all(abs(place - length // 2) <= _MIDDLE for place, length in zip(centre, shape, strict=True)):
+        centre = (shape[0] // 2, shape[1] // 2)
     near = min(min(place + 0.5, length - 0.5 - place) for place, length in zip(centre, shape, strict=True))
     edge = 2 * round(near)  # half a pixel beyond the detector is better than losing a row of a whole one
     if edge < 8 * bin:
@@ -182,6 +208,16 @@ def _edge(shape: torch.Size, centre: tuple[float, float], size: int | None, bin:
             f"detector of {shape[0]} x {shape[1]}; set data.centre and data.size."
         )
     return edge // (2 * bin) * (2 * bin)
+
+
+def _of_the_cut(shape: torch.Size, centre: tuple[float, float], edge: int) -> list[str]:
+    """A line where the square that is kept is not the frame."""
+    if shape == (edge, edge):
+        return []
+    kept = f"kept {edge} x {edge} of {shape[0]} x {shape[1]} pixels around row {centre[0]:.2f}, column {centre[1]:.2f}"
+    out = any(place < edge / 2 - 1 or place + edge / 2 > n + 1 for place, n in zip(centre, shape, strict=True))
+    beyond = "; what lies beyond the detector counts as not measured" if out else ""
+    return [f"{kept}{beyond} (data.size=)"]
 
 
 def _around(

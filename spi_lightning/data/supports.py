@@ -12,7 +12,7 @@ from spi_lightning.data.hits import PatternBatches, read_masks
 from spi_lightning.data.splits import split_by_particle
 from spi_lightning.data.transforms import AUGMENTATIONS, coins
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, Batch, UserError
-from spi_lightning.io import PatternFile, PatternKeys, open_patterns
+from spi_lightning.io import PatternFile, PatternKeys, open_patterns, read_intensities
 from spi_lightning.io.hdf5_file import opened
 from spi_lightning.physics.ambiguity import invert, is_canonical
 
@@ -21,15 +21,16 @@ class SupportDataset(Dataset[Batch]):
     """Some frames of one pattern file, read when asked for, a batch at a time.
 
     ``dataset[[3, 1, 2]]`` is a finished batch: intensity (B, 1, H, W) float32, 0 where not measured, mask (B, 1, H, W)
-    bool, density (B, 1, H, W) float32 where the file has densities, structure (B,) int64, -1 where it does not say, and
-    frame (B,) int64. Densities are read with the frames, never the whole data set. Pickles without open files.
+    bool, False for NaN and infinite pixels too, density (B, 1, H, W) float32 where the file has densities, structure
+    (B,) int64, -1 where it does not say, and frame (B,) int64. Densities are read with the frames, never the whole data
+    set. Pickles without open files.
 
     Args:
         file: Opened by io.open_patterns.
         frames: (n,) numbers of the frames; all if None.
 
     Raises:
-        UserError: On reading a pattern that holds NaN, infinite or negative values.
+        UserError: On reading a pattern with negative values.
     """
 
     def __init__(self, file: PatternFile, frames: np.ndarray | None = None) -> None:
@@ -45,9 +46,10 @@ class SupportDataset(Dataset[Batch]):
         if isinstance(index, int | np.integer):
             return {name: values[0] for name, values in self[[int(index)]].items()}
         frames = self.frames[np.asarray(index, dtype=np.int64)]
+        read = read_intensities(self.file, frames)
         batch = {
-            INTENSITY: torch.from_numpy(_checked(self.file.read_stored(frames), frames, self.file))[:, None],
-            MASK: read_masks(self.file, frames),
+            INTENSITY: torch.from_numpy(read.values)[:, None],
+            MASK: torch.from_numpy(read.mask)[:, None] if read.broken.any() else read_masks(self.file, frames),
             STRUCTURE: self.structure[torch.from_numpy(frames)],
             FRAME: torch.from_numpy(frames),
         }
@@ -60,17 +62,6 @@ class SupportDataset(Dataset[Batch]):
         """One read for a whole list; what torch's default collate expects."""
         batch = self[indices]
         return [{name: values[i] for name, values in batch.items()} for i in range(len(indices))]
-
-
-def _checked(intensity: np.ndarray, frames: np.ndarray, file: PatternFile) -> np.ndarray:
-    if intensity.size and not (np.isfinite(intensity.min()) and np.isfinite(intensity.max()) and intensity.min() >= 0):
-        wrong = ~np.isfinite(intensity) | (intensity < 0)
-        frame, row, column = np.argwhere(wrong)[0]
-        raise UserError(
-            f"{file.path}: frame {frames[frame]}: {wrong[frame].sum()} pixels are negative or no numbers, the first is"
-            f" ({row}, {column}) = {intensity[frame, row, column]:.4g}; mask them, or subtract less background"
-        )
-    return intensity
 
 
 class SupportBatches(PatternBatches):
@@ -100,7 +91,7 @@ class SupportDataModule(SupportBatches):
     Args:
         path: File, glob or list, see io.open_patterns.
         keys: Names of data sets inside it; ``keys.photons`` is the intensity.
-        mask_convention: See io.open_patterns.
+        mask_convention, adu_per_photon: See io.open_patterns; without the latter intensities in any unit are taken.
         fractions: Share of the patterns in train, val and test.
         batch_size, num_workers, seed: See PatternBatches.
         augment: ``none``, ``flips`` or ``dihedral``.
@@ -116,15 +107,17 @@ class SupportDataModule(SupportBatches):
         num_workers: int = 0,
         seed: int = 0,
         augment: str = "none",
+        adu_per_photon: float | None = None,
     ) -> None:
         super().__init__(batch_size, num_workers, seed, augment)
-        self.path, self.keys, self.mask_convention = path, keys, mask_convention
+        self.path, self.keys, self.mask_convention, self.adu_per_photon = path, keys, mask_convention, adu_per_photon
         self.fractions = dict(fractions or {"train": 0.7, "val": 0.15, "test": 0.15})
 
     def setup(self, stage: str) -> None:
         """Open the file and deal its structures to the splits."""
         if "predict" not in self.splits:
-            file = open_patterns(self.path, self.keys or PatternKeys(), self.mask_convention, check=False)
+            keys = self.keys or PatternKeys()
+            file = open_patterns(self.path, keys, self.mask_convention, self.adu_per_photon, check=False)
             self.splits["predict"] = SupportDataset(file)
         if stage == "predict" or "test" in self.splits:
             return

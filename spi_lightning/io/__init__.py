@@ -7,6 +7,7 @@ from spi_lightning.io.bragg_scan import BraggScan, ScanKeys, open_scan
 from spi_lightning.io.cxi import CxiWriter, write_selection
 from spi_lightning.io.emc import write_emc
 from spi_lightning.io.emc_detector import Detector, make_detector, read_detector, write_detector
+from spi_lightning.io.intensities import Intensities, read_intensities
 from spi_lightning.io.mask_file import load_mask
 from spi_lightning.io.mrc import write_mrc
 from spi_lightning.io.npz_volume import write_npz
@@ -19,6 +20,7 @@ __all__ = [
     "BraggScan",
     "CxiWriter",
     "Detector",
+    "Intensities",
     "PatternFile",
     "PatternKeys",
     "ScanKeys",
@@ -27,6 +29,7 @@ __all__ = [
     "open_patterns",
     "open_scan",
     "read_detector",
+    "read_intensities",
     "write_detector",
     "write_emc",
     "write_mrc",

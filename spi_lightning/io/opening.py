@@ -99,7 +99,7 @@ def _open_one(path: Path, keys: PatternKeys, convention: str, adu_per_photon: fl
         patterns.adu_per_photon = adu_per_photon
         patterns.notes.append(
             f"{path}: detector units become photons = floor(value / {adu_per_photon:g} + 0.5), at least 0; "
-            f"broken pixels (NaN, infinite; at most {BROKEN_PIXELS:.1%} of a frame) become 0"
+            f"broken pixels (NaN, infinite; at most {BROKEN_PIXELS:.1%} of a frame of hits) hold none"
         )
     return patterns
 

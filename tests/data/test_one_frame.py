@@ -33,7 +33,9 @@ def test_the_beam_moves_to_the_middle(tmp_path, centre) -> None:
     assert n % 2 == 0 and n >= 56
     inner = amplitude[1:, 1:]
     torch.testing.assert_close(inner, inner.flip(0, 1), atol=1e-3, rtol=1e-3)
-    assert "found by symmetry" in made.notes[-1] and f"{centre[0]:.2f}" in made.notes[-1]
+    found, kept = made.notes[-2:]
+    assert "found by symmetry" in found and f"{centre[0]:.2f}" in found
+    assert kept.startswith(f"kept {n} x {n} of 64 x 64 pixels around row {centre[0]:.2f}, column")
 
 
 def test_binning_keeps_the_middle_and_the_photons(tmp_path) -> None:
@@ -96,3 +98,42 @@ def test_parseval_of_a_prepared_pattern(tmp_path) -> None:
     path = write(tmp_path / "a.h5", fourier(density, ndim=2).abs().square().round().numpy())
     made = measure_frame(path, PatternKeys(photons="photons"), centre=(32, 32), size=64)
     assert float(made.fourier_amplitude.square().sum()) == pytest.approx(float(density.square().sum()), rel=1e-5)
+
+
+@pytest.mark.parametrize("off", [(0.01, -0.01), (0.25, 0.2)])
+def test_a_centre_off_by_a_hair_keeps_the_whole_frame(tmp_path, off) -> None:
+    path = write(tmp_path / "a.h5", pattern(64, (32 + off[0], 32 + off[1])))
+    made = measure_frame(path, PatternKeys(photons="photons"))
+    assert made.mask.shape == (64, 64) and made.mask.all() and not any("kept" in note for note in made.notes)
+
+
+def test_pixels_beyond_the_detector_are_told(tmp_path) -> None:
+    path = write(tmp_path / "a.h5", pattern(64, (32, 32)))
+    made = measure_frame(path, PatternKeys(photons="photons"), centre=(32, 32), size=80)
+    assert any("kept 80 x 80 of 64 x 64" in note and "beyond the detector" in note for note in made.notes)
+    assert int(made.mask.sum()) == 64 * 64
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 123.4567])
+def test_relative_intensities_are_taken_whatever_the_other_frames_hold(tmp_path, scale) -> None:
+    frames = np.stack([np.full((64, 64), -1.0), scale * (pattern(64, (32, 32)) + 0.3)])
+    np.save(tmp_path / "a.npy", frames)
+    made = measure_frame(str(tmp_path / "a.npy"), frame=1)
+    np.testing.assert_allclose(made.fourier_amplitude.square(), frames[1], rtol=1e-5)
+    assert made.counted is False and any("frame 1: the values are no photon counts" in note for note in made.notes)
+    with pytest.raises(UserError, match="frame 0: 4096 pixels are negative.*data.adu_per_photon="):
+        measure_frame(str(tmp_path / "a.npy"))
+    assert measure_frame(str(tmp_path / "a.npy"), frame=1, adu_per_photon=0.1 * scale).counted
+
+
+def test_pixels_that_are_no_numbers_are_not_measured(tmp_path) -> None:
+    photons = pattern(64, (32, 32))
+    photons[32, 33], photons[5, 7] = np.nan, np.inf
+    np.save(tmp_path / "a.npy", photons)
+    for gain in (None, 1.0):
+        made = measure_frame(str(tmp_path / "a.npy"), centre=(32, 32), adu_per_photon=gain)
+        assert not made.mask[32, 33] and not made.mask[5, 7] and int((~made.mask).sum()) == 2
+        assert made.fourier_amplitude[32, 33] == 0 and any("2 pixels are NaN or infinite" in n for n in made.notes)
+    np.save(tmp_path / "b.npy", np.full((64, 64), np.nan))
+    with pytest.raises(UserError, match="frame 0 is empty.*4096 pixels are NaN"):
+        measure_frame(str(tmp_path / "b.npy"))

@@ -93,12 +93,16 @@ def test_a_file_of_one_structure_can_be_evaluated_but_not_dealt_to_splits(tmp_pa
         module.setup("fit")
 
 
-@pytest.mark.parametrize("value", [np.nan, -3.0, np.inf])
-def test_values_that_no_intensity_has_are_one_line(tmp_path: Path, value: float) -> None:
+@pytest.mark.parametrize("value", [np.nan, np.inf, -3.0])
+def test_values_that_no_intensity_has_are_one_line_or_not_measured(tmp_path: Path, value: float) -> None:
     patterns = np.ones((3, 16, 16), np.float32)
     patterns[1, 2, 5] = value
     with h5py.File(tmp_path / "bad.h5", "w") as file:
         file["patterns"] = patterns
     dataset = SupportDataset(open_patterns(str(tmp_path / "bad.h5"), PatternKeys("patterns"), check=False))
-    with pytest.raises(UserError, match=r"frame 1: 1 pixels are negative or no numbers, the first is \(2, 5\)"):
-        dataset[[0, 1]]
+    if value == -3.0:
+        with pytest.raises(UserError, match=r"frame 1: 1 pixels are negative, the first is \(2, 5\)"):
+            dataset[[0, 1]]
+    else:
+        batch = dataset[[0, 1]]
+        assert int((~batch[MASK]).sum()) == 1 and not batch[MASK][1, 0, 2, 5] and batch[INTENSITY][1, 0, 2, 5] == 0

@@ -1,0 +1,78 @@
+"""Patterns as support finding and phasing take them: photon counts, or intensities in any other unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from spi_lightning.fields import UserError
+from spi_lightning.io.pattern_file import PatternFile
+from spi_lightning.io.photons import WHOLE_WITHIN
+from spi_lightning.physics.adu import adu_to_photons
+
+_ROUNDING: Final = 1e-6  # of a frame's largest value: what lies less below 0 is 0
+
+
+@dataclass(frozen=True)
+class Intensities:
+    """Some frames of a file.
+
+    Attributes:
+        values: (n, H, W) float32, 0 or more, 0 where the mask is False; whole numbers where they are photons.
+        mask: (n, H, W) bool, True = measured: what the file says, less pixels that are NaN or infinite.
+        broken: (n,) number of those, in pixels that the file calls measured.
+        counted: (n,) bool, whether the values are photon counts.
+    """
+
+    values: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    broken: NDArray[np.int64]
+    counted: NDArray[np.bool_]
+
+
+def read_intensities(patterns: PatternFile, indices: ArrayLike) -> Intensities:
+    """Read frames that need not be photon counts, such as noise-free simulations.
+
+    Args:
+        patterns: Opened by open_patterns(check=False).
+        indices: (n,) frame numbers; no other frame is looked at.
+
+    Raises:
+        UserError: Negative values in a file whose adu_per_photon is not given, with the frame and the pixel.
+    """
+    index = patterns.check_indices(indices)
+    values, mask = patterns.read_stored(index), patterns.read_mask(index)
+    broken = np.zeros(len(index), dtype=np.int64)
+    if values.size and not (np.isfinite(values.min()) and np.isfinite(values.max())):  # NaN spreads to both
+        wrong = ~np.isfinite(values)
+        broken, mask = wrong.sum(axis=(1, 2)), mask & ~wrong
+        values[wrong] = 0
+    for row, (file, frame) in enumerate(patterns.origin(index)):
+        values[row] = _in_photons(values[row], file.adu_per_photon, f"{file.path}: frame {frame}")
+    return Intensities(values, mask, broken, np.array([is_counted(frame) for frame in values], dtype=bool))
+
+
+def is_counted(frame: NDArray[np.float32]) -> bool:
+    """Whether one frame (H, W), 0 or more everywhere, holds whole numbers that are not all 0."""
+    counts = np.rint(frame)
+    return bool(counts.any()) and float(np.abs(frame - counts).max()) <= WHOLE_WITHIN
+
+
+def _in_photons(frame: NDArray[np.float32], adu_per_photon: float | None, name: str) -> NDArray[np.float32]:
+    """Photons from detector units; without a gain the values as they are, whole ones rounded, negative ones refused."""
+    if adu_per_photon is not None:
+        return adu_to_photons(torch.from_numpy(frame), adu_per_photon).numpy()
+    below = frame < -_ROUNDING * max(float(frame.max(initial=0)), 0.0)
+    if below.any():
+        row, column = np.argwhere(below)[0]
+        raise UserError(
+            f"{name}: {int(below.sum())} pixels are negative, the first is ({row}, {column}) = "
+            f"{frame[row, column]:.4g}; mask them or subtract less background; for detector units give "
+            "data.adu_per_photon="
+        )
+    made = np.maximum(frame, 0)
+    return np.abs(np.rint(made)) if is_counted(made) else made
