@@ -21,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from spi_lightning.apps.entry import run_app
+from spi_lightning.apps.laboratory import write_crystal_of
 from spi_lightning.apps.phase_start import doubts, in_middle, starting_density, starting_support
 from spi_lightning.apps.simulate import whole_number
 from spi_lightning.apps.train import record
@@ -99,6 +100,9 @@ def phase_pattern(cfg: DictConfig) -> dict[str, Any]:
     correlated = correlate_halves(task, cfg) if cfg.halves else None
     files, metrics = judge(task, measured, phased, averaged, correlated)
     files.about.update({"support": str(cfg.support), "start": str(cfg.start), "data": str(cfg.data.get("path", ""))})
+    lines, numbers = write_crystal_of(folder, measured, files.density, files.support, "mean of the kept starts")
+    files.notes.extend(lines)
+    metrics |= numbers
     files.write(folder)
     metrics["result"] = str(write_result(files, folder / "result.cxi").name)
     write_json(folder / METRICS, metrics)

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from spi_lightning.data.one_frame import Measurement
-from spi_lightning.data.single_pattern import MeasuredPattern, Preparation, read_pattern
+from spi_lightning.data.single_pattern import Preparation, read_pattern
 from spi_lightning.io.bragg_scan import ScanKeys
+from spi_lightning.physics.laboratory import ScanAxes, axes_of
+
+
+@dataclass(frozen=True)
+class ScanMeasurement(Measurement):
+    """A measured rocking scan.
+
+    Attributes:
+        axes: How the voxels of its density lie in the laboratory; None where the geometry is incomplete.
+    """
+
+    axes: ScanAxes | None = None
 
 
 def measure_scan(
     path: str | Path | Sequence[str],
     keys: ScanKeys | None = None,
     preparation: Preparation | None = None,
-    geometry: Mapping[str, float | str] | None = None,
+    geometry: Mapping[str, float | str | None] | None = None,
     spec: str | None = None,
     scan: int | None = None,
     region: Sequence[int] | None = None,
-) -> Measurement:
+) -> ScanMeasurement:
     """Read, correct, centre, bin and cut a scan; arguments and errors of data.single_pattern.read_pattern.
 
     Returns:
@@ -26,13 +39,11 @@ def measure_scan(
         measured directions, which a scan does not make perpendicular; lengths along them are right, angles are not.
     """
     made = read_pattern(path, keys, preparation, geometry, spec, scan, region)
-    return Measurement(made.pattern.fourier_amplitude, made.pattern.mask, _steps(made), notes=list(made.notes))
+    axes = axes_of(made.geometry, tuple(made.pattern.photons.shape), made.pattern.bins)
+    steps = None if axes is None else _steps(axes, made.pattern.photons.shape)
+    return ScanMeasurement(made.pattern.fourier_amplitude, made.pattern.mask, steps, notes=list(made.notes), axes=axes)
 
 
-def _steps(made: MeasuredPattern) -> tuple[float, ...] | None:
-    vectors = made.voxel_vectors()
-    if vectors is None:
-        return None
-    # the steps are the columns
-    lengths = [n * float(vector.norm()) for n, vector in zip(made.pattern.photons.shape, vectors.T, strict=True)]
-    return tuple(1 / length for length in lengths)
+def _steps(axes: ScanAxes, shape: Sequence[int]) -> tuple[float, ...]:
+    """Frequency per voxel along each axis of the scan, 1/m; the steps between voxels are the columns."""
+    return tuple(1 / (n * float(vector.norm())) for n, vector in zip(shape, axes.vectors.T, strict=True))

@@ -86,7 +86,7 @@ class MeasuredPattern:
 
 
 def prepare_scan(
-    scan: BraggScan, preparation: Preparation | None = None, geometry: Mapping[str, float | str] | None = None
+    scan: BraggScan, preparation: Preparation | None = None, geometry: Mapping[str, float | str | None] | None = None
 ) -> MeasuredPattern:
     """Make the pattern of a scan that was read.
 
@@ -125,13 +125,13 @@ def prepare_scan(
     return MeasuredPattern(pattern, oversampling, known, notes)
 
 
-def _known(geometry: Mapping[str, float | str]) -> dict[str, float | str]:
-    """The same; UserError for a name that no geometry has."""
+def _known(geometry: Mapping[str, float | str | None]) -> dict[str, float | str]:
+    """What is not None; UserError for a name that no geometry has."""
     names = [entry.name for entry in fields(BraggGeometry)]
     for name in geometry:
         if name not in names:
             raise UserError(f"data.geometry.{name} is unknown: there are {', '.join(names)}")
-    return dict(geometry)
+    return {name: value for name, value in geometry.items() if value is not None}
 
 
 def _other_crystals(scan: BraggScan, corrections: Mapping[str, object]) -> tuple[Tensor | None, list[str]]:
@@ -160,7 +160,7 @@ def read_pattern(
     path: str | Path | Sequence[str],
     keys: ScanKeys | None = None,
     preparation: Preparation | None = None,
-    geometry: Mapping[str, float | str] | None = None,
+    geometry: Mapping[str, float | str | None] | None = None,
     spec: str | None = None,
     scan: int | None = None,
     region: Sequence[int] | None = None,
@@ -210,7 +210,7 @@ class SinglePatternDataModule(PatternBatches):
         path: str | Sequence[str],
         keys: ScanKeys | None = None,
         preparation: Preparation | None = None,
-        geometry: Mapping[str, float | str] | None = None,
+        geometry: Mapping[str, float | str | None] | None = None,
         spec: str | None = None,
         scan: int | None = None,
         region: Sequence[int] | None = None,

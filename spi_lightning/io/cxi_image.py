@@ -34,6 +34,7 @@ class CxiImage:
         pixel_size: Edge of a pixel along each axis, m; None where unknown.
         results: Curves and numbers beside it by name: prtf, frequency, error, ...
         notes: Plain text by name: recipe, program, ...
+        units: Of results by name, kept as their attribute.
     """
 
     density: NDArray[Any]
@@ -41,6 +42,7 @@ class CxiImage:
     pixel_size: Sequence[float] | None = None
     results: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_cxi_image(path: Path, image: CxiImage) -> Path:
@@ -82,7 +84,9 @@ def _lay_out(file: h5py.File, density: NDArray[Any], image: CxiImage) -> None:
     for name, values in image.results.items():
         stored = np.asarray(values)
         packed = {"compression": "gzip", "shuffle": True} if stored.size > 1000 else {}
-        file.create_dataset(f"{_RESULTS}/{name}", data=stored, **packed)
+        made = file.create_dataset(f"{_RESULTS}/{name}", data=stored, **packed)
+        if name in image.units:
+            made.attrs["units"] = image.units[name]
     for name, text in image.notes.items():
         file[f"{_IMAGE}/process_1/{name}"] = text
 
@@ -111,10 +115,12 @@ def read_cxi_image(path: Path | str) -> CxiImage:
         if "image_size" in group:
             sizes = group["image_size"][()][::-1][-density.ndim :]
             edges = [float(size / n) for size, n in zip(sizes, density.shape, strict=True)]
-        results = {name: item[()] for name, item in file.get(_RESULTS, {}).items() if isinstance(item, h5py.Dataset)}
+        items = {name: item for name, item in file.get(_RESULTS, {}).items() if isinstance(item, h5py.Dataset)}
+        results = {name: item[()] for name, item in items.items()}
+        units = {name: str(item.attrs["units"]) for name, item in items.items() if "units" in item.attrs}
         process = group.get("process_1", {})
         notes = {name: item.asstr()[()] for name, item in process.items() if _is_text(item)}
-    return CxiImage(density, support, edges, results, notes)
+    return CxiImage(density, support, edges, results, notes, units)
 
 
 def _is_text(item: Any) -> bool:

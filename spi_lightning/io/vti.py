@@ -26,7 +26,11 @@ _MARK: Final = b'<AppendedData encoding="raw">\n_'
 
 
 def write_vti(
-    path: str | Path, arrays: Mapping[str, ArrayLike], spacing: ArrayLike = 1.0, origin: ArrayLike | None = None
+    path: str | Path,
+    arrays: Mapping[str, ArrayLike],
+    spacing: ArrayLike = 1.0,
+    origin: ArrayLike | None = None,
+    notes: Mapping[str, str] | None = None,
 ) -> Path:
     """Write volumes on one cubic grid; the file is whole or not there.
 
@@ -36,6 +40,7 @@ def write_vti(
             `name_phase` (rad). Put the unit into the name: the format has no place for it.
         spacing: Edge of a voxel, one number or z, y, x; nm is a good unit for ParaView.
         origin: Position of voxel (0, 0, 0), z, y, x, in the same unit; so that n // 2 is at 0 if None.
+        notes: Plain text by name, e.g. the frame; ParaView shows it as field data.
 
     Raises:
         UserError: No arrays, other shapes or dtypes, or a file that cannot be written.
@@ -44,7 +49,7 @@ def write_vti(
     shape = next(iter(volumes.values())).shape
     steps = np.broadcast_to(np.asarray(spacing, dtype=float), (3,))
     start = -steps * (np.array(shape) // 2) if origin is None else np.asarray(origin, dtype=float)
-    header = _header(volumes, shape, steps, start)
+    header = _header(volumes, shape, steps, start, notes or {})
     with replacing(Path(path)) as temporary, temporary.open("wb") as file:
         file.write(header + _MARK)
         for volume in volumes.values():
@@ -66,12 +71,21 @@ def read_vti(path: str | Path) -> tuple[dict[str, NDArray[Any]], NDArray[np.floa
     shape = (extent[5] + 1, extent[3] + 1, extent[1] + 1)
     numpy_types = {vtk: name for name, vtk in _TYPES.items()}
     found = {}
-    for item in image.iter("DataArray"):
+    for item in image.iterfind("Piece/PointData/DataArray"):
         begin = place + len(_MARK) + int(item.attrib["offset"])
         size = int(np.frombuffer(raw[begin : begin + 8], np.uint64)[0])
         values = np.frombuffer(raw[begin + 8 : begin + 8 + size], numpy_types[item.attrib["type"]])
         found[item.attrib["Name"]] = values.reshape(shape)
     return found, np.array([float(part) for part in image.attrib["Spacing"].split()])[::-1]
+
+
+def read_vti_notes(path: str | Path) -> dict[str, str]:
+    """Texts of a file that write_vti made."""
+    root = ElementTree.fromstring(Path(path).read_bytes().partition(_MARK)[0] + b"</VTKFile>")
+    return {
+        item.attrib["Name"]: bytes(int(code) for code in (item.text or "").split()).rstrip(b"\0").decode()
+        for item in root[0].iterfind("FieldData/Array")
+    }
 
 
 def _volumes(path: str | Path, arrays: Mapping[str, ArrayLike]) -> dict[str, NDArray[Any]]:
@@ -93,13 +107,16 @@ def _volumes(path: str | Path, arrays: Mapping[str, ArrayLike]) -> dict[str, NDA
     }
 
 
-def _header(volumes: Mapping[str, NDArray[Any]], shape: tuple[int, ...], steps: Any, start: Any) -> bytes:
+def _header(
+    volumes: Mapping[str, NDArray[Any]], shape: tuple[int, ...], steps: Any, start: Any, notes: Mapping[str, str]
+) -> bytes:
     """The XML before the bytes; VTK counts x first."""
     extent = " ".join(f"0 {n - 1}" for n in reversed(shape))
     lines = [
         '<?xml version="1.0"?>',
         '<VTKFile type="ImageData" version="1.0" byte_order="LittleEndian" header_type="UInt64">',
         f'<ImageData WholeExtent="{extent}" Origin="{_numbers(start)}" Spacing="{_numbers(steps)}">',
+        *_fields(notes),
         f'<Piece Extent="{extent}">',
         f"<PointData Scalars={quoteattr(next(iter(volumes)))}>",
     ]
@@ -110,6 +127,18 @@ def _header(volumes: Mapping[str, NDArray[Any]], shape: tuple[int, ...], steps: 
         offset += 8 + volume.nbytes
     lines += ["</PointData>", "<CellData/>", "</Piece>", "</ImageData>", ""]
     return "\n".join(lines).encode()
+
+
+def _fields(notes: Mapping[str, str]) -> list[str]:
+    """Texts as VTK keeps them: the numbers of their bytes, with a 0 at the end."""
+    if not notes:
+        return []
+    lines = [
+        f'<Array type="String" Name={quoteattr(name)} NumberOfTuples="1" format="ascii">'
+        f"{' '.join(str(code) for code in (*text.encode(), 0))}</Array>"
+        for name, text in notes.items()
+    ]
+    return ["<FieldData>", *lines, "</FieldData>"]
 
 
 def _numbers(values: NDArray[np.float64]) -> str:

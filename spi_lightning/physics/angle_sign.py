@@ -34,8 +34,8 @@ class AngleSign:
         """A warning if the other sign fits clearly better, else None."""
         if self.turned > self.as_given + 0.1 * abs(self.as_given) and self.turned > 0.1:
             return (
-                f"the facets fit the lattice better with geometry.step_deg of the other sign ({self.turned:.2f}, not "
-                f"{self.as_given:.2f}): check which way the rocking axis turns"
+                f"the facets fit the lattice better with data.geometry.step_deg of the other sign "
+                f"({self.turned:.2f}, not {self.as_given:.2f}): check which way the rocking axis turns"
             )
         return None
 

@@ -20,6 +20,14 @@ from .constants import wavelength_from_energy
 
 FRAMES: Final = ("cxi", "xrayutilities")
 _AXES: Final = {"z": 0, "y": 1, "x": 2}
+_UNITS: Final = {
+    "energy_ev": "eV",
+    "distance": "m",
+    "pixel_size": "m",
+    "delta_deg": "degree",
+    "gamma_deg": "degree",
+    "step_deg": "degree",
+}
 _NEEDS: Final = {
     "|Q|, displacement and strain": ("energy_ev", "delta_deg", "gamma_deg"),
     "laboratory frame and sizes in nm": (
@@ -61,28 +69,30 @@ class BraggGeometry:
         for entry in fields(self)[:6]:
             value = getattr(self, entry.name)
             if value is not None and (not isinstance(value, Real) or not math.isfinite(value)):
-                raise UserError(f"geometry.{entry.name}={value}: give a number, or leave it out")
+                raise UserError(f"data.geometry.{entry.name}={value}: give a number, or leave it out")
         for name in ("energy_ev", "distance", "pixel_size"):
             value = getattr(self, name)
             if value is not None and value <= 0:
-                raise UserError(f"geometry.{name}={value}: must be positive")
+                raise UserError(f"data.geometry.{name}={value}: must be positive")
         if self.step_deg == 0:
-            raise UserError("geometry.step_deg=0: the frames of a rocking scan differ in angle")
+            raise UserError("data.geometry.step_deg=0: the frames of a rocking scan differ in angle")
         directions = [_direction(getattr(self, name)) for name in ("row_direction", "column_direction")]
         _direction(self.rocking_axis)
         if abs(float(directions[0] @ directions[1])) > 0.5:
-            raise UserError("geometry.row_direction and column_direction lie along the same axis")
+            raise UserError("data.geometry.row_direction and column_direction lie along the same axis")
 
     def missing(self, output: str = "laboratory frame and sizes in nm") -> list[str]:
         """Names of the quantities that an output needs and that are not known."""
         return [name for name in _NEEDS[output] if getattr(self, name) is None]
 
     def notes(self) -> list[str]:
-        """One line for each output that cannot be had; phasing itself needs no geometry."""
+        """One line that names what cannot be had and why, if anything; phasing itself needs no geometry."""
+        lacking = [f"data.geometry.{name}=<{_UNITS[name]}>" for name in self.missing()]
+        if not lacking:
+            return []
         return [
-            f"{output} need geometry.{', geometry.'.join(self.missing(output))}: left out"
-            for output in _NEEDS
-            if self.missing(output)
+            "left out, as the geometry is incomplete: laboratory frame, displacement, strain and sizes in nm; give "
+            + " ".join(lacking)
         ]
 
     def scattering_vector(self) -> Tensor:
@@ -123,7 +133,7 @@ class BraggGeometry:
         steps = self.reciprocal_steps(bins)
         if torch.linalg.cond(steps) > 1e6:
             raise UserError(
-                "geometry: rocking axis and scattering vector are parallel; the scan measured no third axis"
+                "data.geometry: rocking axis and scattering vector are parallel; the scan measured no third axis"
             )
         vectors: Tensor = torch.linalg.inv(steps).T / torch.tensor(shape, dtype=torch.float64)
         return vectors
@@ -144,7 +154,9 @@ class BraggGeometry:
     def _require(self, output: str) -> None:
         missing = self.missing(output)
         if missing:
-            raise UserError(f"{output} need geometry.{', geometry.'.join(missing)}; give them or leave this output out")
+            raise UserError(
+                f"{output} need data.geometry.{', data.geometry.'.join(missing)}; give them or leave this output out"
+            )
 
 
 def to_laboratory(
@@ -193,7 +205,7 @@ def to_frame(volume: Tensor, frame: str) -> Tensor:
 def _direction(name: str) -> Tensor:
     """Unit vector (3,) z, y, x of x+, x-, y+, ..."""
     if len(name) != 2 or name[0] not in _AXES or name[1] not in "+-":
-        raise UserError(f"geometry: {name!r} is no direction; write x+, x-, y+, y-, z+ or z-")
+        raise UserError(f"data.geometry: {name!r} is no direction; write x+, x-, y+, y-, z+ or z-")
     vector = torch.zeros(3, dtype=torch.float64)
     vector[_AXES[name[0]]] = 1.0 if name[1] == "+" else -1.0
     return vector

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from spi_lightning.reports.laboratory import laboratory_sections
 from spi_lightning.reports.page import Lines, Picture, Section, Table, write_page
 from spi_lightning.reports.phasing_files import PhasingFiles
 from spi_lightning.reports.provenance import provenance_section
@@ -42,6 +43,7 @@ def write_phasing_report(run: Path) -> Path:
     metrics: dict[str, Any] = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     sections = [
         Section("Result", [Lines([verdict(files, metrics)]), *_result(files)]),
+        *laboratory_sections([run / "laboratory.npz"]),
         Section("Numbers", [_numbers(metrics)]),
         Section("How far to trust it", [*_trust(files)]),
         Section("Starts", [Picture(as_png(starts_figure(files)), "The starts", _starts_caption(files), wide=True)]),

@@ -160,12 +160,16 @@ def scale_bar(axes: Axes, files: VolumeFiles, normal: int, window: tuple[slice, 
     """A bar of a round length at the lower left; in voxels where lengths are not known."""
     column = max(axis for axis in range(3) if axis != normal)
     rows, width = [each.stop - each.start for axis, each in enumerate(window) if axis != normal]
-    edge = float(files.voxel[column] * 1e9) if files.known else 1.0
+    edge, unit = (float(files.voxel[column] * 1e9), "nm") if files.known else (1.0, "voxels")
+    length_bar(axes, edge, unit, (rows, width))
+
+
+def length_bar(axes: Axes, edge: float, unit: str, shape: tuple[int, int], colour: str = "white") -> None:
+    """A bar of a round length at the lower left of a picture of (rows, columns) voxels with some edge."""
+    rows, width = shape
     goal = 0.4 * width * edge
     power = 10.0 ** np.floor(np.log10(max(goal, 1e-9)))
     length = max(factor * power for factor in (1, 2, 5) if factor * power <= goal)
     place, thick = (0.04 * width - 0.5, 0.95 * rows - 0.5), max(0.02 * rows, 0.15)
-    axes.add_patch(Rectangle(place, length / edge, thick, color="white", linewidth=0))
-    unit = "nm" if files.known else "voxels"
-    text = f"{length:g} {unit}"
-    axes.text(place[0], place[1] - 0.03 * rows, text, color="white", fontsize=7.5, va="bottom")
+    axes.add_patch(Rectangle(place, length / edge, thick, color=colour, linewidth=0))
+    axes.text(place[0], place[1] - 0.03 * rows, f"{length:g} {unit}", color=colour, fontsize=7.5, va="bottom")
