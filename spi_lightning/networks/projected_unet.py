@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from spi_lightning.fields import UserError
 from spi_lightning.networks.support_encoder_decoder import SupportEncoderDecoder
 from spi_lightning.networks.unet import UNet
+from spi_lightning.physics.ambiguity import twin
 from spi_lightning.physics.fourier import fourier, inverse_fourier
 from spi_lightning.physics.phase_noise import odd_noise, turned
 
@@ -104,7 +105,9 @@ class ProjectedUNet(nn.Module):
         return torch.cat(answers, dim=1)
 
     @torch.no_grad()
-    def sample(self, pattern: Tensor, count: int, radian: float = 1.0, seed: int = 0) -> Tensor:
+    def sample(
+        self, pattern: Tensor, count: int, radian: float = 1.0, seed: int = 0, support: Tensor | None = None
+    ) -> Tensor:
         """Several answers to each pattern: the plain one, and others shaken while they form.
 
         A hedge between an object and its twin is a place of rest that a push can leave: before the first rounds the
@@ -115,20 +118,26 @@ class ProjectedUNet(nn.Module):
             count: Answers to each pattern; all share their noise, so that no answer hangs on the others in a batch.
             radian: Standard deviation of the phase errors before the first round, rad.
             seed: Of the errors.
+            support: (B, 1, H, W) bool where the particle is known to be, in one of the two orientations: the answers
+                form inside it, and so take its side. None: anywhere.
 
         Returns:
             (B, count, H, W) >= 0, the plain answer first.
         """
         generator = torch.Generator().manual_seed(seed)
-        density: Tensor = self.first(pattern[:, :1]).clamp(min=0).repeat_interleave(count, 0)
+        begun: Tensor = self.first(pattern[:, :1]).clamp(min=0)
+        if support is not None:
+            begun = within(begun, support)
+        density = begun.repeat_interleave(count, 0)
+        inside = 1 if support is None else support.to(density.dtype).repeat_interleave(count, 0)
         seen, many = self._seen(pattern).repeat_interleave(count, 0), pattern.repeat_interleave(count, 0)
         for number in range(self.answer_rounds):
             spread = radian * (1 - number / (SHAKEN * self.answer_rounds))
             if spread > 0 and count > 1:
                 noise = odd_noise((count, 1, *pattern.shape[-2:]), 2, generator, density.dtype).to(density.device)
                 noise[0] = 0
-                density = turned(density, 2, spread * noise.repeat(len(pattern), 1, 1, 1)).clamp(min=0)
-            density = self._round(many, seen, density).clamp(min=0)
+                density = turned(density, 2, spread * noise.repeat(len(pattern), 1, 1, 1)).clamp(min=0) * inside
+            density = self._round(many, seen, density).clamp(min=0) * inside
         return density.view(len(pattern), count, *pattern.shape[-2:])
 
     def _round(self, pattern: Tensor, seen: Tensor, density: Tensor) -> Tensor:
@@ -163,6 +172,16 @@ def coordinates(pattern: Tensor) -> Tensor:
     y = (torch.arange(height, device=pattern.device) - height // 2).to(pattern.dtype) / (height // 2)
     x = (torch.arange(width, device=pattern.device) - width // 2).to(pattern.dtype) / (width // 2)
     return torch.stack(torch.meshgrid(y, x, indexing="ij")).expand(len(pattern), 2, height, width)
+
+
+def within(density: Tensor, support: Tensor) -> Tensor:
+    """A density or its twin, whichever a support holds more of, cut to it: (B, 1, H, W) >= 0, with bool supports.
+
+    Roots are compared, so that the faint rim counts in which the two differ.
+    """
+    other = twin(density, 2)
+    held, held_of_other = ((each.sqrt() * support).sum((-2, -1), keepdim=True) for each in (density, other))
+    return torch.where(held_of_other > held, other, density) * support
 
 
 @torch.no_grad()

@@ -5,8 +5,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, SUPPORT, Batch, UserError
+from spi_lightning.fields import DENSITY, FRAME, INTENSITY, KNOWN_SUPPORT, MASK, STRUCTURE, SUPPORT, Batch, UserError
 from spi_lightning.metrics import PatternMean, SupportMetrics, SupportThreshold
+from spi_lightning.networks.projected_unet import project, within
 from spi_lightning.physics.ambiguity import twin
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.support import ideal_support
@@ -42,7 +43,8 @@ class SupportPrediction(PatternTask):
         candidates: Which of several outputs count: ``best`` (alternative answers) or ``every`` (rounds of one).
         hints: Share of the training patterns whose network starts from the half-hidden truth, see hints.half_hidden;
             only for networks that take a start (ProjectedUNet).
-        samples: In test and prediction, so many answers are drawn from a network that can (ProjectedUNet).
+        samples: In test and prediction, so many answers are drawn from a network that can (ProjectedUNet); inside the
+            support, where a batch holds a known_support (B, 1, H, W).
 
     Of several candidates, the answer is the one whose Fourier amplitudes fit the measured ones best.
 
@@ -121,13 +123,17 @@ class SupportPrediction(PatternTask):
 
     def answer(self, batch: Batch) -> Tensor:
         """Output of the network, (B, candidates, H, W), several samples where they are asked for."""
-        if self.samples == 1:
-            return cast(Tensor, self(batch))
-        return cast(Tensor, self.network.sample(self.preprocess(batch), self.samples))  # type: ignore[operator]
+        known = batch.get(KNOWN_SUPPORT)
+        if hasattr(self.network, "sample") and (self.samples > 1 or known is not None):
+            return cast(Tensor, self.network.sample(self.preprocess(batch), self.samples, support=known))  # type: ignore[operator]
+        output = cast(Tensor, self(batch))
+        return output if known is None or self.logits else within(output.clamp(min=0), known)
 
     def score_of(self, output: Tensor, batch: Batch) -> Tensor:
         """Score in [0, 1] of the chosen candidate, (B, H, W)."""
         score = output.sigmoid() if self.logits else output.clamp(min=0)
+        if self.logits:
+            batch = {name: values for name, values in batch.items() if name != KNOWN_SUPPORT}
         score = best_candidate(score, batch)
         return score if self.logits else score / score.amax(dim=(-2, -1), keepdim=True).clamp(min=1e-12)
 
@@ -184,8 +190,11 @@ class SupportPrediction(PatternTask):
 def best_candidate(density: Tensor, batch: Batch) -> Tensor:
     """The candidate whose scaled Fourier amplitudes are nearest to the measured ones: (B, K, H, W) -> (B, H, W).
 
-    Twins and shifts of an answer fit equally well, so this tells a density from a wrong one, not from its twin.
+    Twins and shifts of an answer fit equally well, so this tells a density from a wrong one, not from its twin. Where
+    the support is known, it is the candidate that leaves it least once it has the measured amplitudes.
     """
+    if KNOWN_SUPPORT in batch:
+        return _nearest_to_support(density, batch)
     if density.shape[1] == 1:
         return density[:, 0]
     measured = batch[INTENSITY].clamp(min=0).sqrt() * batch[MASK]
@@ -193,3 +202,15 @@ def best_candidate(density: Tensor, batch: Batch) -> Tensor:
     product, power = (amplitude * measured).sum(dim=(-2, -1)), amplitude.square().sum(dim=(-2, -1))
     choice = (product / power.clamp(min=1e-12).sqrt()).argmax(dim=1)  # largest correlation: least error at best scale
     return density[torch.arange(len(density), device=density.device), choice]
+
+
+def _nearest_to_support(density: Tensor, batch: Batch) -> Tensor:
+    """The candidate (B, H, W) of least power outside a known support, or negative, given the measured amplitudes.
+
+    It is answered with these amplitudes, cut to the support: one step of error reduction.
+    """
+    mask, support = batch[MASK], batch[KNOWN_SUPPORT]
+    given = project(density, batch[INTENSITY].clamp(min=0).sqrt() * mask, mask.to(density.dtype))
+    inside = (given * support).clamp(min=0)
+    choice = (given - inside).square().sum(dim=(-2, -1)).div(given.square().sum(dim=(-2, -1))).argmin(dim=1)
+    return inside[torch.arange(len(density), device=density.device), choice]

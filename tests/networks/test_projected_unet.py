@@ -4,7 +4,8 @@ from torch import Tensor
 
 from spi_lightning.fields import UserError
 from spi_lightning.networks import ProjectedUNet
-from spi_lightning.networks.projected_unet import coordinates, project
+from spi_lightning.networks.projected_unet import coordinates, project, within
+from spi_lightning.physics.ambiguity import twin
 from spi_lightning.physics.fourier import fourier
 
 
@@ -100,3 +101,13 @@ def test_the_origin_is_at_zero_and_other_inputs_are_refused() -> None:
         network()(torch.zeros(1, 1, 16, 16))
     with pytest.raises(UserError, match=r"network\.field=0\.4 must lie"):
         network(field=0.4)
+
+
+def test_samples_inside_a_support_stay_there_and_take_its_side() -> None:
+    truth = objects()
+    support = truth > 0.05 * truth.amax(dim=(-2, -1), keepdim=True)
+    samples_of = network(answer_rounds=4).eval()
+    answers = samples_of.sample(seen(truth), 3, support=support)
+    assert not answers[(~support).expand_as(answers)].any()
+    for begun in (truth, twin(truth, 2)):
+        torch.testing.assert_close(within(begun, support), truth * support)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from spi_lightning.data import PatternInput
-from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, SUPPORT, Batch, UserError
+from spi_lightning.fields import DENSITY, FRAME, INTENSITY, KNOWN_SUPPORT, MASK, STRUCTURE, SUPPORT, Batch, UserError
 from spi_lightning.losses import squared_error, support_cross_entropy
 from spi_lightning.metrics import SupportMetrics
 from spi_lightning.networks import ProjectedUNet, SupportEncoderDecoder
@@ -125,6 +125,13 @@ def test_hints_are_half_hidden_truths_for_some_patterns() -> None:
     assert half_hidden(density, 0.0).abs().max() == 0 and half_hidden(density, 1.0)[0].max() > 0
 
 
+def test_a_known_support_chooses_the_twin_that_fits_into_it() -> None:
+    patterns = batch()
+    patterns[KNOWN_SUPPORT] = patterns[DENSITY] > 0
+    both = torch.cat([twin(patterns[DENSITY], 2), patterns[DENSITY]], dim=1)
+    torch.testing.assert_close(best_candidate(both, patterns), patterns[DENSITY][:, 0], atol=1e-4, rtol=0)
+
+
 def test_a_network_of_rounds_learns_from_every_round() -> None:
     patterns, options = batch(), {"target": "density", "twin": "either", "candidates": "every", "hints": 0.5}
     network = ProjectedUNet(16, (4, 6), (4, 6, 8), 8, rounds=2, answer_rounds=3)
@@ -140,6 +147,11 @@ def test_a_network_of_rounds_learns_from_every_round() -> None:
     rounds.samples = 3
     assert rounds.answer(patterns).shape == (6, 3, 16, 16)
     assert rounds.predict_step(patterns)[DENSITY].shape == (6, 16, 16)
+    known = patterns | {KNOWN_SUPPORT: patterns[DENSITY] > 0.05}
+    for samples in (1, 3):
+        rounds.samples = samples
+        inside = rounds.predict_step(known)[DENSITY]
+        assert not inside[~known[KNOWN_SUPPORT][:, 0]].any()
     with pytest.raises(UserError, match=r"task\.samples=2"):
         task(samples=2)
     with pytest.raises(UserError, match="takes no start"):
