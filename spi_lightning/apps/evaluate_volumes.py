@@ -42,7 +42,7 @@ SHOWN = {
     "density_error": "density error",
     "seconds_per_run": "s / run",
 }
-_MEASURED = ("key", "size", "bins", "threshold")
+_MEASURED = ("key", "size", "bins", "threshold", "keys", "geometry")
 
 
 def evaluate_volumes(cfg: DictConfig) -> dict[str, Any]:
@@ -74,12 +74,12 @@ def evaluate_volumes(cfg: DictConfig) -> dict[str, Any]:
     compared = Comparison(patterns, asked, asks.disagreement)
     metrics = compared.metrics([float(level) for level in asks.levels])
     notes += [note for method, _ in methods for note in method.notes]
+    notes += write_outputs(folder, patterns, [one.name for one in asked], compared.ensembles[: asks.outputs])
     about = about_evaluation(cfg, patterns, interview, methods, asked, notes)
     write_json(folder / METRICS, metrics)
     write_json(folder / "evaluation.json", about)
     files = compared.files(about, asks.gallery)
     files.write(folder)
-    write_outputs(folder, patterns, [one.name for one in asked], compared.ensembles[: asks.outputs])
     show(metrics, patterns, notes, write_volumes_report(folder))
     return metrics
 
@@ -126,11 +126,11 @@ def open_volumes_of(cfg: DictConfig) -> VolumePatterns:
         module.prepare_data()
         module.setup("predict")
         return open_volume_patterns(str(module.splits["test"].path), asks.first)  # type: ignore[attr-defined]
-    plain: dict[str, Any] = {name: OmegaConf.to_container(settings)[name] for name in _MEASURED}  # type: ignore[call-overload,index]
+    made: dict[str, Any] = instantiate({name: settings.get(name) for name in _MEASURED}, _convert_="all")
     if not settings.path:
         raise UserError(f"data.path={settings.path}: name a file, or a list of them.")
     path = settings.path if isinstance(settings.path, str) else [str(one) for one in settings.path]
-    return open_volume_patterns(path, asks.first, **plain, peak_photons=peaks, seed=int(cfg.seed))
+    return open_volume_patterns(path, asks.first, **made, peak_photons=peaks, seed=int(cfg.seed))
 
 
 class Comparison:

@@ -41,24 +41,27 @@ def write_crystal_of(
         return [], {}
     if not np.iscomplexobj(density):
         return [_REAL], {}
-    return write_crystal(folder / NAME, density, support, measured.axes, title)
-
-
-def write_crystal(
-    stem: Path, density: NDArray[Any], support: NDArray[np.bool_], axes: ScanAxes, title: str
-) -> tuple[list[str], dict[str, float]]:
-    """Write one crystal as ``stem``.{cxi,vti,mrc,npz}; lines and numbers as write_crystal_of."""
-    try:
-        crystal = crystal_in_laboratory(torch.from_numpy(density), torch.from_numpy(support), axes)
-    except UserError as error:
-        return [f"not written: {error}"], {}
-    write_laboratory(stem, crystal, title)
+    crystal, refusal = turned(folder / NAME, density, support, measured.axes, title)
+    if crystal is None:
+        return [refusal], {}
     numbers = numbers_of(crystal)
     line = (
-        f"{stem.name}.cxi, .vti, .mrc, .npz: the crystal in the laboratory frame, displacement and strain along Q "
+        f"{NAME}.cxi, .vti, .mrc, .npz: the crystal in the laboratory frame, displacement and strain along Q "
         f"(root mean square {numbers['displacement_rms_pm']:.3g} pm and {numbers['strain_rms']:.2e})"
     )
     return [line], {f"{NAME}/{name}": value for name, value in numbers.items()}
+
+
+def turned(
+    stem: Path, density: NDArray[Any], support: NDArray[np.bool_], axes: ScanAxes, title: str
+) -> tuple[LaboratoryCrystal | None, str]:
+    """Write one crystal as ``stem``.{cxi,vti,mrc,npz}; None, and why, if there is none."""
+    try:
+        crystal = crystal_in_laboratory(torch.from_numpy(density), torch.from_numpy(support), axes)
+    except UserError as error:
+        return None, str(error)
+    write_laboratory(stem, crystal, title)
+    return crystal, ""
 
 
 def numbers_of(crystal: LaboratoryCrystal) -> dict[str, float]:

@@ -1,12 +1,17 @@
 """The particle a refinement found, as a file in the run folder."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
+import torch
+from lightning_utilities.core.rank_zero import rank_zero_info
 
 from spi_lightning.io.emc_writer import replacing
+from spi_lightning.io.laboratory_file import write_laboratory
+from spi_lightning.physics.laboratory import DETECTOR_FRAME, ScanAxes, crystal_in_laboratory
 from spi_lightning.tasks import Refinement
 
 NAME = "reconstruction.npz"
@@ -16,7 +21,9 @@ class WriteReconstruction(pl.Callback):
     """Writes the densities of a Refinement and their numbers to ``reconstruction.npz`` after each look at the result.
 
     The file holds density (members, z, y, x) complex, members of one pattern together, and chi_square, correlation,
-    correlation_modified and held_out_chi_square (members,) of these densities, polished once the refinement is over.
+    correlation_modified and held_out_chi_square (members,) of these densities, polished once the refinement is over;
+    frame in words, and, where the geometry is known, voxel_m (3,) along the axes of the scan. Then, once it is over,
+    ``PATTERN_laboratory.{cxi,vti,mrc,npz}`` hold the best member of each pattern in the laboratory frame.
 
     Args:
         folder: Run folder.
@@ -34,5 +41,24 @@ class WriteReconstruction(pl.Callback):
             name.removeprefix("polished_"): value for name, value in found.items() if name.startswith("polished_")
         }
         arrays = {name: value for name, value in found.items() if not name.startswith("polished_")} | polished
+        axes = getattr(trainer.datamodule, "axes", [])  # type: ignore[attr-defined]
+        if axes and axes[0] is not None:
+            arrays["voxel_m"] = axes[0].vectors.norm(dim=0).numpy()
+        arrays["frame"] = np.array(DETECTOR_FRAME)
         with replacing(self.folder / NAME) as part, part.open("wb") as file:
             np.savez_compressed(file, **arrays)
+        if not trainer.training:
+            self._in_laboratory(arrays, trainer.datamodule.names if axes else [], axes)  # type: ignore[attr-defined]
+
+    def _in_laboratory(self, arrays: dict[str, Any], names: Sequence[str], axes: Sequence[ScanAxes | None]) -> None:
+        """Turn the best member of each pattern whose geometry is known."""
+        for number, (name, each) in enumerate(zip(names, axes, strict=True)):
+            members = len(arrays["density"]) // len(names)
+            best = number * members + int(arrays["chi_square"][number * members : (number + 1) * members].argmin())
+            density = torch.from_numpy(arrays["density"][best])
+            if each is not None and bool(density.abs().max() > 0):
+                support = density.abs() > 0.1 * density.abs().max()
+                title = f"{name}, the member of least chi square of {members}"
+                stem = self.folder / f"{name}_laboratory"
+                write_laboratory(stem, crystal_in_laboratory(density, support, each), title)
+                rank_zero_info(f"{stem}.cxi, .vti, .mrc, .npz: laboratory frame, displacement and strain along Q")

@@ -1,7 +1,7 @@
 """One measured 3D pattern, or a few, to be refined without ground truth."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +11,13 @@ from torch.utils.data import Dataset
 
 from spi_lightning.data.hits import PatternBatches
 from spi_lightning.data.one_frame import Measurement
+from spi_lightning.data.one_scan import ScanMeasurement
 from spi_lightning.data.volume_patterns import measure_volume
 from spi_lightning.fields import FRAME, MASK, Batch, UserError
+from spi_lightning.io.bragg_scan import ScanKeys
 from spi_lightning.phasing.held_out import hold_out
 from spi_lightning.physics.bragg_preparation import PreparedPattern
+from spi_lightning.physics.laboratory import ScanAxes
 
 FOURIER_AMPLITUDE, HELD_OUT = "fourier_amplitude", "held_out"
 
@@ -56,11 +59,16 @@ class SingleVolumeDataModule(PatternBatches):
 
     Args:
         path: Scan, or list of scans, see io.bragg_scan.open_scan.
-        key: Data set of the counts; the usual names, or the only one with three axes, if None.
+        key: Data set of the counts, short for keys.counts; the usual names, or the only one with three axes, if None.
         size, bins, threshold: See data.single_pattern.Preparation.
         held_out: Share of the measured voxels that are kept from the refinement, to judge it by; the central 5 x 5 x 5
             are always fitted.
         seed: Of their draw.
+        keys, geometry: See data.one_scan.measure_scan.
+
+    Attributes:
+        names: Of the patterns, after setup.
+        axes: Of each pattern how its voxels lie in the laboratory; None where the geometry is incomplete.
 
     Raises:
         UserError: In setup, from reading and preparation.
@@ -75,28 +83,33 @@ class SingleVolumeDataModule(PatternBatches):
         threshold: float = 2.0,
         held_out: float = 0.0,
         seed: int = 0,
+        keys: ScanKeys | None = None,
+        geometry: Mapping[str, float | str | None] | None = None,
     ) -> None:
         super().__init__(batch_size=1_000_000, num_workers=0, seed=seed)
         if not isinstance(held_out, int | float) or not 0 <= held_out < 0.5:
             raise UserError(f"data.held_out={held_out}: give a share from 0 to 0.5.")
         self.path, self.key, self.size, self.bins = path, key, size, bins
         self.threshold, self.held_out = threshold, held_out
+        self.keys, self.geometry = keys, geometry
         self.names: list[str] = []
+        self.axes: list[ScanAxes | None] = []
 
     def setup(self, stage: str) -> None:
         """Read and prepare the scans; say what was done to them."""
         if self.splits:
             return
         paths = [self.path] if isinstance(self.path, str) else list(self.path)
-        prepared: list[Measurement] = []
+        prepared: list[ScanMeasurement] = []
         for path in paths:
-            prepared.append(measure_volume(path, self.key, self.size, self.bins, self.threshold))
-            for note in prepared[-1].notes:
+            measured = measure_volume(path, self.key, self.size, self.bins, self.threshold, self.keys, self.geometry)
+            prepared.append(measured)
+            for note in measured.notes:
                 _say(note if note.startswith(path) else f"{path}: {note}")
         shapes = {tuple(one.mask.shape) for one in prepared}
         if len(shapes) != 1:
             raise UserError(f"data.path: patterns of shapes {sorted(shapes)}; give scans of one shape, by data.size.")
-        self.names = [Path(path).stem for path in paths]
+        self.names, self.axes = [Path(path).stem for path in paths], [one.axes for one in prepared]
         patterns = SingleVolumes(prepared, self.held_out, self.seed)
         self.splits = {"train": patterns, "val": patterns, "predict": patterns}
 

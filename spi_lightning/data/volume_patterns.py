@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -12,13 +12,14 @@ from torch import Tensor
 
 from spi_lightning.data.known_object import count_known_object
 from spi_lightning.data.one_frame import Measurement
-from spi_lightning.data.one_scan import measure_scan
+from spi_lightning.data.one_scan import ScanMeasurement, measure_scan
 from spi_lightning.data.single_pattern import Preparation
 from spi_lightning.data.volume_set import ENTRY
 from spi_lightning.data.volumes import FOURIER_AMPLITUDE, VolumeDataset
 from spi_lightning.fields import AMPLITUDE, MASK, PHASE, UserError
 from spi_lightning.io.bragg_scan import ScanKeys
 from spi_lightning.io.hdf5_file import opened
+from spi_lightning.physics.laboratory import ScanAxes
 from spi_lightning.simulate.volumes import embed
 
 KINDS: Final = ("measured", "simulated", "known")
@@ -39,6 +40,8 @@ class VolumePatterns:
         voxel: Edges of a voxel of the density along z, y, x, m; None where the geometry is not known.
         counted: Whether the squares are counts, so that they can be thinned; else they are noise-free.
         notes: One line for each choice made on the way.
+        axes: Of each measured pattern how its voxels lie in the laboratory, None where the geometry is incomplete;
+            empty for other kinds.
     """
 
     path: str
@@ -50,6 +53,7 @@ class VolumePatterns:
     voxel: tuple[float, float, float] | None = None
     counted: bool = True
     notes: list[str] = field(default_factory=list)
+    axes: tuple[ScanAxes | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -65,6 +69,8 @@ def open_volume_patterns(
     peak_photons: Sequence[float | None] | None = None,
     factor: int = 4,
     seed: int = 0,
+    keys: ScanKeys | None = None,
+    geometry: Mapping[str, float | str | None] | None = None,
 ) -> VolumePatterns:
     """Read what a path holds.
 
@@ -72,11 +78,12 @@ def open_volume_patterns(
         path: Scan, or list of scans (HDF5, NeXus, CXI, .npy, .npz, TIFF), made ready as by measure_scan; a set of
             particles, see make_volume_set; or an HDF5 file with the amplitude and phase of one density.
         first: Particles of a set that are used.
-        key: Data set of the counts of a scan.
+        key: Data set of the counts of a scan, short for keys.counts.
         size, bins, threshold: Of a scan, see Preparation; of a known object, ``size`` is the edge of its pattern.
         peak_photons: Of a known object: a pattern for each, null being noise-free; 1e6 alone if None.
         factor: See count_known_object.
         seed: Of the counts of a known object.
+        keys, geometry: Of a scan, see measure_scan.
 
     Raises:
         UserError: No such file, nothing of the three inside, scans of different shapes, or what the readers raise.
@@ -89,7 +96,7 @@ def open_volume_patterns(
             raise UserError(f"data.size={size}: the pattern of a known object is a cube; give one number.")
         return _known(str(path), size, factor, [1e6] if peak_photons is None else peak_photons, seed)
     paths = [path] if isinstance(path, str) else list(path)
-    return of_measurements(paths, [measure_volume(one, key, size, bins, threshold) for one in paths])
+    return of_measurements(paths, [measure_volume(one, key, size, bins, threshold, keys, geometry) for one in paths])
 
 
 def measure_volume(
@@ -98,12 +105,18 @@ def measure_volume(
     size: int | Sequence[int] | None = 64,
     bins: int | Sequence[int] | None = 1,
     threshold: float = 2.0,
-) -> Measurement:
+    keys: ScanKeys | None = None,
+    geometry: Mapping[str, float | str | None] | None = None,
+) -> ScanMeasurement:
     """measure_scan of one file, whose advice is told in the options of data=volumes and data=single_volume."""
+    keys = keys or ScanKeys()
+    if key is not None:
+        keys = replace(keys, counts=key)
     try:
-        return measure_scan(path, ScanKeys(counts=key), Preparation(size=size, bins=bins, threshold=threshold))
+        return measure_scan(path, keys, Preparation(size=size, bins=bins, threshold=threshold), geometry)
     except UserError as error:
-        told = str(error).replace("data.keys.counts=", "data.key=").replace("data.preparation.", "data.")
+        told = str(error).replace("data.preparation.", "data.")
+        told = told.replace("data.keys.counts=", "data.key=") if key is not None else told
         raise UserError(told) from error
 
 
@@ -142,6 +155,7 @@ def of_measurements(paths: Sequence[str], measured: Sequence[Measurement]) -> Vo
         torch.stack([one.mask for one in measured]),
         voxel=voxel,  # type: ignore[arg-type]
         notes=notes,
+        axes=tuple(one.axes if isinstance(one, ScanMeasurement) else None for one in measured),
     )
 
 

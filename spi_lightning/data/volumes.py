@@ -13,6 +13,7 @@ from spi_lightning.data.hits import PatternBatches
 from spi_lightning.data.splits import split_by_particle
 from spi_lightning.data.volume_set import ENTRY
 from spi_lightning.fields import AMPLITUDE, FRAME, INTENSITY, MASK, PHASE, Batch, UserError
+from spi_lightning.io.bragg_scan import ScanKeys
 from spi_lightning.io.hdf5_file import dataset, opened
 from spi_lightning.simulate.volumes import pattern_of
 
@@ -123,7 +124,7 @@ class VolumeDataModule(PatternBatches):
         fractions: Share of the particles in train, val and test; 95 to 5 in Wu et al. (2021).
         device: See VolumeDataset; other than the CPU only with num_workers=0.
         batch_size, num_workers, seed: See PatternBatches.
-        key, size, bins, threshold: Of a measured scan, see open_volume_patterns: evaluations take one.
+        key, size, bins, threshold, keys, geometry: Of a measured scan, see open_volume_patterns: evaluations take one.
     """
 
     def __init__(
@@ -138,6 +139,8 @@ class VolumeDataModule(PatternBatches):
         size: int | Sequence[int] | None = 64,
         bins: int | Sequence[int] | None = 1,
         threshold: float = 2.0,
+        keys: ScanKeys | None = None,
+        geometry: Mapping[str, float | str | None] | None = None,
     ) -> None:
         super().__init__(batch_size, num_workers, seed)
         require_main_process(device, num_workers)

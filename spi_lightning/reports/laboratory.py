@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from spi_lightning.io.laboratory_file import read_laboratory
 from spi_lightning.physics.laboratory import FRAME, SIGN, TWIN, LaboratoryCrystal
-from spi_lightning.reports.page import Lines, Picture, Section, Table
+from spi_lightning.reports.page import Lines, Picture, Section, Surface, Table
 from spi_lightning.reports.style import INK, as_png, figure
 from spi_lightning.reports.volumes_slices import length_bar
+from spi_lightning.reports.volumes_surfaces import object_surface
 
 Array = NDArray[Any]
 _NORMALS = ("normal to z (beam)", "normal to y (up)", "normal to x (outboard)")
@@ -23,19 +25,31 @@ _SHOWN = 98.0  # percentile of the absolute values at which a colour scale ends
 _DIRECTIONS = (("y →", "x →"), ("z →", "x →"), ("y →", "z →"))  # upwards and to the right
 
 
-def laboratory_sections(paths: Sequence[Path], heading: str = "Laboratory frame") -> list[Section]:
-    """A section with the crystals of some .npz that io.write_laboratory made; none without files that are there."""
+def laboratory_sections(paths: Sequence[Path], turning: bool = False) -> list[Section]:
+    """A section with the crystals of some .npz that io.write_laboratory made; none without files that are there.
+
+    Args:
+        paths: Files.
+        turning: Whether to add surfaces that can be turned; the page then carries plotly.
+    """
     found = [read_laboratory(path) for path in paths if path.is_file()]
     if not found:
         return []
-    blocks: list[Picture | Table | Lines] = []
+    blocks: list[Picture | Surface | Table | Lines] = []
     for crystal, title in found:
         caption = f"{title}. Planes through the crystal's centre of mass; outside the support nothing is drawn."
         blocks.append(Picture(as_png(crystal_figure(crystal)), "Displacement and strain along Q", caption, wide=True))
+    if turning:
+        blocks += [_surface(crystal, title) for crystal, title in found]
     told = [[name, text] for name, text in found[0][0].about.items()]
     blocks.append(Table(["", "value"], told, "The geometry that was used.", numeric=False))
     blocks.append(Lines([f"Frame: {FRAME}.", f"Sign: {SIGN}.", f"Twin: {TWIN}."]))
-    return [Section(heading, blocks)]
+    return [Section("Laboratory frame", blocks)]
+
+
+def _surface(crystal: LaboratoryCrystal, title: str) -> Surface:
+    density = (crystal.amplitude * torch.exp(1j * crystal.phase)).numpy()
+    return object_surface(density, np.full(3, crystal.voxel_size), title)
 
 
 def crystal_figure(crystal: LaboratoryCrystal) -> Figure:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from spi_lightning.fields import UserError
 from spi_lightning.io.emc_writer import replacing
 from spi_lightning.reports.evaluation_tables import NUMBERS
+from spi_lightning.reports.laboratory import laboratory_sections
 from spi_lightning.reports.page import Lines, Picture, Section, Table, write_page
 from spi_lightning.reports.provenance import provenance_section
 from spi_lightning.reports.style import METHOD_COLOURS, as_svg, figure
@@ -109,6 +110,7 @@ def write_training_report(run: Path) -> Path:
     sections = [
         Section("Numbers", [_numbers(run)]),
         Section("Learning curves", curves or [Lines(["metrics.csv holds no numbers yet."])]),
+        *laboratory_sections(sorted(run.glob("*_laboratory.npz"))),
         provenance_section(run),
     ]
     return write_page(run / "report.html", "Training run", "/".join(run.resolve().parts[-2:]), sections)

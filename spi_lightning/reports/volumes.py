@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from spi_lightning.reports.laboratory import laboratory_sections
 from spi_lightning.reports.page import Lines, Picture, Section, Surface, Table, write_page
 from spi_lightning.reports.provenance import provenance_section
 from spi_lightning.reports.style import as_png, as_svg
@@ -74,6 +75,7 @@ def write_volumes_report(run: Path) -> Path:
         Section("Errors", errors(files, metrics)),
         Section("Convergence", convergence(files, metrics)),
         *(section for pattern in files.patterns for section in of_pattern(files, pattern)),
+        *laboratory_sections(sorted((run / "densities").glob("*/*_laboratory.npz")), turning=True),
         Section("Notes", [Lines(files.about["notes"] or ["Nothing to note."]), question_table(files.about)]),
         provenance_section(run, costs(files.about)),
     ]
@@ -209,7 +211,7 @@ def _reached(share: float, seconds: float | None) -> str:
 def of_pattern(files: VolumeFiles, pattern: ShownPattern) -> list[Section]:
     """What was measured and found of one pattern: planes, spectra, resolution, ensembles, and surfaces to turn."""
     scale = (
-        "Voxel edges along the measured directions, which need not be perpendicular."
+        "Voxel edges along the measured directions, not perpendicular: see Laboratory frame for the true shape."
         if files.known
         else ("The geometry is not known: lengths in voxels.")
     )

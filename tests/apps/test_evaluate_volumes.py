@@ -17,8 +17,9 @@ from spi_lightning.apps.evaluate import evaluate
 from spi_lightning.data.volume_set import make_volume_set
 from spi_lightning.fields import UserError
 from spi_lightning.io.cxi_image import read_cxi_image
+from spi_lightning.io.laboratory_file import read_laboratory
 from spi_lightning.io.mrc import read_mrc
-from spi_lightning.io.vti import read_vti
+from spi_lightning.io.vti import read_vti, read_vti_notes
 from spi_lightning.reports import write_report
 from spi_lightning.simulate.volumes import VolumeSimulator
 
@@ -113,6 +114,30 @@ def test_a_measured_scan_has_halves_and_no_truth(scan, tmp_path) -> None:
     single = ["data=single_volume", f"data.path={scan}", "data.size=16", "data.threshold=0", "cache=null"]
     other = run(tmp_path / "single", *single, "method=iterative", *quick("iterative"))
     assert other["methods"]["iterative"]["chi_square"] == numbers["chi_square"]
+    assert not list((tmp_path / "out" / "densities").rglob("*laboratory*"))
+
+
+def test_a_scan_of_known_geometry_is_also_written_in_the_laboratory_frame(scan, tmp_path) -> None:
+    words = ["data=volumes", f"data.path={scan}", "data.size=16", "data.threshold=0", "cache=null", "volumes.masks=1"]
+    known = {
+        "energy_ev": 9000,
+        "distance": 0.5,
+        "pixel_size": 55e-6,
+        "delta_deg": 32,
+        "gamma_deg": 12,
+        "step_deg": 0.01,
+    }
+    words += [f"data.geometry.{name}={value}" for name, value in known.items()]
+    run(tmp_path / "out", *words, "method=iterative", *quick("iterative"))
+    made = tmp_path / "out" / "densities" / "iterative"
+    crystal, title = read_laboratory(made / "scan_laboratory.npz")
+    assert title.startswith("iterative, scan") and crystal.support.any() and crystal.strain.isfinite().all()
+    assert {path.name for path in made.iterdir()} >= {
+        f"scan_laboratory.{kind}" for kind in ("cxi", "vti", "mrc", "npz")
+    }
+    assert "detector" in read_vti_notes(made / "scan.vti")["frame"]
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Displacement and strain along Q" in page and "in the laboratory frame: densities/METHOD" in page
 
 
 def test_a_supervised_run_answers_alone_and_refined(particles, tmp_path) -> None:
@@ -150,7 +175,7 @@ def test_a_supervised_run_answers_alone_and_refined(particles, tmp_path) -> None
         (["data=volumes", "method=[iterative]", "volumes.levels=[low]"], "volumes.levels=['low']: give a list of"),
         (["data=volumes", "method=[iterative]", "volumes.peak_photons=[-1]"], "or null for no noise"),
         (["data=volumes", "method=[iterative]", "volumes.disagreement=x"], "volumes.disagreement=x: give a number"),
-        (["data=volumes", "method=[iterative]", "data.path=null"], "data.path=None: name a file"),
+        (["data=volumes", "method=[iterative]", "data.path=null"], "data.path=null must be text"),
         (["data=volumes", "method=[hio_er]", "+settings.hio_er.margin=-1"], "margin must be positive"),
         (["data=volumes", "method=[iterative]", "volumes.held_out=0.9"], "held_out=0.9"),
         (["data=volumes", "method=[gradient]", "+settings.gradient.steps=0"], "must be positive"),

@@ -17,10 +17,12 @@ from torch import Tensor
 
 from spi_lightning.apps.train import train
 from spi_lightning.fields import UserError
+from spi_lightning.io.laboratory_file import read_laboratory
 from spi_lightning.losses import FourierLoss, UnsupervisedLoss, chi_square
 from spi_lightning.networks import ComplexEncoderDecoder, Members
 from spi_lightning.optimizers import Alternating
 from spi_lightning.physics.oversampling import Oversampling
+from spi_lightning.reports import write_report
 from spi_lightning.schedules import AlternateEvery, WeibullWeight
 from spi_lightning.simulate.volumes import VolumeSimulator, pattern_of
 from spi_lightning.tasks import refinement_box
@@ -46,6 +48,9 @@ SMALL = (
     "callbacks.progress=null",
     "+trainer.enable_progress_bar=false",
 )
+
+KNOWN = {"energy_ev": 9000, "distance": 0.5, "pixel_size": 55e-6, "delta_deg": 32, "gamma_deg": 12, "step_deg": 0.01}
+GEOMETRY = tuple(f"data.geometry.{name}={value}" for name, value in KNOWN.items())
 
 
 @pytest.fixture(scope="module")
@@ -144,12 +149,16 @@ def test_a_measured_file_becomes_a_particle(tmp_path: Path, scan: str) -> None:
 
 def test_the_best_candidate_of_each_start_is_polished(tmp_path: Path, scan: str) -> None:
     short = (f"data.path={scan}", "task.epochs=10", "task.candidates=3", "task.polish_steps=2", "task.wrapping=null")
-    train(config(tmp_path, *short))
+    train(config(tmp_path, *short, *GEOMETRY))
     numbers = json.loads((tmp_path / "run/metrics.json").read_text())
     every = load(tmp_path / "run/checkpoints/last.ckpt")["refiner"]["best_chi_square"].view(2, 3).amin(1)
     assert numbers["val/chi_square_of_each"] == pytest.approx(every.tolist(), rel=1e-3)
     with np.load(tmp_path / "run/reconstruction.npz") as file:
         assert numbers["val/free_voxels"] == file["density"][0].size
+        assert file["voxel_m"].shape == (3,) and "not perpendicular" in str(file["frame"])
+    crystal, title = read_laboratory(tmp_path / "run/scan_laboratory.npz")
+    assert crystal.support.any() and title == "scan, the member of least chi square of 2"
+    assert "Displacement and strain along Q" in write_report(tmp_path / "run").read_text()
 
 
 def test_resume_ends_where_the_whole_run_ends(tmp_path: Path, scan: str) -> None:
