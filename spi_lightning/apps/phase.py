@@ -6,78 +6,39 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import hydra
-import numpy as np
 import torch
 from hydra.utils import instantiate
-from numpy.typing import NDArray
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from spi_lightning.apps.entry import run_app
 from spi_lightning.apps.laboratory import write_crystal_of
-from spi_lightning.apps.phase_start import doubts, in_middle, starting_density, starting_support
+from spi_lightning.apps.phase_judge import Task, judge
+from spi_lightning.apps.phase_start import doubts, require_determined, starting_density, starting_support
 from spi_lightning.apps.simulate import whole_number
 from spi_lightning.apps.train import record
+from spi_lightning.apps.value_types import check_types
 from spi_lightning.data.one_frame import Measurement
 from spi_lightning.fields import UserError
 from spi_lightning.io.cxi_image import CxiImage, write_cxi_image
 from spi_lightning.methods.checkpoint import find_device
-from spi_lightning.metrics.fourier_error import fourier_error
 from spi_lightning.metrics.fsc import FSC, fsc
-from spi_lightning.metrics.prtf import prtf
-from spi_lightning.metrics.r_factor import r_factor
-from spi_lightning.metrics.shells import shells
-from spi_lightning.phasing import Averaged, Phased, align, alignment, average, hold_out, phase, read_recipe
+from spi_lightning.phasing import Averaged, Phased, align, average, hold_out, phase, read_recipe
+from spi_lightning.phasing.checks import holds_counts
 from spi_lightning.phasing.constraints import CONSTRAINTS
 from spi_lightning.physics.ambiguity import centre
 from spi_lightning.reports.phasing import verdict, write_phasing_report
 from spi_lightning.reports.phasing_files import PhasingFiles
 from spi_lightning.tracking import METRICS, write_json
 
-_NUMBERS = {"held_out": 0.5, "disagreement": 2.0, "support_threshold": 1.0, "least_oversampling": 100.0}  # below
-_EMPTY = np.empty(0, dtype=np.float64)
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is phased and how: the pattern, the pixels to fit and to judge by, the beginning, and the recipe.
-
-    support (spatial) bool; start (starts, spatial) or None; everything on one device.
-    """
-
-    amplitude: Tensor
-    fitted: Tensor
-    held: Tensor
-    support: Tensor
-    start: Tensor | None
-    recipe: Any
-    constraint: str
-    starts: int
-    seed: int
-    notes: tuple[str, ...] = ()
-
-    def run(self, amplitude: Tensor, title: str) -> Phased:
-        """Phase some amplitudes of this pattern from all starts, with a bar that shows the error of the best."""
-        with progress_of(title, self.recipe.iterations) as shown, warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # the notes say the same
-            return phase(
-                amplitude[None],
-                self.fitted[None],
-                self.recipe,
-                self.constraint,
-                support=self.support,
-                starts=self.starts,
-                seed=self.seed,
-                start=self.start,
-                progress=shown,
-            )
+_NUMBERS = {"held_out": 0.5, "disagreement": 2.0, "least_oversampling": 100.0, "start_noise": 100.0}  # below
 
 
 def phase_pattern(cfg: DictConfig) -> dict[str, Any]:
@@ -92,10 +53,11 @@ def phase_pattern(cfg: DictConfig) -> dict[str, Any]:
     Raises:
         UserError: A mistake in settings or files.
     """
+    check_types(cfg)
     folder, measured = Path(cfg.folder), cast(Measurement, instantiate(cfg.data, _convert_="all"))
     task = prepare(cfg, measured)
     record(cfg)
-    phased = task.run(task.amplitude, "phasing")
+    phased = run_task(task, task.amplitude, "phasing")
     averaged = centred(average(phased.density, phased.error[-1], cfg.disagreement, subpixel=task.recipe.moves_support))
     correlated = correlate_halves(task, cfg) if cfg.halves else None
     files, metrics = judge(task, measured, phased, averaged, correlated)
@@ -121,9 +83,21 @@ def prepare(cfg: DictConfig, measured: Measurement) -> Task:
     for name, below in _NUMBERS.items():
         if not isinstance(cfg[name], int | float) or not 0 <= cfg[name] < below:
             raise UserError(f"{name}={cfg[name]}: give a number from 0 to {below:g}")
+    if not isinstance(cfg.support_threshold, int | float) or not 0 < cfg.support_threshold < 1:
+        raise UserError(
+            f"support_threshold={cfg.support_threshold}: give a number above 0 and below 1, such as 0.004; it is a "
+            "fraction of the largest autocorrelation"
+        )
     if not isinstance(cfg.halves, bool):
         raise UserError(f"halves={cfg.halves}: give true or false")
+    if cfg.halves and not holds_counts(measured.fourier_amplitude[None])[0]:
+        raise UserError(
+            "halves=true divides photons in two, and this pattern holds no photon counts; leave halves=false, or give "
+            "data.adu_per_photon= for detector units"
+        )
     recipe = cfg.phasing.recipe
+    if not isinstance(recipe, str | ListConfig):
+        raise UserError(f"phasing.recipe={recipe}: give a recipe such as 200*HIO(0.9) + 50*ER")
     recipe = read_recipe(recipe if isinstance(recipe, str) else cast(list[Any], OmegaConf.to_container(recipe)))
     constraint, ndim = str(cfg.phasing.constraint), measured.mask.ndim
     if constraint not in CONSTRAINTS:
@@ -134,19 +108,39 @@ def prepare(cfg: DictConfig, measured: Measurement) -> Task:
         fitted, held = hold_out(measured.mask, cfg.held_out, seed, ndim, pairs=constraint != "complex")
     settings = cfg.copy()
     settings.starts = starts
-    start = starting_density(settings, measured)
+    notes: list[str] = []
+    start, support = starting_density(settings, measured), starting_support(cfg, measured, notes)
+    require_determined(support, str(cfg.support), recipe.moves_support)
     return Task(
         measured.fourier_amplitude.to(device),
         fitted.to(device),
         held.to(device),
-        starting_support(cfg, measured).to(device),
+        support.to(device),
         None if start is None else start.to(device),
         recipe,
         constraint,
         starts,
         seed,
-        () if start is None else tuple(doubts(str(cfg.start), start[0], measured)),
+        (*notes, *(() if start is None else doubts(str(cfg.start), start[0], measured))),
     )
+
+
+def run_task(task: Task, amplitude: Tensor, title: str) -> Phased:
+    """Phase some amplitudes of a pattern from all starts, with a bar that shows the error of the best."""
+    with progress_of(title, task.recipe.iterations) as shown, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the notes say the same
+        return phase(
+            amplitude[None],
+            task.fitted[None],
+            task.recipe,
+            task.constraint,
+            support=task.support,
+            starts=task.starts,
+            seed=task.seed,
+            start=task.start,
+            progress=shown,
+            check_centre=False,
+        )
 
 
 def centred(averaged: Averaged) -> Averaged:
@@ -164,134 +158,15 @@ def centred(averaged: Averaged) -> Averaged:
 def correlate_halves(task: Task, cfg: DictConfig) -> FSC:
     """Phase two binomial halves of the photons and correlate their averages shell by shell."""
     generator = torch.Generator().manual_seed(task.seed)
-    photons = task.amplitude.square().cpu()
-    if float((photons - photons.round()).abs().max()) > 1e-2 * max(1.0, float(photons.max())) ** 0.5:
-        raise UserError("halves=true thins counts; this pattern holds no whole photons, so leave halves=false.")
-    first = torch.binomial(photons.round(), torch.full_like(photons, 0.5), generator=generator)
+    photons = task.amplitude.square().cpu().round()
+    first = torch.binomial(photons, torch.full_like(photons, 0.5), generator=generator)
     means = []
-    for number, half in enumerate((first, photons.round() - first)):
-        phased = task.run(half.clamp_min(0).sqrt().to(task.amplitude), f"half {number + 1}")
+    for number, half in enumerate((first, photons - first)):
+        phased = run_task(task, half.clamp_min(0).sqrt().to(task.amplitude), f"half {number + 1}")
         means.append(average(phased.density, phased.error[-1], cfg.disagreement, subpixel=True).density)
     second = align(means[1][None], means[0], subpixel=True)[0]
     ratio = task.support.numel() / max(1, int(task.support.sum()))
     return fsc(means[0], second, second.ndim, oversampling=ratio ** (1 / second.ndim))
-
-
-def judge(
-    task: Task, measured: Measurement, phased: Phased, averaged: Averaged, correlated: FSC | None
-) -> tuple[PhasingFiles, dict[str, Any]]:
-    """Everything that is said of the starts, as files for the page and as numbers."""
-    amplitude, ndim = task.amplitude[None], task.amplitude.ndim
-    final = fourier_error(phased.density, amplitude, task.fitted)
-    held = (
-        fourier_error(phased.density, amplitude, task.held)
-        if bool(task.held.any())
-        else final.new_full(final.shape, np.nan)
-    )
-    best = int(final.argmin())
-    kept = averaged.aligned[averaged.kept]
-    pixel, known = pixel_edge(measured)
-    curves = agreement(task, kept)
-    support = alignment(phased.support.to(phased.density.dtype), averaged.aligned.abs().mean(0)).density.abs() > 0.5
-    files = PhasingFiles(
-        intensity=_numpy(task.amplitude.square()),
-        mask=_numpy(measured.mask),
-        held_out=_numpy(task.held),
-        density=_numpy(averaged.density),
-        support=_numpy(support[averaged.kept].float().mean(0) > 0.5),
-        start_support=_numpy(task.support),
-        starts=_numpy(averaged.aligned),
-        error=_numpy(phased.error),
-        final_error=_numpy(final),
-        held_out_error=_numpy(held),
-        kept=_numpy(averaged.kept),
-        frequency=_numpy(curves["frequency"]) / float(pixel.mean()),
-        prtf=_numpy(curves["phase"]),
-        prtf_modulus=_numpy(curves["modulus"]),
-        fsc=_EMPTY if correlated is None else _numpy(correlated.curve),
-        half_bit=_EMPTY if correlated is None else _numpy(correlated.half_bit),
-        pixel=pixel,
-        known=known,
-        truth=_aligned_truth(measured, averaged.density),
-        notes=[*measured.notes, *task.notes, *phased.notes],
-        about={"recipe": str(task.recipe), "constraint": task.constraint, "identical_starts": curves["identical"]},
-    )
-    inside = int(phased.support[best].sum())
-    numbers: dict[str, Any] = {
-        "starts": task.starts,
-        "kept": int(averaged.kept.sum()),
-        "fourier_error/best": float(final[best]),
-        "fourier_error/median": float(final.median()),
-        "fourier_error/of_mean": float(fourier_error(averaged.density[None], amplitude, task.fitted)[0]),
-        "held_out_pixels": int(task.held.sum()),
-        "held_out_error/best": float(held[best]),
-        "r_factor/best": float(r_factor(phased.density[best : best + 1], amplitude, task.fitted)[0]),
-        "support/pixels": inside,
-        "support/oversampling": float((task.support.numel() / max(inside, 1)) ** (1 / ndim)),
-        "iterations": task.recipe.iterations,
-        "seconds": round(phased.seconds, 3),
-        "ms_per_iteration_and_start": 1e3 * phased.seconds / task.recipe.iterations / task.starts,
-    }
-    numbers |= _crossings(curves, correlated, float(pixel.mean()), known)
-    if files.truth is not None:
-        numbers |= compare(averaged.density, torch.from_numpy(files.truth).to(averaged.density))
-    return files, {name: value for name, value in numbers.items() if not (isinstance(value, float) and np.isnan(value))}
-
-
-def agreement(task: Task, kept: Tensor) -> dict[str, Any]:
-    """Both PRTF of the starts that were kept, NaN where there is one alone."""
-    rings = shells(task.amplitude.shape)
-    blank = torch.full_like(rings.frequency, torch.nan)
-    if len(kept) < 2:
-        return {"frequency": rings.frequency, "phase": blank, "modulus": blank, "crossing": None, "identical": False}
-    phases = prtf(kept, task.fitted, aligned=True)
-    modulus = prtf(kept, task.fitted, "modulus", task.amplitude, aligned=True)
-    below = bool((phases.curve < 1 / np.e).any())
-    return {
-        "frequency": rings.frequency,
-        "phase": phases.curve,
-        "modulus": modulus.curve,
-        "crossing": phases.resolution if below else None,
-        "identical": phases.identical,
-    }
-
-
-def _crossings(curves: dict[str, Any], correlated: FSC | None, pixel: float, known: bool) -> dict[str, float]:
-    """Frequencies where the curves fall below their thresholds, and the full-period resolution there."""
-    found = {"prtf": curves["crossing"]}
-    if correlated is not None:
-        crossing = float(correlated.half_bit_crossing)
-        found["fsc_half_bit"] = crossing if crossing < 0.499 else None
-    numbers = {}
-    for name, frequency in found.items():
-        if frequency:
-            numbers[f"{name}/crossing"] = float(frequency)
-            if known:
-                numbers[f"{name}/resolution_nm"] = 1e9 * pixel / float(frequency)
-    return numbers
-
-
-def pixel_edge(measured: Measurement) -> tuple[NDArray[np.float64], bool]:
-    """Edge of a density pixel along each axis, 1 / (n frequency_step), m; ones where the geometry is unknown."""
-    if measured.frequency_step is None:
-        return np.ones(measured.mask.ndim), False
-    return 1 / (np.array(measured.mask.shape) * np.array(measured.frequency_step)), True
-
-
-def _aligned_truth(measured: Measurement, density: Tensor) -> NDArray[Any] | None:
-    if measured.density is None:
-        return None
-    truth = in_middle(measured.density, measured.mask.shape).to(density.device)
-    if density.is_complex():
-        truth = truth.to(density.dtype)
-    return _numpy(align(truth[None], density)[0])
-
-
-def compare(density: Tensor, truth: Tensor) -> dict[str, float]:
-    """Overlap of a density with the truth, and the relative error left after the best scale; both aligned."""
-    moved = alignment(density[None], truth, subpixel=True)
-    overlap = float(moved.overlap[0])
-    return {"truth/correlation": overlap, "truth/error": max(0.0, 1 - overlap**2) ** 0.5}
 
 
 def write_result(files: PhasingFiles, path: Path) -> Path:
@@ -316,11 +191,6 @@ def progress_of(title: str, iterations: int) -> Iterator[Callable[[int, Tensor],
                 bars.update(bar, completed=iteration, description=f"{title}, error {float(error.min()):.2e}")
 
         yield shown
-
-
-def _numpy(values: Tensor) -> NDArray[Any]:
-    array: NDArray[Any] = values.detach().cpu().numpy()
-    return array
 
 
 @hydra.main(version_base="1.3", config_path=str(Path(__file__).parents[2] / "conf"), config_name="phase")

@@ -10,26 +10,35 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import Tensor
 
-from spi_lightning.baselines.autocorrelation_support import are_counts, autocorrelation_support
+from spi_lightning.baselines.autocorrelation_support import are_counts, autocorrelation_support, over_axes
 from spi_lightning.baselines.triple_intersection import double_intersection, triple_intersection
 from spi_lightning.data.one_frame import Measurement
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, SUPPORT, UserError
 from spi_lightning.methods.other_sizes import fitted_batch, on_finer_pixels, trained_size
 from spi_lightning.phasing import with_phase_noise
+from spi_lightning.phasing.checks import holds_counts
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.support import ideal_support
 from spi_lightning.tasks.checkpoint import load_task
 from spi_lightning.tasks.support_prediction import SupportPrediction
 
 UNKNOWN = 0.25  # see unexplained(): of a network's densities, what it was not trained for leaves more
+_NOISY = 0.05  # of the largest autocorrelation: photon noise above which the edge of the particle is lost
+_NEGATIVE = 0.05  # of the largest autocorrelation, below 0: the mark of a badly filled centre
 NAMED = ("autocorrelation", "circle", "box", "double_intersection", "triple_intersection", "ideal")
 
 
-def starting_support(cfg: DictConfig, measured: Measurement) -> Tensor:
+def starting_support(cfg: DictConfig, measured: Measurement, notes: list[str] | None = None) -> Tensor:
     """The support that ``cfg.support`` names, bool of the pattern's shape, origin at n // 2.
 
+    Args:
+        cfg: support, support_threshold and least_oversampling of conf/phase.yaml.
+        measured: The pattern.
+        notes: Gets a line where the pattern hardly tells how large the particle is.
+
     Raises:
-        UserError: An unknown name, a file of another shape, a simulated density that the data has not.
+        UserError: An unknown name, a file of another shape, a simulated density that the data has not; a pattern
+            sampled too coarsely.
     """
     name, shape = str(cfg.support), measured.mask.shape
     if name == "ideal":
@@ -38,11 +47,10 @@ def starting_support(cfg: DictConfig, measured: Measurement) -> Tensor:
         return _box(shape)
     if name not in NAMED:
         return _from_file(name, shape) if Path(name).suffix == ".npy" else network_answer(name, measured, SUPPORT)
-    ndim, intensity = len(shape), measured.fourier_amplitude.square()[None]
-    region, autocorrelation = autocorrelation_support(
-        intensity, measured.mask[None], threshold=cfg.support_threshold, ndim=ndim
-    )
-    _require_room(region[0], cfg.least_oversampling)
+    ndim, (region, autocorrelation) = len(shape), _region(measured, cfg.support_threshold)
+    require_room(region[0], cfg.least_oversampling, measured)
+    if notes is not None:
+        notes.extend(_of_the_region(autocorrelation[0], measured, cfg))
     if name == "circle":
         return _circle(region[0])
     if name == "double_intersection":
@@ -57,8 +65,6 @@ def starting_density(cfg: DictConfig, measured: Measurement) -> Tensor | None:
     if cfg.start == "random":
         return None
     density = network_answer(str(cfg.start), measured, DENSITY)
-    if cfg.start_noise < 0:
-        raise UserError(f"start_noise={cfg.start_noise} is a spread in rad and must not be negative.")
     return with_phase_noise(density[None], density.ndim, cfg.start_noise, cfg.starts, cfg.seed)[0]
 
 
@@ -99,13 +105,27 @@ def network_answer(path: str, measured: Measurement, name: str) -> Tensor:
         UserError: No such run, one of another task, a pattern smaller than the network's.
     """
     if "/" not in path and not Path(path).exists():
-        raise UserError(f"{path} is neither a run nor one of {', '.join(NAMED)}.")
+        named = "random" if name == DENSITY else f"{', '.join(NAMED)}, nor a .npy file"
+        what = f"{'start' if name == DENSITY else 'support'}={path}"
+        raise UserError(f"{what} is neither the run or checkpoint of a network nor one of {named}.")
     if measured.mask.ndim != 2:
         raise UserError(f"{path}: a network of 2D patterns cannot answer a {measured.mask.ndim}D one.")
     task, config = load_task(path, instantiate, SupportPrediction)
+    if name == DENSITY and task.logits:
+        raise UserError(
+            f"start={path}: this network answers where the particle is, not its density: give it as support=, and "
+            "start=random or a network trained on densities (experiment=bellisario_density)."
+        )
     size = trained_size(config)
     if size is None:
         raise UserError(f"{path}: its configuration does not say the size of the patterns it was trained on.")
+    if size > min(measured.mask.shape):
+        rows, columns = measured.mask.shape
+        raise UserError(
+            f"{path}: the network was trained on {size} x {size} pixels and the pattern has {rows} x {columns}: set "
+            f"data.size={size} (times data.bin), with what lies beyond the detector as not measured; or use a network "
+            "trained at this size."
+        )
     whole = {
         INTENSITY: measured.fourier_amplitude.square()[None, None],
         MASK: measured.mask[None, None],
@@ -137,17 +157,99 @@ def in_middle(image: Tensor, shape: torch.Size) -> Tensor:
     return made
 
 
-def _require_room(region: Tensor, least: float) -> None:
-    """UserError where the autocorrelation leaves no room: the pattern is sampled too coarsely to be phased."""
-    for axis, n in enumerate(region.shape):
-        along = torch.nonzero(region.any(tuple(other for other in range(region.ndim) if other != axis)))
-        extent = int(along.max() - along.min()) + 1
-        if 2 * n / (extent + 1) < least:
-            raise UserError(
-                f"the autocorrelation spans {extent} of {n} pixels along axis {axis}: the oversampling ratio is "
-                f"{2 * n / (extent + 1):.2f} or less, {least:g} is needed; bin less (data.bin) if it is binned, raise "
-                "support_threshold if noise or background makes it seem wide, or lower least_oversampling."
+def _region(measured: Measurement, threshold: float) -> tuple[Tensor, Tensor]:
+    """Where the autocorrelation is above a fraction of its maximum and photon noise, (1, ...), and its values."""
+    amplitude = measured.fourier_amplitude[None]
+    counted = holds_counts(amplitude)
+    intensity = torch.where(over_axes(counted, measured.mask.ndim), amplitude.square().round(), amplitude.square())
+    return autocorrelation_support(
+        intensity, measured.mask[None], threshold=threshold, photons=bool(counted[0]), ndim=measured.mask.ndim
+    )
+
+
+def _of_the_region(autocorrelation: Tensor, measured: Measurement, cfg: DictConfig) -> list[str]:
+    """What to know of an autocorrelation (spatial) that is noise, or filled, where its edge should be."""
+    notes, largest = [], autocorrelation.max()
+    if bool(holds_counts(measured.fourier_amplitude[None])[0]):
+        photons = float(measured.fourier_amplitude.square().sum())
+        noise = 4 / (2 * photons) ** 0.5  # see shot_noise, relative to the largest value
+        if noise > max(_NOISY, cfg.support_threshold):
+            notes.append(
+                f"only {photons:.0f} photons: below {noise:.2g} of its largest value the autocorrelation is noise, so "
+                f"the support began where it is above that, not above support_threshold={cfg.support_threshold:g}, and "
+                "may be smaller than the particle; support=circle, or one you know, may do better"
             )
+    hidden, least = int((~measured.mask).sum()), float(autocorrelation.min() / largest)
+    if hidden and least < -_NEGATIVE and str(cfg.phasing.constraint) == "positive":
+        notes.append(
+            f"{hidden} pixels are not measured, and filled as well as can be they leave an autocorrelation of "
+            f"{least:.2f} of its maximum, which no positive density has: the size of the particle is a guess; give "
+            "support= a .npy file or a network's run if you know better"
+        )
+    return notes
+
+
+def require_room(region: Tensor, least: float, measured: Measurement) -> None:
+    """UserError where the autocorrelation's region leaves no room: the pattern is sampled too coarsely to be phased."""
+    axis, extent = _widest(region)
+    n = region.shape[axis]
+    ratio = 2 * n / (extent + 1)
+    if ratio >= least:
+        return
+    hidden, counted = int((~measured.mask).sum()), bool(holds_counts(measured.fourier_amplitude[None])[0])
+    why = f"{hidden} pixels that are not measured had to be guessed, which widens it; " if hidden else ""
+    mend = "bin less (data.bin) if it is binned"
+    narrower = _narrower(measured, least) if hidden or counted else None
+    if narrower is not None:
+        mend += (
+            f", give support_threshold={narrower:g} if you know that the particle is smaller and what is seen is "
+            "background" + (" or comes of those pixels" if hidden else "")
+        )
+    raise UserError(
+        f"the autocorrelation spans {extent} of {n} pixels along axis {axis}: the oversampling ratio is {ratio:.2f} or "
+        f"less, {least:g} is needed; {why}{mend}, or lower least_oversampling."
+    )
+
+
+def _widest(region: Tensor) -> tuple[int, int]:
+    """Axis along which a region (spatial) fills most of the array, and its extent there, pixels."""
+    extents = []
+    for axis in range(region.ndim):
+        along = torch.nonzero(region.any(tuple(other for other in range(region.ndim) if other != axis)))
+        extents.append(int(along.max() - along.min()) + 1)
+    axis = max(range(region.ndim), key=lambda each: extents[each] / region.shape[each])
+    return axis, extents[axis]
+
+
+def _narrower(measured: Measurement, least: float) -> float | None:
+    """The lowest of some thresholds at which the autocorrelation leaves room."""
+    for threshold in (0.01, 0.02, 0.05, 0.1, 0.2):
+        region = _region(measured, threshold)[0][0]
+        axis, extent = _widest(region)
+        if 2 * region.shape[axis] / (extent + 1) >= least:
+            return threshold
+    return None
+
+
+def require_determined(support: Tensor, name: str, moves: bool) -> None:
+    """UserError for a support (spatial) that is empty, or so wide that the amplitudes do not determine a density.
+
+    Args:
+        support: bool, where phasing begins.
+        name: What was asked for, for the message.
+        moves: Whether the recipe tightens it.
+    """
+    pixels, inside = support.numel(), int(support.sum())
+    if not inside:
+        raise UserError(f"support={name}: it is empty (False everywhere); mark where the particle may be.")
+    if inside == pixels:
+        raise UserError(f"support={name}: it is True everywhere and says nothing; mark where the particle may be.")
+    if 2 * inside > pixels and not moves:
+        raise UserError(
+            f"support={name}: it holds {inside} of {pixels} pixels, and a recipe that keeps its support needs one that "
+            "holds half or less; add + shrinkwrap(2.0, 0.1)/20 to phasing.recipe, or begin with "
+            "support=triple_intersection."
+        )
 
 
 def _box(shape: torch.Size) -> Tensor:
@@ -169,8 +271,15 @@ def _circle(region: Tensor) -> Tensor:
 def _from_file(path: str, shape: torch.Size) -> Tensor:
     try:
         stored = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise UserError(f"support={path}: cannot be read ({str(error).splitlines()[0]}).") from error
+    except FileNotFoundError:
+        raise UserError(f"support={path}: cannot be read, there is no such file.") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"support={path}: cannot be read; save a bool array with numpy.save.") from error
     if stored.shape != tuple(shape):
         raise UserError(f"support={path}: its shape {stored.shape} is not that of the pattern, {tuple(shape)}.")
+    if stored.dtype.kind not in "biuf" or not np.isin(stored, (0, 1)).all():
+        raise UserError(
+            f"support={path}: it holds other values than True and False (or 1 and 0), {stored.dtype}; save "
+            "density > threshold."
+        )
     return torch.from_numpy(stored != 0)

@@ -18,6 +18,7 @@ from spi_lightning.physics.constants import wavelength_from_energy
 
 _OFF = 0.75  # pixels between a stated and a found centre that are worth a word
 _BRIGHT = 10  # photons beside a dark centre that make it suspicious
+_UNITS = {DISTANCE: "m", PIXEL_SIZE: "m", PHOTON_ENERGY: "eV"}
 _MIDDLE = 0.3  # pixels from n // 2 within which a centre is taken to be there, so that no row is cut off
 _TRUSTED = 0.3  # symmetry from which a found centre is believed
 
@@ -93,7 +94,7 @@ def measure_frame(
     return Measurement(
         fourier_amplitude=photons.sqrt(),
         mask=mask[0, 0],
-        frequency_step=_frequency_step(patterns, frame, bin, geometry or {}),
+        frequency_step=_frequency_step(patterns, frame, bin, geometry or {}, notes),
         density=_density(patterns, frame),
         notes=notes,
         counted=counted,
@@ -110,6 +111,9 @@ def _read(patterns: PatternFile, frame: int) -> tuple[Tensor, Tensor, bool, list
         raise UserError(
             f"{patterns.path}: frame {frame} is empty (no photons where the mask measured{lost}); choose another frame."
         )
+    seen = photons[mask]
+    if float(seen.min()) == float(seen.max()):
+        raise UserError(f"{patterns.path}: frame {frame} holds {float(seen[0]):.4g} in every pixel; it is no pattern.")
     notes = list(patterns.notes)
     if broken:
         notes.append(f"frame {frame}: {broken} pixels are NaN or infinite and count as not measured")
@@ -241,19 +245,31 @@ def _around(
 
 
 def _frequency_step(
-    patterns: PatternFile, frame: int, bin: int, geometry: dict[str, float | None]
+    patterns: PatternFile, frame: int, bin: int, geometry: dict[str, float | None], notes: list[str]
 ) -> tuple[float, float] | None:
-    """Small-angle frequency per binned pixel, pixel_size / (wavelength distance); 1/m."""
-    values = []
+    """Small-angle frequency per binned pixel, pixel_size / (wavelength distance), 1/m; says what is missing."""
+    given = {name: value for name, value in geometry.items() if value is not None}
+    for name, value in given.items():
+        if not (isinstance(value, int | float) and 0 < value < float("inf")):
+            raise UserError(f"data.geometry.{name}={value}: give a positive number ({_UNITS.get(name, '')})")
+    values, missing = [], []
     for name in (DISTANCE, PIXEL_SIZE, PHOTON_ENERGY):
-        value = geometry.get(name)
-        if value is None:
-            stored = patterns.geometry.get(name)
-            if stored is None:
-                return None
-            array = np.asarray(stored, dtype=np.float64)
-            value = float(array.flat[frame] if array.size > 1 else array.flat[0])
-        values.append(value)
+        stored = patterns.geometry.get(name)
+        if name in given or stored is not None:
+            array = np.asarray(given.get(name, stored), dtype=np.float64)
+            values.append(float(array.flat[frame] if array.size > 1 else array.flat[0]))
+        else:
+            missing.append(f"data.geometry.{name}")
+    if missing:
+        if given:
+            notes.append(
+                f"lengths stay in pixels: {' and '.join(missing)} also needed beside "
+                f"{', '.join(f'data.geometry.{name}' for name in given)}"
+            )
+        return None
+    if not all(0 < value < float("inf") for value in values):
+        notes.append("lengths stay in pixels: a distance, pixel size or photon energy in the file is not positive")
+        return None
     step = bin * values[1] / (values[0] * wavelength_from_energy(values[2]))
     return float(step), float(step)
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from spi_lightning.baselines import fill_unmeasured
-from spi_lightning.fields import INTENSITY, MASK, Batch, UserError
+from spi_lightning.fields import FRAME, INTENSITY, MASK, Batch, UserError
 from spi_lightning.physics.fourier import fourier
 
 KINDS = ("intensity", "autocorrelation")
@@ -58,7 +58,7 @@ class PatternInput(nn.Module):
         """intensity, mask (B, 1, H, W) -> (B, C, H, W)."""
         mask = batch[MASK]
         intensity = torch.where(mask, batch[INTENSITY], 0.0)
-        self._check(intensity)
+        self._check(intensity, batch.get(FRAME))
         made = {
             "intensity": lambda: intensity,
             "autocorrelation": lambda: fourier(self._filled(intensity, mask), ndim=2).real,
@@ -78,9 +78,14 @@ class PatternInput(nn.Module):
         return relative
 
     @staticmethod
-    def _check(intensity: Tensor) -> None:
-        lowest, total = intensity.amin(dim=(-2, -1)), intensity.sum(dim=(-2, -1))
-        if bool((lowest < 0).any() | ~torch.isfinite(total).all()):
-            raise UserError("intensity: a pattern holds NaN, infinite or negative values; mask them out.")
-        if bool((total == 0).any()):
-            raise UserError("intensity: a pattern has no photon in any measured pixel; leave such patterns out.")
+    def _check(intensity: Tensor, frame: Tensor | None) -> None:
+        lowest, total = intensity.amin(dim=(1, 2, 3)), intensity.sum(dim=(1, 2, 3))
+        for wrong, what in (
+            ((lowest < 0) | ~torch.isfinite(total), "holds NaN, infinite or negative values; mask them out"),
+            (total == 0, "has no photon in any measured pixel; leave such patterns out"),
+        ):
+            if bool(wrong.any()):
+                first = int(wrong.nonzero()[0])
+                which = "a pattern" if frame is None else f"frame {int(frame[first])}"
+                also = f" (and {int(wrong.sum()) - 1} more)" if int(wrong.sum()) > 1 else ""
+                raise UserError(f"intensity: {which}{also} {what}.")

@@ -18,6 +18,7 @@ from spi_lightning.io.emc import is_emc, open_emc
 from spi_lightning.io.hdf5 import open_hdf5_patterns, read_named
 from spi_lightning.io.hdf5_file import MAGIC, opened
 from spi_lightning.io.index_list import is_index_list, open_index_list
+from spi_lightning.io.masks import CONVENTIONS
 from spi_lightning.io.npy import open_npy
 from spi_lightning.io.pattern_file import PatternFile, PatternKeys
 from spi_lightning.io.photons import BROKEN_PIXELS
@@ -55,6 +56,8 @@ def open_patterns(
         UserError: Anything wrong with path, keys, mask, labels or the photons checked.
     """
     keys = keys or PatternKeys()
+    if mask_convention not in CONVENTIONS:
+        raise UserError(f"data.mask_convention={mask_convention} is unknown; choose one of {', '.join(CONVENTIONS)}")
     if adu_per_photon is not None and not (np.isfinite(adu_per_photon) and adu_per_photon > 0):
         raise UserError(f"data.adu_per_photon={adu_per_photon} must be a positive number")
     if isinstance(path, str | os.PathLike):

@@ -4,10 +4,12 @@ import torch
 from torch import Tensor
 
 from spi_lightning.fields import UserError
+from spi_lightning.physics.ambiguity import invert
 from spi_lightning.physics.beam_centre import find_beam_centre
 
 _SYMMETRIC = 0.5  # correlation with the inversion about the centre above which that centre is believed
 _PLATEAU = 0.03  # relative Fourier error that data worth phasing go below
+_ODD = 0.03  # relative Fourier error, by a pattern's asymmetry, that is not of rounding or of a centre off by a hair
 _FLAT = 0.9  # share of the error that one fortieth of the iterations leaves where nothing improves any more
 
 
@@ -79,18 +81,68 @@ def centre_notes(fourier_amplitude: Tensor, mask: Tensor) -> list[str]:
     ]
 
 
-def plateau_note(error: Tensor, starts: int) -> list[str]:
-    """A line for patterns none of whose starts is below a few per cent or still improves: (iterations, B) errors."""
+def holds_counts(fourier_amplitude: Tensor) -> Tensor:
+    """(P,) bool: whether the squares of amplitudes (P, spatial) are whole numbers, not all 0, as photons are."""
+    intensity = fourier_amplitude.square()
+    off = (intensity - intensity.round()).abs() - 1e-6 * intensity  # the root and the square round
+    return (off.flatten(1).amax(1) < 0.01) & (intensity.flatten(1).amax(1) > 0.5)
+
+
+def counting_error(fourier_amplitude: Tensor, mask: Tensor) -> Tensor:
+    """Relative Fourier error that photon noise leaves of the true density, (P,); 0 for what are no counts.
+
+    The square root of a count varies by 1/4, and by no more than the count itself; (P, spatial) both.
+    """
+    intensity = torch.where(mask, fourier_amplitude.square(), 0).flatten(1)
+    noise = (intensity.clamp_max(0.25).sum(1) / intensity.sum(1).clamp_min(1e-30)).sqrt()
+    return torch.where(holds_counts(fourier_amplitude), noise, 0)
+
+
+def symmetry_notes(fourier_amplitude: Tensor, mask: Tensor) -> list[str]:
+    """What to try for patterns (P, spatial) that a real density does not explain; to be asked once it did not."""
+    ndim = fourier_amplitude.ndim - 1
+    both = mask & invert(mask, ndim)
+    kept = torch.where(both, fourier_amplitude, 0)
+    power = kept.square().flatten(1).sum(1).clamp_min(1e-30)
+    odd = ((kept - invert(kept, ndim)).square().flatten(1).sum(1) / 4 / power).sqrt()
+    beyond = (odd.square() - counting_error(kept, both).square() / 2).clamp_min(0).sqrt()
+    notes = []
+    for value in beyond.tolist():
+        if value > _ODD:
+            notes.append(
+                "the pattern differs from its own inversion, which alone leaves any real density a relative Fourier "
+                f"error of {value:.3f}: try phasing.constraint=complex, or check the beam centre"
+            )
+        else:
+            notes.append(
+                "the fit is poor for a real density; if the density may be complex: phasing.constraint=complex"
+            )
+    return notes
+
+
+def plateau_note(error: Tensor, starts: int, noise: Tensor | None = None) -> list[str]:
+    """A line for patterns none of whose starts is below a few per cent or still improves.
+
+    Args:
+        error: (iterations, B) errors of the iterates.
+        starts: B is patterns x starts.
+        noise: (P,) error that photon noise explains, see counting_error; None: none.
+    """
     window = len(error) // 40
     if window < 2:
         return []
     last = error[-window:].mean(0).view(-1, starts).amin(1)
     before = error[-2 * window : -window].mean(0).view(-1, starts).amin(1)
-    stuck = ((last > _PLATEAU) & (last > _FLAT * before)).nonzero().flatten().tolist()
+    explained = torch.zeros_like(last) if noise is None else noise.to(last)
+    beyond = (last.square() - explained.square()).clamp_min(0).sqrt()
+    stuck = ((beyond > _PLATEAU) & (last > _FLAT * before)).nonzero().flatten().tolist()
     if not stuck:
         return []
     which = f"pattern {stuck[0]}" + (f" and {len(stuck) - 1} more" if len(stuck) > 1 else "")
+    which = f"{which}: " if len(last) > 1 else ""
+    counted = f", of which photon noise explains {float(explained[stuck[0]]):.3f}" if explained[stuck[0]] > 0 else ""
     return [
-        f"{which}: the relative Fourier error of the best start stays at {float(last[stuck[0]]):.3f}; the support may "
-        "be smaller than the particle, or the data noisy or off-centre"
+        f"{which}the error of the iterates (the curve, before the final projection) stays at "
+        f"{float(last[stuck[0]]):.3f}{counted}; the support may be smaller than the particle, or the data off-centre "
+        "or with background"
     ]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from spi_lightning.distributed import keep_freed_memory
 from spi_lightning.fields import UserError
-from spi_lightning.phasing.checks import centre_notes, check_amplitude, check_support, plateau_note
+from spi_lightning.phasing.checks import centre_notes, check_amplitude, check_support, counting_error, plateau_note
 from spi_lightning.phasing.constraints import CONSTRAINTS, DensityConstraint, FourierConstraint
 from spi_lightning.phasing.recipe import Recipe, read_recipe
 from spi_lightning.phasing.recipe_parts import Action, Shrinkwrap
@@ -58,6 +58,7 @@ def phase(
     progress: Progress | None = None,
     least_oversampling: float = 2.0,
     stop_below: float = 0.0,
+    check_centre: bool = True,
 ) -> Phased:
     """Retrieve the phases of some patterns, each from several starts, all at once.
 
@@ -76,6 +77,7 @@ def phase(
         progress: Called after every update with its number, from 1, and the errors (B,).
         least_oversampling: Array over support below which a support that no shrink-wrap moves is refused.
         stop_below: End before the recipe does once the errors of all starts are below; looked at every 50 updates.
+        check_centre: Note where a real density's pattern is symmetric about another point than n // 2.
 
     Raises:
         UserError: Amplitudes that are not finite, negative or all zero; shapes that do not fit; a support that is empty
@@ -85,7 +87,8 @@ def phase(
     amplitude, measured = _prepared(fourier_amplitude, mask, constraint, starts, ndim, device)
     patterns, axes = len(amplitude), tuple(range(2, amplitude.ndim + 1))
     spatial = amplitude.shape[1:]
-    notes = centre_notes(amplitude, measured) if len(axes) == 2 and constraint != "complex" else []
+    look = check_centre and len(axes) == 2 and constraint != "complex"
+    notes, noise = centre_notes(amplitude, measured) if look else [], counting_error(amplitude, measured)
     if support is None:
         inside = autocorrelation_support(amplitude, measured, len(axes))[:, None]
     else:
@@ -105,7 +108,7 @@ def phase(
     error = run.run(read, progress, stop_below)
     seconds = time.perf_counter() - begin
     if not read.moves_support:
-        notes += plateau_note(error, starts)
+        notes += plateau_note(error, starts, noise)
     for note in notes:
         warnings.warn(note, stacklevel=3)
     found = run.found() * scale

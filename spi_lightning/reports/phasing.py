@@ -32,7 +32,7 @@ from spi_lightning.reports.style import (
 
 Array = NDArray[Any]
 _PLANES = ("normal to z", "normal to y", "normal to x")
-_POOR = 0.5  # relative Fourier error of a density that does not explain its pattern
+_POOR = 0.2  # relative Fourier error beyond photon noise of a density that does not explain its pattern
 _SHOWN = 10  # starts in the gallery
 _MARGIN = 1.3  # of the window around the support
 
@@ -44,7 +44,7 @@ def write_phasing_report(run: Path) -> Path:
     sections = [
         Section("Result", [Lines([verdict(files, metrics)]), *_result(files)]),
         *laboratory_sections([run / "laboratory.npz"]),
-        Section("Numbers", [_numbers(metrics)]),
+        Section("Numbers", [_numbers(metrics, files)]),
         Section("How far to trust it", [*_trust(files)]),
         Section("Starts", [Picture(as_png(starts_figure(files)), "The starts", _starts_caption(files), wide=True)]),
         Section("Notes", [Lines(files.notes or ["Nothing to note."])]),
@@ -53,17 +53,35 @@ def write_phasing_report(run: Path) -> Path:
     return write_page(run / "report.html", "Phasing", "/".join(run.resolve().parts[-2:]), sections)
 
 
+def best_kept(files: PhasingFiles) -> int:
+    """The start of least relative Fourier error among those that make the mean; the one that is shown."""
+    return int(np.where(files.kept, files.final_error, np.inf).argmin())
+
+
+def misfit(files: PhasingFiles) -> float:
+    """Relative Fourier error of the best kept start beyond what photon noise explains."""
+    error, noise = float(files.final_error[best_kept(files)]), float(files.about.get("counting_error", 0))
+    return float(max(0.0, error**2 - noise**2) ** 0.5)
+
+
 def verdict(files: PhasingFiles, metrics: dict[str, Any]) -> str:
-    """One or two sentences on what was found."""
-    kept, total = int(files.kept.sum()), len(files.kept)
-    agree = (
-        f"{kept} of {total} starts agree" if kept > 1 else f"none of the other {total - 1} starts agrees with the best"
-    )
-    agree = "one start, which nothing confirms" if total == 1 else agree
-    text = f"{agree[0].upper()}{agree[1:]}; the best leaves a relative Fourier error of {files.final_error.min():.3g}."
-    if files.final_error.min() > _POOR:
-        text += " That is a poor fit, however well starts agree: check mask, beam centre, support and constraint."
-    element = element_of(files)
+    """A few sentences on what was found."""
+    kept, total, best = int(files.kept.sum()), len(files.kept), best_kept(files)
+    error, held, noise = files.final_error[best], files.held_out_error[best], files.about.get("counting_error", 0)
+    poor, element = misfit(files) > _POOR, element_of(files)
+    agree = f"{kept} of {total} starts agree" + (" with one another but do not fit the pattern" if poor else "")
+    if kept == 1:
+        others = "the other start does not agree" if total == 2 else f"none of the other {total - 1} starts agrees"
+        agree = "one start, which nothing confirms" if total == 1 else f"{others} with the best"
+    text = f"{agree[0].upper()}{agree[1:]}; the best{' of them' if 1 < kept < total else ''} leaves a relative Fourier "
+    text += f"error of {error:.3g}"
+    if np.isfinite(held):
+        text += f", on held-out {element}s {held:.3g}"
+    text += f" (photon noise alone: about {noise:.2g})." if noise else "."
+    if files.final_error.min() < 0.95 * error:
+        text += f" A start that agrees with no other leaves {files.final_error.min():.3g} and was left out."
+    if poor:
+        text += " That is a poor fit: check mask, beam centre, support and constraint."
     if kept > 1:
         text += f" The PRTF (of phases) of those kept {_fall(metrics, 'prtf', '1/e', element)}."
     if len(files.fsc):
@@ -71,6 +89,8 @@ def verdict(files: PhasingFiles, metrics: dict[str, Any]) -> str:
         text += f" The {name} of two halves of the photons {_fall(metrics, 'fsc_half_bit', 'half a bit', element)}."
     if files.about.get("identical_starts"):
         text += " All starts began from the same density, so the PRTF is 1 by construction and says nothing."
+    elif files.about.get("converged_starts"):
+        text += " The starts began apart and ended at one density."
     return text
 
 
@@ -92,7 +112,9 @@ def _result(files: PhasingFiles) -> list[Picture]:
     volume = files.intensity.ndim == 3
     caption = (
         "Central planes through q = 0. " if volume else ""
-    ) + f"Photons per {element_of(files)} on a logarithmic scale; grey: not measured."
+    ) + f"{_unit_of(files).capitalize()} on a logarithmic scale; grey: not measured."
+    if files.known:
+        caption += " q = 2 sin(theta) / wavelength = 1 / d, d the full period, without a factor 2 pi."
     shown = [Picture(as_png(pattern_figure(files)), "Pattern", caption, wide=volume)]
     caption = "Mean of the kept starts; the line is the support." + (" Central planes." if volume else "")
     if np.iscomplexobj(files.density):
@@ -103,6 +125,11 @@ def _result(files: PhasingFiles) -> list[Picture]:
             Picture(as_png(density_figure(files, files.truth)), "Truth", "The density that was simulated.", wide=volume)
         )
     return shown
+
+
+def _unit_of(files: PhasingFiles) -> str:
+    """What a pattern's values are."""
+    return f"photons per {element_of(files)}" if files.about.get("counted", True) else "intensity (relative)"
 
 
 def planes(values: Array) -> list[Array]:
@@ -116,7 +143,7 @@ def pattern_figure(files: PhasingFiles) -> Figure:
     """Photons on a logarithmic scale against frequency."""
     shown, masks = planes(files.intensity), planes(files.mask)
     top = float(files.intensity.max())
-    low = max(1.0 if top > 30 else 0.1, top * 1e-6)
+    low = max(1.0 if top > 30 else 0.1, top * 1e-6) if files.about.get("counted", True) else top * 1e-6
     with figure(3.9 * len(shown) + 0.9, 3.9) as picture:
         panels = np.atleast_1d(picture.subplots(1, len(shown)))
         for number, (axes, plane, mask) in enumerate(zip(panels, shown, masks, strict=True)):
@@ -125,7 +152,7 @@ def pattern_figure(files: PhasingFiles) -> Figure:
             filled = np.where(mask, np.maximum(plane, low), np.nan)
             drawn = axes.imshow(filled, norm=LogNorm(low, top), cmap="magma", extent=extent, interpolation="nearest")
             _dress(axes, files.intensity.ndim, number, "q_{} (" + label + ")")
-        picture.colorbar(drawn, ax=list(panels), shrink=0.85, pad=0.02).set_label(f"photons per {element_of(files)}")
+        picture.colorbar(drawn, ax=list(panels), shrink=0.85, pad=0.02).set_label(_unit_of(files))
     return picture
 
 
@@ -300,42 +327,82 @@ _TRUST = (
 
 
 def starts_figure(files: PhasingFiles) -> Figure:
-    """The starts from the smallest error up, aligned to the best."""
+    """The starts from the smallest error up, aligned to the best, each as a share of its maximum."""
     order = np.argsort(files.final_error)[:_SHOWN]
     columns = min(5, len(order))
     rows = -(-len(order) // columns)
     cut, extent, unit = _window(files, 0)
+    down, right = ("zyx"[-files.density.ndim :][axis] for axis in _axes_of(files.density.ndim, 0))
     ratio = abs((extent[3] - extent[2]) / (extent[1] - extent[0]))
-    with figure(2.35 * columns, (2.2 * min(ratio, 2.0) + 0.5) * rows) as picture:
+    with figure(2.35 * columns + 0.9, (2.2 * min(ratio, 2.0) + 0.6) * rows) as picture:
         panels = picture.subplots(rows, columns, squeeze=False)
         for axes in panels.flat:
             axes.axis("off")
-        for axes, start in zip(panels.flat, order, strict=False):
+        for number, (axes, start) in enumerate(zip(panels.flat, order, strict=False)):
             axes.axis("on")
-            plane = planes(np.abs(files.starts[start]))[0][cut]
-            axes.imshow(plane, cmap="viridis", vmin=0, extent=extent, interpolation="nearest")
+            amplitude = np.abs(files.starts[start])
+            plane = planes(amplitude / max(float(amplitude.max()), 1e-30))[0][cut]
+            drawn = axes.imshow(plane, cmap="viridis", vmin=0, vmax=1, extent=extent, interpolation="nearest")
             kept = bool(files.kept[start])
             axes.set_title(
                 f"{files.final_error[start]:.3g}, {'kept' if kept else 'failed'}",
                 color=SINGLE if kept else OTHER,
                 fontsize=9,
             )
+            if number % columns == 0:
+                axes.set_ylabel(f"{down} ({unit})", fontsize=8)
+            if number + columns >= len(order):
+                axes.set_xlabel(f"{right} ({unit})", fontsize=8)
+            axes.xaxis.set_major_locator(MaxNLocator(3))
+            axes.yaxis.set_major_locator(MaxNLocator(4))
             axes.tick_params(labelsize=7)
             axes.grid(False)
-        picture.supxlabel(f"({unit})", fontsize=9)
+        picture.colorbar(drawn, ax=list(panels.flat), shrink=0.85, pad=0.02).set_label("|density| / maximum")
     return picture
 
 
 def _starts_caption(files: PhasingFiles) -> str:
     what = "|density| in the central plane normal to z" if files.density.ndim == 3 else "|density|"
     return (
-        f"{what} of the {min(_SHOWN, len(files.kept))} starts of smallest relative Fourier error, written above each."
+        f"{what} of the {min(_SHOWN, len(files.kept))} starts of smallest relative Fourier error, written above each; "
+        "kept: it agrees with others and is in the mean, failed: it is not."
     )
 
 
-def _numbers(metrics: dict[str, Any]) -> Table:
-    rows = [[name, _number(value)] for name, value in metrics.items() if isinstance(value, (int, float, str))]
+def _numbers(metrics: dict[str, Any], files: PhasingFiles) -> Table:
+    """Every number in words, with its unit; those that have no words keep their names."""
+    words = {name: words.format(element=element_of(files)) for name, words in _WORDS.items()}
+    rows = [[words.get(name, name), _number(value)] for name, value in metrics.items() if _is_number(value)]
     return Table(["", "value"], rows)
+
+
+_WORDS = {
+    "starts": "starts",
+    "kept": "starts that agree and make the mean",
+    "fourier_error/best": "relative Fourier error of the best kept start",
+    "fourier_error/lowest_of_all_starts": "relative Fourier error, the lowest of all starts, kept or not",
+    "fourier_error/median": "relative Fourier error, median of all starts",
+    "fourier_error/of_mean": "relative Fourier error of the mean of those kept",
+    "fourier_error/of_counting": "relative Fourier error that photon noise explains",
+    "held_out_pixels": "{element}s held out to judge by",
+    "held_out_error/best": "relative Fourier error on them of the best kept start",
+    "r_factor/best": "R-factor of the best kept start",
+    "support/pixels": "support of the best kept start ({element}s)",
+    "support/oversampling": "oversampling per axis that follows from it",
+    "iterations": "iterations",
+    "seconds": "time of the iterations (s)",
+    "ms_per_iteration_and_start": "time per iteration and start (ms)",
+    "prtf/crossing": "PRTF falls below 1/e at q (1/{element})",
+    "prtf/resolution_nm": "full period there (nm)",
+    "fsc_half_bit/crossing": "correlation of halves falls below half a bit at q (1/{element})",
+    "fsc_half_bit/resolution_nm": "full period there, by the halves (nm)",
+    "truth/correlation": "overlap with the true density, 0 to 1",
+    "truth/error": "relative error against the true density, at its best scale",
+}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _number(value: Any) -> str:

@@ -73,23 +73,26 @@ def test_a_simulated_pattern_is_compared_with_its_truth(tmp_path: Path, monkeypa
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["support=nowhere"], "neither a run nor one of autocorrelation, circle"),
+        (
+            ["support=nowhere"],
+            "support=nowhere is neither the run or checkpoint of a network nor one of autocorrelation",
+        ),
         (["support=missing.npy"], "support=missing.npy: cannot be read"),
         (["support=ideal"], "needs the density of a simulated file"),
         (["held_out=0.7"], "held_out=0.7"),
         (["starts=0"], "starts=0"),
-        (["held_out=x"], "held_out=x: give a number from 0 to 0.5"),
-        (["disagreement=x"], "disagreement=x: give a number"),
-        (["halves=maybe"], "halves=maybe: give true or false"),
+        (["held_out=x"], "held_out=x must be a number"),
+        (["disagreement=x"], "disagreement=x must be a number"),
+        (["halves=maybe"], "halves=maybe must be true or false"),
         (["phasing.constraint=foo"], "constraint='foo'"),
         (["phasing.recipe=50*ER + 20*HOI(0.9)"], "HOI"),
         (["data.bin=6"], "oversampling ratio"),
         (["phasing=unknown"], "phasing=unknown is unknown"),
         (["data.frame=7"], "has frames 0 to 0"),
-        (["data.frame=x"], "data.frame=x: give a whole number"),
-        (["data.bin=x"], "data.bin=x: give a whole number"),
-        (["data.threshold=x"], "data.threshold=x: give a number"),
-        (["data.centre=[x,3]"], "give row and column"),
+        (["data.frame=x"], "data.frame=x must be a whole number"),
+        (["data.bin=x"], "data.bin=x must be a whole number"),
+        (["data.threshold=x"], "data.threshold=x must be a number"),
+        (["data.centre=[x,3]"], "data.centre[0]=x must be a number"),
     ],
 )
 def test_mistakes_get_one_line(
@@ -108,15 +111,25 @@ def test_mistakes_get_one_line(
 @pytest.mark.parametrize(
     ("kept", "error", "words"),
     [
-        ([True, True, False], 0.1, "2 of 3 starts agree; the best leaves a relative Fourier error of 0.1. The PRTF"),
-        ([True, True, False], 0.7, "a poor fit"),
+        (
+            [True, True, False],
+            0.1,
+            "2 of 3 starts agree; the best of them leaves a relative Fourier error of 0.1. The PRTF",
+        ),
+        ([True, True, False], 0.409, "2 of 3 starts agree with one another but do not fit the pattern; "),
+        ([True, False], 0.1, "The other start does not agree with the best; "),
         ([True, False, False], 0.1, "None of the other 2 starts agrees with the best; "),
         ([True], 0.1, "One start, which nothing confirms; "),
     ],
 )
 def test_the_verdict_claims_no_more_than_was_seen(kept: list[bool], error: float, words: str) -> None:
     files = SimpleNamespace(
-        kept=np.array(kept), final_error=np.full(len(kept), error), fsc=np.empty(0), about={}, density=np.zeros((4, 4))
+        kept=np.array(kept),
+        final_error=np.full(len(kept), error),
+        held_out_error=np.full(len(kept), np.nan),
+        fsc=np.empty(0),
+        about={},
+        density=np.zeros((4, 4)),
     )
     assert words in verdict(files, {})  # type: ignore[arg-type]
 

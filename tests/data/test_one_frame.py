@@ -121,7 +121,7 @@ def test_relative_intensities_are_taken_whatever_the_other_frames_hold(tmp_path,
     made = measure_frame(str(tmp_path / "a.npy"), frame=1)
     np.testing.assert_allclose(made.fourier_amplitude.square(), frames[1], rtol=1e-5)
     assert made.counted is False and any("frame 1: the values are no photon counts" in note for note in made.notes)
-    with pytest.raises(UserError, match="frame 0: 4096 pixels are negative.*data.adu_per_photon="):
+    with pytest.raises(UserError, match=r"frame 0: 4096 pixels are negative.*data\.adu_per_photon="):
         measure_frame(str(tmp_path / "a.npy"))
     assert measure_frame(str(tmp_path / "a.npy"), frame=1, adu_per_photon=0.1 * scale).counted
 
@@ -135,5 +135,5 @@ def test_pixels_that_are_no_numbers_are_not_measured(tmp_path) -> None:
         assert not made.mask[32, 33] and not made.mask[5, 7] and int((~made.mask).sum()) == 2
         assert made.fourier_amplitude[32, 33] == 0 and any("2 pixels are NaN or infinite" in n for n in made.notes)
     np.save(tmp_path / "b.npy", np.full((64, 64), np.nan))
-    with pytest.raises(UserError, match="frame 0 is empty.*4096 pixels are NaN"):
+    with pytest.raises(UserError, match=r"frame 0 is empty.*4096 pixels are NaN"):
         measure_frame(str(tmp_path / "b.npy"))

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from spi_lightning.data import PatternInput
-from spi_lightning.fields import INTENSITY, MASK, Batch, UserError
+from spi_lightning.fields import FRAME, INTENSITY, MASK, Batch, UserError
 
 
 def batch(size: int = 16) -> tuple[Batch, torch.Tensor]:
@@ -71,3 +71,11 @@ def test_unknown_choices_are_refused() -> None:
         PatternInput(("phase",))
     with pytest.raises(UserError, match="scale=square"):
         PatternInput(scale="square")
+
+
+def test_an_empty_frame_is_named_by_its_number() -> None:
+    intensity = torch.ones(3, 1, 8, 8)
+    intensity[1:] = 0
+    batch = {INTENSITY: intensity, MASK: torch.ones(3, 1, 8, 8, dtype=torch.bool), FRAME: torch.tensor([4, 7, 9])}
+    with pytest.raises(UserError, match=r"frame 7 \(and 1 more\) has no photon"):
+        PatternInput()(batch)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from spi_lightning.fields import UserError
-from spi_lightning.io import open_patterns, read_intensities
+from spi_lightning.io import PatternFile, open_patterns, read_intensities
 
 
-def frames_of(path: Path, frames: np.ndarray, gain: float | None = None):
+def frames_of(path: Path, frames: np.ndarray, gain: float | None = None) -> PatternFile:
     np.save(path, frames)
     return open_patterns(path, adu_per_photon=gain, check=False)
 

@@ -224,7 +224,7 @@ def test_a_support_smaller_than_the_particle_is_noticed() -> None:
     density, support = particle(32, 2)
     small = support.clone()
     small[:14] = False
-    with pytest.warns(UserWarning, match=r"best start stays at 0\.\d+; the support may be smaller"):
+    with pytest.warns(UserWarning, match=r"iterates .* stays at 0\.\d+; the support may be smaller"):
         found = phase(amplitude_of(density), None, "200*HIO + 50*ER", support=small, starts=3)
     assert len(found.notes) == 1
     with warnings.catch_warnings():

@@ -1,0 +1,183 @@
+"""What is said of a phasing run: the best start of those kept, how the starts agree, and what noise explains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spi_lightning.apps.phase_start import in_middle
+from spi_lightning.data.one_frame import Measurement
+from spi_lightning.metrics.fourier_error import fourier_error
+from spi_lightning.metrics.fsc import FSC
+from spi_lightning.metrics.prtf import prtf
+from spi_lightning.metrics.r_factor import r_factor
+from spi_lightning.metrics.shells import shells
+from spi_lightning.phasing import Averaged, Phased, align, alignment
+from spi_lightning.phasing.checks import counting_error, holds_counts, symmetry_notes
+from spi_lightning.reports.phasing import misfit
+from spi_lightning.reports.phasing_files import PhasingFiles
+
+_DOUBTFUL = 0.1  # relative Fourier error beyond photon noise from which another constraint may be the mend
+_EMPTY = np.empty(0, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is phased and how: the pattern, the pixels to fit and to judge by, the beginning, and the recipe.
+
+    support (spatial) bool; start (starts, spatial) or None; everything on one device.
+    """
+
+    amplitude: Tensor
+    fitted: Tensor
+    held: Tensor
+    support: Tensor
+    start: Tensor | None
+    recipe: Any
+    constraint: str
+    starts: int
+    seed: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def begins_alike(self) -> bool:
+        """Whether all starts begin from the same density, which makes their agreement worthless."""
+        return self.start is not None and self.starts > 1 and bool((self.start == self.start[:1]).all())
+
+
+def judge(
+    task: Task, measured: Measurement, phased: Phased, averaged: Averaged, correlated: FSC | None
+) -> tuple[PhasingFiles, dict[str, Any]]:
+    """Everything that is said of the starts, as files for the page and as numbers."""
+    amplitude, ndim = task.amplitude[None], task.amplitude.ndim
+    final = fourier_error(phased.density, amplitude, task.fitted)
+    held = (
+        fourier_error(phased.density, amplitude, task.held)
+        if bool(task.held.any())
+        else final.new_full(final.shape, np.nan)
+    )
+    best = int(torch.where(averaged.kept, final, torch.inf).argmin())  # of those that make the mean
+    kept = averaged.aligned[averaged.kept]
+    pixel, known = pixel_edge(measured)
+    curves = agreement(task, kept)
+    support = alignment(phased.support.to(phased.density.dtype), averaged.aligned.abs().mean(0)).density.abs() > 0.5
+    files = PhasingFiles(
+        intensity=_numpy(task.amplitude.square()),
+        mask=_numpy(measured.mask),
+        held_out=_numpy(task.held),
+        density=_numpy(averaged.density),
+        support=_numpy(support[averaged.kept].float().mean(0) > 0.5),
+        start_support=_numpy(task.support),
+        starts=_numpy(averaged.aligned),
+        error=_numpy(phased.error),
+        final_error=_numpy(final),
+        held_out_error=_numpy(held),
+        kept=_numpy(averaged.kept),
+        frequency=_numpy(curves["frequency"]) / float(pixel.mean()),
+        prtf=_numpy(curves["phase"]),
+        prtf_modulus=_numpy(curves["modulus"]),
+        fsc=_EMPTY if correlated is None else _numpy(correlated.curve),
+        half_bit=_EMPTY if correlated is None else _numpy(correlated.half_bit),
+        pixel=pixel,
+        known=known,
+        truth=_aligned_truth(measured, averaged.density),
+        notes=[*measured.notes, *task.notes, *phased.notes],
+        about={
+            "recipe": str(task.recipe),
+            "constraint": task.constraint,
+            "identical_starts": task.begins_alike,
+            "converged_starts": curves["identical"] and not task.begins_alike,
+            "counted": bool(holds_counts(amplitude)[0]),
+            "counting_error": float(counting_error(amplitude, task.fitted[None])[0]),
+        },
+    )
+    if task.constraint != "complex" and misfit(files) > _DOUBTFUL:
+        files.notes.extend(symmetry_notes(amplitude, measured.mask[None].to(amplitude.device)))
+    inside = int(phased.support[best].sum())
+    numbers: dict[str, Any] = {
+        "starts": task.starts,
+        "kept": int(averaged.kept.sum()),
+        "fourier_error/best": float(final[best]),
+        "fourier_error/lowest_of_all_starts": float(final.min()),
+        "fourier_error/median": float(final.median()),
+        "fourier_error/of_mean": float(fourier_error(averaged.density[None], amplitude, task.fitted)[0]),
+        "fourier_error/of_counting": files.about["counting_error"],
+        "held_out_pixels": int(task.held.sum()),
+        "held_out_error/best": float(held[best]),
+        "r_factor/best": float(r_factor(phased.density[best : best + 1], amplitude, task.fitted)[0]),
+        "support/pixels": inside,
+        "support/oversampling": float((task.support.numel() / max(inside, 1)) ** (1 / ndim)),
+        "iterations": task.recipe.iterations,
+        "seconds": round(phased.seconds, 3),
+        "ms_per_iteration_and_start": 1e3 * phased.seconds / task.recipe.iterations / task.starts,
+    }
+    numbers |= _crossings(curves, correlated, float(pixel.mean()), known)
+    if files.truth is not None:
+        numbers |= compare(averaged.density, torch.from_numpy(files.truth).to(averaged.density))
+    return files, {name: value for name, value in numbers.items() if not (isinstance(value, float) and np.isnan(value))}
+
+
+def agreement(task: Task, kept: Tensor) -> dict[str, Any]:
+    """Both PRTF of the starts that were kept, NaN where there is one alone."""
+    rings = shells(task.amplitude.shape)
+    blank = torch.full_like(rings.frequency, torch.nan)
+    if len(kept) < 2:
+        return {"frequency": rings.frequency, "phase": blank, "modulus": blank, "crossing": None, "identical": False}
+    phases = prtf(kept, task.fitted, aligned=True)
+    modulus = prtf(kept, task.fitted, "modulus", task.amplitude, aligned=True)
+    below = bool((phases.curve < 1 / np.e).any())
+    return {
+        "frequency": rings.frequency,
+        "phase": phases.curve,
+        "modulus": modulus.curve,
+        "crossing": phases.resolution if below else None,
+        "identical": phases.identical,
+    }
+
+
+def _crossings(curves: dict[str, Any], correlated: FSC | None, pixel: float, known: bool) -> dict[str, float]:
+    """Frequencies where the curves fall below their thresholds, and the full-period resolution there."""
+    found = {"prtf": curves["crossing"]}
+    if correlated is not None:
+        crossing = float(correlated.half_bit_crossing)
+        found["fsc_half_bit"] = crossing if crossing < 0.499 else None
+    numbers = {}
+    for name, frequency in found.items():
+        if frequency:
+            numbers[f"{name}/crossing"] = float(frequency)
+            if known:
+                numbers[f"{name}/resolution_nm"] = 1e9 * pixel / float(frequency)
+    return numbers
+
+
+def pixel_edge(measured: Measurement) -> tuple[NDArray[np.float64], bool]:
+    """Edge of a density pixel along each axis, 1 / (n frequency_step), m; ones where the geometry is unknown."""
+    if measured.frequency_step is None:
+        return np.ones(measured.mask.ndim), False
+    return 1 / (np.array(measured.mask.shape) * np.array(measured.frequency_step)), True
+
+
+def _aligned_truth(measured: Measurement, density: Tensor) -> NDArray[Any] | None:
+    if measured.density is None:
+        return None
+    truth = in_middle(measured.density, measured.mask.shape).to(density.device)
+    if density.is_complex():
+        truth = truth.to(density.dtype)
+    return _numpy(align(truth[None], density)[0])
+
+
+def compare(density: Tensor, truth: Tensor) -> dict[str, float]:
+    """Overlap of a density with the truth, and the relative error left after the best scale; both aligned."""
+    moved = alignment(density[None], truth, subpixel=True)
+    overlap = float(moved.overlap[0])
+    return {"truth/correlation": overlap, "truth/error": max(0.0, 1 - overlap**2) ** 0.5}
+
+
+def _numpy(values: Tensor) -> NDArray[Any]:
+    array: NDArray[Any] = values.detach().cpu().numpy()
+    return array
