@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -13,7 +14,7 @@ from tests.apps.small_runs import CONF, small_config, structure_tables
 
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 GROUPS = ("network", "preprocess", "loss", "metric", "optimizer", "tracking", "trainer")
-NEEDS_A_CHECKPOINT = {"finetune", "han_vgg16_head", "han_vgg16_finetune"}  # tests/apps/test_train.py, tests/tasks
+NEEDS_A_CHECKPOINT = {"finetune", "han_vgg16_head", "han_vgg16_finetune", "bellisario_density_measured"}
 NEEDS_A_FILE = {"wu_transfer", "wu_untrained"}  # tests/tasks/test_refinement.py
 
 
@@ -26,6 +27,19 @@ def test_experiment_takes_two_steps(experiment: str, tmp_path: Path) -> None:
     numbers = json.loads((tmp_path / "metrics.json").read_text())
     measured = numbers[f"test/{instantiate(cfg.task, _convert_='all').shown[0]}"]
     assert numbers["train/steps"] == 2 and 0 <= measured < 10
+
+
+def test_a_density_network_trains_on_with_measured_patterns(tmp_path: Path) -> None:
+    weights = []
+    for name, more in (("bellisario_density", []), ("bellisario_density_measured", [f"checkpoint={tmp_path}/0"])):
+        folder = tmp_path / str(len(weights))
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            cfg = compose("train", [f"experiment={name}", f"folder={folder}", "tracking=disabled", *more])
+        shrink(cfg, tmp_path)
+        train(cfg)
+        weights.append(torch.load(folder / "checkpoints/last.ckpt", weights_only=True)["state_dict"])
+    assert all(torch.isfinite(each).all() for each in weights[1].values())
+    assert weights[0].keys() == weights[1].keys()
 
 
 def shrink(cfg: DictConfig, tmp_path: Path) -> None:
