@@ -33,10 +33,13 @@ COLUMNS = {
 _FEW = 10  # groups below which a bootstrapped interval says little
 PERCENT = ("below_two_false_negatives", "centrosymmetry_broken")
 WORDS = (
-    "Means over patterns. Answers are compared at the whole-pixel shift, and in the twin, of largest overlap with the "
-    "truth. A true support is where the projected density exceeds {fraction:g} of its maximum. Below each number: its "
+    "Means over patterns. {compared}Below each number: its "
     "95 % interval, bootstrapped over {groups}. Centrosymmetry is broken where fewer than 95 % of the pixels stay "
     "inside when the support is turned around the best centre{truth}."
+)
+COMPARED = (
+    "Answers are compared at the whole-pixel shift, and in the twin, of largest overlap with the truth. A true support "
+    "is where the projected density exceeds {fraction:g} of its maximum. "
 )
 
 
@@ -89,7 +92,8 @@ def methods_table(files: SupportFiles) -> Table:
     groups = "structures" if (files.structure >= 0).all() else "patterns"
     count = len(np.unique(files.structure)) if groups == "structures" else len(files.structure)
     groups += f" (only {count}: hardly to be believed)" if count < _FEW else ""
-    words = WORDS.format(fraction=files.about["fraction"], groups=groups, truth=known)
+    compared = COMPARED.format(fraction=files.about["fraction"]) if files.truth is not None else ""
+    words = WORDS.format(compared=compared, groups=groups, truth=known)
     return Table(["method", *(COLUMNS[name] for name in shown), "ms per\npattern"], rows, words)
 
 
@@ -157,7 +161,8 @@ def _galleries(files: SupportFiles) -> Iterator[Block]:
     yield Lines(
         [
             "Intensity on a logarithmic scale over six decades, relative to its maximum; grey: not measured. "
-            "Everything below is cut to the middle of the frame, each column by itself. "
+            "Everything below is cut to the middle of the frame, each column by itself; densities and scores from 0 "
+            "(white) to the largest of each (black). "
             + ("Above each column: frame, structure, and area of the true support." if files.truth is not None else "")
         ]
     )
@@ -165,10 +170,15 @@ def _galleries(files: SupportFiles) -> Iterator[Block]:
         yield Picture(as_png(supports_gallery(files, rows)), title, _gallery_words(files, title), wide=True)
 
 
+_NO_TWICE = "no structure twice, if there are enough"
+
+
 def _gallery_words(files: SupportFiles, title: str) -> str:
     if title.startswith("Worst"):
-        return f"Most true pixels missed by {files.headline.name}; no structure twice, if there are enough."
-    return "No structure twice, if there are enough." if "particles" in title else "Evenly spread over the file."
+        return f"Most true pixels missed by {files.headline.name}; {_NO_TWICE}."
+    if "particles" not in title:
+        return "Evenly spread over the file."
+    return f"{_NO_TWICE[0].upper()}{_NO_TWICE[1:]}." if bool((files.structure >= 0).any()) else ""
 
 
 def _shapes(files: SupportFiles) -> Iterator[Block]:

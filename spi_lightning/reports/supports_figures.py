@@ -1,5 +1,6 @@
 """Figures of supports: the trade-off, false negatives against false positives, centrosymmetry, agreement."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -131,24 +132,32 @@ def histogram_figure(
         for number, (method, values) in enumerate(zip(methods, drawn, strict=True)):
             axes.hist(values, bins=bins, histtype="step", color=colour_of(number), linewidth=1.6, label=method.name)
         axes.set(xlabel=label, ylabel="patterns")
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2, columnspacing=1.2)
+        columns = 2 if max(len(method.name) for method in methods) <= 22 else 1
+        picture.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=columns, columnspacing=1.2)
     return picture
 
 
 def agreement_figure(names: Sequence[str], matrix: Sequence[Sequence[float]]) -> Figure:
     """Heat map of the mean intersection over union of every two methods, (M, M)."""
     values, size = np.asarray(matrix), len(names)
-    side = 2.6 + 0.55 * size
+    words = [textwrap.fill(shortened(name), 22, break_long_words=True) for name in names]
+    side = 2.6 + 0.55 * size + 0.07 * min(22, max(map(len, names)))
     with figure(side + 0.8, side) as picture:
         axes = picture.subplots()
         image = axes.imshow(values, cmap="Blues", vmin=0, vmax=1)
         for (row, column), value in np.ndenumerate(values):
             axes.text(column, row, f"{value:.2f}", ha="center", va="center", color="white" if value > 0.6 else "black")
-        axes.set_xticks(range(size), names, rotation=40, ha="right", rotation_mode="anchor")
-        axes.set_yticks(range(size), names)
+        axes.set_xticks(range(size), words, rotation=40, ha="right", rotation_mode="anchor")
+        axes.set_yticks(range(size), words)
         axes.grid(False)
         picture.colorbar(image, ax=axes, label="intersection over union", shrink=0.8)
     return picture
+
+
+def shortened(name: str, letters: int = 44) -> str:
+    """A long name with its middle left out."""
+    half = letters // 2 - 1
+    return name if len(name) <= letters else f"{name[:half]}…{name[-half:]}"
 
 
 def _plain_ticks(axes: Axes, which: str, places: Sequence[float]) -> None:
