@@ -25,7 +25,7 @@ def check_types(cfg: DictConfig) -> None:
     held against the number or truth value that stands for it in the app's own file.
 
     Raises:
-        UserError: The first value that does not fit, with its key and what would.
+        UserError: The first value that does not fit, with its key and what would; a setting that its part does not take.
     """
     app = HydraConfig.get().job.config_name if HydraConfig.initialized() else "train"
     for name, usual in _plain(OmegaConf.load(CONF / f"{app}.yaml"), ""):
@@ -34,6 +34,7 @@ def check_types(cfg: DictConfig) -> None:
         if misfit(whole, type(usual) | None) is not None:
             raise UserError(f"{name}={_written(given)} must be {SAID[type(usual)]}.")
     for node, name in _parts(cfg, ""):
+        _require_taken(node, name)
         for setting, hint in _hints(node["_target_"]).items():
             if setting in node and not _repeated(node, setting):
                 value = OmegaConf.to_container(node, resolve=False)[setting]  # type: ignore[index, call-overload]
@@ -41,6 +42,19 @@ def check_types(cfg: DictConfig) -> None:
                 if wrong is not None:
                     place, given, kinds = wrong
                     raise UserError(f"{name}{setting}{place}={_written(given)} must be {' or '.join(kinds)}.")
+
+
+def _require_taken(node: DictConfig, name: str) -> None:
+    """UserError for a setting that the part does not take, such as one that an experiment gives to other data."""
+    try:
+        takes = inspect.signature(get_object(node["_target_"])).parameters
+    except Exception:  # no such thing, or none that can be read: told by the call itself, better
+        return
+    if any(each.kind is each.VAR_KEYWORD for each in takes.values()):
+        return
+    for setting in node:
+        if not str(setting).startswith("_") and setting not in takes:
+            raise UserError(f"{name}{setting} is no setting of {node['_target_']}: leave it out with ~{name}{setting}")
 
 
 def misfit(value: Any, hint: Any) -> tuple[str, Any, list[str]] | None:
