@@ -20,7 +20,14 @@ from spi_lightning.io.bragg_scan import BraggScan, ScanKeys, open_scan
 from spi_lightning.physics.alien_peaks import find_aliens
 from spi_lightning.physics.angle_sign import compare_angle_signs
 from spi_lightning.physics.bragg_geometry import BraggGeometry
-from spi_lightning.physics.bragg_preparation import PreparedPattern, correct_frames, find_peak, prepare
+from spi_lightning.physics.bragg_preparation import (
+    PreparedPattern,
+    correct_frames,
+    find_centre,
+    prepare,
+    saturated_voxels,
+)
+from spi_lightning.physics.geometry_check import contradictions, require_plausible
 from spi_lightning.physics.oversampling import Oversampling, estimate_oversampling, suggest_bins, suggest_size
 
 _ALIEN = 0.01  # share of the photons in other crystals' peaks from which they are worth a word
@@ -99,12 +106,15 @@ def prepare_scan(
         UserError: See physics.bragg_preparation.prepare.
     """
     how = preparation or Preparation()
-    notes = list(scan.notes)
+    notes, given = list(scan.notes), _known(geometry or {})
+    known, disputed = BraggGeometry(**(scan.geometry | given)), contradictions(scan.geometry, given)  # type: ignore[arg-type]
+    require_plausible(scan.geometry, given)
     images = {"whitefield": scan.whitefield, "bad_pixels": scan.bad_pixels, "dark": scan.dark, "monitor": scan.monitor}
     corrections = images | {
         "whitefield_mean": scan.whitefield_mean,
         "saturation": how.saturation,
         "normalise": how.normalise,
+        "told": True,
     }
     blemish, found = _other_crystals(scan, corrections)
     if how.aliens == "find":
@@ -116,8 +126,7 @@ def prepare_scan(
     _require_memory(size, bins)
     pattern = prepare(scan.counts, size, bins, how.threshold, blemish=blemish, **corrections)  # type: ignore[arg-type]
     oversampling = estimate_oversampling(pattern.photons)
-    known = BraggGeometry(**(scan.geometry | _known(geometry or {})))  # type: ignore[arg-type]
-    notes += [*pattern.notes, *_summary(pattern, oversampling), *known.notes()]
+    notes += [*pattern.notes, *_summary(pattern, oversampling), *disputed, *known.notes()]
     if how.reflection is not None and not known.missing():
         h, k, index_l = how.reflection
         note = compare_angle_signs(pattern.photons, known, pattern.bins, (h, k, index_l)).note
@@ -139,7 +148,10 @@ def _other_crystals(scan: BraggScan, corrections: Mapping[str, object]) -> tuple
     if scan.counts.ndim != 3 or min(scan.counts.shape) < _LEAST:
         return None, []
     photons, mask, _ = correct_frames(scan.counts, **corrections)  # type: ignore[arg-type]
-    return find_aliens(photons, mask, find_peak(photons))
+    saturated = saturated_voxels(scan.counts, corrections["saturation"], scan.bad_pixels)  # type: ignore[arg-type]
+    # a peak without its top is brighter on one side than on the other, as another crystal's would be
+    photons = torch.where(saturated, photons.max(), photons)
+    return find_aliens(photons, mask | saturated, find_centre(photons, saturated))
 
 
 def _warning_of(blemish: Tensor | None, counts: Tensor) -> list[str]:

@@ -19,6 +19,7 @@ from spi_lightning.fields import UserError
 from spi_lightning.io.hdf5_file import dataset, list_keys, opened
 from spi_lightning.io.mask_bits import from_bits
 from spi_lightning.io.npz_volume import read_volume
+from spi_lightning.io.scan_flaws import without_flaws
 from spi_lightning.io.scan_geometry import geometry_of_hdf5, geometry_of_spec
 from spi_lightning.io.spec import SpecScan, read_spec
 from spi_lightning.io.tiff_series import Region, check_memory, cut_region, read_pages, read_series, region_slices
@@ -62,7 +63,8 @@ class BraggScan:
     """Counts of a rocking scan and what is known about them.
 
     Attributes:
-        counts: (frames, rows, columns) float32; NaN in frames that are missing.
+        counts: (frames, rows, columns) float32; NaN where nothing was measured, infinite where saturated; the notes
+            tell of both.
         angle_deg, monitor: (frames,) float64 or None.
         whitefield, dark, bad_pixels: (rows, columns) float32 or None.
         whitefield_mean: Of the full detector, if the file says it.
@@ -108,7 +110,7 @@ def open_scan(
     if files[0].suffix.lower() in _HDF5:
         read = _read_hdf5(files[0], keys, region)
     elif files[0].suffix.lower() in (".npy", ".npz"):
-        counts, notes = without_full_scale(_volume(files[0], keys))
+        counts, notes = without_flaws(_volume(files[0], keys))
         read = BraggScan(files[0], cut_region(counts, region), notes=notes)
     else:
         counts, notes = read_series(files, region)
@@ -118,7 +120,11 @@ def open_scan(
     for name in ("whitefield", "dark", "bad_pixels"):
         beside = getattr(keys, name)
         if beside is not None and Path(beside).is_file():
-            setattr(read, name, cut_region(_image(Path(beside)), region))
+            image = cut_region(_image(Path(beside)), region)
+            if name == "bad_pixels" and image.shape == read.counts.shape:
+                _leave_out(read, image != 0)
+            else:
+                setattr(read, name, image)
     if read.angle_deg is not None:
         counts, angle, monitor, notes = order_frames(read.counts, read.angle_deg, read.monitor)
         read.counts, read.angle_deg, read.monitor = counts, angle, monitor
@@ -159,12 +165,12 @@ def _read_hdf5(path: Path, keys: ScanKeys, region: Region | None) -> BraggScan:
             )
         check_memory(path, item.shape, region)
         rows, columns = region_slices(region, item.shape[1:], path)
-        counts, full = without_full_scale(item[:, rows, columns])
-        read = BraggScan(path, counts, notes=full)
+        counts, flaws = without_flaws(item[:, rows, columns])
+        read = BraggScan(path, counts, notes=flaws)
         for name, usual in _SIDE.items():
             side = _find(file, getattr(keys, name), usual, name)
             if side is not None:
-                _add_side(read, name, side, rows, columns)
+                _add_side(read, name, side, rows, columns, getattr(keys, name) is not None)
         read.geometry = geometry_of_hdf5(file)
         if "whitefield_mean_full_detector" in file.attrs:
             read.whitefield_mean = float(file.attrs["whitefield_mean_full_detector"])
@@ -172,17 +178,30 @@ def _read_hdf5(path: Path, keys: ScanKeys, region: Region | None) -> BraggScan:
     return read
 
 
-def _add_side(read: BraggScan, name: str, item: h5py.Dataset, rows: slice, columns: slice) -> None:
-    """Take one of the images or one of the values per frame."""
-    values = item[()] if item.ndim < 2 else item[rows, columns]
+def _add_side(read: BraggScan, name: str, item: h5py.Dataset, rows: slice, columns: slice, asked: bool) -> None:
+    """Take one of the images, masks or values per frame; UserError if a user ``asked`` for one that does not fit."""
+    values = item[()] if item.ndim < 2 else item[..., rows, columns]
+    if name == "bad_pixels" and item.name.endswith("detector_1/mask"):  # CXI bits, of which not all mean bad
+        values = ~from_bits(values)
     if name in ("angle", "monitor"):
         setattr(read, "angle_deg" if name == "angle" else name, torch.from_numpy(np.atleast_1d(values).astype(float)))
     elif values.shape == tuple(read.counts.shape[1:]):
-        if item.name.endswith("detector_1/mask"):  # CXI bits, of which not all mean bad
-            values = ~from_bits(values)
         setattr(read, name, torch.from_numpy(values.astype(np.float32)))
+    elif name == "bad_pixels" and values.shape == tuple(read.counts.shape):
+        _leave_out(read, torch.from_numpy(values != 0))
+    elif asked:
+        raise UserError(
+            f"{read.path}: data.keys.{name}={item.name} has shape {item.shape}, the frames are "
+            f"{' x '.join(str(n) for n in read.counts.shape[1:])} pixels: crop it alike"
+        )
     else:
         read.notes.append(f"{read.path}: {item.name} {item.shape} does not fit the frames and is left out")
+
+
+def _leave_out(read: BraggScan, bad: Tensor) -> None:
+    """Take voxels of a mask with all of the scan's axes, e.g. of a gap that moves, as not measured."""
+    read.counts = torch.where(bad, torch.nan, read.counts)
+    read.notes.append(f"{int(bad.sum())} voxels are bad by the mask of every frame: taken as not measured")
 
 
 def _find(file: h5py.File, key: str | None, usual: tuple[str, ...], name: str) -> h5py.Dataset | None:
@@ -215,22 +234,6 @@ def _volume(path: Path, keys: ScanKeys) -> NDArray[Any]:
     if np.iscomplexobj(counts) or counts.ndim != 3:
         raise UserError(f"{path}: {counts.dtype} {counts.shape}; a rocking scan is (frames, rows, columns) of counts")
     return counts
-
-
-def without_full_scale(counts: NDArray[Any]) -> tuple[Tensor, list[str]]:
-    """Counts as float32, NaN where an integer is as large as its type allows: saturated, or marked as bad (EIGER)."""
-    values = torch.from_numpy(counts.astype(np.float32))
-    if counts.dtype.kind not in "ui":
-        return values, []
-    highest = np.iinfo(counts.dtype).max
-    full = counts == highest
-    if not full.any():
-        return values, []
-    values[torch.from_numpy(full)] = torch.nan
-    line = (
-        f"{int(full.sum())} voxels hold {highest}, the largest {counts.dtype}: saturated or bad, taken as not measured"
-    )
-    return values, [line]
 
 
 def _spec_header(spec: str | None, scan: int | None) -> SpecScan | None:

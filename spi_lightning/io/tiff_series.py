@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Sequence
@@ -11,9 +12,11 @@ from typing import Any, Final
 import numpy as np
 import tifffile
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from spi_lightning.fields import UserError
+from spi_lightning.io.scan_flaws import missing_line, without_flaws
 
 MOST_MISSING: Final = 0.2  # a scan that lacks more frames is no scan
 _MEMORY_SHARE: Final = 0.25  # of the free memory that the counts may take; corrections hold some copies
@@ -24,38 +27,47 @@ def read_series(files: list[Path], region: Region | None) -> tuple[Tensor, list[
     """Frames of a series in order of the last number in their names, or the pages of one stack.
 
     Returns:
-        (frames, rows, columns) float32, NaN in frames that are missing, and notes.
+        (frames, rows, columns) float32, NaN in frames that are missing, infinite where saturated, and notes.
 
     Raises:
         UserError: Damaged files, numbers that are doubled or not there, frames of several sizes, too many missing.
     """
-    notes: list[str] = []
     if len(files) == 1:
         stack = read_pages(files[0])
         if stack.ndim != 3:
             raise UserError(
                 f"{files[0]}: one frame of shape {stack.shape}; a rocking scan is a stack or series of them"
             )
-        return cut_region(torch.from_numpy(stack.astype(np.float32)), region), notes
+        rows, columns = region_slices(region, stack.shape[1:], files[0])
+        return without_flaws(stack[:, rows, columns])
     numbers = [_frame_number(file) for file in files]
     doubled = sorted({number for number in numbers if numbers.count(number) > 1})
     if doubled:
         raise UserError(f"{files[0].parent}: frame {doubled[0]} is there more than once; remove the copy")
     first, frames = min(numbers), max(numbers) - min(numbers) + 1
-    one = cut_region(torch.from_numpy(read_pages(files[0]).astype(np.float32)), region)
+    one = _cut(read_pages(files[0]), region)
     check_memory(files[0].parent, (frames, *one.shape), None)
-    counts = torch.full((frames, *one.shape), torch.nan)
+    stored = np.zeros((frames, *one.shape), dtype=one.dtype)
     for file, number in zip(files, numbers, strict=True):
-        frame = cut_region(torch.from_numpy(read_pages(file).astype(np.float32)), region)
+        frame = _cut(read_pages(file), region)
         if frame.shape != one.shape:
             raise UserError(f"{file}: frame of {tuple(frame.shape)} pixels among others of {tuple(one.shape)}")
-        counts[number - first] = frame
+        stored[number - first] = frame
     missing = sorted(set(range(first, first + frames)) - set(numbers))
     if len(missing) > MOST_MISSING * frames:
         raise UserError(f"{files[0].parent}: {len(missing)} of {frames} frames are missing, e.g. {missing[0]}")
-    if missing:
-        notes.append(f"{len(missing)} of {frames} frames are missing ({missing[:8]}): taken as not measured")
-    return counts, notes
+    missing_here = [number - first for number in missing]
+    there = [number for number in range(frames) if number not in missing_here]
+    counts = torch.full(stored.shape, torch.nan)
+    counts[there], notes = without_flaws(stored[there])
+    return counts, [missing_line(missing_here, frames), *notes] if missing else notes
+
+
+def _cut(frame: NDArray[Any], region: Region | None) -> NDArray[Any]:
+    """The part of a frame that a region names, as stored."""
+    rows, columns = region_slices(region, frame.shape[-2:], "frames")
+    cut: NDArray[Any] = frame[..., rows, columns]
+    return cut
 
 
 def _frame_number(file: Path) -> int:
@@ -67,10 +79,14 @@ def _frame_number(file: Path) -> int:
 
 def read_pages(file: Path) -> np.ndarray:
     """All pages of a TIFF file; UserError if it is damaged."""
+    logger, level = logging.getLogger("tifffile"), logging.getLogger("tifffile").level
+    logger.setLevel(logging.CRITICAL + 1)  # it prints what is raised here once more
     try:
         pages = np.asarray(tifffile.imread(file))
     except (tifffile.TiffFileError, ValueError, OSError, IndexError) as error:
         raise UserError(f"{file}: the TIFF file cannot be read ({error}); copy it again") from error
+    finally:
+        logger.setLevel(level)
     if pages.ndim not in (2, 3) or pages.size == 0:
         raise UserError(f"{file}: the TIFF file cannot be read as a frame, its shape is {pages.shape}; copy it again")
     return pages

@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy import ndimage
 from torch import Tensor
 
 from spi_lightning.fields import UserError
 
 _DROPOUT = 0.5  # a monitor below this share of its median means that the beam was off
+_GROUP = 4  # saturated voxels that touch and so are the top of a peak, and not hot pixels
 _BORDER = 2  # a peak nearer than this to the border of the scan was not scanned through
 
 
@@ -46,11 +49,12 @@ def correct_frames(
     dark_limit: float = 1.0,
     saturation: float | None = None,
     normalise: bool = False,
+    told: bool = False,
 ) -> tuple[Tensor, Tensor, list[str]]:
     """Correct counts of a photon-counting detector, and find the voxels that measured.
 
     Args:
-        counts: (frames, rows, columns) counts; NaN and negative values are taken as not measured.
+        counts: (frames, rows, columns) counts; NaN and negative values are not measured, infinite ones are saturated.
         whitefield: (rows, columns) response; frames are divided by it and multiplied by its mean.
         bad_pixels: (rows, columns), nonzero = bad.
         dark: (rows, columns) dark counts; above ``dark_limit`` a pixel is bad. Nothing is subtracted.
@@ -58,6 +62,7 @@ def correct_frames(
         whitefield_mean: Of the full detector; that of the good pixels given if None.
         saturation: Counts at or above are not measured.
         normalise: Whether to divide frames by monitor / median.
+        told: Whether notes of the reader name NaN, negative and infinite values already.
 
     Returns:
         Corrected counts (frames, rows, columns) float32, 0 where not measured; mask bool; notes.
@@ -68,10 +73,13 @@ def correct_frames(
     notes: list[str] = []
     values = counts.float()
     mask = torch.isfinite(values) & (values >= 0)
-    _note(notes, (~mask).sum(), "voxels hold NaN, infinite or negative counts: taken as not measured")
+    if not told:
+        _note(notes, values.isnan().sum(), "voxels hold NaN: taken as not measured")
+        _note(notes, (values < 0).sum(), "voxels hold negative counts: taken as not measured")
+        _note(notes, values.isposinf().sum(), "voxels are saturated: taken as not measured")
     if saturation is not None:
         saturated = mask & (values >= saturation)
-        _note(notes, saturated.sum(), f"voxels at or above saturation={saturation:g}: taken as not measured")
+        _note(notes, saturated.sum(), f"voxels are saturated, at or above {saturation:g}: taken as not measured")
         mask &= ~saturated
     good = torch.ones(values.shape[1:], dtype=torch.bool, device=values.device)
     for name, image in (("whitefield", whitefield), ("bad_pixels", bad_pixels), ("dark", dark)):
@@ -110,6 +118,26 @@ def find_peak(photons: Tensor) -> tuple[int, int, int]:
     near = photons[low[0] : z + 2, low[1] : y + 2, low[2] : x + 2]
     inner = torch.unravel_index(near.argmax(), near.shape)
     return (low[0] + int(inner[0]), low[1] + int(inner[1]), low[2] + int(inner[2]))
+
+
+def saturated_voxels(counts: Tensor, saturation: float | None = None, bad_pixels: Tensor | None = None) -> Tensor:
+    """Where a scan (frames, rows, columns) is infinite or at least ``saturation``, bad pixels (rows, columns) apart."""
+    full = counts.isposinf() if saturation is None else counts >= saturation
+    return full if bad_pixels is None else full & (bad_pixels == 0)
+
+
+def find_centre(photons: Tensor, saturated: Tensor) -> tuple[int, int, int]:
+    """The peak's voxel: the middle of the largest group of saturated voxels, or what find_peak says.
+
+    Where the top of the peak is not measured, the brightest voxel left is somewhere at its rim.
+    """
+    if int(saturated.sum()) >= _GROUP:
+        labels, _ = ndimage.label(saturated.cpu().numpy(), np.ones((3, 3, 3)))
+        sizes = np.bincount(labels.ravel())[1:]
+        if sizes.max() >= _GROUP:
+            z, y, x = ndimage.center_of_mass(labels == 1 + int(sizes.argmax()))
+            return (round(z), round(y), round(x))
+    return find_peak(photons)
 
 
 def cut_around(volume: Tensor, centre: tuple[int, int, int], sizes: tuple[int, int, int]) -> Tensor:
@@ -157,6 +185,7 @@ def prepare(
     saturation: float | None = None,
     normalise: bool = False,
     blemish: Tensor | None = None,
+    told: bool = False,
 ) -> PreparedPattern:
     """Make a 3D pattern of a rocking scan: correct, apply the threshold, centre, bin, cut.
 
@@ -166,7 +195,8 @@ def prepare(
         bins: Voxels added along each axis; see oversampling.suggest_bins for what the data allows.
         threshold: Corrected counts at or below become 0 (they were measured: the mask stays True).
         blemish: (frames, rows, columns) bool, True where not to trust the scan, e.g. peaks of other crystals.
-        whitefield, bad_pixels, dark, monitor, whitefield_mean, saturation, normalise: See correct_frames.
+        whitefield, bad_pixels, dark, monitor, whitefield_mean, saturation, normalise, told: See
+            correct_frames.
 
     Raises:
         UserError: Not three axes, nothing measured, no photons, or a peak at the border of the scan.
@@ -175,17 +205,29 @@ def prepare(
         raise UserError(f"a scan of shape {tuple(counts.shape)}: (frames, rows, columns) of at least 5 each are needed")
     sizes, steps = _three(size, "size"), _three(bins, "bins")
     photons, mask, notes = correct_frames(
-        counts, whitefield, bad_pixels, dark, monitor, whitefield_mean, saturation=saturation, normalise=normalise
+        counts,
+        whitefield,
+        bad_pixels,
+        dark,
+        monitor,
+        whitefield_mean,
+        saturation=saturation,
+        normalise=normalise,
+        told=told,
     )
+    saturated = saturated_voxels(counts, saturation, bad_pixels)
     if blemish is not None:
         mask = mask & ~blemish
     photons = torch.where(mask & (photons > threshold), photons, 0.0)
-    peak = find_peak(photons)
+    peak = find_centre(photons, saturated)
     _refuse_border(peak, photons.shape)
     whole = (sizes[0] * steps[0], sizes[1] * steps[1], sizes[2] * steps[2])
     # Rolling instead would put one side of the pattern behind the other; beyond the scan nothing was measured.
-    photons, mask = (cut_around(volume, peak, whole) for volume in (photons, mask))
+    photons, mask, clipped = (cut_around(volume, peak, whole) for volume in (photons, mask, saturated))
     photons, mask = bin_voxels(photons, mask, steps)
+    if clipped.any():  # the rest of a block says nothing of its brightest voxel
+        mask = mask & ~bin_voxels(clipped.float(), torch.ones_like(clipped), steps)[0].bool()
+        photons = torch.where(mask, photons, 0.0)
     _note(notes, (~mask).sum(), f"of {mask.numel()} voxels were not measured and are left free")
     return PreparedPattern(photons, mask, steps, peak, notes)
 

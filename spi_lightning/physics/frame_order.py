@@ -54,7 +54,25 @@ def order_frames(
             f"the angles of the scan are uneven by {uneven:.0%} of a step of {step:g} degree: "
             "the Fourier transform needs even steps; interpolate the frames first"
         )
+    if falling:
+        first, last = float(angles[order[0]]), float(angles[order[-1]])
+        notes.append(
+            f"the angles fall, from {first:g} to {last:g} degree: step_deg is negative, which matters for the "
+            "laboratory frame"
+        )
+    step *= _mean_step(place, slot)
     return _filled(counts, angles, slot, step, monitor, notes)
+
+
+def _mean_step(place: Tensor, slot: Tensor) -> float:
+    """The step over all of the scan, in the median one's: slope of the places (F,) over their slots."""
+    away = slot.double() - slot.double().mean()
+    return float((away * place).sum() / away.square().sum())
+
+
+def frames_listed(frames: list[int]) -> str:
+    """Numbers of up to eight frames, for a note."""
+    return ", ".join(str(frame) for frame in frames[:8]) + (", ..." if len(frames) > 8 else "")
 
 
 def _filled(
@@ -69,8 +87,7 @@ def _filled(
     if doubled:
         notes.append(f"{doubled} angles were measured more than once: averaged")
     if missing:
-        listed = ", ".join(str(frame) for frame in missing[:8])
-        notes.append(f"{len(missing)} of {slots} frames are missing ({listed}): taken as not measured")
+        notes.append(f"{len(missing)} of {slots} frames are missing ({frames_listed(missing)}): taken as not measured")
     even = angles[slot == 0].mean() + step * torch.arange(slots, dtype=torch.float64)
     shape = (slots, *counts.shape[1:])
     divisor = taken.float()

@@ -102,3 +102,25 @@ def test_the_config_names_every_setting() -> None:
     config = OmegaConf.load(Path(__file__).parents[2] / "conf" / "data" / "single_pattern.yaml")
     assert set(config.preparation) - {"_target_"} == set(Preparation.__dataclass_fields__)
     assert set(vars(Preparation())) == set(config.preparation) - {"_target_"}
+
+
+def test_a_saturated_scan_is_called_so_and_keeps_its_centre(scan: Path) -> None:
+    right = read_pattern(scan, preparation=Preparation(size=32, bins=1)).pattern.peak
+    with h5py.File(scan, "r+") as file:
+        counts = file["counts"][()]
+        del file["counts"]
+        file["counts"] = np.minimum(counts, int(np.sort(counts.ravel())[-80])).astype(np.uint16)
+    made = read_pattern(scan, preparation=Preparation(size=32, bins=1))
+    assert any("80 voxels are saturated" in note for note in made.notes)
+    assert not any("WARNING" in note or "NaN" in note for note in made.notes)
+    assert max(abs(here - there) for here, there in zip(made.pattern.peak, right, strict=True)) <= 1
+    assert not made.pattern.mask[16, 16, 16]
+
+
+def test_a_geometry_that_contradicts_the_file_or_this_world_is_told(scan: Path) -> None:
+    how = Preparation(size=32, bins=1)
+    made = read_pattern(scan, preparation=how, geometry={"step_deg": -0.01, "energy_ev": None})
+    assert any("the file says step_deg=+0.01 degree, you say -0.01" in note for note in made.notes)
+    assert made.geometry.step_deg == -0.01
+    with pytest.raises(UserError, match=r"energy_ev=9 eV.*energy_ev=9000"):
+        read_pattern(scan, preparation=how, geometry={"energy_ev": 9})

@@ -75,7 +75,8 @@ def test_voxels_without_a_number_are_not_measured_and_said_so(tmp_path) -> None:
     made = open_volume_patterns(path, size=16, threshold=0.0)
     assert not made.mask[0, :, 3].any() and not made.mask[0, 2, 4, 5] and made.mask[0, 8, 8, 8]
     assert torch.isfinite(made.fourier_amplitude).all() and not made.fourier_amplitude[~made.mask].any()
-    assert any("257 voxels hold NaN, infinite or negative counts: taken as not measured" in note for note in made.notes)
+    for line in ("256 voxels hold NaN: taken as not measured", "1 voxels hold infinite counts: taken as not measured"):
+        assert any(line in note for note in made.notes)
 
 
 def test_simulated_patterns_without_numbers_are_refused(tmp_path) -> None:

@@ -181,5 +181,57 @@ def test_counts_as_large_as_their_type_are_not_measured(tmp_path: Path, dtype: s
     np.save(tmp_path / "scan.npy", counts)
     for name in ("scan.h5", "scan.npy"):
         read = open_scan(tmp_path / name)
-        assert torch.isnan(read.counts).sum() == 1 and torch.isnan(read.counts[2, 3, 4])
-        assert any("1 voxels hold" in note and "saturated or bad" in note for note in read.notes)
+        assert torch.isinf(read.counts).sum() == 1 and torch.isinf(read.counts[2, 3, 4])
+        assert any("1 voxels are saturated" in note and "largest uint" in note for note in read.notes)
+
+
+def test_every_cause_is_named_for_what_it_is(tmp_path: Path) -> None:
+    counts = np.random.default_rng(0).poisson(5, (8, 6, 7)).astype(np.float32)
+    counts[0, 0, 0], counts[1, 1, 1:3], counts[2, 0, :3], counts[5] = np.nan, np.inf, -1, np.nan
+    np.save(tmp_path / "scan.npy", counts)
+    read = open_scan(tmp_path / "scan.npy")
+    for line in ("1 voxels hold NaN", "2 voxels hold infinite counts", "3 voxels hold negative counts"):
+        assert any(note.startswith(line) for note in read.notes)
+    assert int(read.counts.isnan().sum()) == 6 + 42
+
+
+def test_a_largest_value_that_many_share_is_saturation_and_a_pixel_always_full_is_bad(tmp_path: Path) -> None:
+    clipped, gap = COUNTS.astype(np.uint32) * 500, COUNTS.astype(np.uint32)
+    clipped[3:5, 2:4, 2:5] = 9999
+    gap[:, 3] = 2**32 - 1
+    np.save(tmp_path / "clipped.npy", clipped)
+    np.save(tmp_path / "gap.npy", gap)
+    read = open_scan(tmp_path / "clipped.npy")
+    assert int(read.counts.isinf().sum()) == 12 and "12 voxels are saturated, at 9999 counts" in read.notes[0]
+    read = open_scan(tmp_path / "gap.npy")
+    assert bool(read.counts[:, 3].isnan().all()) and "7 pixels hold 4294967295" in read.notes[0]
+
+
+def test_a_mask_of_every_frame_is_taken_and_one_of_another_shape_refused(tmp_path: Path) -> None:
+    bad = np.zeros(COUNTS.shape, dtype=np.uint8)
+    bad[2, :, 3], bad[3, :, 4] = 1, 1
+    with h5py.File(tmp_path / "scan.h5", "w") as file:
+        file["counts"], file["bad_pixels"], file["other"] = COUNTS, bad, bad[:, :-1]
+    np.save(tmp_path / "bad.npy", bad)
+    for keys in (ScanKeys(), ScanKeys(bad_pixels="bad_pixels"), ScanKeys(bad_pixels=str(tmp_path / "bad.npy"))):
+        read = open_scan(tmp_path / "scan.h5", keys)
+        assert torch.equal(read.counts.isnan(), torch.from_numpy(bad != 0))
+        assert any("12 voxels are bad by the mask of every frame" in note for note in read.notes)
+    with pytest.raises(UserError, match=r"data\.keys\.bad_pixels=/other has shape \(8, 5, 7\).* crop it alike"):
+        open_scan(tmp_path / "scan.h5", ScanKeys(bad_pixels="other"))
+
+
+def test_missing_frames_read_the_same_from_any_file(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "scan.h5", "w") as file:
+        file["counts"], file["theta_deg"] = np.delete(COUNTS, 3, 0), np.delete(0.1 * np.arange(8), 3)
+    line = "1 of 8 frames are missing (3): taken as not measured"
+    assert line in open_scan(tmp_path / "scan.h5").notes
+    assert line in open_scan(series(tmp_path / "frames", leave_out=(3,))).notes
+
+
+def test_a_damaged_tiff_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", COUNTS)
+    (tmp_path / "a.tif").write_bytes((tmp_path / "a.tif").read_bytes()[:300])
+    with pytest.raises(UserError, match="cannot be read"):
+        open_scan(tmp_path / "a.tif")
+    assert not caplog.records

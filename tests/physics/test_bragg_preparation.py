@@ -79,7 +79,21 @@ def test_nan_and_saturated_voxels_are_not_measured() -> None:
     assert not mask[1, 0, 0]
     assert not mask[9, 11, 10]
     assert photons.isfinite().all()
-    assert len(notes) == 2
+    assert [note.split(":")[0] for note in notes[:2]] == ["1 voxels hold NaN", "1 voxels hold negative counts"]
+    assert "saturated, at or above 1000" in notes[2] and len(notes) == 3
+
+
+@pytest.mark.parametrize("bins", [1, 2])
+def test_a_saturated_peak_stays_in_the_middle(bins: int) -> None:
+    grid = torch.stack(torch.meshgrid(*[torch.arange(24.0) - 12] * 3, indexing="ij"))
+    counts = 1e5 * torch.exp(-grid.square().sum(0) / 12) + 900 * torch.exp(-((grid[1] - 5).square() + grid[0] ** 2))
+    clipped = torch.where(counts > 1000, torch.inf, counts)
+    for made in (prepare(clipped, 16 // bins, bins, 0.0), prepare(counts, 16 // bins, bins, 0.0, saturation=1000)):
+        assert made.peak == (12, 12, 12) and not made.mask[8 // bins, 8 // bins, 8 // bins]
+        full = bin_voxels(
+            cut_around((counts > 1000).float(), made.peak, (16,) * 3), made.mask.new_ones(16, 16, 16), (bins,) * 3
+        )
+        assert torch.equal(~made.mask, full[0] > 0) and made.photons.max() <= 1000 * bins**3
 
 
 def test_a_hot_voxel_is_not_the_peak() -> None:

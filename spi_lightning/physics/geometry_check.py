@@ -1,0 +1,69 @@
+"""Is a stated geometry one of this world, and does it agree with the file's? Most mistakes are a wrong unit or sign."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from spi_lightning.fields import UserError
+
+_SAME: Final = 0.01  # relative difference below which two numbers are one
+
+
+@dataclass(frozen=True)
+class _Range:
+    """Absolute values that occur, their unit, and what else a number could have been meant in: name -> factor."""
+
+    low: float
+    high: float
+    unit: str
+    meant: Mapping[str, float]
+
+
+_RANGES: Final = {
+    "energy_ev": _Range(1e3, 2e5, "eV", {"keV": 1e3, "joule": 6.241509e18}),
+    "distance": _Range(0.02, 50, "m", {"mm": 1e-3, "cm": 1e-2}),
+    "pixel_size": _Range(1e-6, 1e-3, "m", {"mm": 1e-3, "µm": 1e-6}),
+    "delta_deg": _Range(0, 180, "degree", {}),
+    "gamma_deg": _Range(0, 180, "degree", {}),
+    "step_deg": _Range(1e-6, 2, "degree", {"thousandths of a degree": 1e-3}),
+}
+
+
+def require_plausible(geometry: Mapping[str, float | str], given: Mapping[str, float | str]) -> None:
+    """Raise UserError for a number no experiment has, naming its unit and a likely mend.
+
+    Args:
+        geometry: Quantities of BraggGeometry that the file says.
+        given: Those that a user says; they win.
+    """
+    for name, rule in _RANGES.items():
+        value = (dict(geometry) | dict(given)).get(name)
+        if not isinstance(value, int | float) or rule.low <= abs(value) <= rule.high or value == 0:
+            continue  # zero and what is no number are BraggGeometry's to judge
+        who = f"data.geometry.{name}={value:g}" if name in given else f"the file says {name}={value:g}"
+        likely = [
+            f"was it in {unit}? Then give data.geometry.{name}={value * factor:g}"
+            for unit, factor in rule.meant.items()
+            if rule.low <= abs(value * factor) <= rule.high
+        ]
+        mend = likely[0] if likely else f"give data.geometry.{name}= in {rule.unit}"
+        low = f"{rule.low:g} to " if rule.low else "up to "
+        raise UserError(f"{who} {rule.unit}: {low}{rule.high:g} {rule.unit} can be; {mend}")
+
+
+def contradictions(geometry: Mapping[str, float | str], given: Mapping[str, float | str]) -> list[str]:
+    """One warning for each number of the user that is not the file's; the user's is taken."""
+    notes = []
+    for name, value in given.items():
+        told = geometry.get(name)
+        if not isinstance(told, int | float) or not isinstance(value, int | float):
+            continue
+        if abs(told - value) <= _SAME * abs(told):
+            continue
+        turned = name == "step_deg" and told * value < 0
+        why = "; the sign decides which way round the crystal is seen" if turned else ""
+        unit = _RANGES[name].unit
+        notes.append(f"WARNING: the file says {name}={told:+g} {unit}, you say {value:+g}: yours is taken{why}")
+    return notes

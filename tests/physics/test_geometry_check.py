@@ -1,0 +1,43 @@
+import pytest
+
+from spi_lightning.fields import UserError
+from spi_lightning.physics.geometry_check import contradictions, require_plausible
+
+FILE = {"energy_ev": 9000.0, "distance": 0.5, "pixel_size": 55e-6, "delta_deg": 32.0, "step_deg": 0.01}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (
+            {"energy_ev": 9.0},
+            r"energy_ev=9 eV: 1000 to 200000 eV can be; was it in keV\? .* data\.geometry\.energy_ev=9000",
+        ),
+        ({"distance": 500}, r"was it in mm\? Then give data\.geometry\.distance=0\.5"),
+        ({"pixel_size": 55}, r"was it in µm\? Then give data\.geometry\.pixel_size=5\.5e-05"),
+        ({"pixel_size": 0.055}, r"was it in mm\? Then give data\.geometry\.pixel_size=5\.5e-05"),
+        (
+            {"step_deg": 30.0},
+            r"step_deg=30 degree: .* thousandths of a degree\? Then give data\.geometry\.step_deg=0\.03",
+        ),
+        ({"delta_deg": 400.0}, r"up to 180 degree can be; give data\.geometry\.delta_deg= in degree"),
+    ],
+)
+def test_numbers_of_another_unit_are_refused_with_a_mend(given: dict[str, float], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        require_plausible(FILE, given)
+
+
+def test_a_file_can_be_wrong_too_and_the_user_right() -> None:
+    with pytest.raises(UserError, match="the file says distance=500 m"):
+        require_plausible(FILE | {"distance": 500.0}, {})
+    require_plausible(FILE | {"distance": 500.0}, {"distance": 0.5})
+    require_plausible(FILE, {})
+
+
+def test_what_contradicts_the_file_is_said() -> None:
+    assert contradictions(FILE, {"energy_ev": 9001, "rocking_axis": "x-", "gamma_deg": 12.0}) == []
+    (note,) = contradictions(FILE, {"step_deg": -0.01})
+    assert "the file says step_deg=+0.01 degree, you say -0.01" in note and "which way round" in note
+    (note,) = contradictions(FILE, {"distance": 0.6})
+    assert "the file says distance=+0.5 m, you say +0.6: yours is taken" in note
