@@ -78,7 +78,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     Raises:
         UserError: A mistake in settings, files or checkpoints.
     """
-    check_types(cfg)
+    check_types(cfg, "evaluate")
     if (kind := kind_of_data(cfg.data)) != "hits":
         return {"supports": evaluate_supports, "volumes": evaluate_volumes}[kind](cfg)
     folder, rule = Path(cfg.folder), DecisionRule(**cfg.decision)

@@ -53,7 +53,7 @@ def phase_pattern(cfg: DictConfig) -> dict[str, Any]:
     Raises:
         UserError: A mistake in settings or files.
     """
-    check_types(cfg)
+    check_types(cfg, "phase")
     folder, measured = Path(cfg.folder), cast(Measurement, instantiate(cfg.data, _convert_="all"))
     task = prepare(cfg, measured)
     record(cfg)
@@ -96,7 +96,7 @@ def prepare(cfg: DictConfig, measured: Measurement) -> Task:
             "data.adu_per_photon= for detector units"
         )
     recipe = cfg.phasing.recipe
-    if not isinstance(recipe, str | ListConfig):
+    if not isinstance(recipe, str | ListConfig) or (isinstance(recipe, str) and recipe.strip().isdigit()):
         raise UserError(f"phasing.recipe={recipe}: give a recipe such as 200*HIO(0.9) + 50*ER")
     recipe = read_recipe(recipe if isinstance(recipe, str) else cast(list[Any], OmegaConf.to_container(recipe)))
     constraint, ndim = str(cfg.phasing.constraint), measured.mask.ndim

@@ -40,7 +40,7 @@ def simulate(cfg: DictConfig) -> Path:
     Raises:
         UserError: A mistake in the settings, or what make_set raises.
     """
-    check_types(cfg)
+    check_types(cfg, "simulate")
     numbers = {name: whole_number(name, cfg[name], least) for name, least in LEAST.items()}
     config = cast(dict[str, Any], OmegaConf.to_container(cfg.simulate, resolve=True, throw_on_missing=True))
     simulator, began = instantiate(cfg.simulate, _convert_="all"), time.perf_counter()

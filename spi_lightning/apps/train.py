@@ -53,6 +53,7 @@ def train(cfg: DictConfig) -> float:
     words, cfg = all_words(cfg), resumed_settings(cfg)
     settle_length(cfg, words)
     start = starting_weights(cfg)
+    check_types(cfg, "train")
     config, folder = record(cfg, words), Path(cfg.folder)
     tracking, loggers = instantiate(cfg.tracking), cast(list[Logger], [])
     with nothing_left_of_a_mistake(folder, tracking, loggers):
@@ -139,11 +140,7 @@ def record(cfg: DictConfig, words: Sequence[str] | None = None) -> dict[str, Any
     """Write the resolved configuration and the versions into the run folder; give the former as plain containers.
 
     ``words`` are the overrides to write down, by default those of the command line.
-
-    Raises:
-        UserError: A value of the wrong type; nothing is written then.
     """
-    check_types(cfg)
     config = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True))
     folder = Path(cfg.folder)
     command = (command_words() or []) if words is None else words

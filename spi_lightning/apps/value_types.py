@@ -4,9 +4,8 @@ import inspect
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
-from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_object
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
@@ -14,47 +13,56 @@ from spi_lightning.fields import UserError
 
 CONF = Path(__file__).parents[2] / "conf"
 SAID = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
+_ABSENT = object()
 MANY = (Sequence, list, tuple)
 
 
-def check_types(cfg: DictConfig) -> None:
+def check_types(cfg: DictConfig, app: str) -> None:
     """Compare every value of a configuration with what the function or class that gets it says it takes.
 
     A value is judged where it is written, not where an interpolation repeats it. What is not annotated, or annotated
     with more than numbers, truth values, text and collections of them, is let pass. A setting of the app itself is
     held against the number or truth value that stands for it in the app's own file.
 
+    Args:
+        cfg: What is run.
+        app: Name of the app's own file in conf/.
+
     Raises:
-        UserError: The first value that does not fit, with its key and what would; a setting that its part does not take.
+        UserError: The first value that does not fit, with its key and what would; a setting that nothing takes.
     """
-    app = HydraConfig.get().job.config_name if HydraConfig.initialized() else "train"
-    for name, usual in _plain(OmegaConf.load(CONF / f"{app}.yaml"), ""):
-        given = OmegaConf.select(cfg, name, default=usual)
-        whole = int(given) if isinstance(given, float) and given.is_integer() else given  # 1e4 is one
-        if misfit(whole, type(usual) | None) is not None:
-            raise UserError(f"{name}={_written(given)} must be {SAID[type(usual)]}.")
+    own = OmegaConf.load(CONF / f"{app}.yaml")
+    for name, usual in _plain(own, ""):
+        _require(name, OmegaConf.select(cfg, name, default=usual), type(usual) | None)
     for node, name in _parts(cfg, ""):
-        _require_taken(node, name)
-        for setting, hint in _hints(node["_target_"]).items():
-            if setting in node and not _repeated(node, setting):
-                value = OmegaConf.to_container(node, resolve=False)[setting]  # type: ignore[index, call-overload]
-                wrong = misfit(value, hint)
-                if wrong is not None:
-                    place, given, kinds = wrong
-                    raise UserError(f"{name}{setting}{place}={_written(given)} must be {' or '.join(kinds)}.")
+        _require_taken(node, name, own)
+        values = cast(dict[str, Any], OmegaConf.to_container(node, resolve=False))
+        for setting, hint in _hints(values["_target_"]).items():
+            if setting in values and not _repeated(node, setting):
+                _require(f"{name}{setting}", values[setting], hint)
 
 
-def _require_taken(node: DictConfig, name: str) -> None:
-    """UserError for a setting that the part does not take, such as one that an experiment gives to other data."""
+def _require(name: str, value: Any, hint: Any) -> None:
+    """UserError where a setting does not fit a type hint; 1e4 is a whole number."""
+    wrong = misfit(int(value) if isinstance(value, float) and value.is_integer() else value, hint)
+    if wrong is not None:
+        place, given, kinds = wrong
+        raise UserError(f"{name}{place}={_written(given)} must be {' or '.join(dict.fromkeys(kinds))}.")
+
+
+def _require_taken(node: DictConfig, name: str, own: Any) -> None:
+    """UserError for a setting that neither the part takes nor the app, such as one that an experiment gives to data."""
+    target = str(node["_target_"])
     try:
-        takes = inspect.signature(get_object(node["_target_"])).parameters
+        takes = inspect.signature(get_object(target)).parameters
     except Exception:  # no such thing, or none that can be read: told by the call itself, better
         return
     if any(each.kind is each.VAR_KEYWORD for each in takes.values()):
         return
-    for setting in node:
-        if not str(setting).startswith("_") and setting not in takes:
-            raise UserError(f"{name}{setting} is no setting of {node['_target_']}: leave it out with ~{name}{setting}")
+    for setting in (f"{key!s}" for key in node):
+        of_app = OmegaConf.select(own, f"{name}{setting}", default=_ABSENT) is not _ABSENT
+        if not (of_app or setting.startswith("_") or setting in takes):
+            raise UserError(f"{name}{setting} is no setting of {target}: leave it out with ~{name}{setting}")
 
 
 def misfit(value: Any, hint: Any) -> tuple[str, Any, list[str]] | None:

@@ -42,15 +42,19 @@ class SupportInterview:
         """Ask one method; ``identity`` is plain data that tells it from all others."""
         path = self.cache.path(["supports", identity], self.patterns, None)
         if (kept := _read(path, method.name)) is not None:
-            return AskedSupports(*kept, cached=True)
+            answer, cost, notes = kept
+            for note in notes:
+                method.notes.say(note)
+            return AskedSupports(answer, cost, cached=True)
+        said = len(method.notes)
         with measured() as cost:
             answer = method.answer_supports(self.patterns)
         if path is not None:
-            _write(path, answer, cost)
+            _write(path, answer, cost, method.notes[said:])
         return AskedSupports(answer, cost, cached=False)
 
 
-def _write(path: Path, answer: SupportAnswer, cost: Cost) -> None:
+def _write(path: Path, answer: SupportAnswer, cost: Cost, notes: list[str]) -> None:
     arrays: dict[str, Any] = {
         FRAME: answer.frame,
         SUPPORT: np.packbits(answer.support, axis=-1),
@@ -60,13 +64,13 @@ def _write(path: Path, answer: SupportAnswer, cost: Cost) -> None:
         arrays[DENSITY] = answer.density.astype(np.float16)
     try:
         with replacing(path) as part, part.open("wb") as file:
-            np.savez(file, cost=json.dumps(asdict(cost)), **arrays)
+            np.savez(file, cost=json.dumps(asdict(cost)), notes=json.dumps(notes), **arrays)
     except UserError as error:
         raise UserError(f"{error}; cache=null keeps no answers.") from error
 
 
-def _read(path: Path | None, name: str) -> tuple[SupportAnswer, Cost] | None:
-    """A kept answer under the name it has now; None if there is none, or it is damaged."""
+def _read(path: Path | None, name: str) -> tuple[SupportAnswer, Cost, list[str]] | None:
+    """A kept answer under the name it has now, and what was said of it; None if there is none, or it is damaged."""
     if path is None or not path.is_file():
         return None
     try:
@@ -75,7 +79,8 @@ def _read(path: Path | None, name: str) -> tuple[SupportAnswer, Cost] | None:
             width = int(stored["shape"][-1])
             support = np.unpackbits(stored[SUPPORT], axis=-1, count=width).astype(bool)
             density = stored[DENSITY].astype(np.float32) if DENSITY in stored else None
-            return SupportAnswer(name, stored[FRAME], density, support, cost.seconds), cost
+            notes = json.loads(str(stored["notes"])) if "notes" in stored else []
+            return SupportAnswer(name, stored[FRAME], density, support, cost.seconds), cost, notes
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
         return None
 

@@ -144,13 +144,17 @@ class VolumeInterview:
     def _asked(self, method: VolumeMethod, identity: Any, question: VolumeQuestion) -> tuple[VolumeRuns, Cost, bool]:
         path = question_path(self.cache.folder, identity, question)
         if (kept := _read(path)) is not None:
-            return *kept, True
+            runs, cost, notes = kept
+            for note in notes:
+                method.notes.say(note)
+            return runs, cost, True
+        said = len(method.notes)
         with measured() as cost:
             runs = method.answer_volumes(question)
         if not bool(torch.isfinite(torch.view_as_real(runs.density)).all()):
             raise UserError(f"{method.name}: its densities hold NaN; lower its learning rate or try another seed.")
         if path is not None:
-            _write(path, runs, cost)
+            _write(path, runs, cost, method.notes[said:])
         return runs, cost, False
 
     def _thinned(self, number: int) -> list[Tensor]:
@@ -201,23 +205,24 @@ def question_path(folder: Path | None, identity: Any, question: VolumeQuestion) 
     return folder / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz"
 
 
-def _write(path: Path, runs: VolumeRuns, cost: Cost) -> None:
+def _write(path: Path, runs: VolumeRuns, cost: Cost, notes: list[str]) -> None:
     arrays: dict[str, Any] = {name: np.asarray(getattr(runs, name)) for name in _ARRAYS}
     try:
         with replacing(path) as part, part.open("wb") as file:
-            np.savez(file, cost=json.dumps(asdict(cost)), **arrays)
+            np.savez(file, cost=json.dumps(asdict(cost)), notes=json.dumps(notes), **arrays)
     except UserError as error:
         raise UserError(f"{error}; cache=null keeps no answers.") from error
 
 
-def _read(path: Path | None) -> tuple[VolumeRuns, Cost] | None:
-    """Kept runs; None if there are none, or they are damaged."""
+def _read(path: Path | None) -> tuple[VolumeRuns, Cost, list[str]] | None:
+    """Kept runs, and what was said of them; None if there are none, or they are damaged."""
     if path is None or not path.is_file():
         return None
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in _ARRAYS}
             cost = Cost(**json.loads(str(stored["cost"])))
+            notes = json.loads(str(stored["notes"])) if "notes" in stored else []
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
         return None
-    return VolumeRuns(torch.from_numpy(arrays.pop("density")), **arrays), cost
+    return VolumeRuns(torch.from_numpy(arrays.pop("density")), **arrays), cost, notes

@@ -73,8 +73,8 @@ def test_patterns_are_binned_if_asked_for(network: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("word", "line"),
     [
-        ("supports.fraction=x", "supports.fraction=x: give a number between 0 and 1"),
-        ("supports.curve=x", "supports.curve=x: give a whole number"),
+        ("supports.fraction=x", "supports.fraction=x must be a number"),
+        ("supports.curve=x", "supports.curve=x must be a whole number"),
         ("supports.gallery=-1", "supports.gallery=-1: give a whole number"),
         ("preprocess.bin=0", "preprocess.bin=0: give a whole number"),
     ],

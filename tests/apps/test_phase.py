@@ -9,14 +9,16 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from spi_lightning.apps.phase import start
-from spi_lightning.apps.phase_start import doubts, in_middle, unexplained
+from spi_lightning.apps.phase_judge import Task, judge
+from spi_lightning.apps.phase_start import doubts, in_middle, starting_support, unexplained
 from spi_lightning.data.one_frame import Measurement
-from spi_lightning.fields import DENSITY
+from spi_lightning.fields import DENSITY, UserError
 from spi_lightning.io import CxiWriter
 from spi_lightning.io.cxi_image import read_cxi_image
-from spi_lightning.phasing import alignment
+from spi_lightning.phasing import Averaged, Phased, alignment
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.reports.phasing import verdict
 
@@ -93,6 +95,16 @@ def test_a_simulated_pattern_is_compared_with_its_truth(tmp_path: Path, monkeypa
         (["data.bin=x"], "data.bin=x must be a whole number"),
         (["data.threshold=x"], "data.threshold=x must be a number"),
         (["data.centre=[x,3]"], "data.centre[0]=x must be a number"),
+        (["start_noise=abc"], "start_noise=abc"),
+        (["data.adu_per_photon=abc"], "data.adu_per_photon=abc must be a number"),
+        (["data.geometry.distance=abc"], "data.geometry.distance=abc must be a number"),
+        (["data.geometry.distance=0"], "data.geometry.distance=0: give a positive number (m)"),
+        (["data.geometry.distance=-0.5"], "data.geometry.distance=-0.5: give a positive number (m)"),
+        (["data.mask_convention=abc"], "data.mask_convention=abc is unknown"),
+        (["support_threshold=0"], "support_threshold=0: give a number above 0"),
+        (["phasing.recipe=12"], "phasing.recipe=12: give a recipe such as"),
+        (["support=triple"], "support=triple is neither"),
+        (["start=triple"], "start=triple is neither the run or checkpoint of a network nor one of random"),
     ],
 )
 def test_mistakes_get_one_line(
@@ -106,6 +118,115 @@ def test_mistakes_get_one_line(
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("error: ") and line in error
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (np.random.default_rng(0).random((48, 48)), "it holds other values than True and False"),
+        (np.full((48, 48), np.nan), "it holds other values than True and False"),
+        (np.zeros((48, 48), dtype=bool), "it is empty"),
+        (np.ones((48, 48), dtype=bool), "it is True everywhere"),
+        (np.arange(48 * 48).reshape(48, 48) % 3 > 0, "needs one that holds half or less; add + shrinkwrap"),
+        (np.zeros((8, 8), dtype=bool), "its shape (8, 8) is not that of the pattern"),
+        (None, "cannot be read; save a bool array"),
+    ],
+)
+def test_a_support_that_says_nothing_is_refused_and_leaves_no_folder(
+    measured: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, values: np.ndarray | None, words: str
+) -> None:
+    path = tmp_path / "s.npy"
+    if values is None:
+        path.write_text("hello")
+    else:
+        np.save(path, values)
+    data = [f"data.path={measured}", "data.keys.photons=counts", "data.centre=[24,24]", "data.size=48", KNOWN]
+    with pytest.raises(SystemExit):
+        run(monkeypatch, tmp_path / "run", *data, f"support={path}")
+    assert words in capsys.readouterr().err.strip().splitlines()[-1] and not (tmp_path / "run").exists()
+
+
+def test_relative_intensities_are_phased_but_not_divided_in_halves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    np.save(tmp_path / "a.npy", 1e-3 * fourier(particle(), ndim=2).abs().square().numpy())
+    words = [f"data.path={tmp_path / 'a.npy'}", "data.centre=[24,24]", "support=triple_intersection", KNOWN]
+    numbers = run(monkeypatch, tmp_path / "run", *words, "starts=3")
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert numbers["fourier_error/best"] < 0.2 and numbers["fourier_error/of_counting"] == 0
+    assert "the values are no photon counts" in page and "Intensity (relative)" in page and "Photons per" not in page
+    assert "ms_per_iteration" not in page and "time per iteration and start (ms)" in page
+    assert "All starts began" not in page and "on held-out pixels" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        run(monkeypatch, tmp_path / "again", *words, "halves=true")
+    assert "this pattern holds no photon counts" in capsys.readouterr().err
+
+
+def test_the_best_start_is_one_of_those_kept() -> None:
+    amplitude = fourier(particle(), 2).abs()
+    everything = torch.ones_like(amplitude, dtype=torch.bool)
+    wrong = torch.fft.fftshift(torch.fft.ifft2(torch.fft.ifftshift(amplitude), norm="ortho").real)
+    density = torch.stack([wrong, 1.05 * particle(), 1.02 * particle()])  # a start alone, and two that agree
+    averaged = Averaged(density[1:].mean(0), density, torch.tensor([False, True, True]), torch.eye(3))
+    phased = Phased(density, (particle() > 0).expand(3, -1, -1), torch.zeros(4, 3), 1.0)
+    task = Task(
+        amplitude, everything, ~everything, particle() > 0, None, SimpleNamespace(iterations=4), "positive", 3, 0
+    )
+    files, numbers = judge(task, Measurement(amplitude, everything), phased, averaged, None)
+    assert numbers["fourier_error/best"] == pytest.approx(0.02, abs=1e-4)
+    assert numbers["fourier_error/lowest_of_all_starts"] < 1e-4
+    said = verdict(files, numbers)
+    assert said.startswith("2 of 3 starts agree; the best of them leaves a relative Fourier error of 0.02")
+    assert "A start that agrees with no other leaves" in said and "began from the same" not in said
+
+
+@pytest.mark.parametrize(
+    ("start", "words"), [(None, "The starts began apart"), (particle(), "All starts began from the same density")]
+)
+def test_starts_that_all_converge_are_not_called_one_start(start: torch.Tensor | None, words: str) -> None:
+    amplitude = fourier(particle(), 2).abs()
+    everything = torch.ones_like(amplitude, dtype=torch.bool)
+    density = particle().expand(3, -1, -1)
+    averaged = Averaged(density[0], density, torch.ones(3, dtype=torch.bool), torch.ones(3, 3))
+    phased = Phased(density, density > 0, torch.zeros(4, 3), 1.0)
+    begins = None if start is None else start.expand(3, -1, -1)
+    recipe = SimpleNamespace(iterations=4)
+    task = Task(amplitude, everything, ~everything, density[0] > 0, begins, recipe, "positive", 3, 0)
+    files, numbers = judge(task, Measurement(amplitude, everything), phased, averaged, None)
+    assert words in verdict(files, numbers)
+
+
+@pytest.mark.parametrize(("photons", "background"), [(1.5e3, 0.0), (2e4, 0.05), (1e6, 0.0)])
+@pytest.mark.parametrize("hidden", [0.0, 1.5])
+def test_noise_background_and_a_small_hole_are_not_taken_for_a_wide_particle(
+    photons: float, background: float, hidden: float
+) -> None:
+    expected = fourier(particle(64), 2).abs().square()
+    expected = expected * (photons / expected.sum()) + background
+    counts = torch.poisson(expected, generator=torch.Generator().manual_seed(0))
+    y, x = torch.meshgrid(*(torch.arange(64) - 32,) * 2, indexing="ij")
+    mask = (y.square() + x.square()).sqrt() >= hidden
+    cfg = OmegaConf.load(Path(__file__).parents[2] / "conf" / "phase.yaml")
+    notes: list[str] = []
+    cfg.phasing = {"constraint": "positive"}
+    found = starting_support(cfg, Measurement((counts * mask).sqrt(), mask, counted=True), notes)  # type: ignore[arg-type]
+    rows, columns = found.nonzero().amax(0) - found.nonzero().amin(0) + 1
+    assert max(int(rows), int(columns)) <= 37  # of a particle that spans 19
+    assert any("only 1" in note for note in notes) == (photons < 3e3)
+
+
+def test_a_coarse_pattern_is_refused_with_the_number_and_a_concrete_mend() -> None:
+    y, x = torch.meshgrid(*(torch.arange(32) - 16,) * 2, indexing="ij")
+    wide = ((y.abs() < 9) & (x.abs() < 7)).float()
+    amplitude = 30 * fourier(wide, 2).abs()
+    cfg = OmegaConf.load(Path(__file__).parents[2] / "conf" / "phase.yaml")
+    cfg.phasing = {"constraint": "positive"}
+    everything = torch.ones_like(amplitude, dtype=torch.bool)
+    with pytest.raises(UserError, match=r"spans 32 of 32 pixels along axis 0: the oversampling ratio is 1\.94"):
+        starting_support(cfg, Measurement(amplitude, everything))  # type: ignore[arg-type]
+    everything[15:18, 15:18] = False
+    with pytest.raises(UserError, match="9 pixels that are not measured had to be guessed"):
+        starting_support(cfg, Measurement(amplitude * everything, everything))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def config_of(*words: str) -> Any:
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_passes(experiment: str) -> None:
-    check_types(config_of(f"experiment={experiment}"))
+    check_types(config_of(f"experiment={experiment}"), "train")
 
 
 @pytest.mark.parametrize(
@@ -80,15 +80,15 @@ def test_every_experiment_passes(experiment: str) -> None:
 )
 def test_names_the_setting_and_what_it_takes(word: str, said: str) -> None:
     with pytest.raises(UserError) as raised:
-        check_types(config_of("experiment=bellisario_support", word))
+        check_types(config_of("experiment=bellisario_support", word), "train")
     assert said in str(raised.value)
 
 
 def test_settings_of_other_data_are_named_with_what_takes_them_away() -> None:
     words = ("experiment=bellisario_support", "data=supports", "data.path=x.h5")
     with pytest.raises(UserError, match=r"data\.\w+ is no setting of .*leave it out with ~data\.\w+"):
-        check_types(config_of(*words))
+        check_types(config_of(*words), "train")
 
 
 def test_parts_that_cannot_be_found_are_left_to_those_who_call_them() -> None:
-    check_types(OmegaConf.create({"a": {"_target_": "no.such.thing", "b": "c"}}))
+    check_types(OmegaConf.create({"a": {"_target_": "no.such.thing", "b": "c"}}), "train")
