@@ -24,7 +24,7 @@ from spi_lightning.tasks.support_prediction import SupportPrediction
 
 UNKNOWN = 0.25  # see unexplained(): of a network's densities, what it was not trained for leaves more
 _NOISY = 0.05  # of the largest autocorrelation: photon noise above which the edge of the particle is lost
-_NEGATIVE = 0.05  # of the largest autocorrelation, below 0: the mark of a badly filled centre
+_NEGATIVE = 0.1  # of the largest autocorrelation, below 0: the mark of a badly filled centre
 NAMED = ("autocorrelation", "circle", "box", "double_intersection", "triple_intersection", "ideal")
 
 
@@ -198,7 +198,7 @@ def require_room(region: Tensor, least: float, measured: Measurement) -> None:
         return
     hidden, counted = int((~measured.mask).sum()), bool(holds_counts(measured.fourier_amplitude[None])[0])
     why = f"{hidden} pixels that are not measured had to be guessed, which widens it; " if hidden else ""
-    mend = "bin less (data.bin) if it is binned"
+    mend = f"bin less ({'data.bin' if region.ndim == 2 else 'data.preparation.bins'}) if it is binned"
     narrower = _narrower(measured, least) if hidden or counted else None
     if narrower is not None:
         mend += (

@@ -10,6 +10,7 @@ from spi_lightning.physics.beam_centre import find_beam_centre
 _SYMMETRIC = 0.5  # correlation with the inversion about the centre above which that centre is believed
 _PLATEAU = 0.03  # relative Fourier error that data worth phasing go below
 _ODD = 0.03  # relative Fourier error, by a pattern's asymmetry, that is not of rounding or of a centre off by a hair
+_SPARSE = (1.708, -1.963, 2.960, -0.949)  # see counting_error
 _FLAT = 0.9  # share of the error that one fortieth of the iterations leaves where nothing improves any more
 
 
@@ -91,11 +92,16 @@ def holds_counts(fourier_amplitude: Tensor) -> Tensor:
 def counting_error(fourier_amplitude: Tensor, mask: Tensor) -> Tensor:
     """Relative Fourier error that photon noise leaves of the true density, (P,); 0 for what are no counts.
 
-    The square root of a count varies by 1/4, and by no more than the count itself; (P, spatial) both.
+    The mean of (sqrt(N) - sqrt(mean of N))^2 is 1/4 for many photons and twice the mean for few; the numbers t(N) for
+    N = 1 to 4, fitted here, make the mean of t(N) follow it within 10 % between 0.003 and 60 photons per pixel, so
+    that their sum over a pattern estimates it without knowing the means. (P, spatial) both.
     """
-    intensity = torch.where(mask, fourier_amplitude.square(), 0).flatten(1)
-    noise = (intensity.clamp_max(0.25).sum(1) / intensity.sum(1).clamp_min(1e-30)).sqrt()
-    return torch.where(holds_counts(fourier_amplitude), noise, 0)
+    counts = torch.where(mask, fourier_amplitude.square(), 0).flatten(1).round()
+    noise = torch.where(counts > len(_SPARSE), 0.25 + 3 / 32 / counts.clamp_min(1), 0)
+    for photons, term in enumerate(_SPARSE, start=1):
+        noise = torch.where(counts == photons, term, noise)
+    relative = (noise.sum(1).clamp_min(0) / counts.sum(1).clamp_min(1)).sqrt()
+    return torch.where(holds_counts(torch.where(mask, fourier_amplitude, 0)), relative, 0)
 
 
 def symmetry_notes(fourier_amplitude: Tensor, mask: Tensor) -> list[str]:

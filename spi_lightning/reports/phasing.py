@@ -382,7 +382,7 @@ _WORDS = {
     "fourier_error/best": "relative Fourier error of the best kept start",
     "fourier_error/lowest_of_all_starts": "relative Fourier error, the lowest of all starts, kept or not",
     "fourier_error/median": "relative Fourier error, median of all starts",
-    "fourier_error/of_mean": "relative Fourier error of the mean of those kept",
+    "fourier_error/of_mean": "relative Fourier error of the mean of those kept, which loses amplitude where their phases differ",
     "fourier_error/of_counting": "relative Fourier error that photon noise explains",
     "held_out_pixels": "{element}s held out to judge by",
     "held_out_error/best": "relative Fourier error on them of the best kept start",

@@ -137,3 +137,16 @@ def test_pixels_that_are_no_numbers_are_not_measured(tmp_path) -> None:
     np.save(tmp_path / "b.npy", np.full((64, 64), np.nan))
     with pytest.raises(UserError, match=r"frame 0 is empty.*4096 pixels are NaN"):
         measure_frame(str(tmp_path / "b.npy"))
+
+
+def test_one_part_of_the_geometry_alone_is_not_enough(tmp_path) -> None:
+    np.save(tmp_path / "a.npy", pattern(64, (32, 32)))
+    made = measure_frame(str(tmp_path / "a.npy"), geometry={"distance": 0.5, "pixel_size": None, "photon_energy": None})
+    assert made.frequency_step is None
+    assert any("data.geometry.pixel_size and data.geometry.photon_energy also needed" in note for note in made.notes)
+
+
+def test_a_frame_without_contrast_is_refused(tmp_path) -> None:
+    np.save(tmp_path / "a.npy", np.ones((16, 16)))
+    with pytest.raises(UserError, match="frame 0 holds 1 in every pixel"):
+        measure_frame(str(tmp_path / "a.npy"))
