@@ -102,6 +102,12 @@ def quieten() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     for noise in NOISE:
         warnings.filterwarnings("ignore", message=noise)
+    warnings.formatwarning = _plain_warning
+
+
+def _plain_warning(message: Warning | str, *_: Any, **__: Any) -> str:
+    """What to beware of, without the line of code that says so."""
+    return f"warning: {message}\n"
 
 
 def one_line(error: BaseException) -> str | None:

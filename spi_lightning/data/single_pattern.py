@@ -325,8 +325,12 @@ def _summary(pattern: PreparedPattern, oversampling: Oversampling) -> list[str]:
         f"the scan, {float(pattern.photons.sum()):,.0f} photons, largest {float(pattern.photons.max()):,.0f}",
         str(oversampling),
     ]
-    if min(oversampling.ratio) < 2:
-        lines.append("an oversampling below 2 along one axis: take fewer bins or more voxels there")
+    coarse = [name for name, ratio in zip(("frame", "row", "column"), oversampling.ratio, strict=True) if ratio < 2]
+    if coarse:
+        lines.append(
+            f"WARNING: the oversampling along {', '.join(coarse)} is estimated below 2, where phases may not be "
+            "unique: take fewer data.preparation.bins there; without bins, the scan itself is too coarse"
+        )
     return lines
 
 

@@ -113,11 +113,19 @@ def measure_volume(
     if key is not None:
         keys = replace(keys, counts=key)
     try:
-        return measure_scan(path, keys, Preparation(size=size, bins=bins, threshold=threshold), geometry)
+        made = measure_scan(path, keys, Preparation(size=size, bins=bins, threshold=threshold), geometry)
     except UserError as error:
-        told = str(error).replace("data.preparation.", "data.")
+        told = _in_these_options(str(error))
         told = told.replace("data.keys.counts=", "data.key=") if key is not None else told
         raise UserError(told) from error
+    return replace(made, notes=[_in_these_options(note) for note in made.notes])
+
+
+def _in_these_options(text: str) -> str:
+    """The options of data=one_scan by the names that data=volumes and data=single_volume give them."""
+    for name in ("size", "bins", "threshold"):
+        text = text.replace(f"data.preparation.{name}", f"data.{name}")
+    return text
 
 
 def kind_of_file(path: str | Sequence[str]) -> str:

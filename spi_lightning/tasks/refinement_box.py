@@ -59,13 +59,22 @@ def _given(box: str | int | Sequence[int], shape: Sequence[int]) -> list[int]:
 
 
 def warn_of_the_box(density: Tensor) -> None:
-    """Warn where the particle (M, z, y, x) reaches the faces of its box."""
+    """Warn where the particle (M, z, y, x) fills its box from face to face.
+
+    A particle that leans on one face alone is whole: a pattern does not tell where it stands.
+    """
     amplitude = density.abs()
     level = _EDGE * amplitude.flatten(1).amax(1)
+    full = []
     for axis, name in zip(AXES, "zyx", strict=True):
-        faces = torch.stack([amplitude.select(axis, 0), amplitude.select(axis, -1)], 1).flatten(1).mean(1)
-        if (faces > level).float().mean() > 0.5:
-            rank_zero_warn(f"the particle reaches the faces of its box along {name}: raise task.margin or task.box.")
+        emptier = torch.minimum(*(amplitude.select(axis, place).flatten(1).mean(1) for place in (0, -1)))
+        if (emptier > level).float().mean() > 0.5:
+            full.append(name)
+    if full:
+        rank_zero_warn(
+            f"the particle fills its box along {', '.join(full)} from face to face and may be cut: raise task.margin, "
+            "or give a larger task.box"
+        )
 
 
 def cut_to_support(density: Tensor, support: Tensor) -> Tensor:

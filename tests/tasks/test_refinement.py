@@ -232,3 +232,14 @@ def test_a_tight_box_is_told_where_the_numbers_show_it(
     assert len(warned) == (words is not None)
     if words is not None:
         assert re.search(words, str(warned[0].message))
+
+
+def test_a_particle_that_leans_on_one_face_of_its_box_is_whole() -> None:
+    density = torch.zeros(2, 6, 6, 6, dtype=torch.complex64)
+    density[:, :5, 1:5, 1:5] = 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        refinement_box.warn_of_the_box(density)
+    density[:, :, 1:5] = 1
+    with pytest.warns(UserWarning, match="fills its box along z, x from face to face"):
+        refinement_box.warn_of_the_box(density)
