@@ -59,7 +59,7 @@ def spread_of(name: str, values: Values) -> dict[str, float]:
 
 
 def successes(asked: AskedVolumes, levels: Sequence[float]) -> dict[str, float | None]:
-    """Share of the runs whose final fitted chi square is at most each level, and median seconds until they were there.
+    """Share of the runs whose final fitted chi square is at most each level, and median seconds until these were there.
 
     Seconds are those of one run: runs are computed together, and their wall time is divided by their number.
     """
@@ -68,7 +68,7 @@ def successes(asked: AskedVolumes, levels: Sequence[float]) -> dict[str, float |
     for level in levels:
         found[f"success/{level:g}"] = float((final <= level).mean())
         times = np.concatenate([times_to(draw, level) for pattern in asked.judged for draw in pattern])
-        reached = times[np.isfinite(times)]
+        reached = times[np.isfinite(times) & (final.ravel() <= level)]
         found[f"seconds_to/{level:g}"] = float(np.median(reached)) if len(reached) else None
     return found
 

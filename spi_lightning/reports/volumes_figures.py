@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
@@ -44,12 +45,12 @@ def _histogram(axes: Axes, files: VolumeFiles, name: str, label: str, logarithmi
         low = max(low, 1e-16)
         bins = np.geomspace(low / 1.1, max(high, low) * 1.1, 36)
         axes.set_xscale("log")
-        if high < 30 * low:
-            _plain_log(axes)
+        _plain_log(axes.xaxis, low, high)
     else:
         pad = 0.03 * max(high - low, 1e-9)
         bins = np.linspace(low - pad, high + pad, 36)
-        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+        axes.ticklabel_format(axis="x", useOffset=False)
     for number, values in enumerate(drawn):
         style: dict[str, Any] = {"bins": bins.tolist(), "color": colour_of(number), "linewidth": 1.4}
         values = np.clip(values, bins[0], bins[-1])
@@ -59,11 +60,13 @@ def _histogram(axes: Axes, files: VolumeFiles, name: str, label: str, logarithmi
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _plain_log(axes: Axes) -> None:
-    """Plain numbers on a logarithmic axis of little more than a decade."""
-    axes.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.xaxis.set_minor_formatter(NullFormatter())
+def _plain_log(axis: Axis, low: float, high: float) -> None:
+    """Plain numbers, few enough to stand beside each other, on a logarithmic axis of little more than a decade."""
+    if high >= 30 * low:
+        return
+    axis.set_major_locator(MaxNLocator(4) if high < 4 * low else LogLocator(10, subs=(1, 2, 5)))
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def held_out_figure(files: VolumeFiles) -> Figure:
@@ -81,6 +84,8 @@ def held_out_figure(files: VolumeFiles) -> Figure:
         limits = [max(min(ends), 1e-16) * 0.8, max(ends) * 1.25]
         axes.plot(limits, limits, color=INK, linewidth=0.8, linestyle=":")
         axes.set(xscale="log", yscale="log", xlabel="χ², fitted voxels", ylabel="χ², held-out voxels")
+        for axis in (axes.xaxis, axes.yaxis):
+            _plain_log(axis, *limits)
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=1, borderaxespad=0.2)
     return picture
 
