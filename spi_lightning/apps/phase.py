@@ -21,7 +21,8 @@ from torch import Tensor
 from spi_lightning.apps.entry import run_app
 from spi_lightning.apps.laboratory import write_crystal_of
 from spi_lightning.apps.phase_judge import Task, judge
-from spi_lightning.apps.phase_start import doubts, require_determined, starting_density, starting_support
+from spi_lightning.apps.phase_region import require_determined
+from spi_lightning.apps.phase_start import doubts, starting_density, starting_support
 from spi_lightning.apps.simulate import whole_number
 from spi_lightning.apps.train import record
 from spi_lightning.apps.value_types import check_types

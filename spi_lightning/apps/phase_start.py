@@ -10,21 +10,19 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import Tensor
 
-from spi_lightning.baselines.autocorrelation_support import are_counts, autocorrelation_support, over_axes
+from spi_lightning.apps.phase_region import autocorrelation_region, region_notes, require_room
+from spi_lightning.baselines.autocorrelation_support import are_counts
 from spi_lightning.baselines.triple_intersection import double_intersection, triple_intersection
 from spi_lightning.data.one_frame import Measurement
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, SUPPORT, UserError
 from spi_lightning.methods.other_sizes import fitted_batch, on_finer_pixels, trained_size
 from spi_lightning.phasing import with_phase_noise
-from spi_lightning.phasing.checks import holds_counts
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.support import ideal_support
 from spi_lightning.tasks.checkpoint import load_task
 from spi_lightning.tasks.support_prediction import SupportPrediction
 
 UNKNOWN = 0.25  # see unexplained(): of a network's densities, what it was not trained for leaves more
-_NOISY = 0.05  # of the largest autocorrelation: photon noise above which the edge of the particle is lost
-_NEGATIVE = 0.1  # of the largest autocorrelation, below 0: the mark of a badly filled centre
 NAMED = ("autocorrelation", "circle", "box", "double_intersection", "triple_intersection", "ideal")
 
 
@@ -47,10 +45,10 @@ def starting_support(cfg: DictConfig, measured: Measurement, notes: list[str] | 
         return _box(shape)
     if name not in NAMED:
         return _from_file(name, shape) if Path(name).suffix == ".npy" else network_answer(name, measured, SUPPORT)
-    ndim, (region, autocorrelation) = len(shape), _region(measured, cfg.support_threshold)
+    ndim, (region, autocorrelation) = len(shape), autocorrelation_region(measured, cfg.support_threshold)
     require_room(region[0], cfg.least_oversampling, measured)
     if notes is not None:
-        notes.extend(_of_the_region(autocorrelation[0], measured, cfg))
+        notes.extend(region_notes(autocorrelation[0], measured, cfg))
     if name == "circle":
         return _circle(region[0])
     if name == "double_intersection":
@@ -155,101 +153,6 @@ def in_middle(image: Tensor, shape: torch.Size) -> Tensor:
         into.append(slice(low + want // 2, high + want // 2))
     made[tuple(into)] = image[tuple(source)]
     return made
-
-
-def _region(measured: Measurement, threshold: float) -> tuple[Tensor, Tensor]:
-    """Where the autocorrelation is above a fraction of its maximum and photon noise, (1, ...), and its values."""
-    amplitude = measured.fourier_amplitude[None]
-    counted = holds_counts(amplitude)
-    intensity = torch.where(over_axes(counted, measured.mask.ndim), amplitude.square().round(), amplitude.square())
-    return autocorrelation_support(
-        intensity, measured.mask[None], threshold=threshold, photons=bool(counted[0]), ndim=measured.mask.ndim
-    )
-
-
-def _of_the_region(autocorrelation: Tensor, measured: Measurement, cfg: DictConfig) -> list[str]:
-    """What to know of an autocorrelation (spatial) that is noise, or filled, where its edge should be."""
-    notes, largest = [], autocorrelation.max()
-    if bool(holds_counts(measured.fourier_amplitude[None])[0]):
-        photons = float(measured.fourier_amplitude.square().sum())
-        noise = 4 / (2 * photons) ** 0.5  # see shot_noise, relative to the largest value
-        if noise > max(_NOISY, cfg.support_threshold):
-            notes.append(
-                f"only {photons:.0f} photons: below {noise:.2g} of its largest value the autocorrelation is noise, so "
-                f"the support began where it is above that, not above support_threshold={cfg.support_threshold:g}, and "
-                "may be smaller than the particle; support=circle, or one you know, may do better"
-            )
-    hidden, least = int((~measured.mask).sum()), float(autocorrelation.min() / largest)
-    if hidden and least < -_NEGATIVE and str(cfg.phasing.constraint) == "positive":
-        notes.append(
-            f"{hidden} pixels are not measured, and filled as well as can be they leave an autocorrelation of "
-            f"{least:.2f} of its maximum, which no positive density has: the size of the particle is a guess; give "
-            "support= a .npy file or a network's run if you know better"
-        )
-    return notes
-
-
-def require_room(region: Tensor, least: float, measured: Measurement) -> None:
-    """UserError where the autocorrelation's region leaves no room: the pattern is sampled too coarsely to be phased."""
-    axis, extent = _widest(region)
-    n = region.shape[axis]
-    ratio = 2 * n / (extent + 1)
-    if ratio >= least:
-        return
-    hidden, counted = int((~measured.mask).sum()), bool(holds_counts(measured.fourier_amplitude[None])[0])
-    why = f"{hidden} pixels that are not measured had to be guessed, which widens it; " if hidden else ""
-    mend = f"bin less ({'data.bin' if region.ndim == 2 else 'data.preparation.bins'}) if it is binned"
-    narrower = _narrower(measured, least) if hidden or counted else None
-    if narrower is not None:
-        mend += (
-            f", give support_threshold={narrower:g} if you know that the particle is smaller and what is seen is "
-            "background" + (" or comes of those pixels" if hidden else "")
-        )
-    raise UserError(
-        f"the autocorrelation spans {extent} of {n} pixels along axis {axis}: the oversampling ratio is {ratio:.2f} or "
-        f"less, {least:g} is needed; {why}{mend}, or lower least_oversampling."
-    )
-
-
-def _widest(region: Tensor) -> tuple[int, int]:
-    """Axis along which a region (spatial) fills most of the array, and its extent there, pixels."""
-    extents = []
-    for axis in range(region.ndim):
-        along = torch.nonzero(region.any(tuple(other for other in range(region.ndim) if other != axis)))
-        extents.append(int(along.max() - along.min()) + 1)
-    axis = max(range(region.ndim), key=lambda each: extents[each] / region.shape[each])
-    return axis, extents[axis]
-
-
-def _narrower(measured: Measurement, least: float) -> float | None:
-    """The lowest of some thresholds at which the autocorrelation leaves room."""
-    for threshold in (0.01, 0.02, 0.05, 0.1, 0.2):
-        region = _region(measured, threshold)[0][0]
-        axis, extent = _widest(region)
-        if 2 * region.shape[axis] / (extent + 1) >= least:
-            return threshold
-    return None
-
-
-def require_determined(support: Tensor, name: str, moves: bool) -> None:
-    """UserError for a support (spatial) that is empty, or so wide that the amplitudes do not determine a density.
-
-    Args:
-        support: bool, where phasing begins.
-        name: What was asked for, for the message.
-        moves: Whether the recipe tightens it.
-    """
-    pixels, inside = support.numel(), int(support.sum())
-    if not inside:
-        raise UserError(f"support={name}: it is empty (False everywhere); mark where the particle may be.")
-    if inside == pixels:
-        raise UserError(f"support={name}: it is True everywhere and says nothing; mark where the particle may be.")
-    if 2 * inside > pixels and not moves:
-        raise UserError(
-            f"support={name}: it holds {inside} of {pixels} pixels, and a recipe that keeps its support needs one that "
-            "holds half or less; add + shrinkwrap(2.0, 0.1)/20 to phasing.recipe, or begin with "
-            "support=triple_intersection."
-        )
 
 
 def _box(shape: torch.Size) -> Tensor:

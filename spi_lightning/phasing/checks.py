@@ -105,25 +105,19 @@ def counting_error(fourier_amplitude: Tensor, mask: Tensor) -> Tensor:
 
 
 def symmetry_notes(fourier_amplitude: Tensor, mask: Tensor) -> list[str]:
-    """What to try for patterns (P, spatial) that a real density does not explain; to be asked once it did not."""
+    """A line for patterns (P, spatial) that no real density has; to be asked once one did not fit."""
     ndim = fourier_amplitude.ndim - 1
     both = mask & invert(mask, ndim)
     kept = torch.where(both, fourier_amplitude, 0)
     power = kept.square().flatten(1).sum(1).clamp_min(1e-30)
     odd = ((kept - invert(kept, ndim)).square().flatten(1).sum(1) / 4 / power).sqrt()
     beyond = (odd.square() - counting_error(kept, both).square() / 2).clamp_min(0).sqrt()
-    notes = []
-    for value in beyond.tolist():
-        if value > _ODD:
-            notes.append(
-                "the pattern differs from its own inversion, which alone leaves any real density a relative Fourier "
-                f"error of {value:.3f}: try phasing.constraint=complex, or check the beam centre"
-            )
-        else:
-            notes.append(
-                "the fit is poor for a real density; if the density may be complex: phasing.constraint=complex"
-            )
-    return notes
+    return [
+        "the pattern differs from its own inversion, which alone leaves any real density a relative Fourier "
+        f"error of {value:.3f}: try phasing.constraint=complex, or check the beam centre"
+        for value in beyond.tolist()
+        if value > _ODD
+    ]
 
 
 def plateau_note(error: Tensor, starts: int, noise: Tensor | None = None) -> list[str]:

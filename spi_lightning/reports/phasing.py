@@ -14,8 +14,9 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from spi_lightning.reports.laboratory import laboratory_sections
-from spi_lightning.reports.page import Lines, Picture, Section, Table, write_page
+from spi_lightning.reports.page import Lines, Picture, Section, write_page
 from spi_lightning.reports.phasing_files import PhasingFiles
+from spi_lightning.reports.phasing_numbers import numbers_table
 from spi_lightning.reports.provenance import provenance_section
 from spi_lightning.reports.style import (
     INK,
@@ -44,7 +45,7 @@ def write_phasing_report(run: Path) -> Path:
     sections = [
         Section("Result", [Lines([verdict(files, metrics)]), *_result(files)]),
         *laboratory_sections([run / "laboratory.npz"]),
-        Section("Numbers", [_numbers(metrics, files)]),
+        Section("Numbers", [numbers_table(metrics, element_of(files))]),
         Section("How far to trust it", [*_trust(files)]),
         Section("Starts", [Picture(as_png(starts_figure(files)), "The starts", _starts_caption(files), wide=True)]),
         Section("Notes", [Lines(files.notes or ["Nothing to note."])]),
@@ -367,43 +368,3 @@ def _starts_caption(files: PhasingFiles) -> str:
         f"{what} of the {min(_SHOWN, len(files.kept))} starts of smallest relative Fourier error, written above each; "
         "kept: it agrees with others and is in the mean, failed: it is not."
     )
-
-
-def _numbers(metrics: dict[str, Any], files: PhasingFiles) -> Table:
-    """Every number in words, with its unit; those that have no words keep their names."""
-    words = {name: words.format(element=element_of(files)) for name, words in _WORDS.items()}
-    rows = [[words.get(name, name), _number(value)] for name, value in metrics.items() if _is_number(value)]
-    return Table(["", "value"], rows)
-
-
-_WORDS = {
-    "starts": "starts",
-    "kept": "starts that agree and make the mean",
-    "fourier_error/best": "relative Fourier error of the best kept start",
-    "fourier_error/lowest_of_all_starts": "relative Fourier error, the lowest of all starts, kept or not",
-    "fourier_error/median": "relative Fourier error, median of all starts",
-    "fourier_error/of_mean": "relative Fourier error of the mean of those kept, which loses amplitude where their phases differ",
-    "fourier_error/of_counting": "relative Fourier error that photon noise explains",
-    "held_out_pixels": "{element}s held out to judge by",
-    "held_out_error/best": "relative Fourier error on them of the best kept start",
-    "r_factor/best": "R-factor of the best kept start",
-    "support/pixels": "support of the best kept start ({element}s)",
-    "support/oversampling": "oversampling per axis that follows from it",
-    "iterations": "iterations",
-    "seconds": "time of the iterations (s)",
-    "ms_per_iteration_and_start": "time per iteration and start (ms)",
-    "prtf/crossing": "PRTF falls below 1/e at q (1/{element})",
-    "prtf/resolution_nm": "full period there (nm)",
-    "fsc_half_bit/crossing": "correlation of halves falls below half a bit at q (1/{element})",
-    "fsc_half_bit/resolution_nm": "full period there, by the halves (nm)",
-    "truth/correlation": "overlap with the true density, 0 to 1",
-    "truth/error": "relative error against the true density, at its best scale",
-}
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _number(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

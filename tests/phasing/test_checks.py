@@ -7,12 +7,11 @@ from spi_lightning.phasing.checks import counting_error, holds_counts, plateau_n
 from spi_lightning.physics.fourier import fourier
 
 
-def amplitude(photons: float, phase: float = 0.0) -> torch.Tensor:
+def amplitude(photons: float) -> torch.Tensor:
     """True Fourier amplitude (1, 48, 48) of a lopsided density, of so many photons."""
     y, x = torch.meshgrid(*(torch.arange(48) - 24,) * 2, indexing="ij")
     inside = (y > -7) & (x > -6) & (y + x < 7)
-    density = torch.where(inside, 1.0 + 0.1 * y, 0.0) * torch.exp(1j * phase * x)
-    found = fourier(density, 2).abs()
+    found = fourier(torch.where(inside, 1.0 + 0.1 * y, 0.0), 2).abs()
     return found[None] * (photons / found.square().sum()).sqrt()
 
 
@@ -46,5 +45,4 @@ def test_a_pattern_no_real_density_has_is_told_from_a_noisy_one() -> None:
     y = torch.arange(48)[:, None] - 24
     skew = amplitude(1e6) * (1 + 0.2 * torch.sign(y))
     assert "differs from its own inversion" in symmetry_notes(skew, mask)[0]
-    assert "differs" not in symmetry_notes(counts.sqrt(), mask)[0]
-    assert "differs" not in symmetry_notes(amplitude(1e6), mask)[0]
+    assert symmetry_notes(counts.sqrt(), mask) == symmetry_notes(amplitude(1e6), mask) == []

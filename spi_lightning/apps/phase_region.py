@@ -1,0 +1,110 @@
+"""How large the particle is, as far as its autocorrelation tells, and whether the pattern is sampled finely enough."""
+
+from __future__ import annotations
+
+import torch
+from omegaconf import DictConfig
+from torch import Tensor
+
+from spi_lightning.baselines.autocorrelation_support import autocorrelation_support, over_axes
+from spi_lightning.data.one_frame import Measurement
+from spi_lightning.fields import UserError
+from spi_lightning.phasing.checks import holds_counts
+
+_NOISY = 0.05  # of the largest autocorrelation: photon noise above which the edge of the particle is lost
+_NEGATIVE = 0.1  # of the largest autocorrelation, below 0: the mark of a badly filled centre
+
+
+def autocorrelation_region(measured: Measurement, threshold: float) -> tuple[Tensor, Tensor]:
+    """Where the autocorrelation is above a fraction of its maximum and photon noise, (1, ...), and its values."""
+    amplitude = measured.fourier_amplitude[None]
+    counted = holds_counts(amplitude)
+    intensity = torch.where(over_axes(counted, measured.mask.ndim), amplitude.square().round(), amplitude.square())
+    return autocorrelation_support(
+        intensity, measured.mask[None], threshold=threshold, photons=bool(counted[0]), ndim=measured.mask.ndim
+    )
+
+
+def region_notes(autocorrelation: Tensor, measured: Measurement, cfg: DictConfig) -> list[str]:
+    """What to know of an autocorrelation (spatial) that is noise, or filled, where its edge should be."""
+    notes, largest = [], autocorrelation.max()
+    if bool(holds_counts(measured.fourier_amplitude[None])[0]):
+        photons = float(measured.fourier_amplitude.square().sum())
+        noise = 4 / (2 * photons) ** 0.5  # see shot_noise, relative to the largest value
+        if noise > max(_NOISY, cfg.support_threshold):
+            notes.append(
+                f"only {photons:.0f} photons: below {noise:.2g} of its largest value the autocorrelation is noise, so "
+                f"the support began where it is above that, not above support_threshold={cfg.support_threshold:g}, and "
+                "may be smaller than the particle; support=circle, or one you know, may do better"
+            )
+    hidden, least = int((~measured.mask).sum()), float(autocorrelation.min() / largest)
+    if hidden and least < -_NEGATIVE and str(cfg.phasing.constraint) == "positive":
+        notes.append(
+            f"{hidden} pixels are not measured, and filled as well as can be they leave an autocorrelation of "
+            f"{least:.2f} of its maximum, which no positive density has: the size of the particle is a guess; give "
+            "support= a .npy file or a network's run if you know better"
+        )
+    return notes
+
+
+def require_room(region: Tensor, least: float, measured: Measurement) -> None:
+    """UserError where the autocorrelation's region leaves no room: the pattern is sampled too coarsely to be phased."""
+    axis, extent = _widest(region)
+    n = region.shape[axis]
+    ratio = 2 * n / (extent + 1)
+    if ratio >= least:
+        return
+    hidden, counted = int((~measured.mask).sum()), bool(holds_counts(measured.fourier_amplitude[None])[0])
+    why = f"{hidden} pixels that are not measured had to be guessed, which widens it; " if hidden else ""
+    mend = f"bin less ({'data.bin' if region.ndim == 2 else 'data.preparation.bins'}) if it is binned"
+    narrower = _narrower(measured, least) if hidden or counted else None
+    if narrower is not None:
+        mend += (
+            f", give support_threshold={narrower:g} if you know that the particle is smaller and what is seen is "
+            "background" + (" or comes of those pixels" if hidden else "")
+        )
+    raise UserError(
+        f"the autocorrelation spans {extent} of {n} pixels along axis {axis}: the oversampling ratio is {ratio:.2f} or "
+        f"less, {least:g} is needed; {why}{mend}, or lower least_oversampling."
+    )
+
+
+def _widest(region: Tensor) -> tuple[int, int]:
+    """Axis along which a region (spatial) fills most of the array, and its extent there, pixels."""
+    extents = []
+    for axis in range(region.ndim):
+        along = torch.nonzero(region.any(tuple(other for other in range(region.ndim) if other != axis)))
+        extents.append(int(along.max() - along.min()) + 1)
+    axis = max(range(region.ndim), key=lambda each: extents[each] / region.shape[each])
+    return axis, extents[axis]
+
+
+def _narrower(measured: Measurement, least: float) -> float | None:
+    """The lowest of some thresholds at which the autocorrelation leaves room."""
+    for threshold in (0.01, 0.02, 0.05, 0.1, 0.2):
+        region = autocorrelation_region(measured, threshold)[0][0]
+        axis, extent = _widest(region)
+        if 2 * region.shape[axis] / (extent + 1) >= least:
+            return threshold
+    return None
+
+
+def require_determined(support: Tensor, name: str, moves: bool) -> None:
+    """UserError for a support (spatial) that is empty, or so wide that the amplitudes do not determine a density.
+
+    Args:
+        support: bool, where phasing begins.
+        name: What was asked for, for the message.
+        moves: Whether the recipe tightens it.
+    """
+    pixels, inside = support.numel(), int(support.sum())
+    if not inside:
+        raise UserError(f"support={name}: it is empty (False everywhere); mark where the particle may be.")
+    if inside == pixels:
+        raise UserError(f"support={name}: it is True everywhere and says nothing; mark where the particle may be.")
+    if 2 * inside > pixels and not moves:
+        raise UserError(
+            f"support={name}: it holds {inside} of {pixels} pixels, and a recipe that keeps its support needs one that "
+            "holds half or less; add + shrinkwrap(2.0, 0.1)/20 to phasing.recipe, or begin with "
+            "support=triple_intersection."
+        )
