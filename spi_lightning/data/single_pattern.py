@@ -32,6 +32,7 @@ from spi_lightning.physics.oversampling import Oversampling, estimate_oversampli
 
 _ALIEN = 0.01  # share of the photons in other crystals' peaks from which they are worth a word
 _BYTES = 16  # for each voxel of a pattern before binning
+_TOP = 4  # voxels from the middle within which those not measured are taken as a saturated peak's
 _LEAST = 5  # voxels along the longest axis of a pattern
 
 
@@ -125,13 +126,23 @@ def prepare_scan(
     bins, size = _bins_and_size(scan, how, corrections, notes)
     _require_memory(size, bins)
     pattern = prepare(scan.counts, size, bins, how.threshold, blemish=blemish, **corrections)  # type: ignore[arg-type]
-    oversampling = estimate_oversampling(pattern.photons)
+    oversampling = estimate_oversampling(_with_a_top(pattern))
     notes += [*pattern.notes, *_summary(pattern, oversampling), *disputed, *known.notes()]
     if how.reflection is not None and not known.missing():
         h, k, index_l = how.reflection
         note = compare_angle_signs(pattern.photons, known, pattern.bins, (h, k, index_l)).note
         notes += [note] if note else []
     return MeasuredPattern(pattern, oversampling, known, notes)
+
+
+def _with_a_top(pattern: PreparedPattern) -> Tensor:
+    """Its photons (Z, Y, X), a saturated middle as bright as the brightest voxel: for the autocorrelation."""
+    middle = tuple(slice(max(0, n // 2 - _TOP), n // 2 + _TOP + 1) for n in pattern.photons.shape)
+    if bool(pattern.mask[tuple(n // 2 for n in pattern.mask.shape)]):
+        return pattern.photons
+    filled = pattern.photons.clone()
+    filled[middle] = torch.where(pattern.mask[middle], filled[middle], filled.max())
+    return filled
 
 
 def _known(geometry: Mapping[str, float | str | None]) -> dict[str, float | str]:
@@ -260,7 +271,7 @@ def _bins_and_size(
     guessed = bins is None or size is None
     if bins is None or size is None:
         whole = prepare(scan.counts, tuple(scan.counts.shape), 1, how.threshold, **corrections)  # type: ignore[arg-type]
-        found = estimate_oversampling(whole.photons)
+        found = estimate_oversampling(_with_a_top(whole))
         notes.append(f"the scan as measured: {found}")
         bins = bins or suggest_bins(found, how.least_oversampling)
         size = size or suggest_size(whole.photons, bins)

@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import torch
+from scipy import ndimage
 from torch import Tensor
 
 from spi_lightning.fields import UserError
@@ -100,7 +102,8 @@ def crystal_in_laboratory(
 
     Args:
         density: (z, y, x) complex in the detector frame, of this project's transform, origin at n // 2.
-        support: Bool; of it, voxels above a fifth of the largest amplitude count as the crystal.
+        support: Bool; of it the largest connected part above a fifth of the largest amplitude counts as the crystal:
+            between parts that do not touch, a phase is known but for whole turns.
         axes: See ScanAxes.
         voxel_size: Edge of the result's voxels, m; the shortest of the scan's if None.
 
@@ -109,9 +112,7 @@ def crystal_in_laboratory(
     """
     density = density.to(torch.complex128).cpu()
     top = density.abs().max().clamp_min(1e-300)
-    inside = support.cpu() & (density.abs() > _INSIDE * top)
-    if not inside.any():
-        raise UserError("laboratory frame: the density is empty inside its support, so there is no crystal to turn.")
+    inside = _crystal_of(support.cpu() & (density.abs() > _INSIDE * top))
     q = axes.geometry.scattering_vector()
     density = remove_offset(remove_ramp(density, inside)[0], inside)
     phase = unwrap(density, inside)
@@ -136,6 +137,15 @@ def axes_of(geometry: BraggGeometry, shape: tuple[int, ...], bins: tuple[int, ..
     if geometry.missing():
         return None
     return ScanAxes(geometry, geometry.voxel_vectors(shape, bins), bins)
+
+
+def _crystal_of(inside: Tensor) -> Tensor:
+    """The largest connected part of a support; UserError if it is empty."""
+    labels, count = ndimage.label(inside.numpy())
+    if count == 0:
+        raise UserError("laboratory frame: the density is empty inside its support, so there is no crystal to turn.")
+    largest = 1 + int(np.bincount(labels.ravel())[1:].argmax())
+    return torch.from_numpy(labels == largest)
 
 
 def _cubes(inside: Tensor, vectors: Tensor, edge: float | None) -> tuple[float, tuple[int, int, int]]:
