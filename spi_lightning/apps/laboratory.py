@@ -13,10 +13,15 @@ from spi_lightning.data.one_frame import Measurement
 from spi_lightning.data.one_scan import ScanMeasurement
 from spi_lightning.fields import UserError
 from spi_lightning.io.laboratory_file import write_laboratory
-from spi_lightning.physics.laboratory import LaboratoryCrystal, ScanAxes, crystal_in_laboratory
+from spi_lightning.physics.laboratory import DETECTOR_FRAME, LaboratoryCrystal, ScanAxes, crystal_in_laboratory
 
 NAME: Final = "laboratory"
 _REAL = "the density is real, so there is no displacement or strain to write: phasing.constraint=complex finds one"
+
+
+def frame_of(measured: Measurement) -> dict[str, str]:
+    """Words on the axes of the density of a rocking scan; nothing of other measurements."""
+    return {"frame": DETECTOR_FRAME} if isinstance(measured, ScanMeasurement) else {}
 
 
 def write_crystal_of(

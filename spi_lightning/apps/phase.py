@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from spi_lightning.apps.entry import run_app
-from spi_lightning.apps.laboratory import write_crystal_of
+from spi_lightning.apps.laboratory import frame_of, write_crystal_of
 from spi_lightning.apps.phase_judge import Task, judge
 from spi_lightning.apps.phase_region import require_determined
 from spi_lightning.apps.phase_start import doubts, starting_density, starting_support
@@ -63,6 +63,7 @@ def phase_pattern(cfg: DictConfig) -> dict[str, Any]:
     correlated = correlate_halves(task, cfg) if cfg.halves else None
     files, metrics = judge(task, measured, phased, averaged, correlated)
     files.about.update({"support": str(cfg.support), "start": str(cfg.start), "data": str(cfg.data.get("path", ""))})
+    files.about.update(frame_of(measured))
     lines, numbers = write_crystal_of(folder, measured, files.density, files.support, "mean of the kept starts")
     files.notes.extend(lines)
     metrics |= numbers

@@ -120,6 +120,8 @@ def _result(files: PhasingFiles) -> list[Picture]:
     caption = "Mean of the kept starts; the line is the support." + (" Central planes." if volume else "")
     if np.iscomplexobj(files.density):
         caption += " Phase only where the amplitude exceeds 5 % of its maximum."
+    if "frame" in files.about:
+        caption += f" Frame of the {files.about['frame']}."
     shown.append(Picture(as_png(density_figure(files)), "Density", caption, wide=volume))
     if files.truth is not None:
         shown.append(
@@ -358,7 +360,9 @@ def starts_figure(files: PhasingFiles) -> Figure:
             axes.yaxis.set_major_locator(MaxNLocator(4))
             axes.tick_params(labelsize=7)
             axes.grid(False)
-        picture.colorbar(drawn, ax=list(panels.flat), shrink=0.85, pad=0.02).set_label("|density| / maximum")
+        bar = picture.colorbar(drawn, ax=list(panels.flat), shrink=0.85, pad=0.02)
+        bar.set_label("|density| / maximum", fontsize=8)
+        bar.ax.tick_params(labelsize=7)
     return picture
 
 

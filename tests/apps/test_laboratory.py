@@ -93,6 +93,7 @@ def test_files_and_page_name_frame_units_and_geometry(scan: Path, monkeypatch: p
     assert {"amplitude", "phase_rad", "displacement_pm", "strain", "support"} == set(maps)
     assert spacing[0] == pytest.approx(1e9 * crystal_found.voxel_size)
     assert "laboratory" in read_vti_notes(folder / "laboratory.vti")["frame"]
+    assert "not perpendicular" in read_cxi_image(folder / "result.cxi").notes["frame"]
     page = (folder / "report.html").read_text()
     assert "Displacement and strain along Q" in page and "9000 eV" in page and "-0.01° per frame" in page
 
