@@ -14,7 +14,9 @@ from omegaconf import OmegaConf
 
 from spi_lightning.apps.choose_methods import as_plain_list
 from spi_lightning.apps.evaluate import evaluate
-from spi_lightning.fields import UserError
+from spi_lightning.apps.phase_start import network_answer
+from spi_lightning.data.one_frame import Measurement
+from spi_lightning.fields import DENSITY, SUPPORT, UserError
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -92,3 +94,19 @@ def test_a_mask_by_its_plain_name_is_read_and_refused_if_it_is_all_zero(tmp_path
     with pytest.raises(UserError, match=r"masked\.h5: good: is 0 everywhere"):
         run(tmp_path / "no", mask, "method=triple_intersection")
     assert run(tmp_path / "out", flags, "method=triple_intersection")["methods"]  # one for each frame is no mask
+
+
+def test_phasing_refuses_a_network_of_supports_as_a_start_and_names_the_size_it_needs(network: Path) -> None:
+    amplitude = torch.ones(30, 30)
+    measured = Measurement(amplitude, amplitude > 0)
+    with pytest.raises(UserError, match=r"answers where the particle is, not its density: give it as support="):
+        network_answer(str(network), measured, DENSITY)
+    with pytest.raises(UserError, match=r"trained on 32 x 32 pixels and the pattern has 30 x 30: set data\.size=32"):
+        network_answer(str(network), measured, SUPPORT)
+
+
+def test_intensities_in_any_unit_are_evaluated(tmp_path: Path) -> None:
+    path = patterns(tmp_path / "relative.h5", 32)
+    with h5py.File(path, "r+") as file:
+        file["patterns"][...] = 1e-7 * (file["patterns"][()] + 0.3)
+    assert len(run(tmp_path / "out", path, "method=triple_intersection")["methods"]) == 1
