@@ -91,7 +91,8 @@ def examples_of_structures(patterns: PatternFile, count: int) -> Figure:
     """The first patterns beside their densities, as many structures as possible."""
     structure, names = patterns.labels[STRUCTURE], structure_names(patterns)
     frames = np.sort(pick_examples(structure, count))
-    return density_figure(patterns, list(frames), [names.get(int(i), f"structure {i}") for i in structure[frames]])
+    captions = [f"#{n}  {names.get(int(i), f'structure {i}')}" for n, i in zip(frames, structure[frames], strict=True)]
+    return density_figure(patterns, list(frames), captions)
 
 
 def examples_of_hits(patterns: PatternFile, count: int) -> Figure:

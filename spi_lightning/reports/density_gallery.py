@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
@@ -14,7 +16,8 @@ from spi_lightning.reports.style import INK, MASKED, figure
 
 PAIRS = 4  # in a row
 _DECADES = 6
-_WIDTH, _GAP, _HEAD = 10.8, 0.06, 0.16  # inches; in panel widths
+_WIDTH, _GAP, _HEAD, _FOOT = 10.8, 0.06, 0.16, 0.55  # inches; in panel widths; inches
+SCALES = (("inferno", -_DECADES, "intensity over its maximum, powers of ten"), ("gray", 0, "density over its maximum"))
 
 
 def density_figure(patterns: PatternFile, frames: Sequence[int], captions: Sequence[str]) -> Figure:
@@ -31,12 +34,13 @@ def density_figure(patterns: PatternFile, frames: Sequence[int], captions: Seque
     tall = pattern.shape[1] / pattern.shape[2]
     rows, pair = -(-len(index) // PAIRS), 2 + _GAP
     width, height = PAIRS * (pair + 2 * _GAP), rows * (_HEAD + tall + _GAP)
-    with figure(_WIDTH, _WIDTH * height / width, layout="none") as picture:
-        axes = picture.add_axes((0, 0, 1, 1))
+    inches = _WIDTH * height / width + _FOOT
+    with figure(_WIDTH, inches, layout="none") as picture:
+        _draw_scales(picture, inches)
+        axes = picture.add_axes((0, _FOOT / inches, 1, 1 - _FOOT / inches))
         for i, caption in enumerate(captions):
             x, y = i % PAIRS * (pair + 2 * _GAP) + _GAP, i // PAIRS * (_HEAD + tall + _GAP) + _HEAD
-            panels = ((pattern[i], x, "inferno", -_DECADES), (density[i], x + 1 + _GAP, "gray", 0))
-            for image, left, colours, low in panels:
+            for image, left, (colours, low, _) in zip((pattern[i], density[i]), (x, x + 1 + _GAP), SCALES, strict=True):
                 shades = mpl.colormaps[colours].with_extremes(bad=MASKED)
                 box = (left, left + 1, y + tall, y)
                 axes.imshow(image, cmap=shades, vmin=low, vmax=low + max(1, -low), extent=box, aspect="auto")
@@ -45,6 +49,16 @@ def density_figure(patterns: PatternFile, frames: Sequence[int], captions: Seque
         axes.set(xlim=(0, width), ylim=(height, 0))
         axes.axis("off")
     return picture
+
+
+def _draw_scales(picture: Figure, inches: float) -> None:
+    """A bar of colours for the patterns, left, and one for the densities, right, at the bottom."""
+    for left, (colours, low, words) in zip((0.14, 0.62), SCALES, strict=True):
+        place = picture.add_axes((left, 0.34 / inches, 0.24, 0.1 / inches))
+        shades = ScalarMappable(Normalize(low, low + max(1, -low)), colours)
+        bar = picture.colorbar(shades, cax=place, orientation="horizontal")
+        bar.set_label(words, fontsize=8, labelpad=1)
+        bar.ax.tick_params(labelsize=8, length=2, pad=1)
 
 
 def _decades(intensity: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
