@@ -60,7 +60,7 @@ def write_laboratory(stem: Path, crystal: LaboratoryCrystal, title: str) -> list
         "voxel_size": edge,
     }
     density = np.where(support, amplitude * np.exp(1j * phase), 0).astype(np.complex64)
-    cxi = write_cxi_image(stem.with_suffix(".cxi"), CxiImage(density, support, edge.tolist(), results, told, _UNITS))
+    cxi = write_cxi_image(_named(stem, ".cxi"), CxiImage(density, support, edge.tolist(), results, told, _UNITS))
     maps = {
         "amplitude": amplitude,
         "phase_rad": phase,
@@ -68,11 +68,16 @@ def write_laboratory(stem: Path, crystal: LaboratoryCrystal, title: str) -> list
         "strain": strain,
         "support": support,
     }
-    vti = write_vti(stem.with_suffix(".vti"), maps, 1e9 * edge, notes={"length_unit": "nm", **told})
-    mrc = write_mrc(stem.with_suffix(".mrc"), amplitude, edge, f"|density|, laboratory frame, {title}")
+    vti = write_vti(_named(stem, ".vti"), maps, 1e9 * edge, notes={"length_unit": "nm", **told})
+    mrc = write_mrc(_named(stem, ".mrc"), amplitude, edge, f"|density|, laboratory frame, {title}")
     words = {name: np.array(text) for name, text in notes.items()} | {"geometry": np.array(json.dumps(crystal.about))}
-    npz = write_npz(stem.with_suffix(".npz"), {**maps, "voxel_m": edge, "q_vector_per_m": q_vector, **words})
+    npz = write_npz(_named(stem, ".npz"), {**maps, "voxel_m": edge, "q_vector_per_m": q_vector, **words})
     return [cxi, vti, mrc, npz]
+
+
+def _named(stem: Path, ending: str) -> Path:
+    """The stem, which may hold points of its own, with an ending."""
+    return stem.with_name(stem.name + ending)
 
 
 def read_laboratory(path: Path) -> tuple[LaboratoryCrystal, str]:

@@ -10,6 +10,7 @@ from spi_lightning.data.single_volume import SingleVolumeDataModule
 from spi_lightning.data.volume_patterns import open_volume_patterns
 from spi_lightning.data.volume_set import make_volume_set
 from spi_lightning.fields import UserError
+from spi_lightning.io.bragg_scan import ScanKeys
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.simulate.volumes import VolumeSimulator
 
@@ -161,3 +162,17 @@ def test_geometry_that_is_no_number_or_unknown_is_named(tmp_path) -> None:
         measure_scan(path, geometry={"energy_ev": "abc"})
     with pytest.raises(UserError, match=r"data\.geometry\.colour is unknown: there are energy_ev"):
         measure_scan(path, geometry={"colour": 3})
+
+
+def test_keys_and_geometry_reach_the_reader(tmp_path) -> None:
+    path = scan(tmp_path / "scan.h5")
+    gap = np.zeros((16, 16, 16), dtype=bool)
+    gap[:, 3] = True
+    altered(path, gap=gap)
+    known = {"energy_ev": 9e3, "distance": 0.5, "pixel_size": 55e-6, "delta_deg": 32.0, "gamma_deg": 12.0}
+    keys = ScanKeys(bad_pixels="gap")
+    made = open_volume_patterns(path, size=16, keys=keys, geometry=known | {"step_deg": 0.01, "rocking_axis": None})
+    assert made.voxel is not None and made.axes[0] is not None and not made.mask[0, :, 3].any()
+    module = SingleVolumeDataModule(path, size=16, keys=keys, geometry=known)
+    module.setup("fit")
+    assert module.axes == [None] and not module.whole()["mask"][0, 0, :, 3].any()
