@@ -22,7 +22,7 @@ from spi_lightning.apps.entry import run_app
 from spi_lightning.apps.laboratory import frame_of, write_crystal_of
 from spi_lightning.apps.phase_judge import Task, judge
 from spi_lightning.apps.phase_region import require_determined
-from spi_lightning.apps.phase_start import doubts, starting_density, starting_support
+from spi_lightning.apps.phase_start import starting_density, starting_support
 from spi_lightning.apps.simulate import whole_number
 from spi_lightning.apps.train import record
 from spi_lightning.apps.value_types import check_types
@@ -111,8 +111,9 @@ def prepare(cfg: DictConfig, measured: Measurement) -> Task:
     settings = cfg.copy()
     settings.starts = starts
     notes: list[str] = []
-    start, support = starting_density(settings, measured), starting_support(cfg, measured, notes)
+    support = starting_support(cfg, measured, notes)
     require_determined(support, str(cfg.support), recipe.moves_support)
+    start = starting_density(settings, measured, support, notes)
     return Task(
         measured.fourier_amplitude.to(device),
         fitted.to(device),
@@ -123,7 +124,7 @@ def prepare(cfg: DictConfig, measured: Measurement) -> Task:
         constraint,
         starts,
         seed,
-        (*notes, *(() if start is None else doubts(str(cfg.start), start[0], measured))),
+        tuple(notes),
     )
 
 

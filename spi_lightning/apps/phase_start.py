@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,8 @@ from spi_lightning.apps.phase_region import autocorrelation_region, region_notes
 from spi_lightning.baselines.autocorrelation_support import are_counts
 from spi_lightning.baselines.triple_intersection import double_intersection, triple_intersection
 from spi_lightning.data.one_frame import Measurement
-from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, SUPPORT, UserError
-from spi_lightning.methods.other_sizes import fitted_batch, on_finer_pixels, trained_size
+from spi_lightning.fields import DENSITY, FRAME, INTENSITY, KNOWN_SUPPORT, MASK, SUPPORT, UserError
+from spi_lightning.methods.other_sizes import fitted_batch, on_coarser_pixels, on_finer_pixels, trained_size
 from spi_lightning.phasing import with_phase_noise
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.support import ideal_support
@@ -44,7 +45,7 @@ def starting_support(cfg: DictConfig, measured: Measurement, notes: list[str] | 
     if name == "box":
         return _box(shape)
     if name not in NAMED:
-        return _from_file(name, shape) if Path(name).suffix == ".npy" else network_answer(name, measured, SUPPORT)
+        return _from_file(name, shape) if Path(name).suffix == ".npy" else network_answer(name, measured, SUPPORT)[0]
     ndim, (region, autocorrelation) = len(shape), autocorrelation_region(measured, cfg.support_threshold)
     require_room(region[0], cfg.least_oversampling, measured)
     if notes is not None:
@@ -58,23 +59,40 @@ def starting_support(cfg: DictConfig, measured: Measurement, notes: list[str] | 
     return region[0]
 
 
-def starting_density(cfg: DictConfig, measured: Measurement) -> Tensor | None:
-    """(starts, spatial) densities of a network with phase noise, each its own; None for random phases."""
+def starting_density(
+    cfg: DictConfig, measured: Measurement, support: Tensor, notes: list[str] | None = None
+) -> Tensor | None:
+    """(starts, spatial) densities of a network inside a support, each with its own phase noise; None: random phases.
+
+    Doubts about the density go to the notes.
+    """
     if cfg.start == "random":
         return None
-    density = network_answer(str(cfg.start), measured, DENSITY)
+    density, seen = network_answer(str(cfg.start), measured, DENSITY, support)
+    if notes is not None:
+        notes += doubts(str(cfg.start), density, measured, seen)
     return with_phase_noise(density[None], density.ndim, cfg.start_noise, cfg.starts, cfg.seed)[0]
 
 
-def doubts(name: str, density: Tensor, measured: Measurement) -> list[str]:
-    """What is to be said of a network's density (y, x) whose Fourier amplitudes are not those of the pattern."""
-    left = unexplained(density, measured)
+def doubts(name: str, density: Tensor, measured: Measurement, seen: int | None = None) -> list[str]:
+    """What is to be said of a network's density (y, x) whose Fourier amplitudes are not those of the pattern.
+
+    ``seen``: edge of the middle of the pattern that the network saw, pixel; it knows nothing of what lies outside.
+    """
+    left = unexplained(density, measured if seen is None else _middle_of(measured, seen))
     if left <= UNKNOWN:
         return []
     return [
         f"start={name}: this density leaves a relative Fourier error of {left:.2f}, photon noise apart; the network "
         "does not seem to know such objects (a complex density?), and start=random may do better"
     ]
+
+
+def _middle_of(measured: Measurement, edge: int) -> Measurement:
+    """The same pattern, of which only the middle counts as measured."""
+    inside = torch.zeros_like(measured.mask)
+    inside[tuple(slice(n // 2 - edge // 2, n // 2 - edge // 2 + edge) for n in measured.mask.shape)] = True
+    return replace(measured, mask=measured.mask & inside, fourier_amplitude=measured.fourier_amplitude * inside)
 
 
 def unexplained(density: Tensor, measured: Measurement) -> float:
@@ -93,11 +111,12 @@ def unexplained(density: Tensor, measured: Measurement) -> float:
     return float((error - noise).clamp_min(0).sqrt())
 
 
-def network_answer(path: str, measured: Measurement, name: str) -> Tensor:
+def network_answer(path: str, measured: Measurement, name: str, known: Tensor | None = None) -> tuple[Tensor, int]:
     """Density or support of a trained network, brought to the shape of the pattern.
 
     The network is shown the middle of the pattern, as many pixels as it was trained on; that is the same field of view
-    at a lower resolution, so its answer is interpolated onto the finer pixels.
+    at a lower resolution, so its answer is interpolated onto the finer pixels. A density is answered inside a
+    ``known`` support (y, x), in the twin that fits into it. With it comes the edge of that middle, pixel.
 
     Raises:
         UserError: No such run, one of another task, a pattern smaller than the network's.
@@ -129,11 +148,14 @@ def network_answer(path: str, measured: Measurement, name: str) -> Tensor:
         MASK: measured.mask[None, None],
         FRAME: torch.zeros(1, dtype=torch.int64),
     }
+    batch = fitted_batch(whole, size, path)
+    if known is not None:
+        batch[KNOWN_SUPPORT] = on_coarser_pixels(known[None], size)[:, None]
     with torch.no_grad():
-        answer = task.predict_step(fitted_batch(whole, size, path))[name].float().reshape(1, size, size)
+        answer = task.predict_step(batch)[name].float().reshape(1, size, size)
     height, width = measured.mask.shape
     made = on_finer_pixels(answer, (height, width))[0]
-    return made > 0.5 if name == SUPPORT else made.clamp_min(0)
+    return made > 0.5 if name == SUPPORT else made.clamp_min(0), size
 
 
 def _truth(measured: Measurement) -> Tensor:

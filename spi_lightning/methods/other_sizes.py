@@ -59,3 +59,19 @@ def on_finer_pixels(answer: Tensor, shape: tuple[int, int], bin: int = 1) -> Ten
     rows, columns = (slice(n // 2 - m // 2, n // 2 - m // 2 + m) for n, m in zip(shape, whole, strict=True))
     made[:, rows, columns] = answer
     return made
+
+
+def on_coarser_pixels(support: Tensor, size: int) -> Tensor:
+    """A support on the pixels of a network that sees the middle of the pattern: (B, H, W) bool -> (B, size, size) bool.
+
+    The field of view stays; a coarse pixel is inside where any fine pixel is whose centre lies in or on it.
+    """
+    inside = support.float()[:, None]
+    for axis, edge in ((-2, support.shape[-2]), (-1, support.shape[-1])):
+        ratio, reach = edge / size, int(edge / size / 2)
+        kernel = (2 * reach + 1, 1) if axis == -2 else (1, 2 * reach + 1)
+        padding = (reach, 0) if axis == -2 else (0, reach)
+        wide = torch.nn.functional.max_pool2d(inside, kernel, stride=1, padding=padding)
+        place = ((torch.arange(size, device=support.device) - size // 2) * ratio).round().long() + edge // 2
+        inside = wide.index_select(axis, place.clamp(0, edge - 1))
+    return inside[:, 0] > 0

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from spi_lightning.fields import INTENSITY, MASK, UserError
-from spi_lightning.methods.other_sizes import fitted_batch, on_finer_pixels, trained_size
+from spi_lightning.methods.other_sizes import fitted_batch, on_coarser_pixels, on_finer_pixels, trained_size
 from spi_lightning.physics.fourier import fourier
 
 
@@ -42,3 +42,15 @@ def test_the_size_is_that_of_the_network_or_of_the_simulation() -> None:
     assert trained_size({"network": {"size": 64}, "simulate": {"size": 128}}) == 64
     assert trained_size({"network": {"widths": [1]}, "simulate": {"projection": {"size": 128}}}) == 128
     assert trained_size({"network": None}) is None
+
+
+@pytest.mark.parametrize("edge", [16, 17, 24, 33])
+def test_a_support_on_coarser_pixels_holds_what_it_held(edge: int) -> None:
+    y, x = torch.meshgrid(torch.arange(edge) - edge // 2, torch.arange(edge) - edge // 2, indexing="ij")
+    support = ((y / 5).square() + (x / 3).square() <= edge / 16)[None]
+    coarse = on_coarser_pixels(support, 16)
+    back = on_finer_pixels(coarse.float(), (edge, edge)) > 0
+    assert not (support & ~back).any()
+    assert coarse.sum() * (edge / 16) ** 2 < 1.8 * support.sum()
+    if edge == 16:
+        assert torch.equal(coarse, support)
