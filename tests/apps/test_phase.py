@@ -275,3 +275,13 @@ def test_a_start_whose_amplitudes_are_not_those_of_the_pattern_is_doubted(counte
     assert unexplained(density, measured) < 0.1
     (told,) = doubts("RUN", torch.roll(density, 5, 0) + density, measured)
     assert told.startswith("start=RUN: this density leaves a relative Fourier error of 0.")
+
+
+def test_a_network_is_not_doubted_for_what_lies_outside_the_middle_that_it_saw() -> None:
+    density = particle()
+    amplitude, seen = fourier(density, 2).abs(), density.shape[-1] // 2
+    middle = torch.zeros_like(amplitude, dtype=torch.bool)
+    middle[seen // 2 : seen // 2 + seen, seen // 2 : seen // 2 + seen] = True
+    wild = torch.where(middle, amplitude, amplitude.max() / 4)
+    measured = Measurement(wild, torch.ones_like(middle))
+    assert doubts("RUN", density, measured) and doubts("RUN", density, measured, seen) == []
