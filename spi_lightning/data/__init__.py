@@ -5,10 +5,11 @@ from spi_lightning.data.known_object import KnownObject, count_known_object
 from spi_lightning.data.one_frame import Measurement, measure_frame
 from spi_lightning.data.one_scan import measure_scan
 from spi_lightning.data.pattern_input import PatternInput
+from spi_lightning.data.preparation import Preparation
 from spi_lightning.data.simulated_hits import OnlineHits, SimulatedHitDataModule
 from spi_lightning.data.simulated_supports import OnlineSupports, SimulatedSupportDataModule
 from spi_lightning.data.simulated_volumes import OnlineVolumes, SimulatedVolumeDataModule
-from spi_lightning.data.single_pattern import MeasuredPattern, Preparation, SinglePatternDataModule, read_pattern
+from spi_lightning.data.single_pattern import MeasuredPattern, SinglePatternDataModule, read_pattern
 from spi_lightning.data.splits import split_by_particle
 from spi_lightning.data.structure_splits import StructureSource
 from spi_lightning.data.supports import SupportDataModule, SupportDataset

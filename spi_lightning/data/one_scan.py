@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spi_lightning.data.one_frame import Measurement
-from spi_lightning.data.single_pattern import Preparation, read_pattern
+from spi_lightning.data.preparation import Preparation
+from spi_lightning.data.single_pattern import read_pattern
 from spi_lightning.io.bragg_scan import ScanKeys
 from spi_lightning.physics.laboratory import ScanAxes, axes_of
 

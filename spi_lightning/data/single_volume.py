@@ -60,7 +60,7 @@ class SingleVolumeDataModule(PatternBatches):
     Args:
         path: Scan, or list of scans, see io.bragg_scan.open_scan.
         key: Data set of the counts, short for keys.counts; the usual names, or the only one with three axes, if None.
-        size, bins, threshold: See data.single_pattern.Preparation.
+        size, bins, threshold: See data.preparation.Preparation.
         held_out: Share of the measured voxels that are kept from the refinement, to judge it by; the central 5 x 5 x 5
             are always fitted.
         seed: Of their draw.

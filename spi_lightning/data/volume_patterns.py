@@ -13,7 +13,7 @@ from torch import Tensor
 from spi_lightning.data.known_object import count_known_object
 from spi_lightning.data.one_frame import Measurement
 from spi_lightning.data.one_scan import ScanMeasurement, measure_scan
-from spi_lightning.data.single_pattern import Preparation
+from spi_lightning.data.preparation import Preparation
 from spi_lightning.data.volume_set import ENTRY
 from spi_lightning.data.volumes import FOURIER_AMPLITUDE, VolumeDataset
 from spi_lightning.fields import AMPLITUDE, MASK, PHASE, UserError

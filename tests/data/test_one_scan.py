@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from spi_lightning.data import measure_scan
-from spi_lightning.data.single_pattern import Preparation, read_pattern
+from spi_lightning.data.preparation import Preparation
+from spi_lightning.data.single_pattern import read_pattern
 
 S0054 = Path(os.environ.get("SPI_DATA", "../shared/data")) / "bragg" / "aps34idc_S0054_128.h5"
 

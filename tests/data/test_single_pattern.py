@@ -7,7 +7,8 @@ import pytorch_lightning as pl
 import torch
 from omegaconf import OmegaConf
 
-from spi_lightning.data.single_pattern import Preparation, SinglePatternDataModule, read_pattern
+from spi_lightning.data.preparation import Preparation
+from spi_lightning.data.single_pattern import SinglePatternDataModule, read_pattern
 from spi_lightning.fields import FRAME, MASK, UserError
 from spi_lightning.simulate.volumes import VolumeNoise, VolumeSimulator
 

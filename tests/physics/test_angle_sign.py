@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from spi_lightning.data.single_pattern import Preparation, read_pattern
+from spi_lightning.data.preparation import Preparation
+from spi_lightning.data.single_pattern import read_pattern
 from spi_lightning.physics.angle_sign import compare_angle_signs, facet_axes
 from spi_lightning.physics.bragg_geometry import BraggGeometry
 from spi_lightning.physics.fourier import fourier
