@@ -94,9 +94,7 @@ FIELDS: Final[dict[str, Field]] = {
         Field(INTENSITY, "(N, ...)", "float32", "photons", "expected or counted photons of a pattern, 2D or 3D"),
         Field(DENSITY, "(N, ...)", "float32 or complex64", "1", "(projected) density, its largest absolute value 1"),
         Field(SUPPORT, "(N, ...)", "bool", "1", "True inside the particle"),
-        Field(
-            KNOWN_SUPPORT, "in a batch (B, 1, H, W)", "bool", "1", "where the particle is known to be"
-        ),
+        Field(KNOWN_SUPPORT, "in a batch (B, 1, H, W)", "bool", "1", "where the particle is known to be"),
         Field(STRUCTURE, "(N,)", "int64", "1", "sequence-distinct structure the density was made of"),
         Field(AMPLITUDE, "(N, z, y, x)", "float32", "1", "|density|, largest value 1"),
         Field(PHASE, "(N, z, y, x)", "float32", "rad", "arg of the density, 0 outside the support"),
