@@ -25,6 +25,11 @@ _WORDS = {
     "prtf/resolution_nm": "full period there (nm)",
     "fsc_half_bit/crossing": "correlation of halves falls below half a bit at q (1/{element})",
     "fsc_half_bit/resolution_nm": "full period there, by the halves (nm)",
+    "laboratory/voxel_nm": "cubic voxel in the laboratory frame (nm)",
+    "laboratory/volume_nm3": "volume of the crystal (nm³)",
+    "laboratory/displacement_rms_pm": "displacement along Q, root mean square (pm)",
+    "laboratory/strain_rms": "strain along Q, root mean square",
+    "laboratory/strain_p95": "strain along Q, 95 % of the voxels below (magnitude)",
     "truth/correlation": "overlap with the true density, 0 to 1",
     "truth/error": "relative error against the true density, at its best scale",
 }
