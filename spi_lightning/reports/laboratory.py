@@ -38,7 +38,8 @@ def laboratory_sections(paths: Sequence[Path], turning: bool = False) -> list[Se
     blocks: list[Picture | Surface | Table | Lines] = []
     for crystal, title in found:
         caption = f"{title}. Planes through the crystal's centre of mass; outside the support nothing is drawn."
-        blocks.append(Picture(as_png(crystal_figure(crystal)), "Displacement and strain along Q", caption, wide=True))
+        head = "Displacement and strain along Q" + (f": {title.partition(',')[0]}" if len(found) > 1 else "")
+        blocks.append(Picture(as_png(crystal_figure(crystal)), head, caption, wide=True))
     if turning:
         blocks += [_surface(crystal, title) for crystal, title in found]
     told = [[name, text] for name, text in found[0][0].about.items()]
