@@ -120,14 +120,14 @@ def main(options: argparse.Namespace) -> None:
 def draw(rows: dict[str, dict[str, Any]], path: Path) -> None:
     """False positives of each cell; cells below 95 % coverage are hollow, for there they are no merit."""
     lines = list(itertools.product(INPUTS, OUTPUTS, NETWORKS))
-    with figure(7.4, 4.2) as picture:
+    with figure(7.8, 7.0) as picture:
         axes = picture.subplots()
         for number, loss in enumerate(LOSSES):
             for line, (kind, output, network) in enumerate(lines):
                 row = rows.get(Cell(kind, output, loss, network).name)
                 if row is None:
                     continue
-                colour, y = METHOD_COLOURS[number], line + 0.17 * (number - 1.5)
+                colour, y = METHOD_COLOURS[number], line + 0.22 * (number - 1.5)
                 face = colour if row["covered"] >= 0.95 else "white"
                 axes.plot(row["false_positives"], y, "o", color=colour, markerfacecolor=face, markersize=7)
                 text = f"{100 * row['covered']:.0f} %"
@@ -139,6 +139,9 @@ def draw(rows: dict[str, dict[str, Any]], path: Path) -> None:
         axes.invert_yaxis()
         axes.set(xlabel="mean false positives (pixels)", title="beside: patterns with < 2 false negatives")
         axes.set_xscale("symlog", linthresh=10)  # an empty answer has none
+        axes.set_xlim(-1, 12000)
+        for line in range(1, len(lines)):
+            axes.axhline(line - 0.5, color="#d3d8de", linewidth=0.8)
         picture.legend(loc="outside upper center", ncols=5, fontsize=8)
         picture.savefig(path, dpi=90)
     print(path)
