@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 
 from spi_lightning.apps.phase import start
 from spi_lightning.apps.phase_judge import Task, judge
+from spi_lightning.apps.phase_region import autocorrelation_region
 from spi_lightning.apps.phase_start import doubts, in_middle, starting_support, unexplained
 from spi_lightning.data.one_frame import Measurement
 from spi_lightning.fields import DENSITY, UserError
@@ -194,6 +195,16 @@ def test_starts_that_all_converge_are_not_called_one_start(start: torch.Tensor |
     task = Task(amplitude, everything, ~everything, density[0] > 0, begins, recipe, "positive", 3, 0)
     files, numbers = judge(task, Measurement(amplitude, everything), phased, averaged, None)
     assert words in verdict(files, numbers)
+
+
+def test_side_lobes_of_a_particle_in_two_parts_are_no_noise() -> None:
+    y, x = torch.meshgrid(*(torch.arange(128) - 64,) * 2, indexing="ij")
+    parts = sum(((y.square() + (x - place).square()) < 36).float() for place in (-18, 18))
+    expected = fourier(torch.as_tensor(parts), 2).abs().square()
+    counts = torch.poisson(1e6 * expected / expected.sum(), generator=torch.Generator().manual_seed(0))
+    measured = Measurement(counts.sqrt(), torch.ones_like(counts, dtype=torch.bool), counted=True)
+    region, _ = autocorrelation_region(measured, 0.004)
+    assert region[0, 64, 64 + 36] and region[0, 64, 64 - 36] and not region[0, 64, 64 + 18]
 
 
 @pytest.mark.parametrize(("photons", "background"), [(1.5e3, 0.0), (2e4, 0.05), (1e6, 0.0)])
