@@ -29,7 +29,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from benchmarks.record import write_result
+from benchmarks.record import read_result, write_result
 from spi_lightning.apps.phase_start import starting_support
 from spi_lightning.data import measure_frame
 from spi_lightning.data.one_frame import Measurement
@@ -96,7 +96,10 @@ def main() -> None:
             row = judge(Case(measured, recipe, options.constraint, starts, region))
             result["rows"].append({"bin": bin, "starts": starts, "support": name, **row})
             show(name, row)
-    print(write_result(f"planar_pattern_{options.constraint}", result))
+    name = f"planar_pattern_{options.constraint}"
+    made = {(row["bin"], row["support"]) for row in result["rows"]}
+    result["rows"] += [row for row in read_result(name).get("rows", []) if (row["bin"], row["support"]) not in made]
+    print(write_result(name, result))
 
 
 def supports(measured: Measurement, network: str | None) -> list[tuple[str, Tensor, bool]]:

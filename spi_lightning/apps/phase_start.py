@@ -12,12 +12,12 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from spi_lightning.apps.phase_region import autocorrelation_region, region_notes, require_room
-from spi_lightning.baselines.autocorrelation_support import are_counts
 from spi_lightning.baselines.triple_intersection import double_intersection, triple_intersection
 from spi_lightning.data.one_frame import Measurement
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, KNOWN_SUPPORT, MASK, SUPPORT, UserError
 from spi_lightning.methods.other_sizes import fitted_batch, on_coarser_pixels, on_finer_pixels, trained_size
 from spi_lightning.phasing import with_phase_noise
+from spi_lightning.phasing.checks import counting_error
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.support import ideal_support
 from spi_lightning.tasks.checkpoint import load_task
@@ -96,19 +96,13 @@ def _middle_of(measured: Measurement, edge: int) -> Measurement:
 
 
 def unexplained(density: Tensor, measured: Measurement) -> float:
-    """Relative Fourier error of a density (y, x) at its best scale, less what counting photons explains; 0 to 1.
-
-    The square root of a count varies by 1/4, and by no more than the count itself.
-    """
+    """Relative Fourier error of a density (y, x) at its best scale, less what counting photons explains; 0 to 1."""
     amplitude = measured.fourier_amplitude * measured.mask
     found = fourier(density.to(amplitude.dtype), density.ndim).abs() * measured.mask
     power, square = amplitude.square().sum(), found.square().sum().clamp_min(torch.finfo(found.dtype).tiny)
     error = 1 - (amplitude * found).sum().square() / (power * square)
-    intensity = amplitude.square()
-    noise = (
-        intensity.clamp_max(0.25).sum() / power if bool(are_counts(intensity.round(decimals=3), density.ndim)) else 0
-    )
-    return float((error - noise).clamp_min(0).sqrt())
+    noise = counting_error(amplitude[None], measured.mask[None])[0]
+    return float((error - noise.square()).clamp_min(0).sqrt())
 
 
 def network_answer(path: str, measured: Measurement, name: str, known: Tensor | None = None) -> tuple[Tensor, int]:
