@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from omegaconf import DictConfig
-from scipy import ndimage
 from torch import Tensor
 
 from spi_lightning.baselines.autocorrelation_support import autocorrelation_support, over_axes
 from spi_lightning.data.one_frame import Measurement
 from spi_lightning.fields import UserError
 from spi_lightning.phasing.checks import holds_counts
+from spi_lightning.physics.support import own_parts
 
 _NOISY = 0.05  # of the largest autocorrelation: photon noise above which the edge of the particle is lost
 _SPECK, _SMALL = 64, 0.002  # pixels of the largest speck of noise, and as a share of the middle part
@@ -27,17 +26,7 @@ def autocorrelation_region(measured: Measurement, threshold: float) -> tuple[Ten
     region, found = autocorrelation_support(
         intensity, measured.mask[None], threshold=threshold, photons=noisy, connected=False, ndim=ndim
     )
-    return (_without_specks(region[0])[None] if noisy else region), found
-
-
-def _without_specks(region: Tensor) -> Tensor:
-    """A region (spatial) less its small parts: noise makes specks, a particle in several parts makes side lobes."""
-    parts, _ = ndimage.label(region.cpu().numpy(), structure=np.ones((3,) * region.ndim))
-    sizes = np.bincount(parts.ravel())
-    middle = parts[tuple(n // 2 for n in region.shape)]
-    kept = sizes >= max(_SPECK, _SMALL * sizes[middle])
-    kept[0], kept[middle] = False, True
-    return torch.from_numpy(kept[parts]).to(region.device)
+    return (own_parts(region, ndim, _SPECK, _SMALL) if noisy else region), found
 
 
 def region_notes(autocorrelation: Tensor, measured: Measurement, cfg: DictConfig) -> list[str]:

@@ -4,7 +4,6 @@ Pure functions of tensors and sparse matrices; files, answers and decisions belo
 """
 
 from spi_lightning.baselines.autocorrelation_support import (
-    around_origin,
     autocorrelation,
     autocorrelation_support,
     fill_unmeasured,
@@ -27,7 +26,6 @@ __all__ = [
     "Edges",
     "PixelVectors",
     "affinity",
-    "around_origin",
     "auto_bandwidth",
     "autocorrelation",
     "autocorrelation_support",

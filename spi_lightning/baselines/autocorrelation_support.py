@@ -8,6 +8,7 @@ from torch import Tensor
 from spi_lightning.fields import UserError
 from spi_lightning.physics.ambiguity import invert
 from spi_lightning.physics.fourier import fourier, inverse_fourier
+from spi_lightning.physics.support import own_parts
 
 _ANNULUS = 2.5  # pixels beyond the first measured one that are used to fill a missing centre
 _LEVELS = (0.05, 0.01, 0.003)  # of the autocorrelation at w = 0: its region, from round to round
@@ -144,8 +145,8 @@ def autocorrelation_support(
         threshold: Fraction of the autocorrelation at w = 0.
         noise: Standard deviations of shot noise that a pixel must reach; 0: none.
         photons: Whether the intensities are counts, and noisy; None: where they are whole numbers.
-        connected: Keep only what hangs together with w = 0, which drops peaks of noise, but also the side lobes of a
-            particle in parts that lie further apart than they are wide; None: in noisy patterns only.
+        connected: Keep only what hangs together with w = 0, which drops specks of noise, but side lobes too, see
+            physics.support.own_parts; None: in noisy patterns only.
         ndim: Axes of a pattern.
 
     Returns:
@@ -165,7 +166,7 @@ def autocorrelation_support(
     region = region & invert(region, ndim)
     clean = counted if connected is None else torch.as_tensor(connected, device=level.device)
     if bool(clean.any()):
-        region = torch.where(over_axes(clean, ndim), around_origin(region, ndim), region)
+        region = torch.where(over_axes(clean, ndim), own_parts(region, ndim), region)
     return region, found
 
 
@@ -179,20 +180,6 @@ def at_origin(image: Tensor, ndim: int) -> Tensor:
 def over_axes(values: Tensor, ndim: int) -> Tensor:
     """One value for each image, (...), as (..., 1, 1) or (..., 1, 1, 1)."""
     return values.reshape(*values.shape, *(1,) * ndim)
-
-
-def around_origin(region: Tensor, ndim: int = 2) -> Tensor:
-    """The part of each region that hangs together with n // 2, (B, ...) bool; neighbours touch by edge or corner."""
-    pool = torch.nn.functional.max_pool2d if ndim == 2 else torch.nn.functional.max_pool3d
-    reached = torch.zeros_like(region)
-    at_origin(reached, ndim).copy_(at_origin(region, ndim))
-    before = -1
-    while (size := int(reached.sum())) != before:
-        before = size
-        for _ in range(8):  # steps between looks
-            grown = pool(reached[:, None].to(torch.float32), 3, stride=1, padding=1)[:, 0] > 0
-            reached = grown & region
-    return reached
 
 
 def _coordinates(image: Tensor, ndim: int) -> list[Tensor]:

@@ -1,6 +1,10 @@
-"""Supports: where the particle is."""
+"""Supports: where the particle is, and which parts of a thresholded autocorrelation are its own."""
 
+import math
+
+import numpy as np
 import torch
+from scipy import ndimage
 from torch import Tensor
 
 from spi_lightning.physics.ambiguity import invert
@@ -33,3 +37,33 @@ def asymmetry(density: Tensor, ndim: int = 2) -> Tensor:
     norm = torch.linalg.vector_norm(density, dim=axes).clamp_min(1e-30)
     ratio: Tensor = torch.linalg.vector_norm(density - invert(density, ndim), dim=axes) / (2 * norm)
     return ratio
+
+
+def own_parts(region: Tensor, ndim: int = 2, smallest: float = math.inf, share: float = 0.0) -> Tensor:
+    """The parts of a thresholded autocorrelation that are the particle's own: the middle, and side lobes, not specks.
+
+    A particle in one piece has an autocorrelation in one piece, around w = 0. Pieces that lie further apart than they
+    are wide add side lobes, which noise cannot tell from its own specks but by their size. Pixels of one part touch by
+    edge, corner or, in volumes, face.
+
+    Args:
+        region: (..., y, x) or (..., z, y, x), bool, w = 0 at n // 2; each image by itself.
+        ndim: Axes of an image.
+        smallest: Pixels that a part away from the middle has at least to count as a side lobe; infinite: none counts.
+        share: The same as a share of the middle part's pixels; the larger of the two holds.
+
+    Returns:
+        Bool of the same shape and device; without a middle part where w = 0 is False.
+    """
+    images = region.reshape(-1, *region.shape[-ndim:]).cpu().numpy()
+    if not images.size:
+        return region.clone()
+    touching = np.zeros((3,) * (ndim + 1))
+    touching[1] = 1  # within an image, never from one to the next
+    parts, _ = ndimage.label(images, touching)
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    middle = parts[(slice(None), *(n // 2 for n in images.shape[1:]))].reshape(-1, *(1,) * ndim)
+    least = np.maximum(smallest, share * sizes[middle])
+    kept = (parts > 0) & ((parts == middle) | (sizes[parts] >= least))
+    return torch.from_numpy(kept).reshape(region.shape).to(region.device)

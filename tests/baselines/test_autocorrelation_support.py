@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spi_lightning.baselines import around_origin, autocorrelation, autocorrelation_support, fill_unmeasured, shot_noise
+from spi_lightning.baselines import autocorrelation, autocorrelation_support, fill_unmeasured, shot_noise
 from spi_lightning.fields import UserError
 from spi_lightning.physics.fourier import fourier
 
@@ -107,15 +107,6 @@ def test_noise_raises_the_threshold_of_counts_alone() -> None:
     cleaned, _ = autocorrelation_support(counts, threshold=1e-4)
     assert noisy.sum() > 1.5 * exact.sum()
     assert 0.4 * exact.sum() < cleaned.sum() < exact.sum()
-
-
-@pytest.mark.parametrize("ndim", [2, 3])
-def test_only_what_hangs_together_with_the_origin_is_kept(ndim: int) -> None:
-    region = torch.zeros(1, *(24,) * ndim, dtype=torch.bool)
-    region[0][(slice(11, 14),) * ndim] = True
-    kept = region.clone()
-    region[0][(3,) * ndim] = True
-    assert torch.equal(around_origin(region, ndim), kept)
 
 
 @pytest.mark.parametrize("bad", [{"threshold": 0.0}, {"threshold": 1.0}, {"noise": -1.0}])
