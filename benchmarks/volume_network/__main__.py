@@ -1,4 +1,4 @@
-"""``python -m benchmarks.volume_network PART [SIZE …]``; sizes are 32 if none is given.
+"""``python -m benchmarks.volume_network PART [SIZE …] [seeds=N]``; sizes are 32 if none is given, seeds of ``real`` 5.
 
 Parts: ``real``, all methods on the two measured crystals in $SPI_DATA; ``halves``, FSC of two halves of their photons;
 ``simulated``, noise-free particles that no network has seen; ``unseen``, others, that no option was chosen on;
@@ -19,7 +19,7 @@ from benchmarks.volume_network.simulated import simulated, unseen
 from benchmarks.volume_network.speed import speed
 from benchmarks.volume_network.transfer import transfer, transfer_simulated
 
-PARTS: dict[str, Callable[[int], object]] = {
+PARTS: dict[str, Callable[..., object]] = {
     "real": real,
     "halves": halves,
     "simulated": simulated,
@@ -36,6 +36,8 @@ if __name__ == "__main__":
     parts = [word for word in sys.argv[1:] if word in PARTS]
     if not parts:
         raise SystemExit(f"say which part: {', '.join(PARTS)}")
+    given = [int(word.removeprefix("seeds=")) for word in sys.argv[1:] if word.startswith("seeds=")]
+    seeds = given[0] if given else None
     for size in [int(word) for word in sys.argv[1:] if word.isdigit()] or [32]:
         for part in parts:
-            PARTS[part](size)
+            PARTS[part](size) if seeds is None else PARTS[part](size, seeds)

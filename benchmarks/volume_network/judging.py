@@ -3,21 +3,19 @@
 import statistics
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from benchmarks.record import read_result, write_result
 from benchmarks.volume_network.methods import Found
 from spi_lightning.metrics import fourier_errors, held_out_chi_square
+from spi_lightning.metrics.volume_fit import reciprocal_amplitude
 
 Row = dict[str, Any]
-AXES = (-3, -2, -1)
 
 
 def judged(found: Found, pattern: Tensor, fitted: Tensor, held_out: Tensor) -> Row:
     """Chi square and r_p over fitted and held-out voxels, in float64, one number per density; voxels; seconds."""
-    spectrum = torch.fft.fftn(found.density.to(torch.complex128), dim=AXES, norm="ortho").abs()
-    predicted = torch.fft.fftshift(spectrum, dim=AXES)
+    predicted = reciprocal_amplitude(found.density, pattern.shape, found.point_spread)
     measured, fitted, held_out = (values.expand(predicted.shape) for values in (pattern, fitted, held_out))
     numbers: Row = {name: value.tolist() for name, value in fourier_errors(predicted, measured, fitted).items()}
     if held_out.any():
@@ -26,6 +24,8 @@ def judged(found: Found, pattern: Tensor, fitted: Tensor, held_out: Tensor) -> R
         numbers["held_out_correlation"] = aside["correlation"].tolist()
         numbers["held_out_correlation_modified"] = aside["correlation_modified"].tolist()
     growth = {} if found.growth is None else {"growth": found.growth}
+    if found.point_spread is not None:
+        numbers |= {f"point_spread_{axis}": found.point_spread[:, i].tolist() for i, axis in enumerate("zyx")}
     return numbers | {"voxels": found.voxels.tolist(), "seconds": found.seconds} | growth
 
 

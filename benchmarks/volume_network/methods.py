@@ -27,12 +27,16 @@ HYBRID = Wrapping(recipe=THEN)
 
 @dataclass(frozen=True)
 class Found:
-    """Densities (seeds, Z, Y, X) of one pattern, their free voxels (seeds,), CPU seconds per seed, growth if chosen."""
+    """Densities (seeds, Z, Y, X) of one pattern, their free voxels (seeds,), CPU seconds per seed, growth if chosen.
+
+    point_spread: (seeds, 3) widths of the blur by partial coherence, pixels; None: none.
+    """
 
     density: Tensor
     voxels: Tensor
     seconds: float
     growth: float | None = None
+    point_spread: Tensor | None = None
 
 
 def box_of(pattern: Tensor, margin: float = 1.25) -> tuple[int, ...]:
@@ -69,9 +73,9 @@ def polished_to(found: Found, pattern: Tensor, mask: Tensor, voxels: Tensor) -> 
     """Polished in supports of some numbers of voxels (seeds,)."""
     began = time.process_time()
     patterns, masks = pattern.expand(found.density.shape), mask.expand(found.density.shape)
-    density, support = polish_rounds(found.density, patterns, masks, voxels, Wrapping())
+    density, support, spread = polish_rounds(found.density, patterns, masks, voxels, Wrapping())
     seconds = (time.process_time() - began) / len(density)
-    return Found(density, support.flatten(1).sum(1), found.seconds + seconds)
+    return Found(density, support.flatten(1).sum(1), found.seconds + seconds, None, spread)
 
 
 def polished(
@@ -86,7 +90,7 @@ def polished(
     wrapped = polish_wrapped(exact, pattern.expand(exact.shape), mask.expand(exact.shape), wrapping, watch)
     seconds = (time.process_time() - began) / len(exact)
     voxels = wrapped.support.flatten(1).sum(1)
-    return Found(wrapped.density, voxels, found.seconds + seconds, wrapped.growth)
+    return Found(wrapped.density, voxels, found.seconds + seconds, wrapped.growth, wrapped.point_spread)
 
 
 def network(

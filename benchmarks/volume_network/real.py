@@ -11,7 +11,7 @@ from torch import Tensor
 
 from benchmarks.record import read_result
 from benchmarks.volume_network.judging import Row, judged, store, summary, table
-from benchmarks.volume_network.methods import HYBRID, Found, box_of, iterative, network, polished, polished_to
+from benchmarks.volume_network.methods import HYBRID, Found, Wrapping, box_of, iterative, network, polished, polished_to
 from spi_lightning.metrics import fsc, prtf
 from spi_lightning.phasing import alignment, hold_out
 from spi_lightning.physics.bragg_preparation import prepare
@@ -33,7 +33,10 @@ def crystals(size: int) -> dict[str, tuple[Tensor, Tensor]]:
 
 
 def answers(pattern: Tensor, mask: Tensor, seeds: int, seed: int, growth: float | None) -> dict[str, Found]:
-    """What every method finds: the recipe as it is and in supports as large as the polish's; network and polish."""
+    """What every method finds: the recipe as it is and in supports as large as the polish's; network and polish.
+
+    ``coherent``: the polish in as many voxels without a blur of the pattern.
+    """
     recipe, start = iterative(pattern, mask, seeds, seed), network(pattern, mask, seeds, seed)
     best = polished(start, pattern, mask, HYBRID if growth is None else replace(HYBRID, growth=(growth,)))
     loose = float(best.voxels.float().median())
@@ -43,7 +46,14 @@ def answers(pattern: Tensor, mask: Tensor, seeds: int, seed: int, growth: float 
         "iterative_polished": polished_to(recipe, pattern, mask, torch.full((seeds,), loose)),
         "network": start,
         "network_polished": best,
+        "network_polished_coherent": polished(start, pattern, mask, coherent(best)),
     }
+
+
+def coherent(best: Found) -> Wrapping:
+    """The same polish without partial coherence."""
+    assert best.growth is not None
+    return replace(HYBRID, growth=(best.growth,), point_spread=None)
 
 
 def real(size: int = 32, seeds: int = SEEDS, masks: int = MASKS) -> Row:
@@ -51,7 +61,8 @@ def real(size: int = 32, seeds: int = SEEDS, masks: int = MASKS) -> Row:
 
     The growth of the support is chosen on the first draw, by a part of the fitted voxels, and kept for the others.
     """
-    results: dict[str, Any] = read_result("volume_network").get(f"real_{size}", {})
+    part = f"real_{size}_{seeds}_seeds"
+    results: dict[str, Any] = read_result("volume_network").get(part, {})
     for name, (pattern, mask) in crystals(size).items():
         kept = results.get(name, {"box": list(box_of(pattern)), "seeds": seeds, "masks": 0, "runs": {}, "growth": None})
         for draw in range(kept["masks"], masks):
@@ -66,7 +77,7 @@ def real(size: int = 32, seeds: int = SEEDS, masks: int = MASKS) -> Row:
                 print(name, kept["growth"], kept["agreement"])
             table(f"{name} {size}^3, {seeds} seeds x {draw + 1} masks", kept["methods"])
             results[name] = kept
-            store(f"real_{size}", results)
+            store(part, results)
     return results
 
 

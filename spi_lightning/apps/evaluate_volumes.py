@@ -214,7 +214,7 @@ def in_room(truth: Tensor, room: Sequence[int]) -> Tensor:
 
 def arrays_of(ensemble: Ensemble, pattern: Tensor, mask: Tensor) -> dict[str, Any]:
     """What a page shows of a method on a pattern; see ShownMethod."""
-    predicted = reciprocal_amplitude(ensemble.best[None], pattern.shape)[0]
+    predicted = reciprocal_amplitude(ensemble.best[None], pattern.shape, ensemble.point_spread[None])[0]
     scale = (predicted * pattern * mask).sum() / (predicted.square() * mask).sum().clamp_min(1e-30)
     predicted = predicted * scale
     empty = np.empty(0)

@@ -22,7 +22,8 @@ class WriteReconstruction(pl.Callback):
 
     The file holds density (members, z, y, x) complex, members of one pattern together, and chi_square, correlation,
     correlation_modified and held_out_chi_square (members,) of these densities, polished once the refinement is over;
-    frame in words, and, where the geometry is known, voxel_m (3,) along the axes of the scan. Then, once it is over,
+    point_spread (members, 3), widths of the blur by partial coherence, pixels, where one was fitted; frame in words,
+    and, where the geometry is known, voxel_m (3,) along the axes of the scan. Then, once it is over,
     ``PATTERN_laboratory.{cxi,vti,mrc,npz}`` hold the best member of each pattern in the laboratory frame.
 
     Args:

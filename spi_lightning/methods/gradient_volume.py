@@ -52,7 +52,7 @@ class GradientVolume:
         patterns, masks = amplitude.expand(count, *amplitude.shape), mask.expand(count, *mask.shape)
         density = descend(start, patterns, masks, self.steps, self.rate, watch)
         if self.polish_steps:
-            density = polish_within(
+            density, _ = polish_within(
                 density, density.new_ones(density.shape).bool(), amplitude, mask, self.polish_steps, trace
             )
         return VolumeRuns.of(density, density.abs().new_full((count,), density[0].numel()), trace)

@@ -13,6 +13,7 @@ from spi_lightning.methods.volume_answer import Trace, VolumeQuestion, VolumeRun
 from spi_lightning.phasing import phase, read_recipe
 from spi_lightning.phasing.polish import polish
 from spi_lightning.physics.oversampling import estimate_oversampling
+from spi_lightning.physics.partial_coherence import LARGEST_SPREAD
 
 _LOOK = 10  # updates between rows of the trace
 SUPPORTS = ("half", "autocorrelation")
@@ -28,6 +29,8 @@ class IterativeVolume:
         support: First support: ``half`` of each axis, or a box as large as the ``autocorrelation`` tells, times margin.
         margin: Of that box.
         polish_steps: Of L-BFGS within the last support; 0: none.
+        point_spread: First width of the blur by partial coherence that the polish fits along with the density, pixels;
+            None: none. Patterns that are phased in float64 are taken for noise-free and coherent.
         device: Where it computes.
 
     Source: Wu et al. (2021), Methods.
@@ -43,6 +46,7 @@ class IterativeVolume:
         support: str = "half",
         margin: float = 1.25,
         polish_steps: int = 0,
+        point_spread: float | None = None,
         device: str = "auto",
     ) -> None:
         if support not in SUPPORTS:
@@ -52,6 +56,7 @@ class IterativeVolume:
         self.name, self.notes, self.device = name, Notes(), find_device(device)
         self.recipe, self.constraint = read_recipe(recipe), constraint
         self.support, self.margin, self.polish_steps = support, margin, polish_steps
+        self.point_spread = first_width(point_spread, name)
 
     def answer_volumes(self, question: VolumeQuestion) -> VolumeRuns:
         """All starts at once. Raises UserError as phasing.phase does."""
@@ -78,10 +83,11 @@ class IterativeVolume:
                 progress=watch,
                 least_oversampling=1.0,
             )
-        density = found.density * found.support
+        density, spread = found.density * found.support, None
         if self.polish_steps:
-            density = polish_within(density, found.support, amplitude, mask, self.polish_steps, trace)
-        return VolumeRuns.of(cut_to_box(density, found.support), found.support.flatten(1).sum(1), trace)
+            width = None if question.float64 else self.point_spread
+            density, spread = polish_within(density, found.support, amplitude, mask, self.polish_steps, trace, width)
+        return VolumeRuns.of(cut_to_box(density, found.support), found.support.flatten(1).sum(1), trace, spread)
 
 
 def first_support(kind: str, amplitude: Tensor, margin: float) -> Tensor:
@@ -99,13 +105,30 @@ def box_of(amplitude: Tensor, margin: float) -> tuple[int, ...]:
     return tuple(min(n, math.ceil(side * margin)) for side, n in zip(extent, amplitude.shape, strict=True))
 
 
+def first_width(point_spread: float | None, name: str) -> float | None:
+    """The first width of a blur, if it is one. Raises UserError."""
+    if point_spread is not None and not 0 <= point_spread <= LARGEST_SPREAD:
+        raise UserError(
+            f"settings.{name}.point_spread={point_spread:g}: give pixels from 0 to {LARGEST_SPREAD:.2f}, or null."
+        )
+    return point_spread
+
+
 def polish_within(
-    density: Tensor, support: Tensor, amplitude: Tensor, mask: Tensor, steps: int, trace: Trace
-) -> Tensor:
-    """L-BFGS in the supports (S, Z, Y, X) of densities; its chi square ends the trace."""
+    density: Tensor,
+    support: Tensor,
+    amplitude: Tensor,
+    mask: Tensor,
+    steps: int,
+    trace: Trace,
+    point_spread: float | None = None,
+) -> tuple[Tensor, Tensor | None]:
+    """L-BFGS in the supports (S, Z, Y, X) of densities; its chi square ends the trace. Densities and point spreads."""
     count = len(density)
     patterns, masks = amplitude.expand(count, *amplitude.shape), mask.expand(count, *mask.shape)
     exact = amplitude.dtype == torch.float64
-    polished = polish(density.to(torch.complex128 if exact else density.dtype), patterns, masks, steps, support)
+    start = density.to(torch.complex128 if exact else density.dtype)
+    widths = None if point_spread is None else amplitude.new_full((count, 3), point_spread)
+    polished = polish(start, patterns, masks, steps, support, point_spread=widths)
     trace.add((trace.step[-1] if trace.step else 0) + steps, polished.chi_square)
-    return polished.density
+    return polished.density, polished.point_spread

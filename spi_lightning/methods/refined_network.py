@@ -12,7 +12,7 @@ from torch import Tensor
 from spi_lightning.data.single_volume import SingleVolumeDataModule, SingleVolumes
 from spi_lightning.methods.checkpoint import find_device
 from spi_lightning.methods.described import Notes
-from spi_lightning.methods.iterative_volume import polish_within
+from spi_lightning.methods.iterative_volume import first_width, polish_within
 from spi_lightning.methods.volume_answer import Trace, VolumeQuestion, VolumeRuns, cut_to_box, laid_into
 from spi_lightning.phasing import phase, read_recipe
 from spi_lightning.physics.bragg_preparation import PreparedPattern
@@ -53,10 +53,15 @@ class Then:
     Attributes:
         recipe: See phasing.read_recipe; the first support is the network's box.
         polish_steps: Of L-BFGS within the last support.
+        point_spread: See IterativeVolume.
     """
 
     recipe: str
     polish_steps: int = 200
+    point_spread: float | None = None
+
+    def __post_init__(self) -> None:
+        first_width(self.point_spread, "then")
 
 
 class RefinedNetwork:
@@ -88,12 +93,12 @@ class RefinedNetwork:
     def answer_volumes(self, question: VolumeQuestion) -> VolumeRuns:
         """Refine, polish, and go on with the recipe if there is one."""
         trace = Trace()
-        density, free = self._refined(question, trace)
+        density, free, spread = self._refined(question, trace)
         if self.then is not None:
-            density, free = self._continued(density, question, self.then, trace)
-        return VolumeRuns.of(density, free, trace)
+            density, free, spread = self._continued(density, question, self.then, trace)
+        return VolumeRuns.of(density, free, trace, spread)
 
-    def _refined(self, question: VolumeQuestion, trace: Trace) -> tuple[Tensor, Tensor]:
+    def _refined(self, question: VolumeQuestion, trace: Trace) -> tuple[Tensor, Tensor, Tensor | None]:
         task, callbacks = self.make(1 if self.single else question.starts, question.seed, question.float64)
         data = GivenVolume(question.fourier_amplitude, question.mask)
         trainer = pl.Trainer(
@@ -117,9 +122,12 @@ class RefinedNetwork:
         if "polished_chi_square" in found:
             trace.add(trace.step[-1] + task.polish_steps, found["polished_chi_square"])
         density = found["density"].to(self.device)
-        return density, found.get("free_voxels", density.abs().new_full((len(density),), density[0].numel()))
+        free = found.get("free_voxels", density.abs().new_full((len(density),), density[0].numel()))
+        return density, free, found.get("point_spread")
 
-    def _continued(self, density: Tensor, question: VolumeQuestion, then: Then, trace: Trace) -> tuple[Tensor, Tensor]:
+    def _continued(
+        self, density: Tensor, question: VolumeQuestion, then: Then, trace: Trace
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
         amplitude, mask = question.fourier_amplitude.to(self.device), question.mask.to(self.device)
         box = torch.ones_like(density[0].real, dtype=torch.bool)
         support = laid_into(box.to(torch.uint8), tuple(amplitude.shape)).bool()
@@ -144,5 +152,8 @@ class RefinedNetwork:
                 least_oversampling=1.0,
             )
         exact = amplitude.double() if question.float64 else amplitude
-        polished = polish_within(found.density * found.support, found.support, exact, mask, then.polish_steps, trace)
-        return cut_to_box(polished, found.support), found.support.flatten(1).sum(1)
+        width = None if question.float64 else then.point_spread
+        polished, spread = polish_within(
+            found.density * found.support, found.support, exact, mask, then.polish_steps, trace, width
+        )
+        return cut_to_box(polished, found.support), found.support.flatten(1).sum(1), spread

@@ -73,6 +73,7 @@ class VolumeRuns:
             which twin and with which constant phase is not determined by a pattern.
         free_voxels: (S,) voxels in which the density was free to differ from 0.
         step, seconds, chi_square: (T,), (T,) and (T, S), see Trace.
+        point_spread: (S, 3) widths of the blur by partial coherence that belongs to the densities, pixels; 0: none.
     """
 
     density: Tensor
@@ -80,16 +81,19 @@ class VolumeRuns:
     step: NDArray[np.int64]
     seconds: NDArray[np.float64]
     chi_square: NDArray[np.float64]
+    point_spread: NDArray[np.float64]
 
     @classmethod
-    def of(cls, density: Tensor, free_voxels: Tensor, trace: Trace) -> VolumeRuns:
+    def of(cls, density: Tensor, free_voxels: Tensor, trace: Trace, point_spread: Tensor | None = None) -> VolumeRuns:
         """From what a method has found and its trace, on the CPU."""
+        spread = density.abs().new_zeros(len(density), 3) if point_spread is None else point_spread
         return cls(
             density.detach().cpu(),
             free_voxels.double().cpu().numpy(),
             np.asarray(trace.step, dtype=np.int64),
             np.asarray(trace.seconds),
             np.asarray(trace.chi_square).reshape(len(trace.step), len(density)),
+            spread.detach().double().cpu().numpy(),
         )
 
 

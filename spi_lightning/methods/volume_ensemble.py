@@ -33,6 +33,7 @@ class Ensemble:
         runs, kept: How many were aligned, and how many of them agree.
         prtf: Of the kept runs; None of a single one.
         fsc: Of the means of two halves of the photons; None without.
+        point_spread: (3,) widths of the blur that belongs to ``best``, pixels.
     """
 
     mean: Tensor
@@ -42,6 +43,7 @@ class Ensemble:
     kept: int
     prtf: PRTF | None
     fsc: FSC | None
+    point_spread: Tensor
 
 
 def room_for(asked: Sequence[AskedVolumes], number: int, shape: Sequence[int]) -> tuple[int, ...]:
@@ -80,6 +82,7 @@ def ensemble_of(
     draws = asked.judged[number]
     density = torch.cat([_unit(laid_into(draw.runs.density.to(torch.complex128), room)) for draw in draws])
     error = torch.from_numpy(np.concatenate([draw.numbers["chi_square"] for draw in draws]))
+    spread = torch.from_numpy(np.concatenate([draw.runs.point_spread for draw in draws]))[int(error.argmin())]
     if len(density) > _MOST:
         chosen = torch.linspace(0, len(density) - 1, _MOST).round().long()
         chosen[0] = error.argmin()
@@ -94,7 +97,7 @@ def ensemble_of(
     mean = moved[1:].mean(0)
     deviation = (moved[1:] - mean).abs().square().mean(0).sqrt()
     halves = correlate(asked.halves[number], room, shape, disagreement)
-    return Ensemble(mean, deviation, moved[0], len(density), len(kept), curve, halves)
+    return Ensemble(mean, deviation, moved[0], len(density), len(kept), curve, halves, spread)
 
 
 def correlate(

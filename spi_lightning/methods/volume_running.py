@@ -30,7 +30,7 @@ from spi_lightning.phasing import hold_out
 
 _SEED_STEP = 1000  # between the draws of held-out voxels, more than there are starts
 _ALIGNED = 2**21  # voxels aligned together
-_ARRAYS = ("density", "free_voxels", "step", "seconds", "chi_square")
+_ARRAYS = ("density", "free_voxels", "step", "seconds", "chi_square", "point_spread")
 HALVES = ("first half", "second half")
 
 
@@ -135,7 +135,7 @@ class VolumeInterview:
         told = filled(pattern, fitted, held_out)
         question = VolumeQuestion(told, fitted, self.starts, seed, self.float64, shown)
         runs, cost, cached = self._asked(method, identity, question)
-        found = volume_fit(runs.density, pattern, fitted, held_out)
+        found = volume_fit(runs.density, pattern, fitted, held_out, torch.from_numpy(runs.point_spread))
         if self.patterns.truth is not None:
             found |= truth_of(runs.density, self.patterns.truth[number])
         numbers = {name: values.double().numpy() for name, values in found.items()} | {"free_voxels": runs.free_voxels}

@@ -31,7 +31,7 @@ def scores_of(
     numbers: dict[str, Any] = {"runs": int(asked.column("chi_square").size)}
     for name in asked.judged[0][0].numbers:
         numbers |= spread_of(name, asked.column(name))
-    numbers |= successes(asked, levels)
+    numbers |= successes(asked, levels) | point_spread_of(asked)
     numbers["seconds_per_run"] = float(np.median(asked_seconds(asked)))
     numbers["kept"] = int(sum(one.kept for one in ensembles))
     numbers["kept/share"] = numbers["kept"] / max(1, sum(one.runs for one in ensembles))
@@ -56,6 +56,16 @@ def spread_of(name: str, values: Values) -> dict[str, float]:
     if values.shape[-1] > 1:
         found[f"{name}/over_seeds"] = float(np.median(values.std(axis=-1, ddof=1)))
     return found
+
+
+def point_spread_of(asked: AskedVolumes) -> dict[str, float]:
+    """Median widths of the blur by partial coherence along z, y and x, and their root mean square, pixels; or none."""
+    widths = np.concatenate([draw.runs.point_spread for pattern in asked.judged for draw in pattern])
+    if not widths.any():
+        return {}
+    median = np.median(widths, axis=0)
+    found = {f"point_spread/{axis}": float(width) for axis, width in zip("zyx", median, strict=True)}
+    return found | {"point_spread": float(np.sqrt(np.square(median).mean()))}
 
 
 def successes(asked: AskedVolumes, levels: Sequence[float]) -> dict[str, float | None]:

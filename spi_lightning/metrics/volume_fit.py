@@ -6,24 +6,42 @@ from torch import Tensor
 from spi_lightning.losses import pearson
 from spi_lightning.metrics.chi_square import fourier_errors, held_out_chi_square
 from spi_lightning.metrics.shells import shells
+from spi_lightning.physics.partial_coherence import blurred_intensity, point_spread_envelope
 
 FIT_NAMES = ("chi_square", "correlation", "correlation_modified")
 _AT_ONCE = 2**22  # voxels transformed together
 
 
-def reciprocal_amplitude(density: Tensor, shape: tuple[int, ...] | torch.Size) -> Tensor:
-    """|F| of densities (B, z, y, x) in a box that lies anywhere: (B, *shape) float64, origin at n // 2."""
+def reciprocal_amplitude(
+    density: Tensor, shape: tuple[int, ...] | torch.Size, point_spread: Tensor | None = None
+) -> Tensor:
+    """|F| of densities (B, z, y, x) in a box that lies anywhere: (B, *shape) float64, origin at n // 2.
+
+    With a point spread (B, 3), root mean square widths in pixels, the square root of the blurred intensity: see
+    physics.partial_coherence.
+    """
     spectrum = torch.fft.fftn(density.to(torch.complex128), s=tuple(shape), dim=(-3, -2, -1), norm="ortho")
-    shifted: Tensor = torch.fft.fftshift(spectrum.abs(), dim=(-3, -2, -1))
+    modulus = spectrum.abs()
+    if point_spread is not None:
+        envelope = point_spread_envelope(point_spread.double().to(modulus.device), tuple(shape))
+        modulus = blurred_intensity(modulus.square(), envelope).clamp_min(0).sqrt()
+    shifted: Tensor = torch.fft.fftshift(modulus, dim=(-3, -2, -1))
     return shifted
 
 
-def volume_fit(density: Tensor, fourier_amplitude: Tensor, fitted: Tensor, held_out: Tensor) -> dict[str, Tensor]:
+def volume_fit(
+    density: Tensor,
+    fourier_amplitude: Tensor,
+    fitted: Tensor,
+    held_out: Tensor,
+    point_spread: Tensor | None = None,
+) -> dict[str, Tensor]:
     """Chi square, r_p signed and r_p as printed, over fitted and (``held_out_...``) held-out voxels, in float64.
 
     Args:
         density: (B, z, y, x) complex, in a box that lies anywhere.
         fourier_amplitude: (Z, Y, X) measured.
+        point_spread: (B, 3), see reciprocal_amplitude.
         fitted, held_out: (Z, Y, X) bool without a common voxel; nothing is said of held-out voxels if there are none.
 
     Returns:
@@ -31,8 +49,9 @@ def volume_fit(density: Tensor, fourier_amplitude: Tensor, fitted: Tensor, held_
     """
     parts = []
     step = max(1, _AT_ONCE // fitted.numel())
-    for piece in torch.split(density, step):
-        predicted = reciprocal_amplitude(piece, fitted.shape)
+    spreads = [None] * len(density) if point_spread is None else torch.split(point_spread, step)
+    for piece, spread in zip(torch.split(density, step), spreads, strict=False):
+        predicted = reciprocal_amplitude(piece, fitted.shape, spread)
         measured, mask = fourier_amplitude.double().expand_as(predicted), fitted.expand_as(predicted)
         numbers = fourier_errors(predicted, measured, mask)
         if bool(held_out.any()):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from spi_lightning.fields import UserError
-from spi_lightning.phasing.polish import PolishProblem
+from spi_lightning.phasing.polish_problem import PolishProblem
 from spi_lightning.phasing.start import random_phases
 
 Progress = Callable[[int, Tensor], None]

@@ -1,7 +1,7 @@
 """The polish with shrink-wrap: supports follow the density, and held-out voxels tell how large they may be."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,7 @@ from spi_lightning.phasing.held_out import hold_out
 from spi_lightning.phasing.polish import polish
 from spi_lightning.phasing.recipe import read_recipe
 from spi_lightning.phasing.shrinkwrap import blurred
+from spi_lightning.physics.partial_coherence import LARGEST_SPREAD, blurred_intensity, point_spread_envelope
 
 _SIGMA, _LEVEL = 1.0, 0.1  # of the shrink-wrap of the beamline's recipe, see conf/phasing/wu_iterative.yaml
 _AXES = (-3, -2, -1)
@@ -28,6 +29,8 @@ class Wrapping:
     rounds: of drawing the support anew and polishing in it. steps: of L-BFGS in each round; last_steps: in the last,
     where noise-free patterns repay a thousand (in float64). sigma: of the blur before supports are drawn, voxel.
     exact: the end for noise-free patterns, see Exact; None: they are treated like all others.
+    point_spread: first width, in pixels along each axis, of the blur by partial coherence and by the pixels themselves,
+    fitted along with the density; None: patterns are taken for coherent. Noise-free ones always are.
     validation: share of the fitted voxels kept from the trial of each growth; the growth that meets them best is used
     for all members, on all voxels. seed: of their draw. recipe: of phasing, done first; it leads a network's answer out
     of dead ends; None: none.
@@ -42,12 +45,15 @@ class Wrapping:
     seed: int = 1234
     recipe: str | None = None
     exact: Exact | None = field(default_factory=Exact)
+    point_spread: float | None = 0.2
 
     def __post_init__(self) -> None:
         if not self.growth or min(self.growth) <= 0 or min(self.rounds, self.steps, self.last_steps) < 1:
             raise UserError(f"polish: growth={list(self.growth)} is above 0, rounds and steps are 1 or more.")
         if not 0 < self.validation < 0.5:
             raise UserError(f"polish: validation={self.validation:g} is a share of the voxels, above 0 and below 0.5.")
+        if self.point_spread is not None and not 0 <= self.point_spread <= LARGEST_SPREAD:
+            raise UserError(f"polish: point_spread={self.point_spread:g}: give pixels from 0 to {LARGEST_SPREAD:.2f}.")
         if self.recipe is not None:
             read_recipe(self.recipe, "wrapping.recipe")
 
@@ -61,6 +67,7 @@ class Wrapped:
         support: (B, Z, Y, X) bool.
         chi_square: (B,) relative squared error over the measured voxels.
         growth: The one used; of noise-free patterns what the supports came to.
+        point_spread: (B, 3) widths of the blur by partial coherence, pixels; None if none was fitted.
         validation_chi_square: Median over the members for each growth tried; empty if there was one only.
     """
 
@@ -69,6 +76,7 @@ class Wrapped:
     chi_square: Tensor
     growth: float
     validation_chi_square: tuple[float, ...]
+    point_spread: Tensor | None = None
 
 
 @torch.no_grad()
@@ -106,11 +114,11 @@ def polish_wrapped(
     support, volume = largest_voxels(whole, wrapped_volume(whole)), wrapped_volume(whole)
     watch = None if progress is None else lambda step, chi: progress(done + step, chi)
     found = polish_exactly(whole, fourier_amplitude, mask, support, wrapping.exact, watch)
-    left = found.chi_square > wrapping.exact.kept
+    left, coherent = found.chi_square > wrapping.exact.kept, replace(wrapping, point_spread=None)
     if left.all():
         return _wrapped(whole, fourier_amplitude, mask, wrapping)
     if left.any():
-        other = _wrapped(whole[left], fourier_amplitude[left], mask[left], wrapping)
+        other = _wrapped(whole[left], fourier_amplitude[left], mask[left], coherent)
         found.density[left], found.support[left] = other.density.to(found.density.dtype), other.support
         found.chi_square[left] = other.chi_square.to(found.chi_square.dtype)
     growth = float((found.support.flatten(1).sum(1) / volume).median())
@@ -123,11 +131,12 @@ def _wrapped(whole: Tensor, fourier_amplitude: Tensor, mask: Tensor, wrapping: W
     if len(wrapping.growth) > 1:
         fitted, kept = hold_out(mask, wrapping.validation, wrapping.seed, ndim=3, pairs=False)
         for factor in wrapping.growth:
-            found, _ = polish_rounds(whole, fourier_amplitude, fitted, factor * volume, wrapping, trial=True)
-            tried.append(float(_chi_square(found, fourier_amplitude, fitted, kept).median()))
+            found, _, spread = polish_rounds(whole, fourier_amplitude, fitted, factor * volume, wrapping, trial=True)
+            tried.append(float(_chi_square(found, fourier_amplitude, fitted, kept, spread).median()))
         growth = float(wrapping.growth[tried.index(min(tried))])
-    found, support = polish_rounds(whole, fourier_amplitude, mask, growth * volume, wrapping)
-    return Wrapped(found, support, _chi_square(found, fourier_amplitude, mask, mask), growth, tuple(tried))
+    found, support, spread = polish_rounds(whole, fourier_amplitude, mask, growth * volume, wrapping)
+    error = _chi_square(found, fourier_amplitude, mask, mask, spread)
+    return Wrapped(found, support, error, growth, tuple(tried), spread)
 
 
 def largest_voxels(density: Tensor, voxels: Tensor, sigma: float = 0.0) -> Tensor:
@@ -171,18 +180,27 @@ def _phased(density: Tensor, fourier_amplitude: Tensor, mask: Tensor, recipe: st
 
 def polish_rounds(
     density: Tensor, fourier_amplitude: Tensor, mask: Tensor, voxels: Tensor, wrapping: Wrapping, trial: bool = False
-) -> tuple[Tensor, Tensor]:
-    """Densities and supports (B, Z, Y, X) after the rounds, in supports of ``voxels`` (B,); a trial has two rounds."""
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Densities, supports (B, Z, Y, X) of ``voxels`` (B,), and point spreads (B, 3); a trial has two rounds only."""
+    spread = None
+    if wrapping.point_spread is not None:
+        spread = fourier_amplitude.new_full((len(density), 3), wrapping.point_spread)
     rounds = [wrapping.steps] * min(2, wrapping.rounds) if trial else [wrapping.steps] * (wrapping.rounds - 1)
     for steps in rounds if trial else [*rounds, wrapping.last_steps]:
         support = largest_voxels(density, voxels, wrapping.sigma)
-        density = polish(density, fourier_amplitude, mask, steps, support, tolerance=1e-4).density
-    return density, support
+        found = polish(density, fourier_amplitude, mask, steps, support, tolerance=1e-4, point_spread=spread)
+        density, spread = found.density, found.point_spread
+    return density, support, spread
 
 
-def _chi_square(density: Tensor, fourier_amplitude: Tensor, fitted: Tensor, judged: Tensor) -> Tensor:
+def _chi_square(
+    density: Tensor, fourier_amplitude: Tensor, fitted: Tensor, judged: Tensor, point_spread: Tensor | None
+) -> Tensor:
     """Relative squared error (B,) over ``judged`` at the scale that fits ``fitted`` best."""
-    predicted = torch.fft.fftshift(torch.fft.fftn(density, dim=_AXES, norm="ortho").abs(), dim=_AXES)
+    intensity = torch.fft.fftn(density, dim=_AXES, norm="ortho").abs().square()
+    if point_spread is not None:
+        intensity = blurred_intensity(intensity, point_spread_envelope(point_spread, density.shape[1:])).clamp_min(0)
+    predicted = torch.fft.fftshift(intensity.sqrt(), dim=_AXES)
     product = (fitted * predicted * fourier_amplitude).flatten(1).sum(1)
     scale = product / (fitted * predicted.square()).flatten(1).sum(1).clamp_min(1e-30)
     error = (scale[:, None, None, None] * predicted - fourier_amplitude).square()

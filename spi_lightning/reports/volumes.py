@@ -31,6 +31,7 @@ _COLUMNS = {
     "correlation": "r_p\nfitted",
     "held_out_correlation": "r_p\nheld out",
     "free_voxels": "free\nvoxels",
+    "point_spread": "blur\n(pixel)",
 }
 _MODIFIED = {
     "correlation_modified": "r_p modified\nfitted",

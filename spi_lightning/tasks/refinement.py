@@ -13,11 +13,12 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from spi_lightning.fields import MASK, Batch, UserError
 from spi_lightning.metrics import fourier_errors, held_out_chi_square
+from spi_lightning.metrics.volume_fit import reciprocal_amplitude
 from spi_lightning.networks import ComplexEncoderDecoder, Members
 from spi_lightning.phasing.polish import polish
 from spi_lightning.phasing.wrapped_polish import Wrapping, polish_wrapped
 from spi_lightning.tasks.refinement_box import box_for, cut_to_support, warn_of_the_box
-from spi_lightning.tasks.refiner import AXES, FourierLossOf, Refiner
+from spi_lightning.tasks.refiner import FourierLossOf, Refiner
 
 FOURIER_AMPLITUDE, HELD_OUT = "fourier_amplitude", "held_out"
 
@@ -176,15 +177,19 @@ class Refinement(pl.LightningModule):
         state = self.refiner.state_dict() if self.refiner is not None else self.restored
         if state is None or state["best"] is None:
             return
-        batch = {name: values.repeat_interleave(self.starts, 0) for name, values in batch.items()}
+        batch, spread = {name: values.repeat_interleave(self.starts, 0) for name, values in batch.items()}, None
         density = self._best_candidates(state).to(batch[MASK].device)
         numbers, free = self._judged(density, batch), density[0].new_full((len(density),), density[0].numel()).real
         if not self.trainer.training and self.polish_steps:
             warn_of_the_box(density)
             with torch.autocast(self.device.type, enabled=False):
-                density, free = self._polished(density, batch)
-            numbers |= {f"polished_{name}": value for name, value in self._judged(density, batch).items()}
+                density, free, spread = self._polished(density, batch)
+            judged = self._judged(density, batch, spread)
+            numbers |= {f"polished_{name}": value for name, value in judged.items()}
         self._report(numbers | {"free_voxels": free}, density)
+        if spread is not None:
+            self.reconstruction["point_spread"] = spread
+            self.results["val/point_spread"] = spread.median(0).values.tolist()
 
     def _best_candidates(self, state: dict[str, Any]) -> Tensor:
         """Of the candidates for each answer the density that fits best."""
@@ -192,23 +197,22 @@ class Refinement(pl.LightningModule):
         chosen: Tensor = state["best"].unflatten(0, (-1, self.candidates))[torch.arange(len(best)), best.cpu()]
         return chosen
 
-    def _polished(self, density: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Densities after the polish, and their free voxels (M,)."""
+    def _polished(self, density: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Densities after the polish, their free voxels (M,), and the point spreads (M, 3) that belong to them."""
         pattern, mask = batch[FOURIER_AMPLITUDE][:, 0], batch[MASK][:, 0]
         if self.float64:
             density, pattern = density.to(torch.complex128), pattern.double()
         if self.wrapping is None:
             found = polish(density, pattern, mask, self.polish_steps).density
-            return found, pattern.new_full((len(found),), found[0].numel())
+            return found, pattern.new_full((len(found),), found[0].numel()), None
         wrapped = polish_wrapped(density, pattern, mask, replace(self.wrapping, last_steps=self.polish_steps))
         self.results["val/support_growth"] = wrapped.growth
-        return cut_to_support(wrapped.density, wrapped.support), wrapped.support.flatten(1).sum(1).to(pattern.dtype)
+        free = wrapped.support.flatten(1).sum(1).to(pattern.dtype)
+        return cut_to_support(wrapped.density, wrapped.support), free, wrapped.point_spread
 
-    def _judged(self, density: Tensor, batch: Batch) -> dict[str, Tensor]:
+    def _judged(self, density: Tensor, batch: Batch, point_spread: Tensor | None = None) -> dict[str, Tensor]:
         """Numbers of each member, (M,)."""
-        shape = batch[MASK].shape[-3:]
-        spectrum = torch.fft.fftn(density.to(torch.complex128), s=shape, dim=AXES, norm="ortho").abs()
-        predicted = torch.fft.fftshift(spectrum, dim=AXES)
+        predicted = reciprocal_amplitude(density, batch[MASK].shape[-3:], point_spread)
         measured, mask = batch[FOURIER_AMPLITUDE][:, 0], batch[MASK][:, 0]
         numbers = fourier_errors(predicted, measured, mask)
         if batch[HELD_OUT].any():
