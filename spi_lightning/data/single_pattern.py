@@ -39,7 +39,7 @@ class MeasuredPattern:
     Attributes:
         pattern: Photons and mask (Z, Y, X).
         oversampling: Of the prepared pattern, from its autocorrelation.
-        geometry: What is known; ``geometry.notes()`` names the outputs that cannot be had.
+        geometry: What is known, with Q at the peak if that can be; ``geometry.notes()`` names what cannot be had.
         notes: All a user should read, one line each.
     """
 
@@ -89,6 +89,8 @@ def prepare_scan(
     require_memory(size, bins)
     pattern = prepare(scan.counts, size, bins, how.threshold, blemish=blemish, **corrections)  # type: ignore[arg-type]
     oversampling = estimate_oversampling(with_a_top(pattern))
+    _, row, column = pattern.origin
+    known = known.with_peak(scan.corner[0] + row, scan.corner[1] + column)
     notes += [*pattern.notes, *_summary(pattern, oversampling), *disputed, *known.notes()]
     if how.reflection is not None and not known.missing():
         h, k, index_l = how.reflection
@@ -99,7 +101,7 @@ def prepare_scan(
 
 def _known(geometry: Mapping[str, float | str | None]) -> dict[str, float | str]:
     """What is not None; UserError for a name that no geometry has."""
-    names = [entry.name for entry in fields(BraggGeometry)]
+    names = [entry.name for entry in fields(BraggGeometry) if entry.name != "off_axis"]  # that is found
     for name in geometry:
         if name not in names:
             raise UserError(f"data.geometry.{name} is unknown: there are {', '.join(names)}")

@@ -20,7 +20,7 @@ from spi_lightning.io.hdf5_file import dataset, list_keys, opened
 from spi_lightning.io.mask_bits import from_bits
 from spi_lightning.io.npz_volume import read_volume
 from spi_lightning.io.scan_flaws import without_flaws
-from spi_lightning.io.scan_geometry import geometry_of_hdf5, geometry_of_spec
+from spi_lightning.io.scan_geometry import beam_of_nexus, crop_of_hdf5, geometry_of_hdf5, geometry_of_spec
 from spi_lightning.io.spec import SpecScan, read_spec
 from spi_lightning.io.tiff_series import Region, check_memory, cut_region, read_pages, read_series, region_slices
 from spi_lightning.physics.frame_order import order_frames
@@ -69,6 +69,7 @@ class BraggScan:
         whitefield, dark, bad_pixels: (rows, columns) float32 or None.
         whitefield_mean: Of the full detector, if the file says it.
         geometry: What the file says of BraggGeometry's quantities.
+        corner: Row and column of the detector's full frames at which these frames begin.
         notes: What the reader chose and mended.
     """
 
@@ -81,6 +82,7 @@ class BraggScan:
     bad_pixels: Tensor | None = None
     whitefield_mean: float | None = None
     geometry: dict[str, float] = field(default_factory=dict)
+    corner: tuple[int, int] = (0, 0)
     notes: list[str] = field(default_factory=list)
 
 
@@ -115,6 +117,8 @@ def open_scan(
     else:
         counts, notes = read_series(files, region)
         read = BraggScan(files[0].parent, counts, notes=notes)
+    if region is not None:
+        read.corner = (read.corner[0] + region[0], read.corner[1] + region[2])
     if header is not None:
         _add_header(read, header)
     for name in ("whitefield", "dark", "bad_pixels"):
@@ -171,7 +175,8 @@ def _read_hdf5(path: Path, keys: ScanKeys, region: Region | None) -> BraggScan:
             side = _find(file, getattr(keys, name), usual, name)
             if side is not None:
                 _add_side(read, name, side, rows, columns, getattr(keys, name) is not None)
-        read.geometry = geometry_of_hdf5(file)
+        read.geometry, read.corner = geometry_of_hdf5(file), crop_of_hdf5(file)
+        read.geometry |= beam_of_nexus(file, item.shape[1:], read.geometry.get("pixel_size")) | read.geometry
         if "whitefield_mean_full_detector" in file.attrs:
             read.whitefield_mean = float(file.attrs["whitefield_mean_full_detector"])
         read.notes.append(f"{path}: counts from {item.name}")

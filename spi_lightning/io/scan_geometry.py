@@ -17,6 +17,8 @@ _ATTRIBUTES: Final = {
     "pixel_size_m": ("pixel_size", 1.0),
     "delta_deg": ("delta_deg", 1.0),
     "gamma_deg": ("gamma_deg", 1.0),
+    "beam_row": ("beam_row", 1.0),
+    "beam_column": ("beam_column", 1.0),
 }
 _DATASETS: Final = {
     "entry_1/instrument_1/source_1/energy": ("energy_ev", 1 / ELEMENTARY_CHARGE),  # CXI: joule
@@ -30,6 +32,11 @@ _DATASETS: Final = {
     "entry/instrument/gamma": ("gamma_deg", 1.0),
 }
 _WAVELENGTHS: Final = ("entry/instrument/beam/incident_wavelength", "entry/instrument/monochromator/wavelength")
+_BEAM: Final = {
+    "beam_row": "entry/instrument/detector/beam_center_y",
+    "beam_column": "entry/instrument/detector/beam_center_x",
+}
+_LENGTHS: Final = ("m", "mm", "um", "cm", "nm")
 _UNITS: Final = {
     "mm": 1e-3,
     "um": 1e-6,
@@ -60,6 +67,29 @@ def geometry_of_hdf5(file: h5py.File) -> dict[str, float]:
     return found
 
 
+def beam_of_nexus(file: h5py.File, shape: tuple[int, ...], pixel_size: float | None) -> dict[str, float]:
+    """Pixel at which NeXus says that the direct beam meets a detector, if one of its frames (rows, columns) holds it.
+
+    A detector on an arm that is turned sees no direct beam: what lies on it was found with the arm at 0. NeXus has the
+    place as a length; programs write pixels too, which their ``units`` then say, or nothing.
+    """
+    found = {}
+    for (ours, key), n in zip(_BEAM.items(), shape, strict=True):
+        value = _scalar(file, key)
+        if value is not None and _unit(file[key]) in _LENGTHS:
+            value = value / pixel_size if pixel_size else None
+        if value is None or not 0 <= value < n:
+            return {}
+        found[ours] = value
+    return found
+
+
+def crop_of_hdf5(file: h5py.File) -> tuple[int, int]:
+    """Row and column of the detector at which the stored frames begin, (0, 0) where the file does not say."""
+    told = np.ravel(file.attrs.get("crop_origin_frame_row_col", (0, 0, 0)))
+    return (int(told[-2]), int(told[-1])) if len(told) == 3 and told.dtype.kind in "ui" else (0, 0)
+
+
 def geometry_of_spec(scan: SpecScan) -> dict[str, float]:
     """Detector arm, distance and energy of a spec header of 34-ID-C: degree, mm, keV."""
     motors = {
@@ -78,6 +108,10 @@ def _scalar(file: h5py.File, key: str) -> float | None:
     item = file.get(key)
     if not isinstance(item, h5py.Dataset) or item.size == 0 or item.dtype.kind not in "uif":
         return None
+    return float(np.ravel(item[()])[0]) * _UNITS.get(_unit(item), 1.0)
+
+
+def _unit(item: h5py.Dataset) -> str:
+    """The unit that a data set names, in small letters; empty if none."""
     unit = item.attrs.get("units", "")
-    unit = unit.decode() if isinstance(unit, bytes) else str(unit)
-    return float(np.ravel(item[()])[0]) * _UNITS.get(unit.strip().lower(), 1.0)
+    return (unit.decode() if isinstance(unit, bytes) else str(unit)).strip().lower()

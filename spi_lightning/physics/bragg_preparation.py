@@ -34,6 +34,18 @@ class PreparedPattern:
     notes: list[str] = field(default_factory=list)
 
     @property
+    def origin(self) -> tuple[float, float, float]:
+        """Place (frame, row, column) in the scan of the middle of voxel n // 2, from which q is counted.
+
+        Whole numbers are middles of the scan's voxels. It is the peak, or, where voxels were added, in its block.
+        """
+        frame, row, column = (
+            place - n * step // 2 + n // 2 * step + (step - 1) / 2
+            for place, n, step in zip(self.peak, self.photons.shape, self.bins, strict=True)
+        )
+        return frame, row, column
+
+    @property
     def fourier_amplitude(self) -> Tensor:
         """Square root of the photons, (Z, Y, X) float32."""
         return self.photons.sqrt()

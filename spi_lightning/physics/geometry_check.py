@@ -27,6 +27,8 @@ _RANGES: Final = {
     "pixel_size": _Range(1e-6, 1e-3, "m", {"mm": 1e-3, "µm": 1e-6}),
     "delta_deg": _Range(0, 180, "degree", {}),
     "gamma_deg": _Range(0, 180, "degree", {}),
+    "beam_row": _Range(0, 2e4, "pixel", {}),
+    "beam_column": _Range(0, 2e4, "pixel", {}),
     "step_deg": _Range(1e-6, 2, "degree", {"thousandths of a degree": 1e-3}),
 }
 

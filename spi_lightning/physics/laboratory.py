@@ -13,7 +13,8 @@ from torch import Tensor
 
 from spi_lightning.fields import UserError
 
-from .bragg_geometry import BraggGeometry, to_laboratory
+from .bragg_geometry import BraggGeometry
+from .laboratory_axes import to_laboratory
 from .phase_unwrap import remove_offset, remove_ramp, unwrap
 from .strain import displacement, strain
 
@@ -58,7 +59,8 @@ class ScanAxes:
             "Q / |Q| along z, y, x": ", ".join(f"{float(part):+.4f}" for part in q / q.norm()),
             "photon energy": f"{one.energy_ev:g} eV",
             "detector": f"distance {one.distance:g} m, pixel {1e6 * float(one.pixel_size or 0):g} µm",
-            "detector arm": f"delta {one.delta_deg:g}°, gamma {one.gamma_deg:g}° (2θ = {one.two_theta_deg():.3f}°)",
+            "detector arm": f"delta {one.delta_deg:g}°, gamma {one.gamma_deg:g}°",
+            "Q taken at": f"{one.peak_place()}: 2θ = {one.two_theta_deg():.3f}°",
             "rocking": f"{one.step_deg:+g}° per frame about {one.rocking_axis}",
             "frame axes": f"rows count to {one.row_direction}, columns to {one.column_direction}, with the arm at 0",
             "voxels of the pattern": f"{' x '.join(str(step) for step in self.bins)} of the scan's",

@@ -17,8 +17,10 @@ from spi_lightning.physics.bragg_geometry import BraggGeometry
 from spi_lightning.physics.fourier import fourier
 
 N, BEND = 32, 2500.0  # 1/m: strain along Q changes by so much per length along Q
-GEOMETRY = BraggGeometry(9000.0, 0.5, 55e-6, 32.174, 12.6346, -0.01)
+ARM = BraggGeometry(9000.0, 0.5, 55e-6, 32.174, 12.6346, -0.01, beam_row=-284.0, beam_column=616.0)
+GEOMETRY = ARM.with_peak(16.0, 16.0)  # of the crystal: it diffracts four degrees off the arm's axis
 GIVEN = ["energy_ev=9000", "distance=0.5", "pixel_size=55e-6", "delta_deg=32.174", "gamma_deg=12.6346"]
+BEAM = ["beam_row=-284", "beam_column=616"]
 
 
 def places() -> torch.Tensor:
@@ -62,8 +64,13 @@ def run(monkeypatch: pytest.MonkeyPatch, scan: Path, *words: str) -> Path:
 
 
 def test_the_strain_of_a_bent_crystal_comes_back(scan: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = run(monkeypatch, scan, *(f"data.geometry.{word}" for word in GIVEN), "data.preparation.threshold=0")
+    folder = run(
+        monkeypatch, scan, *(f"data.geometry.{word}" for word in [*GIVEN, *BEAM]), "data.preparation.threshold=0"
+    )
     found, _ = read_laboratory(folder / "laboratory.npz")
+    assert float(found.q_vector.norm()) == pytest.approx(
+        2 * torch.pi * float(GEOMETRY.scattering_vector().norm()), rel=1e-3
+    )
     axes = [(torch.arange(n) - n // 2) * found.voxel_size for n in found.support.shape]
     place = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).double()[found.support]
     s, strain = along_q(place), found.strain[found.support].double()
@@ -96,6 +103,7 @@ def test_files_and_page_name_frame_units_and_geometry(scan: Path, monkeypatch: p
     assert "not perpendicular" in read_cxi_image(folder / "result.cxi").notes["frame"]
     page = (folder / "report.html").read_text()
     assert "Displacement and strain along Q" in page and "9000 eV" in page and "-0.01° per frame" in page
+    assert "where the detector arm points" in page and "data.geometry.beam_row" in page
 
 
 def test_without_geometry_one_line_says_what_is_left_out(

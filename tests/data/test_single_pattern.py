@@ -1,3 +1,5 @@
+import math
+from dataclasses import fields
 from pathlib import Path
 
 import h5py
@@ -10,6 +12,7 @@ from omegaconf import OmegaConf
 from spi_lightning.data.preparation import Preparation
 from spi_lightning.data.single_pattern import SinglePatternDataModule, read_pattern
 from spi_lightning.fields import FRAME, MASK, UserError
+from spi_lightning.physics.bragg_geometry import BraggGeometry
 from spi_lightning.simulate.volumes import VolumeNoise, VolumeSimulator
 
 SIMULATOR = VolumeSimulator(size=32, object_size=12, block_size=1, noise=VolumeNoise(peak_photons=(1e5, 1e5)))
@@ -125,3 +128,45 @@ def test_a_geometry_that_contradicts_the_file_or_this_world_is_told(scan: Path) 
     assert made.geometry.step_deg == -0.01
     with pytest.raises(UserError, match=r"energy_ev=9 eV.*energy_ev=9000"):
         read_pattern(scan, preparation=how, geometry={"energy_ev": 9})
+
+
+COMPLETE = {"energy_ev": 9000.0, "distance": 0.5, "pixel_size": 55e-6, "delta_deg": 32.0, "gamma_deg": 0.0}
+
+
+def test_q_is_taken_at_the_peaks_pixel_however_the_scan_is_cut(scan: Path) -> None:
+    how = Preparation(size=16, bins=1)
+    _, row, column = read_pattern(scan, preparation=how).pattern.peak
+    beam = {"beam_row": float(row), "beam_column": column + 100.0}
+    whole = read_pattern(scan, preparation=how, geometry=COMPLETE | beam)
+    assert whole.geometry.off_axis == (0.0, -100.0)
+    turned = math.degrees(math.atan(100 * 55e-6 / 0.5))
+    assert whole.geometry.two_theta_deg() == pytest.approx(32.0 - turned)
+    words = f"row {row} and column {column} of the detector, +0 rows and -100 columns"
+    assert any(words in note for note in whole.notes)
+    part = read_pattern(scan, preparation=how, geometry=COMPLETE | beam, region=[2, 30, 3, 32])
+    assert part.geometry == whole.geometry
+    binned = read_pattern(scan, preparation=Preparation(size=16, bins=2), geometry=COMPLETE | beam).geometry
+    assert binned.off_axis == (0.5, -99.5)  # the middle of the block that is voxel n // 2
+    with h5py.File(scan, "r+") as file:
+        file.attrs["crop_origin_frame_row_col"] = np.array([5, 40, 60])
+    uncut = {"beam_row": row + 40.0, "beam_column": column + 160.0}
+    crop = read_pattern(scan, preparation=how, geometry=COMPLETE | uncut)
+    assert crop.geometry.off_axis == whole.geometry.off_axis
+
+
+def test_without_the_beams_pixel_q_is_where_the_arm_points_and_that_is_said(scan: Path) -> None:
+    how = Preparation(size=16, bins=1)
+    made = read_pattern(scan, preparation=how, geometry=COMPLETE)
+    assert made.geometry.off_axis is None and made.geometry.two_theta_deg() == pytest.approx(32.0)
+    assert any("where the detector arm points" in note and "beam_row=<pixel>" in note for note in made.notes)
+    with pytest.raises(UserError, match="off_axis is unknown"):
+        read_pattern(scan, preparation=how, geometry={"off_axis": 3.0})
+    with pytest.raises(UserError, match="beam_row=90000 pixel"):
+        read_pattern(scan, preparation=how, geometry=COMPLETE | {"beam_row": 9e4, "beam_column": 1.0})
+
+
+def test_every_config_names_every_quantity_of_the_geometry() -> None:
+    known = {entry.name for entry in fields(BraggGeometry)} - {"off_axis"}
+    for name in ("one_scan", "single_pattern", "single_volume", "volumes"):
+        config = OmegaConf.load(Path(__file__).parents[2] / "conf" / "data" / f"{name}.yaml")
+        assert set(config.geometry) == known, name

@@ -83,6 +83,37 @@ def test_a_tiff_stack_and_a_region(tmp_path: Path) -> None:
         open_scan(tmp_path / "stack.tif", region=[0, 9, 0, 2])
 
 
+@pytest.mark.parametrize(
+    ("row", "column", "unit", "expected"),
+    [
+        (2.5, 3.0, "pixels", (2.5, 3.0)),
+        (0.11, 0.165, "mm", (2.0, 3.0)),
+        (-40.0, 3.0, "pixels", None),  # an arm that is turned: the direct beam misses the detector
+    ],
+)
+def test_where_the_arm_points_is_read_from_nexus(
+    tmp_path: Path, row: float, column: float, unit: str, expected: tuple[float, float] | None
+) -> None:
+    with h5py.File(tmp_path / "scan.nxs", "w") as file:
+        file["entry/data/data"], file["entry/instrument/detector/x_pixel_size"] = COUNTS, 55e-6
+        for name, value in (("y", row), ("x", column)):
+            file[f"entry/instrument/detector/beam_center_{name}"] = value
+            file[f"entry/instrument/detector/beam_center_{name}"].attrs["units"] = unit
+    found = open_scan(tmp_path / "scan.nxs").geometry
+    assert ("beam_row" in found) == ("beam_column" in found) == (expected is not None)
+    assert expected is None or (found["beam_row"], found["beam_column"]) == pytest.approx(expected)
+
+
+def test_the_corner_of_cut_frames_is_kept(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "scan.h5", "w") as file:
+        file["counts"] = COUNTS
+        assert open_scan(tmp_path / "scan.h5").corner == (0, 0)
+        file.attrs["crop_origin_frame_row_col"] = np.array([3, 10, 20])
+    assert open_scan(tmp_path / "scan.h5").corner == (10, 20)
+    assert open_scan(tmp_path / "scan.h5", region=[1, 5, 2, 7]).corner == (11, 22)
+    assert open_scan(series(tmp_path / "frames"), region=[1, 5, 2, 7]).corner == (1, 2)
+
+
 @pytest.mark.parametrize("layout", ["plain", "cxi", "nexus"])
 def test_hdf5_layouts(tmp_path: Path, layout: str) -> None:
     path = tmp_path / "scan.h5"

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -6,8 +7,10 @@ import pytest
 import torch
 
 from spi_lightning.fields import UserError
-from spi_lightning.physics.bragg_geometry import BraggGeometry, to_frame, to_laboratory
+from spi_lightning.physics.bragg_geometry import BraggGeometry
+from spi_lightning.physics.directions import rotation
 from spi_lightning.physics.fourier import inverse_fourier
+from spi_lightning.physics.laboratory_axes import to_frame, to_laboratory
 
 S0054 = BraggGeometry(9000.0, 0.5, 55e-6, 32.174, 12.6346, 0.005)
 BOX = torch.tensor([120e-9, 80e-9, 100e-9], dtype=torch.float64)  # edges along laboratory z, y, x
@@ -72,6 +75,39 @@ def test_rocking_moves_q_as_a_rotation_does() -> None:
     assert float(frame.norm() / q.norm()) == pytest.approx(math.radians(0.01))
 
 
+@pytest.mark.parametrize("pixels", [-300.0, 0.0, 300.0])
+def test_a_peak_off_the_arms_axis_changes_two_theta_by_its_angle(pixels: float) -> None:
+    angle = math.degrees(math.atan(pixels * 55e-6 / 0.5))
+    straight = BraggGeometry(9000.0, 0.5, 55e-6, 0.0, 0.0, 0.01, beam_row=250.0, beam_column=260.0)
+    outboard = replace(straight, delta_deg=30.0).with_peak(250.0, 260.0 + pixels)
+    assert outboard.two_theta_deg() == pytest.approx(30.0 + angle, abs=1e-9)  # columns count to x+, as delta turns
+    above = replace(straight, gamma_deg=30.0).with_peak(250.0 - pixels, 260.0)
+    assert above.two_theta_deg() == pytest.approx(30.0 + angle, abs=1e-9)  # rows count to y-, gamma turns to y+
+    assert above.off_axis == (-pixels, 0.0)
+
+
+def test_a_peak_on_the_arms_axis_changes_nothing() -> None:
+    placed = replace(S0054, beam_row=130.0, beam_column=120.0).with_peak(130.0, 120.0)
+    torch.testing.assert_close(placed.scattering_vector(), S0054.scattering_vector(), rtol=1e-14, atol=0)
+    torch.testing.assert_close(placed.voxel_vectors(SHAPE, BINS), S0054.voxel_vectors(SHAPE, BINS))
+    assert S0054.with_peak(3.0, 4.0) is S0054  # where the arm points is not known
+    assert "beam_row=<pixel>" in S0054.notes()[0] and "0.63°" in S0054.notes()[0]
+    assert "2θ = 34.316°, along the arm 34.316°" in placed.notes()[0]
+
+
+def test_steps_at_the_peak_are_those_of_the_turned_ewald_sphere() -> None:
+    geometry = replace(S0054, beam_row=100.0, beam_column=100.0).with_peak(-200.0, 350.0)
+
+    def q(frame: float, row: float, column: float) -> torch.Tensor:
+        here = replace(geometry, off_axis=(-300.0 + row, 250.0 + column)).scattering_vector()
+        return rotation("y+", -0.005 * frame) @ here  # the crystal turned back
+
+    size = 0.5
+    halves = size * torch.eye(3, dtype=torch.float64)
+    found = torch.stack([(q(*step.tolist()) - q(*(-step).tolist())) / (2 * size) for step in halves], dim=1)
+    torch.testing.assert_close(geometry.reciprocal_steps(), found, rtol=1e-6, atol=1e-6 * float(found.norm()))
+
+
 def test_both_conventions_name_the_same_directions() -> None:
     volume = torch.zeros(3, 4, 5)
     volume[2, 1, 0] = 1  # downstream 2, up 1, outboard 0
@@ -108,6 +144,8 @@ def test_an_incomplete_geometry_says_what_it_cannot_give() -> None:
         ({"step_deg": 0.0}, "step_deg"),
         ({"rocking_axis": "up"}, "direction"),
         ({"row_direction": "x-"}, "same axis"),
+        ({"beam_row": 128.0}, "both or neither"),
+        ({"beam_row": 128.0, "beam_column": float("inf")}, "beam_column=inf"),
     ],
 )
 def test_impossible_geometries_are_named(options: dict[str, float], words: str) -> None:

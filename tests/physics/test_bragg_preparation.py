@@ -12,12 +12,12 @@ from spi_lightning.physics.bragg_preparation import bin_voxels, correct_frames, 
 def scan(peak: tuple[int, int, int] = (9, 11, 10), shape: tuple[int, int, int] = (20, 22, 21)) -> torch.Tensor:
     """A Gaussian peak of 1000 counts."""
     axes = torch.meshgrid(*(torch.arange(n) - place for n, place in zip(shape, peak, strict=True)), indexing="ij")
-    return (1000 * torch.exp(-0.1 * sum(axis**2 for axis in axes))).round()
+    return (1000 * torch.exp(-0.1 * torch.stack(axes).square().sum(0))).round()
 
 
 def test_the_peak_comes_to_the_middle_of_odd_and_even_sizes() -> None:
     for size in (8, 9, (6, 8, 7)):
-        made = prepare(scan(), size=size, bins=1)  # type: ignore[arg-type]
+        made = prepare(scan(), size=size, bins=1)
         middle = tuple(n // 2 for n in made.photons.shape)
         assert made.peak == (9, 11, 10)
         assert made.photons[middle] == 1000
@@ -94,6 +94,17 @@ def test_a_saturated_peak_stays_in_the_middle(bins: int) -> None:
             cut_around((counts > 1000).float(), made.peak, (16,) * 3), made.mask.new_ones(16, 16, 16), (bins,) * 3
         )
         assert torch.equal(~made.mask, full[0] > 0) and made.photons.max() <= 1000 * bins**3
+
+
+@pytest.mark.parametrize("bins", [1, 2, 3])
+@pytest.mark.parametrize("size", [4, 5])
+def test_the_origin_is_the_middle_of_the_block_at_the_centre(bins: int, size: int) -> None:
+    made = prepare(scan(), size, bins)
+    place = torch.arange(20.0)[:, None, None].expand(20, 22, 21)  # what the block adds up is the mean of its places
+    cut = cut_around(place, made.peak, (size * bins,) * 3)
+    mean = bin_voxels(cut, torch.ones_like(cut, dtype=torch.bool), (bins,) * 3)[0] / bins**3
+    assert made.origin[0] == pytest.approx(float(mean[(size // 2,) * 3]))
+    assert max(abs(here - there) for here, there in zip(made.origin, made.peak, strict=True)) <= (bins - 1) / 2
 
 
 def test_a_hot_voxel_is_not_the_peak() -> None:
