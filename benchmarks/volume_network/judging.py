@@ -11,6 +11,7 @@ from spi_lightning.metrics import fourier_errors, held_out_chi_square
 from spi_lightning.metrics.volume_fit import reciprocal_amplitude
 
 Row = dict[str, Any]
+AXES = (-3, -2, -1)
 
 
 def judged(found: Found, pattern: Tensor, fitted: Tensor, held_out: Tensor) -> Row:
