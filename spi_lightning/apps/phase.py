@@ -35,8 +35,9 @@ from spi_lightning.phasing import Averaged, Phased, align, average, hold_out, ph
 from spi_lightning.phasing.checks import holds_counts
 from spi_lightning.phasing.constraints import CONSTRAINTS
 from spi_lightning.physics.ambiguity import centre
-from spi_lightning.reports.phasing import verdict, write_phasing_report
+from spi_lightning.reports.phasing import write_phasing_report
 from spi_lightning.reports.phasing_files import PhasingFiles
+from spi_lightning.reports.phasing_verdict import verdict
 from spi_lightning.tracking import METRICS, write_json
 
 _NUMBERS = {"held_out": 0.5, "disagreement": 2.0, "least_oversampling": 100.0, "start_noise": 100.0}  # below

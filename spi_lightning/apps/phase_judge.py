@@ -19,8 +19,8 @@ from spi_lightning.metrics.r_factor import r_factor
 from spi_lightning.metrics.shells import shells
 from spi_lightning.phasing import Averaged, Phased, align, alignment
 from spi_lightning.phasing.checks import counting_error, holds_counts, symmetry_notes
-from spi_lightning.reports.phasing import misfit
 from spi_lightning.reports.phasing_files import PhasingFiles
+from spi_lightning.reports.phasing_verdict import misfit
 
 _DOUBTFUL = 0.1  # relative Fourier error beyond photon noise from which another constraint may be the mend
 _EMPTY = np.empty(0, dtype=np.float64)

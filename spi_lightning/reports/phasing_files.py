@@ -66,6 +66,11 @@ class PhasingFiles:
     notes: list[str] = field(default_factory=list)
     about: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def element(self) -> str:
+        """What the pattern and the density are made of."""
+        return "voxel" if self.density.ndim == 3 else "pixel"
+
     def write(self, folder: Path) -> Path:
         """Write phasing.h5, whole or not at all."""
         path = folder / PHASING

@@ -21,7 +21,7 @@ from spi_lightning.io import CxiWriter
 from spi_lightning.io.cxi_image import read_cxi_image
 from spi_lightning.phasing import Averaged, Phased, alignment
 from spi_lightning.physics.fourier import fourier
-from spi_lightning.reports.phasing import verdict
+from spi_lightning.reports.phasing_verdict import verdict
 
 KNOWN = "phasing.recipe=4*(60*HIO(0.9) + 20*ER)"
 
@@ -261,7 +261,7 @@ def test_the_verdict_claims_no_more_than_was_seen(kept: list[bool], error: float
         held_out_error=np.full(len(kept), np.nan),
         fsc=np.empty(0),
         about={},
-        density=np.zeros((4, 4)),
+        element="pixel",
     )
     assert words in verdict(files, {})  # type: ignore[arg-type]
 

@@ -1,0 +1,61 @@
+"""What a phasing run found, in a few sentences: how many starts agree, how well they fit, how fine they are."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from spi_lightning.reports.phasing_files import PhasingFiles
+
+_POOR: Final = 0.2  # relative Fourier error beyond photon noise of a density that does not explain its pattern
+
+
+def best_kept(files: PhasingFiles) -> int:
+    """The start of least relative Fourier error among those that make the mean; the one that is shown."""
+    return int(np.where(files.kept, files.final_error, np.inf).argmin())
+
+
+def misfit(files: PhasingFiles) -> float:
+    """Relative Fourier error of the best kept start beyond what photon noise explains."""
+    error, noise = float(files.final_error[best_kept(files)]), float(files.about.get("counting_error", 0))
+    return float(max(0.0, error**2 - noise**2) ** 0.5)
+
+
+def verdict(files: PhasingFiles, metrics: dict[str, Any]) -> str:
+    """A few sentences on what was found."""
+    kept, total, best = int(files.kept.sum()), len(files.kept), best_kept(files)
+    error, held, noise = files.final_error[best], files.held_out_error[best], files.about.get("counting_error", 0)
+    poor, element = misfit(files) > _POOR, files.element
+    agree = f"{kept} of {total} starts agree" + (" with one another but do not fit the pattern" if poor else "")
+    if kept == 1:
+        others = "the other start does not agree" if total == 2 else f"none of the other {total - 1} starts agrees"
+        agree = "one start, which nothing confirms" if total == 1 else f"{others} with the best"
+    text = f"{agree[0].upper()}{agree[1:]}; the best{' of them' if 1 < kept < total else ''} leaves a relative Fourier "
+    text += f"error of {error:.3g}"
+    if np.isfinite(held):
+        text += f", on held-out {element}s {held:.3g}"
+    text += f" (photon noise alone: about {noise:.2g})." if noise else "."
+    if files.final_error.min() < 0.95 * error:
+        text += f" A start that agrees with no other leaves {files.final_error.min():.3g} and was left out."
+    if poor:
+        text += " That is a poor fit: check mask, beam centre, support and constraint."
+    if kept > 1:
+        text += f" The PRTF (of phases) of those kept {_fall(metrics, 'prtf', '1/e', element)}."
+    if len(files.fsc):
+        name = "FSC" if files.density.ndim == 3 else "FRC"
+        text += f" The {name} of two halves of the photons {_fall(metrics, 'fsc_half_bit', 'half a bit', element)}."
+    if files.about.get("identical_starts"):
+        text += " All starts began from the same density, so the PRTF is 1 by construction and says nothing."
+    elif files.about.get("converged_starts"):
+        text += " The starts began apart and ended at one density."
+    return text
+
+
+def _fall(metrics: dict[str, Any], name: str, threshold: str, element: str) -> str:
+    """Where a curve crosses its threshold, in words; per pixel or voxel where the geometry is not known."""
+    if f"{name}/resolution_nm" in metrics:
+        return f"falls below {threshold} at {metrics[f'{name}/resolution_nm']:.3g} nm (full period)"
+    if f"{name}/crossing" in metrics:
+        return f"falls below {threshold} at {metrics[f'{name}/crossing']:.3g} per {element}"
+    return f"stays above {threshold} up to the edge of the data"
