@@ -50,23 +50,55 @@ class Task:
         return self.start is not None and self.starts > 1 and bool((self.start == self.start[:1]).all())
 
 
+@dataclass(frozen=True)
+class _Errors:
+    """Relative Fourier errors (S,) of the starts on fitted and on held-out pixels (NaN: none); the best kept start."""
+
+    fitted: Tensor
+    held: Tensor
+    best: int
+
+
 def judge(
     task: Task, measured: Measurement, phased: Phased, averaged: Averaged, correlated: FSC | None
 ) -> tuple[PhasingFiles, dict[str, Any]]:
     """Everything that is said of the starts, as files for the page and as numbers."""
-    amplitude, ndim = task.amplitude[None], task.amplitude.ndim
-    final = fourier_error(phased.density, amplitude, task.fitted)
-    held = (
-        fourier_error(phased.density, amplitude, task.held)
-        if bool(task.held.any())
-        else final.new_full(final.shape, np.nan)
-    )
-    best = int(torch.where(averaged.kept, final, torch.inf).argmin())  # of those that make the mean
-    kept = averaged.aligned[averaged.kept]
+    errors, curves = _errors(task, phased, averaged), agreement(task, averaged.aligned[averaged.kept])
+    files = _files(task, measured, phased, averaged, correlated, errors, curves)
+    told = any("puts the beam" in note for note in measured.notes)  # a wrong centre is one cause, in one line
+    if task.constraint != "complex" and misfit(files) > _DOUBTFUL and not told:
+        amplitude = task.amplitude[None]
+        files.notes.extend(symmetry_notes(amplitude, measured.mask[None].to(amplitude.device)))
+    numbers: dict[str, Any] = {"starts": task.starts, "kept": int(averaged.kept.sum())}
+    numbers |= _error_numbers(task, phased, averaged, errors, files.about["counting_error"])
+    numbers |= _size_and_time(task, phased, int(phased.support[errors.best].sum()))
+    numbers |= _crossings(curves, correlated, float(files.pixel.mean()), files.known)
+    if files.truth is not None:
+        numbers |= compare(averaged.density, torch.from_numpy(files.truth).to(averaged.density))
+    return files, {name: value for name, value in numbers.items() if not (isinstance(value, float) and np.isnan(value))}
+
+
+def _errors(task: Task, phased: Phased, averaged: Averaged) -> _Errors:
+    fitted = fourier_error(phased.density, task.amplitude[None], task.fitted)
+    held = torch.full_like(fitted, torch.nan)
+    if bool(task.held.any()):
+        held = fourier_error(phased.density, task.amplitude[None], task.held)
+    return _Errors(fitted, held, int(torch.where(averaged.kept, fitted, torch.inf).argmin()))
+
+
+def _files(
+    task: Task,
+    measured: Measurement,
+    phased: Phased,
+    averaged: Averaged,
+    correlated: FSC | None,
+    errors: _Errors,
+    curves: dict[str, Any],
+) -> PhasingFiles:
+    """What the page and other programs are made from."""
     pixel, known = pixel_edge(measured)
-    curves = agreement(task, kept)
     support = alignment(phased.support.to(phased.density.dtype), averaged.aligned.abs().mean(0)).density.abs() > 0.5
-    files = PhasingFiles(
+    return PhasingFiles(
         intensity=_numpy(task.amplitude.square()),
         mask=_numpy(measured.mask),
         held_out=_numpy(task.held),
@@ -75,8 +107,8 @@ def judge(
         start_support=_numpy(task.support),
         starts=_numpy(averaged.aligned),
         error=_numpy(phased.error),
-        final_error=_numpy(final),
-        held_out_error=_numpy(held),
+        final_error=_numpy(errors.fitted),
+        held_out_error=_numpy(errors.held),
         kept=_numpy(averaged.kept),
         frequency=_numpy(curves["frequency"]) / float(pixel.mean()),
         prtf=_numpy(curves["phase"]),
@@ -87,40 +119,49 @@ def judge(
         known=known,
         truth=_aligned_truth(measured, averaged.density),
         notes=[*measured.notes, *task.notes, *phased.notes],
-        about={
-            "recipe": str(task.recipe),
-            "constraint": task.constraint,
-            "identical_starts": task.begins_alike,
-            "converged_starts": curves["identical"] and not task.begins_alike,
-            "counted": bool(holds_counts(amplitude)[0]),
-            "counting_error": float(counting_error(amplitude, task.fitted[None])[0]),
-        },
+        about=_about(task, curves["identical"]),
     )
-    told = any("puts the beam" in note for note in measured.notes)  # a wrong centre is one cause, in one line
-    if task.constraint != "complex" and misfit(files) > _DOUBTFUL and not told:
-        files.notes.extend(symmetry_notes(amplitude, measured.mask[None].to(amplitude.device)))
-    inside = int(phased.support[best].sum())
-    numbers: dict[str, Any] = {
-        "starts": task.starts,
-        "kept": int(averaged.kept.sum()),
-        "fourier_error/best": float(final[best]),
-        "fourier_error/lowest_of_all_starts": float(final.min()),
-        "fourier_error/median": float(final.median()),
+
+
+def _about(task: Task, identical: bool) -> dict[str, Any]:
+    """Plain words and numbers on what was asked for; ``identical``: whether all starts ended at one density."""
+    amplitude = task.amplitude[None]
+    return {
+        "recipe": str(task.recipe),
+        "constraint": task.constraint,
+        "identical_starts": task.begins_alike,
+        "converged_starts": identical and not task.begins_alike,
+        "counted": bool(holds_counts(amplitude)[0]),
+        "counting_error": float(counting_error(amplitude, task.fitted[None])[0]),
+    }
+
+
+def _error_numbers(
+    task: Task, phased: Phased, averaged: Averaged, errors: _Errors, counting: float
+) -> dict[str, float | int]:
+    """How well the starts, and their mean, explain the pattern; ``counting`` is what photon noise alone leaves."""
+    amplitude, best = task.amplitude[None], errors.best
+    return {
+        "fourier_error/best": float(errors.fitted[best]),
+        "fourier_error/lowest_of_all_starts": float(errors.fitted.min()),
+        "fourier_error/median": float(errors.fitted.median()),
         "fourier_error/of_mean": float(fourier_error(averaged.density[None], amplitude, task.fitted)[0]),
-        "fourier_error/of_counting": files.about["counting_error"],
+        "fourier_error/of_counting": counting,
         "held_out_pixels": int(task.held.sum()),
-        "held_out_error/best": float(held[best]),
+        "held_out_error/best": float(errors.held[best]),
         "r_factor/best": float(r_factor(phased.density[best : best + 1], amplitude, task.fitted)[0]),
+    }
+
+
+def _size_and_time(task: Task, phased: Phased, inside: int) -> dict[str, float | int]:
+    """Pixels of the best start's support, the oversampling per axis that follows, and what the phasing took."""
+    return {
         "support/pixels": inside,
-        "support/oversampling": float((task.support.numel() / max(inside, 1)) ** (1 / ndim)),
+        "support/oversampling": float((task.support.numel() / max(inside, 1)) ** (1 / task.amplitude.ndim)),
         "iterations": task.recipe.iterations,
         "seconds": round(phased.seconds, 3),
         "ms_per_iteration_and_start": 1e3 * phased.seconds / task.recipe.iterations / task.starts,
     }
-    numbers |= _crossings(curves, correlated, float(pixel.mean()), known)
-    if files.truth is not None:
-        numbers |= compare(averaged.density, torch.from_numpy(files.truth).to(averaged.density))
-    return files, {name: value for name, value in numbers.items() if not (isinstance(value, float) and np.isnan(value))}
 
 
 def agreement(task: Task, kept: Tensor) -> dict[str, Any]:
