@@ -7,33 +7,23 @@ particle, A alone cannot tell: a triangle and a hexagon have the same A. Source:
 Opt. Soc. Am. A 7, 3, as used by Bellisario & Ekeberg (2024), Sect. 3.
 """
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from spi_lightning.baselines.autocorrelation_support import at_origin, over_axes
+from spi_lightning.baselines.hull_points import directions_around, extremal_points, next_on_hull, rim_points, sideways
+from spi_lightning.baselines.region_copies import (
+    Copies,
+    admissible_area,
+    in_pieces,
+    intersections,
+    shifted,
+    shifted_copies,
+)
 from spi_lightning.fields import UserError
-from spi_lightning.physics.ambiguity import centre
 
 CHOICES = ("smallest", "tested", "guaranteed")
 _FLAT = 0.9  # of its area that a density must use to count as flat, (sum rho)^2 / sum rho^2 over pixels
-_AT_ONCE = 1 << 23  # shifted pixels held at once
-
-
-@dataclass(frozen=True)
-class _Copies:
-    """A & (A + w) for the extremal points w of each region, and the areas of what two of them share.
-
-    point: (B, K, ndim) int64. shared: (B, K, ...) bool. area: (B, K, K) of A & (A + w1) & (A + w2), float32; on the
-    diagonal that of A & (A + w).
-    """
-
-    point: Tensor
-    shared: Tensor
-    area: Tensor
 
 
 def double_intersection(region: Tensor, directions: int = 32, ndim: int = 2) -> Tensor:
@@ -47,7 +37,7 @@ def double_intersection(region: Tensor, directions: int = 32, ndim: int = 2) -> 
     Returns:
         The same shape, bool, its centre of mass at n // 2.
     """
-    return _in_pieces(region, None, directions, ndim, lambda part, _: _smallest_double(part, directions, ndim))
+    return in_pieces(region, None, directions, ndim, lambda part, _: _smallest_double(part, directions, ndim))
 
 
 def triple_intersection(
@@ -88,14 +78,14 @@ def triple_intersection(
     def answer(part: Tensor, values: Tensor | None) -> Tensor:
         if choice == "guaranteed":
             return _guaranteed(part, directions, ndim)
-        copies = _copies(part, extremal_points(part, directions, ndim), ndim)
-        area = _admissible_area(part, copies, ndim)
+        copies = shifted_copies(part, extremal_points(part, directions, ndim), ndim)
+        area = admissible_area(part, copies, ndim)
         if choice == "smallest" or values is None:
-            return _pairs(copies, area.flatten(1).argmin(1, keepdim=True))[:, 0]
+            return intersections(copies, area.flatten(1).argmin(1, keepdim=True))[:, 0]
         safe = _guaranteed(part, directions, ndim)
         return _tested(part, values, copies, area, safe, candidates, tolerance, ndim)
 
-    return _in_pieces(region, autocorrelation, directions, ndim, answer)
+    return in_pieces(region, autocorrelation, directions, ndim, answer)
 
 
 def could_hold(candidate: Tensor, region: Tensor, autocorrelation: Tensor, tolerance: float, ndim: int = 2) -> Tensor:
@@ -142,50 +132,15 @@ def _of_flat(area: Tensor, least: Tensor, tolerance: float) -> Tensor:
     return (area >= least * (1 - tolerance)) & (area <= least / _FLAT)
 
 
-def extremal_points(region: Tensor, directions: int, ndim: int = 2) -> Tensor:
-    """The furthest point of each region along directions all around, (B, K, ndim) int64 from n // 2."""
-    rim, there = _rim(region, ndim)
-    along = _directions(directions, ndim, region.device) @ rim.double().transpose(1, 2)
-    reach = torch.where(there[:, None], along, -torch.inf)
-    return _picked(rim, reach.argmax(-1))
-
-
-def _rim(region: Tensor, ndim: int) -> tuple[Tensor, Tensor]:
-    """First and last point of each region on every line along an axis: all that its hull can touch.
-
-    Returns:
-        (B, M, ndim) int64 points from n // 2, and (B, M) bool, True where the line meets the region.
-    """
-    points, there = [], []
-    for axis in range(ndim):
-        lines = region.movedim(axis + 1, -1)
-        met = lines.any(-1)
-        first = lines.to(torch.uint8).argmax(-1)
-        last = lines.shape[-1] - 1 - lines.flip(-1).to(torch.uint8).argmax(-1)
-        others = [torch.arange(n, device=region.device) for n in lines.shape[1:-1]]
-        places = [grid.expand_as(met) for grid in torch.meshgrid(*others, indexing="ij")]
-        for end in (first, last):
-            coordinates = [*places[:axis], end, *places[axis:]]
-            points.append(torch.stack(coordinates, dim=-1).flatten(1, -2))
-            there.append(met.flatten(1))
-    middle = torch.tensor([n // 2 for n in region.shape[1:]], device=region.device)
-    return torch.cat(points, dim=1) - middle, torch.cat(there, dim=1)
-
-
-def _picked(points: Tensor, index: Tensor) -> Tensor:
-    """(B, M, ndim) and (B, K) -> (B, K, ndim)."""
-    return points.gather(1, index[..., None].expand(*index.shape, points.shape[-1]))
-
-
 def _guaranteed(region: Tensor, directions: int, ndim: int) -> Tensor:
     point = extremal_points(region, directions, ndim)
-    outward = _directions(directions, ndim, region.device)
-    rim = _rim(region, ndim)
+    outward = directions_around(directions, ndim, region.device)
+    rim = rim_points(region, ndim)
     best, least = region, region.new_full((len(region),), 2**40, dtype=torch.int64)
-    once = region.unsqueeze(1) & _shifted(region, point, ndim)
-    for side in _sideways(outward, ndim):
-        following = _next_on_hull(rim, point, outward, side)
-        triple = once & _shifted(region, following, ndim)
+    once = region.unsqueeze(1) & shifted(region, point, ndim)
+    for side in sideways(outward, ndim):
+        following = next_on_hull(rim, point, outward, side)
+        triple = once & shifted(region, following, ndim)
         area = triple.flatten(2).sum(-1)
         area, which = area.min(1)
         found = triple[torch.arange(len(region)), which]
@@ -195,25 +150,10 @@ def _guaranteed(region: Tensor, directions: int, ndim: int) -> Tensor:
     return best
 
 
-def _next_on_hull(rim: tuple[Tensor, Tensor], point: Tensor, outward: Tensor, side: Tensor) -> Tensor:
-    """Turn a line around each extremal point until it meets A: the nearest point on it, (B, K, ndim) int64.
-
-    In 3D the line is a plane that contains the third axis, so that it meets an edge of the hull. The point itself where
-    A has no other.
-    """
-    away = (rim[0][:, None] - point[:, :, None]).double()
-    height = (away * outward[:, None]).sum(-1)
-    across = (away * side[:, None]).sum(-1)
-    length = away.norm(dim=-1)
-    angle = torch.atan2(-height, across) + 1e-9 * length  # of points on one line, the nearest
-    least, index = torch.where(rim[1][:, None] & (length > 0), angle, torch.inf).min(-1)
-    return torch.where(torch.isfinite(least)[..., None], _picked(rim[0], index), point)
-
-
 def _tested(
     region: Tensor,
     values: Tensor,
-    copies: _Copies,
+    copies: Copies,
     area: Tensor,
     safe: Tensor,
     candidates: int,
@@ -231,111 +171,13 @@ def _tested(
         part = slice(start, start + 8)
         if not bool((torch.isfinite(size[:, part]) & ~passed.any(1, keepdim=True)).any()):
             break
-        passed[:, part] = could_hold(_pairs(copies, order[:, part]), region, values, tolerance, ndim)
+        passed[:, part] = could_hold(intersections(copies, order[:, part]), region, values, tolerance, ndim)
     passed &= torch.isfinite(size)
     first = passed.to(torch.int64).argmax(1)
-    found = _pairs(copies, order.gather(1, first[:, None]))[:, 0]
+    found = intersections(copies, order.gather(1, first[:, None]))[:, 0]
     return torch.where(over_axes(passed.any(1), ndim), found, safe)
 
 
 def _smallest_double(region: Tensor, directions: int, ndim: int) -> Tensor:
-    shared = region.unsqueeze(1) & _shifted(region, extremal_points(region, directions, ndim), ndim)
+    shared = region.unsqueeze(1) & shifted(region, extremal_points(region, directions, ndim), ndim)
     return shared[torch.arange(len(region)), shared.flatten(2).sum(-1).argmin(1)]
-
-
-def _copies(region: Tensor, point: Tensor, ndim: int) -> _Copies:
-    shared = region.unsqueeze(1) & _shifted(region, point, ndim)
-    flat = shared.flatten(2).float()
-    return _Copies(point, shared, flat @ flat.transpose(1, 2))
-
-
-def _admissible_area(region: Tensor, copies: _Copies, ndim: int) -> Tensor:
-    """Areas of triple intersections, (B, K, K); inf where w1 - w2 is not in A, or the pair was there before."""
-    point = copies.point
-    difference = point[:, :, None] - point[:, None]
-    inside = _values_at(region, difference, ndim)
-    same = (difference == 0).all(-1)
-    before = torch.ones(same.shape[1:], dtype=torch.bool, device=same.device).tril(-1)
-    repeated = (same & before).any(-1)
-    ordered = before.T | torch.eye(len(before), dtype=torch.bool, device=same.device)
-    use = inside & ordered & ~repeated[:, :, None] & ~repeated[:, None]
-    return torch.where(use, copies.area, torch.inf)
-
-
-def _pairs(copies: _Copies, index: Tensor) -> Tensor:
-    """A & (A + w1) & (A + w2) for flat indices (B, C) into (K, K): (B, C, ...) bool."""
-    count, batch = copies.point.shape[1], torch.arange(len(index), device=index.device)[:, None]
-    return copies.shared[batch, index // count] & copies.shared[batch, index % count]
-
-
-def _shifted(region: Tensor, point: Tensor, ndim: int) -> Tensor:
-    """A + w, nothing coming in from beyond the frame: (B, ...) and (B, K, ndim) -> (B, K, ...) bool."""
-    batch = torch.arange(len(region), device=region.device).reshape(-1, *(1,) * (ndim + 1))
-    index, inside = [batch], torch.ones((), dtype=torch.bool, device=region.device)
-    for axis in range(ndim):
-        edge, view = region.shape[axis + 1], [1] * (ndim + 2)
-        view[axis + 2] = edge
-        source = torch.arange(edge, device=region.device).view(view) - over_axes(point[..., axis], ndim)
-        inside = inside & (source >= 0) & (source < edge)
-        index.append(source.clamp(0, edge - 1))
-    return region[tuple(index)] & inside
-
-
-def _values_at(region: Tensor, point: Tensor, ndim: int) -> Tensor:
-    """A at points from n // 2, (B, ..., ndim) -> (B, ...) bool; False outside the frame."""
-    edges = torch.tensor(region.shape[1:], device=region.device)
-    place = point + edges // 2
-    inside = ((place >= 0) & (place < edges)).all(-1)
-    batch = torch.arange(len(region), device=region.device).reshape(-1, *(1,) * (point.ndim - 2))
-    return region[(batch, *torch.minimum(place.clamp_min(0), edges - 1).unbind(-1))] & inside
-
-
-def _directions(count: int, ndim: int, device: torch.device) -> Tensor:
-    """Unit vectors all around, none along a lattice row, so that one point is furthest; (K, ndim) float64."""
-    turn = torch.arange(count, device=device, dtype=torch.float64) + 0.137
-    if ndim == 2:
-        angle = 2 * math.pi / count * turn
-        return torch.stack([angle.sin(), angle.cos()], dim=1)
-    height = 1 - 2 * turn / (count + 0.274)  # Fibonacci points on the sphere
-    angle = turn * math.pi * (3 - math.sqrt(5))
-    ring = (1 - height.square()).clamp_min(0).sqrt()
-    return torch.stack([height, ring * angle.sin(), ring * angle.cos()], dim=1)
-
-
-def _sideways(outward: Tensor, ndim: int) -> list[Tensor]:
-    """Axes at right angles to the directions, (K, ndim) each: both ways in 2D, four ways in 3D."""
-    if ndim == 2:
-        left = torch.stack([-outward[:, 1], outward[:, 0]], dim=1)
-        return [left, -left]
-    other = torch.tensor([0.337, -0.519, 0.785], dtype=outward.dtype, device=outward.device).expand_as(outward)
-    first = torch.nn.functional.normalize(torch.linalg.cross(outward, other), dim=1)
-    second = torch.linalg.cross(outward, first)
-    return [first, -first, second, -second]
-
-
-def _in_pieces(
-    region: Tensor, values: Tensor | None, directions: int, ndim: int, answer: Callable[[Tensor, Tensor | None], Tensor]
-) -> Tensor:
-    """A batch in pieces that fit into memory, each in the smallest box around its regions; the answers centred."""
-    found = torch.zeros_like(region)
-    box = (slice(None), *_box(region, ndim))
-    step = max(1, _AT_ONCE // (directions * math.prod(region[box].shape[1:])))
-    for start in range(0, len(region), step):
-        part = slice(start, start + step)
-        values_of_part = None if values is None else values[part][box]
-        found[part][box] = answer(region[part][box], values_of_part)
-    return centre(found.float(), ndim) > 0.5 if len(found) else found
-
-
-def _box(region: Tensor, ndim: int) -> list[slice]:
-    """The smallest box with n // 2 in its middle, index m // 2 of m, that holds all regions of a batch."""
-    box = []
-    for axis in range(1, ndim + 1):
-        edge, others = region.shape[axis], [other for other in range(ndim + 1) if other != axis]
-        used = region.any(dim=others[0], keepdim=True)
-        for other in others[1:]:
-            used = used.any(dim=other, keepdim=True)
-        places = used.flatten().nonzero()[:, 0] - edge // 2
-        reach = int(places.abs().amax()) if len(places) else 0
-        box.append(slice(max(0, edge // 2 - reach), min(edge, edge // 2 + reach + 1)))
-    return box
