@@ -8,6 +8,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from lightning_utilities.core.rank_zero import rank_zero_info
+from pytorch_lightning.trainer.states import TrainerFn
 
 from spi_lightning.io.emc_writer import replacing
 from spi_lightning.io.laboratory_file import write_laboratory
@@ -48,7 +49,7 @@ class WriteReconstruction(pl.Callback):
         arrays["frame"] = np.array(DETECTOR_FRAME)
         with replacing(self.folder / NAME) as part, part.open("wb") as file:
             np.savez_compressed(file, **arrays)
-        if not trainer.training:
+        if trainer.state.fn != TrainerFn.FITTING:
             self._in_laboratory(arrays, trainer.datamodule.names if axes else [], axes)  # type: ignore[attr-defined]
 
     def _in_laboratory(self, arrays: dict[str, Any], names: Sequence[str], axes: Sequence[ScanAxes | None]) -> None:

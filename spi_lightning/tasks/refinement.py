@@ -7,6 +7,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from lightning_utilities.core.rank_zero import rank_zero_warn
+from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -180,7 +181,7 @@ class Refinement(pl.LightningModule):
         batch, spread = {name: values.repeat_interleave(self.starts, 0) for name, values in batch.items()}, None
         density = self._best_candidates(state).to(batch[MASK].device)
         numbers, free = self._judged(density, batch), density[0].new_full((len(density),), density[0].numel()).real
-        if not self.trainer.training and self.polish_steps:
+        if self.trainer.state.fn != TrainerFn.FITTING and self.polish_steps:
             warn_of_the_box(density)
             with torch.autocast(self.device.type, enabled=False):
                 density, free, spread = self._polished(density, batch)

@@ -21,11 +21,12 @@ from spi_lightning.io.laboratory_file import read_laboratory
 from spi_lightning.losses import FourierLoss, UnsupervisedLoss, chi_square
 from spi_lightning.networks import ComplexEncoderDecoder, Members
 from spi_lightning.optimizers import Alternating
+from spi_lightning.phasing.wrapped_polish import Wrapped, polish_wrapped
 from spi_lightning.physics.oversampling import Oversampling
 from spi_lightning.reports import write_report
 from spi_lightning.schedules import AlternateEvery, WeibullWeight
 from spi_lightning.simulate.volumes import VolumeSimulator, pattern_of
-from spi_lightning.tasks import refinement_box
+from spi_lightning.tasks import refinement, refinement_box
 from spi_lightning.tasks.refiner import AXES, Refiner
 from tests.apps.small_runs import CONF, load
 from tests.apps.test_resume import PowerCutError, equal
@@ -133,8 +134,16 @@ def test_clipping_is_by_member() -> None:
     assert torch.cat(moves, 1).norm(dim=1).tolist() == pytest.approx([1e-3, 1e-3], rel=1e-3)
 
 
-def test_a_measured_file_becomes_a_particle(tmp_path: Path, scan: str) -> None:
+def test_a_measured_file_becomes_a_particle(tmp_path: Path, scan: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    polishes: list[Any] = []
+
+    def counted(*given: Any) -> Wrapped:
+        polishes.append(given)
+        return polish_wrapped(*given)
+
+    monkeypatch.setattr(refinement, "polish_wrapped", counted)
     train(config(tmp_path, f"data.path={scan}", "task.float64=true"))
+    assert len(polishes) == 1  # once it is over, not at each look
     numbers = json.loads((tmp_path / "run/metrics.json").read_text())
     assert numbers["train/steps"] == 40 and len(numbers["val/chi_square_of_each"]) == 2
     assert numbers["val/polished_chi_square"] < 0.5 * numbers["val/chi_square"] < 0.5
