@@ -20,8 +20,8 @@ from benchmarks.record import write_result
 from spi_lightning.fields import ORIENTATION
 from spi_lightning.io import open_patterns
 from spi_lightning.physics.orientation import viewing_directions
-from spi_lightning.reports.orientation import draw_maps
 from spi_lightning.reports.orientation_files import OrientationFiles
+from spi_lightning.reports.orientation_maps import draw_maps
 
 FOLDER = Path("runs/orientations")
 PICTURE = ROOT / "docs" / "images" / "orientations.png"

@@ -36,7 +36,8 @@ from spi_lightning.physics.orientation import (
 )
 from spi_lightning.physics.rotation import multiply_quaternions
 from spi_lightning.physics.symmetry_axes import icosahedral_axes
-from spi_lightning.reports.orientation import verdict, write_orientation_report
+from spi_lightning.reports.orientation import write_orientation_report
+from spi_lightning.reports.orientation_evenness import verdict
 from spi_lightning.reports.orientation_files import Examples, OrientationFiles
 from spi_lightning.tracking import METRICS, write_json
 

@@ -22,8 +22,8 @@ from spi_lightning.io import PatternKeys, open_patterns, read_detector
 from spi_lightning.io.dragonfly import read_output
 from spi_lightning.methods import write_selection_lists
 from spi_lightning.physics.orientation import symmetry_group, viewing_directions
-from spi_lightning.reports.orientation import circles_figure, density_figure, smoothed_density
 from spi_lightning.reports.orientation_files import OrientationFiles
+from spi_lightning.reports.orientation_maps import circles_figure, density_figure, smoothed_density
 from tests.io.test_dragonfly import write_old
 
 PATTERNS = 40
