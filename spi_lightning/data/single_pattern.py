@@ -19,13 +19,9 @@ from spi_lightning.io.bragg_scan import BraggScan, ScanKeys, open_scan
 from spi_lightning.physics.alien_peaks import find_aliens
 from spi_lightning.physics.angle_sign import compare_angle_signs
 from spi_lightning.physics.bragg_geometry import BraggGeometry
-from spi_lightning.physics.bragg_preparation import (
-    PreparedPattern,
-    correct_frames,
-    find_centre,
-    prepare,
-    saturated_voxels,
-)
+from spi_lightning.physics.bragg_peak import find_centre
+from spi_lightning.physics.bragg_preparation import PreparedPattern, prepare
+from spi_lightning.physics.frame_correction import correct_frames, saturated_voxels
 from spi_lightning.physics.geometry_check import contradictions, require_plausible
 from spi_lightning.physics.oversampling import Oversampling, estimate_oversampling
 

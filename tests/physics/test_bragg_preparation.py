@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from spi_lightning.fields import UserError
-from spi_lightning.physics.bragg_preparation import bin_voxels, correct_frames, cut_around, find_peak, prepare
+from spi_lightning.physics.bragg_peak import find_peak
+from spi_lightning.physics.bragg_preparation import bin_voxels, cut_around, prepare
+from spi_lightning.physics.frame_correction import correct_frames
 
 
 def scan(peak: tuple[int, int, int] = (9, 11, 10), shape: tuple[int, int, int] = (20, 22, 21)) -> torch.Tensor:

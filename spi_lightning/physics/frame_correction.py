@@ -1,0 +1,116 @@
+"""Counts of a photon-counting detector, corrected frame by frame, and which of its voxels measured."""
+
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from spi_lightning.fields import UserError
+
+_DROPOUT: Final = 0.5  # a monitor below this share of its median means that the beam was off
+
+
+def correct_frames(
+    counts: Tensor,
+    whitefield: Tensor | None = None,
+    bad_pixels: Tensor | None = None,
+    dark: Tensor | None = None,
+    monitor: Tensor | None = None,
+    whitefield_mean: float | None = None,
+    dark_limit: float = 1.0,
+    saturation: float | None = None,
+    normalise: bool = False,
+    told: bool = False,
+) -> tuple[Tensor, Tensor, list[str]]:
+    """Correct counts of a photon-counting detector, and find the voxels that measured.
+
+    Args:
+        counts: (frames, rows, columns) counts; NaN and negative values are not measured, infinite ones are saturated.
+        whitefield: (rows, columns) response; frames are divided by it and multiplied by its mean.
+        bad_pixels: (rows, columns), nonzero = bad.
+        dark: (rows, columns) dark counts; above ``dark_limit`` a pixel is bad. Nothing is subtracted.
+        monitor: (frames,) incident intensity; a frame below half the median was taken without beam: not measured.
+        whitefield_mean: Of the full detector; that of the good pixels given if None.
+        saturation: Counts at or above are not measured.
+        normalise: Whether to divide frames by monitor / median.
+        told: Whether notes of the reader name NaN, negative and infinite values already.
+
+    Returns:
+        Corrected counts (frames, rows, columns) float32, 0 where not measured; mask bool; notes.
+
+    Raises:
+        UserError: Shapes that do not fit, or nothing measured.
+    """
+    notes: list[str] = []
+    values, mask = _usable(counts.float(), saturation, told, notes)
+    good = _good_pixels(values, whitefield, bad_pixels, dark, dark_limit)
+    if whitefield is not None:
+        response = torch.where(good, whitefield.float(), 1.0)
+        values = values * ((whitefield_mean or float(response[good].mean())) / response)
+    add_note(notes, (~good).sum(), f"of {good.numel()} detector pixels are bad: taken as not measured")
+    mask &= good
+    if monitor is not None:
+        values, mask = _follow_monitor(values, mask, monitor, normalise, notes)
+    if not mask.any():
+        raise UserError("no voxel of the scan measured anything: check bad pixels, dark and saturation")
+    return torch.where(mask, values, 0.0), mask, notes
+
+
+def _usable(values: Tensor, saturation: float | None, told: bool, notes: list[str]) -> tuple[Tensor, Tensor]:
+    """Counts with where they are counts: finite, not negative, below saturation."""
+    mask = torch.isfinite(values) & (values >= 0)
+    if not told:
+        add_note(notes, values.isnan().sum(), "voxels hold NaN: taken as not measured")
+        add_note(notes, (values < 0).sum(), "voxels hold negative counts: taken as not measured")
+        add_note(notes, values.isposinf().sum(), "voxels are saturated: taken as not measured")
+    if saturation is not None:
+        saturated = mask & (values >= saturation)
+        add_note(notes, saturated.sum(), f"voxels are saturated, at or above {saturation:g}: taken as not measured")
+        mask &= ~saturated
+    return values, mask
+
+
+def _good_pixels(
+    frames: Tensor, whitefield: Tensor | None, bad_pixels: Tensor | None, dark: Tensor | None, dark_limit: float
+) -> Tensor:
+    """(rows, columns) bool; UserError for an image of another shape."""
+    good = torch.ones(frames.shape[1:], dtype=torch.bool, device=frames.device)
+    for name, image in (("whitefield", whitefield), ("bad_pixels", bad_pixels), ("dark", dark)):
+        if image is not None and image.shape != good.shape:
+            raise UserError(f"{name} has shape {tuple(image.shape)}, the frames {tuple(good.shape)}: crop it alike")
+    if bad_pixels is not None:
+        good &= bad_pixels == 0
+    if dark is not None:
+        good &= dark <= dark_limit
+    if whitefield is not None:
+        good &= torch.isfinite(whitefield) & (whitefield > 0)
+    return good
+
+
+def saturated_voxels(counts: Tensor, saturation: float | None = None, bad_pixels: Tensor | None = None) -> Tensor:
+    """Where a scan (frames, rows, columns) is infinite or at least ``saturation``, bad pixels (rows, columns) apart."""
+    full = counts.isposinf() if saturation is None else counts >= saturation
+    return full if bad_pixels is None else full & (bad_pixels == 0)
+
+
+def _follow_monitor(
+    values: Tensor, mask: Tensor, monitor: Tensor, normalise: bool, notes: list[str]
+) -> tuple[Tensor, Tensor]:
+    """Drop frames without beam, and divide by the monitor if asked to."""
+    if monitor.shape != (len(values),):
+        raise UserError(f"monitor has shape {tuple(monitor.shape)} for {len(values)} frames")
+    beam = torch.where(torch.isfinite(monitor), monitor.double(), 0.0)
+    median = beam.median()
+    off = beam < _DROPOUT * median
+    if off.any():
+        frames = ", ".join(str(i) for i in off.nonzero()[:8, 0].tolist())
+        notes.append(f"the monitor dropped out in {int(off.sum())} frames ({frames}): taken as not measured")
+    if normalise:
+        values = values * (median / torch.where(off, median, beam)).to(values)[:, None, None]
+    return values, mask & ~off[:, None, None]
+
+
+def add_note(notes: list[str], count: Tensor, line: str) -> None:
+    """A line with a count, where there is anything to count."""
+    if int(count):
+        notes.append(f"{int(count)} {line}")
