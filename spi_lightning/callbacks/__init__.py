@@ -1,5 +1,6 @@
 """What happens beside training: saved configs, galleries, progress."""
 
+from spi_lightning.callbacks.live_slices import LiveSlices
 from spi_lightning.callbacks.progress import Progress
 from spi_lightning.callbacks.save_config import SaveConfig
 from spi_lightning.callbacks.seed_every_step import SeedEveryStep
@@ -7,4 +8,12 @@ from spi_lightning.callbacks.settle_batch_norm import SettleBatchNorm
 from spi_lightning.callbacks.validate_at_end import ValidateAtEnd
 from spi_lightning.callbacks.write_reconstruction import WriteReconstruction
 
-__all__ = ["Progress", "SaveConfig", "SeedEveryStep", "SettleBatchNorm", "ValidateAtEnd", "WriteReconstruction"]
+__all__ = [
+    "LiveSlices",
+    "Progress",
+    "SaveConfig",
+    "SeedEveryStep",
+    "SettleBatchNorm",
+    "ValidateAtEnd",
+    "WriteReconstruction",
+]

@@ -1,10 +1,37 @@
 """How far a training has come."""
 
+from collections.abc import Callable, Iterable
+
+import pytorch_lightning as pl
 from pytorch_lightning.callbacks import RichProgressBar
+from rich.console import RenderableType
+from rich.text import Text
 
 
 class Progress(RichProgressBar):
-    """Lightning's bar; where steps, not epochs, end the training, it counts towards them."""
+    """Lightning's bar; where steps, not epochs, end the training, it counts towards them; something may stand below."""
+
+    below: Text | None = None
+
+    def show_below(self, draw: Callable[[int], Text]) -> None:
+        """Show what ``draw`` makes of the terminal's width under the bar from now on; nothing without a terminal."""
+        if self.progress is not None and self.is_enabled and self.progress.console.is_terminal:
+            self.below = draw(self.progress.console.width)
+            self.progress.refresh()
+
+    def _init_progress(self, trainer: pl.Trainer) -> None:
+        super()._init_progress(trainer)
+        bar = self.progress
+        if bar is None or "get_renderables" in vars(bar):
+            return
+        alone = bar.get_renderables
+
+        def both() -> Iterable[RenderableType]:
+            yield from alone()
+            if self.below is not None:
+                yield self.below
+
+        bar.get_renderables = both  # type: ignore[method-assign]
 
     def _get_train_description(self, current_epoch: int) -> str:
         if (self.trainer.max_epochs or -1) > 0:

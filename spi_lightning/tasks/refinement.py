@@ -21,6 +21,7 @@ from spi_lightning.phasing.wrapped_polish import Wrapping, polish_wrapped
 from spi_lightning.tasks.refinement_box import box_for, cut_to_support, warn_of_the_box
 from spi_lightning.tasks.refiner import FourierLossOf, Refiner
 
+COMPILED = (None, "default", "reduce-overhead", "max-autotune")
 FOURIER_AMPLITUDE, HELD_OUT = "fourier_amplitude", "held_out"
 
 
@@ -49,6 +50,8 @@ class Refinement(pl.LightningModule):
         float64: Polish in float64, needed for chi square below about 1e-6.
         clip: Largest norm of a member's gradient.
         seed: Of the random weights.
+        compile: Mode of torch.compile for the networks (default, reduce-overhead, which replays CUDA graphs, or
+            max-autotune); None: as they are.
 
     Source: Wu et al. (2021), "Unsupervised learning approach". Departures: box, polish, and what conf says of the rest.
     """
@@ -83,6 +86,7 @@ class Refinement(pl.LightningModule):
         seed: int = 0,
         candidates: int = 1,
         wrapping: Wrapping | None = None,
+        compile: str | None = None,
     ) -> None:
         super().__init__()
         if min(epochs, epochs_per_step, starts, candidates) < 1 or margin <= 0:
@@ -91,7 +95,9 @@ class Refinement(pl.LightningModule):
             raise UserError(f"task.polish_steps={polish_steps}: give the steps of L-BFGS, or 0 for none.")
         if isinstance(box, str) and box not in ("autocorrelation", "half"):
             raise UserError(f"task.box={box} is unknown: give autocorrelation, half or three numbers.")
-        self.automatic_optimization = False
+        if compile not in COMPILED:
+            raise UserError(f"task.compile={compile} is unknown: give null, {', '.join(filter(None, COMPILED))}.")
+        self.automatic_optimization, self.compiled = False, compile
         self.prototype, self.loss, self.make_optimizer, self.make_schedule = (network,), loss, optimizer, schedule
         self.epochs, self.epochs_per_step, self.starts, self.seed = epochs, epochs_per_step, starts, seed
         self.box, self.margin, self.clip = box, margin, clip
@@ -121,6 +127,8 @@ class Refinement(pl.LightningModule):
         network.box = box_for(batch[FOURIER_AMPLITUDE], self.box, self.margin)
         count = len(batch[FOURIER_AMPLITUDE]) * self.starts * self.candidates
         self.members = Members(network, count, self.seed, same=self.trained)
+        if self.compiled is not None:
+            self.members.compile(mode=self.compiled)
 
     def configure_optimizers(self) -> Any:
         """The optimiser of all members, and its schedule."""

@@ -156,6 +156,18 @@ def test_a_measured_file_becomes_a_particle(tmp_path: Path, scan: str, monkeypat
     assert numbers["val/support_growth"] in (1.0, 2.0)
 
 
+def test_networks_can_be_compiled(tmp_path: Path, scan: str) -> None:
+    short = (f"data.path={scan}", "task.epochs=10", "task.polish_steps=0")
+    for mode in ("null", "default"):
+        train(config(tmp_path / mode, *short, f"task.compile={mode}"))
+    plain, compiled = (
+        json.loads((tmp_path / mode / "run/metrics.json").read_text())["val/chi_square"] for mode in ("null", "default")
+    )
+    assert compiled == pytest.approx(plain, rel=1e-3)
+    with pytest.raises(InstantiationException, match=r"task.compile=fast is unknown"):
+        train(config(tmp_path, *short, "task.compile=fast"))
+
+
 def test_the_best_candidate_of_each_start_is_polished(tmp_path: Path, scan: str) -> None:
     short = (f"data.path={scan}", "task.epochs=10", "task.candidates=3", "task.polish_steps=2", "task.wrapping=null")
     train(config(tmp_path, *short, *GEOMETRY))

@@ -1,0 +1,51 @@
+"""What a refinement has found so far, seen while it goes on."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+
+from spi_lightning.callbacks.progress import Progress
+from spi_lightning.io.emc_writer import replacing
+from spi_lightning.reports.live_slices import live_figure, live_sketch
+from spi_lightning.tasks import Refinement
+
+NAME = "live.png"
+_MARGIN = 2  # columns left of a terminal's width
+
+
+class LiveSlices(pl.Callback):
+    """Central planes of the answer that fits best so far, under the progress bar and in ``live.png``.
+
+    Args:
+        folder: Run folder.
+        seconds: Least time between two pictures, so that drawing them costs little.
+    """
+
+    def __init__(self, folder: str, seconds: float = 5.0) -> None:
+        self.path, self.seconds, self.drawn = Path(folder) / NAME, seconds, -float("inf")
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        """Draw, if the last picture is old enough."""
+        if trainer.is_global_zero and time.monotonic() - self.drawn >= self.seconds:
+            self._draw(trainer, pl_module)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """The last picture."""
+        if trainer.is_global_zero:
+            self._draw(trainer, pl_module)
+
+    def _draw(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not isinstance(pl_module, Refinement) or pl_module.refiner is None or pl_module.refiner.best is None:
+            return
+        refiner, best = pl_module.refiner, int(pl_module.refiner.best_chi_square.argmin())
+        density = pl_module.refiner.best[best].cpu().numpy()
+        chi_square, correlation = float(refiner.best_chi_square[best]), float(refiner.correlation[best])
+        title = f"epoch {refiner.epoch} of {refiner.epochs}: χ² {chi_square:.3g}, r_p {correlation:.4f}"
+        with replacing(self.path) as part:
+            live_figure(density, title).savefig(part, format="png", dpi=110)
+        bar = trainer.progress_bar_callback
+        if isinstance(bar, Progress):
+            bar.show_below(lambda width: live_sketch(density, width - _MARGIN))
+        self.drawn = time.monotonic()
