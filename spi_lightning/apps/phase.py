@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -13,34 +11,24 @@ from typing import Any, cast
 import hydra
 import torch
 from hydra.utils import instantiate
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import Tensor
 
 from spi_lightning.apps.entry import run_app
 from spi_lightning.apps.laboratory import frame_of, write_crystal_of
-from spi_lightning.apps.phase_judge import Task, judge
-from spi_lightning.apps.phase_region import require_determined
-from spi_lightning.apps.phase_start import starting_density, starting_support
-from spi_lightning.apps.simulate import whole_number
+from spi_lightning.apps.phase_judge import judge
+from spi_lightning.apps.phase_task import Task, prepare, run_task
 from spi_lightning.apps.train import record
 from spi_lightning.apps.value_types import check_types
 from spi_lightning.data.one_frame import Measurement
-from spi_lightning.fields import UserError
 from spi_lightning.io.cxi_image import CxiImage, write_cxi_image
-from spi_lightning.methods.checkpoint import find_device
 from spi_lightning.metrics.fsc import FSC, fsc
-from spi_lightning.phasing import Averaged, Phased, align, average, hold_out, phase, read_recipe
-from spi_lightning.phasing.checks import holds_counts
-from spi_lightning.phasing.constraints import CONSTRAINTS
+from spi_lightning.phasing import Averaged, align, average
 from spi_lightning.physics.ambiguity import centre
 from spi_lightning.reports.phasing import write_phasing_report
 from spi_lightning.reports.phasing_files import PhasingFiles
 from spi_lightning.reports.phasing_verdict import verdict
 from spi_lightning.tracking import METRICS, write_json
-
-_NUMBERS = {"held_out": 0.5, "disagreement": 2.0, "least_oversampling": 100.0, "start_noise": 100.0}  # below
 
 
 def phase_pattern(cfg: DictConfig) -> dict[str, Any]:
@@ -80,73 +68,6 @@ def phase_pattern(cfg: DictConfig) -> dict[str, Any]:
     return metrics
 
 
-def prepare(cfg: DictConfig, measured: Measurement) -> Task:
-    """Check the settings and make what phasing begins with."""
-    starts, seed = whole_number("starts", cfg.starts, 1), whole_number("seed", cfg.seed, 0)
-    for name, below in _NUMBERS.items():
-        if not isinstance(cfg[name], int | float) or not 0 <= cfg[name] < below:
-            raise UserError(f"{name}={cfg[name]}: give a number from 0 to {below:g}")
-    if not isinstance(cfg.support_threshold, int | float) or not 0 < cfg.support_threshold < 1:
-        raise UserError(
-            f"support_threshold={cfg.support_threshold}: give a number above 0 and below 1, such as 0.004; it is a "
-            "fraction of the largest autocorrelation"
-        )
-    if not isinstance(cfg.halves, bool):
-        raise UserError(f"halves={cfg.halves}: give true or false")
-    if cfg.halves and not holds_counts(measured.fourier_amplitude[None])[0]:
-        raise UserError(
-            "halves=true divides photons in two, and this pattern holds no photon counts; leave halves=false, or give "
-            "data.adu_per_photon= for detector units"
-        )
-    recipe = cfg.phasing.recipe
-    if not isinstance(recipe, str | ListConfig) or (isinstance(recipe, str) and recipe.strip().isdigit()):
-        raise UserError(f"phasing.recipe={recipe}: give a recipe such as 200*HIO(0.9) + 50*ER")
-    recipe = read_recipe(recipe if isinstance(recipe, str) else cast(list[Any], OmegaConf.to_container(recipe)))
-    constraint, ndim = str(cfg.phasing.constraint), measured.mask.ndim
-    if constraint not in CONSTRAINTS:
-        raise UserError(f"phasing.constraint={constraint!r}: known are {', '.join(CONSTRAINTS)}")
-    device = find_device(cfg.device)
-    fitted, held = measured.mask, torch.zeros_like(measured.mask)
-    if cfg.held_out:
-        fitted, held = hold_out(measured.mask, cfg.held_out, seed, ndim, pairs=constraint != "complex")
-    settings = cfg.copy()
-    settings.starts = starts
-    notes: list[str] = []
-    support = starting_support(cfg, measured, notes)
-    require_determined(support, str(cfg.support), recipe.moves_support)
-    start = starting_density(settings, measured, support, notes)
-    return Task(
-        measured.fourier_amplitude.to(device),
-        fitted.to(device),
-        held.to(device),
-        support.to(device),
-        None if start is None else start.to(device),
-        recipe,
-        constraint,
-        starts,
-        seed,
-        tuple(notes),
-    )
-
-
-def run_task(task: Task, amplitude: Tensor, title: str) -> Phased:
-    """Phase some amplitudes of a pattern from all starts, with a bar that shows the error of the best."""
-    with progress_of(title, task.recipe.iterations) as shown, warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # the notes say the same
-        return phase(
-            amplitude[None],
-            task.fitted[None],
-            task.recipe,
-            task.constraint,
-            support=task.support,
-            starts=task.starts,
-            seed=task.seed,
-            start=task.start,
-            progress=shown,
-            check_centre=False,
-        )
-
-
 def centred(averaged: Averaged) -> Averaged:
     """Everything rolled by whole pixels so that the centre of mass of the average lies at n // 2."""
     ndim = averaged.density.ndim
@@ -181,20 +102,6 @@ def write_result(files: PhasingFiles, path: Path) -> Path:
     notes = {name: str(value) for name, value in files.about.items()}
     pixel = list(files.pixel) if files.known else None
     return write_cxi_image(path, CxiImage(files.density, files.support, pixel, results, notes))
-
-
-@contextmanager
-def progress_of(title: str, iterations: int) -> Iterator[Callable[[int, Tensor], None]]:
-    """A bar with the iteration and the relative Fourier error of the best start."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        bar = bars.add_task(title, total=iterations)
-
-        def shown(iteration: int, error: Tensor) -> None:
-            if iteration % 20 == 0 or iteration == iterations:
-                bars.update(bar, completed=iteration, description=f"{title}, error {float(error.min()):.2e}")
-
-        yield shown
 
 
 @hydra.main(version_base="1.3", config_path=str(Path(__file__).parents[2] / "conf"), config_name="phase")

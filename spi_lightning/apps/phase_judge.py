@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spi_lightning.apps.phase_start import in_middle
+from spi_lightning.apps.phase_task import Task
 from spi_lightning.data.one_frame import Measurement
 from spi_lightning.metrics.fourier_error import fourier_error
 from spi_lightning.metrics.fsc import FSC
@@ -24,30 +25,6 @@ from spi_lightning.reports.phasing_verdict import misfit
 
 _DOUBTFUL = 0.1  # relative Fourier error beyond photon noise from which another constraint may be the mend
 _EMPTY = np.empty(0, dtype=np.float64)
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is phased and how: the pattern, the pixels to fit and to judge by, the beginning, and the recipe.
-
-    support (spatial) bool; start (starts, spatial) or None; everything on one device.
-    """
-
-    amplitude: Tensor
-    fitted: Tensor
-    held: Tensor
-    support: Tensor
-    start: Tensor | None
-    recipe: Any
-    constraint: str
-    starts: int
-    seed: int
-    notes: tuple[str, ...] = ()
-
-    @property
-    def begins_alike(self) -> bool:
-        """Whether all starts begin from the same density, which makes their agreement worthless."""
-        return self.start is not None and self.starts > 1 and bool((self.start == self.start[:1]).all())
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ import torch
 from omegaconf import OmegaConf
 
 from spi_lightning.apps.phase import start
-from spi_lightning.apps.phase_judge import Task, judge
+from spi_lightning.apps.phase_judge import judge
 from spi_lightning.apps.phase_region import autocorrelation_region
 from spi_lightning.apps.phase_start import doubts, in_middle, starting_support, unexplained
+from spi_lightning.apps.phase_task import Task
 from spi_lightning.data.one_frame import Measurement
 from spi_lightning.fields import DENSITY, UserError
 from spi_lightning.io import CxiWriter
