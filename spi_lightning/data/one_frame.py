@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spi_lightning.data.beam_square import (
+    cut_around_beam,
+    edge_around,
+    notes_of_the_centre,
+    notes_of_the_cut,
+    settle_centre,
+)
 from spi_lightning.fields import BEAM_CENTRE, DENSITY, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE, UserError
 from spi_lightning.io import PatternFile, PatternKeys, open_patterns, read_intensities
-from spi_lightning.physics.beam_centre import find_beam_centre
 from spi_lightning.physics.binning import bin_pixels
 from spi_lightning.physics.constants import wavelength_from_energy
 
-_OFF = 0.75  # pixels between a stated and a found centre that are worth a word
-_BRIGHT = 10  # photons beside a dark centre that make it suspicious
-_UNITS = {DISTANCE: "m", PIXEL_SIZE: "m", PHOTON_ENERGY: "eV"}
-_MIDDLE = 0.3  # pixels from n // 2 within which a centre is taken to be there, so that no row is cut off
-_TRUSTED = 0.3  # symmetry from which a found centre is believed
+_BRIGHT: Final = 10  # photons beside a dark centre that make it suspicious
+_UNITS: Final = {DISTANCE: "m", PIXEL_SIZE: "m", PHOTON_ENERGY: "eV"}
 
 
 @dataclass(frozen=True)
@@ -79,10 +83,10 @@ def measure_frame(
         raise UserError(f"data.frame={frame}: {path} has frames 0 to {len(patterns) - 1}.")
     photons, mask, counted, notes = _read(patterns, frame)
     stated = _stated_centre(patterns, frame) if centre is None else np.asarray(centre, dtype=np.float64)
-    middle = _find_centre(photons, mask, stated, centre is not None, notes)
-    edge = _edge(photons.shape[-2:], middle, size, bin)
-    notes += _of_the_cut(photons.shape[-2:], middle, edge)
-    photons, mask = _around(photons, mask, middle, edge, bin, notes)
+    middle = settle_centre(photons, mask, stated, centre is not None, notes)
+    edge = edge_around(photons.shape[-2:], middle, size, bin)
+    notes += notes_of_the_cut(photons.shape[-2:], middle, edge)
+    photons, mask = cut_around_beam(photons, mask, middle, edge, bin, notes)
     photons, mask = bin_pixels(photons[:, None], mask[:, None], bin)
     photons = torch.where(mask & (photons >= threshold), photons, 0.0)[0, 0]
     if not float(photons.max()) > 0:
@@ -90,7 +94,7 @@ def measure_frame(
             f"{path}: frame {frame} has no photons left in {photons.shape[0]} x {photons.shape[1]} binned pixels around"
             f" row {middle[0]:.1f}, column {middle[1]:.1f}; set data.centre, data.size or a lower data.threshold."
         )
-    notes += _of_the_centre(photons, mask[0, 0], _BRIGHT if counted else 0)
+    notes += notes_of_the_centre(photons, mask[0, 0], _BRIGHT if counted else 0)
     return Measurement(
         fourier_amplitude=photons.sqrt(),
         mask=mask[0, 0],
@@ -138,110 +142,12 @@ def _require_numbers(**settings: object) -> None:
             raise UserError(f"data.{name}={value}: give a {'' if name == 'threshold' else 'whole '}number")
 
 
-def _of_the_centre(photons: Tensor, mask: Tensor, bright: float) -> list[str]:
-    """What to know of a centre, n // 2, that is not measured, or is said to be measured but holds nothing."""
-    rows, columns = (torch.arange(n, device=mask.device) - n // 2 for n in mask.shape)
-    radius = (rows[:, None].square() + columns.square()).sqrt()
-    hidden = float(radius[mask].min())
-    lit = float(radius[photons > 0].min())
-    notes = []
-    if hidden >= 2:
-        longest = min(mask.shape) / hidden
-        notes.append(
-            f"not measured within {hidden:.0f} binned pixels of the beam: what varies over more than {longest:.0f}"
-            " pixels of the density is not known, and the support has to supply it"
-        )
-    if lit - hidden >= 2 and float(photons[radius < 2 * lit + 1].max()) >= bright:
-        notes.append(
-            f"WARNING: no photons within {lit:.0f} binned pixels of the beam, but the mask calls them measured;"
-            " behind a beamstop? mark it with data.keys.mask"
-        )
-    return notes
-
-
 def _stated_centre(patterns: PatternFile, frame: int) -> NDArray[np.float64] | None:
     stored = patterns.geometry.get(BEAM_CENTRE)
     if stored is None:
         return None
     values = np.asarray(stored, dtype=np.float64)
     return values[frame] if values.ndim == 2 else values
-
-
-def _find_centre(
-    photons: Tensor, mask: Tensor, stated: NDArray[np.float64] | None, by_user: bool, notes: list[str]
-) -> tuple[float, float]:
-    """Where the beam meets the detector; says what was chosen, and where the pattern disagrees with what is stated."""
-    guess = None if stated is None else torch.from_numpy(stated)
-    found = find_beam_centre(photons, mask, guess)
-    row, column = (float(value) for value in found.centre[0])
-    symmetry = float(found.symmetry[0])
-    if stated is None:
-        if not symmetry > _TRUSTED:
-            notes.append(
-                f"WARNING: the pattern is hardly symmetric about any point ({symmetry:.2f}); the beam centre "
-                f"({row:.2f}, {column:.2f}) may be wrong: state it with data.centre=[row,column]"
-            )
-        else:
-            notes.append(f"beam centre found by symmetry: row {row:.2f}, column {column:.2f} ({symmetry:.2f} of 1)")
-        return row, column
-    off = float(np.hypot(row - stated[0], column - stated[1]))
-    if symmetry > _TRUSTED and off > _OFF:
-        where = "data.centre" if by_user else "the file"
-        notes.append(
-            f"WARNING: {where} puts the beam at row {stated[0]:.2f}, column {stated[1]:.2f}; the pattern is symmetric "
-            f"about row {row:.2f}, column {column:.2f}, {off:.1f} pixels away: set data.centre=[{row:.2f},{column:.2f}]"
-        )
-    return float(stated[0]), float(stated[1])
-
-
-def _edge(shape: torch.Size, centre: tuple[float, float], size: int | None, bin: int) -> int:
-    """Edge of the square to keep, pixels: given, or twice the distance from the beam to the nearest edge."""
-    if bin < 1:
-        raise UserError(f"data.bin={bin} must be 1 or more.")
-    if size is not None:
-        if size < 8 or size % bin:
-            raise UserError(f"data.size={size} must be 8 or more and a multiple of data.bin={bin}.")
-        return size
-    if all(abs(place - length // 2) <= _MIDDLE for place, length in zip(centre, shape, strict=True)):
-        centre = (shape[0] // 2, shape[1] // 2)
-    near = min(min(place + 0.5, length - 0.5 - place) for place, length in zip(centre, shape, strict=True))
-    edge = 2 * round(near)  # half a pixel beyond the detector is better than losing a row of a whole one
-    if edge < 8 * bin:
-        raise UserError(
-            f"the beam centre, row {centre[0]:.1f}, column {centre[1]:.1f}, leaves no square of 8 binned pixels on a "
-            f"detector of {shape[0]} x {shape[1]}; set data.centre and data.size."
-        )
-    return edge // (2 * bin) * (2 * bin)
-
-
-def _of_the_cut(shape: torch.Size, centre: tuple[float, float], edge: int) -> list[str]:
-    """A line where the square that is kept is not the frame."""
-    if shape == (edge, edge):
-        return []
-    kept = f"kept {edge} x {edge} of {shape[0]} x {shape[1]} pixels around row {centre[0]:.2f}, column {centre[1]:.2f}"
-    out = any(place < edge / 2 - 1 or place + edge / 2 > n + 1 for place, n in zip(centre, shape, strict=True))
-    beyond = "; what lies beyond the detector counts as not measured" if out else ""
-    return [f"{kept}{beyond} (data.size=)"]
-
-
-def _around(
-    photons: Tensor, mask: Tensor, centre: tuple[float, float], edge: int, bin: int, notes: list[str]
-) -> tuple[Tensor, Tensor]:
-    """(1, H, W) -> (1, edge, edge) so that after binning the beam lies nearest to the middle of pixel n // 2."""
-    inside = edge // bin // 2 * bin + (bin - 1) / 2  # where that middle is before binning
-    starts = [round(place - inside) for place in centre]
-    left = [place - start - inside for place, start in zip(centre, starts, strict=True)]
-    if max(map(abs, left)) > 0.05:
-        shift = ", ".join(f"{value / bin:+.2f}" for value in left)
-        notes.append(f"the beam lies ({shift}) binned pixels beside the middle of a pixel (row, column)")
-    cut, kept = torch.zeros(1, edge, edge), torch.zeros(1, edge, edge, dtype=torch.bool)
-    source, into = [], []
-    for start, length in zip(starts, photons.shape[-2:], strict=True):
-        source.append(slice(max(start, 0), min(start + edge, length)))
-        into.append(slice(source[-1].start - start, source[-1].stop - start))
-    cut[:, into[0], into[1]] = photons[:, source[0], source[1]]
-    kept[:, into[0], into[1]] = mask[:, source[0], source[1]]
-    return cut, kept
 
 
 def _frequency_step(

@@ -1,0 +1,115 @@
+"""The square of a frame around the beam: where its middle is, how large it can be, and what it leaves out."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spi_lightning.fields import UserError
+from spi_lightning.physics.beam_centre import find_beam_centre
+
+_OFF: Final = 0.75  # pixels between a stated and a found centre that are worth a word
+_MIDDLE: Final = 0.3  # pixels from n // 2 within which a centre is taken to be there, so that no row is cut off
+_TRUSTED: Final = 0.3  # symmetry from which a found centre is believed
+
+
+def settle_centre(
+    photons: Tensor, mask: Tensor, stated: NDArray[np.float64] | None, by_user: bool, notes: list[str]
+) -> tuple[float, float]:
+    """Where the beam meets the detector; says what was chosen, and where the pattern disagrees with what is stated."""
+    guess = None if stated is None else torch.from_numpy(stated)
+    found = find_beam_centre(photons, mask, guess)
+    row, column = (float(value) for value in found.centre[0])
+    symmetry = float(found.symmetry[0])
+    if stated is None:
+        if not symmetry > _TRUSTED:
+            notes.append(
+                f"WARNING: the pattern is hardly symmetric about any point ({symmetry:.2f}); the beam centre "
+                f"({row:.2f}, {column:.2f}) may be wrong: state it with data.centre=[row,column]"
+            )
+        else:
+            notes.append(f"beam centre found by symmetry: row {row:.2f}, column {column:.2f} ({symmetry:.2f} of 1)")
+        return row, column
+    off = float(np.hypot(row - stated[0], column - stated[1]))
+    if symmetry > _TRUSTED and off > _OFF:
+        where = "data.centre" if by_user else "the file"
+        notes.append(
+            f"WARNING: {where} puts the beam at row {stated[0]:.2f}, column {stated[1]:.2f}; the pattern is symmetric "
+            f"about row {row:.2f}, column {column:.2f}, {off:.1f} pixels away: set data.centre=[{row:.2f},{column:.2f}]"
+        )
+    return float(stated[0]), float(stated[1])
+
+
+def edge_around(shape: torch.Size, centre: tuple[float, float], size: int | None, bin: int) -> int:
+    """Edge of the square to keep, pixels: given, or twice the distance from the beam to the nearest edge."""
+    if bin < 1:
+        raise UserError(f"data.bin={bin} must be 1 or more.")
+    if size is not None:
+        if size < 8 or size % bin:
+            raise UserError(f"data.size={size} must be 8 or more and a multiple of data.bin={bin}.")
+        return size
+    if all(abs(place - length // 2) <= _MIDDLE for place, length in zip(centre, shape, strict=True)):
+        centre = (shape[0] // 2, shape[1] // 2)
+    near = min(min(place + 0.5, length - 0.5 - place) for place, length in zip(centre, shape, strict=True))
+    edge = 2 * round(near)  # half a pixel beyond the detector is better than losing a row of a whole one
+    if edge < 8 * bin:
+        raise UserError(
+            f"the beam centre, row {centre[0]:.1f}, column {centre[1]:.1f}, leaves no square of 8 binned pixels on a "
+            f"detector of {shape[0]} x {shape[1]}; set data.centre and data.size."
+        )
+    return edge // (2 * bin) * (2 * bin)
+
+
+def notes_of_the_cut(shape: torch.Size, centre: tuple[float, float], edge: int) -> list[str]:
+    """A line where the square that is kept is not the frame."""
+    if shape == (edge, edge):
+        return []
+    kept = f"kept {edge} x {edge} of {shape[0]} x {shape[1]} pixels around row {centre[0]:.2f}, column {centre[1]:.2f}"
+    out = any(place < edge / 2 - 1 or place + edge / 2 > n + 1 for place, n in zip(centre, shape, strict=True))
+    beyond = "; what lies beyond the detector counts as not measured" if out else ""
+    return [f"{kept}{beyond} (data.size=)"]
+
+
+def cut_around_beam(
+    photons: Tensor, mask: Tensor, centre: tuple[float, float], edge: int, bin: int, notes: list[str]
+) -> tuple[Tensor, Tensor]:
+    """(1, H, W) -> (1, edge, edge) so that after binning the beam lies nearest to the middle of pixel n // 2."""
+    inside = edge // bin // 2 * bin + (bin - 1) / 2  # where that middle is before binning
+    starts = [round(place - inside) for place in centre]
+    left = [place - start - inside for place, start in zip(centre, starts, strict=True)]
+    if max(map(abs, left)) > 0.05:
+        shift = ", ".join(f"{value / bin:+.2f}" for value in left)
+        notes.append(f"the beam lies ({shift}) binned pixels beside the middle of a pixel (row, column)")
+    cut, kept = torch.zeros(1, edge, edge), torch.zeros(1, edge, edge, dtype=torch.bool)
+    source, into = [], []
+    for start, length in zip(starts, photons.shape[-2:], strict=True):
+        source.append(slice(max(start, 0), min(start + edge, length)))
+        into.append(slice(source[-1].start - start, source[-1].stop - start))
+    cut[:, into[0], into[1]] = photons[:, source[0], source[1]]
+    kept[:, into[0], into[1]] = mask[:, source[0], source[1]]
+    return cut, kept
+
+
+def notes_of_the_centre(photons: Tensor, mask: Tensor, bright: float) -> list[str]:
+    """What to know of a centre, n // 2, that is not measured, or is said to be measured but holds nothing."""
+    rows, columns = (torch.arange(n, device=mask.device) - n // 2 for n in mask.shape)
+    radius = (rows[:, None].square() + columns.square()).sqrt()
+    hidden = float(radius[mask].min())
+    lit = float(radius[photons > 0].min())
+    notes = []
+    if hidden >= 2:
+        longest = min(mask.shape) / hidden
+        notes.append(
+            f"not measured within {hidden:.0f} binned pixels of the beam: what varies over more than {longest:.0f}"
+            " pixels of the density is not known, and the support has to supply it"
+        )
+    if lit - hidden >= 2 and float(photons[radius < 2 * lit + 1].max()) >= bright:
+        notes.append(
+            f"WARNING: no photons within {lit:.0f} binned pixels of the beam, but the mask calls them measured;"
+            " behind a beamstop? mark it with data.keys.mask"
+        )
+    return notes
