@@ -5,11 +5,12 @@ from .dislocations import DislocationRecipe
 from .ewald_transform import EwaldTransform, Experiment
 from .hits import Brightness, GeometryRecipe, HitSimulator
 from .literal import LiteralHitSimulator
-from .macromolecule import MacromoleculeSimulator, Projection
+from .macromolecule import MacromoleculeSimulator
 from .macromolecule_diffraction import MacromoleculeDiffractionSimulator
 from .measurement import Measurement
 from .optics import BadPixels, Optics
 from .phase_field import PhaseRecipe
+from .projected_map import Projection
 from .scenes import ParticleRecipe, SceneRecipe
 from .superellipsoid import SuperellipsoidRecipe
 from .volumes import VolumeNoise, VolumeSimulator

@@ -13,8 +13,10 @@ from ..physics.rotation import random_quaternions, rotation_matrices
 from ..physics.thomson import expected_photons
 from .ewald_transform import EwaldTransform, Experiment
 from .hits import block_seed_of
-from .macromolecule import Projection, Structures, deal_structures, fitting, make_canonical, names_of
+from .macromolecule import make_canonical
 from .measurement import Measurement, disc_diameter
+from .projected_map import Projection
+from .structure_choice import Structures, deal_structures, fitting, names_of
 
 
 @dataclass
