@@ -4,6 +4,7 @@ from spi_lightning.losses.binary_cross_entropy import binary_cross_entropy
 from spi_lightning.losses.chi_square import amplitude_scale, chi_square, log_chi_square, rescaled
 from spi_lightning.losses.correlation import correlation_loss, pearson
 from spi_lightning.losses.cross_entropy import cross_entropy
+from spi_lightning.losses.density_prior import DensityPrior
 from spi_lightning.losses.generalised_cross_entropy import generalised_cross_entropy
 from spi_lightning.losses.poisson import poisson_deviance
 from spi_lightning.losses.relative_rms import relative_rms
@@ -13,6 +14,7 @@ from spi_lightning.losses.support_penalty import soft_support_penalty, support_p
 from spi_lightning.losses.weighted_sum import FourierLoss, SupervisedLoss, UnsupervisedLoss
 
 __all__ = [
+    "DensityPrior",
     "FourierLoss",
     "SupervisedLoss",
     "UnsupervisedLoss",

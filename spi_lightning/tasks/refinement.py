@@ -19,7 +19,7 @@ from spi_lightning.networks import ComplexEncoderDecoder, Members
 from spi_lightning.phasing.polish import polish
 from spi_lightning.phasing.wrapped_polish import Wrapping, polish_wrapped
 from spi_lightning.tasks.refinement_box import box_for, cut_to_support, warn_of_the_box
-from spi_lightning.tasks.refiner import FourierLossOf, Refiner
+from spi_lightning.tasks.refiner import FourierLossOf, Prior, Refiner
 
 COMPILED = (None, "default", "reduce-overhead", "max-autotune")
 FOURIER_AMPLITUDE, HELD_OUT = "fourier_amplitude", "held_out"
@@ -50,6 +50,7 @@ class Refinement(pl.LightningModule):
         float64: Polish in float64, needed for chi square below about 1e-6.
         clip: Largest norm of a member's gradient.
         seed: Of the random weights.
+        prior: Densities (members, z, y, x) -> (members,), added to the loss; see losses.DensityPrior.
         compile: Mode of torch.compile for the networks (default, reduce-overhead, which replays CUDA graphs, or
             max-autotune); None: as they are.
 
@@ -86,6 +87,7 @@ class Refinement(pl.LightningModule):
         seed: int = 0,
         candidates: int = 1,
         wrapping: Wrapping | None = None,
+        prior: Prior | None = None,
         compile: str | None = None,
     ) -> None:
         super().__init__()
@@ -97,7 +99,7 @@ class Refinement(pl.LightningModule):
             raise UserError(f"task.box={box} is unknown: give autocorrelation, half or three numbers.")
         if compile not in COMPILED:
             raise UserError(f"task.compile={compile} is unknown: give null, {', '.join(filter(None, COMPILED))}.")
-        self.automatic_optimization, self.compiled = False, compile
+        self.automatic_optimization, self.compiled, self.prior = False, compile, prior
         self.prototype, self.loss, self.make_optimizer, self.make_schedule = (network,), loss, optimizer, schedule
         self.epochs, self.epochs_per_step, self.starts, self.seed = epochs, epochs_per_step, starts, seed
         self.box, self.margin, self.clip = box, margin, clip
@@ -159,7 +161,9 @@ class Refinement(pl.LightningModule):
             copies = self.starts * self.candidates
             pattern, mask = (batch[name].repeat_interleave(copies, 0) for name in (FOURIER_AMPLITUDE, MASK))
             assert isinstance(optimizer, Optimizer) and not isinstance(schedule, list)
-            self.refiner = Refiner(self.members, self.loss, optimizer, schedule, pattern, mask, self.epochs, self.clip)
+            self.refiner = Refiner(
+                self.members, self.loss, optimizer, schedule, pattern, mask, self.epochs, self.clip, self.prior
+            )
             if self.restored is not None:
                 self.refiner.load_state_dict(self.restored)
         return self.refiner

@@ -11,6 +11,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from spi_lightning.losses import chi_square, pearson
 
 FourierLossOf = Callable[[Tensor, Tensor, Tensor, float], Tensor]
+Prior = Callable[[Tensor], Tensor]
 AXES = (-3, -2, -1)
 
 
@@ -30,6 +31,7 @@ class Refiner:
         mask: (M, 1, Z, Y, X) bool, True = measured and not held out.
         epochs: Of the whole refinement; the loss learns what share of them is done.
         clip: Largest norm of a member's gradient; not clipped if None.
+        prior: Densities (M, z, y, x) complex -> (M,), added to the loss; none if None.
 
     Attributes:
         epoch: Epochs done.
@@ -50,9 +52,11 @@ class Refiner:
         mask: Tensor,
         epochs: int,
         clip: float | None = None,
+        prior: Prior | None = None,
     ) -> None:
         self.members, self.loss, self.optimizer, self.schedule = members, loss, optimizer, schedule
         self.pattern, self.epochs, self.clip = fourier_amplitude * mask, epochs, clip
+        self.prior = prior
         self.measured = torch.fft.ifftshift(self.pattern[:, 0], dim=AXES)
         self.mask = torch.fft.ifftshift(mask[:, 0], dim=AXES)
         count = len(self.pattern)
@@ -94,6 +98,8 @@ class Refiner:
         for _ in range(min(epochs, self.epochs - self.epoch)):
             density, predicted = self.answer()
             loss = self.loss(predicted, self.measured, self.mask, self.epoch / self.epochs)
+            if self.prior is not None:
+                loss = loss + self.prior(density)
             self._judge(density.detach(), predicted.detach())
             self.optimizer.zero_grad()
             backward(loss.sum())
