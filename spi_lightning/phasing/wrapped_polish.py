@@ -107,7 +107,7 @@ def polish_wrapped(
         raise UserError(f"polish: densities {tuple(density.shape)} do not fit into patterns of {tuple(shape)}.")
     whole, done = laid_into(density, shape), 0
     if wrapping.recipe is not None:
-        whole = _phased(whole, fourier_amplitude, mask, wrapping.recipe, progress)
+        whole = phased_further(whole, fourier_amplitude, mask, wrapping.recipe, progress)
         done = read_recipe(wrapping.recipe).iterations
     if wrapping.exact is None or not wrapping.exact.serves(fourier_amplitude, mask):
         return _wrapped(whole, fourier_amplitude, mask, wrapping)
@@ -162,7 +162,9 @@ def laid_into(density: Tensor, shape: Sequence[int]) -> Tensor:
     return F.pad(density, pads)
 
 
-def _phased(density: Tensor, fourier_amplitude: Tensor, mask: Tensor, recipe: str, progress: Progress | None) -> Tensor:
+def phased_further(
+    density: Tensor, fourier_amplitude: Tensor, mask: Tensor, recipe: str, progress: Progress | None = None
+) -> Tensor:
     """What a recipe makes of densities (B, Z, Y, X), in single precision."""
     support = largest_voxels(density, wrapped_volume(density))
     found = phase(
