@@ -1,7 +1,7 @@
 """``python -m benchmarks.volume_network PART [SIZE …] [seeds=N]``; sizes are 32 if none is given, seeds of ``real`` 5.
 
-Parts: ``real``, all methods on the two measured crystals in $SPI_DATA; ``matched``, in the
-recipe's own voxels; ``halves``, FSC of two halves of their photons;
+Parts: ``real``, all methods on the two measured crystals in $SPI_DATA; ``matched``, in the recipe's own voxels;
+``halves``, FSC of two halves of their photons;
 ``simulated``, noise-free particles that no network has seen; ``unseen``, others, that no option was chosen on;
 ``counts``, a known crystal under Poisson noise; ``limit``, what the true density reaches in supports of given volume;
 ``transfer``, from a trained network, and ``transfer_simulated``, the same on the particles of ``simulated``; ``speed``,

@@ -16,7 +16,7 @@ from spi_lightning.phasing.wrapped_polish import Wrapping, phased_further, polis
 
 
 def matched(size: int = 32, seeds: int = 20, masks: int = MASKS) -> Row:
-    """All in the recipe's voxels, with and without a blur; medians over seeds and masks. Goes on where it was stopped."""
+    """All in the recipe's voxels, with and without a blur; medians. Goes on where it was stopped."""
     part = f"matched_{size}_{seeds}_seeds"
     results: dict[str, Any] = read_result("volume_network").get(part, {})
     for name, (pattern, mask) in crystals(size).items():

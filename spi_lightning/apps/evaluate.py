@@ -96,46 +96,65 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     interview = Interview(patterns, labels.get(IS_SINGLE_HIT), plan, rule, AnswerCache(cfg.cache))
     record(cfg)
     asked = [interview(*method) for method in methods]
-    answers = [each.answer for each in asked]
+    trained = [each.answer for each, (method, _) in zip(asked, methods, strict=True) if _is_trained(method)]
+    together = [ensemble(trained, rule)] if len(trained) > 1 else []
+    headline = next(each for each in [*(one.answer for one in asked), *together] if each.name == selects)
     shown = [each.given for each in asked if len(each.given)]
     given = shown[0] if shown and not plan.folds else np.empty(0, dtype=np.int64)
-    trained = [each.answer for each, method in zip(asked, methods, strict=True) if _is_trained(method[0])]
-    together = [ensemble(trained, rule)] if len(trained) > 1 else []
-    headline = next(answer for answer in [*answers, *together] if answer.name == selects)
-    measured = len(patterns) <= cfg.frame_columns
-    columns = measure_frames(patterns, find_device(cfg.device), cfg.hits.threshold) if measured else {}
-    predictions = Predictions(headline, answers, rule, labels, columns, excluded, given)
+    columns = _columns(cfg, patterns)
+    predictions = Predictions(headline, [each.answer for each in asked], rule, labels, columns, excluded, given)
     predictions.write(folder)
     metrics = score(predictions, [answer.name for answer in trained], cfg.bootstrap.replicates, cfg.seed, together)
     if "comparison" in metrics:
-        common = common_set([answer.decision for answer in answers])
+        common = common_set([answer.decision for answer in predictions.answers])
         files = write_selection_lists(folder / "selection" / "common", patterns, common, "every method")
         metrics["comparison"]["common_files"] = [f"selection/common/{name}" for name in files]
     write_json(folder / METRICS, metrics)
     selection = select(cfg, predictions, patterns)
-    label, probabilities = predictions.scored_label, [answer.probability for answer in answers]
-    frames = choose_frames(headline.probability, headline.decision, label, rule.threshold, cfg.report.frames)
-    disputed = choose_disputed([answer.decision for answer in answers], probabilities, cfg.report.frames)
-    if len(disputed):
-        frames[DISPUTED] = disputed
+    frames = _shown_frames(predictions, cfg.report.frames)
     collect_gallery(patterns, frames, found_centres(patterns, columns)).write(folder / "gallery.h5")
-    said = [line for method, _ in methods for line in getattr(method, "notes", [])]
     explain(methods, patterns, frames, cfg.report.occlusion, folder)
+    said = [line for method, _ in methods for line in getattr(method, "notes", [])]
     remarks = [*seen_notes(seen, patterns), *patterns.notes, *plan_notes(plan, asked), *said]
     remarks += notes(predictions, metrics)
-    told = {
+    costs = {each.answer.name: about(method, each) for (method, _), each in zip(methods, asked, strict=True)}
+    write_json(folder / "evaluation.json", _told(cfg, patterns, remarks, costs, selection))
+    report = write_evaluation_report(folder, cfg.report.embedding)
+    show(metrics, predictions, selection["frames"], report, [line for line in remarks if line.startswith(URGENT)])
+    return metrics
+
+
+def _columns(cfg: DictConfig, patterns: PatternFile) -> dict[str, NDArray[Any]]:
+    """What is measured of every frame, where there are not too many."""
+    if len(patterns) > cfg.frame_columns:
+        return {}
+    return measure_frames(patterns, find_device(cfg.device), cfg.hits.threshold)
+
+
+def _shown_frames(predictions: Predictions, count: int) -> dict[str, NDArray[np.int64]]:
+    """Frames of every gallery, also those on which the methods disagree."""
+    headline, answers = predictions.headline, predictions.answers
+    label, threshold = predictions.scored_label, predictions.rule.threshold
+    frames = choose_frames(headline.probability, headline.decision, label, threshold, count)
+    disputed = choose_disputed([each.decision for each in answers], [each.probability for each in answers], count)
+    if len(disputed):
+        frames[DISPUTED] = disputed
+    return frames
+
+
+def _told(
+    cfg: DictConfig, patterns: PatternFile, remarks: list[str], methods: dict[str, Any], selection: dict[str, Any]
+) -> dict[str, Any]:
+    """What the page says of the file, the methods and the command."""
+    return {
         "path": str(cfg.data.get("path", patterns.path)),
         "format": patterns.format,
         "shape": list(patterns.shape),
         "notes": remarks,
-        "methods": {each.answer.name: about(method[0], each) for method, each in zip(methods, asked, strict=True)},
+        "methods": methods,
         "selection": selection,
         "command": " ".join(sys.argv),
     }
-    write_json(folder / "evaluation.json", told)
-    report = write_evaluation_report(folder, cfg.report.embedding)
-    show(metrics, predictions, selection["frames"], report, [line for line in remarks if line.startswith(URGENT)])
-    return metrics
 
 
 def select(cfg: DictConfig, predictions: Predictions, patterns: PatternFile) -> dict[str, Any]:
