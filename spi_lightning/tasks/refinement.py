@@ -6,7 +6,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from lightning_utilities.core.rank_zero import rank_zero_warn
+from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_warn
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -202,7 +202,9 @@ class Refinement(pl.LightningModule):
         self._report(numbers | {"free_voxels": free}, density)
         if spread is not None:
             self.reconstruction["point_spread"] = spread
-            self.results["val/point_spread"] = spread.median(0).values.tolist()
+            self.results["val/point_spread"] = widths = spread.median(0).values.tolist()
+            told = ", ".join(f"{width:.2f}" for width in widths)
+            rank_zero_info(f"blur by partial coherence, medians along z, y, x: {told} pixels (root mean square)")
 
     def _best_candidates(self, state: dict[str, Any]) -> Tensor:
         """Of the candidates for each answer the density that fits best."""
