@@ -60,8 +60,8 @@ _JUDGED = (
     "errors only at like numbers of free voxels."
 )
 _BLUR = (
-    " Blur: the root mean square width of partial coherence and of the pixels themselves, over the three axes, which is "
-    "fitted along with the density; |F|² is blurred by it before it is compared."
+    " Blur: the root mean square width of partial coherence and of the pixels themselves, over the three axes, "
+    "fitted along with the density; the intensity |F|² is blurred by it before it is compared."
 )
 _PRINTED = "r_p modified is that of Wu et al. (2021), with absolute values inside the sum: 0.75 for independent noise."
 _TRUE = "After shift below a voxel, twin, constant phase and scale; phase RMS where the true amplitude exceeds 10 %."
