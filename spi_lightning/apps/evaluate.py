@@ -113,8 +113,8 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     selection = select(cfg, predictions, patterns)
     frames = _shown_frames(predictions, cfg.report.frames)
     collect_gallery(patterns, frames, found_centres(patterns, columns)).write(folder / "gallery.h5")
-    explain(methods, patterns, frames, cfg.report.occlusion, folder)
     said = [line for method, _ in methods for line in getattr(method, "notes", [])]
+    explain(methods, patterns, frames, cfg.report.occlusion, folder)
     remarks = [*seen_notes(seen, patterns), *patterns.notes, *plan_notes(plan, asked), *said]
     remarks += notes(predictions, metrics)
     costs = {each.answer.name: about(method, each) for (method, _), each in zip(methods, asked, strict=True)}
