@@ -119,17 +119,9 @@ def analyse(
     """
     quaternion = torch.from_numpy(output.quaternion)
     numbers: dict[str, Any] = {"sampling_step_deg": float(np.degrees(sampling_step(quaternion)))}
-    notes = []
+    notes: list[str] = []
     if symmetry == "icosahedral":
-        shells = torch.arange(max(2, int(given.inner)), max(3, int(given.outer)) + 1, dtype=torch.float64)
-        axes = icosahedral_axes(torch.from_numpy(output.intensity), shells)
-        quaternion = multiply_quaternions(quaternion, conjugate(axes.rotation).expand_as(quaternion))
-        numbers["icosahedral_share"] = axes.share
-        if axes.share < 0.5:
-            notes.append(
-                f"WARNING: only {100 * axes.share:.0f} % of the merged intensity's variance is icosahedral; symmetry="
-                "icosahedral means little here"
-            )
+        quaternion, numbers["icosahedral_share"] = _in_icosahedral_axes(quaternion, output, given, notes)
     test = uniformity(quaternion.numpy(), output.weight, output.place, output.probability, symmetry, control)
     numbers["controlled"] = control is not None
     place, probability = torch.from_numpy(output.place), torch.from_numpy(output.probability)
@@ -157,6 +149,20 @@ def analyse(
         notes=notes,
     )
     return files, test, numbers
+
+
+def _in_icosahedral_axes(
+    quaternion: torch.Tensor, output: DragonflyOutput, given: DragonflyInput, notes: list[str]
+) -> tuple[torch.Tensor, float]:
+    """Orientations in the frame of the merged intensity's icosahedral axes, and the share of its variance they hold."""
+    shells = torch.arange(max(2, int(given.inner)), max(3, int(given.outer)) + 1, dtype=torch.float64)
+    axes = icosahedral_axes(torch.from_numpy(output.intensity), shells)
+    if axes.share < 0.5:
+        notes.append(
+            f"WARNING: only {100 * axes.share:.0f} % of the merged intensity's variance is icosahedral; symmetry="
+            "icosahedral means little here"
+        )
+    return multiply_quaternions(quaternion, conjugate(axes.rotation).expand_as(quaternion)), axes.share
 
 
 def true_orientations(patterns: PatternFile) -> torch.Tensor | None:
