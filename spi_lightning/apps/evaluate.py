@@ -10,21 +10,20 @@ import pytorch_lightning as pl
 from hydra.utils import instantiate
 from numpy.typing import NDArray
 from omegaconf import DictConfig, open_dict
-from rich.console import Console
-from rich.table import Column, Table
 
 from spi_lightning.apps.choose_methods import make_methods
+from spi_lightning.apps.evaluate_gallery import explain, found_centres, shown_frames
 from spi_lightning.apps.evaluate_kinds import kind_of_data
+from spi_lightning.apps.evaluate_shown import about, show
 from spi_lightning.apps.evaluate_supports import evaluate_supports
 from spi_lightning.apps.evaluate_volumes import evaluate_volumes
 from spi_lightning.apps.seen_frames import frames_seen, seen_notes, union_of
 from spi_lightning.apps.train import record
 from spi_lightning.apps.value_types import check_types
-from spi_lightning.fields import BEAM_CENTRE, IS_SINGLE_HIT, UserError
+from spi_lightning.fields import IS_SINGLE_HIT, UserError
 from spi_lightning.io import PatternFile
 from spi_lightning.methods import (
     AnswerCache,
-    Asked,
     CheckpointMethod,
     DecisionRule,
     GivenPlan,
@@ -34,35 +33,16 @@ from spi_lightning.methods import (
     ensemble,
     find_device,
     headline_name,
-    layer_maps,
     measure_frames,
     notes,
-    occlusion_maps,
     plan_notes,
     score,
-    write_layer_maps,
     write_selection_lists,
 )
 from spi_lightning.methods.judgement import URGENT
 from spi_lightning.metrics.agreement import common_set
-from spi_lightning.reports import (
-    DISPUTED,
-    choose_disputed,
-    choose_frames,
-    collect_gallery,
-    require_embedding,
-    write_evaluation_report,
-)
-from spi_lightning.tasks.transfer_classification import TransferClassification
+from spi_lightning.reports import collect_gallery, require_embedding, write_evaluation_report
 from spi_lightning.tracking import METRICS, write_json
-
-SHOWN = {
-    "accuracy": "accuracy",
-    "auroc": "AUROC",
-    "false_positive_rate": "FPR",
-    "fpr_at_90_recall": "FPR at\n90 % recall",
-    "calibration_error": "ECE",
-}
 
 
 def evaluate(cfg: DictConfig) -> dict[str, Any]:
@@ -111,7 +91,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         metrics["comparison"]["common_files"] = [f"selection/common/{name}" for name in files]
     write_json(folder / METRICS, metrics)
     selection = select(cfg, predictions, patterns)
-    frames = _shown_frames(predictions, cfg.report.frames)
+    frames = shown_frames(predictions, cfg.report.frames)
     collect_gallery(patterns, frames, found_centres(patterns, columns)).write(folder / "gallery.h5")
     said = [line for method, _ in methods for line in getattr(method, "notes", [])]
     explain(methods, patterns, frames, cfg.report.occlusion, folder)
@@ -129,17 +109,6 @@ def _columns(cfg: DictConfig, patterns: PatternFile) -> dict[str, NDArray[Any]]:
     if len(patterns) > cfg.frame_columns:
         return {}
     return measure_frames(patterns, find_device(cfg.device), cfg.hits.threshold)
-
-
-def _shown_frames(predictions: Predictions, count: int) -> dict[str, NDArray[np.int64]]:
-    """Frames of every gallery, also those on which the methods disagree."""
-    headline, answers = predictions.headline, predictions.answers
-    label, threshold = predictions.scored_label, predictions.rule.threshold
-    frames = choose_frames(headline.probability, headline.decision, label, threshold, count)
-    disputed = choose_disputed([each.decision for each in answers], [each.probability for each in answers], count)
-    if len(disputed):
-        frames[DISPUTED] = disputed
-    return frames
 
 
 def _told(
@@ -191,71 +160,5 @@ def excluded_frames(exclude: Sequence[int] | None, patterns: PatternFile) -> NDA
     return patterns.check_indices(frames)
 
 
-def found_centres(patterns: PatternFile, columns: dict[str, NDArray[Any]]) -> NDArray[np.float32] | None:
-    """Beam centres found by symmetry, (N, 2) row, column, for a file that does not tell its own."""
-    if BEAM_CENTRE in patterns.geometry or "beam_row" not in columns:
-        return None
-    return np.stack([columns["beam_row"], columns["beam_column"]], axis=1)
-
-
-def explain(
-    methods: Sequence[tuple[Method, Any]], patterns: PatternFile, choices: dict[str, Any], count: int, folder: Path
-) -> None:
-    """Write occlusion.h5, what the first network's answer hangs on in a few frames of every gallery, and layers.h5."""
-    # not those with a frozen backbone, which may take a second for each of the hundreds of squares
-    made = [method for method, _ in methods if isinstance(method, CheckpointMethod)]
-    networks = [method for method in made if not isinstance(method.task, TransferClassification)]
-    if not networks or count < 1:
-        return
-    turns = [frames[turn] for turn in range(count) for frames in choices.values() if turn < len(frames)]
-    frames = np.asarray(list(dict.fromkeys(int(frame) for frame in turns))[:count], dtype=np.int64)
-    occlusion_maps(networks[0], patterns, frames).write(folder / "occlusion.h5")
-    if len(frames):
-        first = int(frames[0])
-        maps = layer_maps(networks[0], patterns, first)
-        write_layer_maps(folder / "layers.h5", networks[0].name, first, patterns.read([first])[0], maps)
-
-
 def _is_trained(method: Method) -> bool:
     return isinstance(method, CheckpointMethod)
-
-
-def about(method: Method, asked: Asked) -> dict[str, Any]:
-    """What a method was, what it was told and what its answer cost."""
-    cost, count = asked.cost, len(asked.answer.frame)
-    told: dict[str, Any] = {"seconds": round(cost.seconds, 3), "patterns_per_second": round(count / cost.seconds, 1)}
-    memory = {"memory_mib": cost.memory_mib, "gpu_memory_mib": cost.gpu_memory_mib}
-    told |= {name: round(value) for name, value in memory.items() if value is not None}
-    if len(asked.given):
-        told["given"] = len(asked.given)
-    if asked.cached:
-        told["cached"] = "yes"
-    if not isinstance(method, CheckpointMethod):
-        return told
-    weights = sum(parameter.numel() for parameter in method.task.parameters())
-    return {"checkpoint": str(method.path), "weights": weights, "device": str(method.device), **told}
-
-
-def show(metrics: dict[str, Any], predictions: Predictions, chosen: int, report: Path, warnings: Sequence[str]) -> None:
-    """Print a short table, one line for each method, what to beware of, and where the report lies."""
-    console = Console(width=None if sys.stdout.isatty() else 110)
-    stages = [stage for stage in ("test", "test_kept") if f"{stage}/accuracy" in metrics]
-    for stage in stages:
-        left_out = None
-        if stage == "test_kept":
-            left_out = f"without {len(predictions.excluded)} frames, excluded or seen in training"
-        table = Table(Column(overflow="fold"), *SHOWN.values(), title=left_out, title_justify="left")
-        for name, numbers in metrics["methods"].items():
-            table.add_row(name, *(_cell(numbers, f"{stage}/{number}") for number in SHOWN))
-        console.print(table)
-    count = len(predictions.headline.frame)
-    unsure, name = int(predictions.headline.abstain.sum()), predictions.headline.name
-    console.print(f"{chosen} of {count} frames selected by {name}, {unsure} uncertain", soft_wrap=True, markup=False)
-    for warning in warnings:
-        console.print(warning, soft_wrap=True, markup=False)
-    console.print(f"report: {report}", soft_wrap=True)
-
-
-def _cell(numbers: dict[str, Any], key: str) -> str:
-    value, low, high = (numbers.get(name) for name in (key, f"{key}/low", f"{key}/high"))
-    return "-" if value is None else f"{value:.3f}\n{low:.2f}–{high:.2f}"
