@@ -104,9 +104,9 @@ class BraggGeometry:
             ]
         if self.off_axis is None:
             return [
-                f"Q is taken where the detector arm points; the peak's pixel may lie elsewhere, "
-                f"{math.degrees(100 * self._pixel_angle()):.2f}° for every 100 pixels: where the arm points is not "
-                "known, give data.geometry.beam_row=<pixel> data.geometry.beam_column=<pixel>"
+                "Q is taken where the detector arm points, as it is not known which pixel that is; a peak elsewhere turns "
+                f"it by {math.degrees(100 * self._pixel_angle()):.2f}° for every 100 pixels: give "
+                "data.geometry.beam_row=<pixel> data.geometry.beam_column=<pixel>"
             ]
         arm = replace(self, off_axis=None).two_theta_deg()
         return [f"Q is taken at {self.peak_place()}: 2θ = {self.two_theta_deg():.3f}°, along the arm {arm:.3f}°"]
