@@ -13,7 +13,7 @@ from benchmarks.record import read_result
 from benchmarks.volume_network.judging import Row, judged, store, summary, table
 from benchmarks.volume_network.methods import HYBRID, Found, Wrapping, box_of, iterative, network, polished, polished_to
 from spi_lightning.metrics import fsc, prtf
-from spi_lightning.phasing import alignment, hold_out
+from spi_lightning.phasing import alignment, average, hold_out
 from spi_lightning.physics.bragg_preparation import prepare
 
 SEEDS, MASKS = 5, 5
@@ -82,18 +82,22 @@ def real(size: int = 32, seeds: int = SEEDS, masks: int = MASKS) -> Row:
 
 
 def agreement(found: dict[str, Found], pattern: Tensor, fitted: Tensor) -> Row:
-    """PRTF of each method over its seeds; aligned correlation of the best of each with that of network and polish."""
+    """PRTF of each method over its seeds; aligned correlation with network and polish, best runs and means of runs."""
     best: dict[str, Tensor] = {}
-    row: Row = {"prtf_1_e_frequency": {}, "prtf_mean": {}, "correlation_with_network_polished": {}}
+    mean: dict[str, Tensor] = {}
+    row: Row = {"prtf_1_e_frequency": {}, "prtf_mean": {}}
+    row |= {"correlation_with_network_polished": {}, "mean_correlation_with_network_polished": {}}
     for method, one in found.items():
         chi = torch.tensor(judged(one, pattern, fitted, ~fitted & False)["chi_square"])
         best[method] = one.density[chi.argmin()]
+        mean[method] = average(one.density, chi, 0.1, subpixel=True).density
         transfer = prtf(one.density, fitted, subpixel=True)
         row["prtf_1_e_frequency"][method] = transfer.resolution
         row["prtf_mean"][method] = float(transfer.value[fitted].mean())
-    for method, density in best.items():
-        same = alignment(density[None], best["network_polished"][None], subpixel=True)
-        row["correlation_with_network_polished"][method] = float(same.overlap)
+    for name, densities in (("", best), ("mean_", mean)):
+        for method, density in densities.items():
+            same = alignment(density[None], densities["network_polished"][None], subpixel=True)
+            row[f"{name}correlation_with_network_polished"][method] = round(float(same.overlap), 4)
     return row
 
 

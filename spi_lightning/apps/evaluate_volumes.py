@@ -143,7 +143,7 @@ class Comparison:
 
     Attributes:
         ensembles: [pattern][method].
-        overlap: [pattern] -> (methods, methods) of the best runs.
+        overlap, mean_overlap: [pattern] -> (methods, methods) of the best runs, and of the means of those that agree.
         reference: [pattern] -> (room) truth, or best run of the first method, that all are aligned to.
     """
 
@@ -151,6 +151,7 @@ class Comparison:
         self.patterns, self.asked = patterns, asked
         self.ensembles: list[list[Ensemble]] = []
         self.overlap: list[list[list[float]]] = []
+        self.mean_overlap: list[list[list[float]]] = []
         self.reference: list[Tensor] = []
         shape = patterns.mask.shape[1:]
         for number in range(len(patterns)):
@@ -160,6 +161,7 @@ class Comparison:
             self.reference.append(reference)
             self.overlap.append(overlaps(best))
             self.ensembles.append([ensemble_of(one, number, patterns, reference, disagreement) for one in asked])
+            self.mean_overlap.append(overlaps([one.mean for one in self.ensembles[-1]]))
 
     def metrics(self, levels: Sequence[float]) -> dict[str, Any]:
         """``methods``: numbers of each; ``agreement``: matrix; ``patterns``: medians of each pattern and method."""
@@ -170,8 +172,12 @@ class Comparison:
         }
         found: dict[str, Any] = {"methods": scores}
         if len(self.asked) > 1:
-            matrix = np.mean(np.asarray(self.overlap), axis=0).tolist()
-            found["agreement"] = {"methods": [one.name for one in self.asked], "overlap": matrix}
+            best, mean = (np.mean(np.asarray(each), axis=0).tolist() for each in (self.overlap, self.mean_overlap))
+            found["agreement"] = {
+                "methods": [one.name for one in self.asked],
+                "overlap": best,
+                "mean_overlap": mean,
+            }
         found["patterns"] = {one.name: by_pattern(one, self.patterns.names) for one in self.asked}
         return found
 

@@ -100,9 +100,14 @@ def verdict(files: VolumeFiles, metrics: Mapping[str, Any]) -> str:
     text += f" ({files.about['seeds']} seeds, {draws} draw{'s' if draws > 1 else ''} of held-out voxels, "
     text += f"{patterns} pattern{'s' if patterns > 1 else ''})."
     if agreement := metrics.get("agreement"):
-        rows = agreement["overlap"]
-        least = min(rows[i][j] for i in range(len(rows)) for j in range(i))
-        text += f" The best runs of any two methods correlate by {least:.3f} or more."
+        best, mean = (
+            min(rows[i][j] for i in range(len(rows)) for j in range(i))
+            for rows in (agreement["overlap"], agreement["mean_overlap"])
+        )
+        text += (
+            f" Of any two methods the best runs correlate by {best:.3f} or more, the means of the runs that agree by "
+        )
+        text += f"{mean:.3f} or more."
     return text
 
 
@@ -178,9 +183,12 @@ def errors(files: VolumeFiles, metrics: Mapping[str, Any]) -> list[Picture | Lin
         caption = "Each mark is a run. Above the dotted line: worse on voxels that were never shown."
         blocks.append(Picture(as_png(held_out_figure(files)), "Held-out against fitted voxels", caption))
     if agreement := metrics.get("agreement"):
-        caption = "Overlap of the runs of least fitted χ², after shift, twin and constant phase; mean over patterns."
-        drawn = agreement_figure(agreement["methods"], agreement["overlap"])
-        blocks.append(Picture(as_svg(drawn), "Do the methods agree?", caption))
+        caption = (
+            "Overlap after shift, twin and constant phase, mean over patterns: of the runs of least fitted χ², and "
+            "of the means of all runs that agree with them, in which what differs from run to run is averaged out."
+        )
+        drawn = agreement_figure(agreement["methods"], [agreement["overlap"], agreement["mean_overlap"]])
+        blocks.append(Picture(as_svg(drawn), "Do the methods agree?", caption, wide=True))
     if "density_error" in files.columns[0]:
         caption = "Medians over draws and seeds, after shift, twin, constant phase and scale: a small χ² can hide them."
         blocks.append(Picture(as_svg(truth_figure(metrics["patterns"])), "Against the truth", caption, wide=True))

@@ -178,21 +178,22 @@ def frequency_of(files: VolumeFiles) -> tuple[Array, str]:
     return files.frequency / float(np.mean(files.voxel) * 1e9), "1/nm"
 
 
-def agreement_figure(names: Sequence[str], matrix: Sequence[Sequence[float]]) -> Figure:
-    """Heat map of the aligned correlation of every two methods' best runs, (methods, methods)."""
-    values, size = np.asarray(matrix), len(names)
+def agreement_figure(names: Sequence[str], matrices: Sequence[Sequence[Sequence[float]]]) -> Figure:
+    """Heat maps of the aligned correlation of every two methods, (methods, methods): best runs, and means of runs."""
+    size, least = len(names), min(0.5, float(np.asarray(matrices).min()))
     side = 2.6 + 0.6 * size
-    with figure(side + 0.9, side) as picture:
-        axes = picture.subplots()
-        image = axes.imshow(values, cmap="Blues", vmin=min(0.5, float(values.min())), vmax=1)
-        middle = 0.5 * (min(0.5, float(values.min())) + 1)
-        for (row, column), value in np.ndenumerate(values):
-            colour = "white" if value > middle else "black"
-            axes.text(column, row, f"{value:.3f}", ha="center", va="center", fontsize=8, color=colour)
-        axes.set_xticks(range(size), names, rotation=40, ha="right", rotation_mode="anchor")
-        axes.set_yticks(range(size), names)
-        axes.grid(False)
-        picture.colorbar(image, ax=axes, label="aligned correlation", shrink=0.8)
+    with figure(2 * side, side) as picture:
+        panels = picture.subplots(1, 2, sharey=True)
+        for axes, matrix, title in zip(panels, matrices, ("best runs", "means of the runs that agree"), strict=True):
+            image = axes.imshow(np.asarray(matrix), cmap="Blues", vmin=least, vmax=1)
+            for (row, column), value in np.ndenumerate(np.asarray(matrix)):
+                colour = "white" if value > 0.5 * (least + 1) else "black"
+                axes.text(column, row, f"{value:.3f}", ha="center", va="center", fontsize=8, color=colour)
+            axes.set_xticks(range(size), names, rotation=40, ha="right", rotation_mode="anchor")
+            axes.set_yticks(range(size), names)
+            axes.set_title(title)
+            axes.grid(False)
+        picture.colorbar(image, ax=list(panels), label="aligned correlation", shrink=0.8)
     return picture
 
 

@@ -84,6 +84,8 @@ def test_methods_are_compared_on_a_simulated_set(particles, tmp_path, capsys) ->
         assert numbers["runs"] == 4 and numbers["chi_square"] < 1
         assert {"held_out_chi_square", "held_out_correlation_modified", "free_voxels", "phase_rms"} <= numbers.keys()
         assert numbers["density_error/q1"] <= numbers["density_error"] <= numbers["density_error/q3"]
+    means = np.array(metrics["agreement"]["mean_overlap"])
+    assert np.allclose(np.diag(means), 1) and np.allclose(means, means.T) and means.min() > 0
     matrix = np.array(metrics["agreement"]["overlap"])
     assert matrix.shape == (4, 4) and np.allclose(np.diag(matrix), 1) and (matrix <= 1 + 1e-9).all()
     assert json.loads((out / "metrics.json").read_text())["methods"].keys() == metrics["methods"].keys()
