@@ -7,12 +7,15 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import Any, Final
 
 import numpy as np
 import torch
 
 from spi_lightning import physics, simulate
+
+_PARSING: Final = Lock()  # Python 3.11 counts the depth of a syntax tree once for all threads, and trips over it
 
 
 def fingerprint(*things: Any) -> str:
@@ -65,4 +68,6 @@ def _source(kind: type) -> str | None:
 
 def _code(source: Path) -> str:
     """Hash of a file's syntax tree: comments and line breaks do not count."""
-    return hashlib.sha256(ast.dump(ast.parse(source.read_text())).encode()).hexdigest()
+    with _PARSING:
+        tree = ast.dump(ast.parse(source.read_text()))
+    return hashlib.sha256(tree.encode()).hexdigest()
