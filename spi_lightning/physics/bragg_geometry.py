@@ -104,7 +104,7 @@ class BraggGeometry:
             ]
         if self.off_axis is None:
             return [
-                "Q is taken where the detector arm points, as it is not known which pixel that is; a peak elsewhere turns "
+                "Q is taken where the detector arm points, as it is not known at which pixel; a peak elsewhere turns "
                 f"it by {math.degrees(100 * self._pixel_angle()):.2f}° for every 100 pixels: give "
                 "data.geometry.beam_row=<pixel> data.geometry.beam_column=<pixel>"
             ]
