@@ -1,7 +1,7 @@
 """``python -m benchmarks.volume_network PART [SIZE …] [seeds=N]``; sizes are 32 if none is given, seeds of ``real`` 5.
 
 Parts: ``real``, all methods on the two measured crystals in $SPI_DATA; ``matched``, in the recipe's own voxels;
-``halves``, FSC of two halves of their photons;
+``coherence``, crystals of known density with blurred patterns; ``halves``, FSC of two halves of their photons;
 ``simulated``, noise-free particles that no network has seen; ``unseen``, others, that no option was chosen on;
 ``counts``, a known crystal under Poisson noise; ``limit``, what the true density reaches in supports of given volume;
 ``transfer``, from a trained network, and ``transfer_simulated``, the same on the particles of ``simulated``; ``speed``,
@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import torch
 
+from benchmarks.volume_network.coherence import coherence
 from benchmarks.volume_network.counts import counts
 from benchmarks.volume_network.limit import limit
 from benchmarks.volume_network.matched import matched
@@ -24,6 +25,7 @@ from benchmarks.volume_network.transfer import transfer, transfer_simulated
 PARTS: dict[str, Callable[..., object]] = {
     "real": real,
     "matched": matched,
+    "coherence": coherence,
     "halves": halves,
     "simulated": simulated,
     "unseen": unseen,

@@ -9,6 +9,7 @@ from torch import Tensor
 from spi_lightning import fields
 from spi_lightning.fields import UserError
 from spi_lightning.physics.fourier import fourier
+from spi_lightning.physics.partial_coherence import LARGEST_SPREAD, blurred_intensity, point_spread_envelope
 from spi_lightning.physics.rotation import random_quaternions, rotation_matrices
 from spi_lightning.physics.volume_twin import RULE, canonical_amplitude_phase
 
@@ -52,6 +53,7 @@ class VolumeNoise:
     range of the number of peaks of other crystals; alien_share: range of their height as a share of the maximum,
     log-uniform; alien_width: range of their standard deviation, voxel. gap: range of the width of the two crossed
     detector gaps, voxel (0: none); they cross all frames z, at most a quarter of the edge from the centre.
+    point_spread: range of the root mean square width of the blur by partial coherence along each axis, voxel.
     """
 
     peak_photons: Range | None = None
@@ -60,17 +62,29 @@ class VolumeNoise:
     alien_share: Range = (1e-4, 1e-2)
     alien_width: Range = (0.7, 2.0)
     gap: Range = (0.0, 0.0)
+    point_spread: Range = (0.0, 0.0)
 
     def __post_init__(self) -> None:
+        if not 0 <= self.point_spread[0] <= self.point_spread[1] <= LARGEST_SPREAD:
+            given = list(self.point_spread)
+            raise UserError(
+                f"simulate.noise.point_spread={given}: give a range within 0 to {LARGEST_SPREAD:.2f} voxels"
+            )
         if self.peak_photons is not None and not 0 < self.peak_photons[0] <= self.peak_photons[1]:
             raise UserError(f"simulate.noise.peak_photons={list(self.peak_photons)}: give a range above 0, or null")
         if self.peak_photons is None and (max(self.background) > 0 or max(self.aliens) > 0):
             raise UserError("simulate.noise: background and aliens are photons; give peak_photons")
 
-    def scale(self, pattern: Tensor, generator: torch.Generator) -> Tensor:
-        """Expected photons (B, Z, Y, X) of noise-free Fourier amplitudes: the maximum is the drawn peak."""
-        peak = log_uniform(self.peak_photons or (1.0, 1.0), (len(pattern),), generator).to(pattern)
-        intensity = pattern**2
+    def blurred(self, intensity: Tensor, generator: torch.Generator) -> Tensor:
+        """Intensities (B, Z, Y, X) as partial coherence leaves them; see physics.partial_coherence."""
+        if not max(self.point_spread):
+            return intensity
+        widths = uniform(self.point_spread, (len(intensity), 3), generator).to(intensity)
+        return blurred_intensity(intensity, point_spread_envelope(widths, intensity.shape[1:])).clamp_min(0)
+
+    def scale(self, intensity: Tensor, generator: torch.Generator) -> Tensor:
+        """Expected photons (B, Z, Y, X) of noise-free intensities: the maximum is the drawn peak."""
+        peak = log_uniform(self.peak_photons or (1.0, 1.0), (len(intensity),), generator).to(intensity)
         return intensity * (peak / intensity.flatten(1).amax(1))[:, None, None, None]
 
     def spoil(self, expected: Tensor, generator: torch.Generator) -> Tensor:
@@ -139,7 +153,7 @@ class VolumeSimulator:
     @property
     def noise_free(self) -> bool:
         """Whether patterns follow from the particles alone, so that files need not hold them."""
-        return self.noise.peak_photons is None and max(self.noise.gap) == 0
+        return self.noise.peak_photons is None and max(*self.noise.gap, *self.noise.point_spread) == 0
 
     def particles(self, block: int, seed: int, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
         """Amplitudes, largest value 1, and phases (rad) of one block, (N, z, y, x) float32 each."""
@@ -170,9 +184,9 @@ class VolumeSimulator:
         if self.noise_free:
             return drawn
         mask = self.noise.measured(self.block_size, self.size, generator).to(device)
-        intensity = pattern_of(amplitude, phase, self.size) ** 2
+        intensity = self.noise.blurred(pattern_of(amplitude, phase, self.size) ** 2, generator)
         if self.noise.peak_photons is not None:
-            expected = self.noise.spoil(self.noise.scale(intensity.sqrt(), generator), generator)
+            expected = self.noise.spoil(self.noise.scale(intensity, generator), generator)
             intensity = torch.poisson(expected, generator=field_generator)
         return drawn | {fields.INTENSITY: torch.where(mask, intensity, 0.0), fields.MASK: mask}
 

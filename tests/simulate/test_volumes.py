@@ -73,6 +73,18 @@ def test_aliens_and_background_add_photons_where_they_belong() -> None:
     assert (spoilt[:, 8, 8, 8] < 30).all()
 
 
+def test_partial_coherence_fills_the_minima() -> None:
+    plain, blurred = (
+        simulator(noise=VolumeNoise(peak_photons=(1e6, 1e6), point_spread=(width, width)))(0, 0)[INTENSITY].flatten(1)
+        for width in (0.0, 0.8)
+    )
+    assert (blurred.quantile(0.2, 1) > plain.quantile(0.2, 1)).all()
+    moved = simulator(noise=VolumeNoise(point_spread=(0.8, 0.8)))(0, 0)
+    torch.testing.assert_close(moved[INTENSITY].flatten(1).sum(1), moved[AMPLITUDE].square().flatten(1).sum(1))
+    with pytest.raises(UserError, match="point_spread"):
+        VolumeNoise(point_spread=(0, 3))
+
+
 def test_noise_free_blocks_hold_particles_only() -> None:
     assert set(simulator()(0, 0)) == {AMPLITUDE, PHASE}
     with pytest.raises(UserError, match="peak_photons"):
