@@ -34,11 +34,14 @@ def speed(size: int = 32, members: Sequence[int] = (1, 4), steps: int = 10) -> R
         def transforms(density: Tensor = density) -> None:
             torch.fft.fftn(density, s=(size,) * 3, dim=AXES).real.sum().backward()
 
-        def polish_steps(density: Tensor = density, whole: Tensor = whole) -> None:
-            polish(density.detach(), whole[:, 0], whole[:, 0] > 0, steps)
+        def polish_steps(widths: Tensor | None = None, density: Tensor = density, whole: Tensor = whole) -> None:
+            polish(density.detach(), whole[:, 0], whole[:, 0] > 0, steps, point_spread=widths)
+
+        blurred_steps = partial(polish_steps, torch.full((count, 3), 0.3))
 
         row = {"epoch": spent(partial(refiner.advance, 1), steps), "network": spent(passes, steps)}
         row |= {"fft_pair": spent(transforms, steps), "polish_step": spent(polish_steps, 1) / steps}
+        row["blurred_polish_step"] = spent(blurred_steps, 1) / steps
         row = {name: 1e3 * value / count for name, value in row.items()}
         row["epoch_over_floor"] = row["epoch"] / (row["network"] + row["fft_pair"])
         row["fft_share_of_epoch"] = row["fft_pair"] / row["epoch"]

@@ -1,11 +1,12 @@
 """Direct gradient refinement of the density as a method of 3D phasing: what the network adds is seen beside it."""
 
+import torch
 from torch import Tensor
 
 from spi_lightning.fields import UserError
 from spi_lightning.methods.checkpoint import find_device
 from spi_lightning.methods.described import Notes
-from spi_lightning.methods.iterative_volume import box_of, polish_within
+from spi_lightning.methods.iterative_volume import box_of, first_width, polish_within
 from spi_lightning.methods.volume_answer import Trace, VolumeQuestion, VolumeRuns
 from spi_lightning.phasing.gradient import descend, random_start
 
@@ -18,6 +19,7 @@ class GradientVolume:
         steps, rate: See phasing.gradient.descend.
         margin: Of the box around the particle's extent.
         polish_steps: Of L-BFGS.
+        point_spread: See IterativeVolume.
         device: Where it computes.
     """
 
@@ -30,12 +32,14 @@ class GradientVolume:
         rate: float = 0.1,
         margin: float = 1.25,
         polish_steps: int = 200,
+        point_spread: float | None = None,
         device: str = "auto",
     ) -> None:
         if steps < 1 or rate <= 0 or margin <= 0:
             raise UserError(f"settings.{name}: steps, rate and margin must be positive.")
         self.name, self.notes, self.device = name, Notes(), find_device(device)
         self.steps, self.rate, self.margin, self.polish_steps = steps, rate, margin, polish_steps
+        self.point_spread = first_width(point_spread, name)
 
     def answer_volumes(self, question: VolumeQuestion) -> VolumeRuns:
         """All starts at once."""
@@ -51,8 +55,8 @@ class GradientVolume:
 
         patterns, masks = amplitude.expand(count, *amplitude.shape), mask.expand(count, *mask.shape)
         density = descend(start, patterns, masks, self.steps, self.rate, watch)
+        spread = None
         if self.polish_steps:
-            density, _ = polish_within(
-                density, density.new_ones(density.shape).bool(), amplitude, mask, self.polish_steps, trace
-            )
-        return VolumeRuns.of(density, density.abs().new_full((count,), density[0].numel()), trace)
+            width, whole = None if question.float64 else self.point_spread, torch.ones_like(density, dtype=torch.bool)
+            density, spread = polish_within(density, whole, amplitude, mask, self.polish_steps, trace, width)
+        return VolumeRuns.of(density, density.abs().new_full((count,), density[0].numel()), trace, spread)
