@@ -20,7 +20,7 @@ from spi_lightning.networks import ComplexEncoderDecoder
 from spi_lightning.phasing import hold_out
 from spi_lightning.phasing.wrapped_polish import Wrapping, laid_into
 
-SHORT = Wrapping(growth=(2.5,), rounds=1, last_steps=40, recipe="40*HIO(0.9) + 40*ER + shrinkwrap(1.0, 0.1)/10")
+SHORT = Wrapping(growth=(2.5,), rounds=1, last_steps=30, recipe="40*HIO(0.9) + 40*ER + shrinkwrap(1.0, 0.1)/10")
 
 
 def trained() -> ComplexEncoderDecoder:
