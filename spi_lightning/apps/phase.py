@@ -17,13 +17,14 @@ from rich.console import Console
 from spi_lightning.apps.entry import run_app
 from spi_lightning.apps.laboratory import frame_of, write_crystal_of
 from spi_lightning.apps.phase_judge import judge
-from spi_lightning.apps.phase_task import Task, prepare, run_task
+from spi_lightning.apps.phase_polish import agreeing, solve
+from spi_lightning.apps.phase_task import Task, prepare
 from spi_lightning.apps.train import record
 from spi_lightning.apps.value_types import check_types
 from spi_lightning.data.one_frame import Measurement
 from spi_lightning.io.cxi_image import CxiImage, write_cxi_image
 from spi_lightning.metrics.fsc import FSC, fsc
-from spi_lightning.phasing import Averaged, align, average
+from spi_lightning.phasing import Averaged, align
 from spi_lightning.physics.ambiguity import centre
 from spi_lightning.reports.phasing import write_phasing_report
 from spi_lightning.reports.phasing_files import PhasingFiles
@@ -47,10 +48,10 @@ def phase_pattern(cfg: DictConfig) -> dict[str, Any]:
     folder, measured = Path(cfg.folder), cast(Measurement, instantiate(cfg.data, _convert_="all"))
     task = prepare(cfg, measured)
     record(cfg)
-    phased = run_task(task, task.amplitude, "phasing")
-    averaged = centred(average(phased.density, phased.error[-1], cfg.disagreement, subpixel=task.recipe.moves_support))
+    phased, finish = solve(task, task.amplitude, "phasing")
+    averaged = centred(agreeing(phased, finish, cfg.disagreement, task.recipe.moves_support))
     correlated = correlate_halves(task, cfg) if cfg.halves else None
-    files, metrics = judge(task, measured, phased, averaged, correlated)
+    files, metrics = judge(task, measured, phased, averaged, correlated, finish)
     files.about.update({"support": str(cfg.support), "start": str(cfg.start), "data": str(cfg.data.get("path", ""))})
     files.about.update(frame_of(measured))
     lines, numbers = write_crystal_of(folder, measured, files.density, files.support, "mean of the kept starts")
@@ -81,14 +82,14 @@ def centred(averaged: Averaged) -> Averaged:
 
 
 def correlate_halves(task: Task, cfg: DictConfig) -> FSC:
-    """Phase two binomial halves of the photons and correlate their averages shell by shell."""
+    """Phase (and polish) two binomial halves of the photons and correlate their averages shell by shell."""
     generator = torch.Generator().manual_seed(task.seed)
     photons = task.amplitude.square().cpu().round()
     first = torch.binomial(photons, torch.full_like(photons, 0.5), generator=generator)
     means = []
     for number, half in enumerate((first, photons - first)):
-        phased = run_task(task, half.clamp_min(0).sqrt().to(task.amplitude), f"half {number + 1}")
-        means.append(average(phased.density, phased.error[-1], cfg.disagreement, subpixel=True).density)
+        phased, finish = solve(task, half.clamp_min(0).sqrt().to(task.amplitude), f"half {number + 1}")
+        means.append(agreeing(phased, finish, cfg.disagreement, subpixel=True).density)
     second = align(means[1][None], means[0], subpixel=True)[0]
     ratio = task.support.numel() / max(1, int(task.support.sum()))
     return fsc(means[0], second, second.ndim, oversampling=ratio ** (1 / second.ndim))
@@ -99,6 +100,8 @@ def write_result(files: PhasingFiles, path: Path) -> Path:
     names = ("frequency", "prtf", "prtf_modulus", "fsc", "half_bit", "error", "final_error", "held_out_error", "kept")
     results = {name: getattr(files, name) for name in names if getattr(files, name).size}
     results["starts"] = files.starts
+    if files.point_spread is not None:
+        results["point_spread"] = files.point_spread
     notes = {name: str(value) for name, value in files.about.items()}
     pixel = list(files.pixel) if files.known else None
     return write_cxi_image(path, CxiImage(files.density, files.support, pixel, results, notes))

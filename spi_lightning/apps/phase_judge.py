@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spi_lightning.apps.phase_polish import Finish
 from spi_lightning.apps.phase_start import in_middle
 from spi_lightning.apps.phase_task import Task
 from spi_lightning.data.one_frame import Measurement
@@ -37,29 +38,44 @@ class _Errors:
 
 
 def judge(
-    task: Task, measured: Measurement, phased: Phased, averaged: Averaged, correlated: FSC | None
+    task: Task,
+    measured: Measurement,
+    phased: Phased,
+    averaged: Averaged,
+    correlated: FSC | None,
+    finish: Finish | None = None,
 ) -> tuple[PhasingFiles, dict[str, Any]]:
-    """Everything that is said of the starts, as files for the page and as numbers."""
-    errors, curves = _errors(task, phased, averaged), agreement(task, averaged.aligned[averaged.kept])
+    """Everything that is said of the starts, as files for the page and as numbers; ``finish``: of a polish, if any."""
+    spread = None if finish is None else finish.point_spread
+    typical = None if finish is None else finish.median_spread(averaged.kept)
+    errors = _errors(task, phased, averaged, spread)
+    curves = agreement(task, averaged.aligned[averaged.kept], typical)
     files = _files(task, measured, phased, averaged, correlated, errors, curves)
+    if finish is not None:
+        best = errors.best
+        error, held = float(errors.fitted[best]), float(errors.held[best])
+        files.notes.extend(finish.notes(best, averaged.kept, error, held, files.element))
+        files = replace(files, point_spread=None if spread is None else _numpy(spread))
+        files.about["polish_steps"] = finish.steps
     told = any("puts the beam" in note for note in measured.notes)  # a wrong centre is one cause, in one line
     if task.constraint != "complex" and misfit(files) > _DOUBTFUL and not told:
         amplitude = task.amplitude[None]
         files.notes.extend(symmetry_notes(amplitude, measured.mask[None].to(amplitude.device)))
     numbers: dict[str, Any] = {"starts": task.starts, "kept": int(averaged.kept.sum())}
-    numbers |= _error_numbers(task, phased, averaged, errors, files.about["counting_error"])
+    numbers |= _error_numbers(task, phased, averaged, errors, files.about["counting_error"], finish)
     numbers |= _size_and_time(task, phased, int(phased.support[errors.best].sum()))
+    numbers |= {} if finish is None else finish.numbers(averaged.kept)
     numbers |= _crossings(curves, correlated, float(files.pixel.mean()), files.known)
     if files.truth is not None:
         numbers |= compare(averaged.density, torch.from_numpy(files.truth).to(averaged.density))
     return files, {name: value for name, value in numbers.items() if not (isinstance(value, float) and np.isnan(value))}
 
 
-def _errors(task: Task, phased: Phased, averaged: Averaged) -> _Errors:
-    fitted = fourier_error(phased.density, task.amplitude[None], task.fitted)
+def _errors(task: Task, phased: Phased, averaged: Averaged, spread: Tensor | None) -> _Errors:
+    fitted = fourier_error(phased.density, task.amplitude[None], task.fitted, point_spread=spread)
     held = torch.full_like(fitted, torch.nan)
     if bool(task.held.any()):
-        held = fourier_error(phased.density, task.amplitude[None], task.held)
+        held = fourier_error(phased.density, task.amplitude[None], task.held, point_spread=spread)
     return _Errors(fitted, held, int(torch.where(averaged.kept, fitted, torch.inf).argmin()))
 
 
@@ -114,19 +130,22 @@ def _about(task: Task, identical: bool) -> dict[str, Any]:
 
 
 def _error_numbers(
-    task: Task, phased: Phased, averaged: Averaged, errors: _Errors, counting: float
+    task: Task, phased: Phased, averaged: Averaged, errors: _Errors, counting: float, finish: Finish | None
 ) -> dict[str, float | int]:
     """How well the starts, and their mean, explain the pattern; ``counting`` is what photon noise alone leaves."""
     amplitude, best = task.amplitude[None], errors.best
+    mean, own, typical = averaged.density[None], None, None
+    if finish is not None and finish.point_spread is not None:
+        own, typical = finish.point_spread[best : best + 1], finish.point_spread[averaged.kept].quantile(0.5, 0, True)
     return {
         "fourier_error/best": float(errors.fitted[best]),
         "fourier_error/lowest_of_all_starts": float(errors.fitted.min()),
         "fourier_error/median": float(errors.fitted.median()),
-        "fourier_error/of_mean": float(fourier_error(averaged.density[None], amplitude, task.fitted)[0]),
+        "fourier_error/of_mean": float(fourier_error(mean, amplitude, task.fitted, point_spread=typical)[0]),
         "fourier_error/of_counting": counting,
         "held_out_pixels": int(task.held.sum()),
         "held_out_error/best": float(errors.held[best]),
-        "r_factor/best": float(r_factor(phased.density[best : best + 1], amplitude, task.fitted)[0]),
+        "r_factor/best": float(r_factor(phased.density[best : best + 1], amplitude, task.fitted, point_spread=own)[0]),
     }
 
 
@@ -141,14 +160,14 @@ def _size_and_time(task: Task, phased: Phased, inside: int) -> dict[str, float |
     }
 
 
-def agreement(task: Task, kept: Tensor) -> dict[str, Any]:
-    """Both PRTF of the starts that were kept, NaN where there is one alone."""
+def agreement(task: Task, kept: Tensor, spread: Tensor | None = None) -> dict[str, Any]:
+    """Both PRTF of the starts that were kept, NaN where there is one alone; ``spread`` (axes): of the blur."""
     rings = shells(task.amplitude.shape)
     blank = torch.full_like(rings.frequency, torch.nan)
     if len(kept) < 2:
         return {"frequency": rings.frequency, "phase": blank, "modulus": blank, "crossing": None, "identical": False}
     phases = prtf(kept, task.fitted, aligned=True)
-    modulus = prtf(kept, task.fitted, "modulus", task.amplitude, aligned=True)
+    modulus = prtf(kept, task.fitted, "modulus", task.amplitude, aligned=True, point_spread=spread)
     below = bool((phases.curve < 1 / np.e).any())
     return {
         "frequency": rings.frequency,

@@ -23,15 +23,18 @@ from spi_lightning.methods.checkpoint import find_device
 from spi_lightning.phasing import Phased, Recipe, hold_out, phase, read_recipe
 from spi_lightning.phasing.checks import holds_counts
 from spi_lightning.phasing.constraints import CONSTRAINTS
+from spi_lightning.physics.partial_coherence import LARGEST_SPREAD
 
 _NUMBERS: Final = {"held_out": 0.5, "disagreement": 2.0, "least_oversampling": 100.0, "start_noise": 100.0}  # below
+_STEPS: Final = 200  # of the polish where polish=auto has one
 
 
 @dataclass(frozen=True)
 class Task:
     """What is phased and how: the pattern, the pixels to fit and to judge by, the beginning, and the recipe.
 
-    support (spatial) bool; start (starts, spatial) or None; everything on one device.
+    support (spatial) bool; start (starts, spatial) or None; everything on one device. polish_steps of L-BFGS after the
+    recipe, point_spread the first width (pixels) of a blur that they fit along with the density; None: none.
     """
 
     amplitude: Tensor
@@ -44,6 +47,8 @@ class Task:
     starts: int
     seed: int
     notes: tuple[str, ...] = ()
+    polish_steps: int = 0
+    point_spread: float | None = None
 
     @property
     def begins_alike(self) -> bool:
@@ -60,6 +65,7 @@ def prepare(cfg: DictConfig, measured: Measurement) -> Task:
     constraint, ndim = str(cfg.phasing.constraint), measured.mask.ndim
     if constraint not in CONSTRAINTS:
         raise UserError(f"phasing.constraint={constraint!r}: known are {', '.join(CONSTRAINTS)}")
+    steps, width = _polish(cfg, constraint, ndim), _first_width(cfg.point_spread)
     device = find_device(cfg.device)
     fitted, held = measured.mask, torch.zeros_like(measured.mask)
     if cfg.held_out:
@@ -81,6 +87,8 @@ def prepare(cfg: DictConfig, measured: Measurement) -> Task:
         starts,
         seed,
         tuple(notes),
+        steps,
+        width,
     )
 
 
@@ -93,6 +101,29 @@ def _require_numbers(cfg: DictConfig) -> None:
             f"support_threshold={cfg.support_threshold}: give a number above 0 and below 1, such as 0.004; it is a "
             "fraction of the largest autocorrelation"
         )
+
+
+def _polish(cfg: DictConfig, constraint: str, ndim: int) -> int:
+    """Steps of the polish. Raises UserError where there can be none."""
+    if cfg.polish == "auto":
+        return _STEPS if constraint == "complex" and ndim == 3 else 0
+    if not isinstance(cfg.polish, int | float):
+        raise UserError(f"polish={cfg.polish}: give a whole number of steps, 0 for none, or auto")
+    steps = whole_number("polish", cfg.polish, 0)
+    if steps and constraint != "complex":
+        raise UserError(
+            f"polish={steps} would leave phasing.constraint={constraint}: give polish=0, or phasing.constraint=complex"
+        )
+    return steps
+
+
+def _first_width(point_spread: object) -> float | None:
+    """The first width of a blur, if it is one. Raises UserError."""
+    if point_spread is None:
+        return None
+    if not isinstance(point_spread, int | float) or not 0 <= point_spread <= LARGEST_SPREAD:
+        raise UserError(f"point_spread={point_spread}: give pixels from 0 to {LARGEST_SPREAD:.2f}, or null for no blur")
+    return float(point_spread)
 
 
 def _require_halves(cfg: DictConfig, measured: Measurement) -> None:

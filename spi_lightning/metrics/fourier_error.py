@@ -4,10 +4,29 @@ import torch
 from torch import Tensor
 
 from spi_lightning.physics.fourier import fourier
+from spi_lightning.physics.partial_coherence import blurred_intensity, point_spread_envelope
+
+
+def predicted_amplitude(density: Tensor, point_spread: Tensor | None = None) -> Tensor:
+    """What would be measured of densities (B, spatial): (B, spatial), of the orthonormal transform, origin at n // 2.
+
+    With a point spread (B, axes) or (1, axes), root mean square widths in pixels, the square root of the blurred
+    intensity, which is taken in float64: see physics.partial_coherence.
+    """
+    amplitude = fourier(density, density.ndim - 1).abs()
+    if point_spread is None:
+        return amplitude
+    envelope = point_spread_envelope(point_spread.double().to(amplitude.device), density.shape[1:])
+    blurred = blurred_intensity(amplitude.double().square(), envelope)
+    return blurred.clamp_min(0).sqrt().to(amplitude)
 
 
 def fourier_error(
-    density: Tensor, fourier_amplitude: Tensor, mask: Tensor | None = None, relative: bool = True
+    density: Tensor,
+    fourier_amplitude: Tensor,
+    mask: Tensor | None = None,
+    relative: bool = True,
+    point_spread: Tensor | None = None,
 ) -> Tensor:
     """Norm of the difference of amplitudes over measured pixels, for every density.
 
@@ -18,13 +37,14 @@ def fourier_error(
         relative: Divide by the norm of the measured amplitudes. Otherwise absolute, as in Bellisario & Ekeberg's code:
             || |F| - A || / sqrt(N) of N pixels with an unnormalised transform, whose amplitudes are sqrt(N) times
             ours: sqrt(N) times our root mean square, that is the bare norm.
+        point_spread: (B, axes), see predicted_amplitude; None: a coherent pattern.
 
     Returns:
         (B,).
     """
-    ndim = density.ndim - 1
     measured = torch.ones_like(fourier_amplitude, dtype=torch.bool) if mask is None else mask
-    wrong: Tensor = torch.where(measured, fourier(density, ndim).abs() - fourier_amplitude, 0).flatten(1).norm(dim=1)
+    away = predicted_amplitude(density, point_spread) - fourier_amplitude
+    wrong: Tensor = torch.where(measured, away, 0).flatten(1).norm(dim=1)
     if not relative:
         return wrong
     scale: Tensor = torch.where(measured, fourier_amplitude, 0).flatten(1).norm(dim=1)

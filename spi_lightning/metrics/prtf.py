@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from spi_lightning.fields import UserError
+from spi_lightning.metrics.fourier_error import predicted_amplitude
 from spi_lightning.metrics.shells import crossing, shells
 from spi_lightning.phasing.align import align
 from spi_lightning.physics.fourier import fourier
@@ -42,6 +43,7 @@ def prtf(
     fourier_amplitude: Tensor | None = None,
     subpixel: bool = False,
     aligned: bool = False,
+    point_spread: Tensor | None = None,
 ) -> PRTF:
     """Compare the Fourier phases of several runs.
 
@@ -53,6 +55,8 @@ def prtf(
         fourier_amplitude: (spatial) measured; needed for "modulus".
         subpixel: Align below a pixel.
         aligned: The runs are aligned already.
+        point_spread: (axes) of a blur by partial coherence in the measured amplitudes, for "modulus": the mean is then
+            blurred alike, see predicted_amplitude.
 
     Raises:
         UserError: Fewer than two runs, or an unknown definition.
@@ -66,13 +70,14 @@ def prtf(
     if len(density) < 2:
         raise UserError(f"prtf: {len(density)} run is too few; independent starts are compared")
     density = density if aligned else align(density, density[0], subpixel)
-    spectrum = fourier(density, density.ndim - 1)
     if definition == "phase":
-        value = spectrum.sgn().mean(0).abs()
+        value = fourier(density, density.ndim - 1).sgn().mean(0).abs()
     else:
         assert fourier_amplitude is not None
         tiny = 1e-6 * fourier_amplitude.max()
-        ratio = spectrum.mean(0).abs() / fourier_amplitude.clamp_min(tiny)
+        spread = None if point_spread is None else point_spread[None]
+        mean = predicted_amplitude(density.mean(0, keepdim=True), spread)[0]
+        ratio = mean / fourier_amplitude.clamp_min(tiny)
         value = torch.where(fourier_amplitude > tiny, ratio, torch.nan)
     rings = shells(density.shape[1:])
     counted = value.isfinite() if mask is None else mask.expand(value.shape) & value.isfinite()

@@ -3,10 +3,16 @@
 import torch
 from torch import Tensor
 
-from spi_lightning.physics.fourier import fourier
+from spi_lightning.metrics.fourier_error import predicted_amplitude
 
 
-def r_factor(density: Tensor, fourier_amplitude: Tensor, pixels: Tensor, fitted: Tensor | None = None) -> Tensor:
+def r_factor(
+    density: Tensor,
+    fourier_amplitude: Tensor,
+    pixels: Tensor,
+    fitted: Tensor | None = None,
+    point_spread: Tensor | None = None,
+) -> Tensor:
     """Compare amplitudes over some pixels, after a closed-form scale.
 
     Args:
@@ -14,13 +20,14 @@ def r_factor(density: Tensor, fourier_amplitude: Tensor, pixels: Tensor, fitted:
         fourier_amplitude: (B, spatial) or (1, spatial), measured.
         pixels: Bool, broadcast against it: the pixels to judge by, held-out ones for a free R factor.
         fitted: Bool: the pixels the scale comes from, default the same.
+        point_spread: (B, axes), see predicted_amplitude; None: a coherent pattern.
 
     Returns:
         (B,); 0 for a perfect density, NaN where no photon was measured in the pixels.
 
     Source: Brunger (1992), Nature 355, 472, for the free R factor.
     """
-    amplitude = fourier(density, density.ndim - 1).abs()
+    amplitude = predicted_amplitude(density, point_spread)
     measured = fourier_amplitude.expand(amplitude.shape)
     kept = (pixels if fitted is None else fitted).expand(amplitude.shape)
     scale = _sum(measured * amplitude, kept) / _sum(amplitude.square(), kept).clamp_min(1e-30)

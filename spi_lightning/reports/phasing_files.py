@@ -30,8 +30,8 @@ class PhasingFiles:
         support: Bool, where most of the kept starts have theirs.
         start_support: Bool, the support phasing began with.
         starts: (S, ...) density of each start, aligned to the best.
-        error: (T, S) relative Fourier error.
-        final_error: (S,) relative Fourier error of each start at its end.
+        error: (T, S) relative Fourier error during the recipe.
+        final_error: (S,) relative Fourier error of each start at its end, after a polish if there was one.
         held_out_error: (S,) the same on the pixels held out; NaN without any.
         kept: (S,) bool, False for starts that failed.
         frequency: (K,) middle of each shell, 1/m, or 1/pixel where ``known`` is False.
@@ -40,6 +40,8 @@ class PhasingFiles:
         pixel: Edge of a density pixel along each axis, m; 1 where ``known`` is False.
         known: Whether the geometry, and with it lengths, are known.
         truth: True density of a simulated pattern, aligned like the result; None where unknown.
+        point_spread: (S, axes) root mean square widths of a blur by partial coherence that a polish fitted, pixels of
+            the pattern; the errors are then of blurred patterns. None: none was fitted.
         notes: One line each.
         about: Plain words and numbers: recipe, constraint, support, start, seconds, ...
     """
@@ -63,6 +65,7 @@ class PhasingFiles:
     pixel: Array
     known: bool
     truth: Array | None = None
+    point_spread: Array | None = None
     notes: list[str] = field(default_factory=list)
     about: dict[str, Any] = field(default_factory=dict)
 

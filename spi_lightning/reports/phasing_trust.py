@@ -15,6 +15,8 @@ _CONVERGENCE: Final = (
     "Each line is one start. For real densities the amplitudes of Friedel mates are averaged first, which lowers their "
     "noise; the errors elsewhere are against the amplitudes as measured."
 )
+_POLISHED: Final = " A dot on the right is a start after the polish, by which it is judged."
+_BLURRED: Final = " The polished densities' patterns are blurred as the polish found it."
 _TRUST: Final = (
     "Phases: mean over a shell of |mean of exp(i phase)| over the kept starts. Modulus: |mean Fourier transform| over "
     "the measured amplitude. Reproducible is not the same as right: starts that share a wrong support agree too."
@@ -23,14 +25,30 @@ _TRUST: Final = (
 
 def trust_pictures(files: PhasingFiles) -> list[Picture]:
     """Those of the three figures that this run has numbers for."""
-    shown = [Picture(as_svg(errors_figure(files)), "Convergence", _CONVERGENCE)]
+    shown = [Picture(as_svg(errors_figure(files)), "Convergence", _convergence(files))]
     if np.isfinite(files.prtf).any() or len(files.fsc):  # one kept start has nothing to agree with
-        shown.insert(0, Picture(as_svg(trust_figure(files)), "Reproducibility against frequency", _TRUST))
+        shown.insert(0, Picture(as_svg(trust_figure(files)), "Reproducibility against frequency", _trust(files)))
     if np.isfinite(files.held_out_error).any():
         what = f"{files.element}s"
         caption = f"Held-out {what} float during phasing; dotted: as well as on the fitted ones."
         shown.append(Picture(as_svg(held_out_figure(files)), f"Held-out {what}", caption))
     return shown
+
+
+def _convergence(files: PhasingFiles) -> str:
+    if not _is_polished(files):
+        return _CONVERGENCE
+    return "Each line is one start." + _POLISHED + ("" if files.point_spread is None else _BLURRED)
+
+
+def _trust(files: PhasingFiles) -> str:
+    if files.point_spread is None:
+        return _TRUST
+    return _TRUST.replace("|mean Fourier transform|", "|mean Fourier transform|, blurred as the pattern is,")
+
+
+def _is_polished(files: PhasingFiles) -> bool:
+    return bool(files.about.get("polish_steps"))
 
 
 def errors_figure(files: PhasingFiles) -> Figure:
@@ -45,6 +63,10 @@ def errors_figure(files: PhasingFiles) -> Figure:
                     iteration, files.error[::step, start], color=colour, linewidth=0.8, alpha=0.6,
                     label=f"{name} ({int((files.kept == kept).sum())})" if number == 0 else None,
                 )  # fmt: skip
+        if _is_polished(files):
+            colours = [SINGLE if kept else OTHER for kept in files.kept]
+            place = np.full(len(files.kept), 1.04 * len(files.error))
+            axes.scatter(place, files.final_error, s=14, c=colours, zorder=3, label="after the polish")
         axes.set(xlabel="iteration", ylabel="relative Fourier error")
         axes.legend()
     return picture
