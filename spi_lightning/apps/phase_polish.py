@@ -56,7 +56,7 @@ class Finish:
         if held == held:  # not NaN
             before = float(self.held_before[best])
             text += f", on held-out {element}s from {before:.3g} to {held:.3g}"
-            text += "" if held <= before else ": it fits noise; polish=0 leaves it out"
+            text += "" if held <= before else "; what it fits there is not confirmed here: polish=0 leaves it out"
         lines, spread = [text], self.median_spread(kept)
         if spread is not None:
             names = ", ".join("zyx"[-len(spread) :])

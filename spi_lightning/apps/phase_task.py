@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -107,7 +108,7 @@ def _polish(cfg: DictConfig, constraint: str, ndim: int) -> int:
     """Steps of the polish. Raises UserError where there can be none."""
     if cfg.polish == "auto":
         return _STEPS if constraint == "complex" and ndim == 3 else 0
-    if not isinstance(cfg.polish, int | float):
+    if not isinstance(cfg.polish, int | float) or not math.isfinite(cfg.polish):
         raise UserError(f"polish={cfg.polish}: give a whole number of steps, 0 for none, or auto")
     steps = whole_number("polish", cfg.polish, 0)
     if steps and constraint != "complex":

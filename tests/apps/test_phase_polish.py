@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 from spi_lightning.apps.phase import start
+from spi_lightning.apps.phase_polish import Finish
 from spi_lightning.io.cxi_image import read_cxi_image
 from spi_lightning.phasing import alignment
 from spi_lightning.physics.fourier import fourier
@@ -99,12 +101,24 @@ def test_a_plane_is_polished_where_asked_for(image: Path, monkeypatch: pytest.Mo
     assert read_cxi_image(folder / "result.cxi").results["point_spread"].shape == (2, 2)
 
 
+def test_a_polish_that_held_out_voxels_do_not_confirm_and_a_blur_at_its_limit_are_told() -> None:
+    kept, spread = torch.tensor([True, True]), torch.tensor([[0.1, 0.2, 1.386], [0.3, 0.4, 1.386]])
+    finish = Finish(torch.tensor([0.1, 0.1]), torch.tensor([0.2, 0.3]), torch.tensor([0.3, 0.3]), spread, 50, 1.0)
+    told = finish.notes(1, kept, 0.1, 0.4, "voxel")
+    assert "from 0.3 to 0.1, on held-out voxels from 0.3 to 0.4; what it fits there is not confirmed here" in told[0]
+    assert told[1].startswith("blur by partial coherence along z, y, x: 0.20, 0.30, 1.39 pixels")
+    assert "1.39 is the widest that can be fitted" in told[1]
+    (told_less,) = replace(finish, point_spread=None).notes(0, kept, 0.1, math.nan, "voxel")
+    assert told_less.endswith("from 0.2 to 0.1")
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [
         ([*RECIPE, "polish=-1"], "polish=-1: give a whole number, 0 or more"),
         ([*RECIPE, "polish=2.5"], "polish=2.5: give a whole number, 0 or more"),
         ([*RECIPE, "polish=x"], "polish=x: give a whole number of steps, 0 for none, or auto"),
+        ([*RECIPE, "polish=inf"], "polish=inf: give a whole number of steps"),
         ([*RECIPE, "polish=null"], "polish=None: give a whole number of steps"),
         ([*RECIPE, "polish=true"], "polish=True: give a whole number"),
         ([*RECIPE, "polish=5", "point_spread=3"], "point_spread=3: give pixels from 0 to 1.39, or null for no blur"),

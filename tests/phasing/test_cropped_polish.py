@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from spi_lightning.fields import UserError
+from spi_lightning.phasing import cropped_polish
 from spi_lightning.phasing.cropped_polish import boxes_around, polish_cropped
 from spi_lightning.phasing.polish import polish
 from spi_lightning.physics.fourier import fourier
@@ -55,6 +56,17 @@ def test_it_is_the_polish_of_whole_arrays() -> None:
     whole = polish(start, amplitude[None], mask[None], 5, support, point_spread=torch.full((1, 3), 0.2))
     cropped = polish_cropped(start, support[None], amplitude, mask, 5, 0.2)
     torch.testing.assert_close(cropped.chi_square, whole.chi_square, rtol=1e-3, atol=0)
+
+
+def test_many_starts_are_polished_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    density, support, amplitude = blurred_particle(2)
+    starts = torch.stack([density + step * support for step in (0.1, 0.2, 0.3)])
+    rest = support.expand(3, -1, -1), amplitude, torch.ones_like(support), 5, 0.2
+    at_once = polish_cropped(starts, *rest)
+    monkeypatch.setattr(cropped_polish, "_AT_ONCE", 2 * support.numel())
+    in_parts = polish_cropped(starts, *rest)
+    assert in_parts.point_spread is not None and in_parts.point_spread.shape == (3, 2)
+    torch.testing.assert_close(in_parts.density, at_once.density, rtol=1e-2, atol=1e-3)
 
 
 def test_boxes_reach_across_the_edges() -> None:
