@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from spi_lightning.fields import UserError
+from spi_lightning.phasing.cropped_polish import boxes_around
 from spi_lightning.phasing.engine import phase
 from spi_lightning.phasing.exact_polish import Exact, Progress, polish_exactly
 from spi_lightning.phasing.held_out import hold_out
@@ -190,8 +191,12 @@ def polish_rounds(
     rounds = [wrapping.steps] * min(2, wrapping.rounds) if trial else [wrapping.steps] * (wrapping.rounds - 1)
     for steps in rounds if trial else [*rounds, wrapping.last_steps]:
         support = largest_voxels(density, voxels, wrapping.sigma)
-        found = polish(density, fourier_amplitude, mask, steps, support, tolerance=1e-4, point_spread=spread)
-        density, spread = found.density, found.point_spread
+        place = boxes_around(support)
+        found = polish(
+            density[place], fourier_amplitude, mask, steps, support[place], tolerance=1e-4, point_spread=spread
+        )
+        density, spread = torch.zeros_like(density), found.point_spread
+        density[place] = found.density
     return density, support, spread
 
 

@@ -65,5 +65,9 @@ def blurred_intensity(intensity: Tensor, envelope: Tensor) -> Tensor:
         envelope: (B, *shape), see point_spread_envelope().
     """
     axes = tuple(range(1, envelope.ndim))
-    blurred: Tensor = torch.fft.ifftn(torch.fft.fftn(intensity, dim=axes) * envelope, dim=axes)
-    return blurred if intensity.is_complex() else blurred.real
+    if intensity.is_complex():
+        both: Tensor = torch.fft.ifftn(torch.fft.fftn(intensity, dim=axes) * envelope, dim=axes)
+        return both
+    half = envelope[..., : envelope.shape[-1] // 2 + 1]
+    blurred: Tensor = torch.fft.irfftn(torch.fft.rfftn(intensity, dim=axes) * half, s=envelope.shape[1:], dim=axes)
+    return blurred
