@@ -91,6 +91,7 @@ def polished(task: Task, amplitude: Tensor, phased: Phased, title: str) -> tuple
             task.point_spread,
             lambda step, chi_square: shown(step, chi_square.sqrt()),
         )
+        shown(task.polish_steps, found.chi_square.sqrt())  # it may have settled earlier
     seconds = time.perf_counter() - begin
     error = found.chi_square.clamp_min(0).sqrt()
     finish = Finish(error, before, held, found.point_spread, found.steps, seconds)
