@@ -21,7 +21,7 @@ _WORDS = {
     "iterations": "iterations",
     "seconds": "time of the iterations (s)",
     "ms_per_iteration_and_start": "time per iteration and start (ms)",
-    "polish_steps": "steps of the polish (L-BFGS) after them",
+    "polish_steps": "steps of the polish (L-BFGS) after the iterations",
     "polish_seconds": "time of the polish (s)",
     "point_spread/z": "blur by partial coherence along z, root mean square (pixels of the pattern)",
     "point_spread/y": "blur by partial coherence along y, root mean square (pixels of the pattern)",
