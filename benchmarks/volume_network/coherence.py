@@ -53,7 +53,7 @@ def answers(pattern: Tensor, seeds: int) -> dict[str, Found]:
     start = Found(phased_further(start.density, *many(pattern, mask, seeds), THEN), start.voxels, start.seconds)
     found = {"iterative": recipe}
     for name, one in (("iterative", recipe), ("network", start)):
-        for kind, spread in (("polished", 0.2), ("polished_coherent", None)):
+        for kind, spread in (("polished", 0.5), ("polished_coherent", None)):
             wrapping = Wrapping(point_spread=spread)
             found[f"{name}_{kind}"] = within(one, pattern, mask, recipe.voxels.float(), wrapping)
     return found

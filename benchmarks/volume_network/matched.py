@@ -42,7 +42,7 @@ def answers(pattern: Tensor, mask: Tensor, seeds: int, seed: int) -> dict[str, F
     start = Found(whole, start.voxels, start.seconds + (time.process_time() - began) / seeds)
     found = {"iterative": recipe}
     for name, one in (("iterative", recipe), ("network", start)):
-        for kind, spread in (("polished", 0.2), ("polished_coherent", None)):
+        for kind, spread in (("polished", 0.5), ("polished_coherent", None)):
             wrapping = replace(Wrapping(), point_spread=spread)
             found[f"{name}_{kind}"] = within(one, pattern, mask, recipe.voxels.float(), wrapping)
     return found

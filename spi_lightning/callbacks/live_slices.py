@@ -42,7 +42,7 @@ class LiveSlices(pl.Callback):
         refiner, best = pl_module.refiner, int(pl_module.refiner.best_chi_square.argmin())
         density = pl_module.refiner.best[best].cpu().numpy()
         chi_square, correlation = float(refiner.best_chi_square[best]), float(refiner.correlation[best])
-        title = f"epoch {refiner.epoch} of {refiner.epochs}: χ² {chi_square:.3g}, r_p {correlation:.4f}"
+        title = f"network alone, epoch {refiner.epoch} of {refiner.epochs}: χ² {chi_square:.3g}, r_p {correlation:.4f}"
         with replacing(self.path) as part:
             live_figure(density, title).savefig(part, format="png", dpi=110)
         bar = trainer.progress_bar_callback

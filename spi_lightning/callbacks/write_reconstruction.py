@@ -1,5 +1,6 @@
 """The particle a refinement found, as a file in the run folder."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning.trainer.states import TrainerFn
 
 from spi_lightning.io.emc_writer import replacing
@@ -16,6 +16,7 @@ from spi_lightning.physics.laboratory import DETECTOR_FRAME, ScanAxes, crystal_i
 from spi_lightning.tasks import Refinement
 
 NAME = "reconstruction.npz"
+_log = logging.getLogger(__name__)
 
 
 class WriteReconstruction(pl.Callback):
@@ -50,6 +51,9 @@ class WriteReconstruction(pl.Callback):
         with replacing(self.folder / NAME) as part, part.open("wb") as file:
             np.savez_compressed(file, **arrays)
         if trainer.state.fn != TrainerFn.FITTING:
+            if (widths := pl_module.results.get("val/point_spread")) is not None:
+                told = ", ".join(f"{width:.2f}" for width in widths)
+                _log.info(f"blur by partial coherence, medians along z, y, x: {told} pixels (root mean square)")
             self._in_laboratory(arrays, trainer.datamodule.names if axes else [], axes)  # type: ignore[attr-defined]
 
     def _in_laboratory(self, arrays: dict[str, Any], names: Sequence[str], axes: Sequence[ScanAxes | None]) -> None:
@@ -63,4 +67,4 @@ class WriteReconstruction(pl.Callback):
                 title = f"{name}, the member of least chi square of {members}"
                 stem = self.folder / f"{name}_laboratory"
                 write_laboratory(stem, crystal_in_laboratory(density, support, each), title)
-                rank_zero_info(f"{stem}.cxi, .vti, .mrc, .npz: laboratory frame, displacement and strain along Q")
+                _log.info(f"{stem}.cxi, .vti, .mrc, .npz: laboratory frame, displacement and strain along Q")

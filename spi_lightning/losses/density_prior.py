@@ -32,19 +32,20 @@ class DensityPrior:
     """``support`` times filled_share plus ``positivity`` times negative_share, (B,); added to a loss on the pattern.
 
     Args:
-        support, positivity: Weights, 0 or more, not both 0. Strained crystals have negative parts where their phases
-            are more than half a turn apart.
+        support, positivity: Weights, 0 or more; with both 0 it is false, and no prior. Strained crystals have negative
+            parts where their phases are more than half a turn apart.
 
     Raises:
-        UserError: Other weights.
+        UserError: Negative weights.
     """
 
     def __init__(self, support: float = 0.0, positivity: float = 0.0) -> None:
-        if min(support, positivity) < 0 or max(support, positivity) == 0:
-            raise UserError(
-                f"task.prior: support={support:g}, positivity={positivity:g}: give weights above 0, or null."
-            )
+        if min(support, positivity) < 0:
+            raise UserError(f"task.prior: support={support:g}, positivity={positivity:g}: give weights of 0 or more.")
         self.support, self.positivity = support, positivity
+
+    def __bool__(self) -> bool:
+        return self.support > 0 or self.positivity > 0
 
     def __call__(self, density: Tensor) -> Tensor:
         """Densities (B, z, y, x) complex -> (B,)."""

@@ -107,9 +107,10 @@ def box_of(amplitude: Tensor, margin: float) -> tuple[int, ...]:
 
 def first_width(point_spread: float | None, name: str) -> float | None:
     """The first width of a blur, if it is one. Raises UserError."""
-    if point_spread is not None and not 0 <= point_spread <= LARGEST_SPREAD:
+    known = point_spread is None or (isinstance(point_spread, int | float) and 0 <= point_spread <= LARGEST_SPREAD)
+    if not known:
         raise UserError(
-            f"settings.{name}.point_spread={point_spread:g}: give pixels from 0 to {LARGEST_SPREAD:.2f}, or null."
+            f"settings.{name}.point_spread={point_spread}: give pixels from 0 to {LARGEST_SPREAD:.2f}, or null."
         )
     return point_spread
 

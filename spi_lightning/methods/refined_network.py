@@ -61,7 +61,7 @@ class Then:
     point_spread: float | None = None
 
     def __post_init__(self) -> None:
-        first_width(self.point_spread, "then")
+        first_width(self.point_spread, "METHOD.then")
 
 
 class RefinedNetwork:

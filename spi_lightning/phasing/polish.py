@@ -95,7 +95,7 @@ def polish(
         before, gradient = gradient, problem.gradient(spectrum, box)
         curvature.add(move, gradient - before)
         curvature.forget(length == 0)
-        if isinstance(problem, BlurredProblem) and number % _REFIT == 0:
+        if isinstance(problem, BlurredProblem) and (number % _REFIT == 0 or number == steps):
             problem.refit(spectrum)
             value, gradient = problem.value(spectrum), problem.gradient(spectrum, box)
         history[number] = problem.error(spectrum) if soften else value

@@ -46,7 +46,7 @@ class Wrapping:
     seed: int = 1234
     recipe: str | None = None
     exact: Exact | None = field(default_factory=Exact)
-    point_spread: float | None = 0.2
+    point_spread: float | None = 0.5
 
     def __post_init__(self) -> None:
         if not self.growth or min(self.growth) <= 0 or min(self.rounds, self.steps, self.last_steps) < 1:
@@ -54,7 +54,7 @@ class Wrapping:
         if not 0 < self.validation < 0.5:
             raise UserError(f"polish: validation={self.validation:g} is a share of the voxels, above 0 and below 0.5.")
         if self.point_spread is not None and not 0 <= self.point_spread <= LARGEST_SPREAD:
-            raise UserError(f"polish: point_spread={self.point_spread:g}: give pixels from 0 to {LARGEST_SPREAD:.2f}.")
+            raise UserError(f"wrapping.point_spread={self.point_spread:g}: give pixels from 0 to {LARGEST_SPREAD:.2f}.")
         if self.recipe is not None:
             read_recipe(self.recipe, "wrapping.recipe")
 

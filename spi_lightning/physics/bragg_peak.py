@@ -21,7 +21,10 @@ def find_peak(photons: Tensor) -> tuple[int, int, int]:
         UserError: No photons at all.
     """
     if photons.max() <= 0:
-        raise UserError("the scan holds no photons above the threshold: lower threshold, or check the file")
+        raise UserError(
+            "the scan holds no photons above the threshold: lower data.threshold (data.preparation.threshold of "
+            "data=one_scan), which relative intensities need at 0, or check the file"
+        )
     around = F.avg_pool3d(photons[None, None], 3, stride=1, padding=1)[0, 0]
     z, y, x = (int(i) for i in torch.unravel_index(around.argmax(), photons.shape))
     low = [max(0, i - 1) for i in (z, y, x)]

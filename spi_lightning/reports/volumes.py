@@ -56,8 +56,9 @@ _RUNS = {
 _EDGE = 0.495  # cycles per voxel, from which a curve did not cross before the pattern's edge
 _JUDGED = (
     "Medians over all runs, quartiles below. χ² = Σ(c|F| − A)² / ΣA² with the scale c fitted in closed form, in "
-    "float64; held-out voxels were shown to no method. r_p is signed. A looser support fits at will: compare fitted "
-    "errors only at like numbers of free voxels."
+    "float64; held-out voxels were shown to no method. r_p is signed. A looser support fits at will: compare errors "
+    "only at like numbers of free voxels; held-out errors can fall with a looser support too, without a better "
+    "density."
 )
 _BLUR = (
     " Blur: the root mean square width of partial coherence and of the pixels themselves, over the three axes, "

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_warn
+from lightning_utilities.core.rank_zero import rank_zero_warn
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -99,7 +99,11 @@ class Refinement(pl.LightningModule):
             raise UserError(f"task.box={box} is unknown: give autocorrelation, half or three numbers.")
         if compile not in COMPILED:
             raise UserError(f"task.compile={compile} is unknown: give null, {', '.join(filter(None, COMPILED))}.")
-        self.automatic_optimization, self.compiled, self.prior = False, compile, prior
+        if prior is not None and not callable(prior):
+            raise UserError(
+                f"task.prior={prior}: give task.prior.support= or task.prior.positivity= a weight, or null."
+            )
+        self.automatic_optimization, self.compiled, self.prior = False, compile, prior or None
         self.prototype, self.loss, self.make_optimizer, self.make_schedule = (network,), loss, optimizer, schedule
         self.epochs, self.epochs_per_step, self.starts, self.seed = epochs, epochs_per_step, starts, seed
         self.box, self.margin, self.clip = box, margin, clip
@@ -202,9 +206,8 @@ class Refinement(pl.LightningModule):
         self._report(numbers | {"free_voxels": free}, density)
         if spread is not None:
             self.reconstruction["point_spread"] = spread
-            self.results["val/point_spread"] = widths = spread.median(0).values.tolist()
-            told = ", ".join(f"{width:.2f}" for width in widths)
-            rank_zero_info(f"blur by partial coherence, medians along z, y, x: {told} pixels (root mean square)")
+            self.results["val/point_spread"] = spread.quantile(0.5, 0).tolist()
+            self.results["val/point_spread_of_each"] = spread.tolist()
 
     def _best_candidates(self, state: dict[str, Any]) -> Tensor:
         """Of the candidates for each answer the density that fits best."""

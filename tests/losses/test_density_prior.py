@@ -45,6 +45,6 @@ def test_gradients() -> None:
 
 
 def test_weights_are_checked() -> None:
-    for weights in ({}, {"support": -1.0}):
-        with pytest.raises(UserError, match=r"task.prior"):
-            DensityPrior(**weights)
+    with pytest.raises(UserError, match=r"task.prior"):
+        DensityPrior(support=-1.0)
+    assert not DensityPrior() and DensityPrior(positivity=0.1)

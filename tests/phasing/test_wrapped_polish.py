@@ -48,7 +48,7 @@ def test_a_recipe_goes_first() -> None:
     truth = particles(1)
     amplitude, mask = fourier(truth, ndim=3).abs(), torch.ones(1, *SHAPE, dtype=torch.bool)
     spoilt = truth * (1 + 0.5 * torch.randn(truth.shape, generator=torch.Generator().manual_seed(1)))
-    wrapping = Wrapping(growth=(1.0,), rounds=1, steps=1, last_steps=1, recipe="40*ER", exact=None)
+    wrapping = Wrapping(growth=(1.0,), rounds=1, steps=1, last_steps=1, recipe="40*ER", exact=None, point_spread=None)
     found = polish_wrapped(spoilt, amplitude, mask, wrapping)
     without = polish_wrapped(spoilt, amplitude, mask, replace(wrapping, recipe=None))
     assert found.density.dtype == torch.complex128 and (found.chi_square < 0.3 * without.chi_square).all()
