@@ -32,6 +32,7 @@ FIGURES = {
         ("val/asymmetry", "val/true_asymmetry", "val/twin_gap", "val/true_twin_gap"),
     ),
     "density": ("Densities", "validation", ("val/correlation", "val/twin_correlation", "val/phase_agreement")),
+    "fit": ("Fit of the pattern", "r_p of Fourier amplitudes", ("val/fit_correlation", "val/correlation_modified")),
     "healing": (
         "Healing",
         "validation",
@@ -50,6 +51,8 @@ WORDS = NUMBERS | {
     "asymmetry": "asymmetry",
     "true_asymmetry": "true asymmetry",
     "correlation": "with the nearer twin ↑",
+    "fit_correlation": "signed ↑",
+    "correlation_modified": "modified ↑",
     "twin_correlation": "with the other twin",
     "phase_agreement": "phases ↑",
     "twin_gap": "twin gap",
@@ -138,6 +141,8 @@ def _numbers(run: Path) -> Table | Lines:
 def _pictures(curves: Curves) -> dict[str, Figure]:
     """Figure name -> figure, for those of FIGURES with something to show."""
     pictures = {}
+    if "val/correlation_modified" in curves:  # then the other is that of Fourier amplitudes too, not of densities
+        curves = {("val/fit_correlation" if name == "val/correlation" else name): each for name, each in curves.items()}
     for name, (_, axis, wanted) in FIGURES.items():
         shown = [key for key in wanted if key in curves]
         if shown:

@@ -61,3 +61,10 @@ def test_runs_of_supports_draw_what_they_measure(tmp_path) -> None:
     assert [path.stem for path in written] == ["supports", "loose_pixels", "twin", "density"]
     (tmp_path / "metrics.json").write_text(json.dumps({"val/covered": 0.975}))
     assert "supports complete" in write_report(tmp_path).read_text()
+
+
+def test_refinements_draw_how_they_fit_the_pattern(tmp_path) -> None:
+    (tmp_path / "metrics.csv").write_text(
+        "epoch,step,val/loss,val/correlation,val/correlation_modified\n0,1,0.2,0.9,0.91\n0,2,0.1,0.95,0.96\n"
+    )
+    assert [path.stem for path in write_training_figures(tmp_path)] == ["loss", "fit"]
