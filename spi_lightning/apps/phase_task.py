@@ -24,7 +24,7 @@ from spi_lightning.methods.checkpoint import find_device
 from spi_lightning.phasing import Phased, Recipe, hold_out, phase, read_recipe
 from spi_lightning.phasing.checks import holds_counts
 from spi_lightning.phasing.constraints import CONSTRAINTS
-from spi_lightning.physics.partial_coherence import LARGEST_SPREAD
+from spi_lightning.physics.partial_coherence import require_width
 
 _NUMBERS: Final = {"held_out": 0.5, "disagreement": 2.0, "least_oversampling": 100.0, "start_noise": 100.0}  # below
 _STEPS: Final = 200  # of the polish where polish=auto has one
@@ -66,7 +66,7 @@ def prepare(cfg: DictConfig, measured: Measurement) -> Task:
     constraint, ndim = str(cfg.phasing.constraint), measured.mask.ndim
     if constraint not in CONSTRAINTS:
         raise UserError(f"phasing.constraint={constraint!r}: known are {', '.join(CONSTRAINTS)}")
-    steps, width = _polish(cfg, constraint, ndim), _first_width(cfg.point_spread)
+    steps, width = _polish(cfg, constraint, ndim), require_width(cfg.point_spread, "point_spread")
     device = find_device(cfg.device)
     fitted, held = measured.mask, torch.zeros_like(measured.mask)
     if cfg.held_out:
@@ -116,15 +116,6 @@ def _polish(cfg: DictConfig, constraint: str, ndim: int) -> int:
             f"polish={steps} would leave phasing.constraint={constraint}: give polish=0, or phasing.constraint=complex"
         )
     return steps
-
-
-def _first_width(point_spread: object) -> float | None:
-    """The first width of a blur, if it is one. Raises UserError."""
-    if point_spread is None:
-        return None
-    if not isinstance(point_spread, int | float) or not 0 <= point_spread <= LARGEST_SPREAD:
-        raise UserError(f"point_spread={point_spread}: give pixels from 0 to {LARGEST_SPREAD:.2f}, or null for no blur")
-    return float(point_spread)
 
 
 def _require_halves(cfg: DictConfig, measured: Measurement) -> None:

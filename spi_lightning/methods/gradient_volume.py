@@ -6,9 +6,10 @@ from torch import Tensor
 from spi_lightning.fields import UserError
 from spi_lightning.methods.checkpoint import find_device
 from spi_lightning.methods.described import Notes
-from spi_lightning.methods.iterative_volume import box_of, first_width, polish_within
+from spi_lightning.methods.iterative_volume import box_of, polish_within
 from spi_lightning.methods.volume_answer import Trace, VolumeQuestion, VolumeRuns
 from spi_lightning.phasing.gradient import descend, random_start
+from spi_lightning.physics.partial_coherence import require_width
 
 
 class GradientVolume:
@@ -39,7 +40,7 @@ class GradientVolume:
             raise UserError(f"settings.{name}: steps, rate and margin must be positive.")
         self.name, self.notes, self.device = name, Notes(), find_device(device)
         self.steps, self.rate, self.margin, self.polish_steps = steps, rate, margin, polish_steps
-        self.point_spread = first_width(point_spread, name)
+        self.point_spread = require_width(point_spread, f"settings.{name}.point_spread")
 
     def answer_volumes(self, question: VolumeQuestion) -> VolumeRuns:
         """All starts at once."""

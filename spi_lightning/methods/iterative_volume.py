@@ -13,7 +13,7 @@ from spi_lightning.methods.volume_answer import Trace, VolumeQuestion, VolumeRun
 from spi_lightning.phasing import phase, read_recipe
 from spi_lightning.phasing.polish import polish
 from spi_lightning.physics.oversampling import estimate_oversampling
-from spi_lightning.physics.partial_coherence import LARGEST_SPREAD
+from spi_lightning.physics.partial_coherence import require_width
 
 _LOOK = 10  # updates between rows of the trace
 SUPPORTS = ("half", "autocorrelation")
@@ -56,7 +56,7 @@ class IterativeVolume:
         self.name, self.notes, self.device = name, Notes(), find_device(device)
         self.recipe, self.constraint = read_recipe(recipe), constraint
         self.support, self.margin, self.polish_steps = support, margin, polish_steps
-        self.point_spread = first_width(point_spread, name)
+        self.point_spread = require_width(point_spread, f"settings.{name}.point_spread")
 
     def answer_volumes(self, question: VolumeQuestion) -> VolumeRuns:
         """All starts at once. Raises UserError as phasing.phase does."""
@@ -103,16 +103,6 @@ def box_of(amplitude: Tensor, margin: float) -> tuple[int, ...]:
     """Edges z, y, x of a box that holds the particle, voxel; amplitudes (Z, Y, X) as a VolumeQuestion has them."""
     extent = estimate_oversampling(amplitude.square().float()).extent
     return tuple(min(n, math.ceil(side * margin)) for side, n in zip(extent, amplitude.shape, strict=True))
-
-
-def first_width(point_spread: float | None, name: str) -> float | None:
-    """The first width of a blur, if it is one. Raises UserError."""
-    known = point_spread is None or (isinstance(point_spread, int | float) and 0 <= point_spread <= LARGEST_SPREAD)
-    if not known:
-        raise UserError(
-            f"settings.{name}.point_spread={point_spread}: give pixels from 0 to {LARGEST_SPREAD:.2f}, or null."
-        )
-    return point_spread
 
 
 def polish_within(

@@ -12,10 +12,12 @@ from torch import Tensor
 from spi_lightning.data.single_volume import SingleVolumeDataModule, SingleVolumes
 from spi_lightning.methods.checkpoint import find_device
 from spi_lightning.methods.described import Notes
-from spi_lightning.methods.iterative_volume import first_width, polish_within
-from spi_lightning.methods.volume_answer import Trace, VolumeQuestion, VolumeRuns, cut_to_box, laid_into
+from spi_lightning.methods.iterative_volume import polish_within
+from spi_lightning.methods.volume_answer import Trace, VolumeQuestion, VolumeRuns, cut_to_box
 from spi_lightning.phasing import phase, read_recipe
+from spi_lightning.phasing.wrapped_polish import laid_into
 from spi_lightning.physics.bragg_preparation import PreparedPattern
+from spi_lightning.physics.partial_coherence import require_width
 from spi_lightning.tasks.refinement import Refinement
 
 MakeRefinement = Callable[[int, int, bool], tuple[Refinement, list[pl.Callback]]]
@@ -61,7 +63,7 @@ class Then:
     point_spread: float | None = None
 
     def __post_init__(self) -> None:
-        first_width(self.point_spread, "METHOD.then")
+        require_width(self.point_spread, "then.point_spread")
 
 
 class RefinedNetwork:

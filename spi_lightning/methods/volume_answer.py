@@ -131,12 +131,3 @@ def cut_to_box(density: Tensor, support: Tensor) -> Tensor:
         places = inside.sum([other for other in range(3) if other != axis]).nonzero()[:, 0]
         slices.append(slice(int(places.min()), int(places.max()) + 1) if len(places) else slice(0, 1))
     return (density * support)[:, slices[0], slices[1], slices[2]].clone()
-
-
-def laid_into(density: Tensor, shape: torch.Size | tuple[int, ...]) -> Tensor:
-    """Zero-pad boxes (..., z, y, x) to ``shape``; voxel n // 2 of the box becomes n // 2 of the array."""
-    pads: list[int] = []
-    for n, have in zip(reversed(shape), reversed(density.shape[-3:]), strict=True):
-        before = n // 2 - have // 2
-        pads += [before, n - have - before]
-    return torch.nn.functional.pad(density, pads)

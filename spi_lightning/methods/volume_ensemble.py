@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from spi_lightning.data.volume_patterns import VolumePatterns
-from spi_lightning.methods.volume_answer import VolumeRuns, laid_into
+from spi_lightning.methods.volume_answer import VolumeRuns
 from spi_lightning.methods.volume_running import AskedVolumes
 from spi_lightning.metrics.fsc import FSC, fsc
 from spi_lightning.metrics.prtf import PRTF, prtf
 from spi_lightning.phasing import alignment, average
+from spi_lightning.phasing.wrapped_polish import laid_into
 from spi_lightning.physics.volume_twin import canonical
 
 _MOST = 60  # runs of an ensemble, spread over draws and seeds: enough for a PRTF, and aligned in seconds

@@ -23,10 +23,11 @@ from spi_lightning.fields import UserError
 from spi_lightning.io.emc_writer import replacing
 from spi_lightning.methods.answer_cache import AnswerCache, code_hash
 from spi_lightning.methods.cost import Cost, measured
-from spi_lightning.methods.volume_answer import Shown, VolumeMethod, VolumeQuestion, VolumeRuns, filled, laid_into
+from spi_lightning.methods.volume_answer import Shown, VolumeMethod, VolumeQuestion, VolumeRuns, filled
 from spi_lightning.metrics.volume_fit import volume_fit
 from spi_lightning.metrics.volume_truth import volume_truth
 from spi_lightning.phasing import hold_out
+from spi_lightning.phasing.wrapped_polish import laid_into
 
 _SEED_STEP = 1000  # between the draws of held-out voxels, more than there are starts
 _ALIGNED = 2**21  # voxels aligned together

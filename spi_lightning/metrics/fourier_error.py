@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from spi_lightning.physics.fourier import fourier
-from spi_lightning.physics.partial_coherence import blurred_intensity, point_spread_envelope
+from spi_lightning.physics.partial_coherence import blurred_amplitude
 
 
 def predicted_amplitude(density: Tensor, point_spread: Tensor | None = None) -> Tensor:
@@ -14,11 +14,7 @@ def predicted_amplitude(density: Tensor, point_spread: Tensor | None = None) -> 
     intensity, which is taken in float64: see physics.partial_coherence.
     """
     amplitude = fourier(density, density.ndim - 1).abs()
-    if point_spread is None:
-        return amplitude
-    envelope = point_spread_envelope(point_spread.double().to(amplitude.device), density.shape[1:])
-    blurred = blurred_intensity(amplitude.double().square(), envelope)
-    return blurred.clamp_min(0).sqrt().to(amplitude)
+    return amplitude if point_spread is None else blurred_amplitude(amplitude.double(), point_spread).to(amplitude)
 
 
 def fourier_error(

@@ -6,7 +6,7 @@ from torch import Tensor
 from spi_lightning.losses import pearson
 from spi_lightning.metrics.chi_square import fourier_errors, held_out_chi_square
 from spi_lightning.metrics.shells import shells
-from spi_lightning.physics.partial_coherence import blurred_intensity, point_spread_envelope
+from spi_lightning.physics.partial_coherence import blurred_amplitude
 
 FIT_NAMES = ("chi_square", "correlation", "correlation_modified")
 _AT_ONCE = 2**22  # voxels transformed together
@@ -21,11 +21,7 @@ def reciprocal_amplitude(
     physics.partial_coherence.
     """
     spectrum = torch.fft.fftn(density.to(torch.complex128), s=tuple(shape), dim=(-3, -2, -1), norm="ortho")
-    modulus = spectrum.abs()
-    if point_spread is not None:
-        envelope = point_spread_envelope(point_spread.double().to(modulus.device), tuple(shape))
-        modulus = blurred_intensity(modulus.square(), envelope).clamp_min(0).sqrt()
-    shifted: Tensor = torch.fft.fftshift(modulus, dim=(-3, -2, -1))
+    shifted: Tensor = torch.fft.fftshift(blurred_amplitude(spectrum.abs(), point_spread), dim=(-3, -2, -1))
     return shifted
 
 

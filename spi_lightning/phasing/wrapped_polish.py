@@ -15,7 +15,7 @@ from spi_lightning.phasing.held_out import hold_out
 from spi_lightning.phasing.polish import polish
 from spi_lightning.phasing.recipe import read_recipe
 from spi_lightning.phasing.shrinkwrap import blurred
-from spi_lightning.physics.partial_coherence import LARGEST_SPREAD, blurred_intensity, point_spread_envelope
+from spi_lightning.physics.partial_coherence import blurred_amplitude, require_width
 
 _SIGMA, _LEVEL = 1.0, 0.1  # of the shrink-wrap of the beamline's recipe, see conf/phasing/wu_iterative.yaml
 _AXES = (-3, -2, -1)
@@ -53,8 +53,7 @@ class Wrapping:
             raise UserError(f"polish: growth={list(self.growth)} is above 0, rounds and steps are 1 or more.")
         if not 0 < self.validation < 0.5:
             raise UserError(f"polish: validation={self.validation:g} is a share of the voxels, above 0 and below 0.5.")
-        if self.point_spread is not None and not 0 <= self.point_spread <= LARGEST_SPREAD:
-            raise UserError(f"wrapping.point_spread={self.point_spread:g}: give pixels from 0 to {LARGEST_SPREAD:.2f}.")
+        require_width(self.point_spread, "wrapping.point_spread")
         if self.recipe is not None:
             read_recipe(self.recipe, "wrapping.recipe")
 
@@ -155,9 +154,9 @@ def wrapped_volume(density: Tensor) -> Tensor:
 
 
 def laid_into(density: Tensor, shape: Sequence[int]) -> Tensor:
-    """A box (B, z, y, x) in the middle of an array: voxel n // 2 of the box becomes voxel N // 2."""
+    """Zero-pad boxes (..., z, y, x) to ``shape``: voxel n // 2 of the box becomes voxel N // 2 of the array."""
     pads = []
-    for n, side in zip(reversed(shape), reversed(density.shape[1:]), strict=True):
+    for n, side in zip(reversed(shape), reversed(density.shape[-3:]), strict=True):
         before = n // 2 - side // 2
         pads += [before, n - side - before]
     return F.pad(density, pads)
@@ -204,10 +203,8 @@ def _chi_square(
     density: Tensor, fourier_amplitude: Tensor, fitted: Tensor, judged: Tensor, point_spread: Tensor | None
 ) -> Tensor:
     """Relative squared error (B,) over ``judged`` at the scale that fits ``fitted`` best."""
-    intensity = torch.fft.fftn(density, dim=_AXES, norm="ortho").abs().square()
-    if point_spread is not None:
-        intensity = blurred_intensity(intensity, point_spread_envelope(point_spread, density.shape[1:])).clamp_min(0)
-    predicted = torch.fft.fftshift(intensity.sqrt(), dim=_AXES)
+    coherent = torch.fft.fftn(density, dim=_AXES, norm="ortho").abs()
+    predicted = torch.fft.fftshift(blurred_amplitude(coherent, point_spread), dim=_AXES)
     product = (fitted * predicted * fourier_amplitude).flatten(1).sum(1)
     scale = product / (fitted * predicted.square()).flatten(1).sum(1).clamp_min(1e-30)
     error = (scale[:, None, None, None] * predicted - fourier_amplitude).square()

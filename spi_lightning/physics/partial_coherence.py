@@ -7,6 +7,8 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from spi_lightning.fields import UserError
+
 _PASSES = 4
 LARGEST_SPREAD: Final = 0.98 * math.sqrt(_PASSES / 2)
 """Pixels: above it the kernel would turn negative."""
@@ -71,3 +73,33 @@ def blurred_intensity(intensity: Tensor, envelope: Tensor) -> Tensor:
     half = envelope[..., : envelope.shape[-1] // 2 + 1]
     blurred: Tensor = torch.fft.irfftn(torch.fft.rfftn(intensity, dim=axes) * half, s=envelope.shape[1:], dim=axes)
     return blurred
+
+
+def blurred_amplitude(amplitude: Tensor, point_spread: Tensor | None) -> Tensor:
+    """The square root of what partial coherence makes of squared Fourier amplitudes (B, *shape), origin anywhere.
+
+    Args:
+        amplitude: (B, *shape) float.
+        point_spread: (B, axes) or (1, axes), see point_spread_envelope(); None: the pattern is coherent.
+    """
+    if point_spread is None:
+        return amplitude
+    envelope = point_spread_envelope(point_spread.to(amplitude), amplitude.shape[1:])
+    return blurred_intensity(amplitude.square(), envelope).clamp_min(0).sqrt()
+
+
+def require_width(point_spread: object, name: str) -> float | None:
+    """The first width of a blur, pixels; None: none.
+
+    Args:
+        point_spread: What was given for it.
+        name: Of the setting.
+
+    Raises:
+        UserError: It is no number, or not from 0 to LARGEST_SPREAD.
+    """
+    if point_spread is None:
+        return None
+    if not isinstance(point_spread, int | float) or not 0 <= point_spread <= LARGEST_SPREAD:
+        raise UserError(f"{name}={point_spread}: give pixels from 0 to {LARGEST_SPREAD:.2f}, or null for no blur")
+    return point_spread

@@ -3,10 +3,13 @@
 import pytest
 import torch
 
+from spi_lightning.fields import UserError
 from spi_lightning.physics.partial_coherence import (
     LARGEST_SPREAD,
+    blurred_amplitude,
     blurred_intensity,
     point_spread_envelope,
+    require_width,
     slopes_of_envelope,
 )
 
@@ -58,3 +61,14 @@ def test_slopes_agree_with_differences(axis: int) -> None:
     expected = (more.log() - less.log()) / 2e-6
     found = slopes_of_envelope(square.sqrt(), (9, 10, 11))[axis]
     torch.testing.assert_close(found.expand_as(expected), expected, rtol=1e-6, atol=1e-8)
+
+
+def test_amplitudes_are_blurred_as_intensities_and_widths_are_checked() -> None:
+    amplitude = torch.rand(2, 9, 10, 11, dtype=torch.float64)
+    blurred = blurred_amplitude(amplitude, WIDTHS)
+    torch.testing.assert_close(blurred.square().sum(), amplitude.square().sum())
+    assert blurred_amplitude(amplitude, None) is amplitude
+    assert require_width(None, "x") is None and require_width(0.5, "x") == 0.5
+    for wrong in (-0.1, 3, "abc", float("nan")):
+        with pytest.raises(UserError, match=r"polish.point_spread=.*pixels from 0 to 1.39"):
+            require_width(wrong, "polish.point_spread")
