@@ -1,0 +1,96 @@
+"""Units of lengths, energies and angles in files: one table and one conversion, used wherever a file names a unit.
+
+Lengths are converted to m, photon energies to eV, angles to degree. A value without a unit is taken in the unit that
+its format prescribes, which the caller gives.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+import h5py
+import numpy as np
+
+from spi_lightning.fields import UserError
+from spi_lightning.physics.constants import ELEMENTARY_CHARGE
+
+Kind = Literal["length", "energy", "angle"]
+
+_LENGTHS: Final = {
+    **dict.fromkeys(("m", "metre", "metres", "meter", "meters"), 1.0),
+    **dict.fromkeys(("cm", "centimetre", "centimetres", "centimeter", "centimeters"), 1e-2),
+    **dict.fromkeys(("mm", "millimetre", "millimetres", "millimeter", "millimeters"), 1e-3),
+    **dict.fromkeys(
+        ("um", "µm", "μm", "micron", "microns", "micrometre", "micrometres", "micrometer", "micrometers"), 1e-6
+    ),
+    **dict.fromkeys(("nm", "nanometre", "nanometres", "nanometer", "nanometers"), 1e-9),
+    **dict.fromkeys(("pm", "picometre", "picometres", "picometer", "picometers"), 1e-12),
+    **dict.fromkeys(("a", "å", "Å".lower(), "ang", "angstrom", "angstroms", "ångström", "angström"), 1e-10),
+}
+_ENERGIES: Final = {
+    **dict.fromkeys(("ev", "electronvolt", "electronvolts", "electron volt", "electron volts"), 1.0),
+    **dict.fromkeys(("kev", "kiloelectronvolt", "kiloelectronvolts"), 1e3),
+    **dict.fromkeys(("mev",), 1e6),
+    **dict.fromkeys(("j", "joule", "joules"), 1 / ELEMENTARY_CHARGE),
+}
+_DEGREE: Final = 180 / np.pi
+_ANGLES: Final = {
+    **dict.fromkeys(("deg", "degree", "degrees", "°", "º", "degs"), 1.0),
+    **dict.fromkeys(("rad", "rads", "radian", "radians"), _DEGREE),
+    **dict.fromkeys(("mrad", "mrads", "milliradian", "milliradians"), 1e-3 * _DEGREE),
+    **dict.fromkeys(("urad", "µrad", "μrad", "microradian", "microradians"), 1e-6 * _DEGREE),
+    **dict.fromkeys(("mdeg", "millidegree", "millidegrees"), 1e-3),
+    **dict.fromkeys(("arcmin", "arcmins", "arcminute", "arcminutes"), 1 / 60),
+    **dict.fromkeys(("arcsec", "arcsecs", "arcsecond", "arcseconds"), 1 / 3600),
+}
+TABLE: Final[dict[Kind, dict[str, float]]] = {"length": _LENGTHS, "energy": _ENERGIES, "angle": _ANGLES}
+SI: Final[dict[Kind, str]] = {"length": "m", "energy": "eV", "angle": "degree"}
+
+
+def factor(unit: str, kind: Kind, where: str) -> float:
+    """Factor from a named unit to m, eV or degree.
+
+    Args:
+        unit: Name or symbol of the unit; case, spaces around it and a final period do not matter.
+        kind: Of the quantity.
+        where: File and data set, for the message.
+
+    Raises:
+        UserError: The unit is unknown, or one of another kind of quantity.
+    """
+    known = TABLE[kind].get(unit.strip().rstrip(".").lower())
+    if known is None:
+        raise UserError(f"{where}: unit {unit!r} is not known for {'an ' if kind != 'length' else 'a '}{kind}; "
+                        f"known are {', '.join(dict.fromkeys(_symbols(kind)))}")  # fmt: skip
+    return known
+
+
+def named_unit(item: h5py.Dataset) -> str:
+    """Unit in the attribute ``units`` (or ``unit``) of a data set, as text; empty where there is none.
+
+    Text, bytes (also Latin-1) and arrays of one of these are read.
+    """
+    for name in ("units", "unit"):
+        if name in item.attrs:
+            return text(item.attrs[name]).strip()
+    return ""
+
+
+def text(value: Any) -> str:
+    """Text of an HDF5 attribute or scalar: str, bytes in UTF-8 or Latin-1, or an array that holds one of these."""
+    value = np.ravel(np.asarray(value, dtype=object))
+    first = value[0] if len(value) else ""
+    if isinstance(first, bytes):
+        try:
+            return first.decode()
+        except UnicodeDecodeError:
+            return first.decode("latin-1")
+    return str(first)
+
+
+def _symbols(kind: Kind) -> tuple[str, ...]:
+    return {
+        "length": ("m", "cm", "mm", "um", "nm", "pm", "angstrom"),
+        "energy": ("eV", "keV", "MeV", "J"),
+        "angle": ("deg", "rad", "mrad", "urad", "mdeg", "arcmin", "arcsec"),
+    }[kind]
