@@ -12,6 +12,7 @@ ROWS: tuple[frozenset[str], ...] = tuple(
     frozenset(row.split())
     for row in (
         "fields",
+        "files",
         "physics distributed",
         "simulate io networks losses optimizers schedules phasing baselines",
         "data metrics",

@@ -19,8 +19,8 @@ from rich.console import Console
 
 from spi_lightning.apps import describe_tables
 from spi_lightning.fields import FRAME, IS_SINGLE_HIT, KIND, PARTICLE_ID, UserError
+from spi_lightning.files import replacing
 from spi_lightning.io import FORMATS, PatternFile, PatternKeys, open_patterns
-from spi_lightning.io.emc_writer import replacing
 
 _SETTINGS: Final = (*(field.name for field in fields(PatternKeys)), "mask_convention", "adu_per_photon")
 

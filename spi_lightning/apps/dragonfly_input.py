@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from spi_lightning.apps.dragonfly_window import Window
 from spi_lightning.fields import UserError
+from spi_lightning.files import replacing
 from spi_lightning.io import PatternFile, make_detector, write_detector, write_emc
 from spi_lightning.io.emc_detector import Detector
-from spi_lightning.io.emc_writer import replacing
 from spi_lightning.io.patient_file import new_hdf5
 
 PHOTONS, DETECTOR, START, CONFIG = "photons.emc", "detector.h5", "start.h5", "config.ini"

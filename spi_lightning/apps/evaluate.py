@@ -21,6 +21,7 @@ from spi_lightning.apps.seen_frames import frames_seen, seen_notes, union_of
 from spi_lightning.apps.train import record
 from spi_lightning.apps.value_types import check_types
 from spi_lightning.fields import IS_SINGLE_HIT, UserError
+from spi_lightning.files import write_json
 from spi_lightning.io import PatternFile
 from spi_lightning.methods import (
     AnswerCache,
@@ -42,7 +43,7 @@ from spi_lightning.methods import (
 from spi_lightning.methods.judgement import URGENT
 from spi_lightning.metrics.agreement import common_set
 from spi_lightning.reports import collect_gallery, require_embedding, write_evaluation_report
-from spi_lightning.tracking import METRICS, write_json
+from spi_lightning.tracking import METRICS
 
 
 def evaluate(cfg: DictConfig) -> dict[str, Any]:

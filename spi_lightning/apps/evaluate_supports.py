@@ -17,6 +17,7 @@ from spi_lightning.apps.simulate import whole_number
 from spi_lightning.apps.train import record
 from spi_lightning.data.supports import SupportBatches, structure_names
 from spi_lightning.fields import UserError
+from spi_lightning.files import write_json
 from spi_lightning.io import PatternFile
 from spi_lightning.methods import AnswerCache, SupportAnswer, SupportCheckpoint, SupportInterview, SupportMethod
 from spi_lightning.methods.support_running import AskedSupports, told
@@ -30,7 +31,7 @@ from spi_lightning.methods.support_scoring import (
 )
 from spi_lightning.reports.supports import write_supports_report
 from spi_lightning.reports.supports_files import MethodTable, SupportFiles, choose_support_frames, collect_patterns
-from spi_lightning.tracking import METRICS, write_json
+from spi_lightning.tracking import METRICS
 
 SHOWN = {
     "below_two_false_negatives": "< 2 FN",

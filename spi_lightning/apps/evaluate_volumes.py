@@ -24,6 +24,7 @@ from spi_lightning.data.one_scan import measure_scan
 from spi_lightning.data.simulated_volumes import SimulatedVolumeDataModule
 from spi_lightning.data.volume_patterns import VolumePatterns, of_measurements, open_volume_patterns
 from spi_lightning.fields import UserError
+from spi_lightning.files import write_json
 from spi_lightning.methods import AnswerCache, AskedVolumes, VolumeInterview, VolumeMethod
 from spi_lightning.methods.volume_ensemble import Ensemble, best_run, ensemble_of, overlaps, room_for
 from spi_lightning.methods.volume_scoring import asked_seconds, by_pattern, scores_of
@@ -31,7 +32,7 @@ from spi_lightning.metrics.volume_fit import reciprocal_amplitude, spectral_weig
 from spi_lightning.physics.volume_twin import canonical
 from spi_lightning.reports.volumes import write_volumes_report
 from spi_lightning.reports.volumes_files import ShownMethod, ShownPattern, VolumeFiles
-from spi_lightning.tracking import METRICS, write_json
+from spi_lightning.tracking import METRICS
 
 SHOWN = {
     "chi_square": "χ² fitted",

@@ -21,13 +21,14 @@ from spi_lightning.apps.orient_analysis import analyse, match_examples, read_con
 from spi_lightning.apps.simulate import whole_number
 from spi_lightning.apps.train import record
 from spi_lightning.fields import UserError
+from spi_lightning.files import write_json
 from spi_lightning.io import PatternKeys
 from spi_lightning.io.dragonfly import read_log, read_output
 from spi_lightning.metrics.uniformity import Uniformity
 from spi_lightning.physics.orientation import symmetry_group
 from spi_lightning.reports.orientation import write_orientation_report
 from spi_lightning.reports.orientation_evenness import verdict
-from spi_lightning.tracking import METRICS, write_json
+from spi_lightning.tracking import METRICS
 
 
 def orient(cfg: DictConfig) -> dict[str, Any]:

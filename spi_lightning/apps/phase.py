@@ -22,6 +22,7 @@ from spi_lightning.apps.phase_task import Task, prepare
 from spi_lightning.apps.train import record
 from spi_lightning.apps.value_types import check_types
 from spi_lightning.data.one_frame import Measurement
+from spi_lightning.files import write_json
 from spi_lightning.io.cxi_image import CxiImage, write_cxi_image
 from spi_lightning.metrics.fsc import FSC, fsc
 from spi_lightning.phasing import Averaged, align
@@ -29,7 +30,7 @@ from spi_lightning.physics.ambiguity import centre
 from spi_lightning.reports.phasing import write_phasing_report
 from spi_lightning.reports.phasing_files import PhasingFiles
 from spi_lightning.reports.phasing_verdict import verdict
-from spi_lightning.tracking import METRICS, write_json
+from spi_lightning.tracking import METRICS
 
 
 def phase_pattern(cfg: DictConfig) -> dict[str, Any]:

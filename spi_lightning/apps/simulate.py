@@ -20,6 +20,7 @@ from spi_lightning.apps.value_types import check_types
 from spi_lightning.data.simulated_set import make_set
 from spi_lightning.data.supports import structure_names
 from spi_lightning.fields import DENSITY, IS_SINGLE_HIT, KIND, STRUCTURE, Kind, UserError
+from spi_lightning.files import replacing
 from spi_lightning.io import PatternFile, open_patterns
 from spi_lightning.reports import collect_gallery
 from spi_lightning.reports.density_gallery import density_figure
@@ -81,9 +82,8 @@ def write_examples(patterns: PatternFile, path: Path, count: int) -> Path | None
         return None
     examples = examples_of_structures if DENSITY in patterns.images else examples_of_hits
     picture = examples(patterns, count)
-    temporary = path.with_name(f".{path.name}.part")
-    picture.savefig(temporary, format="png", dpi=120)
-    temporary.replace(path)
+    with replacing(path) as part:
+        picture.savefig(part, format="png", dpi=120)
     return path
 
 

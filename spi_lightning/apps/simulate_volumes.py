@@ -10,7 +10,7 @@ from rich.console import Console
 from spi_lightning.data.volume_set import make_volume_set
 from spi_lightning.data.volumes import FOURIER_AMPLITUDE, VolumeDataset
 from spi_lightning.fields import AMPLITUDE, MASK, PHASE
-from spi_lightning.io.emc_writer import replacing
+from spi_lightning.files import replacing
 from spi_lightning.reports.volume_gallery import volume_figure
 from spi_lightning.simulate.volumes import VolumeSimulator
 

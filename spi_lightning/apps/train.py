@@ -20,6 +20,7 @@ from spi_lightning.apps.value_types import check_types
 from spi_lightning.callbacks import SaveConfig, SeedEveryStep
 from spi_lightning.data import PatternBatches
 from spi_lightning.fields import UserError
+from spi_lightning.files import write_json, write_text
 from spi_lightning.reports import write_training_figures
 from spi_lightning.tasks import find_checkpoint, read_checkpoint
 from spi_lightning.tasks.checkpoint import BEST, require_harmless
@@ -30,8 +31,6 @@ from spi_lightning.tracking import (
     AtomicCheckpointIO,
     Tracking,
     versions,
-    write_json,
-    write_text,
 )
 
 

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from spi_lightning.data.hits import LABELS, HitDataset
 from spi_lightning.fields import FRAME, Batch, UserError
+from spi_lightning.files import write_json
 from spi_lightning.io import PatternFile
 from spi_lightning.networks.logistic_head import Backbone
 
@@ -129,9 +130,7 @@ def _reserve(folder: Path, count: int, backbone: Backbone, dtype: str, patterns:
         _allocate(file, size)
     np.save(folder / "done.npy", np.zeros(count, dtype=bool))
     about = {"patterns": str(patterns.path), "backbone": backbone.label, "shape": [count, backbone.width]}
-    part = folder / "about.json.part"
-    part.write_text(json.dumps(about, indent=1) + "\n")
-    part.replace(folder / "about.json")
+    write_json(folder / "about.json", about)
 
 
 def _allocate(file: IO[bytes], size: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from spi_lightning.fields import FIELDS, UserError
+from spi_lightning.files import refusal, replacing
 from spi_lightning.io import mask_bits
 from spi_lightning.io.cxi_layout import DETECTOR, LABELS, write_geometry
 from spi_lightning.io.patient_file import PatientFile
@@ -68,21 +68,19 @@ class CxiWriter:
         self.path, self.shape, self.patterns, self.dtype = Path(path), tuple(shape), int(patterns), np.dtype(dtype)
         self._labels, self._attributes = dict(labels or {}), dict(attributes or {})
         self._compression, self._linked = compression, linked
-        self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        self._writing = contextlib.ExitStack()
         self._written = np.zeros(self.patterns, dtype=bool)
         self._shared_mask: NDArray[np.uint32] | None = None
         self._geometry: dict[str, NDArray[np.float64]] = {}
 
     def __enter__(self) -> Self:
-        try:
+        with contextlib.ExitStack() as writing:
+            self._store = PatientFile(writing.enter_context(replacing(self.path)))
+            writing.callback(self._store.close)
+            self._file = writing.enter_context(h5py.File(self._store, "w"))
             with self._storing():
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._store = PatientFile(self._temporary)
-                self._file = h5py.File(self._store, "w")
                 self._lay_out()
-        except UserError:
-            self._discard()
-            raise
+            self._writing = writing.pop_all()
         return self
 
     @contextlib.contextmanager
@@ -93,7 +91,7 @@ class CxiWriter:
             if self._store.error is not None:
                 raise self._store.error
         except OSError as error:
-            raise self._explain(error) from error
+            raise refusal(self.path, error) from error
 
     def _lay_out(self) -> None:
         """Create the groups, links and empty data sets of CXI 1.60."""
@@ -201,18 +199,16 @@ class CxiWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if kind is None:
-                if not self._written.all():
-                    raise ValueError(f"{self.path}: {self._written.sum()} of {self.patterns} patterns were written")
-                with self._storing():
-                    self._finish()
-                    self._file.close()
-                    self._store.close()
-                with self._storing():
-                    self._temporary.replace(self.path)
-        finally:
-            self._discard()
+        if kind is not None:
+            self._writing.__exit__(kind, error, trace)
+            return
+        with self._writing:
+            if not self._written.all():
+                raise ValueError(f"{self.path}: {self._written.sum()} of {self.patterns} patterns were written")
+            with self._storing():
+                self._finish()
+                self._file.close()
+                self._store.close()
 
     def _finish(self) -> None:
         """Store the mask, if all share it, and the geometry."""
@@ -220,17 +216,3 @@ class CxiWriter:
             self._file[f"{DETECTOR}/mask"] = self._shared_mask
         for name, values in self._geometry.items():
             write_geometry(self._file, name, values)
-
-    def _discard(self) -> None:
-        """Close and remove the temporary file, if it is still there."""
-        for opened in ("_file", "_store"):
-            if opened in self.__dict__:
-                self.__dict__[opened].close()
-        with contextlib.suppress(OSError):
-            self._temporary.unlink()
-
-    def _explain(self, error: OSError) -> UserError:
-        """One line for a full disk, a read-only folder and the like."""
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return UserError(f"{self.path}: the disk is full; free some space or write elsewhere; nothing was kept")
-        return UserError(f"{self.path}: cannot be written ({error}); nothing was kept")

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.fields import UserError
-from spi_lightning.io.emc_writer import replacing
+from spi_lightning.files import replacing
 from spi_lightning.io.hdf5_file import MAGIC, dataset, opened
 from spi_lightning.io.patient_file import new_hdf5
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, Final
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spi_lightning.fields import UserError
+from spi_lightning.files import replacing
 from spi_lightning.io.patient_file import new_hdf5
 
 _HEADER: Final = 1024
@@ -40,21 +41,6 @@ def write_emc(path: str | os.PathLike[str], photons: Iterable[ArrayLike], form: 
     with replacing(Path(path)) as temporary:
         frames = _sparse_frames(photons, Path(path))
         return _write_binary(temporary, frames) if form == "binary" else _write_hdf5(temporary, frames)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` that replaces it on a clean exit and is removed on any other."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error}); nothing was kept") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
 
 
 def _sparse_frames(photons: Iterable[ArrayLike], path: Path) -> Iterator[tuple[int, Sparse]]:

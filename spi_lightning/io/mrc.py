@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spi_lightning.fields import UserError
-from spi_lightning.io.emc_writer import replacing
+from spi_lightning.files import replacing
 
 _ANGSTROM = 1e-10
 

@@ -1,8 +1,8 @@
-"""A file for h5py that outlives a full disk.
+"""A file for h5py and torch.save that outlives a full disk.
 
 When the system refuses a write, the HDF5 library cannot close its file any more and brings the whole process down at
-its end. This file keeps the error, pretends that all is well so that HDF5 can close, and tells the writer, which then
-throws the file away.
+its end; torch.save ends in an error of its own that does not tell why. This file keeps the error, pretends that all is
+well so that the library can close, and tells the writer, which then throws the file away.
 """
 
 from __future__ import annotations
@@ -19,9 +19,15 @@ import h5py
 @contextmanager
 def new_hdf5(path: Path) -> Iterator[h5py.File]:
     """Create an HDF5 file; OSError at the end, with the file closed, if the system refused a write."""
+    with patient_file(path) as store, h5py.File(store, "w") as file:
+        yield file
+
+
+@contextmanager
+def patient_file(path: Path) -> Iterator[PatientFile]:
+    """Create a binary file for a library that dies of refused writes; OSError at the end if there were any."""
     with closing(PatientFile(path)) as store:
-        with h5py.File(store, "w") as file:
-            yield file
+        yield store
         store.close()
         if store.error is not None:
             raise store.error

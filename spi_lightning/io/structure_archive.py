@@ -4,7 +4,6 @@ import gzip
 import hashlib
 import json
 import logging
-import os
 import time
 import urllib.error
 import urllib.request
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from spi_lightning.fields import UserError
+from spi_lightning.files import replacing, write_json
 from spi_lightning.io.structure import read_ids
 
 CHECKSUMS: Final = "checksums.json"  # id -> SHA-256 of the file as fetched
@@ -96,9 +96,8 @@ def _fetch(name: str, folder: Path, archive: Archive) -> tuple[str, str, str]:
         except (OSError, HTTPException, EOFError, zlib.error, ValueError) as error:
             reason = str(getattr(error, "reason", error)) or type(error).__name__
             continue
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        with replacing(path) as part:
+            part.write_bytes(content)
         return name, hashlib.sha256(content).hexdigest(), ""
     logging.getLogger(__name__).info("%s: %s", name, reason)
     return name, "", reason
@@ -135,6 +134,4 @@ def _read_checksums(folder: Path) -> dict[str, str]:
 
 
 def _write_checksums(folder: Path, sums: dict[str, str]) -> None:
-    part = folder / f".{CHECKSUMS}.{os.getpid()}.part"
-    part.write_text(json.dumps(dict(sorted(sums.items())), indent=1) + "\n")
-    part.replace(folder / CHECKSUMS)
+    write_json(folder / CHECKSUMS, dict(sorted(sums.items())))

@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from spi_lightning.fields import FRAME, MASK, PHOTONS
+from spi_lightning.files import replacing
+from spi_lightning.io.patient_file import new_hdf5
 from spi_lightning.io.pattern_file import PatternFile
 from spi_lightning.methods.checkpoint import CheckpointMethod
 
@@ -51,11 +52,9 @@ def layer_maps(method: CheckpointMethod, patterns: PatternFile, frame: int, most
 
 def write_layer_maps(path: Path, name: str, frame: int, photons: NDArray[np.float32], maps: Maps) -> None:
     """Write layers.h5, whole or not at all: the frame's photons (H, W) and its maps, under the network's name."""
-    part = path.with_name(f".{path.name}.part")
-    with h5py.File(part, "w") as file:
+    with replacing(path) as part, new_hdf5(part) as file:
         file.attrs.update(name=name, frame=frame)
         file["photons"] = photons
         group = file.create_group("maps", track_order=True)
         for layer, values in maps.items():
             group.create_dataset(layer, data=values, compression="gzip")
-    part.replace(path)

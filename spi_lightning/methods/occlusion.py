@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from spi_lightning.fields import FRAME, MASK, PHOTONS, Kind
+from spi_lightning.files import replacing
+from spi_lightning.io.patient_file import new_hdf5
 from spi_lightning.io.pattern_file import PatternFile
 from spi_lightning.methods.checkpoint import CheckpointMethod
 
@@ -35,12 +36,10 @@ class Occlusion:
 
     def write(self, path: Path) -> None:
         """Write occlusion.h5, whole or not at all."""
-        part = path.with_name(f".{path.name}.part")
-        with h5py.File(part, "w") as file:
+        with replacing(path) as part, new_hdf5(part) as file:
             file.attrs["name"] = self.name
             for key in ("frame", "photons", "mask", "change"):
                 file.create_dataset(key, data=getattr(self, key), compression="gzip")
-        part.replace(path)
 
 
 def occlusion_maps(

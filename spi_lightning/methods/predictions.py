@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.fields import ABSTAIN, DECISION, DISTANCE_FROM_TRAINING, FRAME, IS_SINGLE_HIT, PROBABILITY, SCORE
+from spi_lightning.files import replacing
+from spi_lightning.io.patient_file import new_hdf5
 from spi_lightning.methods.answer import Answer, DecisionRule
 
 Columns = Mapping[str, NDArray[Any]]
@@ -51,12 +53,11 @@ class Predictions:
     def write(self, folder: Path) -> None:
         """Write predictions.h5 and predictions.csv; each appears whole or not at all."""
         for name, write in (("predictions.h5", self._write_hdf5), ("predictions.csv", self._write_csv)):
-            part = folder / f".{name}.part"
-            write(part)
-            part.replace(folder / name)
+            with replacing(folder / name) as part:
+                write(part)
 
     def _write_hdf5(self, path: Path) -> None:
-        with h5py.File(path, "w") as file:
+        with new_hdf5(path) as file:
             file.attrs.update(
                 name=self.headline.name, threshold=self.rule.threshold, abstain_within=self.rule.abstain_within
             )

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PIXEL_SIZE
+from spi_lightning.files import replacing
 from spi_lightning.io import PatternFile, make_detector, write_detector, write_emc, write_selection
-from spi_lightning.io.emc_writer import replacing
 
 INDEX, CXI, EMC, DETECTOR = "index.txt", "selected.cxi", "selected.emc", "detector.h5"
 

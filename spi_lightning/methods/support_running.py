@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from spi_lightning.fields import DENSITY, FRAME, SUPPORT, UserError
-from spi_lightning.io.emc_writer import replacing
+from spi_lightning.files import replacing
 from spi_lightning.io.pattern_file import PatternFile
 from spi_lightning.methods.answer_cache import AnswerCache
 from spi_lightning.methods.cost import Cost, measured

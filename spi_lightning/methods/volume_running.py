@@ -20,7 +20,7 @@ from torch import Tensor
 
 from spi_lightning.data.volume_patterns import VolumePatterns
 from spi_lightning.fields import UserError
-from spi_lightning.io.emc_writer import replacing
+from spi_lightning.files import replacing
 from spi_lightning.methods.answer_cache import AnswerCache, code_hash
 from spi_lightning.methods.cost import Cost, measured
 from spi_lightning.methods.volume_answer import Shown, VolumeMethod, VolumeQuestion, VolumeRuns, filled

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.fields import DISTANCE_FROM_TRAINING, IS_SINGLE_HIT, UserError
+from spi_lightning.files import replacing
+from spi_lightning.io.patient_file import new_hdf5
 
 Numbers = dict[str, Any]
 
@@ -36,8 +38,7 @@ class Gallery:
 
     def write(self, path: Path) -> None:
         """Write gallery.h5, whole or not at all."""
-        part = path.with_name(f".{path.name}.part")
-        with h5py.File(part, "w") as file:
+        with replacing(path) as part, new_hdf5(part) as file:
             file.attrs["binned"] = self.binned
             for name in ("frame", "photons", "mask", "beam_centre"):
                 values = getattr(self, name)
@@ -45,7 +46,6 @@ class Gallery:
             choices = file.create_group("choices", track_order=True)
             for title, frames in self.choices.items():
                 choices[title] = frames
-        part.replace(path)
 
     @classmethod
     def read(cls, path: Path) -> "Gallery":

@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from spi_lightning import __version__
-from spi_lightning.io.emc_writer import replacing
+from spi_lightning.files import replacing
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, SUPPORT, UserError
-from spi_lightning.io.emc_writer import replacing
+from spi_lightning.files import replacing
+from spi_lightning.io.patient_file import new_hdf5
 from spi_lightning.io.pattern_file import PatternFile
 
 SUPPORTS = "supports.h5"
@@ -78,7 +79,7 @@ class SupportFiles:
 
     def write(self, folder: Path) -> None:
         """Write supports.h5, whole or not at all: supports as gzip bool, densities as gzip float16."""
-        with replacing(folder / SUPPORTS) as part, h5py.File(part, "w") as file:
+        with replacing(folder / SUPPORTS) as part, new_hdf5(part) as file:
             file.attrs.update(fraction=self.about["fraction"], headline=self.headline.name)
             file[FRAME], file[STRUCTURE] = self.frame, self.structure
             if self.truth is not None:

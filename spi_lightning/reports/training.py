@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from spi_lightning.fields import UserError
-from spi_lightning.io.emc_writer import replacing
+from spi_lightning.files import replacing
 from spi_lightning.reports.evaluation_tables import NUMBERS
 from spi_lightning.reports.laboratory import laboratory_sections
 from spi_lightning.reports.page import Lines, Picture, Section, Table, write_page

@@ -2,6 +2,6 @@
 
 from spi_lightning.tracking.atomic_checkpoint import AtomicCheckpointIO
 from spi_lightning.tracking.loggers import Tracking
-from spi_lightning.tracking.run_folder import CONFIG, METRICS, VERSIONS, versions, write_json, write_text
+from spi_lightning.tracking.run_folder import CONFIG, METRICS, VERSIONS, versions
 
-__all__ = ["CONFIG", "METRICS", "VERSIONS", "AtomicCheckpointIO", "Tracking", "versions", "write_json", "write_text"]
+__all__ = ["CONFIG", "METRICS", "VERSIONS", "AtomicCheckpointIO", "Tracking", "versions"]

@@ -1,11 +1,13 @@
 """Checkpoints that are whole or absent."""
 
-import os
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
+
+from spi_lightning.files import replacing
+from spi_lightning.io.patient_file import patient_file
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -13,11 +15,5 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
         """Write a checkpoint to a local path."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            torch.save(checkpoint, part)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        with replacing(path) as part, patient_file(part) as file:
+            torch.save(checkpoint, cast(IO[bytes], file))

@@ -1,10 +1,8 @@
 """What a run leaves behind: its settings, versions and numbers, each file whole or absent."""
 
-import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -12,24 +10,6 @@ from typing import Any
 import torch
 
 CONFIG, VERSIONS, METRICS = "config.yaml", "versions.json", "metrics.json"
-
-
-def write_text(path: str | Path, text: str) -> Path:
-    """Write a small file under another name beside, then rename: nobody ever reads half of it."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path
-
-
-def write_json(path: str | Path, content: Mapping[str, Any]) -> Path:
-    """Write a JSON object, readable by people too; write_text's promise holds."""
-    return write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 def versions() -> dict[str, Any]:
