@@ -11,8 +11,9 @@ PACKAGE = Path(__file__).parents[1] / "spi_lightning"
 ROWS: tuple[frozenset[str], ...] = tuple(
     frozenset(row.split())
     for row in (
+        "printable",
         "fields",
-        "files",
+        "files console",
         "physics distributed",
         "simulate io networks losses optimizers schedules phasing baselines",
         "data metrics",

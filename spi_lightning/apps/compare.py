@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Column, Table
+from rich.text import Text
 
+from spi_lightning.console import Terminal, plain_output
 from spi_lightning.fields import UserError
 from spi_lightning.tracking import METRICS
 
@@ -43,11 +44,11 @@ def read_methods(run: Path) -> dict[str, dict[str, Any]]:
     return methods
 
 
-def _cell(numbers: dict[str, Any], key: str) -> str:
+def _cell(numbers: dict[str, Any], key: str) -> Text:
     value, low, high = (numbers.get(name) for name in (key, f"{key}/low", f"{key}/high"))
     if value is None:
-        return "-"
-    return f"{value}" if low is None or high is None else f"{value:.3f}\n{low:.2f}–{high:.2f}"
+        return Text("-")
+    return Text(f"{value}" if low is None or high is None else f"{value:.3f}\n{low:.2f}–{high:.2f}")
 
 
 def main() -> None:
@@ -55,7 +56,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folder of evaluate.py")
     runs = parser.parse_args().runs
-    console = Console()
+    plain_output()
+    console = Terminal()
     try:
         console.print(compare(runs))
     except UserError as error:

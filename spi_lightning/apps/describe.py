@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from rich.console import Console
 
 from spi_lightning.apps import describe_tables
+from spi_lightning.console import Terminal, plain_output
 from spi_lightning.fields import FRAME, IS_SINGLE_HIT, KIND, PARTICLE_ID, UserError
 from spi_lightning.files import replacing
 from spi_lightning.io import FORMATS, PatternFile, PatternKeys, open_patterns
@@ -27,6 +27,7 @@ _SETTINGS: Final = (*(field.name for field in fields(PatternKeys)), "mask_conven
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status: 0, or 2 after one line on stderr about a mistake in the input."""
+    plain_output()
     try:
         describe(_parser().parse_intermixed_args(arguments))
     except UserError as error:
@@ -56,13 +57,13 @@ def describe(options: argparse.Namespace) -> None:
         raise UserError(f"--frames={options.frames} must be at least 1")
     file = open_patterns(options.file, PatternKeys(**settings), convention, adu_per_photon, check=False)
     sample = np.unique(np.linspace(0, len(file) - 1, min(len(file), options.frames)).astype(np.int64))
-    console = Console()
+    console = Terminal()
     try:
         histogram = describe_tables.histogram(file, sample)
     except UserError as error:
         console.print(describe_tables.overview(file, "not photons, see below"))
         if adu_per_photon is None:
-            console.print(describe_tables.gain(file, sample), markup=False, soft_wrap=True)
+            console.print(describe_tables.gain(file, sample), soft_wrap=True)
         raise error from None
     unit = "photons" if adu_per_photon is None else f"detector units, {adu_per_photon:g} a photon"
     console.print(describe_tables.overview(file, unit))
@@ -90,7 +91,7 @@ def _number(text: str | None) -> float | None:
         raise UserError(f"adu_per_photon={text} is no number") from None
 
 
-def _write_columns(file: PatternFile, path: Path, console: Console) -> None:
+def _write_columns(file: PatternFile, path: Path, console: Terminal) -> None:
     """Write hits, beam centres and sizes of all frames as CSV, beside their labels; what is not known is left empty."""
     from spi_lightning.methods.frame_columns import measure_frames  # brings Lightning, which a mere look does not need
 
@@ -106,7 +107,7 @@ def _write_columns(file: PatternFile, path: Path, console: Console) -> None:
     if "diameter_nm" not in columns:
         console.print(f"no column of sizes: {describe_tables.reach(file)}", soft_wrap=True)
     hits = int(columns["is_hit"].sum())
-    console.print(f"{len(file)} frames, {hits} hits: {path}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{len(file)} frames, {hits} hits: {path}", highlight=False, soft_wrap=True)
 
 
 def _cell(value: float | int) -> str:

@@ -7,7 +7,6 @@ from typing import Any, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.markup import escape
 from rich.table import Table
 
 from spi_lightning.fields import (
@@ -34,7 +33,7 @@ _KIND: Final = {**{int(kind): kind.name.lower() for kind in Kind}, -1: "unknown"
 
 
 def _table(title: str) -> Table:
-    table = Table(title=escape(title), title_justify="left", show_header=False, pad_edge=False)
+    table = Table(title=title, title_justify="left", show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     return table
@@ -44,20 +43,20 @@ def overview(file: PatternFile, unit: str) -> Table:
     """Format, shape, types, mask, labels, geometry and what the reader chose."""
     table = _table(str(file.path))
     patterns, rows, columns = file.shape
-    table.add_row("format", escape(file.format))
+    table.add_row("format", file.format)
     table.add_row("patterns", f"{patterns} of {rows} x {columns} pixels, stored as {file.source.dtype}")
     table.add_row("unit", unit)
     table.add_row("mask", _mask(file))
     for name, values in file.labels.items():
         unit = FIELDS[name].unit if name in FIELDS else "?"
         shape = " x ".join(str(n) for n in values.shape)
-        table.add_row(escape(name), escape(f"{shape} {values.dtype}, unit {unit}: {_label(name, values)}"))
+        table.add_row(name, f"{shape} {values.dtype}, unit {unit}: {_label(name, values)}")
     for name, value in file.geometry.items():
         if name not in file.labels:
-            table.add_row(escape(name), escape(f"{_range(np.asarray(value))} {FIELDS[name].unit}"))
+            table.add_row(name, f"{_range(np.asarray(value))} {FIELDS[name].unit}")
     table.add_row("reach", reach(file))
     for note in file.notes:
-        table.add_row("note", escape(note))
+        table.add_row("note", note)
     return table
 
 

@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 from typing import Final
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import TimeElapsedColumn
 
 from spi_lightning.apps.dragonfly_input import CONFIG, LOG, OUTPUT
+from spi_lightning.console import progress_bar
 from spi_lightning.fields import UserError
 from spi_lightning.io.dragonfly import read_log
 
@@ -77,8 +77,7 @@ def run_dragonfly(program: str, folder: Path, iterations: int, threads: int | No
 
 def _watch(process: subprocess.Popen[bytes], folder: Path, iterations: int, keep: str) -> None:
     """Advance the bar with every line of EMC.log until the program has ended."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
+    with progress_bar(TimeElapsedColumn(), always=True) as progress:
         task = progress.add_task("Dragonfly", total=iterations)
         done = 0
         while True:

@@ -16,8 +16,10 @@ from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
 
 from spi_lightning.apps.unknown_setting import unknown_setting
+from spi_lightning.console import plain_output
 from spi_lightning.distributed import keep_freed_memory
 from spi_lightning.fields import UserError
+from spi_lightning.printable import printable
 from spi_lightning.tasks.checkpoint import find_checkpoint, run_of
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
@@ -69,7 +71,7 @@ def run_app(main: Callable[[], Any]) -> None:
         line = one_line(error)
         if line is None:
             raise
-        print(f"error: {line}", file=sys.stderr)
+        print(f"error: {printable(line)}", file=sys.stderr)
         sys.exit(2)
 
 
@@ -102,20 +104,14 @@ def quieten() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     for noise in NOISE:
         warnings.filterwarnings("ignore", message=noise)
-    warnings.formatwarning = _plain_warning
-
-
-def _plain_warning(message: Warning | str, *_: Any, **__: Any) -> str:
-    """What to beware of, without the line of code that says so."""
-    return f"warning: {message}\n"
+    plain_output()
 
 
 def one_line(error: BaseException) -> str | None:
     """Say a user's mistake in one line; None where the error is not the user's."""
     for cause in _chain(error):
         if isinstance(cause, UserError):
-            # A loader's worker sends its traceback as the message; the last line is what the user needs.
-            return str(cause).strip().splitlines()[-1].removeprefix(f"{UserError.__module__}.UserError: ")
+            return str(cause)
     for cause in _chain(error):
         if isinstance(cause, MissingConfigException) and cause.missing_cfg_file:
             return _unknown_choice(cause)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Column, Table
+from rich.text import Text
 
+from spi_lightning.console import Terminal
 from spi_lightning.methods import Asked, CheckpointMethod, Method, Predictions
 
 SHOWN = {
@@ -39,7 +39,7 @@ def about(method: Method, asked: Asked) -> dict[str, Any]:
 
 def show(metrics: dict[str, Any], predictions: Predictions, chosen: int, report: Path, warnings: Sequence[str]) -> None:
     """Print a short table, one line for each method, what to beware of, and where the report lies."""
-    console = Console(width=None if sys.stdout.isatty() else 110)
+    console = Terminal(width=110)
     stages = [stage for stage in ("test", "test_kept") if f"{stage}/accuracy" in metrics]
     for stage in stages:
         left_out = None
@@ -51,12 +51,12 @@ def show(metrics: dict[str, Any], predictions: Predictions, chosen: int, report:
         console.print(table)
     count = len(predictions.headline.frame)
     unsure, name = int(predictions.headline.abstain.sum()), predictions.headline.name
-    console.print(f"{chosen} of {count} frames selected by {name}, {unsure} uncertain", soft_wrap=True, markup=False)
+    console.print(f"{chosen} of {count} frames selected by {name}, {unsure} uncertain", soft_wrap=True)
     for warning in warnings:
-        console.print(warning, soft_wrap=True, markup=False)
+        console.print(warning, soft_wrap=True)
     console.print(f"report: {report}", soft_wrap=True)
 
 
-def _cell(numbers: dict[str, Any], key: str) -> str:
+def _cell(numbers: dict[str, Any], key: str) -> Text:
     value, low, high = (numbers.get(name) for name in (key, f"{key}/low", f"{key}/high"))
-    return "-" if value is None else f"{value:.3f}\n{low:.2f}–{high:.2f}"
+    return Text("-" if value is None else f"{value:.3f}\n{low:.2f}–{high:.2f}")

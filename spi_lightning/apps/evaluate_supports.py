@@ -9,12 +9,13 @@ import numpy as np
 from hydra.utils import instantiate
 from numpy.typing import NDArray
 from omegaconf import DictConfig, open_dict
-from rich.console import Console
 from rich.table import Column, Table
+from rich.text import Text
 
 from spi_lightning.apps.choose_methods import make_support_methods
 from spi_lightning.apps.simulate import whole_number
 from spi_lightning.apps.train import record
+from spi_lightning.console import Terminal
 from spi_lightning.data.supports import SupportBatches, structure_names
 from spi_lightning.fields import UserError
 from spi_lightning.files import write_json
@@ -166,7 +167,7 @@ def about_network(method: SupportMethod) -> dict[str, Any]:
 
 def show(metrics: dict[str, Any], known: bool, about: dict[str, Any], report: Path) -> None:
     """Print one line for each method, what to beware of, and where the report lies."""
-    console = Console(width=None if sys.stdout.isatty() else 110)
+    console = Terminal(width=110)
     shown = SHOWN if known else WITHOUT_TRUTH
     table = Table(Column(overflow="fold"), *shown.values(), "ms / pattern")
     for name, numbers in metrics["methods"].items():
@@ -176,13 +177,13 @@ def show(metrics: dict[str, Any], known: bool, about: dict[str, Any], report: Pa
     if not known:
         console.print("no true densities in this file: supports are shown and compared with each other")
     for note in about["notes"]:
-        console.print(note, soft_wrap=True, markup=False, highlight=False)
+        console.print(note, soft_wrap=True, highlight=False)
     console.print(f"report: {report}", soft_wrap=True)
 
 
-def _cell(numbers: dict[str, Any], name: str) -> str:
+def _cell(numbers: dict[str, Any], name: str) -> Text:
     value, low, high = (numbers[f"test/{name}{end}"] for end in ("", "/low", "/high"))
     if name in PERCENT:
-        return f"{100 * value:.1f} %\n{100 * low:.1f}–{100 * high:.1f}"
+        return Text(f"{100 * value:.1f} %\n{100 * low:.1f}–{100 * high:.1f}")
     digits = 2 if name in ("area_ratio", "iou") else 1
-    return f"{value:.{digits}f}\n{low:.{digits}f}–{high:.{digits}f}"
+    return Text(f"{value:.{digits}f}\n{low:.{digits}f}–{high:.{digits}f}")

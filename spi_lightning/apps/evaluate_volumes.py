@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
-from rich.console import Console
 from rich.table import Column, Table
 from torch import Tensor
 
@@ -19,6 +18,7 @@ from spi_lightning.apps.train import record
 from spi_lightning.apps.volume_methods import make_volume_methods
 from spi_lightning.apps.volume_outputs import write_outputs
 from spi_lightning.apps.volume_settings import require_sense
+from spi_lightning.console import Terminal
 from spi_lightning.data.one_frame import Measurement
 from spi_lightning.data.one_scan import measure_scan
 from spi_lightning.data.simulated_volumes import SimulatedVolumeDataModule
@@ -287,14 +287,14 @@ def about_evaluation(
 
 def show(metrics: dict[str, Any], patterns: VolumePatterns, notes: Sequence[str], report: Path) -> None:
     """Print one line for each method, what to beware of, and where the report lies."""
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = Terminal(width=120)
     names = [name for name in SHOWN if any(name in numbers for numbers in metrics["methods"].values())]
     table = Table(Column(overflow="fold"), *(SHOWN[name] for name in names), title="medians over runs")
     for method, numbers in metrics["methods"].items():
         table.add_row(method, *(_cell(numbers.get(name)) for name in names))
     console.print(table)
     for note in dict.fromkeys(notes):
-        console.print(note, soft_wrap=True, markup=False, highlight=False)
+        console.print(note, soft_wrap=True, highlight=False)
     console.print(f"report: {report}", soft_wrap=True)
 
 

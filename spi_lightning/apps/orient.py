@@ -11,7 +11,6 @@ from typing import Any, cast
 import hydra
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
 
 from spi_lightning.apps.dragonfly_input import write_input
 from spi_lightning.apps.dragonfly_run import find_dragonfly, run_dragonfly
@@ -20,6 +19,7 @@ from spi_lightning.apps.entry import run_app
 from spi_lightning.apps.orient_analysis import analyse, match_examples, read_control, true_orientations, voxel_edge
 from spi_lightning.apps.simulate import whole_number
 from spi_lightning.apps.train import record
+from spi_lightning.console import Terminal
 from spi_lightning.fields import UserError
 from spi_lightning.files import write_json
 from spi_lightning.io import PatternKeys
@@ -87,7 +87,7 @@ def summary(test: Uniformity) -> dict[str, Any]:
 
 def show(metrics: Mapping[str, Any], report: Path, notes: list[str]) -> None:
     """Print what was found, what to beware of, and where the page lies."""
-    console = Console()
+    console = Terminal()
     if "recovery" in metrics:
         told = metrics["recovery"]
         console.print(

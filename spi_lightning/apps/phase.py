@@ -12,7 +12,6 @@ import hydra
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
-from rich.console import Console
 
 from spi_lightning.apps.entry import run_app
 from spi_lightning.apps.laboratory import frame_of, write_crystal_of
@@ -21,6 +20,7 @@ from spi_lightning.apps.phase_polish import agreeing, solve
 from spi_lightning.apps.phase_task import Task, prepare
 from spi_lightning.apps.train import record
 from spi_lightning.apps.value_types import check_types
+from spi_lightning.console import Terminal
 from spi_lightning.data.one_frame import Measurement
 from spi_lightning.files import write_json
 from spi_lightning.io.cxi_image import CxiImage, write_cxi_image
@@ -62,11 +62,12 @@ def phase_pattern(cfg: DictConfig) -> dict[str, Any]:
     metrics["result"] = str(write_result(files, folder / "result.cxi").name)
     write_json(folder / METRICS, metrics)
     report = write_phasing_report(folder)
-    console = Console(width=None if sys.stdout.isatty() else 110)
+    console = Terminal(width=110)
     for note in files.notes:
-        console.print(note, soft_wrap=True, markup=False)
+        console.print(note, soft_wrap=True)
     console.print(verdict(files, metrics), soft_wrap=True)
-    console.print(f"density, support, PRTF, errors: {folder / 'result.cxi'}\nreport: {report}", soft_wrap=True)
+    console.print(f"density, support, PRTF, errors: {folder / 'result.cxi'}", soft_wrap=True)
+    console.print(f"report: {report}", soft_wrap=True)
     return metrics
 
 

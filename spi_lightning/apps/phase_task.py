@@ -11,13 +11,12 @@ from typing import Any, Final, cast
 
 import torch
 from omegaconf import DictConfig, ListConfig, OmegaConf
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from spi_lightning.apps.phase_region import require_determined
 from spi_lightning.apps.phase_start import starting_density, starting_support
 from spi_lightning.apps.simulate import whole_number
+from spi_lightning.console import progress_bar
 from spi_lightning.data.one_frame import Measurement
 from spi_lightning.fields import UserError
 from spi_lightning.methods.checkpoint import find_device
@@ -157,8 +156,7 @@ def run_task(task: Task, amplitude: Tensor, title: str) -> Phased:
 @contextmanager
 def progress_of(title: str, iterations: int) -> Iterator[Callable[[int, Tensor], None]]:
     """A bar with the iteration and the relative Fourier error of the best start."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    with progress_bar(always=True) as bars:
         bar = bars.add_task(title, total=iterations)
 
         def shown(iteration: int, error: Tensor) -> None:

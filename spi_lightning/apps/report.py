@@ -5,16 +5,16 @@ from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig
-from rich.console import Console
 
 from spi_lightning.apps.entry import run_app
+from spi_lightning.console import Terminal
 from spi_lightning.reports import write_report
 
 
 @hydra.main(version_base="1.3", config_path="../../conf", config_name="report")
 def main(cfg: DictConfig) -> None:
     """Write report.html from the files of a run folder, and say where it is."""
-    Console().print(f"report: {write_report(cfg.run, cfg.embedding)}", soft_wrap=True)
+    Terminal().print(f"report: {write_report(cfg.run, cfg.embedding)}", soft_wrap=True)
 
 
 def name_the_run(arguments: list[str]) -> list[str]:

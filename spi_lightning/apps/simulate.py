@@ -11,12 +11,12 @@ from hydra.utils import instantiate
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
 from rich.table import Table
 
 from spi_lightning.apps.entry import run_app
 from spi_lightning.apps.simulate_volumes import simulate_volumes
 from spi_lightning.apps.value_types import check_types
+from spi_lightning.console import Terminal
 from spi_lightning.data.simulated_set import make_set
 from spi_lightning.data.supports import structure_names
 from spi_lightning.fields import DENSITY, IS_SINGLE_HIT, KIND, STRUCTURE, Kind, UserError
@@ -119,7 +119,7 @@ def pick_examples(kind: NDArray[np.int64], count: int) -> NDArray[np.int64]:
 
 def show(patterns: PatternFile, seconds: float, workers: int, picture: Path | None) -> None:
     """Print the counts of every kind or structure, the speed and where the files are."""
-    console = Console()
+    console = Terminal()
     console.print(table_of_kinds(patterns) if KIND in patterns.labels else table_of_structures(patterns))
     console.print(f"{len(patterns):,} patterns after {seconds:.1f} s with workers={workers}")
     console.print(f"set: {patterns.path}", soft_wrap=True)

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
-from rich.console import Console
 
+from spi_lightning.console import Terminal
 from spi_lightning.data.volume_set import make_volume_set
 from spi_lightning.data.volumes import FOURIER_AMPLITUDE, VolumeDataset
 from spi_lightning.fields import AMPLITUDE, MASK, PHASE
@@ -45,7 +45,7 @@ def simulate_volumes(
         config=config,
         device=cfg.device,
     )
-    seconds, console = time.perf_counter() - began, Console()
+    seconds, console = time.perf_counter() - began, Terminal()
     console.print(f"{numbers['patterns'] / seconds:,.1f} particles/s with workers={numbers['workers']}")
     console.print(f"set: {path}", soft_wrap=True)
     if numbers["examples"]:

@@ -11,13 +11,13 @@ import pytorch_lightning as pl
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
-from rich.console import Console
 from rich.table import Table
 
 from spi_lightning.apps.entry import one_line
 from spi_lightning.apps.resume import all_words, command_words, last_of, resumed_settings
 from spi_lightning.apps.value_types import check_types
 from spi_lightning.callbacks import SaveConfig, SeedEveryStep
+from spi_lightning.console import Terminal
 from spi_lightning.data import PatternBatches
 from spi_lightning.fields import UserError
 from spi_lightning.files import write_json, write_text
@@ -175,7 +175,7 @@ def show(numbers: dict[str, Any], task: pl.LightningModule, folder: Path, stoppe
         values = [numbers.get(f"{stage}/{name}") for stage in ("val", "test")]
         if any(value is not None for value in values):
             table.add_row(name, *("-" if value is None else _short(value) for value in values))
-    console = Console()
+    console = Terminal()
     console.print(table)
     if stopped:
         console.print(stopped, soft_wrap=True)

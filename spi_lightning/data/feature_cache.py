@@ -12,9 +12,8 @@ import filelock
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from spi_lightning.console import progress_bar
 from spi_lightning.data.hits import LABELS, HitDataset
 from spi_lightning.fields import FRAME, Batch, UserError
 from spi_lightning.files import write_json
@@ -149,7 +148,7 @@ def _compute_missing(
     missing = np.unique(wanted[~done[wanted]])
     if len(missing) == 0:
         return
-    with _progress() as progress:
+    with progress_bar() as progress:
         bar = progress.add_task(f"features of {backbone.label}", total=len(missing))
         for start in range(0, len(missing), backbone.batch_size):
             rows = missing[start : start + backbone.batch_size]
@@ -175,9 +174,3 @@ def _only_process(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(folder / ".lock"):
         yield
-
-
-def _progress() -> Progress:
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

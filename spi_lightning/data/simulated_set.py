@@ -14,10 +14,9 @@ import filelock
 import numpy as np
 import torch
 from omegaconf import OmegaConf
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 import spi_lightning
+from spi_lightning.console import progress_bar
 from spi_lightning.data.fingerprint import fingerprint
 from spi_lightning.data.set_parts import (
     GEOMETRY,
@@ -122,7 +121,7 @@ def _make(
         **getattr(simulator, "attributes", {}),
     }
     try:
-        with _progress() as progress:
+        with progress_bar(always=True) as progress:
             bar = progress.add_task(f"simulating {path.name}", total=patterns)
             for part in make_parts(simulator, seed, parts, workers, device):
                 progress.advance(bar, part.patterns)
@@ -199,8 +198,3 @@ def _remove_leftovers(path: Path, keep: Path) -> None:
         half.unlink(missing_ok=True)
     for part in keep.glob("*.cxi"):
         finished_part(part)
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True))

@@ -7,7 +7,7 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -15,10 +15,10 @@ from typing import Any, Final, cast
 
 import filelock
 import torch
-from rich.console import Console
-from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
+from rich.progress import DownloadColumn, TransferSpeedColumn
 from torch import Tensor
 
+from spi_lightning.console import progress_bar
 from spi_lightning.fields import UserError
 
 PROJECT_FOLDER = Path("cache/weights")
@@ -150,7 +150,7 @@ def _download(published: PublishedFile, part: Path) -> None:
     """Append to the part until the server has no more; wait longer after each failure that may pass."""
     for attempt in range(_TRIES):
         try:
-            with _progress() as progress:
+            with progress_bar(DownloadColumn(), TransferSpeedColumn()) as progress:
                 bar = progress.add_task(published.name, total=None)
                 for done, total in _stream(published.url, part):
                     progress.update(bar, completed=done, total=total)
@@ -197,9 +197,3 @@ def _why(error: Exception) -> str:
         return f"the server answers {error.code} {error.reason}"
     reason = error.reason if isinstance(error, urllib.error.URLError) else error
     return f"the server cannot be reached ({getattr(reason, 'strerror', None) or reason})"
-
-
-def _progress() -> Progress:
-    console = Console(stderr=True)
-    columns: Sequence[Any] = (*Progress.get_default_columns(), DownloadColumn(), TransferSpeedColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
 from torch import Tensor
 
+from spi_lightning.console import Terminal
 from spi_lightning.fields import UserError
 from spi_lightning.io.pattern_file import PatternFile
 from spi_lightning.methods.answer import Given
@@ -94,4 +94,4 @@ class Notes(list[str]):
         """Keep a note, and show it unless it was said before."""
         if note not in self:
             self.append(note)
-            Console(stderr=True).print(note, soft_wrap=True, markup=False, highlight=False)
+            Terminal(stderr=True).print(note, soft_wrap=True, highlight=False)

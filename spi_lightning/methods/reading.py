@@ -9,10 +9,9 @@ from typing import TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
+from spi_lightning.console import progress_bar
 from spi_lightning.fields import UserError
 from spi_lightning.io.pattern_file import PatternFile
 
@@ -117,13 +116,6 @@ def read_vectors(
     if vectors is None:
         raise UserError(f"{patterns.path}: holds no frames.")
     return vectors
-
-
-def progress_bar() -> Progress:
-    """A bar on stderr that goes when it is done, and none where nobody looks."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _read(patterns: PatternFile, start: int, stop: int) -> Piece:

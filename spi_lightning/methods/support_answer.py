@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spi_lightning.console import progress_bar
 from spi_lightning.data.supports import SupportDataset
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, SUPPORT, Batch, UserError
 from spi_lightning.io.pattern_file import PatternFile
 from spi_lightning.methods.described import Notes
-from spi_lightning.methods.reading import progress_bar
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from zipfile import BadZipFile
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import TimeElapsedColumn
 from torch import Tensor
 
+from spi_lightning.console import progress_bar
 from spi_lightning.data.volume_patterns import VolumePatterns
 from spi_lightning.fields import UserError
 from spi_lightning.files import replacing
@@ -180,10 +180,7 @@ def truth_of(density: Tensor, truth: Tensor) -> dict[str, Tensor]:
 @contextmanager
 def bars(name: str, total: int) -> Iterator[tuple[Shown, Any]]:
     """Two bars on stderr, none where nobody looks: questions answered, and steps of the one at work."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    times = (TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, *times, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with progress_bar(TimeElapsedColumn()) as progress:
         whole, inner = progress.add_task(name, total=total), progress.add_task("", total=None)
 
         def shown(step: int, steps: int, chi_square: float) -> None:
