@@ -19,8 +19,9 @@ from spi_lightning.io.scan_flaws import without_flaws
 from spi_lightning.io.scan_geometry import geometry_of_spec
 from spi_lightning.io.scan_hdf5 import read_scan_hdf5
 from spi_lightning.io.scan_record import BraggScan, ScanKeys
-from spi_lightning.io.spec import SpecScan, read_spec
+from spi_lightning.io.spec import SpecScan, read_spec, unit_of_label
 from spi_lightning.io.tiff_series import Region, cut_region, read_pages, read_series
+from spi_lightning.io.units import factor
 from spi_lightning.physics.frame_order import order_frames
 
 __all__ = ["BraggScan", "ScanKeys", "open_scan"]
@@ -47,12 +48,13 @@ def open_scan(
         UserError: Missing, damaged or foreign files, doubled frames, shapes that do not fit, too little memory.
     """
     keys = keys or ScanKeys()
-    header = _spec_header(spec, scan)
+    if spec is not None and scan is None:
+        raise UserError(f"{spec}: which of its scans? Give data.scan=")
     read = _read(_files(path), keys, region)
     if region is not None:
         read.corner = (read.corner[0] + region[0], read.corner[1] + region[2])
-    if header is not None:
-        _add_header(read, header)
+    if spec is not None and scan is not None:
+        _add_header(read, read_spec(spec, scan, len(read.counts)), spec)
     _add_images_beside(read, keys, region)
     if read.angle_deg is not None:
         counts, angle, monitor, notes = order_frames(read.counts, read.angle_deg, read.monitor)
@@ -120,25 +122,31 @@ def _volume(path: Path, keys: ScanKeys) -> NDArray[Any]:
     return counts
 
 
-def _spec_header(spec: str | None, scan: int | None) -> SpecScan | None:
-    if spec is None:
-        return None
-    if scan is None:
-        raise UserError(f"{spec}: which of its scans? Give data.scan=")
-    return read_spec(spec, scan)
-
-
-def _add_header(read: BraggScan, header: SpecScan) -> None:
+def _add_header(read: BraggScan, header: SpecScan, spec: str) -> None:
     """Angles, monitor and motors of the spec file; a file's own values stay."""
-    angles = header.column(header.scanned) if header.scanned else None
-    if read.angle_deg is None and angles is not None:
-        if len(angles) != len(read.counts):
-            raise UserError(
-                f"{read.path}: {len(read.counts)} frames, but scan {header.number} of the spec file has {len(angles)} "
-                "points: frames are missing, or it is another scan"
-            )
-        read.angle_deg = torch.from_numpy(angles)
+    read.notes += header.notes
+    if read.angle_deg is None:
+        _add_angles(read, header, spec)
     monitor = header.column("monitor", "mon", "io", "i0")
-    if read.monitor is None and monitor is not None:
+    if read.monitor is None and monitor is not None and len(monitor) == len(read.counts):
         read.monitor = torch.from_numpy(monitor)
     read.geometry = geometry_of_spec(header) | read.geometry
+
+
+def _add_angles(read: BraggScan, header: SpecScan, spec: str) -> None:
+    """The column of the scanned motor, in degree."""
+    name = header.scanned
+    if name is None:
+        read.notes.append(
+            f"WARNING: {spec}: no column of scan {header.number} is the motor of its command, {header.command!r}: the "
+            "frames are taken as stored, in even steps; give data.geometry.step_deg= for lengths"
+        )
+        return
+    angles = header.columns[name]
+    if len(angles) != len(read.counts):
+        raise UserError(
+            f"{read.path}: {len(read.counts)} frames, but scan {header.number} of the spec file has {len(angles)} "
+            "points: frames are missing, or it is another scan"
+        )
+    unit = unit_of_label(name)
+    read.angle_deg = torch.from_numpy(angles * (factor(unit, "angle", f"{spec}: {name}") if unit else 1.0))

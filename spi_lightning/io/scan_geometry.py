@@ -36,6 +36,7 @@ _BEAM: Final = {
     "beam_row": "entry/instrument/detector/beam_center_y",
     "beam_column": "entry/instrument/detector/beam_center_x",
 }
+_MOST_KEV: Final = 200  # photon energies without a unit are in keV up to here, else in eV
 _LENGTHS: Final = ("m", "mm", "um", "cm", "nm")
 _UNITS: Final = {
     "mm": 1e-3,
@@ -91,16 +92,19 @@ def crop_of_hdf5(file: h5py.File) -> tuple[int, int]:
 
 
 def geometry_of_spec(scan: SpecScan) -> dict[str, float]:
-    """Detector arm, distance and energy of a spec header of 34-ID-C: degree, mm, keV."""
+    """Detector arm, distance and energy of a spec header of 34-ID-C: degree, mm, keV (or eV, as its size tells)."""
     motors = {
         "delta_deg": (scan.motor("delta", "del"), 1.0),
         "gamma_deg": (scan.motor("gamma", "gam"), 1.0),
         "distance": (scan.motor("camdist", "detdist"), 1e-3),
-        "energy_ev": (scan.motor("energy"), 1e3),
     }
-    return {
+    found = {
         name: factor * value for name, (value, factor) in motors.items() if value is not None and np.isfinite(value)
     }
+    energy = scan.motor("energy")
+    if energy is not None and np.isfinite(energy):
+        found["energy_ev"] = energy if energy > _MOST_KEV else 1e3 * energy
+    return found
 
 
 def _scalar(file: h5py.File, key: str) -> float | None:

@@ -1,15 +1,28 @@
-"""Scan headers of the program spec: motors, columns and commands of one scan of a text file."""
+"""Scans of files of the program spec: motors, columns and command of one scan, read with silx.
+
+silx finds the scans and reads their headers. Points are read here, because silx takes ``nan`` for 0 and leaves rows
+out that are too short; and names of motors, of which it joins the words of the last in a line.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from silx.io.specfile import SpecFile
 
 from spi_lightning.fields import UserError
+from spi_lightning.io.units import TABLE
+
+_ABSOLUTE: Final = ("ascan", "a2scan", "a3scan", "a4scan")
+_RELATIVE: Final = ("dscan", "d2scan", "d3scan", "d4scan", "lup")
+_MOTORS: Final = {"a2scan": 2, "d2scan": 2, "a3scan": 3, "d3scan": 3, "a4scan": 4, "d4scan": 4}
+_GAP: Final = r"\s{2,}|\t"  # between names, which may hold single spaces
+_ALIKE: Final = 0.02  # of the range of a scan, within which a column ends where the command says
 
 
 @dataclass
@@ -19,93 +32,207 @@ class SpecScan:
     Attributes:
         number: As in its `#S` line.
         command: The rest of that line, e.g. `ascan  theta -0.28 0.72 200 0.25`.
-        motors: Position of every motor before the scan; as spec stores them: degree, mm.
+        motors: Position of every motor before the scan; as spec stores them: degree, mm. Empty where the file has
+            other numbers of positions than of names.
         columns: Values of every point, (points,) float64.
+        full_names: Full name of a motor or counter by its mnemonic.
+        notes: What was chosen, and what is not taken.
     """
 
     number: int
     command: str
     motors: dict[str, float] = field(default_factory=dict)
     columns: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    full_names: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def motor(self, *names: str) -> float | None:
         """Position of the first of these motors that there is, whatever the case of its name; None if there is none."""
-        lower = {name.lower(): value for name, value in self.motors.items()}
-        return next((lower[name.lower()] for name in names if name.lower() in lower), None)
+        position: float | None = _first(self.motors, self.full_names, names)
+        return position
 
     def column(self, *names: str) -> NDArray[np.float64] | None:
         """Values of the first of these columns that there is, whatever the case of its name."""
-        lower = {name.lower(): values for name, values in self.columns.items()}
-        return next((lower[name.lower()] for name in names if name.lower() in lower), None)
+        values: NDArray[np.float64] | None = _first(self.columns, self.full_names, names)
+        return values
+
+    @property
+    def points(self) -> int:
+        """Number of points."""
+        return len(next(iter(self.columns.values()), ()))
+
+    @property
+    def expected_points(self) -> int | None:
+        """Number of points that the command asks for; None for commands of other kinds than ascan and dscan."""
+        words = self.command.split()
+        intervals = 1 + 3 * _MOTORS.get(words[0], 1) if words else 0
+        if not words or words[0] not in (*_ABSOLUTE, *_RELATIVE) or len(words) <= intervals:
+            return None
+        return int(words[intervals]) + 1 if words[intervals].isdigit() else None
 
     @property
     def scanned(self) -> str | None:
-        """Name of the motor that was scanned, from the command."""
+        """Name of the column of the motor that was scanned, by the command; None if there is none.
+
+        The command has a motor's mnemonic, the column its full name. Where no #o line tells which is which, the first
+        column is taken if it begins and ends as the command says.
+        """
         words = self.command.split()
-        return words[1] if len(words) > 1 else None
+        if len(words) < 2:
+            return None
+        named: str | None = _first({label: label for label in self.columns}, self.full_names, (words[1],))
+        return named if named is not None else self._by_range(words)
+
+    def _by_range(self, words: list[str]) -> str | None:
+        label = next(iter(self.columns), None)
+        try:
+            start, end = float(words[2]), float(words[3])
+        except (ValueError, IndexError):
+            return None
+        values = self.columns[label][np.isfinite(self.columns[label])] if label is not None else np.empty(0)
+        if len(values) < 2 or words[0] not in (*_ABSOLUTE, *_RELATIVE):
+            return None
+        off = np.array([values[0] - start, values[-1] - end])
+        off -= off.mean() if words[0] in _RELATIVE else 0
+        complete = self.points == self.expected_points
+        return label if complete and np.abs(off).max() <= _ALIKE * abs(end - start) else None
 
 
-def read_spec(path: str | Path, scan: int) -> SpecScan:
-    """Read one scan; of scans with the same number the last, which spec wrote last.
+def read_spec(path: str | Path, scan: int, points: int | None = None) -> SpecScan:
+    """Read one scan.
 
     Args:
         path: spec file.
-        scan: Its number.
+        scan: Its number. Of scans with the same number the last that has as many points as frames were taken is read,
+            else the last complete one, else the longest.
+        points: Number of frames that were taken.
 
     Raises:
-        UserError: No such file or scan, no points, or points that are no numbers.
+        UserError: No such file or scan, no points, or points that do not fit the columns.
     """
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise UserError(f"{path}: the spec file cannot be read ({error.strerror}); check data.spec=") from error
-    blocks = re.split(r"(?m)^(?=#S )", text)
-    named = {int(match.group(1)): block for block in blocks[1:] if (match := re.match(r"#S\s+(\d+)", block))}
-    if scan not in named:
-        listed = ", ".join(str(number) for number in sorted(named)[:20]) or "none"
+    if not re.search(r"(?m)^#S\s", text):
+        raise UserError(f"{path}: holds no scans (lines #S), so it is no spec file; check data.spec=")
+    blocks: dict[int, list[str]] = {}
+    for block in re.split(r"(?m)^(?=#S\s)", text)[1:]:
+        if match := re.match(r"#S\s+(\d+)", block):
+            blocks.setdefault(int(match.group(1)), []).append(block)
+    if scan not in blocks:
+        listed = ", ".join(str(number) for number in sorted(blocks)[:20]) or "none"
         raise UserError(f"{path}: there is no scan {scan}; it holds the scans {listed} (data.scan=)")
-    names = _motor_names(_file_header_before(blocks, named[scan]))
-    return _parse(path, scan, named[scan], names)
-
-
-def _file_header_before(blocks: list[str], wanted: str) -> str:
-    """The lines with motor names that hold for a scan: those of the last file header (#F, #O) before it."""
-    header = blocks[0]
-    for before in blocks[1 : blocks.index(wanted)]:
-        if re.search(r"(?m)^#O0", before):
-            header = before
-    return header
-
-
-def _motor_names(header: str) -> dict[int, list[str]]:
-    """Names of each #O line, parted by two or more spaces because names may hold one."""
-    rows = re.findall(r"(?m)^#O(\d+) +(.*)$", header)
-    return {int(row): re.split(r"\s{2,}", names.strip()) for row, names in rows}
-
-
-def _parse(path: Path, number: int, block: str, names: dict[int, list[str]]) -> SpecScan:
-    """Motors and columns of the lines of one scan."""
-    first, *lines = block.splitlines()
-    scan = SpecScan(number, re.sub(r"^#S\s+\d+\s*", "", first))
-    labels: list[str] = []
-    rows: list[list[float]] = []
-    for line in lines:
-        if match := re.match(r"#P(\d+) +(.*)$", line):
-            values = match.group(2).split()
-            scan.motors.update(zip(names.get(int(match.group(1)), []), map(_number, values), strict=False))
-        elif line.startswith("#L"):
-            labels = re.split(r"\s{2,}", line[2:].strip())
-        elif line and not line.startswith(("#", "@")) and line[0] in "+-.0123456789":
-            rows.append([_number(word) for word in line.split()])
-    if not rows or any(len(row) != len(labels) for row in rows):
-        raise UserError(
-            f"{path}: scan {number} has {len(rows)} points and {len(labels)} columns that do not fit together; "
-            "it was cut short or edited"
+    file = SpecFile(str(path))
+    repeats = [_read(path, file[f"{scan}.{order}"], block) for order, block in enumerate(blocks[scan], 1)]
+    read = _choose(repeats, points)
+    if not read.points:
+        raise UserError(f"{path}: scan {scan} has no points; it was aborted before the first one")
+    if len(repeats) > 1:
+        counts = ", ".join(str(each.points) for each in repeats)
+        read.notes.insert(
+            0,
+            f"{path}: scan {scan} was begun {len(repeats)} times, with {counts} points: that of {read.points} points "
+            "is read" + (", the last of these" if [each.points for each in repeats].count(read.points) > 1 else ""),
         )
-    table = np.array(rows, dtype=np.float64)
-    scan.columns = {label: table[:, i] for i, label in enumerate(labels)}
-    return scan
+    return read
+
+
+def _choose(repeats: list[SpecScan], points: int | None) -> SpecScan:
+    """The last of those that fit best."""
+
+    def merit(each: SpecScan) -> tuple[bool, bool, int]:
+        complete = each.expected_points is not None and each.points >= each.expected_points
+        return points is not None and each.points == points, complete, each.points
+
+    return max(reversed(repeats), key=merit)
+
+
+def _read(path: Path, scan: Any, block: str) -> SpecScan:
+    """One scan of silx, with its points from the lines of its block."""
+    made = SpecScan(int(scan.number), re.sub(r"^#S\s+\d+\s*", "", block.splitlines()[0]).strip())
+    rows = _points(block)
+    labels = [label.strip() for label in scan.labels] if rows or re.search(r"(?m)^#L\s", block) else []
+    short = [number for number, row in enumerate(rows, 1) if len(row) != len(labels)]
+    if short == [len(rows)] and len(rows) > 1 and len(rows[-1]) < len(labels):
+        made.notes.append(f"{path}: the last row of scan {made.number} was cut short and is left out")
+        rows.pop()
+    elif short:
+        raise UserError(
+            f"{path}: row {short[0]} of scan {made.number} has {len(rows[short[0] - 1])} values for {len(labels)} "
+            "columns; it was cut short or edited"
+        )
+    table = np.array(rows, dtype=np.float64).reshape(len(rows), len(labels))
+    made.columns = {label: table[:, i] for i, label in reversed(list(enumerate(labels)))}  # of equal labels the first
+    made.columns = {label: made.columns[label] for label in labels}
+    made.full_names = _mnemonics(scan.file_header_dict) | _mnemonics(scan.scan_header_dict)
+    _add_motors(path, made, scan)
+    return made
+
+
+def _points(block: str) -> list[list[float]]:
+    """Rows of numbers: all lines but headers, spectra (@A) and what continues these after a backslash."""
+    rows, continued = [], False
+    for line in block.splitlines():
+        line = line.strip()
+        if not continued and line and line[0] not in "#@":
+            rows.append([_number(word) for word in line.split()])
+        continued = (continued or line.startswith("@")) and line.endswith("\\")
+    return rows
+
+
+def _add_motors(path: Path, made: SpecScan, scan: Any) -> None:
+    """Positions by name; none, and a note, where their numbers differ, because then nobody knows which is whose."""
+    own, of_file = dict(scan.scan_header_dict), dict(scan.file_header_dict)
+    names = _rows(own, "O", _GAP) or _rows(of_file, "O", _GAP)
+    positions = _rows(own, "P", r"\s+")
+    unlike = [row for row in sorted({*names, *positions}) if len(names.get(row, ())) != len(positions.get(row, ()))]
+    if positions and unlike:
+        made.notes.append(
+            f"WARNING: {path}: scan {made.number} has {sum(map(len, positions.values()))} motor positions (#P) for "
+            f"{sum(map(len, names.values()))} names (#O), unlike first in line {unlike[0]}: no position is taken, as "
+            "nobody knows which motor's it is; give data.geometry."
+        )
+        return
+    for row in reversed(sorted(positions)):  # of motors with one name the first counts
+        made.motors |= dict(reversed(list(zip(names[row], map(_number, positions[row]), strict=True))))
+
+
+def _rows(headers: dict[str, str], letter: str, gap: str) -> dict[int, list[str]]:
+    """Entries of the lines #O0, #O1, ... or #P0, ..., by the number of the line."""
+    rows = {int(key[1:]): value.strip() for key, value in headers.items() if re.fullmatch(rf"{letter}\d+", key)}
+    return {row: re.split(gap, value) for row, value in rows.items() if value}
+
+
+def _mnemonics(headers: dict[str, str]) -> dict[str, str]:
+    """Full name of each mnemonic of one header: motors of its #o and #O lines, counters of its #j and #J lines."""
+    found: dict[str, str] = {}
+    for short, full in (("o", "O"), ("j", "J")):
+        for key, value in headers.items():
+            if re.fullmatch(rf"{short}\d+", key):
+                words, names = value.split(), re.split(_GAP, headers.get(full + key[1:], "").strip())
+                found |= dict(zip(words, names, strict=True)) if len(words) == len(names) else {}
+    return found
+
+
+def _first(values: dict[str, Any], full_names: dict[str, str], wanted: tuple[str, ...]) -> Any:
+    """Value of the first wanted name that there is: as it stands, as a mnemonic, or with its unit in brackets."""
+    lower = {name.lower(): value for name, value in values.items()}
+    bare = {re.sub(r"\s*[\[(][^\])]*[\])]$", "", name): value for name, value in lower.items()}
+    mnemonic = {short.lower(): full.lower() for short, full in full_names.items()}
+    for name in (name.lower() for name in wanted):
+        for each in (name, mnemonic.get(name, name)):
+            if each in lower or each in bare:
+                return lower.get(each, bare.get(each))
+    return None
+
+
+def unit_of_label(label: str) -> str:
+    """Unit of an angle in brackets behind the name of a column, as in `Theta (mrad)`; empty where there is none."""
+    match = re.search(r"[\[(]([^\])]+)[\])]\s*$", label)
+    unit = match.group(1).strip() if match else ""
+    return unit if unit.lower() in TABLE["angle"] else ""
 
 
 def _number(word: str) -> float:

@@ -41,7 +41,7 @@ def spec(tmp_path: Path) -> Path:
 
 def test_motors_columns_and_the_scanned_motor(spec: Path) -> None:
     scan = read_spec(spec, 54)
-    assert scan.scanned == "theta"
+    assert scan.scanned == "Theta"
     assert scan.motor("DELTA") == 32.174
     assert scan.motors["Table X"] == 1.5
     assert scan.motor("nothing", "energy") == 9.0
@@ -58,8 +58,83 @@ def test_wrong_scans_are_named(spec: Path, tmp_path: Path) -> None:
     spec.write_text(SPEC.replace("-0.275 1010 6e2", "-0.275 1010"))
     with pytest.raises(UserError, match="cut short"):
         read_spec(spec, 54)
+    spec.write_text("1 2 3\n")
+    with pytest.raises(UserError, match="no spec file"):
+        read_spec(spec, 54)
+    spec.write_text(HEAD + "\n#S 1  ascan  th 0 1 2 1\n#N 1\n#L Theta\n#C aborted\n")
+    with pytest.raises(UserError, match="no points"):
+        read_spec(spec, 1)
 
 
-def test_of_scans_with_one_number_the_last_counts(spec: Path) -> None:
+def test_of_complete_scans_with_one_number_the_last_counts(spec: Path) -> None:
     spec.write_text(SPEC.replace("#S 53", "#S 54"))
-    assert read_spec(spec, 54).motor("delta") == 32.174
+    scan = read_spec(spec, 54)
+    assert scan.motor("delta") == 32.174
+    assert "begun 2 times, with 3, 3 points" in scan.notes[0]
+
+
+HEAD = "#F run\n#E 1\n#O0 Theta  Delta  Gamma\n#o0 th del gam\n"
+
+
+def of(number: int, command: str, rows: list[str], before: str = "", end: str = "") -> str:
+    return f"\n#S {number}  {command}\n{before}#N 2\n#L Theta  Monitor\n" + "".join(f"{row}\n" for row in rows) + end
+
+
+@pytest.mark.parametrize("aborted", [0, 1, 2])
+@pytest.mark.parametrize("points", [None, 3])
+def test_an_aborted_repeat_hides_no_complete_scan(spec: Path, aborted: int, points: int | None) -> None:
+    rows = ["0 5", "0.5 6", "1 7"]
+    complete = of(5, "ascan  theta 0 1 2 1", rows, "#P0 0 32 12\n")
+    repeat = of(5, "ascan  theta 0 1 2 1", rows[:aborted], "#P0 0 50 12\n", "#C aborted\n")
+    for text in (complete + repeat, repeat + complete):
+        spec.write_text(HEAD + text)
+        scan = read_spec(spec, 5, points)
+        assert (scan.points, scan.motor("delta")) == (3, 32)
+
+
+def test_the_number_of_frames_decides_between_repeats(spec: Path) -> None:
+    rows = ["0 5", "0.5 6", "1 7"]
+    spec.write_text(HEAD + of(5, "ascan theta 0 1 2 1", rows) + of(5, "ascan theta 0 1 2 1", rows[:2]))
+    assert read_spec(spec, 5, 2).points == 2
+
+
+def test_names_of_a_scan_of_its_own_hold_for_it_alone(spec: Path) -> None:
+    other = of(4, "ascan th 0 1 1 1", ["0 1", "1 1"], "#O0 Theta  Gamma  Delta\n#P0 0 12 32\n")
+    spec.write_text(HEAD + other + of(5, "ascan th 0 1 1 1", ["0 1", "1 1"], "#P0 0 33 13\n"))
+    assert (read_spec(spec, 4).motor("delta"), read_spec(spec, 4).motor("gamma")) == (32, 12)
+    assert (read_spec(spec, 5).motor("delta"), read_spec(spec, 5).motor("gamma")) == (33, 13)
+    assert read_spec(spec, 4).motor("del") == 32
+
+
+@pytest.mark.parametrize("positions", ["#P0 0 7 32 12", "#P0 0 32", "#P0 0 32 12\n#P1 5"])
+def test_positions_that_do_not_fit_their_names_are_not_taken(spec: Path, positions: str) -> None:
+    spec.write_text(HEAD + of(5, "ascan th 0 1 1 1", ["0 1", "1 1"], positions + "\n"))
+    scan = read_spec(spec, 5)
+    assert scan.motors == {}
+    assert "#P" in scan.notes[0] and "no position is taken" in scan.notes[0]
+
+
+def test_spectra_are_no_points_and_rows_of_nan_are(spec: Path) -> None:
+    rows = ["0 5", "@A 0 1 2\\", "4 5 6\\", "8 9", "nan 6", "@A 1 2", "1 inf"]
+    spec.write_text((HEAD + of(5, "ascan th 0 1 2 1", rows)).replace("\n", "\r\n"), newline="")
+    np.testing.assert_array_equal(read_spec(spec, 5).column("theta"), [0, np.nan, 1])
+    np.testing.assert_array_equal(read_spec(spec, 5).column("monitor"), [5, 6, np.inf])
+
+
+@pytest.mark.parametrize(
+    ("command", "head", "found"),
+    [
+        ("ascan th 0 1 2 1", HEAD, "Theta"),
+        ("ascan th 0 1 2 1", "#F run\n", "Theta"),  # the range is that of the command
+        ("dscan th -0.5 0.5 2 1", "#F run\n", "Theta"),
+        ("ascan del 0 2 2 1", "#F run\n", None),
+        ("ascan del 0 1 2 1", HEAD.replace("th del", "del th"), "Theta"),
+        ("hklscan 1 1 0 0 1 2 2 1", HEAD, None),
+        ("timescan 1", HEAD, None),
+    ],
+)
+def test_the_scanned_column_is_found_by_mnemonic_or_range(
+    spec: Path, command: str, head: str, found: str | None
+) -> None:
+    spec.write_text(head + of(5, command, ["0 5", "0.5 6", "1 7"]))
+    assert read_spec(spec, 5).scanned == found
