@@ -9,7 +9,9 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from spi_lightning.apps.evaluate_kinds import METHODS, names_of, require_kind
-from spi_lightning.fields import UserError
+from spi_lightning.fields import IS_SINGLE_HIT, UserError
+from spi_lightning.io import open_patterns
+from spi_lightning.io.content_key import content_key, file_hash
 from spi_lightning.methods import (
     CachedCheckpointMethod,
     DecisionRule,
@@ -19,7 +21,6 @@ from spi_lightning.methods import (
     find_checkpoints,
     run_name,
 )
-from spi_lightning.methods.answer_cache import file_hash
 from spi_lightning.tasks import find_checkpoint
 
 
@@ -41,8 +42,7 @@ def make_methods(cfg: DictConfig, rule: DecisionRule) -> Iterator[tuple[Method, 
             make = instantiate(settings, _partial_=True, _convert_="all")  # the rule is no configuration
             method = make(name=free_name(entry, used), decision=rule)
             weights = getattr(method, "identity", None)  # of a frozen backbone, which its settings only name
-            teacher = _version_of(settings.get("learn_from"))
-            yield method, [OmegaConf.to_container(settings, resolve=True), weights, teacher]
+            yield method, [*plain_with_contents(settings), weights, _teacher_of(settings.get("learn_from"))]
         else:
             yield from _checkpoints(entry, cfg, rule, used)
 
@@ -65,8 +65,7 @@ def make_support_methods(cfg: DictConfig) -> Iterator[tuple[SupportMethod, Any]]
         if (METHODS / f"{entry}.yaml").is_file():
             settings = settings_of(entry, cfg)
             method = instantiate(settings, name=free_name(entry, used), _convert_="all")
-            networks = [_content_of(settings.get(name)) for name in ("healing", "then")]
-            yield method, [OmegaConf.to_container(settings, resolve=True), networks]
+            yield method, plain_with_contents(settings)
         else:
             for checkpoint in found_checkpoints(entry, "supports"):
                 name = free_name(run_name(checkpoint), used)
@@ -74,9 +73,30 @@ def make_support_methods(cfg: DictConfig) -> Iterator[tuple[SupportMethod, Any]]
                 yield network, [file_hash(checkpoint), bins] if bins > 1 else [file_hash(checkpoint)]
 
 
-def _content_of(path: Any) -> str | None:
-    """Hash of the checkpoint that a setting names."""
-    return file_hash(find_checkpoint(path)) if isinstance(path, str) else None
+def plain_with_contents(settings: DictConfig) -> list[Any]:
+    """Settings as plain data, and the hash of every file, or checkpoint of a run folder, that one of them names."""
+    plain = OmegaConf.to_container(settings, resolve=True)
+    return [plain, {word: file_hash(path) for word in sorted(_words(plain)) if (path := _file_of(word)) is not None}]
+
+
+def _words(plain: Any) -> set[str]:
+    """Every word anywhere inside plain data."""
+    if isinstance(plain, str):
+        return {plain}
+    parts = plain.values() if isinstance(plain, dict) else plain if isinstance(plain, list) else ()
+    return {word for part in parts for word in _words(part)}
+
+
+def _file_of(word: str) -> Path | None:
+    try:
+        return find_checkpoint(word)
+    except (UserError, OSError, ValueError):  # not a path
+        return None
+
+
+def _teacher_of(path: str | None) -> str | None:
+    """What a method learns from another file: its frames and its labels."""
+    return None if path is None else content_key(open_patterns(path), (IS_SINGLE_HIT,))
 
 
 def asked_for(cfg: DictConfig, kind: str) -> list[str]:
@@ -113,13 +133,6 @@ def settings_of(name: str, cfg: DictConfig) -> DictConfig:
         raise UserError(f"settings.{name}: {str(error).splitlines()[0]}") from error
     assert isinstance(merged, DictConfig)
     return merged
-
-
-def _version_of(path: str | None) -> list[int] | None:
-    """Size and time of change of the file that a method learns from, so that another one is another method."""
-    if path is None or not Path(path).is_file():
-        return None
-    return [Path(path).stat().st_size, Path(path).stat().st_mtime_ns]
 
 
 def _checkpoints(entry: str, cfg: DictConfig, rule: DecisionRule, used: set[str]) -> Iterator[tuple[Method, Any]]:

@@ -12,12 +12,12 @@ from hydra import compose
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from spi_lightning.apps.choose_methods import asked_for, found_checkpoints, free_name, settings_of
+from spi_lightning.apps.choose_methods import asked_for, found_checkpoints, free_name, plain_with_contents, settings_of
 from spi_lightning.apps.evaluate_kinds import METHODS
 from spi_lightning.apps.train import starting_weights
 from spi_lightning.fields import UserError
+from spi_lightning.io.content_key import file_hash
 from spi_lightning.methods import RefinedNetwork, VolumeCheckpoint, VolumeMethod, run_name
-from spi_lightning.methods.answer_cache import file_hash
 from spi_lightning.methods.refined_network import MakeRefinement
 from spi_lightning.tasks import Refinement
 
@@ -58,7 +58,7 @@ def named_method(entry: str, name: str, cfg: DictConfig) -> tuple[VolumeMethod, 
         )
         if "recipe" in settings:
             settings.recipe = recipe_named(str(settings.recipe))
-    identity: list[Any] = [OmegaConf.to_container(settings, resolve=True)]
+    identity = plain_with_contents(settings)
     if experiment is None:
         method: VolumeMethod = instantiate(settings, name=name, _convert_="all")
         return method, identity

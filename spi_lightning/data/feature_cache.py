@@ -18,12 +18,12 @@ from spi_lightning.data.hits import LABELS, HitDataset
 from spi_lightning.fields import FRAME, Batch, UserError
 from spi_lightning.files import write_json
 from spi_lightning.io import PatternFile
+from spi_lightning.io.content_key import content_key
 from spi_lightning.networks.logistic_head import Backbone
 
 FEATURES = "features"
 FORMAT_VERSION = 1  # raise it when the layout of the files, or the arithmetic of a backbone, changes
 DTYPES = ("float32", "float16")
-_FRAMES_HASHED = 256  # at a time
 
 
 def cached_features(
@@ -36,10 +36,10 @@ def cached_features(
 ) -> NDArray[Any]:
     """Features of a file's patterns, from the cache where they are known, else computed and added to it.
 
-    They lie in ``<cache_dir>/features/<key>``, the key being a hash of the photons and masks of the whole file, of the
-    backbone's weights and of its settings: a changed file, option or weight never meets old features, a file that was
-    only moved or renamed does. Whatever was computed before an interruption is used by the next run; processes that ask
-    at once wait for each other. On a terminal a progress bar is shown.
+    They lie in ``<cache_dir>/features/<key>``, the key being a hash of what was read of the file, see content_key, of
+    the backbone's weights and of its settings: a changed file, option or weight never meets old features, a file that
+    was only moved or renamed does. Whatever was computed before an interruption is used by the next run; processes that
+    ask at once wait for each other. On a terminal a progress bar is shown.
 
     Args:
         patterns: N frames.
@@ -59,7 +59,7 @@ def cached_features(
     if dtype not in DTYPES:
         raise UserError(f"feature dtype={dtype} is unknown: choose one of {', '.join(DTYPES)}.")
     wanted = np.arange(len(patterns)) if frames is None else patterns.check_indices(frames)
-    key = _key(fingerprint_of_patterns(patterns), backbone.key, dtype)
+    key = _key(content_key(patterns), backbone.key, dtype)
     folder = Path(cache_dir) / "features" / key
     try:
         with _only_process(folder):
@@ -69,19 +69,6 @@ def cached_features(
             return np.load(folder / "features.npy", mmap_mode="c")  # type: ignore[no-any-return]
     except OSError as error:
         raise UserError(f"{folder}: features cannot be kept ({error.strerror}); give another cache folder.") from error
-
-
-def fingerprint_of_patterns(patterns: PatternFile) -> str:
-    """Hash of the photons and masks of a file, 64 hexadecimal digits, whatever its name, format or labels."""
-    digest = hashlib.sha256(repr(patterns.shape).encode())
-    if patterns.frame_masks is None:
-        digest.update(np.packbits(patterns.read_mask([0])[0]).tobytes() if len(patterns) else b"")
-    for start in range(0, len(patterns), _FRAMES_HASHED):
-        frames = np.arange(start, min(start + _FRAMES_HASHED, len(patterns)))
-        digest.update(patterns.read(frames).tobytes())
-        if patterns.frame_masks is not None:
-            digest.update(np.packbits(patterns.read_mask(frames)).tobytes())
-    return digest.hexdigest()
 
 
 class FeatureDataset(HitDataset):

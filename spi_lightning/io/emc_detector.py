@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.fields import UserError
 from spi_lightning.files import replacing
+from spi_lightning.io.files_read import note_read
 from spi_lightning.io.hdf5_file import MAGIC, dataset, opened
 from spi_lightning.io.patient_file import new_hdf5
 
@@ -112,6 +113,7 @@ def read_detector(path: str | os.PathLike[str]) -> Detector:
         UserError: It cannot be read, lacks a column or its distance, or its pixels form no full rectangle.
     """
     path = Path(path)
+    note_read(path)
     with path.open("rb") as file:
         hdf5 = file.read(8) == MAGIC
     columns, distance, radius = _read_hdf5(path) if hdf5 else _read_ascii(path)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.fields import UserError
+from spi_lightning.io.files_read import note_dataset, note_read
 
 MAGIC: Final = b"\x89HDF\r\n\x1a\n"
 _CACHE_BYTES: Final = 32 << 20  # some chunks of a facility file; h5py's 1 MiB holds none of them
@@ -42,6 +43,7 @@ def open_hdf5(path: Path) -> h5py.File:
     if not path.is_file():
         what = "is a folder, not a file" if path.is_dir() else "there is no such file"
         raise UserError(f"{path}: {what}; check data.path=")
+    note_read(path)
     try:
         return h5py.File(path, "r", rdcc_nbytes=_CACHE_BYTES)
     except OSError as error:
@@ -93,6 +95,7 @@ def dataset(file: h5py.File, key: str, option: str = "data.keys.photons") -> h5p
         raise UserError(f"{file.filename}: key {key!r} {what}; there are: {list_keys(file)} ({option}=)") from error
     if not isinstance(item, h5py.Dataset):
         raise UserError(f"{file.filename}: key {key!r} is a group; there are: {list_keys(file)} ({option}=)")
+    note_dataset(item)
     return item
 
 

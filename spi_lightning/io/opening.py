@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,7 @@ from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZ
 from spi_lightning.io.assembly import add_side_files, sample_indices
 from spi_lightning.io.cxi import is_cxi, open_cxi
 from spi_lightning.io.emc import is_emc, open_emc
+from spi_lightning.io.files_read import files_read, note_read
 from spi_lightning.io.hdf5 import open_hdf5_patterns, read_named
 from spi_lightning.io.hdf5_file import MAGIC, opened
 from spi_lightning.io.index_list import is_index_list, open_index_list
@@ -68,12 +69,15 @@ def open_patterns(
     if not paths:
         raise UserError(f"data.path={path!s}: names no file")
     inner = replace(keys, index=None)
-    files = [_open_one(found, inner, mask_convention, adu_per_photon) for found in paths]
-    whole = files[0] if len(files) == 1 else _join(files)
-    if keys.index:
-        whole = _pick(whole, keys.index)
-    if check:
-        whole.read(sample_indices(len(whole)))
+    with files_read() as read:
+        files = [_open_one(found, inner, mask_convention, adu_per_photon) for found in paths]
+        whole = files[0] if len(files) == 1 else _join(files)
+        if keys.index:
+            whole = _pick(whole, keys.index)
+        if check:
+            whole.read(sample_indices(len(whole)))
+    whole.files_read = tuple(read)
+    whole.opened_with = {**asdict(keys), "mask_convention": mask_convention, "adu_per_photon": adu_per_photon}
     return whole
 
 
@@ -92,6 +96,7 @@ def _open_one(path: Path, keys: PatternKeys, convention: str, adu_per_photon: fl
     if not path.is_file():
         what = "is a folder; give a file or a glob such as folder/*.h5" if path.is_dir() else "there is no such file"
         raise UserError(f"{path}: {what}; check data.path=")
+    note_read(path)
     if is_index_list(path):
         return open_index_list(path, keys, lambda name, inner: _open_one(name, inner, convention, adu_per_photon))
     patterns = _by_content(path, keys, convention)

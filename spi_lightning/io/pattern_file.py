@@ -82,6 +82,8 @@ class PatternFile:
         geometry: distance (m), pixel_size (m), photon_energy (eV), beam_centre (row, column), where known.
         notes: One line for each choice the reader made.
         adu_per_photon: Gain by which stored values are divided; None if they are photons.
+        files_read: Every file that was opened for it, absolute, in the order of their first use; see files_read.py.
+        opened_with: Settings it was opened with, plain data.
     """
 
     path: Path
@@ -94,6 +96,8 @@ class PatternFile:
     geometry: Geometry = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     adu_per_photon: float | None = None
+    files_read: tuple[Path, ...] = ()
+    opened_with: dict[str, Any] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -9,6 +9,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from spi_lightning.fields import UserError
+from spi_lightning.io.files_read import note_read
 from spi_lightning.io.hdf5_file import MAGIC, list_keys, opened
 
 
@@ -25,6 +26,7 @@ def read_side_file(path: Path, dimensions: tuple[int, ...], option: str) -> NDAr
     """
     if not path.is_file():
         raise UserError(f"{option}={path}: there is no such file, nor a data set of this name in the patterns' file")
+    note_read(path)
     head = path.open("rb").read(8)
     try:
         if head == MAGIC:

@@ -2,26 +2,40 @@
 
 import hashlib
 import json
-from dataclasses import asdict
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 
 import spi_lightning
 from spi_lightning.fields import UserError
+from spi_lightning.files import replacing
+from spi_lightning.io.content_key import content_key
 from spi_lightning.io.pattern_file import PatternFile
-from spi_lightning.methods.answer import Answer, Given
-from spi_lightning.methods.cost import Cost
+from spi_lightning.methods.cost import Cost, measured
+from spi_lightning.methods.described import Notes
 
-_ARRAYS = ("frame", "score", "probability", "decision", "abstain")
-_OPTIONAL = ("features", "class_probability", "distance_from_training")
+T = TypeVar("T")
+Arrays = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Kept(Generic[T]):
+    """An answer, what it cost when it was made, and whether it was read back."""
+
+    answer: T
+    cost: Cost
+    cached: bool
 
 
 class AnswerCache:
-    """A folder of answers, one .npz file each.
+    """A folder of answers, one .npz file each, with what their methods said and warned of.
 
     Args:
         folder: Made when needed; None keeps nothing.
@@ -29,64 +43,104 @@ class AnswerCache:
 
     def __init__(self, folder: str | Path | None) -> None:
         self.folder = None if folder is None else Path(folder)
+        self._last: tuple[PatternFile, str] | None = None
 
-    def path(self, identity: Any, patterns: PatternFile, given: Given | None) -> Path | None:
-        """Where the answer of a method to a file is kept.
+    def path(self, *parts: Any) -> Path | None:
+        """Where an answer is kept; None without a folder.
 
         Args:
-            identity: What tells this method from all others: its settings, or the hash of its checkpoint; plain data.
-            patterns: The file; its size and time of change count, its content does not.
-            given: Labels the method is told.
+            parts: Plain data, or pattern files, of which the path and the content count: all that tells this answer
+                from all others, such as the settings of a method or the hash of its checkpoint.
+
+        Raises:
+            UserError: A frame cannot be read.
         """
         if self.folder is None:
             return None
-        told = None if given is None else [given.frame.tolist(), given.is_single_hit.tolist()]
-        text = json.dumps([code_hash(), identity, _file_identity(patterns), told], sort_keys=True, default=str)
+        plain = [self._of_file(part) if isinstance(part, PatternFile) else part for part in parts]
+        text = json.dumps([code_hash(), plain], sort_keys=True, default=str)
         return self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz"
 
-    def read(self, path: Path | None, name: str) -> tuple[Answer, Cost] | None:
-        """A kept answer and what it cost, under the name it has now; None if there is none, or it is damaged."""
-        if path is None or not path.is_file():
-            return None
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                cost = Cost(**json.loads(str(stored["cost"])))
-                arrays: dict[str, Any] = {key: stored[key] for key in (*_ARRAYS, *_OPTIONAL) if key in stored}
-                usual = float(stored["usual_distance"]) if "usual_distance" in stored else None
-        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
-            return None
-        return Answer(name=name, seconds=cost.seconds, usual_distance=usual, **arrays), cost
+    def __call__(
+        self,
+        path: Path | None,
+        notes: Notes | None,
+        make: Callable[[], T],
+        pack: Callable[[T], Arrays],
+        unpack: Callable[[Arrays, Cost], T],
+    ) -> Kept[T]:
+        """Read an answer back, with all that was said when it was made; else make and keep it.
 
-    def write(self, path: Path | None, answer: Answer, cost: Cost) -> None:
-        """Keep an answer; the file appears whole or not at all."""
-        if path is None:
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part.npz")
-        arrays = {key: value for key in (*_ARRAYS, *_OPTIONAL) if (value := getattr(answer, key)) is not None}
-        if answer.usual_distance is not None:
-            arrays["usual_distance"] = np.asarray(answer.usual_distance)
-        try:
-            np.savez(part, cost=json.dumps(asdict(cost)), **arrays)
-            part.replace(path)
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            raise UserError(f"{path}: the answer cannot be kept ({error}); cache=null keeps none.") from error
+        Args:
+            path: See above; None makes the answer and keeps nothing.
+            notes: Where the method says what is to be known of its answer.
+            make: Makes the answer.
+            pack: Turns it into arrays.
+            unpack: Turns arrays into the answer again; KeyError or ValueError where it cannot.
+
+        Raises:
+            UserError: The answer cannot be written, or what ``make`` raises.
+        """
+        if (stored := _read(path)) is not None:
+            arrays, cost, said = stored
+            try:
+                answer = unpack(arrays, cost)
+            except (KeyError, ValueError, TypeError, IndexError):
+                pass  # damaged: made anew
+            else:
+                _say_again(said, notes)
+                return Kept(answer, cost, cached=True)
+        notes = Notes() if notes is None else notes
+        with warnings.catch_warnings(record=True) as warned, notes.heard() as lines, measured() as cost:
+            answer = make()
+        said = {"notes": lines, "warnings": _messages(warned)}
+        for one in warned:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+        if path is not None:
+            _write(path, {"cost": json.dumps(asdict(cost)), "said": json.dumps(said), **pack(answer)})
+        return Kept(answer, cost, cached=False)
+
+    def _of_file(self, patterns: PatternFile) -> list[str]:
+        """Its path, which notes may name, and the hash of what it holds, computed once for all methods."""
+        if self._last is None or self._last[0] is not patterns:
+            self._last = patterns, content_key(patterns)
+        return [str(patterns.path), self._last[1]]
 
 
-def file_hash(path: Path) -> str:
-    """Hash of a file's content, 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _messages(warned: list[warnings.WarningMessage]) -> list[str]:
+    """What was warned of, each line once."""
+    return list(dict.fromkeys(str(one.message) for one in warned if issubclass(one.category, UserWarning)))
 
 
-def _file_identity(patterns: PatternFile) -> list[Any]:
-    ends = [0, len(patterns) - 1] if len(patterns) else []
-    paths = sorted({*(file.path for file, _ in patterns.origin(ends)), patterns.path})
-    stats = [[str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns] for path in paths if path.exists()]
-    mask = patterns.shared_mask
-    mask_hash = None if mask is None else hashlib.sha256(np.packbits(mask).tobytes()).hexdigest()
-    return [stats, list(patterns.shape), mask_hash, patterns.adu_per_photon, patterns.format]
+def _say_again(said: Mapping[str, list[str]], notes: Notes | None) -> None:
+    for line in said["notes"]:
+        if notes is not None:
+            notes.say(line)
+    for line in said["warnings"]:
+        warnings.warn(line, stacklevel=3)
+
+
+def _read(path: Path | None) -> tuple[dict[str, NDArray[Any]], Cost, dict[str, list[str]]] | None:
+    """Arrays, cost and what was said; None if there are none, or the file is damaged."""
+    if path is None or not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored}
+        said = json.loads(str(arrays.pop("said")))
+        cost = Cost(**json.loads(str(arrays.pop("cost"))))
+        return arrays, cost, {name: [str(line) for line in said[name]] for name in ("notes", "warnings")}
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
+        return None
+
+
+def _write(path: Path, arrays: Arrays) -> None:
+    """Keep arrays; the file appears whole or not at all."""
+    try:
+        with replacing(path) as part, part.open("wb") as file:
+            np.savez(file, **arrays)
+    except UserError as error:
+        raise UserError(f"{error}; cache=null keeps no answers") from error
 
 
 @cache

@@ -1,6 +1,7 @@
 """The frames of a file as vectors, kept from one answer to the next, because folds ask about the same file again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -90,8 +91,25 @@ def require_given(given: Given | None, name: str) -> Given:
 class Notes(list[str]):
     """What a method has to say about a file; said on stderr when it is new."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._listeners: list[list[str]] = []
+
     def say(self, note: str) -> None:
         """Keep a note, and show it unless it was said before."""
+        for lines in self._listeners:
+            if note not in lines:
+                lines.append(note)
         if note not in self:
             self.append(note)
             Terminal(stderr=True).print(note, soft_wrap=True, highlight=False)
+
+    @contextmanager
+    def heard(self) -> Iterator[list[str]]:
+        """Collect what is said in the block, also what was said before: another file's answer may say the same."""
+        lines: list[str] = []
+        self._listeners.append(lines)
+        try:
+            yield lines
+        finally:
+            self._listeners.remove(lines)

@@ -1,7 +1,8 @@
 """Ask methods, each with the labels it may see and no others, and remember what it cost."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,10 @@ from numpy.typing import NDArray
 from spi_lightning.io.pattern_file import PatternFile
 from spi_lightning.methods.answer import Answer, DecisionRule, Given, Method
 from spi_lightning.methods.answer_cache import AnswerCache
-from spi_lightning.methods.cost import Cost, measured
+from spi_lightning.methods.cost import Cost
 from spi_lightning.methods.given import GivenPlan
+
+_STORED = tuple(one.name for one in fields(Answer) if one.name not in ("name", "seconds"))
 
 
 @dataclass(frozen=True)
@@ -63,14 +66,16 @@ class Interview:
         return self._folds(method, identity)
 
     def _once(self, method: Method, identity: Any, given: Given | None) -> Asked:
-        path = self.cache.path([identity, vars(self.rule)], self.patterns, given)
-        told = np.empty(0, dtype=np.int64) if given is None else given.frame
-        if (kept := self.cache.read(path, method.name)) is not None:
-            return Asked(*kept, told, cached=True)
-        with measured() as cost:
-            answer = method.answer(self.patterns, given)
-        self.cache.write(path, answer, cost)
-        return Asked(answer, cost, told)
+        told = None if given is None else [given.frame.tolist(), given.is_single_hit.tolist()]
+        kept = self.cache(
+            self.cache.path("hits", identity, vars(self.rule), self.patterns, told),
+            getattr(method, "notes", None),
+            lambda: method.answer(self.patterns, given),
+            _pack,
+            partial(_unpack, method.name),
+        )
+        frames = np.empty(0, dtype=np.int64) if given is None else given.frame
+        return Asked(kept.answer, kept.cost, frames, kept.cached)
 
     def _folds(self, method: Method, identity: Any) -> Asked:
         """Every labelled frame from the fold that left it out, every other frame from the mean of all folds."""
@@ -82,6 +87,16 @@ class Interview:
         memory = [each.cost.memory_mib for each in asked if each.cost.memory_mib is not None]
         cost = Cost(sum(each.cost.seconds for each in asked), max(memory, default=None))
         return Asked(replace(joined, seconds=cost.seconds), cost, np.sort(np.concatenate(own)), asked[0].cached)
+
+
+def _pack(answer: Answer) -> dict[str, Any]:
+    return {name: value for name in _STORED if (value := getattr(answer, name)) is not None}
+
+
+def _unpack(name: str, arrays: Mapping[str, Any], cost: Cost) -> Answer:
+    """A kept answer under the name that the method has now."""
+    usual = float(arrays["usual_distance"]) if "usual_distance" in arrays else None
+    return Answer(name=name, seconds=cost.seconds, **{**arrays, "usual_distance": usual})
 
 
 def _join(answers: Sequence[Answer], own: Sequence[NDArray[np.int64]], rule: DecisionRule) -> Answer:

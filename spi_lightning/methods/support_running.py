@@ -1,29 +1,19 @@
 """Ask methods for supports, and keep their answers on disk under all they depend on."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
-from spi_lightning.fields import DENSITY, FRAME, SUPPORT, UserError
-from spi_lightning.files import replacing
+from spi_lightning.fields import DENSITY, FRAME, SUPPORT
 from spi_lightning.io.pattern_file import PatternFile
-from spi_lightning.methods.answer_cache import AnswerCache
-from spi_lightning.methods.cost import Cost, measured
+from spi_lightning.methods.answer_cache import AnswerCache, Kept
+from spi_lightning.methods.cost import Cost
 from spi_lightning.methods.support_answer import SupportAnswer, SupportMethod
 
-
-@dataclass(frozen=True)
-class AskedSupports:
-    """An answer, what it cost when it was made, and whether it was read back."""
-
-    answer: SupportAnswer
-    cost: Cost
-    cached: bool
+AskedSupports = Kept[SupportAnswer]
 
 
 @dataclass(frozen=True)
@@ -32,7 +22,7 @@ class SupportInterview:
 
     Args:
         patterns: The file.
-        cache: Where answers are kept: supports as bits, densities as float16.
+        cache: Where answers are kept: supports as bits.
     """
 
     patterns: PatternFile
@@ -40,49 +30,21 @@ class SupportInterview:
 
     def __call__(self, method: SupportMethod, identity: Any) -> AskedSupports:
         """Ask one method; ``identity`` is plain data that tells it from all others."""
-        path = self.cache.path(["supports", identity], self.patterns, None)
-        if (kept := _read(path, method.name)) is not None:
-            answer, cost, notes = kept
-            for note in notes:
-                method.notes.say(note)
-            return AskedSupports(answer, cost, cached=True)
-        said = len(method.notes)
-        with measured() as cost:
-            answer = method.answer_supports(self.patterns)
-        if path is not None:
-            _write(path, answer, cost, method.notes[said:])
-        return AskedSupports(answer, cost, cached=False)
+        path = self.cache.path("supports", identity, self.patterns)
+        answer = partial(method.answer_supports, self.patterns)
+        return self.cache(path, method.notes, answer, _pack, partial(_unpack, method.name))
 
 
-def _write(path: Path, answer: SupportAnswer, cost: Cost, notes: list[str]) -> None:
-    arrays: dict[str, Any] = {
-        FRAME: answer.frame,
-        SUPPORT: np.packbits(answer.support, axis=-1),
-        "shape": np.asarray(answer.support.shape),
-    }
-    if answer.density is not None:
-        arrays[DENSITY] = answer.density.astype(np.float16)
-    try:
-        with replacing(path) as part, part.open("wb") as file:
-            np.savez(file, cost=json.dumps(asdict(cost)), notes=json.dumps(notes), **arrays)
-    except UserError as error:
-        raise UserError(f"{error}; cache=null keeps no answers.") from error
+def _pack(answer: SupportAnswer) -> dict[str, Any]:
+    density = {} if answer.density is None else {DENSITY: answer.density}
+    support = {SUPPORT: np.packbits(answer.support, axis=-1), "width": np.asarray(answer.support.shape[-1])}
+    return {FRAME: answer.frame, **support, **density}
 
 
-def _read(path: Path | None, name: str) -> tuple[SupportAnswer, Cost, list[str]] | None:
-    """A kept answer under the name it has now, and what was said of it; None if there is none, or it is damaged."""
-    if path is None or not path.is_file():
-        return None
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            cost = Cost(**json.loads(str(stored["cost"])))
-            width = int(stored["shape"][-1])
-            support = np.unpackbits(stored[SUPPORT], axis=-1, count=width).astype(bool)
-            density = stored[DENSITY].astype(np.float32) if DENSITY in stored else None
-            notes = json.loads(str(stored["notes"])) if "notes" in stored else []
-            return SupportAnswer(name, stored[FRAME], density, support, cost.seconds), cost, notes
-    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
-        return None
+def _unpack(name: str, arrays: Mapping[str, Any], cost: Cost) -> SupportAnswer:
+    """A kept answer under the name that the method has now."""
+    support = np.unpackbits(arrays[SUPPORT], axis=-1, count=int(arrays["width"])).astype(bool)
+    return SupportAnswer(name, arrays[FRAME], arrays.get(DENSITY), support, cost.seconds)
 
 
 def told(asked: AskedSupports, more: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, fields
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -20,9 +17,8 @@ from torch import Tensor
 from spi_lightning.console import progress_bar
 from spi_lightning.data.volume_patterns import VolumePatterns
 from spi_lightning.fields import UserError
-from spi_lightning.files import replacing
-from spi_lightning.methods.answer_cache import AnswerCache, code_hash
-from spi_lightning.methods.cost import Cost, measured
+from spi_lightning.methods.answer_cache import AnswerCache, Kept
+from spi_lightning.methods.cost import Cost
 from spi_lightning.methods.volume_answer import Shown, VolumeMethod, VolumeQuestion, VolumeRuns, filled
 from spi_lightning.metrics.volume_fit import volume_fit
 from spi_lightning.metrics.volume_truth import volume_truth
@@ -31,7 +27,6 @@ from spi_lightning.phasing.wrapped_polish import laid_into
 
 _SEED_STEP = 1000  # between the draws of held-out voxels, more than there are starts
 _ALIGNED = 2**21  # voxels aligned together
-_ARRAYS = ("density", "free_voxels", "step", "seconds", "chi_square", "point_spread")
 HALVES = ("first half", "second half")
 
 
@@ -126,7 +121,7 @@ class VolumeInterview:
                 for pattern in self._thinned(number):
                     mask = self.patterns.mask[number]
                     question = VolumeQuestion(pattern, mask, self.halves, self.seed, self.float64, shown)
-                    halves[-1].append(self._asked(method, identity, question)[0])
+                    halves[-1].append(self._asked(method, identity, question).answer)
                     done()
         return AskedVolumes(method.name, method.unit, judged, halves)
 
@@ -135,28 +130,23 @@ class VolumeInterview:
         seed = self.seed + _SEED_STEP * draw
         told = filled(pattern, fitted, held_out)
         question = VolumeQuestion(told, fitted, self.starts, seed, self.float64, shown)
-        runs, cost, cached = self._asked(method, identity, question)
+        kept = self._asked(method, identity, question)
+        runs, cost = kept.answer, kept.cost
         found = volume_fit(runs.density, pattern, fitted, held_out, torch.from_numpy(runs.point_spread))
         if self.patterns.truth is not None:
             found |= truth_of(runs.density, self.patterns.truth[number])
         numbers = {name: values.double().numpy() for name, values in found.items()} | {"free_voxels": runs.free_voxels}
-        return Judged(runs, numbers, cost.seconds, cost.gpu_memory_mib or cost.memory_mib, cached)
+        return Judged(runs, numbers, cost.seconds, cost.gpu_memory_mib or cost.memory_mib, kept.cached)
 
-    def _asked(self, method: VolumeMethod, identity: Any, question: VolumeQuestion) -> tuple[VolumeRuns, Cost, bool]:
-        path = question_path(self.cache.folder, identity, question)
-        if (kept := _read(path)) is not None:
-            runs, cost, notes = kept
-            for note in notes:
-                method.notes.say(note)
-            return runs, cost, True
-        said = len(method.notes)
-        with measured() as cost:
+    def _asked(self, method: VolumeMethod, identity: Any, question: VolumeQuestion) -> Kept[VolumeRuns]:
+        def answer() -> VolumeRuns:
             runs = method.answer_volumes(question)
-        if not bool(torch.isfinite(torch.view_as_real(runs.density)).all()):
-            raise UserError(f"{method.name}: its densities hold NaN; lower its learning rate or try another seed.")
-        if path is not None:
-            _write(path, runs, cost, method.notes[said:])
-        return runs, cost, False
+            if not bool(torch.isfinite(torch.view_as_real(runs.density)).all()):
+                raise UserError(f"{method.name}: its densities hold NaN; lower its learning rate or try another seed")
+            return runs
+
+        path = self.cache.path("volumes", identity, _plain(question))
+        return self.cache(path, method.notes, answer, _pack, _unpack)
 
     def _thinned(self, number: int) -> list[Tensor]:
         """Amplitudes of two halves of the photons of a pattern; none if no halves are wanted."""
@@ -192,35 +182,16 @@ def bars(name: str, total: int) -> Iterator[tuple[Shown, Any]]:
         yield shown, done
 
 
-def question_path(folder: Path | None, identity: Any, question: VolumeQuestion) -> Path | None:
-    """Where the answer of a method to a question is kept: named by all it depends on."""
-    if folder is None:
-        return None
+def _plain(question: VolumeQuestion) -> list[Any]:
+    """All of a question that decides its answer."""
     digest = hashlib.sha256(np.packbits(question.mask.numpy()).tobytes())
     digest.update(question.fourier_amplitude.numpy().tobytes())
-    asked = [digest.hexdigest(), list(question.mask.shape), question.starts, question.seed, question.float64]
-    text = json.dumps([code_hash(), "volumes", identity, asked], sort_keys=True, default=str)
-    return folder / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz"
+    return [digest.hexdigest(), list(question.mask.shape), question.starts, question.seed, question.float64]
 
 
-def _write(path: Path, runs: VolumeRuns, cost: Cost, notes: list[str]) -> None:
-    arrays: dict[str, Any] = {name: np.asarray(getattr(runs, name)) for name in _ARRAYS}
-    try:
-        with replacing(path) as part, part.open("wb") as file:
-            np.savez(file, cost=json.dumps(asdict(cost)), notes=json.dumps(notes), **arrays)
-    except UserError as error:
-        raise UserError(f"{error}; cache=null keeps no answers.") from error
+def _pack(runs: VolumeRuns) -> dict[str, Any]:
+    return {one.name: np.asarray(getattr(runs, one.name)) for one in fields(VolumeRuns)}
 
 
-def _read(path: Path | None) -> tuple[VolumeRuns, Cost, list[str]] | None:
-    """Kept runs, and what was said of them; None if there are none, or they are damaged."""
-    if path is None or not path.is_file():
-        return None
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in _ARRAYS}
-            cost = Cost(**json.loads(str(stored["cost"])))
-            notes = json.loads(str(stored["notes"])) if "notes" in stored else []
-    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
-        return None
-    return VolumeRuns(torch.from_numpy(arrays.pop("density")), **arrays), cost, notes
+def _unpack(arrays: Mapping[str, Any], _: Cost) -> VolumeRuns:
+    return VolumeRuns(**{**arrays, "density": torch.from_numpy(arrays["density"])})

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from spi_lightning.data import feature_cache
-from spi_lightning.data.feature_cache import FeatureDataset, cached_features, fingerprint_of_patterns
+from spi_lightning.data.feature_cache import FeatureDataset, cached_features
 from spi_lightning.fields import UserError
 from spi_lightning.io import PatternFile, open_patterns
 
@@ -115,12 +115,6 @@ def test_a_cache_says_what_it_holds(make_file, tmp_path: Path) -> None:
     cached_features(make_file(), Sums(), cache_dir=tmp_path)
     about = json.loads(next(tmp_path.glob("features/*/about.json")).read_text())
     assert about["backbone"] == "sums" and about["shape"] == [10, 3] and about["patterns"].endswith("0.h5")
-
-
-def test_a_fingerprint_is_that_of_the_content(make_file) -> None:
-    known = fingerprint_of_patterns(make_file())
-    assert known == fingerprint_of_patterns(make_file()) and len(known) == 64
-    assert known != fingerprint_of_patterns(make_file(masks="each")) != fingerprint_of_patterns(make_file(change=1))
 
 
 def test_troubles_are_one_line(make_file, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
