@@ -43,6 +43,7 @@ from spi_lightning.methods import (
 from spi_lightning.methods.judgement import URGENT
 from spi_lightning.metrics.agreement import common_set
 from spi_lightning.reports import collect_gallery, require_embedding, write_evaluation_report
+from spi_lightning.tasks.registry import trust
 from spi_lightning.tracking import METRICS
 
 
@@ -60,6 +61,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         UserError: A mistake in settings, files or checkpoints.
     """
     check_types(cfg, "evaluate")
+    trust(cfg.trust)
     if (kind := kind_of_data(cfg.data)) != "hits":
         return {"supports": evaluate_supports, "volumes": evaluate_volumes}[kind](cfg)
     folder, rule = Path(cfg.folder), DecisionRule(**cfg.decision)

@@ -30,6 +30,7 @@ from spi_lightning.physics.ambiguity import centre
 from spi_lightning.reports.phasing import write_phasing_report
 from spi_lightning.reports.phasing_files import PhasingFiles
 from spi_lightning.reports.phasing_verdict import verdict
+from spi_lightning.tasks.registry import trust
 from spi_lightning.tracking import METRICS
 
 
@@ -46,6 +47,7 @@ def phase_pattern(cfg: DictConfig) -> dict[str, Any]:
         UserError: A mistake in settings or files.
     """
     check_types(cfg, "phase")
+    trust(cfg.trust)
     folder, measured = Path(cfg.folder), cast(Measurement, instantiate(cfg.data, _convert_="all"))
     task = prepare(cfg, measured)
     record(cfg)

@@ -1,9 +1,8 @@
 """The settings of a run that is taken up again: its own, and over them only what the command line says besides."""
 
 import json
-import re
+import logging
 from collections.abc import Iterator, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,12 +12,14 @@ from omegaconf import DictConfig, OmegaConf
 
 from spi_lightning.fields import UserError
 from spi_lightning.tasks import find_checkpoint, read_checkpoint
-from spi_lightning.tasks.checkpoint import LAST, require_harmless, run_of, targets
+from spi_lightning.tasks.checkpoint import LAST, run_of
+from spi_lightning.tasks.registry import RUN_PARTS, registered
 from spi_lightning.tracking import VERSIONS
 
 FIXED = ("task", "network", "preprocess", "loss", "optimizer", "schedule")  # what weights and optimiser state belong to
-CONF = Path(__file__).parents[2] / "conf"
+WRITES = ("folder", "dirpath", "default_root_dir", "save_dir", "log_dir")  # in them a run writes
 _ABSENT = object()
+_log = logging.getLogger(__name__)
 
 
 def resumed_settings(cfg: DictConfig) -> DictConfig:
@@ -26,17 +27,19 @@ def resumed_settings(cfg: DictConfig) -> DictConfig:
 
     The base is the resolved configuration inside the run's last checkpoint, which is that of its config.yaml. Laid over
     it is every value that the words of the command line change, wherever interpolation carries it. Outside hydra.main,
-    as in tests, cfg is taken as it is.
+    as in tests, cfg is taken as it is. The checkpoint decides what is trained, the command alone where it is written.
 
     Raises:
-        UserError: No checkpoint, or a part that the weights or the state of the optimiser belong to would change.
-            Nothing has been written by then.
+        UserError: No checkpoint, one that names what no run is made of (see tasks.registry), or a part that the weights
+            or the state of the optimiser belong to would change. Nothing has been written by then.
     """
     if cfg.resume is None:
         return cfg
-    stored = read_checkpoint(last_of(cfg.resume)).get("config")
-    if not isinstance(stored, dict):
+    path, own = last_of(cfg.resume), set(targets(_plain(cfg, whole=False)))
+    stored = read_checkpoint(path, also=own)["config"]
+    if stored is None:
         raise UserError(f"resume={cfg.resume}: its checkpoint has no configuration; it was not written by train.py.")
+    stored = registered(writing_here(stored, cfg), str(path), RUN_PARTS, also=own)
     said = command_words()
     settings = _plain(cfg) if said is None else _laid_over(stored, *_compositions(cfg, said))
     for group in FIXED:
@@ -45,9 +48,9 @@ def resumed_settings(cfg: DictConfig) -> DictConfig:
                 f"resume={cfg.resume}: {key} is {_shown(old)} in that run and {_shown(new)} here, and a run goes on "
                 f"with what it began with; checkpoint={cfg.resume} starts a new run from its weights."
             )
-    _require_known(settings, cfg)
-    settings |= {"resume": str(cfg.resume), "folder": str(cfg.folder)}
-    return OmegaConf.create(settings)
+    settings |= {"resume": str(cfg.resume), "folder": str(cfg.folder), "trust": _plain(cfg, whole=False)["trust"]}
+    checked = registered(settings, f"resume={cfg.resume}", RUN_PARTS, also=own)
+    return cast(DictConfig, OmegaConf.create(checked))
 
 
 def last_of(resume: str) -> Path:
@@ -56,19 +59,33 @@ def last_of(resume: str) -> Path:
     return last if last.is_file() else find_checkpoint(resume)
 
 
-def _require_known(settings: dict[str, Any], cfg: DictConfig) -> None:
-    """UserError if a stored configuration would call what neither conf/ nor the command line names, nor a task is."""
-    known = named_in_conf() | {str(target) for target in targets(_plain(cfg))}
-    for target in targets(settings):
-        if str(target) not in known:
-            require_harmless({"_target_": target}, f"resume={cfg.resume}")
+def targets(config: Any) -> Iterator[str]:
+    """Every ``_target_`` anywhere inside plain containers."""
+    if isinstance(config, dict):
+        if "_target_" in config:
+            yield str(config["_target_"])
+        config = list(config.values())
+    if isinstance(config, list):
+        for part in config:
+            yield from targets(part)
 
 
-@cache
-def named_in_conf() -> frozenset[str]:
-    """Every ``_target_`` of the files in conf/."""
-    files = (path.read_text(encoding="utf-8") for path in CONF.rglob("*.yaml"))
-    return frozenset(target for text in files for target in re.findall(r"_target_:\s*([\w.]+)", text))
+def writing_here(stored: Any, cfg: DictConfig) -> Any:
+    """Settings of a checkpoint, in which everything that names a folder to write to names that of the command.
+
+    Checkpoints lie in ``checkpoints`` of the run folder, caches where conf/ has them; structures are not fetched.
+    """
+    if isinstance(stored, list):
+        return [writing_here(value, cfg) for value in stored]
+    if not isinstance(stored, dict):
+        return stored
+    usual = {name: str(cfg.folder) for name in WRITES}
+    usual |= {"dirpath": str(Path(cfg.folder) / Path(LAST).parent), "cache_dir": cfg.data.get("cache_dir", "cache")}
+    here = {key: writing_here(value, cfg) for key, value in stored.items()}
+    if here.get("cache_dir") not in (None, usual["cache_dir"]):
+        _log.info("cache_dir=%s of the checkpoint is not taken: %s", here["cache_dir"], usual["cache_dir"])
+    here |= {key: usual[key] for key in here if key in usual and here[key] is not None}
+    return here | ({"archive": None} if "archive" in here else {})
 
 
 def command_words() -> list[str] | None:
@@ -83,12 +100,15 @@ def all_words(cfg: DictConfig) -> list[str]:
 
 
 def _recorded(cfg: DictConfig) -> list[str]:
-    """Overrides that the run was started with, as far as its folder tells."""
+    """Overrides that the run was started with, as far as its folder tells; those that read more than conf/ left out.
+
+    Their values are in the checkpoint already, resolved.
+    """
     try:
         words = json.loads((run_of(cfg.resume) / VERSIONS).read_text(encoding="utf-8"))["overrides"]
     except (OSError, ValueError, KeyError, TypeError):
         return []
-    return [str(word) for word in words]
+    return [word for word in map(str, words) if not (_key(word).startswith("hydra") or "${" in word or ".." in word)]
 
 
 def _joined(earlier: Sequence[str], later: Sequence[str]) -> list[str]:
@@ -106,14 +126,14 @@ def _compositions(cfg: DictConfig, said: Sequence[str]) -> tuple[dict[str, Any],
     """Resolved settings as the run's own words give them today, and with the new words; keys that these name."""
     recorded, name = _recorded(cfg), HydraConfig.get().job.config_name
     before, after = (
-        _plain(compose(name, overrides=[*words, f"resume={cfg.resume}"]))
+        _plain(compose(name, overrides=[*words, f"resume={cfg.resume}"]), whole=False)
         for words in (_joined(recorded, []), _joined(recorded, said))
     )
     return before, after, [_key(word) for word in said]
 
 
-def _plain(cfg: DictConfig) -> dict[str, Any]:
-    return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True))
+def _plain(cfg: DictConfig, whole: bool = True) -> dict[str, Any]:
+    return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True, throw_on_missing=whole))
 
 
 def _laid_over(

@@ -23,7 +23,8 @@ from spi_lightning.fields import UserError
 from spi_lightning.files import write_json, write_text
 from spi_lightning.reports import write_training_figures
 from spi_lightning.tasks import find_checkpoint, read_checkpoint
-from spi_lightning.tasks.checkpoint import BEST, require_harmless
+from spi_lightning.tasks.checkpoint import BEST, load_weights
+from spi_lightning.tasks.registry import trust
 from spi_lightning.tracking import (
     CONFIG,
     METRICS,
@@ -49,6 +50,7 @@ def train(cfg: DictConfig) -> float:
 
     A task keeps the numbers of its last validation and test in ``results`` and names those to print in ``shown``.
     """
+    trust(cfg.trust)
     words, cfg = all_words(cfg), resumed_settings(cfg)
     settle_length(cfg, words)
     start = starting_weights(cfg)
@@ -59,7 +61,7 @@ def train(cfg: DictConfig) -> float:
         pl.seed_everything(cfg.seed, workers=True, verbose=False)
         data, task = instantiate(cfg.data, _convert_="all"), instantiate(cfg.task, _convert_="all")
         if start:
-            task.load_state_dict(start)
+            load_weights(task, start, f"checkpoint={cfg.checkpoint}: its weights do not fit this network")
         callbacks = [*filter(None, instantiate(cfg.callbacks).values()), SaveConfig(config), SeedEveryStep(cfg.seed)]
         loggers += tracking.loggers(folder, cfg.name, config)
         trainer = make_trainer(cfg.trainer, loggers, callbacks)
@@ -119,14 +121,14 @@ def starting_weights(cfg: DictConfig) -> dict[str, Any] | None:
         return None
     path = find_checkpoint(cfg.checkpoint)
     checkpoint = read_checkpoint(path)
-    stored = (checkpoint.get("config") or {}).get("task", {})
+    stored = (checkpoint["config"] or {}).get("task")
+    stored = stored if isinstance(stored, dict) else {}
     begins_with = getattr(get_class(cfg.task._target_), "starts_from", (cfg.task._target_,))
     if stored.get("_target_") not in begins_with:
         raise UserError(
             f"checkpoint={path}: a checkpoint of {stored.get('_target_')}; {cfg.task._target_} starts from one of "
             f"{' or '.join(begins_with)} (resume=RUN goes on with a run)."
         )
-    require_harmless(stored, str(path))
     for group in ("network", "preprocess"):
         if group in stored:
             OmegaConf.update(cfg, group, stored[group], merge=False, force_add=True)

@@ -1,33 +1,19 @@
 """A task and its settings from one checkpoint file, without running any code that the file may carry."""
 
-import importlib
 import pickle
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from torch import nn
 
 from spi_lightning.fields import UserError
 from spi_lightning.tasks.hit_classification import HitClassification
+from spi_lightning.tasks.registry import registered
 
-ALLOWED = ("spi_lightning.", "torch.nn.", "torch.optim.", "torchmetrics.")
-# Of this package only the rooms a task is made of: nothing there writes a file or starts a process.
-ROOMS = (
-    "tasks",
-    "data.transforms",
-    "data.pattern_input",
-    "metrics",
-    "networks",
-    "losses",
-    "optimizers",
-    "schedules",
-    "phasing.wrapped_polish",
-    "phasing.exact_polish",
-)
 BEST, LAST = "checkpoints/best.ckpt", "checkpoints/last.ckpt"
 
 
@@ -54,11 +40,14 @@ def run_of(path: str | Path) -> Path:
     return path.parent.parent if path.is_file() and path.parent.name == "checkpoints" else path
 
 
-def read_checkpoint(path: str | Path) -> dict[str, Any]:
+def read_checkpoint(path: str | Path, also: Collection[str] = ()) -> dict[str, Any]:
     """Load a checkpoint as tensors and plain containers.
 
+    Its configuration is None, or plain containers whose task has been held against the registry; ``also`` are more
+    names that it may hold. The rest of it tells of the run and is not built.
+
     Raises:
-        UserError: The file is missing, cut short, no checkpoint, or would run code when loaded.
+        UserError: The file is missing, cut short, no checkpoint, or would run code when loaded or built.
     """
     path = find_checkpoint(path)
     if not zipfile.is_zipfile(path):  # the end of a zip file is written last
@@ -71,9 +60,14 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise UserError(f"{path}: refused, it carries pickled code instead of plain weights.") from error
     except Exception as error:  # whatever damaged bytes make the reader stumble over
         raise UserError(f"{path}: the checkpoint is damaged or cut short.") from error
-    if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
+    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("state_dict"), dict):
         raise UserError(f"{path}: not a checkpoint of a task (no state_dict inside).")
-    return checkpoint
+    config = checkpoint.get("config")
+    if config is not None:
+        whole = registered(config, str(path), parts=None)
+        task = whole.get("task") if isinstance(whole, dict) else None
+        config = {**whole, "task": registered(task, str(path), also=also)} if task else None
+    return {**checkpoint, "config": config}
 
 
 def load_task(
@@ -90,65 +84,31 @@ def load_task(
         The task, and the whole resolved configuration of its run.
 
     Raises:
-        UserError: Besides those of read_checkpoint: no configuration inside, a configuration that would call anything
-            but this package, torch.nn, torch.optim or torchmetrics, another task, or weights that do not fit it.
+        UserError: Besides those of read_checkpoint: no configuration inside, one that cannot be built, another task,
+            or weights that do not fit it.
     """
     checkpoint, expected = read_checkpoint(path), task or HitClassification
     config = checkpoint.get("config")
-    if not isinstance(config, dict) or "task" not in config:
+    if config is None or not isinstance(config["task"], dict):
         raise UserError(f"{path}: the checkpoint has no configuration of its task; it was not written by train.py.")
-    require_harmless(config["task"], str(path))
-    built = instantiate(config["task"])
+    try:
+        built = instantiate(config["task"])
+    except Exception as error:  # whatever settings that fit no part make it stumble over
+        if isinstance(error, UserError) or isinstance(error.__cause__, UserError):
+            raise
+        reason = (str(error.__cause__ or error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"{path}: its task cannot be built from its configuration ({reason})") from error
     if not isinstance(built, expected):
         own = " (refined on one pattern, it answers no other)" if hasattr(built, "starts_from") else ""
         raise UserError(f"{path}: a checkpoint of {type(built).__name__}{own}, where {expected.__name__} is needed.")
-    try:
-        built.load_state_dict(checkpoint["state_dict"])
-    except RuntimeError as error:
-        raise UserError(f"{path}: its weights do not fit its network; was the file changed by hand?") from error
+    load_weights(built, checkpoint["state_dict"], f"{path}: its weights do not fit its network")
     return built.eval(), config
 
 
-def require_harmless(config: Any, where: str) -> None:
-    """Raise UserError if a configuration would call anything but the parts a task is made of.
-
-    The name must begin with one of ALLOWED, and what it leads to must be defined there: torch.nn.modules.os.system is
-    not.
-    """
-    for target in targets(config):
-        if not _is_part_of_a_task(str(target)):
-            raise UserError(f"{where}: refused, its configuration calls {target}; allowed are {', '.join(ALLOWED)}*")
-
-
-def _is_part_of_a_task(target: str) -> bool:
-    if not target.startswith(ALLOWED):
-        return False
-    found: Any = None
-    for depth, name in enumerate(target.split("."), start=1):
-        # an attribute before a module of the same name: losses.cross_entropy is the function, as for Hydra
-        found = getattr(found, name, None) or find_module(".".join(target.split(".")[:depth]))
-        if found is None:
-            return False
-    home = f"{getattr(found, '__module__', '')}."
-    if home.startswith("spi_lightning."):
-        return home.startswith(tuple(f"spi_lightning.{room}." for room in ROOMS))
-    return home.startswith(ALLOWED)
-
-
-def find_module(name: str) -> ModuleType | None:
-    """Import a module; None if there is none of that name."""
+def load_weights(module: nn.Module, weights: dict[str, Any], mistake: str) -> None:
+    """Load weights into a module; UserError of ``mistake`` and of what differs first where they do not fit."""
     try:
-        return importlib.import_module(name)
-    except (ImportError, ValueError):
-        return None
-
-
-def targets(config: Any) -> Iterator[Any]:
-    """Every ``_target_`` anywhere inside a configuration."""
-    if isinstance(config, dict):
-        if "_target_" in config:
-            yield config["_target_"]
-        config = list(config.values())
-    if isinstance(config, list):
-        for part in config:
-            yield from targets(part)
+        module.load_state_dict(weights)
+    except (RuntimeError, TypeError, ValueError, AttributeError, KeyError) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise UserError(f"{mistake} ({lines[min(1, len(lines) - 1)].rstrip('. ')})") from error

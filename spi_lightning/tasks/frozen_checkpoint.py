@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from spi_lightning import networks
 from spi_lightning.data.transforms import Preprocess
 from spi_lightning.fields import MASK, PHOTONS, UserError
-from spi_lightning.tasks.checkpoint import BEST, find_checkpoint, read_checkpoint, require_harmless
+from spi_lightning.tasks.checkpoint import BEST, find_checkpoint, load_weights, read_checkpoint
 from spi_lightning.tasks.frozen_backbone import PENULTIMATE, FrozenBackbone
 
 
@@ -29,18 +29,14 @@ class FrozenCheckpoint(FrozenBackbone):
     def __init__(self, checkpoint: str | Path, layers: Sequence[str] = (PENULTIMATE,), batch_size: int = 64) -> None:
         self.path = path = newest_checkpoint(checkpoint)
         stored = read_checkpoint(path)
-        task = (stored.get("config") or {}).get("task") or {}
-        require_harmless(task, str(path))
-        network = _build(task.get("network") or {}, path)
-        preprocess = Preprocess(**_options(task.get("preprocess") or {}))
+        task = (stored["config"] or {}).get("task") or {}
+        network, options = _build(task.get("network"), path), task.get("preprocess") or {}
+        preprocess = Preprocess(**_options(options))
         state = stored["state_dict"]
-        try:
-            network.load_state_dict(_part(state, "network."))
-            preprocess.load_state_dict(_part(state, "preprocess."))
-        except RuntimeError as error:
-            raise UserError(f"{path}: its weights do not fit its network; was the file changed by hand?") from error
+        for module, prefix in ((network, "network."), (preprocess, "preprocess.")):
+            load_weights(module, _part(state, prefix), f"{path}: its weights do not fit its network")
         label = f"{type(network).__name__} of {path}"
-        settings = {"network": task["network"], "preprocess": task["preprocess"]}
+        settings = {"network": task["network"], "preprocess": options}
         view = _View(preprocess)
         super().__init__(view, network, layers, label, _sha256_of_state(state), settings, batch_size)
 
@@ -71,15 +67,17 @@ def newest_checkpoint(path: str | Path) -> Path:
         raise UserError(f"{line}; train one with: python train.py experiment=han_resnet10.") from error
 
 
-def _build(config: dict[str, Any], path: Path) -> nn.Module:
-    """The network of a configuration, one of this package."""
+def _build(config: Any, path: Path) -> nn.Module:
+    """The network of a configuration, one of this package that has features."""
+    config = config if isinstance(config, dict) else {}
     room, _, name = str(config.get("_target_", "")).rpartition(".")
-    make = getattr(networks, name, None)
-    if not room.startswith("spi_lightning.networks") or not isinstance(make, type) or not issubclass(make, nn.Module):
+    make: Any = getattr(networks, name, None)
+    if not room.startswith("spi_lightning.networks") or not hasattr(make, "features"):
         raise UserError(
             f"{path}: cannot serve as a backbone: it holds {name or 'no network'}; use a ResNet10 or TinyCNN."
         )
-    return make(**_options(config))
+    network: nn.Module = make(**_options(config))
+    return network
 
 
 def _options(config: dict[str, Any]) -> dict[str, Any]:

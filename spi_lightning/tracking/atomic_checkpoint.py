@@ -17,3 +17,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Write a checkpoint to a local path."""
         with replacing(path) as part, patient_file(part) as file:
             torch.save(checkpoint, cast(IO[bytes], file))
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        """Remove one local file; a resumed run takes the path from a checkpoint, so no folder and no address."""
+        Path(path).unlink(missing_ok=True)

@@ -136,10 +136,50 @@ def test_a_run_is_not_taken_up_as_another_one(tmp_path: Path, words: str, messag
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["checkpoints"]
 
 
-def test_a_foreign_run_starts_no_code(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        "+callbacks.x={_target_: os.getcwd}",
+        "+callbacks.x={_target_: hydra.utils.get_method, path: os.getcwd}",
+        "+data.x=[[{_target_: os.getcwd}]]",
+        "callbacks.best.filename=../../x",
+        "callbacks.best.filename=/tmp/x",
+        "+trainer.profiler={_target_: os.getcwd}",
+        "+secret='\\${oc.env:HOME}'",
+        "+secret='\\\\\\${oc.create:{_target_: os.getcwd}}'",
+    ],
+)
+def test_a_foreign_run_starts_no_code(tmp_path: Path, change: str) -> None:
     (tmp_path / "run/checkpoints").mkdir(parents=True)
-    stored = OmegaConf.to_container(small_config(tmp_path, "+callbacks.x={_target_: os.getcwd}"), resolve=True)
+    stored = OmegaConf.to_container(small_config(tmp_path, change), resolve=True)
     torch.save({"state_dict": {}, "config": stored}, tmp_path / "run/checkpoints/last.ckpt")
-    refused = pytest.raises(UserError, match=r"refused, its configuration calls os\.getcwd")
+    refused = pytest.raises(UserError, match=r"last\.ckpt: refused, its configuration (calls|writes to|holds)")
     with refused, from_command(tmp_path, f"resume={tmp_path / 'run'}") as cfg:
         train(cfg)
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["checkpoints"]
+
+
+def test_a_foreign_run_writes_nowhere_else(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with from_command(tmp_path, *SMALL, *NARROW, *SIMULATED) as cfg:
+        train(cfg)
+    last, outside = tmp_path / "run/checkpoints/last.ckpt", tmp_path / "outside"
+    checkpoint = load(last)
+    config = checkpoint["config"]
+    config["data"]["cache_dir"] = config["folder"] = config["trainer"]["default_root_dir"] = str(outside)
+    for name in ("best", "last", "often"):
+        config["callbacks"][name]["dirpath"] = str(outside / name)
+    keepsake = tmp_path / "keepsake"
+    keepsake.mkdir()
+    for key, state in checkpoint["callbacks"].items():
+        if key.startswith("ModelCheckpoint"):  # Lightning removes the checkpoint before by this path
+            state |= {"dirpath": str(tmp_path / "run/checkpoints"), "kth_best_model_path": f"local://{keepsake}"}
+            state |= {"best_k_models": {f"local://{keepsake}": torch.tensor(99.0)}}
+    torch.save(checkpoint, last)
+    words = json.loads((tmp_path / "run/versions.json").read_text())
+    words["overrides"] += ["+secret=${oc.env:HOME}${trainer.max_epochs}", "hydra.searchpath=[pkg://antigravity]"]
+    (tmp_path / "run/versions.json").write_text(json.dumps(words))
+    with caplog.at_level("INFO"), from_command(tmp_path, f"resume={tmp_path / 'run'}", "trainer.max_epochs=4") as cfg:
+        train(cfg)
+    assert not outside.exists() and keepsake.is_dir() and load(last)["epoch"] == 4 - 1
+    assert f"cache_dir={outside} of the checkpoint is not taken: {tmp_path / 'cache'}" in caplog.text
+    assert "secret" not in (tmp_path / "run/config.yaml").read_text()

@@ -1,0 +1,175 @@
+"""Registry of what a checkpoint may name: a closed list of classes and functions, read before anything is imported.
+
+A checkpoint is a file of somebody else's. Its configuration is data, and this module makes sure of it: plain mappings,
+lists, numbers and words, without interpolation, whose every ``_target_`` is in the list. What a checkpoint was trained
+with besides (a network of another package) needs that package's name in ``trust``.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import PurePath
+from typing import Any, Final
+
+from spi_lightning.fields import UserError
+
+_MOST_LEVELS: Final = 32  # of mappings and lists inside one another
+
+
+def _names(**modules: str) -> frozenset[str]:
+    """Full names from modules of this package, dots written as two underscores, and the words in each."""
+    folders = {f"spi_lightning.{module.replace('__', '.')}": names.split() for module, names in modules.items()}
+    return frozenset(f"{module}.{name}" for module, names in folders.items() for name in names)
+
+
+def _torch(module: str, names: str) -> frozenset[str]:
+    return frozenset(f"torch.optim.{module}{name}" for name in names.split())
+
+
+TASK_PARTS: Final = (
+    _names(
+        tasks="ComplexReconstruction Healing HitClassification Refinement SupportPrediction",
+        tasks__complex_reconstruction="ComplexReconstruction",
+        tasks__healing="Healing",
+        tasks__hit_classification="HitClassification",
+        tasks__refinement="Refinement",
+        tasks__support_prediction="SupportPrediction",
+        tasks__transfer_classification="TransferClassification",
+        tasks__transfer_head="logistic_head",
+        networks="ComplexEncoderDecoder HealingUNet ProjectedUNet ResNet10 SupportEncoderDecoder TinyCNN UNet",
+        networks__complex_encoder_decoder="ComplexEncoderDecoder",
+        networks__healing_unet="HealingUNet",
+        networks__projected_unet="ProjectedUNet",
+        networks__resnet10="ResNet10",
+        networks__support_encoder_decoder="SupportEncoderDecoder",
+        networks__tiny_cnn="TinyCNN",
+        networks__unet="UNet",
+        data="PatternInput Preprocess",
+        data__pattern_input="PatternInput",
+        data__transforms="Preprocess",
+        losses="DensityPrior FourierLoss SupervisedLoss UnsupervisedLoss binary_cross_entropy cross_entropy"
+        " generalised_cross_entropy soft_support_penalty squared_error support_cross_entropy support_penalty",
+        metrics="HitMetrics SupportMetrics VolumeMetrics",
+        optimizers="Alternating adam",
+        optimizers__penalised_lbfgs="PenalisedLBFGS",
+        schedules="AlternateEvery ConstantWeight WeibullWeight rise_and_fall step_decay",
+        phasing__wrapped_polish="Wrapping",
+        phasing__exact_polish="Exact",
+    )
+    | _torch(
+        "",
+        "ASGD Adadelta Adagrad Adam AdamW Adamax LBFGS NAdam RAdam RMSprop Rprop SGD",
+    )
+    | _torch(
+        "lr_scheduler.",
+        "ConstantLR CosineAnnealingLR CosineAnnealingWarmRestarts CyclicLR ExponentialLR LinearLR MultiStepLR"
+        " OneCycleLR PolynomialLR StepLR",
+    )
+)
+"""Of the task of a checkpoint, which is built to answer with, to fine-tune or to refine."""
+
+RUN_PARTS: Final = (
+    TASK_PARTS
+    | _names(
+        callbacks="LiveSlices Progress SettleBatchNorm ValidateAtEnd WriteReconstruction",
+        data="HitDataModule SimulatedHitDataModule SimulatedSupportDataModule SimulatedVolumeDataModule"
+        " SinglePatternDataModule StructureSource SupportDataModule VolumeDataModule Preparation",
+        data__preparation="Preparation",
+        data__simulated_volumes="SimulatedVolumeDataModule",
+        data__single_pattern="SinglePatternDataModule",
+        data__single_volume="SingleVolumeDataModule",
+        data__volumes="VolumeDataModule",
+        io="PatternKeys",
+        io__bragg_scan="ScanKeys",
+        io__structure="StructureOptions",
+        simulate="BadPixels Brightness Experiment GeometryRecipe HitSimulator LiteralHitSimulator"
+        " MacromoleculeDiffractionSimulator MacromoleculeSimulator Measurement Optics ParticleRecipe Projection"
+        " SceneRecipe",
+        simulate__crystals="CrystalRecipe",
+        simulate__dislocations="DislocationRecipe",
+        simulate__phase_field="PhaseRecipe",
+        simulate__superellipsoid="SuperellipsoidRecipe",
+        simulate__volumes="VolumeNoise VolumeSimulator",
+        tracking="Tracking",
+    )
+    | frozenset(
+        f"pytorch_lightning.{name}"
+        for name in (
+            "Trainer",
+            "callbacks.EarlyStopping",
+            "callbacks.GradientAccumulationScheduler",
+            "callbacks.LearningRateMonitor",
+            "callbacks.ModelCheckpoint",
+            "callbacks.Timer",
+            "strategies.DDPStrategy",
+        )
+    )
+)
+"""Of a whole run, which is gone on with."""
+
+_trusted: set[str] = set()
+
+
+def trust(packages: str | Iterable[str] | None) -> None:
+    """Set the foreign packages whose classes checkpoints may name from now on; those set before are forgotten.
+
+    Raises:
+        UserError: Something else than names of packages.
+    """
+    names = [packages] if isinstance(packages, str) else list(packages or [])
+    for name in names:
+        if not isinstance(name, str) or not all(part.isidentifier() for part in name.split(".")):
+            raise UserError(f"trust={name} is no name of a package: give trust=[my_package]")
+    _trusted.clear()
+    _trusted.update(names)
+
+
+def registered(
+    config: Any,
+    where: str,
+    parts: Collection[str] | None = TASK_PARTS,
+    also: Collection[str] = (),
+    levels: int = _MOST_LEVELS,
+) -> Any:
+    """Copy a configuration into plain containers, or refuse it; nothing is imported.
+
+    Args:
+        config: What a checkpoint holds; tuples become lists, mappings of any class become dictionaries.
+        where: The file, for the error.
+        parts: Names that a ``_target_`` may be, besides those of trusted packages; None: any, for what is only read.
+        also: More names, those of the user's own command.
+        levels: Most mappings and lists inside one another.
+
+    Raises:
+        UserError: A name outside the registry, an interpolation, something that is no plain setting, or a
+            ``filename`` that leads to another folder.
+    """
+    if levels == 0:
+        raise UserError(f"{where}: refused, its configuration has more than {_MOST_LEVELS} levels")
+    if isinstance(config, list | tuple):
+        return [registered(value, where, parts, also, levels - 1) for value in config]
+    if not isinstance(config, Mapping):
+        return _plain(config, where)
+    copy = {_plain(key, where): registered(value, where, parts, also, levels - 1) for key, value in config.items()}
+    if "_target_" in copy and parts is not None:
+        _require_name(copy["_target_"], where, {*parts, *also})
+    path = PurePath(str(copy.get("filename") or ""))
+    if path.is_absolute() or ".." in path.parts:
+        raise UserError(f"{where}: refused, its configuration writes to filename={path}, outside of the run folder")
+    return copy
+
+
+def _plain(value: Any, where: str) -> Any:
+    if type(value) is str and "${" in value:
+        raise UserError(f"{where}: refused, its configuration holds the interpolation {value}; checkpoints hold values")
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    kind = type(value).__name__
+    raise UserError(f"{where}: refused, its configuration holds {kind}, which is no number, word, list or mapping")
+
+
+def _require_name(target: Any, where: str, names: Collection[str]) -> None:
+    if isinstance(target, str) and (target in names or any(target.startswith(f"{each}.") for each in _trusted)):
+        return
+    raise UserError(
+        f"{where}: refused, its configuration calls {target}, which is no part of a task of this project; classes of a"
+        " package of your own are taken with trust=[PACKAGE]"
+    )
