@@ -63,8 +63,8 @@ def overview(file: PatternFile, unit: str) -> Table:
 def _mask(file: PatternFile) -> str:
     """Share of pixels measured."""
     measured = file.read_mask(np.arange(min(len(file), AT_ONCE)))
-    alike = "one for all patterns" if file.shared_mask is not None else "one for each pattern"
-    if measured.all() and file.shared_mask is None:
+    alike = "one for each pattern" if file.masks_differ else "one for all patterns"
+    if not file.masks_differ and file.shared_mask is None:
         return "none: all pixels count as measured"
     return f"{alike}, True = measured: {measured.mean():.2%} of the pixels"
 

@@ -66,7 +66,7 @@ class HitDataset(Dataset[Batch]):
 
 def read_masks(file: PatternFile, frames: np.ndarray) -> Tensor:
     """(B, 1, H, W) bool; a mask that all frames share is stored once and only viewed."""
-    if file.frame_masks is not None:
+    if file.masks_differ:
         return torch.from_numpy(file.read_mask(frames))[:, None]
     shape = file.shape[1:]
     shared = np.ones(shape, dtype=bool) if file.shared_mask is None else file.shared_mask

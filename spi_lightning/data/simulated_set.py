@@ -152,7 +152,7 @@ def _join(parts: list[Part], path: Path, attributes: dict[str, Any], compression
                 cxi.write(
                     start + begin,
                     file.read(frames) if dtype.kind in "iu" else file.read_stored(frames),
-                    file.shared_mask if file.shared_mask is not None else file.read_mask(frames),
+                    file.read_mask(frames) if file.masks_differ or file.shared_mask is None else file.shared_mask,
                     {name: values[rows] for name, values in file.labels.items()}
                     | {name: file.read_image(name, frames) for name in file.images},
                     {name: values[rows] for name, values in geometry.items()},

@@ -13,6 +13,7 @@ from spi_lightning.fields import IS_SINGLE_HIT, PARTICLE_ID, UserError
 from spi_lightning.io.labels import as_label, strings_note
 from spi_lightning.io.masks import choose_convention, measured
 from spi_lightning.io.pattern_file import FrameSource, Mask, PatternFile, PatternKeys
+from spi_lightning.io.sentinel_masks import AllOf, exclude_sentinels
 from spi_lightning.io.side_files import read_side_file
 
 _SAMPLES: Final = 8
@@ -35,23 +36,23 @@ def sample_indices(patterns: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, patterns - 1, min(patterns, _SAMPLES)).astype(np.int64))
 
 
-def sample_frames(source: FrameSource) -> NDArray[np.float32]:
-    """A few frames (n, H, W) float32 as stored, but what is not finite or below 0 set to 0."""
-    frames = np.concatenate([source.read(i, i + 1) for i in sample_indices(source.shape[0])]).astype(np.float32)
+def sample_frames(file: PatternFile) -> NDArray[np.float32]:
+    """A few frames (n, H, W) float32 as stored, but what is masked already, not finite or below 0 set to 0."""
+    frames = file.read_stored(sample_indices(len(file)))
     return np.nan_to_num(frames, nan=0, posinf=0, neginf=0).clip(min=0)
 
 
 def add_mask(
-    file: PatternFile, values: NDArray[Any] | FrameSource, convention: str, where: str, cxi: bool = False
+    file: PatternFile, values: NDArray[Any] | FrameSource, convention: str, where: str, place: str = ""
 ) -> None:
     """Translate a mask and add it to what the file excludes already, with a note.
 
     Args:
         file: Patterns to mask, (N, H, W).
         values: (H, W) as stored, or the source of (N, H, W).
-        convention: auto, cxi, good, bad or dragonfly.
+        convention: auto, cxi, nexus, euxfel, good, bad or dragonfly.
         where: File and key of the mask.
-        cxi: The mask lies where CXI defines it.
+        place: Convention of bits that is defined where the mask lies; empty: none.
 
     Raises:
         UserError: Another shape, or what masks.choose_convention refuses.
@@ -61,16 +62,17 @@ def add_mask(
     if shape not in fits:
         turned = " (rows and columns are swapped)" if shape[-2:] == file.shape[:0:-1] != file.shape[1:] else ""
         raise UserError(f"{where}: the mask has shape {shape}{turned}; {file.path} has patterns {file.shape}")
+    exclude_sentinels(file)
+    samples, dead = sample_frames(file), None if file.shared_mask is None else ~file.shared_mask
     if isinstance(values, np.ndarray):
-        sense, note = choose_convention(values, sample_frames(file.source), convention, where, cxi)
+        sense, note = choose_convention(values, samples, convention, where, place, dead)
         keep = measured(values, sense)
         file.shared_mask = keep if file.shared_mask is None else keep & file.shared_mask
     else:
         some = np.concatenate([values.read(i, i + 1) for i in sample_indices(len(file))])
-        sense, note = choose_convention(some, sample_frames(file.source), convention, where, cxi)
-        if file.frame_masks is not None or file.shared_mask is not None:
-            raise UserError(f"{where}: only one mask is possible beside masks that differ from frame to frame")
-        file.frame_masks = TranslatedMasks(values, sense)
+        sense, note = choose_convention(some, samples, convention, where, place, dead)
+        masks = TranslatedMasks(values, sense)
+        file.frame_masks = masks if file.frame_masks is None else AllOf(file.frame_masks, masks)
     file.notes.append(note)
 
 

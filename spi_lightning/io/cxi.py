@@ -17,6 +17,7 @@ from spi_lightning.io.cxi_selection import write_selection
 from spi_lightning.io.cxi_writer import CxiWriter
 from spi_lightning.io.hdf5 import add_hdf5_labels, add_hdf5_masks, read_attributes
 from spi_lightning.io.hdf5_file import Hdf5Frames, dataset, list_keys, opened
+from spi_lightning.io.mask_bits import convention_of
 from spi_lightning.io.pattern_file import PatternFile, PatternKeys
 from spi_lightning.physics.constants import ELEMENTARY_CHARGE
 
@@ -104,7 +105,7 @@ def _read_mask(patterns: PatternFile, entry: h5py.Group, convention: str) -> Non
     for place in (*_DEFINED_MASKS, *_OTHER_MASKS):
         item = entry.get(place)
         if isinstance(item, h5py.Dataset):
-            where, cxi = f"{patterns.path}: {item.name}", place in _DEFINED_MASKS
+            where = f"{patterns.path}: {item.name}"
             values = Hdf5Frames(patterns.path, item.name) if item.ndim == 3 else item[()]
-            add_mask(patterns, values, convention, where, cxi)
+            add_mask(patterns, values, convention, where, convention_of(item))
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os.path import commonpath
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from spi_lightning.fields import (
 )
 from spi_lightning.io.assembly import add_label, add_mask, split_names
 from spi_lightning.io.hdf5_file import Hdf5Frames, dataset, frames_shape, list_keys, opened
+from spi_lightning.io.mask_bits import convention_of
 from spi_lightning.io.pattern_file import Geometry, PatternFile, PatternKeys
 from spi_lightning.io.side_files import read_side_file
 from spi_lightning.physics.constants import PLANCK_SPEED_OF_LIGHT_EV_M
@@ -105,13 +107,28 @@ def add_hdf5_masks(patterns: PatternFile, file: h5py.File, keys: PatternKeys, co
     """Read the masks the user names, else one under the usual names."""
     there = [name for name in (*_MASK_KEYS, *_PLAIN_KEYS) if isinstance(file.get(name), h5py.Dataset)]
     usual = next((n for n in there if n in _MASK_KEYS or file[n].shape[-2:] == patterns.shape[1:]), None)
-    for key in split_names(keys.mask or usual):
+    for key in split_names(keys.mask or usual or _pixel_mask(file, patterns)):
         where = f"{patterns.path}: {key}" if key in file else key
-        if key in file and dataset(file, key, "data.keys.mask").ndim == 3:
+        place = convention_of(dataset(file, key, "data.keys.mask")) if key in file else ""
+        if key in file and file[key].ndim == 3:
             frames_shape(file[key], patterns.path, key)
-            add_mask(patterns, Hdf5Frames(patterns.path, key), convention, where)
+            add_mask(patterns, Hdf5Frames(patterns.path, key), convention, where, place)
         else:
-            add_mask(patterns, read_named(file, key, (2,), "data.keys.mask"), convention, where)
+            add_mask(patterns, read_named(file, key, (2,), "data.keys.mask"), convention, where, place)
+
+
+def _pixel_mask(file: h5py.File, patterns: PatternFile) -> str | None:
+    """NeXus' ``pixel_mask`` of the shape of the frames, the one in the groups nearest to the patterns."""
+    found: list[str] = []
+    shapes = (patterns.shape, patterns.shape[1:])
+
+    def look(name: str, item: object) -> None:
+        if name.rsplit("/", 1)[-1] == "pixel_mask" and getattr(item, "shape", ()) in shapes:
+            found.append(name)
+
+    file.visititems(look)
+    key = getattr(patterns.source, "key", "").strip("/")
+    return max(found, key=lambda name: len(commonpath([name, key])), default=None)
 
 
 def read_named(file: h5py.File, key: str, dimensions: tuple[int, ...], option: str) -> NDArray[Any]:

@@ -146,6 +146,7 @@ class Hdf5Frames:
             item, self.stamp = dataset(file, key), _stamp(path)
             self.shape = frames_shape(item, path, key)
             self.dtype: np.dtype[Any] = item.dtype
+            self.fill = _fill_values(item)
             self.stacked = item.ndim == 3
             self.chunk = int(item.chunks[0]) if item.chunks and self.stacked else 1
             _check_links(item, path)
@@ -158,6 +159,13 @@ class Hdf5Frames:
         except (OSError, RuntimeError) as error:
             raise read_failure(self.path, error) from error
         return block
+
+
+def _fill_values(item: h5py.Dataset) -> list[float]:
+    """Values that the data set states for what was not written or measured: its own and netCDF's attributes."""
+    stated = [item.fillvalue, *(item.attrs.get(name) for name in ("_FillValue", "missing_value"))]
+    numbers = [np.asarray(value).reshape(-1) for value in stated if value is not None]
+    return [float(value) for values in numbers if values.dtype.kind in "uif" for value in values]
 
 
 def _check_links(item: h5py.Dataset, path: Path) -> None:

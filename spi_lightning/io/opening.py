@@ -23,6 +23,7 @@ from spi_lightning.io.masks import CONVENTIONS
 from spi_lightning.io.npy import open_npy
 from spi_lightning.io.pattern_file import PatternFile, PatternKeys
 from spi_lightning.io.photons import BROKEN_PIXELS
+from spi_lightning.io.sentinel_masks import exclude_sentinels
 from spi_lightning.io.several import SeveralFiles
 from spi_lightning.io.side_files import read_side_file
 from spi_lightning.io.tiff import open_tiff
@@ -100,6 +101,7 @@ def _open_one(path: Path, keys: PatternKeys, convention: str, adu_per_photon: fl
     if is_index_list(path):
         return open_index_list(path, keys, lambda name, inner: _open_one(name, inner, convention, adu_per_photon))
     patterns = _by_content(path, keys, convention)
+    exclude_sentinels(patterns)
     for name in (DISTANCE, PIXEL_SIZE, PHOTON_ENERGY, BEAM_CENTRE):
         if name in patterns.labels:
             patterns.geometry.setdefault(name, patterns.labels[name])

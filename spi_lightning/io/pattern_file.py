@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spi_lightning.fields import UserError
 from spi_lightning.io.photons import check_photons, convert_adu
+from spi_lightning.physics.sentinels import Sentinel
 
 Labels = dict[str, NDArray[Any]]
 Geometry = dict[str, "float | NDArray[Any]"]
@@ -75,8 +76,8 @@ class PatternFile:
         path: The file.
         format: Its format in words.
         source: Where frames come from.
-        shared_mask: One mask for all frames, (H, W) bool True = measured; None without a mask or with one per frame.
-        frame_masks: One mask per frame, or None.
+        shared_mask: What one mask excludes from all frames, (H, W) bool True = measured; None excludes nothing.
+        frame_masks: One mask per frame, which excludes more, or None.
         labels: Field name -> (N, ...), as in fields.py.
         images: Field name -> one image per frame, such as its density, read on demand.
         geometry: distance (m), pixel_size (m), photon_energy (eV), beam_centre (row, column), where known.
@@ -84,6 +85,7 @@ class PatternFile:
         adu_per_photon: Gain by which stored values are divided; None if they are photons.
         files_read: Every file that was opened for it, absolute, in the order of their first use; see files_read.py.
         opened_with: Settings it was opened with, plain data.
+        sentinels: Values found that stand for "not measured", see physics.sentinels; None: not yet looked for.
     """
 
     path: Path
@@ -98,6 +100,7 @@ class PatternFile:
     adu_per_photon: float | None = None
     files_read: tuple[Path, ...] = ()
     opened_with: dict[str, Any] = field(default_factory=dict)
+    sentinels: list[Sentinel] | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -108,9 +111,14 @@ class PatternFile:
         return self.shape[0]
 
     @property
+    def masks_differ(self) -> bool:
+        """Whether frames have masks of their own; else ``shared_mask`` holds for all of them."""
+        return self.frame_masks is not None
+
+    @property
     def mask(self) -> Mask | None:
         """(H, W), or (N, H, W) if frames differ (large: prefer read_mask), bool, True = measured; None without one."""
-        if self.shared_mask is None and self.frame_masks is not None:
+        if self.masks_differ:
             return self.read_mask(np.arange(len(self)))
         return self.shared_mask
 
@@ -122,8 +130,15 @@ class PatternFile:
             return np.broadcast_to(True if self.shared_mask is None else self.shared_mask, shape)
         masks = np.empty(shape, dtype=bool)
         for start, stop, into, of in runs(index, 1):
-            masks[into] = self.frame_masks.read(start, stop)[of]
+            masks[into] = self._keep(start, stop)[of]  # type: ignore[index]
         return masks
+
+    def _keep(self, start: int, stop: int) -> Mask | None:
+        """What was measured of frames start..stop, (H, W) if all share it, else (stop - start, H, W); None: all."""
+        if self.frame_masks is None:
+            return self.shared_mask
+        keep = self.frame_masks.read(start, stop)
+        return keep if self.shared_mask is None else keep & self.shared_mask
 
     def read(self, indices: ArrayLike) -> NDArray[np.float32]:
         """Read some patterns, in any order, duplicates allowed, runs of neighbours and chunks at once.
@@ -166,7 +181,7 @@ class PatternFile:
 
     def _measured(self, block: NDArray[Any], start: int, stop: int) -> NDArray[Any]:
         """Frames start..stop with unmeasured pixels set to 0 in place, whatever they held, NaN included."""
-        keep = self.shared_mask if self.frame_masks is None else self.frame_masks.read(start, stop)
+        keep = self._keep(start, stop)
         if keep is None:
             return block
         if block.dtype.kind in "iu":

@@ -66,15 +66,16 @@ class SeveralFiles(PatternFile):
         self.labels, self.geometry = self._join_labels(), self._join_geometry()
         self.images = self._join_images()
         masks = [file.shared_mask for file in self.files]
-        self._masks_differ = any(file.frame_masks is not None for file in self.files) or any(
+        self.sentinels = []  # those of the files are masked already
+        self._masks_differ = any(file.masks_differ for file in self.files) or any(
             not _same(mask, masks[0]) for mask in masks
         )
         self.shared_mask = None if self._masks_differ else masks[0]
 
     @property
-    def mask(self) -> Mask | None:
-        """As PatternFile.mask; (N, H, W) where the files differ."""
-        return self.read_mask(np.arange(len(self))) if self._masks_differ else self.shared_mask
+    def masks_differ(self) -> bool:
+        """Whether frames have masks of their own, or the files have."""
+        return self._masks_differ
 
     def read(self, indices: ArrayLike) -> NDArray[np.float32]:
         """As PatternFile.read: (n, H, W) float32 photons, each file read once."""

@@ -120,10 +120,7 @@ def read_vectors(
 
 def _read(patterns: PatternFile, start: int, stop: int) -> Piece:
     frame = np.arange(start, stop)
-    if patterns.frame_masks is None and patterns.shared_mask is not None:
-        mask = patterns.shared_mask
-    else:
-        mask = patterns.read_mask(frame)
+    mask = patterns.read_mask(frame)
     if mask.ndim == 3 and mask.strides[0] == 0:  # one mask, only spread over the frames
         mask = mask[0]
     return Piece(frame, patterns.read(frame), mask)

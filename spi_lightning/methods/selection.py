@@ -57,8 +57,7 @@ def _write_detector(path: Path, patterns: PatternFile) -> list[str]:
     """Dragonfly's detector file, if one geometry and one mask hold for all frames."""
     distance, pixel_size = (np.asarray(patterns.geometry.get(name, np.nan)) for name in (DISTANCE, PIXEL_SIZE))
     ratio = np.unique(distance / pixel_size)
-    per_frame = patterns.frame_masks is not None or (patterns.shared_mask is None and patterns.mask is not None)
-    if len(ratio) != 1 or not np.isfinite(ratio[0]) or per_frame:
+    if len(ratio) != 1 or not np.isfinite(ratio[0]) or patterns.masks_differ:
         return []
     centre = np.asarray(patterns.geometry.get(BEAM_CENTRE, np.nan), dtype=np.float64)
     known = centre.shape == (2,) and bool(np.isfinite(centre).all())

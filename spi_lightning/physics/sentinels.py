@@ -45,7 +45,7 @@ class Sentinel:
     """One value that means "not measured".
 
     Attributes:
-        value: As stored.
+        value: As stored; NaN also for infinite ones.
         pixels: Detector pixels that hold it in every frame, or voxels that hold it in some frames.
         why: What tells that it is no count.
         always: Whether ``pixels`` counts pixels that hold it in every frame.
@@ -59,6 +59,9 @@ class Sentinel:
     def line(self) -> str:
         """Note for the user."""
         what = "pixels" if self.always else "voxels"
+        if np.isnan(self.value):
+            are = f"{what[:-1]} is" if self.pixels == 1 else f"{what} are"
+            return f"{self.pixels} {are} NaN or infinite in every frame: not measured"
         hold = (f"{what[:-1]} holds" if self.pixels == 1 else f"{what} hold") + f" {_number(self.value)}"
         return f"{self.pixels} {hold} {'in every frame' if self.always else 'in some frames'}, {self.why}: not measured"
 
@@ -67,7 +70,8 @@ def find_sentinels(frames: NDArray[Any], fill: Sequence[float] = ()) -> tuple[Ma
     """Find values that stand for "not measured".
 
     Args:
-        frames: (N, H, W) as stored, any real type; frames of one value throughout (dropped ones) say nothing here.
+        frames: (N, H, W) as stored, any real type; dropped ones, of one value throughout, say nothing
+            where they are fewer than half.
         fill: Fill values that the file states for this array; 0 is ignored.
 
     Returns:
@@ -77,10 +81,15 @@ def find_sentinels(frames: NDArray[Any], fill: Sequence[float] = ()) -> tuple[Ma
     if frames.size == 0 or frames.dtype.kind not in "uif":
         return none, []
     flat = frames.reshape(len(frames), -1)
-    telling = [i for i, frame in enumerate(flat) if (frame != frame[0]).any()] or list(range(len(frames)))
+    telling = [i for i, frame in enumerate(flat) if (frame != frame[0]).any()]
+    if 2 * len(telling) < len(frames):
+        telling = list(range(len(frames)))
     used = frames if len(telling) == len(frames) else frames[telling]
     low, high = used.min(0), used.max(0)  # NaN spreads to both
-    steady = (low == high) | (np.isnan(used).all(0) if frames.dtype.kind == "f" else False)
+    steady = low == high
+    if frames.dtype.kind == "f":
+        lost = ~np.isfinite(used).any(0)
+        low, steady = np.where(lost, np.nan, low), steady | lost
     found: list[Sentinel] = []
     mask = none
     for values, why in _steady_marks(low, high, steady, len(used), frames.dtype, fill):
@@ -143,7 +152,7 @@ def _steady_marks(
     sure = frames >= _MANY_FRAMES or float((changing_low < 0).mean() if changing_low.size else 0) < 0.01
     reasons: dict[Any, str] = {}
     if dtype.kind == "f":
-        reasons |= {value: "no number" for value in there[~np.isfinite(there)]}
+        reasons[np.nan] = "no number"
     if dtype.kind != "u" and frames > 1:
         negative = there[np.isfinite(there) & (there < 0)]
         reasons |= {value: "a negative number" for value in negative if sure or value < least}

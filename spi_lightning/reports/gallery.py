@@ -42,8 +42,8 @@ def collect_gallery(
         beam_centre: (N, 2) row, column in pixels of the file; None takes the file's own, or leaves it unknown.
     """
     frame = np.unique(np.concatenate(list(choices.values()))) if choices else np.empty(0, dtype=np.int64)
-    shared = patterns.read_mask(frame[:1])[0] if patterns.shared_mask is not None else None
-    mask = shared if shared is not None else patterns.read_mask(frame)
+    shared = None if patterns.masks_differ else patterns.shared_mask
+    mask = patterns.read_mask(frame) if shared is None else shared
     size = -(-max(patterns.shape[1:]) // _LARGEST_EDGE)
     centre = _centres(patterns, beam_centre)[frame]
     return Gallery(

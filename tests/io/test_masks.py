@@ -45,23 +45,23 @@ def test_a_stated_sense_is_followed(keep, convention) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "cxi", "values", "junk", "sense", "why"),
+    ("name", "place", "values", "junk", "sense", "why"),
     [
-        ("mask", False, lambda keep: keep * 1, 0, "good", "no photons where it is 0"),
-        ("mask", False, lambda keep: ~keep * 1, 0, "bad", "no photons where it is 1"),
-        ("mask", False, lambda keep: keep * 1, 5, "good", "most pixels are 1"),
-        ("mask", False, lambda keep: ~keep * 1, 5, "bad", "most pixels are 0"),
-        ("good_pixels", False, lambda keep: keep * 1, 5, "good", "by its name"),
-        ("bad_pixels", False, lambda keep: ~keep * 1, 5, "bad", "by its name"),
-        ("detector_1/mask", True, lambda keep: ~keep * 1, 5, "cxi", "where CXI keeps"),
-        ("detector_1/mask", True, lambda keep: keep * 1, 0, "good", "against CXI"),
-        ("mask", False, lambda keep: ~keep * 0x200, 0, "cxi", "values beyond 0 and 1"),
-        ("mask", False, lambda keep: keep * 0, 5, "bad", "all values are 0"),
-        ("mask", False, lambda keep: keep * 0 + 1, 5, "good", "all values are 1"),
+        ("mask", "", lambda keep: keep * 1, 0, "good", "no photons where it is 0"),
+        ("mask", "", lambda keep: ~keep * 1, 0, "bad", "no photons where it is 1"),
+        ("mask", "", lambda keep: keep * 1, 5, "good", "most pixels are 1"),
+        ("mask", "", lambda keep: ~keep * 1, 5, "bad", "most pixels are 0"),
+        ("good_pixels", "", lambda keep: keep * 1, 5, "good", "by its name"),
+        ("bad_pixels", "", lambda keep: ~keep * 1, 5, "bad", "by its name"),
+        ("detector_1/mask", "cxi", lambda keep: ~keep * 1, 5, "cxi", "where CXI keeps"),
+        ("detector_1/mask", "cxi", lambda keep: keep * 1, 0, "good", "against CXI"),
+        ("mask", "", lambda keep: ~keep * 0x200, 0, "cxi", "values beyond 0 and 1"),
+        ("mask", "", lambda keep: keep * 0, 5, "bad", "all values are 0"),
+        ("mask", "", lambda keep: keep * 0 + 1, 5, "good", "all values are 1"),
     ],
 )
-def test_auto_decides_by_the_stated_rules_and_says_so(keep, name, cxi, values, junk, sense, why) -> None:
-    chosen, note = choose_convention(values(keep), frames(keep, junk), "auto", f"f.h5: {name}", cxi)
+def test_auto_decides_by_the_stated_rules_and_says_so(keep, name, place, values, junk, sense, why) -> None:
+    chosen, note = choose_convention(values(keep), frames(keep, junk), "auto", f"f.h5: {name}", place)
     assert chosen == sense
     assert why in note
 
@@ -95,7 +95,7 @@ def test_a_mask_over_most_photons_is_a_warning(keep) -> None:
 def test_nothing_measured_and_unknown_words_are_refused(keep) -> None:
     with pytest.raises(UserError, match=r"excludes 100.00% of the pixels"):
         choose_convention(keep * 0, frames(keep), "good", "f.h5: mask")
-    with pytest.raises(UserError, match=r"choose one of auto, cxi, good, bad"):
+    with pytest.raises(UserError, match=r"choose one of auto, cxi, nexus, euxfel, good, bad"):
         choose_convention(keep * 1, frames(keep), "inverted", "f.h5: mask")
     with pytest.raises(UserError, match="below 0"):
         choose_convention(keep * 1 - 1, frames(keep), "auto", "f.h5: mask")

@@ -1,0 +1,85 @@
+"""Sentinels of a file of patterns: looked for in some frames, masked in all of them, with a note for each value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spi_lightning.fields import UserError
+from spi_lightning.io.pattern_file import FrameSource, Mask, MaskSource, PatternFile
+from spi_lightning.physics.sentinels import find_sentinels
+
+_LEAST_FRAMES: Final = 8
+_MOST_FRAMES: Final = 64
+_BYTES: Final = 64 << 20  # of frames that are looked at, beyond the least number
+
+
+@dataclass
+class UnmarkedVoxels:
+    """Masks of frames in which values that stand for "not measured" are looked for in each frame."""
+
+    source: FrameSource
+    marks: tuple[float, ...]
+
+    def read(self, start: int, stop: int) -> Mask:
+        """Masks start..stop, (stop - start, H, W) bool, True = measured."""
+        block = self.source.read(start, stop)
+        keep: Mask = np.ones(block.shape, dtype=bool)
+        for mark in self.marks:
+            keep &= block != mark
+        return keep
+
+
+def exclude_sentinels(file: PatternFile) -> None:
+    """Mask the sentinels of a file, once, and note how many pixels hold which value.
+
+    Up to 64 frames are looked at, spread evenly over the file. What a pixel holds in all of them is masked in every
+    frame; a value that no count has is masked wherever it stands.
+
+    Raises:
+        UserError: Nothing in the file was measured.
+    """
+    if file.sentinels is not None:
+        return
+    frames = looked_at(file)
+    mask, file.sentinels = find_sentinels(frames, getattr(file.source, "fill", ()))
+    always: Mask = mask.all(0)
+    if always.all():
+        if np.isnan(file.sentinels[0].value):
+            return  # said frame by frame where they are read
+        raise UserError(f"{file.path}: {file.sentinels[0].line()}, so nothing was; check the file")
+    if always.any():
+        before = True if file.shared_mask is None else file.shared_mask
+        file.shared_mask = np.logical_and(before, ~always)
+    marks = tuple(entry.value for entry in file.sentinels if not entry.always)
+    if marks:
+        file.frame_masks = UnmarkedVoxels(file.source, marks)
+    some = "" if len(frames) == len(file) else f" ({len(frames)} of {len(file)} frames were looked at)"
+    file.notes.extend(f"{file.path}: {entry.line()}{some}" for entry in file.sentinels)
+
+
+def looked_at(file: PatternFile) -> NDArray[Any]:
+    """Frames as stored, (n, H, W), evenly spread over the file."""
+    one = file.source.dtype.itemsize * file.shape[1] * file.shape[2]
+    number = min(len(file), max(_LEAST_FRAMES, min(_MOST_FRAMES, _BYTES // max(one, 1))))
+    if number == len(file):
+        return file.source.read(0, number)
+    chosen = np.unique(np.linspace(0, len(file) - 1, number).astype(np.int64))
+    return np.concatenate([file.source.read(i, i + 1) for i in chosen.tolist()])
+
+
+class AllOf:
+    """Masks that exclude what any of several per-frame masks excludes."""
+
+    def __init__(self, *masks: MaskSource) -> None:
+        self.masks = masks
+
+    def read(self, start: int, stop: int) -> Mask:
+        """Masks start..stop, (stop - start, H, W) bool, True = measured."""
+        keep = self.masks[0].read(start, stop)
+        for mask in self.masks[1:]:
+            keep = keep & mask.read(start, stop)
+        return keep
