@@ -46,14 +46,14 @@ def exclude_sentinels(file: PatternFile) -> None:
         return
     frames = looked_at(file)
     mask, file.sentinels = find_sentinels(frames, getattr(file.source, "fill", ()))
-    always: Mask = mask.all(0)
+    always: Mask = np.asarray(mask.all(0))
     if always.all():
         if np.isnan(file.sentinels[0].value):
             return  # said frame by frame where they are read
         raise UserError(f"{file.path}: {file.sentinels[0].line()}, so nothing was; check the file")
     if always.any():
         before = True if file.shared_mask is None else file.shared_mask
-        file.shared_mask = np.logical_and(before, ~always)
+        file.shared_mask = np.asarray(before & ~always)
     marks = tuple(entry.value for entry in file.sentinels if not entry.always)
     if marks:
         file.frame_masks = UnmarkedVoxels(file.source, marks)
