@@ -22,7 +22,7 @@ from spi_lightning.physics.bragg_geometry import BraggGeometry
 from spi_lightning.physics.bragg_peak import find_centre
 from spi_lightning.physics.bragg_preparation import PreparedPattern, prepare
 from spi_lightning.physics.frame_correction import correct_frames, saturated_voxels
-from spi_lightning.physics.geometry_check import contradictions, require_plausible
+from spi_lightning.physics.geometry_check import contradictions, require_bragg_angle, require_plausible
 from spi_lightning.physics.oversampling import Oversampling, estimate_oversampling
 
 _ALIEN = 0.01  # share of the photons in other crystals' peaks from which they are worth a word
@@ -68,6 +68,7 @@ def prepare_scan(
     notes, given = list(scan.notes), _known(geometry or {})
     known, disputed = BraggGeometry(**(scan.geometry | given)), contradictions(scan.geometry, given)  # type: ignore[arg-type]
     require_plausible(scan.geometry, given)
+    disputed += require_bragg_angle(known, given)
     images = {"whitefield": scan.whitefield, "bad_pixels": scan.bad_pixels, "dark": scan.dark, "monitor": scan.monitor}
     corrections = images | {
         "whitefield_mean": scan.whitefield_mean,
@@ -140,7 +141,7 @@ def read_pattern(
 ) -> MeasuredPattern:
     """Read a measured file and make its pattern; arguments and errors of open_scan and prepare_scan."""
     try:
-        return prepare_scan(open_scan(path, keys, spec, scan, region), preparation, geometry)
+        return prepare_scan(open_scan(path, keys, spec, scan, region, [*_known(geometry or {})]), preparation, geometry)
     except UserError as error:
         if str(path) in str(error):
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from spi_lightning.io.npz_volume import read_volume
 from spi_lightning.io.scan_flaws import without_flaws
 from spi_lightning.io.scan_geometry import geometry_of_spec
 from spi_lightning.io.scan_hdf5 import read_scan_hdf5
+from spi_lightning.io.scan_mask import bad_of_mask
 from spi_lightning.io.scan_record import BraggScan, ScanKeys
 from spi_lightning.io.spec import SpecScan, read_spec, unit_of_label
 from spi_lightning.io.tiff_series import Region, cut_region, read_pages, read_series
@@ -35,6 +36,7 @@ def open_scan(
     spec: str | None = None,
     scan: int | None = None,
     region: Region | None = None,
+    given: Collection[str] = (),
 ) -> BraggScan:
     """Read a rocking scan, its frames in order of their angle.
 
@@ -43,6 +45,7 @@ def open_scan(
         keys: See ScanKeys.
         spec, scan: spec file and number of the scan in it: angles, monitor and geometry.
         region: Rows and columns to read: first row, last + 1, first column, last + 1.
+        given: Quantities of BraggGeometry that the user states; the file's are not read.
 
     Raises:
         UserError: Missing, damaged or foreign files, doubled frames, shapes that do not fit, too little memory.
@@ -50,7 +53,7 @@ def open_scan(
     keys = keys or ScanKeys()
     if spec is not None and scan is None:
         raise UserError(f"{spec}: which of its scans? Give data.scan=")
-    read = _read(_files(path), keys, region)
+    read = _read(_files(path), keys, region, given)
     if region is not None:
         read.corner = (read.corner[0] + region[0], read.corner[1] + region[2])
     if spec is not None and scan is not None:
@@ -64,13 +67,13 @@ def open_scan(
     return read
 
 
-def _read(files: list[Path], keys: ScanKeys, region: Region | None) -> BraggScan:
+def _read(files: list[Path], keys: ScanKeys, region: Region | None, given: Collection[str]) -> BraggScan:
     """Counts, and what else the files hold, whatever their kind."""
     first = files[0]
     if keys.counts is not None and first.suffix.lower() not in (*_HDF5, ".npz"):
         raise UserError(f"{first}: its one array has no name; leave out data.keys.counts={keys.counts}")
     if first.suffix.lower() in _HDF5:
-        return read_scan_hdf5(first, keys, region)
+        return read_scan_hdf5(first, keys, region, given)
     if first.suffix.lower() in (".npy", ".npz"):
         counts, notes = without_flaws(_volume(first, keys))
         return BraggScan(first, cut_region(counts, region), notes=notes)
@@ -85,10 +88,15 @@ def _add_images_beside(read: BraggScan, keys: ScanKeys, region: Region | None) -
         if beside is None or not Path(beside).is_file():
             continue
         image = cut_region(_image(Path(beside)), region)
-        if name == "bad_pixels" and image.shape == read.counts.shape:
-            read.leave_out(image != 0)
-        else:
+        if name != "bad_pixels" or image.shape not in (read.counts.shape, read.counts.shape[1:]):
             setattr(read, name, image)
+            continue
+        bad, notes = bad_of_mask(image.numpy(), read.counts, str(beside), cxi=False, named=True)
+        read.notes += notes
+        if bad.ndim == 3:
+            read.leave_out(bad)
+        else:
+            read.bad_pixels = bad.float()
 
 
 def _files(path: str | os.PathLike[str] | Sequence[str]) -> list[Path]:

@@ -2,100 +2,177 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import h5py
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from spi_lightning.fields import UserError
-from spi_lightning.io.hdf5_file import dataset, list_keys, opened
-from spi_lightning.io.mask_bits import from_bits
+from spi_lightning.io.hdf5_file import Hdf5Frames, dataset, opened
 from spi_lightning.io.scan_flaws import without_flaws
-from spi_lightning.io.scan_geometry import beam_of_nexus, crop_of_hdf5, geometry_of_hdf5
+from spi_lightning.io.scan_geometry import angles_in_degree, crop_of_hdf5, geometry_of_hdf5
+from spi_lightning.io.scan_layout import ScanLayout, find_scan
+from spi_lightning.io.scan_mask import bad_of_mask
 from spi_lightning.io.scan_record import BraggScan, ScanKeys
 from spi_lightning.io.tiff_series import Region, check_memory, region_slices
+from spi_lightning.io.units import TABLE, named_unit, text
 
-_COUNTS: Final = (
-    "counts",
-    "entry_1/data_1/data",
-    "entry_1/instrument_1/detector_1/data",
-    "entry/data/data",
-    "entry/instrument/detector/data",
-    "data",
-)
-_SIDE: Final = {
-    "angle": ("theta_deg", "entry_1/sample_1/geometry_1/angle", "entry/data/angle", "angle"),
+_ROOT: Final = {
+    "angle": ("theta_deg", "theta", "angle", "angles", "rocking_angle"),
     "monitor": ("monitor", "entry/monitor/data", "entry/control/data"),
-    "whitefield": ("whitefield", "entry_1/instrument_1/detector_1/data_white", "entry/instrument/detector/flatfield"),
-    "dark": ("dark", "entry_1/instrument_1/detector_1/data_dark"),
-    "bad_pixels": ("bad_pixels", "entry_1/instrument_1/detector_1/mask", "entry/instrument/detector/pixel_mask"),
+    "whitefield": ("whitefield",),
+    "dark": ("dark",),
+    "bad_pixels": ("bad_pixels",),
 }
+_ENTRY: Final = {
+    "angle": ("sample_1/geometry_1/angle", "data/angle"),
+    "monitor": ("monitor/data", "control/data"),
+}
+_DETECTOR: Final = {
+    "whitefield": ("data_white", "flatfield"),
+    "dark": ("data_dark",),
+    "bad_pixels": ("mask", "pixel_mask", "detectorSpecific/pixel_mask", "bad_pixels"),
+}
+_MASKS: Final = ("mask", "pixel_mask", "good_pixels")  # beside the counts, where nothing above is there
+_ROCKING: Final = ("th", "samth", "phi", "om", "eta", "chi", "mu", "alpha", "incidence", "angle", "rock")
 
 
-def read_scan_hdf5(path: Path, keys: ScanKeys, region: Region | None) -> BraggScan:
-    """Counts, images and geometry of one HDF5 file of any layout."""
+def read_scan_hdf5(path: Path, keys: ScanKeys, region: Region | None, given: Collection[str] = ()) -> BraggScan:
+    """Counts, images and geometry of one HDF5 file of any layout.
+
+    Args:
+        path: The file.
+        keys: See ScanKeys.
+        region: See open_scan.
+        given: Quantities of the geometry that the user states, which are not read.
+    """
     with opened(path) as file:
-        item = _find(file, keys.counts, _COUNTS, "counts") or _only_volume(file)
-        if item is None:
-            raise UserError(
-                f"{path}: which data set holds the counts? There are: {list_keys(file)} (data.keys.counts=)"
-            )
-        if item.ndim != 3 or item.dtype.kind not in "uif":
-            raise UserError(
-                f"{path}: {item.name} is {item.dtype} {item.shape}; a rocking scan is (frames, rows, columns) of counts"
-            )
-        check_memory(path, item.shape, region)
-        rows, columns = region_slices(region, item.shape[1:], path)
-        counts, flaws = without_flaws(item[:, rows, columns])
-        read = BraggScan(path, counts, notes=flaws)
-        for name, usual in _SIDE.items():
-            side = _find(file, getattr(keys, name), usual, name)
+        layout = find_scan(file, keys.counts)
+        for key in layout.keys:
+            Hdf5Frames(path, key)  # refuses virtual data sets whose sources are gone
+        check_memory(path, layout.shape, region)
+        rows, columns = region_slices(region, layout.shape[1:], path)
+        counts, flaws = without_flaws(np.concatenate([item[:, rows, columns] for item in layout.counts]))
+        read = BraggScan(
+            path, counts, notes=[*flaws, f"{path}: counts from /{', /'.join(key.lstrip('/') for key in layout.keys)}"]
+        )
+        for name in ("monitor", "whitefield", "dark"):
+            named = getattr(keys, name)
+            side = _find(file, named, name, layout)
             if side is not None:
-                _add_side(read, name, side, rows, columns, getattr(keys, name) is not None)
-        read.geometry, read.corner = geometry_of_hdf5(file), crop_of_hdf5(file)
-        read.geometry |= beam_of_nexus(file, item.shape[1:], read.geometry.get("pixel_size")) | read.geometry
+                _add_side(read, name, side, rows, columns, named is not None)
+        _add_angles(read, keys.angle, file, layout, given)
+        _add_mask(read, keys.bad_pixels, file, layout, rows, columns)
+        read.geometry, read.corner = geometry_of_hdf5(file, layout, given, read.notes), crop_of_hdf5(file)
         if "whitefield_mean_full_detector" in file.attrs:
             read.whitefield_mean = float(file.attrs["whitefield_mean_full_detector"])
-        read.notes.append(f"{path}: counts from {item.name}")
     return read
 
 
+def rocking_angles(file: h5py.File, layout: ScanLayout) -> tuple[str, h5py.Dataset] | None:
+    """The data set with an angle for each frame under the usual names, or on the axis that NXdata names; or None."""
+    frames = layout.shape[0]
+    named = _find(file, None, "angle", layout)
+    if named is not None and named.size == frames:
+        return named.name, named
+    axes = layout.beside.attrs.get("axes", ())
+    first = re.split(r"[,:]", text(axes).strip("[]"))[0].strip() if len(np.ravel(axes)) else ""
+    item = layout.beside.get(first) if first and first != "." else None
+    if not isinstance(item, h5py.Dataset) or item.shape != (frames,) or item.dtype.kind not in "uif":
+        return None
+    unit, name = named_unit(item).lower(), first.lower()
+    is_angle = unit in TABLE["angle"] or (not unit and any(name.startswith(word) for word in _ROCKING))
+    return (item.name, item) if is_angle else None
+
+
+def _add_angles(read: BraggScan, key: str | None, file: h5py.File, layout: ScanLayout, given: Collection[str]) -> None:
+    """Angles of the frames, in degree; set aside where their unit is unknown and the user states the step."""
+    item = dataset(file, key, "data.keys.angle") if key is not None else None
+    if item is None:
+        found = rocking_angles(file, layout)
+        usual = _find(file, None, "angle", layout)
+        item = found[1] if found is not None else usual
+        if found is not None and found[1] != usual:
+            read.notes.append(f"{read.path}: angles from {found[0]}, the axis of the frames")
+    if item is None:
+        return
+    try:
+        read.angle_deg = torch.from_numpy(angles_in_degree(item, item.name.rpartition("/")[2]))
+    except UserError as error:
+        if "step_deg" not in given:
+            raise
+        read.notes.append(f"angles are not read, data.geometry.step_deg is taken instead ({error})")
+
+
 def _add_side(read: BraggScan, name: str, item: h5py.Dataset, rows: slice, columns: slice, asked: bool) -> None:
-    """Take one of the images, masks or values per frame; UserError if a user ``asked`` for one that does not fit."""
+    """Take an image or the monitor; UserError if a user ``asked`` for one that does not fit."""
     values = item[()] if item.ndim < 2 else item[..., rows, columns]
-    if name == "bad_pixels" and item.name.endswith("detector_1/mask"):  # CXI bits, of which not all mean bad
-        values = ~from_bits(values)
-    if name in ("angle", "monitor"):
-        setattr(read, "angle_deg" if name == "angle" else name, torch.from_numpy(np.atleast_1d(values).astype(float)))
+    if name == "monitor":
+        read.monitor = torch.from_numpy(np.ravel(values).astype(float))
     elif values.shape == tuple(read.counts.shape[1:]):
         setattr(read, name, torch.from_numpy(values.astype(np.float32)))
-    elif name == "bad_pixels" and values.shape == tuple(read.counts.shape):
-        read.leave_out(torch.from_numpy(values != 0))
     elif asked:
-        raise UserError(
-            f"{read.path}: data.keys.{name}={item.name} has shape {item.shape}, the frames are "
-            f"{' x '.join(str(n) for n in read.counts.shape[1:])} pixels: crop it alike"
-        )
+        raise UserError(_unfit(read, name, item))
     else:
         read.notes.append(f"{read.path}: {item.name} {item.shape} does not fit the frames and is left out")
 
 
-def _find(file: h5py.File, key: str | None, usual: tuple[str, ...], name: str) -> h5py.Dataset | None:
-    """The data set a user named, or the first of the usual names; None if there is none."""
+def _add_mask(
+    read: BraggScan, key: str | None, file: h5py.File, layout: ScanLayout, rows: slice, columns: slice
+) -> None:
+    """Bad pixels, one image or one for each frame, in the sense of their name and place."""
+    named = key is not None
+    item = _find(file, key, "bad_pixels", layout)
+    if item is None and not (key is not None and Path(key).is_file()):
+        beside = (group.get(name) for group in (layout.beside, layout.entry, file) for name in _MASKS)
+        fitting = (item for item in beside if isinstance(item, h5py.Dataset) and item.dtype.kind in "uifb")
+        item = next((item for item in fitting if item.shape[-2:] == layout.shape[1:]), None)
+    if item is None:
+        return
+    values: NDArray[Any] = item[..., rows, columns] if item.ndim > 1 else item[()]
+    if values.shape not in (tuple(read.counts.shape[1:]), tuple(read.counts.shape)):
+        if named:
+            raise UserError(_unfit(read, "bad_pixels", item))
+        read.notes.append(f"{read.path}: {item.name} {item.shape} does not fit the frames and is left out")
+        return
+    where = f"{read.path}: {item.name}"
+    at_cxi = layout.cxi and item.name.endswith("/mask")
+    try:
+        bad, notes = bad_of_mask(values, read.counts, where, at_cxi, named)
+    except UserError as error:
+        if named:
+            raise
+        read.notes.append(
+            f"WARNING: {error}; the mask is not taken: name one with data.keys.bad_pixels=, nonzero = bad"
+        )
+        return
+    read.notes += notes
+    if bad.ndim == 3:
+        read.leave_out(bad)
+    else:
+        read.bad_pixels = bad.float()
+
+
+def _unfit(read: BraggScan, name: str, item: h5py.Dataset) -> str:
+    return (
+        f"{read.path}: data.keys.{name}={item.name} has shape {item.shape}, the frames are "
+        f"{' x '.join(str(n) for n in read.counts.shape[1:])} pixels: crop it alike"
+    )
+
+
+def _find(file: h5py.File, key: str | None, name: str, layout: ScanLayout) -> h5py.Dataset | None:
+    """The data set a user named, or the first of the usual names, the detector's own before others'; None if none."""
     if key is not None and not Path(key).is_file():
         return dataset(file, key, f"data.keys.{name}")
-    return next((file[one] for one in usual if isinstance(file.get(one), h5py.Dataset)), None)
-
-
-def _only_volume(file: h5py.File) -> h5py.Dataset | None:
-    """The data set with three axes, if there is one alone."""
-    found: list[h5py.Dataset] = []
-
-    def look(_: str, item: object) -> None:
-        if isinstance(item, h5py.Dataset) and item.ndim == 3:
-            found.append(item)
-
-    file.visititems(look)
-    return found[0] if len(found) == 1 else None
+    if key is not None:
+        return None
+    usual = [(layout.detector, one) for one in _DETECTOR.get(name, ())]
+    usual += [(layout.entry, one) for one in _ENTRY.get(name, ())]
+    usual += [(layout.beside, one) for one in _ROOT[name]] + [(file, one) for one in _ROOT[name]]
+    found = (group.get(one) for group, one in usual if group is not None)
+    return next((item for item in found if isinstance(item, h5py.Dataset)), None)

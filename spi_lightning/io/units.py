@@ -77,15 +77,20 @@ def named_unit(item: h5py.Dataset) -> str:
 
 
 def text(value: Any) -> str:
-    """Text of an HDF5 attribute or scalar: str, bytes in UTF-8 or Latin-1, or an array that holds one of these."""
-    value = np.ravel(np.asarray(value, dtype=object))
-    first = value[0] if len(value) else ""
-    if isinstance(first, bytes):
-        try:
-            return first.decode()
-        except UnicodeDecodeError:
-            return first.decode("latin-1")
-    return str(first)
+    """Text of an HDF5 attribute : str, bytes in UTF-8 or Latin-1, or an array of one of these or of characters."""
+    array = np.ravel(np.asarray(value)) if not isinstance(value, h5py.Empty) else np.empty(0, "S1")
+    if array.dtype == np.uint8 or (array.dtype.kind in "SU" and array.dtype.itemsize in (1, 4) and len(array) > 1):
+        joined = array.tobytes() if array.dtype.kind != "U" else "".join(array).encode()
+        return _decoded(joined.rstrip(b"\0"))
+    first = array[0] if len(array) else ""
+    return _decoded(first) if isinstance(first, bytes) else str(first)
+
+
+def _decoded(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
 def _symbols(kind: Kind) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ _UNITS: Final = {
     "energy_ev": "eV",
     "distance": "m",
     "pixel_size": "m",
+    "pixel_size_rows": "m",
     "delta_deg": "degree",
     "gamma_deg": "degree",
     "step_deg": "degree",
@@ -48,6 +49,7 @@ class BraggGeometry:
     Attributes:
         energy_ev: Photon energy, eV.
         distance, pixel_size: Sample to detector, pixel edge; m.
+        pixel_size_rows: Pixel edge along which rows count, where it is another one; m.
         delta_deg, gamma_deg: Detector arm: turned by gamma about -x (up), then by delta about +y (outboard); degree.
         step_deg: Change of the rocking angle from one frame to the next; degree.
         rocking_axis: Axis of a positive rotation of the sample: y+ for theta at 34-ID-C, x- for an incidence angle.
@@ -71,13 +73,14 @@ class BraggGeometry:
     beam_row: float | None = None
     beam_column: float | None = None
     off_axis: tuple[float, float] | None = None
+    pixel_size_rows: float | None = None
 
     def __post_init__(self) -> None:
         for name in _UNITS:
             value = getattr(self, name)
             if value is not None and (not isinstance(value, Real) or not math.isfinite(value)):
                 raise UserError(f"data.geometry.{name}={value}: give a number, or leave it out")
-        for name in ("energy_ev", "distance", "pixel_size"):
+        for name in ("energy_ev", "distance", "pixel_size", "pixel_size_rows"):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise UserError(f"data.geometry.{name}={value}: must be positive")
@@ -105,7 +108,7 @@ class BraggGeometry:
         if self.off_axis is None:
             return [
                 "Q is taken where the detector arm points, as it is not known at which pixel; a peak elsewhere turns "
-                f"it by {math.degrees(100 * self._pixel_angle()):.2f}° for every 100 pixels: give "
+                f"it by {math.degrees(100 * self._pixel_angles()[1]):.2f}° for every 100 pixels: give "
                 "data.geometry.beam_row=<pixel> data.geometry.beam_column=<pixel>"
             ]
         arm = replace(self, off_axis=None).two_theta_deg()
@@ -158,9 +161,9 @@ class BraggGeometry:
         frame = -math.radians(self.step_deg) * cross(direction(self.rocking_axis), q)
         n = ray / ray.norm()
         across = (torch.eye(3, dtype=torch.float64) - torch.outer(n, n)) / (ray.norm() * self._wavelength())
-        pixel = self._pixel_angle()
+        names = (self.row_direction, self.column_direction)
         rows, columns = (
-            pixel * (across @ arm @ direction(name)) for name in (self.row_direction, self.column_direction)
+            angle * (across @ arm @ direction(name)) for angle, name in zip(self._pixel_angles(), names, strict=True)
         )
         return torch.stack([frame * bins[0], rows * bins[1], columns * bins[2]], dim=1)
 
@@ -191,14 +194,15 @@ class BraggGeometry:
         """From the sample to the peak's pixel, or along the arm, (3,) in units of the distance."""
         ray = direction("z+")
         if self.off_axis is not None:
-            for pixels, name in zip(self.off_axis, (self.row_direction, self.column_direction), strict=True):
-                ray = ray + pixels * self._pixel_angle() * direction(name)
+            names = (self.row_direction, self.column_direction)
+            for pixels, angle, name in zip(self.off_axis, self._pixel_angles(), names, strict=True):
+                ray = ray + pixels * angle * direction(name)
         return self._arm() @ ray
 
-    def _pixel_angle(self) -> float:
-        """Pixel edge over distance."""
+    def _pixel_angles(self) -> tuple[float, float]:
+        """Pixel edge over distance, along rows' and columns' counting."""
         assert self.pixel_size is not None and self.distance is not None
-        return self.pixel_size / self.distance
+        return (self.pixel_size_rows or self.pixel_size) / self.distance, self.pixel_size / self.distance
 
     def _wavelength(self) -> float:
         assert self.energy_ev is not None

@@ -7,6 +7,7 @@ from spi_lightning.fields import UserError
 
 _TOLERANCE = 0.3  # of a step
 _MISSING = 0.2  # a scan that lacks more than this share is no scan
+_REACH = 8  # angles through which the first line goes
 
 
 def order_frames(
@@ -14,7 +15,8 @@ def order_frames(
 ) -> tuple[Tensor, Tensor, Tensor | None, list[str]]:
     """Put frames in order of their angle, one for each step; the Fourier transform needs even steps.
 
-    A scan towards smaller angles stays one. The step is the median difference of neighbouring angles.
+    A scan towards smaller angles stays one. The step is that of a line through all angles, so that the noise of an
+    encoder does not add up. An angle that is not a number is taken from the line.
 
     Args:
         counts: (F, H, W).
@@ -26,48 +28,95 @@ def order_frames(
         None; notes.
 
     Raises:
-        UserError: Other numbers of angles or monitor values than frames, angles that are no numbers or uneven, more
-            than a fifth of the frames missing.
+        UserError: Other numbers of angles or monitor values than frames, uneven angles, more than a fifth of the
+            frames or angles missing.
     """
     if angles.shape != (len(counts),):
         raise UserError(f"the scan has {len(counts)} frames and {angles.numel()} angles: some files are missing")
     if monitor is not None and monitor.shape != (len(counts),):
         raise UserError(f"the scan has {len(counts)} frames and {monitor.numel()} values of the monitor")
-    angles = angles.double()
-    if not bool(torch.isfinite(angles).all()) or len(angles) < 3:
-        raise UserError("the angles of the scan are not all numbers, or fewer than 3: check data.keys.angle")
-    order, notes = angles.argsort(stable=True), []
+    if len(angles) < 3:
+        raise UserError("the scan has fewer than 3 angles: check data.keys.angle")
+    notes: list[str] = []
+    angles = _without_gaps(angles.double(), notes)
     falling = bool(angles[-1] < angles[0])
-    order = order.flip(0) if falling else order
-    if not torch.equal(order, torch.arange(len(order))) and not _only_ties(angles, order):
+    order = angles.argsort(stable=True, descending=falling)
+    if not torch.equal(order, torch.arange(len(order))) and not _only_ties(angles, order) and _turns_back(angles):
         notes.append("the frames were not in order of their angle: sorted")
-    steps = angles[order].diff()
-    distinct = steps[steps.abs() > _TOLERANCE * steps.abs().median().clamp_min(1e-12)]
-    if len(distinct) < 2:
-        raise UserError("the angles of the scan are all the same: check data.keys.angle")
-    step = float(distinct.median())
-    place = (angles - angles[order[0]]) / step
+    first, step = _line(angles[order])
+    place = (angles - first) / step
     slot = place.round().long()
-    uneven = float((place - slot).abs().max())
-    if uneven > _TOLERANCE:
+    slot, first = slot - slot.min(), first + step * float(slot.min())
+    off = ((angles - first) / step - slot).abs()
+    if float(off.max()) > _TOLERANCE:
         raise UserError(
-            f"the angles of the scan are uneven by {uneven:.0%} of a step of {step:g} degree: "
-            "the Fourier transform needs even steps; interpolate the frames first"
+            f"the angles of the scan are uneven by {float(off.max()):.0%} of a step of {step:g} degree (frame "
+            f"{int(off.argmax())}): the Fourier transform needs even steps; interpolate the frames first"
         )
     if falling:
-        first, last = float(angles[order[0]]), float(angles[order[-1]])
         notes.append(
-            f"the angles fall, from {first:g} to {last:g} degree: step_deg is negative, which matters for the "
-            "laboratory frame"
+            f"the angles fall, from {float(angles[order[0]]):g} to {float(angles[order[-1]]):g} degree: step_deg is "
+            "negative, which matters for the laboratory frame"
         )
-    step *= _mean_step(place, slot)
-    return _filled(counts, angles, slot, step, monitor, notes)
+    return _filled(counts, first, slot, step, monitor, notes)
 
 
-def _mean_step(place: Tensor, slot: Tensor) -> float:
-    """The step over all of the scan, in the median one's: slope of the places (F,) over their slots."""
-    away = slot.double() - slot.double().mean()
-    return float((away * place).sum() / away.square().sum())
+def _without_gaps(angles: Tensor, notes: list[str]) -> Tensor:
+    """Angles (F,) that are not numbers replaced by those on the line through the others, over the frame's number.
+
+    Raises:
+        UserError: Too many of them, or others that are on no line.
+    """
+    known = torch.isfinite(angles)
+    if known.all():
+        return angles
+    number = torch.arange(len(angles)).double()
+    if int(known.sum()) < 3 or float((~known).float().mean()) > _MISSING:
+        raise UserError("the angles of the scan are not all numbers: check data.keys.angle")
+    slope, start = _fit(number[known], angles[known])
+    if slope == 0 or float((angles[known] - start - slope * number[known]).abs().max()) > _TOLERANCE * abs(slope):
+        raise UserError(
+            "the angles of the scan are not all numbers, and the others are in no even steps that would tell which "
+            "are missing: check data.keys.angle"
+        )
+    notes.append(
+        f"{int((~known).sum())} angles are not numbers (frames {frames_listed((~known).nonzero()[:, 0].tolist())}): "
+        "taken from the even steps of the others"
+    )
+    return torch.where(known, angles, start + slope * number)
+
+
+def _line(angles: Tensor) -> tuple[float, float]:
+    """First angle and step of sorted angles (F,), of which some may be missing or doubled, by a line through all.
+
+    The line is made longer bit by bit, as the error of the median step would add up over many frames.
+    """
+    steps = angles.diff()
+    usual = min(float(steps.abs().mean()), float(steps.abs().quantile(0.75)))
+    distinct = steps[steps.abs() > _TOLERANCE * usual] if usual else steps[:0]
+    if len(distinct) < 2:
+        raise UserError("the angles of the scan are all the same: check data.keys.angle")
+    first, step, reach = float(angles[0]), float(distinct.median()), min(_REACH, len(angles))
+    while True:
+        slot = ((angles[:reach] - first) / step).round()
+        if float(slot.max()) > float(slot.min()):
+            step, first = _fit(slot, angles[:reach])
+        if reach == len(angles):
+            return first, step
+        reach = min(len(angles), reach + max(2, reach // 2))
+
+
+def _fit(x: Tensor, y: Tensor) -> tuple[float, float]:
+    """Slope, and value at 0, of the line through y over x, both (N,)."""
+    away = x - x.mean()
+    slope = float((away * y).sum() / away.square().sum())
+    return slope, float(y.mean()) - slope * float(x.mean())
+
+
+def _turns_back(angles: Tensor) -> bool:
+    """Whether frames are out of order by more than the noise of an encoder."""
+    steps = angles.diff()
+    return bool((steps * (angles[-1] - angles[0]).sign() < -_TOLERANCE * steps.abs().median()).any())
 
 
 def frames_listed(frames: list[int]) -> str:
@@ -76,7 +125,7 @@ def frames_listed(frames: list[int]) -> str:
 
 
 def _filled(
-    counts: Tensor, angles: Tensor, slot: Tensor, step: float, monitor: Tensor | None, notes: list[str]
+    counts: Tensor, first: float, slot: Tensor, step: float, monitor: Tensor | None, notes: list[str]
 ) -> tuple[Tensor, Tensor, Tensor | None, list[str]]:
     """Put every frame into its slot; average those that share one, leave NaN where there is none."""
     slots = int(slot.max()) + 1
@@ -88,7 +137,7 @@ def _filled(
         notes.append(f"{doubled} angles were measured more than once: averaged")
     if missing:
         notes.append(f"{len(missing)} of {slots} frames are missing ({frames_listed(missing)}): taken as not measured")
-    even = angles[slot == 0].mean() + step * torch.arange(slots, dtype=torch.float64)
+    even = first + step * torch.arange(slots, dtype=torch.float64)
     shape = (slots, *counts.shape[1:])
     divisor = taken.float()
     total = torch.zeros(shape).index_add_(0, slot, counts.float())

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from spi_lightning.fields import UserError
+from spi_lightning.physics.bragg_geometry import BraggGeometry
+from spi_lightning.physics.constants import ELEMENTARY_CHARGE
 
+_LEAST_TWO_THETA: Final = 1.0  # degree; no Bragg peak lies nearer the direct beam
 _SAME: Final = 0.01  # relative difference below which two numbers are one
 
 
@@ -21,12 +25,14 @@ class _Range:
     meant: Mapping[str, float]
 
 
+_ANGLES: Final = {"mrad": 0.18 / math.pi, "arcsec": 1 / 3600}
 _RANGES: Final = {
-    "energy_ev": _Range(1e3, 2e5, "eV", {"keV": 1e3, "joule": 6.241509e18}),
+    "energy_ev": _Range(1e3, 2e5, "eV", {"keV": 1e3, "joule": 6.241509e18, "eV": ELEMENTARY_CHARGE}),
     "distance": _Range(0.02, 50, "m", {"mm": 1e-3, "cm": 1e-2}),
     "pixel_size": _Range(1e-6, 1e-3, "m", {"mm": 1e-3, "µm": 1e-6}),
-    "delta_deg": _Range(0, 180, "degree", {}),
-    "gamma_deg": _Range(0, 180, "degree", {}),
+    "pixel_size_rows": _Range(1e-6, 1e-3, "m", {"mm": 1e-3, "µm": 1e-6}),
+    "delta_deg": _Range(0, 180, "degree", _ANGLES),
+    "gamma_deg": _Range(0, 180, "degree", _ANGLES),
     "beam_row": _Range(0, 2e4, "pixel", {}),
     "beam_column": _Range(0, 2e4, "pixel", {}),
     "step_deg": _Range(1e-6, 2, "degree", {"thousandths of a degree": 1e-3}),
@@ -53,6 +59,34 @@ def require_plausible(geometry: Mapping[str, float | str], given: Mapping[str, f
         mend = likely[0] if likely else f"give data.geometry.{name}= in {rule.unit}"
         low = f"{rule.low:g} to " if rule.low else "up to "
         raise UserError(f"{who} {rule.unit}: {low}{rule.high:g} {rule.unit} can be; {mend}")
+
+
+def require_bragg_angle(known: BraggGeometry, given: Mapping[str, float | str]) -> list[str]:
+    """Ask about a detector arm that stands within a degree of the direct beam: it was most likely read in radians.
+
+    Args:
+        known: What file and user say.
+        given: What the user says; where both angles are the user's, they are taken and that is said.
+
+    Returns:
+        A warning, or nothing.
+
+    Raises:
+        UserError: An angle of the file is that small.
+    """
+    if known.delta_deg is None or known.gamma_deg is None or known.energy_ev is None:
+        return []
+    arm = replace(known, off_axis=None).two_theta_deg()
+    if arm >= _LEAST_TWO_THETA:
+        return []
+    values = {"delta_deg": known.delta_deg, "gamma_deg": known.gamma_deg}
+    named = " and ".join(f"{name}={value:g}" for name, value in values.items())
+    told = f"{named} make a two-theta of {arm:.3g} degree, below 1 degree, where no Bragg peak is"
+    radians = " ".join(f"data.geometry.{name}={math.degrees(value):g}" for name, value in values.items())
+    mend = f"are the angles in radians? Then give {radians}"
+    if set(values) <= set(given):
+        return [f"WARNING: {told}: {mend}"]
+    raise UserError(f"the file says {told}: {mend}, else give both in degree")
 
 
 def contradictions(geometry: Mapping[str, float | str], given: Mapping[str, float | str]) -> list[str]:

@@ -46,7 +46,8 @@ def test_jitter_of_the_encoder_is_no_matter() -> None:
     ("angles", "words"),
     [
         (torch.linspace(0, 1, 5), "files are missing"),
-        (torch.tensor([0, 1, 2, float("nan"), 4, 5]), "not all numbers"),
+        (torch.tensor([0, 1, 2, float("nan"), float("nan"), 5]), "not all numbers"),
+        (torch.tensor([0, 1, 2, float("nan"), 6, 7]), "not all numbers, and the others are in no even steps"),
         (torch.zeros(6), "all the same"),
         (torch.tensor([0, 1, 2.5, 3, 4, 5]), "uneven"),
         (torch.tensor([0, 1, 2, 3, 4, 20.0]), "are missing"),
@@ -55,3 +56,48 @@ def test_jitter_of_the_encoder_is_no_matter() -> None:
 def test_scans_that_cannot_be_mended_are_named(angles: torch.Tensor, words: str) -> None:
     with pytest.raises(UserError, match=words):
         order_frames(frames(6), angles)
+
+
+@pytest.mark.parametrize("count", [61, 201, 401])
+@pytest.mark.parametrize("noise", [0.02, 0.04, 0.06])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_noise_of_the_encoder_does_not_add_up(count: int, noise: float, sign: int) -> None:
+    for seed in range(5):
+        generator = torch.Generator().manual_seed(seed)
+        angles = 0.2 + sign * 0.002 * (torch.arange(count) + noise * torch.randn(count, generator=generator).double())
+        counts, even, _, _ = order_frames(frames(count), angles)
+        assert torch.equal(counts, frames(count))
+        torch.testing.assert_close(even.diff().mean(), torch.tensor(sign * 0.002).double(), rtol=2e-3, atol=0)
+
+
+def test_noise_beside_missing_and_doubled_frames() -> None:
+    number = torch.tensor([*range(40), *range(44, 150), 149, *range(150, 200)])
+    noise = 0.02 * torch.randn(len(number), generator=torch.Generator().manual_seed(1)).double()
+    counts, even, _, notes = order_frames(frames(len(number)), 1 + 0.01 * (number + noise))
+    assert len(even) == 200
+    assert counts[40:44].isnan().all() and not counts[44:].isnan().any()
+    assert float(even.diff().mean()) == pytest.approx(0.01, rel=1e-3)
+    assert "averaged" in notes[0] and "4 of 200" in notes[1]
+
+
+@pytest.mark.parametrize(
+    "angles",
+    [
+        torch.linspace(0, 1, 60) ** 1.3,  # steps that grow
+        torch.cat([torch.arange(30) * 0.01, 0.3 + torch.arange(30) * 0.013]),  # another step half-way
+        torch.sort(torch.rand(60, generator=torch.Generator().manual_seed(3))).values,
+        torch.arange(60) * 0.01 + 0.005 * torch.sin(torch.arange(60) * 0.2),  # a periodic error of half a step
+    ],
+)
+def test_truly_uneven_scans_are_refused(angles: torch.Tensor) -> None:
+    with pytest.raises(UserError, match=r"uneven|missing"):
+        order_frames(frames(60), angles.double())
+
+
+def test_an_angle_that_is_not_a_number_is_taken_from_the_others() -> None:
+    angles = torch.arange(20) * 0.01
+    angles[7] = float("nan")
+    counts, even, _, notes = order_frames(frames(20), angles)
+    assert torch.equal(counts, frames(20))
+    assert float(even[7]) == pytest.approx(0.07)
+    assert "1 angles are not numbers (frames 7)" in notes[0]

@@ -1,7 +1,8 @@
 import pytest
 
 from spi_lightning.fields import UserError
-from spi_lightning.physics.geometry_check import contradictions, require_plausible
+from spi_lightning.physics.bragg_geometry import BraggGeometry
+from spi_lightning.physics.geometry_check import contradictions, require_bragg_angle, require_plausible
 
 FILE = {"energy_ev": 9000.0, "distance": 0.5, "pixel_size": 55e-6, "delta_deg": 32.0, "step_deg": 0.01}
 
@@ -20,7 +21,9 @@ FILE = {"energy_ev": 9000.0, "distance": 0.5, "pixel_size": 55e-6, "delta_deg": 
             {"step_deg": 30.0},
             r"step_deg=30 degree: .* thousandths of a degree\? Then give data\.geometry\.step_deg=0\.03",
         ),
-        ({"delta_deg": 400.0}, r"up to 180 degree can be; give data\.geometry\.delta_deg= in degree"),
+        ({"delta_deg": 4000.0}, r"up to 180 degree can be; was it in arcsec\?|was it in mrad\?"),
+        ({"delta_deg": 561.5}, r"was it in mrad\? Then give data\.geometry\.delta_deg=32\.17"),
+        ({"delta_deg": 1e9}, r"up to 180 degree can be; give data\.geometry\.delta_deg= in degree"),
     ],
 )
 def test_numbers_of_another_unit_are_refused_with_a_mend(given: dict[str, float], words: str) -> None:
@@ -41,3 +44,17 @@ def test_what_contradicts_the_file_is_said() -> None:
     assert "the file says step_deg=+0.01 degree, you say -0.01" in note and "which way round" in note
     (note,) = contradictions(FILE, {"distance": 0.6})
     assert "the file says distance=+0.5 m, you say +0.6: yours is taken" in note
+
+
+@pytest.mark.parametrize(("delta", "gamma"), [(0.5615, 0.2205), (0.0, 0.5), (0.0, 0.0), (-0.6, 0.3)])
+def test_a_two_theta_below_a_degree_is_asked_about(delta: float, gamma: float) -> None:
+    known = BraggGeometry(energy_ev=9e3, delta_deg=delta, gamma_deg=gamma)
+    with pytest.raises(UserError, match=r"two-theta of .* below 1 degree.*radians\?"):
+        require_bragg_angle(known, {"delta_deg": delta})
+    (note,) = require_bragg_angle(known, {"delta_deg": delta, "gamma_deg": gamma})
+    assert note.startswith("WARNING")
+
+
+@pytest.mark.parametrize(("delta", "gamma"), [(1.2, 0.0), (32.0, 0.2), (0.0, 12.0), (0.2, None)])
+def test_an_arm_at_a_peak_is_not(delta: float, gamma: float | None) -> None:
+    assert require_bragg_angle(BraggGeometry(energy_ev=9e3, delta_deg=delta, gamma_deg=gamma), {}) == []
