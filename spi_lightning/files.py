@@ -10,10 +10,13 @@ import os
 import secrets
 import socket
 import time
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
+
+import filelock
 
 from spi_lightning.fields import UserError
 
@@ -87,6 +90,36 @@ def making(folder: str | os.PathLike[str]) -> Iterator[Path]:
         raise
 
 
+@contextmanager
+def locked(path: str | os.PathLike[str], wait: bool = True) -> Iterator[None]:
+    """Hold the lock beside a file, which is removed on exit and released by the system if this process dies.
+
+    Its folder is made, and removed again where nothing was put into it. filelock notices a lock that was removed while
+    it waited, so that there are never two holders.
+
+    Args:
+        path: The file that only one process may make.
+        wait: For another holder; else it is an error.
+
+    Raises:
+        UserError: Another process holds the lock, or its folder cannot be written.
+    """
+    path = Path(path)
+    with making(path.parent):
+        lock = filelock.FileLock(path.with_name(f".{_stem(path)}.lock"))
+        try:
+            lock.acquire(timeout=-1 if wait else 0)
+        except filelock.Timeout as error:
+            raise UserError(f"{path} is being made by another run: wait for it, or give another path=") from error
+        except OSError as error:
+            raise refusal(path.parent, error) from error
+        try:
+            yield
+        finally:
+            Path(lock.lock_file).unlink(missing_ok=True)
+            lock.release()
+
+
 def new_folder(path: str | os.PathLike[str]) -> Path:
     """Make a folder that was not there: `path`, or where that is taken path_2, path_3, ...; safe among processes.
 
@@ -128,8 +161,11 @@ def refusal(path: str | os.PathLike[str], error: OSError) -> UserError:
 
 
 def concerns_output(error: BaseException) -> bool:
-    """Whether an error can only come of writing: a full disk, a quota, a read-only file system."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+    """Whether an error can only come of writing: a full disk, a quota, a read-only file system, a folder not made."""
+    if not isinstance(error, OSError):
+        return False
+    frames = [frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS) or frames[-1:] in (["mkdir"], ["makedirs"])
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> Path:

@@ -1,12 +1,14 @@
-"""How every app meets its user: a mistake in the input is one line on stderr and exit status 2, never a traceback."""
+"""How every app meets its user: a mistake in the input is one line on stderr and exit status 2, never a traceback.
+
+A run that is stopped says so in one line and exits with 130 (Ctrl-C), 143 (SIGTERM) or 129 (SIGHUP), as shells expect.
+"""
 
 import logging
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
@@ -15,10 +17,13 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
 
+from spi_lightning.apps.job_folder import is_output, named_by_the_app, own_folders_removed, take_over
+from spi_lightning.apps.signals import SignalError, signals_end_it
 from spi_lightning.apps.unknown_setting import unknown_setting
 from spi_lightning.console import plain_output
 from spi_lightning.distributed import keep_freed_memory
 from spi_lightning.fields import UserError
+from spi_lightning.files import concerns_output, refusal
 from spi_lightning.printable import printable
 from spi_lightning.tasks.checkpoint import find_checkpoint, run_of
 
@@ -36,7 +41,7 @@ NOISE = (  # openings of Lightning's and torch's advice that does not hold here
 def _run_folder(resume: str | None, new: str) -> str:
     """Where a run goes: on in the folder of the run it resumes, else in a new one."""
     if not resume:
-        return new
+        return named_by_the_app(new)
     find_checkpoint(resume)
     return str(run_of(resume))
 
@@ -46,7 +51,9 @@ def _as_yaml(group: str, *, _root_: Any) -> str:
     return OmegaConf.to_yaml(OmegaConf.select(_root_, group), resolve=True)
 
 
-OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
+# Cached: a configuration that is resolved again names the same folder.
+OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True, use_cache=True)
+OmegaConf.register_new_resolver("new_folder", named_by_the_app, replace=True, use_cache=True)
 OmegaConf.register_new_resolver("as_yaml", _as_yaml, replace=True)
 
 
@@ -55,10 +62,16 @@ def run_app(main: Callable[[], Any]) -> None:
 
     Caught are UserError, wherever it was raised (also inside hydra's instantiate or a loader's worker), and what Hydra
     and OmegaConf say of unknown groups, keys and values. Anything else is a fault of ours and keeps its traceback.
-    HYDRA_FULL_ERROR=1 shows the traceback in every case.
+    HYDRA_FULL_ERROR=1 shows the traceback in every case. The message of a KeyboardInterrupt is what to do next.
     """
     quieten()
     keep_freed_memory()
+    take_over(lambda error: one_line(error) is not None)
+    with own_folders_removed(), signals_end_it():
+        _run(main)
+
+
+def _run(main: Callable[[], Any]) -> None:
     if os.environ.get(FULL_ERROR) == "1":
         main()
         return
@@ -73,23 +86,19 @@ def run_app(main: Callable[[], Any]) -> None:
             raise
         print(f"error: {printable(line)}", file=sys.stderr)
         sys.exit(2)
+    except (KeyboardInterrupt, SystemExit) as error:
+        stopped = next((each for each in _chain(error) if isinstance(each, KeyboardInterrupt)), None)
+        if stopped is None:
+            raise
+        print(printable(": ".join(["stopped", *map(str, stopped.args[:1])])), file=sys.stderr)
+        sys.exit(128 + (stopped.number if isinstance(stopped, SignalError) else signal.SIGINT))
 
 
 def _value_or_error(job: JobReturn) -> Any:
     """What a job returned, or the error it raised; Hydra's own property also writes to stderr."""
     if job.status is JobStatus.FAILED:
-        _remove_if_empty(job)
         raise job._return_value
     return job._return_value
-
-
-def _remove_if_empty(job: JobReturn) -> None:
-    """Hydra makes a job's folder first; one that failed before it wrote anything shall leave none."""
-    folder = OmegaConf.select(job.hydra_cfg, "hydra.runtime.output_dir") if job.hydra_cfg is not None else None
-    if folder is not None:
-        with suppress(OSError):  # it holds something
-            Path(folder).rmdir()
-            Path(folder).parent.rmdir()
 
 
 def _keep_value(job: JobReturn, value: Any) -> None:
@@ -112,6 +121,9 @@ def one_line(error: BaseException) -> str | None:
     for cause in _chain(error):
         if isinstance(cause, UserError):
             return str(cause)
+    for cause in _chain(error):
+        if isinstance(cause, OSError) and (concerns_output(cause) or is_output(cause.filename)):
+            return str(refusal(cause.filename or "output", cause))
     for cause in _chain(error):
         if isinstance(cause, MissingConfigException) and cause.missing_cfg_file:
             return _unknown_choice(cause)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -107,9 +106,8 @@ def main(cfg: DictConfig) -> None:
     """Orient as configured; Ctrl-C stops Dragonfly too."""
     try:
         orient(cfg)
-    except KeyboardInterrupt:
-        print(f"stopped; what Dragonfly had written is in {cfg.folder}", file=sys.stderr)
-        sys.exit(130)
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(f"what Dragonfly had written is in {cfg.folder}") from error
 
 
 if __name__ == "__main__":

@@ -113,12 +113,8 @@ def write_result(files: PhasingFiles, path: Path) -> Path:
 
 @hydra.main(version_base="1.3", config_path=str(Path(__file__).parents[2] / "conf"), config_name="phase")
 def main(cfg: DictConfig) -> None:
-    """Phase as configured; Ctrl-C leaves nothing half-written."""
-    try:
-        phase_pattern(cfg)
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        sys.exit(130)
+    """Phase as configured."""
+    phase_pattern(cfg)
 
 
 def as_text(arguments: Sequence[str]) -> list[str]:

@@ -1,6 +1,5 @@
 """Simulate a set: python -m spi_lightning.apps.simulate patterns=1000 path=set.cxi [simulate=macromolecule]."""
 
-import sys
 import time
 from pathlib import Path
 from typing import Any, cast
@@ -154,9 +153,8 @@ def main(cfg: DictConfig) -> None:
     """Simulate as configured; Ctrl-C keeps the parts that are finished."""
     try:
         simulate(cfg)
-    except KeyboardInterrupt:
-        print("stopped: the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt("the same command goes on from here") from error
 
 
 if __name__ == "__main__":

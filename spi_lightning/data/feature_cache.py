@@ -3,12 +3,10 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
-import filelock
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -16,7 +14,7 @@ from numpy.typing import NDArray
 from spi_lightning.console import progress_bar
 from spi_lightning.data.hits import LABELS, HitDataset
 from spi_lightning.fields import FRAME, Batch, UserError
-from spi_lightning.files import write_json
+from spi_lightning.files import locked, write_json
 from spi_lightning.io import PatternFile
 from spi_lightning.io.content_key import content_key
 from spi_lightning.networks.logistic_head import Backbone
@@ -62,7 +60,7 @@ def cached_features(
     key = _key(content_key(patterns), backbone.key, dtype)
     folder = Path(cache_dir) / "features" / key
     try:
-        with _only_process(folder):
+        with locked(folder / "features.npy"):
             if not (folder / "about.json").exists():
                 _reserve(folder, len(patterns), backbone, dtype, patterns)
             _compute_missing(folder, patterns, backbone, wanted, torch.device(device))
@@ -153,11 +151,3 @@ def _compute_missing(
             done[rows] = True
             progress.advance(bar, len(rows))
     done.flush()
-
-
-@contextmanager
-def _only_process(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; released by the system if this process dies."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(folder / ".lock"):
-        yield

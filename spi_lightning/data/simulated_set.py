@@ -6,11 +6,9 @@ part or set under its final name is always complete, because both are renamed in
 
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import filelock
 import numpy as np
 import torch
 from omegaconf import OmegaConf
@@ -28,6 +26,7 @@ from spi_lightning.data.set_parts import (
     plan_parts,
 )
 from spi_lightning.fields import UserError
+from spi_lightning.files import locked
 from spi_lightning.io import CxiWriter, open_patterns
 
 FORMAT_VERSION = 1  # raise it when the layout of the files changes: cached sets are then made anew
@@ -65,7 +64,7 @@ def make_set(
         UserError: The file exists or is being made by another run, the disk is full, the folder cannot be written.
     """
     path = Path(path)
-    with _only_run(path, wait=False):
+    with locked(path, wait=False):
         if path.exists() and not overwrite:
             raise UserError(f"{path} exists already: give another path=, or overwrite=true")
         _make(simulator, patterns, seed, path, workers, config, compression, device)
@@ -89,7 +88,7 @@ def cached_set(
     key = fingerprint(FORMAT_VERSION, spi_lightning.__version__, dict(config), simulator, patterns, seed)
     path = Path(cache_dir) / f"{key}.cxi"
     if not path.exists():
-        with _only_run(path, wait=True):
+        with locked(path, wait=True):
             if not path.exists():
                 _make(simulator, patterns, seed, path, workers, config, "bitshuffle", device)
     return path
@@ -168,25 +167,6 @@ def _check(patterns: int, workers: int, device: str) -> None:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"device={device} is not to be had here ({str(error).splitlines()[0]}): use cpu") from error
-
-
-@contextmanager
-def _only_run(path: Path, wait: bool) -> Iterator[None]:
-    """Hold the lock beside a file; released by the system if this process dies."""
-    lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=-1 if wait else 0)
-    except filelock.Timeout as error:
-        raise UserError(f"{path} is being made by another run: wait for it, or give another path=") from error
-    except OSError as error:
-        raise UserError(f"{path.parent}: cannot be written ({error.strerror}); give another folder") from error
-    try:
-        yield
-    finally:
-        if path.exists():  # those who still wait for the lock will find the set made
-            Path(lock.lock_file).unlink(missing_ok=True)
-        lock.release()
 
 
 def _remove_leftovers(path: Path, keep: Path) -> None:

@@ -8,11 +8,9 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import filelock
 import h5py
 import hdf5plugin
 import numpy as np
@@ -22,6 +20,7 @@ from omegaconf import OmegaConf
 import spi_lightning
 from spi_lightning.data.fingerprint import fingerprint
 from spi_lightning.fields import AMPLITUDE, FIELDS, INTENSITY, MASK, PHASE, Batch, UserError
+from spi_lightning.files import locked
 from spi_lightning.simulate.volumes import VolumeSimulator
 
 FORMAT_VERSION: Final = 1
@@ -58,7 +57,7 @@ def make_volume_set(
         UserError: The file exists or is being made by another run, or the system refuses to write.
     """
     path = Path(path)
-    with _alone(path, wait=False):
+    with locked(path, wait=False):
         if path.exists() and not overwrite:
             raise UserError(f"{path} exists already: give another path=, or overwrite=true")
         _make(simulator, patterns, seed, path, workers, config, device)
@@ -78,7 +77,7 @@ def cached_volume_set(
     key = fingerprint(FORMAT_VERSION, spi_lightning.__version__, dict(config), simulator, patterns, seed)
     path = Path(cache_dir) / f"volumes_{key}.h5"
     if not path.exists():
-        with _alone(path, wait=True):
+        with locked(path, wait=True):
             if not path.exists():
                 _make(simulator, patterns, seed, path, workers, config, device)
     return path
@@ -165,20 +164,3 @@ def _draw(job: tuple[VolumeSimulator, int, int, str]) -> tuple[int, dict[str, np
 def _one_thread() -> None:
     torch.set_num_threads(1)
     os.environ["OMP_NUM_THREADS"] = "1"
-
-
-@contextmanager
-def _alone(path: Path, wait: bool) -> Iterator[None]:
-    """Hold the lock beside a file."""
-    lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=-1 if wait else 0)
-    except filelock.Timeout as error:
-        raise UserError(f"{path} is being made by another run: wait for it, or give another path=") from error
-    except OSError as error:
-        raise UserError(f"{path.parent}: cannot be written ({error.strerror}); give another folder") from error
-    try:
-        yield
-    finally:
-        lock.release()

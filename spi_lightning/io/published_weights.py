@@ -13,13 +13,13 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final, cast
 
-import filelock
 import torch
 from rich.progress import DownloadColumn, TransferSpeedColumn
 from torch import Tensor
 
 from spi_lightning.console import progress_bar
 from spi_lightning.fields import UserError
+from spi_lightning.files import locked
 
 PROJECT_FOLDER = Path("cache/weights")
 _PIECE = 1 << 20
@@ -88,8 +88,7 @@ def fetch(published: PublishedFile, folder: Path) -> Path:
     """
     path, part = folder / published.name, folder / f"{published.name}.part"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(folder / f".{published.name}.lock"):
+        with locked(path):
             if not path.is_file():
                 _download(published, part)
                 _require_sha256(part, published)

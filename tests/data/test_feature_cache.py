@@ -123,7 +123,7 @@ def test_troubles_are_one_line(make_file, tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(UserError, match="what are no numbers for frames 0 to 3"):
         cached_features(make_file(), Sums(scale=float("nan")), cache_dir=tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="features cannot be kept"):
+    with pytest.raises(UserError, match="cannot be written, a folder in its path is a file"):
         cached_features(make_file(), Sums(), cache_dir=tmp_path / "file")
 
     def full(file: object, size: int) -> None:

@@ -1,0 +1,121 @@
+"""The folder of a job: its own when the app names it, and left as it was found when the job is refused."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final, cast
+
+from hydra._internal import hydra as hydra_runs
+from hydra._internal.core_plugins import basic_launcher as hydra_sweeps
+from hydra.core.utils import JobReturn, JobStatus, run_job
+from omegaconf import OmegaConf, open_dict, read_write
+
+from spi_lightning.files import making, missing_folders, new_folder, remove_empty
+from spi_lightning.tracking import CONFIG, VERSIONS
+
+SWEEP: Final = "multirun.yaml"  # Hydra writes it into the folder of a sweep before its first job
+_folders: list[Path] = []  # that the jobs of this process write to
+_made: list[Path] = []  # folders that this process has named and made itself, and their parents, innermost first
+
+
+def named_by_the_app(name: str) -> str:
+    """Make the folder of a run or sweep that the user did not name, with a suffix where another run has taken it."""
+    missing = missing_folders(Path(name).absolute())
+    folder = new_folder(name)
+    _made[:0] = [folder.absolute(), *(each for each in missing if each != Path(name).absolute())]
+    return str(folder)
+
+
+def take_over(is_refusal: Callable[[BaseException], bool]) -> None:
+    """Have Hydra's runs and sweeps work in folders that are kept clean here.
+
+    Args:
+        is_refusal: Whether an error is the user's, so that nothing of the job shall remain.
+    """
+    for module in (hydra_runs, hydra_sweeps):
+        module.run_job = functools.partial(_run_job, is_refusal)  # type: ignore[attr-defined]
+
+
+@contextmanager
+def own_folders_removed() -> Iterator[None]:
+    """Remove the folders that were named by the app and that nothing was put into, whatever happens."""
+    try:
+        yield
+    finally:
+        for folder in _made:
+            with suppress(OSError):
+                if _entries(folder) == {SWEEP}:  # all of its jobs were refused
+                    (folder / SWEEP).unlink()
+        for folder in _made:
+            remove_empty([folder])
+        _made.clear()
+
+
+def _run_job(
+    is_refusal: Callable[[BaseException], bool],
+    task_function: Any,
+    config: Any,
+    job_dir_key: str,
+    job_subdir_key: str | None,
+    **rest: Any,
+) -> JobReturn:
+    """Hydra's run_job in a folder that was made here; the settings of a job without results go with it."""
+    folder = Path(str(OmegaConf.select(config, job_dir_key)))
+    if job_subdir_key is not None:
+        folder /= str(OmegaConf.select(config, job_subdir_key))
+    with read_write(config.hydra), open_dict(config.hydra):
+        config.hydra.run.dir = str(folder)  # what Lightning's other processes are started with
+    named = [folder.absolute(), *_named_besides(config)]
+    missing = [each for path in named for each in missing_folders(path)]
+    before = {path: _entries(path) for path in named}
+    _folders.extend(named)
+    finished = False
+    try:
+        with making(folder):
+            job = run_job(
+                task_function=task_function,
+                config=config,
+                job_dir_key=job_dir_key,
+                job_subdir_key=job_subdir_key,
+                **rest,
+            )
+        finished = job.status is not JobStatus.FAILED
+        if not finished and is_refusal(job._return_value):
+            for path, entries in before.items():
+                _remove_settings(path, _entries(path) - entries)
+    finally:
+        if not finished:
+            for each in missing:
+                remove_empty([each])
+    return job
+
+
+def is_output(name: object) -> bool:
+    """Whether a file lies in the folder of a job, other than the working directory."""
+    if not isinstance(name, str | os.PathLike):
+        return False
+    above = Path(name).absolute().parents
+    return any(folder in above for folder in _folders if folder != Path.cwd())
+
+
+def _named_besides(config: Any) -> list[Path]:
+    """The user's own ``folder=``, where it is not Hydra's."""
+    folder = cast(dict[str, Any], OmegaConf.to_container(config, resolve=False)).get("folder")
+    return [Path(folder).absolute()] if isinstance(folder, str) and "${" not in folder else []
+
+
+def _entries(folder: Path) -> set[str]:
+    with suppress(OSError):
+        return {each.name for each in folder.iterdir()}
+    return set()
+
+
+def _remove_settings(folder: Path, new: set[str]) -> None:
+    """Remove the settings that a refused job has written, if there is nothing else of it."""
+    if new <= {CONFIG, VERSIONS}:
+        for name in new:
+            (folder / name).unlink(missing_ok=True)
