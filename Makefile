@@ -13,14 +13,15 @@ export OMP_NUM_THREADS
 export MPLBACKEND = Agg
 export SPI_DATA
 
-.PHONY: help venv demo test slow lint format bench clean
+.PHONY: help venv demo test slow fuzz lint format bench clean
 
 help:
 	@echo "make venv   set up $(VENV) from requirements.lock"
 	@echo "make demo   simulate, train, evaluate, report: minutes on two cores"
 	@echo "make test   the quick tests          make slow   the long ones"
 	@echo "make lint   ruff and mypy            make format let ruff rewrite"
-	@echo "make bench  throughput tables        make clean  remove what the targets made, .venv kept"
+	@echo "make bench  throughput tables        make fuzz   readers on damaged files of every format"
+	@echo "make clean  remove what the targets made, .venv kept"
 
 venv: $(READY)
 
@@ -52,6 +53,9 @@ test: $(READY)
 
 slow: $(READY)
 	$(RUN)/python -m pytest -m slow $(TESTS)
+
+fuzz: $(READY)
+	$(RUN)/python -m tests.fuzz --number 200
 
 lint: $(READY)
 	$(RUN)/ruff check .

@@ -38,7 +38,7 @@ def sample_indices(patterns: int) -> NDArray[np.int64]:
 
 def sample_frames(file: PatternFile) -> NDArray[np.float32]:
     """A few frames (n, H, W) float32 as stored, but what is masked already, not finite or below 0 set to 0."""
-    frames = file.read_stored(sample_indices(len(file)))
+    frames: NDArray[np.float32] = file.read_stored(sample_indices(len(file)))
     return np.nan_to_num(frames, nan=0, posinf=0, neginf=0).clip(min=0)
 
 

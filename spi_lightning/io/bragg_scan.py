@@ -119,7 +119,7 @@ def _files(path: str | os.PathLike[str] | Sequence[str]) -> list[Path]:
 
 def _image(file: Path) -> Tensor:
     """An image beside the scan, (rows, columns) float32."""
-    image = np.load(file, allow_pickle=False) if file.suffix == ".npy" else read_pages(file)
+    image = read_volume(file) if file.suffix == ".npy" else read_pages(file)
     return torch.from_numpy(np.asarray(image, dtype=np.float32))
 
 

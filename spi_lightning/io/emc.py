@@ -21,7 +21,7 @@ from spi_lightning.fields import BEAM_CENTRE, UserError
 from spi_lightning.io.assembly import add_mask, add_side_files, split_names
 from spi_lightning.io.emc_detector import is_detector, read_detector
 from spi_lightning.io.emc_writer import write_emc
-from spi_lightning.io.hdf5_file import MAGIC, opened, read_failure
+from spi_lightning.io.hdf5_file import MAGIC, opened
 from spi_lightning.io.pattern_file import PatternFile, PatternKeys
 
 __all__ = ["EmcFrames", "is_emc", "open_emc", "write_emc"]
@@ -113,10 +113,7 @@ class _Hdf5:
     def flat(self, start: int, stop: int) -> NDArray[Any]:
         """Frames start..stop as (n, pixels)."""
         with opened(self.path) as file:
-            try:
-                lists = [[np.asarray(row, np.int32) for row in file[name][start:stop]] for name in _LISTS]
-            except (OSError, RuntimeError) as error:
-                raise read_failure(self.path, error) from error
+            lists = [[np.asarray(row, np.int32) for row in file[name][start:stop]] for name in _LISTS]
         ones, multi = (np.array([len(row) for row in rows], np.int64) for rows in lists[:2])
         empty = np.empty(0, np.int32)
         place_ones, place_multi, count_multi = (np.concatenate([empty, *rows]) for rows in lists)

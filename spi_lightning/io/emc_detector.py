@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.fields import UserError
 from spi_lightning.files import replacing
+from spi_lightning.io.damage import reads
 from spi_lightning.io.files_read import note_read
 from spi_lightning.io.hdf5_file import MAGIC, dataset, opened
 from spi_lightning.io.patient_file import new_hdf5
@@ -95,6 +96,7 @@ def write_detector(path: str | os.PathLike[str], detector: Detector) -> None:
             np.savetxt(temporary, np.stack(flat, axis=1), fmt=form, header=header, comments="")
 
 
+@reads("a mask")
 def is_detector(path: Path) -> bool:
     """Whether a file is a Dragonfly detector: HDF5 with qx and corr, or a text header before rows of five numbers."""
     with path.open("rb") as file:
@@ -106,6 +108,7 @@ def is_detector(path: Path) -> bool:
     return len(lines) > 2 and len(lines[0].split()) in (1, 3) and len(lines[1].split()) == 5
 
 
+@reads("a Dragonfly detector")
 def read_detector(path: str | os.PathLike[str]) -> Detector:
     """Read a detector file of either kind.
 
@@ -145,11 +148,8 @@ def _read_ascii(path: Path) -> tuple[dict[str, NDArray[Any]], float, float]:
         header = file.readline().split()
         if len(header) < 3:
             raise UserError(f"{path}: an old detector file without distance and Ewald radius in line 1; add them there")
-        try:
-            rows = np.loadtxt(file, ndmin=2)
-            pixels, distance, radius = int(header[0]), float(header[1]), float(header[2])
-        except ValueError as error:
-            raise UserError(f"{path}: cannot be read as a Dragonfly detector ({error})") from error
+        rows = np.loadtxt(file, ndmin=2)
+        pixels, distance, radius = int(header[0]), float(header[1]), float(header[2])
     if rows.shape != (pixels, len(_COLUMNS)):
         raise UserError(f"{path}: line 1 announces {pixels} pixels, {len(rows)} rows follow; the file is truncated")
     return dict(zip(_COLUMNS, rows.T, strict=True)), distance, radius

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.fields import UserError
+from spi_lightning.io.damage import is_damage, reason, require_file
 from spi_lightning.io.files_read import note_dataset, note_read
 
 MAGIC: Final = b"\x89HDF\r\n\x1a\n"
@@ -31,18 +32,28 @@ def opened(path: Path) -> Iterator[h5py.File]:
     """
     file = open_hdf5(path)
     try:
-        yield file
-    except OSError as error:
-        raise read_failure(path, error) from error
+        with hdf5_reading(path):
+            yield file
     finally:
         file.close()
 
 
+@contextmanager
+def hdf5_reading(path: Path) -> Iterator[None]:
+    """Read an open HDF5 file inside; UserError for damage, and for links and filters that lead nowhere."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if not is_damage(error):
+            raise
+        raise read_failure(path, error) from error
+
+
 def open_hdf5(path: Path) -> h5py.File:
     """Open an HDF5 file for reading; the caller closes it. Raises UserError as `opened` does."""
-    if not path.is_file():
-        what = "is a folder, not a file" if path.is_dir() else "there is no such file"
-        raise UserError(f"{path}: {what}; check data.path=")
+    require_file(path, "check data.path=")
     note_read(path)
     try:
         return h5py.File(path, "r", rdcc_nbytes=_CACHE_BYTES)
@@ -67,7 +78,7 @@ def _open_failure(path: Path, error: OSError) -> UserError:
 
 def read_failure(path: Path, error: Exception) -> UserError:
     """Say what a failed read means: a filter that is not installed, or damage."""
-    text = str(error)
+    text = reason(error)
     if "filter" in text and "not" in text:
         return UserError(f"{path}: compressed by a filter that hdf5plugin does not have ({text})")
     return UserError(f"{path}: the HDF5 file is damaged or a file it links to is missing ({text}); copy it again")
@@ -154,10 +165,8 @@ class Hdf5Frames:
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Frames start..stop as stored, (stop - start, H, W)."""
         item = _kept_open(self.path, self.stamp, self.key)
-        try:
+        with hdf5_reading(self.path):
             block: NDArray[Any] = item[start:stop] if item.ndim == 3 else item[()][None]
-        except (OSError, RuntimeError) as error:
-            raise read_failure(self.path, error) from error
         return block
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any, Final
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spi_lightning.fields import UserError
 from spi_lightning.io.cxi_image import CxiImage, write_cxi_image
+from spi_lightning.io.damage import reading
 from spi_lightning.io.mrc import write_mrc
 from spi_lightning.io.npz_volume import write_npz
 from spi_lightning.io.vti import write_vti
@@ -89,22 +88,22 @@ def read_laboratory(path: Path) -> tuple[LaboratoryCrystal, str]:
     Raises:
         UserError: No such file, or another one.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            found: dict[str, NDArray[Any]] = dict(file)
-            phase, displacement = found["phase_rad"], 1e-12 * found["displacement_pm"]
-            maps = [torch.from_numpy(each) for each in (found["amplitude"], phase, displacement, found["strain"])]
-            amplitude, phase_map, moved, strain = maps
-            crystal = LaboratoryCrystal(
-                amplitude,
-                phase_map,
-                moved,
-                strain,
-                torch.from_numpy(found["support"]),
-                float(found["voxel_m"][0]),
-                torch.from_numpy(found["q_vector_per_m"]),
-                json.loads(str(found["geometry"])),
-            )
-            return crystal, str(found["title"])
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise UserError(f"{path}: no crystal in the laboratory frame can be read from it ({error})") from error
+    with (
+        reading(path, "a crystal in the laboratory frame", also=(KeyError, IndexError, TypeError)),
+        np.load(path, allow_pickle=False) as file,
+    ):
+        found: dict[str, NDArray[Any]] = dict(file)
+        phase, displacement = found["phase_rad"], 1e-12 * found["displacement_pm"]
+        maps = [torch.from_numpy(each) for each in (found["amplitude"], phase, displacement, found["strain"])]
+        amplitude, phase_map, moved, strain = maps
+        crystal = LaboratoryCrystal(
+            amplitude,
+            phase_map,
+            moved,
+            strain,
+            torch.from_numpy(found["support"]),
+            float(found["voxel_m"][0]),
+            torch.from_numpy(found["q_vector_per_m"]),
+            json.loads(str(found["geometry"])),
+        )
+        return crystal, str(found["title"])

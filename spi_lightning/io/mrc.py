@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spi_lightning.fields import UserError
 from spi_lightning.files import replacing
+from spi_lightning.io.damage import reading
 
 _ANGSTROM = 1e-10
 
@@ -49,10 +50,7 @@ def read_mrc(path: str | Path) -> tuple[NDArray[Any], tuple[float, float, float]
     Raises:
         UserError: The file is missing, damaged or of another format.
     """
-    try:
-        with mrcfile.open(Path(path), mode="r") as file:
-            size = file.voxel_size
-            edges = tuple(float(getattr(size, axis)) * _ANGSTROM for axis in "zyx")
-            return np.array(file.data), (edges[0], edges[1], edges[2])
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: the MRC file cannot be read ({error}); copy it again") from error
+    with reading(path, "MRC"), mrcfile.open(Path(path), mode="r") as file:
+        size = file.voxel_size
+        edges = tuple(float(getattr(size, axis)) * _ANGSTROM for axis in "zyx")
+        return np.array(file.data), (edges[0], edges[1], edges[2])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import UserError
+from spi_lightning.io.damage import reading
 from spi_lightning.io.hdf5_file import stack_shape
 from spi_lightning.io.pattern_file import PatternFile
 
@@ -27,11 +27,8 @@ class NpyFrames:
         self.dtype: np.dtype[Any] = stack.dtype
 
     def _map(self) -> NDArray[Any]:
-        try:
+        with reading(self.path, "a plain number array of numpy.save"):
             mapped: NDArray[Any] = np.load(self.path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, OSError, EOFError) as error:
-            mend = "save a plain number array with numpy.save"
-            raise UserError(f"{self.path}: the .npy file cannot be read ({error}); {mend}") from error
         return mapped
 
     def read(self, start: int, stop: int) -> NDArray[Any]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spi_lightning.fields import UserError
 from spi_lightning.files import replacing
+from spi_lightning.io.damage import reading
 
 
 def read_volume(path: str | Path, key: str | None = None) -> NDArray[np.generic]:
@@ -20,7 +20,7 @@ def read_volume(path: str | Path, key: str | None = None) -> NDArray[np.generic]
         UserError: Missing or damaged files, Python objects, or no array of that name.
     """
     path = Path(path)
-    try:
+    with reading(path, "a NumPy file"):
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return loaded
@@ -30,8 +30,6 @@ def read_volume(path: str | Path, key: str | None = None) -> NDArray[np.generic]
                 there = ", ".join(f"{name} {loaded[name].shape}" for name in loaded.files)
                 raise UserError(f"{path}: no array {key or 'of three axes'}; there are: {there} (data.keys.counts=)")
             return np.asarray(loaded[names[0]])
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise UserError(f"{path}: the NumPy file cannot be read ({error}); copy it again") from error
 
 
 def write_npz(path: str | Path, arrays: Mapping[str, ArrayLike]) -> Path:

@@ -14,6 +14,7 @@ import numpy as np
 from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE, UserError
 from spi_lightning.io.assembly import add_side_files, sample_indices
 from spi_lightning.io.cxi import is_cxi, open_cxi
+from spi_lightning.io.damage import reads, require_file
 from spi_lightning.io.emc import is_emc, open_emc
 from spi_lightning.io.files_read import files_read, note_read
 from spi_lightning.io.hdf5 import open_hdf5_patterns, read_named
@@ -35,6 +36,7 @@ FORMATS: Final = (
 _TIFF_MAGIC: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
+@reads("patterns")
 def open_patterns(
     path: PathLike | Sequence[PathLike],
     keys: PatternKeys | None = None,
@@ -92,14 +94,22 @@ def _expand(path: str) -> list[Path]:
     return found
 
 
-def _open_one(path: Path, keys: PatternKeys, convention: str, adu_per_photon: float | None) -> PatternFile:
-    """Open one file by its content, and say how detector units will be converted."""
-    if not path.is_file():
-        what = "is a folder; give a file or a glob such as folder/*.h5" if path.is_dir() else "there is no such file"
-        raise UserError(f"{path}: {what}; check data.path=")
+@reads("patterns")
+def _open_one(
+    path: Path, keys: PatternKeys, convention: str, adu_per_photon: float | None, lists: tuple[Path, ...] = ()
+) -> PatternFile:
+    """Open one file by its content, and say how detector units will be converted; ``lists`` led to it."""
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; give a file or a glob such as folder/*.h5; check data.path=")
+    require_file(path, "check data.path=")
     note_read(path)
     if is_index_list(path):
-        return open_index_list(path, keys, lambda name, inner: _open_one(name, inner, convention, adu_per_photon))
+        if path.resolve() in lists:
+            raise UserError(f"{path}: an index list that names itself, directly or by way of other lists; correct it")
+        inside = (*lists, path.resolve())
+        return open_index_list(
+            path, keys, lambda name, inner: _open_one(name, inner, convention, adu_per_photon, inside)
+        )
     patterns = _by_content(path, keys, convention)
     exclude_sentinels(patterns)
     for name in (DISTANCE, PIXEL_SIZE, PHOTON_ENERGY, BEAM_CENTRE):

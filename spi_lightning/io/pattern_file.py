@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spi_lightning.fields import UserError
+from spi_lightning.io.damage import reads
 from spi_lightning.io.photons import check_photons, convert_adu
 from spi_lightning.physics.sentinels import Sentinel
 
@@ -122,6 +123,7 @@ class PatternFile:
             return self.read_mask(np.arange(len(self)))
         return self.shared_mask
 
+    @reads("a mask")
     def read_mask(self, indices: ArrayLike) -> Mask:
         """Masks of some frames, (n, H, W) bool, True = measured; a read-only view where all frames share one."""
         index = self.check_indices(indices)
@@ -158,6 +160,7 @@ class PatternFile:
             return convert_adu(frames, self.adu_per_photon, index, self.path)
         return check_photons(frames, index, self.path, self.source.dtype)
 
+    @reads("patterns")
     def read_stored(self, indices: ArrayLike) -> NDArray[np.float32]:
         """As `read`, but in the unit of the file and unchecked: (n, H, W) float32, 0 where the mask is False."""
         index = self.check_indices(indices)
@@ -167,6 +170,7 @@ class PatternFile:
             frames[into] = block if isinstance(of, slice) else block[of]
         return frames
 
+    @reads("images")
     def read_image(self, name: str, indices: ArrayLike) -> NDArray[Any]:
         """One of ``images`` of some frames, (n, h, w) in its stored dtype, in any order."""
         index, source = self.check_indices(indices), self.images[name]

@@ -9,6 +9,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from spi_lightning.fields import UserError
+from spi_lightning.io.damage import reading
 from spi_lightning.io.files_read import note_read
 from spi_lightning.io.hdf5_file import MAGIC, list_keys, opened
 
@@ -28,7 +29,7 @@ def read_side_file(path: Path, dimensions: tuple[int, ...], option: str) -> NDAr
         raise UserError(f"{option}={path}: there is no such file, nor a data set of this name in the patterns' file")
     note_read(path)
     head = path.open("rb").read(8)
-    try:
+    with reading(path, "text, .npy, TIFF or HDF5", f"{option}="):
         if head == MAGIC:
             values = _only_dataset(path, dimensions, option)
         elif head.startswith(b"\x93NUMPY"):
@@ -37,8 +38,6 @@ def read_side_file(path: Path, dimensions: tuple[int, ...], option: str) -> NDAr
             values = tifffile.imread(path)
         else:
             values = np.loadtxt(path, dtype=np.float64, delimiter="," if b"," in head else None, ndmin=1)
-    except (ValueError, OSError, tifffile.TiffFileError) as error:
-        raise UserError(f"{option}={path}: cannot be read as text, .npy, TIFF or HDF5 ({error})") from error
     if values.ndim not in dimensions:
         raise UserError(f"{option}={path}: has shape {values.shape}; {' or '.join(map(str, dimensions))} axes fit")
     return np.asarray(values)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from silx.io.specfile import SpecFile
 
 from spi_lightning.fields import UserError
+from spi_lightning.io.damage import reads
 from spi_lightning.io.units import TABLE
 
 _ABSOLUTE: Final = ("ascan", "a2scan", "a3scan", "a4scan")
@@ -98,6 +99,7 @@ class SpecScan:
         return label if complete and np.abs(off).max() <= _ALIKE * abs(end - start) else None
 
 
+@reads("a spec file")
 def read_spec(path: str | Path, scan: int, points: int | None = None) -> SpecScan:
     """Read one scan.
 

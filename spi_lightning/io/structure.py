@@ -3,8 +3,6 @@
 import csv
 import gzip
 import os
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +13,13 @@ import numpy as np
 import torch
 
 from spi_lightning.fields import UserError
+from spi_lightning.io.damage import reading, reads
 from spi_lightning.physics.atoms import Atoms
 
 SUFFIXES: Final = (".npz", ".pdb", ".ent", ".cif", ".mmcif", ".pdb.gz", ".ent.gz", ".cif.gz", ".mmcif.gz")
 INDEX: Final = "index.csv"  # beside .npz tables: pdb_id, n_chains, n_amino_acids, n_nucleotides
 _ANGSTROM: Final = 1e-10
+_LARGEST: Final = 1 << 30  # bytes of text; the largest entries of the PDB have some hundred MB
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,8 @@ def structure_id(path: Path) -> str:
 def read_ids(ids: str | Sequence[str]) -> list[str]:
     """Ids in lower case, each once; from a list, or a text file in which # begins a comment."""
     if isinstance(ids, str | os.PathLike):
-        try:
-            lines = Path(ids).read_text().splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"{ids}: the list of ids cannot be read ({error})") from error
+        with reading(ids, "a list of ids"):
+            lines = Path(ids).read_text(encoding="utf-8").splitlines()
         ids = " ".join(line.split("#")[0] for line in lines).replace(",", " ").split()
     found = list(dict.fromkeys(str(name).lower() for name in ids))
     if not found:
@@ -99,6 +97,7 @@ def _in_folder(path: Path) -> list[Path]:
     return found
 
 
+@reads("a structure")
 def read_structure(path: str | Path, options: StructureOptions | None = None) -> Atoms:
     """Read one structure.
 
@@ -121,13 +120,10 @@ def read_structure(path: str | Path, options: StructureOptions | None = None) ->
 
 def _read_table(path: Path) -> Atoms:
     """Table xyzZ (N, 4): x, y, z in Angstrom, atomic number; chains and residues from index.csv beside it."""
-    try:
-        with np.load(path) as stored:
-            table = np.asarray(stored["xyzZ"], dtype=np.float64)
-    except KeyError as error:
-        raise UserError(f"{path}: there is no array xyzZ (N, 4) in it") from error
-    except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: the table of atoms cannot be read ({error}); copy it again") from error
+    with reading(path, "a table of atoms"), np.load(path) as stored:
+        if "xyzZ" not in stored:
+            raise UserError(f"{path}: there is no array xyzZ (N, 4) in it")
+        table = np.asarray(stored["xyzZ"], dtype=np.float64)
     if table.ndim != 2 or table.shape[1] != 4:
         raise UserError(f"{path}: xyzZ has shape {table.shape}; (N, 4) is needed: x, y, z in Angstrom and Z")
     known = _index(path.parent).get(structure_id(path), {})
@@ -143,29 +139,30 @@ def _index(folder: Path) -> dict[str, dict[str, str]]:
     """Rows of index.csv by id; none without the file."""
     if folder not in _INDICES:
         path = folder / INDEX
-        rows = csv.DictReader(path.read_text().splitlines()) if path.is_file() else []
+        with reading(path, "a table of structures", also=(csv.Error,)):
+            rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())) if path.is_file() else []
         _INDICES[folder] = {str(row["pdb_id"]).lower(): row for row in rows if row.get("pdb_id")}
     return _INDICES[folder]
 
 
 def _parse(path: Path) -> gemmi.Structure:
     """Let gemmi read the text; whatever is wrong becomes one line."""
-    try:
-        raw = path.read_bytes()
-        text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8", "replace")
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: there is no such file") from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: cannot be unpacked ({error}); copy it again") from error
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such file")
     is_cif = any(part in (".cif", ".mmcif") for part in path.suffixes)
+    what = "mmCIF" if is_cif else "PDB"
+    with reading(path, what), path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        raw = (gzip.GzipFile(fileobj=file) if packed else file).read(_LARGEST + 1)
+    if len(raw) > _LARGEST:
+        raise UserError(f"{path}: holds more than {_LARGEST >> 20} MiB of text, no structure does; copy it again")
+    text = raw.decode("utf-8", "replace")
     if not is_cif and text.startswith("HEADER") and not any(line[:3] == "END" for line in text.splitlines()[-3:]):
         raise UserError(f"{path}: the file is truncated, its END is missing; copy it again")
-    try:
-        form = gemmi.CoorFormat.Mmcif if is_cif else gemmi.CoorFormat.Pdb
+    form = gemmi.CoorFormat.Mmcif if is_cif else gemmi.CoorFormat.Pdb
+    with reading(path, what, also=(RuntimeError, IndexError)):
         structure = gemmi.read_structure_string(text, format=form)
-    except (RuntimeError, ValueError, IndexError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: no readable {'mmCIF' if is_cif else 'PDB'} file ({reason})") from error
     if len(structure) == 0 or structure[0].count_atom_sites() == 0:
         raise UserError(f"{path}: there are no atoms in it; is it a coordinate file?")
     return structure

@@ -13,6 +13,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from spi_lightning.fields import UserError
+from spi_lightning.io.damage import reading
 from spi_lightning.io.hdf5_file import stack_shape
 from spi_lightning.io.pattern_file import PatternFile
 
@@ -56,10 +57,8 @@ def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
     propagate, logger.propagate = logger.propagate, False
     logger.addHandler(handler)
     try:
-        with tifffile.TiffFile(path) as tiff:
+        with reading(path, "TIFF"), tifffile.TiffFile(path) as tiff:
             yield tiff
-    except (tifffile.TiffFileError, ValueError, OSError, IndexError) as error:
-        raise UserError(f"{path}: the TIFF file cannot be read ({error}); copy it again") from error
     finally:
         logger.removeHandler(handler)
         logger.propagate = propagate

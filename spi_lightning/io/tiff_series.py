@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spi_lightning.fields import UserError
+from spi_lightning.io.damage import reading
 from spi_lightning.io.scan_flaws import missing_line, without_flaws
 
 MOST_MISSING: Final = 0.2  # a scan that lacks more frames is no scan
@@ -82,9 +83,8 @@ def read_pages(file: Path) -> np.ndarray:
     logger, level = logging.getLogger("tifffile"), logging.getLogger("tifffile").level
     logger.setLevel(logging.CRITICAL + 1)  # it prints what is raised here once more
     try:
-        pages = np.asarray(tifffile.imread(file))
-    except (tifffile.TiffFileError, ValueError, OSError, IndexError) as error:
-        raise UserError(f"{file}: the TIFF file cannot be read ({error}); copy it again") from error
+        with reading(file, "TIFF"):
+            pages = np.asarray(tifffile.imread(file))
     finally:
         logger.setLevel(level)
     if pages.ndim not in (2, 3) or pages.size == 0:

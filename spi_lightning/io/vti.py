@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spi_lightning.fields import UserError
 from spi_lightning.files import replacing
+from spi_lightning.io.damage import reads
 
 _TYPES: Final = {
     "float32": "Float32",
@@ -59,6 +60,7 @@ def write_vti(
     return Path(path)
 
 
+@reads("VTK image data", also=(KeyError, IndexError))
 def read_vti(path: str | Path) -> tuple[dict[str, NDArray[Any]], NDArray[np.float64]]:
     """Arrays (z, y, x) and spacing z, y, x of a file that write_vti made; UserError for anything else."""
     raw = Path(path).read_bytes()
@@ -79,6 +81,7 @@ def read_vti(path: str | Path) -> tuple[dict[str, NDArray[Any]], NDArray[np.floa
     return found, np.array([float(part) for part in image.attrib["Spacing"].split()])[::-1]
 
 
+@reads("VTK image data", also=(KeyError, IndexError))
 def read_vti_notes(path: str | Path) -> dict[str, str]:
     """Texts of a file that write_vti made."""
     root = ElementTree.fromstring(Path(path).read_bytes().partition(_MARK)[0] + b"</VTKFile>")

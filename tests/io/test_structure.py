@@ -105,10 +105,10 @@ def test_unknown_elements_are_an_error_or_left_out(odd: Path) -> None:
     [
         ("empty.pdb", b"", "no atoms in it"),
         ("text.pdb", b"hello\nworld\n", "no atoms in it"),
-        ("short.pdb", b"ATOM      1  CA  ALA", "no readable PDB"),
+        ("short.pdb", b"ATOM      1  CA  ALA", "cannot be read as PDB"),
         ("cut.pdb", ODD[: len(ODD) // 2].encode(), "truncated, its END is missing|no readable PDB"),
-        ("cut.cif", b"data_x\nloop_\n_atom_site.id", "no readable mmCIF"),
-        ("cut.pdb.gz", gzip.compress(ODD.encode())[:-20], "cannot be unpacked"),
+        ("cut.cif", b"data_x\nloop_\n_atom_site.id", "cannot be read as mmCIF"),
+        ("cut.pdb.gz", gzip.compress(ODD.encode())[:-20], "Compressed file ended"),
         ("water.pdb", (line(1, " O", "HOH", "A", "1 ", (0, 0, 0), "O", record="HETATM") + "\n").encode(), "left"),
         ("none.npz", b"PK\x03\x04broken", "cannot be read"),
     ],

@@ -1,0 +1,69 @@
+"""One boundary for what damaged files make libraries raise; faults of ours stay tracebacks."""
+
+import zlib
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from spi_lightning.fields import UserError
+from spi_lightning.io import open_patterns
+from spi_lightning.io.damage import reading, reads
+
+PATH = Path("some.h5")
+
+
+@pytest.mark.parametrize("error", [OSError("bad"), ValueError("bad"), EOFError(), zlib.error("bad"), MemoryError()])
+def test_errors_of_bytes_are_damage_wherever_raised(error: Exception) -> None:
+    with (
+        pytest.raises(UserError, match=r"^some\.h5: cannot be read as HDF5 \(.+\); copy it again$"),
+        reading(PATH, "HDF5"),
+    ):
+        raise error
+
+
+@pytest.mark.parametrize("error", [TypeError("x"), KeyError("x"), AttributeError("x"), RuntimeError("x")])
+def test_errors_of_our_own_lines_stay(error: Exception) -> None:
+    def ours() -> None:
+        raise error
+
+    ours.__code__ = ours.__code__.replace(co_filename=reads.__code__.co_filename)  # as if it stood in the package
+    with pytest.raises(type(error)), reading(PATH, "HDF5"):
+        ours()
+    with pytest.raises(UserError), reading(PATH, "HDF5", also=(type(error),)):
+        ours()
+
+
+def test_errors_of_libraries_are_damage(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["loop"] = h5py.SoftLink("/loop")
+
+    @reads("HDF5")
+    def read(path: Path) -> None:
+        with h5py.File(path) as file:
+            file["loop"]
+
+    with pytest.raises(UserError, match=r"a\.h5: cannot be read as HDF5"):
+        read(tmp_path / "a.h5")
+
+
+def test_long_words_of_libraries_are_cut() -> None:
+    with pytest.raises(UserError) as caught, reading(PATH, "HDF5"):
+        raise OSError("a\nb " * 1000)
+    assert len(str(caught.value)) < 300 and "\n" not in str(caught.value)
+
+
+def test_index_lists_that_name_themselves_or_each_other(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.ones((3, 4, 4), np.uint16))
+    (tmp_path / "inner.txt").write_text("a.npy,0\na.npy,2\n")
+    (tmp_path / "outer.txt").write_text("inner.txt,1\n")
+    assert len(open_patterns(tmp_path / "outer.txt")) == 1
+    (tmp_path / "self.txt").write_text("./self.txt,0\n")
+    (tmp_path / "one.txt").write_text("two.txt,0\n")
+    (tmp_path / "two.txt").write_text("one.txt,0\n")
+    (tmp_path / "link.txt").symlink_to("link2.txt")
+    (tmp_path / "link2.txt").symlink_to("self.txt")
+    for name in ("self.txt", "one.txt", "link.txt"):
+        with pytest.raises(UserError, match="index list that names itself"):
+            open_patterns(tmp_path / name)
