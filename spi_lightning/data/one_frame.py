@@ -78,7 +78,8 @@ def measure_frame(
             not divide.
     """
     _require_numbers(frame=frame, size=size, bin=bin, threshold=threshold, centre=centre)
-    patterns = open_patterns(path, keys, mask_convention, adu_per_photon, check=False)
+    known = [name for name, value in (geometry or {}).items() if value is not None]
+    patterns = open_patterns(path, keys, mask_convention, adu_per_photon, check=False, known=known)
     if not 0 <= frame < len(patterns):
         raise UserError(f"data.frame={frame}: {path} has frames 0 to {len(patterns) - 1}.")
     photons, mask, counted, notes = _read(patterns, frame)

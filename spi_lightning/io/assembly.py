@@ -31,6 +31,11 @@ class TranslatedMasks:
         return measured(self.source.read(start, stop), self.convention)
 
 
+def leave_out_pixels(file: PatternFile, pixels: Mask) -> None:
+    """Exclude pixels (H, W) of all frames, beside what is excluded already."""
+    file.shared_mask = ~pixels if file.shared_mask is None else file.shared_mask & ~pixels
+
+
 def sample_indices(patterns: int) -> NDArray[np.int64]:
     """A few frame numbers, evenly spread, first and last among them."""
     return np.unique(np.linspace(0, patterns - 1, min(patterns, _SAMPLES)).astype(np.int64))

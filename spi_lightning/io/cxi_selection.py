@@ -37,7 +37,10 @@ def write_selection(path: str | os.PathLike[str], source: PatternFile, frames: A
     if len(index) == 0:
         raise UserError(f"{path}: no frames are selected, so there is nothing to write")
     origins = source.origin(index)
-    linked = all(isinstance(file.source, Hdf5Frames) and file.adu_per_photon is None for file, _ in origins)
+    linked = all(
+        isinstance(file.source, Hdf5Frames) and file.source.linkable and file.adu_per_photon is None
+        for file, _ in origins
+    )
     layout = _virtual_layout(Path(path), source, origins) if linked else None
     labels, geometry = _labels(source, index), _geometry(source, index)
     announced = {name: (values.shape[1:], values.dtype) for name, values in (labels | source.images).items()}

@@ -1,9 +1,8 @@
-"""Plain HDF5: the user names the data sets, or they are found under the names that programs of this field use."""
+"""HDF5 of any layout: patterns, and beside them what belongs to them: mask, geometry, labels."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from os.path import commonpath
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.fields import (
-    BEAM_CENTRE,
     DISTANCE,
     FIELDS,
     IS_SINGLE_HIT,
@@ -23,76 +21,100 @@ from spi_lightning.fields import (
     PIXEL_SIZE,
     UserError,
 )
-from spi_lightning.io.assembly import add_label, add_mask, split_names
-from spi_lightning.io.hdf5_file import Hdf5Frames, dataset, frames_shape, list_keys, opened
+from spi_lightning.io.assembly import add_label, add_mask, leave_out_pixels, split_names
+from spi_lightning.io.hdf5_choice import Choice, choose_patterns, frame_axes, there
+from spi_lightning.io.hdf5_file import Hdf5Frames, dataset, look_up, opened
+from spi_lightning.io.hdf5_geometry import read_geometry
+from spi_lightning.io.hdf5_groups import surroundings
 from spi_lightning.io.mask_bits import convention_of
-from spi_lightning.io.pattern_file import Geometry, PatternFile, PatternKeys
+from spi_lightning.io.pattern_file import FrameSource, PatternFile, PatternKeys
+from spi_lightning.io.several import PickedFrames
 from spi_lightning.io.side_files import read_side_file
-from spi_lightning.physics.constants import PLANCK_SPEED_OF_LIGHT_EV_M
 
-_PHOTON_KEYS: Final = (PHOTONS, "patterns", "adu", "counts", "frames", "images", "data")
 _LABEL_KEYS: Final = (IS_SINGLE_HIT, "labels", "label")
-_MASK_KEYS: Final = (MASK, "good_pixels", "bad_pixels")
+_MASK_KEYS: Final = (MASK, "pixel_mask", "good_pixels", "bad_pixels")
 _PLAIN_KEYS: Final = ("good", "bad", "valid", "invalid")  # masks if they have the shape of frames, else labels
-_ATTRIBUTES: Final[dict[str, tuple[str, float]]] = {
-    "detector_distance_m": (DISTANCE, 1.0),
-    "detector_distance": (DISTANCE, 1.0),
-    "distance": (DISTANCE, 1.0),
-    "pixel_size_m": (PIXEL_SIZE, 1.0),
-    "pixel_size": (PIXEL_SIZE, 1.0),
-    "photon_energy_eV": (PHOTON_ENERGY, 1.0),
-    "photon_energy": (PHOTON_ENERGY, 1.0),
-    "beam_center_row_col": (BEAM_CENTRE, 1.0),
-    "beam_centre": (BEAM_CENTRE, 1.0),
-}
+_OF_GEOMETRY: Final = (DISTANCE, PIXEL_SIZE, PHOTON_ENERGY)
 
 
-def open_hdf5_patterns(path: Path, keys: PatternKeys, convention: str) -> PatternFile:
-    """Open a plain HDF5 file.
+def open_hdf5_patterns(path: Path, keys: PatternKeys, convention: str, known: Collection[str] = ()) -> PatternFile:
+    """Open a plain HDF5 or NeXus file.
 
     Args:
         path: The file.
-        keys: Names of the data sets; None looks for the usual names, then for the only 3D data set.
+        keys: Names of the data sets; None looks for what means patterns, see hdf5_choice.py.
         convention: Sense of the mask, see masks.py.
+        known: Quantities of the geometry that the caller has from elsewhere.
 
     Raises:
         UserError: A key is not there or fits no patterns, and what hdf5_file.opened raises.
     """
     with opened(path) as file:
-        key = keys.photons or _find_photons(file, path)
-        patterns = PatternFile(path, "HDF5", Hdf5Frames(path, key))
-        if keys.photons is None:
-            patterns.notes.append(f"{path}: patterns are read from {key!r}")
-        patterns.geometry = read_attributes({**dict(file.attrs), **dict(file[key].attrs)})
-        add_hdf5_labels(patterns, file, keys, file)
-        add_hdf5_masks(patterns, file, keys, convention)
+        choice = Choice([keys.photons], "") if keys.photons else choose_patterns(file)
+        patterns = PatternFile(path, "HDF5", frames_of(path, choice))
+        add_all(patterns, file, choice, keys, convention, known, file)
     return patterns
 
 
-def _find_photons(file: h5py.File, path: Path) -> str:
-    """The first of the usual names, else the only stack of frames."""
-    for name in _PHOTON_KEYS:
-        if isinstance(file.get(name), h5py.Dataset):
-            return name
-    stacks: list[str] = []
-    file.visititems(lambda name, item: stacks.append(name) if getattr(item, "ndim", 0) in (3, 4) else None)
-    if len(stacks) == 1:
-        return stacks[0]
-    what = "several data sets could be patterns" if stacks else "no data set looks like patterns"
-    raise UserError(f"{path}: {what}; name one with data.keys.photons=; there are: {list_keys(file)}")
+def frames_of(path: Path, choice: Choice) -> FrameSource:
+    """Frames of one data set, or of a series one after another."""
+    parts = [Hdf5Frames(path, key) for key in choice.keys]
+    if len(parts) == 1:
+        return parts[0]
+    counts = [part.shape[0] for part in parts]
+    frame_of = np.concatenate([np.arange(n) for n in counts])
+    return PickedFrames(parts, np.repeat(np.arange(len(parts)), counts), frame_of)
+
+
+def add_all(
+    patterns: PatternFile,
+    file: h5py.File,
+    choice: Choice,
+    keys: PatternKeys,
+    convention: str,
+    known: Collection[str],
+    labels: h5py.Group,
+) -> None:
+    """Add what belongs to the patterns, and say which data set and which files they are read from.
+
+    Args:
+        patterns: Frames of ``choice``.
+        file: Open file.
+        choice: Data sets of the patterns.
+        keys, convention, known: See open_hdf5_patterns.
+        labels: Group with one value a pattern.
+    """
+    if choice.why:
+        patterns.notes.append(f"{patterns.path}: patterns are read from {choice.keys[0]!r} ({choice.why})")
+    sources = getattr(patterns.source, "sources", [patterns.source])
+    for source in sources:
+        if source.unmapped is not None:
+            leave_out_pixels(patterns, source.unmapped)
+            patterns.notes.append(
+                f"{patterns.path}: {source.key} maps nothing to {int(source.unmapped.sum())} pixels of each frame, "
+                "which are not measured"
+            )
+    geometry = read_geometry(file, choice.keys[0], labels if labels.name != "/" else None, known)
+    patterns.geometry = geometry.values
+    patterns.notes += geometry.notes
+    add_hdf5_labels(patterns, file, keys, labels)
+    add_hdf5_masks(patterns, file, choice.keys[0], keys.mask, convention)
 
 
 def add_hdf5_labels(patterns: PatternFile, file: h5py.File, keys: PatternKeys, group: h5py.Group) -> None:
     """Read labels: the user's keys, the usual names, and every field name found in `group` with one value a pattern."""
     for name in FIELDS:
-        item = group.get(name) if name not in (PHOTONS, MASK) else None
+        item = there(group, name) if name not in (PHOTONS, MASK) else None
         if not isinstance(item, h5py.Dataset) or not item.ndim or len(item) != len(patterns):
             continue
+        where = f"{patterns.path}: {item.name}"
         if item.ndim == 3:
             patterns.images[name] = Hdf5Frames(patterns.path, item.name)
-        else:
-            add_label(patterns, name, item[()], f"{patterns.path}: {item.name}")
-    found = keys.label or next((k for k in _LABEL_KEYS[1:] if isinstance(group.get(k), h5py.Dataset)), None)
+        elif name not in _OF_GEOMETRY:
+            add_label(patterns, name, dataset(file, item.name)[()], where)
+        elif name in patterns.geometry:  # in m and eV, whatever the unit of the data set
+            add_label(patterns, name, np.broadcast_to(patterns.geometry[name], (len(patterns),)), where)
+    found = keys.label or next((k for k in _LABEL_KEYS[1:] if isinstance(there(file, k), h5py.Dataset)), None)
     if found and (keys.label or IS_SINGLE_HIT not in patterns.labels):
         values = read_named(file, found, (1, 2), "data.keys.label")
         add_label(patterns, IS_SINGLE_HIT, values, f"{patterns.path}: {found}")
@@ -103,32 +125,34 @@ def add_hdf5_labels(patterns: PatternFile, file: h5py.File, keys: PatternKeys, g
         add_label(patterns, PARTICLE_ID, values, f"{patterns.path}: {keys.particle_id}")
 
 
-def add_hdf5_masks(patterns: PatternFile, file: h5py.File, keys: PatternKeys, convention: str) -> None:
-    """Read the masks the user names, else one under the usual names."""
-    there = [name for name in (*_MASK_KEYS, *_PLAIN_KEYS) if isinstance(file.get(name), h5py.Dataset)]
-    usual = next((n for n in there if n in _MASK_KEYS or file[n].shape[-2:] == patterns.shape[1:]), None)
-    for key in split_names(keys.mask or usual or _pixel_mask(file, patterns)):
-        where = f"{patterns.path}: {key}" if key in file else key
-        place = convention_of(dataset(file, key, "data.keys.mask")) if key in file else ""
-        if key in file and file[key].ndim == 3:
-            frames_shape(file[key], patterns.path, key)
-            add_mask(patterns, Hdf5Frames(patterns.path, key), convention, where, place)
-        else:
-            add_mask(patterns, read_named(file, key, (2,), "data.keys.mask"), convention, where, place)
+def add_hdf5_masks(patterns: PatternFile, file: h5py.File, key: str, named: str | None, convention: str) -> None:
+    """Read the masks the user names, else the one that lies with the patterns ``key``."""
+    for name in split_names(named) or masks_beside(file, key, patterns.shape):
+        if name not in file:
+            add_mask(patterns, read_named(file, name, (2,), "data.keys.mask"), convention, name)
+            continue
+        item, where = look_up(file, name, "data.keys.mask"), f"{patterns.path}: {name}"
+        stack, place = len(frame_axes(item.shape)) == 3, convention_of(item)
+        mask = Hdf5Frames(patterns.path, name) if len(frame_axes(item.shape)) in (2, 3) else None
+        if mask is None:
+            raise UserError(f"{where} has shape {item.shape}; 2 or 3 axes fit (data.keys.mask=)")
+        add_mask(patterns, mask if stack else mask.read(0, 1)[0], convention, where, place)
+        if mask.unmapped is not None:
+            leave_out_pixels(patterns, mask.unmapped)
 
 
-def _pixel_mask(file: h5py.File, patterns: PatternFile) -> str | None:
-    """NeXus' ``pixel_mask`` of the shape of the frames, the one in the groups nearest to the patterns."""
-    found: list[str] = []
-    shapes = (patterns.shape, patterns.shape[1:])
-
-    def look(name: str, item: object) -> None:
-        if name.rsplit("/", 1)[-1] == "pixel_mask" and getattr(item, "shape", ()) in shapes:
-            found.append(name)
-
-    file.visititems(look)
-    key = getattr(patterns.source, "key", "").strip("/")
-    return max(found, key=lambda name: len(commonpath([name, key])), default=None)
+def masks_beside(file: h5py.File, key: str, shape: tuple[int, int, int]) -> list[str]:
+    """Name of the mask that lies with the data set of patterns ``key``; of none but its own detector."""
+    around = surroundings(file, key)
+    above = around.general if around.detectors < 2 else []
+    for place, group in [*around.detector, *above]:
+        inner = [name for name in (*_MASK_KEYS, *_PLAIN_KEYS) if isinstance(there(group, name), h5py.Dataset)]
+        for name in inner:
+            axes = frame_axes(group[name].shape)
+            fits = axes in (shape[1:], shape)
+            if fits or (name in _MASK_KEYS and len(axes) in (2, 3)):
+                return [f"{place}/{name}".strip("/")]
+    return []
 
 
 def read_named(file: h5py.File, key: str, dimensions: tuple[int, ...], option: str) -> NDArray[Any]:
@@ -141,16 +165,3 @@ def read_named(file: h5py.File, key: str, dimensions: tuple[int, ...], option: s
         raise UserError(f"{file.filename}: {key} has shape {item.shape}; {wanted} axes fit ({option}=)")
     values: NDArray[Any] = item.asstr()[()] if h5py.check_string_dtype(item.dtype) else item[()]
     return np.asarray(values)
-
-
-def read_attributes(attributes: Mapping[str, Any]) -> Geometry:
-    """Geometry from attributes under the usual names; m, eV, pixel."""
-    geometry: Geometry = {}
-    for key, (name, factor) in _ATTRIBUTES.items():
-        value = attributes.get(key)
-        if name not in geometry and value is not None and np.asarray(value).dtype.kind in "iuf":
-            array = np.asarray(value, dtype=np.float64) * factor
-            geometry[name] = array if name == BEAM_CENTRE else float(array.reshape(-1)[0])
-    if PHOTON_ENERGY not in geometry and "wavelength_angstrom" in attributes:
-        geometry[PHOTON_ENERGY] = PLANCK_SPEED_OF_LIGHT_EV_M / (float(attributes["wavelength_angstrom"]) * 1e-10)
-    return geometry

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 
 from spi_lightning.fields import UserError
 from spi_lightning.io.damage import is_damage, reason, require_file
-from spi_lightning.io.files_read import note_dataset, note_read
+from spi_lightning.io.files_read import note_read
+from spi_lightning.io.hdf5_choice import every_data_set, frame_axes, likely_patterns, missing_target, shape_of_frames
+from spi_lightning.io.hdf5_storage import Storage, storage_of
 
 MAGIC: Final = b"\x89HDF\r\n\x1a\n"
 _CACHE_BYTES: Final = 32 << 20  # some chunks of a facility file; h5py's 1 MiB holds none of them
+_LEFT_OPEN: Final = "file is already open for"
 _OPEN_FILES: Final = 32
-_KEYS_SHOWN: Final = 20
 
 
 @contextmanager
@@ -58,12 +60,20 @@ def open_hdf5(path: Path) -> h5py.File:
     try:
         return h5py.File(path, "r", rdcc_nbytes=_CACHE_BYTES)
     except OSError as error:
+        if _LEFT_OPEN in str(error):
+            with suppress(OSError):  # a SWMR writer has it open, or had: what it has written so far can be read
+                return h5py.File(path, "r", rdcc_nbytes=_CACHE_BYTES, swmr=True)
         raise _open_failure(path, error) from error
 
 
 def _open_failure(path: Path, error: OSError) -> UserError:
     """Tell locked, truncated, foreign and unreadable files apart by what the HDF5 library says."""
     text = str(error)
+    if _LEFT_OPEN in text:
+        return UserError(
+            f"{path}: a program has the HDF5 file open for writing, or ended without closing it; wait until it closes "
+            "it; only if certainly no program writes it any more, repair a copy (h5clear -s COPY)"
+        )
     if "unable to lock" in text:
         mend = "close the program that writes it, or set HDF5_USE_FILE_LOCKING=FALSE to read it all the same"
         return UserError(f"{path}: the HDF5 file is locked by another program; {mend}")
@@ -86,41 +96,54 @@ def read_failure(path: Path, error: Exception) -> UserError:
 
 def list_keys(file: h5py.File) -> str:
     """Names, shapes and types of all data sets, in one line."""
-    names: list[str] = []
-    file.visititems(lambda name, item: names.append(_describe(name, item)) if isinstance(item, h5py.Dataset) else None)
-    more = f" and {len(names) - _KEYS_SHOWN} more" if len(names) > _KEYS_SHOWN else ""
-    return (", ".join(names[:_KEYS_SHOWN]) + more) or "no data sets at all"
-
-
-def _describe(name: str, item: h5py.Dataset) -> str:
-    return f"{name} {item.shape} {item.dtype}"
+    return every_data_set(file)
 
 
 def dataset(file: h5py.File, key: str, option: str = "data.keys.photons") -> h5py.Dataset:
-    """One data set by name; UserError listing those there if it is not, is a dangling link or a group."""
-    try:
-        item = file[key]
-    except KeyError as error:
-        dangling = file.get(key, getlink=True) is not None if key in _linked(file, key) else False
-        what = "is a link to something that is not there" if dangling else "is not in the file"
-        raise UserError(f"{file.filename}: key {key!r} {what}; there are: {list_keys(file)} ({option}=)") from error
-    if not isinstance(item, h5py.Dataset):
-        raise UserError(f"{file.filename}: key {key!r} is a group; there are: {list_keys(file)} ({option}=)")
-    note_dataset(item)
+    """One data set by name, of which every value is there: see hdf5_storage.storage_of.
+
+    Raises:
+        UserError: The name is not there, a dangling link or a group; or its values are not all there, or not allowed.
+    """
+    item, path = look_up(file, key, option), Path(file.filename)
+    storage_of(item, path).require_whole(f"{path}: {key}")
     return item
 
 
-def _linked(file: h5py.File, key: str) -> list[str]:
-    """The key itself if its last part is a link in an existing group, else nothing."""
-    parent, _, name = key.strip("/").rpartition("/")
-    group = file.get(parent or "/")
-    return [key] if isinstance(group, h5py.Group) and name in group.keys() else []  # noqa: SIM118  h5py follows links in `in`
+def look_up(file: h5py.File, key: str, option: str = "data.keys.photons") -> h5py.Dataset:
+    """One data set by name; UserError with those that fit if it is not there, is a dangling link or a group."""
+    try:
+        item = file[key]
+    except (KeyError, OSError, RuntimeError, ValueError) as error:
+        target = missing_target(file, key)
+        what = f"is a link to {target}, which is not there" if target else "is not in the file"
+        raise UserError(
+            f"{file.filename}: key {key!r} {what}; there are: {_fitting(file, option)} ({option}=)"
+        ) from error
+    if not isinstance(item, h5py.Dataset):
+        raise UserError(f"{file.filename}: key {key!r} is a group; there are: {_fitting(file, option)} ({option}=)")
+    if any(not Path(os.fsdecode(name)).is_absolute() for name, _, _ in item.external or ()):
+        return _with_folder(file, key, item)
+    return item
+
+
+def _fitting(file: h5py.File, option: str) -> str:
+    """Data sets that an option could name."""
+    return likely_patterns(file) if option == "data.keys.photons" else every_data_set(file)
+
+
+def _with_folder(file: h5py.File, key: str, item: h5py.Dataset) -> h5py.Dataset:
+    """The same data set, its raw files looked for in the folder of the file and not where the program runs."""
+    item.id._close()
+    access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
+    access.set_efile_prefix(b"${ORIGIN}")
+    return h5py.Dataset(h5py.h5d.open(file.id, os.fsencode(key), access))
 
 
 def frames_shape(item: h5py.Dataset, path: Path, key: str) -> tuple[int, int, int]:
     """(N, H, W) of a stack, (1, H, W) of a single frame; UserError for anything else."""
-    shape = tuple(int(n) for n in item.shape or ())
-    return stack_shape(shape, item.dtype, f"{path}: {key}")
+    stack_shape(frame_axes(tuple(int(n) for n in item.shape or ())), item.dtype, f"{path}: {key}")
+    return shape_of_frames(item.shape)
 
 
 def stack_shape(shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> tuple[int, int, int]:
@@ -148,26 +171,32 @@ class Hdf5Frames:
 
     Args:
         path: HDF5 file.
-        key: Name of the data set, (N, H, W) or (H, W).
+        key: Name of the data set, (N, H, W) or (H, W), perhaps with axes of one between or behind.
+
+    Attributes:
+        unmapped: (H, W) bool, True at pixels that a virtual data set fills with nothing; None where there are none.
+        linkable: Whether a virtual data set can map frames of this one.
     """
 
     def __init__(self, path: Path, key: str) -> None:
         self.path, self.key = path, key
         with opened(path) as file:
-            item, self.stamp = dataset(file, key), _stamp(path)
+            item, self.stamp = look_up(file, key), _stamp(path)
             self.shape = frames_shape(item, path, key)
             self.dtype: np.dtype[Any] = item.dtype
             self.fill = _fill_values(item)
-            self.stacked = item.ndim == 3
+            self.stacked = item.ndim > 2 and item.shape[0] == self.shape[0]
             self.chunk = int(item.chunks[0]) if item.chunks and self.stacked else 1
-            _check_links(item, path)
+            storage: Storage = storage_of(item, path)
+            self.unmapped = storage.pixels(f"{path}: {key}", self.shape)
+            self.linkable = not storage.raw and item.shape in (self.shape, self.shape[1:])
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Frames start..stop as stored, (stop - start, H, W)."""
         item = _kept_open(self.path, self.stamp, self.key)
         with hdf5_reading(self.path):
-            block: NDArray[Any] = item[start:stop] if item.ndim == 3 else item[()][None]
-        return block
+            block: NDArray[Any] = item[start:stop] if self.stacked else item[()]
+        return block.reshape(-1, *self.shape[1:])
 
 
 def _fill_values(item: h5py.Dataset) -> list[float]:
@@ -175,15 +204,6 @@ def _fill_values(item: h5py.Dataset) -> list[float]:
     stated = [item.fillvalue, *(item.attrs.get(name) for name in ("_FillValue", "missing_value"))]
     numbers = [np.asarray(value).reshape(-1) for value in stated if value is not None]
     return [float(value) for values in numbers if values.dtype.kind in "uif" for value in values]
-
-
-def _check_links(item: h5py.Dataset, path: Path) -> None:
-    """Refuse a virtual data set whose files are gone: HDF5 would silently read zeros."""
-    if not item.is_virtual:
-        return
-    for name in {source.file_name for source in item.virtual_sources()} - {"."}:
-        if not any((folder / name).is_file() for folder in (path.parent, path.resolve().parent, Path())):
-            raise UserError(f"{path}: links to frames of {name}, which is not there; move both files together")
 
 
 Stamp = tuple[int, int]
@@ -205,7 +225,7 @@ def _kept_open(path: Path, stamp: Stamp, key: str) -> h5py.Dataset:
         if _stamp(path) != stamp:
             file.close()
             raise UserError(f"{path}: the file was replaced by another one while it was in use; start again")
-        kept = (file, dataset(file, key))
+        kept = (file, look_up(file, key))
     _OPEN[name] = kept  # last in the order of use
     if len(_OPEN) > _OPEN_FILES:
         oldest = next(iter(_OPEN))

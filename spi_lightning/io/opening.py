@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
@@ -43,6 +43,7 @@ def open_patterns(
     mask_convention: str = "auto",
     adu_per_photon: float | None = None,
     check: bool = True,
+    known: Collection[str] = (),
 ) -> PatternFile:
     """Open measured or simulated patterns; their photons are read later, as asked for.
 
@@ -52,6 +53,7 @@ def open_patterns(
         mask_convention: auto, cxi, good, bad or dragonfly, see masks.py; the choice is in `notes`.
         adu_per_photon: Gain by which detector units are divided; None: the file holds photons.
         check: Whether to read a few frames now and refuse the file if they hold no photons.
+        known: Quantities of the geometry that the caller has from elsewhere, so that the file's are not looked at.
 
     Returns:
         The file: shape (N, H, W), read(indices) -> (n, H, W) float32 photons, mask, labels, geometry, notes.
@@ -73,15 +75,24 @@ def open_patterns(
         raise UserError(f"data.path={path!s}: names no file")
     inner = replace(keys, index=None)
     with files_read() as read:
-        files = [_open_one(found, inner, mask_convention, adu_per_photon) for found in paths]
+        files = [_open_one(found, inner, mask_convention, adu_per_photon, known) for found in paths]
         whole = files[0] if len(files) == 1 else _join(files)
         if keys.index:
             whole = _pick(whole, keys.index)
         if check:
             whole.read(sample_indices(len(whole)))
     whole.files_read = tuple(read)
+    whole.notes += _names_of(whole.files_read)
     whole.opened_with = {**asdict(keys), "mask_convention": mask_convention, "adu_per_photon": adu_per_photon}
     return whole
+
+
+def _names_of(files: Sequence[Path]) -> list[str]:
+    """A line that names every file that was read, where there is more than the one that was named; relative to all."""
+    if len(files) < 2:
+        return []
+    folder = Path(os.path.commonpath([file.parent for file in files]))
+    return [f"{folder}: {len(files)} files are read: {', '.join(str(file.relative_to(folder)) for file in files)}"]
 
 
 def _expand(path: str) -> list[Path]:
@@ -96,7 +107,12 @@ def _expand(path: str) -> list[Path]:
 
 @reads("patterns")
 def _open_one(
-    path: Path, keys: PatternKeys, convention: str, adu_per_photon: float | None, lists: tuple[Path, ...] = ()
+    path: Path,
+    keys: PatternKeys,
+    convention: str,
+    adu_per_photon: float | None,
+    known: Collection[str],
+    lists: tuple[Path, ...] = (),
 ) -> PatternFile:
     """Open one file by its content, and say how detector units will be converted; ``lists`` led to it."""
     if path.is_dir():
@@ -108,9 +124,9 @@ def _open_one(
             raise UserError(f"{path}: an index list that names itself, directly or by way of other lists; correct it")
         inside = (*lists, path.resolve())
         return open_index_list(
-            path, keys, lambda name, inner: _open_one(name, inner, convention, adu_per_photon, inside)
+            path, keys, lambda name, inner: _open_one(name, inner, convention, adu_per_photon, known, inside)
         )
-    patterns = _by_content(path, keys, convention)
+    patterns = _by_content(path, keys, convention, known)
     exclude_sentinels(patterns)
     for name in (DISTANCE, PIXEL_SIZE, PHOTON_ENERGY, BEAM_CENTRE):
         if name in patterns.labels:
@@ -124,7 +140,7 @@ def _open_one(
     return patterns
 
 
-def _by_content(path: Path, keys: PatternKeys, convention: str) -> PatternFile:
+def _by_content(path: Path, keys: PatternKeys, convention: str, known: Collection[str]) -> PatternFile:
     """Choose the reader by the first bytes, and for HDF5 by the keys."""
     with path.open("rb") as file:
         head = file.read(8)
@@ -135,7 +151,7 @@ def _by_content(path: Path, keys: PatternKeys, convention: str) -> PatternFile:
             pass  # a damaged file is reported here
         if is_emc(path):
             return open_emc(path, keys, convention)
-        return (open_cxi if is_cxi(path) else open_hdf5_patterns)(path, keys, convention)
+        return (open_cxi if is_cxi(path) else open_hdf5_patterns)(path, keys, convention, known)
     if head[:4] in _TIFF_MAGIC or head.startswith(b"\x93NUMPY"):
         patterns = open_npy(path) if head.startswith(b"\x93") else open_tiff(path)
         add_side_files(patterns, keys, convention)

@@ -24,6 +24,7 @@ class PickedFrames:
         self.sources, self.file_of, self.frame_of = sources, file_of, frame_of
         self.shape: tuple[int, int, int] = (len(file_of), *sources[0].shape[1:])
         self.dtype = sources[0].dtype
+        self.fill: list[float] = getattr(sources[0], "fill", [])
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Frames start..stop as the files store them, (stop - start, H, W)."""

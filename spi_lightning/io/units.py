@@ -43,6 +43,7 @@ _ANGLES: Final = {
     **dict.fromkeys(("arcmin", "arcmins", "arcminute", "arcminutes"), 1 / 60),
     **dict.fromkeys(("arcsec", "arcsecs", "arcsecond", "arcseconds"), 1 / 3600),
 }
+_NO_UNIT: Final = ("none", "no unit", "nounit", "n/a", "na", "null", "any", "dimensionless", "unknown", "-")
 TABLE: Final[dict[Kind, dict[str, float]]] = {"length": _LENGTHS, "energy": _ENERGIES, "angle": _ANGLES}
 SI: Final[dict[Kind, str]] = {"length": "m", "energy": "eV", "angle": "degree"}
 
@@ -68,11 +69,12 @@ def factor(unit: str, kind: Kind, where: str) -> float:
 def named_unit(item: h5py.Dataset) -> str:
     """Unit in the attribute ``units`` (or ``unit``) of a data set, as text; empty where there is none.
 
-    Text, bytes (also Latin-1) and arrays of one of these are read.
+    Text, bytes (also Latin-1) and arrays of one of these are read; words for "no unit" are none.
     """
     for name in ("units", "unit"):
         if name in item.attrs:
-            return text(item.attrs[name]).strip()
+            unit = text(item.attrs[name]).strip()
+            return "" if unit.lower() in _NO_UNIT else unit
     return ""
 
 

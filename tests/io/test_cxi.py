@@ -89,10 +89,10 @@ def test_what_is_no_stack_of_photons_is_refused(path, data, message) -> None:
 def test_missing_patterns_and_dangling_links_are_named(path) -> None:
     with h5py.File(path, "w") as file:
         file["cxi_version"], file["entry_1/sample_1/name"], file["other"] = 160, "virus", PHOTONS
-    with pytest.raises(UserError, match=r"no patterns at .*/entry_1/data_1/data.*other \(4, 6, 5\) uint16"):
-        open_patterns(path)
+    assert any("'other' (the only stack)" in note for note in open_patterns(path).notes)
+    path = path.with_name("b.cxi")
     with h5py.File(path, "w") as file:
         file["cxi_version"] = 160
         file["entry_1/data_1/data"] = h5py.ExternalLink("gone.h5", "/data")
-    with pytest.raises(UserError, match="is a link to something that is not there"):
+    with pytest.raises(UserError, match=r"is a link to /data of gone\.h5, which is not there"):
         open_patterns(path)

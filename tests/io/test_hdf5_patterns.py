@@ -173,7 +173,7 @@ def test_detector_units_are_converted_with_a_stated_gain(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("arrays", "keys", "message"),
     [
-        ({"patterns": np.zeros(5)}, {}, r"shape \(5,\); patterns are \(N, H, W\)"),
+        ({"patterns": np.zeros(5)}, {}, r"no data set looks like patterns.*there are: patterns \(5,\)"),
         ({"patterns": np.zeros((2, 3, 4, 5))}, {}, r"modular \(N, module, y, x\); assemble"),
         ({"patterns": np.zeros((0, 4, 5))}, {}, "it is empty"),
         ({"patterns": np.zeros((2, 4, 5), dtype=complex)}, {}, "complex"),
@@ -183,7 +183,7 @@ def test_detector_units_are_converted_with_a_stated_gain(tmp_path) -> None:
             r"'pattern' is not in the file; there are: patterns \(6, 5, 4\)",
         ),
         ({"g/patterns": counts()}, {"photons": "g"}, r"'g' is a group"),
-        ({"a": counts(), "b": counts()}, {}, r"several data sets.*data.keys.photons=.*a \(6, 5, 4\)"),
+        ({"a": counts(), "b": counts()}, {}, r"more than one data set.*data.keys.photons=.*a \(6, 5, 4\)"),
         ({"a": np.zeros(3)}, {}, r"no data set looks like patterns"),
         ({"patterns": counts()}, {"label": "y"}, "'y' is not in the file"),
         ({"patterns": counts(), "y": np.arange(5)}, {"label": "y"}, r"shape \(5,\) does not fit 6 patterns"),

@@ -1,0 +1,289 @@
+"""Where the values of an HDF5 data set are stored: in its file, in virtual sources, or in raw files of any format.
+
+HDF5 puts fill values, without a word, where a virtual data set maps nothing, where a source is missing or shorter than
+what is mapped, and behind the end of a raw file; and raw storage reads any file that the user may read. All of that is
+checked here once, before the first value is read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import prod
+from pathlib import Path
+from typing import Any, Final
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from spi_lightning.fields import UserError
+from spi_lightning.io.files_read import note_read
+
+RAW_STORAGE: Final = "SPI_RAW_STORAGE"
+_DEEPEST: Final = 16
+Interval = tuple[int, int]
+Blocks = list[list[Interval]]  # of each axis, intervals from, to; their product is selected
+
+
+@dataclass
+class Storage:
+    """How the values of a data set are stored, and what nothing is mapped to.
+
+    Attributes:
+        holes: Grid of bool cells, True where nothing is mapped; None where everything is.
+        cuts: Along each axis the first index of every cell, and the length.
+        raw: Whether there is external raw storage.
+    """
+
+    holes: NDArray[np.bool_] | None = None
+    cuts: list[NDArray[np.int64]] = field(default_factory=list)
+    raw: bool = False
+
+    def pixels(self, where: str, shape: tuple[int, int, int]) -> NDArray[np.bool_] | None:
+        """Pixels (H, W) of frames (N, H, W) that no source fills, in any frame; None where all are filled.
+
+        Raises:
+            UserError: Whole frames are filled by nothing, or some pixels in some frames only.
+        """
+        if self.holes is None:
+            return None
+        lengths = [len(ends) - 1 for ends in self.cuts if ends[-1] > 1]  # without axes of one
+        lengths = [1] * (3 - len(lengths)) + lengths
+        frames = self.holes.reshape(lengths)
+        empty = frames.all(axis=(1, 2))
+        if empty.any() or (frames != frames[0]).any():
+            what = "frames" if empty.any() else "parts of frames"
+            wrong = empty if empty.any() else (frames != frames[0]).any(axis=(1, 2))
+            raise UserError(
+                f"{where}: nothing is mapped to {what} {self._named(wrong)} of this virtual data set, which HDF5 fills "
+                "with a constant; map them, or read the source files themselves with data.path=[FILE,FILE]"
+            )
+        rows, columns = (np.diff(ends) for ends in [ends for ends in self.cuts if ends[-1] > 1][-2:])
+        return np.repeat(np.repeat(frames[0], rows, axis=0), columns, axis=1)
+
+    def require_whole(self, where: str) -> None:
+        """Raise UserError if anything is filled by nothing."""
+        if self.holes is not None:
+            wrong = self.holes.reshape(len(self.holes), -1).any(axis=1)
+            raise UserError(
+                f"{where}: nothing is mapped to entries {self._named(wrong)} of this virtual data set, which HDF5 "
+                "fills with a constant; map them"
+            )
+
+    def _named(self, wrong: Any) -> str:
+        """First and last index of the stretches along the first axis."""
+        cuts = self.cuts[0]
+        if len(wrong) != len(cuts) - 1:
+            return "of some axes"
+        edges = np.flatnonzero(np.diff(np.r_[False, wrong, False].astype(np.int8)))
+        stretches = [(int(cuts[a]), int(cuts[b]) - 1) for a, b in edges.reshape(-1, 2)]
+        shown = ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in stretches[:5])
+        return shown + (f" and {len(stretches) - 5} stretches more" if len(stretches) > 5 else "")
+
+
+def storage_of(item: h5py.Dataset, path: Path) -> Storage:
+    """Check the files behind a data set, and note them: they are there, hold what is mapped, and may be read.
+
+    Args:
+        item: Data set of an open file.
+        path: The file that was opened, for messages.
+
+    Raises:
+        UserError: A source, a data set in it or a raw file is missing or too short; raw storage outside the folder of
+            the file that names it, unless the environment variable SPI_RAW_STORAGE names a folder that holds it.
+    """
+    found = Storage()
+    home = _file_of(item)
+    if home.resolve() != path.resolve():
+        note_read(home)
+    _follow(item, path, found, 0)
+    if item.is_virtual:
+        found.cuts, holes = _holes(item)
+        found.holes = holes if holes.any() else None
+    return found
+
+
+def stored_values(item: h5py.Dataset, path: Path) -> Any:
+    """All values of a small data set, every one of which is there; raises as storage_of does."""
+    storage_of(item, path).require_whole(f"{path}: {item.name}")
+    return item[()]
+
+
+def _file_of(item: h5py.Dataset) -> Path:
+    """The file that holds a data set, also one behind an external link."""
+    return Path(os.fsdecode(item.file.filename))
+
+
+def _follow(item: h5py.Dataset, path: Path, found: Storage, depth: int) -> None:
+    """Check what a data set names, and what that names."""
+    if depth > _DEEPEST:
+        raise UserError(f"{path}: {item.name}: virtual data sets name each other; write the data set again")
+    if item.external:
+        found.raw = True
+        _check_raw(item, path, found, nested=depth > 0)
+    if not item.is_virtual:
+        return
+    home = _file_of(item)
+    needed: dict[tuple[str, str], list[Any]] = {}
+    for source in item.virtual_sources():
+        for name, key in _numbered(source, home, item, path):
+            needed.setdefault((name, key), []).append(source)
+    for (name, key), sources in needed.items():
+        _check_source(item, name, key, sources, path, found, depth)
+
+
+def _check_source(
+    item: h5py.Dataset, name: str, key: str, sources: list[Any], path: Path, found: Storage, depth: int
+) -> None:
+    """One source data set: there, large enough, and stored where it may be."""
+    home, where = _file_of(item), f"{path}: {item.name}"
+    if name == ".":
+        source = item.file.get(key)
+        _check_extent(source, where, f"{key} in the same file", sources, item.shape)
+        _follow(source, path, found, depth + 1)
+        return
+    there = located(name, home)
+    if there is None:
+        raise UserError(f"{where}: its frames lie in {name}, which is not there; put it back beside {home.name}")
+    note_read(there)
+    try:
+        with h5py.File(there, "r") as file:
+            source = file.get(key)
+            _check_extent(source, where, f"{key} of {there}", sources, item.shape)
+            if _file_of(source).resolve() != there.resolve():
+                note_read(_file_of(source))
+            _follow(source, path, found, depth + 1)
+    except (OSError, KeyError, RuntimeError) as error:
+        raise UserError(f"{where}: its source {there} cannot be read ({error}); copy it again") from error
+
+
+def located(name: str, home: Path) -> Path | None:
+    """The file that HDF5 reads for a name in ``home``: as it stands if absolute, in its folder, else where it runs."""
+    given = Path(name)
+    places = [given] if given.is_absolute() else []
+    relative = given.name if given.is_absolute() else name
+    places += [home.parent / relative, home.resolve().parent / relative, Path(relative)]
+    return next((place for place in places if place.is_file()), None)
+
+
+def _check_extent(source: Any, where: str, name: str, mapped: list[Any], shape: tuple[int, ...]) -> None:
+    """Refuse a source that is no data set, or smaller than what a data set of ``shape`` maps from it."""
+    if not isinstance(source, h5py.Dataset):
+        raise UserError(f"{where}: its frames are {name}, which is not there; write the virtual data set again")
+    for part in mapped:
+        numbered = "%b" in part.file_name + part.dset_name
+        needed = _count(_selected(part.vspace, shape, 1 if numbered else None))
+        if _count(_selected(part.src_space, source.shape)) < needed:
+            raise UserError(
+                f"{where}: {name} has shape {source.shape}, less than what is mapped from it; copy it again"
+            )
+
+
+def _count(selected: Iterator[Blocks]) -> int:
+    """Number of points."""
+    return sum(prod(sum(max(0, stop - start) for start, stop in pairs) for pairs in blocks) for blocks in selected)
+
+
+def _numbered(source: Any, home: Path, item: h5py.Dataset, path: Path) -> Iterator[tuple[str, str]]:
+    """File and data set of a source; of names like ``part%b.h5``, all that the extent of the data set needs."""
+    if "%b" not in source.file_name + source.dset_name:
+        yield source.file_name, source.dset_name
+        return
+    start, stride, count, _ = source.vspace.get_regular_hyperslab()
+    axis = next((k for k, n in enumerate(count) if n == h5py.h5s.UNLIMITED), 0)
+    blocks = max(0, -(-(item.shape[axis] - start[axis]) // stride[axis]))
+    for number in range(blocks):
+        yield _filled(source.file_name, number), _filled(source.dset_name, number)
+    later = [k for k in range(blocks + 1, blocks + 1000) if located(_filled(source.file_name, k), home)]
+    if "%b" in source.file_name and later:
+        name = _filled(source.file_name, blocks)
+        raise UserError(
+            f"{path}: {item.name}: its frames lie in numbered files, of which {name} is not there, but "
+            f"{_filled(source.file_name, later[0])} is; put it back beside {home.name}"
+        )
+
+
+def _filled(name: str, number: int) -> str:
+    return name.replace("%b", str(number)).replace("%%", "%")
+
+
+def _check_raw(item: h5py.Dataset, path: Path, found: Storage, nested: bool) -> None:
+    """Refuse external raw storage that lies elsewhere, is missing or ends early."""
+    home, where, left = _file_of(item), f"{path}: {item.name}", int(item.nbytes)
+    for name, offset, size in item.external:
+        given = Path(os.fsdecode(name))
+        if nested and not given.is_absolute():
+            raise UserError(
+                f"{where}: a source keeps its values in the raw file {given}, whose folder it does not name; "
+                "read that source itself"
+            )
+        raw = (home.resolve().parent / given).resolve()
+        allowed = [home.resolve().parent]
+        if os.environ.get(RAW_STORAGE):
+            allowed.append(Path(os.environ[RAW_STORAGE]).resolve())
+        if not any(raw.is_relative_to(folder) for folder in allowed):
+            raise UserError(
+                f"{where}: its values are the bytes of {raw}, external raw storage outside the folder of the file; "
+                f"if that is meant, allow it by {RAW_STORAGE}={raw.parent} before the command"
+            )
+        if not raw.is_file():
+            raise UserError(f"{where}: its values lie in the raw file {raw}, which is not there; put it back")
+        needed = left if size == h5py.h5f.UNLIMITED else min(int(size), left)
+        there = raw.stat().st_size - int(offset)
+        if there < needed:
+            raise UserError(
+                f"{where}: its values lie in the raw file {raw}, which ends early ({max(there, 0)} of {needed} bytes); "
+                "copy it again"
+            )
+        left -= needed
+        note_read(raw)
+    if left > 0:
+        raise UserError(f"{where}: its raw files hold {left} bytes less than its shape {item.shape} needs")
+
+
+def _holes(item: h5py.Dataset) -> tuple[list[NDArray[np.int64]], NDArray[np.bool_]]:
+    """Cuts along each axis, and which of the cells between them nothing is mapped to."""
+    shape = item.shape
+    mapped = [blocks for source in item.virtual_sources() for blocks in _selected(source.vspace, shape)]
+    cuts = [
+        np.unique(np.array([0, n, *(end for blocks in mapped for pair in blocks[axis] for end in pair)], np.int64))
+        for axis, n in enumerate(shape)
+    ]
+    cuts = [ends[ends <= n] for ends, n in zip(cuts, shape, strict=True)]
+    holes = np.ones([len(ends) - 1 for ends in cuts], dtype=bool)
+    for blocks in mapped:
+        if all(len(pairs) == 1 for pairs in blocks):
+            edges = [np.searchsorted(ends, pairs[0]) for ends, pairs in zip(cuts, blocks, strict=True)]
+            holes[tuple(slice(int(a), int(b)) for a, b in edges)] = False
+        else:
+            cells = [
+                np.concatenate([np.arange(*np.searchsorted(ends, pair)) for pair in pairs])
+                for ends, pairs in zip(cuts, blocks, strict=True)
+            ]
+            holes[np.ix_(*cells)] = False
+    return cuts, holes
+
+
+def _selected(space: h5py.h5s.SpaceID, shape: tuple[int, ...], most: int | None = None) -> Iterator[Blocks]:
+    """What a selection covers of an array of ``shape``; of an endless one ``most`` blocks, else all that fit."""
+    kind = space.get_select_type()
+    if kind == h5py.h5s.SEL_ALL:
+        yield [[(0, n)] for n in shape]
+    elif kind == h5py.h5s.SEL_HYPERSLABS and space.is_regular_hyperslab():
+        blocks: Blocks = []
+        for start, stride, count, block, n in zip(*space.get_regular_hyperslab(), shape, strict=True):
+            if count == h5py.h5s.UNLIMITED:
+                count = most or max(0, -(-(n - start) // stride))
+            if block == h5py.h5s.UNLIMITED or (stride == block and count > 1):
+                block, count = min(n - start, block if block == h5py.h5s.UNLIMITED else block * count), 1
+            blocks.append([(start + k * stride, min(start + k * stride + block, n)) for k in range(count)])
+        if all(blocks):
+            yield blocks
+    elif kind == h5py.h5s.SEL_HYPERSLABS:
+        for first, last in space.get_select_hyper_blocklist():
+            yield [[(int(a), int(b) + 1)] for a, b in zip(first, last, strict=True)]
+    elif kind == h5py.h5s.SEL_POINTS:
+        for point in space.get_select_elem_pointlist():
+            yield [[(int(a), int(a) + 1)] for a in point]
