@@ -39,8 +39,7 @@ def resumed_settings(cfg: DictConfig) -> DictConfig:
     stored = read_checkpoint(path, also=own)["config"]
     if stored is None:
         raise UserError(f"resume={cfg.resume}: its checkpoint has no configuration; it was not written by train.py.")
-    stored = registered(writing_here(stored, cfg), str(path), RUN_PARTS, also=own)
-    said = command_words()
+    stored, said = writing_here(stored, cfg), command_words()
     settings = _plain(cfg) if said is None else _laid_over(stored, *_compositions(cfg, said))
     for group in FIXED:
         for key, old, new in _differences(stored.get(group, {}), settings.get(group, {}), group):
@@ -49,7 +48,7 @@ def resumed_settings(cfg: DictConfig) -> DictConfig:
                 f"with what it began with; checkpoint={cfg.resume} starts a new run from its weights."
             )
     settings |= {"resume": str(cfg.resume), "folder": str(cfg.folder), "trust": _plain(cfg, whole=False)["trust"]}
-    checked = registered(settings, f"resume={cfg.resume}", RUN_PARTS, also=own)
+    checked = registered(settings, str(path), RUN_PARTS, also=own)
     return cast(DictConfig, OmegaConf.create(checked))
 
 

@@ -1,16 +1,14 @@
 """What particle made this pattern? Answered at once, by a network trained with ground truth."""
 
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
-from torchmetrics import MeanMetric
 
 from spi_lightning.fields import AMPLITUDE, FRAME, MASK, PHASE, Batch, UserError
 from spi_lightning.losses import SupervisedLoss
 from spi_lightning.metrics import PatternMean, VolumeMetrics, twin_target
-from spi_lightning.tasks.pattern_task import MakeOptimizer, MakeSchedule
+from spi_lightning.tasks.trained_task import Interval, MakeOptimizer, MakeSchedule, TrainedTask
 
 FOURIER_AMPLITUDE = "fourier_amplitude"
 AXES = (-3, -2, -1)
@@ -30,16 +28,14 @@ def pattern_modulus(amplitude: Tensor, phase: Tensor, shape: torch.Size) -> Tens
     return modulus
 
 
-class ComplexReconstruction(pl.LightningModule):
+class ComplexReconstruction(TrainedTask):
     """Amplitude and phase of a particle. Reads fourier_amplitude, mask, amplitude, phase (B, 1, ...) from a batch.
 
     Args:
         network: Fourier amplitudes (B, 1, Z, Y, X) -> amplitude and phase (B, 1, z, y, x), of the size of the targets.
         loss: Eq. 6.
         metrics: Cloned for validation and test.
-        optimizer: parameters -> optimiser.
-        schedule: optimiser -> schedule; constant if None.
-        interval: What moves the schedule on: ``epoch`` as in the paper, or ``step``.
+        optimizer, schedule, interval: See TrainedTask.
         twin: ``canonical``: the targets as they are, made unique by the rule of their file; ``either``: the loss is
             that of the twin nearer to the answer.
 
@@ -55,21 +51,16 @@ class ComplexReconstruction(pl.LightningModule):
         metrics: VolumeMetrics,
         optimizer: MakeOptimizer,
         schedule: MakeSchedule | None = None,
-        interval: Literal["epoch", "step"] = "epoch",
+        interval: Interval = "epoch",
         twin: Literal["canonical", "either"] = "canonical",
     ) -> None:
-        super().__init__()
-        if twin not in ("canonical", "either") or interval not in ("epoch", "step"):
-            raise UserError(f"task: twin={twin} is canonical or either, interval={interval} epoch or step.")
         # halves the time of 3D convolutions on the CPU
-        self.network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        self.loss, self.interval, self.twin = loss, interval, twin
-        self.make_optimizer, self.make_schedule = optimizer, schedule
-        self.train_loss = MeanMetric(nan_strategy="disable")
-        self.train_loss.persistent(True)  # so that the mean of an epoch survives a resume in its middle
+        super().__init__(network.to(memory_format=torch.channels_last_3d), optimizer, schedule, interval)  # type: ignore[call-overload]
+        if twin not in ("canonical", "either"):
+            raise UserError(f"task.twin={twin} is unknown: choose canonical or either")
+        self.loss, self.twin = loss, twin
         self.metrics = nn.ModuleDict({stage: metrics.clone() for stage in ("val", "test")})
         self.losses = nn.ModuleDict({stage: PatternMean() for stage in ("val", "test")})
-        self.results: dict[str, Any] = {}
 
     def forward(self, batch: Batch) -> Particle:
         """Amplitude and phase (B, 1, z, y, x) of a batch; the phase in rad."""
@@ -100,11 +91,7 @@ class ComplexReconstruction(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Mean loss of a batch."""
-        if batch_idx == 0:
-            self.train_loss.reset()
-        loss = self.losses_of(self(batch), batch).mean()
-        self.train_loss.update(loss.detach())
-        return loss
+        return self.count_loss(self.losses_of(self(batch), batch), batch_idx)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect errors."""
@@ -119,28 +106,10 @@ class ComplexReconstruction(pl.LightningModule):
         amplitude, phase = self(batch)
         return {FRAME: batch[FRAME], AMPLITUDE: amplitude, PHASE: phase}
 
-    def configure_optimizers(self) -> Any:
-        """The optimiser, and the schedule if there is one, both made for this network's weights."""
-        optimizer = self.make_optimizer(self.network.parameters())
-        if self.make_schedule is None:
-            return optimizer
-        schedule = {"scheduler": self.make_schedule(optimizer), "interval": self.interval}
-        return {"optimizer": optimizer, "lr_scheduler": schedule}
-
-    def on_fit_start(self) -> None:
-        """Raise UserError if there is nothing to validate on: the best checkpoint is chosen by it."""
-        if self.trainer.limit_val_batches and not self.trainer.datamodule.patterns_in("val"):  # type: ignore[attr-defined]
-            raise UserError("the validation split is empty: raise val in data.patterns or data.fractions.")
-
-    def on_train_epoch_end(self) -> None:
-        """Log the mean training loss of the epoch."""
-        self.log("train/loss", self.train_loss.compute(), prog_bar=True)
-
     def on_validation_epoch_end(self) -> None:
         """Log the numbers of the validation."""
         self._report("val")
-        if not self.results["val/loss"] < float("inf"):
-            raise UserError(f"step {self.global_step}: the validation loss is no number; try a smaller optimizer.lr.")
+        self.require_finite(self.results["val/loss"])
 
     def on_test_epoch_end(self) -> None:
         """Log the numbers of the test."""

@@ -8,7 +8,8 @@ from torch import Tensor
 from spi_lightning.fields import FRAME, INTENSITY, MASK, Batch
 from spi_lightning.metrics import PatternMean
 from spi_lightning.physics.fourier import fourier
-from spi_lightning.tasks.pattern_task import MakeOptimizer, MakeSchedule, PatternTask, PictureLoss, true_density
+from spi_lightning.tasks.pattern_task import PatternTask, PictureLoss, true_density
+from spi_lightning.tasks.trained_task import Interval, MakeOptimizer, MakeSchedule
 
 
 class Healing(PatternTask):
@@ -21,7 +22,7 @@ class Healing(PatternTask):
         network: (B, 2, H, W) -> (B, 1, H, W) Fourier amplitude, networks.HealingUNet.
         preprocess: data.PatternInput with kinds=[intensity], scale=sqrt, mask_channel=true.
         loss: (output, target), (..., H, W) each -> (...).
-        optimizer, schedule: See PatternTask.
+        optimizer, schedule, interval: See TrainedTask.
 
     Numbers: error, the relative error of the amplitudes ||healed - true|| / ||true||, and gap_error, the same of the
     pixels that were not measured; measured_error and measured_gap_error, those of the pattern as it came.
@@ -38,8 +39,9 @@ class Healing(PatternTask):
         loss: PictureLoss,
         optimizer: MakeOptimizer,
         schedule: MakeSchedule | None = None,
+        interval: Interval = "epoch",
     ) -> None:
-        super().__init__(network, preprocess, loss, optimizer, schedule)
+        super().__init__(network, preprocess, loss, optimizer, schedule, interval)
         self.errors = torch.nn.ModuleDict({name: PatternMean() for name in self.shown})
 
     def losses_of(self, output: Tensor, batch: Batch) -> Tensor:

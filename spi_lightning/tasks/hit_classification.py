@@ -1,16 +1,11 @@
 """Is this pattern a single hit?"""
 
-import math
-from collections.abc import Callable, Iterable
-from typing import Any, cast
+from collections.abc import Callable
+from typing import cast
 
-import pytorch_lightning as pl
 import torch
 from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
-from torchmetrics import MeanMetric
 
 from spi_lightning.data.transforms import AUGMENTATIONS, Preprocess, views
 from spi_lightning.fields import (
@@ -25,13 +20,12 @@ from spi_lightning.fields import (
     UserError,
 )
 from spi_lightning.metrics import Descriptions, Domain, HitMetrics, PatternMean, Temperature, describe_patterns
+from spi_lightning.tasks.trained_task import Interval, MakeOptimizer, MakeSchedule, TrainedTask
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
-MakeSchedule = Callable[[Optimizer], LRScheduler]
 
 
-class HitClassification(pl.LightningModule):
+class HitClassification(TrainedTask):
     """Tells single hits from the rest. Reads photons and mask (B, 1, H, W), is_single_hit and kind (B,) from a batch.
 
     With one class the network gives one logit per pattern and learns is_single_hit. With five it learns Kind's first
@@ -45,8 +39,7 @@ class HitClassification(pl.LightningModule):
         preprocess: batch -> what the network sees.
         loss: (logits, target) -> (B,).
         metrics: Cloned for validation and test.
-        optimizer: parameters -> optimiser.
-        schedule: optimiser -> learning-rate schedule, moved on each step; constant if None.
+        optimizer, schedule, interval: See TrainedTask.
         classes: 1 or 5.
         views: In test and prediction, average the logits over the pattern and its mirror images: ``none``, ``flips`` or
             ``dihedral`` (turned by quarters too), which the physics does not tell apart. Features stay those of the
@@ -66,22 +59,19 @@ class HitClassification(pl.LightningModule):
         schedule: MakeSchedule | None = None,
         classes: int = 1,
         views: str = "none",
+        interval: Interval = "epoch",
     ) -> None:
-        super().__init__()
+        super().__init__(network, optimizer, schedule, interval)
         if classes not in (1, 5):
             raise UserError(f"task.classes={classes}: choose 1 (single hit or not) or 5 (kinds of hits).")
         if views not in AUGMENTATIONS:
             raise UserError(f"task.views={views} is unknown: choose one of {', '.join(AUGMENTATIONS)}.")
-        self.network, self.preprocess, self.loss, self.classes = network, preprocess, loss, classes
-        self.make_optimizer, self.make_schedule, self.views = optimizer, schedule, views
+        self.preprocess, self.loss, self.classes, self.views = preprocess, loss, classes, views
         self.register_buffer("temperature", torch.tensor(1.0))
-        self.train_loss = MeanMetric(nan_strategy="disable")
-        self.train_loss.persistent(True)  # so that the mean of an epoch survives a resume in its middle
         self.metrics = nn.ModuleDict({stage: metrics.clone() for stage in ("val", "test")})
         self.losses = nn.ModuleDict({stage: PatternMean() for stage in ("val", "test")})
         self.fitted_temperature = Temperature()
         self.domain, self.descriptions = Domain(), Descriptions()
-        self.results: dict[str, Any] = {}
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits (B,) or (B, 5) of a batch."""
@@ -89,11 +79,7 @@ class HitClassification(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Mean loss of a batch."""
-        if batch_idx == 0:  # not at the start of the epoch, by which a run resumed at its very end does not come
-            self.train_loss.reset()
-        loss = self.loss(self(batch), self.target(batch)).mean()
-        self.train_loss.update(loss.detach())
-        return loss
+        return self.count_loss(self.loss(self(batch), self.target(batch)), batch_idx)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect answers; also those the temperature is fitted to."""
@@ -147,22 +133,12 @@ class HitClassification(pl.LightningModule):
         """P(single hit), (B,), from logits (B,) or (B, 5)."""
         return logits.sigmoid() if self.classes == 1 else logits.softmax(dim=1)[:, Kind.SINGLE]
 
-    def configure_optimizers(self) -> Any:
-        """The optimiser, and the schedule if there is one, both made for this network's weights."""
-        optimizer = self.make_optimizer(self.network.parameters())
-        if self.make_schedule is None:
-            return optimizer
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": self.make_schedule(optimizer), "interval": "step"},
-        }
-
     def on_fit_start(self) -> None:
         """Check that the labels say what the loss needs; give the standardisation its mean and deviation.
 
         A checkpoint has brought the latter with it.
         """
-        self._require_validation()
+        super().on_fit_start()
         self._require_labels()
         if not self.preprocess.needs_fit:
             return
@@ -172,10 +148,6 @@ class HitClassification(pl.LightningModule):
         statistics = self.trainer.strategy.broadcast([value.cpu() for value in statistics])
         self.preprocess.load_state_dict(dict(zip(("mean", "deviation", "fitted"), statistics, strict=True)))
 
-    def on_train_epoch_end(self) -> None:
-        """Log the mean training loss of the epoch."""
-        self.log("train/loss", self.train_loss.compute(), prog_bar=True)
-
     def on_validation_epoch_end(self) -> None:
         """Log validation metrics and fit the temperature."""
         self.temperature.copy_(self.fitted_temperature.compute())
@@ -183,8 +155,7 @@ class HitClassification(pl.LightningModule):
         self.domain.fit(self.descriptions.compute())
         self.descriptions.reset()
         self._report("val")
-        if not math.isfinite(self.results["val/loss"]):
-            raise UserError(f"step {self.global_step}: the validation loss is no number; try a smaller optimizer.lr.")
+        self.require_finite(self.results["val/loss"])
 
     def on_test_epoch_end(self) -> None:
         """Log test metrics."""
@@ -215,11 +186,6 @@ class HitClassification(pl.LightningModule):
         mean_loss.reset()
         self.results |= {f"{stage}/{name}": value.tolist() for name, value in numbers.items()}
         self.log_dict({f"{stage}/{name}": value for name, value in numbers.items() if value.is_floating_point()})
-
-    def _require_validation(self) -> None:
-        """Raise UserError if there is nothing to validate on: the best checkpoint is chosen by it."""
-        if self.trainer.limit_val_batches and not self.trainer.datamodule.patterns_in("val"):  # type: ignore[attr-defined]
-            raise UserError("the validation split is empty: raise val in data.patterns or data.fractions.")
 
     def _require_labels(self) -> None:
         """Raise UserError if a training pattern lacks the label that is learnt, or all have the same."""

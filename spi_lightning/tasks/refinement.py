@@ -20,6 +20,7 @@ from spi_lightning.phasing.polish import polish
 from spi_lightning.phasing.wrapped_polish import Wrapping, polish_wrapped
 from spi_lightning.tasks.refinement_box import box_for, cut_to_support, warn_of_the_box
 from spi_lightning.tasks.refiner import FourierLossOf, Prior, Refiner
+from spi_lightning.tasks.trained_task import fitted_schedule, require_switching
 
 COMPILED = (None, "default", "reduce-overhead", "max-autotune")
 FOURIER_AMPLITUDE, HELD_OUT = "fourier_amplitude", "held_out"
@@ -139,8 +140,11 @@ class Refinement(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """The optimiser of all members, and its schedule."""
         assert self.members is not None
-        optimizer = self.make_optimizer(self.members.parameters())
-        return optimizer if self.make_schedule is None else ([optimizer], [self.make_schedule(optimizer)])
+        optimizer, schedule = self.make_optimizer(self.members.parameters()), None
+        if self.make_schedule is not None:
+            schedule = fitted_schedule(self.make_schedule, self.epochs, self.trainer, "step")[0](optimizer)
+        require_switching(optimizer, schedule)
+        return optimizer if schedule is None else ([optimizer], [schedule])
 
     def on_fit_start(self) -> None:
         """Refuse several processes: each would do the whole work."""

@@ -12,7 +12,8 @@ from spi_lightning.physics.ambiguity import twin
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.support import ideal_support
 from spi_lightning.tasks.hints import half_hidden
-from spi_lightning.tasks.pattern_task import MakeOptimizer, MakeSchedule, PatternTask, PictureLoss, true_density
+from spi_lightning.tasks.pattern_task import PatternTask, PictureLoss, true_density
+from spi_lightning.tasks.trained_task import Interval, MakeOptimizer, MakeSchedule
 
 TARGETS = ("support", "density")
 TWINS = ("canonical", "either")
@@ -33,7 +34,7 @@ class SupportPrediction(PatternTask):
         preprocess: batch -> network input, data.PatternInput.
         loss: (output, target), (..., H, W) each -> (...).
         metrics: Cloned for validation and test.
-        optimizer, schedule: See PatternTask.
+        optimizer, schedule, interval: See TrainedTask.
         target: What the loss compares with: the true ``support`` or ``density``.
         logits: Whether the network answers logits (network.activation=none) or a density.
         threshold: Of the score; None lets each validation find it. The paper's is 0.1, of densities.
@@ -85,8 +86,9 @@ class SupportPrediction(PatternTask):
         candidates: str = "best",
         hints: float = 0.0,
         samples: int = 1,
+        interval: Interval = "epoch",
     ) -> None:
-        super().__init__(network, preprocess, loss, optimizer, schedule)
+        super().__init__(network, preprocess, loss, optimizer, schedule, interval)
         given = (("target", target, TARGETS), ("twin", twin, TWINS), ("candidates", candidates, CANDIDATES))
         for option, value, choices in given:
             if value not in choices:
