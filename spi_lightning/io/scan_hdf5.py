@@ -112,7 +112,7 @@ def _add_angles(read: BraggScan, key: str | None, file: h5py.File, layout: ScanL
 def _add_side(read: BraggScan, name: str, item: h5py.Dataset, rows: slice, columns: slice, asked: bool) -> None:
     """Take an image or the monitor; UserError if a user ``asked`` for one that does not fit."""
     values = item[()] if item.ndim < 2 else item[..., rows, columns]
-    if name == "monitor":
+    if name == "monitor" and (asked or values.size == len(read.counts)):
         read.monitor = torch.from_numpy(np.ravel(values).astype(float))
     elif values.shape == tuple(read.counts.shape[1:]):
         setattr(read, name, torch.from_numpy(values.astype(np.float32)))

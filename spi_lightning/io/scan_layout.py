@@ -119,12 +119,13 @@ def _dead_ends(file: h5py.File) -> Iterator[tuple[str, str]]:
         known.add(group.id)
         for name in group:
             key = f"{group.name.rstrip('/')}/{name}"
-            if group.get(name, getclass=True) is None:
+            item = group.get(name)
+            if item is None:
                 missing = dead_end(file, key)
                 if missing is not None:
                     yield key, missing
-            elif group.get(name, getclass=True) is h5py.Group and group.file == file:
-                waiting.append(group[name])
+            elif isinstance(item, h5py.Group) and item.file == file:
+                waiting.append(item)
 
 
 def _choose(file: h5py.File) -> str:

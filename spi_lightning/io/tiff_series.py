@@ -25,7 +25,7 @@ Region = Sequence[int]
 
 
 def read_series(files: list[Path], region: Region | None) -> tuple[Tensor, list[str]]:
-    """Frames of a series in order of the last number in their names, or the pages of one stack.
+    """Frames of a series in order of the number in their names that changes, or the pages of one stack.
 
     Returns:
         (frames, rows, columns) float32, NaN in frames that are missing, infinite where saturated, and notes.
@@ -41,10 +41,7 @@ def read_series(files: list[Path], region: Region | None) -> tuple[Tensor, list[
             )
         rows, columns = region_slices(region, stack.shape[1:], files[0])
         return without_flaws(stack[:, rows, columns])
-    numbers = [_frame_number(file) for file in files]
-    doubled = sorted({number for number in numbers if numbers.count(number) > 1})
-    if doubled:
-        raise UserError(f"{files[0].parent}: frame {doubled[0]} is there more than once; remove the copy")
+    numbers = _frame_numbers(files)
     first, frames = min(numbers), max(numbers) - min(numbers) + 1
     one = _cut(read_pages(files[0]), region)
     check_memory(files[0].parent, (frames, *one.shape), None)
@@ -71,11 +68,31 @@ def _cut(frame: NDArray[Any], region: Region | None) -> NDArray[Any]:
     return cut
 
 
-def _frame_number(file: Path) -> int:
-    digits = re.findall(r"\d+", file.stem)
-    if not digits:
+def _frame_numbers(files: list[Path]) -> list[int]:
+    """Number of each frame: of the numbers in the names the one that is another in every file.
+
+    Of such numbers the one with the fewest gaps counts, then the last. Names of unlike patterns are compared by their
+    last number.
+
+    Raises:
+        UserError: No number in a name, or frames of one number.
+    """
+    digits = [re.findall(r"\d+", file.stem) for file in files]
+    if not all(digits):
+        file = files[[bool(each) for each in digits].index(False)]
         raise UserError(f"{file}: no number in its name, so its place in the scan is not known")
-    return int(digits[-1])
+    patterns = {re.sub(r"\d+", "#", file.stem) for file in files}
+    columns = list(zip(*digits, strict=True)) if len(patterns) == 1 else [tuple(each[-1] for each in digits)]
+    series = [[int(number) for number in column] for column in columns]
+    distinct = [numbers for numbers in series if len(set(numbers)) == len(files)]
+    if distinct:
+        return min(reversed(distinct), key=lambda numbers: max(numbers) - min(numbers))
+    changing = [numbers for numbers in series if len(set(numbers)) > 1] or series
+    numbers = changing[-1]
+    first = next(number for number in sorted(numbers) if numbers.count(number) > 1)
+    names = [file.name for file, number in zip(files, numbers, strict=True) if number == first]
+    why = "two scans lie in one folder; give a glob of one of them" if len(changing) > 1 else "remove one of them"
+    raise UserError(f"{files[0].parent}: frame {first} is there more than once, {names[0]} and {names[1]}: {why}")
 
 
 def read_pages(file: Path) -> np.ndarray:

@@ -85,7 +85,7 @@ def text(value: Any) -> str:
         joined = array.tobytes() if array.dtype.kind != "U" else "".join(array).encode()
         return _decoded(joined.rstrip(b"\0"))
     first = array[0] if len(array) else ""
-    return _decoded(first) if isinstance(first, bytes) else str(first)
+    return _decoded(first if isinstance(first, bytes) else str(first).encode(errors="surrogateescape"))
 
 
 def _decoded(raw: bytes) -> str:

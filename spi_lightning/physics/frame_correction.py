@@ -2,11 +2,14 @@
 
 from typing import Final
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from spi_lightning.fields import UserError
+from spi_lightning.physics.frame_order import frames_listed
 
+_MOST_DROPOUTS: Final = 0.2  # share of the frames without beam, from which the photons are looked at too
 _DROPOUT: Final = 0.5  # a monitor below this share of its median means that the beam was off
 
 
@@ -96,18 +99,50 @@ def saturated_voxels(counts: Tensor, saturation: float | None = None, bad_pixels
 def _follow_monitor(
     values: Tensor, mask: Tensor, monitor: Tensor, normalise: bool, notes: list[str]
 ) -> tuple[Tensor, Tensor]:
-    """Drop frames without beam, and divide by the monitor if asked to."""
+    """Drop frames without beam, and divide by the monitor if asked to; a monitor that the photons belie is set aside.
+
+    Raises:
+        UserError: Other numbers than frames, or such a monitor to divide by.
+    """
     if monitor.shape != (len(values),):
         raise UserError(f"monitor has shape {tuple(monitor.shape)} for {len(values)} frames")
     beam = torch.where(torch.isfinite(monitor), monitor.double(), 0.0)
-    median = beam.median()
-    off = beam < _DROPOUT * median
+    if float(beam.median()) < 0:
+        beam = -beam
+        notes.append("the monitor is negative, a current of the other polarity: its size is taken")
+    usual = beam[beam > 0].median() if bool((beam > 0).any()) else beam.new_tensor(1.0)
+    off = beam < _DROPOUT * usual
+    lit = _lit(torch.where(mask, values, 0.0).sum((1, 2)).double(), off)
+    if int(off.sum()) > _MOST_DROPOUTS * len(off) and 2 * int(lit.sum()) > int(off.sum()):
+        belied = (
+            f"the monitor is zero, negative or low in {int(off.sum())} of {len(off)} frames that hold as many photons "
+            f"as the others ({frames_listed(off.nonzero()[:, 0].tolist())})"
+        )
+        if normalise:
+            raise UserError(
+                f"{belied} and cannot be divided by: leave out data.preparation.normalise=true, or name another one "
+                "with data.keys.monitor="
+            )
+        notes.append(f"{belied}: set aside")
+        return values, mask
     if off.any():
-        frames = ", ".join(str(i) for i in off.nonzero()[:8, 0].tolist())
+        frames = frames_listed(off.nonzero()[:, 0].tolist())
         notes.append(f"the monitor dropped out in {int(off.sum())} frames ({frames}): taken as not measured")
     if normalise:
-        values = values * (median / torch.where(off, median, beam)).to(values)[:, None, None]
+        values = values * (usual / torch.where(off, usual, beam)).to(values)[:, None, None]
     return values, mask & ~off[:, None, None]
+
+
+def _lit(photons: Tensor, off: Tensor) -> Tensor:
+    """Which of the frames (F,) without beam by the monitor hold at least half of what their neighbours with beam do.
+
+    Where no frame has beam, those with any photons.
+    """
+    there = (~off).nonzero()[:, 0]
+    if len(there) == 0:
+        return off & (photons > 0)
+    expected = np.interp(np.arange(len(off)), there.cpu().numpy(), photons[there].cpu().numpy())
+    return off & (photons > 0) & (photons >= 0.5 * torch.from_numpy(expected).to(photons))
 
 
 def add_note(notes: list[str], count: Tensor, line: str) -> None:

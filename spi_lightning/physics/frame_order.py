@@ -145,7 +145,8 @@ def _filled(
     if monitor is None:
         return filled, even, None, notes
     beam = torch.zeros(slots, dtype=torch.float64).index_add_(0, slot, monitor.double())
-    return filled, even, torch.where(taken > 0, beam / taken.clamp_min(1), beam.max()), notes
+    beam = beam / taken.clamp_min(1)
+    return filled, even, torch.where(taken > 0, beam, beam[taken > 0].median()), notes
 
 
 def _only_ties(angles: Tensor, order: Tensor) -> bool:

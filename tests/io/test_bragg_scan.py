@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -266,3 +267,27 @@ def test_a_damaged_tiff_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFi
     with pytest.raises(UserError, match="cannot be read"):
         open_scan(tmp_path / "a.tif")
     assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        lambda i: f"frame{i:03d}_sub2.tif",  # a constant number at the end
+        lambda i: f"S5_{i:05d}_1234_{i * 37 + 1000}.tif",  # a time behind the frame's number
+        lambda i: f"det1_run12_{i}.tif",
+        lambda i: f"{i:04d}_th0.20.tif",
+    ],
+)
+def test_frames_are_ordered_by_the_number_that_changes(tmp_path: Path, name: Callable[[int], str]) -> None:
+    for i, frame in enumerate(COUNTS):
+        tifffile.imwrite(tmp_path / name(i + 8), frame)
+    np.testing.assert_array_equal(open_scan(tmp_path).counts, COUNTS)
+
+
+def test_two_scans_in_one_folder_and_copies_are_told_apart(tmp_path: Path) -> None:
+    for run in (1, 2):
+        for i, frame in enumerate(COUNTS):
+            tifffile.imwrite(tmp_path / f"run{run}_{i:03d}.tif", frame)
+    with pytest.raises(UserError, match="two scans lie in one folder"):
+        open_scan(tmp_path)
+    np.testing.assert_array_equal(open_scan(str(tmp_path / "run2_*.tif")).counts, COUNTS)

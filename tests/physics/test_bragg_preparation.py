@@ -149,3 +149,36 @@ def test_the_real_scan(spi_data: Path) -> None:
     assert made.photons.argmax() == 32 * 64 * 64 + 32 * 64 + 32
     assert 3.8e7 < made.photons.sum() < 4.2e7
     assert max(abs(place - 64) for place in made.peak) <= 1
+
+
+def wide(frames: int = 20) -> torch.Tensor:
+    """Photons (frames, 6, 6) of a peak."""
+    return 1000 * torch.exp(-((torch.arange(frames) - frames / 2) ** 2) / 30)[:, None, None].expand(-1, 6, 6)
+
+
+@pytest.mark.parametrize(
+    "monitor",
+    [torch.zeros(20), torch.cat([torch.zeros(13), torch.full((7,), 50.0)]), torch.full((20,), float("nan"))],
+)
+def test_a_monitor_that_the_photons_belie_is_set_aside_and_not_divided_by(monitor: torch.Tensor) -> None:
+    photons, mask, notes = correct_frames(wide(), monitor=monitor)
+    assert mask.all() and torch.equal(photons, wide())
+    assert "monitor" in notes[0] and "set aside" in notes[0]
+    with pytest.raises(UserError, match=r"monitor is zero, negative or low .* cannot be divided by"):
+        correct_frames(wide(), monitor=monitor, normalise=True)
+
+
+def test_a_monitor_of_negative_current_is_taken_by_its_size() -> None:
+    beam = torch.linspace(100, 150, 20)
+    there, _, _ = correct_frames(wide(), monitor=beam, normalise=True)
+    photons, mask, notes = correct_frames(wide(), monitor=-beam, normalise=True)
+    assert mask.all() and torch.equal(photons, there)
+    assert "negative" in notes[0]
+
+
+def test_frames_that_are_dark_as_the_monitor_says_are_not_measured() -> None:
+    monitor, counts = torch.full((20,), 100.0), wide().clone()
+    monitor[4:10], counts[4:10] = 0, 0
+    _, mask, notes = correct_frames(counts, monitor=monitor)
+    assert mask.any((1, 2)).tolist() == [not 4 <= frame < 10 for frame in range(20)]
+    assert "dropped out in 6 frames" in notes[0]
