@@ -39,6 +39,7 @@ class Measurement:
         density: True density of a simulated pattern, the same shape or smaller; None where unknown.
         notes: One line for each choice made on the way.
         counted: Whether the amplitudes are roots of photon counts; None where that is not known.
+        poisson: Whether their noise is that of whole counts, neither divided nor cut; None where that is not known.
     """
 
     fourier_amplitude: Tensor
@@ -47,6 +48,7 @@ class Measurement:
     density: Tensor | None = None
     notes: list[str] = field(default_factory=list)
     counted: bool | None = None
+    poisson: bool | None = None
 
 
 def measure_frame(

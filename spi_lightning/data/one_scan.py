@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from spi_lightning.data.one_frame import Measurement
 from spi_lightning.data.preparation import Preparation
@@ -19,9 +20,11 @@ class ScanMeasurement(Measurement):
 
     Attributes:
         axes: How the voxels of its density lie in the laboratory; None where the geometry is incomplete.
+        prepared: What was done to the counts, by the names of the settings, for metrics.json.
     """
 
     axes: ScanAxes | None = None
+    prepared: dict[str, Any] = field(default_factory=dict)
 
 
 def measure_scan(
@@ -42,7 +45,16 @@ def measure_scan(
     made = read_pattern(path, keys, preparation, geometry, spec, scan, region)
     axes = axes_of(made.geometry, tuple(made.pattern.photons.shape), made.pattern.bins)
     steps = None if axes is None else _steps(axes, made.pattern.photons.shape)
-    return ScanMeasurement(made.pattern.fourier_amplitude, made.pattern.mask, steps, notes=list(made.notes), axes=axes)
+    return ScanMeasurement(
+        made.pattern.fourier_amplitude,
+        made.pattern.mask,
+        steps,
+        notes=list(made.notes),
+        counted=made.pattern.counted,
+        poisson=made.pattern.poisson,
+        axes=axes,
+        prepared=made.prepared(),
+    )
 
 
 def _steps(axes: ScanAxes, shape: Sequence[int]) -> tuple[float, ...]:

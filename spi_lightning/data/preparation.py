@@ -1,7 +1,7 @@
 """How a scan becomes a pattern: the settings, and the bins and size that its photons support."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite, prod
 from typing import Final
@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from spi_lightning.fields import UserError
-from spi_lightning.io.bragg_scan import BraggScan
-from spi_lightning.physics.bragg_preparation import PreparedPattern, prepare
+from spi_lightning.physics.bragg_peak import find_centre, refuse_border
+from spi_lightning.physics.bragg_preparation import CorrectedScan, PreparedPattern, cut_out
 from spi_lightning.physics.oversampling import estimate_oversampling, suggest_bins, suggest_size
 
 _BYTES = 16  # for each voxel of a pattern before binning
@@ -23,18 +23,20 @@ LEAST: Final = 5  # voxels along the longest axis of a pattern
 class Preparation:
     """How a scan becomes a pattern.
 
-    size: edge of the pattern, voxel: one number, at most what the scan holds, or z, y, x; None: what holds 99.99 % of
-    the photons. bins: voxels added along each axis, one number or z, y, x; None: as many as leave an oversampling of
-    ``least_oversampling``. threshold: corrected counts at or below become 0. aliens: ``none`` or ``find`` (taken as
-    not measured). normalise: divide by the monitor. saturation: counts from here on are not measured. reflection:
+    size: edge of the pattern, voxel: one number, at most what the scan holds around its peak along each axis, or z, y,
+    x, which may pad; None: what holds 99.99 % of the photons. bins: voxels added along each axis, one number or z, y, x; None: as many as leave an oversampling of
+    ``least_oversampling``. threshold: corrected counts at or below become 0. aliens: peaks of other
+    crystals, ``none`` or ``find`` (taken as not measured). defects: hot pixels, zingers, dropped frames and dead lines,
+    likewise. normalise: divide by the monitor. saturation: counts from here on are not measured. reflection:
     Miller indices of a cubic crystal's peak; its facets then tell whether the rocking angle has the right sign.
     """
 
     size: int | Sequence[int] | None = 64
     bins: int | Sequence[int] | None = None
-    threshold: float = 2.0
+    threshold: float = 0.0
     least_oversampling: float = 2.5
     aliens: str = "none"
+    defects: str = "find"
     normalise: bool = False
     saturation: float | None = None
     reflection: Sequence[int] | None = None
@@ -47,46 +49,68 @@ class Preparation:
                 raise UserError(f"data.preparation.{name}={number}: give a number")
         if self.saturation is not None and not _is_number(self.saturation):
             raise UserError(f"data.preparation.saturation={self.saturation}: give a number of counts, or null")
-        if self.aliens not in ("none", "find"):
-            raise UserError(f"data.preparation.aliens={self.aliens!r} is unknown; choose none or find")
+        for name, choice in (("aliens", self.aliens), ("defects", self.defects)):
+            if choice not in ("none", "find"):
+                raise UserError(f"data.preparation.{name}={choice!r} is unknown; choose none or find")
         if self.reflection is not None and (len(self.reflection) != 3 or not any(self.reflection)):
             raise UserError(f"data.preparation.reflection={list(self.reflection)}: give three indices, not all 0")
 
 
-def bins_and_size(
-    scan: BraggScan, how: Preparation, corrections: Mapping[str, object], notes: list[str]
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """What was asked for, or what the autocorrelation of the whole scan supports."""
-    bins, size = _three(how.bins), _three(how.size)
+def bins_and_size(scan: CorrectedScan, how: Preparation, notes: list[str]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The bins and size of the settings, or what the autocorrelation of the whole scan supports.
+
+    Three numbers as size are taken as they are; one number is at most what was measured evenly around the peak, along
+    each axis: voxels beyond are free, and starts that may fill them as they like do not agree.
+
+    Raises:
+        UserError: A peak at the border, or bins that leave next to nothing of the scan.
+    """
+    shape, bins, size = tuple(scan.photons.shape), _three(how.bins), _three(how.size)
     guessed = bins is None or size is None
     if bins is None or size is None:
-        whole = prepare(scan.counts, tuple(scan.counts.shape), 1, how.threshold, **corrections)  # type: ignore[arg-type]
-        found = estimate_oversampling(with_a_top(whole))
+        whole = cut_out(scan, shape, 1, how.threshold)
+        found = estimate_oversampling(with_a_top(whole), whole.mask)
         notes.append(f"the scan as measured: {found}")
         bins = bins or suggest_bins(found, how.least_oversampling)
         size = size or suggest_size(whole.photons, bins)
-    if isinstance(how.size, int):
-        size = _without_padding(how.size, bins, scan.counts.shape, notes)
+    if how.size is None or isinstance(how.size, int):
+        size = _measured_around(scan, how, bins, size, notes)
     if guessed:
         notes.append(f"binned {by(bins)} and cut to {by(size)}, as its oversampling and photons allow")
     return bins, size
 
 
-def _without_padding(size: int, bins: Sequence[int], shape: Sequence[int], notes: list[str]) -> tuple[int, ...]:
-    """A cube; no larger than a scan that is smaller than asked along all axes, as nothing was measured around it.
+def _measured_around(
+    scan: CorrectedScan, how: Preparation, bins: Sequence[int], size: Sequence[int], notes: list[str]
+) -> tuple[int, ...]:
+    """At most ``size``, and no more than the scan holds evenly around its peak, so that nothing is padded."""
+    shape = tuple(scan.photons.shape)
+    if min(n // step for n, step in zip(shape, bins, strict=True)) < 2:
+        raise UserError(f"bins {by(bins)} leave next to nothing of a scan of {by(shape)} voxels: take fewer")
+    photons = torch.where(scan.photons > how.threshold, scan.photons, 0.0)
+    peak = find_centre(photons, scan.saturated)
+    refuse_border(peak, scan.photons.shape)
+    fits = tuple(_around(place, n, step) for place, n, step in zip(peak, shape, bins, strict=True))
+    if max(fits) < LEAST:
+        raise UserError(
+            f"bins {by(bins)} leave {by(fits)} voxels of a scan of {by(shape)} around its peak at voxel {peak}: at least "
+            f"{LEAST} along one axis are needed; take fewer bins, or scan further"
+        )
+    cut = tuple(min(n, fit) for n, fit in zip(size, fits, strict=True))
+    if cut != tuple(size) and isinstance(how.size, int):
+        notes.append(
+            f"the scan holds {by(shape)} voxels, {by(fits)} (binned) evenly around its peak: cut to {by(cut)}, not "
+            f"{by(size)}; three numbers as size pad it with voxels that nothing determines"
+        )
+    return cut
 
-    Raises:
-        UserError: Bins that leave next to nothing of the scan.
-    """
-    room = max(n // max(1, step) for n, step in zip(shape, bins, strict=True))
-    if room < LEAST and max(bins) == 1:
-        raise UserError(f"a scan of {by(shape)} voxels is too small: at least {LEAST} along one axis are needed")
-    if room < LEAST:
-        raise UserError(f"bins {by(bins)} leave {room} voxels of a scan of {by(shape)}: take fewer")
-    if room >= size:
-        return (size,) * 3
-    notes.append(f"the scan holds {by(shape)} voxels: cut to {room}, not {size}; three numbers as size pad it")
-    return (room,) * 3
+
+def _around(peak: int, n: int, step: int) -> int:
+    """Blocks of ``step`` voxels, an even number if there is a choice, around ``peak`` within n voxels."""
+    most = n // step
+    while most > 1 and (peak < most * step // 2 or peak - most * step // 2 + most * step > n):
+        most -= 1
+    return most
 
 
 def require_memory(size: Sequence[int], bins: Sequence[int]) -> None:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from spi_lightning.data.hits import PatternBatches
-from spi_lightning.data.preparation import LEAST, Preparation, bins_and_size, by, require_memory, with_a_top
+from spi_lightning.data.preparation import Preparation, bins_and_size, by, require_memory, with_a_top
 from spi_lightning.data.volumes import FOURIER_AMPLITUDE
 from spi_lightning.fields import FRAME, MASK, Batch, UserError
 from spi_lightning.io.bragg_scan import BraggScan, ScanKeys, open_scan
@@ -20,11 +21,11 @@ from spi_lightning.physics.alien_peaks import find_aliens
 from spi_lightning.physics.angle_sign import compare_angle_signs
 from spi_lightning.physics.bragg_geometry import BraggGeometry
 from spi_lightning.physics.bragg_peak import find_centre
-from spi_lightning.physics.bragg_preparation import PreparedPattern, prepare
-from spi_lightning.physics.frame_correction import correct_frames, saturated_voxels
+from spi_lightning.physics.bragg_preparation import CorrectedScan, PreparedPattern, correct, cut_out
 from spi_lightning.physics.geometry_check import contradictions, require_bragg_angle, require_plausible
 from spi_lightning.physics.oversampling import Oversampling, estimate_oversampling
 
+_FREE = 0.1  # share of free voxels from which errors flatter
 _ALIEN = 0.01  # share of the photons in other crystals' peaks from which they are worth a word
 
 
@@ -37,12 +38,27 @@ class MeasuredPattern:
         oversampling: Of the prepared pattern, from its autocorrelation.
         geometry: What is known, with Q at the peak if that can be; ``geometry.notes()`` names what cannot be had.
         notes: All a user should read, one line each.
+        sources: Where whitefield, bad pixels, dark and monitor were read from.
     """
 
     pattern: PreparedPattern
     oversampling: Oversampling
     geometry: BraggGeometry
     notes: list[str] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
+
+    def prepared(self) -> dict[str, Any]:
+        """What was done to the counts: bins, size, peak, threshold with what it dropped, and the images used."""
+        mask = self.pattern.mask
+        return {
+            "bins": list(self.pattern.bins),
+            "size": list(mask.shape),
+            "peak": list(self.pattern.peak),
+            "threshold": self.pattern.threshold,
+            "dropped_photons": self.pattern.dropped,
+            "free_voxels": int((~mask).sum()),
+            **self.sources,
+        }
 
     def voxel_vectors(self) -> Tensor | None:
         """Steps between voxels of the density, (3, 3) float64, m; None if the geometry is incomplete."""
@@ -69,23 +85,28 @@ def prepare_scan(
     known, disputed = BraggGeometry(**(scan.geometry | given)), contradictions(scan.geometry, given)  # type: ignore[arg-type]
     require_plausible(scan.geometry, given)
     disputed += require_bragg_angle(known, given)
-    images = {"whitefield": scan.whitefield, "bad_pixels": scan.bad_pixels, "dark": scan.dark, "monitor": scan.monitor}
-    corrections = images | {
-        "whitefield_mean": scan.whitefield_mean,
-        "saturation": how.saturation,
-        "normalise": how.normalise,
-        "told": True,
-    }
-    blemish, found = _other_crystals(scan, corrections)
+    corrected = correct(
+        scan.counts,
+        scan.whitefield,
+        scan.bad_pixels,
+        scan.dark,
+        scan.monitor,
+        scan.whitefield_mean,
+        how.saturation,
+        how.normalise,
+        told=True,
+        defects=how.defects == "find",
+    )
+    blemish, found = find_aliens(corrected.with_tops, corrected.mask | corrected.saturated, _centre(corrected))
     if how.aliens == "find":
-        notes += found or ["no peaks of other crystals found"]
+        corrected.notes += found or ["no peaks of other crystals found"]
+        corrected.leave_out(blemish)
     else:
-        notes += _warning_of(blemish, scan.counts)
-        blemish = None
-    bins, size = bins_and_size(scan, how, corrections, notes)
+        corrected.notes += _warning_of(blemish, corrected.photons)
+    bins, size = bins_and_size(corrected, how, notes)
     require_memory(size, bins)
-    pattern = prepare(scan.counts, size, bins, how.threshold, blemish=blemish, **corrections)  # type: ignore[arg-type]
-    oversampling = estimate_oversampling(with_a_top(pattern))
+    pattern = cut_out(corrected, size, bins, how.threshold)
+    oversampling = estimate_oversampling(with_a_top(pattern), pattern.mask)
     _, row, column = pattern.origin
     known = known.with_peak(scan.corner[0] + row, scan.corner[1] + column)
     notes += [*pattern.notes, *_summary(pattern, oversampling), *disputed, *known.notes()]
@@ -93,7 +114,7 @@ def prepare_scan(
         h, k, index_l = how.reflection
         note = compare_angle_signs(pattern.photons, known, pattern.bins, (h, k, index_l)).note
         notes += [note] if note else []
-    return MeasuredPattern(pattern, oversampling, known, notes)
+    return MeasuredPattern(pattern, oversampling, known, notes, dict(scan.sources))
 
 
 def _known(geometry: Mapping[str, float | str | None]) -> dict[str, float | str]:
@@ -105,23 +126,14 @@ def _known(geometry: Mapping[str, float | str | None]) -> dict[str, float | str]
     return {name: value for name, value in geometry.items() if value is not None}
 
 
-def _other_crystals(scan: BraggScan, corrections: Mapping[str, object]) -> tuple[Tensor | None, list[str]]:
-    """Voxels with peaks of other crystals, and a line for each peak; nothing of a scan that prepare will refuse."""
-    if scan.counts.ndim != 3 or min(scan.counts.shape) < LEAST:
-        return None, []
-    photons, mask, _ = correct_frames(scan.counts, **corrections)  # type: ignore[arg-type]
-    saturated = saturated_voxels(scan.counts, corrections["saturation"], scan.bad_pixels)  # type: ignore[arg-type]
-    # a peak without its top is brighter on one side than on the other, as another crystal's would be
-    photons = torch.where(saturated, photons.max(), photons)
-    return find_aliens(photons, mask | saturated, find_centre(photons, saturated))
+def _centre(scan: CorrectedScan) -> tuple[int, int, int]:
+    """The peak, about which other crystals' are sought."""
+    return find_centre(scan.photons, scan.saturated)
 
 
-def _warning_of(blemish: Tensor | None, counts: Tensor) -> list[str]:
+def _warning_of(blemish: Tensor, photons: Tensor) -> list[str]:
     """A line where what looks like other crystals holds so many photons that it would end up in the density."""
-    if blemish is None or not bool(blemish.any()):
-        return []
-    valid = torch.where(torch.isfinite(counts), counts, 0.0).clamp_min(0)
-    share = float(valid[blemish].sum() / valid.sum())
+    share = float(photons[blemish].sum() / photons.sum())
     if share < _ALIEN:
         return []
     return [
@@ -216,11 +228,22 @@ class SinglePatternDataModule(PatternBatches):
 
 def _summary(pattern: PreparedPattern, oversampling: Oversampling) -> list[str]:
     """What came out, for the log."""
+    total, largest = float(pattern.photons.double().sum()), float(pattern.photons.max())
+    held = f"{total:,.0f} photons, largest {largest:,.0f}"
+    if not pattern.counted:
+        held = f"intensity (relative) {total:.6g}, largest {largest:.6g}"
     lines = [
         f"pattern of {by(pattern.photons.shape)} voxels, binned {by(pattern.bins)}, peak at voxel {pattern.peak} of "
-        f"the scan, {float(pattern.photons.sum()):,.0f} photons, largest {float(pattern.photons.max()):,.0f}",
+        f"the scan, {held}",
         str(oversampling),
     ]
+    free = 1 - float(pattern.mask.float().mean())
+    if free > _FREE:
+        lines.append(
+            f"WARNING: {free:.0%} of the voxels are free, as they were not measured: nothing holds them, so the relative "
+            "Fourier error, which is of measured voxels alone, is smaller and the density less certain than in a "
+            "pattern without them; data.preparation.size of one number pads nothing"
+        )
     coarse = [name for name, ratio in zip(("frame", "row", "column"), oversampling.ratio, strict=True) if ratio < 2]
     if coarse:
         lines.append(

@@ -80,7 +80,7 @@ class SingleVolumeDataModule(PatternBatches):
         key: str | None = None,
         size: int | Sequence[int] = 64,
         bins: int | Sequence[int] = 1,
-        threshold: float = 2.0,
+        threshold: float = 0.0,
         held_out: float = 0.0,
         seed: int = 0,
         keys: ScanKeys | None = None,

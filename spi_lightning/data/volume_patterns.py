@@ -65,7 +65,7 @@ def open_volume_patterns(
     key: str | None = None,
     size: int | Sequence[int] | None = 64,
     bins: int | Sequence[int] | None = 1,
-    threshold: float = 2.0,
+    threshold: float = 0.0,
     peak_photons: Sequence[float | None] | None = None,
     factor: int = 4,
     seed: int = 0,
@@ -104,7 +104,7 @@ def measure_volume(
     key: str | None = None,
     size: int | Sequence[int] | None = 64,
     bins: int | Sequence[int] | None = 1,
-    threshold: float = 2.0,
+    threshold: float = 0.0,
     keys: ScanKeys | None = None,
     geometry: Mapping[str, float | str | None] | None = None,
 ) -> ScanMeasurement:

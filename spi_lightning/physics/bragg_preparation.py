@@ -1,6 +1,7 @@
 """From a stack of rocking frames to one 3D pattern: corrections, threshold, centring, binning and cropping."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -8,7 +9,9 @@ from torch import Tensor
 from spi_lightning.fields import UserError
 
 from .bragg_peak import BORDER, find_centre, refuse_border
+from .empty_lines import find_empty
 from .frame_correction import add_note, correct_frames, saturated_voxels
+from .hot_voxels import find_hot
 
 
 @dataclass
@@ -21,6 +24,9 @@ class PreparedPattern:
         bins: Voxels of the scan that were added along z, y, x.
         peak: Index (frame, row, column) of the peak in the scan.
         notes: One line for each thing that a user should know.
+        counted: Whether the values are photons; else relative intensities.
+        poisson: Whether their noise is that of whole counts, neither divided by a response nor cut by a threshold.
+        threshold, dropped: Counts at or below became 0, and how many photons of the whole scan these were.
     """
 
     photons: Tensor
@@ -28,6 +34,10 @@ class PreparedPattern:
     bins: tuple[int, int, int]
     peak: tuple[int, int, int]
     notes: list[str] = field(default_factory=list)
+    counted: bool = True
+    poisson: bool = True
+    threshold: float = 0.0
+    dropped: float = 0.0
 
     @property
     def origin(self) -> tuple[float, float, float]:
@@ -47,11 +57,40 @@ class PreparedPattern:
         return self.photons.sqrt()
 
 
-def prepare(
+@dataclass
+class CorrectedScan:
+    """Counts of a whole scan after all corrections that do not depend on how it is cut.
+
+    Attributes:
+        photons: (frames, rows, columns) float32, 0 where mask is False.
+        mask: Bool, True = measured.
+        saturated: Bool, not measured as too bright.
+        counted: Whether the counts as read are whole numbers, so photons; else they are relative intensities.
+        divided: Whether they were divided by a whitefield or a monitor, so that they are whole numbers no more.
+        notes: One line for each correction.
+    """
+
+    photons: Tensor
+    mask: Tensor
+    saturated: Tensor
+    counted: bool
+    divided: bool
+    notes: list[str] = field(default_factory=list)
+
+    def leave_out(self, bad: Tensor) -> None:
+        """Take more voxels as not measured."""
+        self.mask = self.mask & ~bad
+        self.saturated = self.saturated & ~bad
+        self.photons = torch.where(self.mask, self.photons, 0.0)
+
+    @property
+    def with_tops(self) -> Tensor:
+        """Photons, saturated voxels as bright as the brightest."""
+        return torch.where(self.saturated, self.photons.max(), self.photons)
+
+
+def correct(
     counts: Tensor,
-    size: int | tuple[int, int, int] = 64,
-    bins: int | tuple[int, int, int] = 1,
-    threshold: float = 2.0,
     whitefield: Tensor | None = None,
     bad_pixels: Tensor | None = None,
     dark: Tensor | None = None,
@@ -59,26 +98,23 @@ def prepare(
     whitefield_mean: float | None = None,
     saturation: float | None = None,
     normalise: bool = False,
-    blemish: Tensor | None = None,
     told: bool = False,
-) -> PreparedPattern:
-    """Make a 3D pattern of a rocking scan: correct, apply the threshold, centre, bin, cut.
+    defects: bool = True,
+) -> CorrectedScan:
+    """Correct the counts of a scan; leave out dropped frames, dead lines, hot pixels and zingers if ``defects``.
 
     Args:
         counts: (frames, rows, columns).
-        size: Edge of the result, voxel; one number or one for each axis.
-        bins: Voxels added along each axis; see oversampling.suggest_bins for what the data allows.
-        threshold: Corrected counts at or below become 0 (they were measured: the mask stays True).
-        blemish: (frames, rows, columns) bool, True where not to trust the scan, e.g. peaks of other crystals.
-        whitefield, bad_pixels, dark, monitor, whitefield_mean, saturation, normalise, told: See
-            correct_frames.
+        whitefield, bad_pixels, dark, monitor, whitefield_mean, saturation, normalise, told: See correct_frames.
+        defects: Whether to look for them; False: every finite count is taken as measured.
 
     Raises:
-        UserError: Not three axes, nothing measured, no photons, or a peak at the border of the scan.
+        UserError: Not three axes, or nothing measured.
     """
     if counts.ndim != 3 or min(counts.shape) < 2 * BORDER + 1:
         raise UserError(f"a scan of shape {tuple(counts.shape)}: (frames, rows, columns) of at least 5 each are needed")
-    sizes, steps = _three(size, "size"), _three(bins, "bins")
+    finite = counts[torch.isfinite(counts) & (counts >= 0)]
+    counted = bool((finite == finite.round()).all())
     photons, mask, notes = correct_frames(
         counts,
         whitefield,
@@ -91,14 +127,82 @@ def prepare(
         told=told,
     )
     saturated = saturated_voxels(counts, saturation, bad_pixels)
-    if blemish is not None:
-        mask = mask & ~blemish
-    photons = torch.where(mask & (photons > threshold), photons, 0.0)
-    peak = find_centre(photons, saturated)
+    scan = CorrectedScan(photons, mask, saturated, counted, whitefield is not None or normalise, notes)
+    if not counted:
+        notes.append(
+            "the counts are not whole numbers: taken as relative intensities, so nothing is said of photon noise"
+        )
+    if defects:
+        _leave_out_defects(scan)
+    return scan
+
+
+def _leave_out_defects(scan: CorrectedScan) -> None:
+    """Hot voxels first, as an empty line beside one is none."""
+    lit = scan.photons[scan.photons > 0]
+    if not len(lit):
+        return
+    unit = 1.0 if scan.counted else float(lit.min())
+    for find in (find_hot, find_empty):
+        found, notes = find(scan.with_tops, scan.mask | scan.saturated, unit)
+        scan.leave_out(found)
+        scan.notes += notes
+
+
+def prepare(
+    counts: Tensor,
+    size: int | tuple[int, int, int] = 64,
+    bins: int | tuple[int, int, int] = 1,
+    threshold: float = 0.0,
+    **corrections: Any,
+) -> PreparedPattern:
+    """Make a 3D pattern of a rocking scan: correct, apply the threshold, centre, bin, cut.
+
+    Args:
+        counts: (frames, rows, columns).
+        size, bins, threshold: See cut_out.
+        corrections: See correct.
+
+    Raises:
+        UserError: Not three axes, nothing measured, no photons, or a peak at the border of the scan.
+    """
+    return cut_out(correct(counts, **corrections), size, bins, threshold)
+
+
+def cut_out(
+    scan: CorrectedScan,
+    size: int | tuple[int, ...] = 64,
+    bins: int | tuple[int, ...] = 1,
+    threshold: float = 0.0,
+) -> PreparedPattern:
+    """Apply the threshold, centre, bin and cut a corrected scan.
+
+    Args:
+        scan: See correct.
+        size: Edge of the result, voxel; one number or one for each axis.
+        bins: Voxels added along each axis; see oversampling.suggest_bins for what the data allows.
+        threshold: Corrected counts at or below become 0 (they were measured: the mask stays True).
+
+    Raises:
+        UserError: No photons, or a peak at the border of the scan.
+    """
+    sizes, steps = _three(size, "size"), _three(bins, "bins")
+    notes = list(scan.notes)
+    photons = torch.where(scan.photons > threshold, scan.photons, 0.0)
+    dropped, total = float((scan.photons - photons).double().sum()), float(scan.photons.double().sum())
+    if threshold > 0:
+        voxels = int((scan.photons > 0).sum() - (photons > 0).sum())
+        what = "photons" if scan.counted else "of the intensity"
+        notes.append(
+            f"threshold={threshold:g}: {voxels:,} voxels with counts at or below {threshold:g} become 0, which drops "
+            f"{dropped:,.6g} {what} of {total:,.6g} ({dropped / max(total, 1e-30):.1%})"
+        )
+    peak = find_centre(photons, scan.saturated)
     refuse_border(peak, photons.shape)
-    photons, mask = _cut_and_binned(photons, mask, saturated, peak, sizes, steps)
+    cut, mask = _cut_and_binned(photons, scan.mask, scan.saturated, peak, sizes, steps)
     add_note(notes, (~mask).sum(), f"of {mask.numel()} voxels were not measured and are left free")
-    return PreparedPattern(photons, mask, steps, peak, notes)
+    whole = scan.counted and not scan.divided and dropped == 0
+    return PreparedPattern(cut, mask, steps, peak, notes, scan.counted, whole, threshold, dropped)
 
 
 def _cut_and_binned(
@@ -154,7 +258,7 @@ def bin_voxels(photons: Tensor, mask: Tensor, bins: tuple[int, int, int]) -> tup
     return torch.where(measured, total / share.clamp_min(0.5), 0.0), measured
 
 
-def _three(value: int | tuple[int, int, int], name: str) -> tuple[int, int, int]:
+def _three(value: int | tuple[int, ...], name: str) -> tuple[int, int, int]:
     """One number for each axis."""
     three = (value,) * 3 if isinstance(value, int) else tuple(int(part) for part in value)
     if len(three) != 3 or min(three) < 1:

@@ -48,8 +48,7 @@ def correct_frames(
     values, mask = _usable(counts.float(), saturation, told, notes)
     good = _good_pixels(values, whitefield, bad_pixels, dark, dark_limit)
     if whitefield is not None:
-        response = torch.where(good, whitefield.float(), 1.0)
-        values = values * ((whitefield_mean or float(response[good].mean())) / response)
+        values = _divided(values, mask & good, torch.where(good, whitefield.float(), 1.0), whitefield_mean, good, notes)
     add_note(notes, (~good).sum(), f"of {good.numel()} detector pixels are bad: taken as not measured")
     mask &= good
     if monitor is not None:
@@ -57,6 +56,21 @@ def correct_frames(
     if not mask.any():
         raise UserError("no voxel of the scan measured anything: check bad pixels, dark and saturation")
     return torch.where(mask, values, 0.0), mask, notes
+
+
+def _divided(
+    values: Tensor, mask: Tensor, response: Tensor, mean: float | None, good: Tensor, notes: list[str]
+) -> Tensor:
+    """Frames divided by the response of the pixels, times its mean; says so."""
+    mean = mean or float(response[good].mean())
+    corrected = values * (mean / response)
+    before, after = (float(torch.where(mask, each, 0.0).max()) for each in (values, corrected))
+    least, most = (float(each) / mean for each in response[good].aminmax())
+    notes.append(
+        f"frames are divided by the whitefield (flat field; {least:.2f} to {most:.2f} of its mean): the largest voxel "
+        f"of {before:,.6g} becomes {after:,.6g}"
+    )
+    return corrected
 
 
 def _usable(values: Tensor, saturation: float | None, told: bool, notes: list[str]) -> tuple[Tensor, Tensor]:
@@ -129,6 +143,7 @@ def _follow_monitor(
         frames = frames_listed(off.nonzero()[:, 0].tolist())
         notes.append(f"the monitor dropped out in {int(off.sum())} frames ({frames}): taken as not measured")
     if normalise:
+        notes.append("frames are divided by the monitor, relative to its median")
         values = values * (usual / torch.where(off, usual, beam)).to(values)[:, None, None]
     return values, mask & ~off[:, None, None]
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from spi_lightning.fields import UserError
 
 from .fourier import inverse_fourier
+from .hole_filling import fill_holes
 
 _FAINT = 0.05  # share of the voxels with photons that hold no more than one photon does, in whatever unit
 _NOISE = 5.0  # standard deviations that the largest of some hundred thousand noisy voxels reaches
@@ -40,7 +41,7 @@ class Oversampling:
         )
 
 
-def estimate_oversampling(photons: Tensor, fraction: float = 0.02) -> Oversampling:
+def estimate_oversampling(photons: Tensor, mask: Tensor | None = None, fraction: float = 0.02) -> Oversampling:
     """Measure the autocorrelation, the transform of the photons: it is twice as wide as the particle in each direction.
 
     It counts as the particle's where it exceeds ``fraction`` of its maximum and five standard deviations of what
@@ -51,6 +52,7 @@ def estimate_oversampling(photons: Tensor, fraction: float = 0.02) -> Oversampli
 
     Args:
         photons: (..., Y, X) of one pattern, 2D or 3D, origin at n // 2; 0 where not measured.
+        mask: The same shape, bool, True where measured; holes are filled first, see fill_holes. None: all.
         fraction: Level at which the autocorrelation ends.
 
     Raises:
@@ -61,6 +63,8 @@ def estimate_oversampling(photons: Tensor, fraction: float = 0.02) -> Oversampli
     total = float(photons.sum())
     if total <= 0:
         raise UserError("the pattern holds no photons: its oversampling cannot be estimated")
+    photons = photons if mask is None else fill_holes(photons, mask)
+    total = float(photons.sum())
     autocorrelation = inverse_fourier(photons.to(torch.complex64), photons.ndim).abs()
     level = min(max(fraction, _NOISE * (_photon(photons) / total) ** 0.5), 0.5)
     inside = autocorrelation > level * autocorrelation.max()

@@ -55,7 +55,8 @@ def test_whitefield_bad_pixels_and_dark() -> None:
     photons, mask, notes = correct_frames(torch.full((20, 22, 21), 10.0), flat, bad, dark, whitefield_mean=500.0)
     assert photons[0, 3, 3] == 20
     assert [bool(mask[0, i, i]) for i in (3, 5, 7, 8)] == [True, False, False, False]
-    assert notes == ["3 of 462 detector pixels are bad: taken as not measured"]
+    assert "divided by the whitefield" in notes[0] and "largest voxel of 10 becomes 20" in notes[0]
+    assert notes[1:] == ["3 of 462 detector pixels are bad: taken as not measured"]
 
 
 def test_threshold_silences_voxels_that_were_measured() -> None:

@@ -1,0 +1,134 @@
+"""Dropped frames and dead lines of a rocking scan: no counts where the neighbours on both sides hold many."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spi_lightning.physics.frame_order import frames_listed
+
+_LEAST: Final = 300.0  # expected photons of an empty line: a dark fringe of 2 % of its surroundings is not empty by chance
+_BESIDE: Final = 1000.0  # the same at the border of the scan, where one side alone has a neighbour
+_REST: Final = 1e-3  # share of the expected photons that an empty line may hold, such as dark counts
+
+Lines = NDArray[np.bool_]
+Sums = NDArray[np.floating]
+
+
+def find_empty(photons: Tensor, mask: Tensor, unit: float = 1.0) -> tuple[Tensor, list[str]]:
+    """Find what counted nothing although its neighbours did: frames, detector lines, lines of one frame, pixels.
+
+    Fringes of a symmetric crystal, dark at even distances on both sides of the peak, are not taken for dropped lines.
+
+    Args:
+        photons: (frames, rows, columns) counts.
+        mask: The same shape, bool, True where measured.
+        unit: Least positive value, one photon; relative intensities are compared in it.
+
+    Returns:
+        (frames, rows, columns) bool, True where not to trust a zero; a line for each kind.
+    """
+    values = (torch.where(mask, photons, 0.0).float() / unit).numpy()
+    known = mask.numpy().copy()
+    empty = np.zeros(values.shape, dtype=np.bool_)
+    dark = np.zeros(values.shape, dtype=np.bool_)  # fringes, which are measured
+    notes: list[str] = []
+    for axis, name in enumerate(("frame", "row", "column")):
+        found, fringes = _lines(values, known, axis)
+        if found.any():
+            empty |= _spread(found, axis)
+            notes.append(_line_of(found, name, values, axis))
+        dark |= _spread(fringes, axis)
+    known &= ~empty
+    for axis, name in ((2, "rows"), (1, "columns")):
+        sums, counts = values.sum(axis, dtype=np.float64), known.sum(axis)
+        found = _between(np.where(known.any(axis), sums, np.nan), counts, 0)[0] & ~dark.all(axis)
+        if found.any():
+            frames = frames_listed(np.flatnonzero(found.any(1)).tolist())
+            notes.append(f"{int(found.sum())} {name} of single frames ({frames}) are empty{_WHY}")
+            empty |= np.expand_dims(found, axis)
+    known &= ~empty
+    pixels = _pixels(values, known) & ~dark.all(0)
+    if pixels.any():
+        notes.append(f"{int(pixels.sum())} pixels are empty in every frame{_WHY}")
+        empty |= pixels
+    return torch.from_numpy(empty & mask.numpy()), notes
+
+
+_WHY: Final = " while their neighbours count many photons: dead or dropped, taken as not measured"
+
+
+def _lines(values: Sums, known: Lines, axis: int) -> tuple[Lines, Lines]:
+    """Empty lines along one axis of a scan, and those that are fringes instead; (n,) bool each."""
+    others = tuple(other for other in range(3) if other != axis)
+    counts = known.sum(others)
+    sums = np.where(counts > 0, np.where(known, values, 0).sum(others, dtype=np.float64), np.nan)
+    inside, beside = _between(sums[:, None], counts[:, None], 0)
+    found = (inside | beside)[:, 0]
+    fringes = _fringes(found, np.nan_to_num(sums)) if found.any() else np.zeros_like(found)
+    return found & ~fringes, fringes
+
+
+def _between(sums: Sums, counts: NDArray[np.int64], axis: int) -> tuple[Lines, Lines]:
+    """Empty sums between bright ones along ``axis``, and empty ones at its ends beside bright ones.
+
+    NaN is not measured. Compared are means of voxels, as neighbours may be measured in part.
+    """
+    mean = np.moveaxis(sums / np.maximum(counts, 1), axis, 0)
+    size = np.moveaxis(counts, axis, 0)
+    before, after = _nearest(mean), _nearest(mean[::-1])[::-1]
+    total = np.nan_to_num(mean) * size
+    least = np.minimum(before, after) * size  # NaN at the ends
+    inside = np.isfinite(mean) & (np.nan_to_num(least) >= _LEAST) & (total <= _REST * np.nan_to_num(least))
+    single = np.where(np.isnan(before), after, np.where(np.isnan(after), before, np.nan)) * size
+    beside = np.isfinite(mean) & (np.nan_to_num(single) >= _BESIDE) & (total == 0)
+    return np.moveaxis(inside, 0, axis), np.moveaxis(beside, 0, axis)
+
+
+def _nearest(mean: Sums) -> Sums:
+    """Mean of the nearest line before each one that holds anything, NaN where there is none."""
+    nearest, last = np.empty_like(mean), np.full(mean.shape[1:], np.nan)
+    for place, line in enumerate(mean):
+        nearest[place] = last
+        last = np.where(np.nan_to_num(line) > 0, line, last)
+    return nearest
+
+
+def _fringes(found: Lines, sums: Sums) -> Lines:
+    """Those of the empty lines that lie at every multiple of one distance from the brightest, on both sides."""
+    peak, n = int(sums.argmax()), len(found)
+    fringes = np.zeros_like(found)
+    reach = np.flatnonzero(found)
+    for period in range(2, n // 4 + 1):
+        places = [p for p in range(peak % period, n, period) if p != peak and reach.min() <= p <= reach.max()]
+        sides = [sum(p < peak for p in places), sum(p > peak for p in places)]
+        if min(sides) >= 2 and found[places].all():
+            fringes[places] = True
+    return fringes
+
+
+def _pixels(values: Sums, known: Lines) -> Lines:
+    """(rows, columns) pixels and parts of lines that are empty in all frames, between bright ones along an axis."""
+    counts = known.sum(0)
+    sums = np.where(counts > 0, np.where(known, values, 0).sum(0, dtype=np.float64), np.nan)
+    empty: Lines = (sums == 0) & (_between(sums, counts, 0)[0] | _between(sums, counts, 1)[0])
+    return empty
+
+
+def _spread(lines: Lines, axis: int) -> Lines:
+    """(n,) lines as a mask that broadcasts over the scan."""
+    return lines.reshape([-1 if other == axis else 1 for other in range(3)])
+
+
+def _line_of(found: Lines, name: str, values: Sums, axis: int) -> str:
+    """What is said of empty frames, rows or columns."""
+    places = np.flatnonzero(found).tolist()
+    what = f"{name} {places[0]} is" if len(places) == 1 else f"{len(places)} {name}s ({frames_listed(places)}) are"
+    where = "" if axis == 0 else " in every frame"
+    voxels = len(places) * values.size // values.shape[axis]
+    why = _WHY if len(places) > 1 else _WHY.replace("their", "its")
+    return f"{what} empty{where}{why} ({voxels:,} voxels)"
