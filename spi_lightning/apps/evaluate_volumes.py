@@ -166,9 +166,8 @@ class Comparison:
 
     def metrics(self, levels: Sequence[float]) -> dict[str, Any]:
         """``methods``: numbers of each; ``agreement``: matrix; ``patterns``: medians of each pattern and method."""
-        voxel = None if self.patterns.voxel is None else float(np.mean(self.patterns.voxel))
         scores = {
-            one.name: scores_of(one, [each[place] for each in self.ensembles], levels, voxel)
+            one.name: scores_of(one, [each[place] for each in self.ensembles], levels, self.patterns.voxel)
             for place, one in enumerate(self.asked)
         }
         found: dict[str, Any] = {"methods": scores}
@@ -232,6 +231,8 @@ def arrays_of(ensemble: Ensemble, pattern: Tensor, mask: Tensor) -> dict[str, An
         "predicted": predicted.float().numpy(),
         "weight": spectral_weight(predicted, mask)[1].numpy(),
         "prtf": empty if ensemble.prtf is None else ensemble.prtf.curve.numpy(),
+        "prtf_corrected": empty if ensemble.prtf is None else ensemble.prtf.corrected.numpy(),
+        "chance": np.asarray(np.nan if ensemble.prtf is None else ensemble.prtf.chance),
         "fsc": empty if ensemble.fsc is None else ensemble.fsc.curve.numpy(),
         "kept": np.asarray(ensemble.kept),
         "half_bit": empty if ensemble.fsc is None else ensemble.fsc.half_bit.numpy(),

@@ -22,6 +22,7 @@ from spi_lightning.apps.train import record
 from spi_lightning.apps.value_types import check_types
 from spi_lightning.console import Terminal
 from spi_lightning.data.one_frame import Measurement
+from spi_lightning.data.one_scan import ScanMeasurement
 from spi_lightning.files import write_json
 from spi_lightning.io.cxi_image import CxiImage, write_cxi_image
 from spi_lightning.metrics.fsc import FSC, fsc
@@ -50,7 +51,7 @@ def phase_pattern(cfg: DictConfig) -> dict[str, Any]:
     trust(cfg.trust)
     folder, measured = Path(cfg.folder), cast(Measurement, instantiate(cfg.data, _convert_="all"))
     task = prepare(cfg, measured)
-    record(cfg)
+    record(resolved(cfg, measured))
     phased, finish = solve(task, task.amplitude, "phasing")
     averaged = centred(agreeing(phased, finish, cfg.disagreement, task.recipe.moves_support))
     correlated = correlate_halves(task, cfg) if cfg.halves else None
@@ -61,6 +62,8 @@ def phase_pattern(cfg: DictConfig) -> dict[str, Any]:
     files.notes.extend(lines)
     metrics |= numbers
     files.write(folder)
+    if isinstance(measured, ScanMeasurement):
+        metrics["preparation"] = measured.prepared
     metrics["result"] = str(write_result(files, folder / "result.cxi").name)
     write_json(folder / METRICS, metrics)
     report = write_phasing_report(folder)
@@ -71,6 +74,16 @@ def phase_pattern(cfg: DictConfig) -> dict[str, Any]:
     console.print(f"density, support, PRTF, errors: {folder / 'result.cxi'}", soft_wrap=True)
     console.print(f"report: {report}", soft_wrap=True)
     return metrics
+
+
+def resolved(cfg: DictConfig, measured: Measurement) -> DictConfig:
+    """The settings with the data sets that a scan took by their usual names, of which config.yaml else says nothing."""
+    if isinstance(measured, ScanMeasurement) and "keys" in cfg.data:
+        cfg = cfg.copy()
+        for name in ("whitefield", "dark", "monitor")  # a mask named by the user has another sense:
+            if cfg.data["keys"].get(name) is None and name in measured.prepared:
+                cfg.data["keys"][name] = measured.prepared[name]
+    return cfg
 
 
 def centred(averaged: Averaged) -> Averaged:
@@ -101,7 +114,18 @@ def correlate_halves(task: Task, cfg: DictConfig) -> FSC:
 
 def write_result(files: PhasingFiles, path: Path) -> Path:
     """The density with its support, PRTF and errors as a CXI image that other tools open."""
-    names = ("frequency", "prtf", "prtf_modulus", "fsc", "half_bit", "error", "final_error", "held_out_error", "kept")
+    names = (
+        "frequency",
+        "prtf",
+        "prtf_corrected",
+        "prtf_modulus",
+        "fsc",
+        "half_bit",
+        "error",
+        "final_error",
+        "held_out_error",
+        "kept",
+    )
     results = {name: getattr(files, name) for name in names if getattr(files, name).size}
     results["starts"] = files.starts
     if files.point_spread is not None:

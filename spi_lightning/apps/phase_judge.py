@@ -18,6 +18,7 @@ from spi_lightning.metrics.fourier_error import fourier_error
 from spi_lightning.metrics.fsc import FSC
 from spi_lightning.metrics.prtf import prtf
 from spi_lightning.metrics.r_factor import r_factor
+from spi_lightning.metrics.resolution import common_edge, resolutions
 from spi_lightning.metrics.shells import shells
 from spi_lightning.phasing import Averaged, Phased, align, alignment
 from spi_lightning.phasing.checks import counting_error, holds_counts, symmetry_notes
@@ -65,7 +66,7 @@ def judge(
     numbers |= _error_numbers(task, phased, averaged, errors, files.about["counting_error"], finish)
     numbers |= _size_and_time(task, phased, int(phased.support[errors.best].sum()))
     numbers |= {} if finish is None else finish.numbers(averaged.kept)
-    numbers |= _crossings(curves, correlated, float(files.pixel.mean()), files.known)
+    numbers |= _crossings(curves, correlated, files.pixel, files.known)
     if files.truth is not None:
         numbers |= compare(averaged.density, torch.from_numpy(files.truth).to(averaged.density))
     return files, {name: value for name, value in numbers.items() if not (isinstance(value, float) and np.isnan(value))}
@@ -103,8 +104,9 @@ def _files(
         final_error=_numpy(errors.fitted),
         held_out_error=_numpy(errors.held),
         kept=_numpy(averaged.kept),
-        frequency=_numpy(curves["frequency"]) / float(pixel.mean()),
+        frequency=_numpy(curves["frequency"]) / common_edge(pixel, known),
         prtf=_numpy(curves["phase"]),
+        prtf_corrected=_numpy(curves["corrected"]),
         prtf_modulus=_numpy(curves["modulus"]),
         fsc=_EMPTY if correlated is None else _numpy(correlated.curve),
         half_bit=_EMPTY if correlated is None else _numpy(correlated.half_bit),
@@ -112,27 +114,31 @@ def _files(
         known=known,
         truth=_aligned_truth(measured, averaged.density),
         notes=[*measured.notes, *task.notes, *phased.notes],
-        about=_about(task, curves["identical"]),
+        about=_about(task, measured, curves),
     )
 
 
-def _about(task: Task, identical: bool) -> dict[str, Any]:
-    """Plain words and numbers on what was asked for; ``identical``: whether all starts ended at one density."""
+def _about(task: Task, measured: Measurement, curves: dict[str, Any]) -> dict[str, Any]:
+    """Plain words and numbers on the settings, the unit of the values and the agreement of the starts."""
     amplitude = task.amplitude[None]
+    whole = bool(holds_counts(amplitude)[0])
+    noise = counting_error(amplitude, task.fitted[None], measured.poisson)[0]
     return {
         "recipe": str(task.recipe),
         "constraint": task.constraint,
         "identical_starts": task.begins_alike,
-        "converged_starts": identical and not task.begins_alike,
-        "counted": bool(holds_counts(amplitude)[0]),
-        "counting_error": float(counting_error(amplitude, task.fitted[None])[0]),
+        "converged_starts": curves["identical"] and not task.begins_alike,
+        "counted": whole if measured.counted is None else measured.counted,
+        "counting_error": float(noise) if whole or measured.poisson else None,
+        "chance": curves["chance"],
+        "free": 1 - float(measured.mask.float().mean()),
     }
 
 
 def _error_numbers(
-    task: Task, phased: Phased, averaged: Averaged, errors: _Errors, counting: float, finish: Finish | None
-) -> dict[str, float | int]:
-    """How well the starts, and their mean, explain the pattern; ``counting`` is what photon noise alone leaves."""
+    task: Task, phased: Phased, averaged: Averaged, errors: _Errors, counting: float | None, finish: Finish | None
+) -> dict[str, float | int | None]:
+    """How well the starts, and their mean, explain the pattern; ``counting``: what photon noise alone leaves."""
     amplitude, best = task.amplitude[None], errors.best
     mean, own, typical = averaged.density[None], None, None
     if finish is not None and finish.point_spread is not None:
@@ -164,32 +170,37 @@ def agreement(task: Task, kept: Tensor, spread: Tensor | None = None) -> dict[st
     """Both PRTF of the starts that were kept, NaN where there is one alone; ``spread`` (axes): of the blur."""
     rings = shells(task.amplitude.shape)
     blank = torch.full_like(rings.frequency, torch.nan)
+    found: dict[str, Any] = {"frequency": rings.frequency, "chance": None, "crossing": None, "identical": False}
     if len(kept) < 2:
-        return {"frequency": rings.frequency, "phase": blank, "modulus": blank, "crossing": None, "identical": False}
+        return found | {"phase": blank, "corrected": blank, "modulus": blank}
     phases = prtf(kept, task.fitted, aligned=True)
     modulus = prtf(kept, task.fitted, "modulus", task.amplitude, aligned=True, point_spread=spread)
-    below = bool((phases.curve < 1 / np.e).any())
-    return {
-        "frequency": rings.frequency,
+    return found | {
         "phase": phases.curve,
+        "corrected": phases.corrected,
         "modulus": modulus.curve,
-        "crossing": phases.resolution if below else None,
+        "chance": phases.chance,
+        "crossing": None if np.isnan(phases.resolution) else phases.resolution,
         "identical": phases.identical,
     }
 
 
-def _crossings(curves: dict[str, Any], correlated: FSC | None, pixel: float, known: bool) -> dict[str, float]:
-    """Frequencies where the curves fall below their thresholds, and the full-period resolution there."""
+def _crossings(
+    curves: dict[str, Any], correlated: FSC | None, pixel: NDArray[np.float64], known: bool
+) -> dict[str, float | None]:
+    """Frequencies where the curves fall below their thresholds, None: nowhere; and the full-period resolution there.
+
+    Shells are of equal frequency in cycles per pixel, so that the resolution along an axis is its pixel's edge over it.
+    """
     found = {"prtf": curves["crossing"]}
     if correlated is not None:
         crossing = float(correlated.half_bit_crossing)
-        found["fsc_half_bit"] = crossing if crossing < 0.499 else None
-    numbers = {}
+        found["fsc_half_bit"] = None if np.isnan(crossing) else crossing
+    numbers: dict[str, float | None] = {"prtf/chance": curves["chance"]}
     for name, frequency in found.items():
-        if frequency:
-            numbers[f"{name}/crossing"] = float(frequency)
-            if known:
-                numbers[f"{name}/resolution_nm"] = 1e9 * pixel / float(frequency)
+        numbers[f"{name}/crossing"] = frequency
+        if frequency and known:
+            numbers |= resolutions(name, frequency, pixel)
     return numbers
 
 

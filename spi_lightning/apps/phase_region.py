@@ -20,7 +20,7 @@ _NEGATIVE = 0.1  # of the largest autocorrelation, below 0: the mark of a badly 
 def autocorrelation_region(measured: Measurement, threshold: float) -> tuple[Tensor, Tensor]:
     """Where the autocorrelation is above a fraction of its maximum and photon noise, (1, ...), and its values."""
     amplitude = measured.fourier_amplitude[None]
-    counted = holds_counts(amplitude)
+    counted = torch.tensor([holds_photons(measured)], device=amplitude.device)
     intensity = torch.where(over_axes(counted, measured.mask.ndim), amplitude.square().round(), amplitude.square())
     ndim, noisy = measured.mask.ndim, bool(counted[0])
     region, found = autocorrelation_support(
@@ -29,10 +29,17 @@ def autocorrelation_region(measured: Measurement, threshold: float) -> tuple[Ten
     return (own_parts(region, ndim, _SPECK, _SMALL) if noisy else region), found
 
 
+def holds_photons(measured: Measurement) -> bool:
+    """Whether the squares of the amplitudes are photons, as the reader knows, or as whole numbers tell."""
+    if measured.counted is not None:
+        return measured.counted
+    return bool(holds_counts(measured.fourier_amplitude[None])[0])
+
+
 def region_notes(autocorrelation: Tensor, measured: Measurement, cfg: DictConfig) -> list[str]:
     """What to know of an autocorrelation (spatial) that is noise, or filled, where its edge should be."""
     notes, largest = [], autocorrelation.max()
-    if bool(holds_counts(measured.fourier_amplitude[None])[0]):
+    if holds_photons(measured):
         photons = float(measured.fourier_amplitude.square().sum())
         noise = 4 / (2 * photons) ** 0.5  # see shot_noise, relative to the largest value
         if noise > max(_NOISY, cfg.support_threshold):
@@ -58,7 +65,7 @@ def require_room(region: Tensor, least: float, measured: Measurement) -> None:
     ratio = 2 * n / (extent + 1)
     if ratio >= least:
         return
-    hidden, counted = int((~measured.mask).sum()), bool(holds_counts(measured.fourier_amplitude[None])[0])
+    hidden, counted = int((~measured.mask).sum()), holds_photons(measured)
     why = f"{hidden} pixels that are not measured had to be guessed, which widens it; " if hidden else ""
     mend = f"bin less ({'data.bin' if region.ndim == 2 else 'data.preparation.bins'}) if it is binned"
     narrower = _narrower(measured, least) if hidden or counted else None

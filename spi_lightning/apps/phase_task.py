@@ -121,11 +121,17 @@ def _require_halves(cfg: DictConfig, measured: Measurement) -> None:
     """UserError where photons are to be halved and there are none."""
     if not isinstance(cfg.halves, bool):
         raise UserError(f"halves={cfg.halves}: give true or false")
-    if cfg.halves and not holds_counts(measured.fourier_amplitude[None])[0]:
+    if not cfg.halves or bool(holds_counts(measured.fourier_amplitude[None])[0]):
+        return
+    if measured.counted:
         raise UserError(
-            "halves=true divides photons in two, and this pattern holds no photon counts; leave halves=false, or give "
-            "data.adu_per_photon= for detector units"
+            "halves=true divides whole photons in two, and these were divided by a whitefield or monitor, or scaled "
+            "where blocks of voxels were measured in part; leave halves=false, or give bins of 1"
         )
+    raise UserError(
+        "halves=true divides photons in two, and this pattern holds no photon counts; leave halves=false, or give "
+        "data.adu_per_photon= for detector units"
+    )
 
 
 def _recipe(given: object) -> Recipe:

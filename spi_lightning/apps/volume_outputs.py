@@ -76,7 +76,9 @@ def _write(stem: Path, ensemble: Ensemble, patterns: VolumePatterns, method: str
     support = amplitude > _SHOWN
     results: dict[str, Any] = {"deviation": deviation, "best": best}
     if ensemble.prtf is not None:
-        results |= {"frequency": ensemble.prtf.frequency.numpy(), "prtf": ensemble.prtf.curve.numpy()}
+        curve = ensemble.prtf
+        results |= {"frequency": curve.frequency.numpy(), "prtf": curve.curve.numpy()}
+        results |= {"prtf_corrected": curve.corrected.numpy(), "prtf_chance": np.asarray(curve.chance)}
     if ensemble.fsc is not None:
         results |= {"fsc": ensemble.fsc.curve.numpy(), "half_bit": ensemble.fsc.half_bit.numpy()}
     frame = {"frame": DETECTOR_FRAME} if patterns.kind == "measured" else {}

@@ -91,7 +91,15 @@ def measure_frame(
     notes += notes_of_the_cut(photons.shape[-2:], middle, edge)
     photons, mask = cut_around_beam(photons, mask, middle, edge, bin, notes)
     photons, mask = bin_pixels(photons[:, None], mask[:, None], bin)
-    photons = torch.where(mask & (photons >= threshold), photons, 0.0)[0, 0]
+    above = torch.where(mask & (photons >= threshold), photons, 0.0)[0, 0]
+    dropped = float((torch.where(mask, photons, 0.0)[0, 0] - above).double().sum())
+    if threshold > 0:
+        total = float(torch.where(mask, photons, 0.0).double().sum())
+        notes.append(
+            f"data.threshold={threshold:g}: pixels below it become 0, which drops {dropped:,.6g} "
+            f"{'photons' if counted else 'of the intensity'} of {total:,.6g} ({dropped / max(total, 1e-30):.1%})"
+        )
+    photons = above
     if not float(photons.max()) > 0:
         raise UserError(
             f"{path}: frame {frame} has no photons left in {photons.shape[0]} x {photons.shape[1]} binned pixels around"
@@ -105,6 +113,7 @@ def measure_frame(
         density=_density(patterns, frame),
         notes=notes,
         counted=counted,
+        poisson=counted and dropped == 0,
     )
 
 

@@ -24,11 +24,12 @@ class Preparation:
     """How a scan becomes a pattern.
 
     size: edge of the pattern, voxel: one number, at most what the scan holds around its peak along each axis, or z, y,
-    x, which may pad; None: what holds 99.99 % of the photons. bins: voxels added along each axis, one number or z, y, x; None: as many as leave an oversampling of
-    ``least_oversampling``. threshold: corrected counts at or below become 0. aliens: peaks of other
-    crystals, ``none`` or ``find`` (taken as not measured). defects: hot pixels, zingers, dropped frames and dead lines,
-    likewise. normalise: divide by the monitor. saturation: counts from here on are not measured. reflection:
-    Miller indices of a cubic crystal's peak; its facets then tell whether the rocking angle has the right sign.
+    x, which may pad; None: what holds 99.99 % of the photons. bins: voxels added along each axis, one number or z, y,
+    x; None: as many as leave an oversampling of ``least_oversampling``. threshold: corrected counts at or below become
+    0. aliens: peaks of other crystals, ``none`` or ``find`` (taken as not measured). defects: hot pixels, zingers,
+    dropped frames and dead lines, likewise. normalise: divide by the monitor. saturation: counts from here on are not
+    measured. reflection: Miller indices of a cubic crystal's peak; its facets then tell whether the rocking angle has
+    the right sign.
     """
 
     size: int | Sequence[int] | None = 64
@@ -90,11 +91,12 @@ def _measured_around(
     photons = torch.where(scan.photons > how.threshold, scan.photons, 0.0)
     peak = find_centre(photons, scan.saturated)
     refuse_border(peak, scan.photons.shape)
-    fits = tuple(_around(place, n, step) for place, n, step in zip(peak, shape, bins, strict=True))
+    edges = _measured_edges(scan.mask | scan.saturated)
+    fits = tuple(_around(p - low, high - low, step) for p, (low, high), step in zip(peak, edges, bins, strict=True))
     if max(fits) < LEAST:
         raise UserError(
-            f"bins {by(bins)} leave {by(fits)} voxels of a scan of {by(shape)} around its peak at voxel {peak}: at least "
-            f"{LEAST} along one axis are needed; take fewer bins, or scan further"
+            f"bins {by(bins)} leave {by(fits)} voxels of a scan of {by(shape)} around its peak at voxel {peak}: at "
+            f"least {LEAST} along one axis are needed; take fewer bins, or scan further"
         )
     cut = tuple(min(n, fit) for n, fit in zip(size, fits, strict=True))
     if cut != tuple(size) and isinstance(how.size, int):
@@ -103,6 +105,15 @@ def _measured_around(
             f"{by(size)}; three numbers as size pad it with voxels that nothing determines"
         )
     return cut
+
+
+def _measured_edges(mask: Tensor) -> list[tuple[int, int]]:
+    """First and last + 1 plane along each axis of a scan (Z, Y, X) that measured anything."""
+    edges = []
+    for axis in range(3):
+        planes = mask.any(2 if axis < 2 else 0).any(1 - axis if axis < 2 else 0).nonzero()[:, 0]
+        edges.append((int(planes.min()), int(planes.max()) + 1))
+    return edges
 
 
 def _around(peak: int, n: int, step: int) -> int:

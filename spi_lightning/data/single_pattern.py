@@ -103,6 +103,9 @@ def prepare_scan(
         corrected.leave_out(blemish)
     else:
         corrected.notes += _warning_of(blemish, corrected.photons)
+    notes += corrected.notes
+    if scan.sources:
+        notes.append("also read: " + ", ".join(f"{name} from {source}" for name, source in scan.sources.items()))
     bins, size = bins_and_size(corrected, how, notes)
     require_memory(size, bins)
     pattern = cut_out(corrected, size, bins, how.threshold)
@@ -240,9 +243,9 @@ def _summary(pattern: PreparedPattern, oversampling: Oversampling) -> list[str]:
     free = 1 - float(pattern.mask.float().mean())
     if free > _FREE:
         lines.append(
-            f"WARNING: {free:.0%} of the voxels are free, as they were not measured: nothing holds them, so the relative "
-            "Fourier error, which is of measured voxels alone, is smaller and the density less certain than in a "
-            "pattern without them; data.preparation.size of one number pads nothing"
+            f"WARNING: {free:.0%} of the voxels are free, as they were not measured: nothing holds them, so the "
+            "relative Fourier error, which is of measured voxels alone, is smaller and the density less certain than "
+            "in a pattern without them; data.preparation.size of one number pads nothing"
         )
     coarse = [name for name, ratio in zip(("frame", "row", "column"), oversampling.ratio, strict=True) if ratio < 2]
     if coarse:

@@ -88,6 +88,7 @@ def _add_images_beside(read: BraggScan, keys: ScanKeys, region: Region | None) -
         if beside is None or not Path(beside).is_file():
             continue
         image = cut_region(_image(Path(beside)), region)
+        read.sources[name] = str(beside)
         if name != "bad_pixels" or image.shape not in (read.counts.shape, read.counts.shape[1:]):
             setattr(read, name, image)
             continue
@@ -138,6 +139,7 @@ def _add_header(read: BraggScan, header: SpecScan, spec: str) -> None:
     monitor = header.column("monitor", "mon", "io", "i0")
     if read.monitor is None and monitor is not None and len(monitor) == len(read.counts):
         read.monitor = torch.from_numpy(monitor)
+        read.sources["monitor"] = spec
     read.geometry = geometry_of_spec(header) | read.geometry
 
 

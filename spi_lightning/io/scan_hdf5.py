@@ -112,6 +112,7 @@ def _add_angles(read: BraggScan, key: str | None, file: h5py.File, layout: ScanL
 def _add_side(read: BraggScan, name: str, item: h5py.Dataset, rows: slice, columns: slice, asked: bool) -> None:
     """Take an image or the monitor; UserError if a user ``asked`` for one that does not fit."""
     values = item[()] if item.ndim < 2 else item[..., rows, columns]
+    read.sources[name] = str(item.name)
     if name == "monitor" and (asked or values.size == len(read.counts)):
         read.monitor = torch.from_numpy(np.ravel(values).astype(float))
     elif values.shape == tuple(read.counts.shape[1:]):
@@ -119,6 +120,7 @@ def _add_side(read: BraggScan, name: str, item: h5py.Dataset, rows: slice, colum
     elif asked:
         raise UserError(_unfit(read, name, item))
     else:
+        del read.sources[name]
         read.notes.append(f"{read.path}: {item.name} {item.shape} does not fit the frames and is left out")
 
 
@@ -152,6 +154,7 @@ def _add_mask(
         )
         return
     read.notes += notes
+    read.sources["bad_pixels"] = str(item.name)
     if bad.ndim == 3:
         read.leave_out(bad)
     else:

@@ -37,6 +37,7 @@ class BraggScan:
         geometry: What the file says of BraggGeometry's quantities.
         corner: Row and column of the detector's full frames at which these frames begin.
         notes: What the reader chose and mended.
+        sources: Data set or file that monitor, whitefield, dark and bad_pixels were read from.
     """
 
     path: Path
@@ -50,6 +51,7 @@ class BraggScan:
     geometry: dict[str, float] = field(default_factory=dict)
     corner: tuple[int, int] = (0, 0)
     notes: list[str] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
 
     def leave_out(self, bad: Tensor) -> None:
         """Take voxels of a mask with all of the scan's axes, e.g. of a gap that moves, as not measured."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.methods.volume_ensemble import Ensemble
 from spi_lightning.methods.volume_running import AskedVolumes, Judged
+from spi_lightning.metrics.resolution import resolutions
 
 Values = NDArray[np.float64]
 
@@ -18,7 +19,7 @@ def scores_of(
     asked: AskedVolumes,
     ensembles: Sequence[Ensemble],
     levels: Sequence[float],
-    voxel: float | None = None,
+    voxel: Sequence[float] | None = None,
 ) -> dict[str, Any]:
     """Everything that metrics.json says of one method.
 
@@ -26,7 +27,7 @@ def scores_of(
         asked: Its answers.
         ensembles: One for each pattern.
         levels: Of chi square, for success rates and times.
-        voxel: Edge of a voxel of the density, m, for resolutions; None where unknown.
+        voxel: Edges of a voxel of the density along z, y, x, m, for resolutions; None where unknown.
     """
     numbers: dict[str, Any] = {"runs": int(asked.column("chi_square").size)}
     for name in asked.judged[0][0].numbers:
@@ -35,16 +36,20 @@ def scores_of(
     numbers["seconds_per_run"] = float(np.median(asked_seconds(asked)))
     numbers["kept"] = int(sum(one.kept for one in ensembles))
     numbers["kept/share"] = numbers["kept"] / max(1, sum(one.runs for one in ensembles))
+    compared = [one.prtf for one in ensembles if one.prtf is not None and not one.prtf.identical]
+    if compared:
+        numbers["prtf/chance"] = float(np.median([one.chance for one in compared]))
     crossings = {
-        "prtf/crossing": [one.prtf.resolution for one in ensembles if one.prtf is not None and not one.prtf.identical],
+        "prtf/crossing": [one.resolution for one in compared],
         "fsc/half_bit": [float(one.fsc.half_bit_crossing) for one in ensembles if one.fsc is not None],
         "fsc/one_over_e": [float(one.fsc.one_over_e_crossing) for one in ensembles if one.fsc is not None],
     }
     for name, values in crossings.items():
         if values:
-            numbers[name] = float(np.median(values))
-            if voxel is not None:
-                numbers[f"{name}/resolution_nm"] = 1e9 * voxel / max(numbers[name], 1e-9)
+            middle = float(np.median(np.nan_to_num(values, nan=np.inf)))
+            numbers[name] = middle if np.isfinite(middle) else None  # most curves never cross
+            if voxel is not None and np.isfinite(middle):
+                numbers |= resolutions(name, max(middle, 1e-9), voxel)
     return numbers
 
 

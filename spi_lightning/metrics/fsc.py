@@ -20,8 +20,8 @@ class FSC:
         curve: (..., S) correlation, -1 to 1.
         frequency: (S,) mean frequency of the shells.
         half_bit: (S,) threshold of half a bit of information per pixel.
-        half_bit_crossing, one_over_e_crossing: (...) where the curve first falls below; 0.5 if it never does. Half
-            a bit is asked only beyond the innermost shells, whose few pixels have a threshold near 1.
+        half_bit_crossing, one_over_e_crossing: (...) where the curve first falls below; NaN if it never does. Half
+            a bit is compared only beyond the innermost shells, whose few pixels have a threshold near 1.
     """
 
     curve: Tensor

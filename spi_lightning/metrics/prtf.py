@@ -1,6 +1,7 @@
 """PRTF: how well independent phasings agree, shell by shell; two definitions in use, both named."""
 
 from dataclasses import dataclass
+from functools import cache
 from math import e
 
 import torch
@@ -23,14 +24,18 @@ class PRTF:
         value: (spatial) PRTF of every pixel, origin at n // 2.
         curve: (S,) its mean over shells, measured pixels only.
         frequency: (S,) cycles per pixel.
-        resolution: Frequency at which the curve crosses 1/e (the last one if it does not), cycles per pixel.
-        runs: Runs compared; random phases give about sqrt(pi / (4 runs)) by the "phase" definition.
+        corrected: (S,) the curve without what unrelated phases give by chance, see without_chance.
+        chance: Mean value that unrelated phases give for as many runs, see chance_level.
+        resolution: Frequency at which ``corrected`` falls below 1/e, cycles per pixel; NaN if it never does.
+        runs: Runs compared.
         identical: All runs are one density, as from one fixed start: the PRTF is 1 and says nothing (P2, Sect. 6).
     """
 
     value: Tensor
     curve: Tensor
     frequency: Tensor
+    corrected: Tensor
+    chance: float
     resolution: float
     runs: int
     identical: bool
@@ -82,8 +87,35 @@ def prtf(
     rings = shells(density.shape[1:])
     counted = value.isfinite() if mask is None else mask.expand(value.shape) & value.isfinite()
     curve = rings.mean(value, counted)
-    resolution = float(crossing(rings.frequency, curve, 1 / e))
-    return PRTF(value, curve, rings.frequency, resolution, len(density), _identical(density))
+    runs = len(density)
+    corrected = without_chance(rings.mean(value.square(), counted), runs)
+    resolution = float(crossing(rings.frequency, corrected, 1 / e))
+    chance = chance_level(runs)
+    return PRTF(value, curve, rings.frequency, corrected, chance, resolution, runs, _identical(density))
+
+
+@cache
+def chance_level(runs: int) -> float:
+    """Mean of |mean of exp(i phi)| over unrelated phases: 0.64 for 2 runs, 0.53 for 3, about sqrt(pi / (4 runs)).
+
+    The integral of (1 - J0(t)^runs) / (runs t^2) over t from 0, of Kluyver's density of random walks in a plane.
+    """
+    t = torch.linspace(0, 400, 400_001, dtype=torch.float64)[1:]
+    integrand = (1 - torch.special.bessel_j0(t) ** runs) / t.square()
+    rest = 1 / float(t[-1])  # beyond, J0^runs is next to nothing
+    return (float(torch.trapezoid(integrand, t)) + float(integrand[0] * t[0]) + rest) / runs
+
+
+def without_chance(mean_square: Tensor, runs: int) -> Tensor:
+    """Coherence of the phases that is left when chance is subtracted, 0 or more, like the PRTF of very many runs.
+
+    |mean of exp(i phi)|^2 of n runs is on average c^2 + (1 - c^2) / n, where c is that of infinitely many.
+
+    Args:
+        mean_square: (S,) mean of the squared PRTF over a shell.
+        runs: n, 2 or more.
+    """
+    return ((runs * mean_square - 1) / (runs - 1)).clamp_min(0).sqrt()
 
 
 def _identical(aligned: Tensor, tolerance: float = 1e-6) -> bool:

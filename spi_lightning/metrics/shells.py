@@ -62,7 +62,7 @@ def crossing(frequency: Tensor, curve: Tensor, threshold: Tensor | float) -> Ten
         threshold: One value or (S,).
 
     Returns:
-        (...) frequency; the last one where the curve never falls below, the first where it begins below.
+        (...) frequency; NaN where the curve never falls below, the first one where it begins below.
     """
     above = curve - threshold
     below = above < 0  # False for NaN
@@ -71,4 +71,5 @@ def crossing(frequency: Tensor, curve: Tensor, threshold: Tensor | float) -> Ten
     high, low = (above.gather(-1, index[..., None])[..., 0] for index in (before, first))
     part = torch.where(below.any(-1) & (high > 0), high / (high - low), torch.ones_like(high))
     start = frequency.to(part)[before]
-    return start + part * (frequency.to(part)[first] - start)
+    found = start + part * (frequency.to(part)[first] - start)
+    return torch.where(below.any(-1), found, torch.nan)

@@ -89,19 +89,23 @@ def holds_counts(fourier_amplitude: Tensor) -> Tensor:
     return (off.flatten(1).amax(1) < 0.01) & (intensity.flatten(1).amax(1) > 0.5)
 
 
-def counting_error(fourier_amplitude: Tensor, mask: Tensor) -> Tensor:
+def counting_error(fourier_amplitude: Tensor, mask: Tensor, counts: bool | None = None) -> Tensor:
     """Relative Fourier error that photon noise leaves of the true density, (P,); 0 for what are no counts.
+
+    ``counts``: whether they are, True also where sums of a few pixels measured in part are no whole numbers; None:
+    where all squares are whole.
 
     The mean of (sqrt(N) - sqrt(mean of N))^2 is 1/4 for many photons and twice the mean for few; the numbers t(N) for
     N = 1 to 4, fitted here, make the mean of t(N) follow it within 10 % between 0.003 and 60 photons per pixel, so
     that their sum over a pattern estimates it without knowing the means. (P, spatial) both.
     """
-    counts = torch.where(mask, fourier_amplitude.square(), 0).flatten(1).round()
-    noise = torch.where(counts > len(_SPARSE), 0.25 + 3 / 32 / counts.clamp_min(1), 0)
-    for photons, term in enumerate(_SPARSE, start=1):
-        noise = torch.where(counts == photons, term, noise)
-    relative = (noise.sum(1).clamp_min(0) / counts.sum(1).clamp_min(1)).sqrt()
-    return torch.where(holds_counts(torch.where(mask, fourier_amplitude, 0)), relative, 0)
+    photons = torch.where(mask, fourier_amplitude.square(), 0).flatten(1).round()
+    noise = torch.where(photons > len(_SPARSE), 0.25 + 3 / 32 / photons.clamp_min(1), 0)
+    for number, term in enumerate(_SPARSE, start=1):
+        noise = torch.where(photons == number, term, noise)
+    relative = (noise.sum(1).clamp_min(0) / photons.sum(1).clamp_min(1)).sqrt()
+    whole = holds_counts(torch.where(mask, fourier_amplitude, 0))
+    return torch.where(whole if counts is None else torch.full_like(whole, counts), relative, 0)
 
 
 def symmetry_notes(fourier_amplitude: Tensor, mask: Tensor) -> list[str]:

@@ -1,6 +1,6 @@
 """From a stack of rocking frames to one 3D pattern: corrections, threshold, centring, binning and cropping."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -166,7 +166,9 @@ def prepare(
     Raises:
         UserError: Not three axes, nothing measured, no photons, or a peak at the border of the scan.
     """
-    return cut_out(correct(counts, **corrections), size, bins, threshold)
+    scan = correct(counts, **corrections)
+    pattern = cut_out(scan, size, bins, threshold)
+    return replace(pattern, notes=[*scan.notes, *pattern.notes])
 
 
 def cut_out(
@@ -187,7 +189,7 @@ def cut_out(
         UserError: No photons, or a peak at the border of the scan.
     """
     sizes, steps = _three(size, "size"), _three(bins, "bins")
-    notes = list(scan.notes)
+    notes: list[str] = []
     photons = torch.where(scan.photons > threshold, scan.photons, 0.0)
     dropped, total = float((scan.photons - photons).double().sum()), float(scan.photons.double().sum())
     if threshold > 0:

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from spi_lightning.physics.frame_order import frames_listed
 
-_LEAST: Final = 300.0  # expected photons of an empty line: a dark fringe of 2 % of its surroundings is not empty by chance
+_LEAST: Final = 300.0  # expected photons of an empty line; a dark fringe holds some per cent of them
 _BESIDE: Final = 1000.0  # the same at the border of the scan, where one side alone has a neighbour
+_DIP: Final = 0.6  # of the lines farther away, below which the neighbours belong to a dark fringe
 _REST: Final = 1e-3  # share of the expected photons that an empty line may hold, such as dark counts
 
 Lines = NDArray[np.bool_]
@@ -22,7 +23,8 @@ Sums = NDArray[np.floating]
 def find_empty(photons: Tensor, mask: Tensor, unit: float = 1.0) -> tuple[Tensor, list[str]]:
     """Find what counted nothing although its neighbours did: frames, detector lines, lines of one frame, pixels.
 
-    Fringes of a symmetric crystal, dark at even distances on both sides of the peak, are not taken for dropped lines.
+    Fringes of a symmetric crystal may be dark throughout a line. Towards these intensities fall on both sides, or they
+    lie at even distances on both sides of the peak; they are measured.
 
     Args:
         photons: (frames, rows, columns) counts.
@@ -76,26 +78,37 @@ def _lines(values: Sums, known: Lines, axis: int) -> tuple[Lines, Lines]:
 def _between(sums: Sums, counts: NDArray[np.int64], axis: int) -> tuple[Lines, Lines]:
     """Empty sums between bright ones along ``axis``, and empty ones at its ends beside bright ones.
 
-    NaN is not measured. Compared are means of voxels, as neighbours may be measured in part.
+    Towards a dark fringe intensities fall on both sides, towards a dropped line they do not. NaN is not
+    measured. Compared are means of voxels, as neighbours may be measured in part.
     """
     mean = np.moveaxis(sums / np.maximum(counts, 1), axis, 0)
     size = np.moveaxis(counts, axis, 0)
-    before, after = _nearest(mean), _nearest(mean[::-1])[::-1]
+    (before, farther), (after, beyond) = _nearest(mean), _flipped(_nearest(mean[::-1]))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        dip = np.nan_to_num(before / farther, nan=1.0) * np.nan_to_num(after / beyond, nan=1.0) < _DIP**2
+    lit = np.pad(np.nan_to_num(mean) > 0, [(1, 1)] + [(0, 0)] * (mean.ndim - 1), constant_values=True)
+    dip &= lit[:-2] & lit[2:]  # a fringe of what is sampled finely enough is dark in one line alone
     total = np.nan_to_num(mean) * size
     least = np.minimum(before, after) * size  # NaN at the ends
-    inside = np.isfinite(mean) & (np.nan_to_num(least) >= _LEAST) & (total <= _REST * np.nan_to_num(least))
+    inside = np.isfinite(mean) & (np.nan_to_num(least) >= _LEAST) & (total <= _REST * np.nan_to_num(least)) & ~dip
     single = np.where(np.isnan(before), after, np.where(np.isnan(after), before, np.nan)) * size
-    beside = np.isfinite(mean) & (np.nan_to_num(single) >= _BESIDE) & (total == 0)
+    beside = np.isfinite(mean) & (np.nan_to_num(single) >= _BESIDE) & (total == 0) & ~dip
     return np.moveaxis(inside, 0, axis), np.moveaxis(beside, 0, axis)
 
 
-def _nearest(mean: Sums) -> Sums:
-    """Mean of the nearest line before each one that holds anything, NaN where there is none."""
-    nearest, last = np.empty_like(mean), np.full(mean.shape[1:], np.nan)
+def _nearest(mean: Sums) -> tuple[Sums, Sums]:
+    """Means of the nearest two lines before each one that hold anything, NaN where there is none."""
+    nearest, second = np.empty_like(mean), np.empty_like(mean)
+    last = before = np.full(mean.shape[1:], np.nan)
     for place, line in enumerate(mean):
-        nearest[place] = last
-        last = np.where(np.nan_to_num(line) > 0, line, last)
-    return nearest
+        nearest[place], second[place] = last, before
+        lit = np.nan_to_num(line) > 0
+        last, before = np.where(lit, line, last), np.where(lit, last, before)
+    return nearest, second
+
+
+def _flipped(pair: tuple[Sums, Sums]) -> tuple[Sums, Sums]:
+    return pair[0][::-1], pair[1][::-1]
 
 
 def _fringes(found: Lines, sums: Sums) -> Lines:

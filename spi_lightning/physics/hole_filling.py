@@ -9,14 +9,16 @@ from torch import Tensor
 
 from spi_lightning.physics.fourier import fourier, inverse_fourier
 
-_ROUNDS: Final = 12  # of band limitation
-_LEVEL: Final = 0.02  # of the autocorrelation's maximum: extent of the particle from round to round
+_LEVELS: Final = (0.3, 0.1, 0.05, 0.02)  # of the autocorrelation's maximum: the particle's extent, from round to round
+_STEPS: Final = 20  # of conjugate gradients in each round
 _MARGIN: Final = 1.1
-_WORTH: Final = 1e-3  # share of the photons in holes from which they are refined
+_WORTH: Final = 1e-3  # share of the photons in holes from which they are fitted
+_LARGEST: Final = 64  # edge of the middle part whose holes are fitted
+_SETTLED: Final = 1e-10  # of the squared residual at first
 
 
 def fill_holes(photons: Tensor, mask: Tensor) -> Tensor:
-    """Interpolate holes, then fit them to a pattern whose autocorrelation is no wider than that of the whole.
+    """Interpolate holes, then fit them so that the autocorrelation is no wider than it has to be.
 
     Zeros instead would be the pattern times a window, and its autocorrelation as wide as the array. Voxels that have
     measured ones on both sides along no axis lie outside of the scan and stay 0. No symmetry is used.
@@ -33,13 +35,34 @@ def fill_holes(photons: Tensor, mask: Tensor) -> Tensor:
     if not between.any():
         return values
     filled = torch.where(between, start, values)
-    if float(start[between].sum()) < _WORTH * float(values.sum()):
-        return filled
-    ndim = photons.ndim
-    for _ in range(_ROUNDS):
-        autocorrelation = inverse_fourier(filled.to(torch.complex64), ndim)
-        limited = fourier(autocorrelation * _box(autocorrelation.abs()), ndim).real.clamp_min(0)
-        filled = torch.where(between, limited, filled)
+    middle = tuple(slice(max(0, n // 2 - _LARGEST // 2), n // 2 + _LARGEST // 2) for n in values.shape)
+    if float(start[middle][between[middle]].sum()) > _WORTH * float(values.sum()):
+        filled[middle] = _fitted(filled[middle], between[middle])
+    return filled
+
+
+def _fitted(filled: Tensor, between: Tensor) -> Tensor:
+    """Least squares of the autocorrelation outside a box that shrinks to its extent, over the voxels of the holes."""
+    ndim = filled.ndim
+    for level in _LEVELS:
+        outside = ~_box(inverse_fourier(filled.to(torch.complex64), ndim).abs(), level)
+
+        def normal(values: Tensor, outside: Tensor = outside) -> Tensor:
+            spread = outside * inverse_fourier(values.to(torch.complex64), ndim)
+            return torch.where(between, fourier(spread, ndim).real, 0.0)
+
+        residual = -normal(filled)
+        direction, power = residual, float(residual.square().sum())
+        least = _SETTLED * power
+        for _ in range(_STEPS):
+            if power <= least:
+                break
+            sent = normal(direction)
+            step = power / float((direction * sent).sum())
+            filled, residual = filled + step * direction, residual - step * sent
+            before, power = power, float(residual.square().sum())
+            direction = residual + power / before * direction
+        filled = torch.where(between, filled.clamp_min(0), filled)
     return filled
 
 
@@ -67,10 +90,10 @@ def _interpolated(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     return weights > 0, total / weights.clamp_min(1e-30)
 
 
-def _box(size: Tensor) -> Tensor:
+def _box(size: Tensor, level: float) -> Tensor:
     """Box around n // 2 that holds where an autocorrelation is above a share of its maximum, with a margin; bool."""
     box = torch.ones_like(size, dtype=torch.bool)
-    inside = size > _LEVEL * size.max()
+    inside = size > level * size.max()
     for axis, n in enumerate(size.shape):
         others = [other for other in range(size.ndim) if other != axis]
         away = (torch.arange(n) - n // 2).abs()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from spi_lightning.files import replacing
 from spi_lightning.io.hdf5_file import opened
 from spi_lightning.io.patient_file import new_hdf5
+from spi_lightning.metrics.resolution import alike
 
 Array = NDArray[Any]
 PHASING: Final = "phasing.h5"
@@ -34,8 +35,9 @@ class PhasingFiles:
         final_error: (S,) relative Fourier error of each start at its end, after a polish if there was one.
         held_out_error: (S,) the same on the pixels held out; NaN without any.
         kept: (S,) bool, False for starts that failed.
-        frequency: (K,) middle of each shell, 1/m, or 1/pixel where ``known`` is False.
+        frequency: (K,) middle of each shell, 1/m, or 1/pixel where ``even`` is False.
         prtf, prtf_modulus, fsc: (K,) curves; fsc is empty unless two halves of the photons were phased.
+        prtf_corrected: (K,) prtf without what unrelated phases give by chance.
         half_bit: (K,) half-bit threshold of fsc; empty like it.
         pixel: Edge of a density pixel along each axis, m; 1 where ``known`` is False.
         known: Whether the geometry, and with it lengths, are known.
@@ -60,6 +62,7 @@ class PhasingFiles:
     frequency: Array
     prtf: Array
     prtf_modulus: Array
+    prtf_corrected: Array
     fsc: Array
     half_bit: Array
     pixel: Array
@@ -68,6 +71,11 @@ class PhasingFiles:
     point_spread: Array | None = None
     notes: list[str] = field(default_factory=list)
     about: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def even(self) -> bool:
+        """Whether edges of a pixel are known and alike, so that a shell has one frequency in 1/m."""
+        return self.known and alike(self.pixel)
 
     @property
     def element(self) -> str:

@@ -42,9 +42,16 @@ def _convergence(files: PhasingFiles) -> str:
 
 
 def _trust(files: PhasingFiles) -> str:
+    text = _TRUST
+    if files.about.get("chance"):
+        text += f" Chance: phases of {int(files.kept.sum())} unrelated starts, {files.about['chance']:.2f}."
+    if files.known and not files.even:
+        edges = ", ".join(f"{0.5e-9 / edge:.3g}" for edge in files.pixel)
+        names = ", ".join("zyx"[-len(files.pixel) :])
+        text += f" At 0.5 per {files.element}, q is {edges} 1/nm along {names}."
     if files.point_spread is None:
-        return _TRUST
-    return _TRUST.replace("|mean Fourier transform|", "|mean Fourier transform|, blurred as the pattern is,")
+        return text
+    return text.replace("|mean Fourier transform|", "|mean Fourier transform|, blurred as the pattern is,")
 
 
 def _is_polished(files: PhasingFiles) -> bool:
@@ -74,16 +81,19 @@ def errors_figure(files: PhasingFiles) -> Figure:
 
 def trust_figure(files: PhasingFiles) -> Figure:
     """PRTF by both definitions and, of two halves of the photons, the correlation of shells with its threshold."""
-    factor, unit = (1e-9, "1/nm") if files.known else (1.0, f"1/{files.element}")
+    factor, unit = (1e-9, "1/nm") if files.even else (1.0, f"1/{files.element}")
     frequency = files.frequency * factor
     with figure(5.4, 4.0) as picture:
         axes = picture.subplots()
         axes.plot(frequency, files.prtf, color=METHOD_COLOURS[0], label="PRTF, phases")
+        axes.plot(frequency, files.prtf_corrected, color=METHOD_COLOURS[3], label="PRTF, phases, less chance")
         axes.plot(frequency, files.prtf_modulus, color=METHOD_COLOURS[1], linestyle="--", label="PRTF, modulus")
         if len(files.fsc):
             name = "FSC" if files.density.ndim == 3 else "FRC"
             axes.plot(frequency, files.fsc, color=METHOD_COLOURS[2], label=f"{name} of two halves")
             axes.plot(frequency, files.half_bit, color=INK, linewidth=0.9, linestyle=":", label="half bit")
+        if files.about.get("chance"):
+            axes.axhline(files.about["chance"], color=OTHER, linewidth=0.9, linestyle=":", label="chance")
         axes.axhline(1 / np.e, color=INK, linewidth=0.9, linestyle="-.", label="1/e")
         axes.set(xlabel=f"q ({unit})", ylabel="PRTF or correlation", ylim=(-0.05, 1.05))
         axes.legend()

@@ -6,8 +6,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from spi_lightning.metrics.resolution import in_words
 from spi_lightning.reports.phasing_files import PhasingFiles
 
+_FREE: Final = 0.1  # share of free pixels from which errors flatter
 _POOR: Final = 0.2  # relative Fourier error beyond photon noise of a density that does not explain its pattern
 
 
@@ -18,14 +20,14 @@ def best_kept(files: PhasingFiles) -> int:
 
 def misfit(files: PhasingFiles) -> float:
     """Relative Fourier error of the best kept start beyond what photon noise explains."""
-    error, noise = float(files.final_error[best_kept(files)]), float(files.about.get("counting_error", 0))
+    error, noise = float(files.final_error[best_kept(files)]), float(files.about.get("counting_error") or 0)
     return float(max(0.0, error**2 - noise**2) ** 0.5)
 
 
 def verdict(files: PhasingFiles, metrics: dict[str, Any]) -> str:
     """A few sentences on what was found."""
     kept, total, best = int(files.kept.sum()), len(files.kept), best_kept(files)
-    error, held, noise = files.final_error[best], files.held_out_error[best], files.about.get("counting_error", 0)
+    error, held, noise = files.final_error[best], files.held_out_error[best], files.about.get("counting_error")
     poor, element = misfit(files) > _POOR, files.element
     agree = f"{kept} of {total} starts agree" + (" with one another but do not fit the pattern" if poor else "")
     if kept == 1:
@@ -40,8 +42,14 @@ def verdict(files: PhasingFiles, metrics: dict[str, Any]) -> str:
         text += f" A start that agrees with no other leaves {files.final_error.min():.3g} and was left out."
     if poor:
         text += " That is a poor fit: check mask, beam centre, support and constraint."
+    if (free := files.about.get("free", 0)) > _FREE:
+        text += (
+            f" These errors are of the {1 - free:.0%} of the {element}s that were measured; the others are free, so "
+        )
+        text += "they are smaller than those of a pattern without free ones, and no sign of a better density."
     if kept > 1:
-        text += f" The PRTF (of phases) of those kept {_fall(metrics, 'prtf', '1/e', element)}."
+        text += f" The PRTF (of phases) of those kept, less chance, {_fall(metrics, 'prtf', '1/e', element)}"
+        text += f"; phases of {kept} unrelated starts agree to {chance:.2f}." if (chance := _chance(files)) else "."
     if len(files.fsc):
         name = "FSC" if files.density.ndim == 3 else "FRC"
         text += f" The {name} of two halves of the photons {_fall(metrics, 'fsc_half_bit', 'half a bit', element)}."
@@ -52,10 +60,15 @@ def verdict(files: PhasingFiles, metrics: dict[str, Any]) -> str:
     return text
 
 
+def _chance(files: PhasingFiles) -> float:
+    """PRTF of unrelated phases; 0 where it says nothing."""
+    return 0.0 if files.about.get("identical_starts") else float(files.about.get("chance") or 0)
+
+
 def _fall(metrics: dict[str, Any], name: str, threshold: str, element: str) -> str:
     """Where a curve crosses its threshold, in words; per pixel or voxel where the geometry is not known."""
-    if f"{name}/resolution_nm" in metrics:
-        return f"falls below {threshold} at {metrics[f'{name}/resolution_nm']:.3g} nm (full period)"
-    if f"{name}/crossing" in metrics:
+    if words := in_words(metrics, name):
+        return f"falls below {threshold} at {words}"
+    if metrics.get(f"{name}/crossing") is not None:
         return f"falls below {threshold} at {metrics[f'{name}/crossing']:.3g} per {element}"
     return f"stays above {threshold} up to the edge of the data"

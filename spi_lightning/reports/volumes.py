@@ -47,13 +47,15 @@ _TRUTH = {
 _RUNS = {
     "runs": "runs",
     "kept/share": "share that\nagrees",
+    "prtf/chance": "PRTF\nby chance",
     "prtf/crossing": "PRTF < 1/e\n(1/voxel)",
     "prtf/crossing/resolution_nm": "PRTF < 1/e\n(nm)",
+    **{f"prtf/crossing/resolution_nm/{axis}": f"PRTF < 1/e\n(nm, {axis})" for axis in "zyx"},
     "fsc/half_bit": "FSC < half bit\n(1/voxel)",
     "fsc/half_bit/resolution_nm": "FSC < half bit\n(nm)",
+    **{f"fsc/half_bit/resolution_nm/{axis}": f"FSC < half bit\n(nm, {axis})" for axis in "zyx"},
     "seconds_per_run": "seconds\nper run",
 }
-_EDGE = 0.495  # cycles per voxel, from which a curve did not cross before the pattern's edge
 _JUDGED = (
     "Medians over all runs, quartiles below. χ² = Σ(c|F| − A)² / ΣA² with the scale c fitted in closed form, in "
     "float64; held-out voxels were shown to no method. r_p is signed. A looser support fits at will: compare errors "
@@ -68,7 +70,8 @@ _PRINTED = "r_p modified is that of Wu et al. (2021), with absolute values insid
 _TRUE = "After shift below a voxel, twin, constant phase and scale; phase RMS where the true amplitude exceeds 10 %."
 _AGREEING = (
     "Runs agree if, as a group, they overlap with the best by 0.9 or more. Seconds: wall time of runs computed "
-    "together, divided by their number. Resolutions are full periods; never: not before the edge of the pattern."
+    "together, divided by their number. PRTF less chance, which is that of as many unrelated runs; resolutions are "
+    "full periods; never: not before the edge of the pattern."
 )
 
 
@@ -137,10 +140,9 @@ def _table(
 
 
 def _plain(numbers: Mapping[str, Any], name: str) -> str:
-    """A number; of resolutions that end with the pattern, that they do."""
-    crossing = numbers.get(name.removesuffix("/resolution_nm"))
-    if name.startswith(("prtf", "fsc")) and crossing is not None and crossing > _EDGE:
-        return f"≤ {number(numbers[name])}" if name.endswith("_nm") else "never"
+    """A number; "never" for a curve that does not cross before the edge of the pattern."""
+    if name in ("prtf/crossing", "fsc/half_bit") and name in numbers and numbers[name] is None:
+        return "never"
     if name == "kept/share" and numbers.get(name) is not None:
         return f"{100 * numbers[name]:.0f} %"
     return number(numbers.get(name))

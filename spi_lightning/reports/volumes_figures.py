@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
+from spi_lightning.metrics.resolution import alike, common_edge
 from spi_lightning.reports.style import INK, METHOD_COLOURS, figure
 from spi_lightning.reports.volumes_files import ShownPattern, VolumeFiles
 
@@ -143,7 +144,7 @@ def transfer_figure(files: VolumeFiles, pattern: ShownPattern) -> Figure:
         panels = picture.subplots(1, len(curves), squeeze=False)[0]
         for axes, curve in zip(panels, curves, strict=True):
             for number, method in enumerate(pattern.methods):
-                if len(values := method.arrays[curve]):
+                if len(values := method.arrays.get(f"{curve}_corrected", method.arrays[curve])):
                     axes.plot(frequency, values, color=colour_of(number), linewidth=1.4)
             (_prtf_axes if curve == "prtf" else _fsc_axes)(axes, pattern)
             axes.set_xlabel(f"|q| ({unit})")
@@ -157,7 +158,7 @@ def transfer_figure(files: VolumeFiles, pattern: ShownPattern) -> Figure:
 
 def _prtf_axes(axes: Axes, pattern: ShownPattern) -> None:
     line = axes.axhline(1 / np.e, color=INK, linewidth=0.9, linestyle="-.")
-    axes.set(ylabel="PRTF of the runs that agree", ylim=(-0.05, 1.05))
+    axes.set(ylabel="PRTF of the runs that agree, less chance", ylim=(-0.05, 1.05))
     axes.legend([line], ["1/e"], loc="lower left", fontsize=8)
 
 
@@ -173,9 +174,9 @@ def _fsc_axes(axes: Axes, pattern: ShownPattern) -> None:
 
 def frequency_of(files: VolumeFiles) -> tuple[Array, str]:
     """Mean |q| of the shells and the unit."""
-    if not files.known:
+    if not files.known or not alike(files.voxel):  # shells are of equal frequency in cycles per voxel
         return files.frequency, "1/voxel"
-    return files.frequency / float(np.mean(files.voxel) * 1e9), "1/nm"
+    return files.frequency / (1e9 * common_edge(files.voxel)), "1/nm"
 
 
 def agreement_figure(names: Sequence[str], matrices: Sequence[Sequence[Sequence[float]]]) -> Figure:

@@ -26,8 +26,9 @@ class ShownMethod:
 
     mean (complex), deviation (float) and best (complex), all (z, y, x) with the origin at n // 2: mean and root mean
     square deviation of the runs that agree, and the run of least chi square. weight (K,) Fourier spectral weight of
-    the best run in the units of the measured amplitudes; prtf, fsc, half_bit (K,), empty where there is none. predicted
-    (Z, Y, X) float32, Fourier amplitudes of the best run; kept: how many runs agree.
+    the best run in the units of the measured amplitudes; prtf, prtf_corrected (without chance), fsc, half_bit (K,),
+    empty where there is none; chance: PRTF of as many unrelated runs. predicted (Z, Y, X) float32, Fourier amplitudes
+    of the best run; kept: how many runs agree.
     """
 
     arrays: Mapping[str, Array]

@@ -17,8 +17,7 @@ def test_equal_halves_correlate_to_the_edge(shape: tuple[int, ...]) -> None:
     density = torch.rand(shape, generator=torch.Generator().manual_seed(0))
     found = fsc(density, density, len(shape))
     torch.testing.assert_close(found.curve, torch.ones_like(found.curve), atol=1e-4, rtol=0)
-    assert float(found.half_bit_crossing) == pytest.approx(0.5, abs=0.02)
-    assert float(found.one_over_e_crossing) == pytest.approx(0.5, abs=0.02)
+    assert bool(found.half_bit_crossing.isnan()) and bool(found.one_over_e_crossing.isnan())
 
 
 def test_a_noisy_first_shell_of_one_independent_pixel_is_no_crossing() -> None:
@@ -57,4 +56,4 @@ def test_shells_hold_every_pixel_once_and_average() -> None:
 def test_crossing_is_linear_between_shells() -> None:
     frequency = torch.tensor([0.1, 0.2, 0.3, 0.4])
     curves = torch.tensor([[1.0, 0.6, 0.2, 0.9], [1.0, 1.0, 1.0, 1.0], [0.1, 1.0, 1.0, 1.0]])
-    assert crossing(frequency, curves, 0.4).tolist() == pytest.approx([0.25, 0.4, 0.1])
+    assert crossing(frequency, curves, 0.4).tolist() == pytest.approx([0.25, float("nan"), 0.1], nan_ok=True)

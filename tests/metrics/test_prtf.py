@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from spi_lightning.fields import UserError
-from spi_lightning.metrics.prtf import prtf
+from spi_lightning.metrics.prtf import chance_level, prtf, without_chance
 from spi_lightning.physics.fourier import fourier
 
 
@@ -14,7 +14,7 @@ def test_identical_runs_have_one_everywhere_and_are_named(definition: str) -> No
     found = prtf(density.expand(4, -1, -1), definition=definition, fourier_amplitude=fourier(density[0], 2).abs())
     torch.testing.assert_close(found.curve, torch.ones_like(found.curve), atol=1e-4, rtol=0)
     assert found.identical
-    assert found.resolution == pytest.approx(0.5, abs=0.01)
+    assert math.isnan(found.resolution)
 
 
 @pytest.mark.parametrize("runs", [4, 25])
@@ -23,7 +23,26 @@ def test_independent_phases_leave_one_over_root_n(runs: int) -> None:
     found = prtf(noise, aligned=True)
     expected = math.sqrt(math.pi / (4 * runs))
     assert float(found.curve[5:].mean()) == pytest.approx(expected, rel=0.05)
+    assert found.chance == pytest.approx(expected, rel=0.03)
+    assert float(found.corrected[5:].square().mean()) < 0.02 and found.resolution < 0.1
     assert not found.identical
+
+
+def test_chance_is_that_of_random_walks_and_its_share_is_subtracted() -> None:
+    assert [round(chance_level(runs), 2) for runs in (2, 3, 4, 5, 6, 20)] == [0.64, 0.52, 0.45, 0.4, 0.37, 0.2]
+    assert chance_level(2) == pytest.approx(2 / math.pi, abs=1e-5)
+    coherence, generator = 0.6, torch.Generator().manual_seed(3)
+    for runs in (2, 5, 20):
+        spread = math.sqrt(-2 * math.log(coherence))  # of normal phases with this mean of exp(i phi)
+        phases = spread * torch.randn(runs, 200_000, generator=generator)
+        square = torch.polar(torch.ones_like(phases), phases).mean(0).abs().square().mean()
+        assert float(without_chance(square, runs)) == pytest.approx(coherence, abs=0.01)
+
+
+def test_two_unrelated_runs_have_no_resolution_though_their_curve_stays_above() -> None:
+    noise = torch.randn(2, 64, 64, generator=torch.Generator().manual_seed(5))
+    found = prtf(noise, aligned=True)
+    assert float(found.curve[1:].min()) > 1 / math.e and found.resolution < 0.1
 
 
 def test_the_two_definitions_differ_where_amplitudes_do() -> None:

@@ -1,0 +1,62 @@
+from typing import Any
+
+import pytest
+import torch
+
+from spi_lightning.physics.bragg_preparation import prepare
+from spi_lightning.physics.empty_lines import find_empty
+from spi_lightning.physics.fourier import fourier
+from tests.physics.test_hot_voxels import PEAK, SHAPE, crystal
+
+EVERYWHERE = slice(None)
+
+
+@pytest.mark.parametrize(
+    ("where", "words"),
+    [
+        ((13,), "frame 13 is empty"),
+        (([10, 14],), "2 frames (10, 14) are empty"),
+        ((slice(13, 15),), "2 frames (13, 14) are empty"),
+        ((EVERYWHERE, slice(18, 20)), "2 rows (18, 19) are empty in every frame"),
+        ((EVERYWHERE, EVERYWHERE, 17), "column 17 is empty in every frame"),
+        ((12, 18), "1 rows of single frames (12) are empty"),
+        ((EVERYWHERE, slice(14, 16), slice(14, 18)), "8 pixels are empty in every frame"),
+    ],
+)
+def test_what_is_empty_beside_bright_neighbours_is_left_open_and_said(where: tuple[Any, ...], words: str) -> None:
+    counts = crystal()
+    counts[where] = 0
+    made = prepare(counts, SHAPE)
+    lost = torch.zeros(SHAPE, dtype=torch.bool)
+    lost[where] = True
+    assert torch.equal(~made.mask, lost) and made.peak == PEAK
+    assert any(words in note for note in made.notes)
+
+
+def test_a_few_dark_counts_do_not_fill_a_dropped_frame() -> None:
+    counts = crystal()
+    counts[13] = 0
+    counts[13, ::9, ::9] = 1
+    assert not prepare(counts, SHAPE).mask[13].any()
+
+
+@pytest.mark.parametrize("edges", [(5, 7, 9), (4, 8, 9), (6, 8, 8)])
+@pytest.mark.parametrize("peak", [2e5, 3000, 300, 30])
+def test_sound_scans_have_no_empty_lines(peak: float, edges: tuple[int, int, int]) -> None:
+    found, notes = find_empty(crystal(edges, peak), torch.ones(SHAPE, dtype=torch.bool))
+    assert not found.any() and notes == []
+
+
+def test_fringes_that_vanish_at_even_distances_are_no_dropped_lines() -> None:
+    density = torch.zeros(SHAPE)
+    density[9:15, 12:20, 8:24] = 1
+    counts = (2e5 * fourier(density, 3).abs().square() / float(density.sum()) ** 2).round()
+    assert not counts[PEAK[0] + 4].any() and not counts[:, PEAK[1] - 4].any()
+    assert not find_empty(counts, torch.ones(SHAPE, dtype=torch.bool))[0].any()
+
+
+def test_counts_under_a_threshold_of_the_user_end_without_being_dropped() -> None:
+    counts = crystal()
+    counts = torch.where(counts > 400, counts, 0.0)
+    mask = torch.ones(SHAPE, dtype=torch.bool)
+    assert not find_empty(counts, mask, float(counts[counts > 0].min()))[0].any()
