@@ -80,7 +80,7 @@ def resolved(cfg: DictConfig, measured: Measurement) -> DictConfig:
     """The settings with the data sets that a scan took by their usual names, of which config.yaml else says nothing."""
     if isinstance(measured, ScanMeasurement) and "keys" in cfg.data:
         cfg = cfg.copy()
-        for name in ("whitefield", "dark", "monitor")  # a mask named by the user has another sense:
+        for name in ("whitefield", "dark", "monitor"):  # a mask that is named has another sense
             if cfg.data["keys"].get(name) is None and name in measured.prepared:
                 cfg.data["keys"][name] = measured.prepared[name]
     return cfg

@@ -14,6 +14,7 @@ from spi_lightning.physics.frame_order import frames_listed
 _LEAST: Final = 300.0  # expected photons of an empty line; a dark fringe holds some per cent of them
 _BESIDE: Final = 1000.0  # the same at the border of the scan, where one side alone has a neighbour
 _DIP: Final = 0.6  # of the lines farther away, below which the neighbours belong to a dark fringe
+_FLAT: Final = 0.8  # the same for a line at the border, where a simulated pattern vanishes at the Nyquist frequency
 _REST: Final = 1e-3  # share of the expected photons that an empty line may hold, such as dark counts
 
 Lines = NDArray[np.bool_]
@@ -85,14 +86,18 @@ def _between(sums: Sums, counts: NDArray[np.int64], axis: int) -> tuple[Lines, L
     size = np.moveaxis(counts, axis, 0)
     (before, farther), (after, beyond) = _nearest(mean), _flipped(_nearest(mean[::-1]))
     with np.errstate(invalid="ignore", divide="ignore"):
-        dip = np.nan_to_num(before / farther, nan=1.0) * np.nan_to_num(after / beyond, nan=1.0) < _DIP**2
+        slope = np.nan_to_num(before / farther, nan=1.0) * np.nan_to_num(after / beyond, nan=1.0)
     lit = np.pad(np.nan_to_num(mean) > 0, [(1, 1)] + [(0, 0)] * (mean.ndim - 1), constant_values=True)
-    dip &= lit[:-2] & lit[2:]  # a fringe of what is sampled finely enough is dark in one line alone
+    alone = lit[:-2] & lit[2:]  # a fringe of what is sampled finely enough is dark in one line alone
     total = np.nan_to_num(mean) * size
-    least = np.minimum(before, after) * size  # NaN at the ends
-    inside = np.isfinite(mean) & (np.nan_to_num(least) >= _LEAST) & (total <= _REST * np.nan_to_num(least)) & ~dip
+    inside = (
+        np.isfinite(mean)
+        & (np.nan_to_num(least) >= _LEAST)
+        & (total <= _REST * np.nan_to_num(least))
+        & ~(alone & (slope < _DIP**2))
+    )
     single = np.where(np.isnan(before), after, np.where(np.isnan(after), before, np.nan)) * size
-    beside = np.isfinite(mean) & (np.nan_to_num(single) >= _BESIDE) & (total == 0) & ~dip
+    beside = np.isfinite(mean) & (np.nan_to_num(single) >= _BESIDE) & (total == 0) & ~(alone & (slope < _FLAT))
     return np.moveaxis(inside, 0, axis), np.moveaxis(beside, 0, axis)
 
 
