@@ -90,12 +90,8 @@ def _between(sums: Sums, counts: NDArray[np.int64], axis: int) -> tuple[Lines, L
     lit = np.pad(np.nan_to_num(mean) > 0, [(1, 1)] + [(0, 0)] * (mean.ndim - 1), constant_values=True)
     alone = lit[:-2] & lit[2:]  # a fringe of what is sampled finely enough is dark in one line alone
     total = np.nan_to_num(mean) * size
-    inside = (
-        np.isfinite(mean)
-        & (np.nan_to_num(least) >= _LEAST)
-        & (total <= _REST * np.nan_to_num(least))
-        & ~(alone & (slope < _DIP**2))
-    )
+    least = np.nan_to_num(np.minimum(before, after)) * size  # 0 at the ends
+    inside = np.isfinite(mean) & (least >= _LEAST) & (total <= _REST * least) & ~(alone & (slope < _DIP**2))
     single = np.where(np.isnan(before), after, np.where(np.isnan(after), before, np.nan)) * size
     beside = np.isfinite(mean) & (np.nan_to_num(single) >= _BESIDE) & (total == 0) & ~(alone & (slope < _FLAT))
     return np.moveaxis(inside, 0, axis), np.moveaxis(beside, 0, axis)
