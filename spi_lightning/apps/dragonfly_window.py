@@ -82,6 +82,12 @@ def find_window(patterns: PatternFile, detector: Mapping[str, Any], crop: int | 
     largest = int(2 * max(0.0, min(reach)) // bin * bin)
     edge = largest if crop is None else int(crop)
     edge = edge // bin * bin
+    if largest < 8 * bin:
+        raise UserError(
+            f"{patterns.path}: the beam, at row {centre[0]:.1f}, column {centre[1]:.1f} of {patterns.shape[1]} x "
+            f"{patterns.shape[2]} pixels, leaves no square of 8 pixels binned by {bin} around it: give the row and "
+            "column of the beam with detector.beam_centre=[row,column], or a smaller bin="
+        )
     if edge < 8 * bin or edge > largest + 2 * bin:
         raise UserError(
             f"crop={crop}: with the beam at row {centre[0]:.1f}, column {centre[1]:.1f} of {patterns.shape[1]} x "

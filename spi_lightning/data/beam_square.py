@@ -27,8 +27,13 @@ def settle_centre(
     symmetry = float(found.symmetry[0])
     if stated is None:
         if not symmetry > _TRUSTED:
+            why = (
+                f"the pattern is hardly symmetric about any point ({symmetry:.2f})"
+                if np.isfinite(symmetry)
+                else "too few pairs of opposite pixels measured something"
+            )
             notes.append(
-                f"WARNING: the pattern is hardly symmetric about any point ({symmetry:.2f}); the beam centre "
+                f"WARNING: {why}; the beam centre "
                 f"({row:.2f}, {column:.2f}) may be wrong: state it with data.centre=[row,column]"
             )
         else:

@@ -159,7 +159,8 @@ def _stated_centre(patterns: PatternFile, frame: int) -> NDArray[np.float64] | N
     if stored is None:
         return None
     values = np.asarray(stored, dtype=np.float64)
-    return values[frame] if values.ndim == 2 else values
+    values = values[frame] if values.ndim == 2 else values
+    return values if np.isfinite(values).all() else None
 
 
 def _frequency_step(

@@ -6,17 +6,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.fields import IS_SINGLE_HIT, PARTICLE_ID, UserError
 from spi_lightning.io.labels import as_label, strings_note
+from spi_lightning.io.mask_bits import convention_of
 from spi_lightning.io.masks import choose_convention, measured
 from spi_lightning.io.pattern_file import FrameSource, Mask, PatternFile, PatternKeys
 from spi_lightning.io.sentinel_masks import AllOf, exclude_sentinels
 from spi_lightning.io.side_files import read_side_file
 
 _SAMPLES: Final = 8
+
+
+class StoredMasks:
+    """Per-frame masks (N, H, W) held in memory, as a source of frames."""
+
+    chunk = 1
+
+    def __init__(self, values: NDArray[Any]) -> None:
+        self.values, self.dtype = values, values.dtype
+        self.shape: tuple[int, int, int] = values.shape
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        """Masks start..stop as stored, (stop - start, H, W)."""
+        return self.values[start:stop]
 
 
 @dataclass
@@ -54,7 +70,7 @@ def add_mask(
 
     Args:
         file: Patterns to mask, (N, H, W).
-        values: (H, W) as stored, or the source of (N, H, W).
+        values: (H, W) or (N, H, W) as stored, or the source of (N, H, W).
         convention: auto, cxi, nexus, euxfel, good, bad or dragonfly.
         where: File and key of the mask.
         place: Convention of bits that is defined where the mask lies; empty: none.
@@ -62,9 +78,10 @@ def add_mask(
     Raises:
         UserError: Another shape, or what masks.choose_convention refuses.
     """
+    if isinstance(values, np.ndarray) and values.ndim == 3:
+        values = values[0] if len(values) == 1 else StoredMasks(values)
     shape = tuple(values.shape)
-    fits = (file.shape[1:],) if isinstance(values, np.ndarray) else (file.shape,)
-    if shape not in fits:
+    if shape != (file.shape[1:] if isinstance(values, np.ndarray) else file.shape):
         turned = " (rows and columns are swapped)" if shape[-2:] == file.shape[:0:-1] != file.shape[1:] else ""
         raise UserError(f"{where}: the mask has shape {shape}{turned}; {file.path} has patterns {file.shape}")
     exclude_sentinels(file)
@@ -96,7 +113,20 @@ def add_side_files(file: PatternFile, keys: PatternKeys, convention: str) -> Non
         if key:
             add_label(file, name, read_side_file(Path(key), (1, 2), option), key)
     for key in split_names(keys.mask):
-        add_mask(file, read_side_file(Path(key), (2,), "data.keys.mask"), convention, key)
+        add_side_mask(file, key, convention)
+
+
+def add_side_mask(file: PatternFile, key: str, convention: str) -> None:
+    """Add a mask (H, W) or (N, H, W) that lies in a file beside; in HDF5 its name and groups tell the convention."""
+    where, place = key, ""
+
+    def look(item: h5py.Dataset) -> None:
+        nonlocal where, place
+        where, place = f"{key}: {item.name}", convention_of(item)
+
+    shapes = {file.shape, file.shape[1:], (1, *file.shape[1:])}
+    values = read_side_file(Path(key), (2, 3), "data.keys.mask", shapes, look)
+    add_mask(file, values, convention, where, place)
 
 
 def split_names(names: str | None) -> list[str]:

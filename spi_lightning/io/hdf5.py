@@ -21,7 +21,7 @@ from spi_lightning.fields import (
     PIXEL_SIZE,
     UserError,
 )
-from spi_lightning.io.assembly import add_label, add_mask, leave_out_pixels, split_names
+from spi_lightning.io.assembly import add_label, add_mask, add_side_mask, leave_out_pixels, split_names
 from spi_lightning.io.hdf5_choice import Choice, choose_patterns, frame_axes, there
 from spi_lightning.io.hdf5_file import Hdf5Frames, dataset, look_up, opened
 from spi_lightning.io.hdf5_geometry import read_geometry
@@ -128,8 +128,8 @@ def add_hdf5_labels(patterns: PatternFile, file: h5py.File, keys: PatternKeys, g
 def add_hdf5_masks(patterns: PatternFile, file: h5py.File, key: str, named: str | None, convention: str) -> None:
     """Read the masks the user names, else the one that lies with the patterns ``key``."""
     for name in split_names(named) or masks_beside(file, key, patterns.shape):
-        if name not in file:
-            add_mask(patterns, read_named(file, name, (2,), "data.keys.mask"), convention, name)
+        if name not in file and Path(name).is_file():
+            add_side_mask(patterns, name, convention)
             continue
         item, where = look_up(file, name, "data.keys.mask"), f"{patterns.path}: {name}"
         stack, place = len(frame_axes(item.shape)) == 3, convention_of(item)

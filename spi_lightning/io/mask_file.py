@@ -14,7 +14,7 @@ def load_mask(
     """Read the mask of a file of patterns, so that simulations have the gaps of a real detector.
 
     Args:
-        path: File of patterns, any format open_patterns reads.
+        path: File of patterns, any format open_patterns reads, in photons or detector units.
         photons, mask: Keys of the patterns and of the mask, where the format needs them.
         mask_convention: auto, cxi, good, bad or dragonfly.
         bin: Detector pixels per simulated pixel, along each axis; one bad pixel makes its bin bad.
@@ -26,7 +26,7 @@ def load_mask(
         UserError: the file has no mask, one mask per frame, or a shape that ``bin`` does not divide; or what
             open_patterns raises.
     """
-    measured = open_patterns(path, PatternKeys(photons=photons, mask=mask), mask_convention).mask
+    measured = open_patterns(path, PatternKeys(photons=photons, mask=mask), mask_convention, check=False).mask
     if measured is None:
         raise UserError(f"{path}: no mask found; name its key with simulate.bad_pixels.fixed.mask=KEY")
     if measured.ndim != 2:

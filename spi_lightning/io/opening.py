@@ -27,6 +27,7 @@ from spi_lightning.io.photons import BROKEN_PIXELS
 from spi_lightning.io.sentinel_masks import exclude_sentinels
 from spi_lightning.io.several import SeveralFiles
 from spi_lightning.io.side_files import read_side_file
+from spi_lightning.io.stated_centre import check_beam_centre
 from spi_lightning.io.tiff import open_tiff
 
 PathLike = str | os.PathLike[str]
@@ -131,6 +132,7 @@ def _open_one(
     for name in (DISTANCE, PIXEL_SIZE, PHOTON_ENERGY, BEAM_CENTRE):
         if name in patterns.labels:
             patterns.geometry.setdefault(name, patterns.labels[name])
+    check_beam_centre(patterns)
     if adu_per_photon is not None:
         patterns.adu_per_photon = adu_per_photon
         patterns.notes.append(

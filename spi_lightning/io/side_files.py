@@ -1,26 +1,35 @@
 """Labels and masks that lie in a file beside the patterns: text, .npy, TIFF, HDF5 with one fitting data set."""
 
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
 from spi_lightning.fields import UserError
 from spi_lightning.io.damage import reading
 from spi_lightning.io.files_read import note_read
 from spi_lightning.io.hdf5_file import MAGIC, list_keys, opened
+from spi_lightning.io.tiff import TiffFrames
 
 
-def read_side_file(path: Path, dimensions: tuple[int, ...], option: str) -> NDArray[Any]:
+def read_side_file(
+    path: Path,
+    dimensions: tuple[int, ...],
+    option: str,
+    shapes: Container[tuple[int, ...]] = (),
+    look: Callable[[h5py.Dataset], None] = lambda item: None,
+) -> NDArray[Any]:
     """Read one array from a file of any of these formats.
 
     Args:
         path: Text (one value or one row a line), .npy, TIFF or HDF5; told apart by their first bytes.
         dimensions: Numbers of axes that fit, for example (1,) for labels, (2, 3) for masks.
         option: Option that named the file, for messages.
+        shapes: Shapes that are preferred where an HDF5 file holds more than one data set with fitting axes.
+        look: Called with the data set that is read of an HDF5 file.
 
     Raises:
         UserError: The file is missing, unreadable or has another number of axes.
@@ -31,11 +40,13 @@ def read_side_file(path: Path, dimensions: tuple[int, ...], option: str) -> NDAr
     head = path.open("rb").read(8)
     with reading(path, "text, .npy, TIFF or HDF5", f"{option}="):
         if head == MAGIC:
-            values = _only_dataset(path, dimensions, option)
+            values = _only_dataset(path, dimensions, option, shapes, look)
         elif head.startswith(b"\x93NUMPY"):
             values = np.load(path, allow_pickle=False)
         elif head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-            values = tifffile.imread(path)
+            frames = TiffFrames(path)
+            values = frames.read(0, frames.shape[0])
+            values = values[0] if len(values) == 1 else values
         else:
             values = np.loadtxt(path, dtype=np.float64, delimiter="," if b"," in head else None, ndmin=1)
     if values.ndim not in dimensions:
@@ -43,14 +54,23 @@ def read_side_file(path: Path, dimensions: tuple[int, ...], option: str) -> NDAr
     return np.asarray(values)
 
 
-def _only_dataset(path: Path, dimensions: tuple[int, ...], option: str) -> NDArray[Any]:
+def _only_dataset(
+    path: Path,
+    dimensions: tuple[int, ...],
+    option: str,
+    shapes: Container[tuple[int, ...]],
+    look: Callable[[h5py.Dataset], None],
+) -> NDArray[Any]:
     """The one data set with a fitting number of axes."""
     with opened(path) as file:
         fitting: list[h5py.Dataset] = []
         file.visititems(
             lambda _, item: fitting.append(item) if isinstance(item, h5py.Dataset) and item.ndim in dimensions else None
         )
+        if len(fitting) > 1:
+            fitting = [item for item in fitting if item.shape in shapes] or fitting
         if len(fitting) != 1:
             raise UserError(f"{option}={path}: {len(fitting)} data sets could be meant; there are: {list_keys(file)}")
+        look(fitting[0])
         values: NDArray[Any] = fitting[0][()]
     return values

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from collections.abc import Sequence
@@ -10,14 +9,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import tifffile
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from spi_lightning.fields import UserError
-from spi_lightning.io.damage import reading
 from spi_lightning.io.scan_flaws import missing_line, without_flaws
+from spi_lightning.io.tiff import TiffFrames
 
 MOST_MISSING: Final = 0.2  # a scan that lacks more frames is no scan
 _MEMORY_SHARE: Final = 0.25  # of the free memory that the counts may take; corrections hold some copies
@@ -95,18 +93,11 @@ def _frame_numbers(files: list[Path]) -> list[int]:
     raise UserError(f"{files[0].parent}: frame {first} is there more than once, {names[0]} and {names[1]}: {why}")
 
 
-def read_pages(file: Path) -> np.ndarray:
-    """All pages of a TIFF file; UserError if it is damaged."""
-    logger, level = logging.getLogger("tifffile"), logging.getLogger("tifffile").level
-    logger.setLevel(logging.CRITICAL + 1)  # it prints what is raised here once more
-    try:
-        with reading(file, "TIFF"):
-            pages = np.asarray(tifffile.imread(file))
-    finally:
-        logger.setLevel(level)
-    if pages.ndim not in (2, 3) or pages.size == 0:
-        raise UserError(f"{file}: the TIFF file cannot be read as a frame, its shape is {pages.shape}; copy it again")
-    return pages
+def read_pages(file: Path) -> NDArray[Any]:
+    """All frames of a TIFF file, (H, W) of one and (N, H, W) of more; UserError as TiffFrames."""
+    frames = TiffFrames(file)
+    pages = frames.read(0, frames.shape[0])
+    return pages[0] if len(pages) == 1 else pages
 
 
 def region_slices(region: Region | None, shape: tuple[int, ...], where: Any) -> tuple[slice, slice]:

@@ -53,7 +53,7 @@ class _Geometry:
         count, height, width = patterns.shape
         middle = np.array([(height - 1) / 2, (width - 1) / 2])
         centre = np.asarray(patterns.geometry.get(BEAM_CENTRE, middle), dtype=np.float64)
-        self.centre = np.broadcast_to(centre if np.isfinite(centre).all() else middle, (count, 2))
+        self.centre = np.broadcast_to(np.where(np.isfinite(centre).all(-1, keepdims=True), centre, middle), (count, 2))
         self.median: tuple[float, float, float] | None = None
         if all(name in patterns.geometry for name in (DISTANCE, PIXEL_SIZE, PHOTON_ENERGY)):
             each = [np.broadcast_to(patterns.geometry[n], count) for n in (DISTANCE, PIXEL_SIZE, PHOTON_ENERGY)]

@@ -16,7 +16,8 @@ class BeamCentre:
     Attributes:
         centre: (B, 2) row, column, pixel.
         symmetry: (B,) correlation of the pattern with its inversion about the centre, up to 1; where it is near 0 the
-            centre means nothing; NaN for a pattern without contrast, whose centre is the guess.
+            centre means nothing; NaN for a pattern without contrast, or with too few pairs of measured pixels around
+            the guess, which then is the centre.
     """
 
     centre: Tensor
@@ -55,7 +56,8 @@ def find_beam_centre(
     row, column = place // (2 * width - 1), place % (2 * width - 1)
     refined = [_parabola(correlation, row, column, axis) for axis in (0, 1)]
     centre = torch.stack([row + refined[0], column + refined[1]], dim=1) / 2
-    return BeamCentre(torch.where(best.isfinite()[:, None], centre, sums / 2), best)
+    known = best.isfinite()
+    return BeamCentre(torch.where(known[:, None], centre, sums / 2), torch.where(known, best, torch.nan))
 
 
 def _near(length: int, centre: Tensor, reach: float) -> Tensor:

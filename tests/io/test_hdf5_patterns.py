@@ -301,3 +301,44 @@ def test_real_patterns(spi_data) -> None:
     assert (sums[single].min(), np.median(sums[single]), sums[single].max()) == (14168, 27401, 47793)
     with pytest.raises(UserError, match=r"data\.adu_per_photon="):
         open_patterns(spi_data / "spi" / "pnccd_adu_10.h5", PatternKeys(mask="mask,artifacts")).read([0])
+
+
+@pytest.mark.parametrize("dtype", ["u2", "u4", "i4", "f4"])
+def test_a_mask_per_frame_beside_excludes_with_sentinels(tmp_path, dtype) -> None:
+    photons = np.random.default_rng(0).poisson(3.0, (5, 8, 9)).astype(dtype)
+    gap = {"u2": 65535, "u4": 2**32 - 1, "i4": -1, "f4": -1}[dtype]
+    bad = np.zeros(photons.shape, np.uint8)
+    bad[1, 2:4], bad[3, :, 5] = 1, 1
+    stored = photons.copy()
+    stored[:, 6, 6] = gap
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["patterns"] = stored
+    np.save(tmp_path / "bad.npy", bad)
+    file = open_patterns(tmp_path / "a.h5", PatternKeys(mask=str(tmp_path / "bad.npy")))
+    keep = bad == 0
+    keep[:, 6, 6] = False
+    np.testing.assert_array_equal(file.mask, keep)
+    np.testing.assert_array_equal(file.read(range(5)), np.where(keep, photons, 0))
+    assert any(f"1 pixel holds {gap} in every frame" in note for note in file.notes)
+
+
+def test_a_module_off_in_one_frame_is_masked_there(tmp_path) -> None:
+    photons = np.random.default_rng(0).poisson(3.0, (5, 8, 9)).astype("u4")
+    photons[2, 4:] = 2**32 - 1
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["patterns"] = photons
+    file = open_patterns(tmp_path / "a.h5")
+    assert file.read([2, 3]).max() < 20 and file.masks_differ
+    np.testing.assert_array_equal(file.mask, photons != 2**32 - 1)
+
+
+def test_a_pixel_mask_is_found_and_its_virtual_pixels_are_measured(tmp_path) -> None:
+    bits = np.zeros((8, 9), np.uint32)
+    bits[0], bits[1], bits[2] = 1 << 31, 1 << 8, (1 << 31) + 16
+    photons = np.random.default_rng(0).poisson(3.0, (5, 8, 9)).astype("u2")
+    with h5py.File(tmp_path / "a.nxs", "w") as file:
+        file["entry/data/data"] = photons
+        file["entry/instrument/detector/pixel_mask"] = bits
+    file = open_patterns(tmp_path / "a.nxs")
+    np.testing.assert_array_equal(~file.mask, np.isin(np.arange(8), [1, 2])[:, None].repeat(9, 1))
+    assert any("NeXus bits" in note for note in file.notes)

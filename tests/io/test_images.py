@@ -74,3 +74,51 @@ def test_npy_of_objects_is_not_unpickled(tmp_path) -> None:
     np.save(tmp_path / "b.npy", np.zeros(5))
     with pytest.raises(UserError, match=r"shape \(5,\)"):
         open_patterns(tmp_path / "b.npy")
+
+
+def appended(path: Path, *arrays: np.ndarray, **options) -> Path:
+    for array in arrays:
+        tifffile.imwrite(path, array, append=True, **options)
+    return path
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"bigtiff": True}, {"metadata": None}])
+@pytest.mark.parametrize("cut", [(1, 2, 3, 4, 5, 6), (3,), (1,)])
+def test_appended_pages_of_one_shape_are_frames(tmp_path, cut, options) -> None:
+    opened = open_patterns(appended(tmp_path / "a.tif", *np.split(PHOTONS, cut), **options))
+    assert opened.shape == PHOTONS.shape
+    np.testing.assert_array_equal(opened.read([6, 0, 1, 2, 5]), PHOTONS[[6, 0, 1, 2, 5]])
+
+
+def test_a_thumbnail_is_left_out_and_said(tmp_path) -> None:
+    thumbnail = np.full((2, 2), 200, np.uint16)
+    for name, parts in (("first.tif", [thumbnail, *PHOTONS]), ("last.tif", [PHOTONS, thumbnail])):
+        opened = open_patterns(appended(tmp_path / name, *parts))
+        np.testing.assert_array_equal(opened.read(range(7)), PHOTONS)
+        assert any("7 pages of 6 x 5 are read, not 1 of 2 x 2" in note for note in opened.notes)
+    between = [page for frame in PHOTONS for page in (thumbnail, frame)]
+    np.testing.assert_array_equal(open_patterns(appended(tmp_path / "each.tif", *between)).read(range(7)), PHOTONS)
+
+
+def test_a_colour_preview_is_left_out_and_said(tmp_path) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(np.zeros((6, 5, 3), np.uint8), photometric="rgb")
+        file.write(PHOTONS)
+    opened = open_patterns(tmp_path / "a.tif")
+    np.testing.assert_array_equal(opened.read(range(7)), PHOTONS)
+    assert any("not 1 in colours" in note for note in opened.notes)
+
+
+@pytest.mark.parametrize("shape", [(48, 6, 3), (6, 48, 4), (2, 6, 8, 3)])
+def test_colours_are_refused(tmp_path, shape) -> None:
+    kind = {"photometric": "rgb"} | ({"extrasamples": ["unassalpha"]} if shape[-1] == 4 else {})
+    tifffile.imwrite(tmp_path / "a.tif", np.ones(shape, np.uint8), **kind)
+    with pytest.raises(UserError, match="an image in colours"):
+        open_patterns(tmp_path / "a.tif")
+
+
+def test_pages_of_different_shapes_are_refused(tmp_path) -> None:
+    with pytest.raises(UserError, match=r"different shapes \(3 of 6 x 5, 4 of 5 x 6\)"):
+        open_patterns(appended(tmp_path / "a.tif", *PHOTONS[:3], *PHOTONS[3:].transpose(0, 2, 1)))
+    with pytest.raises(UserError, match="different shapes"):
+        open_patterns(appended(tmp_path / "b.tif", PHOTONS[:3], np.zeros((12, 10), np.uint16)))

@@ -38,3 +38,11 @@ def test_wrong_masks_are_named(tmp_path) -> None:
         load_mask(write(tmp_path / "b.h5", with_mask=False), "patterns")
     with pytest.raises(UserError, match="shape"):
         BadPixels(fixed=load_mask(path, "patterns", "mask", "bad"))(1, (16, 16), torch.Generator())
+
+
+def test_the_mask_of_a_file_in_detector_units(tmp_path) -> None:
+    bad = np.zeros((16, 16), np.uint8)
+    bad[3:5] = 1
+    with h5py.File(tmp_path / "adu.h5", "w") as file:
+        file["adu"], file["mask"] = np.random.default_rng(0).normal(0, 9, (4, 16, 16)), bad
+    np.testing.assert_array_equal(load_mask(str(tmp_path / "adu.h5")), bad == 0)

@@ -99,3 +99,28 @@ def test_nothing_measured_and_unknown_words_are_refused(keep) -> None:
         choose_convention(keep * 1, frames(keep), "inverted", "f.h5: mask")
     with pytest.raises(UserError, match="below 0"):
         choose_convention(keep * 1 - 1, frames(keep), "auto", "f.h5: mask")
+
+
+def test_more_than_half_missing_is_not_inverted() -> None:
+    dead = np.zeros((8, 8), dtype=bool)
+    dead[:5] = True
+    mask = dead.copy()
+    mask[5, :2] = True  # pixels that hold counts
+    photons = frames(~dead)
+    assert choose_convention(mask * 1, photons, "auto", "f.h5: mask", dead=dead)[0] == "bad"
+    assert choose_convention(~mask * 1, photons, "auto", "f.h5: mask", dead=dead)[0] == "good"
+    garbage = np.where(dead, 50, photons)
+    assert choose_convention(mask * 1, garbage, "bad", "f.h5: mask")[0] == "bad"
+
+
+@pytest.mark.parametrize(("place", "bit", "bad"), [("euxfel", 8, True), ("cxi", 8, False), ("nexus", 31, False)])
+def test_bits_by_place(keep, place, bit, bad) -> None:
+    values = np.where(keep, 0, 1 << bit).astype(np.uint32)
+    sense, note = choose_convention(values, frames(keep), "auto", "f.h5: mask", place)
+    assert sense == place and ("where" in note)
+    assert measured(values, sense).all() != bad
+
+
+def test_white_is_one(keep) -> None:
+    assert choose_convention(keep * 255, frames(keep), "auto", "mask.tif")[0] == "good"
+    assert choose_convention(~keep * 255, frames(keep), "auto", "mask.tif")[0] == "bad"
