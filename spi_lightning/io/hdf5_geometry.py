@@ -154,17 +154,15 @@ class _Lookup:
         return None
 
     def centre(self) -> NDArray[np.float64] | None:
-        """Row, column where the beam meets the detector, (2,) or (N, 2); None where none is usable, which is noted."""
+        """Row, column where the beam meets the detector, (2,) or (N, 2); None where none is, which is noted.
+
+        Whether it lies inside the frames is checked where files of all formats pass, see stated_centre.py.
+        """
         for place, group in self.places[BEAM_CENTRE]:
             for value in _values(self.file, place, group, BEAM_CENTRE):
                 numbers = _numbers(value.stored)
                 if numbers is None or numbers.shape not in ((2,), (self.shape[0], 2)):
                     self.notes.append(f"{value.where} is not used: row and column are two numbers")
-                elif not ((numbers >= 0) & (numbers <= np.array(self.shape[1:]) - 1)).all():
-                    self.notes.append(
-                        f"{value.where} is not used: the beam centre {np.round(numbers.reshape(-1, 2)[0], 1).tolist()} "
-                        f"lies outside the {self.shape[1]} x {self.shape[2]} pixels"
-                    )
                 else:
                     return numbers
         return None

@@ -27,8 +27,8 @@ def file_with(path: Path, centre: object, as_attribute: bool = True) -> PatternF
     [
         ([-30.0, 200.0], r"row -30, column 200, outside the 24 x 32 pixels"),
         ([12.0, 32.0], "outside"),
-        (12.0, "holds 1 number;"),
-        ([1.0, 2.0, 3.0], "holds 3 numbers"),
+        (12.0, "row and column are two numbers"),
+        ([1.0, 2.0, 3.0], "row and column are two numbers"),
         ([np.nan, 3.0], "outside"),
     ],
 )
