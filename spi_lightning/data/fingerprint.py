@@ -23,7 +23,8 @@ def fingerprint(*things: Any) -> str:
 
     Args:
         things: Numbers, text, containers, arrays, tensors, classes, functions, and objects made of them. Of an object
-            all attributes count, a detector mask too, but those named with a leading underscore, which are caches.
+            all attributes count, a detector mask too, but those named with a leading underscore, which are caches;
+            what its class reads from files, it tells as the property ``content``.
     """
     classes = {type(thing) for thing in things if type(thing).__module__ != "builtins"}
     code = [*_code_of_packages(), *(_code(Path(source)) for source in sorted(filter(None, map(_source, classes))))]
@@ -47,7 +48,10 @@ def _plain(thing: Any) -> Any:
     if isinstance(thing, type) or inspect.isroutine(thing):
         return f"{thing.__module__}.{thing.__qualname__}"
     if hasattr(thing, "__dict__"):
-        return [_plain(type(thing)), {key: _plain(value) for key, value in vars(thing).items() if key[0] != "_"}]
+        known = {key: value for key, value in vars(thing).items() if key[0] != "_"}
+        if isinstance(getattr(type(thing), "content", None), property):
+            known["content"] = thing.content
+        return [_plain(type(thing)), {key: _plain(value) for key, value in known.items()}]
     return repr(thing)
 
 

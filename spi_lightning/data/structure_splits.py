@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -58,6 +59,12 @@ class StructureSource:
     def numbers(self) -> list[int]:
         """Numbers, in the whole collection, of the structures of this part."""
         return self._numbers
+
+    @property
+    def content(self) -> list[Any]:
+        """What was read of the whole collection: names, positions, elements; a set made of it is known by that."""
+        everything = [self._read(number) for number in range(len(self.files))]
+        return [[one.name, one.position, one.atomic_number, one.sequences] for one in everything]
 
     @cached_property
     def _files(self) -> list[Path]:

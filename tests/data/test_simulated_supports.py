@@ -1,5 +1,6 @@
 """Batches of simulated macromolecules: names, shapes, splits, mirror images, fresh noise."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from spi_lightning.data import SimulatedSupportDataModule, StructureSource
+from spi_lightning.data.fingerprint import fingerprint
 from spi_lightning.data.simulated_supports import measure_again
 from spi_lightning.data.supports import reflect_supports
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, UserError
@@ -90,3 +92,15 @@ def test_one_pattern_per_structure_is_a_limit(tables: Path, tmp_path: Path) -> N
     )
     with pytest.raises(UserError, match="structures, one pattern each"):
         data.prepare_data()
+
+
+def test_a_rewritten_structure_makes_another_set(tmp_path: Path) -> None:
+    table = np.random.default_rng(0).normal(0, 10, (30, 4))
+    table[:, 3] = 6
+
+    def key(element: int) -> str:
+        np.savez(tmp_path / "a.npz", xyzZ=np.where(np.arange(4) == 3, element, table))
+        os.utime(tmp_path / "a.npz", (0, 0))
+        return fingerprint(StructureSource(str(tmp_path)))
+
+    assert key(6) == key(6) != key(7)

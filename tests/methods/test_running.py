@@ -1,9 +1,11 @@
+import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 
 from spi_lightning.methods import Answer, AnswerCache, DecisionRule, GivenPlan, Interview
+from spi_lightning.methods.described import Notes
 
 
 @dataclass
@@ -74,3 +76,34 @@ def test_a_damaged_kept_answer_is_made_again(make_file, tmp_path) -> None:
     (kept,) = (tmp_path / "answers").glob("*.npz")
     kept.write_bytes(kept.read_bytes()[:100])
     assert not interview(patterns, tmp_path)(parrot, 0).cached
+
+
+class Talker(Parrot):
+    """Says and warns of something with every answer."""
+
+    def __init__(self) -> None:
+        super().__init__(needs_given=False)
+        self.notes = Notes()
+
+    def answer(self, patterns, given=None) -> Answer:
+        self.notes.say("talker: 3 frames are not decided.")
+        warnings.warn("the labels are all alike", stacklevel=1)
+        return super().answer(patterns, given)
+
+
+def test_a_kept_answer_brings_its_notes_and_warnings(make_file, tmp_path) -> None:
+    patterns, first, second = make_file(), Talker(), Talker()
+    for talker, cached in ((first, False), (second, True)):
+        with pytest.warns(UserWarning, match="all alike"):
+            assert interview(patterns, tmp_path)(talker, "talker").cached is cached
+    assert second.asked == [] and second.notes == first.notes == ["talker: 3 frames are not decided."]
+
+
+@pytest.mark.filterwarnings("ignore:the labels")
+def test_a_note_that_was_said_before_belongs_to_the_second_answer_too(make_file, tmp_path) -> None:
+    one, other = make_file(), make_file(name="b.h5", count=20)
+    talker, fresh = Talker(), Talker()
+    interview(one, tmp_path)(talker, "talker")
+    interview(other, tmp_path)(talker, "talker")
+    assert len(talker.notes) == 1 and interview(other, tmp_path)(fresh, "talker").cached
+    assert fresh.notes == talker.notes
