@@ -64,7 +64,8 @@ def make_support_methods(cfg: DictConfig) -> Iterator[tuple[SupportMethod, Any]]
     for entry in asked_for(cfg, "supports"):
         if (METHODS / f"{entry}.yaml").is_file():
             settings = settings_of(entry, cfg)
-            method = instantiate(settings, name=free_name(entry, used), _convert_="all")
+            healing = {"instantiate": instantiate} if "healing" in settings else {}  # is no configuration
+            method = instantiate(settings, _partial_=True, _convert_="all")(name=free_name(entry, used), **healing)
             yield method, plain_with_contents(settings)
         else:
             for checkpoint in found_checkpoints(entry, "supports"):

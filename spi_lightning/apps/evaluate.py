@@ -77,8 +77,8 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     if any(method.needs_given for method, _ in methods):
         plan = plan.settled(labels.get(IS_SINGLE_HIT))
     interview = Interview(patterns, labels.get(IS_SINGLE_HIT), plan, rule, AnswerCache(cfg.cache))
-    record(cfg)
     asked = [interview(*method) for method in methods]
+    record(cfg)
     trained = [each.answer for each, (method, _) in zip(asked, methods, strict=True) if _is_trained(method)]
     together = [ensemble(trained, rule)] if len(trained) > 1 else []
     headline = next(each for each in [*(one.answer for one in asked), *together] if each.name == selects)

@@ -67,9 +67,9 @@ def evaluate_supports(cfg: DictConfig) -> dict[str, Any]:
         whole_number(f"supports.{name}", cfg.supports[name], 0)
     methods = list(make_support_methods(cfg))
     patterns = open_supports_of(cfg.data)
-    record(cfg)
     interview = SupportInterview(patterns, AnswerCache(cfg.cache))
     asked = [(method, interview(method, identity)) for method, identity in methods]
+    record(cfg)
     headline = headline_of([method for method, _ in asked])
     truth = true_supports(patterns, asked[0][1].answer.frame, cfg.supports.fraction)
     tables = [table_of(each.answer, truth) for _, each in asked]

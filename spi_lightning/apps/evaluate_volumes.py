@@ -70,8 +70,8 @@ def evaluate_volumes(cfg: DictConfig) -> dict[str, Any]:
     float64 = not patterns.counted if asks.float64 is None else bool(asks.float64)
     cache = AnswerCache(cfg.cache)
     interview = VolumeInterview(patterns, cache, asks.seeds, asks.masks, asks.held_out, halves, int(cfg.seed), float64)
-    record(cfg)
     methods, asked = ask_all(interview, methods, notes)
+    record(cfg)
     compared = Comparison(patterns, asked, asks.disagreement)
     metrics = compared.metrics([float(level) for level in asks.levels])
     notes += [note for method, _ in methods for note in method.notes]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytorch_lightning as pl
+import torch
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
@@ -16,7 +17,7 @@ from rich.table import Table
 from spi_lightning.apps.entry import one_line
 from spi_lightning.apps.resume import all_words, command_words, last_of, resumed_settings
 from spi_lightning.apps.value_types import check_types
-from spi_lightning.callbacks import SaveConfig, SeedEveryStep
+from spi_lightning.callbacks import SaveConfig, SeedEveryStep, StopDivergence
 from spi_lightning.console import Terminal
 from spi_lightning.data import PatternBatches
 from spi_lightning.fields import UserError
@@ -55,6 +56,7 @@ def train(cfg: DictConfig) -> float:
     settle_length(cfg, words)
     start = starting_weights(cfg)
     check_types(cfg, "train")
+    require_rate(cfg.optimizer.get("lr"))
     config, folder = record(cfg, words), Path(cfg.folder)
     tracking, loggers = instantiate(cfg.tracking), cast(list[Logger], [])
     with nothing_left_of_a_mistake(folder, tracking, loggers):
@@ -62,7 +64,8 @@ def train(cfg: DictConfig) -> float:
         data, task = instantiate(cfg.data, _convert_="all"), instantiate(cfg.task, _convert_="all")
         if start:
             load_weights(task, start, f"checkpoint={cfg.checkpoint}: its weights do not fit this network")
-        callbacks = [*filter(None, instantiate(cfg.callbacks).values()), SaveConfig(config), SeedEveryStep(cfg.seed)]
+        chosen = filter(None, instantiate(cfg.callbacks).values())
+        callbacks = [StopDivergence(), *chosen, SaveConfig(config), SeedEveryStep(cfg.seed)]
         loggers += tracking.loggers(folder, cfg.name, config)
         trainer = make_trainer(cfg.trainer, loggers, callbacks)
         began = time.perf_counter()
@@ -100,6 +103,12 @@ def make_trainer(settings: DictConfig, loggers: list[Logger], callbacks: list[pl
     except (ValueError, TypeError) as error:
         raise UserError(f"trainer: {' '.join(str(error).split())}") from error
     return trainer
+
+
+def require_rate(rate: object) -> None:
+    """UserError for a learning rate that no optimiser takes: negative, NaN, or beyond single precision."""
+    if isinstance(rate, int | float) and not 0 <= rate < torch.finfo(torch.float32).max:
+        raise UserError(f"optimizer.lr={rate:g}: is no learning rate; give a number above 0, such as 1e-3")
 
 
 def settle_length(cfg: DictConfig, words: Sequence[str]) -> None:

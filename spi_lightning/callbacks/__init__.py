@@ -5,6 +5,7 @@ from spi_lightning.callbacks.progress import Progress
 from spi_lightning.callbacks.save_config import SaveConfig
 from spi_lightning.callbacks.seed_every_step import SeedEveryStep
 from spi_lightning.callbacks.settle_batch_norm import SettleBatchNorm
+from spi_lightning.callbacks.stop_divergence import StopDivergence
 from spi_lightning.callbacks.validate_at_end import ValidateAtEnd
 from spi_lightning.callbacks.write_reconstruction import WriteReconstruction
 
@@ -14,6 +15,7 @@ __all__ = [
     "SaveConfig",
     "SeedEveryStep",
     "SettleBatchNorm",
+    "StopDivergence",
     "ValidateAtEnd",
     "WriteReconstruction",
 ]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spi_lightning.fields import UserError
 from spi_lightning.io.pattern_file import PatternFile
 from spi_lightning.methods.answer import Answer, DecisionRule, Given, Method
 from spi_lightning.methods.answer_cache import AnswerCache
@@ -70,7 +71,7 @@ class Interview:
         kept = self.cache(
             self.cache.path("hits", identity, vars(self.rule), self.patterns, told),
             getattr(method, "notes", None),
-            lambda: method.answer(self.patterns, given),
+            lambda: _of_numbers(method.answer(self.patterns, given), self.patterns),
             _pack,
             partial(_unpack, method.name),
         )
@@ -87,6 +88,17 @@ class Interview:
         memory = [each.cost.memory_mib for each in asked if each.cost.memory_mib is not None]
         cost = Cost(sum(each.cost.seconds for each in asked), max(memory, default=None))
         return Asked(replace(joined, seconds=cost.seconds), cost, np.sort(np.concatenate(own)), asked[0].cached)
+
+
+def _of_numbers(answer: Answer, patterns: PatternFile) -> Answer:
+    """The answer; UserError where a probability is NaN: no decision can come of it."""
+    broken = np.flatnonzero(~(np.isfinite(answer.probability) & np.isfinite(answer.score)))
+    if len(broken):
+        raise UserError(
+            f"{patterns.path}: {answer.name} gives NaN for {len(broken)} of {len(answer.frame)} frames, frame "
+            f"{answer.frame[broken[0]]} first; train it again with a smaller optimizer.lr, or leave it out"
+        )
+    return answer
 
 
 def _pack(answer: Answer) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from spi_lightning.fields import DENSITY, FRAME, SUPPORT
+from spi_lightning.fields import DENSITY, FRAME, SUPPORT, UserError
 from spi_lightning.io.pattern_file import PatternFile
 from spi_lightning.methods.answer_cache import AnswerCache, Kept
 from spi_lightning.methods.cost import Cost
@@ -31,7 +31,16 @@ class SupportInterview:
     def __call__(self, method: SupportMethod, identity: Any) -> AskedSupports:
         """Ask one method; ``identity`` is plain data that tells it from all others."""
         path = self.cache.path("supports", identity, self.patterns)
-        answer = partial(method.answer_supports, self.patterns)
+
+        def answer() -> SupportAnswer:
+            made = method.answer_supports(self.patterns)
+            if made.density is not None and not np.isfinite(made.density).all():
+                raise UserError(
+                    f"{self.patterns.path}: the densities of {method.name} hold NaN; train it again with a smaller "
+                    "optimizer.lr, or leave it out"
+                )
+            return made
+
         return self.cache(path, method.notes, answer, _pack, partial(_unpack, method.name))
 
 

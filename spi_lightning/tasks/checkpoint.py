@@ -47,7 +47,8 @@ def read_checkpoint(path: str | Path, also: Collection[str] = ()) -> dict[str, A
     names that it may hold. The rest of it tells of the run and is not built.
 
     Raises:
-        UserError: The file is missing, cut short, no checkpoint, or would run code when loaded or built.
+        UserError: The file is missing, cut short, no checkpoint, or would run code when loaded or built; or its weights
+            are NaN or infinite.
     """
     path = find_checkpoint(path)
     if not zipfile.is_zipfile(path):  # the end of a zip file is written last
@@ -62,12 +63,26 @@ def read_checkpoint(path: str | Path, also: Collection[str] = ()) -> dict[str, A
         raise UserError(f"{path}: the checkpoint is damaged or cut short.") from error
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("state_dict"), dict):
         raise UserError(f"{path}: not a checkpoint of a task (no state_dict inside).")
+    _require_numbers(checkpoint["state_dict"], path)
     config = checkpoint.get("config")
     if config is not None:
         whole = registered(config, str(path), parts=None)
         task = whole.get("task") if isinstance(whole, dict) else None
         config = {**whole, "task": registered(task, str(path), also=also)} if task else None
     return {**checkpoint, "config": config}
+
+
+def _require_numbers(weights: dict[str, Any], path: Path) -> None:
+    """Raise UserError where a training has diverged: such a network answers all patterns alike."""
+    tensors = {name: value for name, value in weights.items() if isinstance(value, torch.Tensor)}
+    broken = {name: int((~torch.isfinite(value)).sum()) for name, value in tensors.items()}
+    if count := sum(broken.values()):
+        first = next(name for name, wrong in broken.items() if wrong)
+        total = sum(value.numel() for value in tensors.values())
+        raise UserError(
+            f"{path}: {count} of {total} weights are NaN or infinite, in {first} first: its training diverged; "
+            "train again with a smaller optimizer.lr"
+        )
 
 
 def load_task(

@@ -87,11 +87,6 @@ class TrainedTask(pl.LightningModule):
         """Log the mean training loss of the epoch."""
         self.log("train/loss", self.train_loss.compute(), prog_bar=True)
 
-    def require_finite(self, loss: float) -> None:
-        """Raise UserError if a validation loss is no number."""
-        if not math.isfinite(loss):
-            raise UserError(f"step {self.global_step}: the validation loss is no number; try a smaller optimizer.lr.")
-
 
 def fitted_schedule(
     make: MakeSchedule, steps: float, trainer: pl.Trainer, interval: Interval

@@ -1,6 +1,7 @@
 """Supports compared through the real configuration: a network of one size before patterns of another."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from spi_lightning.apps.choose_methods import as_plain_list
+from spi_lightning.apps.entry import one_line
 from spi_lightning.apps.evaluate import evaluate
 from spi_lightning.apps.phase_start import network_answer
 from spi_lightning.data.one_frame import Measurement
@@ -31,12 +34,23 @@ def run(folder: Path, path: Path, *overrides: str) -> dict[str, Any]:
 def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained network of 32 x 32 pixels in a run folder."""
     words = ["experiment=bellisario_support", "network.size=32", "network.widths=[2,4,8]", "network.latent=8"]
+    return untrained(tmp_path_factory.mktemp("runs") / "trained", words)
+
+
+@pytest.fixture(scope="module")
+def healing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained network that heals, in a run folder."""
+    words = ["experiment=bellisario_healing", "network.widths=[2,4,8]"]
+    return untrained(tmp_path_factory.mktemp("runs") / "healing", words)
+
+
+def untrained(run_folder: Path, words: list[str]) -> Path:
+    """A run folder with a checkpoint of random weights."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose("train", overrides=words)
     task = OmegaConf.to_container(cfg.task, resolve=True)
     torch.manual_seed(0)
     state = instantiate(OmegaConf.create(task)).state_dict()
-    run_folder = tmp_path_factory.mktemp("runs") / "trained"
     (run_folder / "checkpoints").mkdir(parents=True)
     config = {"task": task, "network": {"size": 32}}
     torch.save({"state_dict": state, "config": config}, run_folder / "checkpoints" / "best.ckpt")
@@ -70,6 +84,29 @@ def test_patterns_are_binned_if_asked_for(network: Path, tmp_path: Path) -> None
     assert any("were binned 2 x 2" in note for note in notes)
     with pytest.raises(UserError, match=r"preprocess\.crop"):
         run(tmp_path / "no", path, f"method={network}", "preprocess.crop=32")
+
+
+def test_patterns_are_healed_before_a_method_sees_them(healing: Path, network: Path, tmp_path: Path) -> None:
+    words = [f"+settings.healed_{name}.healing={healing}" for name in ("triple_intersection", "network")]
+    methods = "method=[healed_triple_intersection,healed_network]"
+    path = patterns(tmp_path / "set.h5", 32)
+    metrics = run(tmp_path / "out", path, methods, *words, f"+settings.healed_network.then={network}")
+    assert set(metrics["methods"]) == {"healed_triple_intersection", "healed_network"}
+
+
+@pytest.mark.parametrize("kind", ["checkpoint", "healing"])
+def test_weights_that_are_no_numbers_are_refused_before_anything_is_written(
+    kind: str, network: Path, healing: Path, tmp_path: Path
+) -> None:
+    stored = torch.load({"checkpoint": network, "healing": healing}[kind] / "checkpoints/best.ckpt", weights_only=True)
+    next(iter(stored["state_dict"].values())).fill_(torch.nan)
+    torch.save(stored, tmp_path / "nan.ckpt")
+    name = "healed_triple_intersection"
+    words = {"checkpoint": ["checkpoint={}"], "healing": [f"method={name}", f"+settings.{name}.healing={{}}"]}[kind]
+    with pytest.raises((UserError, InstantiationException)) as caught:
+        run(tmp_path / "out", patterns(tmp_path / "a.h5", 32), *(word.format(tmp_path / "nan.ckpt") for word in words))
+    assert re.search(r"nan.ckpt: \d+ of \d+ weights are NaN or infinite", one_line(caught.value) or "")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

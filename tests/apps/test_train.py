@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import h5py
@@ -135,7 +136,7 @@ def test_mistakes_are_one_line(finished: tuple[Path, float], tmp_path: Path) -> 
     for overrides, message in {
         ("objective=val/beauty", "trainer.max_epochs=1"): r"objective=val/beauty.*val/auroc",
         ("task.classes=5", "trainer.max_epochs=1"): r"choose loss=cross_entropy",
-        ("optimizer.lr=1e30",): r"step 5: the validation loss is no number",
+        ("optimizer.lr=1e30",): r"step 2: the training loss is NaN or infinite",
         ("data.patterns.val=0",): r"validation split is empty",
         (f"resume={tmp_path}",): r"holds neither",
         (f"checkpoint={tmp_path}",): r"holds neither",
@@ -157,6 +158,38 @@ def test_a_mistake_leaves_no_logs_behind(tmp_path: Path, mistake: str, line: str
     with pytest.raises(UserError, match=line):
         train(small_config(tmp_path, *data, mistake, "tracking=offline", simulated=not data))
     assert not list((tmp_path / "run").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("optimizer.lr=1e30",), r"step 2: the training loss is NaN or infinite.*lower optimizer\.lr"),
+        (("optimizer.lr=1e30", "data.batch_size=40"), r"step 1: the validation loss is NaN or infinite"),
+        (("optimizer.lr=1e45",), r"optimizer\.lr=1e\+45: is no learning rate"),
+        (("optimizer.lr=nan",), r"optimizer\.lr=nan: is no learning rate"),
+    ],
+)
+def test_a_training_that_diverges_ends_in_one_line_and_leaves_nothing(
+    tmp_path: Path, words: tuple[str, ...], line: str
+) -> None:
+    with pytest.raises(UserError, match=line):
+        train(small_config(tmp_path, *words))
+    assert not list((tmp_path / "run").rglob("*.*"))
+
+
+def test_nothing_starts_or_goes_on_from_weights_that_are_no_numbers(
+    finished: tuple[Path, float], tmp_path: Path
+) -> None:
+    run = tmp_path / "broken"
+    shutil.copytree(finished[0], run)
+    for name in ("best", "last"):
+        kept = load(run / f"checkpoints/{name}.ckpt")
+        next(iter(kept["state_dict"].values())).view(-1)[0] = torch.nan
+        torch.save(kept, run / f"checkpoints/{name}.ckpt")
+    for word in ("checkpoint", "resume"):
+        with pytest.raises(UserError, match=r"1 of \d+ weights are NaN or infinite, in .* first"):
+            train(small_config(tmp_path, f"{word}={run}", name="new"))
+    assert not (tmp_path / "new").exists()
 
 
 def test_steps_that_are_no_number_are_told(tmp_path: Path) -> None:

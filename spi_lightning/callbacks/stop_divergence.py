@@ -1,0 +1,59 @@
+"""End a training that diverged, in one line and before it writes weights that are no numbers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from spi_lightning.fields import UserError
+
+_EVERY = 50  # steps between two looks on a GPU or on several processes, where each look waits for all
+
+
+class StopDivergence(pl.Callback):
+    """Raises UserError where the training loss, a weight or the validation loss is NaN or infinite.
+
+    The training loss is looked at after every step, the weights before every validation, and the validation loss before
+    the task reports on it: all of them before a checkpoint is written. Tasks that optimise by themselves (Refinement
+    rolls its starts back) are left alone.
+    """
+
+    def __init__(self) -> None:
+        self._wrong: Tensor | None = None
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Look at the loss."""
+        loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
+        if not pl_module.automatic_optimization or not isinstance(loss, Tensor):
+            return
+        wrong = ~torch.isfinite(loss.detach()).all()
+        self._wrong = wrong if self._wrong is None else self._wrong | wrong
+        alone = trainer.world_size == 1 and loss.device.type == "cpu"
+        if alone or batch_idx % _EVERY == _EVERY - 1:
+            self._require(trainer, bool(self._wrong), "the training loss")
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Look at the loss and at all weights."""
+        if not pl_module.automatic_optimization:
+            return
+        self._require(trainer, self._wrong is not None and bool(self._wrong), "the training loss")
+        fine = [torch.isfinite(weight.detach()).all() for weight in pl_module.parameters()]
+        self._require(trainer, bool(fine) and not bool(torch.stack(fine).all()), "a weight")
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Look at the validation loss; the task's own hook comes later."""
+        losses = getattr(pl_module, "losses", None)
+        if pl_module.automatic_optimization and isinstance(losses, torch.nn.ModuleDict) and "val" in losses:
+            mean = losses["val"].compute()  # type: ignore[operator]
+            self._require(trainer, not bool(torch.isfinite(mean).all()), "the validation loss")
+
+    def _require(self, trainer: pl.Trainer, wrong: bool, what: str) -> None:
+        """All processes agree, so that none waits for one that ended."""
+        if trainer.strategy.reduce_boolean_decision(wrong, all=False):
+            raise UserError(
+                f"step {trainer.global_step}: {what} is NaN or infinite, the training diverged; lower optimizer.lr"
+            )
