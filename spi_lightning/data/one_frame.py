@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -20,6 +21,8 @@ from spi_lightning.data.beam_square import (
 )
 from spi_lightning.fields import BEAM_CENTRE, DENSITY, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE, UserError
 from spi_lightning.io import PatternFile, PatternKeys, open_patterns, read_intensities
+from spi_lightning.io.rocking_evidence import rocking_evidence
+from spi_lightning.io.spec import is_spec
 from spi_lightning.physics.binning import bin_pixels
 from spi_lightning.physics.constants import wavelength_from_energy
 
@@ -55,7 +58,7 @@ def measure_frame(
     path: str,
     keys: PatternKeys | None = None,
     mask_convention: str = "auto",
-    frame: int = 0,
+    frame: int | None = None,
     centre: tuple[float, float] | None = None,
     size: int | None = None,
     bin: int = 1,
@@ -67,7 +70,7 @@ def measure_frame(
 
     Args:
         path, keys, mask_convention, adu_per_photon: As for io.open_patterns.
-        frame: Number of the frame in the file.
+        frame: Number of the frame in the file; None: the first, unless the file looks like a rocking scan.
         centre: Row and column of the direct beam, pixel; None: as the file says, else found by symmetry.
         size: Edge of the square around the beam that is kept, pixels before binning; None: the largest that fits and
             that ``bin`` divides. Pixels beyond the detector count as not measured.
@@ -76,15 +79,19 @@ def measure_frame(
         geometry: distance (m), pixel_size (m), photon_energy (eV) instead of the file's.
 
     Raises:
-        UserError: No such file, frame or key; counts that are negative, not finite or all zero; a size that bin does
-            not divide.
+        UserError: No such file, frame or key; a rocking scan; counts that are negative, not finite or all zero; a size
+            that bin does not divide.
     """
     _require_numbers(frame=frame, size=size, bin=bin, threshold=threshold, centre=centre)
     known = [name for name, value in (geometry or {}).items() if value is not None]
+    _require_one_file(path)
     patterns = open_patterns(path, keys, mask_convention, adu_per_photon, check=False, known=known)
+    hint = _note_of_the_frame(patterns, frame)
+    frame = frame or 0
     if not 0 <= frame < len(patterns):
         raise UserError(f"data.frame={frame}: {path} has frames 0 to {len(patterns) - 1}.")
     photons, mask, counted, notes = _read(patterns, frame)
+    notes += hint
     stated = _stated_centre(patterns, frame) if centre is None else np.asarray(centre, dtype=np.float64)
     middle = settle_centre(photons, mask, stated, centre is not None, notes)
     edge = edge_around(photons.shape[-2:], middle, size, bin)
@@ -115,6 +122,35 @@ def measure_frame(
         counted=counted,
         poisson=counted and dropped == 0,
     )
+
+
+def _require_one_file(path: str) -> None:
+    """Raise UserError for what can only be a part of a rocking scan: a folder of frames, a spec file, an archive."""
+    if Path(path).is_dir():
+        what = "is a folder; a rocking scan of TIFF frames is phased by data=one_scan, a single pattern by its file"
+    elif Path(path).is_file() and is_spec(path):
+        what = "is a spec file, which holds no frames; a rocking scan is phased by data=one_scan data.path=FRAMES"
+        what += f" data.spec={path} data.scan=NUMBER"
+    elif Path(path).is_file() and Path(path).suffix.lower() == ".npz":
+        what = "is an .npz archive, which data=one_scan reads if it holds a rocking scan; save one pattern as .npy"
+    else:
+        return
+    raise UserError(f"{path}: {what}")
+
+
+def _note_of_the_frame(patterns: PatternFile, frame: int | None) -> list[str]:
+    """A note on which of several frames is taken. Raises UserError for a rocking scan of which no frame was named."""
+    evidence = rocking_evidence(patterns, content=frame is None) if len(patterns) > 1 else None
+    if evidence is not None and frame is None:
+        raise UserError(
+            f"{patterns.path}: looks like a rocking scan ({evidence}), of which frame 0 alone is no 2D pattern of the "
+            f"object; give data=one_scan, or data.frame= to phase one of its {len(patterns)} frames all the same"
+        )
+    if evidence is not None:
+        return [f"WARNING: {patterns.path} looks like a rocking scan ({evidence}): data=one_scan phases it in 3D"]
+    if len(patterns) > 1 and frame is None:
+        return [f"frame 0 of {len(patterns)} is phased (data.frame=)"]
+    return []
 
 
 def _read(patterns: PatternFile, frame: int) -> tuple[Tensor, Tensor, bool, list[str]]:
@@ -149,7 +185,7 @@ def _require_numbers(**settings: object) -> None:
             if value is not None and (len(pair) != 2 or not all(isinstance(part, int | float) for part in pair)):
                 raise UserError(f"data.centre={value}: give row and column, [row,column], or null to have it found")
         elif not isinstance(value, int | float if name == "threshold" else int) and (
-            value is not None or name != "size"
+            value is not None or name not in ("size", "frame")
         ):
             raise UserError(f"data.{name}={value}: give a {'' if name == 'threshold' else 'whole '}number")
 

@@ -14,6 +14,7 @@ from spi_lightning.io.pattern_file import PatternFile
 from spi_lightning.io.photons import WHOLE_WITHIN
 from spi_lightning.physics.adu import adu_to_photons
 
+_EXACT: Final = 1e4  # squares of float32 up to here are exact enough to be whole
 _ROUNDING: Final = 1e-6  # of a frame's largest value: what lies less below 0 is 0
 
 
@@ -60,6 +61,16 @@ def is_counted(frame: NDArray[np.float32]) -> bool:
     """Whether one frame (H, W), 0 or more everywhere, holds whole numbers that are not all 0."""
     counts = np.rint(frame)
     return bool(counts.any()) and float(np.abs(frame - counts).max()) <= WHOLE_WITHIN
+
+
+def are_amplitudes(values: NDArray[np.float32]) -> bool:
+    """Whether finite values (n,), 0 or more, are square roots of whole numbers and not all whole themselves."""
+    if len(values) == 0 or np.abs(values - np.rint(values)).max() <= WHOLE_WITHIN:
+        return False
+    squares = values.astype(np.float64) ** 2
+    off = np.abs(squares - np.rint(squares))
+    below = squares < _EXACT  # where float32 tells a whole number from others
+    return bool(below.sum() > 0 and off[below].max() <= WHOLE_WITHIN)
 
 
 def _in_photons(frame: NDArray[np.float32], adu_per_photon: float | None, name: str) -> NDArray[np.float32]:

@@ -141,6 +141,15 @@ def read_spec(path: str | Path, scan: int, points: int | None = None) -> SpecSca
     return read
 
 
+def is_spec(path: str | Path) -> bool:
+    """Whether a file begins as those of spec do."""
+    try:
+        head = Path(path).open("rb").read(200).lstrip()
+    except OSError:
+        return False
+    return re.match(rb"#(F .|S \d|E \d|D .)", head) is not None
+
+
 def _choose(repeats: list[SpecScan], points: int | None) -> SpecScan:
     """The last of those that fit best."""
 

@@ -2,13 +2,13 @@
 
 from typing import Final
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from spi_lightning.fields import UserError
 from spi_lightning.physics.frame_order import frames_listed
 
+_NO_BEAM: Final = 0.05  # below this share there was none, whatever the monitor's offset
 _MOST_DROPOUTS: Final = 0.2  # share of the frames without beam, from which the photons are looked at too
 _DROPOUT: Final = 0.5  # a monitor below this share of its median means that the beam was off
 
@@ -126,11 +126,11 @@ def _follow_monitor(
         notes.append("the monitor is negative, a current of the other polarity: its size is taken")
     usual = beam[beam > 0].median() if bool((beam > 0).any()) else beam.new_tensor(1.0)
     off = beam < _DROPOUT * usual
-    lit = _lit(torch.where(mask, values, 0.0).sum((1, 2)).double(), off)
+    lit = _lit(torch.where(mask, values, 0.0).sum((1, 2)).double(), beam, usual)
     if int(off.sum()) > _MOST_DROPOUTS * len(off) and 2 * int(lit.sum()) > int(off.sum()):
         belied = (
-            f"the monitor is zero, negative or low in {int(off.sum())} of {len(off)} frames that hold as many photons "
-            f"as the others ({frames_listed(off.nonzero()[:, 0].tolist())})"
+            f"the monitor is zero, negative or NaN in {int(lit.sum())} of {len(off)} frames that hold as many photons "
+            f"as the others ({frames_listed(lit.nonzero()[:, 0].tolist())})"
         )
         if normalise:
             raise UserError(
@@ -148,16 +148,11 @@ def _follow_monitor(
     return values, mask & ~off[:, None, None]
 
 
-def _lit(photons: Tensor, off: Tensor) -> Tensor:
-    """Which of the frames (F,) without beam by the monitor hold at least half of what their neighbours with beam do.
-
-    Where no frame has beam, those with any photons.
-    """
-    there = (~off).nonzero()[:, 0]
-    if len(there) == 0:
-        return off & (photons > 0)
-    expected = np.interp(np.arange(len(off)), there.cpu().numpy(), photons[there].cpu().numpy())
-    return off & (photons > 0) & (photons >= 0.5 * torch.from_numpy(expected).to(photons))
+def _lit(photons: Tensor, beam: Tensor, usual: Tensor) -> Tensor:
+    """Frames (F,) in which the monitor saw no beam, and that hold as many photons as the darkest frame with beam."""
+    without, there = beam < _NO_BEAM * usual, beam >= _DROPOUT * usual
+    least = photons[there].min() if bool(there.any()) else photons.new_tensor(0.0)
+    return without & (photons > 0) & (photons >= 0.5 * least)
 
 
 def add_note(notes: list[str], count: Tensor, line: str) -> None:

@@ -1,0 +1,76 @@
+"""Signs that a file of patterns holds one rocking scan, whose frames are cuts of one 3D pattern."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from spi_lightning.fields import UserError
+from spi_lightning.io.hdf5_file import Hdf5Frames, opened
+from spi_lightning.io.pattern_file import PatternFile
+from spi_lightning.io.scan_hdf5 import rocking_angles
+from spi_lightning.io.scan_layout import find_scan
+
+_LEAST_FRAMES: Final = 12  # of fewer a rise and fall means nothing
+_LOOKED_AT: Final = 64  # frames, evenly spread
+_BACK: Final = 0.1  # share of the rise by which the photons may fall on the way up, or rise on the way down
+_ABOVE_ENDS: Final = 2.0  # photons of the brightest frame over those of the first and the last
+
+
+def rocking_evidence(patterns: PatternFile, content: bool = True) -> str | None:
+    """What tells that the frames are a rocking scan, in words; None where nothing does.
+
+    Args:
+        patterns: Some frames.
+        content: Whether to look at the photons, too: over a rocking scan they rise to the peak and fall, which those of
+            independent frames do not.
+    """
+    angles = _angles_of(patterns)
+    if angles is not None or not content or len(patterns) < _LEAST_FRAMES:
+        return angles
+    index = np.linspace(0, len(patterns) - 1, min(len(patterns), _LOOKED_AT)).round().astype(np.int64)
+    photons = np.array([_photons(patterns, int(frame)) for frame in np.unique(index)])
+    return "the photons of its frames rise once to a peak and fall" if rises_and_falls(photons) else None
+
+
+def rises_and_falls(photons: NDArray[np.float64]) -> bool:
+    """Whether photons (F,) rise to one frame inside and fall after it, the noise of the tails apart."""
+    top = int(photons.argmax())
+    height = float(photons[top] - photons.min())
+    inside = 0 < top < len(photons) - 1
+    if not inside or height <= 0 or photons[top] < _ABOVE_ENDS * max(photons[0], photons[-1], 1.0):
+        return False
+    up, down = np.diff(photons[: top + 1]), np.diff(photons[top:])
+    wide = int((photons - photons.min() > 0.1 * height).sum()) >= 3  # one bright frame among dark ones is a hit
+    return wide and float(-up[up < 0].sum() + down[down > 0].sum()) <= _BACK * height
+
+
+def _photons(patterns: PatternFile, frame: int) -> float:
+    values = np.where(patterns.read_mask([frame]), patterns.read_stored([frame]), 0)
+    return float(np.nan_to_num(values, posinf=0, neginf=0).sum(dtype=np.float64))
+
+
+def _angles_of(patterns: PatternFile) -> str | None:
+    """Words for a data set with an angle for each frame."""
+    source = patterns.source
+    if not isinstance(source, Hdf5Frames) or len(patterns) < 3:
+        return None
+    with opened(Path(source.path)) as file:
+        try:
+            found = rocking_angles(file, find_scan(file, source.key))
+        except UserError:
+            return None
+        if found is None or not _changes(found[1]):
+            return None
+    return f"it holds an angle for every frame, {found[0]}"
+
+
+def _changes(item: h5py.Dataset) -> bool:
+    """Whether angles rise or fall from frame to frame, as those of a rotation series in one direction do."""
+    values = np.ravel(np.asarray(item[()], dtype=np.float64))
+    steps = np.diff(values[np.isfinite(values)])
+    return len(steps) > 0 and bool((steps > 0).mean() > 0.8 or (steps < 0).mean() > 0.8)
