@@ -143,10 +143,8 @@ def read_spec(path: str | Path, scan: int, points: int | None = None) -> SpecSca
 
 def is_spec(path: str | Path) -> bool:
     """Whether a file begins as those of spec do."""
-    try:
-        head = Path(path).open("rb").read(200).lstrip()
-    except OSError:
-        return False
+    with Path(path).open("rb") as file:
+        head = file.read(200).lstrip()
     return re.match(rb"#(F .|S \d|E \d|D .)", head) is not None
 
 
