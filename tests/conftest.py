@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+import spi_lightning  # noqa: F401  before h5py, whose library reads the environment when it is loaded
+
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("WANDB_MODE", "offline")
 os.environ.setdefault("WANDB_SILENT", "true")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.fields import UserError
 from spi_lightning.files import replacing
-from spi_lightning.io.hdf5_file import opened
+from spi_lightning.io.hdf5_file import dataset, opened
 from spi_lightning.io.patient_file import new_hdf5
 
 IN_SUPPORT: Final = 0x10000  # the bit of an image's mask; all bits 0 is a good pixel outside
@@ -104,7 +104,7 @@ def read_cxi_image(path: Path | str) -> CxiImage:
         group = file.get(_IMAGE)
         if group is None or "data" not in group:
             raise UserError(f"{path}: holds no {_IMAGE}/data; give a CXI file with a reconstructed image.")
-        density = group["data"][()]
+        density = dataset(file, f"{_IMAGE}/data")[()]
         if "support" in group:
             support = group["support"][()] != 0
         elif "mask" in group and group["mask"].shape == density.shape and (group["mask"][()] & IN_SUPPORT).any():

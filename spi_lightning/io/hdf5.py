@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +34,7 @@ from spi_lightning.io.side_files import read_side_file
 
 _LABEL_KEYS: Final = (IS_SINGLE_HIT, "labels", "label")
 _MASK_KEYS: Final = (MASK, "pixel_mask", "good_pixels", "bad_pixels")
+_LIKE_A_MASK: Final = re.compile(r"mask|(bad|good|dead|hot)_?pix|defect", re.IGNORECASE)
 _PLAIN_KEYS: Final = ("good", "bad", "valid", "invalid")  # masks if they have the shape of frames, else labels
 _OF_GEOMETRY: Final = (DISTANCE, PIXEL_SIZE, PHOTON_ENERGY)
 
@@ -86,6 +88,10 @@ def add_all(
     """
     if choice.why:
         patterns.notes.append(f"{patterns.path}: patterns are read from {choice.keys[0]!r} ({choice.why})")
+    if file.swmr_mode:
+        patterns.notes.append(
+            f"{patterns.path}: is being written, or was never closed; its {len(patterns)} frames so far are read"
+        )
     sources = getattr(patterns.source, "sources", [patterns.source])
     for source in sources:
         if source.unmapped is not None:
@@ -94,11 +100,20 @@ def add_all(
                 f"{patterns.path}: {source.key} maps nothing to {int(source.unmapped.sum())} pixels of each frame, "
                 "which are not measured"
             )
+    _refuse_amplitudes(patterns.path, file)
     geometry = read_geometry(file, choice.keys[0], labels if labels.name != "/" else None, known)
     patterns.geometry = geometry.values
     patterns.notes += geometry.notes
     add_hdf5_labels(patterns, file, keys, labels)
     add_hdf5_masks(patterns, file, choice.keys[0], keys.mask, convention)
+
+
+def _refuse_amplitudes(path: Path, file: h5py.File) -> None:
+    """Refuse images of libspimage that its flag ``scaled`` calls amplitudes; raises UserError."""
+    flags = [there(file, name) for name in ("scaled", "phased", "shifted")]
+    if all(isinstance(flag, h5py.Dataset) and flag.size == 1 for flag in flags) and int(np.ravel(flags[0][()])[0]) == 1:
+        raise UserError(f"{path}: scaled=1: libspimage holds amplitudes here, the roots of intensities; write it again "
+                        "with intensities (scaled=0)")  # fmt: skip
 
 
 def add_hdf5_labels(patterns: PatternFile, file: h5py.File, keys: PatternKeys, group: h5py.Group) -> None:
@@ -127,32 +142,53 @@ def add_hdf5_labels(patterns: PatternFile, file: h5py.File, keys: PatternKeys, g
 
 def add_hdf5_masks(patterns: PatternFile, file: h5py.File, key: str, named: str | None, convention: str) -> None:
     """Read the masks the user names, else the one that lies with the patterns ``key``."""
-    for name in split_names(named) or masks_beside(file, key, patterns.shape):
-        if name not in file and Path(name).is_file():
+    beside = [(file, name) for name in split_names(named)] or masks_beside(file, key, patterns.shape)
+    if not beside and (others := masks_not_taken(file, key, patterns.shape)):
+        patterns.notes.append(
+            f"{patterns.path}: {', '.join(others)} may be a mask and is not taken; take it with "
+            f"data.keys.mask={others[0]}"
+        )
+    for home, name in beside:
+        if name not in home and Path(name).is_file():
             add_side_mask(patterns, name, convention)
             continue
-        item, where = look_up(file, name, "data.keys.mask"), f"{patterns.path}: {name}"
-        stack, place = len(frame_axes(item.shape)) == 3, convention_of(item)
-        mask = Hdf5Frames(patterns.path, name) if len(frame_axes(item.shape)) in (2, 3) else None
-        if mask is None:
+        item, path = look_up(home, name, "data.keys.mask"), Path(home.filename)
+        axes, where, place = len(frame_axes(item.shape)), f"{path}: {name}", convention_of(item)
+        if axes not in (2, 3):
             raise UserError(f"{where} has shape {item.shape}; 2 or 3 axes fit (data.keys.mask=)")
-        add_mask(patterns, mask if stack else mask.read(0, 1)[0], convention, where, place)
+        mask = Hdf5Frames(path, name)
+        add_mask(patterns, mask if axes == 3 else mask.read(0, 1)[0], convention, where, place)
         if mask.unmapped is not None:
             leave_out_pixels(patterns, mask.unmapped)
 
 
-def masks_beside(file: h5py.File, key: str, shape: tuple[int, int, int]) -> list[str]:
-    """Name of the mask that lies with the data set of patterns ``key``; of none but its own detector."""
+def masks_beside(file: h5py.File, key: str, shape: tuple[int, int, int]) -> list[tuple[h5py.File, str]]:
+    """File and name of the mask that lies with the data set of patterns ``key``; of none but its own detector."""
     around = surroundings(file, key)
     above = around.general if around.detectors < 2 else []
     for place, group in [*around.detector, *above]:
-        inner = [name for name in (*_MASK_KEYS, *_PLAIN_KEYS) if isinstance(there(group, name), h5py.Dataset)]
-        for name in inner:
-            axes = frame_axes(group[name].shape)
-            fits = axes in (shape[1:], shape)
-            if fits or (name in _MASK_KEYS and len(axes) in (2, 3)):
-                return [f"{place}/{name}".strip("/")]
+        for name in (*_MASK_KEYS, *_PLAIN_KEYS):
+            item = there(group, name)
+            if not isinstance(item, h5py.Dataset):
+                continue
+            axes = frame_axes(item.shape)
+            if axes in (shape[1:], shape) or (name in _MASK_KEYS and len(axes) in (2, 3)):
+                return [(group.file, f"{place}/{name}".strip("/"))]
     return []
+
+
+def masks_not_taken(file: h5py.File, key: str, shape: tuple[int, int, int]) -> list[str]:
+    """Names of data sets beside the patterns ``key`` that look like masks by name and shape but have no usual name."""
+    around = surroundings(file, key)
+    return [
+        f"{place}/{name}".strip("/")
+        for place, group in [*around.detector, *around.general[:1]]
+        for name in group
+        if _LIKE_A_MASK.search(name)
+        and isinstance(item := there(group, name), h5py.Dataset)
+        and item.dtype.kind in "uib"
+        and frame_axes(item.shape) in (shape[1:], shape)
+    ]
 
 
 def read_named(file: h5py.File, key: str, dimensions: tuple[int, ...], option: str) -> NDArray[Any]:

@@ -34,7 +34,8 @@ _NOT_PATTERNS: Final = re.compile(
     r"mask|(^|_)(good|bad|valid|invalid|dead|hot)(_|$)|pixels$|never_lit|artefact|artifact|dark|white_?field|flat|"
     r"background|pedestal|offset|gain|noise|error|variance|sigma|weight|matrix|vectors?$|translation|rotation|"
     r"orientation|quaternion|transform|position|coordinate|corner|label|table|index|indices|hist|spectrum|imag$|"
-    r"phase|support|density|geometry|calib|thumbnail|preview",
+    r"phase|support|density|geometry|calib|thumbnail|preview|"
+    r"(^|_)(err|errs|std|var|sum|mean|avg|average|median|total|min|max|projection|bg|reference)(_|$)",
     re.IGNORECASE,
 )
 _LEAST: Final = 4  # pixels along each axis, unless a stack has the name of one
@@ -121,7 +122,7 @@ def likely_patterns(file: h5py.File) -> str:
 
 def every_data_set(file: h5py.File) -> str:
     """Names, shapes and types of all data sets and of links to nothing, largest first, in one line."""
-    found = sorted(walk(file), key=lambda pair: -getattr(pair[1], "size", 0) if pair[1] is not None else 0)
+    found = sorted(walk(file), key=lambda pair: (pair[1] is not None, -(getattr(pair[1], "size", 0) or 0)))
     names = [
         f"{name} (a link to {missing_target(file, name)}, which is not there)" if item is None
         else f"{name} {item.shape} {item.dtype}"
@@ -234,9 +235,9 @@ def could_be_patterns(item: h5py.Dataset, name: str, by_meaning: bool) -> bool:
         return False
     if min(shape[-2:]) < (2 if by_meaning and len(shape) == 3 else _LEAST):
         return False
-    if len(shape) == 2 and not by_meaning:
+    if len(shape) == 2 and (not by_meaning or "/" not in name):
         return min(shape) >= _LEAST_OF_IMAGE and max(shape) <= _LONGEST * min(shape)
-    return not (len(shape) == 2 and max(shape) > _LONGEST * min(shape) and min(shape) < _LEAST_OF_IMAGE)
+    return True
 
 
 def _rule(file: h5py.File, name: str, default: str, signals: set[str]) -> tuple[float, str]:

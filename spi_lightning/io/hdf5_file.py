@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 from spi_lightning.fields import UserError
 from spi_lightning.io.damage import is_damage, reason, require_file
 from spi_lightning.io.files_read import note_read
-from spi_lightning.io.hdf5_choice import every_data_set, frame_axes, likely_patterns, missing_target, shape_of_frames
+from spi_lightning.io.hdf5_choice import (
+    every_data_set,
+    frame_axes,
+    likely_patterns,
+    missing_target,
+    shape_of_frames,
+)
 from spi_lightning.io.hdf5_storage import Storage, storage_of
 
 MAGIC: Final = b"\x89HDF\r\n\x1a\n"
@@ -122,22 +128,12 @@ def look_up(file: h5py.File, key: str, option: str = "data.keys.photons") -> h5p
         ) from error
     if not isinstance(item, h5py.Dataset):
         raise UserError(f"{file.filename}: key {key!r} is a group; there are: {_fitting(file, option)} ({option}=)")
-    if any(not Path(os.fsdecode(name)).is_absolute() for name, _, _ in item.external or ()):
-        return _with_folder(file, key, item)
     return item
 
 
 def _fitting(file: h5py.File, option: str) -> str:
     """Data sets that an option could name."""
     return likely_patterns(file) if option == "data.keys.photons" else every_data_set(file)
-
-
-def _with_folder(file: h5py.File, key: str, item: h5py.Dataset) -> h5py.Dataset:
-    """The same data set, its raw files looked for in the folder of the file and not where the program runs."""
-    item.id._close()
-    access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
-    access.set_efile_prefix(b"${ORIGIN}")
-    return h5py.Dataset(h5py.h5d.open(file.id, os.fsencode(key), access))
 
 
 def frames_shape(item: h5py.Dataset, path: Path, key: str) -> tuple[int, int, int]:

@@ -105,8 +105,8 @@ def read_geometry(
         UserError: A value that no setup has: not positive or not a number; a unit that is not known, or one of another
             kind of quantity; pixels that are not square.
     """
-    around, shape = surroundings(file, key), shape_of_frames(file[key].shape)
-    own: list[Named] = [(key, file[key])]
+    around, item = surroundings(file, key), file[key]
+    own, shape = [(key, item)], shape_of_frames(item.shape)
     beside: list[Named] = [("labels", labels)] if labels is not None else []
     # attributes and data sets of the root describe one detector; of two they say nothing
     general = around.general if around.detectors < 2 else []
@@ -147,7 +147,7 @@ class _Lookup:
     def __call__(self, name: str) -> float | NDArray[np.float64] | None:
         """In m or eV: one number, or one for each pattern; None where no usable value is found."""
         for place, group in self.places[name]:
-            for value in _values(self.file, place, group, name):
+            for value in _values(place, group, name):
                 converted = in_si(value, name, self.shape[0], self.notes.append)
                 if converted is not None:
                     return converted
@@ -159,7 +159,7 @@ class _Lookup:
         Whether it lies inside the frames is checked where files of all formats pass, see stated_centre.py.
         """
         for place, group in self.places[BEAM_CENTRE]:
-            for value in _values(self.file, place, group, BEAM_CENTRE):
+            for value in _values(place, group, BEAM_CENTRE):
                 numbers = _numbers(value.stored)
                 if numbers is None or numbers.shape not in ((2,), (self.shape[0], 2)):
                     self.notes.append(f"{value.where} is not used: row and column are two numbers")
@@ -168,9 +168,11 @@ class _Lookup:
         return None
 
 
-def _values(file: h5py.File, place: str, group: h5py.Group | h5py.Dataset, name: str) -> Iterator[Value]:
+def _values(place: str, group: h5py.Group | h5py.Dataset, name: str) -> Iterator[Value]:
     """What a group or data set holds under the names of a quantity: data sets first, then attributes."""
-    here = f"{file.filename}: {place}".rstrip(": ")
+    own = group.name.strip("/")
+    here = f"{group.file.filename}: {own}".rstrip(": ")
+    inside = f"{group.file.filename}: {own}/" if own else f"{group.file.filename}: "
     if isinstance(group, h5py.Group):
         for inner in _named(group, name):
             item = there(group, inner)
@@ -178,13 +180,13 @@ def _values(file: h5py.File, place: str, group: h5py.Group | h5py.Dataset, name:
                 unit = named_unit(item) or _end(inner)
                 if _is_meant(inner, name, place, unit):
                     yield Value(
-                        f"{here}/{inner}",
-                        stored_values(item, Path(file.filename)),
+                        inside + inner,
+                        stored_values(item, Path(group.file.filename)),
                         unit,
                         _prescribed(place, inner, name),
                     )
             elif isinstance(item, h5py.Dataset):
-                yield Value(f"{here}/{inner}", np.array([]))
+                yield Value(inside + inner, np.array([]))
     for inner in _named(group.attrs, name):
         beside = (f"{inner}_units", f"{inner}_unit", f"{inner}.units")
         unit = next((text(group.attrs[one]).strip() for one in beside if one in group.attrs), "") or _end(inner)
@@ -231,7 +233,7 @@ def in_si(value: Value, name: str, patterns: int, note: Callable[[str], None]) -
         UserError: A value that is not positive, not a number or beyond all setups; a unit of another kind.
     """
     kind, stored, unit = _KINDS.get(name, "length"), value.stored, value.unit
-    if (spelled := _spelled(stored)) is not None:
+    if spelled := _spelled(stored):
         match = _NUMBER_AND_UNIT.match(spelled)
         if match is None:
             note(f"{value.where} = {spelled!r} is no number and is not used as {name}")
@@ -321,7 +323,9 @@ def _energy(look: _Lookup) -> float | NDArray[np.float64] | None:
 
 
 def _spelled(stored: Any) -> str | None:
-    """Text of a value that is one; None for numbers."""
+    """Text of a value that is one; None for numbers and for nothing at all."""
+    if isinstance(stored, h5py.Empty):
+        return None
     array = np.asarray(stored, dtype=object) if isinstance(stored, str | bytes) else np.asarray(stored)
     if array.dtype.kind in "OSU" and array.size == 1:
         return text(array).strip()

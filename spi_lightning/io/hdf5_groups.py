@@ -53,21 +53,32 @@ def surroundings(file: h5py.File, key: str) -> Surroundings:
     inside = list(_groups(entry, 0 if len(above) > 1 else _DEEPEST - 2))
     detectors = [(name, group) for name, group in inside if is_detector(group, name)]
     own = _own_detector(item, above, detectors)
-    near = [*own, *above[:1]] if len(above) > 1 else []
+    near = [*own, *above[:1]] if len(above) > 1 else [*own]
     near += [pair for name, group in own for pair in _groups((name, group), _DEEPEST - 1)]
-    if item.file.filename != file.filename:
-        near += _home(item)
     instrument = own[0][0].rpartition("/")[0] if own else ""
     beams = [(name, group) for name, group in inside if _is_beam(name, group)]
     beams.sort(key=lambda pair: (not pair[0].startswith(f"{instrument}/"), _class(pair[1]) == "NXbeam"))
+    if item.file.filename != file.filename:  # behind an external link: what stands beside the data there is theirs
+        home = surroundings(item.file, home_key(file, key))
+        near, beams = near + home.detector, home.beam + beams
     sides = [(f"{top}/{name}".strip("/"), group[name]) for top, group in above[-2:] for name in group
              if _ABOUT.match(name) and isinstance(there(group, name), h5py.Group)]  # fmt: skip
-    return Surroundings(list(dict(near).items()), beams, [*above, *sides], len(detectors))
+    return Surroundings(near, beams, [*above, *sides], len(detectors))
 
 
-def _home(item: h5py.Dataset) -> list[Named]:
-    """The group of a linked data set in its own file."""
-    return [(f"{item.file.filename}:{item.parent.name}", item.parent)]
+def home_key(file: h5py.File, key: str) -> str:
+    """Name of a data set in the file that holds it, external links followed."""
+    parts, at = key.strip("/").split("/"), ""
+    while parts:
+        group, name = file[at or "/"], parts.pop(0)
+        link = group.get(name, getlink=True)
+        if isinstance(link, h5py.ExternalLink):
+            return home_key(group[name].file, "/".join([link.path.strip("/"), *parts]))
+        if isinstance(link, h5py.SoftLink):
+            start = link.path if link.path.startswith("/") else f"{at}/{link.path}"
+            return home_key(file, "/".join([start.strip("/"), *parts]))
+        at = f"{at}/{name}"
+    return at.strip("/")
 
 
 def _groups(start: Named, depth: int) -> Iterator[Named]:

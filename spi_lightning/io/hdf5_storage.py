@@ -22,7 +22,6 @@ from spi_lightning.fields import UserError
 from spi_lightning.io.files_read import note_read
 
 RAW_STORAGE: Final = "SPI_RAW_STORAGE"
-_DEEPEST: Final = 16
 Interval = tuple[int, int]
 Blocks = list[list[Interval]]  # of each axis, intervals from, to; their product is selected
 
@@ -34,12 +33,14 @@ class Storage:
     Attributes:
         holes: Grid of bool cells, True where nothing is mapped; None where everything is.
         cuts: Along each axis the first index of every cell, and the length.
-        raw: Whether there is external raw storage.
+        raw: Whether there is external raw storage, also in a source.
+        sources: Name, shape and storage of sources that are virtual themselves and not whole.
     """
 
     holes: NDArray[np.bool_] | None = None
     cuts: list[NDArray[np.int64]] = field(default_factory=list)
     raw: bool = False
+    sources: list[tuple[str, tuple[int, ...], Storage]] = field(default_factory=list)
 
     def pixels(self, where: str, shape: tuple[int, int, int]) -> NDArray[np.bool_] | None:
         """Pixels (H, W) of frames (N, H, W) that no source fills, in any frame; None where all are filled.
@@ -47,8 +48,17 @@ class Storage:
         Raises:
             UserError: Whole frames are filled by nothing, or some pixels in some frames only.
         """
-        if self.holes is None:
-            return None
+        found = [] if self.holes is None else [self._own_pixels(where)]
+        for name, stored, source in self.sources:
+            if stored[-2:] != shape[1:]:
+                source.require_whole(name)
+            inner = source.pixels(name, (0, *shape[1:]))
+            found += [] if inner is None else [inner]
+        return np.any(found, axis=0) if found else None
+
+    def _own_pixels(self, where: str) -> NDArray[np.bool_]:
+        """What this data set itself maps nothing to, without its sources."""
+        assert self.holes is not None
         lengths = [len(ends) - 1 for ends in self.cuts if ends[-1] > 1]  # without axes of one
         lengths = [1] * (3 - len(lengths)) + lengths
         frames = self.holes.reshape(lengths)
@@ -65,6 +75,8 @@ class Storage:
 
     def require_whole(self, where: str) -> None:
         """Raise UserError if anything is filled by nothing."""
+        for name, _, source in self.sources:
+            source.require_whole(name)
         if self.holes is not None:
             wrong = self.holes.reshape(len(self.holes), -1).any(axis=1)
             raise UserError(
@@ -83,25 +95,38 @@ class Storage:
         return shown + (f" and {len(stretches) - 5} stretches more" if len(stretches) > 5 else "")
 
 
-def storage_of(item: h5py.Dataset, path: Path) -> Storage:
+def storage_of(item: h5py.Dataset, path: Path, chain: tuple[object, ...] = ()) -> Storage:
     """Check the files behind a data set, and note them: they are there, hold what is mapped, and may be read.
 
     Args:
         item: Data set of an open file.
         path: The file that was opened, for messages.
+        chain: Data sets that map this one.
 
     Raises:
         UserError: A source, a data set in it or a raw file is missing or too short; raw storage outside the folder of
             the file that names it, unless the environment variable SPI_RAW_STORAGE names a folder that holds it.
     """
-    found = Storage()
+    about = h5py.h5o.get_info(item.id)
+    own = (about.fileno, about.addr)
+    if own in chain:
+        raise UserError(f"{path}: {item.name}: virtual data sets map each other in a circle; write the data set again")
+    found = Storage(raw=bool(item.external))
     home = _file_of(item)
     if home.resolve() != path.resolve():
         note_read(home)
-    _follow(item, path, found, 0)
-    if item.is_virtual:
-        found.cuts, holes = _holes(item)
-        found.holes = holes if holes.any() else None
+    if item.external:
+        _check_raw(item, path)
+    if not item.is_virtual:
+        return found
+    needed: dict[tuple[str, str], list[Any]] = {}
+    for source in item.virtual_sources():
+        for place in _numbered(source, home, item, path):
+            needed.setdefault(place, []).append(source)
+    for (name, key), mapped in needed.items():
+        _add_source(item, name, key, mapped, path, found, (*chain, own))
+    found.cuts, holes = _holes(item)
+    found.holes = holes if holes.any() else None
     return found
 
 
@@ -116,45 +141,29 @@ def _file_of(item: h5py.Dataset) -> Path:
     return Path(os.fsdecode(item.file.filename))
 
 
-def _follow(item: h5py.Dataset, path: Path, found: Storage, depth: int) -> None:
-    """Check what a data set names, and what that names."""
-    if depth > _DEEPEST:
-        raise UserError(f"{path}: {item.name}: virtual data sets name each other; write the data set again")
-    if item.external:
-        found.raw = True
-        _check_raw(item, path, found, nested=depth > 0)
-    if not item.is_virtual:
-        return
-    home = _file_of(item)
-    needed: dict[tuple[str, str], list[Any]] = {}
-    for source in item.virtual_sources():
-        for name, key in _numbered(source, home, item, path):
-            needed.setdefault((name, key), []).append(source)
-    for (name, key), sources in needed.items():
-        _check_source(item, name, key, sources, path, found, depth)
-
-
-def _check_source(
-    item: h5py.Dataset, name: str, key: str, sources: list[Any], path: Path, found: Storage, depth: int
+def _add_source(
+    item: h5py.Dataset,
+    name: str,
+    key: str,
+    mapped: list[Any],
+    path: Path,
+    found: Storage,
+    chain: tuple[object, ...],
 ) -> None:
-    """One source data set: there, large enough, and stored where it may be."""
+    """Check one source data set: there, large enough, and stored where it may be."""
     home, where = _file_of(item), f"{path}: {item.name}"
-    if name == ".":
-        source = item.file.get(key)
-        _check_extent(source, where, f"{key} in the same file", sources, item.shape)
-        _follow(source, path, found, depth + 1)
-        return
-    there = located(name, home)
+    there = home if name == "." else located(name, home)
     if there is None:
-        raise UserError(f"{where}: its frames lie in {name}, which is not there; put it back beside {home.name}")
+        raise UserError(f"{where}: its values lie in {name}, which is not there; put it back beside {home.name}")
     note_read(there)
     try:
         with h5py.File(there, "r") as file:
             source = file.get(key)
-            _check_extent(source, where, f"{key} of {there}", sources, item.shape)
-            if _file_of(source).resolve() != there.resolve():
-                note_read(_file_of(source))
-            _follow(source, path, found, depth + 1)
+            _check_extent(source, where, f"{key} of {there}", mapped, item.shape)
+            inner = storage_of(source, path, chain)
+            found.raw |= inner.raw
+            if inner.holes is not None or inner.sources:
+                found.sources.append((f"{where}: {there}: {key}", tuple(source.shape), inner))
     except (OSError, KeyError, RuntimeError) as error:
         raise UserError(f"{where}: its source {there} cannot be read ({error}); copy it again") from error
 
@@ -171,7 +180,9 @@ def located(name: str, home: Path) -> Path | None:
 def _check_extent(source: Any, where: str, name: str, mapped: list[Any], shape: tuple[int, ...]) -> None:
     """Refuse a source that is no data set, or smaller than what a data set of ``shape`` maps from it."""
     if not isinstance(source, h5py.Dataset):
-        raise UserError(f"{where}: its frames are {name}, which is not there; write the virtual data set again")
+        raise UserError(
+            f"{where}: its values are those of {name}, which is not there; write the virtual data set again"
+        )
     for part in mapped:
         numbered = "%b" in part.file_name + part.dset_name
         needed = _count(_selected(part.vspace, shape, 1 if numbered else None))
@@ -200,7 +211,7 @@ def _numbered(source: Any, home: Path, item: h5py.Dataset, path: Path) -> Iterat
     if "%b" in source.file_name and later:
         name = _filled(source.file_name, blocks)
         raise UserError(
-            f"{path}: {item.name}: its frames lie in numbered files, of which {name} is not there, but "
+            f"{path}: {item.name}: its values lie in numbered files, of which {name} is not there, but "
             f"{_filled(source.file_name, later[0])} is; put it back beside {home.name}"
         )
 
@@ -209,15 +220,15 @@ def _filled(name: str, number: int) -> str:
     return name.replace("%b", str(number)).replace("%%", "%")
 
 
-def _check_raw(item: h5py.Dataset, path: Path, found: Storage, nested: bool) -> None:
+def _check_raw(item: h5py.Dataset, path: Path) -> None:
     """Refuse external raw storage that lies elsewhere, is missing or ends early."""
     home, where, left = _file_of(item), f"{path}: {item.name}", int(item.nbytes)
     for name, offset, size in item.external:
         given = Path(os.fsdecode(name))
-        if nested and not given.is_absolute():
+        if not given.is_absolute() and os.environ.get("HDF5_EXTFILE_PREFIX") != "${ORIGIN}":
             raise UserError(
-                f"{where}: a source keeps its values in the raw file {given}, whose folder it does not name; "
-                "read that source itself"
+                f"{where}: its values lie in the raw file {given}, which HDF5 would look for where the program runs; "
+                "import spi_lightning before h5py, and leave HDF5_EXTFILE_PREFIX unset"
             )
         raw = (home.resolve().parent / given).resolve()
         allowed = [home.resolve().parent]

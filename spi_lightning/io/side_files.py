@@ -12,6 +12,7 @@ from spi_lightning.fields import UserError
 from spi_lightning.io.damage import reading
 from spi_lightning.io.files_read import note_read
 from spi_lightning.io.hdf5_file import MAGIC, list_keys, opened
+from spi_lightning.io.hdf5_storage import stored_values
 from spi_lightning.io.tiff import TiffFrames
 
 
@@ -72,5 +73,5 @@ def _only_dataset(
         if len(fitting) != 1:
             raise UserError(f"{option}={path}: {len(fitting)} data sets could be meant; there are: {list_keys(file)}")
         look(fitting[0])
-        values: NDArray[Any] = fitting[0][()]
+        values: NDArray[Any] = stored_values(fitting[0], path)
     return values

@@ -41,7 +41,7 @@ def test_links_are_relative_and_their_loss_is_noticed(tmp_path, source) -> None:
     write_selection(tmp_path / "chosen.cxi", source, [4, 2])
     (tmp_path / "elsewhere").mkdir()
     shutil.move(tmp_path / "runs", tmp_path / "elsewhere" / "runs")
-    with pytest.raises(UserError, match=r"its frames lie in runs/a\.cxi, which is not there"):
+    with pytest.raises(UserError, match=r"its values lie in runs/a\.cxi, which is not there"):
         open_patterns(tmp_path / "chosen.cxi")
     shutil.move(tmp_path / "chosen.cxi", tmp_path / "elsewhere")
     np.testing.assert_array_equal(
