@@ -171,7 +171,7 @@ def concerns_output(error: BaseException) -> bool:
 def write_text(path: str | os.PathLike[str], text: str) -> Path:
     """Write a small file whole or not at all."""
     with replacing(path) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")  # bytes of names that are not UTF-8
     return Path(path)
 
 

@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
 
 from spi_lightning.apps.job_folder import is_output, named_by_the_app, own_folders_removed, take_over
+from spi_lightning.apps.plain_words import quote_names
 from spi_lightning.apps.signals import SignalError, signals_end_it
 from spi_lightning.apps.unknown_setting import unknown_setting
 from spi_lightning.console import plain_output
@@ -66,6 +67,7 @@ def run_app(main: Callable[[], Any]) -> None:
     """
     quieten()
     keep_freed_memory()
+    sys.argv[1:] = quote_names(sys.argv[1:])
     take_over(lambda error: one_line(error) is not None)
     with own_folders_removed(), signals_end_it():
         _run(main)

@@ -7,6 +7,7 @@ import hydra
 from omegaconf import DictConfig
 
 from spi_lightning.apps.entry import run_app
+from spi_lightning.apps.plain_words import quoted
 from spi_lightning.console import Terminal
 from spi_lightning.reports import write_report
 
@@ -22,7 +23,7 @@ def name_the_run(arguments: list[str]) -> list[str]:
     return [
         argument
         if not Path(argument).exists() and (argument.startswith("-") or "=" in argument)
-        else f"run='{argument}'"
+        else f"run={quoted(argument)}"
         for argument in arguments
     ]
 

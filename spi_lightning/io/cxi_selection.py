@@ -14,6 +14,7 @@ from spi_lightning.fields import BEAM_CENTRE, DISTANCE, FRAME, PHOTON_ENERGY, PI
 from spi_lightning.io.cxi_writer import CxiWriter
 from spi_lightning.io.hdf5_file import Hdf5Frames
 from spi_lightning.io.pattern_file import PatternFile
+from spi_lightning.printable import printable
 
 _AT_ONCE: Final = 64
 
@@ -37,14 +38,11 @@ def write_selection(path: str | os.PathLike[str], source: PatternFile, frames: A
     if len(index) == 0:
         raise UserError(f"{path}: no frames are selected, so there is nothing to write")
     origins = source.origin(index)
-    linked = all(
-        isinstance(file.source, Hdf5Frames) and file.source.linkable and file.adu_per_photon is None
-        for file, _ in origins
-    )
+    linked = all(_can_be_linked(file) for file, _ in origins)
     layout = _virtual_layout(Path(path), source, origins) if linked else None
     labels, geometry = _labels(source, index), _geometry(source, index)
     announced = {name: (values.shape[1:], values.dtype) for name, values in (labels | source.images).items()}
-    attributes = {"selected_from": ", ".join(sorted({file.path.name for file, _ in origins}))}
+    attributes = {"selected_from": printable(", ".join(sorted({file.path.name for file, _ in origins})))}
     with CxiWriter(path, source.shape[1:], len(index), np.int32, announced, attributes, linked=layout) as cxi:
         for start in range(0, len(index), _AT_ONCE):
             part = slice(start, min(start + _AT_ONCE, len(index)))
@@ -60,6 +58,14 @@ def write_selection(path: str | os.PathLike[str], source: PatternFile, frames: A
                 cxi.annotate(start, part.stop, **about)
 
 
+def _can_be_linked(file: PatternFile) -> bool:
+    """Whether HDF5 can link to the frames as they are: h5py reads no name of a source that is not UTF-8."""
+    source = file.source
+    if not (isinstance(source, Hdf5Frames) and source.linkable and file.adu_per_photon is None):
+        return False
+    return os.fsencode(file.path.resolve()).decode("utf-8", "replace") == str(file.path.resolve())
+
+
 def _virtual_layout(path: Path, source: PatternFile, origins: list[tuple[PatternFile, int]]) -> h5py.VirtualLayout:
     """Map each chosen frame to its place in its own file, (n, H, W)."""
     layout = h5py.VirtualLayout((len(origins), *source.shape[1:]), dtype=source.source.dtype)
@@ -69,9 +75,8 @@ def _virtual_layout(path: Path, source: PatternFile, origins: list[tuple[Pattern
         assert isinstance(stored, Hdf5Frames)
         name = os.path.relpath(stored.path.resolve(), path.resolve().parent)
         shape = stored.shape if stored.stacked else stored.shape[1:]
-        linked = sources.setdefault(
-            (stored.path, stored.key), h5py.VirtualSource(name, stored.key, shape, dtype=stored.dtype)
-        )
+        plain = [text.replace("%", "%%") for text in (name, stored.key)]  # HDF5 takes % for the begin of a number
+        linked = sources.setdefault((stored.path, stored.key), h5py.VirtualSource(*plain, shape, dtype=stored.dtype))
         layout[i] = linked[frame] if stored.stacked else linked
     return layout
 

@@ -8,6 +8,7 @@ checked here once, before the first value is read.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import prod
@@ -184,7 +185,7 @@ def _check_extent(source: Any, where: str, name: str, mapped: list[Any], shape: 
             f"{where}: its values are those of {name}, which is not there; write the virtual data set again"
         )
     for part in mapped:
-        numbered = "%b" in part.file_name + part.dset_name
+        numbered = _has_number(part.file_name) or _has_number(part.dset_name)
         needed = _count(_selected(part.vspace, shape, 1 if numbered else None))
         if _count(_selected(part.src_space, source.shape)) < needed:
             raise UserError(
@@ -199,8 +200,8 @@ def _count(selected: Iterator[Blocks]) -> int:
 
 def _numbered(source: Any, home: Path, item: h5py.Dataset, path: Path) -> Iterator[tuple[str, str]]:
     """File and data set of a source; of names like ``part%b.h5``, all that the extent of the data set needs."""
-    if "%b" not in source.file_name + source.dset_name:
-        yield source.file_name, source.dset_name
+    if not (_has_number(source.file_name) or _has_number(source.dset_name)):
+        yield _filled(source.file_name, 0), _filled(source.dset_name, 0)
         return
     start, stride, count, _ = source.vspace.get_regular_hyperslab()
     axis = next((k for k, n in enumerate(count) if n == h5py.h5s.UNLIMITED), 0)
@@ -208,7 +209,7 @@ def _numbered(source: Any, home: Path, item: h5py.Dataset, path: Path) -> Iterat
     for number in range(blocks):
         yield _filled(source.file_name, number), _filled(source.dset_name, number)
     later = [k for k in range(blocks + 1, blocks + 1000) if located(_filled(source.file_name, k), home)]
-    if "%b" in source.file_name and later:
+    if _has_number(source.file_name) and later:
         name = _filled(source.file_name, blocks)
         raise UserError(
             f"{path}: {item.name}: its values lie in numbered files, of which {name} is not there, but "
@@ -216,8 +217,13 @@ def _numbered(source: Any, home: Path, item: h5py.Dataset, path: Path) -> Iterat
         )
 
 
+def _has_number(name: str) -> bool:
+    """Whether HDF5 puts a number into the name of a source: ``%b``, while ``%%`` is a plain per cent sign."""
+    return "%b" in name.replace("%%", "")
+
+
 def _filled(name: str, number: int) -> str:
-    return name.replace("%b", str(number)).replace("%%", "%")
+    return re.sub("%([%b])", lambda found: "%" if found[1] == "%" else str(number), name)
 
 
 def _check_raw(item: h5py.Dataset, path: Path) -> None:

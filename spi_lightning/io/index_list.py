@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -13,25 +15,33 @@ from spi_lightning.io.assembly import add_label
 from spi_lightning.io.pattern_file import PatternFile, PatternKeys
 from spi_lightning.io.several import SeveralFiles
 from spi_lightning.io.side_files import read_side_file
+from spi_lightning.printable import printable
 
 _SUFFIXES: Final = (".dat", ".txt", ".csv", ".lst")
+_LINE: Final = re.compile(r'(?:(?P<quoted>"(?:[^"\\]|\\.)+")|(?P<plain>.*?[^\s,]))\s*,\s*(?P<number>[0-9]+)(?:\s*#.*)?')
 
 
 def is_index_list(path: Path) -> bool:
     """Whether the first line of a text file reads `name,number`."""
     if path.suffix.lower() not in _SUFFIXES:
         return False
-    with path.open(encoding="utf-8", errors="replace") as file:
+    with path.open(encoding="utf-8", errors="surrogateescape") as file:
         line = next((line for line in file if line.strip() and not line.startswith("#")), "")
-    name, _, number = line.strip().rpartition(",")
-    return bool(name) and number.strip().isdigit()
+    return _LINE.fullmatch(line.strip()) is not None
+
+
+def index_line(name: str, frame: int) -> str:
+    """The line of one frame; names that would not come back from it as they are stand in quotes, as in JSON."""
+    plain = name == name.strip() == printable(name) and not ("#" in name or name.startswith('"'))
+    return f"{name if plain else json.dumps(name)},{frame}"
 
 
 def open_index_list(path: Path, keys: PatternKeys, open_one: Callable[[Path, PatternKeys], PatternFile]) -> PatternFile:
     """Open the frames that a list names.
 
     Args:
-        path: The list; names are relative to its folder; indices count from 0; lines with # are comments.
+        path: The list; names are relative to its folder; indices count from 0; # begins a comment; a name may
+            stand in quotes, as in JSON.
         keys: `photons` and `mask` hold for the listed files; `label` and `particle_id` are files beside, one value a
             line; without `label`, `*index*` -> `*labels*` beside the list is looked for.
         open_one: Opens one listed file.
@@ -58,15 +68,15 @@ def open_index_list(path: Path, keys: PatternKeys, open_one: Callable[[Path, Pat
 def _parse(path: Path) -> tuple[list[str], np.ndarray[tuple[int], np.dtype[np.int64]]]:
     """File names and frame numbers, one for each line."""
     names, numbers = [], []
-    for i, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
-        text = line.split("#")[0].strip()
-        if not text:
+    for i, line in enumerate(path.read_text(encoding="utf-8", errors="surrogateescape").split("\n"), start=1):
+        text = line.strip()
+        if not text or text.startswith("#"):
             continue
-        name, _, number = text.rpartition(",")
-        if not name or not number.strip().isdigit():
-            raise UserError(f"{path}: line {i} reads {text!r}; expected file.h5,index with an index from 0")
-        names.append(name.strip())
-        numbers.append(int(number))
+        found = _LINE.fullmatch(text)
+        if found is None:
+            raise UserError(f"{path}: line {i} reads {text[:80]!r}; expected file.h5,index with an index from 0")
+        names.append(found["plain"] or json.loads(found["quoted"]))
+        numbers.append(int(found["number"]))
     if not names:
         raise UserError(f"{path}: the index list is empty")
     return names, np.array(numbers, dtype=np.int64)

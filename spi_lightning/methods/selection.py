@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PIXEL_SIZE
 from spi_lightning.files import replacing
 from spi_lightning.io import PatternFile, make_detector, write_detector, write_emc, write_selection
+from spi_lightning.io.index_list import index_line
+from spi_lightning.printable import printable
 
 INDEX, CXI, EMC, DETECTOR = "index.txt", "selected.cxi", "selected.emc", "detector.h5"
 
@@ -40,10 +42,11 @@ def write_selection_lists(
 
 def _write_index(path: Path, patterns: PatternFile, frames: NDArray[np.int64], by: str | None) -> None:
     who = f" by {by}" if by else ""
-    lines = [f"# {len(frames)} of {len(patterns)} frames of {patterns.path.name}, chosen as single hits{who}"]
+    about = f"{len(frames)} of {len(patterns)} frames of {patterns.path.name}, chosen as single hits{who}"
+    lines = [f"# {printable(about)}"]
     here = path.resolve().parent
     for file, frame in patterns.origin(frames) if len(frames) else []:
-        lines.append(f"{os.path.relpath(file.path.resolve(), here)},{frame}")
+        lines.append(index_line(os.path.relpath(file.path.resolve(), here), frame))
     with replacing(path) as part:
         part.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from spi_lightning import __version__
 from spi_lightning.files import replacing
+from spi_lightning.printable import printable
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,19 @@ class Section:
         return "-".join("".join(c if c.isalnum() else " " for c in self.title.lower()).split())
 
 
+def _printable_lines(value: Any) -> Any:
+    """Text of the page without control characters; what the template has marked as safe stays."""
+    if not isinstance(value, str) or hasattr(value, "__html__"):
+        return value
+    return "\n".join(printable(line) for line in value.split("\n"))
+
+
 def write_page(path: Path, title: str, subtitle: str, sections: Sequence[Section]) -> Path:
     """Write one self-contained HTML file, whole or not at all; it needs no network and no other file."""
     environment = Environment(
         loader=PackageLoader("spi_lightning.reports"),
         autoescape=True,
+        finalize=_printable_lines,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -10,6 +10,9 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from spi_lightning.printable import printable
 
 SINGLE, OTHER, UNKNOWN, INK = "#0072B2", "#D55E00", "#8a8f98", "#1f2933"
 EMPTY = "#d5d9de"
@@ -24,6 +27,8 @@ MASKED, CENTRE = "#7d8590", "#39ff14"
 _TWILIGHT = np.asarray(mpl.colormaps["twilight"](np.linspace(0, 1, 256, endpoint=False)))
 PHASE_COLOURS = ListedColormap(np.roll(_TWILIGHT, 64, axis=0), name="phase")
 PHASE_TICKS = ((-np.pi, -np.pi / 2, 0.0, np.pi / 2, np.pi), ("−π", "−π/2", "0", "π/2", "π"))
+
+_FORMULAS = (r"$\mathdefault{", r"$\beta$", "$q_", "$r_p$", "$P_r$", "$10^{")  # ours, and those of axes
 
 _SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -56,9 +61,29 @@ def phase_bar(picture: Figure, drawn: Any, panels: Sequence[Any], label: str = "
 
 @contextmanager
 def figure(width: float = 5.4, height: float = 4.2, layout: Any = "constrained") -> Iterator[Figure]:
-    """A figure in the house style, width and height in inches; it belongs to no window."""
+    """A figure in the house style, width and height in inches; it belongs to no window, and names in it are text."""
     with mpl.rc_context(_SETTINGS):
-        yield Figure(figsize=(width, height), layout=layout)
+        picture = Figure(figsize=(width, height), layout=layout)
+        yield picture
+        _show_names_as_they_are(picture)
+
+
+def _show_names_as_they_are(picture: Figure) -> None:
+    """Read only formulas of ours as formulas: a structure or method may be called ``a$x^$b``."""
+    for axes in picture.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            labels = [label.get_text() for label in axis.get_ticklabels()]
+            if any(label != _plain(label) for label in labels):  # these are drawn from a list of their own
+                axis.set_ticklabels([_plain(label) for label in labels])
+    for text in picture.findobj(Text):
+        assert isinstance(text, Text)
+        text.set_text(_plain(text.get_text()))
+        if "$" in text.get_text() and not any(formula in text.get_text() for formula in _FORMULAS):
+            text.set_parse_math(False)
+
+
+def _plain(words: str) -> str:
+    return "\n".join(printable(line) for line in words.split("\n"))
 
 
 def as_svg(picture: Figure) -> str:
@@ -73,6 +98,7 @@ def as_png(picture: Figure, dots_per_inch: int = 160) -> str:
 
 def _data_uri(picture: Figure, form: str, media_type: str, **options: Any) -> str:
     buffer = io.BytesIO()
+    _show_names_as_they_are(picture)
     with mpl.rc_context(_SETTINGS):
         picture.savefig(buffer, format=form, **options)
     return f"data:{media_type};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

@@ -1,5 +1,6 @@
 """One boundary for what damaged files make libraries raise; faults of ours stay tracebacks."""
 
+import os
 import zlib
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import numpy as np
 import pytest
 
 from spi_lightning.fields import UserError
-from spi_lightning.io import open_patterns
+from spi_lightning.io import open_patterns, write_selection
 from spi_lightning.io.damage import reading, reads
+from spi_lightning.io.index_list import index_line
 
 PATH = Path("some.h5")
 
@@ -67,3 +69,31 @@ def test_index_lists_that_name_themselves_or_each_other(tmp_path: Path) -> None:
     for name in ("self.txt", "one.txt", "link.txt"):
         with pytest.raises(UserError, match="index list that names itself"):
             open_patterns(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a#1, 2.npy", "x\nerror.npy", ' "q".npy', "b\udcff.npy", "plain name.npy", "é,3.npy"])
+def test_index_lists_carry_any_name(tmp_path: Path, name: str) -> None:
+    stack = np.arange(3 * 16).reshape(3, 4, 4).astype(np.uint16)
+    with (tmp_path / name).open("wb") as file:
+        np.save(file, stack)
+    text = f"# all\n{index_line(name, 2)}\n{index_line(name, 0)}\n"
+    (tmp_path / "list.txt").write_text(text, encoding="utf-8")
+    np.testing.assert_array_equal(open_patterns(tmp_path / "list.txt").read([0, 1]), stack[[2, 0]])
+
+
+def test_plain_index_lists_stay_as_published(tmp_path: Path) -> None:
+    np.save(tmp_path / "a#1.npy", np.ones((3, 4, 4), np.uint16))
+    (tmp_path / "list.txt").write_text("a#1.npy, 2 # the last\n  # none\n\na#1.npy,0\n")
+    assert len(open_patterns(tmp_path / "list.txt")) == 2
+    assert index_line("sub folder/a,b.h5", 3) == "sub folder/a,b.h5,3"
+
+
+@pytest.mark.parametrize("name", ["100%d%s.h5", "%b.h5", "50%%.h5", "b\udcff.h5", "a\nb.h5"])
+def test_selections_link_to_any_name(tmp_path: Path, name: str) -> None:
+    stack = np.arange(3 * 16).reshape(3, 4, 4).astype(np.uint16)
+    with h5py.File(os.fsencode(tmp_path / name), "w") as file:
+        file["20% of %b"] = stack
+    (tmp_path / "out").mkdir()
+    write_selection(tmp_path / "out" / "selected.cxi", open_patterns(tmp_path / name), [2, 0])
+    again = open_patterns(tmp_path / "out" / "selected.cxi")
+    np.testing.assert_array_equal(again.read([0, 1]), stack[[2, 0]])

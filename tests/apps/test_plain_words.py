@@ -1,0 +1,35 @@
+"""Names of files reach the settings as they are, with and without Hydra's quotes."""
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from spi_lightning.apps.plain_words import quote_names, quoted
+from tests.apps.small_runs import CONF
+
+NAMES = ("rosalind's.h5", "a,b=c.h5", "run[red].h5", "{x}.h5", "x\ny.h5", "b\udcff.h5", "a\\'b.h5", "100%.h5", 'q".h5')
+
+
+@pytest.mark.parametrize("name", [*NAMES, "ends with\\", "null", "3", "  blank "])
+def test_quoted_text_is_read_as_it_is(name: str) -> None:
+    assert OverridesParser.create().parse_override(f"data.path={quoted(name)}").value() == name
+
+
+@pytest.mark.parametrize("name", [*NAMES, "${x}.h5"])
+def test_names_of_files_need_no_quotes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).touch()
+    words = quote_names([f"data.path={name}", f"data.path={tmp_path / name}"])
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        assert compose("evaluate", overrides=words[:1]).data.path == name
+        assert compose("evaluate", overrides=words[1:]).data.path == str(tmp_path / name)
+
+
+def test_other_words_stay() -> None:
+    words = [
+        "method=[a,b]", "data.size=[32,", "-m", "seed=1,2", "+a.b='x y'", "~data", "data.path=a.h5,b.h5", "x", "a={b:1}"
+    ]  # fmt: skip
+    assert quote_names(words) == words
+    assert quote_names(["path=out/rosalind's.cxi"]) == [r"path='out/rosalind\'s.cxi'"]
