@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.fields import IS_SINGLE_HIT, PARTICLE_ID, UserError
-from spi_lightning.io.labels import as_label, strings_note
+from spi_lightning.io.labels import as_label
 from spi_lightning.io.mask_bits import convention_of
 from spi_lightning.io.masks import choose_convention, measured
 from spi_lightning.io.pattern_file import FrameSource, Mask, PatternFile, PatternKeys
@@ -100,8 +100,8 @@ def add_mask(
 
 def add_label(file: PatternFile, name: str, values: NDArray[Any], where: str) -> None:
     """Check one label (N, ...) and add it under its field name."""
-    file.notes.extend(strings_note(name, values, where))
-    file.labels[name] = as_label(name, values, len(file), where)
+    file.labels[name], notes = as_label(name, values, len(file), where)
+    file.notes.extend(notes)
 
 
 def add_side_files(file: PatternFile, keys: PatternKeys, convention: str) -> None:

@@ -17,6 +17,7 @@ from spi_lightning.io.cxi import is_cxi, open_cxi
 from spi_lightning.io.damage import reads, require_file
 from spi_lightning.io.emc import is_emc, open_emc
 from spi_lightning.io.files_read import files_read, note_read
+from spi_lightning.io.frame_numbers import frame_numbers
 from spi_lightning.io.hdf5 import open_hdf5_patterns, read_named
 from spi_lightning.io.hdf5_file import MAGIC, opened
 from spi_lightning.io.index_list import is_index_list, open_index_list
@@ -174,12 +175,11 @@ def _join(files: list[PatternFile]) -> PatternFile:
 def _pick(file: PatternFile, key: str) -> PatternFile:
     """Only the frames whose numbers the data set or text file `key` holds."""
     if Path(key).is_file():
-        numbers = read_side_file(Path(key), (1,), "data.keys.index")
+        values = read_side_file(Path(key), (1, 2), "data.keys.index")
     else:
         with opened(file.path) as hdf5:
-            numbers = read_named(hdf5, key, (1,), "data.keys.index")
-    if len(numbers) == 0:
-        raise UserError(f"{file.path}: data.keys.index={key} names no frames")
+            values = read_named(hdf5, key, (1, 2), "data.keys.index")
+    numbers, what = frame_numbers(values, len(file), f"data.keys.index={key}")
     picked = SeveralFiles(file.path, [file], np.zeros(len(numbers)), numbers, file.format)
-    picked.notes.append(f"{file.path}: {len(numbers)} of {len(file)} frames are used, as {key} says")
+    picked.notes.append(f"{file.path}: {len(numbers)} of {len(file)} frames are used, as {key} says ({what})")
     return picked

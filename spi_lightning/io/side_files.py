@@ -49,10 +49,46 @@ def read_side_file(
             values = frames.read(0, frames.shape[0])
             values = values[0] if len(values) == 1 else values
         else:
-            values = np.loadtxt(path, dtype=np.float64, delimiter="," if b"," in head else None, ndmin=1)
+            values = _of_text(path.read_text(encoding="utf-8-sig"))
     if values.ndim not in dimensions:
         raise UserError(f"{option}={path}: has shape {values.shape}; {' or '.join(map(str, dimensions))} axes fit")
     return np.asarray(values)
+
+
+def _of_text(text: str) -> NDArray[Any]:
+    """Values of a text, (n,) of one a line or one line, (n, m) of several a line: numbers, True and False, or words.
+
+    Columns are separated by commas, semicolons or spaces; # begins a comment; a first line of words above numbers is a
+    heading.
+    """
+    lines = [line for line in (line.split("#")[0].strip() for line in text.splitlines()) if line]
+    if not lines:
+        return np.empty(0)
+    mark = next((mark for mark in ",;" if any(mark in line for line in lines)), None)
+    rows = [[part.strip() for part in line.rstrip(mark).split(mark)] for line in lines]
+    if len(rows) > 1 and not any(map(_is_value, rows[0])) and all(map(_is_value, rows[1])):
+        rows = rows[1:]
+    widths = {len(row) for row in rows}
+    if len(widths) > 1:
+        raise ValueError(f"its lines hold {min(widths)} to {max(widths)} values")
+    values: NDArray[Any] = np.array(rows)
+    if np.isin(np.char.lower(values), ("true", "false")).all():
+        values = np.char.lower(values) == "true"
+    elif any(_is_number(value) for value in values.flat[:1]):
+        values = values.astype(np.float64)
+    return values.reshape(-1) if 1 in values.shape else values
+
+
+def _is_value(word: str) -> bool:
+    return word.lower() in ("true", "false") or _is_number(word)
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _only_dataset(

@@ -92,7 +92,7 @@ def test_index_key_picks_frames_with_their_labels(tmp_path) -> None:
     file = open_patterns(path, PatternKeys(index="chosen"))
     np.testing.assert_array_equal(file.read([0, 1, 2]), counts()[[5, 0, 3]])
     np.testing.assert_array_equal(file.labels["is_single_hit"], [1, 0, 1])
-    with pytest.raises(UserError, match="frame 6 is not there"):
+    with pytest.raises(UserError, match="entry 1 is 6; frame numbers are whole, from 0 to 5"):
         open_patterns(write(tmp_path / "b.h5", patterns=counts(), chosen=np.array([6])), PatternKeys(index="chosen"))
 
 
