@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import hydra
 import torch
@@ -23,6 +23,7 @@ from spi_lightning.apps.value_types import check_types
 from spi_lightning.console import Terminal
 from spi_lightning.data.one_frame import Measurement
 from spi_lightning.data.one_scan import ScanMeasurement
+from spi_lightning.fields import UserError
 from spi_lightning.files import write_json
 from spi_lightning.io.cxi_image import CxiImage, write_cxi_image
 from spi_lightning.metrics.fsc import FSC, fsc
@@ -49,7 +50,7 @@ def phase_pattern(cfg: DictConfig) -> dict[str, Any]:
     """
     check_types(cfg, "phase")
     trust(cfg.trust)
-    folder, measured = Path(cfg.folder), cast(Measurement, instantiate(cfg.data, _convert_="all"))
+    folder, measured = Path(cfg.folder), _measured(cfg)
     task = prepare(cfg, measured)
     record(resolved(cfg, measured))
     phased, finish = solve(task, task.amplitude, "phasing")
@@ -84,6 +85,17 @@ def resolved(cfg: DictConfig, measured: Measurement) -> DictConfig:
             if cfg.data["keys"].get(name) is None and name in measured.prepared:
                 cfg.data["keys"][name] = measured.prepared[name]
     return cfg
+
+
+def _measured(cfg: DictConfig) -> Measurement:
+    """The pattern that is phased. Raises UserError for data that are no single pattern."""
+    measured = instantiate(cfg.data, _convert_="all")
+    if not isinstance(measured, Measurement):
+        raise UserError(
+            "data= is a set for training and evaluation, of which no one pattern is phased; give data=one_frame (a 2D "
+            "pattern) or data=one_scan (a rocking scan); python evaluate.py phases sets"
+        )
+    return measured
 
 
 def centred(averaged: Averaged) -> Averaged:

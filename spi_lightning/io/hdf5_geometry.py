@@ -91,7 +91,7 @@ class FileGeometry:
 
 
 def read_geometry(
-    file: h5py.File, key: str, labels: h5py.Group | None = None, known: Collection[str] = ()
+    file: h5py.File, key: str, labels: h5py.Group | None = None, known: Collection[str] = (), square: bool = True
 ) -> FileGeometry:
     """Geometry of the patterns in a data set.
 
@@ -100,6 +100,8 @@ def read_geometry(
         key: Name of the data set.
         labels: Group with one value a pattern, if the file has one.
         known: Quantities that the caller has from elsewhere; those of the file are not looked at.
+        square: Whether pixels must be square; else ``pixel_size`` is their edge along x, and ``y_pixel_size`` that
+            along y where it is another one.
 
     Raises:
         UserError: A value that no setup has: not positive or not a number; a unit that is not known, or one of another
@@ -122,7 +124,11 @@ def read_geometry(
     if DISTANCE not in known:
         _keep(found, DISTANCE, look(DISTANCE))
     if PIXEL_SIZE not in known:
-        _keep(found, PIXEL_SIZE, _square(look))
+        rows, columns = _pixel_edges(look)
+        if rows is not None and not np.allclose(rows, columns, rtol=_EQUAL, atol=0):  # type: ignore[arg-type]
+            _require_no_square(file, rows, columns, square)
+            found.values[_Y_PIXEL] = rows
+        _keep(found, PIXEL_SIZE, columns)
     if PHOTON_ENERGY not in known:
         _keep(found, PHOTON_ENERGY, _energy(look))
     if BEAM_CENTRE not in known:
@@ -290,19 +296,28 @@ def _without_unit(
     return None
 
 
-def _square(look: _Lookup) -> float | NDArray[np.float64] | None:
-    """Edge of square pixels; UserError if they are not square."""
-    edges = [edge for edge in (look(_Y_PIXEL), look(_X_PIXEL)) if edge is not None]
-    single = look(PIXEL_SIZE) if not edges else None
-    if isinstance(single, np.ndarray) and len(single) == 2 and look.shape[0] != 2:
-        edges, single = [float(single[0]), float(single[1])], None
-    if len(edges) == 2 and not np.allclose(edges[0], edges[1], rtol=_EQUAL, atol=0):
-        down, across = (float(np.ravel(edge)[0]) * 1e6 for edge in edges)
+_Edge = float | NDArray[np.float64] | None
+
+
+def _pixel_edges(look: _Lookup) -> tuple[_Edge, _Edge]:
+    """Edges of the pixels along y and x; along x alone where only one is known."""
+    rows, columns = look(_Y_PIXEL), look(_X_PIXEL)
+    if rows is None or columns is None:
+        single = look(PIXEL_SIZE) if rows is None and columns is None else None
+        if isinstance(single, np.ndarray) and len(single) == 2 and look.shape[0] != 2:
+            return float(single[0]), float(single[1])
+        return None, next((edge for edge in (columns, rows, single) if edge is not None), None)
+    return rows, columns
+
+
+def _require_no_square(file: h5py.File, rows: _Edge, columns: _Edge, square: bool) -> None:
+    """Raise UserError for pixels that differ where they must be square."""
+    if square:
+        down, across = (float(np.ravel(np.asarray(edge))[0]) * 1e6 for edge in (rows, columns))
         raise UserError(
-            f"{look.file.filename}: pixels of {down:g} um along y and {across:g} um along x; only square pixels are "
+            f"{file.filename}: pixels of {down:g} um along y and {across:g} um along x; only square pixels are "
             "supported; bin the data to square pixels"
         )
-    return edges[-1] if edges else single
 
 
 def _energy(look: _Lookup) -> float | NDArray[np.float64] | None:

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from spi_lightning.fields import UserError
+from spi_lightning.io.hdf5_choice import there
 from spi_lightning.io.hdf5_file import Hdf5Frames, dataset, opened
 from spi_lightning.io.scan_flaws import without_flaws
 from spi_lightning.io.scan_geometry import angles_in_degree, crop_of_hdf5, geometry_of_hdf5
@@ -174,8 +175,8 @@ def _find(file: h5py.File, key: str | None, name: str, layout: ScanLayout) -> h5
         return dataset(file, key, f"data.keys.{name}")
     if key is not None:
         return None
-    usual = [(layout.detector, one) for one in _DETECTOR.get(name, ())]
+    usual = [(group, one) for group in layout.detector for one in _DETECTOR.get(name, ())]
     usual += [(layout.entry, one) for one in _ENTRY.get(name, ())]
     usual += [(layout.beside, one) for one in _ROOT[name]] + [(file, one) for one in _ROOT[name]]
-    found = (group.get(one) for group, one in usual if group is not None)
+    found = (there(group, one) for group, one in usual)
     return next((item for item in found if isinstance(item, h5py.Dataset)), None)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import h5py
 
 from spi_lightning.fields import UserError
+from spi_lightning.io.hdf5_choice import identity, missing_target, there, walk
 from spi_lightning.io.hdf5_file import dataset, list_keys
+from spi_lightning.io.hdf5_groups import surroundings
 from spi_lightning.io.units import text
 
 _USUAL: Final = (
@@ -35,14 +35,14 @@ class ScanLayout:
         keys: Names of the data sets that hold the counts, one after another.
         counts: These data sets, each (frames, rows, columns).
         entry: Group of the measurement; the file itself where there is none.
-        detector: Group of the detector that counted; None where the file has none, or several of which none is it.
+        detector: Groups of the detector that counted, and of the counts, nearest first.
         cxi: Whether the file is laid out as CXI.
     """
 
     keys: tuple[str, ...]
     counts: tuple[h5py.Dataset, ...]
     entry: h5py.Group
-    detector: h5py.Group | None
+    detector: tuple[h5py.Group, ...]
     cxi: bool
 
     @property
@@ -79,62 +79,23 @@ def find_scan(file: h5py.File, key: str | None) -> ScanLayout:
     parts = keys[0].strip("/").split("/")
     entry = file[parts[0]] if len(parts) > 1 else file
     cxi = "cxi_version" in file or re.fullmatch(r"entry_\d+", parts[0]) is not None
-    return ScanLayout(keys, counts, entry, _detector(entry, keys[0], counts[0]), cxi)
+    detector = tuple(group for _, group in surroundings(file, keys[0]).detector)
+    return ScanLayout(keys, counts, entry, detector, cxi)
 
 
 def groups(group: h5py.Group) -> list[tuple[str, h5py.Group]]:
     """Groups in a group, by name, links that lead nowhere apart."""
-    found = [(name, group.get(name)) for name in group]
+    found = [(name, there(group, name)) for name in group]
     return [(name, item) for name, item in found if isinstance(item, h5py.Group)]
-
-
-def dead_end(file: h5py.File, key: str, depth: int = 8) -> str | None:
-    """What is missing where a name is a link to something that is not there; None where it is no such link."""
-    group: Any = file
-    for number, name in enumerate(parts := [part for part in key.split("/") if part]):
-        link = group.get(name, getlink=True) if name in group.keys() else None  # noqa: SIM118  `in` follows links
-        if link is None:
-            return None
-        item = group.get(name)
-        if item is None and isinstance(link, h5py.ExternalLink):
-            there = (Path(file.filename).parent / link.filename).is_file() or Path(link.filename).is_file()
-            return f"{link.path} in {link.filename}" if there else link.filename
-        if item is None and isinstance(link, h5py.SoftLink):
-            target = link.path if link.path.startswith("/") else f"{group.name}/{link.path}"
-            return (dead_end(file, target, depth - 1) if depth else None) or link.path
-        if number < len(parts) - 1 and not isinstance(item, h5py.Group):
-            return None
-        group = item
-    return None
-
-
-def _dead_ends(file: h5py.File) -> Iterator[tuple[str, str]]:
-    """Names that are links to something that is not there, with what is missing."""
-    waiting: list[h5py.Group] = [file["/"]]
-    known: set[Any] = set()
-    while waiting:
-        group = waiting.pop(0)
-        if group.id in known or len(known) > 10_000:
-            continue
-        known.add(group.id)
-        for name in group:
-            key = f"{group.name.rstrip('/')}/{name}"
-            item = group.get(name)
-            if item is None:
-                missing = dead_end(file, key)
-                if missing is not None:
-                    yield key, missing
-            elif isinstance(item, h5py.Group) and item.file == file:
-                waiting.append(item)
 
 
 def _choose(file: h5py.File) -> str:
     """Name of the counts."""
     for key in (*_signals(file), *_USUAL):
-        missing = dead_end(file, key)
-        if missing is not None:
+        item = there(file, key)
+        if item is None and (missing := missing_target(file, key)):
             raise UserError(_gone(file, key, missing))
-        if isinstance(file.get(key), h5py.Dataset) and file[key].ndim == 3:
+        if isinstance(item, h5py.Dataset) and item.ndim == 3:
             return key
     stacks = _stacks(file)
     blocks = {re.sub(r"\d+$", "", name) for name, _ in stacks}
@@ -144,11 +105,12 @@ def _choose(file: h5py.File) -> str:
     if len(likely) == 1:
         return likely[0]
     if not likely:
-        for key, missing in _dead_ends(file):
-            raise UserError(_gone(file, key, missing))
+        for key, item in walk(file):
+            if item is None:
+                raise UserError(_gone(file, key, missing_target(file, key)))
         raise UserError(f"{file.filename}: no data set is a stack of images, {_what_there_is(file)}")
-    there = ", ".join(f"{name} {file[name].shape} {file[name].dtype}" for name in likely[:_SHOWN])
-    raise UserError(f"{file.filename}: which data set holds the counts? There are: {there} (data.keys.counts=)")
+    listed = ", ".join(f"{name} {file[name].shape} {file[name].dtype}" for name in likely[:_SHOWN])
+    raise UserError(f"{file.filename}: which data set holds the counts? There are: {listed} (data.keys.counts=)")
 
 
 def _gone(file: h5py.File, key: str, missing: str) -> str:
@@ -194,9 +156,9 @@ def _signal_of(group: h5py.Group) -> list[str]:
         marked = [one for one in group if isinstance(group.get(one), h5py.Dataset) and "signal" in group[one].attrs]
         name = marked[0] if marked else ""
     key = f"{group.name}/{name}"
-    item = group.get(name) if name else None
+    item = there(group, name) if name else None
     is_stack = isinstance(item, h5py.Dataset) and _is_stack(item)
-    return [key] if name and (is_stack or (item is None and dead_end(group.file, key) is not None)) else []
+    return [key] if name and (is_stack or (item is None and missing_target(group.file, key) != "")) else []
 
 
 def _is_stack(item: h5py.Dataset) -> bool:
@@ -207,20 +169,11 @@ def _is_stack(item: h5py.Dataset) -> bool:
 
 def _stacks(file: h5py.File) -> list[tuple[str, h5py.Dataset]]:
     """All stacks of images, each once, the largest first."""
-    found: list[tuple[str, h5py.Dataset]] = []
-
-    def look(name: str, item: object) -> None:
+    found: dict[object, tuple[str, h5py.Dataset]] = {}
+    for name, item in walk(file):
         if isinstance(item, h5py.Dataset) and _is_stack(item):
-            found.append((name, item))
-
-    file.visititems(look)
-    for _, group in groups(file):  # visititems follows no links
-        for _, inner in [("", group), *groups(group)]:
-            for name in inner:
-                item = inner.get(name)
-                if isinstance(item, h5py.Dataset) and _is_stack(item) and item not in [known for _, known in found]:
-                    found.append((f"{inner.name}/{name}".lstrip("/"), item))
-    return sorted(found, key=lambda one: (-one[1].size, one[0]))
+            found.setdefault(identity(item), (name, item))
+    return sorted(found.values(), key=lambda one: (-one[1].size, one[0]))
 
 
 def _blocks(file: h5py.File, key: str) -> tuple[str, ...]:
@@ -233,36 +186,10 @@ def _blocks(file: h5py.File, key: str) -> tuple[str, ...]:
     names = sorted(one for one in group.keys() if re.fullmatch(re.escape(match.group(1)) + r"\d{3,}", one))  # noqa: SIM118
     keys = tuple(f"{parent}/{one}" if parent else one for one in names)
     for one in keys:
-        missing = dead_end(file, one)
-        if missing is not None:
-            raise UserError(_gone(file, one, missing))
+        if there(file, one) is None:
+            raise UserError(_gone(file, one, missing_target(file, one)))
     shapes = {file[one].shape[1:] for one in keys}
     return keys if len(shapes) == 1 else (key,)
-
-
-def _detector(entry: h5py.Group, key: str, item: h5py.Dataset) -> h5py.Group | None:
-    """Group of the detector that holds the data set or a link to it; else the only detector of the entry."""
-    target = text(item.attrs["target"]) if "target" in item.attrs else ""
-    parent = entry.file.get(key.strip("/").rpartition("/")[0] or "/")
-    found = [group for _, group in _detectors(entry)]
-    if parent in found or (isinstance(parent, h5py.Group) and _is_detector(parent.name.rpartition("/")[2], parent)):
-        return parent
-    for group in found:
-        held = [group.get(name) for name in group]
-        if item in held or target.rpartition("/")[0] == group.name:
-            return group
-    images = [group for group in found if {"distance", "x_pixel_size"} & set(group)]
-    return images[0] if len(images) == 1 else found[0] if len(found) == 1 else None
-
-
-def _detectors(entry: h5py.Group) -> list[tuple[str, h5py.Group]]:
-    """Groups of detectors in an entry or its instruments."""
-    inside = [pair for _, group in groups(entry) for pair in groups(group)]
-    return [(name, group) for name, group in [*inside, *groups(entry)] if _is_detector(name, group)]
-
-
-def _is_detector(name: str, group: h5py.Group) -> bool:
-    return _is(group, "NXdetector") or re.fullmatch(r"detector(_?\d+)?", name) is not None
 
 
 def _is(group: h5py.Group, nx_class: str) -> bool:

@@ -297,3 +297,12 @@ def test_a_network_is_not_doubted_for_what_lies_outside_the_middle_that_it_saw()
     wild = torch.where(middle, amplitude, amplitude.max() / 4)
     measured = Measurement(wild, torch.ones_like(middle))
     assert doubts("RUN", density, measured) and doubts("RUN", density, measured, seen) == []
+
+
+@pytest.mark.parametrize("data", ["single_volume", "volumes", "hits"])
+def test_sets_are_not_phased(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, data: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as leaving:
+        run(monkeypatch, tmp_path / "run", f"data={data}", "data.path=none.h5")
+    assert leaving.value.code == 2
+    assert "data=one_frame" in capsys.readouterr().err.strip().splitlines()[-1]

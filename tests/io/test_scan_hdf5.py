@@ -92,9 +92,11 @@ def test_a_plain_file_names_units_as_attributes_or_at_the_end_of_names(tmp_path:
     check(path, ScanKeys(angle="theta_mrad"))
 
 
-def test_text_and_no_numbers_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="'near'; a number was expected"):
-        open_scan(nexus(tmp_path / "a.nxs", instrument__detector__distance=("near", "m")))
+def test_text_and_no_numbers_are_not_taken(tmp_path: Path) -> None:
+    read = open_scan(nexus(tmp_path / "a.nxs", instrument__detector__distance=("near", "m")))
+    assert "distance" not in read.geometry and any("'near' is no number" in note for note in read.notes)
+    with pytest.raises(UserError, match="'up'; a number was expected"):
+        open_scan(nexus(tmp_path / "a.nxs", instrument__delta=("up", "deg")))
     with pytest.raises(UserError, match="not a number"):
         open_scan(nexus(tmp_path / "a.nxs", instrument__delta=(np.nan, "deg")))
 
@@ -103,7 +105,7 @@ def test_energies_without_a_unit_are_taken_by_their_size(tmp_path: Path) -> None
     for value in (9.0, 9000.0):
         check(nexus(tmp_path / "a.nxs", instrument__monochromator__energy=(value, None)))
     notes = open_scan(nexus(tmp_path / "a.nxs", instrument__monochromator__energy=(9.0, None))).notes
-    assert any("9 without a unit: taken in keV" in note for note in notes)
+    assert any("9 has no unit; it is taken in keV" in note for note in notes)
 
 
 def test_a_motor_that_moves_during_the_scan_is_not_taken(tmp_path: Path) -> None:
@@ -155,7 +157,7 @@ def test_links_to_what_is_gone_are_named(tmp_path: Path) -> None:
         with h5py.File(path, "w") as file:
             file["entry/sample/ub_matrix"] = matrix
             file[place] = h5py.ExternalLink("files/1040323.hdf", "/entry/data")
-        with pytest.raises(UserError, match=r"is a link to files/1040323\.hdf, which is not there"):
+        with pytest.raises(UserError, match=r"is a link to /entry/data of files/1040323\.hdf, which is not there"):
             open_scan(path)
     with h5py.File(path, "w") as file:
         file["entry/data/data"] = h5py.SoftLink("/entry/detector/data")
