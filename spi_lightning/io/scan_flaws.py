@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -10,39 +11,40 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spi_lightning.physics.frame_order import frames_listed
+from spi_lightning.physics.sentinels import Sentinel, find_saturated, find_sentinels
 
 SATURATED: Final = float("inf")  # stands for a saturated voxel: brighter than anything measured
-_SHARING: Final = 8  # voxels at exactly the largest value from which a detector is said to saturate there
-_BRIGHT: Final = 200  # counts; below, several voxels share the largest value by chance
 
 
-def without_flaws(counts: NDArray[Any]) -> tuple[Tensor, list[str]]:
+def without_flaws(counts: NDArray[Any], fill: Sequence[float] = ()) -> tuple[Tensor, list[str]]:
     """Counts as float32: NaN where not measured, infinite where saturated; and one line for each cause.
 
-    An integer as large as its type allows is saturated, or bad (EIGER) where it is so in every frame; and so is the
-    largest value of a bright scan if eight voxels or more share it.
+    Values that stand for "not measured" are found as physics.sentinels does; the largest integer of a type is
+    saturated where a voxel holds it in some frames only, and so is the largest value of a bright scan that many share.
 
     Args:
         counts: (frames, rows, columns) as stored; frames that are NaN throughout are missing, and told elsewhere.
+        fill: Fill values that the file states.
     """
     values = torch.from_numpy(counts.astype(np.float32))
-    notes: list[str] = []
-    full, why = _full(counts)
-    if full is not None:
-        always = full.all(0)
-        if always.any():
-            notes.append(f"{int(always.sum())} pixels hold {why} in every frame: bad, taken as not measured")
-        clipped = full & ~always
-        if clipped.any():
-            notes.append(f"{int(clipped.sum())} voxels are saturated, at {why}: taken as not measured")
-        values[torch.from_numpy(full & always)] = torch.nan
-        values[torch.from_numpy(clipped)] = SATURATED
+    marked, sentinels = find_sentinels(counts, fill)
+    full, tops = find_saturated(counts, marked)
+    largest = _largest(counts.dtype)
+    overflow = marked & ~marked.all(0) & (counts == largest)
+    if overflow.any():
+        why = f"the largest {counts.dtype}"
+        tops = [*tops, Sentinel(largest, int(overflow.sum()), why, always=False)]
+        sentinels = [each for each in sentinels if each.always or each.value != largest]
+    notes = [sentinel.line() for sentinel in sentinels if not np.isnan(sentinel.value)]
+    notes += [f"{top.pixels} voxels are saturated, at {top.value:.10g}, {top.why}: not measured" for top in tops]
+    values[torch.from_numpy(marked)] = torch.nan
+    values[torch.from_numpy(full | overflow)] = SATURATED
     flaws: list[tuple[NDArray[np.bool_], str]] = []
     if counts.dtype.kind == "f":
         there = ~np.isnan(counts).all((1, 2), keepdims=True)
         flaws += [(np.isnan(counts) & there, "hold NaN"), (np.isinf(counts), "hold infinite counts")]
     if counts.dtype.kind in "fi":
-        flaws.append((np.nan_to_num(counts, nan=0, neginf=0) < 0, "hold negative counts"))
+        flaws.append(((np.nan_to_num(counts, nan=0, neginf=0) < 0) & ~marked, "hold negative counts"))
     for where, what in flaws:
         if where.any():
             notes.append(f"{int(where.sum())} voxels {what}: taken as not measured")
@@ -50,23 +52,11 @@ def without_flaws(counts: NDArray[Any]) -> tuple[Tensor, list[str]]:
     return values, notes
 
 
+def _largest(dtype: np.dtype[Any]) -> int:
+    """Largest integer of a type, -1 of floats, which have none."""
+    return int(np.iinfo(dtype).max) if dtype.kind in "ui" else -1
+
+
 def missing_line(missing: list[int], frames: int) -> str:
     """The same words for frames missing from any kind of file."""
     return f"{len(missing)} of {frames} frames are missing ({frames_listed(missing)}): taken as not measured"
-
-
-def _full(counts: NDArray[Any]) -> tuple[NDArray[np.bool_] | None, str]:
-    """Where counts are as large as they can be, and how large that is; None where nothing saturates."""
-    if counts.dtype.kind in "ui":
-        highest = np.iinfo(counts.dtype).max
-        full = counts == highest
-        if full.any():
-            return full, f"{highest}, the largest {counts.dtype}"
-    finite = counts if counts.dtype.kind in "ui" else np.where(np.isfinite(counts), counts, 0)
-    top = finite.max(initial=0)
-    if top < _BRIGHT:
-        return None, ""
-    full = finite == top
-    if int(full.sum()) < _SHARING:
-        return None, ""
-    return full, f"{float(top):.10g} counts, the largest value, which {int(full.sum())} voxels share"

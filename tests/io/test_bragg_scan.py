@@ -217,6 +217,18 @@ def test_counts_as_large_as_their_type_are_not_measured(tmp_path: Path, dtype: s
         assert any("1 voxels are saturated" in note and "largest uint" in note for note in read.notes)
 
 
+@pytest.mark.parametrize(("dtype", "second"), [("uint32", 2**32 - 2), ("int32", -2), ("uint16", 65535)])
+def test_a_second_sentinel_is_neither_peak_nor_photons(tmp_path: Path, dtype: str, second: int) -> None:
+    counts = COUNTS.astype(dtype)
+    counts[:, 3] = -1 if dtype == "int32" else np.iinfo(dtype).max
+    counts[:, 1, 5] = counts[:, 0, 2] = second
+    np.save(tmp_path / "scan.npy", counts)
+    read = open_scan(tmp_path / "scan.npy")
+    assert bool(read.counts[:, [1, 0], [5, 2]].isnan().all()) and bool(read.counts[:, 3].isnan().all())
+    assert float(torch.nan_to_num(read.counts).max()) == COUNTS.max() and not read.counts.isinf().any()
+    assert any(f"hold {second} in every frame" in note for note in read.notes)
+
+
 def test_every_cause_is_named_for_what_it_is(tmp_path: Path) -> None:
     counts = np.random.default_rng(0).poisson(5, (8, 6, 7)).astype(np.float32)
     counts[0, 0, 0], counts[1, 1, 1:3], counts[2, 0, :3], counts[5] = np.nan, np.inf, -1, np.nan
@@ -234,7 +246,9 @@ def test_a_largest_value_that_many_share_is_saturation_and_a_pixel_always_full_i
     np.save(tmp_path / "clipped.npy", clipped)
     np.save(tmp_path / "gap.npy", gap)
     read = open_scan(tmp_path / "clipped.npy")
-    assert int(read.counts.isinf().sum()) == 12 and "12 voxels are saturated, at 9999 counts" in read.notes[0]
+    assert (
+        int(read.counts.isinf().sum()) == 12 and "12 voxels are saturated, at 9999, the largest value" in read.notes[0]
+    )
     read = open_scan(tmp_path / "gap.npy")
     assert bool(read.counts[:, 3].isnan().all()) and "7 pixels hold 4294967295" in read.notes[0]
 
