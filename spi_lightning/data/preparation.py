@@ -15,6 +15,7 @@ from spi_lightning.physics.bragg_preparation import CorrectedScan, PreparedPatte
 from spi_lightning.physics.oversampling import estimate_oversampling, suggest_bins, suggest_size
 
 _BYTES = 16  # for each voxel of a pattern before binning
+_KEPT = 16  # voxels that automatic bins leave along each axis
 _TOP = 4  # voxels from the middle within which those not measured are taken as a saturated peak's
 LEAST: Final = 5  # voxels along the longest axis of a pattern
 
@@ -25,11 +26,11 @@ class Preparation:
 
     size: edge of the pattern, voxel: one number, at most what the scan holds around its peak along each axis, or z, y,
     x, which may pad; None: what holds 99.99 % of the photons. bins: voxels added along each axis, one number or z, y,
-    x; None: as many as leave an oversampling of ``least_oversampling``. threshold: corrected counts at or below become
-    0. aliens: peaks of other crystals, ``none`` or ``find`` (taken as not measured). defects: hot pixels, zingers,
-    dropped frames and dead lines, likewise. normalise: divide by the monitor. saturation: counts from here on are not
-    measured. reflection: Miller indices of a cubic crystal's peak; its facets then tell whether the rocking angle has
-    the right sign.
+    x; None: as many as leave an oversampling of ``least_oversampling`` and 16 voxels. threshold: corrected counts at or
+    below become 0. aliens: peaks of other crystals, ``none`` or ``find`` (taken as not measured). defects: hot pixels,
+    zingers, dropped frames and dead lines, likewise. normalise: divide by the monitor. saturation: counts from here on
+    are not measured. reflection: Miller indices of a cubic crystal's peak; its facets then tell whether the rocking
+    angle has the right sign.
     """
 
     size: int | Sequence[int] | None = 64
@@ -72,7 +73,8 @@ def bins_and_size(scan: CorrectedScan, how: Preparation, notes: list[str]) -> tu
         whole = cut_out(scan, shape, 1, how.threshold)
         found = estimate_oversampling(with_a_top(whole), whole.mask)
         notes.append(f"the scan as measured: {found}")
-        bins = bins or suggest_bins(found, how.least_oversampling)
+        few = tuple(max(1, n // _KEPT) for n in shape)  # short axes lose their resolution to bins
+        bins = bins or tuple(map(min, suggest_bins(found, how.least_oversampling), few))
         size = size or suggest_size(whole.photons, bins)
     if how.size is None or isinstance(how.size, int):
         size = _measured_around(scan, how, bins, size, notes)
