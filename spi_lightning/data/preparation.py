@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from spi_lightning.fields import UserError
-from spi_lightning.physics.bragg_peak import find_centre, refuse_border
-from spi_lightning.physics.bragg_preparation import CorrectedScan, PreparedPattern, cut_out
+from spi_lightning.physics.bragg_preparation import CorrectedScan, PreparedPattern, cut_out, peak_of
 from spi_lightning.physics.oversampling import estimate_oversampling, suggest_bins, suggest_size
 
 _BYTES = 16  # for each voxel of a pattern before binning
@@ -90,9 +89,7 @@ def _measured_around(
     shape = tuple(scan.photons.shape)
     if min(n // step for n, step in zip(shape, bins, strict=True)) < 2:
         raise UserError(f"bins {by(bins)} leave next to nothing of a scan of {by(shape)} voxels: take fewer")
-    photons = torch.where(scan.photons > how.threshold, scan.photons, 0.0)
-    peak = find_centre(photons, scan.saturated)
-    refuse_border(peak, scan.photons.shape)
+    peak = peak_of(scan, how.threshold)
     edges = _measured_edges(scan.mask | scan.saturated)
     fits = tuple(_around(p - low, high - low, step) for p, (low, high), step in zip(peak, edges, bins, strict=True))
     if max(fits) < LEAST:

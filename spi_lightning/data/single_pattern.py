@@ -21,8 +21,7 @@ from spi_lightning.io.intensities import are_amplitudes, is_counted
 from spi_lightning.physics.alien_peaks import find_aliens
 from spi_lightning.physics.angle_sign import compare_angle_signs
 from spi_lightning.physics.bragg_geometry import BraggGeometry
-from spi_lightning.physics.bragg_peak import find_centre
-from spi_lightning.physics.bragg_preparation import CorrectedScan, PreparedPattern, correct, cut_out
+from spi_lightning.physics.bragg_preparation import PreparedPattern, correct, cut_out, peak_of
 from spi_lightning.physics.geometry_check import contradictions, require_bragg_angle, require_plausible
 from spi_lightning.physics.oversampling import Oversampling, estimate_oversampling
 
@@ -99,7 +98,8 @@ def prepare_scan(
         told=True,
         defects=how.defects == "find",
     )
-    blemish, found = find_aliens(corrected.with_tops, corrected.mask | corrected.saturated, _centre(corrected))
+    peak = peak_of(corrected, how.threshold)
+    blemish, found = find_aliens(corrected.with_tops, corrected.mask | corrected.saturated, peak)
     if how.aliens == "find":
         corrected.notes += found or ["no peaks of other crystals found"]
         corrected.leave_out(blemish)
@@ -144,11 +144,6 @@ def _known(geometry: Mapping[str, float | str | None]) -> dict[str, float | str]
         if name not in names:
             raise UserError(f"data.geometry.{name} is unknown: there are {', '.join(names)}")
     return {name: value for name, value in geometry.items() if value is not None}
-
-
-def _centre(scan: CorrectedScan) -> tuple[int, int, int]:
-    """The peak, about which other crystals' are sought."""
-    return find_centre(scan.photons, scan.saturated)
 
 
 def _warning_of(blemish: Tensor, photons: Tensor) -> list[str]:

@@ -1,17 +1,21 @@
 """From a stack of rocking frames to one 3D pattern: corrections, threshold, centring, binning and cropping."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 
 from spi_lightning.fields import UserError
 
-from .bragg_peak import BORDER, find_centre, refuse_border
+from .bragg_peak import BORDER, find_centre, find_peak, refuse_border
 from .empty_lines import find_empty
 from .frame_correction import add_note, correct_frames, saturated_voxels
+from .hole_filling import fill_holes
 from .hot_voxels import find_hot
+
+_NEAR: Final = 4  # voxels from the peak within which a hole may hide its top
+_FILLED: Final = 64  # edge of the part around it that is filled then
 
 
 @dataclass
@@ -199,12 +203,30 @@ def cut_out(
             f"threshold={threshold:g}: {voxels:,} voxels with counts at or below {threshold:g} become 0, which drops "
             f"{dropped:,.6g} {what} of {total:,.6g} ({dropped / max(total, 1e-30):.1%})"
         )
-    peak = find_centre(photons, scan.saturated)
-    refuse_border(peak, photons.shape)
+    peak = peak_of(scan, threshold)
     cut, mask = _cut_and_binned(photons, scan.mask, scan.saturated, peak, sizes, steps)
     add_note(notes, (~mask).sum(), f"of {mask.numel()} voxels were not measured and are left free")
     whole = scan.counted and not scan.divided and dropped == 0
     return PreparedPattern(cut, mask, steps, peak, notes, scan.counted, whole, threshold, dropped)
+
+
+def peak_of(scan: CorrectedScan, threshold: float = 0.0) -> tuple[int, int, int]:
+    """Voxel (frame, row, column) of the peak, also where its top was not measured: holes around it are filled first.
+
+    Raises:
+        UserError: No photons, or a peak at the border of the scan.
+    """
+    photons = torch.where(scan.photons > threshold, scan.photons, 0.0)
+    peak = find_centre(photons, scan.saturated)
+    near = tuple(slice(max(0, place - _NEAR), place + _NEAR + 1) for place in peak)
+    if not scan.saturated[near].any() and not scan.mask[near].all():
+        frames, rows, columns = (min(n, _FILLED) for n in photons.shape)
+        sizes = (frames, rows, columns)
+        filled = fill_holes(cut_around(photons, peak, sizes), cut_around(scan.mask, peak, sizes))
+        frame, row, column = (at + p - n // 2 for at, n, p in zip(find_peak(filled), sizes, peak, strict=True))
+        peak = (frame, row, column)
+    refuse_border(peak, photons.shape)
+    return peak
 
 
 def _cut_and_binned(

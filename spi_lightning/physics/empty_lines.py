@@ -49,7 +49,8 @@ def find_empty(photons: Tensor, mask: Tensor, unit: float = 1.0) -> tuple[Tensor
     known &= ~empty
     for axis, name in ((2, "rows"), (1, "columns")):
         sums, counts = values.sum(axis, dtype=np.float64), known.sum(axis)
-        found = _between(np.where(known.any(axis), sums, np.nan), counts, 0)[0] & ~dark.all(axis)
+        sums = np.where(known.any(axis), sums, np.nan)
+        found = (_between(sums, counts, 0)[0] | _between(sums, counts, 1)[0]) & ~dark.all(axis)
         if found.any():
             frames = frames_listed(np.flatnonzero(found.any(1)).tolist())
             notes.append(f"{int(found.sum())} {name} of single frames ({frames}) are empty{_WHY}")

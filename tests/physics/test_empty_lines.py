@@ -20,6 +20,7 @@ EVERYWHERE = slice(None)
         ((EVERYWHERE, slice(18, 20)), "2 rows (18, 19) are empty in every frame"),
         ((EVERYWHERE, EVERYWHERE, 17), "column 17 is empty in every frame"),
         ((12, 18), "1 rows of single frames (12) are empty"),
+        ((slice(8, 13), slice(18, 20)), "10 rows of single frames"),
         ((EVERYWHERE, slice(14, 16), slice(14, 18)), "8 pixels are empty in every frame"),
     ],
 )

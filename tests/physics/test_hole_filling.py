@@ -3,13 +3,17 @@ from typing import Any
 import pytest
 import torch
 
+from spi_lightning.physics.bragg_preparation import prepare
 from spi_lightning.physics.hole_filling import fill_holes
 from spi_lightning.physics.oversampling import estimate_oversampling
-from tests.physics.test_hot_voxels import SHAPE, crystal
+from tests.physics.test_hot_voxels import PEAK, SHAPE, crystal
+
+EVERYWHERE = slice(None)
 
 
 @pytest.mark.parametrize(
-    "where", [(13,), (slice(None), slice(18, 22)), (slice(None), slice(None), slice(15, 17)), (slice(11, 13),)]
+    "where",
+    [(13,), (slice(11, 13),), (EVERYWHERE, slice(18, 22)), (EVERYWHERE, slice(14, 18)), (..., slice(15, 17))],
 )
 def test_holes_do_not_make_a_scan_look_coarse(where: tuple[Any, ...]) -> None:
     counts = crystal()
@@ -36,3 +40,11 @@ def test_a_plane_has_holes_too() -> None:
     mask[17] = False
     error = (fill_holes(torch.where(mask, counts, 0.0), mask) - counts)[17].norm() / counts[17].norm()
     assert float(error) < 0.1
+
+
+@pytest.mark.parametrize("where", [(12,), (slice(11, 14),), (EVERYWHERE, slice(15, 18)), (..., 16)])
+def test_a_peak_that_was_not_measured_is_found(where: tuple[Any, ...]) -> None:
+    counts = crystal()
+    counts[where] = torch.nan
+    made = prepare(counts, SHAPE)
+    assert made.peak == PEAK and torch.equal(~made.mask, counts.isnan())
