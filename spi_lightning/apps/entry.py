@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
 
 from spi_lightning.apps.job_folder import is_output, named_by_the_app, own_folders_removed, take_over
+from spi_lightning.apps.launched import first_process, is_lost_connection, launched, leave, left
 from spi_lightning.apps.plain_words import quote_names
 from spi_lightning.apps.signals import SignalError, signals_end_it
 from spi_lightning.apps.unknown_setting import unknown_setting
@@ -69,22 +70,29 @@ def run_app(main: Callable[[], Any]) -> None:
     keep_freed_memory()
     sys.argv[1:] = quote_names(sys.argv[1:])
     take_over(lambda error: one_line(error) is not None)
-    with own_folders_removed(), signals_end_it():
-        _run(main)
-
-
-def _run(main: Callable[[], Any]) -> None:
-    if os.environ.get(FULL_ERROR) == "1":
-        main()
+    if os.environ.get(FULL_ERROR) == "1" and not launched():
+        with own_folders_removed(), signals_end_it():
+            main()
         return
     # Hydra would print the error its own way, in two places, and exit before we see it.
     os.environ[FULL_ERROR] = "1"
     JobReturn.return_value = property(_value_or_error, _keep_value)  # type: ignore[assignment]
+    with own_folders_removed(), signals_end_it(), first_process():
+        _run(main)
+
+
+def _run(main: Callable[[], Any]) -> None:
     try:
         main()
     except Exception as error:
         line = one_line(error)
-        if line is None:
+        if launched():
+            if line is None and not is_lost_connection(error):
+                raise
+            leave(line)
+            sys.exit(2)
+        line = line or left()
+        if not line:
             raise
         print(f"error: {printable(line)}", file=sys.stderr)
         sys.exit(2)

@@ -49,7 +49,7 @@ class SupportMetrics(Metric):
         self.add_state("structure", [], dist_reduce_fx="cat")
 
     def update(self, support: Tensor, density: Tensor, truth: Tensor, structure: Tensor) -> None:
-        """Add patterns.
+        """Add patterns, maybe none.
 
         Args:
             support: (B, H, W) bool, predicted.
@@ -57,6 +57,10 @@ class SupportMetrics(Metric):
             truth: (B, H, W) true density.
             structure: (B,) int64.
         """
+        self.structure.append(structure)
+        if not len(truth):  # the transform of nothing is an error to MKL
+            self.value.append(truth.new_zeros(0, len(PER_PATTERN), dtype=torch.float32))
+            return
         true_support = ideal_support(truth, self.fraction)
         numbers = support_overlap(support, true_support).as_dict()
         numbers["asymmetry"], numbers["true_asymmetry"] = free_asymmetry(density), free_asymmetry(truth)
@@ -64,8 +68,7 @@ class SupportMetrics(Metric):
         numbers["correlation"], numbers["twin_correlation"] = agreement.amax(dim=0), agreement.amin(dim=0)
         numbers["true_twin_gap"] = 1 - centrosymmetry(truth)
         numbers["phase_agreement"] = phase_agreement(density, truth)
-        self.value.append(torch.stack([numbers[name] for name in PER_PATTERN], dim=1).detach())
-        self.structure.append(structure)
+        self.value.append(torch.stack([numbers[name] for name in PER_PATTERN], dim=1).detach().float())
 
     def compute(self) -> dict[str, Tensor]:
         """All numbers of all patterns so far; empty without patterns."""
@@ -106,10 +109,11 @@ class SupportThreshold(Metric):
         self.add_state("loose", [], dist_reduce_fx="cat")
 
     def update(self, score: Tensor, truth: Tensor) -> None:
-        """Add patterns: score (B, H, W) in [0, 1], true density (B, H, W)."""
-        missed, loose = trade_off(score, ideal_support(truth, self.fraction))
-        self.missed.append(missed)
-        self.loose.append(loose)
+        """Add patterns, maybe none: score (B, H, W) in [0, 1], true density (B, H, W)."""
+        empty = truth.new_zeros(0, len(LEVELS), dtype=torch.float32)
+        missed, loose = trade_off(score, ideal_support(truth, self.fraction)) if len(truth) else (empty, empty)
+        self.missed.append(missed.float())
+        self.loose.append(loose.float())
 
     def compute(self) -> Tensor:
         """The threshold, a scalar."""

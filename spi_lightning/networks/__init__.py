@@ -4,7 +4,7 @@ Every classifier answers ``network(pattern) -> logits`` and ``network.features(p
 values; ``network.head`` turns the second into the first.
 """
 
-from spi_lightning.networks.batch_norm import SharedBatchNorm2d
+from spi_lightning.networks.batch_norm import SharedBatchNorm2d, SharedBatchNorm3d
 from spi_lightning.networks.complex_encoder_decoder import ComplexEncoderDecoder
 from spi_lightning.networks.healing_unet import HealingUNet
 from spi_lightning.networks.logistic_head import LogisticHead
@@ -25,6 +25,7 @@ __all__ = [
     "ProjectedUNet",
     "ResNet10",
     "SharedBatchNorm2d",
+    "SharedBatchNorm3d",
     "SupportEncoderDecoder",
     "TinyCNN",
     "UNet",

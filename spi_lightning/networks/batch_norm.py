@@ -5,6 +5,7 @@ from typing import Any, cast
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class _Sum(torch.autograd.Function):
@@ -27,8 +28,8 @@ def _total(values: Tensor) -> Tensor:
     return cast(Tensor, _Sum.apply(values))  # type: ignore[no-untyped-call]
 
 
-class SharedBatchNorm2d(nn.BatchNorm2d):
-    """BatchNorm2d over all processes: maps (B, C, H, W) -> the same, with equal B in every process.
+class _Shared(_BatchNorm):
+    """BatchNorm over all processes: maps (B, C, ...) -> the same, with equal B in every process.
 
     With one process, and in evaluation, this is torch's own. torch.nn.SyncBatchNorm refuses CPU tensors, so a run on
     two gloo processes could not equal a run on one; this one works with gloo and NCCL.
@@ -40,12 +41,13 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         if not self.training or processes == 1:
             return super().forward(input)
         # Two passes (mean, then squared distances from it): the one-pass form loses half the digits of float32.
-        mean = _total(input.mean(dim=(0, 2, 3))) / processes
-        centred = input - mean[None, :, None, None]
-        variance = _total(centred.square().mean(dim=(0, 2, 3))) / processes
+        axes, maps = (0, *range(2, input.ndim)), (1, -1, *(1,) * (input.ndim - 2))
+        mean = _total(input.mean(dim=axes)) / processes
+        centred = input - mean.view(maps)
+        variance = _total(centred.square().mean(dim=axes)) / processes
         self._follow(mean.detach(), variance.detach(), processes * input.numel() // input.shape[1])
         scale = self.weight * torch.rsqrt(variance + self.eps)
-        return torch.addcmul(self.bias[None, :, None, None], centred, scale[None, :, None, None])
+        return torch.addcmul(self.bias.view(maps), centred, scale.view(maps))
 
     @torch.no_grad()
     def _follow(self, mean: Tensor, variance: Tensor, values: int) -> None:
@@ -55,3 +57,11 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         momentum = self.momentum if self.momentum is not None else 1.0 / float(self.num_batches_tracked)
         self.running_mean.lerp_(mean, momentum)
         self.running_var.lerp_(variance * (values / (values - 1)), momentum)
+
+
+class SharedBatchNorm2d(_Shared, nn.BatchNorm2d):
+    """BatchNorm2d over all processes: maps (B, C, H, W)."""
+
+
+class SharedBatchNorm3d(_Shared, nn.BatchNorm3d):
+    """BatchNorm3d over all processes: maps (B, C, Z, Y, X)."""

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spi_lightning.fields import UserError
+from spi_lightning.networks.batch_norm import SharedBatchNorm3d
 
 Norm = Literal["batch", "instance", "none"]
 NORMS: tuple[Norm, ...] = ("batch", "instance", "none")
@@ -21,7 +22,7 @@ def normalisation(norm: Norm, channels: int) -> nn.Module:
     if norm not in NORMS:
         raise UserError(f"network.norm={norm!r} is unknown: choose one of {', '.join(NORMS)}.")
     if norm == "batch":
-        return nn.BatchNorm3d(channels)
+        return SharedBatchNorm3d(channels)
     return nn.InstanceNorm3d(channels, affine=True) if norm == "instance" else nn.Identity()
 
 

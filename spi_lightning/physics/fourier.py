@@ -16,6 +16,8 @@ def fourier(density: Tensor, ndim: int) -> Tensor:
     Returns:
         Complex array of the same shape; orthonormal, so the sum of squares is conserved (Parseval).
     """
+    if not density.numel():  # a process without a share of the last batch; the transform of nothing is an error to MKL
+        return density + 0j
     axes = tuple(range(-ndim, 0))
     spectrum = torch.fft.fftn(torch.fft.ifftshift(density, dim=axes), dim=axes, norm="ortho")
     shifted: Tensor = torch.fft.fftshift(spectrum, dim=axes)
@@ -24,6 +26,8 @@ def fourier(density: Tensor, ndim: int) -> Tensor:
 
 def inverse_fourier(spectrum: Tensor, ndim: int) -> Tensor:
     """Undo :func:`fourier`; same shapes, complex."""
+    if not spectrum.numel():
+        return spectrum + 0j
     axes = tuple(range(-ndim, 0))
     density = torch.fft.ifftn(torch.fft.ifftshift(spectrum, dim=axes), dim=axes, norm="ortho")
     shifted: Tensor = torch.fft.fftshift(density, dim=axes)

@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 
 import pytorch_lightning as pl
 from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch.optim import LBFGS, Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 from torchmetrics import MeanMetric
 
@@ -59,6 +59,8 @@ class TrainedTask(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """The optimiser, and the schedule if there is one, both made for this network's weights."""
         optimizer = self.make_optimizer(self.network.parameters())
+        if isinstance(optimizer, LBFGS) and self.trainer.world_size > 1:  # each would search along a line of its own
+            raise UserError("optimizer: L-BFGS takes its steps in one process: set trainer=cpu or trainer=gpu")
         if self.make_schedule is None:
             require_switching(optimizer, None)
             return optimizer

@@ -1,28 +1,36 @@
 from pathlib import Path
 
+import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
-from spi_lightning.networks import SharedBatchNorm2d
+from spi_lightning.networks import SharedBatchNorm2d, SharedBatchNorm3d
+
+KINDS: dict[int, tuple[type[_BatchNorm], type[_BatchNorm]]] = {
+    2: (nn.BatchNorm2d, SharedBatchNorm2d),
+    3: (nn.BatchNorm3d, SharedBatchNorm3d),
+}
 
 
-def maps() -> torch.Tensor:
+def maps(axes: int) -> torch.Tensor:
     torch.manual_seed(0)
-    return 3 + torch.randn(6, 4, 5, 5, dtype=torch.float64) * torch.arange(1, 5)[:, None, None]
+    values = torch.randn(6, 4, *(5,) * axes, dtype=torch.float64)
+    return 3 + values * torch.arange(1, 5).view(-1, *(1,) * axes)
 
 
-def layer(kind: type[nn.BatchNorm2d]) -> nn.BatchNorm2d:
+def layer(kind: type[_BatchNorm]) -> _BatchNorm:
     made = kind(4).double()
     nn.init.uniform_(made.weight)
     return made
 
 
-def half(rank: int, folder: Path, state: dict[str, torch.Tensor]) -> None:
+def half(rank: int, axes: int, folder: Path, state: dict[str, torch.Tensor]) -> None:
     """One of two processes: normalise half of the maps and go back through it."""
     dist.init_process_group("gloo", init_method=f"file://{folder / 'meeting_point'}", rank=rank, world_size=2)
-    norm, share = layer(SharedBatchNorm2d), maps()[3 * rank : 3 * rank + 3].requires_grad_()
+    norm, share = layer(KINDS[axes][1]), maps(axes)[3 * rank : 3 * rank + 3].requires_grad_()
     norm.load_state_dict(state)
     seen = norm(share)
     (seen**3).sum().backward()
@@ -30,10 +38,11 @@ def half(rank: int, folder: Path, state: dict[str, torch.Tensor]) -> None:
     dist.destroy_process_group()
 
 
-def test_two_processes_normalise_as_one_forwards_and_backwards(tmp_path: Path) -> None:
+@pytest.mark.parametrize("axes", [2, 3])
+def test_two_processes_normalise_as_one_forwards_and_backwards(axes: int, tmp_path: Path) -> None:
     torch.manual_seed(1)
-    norm, whole = layer(nn.BatchNorm2d), maps().requires_grad_()
-    mp.start_processes(half, (tmp_path, norm.state_dict()), nprocs=2, start_method="fork")
+    norm, whole = layer(KINDS[axes][0]), maps(axes).requires_grad_()
+    mp.start_processes(half, (axes, tmp_path, norm.state_dict()), nprocs=2, start_method="fork")
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
     seen = norm(whole)
     (seen**3).sum().backward()
@@ -43,8 +52,9 @@ def test_two_processes_normalise_as_one_forwards_and_backwards(tmp_path: Path) -
         torch.testing.assert_close(share[2:], (norm.running_mean, norm.running_var))
 
 
-def test_alone_it_is_torchs_own() -> None:
+@pytest.mark.parametrize("axes", [2, 3])
+def test_alone_it_is_torchs_own(axes: int) -> None:
     torch.manual_seed(1)
-    own, shared = layer(nn.BatchNorm2d), layer(SharedBatchNorm2d)
+    own, shared = map(layer, KINDS[axes])
     shared.load_state_dict(own.state_dict())
-    assert torch.equal(own(maps()), shared(maps()))
+    assert torch.equal(own(maps(axes)), shared(maps(axes)))

@@ -17,8 +17,8 @@ def small(**options: Any) -> ComplexEncoderDecoder:
 
 def test_block_is_the_printed_one() -> None:
     layers = [type(layer).__name__ for layer in VolumeBlock(3, 5)]
-    factorised = ["Conv3d"] * 3 + ["LeakyReLU", "BatchNorm3d"]
-    assert layers == ["Conv3d", "LeakyReLU", "BatchNorm3d", *factorised]
+    factorised = ["Conv3d"] * 3 + ["LeakyReLU", "SharedBatchNorm3d"]
+    assert layers == ["Conv3d", "LeakyReLU", "SharedBatchNorm3d", *factorised]
     kernels = [layer.kernel_size for layer in VolumeBlock(3, 5) if isinstance(layer, nn.Conv3d)]
     assert kernels == [(3, 3, 3), (3, 1, 1), (1, 3, 1), (1, 1, 3)]
     only = [layer.kernel_size for layer in VolumeBlock(3, 5, factorised_only=True) if isinstance(layer, nn.Conv3d)]

@@ -105,9 +105,9 @@ def test_clipping_and_bf16(tmp_path: Path) -> None:
 
 
 def test_two_processes_switch_as_one_does(tmp_path: Path) -> None:
-    """No batch statistics, as each process would have its own; no answer of zeros, whose loss magnifies rounding."""
+    """Batch statistics are shared; no answer of zeros, whose loss magnifies rounding."""
     recipe = (
-        "network.norm=none",
+        "network.norm=batch",
         "network.heads=bounded",
         "trainer.precision=64-true",
         "data.patterns={train:16,val:8,test:0}",
