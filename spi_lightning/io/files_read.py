@@ -7,7 +7,7 @@ the file here, so that a new format need not know of it; hdf5_storage.storage_of
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -32,6 +32,14 @@ def note_read(path: str | os.PathLike[str]) -> None:
     """Note that a file is read; without a recording nothing happens."""
     for recorded in _RECORDING.get():
         recorded[Path(path).absolute()] = None
+
+
+def names_of(files: Collection[Path]) -> list[str]:
+    """A line that names every file that was read, where there is more than the one that was named; relative to all."""
+    if len(files) < 2:
+        return []
+    folder = Path(os.path.commonpath([file.parent for file in files]))
+    return [f"{folder}: {len(files)} files are read: {', '.join(str(file.relative_to(folder)) for file in files)}"]
 
 
 def stamp(path: Path) -> Stamp | None:

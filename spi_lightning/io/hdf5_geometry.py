@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import h5py
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE, UserError
 from spi_lightning.io.hdf5_choice import shape_of_frames, there
 from spi_lightning.io.hdf5_groups import Named, surroundings
-from spi_lightning.io.hdf5_storage import stored_values
+from spi_lightning.io.hdf5_storage import whole
 from spi_lightning.io.units import SI, Kind, factor, named_unit, text
 from spi_lightning.physics.constants import ELEMENTARY_CHARGE, wavelength_from_energy
 
@@ -187,7 +186,7 @@ def _values(place: str, group: h5py.Group | h5py.Dataset, name: str) -> Iterator
                 if _is_meant(inner, name, place, unit):
                     yield Value(
                         inside + inner,
-                        stored_values(item, Path(group.file.filename)),
+                        whole(item)[()],
                         unit,
                         _prescribed(place, inner, name),
                     )

@@ -131,10 +131,11 @@ def storage_of(item: h5py.Dataset, path: Path, chain: tuple[object, ...] = ()) -
     return found
 
 
-def stored_values(item: h5py.Dataset, path: Path) -> Any:
-    """All values of a small data set, every one of which is there; raises as storage_of does."""
+def whole(item: h5py.Dataset) -> h5py.Dataset:
+    """A small data set, every value of which is there; raises as storage_of does."""
+    path = _file_of(item)
     storage_of(item, path).require_whole(f"{path}: {item.name}")
-    return item[()]
+    return item
 
 
 def _file_of(item: h5py.Dataset) -> Path:

@@ -16,7 +16,7 @@ from spi_lightning.io.assembly import add_side_files, sample_indices
 from spi_lightning.io.cxi import is_cxi, open_cxi
 from spi_lightning.io.damage import reads, require_file
 from spi_lightning.io.emc import is_emc, open_emc
-from spi_lightning.io.files_read import files_read, note_read
+from spi_lightning.io.files_read import files_read, names_of, note_read
 from spi_lightning.io.frame_numbers import frame_numbers
 from spi_lightning.io.hdf5 import open_hdf5_patterns, read_named
 from spi_lightning.io.hdf5_file import MAGIC, opened
@@ -84,17 +84,9 @@ def open_patterns(
         if check:
             whole.read(sample_indices(len(whole)))
     whole.files_read = tuple(read)
-    whole.notes += _names_of(whole.files_read)
+    whole.notes += names_of(whole.files_read)
     whole.opened_with = {**asdict(keys), "mask_convention": mask_convention, "adu_per_photon": adu_per_photon}
     return whole
-
-
-def _names_of(files: Sequence[Path]) -> list[str]:
-    """A line that names every file that was read, where there is more than the one that was named; relative to all."""
-    if len(files) < 2:
-        return []
-    folder = Path(os.path.commonpath([file.parent for file in files]))
-    return [f"{folder}: {len(files)} files are read: {', '.join(str(file.relative_to(folder)) for file in files)}"]
 
 
 def _expand(path: str) -> list[Path]:

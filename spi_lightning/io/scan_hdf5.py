@@ -13,8 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 from spi_lightning.fields import UserError
+from spi_lightning.io.files_read import files_read, names_of
 from spi_lightning.io.hdf5_choice import there
 from spi_lightning.io.hdf5_file import Hdf5Frames, dataset, opened
+from spi_lightning.io.hdf5_storage import whole
 from spi_lightning.io.scan_flaws import without_flaws
 from spi_lightning.io.scan_geometry import angles_in_degree, crop_of_hdf5, geometry_of_hdf5
 from spi_lightning.io.scan_layout import ScanLayout, find_scan
@@ -52,13 +54,17 @@ def read_scan_hdf5(path: Path, keys: ScanKeys, region: Region | None, given: Col
         region: See open_scan.
         given: Quantities of the geometry that the user states, which are not read.
     """
-    with opened(path) as file:
+    with files_read() as seen, opened(path) as file:
         layout = find_scan(file, keys.counts)
-        for key in layout.keys:
-            Hdf5Frames(path, key)  # refuses virtual data sets whose sources are gone
+        stored = [Hdf5Frames(path, key) for key in layout.keys]  # refuses virtual data sets whose sources are gone
         check_memory(path, layout.shape, region)
         rows, columns = region_slices(region, layout.shape[1:], path)
         counts, flaws = without_flaws(np.concatenate([item[:, rows, columns] for item in layout.counts]))
+        unmapped = [frames.unmapped for frames in stored if frames.unmapped is not None]
+        if unmapped:
+            hole = torch.from_numpy(np.any(unmapped, axis=0)[rows, columns])
+            counts[:, hole] = torch.nan
+            flaws.append(f"{path}: nothing is mapped to {int(hole.sum())} pixels of each frame: taken as not measured")
         read = BraggScan(
             path, counts, notes=[*flaws, f"{path}: counts from /{', /'.join(key.lstrip('/') for key in layout.keys)}"]
         )
@@ -72,6 +78,7 @@ def read_scan_hdf5(path: Path, keys: ScanKeys, region: Region | None, given: Col
         read.geometry, read.corner = geometry_of_hdf5(file, layout, given, read.notes), crop_of_hdf5(file)
         if "whitefield_mean_full_detector" in file.attrs:
             read.whitefield_mean = float(file.attrs["whitefield_mean_full_detector"])
+    read.notes += names_of(seen)
     return read
 
 
@@ -88,7 +95,7 @@ def rocking_angles(file: h5py.File, layout: ScanLayout) -> tuple[str, h5py.Datas
         return None
     unit, name = named_unit(item).lower(), first.lower()
     is_angle = unit in TABLE["angle"] or (not unit and any(name.startswith(word) for word in _ROCKING))
-    return (item.name, item) if is_angle else None
+    return (item.name, whole(item)) if is_angle else None
 
 
 def _add_angles(read: BraggScan, key: str | None, file: h5py.File, layout: ScanLayout, given: Collection[str]) -> None:
@@ -134,7 +141,7 @@ def _add_mask(
     if item is None and not (key is not None and Path(key).is_file()):
         beside = (group.get(name) for group in (layout.beside, layout.entry, file) for name in _MASKS)
         fitting = (item for item in beside if isinstance(item, h5py.Dataset) and item.dtype.kind in "uifb")
-        item = next((item for item in fitting if item.shape[-2:] == layout.shape[1:]), None)
+        item = next((whole(item) for item in fitting if item.shape[-2:] == layout.shape[1:]), None)
     if item is None:
         return
     values: NDArray[Any] = item[..., rows, columns] if item.ndim > 1 else item[()]
@@ -179,4 +186,4 @@ def _find(file: h5py.File, key: str | None, name: str, layout: ScanLayout) -> h5
     usual += [(layout.entry, one) for one in _ENTRY.get(name, ())]
     usual += [(layout.beside, one) for one in _ROOT[name]] + [(file, one) for one in _ROOT[name]]
     found = (there(group, one) for group, one in usual)
-    return next((item for item in found if isinstance(item, h5py.Dataset)), None)
+    return next((whole(item) for item in found if isinstance(item, h5py.Dataset)), None)

@@ -10,7 +10,7 @@ import h5py
 
 from spi_lightning.fields import UserError
 from spi_lightning.io.hdf5_choice import identity, missing_target, there, walk
-from spi_lightning.io.hdf5_file import dataset, list_keys
+from spi_lightning.io.hdf5_file import list_keys, look_up
 from spi_lightning.io.hdf5_groups import surroundings
 from spi_lightning.io.units import text
 
@@ -69,7 +69,7 @@ def find_scan(file: h5py.File, key: str | None) -> ScanLayout:
         UserError: A link to a file that is gone, a data set that is no stack of images, none or several such.
     """
     keys = _blocks(file, key if key is not None else _choose(file))
-    counts = tuple(dataset(file, one, "data.keys.counts") for one in keys)
+    counts = tuple(look_up(file, one, "data.keys.counts") for one in keys)
     for one, item in zip(keys, counts, strict=True):
         if item.ndim != 3 or item.dtype.kind not in "uif" or 0 in item.shape:
             raise UserError(

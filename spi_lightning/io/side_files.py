@@ -12,7 +12,7 @@ from spi_lightning.fields import UserError
 from spi_lightning.io.damage import reading
 from spi_lightning.io.files_read import note_read
 from spi_lightning.io.hdf5_file import MAGIC, list_keys, opened
-from spi_lightning.io.hdf5_storage import stored_values
+from spi_lightning.io.hdf5_storage import whole
 from spi_lightning.io.tiff import TiffFrames
 
 
@@ -109,5 +109,5 @@ def _only_dataset(
         if len(fitting) != 1:
             raise UserError(f"{option}={path}: {len(fitting)} data sets could be meant; there are: {list_keys(file)}")
         look(fitting[0])
-        values: NDArray[Any] = stored_values(fitting[0], path)
+        values: NDArray[Any] = whole(fitting[0])[()]
     return values
