@@ -11,8 +11,7 @@ from torch.utils.data import Dataset
 
 from spi_lightning.data.hits import PatternBatches
 from spi_lightning.data.one_frame import Measurement
-from spi_lightning.data.one_scan import ScanMeasurement
-from spi_lightning.data.volume_patterns import measure_volume
+from spi_lightning.data.volume_patterns import measure_volumes
 from spi_lightning.fields import FRAME, MASK, Batch, UserError
 from spi_lightning.io.bragg_scan import ScanKeys
 from spi_lightning.phasing.held_out import hold_out
@@ -100,10 +99,8 @@ class SingleVolumeDataModule(PatternBatches):
         if self.splits:
             return
         paths = [self.path] if isinstance(self.path, str) else list(self.path)
-        prepared: list[ScanMeasurement] = []
-        for path in paths:
-            measured = measure_volume(path, self.key, self.size, self.bins, self.threshold, self.keys, self.geometry)
-            prepared.append(measured)
+        prepared = measure_volumes(paths, self.key, self.size, self.bins, self.threshold, self.keys, self.geometry)
+        for path, measured in zip(paths, prepared, strict=True):
             for note in measured.notes:
                 _say(note if note.startswith(path) else f"{path}: {note}")
         shapes = {tuple(one.mask.shape) for one in prepared}

@@ -96,7 +96,28 @@ def open_volume_patterns(
             raise UserError(f"data.size={size}: the pattern of a known object is a cube; give one number.")
         return _known(str(path), size, factor, [1e6] if peak_photons is None else peak_photons, seed)
     paths = [path] if isinstance(path, str) else list(path)
-    return of_measurements(paths, [measure_volume(one, key, size, bins, threshold, keys, geometry) for one in paths])
+    return of_measurements(paths, measure_volumes(paths, key, size, bins, threshold, keys, geometry))
+
+
+def measure_volumes(
+    paths: Sequence[str],
+    key: str | None = None,
+    size: int | Sequence[int] | None = 64,
+    bins: int | Sequence[int] | None = 1,
+    threshold: float = 0.0,
+    keys: ScanKeys | None = None,
+    geometry: Mapping[str, float | str | None] | None = None,
+) -> list[ScanMeasurement]:
+    """measure_volume of several files; one number as size is at most what all of them hold around their peaks.
+
+    Peaks lie a few voxels apart in scans of one shape, and none is padded.
+    """
+    made = [measure_volume(one, key, size, bins, threshold, keys, geometry) for one in paths]
+    shapes = [tuple(one.mask.shape) for one in made]
+    if len(set(shapes)) > 1 and isinstance(size, int):
+        common = tuple(min(edges) for edges in zip(*shapes, strict=True))
+        made = [measure_volume(one, key, common, bins, threshold, keys, geometry) for one in paths]
+    return made
 
 
 def measure_volume(

@@ -101,7 +101,6 @@ def altered(path: str, **changed: np.ndarray) -> str:
 def test_mistakes_in_a_scan_name_the_file(tmp_path) -> None:
     angles = np.arange(16) * 0.01
     for change, words in (
-        ({"monitor": np.ones(7), "theta_deg": angles}, "16 frames and 7 values of the monitor"),
         ({"theta_deg": angles[:9]}, "16 frames and 9 angles"),
         ({"counts": np.zeros((16, 16, 16))}, "no photons"),
         ({"counts": np.ones((4, 4, 4))}, "shape \\(4, 4, 4\\): .* of at least 5 each"),
@@ -137,6 +136,18 @@ def test_settings_that_make_no_pattern_are_named(tmp_path, settings, words) -> N
         open_volume_patterns(scan(tmp_path / "scan.h5"), **settings)
 
 
+def test_scans_whose_peaks_lie_apart_are_cut_to_what_all_of_them_hold(tmp_path) -> None:
+    paths = [scan(tmp_path / "a.h5"), scan(tmp_path / "b.h5")]
+    with h5py.File(paths[0]) as file:
+        counts = file["counts"][()]
+    altered(paths[1], counts=np.roll(counts, (1, 0, -2), (0, 1, 2)))
+    made = open_volume_patterns(paths)
+    assert made.mask.shape == (2, 14, 16, 13) and made.mask.all()
+    data = SingleVolumeDataModule(paths)
+    data.setup("fit")
+    assert data.whole()["mask"].shape == (2, 1, 14, 16, 13)
+
+
 def test_a_refinement_sees_the_same_pattern_as_a_comparison(tmp_path) -> None:
     path = altered(scan(tmp_path / "scan.h5"), theta_deg=np.roll(np.arange(16) * 0.01, 3))
     with h5py.File(path, "r+") as file:
@@ -147,7 +158,7 @@ def test_a_refinement_sees_the_same_pattern_as_a_comparison(tmp_path) -> None:
     torch.testing.assert_close(data.whole()["fourier_amplitude"][:, 0], compared.fourier_amplitude)
     torch.testing.assert_close(data.whole()["mask"][:, 0], compared.mask)
     complex_counts = altered(path, photons=np.ones((16, 16, 16), dtype="c8"))
-    with pytest.raises(UserError, match="complex64"):
+    with pytest.raises(UserError, match="no data set is a stack"):
         SingleVolumeDataModule(complex_counts, size=12).setup("fit")
     for wrong in ({"size": "abc"}, {"threshold": "a"}, {"bins": "x"}):
         with pytest.raises(UserError, match=rf"data\.{next(iter(wrong))}="):
