@@ -23,6 +23,7 @@ from spi_lightning.io.emc_detector import is_detector, read_detector
 from spi_lightning.io.emc_writer import write_emc
 from spi_lightning.io.hdf5_file import MAGIC, opened
 from spi_lightning.io.pattern_file import PatternFile, PatternKeys
+from spi_lightning.physics.sentinels import LIMIT
 
 __all__ = ["EmcFrames", "is_emc", "open_emc", "write_emc"]
 
@@ -70,11 +71,16 @@ class _Binary:
                 expected = 4 * int(2 * self.patterns + self._ones[-1] + 2 * self._multi[-1])
             else:
                 expected = 8 * self.patterns
+        self._mapped: tuple[int, NDArray[Any]] | None = None
+        if size > expected:
+            raise UserError(
+                f"{path}: the emc file holds {size} bytes of data, its header and lists announce {expected}; they do "
+                "not belong together, write it again"
+            )
         if size < expected:
             raise UserError(
                 f"{path}: the emc file is truncated, {size} of {expected} bytes of data are there; copy it again"
             )
-        self._mapped: tuple[int, NDArray[Any]] | None = None
 
     def flat(self, start: int, stop: int) -> NDArray[Any]:
         """Frames start..stop as (n, pixels)."""
@@ -91,7 +97,8 @@ class _Binary:
         place_ones = data[ones_at + ones[0] : ones_at + ones[-1]]
         place_multi = data[multi_at + multi[0] : multi_at + multi[-1]]
         count_multi = data[counts_at + multi[0] : counts_at + multi[-1]]
-        return _fill(self.path, self.pixels, np.diff(ones), np.diff(multi), place_ones, place_multi, count_multi)
+        lengths = np.diff(ones), np.diff(multi)
+        return _fill(self.path, self.pixels, start, *lengths, place_ones, place_multi, count_multi)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_mapped": None}
@@ -108,28 +115,41 @@ class _Hdf5:
             missing = [name for name in _LISTS if name not in file]
             if missing:
                 raise UserError(f"{path}: the HDF5 emc file lacks {', '.join(missing)}; write it again")
-            self.patterns, self.pixels = len(file["place_ones"]), int(np.reshape(file["num_pix"][()], -1)[0])
+            lengths = {name: len(file[name]) for name in _LISTS}
+            if len(set(lengths.values())) > 1:
+                listed = ", ".join(f"{number} lists {name}" for name, number in lengths.items())
+                raise UserError(
+                    f"{path}: the emc file is damaged: {listed}; each frame needs one of each; write it again"
+                )
+            self.patterns, self.pixels = lengths["place_ones"], int(np.reshape(file["num_pix"][()], -1)[0])
 
     def flat(self, start: int, stop: int) -> NDArray[Any]:
         """Frames start..stop as (n, pixels)."""
         with opened(self.path) as file:
-            lists = [[np.asarray(row, np.int32) for row in file[name][start:stop]] for name in _LISTS]
-        ones, multi = (np.array([len(row) for row in rows], np.int64) for rows in lists[:2])
+            lists = [[np.asarray(row, np.int64) for row in file[name][start:stop]] for name in _LISTS]
+        ones, multi, counts = (np.array([len(row) for row in rows], np.int64) for rows in lists)
+        if (multi != counts).any():
+            first = int(np.argmax(multi != counts))
+            raise UserError(
+                f"{self.path}: the emc file is damaged: frame {start + first} has {multi[first]} pixels in place_multi "
+                f"and {counts[first]} numbers in count_multi; write it again"
+            )
         empty = np.empty(0, np.int32)
         place_ones, place_multi, count_multi = (np.concatenate([empty, *rows]) for rows in lists)
-        return _fill(self.path, self.pixels, ones, multi, place_ones, place_multi, count_multi)
+        return _fill(self.path, self.pixels, start, ones, multi, place_ones, place_multi, count_multi)
 
 
 def _fill(
     path: Path,
     pixels: int,
+    start: int,
     ones: NDArray[Any],
     multi: NDArray[Any],
     place_ones: NDArray[Any],
     place_multi: NDArray[Any],
     count_multi: NDArray[Any],
 ) -> NDArray[np.int32]:
-    """Spread sparse lists over (n, pixels) int32 counts."""
+    """Spread sparse lists of frames from ``start`` on over (n, pixels) int32 counts."""
     for places in (place_ones, place_multi):
         if len(places) and not (places.min() >= 0 and places.max() < pixels):
             raise UserError(
@@ -137,7 +157,22 @@ def _fill(
             )
     frames = np.zeros((len(ones), pixels), dtype=np.int32)
     frames[np.repeat(np.arange(len(ones)), ones), place_ones] = 1
-    frames[np.repeat(np.arange(len(multi)), multi), place_multi] = count_multi
+    of_multi = np.repeat(np.arange(len(multi)), multi)
+    frames[of_multi, place_multi] = count_multi
+    wrong = (count_multi < 0) | (count_multi >= LIMIT)
+    if wrong.any():
+        first = int(np.argmax(wrong))
+        raise UserError(
+            f"{path}: the emc file is damaged: frame {start + of_multi[first]} counts {count_multi[first]} photons in "
+            f"pixel {place_multi[first]}; write it again"
+        )
+    empty = np.bincount(of_multi[count_multi == 0], minlength=len(multi))
+    twice = np.count_nonzero(frames, axis=1) != ones + multi - empty
+    if twice.any():
+        raise UserError(
+            f"{path}: the emc file is damaged: frame {start + int(np.argmax(twice))} names a pixel twice in its lists "
+            "place_ones and place_multi; write it again"
+        )
     return frames
 
 
@@ -187,7 +222,13 @@ def open_emc(path: Path, keys: PatternKeys, convention: str) -> PatternFile:
     detector = read_detector(detectors[0]) if detectors else None
     form = "Dragonfly emc, " + ("HDF5" if h5py.is_hdf5(path) else "binary")
     patterns = PatternFile(path, form, EmcFrames(path, detector.shape if detector else None))
-    if detector:
+    if detector is None:
+        rows, columns = patterns.shape[1:]
+        patterns.notes.append(
+            f"{path}: {rows * columns} pixels without a detector file are taken as a square of {rows} x {columns}; "
+            "name the detector file with data.keys.mask="
+        )
+    else:
         add_mask(patterns, detector.classes, "dragonfly", str(detectors[0]))
         patterns.geometry[BEAM_CENTRE] = np.array(detector.beam_centre)
     others = ",".join(name for name in masks if Path(name) not in detectors) or None

@@ -14,6 +14,8 @@ import torch
 
 from spi_lightning.fields import UserError
 from spi_lightning.io.damage import reading, reads
+from spi_lightning.io.pdb_text import complete
+from spi_lightning.io.waters import remove_waters
 from spi_lightning.physics.atoms import Atoms
 
 SUFFIXES: Final = (".npz", ".pdb", ".ent", ".cif", ".mmcif", ".pdb.gz", ".ent.gz", ".cif.gz", ".mmcif.gz")
@@ -157,9 +159,11 @@ def _parse(path: Path) -> gemmi.Structure:
         raw = (gzip.GzipFile(fileobj=file) if packed else file).read(_LARGEST + 1)
     if len(raw) > _LARGEST:
         raise UserError(f"{path}: holds more than {_LARGEST >> 20} MiB of text, no structure does; copy it again")
-    text = raw.decode("utf-8", "replace")
+    text = raw.decode("utf-8-sig", "replace")
     if not is_cif and text.startswith("HEADER") and not any(line[:3] == "END" for line in text.splitlines()[-3:]):
         raise UserError(f"{path}: the file is truncated, its END is missing; copy it again")
+    if not is_cif:
+        text = complete(text, path)
     form = gemmi.CoorFormat.Mmcif if is_cif else gemmi.CoorFormat.Pdb
     with reading(path, what, also=(RuntimeError, IndexError)):
         structure = gemmi.read_structure_string(text, format=form)
@@ -174,7 +178,7 @@ def _select(structure: gemmi.Structure, path: Path, options: StructureOptions) -
     structure.setup_entities()
     structure.remove_alternative_conformations()
     if not options.waters:
-        structure.remove_waters()
+        remove_waters(structure)
     if not options.hydrogens:
         structure.remove_hydrogens()
     structure.remove_empty_chains()

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
@@ -170,3 +172,56 @@ def test_bad_detector_files_are_refused(tmp_path, text, message) -> None:
     (tmp_path / "det.dat").write_text(text)
     with pytest.raises(UserError, match=message):
         read_detector(tmp_path / "det.dat")
+
+
+def sparse(path: Path, ones: list, multi: list, counts: list, hdf5: bool) -> Path:
+    """Lists of three frames on 4 x 4 pixels, written as they are."""
+    if hdf5:
+        with h5py.File(path, "w") as file:
+            file["num_pix"] = [16]
+            for name, rows in (("place_ones", ones), ("place_multi", multi), ("count_multi", counts)):
+                stored = file.create_dataset(name, (len(rows),), h5py.vlen_dtype(np.int32))
+                for number, row in enumerate(rows):
+                    stored[number] = np.array(row, np.int32)
+        return path
+    head = np.array([len(ones), 16, 0], "<i4").tobytes().ljust(1024, b"\0")
+    sizes = np.array([[len(row) for row in part] for part in (ones, multi)], "<i4").tobytes()
+    body = [np.array([pixel for row in part for pixel in row], "<i4").tobytes() for part in (ones, multi, counts)]
+    path.write_bytes(head + sizes + b"".join(body))
+    return path
+
+
+ONES, MULTI, COUNTS = [[0, 3], [5], [1, 2]], [[1], [7, 8], []], [[4], [2, 3], []]
+
+
+@pytest.mark.parametrize("hdf5", [False, True])
+def test_sound_lists_and_the_square_that_is_assumed(tmp_path, hdf5) -> None:
+    file = open_patterns(sparse(tmp_path / "a.emc", ONES, MULTI, COUNTS, hdf5))
+    assert file.read([0, 1, 2]).sum((1, 2)).tolist() == [6, 6, 2] and file.read([1])[0, 1, 3] == 2
+    assert any("taken as a square of 4 x 4" in note for note in file.notes)
+
+
+@pytest.mark.parametrize("hdf5", [False, True])
+@pytest.mark.parametrize(
+    ("ones", "multi", "counts", "said"),
+    [
+        ([[0, 3], [5, 5], [1]], MULTI, COUNTS, "frame 1 names a pixel twice"),
+        ([[0, 1], [5], [1]], MULTI, COUNTS, "frame 0 names a pixel twice"),
+        (ONES, [[1], [7, 7], []], COUNTS, "frame 1 names a pixel twice"),
+        (ONES, MULTI, [[4], [2, 2**31 - 1], []], "frame 1 counts 2147483647 photons in pixel 8"),
+        (ONES, MULTI, [[-4], [2, 3], []], "frame 0 counts -4 photons"),
+        ([[0, 16], [5], [1]], MULTI, COUNTS, "outside 0 to 15"),
+    ],
+)
+def test_lists_that_contradict_themselves(tmp_path, ones, multi, counts, said, hdf5) -> None:
+    with pytest.raises(UserError, match=said):
+        open_patterns(sparse(tmp_path / "a.emc", ones, multi, counts, hdf5))
+
+
+def test_lists_of_unequal_length(tmp_path) -> None:
+    with pytest.raises(UserError, match="3 lists place_ones, 2 lists place_multi, 2 lists count_multi"):
+        open_patterns(sparse(tmp_path / "a.emc", ONES, MULTI[:2], COUNTS[:2], True))
+    with pytest.raises(UserError, match="frame 0 has 1 pixels in place_multi and 2 numbers in count_multi"):
+        open_patterns(sparse(tmp_path / "b.emc", ONES, MULTI, [[4, 2], [3], []], True))
+    with pytest.raises(UserError, match="announce 56; they do not belong together"):
+        open_patterns(sparse(tmp_path / "c.emc", ONES, MULTI, [[4], [2, 3], [9]], False))

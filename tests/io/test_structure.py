@@ -92,7 +92,7 @@ def test_the_assembly_or_the_asymmetric_unit(odd: Path) -> None:
 
 
 def test_unknown_elements_are_an_error_or_left_out(odd: Path) -> None:
-    odd.write_text(ODD.replace("          ZN", "           X").replace("ZN    ZN", "XX    UNX"))
+    odd.write_text(ODD.replace("          ZN", "           X").replace("ZN    ZN", "XX   UNX"))
     with pytest.raises(UserError, match=r"atoms of unknown element: 1, .* simulate\.structures\.options\.unknown=skip"):
         read_structure(odd)
     assert len(read_structure(odd, StructureOptions(unknown="skip"))) == 4
@@ -105,7 +105,7 @@ def test_unknown_elements_are_an_error_or_left_out(odd: Path) -> None:
     [
         ("empty.pdb", b"", "no atoms in it"),
         ("text.pdb", b"hello\nworld\n", "no atoms in it"),
-        ("short.pdb", b"ATOM      1  CA  ALA", "cannot be read as PDB"),
+        ("short.pdb", b"ATOM      1  CA  ALA", "are no three numbers"),
         ("cut.pdb", ODD[: len(ODD) // 2].encode(), "truncated, its END is missing|no readable PDB"),
         ("cut.cif", b"data_x\nloop_\n_atom_site.id", "cannot be read as mmCIF"),
         ("cut.pdb.gz", gzip.compress(ODD.encode())[:-20], "Compressed file ended"),
@@ -177,3 +177,64 @@ def test_tables_are_told_apart_by_length_and_composition(spi_data: Path) -> None
     group = dict(zip(source.names, same_structure([source[i] for i in range(132)]), strict=True))
     assert group["1hpx"] == group["1hvi"] and group["1ema"] != group["4hhb"]  # two proteases; two unlike proteins
     assert 80 < len(set(group.values())) < 115
+
+
+def pdb(folder: Path, *lines: str, before: bytes = b"") -> Path:
+    path = folder / "1abc.pdb"
+    path.write_bytes(before + ("\n".join([*lines, "END"]) + "\n").encode())
+    return path
+
+
+SIDE_CHAIN = ("N", "CA", "C", "O", "CB", "CG", "CD", "CE", "NZ")
+
+
+@pytest.mark.parametrize("residue", ["LYS", "MET", "HIE", "UNK"])
+def test_names_from_the_first_column_without_elements(tmp_path: Path, residue: str) -> None:
+    lines = [line(i, name, residue, "A", "1 ", (float(i), 0, 0), "") for i, name in enumerate(SIDE_CHAIN, 1)]
+    lines += [line(i + 20, name, "GLY", "A", "2 ", (float(i), 5, 0), "") for i, name in enumerate(SIDE_CHAIN[:4], 1)]
+    numbers = {"N": 7, "C": 6, "O": 8}
+    for unknown in ("error", "skip"):
+        found = read_structure(pdb(tmp_path, *lines), StructureOptions(unknown=unknown)).atomic_number.tolist()
+        assert found == [numbers[name[0]] for name in (*SIDE_CHAIN, *SIDE_CHAIN[:4])]
+
+
+def test_ions_and_ligands_without_elements(tmp_path: Path) -> None:
+    chain = [line(i, f" {name:<3}", "ALA", "A", "1 ", (float(i), 0, 0), "") for i, name in enumerate(SIDE_CHAIN[:5], 1)]
+    more = [
+        line(11, "CA", "CA", "A", "9 ", (1, 9, 0), "", record="HETATM"),
+        line(12, "CD", "CD", "A", "10 ", (3, 9, 0), "", record="HETATM"),
+        line(13, "ZN", "ZN2", "A", "11 ", (5, 9, 0), "", record="HETATM"),
+        line(14, " CA", "LIG", "A", "12 ", (7, 9, 0), "", record="HETATM"),
+        line(15, "CL1", "LIG", "A", "12 ", (9, 9, 0), "", record="HETATM"),
+        line(16, "SE", "MSE", "A", "13 ", (9, 9, 9), "", record="HETATM"),
+    ]
+    assert read_structure(pdb(tmp_path, *chain, *more)).atomic_number.tolist()[5:] == [20, 48, 30, 6, 17, 34]
+    left = [text[:12] + text[12:16].strip().ljust(4) + text[16:] for text in (*chain, *more)]
+    with pytest.raises(UserError, match=r"unknown element: 1, the first is 'CA' \(serial 14\)"):
+        read_structure(pdb(tmp_path, *left))
+    skipped = read_structure(pdb(tmp_path, *left), StructureOptions(unknown="skip"))
+    assert skipped.atomic_number.tolist() == [7, 6, 6, 8, 6, 20, 48, 30, 17, 34]
+
+
+@pytest.mark.parametrize("columns", ["*" * 24, " " * 24, "   1.000********   2.000", "     nan   1.000   2.000"])
+def test_atoms_without_coordinates_are_named(tmp_path: Path, columns: str) -> None:
+    good = line(1, " N", "ALA", "A", "1 ", (1, 0, 0), "N")
+    bad = line(2, " CA", "ALA", "A", "1 ", (2, 0, 0), "C")
+    with pytest.raises(UserError, match=r"atom CA of ALA 1 \(serial 2\) has coordinates"):
+        read_structure(pdb(tmp_path, good, bad[:30] + columns + bad[54:]))
+
+
+def test_a_byte_order_mark_loses_no_atom(tmp_path: Path) -> None:
+    lines = [line(i, f" {name:<3}", "ALA", "A", "1 ", (float(i), 0, 0), name[0]) for i, name in enumerate("NCO", 1)]
+    assert len(read_structure(pdb(tmp_path, *lines, before=b"\xef\xbb\xbf"))) == 3
+
+
+@pytest.mark.parametrize("name", ["HOH", "SPC", "TIP", "SOL", "T3P", "WAT", "TP3", "XYZ"])
+def test_waters_are_known_by_names_and_atoms(tmp_path: Path, name: str) -> None:
+    chain = line(1, " CA", "ALA", "A", "1 ", (1, 0, 0), "C")
+    names = ((" O", "O"), (" H1", "H"), (" H2", "H"))
+    water = [line(2 + i, atom, name, "A", "9 ", (i, 9, 9), e, record="HETATM") for i, (atom, e) in enumerate(names)]
+    assert len(read_structure(pdb(tmp_path, chain, *water))) == 1
+    assert len(read_structure(pdb(tmp_path, chain, water[0]))) == (2 if name == "XYZ" else 1)
+    other = line(9, " C5", name, "A", "9 ", (5, 9, 9), "C", record="HETATM")
+    assert len(read_structure(pdb(tmp_path, chain, *water, other))) == 3

@@ -1,0 +1,106 @@
+"""Lines of PDB files made complete before they are parsed: elements that are not written, coordinates that are none.
+
+The format puts one-letter elements into the second of the four columns of an atom's name and names the element in
+columns 77-78. Many programs write names from the first column and no element, which makes C-alpha calcium, C-delta
+cadmium and C-epsilon cerium. Atoms of amino acids and nucleotides are therefore known by the first letter of their
+names; elsewhere the columns decide where the file keeps to the format, and what is then left open becomes X, the
+unknown element.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+import gemmi
+import numpy as np
+
+from spi_lightning.fields import UserError
+
+_ONE_LETTER: Final = "HCNOPSFBIKVWUYD"
+_BIOLOGICAL: Final = "HCNOPSD"  # elements of amino acids and nucleotides
+_TWO_LETTERS: Final = ("CL", "BR", "SE")  # of modified residues and ligands
+_IONS: Final = {"SOD": "NA", "POT": "K", "CLA": "CL", "CES": "CS", "CAL": "CA", "RUB": "RB", "LIT": "LI", "BAR": "BA"}
+
+
+def complete(text: str, path: Path) -> str:
+    """Fill the element of every atom that lacks one.
+
+    Args:
+        text: A PDB file.
+        path: For messages.
+
+    Raises:
+        UserError: An atom without coordinates.
+    """
+    lines = text.splitlines()
+    atoms = [i for i, line in enumerate(lines) if line.startswith(("ATOM", "HETATM"))]
+    for i in atoms:
+        _require_coordinates(lines[i], path)
+    blank = [i for i in atoms if not lines[i][76:78].strip().isalpha()]
+    if not blank:
+        return text
+    sizes = Counter(lines[i][17:27] for i in atoms)
+    left = any(_of_polymer(lines[i]) and lines[i][12] != " " and len(_name(lines[i])) < 4 for i in blank)
+    for i in blank:
+        line = lines[i].ljust(80)
+        lines[i] = f"{line[:76]}{_element(line, sizes[line[17:27]] == 1, left):>2}{line[78:]}"
+    return "\n".join(lines) + "\n"
+
+
+def _require_coordinates(line: str, path: Path) -> None:
+    try:
+        finite = bool(np.isfinite([float(line[i : i + 8]) for i in (30, 38, 46)]).all())
+    except ValueError:
+        finite = False
+    if not finite:
+        raise UserError(
+            f"{path}: atom {line[12:16].strip()} of {line[17:20].strip()} {line[22:26].strip()} (serial "
+            f"{line[6:11].strip()}) has coordinates {line[30:54].strip()!r}, which are no three numbers; correct or "
+            "remove it"
+        )
+
+
+def _name(line: str) -> str:
+    """Letters of an atom's name from its first letter on."""
+    return line[12:16].strip().lstrip("0123456789").upper()
+
+
+def _of_polymer(line: str) -> bool:
+    """Whether an atom belongs to an amino acid or a nucleotide."""
+    residue = gemmi.find_tabulated_residue(line[17:20].strip())
+    return bool(residue.is_amino_acid() or residue.is_nucleic_acid())
+
+
+def _element(line: str, alone: bool, left: bool) -> str:
+    """Element of an atom whose columns 77-78 are empty: a symbol, or X where it cannot be told.
+
+    Args:
+        line: Its line, 80 columns.
+        alone: It is the only atom of its residue, as ions are.
+        left: One-letter elements begin in the first column of names in this file.
+    """
+    name, residue = _name(line), line[17:21].strip().upper()
+    if not name:
+        return "X"
+    first, pair = name[0], name[:2]
+    standard = _of_polymer(line)
+    if pair in _TWO_LETTERS and not (standard and pair == "SE" and residue not in ("MSE", "SEC")):
+        return pair
+    if standard:
+        return first if first in _BIOLOGICAL else "X"
+    if alone and (name in _IONS or residue.startswith(pair)):
+        return _IONS.get(name) or (pair if _exists(pair) else first if first in _ONE_LETTER else "X")
+    if line[12] == " " or line[12].isdigit() or len(line[12:16].strip()) == 4 or not _exists(pair):
+        return first if first in _ONE_LETTER else "X"
+    if not left:
+        return pair
+    if line.startswith("ATOM") and first in _BIOLOGICAL:
+        return first
+    return "X" if first in _ONE_LETTER else pair
+
+
+def _exists(symbol: str) -> bool:
+    """Whether two letters are an element."""
+    return len(symbol) == 2 and symbol.isalpha() and gemmi.Element(symbol).atomic_number > 0
