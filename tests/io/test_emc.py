@@ -223,5 +223,5 @@ def test_lists_of_unequal_length(tmp_path) -> None:
         open_patterns(sparse(tmp_path / "a.emc", ONES, MULTI[:2], COUNTS[:2], True))
     with pytest.raises(UserError, match="frame 0 has 1 pixels in place_multi and 2 numbers in count_multi"):
         open_patterns(sparse(tmp_path / "b.emc", ONES, MULTI, [[4, 2], [3], []], True))
-    with pytest.raises(UserError, match="announce 56; they do not belong together"):
+    with pytest.raises(UserError, match="announce 68; they do not belong together"):
         open_patterns(sparse(tmp_path / "c.emc", ONES, MULTI, [[4], [2, 3], [9]], False))
