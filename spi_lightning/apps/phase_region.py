@@ -10,6 +10,7 @@ from spi_lightning.baselines.autocorrelation_support import autocorrelation_supp
 from spi_lightning.data.one_frame import Measurement
 from spi_lightning.fields import UserError
 from spi_lightning.phasing.checks import holds_counts
+from spi_lightning.physics.hole_filling import fill_holes
 from spi_lightning.physics.support import own_parts
 
 _NOISY = 0.05  # of the largest autocorrelation: photon noise above which the edge of the particle is lost
@@ -22,9 +23,11 @@ def autocorrelation_region(measured: Measurement, threshold: float) -> tuple[Ten
     amplitude = measured.fourier_amplitude[None]
     counted = torch.tensor([holds_photons(measured)], device=amplitude.device)
     intensity = torch.where(over_axes(counted, measured.mask.ndim), amplitude.square().round(), amplitude.square())
-    ndim, noisy = measured.mask.ndim, bool(counted[0])
+    ndim, noisy, mask = measured.mask.ndim, bool(counted[0]), measured.mask[None]
+    if ndim == 3 and not mask.all():  # of a strained crystal no Friedel mate fills a hole
+        intensity, mask = fill_holes(intensity[0], measured.mask)[None], torch.ones_like(mask)
     region, found = autocorrelation_support(
-        intensity, measured.mask[None], threshold=threshold, photons=noisy, connected=False, ndim=ndim
+        intensity, mask, threshold=threshold, photons=noisy, connected=False, ndim=ndim
     )
     return (own_parts(region, ndim, _SPECK, _SMALL) if noisy else region), found
 

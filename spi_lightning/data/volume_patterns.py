@@ -183,6 +183,7 @@ def of_measurements(paths: Sequence[str], measured: Sequence[Measurement]) -> Vo
         torch.stack([one.fourier_amplitude for one in measured]),
         torch.stack([one.mask for one in measured]),
         voxel=voxel,  # type: ignore[arg-type]
+        counted=all(one.counted is not False for one in measured),
         notes=notes,
         axes=tuple(one.axes if isinstance(one, ScanMeasurement) else None for one in measured),
     )
