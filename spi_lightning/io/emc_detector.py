@@ -21,6 +21,7 @@ from spi_lightning.io.damage import reads
 from spi_lightning.io.files_read import note_read
 from spi_lightning.io.hdf5_file import MAGIC, dataset, opened
 from spi_lightning.io.patient_file import new_hdf5
+from spi_lightning.io.units import TABLE, named_unit, text
 
 _COLUMNS: Final = ("qx", "qy", "qz", "corr", "mask")
 POLARISATIONS: Final = ("none", "x", "y")
@@ -113,13 +114,17 @@ def read_detector(path: str | os.PathLike[str]) -> Detector:
     """Read a detector file of either kind.
 
     Raises:
-        UserError: It cannot be read, lacks a column or its distance, or its pixels form no full rectangle.
+        UserError: It cannot be read, lacks a column or its distance, or its pixels form no full rectangle; a distance
+            or Ewald radius that cannot be, or in another unit than pixels.
     """
     path = Path(path)
     note_read(path)
     with path.open("rb") as file:
         hdf5 = file.read(8) == MAGIC
     columns, distance, radius = _read_hdf5(path) if hdf5 else _read_ascii(path)
+    for name, value, unit in (("distance", distance, "pixel"), ("Ewald radius", radius, "voxel")):
+        if not (np.isfinite(value) and value > 0):
+            raise UserError(f"{path}: a {name} of {value:g} {unit} cannot be; correct the detector file")
     qx, qy, qz = (columns[name].astype(np.float64).ravel() for name in ("qx", "qy", "qz"))
     x, y = (q * distance / (radius + qz) for q in (qx, qy))
     shape, centre = _rectangle(x, y, path)
@@ -138,7 +143,14 @@ def _read_hdf5(path: Path) -> tuple[dict[str, NDArray[Any]], float, float]:
     """Columns, distance (pixel) and Ewald radius (voxel)."""
     with opened(path) as file:
         columns = {name: np.asarray(dataset(file, name, "data.keys.mask")[()]) for name in _COLUMNS}
-        scalars = [float(np.reshape(dataset(file, n, "data.keys.mask")[()], -1)[0]) for n in ("detd", "ewald_rad")]
+        items = [dataset(file, name, "data.keys.mask") for name in ("detd", "ewald_rad")]
+        for item in items:
+            if named_unit(item).lower() in TABLE["length"]:
+                raise UserError(
+                    f"{path}: {item.name} is {text(item[()])} {named_unit(item)}; Dragonfly has pixels: divide it by "
+                    "the pixel size"
+                )
+        scalars = [float(np.reshape(item[()], -1)[0]) for item in items]
     return columns, scalars[0], scalars[1]
 
 

@@ -225,3 +225,24 @@ def test_lists_of_unequal_length(tmp_path) -> None:
         open_patterns(sparse(tmp_path / "b.emc", ONES, MULTI, [[4, 2], [3], []], True))
     with pytest.raises(UserError, match="announce 68; they do not belong together"):
         open_patterns(sparse(tmp_path / "c.emc", ONES, MULTI, [[4], [2, 3], [9]], False))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"detd": -500.0}, "distance of -500 pixel cannot be"),
+        ({"ewald_rad": np.nan}, "Ewald radius of nan voxel cannot be"),
+        ({"detd": 0.0}, "distance of 0 pixel cannot be"),
+        ({"unit": "mm"}, "detd is 500.0 mm; Dragonfly has pixels"),
+    ],
+)
+def test_detectors_whose_distance_cannot_be(tmp_path, change, message) -> None:
+    write_detector(tmp_path / "det.h5", make_detector((6, 8), 500.0))
+    with h5py.File(tmp_path / "det.h5", "r+") as file:
+        for name, value in change.items():
+            if name == "unit":
+                file["detd"].attrs["units"] = value
+            else:
+                file[name][()] = value
+    with pytest.raises(UserError, match=message):
+        read_detector(tmp_path / "det.h5")
