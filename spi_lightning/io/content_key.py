@@ -67,9 +67,8 @@ def _orders(patterns: PatternFile) -> Iterator[NDArray[np.int64]]:
 
 def _pieces(patterns: PatternFile, whole: bool) -> Iterator[NDArray[np.int64]]:
     """Frame numbers, some at a time: all, or a few evenly spread."""
-    count, height, width = patterns.shape
+    count = len(patterns)
     numbers = np.arange(count) if whole else np.unique(np.linspace(0, count - 1, _SAMPLES).astype(np.int64))
-    chunk = patterns.source.chunk if whole else 1
-    step = chunk * max(1, _AT_ONCE // (4 * height * width * chunk))
+    step = patterns.frames_at_once(_AT_ONCE)
     for start in range(0, len(numbers), step):
         yield numbers[start : start + step]

@@ -179,6 +179,12 @@ class PatternFile:
             frames[into] = source.read(start, stop)[of]
         return frames
 
+    def frames_at_once(self, most_bytes: int) -> int:
+        """Frames worth one read: as many as fit into ``most_bytes`` as float32, in whole chunks up to 8 times that."""
+        frame = 4 * self.shape[1] * self.shape[2]
+        chunk = max(1, min(self.source.chunk, 8 * most_bytes // frame))
+        return chunk * max(1, most_bytes // (frame * chunk))
+
     def origin(self, indices: ArrayLike) -> list[tuple[PatternFile, int]]:
         """The file that stores each of some frames, and the frame's number in it."""
         return [(self, int(i)) for i in self.check_indices(indices)]

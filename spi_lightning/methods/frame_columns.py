@@ -17,7 +17,7 @@ from spi_lightning.physics.sphere_fit import fit_sphere
 
 LEAST_SYMMETRY = 0.3
 LEAST_QUALITY = 0.8
-_AT_ONCE = 32
+_BYTES_AT_ONCE = 8 << 20  # of photons; beam centre and hits take about 15 times as much
 
 
 def measure_frames(
@@ -40,8 +40,9 @@ def measure_frames(
     if not hit_threshold > 0:
         raise UserError(f"hits.threshold={hit_threshold} must be a positive number of standard deviations.")
     measured = [
-        _measure(piece, geometry, device, hit_threshold)
-        for piece in read_ahead(patterns, _AT_ONCE, title="hits, centres and sizes")
+        _measure(part, geometry, device, hit_threshold)
+        for piece in read_ahead(patterns, title="hits, centres and sizes")
+        for part in piece.parts(_BYTES_AT_ONCE)
     ]
     return {name: np.concatenate([columns[name] for columns in measured]) for name in measured[0]}
 

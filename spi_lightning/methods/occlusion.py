@@ -14,6 +14,8 @@ from spi_lightning.io.patient_file import new_hdf5
 from spi_lightning.io.pattern_file import PatternFile
 from spi_lightning.methods.checkpoint import CheckpointMethod
 
+_BYTES_AT_ONCE = 16 << 20  # of covered patterns
+
 
 @dataclass(frozen=True)
 class Occlusion:
@@ -57,29 +59,31 @@ def occlusion_maps(
     """
     photons = torch.from_numpy(patterns.read(frames)).to(method.device)
     mask = torch.from_numpy(patterns.read_mask(frames).copy()).to(method.device)
-    seen = _squares(photons.shape[1:], squares, method.device)
-    change = [_change(method, *frame, seen) for frame in zip(photons, mask, strict=True)]
+    squares_of = [_stripes(size, squares, method.device) for size in photons.shape[1:]]
+    change = [_change(method, *frame, *squares_of) for frame in zip(photons, mask, strict=True)]
     maps = torch.stack(change).cpu().numpy() if len(frames) else np.empty(photons.shape, dtype=np.float32)
     return Occlusion(method.name, frames, photons.cpu().numpy(), mask.cpu().numpy(), maps)
 
 
-def _squares(shape: torch.Size, count: int, device: torch.device) -> Tensor:
-    """(count^2, H, W) bool, False in one square each."""
-    edges = [torch.arange(size, device=device) * count / size for size in shape]
-    rows, columns = ((edge[None, :] - torch.arange(count, device=device)[:, None] - 0.5).abs() < 1 for edge in edges)
-    return ~(rows[:, None, :, None] & columns[None, :, None, :]).flatten(0, 1)
+def _stripes(size: int, count: int, device: torch.device) -> Tensor:
+    """(count, size) bool, True in one stripe each; a square is where a stripe of rows meets one of columns."""
+    edge = torch.arange(size, device=device) * count / size
+    return (edge[None, :] - torch.arange(count, device=device)[:, None] - 0.5).abs() < 1
 
 
 @torch.inference_mode()
-def _change(method: CheckpointMethod, photons: Tensor, mask: Tensor, seen: Tensor) -> Tensor:
+def _change(method: CheckpointMethod, photons: Tensor, mask: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """(H, W) change of the log odds of one frame."""
     whole = _log_odds(method, photons[None], mask[None])
-    covered = torch.cat(
-        [_log_odds(method, photons * part, mask & part) for part in torch.split(seen, method.batch_size)]
-    )
-    hidden = (~seen).float()
-    mean: Tensor = (hidden * (whole - covered)[:, None, None]).sum(0) / hidden.sum(0).clamp(min=1)
-    return torch.where(mask, mean, 0.0)
+    at_once = max(1, min(method.batch_size, _BYTES_AT_ONCE // photons.nbytes))
+    covered = []
+    for square in torch.cartesian_prod(torch.arange(len(rows)), torch.arange(len(columns))).split(at_once):
+        seen = ~(rows[square[:, 0], :, None] & columns[square[:, 1], None, :])
+        covered.append(_log_odds(method, photons * seen, mask & seen))
+    change = (whole - torch.cat(covered)).view(len(rows), len(columns))
+    rows, columns = rows.float(), columns.float()
+    times_hidden = rows.sum(0)[:, None] * columns.sum(0)[None, :]
+    return torch.where(mask, rows.T @ change @ columns / times_hidden.clamp(min=1), 0.0)
 
 
 def _log_odds(method: CheckpointMethod, photons: Tensor, mask: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from spi_lightning.fields import UserError
 from spi_lightning.io.pattern_file import PatternFile
 
 T = TypeVar("T")
-_BYTES_AT_ONCE = 16 << 20
+BYTES_AT_ONCE = 16 << 20  # of photons as float32
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class Piece:
     photons: NDArray[np.float32]
     mask: NDArray[np.bool_]
 
-
-def frames_at_once(patterns: PatternFile) -> int:
-    """Frames worth one read: about 16 MB of photons, in whole chunks of the file."""
-    _, height, width = patterns.shape
-    chunk = max(1, patterns.source.chunk)
-    return chunk * max(1, _BYTES_AT_ONCE // (4 * height * width * chunk))
+    def parts(self, most_bytes: int) -> Iterator["Piece"]:
+        """The same frames, as many at once as fit into ``most_bytes`` of photons, at least one."""
+        step = max(1, most_bytes // self.photons[0].nbytes)
+        for start in range(0, len(self.frame), step):
+            part = slice(start, start + step)
+            yield Piece(self.frame[part], self.photons[part], self.mask if self.mask.ndim == 2 else self.mask[part])
 
 
 def read_ahead(
@@ -60,7 +60,7 @@ def prepare_ahead(
     Raises:
         UserError: A frame cannot be read; raised when its piece is due.
     """
-    step = at_once or frames_at_once(patterns)
+    step = at_once or patterns.frames_at_once(BYTES_AT_ONCE)
     starts = iter(range(0, len(patterns), step))
     with ThreadPoolExecutor(1, thread_name_prefix="read_ahead") as reader, progress_bar() as progress:
         task = progress.add_task(title, total=len(patterns))

@@ -29,9 +29,9 @@ def find_beam_centre(
 ) -> BeamCentre:
     """Find the point about which each pattern is most nearly symmetric under inversion.
 
-    For every s = 2c the masked Pearson correlation of f(x) with f(s - x), f = sqrt(photons), follows from four
-    self-convolutions, done by FFT for all patterns at once; pairs of a pixel with itself are left out, as they would
-    favour centres on pixels. A parabola through the largest value and its neighbours gives the fraction.
+    For every s = 2c near the guess the masked Pearson correlation of f(x) with f(s - x), f = sqrt(photons), follows
+    from four self-convolutions, done by FFT for all patterns at once; pairs of a pixel with itself are left out, as
+    they would favour centres on pixels. A parabola through the largest value and its neighbours gives the fraction.
 
     Args:
         photons: (B, H, W) counts.
@@ -42,47 +42,82 @@ def find_beam_centre(
     Source: Friedel's law, for a flat Ewald sphere; Padfield (2012), IEEE Trans. Image Process. 21, 2706, for masks.
     """
     height, width = photons.shape[-2:]
-    keep = mask.to(torch.float32).expand(photons.shape)
+    keep = mask.to(torch.float32).reshape(-1, height, width)
     f = photons.clamp_min(0).sqrt() * keep
-    f = (f - f.sum((-2, -1), keepdim=True) / keep.sum((-2, -1), keepdim=True).clamp_min(1)) * keep
-    correlation = _inversion_correlation(f, keep)
+    f -= f.sum((-2, -1), keepdim=True) / keep.sum((-2, -1), keepdim=True).clamp_min(1)
+    f *= keep
     if guess is None:
         guess = torch.tensor([(height - 1) / 2, (width - 1) / 2])
     sums = 2 * guess.to(photons.device, torch.float32).expand(len(photons), 2)
     reach = 2 * max_shift * min(height, width)
-    allowed = _near(2 * height - 1, sums[:, 0], reach)[:, :, None] & _near(2 * width - 1, sums[:, 1], reach)[:, None]
-    correlation = correlation.masked_fill(~allowed, -torch.inf)
+    rows, columns = (_window(2 * n - 1, sums[:, axis], reach) for axis, n in enumerate((height, width)))
+    correlation = _inversion_correlation(f, keep, rows, columns)
+    near = [_near(span, sums[:, axis], reach) for axis, span in enumerate((rows, columns))]
+    correlation = correlation.masked_fill(~(near[0][:, :, None] & near[1][:, None]), -torch.inf)
     best, place = correlation.flatten(1).max(dim=1)
-    row, column = place // (2 * width - 1), place % (2 * width - 1)
+    row, column = place // len(columns), place % len(columns)
     refined = [_parabola(correlation, row, column, axis) for axis in (0, 1)]
-    centre = torch.stack([row + refined[0], column + refined[1]], dim=1) / 2
-    known = best.isfinite()
-    return BeamCentre(torch.where(known[:, None], centre, sums / 2), torch.where(known, best, torch.nan))
+    centre = torch.stack([rows[0] + row + refined[0], columns[0] + column + refined[1]], dim=1) / 2
+    return BeamCentre(torch.where(best.isfinite()[:, None], centre, sums / 2), best)
 
 
-def _near(length: int, centre: Tensor, reach: float) -> Tensor:
-    """(B, length) bool: places within reach of centre."""
-    return (torch.arange(length, device=centre.device) - centre[:, None]).abs() <= reach
+def _window(length: int, centre: Tensor, reach: float) -> range:
+    """Places from 0 to length - 1 within reach of any centre (B,), and one more on either side for the parabola."""
+    low, high = int(centre.min() - reach) - 1, int(centre.max() + reach) + 2
+    start = min(max(0, low), length - 1)
+    return range(start, max(start + 1, min(length, high + 1)))
 
 
-def _inversion_correlation(f: Tensor, keep: Tensor) -> Tensor:
-    """Pearson correlation of f(x) and f(s - x) over pairs of measured pixels: (B, H, W) -> (B, 2H - 1, 2W - 1)."""
-    rows, columns = (2 * n - 1 for n in f.shape[-2:])
-    shape = [next_fast_len(rows, real=True), next_fast_len(columns, real=True)]
-    transforms = [torch.fft.rfft2(part, s=shape) for part in (f, keep, f**2)]
+def _near(places: range, centre: Tensor, reach: float) -> Tensor:
+    """(B, places) bool: within reach of centre."""
+    return (torch.arange(places.start, places.stop, device=centre.device) - centre[:, None]).abs() <= reach
 
-    def pairs(a: int, b: int) -> Tensor:
-        """Sum over x of part a at x times part b at s - x, without x = s - x."""
-        sums: Tensor = torch.fft.irfft2(transforms[a] * transforms[b], s=shape)[:, :rows, :columns]
-        sums[:, ::2, ::2] -= (f, keep, f**2)[a] * (f, keep, f**2)[b]
-        return sums
 
-    count = pairs(1, 1)
-    enough = count > _LEAST_OVERLAP * count.amax((-2, -1), keepdim=True)
+def _inversion_correlation(f: Tensor, keep: Tensor, rows: range, columns: range) -> Tensor:
+    """Pearson correlation of f(x) and f(s - x) over pairs of measured pixels.
+
+    Args:
+        f: (B, H, W), 0 where not measured.
+        keep: (B, H, W) or (1, H, W), 1 where measured.
+        rows, columns: The places s that are wanted.
+
+    Returns:
+        (B, rows, columns); -inf where too few pairs are measured.
+    """
+    most = _pairs(keep, keep, *(range(2 * n - 1) for n in f.shape[-2:])).amax((-2, -1), keepdim=True)
+    count = _pairs(keep, keep, rows, columns)
+    enough = count > _LEAST_OVERLAP * most
     count = count.clamp_min(1)
-    mean = pairs(0, 1) / count
-    variance = pairs(2, 1) / count - mean**2
-    return torch.where(enough, (pairs(0, 0) / count - mean**2) / variance, -torch.inf)
+    mean = _pairs(f, keep, rows, columns) / count
+    variance = _pairs(f.square(), keep, rows, columns) / count - mean**2
+    return torch.where(enough, (_pairs(f, f, rows, columns) / count - mean**2) / variance, -torch.inf)
+
+
+def _pairs(a: Tensor, b: Tensor, rows: range, columns: range) -> Tensor:
+    """Sum over x of a(x) times b(s - x), without x = s - x, at the places s of a window: (B, rows, columns).
+
+    The period of the transform is only so long that no other place is wrapped into the window.
+    """
+    height, width = a.shape[-2:]
+    shape = [_period(n, window) for n, window in ((height, rows), (width, columns))]
+    product = torch.fft.rfft2(a, s=shape)
+    product = product.square() if b is a else product * torch.fft.rfft2(b, s=shape)
+    whole = torch.fft.irfft2(product, s=shape)
+    del product
+    sums = whole[:, _wrapped(rows, shape[0], whole.device)][:, :, _wrapped(columns, shape[1], whole.device)]
+    own = (slice(-window.start % 2, None, 2) for window in (rows, columns))
+    half = [slice((window.start + 1) // 2, (window.stop + 1) // 2) for window in (rows, columns)]
+    sums[(slice(None), *own)] -= a[:, half[0], half[1]] * b[:, half[0], half[1]]
+    return sums
+
+
+def _period(length: int, window: range) -> int:
+    """Least length of a transform of ``length`` pixels whose self-convolution is exact within the window."""
+    return int(next_fast_len(max(length, window.stop, 2 * length - 1 - window.start), real=True))
+
+
+def _wrapped(window: range, period: int, device: torch.device) -> Tensor:
+    return torch.arange(window.start, window.stop, device=device) % period
 
 
 def _parabola(values: Tensor, row: Tensor, column: Tensor, axis: int) -> Tensor:
