@@ -3,13 +3,13 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytorch_lightning as pl
 from hydra.utils import instantiate
 from numpy.typing import NDArray
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from spi_lightning.apps.choose_methods import make_methods
 from spi_lightning.apps.evaluate_gallery import explain, found_centres, shown_frames
@@ -44,7 +44,7 @@ from spi_lightning.methods.judgement import URGENT
 from spi_lightning.metrics.agreement import common_set
 from spi_lightning.reports import collect_gallery, require_embedding, write_evaluation_report
 from spi_lightning.tasks.registry import trust
-from spi_lightning.tracking import METRICS
+from spi_lightning.tracking import METRICS, require_free
 
 
 def evaluate(cfg: DictConfig) -> dict[str, Any]:
@@ -61,6 +61,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         UserError: A mistake in settings, files or checkpoints.
     """
     check_types(cfg, "evaluate")
+    require_free(Path(cfg.folder), cast(dict[str, Any], OmegaConf.to_container(cfg)))  # before hours of work
     trust(cfg.trust)
     if (kind := kind_of_data(cfg.data)) != "hits":
         return {"supports": evaluate_supports, "volumes": evaluate_volumes}[kind](cfg)

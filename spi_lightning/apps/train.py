@@ -1,5 +1,6 @@
 """Train a task: the recipe behind train.py."""
 
+import os
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -32,6 +33,8 @@ from spi_lightning.tracking import (
     VERSIONS,
     AtomicCheckpointIO,
     Tracking,
+    clear_evaluation,
+    require_free,
     versions,
 )
 
@@ -149,10 +152,17 @@ def starting_weights(cfg: DictConfig) -> dict[str, Any] | None:
 def record(cfg: DictConfig, words: Sequence[str] | None = None) -> dict[str, Any]:
     """Write the resolved configuration and the versions into the run folder; give the former as plain containers.
 
-    ``words`` are the overrides to write down, by default those of the command line.
+    ``words`` are the overrides to write down, by default those of the command line. What an earlier evaluation has left
+    in the folder of an evaluation goes.
+
+    Raises:
+        UserError: The folder is that of an earlier run, see tracking.require_free.
     """
     config = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True))
     folder = Path(cfg.folder)
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # else the first process has written into it
+        require_free(folder, config)
+        clear_evaluation(folder)
     command = (command_words() or []) if words is None else words
     write_text(folder / CONFIG, OmegaConf.to_yaml(config))
     write_json(folder / VERSIONS, {"overrides": list(command), **versions()})

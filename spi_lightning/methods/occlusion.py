@@ -77,7 +77,7 @@ def _change(method: CheckpointMethod, photons: Tensor, mask: Tensor, rows: Tenso
     whole = _log_odds(method, photons[None], mask[None])
     at_once = max(1, min(method.batch_size, _BYTES_AT_ONCE // photons.nbytes))
     covered = []
-    for square in torch.cartesian_prod(torch.arange(len(rows)), torch.arange(len(columns))).split(at_once):
+    for square in torch.split(torch.cartesian_prod(torch.arange(len(rows)), torch.arange(len(columns))), at_once):
         seen = ~(rows[square[:, 0], :, None] & columns[square[:, 1], None, :])
         covered.append(_log_odds(method, photons * seen, mask & seen))
     change = (whole - torch.cat(covered)).view(len(rows), len(columns))

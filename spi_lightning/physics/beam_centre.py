@@ -104,7 +104,7 @@ def _pairs(a: Tensor, b: Tensor, rows: range, columns: range) -> Tensor:
     product = product.square() if b is a else product * torch.fft.rfft2(b, s=shape)
     whole = torch.fft.irfft2(product, s=shape)
     del product
-    sums = whole[:, _wrapped(rows, shape[0], whole.device)][:, :, _wrapped(columns, shape[1], whole.device)]
+    sums: Tensor = whole[:, _wrapped(rows, shape[0], whole.device)][:, :, _wrapped(columns, shape[1], whole.device)]
     own = (slice(-window.start % 2, None, 2) for window in (rows, columns))
     half = [slice((window.start + 1) // 2, (window.stop + 1) // 2) for window in (rows, columns)]
     sums[(slice(None), *own)] -= a[:, half[0], half[1]] * b[:, half[0], half[1]]

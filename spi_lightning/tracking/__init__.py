@@ -1,7 +1,17 @@
 """Runs and artifacts: the only place that knows wandb."""
 
 from spi_lightning.tracking.atomic_checkpoint import AtomicCheckpointIO
+from spi_lightning.tracking.earlier_run import clear_evaluation, require_free
 from spi_lightning.tracking.loggers import Tracking
 from spi_lightning.tracking.run_folder import CONFIG, METRICS, VERSIONS, versions
 
-__all__ = ["CONFIG", "METRICS", "VERSIONS", "AtomicCheckpointIO", "Tracking", "versions"]
+__all__ = [
+    "CONFIG",
+    "METRICS",
+    "VERSIONS",
+    "AtomicCheckpointIO",
+    "Tracking",
+    "clear_evaluation",
+    "require_free",
+    "versions",
+]

@@ -143,7 +143,7 @@ def test_mistakes_are_one_line(finished: tuple[Path, float], tmp_path: Path) -> 
         (f"checkpoint={finished[0]}", "task._target_=torch.nn.Linear"): r"torch.nn.Linear starts from one of",
     }.items():
         with pytest.raises(UserError, match=message):
-            train(small_config(tmp_path, *overrides))
+            train(small_config(tmp_path, *overrides, name=f"run_{len(list(tmp_path.iterdir()))}"))
 
 
 @pytest.mark.parametrize(

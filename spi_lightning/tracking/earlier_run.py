@@ -1,0 +1,92 @@
+"""What an earlier run has left in a folder: no run of another kind overwrites it, no later one is mixed with it."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, cast
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError  # type: ignore[import-untyped]
+
+from spi_lightning.fields import UserError
+from spi_lightning.tracking.run_folder import CONFIG, METRICS
+
+TRAINING, EVALUATION = "training", "evaluation"
+_KINDS: Final = {TRAINING: "trainer", EVALUATION: "methods", "phasing": "phasing", "orientation": "rings"}
+_FILES: Final = (
+    METRICS,
+    "evaluation.json",
+    "predictions.h5",
+    "predictions.csv",
+    "gallery.h5",
+    "occlusion.h5",
+    "layers.h5",
+    "supports.h5",
+    "volumes.h5",
+    "report.html",
+)
+_SELECTION: Final = ("index.txt", "selected.cxi", "selected.emc", "detector.h5")
+_DENSITIES: Final = (".cxi", ".vti", ".mrc", ".npz")
+
+
+def require_free(folder: Path, config: Mapping[str, Any]) -> None:
+    """Refuse a folder that a run of these settings would spoil.
+
+    Raises:
+        UserError: The folder holds a run of another kind, or an earlier training that is not the one to be resumed.
+    """
+    if not (folder / CONFIG).is_file():
+        return
+    there, ours = _kind_of_file(folder / CONFIG), _kind(config)
+    if there != ours:
+        what = f"the {there} of an earlier run" if there else f"a {CONFIG} that is of no run of this program"
+        raise UserError(
+            f"folder={folder}: holds {what}, whose {CONFIG} and numbers this {ours or 'run'} would overwrite; "
+            "give another folder with hydra.run.dir="
+        )
+    if ours == TRAINING and not config.get("resume") and _was_trained(folder):
+        raise UserError(
+            f"folder={folder}: holds an earlier training; resume={folder} goes on with it, and a new one takes another "
+            "folder, hydra.run.dir="
+        )
+
+
+def clear_evaluation(folder: Path) -> None:
+    """Remove what an earlier evaluation has written, so that nothing of it is taken for the new one's."""
+    if not (folder / CONFIG).is_file() or _kind_of_file(folder / CONFIG) != EVALUATION:
+        return
+    for name in _FILES:
+        (folder / name).unlink(missing_ok=True)
+    for selection in (folder / "selection" / "common", folder / "selection"):
+        for name in _SELECTION:
+            (selection / name).unlink(missing_ok=True)
+        _remove_if_empty(selection)
+    densities = folder / "densities"
+    for each in densities.glob("*/*"):
+        if each.suffix in _DENSITIES:
+            each.unlink(missing_ok=True)
+    for each in (*densities.glob("*"), densities):
+        _remove_if_empty(each)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _was_trained(folder: Path) -> bool:
+    return (folder / "metrics.csv").is_file() or any(folder.glob("checkpoints/*.ckpt"))
+
+
+def _kind(config: Mapping[str, Any]) -> str | None:
+    """What a configuration is of, by a setting that only one command has."""
+    return next((kind for kind, key in _KINDS.items() if key in config), None)
+
+
+def _kind_of_file(path: Path) -> str | None:
+    try:
+        stored = OmegaConf.to_container(OmegaConf.load(path))
+    except (OSError, ValueError, YAMLError, OmegaConfBaseException):
+        return None
+    return _kind(cast(dict[str, Any], stored)) if isinstance(stored, dict) else None

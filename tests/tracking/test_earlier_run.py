@@ -1,0 +1,59 @@
+"""A run never overwrites a run of another kind, and an evaluation leaves nothing of an earlier one."""
+
+from pathlib import Path
+
+import pytest
+
+from spi_lightning.fields import UserError
+from spi_lightning.tracking import clear_evaluation, require_free
+
+TRAINING = {"trainer": {"max_epochs": 1}, "resume": None}
+EVALUATION = {"methods": ["photon_count"]}
+
+
+def run(folder: Path, config: str, *files: str) -> Path:
+    for name in ("config.yaml", *files):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(config if name == "config.yaml" else "x")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("stored", "files", "config", "line"),
+    [
+        ("trainer: {}", ["checkpoints/best.ckpt"], EVALUATION, "holds the training of an earlier run"),
+        ("phasing: {}", [], EVALUATION, "holds the phasing of an earlier run"),
+        ("methods: []", [], TRAINING, "holds the evaluation of an earlier run"),
+        ("my: settings", [], EVALUATION, "holds a config.yaml that is of no run"),
+        ("[broken", [], EVALUATION, "holds a config.yaml that is of no run"),
+        ("trainer: {}", ["checkpoints/last.ckpt"], TRAINING, "holds an earlier training; resume="),
+        ("trainer: {}", ["metrics.csv"], TRAINING, "holds an earlier training; resume="),
+    ],
+)
+def test_a_folder_of_another_run_is_refused(tmp_path: Path, stored: str, files: list[str], config, line: str) -> None:
+    with pytest.raises(UserError, match=line):
+        require_free(run(tmp_path, stored, *files), config)
+
+
+@pytest.mark.parametrize(
+    ("stored", "files", "config"),
+    [
+        ("trainer: {}", ["checkpoints/last.ckpt"], TRAINING | {"resume": "."}),
+        ("trainer: {}", [], TRAINING),
+        ("methods: []", ["report.html"], EVALUATION),
+    ],
+)
+def test_its_own_folder_is_taken(tmp_path: Path, stored: str, files: list[str], config) -> None:
+    require_free(run(tmp_path, stored, *files), config)
+    require_free(tmp_path / "new", config)
+
+
+def test_an_evaluation_leaves_nothing_of_an_earlier_one_and_all_that_is_the_users(tmp_path: Path) -> None:
+    ours = ["occlusion.h5", "layers.h5", "predictions.csv", "selection/common/index.txt", "densities/hio/a.cxi"]
+    users = ["selection/mine.txt", "thesis.tex"]
+    clear_evaluation(run(tmp_path, "methods: []", *ours, *users))
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {"config.yaml", *users} and not (tmp_path / "densities").exists()
+    other = run(tmp_path / "other", "trainer: {}", *ours)
+    clear_evaluation(other)
+    assert all((other / name).is_file() for name in ours)
