@@ -17,7 +17,7 @@ from spi_lightning.data.preparation import Preparation, bins_and_size, by, requi
 from spi_lightning.data.volumes import FOURIER_AMPLITUDE
 from spi_lightning.fields import FRAME, MASK, Batch, UserError
 from spi_lightning.io.bragg_scan import BraggScan, ScanKeys, open_scan
-from spi_lightning.io.intensities import are_amplitudes, is_counted
+from spi_lightning.io.intensities import are_amplitudes
 from spi_lightning.physics.alien_peaks import find_aliens
 from spi_lightning.physics.angle_sign import compare_angle_signs
 from spi_lightning.physics.bragg_geometry import BraggGeometry
@@ -82,7 +82,7 @@ def prepare_scan(
     """
     how = preparation or Preparation()
     notes, given = list(scan.notes), _known(geometry or {})
-    notes += _note_of_values(scan)
+    _require_no_amplitudes(scan)
     known, disputed = BraggGeometry(**(scan.geometry | given)), contradictions(scan.geometry, given)  # type: ignore[arg-type]
     require_plausible(scan.geometry, given)
     disputed += require_bragg_angle(known, given)
@@ -122,19 +122,12 @@ def prepare_scan(
     return MeasuredPattern(pattern, oversampling, known, notes, dict(scan.sources))
 
 
-def _note_of_values(scan: BraggScan) -> list[str]:
-    """A note where a scan holds no photon counts. Raises UserError for amplitudes."""
-    values = scan.counts[torch.isfinite(scan.counts) & (scan.counts >= 0)].numpy()
-    if is_counted(values) or not values.any():
-        return []
-    if are_amplitudes(values):
+def _require_no_amplitudes(scan: BraggScan) -> None:
+    """Raise UserError for a scan of amplitudes, which are no intensities."""
+    if are_amplitudes(scan.counts[torch.isfinite(scan.counts) & (scan.counts >= 0)].numpy()):
         raise UserError(
             f"{scan.path}: the values are amplitudes, square roots of whole numbers, and no photon counts; square them"
         )
-    return [
-        "the values are not whole numbers, so no photon counts: they are taken as relative intensities, and nothing is "
-        "said of photon noise; square them first if they are amplitudes"
-    ]
 
 
 def _known(geometry: Mapping[str, float | str | None]) -> dict[str, float | str]:

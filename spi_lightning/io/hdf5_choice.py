@@ -170,28 +170,20 @@ def identity(item: h5py.Dataset | h5py.Group) -> object:
     return about.fileno, about.addr
 
 
-def missing_target(file: h5py.File, key: str) -> str:
+def missing_target(file: h5py.File, key: str, depth: int = _DEEPEST) -> str:
     """File or path that a link to nothing names, followed through links in the same file; empty if it is no link."""
-    for _ in range(_DEEPEST):
-        parent, _, name = key.strip("/").rpartition("/")
-        group = there(file, parent) if parent else file
-        if not isinstance(group, h5py.Group) or name not in group.keys():  # noqa: SIM118  h5py follows links in `in`
-            return _missing_above(file, parent) if parent else ""
-        link = group.get(name, getlink=True)
-        if isinstance(link, h5py.ExternalLink):
-            return f"{link.path} of {link.filename}"
-        if not isinstance(link, h5py.SoftLink):
-            return ""
-        target = link.path if link.path.startswith("/") else f"{parent}/{link.path}"
-        deeper = (
-            missing_target(file, target) if there(file, target) is None and target.strip("/") != key.strip("/") else ""
-        )
-        return deeper or link.path
-    return ""
-
-
-def _missing_above(file: h5py.File, parent: str) -> str:
-    return missing_target(file, parent) if there(file, parent) is None else ""
+    parent, _, name = key.strip("/").rpartition("/")
+    group = there(file, parent) if parent else file
+    if not isinstance(group, h5py.Group) or name not in group.keys():  # noqa: SIM118  h5py follows links in `in`
+        above = parent and there(file, parent) is None and depth
+        return missing_target(file, parent, depth - 1) if above else ""
+    link = group.get(name, getlink=True)
+    if isinstance(link, h5py.ExternalLink):
+        return f"{link.path} of {link.filename}"
+    if not isinstance(link, h5py.SoftLink):
+        return ""
+    target = link.path if link.path.startswith("/") else f"{parent}/{link.path}"
+    return (missing_target(file, target, depth - 1) if depth and there(file, target) is None else "") or link.path
 
 
 def _candidates(file: h5py.File) -> Iterator[Candidate]:

@@ -13,12 +13,18 @@ from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZ
 from spi_lightning.io.hdf5_choice import there
 from spi_lightning.io.hdf5_geometry import read_geometry
 from spi_lightning.io.scan_layout import ScanLayout, groups
-from spi_lightning.io.spec import SpecScan
-from spi_lightning.io.units import TABLE, factor, named_unit, text
+from spi_lightning.io.spec import SpecScan, unit_of_label
+from spi_lightning.io.units import TABLE, Kind, factor, named_unit, text
 
 _ARM: Final = {"delta_deg": ("delta", "del"), "gamma_deg": ("gamma", "gam")}
 _PIXELS: Final = {"beam_row": ("beam_row", "beam_center_y"), "beam_column": ("beam_column", "beam_center_x")}
 _OURS: Final = {PHOTON_ENERGY: "energy_ev", DISTANCE: "distance", PIXEL_SIZE: "pixel_size"}
+_SPEC: Final[dict[str, tuple[tuple[str, ...], Kind, str]]] = {
+    "delta_deg": (("delta", "del"), "angle", "deg"),
+    "gamma_deg": (("gamma", "gam"), "angle", "deg"),
+    "distance": (("camdist", "detdist"), "length", "mm"),
+    "energy_ev": (("energy",), "energy", "keV"),
+}
 _POSITION: Final = ("value", "position", "data")  # of a motor that has a group of its own
 _MOST_KEV: Final = 200  # energies of spec files are in keV up to here, else in eV
 _STEADY: Final = 1e-4  # relative change of a number that is taken as constant
@@ -61,18 +67,17 @@ def crop_of_hdf5(file: h5py.File) -> tuple[int, int]:
 
 
 def geometry_of_spec(scan: SpecScan) -> dict[str, float]:
-    """Detector arm, distance and energy of a spec header of 34-ID-C: degree, mm, keV (or eV, as its size tells)."""
-    motors = {
-        "delta_deg": (scan.motor("delta", "del"), 1.0),
-        "gamma_deg": (scan.motor("gamma", "gam"), 1.0),
-        "distance": (scan.motor("camdist", "detdist"), 1e-3),
-    }
-    found = {
-        name: factor * value for name, (value, factor) in motors.items() if value is not None and np.isfinite(value)
-    }
-    energy = scan.motor("energy")
-    if energy is not None and np.isfinite(energy):
-        found["energy_ev"] = energy if energy > _MOST_KEV else 1e3 * energy
+    """Detector arm, distance and energy of a spec header of 34-ID-C: degree, mm, keV (or eV, as its size tells).
+
+    A unit in brackets behind the name of a motor holds instead.
+    """
+    found: dict[str, float] = {}
+    for ours, (names, kind, unit) in _SPEC.items():
+        name = scan.motor_name(*names)
+        value = scan.motors[name] if name is not None else float("nan")
+        if name is not None and np.isfinite(value):
+            by_size = "eV" if kind == "energy" and value > _MOST_KEV else unit
+            found[ours] = value * factor(unit_of_label(name, kind) or by_size, kind, f"motor {name}")
     return found
 
 
@@ -105,6 +110,9 @@ def _angle(
         where = f"{file.filename}: {name}"
         if isinstance(value, h5py.Dataset):
             where, unit = _where(value), named_unit(value) or unit
+        else:
+            beside = (f"{name}_units", f"{name}_unit", f"{name}.units")
+            unit = next((text(place[one]).strip() for one in beside if one in place), unit)
         number = _number(value, where, notes)
         if number is not None:
             return number * factor(unit or "deg", "angle", where)

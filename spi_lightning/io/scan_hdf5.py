@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.fields import UserError
 from spi_lightning.io.files_read import files_read, names_of
-from spi_lightning.io.hdf5_choice import there
+from spi_lightning.io.hdf5_choice import missing_target, there
 from spi_lightning.io.hdf5_file import Hdf5Frames, dataset, opened
 from spi_lightning.io.hdf5_storage import whole
 from spi_lightning.io.scan_flaws import without_flaws
@@ -26,7 +26,7 @@ from spi_lightning.io.tiff_series import Region, check_memory, region_slices
 from spi_lightning.io.units import TABLE, named_unit, text
 
 _ROOT: Final = {
-    "angle": ("theta_deg", "theta", "angle", "angles", "rocking_angle"),
+    "angle": ("theta", "angle", "angles", "rocking_angle"),  # perhaps with a unit at the end
     "monitor": ("monitor", "entry/monitor/data", "entry/control/data"),
     "whitefield": ("whitefield",),
     "dark": ("dark",),
@@ -41,7 +41,8 @@ _DETECTOR: Final = {
     "dark": ("data_dark",),
     "bad_pixels": ("mask", "pixel_mask", "detectorSpecific/pixel_mask", "bad_pixels"),
 }
-_MASKS: Final = ("mask", "pixel_mask", "good_pixels")  # beside the counts, where nothing above is there
+# beside the counts, where nothing above is there
+_MASKS: Final = ("mask", "pixel_mask", "good_pixels", "dead_pixels", "hot_pixels", "badpixels", "bad", "good")
 _ROCKING: Final = ("th", "samth", "phi", "om", "eta", "chi", "mu", "alpha", "incidence", "angle", "rock")
 
 
@@ -70,7 +71,7 @@ def read_scan_hdf5(path: Path, keys: ScanKeys, region: Region | None, given: Col
         )
         for name in ("monitor", "whitefield", "dark"):
             named = getattr(keys, name)
-            side = _find(file, named, name, layout)
+            side = _find(file, named, name, layout, read.notes)
             if side is not None:
                 _add_side(read, name, side, rows, columns, named is not None)
         _add_angles(read, keys.angle, file, layout, given)
@@ -103,7 +104,7 @@ def _add_angles(read: BraggScan, key: str | None, file: h5py.File, layout: ScanL
     item = dataset(file, key, "data.keys.angle") if key is not None else None
     if item is None:
         found = rocking_angles(file, layout)
-        usual = _find(file, None, "angle", layout)
+        usual = _find(file, None, "angle", layout, read.notes)
         item = found[1] if found is not None else usual
         if found is not None and found[1] != usual:
             read.notes.append(f"{read.path}: angles from {found[0]}, the axis of the frames")
@@ -137,14 +138,16 @@ def _add_mask(
 ) -> None:
     """Bad pixels, one image or one for each frame, in the sense of their name and place."""
     named = key is not None
-    item = _find(file, key, "bad_pixels", layout)
+    item = _find(file, key, "bad_pixels", layout, read.notes)
     if item is None and not (key is not None and Path(key).is_file()):
-        beside = (group.get(name) for group in (layout.beside, layout.entry, file) for name in _MASKS)
-        fitting = (item for item in beside if isinstance(item, h5py.Dataset) and item.dtype.kind in "uifb")
-        item = next((whole(item) for item in fitting if item.shape[-2:] == layout.shape[1:]), None)
+        beside = (there(group, name) for group in (layout.beside, layout.entry, file) for name in _MASKS)
+        images = [one for one in beside if isinstance(one, h5py.Dataset) and one.dtype.kind in "uifb" and one.ndim > 1]
+        fitting = [one for one in images if one.shape[-2:] == layout.shape[1:]]
+        item = next((whole(one) for one in [*fitting, *images]), None)
     if item is None:
         return
-    values: NDArray[Any] = item[..., rows, columns] if item.ndim > 1 else item[()]
+    fits = item.shape[-2:] == layout.shape[1:]
+    values: NDArray[Any] = item[..., rows, columns] if fits else item[()]
     if values.shape not in (tuple(read.counts.shape[1:]), tuple(read.counts.shape)):
         if named:
             raise UserError(_unfit(read, "bad_pixels", item))
@@ -176,8 +179,13 @@ def _unfit(read: BraggScan, name: str, item: h5py.Dataset) -> str:
     )
 
 
-def _find(file: h5py.File, key: str | None, name: str, layout: ScanLayout) -> h5py.Dataset | None:
-    """The data set a user named, or the first of the usual names, the detector's own before others'; None if none."""
+def _find(
+    file: h5py.File, key: str | None, name: str, layout: ScanLayout, notes: list[str] | None = None
+) -> h5py.Dataset | None:
+    """The data set a user named, or the first of the usual names, the detector's own before others'; None if none.
+
+    Links to nothing are told in ``notes``.
+    """
     if key is not None and not Path(key).is_file():
         return dataset(file, key, f"data.keys.{name}")
     if key is not None:
@@ -185,5 +193,13 @@ def _find(file: h5py.File, key: str | None, name: str, layout: ScanLayout) -> h5
     usual = [(group, one) for group in layout.detector for one in _DETECTOR.get(name, ())]
     usual += [(layout.entry, one) for one in _ENTRY.get(name, ())]
     usual += [(layout.beside, one) for one in _ROOT[name]] + [(file, one) for one in _ROOT[name]]
-    found = (there(group, one) for group, one in usual)
-    return next((whole(item) for item in found if isinstance(item, h5py.Dataset)), None)
+    if name == "angle":
+        ends = ("_deg", "", *(f"_{unit}" for unit in TABLE["angle"] if unit.isalpha()))
+        usual = [(group, f"{one}{end}") for group, one in usual for end in ends]
+    found = {f"{group.name.rstrip('/')}/{one}": there(group, one) for group, one in usual}
+    item = next((whole(item) for item in found.values() if isinstance(item, h5py.Dataset)), None)
+    for where, target in found.items():
+        missing = missing_target(file, where) if item is None and target is None and notes is not None else ""
+        if missing and notes is not None:
+            notes.append(f"WARNING: {file.filename}: {where} is a link to {missing}, which is not there: not read")
+    return item

@@ -70,7 +70,9 @@ def bad_of_mask(values: NDArray[Any], counts: Tensor, where: str, cxi: bool, nam
 def _tells(name: str) -> str:
     """`bad` or `good` where the name says it."""
     lower = name.lower()
-    return "bad" if "bad" in lower or "invalid" in lower else "good" if "good" in lower or "valid" in lower else ""
+    if any(word in lower for word in ("bad", "invalid", "dead", "hot")):
+        return "bad"
+    return "good" if "good" in lower or "valid" in lower else ""
 
 
 def _share(bad: NDArray[np.bool_], frames: NDArray[np.float32]) -> float:

@@ -7,6 +7,9 @@ out that are too short; and names of motors, of which it joins the words of the 
 from __future__ import annotations
 
 import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +20,7 @@ from silx.io.specfile import SpecFile
 
 from spi_lightning.fields import UserError
 from spi_lightning.io.damage import reads
-from spi_lightning.io.units import TABLE
+from spi_lightning.io.units import TABLE, Kind
 
 _ABSOLUTE: Final = ("ascan", "a2scan", "a3scan", "a4scan")
 _RELATIVE: Final = ("dscan", "d2scan", "d3scan", "d4scan", "lup")
@@ -49,8 +52,13 @@ class SpecScan:
 
     def motor(self, *names: str) -> float | None:
         """Position of the first of these motors that there is, whatever the case of its name; None if there is none."""
-        position: float | None = _first(self.motors, self.full_names, names)
-        return position
+        name = self.motor_name(*names)
+        return None if name is None else self.motors[name]
+
+    def motor_name(self, *names: str) -> str | None:
+        """Full name of the first of these motors that there is."""
+        found: str | None = _first({name: name for name in self.motors}, self.full_names, names)
+        return found
 
     def column(self, *names: str) -> NDArray[np.float64] | None:
         """Values of the first of these columns that there is, whatever the case of its name."""
@@ -126,8 +134,9 @@ def read_spec(path: str | Path, scan: int, points: int | None = None) -> SpecSca
     if scan not in blocks:
         listed = ", ".join(str(number) for number in sorted(blocks)[:20]) or "none"
         raise UserError(f"{path}: there is no scan {scan}; it holds the scans {listed} (data.scan=)")
-    file = SpecFile(str(path))
-    repeats = [_read(path, file[f"{scan}.{order}"], block) for order, block in enumerate(blocks[scan], 1)]
+    with _readable(path, text) as readable:
+        file = SpecFile(str(readable))
+        repeats = [_read(path, file[f"{scan}.{order}"], block) for order, block in enumerate(blocks[scan], 1)]
     read = _choose(repeats, points)
     if not read.points:
         raise UserError(f"{path}: scan {scan} has no points; it was aborted before the first one")
@@ -139,6 +148,18 @@ def read_spec(path: str | Path, scan: int, points: int | None = None) -> SpecSca
             "is read" + (", the last of these" if [each.points for each in repeats].count(read.points) > 1 else ""),
         )
     return read
+
+
+@contextmanager
+def _readable(path: Path, text: str) -> Iterator[Path]:
+    """The file, or while the context lasts a copy of it in ASCII: silx takes no header in Latin-1."""
+    if "\N{REPLACEMENT CHARACTER}" not in text:
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "ascii.spec"
+        copy.write_bytes(text.encode("ascii", errors="replace"))
+        yield copy
 
 
 def is_spec(path: str | Path) -> bool:
@@ -237,11 +258,11 @@ def _first(values: dict[str, Any], full_names: dict[str, str], wanted: tuple[str
     return None
 
 
-def unit_of_label(label: str) -> str:
-    """Unit of an angle in brackets behind the name of a column, as in `Theta (mrad)`; empty where there is none."""
+def unit_of_label(label: str, kind: Kind = "angle") -> str:
+    """Unit in brackets behind the name of a column or motor, as in `Theta (mrad)`; empty where there is none."""
     match = re.search(r"[\[(]([^\])]+)[\])]\s*$", label)
     unit = match.group(1).strip() if match else ""
-    return unit if unit.lower() in TABLE["angle"] else ""
+    return unit if unit.lower() in TABLE[kind] else ""
 
 
 def _number(word: str) -> float:

@@ -78,19 +78,34 @@ def _frame_numbers(files: list[Path]) -> list[int]:
     digits = [re.findall(r"\d+", file.stem) for file in files]
     if not all(digits):
         file = files[[bool(each) for each in digits].index(False)]
-        raise UserError(f"{file}: no number in its name, so its place in the scan is not known")
+        raise UserError(
+            f"{file}: no number in its name, so its place in the scan is not known; give a glob of the frames alone"
+        )
     patterns = {re.sub(r"\d+", "#", file.stem) for file in files}
     columns = list(zip(*digits, strict=True)) if len(patterns) == 1 else [tuple(each[-1] for each in digits)]
     series = [[int(number) for number in column] for column in columns]
     distinct = [numbers for numbers in series if len(set(numbers)) == len(files)]
     if distinct:
         return min(reversed(distinct), key=lambda numbers: max(numbers) - min(numbers))
+    _require_like_names(files)
     changing = [numbers for numbers in series if len(set(numbers)) > 1] or series
     numbers = changing[-1]
     first = next(number for number in sorted(numbers) if numbers.count(number) > 1)
     names = [file.name for file, number in zip(files, numbers, strict=True) if number == first]
     why = "two scans lie in one folder; give a glob of one of them" if len(changing) > 1 else "remove one of them"
     raise UserError(f"{files[0].parent}: frame {first} is there more than once, {names[0]} and {names[1]}: {why}")
+
+
+def _require_like_names(files: list[Path]) -> None:
+    """Raise UserError where a few files are named unlike all others, as copies and dark frames are."""
+    patterns = [re.sub(r"\d+", "#", file.stem) for file in files]
+    usual = max(patterns, key=patterns.count)
+    if 2 * patterns.count(usual) > len(files) > patterns.count(usual):
+        odd = next(file for file, pattern in zip(files, patterns, strict=True) if pattern != usual)
+        raise UserError(
+            f"{odd.parent}: a frame is there more than once, as {odd.name} is named unlike the others; remove it if it "
+            "is a copy, or give a glob of the frames alone"
+        )
 
 
 def read_pages(file: Path) -> NDArray[Any]:

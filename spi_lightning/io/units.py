@@ -40,8 +40,10 @@ _ANGLES: Final = {
     **dict.fromkeys(("mrad", "mrads", "milliradian", "milliradians"), 1e-3 * _DEGREE),
     **dict.fromkeys(("urad", "µrad", "μrad", "microradian", "microradians"), 1e-6 * _DEGREE),
     **dict.fromkeys(("mdeg", "millidegree", "millidegrees"), 1e-3),
-    **dict.fromkeys(("arcmin", "arcmins", "arcminute", "arcminutes"), 1 / 60),
-    **dict.fromkeys(("arcsec", "arcsecs", "arcsecond", "arcseconds"), 1 / 3600),
+    **dict.fromkeys(("arcmin", "arcmins", "arcminute", "arcminutes", "arc minutes", "arc min"), 1 / 60),
+    **dict.fromkeys(("arcsec", "arcsecs", "arcsecond", "arcseconds", "arc second", "arc seconds", "arc sec"), 1 / 3600),
+    **dict.fromkeys(("gon", "gons", "gradian", "gradians"), 0.9),
+    **dict.fromkeys(("turn", "turns", "rev", "revolution", "revolutions"), 360.0),
 }
 _NO_UNIT: Final = ("none", "no unit", "nounit", "n/a", "na", "null", "any", "dimensionless", "unknown", "-")
 TABLE: Final[dict[Kind, dict[str, float]]] = {"length": _LENGTHS, "energy": _ENERGIES, "angle": _ANGLES}

@@ -139,6 +139,8 @@ def _follow_monitor(
             )
         notes.append(f"{belied}: set aside")
         return values, mask
+    if not normalise:
+        off &= torch.isfinite(monitor)  # an unknown value tells of no dropout
     if off.any():
         frames = frames_listed(off.nonzero()[:, 0].tolist())
         notes.append(f"the monitor dropped out in {int(off.sum())} frames ({frames}): taken as not measured")

@@ -5,6 +5,7 @@ import h5py
 import numpy as np
 import pytest
 
+from spi_lightning.data.single_pattern import prepare_scan
 from spi_lightning.fields import UserError
 from spi_lightning.io.bragg_scan import ScanKeys, open_scan
 
@@ -89,7 +90,13 @@ def test_a_plain_file_names_units_as_attributes_or_at_the_end_of_names(tmp_path:
         put(file, "detector_distance", 500, "mm")
         put(file, "photon_energy", "9.0", "keV")
         file.attrs["pixel_size_um"] = 55
+        file.attrs.update({"note": "scan 5"})
     check(path, ScanKeys(angle="theta_mrad"))
+    check(path)
+    with h5py.File(path, "a") as file:
+        del file["delta"]
+        file.attrs.update({"delta": 32 * RAD, "delta_units": "rad"})
+    check(path)
 
 
 def test_text_and_no_numbers_are_not_taken(tmp_path: Path) -> None:
@@ -260,3 +267,26 @@ def test_a_monitor_of_another_length_is_left_out_unless_named(tmp_path: Path) ->
     assert read.monitor is None and any("monitor (3,) does not fit" in note for note in read.notes)
     with pytest.raises(UserError, match="8 frames and 3 values of the monitor"):
         open_scan(tmp_path / "a.h5", ScanKeys(monitor="monitor"))
+
+
+def test_links_of_what_lies_beside_and_masks_that_do_not_fit_are_told(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["counts"], file["mask"] = COUNTS, np.zeros((9, 9), np.uint8)
+        file["theta_deg"] = h5py.ExternalLink("angles.h5", "/theta")
+        file["loop"] = h5py.SoftLink("/pool")
+        file["pool"] = h5py.SoftLink("/loop")
+    notes = open_scan(tmp_path / "a.h5").notes
+    assert any("/theta_deg is a link to /theta of angles.h5, which is not there" in note for note in notes)
+    assert any("/mask (9, 9) does not fit" in note for note in notes)
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        del file["counts"]
+        file["counts"] = h5py.SoftLink("/loop")
+    with pytest.raises(UserError, match="counts is a link to"):
+        open_scan(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_amplitudes_are_no_counts(tmp_path: Path, dtype: Any) -> None:
+    np.save(tmp_path / "a.npy", np.sqrt(COUNTS).astype(dtype))
+    with pytest.raises(UserError, match="amplitudes, square roots of whole numbers"):
+        prepare_scan(open_scan(tmp_path / "a.npy"))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from spi_lightning.fields import UserError
+from spi_lightning.io.scan_geometry import geometry_of_spec
 from spi_lightning.io.spec import read_spec
 
 SPEC = """#F Staff
@@ -138,3 +139,16 @@ def test_the_scanned_column_is_found_by_mnemonic_or_range(
 ) -> None:
     spec.write_text(head + of(5, command, ["0 5", "0.5 6", "1 7"]))
     assert read_spec(spec, 5).scanned == found
+
+
+def test_units_in_brackets_behind_names_hold(spec: Path) -> None:
+    names = "#O0 Theta  Delta (rad)  Gamma [mrad]  camdist (m)  energy\n"
+    spec.write_text("#F run\n" + names + of(5, "ascan theta 0 1 1 1", ["0 1", "1 1"], "#P0 0 0.5 200 0.5 9000\n"))
+    expected = {"delta_deg": 28.6479, "gamma_deg": 11.4592, "distance": 0.5, "energy_ev": 9000.0}
+    assert geometry_of_spec(read_spec(spec, 5)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_header_in_latin_1_is_read(spec: Path) -> None:
+    text = HEAD.replace("#E", "#C 20 °C\n#E") + of(5, "ascan th 0 1 1 1", ["0 1", "1 1"], "#P0 0 32 12\n")
+    spec.write_bytes(text.encode("latin-1"))
+    assert read_spec(spec, 5).motor("delta") == 32

@@ -183,3 +183,10 @@ def test_frames_that_are_dark_as_the_monitor_says_are_not_measured() -> None:
     _, mask, notes = correct_frames(counts, monitor=monitor)
     assert mask.any((1, 2)).tolist() == [not 4 <= frame < 10 for frame in range(20)]
     assert "dropped out in 6 frames" in notes[0]
+
+
+def test_an_unknown_value_of_the_monitor_is_no_dropout() -> None:
+    monitor = torch.full((20,), 100.0)
+    monitor[7] = float("nan")
+    assert correct_frames(wide(), monitor=monitor)[1].all()
+    assert not correct_frames(wide(), monitor=monitor, normalise=True)[1][7].any()
