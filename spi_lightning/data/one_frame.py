@@ -25,6 +25,7 @@ from spi_lightning.io.rocking_evidence import rocking_evidence
 from spi_lightning.io.spec import is_spec
 from spi_lightning.physics.binning import bin_pixels
 from spi_lightning.physics.constants import wavelength_from_energy
+from spi_lightning.physics.sentinels import find_saturated
 
 _BRIGHT: Final = 10  # photons beside a dark centre that make it suspicious
 _UNITS: Final = {DISTANCE: "m", PIXEL_SIZE: "m", PHOTON_ENERGY: "eV"}
@@ -158,6 +159,10 @@ def _read(patterns: PatternFile, frame: int) -> tuple[Tensor, Tensor, bool, list
     read = read_intensities(patterns, [frame])
     photons, mask, counted = torch.from_numpy(read.values), torch.from_numpy(np.array(read.mask)), bool(read.counted[0])
     broken = int(read.broken[0])
+    file, number = patterns.origin([frame])[0]
+    full, tops = find_saturated(file.source.read(number, number + 1), ~read.mask)
+    mask &= ~torch.from_numpy(full)
+    photons = torch.where(mask, photons, 0.0)
     if not float((photons * mask).max()) > 0:
         lost = f"; {broken} pixels are NaN or infinite" if broken else ""
         raise UserError(
@@ -167,6 +172,10 @@ def _read(patterns: PatternFile, frame: int) -> tuple[Tensor, Tensor, bool, list
     if float(seen.min()) == float(seen.max()):
         raise UserError(f"{patterns.path}: frame {frame} holds {float(seen[0]):.4g} in every pixel; it is no pattern.")
     notes = list(patterns.notes)
+    notes += [
+        f"frame {frame}: {top.pixels} pixels are saturated, at {top.value:.10g}, {top.why}: not measured"
+        for top in tops
+    ]
     if broken:
         notes.append(f"frame {frame}: {broken} pixels are NaN or infinite and count as not measured")
     if not counted:

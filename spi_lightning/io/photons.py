@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.fields import UserError
 from spi_lightning.physics.adu import adu_to_photons
+from spi_lightning.physics.sentinels import LIMIT
 
 WHOLE_WITHIN: Final = 0.01
 BROKEN_PIXELS: Final = 0.001  # share of a frame in detector units that may be NaN or infinite
@@ -50,19 +51,29 @@ def check_photons(
         frames: (n, H, W) values, 0 where not measured.
         index: (n,) frame numbers for the message.
         path: File for the message.
-        stored: Number type in the file; unsigned integers need no check.
+        stored: Number type in the file; unsigned integers of 8 and 16 bits need no check.
 
     Raises:
-        UserError: NaN, infinite, negative or, beyond 0.01, fractional values.
+        UserError: NaN, infinite, negative or, beyond 0.01, fractional values, or more than any pixel counts.
     """
-    if stored.kind in "ub" or frames.size == 0:
+    if frames.size == 0 or stored.kind == "b" or (stored.kind == "u" and stored.itemsize < 4):
         return frames
     lowest, highest = frames.min(), frames.max()  # NaN spreads to both
+    if np.isfinite(highest) and highest >= LIMIT:
+        mend = "is no number of photons in a pixel; mask the pixel (data.keys.mask=) or leave out the frame"
+        raise _wrong(frames >= LIMIT, frames, index, path, mend)
+    if stored.kind == "u":
+        return frames
     if not (np.isfinite(lowest) and np.isfinite(highest)):
         mend = "is not a number; mask the pixel, leave out the frame or, for detector units, give data.adu_per_photon="
         raise _wrong(~np.isfinite(frames), frames, index, path, mend)
     if lowest < -WHOLE_WITHIN:
-        mend = "is negative, so these are no photon counts; for detector units give data.adu_per_photon="
+        marks = stored.kind == "i" and lowest >= -2
+        mend = (
+            "is negative: detectors mark pixels that did not measure by -1 and -2; mask them (data.keys.mask=)"
+            if marks
+            else "is negative, so these are no photon counts; for detector units give data.adu_per_photon="
+        )
         raise _wrong(frames < -WHOLE_WITHIN, frames, index, path, mend)
     if stored.kind == "i":
         return frames

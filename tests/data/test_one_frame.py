@@ -150,3 +150,16 @@ def test_a_frame_without_contrast_is_refused(tmp_path) -> None:
     np.save(tmp_path / "a.npy", np.ones((16, 16)))
     with pytest.raises(UserError, match="frame 0 holds 1 in every pixel"):
         measure_frame(str(tmp_path / "a.npy"))
+
+
+@pytest.mark.parametrize(("dtype", "top"), [("u2", 65535), ("f4", 1000.0), ("i4", 1023)])
+def test_saturated_pixels_of_one_frame_of_several_are_not_measured(tmp_path, dtype, top) -> None:
+    bright = pattern(64, (32, 32))
+    bright = np.minimum(bright * (top / np.quantile(bright, 0.98)), top)
+    stack = np.stack([pattern(64, (32, 32)), bright, pattern(64, (32, 32))]).astype(dtype)
+    np.save(tmp_path / "a.npy", stack)
+    made = measure_frame(str(tmp_path / "a.npy"), frame=1, centre=(32, 32))
+    full = int((stack[1] == top).sum())
+    assert full > 8 and int((~made.mask).sum()) == full
+    assert any(f"{full} pixels are saturated, at {top:g}" in note for note in made.notes)
+    assert measure_frame(str(tmp_path / "a.npy"), frame=0, centre=(32, 32)).mask.all()

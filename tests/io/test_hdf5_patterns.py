@@ -342,3 +342,19 @@ def test_a_pixel_mask_is_found_and_its_virtual_pixels_are_measured(tmp_path) -> 
     file = open_patterns(tmp_path / "a.nxs")
     np.testing.assert_array_equal(~file.mask, np.isin(np.arange(8), [1, 2])[:, None].repeat(9, 1))
     assert any("NeXus bits" in note for note in file.notes)
+
+
+def test_what_is_no_count_beyond_the_frames_looked_at_is_refused(tmp_path) -> None:
+    photons = np.random.default_rng(0).poisson(3.0, (200, 8, 9)).astype("u4")
+    photons[102, 3, 3] = 2**32 - 1
+    file = open_patterns(write(tmp_path / "a.h5", patterns=photons))
+    with pytest.raises(UserError, match=r"frame 102: pixel \(3, 3\) = 4.295e\+09 is no number of photons"):
+        file.read([102])
+
+
+def test_scattered_minus_one_gets_the_advice_of_a_mask(tmp_path) -> None:
+    photons = np.random.default_rng(0).poisson(3.0, (12, 16, 16)).astype("i4")
+    photons[np.random.default_rng(1).random(photons.shape) < 0.1] = -1
+    with pytest.raises(UserError, match=r"data\.keys\.mask=") as error:
+        open_patterns(write(tmp_path / "a.h5", patterns=photons))
+    assert "adu" not in str(error.value)
