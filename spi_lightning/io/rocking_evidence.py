@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from spi_lightning.fields import UserError
 from spi_lightning.io.hdf5_file import Hdf5Frames, opened
 from spi_lightning.io.pattern_file import PatternFile
+from spi_lightning.io.scan_geometry import geometry_of_hdf5
 from spi_lightning.io.scan_hdf5 import rocking_angles
 from spi_lightning.io.scan_layout import find_scan
 
 _LEAST_FRAMES: Final = 12  # of fewer a rise and fall means nothing
 _LOOKED_AT: Final = 64  # frames, evenly spread
+_LEAST_ARM: Final = 1.0  # degree, of an arm that is turned away from the direct beam
 _BACK: Final = 0.1  # share of the rise by which the photons may fall on the way up, or rise on the way down
 _ABOVE_ENDS: Final = 2.0  # photons of the brightest frame over those of the first and the last
 
@@ -55,18 +57,22 @@ def _photons(patterns: PatternFile, frame: int) -> float:
 
 
 def _angles_of(patterns: PatternFile) -> str | None:
-    """Words for a data set with an angle for each frame."""
+    """Words for a data set with an angle for each frame, or for an arm that is turned."""
     source = patterns.source
     if not isinstance(source, Hdf5Frames) or len(patterns) < 3:
         return None
     with opened(Path(source.path)) as file:
         try:
-            found = rocking_angles(file, find_scan(file, source.key))
+            layout = find_scan(file, source.key)
+            found = rocking_angles(file, layout)
+            arm = geometry_of_hdf5(file, layout)
         except UserError:
             return None
-        if found is None or not _changes(found[1]):
-            return None
-    return f"it holds an angle for every frame, {found[0]}"
+        if found is not None and _changes(found[1]):
+            return f"it holds an angle for every frame, {found[0]}"
+        if max(abs(arm.get("delta_deg", 0)), abs(arm.get("gamma_deg", 0))) > _LEAST_ARM:
+            return "its detector stands on an arm at a Bragg angle"
+    return None
 
 
 def _changes(item: h5py.Dataset) -> bool:

@@ -55,8 +55,8 @@ def geometry_of_hdf5(
             if ours not in found and ours not in given and (angle := _angle(place, names, file, notes)) is not None:
                 found[ours] = angle
     for ours, names in _PIXELS.items():
-        if names[0] in file.attrs:
-            found[ours] = float(file.attrs[names[0]])
+        pixel = number_of(file, names[0])
+        found |= {} if pixel is None else {ours: pixel}
     return _beam_of_nexus(layout, found.get("pixel_size"), found.get("pixel_size_rows")) | found
 
 
@@ -84,6 +84,8 @@ def geometry_of_spec(scan: SpecScan) -> dict[str, float]:
 def angles_in_degree(item: h5py.Dataset, name: str) -> NDArray[np.float64]:
     """Angles of a data set, in degree by its unit or the end of its name. Raises UserError for an unknown unit."""
     unit = named_unit(item) or _unit_at_the_end(name) or "deg"
+    if item.dtype.kind not in "uif":
+        raise UserError(f"{_where(item)} holds {item.dtype} and no numbers; name the angles with data.keys.angle=")
     angles: NDArray[np.float64] = np.asarray(item[()], dtype=np.float64) * factor(unit, "angle", _where(item))
     return np.ravel(angles)
 
@@ -93,6 +95,11 @@ def _arm_places(layout: ScanLayout) -> list[h5py.Group | h5py.AttributeManager]:
     inner = [group for each in layout.instruments() for name, group in groups(each) if name in ("positioners", "arm")]
     found = [*layout.detector, *layout.instruments(), *inner, layout.beside, layout.entry, layout.entry.file]
     return [*found, layout.counts[0].attrs, *(group.attrs for group in found)]
+
+
+def number_of(file: h5py.File, name: str) -> float | None:
+    """An attribute of the file that is one number; None if it is not there. Raises UserError for text."""
+    return _number(file.attrs[name], f"{file.filename}: {name}", []) if name in file.attrs else None
 
 
 def _angle(

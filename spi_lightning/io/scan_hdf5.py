@@ -18,7 +18,7 @@ from spi_lightning.io.hdf5_choice import missing_target, there
 from spi_lightning.io.hdf5_file import Hdf5Frames, dataset, opened
 from spi_lightning.io.hdf5_storage import whole
 from spi_lightning.io.scan_flaws import without_flaws
-from spi_lightning.io.scan_geometry import angles_in_degree, crop_of_hdf5, geometry_of_hdf5
+from spi_lightning.io.scan_geometry import angles_in_degree, crop_of_hdf5, geometry_of_hdf5, number_of
 from spi_lightning.io.scan_layout import ScanLayout, find_scan
 from spi_lightning.io.scan_mask import bad_of_mask
 from spi_lightning.io.scan_record import BraggScan, ScanKeys
@@ -77,8 +77,7 @@ def read_scan_hdf5(path: Path, keys: ScanKeys, region: Region | None, given: Col
         _add_angles(read, keys.angle, file, layout, given)
         _add_mask(read, keys.bad_pixels, file, layout, rows, columns)
         read.geometry, read.corner = geometry_of_hdf5(file, layout, given, read.notes), crop_of_hdf5(file)
-        if "whitefield_mean_full_detector" in file.attrs:
-            read.whitefield_mean = float(file.attrs["whitefield_mean_full_detector"])
+        read.whitefield_mean = number_of(file, "whitefield_mean_full_detector")
     read.notes += names_of(seen)
     return read
 

@@ -7,7 +7,7 @@ from spi_lightning.fields import UserError
 
 _TOLERANCE = 0.3  # of a step
 _MISSING = 0.2  # a scan that lacks more than this share is no scan
-_REACH = 8  # angles through which the first line goes
+_REACH = 8  # angles through which the first line goes, and that are looked at together
 
 
 def order_frames(
@@ -48,7 +48,7 @@ def order_frames(
     slot = place.round().long()
     slot, first = slot - slot.min(), first + step * float(slot.min())
     off = ((angles - first) / step - slot).abs()
-    if float(off.max()) > _TOLERANCE:
+    if float(off.max()) > _TOLERANCE or _drift(((angles - first) / step - slot)[order]) > _TOLERANCE / 2:
         raise UserError(
             f"the angles of the scan are uneven by {float(off.max()):.0%} of a step of {step:g} degree (frame "
             f"{int(off.argmax())}): the Fourier transform needs even steps; interpolate the frames first"
@@ -59,6 +59,12 @@ def order_frames(
             "negative, which matters for the laboratory frame"
         )
     return _filled(counts, first, slot, step, monitor, notes)
+
+
+def _drift(off: Tensor) -> float:
+    """Largest deviation from even steps (F,) that neighbouring frames share, which no noise of an encoder does."""
+    width = min(_REACH, max(3, len(off) // 4))
+    return float(off.unfold(0, width, 1).mean(1).abs().max())
 
 
 def _without_gaps(angles: Tensor, notes: list[str]) -> Tensor:

@@ -42,6 +42,15 @@ def test_a_scan_with_angles_is_refused_unless_a_frame_is_named(tmp_path: Path) -
     assert any("looks like a rocking scan" in note for note in measure_frame(path, frame=12).notes)
 
 
+def test_an_arm_at_a_bragg_angle_tells_of_a_scan(tmp_path: Path) -> None:
+    assert measure_frame(plain(tmp_path / "a.h5", scan()[8:16])).mask.any()
+    path = plain(tmp_path / "b.h5", scan()[8:16])
+    with h5py.File(path, "a") as file:
+        file.attrs.update({"delta_deg": 32.0, "gamma_deg": 12.0})
+    with pytest.raises(UserError, match="arm at a Bragg angle"):
+        measure_frame(path)
+
+
 def test_cxi_and_nexus_say_it_too(tmp_path: Path) -> None:
     angles = 0.3 - 0.01 * np.arange(8)
     with h5py.File(tmp_path / "a.cxi", "w") as file:

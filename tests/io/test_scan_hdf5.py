@@ -290,3 +290,11 @@ def test_amplitudes_are_no_counts(tmp_path: Path, dtype: Any) -> None:
     np.save(tmp_path / "a.npy", np.sqrt(COUNTS).astype(dtype))
     with pytest.raises(UserError, match="amplitudes, square roots of whole numbers"):
         prepare_scan(open_scan(tmp_path / "a.npy"))
+
+
+@pytest.mark.parametrize("name", ["beam_row", "whitefield_mean_full_detector", "delta_deg"])
+def test_attributes_that_are_text_are_named(tmp_path: Path, name: str) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["counts"], file.attrs[name] = COUNTS, "abc"
+    with pytest.raises(UserError, match=f"{name} is 'abc'; a number was expected"):
+        open_scan(tmp_path / "a.h5")

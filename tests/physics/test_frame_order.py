@@ -87,6 +87,7 @@ def test_noise_beside_missing_and_doubled_frames() -> None:
         torch.cat([torch.arange(30) * 0.01, 0.3 + torch.arange(30) * 0.013]),  # another step half-way
         torch.sort(torch.rand(60, generator=torch.Generator().manual_seed(3))).values,
         torch.arange(60) * 0.01 + 0.005 * torch.sin(torch.arange(60) * 0.2),  # a periodic error of half a step
+        torch.arange(60) * 0.01 + 0.005 * (torch.arange(60) > 29),  # a slip of half a step
     ],
 )
 def test_truly_uneven_scans_are_refused(angles: torch.Tensor) -> None:
