@@ -23,10 +23,11 @@ from spi_lightning.fields import (
     UserError,
 )
 from spi_lightning.io.assembly import add_label, add_mask, add_side_mask, leave_out_pixels, split_names
-from spi_lightning.io.hdf5_choice import Choice, choose_patterns, frame_axes, there
+from spi_lightning.io.hdf5_choice import Choice, choose_patterns, frame_axes, held, there
 from spi_lightning.io.hdf5_file import Hdf5Frames, dataset, look_up, opened
 from spi_lightning.io.hdf5_geometry import read_geometry
 from spi_lightning.io.hdf5_groups import surroundings
+from spi_lightning.io.hdf5_storage import whole
 from spi_lightning.io.mask_bits import convention_of
 from spi_lightning.io.pattern_file import FrameSource, PatternFile, PatternKeys
 from spi_lightning.io.several import PickedFrames
@@ -119,17 +120,21 @@ def _refuse_amplitudes(path: Path, file: h5py.File) -> None:
 def add_hdf5_labels(patterns: PatternFile, file: h5py.File, keys: PatternKeys, group: h5py.Group) -> None:
     """Read labels: the user's keys, the usual names, and every field name found in `group` with one value a pattern."""
     for name in FIELDS:
-        item = there(group, name) if name not in (PHOTONS, MASK) else None
+        if name in (PHOTONS, MASK):
+            continue
+        item = held(group, name, "data.keys.label") if name == IS_SINGLE_HIT else there(group, name)
         if not isinstance(item, h5py.Dataset) or not item.ndim or len(item) != len(patterns):
             continue
         where = f"{patterns.path}: {item.name}"
         if item.ndim == 3:
             patterns.images[name] = Hdf5Frames(patterns.path, item.name)
         elif name not in _OF_GEOMETRY:
-            add_label(patterns, name, dataset(file, item.name)[()], where)
+            add_label(patterns, name, whole(item)[()], where)
         elif name in patterns.geometry:  # in m and eV, whatever the unit of the data set
             add_label(patterns, name, np.broadcast_to(patterns.geometry[name], (len(patterns),)), where)
-    found = keys.label or next((k for k in _LABEL_KEYS[1:] if isinstance(there(file, k), h5py.Dataset)), None)
+    found = keys.label or next(
+        (k for k in _LABEL_KEYS[1:] if isinstance(held(file, k, "data.keys.label"), h5py.Dataset)), None
+    )
     if found and (keys.label or IS_SINGLE_HIT not in patterns.labels):
         values = read_named(file, found, (1, 2), "data.keys.label")
         add_label(patterns, IS_SINGLE_HIT, values, f"{patterns.path}: {found}")
@@ -168,7 +173,7 @@ def masks_beside(file: h5py.File, key: str, shape: tuple[int, int, int]) -> list
     above = around.general if around.detectors < 2 else []
     for place, group in [*around.detector, *above]:
         for name in (*_MASK_KEYS, *_PLAIN_KEYS):
-            item = there(group, name)
+            item = held(group, name, "data.keys.mask") if name in _MASK_KEYS else there(group, name)
             if not isinstance(item, h5py.Dataset):
                 continue
             axes = frame_axes(item.shape)

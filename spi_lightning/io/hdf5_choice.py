@@ -164,6 +164,19 @@ def there(group: h5py.Group, name: str) -> Any:
         return None
 
 
+def held(group: h5py.Group, name: str, option: str) -> Any:
+    """As ``there``, but UserError for a link to nothing: what a file means to hold is not left out in silence."""
+    item = there(group, name)
+    if item is None and name in group.keys():  # noqa: SIM118  h5py follows links in `in`
+        key = f"{group.name}/{name}".lstrip("/")
+        target = missing_target(group.file, key) or "something"
+        raise UserError(
+            f"{group.file.filename}: {key!r} is a link to {target}, which is not there; put it back, or name another with "
+            f"{option}="
+        )
+    return item
+
+
 def identity(item: h5py.Dataset | h5py.Group) -> object:
     """What is the same for all names of one object."""
     about = h5py.h5o.get_info(item.id)

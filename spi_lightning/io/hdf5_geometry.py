@@ -190,7 +190,7 @@ def _values(place: str, group: h5py.Group | h5py.Dataset, name: str) -> Iterator
                         unit,
                         _prescribed(place, inner, name),
                     )
-            elif isinstance(item, h5py.Dataset):
+            elif isinstance(item, h5py.Dataset) or item is None:  # without a value, or a link to nothing
                 yield Value(inside + inner, np.array([]))
     for inner in _named(group.attrs, name):
         beside = (f"{inner}_units", f"{inner}_unit", f"{inner}.units")

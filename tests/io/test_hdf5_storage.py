@@ -266,3 +266,12 @@ def test_a_file_that_is_being_written(tmp_path, monkeypatch, mode) -> None:
             with pytest.raises(UserError, match=r"b\.h5: a program has .* open for writing, or ended without closing"):
                 open_patterns(tmp_path / "b.h5")
         writer.communicate("\n")
+
+
+@pytest.mark.parametrize("name", ["labels", "is_single_hit", "mask", "pixel_mask"])
+def test_links_to_nothing_are_not_left_out_in_silence(tmp_path, name) -> None:
+    path = write(tmp_path / "a.h5", patterns=STACK, **{name: h5py.ExternalLink("gone.h5", "/x")})
+    with pytest.raises(UserError, match=rf"'{name}' is a link to /x of gone\.h5, which is not there"):
+        open_patterns(path)
+    path = write(tmp_path / "b.h5", patterns=STACK, distance=h5py.SoftLink("/gone"))
+    assert any("distance is empty" in note for note in open_patterns(path).notes)
