@@ -171,7 +171,7 @@ def held(group: h5py.Group, name: str, option: str) -> Any:
         key = f"{group.name}/{name}".lstrip("/")
         target = missing_target(group.file, key) or "something"
         raise UserError(
-            f"{group.file.filename}: {key!r} is a link to {target}, which is not there; put it back, or name another with "
+            f"{group.file.filename}: {key!r} is a link to {target}, which is not there; put it back or name another with "
             f"{option}="
         )
     return item
