@@ -171,8 +171,8 @@ def held(group: h5py.Group, name: str, option: str) -> Any:
         key = f"{group.name}/{name}".lstrip("/")
         target = missing_target(group.file, key) or "something"
         raise UserError(
-            f"{group.file.filename}: {key!r} is a link to {target}, which is not there; put it back or name another with "
-            f"{option}="
+            f"{group.file.filename}: {key!r} is a link to {target}, which is not there; put it back or name another "
+            f"with {option}="
         )
     return item
 
