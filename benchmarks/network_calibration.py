@@ -114,7 +114,7 @@ def summary(curves: Curves) -> dict[str, Any]:
     """How far the PRTF is from the truth, over shells beyond q = 0."""
     prtf, truth = curves.prtf[:, 1:].double(), curves.truth[:, 1:].double()
     off = prtf - truth
-    ends = [crossing(curves.frequency, each, 1 / torch.e) for each in (curves.prtf, curves.truth)]
+    ends = [crossing(curves.frequency, each, 1 / torch.e).nan_to_num(0.5) for each in (curves.prtf, curves.truth)]
     varied = bool(prtf.std() > 1e-6)
     return {
         "overconfidence": float(off.mean()),

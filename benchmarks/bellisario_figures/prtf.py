@@ -108,8 +108,8 @@ def measure(patterns: Batch, support: Tensor, recipe: str) -> tuple[dict[str, fl
     overlap = torch.cat([alignment(run, true.expand_as(run)).overlap for run, true in both])
     numbers = {
         "pixels": float(support.sum((1, 2)).float().mean()),
-        "resolution": float(crossing(rings.frequency, curve, 1 / e)),
-        "resolution_with_truth": float(crossing(rings.frequency, honest, 1 / e)),
+        "resolution": float(crossing(rings.frequency, curve, 1 / e).nan_to_num(0.5)),
+        "resolution_with_truth": float(crossing(rings.frequency, honest, 1 / e).nan_to_num(0.5)),
         "success": float((overlap > SUCCESS).float().mean()),
         "correlation": float(overlap.median()),
         "error": float(found.error[-1].median()),

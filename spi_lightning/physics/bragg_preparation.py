@@ -15,6 +15,7 @@ from .hole_filling import fill_holes
 from .hot_voxels import find_hot
 
 _NEAR: Final = 4  # voxels from the peak within which a hole may hide its top
+_FAINTEST: Final = 1e-9  # of the largest relative intensity: what is taken as one photon is no fainter
 _FILLED: Final = 64  # edge of the part around it that is filled then
 
 
@@ -146,7 +147,7 @@ def _leave_out_defects(scan: CorrectedScan) -> None:
     lit = scan.photons[scan.photons > 0]
     if not len(lit):
         return
-    unit = 1.0 if scan.counted else float(lit.min())
+    unit = 1.0 if scan.counted else max(float(lit.min()), _FAINTEST * float(lit.max()))
     for find in (find_hot, find_empty):
         found, notes = find(scan.with_tops, scan.mask | scan.saturated, unit)
         scan.leave_out(found)

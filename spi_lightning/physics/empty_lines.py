@@ -15,6 +15,8 @@ _LEAST: Final = 300.0  # expected photons of an empty line; a dark fringe holds 
 _BESIDE: Final = 1000.0  # the same at the border of the scan, where one side alone has a neighbour
 _DIP: Final = 0.6  # of the lines farther away, below which the neighbours belong to a dark fringe
 _FLAT: Final = 0.8  # the same for a line at the border, where a simulated pattern vanishes at the Nyquist frequency
+_SEEN: Final = 20.0  # expected photons of lines beyond the first multiple that show a period
+_FLANK: Final = 0.06  # of the peak's line, above which its flanks lie; side lobes are below 5 %
 _REST: Final = 1e-3  # share of the expected photons that an empty line may hold, such as dark counts
 
 Lines = NDArray[np.bool_]
@@ -73,7 +75,7 @@ def _lines(values: Sums, known: Lines, axis: int) -> tuple[Lines, Lines]:
     sums = np.where(counts > 0, np.where(known, values, 0).sum(others, dtype=np.float64), np.nan)
     inside, beside = _between(sums[:, None], counts[:, None], 0)
     found = (inside | beside)[:, 0]
-    fringes = _fringes(found, np.nan_to_num(sums)) if found.any() else np.zeros_like(found)
+    fringes = _fringes(np.nan_to_num(sums)) if found.any() else np.zeros_like(found)
     return found & ~fringes, fringes
 
 
@@ -113,16 +115,28 @@ def _flipped(pair: tuple[Sums, Sums]) -> tuple[Sums, Sums]:
     return pair[0][::-1], pair[1][::-1]
 
 
-def _fringes(found: Lines, sums: Sums) -> Lines:
-    """Those of the empty lines that lie at every multiple of one distance from the brightest, on both sides."""
-    peak, n = int(sums.argmax()), len(found)
-    fringes = np.zeros_like(found)
-    reach = np.flatnonzero(found)
+def _fringes(sums: Sums) -> Lines:
+    """Lines that are dark in symmetric patterns: beyond the peak's flanks as far on both sides of it, or periodically.
+
+    A line at the border of the scan has no counterpart, and is dark like the others.
+    """
+    peak, n = int(sums.argmax()), len(sums)
+    beside = np.stack([np.append(0, sums[:-1]), np.append(sums[1:], 0)])  # 0 where there is none
+    dark = sums <= _REST * np.where((beside == 0).any(0), beside.max(0), beside.min(0))
+    places = np.arange(n)
+    mirror = 2 * peak - places
+    faint = dark & (beside.max(0) < _FLANK * sums[peak])
+    fringes: Lines = faint & (mirror >= 0) & (mirror < n)
+    fringes[fringes] = faint[mirror[fringes]]
     for period in range(2, n // 4 + 1):
-        places = [p for p in range(peak % period, n, period) if p != peak and reach.min() <= p <= reach.max()]
-        sides = [sum(p < peak for p in places), sum(p > peak for p in places)]
-        if min(sides) >= 2 and found[places].all():
-            fringes[places] = True
+        multiples = ((places - peak) % period == 0) & (places != peak)
+        expected = np.where(multiples, beside.min(0), 0)
+        far = np.where(abs(places - peak) > period, expected, 0)
+        both = min(expected[:peak].sum(), expected[peak:].sum()) > 0
+        if both and far.sum() >= _SEEN and sums[far > 0].sum() <= _REST * far.sum() and dark[expected > _LEAST].all():
+            fringes |= multiples & dark
+    if fringes.any():
+        fringes[[0, -1]] |= dark[[0, -1]]
     return fringes
 
 

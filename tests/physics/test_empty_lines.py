@@ -61,3 +61,18 @@ def test_counts_under_a_threshold_of_the_user_end_without_being_dropped() -> Non
     counts = torch.where(counts > 400, counts, 0.0)
     mask = torch.ones(SHAPE, dtype=torch.bool)
     assert not find_empty(counts, mask, float(counts[counts > 0].min()))[0].any()
+
+
+@pytest.mark.parametrize("edges", [(3, 8, 16), (8, 12, 10), (12, 16, 8), (6, 16, 16), (4, 7, 5)])
+@pytest.mark.parametrize("peak", [None, 2e3])
+def test_boxes_sampled_where_their_fringes_vanish_are_sound(edges: tuple[int, int, int], peak: float | None) -> None:
+    density = torch.zeros(SHAPE)
+    density[
+        tuple(slice(n // 2 - edge // 2, n // 2 - edge // 2 + edge) for n, edge in zip(SHAPE, edges, strict=True))
+    ] = 1
+    intensity = fourier(density, 3).abs().square()
+    if peak is not None:
+        generator = torch.Generator().manual_seed(1)
+        intensity = torch.poisson(peak * intensity / intensity.max(), generator=generator)
+    unit = 1.0 if peak else 1e-9 * float(intensity.max())
+    assert not find_empty(intensity, torch.ones(SHAPE, dtype=torch.bool), unit)[0].any()
