@@ -21,6 +21,7 @@ from spi_lightning.methods import (
     find_checkpoints,
     run_name,
 )
+from spi_lightning.printable import printable
 from spi_lightning.tasks import find_checkpoint
 
 
@@ -174,8 +175,8 @@ def entries_of(value: Any) -> list[str]:
 
 
 def free_name(name: str, used: set[str]) -> str:
-    """The name, with a number behind it if it is taken; it counts as taken from now on."""
-    number, candidate = 1, name
+    """The name as it can be printed, with a number behind it if it is taken; it counts as taken from now on."""
+    number, candidate = 1, (name := printable(name))
     while candidate in used:
         number += 1
         candidate = f"{name} ({number})"

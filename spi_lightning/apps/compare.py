@@ -1,7 +1,6 @@
 """Numbers of several evaluations in one table: python -m spi_lightning.apps.compare RUN [RUN ...]."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from rich.text import Text
 
 from spi_lightning.console import Terminal, plain_output
 from spi_lightning.fields import UserError
+from spi_lightning.io.json_file import read_metrics
 from spi_lightning.tracking import METRICS
 
 SHOWN = {"accuracy": "accuracy", "auroc": "AUROC", "false_positive_rate": "FPR", "frames": "frames"}
@@ -35,12 +35,11 @@ def compare(runs: list[Path]) -> Table:
 
 def read_methods(run: Path) -> dict[str, dict[str, Any]]:
     """Method -> its numbers, of one evaluation."""
-    try:
-        methods: dict[str, dict[str, Any]] = json.loads((run / METRICS).read_text())["methods"]
-    except FileNotFoundError as error:
-        raise UserError(f"{run}: holds no {METRICS}; give a run folder of evaluate.py") from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{run / METRICS}: holds no scores of methods; was the evaluated file labelled?") from error
+    if not (run / METRICS).is_file():
+        raise UserError(f"{run}: holds no {METRICS}; give a run folder of evaluate.py")
+    methods: dict[str, dict[str, Any]] = read_metrics(run / METRICS).get("methods", {})
+    if not methods:
+        raise UserError(f"{run / METRICS}: holds no scores of methods; was the evaluated file labelled?")
     return methods
 
 

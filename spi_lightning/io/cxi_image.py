@@ -88,7 +88,7 @@ def _lay_out(file: h5py.File, density: NDArray[Any], image: CxiImage) -> None:
         if name in image.units:
             made.attrs["units"] = image.units[name]
     for name, text in image.notes.items():
-        file[f"{_IMAGE}/process_1/{name}"] = text
+        file[f"{_IMAGE}/process_1/{name}"] = text.encode("utf-8", "backslashreplace").decode()
 
 
 def read_cxi_image(path: Path | str) -> CxiImage:

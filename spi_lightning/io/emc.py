@@ -21,7 +21,7 @@ from spi_lightning.fields import BEAM_CENTRE, UserError
 from spi_lightning.io.assembly import add_mask, add_side_files, split_names
 from spi_lightning.io.emc_detector import is_detector, read_detector
 from spi_lightning.io.emc_writer import write_emc
-from spi_lightning.io.hdf5_file import MAGIC, opened
+from spi_lightning.io.hdf5_file import MAGIC, opened, stack_shape
 from spi_lightning.io.pattern_file import PatternFile, PatternKeys
 from spi_lightning.physics.sentinels import LIMIT
 
@@ -66,6 +66,8 @@ class _Binary:
         if self.kind == 0:
             counts = np.fromfile(path, "<i4", 2 * self.patterns, offset=_HEADER)
             if len(counts) == 2 * self.patterns:
+                if counts.min(initial=0) < 0:
+                    raise UserError(f"{path}: the emc file is damaged: a list of {counts.min()} pixels; copy it again")
                 ones, multi = counts.astype(np.int64).reshape(2, self.patterns)
                 self._ones, self._multi = np.r_[0, ones.cumsum()], np.r_[0, multi.cumsum()]
                 expected = 4 * int(2 * self.patterns + self._ones[-1] + 2 * self._multi[-1])
@@ -197,7 +199,7 @@ class EmcFrames:
             raise UserError(f"{path}: the detector of {self.stored.pixels} pixels {what}; {mend}")
         if self.stored.patterns == 0:
             raise UserError(f"{path}: the emc file is empty, there are no patterns to read")
-        self.shape = (self.stored.patterns, rows, columns)
+        self.shape = stack_shape((self.stored.patterns, rows, columns), self.stored.dtype, str(path))
         self.dtype = self.stored.dtype
 
     def read(self, start: int, stop: int) -> NDArray[Any]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from spi_lightning.fields import UserError
 from spi_lightning.io.damage import is_damage, reason, require_file
 from spi_lightning.io.files_read import note_read
+from spi_lightning.io.files_read import stamp as file_stamp
 from spi_lightning.io.hdf5_choice import (
     every_data_set,
     frame_axes,
@@ -23,9 +24,12 @@ from spi_lightning.io.hdf5_choice import (
     missing_target,
     shape_of_frames,
 )
-from spi_lightning.io.hdf5_storage import Storage, storage_of
+from spi_lightning.io.hdf5_storage import Storage, require_linked_files, storage_of
 
 MAGIC: Final = b"\x89HDF\r\n\x1a\n"
+MOST_FRAMES: Final = 10**8  # in one file; labels of more would fill the memory before a frame is read
+MOST_PIXELS: Final = 10**9  # of one frame
+_WITHOUT_PIPES: Final[set[tuple[int, ...] | None]] = set()  # files whose external links were looked at
 _CACHE_BYTES: Final = 32 << 20  # some chunks of a facility file; h5py's 1 MiB holds none of them
 _LEFT_OPEN: Final = "file is already open for"
 _OPEN_FILES: Final = 32
@@ -41,6 +45,9 @@ def opened(path: Path) -> Iterator[h5py.File]:
     file = open_hdf5(path)
     try:
         with hdf5_reading(path):
+            if file_stamp(path) not in _WITHOUT_PIPES:
+                require_linked_files(file, path)
+                _WITHOUT_PIPES.add(file_stamp(path))
             yield file
     finally:
         file.close()
@@ -159,7 +166,13 @@ def stack_shape(shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> tup
     if 0 in shape:
         raise UserError(f"{where} has shape {shape}: it is empty, there are no patterns to read")
     rows, columns = shape[-2:]
-    return (shape[0] if len(shape) == 3 else 1, rows, columns)
+    frames = shape[0] if len(shape) == 3 else 1
+    if not (0 < frames <= MOST_FRAMES and rows > 0 and columns > 0 and rows * columns <= MOST_PIXELS):
+        raise UserError(
+            f"{where} announces {frames} frames of {rows} x {columns} pixels, which no detector takes (at most "
+            f"{MOST_FRAMES:.0e} frames of {MOST_PIXELS:.0e} pixels are read): the file is damaged; copy it again"
+        )
+    return frames, rows, columns
 
 
 class Hdf5Frames:

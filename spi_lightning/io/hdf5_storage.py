@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.fields import UserError
+from spi_lightning.io.damage import require_file
 from spi_lightning.io.files_read import note_read
 
 RAW_STORAGE: Final = "SPI_RAW_STORAGE"
@@ -168,6 +169,20 @@ def _add_source(
                 found.sources.append((f"{where}: {there}: {key}", tuple(source.shape), inner))
     except (OSError, KeyError, RuntimeError) as error:
         raise UserError(f"{where}: its source {there} cannot be read ({error}); copy it again") from error
+
+
+def require_linked_files(file: h5py.File, path: Path) -> None:
+    """Refuse external links to pipes and devices, which HDF5 would wait for without an end."""
+
+    def look(name: bytes, link: Any) -> None:
+        if link.type == h5py.h5l.TYPE_EXTERNAL:
+            there = Path(os.fsdecode(file.id.links.get_val(name)[0]))
+            places = (path.parent / there, path.resolve().parent / there, there)
+            first = next((place for place in places if place.exists()), None)
+            if first is not None and not first.is_dir():
+                require_file(first, f"the link {os.fsdecode(name)} of {path} leads there; write it anew")
+
+    file.id.links.visit(look, info=True)
 
 
 def located(name: str, home: Path) -> Path | None:

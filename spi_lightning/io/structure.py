@@ -17,6 +17,7 @@ from spi_lightning.io.damage import reading, reads
 from spi_lightning.io.pdb_text import complete
 from spi_lightning.io.waters import remove_waters
 from spi_lightning.physics.atoms import Atoms
+from spi_lightning.printable import printable
 
 SUFFIXES: Final = (".npz", ".pdb", ".ent", ".cif", ".mmcif", ".pdb.gz", ".ent.gz", ".cif.gz", ".mmcif.gz")
 INDEX: Final = "index.csv"  # beside .npz tables: pdb_id, n_chains, n_amino_acids, n_nucleotides
@@ -67,8 +68,8 @@ def find_structures(path: str | Sequence[str], ids: str | Sequence[str] | None =
 
 
 def structure_id(path: Path) -> str:
-    """The id a file is named by: 1abc of 1ABC.pdb.gz and of pdb1abc.ent."""
-    name = path.name.lower()
+    """The id a file is named by, as it can be stored and printed: 1abc of 1ABC.pdb.gz and of pdb1abc.ent."""
+    name = printable(path.name.lower())
     for suffix in sorted(SUFFIXES, key=len, reverse=True):
         name = name.removesuffix(suffix)
     return name[3:] if len(name) == 7 and name.startswith("pdb") else name

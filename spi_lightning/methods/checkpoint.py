@@ -155,7 +155,7 @@ def find_checkpoints(entry: str) -> list[Path]:
     Raises:
         UserError: There is none; of a pattern, matches that hold no checkpoint are passed over.
     """
-    if not any(sign in entry for sign in "*?["):
+    if Path(entry).exists() or not any(sign in entry for sign in "*?["):
         return [find_checkpoint(entry)]
     found = []
     for match in sorted(glob(entry)):  # noqa: PTH207  Path.glob takes no absolute pattern

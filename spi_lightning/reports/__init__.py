@@ -6,6 +6,7 @@ Whatever is shown is read back from files, so that a page can be made again with
 from pathlib import Path
 
 from spi_lightning.fields import UserError
+from spi_lightning.io.damage import reading
 from spi_lightning.reports.choice import DISPUTED, choose_disputed, choose_frames
 from spi_lightning.reports.embedding import require_embedding
 from spi_lightning.reports.evaluation import write_evaluation_report
@@ -40,12 +41,13 @@ def write_report(run: Path | str, embedding: str = "pca") -> Path:
     run = Path(run)
     if not run.is_dir():
         raise UserError(f"{run}: no such run folder.")
-    if (run / SUPPORTS).is_file():
-        return write_supports_report(run)
-    if (run / VOLUMES).is_file():
-        return write_volumes_report(run)
-    if (run / "predictions.h5").is_file():
-        return write_evaluation_report(run, embedding)
-    if (run / "metrics.csv").is_file():
-        return write_training_report(run)
+    with reading(run, "the folder of a run", also=(KeyError,)):  # a name that its files lack
+        if (run / SUPPORTS).is_file():
+            return write_supports_report(run)
+        if (run / VOLUMES).is_file():
+            return write_volumes_report(run)
+        if (run / "predictions.h5").is_file():
+            return write_evaluation_report(run, embedding)
+        if (run / "metrics.csv").is_file():
+            return write_training_report(run)
     raise UserError(f"{run}: holds neither predictions.h5 of evaluate.py nor metrics.csv of train.py.")

@@ -1,6 +1,5 @@
 """What an evaluation left in its run folder, read back for figures and tables."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import DISTANCE_FROM_TRAINING, IS_SINGLE_HIT, UserError
+from spi_lightning.fields import DISTANCE_FROM_TRAINING, IS_SINGLE_HIT
 from spi_lightning.files import replacing
+from spi_lightning.io.hdf5_file import dataset, opened
+from spi_lightning.io.json_file import read_json, read_metrics
 from spi_lightning.io.patient_file import new_hdf5
 
 Numbers = dict[str, Any]
@@ -50,9 +51,9 @@ class Gallery:
     @classmethod
     def read(cls, path: Path) -> "Gallery":
         """Read gallery.h5."""
-        with h5py.File(path) as file:
+        with opened(path) as file:
             arrays = {name: file[name][()] for name in ("frame", "photons", "mask", "beam_centre")}
-            choices = {str(title): frames[()] for title, frames in file["choices"].items()}
+            choices = {str(title): dataset(file, f"choices/{title}", "gallery.h5")[()] for title in file["choices"]}
             return cls(choices=choices, binned=int(file.attrs["binned"]), **arrays)
 
 
@@ -96,21 +97,16 @@ def read_evaluation(folder: Path) -> EvaluationFiles:
     Raises:
         UserError: The folder is no finished evaluation, or one of its files is damaged.
     """
-    try:
-        with h5py.File(folder / "predictions.h5") as file:
-            stored = _read_predictions(file)
-        gallery = folder / "gallery.h5"
-        return EvaluationFiles(
-            folder=folder,
-            about=json.loads((folder / "evaluation.json").read_text(encoding="utf-8")),
-            metrics=json.loads((folder / "metrics.json").read_text(encoding="utf-8")),
-            gallery=Gallery.read(gallery) if gallery.is_file() else None,
-            **stored,
-        )
-    except (OSError, KeyError, json.JSONDecodeError) as error:
-        raise UserError(
-            f"{folder}: not the folder of a finished evaluation ({error}); run evaluate.py again."
-        ) from error
+    with opened(folder / "predictions.h5") as file:
+        stored = _read_predictions(file)
+    gallery = folder / "gallery.h5"
+    return EvaluationFiles(
+        folder=folder,
+        about=read_json(folder / "evaluation.json"),
+        metrics=read_metrics(folder / "metrics.json"),
+        gallery=Gallery.read(gallery) if gallery.is_file() else None,
+        **stored,
+    )
 
 
 def _read_predictions(file: h5py.File) -> dict[str, Any]:

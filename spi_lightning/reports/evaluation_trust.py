@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.fields import FLUENCE
+from spi_lightning.io.hdf5_file import opened
 from spi_lightning.reports.evaluation_files import EvaluationFiles, drawn_answers, known_labels
 from spi_lightning.reports.occlusion import occlusion_figure
 from spi_lightning.reports.page import Lines, Picture, Section, Table
@@ -75,7 +75,7 @@ def _errors_by_brightness(files: EvaluationFiles, label: NDArray[np.int64]) -> I
 
 
 def _layers(path: Path) -> Picture:
-    with h5py.File(path) as file:
+    with opened(path) as file:
         maps = {str(name): values[()] for name, values in file["maps"].items()}
         picture = layer_gallery_figure(file["photons"][()], maps)
         words = f"Frame {file.attrs['frame']} in the convolutions of {file.attrs['name']}, the channels that vary most."

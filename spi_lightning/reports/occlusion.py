@@ -2,18 +2,18 @@
 
 from pathlib import Path
 
-import h5py
 import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
+from spi_lightning.io.hdf5_file import opened
 from spi_lightning.reports.style import MASKED, figure
 
 
 def occlusion_figure(path: Path) -> tuple[Figure, str] | None:
     """Patterns above, maps below, and the network's name, from occlusion.h5; None without frames."""
-    with h5py.File(path) as file:
+    with opened(path) as file:
         frame, photons, mask, change = (file[key][()] for key in ("frame", "photons", "mask", "change"))
         name = str(file.attrs["name"])
     count = len(frame)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from spi_lightning.io.json_file import read_metrics
 from spi_lightning.reports.orientation_evenness import tests_table, verdict
 from spi_lightning.reports.orientation_files import OrientationFiles
 from spi_lightning.reports.orientation_maps import map_pictures
@@ -24,7 +24,7 @@ _SAID: Final = 4000  # characters of Dragonfly's log on the page
 def write_orientation_report(run: Path) -> Path:
     """Make report.html of an orientation run from its orientation.h5 and metrics.json."""
     files = OrientationFiles.read(run)
-    metrics: dict[str, Any] = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    metrics: dict[str, Any] = read_metrics(run / "metrics.json")
     sections = [
         Section("Orientations", [Lines([verdict(metrics)]), *map_pictures(files), tests_table(metrics)]),
         *_recovery(files, metrics),

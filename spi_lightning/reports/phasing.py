@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from spi_lightning.io.json_file import read_metrics
 from spi_lightning.reports.laboratory import laboratory_sections
 from spi_lightning.reports.page import Lines, Section, write_page
 from spi_lightning.reports.phasing_files import PhasingFiles
@@ -20,7 +20,7 @@ from spi_lightning.reports.provenance import provenance_section
 def write_phasing_report(run: Path) -> Path:
     """Make report.html of a phasing run from its phasing.h5 and metrics.json."""
     files = PhasingFiles.read(run)
-    metrics: dict[str, Any] = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    metrics: dict[str, Any] = read_metrics(run / "metrics.json")
     sections = [
         Section("Result", [Lines([verdict(files, metrics)]), *result_pictures(files)]),
         *laboratory_sections([run / "laboratory.npz"]),

@@ -1,9 +1,9 @@
 """Where a run came from: its versions and settings, as the page shows them."""
 
-import json
 from pathlib import Path
 from typing import Any
 
+from spi_lightning.io.json_file import read_json
 from spi_lightning.reports.page import Fold, Lines, Section, Table
 
 SHOWN_PACKAGES = ("spi_lightning", "torch", "pytorch-lightning", "numpy", "h5py")
@@ -19,9 +19,11 @@ def provenance_section(run: Path, about: dict[str, Any] | None = None, *tables: 
         blocks.append(Table(("what", "value"), _rows(about), numeric=False))
     versions, config = run / "versions.json", run / "config.yaml"
     if versions.is_file():
-        blocks += _versions(json.loads(versions.read_text(encoding="utf-8")))
+        blocks += _versions(read_json(versions))
     if config.is_file():
-        blocks.append(Fold("Settings (config.yaml, resolved)", config.read_text(encoding="utf-8")))
+        blocks.append(
+            Fold("Settings (config.yaml, resolved)", config.read_text(encoding="utf-8", errors="backslashreplace"))
+        )
     missing = [path.name for path in (versions, config) if not path.is_file()]
     if missing:
         blocks.append(Lines([f"Not in the run folder: {', '.join(missing)}."]))

@@ -1,6 +1,5 @@
 """What an evaluation of supports leaves in its run folder: supports.h5, written whole and read back for the page."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, SUPPORT, UserError
+from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, SUPPORT
 from spi_lightning.files import replacing
+from spi_lightning.io.hdf5_file import opened
+from spi_lightning.io.json_file import read_json, read_metrics
 from spi_lightning.io.patient_file import new_hdf5
 from spi_lightning.io.pattern_file import PatternFile
 
@@ -113,20 +114,17 @@ def read_supports(folder: Path) -> SupportFiles:
     Raises:
         UserError: The folder is no finished evaluation of supports, or one of its files is damaged.
     """
-    try:
-        with h5py.File(folder / SUPPORTS) as file:
-            groups = [file["methods"][number] for number in sorted(file["methods"], key=int)]
-            return SupportFiles(
-                about=json.loads((folder / "evaluation.json").read_text(encoding="utf-8")),
-                metrics=json.loads((folder / "metrics.json").read_text(encoding="utf-8")),
-                frame=file[FRAME][()],
-                structure=file[STRUCTURE][()],
-                truth=file["truth"][()] if "truth" in file else None,
-                methods=[_read_method(group) for group in groups],
-                shown=_read_shown(file["shown"]),
-            )
-    except (OSError, KeyError, json.JSONDecodeError) as error:
-        raise UserError(f"{folder}: not the folder of a finished evaluation of supports ({error}).") from error
+    with opened(folder / SUPPORTS) as file:
+        groups = [file["methods"][number] for number in sorted(file["methods"], key=int)]
+        return SupportFiles(
+            about=read_json(folder / "evaluation.json"),
+            metrics=read_metrics(folder / "metrics.json"),
+            frame=file[FRAME][()],
+            structure=file[STRUCTURE][()],
+            truth=file["truth"][()] if "truth" in file else None,
+            methods=[_read_method(group) for group in groups],
+            shown=_read_shown(file["shown"]),
+        )
 
 
 def _read_method(group: h5py.Group) -> MethodTable:

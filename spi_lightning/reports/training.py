@@ -1,7 +1,6 @@
 """Learning curves and the page of a training run, from the metrics.csv and metrics.json in its folder."""
 
 import csv
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ from numpy.typing import NDArray
 
 from spi_lightning.fields import UserError
 from spi_lightning.files import replacing
+from spi_lightning.io.damage import reads
+from spi_lightning.io.json_file import read_metrics
 from spi_lightning.reports.evaluation_tables import NUMBERS
 from spi_lightning.reports.laboratory import laboratory_sections
 from spi_lightning.reports.page import Lines, Picture, Section, Table, write_page
@@ -64,6 +65,7 @@ WORDS = NUMBERS | {
 }
 
 
+@reads("metrics.csv of a training run", also=(csv.Error, TypeError))
 def read_curves(path: Path) -> Curves:
     """Read what Lightning's CSVLogger wrote: name -> (steps (n,), values (n,)), for the rows that hold a number.
 
@@ -123,7 +125,7 @@ def _numbers(run: Path) -> Table | Lines:
     path = run / "metrics.json"
     if not path.is_file():
         return Lines(["The run has not finished: there is no metrics.json."])
-    metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    metrics: dict[str, Any] = read_metrics(path)
     rows: dict[str, dict[str, str]] = {}
     for key, value in metrics.items():
         stage, _, name = key.partition("/")

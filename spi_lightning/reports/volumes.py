@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from spi_lightning.io.json_file import read_metrics
 from spi_lightning.reports.laboratory import laboratory_sections
 from spi_lightning.reports.page import Lines, Picture, Section, Surface, Table, write_page
 from spi_lightning.reports.provenance import provenance_section
@@ -78,7 +78,7 @@ _AGREEING = (
 def write_volumes_report(run: Path) -> Path:
     """Make report.html of a comparison from its volumes.h5, metrics.json and evaluation.json."""
     files = VolumeFiles.read(run)
-    metrics: dict[str, Any] = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    metrics: dict[str, Any] = read_metrics(run / "metrics.json")
     sections = [
         Section("Result", [Lines([verdict(files, metrics)]), *numbers_tables(metrics["methods"])]),
         Section("Errors", errors(files, metrics)),

@@ -97,3 +97,56 @@ def test_selections_link_to_any_name(tmp_path: Path, name: str) -> None:
     write_selection(tmp_path / "out" / "selected.cxi", open_patterns(tmp_path / name), [2, 0])
     again = open_patterns(tmp_path / "out" / "selected.cxi")
     np.testing.assert_array_equal(again.read([0, 1]), stack[[2, 0]])
+
+
+@pytest.mark.parametrize("shape", [(10**12, 4, 4), (2, 10**6, 10**6), (10**6, 10**6)])
+def test_giant_announcements_are_refused_before_memory_is_taken(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("photons", shape, "u2", chunks=(1,) * (len(shape) - 2) + (4, 4))
+    header = np.lib.format.header_data_from_array_1_0(np.empty((0, 4, 4), np.uint16)) | {"shape": shape}
+    with (tmp_path / "a.npy").open("wb") as npy:
+        np.lib.format.write_array_header_1_0(npy, header)
+    for name, says in (("a.h5", "announces"), ("a.npy", "cannot be read")):
+        with pytest.raises(UserError, match=says):
+            open_patterns(tmp_path / name)
+
+
+@pytest.mark.parametrize("lists", [(-3, 6), (2**31 - 1, 5), (-(2**31), -1)])
+def test_dragonfly_lists_of_impossible_lengths(tmp_path: Path, lists: tuple[int, int]) -> None:
+    head = np.array([2, 16, 0], "<i4").tobytes().ljust(1024, b"\0")
+    body = np.array([*lists, 0, 0, 1, 2, 3], "<i4").tobytes()
+    (tmp_path / "a.emc").write_bytes(head + body)
+    with pytest.raises(UserError, match=r"a\.emc: "):
+        open_patterns(tmp_path / "a.emc")
+
+
+def test_pipes_devices_and_loops_are_no_files(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.h5")
+    (tmp_path / "zero.h5").symlink_to("/dev/zero")
+    (tmp_path / "gone.h5").symlink_to("nothing.h5")
+    (tmp_path / "loop.h5").symlink_to("loop.h5")
+    (tmp_path / "list.txt").write_text("pipe.h5,0\n")
+    for name, says in (
+        ("pipe.h5", "pipe or a device"),
+        ("zero.h5", "pipe or a device"),
+        ("gone.h5", "link to a file that is not there"),
+        ("loop.h5", "link to a file that is not there"),
+        ("list.txt", r"pipe\.h5: is a pipe"),
+        ("x" * 3000, "cannot be read"),
+    ):
+        with pytest.raises(UserError, match=says):
+            open_patterns(tmp_path / name)
+
+
+@pytest.mark.timeout(20)
+def test_links_to_pipes_do_not_hang(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.h5")
+    with h5py.File(tmp_path / "linked.h5", "w") as file:
+        file["photons"] = h5py.ExternalLink("pipe.h5", "photons")
+    layout = h5py.VirtualLayout((2, 4, 4), "u2")
+    layout[:] = h5py.VirtualSource("pipe.h5", "photons", (2, 4, 4))
+    with h5py.File(tmp_path / "virtual.h5", "w") as file:
+        file.create_virtual_dataset("photons", layout)
+    for name in ("virtual.h5", "linked.h5"):
+        with pytest.raises(UserError):
+            open_patterns(tmp_path / name)

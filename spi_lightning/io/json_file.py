@@ -1,0 +1,35 @@
+"""JSON files of a run folder, read back: an object, or one line that says what is wrong with the file."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from spi_lightning.fields import UserError
+from spi_lightning.io.damage import reading, require_file
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object of a JSON file.
+
+    Raises:
+        UserError: There is no such file, or it holds no JSON object.
+    """
+    require_file(path, "give the folder of a finished run")
+    with reading(path, "JSON", also=(RecursionError,)):
+        content = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: holds {type(content).__name__} instead of a JSON object; copy it again")
+    return content
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """Numbers of a run: by name, and of evaluations by method and name under ``methods``.
+
+    Raises:
+        UserError: As read_json, or the methods are no objects.
+    """
+    metrics = read_json(path)
+    methods = metrics.get("methods", {})
+    if not (isinstance(methods, dict) and all(isinstance(numbers, dict) for numbers in methods.values())):
+        raise UserError(f"{path}: its methods are no objects with numbers; copy it again or evaluate anew")
+    return metrics
