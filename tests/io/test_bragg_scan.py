@@ -305,3 +305,13 @@ def test_two_scans_in_one_folder_and_copies_are_told_apart(tmp_path: Path) -> No
     with pytest.raises(UserError, match="two scans lie in one folder"):
         open_scan(tmp_path)
     np.testing.assert_array_equal(open_scan(str(tmp_path / "run2_*.tif")).counts, COUNTS)
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [(b"#F run.spec\n#E 1\n", "give data.spec="), (b"###CBF: VERSION 1.5", "CBF"), (b"{\nHeaderID = 1 ;", "EDF")],
+)
+def test_other_formats_are_called_by_their_name(tmp_path: Path, head: bytes, words: str) -> None:
+    (tmp_path / "frames.dat").write_bytes(head)
+    with pytest.raises(UserError, match=words):
+        open_scan(tmp_path / "frames.dat")
