@@ -17,6 +17,7 @@ from spi_lightning.io.cxi import is_cxi, open_cxi
 from spi_lightning.io.damage import reads, require_file
 from spi_lightning.io.emc import is_emc, open_emc
 from spi_lightning.io.files_read import files_read, names_of, note_read
+from spi_lightning.io.foreign import TIFF_MAGIC, refusal
 from spi_lightning.io.frame_numbers import frame_numbers
 from spi_lightning.io.hdf5 import open_hdf5_patterns, read_named
 from spi_lightning.io.hdf5_file import MAGIC, opened
@@ -35,7 +36,6 @@ PathLike = str | os.PathLike[str]
 FORMATS: Final = (
     "CXI, HDF5, Dragonfly .emc, TIFF, .npy, an index list of `file.h5,index` lines, or a glob of such files"
 )
-_TIFF_MAGIC: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 @reads("patterns")
@@ -147,13 +147,13 @@ def _by_content(path: Path, keys: PatternKeys, convention: str, known: Collectio
         if is_emc(path):
             return open_emc(path, keys, convention)
         return (open_cxi if is_cxi(path) else open_hdf5_patterns)(path, keys, convention, known)
-    if head[:4] in _TIFF_MAGIC or head.startswith(b"\x93NUMPY"):
+    if head[:4] in TIFF_MAGIC or head.startswith(b"\x93NUMPY"):
         patterns = open_npy(path) if head.startswith(b"\x93") else open_tiff(path)
         add_side_files(patterns, keys, convention)
         return patterns
     if is_emc(path):
         return open_emc(path, keys, convention)
-    raise UserError(f"{path}: the format is not known; it may be {FORMATS}")
+    raise refusal(path, FORMATS)
 
 
 def _join(files: list[PatternFile]) -> PatternFile:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from spi_lightning.fields import UserError
 from spi_lightning.io.damage import reading
 from spi_lightning.io.files_read import note_read
+from spi_lightning.io.foreign import TIFF_MAGIC, name_of, refusal
 from spi_lightning.io.hdf5_file import MAGIC, list_keys, opened
 from spi_lightning.io.hdf5_storage import whole
 from spi_lightning.io.tiff import TiffFrames
@@ -44,10 +45,12 @@ def read_side_file(
             values = _only_dataset(path, dimensions, option, shapes, look)
         elif head.startswith(b"\x93NUMPY"):
             values = np.load(path, allow_pickle=False)
-        elif head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        elif head[:4] in TIFF_MAGIC:
             frames = TiffFrames(path)
             values = frames.read(0, frames.shape[0])
             values = values[0] if len(values) == 1 else values
+        elif name_of(path):
+            raise refusal(path, "text, .npy, TIFF or HDF5")
         else:
             values = _of_text(path.read_text(encoding="utf-8-sig"))
     if values.ndim not in dimensions:

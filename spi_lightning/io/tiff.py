@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.fields import UserError
 from spi_lightning.io.damage import reading
+from spi_lightning.io.foreign import name_of, refusal
 from spi_lightning.io.hdf5_file import stack_shape
 from spi_lightning.io.pattern_file import PatternFile
 
@@ -155,6 +156,9 @@ def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
     logger = logging.getLogger("tifffile")
     propagate, logger.propagate = logger.propagate, False
     logger.addHandler(handler)
+    with reading(path, "TIFF"):
+        if name_of(path):
+            raise refusal(path, "TIFF")
     try:
         with reading(path, "TIFF"), tifffile.TiffFile(path) as tiff:
             yield tiff

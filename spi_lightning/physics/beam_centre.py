@@ -58,7 +58,8 @@ def find_beam_centre(
     row, column = place // len(columns), place % len(columns)
     refined = [_parabola(correlation, row, column, axis) for axis in (0, 1)]
     centre = torch.stack([rows[0] + row + refined[0], columns[0] + column + refined[1]], dim=1) / 2
-    return BeamCentre(torch.where(best.isfinite()[:, None], centre, sums / 2), best)
+    known = best.isfinite()
+    return BeamCentre(torch.where(known[:, None], centre, sums / 2), torch.where(known, best, torch.nan))
 
 
 def _window(length: int, centre: Tensor, reach: float) -> range:

@@ -1,4 +1,5 @@
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import tifffile
 
 from spi_lightning.fields import UserError
 from spi_lightning.io import PatternKeys, open_patterns
+from spi_lightning.io.bragg_scan import open_scan
 
 PHOTONS = np.random.default_rng(0).poisson(3.0, (7, 6, 5)).astype(np.uint16)
 
@@ -122,3 +124,26 @@ def test_pages_of_different_shapes_are_refused(tmp_path) -> None:
         open_patterns(appended(tmp_path / "a.tif", *PHOTONS[:3], *PHOTONS[3:].transpose(0, 2, 1)))
     with pytest.raises(UserError, match="different shapes"):
         open_patterns(appended(tmp_path / "b.tif", PHOTONS[:3], np.zeros((12, 10), np.uint16)))
+
+
+@pytest.mark.parametrize(
+    ("head", "what"),
+    [
+        (b"{\nHeaderID = EH:000001 ;\nDim_1 = 5 ;\n", "an EDF image"),
+        (b"{\nHEADER_BYTES=  512;\n", "an SMV"),
+        (b"###CBF: VERSION 1.5\r\n", "a CBF image"),
+        (b"\x89PNG\r\n\x1a\n", "a PNG image"),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".tif", ".edf", ".img"])
+def test_other_formats_are_named(tmp_path, head, what, suffix) -> None:
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(head.ljust(1024) + bytes(60))
+    for read in (open_patterns, open_scan, lambda one: open_patterns(save(tmp_path / "b.npy", PHOTONS), keys(one))):
+        with pytest.raises(UserError, match=f"is {re.escape(what)}") as error:
+            read(path)
+        assert "damaged" not in str(error.value) and "copy it again" not in str(error.value)
+
+
+def keys(mask: Path) -> PatternKeys:
+    return PatternKeys(mask=str(mask))

@@ -65,3 +65,11 @@ def test_real_patterns_agree_on_their_centre(spi_data) -> None:
     assert (median - 63.5).abs().max() < 0.25  # published: 63.5, 63.5 in steps of half a pixel
     assert (found.centre.std(0) < 0.3).all()
     assert (found.symmetry > 0.7).all()
+
+
+def test_too_few_pairs_give_no_infinite_symmetry() -> None:
+    photons = torch.poisson(torch.full((2, 24, 32), 3.0), generator=torch.Generator().manual_seed(0))
+    mask = torch.zeros(24, 32, dtype=torch.bool)
+    mask[18:] = True
+    for found in (find_beam_centre(photons, mask), find_beam_centre(photons, mask | True, torch.tensor([0.0, 0.0]))):
+        assert found.symmetry.isnan().all() and found.centre.isfinite().all()
