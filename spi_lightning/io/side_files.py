@@ -109,6 +109,10 @@ def _only_dataset(
         )
         if len(fitting) > 1:
             fitting = [item for item in fitting if item.shape in shapes] or fitting
+        if len(fitting) > 1:  # the one that is called what is looked for
+            word = option.rpartition(".")[2]
+            called = [item for item in fitting if word in item.name.lower()]
+            fitting = called if len(called) == 1 else fitting
         if len(fitting) != 1:
             raise UserError(f"{option}={path}: {len(fitting)} data sets could be meant; there are: {list_keys(file)}")
         look(fitting[0])

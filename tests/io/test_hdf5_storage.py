@@ -275,3 +275,10 @@ def test_links_to_nothing_are_not_left_out_in_silence(tmp_path, name) -> None:
         open_patterns(path)
     path = write(tmp_path / "b.h5", patterns=STACK, distance=h5py.SoftLink("/gone"))
     assert any("distance is empty" in note for note in open_patterns(path).notes)
+
+
+def test_the_mask_of_another_file_of_patterns(tmp_path) -> None:
+    mask = (STACK[0] > 5).astype("u1")
+    write(tmp_path / "first.h5", patterns=STACK, mask=mask)
+    file = open_patterns(write(tmp_path / "a.h5", patterns=STACK), PatternKeys(mask=str(tmp_path / "first.h5")))
+    np.testing.assert_array_equal(file.mask, mask == 0)
