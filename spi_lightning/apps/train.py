@@ -16,6 +16,7 @@ from pytorch_lightning.loggers import Logger
 from rich.table import Table
 
 from spi_lightning.apps.entry import one_line
+from spi_lightning.apps.fitting_parts import check_parts
 from spi_lightning.apps.resume import all_words, command_words, last_of, resumed_settings
 from spi_lightning.apps.value_types import check_types
 from spi_lightning.callbacks import SaveConfig, SeedEveryStep, StopDivergence
@@ -58,6 +59,7 @@ def train(cfg: DictConfig) -> float:
     words, cfg = all_words(cfg), resumed_settings(cfg)
     settle_length(cfg, words)
     start = starting_weights(cfg)
+    check_parts(cfg)
     check_types(cfg, "train")
     require_rate(cfg.optimizer.get("lr"))
     config, folder = record(cfg, words), Path(cfg.folder)
