@@ -9,6 +9,7 @@ from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 from hydra.utils import get_object
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from spi_lightning.apps.value_ranges import check_range
 from spi_lightning.fields import UserError
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -34,12 +35,14 @@ def check_types(cfg: DictConfig, app: str) -> None:
     own = OmegaConf.load(CONF / f"{app}.yaml")
     for name, usual in _plain(own, ""):
         _require(name, OmegaConf.select(cfg, name, default=usual), type(usual) | None)
+        check_range(name, OmegaConf.select(cfg, name, default=usual))
     for node, name in _parts(cfg, ""):
         _require_taken(node, name, own)
         values = cast(dict[str, Any], OmegaConf.to_container(node, resolve=False))
         for setting, hint in _hints(values["_target_"]).items():
             if setting in values and not _repeated(node, setting):
                 _require(f"{name}{setting}", values[setting], hint)
+                check_range(f"{name}{setting}", values[setting])
 
 
 def _require(name: str, value: Any, hint: Any) -> None:
@@ -93,6 +96,8 @@ def _misfit_of_one(value: Any, hint: Any) -> tuple[str, Any, list[str]] | None:
         kinds = [kind for kind in get_args(hint) if kind is not Ellipsis]
         if not kinds:
             return None
+        if origin is tuple and Ellipsis not in get_args(hint) and len(kinds) != len(value):
+            return "", value, [f"a list of {len(kinds)} values"]
         whole = zip(value, kinds if len(kinds) == len(value) else kinds[:1] * len(value), strict=True)
         return _first((f"[{place}]", misfit(each, kind)) for place, (each, kind) in enumerate(whole))
     if origin in (Mapping, dict):

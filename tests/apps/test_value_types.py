@@ -1,5 +1,6 @@
 """Values of the wrong type are named before anything is built of them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from spi_lightning.apps.value_ranges import check_range
 from spi_lightning.apps.value_types import check_types, misfit
 from spi_lightning.fields import UserError
 
@@ -92,3 +94,51 @@ def test_settings_of_other_data_are_named_with_what_takes_them_away() -> None:
 
 def test_parts_that_cannot_be_found_are_left_to_those_who_call_them() -> None:
     check_types(OmegaConf.create({"a": {"_target_": "no.such.thing", "b": "c"}}), "train")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("simulate.geometry.distance", [-1, -1], "must be above 0"),
+        ("simulate.shape", [0, 64], "must be above 0"),
+        ("simulate.shape", [], "is empty"),
+        ("simulate.geometry.photon_energy", [float("nan")] * 2, "is not a number"),
+        ("simulate.scene.kinds", {"single": -1}, "must not be negative"),
+        ("network.widths", [], "is empty"),
+        ("network.widths", [-4, 8], "must be above 0"),
+        ("network.dropout", 2, "must lie between 0 and 1"),
+        ("preprocess.bin", 0, "must be above 0"),
+        ("data.num_workers", -1, "must not be negative"),
+        ("seed", -1, "must not be negative"),
+        ("schedule.order", [], "is empty"),
+        ("loss.anything", float("nan"), "is not a number"),
+    ],
+)
+def test_a_number_that_cannot_be_is_named(name: str, value: Any, message: str) -> None:
+    with pytest.raises(UserError, match=rf"^{re.escape(name)}=\S+ {message}$|^{re.escape(name)}=\S+ {message}:"):
+        check_range(name, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("preprocess.crop", None),
+        ("simulate.bad_pixels.gap", [0, 0]),
+        ("optimizer.lr", 1e-3),
+        ("data.online", False),
+        ("task.logits", True),
+        ("trainer.max_steps", -1),
+        ("data.geometry.step_deg", -0.01),
+        ("schedule.T_max", -1),
+        ("loss.class_weight", None),
+        ("network.dropout", 0),
+        ("simulate.scene.particle.core_contrast", [-0.8, 0.8]),
+    ],
+)
+def test_sound_numbers_pass(name: str, value: Any) -> None:
+    check_range(name, value)
+
+
+def test_a_pair_has_two_values() -> None:
+    assert misfit([1, 2, 3], tuple[int, int]) == ("", [1, 2, 3], ["a list of 2 values"])
+    assert misfit([0.5], tuple[float, float]) is not None and misfit([1, 2, 3], tuple[int, ...]) is None
