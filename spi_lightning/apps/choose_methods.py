@@ -8,7 +8,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from spi_lightning.apps.evaluate_kinds import METHODS, names_of, require_kind
+from spi_lightning.apps.evaluate_kinds import METHODS, method_file, names_of, require_kind
 from spi_lightning.fields import IS_SINGLE_HIT, UserError
 from spi_lightning.io import open_patterns
 from spi_lightning.io.content_key import content_key, file_hash
@@ -38,7 +38,7 @@ def make_methods(cfg: DictConfig, rule: DecisionRule) -> Iterator[tuple[Method, 
     """
     used: set[str] = set()
     for entry in asked_for(cfg, "hits"):
-        if (METHODS / f"{entry}.yaml").is_file():
+        if method_file(entry) is not None:
             settings = settings_of(entry, cfg)
             make = instantiate(settings, _partial_=True, _convert_="all")  # the rule is no configuration
             method = make(name=free_name(entry, used), decision=rule)
@@ -63,7 +63,7 @@ def make_support_methods(cfg: DictConfig) -> Iterator[tuple[SupportMethod, Any]]
         raise UserError(f"preprocess.bin={bins}: give a whole number, 1 or more.")
     used: set[str] = set()
     for entry in asked_for(cfg, "supports"):
-        if (METHODS / f"{entry}.yaml").is_file():
+        if method_file(entry) is not None:
             settings = settings_of(entry, cfg)
             healing = {"instantiate": instantiate} if "healing" in settings else {}  # is no configuration
             method = instantiate(settings, _partial_=True, _convert_="all")(name=free_name(entry, used), **healing)
@@ -120,7 +120,7 @@ def asked_for(cfg: DictConfig, kind: str) -> list[str]:
 
 def settings_of(name: str, cfg: DictConfig) -> DictConfig:
     """conf/method/NAME.yaml with ``settings.NAME`` laid over it; its keys are the only ones allowed."""
-    settings = OmegaConf.load(METHODS / f"{name}.yaml")
+    settings = OmegaConf.load(method_file(name) or METHODS / f"{name}.yaml")
     assert isinstance(settings, DictConfig)
     if settings.get("device") == "auto":
         settings.device = cfg.device

@@ -107,7 +107,13 @@ def _run(main: Callable[[], Any]) -> None:
 def _value_or_error(job: JobReturn) -> Any:
     """What a job returned, or the error it raised; Hydra's own property also writes to stderr."""
     if job.status is JobStatus.FAILED:
-        raise job._return_value
+        error = job._return_value
+        settings = job.hydra_cfg or OmegaConf.create()
+        mode, number = (OmegaConf.select(settings, f"hydra.{name}") for name in ("mode", "job.num"))
+        if str(mode).endswith("MULTIRUN") and (line := one_line(error)) is not None:
+            words = " ".join(job.overrides or [])
+            raise UserError(f"job {number} of the sweep ({words}): {line}") from error
+        raise error
     return job._return_value
 
 

@@ -59,4 +59,6 @@ def show(metrics: dict[str, Any], predictions: Predictions, chosen: int, report:
 
 def _cell(numbers: dict[str, Any], key: str) -> Text:
     value, low, high = (numbers.get(name) for name in (key, f"{key}/low", f"{key}/high"))
-    return Text("-" if value is None else f"{value:.3f}\n{low:.2f}–{high:.2f}")
+    if value is None or low is None or high is None:  # without an interval where all replicates are alike
+        return Text("-" if value is None else f"{value:.3f}")
+    return Text(f"{value:.3f}\n{low:.2f}–{high:.2f}")

@@ -182,8 +182,8 @@ def show(metrics: dict[str, Any], known: bool, about: dict[str, Any], report: Pa
 
 
 def _cell(numbers: dict[str, Any], name: str) -> Text:
-    value, low, high = (numbers[f"test/{name}{end}"] for end in ("", "/low", "/high"))
-    if name in PERCENT:
-        return Text(f"{100 * value:.1f} %\n{100 * low:.1f}–{100 * high:.1f}")
+    ends = [numbers[f"test/{name}{end}"] for end in ("", "/low", "/high")]
     digits = 2 if name in ("area_ratio", "iou") else 1
-    return Text(f"{value:.{digits}f}\n{low:.{digits}f}–{high:.{digits}f}")
+    value, low, high = (None if end is None else f"{100 * end if name in PERCENT else end:.{digits}f}" for end in ends)
+    unit = " %" if name in PERCENT else ""
+    return Text(f"{value}{unit}" if low is None else f"{value}{unit}\n{low}–{high}")

@@ -13,7 +13,7 @@ from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from spi_lightning.apps.choose_methods import asked_for, found_checkpoints, free_name, plain_with_contents, settings_of
-from spi_lightning.apps.evaluate_kinds import METHODS
+from spi_lightning.apps.evaluate_kinds import METHODS, method_file
 from spi_lightning.apps.train import starting_weights
 from spi_lightning.fields import UserError
 from spi_lightning.io.content_key import file_hash
@@ -37,7 +37,7 @@ def make_volume_methods(cfg: DictConfig) -> Iterator[tuple[VolumeMethod, Any]]:
     """
     used: set[str] = set()
     for entry in asked_for(cfg, "volumes"):
-        if (METHODS / f"{entry}.yaml").is_file():
+        if method_file(entry) is not None:
             yield named_method(entry, free_name(entry, used), cfg)
             continue
         for checkpoint in found_checkpoints(entry, "volumes"):

@@ -15,6 +15,7 @@ from spi_lightning.metrics.agreement import agreement_matrix, common_set, inters
 from spi_lightning.metrics.purity import best_threshold
 
 OUTSIDE_AT_MOST, BEYOND_AT_MOST = 0.1, 0.5
+RIGHT = 0.95  # accuracy from which a network is not said to guess
 WELL_RANKED, WORTH_SAYING = 0.85, 0.1
 URGENT = ("WARNING", "HINT")  # openings of notes that belong on the screen and at the head of the page
 
@@ -48,6 +49,9 @@ def score(
     metrics: dict[str, Any] = {**methods[predictions.headline.name], "methods": methods}
     if len(trained) > 1:
         metrics["spread"] = spread([methods[name] for name in trained])
+    for name, found in domain.items():
+        accuracy = methods[name].get("test/accuracy")
+        found |= {"accuracy": accuracy, "right": len(set(label[label >= 0])) == 2 and (accuracy or 0.0) >= RIGHT}
     return {**metrics, **compared}
 
 
@@ -119,6 +123,12 @@ def _domain_lines(metrics: dict[str, Any]) -> list[str]:
     lines = []
     for name, found in metrics.get("domain", {}).items():
         if found["alike"]:
+            continue
+        if found.get("right"):
+            lines.append(
+                f"{name}: {100 * found['outside']:.0f} % of the frames look unlike its training patterns, but "
+                f"{100 * found['accuracy']:.1f} % of its answers agree with the labels."
+            )
             continue
         empty = f", {found['nearly_empty']} of them nearly empty (no hit)" if found.get("nearly_empty") else ""
         mend = "Do not trust its answers; simulate this experiment and train on that."

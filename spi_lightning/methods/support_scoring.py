@@ -12,12 +12,13 @@ from spi_lightning.fields import DENSITY
 from spi_lightning.io.pattern_file import PatternFile
 from spi_lightning.methods.support_answer import SupportAnswer, SupportMethod
 from spi_lightning.metrics.asymmetry import centrosymmetry
-from spi_lightning.metrics.bootstrap import bootstrap_intervals
+from spi_lightning.metrics.bootstrap import bootstrap_intervals, wilson
 from spi_lightning.metrics.support_overlap import LEVELS, dilated, errors, support_overlap
 from spi_lightning.physics.support import ideal_support
 
 Columns = dict[str, NDArray[Any]]
 ALLOWED = 2  # false negatives from which a support is too small
+SHARES = ("below_two_false_negatives", "centrosymmetry_broken", "true_centrosymmetry_broken")  # of patterns
 BROKEN = 0.95  # share of pixels that stay inside when turned around, below which centrosymmetry counts as broken
 _AT_ONCE = 256
 DILATIONS = (0, 1)
@@ -79,7 +80,10 @@ class SupportScoring:
         numbers: dict[str, float | int | None] = {"test/frames": len(group), "test/structures": len(count)}
         for name, estimate in found.items():
             numbers[f"test/{name}"] = estimate.value
-            numbers[f"test/{name}/low"], numbers[f"test/{name}/high"] = estimate.low, estimate.high
+            low, high = estimate.low, estimate.high
+            if name in SHARES and low is None and estimate.value in (0.0, 1.0):
+                low, high = (float(end) for end in wilson(np.array(estimate.value), np.array(float(len(count)))))
+            numbers[f"test/{name}/low"], numbers[f"test/{name}/high"] = low, high
         if "false_negatives" in columns:
             share = sums["below_two_false_negatives"] / count
             numbers["test/worst_structure"] = int(self.structure[group == int(share.argmin())][0])

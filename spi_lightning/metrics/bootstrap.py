@@ -14,7 +14,10 @@ _DRAWS_AT_ONCE = 4_000_000
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number from all frames and the ends of its interval; all three are None where it is undefined."""
+    """A number from all frames and the ends of its interval.
+
+    All three are None where it is undefined; the ends alone where all replicates are alike, which tells nothing.
+    """
 
     value: float | None
     low: float | None
@@ -83,6 +86,8 @@ def _estimate(value: np.float64, drawn: Array, ends: list[float]) -> Estimate:
     if not np.isfinite(value):
         return Estimate(None, None, None)
     low, high = np.nanquantile(drawn, ends)
+    if low == high:  # all replicates alike: they tell nothing of the spread
+        return Estimate(float(value), None, None)
     return Estimate(float(value), float(low), float(high))
 
 

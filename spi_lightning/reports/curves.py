@@ -20,7 +20,7 @@ from spi_lightning.metrics.classification_curves import (
 from spi_lightning.reports.evaluation_files import AnswerTable
 from spi_lightning.reports.style import METHOD_COLOURS, OTHER, SINGLE, UNKNOWN, figure
 
-PROBABILITY_AXIS = "probability of a single hit (calibrated on validation)"
+PROBABILITY_AXIS = "probability of a single hit"
 Labels = NDArray[np.int64]
 Bands = Mapping[str, NDArray[np.float64]]
 

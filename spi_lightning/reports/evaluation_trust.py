@@ -52,6 +52,8 @@ def _verdict(files: EvaluationFiles, name: str) -> str:
     found = files.metrics.get("domain", {}).get(name, {})
     if found.get("alike", True):
         return "alike"
+    if found.get("right"):
+        return f"not alike, but {100 * found['accuracy']:.1f} % of its answers agree with the labels"
     empty = found.get("nearly_empty")
     words = f"; {empty} of the {found['frames_outside']} frames outside are nearly empty (no hit)" if empty else ""
     if found.get("hits_alike"):

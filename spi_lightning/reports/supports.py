@@ -98,11 +98,10 @@ def methods_table(files: SupportFiles) -> Table:
 
 
 def _cell(values: Mapping[str, Any], name: str) -> str:
-    value, low, high = (values[f"test/{name}{end}"] for end in ("", "/low", "/high"))
-    if name in PERCENT:
-        return f"{100 * value:.1f}\n{100 * low:.1f}–{100 * high:.1f}"
+    ends = [values[f"test/{name}{end}"] for end in ("", "/low", "/high")]
     digits = 2 if name in ("area_ratio", "iou", "false_negatives") else 1
-    return f"{value:.{digits}f}\n{low:.{digits}f}–{high:.{digits}f}"
+    value, low, high = (None if end is None else f"{100 * end if name in PERCENT else end:.{digits}f}" for end in ends)
+    return f"{value}" if low is None else f"{value}\n{low}–{high}"
 
 
 def _accuracy(files: SupportFiles) -> list[Section]:

@@ -15,13 +15,12 @@ from spi_lightning.reports.page import Table
 from spi_lightning.reports.style import INK, OTHER, SINGLE, UNKNOWN, figure
 
 Integers = NDArray[np.int64]
-THEIRS = ("Han & Li (2017), VGG16, 2,000 measured PR772 patterns", np.array([[798, 23], [13, 1166]]))
 _PANEL = 1.15  # inches
 _FEWEST = 5  # frames behind a share that is drawn
 
 
 def confusion_table(label: Integers, decisions: Mapping[str, Integers]) -> Table:
-    """Frames by truth and decision in the columns of the paper, one row for each method, the paper's own below.
+    """Frames by truth and decision in the columns of Han & Li (2017), one row for each method.
 
     Args:
         label: (N,) 1 single hit, 0 other, -1 unknown and left out.
@@ -33,12 +32,10 @@ def confusion_table(label: Integers, decisions: Mapping[str, Integers]) -> Table
     counts = {name: confusion(decision[known], label[known]) for name, decision in decisions.items()}
     rows = [
         (name, f"{c[1, 1]:,}", f"{c[0, 0]:,}", f"{c[1, 0]:,}", f"{c[0, 1]:,}", f"{100 * np.trace(c) / c.sum():.1f} %")
-        for name, c in (*counts.items(), THEIRS)
+        for name, c in counts.items()
     ]
     head = ("label / decision", "single / single", "other / other", "single / other", "other / single", "accuracy")
-    return Table(
-        head, rows, "The last row are other patterns, labelled by a diffusion map: compare shares, not counts."
-    )
+    return Table(head, rows)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
 from spi_lightning.apps import entry
+from spi_lightning.apps.evaluate_kinds import kind_of_method, method_file, names_of
 from spi_lightning.fields import UserError
 from tests.apps.small_runs import CONF, small_config
 
@@ -72,6 +75,30 @@ def test_the_reason_is_found_behind_whatever_wraps_it() -> None:
     assert entry.one_line(from_worker) == "bad frame 3"
     missing = raised(lambda: OmegaConf.create({"data": {"path": "???"}}).data.path)
     assert entry.one_line(missing) == "data.path has no value: add data.path=... to the command."
+
+
+def test_a_refused_job_of_a_sweep_is_told_by_its_number() -> None:
+    def job(mode: str, error: Exception) -> JobReturn:
+        settings = OmegaConf.create({"hydra": {"mode": mode, "job": {"num": 3}}})
+        made = JobReturn(overrides=["seed=7"], hydra_cfg=settings, status=JobStatus.FAILED)
+        made._return_value = error
+        return made
+
+    for mode, line in (("MULTIRUN", "job 3 of the sweep (seed=7): no such file"), ("RUN", "no such file")):
+        failed = raised(lambda mode=mode: entry._value_or_error(job(mode, UserError("no such file"))))  # type: ignore[misc]
+        assert entry.one_line(failed) == line
+    assert isinstance(raised(lambda: entry._value_or_error(job("MULTIRUN", ZeroDivisionError()))), ZeroDivisionError)
+
+
+def test_methods_on_the_search_path_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "method").mkdir()
+    mine = tmp_path / "method" / "mine.yaml"
+    mine.write_text((CONF / "method" / "photon_count.yaml").read_text())
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        words = [f"hydra.searchpath=[file://{tmp_path}]"]
+        monkeypatch.setattr(HydraConfig.instance(), "cfg", compose("evaluate", words, return_hydra_config=True))
+    assert method_file("mine") == mine and "mine" in names_of("hits") and kind_of_method("mine") == "hits"
+    assert method_file("photon_count") == CONF / "method" / "photon_count.yaml" and method_file("other") is None
 
 
 def test_our_own_faults_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

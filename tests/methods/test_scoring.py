@@ -66,7 +66,7 @@ def test_a_share_of_one_or_nought_has_an_interval_of_some_width() -> None:
     assert metrics["test/recall/low"] == pytest.approx(2 / (2 + z2))
     assert metrics["test/false_positive_rate/low"] == 0
     assert metrics["test/false_positive_rate/high"] == pytest.approx(z2 / (2 + z2))
-    assert metrics["test/auroc/low"] == 1  # of no share: the bootstrap's
+    assert metrics["test/auroc"] == 1 and metrics["test/auroc/low"] is None  # all replicates alike: nothing is known
 
 
 def test_a_method_that_ranks_well_and_decides_badly_gets_a_hint() -> None:
@@ -77,6 +77,15 @@ def test_a_method_that_ranks_well_and_decides_badly_gets_a_hint() -> None:
     high = answer([0.9, 0.8, 0.7, 0.2, 0.1, 0.05], "high")
     predictions = Predictions(high, [high], DecisionRule(), predictions.labels)
     assert not [note for note in notes(predictions, score(predictions, [], replicates=50)) if note.startswith("HINT")]
+
+
+def test_right_answers_to_unlike_patterns_are_no_alarm() -> None:
+    far = replace(answer([0.9, 0.9, 0.1, 0.1]), distance_from_training=np.full(4, 3.0, np.float32), usual_distance=0.8)
+    for label, alarms in (([1, 1, 0, 0], 0), ([0, 1, 1, 0], 1)):
+        predictions = Predictions(far, [far], DecisionRule(), {"is_single_hit": np.array(label)})
+        said = notes(predictions, score(predictions, [], replicates=50))
+        assert len([note for note in said if note.startswith("WARNING")]) == alarms
+        assert any("look unlike its training patterns" in note for note in said) == (alarms == 0)
 
 
 def test_empty_frames_outside_the_training_patterns_are_counted_apart() -> None:
