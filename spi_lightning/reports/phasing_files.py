@@ -104,4 +104,5 @@ class PhasingFiles:
             values: dict[str, Any] = {name: item[()] for name, item in file.items()}
             values |= {name: json.loads(str(file.attrs[name])) for name in ("notes", "about")}
             values["known"] = bool(file.attrs["known"])
+            values.setdefault("prtf_corrected", np.full_like(values["prtf"], np.nan))  # runs from before there was one
         return cls(**values)
