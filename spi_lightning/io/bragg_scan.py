@@ -77,24 +77,12 @@ def _read(files: list[Path], keys: ScanKeys, region: Region | None, given: Colle
     if first.suffix.lower() in (".npy", ".npz"):
         counts, notes = without_flaws(_volume(first, keys))
         return BraggScan(first, cut_region(counts, region), notes=notes)
-    _require_tiff(first)
+    if is_spec(first):
+        raise UserError(
+            f"{first}: is a spec file, which holds no frames: give data.spec={first}, and the frames as data.path="
+        )
     counts, notes = read_series(files, region)
     return BraggScan(first.parent, counts, notes=notes)
-
-
-def _require_tiff(file: Path) -> None:
-    """Raise UserError for files of other formats that people take for a scan, each by its name."""
-    with file.open("rb") as opened:
-        head = opened.read(16)
-    what = ""
-    if is_spec(file):
-        what = f"is a spec file, which holds no frames: give data.spec={file}, and the frames as data.path="
-    elif head.startswith(b"###CBF"):
-        what = "is a CBF image; convert the frames to TIFF or HDF5 (fabio does it)"
-    elif head.lstrip().startswith(b"{"):
-        what = "is an EDF image; convert the frames to TIFF or HDF5 (fabio does it)"
-    if what:
-        raise UserError(f"{file}: {what}")
 
 
 def _add_images_beside(read: BraggScan, keys: ScanKeys, region: Region | None) -> None:

@@ -44,5 +44,5 @@ def refusal(path: Path, formats: str) -> UserError:
     """One line that says what a file is, and what is read instead."""
     what = name_of(path)
     if what:
-        return UserError(f"{path}: is {what}, which is not read here; convert it (fabio, silx) to one of: {formats}")
+        return UserError(f"{path}: is {what}, which is not read here; convert it (fabio does it) to one of: {formats}")
     return UserError(f"{path}: the format is not known; it may be {formats}")
