@@ -11,7 +11,7 @@ import secrets
 import socket
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -57,7 +57,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = path.with_name(f".{_stem(path)}.{_machine()}-{os.getpid()}-{secrets.token_hex(3)}.part")
     try:
         with making(path.parent):
-            _remove_stale(path)
+            _remove_stale(path.parent.glob(f".{glob.escape(_stem(path))}.*.part"))
             try:
                 yield temporary
                 temporary.replace(path)
@@ -180,6 +180,12 @@ def write_json(path: str | os.PathLike[str], content: Mapping[str, Any]) -> Path
     return write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
+def complete_lines(path: Path) -> str:
+    """Text of a file that grows by lines, without a last one that was cut by a kill or a full disk."""
+    text = path.read_bytes().decode("utf-8", errors="replace")
+    return text[: text.rfind("\n") + 1]
+
+
 def _concerns(error: OSError, *paths: Path) -> bool:
     """Whether an error is about one of the paths or their folder, as far as it says."""
     if error.filename is None or concerns_output(error):
@@ -197,9 +203,13 @@ def _machine() -> str:
     return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
 
 
-def _remove_stale(path: Path) -> None:
-    """Remove the parts of this file whose writers are dead, and old ones of other machines."""
-    for part in path.parent.glob(f".{glob.escape(_stem(path))}.*.part"):
+def remove_stale_parts(folder: str | os.PathLike[str]) -> None:
+    """Remove, in a folder and those below, the parts whose writers are dead, and old ones of other machines."""
+    _remove_stale(Path(folder).rglob(".*.part"))
+
+
+def _remove_stale(parts: Iterable[Path]) -> None:
+    for part in list(parts):
         words = part.name.removesuffix(".part").rpartition(".")[2].split("-")
         with suppress(OSError, ValueError):
             if len(words) == 3 and words[0] == _machine():

@@ -45,6 +45,11 @@ def _run_folder(resume: str | None, new: str) -> str:
     if not resume:
         return named_by_the_app(new)
     find_checkpoint(resume)
+    if run_of(resume).is_file():
+        raise UserError(
+            f"resume={resume}: lies in no run folder (RUN/checkpoints/last.ckpt); name a folder for it with "
+            f"hydra.run.dir=, or start a new run from its weights with checkpoint={resume}"
+        )
     return str(run_of(resume))
 
 

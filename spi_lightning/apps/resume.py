@@ -2,7 +2,9 @@
 
 import json
 import logging
+import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,10 +13,11 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from spi_lightning.fields import UserError
+from spi_lightning.files import replacing
 from spi_lightning.tasks import find_checkpoint, read_checkpoint
-from spi_lightning.tasks.checkpoint import LAST, run_of
+from spi_lightning.tasks.checkpoint import BEST, LAST, require_whole, run_of
 from spi_lightning.tasks.registry import RUN_PARTS, registered
-from spi_lightning.tracking import VERSIONS
+from spi_lightning.tracking import LOG, VERSIONS
 
 FIXED = ("task", "network", "preprocess", "loss", "optimizer", "schedule")  # what weights and optimiser state belong to
 WRITES = ("folder", "dirpath", "default_root_dir", "save_dir", "log_dir")  # in them a run writes
@@ -52,10 +55,70 @@ def resumed_settings(cfg: DictConfig) -> DictConfig:
     return cast(DictConfig, OmegaConf.create(checked))
 
 
-def last_of(resume: str) -> Path:
-    """The checkpoint to go on from: the file named, or the last one of a run folder."""
-    last = Path(resume) / LAST
-    return last if last.is_file() else find_checkpoint(resume)
+def last_of(resume: str, say: bool = False) -> Path:
+    """The checkpoint to go on from: the file named, or the last one of a run folder; where damaged, the one before.
+
+    Args:
+        resume: Run folder or checkpoint.
+        say: Warn of a damaged one that is passed over.
+
+    Raises:
+        UserError: There is none, or all are damaged.
+    """
+    named = [Path(resume)] if Path(resume).is_file() else []
+    found = [path for path in (*named, run_of(resume) / LAST, run_of(resume) / BEST) if path.is_file()]
+    damage: UserError | None = None
+    for path in found:
+        try:
+            require_whole(path)
+        except UserError as error:
+            damage = damage or error
+        else:
+            if damage and say:
+                _log.warning("%s The run goes on from %s instead.", f"{damage}".rstrip(".") + ".", path)
+            return path
+    if damage:
+        raise damage
+    return find_checkpoint(resume)
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """Where a run is taken up.
+
+    Args:
+        path: Its checkpoint.
+        steps: Rows of metrics.csv before this step belong to what the checkpoint holds.
+        optimiser_steps: Done by then.
+        epoch_row: Numbers of an epoch that ended with the checkpoint, see callbacks.SaveConfig.
+    """
+
+    path: Path
+    steps: int
+    optimiser_steps: int
+    epoch_row: dict[str, Any]
+
+    @classmethod
+    def of(cls, resume: str | None) -> "Resumed | None":
+        """What the checkpoint of a run says of itself; None where nothing is resumed."""
+        if resume is None:
+            return None
+        path = last_of(resume, say=True)
+        checkpoint = read_checkpoint(path)
+        loop = checkpoint.get("loops", {}).get("fit_loop", {})
+        batches = loop.get("epoch_loop.batch_progress", {}).get("total", {})
+        done = int(checkpoint.get("global_step", 0))
+        steps = loop.get("epoch_loop.state_dict", {}).get("_batches_that_stepped", done)
+        steps += steps < batches.get("ready", 0)  # saved before the last step was counted
+        return cls(path, int(steps), done, dict(checkpoint.get("epoch_row") or {}))
+
+    def take_along(self, folder: Path) -> None:
+        """Copy best checkpoint and log of a run that goes on in another folder; the original stays as it is."""
+        source = run_of(self.path)
+        for name in (BEST, LOG):
+            if source.resolve() != folder.resolve() and (source / name).is_file():
+                with replacing(folder / name) as part:
+                    shutil.copyfile(source / name, part)
 
 
 def targets(config: Any) -> Iterator[str]:

@@ -17,16 +17,16 @@ from rich.table import Table
 
 from spi_lightning.apps.entry import one_line
 from spi_lightning.apps.fitting_parts import check_parts
-from spi_lightning.apps.resume import all_words, command_words, last_of, resumed_settings
+from spi_lightning.apps.resume import Resumed, all_words, command_words, resumed_settings
 from spi_lightning.apps.value_types import check_types
-from spi_lightning.callbacks import SaveConfig, SeedEveryStep, StopDivergence
+from spi_lightning.callbacks import ResumeInSamples, SaveConfig, SeedEveryStep, StopDivergence
 from spi_lightning.console import Terminal
 from spi_lightning.data import PatternBatches
 from spi_lightning.fields import UserError
-from spi_lightning.files import write_json, write_text
+from spi_lightning.files import remove_stale_parts, write_json, write_text
 from spi_lightning.reports import write_training_figures
 from spi_lightning.tasks import find_checkpoint, read_checkpoint
-from spi_lightning.tasks.checkpoint import BEST, load_weights
+from spi_lightning.tasks.checkpoint import BEST, LAST, load_weights
 from spi_lightning.tasks.registry import trust
 from spi_lightning.tracking import (
     CONFIG,
@@ -58,11 +58,14 @@ def train(cfg: DictConfig) -> float:
     trust(cfg.trust)
     words, cfg = all_words(cfg), resumed_settings(cfg)
     settle_length(cfg, words)
-    start = starting_weights(cfg)
+    start, resumed = starting_weights(cfg), Resumed.of(cfg.resume)
     check_parts(cfg)
     check_types(cfg, "train")
     require_rate(cfg.optimizer.get("lr"))
     config, folder = record(cfg, words), Path(cfg.folder)
+    remove_stale_parts(folder)
+    if resumed:
+        resumed.take_along(folder)
     tracking, loggers = instantiate(cfg.tracking), cast(list[Logger], [])
     with nothing_left_of_a_mistake(folder, tracking, loggers):
         pl.seed_everything(cfg.seed, workers=True, verbose=False)
@@ -70,18 +73,19 @@ def train(cfg: DictConfig) -> float:
         if start:
             load_weights(task, start, f"checkpoint={cfg.checkpoint}: its weights do not fit this network")
         chosen = filter(None, instantiate(cfg.callbacks).values())
-        callbacks = [StopDivergence(), *chosen, SaveConfig(config), SeedEveryStep(cfg.seed)]
-        loggers += tracking.loggers(folder, cfg.name, config)
-        trainer = make_trainer(cfg.trainer, loggers, callbacks)
+        callbacks = [StopDivergence(), *chosen, SaveConfig(config), SeedEveryStep(cfg.seed), ResumeInSamples()]
+        steps, last = (resumed.steps, resumed.epoch_row) if resumed else (None, None)
+        loggers += tracking.loggers(folder, cfg.name, config, steps, last)
+        trainer = make_trainer(cfg.trainer, loggers, callbacks, folder)
         began = time.perf_counter()
-        trainer.fit(task, data, ckpt_path=last_of(cfg.resume) if cfg.resume else None, weights_only=True)
+        trainer.fit(task, data, ckpt_path=resumed.path if resumed else None, weights_only=True)
     numbers = {"train/seconds": time.perf_counter() - began, "train/steps": trainer.global_step}
     numbers |= evaluate_best(trainer, task, data, folder)
     if trainer.is_global_zero:
         write_json(folder / METRICS, numbers)
         write_training_figures(folder)
         tracking.finish(loggers, numbers, folder / BEST)
-        show(numbers, task, folder, stopped_by(cfg.trainer, trainer))
+        show(numbers, task, folder, stopped_by(cfg.trainer, trainer, resumed))
     if cfg.objective not in numbers:
         raise UserError(f"objective={cfg.objective} was not measured; there are {', '.join(sorted(numbers))}.")
     return float(numbers[cfg.objective])
@@ -100,11 +104,11 @@ def nothing_left_of_a_mistake(folder: Path, tracking: Tracking, loggers: list[Lo
         raise
 
 
-def make_trainer(settings: DictConfig, loggers: list[Logger], callbacks: list[pl.Callback]) -> pl.Trainer:
+def make_trainer(settings: DictConfig, loggers: list[Logger], callbacks: list[pl.Callback], folder: Path) -> pl.Trainer:
     """Lightning's trainer; UserError for settings that it refuses."""
-    make = instantiate(settings, _partial_=True)
+    make, plugin = instantiate(settings, _partial_=True), AtomicCheckpointIO((folder / LAST).parent)
     try:
-        trainer: pl.Trainer = make(logger=loggers, callbacks=callbacks, plugins=AtomicCheckpointIO())
+        trainer: pl.Trainer = make(logger=loggers, callbacks=callbacks, plugins=plugin)
     except (ValueError, TypeError) as error:
         raise UserError(f"trainer: {' '.join(str(error).split())}") from error
     return trainer
@@ -117,13 +121,16 @@ def require_rate(rate: object) -> None:
 
 
 def settle_length(cfg: DictConfig, words: Sequence[str]) -> None:
-    """Let steps that the command line names win over epochs that it does not name."""
+    """Let steps that the command line names win over epochs that it does not name, and of a resumed run either."""
+    words = words if cfg.resume is None else command_words() or ()
     named = {word.partition("=")[0].lstrip("+") for word in words}
     for name in ("max_steps", "max_epochs"):
         if not isinstance(cfg.trainer.get(name), int | None):
             raise UserError(f"trainer.{name}={cfg.trainer[name]} is no whole number.")
     if "trainer.max_steps" in named and "trainer.max_epochs" not in named and cfg.trainer.max_steps > 0:
         cfg.trainer.max_epochs = -1
+    elif cfg.resume is not None and "trainer.max_epochs" in named and "trainer.max_steps" not in named:
+        cfg.trainer.max_steps = -1
 
 
 def starting_weights(cfg: DictConfig) -> dict[str, Any] | None:
@@ -183,8 +190,11 @@ def evaluate_best(trainer: pl.Trainer, task: pl.LightningModule, data: PatternBa
     return dict(task.results)  # type: ignore[arg-type]
 
 
-def stopped_by(asked: DictConfig, trainer: pl.Trainer) -> str | None:
-    """A line for a run that had both epochs and steps to end it, and reached the epochs first."""
+def stopped_by(asked: DictConfig, trainer: pl.Trainer, resumed: Resumed | None = None) -> str | None:
+    """A line for a run that had nothing left to do, or that reached its epochs before the steps it was to have."""
+    if resumed and trainer.global_step == resumed.optimiser_steps:
+        limits = f"trainer.max_epochs={asked.max_epochs}, trainer.max_steps={asked.max_steps}"
+        return f"nothing was trained: the run has its {trainer.global_step} steps ({limits}); name more of either"
     if not (asked.max_epochs or -1) > 0 or trainer.global_step >= asked.max_steps:
         return None
     return f"stopped after trainer.max_epochs={asked.max_epochs}, before trainer.max_steps={asked.max_steps}"

@@ -6,10 +6,10 @@ import pytorch_lightning as pl
 
 
 class ValidateAtEnd(pl.Callback):
-    """Asks for a validation after the last of ``max_steps``, wherever in an epoch that falls.
+    """Asks for a validation after the last of ``max_steps``, wherever in an epoch that falls, or of ``max_epochs``.
 
-    Lightning validates when it is told to stop, but not when it runs out of steps; checkpoints are written, and the
-    temperature is fitted, at validations.
+    Lightning validates when it is told to stop, but not when it runs out of steps, nor after a last epoch that is none
+    of those to validate after; checkpoints are written, and the temperature is fitted, at validations.
     """
 
     def on_train_batch_end(
@@ -17,4 +17,7 @@ class ValidateAtEnd(pl.Callback):
     ) -> None:
         """Tell the trainer to stop at its last step."""
         if 0 < trainer.max_steps <= trainer.global_step:
+            trainer.should_stop = True
+        last = trainer.max_epochs is not None and 0 < trainer.max_epochs <= trainer.current_epoch + 1
+        if last and trainer.is_last_batch:
             trainer.should_stop = True

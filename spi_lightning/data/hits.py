@@ -99,16 +99,25 @@ class PatternBatches(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Shuffled batches that can be resumed."""
-        rank, processes = self._process()
+        _, processes = self._process()
         length = self.patterns_in("train")
         if length < processes:
             raise UserError(f"the training split has {length} patterns: too few for {processes} processes.")
         if self.batch_size % processes:
             raise UserError(f"data.batch_size={self.batch_size} does not divide into {processes} processes.")
-        sampler = EpochBatches(self.training_order, length, self.batch_size, rank, processes)
-        sampler.epoch, sampler.position = self.place["epoch"], self.place["position"]
-        self.training_batches = ResumableLoader(self.splits["train"], sampler, **self._options())
+        self.training_batches = ResumableLoader(self.splits["train"], self._batches(), **self._options())
         return self.training_batches
+
+    def progress(self) -> tuple[int, int, int]:
+        """Epoch of a run that is taken up, batches of it that are done, and all of an epoch, in the size of now."""
+        sampler = self._batches()
+        return sampler.epoch, sampler.position, len(sampler)
+
+    def _batches(self) -> EpochBatches:
+        length = self.patterns_in("train")
+        sampler = EpochBatches(self.training_order, length, self.batch_size, *self._process())
+        sampler.take_up(**self.place)
+        return sampler
 
     def val_dataloader(self) -> DataLoader[Batch] | list[Any]:
         """Validation patterns in order."""
@@ -123,13 +132,12 @@ class PatternBatches(pl.LightningDataModule):
         return self._in_order("predict")
 
     def state_dict(self) -> dict[str, int]:
-        """Epoch, and number of its batches that were trained on; Lightning puts it into the checkpoint.
+        """Epoch, and number of its batches and patterns that were trained on; Lightning puts it into the checkpoint.
 
         (Lightning would also save the state of a loader, but does not give it back at the end of an epoch.)
         """
         if self.training_batches is not None:
-            batches = self.training_batches.batches
-            self.place = {"epoch": batches.epoch, "position": batches.position}
+            self.place = self.training_batches.batches.place()
         return self.place
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:

@@ -33,9 +33,39 @@ class EpochBatches(Sampler[list[int]]):
 
     def __init__(self, order: Order, length: int, batch_size: int, rank: int = 0, processes: int = 1) -> None:
         self.order, self.rank, self.processes = order, rank, processes
-        self.batch_size = min(batch_size, length)
+        self.batch_size, self.length = min(batch_size, length), length
         self.batches = length // self.batch_size if self.batch_size else 0
         self.epoch = self.position = 0
+        self.shift = 0  # patterns, in an epoch that was begun with batches of another size
+
+    def take_up(self, epoch: int, position: int, batch_size: int | None = None, samples: int | None = None) -> None:
+        """Go on in mid-epoch, with the patterns that were not used in it yet.
+
+        Batches of another size end with the epoch, the last of them perhaps short, so ``position`` is counted from its
+        end.
+
+        Args:
+            epoch, position: Epoch, and number of its batches that were trained on.
+            batch_size, samples: Size of those batches, and number of patterns in them; None: as now.
+        """
+        self.epoch, self.position, self.shift = epoch, position, 0
+        before = min(batch_size or self.batch_size, self.length)
+        used = position * before if samples is None else samples
+        if before and position >= self.length // before:
+            self.position = self.batches
+        elif self.batch_size and used != position * self.batch_size:
+            self.position = self.batches - max(1, (self.length - used) // self.batch_size)
+            self.shift = used - self.position * self.batch_size
+
+    def place(self) -> dict[str, int]:
+        """What take_up needs."""
+        used = self.position * self.batch_size + self.shift
+        return {
+            "epoch": self.epoch,
+            "position": self.position,
+            "batch_size": self.batch_size,
+            "samples": min(used, self.length),
+        }
 
     def __len__(self) -> int:
         """Batches of a whole epoch."""
@@ -44,7 +74,8 @@ class EpochBatches(Sampler[list[int]]):
     def __iter__(self) -> Iterator[list[int]]:
         order = self.order(self.epoch)
         for k in range(self.position, self.batches):
-            piece = order[k * self.batch_size : (k + 1) * self.batch_size].tolist()
+            start = k * self.batch_size + self.shift
+            piece = order[start : start + self.batch_size].tolist()
             yield list(equal_shard(piece, self.rank, self.processes))
 
 
@@ -66,7 +97,7 @@ class ResumableLoader(DataLoader[Batch]):
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         if self.batches.position >= len(self.batches):
-            self.batches.epoch, self.batches.position = self.batches.epoch + 1, 0
+            self.batches.epoch, self.batches.position, self.batches.shift = self.batches.epoch + 1, 0, 0
         for batch in super().__iter__():
             self.batches.position += 1
             yield batch

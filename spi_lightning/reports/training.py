@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from spi_lightning.fields import UserError
-from spi_lightning.files import replacing
+from spi_lightning.files import complete_lines, replacing
 from spi_lightning.io.damage import reads
 from spi_lightning.io.json_file import read_metrics
 from spi_lightning.reports.evaluation_tables import NUMBERS
@@ -74,8 +74,7 @@ def read_curves(path: Path) -> Curves:
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file; give the folder of a training run.")
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = list(csv.DictReader(complete_lines(path).splitlines()))
     if rows and "step" not in rows[0]:
         raise UserError(f"{path}: has no column 'step', so it was not written by a training run.")
     curves: Curves = {}

@@ -51,10 +51,7 @@ def read_checkpoint(path: str | Path, also: Collection[str] = ()) -> dict[str, A
             are NaN or infinite.
     """
     path = find_checkpoint(path)
-    if not zipfile.is_zipfile(path):  # the end of a zip file is written last
-        with path.open("rb") as file:
-            begun = file.read(2) in (b"PK", b"")
-        raise UserError(f"{path}: {'the checkpoint is damaged or cut short' if begun else 'not a checkpoint'}.")
+    require_whole(path)
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -83,6 +80,24 @@ def _require_numbers(weights: dict[str, Any], path: Path) -> None:
             f"{path}: {count} of {total} weights are NaN or infinite, in {first} first: its training diverged; "
             "train again with a smaller optimizer.lr"
         )
+
+
+def require_whole(path: Path) -> None:
+    """UserError for a checkpoint that was cut short, or in which a bit has changed since it was written.
+
+    torch.save stores a checksum (CRC-32) beside every tensor, which torch.load does not look at.
+    """
+    if not zipfile.is_zipfile(path):  # the end of a zip file is written last
+        with path.open("rb") as file:
+            begun = file.read(2) in (b"PK", b"")
+        raise UserError(f"{path}: {'the checkpoint is damaged or cut short' if begun else 'not a checkpoint'}.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            wrong = archive.testzip()
+    except Exception as error:  # whatever damaged bytes make the reader stumble over
+        raise UserError(f"{path}: the checkpoint is damaged or cut short.") from error
+    if wrong is not None:
+        raise UserError(f"{path}: the checkpoint is damaged, its part {wrong} has another checksum than was stored.")
 
 
 def load_task(

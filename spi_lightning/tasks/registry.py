@@ -69,7 +69,7 @@ TASK_PARTS: Final = (
 RUN_PARTS: Final = (
     TASK_PARTS
     | _names(
-        callbacks="LiveSlices Progress SettleBatchNorm ValidateAtEnd WriteReconstruction",
+        callbacks="LiveSlices Progress SaveOften SettleBatchNorm ValidateAtEnd WriteReconstruction",
         data="HitDataModule SimulatedHitDataModule SimulatedSupportDataModule SimulatedVolumeDataModule"
         " SinglePatternDataModule StructureSource SupportDataModule VolumeDataModule Preparation",
         data__preparation="Preparation",

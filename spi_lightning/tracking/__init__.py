@@ -3,10 +3,11 @@
 from spi_lightning.tracking.atomic_checkpoint import AtomicCheckpointIO
 from spi_lightning.tracking.earlier_run import clear_evaluation, require_free
 from spi_lightning.tracking.loggers import Tracking
-from spi_lightning.tracking.run_folder import CONFIG, METRICS, VERSIONS, versions
+from spi_lightning.tracking.run_folder import CONFIG, LOG, METRICS, VERSIONS, versions
 
 __all__ = [
     "CONFIG",
+    "LOG",
     "METRICS",
     "VERSIONS",
     "AtomicCheckpointIO",

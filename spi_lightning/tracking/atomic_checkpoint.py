@@ -1,5 +1,6 @@
-"""Checkpoints that are whole or absent."""
+"""Checkpoints that are whole or absent, and that name no place outside the run they lie in."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -9,15 +10,64 @@ from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 from spi_lightning.files import replacing
 from spi_lightning.io.patient_file import patient_file
 
+_PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
+
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint beside its place and renames it: a killed run leaves the one before, never half of one."""
+    """Writes a checkpoint beside its place and renames it: a killed run leaves the one before, never half of one.
+
+    What Lightning's checkpoint callbacks remember is stored as names within their folder and read as files of this run,
+    so that a copied, moved or unpacked run finds its own and leaves the original alone.
+
+    Args:
+        folder: Of the checkpoints of this run; None: where a checkpoint is read from.
+    """
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        super().__init__()
+        self.folder = None if folder is None else Path(folder)
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
         """Write a checkpoint to a local path."""
         with replacing(path) as part, patient_file(part) as file:
-            torch.save(checkpoint, cast(IO[bytes], file))
+            torch.save(_placed(checkpoint, Path()), cast(IO[bytes], file))
 
-    def remove_checkpoint(self, path: str | Path) -> None:
-        """Remove one local file; a resumed run takes the path from a checkpoint, so no folder and no address."""
-        Path(path).unlink(missing_ok=True)
+    def load_checkpoint(
+        self, path: Any, map_location: Callable[..., Any] | None = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read a checkpoint; the files that its callbacks remember are those of this run."""
+        checkpoint = super().load_checkpoint(path, map_location or (lambda storage, _: storage), weights_only)
+        return _placed(checkpoint, (self.folder or Path(path).parent).resolve())
+
+    def remove_checkpoint(self, path: Any) -> None:
+        """Remove a checkpoint of this run, and no other file."""
+        if self.folder is None or Path(path).resolve().parent == self.folder.resolve():
+            super().remove_checkpoint(path)
+
+
+def _placed(checkpoint: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A checkpoint whose callbacks remember files in ``folder``; a best file that is not there is forgotten."""
+    states = checkpoint.get("callbacks")
+    if not isinstance(states, dict):
+        return checkpoint
+    moved = {key: _moved(state, folder) if _of_checkpoints(state) else state for key, state in states.items()}
+    return {**checkpoint, "callbacks": moved}
+
+
+def _of_checkpoints(state: Any) -> bool:
+    return isinstance(state, dict) and "dirpath" in state and "best_model_path" in state
+
+
+def _moved(state: dict[str, Any], folder: Path) -> dict[str, Any]:
+    names = {key: Path(str(state[key])).name for key in _PATHS if state.get(key)}
+    best = {Path(str(path)).name: score for path, score in dict(state.get("best_k_models") or {}).items()}
+    if folder != Path() and not (folder / names.get("best_model_path", "")).is_file():
+        lost: dict[str, Any] = {"best_model_score": None, "best_k_models": {}, **dict.fromkeys(_PATHS, "")}
+        return {key: value for key, value in state.items() if key != "kth_value"} | lost | {"dirpath": str(folder)}
+    files = {key: str(folder / name) for key, name in names.items()}
+    return {
+        **state,
+        **files,
+        "dirpath": str(folder),
+        "best_k_models": {str(folder / name): score for name, score in best.items()},
+    }

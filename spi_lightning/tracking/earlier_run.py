@@ -45,7 +45,7 @@ def require_free(folder: Path, config: Mapping[str, Any]) -> None:
             f"folder={folder}: holds {what}, whose {CONFIG} and numbers this {ours or 'run'} would overwrite; "
             "give another folder with hydra.run.dir="
         )
-    if ours == TRAINING and not config.get("resume") and _was_trained(folder):
+    if ours == TRAINING and not _is_resumed(folder, config.get("resume")) and _was_trained(folder):
         raise UserError(
             f"folder={folder}: holds an earlier training; resume={folder} goes on with it, and a new one takes another "
             "folder, hydra.run.dir="
@@ -68,6 +68,12 @@ def clear_evaluation(folder: Path) -> None:
             each.unlink(missing_ok=True)
     for each in (*densities.glob("*"), densities):
         _remove_if_empty(each)
+
+
+def _is_resumed(folder: Path, resume: str | None) -> bool:
+    """Whether the run that goes on, named by its folder or a checkpoint, is that of this folder."""
+    named = Path(resume).resolve() if resume else None
+    return named is not None and folder.resolve() in (named, *list(named.parents)[:2])
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -1,6 +1,5 @@
 """Where the numbers of a run go while it runs: always CSV, and Weights & Biases or TensorBoard beside."""
 
-import csv
 import os
 import shutil
 from collections.abc import Mapping
@@ -9,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lightning_fabric.loggers.csv_logs import _ExperimentWriter
-from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
-from pytorch_lightning.loggers.csv_logs import ExperimentWriter
+from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
 from spi_lightning.fields import UserError
+from spi_lightning.tracking.csv_log import FolderCSVLogger, Row
 
 WANDB_MODES = ("disabled", "offline", "online")
 
@@ -39,9 +37,19 @@ class Tracking:
         if self.wandb not in WANDB_MODES:
             raise UserError(f"tracking.wandb={self.wandb} is unknown: choose one of {', '.join(WANDB_MODES)}.")
 
-    def loggers(self, folder: str | Path, name: str, config: Mapping[str, Any]) -> list[Logger]:
-        """Open the loggers of a run in its folder; the resolved config goes to each that shows one."""
-        found: list[Logger] = [FolderCSVLogger(folder)]
+    def loggers(
+        self,
+        folder: str | Path,
+        name: str,
+        config: Mapping[str, Any],
+        steps: int | None = None,
+        last: Row | None = None,
+    ) -> list[Logger]:
+        """Open the loggers of a run in its folder; the resolved config goes to each that shows one.
+
+        ``steps`` and ``last`` are of a run that is taken up, see FolderCSVLogger.
+        """
+        found: list[Logger] = [FolderCSVLogger(folder, steps, last)]
         if self.tensorboard:
             found.append(TensorBoardLogger(str(folder), name="tensorboard", version=""))
         if self.wandb != "disabled":
@@ -108,28 +116,3 @@ def _remove_run(run: Path) -> None:
             link.unlink()
     with suppress(OSError):  # other runs are there
         run.parent.rmdir()
-
-
-class FolderCSVLogger(CSVLogger):
-    """metrics.csv in the run folder itself; a resumed run adds to it."""
-
-    def __init__(self, folder: str | Path) -> None:
-        super().__init__(save_dir=str(folder), name="", version="", flush_logs_every_n_steps=200)
-
-    @property
-    def experiment(self) -> _ExperimentWriter:
-        """The writer, opened on first use."""
-        if self._experiment is None:
-            Path(self.log_dir).mkdir(parents=True, exist_ok=True)
-            self._experiment = _ContinuingWriter(self.log_dir)
-        return self._experiment
-
-
-class _ContinuingWriter(ExperimentWriter):
-    """Lightning's writer deletes what an earlier part of the run has written; this one goes on behind it."""
-
-    def _check_log_dir_exists(self) -> None:
-        written = Path(self.metrics_file_path)
-        if written.is_file():
-            with written.open(newline="") as file:
-                self.metrics_keys = next(csv.reader(file), [])

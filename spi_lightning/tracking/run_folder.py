@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-CONFIG, VERSIONS, METRICS = "config.yaml", "versions.json", "metrics.json"
+CONFIG, VERSIONS, METRICS, LOG = "config.yaml", "versions.json", "metrics.json", "metrics.csv"
 
 
 def versions() -> dict[str, Any]:

@@ -133,7 +133,7 @@ def test_labels_of_one_class_are_refused_before_training(tmp_path: Path) -> None
 
 
 def test_mistakes_are_one_line(finished: tuple[Path, float], tmp_path: Path) -> None:
-    for overrides, message in {
+    cases = {
         ("objective=val/beauty", "trainer.max_epochs=1"): r"objective=val/beauty.*val/auroc",
         ("task.classes=5", "trainer.max_epochs=1"): r"choose loss=cross_entropy",
         ("optimizer.lr=1e30",): r"step 2: the training loss is NaN or infinite",
@@ -141,9 +141,10 @@ def test_mistakes_are_one_line(finished: tuple[Path, float], tmp_path: Path) -> 
         (f"resume={tmp_path}",): r"holds neither",
         (f"checkpoint={tmp_path}",): r"holds neither",
         (f"checkpoint={finished[0]}", "task._target_=torch.nn.Linear"): r"torch.nn.Linear starts from one of",
-    }.items():
+    }
+    for number, (overrides, message) in enumerate(cases.items()):
         with pytest.raises(UserError, match=message):
-            train(small_config(tmp_path, *overrides, name=f"run_{len(list(tmp_path.iterdir()))}"))
+            train(small_config(tmp_path, *overrides, name=f"run{number}"))
 
 
 @pytest.mark.parametrize(

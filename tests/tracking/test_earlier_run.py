@@ -44,7 +44,8 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path, stored: str, files: 
     ],
 )
 def test_its_own_folder_is_taken(tmp_path: Path, stored: str, files: list[str], config) -> None:
-    require_free(run(tmp_path, stored, *files), config)
+    resumed = {key: str(tmp_path) for key in config if key == "resume"}
+    require_free(run(tmp_path, stored, *files), {**config, **resumed})
     require_free(tmp_path / "new", config)
 
 

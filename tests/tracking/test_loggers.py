@@ -4,15 +4,53 @@ import pytest
 
 from spi_lightning.fields import UserError
 from spi_lightning.tracking import Tracking
+from spi_lightning.tracking.csv_log import FolderCSVLogger
 
 
 def test_csv_is_always_written_and_a_resumed_run_adds_to_it(tmp_path: Path) -> None:
     for step, extra in ((1, {}), (2, {"val/auroc": 0.9})):
-        (logger,) = Tracking(wandb="disabled").loggers(tmp_path, "run", {})
+        (logger,) = Tracking(wandb="disabled").loggers(tmp_path, "run", {}, steps=step)
         logger.log_metrics({"train/loss": 1 / step, **extra}, step)
         Tracking(wandb="disabled").finish([logger], {})
     lines = (tmp_path / "metrics.csv").read_text().split()
     assert lines == ["step,train/loss,val/auroc", "1,1.0,", "2,0.5,0.9"]
+
+
+LOG = "epoch,step,train/loss\r\n0,1,0.5\r\n0,2,0.25\r\n0,3,0.125\r\n"
+
+
+@pytest.mark.parametrize(
+    ("written", "steps", "left"),
+    [
+        (LOG, 3, ["0,1,0.5", "0,2,0.25"]),  # the row of step 3 will be logged again
+        (LOG + "0,4,0.0", 9, ["0,1,0.5", "0,2,0.25", "0,3,0.125"]),  # a row cut by a kill
+        (LOG + "0,4,0.01,7,5,0.1\r\n", 9, ["0,1,0.5", "0,2,0.25", "0,3,0.125"]),  # one glued to the next
+        (LOG.replace("2,0.25", "x,0.25"), 9, ["0,1,0.5", "0,3,0.125"]),
+        (LOG[:9], 9, []),
+        ("", 9, []),
+    ],
+)
+def test_a_run_taken_up_cuts_its_log_back_to_whole_rows_of_what_it_has(tmp_path: Path, written, steps, left) -> None:
+    (tmp_path / "metrics.csv").write_bytes(written.encode())
+    logger = FolderCSVLogger(tmp_path, steps)
+    logger.log_metrics({"epoch": 0, "train/loss": 0.5}, steps)
+    assert (tmp_path / "metrics.csv").read_text().split() == ["epoch,step,train/loss", *left, f"0,{steps},0.5"]
+
+
+def test_the_row_of_an_epoch_that_ended_with_the_checkpoint_is_added_once(tmp_path: Path) -> None:
+    row = {"epoch": 0, "step": 3, "val/loss": 0.75}
+    for _ in range(2):
+        (tmp_path / "metrics.csv").write_text(LOG)
+        for _ in range(2):
+            FolderCSVLogger(tmp_path, 4, row).experiment  # noqa: B018
+    lines = (tmp_path / "metrics.csv").read_text().split()
+    assert lines == ["epoch,step,train/loss,val/loss", "0,1,0.5,", "0,2,0.25,", "0,3,0.125,", "0,3,,0.75"]
+
+
+def test_a_new_run_begins_its_log_anew(tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_text(LOG)
+    FolderCSVLogger(tmp_path).log_metrics({"train/loss": 1.0}, 7)
+    assert (tmp_path / "metrics.csv").read_text().split() == ["step,train/loss", "7,1.0"]
 
 
 def test_tensorboard_by_one_word(tmp_path: Path) -> None:
