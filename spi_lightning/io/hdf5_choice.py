@@ -24,6 +24,7 @@ import numpy as np
 
 from spi_lightning.fields import BEAM_CENTRE, FIELDS, PHOTONS, UserError
 from spi_lightning.io.units import text
+from spi_lightning.printable import printable
 
 USUAL: Final = (PHOTONS, "patterns", "adu", "counts", "frames", "images", "intensities", "data")
 _USUAL_OF_IMAGES: Final = ("intensity", "image", "pattern", "real", "diffraction")
@@ -233,7 +234,8 @@ def could_be_patterns(item: h5py.Dataset, name: str, by_meaning: bool) -> bool:
     if item.dtype.kind not in "uifbc" or item.shape is None:
         return False
     last = name.rsplit("/", 1)[-1]
-    if not by_meaning and (_NOT_PATTERNS.search(last) or last in FIELDS or last == BEAM_CENTRE):
+    plain = printable(last) == last  # the words of a name with control characters say nothing of what it holds
+    if not by_meaning and plain and (_NOT_PATTERNS.search(last) or last in FIELDS or last == BEAM_CENTRE):
         return False
     shape = frame_axes(item.shape)
     if len(shape) not in (2, 3, 4) or (len(shape) == 4 and not by_meaning and item.size < 4096):

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from spi_lightning.fields import UserError
-from spi_lightning.io import open_patterns, write_selection
+from spi_lightning.io import PatternKeys, open_patterns, write_selection
 from spi_lightning.io.damage import reading, reads
 from spi_lightning.io.index_list import index_line
+from spi_lightning.printable import printable
 
 PATH = Path("some.h5")
 
@@ -150,3 +151,13 @@ def test_links_to_pipes_do_not_hang(tmp_path: Path) -> None:
     for name in ("virtual.h5", "linked.h5"):
         with pytest.raises(UserError):
             open_patterns(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["x\nerror: all is well\x1b[32m", "mask\rerror: y", "error\u202e"])
+def test_names_that_forge_lines_choose_nothing_and_are_escaped(tmp_path: Path, name: str) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file[name], file["b"] = np.ones((3, 8, 8), "u2"), np.ones((3, 8, 8), "u2")
+    with pytest.raises(UserError, match=r"data\.keys\.photons=") as caught:
+        open_patterns(tmp_path / "a.h5")
+    assert printable(name) in str(caught.value) and name not in str(caught.value)
+    assert len(open_patterns(tmp_path / "a.h5", PatternKeys(photons=name))) == 3
