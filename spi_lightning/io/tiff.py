@@ -150,15 +150,15 @@ def _whole(tiff: tifffile.TiffFile, number: int) -> NDArray[Any]:
 @contextmanager
 def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
     """Open a TIFF file; UserError for what tifffile raises, and for what it merely logs and then reads in part."""
+    with reading(path, "TIFF"):
+        if name_of(path):
+            raise refusal(path, "TIFF")
     complaints: list[str] = []
     handler = logging.Handler(logging.ERROR)
     handler.emit = lambda record: complaints.append(record.getMessage())  # type: ignore[method-assign]
     logger = logging.getLogger("tifffile")
     propagate, logger.propagate = logger.propagate, False
     logger.addHandler(handler)
-    with reading(path, "TIFF"):
-        if name_of(path):
-            raise refusal(path, "TIFF")
     try:
         with reading(path, "TIFF"), tifffile.TiffFile(path) as tiff:
             yield tiff
