@@ -1,12 +1,11 @@
 """Random draws that configs speak of: ranges and log-normal spreads."""
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-Range = Sequence[float]
+Range = tuple[float, float]
 
 
 def uniform(bounds: Range, size: tuple[int, ...], generator: torch.Generator) -> Tensor:
