@@ -4,6 +4,7 @@ The parts lie in a hidden folder beside the file. They are kept when a run is in
 part or set under its final name is always complete, because both are renamed into place.
 """
 
+import logging
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -87,11 +88,21 @@ def cached_set(
     """
     key = fingerprint(FORMAT_VERSION, spi_lightning.__version__, dict(config), simulator, patterns, seed)
     path = Path(cache_dir) / f"{key}.cxi"
-    if not path.exists():
+    if not _is_sound(path, patterns):
         with locked(path, wait=True):
-            if not path.exists():
+            if not _is_sound(path, patterns):
                 _make(simulator, patterns, seed, path, workers, config, "bitshuffle", device)
     return path
+
+
+def _is_sound(path: Path, patterns: int) -> bool:
+    """Whether a kept set is there and can be read; one that was cut short is removed, to be made anew."""
+    if not path.exists():
+        return False
+    if finished_part(path, patterns):
+        return True
+    logging.getLogger(__name__).warning("%s: the kept set is damaged or cut short; it is made anew", path)
+    return False
 
 
 def _make(

@@ -101,7 +101,8 @@ class CxiWriter:
         file["cxi_version"], file["number_of_entries"] = 160, 1
         if self._linked is None:
             chunk = max(1, min(n, _CHUNK_BYTES // max(1, self.dtype.itemsize * self.shape[0] * self.shape[1])))
-            layout: dict[str, Any] = {"chunks": (chunk, *self.shape), **_COMPRESSION[self._compression]} if n else {}
+            stored = {"chunks": (chunk, *self.shape), "fletcher32": True, **_COMPRESSION[self._compression]}
+            layout: dict[str, Any] = stored if n else {}
             data = file.create_dataset(f"{DETECTOR}/data", (n, *self.shape), self.dtype, **layout)
         else:
             data = file.create_virtual_dataset(f"{DETECTOR}/data", self._linked)

@@ -23,7 +23,7 @@ from spi_lightning.data.fingerprint import fingerprint
 from spi_lightning.data.set_parts import WorkerKilledError, plan_parts
 from spi_lightning.data.simulated_set import cached_set, make_set
 from spi_lightning.fields import UserError
-from spi_lightning.io import open_patterns
+from spi_lightning.io import CxiWriter, open_patterns
 
 
 class TinySimulator:
@@ -385,3 +385,29 @@ def test_the_fingerprint_sees_content_and_not_order() -> None:
     assert fingerprint({"a": 1, "b": (2, None)}) == fingerprint({"b": [2, None], "a": 1})
     assert fingerprint(torch.ones(2)) != fingerprint(torch.zeros(2))
     assert fingerprint(np.ones(2)) != fingerprint(np.ones((2, 1)))
+
+
+@pytest.mark.parametrize("left", [0, 100, 5000])
+def test_a_kept_set_that_was_cut_short_is_made_anew(tmp_path, caplog, left) -> None:
+    config = {"name": "counting"}
+    path = cached_set(config, TinySimulator(), 10, 3, tmp_path)
+    whole = open_patterns(path, check=False).read(range(10))
+    path.write_bytes(path.read_bytes()[:left])
+    assert cached_set(config, TinySimulator(), 10, 3, tmp_path) == path
+    np.testing.assert_array_equal(open_patterns(path, check=False).read(range(10)), whole)
+    assert "made anew" in caplog.text
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip", "bitshuffle"])
+def test_a_changed_bit_of_a_set_is_found_when_it_is_read(tmp_path, compression) -> None:
+    path = tmp_path / "set.cxi"
+    counts = np.random.default_rng(0).integers(0, 60000, (4, 64, 64))
+    with CxiWriter(path, (64, 64), 4, "uint16", compression=compression) as cxi:
+        cxi.write(0, counts)
+    with h5py.File(path) as file:
+        chunk = file["entry_1/instrument_1/detector_1/data"].id.get_chunk_info(0)
+    content = bytearray(path.read_bytes())
+    content[chunk.byte_offset + chunk.size // 2] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(UserError, match=r"set\.cxi"):
+        open_patterns(path, check=False).read(range(4))
