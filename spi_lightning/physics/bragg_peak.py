@@ -11,11 +11,19 @@ from torch import Tensor
 from spi_lightning.fields import UserError
 
 BORDER: Final = 2  # a peak nearer than this to the border of the scan was not scanned through
+_NOISE: Final = 3.0  # standard deviations
 _GROUP: Final = 4  # saturated voxels that touch and so are the top of a peak, and not hot pixels
 
 
-def find_peak(photons: Tensor) -> tuple[int, int, int]:
-    """Brightest voxel of the brightest 3 x 3 x 3 voxels: a single hot voxel is not a Bragg peak.
+def find_peak(photons: Tensor, unit: float = 1.0) -> tuple[int, int, int]:
+    """Voxel of the peak: a bright one in the brightest 3 x 3 x 3 voxels, as a single hot voxel is not a Bragg peak.
+
+    Of those as bright as the brightest within photon noise, the one whose 3 x 3 x 3 voxels hold most: with few photons
+    the brightest is one of several by chance.
+
+    Args:
+        photons: (Z, Y, X).
+        unit: One photon, or the least positive value of relative intensities.
 
     Raises:
         UserError: No photons at all.
@@ -26,14 +34,16 @@ def find_peak(photons: Tensor) -> tuple[int, int, int]:
             "data=one_scan), which relative intensities need at 0, or check the file"
         )
     around = F.avg_pool3d(photons[None, None], 3, stride=1, padding=1)[0, 0]
-    z, y, x = (int(i) for i in torch.unravel_index(around.argmax(), photons.shape))
-    low = [max(0, i - 1) for i in (z, y, x)]
-    near = photons[low[0] : z + 2, low[1] : y + 2, low[2] : x + 2]
-    inner = torch.unravel_index(near.argmax(), near.shape)
-    return (low[0] + int(inner[0]), low[1] + int(inner[1]), low[2] + int(inner[2]))
+    place = [int(i) for i in torch.unravel_index(around.argmax(), photons.shape)]
+    near = tuple(slice(max(0, i - 1), i + 2) for i in place)
+    top = photons[near].max()
+    bright = photons[near] >= top - _NOISE * (top * unit).sqrt()
+    inner = torch.unravel_index(torch.where(bright, around[near], -1.0).argmax(), bright.shape)
+    z, y, x = (part.start + int(i) for part, i in zip(near, inner, strict=True))
+    return (z, y, x)
 
 
-def find_centre(photons: Tensor, saturated: Tensor) -> tuple[int, int, int]:
+def find_centre(photons: Tensor, saturated: Tensor, unit: float = 1.0) -> tuple[int, int, int]:
     """The peak's voxel: the middle of the largest group of saturated voxels, or what find_peak says.
 
     Where the top of the peak is not measured, the brightest voxel left is somewhere at its rim.
@@ -44,7 +54,7 @@ def find_centre(photons: Tensor, saturated: Tensor) -> tuple[int, int, int]:
         if sizes.max() >= _GROUP:
             z, y, x = ndimage.center_of_mass(labels == 1 + int(sizes.argmax()))
             return (round(z), round(y), round(x))
-    return find_peak(photons)
+    return find_peak(photons, unit)
 
 
 def refuse_border(peak: tuple[int, int, int], shape: torch.Size) -> None:

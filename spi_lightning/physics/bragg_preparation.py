@@ -89,6 +89,12 @@ class CorrectedScan:
         self.photons = torch.where(self.mask, self.photons, 0.0)
 
     @property
+    def unit(self) -> float:
+        """One photon, or the least positive of relative intensities."""
+        lit = self.photons[self.photons > 0]
+        return 1.0 if self.counted or not len(lit) else max(float(lit.min()), _FAINTEST * float(lit.max()))
+
+    @property
     def with_tops(self) -> Tensor:
         """Photons, saturated voxels as bright as the brightest."""
         return torch.where(self.saturated, self.photons.max(), self.photons)
@@ -144,10 +150,9 @@ def correct(
 
 def _leave_out_defects(scan: CorrectedScan) -> None:
     """Hot voxels first, as an empty line beside one is none."""
-    lit = scan.photons[scan.photons > 0]
-    if not len(lit):
+    if not bool((scan.photons > 0).any()):
         return
-    unit = 1.0 if scan.counted else max(float(lit.min()), _FAINTEST * float(lit.max()))
+    unit = scan.unit
     for find in (find_hot, find_empty):
         found, notes = find(scan.with_tops, scan.mask | scan.saturated, unit)
         scan.leave_out(found)
@@ -218,13 +223,14 @@ def peak_of(scan: CorrectedScan, threshold: float = 0.0) -> tuple[int, int, int]
         UserError: No photons, or a peak at the border of the scan.
     """
     photons = torch.where(scan.photons > threshold, scan.photons, 0.0)
-    peak = find_centre(photons, scan.saturated)
+    unit = scan.unit
+    peak = find_centre(photons, scan.saturated, unit)
     near = tuple(slice(max(0, place - _NEAR), place + _NEAR + 1) for place in peak)
     if not scan.saturated[near].any() and not scan.mask[near].all():
         frames, rows, columns = (min(n, _FILLED) for n in photons.shape)
         sizes = (frames, rows, columns)
         filled = fill_holes(cut_around(photons, peak, sizes), cut_around(scan.mask, peak, sizes))
-        frame, row, column = (at + p - n // 2 for at, n, p in zip(find_peak(filled), sizes, peak, strict=True))
+        frame, row, column = (at + p - n // 2 for at, n, p in zip(find_peak(filled, unit), sizes, peak, strict=True))
         peak = (frame, row, column)
     refuse_border(peak, photons.shape)
     return peak

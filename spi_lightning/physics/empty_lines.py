@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spi_lightning.physics.empty_parts import find_empty_parts
 from spi_lightning.physics.frame_order import frames_listed
 
 _LEAST: Final = 300.0  # expected photons of an empty line; a dark fringe holds some per cent of them
@@ -57,6 +58,12 @@ def find_empty(photons: Tensor, mask: Tensor, unit: float = 1.0) -> tuple[Tensor
             frames = frames_listed(np.flatnonzero(found.any(1)).tolist())
             notes.append(f"{int(found.sum())} {name} of single frames ({frames}) are empty{_WHY}")
             empty |= np.expand_dims(found, axis)
+    known &= ~empty
+    parts = find_empty_parts(values, known & ~dark)
+    if parts.any():
+        frames = frames_listed(np.flatnonzero(parts.any((1, 2))).tolist())
+        notes.append(f"{int(parts.sum())} voxels of parts of single frames ({frames}) are empty{_WHY}")
+        empty |= parts
     known &= ~empty
     pixels = _pixels(values, known) & ~dark.all(0)
     if pixels.any():

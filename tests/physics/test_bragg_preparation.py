@@ -116,6 +116,19 @@ def test_a_hot_voxel_is_not_the_peak() -> None:
     assert find_peak(counts) == (9, 11, 10)
 
 
+@pytest.mark.parametrize("photons", [60.0, 300.0])
+@pytest.mark.parametrize("unit", [1.0, 1e-6])
+def test_the_peak_of_few_photons_is_not_where_noise_is_largest(photons: float, unit: float) -> None:
+    away = [(torch.arange(16.0) - 8).square() / 8 for _ in range(3)]
+    expected = photons * torch.exp(-(away[0][:, None, None] + away[1][:, None] + away[2]))
+    found = []
+    for seed in range(10):
+        counts = torch.poisson(expected, generator=torch.Generator().manual_seed(seed))
+        brightest = torch.unravel_index(counts.argmax(), counts.shape)
+        found.append((find_peak(counts * unit, unit), tuple(int(i) for i in brightest)))
+    assert sum(peak == (8, 8, 8) for peak, _ in found) >= 9 > sum(brightest == (8, 8, 8) for _, brightest in found)
+
+
 @pytest.mark.parametrize(
     ("counts", "options", "words"),
     [

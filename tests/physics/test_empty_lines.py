@@ -22,6 +22,8 @@ EVERYWHERE = slice(None)
         ((12, 18), "1 rows of single frames (12) are empty"),
         ((slice(8, 13), slice(18, 20)), "10 rows of single frames"),
         ((EVERYWHERE, slice(14, 16), slice(14, 18)), "8 pixels are empty in every frame"),
+        ((13, slice(12, 20), slice(11, 18)), "56 voxels of parts of single frames (13) are empty"),
+        ((slice(10, 13), slice(14, 22), slice(16, 23)), "168 voxels of parts of single frames (10, 11, 12) are empty"),
     ],
 )
 def test_what_is_empty_beside_bright_neighbours_is_left_open_and_said(where: tuple[Any, ...], words: str) -> None:
