@@ -2,6 +2,12 @@
 
 import sys
 
+from spi_lightning import quiet_start
+
+if __name__ == "__main__":
+    quiet_start.begin()
+
+# isort: split
 import hydra
 from omegaconf import DictConfig
 

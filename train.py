@@ -1,5 +1,11 @@
 """Train: python train.py experiment=shi_tiny_cnn. Settings in conf/train.yaml; --help lists the choices."""
 
+from spi_lightning import quiet_start
+
+if __name__ == "__main__":
+    quiet_start.begin()
+
+# isort: split
 import hydra
 from omegaconf import DictConfig
 

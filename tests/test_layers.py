@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "spi_lightning"
 ROWS: tuple[frozenset[str], ...] = tuple(
     frozenset(row.split())
     for row in (
-        "printable",
+        "printable quiet_start",
         "fields",
         "files console",
         "physics distributed",

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from spi_lightning import quiet_start
+
 
 class SignalError(KeyboardInterrupt):
     """The system, or another user of it, ends this process."""
@@ -27,6 +29,7 @@ def signals_end_it() -> Iterator[None]:
             os.kill(os.getpid(), number)
         raise SignalError(number)
 
+    quiet_start.imported()
     if threading.current_thread() is threading.main_thread():
         for name in ("SIGTERM", "SIGHUP"):
             number = getattr(signal, name, None)

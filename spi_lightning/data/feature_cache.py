@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import logging
 import os
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -20,8 +22,10 @@ from spi_lightning.io.content_key import content_key
 from spi_lightning.networks.logistic_head import Backbone
 
 FEATURES = "features"
-FORMAT_VERSION = 1  # raise it when the layout of the files, or the arithmetic of a backbone, changes
+FORMAT_VERSION = 2  # raise it when the layout of the files, or the arithmetic of a backbone, changes
 DTYPES = ("float32", "float16")
+_VALUES, _SUMS = "features.npy", "sums.npy"
+_log = logging.getLogger(__name__)
 
 
 def cached_features(
@@ -36,8 +40,9 @@ def cached_features(
 
     They lie in ``<cache_dir>/features/<key>``, the key being a hash of what was read of the file, see content_key, of
     the backbone's weights and of its settings: a changed file, option or weight never meets old features, a file that
-    was only moved or renamed does. Whatever was computed before an interruption is used by the next run; processes that
-    ask at once wait for each other. On a terminal a progress bar is shown.
+    was only moved or renamed does. Rows carry checksums; damaged ones are computed anew, with a line. Whatever was
+    computed before an interruption is used by the next run; processes that ask at once wait for each other. On a
+    terminal a progress bar is shown.
 
     Args:
         patterns: N frames.
@@ -60,11 +65,11 @@ def cached_features(
     key = _key(content_key(patterns), backbone.key, dtype)
     folder = Path(cache_dir) / "features" / key
     try:
-        with locked(folder / "features.npy"):
-            if not (folder / "about.json").exists():
+        with locked(folder / _VALUES):
+            if not _is_laid_out(folder, (len(patterns), backbone.width), np.dtype(dtype)):
                 _reserve(folder, len(patterns), backbone, dtype, patterns)
             _compute_missing(folder, patterns, backbone, wanted, torch.device(device))
-            return np.load(folder / "features.npy", mmap_mode="c")  # type: ignore[no-any-return]
+            return np.load(folder / _VALUES, mmap_mode="c")  # type: ignore[no-any-return]
     except OSError as error:
         raise UserError(f"{folder}: features cannot be kept ({error.strerror}); give another cache folder.") from error
 
@@ -105,14 +110,32 @@ def _key(*parts: Any) -> str:
     return hashlib.sha256(json.dumps([FORMAT_VERSION, *parts]).encode()).hexdigest()[:16]
 
 
+def _is_laid_out(folder: Path, shape: tuple[int, int], dtype: np.dtype[Any]) -> bool:
+    """Whether the files are there at their full size; where they were cut short, they begin anew, with a line."""
+    if not (folder / "about.json").exists():
+        return False
+    try:
+        features, sums = (np.load(folder / name, mmap_mode="r") for name in (_VALUES, _SUMS))
+        if (features.shape, features.dtype, sums.shape) == (shape, dtype, shape[:1]):
+            return True
+    except (OSError, ValueError):
+        pass
+    _log.warning("%s: the kept features are damaged or cut short; they are computed anew", folder)
+    return False
+
+
+def _is_damaged(values: NDArray[Any], checksum: np.uint32) -> bool:
+    return zlib.crc32(values.tobytes()) != checksum
+
+
 def _reserve(folder: Path, count: int, backbone: Backbone, dtype: str, patterns: PatternFile) -> None:
     """Lay out the files at their full size, so that a full disk says so before hours of work."""
-    features = np.lib.format.open_memmap(folder / "features.npy", "w+", np.dtype(dtype), (count, backbone.width))
-    size = (folder / "features.npy").stat().st_size
+    features = np.lib.format.open_memmap(folder / _VALUES, "w+", np.dtype(dtype), (count, backbone.width))
+    size = (folder / _VALUES).stat().st_size
     del features
-    with (folder / "features.npy").open("r+b") as file:
+    with (folder / _VALUES).open("r+b") as file:
         _allocate(file, size)
-    np.save(folder / "done.npy", np.zeros(count, dtype=bool))
+    np.save(folder / _SUMS, np.zeros(count, dtype=np.uint32))
     about = {"patterns": str(patterns.path), "backbone": backbone.label, "shape": [count, backbone.width]}
     write_json(folder / "about.json", about)
 
@@ -128,9 +151,12 @@ def _compute_missing(
     folder: Path, patterns: PatternFile, backbone: Backbone, wanted: NDArray[np.int64], device: torch.device
 ) -> None:
     """Compute what is wanted and not there, a batch at a time; a row counts as done after it was written."""
-    features = np.load(folder / "features.npy", mmap_mode="r+")
-    done = np.load(folder / "done.npy", mmap_mode="r+")
-    missing = np.unique(wanted[~done[wanted]])
+    features = np.load(folder / _VALUES, mmap_mode="r+")
+    sums = np.load(folder / _SUMS, mmap_mode="r+")  # CRC-32 of every row, 0 where it is missing
+    rows = np.unique(wanted)
+    missing = rows[[_is_damaged(features[row], sums[row]) for row in rows]] if len(rows) else rows
+    if (damaged := np.count_nonzero(sums[missing])) > 0:
+        _log.warning("%s: kept features of %d patterns are damaged; they are computed anew", folder, damaged)
     if len(missing) == 0:
         return
     with progress_bar() as progress:
@@ -148,6 +174,6 @@ def _compute_missing(
                 raise UserError(f"{where}{'; try float32' if features.dtype == np.float16 else ''}.")
             features[rows] = values
             features.flush()  # before the mark, so that no power cut leaves a mark without its features
-            done[rows] = True
+            sums[rows] = [zlib.crc32(row.tobytes()) for row in values]
             progress.advance(bar, len(rows))
-    done.flush()
+    sums.flush()

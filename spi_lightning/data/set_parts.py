@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -52,6 +52,9 @@ class Part:
     patterns: int
 
 
+Making = Callable[[Any, int, Part, str], Part]  # of simulator, seed, part and device
+
+
 def plan_parts(simulator: Simulator, patterns: int, folder: Path) -> list[Part]:
     """Cut a set into parts, the same ones whatever the number of workers, so that another run may resume them."""
     size, (height, width) = simulator.block_size, simulator.shape
@@ -68,25 +71,43 @@ def plan_parts(simulator: Simulator, patterns: int, folder: Path) -> list[Part]:
     ]
 
 
-def make_parts(simulator: Simulator, seed: int, parts: list[Part], workers: int, device: str) -> Iterator[Part]:
+def make_parts(
+    simulator: Any,
+    seed: int,
+    parts: list[Part],
+    workers: int,
+    device: str,
+    make: Making | None = None,
+    is_whole: Callable[[Path, int], bool] | None = None,
+) -> Iterator[Part]:
     """Make the parts that are missing; yields every part as soon as it is there.
 
     Workers finish their block and stop when this process is interrupted, and end themselves when it is killed.
+
+    Args:
+        simulator: Draws the blocks of a part.
+        seed: Of the set.
+        parts: To be made, see plan_parts.
+        workers: Processes; on another device than the CPU one is used.
+        device: Where the simulator computes.
+        make: Draws and writes one part, by default as CXI.
+        is_whole: Whether a part, of this many patterns, is there; one that is damaged is made anew.
 
     Raises:
         WorkerKilledError: A worker was killed.
         UserError: What CxiWriter raises.
     """
-    missing = [part for part in parts if not finished_part(part.path, part.patterns)]
+    make, is_whole = make or _make_part, is_whole or is_readable
+    missing = [part for part in parts if not is_whole(part.path, part.patterns)]
     yield from (part for part in parts if part not in missing)
     if workers == 1 or device != "cpu" or len(missing) < 2:
         for part in missing:
-            yield _make_part(simulator, seed, part, device)
+            yield make(simulator, seed, part, device)
         return
     # Forked like a DataLoader's workers, and like them with one torch thread, which is what makes it safe.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     stop = context.Event()
-    with ProcessPoolExecutor(min(workers, len(missing)), context, _start_worker, (stop, simulator, seed)) as pool:
+    with ProcessPoolExecutor(min(workers, len(missing)), context, _start_worker, (stop, simulator, seed, make)) as pool:
         futures: list[Future[Part]] = []
         try:
             futures += [pool.submit(_make_part_in_worker, part) for part in missing]
@@ -103,20 +124,16 @@ def make_parts(simulator: Simulator, seed: int, parts: list[Part], workers: int,
                 future.cancel()
 
 
-def finished_part(path: Path, patterns: int | None = None) -> bool:
-    """Whether a part is there, readable and of the right length; one that is not is deleted."""
+def is_readable(path: Path, patterns: int) -> bool:
+    """Whether a CXI file is there, whole as far as its ends tell, and of the right length."""
     if not path.exists():
         return False
     try:
         file = open_patterns(path, mask_convention="cxi", check=False)
         file.read_stored([0, len(file) - 1])
-        found = len(file)
+        return len(file) == patterns
     except UserError:
-        found = -1
-    if found < 0 or (patterns is not None and found != patterns):
-        path.unlink(missing_ok=True)
         return False
-    return True
 
 
 class _StoppedError(Exception):
@@ -124,13 +141,14 @@ class _StoppedError(Exception):
 
 
 _stop: Event | None = None
-_simulator: Simulator
+_simulator: Any
 _seed: int
+_make: Making
 
 
-def _start_worker(stop: Event, simulator: Simulator, seed: int) -> None:
-    global _stop, _simulator, _seed
-    _stop, _simulator, _seed = stop, simulator, seed
+def _start_worker(stop: Event, simulator: Any, seed: int, make: Making) -> None:
+    global _stop, _simulator, _seed, _make
+    _stop, _simulator, _seed, _make = stop, simulator, seed, make
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent tells us to stop
     parent = multiprocessing.parent_process()
@@ -144,7 +162,7 @@ def _start_worker(stop: Event, simulator: Simulator, seed: int) -> None:
 
 
 def _make_part_in_worker(part: Part) -> Part:
-    return _make_part(_simulator, _seed, part, "cpu")
+    return _make(_simulator, _seed, part, "cpu")
 
 
 def _make_part(simulator: Simulator, seed: int, part: Part, device: str) -> Part:

@@ -4,9 +4,8 @@ The parts lie in a hidden folder beside the file. They are kept when a run is in
 part or set under its final name is always complete, because both are renamed into place.
 """
 
-import logging
-import shutil
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,12 @@ from omegaconf import OmegaConf
 import spi_lightning
 from spi_lightning.console import progress_bar
 from spi_lightning.data.fingerprint import fingerprint
+from spi_lightning.data.kept_set import kept_parts, kept_set
 from spi_lightning.data.set_parts import (
     GEOMETRY,
     Part,
     Simulator,
-    WorkerKilledError,
-    finished_part,
+    is_readable,
     make_parts,
     plan_parts,
 )
@@ -88,21 +87,8 @@ def cached_set(
     """
     key = fingerprint(FORMAT_VERSION, spi_lightning.__version__, dict(config), simulator, patterns, seed)
     path = Path(cache_dir) / f"{key}.cxi"
-    if not _is_sound(path, patterns):
-        with locked(path, wait=True):
-            if not _is_sound(path, patterns):
-                _make(simulator, patterns, seed, path, workers, config, "bitshuffle", device)
-    return path
-
-
-def _is_sound(path: Path, patterns: int) -> bool:
-    """Whether a kept set is there and can be read; one that was cut short is removed, to be made anew."""
-    if not path.exists():
-        return False
-    if finished_part(path, patterns):
-        return True
-    logging.getLogger(__name__).warning("%s: the kept set is damaged or cut short; it is made anew", path)
-    return False
+    make = partial(_make, simulator, patterns, seed, path, workers, config, "bitshuffle", device)
+    return kept_set(path, make, partial(is_readable, path, patterns))
 
 
 def _make(
@@ -122,7 +108,6 @@ def _make(
         raise UserError(f"patterns={patterns}: there are {most} structures, one pattern each; or simulate.repeat=true")
     CxiWriter(path, simulator.shape, patterns, compression=compression)  # refuses its settings before hours of work
     folder = path.with_name(f".{path.name}.{fingerprint(simulator, seed, patterns, device)}.parts")
-    _remove_leftovers(path, keep=folder)
     parts = plan_parts(simulator, patterns, folder)
     attributes = {
         "simulate_config": OmegaConf.to_yaml(OmegaConf.create(dict(config or {}))),
@@ -130,20 +115,13 @@ def _make(
         "seed": seed,
         **getattr(simulator, "attributes", {}),
     }
-    try:
-        with progress_bar(always=True) as progress:
-            bar = progress.add_task(f"simulating {path.name}", total=patterns)
-            for part in make_parts(simulator, seed, parts, workers, device):
-                progress.advance(bar, part.patterns)
-            bar = progress.add_task(f"writing {path.name}", total=patterns)
-            for count in _join(parts, path, attributes, compression):
-                progress.advance(bar, count)
-    except WorkerKilledError:
-        raise
-    except UserError:
-        shutil.rmtree(folder, ignore_errors=True)  # a full disk must not stay full of parts
-        raise
-    shutil.rmtree(folder, ignore_errors=True)
+    with kept_parts(path, folder), progress_bar(always=True) as progress:
+        bar = progress.add_task(f"simulating {path.name}", total=patterns)
+        for part in make_parts(simulator, seed, parts, workers, device):
+            progress.advance(bar, part.patterns)
+        bar = progress.add_task(f"writing {path.name}", total=patterns)
+        for count in _join(parts, path, attributes, compression):
+            progress.advance(bar, count)
 
 
 def _join(parts: list[Part], path: Path, attributes: dict[str, Any], compression: str) -> Iterator[int]:
@@ -178,14 +156,3 @@ def _check(patterns: int, workers: int, device: str) -> None:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"device={device} is not to be had here ({str(error).splitlines()[0]}): use cpu") from error
-
-
-def _remove_leftovers(path: Path, keep: Path) -> None:
-    """Delete what killed runs left beside the file: half-written files and parts of other settings."""
-    for folder in path.parent.glob(f".{path.name}.*.parts"):
-        if folder != keep:
-            shutil.rmtree(folder, ignore_errors=True)
-    for half in (*path.parent.glob(f".{path.name}.*.part"), *keep.glob(".*.part")):
-        half.unlink(missing_ok=True)
-    for part in keep.glob("*.cxi"):
-        finished_part(part)

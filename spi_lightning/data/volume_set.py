@@ -4,23 +4,22 @@ A file holds amplitude and phase of the particles as half floats, and where the 
 counted photons and masks; noise-free patterns are one Fourier transform away and take eight times the room.
 """
 
-import multiprocessing
-import os
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import h5py
 import hdf5plugin
-import numpy as np
-import torch
 from omegaconf import OmegaConf
 
 import spi_lightning
 from spi_lightning.data.fingerprint import fingerprint
+from spi_lightning.data.kept_set import kept_parts, kept_set
+from spi_lightning.data.set_parts import Part, make_parts
 from spi_lightning.fields import AMPLITUDE, FIELDS, INTENSITY, MASK, PHASE, Batch, UserError
-from spi_lightning.files import locked
+from spi_lightning.files import locked, replacing
+from spi_lightning.io.patient_file import new_hdf5
 from spi_lightning.simulate.volumes import VolumeSimulator
 
 FORMAT_VERSION: Final = 1
@@ -76,11 +75,8 @@ def cached_volume_set(
     """Path of the set that these settings give, made first if it is missing; see make_volume_set."""
     key = fingerprint(FORMAT_VERSION, spi_lightning.__version__, dict(config), simulator, patterns, seed)
     path = Path(cache_dir) / f"volumes_{key}.h5"
-    if not path.exists():
-        with locked(path, wait=True):
-            if not path.exists():
-                _make(simulator, patterns, seed, path, workers, config, device)
-    return path
+    make = partial(_make, simulator, patterns, seed, path, workers, config, device)
+    return kept_set(path, make, partial(_is_readable, path, patterns))
 
 
 def _make(
@@ -92,18 +88,20 @@ def _make(
     config: Mapping[str, Any] | None,
     device: str,
 ) -> None:
-    """Write the blocks that are missing from the temporary file, then rename it; the caller holds the lock."""
+    """Make the blocks that are missing, each a file of its own, then join them; the caller holds the lock."""
     if patterns < 1 or workers < 1:
         raise UserError(f"patterns={patterns} and workers={workers} must both be at least 1")
-    key = fingerprint(simulator, seed, patterns, device)
-    temporary = path.with_name(f".{path.name}.{key}.part")
-    blocks = -(-patterns // simulator.block_size)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        done = _blocks_done(temporary)
-        for block, drawn in _drawn(simulator, seed, range(done, blocks), workers, device):
-            _append(temporary, drawn, block, patterns, simulator.block_size)
-        with h5py.File(temporary, "r+") as file:
+    folder = path.with_name(f".{path.name}.{fingerprint(simulator, seed, patterns, device)}.parts")
+    size = simulator.block_size
+    blocks = [
+        Part(folder / f"{block:08d}.h5", range(block, block + 1), min(size, patterns - block * size))
+        for block in range(-(-patterns // size))
+    ]
+    with kept_parts(path, folder):
+        for _ in make_parts(simulator, seed, blocks, workers, device, _make_block, _is_readable):
+            pass
+        with replacing(path) as part, new_hdf5(part) as file:
+            _join(blocks, file, patterns)
             file.attrs.update(
                 simulate_config=OmegaConf.to_yaml(OmegaConf.create(dict(config or {}))),
                 spi_lightning_version=spi_lightning.__version__,
@@ -111,56 +109,44 @@ def _make(
                 pattern_size=simulator.size,
                 twin_rule=simulator.rule,
             )
-        temporary.replace(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error}); free some space or write elsewhere") from error
 
 
-def _blocks_done(temporary: Path) -> int:
-    """Number of blocks an interrupted run has left in its temporary file; a damaged file is thrown away."""
-    if not temporary.exists():
-        return 0
-    try:
-        with h5py.File(temporary, "r") as file:
-            return int(file.attrs["blocks_done"])
-    except (OSError, KeyError):
-        temporary.unlink()
-        return 0
-
-
-def _append(temporary: Path, drawn: dict[str, np.ndarray], block: int, patterns: int, size: int) -> None:
-    """Add one block; the file is closed again, so that a kill loses no more than this block."""
-    rows = min(size, patterns - block * size)
-    with h5py.File(temporary, "a") as file:
+def _make_block(simulator: VolumeSimulator, seed: int, part: Part, device: str) -> Part:
+    """Draw one block and write it."""
+    drawn: Batch = simulator(part.blocks[0], seed, device)
+    with replacing(part.path) as temporary, new_hdf5(temporary) as file:
         for name, values in drawn.items():
-            key = f"{ENTRY}/{name}"
-            if key not in file:
-                shape = (patterns, *values.shape[1:])
-                made = file.create_dataset(key, shape, _STORED[name], chunks=(1, *values.shape[1:]), **_COMPRESSION)
-                made.attrs["units"], made.attrs["meaning"] = FIELDS[name].unit, FIELDS[name].meaning
-            file[key][block * size : block * size + rows] = values[:rows]
-        file.attrs["blocks_done"] = block + 1
+            _create(file, name, part.patterns, tuple(values.shape[1:]))[:] = values[: part.patterns].cpu().numpy()
+    return part
 
 
-def _drawn(
-    simulator: VolumeSimulator, seed: int, blocks: range, workers: int, device: str
-) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-    """Blocks in order, drawn here or by processes that are one block ahead each."""
-    jobs = ((simulator, seed, block, device) for block in blocks)
-    if workers == 1 or device != "cpu" or len(blocks) < 2:
-        yield from map(_draw, jobs)
-        return
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    with context.Pool(min(workers, len(blocks)), _one_thread) as pool:
-        yield from pool.imap(_draw, jobs)
+def _join(blocks: list[Part], file: h5py.File, patterns: int) -> None:
+    """Copy the blocks into one file, a block at a time."""
+    start = 0
+    for block in blocks:
+        with h5py.File(block.path, "r") as drawn:
+            for name, values in drawn[ENTRY].items():
+                if start == 0:
+                    _create(file, name, patterns, values.shape[1:])
+                file[f"{ENTRY}/{name}"][start : start + block.patterns] = values[:]
+        start += block.patterns
 
 
-def _draw(job: tuple[VolumeSimulator, int, int, str]) -> tuple[int, dict[str, np.ndarray]]:
-    simulator, seed, block, device = job
-    drawn: Batch = simulator(block, seed, device)
-    return block, {name: values.cpu().numpy().astype(_STORED[name]) for name, values in drawn.items()}
+def _create(file: h5py.File, name: str, patterns: int, shape: tuple[int, ...]) -> h5py.Dataset:
+    """An empty data set of this many particles."""
+    made = file.create_dataset(
+        f"{ENTRY}/{name}", (patterns, *shape), _STORED[name], chunks=(1, *shape), fletcher32=True, **_COMPRESSION
+    )
+    made.attrs["units"], made.attrs["meaning"] = FIELDS[name].unit, FIELDS[name].meaning
+    return made
 
 
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-    os.environ["OMP_NUM_THREADS"] = "1"
+def _is_readable(path: Path, patterns: int) -> bool:
+    """Whether a file of particles is there, whole as far as its ends tell, and of the right length."""
+    try:
+        with h5py.File(path, "r") as file:
+            drawn = list(file[ENTRY].values())
+            lengths = {len(values) for values in drawn if len(values[[0, -1]])}
+    except (OSError, KeyError, ValueError, RuntimeError):
+        return False
+    return lengths == {patterns}

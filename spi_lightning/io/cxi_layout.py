@@ -23,4 +23,7 @@ def write_geometry(file: h5py.File, name: str, values: NDArray[np.float64]) -> N
     """Store (N,) distance, pixel_size (m) or photon_energy (eV) under CXI's names, in its units; once if all agree."""
     for key, factor in _GEOMETRY[name]:
         scaled = values * factor
-        file[key] = scaled[0] if len(scaled) and (scaled == scaled[0]).all() else scaled
+        if len(scaled) and (scaled == scaled[0]).all():
+            file[key] = scaled[0]
+        else:
+            file.create_dataset(key, data=scaled, fletcher32=len(scaled) > 0 or None)

@@ -110,8 +110,9 @@ class CxiWriter:
         data.attrs["units"] = "photons"
         file["/entry_1/data_1/data"] = h5py.SoftLink(f"{DETECTOR}/data")
         for name, (shape, dtype) in self._labels.items():
-            images = {"chunks": (1, *shape), **_COMPRESSION[self._compression]} if len(shape) > 1 and n else {}
-            label = file.create_dataset(f"{LABELS}/{name}", (n, *shape), dtype, **images)
+            images = {"chunks": (1, *shape), **_COMPRESSION[self._compression]} if len(shape) > 1 else {"chunks": True}
+            kept = {"fletcher32": True, **images} if n and np.dtype(dtype).kind != "O" else {}
+            label = file.create_dataset(f"{LABELS}/{name}", (n, *shape), dtype, **kept)
             if name in FIELDS:
                 label.attrs["units"], label.attrs["meaning"] = FIELDS[name].unit, FIELDS[name].meaning
 
@@ -191,7 +192,7 @@ class CxiWriter:
                 return
             chunks = (1, *self.shape)
             masks = self._file.create_dataset(
-                name, (self.patterns, *self.shape), np.uint32, chunks=chunks, **_COMPRESSION["gzip"]
+                name, (self.patterns, *self.shape), np.uint32, chunks=chunks, fletcher32=True, **_COMPRESSION["gzip"]
             )
             for i in np.flatnonzero(self._written):
                 masks[i] = self._shared_mask
@@ -214,6 +215,6 @@ class CxiWriter:
     def _finish(self) -> None:
         """Store the mask, if all share it, and the geometry."""
         if self._shared_mask is not None and f"{DETECTOR}/mask" not in self._file:
-            self._file[f"{DETECTOR}/mask"] = self._shared_mask
+            self._file.create_dataset(f"{DETECTOR}/mask", data=self._shared_mask, chunks=self.shape, fletcher32=True)
         for name, values in self._geometry.items():
             write_geometry(self._file, name, values)

@@ -2,8 +2,10 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -184,6 +186,22 @@ def test_a_stopped_run_says_so_in_one_line(run, tmp_path, capsys, number, status
     assert error.startswith("stopped")
     assert error.count("\n") == 1
     assert signal.getsignal(number) is before
+    assert left(tmp_path) == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="looks into /proc for what is imported")
+@pytest.mark.parametrize("words", [["train.py"], ["evaluate.py"], ["-m", "spi_lightning.apps.simulate"]])
+def test_an_interrupt_during_the_imports_is_one_line(tmp_path, words) -> None:
+    words = [str(CONF.parent / word) if word.endswith(".py") else word for word in words]
+    surroundings = {**os.environ, "PYTHONPATH": str(CONF.parent)}
+    command = [sys.executable, *words]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=surroundings) as process:
+        while "libtorch" not in Path(f"/proc/{process.pid}/maps").read_text():
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        assert process.communicate()[1] == "stopped\n"
+    assert process.returncode == 130
     assert left(tmp_path) == []
 
 

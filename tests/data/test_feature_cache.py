@@ -92,6 +92,21 @@ def test_an_interrupted_computation_goes_on(make_file, tmp_path: Path) -> None:
     assert backbone.seen == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "damage", "again"), [("features", "cut", 10), ("sums", "cut", 10), ("features", "bit", 1)]
+)
+def test_damaged_features_are_computed_anew_with_a_line(make_file, tmp_path, caplog, name, damage, again) -> None:
+    file = make_file()
+    cached_features(file, Sums(), cache_dir=tmp_path)
+    kept = next(tmp_path.glob(f"features/*/{name}.npy"))
+    content = kept.read_bytes()
+    kept.write_bytes(content[:-4] if damage == "cut" else content[:-3] + bytes([content[-3] ^ 1]) + content[-2:])
+    backbone = Sums()
+    np.testing.assert_allclose(cached_features(file, backbone, cache_dir=tmp_path), expected(file))
+    assert backbone.seen == again
+    assert caplog.text.count("computed anew") == 1
+
+
 def test_several_who_ask_at_once_share_the_work(make_file, tmp_path: Path) -> None:
     file, backbones = make_file(), [Sums() for _ in range(4)]
     threads = [

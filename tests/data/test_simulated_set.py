@@ -395,7 +395,50 @@ def test_a_kept_set_that_was_cut_short_is_made_anew(tmp_path, caplog, left) -> N
     path.write_bytes(path.read_bytes()[:left])
     assert cached_set(config, TinySimulator(), 10, 3, tmp_path) == path
     np.testing.assert_array_equal(open_patterns(path, check=False).read(range(10)), whole)
+    assert caplog.text.count("made anew") == 1
+
+
+@pytest.mark.parametrize("where", [0.3, 0.6, 0.9])
+def test_a_kept_set_with_a_changed_bit_is_made_anew(tmp_path, caplog, where) -> None:
+    path = cached_set({}, TinySimulator(), 10, 3, tmp_path)
+    whole = path.read_bytes()
+    path.write_bytes(flipped(whole, int(where * len(whole))))
+    cached_set({}, TinySimulator(), 10, 3, tmp_path)
+    again = open_patterns(path, check=False)
+    fresh = open_patterns(cached_set({}, TinySimulator(), 10, 3, tmp_path / "other"), check=False)
+    np.testing.assert_array_equal(again.read(range(10)), fresh.read(range(10)))
+    for name, values in fresh.labels.items():
+        np.testing.assert_array_equal(again.labels[name], values)
     assert "made anew" in caplog.text
+
+
+def test_a_kept_set_from_before_checksums_gets_one(tmp_path, caplog) -> None:
+    path = cached_set({}, TinySimulator(), 10, 3, tmp_path)
+    checksum = path.with_name(f"{path.name}.sha256")
+    before, made = checksum.read_text(), path.stat().st_mtime_ns
+    checksum.unlink()
+    cached_set({}, TinySimulator(), 10, 3, tmp_path)
+    assert (checksum.read_text(), path.stat().st_mtime_ns, caplog.text) == (before, made, "")
+
+
+def flipped(content: bytes, at: int) -> bytes:
+    """Content with one bit changed."""
+    return content[:at] + bytes([content[at] ^ 4]) + content[at + 1 :]
+
+
+@pytest.mark.parametrize(
+    "name", ["labels_1/is_single_hit", "instrument_1/detector_1/mask", "instrument_1/source_1/energy"]
+)
+def test_labels_mask_and_geometry_of_a_set_carry_checksums(tmp_path, name) -> None:
+    path = make_set(TinySimulator(), 10, 3, tmp_path / "set.cxi")
+    with h5py.File(path) as file:
+        values = file[f"entry_1/{name}"]
+        assert values.fletcher32
+        chunk = values.id.get_chunk_info(0)
+    path.write_bytes(flipped(path.read_bytes(), chunk.byte_offset + chunk.size // 2))
+    with pytest.raises(UserError, match=r"set\.cxi"):
+        opened = open_patterns(path)
+        assert opened.labels and opened.geometry and opened.read_mask(range(10)).all()
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip", "bitshuffle"])

@@ -1,3 +1,6 @@
+import errno
+import itertools
+import os
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +70,54 @@ def test_a_cached_set_is_found_again_and_a_changed_setting_is_not(tmp_path: Path
     made = first.stat().st_mtime_ns
     assert cached_volume_set({}, VolumeSimulator(**SMALL), 2, 0, tmp_path).stat().st_mtime_ns == made
     assert cached_volume_set({}, VolumeSimulator(**SMALL, twin=False), 2, 0, tmp_path) != first
+
+
+@pytest.mark.parametrize("damage", ["cut", "bit", "bit, no checksum"])
+def test_a_damaged_cached_set_is_made_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str) -> None:
+    simulator = VolumeSimulator(**SMALL)
+    path = cached_volume_set({}, simulator, 5, 0, tmp_path)
+    whole = VolumeDataset(path)[list(range(5))]
+    content = bytearray(path.read_bytes())
+    with h5py.File(path) as file:
+        chunk = file[f"{ENTRY}/{PHASE}"].id.get_chunk_info(4)
+    content[chunk.byte_offset + chunk.size // 2] ^= 1
+    path.write_bytes(path.read_bytes()[:3000] if damage == "cut" else bytes(content))
+    if damage.endswith("checksum"):
+        path.with_name(f"{path.name}.sha256").unlink()
+    cached_volume_set({}, simulator, 5, 0, tmp_path)
+    again = VolumeDataset(path)[list(range(5))]
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+    assert caplog.text.count("made anew") == 1
+
+
+@pytest.mark.parametrize("last", [0, 15, 30])
+def test_a_refused_write_is_one_line_and_leaves_nothing(tmp_path: Path, monkeypatch: Any, last: int) -> None:
+    real, writes = os.pwrite, itertools.count()
+
+    def pwrite(file: int, data: Any, offset: int) -> int:
+        if next(writes) >= last:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(file, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    with pytest.raises(UserError, match="the disk is full"):
+        make_volume_set(VolumeSimulator(**SMALL), 6, 0, tmp_path / "set.h5")
+    assert next(writes) > last
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_block_cut_short_by_a_kill_is_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "set.h5"
+    Flaky.broken = True
+    with pytest.raises(KeyboardInterrupt):
+        make_volume_set(Flaky(**SMALL), 10, seed=1, path=path)
+    for block in (first := sorted(tmp_path.glob(".*.parts/*.h5")))[:1]:
+        block.write_bytes(block.read_bytes()[:1000])
+    assert len(first) == 2
+    make_volume_set(Flaky(**SMALL), 10, seed=1, path=path)
+    whole = make_volume_set(VolumeSimulator(**SMALL), 10, seed=1, path=tmp_path / "other.h5")
+    one, other = (VolumeDataset(each)[list(range(10))] for each in (path, whole))
+    assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_a_file_is_dealt_to_splits_and_read_in_any_order(tmp_path: Path) -> None:

@@ -1,0 +1,84 @@
+"""Sets that are kept for the next run: found whole, or made anew; and the parts that an interrupted one leaves."""
+
+import hashlib
+import logging
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from spi_lightning.data.set_parts import WorkerKilledError
+from spi_lightning.fields import UserError
+from spi_lightning.files import locked, write_text
+
+_log = logging.getLogger(__name__)
+
+
+def kept_set(path: Path, make: Callable[[], None], is_readable: Callable[[], bool]) -> Path:
+    """The path of a set, made first where it is missing, cut short or changed since it was made.
+
+    Beside it lies its checksum, of which one from before there were any goes without. Several processes may want one
+    set at once: one makes it, the others wait.
+
+    Args:
+        path: The set.
+        make: Writes it, whole or not at all.
+        is_readable: Whether what is there can be opened.
+    """
+    if not _is_sound(path, is_readable):
+        with locked(path, wait=True):
+            if not _is_sound(path, is_readable, say=True):
+                make()
+                _note_checksum(path)
+    return path
+
+
+@contextmanager
+def kept_parts(path: Path, folder: Path) -> Iterator[None]:
+    """Keep the parts of a set in ``folder`` when its making is interrupted, and for no other reason.
+
+    What was left of other settings or half written goes first.
+    """
+    for other in path.parent.glob(f".{path.name}.*.parts"):
+        if other != folder:
+            shutil.rmtree(other, ignore_errors=True)
+    for half in (*path.parent.glob(f".{path.name}.*.part"), *folder.glob(".*.part")):
+        half.unlink(missing_ok=True)
+    try:
+        yield
+    except WorkerKilledError:
+        raise
+    except UserError:
+        shutil.rmtree(folder, ignore_errors=True)  # a full disk must not stay full of parts
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_sound(path: Path, is_readable: Callable[[], bool], say: bool = False) -> bool:
+    if not path.exists():
+        return False
+    try:
+        stored = _beside(path).read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        stored = ""
+    if is_readable() and stored in ("", _checksum(path)):
+        if not stored:
+            _note_checksum(path)
+        return True
+    if say:
+        _log.warning("%s: the kept set is damaged or cut short; it is made anew", path)
+    return False
+
+
+def _note_checksum(path: Path) -> None:
+    with suppress(UserError):  # of a cache that others have filled and that cannot be written
+        write_text(_beside(path), f"{_checksum(path)}\n")
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
