@@ -20,7 +20,6 @@ from spi_lightning.io.patient_file import new_hdf5
 PHOTONS, DETECTOR, START, CONFIG = "photons.emc", "detector.h5", "start.h5", "config.ini"
 OUTPUT, LOG = "data", "EMC.log"
 _RIM: Final = 3  # pixels beyond the outer ring that are merged, so that slices never end inside the ring
-_AT_ONCE: Final = 64
 
 
 @dataclass(frozen=True)
@@ -99,8 +98,9 @@ def write_input(
 
 def _pieces(patterns: PatternFile, window: Window) -> Iterator[tuple[NDArray[np.float32], NDArray[Any]]]:
     """Photons and measured pixels in each square, (n, h, w) each."""
-    for start in range(0, len(patterns), _AT_ONCE):
-        frames = np.arange(start, min(start + _AT_ONCE, len(patterns)))
+    at_once = patterns.frames_at_once()
+    for start in range(0, len(patterns), at_once):
+        frames = np.arange(start, min(start + at_once, len(patterns)))
         yield window.cut(patterns.read(frames)), window.cut(patterns.read_mask(frames))
 
 

@@ -2,6 +2,7 @@
 
 import ctypes
 import sys
+from typing import Any
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # names of mallopt(3)
 
@@ -18,7 +19,23 @@ def keep_freed_memory(threshold: int = 1 << 30) -> bool:
     Returns:
         False where the C library has no such switch (anything but glibc), and nothing is changed.
     """
-    if not sys.platform.startswith("linux"):
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = _of_glibc("mallopt")
     return bool(mallopt and mallopt(_MMAP_THRESHOLD, threshold) and mallopt(_TRIM_THRESHOLD, threshold))
+
+
+def return_freed_memory() -> bool:
+    """Hand the freed blocks of this process back to the system, those between blocks in use too.
+
+    Large arrays of changing size leave holes that others do not fit into, and a process that keeps freed memory grows
+    by them; to be called now and then in long loops over large arrays.
+
+    Returns:
+        Whether something was handed back; False where the C library has no such call.
+    """
+    trim = _of_glibc("malloc_trim")
+    return bool(trim and trim(0))
+
+
+def _of_glibc(name: str) -> Any:
+    """A function of the C library; None where it has none of that name."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform.startswith("linux") else None

@@ -15,7 +15,6 @@ from spi_lightning.io.files_read import stamp
 from spi_lightning.io.pattern_file import PatternFile
 
 READ_WHOLE: Final = 1 << 30  # bytes of stored frames that are read for their key
-_AT_ONCE: Final = 16 << 20
 _SAMPLES: Final = 64
 
 
@@ -69,6 +68,6 @@ def _pieces(patterns: PatternFile, whole: bool) -> Iterator[NDArray[np.int64]]:
     """Frame numbers, some at a time: all, or a few evenly spread."""
     count = len(patterns)
     numbers = np.arange(count) if whole else np.unique(np.linspace(0, count - 1, _SAMPLES).astype(np.int64))
-    step = patterns.frames_at_once(_AT_ONCE)
+    step = patterns.frames_at_once()
     for start in range(0, len(numbers), step):
         yield numbers[start : start + step]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import h5py
 import numpy as np
@@ -15,8 +15,6 @@ from spi_lightning.io.cxi_writer import CxiWriter
 from spi_lightning.io.hdf5_file import Hdf5Frames
 from spi_lightning.io.pattern_file import PatternFile
 from spi_lightning.printable import printable
-
-_AT_ONCE: Final = 64
 
 
 def write_selection(path: str | os.PathLike[str], source: PatternFile, frames: ArrayLike) -> None:
@@ -44,8 +42,9 @@ def write_selection(path: str | os.PathLike[str], source: PatternFile, frames: A
     announced = {name: (values.shape[1:], values.dtype) for name, values in (labels | source.images).items()}
     attributes = {"selected_from": printable(", ".join(sorted({file.path.name for file, _ in origins})))}
     with CxiWriter(path, source.shape[1:], len(index), np.int32, announced, attributes, linked=layout) as cxi:
-        for start in range(0, len(index), _AT_ONCE):
-            part = slice(start, min(start + _AT_ONCE, len(index)))
+        at_once = source.frames_at_once()
+        for start in range(0, len(index), at_once):
+            part = slice(start, min(start + at_once, len(index)))
             about: dict[str, Any] = {
                 "mask": source.read_mask(index[part]),
                 "labels": {name: values[part] for name, values in labels.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +14,8 @@ from spi_lightning.fields import UserError
 from spi_lightning.io.damage import reads
 from spi_lightning.io.photons import check_photons, convert_adu
 from spi_lightning.physics.sentinels import Sentinel
+
+BYTES_AT_ONCE: Final = 16 << 20  # of photons as float32 worth one read
 
 Labels = dict[str, NDArray[Any]]
 Geometry = dict[str, "float | NDArray[Any]"]
@@ -179,7 +181,7 @@ class PatternFile:
             frames[into] = source.read(start, stop)[of]
         return frames
 
-    def frames_at_once(self, most_bytes: int) -> int:
+    def frames_at_once(self, most_bytes: int = BYTES_AT_ONCE) -> int:
         """Frames worth one read: as many as fit into ``most_bytes`` as float32, in whole chunks up to 8 times that."""
         frame = 4 * self.shape[1] * self.shape[2]
         chunk = max(1, min(self.source.chunk, 8 * most_bytes // frame))

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spi_lightning.console import progress_bar
+from spi_lightning.distributed import return_freed_memory
 from spi_lightning.fields import UserError
 from spi_lightning.io.pattern_file import PatternFile
 
 T = TypeVar("T")
-BYTES_AT_ONCE = 16 << 20  # of photons as float32
+_BYTES_BETWEEN_TRIMS = 128 << 20  # of photons read, after which freed memory is handed back
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,9 @@ def prepare_ahead(
     Raises:
         UserError: A frame cannot be read; raised when its piece is due.
     """
-    step = at_once or patterns.frames_at_once(BYTES_AT_ONCE)
+    step = at_once or patterns.frames_at_once()
     starts = iter(range(0, len(patterns), step))
+    frame_bytes = 4 * patterns.shape[1] * patterns.shape[2]
     with ThreadPoolExecutor(1, thread_name_prefix="read_ahead") as reader, progress_bar() as progress:
         task = progress.add_task(title, total=len(patterns))
         waiting: deque[tuple[int, Future[T]]] = deque()
@@ -72,6 +74,7 @@ def prepare_ahead(
                 stop = min(start + step, len(patterns))
                 waiting.append((stop, reader.submit(lambda: prepare(_read(patterns, start, stop)))))
 
+        trimmed = 0
         try:
             for _ in range(depth):
                 order_next()
@@ -81,6 +84,9 @@ def prepare_ahead(
                 order_next()
                 yield prepared
                 progress.update(task, completed=stop)
+                if (stop - trimmed) * frame_bytes >= _BYTES_BETWEEN_TRIMS:
+                    return_freed_memory()
+                    trimmed = stop
         finally:
             reader.shutdown(wait=True, cancel_futures=True)
 

@@ -51,7 +51,8 @@ def _write_index(path: Path, patterns: PatternFile, frames: NDArray[np.int64], b
         part.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _pieces(patterns: PatternFile, frames: NDArray[np.int64], at_once: int = 64) -> Iterator[NDArray[np.float32]]:
+def _pieces(patterns: PatternFile, frames: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
+    at_once = patterns.frames_at_once()
     for start in range(0, len(frames), at_once):
         yield patterns.read(frames[start : start + at_once])
 

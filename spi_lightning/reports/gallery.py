@@ -43,14 +43,16 @@ def collect_gallery(
     """
     frame = np.unique(np.concatenate(list(choices.values()))) if choices else np.empty(0, dtype=np.int64)
     shared = None if patterns.masks_differ else patterns.shared_mask
-    mask = patterns.read_mask(frame) if shared is None else shared
     size = -(-max(patterns.shape[1:]) // _LARGEST_EDGE)
+    pieces = np.array_split(frame, -(-len(frame) // patterns.frames_at_once()) or 1)
     centre = _centres(patterns, beam_centre)[frame]
     return Gallery(
         choices=choices,
         frame=frame,
-        photons=_bin(patterns.read(frame), size).astype(np.float32),
-        mask=_bin(mask[None] if mask.ndim == 2 else mask, size)[0 if mask.ndim == 2 else slice(None)] > 0,
+        photons=np.concatenate([_bin(patterns.read(piece), size).astype(np.float32) for piece in pieces]),
+        mask=np.concatenate([_bin(patterns.read_mask(piece), size) > 0 for piece in pieces])
+        if shared is None
+        else _bin(shared[None], size)[0] > 0,
         beam_centre=((centre - (size - 1) / 2) / size).astype(np.float32),
         binned=size,
     )

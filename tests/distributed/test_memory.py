@@ -33,3 +33,25 @@ def test_large_arrays_that_come_and_go_stop_costing_page_faults() -> None:
     while tries[-1][1] >= 0.1 * tries[-1][0] and len(tries) < 4:  # a busy system takes pages away by itself
         tries.append((faults(False), faults(True)))
     assert tries[-1][1] < 0.1 * tries[-1][0], tries
+
+
+HOLES = """
+import numpy as np
+from spi_lightning.distributed import keep_freed_memory, return_freed_memory
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096 / 1e6
+
+keep_freed_memory()
+blocks = [(np.ones(1 << 17), np.ones(8)) for _ in range(300)]  # 1 MB each, and a small one behind
+kept = [small for _, small in blocks]
+del blocks
+before = resident()
+assert return_freed_memory()
+print(before - resident())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a call of glibc")
+def test_freed_blocks_between_kept_ones_can_be_handed_back() -> None:
+    assert float(subprocess.check_output([sys.executable, "-c", HOLES])) > 200  # MB of 300

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spi_lightning.fields import UserError
-from spi_lightning.methods.reading import BYTES_AT_ONCE, read_ahead
+from spi_lightning.methods.reading import read_ahead
 
 
 def test_every_frame_comes_once_and_in_order(make_file) -> None:
@@ -22,7 +22,7 @@ def test_masks_that_differ_come_with_their_frames(make_file) -> None:
 
 
 def test_one_read_is_whole_chunks_of_about_16_megabytes(make_file) -> None:
-    count = make_file(10).frames_at_once(BYTES_AT_ONCE)
+    count = make_file(10).frames_at_once()
     assert count % 4 == 0
     assert 8e6 < count * 24 * 24 * 4 <= 17e6
 
