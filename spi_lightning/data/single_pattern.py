@@ -22,7 +22,7 @@ from spi_lightning.physics.alien_peaks import find_aliens
 from spi_lightning.physics.angle_sign import compare_angle_signs
 from spi_lightning.physics.bragg_geometry import BraggGeometry
 from spi_lightning.physics.bragg_preparation import PreparedPattern, correct, cut_out, peak_of
-from spi_lightning.physics.geometry_check import contradictions, require_bragg_angle, require_plausible
+from spi_lightning.physics.geometry_check import contradictions, require_bragg_angle, require_plausible, step_doubts
 from spi_lightning.physics.oversampling import Oversampling, estimate_oversampling
 
 _FREE = 0.1  # share of free voxels from which errors flatter
@@ -114,6 +114,9 @@ def prepare_scan(
     oversampling = estimate_oversampling(with_a_top(pattern), pattern.mask)
     _, row, column = pattern.origin
     known = known.with_peak(scan.corner[0] + row, scan.corner[1] + column)
+    if not known.missing() and known.step_deg is not None:
+        vectors = known.voxel_vectors(tuple(pattern.photons.shape), pattern.bins)
+        disputed += step_doubts(oversampling.extent, vectors, known.step_deg)
     notes += [*pattern.notes, *_summary(pattern, oversampling), *disputed, *known.notes()]
     if how.reflection is not None and not known.missing():
         h, k, index_l = how.reflection

@@ -40,8 +40,14 @@ _ANGLES: Final = {
     **dict.fromkeys(("mrad", "mrads", "milliradian", "milliradians"), 1e-3 * _DEGREE),
     **dict.fromkeys(("urad", "µrad", "μrad", "microradian", "microradians"), 1e-6 * _DEGREE),
     **dict.fromkeys(("mdeg", "millidegree", "millidegrees"), 1e-3),
-    **dict.fromkeys(("arcmin", "arcmins", "arcminute", "arcminutes", "arc minutes", "arc min"), 1 / 60),
-    **dict.fromkeys(("arcsec", "arcsecs", "arcsecond", "arcseconds", "arc second", "arc seconds", "arc sec"), 1 / 3600),
+    **dict.fromkeys(
+        ("arcmin", "arcmins", "arcminute", "arcminutes", "arc minute", "arc minutes", "arc min", "minutes of arc"),
+        1 / 60,
+    ),
+    **dict.fromkeys(
+        ("arcsec", "arcsecs", "arcsecond", "arcseconds", "arc second", "arc seconds", "arc sec", "seconds of arc"),
+        1 / 3600,
+    ),
     **dict.fromkeys(("gon", "gons", "gradian", "gradians"), 0.9),
     **dict.fromkeys(("turn", "turns", "rev", "revolution", "revolutions"), 360.0),
 }
@@ -61,7 +67,7 @@ def factor(unit: str, kind: Kind, where: str) -> float:
     Raises:
         UserError: The unit is unknown, or one of another kind of quantity.
     """
-    known = TABLE[kind].get(unit.strip().rstrip(".").lower())
+    known = TABLE[kind].get(unit.strip().rstrip(".").replace("_", " ").lower())
     if known is None:
         raise UserError(f"{where}: unit {unit!r} is not known for {'an ' if kind != 'length' else 'a '}{kind}; "
                         f"known are {', '.join(dict.fromkeys(_symbols(kind)))}")  # fmt: skip

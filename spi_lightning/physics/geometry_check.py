@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
+
+from torch import Tensor
 
 from spi_lightning.fields import UserError
 from spi_lightning.physics.bragg_geometry import BraggGeometry
 from spi_lightning.physics.constants import ELEMENTARY_CHARGE
 
 _LEAST_TWO_THETA: Final = 1.0  # degree; no Bragg peak lies nearer the direct beam
+_LONGEST: Final = 12.0  # times as long along the rocking direction as across, or as short; mrad without a unit make 17
 _SAME: Final = 0.01  # relative difference below which two numbers are one
 
 
@@ -87,6 +90,26 @@ def require_bragg_angle(known: BraggGeometry, given: Mapping[str, float | str]) 
     if set(values) <= set(given):
         return [f"WARNING: {told}: {mend}"]
     raise UserError(f"the file says {told}: {mend}, else give both in degree")
+
+
+def step_doubts(extent: Sequence[float], vectors: Tensor, step_deg: float) -> list[str]:
+    """A warning where the step makes a crystal a needle or a leaf along the rocking direction: its unit may be wrong.
+
+    Args:
+        extent: Of the crystal along frame, row and column, voxel of the density.
+        vectors: (3, 3) steps between these voxels as columns, m.
+        step_deg: Degree from frame to frame.
+    """
+    along, *across = (n * float(step) for n, step in zip(extent, vectors.norm(dim=0), strict=True))
+    times = along / math.sqrt(math.prod(across))
+    if 1 / _LONGEST <= times <= _LONGEST:
+        return []
+    edges = " x ".join(f"{1e9 * edge:.3g}" for edge in (along, *across))
+    return [
+        f"WARNING: a step of {step_deg:g} degree makes a crystal of {edges} nm along frame, row and column: is the "
+        "rocking angle in degree? A data set of angles names its unit in its attribute units, or give "
+        "data.geometry.step_deg="
+    ]
 
 
 def contradictions(geometry: Mapping[str, float | str], given: Mapping[str, float | str]) -> list[str]:

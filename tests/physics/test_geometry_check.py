@@ -1,8 +1,9 @@
 import pytest
+import torch
 
 from spi_lightning.fields import UserError
 from spi_lightning.physics.bragg_geometry import BraggGeometry
-from spi_lightning.physics.geometry_check import contradictions, require_bragg_angle, require_plausible
+from spi_lightning.physics.geometry_check import contradictions, require_bragg_angle, require_plausible, step_doubts
 
 FILE = {"energy_ev": 9000.0, "distance": 0.5, "pixel_size": 55e-6, "delta_deg": 32.0, "step_deg": 0.01}
 
@@ -58,3 +59,12 @@ def test_a_two_theta_below_a_degree_is_asked_about(delta: float, gamma: float) -
 @pytest.mark.parametrize(("delta", "gamma"), [(1.2, 0.0), (32.0, 0.2), (0.0, 12.0), (0.2, None)])
 def test_an_arm_at_a_peak_is_not(delta: float, gamma: float | None) -> None:
     assert require_bragg_angle(BraggGeometry(energy_ev=9e3, delta_deg=delta, gamma_deg=gamma), {}) == []
+
+
+@pytest.mark.parametrize(("factor", "doubted"), [(1.0, False), (4.0, False), (57.3, True), (1 / 17.45, True)])
+def test_a_crystal_that_is_a_needle_or_a_leaf_asks_for_the_unit_of_the_rocking_angle(
+    factor: float, doubted: bool
+) -> None:
+    vectors = torch.diag(torch.tensor([47e-9 * factor, 27e-9, 27e-9], dtype=torch.float64))
+    found = step_doubts((6.0, 12.0, 16.0), vectors, 0.01 / factor)
+    assert bool(found) is doubted and all("rocking angle in degree" in line for line in found)
