@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.fields import UserError
 from spi_lightning.io.files_read import files_read, names_of
-from spi_lightning.io.hdf5_choice import missing_target, there
+from spi_lightning.io.hdf5_choice import identity, missing_target, there
 from spi_lightning.io.hdf5_file import Hdf5Frames, dataset, opened
 from spi_lightning.io.hdf5_storage import whole
 from spi_lightning.io.scan_flaws import without_flaws
@@ -77,6 +77,7 @@ def read_scan_hdf5(path: Path, keys: ScanKeys, region: Region | None, given: Col
         _add_angles(read, keys.angle, file, layout, given)
         _add_mask(read, keys.bad_pixels, file, layout, rows, columns)
         read.geometry, read.corner = geometry_of_hdf5(file, layout, given, read.notes), crop_of_hdf5(file)
+        read.notes += _unread_images(file, layout, set(read.sources.values()))
         read.whitefield_mean = number_of(file, "whitefield_mean_full_detector")
     read.notes += names_of(seen)
     return read
@@ -169,6 +170,24 @@ def _add_mask(
         read.leave_out(bad)
     else:
         read.bad_pixels = bad.float()
+
+
+def _unread_images(file: h5py.File, layout: ScanLayout, names: set[str]) -> list[str]:
+    """A line for images of the detector beside the counts that are none of those read."""
+    images: dict[object, str] = {}
+    read = {identity(file[name]) for name in names if name in file}
+    for group in (*layout.detector, layout.beside, layout.entry, file):
+        for name in group:
+            item = there(group, name)
+            if isinstance(item, h5py.Dataset) and item.dtype.kind in "uifb" and item.shape == layout.shape[1:]:
+                images.setdefault(identity(item), str(item.name))
+    left = [name for one, name in images.items() if one not in read]
+    if not left:
+        return []
+    return [
+        f"{file.filename}: of the shape of the frames, but not read: {', '.join(left)}; data.keys.whitefield=, dark= "
+        "or bad_pixels= take such images"
+    ]
 
 
 def _unfit(read: BraggScan, name: str, item: h5py.Dataset) -> str:

@@ -42,7 +42,7 @@ def correct_frames(
         Corrected counts (frames, rows, columns) float32, 0 where not measured; mask bool; notes.
 
     Raises:
-        UserError: Shapes that do not fit, or nothing measured.
+        UserError: Shapes that do not fit, no monitor to divide by, or nothing measured.
     """
     notes: list[str] = []
     values, mask = _usable(counts.float(), saturation, told, notes)
@@ -51,6 +51,10 @@ def correct_frames(
         values = _divided(values, mask & good, torch.where(good, whitefield.float(), 1.0), whitefield_mean, good, notes)
     add_note(notes, (~good).sum(), f"of {good.numel()} detector pixels are bad: taken as not measured")
     mask &= good
+    if monitor is None and normalise:
+        raise UserError(
+            "data.preparation.normalise=true: the scan has no monitor to divide by; name one with data.keys.monitor="
+        )
     if monitor is not None:
         values, mask = _follow_monitor(values, mask, monitor, normalise, notes)
     if not mask.any():

@@ -298,3 +298,12 @@ def test_attributes_that_are_text_are_named(tmp_path: Path, name: str) -> None:
         file["counts"], file.attrs[name] = COUNTS, "abc"
     with pytest.raises(UserError, match=f"{name} is 'abc'; a number was expected"):
         open_scan(tmp_path / "a.h5")
+
+
+def test_images_beside_the_counts_that_are_not_read_are_named(tmp_path: Path) -> None:
+    path = nexus(tmp_path / "scan.nxs", data__flat_field=(np.ones((6, 7)), None))
+    with h5py.File(path, "a") as file:
+        file["entry/instrument/detector/pixel_mask"] = np.zeros((6, 7), np.uint32)
+        file["entry/data/bad_pixels"] = file["entry/instrument/detector/pixel_mask"]
+    notes = [note for note in open_scan(path).notes if "not read" in note]
+    assert len(notes) == 1 and "not read: /entry/data/flat_field;" in notes[0]

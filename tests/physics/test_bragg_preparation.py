@@ -74,6 +74,11 @@ def test_dropouts_of_the_monitor_are_not_measured_and_the_rest_normalised() -> N
     assert "2 frames (3, 5)" in notes[0]
 
 
+def test_no_monitor_to_divide_by_is_named() -> None:
+    with pytest.raises(UserError, match=r"normalise=true: .* no monitor"):
+        correct_frames(torch.full((20, 6, 6), 8.0), normalise=True)
+
+
 def test_nan_and_saturated_voxels_are_not_measured() -> None:
     counts = scan()
     counts[0, 0, 0], counts[1, 0, 0] = float("nan"), -1
