@@ -13,6 +13,9 @@ from torch import Tensor
 from spi_lightning.physics.frame_order import frames_listed
 from spi_lightning.physics.sentinels import Sentinel, find_saturated, find_sentinels
 
+_MOST: Final = 0.5  # of a frame, which no saturated peak fills
+_PART: Final = 0.05  # of a frame, that a peak saturates in several frames and not in one alone
+_SUDDEN: Final = 0.25  # of that share, which the frames beside reach where a peak comes and goes
 SATURATED: Final = float("inf")  # stands for a saturated voxel: brighter than anything measured
 
 
@@ -37,8 +40,9 @@ def without_flaws(counts: NDArray[Any], fill: Sequence[float] = ()) -> tuple[Ten
         sentinels = [each for each in sentinels if each.always or each.value != largest]
     notes = [sentinel.line() for sentinel in sentinels if not np.isnan(sentinel.value)]
     notes += [f"{top.pixels} voxels are saturated, at {top.value:.10g}, {top.why}: not measured" for top in tops]
-    values[torch.from_numpy(marked)] = torch.nan
-    values[torch.from_numpy(full | overflow)] = SATURATED
+    saturated = full | overflow
+    values[torch.from_numpy(marked | saturated)] = torch.nan
+    values[torch.from_numpy(saturated & ~_filled(saturated)[:, None, None])] = SATURATED
     flaws: list[tuple[NDArray[np.bool_], str]] = []
     if counts.dtype.kind == "f":
         there = ~np.isnan(counts).all((1, 2), keepdims=True)
@@ -50,6 +54,14 @@ def without_flaws(counts: NDArray[Any], fill: Sequence[float] = ()) -> tuple[Ten
             notes.append(f"{int(where.sum())} voxels {what}: taken as not measured")
             values[torch.from_numpy(where)] = torch.nan
     return values, notes
+
+
+def _filled(saturated: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(frames,) whose saturated voxels are no peak's: most of the frame, or far more than of those beside it."""
+    share = saturated.mean((1, 2))
+    beside = np.maximum(np.append(0, share[:-1]), np.append(share[1:], 0))
+    filled: NDArray[np.bool_] = (share > _MOST) | ((share > _PART) & (beside < _SUDDEN * share))
+    return filled
 
 
 def _largest(dtype: np.dtype[Any]) -> int:

@@ -12,6 +12,7 @@ from spi_lightning.fields import UserError
 
 BORDER: Final = 2  # a peak nearer than this to the border of the scan was not scanned through
 _NOISE: Final = 3.0  # standard deviations
+_BRIDGED: Final = 5  # voxels of a line that closes gaps one shorter
 _GROUP: Final = 4  # saturated voxels that touch and so are the top of a peak, and not hot pixels
 
 
@@ -43,13 +44,18 @@ def find_peak(photons: Tensor, unit: float = 1.0) -> tuple[int, int, int]:
     return (z, y, x)
 
 
-def find_centre(photons: Tensor, saturated: Tensor, unit: float = 1.0) -> tuple[int, int, int]:
+def find_centre(photons: Tensor, saturated: Tensor, mask: Tensor, unit: float = 1.0) -> tuple[int, int, int]:
     """The peak's voxel: the middle of the largest group of saturated voxels, or what find_peak says.
 
-    Where the top of the peak is not measured, the brightest voxel left is somewhere at its rim.
+    Where the top of the peak is not measured, the brightest voxel left is somewhere at its rim. Gaps of dropped frames
+    and dead lines between saturated voxels belong to the group.
     """
     if int(saturated.sum()) >= _GROUP:
-        labels, _ = ndimage.label(saturated.cpu().numpy(), np.ones((3, 3, 3)))
+        full = saturated.cpu().numpy()
+        hidden = ~(mask | saturated).cpu().numpy()
+        lines = (np.ones([_BRIDGED if other == axis else 1 for other in range(3)]) for axis in range(3))
+        closed = [ndimage.binary_closing(full, line) & hidden for line in lines] if hidden.any() else []
+        labels, _ = ndimage.label(np.logical_or.reduce([full, *closed]), np.ones((3, 3, 3)))
         sizes = np.bincount(labels.ravel())[1:]
         if sizes.max() >= _GROUP:
             z, y, x = ndimage.center_of_mass(labels == 1 + int(sizes.argmax()))

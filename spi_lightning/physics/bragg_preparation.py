@@ -224,7 +224,7 @@ def peak_of(scan: CorrectedScan, threshold: float = 0.0) -> tuple[int, int, int]
     """
     photons = torch.where(scan.photons > threshold, scan.photons, 0.0)
     unit = scan.unit
-    peak = find_centre(photons, scan.saturated, unit)
+    peak = find_centre(photons, scan.saturated, scan.mask, unit)
     near = tuple(slice(max(0, place - _NEAR), place + _NEAR + 1) for place in peak)
     if not scan.saturated[near].any() and not scan.mask[near].all():
         frames, rows, columns = (min(n, _FILLED) for n in photons.shape)

@@ -7,6 +7,8 @@ import pytest
 import tifffile
 import torch
 
+from spi_lightning.data.preparation import Preparation
+from spi_lightning.data.single_pattern import prepare_scan
 from spi_lightning.fields import UserError
 from spi_lightning.io import tiff_series
 from spi_lightning.io.bragg_scan import ScanKeys, open_scan
@@ -251,6 +253,20 @@ def test_a_largest_value_that_many_share_is_saturation_and_a_pixel_always_full_i
     )
     read = open_scan(tmp_path / "gap.npy")
     assert bool(read.counts[:, 3].isnan().all()) and "7 pixels hold 4294967295" in read.notes[0]
+
+
+@pytest.mark.parametrize("dtype", ["uint32", "uint16", "int32"])
+@pytest.mark.parametrize("part", [slice(None), slice(16)])
+def test_a_frame_or_module_full_of_the_largest_integer_is_no_saturated_peak(
+    tmp_path: Path, dtype: str, part: slice
+) -> None:
+    away = [(np.arange(n) - n // 2) ** 2 / 12 for n in (16, 32, 32)]
+    counts = (3e4 * np.exp(-(away[0][:, None, None] + away[1][:, None] + away[2]))).astype(dtype)
+    counts[11, part, part] = np.iinfo(dtype).max
+    np.save(tmp_path / "scan.npy", counts)
+    made = prepare_scan(open_scan(tmp_path / "scan.npy"), Preparation(size=(16, 32, 32), bins=1))
+    assert made.pattern.peak == (8, 16, 16)
+    assert torch.equal(~made.pattern.mask, torch.from_numpy(counts == np.iinfo(dtype).max))
 
 
 def test_a_mask_of_every_frame_is_taken_and_one_of_another_shape_refused(tmp_path: Path) -> None:

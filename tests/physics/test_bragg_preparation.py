@@ -91,6 +91,17 @@ def test_nan_and_saturated_voxels_are_not_measured() -> None:
     assert "saturated, at or above 1000" in notes[2] and len(notes) == 3
 
 
+@pytest.mark.parametrize("dropped", [11, 12, 13])
+def test_a_saturated_peak_with_a_dropped_frame_stays_in_the_middle(dropped: int) -> None:
+    away = (torch.arange(24.0) - 12).square() / 18
+    counts = torch.poisson(
+        1e5 * torch.exp(-(away[:, None, None] + away[:, None] + away)), generator=torch.Generator().manual_seed(0)
+    )
+    counts[counts > 6e4] = torch.inf
+    counts[dropped] = torch.nan
+    assert prepare(counts, 24).peak == (12, 12, 12)
+
+
 @pytest.mark.parametrize("bins", [1, 2])
 def test_a_saturated_peak_stays_in_the_middle(bins: int) -> None:
     grid = torch.stack(torch.meshgrid(*[torch.arange(24.0) - 12] * 3, indexing="ij"))
