@@ -10,6 +10,7 @@ from spi_lightning.metrics.resolution import in_words
 from spi_lightning.reports.phasing_files import PhasingFiles
 
 _FREE: Final = 0.1  # share of free pixels from which errors flatter
+_FEW: Final = 4  # starts; as many unrelated ones agree to 0.45, above 1/e
 _POOR: Final = 0.2  # relative Fourier error beyond photon noise of a density that does not explain its pattern
 
 
@@ -49,7 +50,10 @@ def verdict(files: PhasingFiles, metrics: dict[str, Any]) -> str:
         text += "they are smaller than those of a pattern without free ones, and no sign of a better density."
     if kept > 1:
         text += f" The PRTF (of phases) of those kept, less chance, {_fall(metrics, 'prtf', '1/e', element)}"
-        text += f"; phases of {kept} unrelated starts agree to {chance:.2f}." if (chance := _chance(files)) else "."
+        if chance := _chance(files):
+            text += f"; phases of {kept} unrelated starts agree to {chance:.2f}"
+            text += f", so {kept} starts tell little: take 5 or more" if kept < _FEW else ""
+        text += "."
     if len(files.fsc):
         name = "FSC" if files.density.ndim == 3 else "FRC"
         text += f" The {name} of two halves of the photons {_fall(metrics, 'fsc_half_bit', 'half a bit', element)}."
