@@ -5,6 +5,7 @@ A run that is stopped says so in one line and exits with 130 (Ctrl-C), 143 (SIGT
 
 import logging
 import os
+import re
 import signal
 import sys
 import warnings
@@ -38,6 +39,7 @@ NOISE = (  # openings of Lightning's and torch's advice that does not hold here
     ".*It is recommended to use .self.log.*sync_dist=True",
     ".*Checkpoint directory .* exists and is not empty",
 )
+_NO_MEMORY = re.compile(r"tried to allocate [\d.]+ \w+|Unable to allocate [\d.]+ \w+", re.IGNORECASE)  # torch, NumPy
 
 
 def _run_folder(resume: str | None, new: str) -> str:
@@ -156,6 +158,10 @@ def one_line(error: BaseException) -> str | None:
             return _flat(cause) if isinstance(cause.__cause__, TypeError | None) else None
         if isinstance(cause, OverrideParseException):
             return f"cannot read the override {cause.override!r}: {_flat(cause)}"
+        if isinstance(cause, ValueError) and str(cause).startswith("Config group override"):
+            return f"a group of settings takes the name of one of its choices, or no word at all ({_flat(cause)})"
+        if isinstance(cause, MemoryError | RuntimeError) and (wanted := _NO_MEMORY.search(str(cause))):
+            return f"there is not enough memory ({wanted[0]}): ask for less at a time, or for smaller patterns"
         if isinstance(cause, HydraException | OmegaConfBaseException | MisconfigurationException):
             return unknown_setting(_chain(error)) or _flat(cause)
     return None

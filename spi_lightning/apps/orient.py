@@ -18,6 +18,7 @@ from spi_lightning.apps.entry import run_app
 from spi_lightning.apps.orient_analysis import analyse, match_examples, read_control, true_orientations, voxel_edge
 from spi_lightning.apps.simulate import whole_number
 from spi_lightning.apps.train import record
+from spi_lightning.apps.value_types import check_types
 from spi_lightning.console import Terminal
 from spi_lightning.fields import UserError
 from spi_lightning.files import write_json
@@ -42,12 +43,11 @@ def orient(cfg: DictConfig) -> dict[str, Any]:
     Raises:
         UserError: A mistake in settings or files; Dragonfly absent or failing.
     """
+    check_types(cfg, "orient")
     folder, symmetry = Path(cfg.folder), str(cfg.symmetry)
     symmetry_group(symmetry)
     top, iterations = whole_number("top", cfg.top, 1), whole_number("iterations", cfg.iterations, 1)
     threads = None if cfg.threads is None else whole_number("threads", cfg.threads, 1)
-    if cfg.keep not in ("last", "all"):
-        raise UserError(f"keep={cfg.keep} is unknown: choose last or all")
     program = find_dragonfly(cfg.dragonfly) if cfg.output is None else None
     if cfg.data.path is None:
         raise UserError(

@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 
 from spi_lightning.apps.entry import run_app
 from spi_lightning.apps.plain_words import quoted
+from spi_lightning.apps.value_types import check_types
 from spi_lightning.console import Terminal
 from spi_lightning.reports import write_report
 
@@ -15,6 +16,7 @@ from spi_lightning.reports import write_report
 @hydra.main(version_base="1.3", config_path="../../conf", config_name="report")
 def main(cfg: DictConfig) -> None:
     """Write report.html from the files of a run folder, and say where it is."""
+    check_types(cfg, "report")
     Terminal().print(f"report: {write_report(cfg.run, cfg.embedding)}", soft_wrap=True)
 
 

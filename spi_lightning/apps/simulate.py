@@ -70,8 +70,9 @@ LEAST = {"patterns": 1, "seed": 0, "workers": 1, "examples": 0}
 
 def whole_number(name: str, value: object, least: int) -> int:
     """A setting as int: 1e4 is one, ten and 2.5 are not."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and int(value) == value and value >= least:
-        return int(value)
+    number = int(value) if isinstance(value, float) and value.is_integer() else value
+    if isinstance(number, int) and not isinstance(number, bool) and number >= least:
+        return number
     raise UserError(f"{name}={value}: give a whole number, {least} or more")
 
 

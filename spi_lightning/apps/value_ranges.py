@@ -12,20 +12,24 @@ def _words(text: str) -> frozenset[str]:
 
 
 POSITIVE: Final = _words(
-    "bin bins block_size crop depths diameter distance latent levels margin many median object_size padding "
-    "patterns_per_model period photon_energy photons_per_count pixel_size radius rounds samples shape size stem_stride "
-    "voxels width widths"
+    "adu_per_photon batch_size beta_factor bin bins block_size crop depths diameter distance iterations latent "
+    "levels many margin median num_div object_size outer padding patterns_per_model per_class period photon_energy "
+    "photons_per_count pixel_size radius replicates rounds samples shape size starts stem_stride threads top voxels "
+    "width widths"
 )
 NOT_NEGATIVE: Final = _words(
-    "beam_jitter blur decay edge_blur flat gap halo_photons halo_radius halo_sigma hole kernel_penalty kinds "
-    "maximum_photons minimum_photons num_workers patience peak_photons polish_steps positive_weight seed sigma "
-    "size_spread stretch streak_photons streak_width"
+    "abstain_within beam_jitter blur curve data.threshold decay edge_blur examples exclude flat folds frame_columns "
+    "frames gallery gap halo_photons halo_radius halo_sigma hits.threshold hole inner kernel_penalty kinds "
+    "least_oversampling maximum_photons minimum_photons need_scaling noise num_workers occlusion patience "
+    "peak_photons polish_steps positive_weight seed sigma size_spread start_noise streak_photons streak_width "
+    "stretch"
 )
 SHARES: Final = _words(
-    "core_probability coverage cut dead_fraction dropout halo_share held_out hints probability rise smoothing "
-    "streak_probability validation"
+    "core_probability coverage cut dead_fraction decision.threshold disagreement dropout fraction fractions "
+    "halo_share held_out hints probability rise smoothing streak_probability validation"
 )
 FILLED: Final = _words("bodies depths kinds layers members order shape widths")  # lists and mappings of at least one
+LARGEST_SEED: Final = 2**32  # of Lightning and NumPy
 
 
 def check_range(name: str, value: Any) -> None:
@@ -35,17 +39,22 @@ def check_range(name: str, value: Any) -> None:
         name: Full name of the setting; its last part says what it is.
         value: Its value; of a list or mapping every number is looked at.
     """
-    kind = name.rpartition(".")[2]
+    group, _, kind = name.rpartition(".")
+    kinds = {kind, f"{group.rpartition('.')[2]}.{kind}"}
     if kind in FILLED and isinstance(value, list | tuple | Mapping) and not value:
         raise UserError(f"{name}={_written(value)} is empty: give one value or more")
     for number in _numbers(value):
         if math.isnan(number):
             raise UserError(f"{name}={_written(value)} is not a number")
-        if kind in POSITIVE and not number > 0:
+        if math.isinf(number) and not kind.startswith("maximum"):
+            raise UserError(f"{name}={_written(value)} is infinite: give a number")
+        if kind == "seed" and number >= LARGEST_SEED:
+            raise UserError(f"{name}={_written(value)} must be below {LARGEST_SEED}")
+        if kinds & POSITIVE and not number > 0:
             raise UserError(f"{name}={_written(value)} must be above 0")
-        if kind in NOT_NEGATIVE and number < 0:
+        if kinds & NOT_NEGATIVE and number < 0:
             raise UserError(f"{name}={_written(value)} must not be negative")
-        if kind in SHARES and not 0 <= number <= 1:
+        if kinds & SHARES and not 0 <= number <= 1:
             raise UserError(f"{name}={_written(value)} must lie between 0 and 1")
 
 

@@ -24,7 +24,7 @@ def random_phases(fourier_amplitude: Tensor, ndim: int, starts: int, seed: int, 
     imaginary = torch.empty_like(noise) if not real else None
     for p in range(patterns):
         for k in range(starts):
-            generator.manual_seed((seed * 1_000_003 + p) * 1_000_003 + k)
+            generator.manual_seed(((seed * 1_000_003 + p) * 1_000_003 + k) % 2**63)
             noise[p, k].normal_(generator=generator)
             if imaginary is not None:
                 imaginary[p, k].normal_(generator=generator)

@@ -1,11 +1,13 @@
 """Random draws that configs speak of: ranges and log-normal spreads."""
 
 import math
+from typing import Annotated, Final
 
 import torch
 from torch import Tensor
 
-Range = tuple[float, float]
+RISING: Final = "low, high"
+Range = Annotated[tuple[float, float], RISING]
 
 
 def uniform(bounds: Range, size: tuple[int, ...], generator: torch.Generator) -> Tensor:

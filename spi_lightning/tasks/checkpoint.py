@@ -72,6 +72,9 @@ def read_checkpoint(path: str | Path, also: Collection[str] = ()) -> dict[str, A
 def _require_numbers(weights: dict[str, Any], path: Path) -> None:
     """Raise UserError where a training has diverged: such a network answers all patterns alike."""
     tensors = {name: value for name, value in weights.items() if isinstance(value, torch.Tensor)}
+    for name, value in tensors.items():
+        if value.layout is not torch.strided or value.is_quantized or value.is_meta:
+            raise UserError(f"{path}: its weights {name} are sparse, quantised or absent; numbers are needed")
     broken = {name: int((~torch.isfinite(value)).sum()) for name, value in tensors.items()}
     if count := sum(broken.values()):
         first = next(name for name, wrong in broken.items() if wrong)

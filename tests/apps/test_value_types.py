@@ -142,3 +142,79 @@ def test_sound_numbers_pass(name: str, value: Any) -> None:
 def test_a_pair_has_two_values() -> None:
     assert misfit([1, 2, 3], tuple[int, int]) == ("", [1, 2, 3], ["a list of 2 values"])
     assert misfit([0.5], tuple[float, float]) is not None and misfit([1, 2, 3], tuple[int, ...]) is None
+
+
+APPS = {"evaluate": ["data.path=x.h5"], "phase": ["data.path=x.h5"], "orient": ["data.path=x.cxi"]}
+
+
+def composed(app: str, *words: str) -> Any:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose(app, [*APPS[app], *words])
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_the_apps_own_defaults_pass(app: str) -> None:
+    check_types(composed(app), app)
+
+
+@pytest.mark.parametrize(
+    ("app", "word"),
+    [
+        ("evaluate", "preprocess.bin=2"),
+        ("evaluate", "given.frames=[3,4]"),
+        ("evaluate", "checkpoint=runs/x"),
+        ("evaluate", "cache=null"),
+        ("evaluate", "name=2024"),
+        ("evaluate", "seed=1e4"),
+        ("phase", "point_spread=null"),
+        ("phase", "polish=20"),
+        ("phase", "least_oversampling=0"),
+        ("orient", "detector.beam_centre=[63.5,64]"),
+        ("orient", "emc.beta_schedule=1.25 2"),
+        ("orient", "threads=4"),
+    ],
+)
+def test_sound_values_of_the_apps_pass(app: str, word: str) -> None:
+    check_types(composed(app, word), app)
+
+
+@pytest.mark.parametrize(
+    ("app", "word", "said"),
+    [
+        ("evaluate", "batch_size=null", "must be a whole number"),
+        ("evaluate", "batch_size=1e30", "must be a whole number"),
+        ("evaluate", "decision.threshold=null", "must be a number"),
+        ("evaluate", "decision.threshold=1.5", "must lie between 0 and 1"),
+        ("evaluate", "decision=abc", "must be names and values"),
+        ("evaluate", "bootstrap=null", "must be names and values"),
+        ("evaluate", "given.per_class=abc", "must be a whole number or null"),
+        ("evaluate", "given.frames=[a]", "must be a whole number"),
+        ("evaluate", "preprocess.crop=nan", "must be a whole number or null"),
+        ("evaluate", "selection.method=-1", "must be text or null"),
+        ("evaluate", "views=abc", "must be none or flips or dihedral or null"),
+        ("evaluate", "cache=0", "must be text or null"),
+        ("evaluate", "trust=nan", r"must be text or a list such as \[a,b\]"),
+        ("evaluate", "device=null", "must be text"),
+        ("evaluate", "hits.threshold=inf", "is infinite"),
+        ("evaluate", "seed=4294967296", "must be below"),
+        ("phase", "starts=null", "must be a whole number"),
+        ("phase", "polish=abc", "must be a whole number or auto"),
+        ("phase", "phasing.recipe=[]", "must be text"),
+        ("phase", "data.threshold=-1", "must not be negative"),
+        ("orient", "detector.distance=-1", "must be above 0"),
+        ("orient", "detector.beam_centre=[1,2,3]", "must be a list of 2 values or null"),
+        ("orient", "crop=abc", "must be a whole number or null"),
+        ("orient", "emc.num_div=-1", "must be above 0"),
+        ("orient", "keep=some", "must be last or all"),
+        ("orient", "start=null", "must be names and values"),
+    ],
+)
+def test_values_of_the_apps_are_held_against_what_they_take(app: str, word: str, said: str) -> None:
+    with pytest.raises(UserError, match=rf"^{re.escape(word.partition('=')[0])}.*{said}"):
+        check_types(composed(app, word), app)
+
+
+def test_a_range_rises() -> None:
+    with pytest.raises(UserError, match=r"simulate.geometry.distance=\[0.6,0.5\] must be the lower value"):
+        check_types(config_of("simulate.geometry.distance=[0.6,0.5]"), "train")
+    check_types(config_of("simulate.geometry.distance=[0.5,0.5]"), "train")

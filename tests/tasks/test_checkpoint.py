@@ -1,11 +1,12 @@
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from hydra.utils import instantiate
-from torch import nn
+from torch import Tensor, nn
 
 from spi_lightning.fields import UserError
 from spi_lightning.tasks import HitClassification, find_checkpoint, load_task, read_checkpoint
@@ -106,3 +107,14 @@ def test_checkpoints_of_something_else_are_refused(tmp_path: Path) -> None:
         load_task(write(tmp_path / "b.ckpt", config=other), instantiate)
     with pytest.raises(UserError, match="weights do not fit"):
         load_task(write(tmp_path / "c.ckpt", state_dict=nn.Linear(1, 1).state_dict()), instantiate)
+
+
+@pytest.mark.parametrize("change", [Tensor.to_sparse, lambda weight: weight.to("meta")])
+def test_weights_that_hold_no_plain_numbers_are_refused(tmp_path: Path, change: Callable[[Tensor], Tensor]) -> None:
+    path = write(tmp_path / "odd.ckpt")
+    checkpoint = torch.load(path, weights_only=True)
+    weights = checkpoint["state_dict"]
+    name = next(name for name, weight in weights.items() if weight.ndim > 1)
+    torch.save(checkpoint | {"state_dict": {**weights, name: change(weights[name])}}, path)
+    with pytest.raises(UserError, match=f"its weights {name} are sparse, quantised or absent"):
+        read_checkpoint(path)
