@@ -5,10 +5,12 @@ Parts are told by their ``_target_`` before any is built. A part of somebody els
 
 from typing import Any, Final
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from spi_lightning.apps.value_types import CONF
 from spi_lightning.fields import UserError
+from spi_lightning.tasks.trained_task import never_switches
 
 _HITS: Final = {
     "loss": "binary_cross_entropy cross_entropy generalised_cross_entropy",
@@ -62,6 +64,11 @@ def check_parts(cfg: DictConfig) -> None:
         _require("simulate", _name(cfg.get("simulate")), SIMULATORS[data], others, f"data={_choice('data', data)}")
     if task == "SupportPrediction":
         _check_logits(cfg.task)
+    optimizer, schedule = cfg.task.get("optimizer"), cfg.task.get("schedule")
+    ours = schedule is None or str(schedule.get("_target_")).startswith(("torch.", "spi_lightning."))
+    members = optimizer.members if _name(optimizer) == "Alternating" else ()
+    if len(members) > 1 and ours and _name(schedule) != "AlternateEvery":
+        raise never_switches(len(members))
 
 
 def _check_logits(task: DictConfig) -> None:
@@ -80,12 +87,19 @@ def _check_logits(task: DictConfig) -> None:
 def _require(group: str, part: str, fitting: str, others: set[str], owner: str) -> None:
     if part in others and part not in fitting.split():
         choices = ", ".join(sorted({_choice(group, name) for name in fitting.split()}))
-        raise UserError(f"{group}={_choice(group, part)} does not fit {owner}: choose one of {choices}")
+        raise UserError(f"{group}={_chosen(group, part)} does not fit {owner}: choose one of {choices}")
 
 
 def _name(part: Any) -> str:
     """The last word of a part's _target_."""
     return str(part.get("_target_", "")).rpartition(".")[2] if isinstance(part, DictConfig) else ""
+
+
+def _chosen(group: str, name: str) -> str:
+    """What the command line has called a part that is of this run."""
+    chosen = HydraConfig.get().runtime.choices.get(group) if HydraConfig.initialized() else None
+    path = CONF / group / f"{chosen}.yaml"
+    return str(chosen) if path.is_file() and _name(OmegaConf.load(path)) == name else _choice(group, name)
 
 
 def _choice(group: str, name: str) -> str:

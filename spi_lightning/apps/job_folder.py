@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 
 from hydra._internal import hydra as hydra_runs
 from hydra._internal.core_plugins import basic_launcher as hydra_sweeps
+from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus, run_job
 from omegaconf import OmegaConf, open_dict, read_write
 
@@ -36,6 +37,7 @@ def take_over(is_refusal: Callable[[BaseException], bool]) -> None:
     Args:
         is_refusal: Whether an error is the user's, so that nothing of the job shall remain.
     """
+    Plugins.instance()  # runs the modules of its plugins, the launcher's among them, a second time
     for module in (hydra_runs, hydra_sweeps):
         module.run_job = functools.partial(_run_job, is_refusal)  # type: ignore[attr-defined]
 

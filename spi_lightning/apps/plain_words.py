@@ -34,15 +34,17 @@ def _quoted_if_name(word: str, parser: OverridesParser) -> str:
         override = None
     if override is not None and override.value() == value and "${" not in value:
         return word
-    if _is_there(value) or (override is None and value[:1] not in "['\"{" and Path(value).suffix):
+    if _is_there(value, pattern=override is None or value[:1] != "[") or (
+        override is None and value[:1] not in "['\"{" and Path(value).suffix
+    ):
         return f"{key.group()}{quoted(value)}"
     return word
 
 
-def _is_there(value: str) -> bool:
-    """Whether a value names something that exists, or is a glob of such."""
+def _is_there(value: str, pattern: bool) -> bool:
+    """Whether a value names something that exists, or is a glob of such, as a list such as [a,b] is not."""
     try:
-        return Path(value).exists() or (glob.has_magic(value) and next(glob.iglob(value), None) is not None)  # noqa: PTH207
+        return Path(value).exists() or (pattern and glob.has_magic(value) and next(glob.iglob(value), None) is not None)  # noqa: PTH207
     except (OSError, ValueError):  # too long, or a null byte
         return False
 

@@ -21,6 +21,7 @@ from spi_lightning.data.beam_square import (
 )
 from spi_lightning.fields import BEAM_CENTRE, DENSITY, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE, UserError
 from spi_lightning.io import PatternFile, PatternKeys, open_patterns, read_intensities
+from spi_lightning.io.intensities import require_no_amplitudes
 from spi_lightning.io.rocking_evidence import rocking_evidence
 from spi_lightning.io.spec import is_spec
 from spi_lightning.physics.binning import bin_pixels
@@ -159,6 +160,7 @@ def _read(patterns: PatternFile, frame: int) -> tuple[Tensor, Tensor, bool, list
     read = read_intensities(patterns, [frame])
     photons, mask, counted = torch.from_numpy(read.values), torch.from_numpy(np.array(read.mask)), bool(read.counted[0])
     broken = int(read.broken[0])
+    require_no_amplitudes(read.values[read.mask], f"{patterns.path}: frame {frame}")
     file, number = patterns.origin([frame])[0]
     full, tops = find_saturated(file.source.read(number, number + 1), ~read.mask)
     mask &= ~torch.from_numpy(full)

@@ -17,7 +17,7 @@ from spi_lightning.data.preparation import Preparation, bins_and_size, by, requi
 from spi_lightning.data.volumes import FOURIER_AMPLITUDE
 from spi_lightning.fields import FRAME, MASK, Batch, UserError
 from spi_lightning.io.bragg_scan import BraggScan, ScanKeys, open_scan
-from spi_lightning.io.intensities import are_amplitudes
+from spi_lightning.io.intensities import require_no_amplitudes
 from spi_lightning.physics.alien_peaks import find_aliens
 from spi_lightning.physics.angle_sign import compare_angle_signs
 from spi_lightning.physics.bragg_geometry import BraggGeometry
@@ -82,7 +82,7 @@ def prepare_scan(
     """
     how = preparation or Preparation()
     notes, given = list(scan.notes), _known(geometry or {})
-    _require_no_amplitudes(scan)
+    require_no_amplitudes(scan.counts[torch.isfinite(scan.counts) & (scan.counts >= 0)].numpy(), str(scan.path))
     known, disputed = BraggGeometry(**(scan.geometry | given)), contradictions(scan.geometry, given)  # type: ignore[arg-type]
     require_plausible(scan.geometry, given)
     disputed += require_bragg_angle(known, given)
@@ -123,14 +123,6 @@ def prepare_scan(
         note = compare_angle_signs(pattern.photons, known, pattern.bins, (h, k, index_l)).note
         notes += [note] if note else []
     return MeasuredPattern(pattern, oversampling, known, notes, dict(scan.sources))
-
-
-def _require_no_amplitudes(scan: BraggScan) -> None:
-    """Raise UserError for a scan of amplitudes, which are no intensities."""
-    if are_amplitudes(scan.counts[torch.isfinite(scan.counts) & (scan.counts >= 0)].numpy()):
-        raise UserError(
-            f"{scan.path}: the values are amplitudes, square roots of whole numbers, and no photon counts; square them"
-        )
 
 
 def _known(geometry: Mapping[str, float | str | None]) -> dict[str, float | str]:

@@ -138,7 +138,7 @@ class VolumeDataModule(PatternBatches):
         key: str | None = None,
         size: int | Sequence[int] | None = 64,
         bins: int | Sequence[int] | None = 1,
-        threshold: float = 2.0,
+        threshold: float = 0.0,
         keys: ScanKeys | None = None,
         geometry: Mapping[str, float | str | None] | None = None,
     ) -> None:

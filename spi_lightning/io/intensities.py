@@ -70,7 +70,16 @@ def are_amplitudes(values: NDArray[np.float32]) -> bool:
     squares = values.astype(np.float64) ** 2
     off = np.abs(squares - np.rint(squares))
     below = squares < _EXACT  # where float32 tells a whole number from others
-    return bool(below.sum() > 0 and off[below].max() <= WHOLE_WITHIN)
+    roots = below & (squares > 1.5) & (np.abs(values - np.rint(values)) > WHOLE_WITHIN)  # as sqrt(2)
+    return bool(roots.any() and off[below].max() <= WHOLE_WITHIN)
+
+
+def require_no_amplitudes(values: NDArray[np.float32], where: str) -> None:
+    """Raise UserError for finite values (n,), 0 or more, that are amplitudes, which are no intensities."""
+    if are_amplitudes(values):
+        raise UserError(
+            f"{where}: the values are amplitudes, square roots of whole numbers, and no photon counts; square them"
+        )
 
 
 def _in_photons(frame: NDArray[np.float32], adu_per_photon: float | None, name: str) -> NDArray[np.float32]:

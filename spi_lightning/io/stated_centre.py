@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.fields import BEAM_CENTRE
 from spi_lightning.io.pattern_file import PatternFile
+from spi_lightning.physics.beam_centre import LEAST_OVERLAP
 
 
 def check_beam_centre(file: PatternFile) -> None:
@@ -34,6 +35,12 @@ def check_beam_centre(file: PatternFile) -> None:
             "frame: not used"
         )
         centre[~inside] = np.nan
+    overlap = np.prod(1 - np.abs(2 * centre - np.array([height, width]) + 1) / np.array([height, width]), axis=-1)
+    if centre.ndim == 1 and inside and overlap < LEAST_OVERLAP:
+        file.notes.append(
+            f"{file.path}: beam centre row {centre[0]:g}, column {centre[1]:g} is so near the edge that symmetry "
+            "about it cannot be measured: frames get no beam centre of their own"
+        )
     if inside.any():
         file.geometry[BEAM_CENTRE] = centre
         if centre.ndim == 2:

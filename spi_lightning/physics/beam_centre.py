@@ -1,12 +1,13 @@
 """Where the direct beam meets the detector, from each pattern alone: I(c + r) = I(c - r) at small angles."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from scipy.fft import next_fast_len
 from torch import Tensor
 
-_LEAST_OVERLAP = 0.25  # of the largest number of pixel pairs; fewer pairs agree by chance
+LEAST_OVERLAP: Final = 0.25  # of the largest number of pixel pairs; fewer pairs agree by chance
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def _inversion_correlation(f: Tensor, keep: Tensor, rows: range, columns: range)
     """
     most = _pairs(keep, keep, *(range(2 * n - 1) for n in f.shape[-2:])).amax((-2, -1), keepdim=True)
     count = _pairs(keep, keep, rows, columns)
-    enough = count > _LEAST_OVERLAP * most
+    enough = count > LEAST_OVERLAP * most
     count = count.clamp_min(1)
     mean = _pairs(f, keep, rows, columns) / count
     variance = _pairs(f.square(), keep, rows, columns) / count - mean**2

@@ -124,7 +124,12 @@ def fitted_schedule(
 def require_switching(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
     """Raise UserError if of several optimisers only the first would ever work."""
     if isinstance(optimizer, Alternating) and len(optimizer.members) > 1 and not isinstance(schedule, AlternateEvery):
-        raise UserError(
-            f"optimizer: of {len(optimizer.members)} members only the first would work, this schedule never switches; "
-            "add schedule=alternate_every, or name one optimiser"
-        )
+        raise never_switches(len(optimizer.members))
+
+
+def never_switches(members: int) -> UserError:
+    """What to tell a user of several optimisers under a schedule that leaves the work to the first."""
+    return UserError(
+        f"optimizer: of {members} members only the first would work, this schedule never switches; "
+        "add schedule=alternate_every, or name one optimiser"
+    )

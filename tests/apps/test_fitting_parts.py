@@ -63,6 +63,8 @@ def test_every_pair_fits_or_is_one_line(task: str, group: str) -> None:
         (["data=simulated_supports"], "data=simulated_supports does not fit task=hit_classification"),
         (["simulate=crystals"], "simulate=.* does not fit data=simulated_hits: choose one of "),
         (["network=unet"], r"network=unet does not fit task=hit_classification: choose one of resnet10, tiny_cnn"),
+        (["optimizer=adam_sgd"], "of 2 members only the first would work, this schedule never switches"),
+        (["experiment=wu_supervised", "schedule=step_decay"], "add schedule=alternate_every"),
         (["experiment=bellisario_support", "loss=squared_error"], "loss=squared_error compares densities"),
         (["experiment=bellisario_support", "task.logits=false"], "loss=support_cross_entropy compares logits"),
         (["experiment=bellisario_support", "network.activation=tanh"], r"needs a network of logits"),

@@ -1,5 +1,6 @@
 """Folders of jobs: one for each run, and nothing left, nor taken away, by a command that is refused or stopped."""
 
+import functools
 import os
 import signal
 import subprocess
@@ -11,9 +12,13 @@ from pathlib import Path
 
 import hydra
 import pytest
+from hydra._internal.core_plugins import basic_launcher
+from hydra.core.plugins import Plugins
+from hydra.core.singleton import Singleton
 from omegaconf import DictConfig
 
 from spi_lightning.apps.entry import run_app
+from spi_lightning.apps.job_folder import take_over
 from spi_lightning.apps.train import record
 from spi_lightning.fields import UserError
 
@@ -213,3 +218,10 @@ def test_lightning_s_own_exit_at_ctrl_c_counts_as_stopped(run) -> None:
             sys.exit(1)
 
     assert run(fit) == 130
+
+
+def test_sweeps_are_kept_clean_where_hydra_has_not_scanned_its_plugins_yet(monkeypatch) -> None:
+    monkeypatch.delitem(Singleton._instances, Plugins, raising=False)  # as at the start of a command
+    take_over(lambda error: True)
+    Plugins.instance()
+    assert isinstance(basic_launcher.run_job, functools.partial)

@@ -50,6 +50,12 @@ def test_binning_keeps_the_middle_and_the_photons(tmp_path) -> None:
     assert float((inner - inner.flip(0, 1)).abs().mean() / inner.mean()) < 0.2
 
 
+def test_amplitudes_are_no_intensities(tmp_path) -> None:
+    path = write(tmp_path / "a.h5", np.sqrt(pattern(64, (32.0, 32.0)) // 50))
+    with pytest.raises(UserError, match="frame 0: the values are amplitudes, square roots of whole numbers"):
+        measure_frame(path, PatternKeys(photons="photons"))
+
+
 def test_a_centre_off_by_pixels_is_reported(tmp_path) -> None:
     path = write(tmp_path / "a.h5", pattern(64, (32.0, 32.0)))
     made = measure_frame(path, PatternKeys(photons="photons"), centre=(35.0, 32.0))

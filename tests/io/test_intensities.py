@@ -7,6 +7,7 @@ import pytest
 
 from spi_lightning.fields import UserError
 from spi_lightning.io import PatternFile, open_patterns, read_intensities
+from spi_lightning.io.intensities import are_amplitudes
 
 
 def frames_of(path: Path, frames: np.ndarray, gain: float | None = None) -> PatternFile:
@@ -38,3 +39,10 @@ def test_detector_units_become_photons_and_broken_pixels_are_masked(tmp_path: Pa
     read = read_intensities(frames_of(tmp_path / "a.npy", frames, 130.0), [0])
     assert read.counted.all() and read.broken.tolist() == [0] and not read.mask[0, 0, 0]
     assert read.values[0, 3, 3] == 2 and read.values[0, 0, 0] == read.values[0, 1, 1] == 0
+
+
+def test_amplitudes_are_roots_of_whole_numbers_and_small_intensities_are_none() -> None:
+    counts = np.random.default_rng(0).poisson(5, 1000).astype(np.float32)
+    assert are_amplitudes(np.sqrt(counts))
+    for values in (counts, counts / counts.max(), 0.09 * counts / counts.max(), counts == counts.max(), counts + 0.5):
+        assert not are_amplitudes(values.astype(np.float32))

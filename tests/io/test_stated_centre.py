@@ -47,5 +47,7 @@ def test_centres_inside_are_used(tmp_path) -> None:
 
 
 def test_symmetry_at_the_edge_is_no_infinite_number(tmp_path) -> None:
-    columns = measure_frames(file_with(tmp_path / "a.h5", [0.0, 0.0]))
+    file = file_with(tmp_path / "a.h5", [0.0, 0.0])
+    assert any("row 0, column 0 is so near the edge" in note for note in file.notes)
+    columns = measure_frames(file)
     assert not np.isinf(columns["symmetry"]).any() and np.isnan(columns["beam_row"]).all()
