@@ -162,7 +162,7 @@ def add_hdf5_masks(patterns: PatternFile, file: h5py.File, key: str, named: str 
         if axes not in (2, 3):
             raise UserError(f"{where} has shape {item.shape}; 2 or 3 axes fit (data.keys.mask=)")
         mask = Hdf5Frames(path, name)
-        add_mask(patterns, mask if axes == 3 else mask.read(0, 1)[0], convention, where, place)
+        add_mask(patterns, mask if mask.shape[0] > 1 else mask.read(0, 1)[0], convention, where, place)
         if mask.unmapped is not None:
             leave_out_pixels(patterns, mask.unmapped)
 

@@ -14,6 +14,7 @@ numbered, as in the master files of EIGER, are one series.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -91,7 +92,9 @@ def choose_patterns(file: h5py.File, option: str = "data.keys.photons") -> Choic
     Raises:
         UserError: None could be, two could be alike, or the one that should be is a link to a file that is not there.
     """
-    found = sorted(_candidates(file), key=lambda one: (one.rank, one.key))
+    found = _candidates(file, deep=False)
+    if not found or found[0].rank >= 3:  # else nothing deeper in the file is likelier
+        found = _candidates(file)
     if not found:
         raise UserError(
             f"{file.filename}: no data set looks like patterns; there are: {every_data_set(file)} ({option}=)"
@@ -110,14 +113,14 @@ def choose_patterns(file: h5py.File, option: str = "data.keys.photons") -> Choic
     if len({one.identity for one in best}) > 1:
         raise UserError(
             f"{file.filename}: more than one data set could be the patterns; name one with {option}=; "
-            f"likeliest first: {_listed(found)}"
+            f"likeliest first: {_listed(_candidates(file))}"
         )
     return Choice([best[0].key], best[0].why)
 
 
 def likely_patterns(file: h5py.File) -> str:
     """Names, shapes and types of the data sets that could be patterns, likeliest first; of all where none could."""
-    found = sorted(_candidates(file), key=lambda one: (one.rank, one.key))
+    found = _candidates(file)
     return _listed(found) if found else every_data_set(file)
 
 
@@ -139,15 +142,15 @@ def _listed(found: list[Candidate]) -> str:
     return ", ".join(map(str, kept[:_SHOWN])) + more
 
 
-def walk(file: h5py.File) -> Iterator[tuple[str, Any]]:
+def walk(file: h5py.File, deepest: int = _DEEPEST) -> Iterator[tuple[str, Any]]:
     """Every data set and group by its name, links followed, each group once; None for a link to nothing."""
     seen: set[object] = set()
 
     def inside(group: h5py.Group, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
-        if depth > _DEEPEST or identity(group) in seen:
+        if depth > deepest or identity(group) in seen:
             return
         seen.add(identity(group))
-        names = sorted(group, key=lambda name: not isinstance(group.get(name, getlink=True), h5py.HardLink))
+        names = sorted(group, key=lambda name: not is_hard_link(group, name))
         for name in names:
             item = there(group, name)
             yield prefix + name, item
@@ -155,6 +158,11 @@ def walk(file: h5py.File) -> Iterator[tuple[str, Any]]:
                 yield from inside(item, f"{prefix}{name}/", depth + 1)
 
     yield from inside(file, "", 0)
+
+
+def is_hard_link(group: h5py.Group, name: str) -> bool:
+    """Whether an object lies in a group itself; it stays closed."""
+    return bool(group.id.links.get_info(os.fsencode(name)).type == h5py.h5l.TYPE_HARD)
 
 
 def there(group: h5py.Group, name: str) -> Any:
@@ -200,26 +208,30 @@ def missing_target(file: h5py.File, key: str, depth: int = _DEEPEST) -> str:
     return (missing_target(file, target, depth - 1) if depth and there(file, target) is None else "") or link.path
 
 
-def _candidates(file: h5py.File) -> Iterator[Candidate]:
-    """Everything that could be patterns, with the rule that speaks for it."""
-    default = _default_signal(file)
+def _candidates(file: h5py.File, deep: bool = True) -> list[Candidate]:
+    """Everything that could be patterns, likeliest first; if not deep, of the root and the default NXdata group."""
+    default, found = _default_signal(file), list(walk(file, _DEEPEST if deep else 0))
+    if default and not deep:
+        found.append((default, there(file, default)))
     signals: set[str] = set()
-    for name, item in [("", file), *walk(file)]:
+    for name, item in [("", file), *found]:
         if isinstance(item, h5py.Group):
             signals |= {f"{name}/{signal}".strip("/") for signal in _signals(item)}
-    for name, item in walk(file):
+    candidates = []
+    for name, item in dict(found).items():
         rank, why = _rule(file, name, default, signals)
         if item is None:
             if rank < 4:
                 target = missing_target(file, name)
-                yield Candidate(name, rank, why, identity=name, missing=target or "something")
+                candidates.append(Candidate(name, rank, why, identity=name, missing=target or "something"))
         elif isinstance(item, h5py.Dataset) and could_be_patterns(item, name, by_meaning=rank < 4):
             stack = len(frame_axes(item.shape)) == 3
             if rank > 4:
                 rank, why = (4.0, "the only stack") if stack else (5.0, "the only image")
             elif rank > 1 and not stack:
                 rank += 0.5 if rank >= 3 else 2.5  # after any stack of the same rule, or for its name of any rule
-            yield Candidate(name, rank, why, item.shape, str(item.dtype), identity(item))
+            candidates.append(Candidate(name, rank, why, item.shape, str(item.dtype), identity(item)))
+    return sorted(candidates, key=lambda one: (one.rank, one.key))
 
 
 def frame_axes(shape: tuple[int, ...]) -> tuple[int, ...]:

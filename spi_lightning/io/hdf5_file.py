@@ -17,6 +17,7 @@ from spi_lightning.fields import UserError
 from spi_lightning.io.damage import is_damage, reason, require_file
 from spi_lightning.io.files_read import note_read
 from spi_lightning.io.files_read import stamp as file_stamp
+from spi_lightning.io.foreign import name_of, refusal
 from spi_lightning.io.hdf5_choice import (
     every_data_set,
     frame_axes,
@@ -92,6 +93,8 @@ def _open_failure(path: Path, error: OSError) -> UserError:
         return UserError(f"{path}: the HDF5 file is locked by another program; {mend}")
     if "truncated file" in text:
         return UserError(f"{path}: the HDF5 file is truncated, {path.stat().st_size} bytes are left; copy it again")
+    if "signature not found" in text and name_of(path):
+        return refusal(path, "HDF5")
     if "signature not found" in text:
         return UserError(
             f"{path}: this is no HDF5 file, or its beginning is damaged; copy it again or check the format"

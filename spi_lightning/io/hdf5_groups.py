@@ -6,6 +6,7 @@ describes a second detector or a second entry stands beside its own data.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Final
 
 import h5py
 
-from spi_lightning.io.hdf5_choice import frame_axes, identity, is_detector, there
+from spi_lightning.io.hdf5_choice import frame_axes, identity, is_detector, is_hard_link, there
 from spi_lightning.io.units import text
 
 _BEAM_CLASSES: Final = ("NXmonochromator", "NXbeam")
@@ -47,7 +48,7 @@ class Surroundings:
 def surroundings(file: h5py.File, key: str) -> Surroundings:
     """Groups that belong to the data set ``key``, in the file that was opened and in the one a link leads to."""
     item = file[key]
-    parts = key.strip("/").split("/")
+    parts = _behind_links(file, key.strip("/")).split("/")
     above = [("/".join(parts[:n]), file["/".join(parts[:n])]) for n in range(len(parts) - 1, 0, -1)] + [("", file)]
     entry = above[-2] if len(above) > 1 else above[-1]
     inside = list(_groups(entry, 0 if len(above) > 1 else _DEEPEST - 2))
@@ -64,6 +65,13 @@ def surroundings(file: h5py.File, key: str) -> Surroundings:
     sides = [(f"{top}/{name}".strip("/"), group[name]) for top, group in above[-2:] for name in group
              if _ABOUT.match(name) and isinstance(there(group, name), h5py.Group)]  # fmt: skip
     return Surroundings(near, beams, [*above, *sides], len(detectors))
+
+
+def _behind_links(file: h5py.File, key: str) -> str:
+    """Name of a data set without soft links to groups of the same file on its way."""
+    parent, _, name = key.rpartition("/")
+    group = file[parent or "/"]
+    return f"{home_key(file, parent)}/{name}" if parent and group.file.filename == file.filename else key
 
 
 def home_key(file: h5py.File, key: str) -> str:
@@ -85,12 +93,20 @@ def _groups(start: Named, depth: int) -> Iterator[Named]:
     """Groups inside a group, not through links."""
     name, group = start
     for inner in group:
-        if isinstance(group.get(inner, getlink=True), h5py.HardLink):
+        if is_hard_link(group, inner) and _is_group(group, inner):
             item = there(group, inner)
             if isinstance(item, h5py.Group):
                 yield f"{name}/{inner}".strip("/"), item
                 if depth < _DEEPEST:
                     yield from _groups((f"{name}/{inner}".strip("/"), item), depth + 1)
+
+
+def _is_group(group: h5py.Group, name: str) -> bool:
+    """Whether a name is that of a group; what cannot be opened is none. The object itself stays closed."""
+    try:
+        return bool(h5py.h5o.get_info(group.id, os.fsencode(name)).type == h5py.h5o.TYPE_GROUP)
+    except (KeyError, OSError, RuntimeError, ValueError):
+        return False
 
 
 def _own_detector(item: h5py.Dataset, above: list[Named], detectors: list[Named]) -> list[Named]:
@@ -104,7 +120,7 @@ def _own_detector(item: h5py.Dataset, above: list[Named], detectors: list[Named]
             found = there(one[1], inner)
             if isinstance(found, h5py.Dataset) and found.shape == item.shape and identity(found) == same:
                 return [one]
-    linked = [one for inner in parent if (one := there(parent, inner)) is not None and inner.startswith("detector")]
+    linked = [one for inner in parent if inner.startswith("detector") and (one := there(parent, inner)) is not None]
     if len(above) > 1 and len(linked) == 1 and isinstance(linked[0], h5py.Group):
         return [(linked[0].name, linked[0])]
     fitting = [one for one in detectors if _could_hold(one[1], item)]

@@ -115,18 +115,18 @@ def storage_of(item: h5py.Dataset, path: Path, chain: tuple[object, ...] = ()) -
         raise UserError(f"{path}: {item.name}: virtual data sets map each other in a circle; write the data set again")
     found = Storage(raw=bool(item.external))
     home = _file_of(item)
-    if home.resolve() != path.resolve():
+    if not chain and home.resolve() != path.resolve():
         note_read(home)
     if item.external:
         _check_raw(item, path)
     if not item.is_virtual:
         return found
-    needed: dict[tuple[str, str], list[Any]] = {}
+    needed: dict[str, dict[str, list[Any]]] = {}
     for source in item.virtual_sources():
-        for place in _numbered(source, home, item, path):
-            needed.setdefault(place, []).append(source)
-    for (name, key), mapped in needed.items():
-        _add_source(item, name, key, mapped, path, found, (*chain, own))
+        for name, key in _numbered(source, home, item, path):
+            needed.setdefault(name, {}).setdefault(key, []).append(source)
+    for name, keys in needed.items():
+        _add_sources(item, name, keys, path, found, (*chain, own))
     found.cuts, holes = _holes(item)
     found.holes = holes if holes.any() else None
     return found
@@ -144,23 +144,23 @@ def _file_of(item: h5py.Dataset) -> Path:
     return Path(os.fsdecode(item.file.filename))
 
 
-def _add_source(
+def _add_sources(
     item: h5py.Dataset,
     name: str,
-    key: str,
-    mapped: list[Any],
+    keys: dict[str, list[Any]],
     path: Path,
     found: Storage,
     chain: tuple[object, ...],
 ) -> None:
-    """Check one source data set: there, large enough, and stored where it may be."""
+    """Check the source data sets in one file: there, large enough, and stored where they may be."""
     home, where = _file_of(item), f"{path}: {item.name}"
     there = home if name == "." else located(name, home)
     if there is None:
         raise UserError(f"{where}: its values lie in {name}, which is not there; put it back beside {home.name}")
     note_read(there)
     try:
-        with h5py.File(there, "r") as file:
+        file = h5py.File(there, "r")  # closed with its last use: close() looks through all open objects of the process
+        for key, mapped in keys.items():
             source = file.get(key)
             _check_extent(source, where, f"{key} of {there}", mapped, item.shape)
             inner = storage_of(source, path, chain)

@@ -110,7 +110,7 @@ def _decide(
         return "bad", "all values are 0"
     if bad or good:
         return "bad" if bad else "good", "by its name"
-    if values.min() < 0:
+    if values.min() < 0 and not place:  # of bits, the last one in a signed type
         raise UserError(f"{where}: mask values below 0 are not understood; give data.mask_convention=")
     highest = int(values.max())
     binary = highest <= 1 or (highest in _WHITE and bool(((values == 0) | (values == highest)).all()))

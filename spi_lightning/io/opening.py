@@ -17,7 +17,7 @@ from spi_lightning.io.cxi import is_cxi, open_cxi
 from spi_lightning.io.damage import reads, require_file
 from spi_lightning.io.emc import is_emc, open_emc
 from spi_lightning.io.files_read import files_read, names_of, note_read
-from spi_lightning.io.foreign import TIFF_MAGIC, refusal
+from spi_lightning.io.foreign import TIFF_MAGIC, name_of, refusal
 from spi_lightning.io.frame_numbers import frame_numbers
 from spi_lightning.io.hdf5 import open_hdf5_patterns, read_named
 from spi_lightning.io.hdf5_file import MAGIC, opened
@@ -141,7 +141,8 @@ def _by_content(path: Path, keys: PatternKeys, convention: str, known: Collectio
         head = file.read(8)
     if not head:
         raise UserError(f"{path}: the file is empty (0 bytes); copy it again")
-    if head == MAGIC or path.suffix.lower() in (".h5", ".hdf5", ".cxi", ".nxs"):
+    other = head[:4] in TIFF_MAGIC or head.startswith(b"\x93NUMPY") or name_of(path)
+    if head == MAGIC or (path.suffix.lower() in (".h5", ".hdf5", ".cxi", ".nxs") and not other):
         with opened(path):
             pass  # a damaged file is reported here
         if is_emc(path):

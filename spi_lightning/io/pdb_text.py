@@ -42,7 +42,7 @@ def complete(text: str, path: Path) -> str:
     if not blank:
         return text
     sizes = Counter(lines[i][17:27] for i in atoms)
-    left = any(_of_polymer(lines[i]) and lines[i][12] != " " and len(_name(lines[i])) < 4 for i in blank)
+    left = any(_from_first_column(lines[i]) for i in blank)
     for i in blank:
         line = lines[i].ljust(80)
         lines[i] = f"{line[:76]}{_element(line, sizes[line[17:27]] == 1, left):>2}{line[78:]}"
@@ -65,6 +65,12 @@ def _require_coordinates(line: str, path: Path) -> None:
 def _name(line: str) -> str:
     """Letters of an atom's name from its first letter on."""
     return line[12:16].strip().lstrip("0123456789").upper()
+
+
+def _from_first_column(line: str) -> bool:
+    """Whether a name shows that one-letter elements begin in the first column: of a polymer's atom, or as C1 does."""
+    name = _name(line)
+    return line[12].isalpha() and len(name) < 4 and (_of_polymer(line) or (len(name) > 1 and not _exists(name[:2])))
 
 
 def _of_polymer(line: str) -> bool:

@@ -15,6 +15,7 @@ from spi_lightning.physics.sentinels import find_sentinels
 _LEAST_FRAMES: Final = 8
 _MOST_FRAMES: Final = 64
 _BYTES: Final = 64 << 20  # of frames that are looked at, beyond the least number
+_LARGE: Final = 24 << 20  # bytes of a frame, of which half as many are looked at
 
 
 @dataclass
@@ -64,11 +65,15 @@ def exclude_sentinels(file: PatternFile) -> None:
 def looked_at(file: PatternFile) -> NDArray[Any]:
     """Frames as stored, (n, H, W), evenly spread over the file."""
     one = file.source.dtype.itemsize * file.shape[1] * file.shape[2]
-    number = min(len(file), max(_LEAST_FRAMES, min(_MOST_FRAMES, _BYTES // max(one, 1))))
+    least = _LEAST_FRAMES if one < _LARGE else _LEAST_FRAMES // 2
+    number = min(len(file), max(least, min(_MOST_FRAMES, _BYTES // max(one, 1))))
     if number == len(file):
         return file.source.read(0, number)
     chosen = np.unique(np.linspace(0, len(file) - 1, number).astype(np.int64))
-    return np.concatenate([file.source.read(i, i + 1) for i in chosen.tolist()])
+    frames = np.empty((len(chosen), *file.shape[1:]), dtype=file.source.dtype)
+    for into, i in enumerate(chosen.tolist()):
+        frames[into] = file.source.read(i, i + 1)[0]
+    return frames
 
 
 class AllOf:

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,7 +161,7 @@ def _parse(path: Path) -> gemmi.Structure:
         raw = (gzip.GzipFile(fileobj=file) if packed else file).read(_LARGEST + 1)
     if len(raw) > _LARGEST:
         raise UserError(f"{path}: holds more than {_LARGEST >> 20} MiB of text, no structure does; copy it again")
-    text = raw.decode("utf-8-sig", "replace")
+    text = "\n".join(re.split("\r\n?|\n", raw.decode("utf-8-sig", "replace")))
     if not is_cif and text.startswith("HEADER") and not any(line[:3] == "END" for line in text.splitlines()[-3:]):
         raise UserError(f"{path}: the file is truncated, its END is missing; copy it again")
     if not is_cif:

@@ -344,6 +344,28 @@ def test_a_pixel_mask_is_found_and_its_virtual_pixels_are_measured(tmp_path) -> 
     assert any("NeXus bits" in note for note in file.notes)
 
 
+@pytest.mark.parametrize("shape", [(8, 9), (1, 8, 9)])
+def test_bits_in_a_signed_type_and_with_an_axis_of_one(tmp_path, shape) -> None:
+    bits = np.zeros((8, 9), np.uint32)
+    bits[0], bits[1] = 1 << 31, (1 << 31) + 16
+    with h5py.File(tmp_path / "a.nxs", "w") as file:
+        file["entry/data/data"] = np.random.default_rng(0).poisson(3.0, (5, 8, 9)).astype("u2")
+        file["entry/instrument/detector/pixel_mask"] = bits.view("i4").reshape(shape)
+    np.testing.assert_array_equal(~open_patterns(tmp_path / "a.nxs").mask, np.arange(8)[:, None].repeat(9, 1) == 1)
+
+
+def test_a_link_to_a_detector_leads_to_all_that_belongs_to_it(tmp_path) -> None:
+    with h5py.File(tmp_path / "a.cxi", "w") as file:
+        file["cxi_version"], file["entry_1/instrument_1/source_1/energy"] = 150, 1600 * 1.602176634e-19
+        for number, distance in ((1, 0.5), (2, 2.4)):
+            group = file.create_group(f"entry_1/instrument_1/detector_{number}")
+            group["data"], group["distance"] = counts(seed=number), distance
+        file["rear"] = h5py.SoftLink("/entry_1/instrument_1/detector_2")
+    opened = open_patterns(tmp_path / "a.cxi", PatternKeys(photons="rear/data"))
+    np.testing.assert_array_equal(opened.read(range(6)), counts(seed=2))
+    assert opened.geometry["distance"] == 2.4 and opened.geometry["photon_energy"] == pytest.approx(1600)
+
+
 def test_what_is_no_count_beyond_the_frames_looked_at_is_refused(tmp_path) -> None:
     photons = np.random.default_rng(0).poisson(3.0, (200, 8, 9)).astype("u4")
     photons[102, 3, 3] = 2**32 - 1

@@ -105,6 +105,22 @@ def test_missing_sources_are_named(tmp_path, form) -> None:
         open_patterns(path)
 
 
+def test_a_source_file_is_opened_once_for_all_its_data_sets(tmp_path, monkeypatch) -> None:
+    write(tmp_path / "parts.h5", **{f"frame{k}": STACK[k : k + 1] for k in range(6)})
+    layout = h5py.VirtualLayout(SHAPE, "u2")
+    for k in range(6):
+        layout[k] = h5py.VirtualSource("parts.h5", f"frame{k}", (1, *SHAPE[1:]))[0]
+    path, opened, plain = write(tmp_path / "a.h5", patterns=layout), [], h5py.File
+
+    def counted(name, *words, **more):
+        opened.append(Path(str(name)).name)
+        return plain(name, *words, **more)
+
+    monkeypatch.setattr(h5py, "File", type("File", (h5py.File,), {"__new__": lambda cls, *a, **k: counted(*a, **k)}))
+    np.testing.assert_array_equal(open_patterns(path).read(range(6)), STACK)
+    assert opened.count("parts.h5") == 1
+
+
 def test_frames_that_nothing_is_mapped_to_are_refused(tmp_path) -> None:
     parts(tmp_path / "raw")
     inner = write(tmp_path / "a.h5", patterns=stacked({0: ALL[0], 2: ALL[2]}))

@@ -135,7 +135,7 @@ def test_pages_of_different_shapes_are_refused(tmp_path) -> None:
         (b"\x89PNG\r\n\x1a\n", "a PNG image"),
     ],
 )
-@pytest.mark.parametrize("suffix", [".tif", ".edf", ".img"])
+@pytest.mark.parametrize("suffix", [".tif", ".edf", ".img", ".h5"])
 def test_other_formats_are_named(tmp_path, head, what, suffix) -> None:
     path = tmp_path / f"a{suffix}"
     path.write_bytes(head.ljust(1024) + bytes(60))

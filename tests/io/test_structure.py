@@ -216,6 +216,28 @@ def test_ions_and_ligands_without_elements(tmp_path: Path) -> None:
     assert skipped.atomic_number.tolist() == [7, 6, 6, 8, 6, 20, 48, 30, 17, 34]
 
 
+@pytest.mark.parametrize("element", ["", "C"])
+def test_a_ligand_shows_by_itself_where_its_names_begin(tmp_path: Path, element: str) -> None:
+    chain = [line(i, f" {name:<3}", "ALA", "A", "1 ", (float(i), 0, 0), "C") for i, name in enumerate(("CA", "CB"), 1)]
+    ligand = [
+        line(i, name, "UNL", "A", "2 ", (float(i), 9, 0), element, record="HETATM")
+        for i, name in enumerate(("C1", "CD", "CE2"), 3)
+    ]
+    options = StructureOptions(unknown="skip")
+    assert set(read_structure(pdb(tmp_path, *chain, *ligand), options).atomic_number.tolist()) == {6}
+    if not element:
+        with pytest.raises(UserError, match=r"unknown element: 2, the first is 'CD' \(serial 4\)"):
+            read_structure(pdb(tmp_path, *chain, *ligand))
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n"])
+def test_line_ends_of_other_systems(tmp_path: Path, end: str) -> None:
+    lines = [line(i, f" {name:<3}", "ALA", "A", "1 ", (float(i), 0, 0), name[0]) for i, name in enumerate("NCO", 1)]
+    path = pdb(tmp_path, *lines)
+    path.write_bytes(path.read_bytes().replace(b"\n", end.encode()))
+    assert len(read_structure(path)) == 3
+
+
 @pytest.mark.parametrize("columns", ["*" * 24, " " * 24, "   1.000********   2.000", "     nan   1.000   2.000"])
 def test_atoms_without_coordinates_are_named(tmp_path: Path, columns: str) -> None:
     good = line(1, " N", "ALA", "A", "1 ", (1, 0, 0), "N")
