@@ -137,7 +137,7 @@ class PatternBatches(pl.LightningDataModule):
         (Lightning would also save the state of a loader, but does not give it back at the end of an epoch.)
         """
         if self.training_batches is not None:
-            self.place = self.training_batches.batches.place()
+            self.place = self.training_batches.batches.progress()
         return self.place
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:

@@ -57,7 +57,7 @@ class EpochBatches(Sampler[list[int]]):
             self.position = self.batches - max(1, (self.length - used) // self.batch_size)
             self.shift = used - self.position * self.batch_size
 
-    def place(self) -> dict[str, int]:
+    def progress(self) -> dict[str, int]:
         """What take_up needs."""
         used = self.position * self.batch_size + self.shift
         return {

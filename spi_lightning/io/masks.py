@@ -115,7 +115,7 @@ def _decide(
     highest = int(values.max())
     binary = highest <= 1 or (highest in _WHITE and bool(((values == 0) | (values == highest)).all()))
     if place or not binary:
-        bits = place or _undefined_place(values)
+        bits = place or _undefined_bits(values)
         pixels, photons = _excluded(measured(values, bits), frames)
         title = {"cxi": "CXI", "nexus": "NeXus", "euxfel": "European XFEL"}[bits]
         if binary and pixels > 0.5 and photons > (_NEARLY_ALL if pixels > _NEARLY_ALL else _NOTHING_LEFT):
@@ -124,7 +124,7 @@ def _decide(
     return _by_evidence(values > 0, frames, where, dead)
 
 
-def _undefined_place(values: NDArray[np.int64]) -> str:
+def _undefined_bits(values: NDArray[np.int64]) -> str:
     """Convention of bits in a mask whose place and name say nothing: CXI if it defines all of them."""
     used = int(np.bitwise_or.reduce(values, axis=None))
     if not used & ~mask_bits.CXI_BITS:

@@ -50,7 +50,7 @@ def geometry_of_hdf5(
     notes += read.notes
     values = {_OURS.get(name, "pixel_size_rows"): value for name, value in read.values.items()}
     found = {ours: one for ours, value in values.items() if (one := _number(value, ours, notes)) is not None}
-    for place in _arm_places(layout):
+    for place in _arm_groups(layout):
         for ours, names in _ARM.items():
             if ours not in found and ours not in given and (angle := _angle(place, names, file, notes)) is not None:
                 found[ours] = angle
@@ -90,7 +90,7 @@ def angles_in_degree(item: h5py.Dataset, name: str) -> NDArray[np.float64]:
     return np.ravel(angles)
 
 
-def _arm_places(layout: ScanLayout) -> list[h5py.Group | h5py.AttributeManager]:
+def _arm_groups(layout: ScanLayout) -> list[h5py.Group | h5py.AttributeManager]:
     """Groups and attributes in which angles of the arm may stand, nearest first."""
     inner = [group for each in layout.instruments() for name, group in groups(each) if name in ("positioners", "arm")]
     found = [*layout.detector, *layout.instruments(), *inner, layout.beside, layout.entry, layout.entry.file]

@@ -114,7 +114,7 @@ def _accuracy(files: SupportFiles) -> list[Section]:
             "thresholds, of the autocorrelation for intersections, of the predicted density or score for networks; "
             "dashed: every support grown by one pixel. Up and to the left is better."
         )
-        picture = trade_off_figure(curves, files.about["shape"][-1])
+        picture = trade_off_figure(curves)
         blocks.append(Picture(as_svg(picture), "Too small against too loose", words, wide=True))
     words = "One mark for each pattern and method; below the dotted line fewer than two true pixels are missed. "
     words += "Marks stand a little beside their whole numbers, each method on its own side."

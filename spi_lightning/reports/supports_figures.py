@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from spi_lightning.reports.style import INK, METHOD_COLOURS, UNKNOWN, figure
 from spi_lightning.reports.supports_files import MethodTable
 
-GOALS = {64: (50, 95), 128: (230, 90)}  # frame edge -> false positives, % of patterns: what has to be beaten
 _MARKERS = "os^Dvp*X"
 
 
@@ -22,17 +21,19 @@ def colour_of(number: int) -> str:
     return METHOD_COLOURS[number % len(METHOD_COLOURS)]
 
 
-def trade_off_figure(curves: Mapping[str, Sequence[Mapping[str, Any]]], edge: int) -> Figure:
+def trade_off_figure(
+    curves: Mapping[str, Sequence[Mapping[str, Any]]], goal: tuple[float, float] | None = None
+) -> Figure:
     """Share of patterns with fewer than two false negatives against mean false positives; one line for each method.
 
     Args:
         curves: ``trade_off`` of metrics.json.
-        edge: Of the frame, pixel: the published mark to beat is drawn at 64 and 128.
+        goal: False positives (pixel) and share of patterns (%) of a mark to beat.
     """
     with figure(8.6, 5.2) as picture:
         axes = picture.subplots()
-        if edge in GOALS:
-            x, y = GOALS[edge]
+        if goal is not None:
+            x, y = goal
             axes.plot([0, x, x], [y, y, 100], color=UNKNOWN, linestyle=":", linewidth=1.3)
             axes.annotate(
                 f"to beat: ≥ {y} % at ≤ {x} px", (0, y), (6, -13), textcoords="offset points", fontsize=9, color=INK

@@ -30,14 +30,14 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
         """Write a checkpoint to a local path."""
         with replacing(path) as part, patient_file(part) as file:
-            torch.save(_placed(checkpoint, Path()), cast(IO[bytes], file))
+            torch.save(_with_files_in(checkpoint, Path()), cast(IO[bytes], file))
 
     def load_checkpoint(
         self, path: Any, map_location: Callable[..., Any] | None = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
         """Read a checkpoint; the files that its callbacks remember are those of this run."""
         checkpoint = super().load_checkpoint(path, map_location or (lambda storage, _: storage), weights_only)
-        return _placed(checkpoint, (self.folder or Path(path).parent).resolve())
+        return _with_files_in(checkpoint, (self.folder or Path(path).parent).resolve())
 
     def remove_checkpoint(self, path: Any) -> None:
         """Remove a checkpoint of this run, and no other file."""
@@ -45,7 +45,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             super().remove_checkpoint(path)
 
 
-def _placed(checkpoint: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _with_files_in(checkpoint: dict[str, Any], folder: Path) -> dict[str, Any]:
     """A checkpoint whose callbacks remember files in ``folder``; a best file that is not there is forgotten."""
     states = checkpoint.get("callbacks")
     if not isinstance(states, dict):

@@ -11,7 +11,7 @@ WORDS = (b"nan", b"-1", b"0", b"1e999", b"999999999999999999999", b"\xff\xfe", b
 HEAD = 2048  # most formats keep there what the rest depends on
 
 
-def _place(content: bytes, rng: np.random.Generator) -> int:
+def _offset(content: bytes, rng: np.random.Generator) -> int:
     """A place, half of the time near the beginning."""
     return int(rng.integers(min(len(content), HEAD if rng.random() < 0.5 else len(content))))
 
@@ -23,12 +23,12 @@ def _cut(content: bytes, rng: np.random.Generator) -> bytes:
 def _flip(content: bytes, rng: np.random.Generator) -> bytes:
     changed = bytearray(content)
     for _ in range(int(rng.integers(1, 9))):
-        changed[_place(content, rng)] ^= 1 << int(rng.integers(8))
+        changed[_offset(content, rng)] ^= 1 << int(rng.integers(8))
     return bytes(changed)
 
 
 def _bytes(content: bytes, rng: np.random.Generator) -> bytes:
-    place, length = _place(content, rng), int(rng.integers(1, 17))
+    place, length = _offset(content, rng), int(rng.integers(1, 17))
     return content[:place] + rng.bytes(length) + content[place + length :]
 
 
@@ -36,23 +36,23 @@ def _number(content: bytes, rng: np.random.Generator) -> bytes:
     """An integer of 1, 2, 4 or 8 bytes at a place of its own size becomes an extreme one."""
     form = str(rng.choice(["b", "h", "i", "q"]))
     size = struct.calcsize(form)
-    place = _place(content, rng) // size * size
+    place = _offset(content, rng) // size * size
     value = EXTREMES[int(rng.integers(len(EXTREMES)))] & (2 ** (8 * size) - 1)
     return content[:place] + value.to_bytes(size, "little") + content[place + size :]
 
 
 def _zeros(content: bytes, rng: np.random.Generator) -> bytes:
-    place, length = _place(content, rng), int(rng.integers(1, 513))
+    place, length = _offset(content, rng), int(rng.integers(1, 513))
     return content[:place] + bytes(min(length, len(content) - place)) + content[place + length :]
 
 
 def _moved(content: bytes, rng: np.random.Generator) -> bytes:
-    place, source, length = _place(content, rng), _place(content, rng), int(rng.integers(1, 257))
+    place, source, length = _offset(content, rng), _offset(content, rng), int(rng.integers(1, 257))
     return content[:place] + content[source : source + length] + content[place + length :]
 
 
 def _removed(content: bytes, rng: np.random.Generator) -> bytes:
-    place = _place(content, rng)
+    place = _offset(content, rng)
     return content[:place] + content[place + int(rng.integers(1, 65)) :]
 
 

@@ -1,6 +1,8 @@
 import numpy as np
+import torch
 
-from spi_lightning.methods import measure_frames
+from spi_lightning.methods import frame_columns, measure_frames
+from spi_lightning.physics.beam_centre import BeamCentre
 
 
 def test_columns_of_bright_and_faint_rings(make_file) -> None:
@@ -13,6 +15,19 @@ def test_columns_of_bright_and_faint_rings(make_file) -> None:
     np.testing.assert_allclose(columns["beam_row"][bright], 11.5, atol=0.7)
     np.testing.assert_allclose(columns["beam_column"][bright], 11.5, atol=0.7)
     assert "diameter_nm" not in columns
+
+
+def test_frames_are_measured_by_bytes_and_not_by_number(make_file, monkeypatch) -> None:
+    taken = []
+
+    def found(photons: torch.Tensor, mask: torch.Tensor, guess: torch.Tensor) -> BeamCentre:
+        taken.append(photons.nbytes)
+        return BeamCentre(guess, guess[:, 0])
+
+    monkeypatch.setattr(frame_columns, "find_beam_centre", found)
+    columns = measure_frames(make_file(16, edge=512))  # 16 MB of photons as float32
+    assert max(taken) <= 8 << 20 and sum(taken) == 16 << 20
+    assert len(columns["photons"]) == 16
 
 
 def test_real_single_hits_have_the_size_of_the_virus(spi_data) -> None:
