@@ -17,6 +17,7 @@ from spi_lightning.io.masks import choose_convention, measured
 from spi_lightning.io.pattern_file import FrameSource, Mask, PatternFile, PatternKeys
 from spi_lightning.io.sentinel_masks import AllOf, exclude_sentinels
 from spi_lightning.io.side_files import read_side_file
+from spi_lightning.physics.sentinels import find_saturated
 
 _SAMPLES: Final = 8
 
@@ -86,6 +87,7 @@ def add_mask(
         raise UserError(f"{where}: the mask has shape {shape}{turned}; {file.path} has patterns {file.shape}")
     exclude_sentinels(file)
     samples, dead = sample_frames(file), None if file.shared_mask is None else ~file.shared_mask
+    samples[find_saturated(samples, np.zeros(samples.shape, dtype=bool))[0]] = 0  # where a mask may well lie
     if isinstance(values, np.ndarray):
         sense, note = choose_convention(values, samples, convention, where, place, dead)
         keep = measured(values, sense)

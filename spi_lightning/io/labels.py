@@ -55,7 +55,11 @@ def as_label(name: str, values: NDArray[Any], patterns: int, where: str) -> tupl
     dtype = np.dtype(FIELDS[name].dtype)
     if values.dtype.kind not in "biuf":
         raise UserError(f"{where}: {name} must be numbers, not {values.dtype}")
-    if dtype.kind == "i" and values.dtype.kind == "f" and not np.array_equal(values, np.rint(values)):
+    if (
+        dtype.kind == "i"
+        and values.dtype.kind == "f"
+        and not (np.isfinite(values).all() and np.array_equal(values, np.rint(values)))
+    ):
         raise UserError(f"{where}: {name} must be whole numbers, without NaN")
     values = values.astype(dtype)
     if name in _ALLOWED:

@@ -39,7 +39,8 @@ def read_side_file(
     if not path.is_file():
         raise UserError(f"{option}={path}: there is no such file, nor a data set of this name in the patterns' file")
     note_read(path)
-    head = path.open("rb").read(8)
+    with path.open("rb") as file:
+        head = file.read(8)
     with reading(path, "text, .npy, TIFF or HDF5", f"{option}="):
         if head == MAGIC:
             values = _only_dataset(path, dimensions, option, shapes, look)

@@ -168,7 +168,8 @@ def _steady_marks(
 
 def _held(values: Iterable[float], there: NDArray[Any]) -> list[float]:
     """Those values that an array holds."""
-    return [value for value in values if (there == value).any()]
+    wide = there.astype(np.float64)
+    return [value for value in values if (wide == value).any()]
 
 
 def _single_marks(
@@ -203,7 +204,7 @@ def _single_marks(
 def _float_marks(frames: NDArray[Any], mask: Mask) -> dict[Any, str]:
     """Floats that no measurement gives: limits of integers, and what lies far beyond the rest."""
     size = np.abs(frames[np.isfinite(frames) & ~mask])
-    if size.max(initial=0) < LIMIT:
+    if float(size.max(initial=0)) < LIMIT:
         return {}
     exact = {float(np.asarray(value, dtype=frames.dtype)) for value in _INTEGER_LIMITS}
     below = float(size[(size < _HUGE) & ~np.isin(size, list(exact))].max(initial=0))

@@ -366,6 +366,22 @@ def test_a_link_to_a_detector_leads_to_all_that_belongs_to_it(tmp_path) -> None:
     assert opened.geometry["distance"] == 2.4 and opened.geometry["photon_energy"] == pytest.approx(1600)
 
 
+def test_a_mask_over_saturated_pixels_of_some_frames_is_no_mistake(tmp_path) -> None:
+    photons = np.random.default_rng(0).poisson(3.0, (6, 8, 9)).astype("u2")
+    mask = np.zeros(photons.shape, "u1")
+    mask[:, 3], mask[::2, 0] = 1, 1
+    photons[mask == 1] = 65535
+    opened = open_patterns(write(tmp_path / "a.h5", patterns=photons, mask=mask))
+    np.testing.assert_array_equal(opened.mask, mask == 0)
+    assert not any("WARNING" in note for note in opened.notes)
+
+
+@pytest.mark.filterwarnings("error")
+def test_half_precision_counts(tmp_path) -> None:
+    opened = open_patterns(write(tmp_path / "a.h5", patterns=counts().astype("f2")))
+    np.testing.assert_array_equal(opened.read(range(6)), counts())
+
+
 def test_what_is_no_count_beyond_the_frames_looked_at_is_refused(tmp_path) -> None:
     photons = np.random.default_rng(0).poisson(3.0, (200, 8, 9)).astype("u4")
     photons[102, 3, 3] = 2**32 - 1

@@ -27,6 +27,7 @@ def test_labels_of_single_hits(values) -> None:
         ("is_single_hit", np.ones((3, 2)), "does not fit 4 patterns"),
         ("is_single_hit", np.array(["hit", "no", "hit", "no"]), "not words such as 'hit'"),
         ("is_single_hit", np.array([1, np.nan, 0, 1]), "without NaN"),
+        ("is_single_hit", np.array([1, np.inf, 0, 1]), "whole numbers"),
         ("kind", np.ones((4, 6)), "give one label"),
         ("diameter", np.ones((4, 2)), "one value for each"),
         ("diameter", np.ones(4, complex), "must be numbers"),
