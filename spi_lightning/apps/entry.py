@@ -104,11 +104,13 @@ def _run(main: Callable[[], Any]) -> None:
         print(f"error: {printable(line)}", file=sys.stderr)
         sys.exit(2)
     except (KeyboardInterrupt, SystemExit) as error:
-        stopped = next((each for each in _chain(error) if isinstance(each, KeyboardInterrupt)), None)
-        if stopped is None:
+        stopped = [each for each in reversed(_chain(error)) if isinstance(each, KeyboardInterrupt)]
+        if not stopped:
             raise
-        print(printable(": ".join(["stopped", *map(str, stopped.args[:1])])), file=sys.stderr)
-        sys.exit(128 + (stopped.number if isinstance(stopped, SignalError) else signal.SIGINT))
+        words = dict.fromkeys(str(word) for each in stopped for word in each.args[:1])
+        print(printable(": ".join(["stopped", *words])), file=sys.stderr)
+        numbers = [each.number for each in stopped if isinstance(each, SignalError)]
+        sys.exit(128 + (numbers[0] if numbers else signal.SIGINT))
 
 
 def _value_or_error(job: JobReturn) -> Any:

@@ -1,5 +1,6 @@
 """Simulate a set: python -m spi_lightning.apps.simulate patterns=1000 path=set.cxi [simulate=macromolecule]."""
 
+import os
 import time
 from pathlib import Path
 from typing import Any, cast
@@ -42,6 +43,7 @@ def simulate(cfg: DictConfig) -> Path:
     """
     check_types(cfg, "simulate")
     numbers = {name: whole_number(name, cfg[name], least) for name, least in LEAST.items()}
+    require_free_picture(Path(cfg.path), numbers["examples"], cfg.overwrite)
     config = cast(dict[str, Any], OmegaConf.to_container(cfg.simulate, resolve=True, throw_on_missing=True))
     simulator, began = instantiate(cfg.simulate, _convert_="all"), time.perf_counter()
     if isinstance(simulator, VolumeSimulator):
@@ -74,6 +76,15 @@ def whole_number(name: str, value: object, least: int) -> int:
     if isinstance(number, int) and not isinstance(number, bool) and number >= least:
         return number
     raise UserError(f"{name}={value}: give a whole number, {least} or more")
+
+
+def require_free_picture(path: Path, examples: int, overwrite: bool) -> None:
+    """UserError if the picture beside a set would replace it, or one that is there, unasked."""
+    picture = path.with_suffix(".png")
+    if examples and picture == path:
+        raise UserError(f"path={path}: its picture of examples has that name; name the set otherwise, or examples=0")
+    if examples and not overwrite and not os.path.lexists(path) and os.path.lexists(picture):
+        raise UserError(f"{picture} exists already: give another path=, overwrite=true, or examples=0")
 
 
 def write_examples(patterns: PatternFile, path: Path, count: int) -> Path | None:

@@ -2,10 +2,13 @@
 
 import hashlib
 import logging
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import h5py
 
 from spi_lightning.data.set_parts import WorkerKilledError
 from spi_lightning.fields import UserError
@@ -31,6 +34,28 @@ def kept_set(path: Path, make: Callable[[], None], is_readable: Callable[[], boo
                 make()
                 _note_checksum(path)
     return path
+
+
+def require_replaceable(path: Path, overwrite: bool) -> None:
+    """Refuse to replace a file unasked, or one that is no simulated set.
+
+    Raises:
+        UserError: So it is.
+    """
+    if not os.path.lexists(path):
+        return
+    if not overwrite:
+        raise UserError(f"{path} exists already: give another path=, or overwrite=true")
+    if not _is_simulated(path):
+        raise UserError(f"{path}: overwrite=true replaces simulated sets, and this is none; give another path=")
+
+
+def _is_simulated(path: Path) -> bool:
+    try:
+        with h5py.File(path, "r") as file:
+            return "simulate_config" in file.attrs
+    except (OSError, RuntimeError):  # cut short, as every set may be; text has no signature
+        return bool(h5py.is_hdf5(path))
 
 
 @contextmanager

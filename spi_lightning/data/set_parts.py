@@ -150,7 +150,9 @@ def _start_worker(stop: Event, simulator: Any, seed: int, make: Making) -> None:
     global _stop, _simulator, _seed, _make
     _stop, _simulator, _seed, _make = stop, simulator, seed, make
     torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent tells us to stop
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # they may reach all processes; the parent tells us to stop
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     parent = multiprocessing.parent_process()
 
     def follow_parent() -> None:

@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 import spi_lightning
 from spi_lightning.console import progress_bar
 from spi_lightning.data.fingerprint import fingerprint
-from spi_lightning.data.kept_set import kept_parts, kept_set
+from spi_lightning.data.kept_set import kept_parts, kept_set, require_replaceable
 from spi_lightning.data.set_parts import (
     GEOMETRY,
     Part,
@@ -52,7 +52,7 @@ def make_set(
         seed: Seed of the set.
         path: The file to make.
         workers: Processes; on another device than the CPU one is used.
-        overwrite: Replace an existing file.
+        overwrite: Replace an existing set.
         config: The simulator's resolved config, stored in the file as the attribute `simulate_config`.
         compression: See io.CxiWriter.
         device: Where the simulator computes.
@@ -65,8 +65,7 @@ def make_set(
     """
     path = Path(path)
     with locked(path, wait=False):
-        if path.exists() and not overwrite:
-            raise UserError(f"{path} exists already: give another path=, or overwrite=true")
+        require_replaceable(path, overwrite)
         _make(simulator, patterns, seed, path, workers, config, compression, device)
     return path
 

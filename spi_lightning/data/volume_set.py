@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 
 import spi_lightning
 from spi_lightning.data.fingerprint import fingerprint
-from spi_lightning.data.kept_set import kept_parts, kept_set
+from spi_lightning.data.kept_set import kept_parts, kept_set, require_replaceable
 from spi_lightning.data.set_parts import Part, make_parts
 from spi_lightning.fields import AMPLITUDE, FIELDS, INTENSITY, MASK, PHASE, Batch, UserError
 from spi_lightning.files import locked, replacing
@@ -48,7 +48,7 @@ def make_volume_set(
         seed: Seed of the set.
         path: The file to make.
         workers: Processes, on the CPU only.
-        overwrite: Replace an existing file.
+        overwrite: Replace an existing set.
         config: The simulator's resolved config, stored as the attribute `simulate_config`.
         device: Where the simulator computes.
 
@@ -57,8 +57,7 @@ def make_volume_set(
     """
     path = Path(path)
     with locked(path, wait=False):
-        if path.exists() and not overwrite:
-            raise UserError(f"{path} exists already: give another path=, or overwrite=true")
+        require_replaceable(path, overwrite)
         _make(simulator, patterns, seed, path, workers, config, device)
     return path
 

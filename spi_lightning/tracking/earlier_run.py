@@ -10,7 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
 from spi_lightning.fields import UserError
-from spi_lightning.tracking.run_folder import CONFIG, METRICS
+from spi_lightning.tracking.run_folder import CONFIG, LOG, METRICS, VERSIONS
 
 TRAINING, EVALUATION = "training", "evaluation"
 _KINDS: Final = {TRAINING: "trainer", EVALUATION: "methods", "phasing": "phasing", "orientation": "rings"}
@@ -34,9 +34,18 @@ def require_free(folder: Path, config: Mapping[str, Any]) -> None:
     """Refuse a folder that a run of these settings would spoil.
 
     Raises:
-        UserError: The folder holds a run of another kind, or an earlier training that is not the one to be resumed.
+        UserError: The folder holds a run of another kind, an earlier training that is not the one to be resumed,
+            checkpoints, or files of another program under the names of ours.
     """
+    if any(folder.glob("*.ckpt")):
+        raise UserError(f"folder={folder}: holds the checkpoints of a run; give another folder with hydra.run.dir=")
     if not (folder / CONFIG).is_file():
+        foreign = [name for name in (VERSIONS, LOG, *_FILES) if (folder / name).exists()]
+        if foreign and not _is_resumed(folder, config.get("resume")):
+            raise UserError(
+                f"folder={folder}: holds {foreign[0]} of no run that has a {CONFIG}, which would be overwritten; give "
+                "another folder with hydra.run.dir="
+            )
         return
     there, ours = _kind_of_file(folder / CONFIG), _kind(config)
     if there != ours:
@@ -82,7 +91,7 @@ def _remove_if_empty(folder: Path) -> None:
 
 
 def _was_trained(folder: Path) -> bool:
-    return (folder / "metrics.csv").is_file() or any(folder.glob("checkpoints/*.ckpt"))
+    return (folder / LOG).is_file() or any(folder.glob("checkpoints/*.ckpt"))
 
 
 def _kind(config: Mapping[str, Any]) -> str | None:

@@ -19,6 +19,7 @@ from omegaconf import DictConfig
 
 from spi_lightning.apps.entry import run_app
 from spi_lightning.apps.job_folder import take_over
+from spi_lightning.apps.signals import SignalError
 from spi_lightning.apps.train import record
 from spi_lightning.fields import UserError
 
@@ -192,6 +193,17 @@ def test_a_stopped_run_says_so_in_one_line(run, tmp_path, capsys, number, status
     assert error.count("\n") == 1
     assert signal.getsignal(number) is before
     assert left(tmp_path) == []
+
+
+def test_advice_keeps_the_signal(run, capsys) -> None:
+    def stopped(_: DictConfig) -> None:
+        try:
+            raise SignalError(signal.SIGTERM)
+        except KeyboardInterrupt as error:
+            raise KeyboardInterrupt("go on so") from error
+
+    assert run(stopped) == 143
+    assert capsys.readouterr().err == "stopped: by SIGTERM: go on so\n"
 
 
 @pytest.mark.slow

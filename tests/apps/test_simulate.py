@@ -61,6 +61,8 @@ def test_a_set_with_a_picture_and_a_table(
         (("patterns=9", "path={}/a.cxi", "device=cuda:99"), "device=cuda:99 is not to be had"),
         (("patterns=9", "path={}/a.cxi", "sede=1"), "sede"),
         (("patterns=9", "path={}/exists.cxi"), "exists already: give another path=, or overwrite=true"),
+        (("patterns=9", "path={}/exists.cxi", "overwrite=true"), "replaces simulated sets, and this is none"),
+        (("patterns=9", "path={}/a.png"), "picture of examples has that name"),
         (("patterns=9", "path={}/exists.cxi/a.cxi"), "cannot be written"),
     ],
 )

@@ -311,6 +311,20 @@ def test_a_set_is_not_overwritten_unasked(tmp_path: Path) -> None:
         make_set(TinySimulator(), 20, 0, path)
     make_set(TinySimulator(), 20, 0, path, overwrite=True)
     assert len(open_patterns(path)) == 20
+    path.write_bytes(path.read_bytes()[:3000])
+    make_set(TinySimulator(), 10, 0, path, overwrite=True)
+    assert len(open_patterns(path)) == 10
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "predictions.h5", "."])
+def test_only_sets_are_overwritten(tmp_path: Path, name: str) -> None:
+    with h5py.File(tmp_path / "predictions.h5", "w") as file:
+        file["frame"] = [1]
+    (tmp_path / "config.yaml").write_text("a: 1")
+    before = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
+    with pytest.raises(UserError, match="replaces simulated sets, and this is none"):
+        make_set(TinySimulator(), 10, 0, tmp_path / name, overwrite=True)
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == before
 
 
 def test_two_runs_do_not_make_the_same_set(tmp_path: Path) -> None:

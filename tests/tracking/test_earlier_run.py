@@ -12,7 +12,7 @@ EVALUATION = {"methods": ["photon_count"]}
 
 
 def run(folder: Path, config: str, *files: str) -> Path:
-    for name in ("config.yaml", *files):
+    for name in ("config.yaml", *files) if config else files:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(config if name == "config.yaml" else "x")
     return folder
@@ -28,6 +28,10 @@ def run(folder: Path, config: str, *files: str) -> Path:
         ("[broken", [], EVALUATION, "holds a config.yaml that is of no run"),
         ("trainer: {}", ["checkpoints/last.ckpt"], TRAINING, "holds an earlier training; resume="),
         ("trainer: {}", ["metrics.csv"], TRAINING, "holds an earlier training; resume="),
+        ("", ["last.ckpt"], EVALUATION, "holds the checkpoints of a run"),
+        ("", ["report.html"], EVALUATION, r"holds report\.html of no run"),
+        ("", ["metrics.csv"], TRAINING, r"holds metrics\.csv of no run"),
+        ("", ["versions.json"], {"phasing": {}}, r"holds versions\.json of no run"),
     ],
 )
 def test_a_folder_of_another_run_is_refused(tmp_path: Path, stored: str, files: list[str], config, line: str) -> None:
@@ -41,6 +45,8 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path, stored: str, files: 
         ("trainer: {}", ["checkpoints/last.ckpt"], TRAINING | {"resume": "."}),
         ("trainer: {}", [], TRAINING),
         ("methods: []", ["report.html"], EVALUATION),
+        ("", ["metrics.csv", "checkpoints/last.ckpt"], TRAINING | {"resume": "."}),
+        ("", ["thesis.tex", "notes.html"], EVALUATION),
     ],
 )
 def test_its_own_folder_is_taken(tmp_path: Path, stored: str, files: list[str], config) -> None:
