@@ -55,19 +55,28 @@ def cut_back(path: Path, steps: int | None, last: Row) -> None:
         path.unlink(missing_ok=True)
         return
     names, rows = read_rows(path)
-    kept = [row for row in rows if row.get("step", "").isdecimal() and int(row["step"]) < steps]
+    kept = [row for row in rows if 0 <= _step(row) < steps]
     missing = {name: str(value) for name, value in last.items()}
-    if missing and not any(row["step"] == missing["step"] and set(missing) <= _filled(row) for row in kept):
+    if missing and not any(_step(row) == _step(missing) and set(missing) <= _filled(row) for row in kept):
         kept.append(missing)
-        names = sorted({*names, *missing})
-    _write_rows(path, names, kept)
+        names = [*names, *(name for name in missing if name not in names)]
+    _write_rows(path, sorted(names), kept)  # in which order Lightning's writer appends
 
 
 def read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     """Columns and rows of a metrics.csv, without a row that is not whole; nothing of a file that is not there."""
-    lines = list(csv.reader(complete_lines(path).splitlines())) if path.is_file() else []
+    lines = list(csv.reader(complete_lines(path).removeprefix("\ufeff").splitlines())) if path.is_file() else []
     names = lines[0] if lines else []
     return names, [dict(zip(names, line, strict=True)) for line in lines[1:] if len(line) == len(names)]
+
+
+def _step(row: Row) -> float:
+    """Step of a row, also as spreadsheets write it; -1 for what is none."""
+    try:
+        step = float(row.get("step", ""))
+    except ValueError:
+        return -1
+    return step if step.is_integer() else -1
 
 
 def _filled(row: Row) -> set[str]:

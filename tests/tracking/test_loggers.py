@@ -37,6 +37,21 @@ def test_a_run_taken_up_cuts_its_log_back_to_whole_rows_of_what_it_has(tmp_path:
     assert (tmp_path / "metrics.csv").read_text().split() == ["epoch,step,train/loss", *left, f"0,{steps},0.5"]
 
 
+@pytest.mark.parametrize(
+    ("written", "left"),
+    [
+        ("epoch,step,train/loss,mine\r\n0,1,0.5,7\r\n", ["epoch,mine,step,train/loss", "0,7,1,0.5", "0,,2,0.25"]),
+        ("step,train/loss,epoch\n1,0.5,0\n", ["epoch,step,train/loss", "0,1,0.5", "0,2,0.25"]),
+        ("\ufeffepoch,step,train/loss\n0,1.0,0.5\n", ["epoch,step,train/loss", "0,1.0,0.5", "0,2,0.25"]),
+        ("epoch,step,train/loss\n0,nan,0.5\n0,inf,0.5\n0,-1,0.5\n", ["epoch,step,train/loss", "0,2,0.25"]),
+    ],
+)
+def test_a_log_that_was_edited_by_hand_keeps_its_columns_apart(tmp_path: Path, written: str, left: list[str]) -> None:
+    (tmp_path / "metrics.csv").write_bytes(written.encode())
+    FolderCSVLogger(tmp_path, 2).log_metrics({"epoch": 0, "train/loss": 0.25}, 2)
+    assert (tmp_path / "metrics.csv").read_text().split() == left
+
+
 def test_the_row_of_an_epoch_that_ended_with_the_checkpoint_is_added_once(tmp_path: Path) -> None:
     row = {"epoch": 0, "step": 3, "val/loss": 0.75}
     for _ in range(2):
