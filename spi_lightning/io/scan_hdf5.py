@@ -120,6 +120,12 @@ def _add_angles(read: BraggScan, key: str | None, file: h5py.File, layout: ScanL
 
 def _add_side(read: BraggScan, name: str, item: h5py.Dataset, rows: slice, columns: slice, asked: bool) -> None:
     """Take an image or the monitor; UserError if a user ``asked`` for one that does not fit."""
+    if item.dtype.kind not in "uifb":
+        told = f"{read.path}: {item.name} holds {item.dtype} and no numbers"
+        if asked:
+            raise UserError(f"{told}: it is no {name}; name another with data.keys.{name}=")
+        read.notes.append(f"{told}: it is not read as {name}")
+        return
     values = item[()] if item.ndim < 2 else item[..., rows, columns]
     read.sources[name] = str(item.name)
     if name == "monitor" and (asked or values.size == len(read.counts)):

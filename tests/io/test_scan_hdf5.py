@@ -307,3 +307,11 @@ def test_images_beside_the_counts_that_are_not_read_are_named(tmp_path: Path) ->
         file["entry/data/bad_pixels"] = file["entry/instrument/detector/pixel_mask"]
     notes = [note for note in open_scan(path).notes if "not read" in note]
     assert len(notes) == 1 and "not read: /entry/data/flat_field;" in notes[0]
+
+
+def test_text_is_no_monitor_and_that_is_said(tmp_path: Path) -> None:
+    path = nexus(tmp_path / "scan.nxs", control__data=(np.array([b"x"] * 8), None))
+    read = open_scan(path)
+    assert read.monitor is None and any("control/data holds |S1 and no numbers" in note for note in read.notes)
+    with pytest.raises(UserError, match=r"is no monitor; name another with data\.keys\.monitor="):
+        open_scan(path, ScanKeys(monitor="entry/control/data"))
