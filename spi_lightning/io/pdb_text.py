@@ -38,9 +38,8 @@ def complete(text: str, path: Path) -> str:
     atoms = [i for i, line in enumerate(lines) if line.startswith(("ATOM", "HETATM"))]
     for i in atoms:
         _require_coordinates(lines[i], path)
+        lines[i] = lines[i][:78]  # the charge is not used, and is part of a line's number in files before 1996
     blank = [i for i in atoms if not lines[i][76:78].strip().isalpha()]
-    if not blank:
-        return text
     sizes = Counter(lines[i][17:27] for i in atoms)
     left = any(_from_first_column(lines[i]) for i in blank)
     for i in blank:
@@ -100,10 +99,10 @@ def _element(line: str, alone: bool, left: bool) -> str:
         return _IONS.get(name) or (pair if _exists(pair) else first if first in _ONE_LETTER else "X")
     if line[12] == " " or line[12].isdigit() or len(line[12:16].strip()) == 4 or not _exists(pair):
         return first if first in _ONE_LETTER else "X"
+    if line.startswith("ATOM") and first in _BIOLOGICAL:  # CA of an unknown residue: left open
+        return first if left else "X"
     if not left:
         return pair
-    if line.startswith("ATOM") and first in _BIOLOGICAL:
-        return first
     return "X" if first in _ONE_LETTER else pair
 
 

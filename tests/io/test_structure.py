@@ -216,6 +216,18 @@ def test_ions_and_ligands_without_elements(tmp_path: Path) -> None:
     assert skipped.atomic_number.tolist() == [7, 6, 6, 8, 6, 20, 48, 30, 17, 34]
 
 
+def test_a_trace_of_unknown_residues_is_no_calcium(tmp_path: Path) -> None:
+    lines = [line(i, "CA", "XYZ", "A", f"{i} ", (float(i), 0, 0), "") for i in range(1, 5)]
+    with pytest.raises(UserError, match="unknown element: 4, the first is 'CA'"):
+        read_structure(pdb(tmp_path, *lines))
+
+
+def test_numbers_of_lines_behind_the_name_of_an_entry_are_no_charges(tmp_path: Path) -> None:
+    lines = [line(i, f" {name:<3}", "ALA", "A", "1 ", (float(i), 0, 0), "") for i, name in enumerate("NCO", 1)]
+    old = [f"{text[:72]:<72}1CRN{1170 + i if i else 71:4d}" for i, text in enumerate(lines)]
+    assert read_structure(pdb(tmp_path, *old)).atomic_number.tolist() == [7, 6, 8]
+
+
 @pytest.mark.parametrize("element", ["", "C"])
 def test_a_ligand_shows_by_itself_where_its_names_begin(tmp_path: Path, element: str) -> None:
     chain = [line(i, f" {name:<3}", "ALA", "A", "1 ", (float(i), 0, 0), "C") for i, name in enumerate(("CA", "CB"), 1)]
