@@ -88,7 +88,12 @@ def _frame_numbers(files: list[Path]) -> list[int]:
     if distinct:
         return min(reversed(distinct), key=lambda numbers: max(numbers) - min(numbers))
     _require_like_names(files)
-    changing = [numbers for numbers in series if len(set(numbers)) > 1] or series
+    changing = [numbers for numbers in series if len(set(numbers)) > 1]
+    if not changing:
+        raise UserError(
+            f"{files[0].parent}: no number in the names of {len(files)} frames, {files[0].name} and {files[1].name} "
+            "first, counts them; number them in the order of their angles"
+        )
     numbers = changing[-1]
     first = next(number for number in sorted(numbers) if numbers.count(number) > 1)
     names = [file.name for file, number in zip(files, numbers, strict=True) if number == first]

@@ -13,6 +13,7 @@ from spi_lightning.fields import UserError
 from spi_lightning.io import tiff_series
 from spi_lightning.io.bragg_scan import ScanKeys, open_scan
 from spi_lightning.io.npz_volume import read_volume, write_npz
+from spi_lightning.io.tiff_series import _frame_numbers
 
 COUNTS = np.random.default_rng(0).poisson(5, (8, 6, 7)).astype(np.uint16)
 SPEC = (
@@ -331,3 +332,8 @@ def test_other_formats_are_called_by_their_name(tmp_path: Path, head: bytes, wor
     (tmp_path / "frames.dat").write_bytes(head)
     with pytest.raises(UserError, match=words):
         open_scan(tmp_path / "frames.dat")
+
+
+def test_names_without_a_number_that_counts_blame_no_copy() -> None:
+    with pytest.raises(UserError, match=r"no number in the names of 3 frames, aa_1\.tif and ab_1\.tif first"):
+        _frame_numbers([Path(f"a{letter}_1.tif") for letter in "abc"])
