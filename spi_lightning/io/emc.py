@@ -128,7 +128,7 @@ class _Hdf5:
     def flat(self, start: int, stop: int) -> NDArray[Any]:
         """Frames start..stop as (n, pixels)."""
         with opened(self.path) as file:
-            lists = [[np.asarray(row, np.int64) for row in file[name][start:stop]] for name in _LISTS]
+            lists = [[self._whole(row, name) for row in file[name][start:stop]] for name in _LISTS]
         ones, multi, counts = (np.array([len(row) for row in rows], np.int64) for rows in lists)
         if (multi != counts).any():
             first = int(np.argmax(multi != counts))
@@ -139,6 +139,14 @@ class _Hdf5:
         empty = np.empty(0, np.int32)
         place_ones, place_multi, count_multi = (np.concatenate([empty, *rows]) for rows in lists)
         return _fill(self.path, self.pixels, start, ones, multi, place_ones, place_multi, count_multi)
+
+    def _whole(self, row: NDArray[Any], name: str) -> NDArray[np.int64]:
+        """A list of whole numbers, in whatever type they are stored."""
+        if row.dtype.kind == "f" and not (np.isfinite(row).all() and (row == np.rint(row)).all()):
+            raise UserError(
+                f"{self.path}: the emc file is damaged: {name} holds numbers that are not whole; write it again"
+            )
+        return np.asarray(row, np.int64)
 
 
 def _fill(

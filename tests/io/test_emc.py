@@ -246,3 +246,16 @@ def test_detectors_whose_distance_cannot_be(tmp_path, change, message) -> None:
                 file[name][()] = value
     with pytest.raises(UserError, match=message):
         read_detector(tmp_path / "det.h5")
+
+
+@pytest.mark.parametrize(("count", "sound"), [(3.0, True), (2.5, False), (np.nan, False)])
+def test_lists_of_floats_hold_whole_numbers(tmp_path, count, sound) -> None:
+    with h5py.File(tmp_path / "a.emc", "w") as file:
+        file["num_pix"] = 4
+        for name, values in (("place_ones", [0.0]), ("place_multi", [2.0]), ("count_multi", [count])):
+            file.create_dataset(name, (1,), h5py.vlen_dtype(np.float64))[0] = np.array(values)
+    if sound:
+        np.testing.assert_array_equal(open_patterns(tmp_path / "a.emc").read([0]), [[[1, 0], [3, 0]]])
+    else:
+        with pytest.raises(UserError, match="count_multi holds numbers that are not whole"):
+            open_patterns(tmp_path / "a.emc")
