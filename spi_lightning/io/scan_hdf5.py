@@ -127,21 +127,16 @@ def _add_side(read: BraggScan, name: str, item: h5py.Dataset, rows: slice, colum
         read.notes.append(f"{told}: it is not read as {name}")
         return
     values = item[()] if item.ndim < 2 else item[..., rows, columns]
-    read.sources[name], numbers = str(item.name), item.dtype.kind in "uifb"
-    if name == "monitor" and numbers and (asked or values.size == len(read.counts)):
+    read.sources[name] = str(item.name)
+    if name == "monitor" and (asked or values.size == len(read.counts)):
         read.monitor = torch.from_numpy(np.ravel(values).astype(float))
-    elif numbers and values.shape == tuple(read.counts.shape[1:]):
+    elif values.shape == tuple(read.counts.shape[1:]):
         setattr(read, name, torch.from_numpy(values.astype(np.float32)))
-    elif asked and not numbers:
-        raise UserError(
-            f"{read.path}: data.keys.{name}={item.name} holds {item.dtype} and no numbers; name another one"
-        )
     elif asked:
         raise UserError(_unfit(read, name, item))
     else:
         del read.sources[name]
-        what = "does not fit the frames" if numbers else "holds no numbers"
-        read.notes.append(f"{read.path}: {item.name} {item.shape} {what} and is left out")
+        read.notes.append(f"{read.path}: {item.name} {item.shape} does not fit the frames and is left out")
 
 
 def _add_mask(

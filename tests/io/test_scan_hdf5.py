@@ -269,15 +269,6 @@ def test_a_monitor_of_another_length_is_left_out_unless_named(tmp_path: Path) ->
         open_scan(tmp_path / "a.h5", ScanKeys(monitor="monitor"))
 
 
-def test_a_monitor_of_text_is_left_out_unless_named(tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        file["counts"], file["theta_deg"], file["monitor"] = COUNTS, ANGLES, np.array([b"high"] * 8)
-    read = open_scan(tmp_path / "a.h5")
-    assert read.monitor is None and any("holds no numbers" in note for note in read.notes)
-    with pytest.raises(UserError, match=r"data\.keys\.monitor=/monitor holds .* and no numbers"):
-        open_scan(tmp_path / "a.h5", ScanKeys(monitor="monitor"))
-
-
 def test_links_of_what_lies_beside_and_masks_that_do_not_fit_are_told(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["counts"], file["mask"] = COUNTS, np.zeros((9, 9), np.uint8)
