@@ -3,11 +3,14 @@
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
@@ -20,8 +23,12 @@ from spi_lightning.tasks.registry import RUN_PARTS, registered
 from spi_lightning.tracking import LOG, VERSIONS
 
 FIXED = ("task", "network", "preprocess", "loss", "optimizer", "schedule")  # what weights and optimiser state belong to
+BUILT = ("task", "data", "trainer", "callbacks")  # what a run cannot be without
 WRITES = ("folder", "dirpath", "default_root_dir", "save_dir", "log_dir")  # in them a run writes
 _ABSENT = object()
+_MOST_STEPS = 2**53
+_RESTORES = ("restore", "_restore", "on_load_checkpoint")  # functions of Lightning, by how their names begin
+_OPTIMISER = Path(torch.optim.__file__).parent
 _log = logging.getLogger(__name__)
 
 
@@ -42,6 +49,8 @@ def resumed_settings(cfg: DictConfig) -> DictConfig:
     stored = read_checkpoint(path, also=own)["config"]
     if stored is None:
         raise UserError(f"resume={cfg.resume}: its checkpoint has no configuration; it was not written by train.py.")
+    if lacking := [group for group in BUILT if not isinstance(stored.get(group), dict)]:
+        raise UserError(f"{path}: its configuration has no settings of {lacking[0]}; it was not written by train.py")
     stored, said = writing_here(stored, cfg), command_words()
     settings = _plain(cfg) if said is None else _laid_over(stored, *_compositions(cfg, said))
     for group in FIXED:
@@ -105,12 +114,21 @@ class Resumed:
             return None
         path = last_of(resume, say=True)
         checkpoint = read_checkpoint(path)
-        loop = checkpoint.get("loops", {}).get("fit_loop", {})
-        batches = loop.get("epoch_loop.batch_progress", {}).get("total", {})
-        done = int(checkpoint.get("global_step", 0))
-        steps = loop.get("epoch_loop.state_dict", {}).get("_batches_that_stepped", done)
-        steps += steps < batches.get("ready", 0)  # saved before the last step was counted
-        return cls(path, int(steps), done, dict(checkpoint.get("epoch_row") or {}))
+        try:
+            loop = checkpoint["loops"]["fit_loop"]
+            batches, done = loop["epoch_loop.batch_progress"]["total"]["ready"], int(checkpoint["global_step"])
+            steps = int(loop["epoch_loop.state_dict"].get("_batches_that_stepped", done))
+            steps += steps < batches  # saved before the last step was counted
+            epochs = int(loop["epoch_progress"]["current"]["completed"])
+            row = dict(checkpoint.get("epoch_row") or {})
+            plain = min(steps, done, batches, epochs) >= 0 and all(
+                isinstance(each, int | float) for each in row.values()
+            )
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise _state_refused(path, error) from error
+        if not plain or steps > _MOST_STEPS or done > _MOST_STEPS:
+            raise _state_refused(path, f"step {done}, row {row}")
+        return cls(path, steps, done, row)
 
     def take_along(self, folder: Path) -> None:
         """Copy best checkpoint and log of a run that goes on in another folder; the original stays as it is."""
@@ -119,6 +137,33 @@ class Resumed:
             if source.resolve() != folder.resolve() and (source / name).is_file():
                 with replacing(folder / name) as part:
                     shutil.copyfile(source / name, part)
+
+
+@contextmanager
+def state_that_fits(resumed: Resumed | None, before: Mapping[Path, bytes]) -> Iterator[None]:
+    """UserError for a state of optimiser, schedule, callbacks or loops that cannot be taken up.
+
+    ``before`` is what the files of the run held until now; they are put back. Weights have errors of their own.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        restored = any(each.name.startswith(_RESTORES) or _OPTIMISER in Path(each.filename).parents for each in frames)
+        if resumed is None or isinstance(error, UserError) or not restored:
+            raise
+        for path, content in before.items():
+            with replacing(path) as part:
+                part.write_bytes(content)
+        raise _state_refused(resumed.path, error) from error
+
+
+def _state_refused(path: Path, why: object) -> UserError:
+    reason = f"{type(why).__name__}: {why}" if isinstance(why, BaseException) else str(why)
+    return UserError(
+        f"{path}: the state of the training in it cannot be taken up ({' '.join(reason.split())[:200]}); "
+        f"checkpoint={path} starts a new run from its weights"
+    )
 
 
 def targets(config: Any) -> Iterator[str]:

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from spi_lightning.apps.entry import one_line
 from spi_lightning.apps.fitting_parts import check_parts
-from spi_lightning.apps.resume import Resumed, all_words, command_words, resumed_settings
+from spi_lightning.apps.resume import Resumed, all_words, command_words, resumed_settings, state_that_fits
 from spi_lightning.apps.value_types import check_types
 from spi_lightning.callbacks import ResumeInSamples, SaveConfig, SeedEveryStep, StopDivergence
 from spi_lightning.console import Terminal
@@ -30,6 +30,7 @@ from spi_lightning.tasks.checkpoint import BEST, LAST, load_weights
 from spi_lightning.tasks.registry import trust
 from spi_lightning.tracking import (
     CONFIG,
+    LOG,
     METRICS,
     VERSIONS,
     AtomicCheckpointIO,
@@ -62,7 +63,9 @@ def train(cfg: DictConfig) -> float:
     check_parts(cfg)
     check_types(cfg, "train")
     require_rate(cfg.optimizer.get("lr"))
-    config, folder = record(cfg, words), Path(cfg.folder)
+    folder = Path(cfg.folder)
+    before = {path: path.read_bytes() for name in (CONFIG, VERSIONS, LOG) if (path := folder / name).is_file()}
+    config = record(cfg, words)
     remove_stale_parts(folder)
     if resumed:
         resumed.take_along(folder)
@@ -78,7 +81,8 @@ def train(cfg: DictConfig) -> float:
         loggers += tracking.loggers(folder, cfg.name, config, steps, last)
         trainer = make_trainer(cfg.trainer, loggers, callbacks, folder)
         began = time.perf_counter()
-        trainer.fit(task, data, ckpt_path=resumed.path if resumed else None, weights_only=True)
+        with state_that_fits(resumed, before):
+            trainer.fit(task, data, ckpt_path=resumed.path if resumed else None, weights_only=True)
     numbers = {"train/seconds": time.perf_counter() - began, "train/steps": trainer.global_step}
     numbers |= evaluate_best(trainer, task, data, folder)
     if trainer.is_global_zero:
@@ -99,7 +103,7 @@ def nothing_left_of_a_mistake(folder: Path, tracking: Tracking, loggers: list[Lo
     except Exception as error:
         if one_line(error) is not None and not list(folder.glob("checkpoints/*")):
             tracking.discard(loggers)
-            for name in (CONFIG, VERSIONS, "metrics.csv"):
+            for name in (CONFIG, VERSIONS, LOG):
                 (folder / name).unlink(missing_ok=True)
         raise
 

@@ -75,6 +75,13 @@ class TrainedTask(pl.LightningModule):
         if self.trainer.limit_val_batches and not self.trainer.datamodule.patterns_in("val"):  # type: ignore[attr-defined]
             raise UserError("the validation split is empty: raise val in data.patterns or data.fractions.")
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Raise ValueError where a run that goes on would find no state of its optimiser or schedule and begin anew."""
+        if self.trainer.state.fn != "fit" or not self.automatic_optimization:
+            return
+        if not checkpoint.get("optimizer_states") or (self.make_schedule and not checkpoint.get("lr_schedulers")):
+            raise ValueError("it holds no state of the optimiser or of the schedule")
+
     def on_train_start(self) -> None:
         """Raise UserError if a resumed run is to go on beyond the end of a schedule that was as long as the run."""
         for config in self.trainer.lr_scheduler_configs:

@@ -1,7 +1,8 @@
 """A run taken up anywhere ends where the uninterrupted one ends, bit for bit."""
 
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -183,3 +184,62 @@ def test_a_foreign_run_writes_nowhere_else(tmp_path: Path, caplog: pytest.LogCap
     assert not outside.exists() and keepsake.is_dir() and load(last)["epoch"] == 4 - 1
     assert f"cache_dir={outside} of the checkpoint is not taken: {tmp_path / 'cache'}" in caplog.text
     assert "secret" not in (tmp_path / "run/config.yaml").read_text()
+
+
+def _no_loops(checkpoint: dict[str, Any]) -> None:
+    checkpoint["loops"]["fit_loop"] = [1]
+
+
+def _text_for_steps(checkpoint: dict[str, Any]) -> None:
+    checkpoint["global_step"] = "many"
+
+
+def _no_progress(checkpoint: dict[str, Any]) -> None:
+    del checkpoint["loops"]["fit_loop"]["epoch_progress"]
+
+
+def _no_optimiser(checkpoint: dict[str, Any]) -> None:
+    checkpoint["optimizer_states"] = []
+
+
+def _other_moments(checkpoint: dict[str, Any]) -> None:
+    for state in checkpoint["optimizer_states"][0]["state"].values():
+        state["exp_avg"] = torch.zeros(7)
+
+
+def _text_for_callbacks(checkpoint: dict[str, Any]) -> None:
+    checkpoint["callbacks"] = "none"
+
+
+@pytest.mark.parametrize(
+    "change", [_no_loops, _text_for_steps, _no_progress, _no_optimiser, _other_moments, _text_for_callbacks]
+)
+def test_a_state_that_does_not_fit_is_refused_and_the_run_stays(
+    tmp_path: Path, short_run: Path, change: Callable[[dict[str, Any]], None]
+) -> None:
+    shutil.copytree(short_run, tmp_path, dirs_exist_ok=True)
+    run = tmp_path / "run"
+    checkpoint = torch.load(run / "checkpoints/last.ckpt", weights_only=True)
+    change(checkpoint)
+    torch.save(checkpoint, run / "checkpoints/last.ckpt")
+    before = {name: (run / name).read_bytes() for name in ("config.yaml", "versions.json", "metrics.csv")}
+    words = ("trainer.max_epochs=2", f"resume={run}")
+    with pytest.raises(UserError, match="the state of the training in it cannot be taken up"):
+        train(small_config(tmp_path, *words))
+    assert before == {name: (run / name).read_bytes() for name in before}
+
+
+def test_a_checkpoint_without_the_data_of_its_run_is_refused(tmp_path: Path, short_run: Path) -> None:
+    checkpoint = torch.load(short_run / "run/checkpoints/last.ckpt", weights_only=True)
+    checkpoint["config"]["data"] = None
+    torch.save(checkpoint, tmp_path / "odd.ckpt")
+    with pytest.raises(UserError, match="has no settings of data"):
+        train(small_config(tmp_path, f"resume={tmp_path / 'odd.ckpt'}"))
+
+
+@pytest.fixture(scope="module")
+def short_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``run``, trained for an epoch, and the ``cache`` of its patterns."""
+    folder = tmp_path_factory.mktemp("short")
+    train(small_config(folder, "trainer.max_epochs=1"))
+    return folder
