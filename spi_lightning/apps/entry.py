@@ -155,7 +155,8 @@ def one_line(error: BaseException) -> str | None:
         if isinstance(cause, MissingMandatoryValue):
             return f"{cause.full_key} has no value: add {cause.full_key}=... to the command."
         if isinstance(cause, InterpolationResolutionError):
-            return f"{cause.full_key}: {_flat(cause)}"
+            word = cause.full_key or next((word for word in sys.argv if "${" in word), "configuration")
+            return f"{word}: {_flat(cause)}; ${{...}} stands for another setting, link or rename a file called so"
         if isinstance(cause, InstantiationException):
             return _flat(cause) if isinstance(cause.__cause__, TypeError | None) else None
         if isinstance(cause, OverrideParseException):

@@ -11,6 +11,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
+from omegaconf.errors import InterpolationKeyError
 
 from spi_lightning.apps import entry
 from spi_lightning.apps.evaluate_kinds import kind_of_method, method_file, names_of
@@ -139,3 +140,16 @@ def test_a_resumed_run_stays_in_its_folder(tmp_path: Path) -> None:
         assert OmegaConf.create({"resume": resume, "place": place}).place == str(folder)
     with pytest.raises(Exception, match="no such file or run folder"):
         _ = OmegaConf.create({"resume": "nowhere", "place": place}).place
+
+
+def test_an_interpolation_that_leads_nowhere_names_its_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["evaluate.py", "seed=1", "data.path='a${b}.cxi'"])
+    line = entry.one_line(InterpolationKeyError("Interpolation key 'b' not found"))
+    assert line is not None and line.startswith("data.path='a${b}.cxi': Interpolation key 'b' not found; ${...} stands")
+
+
+def test_memory_that_is_not_there_and_a_group_without_a_choice_are_one_line() -> None:
+    line = entry.one_line(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes."))
+    assert line is not None and line.startswith("there is not enough memory (tried to allocate 99 bytes)")
+    line = entry.one_line(ValueError("Config group override must be a string or a list. Got NoneType"))
+    assert line is not None and line.startswith("a group of settings takes the name of one of its choices")
