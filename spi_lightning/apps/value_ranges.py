@@ -18,14 +18,14 @@ POSITIVE: Final = _words(
     "width widths"
 )
 NOT_NEGATIVE: Final = _words(
-    "abstain_within beam_jitter blur curve data.threshold decay edge_blur examples exclude flat folds frame_columns "
-    "frames gallery gap halo_photons halo_radius halo_sigma hits.threshold hole inner kernel_penalty kinds "
+    "abstain_within beam_jitter blur curve data.threshold decay disagreement edge_blur examples exclude flat folds "
+    "frame_columns frames gallery gap halo_photons halo_radius halo_sigma hits.threshold hole inner kernel_penalty kinds "
     "least_oversampling maximum_photons minimum_photons need_scaling noise num_workers occlusion patience "
     "peak_photons polish_steps positive_weight seed sigma size_spread start_noise streak_photons streak_width "
     "stretch"
 )
 SHARES: Final = _words(
-    "core_probability coverage cut dead_fraction decision.threshold disagreement dropout fraction fractions "
+    "core_probability coverage cut dead_fraction decision.threshold dropout fraction fractions "
     "halo_share held_out hints probability rise smoothing streak_probability validation"
 )
 FILLED: Final = _words("bodies depths kinds layers members order shape widths")  # lists and mappings of at least one

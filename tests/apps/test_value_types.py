@@ -218,3 +218,9 @@ def test_a_range_rises() -> None:
     with pytest.raises(UserError, match=r"simulate.geometry.distance=\[0.6,0.5\] must be the lower value"):
         check_types(config_of("simulate.geometry.distance=[0.6,0.5]"), "train")
     check_types(config_of("simulate.geometry.distance=[0.5,0.5]"), "train")
+
+
+def test_starts_of_negative_overlap_may_be_kept() -> None:
+    check_range("disagreement", 1.5)
+    with pytest.raises(UserError, match="must not be negative"):
+        check_range("disagreement", -0.1)
