@@ -19,8 +19,8 @@ POSITIVE: Final = _words(
 )
 NOT_NEGATIVE: Final = _words(
     "abstain_within beam_jitter blur curve data.threshold decay disagreement edge_blur examples exclude flat folds "
-    "frame_columns frames gallery gap halo_photons halo_radius halo_sigma hits.threshold hole inner kernel_penalty kinds "
-    "least_oversampling maximum_photons minimum_photons need_scaling noise num_workers occlusion patience "
+    "frame_columns frames gallery gap halo_photons halo_radius halo_sigma hits.threshold hole inner kernel_penalty "
+    "kinds least_oversampling maximum_photons minimum_photons need_scaling noise num_workers occlusion patience "
     "peak_photons polish_steps positive_weight seed sigma size_spread start_noise streak_photons streak_width "
     "stretch"
 )
