@@ -114,8 +114,8 @@ def test_weights_that_are_no_numbers_are_refused_before_anything_is_written(
     [
         ("supports.fraction=x", "supports.fraction=x must be a number"),
         ("supports.curve=x", "supports.curve=x must be a whole number"),
-        ("supports.gallery=-1", "supports.gallery=-1: give a whole number"),
-        ("preprocess.bin=0", "preprocess.bin=0: give a whole number"),
+        ("supports.gallery=-1", "supports.gallery=-1 must not be negative"),
+        ("preprocess.bin=0", "preprocess.bin=0 must be above 0"),
     ],
 )
 def test_settings_that_are_no_numbers_are_named(tmp_path: Path, word: str, line: str) -> None:
