@@ -12,7 +12,7 @@ import socket
 import time
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -118,6 +118,31 @@ def locked(path: str | os.PathLike[str], wait: bool = True) -> Iterator[None]:
         finally:
             Path(lock.lock_file).unlink(missing_ok=True)
             lock.release()
+
+
+@contextmanager
+def alone_in(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Work in a folder, made if need be, that no other process works in; nothing is left in it, even by a kill.
+
+    Where the system cannot lock folders, nothing is checked.
+
+    Raises:
+        UserError: Another process does.
+    """
+    with making(folder) as made, ExitStack() as held:
+        with suppress(ImportError, OSError):
+            import fcntl
+
+            handle = os.open(made, os.O_RDONLY)
+            held.callback(os.close, handle)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise UserError(
+                    f"folder={folder}: another run is at work in it; wait for it, or give another folder with "
+                    "hydra.run.dir="
+                ) from error
+        yield
 
 
 def new_folder(path: str | os.PathLike[str]) -> Path:

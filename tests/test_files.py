@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from spi_lightning.fields import UserError
-from spi_lightning.files import making, new_folder, refusal, replacing, write_json, write_text
+from spi_lightning.files import alone_in, making, new_folder, refusal, replacing, write_json, write_text
 
 
 def test_a_file_appears_whole_and_its_part_is_gone(tmp_path) -> None:
@@ -151,3 +151,12 @@ def test_a_folder_below_a_file_is_one_line(tmp_path) -> None:
     for path in (tmp_path / "file" / "run", tmp_path / "file" / "a" / "run"):
         with pytest.raises(UserError, match=r"is a file|a file stands"):
             new_folder(path)
+
+
+def test_only_one_run_works_in_a_folder(tmp_path) -> None:
+    folder = tmp_path / "new" / "run"
+    with alone_in(folder), pytest.raises(UserError, match="another run is at work in it"), alone_in(folder):
+        pass
+    with alone_in(folder):
+        pass
+    assert not list(folder.iterdir())

@@ -15,7 +15,8 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus, run_job
 from omegaconf import OmegaConf, open_dict, read_write
 
-from spi_lightning.files import making, missing_folders, new_folder, remove_empty
+from spi_lightning.fields import UserError
+from spi_lightning.files import alone_in, making, missing_folders, new_folder, remove_empty
 from spi_lightning.tracking import CONFIG, VERSIONS
 
 SWEEP: Final = "multirun.yaml"  # Hydra writes it into the folder of a sweep before its first job
@@ -88,7 +89,10 @@ def _run_job(
         finished = job.status is not JobStatus.FAILED
         if not finished and is_refusal(job._return_value):
             for path, entries in before.items():
-                _remove_settings(path, _entries(path) - entries)
+                with suppress(UserError):  # of another run at work there, whose settings they are
+                    if path.is_dir():
+                        with alone_in(path):
+                            _remove_settings(path, _entries(path) - entries)
     finally:
         if not finished:
             for each in missing:

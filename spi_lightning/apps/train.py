@@ -23,7 +23,7 @@ from spi_lightning.callbacks import ResumeInSamples, SaveConfig, SeedEveryStep, 
 from spi_lightning.console import Terminal
 from spi_lightning.data import PatternBatches
 from spi_lightning.fields import UserError
-from spi_lightning.files import remove_stale_parts, write_json, write_text
+from spi_lightning.files import alone_in, remove_stale_parts, write_json, write_text
 from spi_lightning.reports import write_training_figures
 from spi_lightning.tasks import find_checkpoint, read_checkpoint
 from spi_lightning.tasks.checkpoint import BEST, LAST, load_weights
@@ -56,6 +56,13 @@ def train(cfg: DictConfig) -> float:
 
     A task keeps the numbers of its last validation and test in ``results`` and names those to print in ``shown``.
     """
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        return _train(cfg)
+    with alone_in(cfg.folder):
+        return _train(cfg)
+
+
+def _train(cfg: DictConfig) -> float:
     trust(cfg.trust)
     words, cfg = all_words(cfg), resumed_settings(cfg)
     settle_length(cfg, words)
