@@ -182,7 +182,7 @@ def remove_empty(folders: list[Path]) -> None:
 def refusal(path: str | os.PathLike[str], error: OSError) -> UserError:
     """What to tell a user whose file or folder the system refuses to write."""
     cause = _CAUSES.get(error.errno or 0) or f"{error.strerror or error}; write elsewhere"
-    return UserError(f"{path}: cannot be written, {cause}; nothing was kept")
+    return UserError(f"{path}: cannot be written, {cause}")
 
 
 def concerns_output(error: BaseException) -> bool:

@@ -25,12 +25,14 @@ from spi_lightning.io.hdf5_choice import (
     missing_target,
     shape_of_frames,
 )
+from spi_lightning.io.hdf5_heaps import require_sound_heaps
 from spi_lightning.io.hdf5_storage import Storage, require_linked_files, storage_of
 
 MAGIC: Final = b"\x89HDF\r\n\x1a\n"
 MOST_FRAMES: Final = 10**8  # in one file; labels of more would fill the memory before a frame is read
 MOST_PIXELS: Final = 10**9  # of one frame
 _WITHOUT_PIPES: Final[set[tuple[int, ...] | None]] = set()  # files whose external links were looked at
+_SOUND_HEAPS: Final[set[tuple[int, ...] | None]] = set()  # files whose global heaps were looked at
 _CACHE_BYTES: Final = 32 << 20  # some chunks of a facility file; h5py's 1 MiB holds none of them
 _LEFT_OPEN: Final = "file is already open for"
 _OPEN_FILES: Final = 32
@@ -72,6 +74,9 @@ def open_hdf5(path: Path) -> h5py.File:
     require_file(path, "check data.path=")
     note_read(path)
     try:
+        if (stamp := file_stamp(path)) not in _SOUND_HEAPS:
+            require_sound_heaps(path)
+            _SOUND_HEAPS.add(stamp)
         return h5py.File(path, "r", rdcc_nbytes=_CACHE_BYTES)
     except OSError as error:
         if _LEFT_OPEN in str(error):

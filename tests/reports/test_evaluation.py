@@ -103,7 +103,7 @@ def test_folders_without_a_run_are_refused(make_evaluation, tmp_path) -> None:
         write_report(tmp_path)
     run = make_evaluation()
     (run / "predictions.h5").write_bytes(b"cut short")
-    with pytest.raises(UserError, match="finished evaluation"):
+    with pytest.raises(UserError, match=r"predictions\.h5: .*damaged"):
         write_report(run)
     with pytest.raises(UserError, match="embedding=umap"):
         write_report(run, "umap")
