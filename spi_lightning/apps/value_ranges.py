@@ -29,6 +29,7 @@ SHARES: Final = _words(
     "halo_share held_out hints probability rise smoothing streak_probability validation"
 )
 FILLED: Final = _words("bodies depths kinds layers members order shape widths")  # lists and mappings of at least one
+NO_LIMIT_BELOW_ZERO: Final = _words("max_epochs max_steps")  # Lightning's -1
 LARGEST_SEED: Final = 2**32  # of Lightning and NumPy
 
 
@@ -50,6 +51,8 @@ def check_range(name: str, value: Any) -> None:
             raise UserError(f"{name}={_written(value)} is infinite: give a number")
         if kind == "seed" and number >= LARGEST_SEED:
             raise UserError(f"{name}={_written(value)} must be below {LARGEST_SEED}")
+        if kind in NO_LIMIT_BELOW_ZERO and number == 0:
+            raise UserError(f"{name}=0 would train nothing: give a number above 0, or -1 for no limit")
         if kinds & POSITIVE and not number > 0:
             raise UserError(f"{name}={_written(value)} must be above 0")
         if kinds & NOT_NEGATIVE and number < 0:

@@ -108,6 +108,7 @@ def test_parts_that_cannot_be_found_are_left_to_those_who_call_them() -> None:
         ("network.widths", [-4, 8], "must be above 0"),
         ("network.dropout", 2, "must lie between 0 and 1"),
         ("preprocess.bin", 0, "must be above 0"),
+        ("trainer.max_epochs", 0, "would train nothing"),
         ("data.num_workers", -1, "must not be negative"),
         ("seed", -1, "must not be negative"),
         ("schedule.order", [], "is empty"),
