@@ -158,7 +158,7 @@ def test_a_mistake_leaves_no_logs_behind(tmp_path: Path, mistake: str, line: str
     data = () if "trainer" in mistake else ("data=hits", "data.keys.label=labels")
     with pytest.raises(UserError, match=line):
         train(small_config(tmp_path, *data, mistake, "tracking=offline", simulated=not data))
-    assert not list((tmp_path / "run").iterdir())
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_a_mistake_leaves_no_logs_behind(tmp_path: Path, mistake: str, line: str
         (("optimizer.lr=1e30",), r"step 2: the training loss is NaN or infinite.*lower optimizer\.lr"),
         (("optimizer.lr=1e30", "data.batch_size=40"), r"step 1: the validation loss is NaN or infinite"),
         (("optimizer.lr=1e45",), r"optimizer\.lr=1e\+45: is no learning rate"),
-        (("optimizer.lr=nan",), r"optimizer\.lr=nan: is no learning rate"),
+        (("optimizer.lr=nan",), r"optimizer\.lr=nan is not a number"),
     ],
 )
 def test_a_training_that_diverges_ends_in_one_line_and_leaves_nothing(

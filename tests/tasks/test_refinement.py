@@ -216,7 +216,7 @@ def test_transfer_starts_from_a_trained_network(tmp_path: Path, scan: str) -> No
         ("task.box=quarter", r"task\.box=quarter"),
         ("task.box=[40,4,4]", r"from 1 to those of the pattern"),
         ("task.box=40", r"task\.box=40 must be text or a list"),
-        ("task.starts=0", "1 or more"),
+        ("task.starts=0", "must be above 0"),
         ("task.candidates=0", "1 or more"),
         ("task.wrapping.growth=[]", "growth"),
         ("data.held_out=0.7", r"data\.held_out"),
