@@ -31,17 +31,20 @@ __all__ = [
     "write_volumes_report",
 ]
 
+_OTHER_CONTENT = (KeyError, TypeError, AttributeError, IndexError)  # of files that another program or a hand wrote
+
 
 def write_report(run: Path | str, embedding: str = "pca") -> Path:
     """Make report.html of a run folder, whichever app wrote it.
 
     Raises:
-        UserError: There is no such folder, or it holds neither an evaluation nor a training run.
+        UserError: There is no such folder, it holds neither an evaluation nor a training run, or its files hold other
+            things than those of a run.
     """
     run = Path(run)
     if not run.is_dir():
         raise UserError(f"{run}: no such run folder.")
-    with reading(run, "the folder of a run", also=(KeyError,)):  # a name that its files lack
+    with reading(run, "the folder of a run", also=_OTHER_CONTENT):
         if (run / SUPPORTS).is_file():
             return write_supports_report(run)
         if (run / VOLUMES).is_file():
