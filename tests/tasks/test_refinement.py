@@ -184,15 +184,18 @@ def test_the_best_candidate_of_each_start_is_polished(tmp_path: Path, scan: str)
     assert "Displacement and strain along Q" in write_report(tmp_path / "run").read_text()
 
 
-def test_resume_ends_where_the_whole_run_ends(tmp_path: Path, scan: str) -> None:
+def test_a_copy_resumed_ends_where_the_whole_run_ends(tmp_path: Path, scan: str) -> None:
     recipe = (f"data.path={scan}", "optimizer=adam_sgd", "schedule=alternate_every", "schedule.period=7")
     often = "callbacks.often.every_n_train_steps=1"
     train(config(tmp_path, *recipe, often))
     crash = "+callbacks.crash={_target_: tests.apps.test_resume.Crash, step: 20}"
     with pytest.raises(PowerCutError):
         train(config(tmp_path, *recipe, often, crash, name="cut"))
-    train(config(tmp_path, *recipe, often, f"resume={tmp_path / 'cut'}", name="cut"))
-    whole, resumed = (load(tmp_path / run / "checkpoints/last.ckpt") for run in ("run", "cut"))
+    shutil.copytree(tmp_path / "cut", tmp_path / "copy")
+    before = {path: path.read_bytes() for path in (tmp_path / "cut").rglob("*") if path.is_file()}
+    train(config(tmp_path, *recipe, often, f"resume={tmp_path / 'copy'}", name="copy"))
+    assert before == {path: path.read_bytes() for path in (tmp_path / "cut").rglob("*") if path.is_file()}
+    whole, resumed = (load(tmp_path / run / "checkpoints/last.ckpt") for run in ("run", "copy"))
     for part in ("state_dict", "optimizer_states", "lr_schedulers", "refiner", "global_step"):
         assert equal(whole[part], resumed[part]), part
 
