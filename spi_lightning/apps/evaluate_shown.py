@@ -16,7 +16,7 @@ SHOWN = {
     "accuracy": "accuracy",
     "auroc": "AUROC",
     "false_positive_rate": "FPR",
-    "fpr_at_90_recall": "FPR at\n90 % recall",
+    "fpr_at_90_recall": "FPR at 90 % recall",
     "calibration_error": "ECE",
 }
 
