@@ -121,7 +121,7 @@ class VolumeInterview:
                 for pattern in self._thinned(number):
                     mask = self.patterns.mask[number]
                     question = VolumeQuestion(pattern, mask, self.halves, self.seed, self.float64, shown)
-                    halves[-1].append(self._asked(method, identity, question).answer)
+                    halves[-1].append(self._kept_or_made(method, identity, question).answer)
                     done()
         return AskedVolumes(method.name, method.unit, judged, halves)
 
@@ -130,7 +130,7 @@ class VolumeInterview:
         seed = self.seed + _SEED_STEP * draw
         told = filled(pattern, fitted, held_out)
         question = VolumeQuestion(told, fitted, self.starts, seed, self.float64, shown)
-        kept = self._asked(method, identity, question)
+        kept = self._kept_or_made(method, identity, question)
         runs, cost = kept.answer, kept.cost
         found = volume_fit(runs.density, pattern, fitted, held_out, torch.from_numpy(runs.point_spread))
         if self.patterns.truth is not None:
@@ -138,7 +138,7 @@ class VolumeInterview:
         numbers = {name: values.double().numpy() for name, values in found.items()} | {"free_voxels": runs.free_voxels}
         return Judged(runs, numbers, cost.seconds, cost.gpu_memory_mib or cost.memory_mib, kept.cached)
 
-    def _asked(self, method: VolumeMethod, identity: Any, question: VolumeQuestion) -> Kept[VolumeRuns]:
+    def _kept_or_made(self, method: VolumeMethod, identity: Any, question: VolumeQuestion) -> Kept[VolumeRuns]:
         def answer() -> VolumeRuns:
             runs = method.answer_volumes(question)
             if not bool(torch.isfinite(torch.view_as_real(runs.density)).all()):
