@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE, UserError
+from spi_lightning.io.hdf5_centre import centre_of_nexus
 from spi_lightning.io.hdf5_choice import there
 from spi_lightning.io.hdf5_geometry import read_geometry
 from spi_lightning.io.scan_layout import ScanLayout, groups
@@ -17,7 +18,6 @@ from spi_lightning.io.spec import SpecScan, unit_of_label
 from spi_lightning.io.units import TABLE, Kind, factor, named_unit, text
 
 _ARM: Final = {"delta_deg": ("delta", "del"), "gamma_deg": ("gamma", "gam")}
-_PIXELS: Final = {"beam_row": ("beam_row", "beam_center_y"), "beam_column": ("beam_column", "beam_center_x")}
 _OURS: Final = {PHOTON_ENERGY: "energy_ev", DISTANCE: "distance", PIXEL_SIZE: "pixel_size"}
 _SPEC: Final[dict[str, tuple[tuple[str, ...], Kind, str]]] = {
     "delta_deg": (("delta", "del"), "angle", "deg"),
@@ -54,10 +54,10 @@ def geometry_of_hdf5(
         for ours, names in _ARM.items():
             if ours not in found and ours not in given and (angle := _angle(place, names, file, notes)) is not None:
                 found[ours] = angle
-    for ours, names in _PIXELS.items():
-        pixel = number_of(file, names[0])
+    for ours in ("beam_row", "beam_column"):
+        pixel = number_of(file, ours)
         found |= {} if pixel is None else {ours: pixel}
-    return _beam_of_nexus(layout, found.get("pixel_size"), found.get("pixel_size_rows")) | found
+    return _beam_of_nexus(layout, found.get("pixel_size"), found.get("pixel_size_rows"), notes) | found
 
 
 def crop_of_hdf5(file: h5py.File) -> tuple[int, int]:
@@ -156,20 +156,13 @@ def _where(item: h5py.Dataset) -> str:
     return f"{item.file.filename}: {item.name}"
 
 
-def _beam_of_nexus(layout: ScanLayout, columns: float | None, rows: float | None) -> dict[str, float]:
+def _beam_of_nexus(layout: ScanLayout, columns: float | None, rows: float | None, notes: list[str]) -> dict[str, float]:
     """Pixel at which NeXus says that the direct beam meets a detector, if one of its frames (rows, columns) holds it.
 
-    A detector on an arm that is turned sees no direct beam: what lies on it was found with the arm at 0. NeXus has the
-    place as a length; programs write pixels too, which their ``units`` then say, or nothing.
+    A detector on an arm that is turned sees no direct beam: what lies on it was found with the arm at 0.
     """
-    found: dict[str, float] = {}
-    for (ours, (_, key)), n, edge in zip(_PIXELS.items(), layout.shape[1:], (rows or columns, columns), strict=True):
-        item = next((group[key] for group in layout.detector if key in group), None)
-        value = _number(item, _where(item), []) if isinstance(item, h5py.Dataset) else None
-        unit = named_unit(item).lower() if isinstance(item, h5py.Dataset) else ""
-        if value is not None and unit in TABLE["length"]:
-            value = value * factor(unit, "length", key) / edge if edge else None
-        if value is None or not 0 <= value < n:
-            return {}
-        found[ours] = value
-    return found
+    places = [(group.name.strip("/"), group) for group in layout.detector]
+    centre = centre_of_nexus(places, layout.shape[0], (rows or columns, columns), notes)
+    if centre is None or centre.ndim > 1 or not ((centre >= 0) & (centre < layout.shape[1:])).all():
+        return {}
+    return {"beam_row": float(centre[0]), "beam_column": float(centre[1])}

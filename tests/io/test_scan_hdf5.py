@@ -315,3 +315,13 @@ def test_text_is_no_monitor_and_that_is_said(tmp_path: Path) -> None:
     assert read.monitor is None and any("control/data holds |S1 and no numbers" in note for note in read.notes)
     with pytest.raises(UserError, match=r"is no monitor; name another with data\.keys\.monitor="):
         open_scan(path, ScanKeys(monitor="entry/control/data"))
+
+
+def test_a_detector_states_its_beam_centre_in_pixels_or_as_a_length(tmp_path: Path) -> None:
+    for x, y, unit in ((3.0, 2.0, None), (3 * 55e-3, 2 * 55e-3, "mm")):
+        fields = {"instrument__detector__beam_center_x": (x, unit), "instrument__detector__beam_center_y": (y, unit)}
+        found = open_scan(nexus(tmp_path / "a.nxs", **fields)).geometry
+        assert (found["beam_row"], found["beam_column"]) == pytest.approx((2.0, 3.0))
+    unset = {"instrument__detector__beam_center_x": (0.0, None), "instrument__detector__beam_center_y": (0.0, None)}
+    read = open_scan(nexus(tmp_path / "b.nxs", **unset))
+    assert "beam_row" not in read.geometry and any("state no beam centre" in note for note in read.notes)
