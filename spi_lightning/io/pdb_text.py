@@ -9,7 +9,7 @@ unknown element.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 from typing import Final
 
@@ -32,28 +32,49 @@ def complete(text: str, path: Path) -> str:
         path: For messages.
 
     Raises:
-        UserError: An atom without coordinates.
+        UserError: The text is truncated; an atom without coordinates; an operator of an assembly without numbers.
     """
     lines = text.splitlines()
+    _require_end(text, lines, path)
+    for line in lines:
+        if line.startswith("REMARK 350   BIOMT") and not _are_numbers(
+            line[23:33], line[33:43], line[43:53], line[54:68]
+        ):
+            raise UserError(f"{path}: {line.strip()!r} holds no four numbers; correct it or remove the remark")
     atoms = [i for i, line in enumerate(lines) if line.startswith(("ATOM", "HETATM"))]
     for i in atoms:
         _require_coordinates(lines[i], path)
         lines[i] = lines[i][:78]  # the charge is not used, and is part of a line's number in files before 1996
     blank = [i for i in atoms if not lines[i][76:78].strip().isalpha()]
-    sizes = Counter(lines[i][17:27] for i in atoms)
+    names: dict[str, set[str]] = defaultdict(set)
+    for i in atoms:
+        names[lines[i][17:27]].add(lines[i][12:16])
     left = any(_from_first_column(lines[i]) for i in blank)
     for i in blank:
         line = lines[i].ljust(80)
-        lines[i] = f"{line[:76]}{_element(line, sizes[line[17:27]] == 1, left):>2}{line[78:]}"
+        lines[i] = f"{line[:76]}{_element(line, len(names[line[17:27]]) == 1, left):>2}{line[78:]}"
     return "\n".join(lines) + "\n"
 
 
-def _require_coordinates(line: str, path: Path) -> None:
+def _require_end(text: str, lines: list[str], path: Path) -> None:
+    """Refuse a text that was cut: END missing where the beginning promises it, or an atom without its last columns."""
+    atoms = [line for line in lines[-2:] if line.startswith(("ATOM", "HETATM"))]
+    cut_line = len(atoms) == 2 and not text.endswith("\n") and len(atoms[1]) < min(54, len(atoms[0]))
+    cut_file = text.startswith("HEADER") and not any(line[:3] == "END" for line in lines[-3:])
+    if cut_line or cut_file:
+        what = f"its last line ends after {lines[-1]!r}" if cut_line else "its END is missing"
+        raise UserError(f"{path}: the file is truncated, {what}; copy it again")
+
+
+def _are_numbers(*columns: str) -> bool:
     try:
-        finite = bool(np.isfinite([float(line[i : i + 8]) for i in (30, 38, 46)]).all())
+        return "_" not in "".join(columns) and bool(np.isfinite([float(column) for column in columns]).all())
     except ValueError:
-        finite = False
-    if not finite:
+        return False
+
+
+def _require_coordinates(line: str, path: Path) -> None:
+    if not _are_numbers(line[30:38], line[38:46], line[46:54]):
         raise UserError(
             f"{path}: atom {line[12:16].strip()} of {line[17:20].strip()} {line[22:26].strip()} (serial "
             f"{line[6:11].strip()}) has coordinates {line[30:54].strip()!r}, which are no three numbers; correct or "
@@ -83,7 +104,7 @@ def _element(line: str, alone: bool, left: bool) -> str:
 
     Args:
         line: Its line, 80 columns.
-        alone: It is the only atom of its residue, as ions are.
+        alone: All atoms of its residue have its name, as ions have.
         left: One-letter elements begin in the first column of names in this file.
     """
     name, residue = _name(line), line[17:21].strip().upper()

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import logging
 import os
 import re
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ import numpy as np
 import torch
 
 from spi_lightning.fields import UserError
+from spi_lightning.io.atom_sites import keep_first_alternatives, require_places
+from spi_lightning.io.biological_assembly import assembled, chain_names
 from spi_lightning.io.damage import reading, reads
 from spi_lightning.io.pdb_text import complete
 from spi_lightning.io.waters import remove_waters
@@ -153,7 +156,7 @@ def _parse(path: Path) -> gemmi.Structure:
     """Let gemmi read the text; whatever is wrong becomes one line."""
     if not path.is_file():
         raise UserError(f"{path}: there is no such file")
-    is_cif = any(part in (".cif", ".mmcif") for part in path.suffixes)
+    is_cif = any(part.lower() in (".cif", ".mmcif") for part in path.suffixes)
     what = "mmCIF" if is_cif else "PDB"
     with reading(path, what), path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
@@ -162,8 +165,6 @@ def _parse(path: Path) -> gemmi.Structure:
     if len(raw) > _LARGEST:
         raise UserError(f"{path}: holds more than {_LARGEST >> 20} MiB of text, no structure does; copy it again")
     text = "\n".join(re.split("\r\n?|\n", raw.decode("utf-8-sig", "replace")))
-    if not is_cif and text.startswith("HEADER") and not any(line[:3] == "END" for line in text.splitlines()[-3:]):
-        raise UserError(f"{path}: the file is truncated, its END is missing; copy it again")
     if not is_cif:
         text = complete(text, path)
     form = gemmi.CoorFormat.Mmcif if is_cif else gemmi.CoorFormat.Pdb
@@ -178,7 +179,8 @@ def _select(structure: gemmi.Structure, path: Path, options: StructureOptions) -
     """First model, first alternative location, assembly, and what the options drop."""
     del structure[1:]
     structure.setup_entities()
-    structure.remove_alternative_conformations()
+    keep_first_alternatives(structure)
+    chains = chain_names(structure[0])
     if not options.waters:
         remove_waters(structure)
     if not options.hydrogens:
@@ -186,10 +188,8 @@ def _select(structure: gemmi.Structure, path: Path, options: StructureOptions) -
     structure.remove_empty_chains()
     if len(structure) == 0 or structure[0].count_atom_sites() == 0:
         raise UserError(f"{path}: no atoms are left without waters and hydrogens")
-    model = structure[0]
-    if options.assembly == "biological" and structure.assemblies:
-        naming = gemmi.HowToNameCopiedChain.Dup
-        model = gemmi.make_assembly(structure.assemblies[0], model, naming)
+    require_places(structure, path)
+    model = assembled(structure, chains, path) if options.assembly == "biological" else structure[0]
     polymers = [chain.get_polymer() for chain in model]
     sequences = [polymer.make_one_letter_sequence().replace("-", "") for polymer in polymers if len(polymer)]
     rows = [(atom.pos.x, atom.pos.y, atom.pos.z, atom.element.atomic_number) for atom in _sites(model)]
@@ -200,6 +200,10 @@ def _select(structure: gemmi.Structure, path: Path, options: StructureOptions) -
         raise UserError(
             f"{path}: atoms of unknown element: {unknown.sum()}, the first is {first.name!r} (serial {first.serial});"
             " mend the element column or give simulate.structures.options.unknown=skip"
+        )
+    if unknown.any():
+        logging.getLogger(__name__).info(
+            "%s: %d of %d atoms are left out, their element is unknown", path, unknown.sum(), len(table)
         )
     table = table[~unknown]
     residues = sum(len(polymer) for polymer in polymers)
