@@ -26,6 +26,7 @@ from spi_lightning.io.hdf5_choice import (
     shape_of_frames,
 )
 from spi_lightning.io.hdf5_heaps import require_sound_heaps
+from spi_lightning.io.hdf5_names import names_as_in_paths
 from spi_lightning.io.hdf5_storage import Storage, require_linked_files, storage_of
 
 MAGIC: Final = b"\x89HDF\r\n\x1a\n"
@@ -36,6 +37,7 @@ _SOUND_HEAPS: Final[set[tuple[int, ...] | None]] = set()  # files whose global h
 _CACHE_BYTES: Final = 32 << 20  # some chunks of a facility file; h5py's 1 MiB holds none of them
 _LEFT_OPEN: Final = "file is already open for"
 _OPEN_FILES: Final = 32
+names_as_in_paths()
 
 
 @contextmanager
