@@ -21,7 +21,7 @@ from spi_lightning.fields import BEAM_CENTRE, UserError
 from spi_lightning.io.assembly import add_mask, add_side_files, split_names
 from spi_lightning.io.emc_detector import is_detector, read_detector
 from spi_lightning.io.emc_writer import write_emc
-from spi_lightning.io.hdf5_file import MAGIC, opened, stack_shape
+from spi_lightning.io.hdf5_file import MAGIC, dataset, opened, stack_shape
 from spi_lightning.io.pattern_file import PatternFile, PatternKeys
 from spi_lightning.physics.sentinels import LIMIT
 
@@ -117,13 +117,13 @@ class _Hdf5:
             missing = [name for name in _LISTS if name not in file]
             if missing:
                 raise UserError(f"{path}: the HDF5 emc file lacks {', '.join(missing)}; write it again")
-            lengths = {name: len(file[name]) for name in _LISTS}
+            lengths = {name: len(dataset(file, name)) for name in _LISTS}
             if len(set(lengths.values())) > 1:
                 listed = ", ".join(f"{number} lists {name}" for name, number in lengths.items())
                 raise UserError(
                     f"{path}: the emc file is damaged: {listed}; each frame needs one of each; write it again"
                 )
-            self.patterns, self.pixels = lengths["place_ones"], int(np.reshape(file["num_pix"][()], -1)[0])
+            self.patterns, self.pixels = lengths["place_ones"], _pixels(dataset(file, "num_pix"), path)
 
     def flat(self, start: int, stop: int) -> NDArray[Any]:
         """Frames start..stop as (n, pixels)."""
@@ -140,13 +140,24 @@ class _Hdf5:
         place_ones, place_multi, count_multi = (np.concatenate([empty, *rows]) for rows in lists)
         return _fill(self.path, self.pixels, start, ones, multi, place_ones, place_multi, count_multi)
 
-    def _whole(self, row: NDArray[Any], name: str) -> NDArray[np.int64]:
+    def _whole(self, stored: Any, name: str) -> NDArray[np.int64]:
         """A list of whole numbers, in whatever type they are stored."""
+        row = np.asarray(stored)
+        if row.ndim != 1 or row.dtype.kind not in "uif":
+            raise UserError(f"{self.path}: the emc file is damaged: {name} holds no lists of numbers; write it again")
         if row.dtype.kind == "f" and not (np.isfinite(row).all() and (row == np.rint(row)).all()):
             raise UserError(
                 f"{self.path}: the emc file is damaged: {name} holds numbers that are not whole; write it again"
             )
         return np.asarray(row, np.int64)
+
+
+def _pixels(item: h5py.Dataset, path: Path) -> int:
+    """Pixels of a frame, of the HDF5 layout."""
+    values = np.unique(item[()])
+    if values.dtype.kind not in "uif" or len(values) != 1 or not (values[0] > 0 and values[0] == np.rint(values[0])):
+        raise UserError(f"{path}: the emc file is damaged: num_pix is {values}, no number of pixels; write it again")
+    return int(values[0])
 
 
 def _fill(

@@ -125,6 +125,7 @@ def read_detector(path: str | os.PathLike[str]) -> Detector:
     for name, value, unit in (("distance", distance, "pixel"), ("Ewald radius", radius, "voxel")):
         if not (np.isfinite(value) and value > 0):
             raise UserError(f"{path}: a {name} of {value:g} {unit} cannot be; correct the detector file")
+    _require_numbers(columns, path)
     qx, qy, qz = (columns[name].astype(np.float64).ravel() for name in ("qx", "qy", "qz"))
     x, y = (q * distance / (radius + qz) for q in (qx, qy))
     shape, centre = _rectangle(x, y, path)
@@ -137,6 +138,24 @@ def read_detector(path: str | os.PathLike[str]) -> Detector:
         np.stack([qx, qy, qz], axis=-1).reshape(*shape, 3),
         columns["corr"].astype(np.float64).reshape(shape),
     )
+
+
+def _require_numbers(columns: dict[str, NDArray[Any]], path: Path) -> None:
+    """Refuse columns of unequal length, values that are not numbers, and classes of pixels that cannot be."""
+    lengths = {name: columns[name].size for name in _COLUMNS}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{number} {name}" for name, number in lengths.items())
+        raise UserError(f"{path}: the detector file is damaged: {listed}; each pixel needs one of each; write it again")
+    for name, column in columns.items():
+        if column.dtype.kind not in "buif" or not np.isfinite(column).all():
+            raise UserError(f"{path}: {name} holds values that are not numbers; correct the detector file")
+    classes = columns["mask"].astype(np.float64)
+    wrong = classes[(classes < 0) | (classes > 255) | (classes != np.rint(classes))]
+    if len(wrong):
+        raise UserError(
+            f"{path}: mask holds {wrong[0]:g}; classes of pixels are 0 (used), 1 (measured) and 2 (not measured); "
+            "correct the detector file"
+        )
 
 
 def _read_hdf5(path: Path) -> tuple[dict[str, NDArray[Any]], float, float]:

@@ -6,6 +6,7 @@ from torch import Tensor
 from spi_lightning.fields import UserError
 
 _TOLERANCE = 0.3  # of a step
+_NO_ANGLE = 1e9  # degree; beyond, no motor has turned and numbers overflow
 _MISSING = 0.2  # a scan that lacks more than this share is no scan
 _REACH = 8  # angles through which the first line goes, and that are looked at together
 
@@ -73,7 +74,7 @@ def _without_gaps(angles: Tensor, notes: list[str]) -> Tensor:
     Raises:
         UserError: Too many of them, or others that are on no line.
     """
-    known = torch.isfinite(angles)
+    known = torch.isfinite(angles) & (angles.abs() < _NO_ANGLE)
     if known.all():
         return angles
     number = torch.arange(len(angles)).double()

@@ -90,12 +90,12 @@ def require_whole(path: Path) -> None:
 
     torch.save stores a checksum (CRC-32) beside every tensor, which torch.load does not look at.
     """
-    if not zipfile.is_zipfile(path):  # the end of a zip file is written last
-        with path.open("rb") as file:
-            begun = file.read(2) in (b"PK", b"")
-        raise UserError(f"{path}: {'the checkpoint is damaged or cut short' if begun else 'not a checkpoint'}.")
+    with path.open("rb") as file:
+        begun = file.read(2) in (b"PK", b"")
+    if not begun:
+        raise UserError(f"{path}: not a checkpoint.")
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(path) as archive:  # the end of a zip file is written last
             wrong = archive.testzip()
     except Exception as error:  # whatever damaged bytes make the reader stumble over
         raise UserError(f"{path}: the checkpoint is damaged or cut short.") from error

@@ -259,3 +259,46 @@ def test_lists_of_floats_hold_whole_numbers(tmp_path, count, sound) -> None:
     else:
         with pytest.raises(UserError, match="count_multi holds numbers that are not whole"):
             open_patterns(tmp_path / "a.emc")
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "says"),
+    [
+        ("num_pix", -5, r"num_pix is \[-5\], no number of pixels"),
+        ("num_pix", [16, 9], r"num_pix is \[ 9 16\]"),
+        ("num_pix", 16.5, r"num_pix is \[16.5\]"),
+        ("num_pix", np.nan, r"num_pix is \[nan\]"),
+        ("place_ones", np.arange(3), "place_ones holds no lists of numbers"),
+        ("place_ones", np.array([b"a", b"b", b"c"]), "place_ones holds no lists of numbers"),
+        ("place_ones", np.dtype("i4"), "'place_ones' is a group"),
+    ],
+)
+def test_what_is_no_number_or_list(tmp_path, name, values, says) -> None:
+    path = sparse(tmp_path / "a.emc", ONES, MULTI, COUNTS, True)
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        file[name] = values
+    with pytest.raises(UserError, match=says):
+        open_patterns(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "says"),
+    [
+        ("mask", {3: -1.0}, "mask holds -1; classes of pixels are 0"),
+        ("mask", {3: 0.5}, "mask holds 0.5"),
+        ("mask", {3: 256.0}, "mask holds 256"),
+        ("qx", {3: np.nan}, "qx holds values that are not numbers"),
+        ("corr", None, "48 qz, 47 corr, 48 mask"),
+    ],
+)
+def test_columns_of_a_detector_that_cannot_be(tmp_path, name, change, says) -> None:
+    write_detector(tmp_path / "det.h5", make_detector((6, 8), 500.0))
+    with h5py.File(tmp_path / "det.h5", "r+") as file:
+        values = file[name][()].astype(float)
+        del file[name]
+        for place, value in (change or {}).items():
+            values[place] = value
+        file[name] = values if change else values[1:]
+    with pytest.raises(UserError, match=says):
+        read_detector(tmp_path / "det.h5")

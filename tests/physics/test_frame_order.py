@@ -102,3 +102,11 @@ def test_an_angle_that_is_not_a_number_is_taken_from_the_others() -> None:
     assert torch.equal(counts, frames(20))
     assert float(even[7]) == pytest.approx(0.07)
     assert "1 angles are not numbers (frames 7)" in notes[0]
+
+
+def test_an_angle_that_no_motor_has_is_taken_from_the_others() -> None:
+    angles = torch.linspace(0, 1, 11, dtype=torch.float64)
+    angles[3] = 1.8e307
+    _, even, _, notes = order_frames(frames(11), angles)
+    torch.testing.assert_close(even, torch.linspace(0, 1, 11, dtype=torch.float64))
+    assert "1 angles are not numbers (frames 3)" in notes[0]

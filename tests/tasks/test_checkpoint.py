@@ -86,11 +86,15 @@ def test_a_configuration_may_only_name_parts_of_a_task(tmp_path: Path, target: s
 def test_damaged_files_and_strangers_are_told_apart(tmp_path: Path) -> None:
     whole = write(tmp_path / "whole.ckpt").read_bytes()
     (tmp_path / "short.ckpt").write_bytes(whole[: len(whole) // 2])
+    locator = whole.rfind(b"PK\x06\x07")
+    disks = whole[: locator + 16] + b"\x09" + whole[locator + 17 :]  # a zip of nine disks, says its end
+    (tmp_path / "disks.ckpt").write_bytes(disks)
     (tmp_path / "empty.ckpt").write_bytes(b"")
     (tmp_path / "text.ckpt").write_text("these are not the weights you are looking for")
     torch.save({"weights": torch.zeros(1)}, tmp_path / "other.ckpt")
     for name, message in {
         "short": "damaged or cut short",
+        "disks": "damaged or cut short",
         "empty": "damaged or cut short",
         "text": "not a checkpoint",
         "other": "no state_dict",
