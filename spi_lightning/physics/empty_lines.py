@@ -15,7 +15,8 @@ from spi_lightning.physics.frame_order import frames_listed
 _LEAST: Final = 300.0  # expected photons of an empty line; a dark fringe holds some per cent of them
 _BESIDE: Final = 1000.0  # the same at the border of the scan, where one side alone has a neighbour
 _DIP: Final = 0.6  # of the lines farther away, below which the neighbours belong to a dark fringe
-_FLAT: Final = 0.8  # the same for a line at the border, where a simulated pattern vanishes at the Nyquist frequency
+_ALIKE: Final = 0.02  # of the photons, by which both sides of a symmetric pattern may differ beyond their noise
+_PARTNER: Final = 0.05  # of the photons beside it, that the other line of a pair of fringes may hold
 _SEEN: Final = 20.0  # expected photons of lines beyond the first multiple that show a period
 _FLANK: Final = 0.06  # of the peak's line, above which its flanks lie; side lobes are below 5 %
 _REST: Final = 1e-3  # share of the expected photons that an empty line may hold, such as dark counts
@@ -54,6 +55,7 @@ def find_empty(photons: Tensor, mask: Tensor, unit: float = 1.0) -> tuple[Tensor
         sums, counts = values.sum(axis, dtype=np.float64), known.sum(axis)
         sums = np.where(known.any(axis), sums, np.nan)
         found = (_between(sums, counts, 0)[0] | _between(sums, counts, 1)[0]) & ~dark.all(axis)
+        found &= ~_paired(np.nan_to_num(sums))
         if found.any():
             frames = frames_listed(np.flatnonzero(found.any(1)).tolist())
             notes.append(f"{int(found.sum())} {name} of single frames ({frames}) are empty{_WHY}")
@@ -81,6 +83,9 @@ def _lines(values: Sums, known: Lines, axis: int) -> tuple[Lines, Lines]:
     counts = known.sum(others)
     sums = np.where(counts > 0, np.where(known, values, 0).sum(others, dtype=np.float64), np.nan)
     inside, beside = _between(sums[:, None], counts[:, None], 0)
+    rest = known & ~_spread((inside | beside)[:, 0], axis)
+    if beside.any() and _symmetric(values, rest, int(np.nan_to_num(sums).argmax()), axis):
+        beside &= False  # a fringe, such as the Nyquist frequency of simulated patterns
     found = (inside | beside)[:, 0]
     fringes = _fringes(np.nan_to_num(sums)) if found.any() else np.zeros_like(found)
     return found & ~fringes, fringes
@@ -103,7 +108,7 @@ def _between(sums: Sums, counts: NDArray[np.int64], axis: int) -> tuple[Lines, L
     least = np.nan_to_num(np.minimum(before, after)) * size  # 0 at the ends
     inside = np.isfinite(mean) & (least >= _LEAST) & (total <= _REST * least) & ~(alone & (slope < _DIP**2))
     single = np.where(np.isnan(before), after, np.where(np.isnan(after), before, np.nan)) * size
-    beside = np.isfinite(mean) & (np.nan_to_num(single) >= _BESIDE) & (total == 0) & ~(alone & (slope < _FLAT))
+    beside = np.isfinite(mean) & (np.nan_to_num(single) >= _BESIDE) & (total == 0)
     return np.moveaxis(inside, 0, axis), np.moveaxis(beside, 0, axis)
 
 
@@ -147,12 +152,39 @@ def _fringes(sums: Sums) -> Lines:
     return fringes
 
 
+def _symmetric(values: Sums, known: Lines, peak: int, axis: int) -> bool:
+    """Whether a pattern looks alike on both sides of its peak along an axis, as those with lines that are dark do."""
+    values, known = np.moveaxis(values, axis, 0), np.moveaxis(known, axis, 0)
+    reach = min(peak, len(values) - 1 - peak)
+    sides = [slice(peak - reach, peak), slice(peak + 1, peak + 1 + reach)]
+    low, high = values[sides[0]], values[sides[1]][::-1]
+    both = known[sides[0]] & known[sides[1]][::-1] & (low + high > 0)
+    misfit = np.square(np.sqrt(low[both]) - np.sqrt(high[both])).sum(dtype=np.float64)
+    photons = (low[both] + high[both]).sum(dtype=np.float64)
+    return bool(misfit <= both.sum() + _ALIKE * photons)
+
+
+def _paired(sums: Sums) -> Lines:
+    """(n, m) sums that are dark on both sides of the peak, as fringes are, and in one line alone along some axis."""
+    padded = np.pad(sums, 1)
+    beside = [padded[2:, 1:-1], padded[:-2, 1:-1], padded[1:-1, 2:], padded[1:-1, :-2]]
+    dark = sums <= _PARTNER * np.maximum.reduce(beside)
+    peak = np.unravel_index(int(sums.argmax()), sums.shape)
+    rows, columns = (2 * at - np.arange(n) for at, n in zip(peak, sums.shape, strict=True))
+    inside = np.logical_and.outer((rows >= 0) & (rows < len(rows)), (columns >= 0) & (columns < len(columns)))
+    partner = dark[np.ix_(rows.clip(0, len(rows) - 1), columns.clip(0, len(columns) - 1))] & inside
+    edged = np.pad(dark, 1)
+    alone = ~(edged[2:, 1:-1] | edged[:-2, 1:-1]) | ~(edged[1:-1, 2:] | edged[1:-1, :-2])
+    found: Lines = dark & partner & alone
+    return found
+
+
 def _pixels(values: Sums, known: Lines) -> Lines:
     """(rows, columns) pixels and parts of lines that are empty in all frames, between bright ones along an axis."""
     counts = known.sum(0)
     sums = np.where(counts > 0, np.where(known, values, 0).sum(0, dtype=np.float64), np.nan)
     empty: Lines = (sums == 0) & (_between(sums, counts, 0)[0] | _between(sums, counts, 1)[0])
-    return empty
+    return empty & ~_paired(np.nan_to_num(sums))
 
 
 def _spread(lines: Lines, axis: int) -> Lines:

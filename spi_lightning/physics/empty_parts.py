@@ -11,6 +11,8 @@ from scipy import ndimage
 
 _BOX: Final = 3  # edge of the least part
 _LEAST: Final = 300.0  # expected photons of an empty box
+_BESIDE: Final = 1000.0  # the same up to the first or last frame, where frames on one side alone tell
+_ENDS: Final = 0.2  # of the photons around in the nearest such frame: towards the ends of a scan they become fewer
 _EDGE: Final = 0.5  # of the expected photons that lie around an empty part: fringes are dark beyond their middle, too
 _FULL: Final = 1.0  # expected photons around a part, below which nothing lies there to see its edge by
 
@@ -33,15 +35,21 @@ def find_empty_parts(values: NDArray[np.float32], known: NDArray[np.bool_]) -> N
     found = np.zeros_like(known)
     for frame, box in _empty_boxes(values, known):
         before, after = (_lit(values, frame, box, step) for step in (-1, 1))
-        if before is None or after is None:
+        beside = [place for place in (before, after) if place is not None]
+        if not beside:
             continue
-        expected = np.minimum(values[before], values[after])
+        expected = np.minimum.reduce(values[beside])
         box = _grown(box, values[frame], expected)
         around = np.zeros_like(known[0])
         around[tuple(slice(max(0, part.start - 1), part.stop + 1) for part in box)] = True
         around[box] = False
-        around &= known[frame] & known[before] & known[after]
-        if expected[around].sum() >= _FULL and values[frame][around].sum() >= _EDGE * expected[around].sum():
+        around &= np.logical_and.reduce(known[[frame, *beside]])
+        share = float(values[frame][around].sum() / max(expected[around].sum(), _FULL))
+        if len(beside) == 2:
+            dropped = share >= _EDGE
+        else:
+            dropped = share >= _ENDS and min(share, 1.0) * expected[box].sum() >= _BESIDE
+        if dropped and expected[around].sum() >= _FULL:
             found[frame][box] = known[frame][box]
     return found
 
@@ -61,7 +69,8 @@ def _empty_boxes(values: NDArray[np.float32], known: NDArray[np.bool_]) -> Itera
         last = np.where(dark[frame], last, sums[frame])
     last = np.zeros_like(sums[0])
     for frame, empty in enumerate(dark):
-        lost = empty & (np.minimum(last, later[frame]) >= _LEAST)
+        both = np.minimum(last, later[frame]) >= _LEAST
+        lost = empty & (both | ((np.minimum(last, later[frame]) == 0) & (np.maximum(last, later[frame]) >= _LEAST)))
         last = np.where(empty, last, sums[frame])
         if lost.any():
             parts, _ = ndimage.label(ndimage.binary_dilation(lost, np.ones((_BOX, _BOX))) & (values[frame] == 0))

@@ -78,3 +78,52 @@ def test_boxes_sampled_where_their_fringes_vanish_are_sound(edges: tuple[int, in
         intensity = torch.poisson(peak * intensity / intensity.max(), generator=generator)
     unit = 1.0 if peak else 1e-9 * float(intensity.max())
     assert not find_empty(intensity, torch.ones(SHAPE, dtype=torch.bool), unit)[0].any()
+
+
+def chiral() -> torch.Tensor:
+    """Counts of a crystal whose sides differ, (24, 32, 32)."""
+    density = torch.zeros(24, 32, 32)
+    density[10:14, 13:19, 12:21] = 1
+    density[13:16, 10:14, 15:18] = 1
+    density[9:11, 16:22, 18:20] = 1
+    intensity = fourier(density, 3).abs().square()
+    return torch.poisson(3e6 * intensity / intensity.max(), generator=torch.Generator().manual_seed(3))
+
+
+@pytest.mark.parametrize(
+    ("where", "words"),
+    [
+        ((0,), "frame 0 is empty"),
+        ((-1,), "frame 23 is empty"),
+        ((EVERYWHERE, -1), "row 31 is empty in every frame"),
+        ((EVERYWHERE, EVERYWHERE, 0), "column 0 is empty in every frame"),
+        ((0, slice(9, 25), slice(8, 24)), "256 voxels of parts of single frames (0) are empty"),
+        ((-1, slice(16, 32)), "512 voxels of parts of single frames (23) are empty"),
+        ((slice(20, 24), slice(9, 25), slice(8, 24)), "1024 voxels of parts of single frames (20, 21, 22, 23)"),
+    ],
+)
+def test_the_ends_of_a_scan_may_be_empty(where: tuple[Any, ...], words: str) -> None:
+    counts = chiral()
+    counts[where] = 0
+    lost = torch.zeros(counts.shape, dtype=torch.bool)
+    lost[where] = True
+    found, notes = find_empty(counts, torch.ones(counts.shape, dtype=torch.bool))
+    assert torch.equal(found, lost) and any(words in note for note in notes)
+
+
+@pytest.mark.parametrize("pixels", [36, 40, 64])
+@pytest.mark.parametrize("photons", [None, 1e6])
+@pytest.mark.parametrize("legs", [False, True])
+def test_fringes_of_any_even_edge_are_measured(pixels: int, photons: float | None, legs: bool) -> None:
+    for edge in range(6, pixels // 2, 4):
+        density = torch.zeros(20, 20, pixels)
+        density[6:14, 6:14, pixels // 2 - edge // 2 : pixels // 2 - edge // 2 + edge] = 1
+        if legs:
+            density[10:, 10:] = 0
+        intensity = fourier(density, 3).abs().square()
+        intensity = intensity / intensity.max()
+        unit = 1e-9
+        if photons is not None:
+            intensity, unit = torch.poisson(photons * intensity, generator=torch.Generator().manual_seed(0)), 1.0
+        found, notes = find_empty(intensity, torch.ones(intensity.shape, dtype=torch.bool), unit)
+        assert not found.any(), (edge, notes)
