@@ -42,7 +42,7 @@ def content_key(patterns: PatternFile, labels: Sequence[str] = ()) -> str:
         digest.update(np.packbits(patterns.shared_mask).tobytes())
     for frames in _pieces(patterns, whole):
         digest.update(patterns.read_stored(frames).tobytes())
-        if patterns.shared_mask is None:
+        if patterns.masks_differ or patterns.shared_mask is None:
             digest.update(np.packbits(patterns.read_mask(frames)).tobytes())
     return digest.hexdigest()
 

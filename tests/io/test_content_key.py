@@ -237,3 +237,14 @@ def test_every_file_that_was_opened_is_known(tmp_path: Path) -> None:
     keys = PatternKeys(mask=str(tmp_path / "mask.npy"), label=str(tmp_path / "labels.txt"))
     read = {one.name for one in open_patterns(path, keys).files_read}
     assert read == {"all.h5", "part0.h5", "part1.h5", "mask.npy", "labels.txt"}
+
+
+def test_frame_masks_count_beside_a_mask_that_all_share(tmp_path: Path) -> None:
+    shared = np.zeros((8, 6), np.uint8)
+    shared[0] = 1
+    each = np.zeros(FRAMES.shape, np.uint8)
+    dark = tuple(np.argwhere(FRAMES[:, 1:] == 0)[0] + [0, 1, 0])  # what it masks held no photon
+    each[dark] = 1
+    path = hdf5(tmp_path / "a.h5", photons=FRAMES, bad_pixels=shared, bad_frames=each, bad_none=0 * each)
+    keys = [PatternKeys(mask=f"bad_pixels,{name}") for name in ("bad_frames", "bad_none")]
+    assert key_of(open_patterns(path, keys[0])) != key_of(open_patterns(path, keys[1]))
