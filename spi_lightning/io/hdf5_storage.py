@@ -11,7 +11,6 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from math import prod
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,10 +21,9 @@ from numpy.typing import NDArray
 from spi_lightning.fields import UserError
 from spi_lightning.io.damage import require_file
 from spi_lightning.io.files_read import note_read
+from spi_lightning.io.hdf5_selection import points, selected, unmapped_cells
 
 RAW_STORAGE: Final = "SPI_RAW_STORAGE"
-Interval = tuple[int, int]
-Blocks = list[list[Interval]]  # of each axis, intervals from, to; their product is selected
 
 
 @dataclass
@@ -122,12 +120,13 @@ def storage_of(item: h5py.Dataset, path: Path, chain: tuple[object, ...] = ()) -
     if not item.is_virtual:
         return found
     needed: dict[str, dict[str, list[Any]]] = {}
-    for source in item.virtual_sources():
+    mapped = item.virtual_sources()
+    for source in mapped:
         for name, key in _numbered(source, home, item, path):
             needed.setdefault(name, {}).setdefault(key, []).append(source)
     for name, keys in needed.items():
         _add_sources(item, name, keys, path, found, (*chain, own))
-    found.cuts, holes = _holes(item)
+    found.cuts, holes = unmapped_cells(item.shape, mapped)
     found.holes = holes if holes.any() else None
     return found
 
@@ -202,16 +201,11 @@ def _check_extent(source: Any, where: str, name: str, mapped: list[Any], shape: 
         )
     for part in mapped:
         numbered = _has_number(part.file_name) or _has_number(part.dset_name)
-        needed = _count(_selected(part.vspace, shape, 1 if numbered else None))
-        if _count(_selected(part.src_space, source.shape)) < needed:
+        needed = points(selected(part.vspace, shape, 1 if numbered else None))
+        if points(selected(part.src_space, source.shape)) < needed:
             raise UserError(
                 f"{where}: {name} has shape {source.shape}, less than what is mapped from it; copy it again"
             )
-
-
-def _count(selected: Iterator[Blocks]) -> int:
-    """Number of points."""
-    return sum(prod(sum(max(0, stop - start) for start, stop in pairs) for pairs in blocks) for blocks in selected)
 
 
 def _numbered(source: Any, home: Path, item: h5py.Dataset, path: Path) -> Iterator[tuple[str, str]]:
@@ -274,49 +268,3 @@ def _check_raw(item: h5py.Dataset, path: Path) -> None:
         note_read(raw)
     if left > 0:
         raise UserError(f"{where}: its raw files hold {left} bytes less than its shape {item.shape} needs")
-
-
-def _holes(item: h5py.Dataset) -> tuple[list[NDArray[np.int64]], NDArray[np.bool_]]:
-    """Cuts along each axis, and which of the cells between them nothing is mapped to."""
-    shape = item.shape
-    mapped = [blocks for source in item.virtual_sources() for blocks in _selected(source.vspace, shape)]
-    cuts = [
-        np.unique(np.array([0, n, *(end for blocks in mapped for pair in blocks[axis] for end in pair)], np.int64))
-        for axis, n in enumerate(shape)
-    ]
-    cuts = [ends[ends <= n] for ends, n in zip(cuts, shape, strict=True)]
-    holes = np.ones([len(ends) - 1 for ends in cuts], dtype=bool)
-    for blocks in mapped:
-        if all(len(pairs) == 1 for pairs in blocks):
-            edges = [np.searchsorted(ends, pairs[0]) for ends, pairs in zip(cuts, blocks, strict=True)]
-            holes[tuple(slice(int(a), int(b)) for a, b in edges)] = False
-        else:
-            cells = [
-                np.concatenate([np.arange(*np.searchsorted(ends, pair)) for pair in pairs])
-                for ends, pairs in zip(cuts, blocks, strict=True)
-            ]
-            holes[np.ix_(*cells)] = False
-    return cuts, holes
-
-
-def _selected(space: h5py.h5s.SpaceID, shape: tuple[int, ...], most: int | None = None) -> Iterator[Blocks]:
-    """What a selection covers of an array of ``shape``; of an endless one ``most`` blocks, else all that fit."""
-    kind = space.get_select_type()
-    if kind == h5py.h5s.SEL_ALL:
-        yield [[(0, n)] for n in shape]
-    elif kind == h5py.h5s.SEL_HYPERSLABS and space.is_regular_hyperslab():
-        blocks: Blocks = []
-        for start, stride, count, block, n in zip(*space.get_regular_hyperslab(), shape, strict=True):
-            if count == h5py.h5s.UNLIMITED:
-                count = most or max(0, -(-(n - start) // stride))
-            if block == h5py.h5s.UNLIMITED or (stride == block and count > 1):
-                block, count = min(n - start, block if block == h5py.h5s.UNLIMITED else block * count), 1
-            blocks.append([(start + k * stride, min(start + k * stride + block, n)) for k in range(count)])
-        if all(blocks):
-            yield blocks
-    elif kind == h5py.h5s.SEL_HYPERSLABS:
-        for first, last in space.get_select_hyper_blocklist():
-            yield [[(int(a), int(b) + 1)] for a, b in zip(first, last, strict=True)]
-    elif kind == h5py.h5s.SEL_POINTS:
-        for point in space.get_select_elem_pointlist():
-            yield [[(int(a), int(a) + 1)] for a in point]

@@ -11,6 +11,7 @@ import pytest
 
 from spi_lightning.fields import UserError
 from spi_lightning.io import PatternKeys, open_patterns, write_selection
+from spi_lightning.io.hdf5_file import Hdf5Frames
 
 STACK = np.random.default_rng(0).poisson(3.0, (6, 20, 24)).astype(np.uint16)
 SHAPE = STACK.shape
@@ -298,3 +299,17 @@ def test_the_mask_of_another_file_of_patterns(tmp_path) -> None:
     write(tmp_path / "first.h5", patterns=STACK, mask=mask)
     file = open_patterns(write(tmp_path / "a.h5", patterns=STACK), PatternKeys(mask=str(tmp_path / "first.h5")))
     np.testing.assert_array_equal(file.mask, mask == 0)
+
+
+def test_many_reordered_mappings_are_found_whole(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "source.h5", "w") as file:
+        file["d"] = np.arange(600, dtype="u2")[:, None, None] * np.ones((1, 4, 5), "u2")
+    layout, source = h5py.VirtualLayout((600, 4, 5), "u2"), h5py.VirtualSource("source.h5", "d", shape=(600, 4, 5))
+    order = np.random.default_rng(0).permutation(600)
+    for frame, of in enumerate(order):
+        layout[frame] = source[of]
+    with h5py.File(tmp_path / "sound.h5", "w", libver="latest") as file:
+        file.create_virtual_dataset("patterns", layout)
+    frames = Hdf5Frames(tmp_path / "sound.h5", "patterns")
+    assert frames.unmapped is None
+    assert frames.read(0, 600)[:, 1, 1].tolist() == order.tolist()
