@@ -15,12 +15,14 @@ from spi_lightning.fields import UserError
 
 _SIGNATURE: Final = b"GCOL\x01\x00\x00\x00"  # with version 1 and the reserved bytes behind
 _HEADER: Final = 16  # bytes of a heap's header, and of each of its objects'
-_LARGEST_FILE: Final = 256 << 20  # bytes; larger files are not searched, which would take seconds
+_SEARCHED: Final = 256 << 20  # bytes; of larger files as much, half at each end, where writers put text
 _BLOCK: Final = 16 << 20
 
 
 def require_sound_heaps(path: Path) -> None:
-    """Refuse an HDF5 file of up to 256 MiB with a global heap that the HDF5 library would read without an end.
+    """Refuse an HDF5 file with a global heap that the HDF5 library would read without an end.
+
+    Of a file above 256 MiB the first and the last 128 MiB are searched: all of it would take seconds.
 
     Raises:
         UserError: One of its heaps is damaged so.
@@ -28,8 +30,6 @@ def require_sound_heaps(path: Path) -> None:
     """
     with path.open("rb") as file:
         size = file.seek(0, 2)
-        if size > _LARGEST_FILE:
-            return
         for place in _heaps(file, size):
             file.seek(place + len(_SIGNATURE))
             (length,) = struct.unpack("<Q", file.read(8).ljust(8, b"\0"))
@@ -42,7 +42,11 @@ def require_sound_heaps(path: Path) -> None:
 def _heaps(file: BinaryIO, size: int) -> list[int]:
     """Places of the signature of global heaps."""
     places = []
-    for start in range(0, size, _BLOCK):
+    starts = [
+        *range(0, min(size, _SEARCHED // 2), _BLOCK),
+        *range(max(_SEARCHED // 2, size - _SEARCHED // 2), size, _BLOCK),
+    ]
+    for start in starts:
         file.seek(start)
         block = file.read(_BLOCK + len(_SIGNATURE) - 1)
         place = block.find(_SIGNATURE)

@@ -45,3 +45,17 @@ def test_a_heap_across_two_blocks_is_found(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("spi_lightning.io.hdf5_heaps._BLOCK", heap + 3)
     with pytest.raises(UserError, match="damaged"):
         require_sound_heaps(path)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_both_ends_of_a_large_file_are_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: bool) -> None:
+    path = make_file(tmp_path / "damaged.h5")
+    content = bytearray(path.read_bytes())
+    heap = content.index(b"GCOL")
+    content[heap + 16 : heap + 32] = bytes(16)
+    padding = bytes(3 * len(content))
+    path.write_bytes(content + padding if first else padding + content)
+    monkeypatch.setattr("spi_lightning.io.hdf5_heaps._SEARCHED", 2 * len(content))
+    monkeypatch.setattr("spi_lightning.io.hdf5_heaps._BLOCK", 1000)
+    with pytest.raises(UserError, match="damaged"):
+        require_sound_heaps(path)
