@@ -83,7 +83,7 @@ def prepare_scan(
     how = preparation or Preparation()
     notes, given = list(scan.notes), _known(geometry or {})
     require_no_amplitudes(scan.counts[torch.isfinite(scan.counts) & (scan.counts >= 0)].numpy(), str(scan.path))
-    known, disputed = BraggGeometry(**(scan.geometry | given)), contradictions(scan.geometry, given)  # type: ignore[arg-type]
+    known, disputed = BraggGeometry(**(scan.geometry | given)), contradictions(scan.geometry, given)
     require_plausible(scan.geometry, given)
     disputed += require_bragg_angle(known, given)
     corrected = correct(

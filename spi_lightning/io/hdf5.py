@@ -27,6 +27,7 @@ from spi_lightning.io.hdf5_choice import Choice, choose_patterns, frame_axes, he
 from spi_lightning.io.hdf5_file import Hdf5Frames, dataset, look_up, opened
 from spi_lightning.io.hdf5_geometry import read_geometry
 from spi_lightning.io.hdf5_groups import surroundings
+from spi_lightning.io.hdf5_limits import stated_limits
 from spi_lightning.io.hdf5_storage import whole
 from spi_lightning.io.mask_bits import convention_of
 from spi_lightning.io.pattern_file import FrameSource, PatternFile, PatternKeys
@@ -102,6 +103,7 @@ def add_all(
                 "which are not measured"
             )
     _refuse_amplitudes(patterns.path, file)
+    patterns.limits = stated_limits(file, choice.keys[0], patterns.notes)
     geometry = read_geometry(file, choice.keys[0], labels if labels.name != "/" else None, known)
     patterns.geometry = geometry.values
     patterns.notes += geometry.notes

@@ -6,8 +6,9 @@ same entry, and what a file without such groups knows from attributes and data s
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
 import h5py
@@ -41,7 +42,12 @@ class FileGeometry:
 
 
 def read_geometry(
-    file: h5py.File, key: str, labels: h5py.Group | None = None, known: Collection[str] = (), square: bool = True
+    file: h5py.File,
+    key: str,
+    labels: h5py.Group | None = None,
+    known: Collection[str] = (),
+    square: bool = True,
+    options: Mapping[str, str] = MappingProxyType({}),
 ) -> FileGeometry:
     """Geometry of the patterns in a data set.
 
@@ -52,6 +58,7 @@ def read_geometry(
         known: Quantities that the caller has from elsewhere; those of the file are not looked at.
         square: Whether pixels must be square; else ``pixel_size`` is their edge along x, and ``y_pixel_size`` that
             along y where it is another one.
+        options: Option that states a quantity instead, by its name, for messages.
 
     Raises:
         UserError: A value that no setup has: not positive or not a number; a unit that is not known, or one of another
@@ -70,7 +77,7 @@ def read_geometry(
     places |= dict.fromkeys((PIXEL_SIZE, X_PIXEL, Y_PIXEL), places[DISTANCE])
     places[WAVELENGTH] = places[PHOTON_ENERGY]
     found = FileGeometry()
-    look = _Lookup(file, shape, places, found.notes)
+    look = _Lookup(file, shape, places, found.notes, options)
     if DISTANCE not in known:
         _keep(found, DISTANCE, look(DISTANCE))
     edges: Edges = (None, None)
@@ -101,12 +108,13 @@ class _Lookup:
     shape: tuple[int, int, int]
     places: dict[str, list[Named]]
     notes: list[str]
+    options: Mapping[str, str]
 
     def __call__(self, name: str) -> float | NDArray[np.float64] | None:
         """In m or eV: one number, or one for each pattern; None where no usable value is found."""
         for place, group in self.places[name]:
             for value in values_of(place, group, name):
-                converted = in_si(value, name, self.shape[0], self.notes.append)
+                converted = in_si(value, name, self.shape[0], self.notes.append, self.options.get(name, ""))
                 if converted is not None:
                     return converted
         return None

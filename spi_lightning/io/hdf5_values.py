@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE, UserError
 from spi_lightning.io.hdf5_choice import there
 from spi_lightning.io.hdf5_storage import whole
-from spi_lightning.io.units import SI, Kind, factor, named_unit, text
+from spi_lightning.io.units import SI, Kind, factor, named_unit, remedy, text
 from spi_lightning.physics.constants import ELEMENTARY_CHARGE
 
 _UNIT_AT_END: Final = re.compile(r"_(m|cm|mm|um|nm|ev|kev|j|a|angstroms?)$", re.IGNORECASE)
@@ -125,7 +125,9 @@ def _prescribed(place: str, inner: str, name: str) -> str:
     return "angstrom" if name == WAVELENGTH and inner == "incident_wavelength" else ""
 
 
-def in_si(value: Value, name: str, patterns: int, note: Callable[[str], None]) -> float | NDArray[np.float64] | None:
+def in_si(
+    value: Value, name: str, patterns: int, note: Callable[[str], None], option: str = ""
+) -> float | NDArray[np.float64] | None:
     """A quantity in m or eV: one number, or (patterns,) where they differ; None, with a note, where it is unusable.
 
     Args:
@@ -133,6 +135,7 @@ def in_si(value: Value, name: str, patterns: int, note: Callable[[str], None]) -
         name: distance, pixel_size, x_pixel_size, y_pixel_size, photon_energy or wavelength.
         patterns: Number of patterns.
         note: Takes a line for the user.
+        option: Option that states the quantity instead.
 
     Raises:
         UserError: A value that is not positive, not a number or beyond all setups; a unit of another kind.
@@ -151,15 +154,14 @@ def in_si(value: Value, name: str, patterns: int, note: Callable[[str], None]) -
         also = f", as in {int(bad.sum())} of {len(numbers)} values" if len(numbers) > 1 else ""
         raise UserError(
             f"{value.where} = {numbers[bad][0]:g}{also}: a {name.replace('_', ' ')} must be positive; "
-            "correct it, or remove it, in a copy of the file"
+            f"{remedy(option, 'correct it, or remove it,')}"
         )
     if unit:
-        numbers = numbers * factor(unit, kind, value.where)
+        numbers = numbers * factor(unit, kind, value.where, option)
         low, high = _SURE[kind]
         if not (low <= numbers.min() and numbers.max() <= high):
             raise UserError(
-                f"{value.where} is {numbers[0]:g} {SI[kind]} in its unit {unit!r}, which cannot be; correct it in "
-                "a copy of the file"
+                f"{value.where} is {numbers[0]:g} {SI[kind]} in its unit {unit!r}, which cannot be; {remedy(option)}"
             )
     else:
         fitting = _without_unit(numbers, value, name, kind, note)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spi_lightning.fields import UserError
 from spi_lightning.io.damage import reads
+from spi_lightning.io.hdf5_limits import Limits
 from spi_lightning.io.photons import check_photons, convert_adu
 from spi_lightning.physics.sentinels import Sentinel
 
@@ -88,6 +89,7 @@ class PatternFile:
         adu_per_photon: Gain by which stored values are divided; None if they are photons.
         files_read: Every file that was opened for it, absolute, in the order of their first use; see files_read.py.
         opened_with: Settings it was opened with, plain data.
+        limits: Range of the stored counts that the file states.
         sentinels: Values found that stand for "not measured", see physics.sentinels; None: not yet looked for.
     """
 
@@ -103,6 +105,7 @@ class PatternFile:
     adu_per_photon: float | None = None
     files_read: tuple[Path, ...] = ()
     opened_with: dict[str, Any] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
     sentinels: list[Sentinel] | None = None
 
     @property

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spi_lightning.io.hdf5_limits import Limits
 from spi_lightning.physics.frame_order import frames_listed
 from spi_lightning.physics.sentinels import Sentinel, find_saturated, find_sentinels
 
@@ -19,7 +20,9 @@ _SUDDEN: Final = 0.25  # of that share, which the frames beside reach where a pe
 SATURATED: Final = float("inf")  # stands for a saturated voxel: brighter than anything measured
 
 
-def without_flaws(counts: NDArray[Any], fill: Sequence[float] = ()) -> tuple[Tensor, list[str]]:
+def without_flaws(
+    counts: NDArray[Any], fill: Sequence[float] = (), limits: Limits | None = None
+) -> tuple[Tensor, list[str]]:
     """Counts as float32: NaN where not measured, infinite where saturated; and one line for each cause.
 
     Values that stand for "not measured" are found as physics.sentinels does; the largest integer of a type is
@@ -28,6 +31,7 @@ def without_flaws(counts: NDArray[Any], fill: Sequence[float] = ()) -> tuple[Ten
     Args:
         counts: (frames, rows, columns) as stored; frames that are NaN throughout are missing, and told elsewhere.
         fill: Fill values that the file states.
+        limits: Range of the counts that the file states.
     """
     values = torch.from_numpy(counts.astype(np.float32))
     marked, sentinels = find_sentinels(counts, fill)
@@ -40,7 +44,10 @@ def without_flaws(counts: NDArray[Any], fill: Sequence[float] = ()) -> tuple[Ten
         sentinels = [each for each in sentinels if each.always or each.value != largest]
     notes = [sentinel.line() for sentinel in sentinels if not np.isnan(sentinel.value)]
     notes += [f"{top.pixels} voxels are saturated, at {top.value:.10g}, {top.why}: not measured" for top in tops]
-    saturated = full | overflow
+    limits, outside = (limits or Limits()).fitting(counts, marked | full | overflow)
+    notes += outside
+    saturated = full | overflow | (limits.over(counts) & ~marked)
+    marked |= limits.under(counts)
     values[torch.from_numpy(marked | saturated)] = torch.nan
     values[torch.from_numpy(saturated & ~_filled(saturated)[:, None, None])] = SATURATED
     flaws: list[tuple[NDArray[np.bool_], str]] = []

@@ -11,13 +11,18 @@ from numpy.typing import NDArray
 
 from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE, UserError
 from spi_lightning.io.hdf5_centre import centre_of_nexus
-from spi_lightning.io.hdf5_choice import there
 from spi_lightning.io.hdf5_geometry import read_geometry
-from spi_lightning.io.scan_layout import ScanLayout, groups
+from spi_lightning.io.scan_layout import ScanLayout
+from spi_lightning.io.scan_motors import arm_angles, one_number, pixel_directions, unit_at_the_end
 from spi_lightning.io.spec import SpecScan, unit_of_label
-from spi_lightning.io.units import TABLE, Kind, factor, named_unit, text
+from spi_lightning.io.units import Kind, factor, named_unit
 
-_ARM: Final = {"delta_deg": ("delta", "del"), "gamma_deg": ("gamma", "gam")}
+_OPTIONS: Final = {
+    PHOTON_ENERGY: "data.geometry.energy_ev",
+    "wavelength": "data.geometry.energy_ev",
+    DISTANCE: "data.geometry.distance",
+    **dict.fromkeys((PIXEL_SIZE, "x_pixel_size", "y_pixel_size"), "data.geometry.pixel_size"),
+}
 _OURS: Final = {PHOTON_ENERGY: "energy_ev", DISTANCE: "distance", PIXEL_SIZE: "pixel_size"}
 _SPEC: Final[dict[str, tuple[tuple[str, ...], Kind, str]]] = {
     "delta_deg": (("delta", "del"), "angle", "deg"),
@@ -25,14 +30,12 @@ _SPEC: Final[dict[str, tuple[tuple[str, ...], Kind, str]]] = {
     "distance": (("camdist", "detdist"), "length", "mm"),
     "energy_ev": (("energy",), "energy", "keV"),
 }
-_POSITION: Final = ("value", "position", "data")  # of a motor that has a group of its own
 _MOST_KEV: Final = 200  # energies of spec files are in keV up to here, else in eV
-_STEADY: Final = 1e-4  # relative change of a number that is taken as constant
 
 
 def geometry_of_hdf5(
     file: h5py.File, layout: ScanLayout, given: Collection[str] = (), notes: list[str] | None = None
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Geometry of the detector that counted, in m, eV and degree, from data sets and attributes with their units.
 
     Args:
@@ -46,17 +49,17 @@ def geometry_of_hdf5(
     """
     notes = [] if notes is None else notes
     known = [name for name, ours in _OURS.items() if ours in given]
-    read = read_geometry(file, layout.keys[0], known=[*known, BEAM_CENTRE], square=False)
+    read = read_geometry(file, layout.keys[0], known=[*known, BEAM_CENTRE], square=False, options=_OPTIONS)
     notes += read.notes
     values = {_OURS.get(name, "pixel_size_rows"): value for name, value in read.values.items()}
-    found = {ours: one for ours, value in values.items() if (one := _number(value, ours, notes)) is not None}
-    for place in _arm_groups(layout):
-        for ours, names in _ARM.items():
-            if ours not in found and ours not in given and (angle := _angle(place, names, file, notes)) is not None:
-                found[ours] = angle
+    found: dict[str, Any] = {
+        ours: one for ours, value in values.items() if (one := one_number(value, ours, notes)) is not None
+    }
+    found |= arm_angles(layout, given, notes)
     for ours in ("beam_row", "beam_column"):
         pixel = number_of(file, ours)
         found |= {} if pixel is None else {ours: pixel}
+    found |= pixel_directions(layout, notes)
     return _beam_of_nexus(layout, found.get("pixel_size"), found.get("pixel_size_rows"), notes) | found
 
 
@@ -83,73 +86,17 @@ def geometry_of_spec(scan: SpecScan) -> dict[str, float]:
 
 def angles_in_degree(item: h5py.Dataset, name: str) -> NDArray[np.float64]:
     """Angles of a data set, in degree by its unit or the end of its name. Raises UserError for an unknown unit."""
-    unit = named_unit(item) or _unit_at_the_end(name) or "deg"
+    unit = named_unit(item) or unit_at_the_end(name) or "deg"
     if item.dtype.kind not in "uif":
         raise UserError(f"{_where(item)} holds {item.dtype} and no numbers; name the angles with data.keys.angle=")
-    angles: NDArray[np.float64] = np.asarray(item[()], dtype=np.float64) * factor(unit, "angle", _where(item))
-    return np.ravel(angles)
-
-
-def _arm_groups(layout: ScanLayout) -> list[h5py.Group | h5py.AttributeManager]:
-    """Groups and attributes in which angles of the arm may stand, nearest first."""
-    inner = [group for each in layout.instruments() for name, group in groups(each) if name in ("positioners", "arm")]
-    found = [*layout.detector, *layout.instruments(), *inner, layout.beside, layout.entry, layout.entry.file]
-    return [*found, layout.counts[0].attrs, *(group.attrs for group in found)]
+    by = factor(unit, "angle", _where(item), "data.geometry.step_deg")
+    angles: NDArray[np.float64] = np.ravel(np.asarray(item[()], dtype=np.float64)) * by
+    return angles
 
 
 def number_of(file: h5py.File, name: str) -> float | None:
     """An attribute of the file that is one number; None if it is not there. Raises UserError for text."""
-    return _number(file.attrs[name], f"{file.filename}: {name}", []) if name in file.attrs else None
-
-
-def _angle(
-    place: h5py.Group | h5py.AttributeManager, names: tuple[str, ...], file: h5py.File, notes: list[str]
-) -> float | None:
-    """An angle in a group or among attributes, in degree; None where it is not there, or changes."""
-    for name in place:
-        unit = _unit_at_the_end(str(name))
-        bare = name[: -len(unit) - 1] if unit else name
-        value = place[name] if isinstance(place, h5py.AttributeManager) else there(place, name)
-        if isinstance(value, h5py.Group):
-            value = next((value[one] for one in _POSITION if isinstance(there(value, one), h5py.Dataset)), None)
-        if bare.lower() not in names or value is None:
-            continue
-        where = f"{file.filename}: {name}"
-        if isinstance(value, h5py.Dataset):
-            where, unit = _where(value), named_unit(value) or unit
-        else:
-            beside = (f"{name}_units", f"{name}_unit", f"{name}.units")
-            unit = next((text(place[one]).strip() for one in beside if one in place), unit)
-        number = _number(value, where, notes)
-        if number is not None:
-            return number * factor(unit or "deg", "angle", where)
-    return None
-
-
-def _number(value: Any, where: str, notes: list[str]) -> float | None:
-    """One number of a data set or attribute; None, and a note, where it changes."""
-    held = value[()] if isinstance(value, h5py.Dataset) else value
-    numbers = np.ravel(np.asarray(held if not isinstance(held, h5py.Empty) else []))
-    if numbers.dtype.kind in "SUO":
-        try:
-            numbers = np.array([float(text(held))])
-        except ValueError:
-            raise UserError(f"{where} is {text(held)[:40]!r}; a number was expected") from None
-    if len(numbers) == 0 or numbers.dtype.kind not in "uif":
-        return None
-    first, spread = float(numbers[0]), float(np.ptp(numbers))
-    if not np.isfinite(numbers).all():
-        raise UserError(f"{where} is not a number (NaN or infinite); state the quantity with data.geometry.")
-    if spread > _STEADY * max(abs(first), spread * _STEADY):
-        notes.append(f"{where} changes from {first:g} to {float(numbers[-1]):g} during the scan and is not taken")
-        return None
-    return first
-
-
-def _unit_at_the_end(name: str) -> str:
-    """Unit of an angle at the end of a name, as of delta_mrad."""
-    bare, _, unit = name.rpartition("_")
-    return unit if bare and unit.lower() in TABLE["angle"] else ""
+    return one_number(file.attrs[name], f"{file.filename}: {name}", []) if name in file.attrs else None
 
 
 def _where(item: h5py.Dataset) -> str:

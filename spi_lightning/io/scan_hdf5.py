@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from spi_lightning.fields import UserError
 from spi_lightning.io.files_read import files_read, names_of
 from spi_lightning.io.hdf5_choice import identity, missing_target, there
-from spi_lightning.io.hdf5_file import Hdf5Frames, dataset, opened
+from spi_lightning.io.hdf5_file import dataset, opened
+from spi_lightning.io.hdf5_limits import stated_limits
 from spi_lightning.io.hdf5_storage import whole
 from spi_lightning.io.scan_flaws import without_flaws
 from spi_lightning.io.scan_geometry import angles_in_degree, crop_of_hdf5, geometry_of_hdf5, number_of
-from spi_lightning.io.scan_layout import ScanLayout, find_scan
+from spi_lightning.io.scan_layout import ScanLayout, find_scan, without_ones
 from spi_lightning.io.scan_mask import bad_of_mask
+from spi_lightning.io.scan_motors import rocking_axis
 from spi_lightning.io.scan_record import BraggScan, ScanKeys
 from spi_lightning.io.tiff_series import Region, check_memory, region_slices
 from spi_lightning.io.units import TABLE, named_unit, text
@@ -43,7 +45,7 @@ _DETECTOR: Final = {
 }
 # beside the counts, where nothing above is there
 _MASKS: Final = ("mask", "pixel_mask", "good_pixels", "dead_pixels", "hot_pixels", "badpixels", "bad", "good")
-_ROCKING: Final = ("th", "samth", "phi", "om", "eta", "chi", "mu", "alpha", "incidence", "angle", "rock")
+_ROCKING: Final = re.compile(r"k?(th|phi|eta|chi|mu)|samth|om|alpha|incidence|angle|rock", re.IGNORECASE)
 
 
 def read_scan_hdf5(path: Path, keys: ScanKeys, region: Region | None, given: Collection[str] = ()) -> BraggScan:
@@ -57,26 +59,26 @@ def read_scan_hdf5(path: Path, keys: ScanKeys, region: Region | None, given: Col
     """
     with files_read() as seen, opened(path) as file:
         layout = find_scan(file, keys.counts)
-        stored = [Hdf5Frames(path, key) for key in layout.keys]  # refuses virtual data sets whose sources are gone
+        holes = layout.unmapped()
         check_memory(path, layout.shape, region)
         rows, columns = region_slices(region, layout.shape[1:], path)
-        counts, flaws = without_flaws(np.concatenate([item[:, rows, columns] for item in layout.counts]))
-        unmapped = [frames.unmapped for frames in stored if frames.unmapped is not None]
-        if unmapped:
-            hole = torch.from_numpy(np.any(unmapped, axis=0)[rows, columns])
+        said: list[str] = []
+        limits = stated_limits(file, layout.keys[0], said)
+        counts, flaws = without_flaws(layout.read(rows, columns), limits=limits)
+        if holes is not None:
+            hole = torch.from_numpy(holes[rows, columns])
             counts[:, hole] = torch.nan
             flaws.append(f"{path}: nothing is mapped to {int(hole.sum())} pixels of each frame: taken as not measured")
-        read = BraggScan(
-            path, counts, notes=[*flaws, f"{path}: counts from /{', /'.join(key.lstrip('/') for key in layout.keys)}"]
-        )
+        read = BraggScan(path, counts, notes=[*flaws, *said, f"{path}: counts from {layout.named()}"])
         for name in ("monitor", "whitefield", "dark"):
             named = getattr(keys, name)
             side = _find(file, named, name, layout, read.notes)
             if side is not None:
                 _add_side(read, name, side, rows, columns, named is not None)
-        _add_angles(read, keys.angle, file, layout, given)
+        axis = _add_angles(read, keys.angle, file, layout, given)
         _add_mask(read, keys.bad_pixels, file, layout, rows, columns)
         read.geometry, read.corner = geometry_of_hdf5(file, layout, given, read.notes), crop_of_hdf5(file)
+        read.geometry |= {"rocking_axis": axis} if axis else {}
         read.notes += _unread_images(file, layout, set(read.sources.values()))
         read.whitefield_mean = number_of(file, "whitefield_mean_full_detector")
     read.notes += names_of(seen)
@@ -94,13 +96,17 @@ def rocking_angles(file: h5py.File, layout: ScanLayout) -> tuple[str, h5py.Datas
     item = layout.beside.get(first) if first and first != "." else None
     if not isinstance(item, h5py.Dataset) or item.shape != (frames,) or item.dtype.kind not in "uif":
         return None
-    unit, name = named_unit(item).lower(), first.lower()
-    is_angle = unit in TABLE["angle"] or (not unit and any(name.startswith(word) for word in _ROCKING))
+    unit = named_unit(item).lower()
+    is_angle = unit in TABLE["angle"] or (not unit and _ROCKING.match(first) is not None)
     return (item.name, whole(item)) if is_angle else None
 
 
-def _add_angles(read: BraggScan, key: str | None, file: h5py.File, layout: ScanLayout, given: Collection[str]) -> None:
-    """Angles of the frames, in degree; set aside where their unit is unknown and the user states the step."""
+def _add_angles(read: BraggScan, key: str | None, file: h5py.File, layout: ScanLayout, given: Collection[str]) -> str:
+    """Angles of the frames, in degree; set aside where their unit is unknown and the user states the step.
+
+    Returns:
+        Axis of the rotation, as y+; empty where the file does not say.
+    """
     item = dataset(file, key, "data.keys.angle") if key is not None else None
     if item is None:
         found = rocking_angles(file, layout)
@@ -109,13 +115,14 @@ def _add_angles(read: BraggScan, key: str | None, file: h5py.File, layout: ScanL
         if found is not None and found[1] != usual:
             read.notes.append(f"{read.path}: angles from {found[0]}, the axis of the frames")
     if item is None:
-        return
+        return ""
     try:
         read.angle_deg = torch.from_numpy(angles_in_degree(item, item.name.rpartition("/")[2]))
     except UserError as error:
         if "step_deg" not in given:
             raise
         read.notes.append(f"angles are not read, data.geometry.step_deg is taken instead ({error})")
+    return "" if "rocking_axis" in given else rocking_axis(item, read.notes)
 
 
 def _add_side(read: BraggScan, name: str, item: h5py.Dataset, rows: slice, columns: slice, asked: bool) -> None:
@@ -126,7 +133,7 @@ def _add_side(read: BraggScan, name: str, item: h5py.Dataset, rows: slice, colum
             raise UserError(f"{told}: it is no {name}; name another with data.keys.{name}=")
         read.notes.append(f"{told}: it is not read as {name}")
         return
-    values = item[()] if item.ndim < 2 else item[..., rows, columns]
+    values = item[()] if item.ndim < 2 else without_ones(item[..., rows, columns], read.counts.shape)
     read.sources[name] = str(item.name)
     if name == "monitor" and (asked or values.size == len(read.counts)):
         read.monitor = torch.from_numpy(np.ravel(values).astype(float))
@@ -153,7 +160,7 @@ def _add_mask(
     if item is None:
         return
     fits = item.shape[-2:] == layout.shape[1:]
-    values: NDArray[Any] = item[..., rows, columns] if fits else item[()]
+    values: NDArray[Any] = without_ones(item[..., rows, columns], read.counts.shape) if fits else item[()]
     if values.shape not in (tuple(read.counts.shape[1:]), tuple(read.counts.shape)):
         if named:
             raise UserError(_unfit(read, "bad_pixels", item))

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import h5py
+import numpy as np
+from numpy.typing import NDArray
 
 from spi_lightning.fields import UserError
 from spi_lightning.io.hdf5_choice import identity, missing_target, there, walk
 from spi_lightning.io.hdf5_file import list_keys, look_up
 from spi_lightning.io.hdf5_groups import surroundings
+from spi_lightning.io.hdf5_storage import storage_of
 from spi_lightning.io.units import text
 
 _USUAL: Final = (
@@ -54,8 +59,33 @@ class ScanLayout:
     @property
     def shape(self) -> tuple[int, int, int]:
         """(frames, rows, columns)."""
-        _, rows, columns = self.counts[0].shape
-        return sum(len(item) for item in self.counts), rows, columns
+        shapes = [tuple(np.delete(item.shape, _ones(item.shape)).tolist()) for item in self.counts]
+        return sum(shape[0] for shape in shapes), *shapes[0][1:]
+
+    def named(self) -> str:
+        """Names of the data sets, and their shape where it has axes that are left out."""
+        names, stored = ", ".join(f"/{key.lstrip('/')}" for key in self.keys), self.counts[0].shape
+        return names + (f", {stored} without its axis of one" if len(stored) > 3 else "")
+
+    def read(self, rows: slice, columns: slice) -> NDArray[Any]:
+        """Counts as stored, (frames, rows, columns)."""
+        parts = []
+        for item in self.counts:
+            left, ones = iter((slice(None), rows, columns)), _ones(item.shape)
+            parts.append(item[tuple(0 if axis in ones else next(left) for axis in range(item.ndim))])
+        return np.concatenate(parts)
+
+    def unmapped(self) -> NDArray[np.bool_] | None:
+        """Pixels (rows, columns) that a virtual data set fills with nothing; None where all are filled.
+
+        Raises:
+            UserError: Sources that are gone, or frames that nothing is mapped to.
+        """
+        path, found = Path(self.entry.file.filename), []
+        for key, item in zip(self.keys, self.counts, strict=True):
+            found.append(storage_of(item, path).pixels(f"{path}: {key}", self.shape))
+        holes = [each for each in found if each is not None]
+        return np.any(holes, axis=0) if holes else None
 
     def instruments(self) -> list[h5py.Group]:
         """Groups of the instrument."""
@@ -71,7 +101,7 @@ def find_scan(file: h5py.File, key: str | None) -> ScanLayout:
     keys = _blocks(file, key if key is not None else _choose(file))
     counts = tuple(look_up(file, one, "data.keys.counts") for one in keys)
     for one, item in zip(keys, counts, strict=True):
-        if item.ndim != 3 or item.dtype.kind not in "uif" or 0 in item.shape:
+        if not _is_scan(item.shape) or item.dtype.kind not in "uif" or 0 in item.shape:
             raise UserError(
                 f"{file.filename}: {one} is {item.dtype} {item.shape}; a rocking scan is (frames, rows, columns) of "
                 "counts"
@@ -95,7 +125,7 @@ def _choose(file: h5py.File) -> str:
         item = there(file, key)
         if item is None and (missing := missing_target(file, key)):
             raise UserError(_gone(file, key, missing))
-        if isinstance(item, h5py.Dataset) and item.ndim == 3:
+        if isinstance(item, h5py.Dataset) and _is_scan(item.shape):
             return key
     stacks = _stacks(file)
     blocks = {re.sub(r"\d+$", "", name) for name, _ in stacks}
@@ -164,7 +194,30 @@ def _signal_of(group: h5py.Group) -> list[str]:
 def _is_stack(item: h5py.Dataset) -> bool:
     """Whether a data set could be a scan: several images of numbers."""
     shape = tuple(int(n) for n in item.shape or ())
-    return len(shape) == 3 and item.dtype.kind in "uif" and shape[0] > 1 and min(shape[1:]) >= _LEAST_PIXELS
+    if not _is_scan(shape) or item.dtype.kind not in "uif":
+        return False
+    frames, rows, columns = np.delete(shape, _ones(shape))
+    return bool(frames > 1 and min(rows, columns) >= _LEAST_PIXELS)
+
+
+def _is_scan(shape: tuple[int, ...] | None) -> bool:
+    """Whether a shape is (frames, rows, columns), perhaps with axes of one more."""
+    return shape is not None and len(shape) >= 3 and len(_ones(shape)) == len(shape) - 3
+
+
+def _ones(shape: tuple[int, ...]) -> list[int]:
+    """Axes of one that leave three of a shape, those of modules (second and last) first."""
+    ones = sorted((axis for axis, n in enumerate(shape) if n == 1), key=lambda axis: axis == 0)
+    return ones[: max(0, len(shape) - 3)]
+
+
+def without_ones(values: NDArray[Any], counts: Sequence[int]) -> NDArray[Any]:
+    """An image or mask without leading axes of one, as the shape of the counts (frames, rows, columns) allows."""
+    while values.ndim > 2 and values.shape[0] == 1 and values.shape != tuple(counts):
+        values = values[0]
+    if values.ndim == 4 and values.shape[1] == 1:
+        values = values[:, 0]
+    return values
 
 
 def _stacks(file: h5py.File) -> list[tuple[str, h5py.Dataset]]:

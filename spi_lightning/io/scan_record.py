@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -48,7 +49,7 @@ class BraggScan:
     dark: Tensor | None = None
     bad_pixels: Tensor | None = None
     whitefield_mean: float | None = None
-    geometry: dict[str, float] = field(default_factory=dict)
+    geometry: dict[str, Any] = field(default_factory=dict)
     corner: tuple[int, int] = (0, 0)
     notes: list[str] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)

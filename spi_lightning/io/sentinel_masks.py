@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.fields import UserError
+from spi_lightning.io.hdf5_limits import Limits
 from spi_lightning.io.pattern_file import FrameSource, Mask, MaskSource, PatternFile
 from spi_lightning.physics.sentinels import find_sentinels
 
@@ -20,10 +21,11 @@ _LARGE: Final = 24 << 20  # bytes of a frame, of which half as many are looked a
 
 @dataclass
 class UnmarkedVoxels:
-    """Masks of frames in which values that stand for "not measured" are looked for in each frame."""
+    """Masks of frames in which values that stand for "not measured", and those outside a range, are looked for."""
 
     source: FrameSource
     marks: tuple[float, ...]
+    limits: Limits = field(default_factory=Limits)
 
     def read(self, start: int, stop: int) -> Mask:
         """Masks start..stop, (stop - start, H, W) bool, True = measured."""
@@ -31,6 +33,7 @@ class UnmarkedVoxels:
         keep: Mask = np.ones(block.shape, dtype=bool)
         for mark in self.marks:
             keep &= block != mark
+        keep &= ~(self.limits.over(block) | self.limits.under(block))
         return keep
 
 
@@ -56,10 +59,11 @@ def exclude_sentinels(file: PatternFile) -> None:
         before = True if file.shared_mask is None else file.shared_mask
         file.shared_mask = np.asarray(before & ~always)
     marks = tuple(entry.value for entry in file.sentinels if not entry.always)
-    if marks:
-        file.frame_masks = UnmarkedVoxels(file.source, marks)
+    file.limits, outside = file.limits.fitting(frames, mask)
+    if marks or file.limits.over(frames).any() or file.limits.under(frames).any():
+        file.frame_masks = UnmarkedVoxels(file.source, marks, file.limits)
     some = "" if len(frames) == len(file) else f" ({len(frames)} of {len(file)} frames were looked at)"
-    file.notes.extend(f"{file.path}: {entry.line()}{some}" for entry in file.sentinels)
+    file.notes.extend(f"{file.path}: {line}{some}" for line in [*(each.line() for each in file.sentinels), *outside])
 
 
 def looked_at(file: PatternFile) -> NDArray[Any]:

@@ -56,22 +56,30 @@ TABLE: Final[dict[Kind, dict[str, float]]] = {"length": _LENGTHS, "energy": _ENE
 SI: Final[dict[Kind, str]] = {"length": "m", "energy": "eV", "angle": "degree"}
 
 
-def factor(unit: str, kind: Kind, where: str) -> float:
+def factor(unit: str, kind: Kind, where: str, option: str = "") -> float:
     """Factor from a named unit to m, eV or degree.
 
     Args:
         unit: Name or symbol of the unit; case, spaces around it and a final period do not matter.
         kind: Of the quantity.
         where: File and data set, for the message.
+        option: Option that states the quantity instead, for the message.
 
     Raises:
         UserError: The unit is unknown, or one of another kind of quantity.
     """
     known = TABLE[kind].get(unit.strip().rstrip(".").replace("_", " ").lower())
     if known is None:
-        raise UserError(f"{where}: unit {unit!r} is not known for {'an ' if kind != 'length' else 'a '}{kind}; "
-                        f"known are {', '.join(dict.fromkeys(_symbols(kind)))}")  # fmt: skip
+        raise UserError(
+            f"{where}: unit {unit!r} is not known for {'an ' if kind != 'length' else 'a '}{kind}; known are "
+            f"{', '.join(_symbols(kind))}; {remedy(option, 'correct the unit')}"
+        )
     return known
+
+
+def remedy(option: str, correction: str = "correct it") -> str:
+    """What a user can do about a value that cannot be read: state it by an option where there is one, or correct it."""
+    return f"{f'give {option}=, or ' if option else ''}{correction} in a copy of the file"
 
 
 def named_unit(item: h5py.Dataset) -> str:

@@ -325,3 +325,24 @@ def test_a_detector_states_its_beam_centre_in_pixels_or_as_a_length(tmp_path: Pa
     unset = {"instrument__detector__beam_center_x": (0.0, None), "instrument__detector__beam_center_y": (0.0, None)}
     read = open_scan(nexus(tmp_path / "b.nxs", **unset))
     assert "beam_row" not in read.geometry and any("state no beam centre" in note for note in read.notes)
+
+
+@pytest.mark.parametrize("shape", [(8, 1, 6, 7), (1, 8, 6, 7), (8, 6, 7, 1), (1, 8, 1, 6, 7)])
+def test_counts_with_axes_of_one_are_read_and_said(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    path = nexus(tmp_path / "a.nxs", data__pixel_mask=(np.eye(6, 7, dtype=np.uint32)[None], None))
+    with h5py.File(path, "a") as file:
+        del file["entry/data/data"]
+        file["entry/data/data"] = COUNTS.reshape(shape)
+    read = open_scan(path, region=(1, 6, 0, 7))
+    np.testing.assert_array_equal(read.counts, COUNTS[:, 1:])
+    assert read.bad_pixels is not None and int(read.bad_pixels.sum()) == 5
+    assert any(f"{shape} without its axis of one" in note for note in read.notes)
+
+
+def test_counts_of_two_modules_are_refused(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["counts"] = np.stack([COUNTS, COUNTS], 1)
+    with pytest.raises(UserError, match="no data set is a stack of images"):
+        open_scan(tmp_path / "a.h5")
+    with pytest.raises(UserError, match=r"uint16 \(8, 2, 6, 7\); a rocking scan is"):
+        open_scan(tmp_path / "a.h5", ScanKeys(counts="counts"))
