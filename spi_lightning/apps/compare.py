@@ -1,6 +1,5 @@
 """Numbers of several evaluations in one table: python -m spi_lightning.apps.compare RUN [RUN ...]."""
 
-import argparse
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from rich.table import Column, Table
 from rich.text import Text
 
+from spi_lightning.apps.plain_arguments import PlainParser, names_kept
 from spi_lightning.console import Terminal, plain_output
 from spi_lightning.fields import UserError
 from spi_lightning.io.json_file import read_metrics
@@ -52,10 +52,10 @@ def _cell(numbers: dict[str, Any], key: str) -> Text:
 
 def main() -> None:
     """Print the table and where the reports are."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folder of evaluate.py")
-    runs = parser.parse_args().runs
     plain_output()
+    parser = PlainParser(prog="python -m spi_lightning.apps.compare", description=__doc__)
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folder of evaluate.py")
+    runs = parser.parse_args(names_kept(sys.argv[1:])).runs
     console = Terminal()
     try:
         console.print(compare(runs))

@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 
 from spi_lightning.apps import describe_tables
+from spi_lightning.apps.plain_arguments import PlainParser, names_kept
 from spi_lightning.console import Terminal, plain_output
 from spi_lightning.fields import FRAME, IS_SINGLE_HIT, KIND, PARTICLE_ID, UserError
 from spi_lightning.files import replacing
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status: 0, or 2 after one line on stderr about a mistake in the input."""
     plain_output()
     try:
-        describe(_parser().parse_intermixed_args(arguments))
+        describe(_parser().parse_intermixed_args(names_kept(sys.argv[1:] if arguments is None else arguments)))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     summary = (__doc__ or "").split("\n")[0]
-    parser = argparse.ArgumentParser(prog="python -m spi_lightning.apps.describe", description=summary)
+    parser = PlainParser(prog="python -m spi_lightning.apps.describe", description=summary)
     parser.add_argument("file", help=FORMATS)
     parser.add_argument(
         "settings", nargs="*", metavar="NAME=VALUE", help=f"{', '.join(_SETTINGS)}: as evaluate's data.*"

@@ -21,6 +21,7 @@ from spi_lightning.io.foreign import name_of, refusal
 from spi_lightning.io.hdf5_file import stack_shape
 from spi_lightning.io.pattern_file import PatternFile
 
+_HEADER: Final = 8  # bytes
 _SMALL: Final = 0.25  # of the pixels of a frame: as many pages of this size are thumbnails
 
 
@@ -72,7 +73,13 @@ class TiffFrames:
         with _opened(self.path) as tiff:
             for into, page in enumerate(self._pages[start:stop]):
                 if page.within is None:
-                    frames[into] = tiff.pages[page.page].asarray().reshape(self.shape[1:])
+                    one = tiff.pages[page.page]
+                    if min(one.dataoffsets, default=_HEADER) < _HEADER:
+                        raise UserError(
+                            f"{self.path}: the TIFF file is damaged, page {page.page} begins at byte "
+                            f"{min(one.dataoffsets)}, in the header of the file; copy it again"
+                        )
+                    frames[into] = one.asarray().reshape(self.shape[1:])
                     continue
                 if page.series not in pieces:
                     pieces[page.series] = _whole(tiff, page.series).reshape(-1, *self.shape[1:])

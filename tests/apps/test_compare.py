@@ -44,3 +44,17 @@ def test_a_folder_without_scores_is_one_line(
     error = capsys.readouterr().err
     assert error.startswith(f"error: {run}")
     assert error.count("\n") == 1
+
+
+def test_a_run_whose_name_begins_with_a_dash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    evaluation(tmp_path / "-run", {"methods": {"tiny": {"test/accuracy": 0.5}}})
+    monkeypatch.setattr(sys, "argv", ["compare", "-run"])
+    app.main()
+    assert "tiny" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", ["compare"])
+    with pytest.raises(SystemExit):
+        app.main()
+    assert capsys.readouterr().err.startswith("error: the following arguments are required: RUN")

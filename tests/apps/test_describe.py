@@ -123,3 +123,15 @@ def test_counts_with_broken_pixels_are_refused_in_one_line(tmp_path, capsys, bro
     said = capsys.readouterr()
     assert len(said.err.splitlines()) == 1 and f"frame 1 (1 more frames alike): pixel (3, 4) = {broken:g} " in said.err
     assert word in said.err and "photons with a few broken pixels" in " ".join(said.out.split())
+
+
+def test_names_that_begin_like_options_and_words_that_are_none(patterns, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "set.cxi").rename(tmp_path / "-set.cxi")
+    assert main(["-set.cxi"]) == 0
+    capsys.readouterr()
+    for arguments in (["-gone.cxi"], ["-set.cxi", "--frames", "a\nerror: b\x1b[31m"], []):
+        with pytest.raises(SystemExit) as left:
+            main(arguments)
+        printed = capsys.readouterr().err
+        assert left.value.code == 2 and printed.startswith("error: ") and printed.count("\n") == 1

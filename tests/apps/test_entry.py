@@ -1,5 +1,6 @@
 """A user's mistake is one line on stderr and status 2, whatever part of the program found it."""
 
+import os
 import re
 import subprocess
 import sys
@@ -37,6 +38,16 @@ def test_the_real_door_prints_one_line(tmp_path: Path) -> None:
         r"error: network=resnet99 is unknown: choose one of .*, resnet10, .*tiny_cnn.*\.\n", done.stderr
     )
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", [[str(TRAIN)], ["-m", "spi_lightning.apps.describe", "x.h5"]])
+def test_a_working_folder_that_was_removed(tmp_path: Path, command: list[str]) -> None:
+    script = 'mkdir "$0" && cd "$0" && rmdir "$0" && exec "$@"'
+    words = ["sh", "-c", script, str(tmp_path / "gone"), sys.executable, *command]
+    variables = {**os.environ, "PYTHONPATH": str(TRAIN.parent)}
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300, env=variables)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr == "error: the working folder is not there any more; change to another one (cd)\n"
 
 
 @pytest.mark.parametrize(

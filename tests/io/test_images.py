@@ -147,3 +147,17 @@ def test_other_formats_are_named(tmp_path, head, what, suffix) -> None:
 
 def keys(mask: Path) -> PatternKeys:
     return PatternKeys(mask=str(mask))
+
+
+@pytest.mark.parametrize("offset", [0, 4, 10**9])
+def test_pages_whose_data_lie_where_none_can(tmp_path, offset: int) -> None:
+    path = tmp_path / "stack.tif"
+    with tifffile.TiffWriter(path) as out:
+        for _ in range(3):
+            out.write(np.ones((12, 16), np.uint16), photometric="minisblack", contiguous=False, metadata=None)
+    with tifffile.TiffFile(path) as tiff:
+        place = tiff.pages[1].tags["StripOffsets"].valueoffset
+    content = path.read_bytes()
+    path.write_bytes(content[:place] + offset.to_bytes(4, "little") + content[place + 4 :])
+    with pytest.raises(UserError, match="in the header of the file" if offset < 8 else "cannot be read as TIFF"):
+        open_patterns(path).read([0, 1, 2])
