@@ -26,7 +26,7 @@ from spi_lightning.io.rocking_evidence import rocking_evidence
 from spi_lightning.io.spec import is_spec
 from spi_lightning.physics.binning import bin_pixels
 from spi_lightning.physics.constants import wavelength_from_energy
-from spi_lightning.physics.sentinels import find_saturated
+from spi_lightning.physics.saturation import find_saturated
 
 _BRIGHT: Final = 10  # photons beside a dark centre that make it suspicious
 _UNITS: Final = {DISTANCE: "m", PIXEL_SIZE: "m", PHOTON_ENERGY: "eV"}
@@ -224,6 +224,8 @@ def _frequency_step(
         if name in given or stored is not None:
             array = np.asarray(given.get(name, stored), dtype=np.float64)
             values.append(float(array.flat[frame] if array.size > 1 else array.flat[0]))
+        elif name in patterns.unknown_geometry:
+            raise UserError(patterns.unknown_geometry[name])
         else:
             missing.append(f"data.geometry.{name}")
     if missing:

@@ -17,7 +17,7 @@ from spi_lightning.io.masks import choose_convention, measured
 from spi_lightning.io.pattern_file import FrameSource, Mask, PatternFile, PatternKeys
 from spi_lightning.io.sentinel_masks import AllOf, exclude_sentinels
 from spi_lightning.io.side_files import read_side_file
-from spi_lightning.physics.sentinels import find_saturated
+from spi_lightning.physics.saturation import find_saturated
 
 _SAMPLES: Final = 8
 
@@ -100,9 +100,11 @@ def add_mask(
     file.notes.append(note)
 
 
-def add_label(file: PatternFile, name: str, values: NDArray[Any], where: str) -> None:
-    """Check one label (N, ...) and add it under its field name."""
-    file.labels[name], notes = as_label(name, values, len(file), where)
+def add_label(
+    file: PatternFile, name: str, values: NDArray[Any], where: str, positive: str | int | None = None
+) -> None:
+    """Check one label (N, ...) and add it under its field name; ``positive`` as for as_label."""
+    file.labels[name], notes = as_label(name, values, len(file), where, positive)
     file.notes.extend(notes)
 
 
@@ -113,7 +115,7 @@ def add_side_files(file: PatternFile, keys: PatternKeys, convention: str) -> Non
         (PARTICLE_ID, keys.particle_id, "data.keys.particle_id"),
     ):
         if key:
-            add_label(file, name, read_side_file(Path(key), (1, 2), option), key)
+            add_label(file, name, read_side_file(Path(key), (1, 2), option), key, keys.positive)
     for key in split_names(keys.mask):
         add_side_mask(file, key, convention)
 

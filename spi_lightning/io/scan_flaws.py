@@ -12,7 +12,8 @@ from torch import Tensor
 
 from spi_lightning.io.hdf5_limits import Limits
 from spi_lightning.physics.frame_order import frames_listed
-from spi_lightning.physics.sentinels import Sentinel, find_saturated, find_sentinels
+from spi_lightning.physics.saturation import find_saturated
+from spi_lightning.physics.sentinels import Sentinel, find_sentinels
 
 _MOST: Final = 0.5  # of a frame, which no saturated peak fills
 _PART: Final = 0.05  # of a frame, that a peak saturates in several frames and not in one alone

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from spi_lightning.fields import UserError
 from spi_lightning.io.hdf5_limits import Limits
 from spi_lightning.io.pattern_file import FrameSource, Mask, MaskSource, PatternFile
-from spi_lightning.physics.sentinels import find_sentinels
+from spi_lightning.physics.sentinels import LIMIT, find_sentinels
 
 _LEAST_FRAMES: Final = 8
 _MOST_FRAMES: Final = 64
@@ -21,11 +21,19 @@ _LARGE: Final = 24 << 20  # bytes of a frame, of which half as many are looked a
 
 @dataclass
 class UnmarkedVoxels:
-    """Masks of frames in which values that stand for "not measured", and those outside a range, are looked for."""
+    """Masks of frames in which values that stand for "not measured", and those outside a range, are looked for.
+
+    Attributes:
+        source: The frames.
+        marks: Values that stand for it.
+        limits: Range of counts that the file states.
+        limit: Value from which all stand for it; None where none is known.
+    """
 
     source: FrameSource
     marks: tuple[float, ...]
     limits: Limits = field(default_factory=Limits)
+    limit: float | None = None
 
     def read(self, start: int, stop: int) -> Mask:
         """Masks start..stop, (stop - start, H, W) bool, True = measured."""
@@ -34,7 +42,7 @@ class UnmarkedVoxels:
         for mark in self.marks:
             keep &= block != mark
         keep &= ~(self.limits.over(block) | self.limits.under(block))
-        return keep
+        return keep if self.limit is None else keep & (block < self.limit)
 
 
 def exclude_sentinels(file: PatternFile) -> None:
@@ -61,7 +69,8 @@ def exclude_sentinels(file: PatternFile) -> None:
     marks = tuple(entry.value for entry in file.sentinels if not entry.always)
     file.limits, outside = file.limits.fitting(frames, mask)
     if marks or file.limits.over(frames).any() or file.limits.under(frames).any():
-        file.frame_masks = UnmarkedVoxels(file.source, marks, file.limits)
+        whole_numbers = file.source.dtype.kind in "ui" and max(marks, default=0) >= LIMIT
+        file.frame_masks = UnmarkedVoxels(file.source, marks, file.limits, LIMIT if whole_numbers else None)
     some = "" if len(frames) == len(file) else f" ({len(frames)} of {len(file)} frames were looked at)"
     file.notes.extend(f"{file.path}: {line}{some}" for line in [*(each.line() for each in file.sentinels), *outside])
 

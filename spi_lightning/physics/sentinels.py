@@ -12,6 +12,8 @@ fill values of HDF5 and netCDF. Whether a value is such a mark is decided by its
    areas; negative values that scatter are noise of a detector read in units of its own.
 4. A fill value that the file states, and NaN, are marks where a pixel holds them in every frame; a fill value beyond
    all counts in any frame.
+5. Integers of 10^5 and more that a pixel holds in every frame while the others change and stay far below are marks;
+   so are pixels that in every frame hold millions, whichever, while no other pixel comes near.
 """
 
 from __future__ import annotations
@@ -26,9 +28,10 @@ from numpy.typing import NDArray
 Mask = NDArray[np.bool_]
 
 LIMIT: Final = 2**31 - 1  # no pixel counts so many photons in one frame
-_NARROW: Final[dict[float, str]] = {
+NARROW: Final[dict[float, str]] = {
     2**bits - less: f"{bits} bits{also}" for bits in (8, 16, 20, 24) for less, also in ((1, ""), (2, " but one"))
 }
+_NO_COUNTS: Final = "no counts"
 _INTEGER_LIMITS: Final = tuple(2.0**bits - less for bits in (31, 32, 63, 64) for less in (0, 1, 2))
 _MOST: Final = 8  # different marks in floats; more are values of an unusual unit
 _MANY_FRAMES: Final = 8  # in which noise does not repeat by chance
@@ -36,8 +39,10 @@ _BEYOND: Final = 1e6  # ratio to the next largest value from which a float is no
 _HUGE: Final = 1e15  # floats below may be intensities in any unit
 _FEW: Final = 2e-3  # share of a frame's pixels that may hold negative marks without lying side by side
 _NEGATIVES: Final = 3  # numbers that a detector uses as negative marks
-_SHARING: Final = 8  # voxels at exactly the largest value from which a detector is said to saturate there
-_BRIGHT: Final = 200  # counts; below, this many voxels share the largest value by chance
+_STUCK: Final = 1e5  # counts, which photons do not give again and again
+_MILLIONS: Final = 1e6  # counts a frame that no pixel holds in all of them
+_FAR: Final = 10.0  # ratio to all values that change, from which one that does not is none of them
+_NOTHING_BETWEEN: Final = 1e3  # ratio in which next to no pixel lies between the marks and the counts
 
 
 @dataclass(frozen=True)
@@ -49,12 +54,14 @@ class Sentinel:
         pixels: Detector pixels that hold it in every frame, or voxels that hold it in some frames.
         why: What tells that it is no count.
         always: Whether ``pixels`` counts pixels that hold it in every frame.
+        larger: Whether larger values are meant, too.
     """
 
     value: float
     pixels: int
     why: str
     always: bool = True
+    larger: bool = False
 
     def line(self) -> str:
         """Note for the user."""
@@ -63,6 +70,7 @@ class Sentinel:
             are = f"{what[:-1]} is" if self.pixels == 1 else f"{what} are"
             return f"{self.pixels} {are} NaN or infinite in every frame: not measured"
         hold = (f"{what[:-1]} holds" if self.pixels == 1 else f"{what} hold") + f" {_number(self.value)}"
+        hold += " or more" if self.larger else ""
         return f"{self.pixels} {hold} {'in every frame' if self.always else 'in some frames'}, {self.why}: not measured"
 
 
@@ -95,45 +103,20 @@ def find_sentinels(frames: NDArray[Any], fill: Sequence[float] = ()) -> tuple[Ma
     for values, why in _steady_marks(low, high, steady, len(used), frames.dtype, fill):
         where = steady & _equal(low, values)
         if where.any():
-            found.append(Sentinel(_plain(values), int(where.sum()), why))
+            found.append(Sentinel(as_number(values), int(where.sum()), why))
             mask |= where
+    for where, entry in _far_beyond(low, high, steady, np.asarray(mask.all(0)), used):
+        found.append(entry)
+        mask |= where
     for values, why in _single_marks(frames, mask, high, low, fill):
-        where = _equal(frames, values) & ~mask
+        larger = why == _NO_COUNTS
+        where = (frames >= values if larger else _equal(frames, values)) & ~mask
         always = where[telling].all(0)
         for part, whole in ((always, True), (where & ~always, False)):
             if part.any():
-                found.append(Sentinel(_plain(values), int(part.sum()), why, whole))
+                found.append(Sentinel(as_number(values), int(part.sum()), why, whole, larger))
         mask |= where
     return mask, sorted(found, key=lambda entry: (not entry.always, -entry.pixels))
-
-
-def find_saturated(frames: NDArray[Any], sentinels: Mask) -> tuple[Mask, list[Sentinel]]:
-    """Find counts that stand at the largest value a detector can hold.
-
-    That is the largest integer of the type, or of 8, 16, 20 or 24 bits if two voxels share it as the largest value; and
-    the largest value of a bright array if eight voxels or more share it.
-
-    Args:
-        frames: (N, H, W) or (H, W) as stored.
-        sentinels: Where sentinels stand, the same shape.
-
-    Returns:
-        Bool of the same shape; one entry for the value, if there is one.
-    """
-    none = np.zeros(frames.shape, dtype=bool)
-    valid = ~sentinels if frames.dtype.kind in "ui" else ~sentinels & np.isfinite(frames)
-    if not valid.any() or frames.dtype.kind not in "uif":
-        return none, []
-    top = frames[valid].max()
-    where = valid & (frames == top)
-    pixels = int(where.sum())
-    if frames.dtype.kind in "ui" and top == np.iinfo(frames.dtype).max:
-        why = f"the largest {frames.dtype}"
-    elif (pixels > 1 and float(top) in _NARROW) or (top >= _BRIGHT and pixels >= _SHARING):
-        why = "the largest value"
-    else:
-        return none, []
-    return where, [Sentinel(_plain(top), pixels, why, always=False)]
 
 
 def _steady_marks(
@@ -157,13 +140,44 @@ def _steady_marks(
         negative = there[np.isfinite(there) & (there < 0)]
         reasons |= {value: "a negative number" for value in negative if sure or value < least}
     if frames > 2:
-        reasons |= {value: f"the largest of {_NARROW[value]}" for value in _held(_NARROW, there) if value > most}
+        reasons |= {value: f"the largest of {NARROW[value]}" for value in _held(NARROW, there) if value > most}
     if dtype.kind in "ui":
         largest = np.iinfo(dtype).max
         reasons |= {largest - 1: f"the largest {dtype} but one"} if largest - 1 in reasons else {}
         reasons[largest] = f"the largest {dtype}"
     reasons |= {value: "the fill value" for value in _cast(fill, dtype) if value != 0}
     return list(reasons.items())
+
+
+def _far_beyond(
+    low: NDArray[Any], high: NDArray[Any], steady: Mask, masked: Mask, frames: NDArray[Any]
+) -> list[tuple[Mask, Sentinel]]:
+    """Pixels (H, W) whose integers are beyond all others in every frame: one number again and again, or millions.
+
+    A peak that is measured falls off to the counts around it; of marks next to no pixel lies between.
+    """
+    found: list[tuple[Mask, Sentinel]] = []
+    if frames.dtype.kind not in "ui" or not high.max() >= _STUCK:
+        return found
+    changing = ~steady & ~masked
+    most = float(high[changing].max(initial=0))
+    if len(frames) >= _MANY_FRAMES and 2 * int(changing.sum()) > int((high[~masked] > 0).sum()):
+        stuck = steady & ~masked & (low >= _STUCK) & (low > _FAR * most)
+        values = np.unique(low[stuck])
+        larger = len(values) > _MOST
+        for value in values[:1] if larger else values:
+            where = stuck if larger else stuck & (low == value)
+            why = "the same in all of them and far beyond all others"
+            found.append((where, Sentinel(as_number(value), int(where.sum()), why, larger=larger)))
+        masked = masked | stuck
+    millions = ~masked & (low >= _MILLIONS)
+    if millions.any():
+        least = low[millions].min()
+        between = int((~masked & ~millions & (high > least / _NOTHING_BETWEEN)).sum())
+        if 20 * between <= int(millions.sum()) and not (millions | masked).all():
+            why = "with next to nothing between them and the counts"
+            found.append((millions, Sentinel(as_number(least), int(millions.sum()), why, larger=True)))
+    return found
 
 
 def _held(values: Iterable[float], there: NDArray[Any]) -> list[float]:
@@ -181,7 +195,8 @@ def _single_marks(
     if dtype.kind in "ui":
         information = np.iinfo(dtype)
         if information.max >= LIMIT and high.max() >= LIMIT:
-            marks |= {value: "no count" for value in np.unique(frames[(frames >= LIMIT) & ~mask])}
+            values = np.unique(frames[(frames >= LIMIT) & ~mask])
+            marks |= {LIMIT: _NO_COUNTS} if len(values) > _MOST else dict.fromkeys(values, "no count")
         if dtype.kind == "i" and low.min() == information.min:
             marks[information.min] = f"the smallest {dtype}"
     else:
@@ -191,8 +206,8 @@ def _single_marks(
     if lowest >= 0 and not filled:
         return list(marks.items())
     rest = ~mask if dtype.kind in "ui" else ~mask & np.isfinite(frames)
-    for value in marks:
-        rest &= frames != value
+    for value, why in marks.items():
+        rest &= frames < value if why == _NO_COUNTS else frames != value
     for value in filled:
         others = rest & (frames != value)
         if value < 0 or not others.any() or value > frames[others].max():
@@ -255,7 +270,7 @@ def _equal(values: NDArray[Any], mark: Any) -> Mask:
     return np.isnan(values) if np.isnan(mark) else np.asarray(values == mark)
 
 
-def _plain(value: Any) -> float:
+def as_number(value: Any) -> float:
     """A Python number."""
     number: float = value.item() if isinstance(value, np.generic) else value
     return number

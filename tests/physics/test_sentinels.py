@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from spi_lightning.physics.sentinels import find_saturated, find_sentinels
+from spi_lightning.physics.saturation import find_saturated
+from spi_lightning.physics.sentinels import find_sentinels
 
 GAP = (slice(10, 12), slice(0, 32))
 
@@ -52,6 +53,37 @@ def test_one_frame(dtype: str, value: float) -> None:
     stack[:, *GAP] = value
     mask, _ = find_sentinels(stack)
     assert mask[:, *GAP].all() and mask.sum() == 64
+
+
+@pytest.mark.parametrize(
+    ("dtype", "low", "high"), [("u4", 2**31, 2**32), ("u4", 10**9, 2**31), ("i4", 10**7, 2**31), ("i8", 10**9, 2**40)]
+)
+@pytest.mark.parametrize("frames", [1, 3, 12])
+def test_values_that_change_at_places_that_stay(dtype: str, low: int, high: int, frames: int) -> None:
+    stack = counts(dtype, frames)
+    stack[:, *GAP] = np.random.default_rng(1).integers(low, high, (frames, 2, 32))
+    mask, found = find_sentinels(stack)
+    assert mask[:, *GAP].all() and mask.sum() == 64 * frames
+    (entry,) = found
+    assert entry.line().startswith("64 pixels hold") and "or more in every frame" in entry.line()
+
+
+def test_one_large_number_again_and_again() -> None:
+    stack = counts("i4")
+    stack[:, *GAP] = 999999
+    mask, found = find_sentinels(stack)
+    assert mask.sum() == 64 * 12 and found[0].value == 999999
+
+
+@pytest.mark.parametrize("frames", [1, 3, 12])
+def test_bright_peaks_and_hot_pixels_are_counts(frames: int) -> None:
+    y, x = np.mgrid[:96, :128] - np.array([48, 64])[:, None, None]
+    for width in (1.5, 4.0, 12.0):
+        peak = np.random.default_rng(2).poisson(3e8 * np.exp(-np.hypot(y, x) / width) + 0.5, (frames, 96, 128))
+        assert not find_sentinels(peak.astype("u4"))[0].any()
+    hot = counts("u4", frames)
+    hot[:, 3, 3] = 5000
+    assert not find_sentinels(hot)[0].any()
 
 
 def test_impossible_in_one_frame_of_several() -> None:
