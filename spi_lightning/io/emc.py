@@ -9,6 +9,7 @@ Source: Ayyer et al. (2016), J. Appl. Cryst. 49, 1320, and the file format page 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from math import isqrt
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -253,5 +254,5 @@ def open_emc(path: Path, keys: PatternKeys, convention: str) -> PatternFile:
         add_mask(patterns, detector.classes, "dragonfly", str(detectors[0]))
         patterns.geometry[BEAM_CENTRE] = np.array(detector.beam_centre)
     others = ",".join(name for name in masks if Path(name) not in detectors) or None
-    add_side_files(patterns, PatternKeys(label=keys.label, mask=others, particle_id=keys.particle_id), convention)
+    add_side_files(patterns, replace(keys, mask=others), convention)
     return patterns

@@ -57,7 +57,8 @@ def open_index_list(path: Path, keys: PatternKeys, open_one: Callable[[Path, Pat
     several = SeveralFiles(path, opened, [place[name] for name in names], numbers, "index list")
     label = keys.label or _label_file_beside(path)
     if label:
-        add_label(several, IS_SINGLE_HIT, read_side_file(Path(label), (1, 2), "data.keys.label"), label)
+        values = read_side_file(Path(label), (1, 2), "data.keys.label")
+        add_label(several, IS_SINGLE_HIT, values, label, keys.positive)
         several.notes.append(f"{path}: labels are read from {label}")
     if keys.particle_id:
         values = read_side_file(Path(keys.particle_id), (1, 2), "data.keys.particle_id")

@@ -9,9 +9,29 @@ from spi_lightning.fields import FIELDS, IS_SINGLE_HIT, KIND, PARTICLE_ID, Kind,
 
 _ALLOWED: Final = {IS_SINGLE_HIT: (0, 1), KIND: (min(Kind), max(Kind))}
 _VALUES_SHOWN: Final = 12
+_UNKNOWN_WORDS: Final = ("", "unknown", "unlabelled", "unlabeled", "none", "nan", "n/a", "na", "?", "-1")
+_ANY_HIT: Final = ("hit", "hits")
+# words of is_single_hit, without case, - and _ being spaces
+_WORDS: Final = {
+    **dict.fromkeys(("single", "singles", "single hit", "single hits", "singlehit", "single particle", *_ANY_HIT), 1),
+    **dict.fromkeys(("true", "yes", "1", "positive"), 1),
+    **dict.fromkeys(("multi", "multiple", "multi hit", "multihit", "multiple hit", "multiple hits"), 0),
+    **dict.fromkeys(("double", "triple", "quadruple", "many", "cluster", "aggregate", "contaminant", "non single"), 0),
+    **dict.fromkeys(("not single", "not single hit", "non single hit", "nonsingle"), 0),
+    **dict.fromkeys(("miss", "misses", "no hit", "non hit", "nohit", "nonhit", "not hit", "not a hit", "blank"), 0),
+    **dict.fromkeys(("background", "bg", "empty", "dark", "noise", "water", "false", "no", "0", "negative"), 0),
+    **dict.fromkeys(_UNKNOWN_WORDS, -1),
+}
+_KIND_WORDS: Final = {
+    **{kind.name.lower(): int(kind) for kind in Kind},
+    **{str(int(kind)): int(kind) for kind in Kind},
+    **dict.fromkeys(_UNKNOWN_WORDS, -1),
+}
 
 
-def as_label(name: str, values: NDArray[Any], patterns: int, where: str) -> tuple[NDArray[Any], list[str]]:
+def as_label(
+    name: str, values: NDArray[Any], patterns: int, where: str, positive: str | int | None = None
+) -> tuple[NDArray[Any], list[str]]:
     """Bring values to the dtype of their field.
 
     Args:
@@ -19,6 +39,7 @@ def as_label(name: str, values: NDArray[Any], patterns: int, where: str) -> tupl
         values: (N, ...) as stored; names of particles are numbered in sorted order, one-hot labels become numbers.
         patterns: N.
         where: File and key, for messages.
+        positive: Words or numbers, joined by commas, that is_single_hit holds for single hits, all others being none.
 
     Returns:
         (N,), or (N, ...) where the field has more axes, and one line for each change of meaning.
@@ -34,15 +55,16 @@ def as_label(name: str, values: NDArray[Any], patterns: int, where: str) -> tupl
     notes: list[str] = []
     if values.dtype.kind in "OSU":
         values = np.char.decode(values) if values.dtype.kind == "S" else values.astype(str)
-    if name in _ALLOWED and values.dtype.kind == "U":
-        words = np.char.lower(np.char.strip(values))
-        if not np.isin(words, ("true", "false")).all():
-            raise UserError(f"{where}: {name} must be numbers, not words such as {str(values.flat[0])!r}")
-        values = words == "true"
     if name in _ALLOWED and values.ndim > 1:
-        values = _of_one_hot(name, values, where)
-        meaning = ": the second says which are single hits" if name == IS_SINGLE_HIT else ""
+        values = _of_one_hot(name, values, where, any_number=positive is not None)
+        meaning = ": the second says which are single hits" if name == IS_SINGLE_HIT and positive is None else ""
         notes.append(f"{where}: one-hot labels; the column that is 1 is the {name}{meaning}")
+    if name == IS_SINGLE_HIT and positive is not None:
+        values, note = _of_class(values, positive, where)
+        notes.append(note)
+    elif name in _ALLOWED and values.dtype.kind == "U":
+        values, note = _of_words(name, values, where)
+        notes.append(note)
     elif values.dtype.kind == "U" or (name == PARTICLE_ID and values.ndim > 1):
         what = "names" if values.ndim == 1 else "rows"
         names, values = np.unique(values, axis=0, return_inverse=True)
@@ -67,17 +89,70 @@ def as_label(name: str, values: NDArray[Any], patterns: int, where: str) -> tupl
     return values, notes
 
 
-def _of_one_hot(name: str, values: NDArray[Any], where: str) -> NDArray[np.int64]:
+def _of_one_hot(name: str, values: NDArray[Any], where: str, any_number: bool) -> NDArray[np.int64]:
     """Numbers of the columns that are 1 in (N, classes) labels, each row with one of them."""
-    classes = _ALLOWED[name][1] + 1
-    hot = values.ndim == 2 and bool(np.isin(values, (0, 1)).all() and (values.astype(np.int64).sum(1) == 1).all())
+    classes = values.shape[1] if any_number else _ALLOWED[name][1] + 1
+    hot = (
+        values.ndim == 2
+        and values.dtype.kind in "biuf"
+        and bool(np.isin(values, (0, 1)).all() and (values.astype(np.int64).sum(1) == 1).all())
+    )
     if not hot or values.shape[1] > classes:
         raise UserError(
             f"{where}: {name} has shape {values.shape}; give one label for each pattern, or one-hot labels of "
-            f"{classes} columns"
+            f"{classes} columns{' (of more: data.keys.positive=COLUMN, from 0)' if name == IS_SINGLE_HIT else ''}"
         )
     numbers: NDArray[np.int64] = values.astype(np.int64).argmax(1)
     return numbers
+
+
+def _of_class(values: NDArray[Any], positive: str | int, where: str) -> tuple[NDArray[np.int64], str]:
+    """1 where labels are of the classes that the user names, else 0, -1 where unknown; and a line that says so."""
+    words = _as_words(values)
+    wanted = [word.strip().lower() for word in str(positive).split(",") if word.strip()]
+    absent = [word for word in wanted if word not in words]
+    if absent or not wanted:
+        raise UserError(
+            f"{where}: no label is {', '.join(absent) or 'named'} (data.keys.positive=); there are {_listed(words)}"
+        )
+    found = np.where(np.isin(words, wanted), 1, np.where(np.isin(words, _UNKNOWN_WORDS), -1, 0))
+    return found, f"{where}: {', '.join(wanted)} = single hit, as asked; of {_listed(words)}"
+
+
+def _as_words(values: NDArray[Any]) -> NDArray[np.str_]:
+    """Labels as words without case and spaces around; whole numbers without their point."""
+    if values.dtype.kind == "f" and (np.isnan(values) | (values == np.rint(values))).all():
+        values = np.array(["nan" if value != value else str(int(value)) for value in values.tolist()])
+    return np.asarray(np.char.strip(np.char.lower(values.astype(str))))
+
+
+def _of_words(name: str, values: NDArray[Any], where: str) -> tuple[NDArray[np.int64], str]:
+    """Numbers of words whose meaning is plain, by the tables below or as numbers, and a line that says which.
+
+    Raises:
+        UserError: A word that is in no table, or hits beside single ones, which may mean all of them.
+    """
+    words = _as_words(values)
+    table = _KIND_WORDS if name == KIND else _WORDS
+    plain = np.char.replace(np.char.replace(words, "-", " "), "_", " ")
+    there = np.unique(plain)
+    unclear = [word for word in there if word not in table]
+    if name == IS_SINGLE_HIT and any(word.startswith("single") for word in there):
+        unclear += [word for word in there if word in _ANY_HIT]
+    if unclear:
+        remedy = "name those of single hits by data.keys.positive=WORD" if name == IS_SINGLE_HIT else "give numbers"
+        raise UserError(
+            f"{where}: {name} cannot be told from the word {str(unclear[0])!r} among {_listed(words)}; {remedy}"
+        )
+    found = np.array([table[word] for word in plain.tolist()], dtype=np.int64)
+    means = ", ".join(f"{word} = {table[word]}" for word in there)
+    return found, f"{where}: words are read as {name}: {means}"
+
+
+def _listed(words: NDArray[np.str_]) -> str:
+    there = np.unique(words)
+    more = f" and {len(there) - _VALUES_SHOWN} more" if len(there) > _VALUES_SHOWN else ""
+    return ", ".join(repr(str(word)) for word in there[:_VALUES_SHOWN]) + more
 
 
 def _check_range(name: str, values: NDArray[Any], where: str) -> None:
@@ -86,7 +161,8 @@ def _check_range(name: str, values: NDArray[Any], where: str) -> None:
     outside = np.unique(values[((values < lowest) | (values > highest)) & (values != -1)])
     if len(outside):
         shown = ", ".join(str(v) for v in outside[:_VALUES_SHOWN])
-        allowed = "1 (single hit), 0 (not) or -1 (unknown)" if name == IS_SINGLE_HIT else f"{lowest} to {highest} or -1"
-        raise UserError(
-            f"{where}: {name} is {shown} in some patterns; allowed are {allowed}; translate the labels first"
-        )
+        allowed, remedy = f"{lowest} to {highest} or -1", "translate the labels first"
+        if name == IS_SINGLE_HIT:
+            allowed = "1 (single hit), 0 (not) or -1 (unknown)"
+            remedy = f"name those of single hits by data.keys.positive={shown.split(',')[0]}, or translate the labels"
+        raise UserError(f"{where}: {name} is {shown} in some patterns; allowed are {allowed}; {remedy}")

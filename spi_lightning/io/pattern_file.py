@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -36,14 +36,17 @@ class PatternKeys:
         label: is_single_hit, (N,): 1, 0, or -1 for unknown.
         mask: (H, W) or (N, H, W); several names joined by commas exclude what any of them excludes.
         particle_id: Run or particle of every pattern, (N,) numbers or strings.
-        index: Numbers of the patterns to use, all others being left out, (n,).
+        index: Numbers of the patterns to use, all others being left out, (n,): a name as above, or the numbers.
+        positive: Labels that mean a single hit, words or numbers, several joined by commas; all others mean none. None:
+            1 and the words of labels.py.
     """
 
     photons: str | None = None
     label: str | None = None
     mask: str | None = None
     particle_id: str | None = None
-    index: str | None = None
+    index: str | int | Sequence[int] | None = None
+    positive: str | int | None = None
 
 
 class FrameSource(Protocol):
@@ -85,6 +88,8 @@ class PatternFile:
         labels: Field name -> (N, ...), as in fields.py.
         images: Field name -> one image per frame, such as its density, read on demand.
         geometry: distance (m), pixel_size (m), photon_energy (eV), beam_centre (row, column), where known.
+        unknown_geometry: Quantities that are not in ``geometry`` for a unit that is not known, each with the line that
+            refuses it where it is needed.
         notes: One line for each choice the reader made.
         adu_per_photon: Gain by which stored values are divided; None if they are photons.
         files_read: Every file that was opened for it, absolute, in the order of their first use; see files_read.py.
@@ -101,6 +106,7 @@ class PatternFile:
     labels: Labels = field(default_factory=dict)
     images: dict[str, FrameSource] = field(default_factory=dict)
     geometry: Geometry = field(default_factory=dict)
+    unknown_geometry: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     adu_per_photon: float | None = None
     files_read: tuple[Path, ...] = ()

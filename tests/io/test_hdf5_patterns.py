@@ -190,7 +190,7 @@ def test_detector_units_are_converted_with_a_stated_gain(tmp_path) -> None:
         ({"patterns": counts(), "y": np.arange(6)}, {"label": "y"}, "is_single_hit is 2, 3, 4, 5 in some patterns"),
         ({"patterns": counts(), "y": np.full(6, 0.5)}, {"label": "y"}, "whole numbers"),
         ({"patterns": counts(), "y": np.full(6, np.nan)}, {"label": "y"}, "without NaN"),
-        ({"patterns": counts(), "y": np.array([b"a"] * 6)}, {"label": "y"}, "not words"),
+        ({"patterns": counts(), "y": np.array([b"a"] * 6)}, {"label": "y"}, "from the word 'a'"),
         (
             {"patterns": counts(), "mask": np.zeros((4, 5))},
             {},

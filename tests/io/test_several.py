@@ -106,7 +106,7 @@ def test_index_list_with_named_labels_and_keys(index_list, tmp_path) -> None:
         ("gone.h5,0\n", None, r"gone\.h5: there is no such file"),
         ("run_a.h5,0\n", "1\n0\n", "shape .2,. does not fit 1 patterns"),
         ("run_a.h5,0\n", "5\n", "is_single_hit is 5"),
-        ("run_a.h5,0\n", "single\n", "must be numbers, not words such as 'single'"),
+        ("run_a.h5,0\n", "rod\n", "cannot be told from the word 'rod'"),
     ],
 )
 def test_bad_index_lists_are_refused(folder, lines, labels, message) -> None:
