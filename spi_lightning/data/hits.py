@@ -198,6 +198,7 @@ class HitDataModule(PatternBatches):
         path: File, glob or list, see io.open_patterns.
         keys: Names of data sets inside it.
         mask_convention, adu_per_photon: See io.open_patterns.
+        geometry: distance (m), pixel_size (m), photon_energy (eV) that hold instead of the file's, where not null.
         fractions: Share of the patterns in train, val and test; drawn within each label.
         batch_size, num_workers, seed, augment: See PatternBatches.
 
@@ -216,8 +217,10 @@ class HitDataModule(PatternBatches):
         num_workers: int = 0,
         seed: int = 0,
         augment: str = "none",
+        geometry: Mapping[str, float | None] | None = None,
     ) -> None:
         super().__init__(batch_size, num_workers, seed, augment)
+        self.geometry = geometry
         self.path, self.keys, self.mask_convention, self.adu_per_photon = path, keys, mask_convention, adu_per_photon
         self.fractions = dict(fractions or {"train": 0.7, "val": 0.15, "test": 0.15})
 
@@ -225,7 +228,8 @@ class HitDataModule(PatternBatches):
         """Open the file, say what the reader chose, and deal the labelled frames to the splits."""
         if self.splits:
             return
-        file = open_patterns(self.path, self.keys or PatternKeys(), self.mask_convention, self.adu_per_photon)
+        keys = self.keys or PatternKeys()
+        file = open_patterns(self.path, keys, self.mask_convention, self.adu_per_photon, geometry=self.geometry)
         for note in file.notes:
             _say(note)
         self.splits["predict"] = HitDataset(file)

@@ -29,6 +29,7 @@ from spi_lightning.io.hdf5_geometry import read_geometry
 from spi_lightning.io.hdf5_groups import surroundings
 from spi_lightning.io.hdf5_limits import stated_limits
 from spi_lightning.io.hdf5_storage import whole
+from spi_lightning.io.hdf5_values import WAVELENGTH, X_PIXEL, Y_PIXEL
 from spi_lightning.io.mask_bits import convention_of
 from spi_lightning.io.pattern_file import FrameSource, PatternFile, PatternKeys
 from spi_lightning.io.several import PickedFrames
@@ -39,6 +40,11 @@ _MASK_KEYS: Final = (MASK, "pixel_mask", "good_pixels", "bad_pixels")
 _LIKE_A_MASK: Final = re.compile(r"mask|(bad|good|dead|hot)_?pix|defect", re.IGNORECASE)
 _PLAIN_KEYS: Final = ("good", "bad", "valid", "invalid")  # masks if they have the shape of frames, else labels
 _OF_GEOMETRY: Final = (DISTANCE, PIXEL_SIZE, PHOTON_ENERGY)
+_GEOMETRY_OPTIONS: Final = {
+    **{name: f"data.geometry.{name}" for name in _OF_GEOMETRY},
+    **dict.fromkeys((X_PIXEL, Y_PIXEL), f"data.geometry.{PIXEL_SIZE}"),
+    WAVELENGTH: f"data.geometry.{PHOTON_ENERGY}",
+}
 
 
 def open_hdf5_patterns(path: Path, keys: PatternKeys, convention: str, known: Collection[str] = ()) -> PatternFile:
@@ -104,8 +110,10 @@ def add_all(
             )
     _refuse_amplitudes(patterns.path, file)
     patterns.limits = stated_limits(file, choice.keys[0], patterns.notes)
-    geometry = read_geometry(file, choice.keys[0], labels if labels.name != "/" else None, known)
-    patterns.geometry = geometry.values
+    geometry = read_geometry(
+        file, choice.keys[0], labels if labels.name != "/" else None, known, options=_GEOMETRY_OPTIONS
+    )
+    patterns.geometry, patterns.unknown_geometry = geometry.values, geometry.unknown
     patterns.notes += geometry.notes
     add_hdf5_labels(patterns, file, keys, labels)
     add_hdf5_masks(patterns, file, choice.keys[0], keys.mask, convention)
@@ -131,7 +139,7 @@ def add_hdf5_labels(patterns: PatternFile, file: h5py.File, keys: PatternKeys, g
         if item.ndim == 3:
             patterns.images[name] = Hdf5Frames(patterns.path, item.name)
         elif name not in _OF_GEOMETRY:
-            add_label(patterns, name, whole(item)[()], where)
+            add_label(patterns, name, _stored(item), where, keys.positive)
         elif name in patterns.geometry:  # in m and eV, whatever the unit of the data set
             add_label(patterns, name, np.broadcast_to(patterns.geometry[name], (len(patterns),)), where)
     found = keys.label or next(
@@ -139,7 +147,7 @@ def add_hdf5_labels(patterns: PatternFile, file: h5py.File, keys: PatternKeys, g
     )
     if found and (keys.label or IS_SINGLE_HIT not in patterns.labels):
         values = read_named(file, found, (1, 2), "data.keys.label")
-        add_label(patterns, IS_SINGLE_HIT, values, f"{patterns.path}: {found}")
+        add_label(patterns, IS_SINGLE_HIT, values, f"{patterns.path}: {found}", keys.positive)
         if keys.label is None:
             patterns.notes.append(f"{patterns.path}: labels are read from {found!r}, 1 = single hit")
     if keys.particle_id:
@@ -206,5 +214,10 @@ def read_named(file: h5py.File, key: str, dimensions: tuple[int, ...], option: s
     if item.ndim not in dimensions:
         wanted = " or ".join(map(str, dimensions))
         raise UserError(f"{file.filename}: {key} has shape {item.shape}; {wanted} axes fit ({option}=)")
-    values: NDArray[Any] = item.asstr()[()] if h5py.check_string_dtype(item.dtype) else item[()]
-    return np.asarray(values)
+    return _stored(item)
+
+
+def _stored(item: h5py.Dataset) -> NDArray[Any]:
+    """Values of a data set of which every one is there, text as such."""
+    values = whole(item)
+    return np.asarray(values.asstr()[()] if h5py.check_string_dtype(item.dtype) else values[()])

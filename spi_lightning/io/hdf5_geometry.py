@@ -20,10 +20,12 @@ from spi_lightning.io.hdf5_centre import Edges, pair_of_centre
 from spi_lightning.io.hdf5_choice import shape_of_frames
 from spi_lightning.io.hdf5_groups import Named, surroundings
 from spi_lightning.io.hdf5_values import WAVELENGTH, X_PIXEL, Y_PIXEL, in_si, values_of
+from spi_lightning.io.units import UnknownUnitError
 from spi_lightning.physics.constants import wavelength_from_energy
 
 Geometry = dict[str, "float | NDArray[Any]"]
 
+_QUANTITY: Final = {X_PIXEL: PIXEL_SIZE, Y_PIXEL: PIXEL_SIZE, WAVELENGTH: PHOTON_ENERGY}  # that others tell
 _EQUAL: Final = 1e-3
 _AGREE: Final = 0.02  # of an energy and a wavelength beside it
 
@@ -35,10 +37,13 @@ class FileGeometry:
     Attributes:
         values: distance, pixel_size, photon_energy, beam_centre, where known.
         notes: One line for each value that was not usable or whose unit had to be found out.
+        unknown: distance, pixel_size, photon_energy that are not known because of their unit, each with the line that
+            refuses it where it is needed.
     """
 
     values: Geometry = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    unknown: dict[str, str] = field(default_factory=dict)
 
 
 def read_geometry(
@@ -61,8 +66,7 @@ def read_geometry(
         options: Option that states a quantity instead, by its name, for messages.
 
     Raises:
-        UserError: A value that no setup has: not positive or not a number; a unit that is not known, or one of another
-            kind of quantity; pixels that are not square.
+        UserError: A value that no setup has: not positive or not a number; pixels that are not square.
     """
     around, item = surroundings(file, key), file[key]
     own, shape = [(key, item)], shape_of_frames(item.shape)
@@ -77,7 +81,7 @@ def read_geometry(
     places |= dict.fromkeys((PIXEL_SIZE, X_PIXEL, Y_PIXEL), places[DISTANCE])
     places[WAVELENGTH] = places[PHOTON_ENERGY]
     found = FileGeometry()
-    look = _Lookup(file, shape, places, found.notes, options)
+    look = _Lookup(file, shape, places, found.notes, options, found.unknown)
     if DISTANCE not in known:
         _keep(found, DISTANCE, look(DISTANCE))
     edges: Edges = (None, None)
@@ -92,6 +96,8 @@ def read_geometry(
         _keep(found, PHOTON_ENERGY, _energy(look))
     if BEAM_CENTRE not in known:
         _keep(found, BEAM_CENTRE, pair_of_centre(places[BEAM_CENTRE], shape[0], edges, found.notes))
+    found.notes += [f"WARNING: {line}; it is not used" for line in found.unknown.values()]
+    found.unknown = {name: line for name, line in found.unknown.items() if name not in found.values}
     return found
 
 
@@ -109,12 +115,17 @@ class _Lookup:
     places: dict[str, list[Named]]
     notes: list[str]
     options: Mapping[str, str]
+    unknown: dict[str, str]
 
     def __call__(self, name: str) -> float | NDArray[np.float64] | None:
         """In m or eV: one number, or one for each pattern; None where no usable value is found."""
         for place, group in self.places[name]:
             for value in values_of(place, group, name):
-                converted = in_si(value, name, self.shape[0], self.notes.append, self.options.get(name, ""))
+                try:
+                    converted = in_si(value, name, self.shape[0], self.notes.append, self.options.get(name, ""))
+                except UnknownUnitError as error:
+                    self.unknown.setdefault(_QUANTITY.get(name, name), str(error))
+                    continue
                 if converted is not None:
                     return converted
         return None

@@ -50,6 +50,8 @@ def geometry_of_hdf5(
     notes = [] if notes is None else notes
     known = [name for name, ours in _OURS.items() if ours in given]
     read = read_geometry(file, layout.keys[0], known=[*known, BEAM_CENTRE], square=False, options=_OPTIONS)
+    for line in read.unknown.values():
+        raise UserError(line)
     notes += read.notes
     values = {_OURS.get(name, "pixel_size_rows"): value for name, value in read.values.items()}
     found: dict[str, Any] = {

@@ -66,6 +66,7 @@ class SeveralFiles(PatternFile):
         super().__init__(path, form, source, notes=[note for file in self.files for note in file.notes])
         self.labels, self.geometry = self._join_labels(), self._join_geometry()
         self.images = self._join_images()
+        self.unknown_geometry = {name: line for file in self.files for name, line in file.unknown_geometry.items()}
         masks = [file.shared_mask for file in self.files]
         self.sentinels = []  # those of the files are masked already
         self._masks_differ = any(file.masks_differ for file in self.files) or any(

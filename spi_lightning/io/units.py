@@ -56,6 +56,10 @@ TABLE: Final[dict[Kind, dict[str, float]]] = {"length": _LENGTHS, "energy": _ENE
 SI: Final[dict[Kind, str]] = {"length": "m", "energy": "eV", "angle": "degree"}
 
 
+class UnknownUnitError(UserError):
+    """A unit that is not known, or one of another kind of quantity."""
+
+
 def factor(unit: str, kind: Kind, where: str, option: str = "") -> float:
     """Factor from a named unit to m, eV or degree.
 
@@ -66,11 +70,11 @@ def factor(unit: str, kind: Kind, where: str, option: str = "") -> float:
         option: Option that states the quantity instead, for the message.
 
     Raises:
-        UserError: The unit is unknown, or one of another kind of quantity.
+        UnknownUnitError: The unit is unknown, or one of another kind of quantity.
     """
     known = TABLE[kind].get(unit.strip().rstrip(".").replace("_", " ").lower())
     if known is None:
-        raise UserError(
+        raise UnknownUnitError(
             f"{where}: unit {unit!r} is not known for {'an ' if kind != 'length' else 'a '}{kind}; known are "
             f"{', '.join(_symbols(kind))}; {remedy(option, 'correct the unit')}"
         )

@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
+from spi_lightning.data.one_frame import measure_frame
 from spi_lightning.fields import UserError
 from spi_lightning.io import open_patterns
 
@@ -91,8 +92,6 @@ def test_one_value_for_each_pattern_in_its_unit(tmp_path) -> None:
         ({"energy": np.array([2e-16, 0, 2e-16, 2e-16, 2e-16, np.nan])}, "energy = 0, as in 2 of 6 values"),
         ({"energy": 1600.0, "units": {"energy": "J"}}, "1e\\+22 eV|9.98641e\\+21 eV"),
         ({"pixels": (6e-4, 3e-4)}, "300 um along y and 600 um along x; only square pixels"),
-        ({"units": {"distance": "furlong"}}, "unit 'furlong' is not known"),
-        ({"units": {"distance": "keV"}}, "unit 'keV' is not known for a length"),
     ],
 )
 def test_impossible_values_are_refused(tmp_path, changed, message) -> None:
@@ -117,6 +116,18 @@ def test_what_is_not_usable_is_said_and_not_used(tmp_path, name, value, note) ->
     assert any(name in line and note in line for line in file.notes)
 
 
+@pytest.mark.parametrize("unit", ["furlong", "keV"])
+def test_a_value_in_an_unknown_unit_is_said_and_blocks_only_what_needs_it(tmp_path, unit) -> None:
+    path = cxi(tmp_path / "a.cxi", units={"distance": unit})
+    file = open_patterns(path)
+    assert set(file.geometry) == {"pixel_size", "photon_energy"}
+    (line,) = (note for note in file.notes if note.startswith("WARNING"))
+    assert f"unit {unit!r} is not known for a length" in line and "data.geometry.distance=" in line
+    with pytest.raises(UserError, match=f"unit {unit!r} is not known.*data.geometry.distance="):
+        measure_frame(str(path))
+    assert measure_frame(str(path), geometry={"distance": 0.58}).frequency_step is not None
+
+
 def test_energy_and_wavelength_that_contradict_each_other(tmp_path) -> None:
     file = open_patterns(plain(tmp_path / "a.h5", {"photon_energy": 8000.0, "wavelength_angstrom": 7.749}))
     assert file.geometry == {"photon_energy": 8000.0}
@@ -126,3 +137,15 @@ def test_energy_and_wavelength_that_contradict_each_other(tmp_path) -> None:
 def test_quantities_that_the_caller_knows_are_not_looked_at(tmp_path) -> None:
     path = plain(tmp_path / "a.h5", {"distance": -1.0, "pixel_size": 6e-4})
     assert open_patterns(path, known=("distance",)).geometry == {"pixel_size": 6e-4}
+
+
+def test_what_the_user_states_holds_instead_of_the_file(tmp_path) -> None:
+    path = plain(tmp_path / "a.h5", {"distance": -1.0, "pixel_size": 6e-4}, photon_energy=np.full(6, 1600.0))
+    file = open_patterns(path, geometry={"distance": 0.5, "photon_energy": 2000.0, "pixel_size": None})
+    assert file.geometry == {"distance": 0.5, "pixel_size": 6e-4, "photon_energy": 2000.0}
+    assert "photon_energy" not in file.labels
+    with pytest.raises(UserError, match=r"distance = -1.*data.geometry.distance="):
+        open_patterns(path)
+    for stated in ({"distance": -1.0}, {"distance": np.nan}, {"size": 1.0}):
+        with pytest.raises(UserError, match=r"data\.geometry"):
+            open_patterns(path, geometry=stated)
