@@ -34,12 +34,18 @@ def note_read(path: str | os.PathLike[str]) -> None:
         recorded[Path(path).absolute()] = None
 
 
-def names_of(files: Collection[Path]) -> list[str]:
-    """A line that names every file that was read, where there is more than the one that was named; relative to all."""
+def names_of(files: Collection[Path], lists: Collection[Path] = ()) -> list[str]:
+    """A line that names every file that was read, where there is more than the one that was named; relative to all.
+
+    ``lists`` are those of them that hold no patterns but the names of files that do.
+    """
     if len(files) < 2:
         return []
+    files, by = [file for file in files if file not in lists], [file.name for file in lists]
     folder = Path(os.path.commonpath([file.parent for file in files]))
-    return [f"{folder}: {len(files)} files are read: {', '.join(str(file.relative_to(folder)) for file in files)}"]
+    are = f"{len(files)} files are read" if len(files) > 1 else "1 file is read"
+    named = f", as {', '.join(by)} says" if by else ""
+    return [f"{folder}: {are}{named}: {', '.join(str(file.relative_to(folder)) for file in files)}"]
 
 
 def stamp(path: Path) -> Stamp | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.fields import UserError
 
+_DIGITS = re.compile(r"[+-]?\d{1,18}")
 _WORDS = {"true": True, "false": False}
 
 
@@ -53,10 +55,12 @@ def frame_numbers(values: NDArray[Any], frames: int, where: str) -> tuple[NDArra
 
 
 def _without_words(values: NDArray[Any], where: str) -> NDArray[Any]:
-    """Booleans where all values are the words True and False."""
+    """Booleans where all values are the words True and False, numbers where all are their digits."""
     if values.dtype.kind not in "OSU":
         return values
     words = [word.decode(errors="replace") if isinstance(word, bytes) else str(word) for word in values.tolist()]
+    if all(_DIGITS.fullmatch(word.strip()) for word in words):
+        return np.array([int(word) for word in words])
     marks = [_WORDS.get(word.strip().lower()) for word in words]
     if None in marks:
         first = words[marks.index(None)]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE, UserError
+from spi_lightning.fields import BEAM_CENTRE, DISTANCE, FIELDS, PHOTON_ENERGY, PIXEL_SIZE, UserError
 from spi_lightning.io.assembly import add_side_files, sample_indices
 from spi_lightning.io.cxi import is_cxi, open_cxi
 from spi_lightning.io.damage import reads, require_file
@@ -33,6 +34,8 @@ from spi_lightning.io.stated_centre import check_beam_centre
 from spi_lightning.io.tiff import open_tiff
 
 PathLike = str | os.PathLike[str]
+GEOMETRY: Final = (DISTANCE, PIXEL_SIZE, PHOTON_ENERGY)
+_NUMBERS_SHOWN: Final = 20
 FORMATS: Final = (
     "CXI, HDF5, Dragonfly .emc, TIFF, .npy, an index list of `file.h5,index` lines, or a glob of such files"
 )
@@ -46,6 +49,7 @@ def open_patterns(
     adu_per_photon: float | None = None,
     check: bool = True,
     known: Collection[str] = (),
+    geometry: Mapping[str, float | None] | None = None,
 ) -> PatternFile:
     """Open measured or simulated patterns; their photons are read later, as asked for.
 
@@ -56,6 +60,7 @@ def open_patterns(
         adu_per_photon: Gain by which detector units are divided; None: the file holds photons.
         check: Whether to read a few frames now and refuse the file if they hold no photons.
         known: Quantities of the geometry that the caller has from elsewhere, so that the file's are not looked at.
+        geometry: distance, pixel_size (m) and photon_energy (eV) that hold instead of the file's, where not None.
 
     Returns:
         The file: shape (N, H, W), read(indices) -> (n, H, W) float32 photons, mask, labels, geometry, notes.
@@ -75,18 +80,32 @@ def open_patterns(
     paths = [found for part in parts for found in _expand(os.fspath(part))]
     if not paths:
         raise UserError(f"data.path={path!s}: names no file")
-    inner = replace(keys, index=None)
+    stated = require_geometry(geometry)
+    inner, known = replace(keys, index=None), {*known, *stated}
     with files_read() as read:
         files = [_open_one(found, inner, mask_convention, adu_per_photon, known) for found in paths]
         whole = files[0] if len(files) == 1 else _join(files)
-        if keys.index:
+        if keys.index is not None and keys.index != "":
             whole = _pick(whole, keys.index)
         if check:
             whole.read(sample_indices(len(whole)))
+    for name, value in stated.items():
+        whole.labels.pop(name, None)
+        whole.geometry[name] = value
     whole.files_read = tuple(read)
-    whole.notes += names_of(whole.files_read)
+    whole.notes += names_of(whole.files_read, [path for path in read if is_index_list(path)])
     whole.opened_with = {**asdict(keys), "mask_convention": mask_convention, "adu_per_photon": adu_per_photon}
     return whole
+
+
+def require_geometry(geometry: Mapping[str, float | None] | None) -> dict[str, float]:
+    """What a user states of the geometry, without None; UserError for another name or no positive number."""
+    for name, value in (geometry or {}).items():
+        if name not in GEOMETRY:
+            raise UserError(f"data.geometry.{name} is unknown; choose among {', '.join(GEOMETRY)}")
+        if value is not None and not (isinstance(value, int | float) and 0 < value < float("inf")):
+            raise UserError(f"data.geometry.{name}={value} must be a positive number, in {FIELDS[name].unit}")
+    return {name: float(value) for name, value in (geometry or {}).items() if value is not None}
 
 
 def _expand(path: str) -> list[Path]:
@@ -122,7 +141,7 @@ def _open_one(
         )
     patterns = _by_content(path, keys, convention, known)
     exclude_sentinels(patterns)
-    for name in (DISTANCE, PIXEL_SIZE, PHOTON_ENERGY, BEAM_CENTRE):
+    for name in (*GEOMETRY, BEAM_CENTRE):
         if name in patterns.labels:
             patterns.geometry.setdefault(name, patterns.labels[name])
     check_beam_centre(patterns)
@@ -165,9 +184,14 @@ def _join(files: list[PatternFile]) -> PatternFile:
     return SeveralFiles(files[0].path, files, file_of, frame_of, f"{len(files)} files: {forms}")
 
 
-def _pick(file: PatternFile, key: str) -> PatternFile:
-    """Only the frames whose numbers the data set or text file `key` holds."""
-    if Path(key).is_file():
+def _pick(file: PatternFile, key: str | int | Sequence[int]) -> PatternFile:
+    """Only the frames of these numbers, or of those that the data set or text file `key` holds."""
+    if isinstance(key, str) and re.fullmatch(r"\[[\d,\s]+\]", key) and not Path(key).exists():
+        key = [int(number) for number in re.findall(r"\d+", key)]
+    if not isinstance(key, str):
+        values = np.atleast_1d(np.asarray(key))
+        key = "the command" if len(values) > _NUMBERS_SHOWN else f"[{','.join(map(str, values.tolist()))}]"
+    elif Path(key).is_file():
         values = read_side_file(Path(key), (1, 2), "data.keys.index")
     else:
         with opened(file.path) as hdf5:

@@ -24,6 +24,7 @@ PHOTONS = np.random.default_rng(0).poisson(3.0, (6, 8, 9)).astype(np.uint16)
         ([b"True", b"False", b"False", b"True", b"False", b"False"], [0, 3]),
         ([1, 1, 1, 1, 1, 1], [0, 1, 2, 3, 4, 5]),
         ([5, 0, 3], [5, 0, 3]),
+        (["5", "0", "3"], [5, 0, 3]),
         ([5.0, 0.0, 3.0], [5, 0, 3]),
         ([0, 1], [0, 1]),
         ([1], [1]),
@@ -89,3 +90,14 @@ def test_numbers_that_are_not_whole(tmp_path, kind) -> None:
     key = written(tmp_path, kind, [1.0, 2.5])
     with pytest.raises(UserError, match=r"entry 2 is 2\.5; frame numbers are whole, from 0 to 5"):
         open_patterns(tmp_path / "frames.h5", PatternKeys(photons="patterns", index=key))
+
+
+@pytest.mark.parametrize("index", [[1, 0], "[1, 0]"])
+def test_frames_named_on_the_command_line(tmp_path: Path, index: object) -> None:
+    np.save(tmp_path / "a.npy", PHOTONS)
+    file = open_patterns(tmp_path / "a.npy", PatternKeys(index=index))  # type: ignore[arg-type]
+    np.testing.assert_array_equal(file.read([0, 1]), PHOTONS[[1, 0]])
+    assert any("2 of 6 frames are used, as [1,0] says" in note for note in file.notes)
+    with pytest.raises(UserError, match="entry 2 is 6; frame numbers are whole, from 0 to 5"):
+        open_patterns(tmp_path / "a.npy", PatternKeys(index=[1, 6]))
+    np.testing.assert_array_equal(open_patterns(tmp_path / "a.npy", PatternKeys(index=3)).read([0]), PHOTONS[[3]])
