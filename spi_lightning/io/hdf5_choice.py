@@ -231,7 +231,19 @@ def _candidates(file: h5py.File, deep: bool = True) -> list[Candidate]:
             elif rank > 1 and not stack:
                 rank += 0.5 if rank >= 3 else 2.5  # after any stack of the same rule, or for its name of any rule
             candidates.append(Candidate(name, rank, why, item.shape, str(item.dtype), identity(item)))
+    numbered = {_series_of(one.key): one for one in candidates if not one.missing}
+    for name, item in dict(found).items():
+        beside = numbered.get(_series_of(name)) if item is None and _series_of(name) else None
+        if beside is not None and beside.rank >= 4:  # a part of the series is gone
+            target = missing_target(file, name) or "something"
+            candidates.append(Candidate(name, beside.rank, beside.why, identity=name, missing=target))
     return sorted(candidates, key=lambda one: (one.rank, one.key))
+
+
+def _series_of(name: str) -> str:
+    """Name of a numbered data set without its number; empty for others."""
+    match = _NUMBERED.match(name.rsplit("/", 1)[-1])
+    return f"{name.rpartition('/')[0]}/data" if match and match[1] == "data" else ""
 
 
 def frame_axes(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -80,7 +80,7 @@ def choose_convention(
     if pixels == 1 or (pixels > 0.5 and photons > limit):
         other = "bad" if sense == "good" else "good"
         raise UserError(f"{note}: is its sense inverted? try data.mask_convention={other}")
-    if photons > 0.5 and pixels > _FEW_PIXELS:
+    if photons > 0.5 and pixels > _FEW_PIXELS and not (convention != "auto" and pixels > 0.5):
         note += " - WARNING: more than half of the photons; is the sense right?"
     return sense, note
 

@@ -147,6 +147,12 @@ def test_series_of_an_eiger_master(tmp_path) -> None:
     (tmp_path / "run_data_000002.h5").rename(tmp_path / "away.h5")
     with pytest.raises(UserError, match=r"data_000002'.*of run_data_000002\.h5"):
         open_patterns(tmp_path / "run_master.h5")
+    with h5py.File(tmp_path / "plain_master.h5", "w") as file:  # of no class
+        for number, part in ((1, 1), (2, 2), (3, 1)):
+            link = h5py.ExternalLink(f"run_data_{part:06d}.h5", "entry/data/data")
+            file[f"entry/data/data_{number:06d}"] = link
+    with pytest.raises(UserError, match=r"data_000002'.*of run_data_000002\.h5"):
+        open_patterns(tmp_path / "plain_master.h5")
 
 
 def detector(file: h5py.File, place: str, data: Any, mask: Any = None, distance: float = 0, pixel: float = 0) -> None:
