@@ -21,6 +21,7 @@ from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 from spi_lightning.apps.job_folder import is_output, named_by_the_app, own_folders_removed, take_over
 from spi_lightning.apps.launched import first_process, is_lost_connection, launched, leave, left
 from spi_lightning.apps.plain_words import quote_names
+from spi_lightning.apps.resolved_names import keep_names
 from spi_lightning.apps.signals import SignalError, signals_end_it
 from spi_lightning.apps.unknown_setting import unknown_setting
 from spi_lightning.console import plain_output
@@ -75,6 +76,7 @@ def run_app(main: Callable[[], Any]) -> None:
     """
     quieten()
     keep_freed_memory()
+    keep_names()
     sys.argv[1:] = quote_names(sys.argv[1:])
     take_over(lambda error: one_line(error) is not None)
     if os.environ.get(FULL_ERROR) == "1" and not launched():

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from spi_lightning.apps.entry import one_line
 from spi_lightning.apps.fitting_parts import check_parts
+from spi_lightning.apps.resolved_names import escaped
 from spi_lightning.apps.resume import Resumed, all_words, command_words, resumed_settings, state_that_fits
 from spi_lightning.apps.value_types import check_types
 from spi_lightning.callbacks import ResumeInSamples, SaveConfig, SeedEveryStep, StopDivergence
@@ -184,7 +185,7 @@ def record(cfg: DictConfig, words: Sequence[str] | None = None) -> dict[str, Any
         require_free(folder, config)
         clear_evaluation(folder)
     command = (command_words() or []) if words is None else words
-    write_text(folder / CONFIG, OmegaConf.to_yaml(config))
+    write_text(folder / CONFIG, OmegaConf.to_yaml(escaped(config)))
     write_json(folder / VERSIONS, {"overrides": list(command), **versions()})
     return config
 

@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
 
 from spi_lightning.apps.plain_words import quote_names, quoted
+from spi_lightning.apps.resolved_names import escaped, keep_names
 from tests.apps.small_runs import CONF
 
 NAMES = ("rosalind's.h5", "a,b=c.h5", "run[red].h5", "{x}.h5", "x\ny.h5", "b\udcff.h5", "a\\'b.h5", "100%.h5", 'q".h5')
@@ -36,3 +39,15 @@ def test_other_words_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     ]  # fmt: skip
     assert quote_names(words) == words
     assert quote_names(["path=out/rosalind's.cxi"]) == [r"path='out/rosalind\'s.cxi'"]
+
+
+def test_a_name_stays_text_when_its_settings_are_resolved_and_written() -> None:
+    keep_names()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("evaluate", overrides=[f"data.path={quoted('a${x}.h5')}"])
+    del cfg.data.exclude
+    assert instantiate(cfg.data, _convert_="all").path == "a${x}.h5"
+    OmegaConf.resolve(cfg.data)
+    assert cfg.data.path == "a${x}.h5" and cfg.data.seed == 0
+    plain = OmegaConf.to_container(cfg.data, resolve=True)
+    assert OmegaConf.create(OmegaConf.to_yaml(escaped(plain))).path == "a${x}.h5"

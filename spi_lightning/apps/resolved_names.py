@@ -1,0 +1,37 @@
+r"""Names that hold ``${`` as text, through every pass in which a configuration is resolved.
+
+OmegaConf reads ``\${x}`` as the text ``${x}``, but OmegaConf.resolve, which Hydra's instantiate calls, writes that text
+back bare, so that the next look at it is an interpolation. Here it stays escaped.
+"""
+
+from typing import Any, TypeVar
+
+import omegaconf._impl
+from omegaconf import Container, Node
+
+T = TypeVar("T")
+_resolve_value = omegaconf._impl._resolve_container_value
+
+
+def keep_names() -> None:
+    """From now on resolved texts that hold ``${`` stay texts."""
+    omegaconf._impl._resolve_container_value = _resolve_and_escape
+
+
+def escaped(value: T) -> T:
+    """A value, or all of plain containers, such that OmegaConf gives back the texts that stand in it."""
+    found: Any = value
+    if isinstance(value, str):
+        found = value.replace("${", r"\${")
+    elif isinstance(value, dict):
+        found = {key: escaped(each) for key, each in value.items()}
+    elif isinstance(value, list):
+        found = [escaped(each) for each in value]
+    return found  # type: ignore[no-any-return]
+
+
+def _resolve_and_escape(cfg: Container, key: Any) -> None:
+    _resolve_value(cfg, key)
+    node = cfg._get_child(key)
+    if isinstance(node, Node) and isinstance(text := node._value(), str) and "${" in text:
+        node._set_value(escaped(text))
