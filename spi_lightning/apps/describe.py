@@ -1,13 +1,15 @@
 """Say what is in a file of patterns, before anything is trained on it or asked of it.
 
 python -m spi_lightning.apps.describe FILE [photons=KEY label=KEY mask=KEY particle_id=KEY index=KEY]
-    [mask_convention=auto|cxi|good|bad|dragonfly] [adu_per_photon=GAIN] [--per-frame OUT.csv] [--frames N]
+    [mask_convention=auto|cxi|good|bad|dragonfly] [adu_per_photon=GAIN] [distance=M pixel_size=M photon_energy=EV]
+    [--per-frame OUT.csv] [--frames N]
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
@@ -22,8 +24,9 @@ from spi_lightning.console import Terminal, plain_output
 from spi_lightning.fields import FRAME, IS_SINGLE_HIT, KIND, PARTICLE_ID, UserError
 from spi_lightning.files import replacing
 from spi_lightning.io import FORMATS, PatternFile, PatternKeys, open_patterns
+from spi_lightning.io.opening import GEOMETRY
 
-_SETTINGS: Final = (*(field.name for field in fields(PatternKeys)), "mask_convention", "adu_per_photon")
+_SETTINGS: Final = (*(field.name for field in fields(PatternKeys)), "mask_convention", "adu_per_photon", *GEOMETRY)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,9 +35,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         describe(_parser().parse_intermixed_args(names_kept(sys.argv[1:] if arguments is None else arguments)))
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_of_this_command(str(error))}", file=sys.stderr)
         return 2
     return 0
+
+
+def _of_this_command(line: str) -> str:
+    """A line of a reader with the settings as this command names them."""
+    line = line.replace("; check data.path=", "").replace("data.path=", "").replace(" (describe estimates it)", "")
+    return re.sub(r"\bdata\.(keys\.|geometry\.)?(?=[a-z_]+=)", "", line)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,17 +61,18 @@ def _parser() -> argparse.ArgumentParser:
 def describe(options: argparse.Namespace) -> None:
     """Open, print, and write the columns per frame if asked for; raises UserError on a mistake in the input."""
     settings = _settings(options.settings)
-    adu_per_photon = _number(settings.pop("adu_per_photon", None))
+    adu_per_photon = _number("adu_per_photon", settings)
+    geometry = {name: _number(name, settings) for name in GEOMETRY}
     convention = settings.pop("mask_convention", "auto")
     if options.frames < 1:
         raise UserError(f"--frames={options.frames} must be at least 1")
-    file = open_patterns(options.file, PatternKeys(**settings), convention, adu_per_photon, check=False)
+    file = open_patterns(options.file, PatternKeys(**settings), convention, adu_per_photon, False, (), geometry)
     sample = np.unique(np.linspace(0, len(file) - 1, min(len(file), options.frames)).astype(np.int64))
     console = Terminal()
     try:
         histogram = describe_tables.histogram(file, sample)
     except UserError as error:
-        console.print(describe_tables.overview(file, "not photons, see below"))
+        console.print(describe_tables.overview(file, f"not photons, see below: {describe_tables.values(file, sample)}"))
         if adu_per_photon is None:
             console.print(describe_tables.gain(file, sample), soft_wrap=True)
         raise error from None
@@ -78,18 +88,20 @@ def _settings(pairs: Sequence[str]) -> dict[str, str]:
     settings = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
-        name = name.removeprefix("data.").removeprefix("keys.")
+        name = name.removeprefix("data.").removeprefix("keys.").removeprefix("geometry.")
         if not equals or name not in _SETTINGS:
             raise UserError(f"{pair!r} is no setting; settings are NAME=VALUE with NAME one of {', '.join(_SETTINGS)}")
         settings[name] = value
     return settings
 
 
-def _number(text: str | None) -> float | None:
+def _number(name: str, settings: dict[str, str]) -> float | None:
+    """Take a setting out as a number; None where it is not given."""
+    text = settings.pop(name, None)
     try:
         return None if text is None else float(text)
     except ValueError:
-        raise UserError(f"adu_per_photon={text} is no number") from None
+        raise UserError(f"{name}={text} is no number") from None
 
 
 def _write_columns(file: PatternFile, path: Path, console: Terminal) -> None:

@@ -48,9 +48,9 @@ def overview(file: PatternFile, unit: str) -> Table:
     table.add_row("unit", unit)
     table.add_row("mask", _mask(file))
     for name, values in file.labels.items():
-        unit = FIELDS[name].unit if name in FIELDS else "?"
+        unit = FIELDS[name].unit if name in FIELDS else "1"
         shape = " x ".join(str(n) for n in values.shape)
-        table.add_row(name, f"{shape} {values.dtype}, unit {unit}: {_label(name, values)}")
+        table.add_row(name, f"{shape} {values.dtype}{f', in {unit}' if unit != '1' else ''}: {_label(name, values)}")
     for name, value in file.geometry.items():
         if name not in file.labels:
             table.add_row(name, f"{_range(np.asarray(value))} {FIELDS[name].unit}")
@@ -142,8 +142,17 @@ def _noise(file: PatternFile, sample: NDArray[np.int64]) -> str:
     if fano < 0.8:
         says = f"less than of Poisson photons: a count may be {1 / max(fano, 0.01):.1f} photons, or pixels are blurred"
     elif fano > 1.25:
-        says = "more than of Poisson photons: a photon may be several counts, or there is other noise"
+        says = "more than of smooth Poisson patterns: they change within three pixels, a photon is several counts, or "
+        says += "there is other noise"
     return f"{fano:.2f} between neighbours, {says}"
+
+
+def values(file: PatternFile, sample: NDArray[np.int64]) -> str:
+    """Range of the stored values where measured, on a few frames."""
+    some, mask = _few(file, sample)
+    stored = file.read_stored(some)[mask.numpy()]
+    finite = stored[np.isfinite(stored)]
+    return f"{finite.min():.6g} to {finite.max():.6g} in its own unit" if finite.size else "no numbers"
 
 
 def gain(file: PatternFile, sample: NDArray[np.int64]) -> str:
@@ -155,6 +164,12 @@ def gain(file: PatternFile, sample: NDArray[np.int64]) -> str:
         return (
             f"all but {int((~counts).sum())} of {counts.numel()} pixels are whole numbers from 0 on: these are photons "
             "with a few broken pixels, to be masked, and no detector units"
+        )
+    if not (stored[mask] < 0).any():
+        return (
+            "no value is negative and many are no whole numbers: these may be intensities in a unit of their own, "
+            "simulated, scaled or averaged, of which no gain can be estimated; hits need counts, or adu_per_photon= "
+            "to make them; a single pattern of intensities is phased by data=one_frame"
         )
     try:
         found = estimate_gain(stored, mask)

@@ -82,15 +82,32 @@ def test_detector_units_are_recognised_and_their_gain_estimated(tmp_path, capsys
     assert "give adu_per_photon=" in printed.out
     gain = float(printed.out.strip().rpartition("=")[2])
     assert gain == pytest.approx(100, rel=0.02)
-    assert "data.adu_per_photon=" in printed.err
+    assert "give adu_per_photon=" in printed.err and "data." not in printed.err
     assert main([str(tmp_path / "a.h5"), f"adu_per_photon={gain}"]) == 0
     assert "detector units" in capsys.readouterr().out
+
+
+def test_intensities_that_are_no_counts_are_described(tmp_path, capsys) -> None:
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).poisson(2.0, (3, 40, 40)) * 0.37)
+    assert main([str(tmp_path / "a.npy")]) == 2
+    said = capsys.readouterr()
+    assert "0 to " in said.out and "in its own unit" in said.out and "intensities" in said.out
+    assert "describe" not in said.err
+
+
+def test_an_index_list_is_no_file_of_patterns(tmp_path, capsys) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["patterns"], file["score"] = np.ones((2, 4, 4), dtype=int), [0.5, 0.25]
+    (tmp_path / "list.txt").write_text("a.h5,0\na.h5,1\n")
+    assert main([str(tmp_path / "list.txt"), "distance=0.5", "data.geometry.pixel_size=1e-4"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "1 file is read" in said and "0.5 m" in said and "unit 1" not in said
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["gone.h5"], "there is no such file"),
+        (["gone.h5"], "gone.h5: there is no such file\n"),
         (["set.cxi", "photon=x"], "'photon=x' is no setting; settings are NAME=VALUE"),
         (["set.cxi", "photons=x"], "'x' is not in the file; there are:"),
         (["set.cxi", "adu_per_photon=x"], "is no number"),
