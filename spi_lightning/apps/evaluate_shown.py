@@ -11,6 +11,7 @@ from rich.text import Text
 
 from spi_lightning.console import Terminal
 from spi_lightning.methods import Asked, CheckpointMethod, Method, Predictions
+from spi_lightning.reports.choice import left_out_of
 
 SHOWN = {
     "accuracy": "accuracy",
@@ -38,7 +39,10 @@ def about(method: Method, asked: Asked) -> dict[str, Any]:
 
 
 def show(metrics: dict[str, Any], predictions: Predictions, chosen: int, report: Path, warnings: Sequence[str]) -> None:
-    """Print a short table, one line for each method, what to beware of, and where the report lies."""
+    """Print a short table, one line for each method, what to beware of, and where the report lies.
+
+    ``chosen`` is the number of selected frames.
+    """
     console = Terminal(width=110)
     stages = [stage for stage in ("test", "test_kept") if f"{stage}/accuracy" in metrics]
     for stage in stages:
@@ -50,8 +54,9 @@ def show(metrics: dict[str, Any], predictions: Predictions, chosen: int, report:
             table.add_row(name, *(_cell(numbers, f"{stage}/{number}") for number in SHOWN))
         console.print(table)
     count = len(predictions.headline.frame)
-    unsure, name = int(predictions.headline.abstain.sum()), predictions.headline.name
-    console.print(f"{chosen} of {count} frames selected by {name}, {unsure} uncertain", soft_wrap=True)
+    headline = predictions.headline
+    line = f"{chosen} of {count} frames selected by {headline.name}, {int(headline.abstain.sum())} uncertain"
+    console.print(line + left_out_of(chosen, int((headline.decision == 1).sum())), soft_wrap=True)
     for warning in warnings:
         console.print(warning, soft_wrap=True)
     console.print(f"report: {report}", soft_wrap=True)

@@ -71,3 +71,10 @@ def choose_disputed(
     order = np.lexsort((-apart, np.abs(share - 0.5)))
     disputed: Frames = order[((share > 0) & (share < 1))[order]][:count]
     return disputed
+
+
+def left_out_of(selected: int, taken: int) -> str:
+    """What became of frames that are taken as single hits but not selected, as the end of a sentence; empty if none."""
+    if selected >= taken:
+        return ""
+    return f"; {taken - selected} taken but uncertain are left out (selection.uncertain=true selects them, too)"

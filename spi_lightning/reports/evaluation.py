@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.metrics.classification_curves import curve_bands
-from spi_lightning.reports.choice import DISPUTED
+from spi_lightning.reports.choice import DISPUTED, left_out_of
 from spi_lightning.reports.columns import column_figures
 from spi_lightning.reports.comparison import comparison_blocks
 from spi_lightning.reports.curves import (
@@ -70,7 +70,8 @@ def _summary(files: EvaluationFiles) -> Iterator[Block]:
         f"{count} patterns of {height} × {width} pixels ({files.about['format']}).",
         f"{taken} are taken as single hits by {name}, {count - taken} are not; of all these, {unsure} are uncertain "
         f"(probability within {files.abstain_within:g} of the threshold {files.threshold:g}).",
-        f"{selection['frames']} frames are selected by {name} (selection.method): {', '.join(selection['files'])}.",
+        f"{selection['frames']} frames are selected by {name} (selection.method): {', '.join(selection['files'])}"
+        f"{left_out_of(selection['frames'], taken)}.",
     ]
     if label is None:
         lines.append("The file has no labels, so there are no metrics.")
