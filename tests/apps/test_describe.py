@@ -100,7 +100,7 @@ def test_an_index_list_is_no_file_of_patterns(tmp_path, capsys) -> None:
         file["patterns"], file["score"] = np.ones((2, 4, 4), dtype=int), [0.5, 0.25]
     (tmp_path / "list.txt").write_text("a.h5,0\na.h5,1\n")
     assert main([str(tmp_path / "list.txt"), "distance=0.5", "data.geometry.pixel_size=1e-4"]) == 0
-    said = " ".join(capsys.readouterr().out.split())
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert "1 file is read" in said and "0.5 m" in said and "unit 1" not in said
 
 
