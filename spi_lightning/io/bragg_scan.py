@@ -18,15 +18,17 @@ from spi_lightning.io.npz_volume import read_volume
 from spi_lightning.io.scan_flaws import without_flaws
 from spi_lightning.io.scan_geometry import geometry_of_spec
 from spi_lightning.io.scan_hdf5 import read_scan_hdf5
+from spi_lightning.io.scan_layout import axes_of_one
 from spi_lightning.io.scan_mask import bad_of_mask
 from spi_lightning.io.scan_record import BraggScan, ScanKeys
-from spi_lightning.io.spec import SpecScan, is_spec, read_spec, unit_of_label
+from spi_lightning.io.spec import SpecScan, is_spec, read_spec
 from spi_lightning.io.tiff_series import Region, cut_region, read_pages, read_series
-from spi_lightning.io.units import factor
+from spi_lightning.io.units import factor, unit_of_label, unknown_unit
 from spi_lightning.physics.frame_order import order_frames
 
 __all__ = ["BraggScan", "ScanKeys", "open_scan"]
 
+_TIFF: Final = (".tif", ".tiff")
 _HDF5: Final = (".h5", ".hdf5", ".cxi", ".nxs")
 
 
@@ -109,7 +111,7 @@ def _files(path: str | os.PathLike[str] | Sequence[str]) -> list[Path]:
     if not isinstance(path, str | os.PathLike):
         found = [Path(part) for part in path]
     elif Path(path).is_dir():
-        found = sorted(part for part in Path(path).iterdir() if part.suffix.lower() in (".tif", ".tiff"))
+        found = sorted(part for part in Path(path).iterdir() if part.suffix.lower() in _TIFF and part.name[0] != ".")
     elif glob.has_magic(os.fspath(path)) and not Path(path).exists():
         found = sorted(Path(name) for name in glob.glob(os.fspath(path)))  # noqa: PTH207  absolute patterns too
     else:
@@ -130,6 +132,7 @@ def _image(file: Path) -> Tensor:
 
 def _volume(path: Path, keys: ScanKeys) -> NDArray[Any]:
     counts = read_volume(path, keys.counts)
+    counts = counts.reshape(np.delete(counts.shape, axes_of_one(counts.shape)))
     if np.iscomplexobj(counts) or counts.ndim != 3:
         raise UserError(f"{path}: {counts.dtype} {counts.shape}; a rocking scan is (frames, rows, columns) of counts")
     return counts
@@ -144,11 +147,16 @@ def _add_header(read: BraggScan, header: SpecScan, spec: str) -> None:
     if read.monitor is None and monitor is not None and len(monitor) == len(read.counts):
         read.monitor = torch.from_numpy(monitor)
         read.sources["monitor"] = spec
-    read.geometry = geometry_of_spec(header) | read.geometry
+    read.geometry = geometry_of_spec(header, read.notes) | read.geometry
 
 
 def _add_angles(read: BraggScan, header: SpecScan, spec: str) -> None:
     """The column of the scanned motor, in degree."""
+    if header.is_mesh:
+        raise UserError(
+            f"{spec}: scan {header.number} is a mesh of several motors ({header.command}), no rocking scan; give the "
+            "number of another with data.scan="
+        )
     name = header.scanned
     if name is None:
         read.notes.append(
@@ -162,5 +170,6 @@ def _add_angles(read: BraggScan, header: SpecScan, spec: str) -> None:
             f"{read.path}: {len(read.counts)} frames, but scan {header.number} of the spec file has {len(angles)} "
             "points: frames are missing, or it is another scan"
         )
+    read.notes += [*unknown_unit(name), *header.moved_too()]
     unit = unit_of_label(name)
     read.angle_deg = torch.from_numpy(angles * (factor(unit, "angle", f"{spec}: {name}") if unit else 1.0))

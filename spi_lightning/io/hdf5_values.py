@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE, UserError
 from spi_lightning.io.hdf5_choice import there
 from spi_lightning.io.hdf5_storage import whole
-from spi_lightning.io.units import SI, Kind, factor, named_unit, remedy, text
+from spi_lightning.io.units import SI, TABLE, Kind, factor, named_unit, remedy, text
 from spi_lightning.physics.constants import ELEMENTARY_CHARGE
 
 _UNIT_AT_END: Final = re.compile(r"_(m|cm|mm|um|nm|ev|kev|j|a|angstroms?)$", re.IGNORECASE)
@@ -115,7 +115,7 @@ def _is_meant(inner: str, name: str, place: str, unit: str) -> bool:
     """Whether ``energy`` is that of the photons, and not that of a pulse or a storage ring."""
     plain = _UNIT_AT_END.sub("", inner).lower() == "energy"
     beam = re.search(r"(source_\d+|monochromator|beam|metadata|positioners)$", place, re.IGNORECASE)
-    return name != PHOTON_ENERGY or not plain or bool(beam) or unit.lower() in ("ev", "kev")
+    return name != PHOTON_ENERGY or not plain or bool(beam) or TABLE["energy"].get(unit.lower()) in (1.0, 1e3)
 
 
 def _prescribed(place: str, inner: str, name: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.io.damage import reading
+from spi_lightning.io.hdf5_choice import frame_axes
 from spi_lightning.io.hdf5_file import stack_shape
 from spi_lightning.io.pattern_file import PatternFile
 
@@ -23,7 +24,7 @@ class NpyFrames:
         self.path = path
         self._mapped: tuple[int, NDArray[Any]] | None = None
         stack = self._map()
-        self.shape = stack_shape(stack.shape, stack.dtype, str(path))
+        self.shape = stack_shape(frame_axes(stack.shape), stack.dtype, str(path))
         self.dtype: np.dtype[Any] = stack.dtype
 
     def _map(self) -> NDArray[Any]:

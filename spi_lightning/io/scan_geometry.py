@@ -13,9 +13,9 @@ from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZ
 from spi_lightning.io.hdf5_centre import centre_of_nexus
 from spi_lightning.io.hdf5_geometry import read_geometry
 from spi_lightning.io.scan_layout import ScanLayout
-from spi_lightning.io.scan_motors import arm_angles, one_number, pixel_directions, unit_at_the_end
-from spi_lightning.io.spec import SpecScan, unit_of_label
-from spi_lightning.io.units import Kind, factor, named_unit
+from spi_lightning.io.scan_motors import STEADY_ANGLE, arm_angles, one_number, pixel_directions, unit_at_the_end
+from spi_lightning.io.spec import SpecScan
+from spi_lightning.io.units import Kind, factor, named_unit, unit_of_label, unknown_unit
 
 _OPTIONS: Final = {
     PHOTON_ENERGY: "data.geometry.energy_ev",
@@ -71,16 +71,23 @@ def crop_of_hdf5(file: h5py.File) -> tuple[int, int]:
     return (int(told[-2]), int(told[-1])) if len(told) == 3 and told.dtype.kind in "ui" else (0, 0)
 
 
-def geometry_of_spec(scan: SpecScan) -> dict[str, float]:
+def geometry_of_spec(scan: SpecScan, notes: list[str]) -> dict[str, float]:
     """Detector arm, distance and energy of a spec header of 34-ID-C: degree, mm, keV (or eV, as its size tells).
 
-    A unit in brackets behind the name of a motor holds instead.
+    A unit in brackets behind the name of a motor holds instead. What a column of the scan says of a motor holds before
+    its position at the start; one that moves is not taken, which is added to ``notes``.
     """
     found: dict[str, float] = {}
     for ours, (names, kind, unit) in _SPEC.items():
-        name = scan.motor_name(*names)
-        value = scan.motors[name] if name is not None else float("nan")
-        if name is not None and np.isfinite(value):
+        name = scan.column_name(*names) or scan.motor_name(*names)
+        if name in scan.columns:
+            steady = STEADY_ANGLE if kind == "angle" else 0.0
+            values = scan.columns[name][np.isfinite(scan.columns[name])]
+            value = one_number(values, f"motor {name} of scan {scan.number}", notes, steady) if len(values) else None
+        else:
+            value = scan.motors[name] if name is not None else None
+        if name is not None and value is not None and np.isfinite(value):
+            notes += unknown_unit(name)
             by_size = "eV" if kind == "energy" and value > _MOST_KEV else unit
             found[ours] = value * factor(unit_of_label(name, kind) or by_size, kind, f"motor {name}")
     return found

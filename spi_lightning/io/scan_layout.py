@@ -59,7 +59,7 @@ class ScanLayout:
     @property
     def shape(self) -> tuple[int, int, int]:
         """(frames, rows, columns)."""
-        shapes = [tuple(np.delete(item.shape, _ones(item.shape)).tolist()) for item in self.counts]
+        shapes = [tuple(np.delete(item.shape, axes_of_one(item.shape)).tolist()) for item in self.counts]
         return sum(shape[0] for shape in shapes), *shapes[0][1:]
 
     def named(self) -> str:
@@ -71,7 +71,7 @@ class ScanLayout:
         """Counts as stored, (frames, rows, columns)."""
         parts = []
         for item in self.counts:
-            left, ones = iter((slice(None), rows, columns)), _ones(item.shape)
+            left, ones = iter((slice(None), rows, columns)), axes_of_one(item.shape)
             parts.append(item[tuple(0 if axis in ones else next(left) for axis in range(item.ndim))])
         return np.concatenate(parts)
 
@@ -196,16 +196,16 @@ def _is_stack(item: h5py.Dataset) -> bool:
     shape = tuple(int(n) for n in item.shape or ())
     if not _is_scan(shape) or item.dtype.kind not in "uif":
         return False
-    frames, rows, columns = np.delete(shape, _ones(shape))
+    frames, rows, columns = np.delete(shape, axes_of_one(shape))
     return bool(frames > 1 and min(rows, columns) >= _LEAST_PIXELS)
 
 
 def _is_scan(shape: tuple[int, ...] | None) -> bool:
     """Whether a shape is (frames, rows, columns), perhaps with axes of one more."""
-    return shape is not None and len(shape) >= 3 and len(_ones(shape)) == len(shape) - 3
+    return shape is not None and len(shape) >= 3 and len(axes_of_one(shape)) == len(shape) - 3
 
 
-def _ones(shape: tuple[int, ...]) -> list[int]:
+def axes_of_one(shape: tuple[int, ...]) -> list[int]:
     """Axes of one that leave three of a shape, those of modules (second and last) first."""
     ones = sorted((axis for axis, n in enumerate(shape) if n == 1), key=lambda axis: axis == 0)
     return ones[: max(0, len(shape) - 3)]

@@ -25,10 +25,13 @@ from spi_lightning.io.units import TABLE, factor, named_unit, text
 ARM: Final = {"delta_deg": ("delta", "del", "kdelta"), "gamma_deg": ("gamma", "gam", "kgamma", "kgam")}
 _TURNS: Final = {"y+": ("delta_deg", 1), "y-": ("delta_deg", -1), "x-": ("gamma_deg", 1), "x+": ("gamma_deg", -1)}
 _MOTORS: Final = re.compile(
-    r"(start_)?positioners(_start)?|arm|motors|before_scan|transformations|(diffracto|gonio)meter\w*", re.IGNORECASE
+    r"(start_)?positioners(_start)?|arm|motors|before_scan|transformations|(diffracto|gonio)meter\w*|"
+    r"geometry|experiment|metadata|param(eter)?s",
+    re.IGNORECASE,
 )
 _POSITION: Final = ("value", "position", "data", "readback")  # of a motor that has a group of its own
 _STEADY: Final = 1e-4  # relative change of a number that is taken as constant
+STEADY_ANGLE: Final = 2e-3  # degree, of an arm that stands
 _ALONG: Final = 1e-3  # how far a vector may lie beside an axis
 _NEAR_ZERO: Final = 1e-2  # degree
 
@@ -50,12 +53,13 @@ def arm_angles(layout: ScanLayout, given: Any, notes: list[str]) -> dict[str, fl
             value, unit, where = _position(place, str(name), layout.entry.file)
             if value is None:
                 continue
-            number = one_number(value, where, notes)
+            by = factor(unit or "deg", "angle", where, f"data.geometry.{named}")
+            number = one_number(value, where, notes, STEADY_ANGLE / by)
             if number is None:
                 read |= {named} if isinstance(value, h5py.Dataset) and value.size > 1 else set()  # it moves
                 continue
             read.add(named)
-            angle = number * factor(unit or "deg", "angle", where, f"data.geometry.{named}")
+            angle = number * by
             ours, sign = _turned(value, named, where, notes)
             if ours not in found and ours not in given:
                 found[ours] = sign * angle
@@ -104,8 +108,15 @@ def pixel_directions(layout: ScanLayout, notes: list[str]) -> dict[str, str]:
     return found if len(found) == 2 else {}
 
 
-def one_number(value: Any, where: str, notes: list[str]) -> float | None:
-    """One number of a data set or attribute; None, and a note, where it changes. Raises UserError for text and NaN."""
+def one_number(value: Any, where: str, notes: list[str], steady: float = 0.0) -> float | None:
+    """One number of a data set or attribute; None, and a note, where it changes. Raises UserError for text and NaN.
+
+    Args:
+        value: Data set or value of an attribute.
+        where: It is, for messages.
+        notes: Takes a line for a number that changes.
+        steady: Change that the noise of an encoder makes, in the unit of the value.
+    """
     held = whole(value)[()] if isinstance(value, h5py.Dataset) else value
     numbers = np.ravel(np.asarray(held if not isinstance(held, h5py.Empty) else []))
     if numbers.dtype.kind in "SUO":
@@ -118,7 +129,7 @@ def one_number(value: Any, where: str, notes: list[str]) -> float | None:
     first, spread = float(numbers[0]), float(np.ptp(numbers))
     if not np.isfinite(numbers).all():
         raise UserError(f"{where} is not a number (NaN or infinite); state the quantity with data.geometry.")
-    if spread > _STEADY * max(abs(first), spread * _STEADY):
+    if spread > max(_STEADY * abs(first), steady):
         notes.append(f"{where} changes from {first:g} to {float(numbers[-1]):g} during the scan and is not taken")
         return None
     return first
@@ -139,7 +150,7 @@ def _meant(name: str) -> str:
 
 def _places(layout: ScanLayout) -> Iterator[h5py.Group | h5py.AttributeManager]:
     """Groups, and attributes, in which angles of the arm may stand, nearest first, each once."""
-    inner = [group for each in [*layout.instruments(), layout.entry] for name, group in groups(each)
+    inner = [group for each in [*layout.instruments(), layout.entry, layout.entry.file] for name, group in groups(each)
              if _MOTORS.fullmatch(name)]  # fmt: skip
     inner += [group for each in inner for name, group in groups(each) if _MOTORS.fullmatch(name)]
     near = [*layout.detector, *layout.instruments(), *inner, layout.beside, layout.entry, layout.entry.file]

@@ -20,7 +20,6 @@ from silx.io.specfile import SpecFile
 
 from spi_lightning.fields import UserError
 from spi_lightning.io.damage import reads
-from spi_lightning.io.units import TABLE, Kind
 
 _ABSOLUTE: Final = ("ascan", "a2scan", "a3scan", "a4scan")
 _RELATIVE: Final = ("dscan", "d2scan", "d3scan", "d4scan", "lup")
@@ -60,10 +59,20 @@ class SpecScan:
         found: str | None = _first({name: name for name in self.motors}, self.full_names, names)
         return found
 
+    def column_name(self, *names: str) -> str | None:
+        """Name of the first of these columns that there is."""
+        found: str | None = _first({name: name for name in self.columns}, self.full_names, names)
+        return found
+
     def column(self, *names: str) -> NDArray[np.float64] | None:
         """Values of the first of these columns that there is, whatever the case of its name."""
         values: NDArray[np.float64] | None = _first(self.columns, self.full_names, names)
         return values
+
+    @property
+    def is_mesh(self) -> bool:
+        """Whether the command moves two motors in a grid."""
+        return re.match(r"\w*(mesh|grid)\w*\b", self.command, re.IGNORECASE) is not None
 
     @property
     def points(self) -> int:
@@ -91,6 +100,17 @@ class SpecScan:
             return None
         named: str | None = _first({label: label for label in self.columns}, self.full_names, (words[1],))
         return named if named is not None else self._by_range(words)
+
+    def moved_too(self) -> list[str]:
+        """A warning where the command moves other motors than the first, as a2scan does."""
+        words = self.command.split()
+        named = [words[place] for place in range(4, 1 + 3 * _MOTORS.get(words[0], 1), 3) if place < len(words)]
+        others = [name for word in named if (name := self.column_name(word)) and np.ptp(self.columns[name]) > 0]
+        if not others:
+            return []
+        return [
+            f"WARNING: scan {self.number} moves {' and '.join(others)}, too: only {self.scanned} is taken as rocking"
+        ]
 
     def _by_range(self, words: list[str]) -> str | None:
         label = next(iter(self.columns), None)
@@ -183,7 +203,7 @@ def _read(path: Path, scan: Any, block: str) -> SpecScan:
     """One scan of silx, with its points from the lines of its block."""
     made = SpecScan(int(scan.number), re.sub(r"^#S\s+\d+\s*", "", block.splitlines()[0]).strip())
     rows = _points(block)
-    labels = [label.strip() for label in scan.labels] if rows or re.search(r"(?m)^#L\s", block) else []
+    labels = _labels(block, [label.strip() for label in scan.labels], len(rows[0]) if rows else 0)
     short = [number for number, row in enumerate(rows, 1) if len(row) != len(labels)]
     if short == [len(rows)] and len(rows) > 1 and len(rows[-1]) < len(labels):
         made.notes.append(f"{path}: the last row of scan {made.number} was cut short and is left out")
@@ -199,6 +219,15 @@ def _read(path: Path, scan: Any, block: str) -> SpecScan:
     made.full_names = _mnemonics(scan.file_header_dict) | _mnemonics(scan.scan_header_dict)
     _add_motors(path, made, scan)
     return made
+
+
+def _labels(block: str, found: list[str], columns: int) -> list[str]:
+    """Names of the columns as silx finds them, or as tabs part them where that gives as many as there are columns."""
+    line = re.search(r"(?m)^#L[ \t]+(.*)$", block)
+    if line is None:
+        return found if columns else []
+    own = re.split(_GAP, line[1].strip())
+    return own if len(own) == columns != len(found) else found
 
 
 def _points(block: str) -> list[list[float]]:
@@ -256,13 +285,6 @@ def _first(values: dict[str, Any], full_names: dict[str, str], wanted: tuple[str
             if each in lower or each in bare:
                 return lower.get(each, bare.get(each))
     return None
-
-
-def unit_of_label(label: str, kind: Kind = "angle") -> str:
-    """Unit in brackets behind the name of a column or motor, as in `Theta (mrad)`; empty where there is none."""
-    match = re.search(r"[\[(]([^\])]+)[\])]\s*$", label)
-    unit = match.group(1).strip() if match else ""
-    return unit if unit.lower() in TABLE[kind] else ""
 
 
 def _number(word: str) -> float:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from spi_lightning.fields import UserError
 from spi_lightning.io.damage import reading
 from spi_lightning.io.foreign import name_of, refusal
+from spi_lightning.io.hdf5_choice import frame_axes
 from spi_lightning.io.hdf5_file import stack_shape
 from spi_lightning.io.pattern_file import PatternFile
 
@@ -54,7 +55,7 @@ class TiffFrames:
             frames = [tiff.series[i] for i in numbers]
             kinds = {np.dtype(series.dtype) for series in frames}
             self.dtype: np.dtype[Any] = np.result_type(*kinds)
-            _, height, width = stack_shape(tuple(frames[0].shape), self.dtype, str(path))
+            _, height, width = stack_shape(frame_axes(tuple(frames[0].shape)), self.dtype, str(path))
             self._pages = sorted((page for i in numbers for page in _pages(tiff, i)), key=lambda page: page.page)
             self.shape: tuple[int, int, int] = (len(self._pages), height, width)
             for series in frames:
@@ -115,7 +116,7 @@ def _of_one_shape(tiff: tifffile.TiffFile, path: Path) -> tuple[list[int], str]:
 
 def _edges(series: tifffile.TiffPageSeries) -> tuple[int, ...]:
     """Rows and columns of a series' frames, the whole shape of one that is no stack; empty if it has colours."""
-    page, shape = series.keyframe, tuple(int(n) for n in series.shape)
+    page, shape = series.keyframe, frame_axes(tuple(int(n) for n in series.shape))
     if page.photometric == tifffile.PHOTOMETRIC.PALETTE or (page.samplesperpixel > 1 and not _planes(series)):
         return ()
     return shape[-2:] if len(shape) in (2, 3) else shape
@@ -129,7 +130,8 @@ def _planes(series: tifffile.TiffPageSeries) -> bool:
 
 def _count(series: tifffile.TiffPageSeries) -> int:
     """Frames of a series."""
-    return int(series.shape[0]) if len(series.shape) == 3 and _edges(series) else 1
+    shape = frame_axes(tuple(int(n) for n in series.shape))
+    return shape[0] if len(shape) == 3 and _edges(series) else 1
 
 
 def _by(edges: tuple[int, ...]) -> str:

@@ -6,6 +6,7 @@ its format prescribes, which the caller gives.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, Literal
 
 import h5py
@@ -29,7 +30,7 @@ _LENGTHS: Final = {
 }
 _ENERGIES: Final = {
     **dict.fromkeys(("ev", "electronvolt", "electronvolts", "electron volt", "electron volts"), 1.0),
-    **dict.fromkeys(("kev", "kiloelectronvolt", "kiloelectronvolts"), 1e3),
+    **dict.fromkeys(("kev", "kiloelectronvolt", "kiloelectronvolts", "kilo electron volt", "kilo electron volts"), 1e3),
     **dict.fromkeys(("mev",), 1e6),
     **dict.fromkeys(("j", "joule", "joules"), 1 / ELEMENTARY_CHARGE),
 }
@@ -72,7 +73,7 @@ def factor(unit: str, kind: Kind, where: str, option: str = "") -> float:
     Raises:
         UnknownUnitError: The unit is unknown, or one of another kind of quantity.
     """
-    known = TABLE[kind].get(unit.strip().rstrip(".").replace("_", " ").lower())
+    known = TABLE[kind].get(unit.strip().rstrip(".").replace("_", " ").replace("-", " ").lower())
     if known is None:
         raise UnknownUnitError(
             f"{where}: unit {unit!r} is not known for {'an ' if kind != 'length' else 'a '}{kind}; known are "
@@ -87,15 +88,31 @@ def remedy(option: str, correction: str = "correct it") -> str:
 
 
 def named_unit(item: h5py.Dataset) -> str:
-    """Unit in the attribute ``units`` (or ``unit``) of a data set, as text; empty where there is none.
+    """Unit in the attribute ``units`` or ``unit`` of a data set, in any case, as text; empty where there is none.
 
     Text, bytes (also Latin-1) and arrays of one of these are read; words for "no unit" are none.
     """
+    attributes = {str(name).lower(): name for name in item.attrs}
     for name in ("units", "unit"):
-        if name in item.attrs:
-            unit = text(item.attrs[name]).strip()
+        if name in attributes:
+            unit = text(item.attrs[attributes[name]]).strip()
             return "" if unit.lower() in _NO_UNIT else unit
     return ""
+
+
+def unit_of_label(label: str, kind: Kind = "angle") -> str:
+    """Unit in brackets behind the name of a column or motor, as in `Theta (mrad)`; empty where there is none."""
+    match = re.search(r"[\[(]([^\])]+)[\])]\s*$", label)
+    unit = match.group(1).strip() if match else ""
+    return unit if unit.lower() in TABLE[kind] else ""
+
+
+def unknown_unit(label: str) -> list[str]:
+    """A warning where brackets behind a name hold what could be a unit and is none that is known."""
+    match = re.search(r"[\[(]\s*([^\W\d]+)\.?\s*[\])]\s*$", label)
+    if match is None or any(match[1].lower() in table for table in TABLE.values()):
+        return []
+    return [f"WARNING: {label}: {match[1]!r} is no unit that is known; it is taken as if nothing stood there"]
 
 
 def text(value: Any) -> str:

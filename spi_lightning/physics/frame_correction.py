@@ -47,6 +47,8 @@ def correct_frames(
     notes: list[str] = []
     values, mask = _usable(counts.float(), saturation, told, notes)
     good = _good_pixels(values, whitefield, bad_pixels, dark, dark_limit)
+    if whitefield is not None and not good.any():
+        raise UserError("no pixel is left: whitefield (0 or no number), bad pixels and dark exclude them all")
     if whitefield is not None:
         values = _divided(values, mask & good, torch.where(good, whitefield.float(), 1.0), whitefield_mean, good, notes)
     add_note(notes, (~good).sum(), f"of {good.numel()} detector pixels are bad: taken as not measured")

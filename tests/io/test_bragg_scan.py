@@ -10,7 +10,7 @@ import torch
 from spi_lightning.data.preparation import Preparation
 from spi_lightning.data.single_pattern import prepare_scan
 from spi_lightning.fields import UserError
-from spi_lightning.io import tiff_series
+from spi_lightning.io import open_patterns, tiff_series
 from spi_lightning.io.bragg_scan import ScanKeys, open_scan
 from spi_lightning.io.npz_volume import read_volume, write_npz
 from spi_lightning.io.tiff_series import _frame_numbers
@@ -337,3 +337,29 @@ def test_other_formats_are_called_by_their_name(tmp_path: Path, head: bytes, wor
 def test_names_without_a_number_that_counts_blame_no_copy() -> None:
     with pytest.raises(UserError, match=r"no number in the names of 3 frames, aa_1\.tif and ab_1\.tif first"):
         _frame_numbers([Path(f"a{letter}_1.tif") for letter in "abc"])
+
+
+@pytest.mark.parametrize("shape", [(8, 1, 6, 7), (1, 8, 6, 7), (8, 6, 7, 1)])
+def test_arrays_with_axes_of_one_are_scans(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    np.save(tmp_path / "a.npy", COUNTS.reshape(shape))
+    np.testing.assert_array_equal(open_scan(tmp_path / "a.npy").counts, COUNTS)
+
+
+def test_a_tiff_stack_with_an_axis_of_one_is_a_scan(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", COUNTS[:, None], photometric="minisblack")
+    np.testing.assert_array_equal(open_scan(tmp_path / "a.tif").counts, COUNTS)
+    assert open_patterns(tmp_path / "a.tif").shape == COUNTS.shape
+
+
+def test_hidden_files_of_other_systems_are_no_frames(tmp_path: Path) -> None:
+    folder = series(tmp_path / "frames")
+    for frame in list(folder.iterdir()):
+        (folder / f"._{frame.name}").write_bytes(b"\0\5\26\7")
+    np.testing.assert_array_equal(open_scan(folder).counts, COUNTS)
+
+
+def test_a_whitefield_of_zeros_is_one_line(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["counts"], file["whitefield"] = COUNTS, np.zeros((6, 7))
+    with pytest.raises(UserError, match="no pixel is left: whitefield"):
+        prepare_scan(open_scan(tmp_path / "a.h5"))

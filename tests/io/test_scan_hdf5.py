@@ -346,3 +346,23 @@ def test_counts_of_two_modules_are_refused(tmp_path: Path) -> None:
         open_scan(tmp_path / "a.h5")
     with pytest.raises(UserError, match=r"uint16 \(8, 2, 6, 7\); a rocking scan is"):
         open_scan(tmp_path / "a.h5", ScanKeys(counts="counts"))
+
+
+@pytest.mark.parametrize("name", ["unit", "Units", "UNITS"])
+def test_the_attribute_of_units_is_read_in_any_case(tmp_path: Path, name: str) -> None:
+    path = nexus(tmp_path / "a.nxs", data__angle=(ANGLES * RAD, None))
+    with h5py.File(path, "a") as file:
+        file["entry/data/angle"].attrs[name] = np.bytes_("rad")
+    check(path)
+
+
+def test_a_group_of_geometry_holds_the_arm_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["counts"], file["theta_deg"] = COUNTS, ANGLES
+        group = file.create_group("geometry")
+        values = {"energy": (9.0, "keV"), "distance": (50.0, "cm"), "pixel_size": (55.0, "um"), "gamma": (12.0, "deg")}
+        for key, (value, unit) in values.items():
+            put(group, key, value, unit)
+        group.attrs.update({"delta": 32 * RAD, "delta_units": "rad"})
+    check(path)

@@ -140,3 +140,14 @@ def test_an_unknown_unit_names_the_option(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"unit 'furlong' .*; give data\.geometry\.delta_deg=, or correct the unit"):
         scan(tmp_path / "a.nxs", add)
     assert scan(tmp_path / "a.nxs", add, ("delta_deg",)).geometry["step_deg"] == pytest.approx(0.01)
+
+
+def test_the_noise_of_an_encoder_is_no_movement(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).normal(0, 2e-4, 8)
+
+    def add(entry: h5py.Group) -> None:
+        positioner(entry, "kdelta", 32 + noise)
+        positioner(entry, "kgam", noise * RAD, "rad")
+
+    found = scan(tmp_path / "a.nxs", add).geometry
+    assert (found["delta_deg"], found["gamma_deg"]) == pytest.approx((32, 0), abs=1e-3)

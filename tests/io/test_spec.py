@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from spi_lightning.fields import UserError
+from spi_lightning.io.bragg_scan import open_scan
 from spi_lightning.io.scan_geometry import geometry_of_spec
 from spi_lightning.io.spec import read_spec
+from spi_lightning.io.units import unknown_unit
 
 SPEC = """#F Staff
 #E 1580000000
@@ -145,10 +147,52 @@ def test_units_in_brackets_behind_names_hold(spec: Path) -> None:
     names = "#O0 Theta  Delta (rad)  Gamma [mrad]  camdist (m)  energy\n"
     spec.write_text("#F run\n" + names + of(5, "ascan theta 0 1 1 1", ["0 1", "1 1"], "#P0 0 0.5 200 0.5 9000\n"))
     expected = {"delta_deg": 28.6479, "gamma_deg": 11.4592, "distance": 0.5, "energy_ev": 9000.0}
-    assert geometry_of_spec(read_spec(spec, 5)) == pytest.approx(expected, rel=1e-5)
+    assert geometry_of_spec(read_spec(spec, 5), []) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_header_in_latin_1_is_read(spec: Path) -> None:
     text = HEAD.replace("#E", "#C 20 °C\n#E") + of(5, "ascan th 0 1 1 1", ["0 1", "1 1"], "#P0 0 32 12\n")
     spec.write_bytes(text.encode("latin-1"))
     assert read_spec(spec, 5).motor("delta") == 32
+
+
+def of_scan(path: Path, lines: str) -> Path:
+    path.write_text(SPEC + "\n#S 60  " + lines)
+    return path
+
+
+def test_a_motor_in_a_column_is_not_where_it_stood_before(tmp_path: Path) -> None:
+    rows = "".join(f"{0.1 * i:.1f} {32 + i} 7\n" for i in range(3))
+    head = "a2scan  theta 0 0.2 delta 32 34 2 1\n#P0 0.1 12.0 1.5\n#P1 500 9\n#L Theta  Delta  Monitor\n"
+    notes: list[str] = []
+    read = read_spec(of_scan(tmp_path / "a.spec", head + rows), 60)
+    assert "delta_deg" not in geometry_of_spec(read, notes)
+    assert any("motor Delta of scan 60 changes from 32 to 34" in note for note in notes)
+    assert any("moves Delta, too" in note for note in read.moved_too())
+    read = read_spec(of_scan(tmp_path / "b.spec", head + rows.replace("33", "32").replace("34", "32")), 60)
+    assert geometry_of_spec(read, [])["delta_deg"] == 32 and read.moved_too() == []
+
+
+def test_a_mesh_is_no_rocking_scan(tmp_path: Path) -> None:
+    lines = "mesh  theta 0 1 1 chi 0 1 1 1\n#L Theta  Chi  Monitor\n0 0 5\n1 0 5\n0 1 5\n1 1 5\n"
+    assert read_spec(of_scan(tmp_path / "a.spec", lines), 60).is_mesh
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).poisson(9.0, (4, 6, 7)))
+    with pytest.raises(UserError, match=r"scan 60 is a mesh of several motors .*data\.scan="):
+        open_scan(tmp_path / "a.npy", spec=str(tmp_path / "a.spec"), scan=60)
+
+
+def test_tabs_part_labels(tmp_path: Path) -> None:
+    lines = "ascan  theta 0 1 2 1\n#L Theta\tMonitor\tDet A\n0\t5\t6\n0.5\t5\t6\n1\t5\t6\n"
+    read = read_spec(of_scan(tmp_path / "a.spec", lines), 60)
+    assert (list(read.columns), read.scanned) == (["Theta", "Monitor", "Det A"], "Theta")
+
+
+@pytest.mark.parametrize(
+    "label", ["Theta (mrad)", "Theta [deg.]", "Theta", "Theta (2)", "Energy (keV)", "camdist [mm]"]
+)
+def test_units_that_are_known_are_not_warned_about(label: str) -> None:
+    assert unknown_unit(label) == []
+
+
+def test_a_unit_in_brackets_that_is_not_known_is_said() -> None:
+    assert "'steps' is no unit that is known" in unknown_unit("Theta (steps)")[0]
