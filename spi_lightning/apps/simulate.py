@@ -68,12 +68,15 @@ def simulate(cfg: DictConfig) -> Path:
 
 _ROWS = 8
 LEAST = {"patterns": 1, "seed": 0, "workers": 1, "examples": 0}
+_MOST = 10**9  # of patterns, processes and pictures; seeds are hashed
 
 
 def whole_number(name: str, value: object, least: int) -> int:
     """A setting as int: 1e4 is one, ten and 2.5 are not."""
     number = int(value) if isinstance(value, float) and value.is_integer() else value
     if isinstance(number, int) and not isinstance(number, bool) and number >= least:
+        if name != "seed" and number > _MOST:
+            raise UserError(f"{name}={value}: give at most {_MOST:.0e}")
         return number
     raise UserError(f"{name}={value}: give a whole number, {least} or more")
 

@@ -12,21 +12,21 @@ def _words(text: str) -> frozenset[str]:
 
 
 POSITIVE: Final = _words(
-    "adu_per_photon batch_size beta_factor bin bins block_size crop depths diameter distance iterations latent "
-    "levels many margin median num_div object_size outer padding patterns_per_model per_class period photon_energy "
-    "photons_per_count pixel_size radius replicates rounds samples shape size starts stem_stride threads top voxels "
-    "width widths"
+    "adu_per_photon at_once batch_size beta_factor bin bins block_size crop depths diameter distance focus_diameter "
+    "iterations latent levels many margin median num_div object_size outer padding patterns_per_model per_class "
+    "period photon_energy photons_per_count pixel_size pulse_energy radius replicates resolution rounds samples shape "
+    "size starts stem_stride threads top voxels width widths"
 )
 NOT_NEGATIVE: Final = _words(
-    "abstain_within beam_jitter blur curve data.threshold decay disagreement edge_blur examples exclude flat folds "
-    "frame_columns frames gallery gap halo_photons halo_radius halo_sigma hits.threshold hole inner kernel_penalty "
-    "kinds least_oversampling maximum_photons minimum_photons need_scaling noise num_workers occlusion patience "
-    "peak_photons polish_steps positive_weight seed sigma size_spread start_noise streak_photons streak_width "
-    "stretch"
+    "abstain_within background beam_jitter beamstop blur curve data.threshold decay disagreement edge_blur examples "
+    "exclude flat folds frame_columns frames gallery gap halo_photons halo_radius halo_sigma hits.threshold hole "
+    "inner kernel_penalty kinds least_oversampling maximum_photons minimum_photons need_scaling noise num_workers "
+    "occlusion patience peak_photons polish_steps positive_weight seed shift sigma size_spread start_noise "
+    "streak_photons streak_width stretch"
 )
 SHARES: Final = _words(
-    "core_probability coverage cut dead_fraction decision.threshold dropout fraction fractions "
-    "halo_share held_out hints probability rise smoothing streak_probability validation"
+    "core_probability coverage cut dead_fraction decision.threshold dropout fraction fractions halo_share held_out "
+    "hints probability rise smoothing streak_probability validation"
 )
 FILLED: Final = _words("bodies depths kinds layers members order shape widths")  # lists and mappings of at least one
 NO_LIMIT_BELOW_ZERO: Final = _words("max_epochs max_steps")  # Lightning's -1

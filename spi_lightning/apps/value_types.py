@@ -140,6 +140,8 @@ def _misfit_of_one(value: Any, hint: Any) -> tuple[str, Any, list[str]] | None:
             return "", value, ["names and values"]
         kinds = list(get_args(hint))
         return _first((f".{key!s}", misfit(each, kinds[1])) for key, each in value.items()) if kinds else None
+    if value is None and inspect.isclass(origin) and origin not in (Any, object):
+        return "", value, [f"settings of {origin.__name__}"]
     return None
 
 

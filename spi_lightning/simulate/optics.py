@@ -94,7 +94,7 @@ class BadPixels:
         """Masks of ``count`` patterns, (B, H, W) bool, True where measured.
 
         Raises:
-            UserError: the fixed mask has another shape.
+            UserError: the fixed mask has another shape; a pattern has no measured pixel.
         """
         mask = torch.ones(count, *shape, dtype=torch.bool)
         if self.fixed is None and max(*self.hole, *self.gap, self.dead_fraction) == 0:
@@ -114,4 +114,9 @@ class BadPixels:
         mask &= ~((y.abs() < hole) & (x.abs() < hole)) & ~(y.abs() < gap)
         if self.dead_fraction > 0:
             mask &= ~chance(self.dead_fraction, (count, *shape), generator)
+        if not mask.any(dim=(1, 2)).all():
+            raise UserError(
+                f"simulate.bad_pixels: hole, gap, dead pixels and mask leave nothing of {shape[0]} x {shape[1]} pixels "
+                "measured; make them smaller"
+            )
         return mask

@@ -53,6 +53,7 @@ def test_a_set_with_a_picture_and_a_table(
     [
         (("patterns=ten", "path={}/a.cxi"), "patterns=ten: give a whole number"),
         (("patterns=0", "path={}/a.cxi"), "patterns=0: give a whole number, 1 or more"),
+        (("patterns=1e30", "path={}/a.cxi"), "give at most 1e+09"),
         (("patterns=9", "workers=1.5", "path={}/a.cxi"), "workers=1.5 must be a whole number"),
         (("patterns=9",), "add path=..."),
         (("path={}/a.cxi",), "add patterns=..."),

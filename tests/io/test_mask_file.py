@@ -1,6 +1,7 @@
 import h5py
 import numpy as np
 import pytest
+import tifffile
 import torch
 
 from spi_lightning.fields import UserError
@@ -46,3 +47,28 @@ def test_the_mask_of_a_file_in_detector_units(tmp_path) -> None:
     with h5py.File(tmp_path / "adu.h5", "w") as file:
         file["adu"], file["mask"] = np.random.default_rng(0).normal(0, 9, (4, 16, 16)), bad
     np.testing.assert_array_equal(load_mask(str(tmp_path / "adu.h5")), bad == 0)
+
+
+@pytest.mark.parametrize("name", ["m.npy", "m.tif", "m.txt", "m.h5"])
+def test_a_mask_that_is_a_file_of_its_own(tmp_path, name) -> None:
+    bad, path = np.zeros((16, 16), np.uint8), tmp_path / name
+    bad[3:5] = 1
+    if name == "m.h5":
+        with h5py.File(path, "w") as file:
+            file["mask"] = bad
+    else:
+        write = {"m.npy": np.save, "m.tif": tifffile.imwrite, "m.txt": lambda path, mask: np.savetxt(path, mask, "%d")}
+        write[name](path, bad)
+    for convention, measured in (("auto", bad == 0), ("bad", bad == 0), ("good", bad == 1)):
+        np.testing.assert_array_equal(load_mask(str(path), mask_convention=convention), measured)
+
+
+def test_a_pattern_alone_is_no_mask(tmp_path) -> None:
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).poisson(3, (16, 16)))
+    with pytest.raises(UserError, match="no mask found"):
+        load_mask(str(tmp_path / "a.npy"))
+
+
+def test_a_detector_without_a_measured_pixel(tmp_path) -> None:
+    with pytest.raises(UserError, match="leave nothing of 8 x 8 pixels measured"):
+        BadPixels(gap=(20, 20))(2, (8, 8), torch.Generator())
