@@ -10,21 +10,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spi_lightning.fields import UserError
-from spi_lightning.physics.beam_centre import find_beam_centre
+from spi_lightning.physics.beam_centre import find_beam_centre, find_centre_anywhere, symmetry_about
 
 _OFF: Final = 0.75  # pixels between a stated and a found centre that are worth a word
 _MIDDLE: Final = 0.3  # pixels from n // 2 within which a centre is taken to be there, so that no row is cut off
 _TRUSTED: Final = 0.3  # symmetry from which a found centre is believed
+_CLEAR: Final = 0.8  # symmetry near a centre from which no other one is looked for
+_CHANCE: Final = 6  # standard deviations of Fisher's z by which one symmetry exceeds another beyond chance
+_LEAST_LIT: Final = 100  # pixels with photons of a pattern whose symmetry is compared
+_ALONE: Final = 0.6  # symmetry of a centre elsewhere that tells, where that about the stated one cannot be measured
+_ONE: Final = 0.9999  # largest symmetry that counts
 
 
 def settle_centre(
     photons: Tensor, mask: Tensor, stated: NDArray[np.float64] | None, by_user: bool, notes: list[str]
 ) -> tuple[float, float]:
     """Where the beam meets the detector; says what was chosen, and where the pattern disagrees with what is stated."""
-    guess = None if stated is None else torch.from_numpy(stated)
-    found = find_beam_centre(photons, mask, guess)
-    row, column = (float(value) for value in found.centre[0])
-    symmetry = float(found.symmetry[0])
+    (row, column), symmetry = _symmetric_about(photons, mask, stated)
     if stated is None:
         if not symmetry > _TRUSTED:
             why = (
@@ -40,13 +42,37 @@ def settle_centre(
             notes.append(f"beam centre found by symmetry: row {row:.2f}, column {column:.2f} ({symmetry:.2f} of 1)")
         return row, column
     off = float(np.hypot(row - stated[0], column - stated[1]))
-    if symmetry > _TRUSTED and off > _OFF:
+    there = symmetry_about(photons[0], mask[0], torch.from_numpy(stated), _OFF)
+    if symmetry > _TRUSTED and off > _OFF and _clearly_above(symmetry, there, photons):
         where = "data.centre" if by_user else "the file"
         notes.append(
             f"WARNING: {where} puts the beam at row {stated[0]:.2f}, column {stated[1]:.2f}; the pattern is symmetric "
             f"about row {row:.2f}, column {column:.2f}, {off:.1f} pixels away: set data.centre=[{row:.2f},{column:.2f}]"
         )
     return float(stated[0]), float(stated[1])
+
+
+def _symmetric_about(
+    photons: Tensor, mask: Tensor, stated: NDArray[np.float64] | None
+) -> tuple[tuple[float, float], float]:
+    """Point about which a pattern is symmetric, near the stated one or the middle, or where it clearly is elsewhere."""
+    found = find_beam_centre(photons, mask, None if stated is None else torch.from_numpy(stated))
+    near = float(found.symmetry[0])
+    if not near > _CLEAR:
+        anywhere = find_centre_anywhere(photons, mask)
+        if float(anywhere.symmetry[0]) > _TRUSTED and _clearly_above(float(anywhere.symmetry[0]), near, photons):
+            found = anywhere
+    row, column = (float(value) for value in found.centre[0])
+    return (row, column), float(found.symmetry[0])
+
+
+def _clearly_above(symmetry: float, other: float, photons: Tensor) -> bool:
+    """Whether one correlation exceeds another (NaN: not measured) beyond chance, for as many pixels as hold photons."""
+    lit = int((photons > 0).sum())
+    if lit < _LEAST_LIT or (not np.isfinite(other) and symmetry < _ALONE):
+        return False
+    difference = np.arctanh(min(symmetry, _ONE)) - np.arctanh(min(max(np.nan_to_num(other), 0.0), _ONE))
+    return bool(difference > _CHANCE * np.sqrt(2 / lit))
 
 
 def edge_around(shape: torch.Size, centre: tuple[float, float], size: int | None, bin: int) -> int:

@@ -1,5 +1,7 @@
 """Where the direct beam meets the detector, from each pattern alone: I(c + r) = I(c - r) at small angles."""
 
+import itertools
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -7,7 +9,14 @@ import torch
 from scipy.fft import next_fast_len
 from torch import Tensor
 
+from spi_lightning.physics.binning import bin_pixels
+
 LEAST_OVERLAP: Final = 0.25  # of the largest number of pixel pairs; fewer pairs agree by chance
+_LEAST_VARIANCE: Final = 1e-4  # of pairs of pixels, relative to the whole pattern; below, it is of rounding
+_COARSE: Final = 256  # pixels along the shorter side in which a centre is looked for everywhere
+_LEAST_SHARE: Final = 0.5  # of the contrast that must lie in pairs about a centre found anywhere
+_LEAST_LIT: Final = 32  # pixels with photons among them
+_LEAST_PAIRS: Final = 100  # pixels with a measured mate about a centre whose symmetry is wanted
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,59 @@ def find_beam_centre(
     return BeamCentre(torch.where(known[:, None], centre, sums / 2), torch.where(known, best, torch.nan))
 
 
+def find_centre_anywhere(photons: Tensor, mask: Tensor) -> BeamCentre:
+    """Find the point about which most of a pattern is symmetric, wherever a quarter of the pixel pairs is left.
+
+    Args:
+        photons, mask: (1, H, W) counts, and bool, True = measured.
+
+    Returns:
+        Centre and symmetry; NaN for both where less than half of the contrast lies in pairs of measured pixels, as the
+        few photons of a corner are symmetric by chance.
+    """
+    coarse = max(1, min(photons.shape[-2:]) // _COARSE)
+    height, width = (n // coarse * coarse for n in photons.shape[-2:])
+    binned, kept = bin_pixels(photons[:, None, :height, :width], mask[:, None, :height, :width], coarse)
+    guess = find_beam_centre(binned[:, 0], kept[:, 0], max_shift=0.5).centre * coarse + (coarse - 1) / 2
+    found = find_beam_centre(photons, mask, guess, max_shift=2 * coarse / min(height, width))
+    sure = found.symmetry.isfinite() & _is_of_most(photons[0], mask[0], found.centre[0])
+    return BeamCentre(*(torch.where(sure, each, torch.nan) for each in (found.centre, found.symmetry)))
+
+
+def symmetry_about(photons: Tensor, mask: Tensor, centre: Tensor, reach: float) -> float:
+    """Largest correlation of sqrt(photons) with its inversion about points within reach of a centre, pixels.
+
+    ``photons`` (H, W), ``mask`` (H, W) bool, ``centre`` (2,); NaN where hardly any pair about it is measured.
+    """
+    best = float("nan")
+    spans = [range(math.ceil(2 * (float(c) - reach)), math.floor(2 * (float(c) + reach)) + 1) for c in centre]
+    f = photons.clamp_min(0).sqrt()
+    for s in itertools.product(*spans):
+        rows, columns = (slice(max(0, place - n + 1), min(n, place + 1)) for place, n in zip(s, f.shape, strict=True))
+        if rows.stop <= rows.start or columns.stop <= columns.start:
+            continue
+        half, kept = f[rows, columns], mask[rows, columns]
+        kept = kept & kept.flip(0, 1)
+        first, second = half[kept], half.flip(0, 1)[kept]
+        if len(first) >= _LEAST_PAIRS and float(first.std()) > 0:
+            value = float(((first - first.mean()) * (second - second.mean())).mean() / first.var(correction=0))
+            best = max(value, best) if math.isfinite(best) else value
+    return best
+
+
+def _is_of_most(photons: Tensor, mask: Tensor, centre: Tensor) -> Tensor:
+    """Whether most contrast of sqrt(photons) lies in pairs of measured pixels about a centre, and not in a few."""
+    rows, columns = (
+        round(2 * float(c)) - torch.arange(n, device=mask.device) for c, n in zip(centre, mask.shape, strict=True)
+    )
+    inside = ((rows >= 0) & (rows < mask.shape[0]))[:, None] & (columns >= 0) & (columns < mask.shape[1])
+    mates = mask[rows.clamp(0, mask.shape[0] - 1)][:, columns.clamp(0, mask.shape[1] - 1)]
+    f = photons.clamp_min(0).sqrt()
+    power = torch.where(mask, f - f[mask].mean(), 0).square()
+    paired = inside & mates & mask
+    return (power[paired].sum() > _LEAST_SHARE * power.sum()) & ((photons[paired] > 0).sum() >= _LEAST_LIT)
+
+
 def _window(length: int, centre: Tensor, reach: float) -> range:
     """Places from 0 to length - 1 within reach of any centre (B,), and one more on either side for the parabola."""
     low, high = int(centre.min() - reach) - 1, int(centre.max() + reach) + 2
@@ -92,6 +154,8 @@ def _inversion_correlation(f: Tensor, keep: Tensor, rows: range, columns: range)
     count = count.clamp_min(1)
     mean = _pairs(f, keep, rows, columns) / count
     variance = _pairs(f.square(), keep, rows, columns) / count - mean**2
+    whole = f.square().sum((-2, -1), keepdim=True) / keep.sum((-2, -1), keepdim=True).clamp_min(1)
+    enough = enough & (variance > _LEAST_VARIANCE * whole)
     return torch.where(enough, (_pairs(f, f, rows, columns) / count - mean**2) / variance, -torch.inf)
 
 

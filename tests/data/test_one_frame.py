@@ -169,3 +169,32 @@ def test_saturated_pixels_of_one_frame_of_several_are_not_measured(tmp_path, dty
     assert full > 8 and int((~made.mask).sum()) == full
     assert any(f"{full} pixels are saturated, at {top:g}" in note for note in made.notes)
     assert measure_frame(str(tmp_path / "a.npy"), frame=0, centre=(32, 32)).mask.all()
+
+
+def stated_elsewhere(tmp_path, photons: np.ndarray, centre: tuple[float, float]) -> list[str]:
+    path = tmp_path / f"{len(list(tmp_path.iterdir()))}.h5"
+    notes = measure_frame(write(path, photons), PatternKeys(photons="photons"), centre=centre).notes
+    return [note for note in notes if "puts the beam at" in note]
+
+
+@pytest.mark.parametrize("centre", [(52.0, 32.0), (20.0, 44.0), (32.0, 6.0)])
+def test_a_centre_stated_far_away_is_reported_with_both(tmp_path, centre) -> None:
+    (note,) = stated_elsewhere(tmp_path, pattern(64, (32.0, 32.0)), centre)
+    assert f"row {centre[0]:.2f}, column {centre[1]:.2f}" in note and "about row 32.00, column 32.00" in note
+
+
+def test_the_right_centre_of_weak_and_cut_patterns_is_not_doubted(tmp_path) -> None:
+    expected = pattern(128, (64.0, 64.0))
+    for photons in (0.5, 5.0, 500.0):  # at the brightest pixel
+        counts = np.random.default_rng(0).poisson(expected * photons / expected.max()).astype(np.float64)
+        gap = counts.copy()
+        gap[56:66] = np.nan
+        for one in (counts, gap):
+            assert stated_elsewhere(tmp_path, one, (64.0, 64.0)) == []
+        assert stated_elsewhere(tmp_path, counts[34:98, 14:110], (30.0, 50.0)) == []
+        assert stated_elsewhere(tmp_path, counts[56:, 4:90], (8.0, 60.0)) == []
+
+
+def test_a_beam_far_from_the_middle_is_found(tmp_path) -> None:
+    made = measure_frame(write(tmp_path / "a.h5", pattern(96, (38.0, 64.0))[:, :]), PatternKeys(photons="photons"))
+    assert any("found by symmetry: row 38.00, column 64.00" in note for note in made.notes)
