@@ -72,6 +72,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     networks = [method.name for method, _ in methods if _is_trained(method)]
     selects = headline_name(cfg.selection.method, [method.name for method, _ in methods], networks)
     patterns = open_patterns_of(cfg.data)
+    plan.require_frames(len(patterns))
     seen = frames_seen([method for method, _ in methods], patterns)
     excluded = np.union1d(excluded_frames(cfg.data.exclude, patterns), union_of(seen))
     labels = {name: values for name, values in patterns.labels.items() if values.ndim == 1}

@@ -54,7 +54,7 @@ def phase_pattern(cfg: DictConfig) -> dict[str, Any]:
     task = prepare(cfg, measured)
     record(resolved(cfg, measured))
     phased, finish = solve(task, task.amplitude, "phasing")
-    averaged = centred(agreeing(phased, finish, cfg.disagreement, task.recipe.moves_support))
+    averaged = centred(agreeing(task, task.amplitude, phased, finish, cfg.disagreement, task.recipe.moves_support))
     correlated = correlate_halves(task, cfg) if cfg.halves else None
     files, metrics = judge(task, measured, phased, averaged, correlated, finish)
     files.about.update({"support": str(cfg.support), "start": str(cfg.start), "data": str(cfg.data.get("path", ""))})
@@ -117,8 +117,9 @@ def correlate_halves(task: Task, cfg: DictConfig) -> FSC:
     first = torch.binomial(photons, torch.full_like(photons, 0.5), generator=generator)
     means = []
     for number, half in enumerate((first, photons - first)):
-        phased, finish = solve(task, half.clamp_min(0).sqrt().to(task.amplitude), f"half {number + 1}")
-        means.append(agreeing(phased, finish, cfg.disagreement, subpixel=True).density)
+        amplitude = half.clamp_min(0).sqrt().to(task.amplitude)
+        phased, finish = solve(task, amplitude, f"half {number + 1}")
+        means.append(agreeing(task, amplitude, phased, finish, cfg.disagreement, subpixel=True).density)
     second = align(means[1][None], means[0], subpixel=True)[0]
     ratio = task.support.numel() / max(1, int(task.support.sum()))
     return fsc(means[0], second, second.ndim, oversampling=ratio ** (1 / second.ndim))

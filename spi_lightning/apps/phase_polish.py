@@ -81,7 +81,7 @@ def polished(task: Task, amplitude: Tensor, phased: Phased, title: str) -> tuple
     if bool(task.held.any()):
         held = fourier_error(phased.density, amplitude[None], task.held)
     begin = time.perf_counter()
-    with progress_of(f"{title}, polish", task.polish_steps) as shown:
+    with progress_of(f"{title}, polish", task.polish_steps, "error") as shown:
         found = polish_cropped(
             phased.density,
             phased.support,
@@ -98,7 +98,9 @@ def polished(task: Task, amplitude: Tensor, phased: Phased, title: str) -> tuple
     return replace(phased, density=found.density), finish
 
 
-def agreeing(phased: Phased, finish: Finish | None, disagreement: float, subpixel: bool) -> Averaged:
-    """The starts that agree with the one of the least error, which is that after the polish if there was one."""
-    error = phased.error[-1] if finish is None else finish.error
+def agreeing(
+    task: Task, amplitude: Tensor, phased: Phased, finish: Finish | None, disagreement: float, subpixel: bool
+) -> Averaged:
+    """The starts that agree with the one of the least relative Fourier error on fitted pixels, as it is reported."""
+    error = fourier_error(phased.density, amplitude[None], task.fitted) if finish is None else finish.error
     return average(phased.density, error, disagreement, subpixel)

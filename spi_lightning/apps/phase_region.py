@@ -94,11 +94,14 @@ def _widest(region: Tensor) -> tuple[int, int]:
 
 
 def _narrower(measured: Measurement, least: float) -> float | None:
-    """The lowest of some thresholds at which the autocorrelation leaves room."""
+    """The lowest of some thresholds at which the autocorrelation leaves room, and a support of half the pixels or less.
+
+    A support that holds more would be refused in turn, see require_determined.
+    """
     for threshold in (0.01, 0.02, 0.05, 0.1, 0.2):
         region = autocorrelation_region(measured, threshold)[0][0]
         axis, extent = _widest(region)
-        if 2 * region.shape[axis] / (extent + 1) >= least:
+        if 2 * region.shape[axis] / (extent + 1) >= least and 2 * int(region.sum()) <= region.numel():
             return threshold
     return None
 

@@ -142,8 +142,8 @@ def _recipe(given: object) -> Recipe:
 
 
 def run_task(task: Task, amplitude: Tensor, title: str) -> Phased:
-    """Phase some amplitudes of a pattern from all starts, with a bar that shows the error of the best."""
-    with progress_of(title, task.recipe.iterations) as shown, warnings.catch_warnings():
+    """Phase some amplitudes of a pattern from all starts, with a bar that shows the least error of their iterates."""
+    with progress_of(title, task.recipe.iterations, "error of iterates") as shown, warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # the notes say the same
         return phase(
             amplitude[None],
@@ -160,13 +160,17 @@ def run_task(task: Task, amplitude: Tensor, title: str) -> Phased:
 
 
 @contextmanager
-def progress_of(title: str, iterations: int) -> Iterator[Callable[[int, Tensor], None]]:
-    """A bar with the iteration and the relative Fourier error of the best start."""
+def progress_of(title: str, iterations: int, what: str) -> Iterator[Callable[[int, Tensor], None]]:
+    """A bar with the iteration and the least error of the starts, ``what`` naming it.
+
+    That of iterates is the relative Fourier error before an update, whose projections change it further; the densities
+    that are written have another one.
+    """
     with progress_bar(always=True) as bars:
         bar = bars.add_task(title, total=iterations)
 
         def shown(iteration: int, error: Tensor) -> None:
             if iteration % 20 == 0 or iteration == iterations:
-                bars.update(bar, completed=iteration, description=f"{title}, error {float(error.min()):.2e}")
+                bars.update(bar, completed=iteration, description=f"{title}, {what} {float(error.min()):.2e}")
 
         yield shown

@@ -36,7 +36,7 @@ from spi_lightning.tracking import (
     VERSIONS,
     AtomicCheckpointIO,
     Tracking,
-    clear_evaluation,
+    clear_earlier,
     require_free,
     versions,
 )
@@ -173,8 +173,8 @@ def starting_weights(cfg: DictConfig) -> dict[str, Any] | None:
 def record(cfg: DictConfig, words: Sequence[str] | None = None) -> dict[str, Any]:
     """Write the resolved configuration and the versions into the run folder; give the former as plain containers.
 
-    ``words`` are the overrides to write down, by default those of the command line. What an earlier evaluation has left
-    in the folder of an evaluation goes.
+    ``words`` are the overrides to write down, by default those of the command line. What an earlier evaluation or
+    phasing has left in the folder of another one goes.
 
     Raises:
         UserError: The folder is that of an earlier run, see tracking.require_free.
@@ -183,7 +183,7 @@ def record(cfg: DictConfig, words: Sequence[str] | None = None) -> dict[str, Any
     folder = Path(cfg.folder)
     if os.environ.get("LOCAL_RANK", "0") == "0":  # else the first process has written into it
         require_free(folder, config)
-        clear_evaluation(folder)
+        clear_earlier(folder)
     command = (command_words() or []) if words is None else words
     write_text(folder / CONFIG, OmegaConf.to_yaml(escaped(config)))
     write_json(folder / VERSIONS, {"overrides": list(command), **versions()})

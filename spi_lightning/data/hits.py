@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from spi_lightning.data.sampler import EpochBatches, ResumableLoader, ShardedBatches, finished, shuffled
 from spi_lightning.data.splits import split_by_particle
-from spi_lightning.data.transforms import reflect
+from spi_lightning.data.transforms import Augmentation, reflect
 from spi_lightning.fields import FRAME, IS_SINGLE_HIT, KIND, MASK, PARTICLE_ID, PHOTONS, Batch, UserError
 from spi_lightning.io import PatternFile, PatternKeys, open_patterns
 
@@ -88,7 +88,9 @@ class PatternBatches(pl.LightningDataModule):
 
     allow_zero_length_dataloader_with_multiple_devices = True
 
-    def __init__(self, batch_size: int = 64, num_workers: int = 0, seed: int = 0, augment: str = "none") -> None:
+    def __init__(
+        self, batch_size: int = 64, num_workers: int = 0, seed: int = 0, augment: Augmentation = "none"
+    ) -> None:
         super().__init__()
         if batch_size < 1:
             raise UserError(f"data.batch_size={batch_size} must be 1 or more.")
@@ -216,7 +218,7 @@ class HitDataModule(PatternBatches):
         batch_size: int = 64,
         num_workers: int = 0,
         seed: int = 0,
-        augment: str = "none",
+        augment: Augmentation = "none",
         geometry: Mapping[str, float | None] | None = None,
     ) -> None:
         super().__init__(batch_size, num_workers, seed, augment)

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from spi_lightning.data.hits import LABELS, HitDataset, PatternBatches
 from spi_lightning.data.set_parts import Simulator
 from spi_lightning.data.simulated_set import cached_set
+from spi_lightning.data.transforms import Augmentation
 from spi_lightning.fields import FRAME, MASK, PHOTONS, Batch, UserError
 from spi_lightning.io import open_patterns
 
@@ -90,7 +91,7 @@ class SimulatedHitDataModule(PatternBatches):
         batch_size: int = 64,
         num_workers: int = 0,
         seed: int = 0,
-        augment: str = "none",
+        augment: Augmentation = "none",
     ) -> None:
         super().__init__(batch_size, num_workers, seed, augment)
         self.simulator, self.simulate_config, self.patterns = simulator, simulate_config, dict(patterns)

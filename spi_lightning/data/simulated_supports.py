@@ -14,7 +14,7 @@ from spi_lightning.data.set_parts import Simulator
 from spi_lightning.data.simulated_hits import SEED_STEP
 from spi_lightning.data.simulated_set import cached_set
 from spi_lightning.data.supports import SupportBatches, SupportDataset
-from spi_lightning.data.transforms import coins
+from spi_lightning.data.transforms import Augmentation, coins
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, Batch, UserError
 from spi_lightning.io import open_patterns
 from spi_lightning.simulate.measurement import disc_diameter
@@ -108,7 +108,7 @@ class SimulatedSupportDataModule(SupportBatches):
         batch_size: int = 64,
         num_workers: int = 0,
         seed: int = 0,
-        augment: str = "none",
+        augment: Augmentation = "none",
     ) -> None:
         super().__init__(batch_size, num_workers, seed, augment)
         self.simulator, self.simulate_config, self.patterns = simulator, simulate_config, dict(patterns)

@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 
 from spi_lightning.data.hits import PatternBatches, read_masks
 from spi_lightning.data.splits import split_by_particle
-from spi_lightning.data.transforms import AUGMENTATIONS, coins
+from spi_lightning.data.transforms import AUGMENTATIONS, Augmentation, coins
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, Batch, UserError
 from spi_lightning.io import PatternFile, PatternKeys, open_patterns, read_intensities
 from spi_lightning.io.hdf5_file import opened
@@ -106,7 +106,7 @@ class SupportDataModule(SupportBatches):
         batch_size: int = 64,
         num_workers: int = 0,
         seed: int = 0,
-        augment: str = "none",
+        augment: Augmentation = "none",
         adu_per_photon: float | None = None,
     ) -> None:
         super().__init__(batch_size, num_workers, seed, augment)

@@ -1,7 +1,7 @@
 """From counted photons to what a network sees, and random reflections while training."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,8 @@ from spi_lightning.physics.binning import bin_pixels, centre_crop
 
 SCALES = ("sqrt", "log", "none")
 STANDARDISATIONS = ("none", "scalar", "pixel")
-AUGMENTATIONS = ("none", "flips", "dihedral")
+Augmentation = Literal["none", "flips", "dihedral"]
+AUGMENTATIONS = get_args(Augmentation)
 
 
 class Preprocess(nn.Module):

@@ -40,7 +40,7 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
 }  # fmt: skip
 _KINDS: Final[dict[str, Kind]] = {PHOTON_ENERGY: "energy"}  # all others are lengths
 # what a value without a unit may be, in m or eV, and in which units it is tried, the prescribed one first
-_POSSIBLE: Final[dict[str, tuple[float, float]]] = {
+POSSIBLE: Final[dict[str, tuple[float, float]]] = {
     DISTANCE: (1e-3, 100.0),
     PIXEL_SIZE: (1e-7, 0.02),
     X_PIXEL: (1e-7, 0.02),
@@ -53,6 +53,7 @@ _SURE: Final[dict[Kind, tuple[float, float]]] = {
     "energy": (0.1, 1e9),
     "angle": (-np.inf, np.inf),
 }
+_MEANT: Final[dict[Kind, tuple[str, ...]]] = {"energy": ("keV", "J"), "length": ("mm", "um", "cm")}
 _TRIED: Final[dict[str, tuple[str, ...]]] = {PHOTON_ENERGY: ("eV", "keV", "J"), WAVELENGTH: ("m", "angstrom")}
 
 
@@ -183,7 +184,7 @@ def _without_unit(
 ) -> NDArray[np.float64] | None:
     """Numbers in m or eV in the first unit in which they are possible; None, with a note, where there is none."""
     usual = value.prescribed or _TRIED.get(name, ("m",))[0]
-    low, high = _POSSIBLE[name]
+    low, high = POSSIBLE[name]
     for unit in dict.fromkeys((usual, *_TRIED.get(name, ()))):
         scaled = numbers * (1 / ELEMENTARY_CHARGE if unit == "J" else factor(unit, kind, value.where))
         if low <= scaled.min() and scaled.max() <= high:
@@ -201,6 +202,21 @@ def spelled_number(value: Value) -> tuple[Any, str]:
         return value.stored, value.unit
     match = _NUMBER_AND_UNIT.match(spelled)
     return (float(match[1]), match[2] or value.unit) if match else (spelled, value.unit)
+
+
+def require_possible(name: str, value: float) -> None:
+    """Raise UserError for a distance, pixel_size or photon_energy (m, eV) of the user that no setup has."""
+    low, high = POSSIBLE[name]
+    if low <= value <= high:
+        return
+    kind = _KINDS.get(name, "length")
+    likely = [
+        f"was it in {unit}? Then give data.geometry.{name}={value * factor(unit, kind, name):g}"
+        for unit in _MEANT[kind]
+        if low <= value * factor(unit, kind, name) <= high
+    ]
+    mend = likely[0] if likely else f"give data.geometry.{name}= in {SI[kind]}"
+    raise UserError(f"data.geometry.{name}={value:g} {SI[kind]}: {low:g} to {high:g} {SI[kind]} can be; {mend}")
 
 
 def _spelled(stored: Any) -> str | None:

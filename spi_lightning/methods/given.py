@@ -61,12 +61,17 @@ class GivenPlan:
             UserError: No labels, a named frame that is not there or has none, or too few frames of a label.
         """
         label = _require_labels(label)
+        self.require_frames(len(label))
         frame = np.unique(np.asarray(self.frames, dtype=np.int64)) if len(self.frames) else self._draw(label)
-        if frame[0] < 0 or frame[-1] >= len(label):
-            raise UserError(f"given.frames: the file has frames 0 to {len(label) - 1} only.")
         if (label[frame] < 0).any():
             raise UserError(f"given.frames: frame {frame[label[frame] < 0][0]} has no label.")
         return Given(frame, label[frame])
+
+    def require_frames(self, count: int) -> None:
+        """Raise UserError for a named frame that a file of ``count`` frames has not."""
+        wrong = [frame for frame in self.frames if not 0 <= frame < count]
+        if wrong:
+            raise UserError(f"given.frames: {wrong[0]} is not there; the file has frames 0 to {count - 1} only.")
 
     def _draw(self, label: NDArray[np.int64]) -> NDArray[np.int64]:
         random, chosen, per_class = np.random.default_rng(self.seed), [], self.per_class or USUAL_PER_CLASS

@@ -14,6 +14,7 @@ from spi_lightning.phasing.align import align
 from spi_lightning.physics.fourier import fourier
 
 DEFINITIONS = ("phase", "modulus")
+LEAST_RUNS = 3  # of which a resolution is named; two agree by chance in any shell of few pixels
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class PRTF:
         frequency: (S,) cycles per pixel.
         corrected: (S,) the curve without what unrelated phases give by chance, see without_chance.
         chance: Mean value that unrelated phases give for as many runs, see chance_level.
-        resolution: Frequency at which ``corrected`` falls below 1/e, cycles per pixel; NaN if it never does.
+        resolution: Frequency at which ``corrected`` falls below 1/e, cycles per pixel; NaN if it never does,
+            and of fewer than LEAST_RUNS runs.
         runs: Runs compared.
         identical: All runs are one density, as from one fixed start: the PRTF is 1 and says nothing (P2, Sect. 6).
     """
@@ -89,7 +91,7 @@ def prtf(
     curve = rings.mean(value, counted)
     runs = len(density)
     corrected = without_chance(rings.mean(value.square(), counted), runs)
-    resolution = float(crossing(rings.frequency, corrected, 1 / e))
+    resolution = float(crossing(rings.frequency, corrected, 1 / e)) if runs >= LEAST_RUNS else float("nan")
     chance = chance_level(runs)
     return PRTF(value, curve, rings.frequency, corrected, chance, resolution, runs, _identical(density))
 

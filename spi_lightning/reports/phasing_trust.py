@@ -12,7 +12,8 @@ from spi_lightning.reports.phasing_files import PhasingFiles
 from spi_lightning.reports.style import INK, METHOD_COLOURS, OTHER, SINGLE, as_svg, figure
 
 _CONVERGENCE: Final = (
-    "Each line is one start. For real densities the amplitudes of Friedel mates are averaged first, which lowers their "
+    "Each line is the iterates of one start; the error of its density, after the last projection, is another. For real "
+    "densities the amplitudes of Friedel mates are averaged first, which lowers their "
     "noise; the errors elsewhere are against the amplitudes as measured."
 )
 _POLISHED: Final = " A dot on the right is a start after the polish, by which it is judged."
@@ -38,7 +39,7 @@ def trust_pictures(files: PhasingFiles) -> list[Picture]:
 def _convergence(files: PhasingFiles) -> str:
     if not _is_polished(files):
         return _CONVERGENCE
-    return "Each line is one start." + _POLISHED + ("" if files.point_spread is None else _BLURRED)
+    return "Each line is the iterates of one start." + _POLISHED + ("" if files.point_spread is None else _BLURRED)
 
 
 def _trust(files: PhasingFiles) -> str:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from spi_lightning.metrics.prtf import LEAST_RUNS
 from spi_lightning.metrics.resolution import in_words
 from spi_lightning.reports.phasing_files import PhasingFiles
 
@@ -49,7 +50,8 @@ def verdict(files: PhasingFiles, metrics: dict[str, Any]) -> str:
         )
         text += "they are smaller than those of a pattern without free ones, and no sign of a better density."
     if kept > 1:
-        text += f" The PRTF (of phases) of those kept, less chance, {_fall(metrics, 'prtf', '1/e', element)}"
+        fall = _fall(metrics, "prtf", "1/e", element) if kept >= LEAST_RUNS else "names no resolution"
+        text += f" The PRTF (of phases) of those kept, less chance, {fall}"
         if chance := _chance(files):
             text += f"; phases of {kept} unrelated starts agree to {chance:.2f}"
             text += f", so {kept} starts tell little: take 5 or more" if kept < _FEW else ""

@@ -1,7 +1,7 @@
 """Runs and artifacts: the only place that knows wandb."""
 
 from spi_lightning.tracking.atomic_checkpoint import AtomicCheckpointIO
-from spi_lightning.tracking.earlier_run import clear_evaluation, require_free
+from spi_lightning.tracking.earlier_run import clear_earlier, require_free
 from spi_lightning.tracking.loggers import Tracking
 from spi_lightning.tracking.run_folder import CONFIG, LOG, METRICS, VERSIONS, versions
 
@@ -12,7 +12,7 @@ __all__ = [
     "VERSIONS",
     "AtomicCheckpointIO",
     "Tracking",
-    "clear_evaluation",
+    "clear_earlier",
     "require_free",
     "versions",
 ]

@@ -12,8 +12,8 @@ from yaml import YAMLError  # type: ignore[import-untyped]
 from spi_lightning.fields import UserError
 from spi_lightning.tracking.run_folder import CONFIG, LOG, METRICS, VERSIONS
 
-TRAINING, EVALUATION = "training", "evaluation"
-_KINDS: Final = {TRAINING: "trainer", EVALUATION: "methods", "phasing": "phasing", "orientation": "rings"}
+TRAINING, EVALUATION, PHASING = "training", "evaluation", "phasing"
+_KINDS: Final = {TRAINING: "trainer", EVALUATION: "methods", PHASING: "phasing", "orientation": "rings"}
 _FILES: Final = (
     METRICS,
     "evaluation.json",
@@ -25,6 +25,13 @@ _FILES: Final = (
     "supports.h5",
     "volumes.h5",
     "report.html",
+)
+_OF_PHASING: Final = (
+    METRICS,
+    "phasing.h5",
+    "result.cxi",
+    "report.html",
+    *(f"laboratory.{ending}" for ending in ("cxi", "vti", "mrc", "npz")),
 )
 _SELECTION: Final = ("index.txt", "selected.cxi", "selected.emc", "detector.h5")
 _DENSITIES: Final = (".cxi", ".vti", ".mrc", ".npz")
@@ -40,7 +47,8 @@ def require_free(folder: Path, config: Mapping[str, Any]) -> None:
     if any(folder.glob("*.ckpt")):
         raise UserError(f"folder={folder}: holds the checkpoints of a run; give another folder with hydra.run.dir=")
     if not (folder / CONFIG).is_file():
-        foreign = [name for name in (VERSIONS, LOG, *_FILES) if (folder / name).exists()]
+        besides = _OF_PHASING if _kind(config) == PHASING else ()
+        foreign = [name for name in dict.fromkeys((VERSIONS, LOG, *_FILES, *besides)) if (folder / name).exists()]
         if foreign and not _is_resumed(folder, config.get("resume")):
             raise UserError(
                 f"folder={folder}: holds {foreign[0]} of no run that has a {CONFIG}, which would be overwritten; give "
@@ -61,12 +69,13 @@ def require_free(folder: Path, config: Mapping[str, Any]) -> None:
         )
 
 
-def clear_evaluation(folder: Path) -> None:
-    """Remove what an earlier evaluation has written, so that nothing of it is taken for the new one's."""
-    if not (folder / CONFIG).is_file() or _kind_of_file(folder / CONFIG) != EVALUATION:
-        return
-    for name in _FILES:
+def clear_earlier(folder: Path) -> None:
+    """Remove what an earlier evaluation or phasing has written, so that nothing of it is taken for the new one's."""
+    kind = _kind_of_file(folder / CONFIG) if (folder / CONFIG).is_file() else None
+    for name in {EVALUATION: _FILES, PHASING: _OF_PHASING}.get(str(kind), ()):
         (folder / name).unlink(missing_ok=True)
+    if kind != EVALUATION:
+        return
     for selection in (folder / "selection" / "common", folder / "selection"):
         for name in _SELECTION:
             (selection / name).unlink(missing_ok=True)

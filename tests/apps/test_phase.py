@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 
 from spi_lightning.apps.phase import start
 from spi_lightning.apps.phase_judge import judge
+from spi_lightning.apps.phase_polish import agreeing
 from spi_lightning.apps.phase_region import autocorrelation_region
 from spi_lightning.apps.phase_start import doubts, in_middle, starting_support, unexplained
 from spi_lightning.apps.phase_task import Task
@@ -102,6 +103,11 @@ def test_a_simulated_pattern_is_compared_with_its_truth(tmp_path: Path, monkeypa
         (["data.geometry.distance=abc"], "data.geometry.distance=abc must be a number"),
         (["data.geometry.distance=0"], "data.geometry.distance=0: give a positive number (m)"),
         (["data.geometry.distance=-0.5"], "data.geometry.distance=-0.5: give a positive number (m)"),
+        (["data.geometry.photon_energy=1e30"], "20 to 300000 eV can be; give data.geometry.photon_energy= in eV"),
+        (["data.geometry.photon_energy=8.5"], "was it in keV? Then give data.geometry.photon_energy=8500"),
+        (["data.geometry.distance=500"], "was it in mm? Then give data.geometry.distance=0.5"),
+        (["data.geometry.pixel_size=75"], "was it in um? Then give data.geometry.pixel_size=7.5e-05"),
+        (["+data.geometry.energy_ev=9000"], "data.geometry.energy_ev is unknown: there are distance, pixel_size"),
         (["data.mask_convention=abc"], "data.mask_convention=abc is unknown"),
         (["support_threshold=0"], "support_threshold=0: give a number above 0"),
         (["phasing.recipe=12"], "phasing.recipe=12: give a recipe such as"),
@@ -164,6 +170,16 @@ def test_relative_intensities_are_phased_but_not_divided_in_halves(
     assert "this pattern holds no photon counts" in capsys.readouterr().err
 
 
+def test_the_start_of_the_least_error_that_is_reported_is_the_reference() -> None:
+    amplitude = fourier(particle(), 2).abs()
+    everything = torch.ones_like(amplitude, dtype=torch.bool)
+    density = torch.stack([torch.zeros_like(particle()), 1.02 * particle()])  # the first iterate had the lesser error
+    phased = Phased(density, (particle() > 0).expand(2, -1, -1), torch.tensor([[0.1, 0.3]]), 1.0)
+    recipe = SimpleNamespace(iterations=1)
+    task = Task(amplitude, everything, ~everything, particle() > 0, None, recipe, "positive", 2, 0)
+    assert agreeing(task, amplitude, phased, None, 0.1, False).kept.tolist() == [False, True]
+
+
 def test_the_best_start_is_one_of_those_kept() -> None:
     amplitude = fourier(particle(), 2).abs()
     everything = torch.ones_like(amplitude, dtype=torch.bool)
@@ -180,7 +196,8 @@ def test_the_best_start_is_one_of_those_kept() -> None:
     said = verdict(files, numbers)
     assert said.startswith("2 of 3 starts agree; the best of them leaves a relative Fourier error of 0.02")
     assert "A start that agrees with no other leaves" in said and "began from the same" not in said
-    assert "phases of 2 unrelated starts agree to 0.64, so 2 starts tell little" in said
+    assert "names no resolution; phases of 2 unrelated starts agree to 0.64, so 2 starts tell little" in said
+    assert numbers["prtf/crossing"] is None
 
 
 @pytest.mark.parametrize(

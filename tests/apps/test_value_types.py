@@ -232,3 +232,8 @@ def test_starts_of_negative_overlap_may_be_kept() -> None:
     check_range("disagreement", 1.5)
     with pytest.raises(UserError, match="must not be negative"):
         check_range("disagreement", -0.1)
+
+
+def test_an_unknown_augmentation_is_named_also_where_nothing_is_trained() -> None:
+    with pytest.raises(UserError, match=r"data\.augment=abc must be none or flips or dihedral"):
+        check_types(config_of("data=hits", "data.path=x.h5", "data.augment=abc"), "train")

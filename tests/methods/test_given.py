@@ -55,3 +55,8 @@ def test_mistakes_name_the_option(plan, label, message) -> None:
 def test_folds_need_two_frames_of_each_label() -> None:
     with pytest.raises(UserError, match="two or more"):
         GivenPlan(folds=3).dealt(np.array([1, 0, 0, 0]))
+
+
+def test_frames_that_are_not_there_are_refused_without_labels_too() -> None:
+    with pytest.raises(UserError, match=r"given\.frames: 99 is not there; the file has frames 0 to 11 only"):
+        GivenPlan(frames=[3, 99]).require_frames(12)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from spi_lightning.fields import UserError
-from spi_lightning.tracking import clear_evaluation, require_free
+from spi_lightning.tracking import clear_earlier, require_free
 
 TRAINING = {"trainer": {"max_epochs": 1}, "resume": None}
 EVALUATION = {"methods": ["photon_count"]}
@@ -58,9 +58,18 @@ def test_its_own_folder_is_taken(tmp_path: Path, stored: str, files: list[str], 
 def test_an_evaluation_leaves_nothing_of_an_earlier_one_and_all_that_is_the_users(tmp_path: Path) -> None:
     ours = ["occlusion.h5", "layers.h5", "predictions.csv", "selection/common/index.txt", "densities/hio/a.cxi"]
     users = ["selection/mine.txt", "thesis.tex"]
-    clear_evaluation(run(tmp_path, "methods: []", *ours, *users))
+    clear_earlier(run(tmp_path, "methods: []", *ours, *users))
     left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert left == {"config.yaml", *users} and not (tmp_path / "densities").exists()
     other = run(tmp_path / "other", "trainer: {}", *ours)
-    clear_evaluation(other)
+    clear_earlier(other)
     assert all((other / name).is_file() for name in ours)
+
+
+def test_a_phasing_leaves_nothing_of_an_earlier_one(tmp_path: Path) -> None:
+    ours = ["laboratory.npz", "laboratory.vti", "result.cxi", "phasing.h5", "metrics.json", "report.html"]
+    clear_earlier(run(tmp_path, "phasing: {}", *ours, "thesis.tex", "laboratory_notes.txt"))
+    assert {path.name for path in tmp_path.iterdir()} == {"config.yaml", "thesis.tex", "laboratory_notes.txt"}
+    with pytest.raises(UserError, match=r"holds result\.cxi of no run"):
+        require_free(run(tmp_path / "users", "", "result.cxi"), {"phasing": {}})
+    require_free(tmp_path / "users", EVALUATION)
