@@ -21,8 +21,8 @@ from spi_lightning.data.beam_square import (
 )
 from spi_lightning.fields import BEAM_CENTRE, DENSITY, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE, UserError
 from spi_lightning.io import PatternFile, PatternKeys, open_patterns, read_intensities
-from spi_lightning.io.hdf5_values import require_possible
 from spi_lightning.io.intensities import require_no_amplitudes
+from spi_lightning.io.opening import require_geometry
 from spi_lightning.io.rocking_evidence import rocking_evidence
 from spi_lightning.io.spec import is_spec
 from spi_lightning.physics.binning import bin_pixels
@@ -30,7 +30,6 @@ from spi_lightning.physics.constants import wavelength_from_energy
 from spi_lightning.physics.saturation import find_saturated
 
 _BRIGHT: Final = 10  # photons beside a dark centre that make it suspicious
-_UNITS: Final = {DISTANCE: "m", PIXEL_SIZE: "m", PHOTON_ENERGY: "eV"}
 
 
 @dataclass(frozen=True)
@@ -215,13 +214,7 @@ def _frequency_step(
     patterns: PatternFile, frame: int, bin: int, geometry: dict[str, float | None], notes: list[str]
 ) -> tuple[float, float] | None:
     """Small-angle frequency per binned pixel, pixel_size / (wavelength distance), 1/m; says what is missing."""
-    given = {name: value for name, value in geometry.items() if value is not None}
-    for name, value in given.items():
-        if name not in _UNITS:
-            raise UserError(f"data.geometry.{name} is unknown: there are {', '.join(_UNITS)}")
-        if not (isinstance(value, int | float) and 0 < value < float("inf")):
-            raise UserError(f"data.geometry.{name}={value}: give a positive number ({_UNITS.get(name, '')})")
-        require_possible(name, value)
+    given = require_geometry(geometry)
     values, missing = [], []
     for name in (DISTANCE, PIXEL_SIZE, PHOTON_ENERGY):
         stored = patterns.geometry.get(name)

@@ -19,6 +19,7 @@ from spi_lightning.io.units import TABLE, factor
 
 Edges = tuple["float | NDArray[np.float64] | None", "float | NDArray[np.float64] | None"]
 
+_LEAST_PIXELS: Final = 0.3  # below, a centre without a unit is no number of pixels, but a length as NeXus has it
 _PIXELS: Final = ("pixel", "pixels", "px", "pix")
 
 
@@ -88,6 +89,9 @@ def _in_pixels(
 ) -> NDArray[np.float64] | None:
     """Places along one axis in pixels, by the unit of a value; None, with a note, where it cannot be told."""
     unit = value.unit.strip().rstrip(".").lower()
+    if not unit and edge is not None and 0 < np.max(numbers) < _LEAST_PIXELS:
+        notes.append(f"{value.where} has no unit; it is taken in m, in pixels it would be the corner of the detector")
+        unit = "m"
     if not unit or unit in _PIXELS:
         return np.asarray(numbers, dtype=np.float64)
     if unit not in TABLE["length"]:

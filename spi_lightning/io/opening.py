@@ -22,6 +22,7 @@ from spi_lightning.io.foreign import TIFF_MAGIC, name_of, refusal
 from spi_lightning.io.frame_numbers import frame_numbers
 from spi_lightning.io.hdf5 import open_hdf5_patterns, read_named
 from spi_lightning.io.hdf5_file import MAGIC, opened
+from spi_lightning.io.hdf5_values import require_possible
 from spi_lightning.io.index_list import is_index_list, open_index_list
 from spi_lightning.io.masks import CONVENTIONS
 from spi_lightning.io.npy import open_npy
@@ -99,12 +100,14 @@ def open_patterns(
 
 
 def require_geometry(geometry: Mapping[str, float | None] | None) -> dict[str, float]:
-    """What a user states of the geometry, without None; UserError for another name or no positive number."""
+    """What a user states of the geometry, without None; UserError for another name or a number that no setup has."""
     for name, value in (geometry or {}).items():
         if name not in GEOMETRY:
             raise UserError(f"data.geometry.{name} is unknown; choose among {', '.join(GEOMETRY)}")
         if value is not None and not (isinstance(value, int | float) and 0 < value < float("inf")):
             raise UserError(f"data.geometry.{name}={value} must be a positive number, in {FIELDS[name].unit}")
+        if value is not None:
+            require_possible(name, value)
     return {name: float(value) for name, value in (geometry or {}).items() if value is not None}
 
 

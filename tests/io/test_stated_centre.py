@@ -74,6 +74,7 @@ def nexus_with(path: Path, x: object, y: object, units: tuple[str | None, str | 
         (np.array([15.5]), np.array([11.25]), ("pixel", "pixels")),
         (1.55, 1.125, ("mm", "mm")),
         (1.55e-3, 1125.0, ("m", "um")),
+        (1.55e-3, 1.125e-3, (None, None)),
         ("15.5 pixel", "1.125 mm", (None, None)),
         (np.full(4, 15.5), np.full(4, 11.25, np.float32), ("px", "px")),
     ],
