@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
+from math import isfinite
 from pathlib import Path
 from typing import Final
 
 import gemmi
-import numpy as np
 
 from spi_lightning.fields import UserError
 
@@ -58,7 +58,7 @@ def require_places(structure: gemmi.Structure, path: Path) -> None:
             again = []
             for i, atom in enumerate(residue):
                 _require_place(residue, atom, path)
-                place = (atom.pos.x, atom.pos.y, atom.pos.z)
+                place = tuple(atom.pos.tolist())
                 at_origin += place == (0.0, 0.0, 0.0)
                 if place in found:
                     again.append(i)
@@ -80,8 +80,8 @@ def require_places(structure: gemmi.Structure, path: Path) -> None:
 
 
 def _require_place(residue: gemmi.Residue, atom: gemmi.Atom, path: Path) -> None:
-    place = np.array([atom.pos.x, atom.pos.y, atom.pos.z])
-    if np.isfinite(place).all() and not (place.astype(np.int64) == _UNDEFINED).all():
+    place = atom.pos.tolist()
+    if all(map(isfinite, place)) and any(int(value) != _UNDEFINED for value in place):
         return
     shown = ", ".join(f"{value:g}" for value in place)
     raise UserError(
