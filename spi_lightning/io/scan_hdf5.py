@@ -22,7 +22,7 @@ from spi_lightning.io.scan_flaws import without_flaws
 from spi_lightning.io.scan_geometry import angles_in_degree, crop_of_hdf5, geometry_of_hdf5, number_of
 from spi_lightning.io.scan_layout import ScanLayout, find_scan, without_ones
 from spi_lightning.io.scan_mask import bad_of_mask
-from spi_lightning.io.scan_motors import rocking_axis
+from spi_lightning.io.scan_motors import commanded_motor, rocking_axis
 from spi_lightning.io.scan_record import BraggScan, ScanKeys
 from spi_lightning.io.tiff_series import Region, check_memory, region_slices
 from spi_lightning.io.units import TABLE, named_unit, text
@@ -86,19 +86,20 @@ def read_scan_hdf5(path: Path, keys: ScanKeys, region: Region | None, given: Col
 
 
 def rocking_angles(file: h5py.File, layout: ScanLayout) -> tuple[str, h5py.Dataset] | None:
-    """The data set with an angle for each frame under the usual names, or on the axis that NXdata names; or None."""
+    """An angle for each frame: under the usual names, on the axis that NXdata names, or the command's; None without."""
     frames = layout.shape[0]
     named = _find(file, None, "angle", layout)
     if named is not None and named.size == frames:
         return named.name, named
     axes = layout.beside.attrs.get("axes", ())
     first = re.split(r"[,:]", text(axes).strip("[]"))[0].strip() if len(np.ravel(axes)) else ""
-    item = layout.beside.get(first) if first and first != "." else None
-    if not isinstance(item, h5py.Dataset) or item.shape != (frames,) or item.dtype.kind not in "uif":
-        return None
-    unit = named_unit(item).lower()
-    is_angle = unit in TABLE["angle"] or (not unit and _ROCKING.match(first) is not None)
-    return (item.name, whole(item)) if is_angle else None
+    for item in (layout.beside.get(first) if first and first != "." else None, commanded_motor(layout)):
+        if not isinstance(item, h5py.Dataset) or item.shape != (frames,) or item.dtype.kind not in "uif":
+            continue
+        unit, name = named_unit(item).lower(), re.sub("/(value|data)$", "", item.name).rpartition("/")[2]
+        if unit in TABLE["angle"] or (not unit and _ROCKING.match(name)):
+            return item.name, whole(item)
+    return None
 
 
 def _add_angles(read: BraggScan, key: str | None, file: h5py.File, layout: ScanLayout, given: Collection[str]) -> str:
@@ -113,7 +114,7 @@ def _add_angles(read: BraggScan, key: str | None, file: h5py.File, layout: ScanL
         usual = _find(file, None, "angle", layout, read.notes)
         item = found[1] if found is not None else usual
         if found is not None and found[1] != usual:
-            read.notes.append(f"{read.path}: angles from {found[0]}, the axis of the frames")
+            read.notes.append(f"{read.path}: angles from {found[0]}, the motor that was scanned")
     if item is None:
         return ""
     try:

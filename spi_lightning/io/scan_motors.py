@@ -90,6 +90,23 @@ def rocking_axis(item: h5py.Dataset | None, notes: list[str]) -> str:
     return axis
 
 
+def commanded_motor(layout: ScanLayout) -> h5py.Dataset | None:
+    """Positions of the motor that the command names, as `ascan eta 0 1 100 1` in ``title`` or ``scan_command``."""
+    for key in ("title", "scan_command", "command"):
+        item = there(layout.entry, key)
+        words = text(item[()]).split() if isinstance(item, h5py.Dataset) and item.size == 1 else []
+        if len(words) < 3 or not re.fullmatch(r"\w*scan|lup", words[0]):
+            continue
+        places = [layout.beside, there(layout.entry, "measurement"), *layout.instruments()]
+        for place in (each for each in places if isinstance(each, h5py.Group)):
+            motor = there(place, words[1])
+            if isinstance(motor, h5py.Group):
+                motor = next((motor[one] for one in _POSITION if isinstance(there(motor, one), h5py.Dataset)), None)
+            if isinstance(motor, h5py.Dataset) and motor.shape == layout.shape[:1]:
+                return motor
+    return None
+
+
 def pixel_directions(layout: ScanLayout, notes: list[str]) -> dict[str, str]:
     """Where rows and columns count to with the arm at 0, by the vectors of NXdetector_module; empty where none says."""
     found: dict[str, str] = {}

@@ -151,3 +151,25 @@ def test_the_noise_of_an_encoder_is_no_movement(tmp_path: Path) -> None:
 
     found = scan(tmp_path / "a.nxs", add).geometry
     assert (found["delta_deg"], found["gamma_deg"]) == pytest.approx((32, 0), abs=1e-3)
+
+
+@pytest.mark.parametrize("command", ["ascan eta 0.2 0.27 7 1", "scan eta 0.2 0.27 0.01 pil3_100k 1", "fscan eta 1 2"])
+def test_the_command_names_the_rocking_motor(tmp_path: Path, command: str) -> None:
+    def add(entry: h5py.Group, name: str) -> None:
+        del entry["pil3_100k"].attrs["axes"], entry["pil3_100k/kth"]
+        entry["scan_command"] = command
+        entry[name] = 0.2 + 0.01 * np.arange(8)
+
+    for name in ("measurement/eta", "instrument/eta/value", "pil3_100k/eta"):
+        read = scan(tmp_path / "a.nxs", lambda entry, name=name: add(entry, name))  # type: ignore[misc]
+        assert read.geometry["step_deg"] == pytest.approx(0.01)
+        assert any(f"angles from /entry1/{name}, the motor that was scanned" in note for note in read.notes)
+
+
+def test_a_scan_of_energy_has_no_angles(tmp_path: Path) -> None:
+    def add(entry: h5py.Group) -> None:
+        del entry["pil3_100k"].attrs["axes"], entry["pil3_100k/kth"]
+        entry["title"] = "ascan energy 9 9.1 7 1"
+        entry["measurement/energy"] = np.linspace(9, 9.1, 8)
+
+    assert scan(tmp_path / "a.nxs", add).angle_deg is None
