@@ -16,6 +16,7 @@ from spi_lightning.physics.sentinels import LIMIT, find_sentinels
 _LEAST_FRAMES: Final = 8
 _MOST_FRAMES: Final = 64
 _BYTES: Final = 64 << 20  # of frames that are looked at, beyond the least number
+_SEARCHED: Final = 256 << 20  # bytes of a file in which single frames are searched for numbers that are no counts
 _LARGE: Final = 24 << 20  # bytes of a frame, of which half as many are looked at
 
 
@@ -76,17 +77,31 @@ def exclude_sentinels(file: PatternFile) -> None:
 
 
 def looked_at(file: PatternFile) -> NDArray[Any]:
-    """Frames as stored, (n, H, W), evenly spread over the file."""
+    """Frames as stored, (n, H, W), evenly spread over the file, and those that hold numbers that are no counts."""
     one = file.source.dtype.itemsize * file.shape[1] * file.shape[2]
     least = _LEAST_FRAMES if one < _LARGE else _LEAST_FRAMES // 2
     number = min(len(file), max(least, min(_MOST_FRAMES, _BYTES // max(one, 1))))
     if number == len(file):
         return file.source.read(0, number)
     chosen = np.unique(np.linspace(0, len(file) - 1, number).astype(np.int64))
+    chosen = np.union1d(chosen, _frames_of_no_counts(file))
     frames = np.empty((len(chosen), *file.shape[1:]), dtype=file.source.dtype)
     for into, i in enumerate(chosen.tolist()):
         frames[into] = file.source.read(i, i + 1)[0]
     return frames
+
+
+def _frames_of_no_counts(file: PatternFile) -> NDArray[np.int64]:
+    """Some frames (n,) that hold integers from LIMIT on, of files that are not too large to be searched."""
+    kind = file.source.dtype
+    if kind.kind not in "ui" or np.iinfo(kind).max < LIMIT or kind.itemsize * np.prod(file.shape) > _SEARCHED:
+        return np.empty(0, dtype=np.int64)
+    found: list[int] = []
+    step = file.frames_at_once()
+    for start in range(0, len(file), step):
+        block = file.source.read(start, min(start + step, len(file)))
+        found += (start + np.flatnonzero((block >= LIMIT).any((1, 2)))).tolist()
+    return np.array(found[:: max(1, len(found) // _LEAST_FRAMES)], dtype=np.int64)
 
 
 class AllOf:

@@ -55,13 +55,20 @@ class TiffFrames:
             frames = [tiff.series[i] for i in numbers]
             kinds = {np.dtype(series.dtype) for series in frames}
             self.dtype: np.dtype[Any] = np.result_type(*kinds)
-            _, height, width = stack_shape(frame_axes(tuple(frames[0].shape)), self.dtype, str(path))
+            edges = _edges(frames[0])
+            shape = (_count(frames[0]), *edges) if len(edges) == 2 else edges  # of more axes: refused
+            _, height, width = stack_shape(shape, self.dtype, str(path))
             self._pages = sorted((page for i in numbers for page in _pages(tiff, i)), key=lambda page: page.page)
             self.shape: tuple[int, int, int] = (len(self._pages), height, width)
             for series in frames:
                 _check_end(series, path)
         if len(kinds) > 1:
             self.notes.append(f"{path}: pages of {', '.join(sorted(map(str, kinds)))} are read as {self.dtype}")
+        for series in frames:
+            if len(series.shape) > 3 and len(_edges(series)) == 2:
+                self.notes.append(
+                    f"{path}: axes {series.axes} of {_by(series.shape)}: all {_count(series)} pages are read as frames"
+                )
         if any(_planes(series) for series in frames):
             self.notes.append(f"{path}: colour planes, one after another, are read as frames")
         if left_out:
@@ -119,7 +126,9 @@ def _edges(series: tifffile.TiffPageSeries) -> tuple[int, ...]:
     page, shape = series.keyframe, frame_axes(tuple(int(n) for n in series.shape))
     if page.photometric == tifffile.PHOTOMETRIC.PALETTE or (page.samplesperpixel > 1 and not _planes(series)):
         return ()
-    return shape[-2:] if len(shape) in (2, 3) else shape
+    hyperstack = tuple(page.shape) == shape[-2:] and not set(series.axes) - set("TZCYX")  # of ImageJ and OME
+    pages = len(shape) in (2, 3) or hyperstack
+    return shape[-2:] if pages else shape
 
 
 def _planes(series: tifffile.TiffPageSeries) -> bool:
@@ -130,8 +139,8 @@ def _planes(series: tifffile.TiffPageSeries) -> bool:
 
 def _count(series: tifffile.TiffPageSeries) -> int:
     """Frames of a series."""
-    shape = frame_axes(tuple(int(n) for n in series.shape))
-    return shape[0] if len(shape) == 3 and _edges(series) else 1
+    edges = _edges(series)
+    return prod(series.shape) // prod(edges) if len(edges) == 2 else 1
 
 
 def _by(edges: tuple[int, ...]) -> str:

@@ -38,6 +38,15 @@ def test_stacks_are_read_frame_by_frame(tmp_path, name, options) -> None:
         np.testing.assert_array_equal(file.read([6, 2, 2, 3]), PHOTONS[[6, 2, 2, 3]])
 
 
+@pytest.mark.parametrize("options", [{"imagej": True}, {"ome": True}])
+def test_all_pages_of_a_hyperstack_are_frames(tmp_path, options) -> None:
+    photons = np.random.default_rng(0).poisson(3.0, (6, 6, 5)).astype(np.uint16)
+    path = save(tmp_path / "a.tif", photons.reshape(2, 3, 6, 5), metadata={"axes": "TZYX"}, **options)
+    opened = open_patterns(path)
+    np.testing.assert_array_equal(opened.read(range(6)), photons)
+    assert any("axes TZYX of 2 x 3 x 6 x 5: all 6 pages are read as frames" in note for note in opened.notes)
+
+
 @pytest.mark.parametrize("suffix", [".npy", ".tif"])
 def test_single_images_make_a_set_through_a_glob(tmp_path, suffix) -> None:
     for i, frame in enumerate(PHOTONS):

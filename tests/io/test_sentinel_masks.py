@@ -1,0 +1,23 @@
+"""Sentinels of whole files: also those of single frames among many."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spi_lightning.fields import UserError
+from spi_lightning.io import open_patterns, sentinel_masks
+
+
+def test_a_mark_in_one_frame_of_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = np.random.default_rng(0).poisson(2.0, (200, 12, 16)).astype("u4")
+    frames[149, 3, 4] = frames[150, 5, 5] = 2**32 - 1
+    np.save(tmp_path / "a.npy", frames)
+    file = open_patterns(tmp_path / "a.npy")
+    keep = frames < 2**32 - 1
+    np.testing.assert_array_equal(file.read(range(200)), np.where(keep, frames, 0))
+    np.testing.assert_array_equal(file.read_mask(range(200)), keep)
+    assert any("2 voxels hold 4294967295 in some frames, no count" in note for note in file.notes)
+    monkeypatch.setattr(sentinel_masks, "_SEARCHED", 1000)  # a file too large to be searched
+    with pytest.raises(UserError, match=r"frame 149 .*no number of photons.*data\.keys\.mask="):
+        open_patterns(tmp_path / "a.npy").read(range(200))
