@@ -124,10 +124,10 @@ def _require_halves(cfg: DictConfig, measured: Measurement) -> None:
     if not cfg.halves or bool(holds_counts(measured.fourier_amplitude[None])[0]):
         return
     if measured.counted:
-        raise UserError(
-            "halves=true divides whole photons in two, and these were divided by a whitefield or monitor, or scaled "
-            "where blocks of voxels were measured in part; leave halves=false, or give bins of 1"
-        )
+        why = "these were divided by a whitefield or monitor; leave halves=false"
+        if measured.poisson:
+            why = "blocks of voxels that were measured in part were scaled; leave halves=false, or give bins of 1"
+        raise UserError(f"halves=true divides whole photons in two, and {why}")
     raise UserError(
         "halves=true divides photons in two, and this pattern holds no photon counts; leave halves=false, or give "
         "data.adu_per_photon= for detector units"

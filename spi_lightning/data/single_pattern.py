@@ -106,8 +106,9 @@ def prepare_scan(
     else:
         corrected.notes += _warning_of(blemish, corrected.photons)
     notes += corrected.notes
-    if scan.sources:
-        notes.append("also read: " + ", ".join(f"{name} from {source}" for name, source in scan.sources.items()))
+    images = [f"{name} from {source}" for name, source in scan.sources.items() if name != "angle"]
+    if images:
+        notes.append("also read: " + ", ".join(images))
     bins, size = bins_and_size(corrected, how, notes)
     require_memory(size, bins)
     pattern = cut_out(corrected, size, bins, how.threshold)

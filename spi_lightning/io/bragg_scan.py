@@ -65,7 +65,12 @@ def open_scan(
         counts, angle, monitor, notes = order_frames(read.counts, read.angle_deg, read.monitor)
         read.counts, read.angle_deg, read.monitor = counts, angle, monitor
         read.notes += notes
-        read.geometry.setdefault("step_deg", float(angle[1] - angle[0]))
+        step = float(angle[1] - angle[0])
+        read.geometry.setdefault("step_deg", step)
+        read.notes.append(
+            f"rocking angles from {read.sources['angle']}: {float(angle[0]):.6g} to {float(angle[-1]):.6g} degree in "
+            f"{len(angle)} frames, {step:.6g} degree a frame"
+        )
     return read
 
 
@@ -172,4 +177,5 @@ def _add_angles(read: BraggScan, header: SpecScan, spec: str) -> None:
         )
     read.notes += [*unknown_unit(name), *header.moved_too()]
     unit = unit_of_label(name)
+    read.sources["angle"] = f"column {name} of {spec}, scan {header.number}"
     read.angle_deg = torch.from_numpy(angles * (factor(unit, "angle", f"{spec}: {name}") if unit else 1.0))

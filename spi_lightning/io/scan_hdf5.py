@@ -119,6 +119,7 @@ def _add_angles(read: BraggScan, key: str | None, file: h5py.File, layout: ScanL
         return ""
     try:
         read.angle_deg = torch.from_numpy(angles_in_degree(item, item.name.rpartition("/")[2]))
+        read.sources["angle"] = str(item.name)
     except UserError as error:
         if "step_deg" not in given:
             raise

@@ -38,7 +38,7 @@ class BraggScan:
         geometry: What the file says of BraggGeometry's quantities.
         corner: Row and column of the detector's full frames at which these frames begin.
         notes: What the reader chose and mended.
-        sources: Data set or file that monitor, whitefield, dark and bad_pixels were read from.
+        sources: Data set or file that angle, monitor, whitefield, dark and bad_pixels were read from.
     """
 
     path: Path

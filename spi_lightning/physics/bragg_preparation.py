@@ -11,6 +11,7 @@ from spi_lightning.fields import UserError
 from .bragg_peak import BORDER, find_centre, find_peak, refuse_border
 from .empty_lines import find_empty
 from .frame_correction import add_note, correct_frames, saturated_voxels
+from .frame_exposure import find_copies, find_exposures
 from .hole_filling import fill_holes
 from .hot_voxels import find_hot
 
@@ -149,11 +150,11 @@ def correct(
 
 
 def _leave_out_defects(scan: CorrectedScan) -> None:
-    """Hot voxels first, as an empty line beside one is none."""
+    """Whole frames first, in which all voxels seem hot; then hot voxels, as an empty line beside one is none."""
     if not bool((scan.photons > 0).any()):
         return
     unit = scan.unit
-    for find in (find_hot, find_empty):
+    for find in (find_copies, find_exposures, find_hot, find_empty):
         found, notes = find(scan.with_tops, scan.mask | scan.saturated, unit)
         scan.leave_out(found)
         scan.notes += notes

@@ -8,6 +8,9 @@ from spi_lightning.fields import UserError
 _TOLERANCE = 0.3  # of a step
 _NO_ANGLE = 1e9  # degree; beyond, no motor has turned and numbers overflow
 _MISSING = 0.2  # a scan that lacks more than this share is no scan
+_JUMP = 0.2  # of a step, from which the frames after a jump belong between those of even steps
+_CLEAR = 6  # standard deviations of the angles' noise
+_PART = 3  # frames at least on either side of a jump
 _REACH = 8  # angles through which the first line goes, and that are looked at together
 
 
@@ -40,7 +43,7 @@ def order_frames(
         raise UserError("the scan has fewer than 3 angles: check data.keys.angle")
     notes: list[str] = []
     angles = _without_gaps(angles.double(), notes)
-    falling = bool(angles[-1] < angles[0])
+    falling = bool(angles[0] - angles[-1] > (angles.max() - angles.min()) / 2)  # a pass back ends where it began
     order = angles.argsort(stable=True, descending=falling)
     if not torch.equal(order, torch.arange(len(order))) and not _only_ties(angles, order) and _turns_back(angles):
         notes.append("the frames were not in order of their angle: sorted")
@@ -49,6 +52,7 @@ def order_frames(
     slot = place.round().long()
     slot, first = slot - slot.min(), first + step * float(slot.min())
     off = ((angles - first) / step - slot).abs()
+    _refuse_jump(((angles - first) / step - slot)[order], order, step)
     if float(off.max()) > _TOLERANCE or _drift(((angles - first) / step - slot)[order]) > _TOLERANCE / 2:
         raise UserError(
             f"the angles of the scan are uneven by {float(off.max()):.0%} of a step of {step:g} degree (frame "
@@ -60,6 +64,29 @@ def order_frames(
             "negative, which matters for the laboratory frame"
         )
     return _filled(counts, first, slot, step, monitor, notes)
+
+
+def _refuse_jump(off: Tensor, order: Tensor, step: float) -> None:
+    """UserError where the deviations (F,) from even steps, in steps, all change at one frame by far more than noise.
+
+    A line through both parts spreads such a jump, so that no frame alone shows it: fitted are a line and a jump.
+    """
+    count = len(off)
+    number = torch.arange(count, dtype=torch.float64)
+    best, jump, place = float("inf"), 0.0, 0
+    for n in range(_PART, count - _PART + 1):
+        basis = torch.stack([torch.ones_like(number), number / count, (number >= n).double()], dim=1)
+        found = torch.linalg.lstsq(basis, off[:, None]).solution[:, 0]
+        left = float((off - basis @ found).square().sum())
+        if left < best:
+            best, jump, place = left, float(found[2]), n
+    noise = (best / max(1, count - 4)) ** 0.5
+    if abs(jump) > max(_JUMP, _CLEAR * noise):
+        raise UserError(
+            f"the angles of the scan are uneven: they jump by {abs(jump):.0%} of a step of {abs(step):g} degree "
+            f"between frames {int(order[place - 1])} and {int(order[place])}, beside their even steps: the Fourier "
+            "transform needs even steps; interpolate the frames first"
+        )
 
 
 def _drift(off: Tensor) -> float:

@@ -88,6 +88,9 @@ def test_noise_beside_missing_and_doubled_frames() -> None:
         torch.sort(torch.rand(60, generator=torch.Generator().manual_seed(3))).values,
         torch.arange(60) * 0.01 + 0.005 * torch.sin(torch.arange(60) * 0.2),  # a periodic error of half a step
         torch.arange(60) * 0.01 + 0.005 * (torch.arange(60) > 29),  # a slip of half a step
+        torch.arange(32) * 0.01 + 0.004 * (torch.arange(32) > 15),
+        torch.arange(32) * 0.01 + 0.004 * (torch.arange(32) > 4),
+        torch.arange(60) * -0.01 + 0.004 * (torch.arange(60) > 40),
     ],
 )
 def test_truly_uneven_scans_are_refused(angles: torch.Tensor) -> None:
@@ -110,3 +113,20 @@ def test_an_angle_that_no_motor_has_is_taken_from_the_others() -> None:
     _, even, _, notes = order_frames(frames(11), angles)
     torch.testing.assert_close(even, torch.linspace(0, 1, 11, dtype=torch.float64))
     assert "1 angles are not numbers (frames 3)" in notes[0]
+
+
+@pytest.mark.parametrize("first", [1, -1])
+def test_passes_to_and_fro_are_averaged_towards_larger_angles(first: int) -> None:
+    angles = torch.arange(16).double() * 0.01
+    numbers = torch.cat([torch.arange(16), torch.arange(16).flip(0)][::first])
+    noise = 1e-5 * torch.randn(32, generator=torch.Generator().manual_seed(0)).double()
+    counts, even, _, notes = order_frames(frames(16)[numbers], angles[numbers] + noise)
+    assert torch.equal(counts, frames(16).float()) and float(even[1] - even[0]) == pytest.approx(0.01, rel=1e-3)
+    assert any("averaged" in note for note in notes)
+
+
+def test_frames_in_zigzag_are_sorted() -> None:
+    angles = torch.arange(16).double() * 0.01
+    zigzag = torch.stack([torch.arange(8), 15 - torch.arange(8)], dim=1).flatten()
+    counts, even = order_frames(frames(16)[zigzag], angles[zigzag])[:2]
+    assert torch.equal(counts, frames(16).float()) and torch.allclose(even, angles)
