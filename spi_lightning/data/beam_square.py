@@ -42,8 +42,9 @@ def settle_centre(
             notes.append(f"beam centre found by symmetry: row {row:.2f}, column {column:.2f} ({symmetry:.2f} of 1)")
         return row, column
     off = float(np.hypot(row - stated[0], column - stated[1]))
-    there = symmetry_about(photons[0], mask[0], torch.from_numpy(stated), _OFF)
-    if symmetry > _TRUSTED and off > _OFF and _clearly_above(symmetry, there, photons):
+    if not (symmetry > _TRUSTED and off > _OFF):
+        return float(stated[0]), float(stated[1])
+    if _clearly_above(symmetry, symmetry_about(photons[0], mask[0], torch.from_numpy(stated), _OFF), photons):
         where = "data.centre" if by_user else "the file"
         notes.append(
             f"WARNING: {where} puts the beam at row {stated[0]:.2f}, column {stated[1]:.2f}; the pattern is symmetric "

@@ -85,8 +85,10 @@ def find_centre_anywhere(photons: Tensor, mask: Tensor) -> BeamCentre:
     coarse = max(1, min(photons.shape[-2:]) // _COARSE)
     height, width = (n // coarse * coarse for n in photons.shape[-2:])
     binned, kept = bin_pixels(photons[:, None, :height, :width], mask[:, None, :height, :width], coarse)
-    guess = find_beam_centre(binned[:, 0], kept[:, 0], max_shift=0.5).centre * coarse + (coarse - 1) / 2
-    found = find_beam_centre(photons, mask, guess, max_shift=2 * coarse / min(height, width))
+    found = find_beam_centre(binned[:, 0], kept[:, 0], max_shift=0.5)
+    if coarse > 1 and bool(found.symmetry.isfinite()):
+        guess = found.centre * coarse + (coarse - 1) / 2
+        found = find_beam_centre(photons, mask, guess, max_shift=2 * coarse / min(height, width))
     sure = found.symmetry.isfinite() & _is_of_most(photons[0], mask[0], found.centre[0])
     return BeamCentre(*(torch.where(sure, each, torch.nan) for each in (found.centre, found.symmetry)))
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from spi_lightning.io import open_patterns
-from spi_lightning.physics.beam_centre import find_beam_centre
+from spi_lightning.physics.beam_centre import find_beam_centre, find_centre_anywhere, symmetry_about
 from spi_lightning.physics.sphere_fit import sphere_amplitude
 
 
@@ -73,3 +73,14 @@ def test_too_few_pairs_give_no_infinite_symmetry() -> None:
     mask[18:] = True
     for found in (find_beam_centre(photons, mask), find_beam_centre(photons, mask | True, torch.tensor([0.0, 0.0]))):
         assert found.symmetry.isnan().all() and found.centre.isfinite().all()
+
+
+def test_a_centre_far_from_the_middle_is_found_and_a_few_photons_have_none() -> None:
+    mask = torch.ones(1, 300, 540, dtype=torch.bool)
+    found = find_centre_anywhere(patterns(torch.tensor([[100.0, 180.0]]), (300, 540), 6000.0), mask)
+    assert (found.centre - torch.tensor([[100.0, 180.0]])).abs().max() < 0.5 and float(found.symmetry) > 0.5
+    few = torch.zeros(1, 300, 540)
+    few[0, 100, 100] = few[0, 130, 150] = few[0, 200, 90] = 1
+    assert bool(find_centre_anywhere(few, mask).symmetry.isnan())
+    about = symmetry_about(torch.zeros(20, 20), mask[0, :20, :20], torch.tensor([10.0, 10.0]), 0.75)
+    assert about != about  # NaN: no contrast
