@@ -7,10 +7,12 @@ from typing import Any
 from rich.table import Column, Table
 from rich.text import Text
 
+from spi_lightning.apps.plain_app import run_plain
 from spi_lightning.apps.plain_arguments import PlainParser, names_kept
-from spi_lightning.console import Terminal, plain_output
+from spi_lightning.console import Terminal
 from spi_lightning.fields import UserError
 from spi_lightning.io.json_file import read_metrics
+from spi_lightning.printable import printable
 from spi_lightning.tracking import METRICS
 
 SHOWN = {"accuracy": "accuracy", "auroc": "AUROC", "false_positive_rate": "FPR", "frames": "frames"}
@@ -47,25 +49,27 @@ def _cell(numbers: dict[str, Any], key: str) -> Text:
     value, low, high = (numbers.get(name) for name in (key, f"{key}/low", f"{key}/high"))
     if value is None:
         return Text("-")
-    return Text(f"{value}" if low is None or high is None else f"{value:.3f}\n{low:.2f}–{high:.2f}")
+    if not isinstance(value, float):  # a count, or what somebody else has written there
+        return Text(printable(value))
+    numeric = isinstance(low, float) and isinstance(high, float)
+    return Text(f"{value:.3f}\n{low:.2f}–{high:.2f}" if numeric else f"{value:.3f}")
 
 
-def main() -> None:
-    """Print the table and where the reports are."""
-    plain_output()
+def main() -> int:
+    """Compare as the command line says; the exit status."""
     parser = PlainParser(prog="python -m spi_lightning.apps.compare", description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folder of evaluate.py")
-    runs = parser.parse_args(names_kept(sys.argv[1:])).runs
+    return run_plain(lambda: show(parser.parse_args(names_kept(sys.argv[1:])).runs))
+
+
+def show(runs: list[Path]) -> None:
+    """Print the table and where the reports are."""
     console = Terminal()
-    try:
-        console.print(compare(runs))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    console.print(compare(runs))
     for run in runs:
         if (run / "report.html").is_file():
             console.print(f"report: {run / 'report.html'}", soft_wrap=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

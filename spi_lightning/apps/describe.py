@@ -19,8 +19,9 @@ from typing import Final
 import numpy as np
 
 from spi_lightning.apps import describe_tables
+from spi_lightning.apps.plain_app import run_plain
 from spi_lightning.apps.plain_arguments import PlainParser, names_kept
-from spi_lightning.console import Terminal, plain_output
+from spi_lightning.console import Terminal
 from spi_lightning.fields import FRAME, IS_SINGLE_HIT, KIND, PARTICLE_ID, UserError
 from spi_lightning.files import replacing
 from spi_lightning.io import FORMATS, PatternFile, PatternKeys, open_patterns
@@ -31,13 +32,8 @@ _SETTINGS: Final = (*(field.name for field in fields(PatternKeys)), "mask_conven
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status: 0, or 2 after one line on stderr about a mistake in the input."""
-    plain_output()
-    try:
-        describe(_parser().parse_intermixed_args(names_kept(sys.argv[1:] if arguments is None else arguments)))
-    except UserError as error:
-        print(f"error: {_of_this_command(str(error))}", file=sys.stderr)
-        return 2
-    return 0
+    words = names_kept(sys.argv[1:] if arguments is None else arguments)
+    return run_plain(lambda: describe(_parser().parse_intermixed_args(words)), _of_this_command)
 
 
 def _of_this_command(line: str) -> str:

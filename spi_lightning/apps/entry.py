@@ -6,7 +6,6 @@ A run that is stopped says so in one line and exits with 130 (Ctrl-C), 143 (SIGT
 import logging
 import os
 import re
-import signal
 import sys
 import warnings
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from spi_lightning.apps.job_folder import is_output, named_by_the_app, own_folde
 from spi_lightning.apps.launched import first_process, is_lost_connection, launched, leave, left
 from spi_lightning.apps.plain_words import quote_names
 from spi_lightning.apps.resolved_names import keep_names
-from spi_lightning.apps.signals import SignalError, signals_end_it
+from spi_lightning.apps.signals import causes_of, signals_end_it, stopped
 from spi_lightning.apps.unknown_setting import unknown_setting
 from spi_lightning.console import plain_output
 from spi_lightning.distributed import keep_freed_memory
@@ -93,7 +92,11 @@ def run_app(main: Callable[[], Any]) -> None:
 def _run(main: Callable[[], Any]) -> None:
     try:
         main()
-    except Exception as error:
+    except (Exception, KeyboardInterrupt, SystemExit) as error:
+        if (status := stopped(error)) is not None:
+            sys.exit(status)
+        if isinstance(error, SystemExit):
+            raise
         line = one_line(error)
         if launched():
             if line is None and not is_lost_connection(error):
@@ -105,14 +108,6 @@ def _run(main: Callable[[], Any]) -> None:
             raise
         print(f"error: {printable(line)}", file=sys.stderr)
         sys.exit(2)
-    except (KeyboardInterrupt, SystemExit) as error:
-        stopped = [each for each in reversed(_chain(error)) if isinstance(each, KeyboardInterrupt)]
-        if not stopped:
-            raise
-        words = dict.fromkeys(str(word) for each in stopped for word in each.args[:1])
-        print(printable(": ".join(["stopped", *words])), file=sys.stderr)
-        numbers = [each.number for each in stopped if isinstance(each, SignalError)]
-        sys.exit(128 + (numbers[0] if numbers else signal.SIGINT))
 
 
 def _value_or_error(job: JobReturn) -> Any:
@@ -145,13 +140,13 @@ def quieten() -> None:
 
 def one_line(error: BaseException) -> str | None:
     """Say a user's mistake in one line; None where the error is not the user's."""
-    for cause in _chain(error):
+    for cause in causes_of(error):
         if isinstance(cause, UserError):
             return str(cause)
-    for cause in _chain(error):
+    for cause in causes_of(error):
         if isinstance(cause, OSError) and (concerns_output(cause) or is_output(cause.filename)):
             return str(refusal(cause.filename or "output", cause))
-    for cause in _chain(error):
+    for cause in causes_of(error):
         if isinstance(cause, MissingConfigException) and cause.missing_cfg_file:
             return _unknown_choice(cause)
         if isinstance(cause, MissingMandatoryValue):
@@ -168,18 +163,8 @@ def one_line(error: BaseException) -> str | None:
         if isinstance(cause, MemoryError | RuntimeError) and (wanted := _NO_MEMORY.search(str(cause))):
             return f"there is not enough memory ({wanted[0]}): ask for less at a time, or for smaller patterns"
         if isinstance(cause, HydraException | OmegaConfBaseException | MisconfigurationException):
-            return unknown_setting(_chain(error)) or _flat(cause)
+            return unknown_setting(causes_of(error)) or _flat(cause)
     return None
-
-
-def _chain(error: BaseException) -> list[BaseException]:
-    """The error and its causes, outermost first."""
-    causes: list[BaseException] = []
-    following: BaseException | None = error
-    while following is not None and following not in causes:
-        causes.append(following)
-        following = following.__cause__ or following.__context__
-    return causes
 
 
 def _unknown_choice(error: MissingConfigException) -> str:

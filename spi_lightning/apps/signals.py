@@ -1,13 +1,19 @@
-"""Signals that end a process: unwound like Ctrl-C, so that nothing half-written stays."""
+"""Signals that end a process: unwound like Ctrl-C, so that nothing half-written stays, and said in one line."""
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from spi_lightning import quiet_start
+from spi_lightning.printable import printable
+
+_AGAIN = 0.05  # s until an interrupt comes again that Python has dropped
+_received: list[int] = []  # signals that were to end this process
 
 
 class SignalError(KeyboardInterrupt):
@@ -20,23 +26,67 @@ class SignalError(KeyboardInterrupt):
 
 @contextmanager
 def signals_end_it() -> Iterator[None]:
-    """Unwind at SIGTERM and SIGHUP as at Ctrl-C, so that nothing half-written stays; child processes just die."""
-    mine, before = os.getpid(), {}
+    """Unwind at SIGTERM and SIGHUP as at Ctrl-C, so that nothing half-written stays; child processes just die.
+
+    Python drops what is raised in a destructor or a weak reference's callback; an interrupt in one comes again.
+    """
+    mine, before, hook = os.getpid(), {}, sys.unraisablehook
 
     def end(number: int, _: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_IGN if os.getpid() == mine else signal.SIG_DFL)
-        if os.getpid() != mine:
-            os.kill(os.getpid(), number)
-        raise SignalError(number)
+        if number != signal.SIGINT:
+            signal.signal(number, signal.SIG_IGN if os.getpid() == mine else signal.SIG_DFL)
+            if os.getpid() != mine:
+                os.kill(os.getpid(), number)
+        elif os.getpid() != mine:
+            raise KeyboardInterrupt
+        _received.append(number)
+        raise KeyboardInterrupt if number == signal.SIGINT else SignalError(number)
+
+    def dropped(unraisable: Any) -> None:
+        if not issubclass(unraisable.exc_type, KeyboardInterrupt) or not hasattr(signal, "setitimer"):
+            hook(unraisable)
+        elif os.getpid() == mine and _received:
+            signal.signal(signal.SIGALRM, lambda _, frame: end(_received[-1], frame))
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN)
 
     quiet_start.imported()
+    _received.clear()
+    usual = {"SIGINT": signal.default_int_handler, "SIGTERM": signal.SIG_DFL, "SIGHUP": signal.SIG_DFL}
     if threading.current_thread() is threading.main_thread():
-        for name in ("SIGTERM", "SIGHUP"):
+        for name, handler in usual.items():
             number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            if number is not None and signal.getsignal(number) is handler:
                 before[number] = signal.signal(number, end)
+        sys.unraisablehook = dropped
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        sys.unraisablehook = hook
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def causes_of(error: BaseException) -> list[BaseException]:
+    """The error and its causes, outermost first."""
+    causes: list[BaseException] = []
+    following: BaseException | None = error
+    while following is not None and following not in causes:
+        causes.append(following)
+        following = following.__cause__ or following.__context__
+    return causes
+
+
+def stopped(error: BaseException) -> int | None:
+    """Say in one line that this process was stopped, if it was; the exit status that shells expect of it, or None.
+
+    An interrupt may have been turned into another error by a library that was in the midst of something.
+    """
+    interrupts = [each for each in reversed(causes_of(error)) if isinstance(each, KeyboardInterrupt)]
+    if not interrupts and not _received:
+        return None
+    words = dict.fromkeys(str(word) for each in interrupts for word in each.args[:1])
+    numbers = [each.number for each in interrupts if isinstance(each, SignalError)] or _received or [signal.SIGINT]
+    if not words and numbers[0] != signal.SIGINT:
+        words = {str(SignalError(numbers[0])): None}
+    print(printable(": ".join(["stopped", *words])), file=sys.stderr)
+    return 128 + numbers[0]

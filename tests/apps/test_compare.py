@@ -38,9 +38,7 @@ def test_a_folder_without_scores_is_one_line(
 ) -> None:
     run = tmp_path / "run" if metrics is None else evaluation(tmp_path / "run", metrics)
     monkeypatch.setattr(sys, "argv", ["compare", str(run)])
-    with pytest.raises(SystemExit) as left:
-        app.main()
-    assert left.value.code == 2
+    assert app.main() == 2
     error = capsys.readouterr().err
     assert error.startswith(f"error: {run}")
     assert error.count("\n") == 1
@@ -58,3 +56,16 @@ def test_a_run_whose_name_begins_with_a_dash(
     with pytest.raises(SystemExit):
         app.main()
     assert capsys.readouterr().err.startswith("error: the following arguments are required: RUN")
+
+
+def test_text_in_place_of_numbers_is_escaped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    numbers = {"test/accuracy": "\x1b[31mbest\nerror: no", "test/auroc": 0.45833333333, "test/auroc/low": "0"}
+    run = evaluation(tmp_path / "run", {"methods": {"tiny": numbers}})
+    monkeypatch.setattr(sys, "argv", ["compare", str(run)])
+    monkeypatch.setenv("COLUMNS", "140")
+    assert app.main() == 0
+    printed = capsys.readouterr().out
+    assert "\\x1b[31mbest\\nerror: no" in printed
+    assert "0.458 " in printed and "0.4583" not in printed

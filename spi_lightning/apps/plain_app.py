@@ -1,0 +1,53 @@
+"""How the commands that read no configuration meet their user: one line of a mistake, of a stop, of a full disk."""
+
+import os
+import sys
+from collections.abc import Callable
+
+from spi_lightning.apps.signals import causes_of, signals_end_it, stopped
+from spi_lightning.console import plain_output
+from spi_lightning.fields import UserError
+from spi_lightning.files import concerns_output, refusal
+from spi_lightning.printable import printable
+
+
+def run_plain(command: Callable[[], None], words: Callable[[str], str] = str) -> int:
+    """Run a command; its exit status: 0, 2 after one line of a mistake, 130, 143 or 129 where it was stopped.
+
+    Args:
+        command: What is done.
+        words: A line of a mistake in the words of this command.
+
+    Anything else is a fault of ours and keeps its traceback.
+    """
+    plain_output()
+    with signals_end_it():
+        try:
+            command()
+            sys.stdout.flush()
+        except (Exception, KeyboardInterrupt) as error:
+            if (status := stopped(error)) is not None:
+                return status
+            line = _line(error)
+            if line is None:
+                raise
+            print(f"error: {printable(words(line))}", file=sys.stderr)
+            return 2
+    return 0
+
+
+def _line(error: BaseException) -> str | None:
+    """A user's mistake in one line; None for other errors."""
+    for cause in causes_of(error):
+        if isinstance(cause, UserError):
+            return str(cause)
+        if isinstance(cause, OSError) and concerns_output(cause):
+            if cause.filename is None:
+                _drop_output()
+            return str(refusal(cause.filename or "output", cause))
+    return None
+
+
+def _drop_output() -> None:
+    """What is still to be printed goes nowhere, or Python would end in a traceback of its own."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
