@@ -46,7 +46,7 @@ def _run_folder(resume: str | None, new: str) -> str:
     """Where a run goes: on in the folder of the run it resumes, else in a new one."""
     if not resume:
         return named_by_the_app(new)
-    find_checkpoint(resume)
+    find_checkpoint(resume, "resume")
     if run_of(resume).is_file():
         raise UserError(
             f"resume={resume}: lies in no run folder (RUN/checkpoints/last.ckpt); name a folder for it with "

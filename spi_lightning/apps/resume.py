@@ -15,6 +15,7 @@ from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from spi_lightning.apps.plain_words import quoted
 from spi_lightning.fields import UserError
 from spi_lightning.files import replacing
 from spi_lightning.tasks import find_checkpoint, read_checkpoint
@@ -88,7 +89,7 @@ def last_of(resume: str, say: bool = False) -> Path:
             return path
     if damage:
         raise damage
-    return find_checkpoint(resume)
+    return find_checkpoint(resume, "resume")
 
 
 @dataclass(frozen=True)
@@ -213,9 +214,10 @@ def _recorded(cfg: DictConfig) -> list[str]:
     """
     try:
         words = json.loads((run_of(cfg.resume) / VERSIONS).read_text(encoding="utf-8"))["overrides"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
-    return [word for word in map(str, words) if not (_key(word).startswith("hydra") or "${" in word or ".." in word)]
+    words = [word for word in words if isinstance(word, str)] if isinstance(words, list) else []
+    return [word for word in words if not (_key(word).startswith("hydra") or "${" in word or ".." in word)]
 
 
 def _joined(earlier: Sequence[str], later: Sequence[str]) -> list[str]:
@@ -230,13 +232,22 @@ def _key(word: str) -> str:
 
 
 def _compositions(cfg: DictConfig, said: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
-    """Resolved settings as the run's own words give them today, and with the new words; keys that these name."""
-    recorded, name = _recorded(cfg), HydraConfig.get().job.config_name
-    before, after = (
-        _plain(compose(name, overrides=[*words, f"resume={cfg.resume}"]), whole=False)
-        for words in (_joined(recorded, []), _joined(recorded, said))
-    )
-    return before, after, [_key(word) for word in said]
+    """Resolved settings as the run's own words give them today, and with the new words; keys that these name.
+
+    Words that give nothing any more, of an earlier release or changed by hand, are left out.
+    """
+    recorded = _recorded(cfg)
+    try:
+        before = _composed(cfg, _joined(recorded, []))
+    except Exception as error:  # whatever words of somebody else make Hydra stumble over
+        _log.warning("the words that %s began with are not those of today (%s), and are not used", cfg.resume, error)
+        recorded, before = [], _composed(cfg, [])
+    return before, _composed(cfg, _joined(recorded, said)), [_key(word) for word in said]
+
+
+def _composed(cfg: DictConfig, words: Sequence[str]) -> dict[str, Any]:
+    name, resume = HydraConfig.get().job.config_name, f"resume={quoted(str(cfg.resume))}"
+    return _plain(compose(name, overrides=[*words, resume]), whole=False)
 
 
 def _plain(cfg: DictConfig, whole: bool = True) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -166,10 +167,20 @@ def table_of_structures(patterns: PatternFile) -> Table:
 @hydra.main(version_base="1.3", config_path=str(Path(__file__).parents[2] / "conf"), config_name="simulate")
 def main(cfg: DictConfig) -> None:
     """Simulate as configured; Ctrl-C keeps the parts that are finished."""
+    before = _identity(cfg)
     try:
         simulate(cfg)
     except KeyboardInterrupt as error:
-        raise KeyboardInterrupt("the same command goes on from here") from error
+        whole = f"{cfg.path} is whole, its picture of examples is not drawn"
+        raise KeyboardInterrupt("the same command goes on from here" if _identity(cfg) == before else whole) from error
+
+
+def _identity(cfg: DictConfig) -> tuple[int, int] | None:
+    """What changes when the set is written; None where there is none."""
+    with suppress(OSError):
+        found = Path(str(OmegaConf.select(cfg, "path"))).stat()
+        return found.st_ino, found.st_mtime_ns
+    return None
 
 
 if __name__ == "__main__":

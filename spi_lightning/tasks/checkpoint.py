@@ -17,8 +17,12 @@ from spi_lightning.tasks.registry import registered
 BEST, LAST = "checkpoints/best.ckpt", "checkpoints/last.ckpt"
 
 
-def find_checkpoint(path: str | Path) -> Path:
+def find_checkpoint(path: str | Path, word: str = "checkpoint") -> Path:
     """The file meant by a path: itself, or the best (else the last) checkpoint of a run folder.
+
+    Args:
+        path: File or folder.
+        word: The setting that names it, for the error.
 
     Raises:
         UserError: There is none.
@@ -27,10 +31,12 @@ def find_checkpoint(path: str | Path) -> Path:
     if path.is_dir():
         found = [path / name for name in (BEST, LAST) if (path / name).is_file()]
         if not found:
-            raise UserError(f"checkpoint={path}: the folder holds neither {BEST} nor {LAST}.")
+            jobs = sorted(each.parents[1].name for each in path.glob(f"*/{LAST}"))
+            hint = f"; it is a sweep, name one of its runs, such as {path / jobs[0]}" if jobs else ""
+            raise UserError(f"{word}={path}: the folder holds neither {BEST} nor {LAST}{hint}")
         return found[0]
     if not path.is_file():
-        raise UserError(f"checkpoint={path}: no such file or run folder.")
+        raise UserError(f"{word}={path}: no such file or run folder")
     return path
 
 

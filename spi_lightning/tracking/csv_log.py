@@ -9,7 +9,7 @@ from lightning_fabric.loggers.csv_logs import _ExperimentWriter
 from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.loggers.csv_logs import ExperimentWriter
 
-from spi_lightning.files import complete_lines, replacing
+from spi_lightning.files import complete_lines, refusal, replacing
 
 Row = Mapping[str, Any]
 
@@ -43,6 +43,13 @@ class _ContinuingWriter(ExperimentWriter):
 
     def _check_log_dir_exists(self) -> None:
         self.metrics_keys = list(read_rows(Path(self.metrics_file_path))[0])
+
+    def save(self) -> None:
+        """Append the rows; UserError where the disk is full."""
+        try:
+            super().save()
+        except OSError as error:
+            raise refusal(self.metrics_file_path, error) from error
 
     def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
         path = Path(self.metrics_file_path)

@@ -1,13 +1,11 @@
 """What an earlier run has left in a folder: no run of another kind overwrites it, no later one is mixed with it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError  # type: ignore[import-untyped]
+import yaml  # type: ignore[import-untyped]
 
 from spi_lightning.fields import UserError
 from spi_lightning.tracking.run_folder import CONFIG, LOG, METRICS, VERSIONS
@@ -110,7 +108,23 @@ def _kind(config: Mapping[str, Any]) -> str | None:
 
 def _kind_of_file(path: Path) -> str | None:
     try:
-        stored = OmegaConf.to_container(OmegaConf.load(path))
-    except (OSError, ValueError, YAMLError, OmegaConfBaseException):
+        with path.open(encoding="utf-8") as file:
+            return _kind(_settings_of(yaml.parse(file, Loader=yaml.SafeLoader)))
+    except (OSError, ValueError, yaml.YAMLError):
         return None
-    return _kind(cast(dict[str, Any], stored)) if isinstance(stored, dict) else None
+
+
+def _settings_of(events: Iterable[Any]) -> dict[str, None]:
+    """Names of the outermost settings; nothing of a YAML file is built, whatever tags, anchors and levels are in it."""
+    names: dict[str, None] = {}
+    level, is_name = 0, True
+    for event in events:
+        level += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if level != 1 or isinstance(event, yaml.MappingStartEvent):
+            continue
+        if isinstance(event, yaml.SequenceStartEvent):
+            break
+        if is_name and isinstance(event, yaml.ScalarEvent):
+            names[event.value] = None
+        is_name = not is_name
+    return names

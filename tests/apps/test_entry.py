@@ -138,7 +138,8 @@ def test_status_is_two_and_the_line_on_stderr(
         entry.run_app(mistaken)
 
 
-def test_a_resumed_run_stays_in_its_folder(tmp_path: Path) -> None:
+def test_a_resumed_run_stays_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "run/checkpoints").mkdir(parents=True)
     last = tmp_path / "run/checkpoints/last.ckpt"
     last.touch()

@@ -14,6 +14,8 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from spi_lightning.apps.plain_words import quoted
+from spi_lightning.apps.resume import resumed_settings
 from spi_lightning.apps.train import train
 from spi_lightning.fields import UserError
 from tests.apps.small_runs import CONF, NARROW, SIMULATED, SMALL, load, small_config
@@ -235,6 +237,21 @@ def test_a_checkpoint_without_the_data_of_its_run_is_refused(tmp_path: Path, sho
     torch.save(checkpoint, tmp_path / "odd.ckpt")
     with pytest.raises(UserError, match="has no settings of data"):
         train(small_config(tmp_path, f"resume={tmp_path / 'odd.ckpt'}"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [5, "abc", [["a"], {"b": 1}, "+", "a b", "==="], ["experiment=of_an_earlier_release"], ["no_such.setting=1"]],
+)
+def test_words_that_mean_nothing_any_more_do_not_end_a_run(tmp_path: Path, short_run: Path, words: object) -> None:
+    run, copy = short_run / "run", tmp_path / "it's, a copy"
+    shutil.copytree(run, copy)
+    (copy / "versions.json").write_text(json.dumps({"overrides": words}))
+    resume = f"resume={quoted(str(copy))}"
+    with from_command(tmp_path, resume, "trainer.max_epochs=2") as cfg:
+        settings = resumed_settings(cfg)
+    assert settings.trainer.max_epochs == 2
+    assert settings.data.batch_size == 8 and settings.network.widths == [4, 8]  # its own
 
 
 @pytest.fixture(scope="module")

@@ -100,6 +100,23 @@ def test_ctrl_c_is_one_line_and_the_same_command_goes_on(tmp_path: Path, monkeyp
     assert not path.exists()
 
 
+def test_ctrl_c_after_the_set_says_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    path = tmp_path / "set.cxi"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(app, "write_examples", stop)
+    with pytest.raises(SystemExit) as left:
+        run(monkeypatch, "patterns=2", f"path={path}")
+    assert left.value.code == 130
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error == f"stopped: {path} is whole, its picture of examples is not drawn"
+    assert path.is_file()
+
+
 def test_structures_are_shown_with_their_densities(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -73,3 +73,28 @@ def test_a_phasing_leaves_nothing_of_an_earlier_one(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"holds result\.cxi of no run"):
         require_free(run(tmp_path / "users", "", "result.cxi"), {"phasing": {}})
     require_free(tmp_path / "users", EVALUATION)
+
+
+LEVELS = "[" * 3000 + "]" * 3000
+BOMB = "a: &a [1]\n" + "".join(f"{b}: &{b} [{f'*{a},' * 9}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        f"{BOMB}trainer: 1",
+        f"x: {LEVELS}\ntrainer: 1",
+        "x: !!python/object/apply:os.abort []\ntrainer: 1",
+        "trainer: ${oc.env:HOME}",
+        "trainer: 1\ntrainer: 2",
+    ],
+)
+def test_of_settings_only_the_names_are_read(tmp_path: Path, config: str) -> None:
+    with pytest.raises(UserError, match="holds the training of an earlier run"):
+        require_free(run(tmp_path, config), EVALUATION)
+
+
+@pytest.mark.parametrize("config", ["x: {trainer: 1}", "- trainer", "trainer", "x: trainer", "? [trainer]\n: 1", "\0"])
+def test_names_further_in_are_no_settings(tmp_path: Path, config: str) -> None:
+    with pytest.raises(UserError, match="of no run of this program"):
+        require_free(run(tmp_path, config), EVALUATION)

@@ -1,3 +1,4 @@
+import errno
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,15 @@ def test_offline_runs_can_be_sent_later(tmp_path: Path) -> None:
 def test_unknown_modes_list_the_choices() -> None:
     with pytest.raises(UserError, match="disabled, offline, online"):
         Tracking(wandb="sometimes")
+
+
+def test_a_full_disk_names_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pytorch_lightning.loggers.csv_logs import ExperimentWriter
+
+    def full(_: ExperimentWriter) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")  # as a write says it, which knows no name
+
+    (logger,) = Tracking("disabled").loggers(tmp_path, "n", {})
+    monkeypatch.setattr(ExperimentWriter, "save", full)
+    with pytest.raises(UserError, match=r"metrics\.csv: cannot be written, the disk is full"):
+        logger.log_metrics({"a": 1.0}, 0)
