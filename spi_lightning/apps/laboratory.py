@@ -16,6 +16,7 @@ from spi_lightning.io.laboratory_file import write_laboratory
 from spi_lightning.physics.laboratory import DETECTOR_FRAME, LaboratoryCrystal, ScanAxes, crystal_in_laboratory
 
 NAME: Final = "laboratory"
+_FIRM: Final = 0.5  # of the median amplitude, below which phases at the crystal's edge are noise
 _REAL = "the density is real, so there is no displacement or strain to write: phasing.constraint=complex finds one"
 
 
@@ -52,7 +53,8 @@ def write_crystal_of(
     numbers = numbers_of(crystal)
     line = (
         f"{NAME}.cxi, .vti, .mrc, .npz: the crystal in the laboratory frame, displacement and strain along Q "
-        f"(root mean square {numbers['displacement_rms_pm']:.3g} pm and {numbers['strain_rms']:.2e})"
+        f"(root mean square {numbers['displacement_rms_pm']:.3g} pm and {numbers['strain_rms']:.2e} of the "
+        f"{numbers['firm_share']:.0%} of its voxels inside its surface and at least half as bright as its median)"
     )
     return [line], {f"{NAME}/{name}": value for name, value in numbers.items()}
 
@@ -69,13 +71,25 @@ def turned(
     return crystal, ""
 
 
-def numbers_of(crystal: LaboratoryCrystal) -> dict[str, float]:
-    """Size of a crystal and spread of its maps over its support."""
+def firm(crystal: LaboratoryCrystal) -> torch.Tensor:
+    """(Z, Y, X) bool, voxels of the support at least half as bright as its median, with all six neighbours inside."""
     inside = crystal.support
-    moved, strain = crystal.displacement[inside].double(), crystal.strain[inside].double()
+    bright = crystal.amplitude >= _FIRM * crystal.amplitude[inside].median()
+    core = inside & bright
+    for axis in range(3):
+        for step in (-1, 1):
+            core &= torch.roll(inside, step, axis)
+    return core if bool(core.any()) else inside
+
+
+def numbers_of(crystal: LaboratoryCrystal) -> dict[str, float]:
+    """Size of a crystal, and spread of its maps over the voxels where they are firm."""
+    inside, core = crystal.support, firm(crystal)
+    moved, strain = crystal.displacement[core].double(), crystal.strain[core].double()
     return {
         "voxel_nm": 1e9 * crystal.voxel_size,
         "volume_nm3": float(inside.sum()) * (1e9 * crystal.voxel_size) ** 3,
+        "firm_share": float(core.sum()) / float(inside.sum()),
         "displacement_rms_pm": 1e12 * float(moved.square().mean().sqrt()),
         "strain_rms": float(strain.square().mean().sqrt()),
         "strain_p95": float(strain.abs().quantile(0.95)),

@@ -35,6 +35,7 @@ _WORDS = {
     **{f"fsc_half_bit/resolution_nm/{axis}": f"full period there along {axis}, by the halves (nm)" for axis in "zyx"},
     "laboratory/voxel_nm": "cubic voxel in the laboratory frame (nm)",
     "laboratory/volume_nm3": "volume of the crystal (nm³)",
+    "laboratory/firm_share": "share of the crystal inside its surface and not weak, which the next three are of",
     "laboratory/displacement_rms_pm": "displacement along Q, root mean square (pm)",
     "laboratory/strain_rms": "strain along Q, root mean square",
     "laboratory/strain_p95": "strain along Q, 95 % of the voxels below (magnitude)",
