@@ -1,5 +1,7 @@
 """Global heaps that the HDF5 library would read without an end."""
 
+import re
+import struct
 from pathlib import Path
 
 import h5py
@@ -59,3 +61,39 @@ def test_both_ends_of_a_large_file_are_searched(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("spi_lightning.io.hdf5_heaps._BLOCK", 1000)
     with pytest.raises(UserError, match="damaged"):
         require_sound_heaps(path)
+
+
+def mapped(path: Path, sources: int = 3, latest: bool = False, **file_options: int) -> Path:
+    """A virtual data set of frames of its own file, every other row of which is mapped."""
+    layout = h5py.VirtualLayout((sources, 4, 5), "u2")
+    for number in range(sources):
+        layout[number : number + 1, ::2] = h5py.VirtualSource("part.h5", f"a{number}", (1, 2, 5))
+        layout[number : number + 1, 1::2] = h5py.VirtualSource("part.h5", f"b{number}", (1, 4, 5))[:, [0, 3]]
+    with h5py.File(path, "w", libver="latest" if latest else None, **file_options) as file:
+        file.create_virtual_dataset("patterns", layout)
+    with h5py.File(path.with_name("part.h5"), "w") as file:
+        for number in range(sources):
+            file[f"a{number}"], file[f"b{number}"] = np.full((1, 2, 5), number), np.full((1, 4, 5), 9)
+    return path
+
+
+@pytest.mark.parametrize("user_block", [0, 512])
+@pytest.mark.parametrize("latest", [False, True])
+@pytest.mark.parametrize("axes", [33, 0x80003, 2**32 - 1])
+def test_a_mapping_of_more_axes_than_can_be_is_refused(
+    tmp_path: Path, latest: bool, axes: int, user_block: int
+) -> None:
+    path = mapped(tmp_path / "virtual.h5", latest=latest, userblock_size=user_block)
+    assert open_patterns(path).shape == (3, 4, 5)
+    sound = path.read_bytes()
+    heap = sound.index(b"GCOL")
+    blocks = struct.pack("<II", 2, 3) if latest else struct.pack("<IIII", 2, 1, 0, 56)  # head of a selection
+    places = [found.start() for found in re.finditer(re.escape(blocks), sound[heap:])]
+    assert len(places) == 9  # of twelve, three take everything
+    for place in places:
+        content = bytearray(sound)
+        at = heap + place + (10 if latest else 16)
+        content[at : at + 4] = axes.to_bytes(4, "little")
+        path.write_bytes(content)
+        with pytest.raises(UserError, match="damaged where the sources of a virtual data set are listed"):
+            require_sound_heaps(path)
