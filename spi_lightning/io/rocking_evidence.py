@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,11 +17,14 @@ from spi_lightning.io.scan_geometry import geometry_of_hdf5
 from spi_lightning.io.scan_hdf5 import rocking_angles
 from spi_lightning.io.scan_layout import find_scan
 
-_LEAST_FRAMES: Final = 12  # of fewer a rise and fall means nothing
+_LEAST_FRAMES: Final = 6  # of fewer a rise and fall means nothing
+_FEW: Final = 12  # frames up to which a rise and fall may be chance, and neighbours must be alike, too
+_UNLIKE: Final = 0.6  # of what frames three apart differ by, below which neighbours follow each other; by chance 0.7
 _LOOKED_AT: Final = 64  # frames, evenly spread
 _LEAST_ARM: Final = 1.0  # degree, of an arm that is turned away from the direct beam
 _BACK: Final = 0.1  # share of the rise by which the photons may fall on the way up, or rise on the way down
 _ABOVE_ENDS: Final = 2.0  # photons of the brightest frame over those of the first and the last
+_ABOVE_FEW: Final = 1.2  # the same where few frames were taken
 
 
 def rocking_evidence(patterns: PatternFile, content: bool = True) -> str | None:
@@ -35,25 +39,39 @@ def rocking_evidence(patterns: PatternFile, content: bool = True) -> str | None:
     if angles is not None or not content or len(patterns) < _LEAST_FRAMES:
         return angles
     index = np.linspace(0, len(patterns) - 1, min(len(patterns), _LOOKED_AT)).round().astype(np.int64)
-    photons = np.array([_photons(patterns, int(frame)) for frame in np.unique(index)])
-    return "the photons of its frames rise once to a peak and fall" if rises_and_falls(photons) else None
+    few = len(patterns) < _FEW
+    frames = [_photons(patterns, int(frame)) for frame in np.unique(index)] if few else []
+    photons = np.array([one.sum() for one in frames] or [_photons(patterns, int(n)).sum() for n in np.unique(index)])
+    found = rises_and_falls(photons, _ABOVE_FEW if few else _ABOVE_ENDS) and (not few or neighbours_alike(frames))
+    return "the photons of its frames rise once to a peak and fall" if found else None
 
 
-def rises_and_falls(photons: NDArray[np.float64]) -> bool:
+def rises_and_falls(photons: NDArray[np.float64], above: float = _ABOVE_ENDS) -> bool:
     """Whether photons (F,) rise to one frame inside and fall after it, the noise of the tails apart."""
     top = int(photons.argmax())
     height = float(photons[top] - photons.min())
     inside = 0 < top < len(photons) - 1
-    if not inside or height <= 0 or photons[top] < _ABOVE_ENDS * max(photons[0], photons[-1], 1.0):
+    if not inside or height <= 0 or photons[top] < above * max(photons[0], photons[-1], 1.0):
         return False
     up, down = np.diff(photons[: top + 1]), np.diff(photons[top:])
     wide = int((photons - photons.min() > 0.1 * height).sum()) >= 3  # one bright frame among dark ones is a hit
     return wide and float(-up[up < 0].sum() + down[down > 0].sum()) <= _BACK * height
 
 
-def _photons(patterns: PatternFile, frame: int) -> float:
-    values = np.where(patterns.read_mask([frame]), patterns.read_stored([frame]), 0)
-    return float(np.nan_to_num(values, posinf=0, neginf=0).sum(dtype=np.float64))
+def neighbours_alike(frames: Sequence[NDArray[np.float64]]) -> bool:
+    """Whether neighbours among frames are far more alike than those three apart.
+
+    Cuts of one 3D pattern are; independent frames, and several exposures of one, are not.
+    """
+    with np.errstate(invalid="ignore"):  # of frames without photons
+        unlike = 1 - np.corrcoef(np.reshape(frames, (len(frames), -1)))
+    return bool(np.nanmean(np.diagonal(unlike, 1)) < _UNLIKE * np.nanmean(np.diagonal(unlike, 3)))
+
+
+def _photons(patterns: PatternFile, frame: int) -> NDArray[np.float64]:
+    """Photons of a frame, 0 where not measured."""
+    values = np.where(patterns.read_mask([frame]), patterns.read_stored([frame]), 0).astype(np.float64)
+    return np.nan_to_num(values, posinf=0, neginf=0)
 
 
 def _angles_of(patterns: PatternFile) -> str | None:

@@ -137,9 +137,10 @@ def _fringes(sums: Sums) -> Lines:
     dark = sums <= _REST * np.where((beside == 0).any(0), beside.max(0), beside.min(0))
     places = np.arange(n)
     mirror = 2 * peak - places
-    faint = dark & (beside.max(0) < _FLANK * sums[peak])
-    fringes: Lines = faint & (mirror >= 0) & (mirror < n)
-    fringes[fringes] = faint[mirror[fringes]]
+    flank = beside.max(0) < _FLANK * sums[peak]
+    partner = flank & (sums <= _PARTNER * beside.min(0))
+    fringes: Lines = dark & flank & (mirror >= 0) & (mirror < n)
+    fringes[fringes] = partner[mirror[fringes]] | dark[mirror[fringes]]
     for period in range(2, n // 4 + 1):
         multiples = ((places - peak) % period == 0) & (places != peak)
         expected = np.where(multiples, beside.min(0), 0)

@@ -12,6 +12,7 @@ from .hole_filling import fill_holes
 
 _FAINT = 0.05  # share of the voxels with photons that hold no more than one photon does, in whatever unit
 _NOISE = 5.0  # standard deviations that the largest of some hundred thousand noisy voxels reaches
+_APART = 3.0  # times the level, that a part of the autocorrelation beyond a gap reaches; a beam that varies leaves less
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ def estimate_oversampling(photons: Tensor, mask: Tensor | None = None, fraction:
     """Measure the autocorrelation, the transform of the photons: it is twice as wide as the particle in each direction.
 
     It counts as the particle's where it exceeds ``fraction`` of its maximum and five standard deviations of what
-    photon noise alone gives. One photon is 1, or in patterns of smaller units (scaled counts, or noise-free relative
+    photon noise alone gives; parts beyond a gap by three times this level, which frames of a beam that varies do not
+    reach. One photon is 1, or in patterns of smaller units (scaled counts, or noise-free relative
     intensities, which fall over so many decades that next to no noise is left) as much as the faintest twentieth of
     the voxels with photons holds at most. On simulated particles with soft edges this finds
     0.9 to 1.0 of the extent: faces end in a linear wedge, corners in less.
@@ -67,14 +69,24 @@ def estimate_oversampling(photons: Tensor, mask: Tensor | None = None, fraction:
     total = float(photons.sum())
     autocorrelation = inverse_fourier(photons.to(torch.complex64), photons.ndim).abs()
     level = min(max(fraction, _NOISE * (_photon(photons) / total) ** 0.5), 0.5)
-    inside = autocorrelation > level * autocorrelation.max()
     extents = []
     for axis in range(photons.ndim):
         others = [other for other in range(photons.ndim) if other != axis]
-        on = inside.sum(others).nonzero()[:, 0]
-        extents.append((int(on.max()) - int(on.min()) + 2) / 2)
+        extents.append(_extent(autocorrelation.amax(others) / autocorrelation.max(), level))
     ratios = (n / extent for n, extent in zip(photons.shape, extents, strict=True))
     return Oversampling(tuple(extents), tuple(ratios), level)
+
+
+def _extent(heights: Tensor, level: float) -> float:
+    """Half the width (voxel) of planes (n,) that exceed the level, faint ones beyond a gap left out."""
+    runs: list[list[int]] = []
+    for place in (heights > level).nonzero()[:, 0].tolist():
+        if runs and place == runs[-1][-1] + 1:
+            runs[-1].append(place)
+        else:
+            runs.append([place])
+    kept = [run for run in runs if float(heights[run].max()) > _APART * level or len(heights) // 2 in run]
+    return (kept[-1][-1] - kept[0][0] + 2) / 2
 
 
 def _photon(photons: Tensor) -> float:

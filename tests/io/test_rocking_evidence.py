@@ -7,7 +7,7 @@ import tifffile
 
 from spi_lightning.data.one_frame import measure_frame
 from spi_lightning.fields import UserError
-from spi_lightning.io.rocking_evidence import rises_and_falls
+from spi_lightning.io.rocking_evidence import neighbours_alike, rises_and_falls
 
 
 def image(size: int = 32) -> np.ndarray:
@@ -95,6 +95,29 @@ def test_independent_frames_are_read(tmp_path: Path, frame: int | None) -> None:
     made = measure_frame(path, frame=frame)
     assert made.mask.any()
     assert any("frame 0 of 24 is phased" in note for note in made.notes) == (frame is None)
+
+
+def cuts(frames: int) -> np.ndarray:
+    """Photons of a tilted peak, frame by frame."""
+    z, y, x = np.meshgrid(*(np.arange(n) - n // 2 for n in (frames, 32, 32)), indexing="ij")
+    peak = np.exp(-(z**2) / 40 - (y - 0.5 * z) ** 2 / 8 - (x + 0.5 * z) ** 2 / 12)
+    return np.random.default_rng(0).poisson(2e4 * peak + 0.2).astype(np.uint32)
+
+
+@pytest.mark.parametrize("frames", [7, 9, 11])
+def test_few_frames_that_follow_each_other_are_a_scan(tmp_path: Path, frames: int) -> None:
+    path = plain(tmp_path / "a.h5", cuts(frames))
+    with pytest.raises(UserError, match=r"photons of its frames rise once .* data=one_scan"):
+        measure_frame(path)
+    assert measure_frame(path, frame=3).mask.any()
+
+
+@pytest.mark.parametrize("photons", [0.005, 1, 50])
+def test_few_exposures_that_rise_and_fall_are_no_scan(tmp_path: Path, photons: float) -> None:
+    brightness = photons * np.array([1, 3, 6, 9, 7, 4, 2])[:, None, None]
+    counts = np.random.default_rng(3).poisson(image() * brightness).astype(np.uint32)
+    assert rises_and_falls(counts.sum((1, 2)).astype(float)) and not neighbours_alike(list(counts.astype(float)))
+    assert measure_frame(plain(tmp_path / "a.h5", counts)).mask.any()
 
 
 def test_random_brightness_is_no_rocking_curve() -> None:

@@ -50,6 +50,17 @@ def test_sound_scans_have_no_empty_lines(peak: float, edges: tuple[int, int, int
     assert not found.any() and notes == []
 
 
+@pytest.mark.parametrize("partner", [0, 1, 9])
+def test_a_fringe_whose_counterpart_holds_a_few_photons_is_measured(partner: float) -> None:
+    counts = torch.zeros(9, 41, 12)
+    profile = 2000 / (1 + (torch.arange(41) - 20.0).abs()) ** 1.5
+    counts[4] = profile[:, None].round()
+    counts[4, 33], counts[4, 7] = 0, 0
+    counts[4, 7, :9] = partner / 9
+    found, notes = find_empty(counts, torch.ones(counts.shape, dtype=torch.bool))
+    assert not found.any() and notes == []
+
+
 def test_fringes_that_vanish_at_even_distances_are_no_dropped_lines() -> None:
     density = torch.zeros(SHAPE)
     density[9:15, 12:20, 8:24] = 1

@@ -26,6 +26,15 @@ def test_extent_of_a_box(edges: tuple[int, ...]) -> None:
     assert "oversampling" in str(found)
 
 
+def test_a_beam_that_varies_does_not_look_like_a_larger_particle() -> None:
+    frames = 1 + 0.05 * torch.randn(32, 1, 1, generator=torch.Generator().manual_seed(4))
+    found = estimate_oversampling(1e6 * pattern((3, 9, 12)) * frames)
+    assert found.extent == pytest.approx((3, 9, 12), abs=1)
+    two = torch.zeros(32, 32)
+    two[4:7, 4:8] = two[15:18, 4:8] = 1  # two parts with a gap between them
+    assert estimate_oversampling(1e6 * fourier(two, 2).abs() ** 2).extent == pytest.approx((14, 4), abs=1)
+
+
 def test_photon_noise_does_not_look_like_a_larger_particle() -> None:
     few = torch.poisson(2 * pattern((6, 9, 12)), generator=torch.Generator().manual_seed(0))
     assert few.sum() < 2e3
