@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from spi_lightning.metrics.prtf import LEAST_RUNS
-from spi_lightning.metrics.resolution import in_words
+from spi_lightning.metrics.resolution import in_words, resolutions
 from spi_lightning.reports.phasing_files import PhasingFiles
 
 _FREE: Final = 0.1  # share of free pixels from which errors flatter
@@ -50,7 +51,8 @@ def verdict(files: PhasingFiles, metrics: dict[str, Any]) -> str:
         )
         text += "they are smaller than those of a pattern without free ones, and no sign of a better density."
     if kept > 1:
-        fall = _fall(metrics, "prtf", "1/e", element) if kept >= LEAST_RUNS else "names no resolution"
+        edge = files.pixel if files.known and kept >= _FEW else None
+        fall = _fall(metrics, "prtf", "1/e", element, edge) if kept >= LEAST_RUNS else "names no resolution"
         text += f" The PRTF (of phases) of those kept, less chance, {fall}"
         if chance := _chance(files):
             text += f"; phases of {kept} unrelated starts agree to {chance:.2f}"
@@ -58,7 +60,8 @@ def verdict(files: PhasingFiles, metrics: dict[str, Any]) -> str:
         text += "."
     if len(files.fsc):
         name = "FSC" if files.density.ndim == 3 else "FRC"
-        text += f" The {name} of two halves of the photons {_fall(metrics, 'fsc_half_bit', 'half a bit', element)}."
+        edge = files.pixel if files.known else None
+        text += f" The {name} of two halves of the photons {_fall(metrics, 'fsc_half_bit', 'half a bit', element, edge)}."
     if files.about.get("identical_starts"):
         text += " All starts began from the same density, so the PRTF is 1 by construction and says nothing."
     elif files.about.get("converged_starts"):
@@ -71,10 +74,14 @@ def _chance(files: PhasingFiles) -> float:
     return 0.0 if files.about.get("identical_starts") else float(files.about.get("chance") or 0)
 
 
-def _fall(metrics: dict[str, Any], name: str, threshold: str, element: str) -> str:
-    """Where a curve crosses its threshold, in words; per pixel or voxel where the geometry is not known."""
+def _fall(metrics: dict[str, Any], name: str, threshold: str, element: str, edges: ArrayLike | None) -> str:
+    """Where a curve crosses its threshold, in words; per pixel or voxel where the geometry is not known.
+
+    Of one that crosses it nowhere the data end first: at two edges (m) of a pixel, where these are given.
+    """
     if words := in_words(metrics, name):
         return f"falls below {threshold} at {words}"
     if metrics.get(f"{name}/crossing") is not None:
         return f"falls below {threshold} at {metrics[f'{name}/crossing']:.3g} per {element}"
-    return f"stays above {threshold} up to the edge of the data"
+    ends = "" if edges is None else f", {in_words({**resolutions(name, 0.5, edges)}, name)}"
+    return f"stays above {threshold} up to the edge of the data{ends}"
