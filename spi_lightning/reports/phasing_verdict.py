@@ -60,8 +60,8 @@ def verdict(files: PhasingFiles, metrics: dict[str, Any]) -> str:
         text += "."
     if len(files.fsc):
         name = "FSC" if files.density.ndim == 3 else "FRC"
-        edge = files.pixel if files.known else None
-        text += f" The {name} of two halves of the photons {_fall(metrics, 'fsc_half_bit', 'half a bit', element, edge)}."
+        fall = _fall(metrics, "fsc_half_bit", "half a bit", element, files.pixel if files.known else None)
+        text += f" The {name} of two halves of the photons {fall}."
     if files.about.get("identical_starts"):
         text += " All starts began from the same density, so the PRTF is 1 by construction and says nothing."
     elif files.about.get("converged_starts"):
