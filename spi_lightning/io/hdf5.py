@@ -104,10 +104,7 @@ def add_all(
     for source in sources:
         if source.unmapped is not None:
             leave_out_pixels(patterns, source.unmapped)
-            patterns.notes.append(
-                f"{patterns.path}: {source.key} maps nothing to {int(source.unmapped.sum())} pixels of each frame, "
-                "which are not measured"
-            )
+            patterns.notes.append(_unmapped(f"{patterns.path}: {source.key}", source.unmapped))
     _refuse_amplitudes(patterns.path, file)
     patterns.limits = stated_limits(file, choice.keys[0], patterns.notes)
     geometry = read_geometry(
@@ -175,6 +172,11 @@ def add_hdf5_masks(patterns: PatternFile, file: h5py.File, key: str, named: str 
         add_mask(patterns, mask if mask.shape[0] > 1 else mask.read(0, 1)[0], convention, where, place)
         if mask.unmapped is not None:
             leave_out_pixels(patterns, mask.unmapped)
+            patterns.notes.append(_unmapped(where, mask.unmapped))
+
+
+def _unmapped(where: str, pixels: NDArray[np.bool_]) -> str:
+    return f"{where} maps nothing to {int(pixels.sum())} pixels of each frame, which are not measured"
 
 
 def masks_beside(file: h5py.File, key: str, shape: tuple[int, int, int]) -> list[tuple[h5py.File, str]]:

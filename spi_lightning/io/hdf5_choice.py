@@ -317,18 +317,25 @@ def _signals(group: h5py.Group) -> list[str]:
 
 
 def _default_signal(file: h5py.File) -> str:
-    """Name of the data set to which ``default`` and ``signal`` lead from the root; empty if they do not."""
+    """Name of the data set to which ``default`` and ``signal`` lead from the root, or its only entry; empty if none."""
     group, name = file, ""
     for _ in range(_DEEPEST):
         signals = _signals(group)
         if signals:
             return f"{name}/{signals[0]}".strip("/")
-        step = text(group.attrs["default"]) if "default" in group.attrs else ""
+        step = text(group.attrs["default"]) if "default" in group.attrs else "" if name else _only_entry(file)
         inner = there(group, step) if step else None
         if not isinstance(inner, h5py.Group):
             return ""
         group, name = inner, f"{name}/{step}"
     return ""
+
+
+def _only_entry(file: h5py.File) -> str:
+    """Name of the NXentry of a file that has one; else empty."""
+    groups = [(name, there(file, name)) for name in file]
+    entries = [name for name, group in groups if isinstance(group, h5py.Group) and _class(group) == "NXentry"]
+    return entries[0] if len(entries) == 1 else ""
 
 
 def _series(best: list[Candidate]) -> list[Candidate]:

@@ -99,6 +99,19 @@ TWO = {"front": (STACK, FRONT_MASK, 580.0, 600.0), "rear": (REAR, REAR_MASK, 240
 OF_REAR = {"distance": 2.4, "pixel_size": 7.5e-5, "photon_energy": 1600.0}
 
 
+def test_the_only_entry_says_the_default_where_the_root_does_not(tmp_path) -> None:
+    with h5py.File(tmp_path / "a.nxs", "w") as file:
+        nexus(file, TWO, "rear_plot")
+        del file.attrs["default"]
+    assert open_patterns(tmp_path / "a.nxs").geometry == pytest.approx(OF_REAR)
+    with h5py.File(tmp_path / "b.nxs", "w") as file:
+        nexus(file, TWO, "rear_plot")
+        del file.attrs["default"]
+        file.create_group("other").attrs["NX_class"] = "NXentry"
+    with pytest.raises(UserError, match="more than one data set"):
+        open_patterns(tmp_path / "b.nxs")
+
+
 def test_signal_of_the_default_group_decides(tmp_path) -> None:
     with h5py.File(tmp_path / "a.nxs", "w") as file:
         nexus(file, TWO, "rear_plot")

@@ -180,6 +180,18 @@ def test_missing_sources_of_what_lies_beside_are_named(tmp_path, name, values, k
         open_patterns(write(tmp_path / "c.h5", **sets), PatternKeys(**keys))
 
 
+def test_pixels_that_a_mask_maps_nothing_to_are_not_measured_and_said(tmp_path) -> None:
+    write(tmp_path / "side.h5", mask=(STACK[0] > 3).astype("i8"))
+    half = h5py.VirtualLayout(SHAPE[1:], "i8")
+    half[:15] = h5py.VirtualSource("side.h5", "mask", SHAPE[1:])[:15]
+    with h5py.File(tmp_path / "a.h5", "w", libver="latest") as file:
+        file["patterns"] = STACK
+        file.create_virtual_dataset("mask", half, fillvalue=0)
+    opened = open_patterns(tmp_path / "a.h5")
+    np.testing.assert_array_equal(opened.mask, (STACK[0] <= 3) & (np.arange(20) < 15)[:, None])
+    assert any(f"mask maps nothing to {5 * 24} pixels" in note for note in opened.notes)
+
+
 def test_virtual_data_sets_in_a_circle(tmp_path) -> None:
     write(tmp_path / "a.h5", patterns=whole("b.h5"))
     write(tmp_path / "b.h5", patterns=whole("a.h5"))
