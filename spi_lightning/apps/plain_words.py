@@ -32,8 +32,11 @@ def _quoted_if_name(word: str, parser: OverridesParser) -> str:
         override: Override | None = parser.parse_override(word)
     except HydraException:
         override = None
-    if override is not None and override.value() == value and "${" not in value:
+    read = None if override is None else override.value()
+    if read == value and "${" not in value:
         return word
+    if value[:1] in ("'", '"') and isinstance(read, str) and "${" in read and _is_there(read, pattern=True):
+        return f"{key.group()}{quoted(read)}"  # in quotes that leave interpolations as they are
     if _is_there(value, pattern=override is None or value[:1] != "[") or (
         override is None and value[:1] not in "['\"{" and Path(value).suffix
     ):

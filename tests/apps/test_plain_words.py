@@ -30,6 +30,18 @@ def test_names_of_files_need_no_quotes(tmp_path: Path, monkeypatch: pytest.Monke
         assert compose("evaluate", overrides=words[1:]).data.path == str(tmp_path / name)
 
 
+def test_a_name_in_quotes_may_hold_what_looks_like_an_interpolation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("${oc.env:HOME}.h5").touch()
+    words = quote_names(["data.path='${oc.env:HOME}.h5'"])
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        assert compose("evaluate", overrides=words).data.path == "${oc.env:HOME}.h5"
+    for stays in ("data.path='${oc.env:HOME}/absent.h5'", r"data.path='\${oc.env:HOME}.h5'"):
+        assert quote_names([stays]) == [stays]
+
+
 def test_other_words_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("a", "3"):  # which the lists below would match as globs
