@@ -201,5 +201,8 @@ def _pick(file: PatternFile, key: str | int | Sequence[int]) -> PatternFile:
             values = read_named(hdf5, key, (1, 2), "data.keys.index")
     numbers, what = frame_numbers(values, len(file), f"data.keys.index={key}")
     picked = SeveralFiles(file.path, [file], np.zeros(len(numbers)), numbers, file.format)
-    picked.notes.append(f"{file.path}: {len(numbers)} of {len(file)} frames are used, as {key} says ({what})")
+    different, times = np.unique(numbers, return_counts=True)
+    again = f"; frame {different[times > 1][0]} is listed {times[times > 1][0]} times" if times.max() > 1 else ""
+    counted = f"{len(different)} of {len(file)} frames are used"
+    picked.notes.append(f"{file.path}: {counted}, as {key} says ({what}){again}")
     return picked

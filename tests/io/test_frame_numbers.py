@@ -101,3 +101,11 @@ def test_frames_named_on_the_command_line(tmp_path: Path, index: object) -> None
     with pytest.raises(UserError, match="entry 2 is 6; frame numbers are whole, from 0 to 5"):
         open_patterns(tmp_path / "a.npy", PatternKeys(index=[1, 6]))
     np.testing.assert_array_equal(open_patterns(tmp_path / "a.npy", PatternKeys(index=3)).read([0]), PHOTONS[[3]])
+
+
+def test_a_frame_that_is_listed_again_is_said(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["patterns"] = np.ones((6, 4, 5), "u2")
+    opened = open_patterns(tmp_path / "a.h5", PatternKeys(index=[4, 2, 4]))
+    assert len(opened) == 3
+    assert any("2 of 6 frames are used" in note and "frame 4 is listed 2 times" in note for note in opened.notes)
