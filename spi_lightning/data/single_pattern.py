@@ -118,7 +118,7 @@ def prepare_scan(
     if not known.missing() and known.step_deg is not None:
         vectors = known.voxel_vectors(tuple(pattern.photons.shape), pattern.bins)
         disputed += step_doubts(oversampling.extent, vectors, known.step_deg)
-    notes += [*pattern.notes, *_summary(pattern, oversampling), *disputed, *known.notes()]
+    notes += [*pattern.notes, *_summary(pattern, oversampling, corrected.photons.shape), *disputed, *known.notes()]
     if how.reflection is not None and not known.missing():
         h, k, index_l = how.reflection
         note = compare_angle_signs(pattern.photons, known, pattern.bins, (h, k, index_l)).note
@@ -230,8 +230,8 @@ class SinglePatternDataModule(PatternBatches):
         return self.steps * self.batch_size if split == "train" and self.splits else super().patterns_in(split)
 
 
-def _summary(pattern: PreparedPattern, oversampling: Oversampling) -> list[str]:
-    """What came out, for the log."""
+def _summary(pattern: PreparedPattern, oversampling: Oversampling, shape: Sequence[int]) -> list[str]:
+    """What came out of a scan (frames, rows, columns), for the log."""
     total, largest = float(pattern.photons.double().sum()), float(pattern.photons.max())
     held = f"{total:,.0f} photons, largest {largest:,.0f}"
     if not pattern.counted:
@@ -246,7 +246,8 @@ def _summary(pattern: PreparedPattern, oversampling: Oversampling) -> list[str]:
         lines.append(
             f"WARNING: {free:.0%} of the voxels are free, as they were not measured: nothing holds them, so the "
             "relative Fourier error, which is of measured voxels alone, is smaller and the density less certain than "
-            "in a pattern without them; data.preparation.size of one number pads nothing"
+            "in a pattern without them"
+            + ("; data.preparation.size of one number pads nothing" * _padded(pattern, shape))
         )
     coarse = [name for name, ratio in zip(("frame", "row", "column"), oversampling.ratio, strict=True) if ratio < 2]
     if coarse:
@@ -255,6 +256,13 @@ def _summary(pattern: PreparedPattern, oversampling: Oversampling) -> list[str]:
             "unique: take fewer data.preparation.bins there; without bins, the scan itself is too coarse"
         )
     return lines
+
+
+def _padded(pattern: PreparedPattern, shape: Sequence[int]) -> bool:
+    """Whether a pattern reaches beyond the scan that it was cut from."""
+    edges = zip(pattern.peak, pattern.photons.shape, pattern.bins, shape, strict=True)
+    starts = [(peak - n * step // 2, n * step, held) for peak, n, step, held in edges]
+    return any(start < 0 or start + width > held for start, width, held in starts)
 
 
 @rank_zero_only

@@ -167,7 +167,7 @@ def _far_beyond(
         larger = len(values) > _MOST
         for value in values[:1] if larger else values:
             where = stuck if larger else stuck & (low == value)
-            why = "the same in all of them and far beyond all others"
+            why = "the same in all of them and far brighter than all others"
             found.append((where, Sentinel(as_number(value), int(where.sum()), why, larger=larger)))
         masked = masked | stuck
     millions = ~masked & (low >= _MILLIONS)

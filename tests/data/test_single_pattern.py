@@ -57,6 +57,21 @@ def test_a_small_scan_is_not_padded_unless_asked(scan: Path) -> None:
     assert tuple(padded.pattern.photons.shape) == (64, 64, 64)
 
 
+def test_padding_is_named_as_the_cause_of_free_voxels_only_where_it_is(scan: Path, tmp_path: Path) -> None:
+    with h5py.File(scan) as file, h5py.File(tmp_path / "gap.h5", "w") as gap:
+        counts = file["counts"][()]
+        gap["counts"], gap["bad_pixels"] = counts, np.zeros(counts.shape[1:], np.uint8)
+        gap["bad_pixels"][4 : 4 + counts.shape[1] // 4] = 1
+    edges = list(counts.shape)
+    free = [
+        next(
+            note for note in read_pattern(path, preparation=Preparation(size=size, bins=1)).notes if "are free" in note
+        )
+        for path, size in ((tmp_path / "gap.h5", max(edges)), (scan, [2 * n for n in edges]))
+    ]
+    assert ["pads nothing" in note for note in free] == [False, True]
+
+
 def test_bins_that_leave_nothing_are_refused_before_anything_large_is_made(scan: Path) -> None:
     with pytest.raises(UserError, match="leave next to nothing"):
         read_pattern(scan, preparation=Preparation(size=64, bins=20))
