@@ -155,11 +155,15 @@ def one_line(error: BaseException) -> str | None:
             word = cause.full_key or next((word for word in sys.argv if "${" in word), "configuration")
             return f"{word}: {_flat(cause)}; ${{...}} stands for another setting, link or rename a file called so"
         if isinstance(cause, InstantiationException):
+            if isinstance(cause.__cause__, MisconfigurationException):
+                return f"{str(cause).rpartition('full_key: ')[2]}: {_flat(cause.__cause__)}"
             return _flat(cause) if isinstance(cause.__cause__, TypeError | None) else None
         if isinstance(cause, OverrideParseException):
             return f"cannot read the override {cause.override!r}: {_flat(cause)}"
         if isinstance(cause, ValueError) and str(cause).startswith("Config group override"):
             return f"a group of settings takes the name of one of its choices, or no word at all ({_flat(cause)})"
+        if isinstance(cause, ValueError) and str(cause).strip().startswith("`val_check_interval`"):
+            return f"trainer: {_flat(cause)}"
         if isinstance(cause, MemoryError | RuntimeError) and (wanted := _NO_MEMORY.search(str(cause))):
             return f"there is not enough memory ({wanted[0]}): ask for less at a time, or for smaller patterns"
         if isinstance(cause, HydraException | OmegaConfBaseException | MisconfigurationException):

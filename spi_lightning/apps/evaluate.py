@@ -17,6 +17,7 @@ from spi_lightning.apps.evaluate_kinds import kind_of_data
 from spi_lightning.apps.evaluate_shown import about, show
 from spi_lightning.apps.evaluate_supports import evaluate_supports
 from spi_lightning.apps.evaluate_volumes import evaluate_volumes
+from spi_lightning.apps.job_folder import alone
 from spi_lightning.apps.seen_frames import frames_seen, seen_notes, union_of
 from spi_lightning.apps.train import record
 from spi_lightning.apps.value_types import check_types
@@ -47,6 +48,7 @@ from spi_lightning.tasks.registry import trust
 from spi_lightning.tracking import METRICS, require_free
 
 
+@alone
 def evaluate(cfg: DictConfig) -> dict[str, Any]:
     """Answer, score, write and report what a configuration describes.
 

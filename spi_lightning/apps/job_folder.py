@@ -7,19 +7,20 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from hydra._internal import hydra as hydra_runs
 from hydra._internal.core_plugins import basic_launcher as hydra_sweeps
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus, run_job
-from omegaconf import OmegaConf, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from spi_lightning.fields import UserError
 from spi_lightning.files import alone_in, making, missing_folders, new_folder, remove_empty
 from spi_lightning.tracking import CONFIG, VERSIONS
 
 SWEEP: Final = "multirun.yaml"  # Hydra writes it into the folder of a sweep before its first job
+Result = TypeVar("Result")
 _folders: list[Path] = []  # that the jobs of this process write to
 _made: list[Path] = []  # folders that this process has named and made itself, and their parents, innermost first
 
@@ -30,6 +31,20 @@ def named_by_the_app(name: str) -> str:
     folder = new_folder(name)
     _made[:0] = [folder.absolute(), *(each for each in missing if each != Path(name).absolute())]
     return str(folder)
+
+
+def alone(work: Callable[[DictConfig], Result]) -> Callable[[DictConfig], Result]:
+    """Work of a configuration in its ``folder``, refused where another process is at work in it, see files.alone_in."""
+
+    @functools.wraps(work)
+    def guarded(cfg: DictConfig) -> Result:
+        launched = os.environ.get("LOCAL_RANK", "0") != "0"  # by the one that is at work there
+        if launched or not isinstance(cfg.folder, str):  # which is refused with the other types
+            return work(cfg)
+        with alone_in(cfg.folder):
+            return work(cfg)
+
+    return guarded
 
 
 def take_over(is_refusal: Callable[[BaseException], bool]) -> None:

@@ -15,6 +15,7 @@ from spi_lightning.apps.dragonfly_input import write_input
 from spi_lightning.apps.dragonfly_run import find_dragonfly, run_dragonfly
 from spi_lightning.apps.dragonfly_window import find_window, open_source
 from spi_lightning.apps.entry import run_app
+from spi_lightning.apps.job_folder import alone
 from spi_lightning.apps.orient_analysis import analyse, match_examples, read_control, true_orientations, voxel_edge
 from spi_lightning.apps.simulate import whole_number
 from spi_lightning.apps.train import record
@@ -31,6 +32,7 @@ from spi_lightning.reports.orientation_evenness import verdict
 from spi_lightning.tracking import METRICS
 
 
+@alone
 def orient(cfg: DictConfig) -> dict[str, Any]:
     """Give patterns to Dragonfly, read what it found, test whether orientations are even, and report.
 

@@ -14,6 +14,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from spi_lightning.apps.entry import run_app
+from spi_lightning.apps.job_folder import alone
 from spi_lightning.apps.laboratory import frame_of, write_crystal_of
 from spi_lightning.apps.phase_judge import judge
 from spi_lightning.apps.phase_polish import agreeing, solve
@@ -36,6 +37,7 @@ from spi_lightning.tasks.registry import trust
 from spi_lightning.tracking import METRICS
 
 
+@alone
 def phase_pattern(cfg: DictConfig) -> dict[str, Any]:
     """Phase what a configuration describes; write the density, the numbers and a report.
 

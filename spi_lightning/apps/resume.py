@@ -4,7 +4,7 @@ import json
 import logging
 import shutil
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,10 +141,10 @@ class Resumed:
 
 
 @contextmanager
-def state_that_fits(resumed: Resumed | None, before: Mapping[Path, bytes]) -> Iterator[None]:
+def state_that_fits(resumed: Resumed | None) -> Iterator[None]:
     """UserError for a state of optimiser, schedule, callbacks or loops that cannot be taken up.
 
-    ``before`` is what the files of the run held until now; they are put back. Weights have errors of their own.
+    Weights have errors of their own.
     """
     try:
         yield
@@ -153,9 +153,6 @@ def state_that_fits(resumed: Resumed | None, before: Mapping[Path, bytes]) -> It
         restored = any(each.name.startswith(_RESTORES) or _OPTIMISER in Path(each.filename).parents for each in frames)
         if resumed is None or isinstance(error, UserError) or not restored:
             raise
-        for path, content in before.items():
-            with replacing(path) as part:
-                part.write_bytes(content)
         raise _state_refused(resumed.path, error) from error
 
 

@@ -17,14 +17,16 @@ from rich.table import Table
 
 from spi_lightning.apps.entry import one_line
 from spi_lightning.apps.fitting_parts import check_parts
+from spi_lightning.apps.job_folder import alone
 from spi_lightning.apps.resolved_names import escaped
 from spi_lightning.apps.resume import Resumed, all_words, command_words, resumed_settings, state_that_fits
 from spi_lightning.apps.value_types import check_types
-from spi_lightning.callbacks import ResumeInSamples, SaveConfig, SeedEveryStep, StopDivergence
+from spi_lightning.callbacks import DecideAtValidation, ResumeInSamples, SaveConfig, SeedEveryStep, StopDivergence
+from spi_lightning.callbacks.decide_at_validation import stopped_early
 from spi_lightning.console import Terminal
 from spi_lightning.data import PatternBatches
 from spi_lightning.fields import UserError
-from spi_lightning.files import alone_in, remove_stale_parts, write_json, write_text
+from spi_lightning.files import remove_empty, remove_stale_parts, replacing, write_json, write_text
 from spi_lightning.reports import write_training_figures
 from spi_lightning.tasks import find_checkpoint, read_checkpoint
 from spi_lightning.tasks.checkpoint import BEST, LAST, load_weights
@@ -42,6 +44,7 @@ from spi_lightning.tracking import (
 )
 
 
+@alone
 def train(cfg: DictConfig) -> float:
     """Train what a configuration describes, evaluate its best checkpoint and leave everything in the run folder.
 
@@ -57,13 +60,6 @@ def train(cfg: DictConfig) -> float:
 
     A task keeps the numbers of its last validation and test in ``results`` and names those to print in ``shown``.
     """
-    if os.environ.get("LOCAL_RANK", "0") != "0":
-        return _train(cfg)
-    with alone_in(cfg.folder):
-        return _train(cfg)
-
-
-def _train(cfg: DictConfig) -> float:
     trust(cfg.trust)
     words, cfg = all_words(cfg), resumed_settings(cfg)
     settle_length(cfg, words)
@@ -71,56 +67,72 @@ def _train(cfg: DictConfig) -> float:
     check_parts(cfg)
     check_types(cfg, "train")
     require_rate(cfg.optimizer.get("lr"))
-    folder = Path(cfg.folder)
-    before = {path: path.read_bytes() for name in (CONFIG, VERSIONS, LOG) if (path := folder / name).is_file()}
-    config = record(cfg, words)
-    remove_stale_parts(folder)
-    if resumed:
-        resumed.take_along(folder)
-    tracking, loggers = instantiate(cfg.tracking), cast(list[Logger], [])
-    with nothing_left_of_a_mistake(folder, tracking, loggers):
-        pl.seed_everything(cfg.seed, workers=True, verbose=False)
-        data, task = instantiate(cfg.data, _convert_="all"), instantiate(cfg.task, _convert_="all")
-        if start:
-            load_weights(task, start, f"checkpoint={cfg.checkpoint}: its weights do not fit this network")
-        chosen = filter(None, instantiate(cfg.callbacks).values())
-        callbacks = [StopDivergence(), *chosen, SaveConfig(config), SeedEveryStep(cfg.seed), ResumeInSamples()]
+    folder, loggers, config = Path(cfg.folder), cast(list[Logger], []), resolved(cfg)
+    pl.seed_everything(cfg.seed, workers=True, verbose=False)
+    tracking, data, task = (instantiate(part, _convert_="all") for part in (cfg.tracking, cfg.data, cfg.task))
+    if start:
+        load_weights(task, start, f"checkpoint={cfg.checkpoint}: its weights do not fit this network")
+    chosen = filter(None, instantiate(cfg.callbacks).values())
+    callbacks = [StopDivergence(), DecideAtValidation(), *chosen, SaveConfig(config), SeedEveryStep(cfg.seed)]
+    trainer = make_trainer(cfg.trainer, [*callbacks, ResumeInSamples()], folder)
+    if isinstance(data, PatternBatches):  # which knows its place in an epoch
+        data.limit, trainer.limit_train_batches = trainer.limit_train_batches, 1.0
+    with as_it_was_after_a_mistake(folder, trainer, tracking, loggers):
+        record(cfg, words)
+        remove_stale_parts(folder)
+        if resumed:
+            resumed.take_along(folder)
         steps, last = (resumed.steps, resumed.epoch_row) if resumed else (None, None)
         loggers += tracking.loggers(folder, cfg.name, config, steps, last)
-        trainer = make_trainer(cfg.trainer, loggers, callbacks, folder)
+        trainer.loggers = loggers
         began = time.perf_counter()
-        with state_that_fits(resumed, before):
+        with state_that_fits(resumed):
             trainer.fit(task, data, ckpt_path=resumed.path if resumed else None, weights_only=True)
     numbers = {"train/seconds": time.perf_counter() - began, "train/steps": trainer.global_step}
+    stopped = stopped_by(cfg.trainer, trainer, resumed)  # now: with the best checkpoint its callbacks come back, too
     numbers |= evaluate_best(trainer, task, data, folder)
     if trainer.is_global_zero:
         write_json(folder / METRICS, numbers)
         write_training_figures(folder)
         tracking.finish(loggers, numbers, folder / BEST)
-        show(numbers, task, folder, stopped_by(cfg.trainer, trainer, resumed))
+        show(numbers, task, folder, stopped)
     if cfg.objective not in numbers:
         raise UserError(f"objective={cfg.objective} was not measured; there are {', '.join(sorted(numbers))}.")
     return float(numbers[cfg.objective])
 
 
 @contextmanager
-def nothing_left_of_a_mistake(folder: Path, tracking: Tracking, loggers: list[Logger]) -> Iterator[None]:
-    """Leave no logs and no configuration of a run that a user's mistake ended before its first checkpoint."""
+def as_it_was_after_a_mistake(
+    folder: Path, trainer: pl.Trainer, tracking: Tracking, loggers: list[Logger]
+) -> Iterator[None]:
+    """Leave a run folder as it was, byte for byte, where a user's mistake ends a command before it saved anything."""
+    kept = {
+        path: path.read_bytes() if path.is_file() else None for path in map(folder.joinpath, (CONFIG, VERSIONS, LOG))
+    }
+    best = (folder / BEST).is_file()
     try:
         yield
     except Exception as error:
-        if one_line(error) is not None and not list(folder.glob("checkpoints/*")):
-            tracking.discard(loggers)
-            for name in (CONFIG, VERSIONS, LOG):
-                (folder / name).unlink(missing_ok=True)
+        if one_line(error) is None or not trainer.is_global_zero or trainer.strategy.checkpoint_io.saved:  # type: ignore[attr-defined]
+            raise
+        tracking.discard(loggers)
+        for path, content in kept.items():
+            if content is None:
+                path.unlink(missing_ok=True)
+            else:
+                with replacing(path) as part:
+                    part.write_bytes(content)
+        if not best:  # else one that was taken along
+            (folder / BEST).unlink(missing_ok=True)
+            remove_empty([(folder / BEST).parent])
         raise
 
 
-def make_trainer(settings: DictConfig, loggers: list[Logger], callbacks: list[pl.Callback], folder: Path) -> pl.Trainer:
-    """Lightning's trainer; UserError for settings that it refuses."""
+def make_trainer(settings: DictConfig, callbacks: list[pl.Callback], folder: Path) -> pl.Trainer:
+    """Lightning's trainer, without its loggers; UserError for settings that it refuses."""
     make, plugin = instantiate(settings, _partial_=True), AtomicCheckpointIO((folder / LAST).parent)
     try:
-        trainer: pl.Trainer = make(logger=loggers, callbacks=callbacks, plugins=plugin)
+        trainer: pl.Trainer = make(logger=False, callbacks=callbacks, plugins=plugin)
     except (ValueError, TypeError) as error:
         raise UserError(f"trainer: {' '.join(str(error).split())}") from error
     return trainer
@@ -170,23 +182,27 @@ def starting_weights(cfg: DictConfig) -> dict[str, Any] | None:
     return cast(dict[str, Any], checkpoint["state_dict"])
 
 
+def resolved(cfg: DictConfig) -> dict[str, Any]:
+    """A configuration as plain containers."""
+    return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True))
+
+
 def record(cfg: DictConfig, words: Sequence[str] | None = None) -> dict[str, Any]:
     """Write the resolved configuration and the versions into the run folder; give the former as plain containers.
 
     ``words`` are the overrides to write down, by default those of the command line. What an earlier evaluation or
-    phasing has left in the folder of another one goes.
+    phasing has left in the folder of another one goes. Of several processes the first one writes.
 
     Raises:
         UserError: The folder is that of an earlier run, see tracking.require_free.
     """
-    config = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True))
-    folder = Path(cfg.folder)
-    if os.environ.get("LOCAL_RANK", "0") == "0":  # else the first process has written into it
+    config, folder = resolved(cfg), Path(cfg.folder)
+    if os.environ.get("LOCAL_RANK", "0") == "0":
         require_free(folder, config)
         clear_earlier(folder)
-    command = (command_words() or []) if words is None else words
-    write_text(folder / CONFIG, OmegaConf.to_yaml(escaped(config)))
-    write_json(folder / VERSIONS, {"overrides": list(command), **versions()})
+        command = (command_words() or []) if words is None else words
+        write_text(folder / CONFIG, OmegaConf.to_yaml(escaped(config)))
+        write_json(folder / VERSIONS, {"overrides": list(command), **versions()})
     return config
 
 
@@ -205,6 +221,8 @@ def evaluate_best(trainer: pl.Trainer, task: pl.LightningModule, data: PatternBa
 def stopped_by(asked: DictConfig, trainer: pl.Trainer, resumed: Resumed | None = None) -> str | None:
     """A line for a run that had nothing left to do, or that reached its epochs before the steps it was to have."""
     if resumed and trainer.global_step == resumed.optimiser_steps:
+        if why := stopped_early(trainer):
+            return f"nothing was trained: the run had stopped early, {why}; a larger patience lets it go on"
         limits = f"trainer.max_epochs={asked.max_epochs}, trainer.max_steps={asked.max_steps}"
         return f"nothing was trained: the run has its {trainer.global_step} steps ({limits}); name more of either"
     if not (asked.max_epochs or -1) > 0 or trainer.global_step >= asked.max_steps:

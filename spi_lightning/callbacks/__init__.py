@@ -1,5 +1,6 @@
 """What happens beside training: saved configs, galleries, progress."""
 
+from spi_lightning.callbacks.decide_at_validation import DecideAtValidation
 from spi_lightning.callbacks.live_slices import LiveSlices
 from spi_lightning.callbacks.progress import Progress
 from spi_lightning.callbacks.resume_in_samples import ResumeInSamples
@@ -12,6 +13,7 @@ from spi_lightning.callbacks.validate_at_end import ValidateAtEnd
 from spi_lightning.callbacks.write_reconstruction import WriteReconstruction
 
 __all__ = [
+    "DecideAtValidation",
     "LiveSlices",
     "Progress",
     "ResumeInSamples",

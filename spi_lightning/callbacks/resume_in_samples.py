@@ -24,9 +24,9 @@ class ResumeInSamples(pl.Callback):
         data, loop = trainer.datamodule, checkpoint.get("loops", {}).get("fit_loop")  # type: ignore[attr-defined]
         if not (trainer.training and loop and isinstance(data, PatternBatches) and data.patterns_in("train")):
             return
-        if trainer.limit_train_batches != 1.0:  # Lightning's epochs are not those of the data
-            return
         epoch, done, batches = data.progress()
+        if done >= batches and checkpoint.get("epoch_row"):  # it has been validated
+            epoch, done = epoch + 1, 0
         progress = loop["epoch_loop.batch_progress"]
         self._trained = progress["total"]["ready"]
         shift = done - progress["current"]["ready"]

@@ -98,6 +98,7 @@ class PatternBatches(pl.LightningDataModule):
         self.splits: dict[str, Dataset[Batch]] = {}
         self.training_batches: ResumableLoader | None = None
         self.place = {"epoch": 0, "position": 0}
+        self.limit: int | float = 1.0  # most training batches of an epoch, or the share of them that is used
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Shuffled batches that can be resumed."""
@@ -107,7 +108,12 @@ class PatternBatches(pl.LightningDataModule):
             raise UserError(f"the training split has {length} patterns: too few for {processes} processes.")
         if self.batch_size % processes:
             raise UserError(f"data.batch_size={self.batch_size} does not divide into {processes} processes.")
-        self.training_batches = ResumableLoader(self.splits["train"], self._batches(), **self._options())
+        batches = self._batches()
+        if not len(batches):
+            raise UserError(
+                f"trainer.limit_train_batches={self.limit} leaves no batch of an epoch: give a number above 0"
+            )
+        self.training_batches = ResumableLoader(self.splits["train"], batches, **self._options())
         return self.training_batches
 
     def progress(self) -> tuple[int, int, int]:
@@ -117,7 +123,7 @@ class PatternBatches(pl.LightningDataModule):
 
     def _batches(self) -> EpochBatches:
         length = self.patterns_in("train")
-        sampler = EpochBatches(self.training_order, length, self.batch_size, *self._process())
+        sampler = EpochBatches(self.training_order, length, self.batch_size, *self._process(), self.limit)
         sampler.take_up(**self.place)
         return sampler
 

@@ -29,12 +29,17 @@ class EpochBatches(Sampler[list[int]]):
         length: Number of indices it gives.
         batch_size: Patterns per step, over all processes together.
         rank, processes: This process and their number.
+        limit: Most batches of an epoch, or the share of them that is used.
     """
 
-    def __init__(self, order: Order, length: int, batch_size: int, rank: int = 0, processes: int = 1) -> None:
+    def __init__(
+        self, order: Order, length: int, batch_size: int, rank: int = 0, processes: int = 1, limit: int | float = 1.0
+    ) -> None:
         self.order, self.rank, self.processes = order, rank, processes
         self.batch_size, self.length = min(batch_size, length), length
-        self.batches = length // self.batch_size if self.batch_size else 0
+        whole = length // self.batch_size if self.batch_size else 0
+        self.batches = int(whole * limit) if isinstance(limit, float) else min(whole, limit)
+        self.in_epoch = length if self.batches == whole else self.batches * self.batch_size  # patterns
         self.epoch = self.position = 0
         self.shift = 0  # patterns, in an epoch that was begun with batches of another size
 
@@ -51,10 +56,10 @@ class EpochBatches(Sampler[list[int]]):
         self.epoch, self.position, self.shift = epoch, position, 0
         before = min(batch_size or self.batch_size, self.length)
         used = position * before if samples is None else samples
-        if before and position >= self.length // before:
+        if before and position >= self.in_epoch // before:
             self.position = self.batches
         elif self.batch_size and used != position * self.batch_size:
-            self.position = self.batches - max(1, (self.length - used) // self.batch_size)
+            self.position = self.batches - max(1, (self.in_epoch - used) // self.batch_size)
             self.shift = used - self.position * self.batch_size
 
     def progress(self) -> dict[str, int]:

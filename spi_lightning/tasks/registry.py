@@ -61,7 +61,7 @@ TASK_PARTS: Final = (
     | _torch(
         "lr_scheduler.",
         "ConstantLR CosineAnnealingLR CosineAnnealingWarmRestarts CyclicLR ExponentialLR LinearLR MultiStepLR"
-        " OneCycleLR PolynomialLR StepLR",
+        " OneCycleLR PolynomialLR ReduceLROnPlateau StepLR",
     )
 )
 """Of the task of a checkpoint, which is built to answer with, to fine-tune or to refine."""

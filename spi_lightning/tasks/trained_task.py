@@ -1,6 +1,7 @@
 """What every task that is trained has in common: optimiser, schedule, training loss, and something to validate on."""
 
 import math
+import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Literal, cast
@@ -8,7 +9,7 @@ from typing import Any, Literal, cast
 import pytorch_lightning as pl
 from torch import Tensor, nn
 from torch.optim import LBFGS, Optimizer
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 from torchmetrics import MeanMetric
 
 from spi_lightning.fields import UserError
@@ -18,6 +19,7 @@ from spi_lightning.schedules import AlternateEvery
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 MakeSchedule = Callable[[Optimizer], LRScheduler]
 Interval = Literal["epoch", "step"]
+MONITORED = "val/loss"  # what a plateau is of
 LENGTHS: dict[Any, str] = {CosineAnnealingLR: "T_max", OneCycleLR: "total_steps"}  # schedules laid out for a training
 
 
@@ -29,7 +31,7 @@ class TrainedTask(pl.LightningModule):
         optimizer: parameters -> optimiser.
         schedule: optimiser -> learning-rate schedule; constant if None.
         interval: What moves the schedule on: ``epoch`` or ``step``. A cosine or a cycle that is as long as the training
-            is moved on every step.
+            is moved on every step, one that waits for a plateau of the validation loss at each validation.
     """
 
     def __init__(
@@ -68,7 +70,10 @@ class TrainedTask(pl.LightningModule):
         make, interval = fitted_schedule(self.make_schedule, steps, self.trainer, self.interval)
         self.follows_training, schedule = make is not self.make_schedule, make(optimizer)
         require_switching(optimizer, schedule)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": interval}}
+        moved: dict[str, Any] = {"scheduler": schedule, "interval": interval}
+        if isinstance(schedule, ReduceLROnPlateau):  # moved on at validations, see callbacks.DecideAtValidation
+            moved |= {"monitor": MONITORED, "frequency": sys.maxsize}
+        return {"optimizer": optimizer, "lr_scheduler": moved}
 
     def on_fit_start(self) -> None:
         """Raise UserError if there is nothing to validate on: the best checkpoint is chosen by it."""

@@ -21,16 +21,19 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     Args:
         folder: Of the checkpoints of this run; None: where a checkpoint is read from.
+
+    ``saved`` becomes True with the first checkpoint that is written.
     """
 
     def __init__(self, folder: str | Path | None = None) -> None:
         super().__init__()
-        self.folder = None if folder is None else Path(folder)
+        self.folder, self.saved = None if folder is None else Path(folder), False
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
         """Write a checkpoint to a local path."""
         with replacing(path) as part, patient_file(part) as file:
             torch.save(_with_files_in(checkpoint, Path()), cast(IO[bytes], file))
+        self.saved = True
 
     def load_checkpoint(
         self, path: Any, map_location: Callable[..., Any] | None = None, weights_only: bool | None = None

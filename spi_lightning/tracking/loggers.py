@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
 from spi_lightning.fields import UserError
+from spi_lightning.files import remove_empty
 from spi_lightning.tracking.csv_log import FolderCSVLogger, Row
 
 WANDB_MODES = ("disabled", "offline", "online")
@@ -34,6 +35,7 @@ class Tracking:
     project: str = "spi_lightning"
 
     def __post_init__(self) -> None:
+        self._before: Collection[Path] = ()  # files of TensorBoard that an earlier part of the run has written
         if self.wandb not in WANDB_MODES:
             raise UserError(f"tracking.wandb={self.wandb} is unknown: choose one of {', '.join(WANDB_MODES)}.")
 
@@ -52,6 +54,7 @@ class Tracking:
         found: list[Logger] = [FolderCSVLogger(folder, steps, last)]
         if self.tensorboard:
             found.append(TensorBoardLogger(str(folder), name="tensorboard", version=""))
+            self._before = set((Path(folder) / "tensorboard").glob("*"))
         if self.wandb != "disabled":
             found.append(self._wandb(Path(folder), name))
             found[-1].log_hyperparams(dict(config))
@@ -66,8 +69,10 @@ class Tracking:
                 logger.finalize("success")
 
     def discard(self, loggers: list[Logger]) -> None:
-        """Take away what Weights & Biases wrote of a run that failed before it learned anything."""
+        """Take away what Weights & Biases and TensorBoard wrote of a run that failed before it learned anything."""
         for logger in loggers:
+            if isinstance(logger, TensorBoardLogger):
+                _remove_events(logger, self._before)
             if isinstance(logger, WandbLogger) and isinstance(
                 directory := getattr(logger._experiment, "dir", None), str
             ):
@@ -103,6 +108,16 @@ class Tracking:
             artifact.add_file(str(checkpoint))
             run.log_artifact(artifact)
         wandb.finish()
+
+
+def _remove_events(logger: TensorBoardLogger, before: Collection[Path]) -> None:
+    """Close a TensorBoard log and delete what it wrote, and its folder where that is all there was."""
+    if logger._experiment is not None:
+        logger._experiment.close()
+    folder = Path(str(logger.log_dir))
+    for path in set(folder.glob("*")) - set(before):
+        path.unlink(missing_ok=True)
+    remove_empty([folder])
 
 
 def _remove_run(run: Path) -> None:

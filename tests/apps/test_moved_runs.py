@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from spi_lightning.apps.entry import one_line
 from spi_lightning.apps.resume import Resumed, last_of
 from spi_lightning.apps.train import train
 from spi_lightning.fields import UserError
@@ -189,6 +190,52 @@ def test_from_steps_to_epochs_and_back(tmp_path, original, first, again, steps) 
     resume(tmp_path / "run", original.parent / "cache", again)
     assert json.loads((tmp_path / "run/metrics.json").read_text())["train/steps"] == steps
     assert steps_of(tmp_path / "run", "val/loss")[-1] == steps - 1
+
+
+@pytest.mark.parametrize("limit", ["3", "0.6"])
+def test_a_limit_of_batches_makes_short_epochs_that_are_taken_up(tmp_path, original, limit) -> None:
+    cache, few = original.parent / "cache", f"+trainer.limit_train_batches={limit}"
+    train(small_config(tmp_path, f"data.cache_dir={cache}", few, name="whole"))
+    assert steps_of(tmp_path / "whole", "val/loss") == [2, 5, 8]
+    with from_command(tmp_path, *SMALL, *NARROW, *SIMULATED, few, "trainer.max_steps=4") as cfg:
+        train(cfg)
+    resume(tmp_path / "run", cache, "trainer.max_epochs=3")
+    assert steps_of(tmp_path / "run", "val/loss") == [2, 3, 5, 8]
+    whole, mine = (load(tmp_path / name / "checkpoints/last.ckpt")["state_dict"] for name in ("whole", "run"))
+    assert equal(whole, mine)
+
+
+@pytest.mark.parametrize("limit", ["0", "0.01"])
+def test_a_limit_that_leaves_nothing_is_one_line(tmp_path, original, limit) -> None:
+    words = (f"data.cache_dir={original.parent / 'cache'}", f"+trainer.limit_train_batches={limit}")
+    with pytest.raises(UserError, match=rf"limit_train_batches={limit} leaves no batch"):
+        train(small_config(tmp_path, *words))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("callbacks.best.mode=sideways",), "mode"),
+        (("+callbacks.x={_target_: spi_lightning.callbacks.SaveOften, every_n_train_steps: -3}",), "every_n"),
+        (("trainer.accelerator=abacus",), "abacus"),
+        (("trainer.precision=5",), "precision|Precision"),
+        (("tracking.wandb=sometimes",), "disabled, offline, online"),
+        (("optimizer.lr=nan",), r"optimizer\.lr"),
+        (("data.batch_size=0",), r"batch_size"),
+        (("data.patterns={train:40,val:0,test:16}",), "validation split is empty"),
+        (("tracking.tensorboard=true", "data.patterns={train:40,val:0,test:16}"), "validation split is empty"),
+        (("trainer.val_check_interval=50",), "val_check_interval"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("where", ["there", "fork"])
+def test_a_refused_command_leaves_every_file_of_a_run_as_it_was(tmp_path, original, words, message, where) -> None:
+    copy = Path(shutil.copytree(original, tmp_path / "copy"))
+    before, folder = contents(copy), copy if where == "there" else tmp_path / "fork"
+    with pytest.raises(Exception, match=message) as refused:
+        resume(copy, original.parent / "cache", "trainer.max_epochs=3", *words, folder=folder)
+    assert one_line(refused.value) is not None
+    assert contents(copy) == before
+    assert where == "there" or not folder.exists()
 
 
 def test_a_run_that_has_all_its_steps_says_that_nothing_was_trained(tmp_path, original, capsys) -> None:

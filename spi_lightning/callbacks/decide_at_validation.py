@@ -1,0 +1,57 @@
+"""What a validation loss decides, decided before the checkpoint of that validation is written."""
+
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import EarlyStopping
+from pytorch_lightning.callbacks.early_stopping import EarlyStoppingReason
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from spi_lightning.tasks.trained_task import MONITORED
+
+
+class DecideAtValidation(pl.Callback):
+    """Early stops and plateaus of the learning rate are decided at each validation, not at the end of the epoch.
+
+    Lightning decides both after the checkpoint is written, from numbers that no checkpoint holds: a run taken up from
+    it would miss the decision or find no number to decide by. A run that has stopped early stays so when it is taken
+    up, unless the command gives it more patience.
+    """
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Move the early stops on what validations measure; this callback comes before them."""
+        for stop in _early_stops(trainer):
+            if stop.monitor.startswith("val/"):
+                stop._check_on_train_epoch_end = False
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Keep the patience of the settings; Lightning takes the checkpoint's."""
+        for stop in _early_stops(trainer):
+            state = dict(checkpoint["callbacks"]).get(stop.state_key)
+            if isinstance(state, dict):
+                state["patience"] = stop.patience
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """End a run that has stopped early before."""
+        trainer.should_stop = trainer.should_stop or stopped_early(trainer) is not None
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Move the schedules that wait for a plateau of the validation loss."""
+        loss = trainer.callback_metrics.get(MONITORED)
+        for config in trainer.lr_scheduler_configs if trainer.state.fn == "fit" and not trainer.sanity_checking else ():
+            if isinstance(config.scheduler, ReduceLROnPlateau) and loss is not None:
+                config.scheduler.step(loss)
+
+
+def stopped_early(trainer: pl.Trainer) -> str | None:
+    """What ended a training before its steps and epochs; None where nothing did."""
+    for stop in _early_stops(trainer):
+        if stop.stopping_reason == EarlyStoppingReason.PATIENCE_EXHAUSTED and stop.wait_count >= stop.patience:
+            return f"{stop.monitor} did not improve in {stop.wait_count} validations in a row, patience={stop.patience}"
+    return None
+
+
+def _early_stops(trainer: pl.Trainer) -> list[EarlyStopping]:
+    return [each for each in trainer.callbacks if isinstance(each, EarlyStopping)]  # type: ignore[attr-defined]

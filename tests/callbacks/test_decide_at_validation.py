@@ -1,0 +1,60 @@
+"""Early stops and plateaus of a run that is taken up: those of the uninterrupted one."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from spi_lightning.apps.train import train
+from tests.apps.small_runs import load, small_config
+
+STOP = "+callbacks.early_stop={_target_: pytorch_lightning.callbacks.EarlyStopping, monitor: val/loss, mode: min, "
+PLATEAU = (
+    "schedule._target_=torch.optim.lr_scheduler.ReduceLROnPlateau",
+    "~schedule.total_iters",
+    "schedule.factor=0.5",
+    "+schedule.patience=0",
+    "+schedule.threshold=10",  # which no loss is below
+)
+
+
+def rate(run: Path) -> float:
+    return float(load(run / "checkpoints/last.ckpt")["optimizer_states"][0]["param_groups"][0]["lr"])
+
+
+def stopping(run: Path) -> int:
+    """Validations without improvement."""
+    states = load(run / "checkpoints/last.ckpt")["callbacks"]
+    return int(next(state for name, state in states.items() if name.startswith("EarlyStopping"))["wait_count"])
+
+
+@pytest.mark.parametrize(("first", "again"), [(("max_steps=5", "max_epochs=-1"), "max_steps=15"), ((), "max_epochs=3")])
+def test_early_stops_count_every_validation_once(tmp_path: Path, first: tuple[str, ...], again: str) -> None:
+    words = ("optimizer.lr=0", f"{STOP}patience: 9}}")
+    before = [f"trainer.{word}" for word in first or ("max_epochs=1",)]
+    train(small_config(tmp_path, *words, *before))
+    assert stopping(tmp_path / "run") == 0
+    train(small_config(tmp_path, *words, *before, f"trainer.{again}", f"resume={tmp_path / 'run'}"))
+    assert stopping(tmp_path / "run") == 2 and load(tmp_path / "run/checkpoints/last.ckpt")["global_step"] == 15
+
+
+def test_a_run_that_has_stopped_early_stays_so_until_it_gets_more_patience(tmp_path: Path, capsys) -> None:
+    words = ("optimizer.lr=0", "trainer.max_epochs=6")
+    train(small_config(tmp_path, *words, f"{STOP}patience: 1}}"))
+    assert load(tmp_path / "run/checkpoints/last.ckpt")["global_step"] == 10
+    capsys.readouterr()
+    train(small_config(tmp_path, *words, f"{STOP}patience: 1}}", f"resume={tmp_path / 'run'}"))
+    said = capsys.readouterr().out
+    assert "nothing was trained: the run had stopped early, val/loss did not improve in 1 validations" in said
+    train(small_config(tmp_path, *words, f"{STOP}patience: 3}}", f"resume={tmp_path / 'run'}"))
+    assert load(tmp_path / "run/checkpoints/last.ckpt")["global_step"] == 20
+
+
+def test_a_plateau_lowers_the_rate_after_each_validation_also_of_a_resumed_run(tmp_path: Path) -> None:
+    train(small_config(tmp_path, *PLATEAU, "trainer.max_epochs=2"))
+    assert rate(tmp_path / "run") == pytest.approx(1e-3 / 4)
+    train(small_config(tmp_path, *PLATEAU, "trainer.max_epochs=4", f"resume={tmp_path / 'run'}"))
+    assert rate(tmp_path / "run") == pytest.approx(1e-3 / 16)
+    train(small_config(tmp_path, *PLATEAU, "trainer.max_epochs=4", name="whole"))
+    whole, resumed = (load(tmp_path / name / "checkpoints/last.ckpt")["state_dict"] for name in ("whole", "run"))
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
