@@ -1,6 +1,7 @@
 """Folders of jobs: one for each run, and nothing left, nor taken away, by a command that is refused or stopped."""
 
 import functools
+import importlib
 import os
 import signal
 import subprocess
@@ -15,13 +16,14 @@ import pytest
 from hydra._internal.core_plugins import basic_launcher
 from hydra.core.plugins import Plugins
 from hydra.core.singleton import Singleton
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from spi_lightning.apps.entry import run_app
 from spi_lightning.apps.job_folder import take_over
 from spi_lightning.apps.signals import SignalError
 from spi_lightning.apps.train import record
 from spi_lightning.fields import UserError
+from spi_lightning.files import alone_in
 
 CONF = Path(__file__).parents[2] / "conf"
 NEEDED = {
@@ -237,3 +239,12 @@ def test_sweeps_are_kept_clean_where_hydra_has_not_scanned_its_plugins_yet(monke
     take_over(lambda error: True)
     Plugins.instance()
     assert isinstance(basic_launcher.run_job, functools.partial)
+
+
+@pytest.mark.parametrize("module", ["train", "evaluate", "phase", "orient"])
+def test_two_commands_do_not_share_a_folder(tmp_path: Path, module: str) -> None:
+    app = importlib.import_module(f"spi_lightning.apps.{module}")
+    work = getattr(app, {"phase": "phase_pattern"}.get(module, module))
+    with alone_in(tmp_path / "out"), pytest.raises(UserError, match="another run is at work in it"):
+        work(OmegaConf.create({"folder": str(tmp_path / "out")}))
+    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
