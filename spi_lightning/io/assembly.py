@@ -87,14 +87,14 @@ def add_mask(
         raise UserError(f"{where}: the mask has shape {shape}{turned}; {file.path} has patterns {file.shape}")
     exclude_sentinels(file)
     samples, dead = sample_frames(file), None if file.shared_mask is None else ~file.shared_mask
-    samples[find_saturated(samples, np.zeros(samples.shape, dtype=bool))[0]] = 0  # where a mask may well lie
+    saturated = find_saturated(samples, np.zeros(samples.shape, dtype=bool))[0]  # where a mask may well lie
     if isinstance(values, np.ndarray):
-        sense, note = choose_convention(values, samples, convention, where, place, dead)
+        sense, note = choose_convention(values, samples, convention, where, place, dead, saturated)
         keep = measured(values, sense)
         file.shared_mask = keep if file.shared_mask is None else keep & file.shared_mask
     else:
         some = np.concatenate([values.read(i, i + 1) for i in sample_indices(len(file))])
-        sense, note = choose_convention(some, samples, convention, where, place, dead)
+        sense, note = choose_convention(some, samples, convention, where, place, dead, saturated)
         masks = TranslatedMasks(values, sense)
         file.frame_masks = masks if file.frame_masks is None else AllOf(file.frame_masks, masks)
     file.notes.append(note)

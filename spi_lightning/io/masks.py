@@ -25,6 +25,7 @@ CONVENTIONS: Final = ("auto", "cxi", "nexus", "euxfel", "good", "bad", "dragonfl
 _NEARLY_ALL: Final = 0.9
 _NOTHING_LEFT: Final = 0.999  # share of the photons
 _FEW_PIXELS: Final = 0.02  # may hold most photons without a warning, as hot pixels do
+_HOT: Final = 1e-3  # share of the pixels that may be hot, and bright beyond all others
 _WHITE: Final = (255, 65535)  # stand for 1 in masks stored as images
 _GOOD_NAMES: Final = ("good", "valid")
 _BAD_NAMES: Final = ("bad", "invalid", "hot", "dead", "artefact", "artifact")
@@ -48,6 +49,7 @@ def choose_convention(
     where: str,
     place: str = "",
     dead: Mask | None = None,
+    saturated: Mask | None = None,
 ) -> tuple[str, str]:
     """Settle the sense of a mask and check it against the photons.
 
@@ -58,6 +60,7 @@ def choose_convention(
         where: File and key, for messages; the key's last part may tell the sense.
         place: Convention of bits that is defined where the mask lies: cxi, nexus, euxfel; empty: none.
         dead: (H, W) bool, pixels that hold a sentinel in every frame.
+        saturated: (n, H, W) bool, counts at the largest value, as hot pixels hold: no evidence of the sense.
 
     Returns:
         The sense (not auto) and one line that says what was chosen, why, and what it excludes.
@@ -72,15 +75,19 @@ def choose_convention(
         raise UserError(f"{where}: mask values must be whole numbers; weights or NaN are not understood")
     integers = values.astype(np.int64)
     dead = np.zeros(values.shape[-2:], dtype=bool) if dead is None else dead
-    sense, why = (convention, "as asked") if convention != "auto" else _decide(integers, frames, where, place, dead)
-    pixels, photons = _excluded(measured(integers, sense), frames)
-    excludes = f"excludes {pixels:.2%} of the pixels, {photons:.2%} of the photons"
+    plain = frames if saturated is None else np.where(saturated, np.float32(0), frames)
+    sense, why = (convention, "as asked") if convention != "auto" else _decide(integers, plain, where, place, dead)
+    keep = measured(integers, sense)
+    pixels, photons = _excluded(keep, plain)
+    excludes = f"excludes {pixels:.2%} of the pixels, {_excluded(keep, frames)[1]:.2%} of the photons"
+    if saturated is not None and (saturated & ~keep).any():
+        excludes += f" ({photons:.2%} where counts at the largest value are left out)"
     note = f"{where}: {_MEANING[sense]} = measured ({why}); {excludes}"
     limit = _NOTHING_LEFT if convention != "auto" else _NEARLY_ALL
     if pixels == 1 or (pixels > 0.5 and photons > limit):
         other = "bad" if sense == "good" else "good"
         raise UserError(f"{note}: is its sense inverted? try data.mask_convention={other}")
-    if photons > 0.5 and pixels > _FEW_PIXELS and not (convention != "auto" and pixels > 0.5):
+    if pixels > _FEW_PIXELS and not (convention != "auto" and pixels > 0.5) and _most_photons(keep, plain):
         note += " - WARNING: more than half of the photons; is the sense right?"
     return sense, note
 
@@ -157,3 +164,11 @@ def _excluded(keep: Mask, frames: NDArray[np.float32]) -> tuple[float, float]:
     total = float(frames.sum(dtype=np.float64))
     outside = float(np.where(keep, 0, frames).sum(dtype=np.float64))
     return 1 - float(keep.mean()), outside / total if total > 0 else 0.0
+
+
+def _most_photons(keep: Mask, frames: NDArray[np.float32]) -> bool:
+    """Whether more than half of the photons lie outside a mask, also without the few brightest pixels there."""
+    excluded = np.sort(np.where(keep, 0, frames).sum(0, dtype=np.float64), axis=None)
+    hot = excluded[-int(np.ceil(_HOT * excluded.size)) :].sum()
+    total = float(frames.sum(dtype=np.float64)) - hot
+    return bool(total > 0 and (excluded.sum() - hot) / total > 0.5)

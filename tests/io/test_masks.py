@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spi_lightning.fields import UserError
+from spi_lightning.io import PatternKeys, open_patterns
 from spi_lightning.io.mask_bits import BAD, HAS_SIGNAL, from_bits, to_bits
 from spi_lightning.io.masks import choose_convention, measured
 
@@ -124,3 +125,22 @@ def test_bits_by_place(keep, place, bit, bad) -> None:
 def test_white_is_one(keep) -> None:
     assert choose_convention(keep * 255, frames(keep), "auto", "mask.tif")[0] == "good"
     assert choose_convention(~keep * 255, frames(keep), "auto", "mask.tif")[0] == "bad"
+
+
+@pytest.mark.parametrize("noise", [0, 1])
+def test_a_mask_over_hot_pixels_says_their_share_of_all_counts_and_is_no_warning(tmp_path, noise) -> None:
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(0.1, (20, 40, 60)).astype("i4")
+    counts[:, 5, 7] = counts[:, 30, 41] = 5000
+    counts += noise * rng.poisson(40.0, counts.shape).astype("i4") * (counts > 4000)
+    mask = np.zeros((40, 60), dtype="u1")
+    mask[18:21] = mask[5, 7] = mask[30, 41] = 1
+    np.save(tmp_path / "a.npy", counts)
+    np.save(tmp_path / "mask.npy", mask)
+    notes = open_patterns(tmp_path / "a.npy", PatternKeys(mask=str(tmp_path / "mask.npy")), "bad").notes
+    note = next(line for line in notes if "excludes" in line)
+    samples = counts[np.unique(np.linspace(0, 19, 8).astype(int))]
+    share = samples[:, mask > 0].sum() / samples.sum()
+    assert f"excludes {mask.mean():.2%} of the pixels, {share:.2%} of the photons" in note and share > 0.9
+    assert "WARNING" not in note
+    assert ("where counts at the largest value are left out)" in note) == (not noise)
