@@ -14,7 +14,8 @@ from spi_lightning.fields import DISTANCE_FROM_TRAINING, FRAME, MASK, PHOTONS, P
 from spi_lightning.io.pattern_file import PatternFile
 from spi_lightning.methods.answer import Answer, DecisionRule, Given
 from spi_lightning.methods.reading import Piece, prepare_ahead
-from spi_lightning.methods.refused_size import size_refused
+from spi_lightning.methods.refused_size import require_size, size_refused
+from spi_lightning.networks.tiny_cnn import TinyCNN
 from spi_lightning.tasks import HitClassification, find_checkpoint, load_task
 
 Ready = tuple[Tensor, Tensor]  # frame (B,) and preprocessed patterns (B, C, h, w)
@@ -65,12 +66,23 @@ class CheckpointMethod:
         preprocess = self.task.preprocess
         preprocess.crop, preprocess.bin = crop or preprocess.crop, bin or preprocess.bin
 
+    def require_size(self, patterns: PatternFile) -> None:
+        """Refuse a file whose patterns do not become of the one size that the network takes, where it has one."""
+        preprocess, network = self.task.preprocess, self.task.network
+        size = network.size if isinstance(network, TinyCNN) else None
+        if size is None and preprocess.mean.numel() > 1 and preprocess.mean.shape[-1] == preprocess.mean.shape[-2]:
+            size = preprocess.mean.shape[-1]  # of the mean image that is subtracted
+        if size is not None:
+            height, width = patterns.shape[1:]
+            require_size(patterns.path, self.path, (height, width), size, preprocess.crop, preprocess.bin)
+
     def answer(self, patterns: PatternFile, given: Given | None = None) -> Answer:
         """Answer every frame of a file, in order; the network computes while a thread reads and preprocesses on.
 
         Raises:
             UserError: The network cannot take patterns of this shape, or a frame cannot be read.
         """
+        self.require_size(patterns)
         start = time.perf_counter()
         with torch.inference_mode():
             ready = prepare_ahead(patterns, self._prepare, title=self.name)

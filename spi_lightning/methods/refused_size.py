@@ -35,3 +35,29 @@ def size_refused(
             f"{who}: the network of {checkpoint} cannot take patterns of {size} {unit} "
             f"({str(error).splitlines()[0]}); {mend}."
         ) from error
+
+
+def require_size(who: object, checkpoint: Path, shape: tuple[int, int], size: int, crop: int | None, bin: int) -> None:
+    """Refuse patterns that crop and bin do not bring to the size of a network, naming numbers that do.
+
+    Args:
+        who: Method or file that the line begins with.
+        checkpoint: Of the network.
+        shape: Of one pattern, (H, W) pixels.
+        size: Edge that the network takes, pixel.
+        crop, bin: Central pixels kept first (None: all), then squares of bin x bin pixels summed.
+
+    Raises:
+        UserError: The patterns do not become ``size`` x ``size`` pixels.
+    """
+    edges = shape if crop is None else (crop, crop)
+    if all(edge == size * bin for edge in edges) and (crop is None or crop <= min(shape)):
+        return
+    bins = sorted({1, bin, min(shape) // size} - {0}, key=lambda n: abs(n - bin))
+    fitting = " or ".join(f"preprocess.crop={size * n} preprocess.bin={n}" for n in bins if size * n <= min(shape))
+    now = f"preprocess.crop={'null' if crop is None else crop} preprocess.bin={bin}"
+    mend = f"set {fitting}" if fitting else f"the patterns are smaller; {TRAIN_AT_THIS_SIZE}"
+    raise UserError(
+        f"{who}: the network of {checkpoint} takes {size} x {size} pixels, which patterns of {shape[0]} x {shape[1]} "
+        f"do not become by {now}: {mend}"
+    )

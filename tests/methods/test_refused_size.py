@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from spi_lightning.fields import UserError
-from spi_lightning.methods.refused_size import size_refused
+from spi_lightning.methods.refused_size import require_size, size_refused
 
 RUN = Path("run.ckpt")
 
@@ -27,3 +27,26 @@ def test_other_mistakes_pass() -> None:
         raise RuntimeError("broken")
     with size_refused("unet", RUN, (8, 8)):
         pass
+
+
+@pytest.mark.parametrize(
+    ("shape", "crop", "bin", "fitting"),
+    [
+        ((120, 160), None, 2, "preprocess.crop=64 preprocess.bin=1"),
+        ((128, 160), None, 2, "preprocess.crop=128 preprocess.bin=2 or preprocess.crop=64 preprocess.bin=1"),
+        ((300, 260), 256, 2, "preprocess.crop=128 preprocess.bin=2 or .*crop=64 preprocess.bin=1 or .*256 .*bin=4"),
+        ((65, 65), None, 1, "preprocess.crop=64 preprocess.bin=1"),
+        ((100, 100), 128, 2, "preprocess.crop=64 preprocess.bin=1"),
+        ((60, 80), None, 1, "the patterns are smaller; use a checkpoint trained at this size"),
+    ],
+)
+def test_numbers_that_fit_are_named(shape, crop, bin, fitting) -> None:
+    with pytest.raises(UserError, match=rf"takes 64 x 64 pixels, .*: (set )?{fitting}$"):
+        require_size("a.h5", RUN, shape, 64, crop, bin)
+
+
+@pytest.mark.parametrize(
+    ("shape", "crop", "bin"), [((64, 64), None, 1), ((128, 128), None, 2), ((150, 170), 128, 2), ((64, 90), 64, 1)]
+)
+def test_sizes_that_fit_pass(shape, crop, bin) -> None:
+    require_size("a.h5", RUN, shape, 64, crop, bin)
