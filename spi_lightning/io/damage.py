@@ -56,6 +56,21 @@ def reason(error: BaseException) -> str:
     return words if len(words) <= _MOST_WORDS else f"{words[:_MOST_WORDS]}..."
 
 
+def moved(home: Path) -> str:
+    """Remedy where a file that names others in other folders lies in another place than it was written in."""
+    return f"{home.name} must lie where it lay relative to its data: move it back, or make it again"
+
+
+def missing(name: str, home: Path) -> str:
+    """End of a line about a file that ``home`` names and that is not there: where it was looked for, and the remedy."""
+    given = Path(name)
+    if not given.is_absolute() and given.parent != Path():
+        looked = os.path.normpath(home.resolve().parent / name)
+        return f"{name}, which is not there (looked for at {looked}); {moved(home)}"
+    there = "there or " if given.is_absolute() else ""
+    return f"{name}, which is not there; put it back {there}beside {home.name}"
+
+
 def require_file(path: Path, remedy: str, where: str = "") -> None:
     """Raise UserError if there is no file to read: nothing, a folder, or a pipe or device, which would never end."""
     if path.is_file():

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.fields import UserError
-from spi_lightning.io.damage import require_file
+from spi_lightning.io.damage import missing, require_file
 from spi_lightning.io.files_read import note_read
 from spi_lightning.io.hdf5_selection import points, selected, unmapped_cells
 
@@ -155,7 +155,7 @@ def _add_sources(
     home, where = _file_of(item), f"{path}: {item.name}"
     there = home if name == "." else located(name, home)
     if there is None:
-        raise UserError(f"{where}: its values lie in {name}, which is not there; put it back beside {home.name}")
+        raise UserError(f"{where}: its values lie in {missing(name, home)}")
     note_read(there)
     try:
         file = h5py.File(there, "r")  # closed with its last use: close() looks through all open objects of the process

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 
 from spi_lightning.fields import IS_SINGLE_HIT, PARTICLE_ID, UserError
 from spi_lightning.io.assembly import add_label
+from spi_lightning.io.damage import moved
 from spi_lightning.io.pattern_file import PatternFile, PatternKeys
 from spi_lightning.io.several import SeveralFiles
 from spi_lightning.io.side_files import read_side_file
@@ -51,6 +53,10 @@ def open_index_list(path: Path, keys: PatternKeys, open_one: Callable[[Path, Pat
     """
     names, numbers = _parse(path)
     files = dict.fromkeys(names)
+    for name in files:
+        if Path(name).parent != Path() and not (there := path.parent / name).exists():
+            looked = os.path.normpath(path.resolve().parent / name)
+            raise UserError(f"{there}: there is no such file (looked for at {looked}); {moved(path)}")
     inner = PatternKeys(photons=keys.photons, mask=keys.mask)
     opened = [open_one(path.parent / name, inner) for name in files]
     place = {name: i for i, name in enumerate(files)}

@@ -70,3 +70,23 @@ def test_nothing_is_written_for_nothing(tmp_path, source, frames, message) -> No
     with pytest.raises(UserError, match=message):
         write_selection(tmp_path / "chosen.cxi", source, frames)
     assert not (tmp_path / "chosen.cxi").exists()
+
+
+def test_a_selection_that_was_moved_names_the_path_looked_for(tmp_path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "run/selection").mkdir(parents=True)
+    with h5py.File(tmp_path / "data/a.h5", "w") as file:
+        file["photons"] = np.ones((3, 8, 8), dtype="i4")
+    selection = tmp_path / "run/selection"
+    source = open_patterns(tmp_path / "data/a.h5")
+    write_selection(selection / "selected.cxi", source, [0, 2])
+    (selection / "index.txt").write_text("../../data/a.h5,0\n")
+    assert len(open_patterns(selection / "index.txt")) == 1 and len(open_patterns(selection / "selected.cxi")) == 2
+    (tmp_path / "far/away").mkdir(parents=True)
+    moved = (tmp_path / "run").rename(tmp_path / "far/away/run") / "selection"
+    for name in ("selected.cxi", "index.txt"):
+        with pytest.raises(
+            UserError, match=rf"looked for at {tmp_path}/far/away/data/a\.h5.*{name} must lie where"
+        ) as e:
+            open_patterns(moved / name)
+        assert "put it back" not in str(e.value) and "make it again" in str(e.value)
