@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.fields import BEAM_CENTRE, UserError
 from spi_lightning.io.assembly import add_mask, add_side_files, split_names
-from spi_lightning.io.emc_detector import is_detector, read_detector
+from spi_lightning.io.emc_detector import Detector, is_detector, read_detector
 from spi_lightning.io.emc_writer import write_emc
 from spi_lightning.io.hdf5_file import MAGIC, dataset, opened, stack_shape
 from spi_lightning.io.pattern_file import PatternFile, PatternKeys
@@ -29,6 +29,7 @@ from spi_lightning.physics.sentinels import LIMIT
 __all__ = ["EmcFrames", "is_emc", "open_emc", "write_emc"]
 
 _HEADER: Final = 1024
+_DETECTORS: Final = ("detector.h5", "detector.dat", "detector.ini")  # names of what lies beside
 _LISTS: Final = ("place_ones", "place_multi", "count_multi")
 
 
@@ -161,6 +162,13 @@ def _pixels(item: h5py.Dataset, path: Path) -> int:
     return int(values[0])
 
 
+def _stored_layout(path: Path) -> _Stored:
+    """The layout in which a file keeps its counts."""
+    with path.open("rb") as file:
+        hdf5 = file.read(8) == MAGIC
+    return _Hdf5(path) if hdf5 else _Binary(path)
+
+
 def _fill(
     path: Path,
     pixels: int,
@@ -208,9 +216,7 @@ class EmcFrames:
     chunk = 1
 
     def __init__(self, path: Path, shape: tuple[int, int] | None = None) -> None:
-        with path.open("rb") as file:
-            hdf5 = file.read(8) == MAGIC
-        self.stored: _Stored = _Hdf5(path) if hdf5 else _Binary(path)
+        self.stored: _Stored = _stored_layout(path)
         side = isqrt(self.stored.pixels)
         rows, columns = shape or (side, side)
         if rows * columns != self.stored.pixels:
@@ -232,8 +238,8 @@ def open_emc(path: Path, keys: PatternKeys, convention: str) -> PatternFile:
 
     Args:
         path: The file.
-        keys: `mask` may name a Dragonfly detector file (HDF5 or ASCII), which gives shape, mask and beam centre, or any
-            mask file; `label` and `particle_id` name files beside.
+        keys: `mask` may name a Dragonfly detector file (HDF5 or ASCII), which gives shape, mask and beam centre (else
+            a detector.h5 or detector.dat beside does), or any mask file; `label` and `particle_id` name files beside.
         convention: Sense of a mask that is no detector file.
 
     Raises:
@@ -241,9 +247,12 @@ def open_emc(path: Path, keys: PatternKeys, convention: str) -> PatternFile:
     """
     masks = split_names(keys.mask)
     detectors = [Path(name) for name in masks if Path(name).is_file() and is_detector(Path(name))]
+    form, notes = "Dragonfly emc, " + ("HDF5" if h5py.is_hdf5(path) else "binary"), list[str]()
     detector = read_detector(detectors[0]) if detectors else None
-    form = "Dragonfly emc, " + ("HDF5" if h5py.is_hdf5(path) else "binary")
-    patterns = PatternFile(path, form, EmcFrames(path, detector.shape if detector else None))
+    if detector is None:
+        detector, beside, notes = _detector_beside(path)
+        detectors += [beside] if beside else []
+    patterns = PatternFile(path, form, EmcFrames(path, detector.shape if detector else None), notes=notes)
     if detector is None:
         rows, columns = patterns.shape[1:]
         patterns.notes.append(
@@ -256,3 +265,24 @@ def open_emc(path: Path, keys: PatternKeys, convention: str) -> PatternFile:
     others = ",".join(name for name in masks if Path(name) not in detectors) or None
     add_side_files(patterns, replace(keys, mask=others), convention)
     return patterns
+
+
+def _detector_beside(path: Path) -> tuple[Detector | None, Path | None, list[str]]:
+    """The detector file that lies beside an .emc file under its usual name, with as many pixels, and what is said."""
+    notes: list[str] = []
+    for beside in (path.with_name(name) for name in _DETECTORS):
+        if not beside.is_file() or beside == path:
+            continue
+        try:
+            detector = read_detector(beside) if is_detector(beside) else None
+        except UserError as error:
+            notes.append(f"{error}; it is not used for {path}")
+            continue
+        pixels = _stored_layout(path).pixels
+        if detector is not None and detector.classes.size == pixels:
+            rows, columns = detector.shape
+            said = f"{path}: {beside}, which lies beside it, is taken as its detector file, {rows} x {columns} pixels"
+            return detector, beside, [f"{said}; data.keys.mask= names another"]
+        if detector is not None:
+            notes.append(f"{beside}: has {detector.classes.size} pixels and {path} {pixels}; it is not used for it")
+    return None, None, notes

@@ -302,3 +302,28 @@ def test_columns_of_a_detector_that_cannot_be(tmp_path, name, change, says) -> N
         file[name] = values if change else values[1:]
     with pytest.raises(UserError, match=says):
         read_detector(tmp_path / "det.h5")
+
+
+@pytest.mark.parametrize("name", ["detector.h5", "detector.dat"])
+def test_a_detector_file_beside_is_taken_and_said(tmp_path, name) -> None:
+    photons = np.random.default_rng(0).poisson(0.5, (3, 6, 8)).astype("i4")
+    write_emc(tmp_path / "selected.emc", [photons])
+    measured = np.ones((6, 8), dtype=bool)
+    measured[2] = False
+    write_detector(tmp_path / name, make_detector((6, 8), 900.0, (2.0, 3.0), measured))
+    file = open_patterns(tmp_path / "selected.emc")
+    np.testing.assert_array_equal(file.read(range(3)), np.where(measured, photons, 0))
+    np.testing.assert_array_equal(file.mask, measured)
+    assert file.geometry["beam_centre"] == pytest.approx([2.0, 3.0])
+    assert any(f"{name}, which lies beside it, is taken as its detector file, 6 x 8" in note for note in file.notes)
+
+
+def test_a_detector_file_beside_that_does_not_fit_is_not_used(tmp_path) -> None:
+    write_emc(tmp_path / "a.emc", [PHOTONS])
+    write_detector(tmp_path / "detector.h5", make_detector((5, 6), 900.0))
+    said = "\n".join(open_patterns(tmp_path / "a.emc").notes)
+    assert "has 30 pixels" in said and "taken as a square of 6 x 6" in said
+    (tmp_path / "detector.h5").write_bytes((tmp_path / "detector.h5").read_bytes()[:700])
+    file = open_patterns(tmp_path / "a.emc")
+    np.testing.assert_array_equal(file.read(range(len(file))), PHOTONS)
+    assert "it is not used" in "\n".join(file.notes)
