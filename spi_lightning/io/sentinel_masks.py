@@ -72,8 +72,10 @@ def exclude_sentinels(file: PatternFile) -> None:
     if marks or file.limits.over(frames).any() or file.limits.under(frames).any():
         whole_numbers = file.source.dtype.kind in "ui" and max(marks, default=0) >= LIMIT
         file.frame_masks = UnmarkedVoxels(file.source, marks, file.limits, LIMIT if whole_numbers else None)
-    some = "" if len(frames) == len(file) else f" ({len(frames)} of {len(file)} frames were looked at)"
-    file.notes.extend(f"{file.path}: {line}{some}" for line in [*(each.line() for each in file.sentinels), *outside])
+    looked = () if len(frames) == len(file) else (len(frames), len(file))
+    some = f" ({looked[0]} of {looked[1]} frames were looked at)" if looked else ""
+    file.notes.extend(f"{file.path}: {each.line(*looked)}" for each in file.sentinels)
+    file.notes.extend(f"{file.path}: {line}{some}" for line in outside)
 
 
 def looked_at(file: PatternFile) -> NDArray[Any]:

@@ -63,15 +63,20 @@ class Sentinel:
     always: bool = True
     larger: bool = False
 
-    def line(self) -> str:
-        """Note for the user."""
-        what = "pixels" if self.always else "voxels"
+    def line(self, looked_at: int | None = None, frames: int = 0) -> str:
+        """Note for the user, and where not all frames were looked at how many of how many."""
+        what, every, masked = "pixels" if self.always else "voxels", "in every frame", ""
+        if looked_at is not None:
+            every += f" looked at ({looked_at} of {frames})"
+            masked = (
+                f", masked in all {frames} frames" if self.always else f" ({looked_at} of {frames} frames looked at)"
+            )
         if np.isnan(self.value):
             are = f"{what[:-1]} is" if self.pixels == 1 else f"{what} are"
-            return f"{self.pixels} {are} NaN or infinite in every frame: not measured"
+            return f"{self.pixels} {are} NaN or infinite {every}: not measured{masked}"
         hold = (f"{what[:-1]} holds" if self.pixels == 1 else f"{what} hold") + f" {_number(self.value)}"
         hold += " or more" if self.larger else ""
-        return f"{self.pixels} {hold} {'in every frame' if self.always else 'in some frames'}, {self.why}: not measured"
+        return f"{self.pixels} {hold} {every if self.always else 'in some frames'}, {self.why}: not measured{masked}"
 
 
 def find_sentinels(frames: NDArray[Any], fill: Sequence[float] = ()) -> tuple[Mask, list[Sentinel]]:

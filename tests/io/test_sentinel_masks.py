@@ -21,3 +21,17 @@ def test_a_mark_in_one_frame_of_many(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(sentinel_masks, "_SEARCHED", 1000)  # a file too large to be searched
     with pytest.raises(UserError, match=r"frame 149 .*no number of photons.*data\.keys\.mask="):
         open_patterns(tmp_path / "a.npy").read(range(200))
+
+
+def test_marks_of_few_frames_looked_at_are_said_to_be_masked_in_all(tmp_path: Path) -> None:
+    frames = np.random.default_rng(0).poisson(2.0, (200, 12, 16)).astype("i4")
+    frames[:, 3:5] = -9999
+    np.save(tmp_path / "a.npy", frames)
+    said = "32 pixels hold -9999 in every frame looked at (64 of 200), a negative number: not measured, masked in all"
+    notes = open_patterns(tmp_path / "a.npy").notes
+    assert any(f"{said} 200 frames" in note for note in notes)
+    np.save(tmp_path / "b.npy", frames[:9])
+    assert any(
+        note.endswith("-9999 in every frame, a negative number: not measured")
+        for note in open_patterns(tmp_path / "b.npy").notes
+    )
