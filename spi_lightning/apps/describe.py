@@ -26,6 +26,7 @@ from spi_lightning.fields import FRAME, IS_SINGLE_HIT, KIND, PARTICLE_ID, UserEr
 from spi_lightning.files import replacing
 from spi_lightning.io import FORMATS, PatternFile, PatternKeys, open_patterns
 from spi_lightning.io.opening import GEOMETRY
+from spi_lightning.printable import printable
 
 _SETTINGS: Final = (*(field.name for field in fields(PatternKeys)), "mask_convention", "adu_per_photon", *GEOMETRY)
 
@@ -71,7 +72,10 @@ def describe(options: argparse.Namespace) -> None:
         console.print(describe_tables.overview(file, f"not photons, see below: {describe_tables.values(file, sample)}"))
         if adu_per_photon is None:
             console.print(describe_tables.gain(file, sample), soft_wrap=True)
-        raise error from None
+        if adu_per_photon is not None or options.per_frame or describe_tables.holds_counts(file, sample):
+            raise error from None
+        console.print(f"note: to find hits: {_of_this_command(printable(str(error)))}", markup=False, soft_wrap=True)
+        return
     unit = "photons" if adu_per_photon is None else f"detector units, {adu_per_photon:g} a photon"
     console.print(describe_tables.overview(file, unit))
     console.print(histogram)

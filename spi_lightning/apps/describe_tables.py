@@ -155,11 +155,22 @@ def values(file: PatternFile, sample: NDArray[np.int64]) -> str:
     return f"{finite.min():.6g} to {finite.max():.6g} in its own unit" if finite.size else "no numbers"
 
 
+def _whole(stored: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """(n,) bool of the measured pixels, True where the stored value could be a count."""
+    return (stored.isfinite() & (stored >= 0) & (stored == stored.round()))[mask]
+
+
+def holds_counts(file: PatternFile, sample: NDArray[np.int64]) -> bool:
+    """Whether a file that is refused as photons holds counts, with a few broken pixels."""
+    some, mask = _few(file, sample)
+    return float(_whole(torch.from_numpy(file.read_stored(some)), mask).double().mean()) > _COUNTS
+
+
 def gain(file: PatternFile, sample: NDArray[np.int64]) -> str:
     """Estimate ADU per photon of a file of detector units, in words."""
     some, mask = _few(file, sample)
     stored = torch.from_numpy(file.read_stored(some))
-    counts = (stored.isfinite() & (stored >= 0) & (stored == stored.round()))[mask]
+    counts = _whole(stored, mask)
     if counts.double().mean() > _COUNTS:
         return (
             f"all but {int((~counts).sum())} of {counts.numel()} pixels are whole numbers from 0 on: these are photons "

@@ -76,23 +76,27 @@ def test_detector_units_are_recognised_and_their_gain_estimated(tmp_path, capsys
     rng = np.random.default_rng(0)
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["adu"] = rng.poisson(0.2, (3, 80, 80)) * 100 + rng.normal(0, 10, (3, 80, 80))
-    assert main([str(tmp_path / "a.h5")]) == 2
+    assert main([str(tmp_path / "a.h5")]) == 0
     printed = capsys.readouterr()
-    assert "not photons" in printed.out
-    assert "give adu_per_photon=" in printed.out
-    gain = float(printed.out.strip().rpartition("=")[2])
+    assert "not photons" in printed.out and not printed.err
+    asked, _, note = printed.out.strip().rpartition("note: to find hits: ")
+    gain = float(asked.strip().rpartition("give adu_per_photon=")[2])
     assert gain == pytest.approx(100, rel=0.02)
-    assert "give adu_per_photon=" in printed.err and "data." not in printed.err
+    assert "give adu_per_photon=" in note and "data." not in note
+    assert main([str(tmp_path / "a.h5"), "--per-frame", str(tmp_path / "out.csv")]) == 2
+    assert not (tmp_path / "out.csv").exists()
+    capsys.readouterr()
     assert main([str(tmp_path / "a.h5"), f"adu_per_photon={gain}"]) == 0
     assert "detector units" in capsys.readouterr().out
 
 
 def test_intensities_that_are_no_counts_are_described(tmp_path, capsys) -> None:
     np.save(tmp_path / "a.npy", np.random.default_rng(0).poisson(2.0, (3, 40, 40)) * 0.37)
-    assert main([str(tmp_path / "a.npy")]) == 2
+    assert main([str(tmp_path / "a.npy")]) == 0
     said = capsys.readouterr()
+    assert "note: to find hits: " in said.out and "data." not in said.out and not said.err
     assert "0 to " in said.out and "in its own unit" in said.out and "intensities" in said.out
-    assert "describe" not in said.err
+    assert "describe" not in said.out
 
 
 def test_an_index_list_is_no_file_of_patterns(tmp_path, capsys) -> None:
