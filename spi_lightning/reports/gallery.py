@@ -7,9 +7,11 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Colormap, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from spi_lightning.fields import BEAM_CENTRE
@@ -21,6 +23,7 @@ COLUMNS = 6
 _WIDTH, _PANELS = 10.8, 0.935  # inches of all panels together, and their share of the figure
 _GAP, _HEAD = 0.04, 0.13  # between panels and above each, in panel widths
 _LARGEST_EDGE = 256
+_SHORT_RANGE, _PLAIN, _MOST_TICKS = 50, 1e4, 30  # photons; photons; of a colour bar
 
 
 @dataclass(frozen=True)
@@ -78,11 +81,20 @@ def gallery_figure(gallery: Gallery, frames: Sequence[int], captions: Sequence[C
         axes.set(xlim=(-_GAP / 2, COLUMNS * (1 + _GAP) - _GAP / 2), ylim=(total, 0))
         axes.axis("off")
         bar = picture.add_axes((_PANELS + 0.004, 0.15 / inches, 0.011, 1 - 0.4 / inches))
-        picture.colorbar(mpl.cm.ScalarMappable(norm, _colours()), cax=bar)
+        _label_logarithms(picture.colorbar(mpl.cm.ScalarMappable(norm, _colours()), cax=bar), norm)
         pixel = "pixel" if gallery.binned == 1 else f"{gallery.binned} × {gallery.binned} pixels"
         bar.set_ylabel(f"photons per {pixel}", fontsize=8)
         bar.tick_params(labelsize=8)
     return picture
+
+
+def _label_logarithms(bar: Colorbar, norm: LogNorm) -> None:
+    """Label powers of ten, in short ranges 2 and 5 between them too; all labels are short."""
+    steps = (1.0, 2.0, 5.0) if float(norm.vmax or 1) < _SHORT_RANGE else (1.0,)
+    bar.locator = LogLocator(subs=steps, numticks=_MOST_TICKS)
+    bar.formatter = FuncFormatter(lambda n, _: f"{n:g}" if n < _PLAIN else f"$10^{{{np.log10(n):.0f}}}$")
+    bar.minorlocator, bar.minorformatter = LogLocator(subs="all", numticks=_MOST_TICKS), NullFormatter()
+    bar.update_ticks()
 
 
 def _panel(

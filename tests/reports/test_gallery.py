@@ -51,3 +51,18 @@ def test_masked_pixels_are_grey_and_panels_share_one_scale(patterns) -> None:
     assert f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}" == MASKED
     assert images[0].get_array().mask[50:52].all()
     assert as_png(picture).startswith("data:image/png;base64,")
+
+
+@pytest.mark.parametrize("most", [0, 4, 7, 30, 60, 3000, 2e6])
+def test_labels_of_the_colour_bar_lie_inside_the_picture(most) -> None:
+    photons = np.full((1, 8, 12), most, dtype=np.float32)
+    shown = Gallery({"a": np.array([0])}, np.array([0]), photons, np.ones((8, 12), bool), np.full((1, 2), np.nan), 2)
+    picture = gallery_figure(shown, [0], [Caption("#0")])
+    picture.draw_without_rendering()
+    bar = picture.axes[1]
+    labels = [label for label in bar.get_yticklabels() if label.get_text()]
+    inside = [label for label in [*labels, bar.yaxis.label] if label.get_window_extent().x1 <= picture.bbox.x1]
+    assert len(inside) == len(labels) + 1 >= 3
+    assert (
+        all(label.get_text() for label in bar.get_yticklabels()) and not bar.get_yticklabels(minor=True)[0].get_text()
+    )
