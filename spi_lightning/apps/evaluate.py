@@ -41,6 +41,7 @@ from spi_lightning.methods import (
     score,
     write_selection_lists,
 )
+from spi_lightning.methods.headline import why_selects
 from spi_lightning.methods.judgement import URGENT
 from spi_lightning.metrics.agreement import common_set
 from spi_lightning.reports import collect_gallery, require_embedding, write_evaluation_report
@@ -75,6 +76,9 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     selects = headline_name(cfg.selection.method, [method.name for method, _ in methods], networks)
     patterns = open_patterns_of(cfg.data)
     plan.require_frames(len(patterns))
+    for method, _ in methods:
+        if isinstance(method, CheckpointMethod):
+            method.require_size(patterns)
     seen = frames_seen([method for method, _ in methods], patterns)
     excluded = np.union1d(excluded_frames(cfg.data.exclude, patterns), union_of(seen))
     labels = {name: values for name, values in patterns.labels.items() if values.ndim == 1}
@@ -98,6 +102,8 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         metrics["comparison"]["common_files"] = [f"selection/common/{name}" for name in files]
     write_json(folder / METRICS, metrics)
     selection = select(cfg, predictions, patterns)
+    if cfg.selection.method is None:
+        selection["why"] = why_selects(selects, [answer.name for answer in predictions.answers], networks)
     frames = shown_frames(predictions, cfg.report.frames)
     collect_gallery(patterns, frames, found_centres(patterns, columns)).write(folder / "gallery.h5")
     said = [line for method, _ in methods for line in getattr(method, "notes", [])]
@@ -107,7 +113,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     costs = {each.answer.name: about(method, each) for (method, _), each in zip(methods, asked, strict=True)}
     write_json(folder / "evaluation.json", _told(cfg, patterns, remarks, costs, selection))
     report = write_evaluation_report(folder, cfg.report.embedding)
-    show(metrics, predictions, selection["frames"], report, [line for line in remarks if line.startswith(URGENT)])
+    show(metrics, predictions, selection, report, [line for line in remarks if line.startswith(URGENT)])
     return metrics
 
 

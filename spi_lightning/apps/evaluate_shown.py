@@ -38,10 +38,12 @@ def about(method: Method, asked: Asked) -> dict[str, Any]:
     return {"checkpoint": str(method.path), "weights": weights, "device": str(method.device), **told}
 
 
-def show(metrics: dict[str, Any], predictions: Predictions, chosen: int, report: Path, warnings: Sequence[str]) -> None:
+def show(
+    metrics: dict[str, Any], predictions: Predictions, selection: dict[str, Any], report: Path, warnings: Sequence[str]
+) -> None:
     """Print a short table, one line for each method, what to beware of, and where the report lies.
 
-    ``chosen`` is the number of selected frames.
+    ``selection`` holds the number of selected ``frames`` and ``why`` their method selects.
     """
     console = Terminal(width=110)
     stages = [stage for stage in ("test", "test_kept") if f"{stage}/accuracy" in metrics]
@@ -55,8 +57,10 @@ def show(metrics: dict[str, Any], predictions: Predictions, chosen: int, report:
         console.print(table)
     count = len(predictions.headline.frame)
     headline = predictions.headline
+    chosen = selection["frames"]
     line = f"{chosen} of {count} frames selected by {headline.name}, {int(headline.abstain.sum())} uncertain"
-    console.print(line + left_out_of(chosen, int((headline.decision == 1).sum())), soft_wrap=True)
+    line += left_out_of(chosen, int((headline.decision == 1).sum())) + selection.get("why", "")
+    console.print(line, soft_wrap=True)
     for warning in warnings:
         console.print(warning, soft_wrap=True)
     console.print(f"report: {report}", soft_wrap=True)

@@ -34,3 +34,16 @@ def headline_name(wanted: str | None, names: Sequence[str], trained: Sequence[st
             break
     what = "several are meant" if found else "no such method is asked"
     raise UserError(f"selection.method={wanted}: {what}; choose one of {', '.join(choices)}.")
+
+
+def why_selects(name: str, names: Sequence[str], trained: Sequence[str]) -> str:
+    """Why a method selects where several answer and none was named, as the end of a sentence; empty for one method.
+
+    Args:
+        name: Of the method that selects.
+        names, trained: As for headline_name.
+    """
+    if len(names) < 2:
+        return ""
+    which = "the mean of the networks" if name == ENSEMBLE else "the one network" if trained else "the first"
+    return f"; {name} is {which} of {len(names)} methods, selection.method=NAME chooses another"

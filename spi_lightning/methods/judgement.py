@@ -119,7 +119,14 @@ def _alike(outside: NDArray[np.bool_], beyond: NDArray[np.bool_]) -> bool:
     return bool(outside.mean() <= OUTSIDE_AT_MOST and beyond.mean() <= BEYOND_AT_MOST)
 
 
-def _domain_lines(metrics: dict[str, Any]) -> list[str]:
+def _other_selects(predictions: Predictions, name: str) -> str:
+    """End of a warning of the method that selects where there are others; else empty."""
+    if name != predictions.headline.name or len(predictions.answers) < 2:
+        return ""
+    return f" {name} selects the frames; selection.method=NAME chooses another method."
+
+
+def _domain_lines(predictions: Predictions, metrics: dict[str, Any]) -> list[str]:
     lines = []
     for name, found in metrics.get("domain", {}).items():
         if found["alike"]:
@@ -139,7 +146,7 @@ def _domain_lines(metrics: dict[str, Any]) -> list[str]:
         lines.append(
             f"WARNING: to {name} this file does not look like its training patterns: {found['frames_outside']} "
             f"frames ({100 * found['outside']:.0f} %) lie outside what 99 % of those fill{empty}, "
-            f"{100 * found['beyond_most']:.0f} % beyond 90 % of them. {mend}"
+            f"{100 * found['beyond_most']:.0f} % beyond 90 % of them. {mend}{_other_selects(predictions, name)}"
         )
     return lines
 
@@ -161,6 +168,7 @@ def _threshold_lines(predictions: Predictions, metrics: dict[str, Any]) -> list[
                 f"HINT: {answer.name} ranks well (area under ROC {area:.2f}), but its probability is not on the scale "
                 f"of this file: accuracy {accuracy:.2f} at decision.threshold={threshold:g}. Chosen with these labels, "
                 f"so an upper bound, decision.threshold={best.threshold:.4g} would give {best.accuracy:.2f}."
+                f"{_other_selects(predictions, answer.name)}"
             )
     return lines
 
@@ -173,7 +181,7 @@ def unique_answers(predictions: Predictions) -> list[Answer]:
 
 def notes(predictions: Predictions, metrics: dict[str, Any]) -> list[str]:
     """What to beware of, what is not scored, and what is undefined."""
-    lines = [*_domain_lines(metrics), *_threshold_lines(predictions, metrics)]
+    lines = [*_domain_lines(predictions, metrics), *_threshold_lines(predictions, metrics)]
     if not predictions.columns:
         lines.append("Hits, beam centres and sizes were not measured; frame_columns=N does so for up to N frames.")
     label, all_labels = predictions.scored_label, predictions.labels.get(IS_SINGLE_HIT)

@@ -71,7 +71,7 @@ def _summary(files: EvaluationFiles) -> Iterator[Block]:
         f"{taken} are taken as single hits by {name}, {count - taken} are not; of all these, {unsure} are uncertain "
         f"(probability within {files.abstain_within:g} of the threshold {files.threshold:g}).",
         f"{selection['frames']} frames are selected by {name} (selection.method): {', '.join(selection['files'])}"
-        f"{left_out_of(selection['frames'], taken)}.",
+        f"{left_out_of(selection['frames'], taken)}{selection.get('why', '')}.",
     ]
     if label is None:
         lines.append("The file has no labels, so there are no metrics.")

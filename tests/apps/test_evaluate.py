@@ -20,6 +20,7 @@ from spi_lightning.apps.choose_methods import as_plain_list
 from spi_lightning.apps.evaluate import evaluate
 from spi_lightning.apps.report import name_the_run
 from spi_lightning.fields import UserError
+from spi_lightning.methods import PhotonCount
 from spi_lightning.metrics import describe_patterns
 
 ROOT = Path(__file__).parents[2]
@@ -278,6 +279,25 @@ def test_who_selects_is_said_everywhere_and_can_be_chosen(hits, make_run, tmp_pa
     ):
         run(tmp_path / "none", *asked, "selection.method=nobody")
     assert not (tmp_path / "none").exists()
+
+
+def test_the_first_of_the_methods_is_said_to_select_for_being_first(hits, tmp_path, capsys) -> None:
+    why = "; photon_count is the first of 2 methods, selection.method=NAME chooses another"
+    for name, words in {"first": "", "chosen": "selection.method=photon_count"}.items():
+        run(tmp_path / name, "method=[photon_count,graph_cut]", *keys(hits), *words.split())
+        assert (why in " ".join(capsys.readouterr().out.split())) == (not words)
+        assert (why in (tmp_path / name / "report.html").read_text()) == (not words)
+    run(tmp_path / "one", "method=photon_count", *keys(hits))
+    assert "chooses another" not in capsys.readouterr().out
+
+
+def test_numbers_that_fit_the_network_are_named_before_a_method_reads_the_file(
+    hits, make_run, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(PhotonCount, "answer", lambda *_: pytest.fail("the file was read"))
+    with pytest.raises(UserError, match=r"takes 24 x 24 pixels, .*: set preprocess.crop=24 preprocess.bin=1$"):
+        run(tmp_path / "out", f"method=[photon_count,{make_run(0)}]", *keys(hits), "preprocess.bin=2")
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_threshold_of_a_hit_is_an_option(hits, tmp_path) -> None:
