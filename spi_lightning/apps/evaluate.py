@@ -21,6 +21,7 @@ from spi_lightning.apps.job_folder import alone
 from spi_lightning.apps.seen_frames import frames_seen, seen_notes, union_of
 from spi_lightning.apps.train import record
 from spi_lightning.apps.value_types import check_types
+from spi_lightning.console import Terminal
 from spi_lightning.fields import IS_SINGLE_HIT, UserError
 from spi_lightning.files import write_json
 from spi_lightning.io import PatternFile
@@ -46,7 +47,7 @@ from spi_lightning.methods.judgement import URGENT
 from spi_lightning.metrics.agreement import common_set
 from spi_lightning.reports import collect_gallery, require_embedding, write_evaluation_report
 from spi_lightning.tasks.registry import trust
-from spi_lightning.tracking import METRICS, require_free
+from spi_lightning.tracking import METRICS, earlier_notes, require_free
 
 
 @alone
@@ -65,6 +66,8 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     """
     check_types(cfg, "evaluate")
     require_free(Path(cfg.folder), cast(dict[str, Any], OmegaConf.to_container(cfg)))  # before hours of work
+    for line in earlier_notes(Path(cfg.folder)):
+        Terminal().print(line, soft_wrap=True)
     trust(cfg.trust)
     if (kind := kind_of_data(cfg.data)) != "hits":
         return {"supports": evaluate_supports, "volumes": evaluate_volumes}[kind](cfg)

@@ -34,7 +34,7 @@ from spi_lightning.reports.phasing import write_phasing_report
 from spi_lightning.reports.phasing_files import PhasingFiles
 from spi_lightning.reports.phasing_verdict import verdict
 from spi_lightning.tasks.registry import trust
-from spi_lightning.tracking import METRICS
+from spi_lightning.tracking import METRICS, earlier_notes
 
 
 @alone
@@ -54,6 +54,9 @@ def phase_pattern(cfg: DictConfig) -> dict[str, Any]:
     trust(cfg.trust)
     folder, measured = Path(cfg.folder), _measured(cfg)
     task = prepare(cfg, measured)
+    console = Terminal(width=110)
+    for note in earlier_notes(folder):
+        console.print(note, soft_wrap=True)
     record(resolved(cfg, measured))
     phased, finish = solve(task, task.amplitude, "phasing")
     averaged = centred(agreeing(task, task.amplitude, phased, finish, cfg.disagreement, task.recipe.moves_support))
@@ -70,7 +73,6 @@ def phase_pattern(cfg: DictConfig) -> dict[str, Any]:
     metrics["result"] = str(write_result(files, folder / "result.cxi").name)
     write_json(folder / METRICS, metrics)
     report = write_phasing_report(folder)
-    console = Terminal(width=110)
     for note in files.notes:
         console.print(note, soft_wrap=True)
     console.print(verdict(files, metrics), soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -65,6 +66,20 @@ def require_free(folder: Path, config: Mapping[str, Any]) -> None:
             f"folder={folder}: holds an earlier training; resume={folder} goes on with it, and a new one takes another "
             "folder, hydra.run.dir="
         )
+
+
+def earlier_notes(folder: Path) -> list[str]:
+    """A line, for before the work, where clear_earlier will remove results of an earlier evaluation or phasing."""
+    kind = _kind_of_file(folder / CONFIG) if (folder / CONFIG).is_file() else None
+    files = {EVALUATION: _FILES, PHASING: ("result.cxi", *_OF_PHASING)}.get(str(kind), ())
+    there = next((folder / name for name in files if (folder / name).is_file()), None)
+    if there is None:
+        return []
+    date = datetime.fromtimestamp(there.stat().st_mtime).astimezone()
+    return [
+        f"WARNING: folder={folder}: holds an earlier {kind}, which this one replaces ({there.name} of "
+        f"{date:%Y-%m-%d %H:%M}); to keep it, give another folder with hydra.run.dir="
+    ]
 
 
 def clear_earlier(folder: Path) -> None:

@@ -1,11 +1,12 @@
 """A run never overwrites a run of another kind, and an evaluation leaves nothing of an earlier one."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from spi_lightning.fields import UserError
-from spi_lightning.tracking import clear_earlier, require_free
+from spi_lightning.tracking import clear_earlier, earlier_notes, require_free
 
 TRAINING = {"trainer": {"max_epochs": 1}, "resume": None}
 EVALUATION = {"methods": ["photon_count"]}
@@ -98,3 +99,17 @@ def test_of_settings_only_the_names_are_read(tmp_path: Path, config: str) -> Non
 def test_names_further_in_are_no_settings(tmp_path: Path, config: str) -> None:
     with pytest.raises(UserError, match="of no run of this program"):
         require_free(run(tmp_path, config), EVALUATION)
+
+
+@pytest.mark.parametrize(("config", "name"), [("phasing: {}", "result.cxi"), ("methods: []", "report.html")])
+def test_what_will_be_replaced_is_named_with_its_date(tmp_path: Path, config: str, name: str) -> None:
+    folder = run(tmp_path / "run", config, name)
+    os.utime(folder / name, (1.7e9, 1.7e9))
+    (line,) = earlier_notes(folder)
+    assert line.startswith(f"WARNING: folder={folder}: holds an earlier ") and f"({name} of 2023-11-1" in line
+    assert line.endswith("give another folder with hydra.run.dir=")
+
+
+@pytest.mark.parametrize("config", ["", "phasing: {}", "methods: []", "trainer: {}"])
+def test_of_a_fresh_folder_nothing_is_said(tmp_path: Path, config: str) -> None:
+    assert earlier_notes(tmp_path / "new") == [] == earlier_notes(run(tmp_path, config, "thesis.tex"))
