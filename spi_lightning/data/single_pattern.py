@@ -21,7 +21,7 @@ from spi_lightning.io.intensities import require_no_amplitudes
 from spi_lightning.physics.alien_peaks import find_aliens
 from spi_lightning.physics.angle_sign import compare_angle_signs
 from spi_lightning.physics.bragg_geometry import BraggGeometry
-from spi_lightning.physics.bragg_preparation import PreparedPattern, correct, cut_out, peak_of
+from spi_lightning.physics.bragg_preparation import PreparedPattern, correct, cut_out, peak_of, require_axes
 from spi_lightning.physics.geometry_check import contradictions, require_bragg_angle, require_plausible, step_doubts
 from spi_lightning.physics.oversampling import Oversampling, estimate_oversampling
 
@@ -80,6 +80,7 @@ def prepare_scan(
     Raises:
         UserError: See physics.bragg_preparation.prepare.
     """
+    require_axes(scan.counts)
     how = preparation or Preparation()
     notes, given = list(scan.notes), _known(geometry or {})
     require_no_amplitudes(scan.counts[torch.isfinite(scan.counts) & (scan.counts >= 0)].numpy(), str(scan.path))

@@ -56,6 +56,12 @@ def open_scan(
     if spec is not None and scan is None:
         raise UserError(f"{spec}: which of its scans? Give data.scan=")
     read = _read(_files(path), keys, region, given)
+    if len(read.counts) == 1:
+        rows, columns = read.counts.shape[1:]
+        raise UserError(
+            f"{read.path}: holds one frame of {rows} x {columns} pixels and no rocking scan; data=one_frame phases a "
+            "single pattern"
+        )
     if region is not None:
         read.corner = (read.corner[0] + region[0], read.corner[1] + region[2])
     if spec is not None and scan is not None:

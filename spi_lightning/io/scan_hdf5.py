@@ -118,6 +118,7 @@ def _add_angles(read: BraggScan, key: str | None, file: h5py.File, layout: ScanL
     if item is None:
         return ""
     try:
+        _require_one_a_frame(read, "angle", item)
         read.angle_deg = torch.from_numpy(angles_in_degree(item, item.name.rpartition("/")[2]))
         read.sources["angle"] = str(item.name)
     except UserError as error:
@@ -135,6 +136,8 @@ def _add_side(read: BraggScan, name: str, item: h5py.Dataset, rows: slice, colum
             raise UserError(f"{told}: it is no {name}; name another with data.keys.{name}=")
         read.notes.append(f"{told}: it is not read as {name}")
         return
+    if name == "monitor" and asked:
+        _require_one_a_frame(read, name, item)
     values = item[()] if item.ndim < 2 else without_ones(item[..., rows, columns], read.counts.shape)
     read.sources[name] = str(item.name)
     if name == "monitor" and (asked or values.size == len(read.counts)):
@@ -146,6 +149,16 @@ def _add_side(read: BraggScan, name: str, item: h5py.Dataset, rows: slice, colum
     else:
         del read.sources[name]
         read.notes.append(f"{read.path}: {item.name} {item.shape} does not fit the frames and is left out")
+
+
+def _require_one_a_frame(read: BraggScan, name: str, item: h5py.Dataset) -> None:
+    """UserError for angles or values of a monitor that are not as many as the frames."""
+    if item.size != len(read.counts):
+        what = {"angle": "angles have"}.get(name, f"a {name} has")
+        raise UserError(
+            f"{read.path}: {item.name} has shape {item.shape}, and {what} one value for each of the {len(read.counts)} "
+            f"frames; name another data set with data.keys.{name}="
+        )
 
 
 def _add_mask(

@@ -101,6 +101,12 @@ class CorrectedScan:
         return torch.where(self.saturated, self.photons.max(), self.photons)
 
 
+def require_axes(counts: Tensor) -> None:
+    """UserError for what is no scan (frames, rows, columns), or too short along an axis to hold a peak."""
+    if counts.ndim != 3 or min(counts.shape) < 2 * BORDER + 1:
+        raise UserError(f"a scan of shape {tuple(counts.shape)}: (frames, rows, columns) of at least 5 each are needed")
+
+
 def correct(
     counts: Tensor,
     whitefield: Tensor | None = None,
@@ -123,8 +129,7 @@ def correct(
     Raises:
         UserError: Not three axes, or nothing measured.
     """
-    if counts.ndim != 3 or min(counts.shape) < 2 * BORDER + 1:
-        raise UserError(f"a scan of shape {tuple(counts.shape)}: (frames, rows, columns) of at least 5 each are needed")
+    require_axes(counts)
     finite = counts[torch.isfinite(counts) & (counts >= 0)]
     counted = bool((finite == finite.round()).all())
     photons, mask, notes = correct_frames(

@@ -36,7 +36,7 @@ def order_frames(
             frames or angles missing.
     """
     if angles.shape != (len(counts),):
-        raise UserError(f"the scan has {len(counts)} frames and {angles.numel()} angles: some files are missing")
+        raise UserError(f"the scan has {len(counts)} frames and {angles.numel()} angles: frames or angles are missing")
     if monitor is not None and monitor.shape != (len(counts),):
         raise UserError(f"the scan has {len(counts)} frames and {monitor.numel()} values of the monitor")
     if len(angles) < 3:

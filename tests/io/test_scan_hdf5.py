@@ -5,7 +5,7 @@ import h5py
 import numpy as np
 import pytest
 
-from spi_lightning.data.single_pattern import prepare_scan
+from spi_lightning.data.single_pattern import prepare_scan, read_pattern
 from spi_lightning.fields import UserError
 from spi_lightning.io.bragg_scan import ScanKeys, open_scan
 
@@ -265,7 +265,9 @@ def test_a_monitor_of_another_length_is_left_out_unless_named(tmp_path: Path) ->
         file["counts"], file["theta_deg"], file["monitor"] = COUNTS, ANGLES, np.ones(3)
     read = open_scan(tmp_path / "a.h5")
     assert read.monitor is None and any("monitor (3,) does not fit" in note for note in read.notes)
-    with pytest.raises(UserError, match="8 frames and 3 values of the monitor"):
+    with pytest.raises(
+        UserError, match=r"/monitor has shape \(3,\), and a monitor has one value for each of the 8 frames"
+    ):
         open_scan(tmp_path / "a.h5", ScanKeys(monitor="monitor"))
 
 
@@ -366,3 +368,26 @@ def test_a_group_of_geometry_holds_the_arm_as_well(tmp_path: Path) -> None:
             put(group, key, value, unit)
         group.attrs.update({"delta": 32 * RAD, "delta_units": "rad"})
     check(path)
+
+
+@pytest.mark.parametrize("name", ["angle", "monitor"])
+def test_a_stack_named_as_angles_or_monitor_is_called_by_its_shape(tmp_path: Path, name: str) -> None:
+    path = nexus(tmp_path / "a.nxs", other=(COUNTS, None), column=(ANGLES[:, None], None))
+    with pytest.raises(
+        UserError, match=r"/entry/other has shape \(8, 6, 7\), and .* one value for each of the 8 frames"
+    ):
+        open_scan(path, ScanKeys(**{name: "entry/other"}))
+    open_scan(path, ScanKeys(**{name: "entry/column"}))
+
+
+def test_one_frame_is_no_scan_whatever_else_is_wrong(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        put(file, "entry/data/data", COUNTS[:1])
+        put(file, "entry/instrument/monochromator/energy", 0.8, "keV")
+        put(file, "entry/data/angle", ANGLES[:1], "deg")
+    np.save(tmp_path / "a.npy", COUNTS[:1].repeat(1, axis=0))
+    for name in ("a.h5", "a.npy"):
+        with pytest.raises(UserError, match=r"one frame|rocking scan is"):
+            read_pattern(tmp_path / name)
+    with pytest.raises(UserError, match=r"a\.h5: holds one frame of 6 x 7 pixels and no rocking scan; data=one_frame"):
+        read_pattern(tmp_path / "a.h5")

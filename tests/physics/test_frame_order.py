@@ -45,7 +45,7 @@ def test_jitter_of_the_encoder_is_no_matter() -> None:
 @pytest.mark.parametrize(
     ("angles", "words"),
     [
-        (torch.linspace(0, 1, 5), "files are missing"),
+        (torch.linspace(0, 1, 5), "6 frames and 5 angles: frames or angles are missing"),
         (torch.tensor([0, 1, 2, float("nan"), float("nan"), 5]), "not all numbers"),
         (torch.tensor([0, 1, 2, float("nan"), 6, 7]), "not all numbers, and the others are in no even steps"),
         (torch.zeros(6), "all the same"),
