@@ -77,6 +77,11 @@ def require_room(region: Tensor, least: float, measured: Measurement) -> None:
             f", give support_threshold={narrower:g} if you know that the particle is smaller and what is seen is "
             "background" + (" or comes of those pixels" if hidden else "")
         )
+    if hidden:
+        mend += (
+            ", give support=box or a .npy file, which need no autocorrelation, if the particle is at most half as wide "
+            "as the array"
+        )
     raise UserError(
         f"the autocorrelation spans {extent} of {n} pixels along axis {axis}: the oversampling ratio is {ratio:.2f} or "
         f"less, {least:g} is needed; {why}{mend}, or lower least_oversampling."

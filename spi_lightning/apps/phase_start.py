@@ -20,10 +20,11 @@ from spi_lightning.phasing import with_phase_noise
 from spi_lightning.phasing.checks import counting_error
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.support import ideal_support
-from spi_lightning.tasks.checkpoint import load_task
+from spi_lightning.tasks.checkpoint import find_checkpoint, load_task
 from spi_lightning.tasks.support_prediction import SupportPrediction
 
 UNKNOWN = 0.25  # see unexplained(): of a network's densities, what it was not trained for leaves more
+_ZIP = b"PK"  # opening of a checkpoint
 NAMED = ("autocorrelation", "circle", "box", "double_intersection", "triple_intersection", "ideal")
 
 
@@ -115,10 +116,7 @@ def network_answer(path: str, measured: Measurement, name: str, known: Tensor | 
     Raises:
         UserError: No such run, one of another task, a pattern smaller than the network's.
     """
-    if "/" not in path and not Path(path).exists():
-        named = "random" if name == DENSITY else f"{', '.join(NAMED)}, nor a .npy file"
-        what = f"{'start' if name == DENSITY else 'support'}={path}"
-        raise UserError(f"{what} is neither the run or checkpoint of a network nor one of {named}.")
+    _require_network(path, "start" if name == DENSITY else "support")
     if measured.mask.ndim != 2:
         raise UserError(f"{path}: a network of 2D patterns cannot answer a {measured.mask.ndim}D one.")
     task, config = load_task(path, instantiate, SupportPrediction)
@@ -150,6 +148,20 @@ def network_answer(path: str, measured: Measurement, name: str, known: Tensor | 
     height, width = measured.mask.shape
     made = on_finer_pixels(answer, (height, width))[0]
     return made > 0.5 if name == SUPPORT else made.clamp_min(0), size
+
+
+def _require_network(path: str, setting: str) -> None:
+    """UserError for what is neither a run folder nor a file that may be a checkpoint, with what ``setting`` takes."""
+    if Path(path).is_dir():
+        find_checkpoint(path, setting)
+        return
+    if Path(path).is_file():
+        with Path(path).open("rb") as file:
+            if Path(path).suffix == ".ckpt" or file.read(2) == _ZIP:
+                return
+    is_file = ", a file of another kind," if Path(path).is_file() else ""
+    named = "random" if setting == "start" else f"{', '.join(NAMED)}, nor a .npy file"
+    raise UserError(f"{setting}={path}{is_file} is neither the run or checkpoint of a network nor one of {named}.")
 
 
 def _truth(measured: Measurement) -> Tensor:

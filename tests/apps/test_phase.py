@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from spi_lightning.apps.phase import start
 from spi_lightning.apps.phase_judge import judge
 from spi_lightning.apps.phase_polish import agreeing
-from spi_lightning.apps.phase_region import autocorrelation_region
+from spi_lightning.apps.phase_region import autocorrelation_region, require_determined
 from spi_lightning.apps.phase_start import doubts, in_middle, starting_support, unexplained
 from spi_lightning.apps.phase_task import Task
 from spi_lightning.data.one_frame import Measurement
@@ -112,6 +112,16 @@ def test_a_simulated_pattern_is_compared_with_its_truth(tmp_path: Path, monkeypa
         (["support_threshold=0"], "support_threshold=0: give a number above 0"),
         (["phasing.recipe=12"], "phasing.recipe=12: give a recipe such as"),
         (["support=triple"], "support=triple is neither"),
+        (
+            ["support=folder/absent"],
+            "support=folder/absent is neither the run or checkpoint of a network nor one of auto",
+        ),
+        (
+            [f"support={__file__}"],
+            "test_phase.py, a file of another kind, is neither the run or checkpoint of a network",
+        ),
+        ([f"start={__file__}"], "test_phase.py, a file of another kind, is neither the run or checkpoint of a network"),
+        ([f"support={Path(__file__).parent}"], "the folder holds neither checkpoints/best.ckpt nor"),
         (["start=triple"], "start=triple is neither the run or checkpoint of a network nor one of random"),
     ],
 )
@@ -255,8 +265,19 @@ def test_a_coarse_pattern_is_refused_with_the_number_and_a_concrete_mend() -> No
     with pytest.raises(UserError, match=r"spans 32 of 32 pixels along axis 0: the oversampling ratio is 1\.94"):
         starting_support(cfg, Measurement(amplitude, everything))  # type: ignore[arg-type]
     everything[15:18, 15:18] = False
-    with pytest.raises(UserError, match="9 pixels that are not measured had to be guessed"):
-        starting_support(cfg, Measurement(amplitude * everything, everything))  # type: ignore[arg-type]
+    hidden = Measurement(amplitude * everything, everything)
+    with pytest.raises(UserError, match=r"9 pixels that are not measured had to be guessed.* give support=box or a"):
+        starting_support(cfg, hidden)  # type: ignore[arg-type]
+    cfg.support = "box"
+    require_determined(starting_support(cfg, hidden), "box", moves=False)  # type: ignore[arg-type]
+
+
+def test_a_file_that_is_no_network_is_named_as_such_for_a_scan_too() -> None:
+    cfg = OmegaConf.load(Path(__file__).parents[2] / "conf" / "phase.yaml")
+    cfg.support = __file__
+    scan = Measurement(torch.ones(6, 8, 8), torch.ones(6, 8, 8, dtype=torch.bool))
+    with pytest.raises(UserError, match=r"support=.*test_phase\.py, a file of another kind, is neither .* nor a \.npy"):
+        starting_support(cfg, scan)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
