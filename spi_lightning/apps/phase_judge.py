@@ -21,7 +21,7 @@ from spi_lightning.metrics.r_factor import r_factor
 from spi_lightning.metrics.resolution import common_edge, resolutions
 from spi_lightning.metrics.shells import shells
 from spi_lightning.phasing import Averaged, Phased, align, alignment
-from spi_lightning.phasing.checks import counting_error, holds_counts, symmetry_notes
+from spi_lightning.phasing.checks import comes_of_the_offset, counting_error, holds_counts, symmetry_notes
 from spi_lightning.reports.phasing_files import PhasingFiles
 from spi_lightning.reports.phasing_verdict import misfit
 
@@ -61,7 +61,12 @@ def judge(
     told = any("puts the beam" in note for note in measured.notes)  # a wrong centre is one cause, in one line
     if task.constraint != "complex" and misfit(files) > _DOUBTFUL and not told:
         amplitude = task.amplitude[None]
-        files.notes.extend(symmetry_notes(amplitude, measured.mask[None].to(amplitude.device)))
+        beside = measured.beside
+        if beside is not None and not comes_of_the_offset(measured.fourier_amplitude, measured.mask, beside):
+            beside = None
+        lines = symmetry_notes(amplitude, measured.mask[None].to(amplitude.device), beside, measured.bin)
+        files.notes.extend(lines)
+        files.about["sampled_beside"] = bool(lines) and beside is not None
     numbers: dict[str, Any] = {"starts": task.starts, "kept": int(averaged.kept.sum())}
     numbers |= _error_numbers(task, phased, averaged, errors, files.about["counting_error"], finish)
     numbers |= _size_and_time(task, phased, int(phased.support[errors.best].sum()))

@@ -108,8 +108,11 @@ def notes_of_the_cut(shape: torch.Size, centre: tuple[float, float], edge: int) 
 
 def cut_around_beam(
     photons: Tensor, mask: Tensor, centre: tuple[float, float], edge: int, bin: int, notes: list[str]
-) -> tuple[Tensor, Tensor]:
-    """(1, H, W) -> (1, edge, edge) so that after binning the beam lies nearest to the middle of pixel n // 2."""
+) -> tuple[Tensor, Tensor, tuple[float, float]]:
+    """(1, H, W) -> (1, edge, edge) so that after binning the beam lies nearest to the middle of pixel n // 2.
+
+    With them comes how far beside it the beam lies, (row, column), binned pixels.
+    """
     inside = edge // bin // 2 * bin + (bin - 1) / 2  # where that middle is before binning
     starts = [round(place - inside) for place in centre]
     left = [place - start - inside for place, start in zip(centre, starts, strict=True)]
@@ -123,7 +126,7 @@ def cut_around_beam(
         into.append(slice(source[-1].start - start, source[-1].stop - start))
     cut[:, into[0], into[1]] = photons[:, source[0], source[1]]
     kept[:, into[0], into[1]] = mask[:, source[0], source[1]]
-    return cut, kept
+    return cut, kept, (left[0] / bin, left[1] / bin)
 
 
 def notes_of_the_centre(photons: Tensor, mask: Tensor, bright: float) -> list[str]:

@@ -45,6 +45,8 @@ class Measurement:
         notes: One line for each choice made on the way.
         counted: Whether the amplitudes are roots of photon counts; None where that is not known.
         poisson: Whether their noise is that of whole counts, neither divided nor cut; None where that is not known.
+        beside: Where the beam lies beside pixel n // 2 of a 2D pattern, (row, column), binned pixels; None: not known.
+        bin: Measured pixels along the edge of a binned one, of a 2D pattern.
     """
 
     fourier_amplitude: Tensor
@@ -54,6 +56,8 @@ class Measurement:
     notes: list[str] = field(default_factory=list)
     counted: bool | None = None
     poisson: bool | None = None
+    beside: tuple[float, float] | None = None
+    bin: int = 1
 
 
 def measure_frame(
@@ -98,7 +102,7 @@ def measure_frame(
     middle = settle_centre(photons, mask, stated, centre is not None, notes)
     edge = edge_around(photons.shape[-2:], middle, size, bin)
     notes += notes_of_the_cut(photons.shape[-2:], middle, edge)
-    photons, mask = cut_around_beam(photons, mask, middle, edge, bin, notes)
+    photons, mask, beside = cut_around_beam(photons, mask, middle, edge, bin, notes)
     photons, mask = bin_pixels(photons[:, None], mask[:, None], bin)
     above = torch.where(mask & (photons >= threshold), photons, 0.0)[0, 0]
     dropped = float((torch.where(mask, photons, 0.0)[0, 0] - above).double().sum())
@@ -123,6 +127,8 @@ def measure_frame(
         notes=notes,
         counted=counted,
         poisson=counted and dropped == 0,
+        beside=beside,
+        bin=bin,
     )
 
 

@@ -1,6 +1,11 @@
 """What is wrong with the data or the support, said before and after phasing in terms of the user's input."""
 
+import math
+from collections.abc import Sequence
+
+import numpy as np
 import torch
+from scipy.ndimage import shift
 from torch import Tensor
 
 from spi_lightning.fields import UserError
@@ -10,6 +15,11 @@ from spi_lightning.physics.beam_centre import find_beam_centre
 _SYMMETRIC = 0.5  # correlation with the inversion about the centre above which that centre is believed
 _PLATEAU = 0.03  # relative Fourier error that data worth phasing go below
 _ODD = 0.03  # relative Fourier error, by a pattern's asymmetry, that is not of rounding or of a centre off by a hair
+_BESIDE = 0.05  # pixel between a beam centre and the middle of a pixel that matters to nothing
+_SPLINE = 15  # pixels on either side that a cubic spline reaches
+_TOUCHED = 0.01  # share of what is not measured in an interpolated pixel
+_EXPLAINED = 0.4  # of the asymmetry that may be left where an offset is its cause
+_WORTHWHILE = 0.75  # of an offset that is left by what helps against it
 _SPARSE = (1.708, -1.963, 2.960, -0.949)  # see counting_error
 _FLAT = 0.9  # share of the error that one fortieth of the iterations leaves where nothing improves any more
 
@@ -108,20 +118,74 @@ def counting_error(fourier_amplitude: Tensor, mask: Tensor, counts: bool | None 
     return torch.where(whole if counts is None else torch.full_like(whole, counts), relative, 0)
 
 
-def symmetry_notes(fourier_amplitude: Tensor, mask: Tensor) -> list[str]:
-    """A line for patterns (P, spatial) that no real density has; to be asked once one did not fit."""
+def symmetry_notes(
+    fourier_amplitude: Tensor, mask: Tensor, beside: Sequence[float] | None = None, bin: int = 1
+) -> list[str]:
+    """A line for patterns (P, spatial) that no real density has; to be asked once one did not fit.
+
+    ``beside``: where the beam lies beside pixel n // 2, (row, column), pixels of ``bin`` measured ones, if that is why,
+    see comes_of_the_offset.
+    """
+    ndim = fourier_amplitude.ndim - 1
+    centre = "" if ndim > 2 else ", or check the beam centre"
+    notes = []
+    for odd in asymmetry(fourier_amplitude, mask):
+        if odd <= _ODD:
+            continue
+        text = f"which alone leaves any real density a relative Fourier error of {odd:.3f}"
+        if beside is not None:
+            rows, columns = beside
+            notes.append(
+                f"the beam lies ({rows:+.2f}, {columns:+.2f}) pixels beside the middle of a pixel, so that the pattern "
+                f"is symmetric about no pixel, {text}: that comes of the sampling, neither of the density nor of the "
+                f"centre; {_nearer(beside, bin)}"
+            )
+        else:
+            notes.append(f"the pattern differs from its own inversion, {text}: try phasing.constraint=complex{centre}")
+    return notes
+
+
+def asymmetry(fourier_amplitude: Tensor, mask: Tensor) -> list[float]:
+    """Relative Fourier error of patterns (P, spatial) against their mean with their inversion, beyond photon noise."""
     ndim = fourier_amplitude.ndim - 1
     both = mask & invert(mask, ndim)
     kept = torch.where(both, fourier_amplitude, 0)
     power = kept.square().flatten(1).sum(1).clamp_min(1e-30)
-    odd = ((kept - invert(kept, ndim)).square().flatten(1).sum(1) / 4 / power).sqrt()
-    beyond = (odd.square() - counting_error(kept, both).square() / 2).clamp_min(0).sqrt()
-    return [
-        "the pattern differs from its own inversion, which alone leaves any real density a relative Fourier "
-        f"error of {value:.3f}: try phasing.constraint=complex, or check the beam centre"
-        for value in beyond.tolist()
-        if value > _ODD
-    ]
+    odd = (kept - invert(kept, ndim)).square().flatten(1).sum(1) / 4 / power
+    found: list[float] = (odd - counting_error(kept, both).square() / 2).clamp_min(0).sqrt().tolist()
+    return found
+
+
+def comes_of_the_offset(amplitude: Tensor, mask: Tensor, beside: Sequence[float]) -> bool:
+    """Whether a pattern (H, W) that is not symmetric about pixel n // 2 is so about the point ``beside`` it, pixel.
+
+    A real density whose pattern is sampled beside its centre is multiplied by a ramp of phases, and so no longer real.
+    """
+    if max(map(abs, beside)) < _BESIDE:
+        return False
+    back = [-place for place in beside]
+    impulse = np.zeros([2 * _SPLINE + 1] * 2)
+    impulse[_SPLINE, _SPLINE] = 1
+    left = float(np.square(shift(impulse, back)).sum())  # of the variance of noise, which interpolation averages
+    hidden = shift((~mask).cpu().numpy().astype(np.float64), back, order=1, cval=1.0) > _TOUCHED
+    values, kept = amplitude.cpu().double(), torch.from_numpy(~hidden)
+    moved = torch.from_numpy(shift(values.numpy(), back, mode="nearest")).clamp_min(0)
+    both = (kept & invert(kept, 2))[None]
+    noise = left * float(counting_error(values[None], both & mask.cpu())[0]) ** 2 / 2
+    here, there = asymmetry(values[None], mask.cpu()[None])[0], asymmetry(moved[None], both)[0]
+    return bool(max(there**2 - noise, 0) ** 0.5 < _EXPLAINED * here)
+
+
+def _nearer(beside: Sequence[float], bin: int) -> str:
+    """What helps against an offset: other bins where these put the beam nearer to the middle of a pixel."""
+    now = [bin * place for place in beside]  # pixels before binning; even bins have their middle between those
+    then = [place - math.copysign(0.5, place) for place in now]
+    other = bin - 1 if bin % 2 == 0 else 2 * bin
+    if math.hypot(*then) < _WORTHWHILE * math.hypot(*now):
+        return f"data.bin={other} puts the beam nearer to the middle of one" + (
+            " if the pattern is sampled finely enough" if other > bin else ""
+        )
+    return "no other data.bin is nearer: resample the frame about its centre, or allow for that error"
 
 
 def plateau_note(error: Tensor, starts: int, noise: Tensor | None = None) -> list[str]:

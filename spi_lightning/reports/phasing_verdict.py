@@ -13,6 +13,8 @@ from spi_lightning.reports.phasing_files import PhasingFiles
 
 _FREE: Final = 0.1  # share of free pixels from which errors flatter
 _FEW: Final = 4  # starts; as many unrelated ones agree to 0.45, above 1/e
+_OVERFITTED: Final = 0.2  # relative Fourier error on held-out pixels below which nothing is said of overfitting
+_FAR: Final = 3.0  # times the error on fitted pixels, and that of photon noise
 _POOR: Final = 0.2  # relative Fourier error beyond photon noise of a density that does not explain its pattern
 
 
@@ -37,14 +39,24 @@ def verdict(files: PhasingFiles, metrics: dict[str, Any]) -> str:
         others = "the other start does not agree" if total == 2 else f"none of the other {total - 1} starts agrees"
         agree = "one start, which nothing confirms" if total == 1 else f"{others} with the best"
     text = f"{agree[0].upper()}{agree[1:]}; the best{' of them' if 1 < kept < total else ''} leaves a relative Fourier "
-    text += f"error of {error:.3g}"
-    if np.isfinite(held):
-        text += f", on held-out {element}s {held:.3g}"
+    overfit = is_overfitted(files)
+    if overfit:
+        text = f"WARNING: {text}error of {held:.3g} on held-out {element}s, {error:.3g} on those it was fitted to"
+    else:
+        text += f"error of {error:.3g}" + (f", on held-out {element}s {held:.3g}" if np.isfinite(held) else "")
     text += f" (photon noise alone: about {noise:.2g})." if noise else "."
+    if overfit:
+        text += (
+            " It is overfitted and says little of the particle: give a tighter support, a recipe with shrinkwrap or "
+            "fewer steps of polish, or more photons."
+        )
+        left_out = np.where(files.kept, np.inf, files.held_out_error).min()
+        if left_out < held / 2:
+            text += f" A start that was left out leaves {left_out:.3g} on held-out {element}s."
     if files.final_error.min() < 0.95 * error:
         text += f" A start that agrees with no other leaves {files.final_error.min():.3g} and was left out."
     if poor:
-        text += " That is a poor fit: check mask, beam centre, support and constraint."
+        text += f" That is a poor fit: {_suspects(files)}."
     if (free := files.about.get("free", 0)) > _FREE:
         text += (
             f" These errors are of the {1 - free:.0%} of the {element}s that were measured; the others are free, so "
@@ -67,6 +79,20 @@ def verdict(files: PhasingFiles, metrics: dict[str, Any]) -> str:
     elif files.about.get("converged_starts"):
         text += " The starts began apart and ended at one density."
     return text
+
+
+def is_overfitted(files: PhasingFiles) -> bool:
+    """Whether the best kept start leaves far more on held-out pixels than on fitted ones and than photon noise does."""
+    best, noise = best_kept(files), float(files.about.get("counting_error") or 0)
+    held, fitted = float(files.held_out_error[best]), float(files.final_error[best])
+    return held > max(_OVERFITTED, _FAR * fitted, _FAR * noise)  # never of NaN: nothing is held out
+
+
+def _suspects(files: PhasingFiles) -> str:
+    """What to check of a fit that is poor."""
+    if files.about.get("sampled_beside"):
+        return "the beam lies beside the middle of a pixel, as said in the notes; check mask and support too"
+    return f"check mask,{'' if files.element == 'voxel' else ' beam centre,'} support and constraint"
 
 
 def _chance(files: PhasingFiles) -> float:

@@ -3,7 +3,13 @@
 import pytest
 import torch
 
-from spi_lightning.phasing.checks import counting_error, holds_counts, plateau_note, symmetry_notes
+from spi_lightning.phasing.checks import (
+    comes_of_the_offset,
+    counting_error,
+    holds_counts,
+    plateau_note,
+    symmetry_notes,
+)
 from spi_lightning.physics.fourier import fourier
 
 
@@ -46,3 +52,44 @@ def test_a_pattern_no_real_density_has_is_told_from_a_noisy_one() -> None:
     skew = amplitude(1e6) * (1 + 0.2 * torch.sign(y))
     assert "differs from its own inversion" in symmetry_notes(skew, mask)[0]
     assert symmetry_notes(counts.sqrt(), mask) == symmetry_notes(amplitude(1e6), mask) == []
+
+
+def sampled(beside: tuple[float, float], phase: float = 0.0) -> torch.Tensor:
+    """Fourier amplitude (48, 48) of a lopsided density whose centre lies beside pixel n // 2; real where phase is 0."""
+    y, x = torch.meshgrid(*(torch.arange(48) - 24,) * 2, indexing="ij")
+    inside = (y > -7) & (x > -6) & (y + x < 7)
+    ramp = 2 * torch.pi * (beside[0] * y + beside[1] * x) / 48 + phase * torch.sin(0.6 * y + 0.3 * x)
+    found = fourier(torch.polar(torch.where(inside, 1.0 + 0.1 * y, 0.0), ramp), 2).abs()
+    counts = torch.poisson(found.square() * 1e6 / found.square().sum(), generator=torch.Generator().manual_seed(0))
+    return counts.sqrt()
+
+
+@pytest.mark.parametrize("beside", [(0.4, 0.2), (-0.2, 0.2), (0.5, -0.5)])
+@pytest.mark.parametrize("hidden", [False, True])
+def test_an_asymmetry_of_sampling_beside_the_centre_is_not_one_of_the_density(
+    beside: tuple[float, float], hidden: bool
+) -> None:
+    mask = torch.ones(48, 48, dtype=torch.bool)
+    if hidden:
+        mask[23:26, 23:26] = False
+        mask[:, 30:32] = False
+    real, strained = sampled(beside) * mask, sampled(beside, 0.8) * mask
+    assert comes_of_the_offset(real, mask, beside) and not comes_of_the_offset(strained, mask, beside)
+    assert not comes_of_the_offset(real, mask, (0.0, 0.01)) and not comes_of_the_offset(real, mask, (-beside[0], 0.5))
+    (line,) = symmetry_notes(real[None], mask[None], beside)
+    assert f"the beam lies ({beside[0]:+.2f}, {beside[1]:+.2f}) pixels beside" in line
+    assert "complex" not in line and "check the beam" not in line
+
+
+def test_the_bin_that_puts_the_beam_nearer_to_the_middle_of_a_pixel_is_named() -> None:
+    pattern, mask = sampled((0.5, -0.5))[None], torch.ones(1, 48, 48, dtype=torch.bool)
+    assert "data.bin=2 puts" in symmetry_notes(pattern, mask, (0.5, -0.5))[0]
+    assert "data.bin=1 puts" in symmetry_notes(pattern, mask, (0.2, -0.2), 2)[0]
+    assert "no other data.bin is nearer" in symmetry_notes(pattern, mask, (0.2, 0.3))[0]
+
+
+def test_of_a_scan_no_beam_centre_is_doubted() -> None:
+    y = torch.arange(48)[:, None] - 24
+    pattern = (amplitude(1e6) * (1 + 0.2 * torch.sign(y))).expand(1, 5, 48, 48)
+    (line,) = symmetry_notes(pattern, torch.ones(1, 5, 48, 48, dtype=torch.bool))
+    assert line.endswith("try phasing.constraint=complex")
