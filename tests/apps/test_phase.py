@@ -302,6 +302,7 @@ def test_the_verdict_claims_no_more_than_was_seen(kept: list[bool], error: float
         fsc=np.empty(0),
         about={},
         element="pixel",
+        known=False,
     )
     assert words in verdict(files, {})  # type: ignore[arg-type]
 
