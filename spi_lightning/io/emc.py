@@ -252,7 +252,11 @@ def open_emc(path: Path, keys: PatternKeys, convention: str) -> PatternFile:
     if detector is None:
         detector, beside, notes = _detector_beside(path)
         detectors += [beside] if beside else []
-    patterns = PatternFile(path, form, EmcFrames(path, detector.shape if detector else None), notes=notes)
+    try:
+        frames = EmcFrames(path, detector.shape if detector else None)
+    except UserError as error:
+        raise UserError("; ".join([str(error), *notes])) from error
+    patterns = PatternFile(path, form, frames, notes=notes)
     if detector is None:
         rows, columns = patterns.shape[1:]
         patterns.notes.append(

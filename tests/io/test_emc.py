@@ -327,3 +327,6 @@ def test_a_detector_file_beside_that_does_not_fit_is_not_used(tmp_path) -> None:
     file = open_patterns(tmp_path / "a.emc")
     np.testing.assert_array_equal(file.read(range(len(file))), PHOTONS)
     assert "it is not used" in "\n".join(file.notes)
+    write_emc(tmp_path / "b.emc", [PHOTONS[:, :5]])
+    with pytest.raises(UserError, match=r"30 pixels is no square; .*detector\.h5: .*it is not used for"):
+        open_patterns(tmp_path / "b.emc")
