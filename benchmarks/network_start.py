@@ -42,8 +42,8 @@ from spi_lightning.apps.phase_start import UNKNOWN
 from spi_lightning.metrics.asymmetry import free_asymmetry
 from spi_lightning.metrics.fourier_error import fourier_error
 from spi_lightning.phasing import Phased, alignment, phase, with_phase_noise
-from spi_lightning.physics.ambiguity import twin
 from spi_lightning.physics.support import ideal_support
+from spi_lightning.physics.twin import twin
 
 BLUR, NOISE = 2.0, 0.7  # pixels, rad
 SAMPLES = 8  # answers of the network, of which the one that fits the amplitudes best is taken

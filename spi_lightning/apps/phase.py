@@ -29,7 +29,7 @@ from spi_lightning.files import write_json
 from spi_lightning.io.cxi_image import CxiImage, write_cxi_image
 from spi_lightning.metrics.fsc import FSC, fsc
 from spi_lightning.phasing import Averaged, align
-from spi_lightning.physics.ambiguity import centre
+from spi_lightning.physics.twin import centre
 from spi_lightning.reports.phasing import write_phasing_report
 from spi_lightning.reports.phasing_files import PhasingFiles
 from spi_lightning.reports.phasing_verdict import verdict

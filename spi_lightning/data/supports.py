@@ -14,7 +14,7 @@ from spi_lightning.data.transforms import AUGMENTATIONS, Augmentation, coins
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, Batch, UserError
 from spi_lightning.io import PatternFile, PatternKeys, open_patterns, read_intensities
 from spi_lightning.io.hdf5_file import opened
-from spi_lightning.physics.ambiguity import invert, is_canonical
+from spi_lightning.physics.twin import invert, is_canonical
 
 
 class SupportDataset(Dataset[Batch]):

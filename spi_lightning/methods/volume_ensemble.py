@@ -17,7 +17,7 @@ from spi_lightning.metrics.fsc import FSC, fsc
 from spi_lightning.metrics.prtf import PRTF, prtf
 from spi_lightning.phasing import alignment, average
 from spi_lightning.phasing.wrapped_polish import laid_into
-from spi_lightning.physics.volume_twin import canonical
+from spi_lightning.physics.twin import canonical
 
 _MOST = 60  # runs of an ensemble, spread over draws and seeds: enough for a PRTF, and aligned in seconds
 _ROOM = 1.5  # of the arrays in which densities are aligned, over the largest box
@@ -56,11 +56,11 @@ def room_for(asked: Sequence[AskedVolumes], number: int, shape: Sequence[int]) -
 
 
 def best_run(asked: AskedVolumes, number: int, room: Sequence[int]) -> Tensor:
-    """The run of least fitted chi square on a pattern, (room), the twin that volume_twin means, of norm 1."""
+    """The run of least fitted chi square on a pattern, (room), the canonical twin, of norm 1."""
     draws = asked.judged[number]
     draw = min(draws, key=lambda one: float(one.numbers["chi_square"].min()))
     density = draw.runs.density[int(draw.numbers["chi_square"].argmin())]
-    return canonical(_unit(laid_into(density.to(torch.complex128), tuple(room))[None]))[0]
+    return canonical(_unit(laid_into(density.to(torch.complex128), tuple(room))), 3)
 
 
 def ensemble_of(

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from spi_lightning.physics.ambiguity import twin
+from spi_lightning.physics.twin import twin
 
 AXES = (-2, -1)
 

@@ -8,7 +8,7 @@ from spi_lightning.losses import relative_rms
 from spi_lightning.metrics.chi_square import fourier_errors
 from spi_lightning.metrics.pattern_mean import PatternMean
 from spi_lightning.phasing.align import alignment
-from spi_lightning.physics.volume_twin import invert
+from spi_lightning.physics.twin import invert
 
 
 def twin_target(amplitude: Tensor, phase: Tensor) -> tuple[Tensor, Tensor]:
@@ -19,9 +19,9 @@ def twin_target(amplitude: Tensor, phase: Tensor) -> tuple[Tensor, Tensor]:
 
     Source: Wu et al. (2021), Methods: phases "scaled and shifted to [0, 1]", which the twin fills as well.
     """
-    turned = invert(amplitude)
+    turned = invert(amplitude, 3)
     span = phase.flatten(1).amax(1).view(-1, *[1] * (phase.ndim - 1))
-    return turned, torch.where(turned > 0, span - invert(phase), 0.0)
+    return turned, torch.where(turned > 0, span - invert(phase, 3), 0.0)
 
 
 def twin_floor(amplitude: Tensor, phase: Tensor, weights: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> Tensor:

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from spi_lightning.fields import UserError
 from spi_lightning.networks.support_encoder_decoder import SupportEncoderDecoder
 from spi_lightning.networks.unet import UNet
-from spi_lightning.physics.ambiguity import twin
 from spi_lightning.physics.fourier import fourier, inverse_fourier
 from spi_lightning.physics.phase_noise import odd_noise, turned
+from spi_lightning.physics.twin import twin
 
 TINY = 1e-9
 SHAKEN = 0.6  # share of the rounds before which answers are shaken

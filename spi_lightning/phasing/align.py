@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spi_lightning.physics.ambiguity import roll_each, twin
 from spi_lightning.physics.fourier import fourier, inverse_fourier
+from spi_lightning.physics.twin import roll_each, twin
 
 _NEWTON = 6
 

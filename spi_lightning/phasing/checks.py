@@ -9,8 +9,8 @@ from scipy.ndimage import shift
 from torch import Tensor
 
 from spi_lightning.fields import UserError
-from spi_lightning.physics.ambiguity import invert
 from spi_lightning.physics.beam_centre import find_beam_centre
+from spi_lightning.physics.twin import invert
 
 _SYMMETRIC = 0.5  # correlation with the inversion about the centre above which that centre is believed
 _PLATEAU = 0.03  # relative Fourier error that data worth phasing go below

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from .. import fields
-from ..physics.ambiguity import invert, is_canonical
 from ..physics.atoms import batch_atoms
 from ..physics.constants import wavelength_from_energy
 from ..physics.fourier import fourier
 from ..physics.rotation import multiply_quaternions, random_quaternions, rotation_matrices
+from ..physics.twin import invert, is_canonical
 from .hits import block_seed_of
 from .measurement import Measurement, disc_diameter
 from .projected_map import Projection

@@ -11,7 +11,7 @@ from spi_lightning.fields import UserError
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.partial_coherence import LARGEST_SPREAD, blurred_intensity, point_spread_envelope
 from spi_lightning.physics.rotation import random_quaternions, rotation_matrices
-from spi_lightning.physics.volume_twin import RULE, canonical_amplitude_phase
+from spi_lightning.physics.twin import RULE, canonical_amplitude_phase
 
 from .draws import Range, log_uniform, uniform
 from .hits import block_seed_of

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from spi_lightning.physics.ambiguity import twin
 from spi_lightning.physics.phase_noise import with_phase_noise
+from spi_lightning.physics.twin import twin
 
 BLUR, NOISE = 3.0, 0.3  # largest standard deviations: pixel, and relative to the density
 PHASE_NOISE = torch.pi  # largest standard deviation, rad

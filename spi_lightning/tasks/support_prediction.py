@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, KNOWN_SUPPORT, MASK, STRUCTURE, SUPPORT, Batch, UserError
 from spi_lightning.metrics import PatternMean, SupportMetrics, SupportThreshold
 from spi_lightning.networks.projected_unet import project, within
-from spi_lightning.physics.ambiguity import twin
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.support import ideal_support
+from spi_lightning.physics.twin import twin
 from spi_lightning.tasks.hints import half_hidden
 from spi_lightning.tasks.pattern_task import PatternTask, PictureLoss, true_density
 from spi_lightning.tasks.trained_task import Interval, MakeOptimizer, MakeSchedule
@@ -39,7 +39,7 @@ class SupportPrediction(PatternTask):
         logits: Whether the network answers logits (network.activation=none) or a density.
         threshold: Of the score; None lets each validation find it. The paper's is 0.1, of densities.
         coverage: Share of the validation patterns with fewer than two false negatives.
-        twin: ``canonical``: targets are the canonical twin (physics.ambiguity). ``either``: the loss is that of the
+        twin: ``canonical``: targets are the canonical twin (physics.twin). ``either``: the loss is that of the
             twin nearer to the answer, so that the network may choose; the pattern does not tell them apart.
         candidates: Which of several outputs count: ``best`` (alternative answers) or ``every`` (rounds of one).
         hints: Share of the training patterns whose network starts from the half-hidden truth, see hints.half_hidden;

@@ -5,8 +5,8 @@ from torch import Tensor
 from spi_lightning.metrics import SupportMetrics, SupportThreshold, support_overlap, trade_off
 from spi_lightning.metrics.asymmetry import centrosymmetry, free_asymmetry, phase_agreement, symmetrised, twin_agreement
 from spi_lightning.metrics.support_overlap import aligned, choose_level, dilated
-from spi_lightning.physics.ambiguity import invert
 from spi_lightning.physics.support import asymmetry
+from spi_lightning.physics.twin import invert
 
 AXES = (-2, -1)
 

@@ -7,7 +7,7 @@ from spi_lightning.metrics.volume_fit import reciprocal_amplitude, spectral_weig
 from spi_lightning.metrics.volume_truth import volume_truth
 from spi_lightning.phasing import hold_out, translate
 from spi_lightning.physics.fourier import fourier
-from spi_lightning.physics.volume_twin import twin
+from spi_lightning.physics.twin import twin
 
 
 def particle(shape: tuple[int, int, int] = (4, 3, 5)) -> torch.Tensor:
@@ -45,7 +45,7 @@ def test_the_truth_is_found_through_shift_twin_phase_and_scale() -> None:
     # smooth, so that a shift by fractions of a voxel makes no ringing
     z, y, x = torch.meshgrid(*(torch.arange(14.0, dtype=torch.float64) - 7 for _ in range(3)), indexing="ij")
     truth = torch.polar(torch.exp(-(z**2 + 0.5 * (y - 0.5) ** 2 + 0.7 * x**2) / 4), 0.1 * z * y + 0.05 * x**2 + 0.1 * x)
-    moved = translate(twin(truth)[None], torch.tensor([[0.3, 1.0, -0.4]])) * 2 * torch.exp(torch.tensor(1j))
+    moved = translate(twin(truth, 3)[None], torch.tensor([[0.3, 1.0, -0.4]])) * 2 * torch.exp(torch.tensor(1j))
     found = volume_truth(moved, truth)
     assert float(found["density_error"][0]) < 1e-3 and float(found["phase_rms"][0]) < 1e-3
     assert float(found["amplitude_correlation"][0]) == pytest.approx(1, abs=1e-4)

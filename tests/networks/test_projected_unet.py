@@ -5,8 +5,8 @@ from torch import Tensor
 from spi_lightning.fields import UserError
 from spi_lightning.networks import ProjectedUNet
 from spi_lightning.networks.projected_unet import coordinates, project, within
-from spi_lightning.physics.ambiguity import twin
 from spi_lightning.physics.fourier import fourier
+from spi_lightning.physics.twin import twin
 
 
 def objects(size: int = 16) -> Tensor:

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from spi_lightning.phasing import align, alignment, translate
 from spi_lightning.phasing.shrinkwrap import blurred
-from spi_lightning.physics.ambiguity import twin
+from spi_lightning.physics.twin import twin
 
 
 def smooth(shape: tuple[int, ...], seed: int, complex_: bool) -> Tensor:

@@ -4,7 +4,7 @@ import torch
 from spi_lightning.fields import UserError
 from spi_lightning.phasing import average
 from spi_lightning.phasing.shrinkwrap import blurred
-from spi_lightning.physics.ambiguity import twin
+from spi_lightning.physics.twin import twin
 
 
 def runs() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from spi_lightning.phasing import hold_out
-from spi_lightning.physics.ambiguity import invert
+from spi_lightning.physics.twin import invert
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (33, 40), (16, 16, 16)])

@@ -1,7 +1,7 @@
 import torch
 
 from spi_lightning.physics.alien_peaks import find_aliens
-from spi_lightning.physics.volume_twin import invert
+from spi_lightning.physics.twin import invert
 from spi_lightning.simulate.volumes import VolumeSimulator, pattern_of
 
 PEAK = (16, 16, 16)
@@ -24,7 +24,7 @@ def test_a_peak_without_partner_is_found_wherever_the_centre_lies() -> None:
     photons[25:27, 5:7, 24:26] += 2000
     found, notes = find_aliens(photons, everywhere, PEAK)
     assert found[25:27, 5:7, 24:26].all()
-    assert not (found & invert(found)).any()
+    assert not (found & invert(found, 3)).any()
     assert found.sum() < 2000
     assert len(notes) == 1
     moved, _ = find_aliens(photons.roll((2, -1, 0), (0, 1, 2)), everywhere, (18, 15, 16))

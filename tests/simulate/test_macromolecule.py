@@ -9,11 +9,11 @@ import torch
 
 from spi_lightning import fields
 from spi_lightning.fields import UserError
-from spi_lightning.physics.ambiguity import centre_of_mass, is_canonical
 from spi_lightning.physics.atomic_form_factor import form_factor, resolution_width
 from spi_lightning.physics.atoms import AtomBatch, Atoms, batch_atoms
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.rotation import random_quaternions, rotation_matrices
+from spi_lightning.physics.twin import centre_of_mass, is_canonical
 from spi_lightning.simulate import MacromoleculeSimulator, Measurement, Projection
 
 

@@ -9,9 +9,9 @@ from spi_lightning.fields import DENSITY, FRAME, INTENSITY, KNOWN_SUPPORT, MASK,
 from spi_lightning.losses import squared_error, support_cross_entropy
 from spi_lightning.metrics import SupportMetrics
 from spi_lightning.networks import ProjectedUNet, SupportEncoderDecoder
-from spi_lightning.physics.ambiguity import twin
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.support import ideal_support
+from spi_lightning.physics.twin import twin
 from spi_lightning.tasks import SupportPrediction
 from spi_lightning.tasks.hints import half_hidden
 from spi_lightning.tasks.support_prediction import best_candidate

@@ -1,7 +1,20 @@
-"""What a far-field pattern cannot tell: position, and the twin rho*(-r). One rule makes the answer unique."""
+"""Position and twin, which a far-field pattern does not determine, and the rule that makes a density unique.
+
+rho(r), its translations and the twin rho*(-r) have the same diffraction amplitudes. Of them the canonical one is meant,
+in two and three dimensions alike; files of densities carry the rule as RULE.
+"""
+
+from typing import Final
 
 import torch
 from torch import Tensor
+
+RULE: Final = (
+    "centre of mass of |density| at n // 2; Im[sum(density r^2) conj(sum(density))] >= 0, r from n // 2; where that is "
+    "below 1e-4 of its bound, the third moment sum(|density| |r|^2 r) points to larger x, where that vanishes y, then z"
+)
+_LEAST_CURVATURE: Final = 1e-4  # of its bound: below, the phase has no even part that could decide
+_LEAST_MOMENT: Final = 1e-6  # of n^3, n the last edge: below, a component of the third moment vanishes
 
 
 def invert(image: Tensor, ndim: int) -> Tensor:
@@ -37,23 +50,45 @@ def third_moment(density: Tensor, ndim: int) -> Tensor:
 
 
 def is_canonical(density: Tensor, ndim: int) -> Tensor:
-    """True where a centred density, not its twin, is the canonical one: the third moment points to larger x.
+    """True where a centred density, not its twin, is the canonical one, see RULE.
 
-    Where its last component vanishes the one before decides. Returns (...) bool; a density equal to its twin is
-    canonical.
+    The phase of a complex density curves upward, Im[sum(rho r^2) conj(sum(rho))] >= 0: the twin turns that round, a
+    constant phase does not, and wrapped phases do not disturb it. Where there is no phase, or none with an even part,
+    the third moment points to larger x; where its last component vanishes the one before decides.
+
+    Args:
+        density: (..., y, x) or (..., z, y, x), real or complex, centre of mass of |density| at n // 2.
+        ndim: Axes of the image.
+
+    Returns:
+        (...) bool; a density equal to its twin is canonical.
     """
     moment = third_moment(density, ndim)
-    threshold = 1e-6 * density.shape[-1] ** 3
+    threshold = _LEAST_MOMENT * density.shape[-1] ** 3
     decided = torch.zeros(moment.shape[:-1], dtype=torch.bool, device=moment.device)
     canonical = torch.ones_like(decided)
     for component in moment.flip(-1).unbind(-1):
         clear = ~decided & (component.abs() > threshold)
         canonical = torch.where(clear, component > 0, canonical)
         decided |= clear
-    return canonical
+    if not density.is_complex():
+        return canonical
+    upward = _phase_curvature(density, ndim)
+    return torch.where(upward.abs() > _LEAST_CURVATURE, upward > 0, canonical)
 
 
-def canonical_twin(density: Tensor, ndim: int) -> Tensor:
+def _phase_curvature(density: Tensor, ndim: int) -> Tensor:
+    """Im[sum(rho r^2) conj(sum(rho))] of complex densities (..., spatial) over its bound, within -1 and 1; (...)."""
+    axes = tuple(range(-ndim, 0))
+    edges = (torch.arange(n, device=density.device) - n // 2 for n in density.shape[-ndim:])
+    square = torch.stack(torch.meshgrid(*edges, indexing="ij")).square().sum(0).to(density.real.dtype)
+    amplitude = density.abs()
+    curvature = (density * square).sum(axes) * density.sum(axes).conj()
+    bound = (amplitude * square).sum(axes) * amplitude.sum(axes)
+    return curvature.imag / bound.clamp_min(1e-30)
+
+
+def canonical(density: Tensor, ndim: int) -> Tensor:
     """The one of rho(r) and rho*(-r) that all targets are given in, centred by its centre of mass.
 
     Args:
@@ -61,12 +96,27 @@ def canonical_twin(density: Tensor, ndim: int) -> Tensor:
         ndim: Axes of the image.
 
     Returns:
-        The same shape: the centre of mass of |density| on the pixel nearest to n // 2, its third moment towards larger
-        x (``is_canonical``). rho(r), rho*(-r) and any whole-pixel translation of them give the same answer.
+        The same shape: the centre of mass of |density| on the pixel nearest to n // 2, the twin as in
+        ``is_canonical``. rho(r), rho*(-r) and any whole-pixel translation of them give the same answer.
     """
     centred = centre(density, ndim)
     keep = is_canonical(centred, ndim)
     return torch.where(keep[(..., *(None,) * ndim)], centred, twin(centred, ndim))
+
+
+def canonical_amplitude_phase(amplitude: Tensor, phase: Tensor, phase_range: Tensor) -> tuple[Tensor, Tensor]:
+    """The same for amplitude and phase apart, which keeps phases beyond pi unwrapped and within [0, range].
+
+    Args:
+        amplitude, phase: (B, z, y, x), centred; phase in rad, 0 where the amplitude is 0.
+        phase_range: (B,) rad; the twin's phase is range - phase(-r).
+
+    Source: physics of Wu et al. (2021): s(r) e^(i phi) and s(-r) e^(i (1 - phi(-r))) share eq. 1.
+    """
+    keep = is_canonical(torch.polar(amplitude, phase), 3)[:, None, None, None]
+    inverted = invert(amplitude, 3)
+    turned = torch.where(inverted > 0, phase_range[:, None, None, None] - invert(phase, 3), 0.0)
+    return torch.where(keep, amplitude, inverted), torch.where(keep, phase, turned)
 
 
 def centre(density: Tensor, ndim: int) -> Tensor:
