@@ -40,8 +40,8 @@ from benchmarks.network_start_table import LEVELS, Outcome, draw, either, read_o
 from benchmarks.record import read_result, write_result
 from spi_lightning.apps.phase_start import UNKNOWN
 from spi_lightning.metrics.asymmetry import free_asymmetry
-from spi_lightning.metrics.fourier_error import fourier_error
 from spi_lightning.phasing import Phased, alignment, phase, with_phase_noise
+from spi_lightning.physics.agreement import fourier_error
 from spi_lightning.physics.support import ideal_support
 from spi_lightning.physics.twin import twin
 

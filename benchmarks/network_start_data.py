@@ -9,7 +9,7 @@ from torch import Tensor
 
 from spi_lightning.data import StructureSource
 from spi_lightning.fields import DENSITY, INTENSITY, MASK, STRUCTURE
-from spi_lightning.metrics import fourier_error
+from spi_lightning.physics.agreement import fourier_error
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.simulate import MacromoleculeSimulator, Measurement, Projection
 

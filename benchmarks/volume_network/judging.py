@@ -7,8 +7,8 @@ from torch import Tensor
 
 from benchmarks.record import read_result, write_result
 from benchmarks.volume_network.methods import Found
-from spi_lightning.metrics import fourier_errors, held_out_chi_square
 from spi_lightning.metrics.volume_fit import reciprocal_amplitude
+from spi_lightning.physics.agreement import amplitude_errors, held_out_chi_square
 
 Row = dict[str, Any]
 AXES = (-3, -2, -1)
@@ -18,10 +18,10 @@ def judged(found: Found, pattern: Tensor, fitted: Tensor, held_out: Tensor) -> R
     """Chi square and r_p over fitted and held-out voxels, in float64, one number per density; voxels; seconds."""
     predicted = reciprocal_amplitude(found.density, pattern.shape, found.point_spread)
     measured, fitted, held_out = (values.expand(predicted.shape) for values in (pattern, fitted, held_out))
-    numbers: Row = {name: value.tolist() for name, value in fourier_errors(predicted, measured, fitted).items()}
+    numbers: Row = {name: value.tolist() for name, value in amplitude_errors(predicted, measured, fitted).items()}
     if held_out.any():
         numbers["held_out_chi_square"] = held_out_chi_square(predicted, measured, fitted, held_out).tolist()
-        aside = fourier_errors(predicted, measured, held_out)
+        aside = amplitude_errors(predicted, measured, held_out)
         numbers["held_out_correlation"] = aside["correlation"].tolist()
         numbers["held_out_correlation_modified"] = aside["correlation_modified"].tolist()
     growth = {} if found.growth is None else {"growth": found.growth}

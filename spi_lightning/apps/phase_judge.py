@@ -14,7 +14,6 @@ from spi_lightning.apps.phase_polish import Finish
 from spi_lightning.apps.phase_start import in_middle
 from spi_lightning.apps.phase_task import Task
 from spi_lightning.data.one_frame import Measurement
-from spi_lightning.metrics.fourier_error import fourier_error
 from spi_lightning.metrics.fsc import FSC
 from spi_lightning.metrics.prtf import prtf
 from spi_lightning.metrics.r_factor import r_factor
@@ -22,6 +21,7 @@ from spi_lightning.metrics.resolution import common_edge, resolutions
 from spi_lightning.metrics.shells import shells
 from spi_lightning.phasing import Averaged, Phased, align, alignment
 from spi_lightning.phasing.checks import comes_of_the_offset, counting_error, holds_counts, symmetry_notes
+from spi_lightning.physics.agreement import fourier_error
 from spi_lightning.reports.phasing_files import PhasingFiles
 from spi_lightning.reports.phasing_verdict import misfit
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from spi_lightning.apps.phase_task import Task, progress_of, run_task
-from spi_lightning.metrics.fourier_error import fourier_error
 from spi_lightning.phasing import Averaged, Phased, average
 from spi_lightning.phasing.cropped_polish import polish_cropped
+from spi_lightning.physics.agreement import fourier_error
 from spi_lightning.physics.partial_coherence import LARGEST_SPREAD
 
 _WIDEST: Final = 0.98  # of the largest width, from which the blur may be wider than it

@@ -1,11 +1,11 @@
 """Loss functions with one value per pattern."""
 
 from spi_lightning.losses.binary_cross_entropy import binary_cross_entropy
-from spi_lightning.losses.chi_square import amplitude_scale, chi_square, log_chi_square, rescaled
-from spi_lightning.losses.correlation import correlation_loss, pearson
+from spi_lightning.losses.correlation import correlation_loss
 from spi_lightning.losses.cross_entropy import cross_entropy
 from spi_lightning.losses.density_prior import DensityPrior
 from spi_lightning.losses.generalised_cross_entropy import generalised_cross_entropy
+from spi_lightning.losses.log_chi_square import log_chi_square
 from spi_lightning.losses.poisson import poisson_deviance
 from spi_lightning.losses.relative_rms import relative_rms
 from spi_lightning.losses.squared_error import squared_error
@@ -18,17 +18,13 @@ __all__ = [
     "FourierLoss",
     "SupervisedLoss",
     "UnsupervisedLoss",
-    "amplitude_scale",
     "binary_cross_entropy",
-    "chi_square",
     "correlation_loss",
     "cross_entropy",
     "generalised_cross_entropy",
     "log_chi_square",
-    "pearson",
     "poisson_deviance",
     "relative_rms",
-    "rescaled",
     "soft_support_penalty",
     "squared_error",
     "support_cross_entropy",

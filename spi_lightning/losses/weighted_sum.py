@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 
 from spi_lightning.fields import UserError
-from spi_lightning.losses.chi_square import chi_square, log_chi_square
-from spi_lightning.losses.correlation import Kind, correlation_loss
+from spi_lightning.losses.correlation import correlation_loss
+from spi_lightning.losses.log_chi_square import log_chi_square
 from spi_lightning.losses.poisson import poisson_deviance
 from spi_lightning.losses.relative_rms import relative_rms
+from spi_lightning.physics.agreement import Kind, chi_square
 
 Weight = Callable[[float], float]
 

@@ -7,11 +7,11 @@ from typing import Any, cast
 import torch
 
 from spi_lightning.fields import AMPLITUDE, FRAME, MASK, PHASE
-from spi_lightning.losses import chi_square
 from spi_lightning.methods.checkpoint import find_device
 from spi_lightning.methods.described import Notes
 from spi_lightning.methods.refused_size import size_refused
 from spi_lightning.methods.volume_answer import Trace, VolumeQuestion, VolumeRuns
+from spi_lightning.physics.agreement import chi_square
 from spi_lightning.tasks.checkpoint import find_checkpoint, load_task
 from spi_lightning.tasks.complex_reconstruction import FOURIER_AMPLITUDE, ComplexReconstruction, pattern_modulus
 

@@ -1,9 +1,8 @@
 """torchmetrics classes over plain functions."""
 
 from spi_lightning.metrics.asymmetry import centrosymmetry, free_asymmetry, phase_agreement, twin_agreement
-from spi_lightning.metrics.chi_square import ChiSquare, fourier_errors, held_out_chi_square
+from spi_lightning.metrics.chi_square import ChiSquare
 from spi_lightning.metrics.domain import Descriptions, Domain, describe_patterns
-from spi_lightning.metrics.fourier_error import fourier_error
 from spi_lightning.metrics.fsc import FSC, fsc, half_bit_threshold
 from spi_lightning.metrics.hit_metrics import HitMetrics
 from spi_lightning.metrics.pattern_mean import PatternMean
@@ -35,12 +34,9 @@ __all__ = [
     "crossing",
     "describe_patterns",
     "fit_temperature",
-    "fourier_error",
-    "fourier_errors",
     "free_asymmetry",
     "fsc",
     "half_bit_threshold",
-    "held_out_chi_square",
     "phase_agreement",
     "prtf",
     "r_factor",

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from spi_lightning.fields import UserError
-from spi_lightning.metrics.fourier_error import predicted_amplitude
 from spi_lightning.metrics.shells import crossing, shells
 from spi_lightning.phasing.align import align
+from spi_lightning.physics.agreement import predicted_amplitude
 from spi_lightning.physics.fourier import fourier
 
 DEFINITIONS = ("phase", "modulus")

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from spi_lightning.metrics.fourier_error import predicted_amplitude
+from spi_lightning.physics.agreement import predicted_amplitude
 
 
 def r_factor(

@@ -5,9 +5,9 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from spi_lightning.losses import relative_rms
-from spi_lightning.metrics.chi_square import fourier_errors
 from spi_lightning.metrics.pattern_mean import PatternMean
 from spi_lightning.phasing.align import alignment
+from spi_lightning.physics.agreement import amplitude_errors
 from spi_lightning.physics.twin import invert
 
 
@@ -88,7 +88,7 @@ class VolumeMetrics(Metric):
         mask: Tensor,
     ) -> None:
         """Add patterns: amplitude and phase (B, 1, z, y, x), answered and true; Fourier amplitudes and mask."""
-        errors = fourier_errors(predicted, measured, mask)
+        errors = amplitude_errors(predicted, measured, mask)
         last = 1 - errors["correlation_modified"]
         first, second = (relative_rms(one, other) for one, other in zip(answer, target, strict=True))
         turned = [relative_rms(one, other) for one, other in zip(answer, twin_target(*target), strict=True)]

@@ -3,9 +3,8 @@
 import torch
 from torch import Tensor
 
-from spi_lightning.losses import pearson
-from spi_lightning.metrics.chi_square import fourier_errors, held_out_chi_square
 from spi_lightning.metrics.shells import shells
+from spi_lightning.physics.agreement import amplitude_errors, held_out_chi_square, pearson
 from spi_lightning.physics.partial_coherence import blurred_amplitude
 
 FIT_NAMES = ("chi_square", "correlation", "correlation_modified")
@@ -49,7 +48,7 @@ def volume_fit(
     for piece, spread in zip(torch.split(density, step), spreads, strict=False):
         predicted = reciprocal_amplitude(piece, fitted.shape, spread)
         measured, mask = fourier_amplitude.double().expand_as(predicted), fitted.expand_as(predicted)
-        numbers = fourier_errors(predicted, measured, mask)
+        numbers = amplitude_errors(predicted, measured, mask)
         if bool(held_out.any()):
             others = held_out.expand_as(predicted)
             numbers["held_out_chi_square"] = held_out_chi_square(predicted, measured, mask, others)

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from spi_lightning.losses import pearson
 from spi_lightning.phasing.align import alignment
+from spi_lightning.physics.agreement import pearson
 
 _INSIDE = 0.1  # share of the largest true amplitude above which a voxel is the particle's
 

@@ -15,6 +15,7 @@ from spi_lightning.phasing.held_out import hold_out
 from spi_lightning.phasing.polish import polish
 from spi_lightning.phasing.recipe import read_recipe
 from spi_lightning.phasing.shrinkwrap import blurred
+from spi_lightning.physics.agreement import held_out_chi_square
 from spi_lightning.physics.partial_coherence import blurred_amplitude, require_width
 
 _SIGMA, _LEVEL = 1.0, 0.1  # of the shrink-wrap of the beamline's recipe, see conf/phasing/wu_iterative.yaml
@@ -200,13 +201,9 @@ def polish_rounds(
 
 
 def _chi_square(
-    density: Tensor, fourier_amplitude: Tensor, fitted: Tensor, judged: Tensor, point_spread: Tensor | None
+    density: Tensor, fourier_amplitude: Tensor, fitted: Tensor, held_out: Tensor, point_spread: Tensor | None
 ) -> Tensor:
-    """Relative squared error (B,) over ``judged`` at the scale that fits ``fitted`` best."""
+    """Chi square (B,) over ``held_out`` at the scale of ``fitted``, of densities with their origin at voxel 0."""
     coherent = torch.fft.fftn(density, dim=_AXES, norm="ortho").abs()
     predicted = torch.fft.fftshift(blurred_amplitude(coherent, point_spread), dim=_AXES)
-    product = (fitted * predicted * fourier_amplitude).flatten(1).sum(1)
-    scale = product / (fitted * predicted.square()).flatten(1).sum(1).clamp_min(1e-30)
-    error = (scale[:, None, None, None] * predicted - fourier_amplitude).square()
-    relative: Tensor = (judged * error).flatten(1).sum(1) / (judged * fourier_amplitude.square()).flatten(1).sum(1)
-    return relative
+    return held_out_chi_square(predicted, fourier_amplitude, fitted, held_out)

@@ -13,11 +13,11 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from spi_lightning.fields import MASK, Batch, UserError
-from spi_lightning.metrics import fourier_errors, held_out_chi_square
 from spi_lightning.metrics.volume_fit import reciprocal_amplitude
 from spi_lightning.networks import ComplexEncoderDecoder, Members
 from spi_lightning.phasing.polish import polish
 from spi_lightning.phasing.wrapped_polish import Wrapping, polish_wrapped
+from spi_lightning.physics.agreement import amplitude_errors, held_out_chi_square
 from spi_lightning.tasks.refinement_box import box_for, cut_to_support, warn_of_the_box
 from spi_lightning.tasks.refiner import FourierLossOf, Prior, Refiner
 from spi_lightning.tasks.trained_task import fitted_schedule, require_switching
@@ -236,7 +236,7 @@ class Refinement(pl.LightningModule):
         """Numbers of each member, (M,)."""
         predicted = reciprocal_amplitude(density, batch[MASK].shape[-3:], point_spread)
         measured, mask = batch[FOURIER_AMPLITUDE][:, 0], batch[MASK][:, 0]
-        numbers = fourier_errors(predicted, measured, mask)
+        numbers = amplitude_errors(predicted, measured, mask)
         if batch[HELD_OUT].any():
             held_out = batch[HELD_OUT][:, 0]
             numbers["held_out_chi_square"] = held_out_chi_square(predicted, measured, mask, held_out)

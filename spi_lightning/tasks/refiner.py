@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from spi_lightning.losses import chi_square, pearson
+from spi_lightning.physics.agreement import chi_square, pearson
 
 FourierLossOf = Callable[[Tensor, Tensor, Tensor, float], Tensor]
 Prior = Callable[[Tensor], Tensor]

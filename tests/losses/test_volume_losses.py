@@ -9,14 +9,12 @@ from spi_lightning.losses import (
     FourierLoss,
     SupervisedLoss,
     UnsupervisedLoss,
-    amplitude_scale,
-    chi_square,
     correlation_loss,
     log_chi_square,
-    pearson,
     poisson_deviance,
     relative_rms,
 )
+from spi_lightning.physics.agreement import amplitude_scale, chi_square, pearson
 from spi_lightning.schedules import WeibullWeight
 
 LOSSES = {

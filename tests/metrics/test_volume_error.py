@@ -8,10 +8,10 @@ from spi_lightning.metrics import (
     ChiSquare,
     VolumeMetrics,
     aligned_density_error,
-    held_out_chi_square,
     twin_floor,
     twin_target,
 )
+from spi_lightning.physics.agreement import held_out_chi_square
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.simulate.phase_field import PhaseRecipe
 from spi_lightning.simulate.superellipsoid import SuperellipsoidRecipe

@@ -5,9 +5,9 @@ import torch
 from torch import Tensor
 
 from spi_lightning.fields import UserError
-from spi_lightning.metrics.fourier_error import fourier_error
 from spi_lightning.phasing import align, phase
 from spi_lightning.phasing.checks import centre_notes
+from spi_lightning.physics.agreement import fourier_error
 from spi_lightning.physics.fourier import fourier
 from tests.phasing.particles import particle
 

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from spi_lightning.fields import UserError
-from spi_lightning.losses import chi_square
 from spi_lightning.phasing.gradient import descend, random_start
+from spi_lightning.physics.agreement import chi_square
 
 
 def test_the_error_falls_and_the_start_depends_on_the_seed_alone() -> None:

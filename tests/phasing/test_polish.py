@@ -5,9 +5,9 @@ import torch
 from torch import Tensor
 
 from spi_lightning.fields import UserError
-from spi_lightning.losses import chi_square
 from spi_lightning.phasing.polish import polish
 from spi_lightning.phasing.polish_problem import PolishProblem
+from spi_lightning.physics.agreement import chi_square
 from spi_lightning.physics.fourier import fourier
 
 BOX, SHAPE = (6, 8, 7), (14, 16, 15)

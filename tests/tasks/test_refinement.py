@@ -19,10 +19,11 @@ from torch import Tensor
 from spi_lightning.apps.train import train
 from spi_lightning.fields import UserError
 from spi_lightning.io.laboratory_file import read_laboratory
-from spi_lightning.losses import FourierLoss, UnsupervisedLoss, chi_square
+from spi_lightning.losses import FourierLoss, UnsupervisedLoss
 from spi_lightning.networks import ComplexEncoderDecoder, Members
 from spi_lightning.optimizers import Alternating
 from spi_lightning.phasing.wrapped_polish import Wrapped, polish_wrapped
+from spi_lightning.physics.agreement import chi_square
 from spi_lightning.physics.oversampling import Oversampling
 from spi_lightning.reports import write_report
 from spi_lightning.schedules import AlternateEvery, WeibullWeight

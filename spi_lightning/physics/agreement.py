@@ -1,0 +1,149 @@
+"""Agreement of Fourier amplitudes with measured ones: chi square, Pearson's r_p and the Fourier error.
+
+Predicted and measured amplitudes are those of the orthonormal transform (square roots of intensities), or in any unit
+common to all pixels of a pattern. Masks are True where a pixel counts.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from spi_lightning.fields import UserError
+from spi_lightning.physics.fourier import fourier
+from spi_lightning.physics.partial_coherence import blurred_amplitude
+
+Kind = Literal["pearson", "modified"]
+KINDS: tuple[Kind, ...] = ("pearson", "modified")
+
+
+def predicted_amplitude(density: Tensor, point_spread: Tensor | None = None) -> Tensor:
+    """What would be measured of densities (B, spatial): (B, spatial), of the orthonormal transform, origin at n // 2.
+
+    With a point spread (B, axes) or (1, axes), root mean square widths in pixels, the square root of the blurred
+    intensity, which is taken in float64: see physics.partial_coherence.
+    """
+    amplitude = fourier(density, density.ndim - 1).abs()
+    return amplitude if point_spread is None else blurred_amplitude(amplitude.double(), point_spread).to(amplitude)
+
+
+def amplitude_scale(predicted: Tensor, measured: Tensor, mask: Tensor) -> Tensor:
+    """The factor c that brings ``c * predicted`` closest to ``measured``, in closed form: (B, ...) -> (B,).
+
+    Minimises sum(mask (c p - m)^2), so c = sum(mask p m) / sum(mask p^2); 0 where nothing is predicted.
+    """
+    predicted = mask * predicted
+    power = _sum(predicted.square())
+    return _sum(predicted * measured) / power.clamp_min(torch.finfo(power.dtype).tiny)
+
+
+def rescaled(predicted: Tensor, measured: Tensor, mask: Tensor) -> Tensor:
+    """``predicted`` times its amplitude_scale, (B, ...)."""
+    scale = amplitude_scale(predicted, measured, mask)
+    return predicted * scale.view(-1, *[1] * (predicted.ndim - 1))
+
+
+def chi_square(predicted: Tensor, measured: Tensor, mask: Tensor, scaled: bool = True) -> Tensor:
+    """Relative squared error of Fourier amplitudes, sum(mask (p - m)^2) / sum(mask m^2): (B, ...) -> (B,).
+
+    Args:
+        predicted, measured: Fourier amplitudes, (B, ...) or broadcast against it.
+        mask: True where the detector measured.
+        scaled: Fit the scale of ``predicted`` in closed form first; the value then does not depend on it. False is the
+            printed formula.
+
+    Returns:
+        0 for a perfect fit; 1 for an empty answer. NaN where no measured voxel has any intensity.
+
+    Source: Wu et al. (2021), Eq. 7, term L4. Departure: the closed-form scale.
+    """
+    if scaled:
+        predicted = rescaled(predicted, measured, mask)
+    return _sum(mask * (predicted - measured).square()) / _sum(mask * measured.square())
+
+
+def held_out_chi_square(predicted: Tensor, measured: Tensor, fitted: Tensor, held_out: Tensor) -> Tensor:
+    """Chi square over held-out voxels, the scale being that of the fitted ones: (B, ...) -> (B,), in float64.
+
+    Args:
+        predicted, measured: Fourier amplitudes (B, ...).
+        fitted, held_out: Masks (B, ...) bool; without a common voxel, or the same for the fitted error itself.
+    """
+    predicted, measured = predicted.double(), measured.double()
+    return chi_square(rescaled(predicted, measured, fitted), measured, held_out, scaled=False)
+
+
+def pearson(predicted: Tensor, measured: Tensor, mask: Tensor, kind: Kind = "pearson") -> Tensor:
+    """Correlation r_p over the measured voxels, (B, ...) -> (B,); 0 where either does not vary.
+
+    Args:
+        predicted, measured: Fourier amplitudes, any unit: the value depends neither on scale nor on offset.
+        mask: True where the detector measured.
+        kind: ``pearson``: the ordinary, signed one; ``modified``: sum |x - <x>| |y - <y>| / (deviations), the paper's.
+
+    Raises:
+        UserError: Unknown kind.
+
+    Source: Wu et al. (2021), text after Eq. 6. With its absolute values inside the sum, exactly anticorrelated data
+    have r_p = 1 and independent uniform noise 0.75, so ``pearson`` is the better judge.
+    """
+    if kind not in KINDS:
+        raise UserError(f"loss.kind={kind!r} is unknown: choose one of {', '.join(KINDS)}.")
+    x, y, m = predicted.flatten(1), measured.flatten(1), mask.flatten(1)
+    count = m.sum(1, keepdim=True).clamp_min(1)
+    x = m * (x - (m * x).sum(1, keepdim=True) / count)
+    y = m * (y - (m * y).sum(1, keepdim=True) / count)
+    product = x * y if kind == "pearson" else (x * y).abs()
+    spread = (x.square().sum(1) * y.square().sum(1)).clamp_min(torch.finfo(x.dtype).tiny)
+    return product.sum(1) / spread.sqrt()
+
+
+AMPLITUDE_ERRORS = ("chi_square", "correlation", "correlation_modified")
+
+
+def amplitude_errors(predicted: Tensor, measured: Tensor, mask: Tensor) -> dict[str, Tensor]:
+    """Chi square after the closed-form scale, r_p signed and with the paper's absolute values: (B, ...) -> (B,) each.
+
+    Computed in float64: chi square below 1e-6 is lost in float32.
+    """
+    predicted, measured = predicted.double(), measured.double()
+    values = (
+        chi_square(predicted, measured, mask),
+        pearson(predicted, measured, mask),
+        pearson(predicted, measured, mask, "modified"),
+    )
+    return dict(zip(AMPLITUDE_ERRORS, values, strict=True))
+
+
+def fourier_error(
+    density: Tensor,
+    fourier_amplitude: Tensor,
+    mask: Tensor | None = None,
+    relative: bool = True,
+    point_spread: Tensor | None = None,
+) -> Tensor:
+    """Norm of the difference of amplitudes over measured pixels, for every density: the square root of chi square.
+
+    Args:
+        density: (B, spatial) real or complex.
+        fourier_amplitude: (B, spatial) or (1, spatial), of the orthonormal transform.
+        mask: Bool, broadcast against it, True = measured; None: everything.
+        relative: Divide by the norm of the measured amplitudes. Otherwise absolute, as in Bellisario & Ekeberg's code:
+            || |F| - A || / sqrt(N) of N pixels with an unnormalised transform, whose amplitudes are sqrt(N) times
+            ours: sqrt(N) times our root mean square, that is the bare norm.
+        point_spread: (B, axes), see predicted_amplitude; None: a coherent pattern.
+
+    Returns:
+        (B,). What unmeasured pixels hold does not count, even where it is not finite.
+    """
+    measured = torch.ones_like(fourier_amplitude, dtype=torch.bool) if mask is None else mask
+    away = predicted_amplitude(density, point_spread) - fourier_amplitude
+    wrong: Tensor = torch.where(measured, away, 0).flatten(1).norm(dim=1)
+    if not relative:
+        return wrong
+    scale: Tensor = torch.where(measured, fourier_amplitude, 0).flatten(1).norm(dim=1)
+    return wrong / scale.clamp_min(torch.finfo(scale.dtype).tiny)
+
+
+def _sum(values: Tensor) -> Tensor:
+    return values.flatten(1).sum(1)
