@@ -14,7 +14,8 @@ from spi_lightning.losses import FourierLoss
 from spi_lightning.networks import ComplexEncoderDecoder, Members
 from spi_lightning.phasing import phase
 from spi_lightning.phasing.polish import polish
-from spi_lightning.phasing.wrapped_polish import Wrapping, laid_into, polish_rounds, polish_wrapped
+from spi_lightning.phasing.wrapped_polish import Wrapping, polish_rounds, polish_wrapped
+from spi_lightning.physics.array import pad
 from spi_lightning.physics.oversampling import estimate_oversampling
 from spi_lightning.tasks.refiner import Refiner
 
@@ -121,7 +122,7 @@ def network(
     assert refiner.best is not None
     best = refiner.best_chi_square.view(seeds, candidates).argmin(1) + torch.arange(seeds) * candidates
     seconds = (time.process_time() - began) / seeds
-    density = laid_into(refiner.best[best], pattern.shape)
+    density = pad(refiner.best[best], pattern.shape)
     return Found(density, torch.full((seeds,), float(refiner.best[0].numel())), seconds)
 
 
@@ -133,4 +134,4 @@ def gradient(pattern: Tensor, mask: Tensor, seeds: int, seed: int = 0, box: Sequ
     began = time.process_time()
     density = polish(start, pattern.expand(seeds, *pattern.shape), mask.expand(seeds, *mask.shape), 600).density
     seconds = (time.process_time() - began) / seeds
-    return Found(laid_into(density, pattern.shape), torch.full((seeds,), float(density[0].numel())), seconds)
+    return Found(pad(density, pattern.shape), torch.full((seeds,), float(density[0].numel())), seconds)

@@ -18,7 +18,8 @@ from benchmarks.volume_network.simulated import outcome, particles_of, pooled
 from spi_lightning.fields import UserError
 from spi_lightning.networks import ComplexEncoderDecoder
 from spi_lightning.phasing import hold_out
-from spi_lightning.phasing.wrapped_polish import Wrapping, laid_into
+from spi_lightning.phasing.wrapped_polish import Wrapping
+from spi_lightning.physics.array import pad
 
 SHORT = Wrapping(growth=(2.5,), rounds=1, last_steps=30, recipe="40*HIO(0.9) + 40*ER + shrinkwrap(1.0, 0.1)/10")
 
@@ -43,7 +44,7 @@ def answered(network: ComplexEncoderDecoder, pattern: Tensor, mask: Tensor) -> F
     amplitude, phase = network((pattern * mask)[None, None])
     density = torch.polar(amplitude[:, 0], phase[:, 0])
     seconds, free = time.process_time() - began, torch.tensor([float(density[0].numel())])
-    return Found(laid_into(density, pattern.shape), free, seconds)
+    return Found(pad(density, pattern.shape), free, seconds)
 
 
 def transfer(size: int = 32, masks: int = 5) -> Row:

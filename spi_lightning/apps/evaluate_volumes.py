@@ -29,6 +29,7 @@ from spi_lightning.methods import AnswerCache, AskedVolumes, VolumeInterview, Vo
 from spi_lightning.methods.volume_ensemble import Ensemble, best_run, ensemble_of, overlaps, room_for
 from spi_lightning.methods.volume_scoring import asked_seconds, by_pattern, scores_of
 from spi_lightning.metrics.volume_fit import reciprocal_amplitude, spectral_weight
+from spi_lightning.physics.array import crop
 from spi_lightning.physics.twin import canonical
 from spi_lightning.reports.volumes import write_volumes_report
 from spi_lightning.reports.volumes_files import ShownMethod, ShownPattern, VolumeFiles
@@ -212,9 +213,8 @@ class Comparison:
 def in_room(truth: Tensor, room: Sequence[int]) -> Tensor:
     """The true density, the canonical twin, cut to an array that holds it; complex128 of norm 1."""
     whole = canonical(truth.to(torch.complex128), 3)
-    cut = tuple(slice(n // 2 - side // 2, n // 2 - side // 2 + side) for n, side in zip(whole.shape, room, strict=True))
-    middle = whole[cut]
-    unit: Tensor = middle / middle.norm()
+    cut = crop(whole, room)
+    unit: Tensor = cut / cut.norm()
     return unit
 
 

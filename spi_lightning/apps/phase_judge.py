@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spi_lightning.apps.phase_polish import Finish
-from spi_lightning.apps.phase_start import in_middle
 from spi_lightning.apps.phase_task import Task
 from spi_lightning.data.one_frame import Measurement
 from spi_lightning.metrics.fsc import FSC
@@ -22,6 +21,7 @@ from spi_lightning.metrics.shells import shells
 from spi_lightning.phasing import Averaged, Phased, align, alignment
 from spi_lightning.phasing.checks import comes_of_the_offset, counting_error, holds_counts, symmetry_notes
 from spi_lightning.physics.agreement import fourier_error
+from spi_lightning.physics.array import resized
 from spi_lightning.reports.phasing_files import PhasingFiles
 from spi_lightning.reports.phasing_verdict import misfit
 
@@ -219,7 +219,7 @@ def pixel_edge(measured: Measurement) -> tuple[NDArray[np.float64], bool]:
 def _aligned_truth(measured: Measurement, density: Tensor) -> NDArray[Any] | None:
     if measured.density is None:
         return None
-    truth = in_middle(measured.density, measured.mask.shape).to(density.device)
+    truth = resized(measured.density, measured.mask.shape).to(density.device)
     if density.is_complex():
         truth = truth.to(density.dtype)
     return _numpy(align(truth[None], density)[0])

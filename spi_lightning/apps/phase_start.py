@@ -18,6 +18,7 @@ from spi_lightning.fields import DENSITY, FRAME, INTENSITY, KNOWN_SUPPORT, MASK,
 from spi_lightning.methods.other_sizes import fitted_batch, on_coarser_pixels, on_finer_pixels, trained_size
 from spi_lightning.phasing import with_phase_noise
 from spi_lightning.phasing.checks import counting_error
+from spi_lightning.physics.array import middle, resized
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.support import ideal_support
 from spi_lightning.tasks.checkpoint import find_checkpoint, load_task
@@ -42,7 +43,7 @@ def starting_support(cfg: DictConfig, measured: Measurement, notes: list[str] | 
     """
     name, shape = str(cfg.support), measured.mask.shape
     if name == "ideal":
-        return in_middle(ideal_support(_truth(measured), ndim=len(shape)), shape)
+        return resized(ideal_support(_truth(measured), ndim=len(shape)), shape)
     if name == "box":
         return _box(shape)
     if name not in NAMED:
@@ -92,7 +93,7 @@ def doubts(name: str, density: Tensor, measured: Measurement, seen: int | None =
 def _middle_of(measured: Measurement, edge: int) -> Measurement:
     """The same pattern, of which only the middle counts as measured."""
     inside = torch.zeros_like(measured.mask)
-    inside[tuple(slice(n // 2 - edge // 2, n // 2 - edge // 2 + edge) for n in measured.mask.shape)] = True
+    inside[middle(measured.mask.shape, edge)] = True
     return replace(measured, mask=measured.mask & inside, fourier_amplitude=measured.fourier_amplitude * inside)
 
 
@@ -170,23 +171,10 @@ def _truth(measured: Measurement) -> Tensor:
     return measured.density
 
 
-def in_middle(image: Tensor, shape: torch.Size) -> Tensor:
-    """The image laid into the middle of zeros of another shape, or cut to it, origin at n // 2."""
-    made = image.new_zeros(shape)
-    source, into = [], []
-    for have, want in zip(image.shape, shape, strict=True):
-        low = max(-(have // 2), -(want // 2))
-        high = min(have - have // 2, want - want // 2)
-        source.append(slice(low + have // 2, high + have // 2))
-        into.append(slice(low + want // 2, high + want // 2))
-    made[tuple(into)] = image[tuple(source)]
-    return made
-
-
 def _box(shape: torch.Size) -> Tensor:
     """Half of each axis, around the middle. Source: Wu et al. (2021), Methods."""
     made = torch.zeros(shape, dtype=torch.bool)
-    made[tuple(slice(n // 2 - n // 4, n // 2 - n // 4 + n // 2) for n in shape)] = True
+    made[middle(shape, [n // 2 for n in shape])] = True
     return made
 
 

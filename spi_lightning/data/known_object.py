@@ -10,6 +10,7 @@ from torch import Tensor
 from spi_lightning.fields import UserError
 from spi_lightning.io.cxi_image import read_cxi_image
 from spi_lightning.io.hdf5_file import dataset, opened
+from spi_lightning.physics.array import crop
 from spi_lightning.physics.bragg_preparation import PreparedPattern
 from spi_lightning.physics.fourier import fourier, inverse_fourier
 from spi_lightning.simulate.volumes import embed
@@ -60,9 +61,7 @@ def coarsen(density: Tensor, factor: int, size: int) -> Tensor:
         (size, size, size) complex, blurred to its voxels; largest |value| 1.
     """
     wide = fourier(embed(density, factor * size), ndim=3)
-    start = factor * size // 2 - size // 2
-    middle = wide[(slice(start, start + size),) * 3]
-    coarse = inverse_fourier(middle, ndim=3)
+    coarse = inverse_fourier(crop(wide, (size,) * 3), ndim=3)
     return coarse / coarse.abs().max()
 
 

@@ -12,6 +12,7 @@ from spi_lightning.methods.described import Notes
 from spi_lightning.methods.volume_answer import Trace, VolumeQuestion, VolumeRuns, cut_to_box
 from spi_lightning.phasing import phase, read_recipe
 from spi_lightning.phasing.polish import polish
+from spi_lightning.physics.array import middle
 from spi_lightning.physics.oversampling import estimate_oversampling
 from spi_lightning.physics.partial_coherence import require_width
 
@@ -95,7 +96,7 @@ def first_support(kind: str, amplitude: Tensor, margin: float) -> Tensor:
     shape = amplitude.shape
     box = tuple(n // 2 for n in shape) if kind == "half" else box_of(amplitude, margin)
     support = torch.zeros(shape, dtype=torch.bool, device=amplitude.device)
-    support[tuple(slice(n // 2 - side // 2, n // 2 - side // 2 + side) for n, side in zip(shape, box, strict=True))] = 1
+    support[middle(shape, box)] = True
     return support
 
 

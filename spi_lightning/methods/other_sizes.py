@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from spi_lightning.fields import INTENSITY, MASK, Batch, UserError
+from spi_lightning.physics.array import pad
 from spi_lightning.physics.binning import bin_pixels, centre_crop
 
 
@@ -55,10 +56,7 @@ def on_finer_pixels(answer: Tensor, shape: tuple[int, int], bin: int = 1) -> Ten
         y, x = torch.meshgrid(*(2 * (axis + 0.5) / size - 1 for axis in grid), indexing="ij")
         places = torch.stack([x, y], -1).to(answer).expand(len(answer), -1, -1, -1)
         answer = functional.grid_sample(answer[:, None], places, align_corners=False)[:, 0]
-    made = answer.new_zeros(len(answer), *shape)
-    rows, columns = (slice(n // 2 - m // 2, n // 2 - m // 2 + m) for n, m in zip(shape, whole, strict=True))
-    made[:, rows, columns] = answer
-    return made
+    return pad(answer, shape)
 
 
 def on_coarser_pixels(support: Tensor, size: int) -> Tensor:

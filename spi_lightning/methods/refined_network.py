@@ -15,7 +15,7 @@ from spi_lightning.methods.described import Notes
 from spi_lightning.methods.iterative_volume import polish_within
 from spi_lightning.methods.volume_answer import Trace, VolumeQuestion, VolumeRuns, cut_to_box
 from spi_lightning.phasing import phase, read_recipe
-from spi_lightning.phasing.wrapped_polish import laid_into
+from spi_lightning.physics.array import pad
 from spi_lightning.physics.bragg_preparation import PreparedPattern
 from spi_lightning.physics.partial_coherence import require_width
 from spi_lightning.tasks.refinement import Refinement
@@ -132,7 +132,7 @@ class RefinedNetwork:
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         amplitude, mask = question.fourier_amplitude.to(self.device), question.mask.to(self.device)
         box = torch.ones_like(density[0].real, dtype=torch.bool)
-        support = laid_into(box.to(torch.uint8), tuple(amplitude.shape)).bool()
+        support = pad(box.to(torch.uint8), tuple(amplitude.shape)).bool()
         recipe, before = read_recipe(then.recipe), trace.step[-1]
 
         def watch(iteration: int, error: Tensor) -> None:
@@ -149,7 +149,7 @@ class RefinedNetwork:
                 "complex",
                 support=support,
                 starts=len(density),
-                start=laid_into(density.to(torch.complex64), tuple(amplitude.shape)),
+                start=pad(density.to(torch.complex64), tuple(amplitude.shape)),
                 progress=watch,
                 least_oversampling=1.0,
             )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spi_lightning.methods.described import Notes
+from spi_lightning.physics.array import box_around
 
 Shown = Callable[[int, int, float], None]
 
@@ -125,9 +126,4 @@ def filled(fourier_amplitude: Tensor, shown: Tensor, held_out: Tensor) -> Tensor
 
 def cut_to_box(density: Tensor, support: Tensor) -> Tensor:
     """Densities (S, Z, Y, X) within their supports, cut to the smallest box that holds all supports."""
-    inside = support.any(0)
-    slices = []
-    for axis in range(3):
-        places = inside.sum([other for other in range(3) if other != axis]).nonzero()[:, 0]
-        slices.append(slice(int(places.min()), int(places.max()) + 1) if len(places) else slice(0, 1))
-    return (density * support)[:, slices[0], slices[1], slices[2]].clone()
+    return (density * support)[(slice(None), *box_around(support, 3))].clone()

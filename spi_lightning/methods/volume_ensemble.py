@@ -16,7 +16,7 @@ from spi_lightning.methods.volume_running import AskedVolumes
 from spi_lightning.metrics.fsc import FSC, fsc
 from spi_lightning.metrics.prtf import PRTF, prtf
 from spi_lightning.phasing import alignment, average
-from spi_lightning.phasing.wrapped_polish import laid_into
+from spi_lightning.physics.array import pad
 from spi_lightning.physics.twin import canonical
 
 _MOST = 60  # runs of an ensemble, spread over draws and seeds: enough for a PRTF, and aligned in seconds
@@ -60,7 +60,7 @@ def best_run(asked: AskedVolumes, number: int, room: Sequence[int]) -> Tensor:
     draws = asked.judged[number]
     draw = min(draws, key=lambda one: float(one.numbers["chi_square"].min()))
     density = draw.runs.density[int(draw.numbers["chi_square"].argmin())]
-    return canonical(_unit(laid_into(density.to(torch.complex128), tuple(room))), 3)
+    return canonical(_unit(pad(density.to(torch.complex128), tuple(room))), 3)
 
 
 def ensemble_of(
@@ -81,7 +81,7 @@ def ensemble_of(
     """
     room, shape = tuple(reference.shape), tuple(patterns.mask.shape[1:])
     draws = asked.judged[number]
-    density = torch.cat([_unit(laid_into(draw.runs.density.to(torch.complex128), room)) for draw in draws])
+    density = torch.cat([_unit(pad(draw.runs.density.to(torch.complex128), room)) for draw in draws])
     error = torch.from_numpy(np.concatenate([draw.numbers["chi_square"] for draw in draws]))
     spread = torch.from_numpy(np.concatenate([draw.runs.point_spread for draw in draws]))[int(error.argmin())]
     if len(density) > _MOST:
@@ -93,7 +93,7 @@ def ensemble_of(
     kept = averaged.aligned[averaged.kept]
     curve = None
     if len(kept) > 1:
-        curve = prtf(laid_into(kept, shape), patterns.mask[number], aligned=True)
+        curve = prtf(pad(kept, shape), patterns.mask[number], aligned=True)
     moved = alignment(torch.cat([best[None], kept]), reference, subpixel=True).density
     mean = moved[1:].mean(0)
     deviation = (moved[1:] - mean).abs().square().mean(0).sqrt()
@@ -109,12 +109,12 @@ def correlate(
         return None
     means = []
     for half in halves:
-        density = _unit(laid_into(half.density.to(torch.complex128), room))
+        density = _unit(pad(half.density.to(torch.complex128), room))
         final = torch.from_numpy(half.chi_square[-1])
         means.append(average(density, final, disagreement, subpixel=True).density)
     second = alignment(means[1][None], means[0], subpixel=True).density[0]
     free = float(np.median(halves[0].free_voxels))
-    return fsc(laid_into(means[0], shape), laid_into(second, shape), 3, (math.prod(shape) / max(free, 1)) ** (1 / 3))
+    return fsc(pad(means[0], shape), pad(second, shape), 3, (math.prod(shape) / max(free, 1)) ** (1 / 3))
 
 
 def overlaps(densities: Sequence[Tensor]) -> list[list[float]]:

@@ -23,7 +23,7 @@ from spi_lightning.methods.volume_answer import Shown, VolumeMethod, VolumeQuest
 from spi_lightning.metrics.volume_fit import volume_fit
 from spi_lightning.metrics.volume_truth import volume_truth
 from spi_lightning.phasing import hold_out
-from spi_lightning.phasing.wrapped_polish import laid_into
+from spi_lightning.physics.array import pad
 
 _SEED_STEP = 1000  # between the draws of held-out voxels, more than there are starts
 _ALIGNED = 2**21  # voxels aligned together
@@ -161,7 +161,7 @@ class VolumeInterview:
 def truth_of(density: Tensor, truth: Tensor) -> dict[str, Tensor]:
     """volume_truth of boxes, some at a time."""
     parts = [
-        volume_truth(laid_into(piece, truth.shape), truth)
+        volume_truth(pad(piece, truth.shape), truth)
         for piece in torch.split(density, max(1, _ALIGNED // truth.numel()))
     ]
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}

@@ -11,6 +11,7 @@ from spi_lightning.phasing.engine import phase
 from spi_lightning.phasing.polish import polish
 from spi_lightning.phasing.recipe import read_recipe
 from spi_lightning.phasing.shrinkwrap import blurred
+from spi_lightning.physics.array import box_around
 
 Progress = Callable[[int, Tensor], None]
 _SIGMA = 0.7  # voxel, as in the recipe
@@ -133,7 +134,7 @@ def _turn(
     steps = recipe.iterations
     for bare in (False, True):
         inside = _bare(trial, exact.level) if bare else _roomy(trial, inside, exact.room)
-        box = _box_of(inside)
+        box = (slice(None), *box_around(inside, 3))
         polished = polish(
             trial[box].contiguous(),
             pattern,
@@ -165,12 +166,3 @@ def _bare(density: Tensor, level: float) -> Tensor:
     """Where the amplitude itself is above ``level`` times its largest."""
     amplitude = density.abs()
     return amplitude > level * amplitude.flatten(1).amax(1)[:, None, None, None]
-
-
-def _box_of(inside: Tensor) -> tuple[slice, ...]:
-    """The smallest box, whole batch in front, that holds the supports (B, Z, Y, X)."""
-    whole, sides = inside.any(0), [slice(None)]
-    for axis in range(3):
-        on = whole.movedim(axis, 0).flatten(1).any(1).nonzero()[:, 0]
-        sides.append(slice(int(on.min()), int(on.max()) + 1))
-    return tuple(sides)

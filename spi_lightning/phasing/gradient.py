@@ -8,6 +8,7 @@ from torch import Tensor
 from spi_lightning.fields import UserError
 from spi_lightning.phasing.polish_problem import PolishProblem
 from spi_lightning.phasing.start import random_phases
+from spi_lightning.physics.array import crop
 
 Progress = Callable[[int, Tensor], None]
 _LOOK = 20  # steps between reports, each of which waits for the device
@@ -22,9 +23,7 @@ def random_start(fourier_amplitude: Tensor, mask: Tensor, box: tuple[int, ...], 
         starts, seed: See random_phases.
     """
     whole = random_phases((fourier_amplitude * mask)[None], 3, starts, seed, real=False)[0]
-    low = [n // 2 - side // 2 for n, side in zip(fourier_amplitude.shape, box, strict=True)]
-    cut = tuple(slice(begin, begin + side) for begin, side in zip(low, box, strict=True))
-    return whole[(slice(None), *cut)].clone()
+    return crop(whole, box).clone()
 
 
 @torch.no_grad()

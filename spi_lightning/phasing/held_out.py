@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from spi_lightning.physics.array import middle
+
 
 def hold_out(
     mask: Tensor, fraction: float, seed: int, ndim: int, centre: int = 5, pairs: bool = True
@@ -32,8 +34,7 @@ def hold_out(
         drawn = torch.where(alone, drawn, 1 - (1 - drawn).square())
     held = (drawn.to(mask.device) < fraction) & mask
     if centre:
-        middle = tuple(slice(max(0, n // 2 - centre // 2), n // 2 - centre // 2 + centre) for n in mask.shape[-ndim:])
-        held[(Ellipsis, *middle)] = False  # type: ignore[index]
+        held[middle(mask.shape[-ndim:], centre)] = False
     return mask & ~held, held
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from spi_lightning.fields import UserError
@@ -16,6 +15,7 @@ from spi_lightning.phasing.polish import polish
 from spi_lightning.phasing.recipe import read_recipe
 from spi_lightning.phasing.shrinkwrap import blurred
 from spi_lightning.physics.agreement import held_out_chi_square
+from spi_lightning.physics.array import pad
 from spi_lightning.physics.partial_coherence import blurred_amplitude, require_width
 
 _SIGMA, _LEVEL = 1.0, 0.1  # of the shrink-wrap of the beamline's recipe, see conf/phasing/wu_iterative.yaml
@@ -106,7 +106,7 @@ def polish_wrapped(
     shape = fourier_amplitude.shape[-3:]
     if density.ndim != 4 or any(side > n for side, n in zip(density.shape[1:], shape, strict=True)):
         raise UserError(f"polish: densities {tuple(density.shape)} do not fit into patterns of {tuple(shape)}.")
-    whole, done = laid_into(density, shape), 0
+    whole, done = pad(density, shape), 0
     if wrapping.recipe is not None:
         whole = phased_further(whole, fourier_amplitude, mask, wrapping.recipe, progress)
         done = read_recipe(wrapping.recipe).iterations
@@ -152,15 +152,6 @@ def wrapped_volume(density: Tensor) -> Tensor:
     """Voxels (B,) that a shrink-wrap of sigma 1 and threshold 0.1 keeps of (B, z, y, x)."""
     smooth = blurred(density.abs(), _SIGMA, 3).flatten(1)
     return (smooth > _LEVEL * smooth.amax(1, keepdim=True)).sum(1).to(smooth.dtype)
-
-
-def laid_into(density: Tensor, shape: Sequence[int]) -> Tensor:
-    """Zero-pad boxes (..., z, y, x) to ``shape``: voxel n // 2 of the box becomes voxel N // 2 of the array."""
-    pads = []
-    for n, side in zip(reversed(shape), reversed(density.shape[-3:]), strict=True):
-        before = n // 2 - side // 2
-        pads += [before, n - side - before]
-    return F.pad(density, pads)
 
 
 def phased_further(

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from spi_lightning.fields import UserError
+from spi_lightning.physics.array import crop
 
 
 def centre_crop(pattern: Tensor, size: int | None) -> Tensor:
@@ -13,8 +14,7 @@ def centre_crop(pattern: Tensor, size: int | None) -> Tensor:
     height, width = pattern.shape[-2:]
     if size > min(height, width):
         raise UserError(f"preprocess.crop={size} is larger than the patterns of {height} x {width} pixels.")
-    top, left = height // 2 - size // 2, width // 2 - size // 2
-    return pattern[..., top : top + size, left : left + size]
+    return crop(pattern, (size, size))
 
 
 def bin_pixels(photons: Tensor, mask: Tensor, bin: int) -> tuple[Tensor, Tensor]:

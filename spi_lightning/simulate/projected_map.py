@@ -7,6 +7,8 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from spi_lightning.physics.array import pad
+
 from ..physics.atomic_form_factor import form_factor, resolution_width
 from ..physics.atoms import AtomBatch
 from ..physics.splatting import KaiserBessel, splat
@@ -66,9 +68,7 @@ class Projection:
             total.index_add_(0, used[rows] // len(elements), spectra[rows] * (form_factor(element, length) * window))
         fine = torch.fft.irfft2(total, s=(grid, grid))
         density = fine[:, ::samples, ::samples].clamp_min(0) * samples**2
-        before = self.size // 2 - field_pixels // 2
-        after = self.size - field_pixels - before
-        return torch.nn.functional.pad(density, (before, after, before, after))
+        return pad(density, (self.size, self.size))
 
     def _window(self, grid: int, cell: float, device: torch.device) -> Tensor:
         """Blur to the resolution, integral over a pixel, and the kernel taken out again; (grid, grid // 2 + 1)."""

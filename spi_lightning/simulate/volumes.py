@@ -8,6 +8,7 @@ from torch import Tensor
 
 from spi_lightning import fields
 from spi_lightning.fields import UserError
+from spi_lightning.physics.array import pad
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.partial_coherence import LARGEST_SPREAD, blurred_intensity, point_spread_envelope
 from spi_lightning.physics.rotation import random_quaternions, rotation_matrices
@@ -26,9 +27,7 @@ def embed(volume: Tensor, size: int) -> Tensor:
     """Zero-pad (..., z, y, x) to a cube of ``size``; voxel n // 2 of the small one becomes size // 2."""
     if max(volume.shape[-3:]) > size:
         raise UserError(f"particles of {tuple(volume.shape[-3:])} voxels do not fit into patterns of {size}")
-    starts = [size // 2 - n // 2 for n in volume.shape[-3:]]
-    pads = [edge for start, n in zip(starts, volume.shape[-3:], strict=True) for edge in (start, size - n - start)]
-    return torch.nn.functional.pad(volume, [pads[4], pads[5], pads[2], pads[3], pads[0], pads[1]])
+    return pad(volume, (size,) * 3)
 
 
 def pattern_of(amplitude: Tensor, phase: Tensor, size: int) -> Tensor:

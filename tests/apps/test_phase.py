@@ -15,7 +15,7 @@ from spi_lightning.apps.phase import start
 from spi_lightning.apps.phase_judge import judge
 from spi_lightning.apps.phase_polish import agreeing
 from spi_lightning.apps.phase_region import autocorrelation_region, require_determined
-from spi_lightning.apps.phase_start import doubts, in_middle, starting_support, unexplained
+from spi_lightning.apps.phase_start import doubts, starting_support, unexplained
 from spi_lightning.apps.phase_task import Task
 from spi_lightning.data.one_frame import Measurement
 from spi_lightning.fields import DENSITY, UserError
@@ -305,14 +305,6 @@ def test_the_verdict_claims_no_more_than_was_seen(kept: list[bool], error: float
         known=False,
     )
     assert words in verdict(files, {})  # type: ignore[arg-type]
-
-
-def test_in_middle_keeps_the_origin() -> None:
-    image = torch.zeros(5, 6)
-    image[2, 3] = 1
-    for shape in ((9, 8), (4, 3), (5, 6)):
-        made = in_middle(image, torch.Size(shape))
-        assert made.shape == shape and made[shape[0] // 2, shape[1] // 2] == 1 and made.sum() == 1
 
 
 @pytest.mark.parametrize("counted", [False, True])

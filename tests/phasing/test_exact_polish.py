@@ -6,7 +6,8 @@ from torch import Tensor
 
 from spi_lightning.fields import UserError
 from spi_lightning.phasing.exact_polish import Exact, polish_exactly
-from spi_lightning.phasing.wrapped_polish import Wrapping, laid_into, largest_voxels, polish_wrapped
+from spi_lightning.phasing.wrapped_polish import Wrapping, largest_voxels, polish_wrapped
+from spi_lightning.physics.array import pad
 from spi_lightning.physics.fourier import fourier
 
 SHAPE = (16, 16, 16)
@@ -17,7 +18,7 @@ def drawn(count: int = 2) -> tuple[Tensor, Tensor, Tensor]:
     """Densities, the Fourier amplitudes they give, and masks, (count, *SHAPE)."""
     generator = torch.Generator().manual_seed(4)
     phase = torch.randn(count, 5, 6, 4, generator=generator, dtype=torch.float64)
-    truth = laid_into(torch.polar(torch.ones_like(phase), 0.4 * phase), SHAPE)
+    truth = pad(torch.polar(torch.ones_like(phase), 0.4 * phase), SHAPE)
     return truth, fourier(truth, ndim=3).abs(), torch.ones(count, *SHAPE, dtype=torch.bool)
 
 

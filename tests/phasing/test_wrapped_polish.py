@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from spi_lightning.fields import UserError
-from spi_lightning.phasing.wrapped_polish import Wrapping, laid_into, largest_voxels, polish_wrapped
+from spi_lightning.phasing.wrapped_polish import Wrapping, largest_voxels, polish_wrapped
+from spi_lightning.physics.array import pad
 from spi_lightning.physics.fourier import fourier
 
 SHAPE = (16, 16, 15)
@@ -15,13 +16,13 @@ SHAPE = (16, 16, 15)
 def particles(count: int = 2) -> torch.Tensor:
     generator = torch.Generator().manual_seed(3)
     box = torch.randn(count, 4, 5, 4, generator=generator, dtype=torch.complex128)
-    return laid_into(box * 0.3 + 2, SHAPE)
+    return pad(box * 0.3 + 2, SHAPE)
 
 
 def test_a_box_lies_in_the_middle() -> None:
     box = torch.zeros(1, 4, 5, 3)
     box[0, 2, 2, 1] = 1
-    assert laid_into(box, SHAPE)[0, 8, 8, 7] == 1
+    assert pad(box, SHAPE)[0, 8, 8, 7] == 1
 
 
 def test_supports_have_the_volume_asked_for() -> None:

@@ -1,0 +1,38 @@
+"""Cutting, padding and boxes: the origin n // 2 stays the origin."""
+
+import hypothesis.strategies as st
+import pytest
+import torch
+from hypothesis import given
+
+from spi_lightning.physics.array import box_around, crop, middle, pad, resized
+
+EDGES = st.tuples(st.integers(1, 9), st.integers(1, 9))
+
+
+@given(shape=EDGES, edges=EDGES)
+def test_the_origin_stays_the_origin(shape: tuple[int, int], edges: tuple[int, int]) -> None:
+    image = torch.zeros(2, *shape)
+    image[:, shape[0] // 2, shape[1] // 2] = 1
+    made = resized(image, edges)
+    assert made.shape == (2, *edges)
+    assert (made[:, edges[0] // 2, edges[1] // 2] == 1).all() and float(made.sum()) == 2
+
+
+@given(shape=EDGES, more=EDGES)
+def test_cutting_what_was_padded_gives_it_back(shape: tuple[int, int], more: tuple[int, int]) -> None:
+    image = torch.rand(shape)
+    wide = pad(image, [n + m for n, m in zip(shape, more, strict=True)])
+    assert torch.equal(crop(wide, shape), image) and float(wide.sum()) == pytest.approx(float(image.sum()))
+
+
+def test_the_middle_of_one_number_is_that_of_every_axis_and_stays_inside() -> None:
+    assert middle((8, 9), 4) == (..., slice(2, 6), slice(2, 6))
+    assert torch.zeros(3, 4)[middle((3, 4), 6)].shape == (3, 4)
+
+
+def test_the_box_holds_every_support_of_a_batch() -> None:
+    support = torch.zeros(2, 6, 7, 8, dtype=torch.bool)
+    support[0, 1, 2, 3], support[1, 4, 2, 6] = True, True
+    assert box_around(support, 3) == (slice(1, 5), slice(2, 3), slice(3, 7))
+    assert box_around(torch.zeros(6, 7, dtype=torch.bool), 2) == (slice(0, 1), slice(0, 1))
