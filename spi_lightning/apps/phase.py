@@ -13,6 +13,7 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from spi_lightning.physics.photons import photon_halves
 from spi_lightning.apps.entry import run_app
 from spi_lightning.apps.job_folder import alone
 from spi_lightning.apps.laboratory import frame_of, write_crystal_of
@@ -116,12 +117,8 @@ def centred(averaged: Averaged) -> Averaged:
 
 def correlate_halves(task: Task, cfg: DictConfig) -> FSC:
     """Phase (and polish) two binomial halves of the photons and correlate their averages shell by shell."""
-    generator = torch.Generator().manual_seed(task.seed)
-    photons = task.amplitude.square().cpu().round()
-    first = torch.binomial(photons, torch.full_like(photons, 0.5), generator=generator)
     means = []
-    for number, half in enumerate((first, photons - first)):
-        amplitude = half.clamp_min(0).sqrt().to(task.amplitude)
+    for number, amplitude in enumerate(photon_halves(task.amplitude, task.seed)):
         phased, finish = solve(task, amplitude, f"half {number + 1}")
         means.append(agreeing(task, amplitude, phased, finish, cfg.disagreement, subpixel=True).density)
     second = align(means[1][None], means[0], subpixel=True)[0]

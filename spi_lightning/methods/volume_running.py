@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rich.progress import TimeElapsedColumn
 from torch import Tensor
 
+from spi_lightning.physics.photons import photon_halves
 from spi_lightning.console import progress_bar
 from spi_lightning.data.volume_patterns import VolumePatterns
 from spi_lightning.fields import UserError
@@ -152,10 +153,8 @@ class VolumeInterview:
         """Amplitudes of two halves of the photons of a pattern; none if no halves are wanted."""
         if not self.halves:
             return []
-        generator = torch.Generator().manual_seed(self.seed + number)
-        photons = self.patterns.fourier_amplitude[number].double().square().round()
-        first = torch.binomial(photons, torch.full_like(photons, 0.5), generator=generator)
-        return [half.sqrt().float() for half in (first, photons - first)]
+        both = photon_halves(self.patterns.fourier_amplitude[number].double(), self.seed + number)
+        return [half.float() for half in both]
 
 
 def truth_of(density: Tensor, truth: Tensor) -> dict[str, Tensor]:

@@ -38,3 +38,21 @@ def count_photons_in_lumps(intensity: Tensor, photons_per_count: Tensor, generat
     lump = photons_per_count[:, None, None]
     counts = torch.poisson(intensity * lump, generator=generator).div_(lump)
     return counts.add_(torch.rand(counts.shape, generator=generator, device=counts.device)).floor_()
+
+
+def photon_halves(amplitude: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+    """Amplitudes of two halves of the photons of a pattern, each photon in either with probability 1/2.
+
+    Args:
+        amplitude: (...) square roots of counts, on any device; their squares are rounded to whole photons.
+        seed: Draws the halves, the same on every device.
+
+    Returns:
+        Two of the same shape, dtype and device, whose squares add up to the counts. The halves of Poisson counts are
+        independent Poisson counts of half the intensity.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    photons = amplitude.square().cpu().round()
+    first = torch.binomial(photons, torch.full_like(photons, 0.5), generator=generator)
+    second = (photons - first).clamp_min(0)
+    return first.sqrt().to(amplitude), second.sqrt().to(amplitude)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from spi_lightning.physics.photons import count_photons, count_photons_in_lumps, photons_per_fluence
+from spi_lightning.physics.photons import count_photons, count_photons_in_lumps, photon_halves, photons_per_fluence
 
 
 def test_one_electron_scatters_the_thomson_cross_section_forward() -> None:
@@ -36,3 +36,11 @@ def test_lumped_counts_keep_the_mean_and_lose_variance() -> None:
     assert torch.equal(counts, counts.round())
     assert counts.mean().item() == pytest.approx(9.0, abs=0.03)
     assert (counts.var() / counts.mean()).item() == pytest.approx(0.5, abs=0.03)
+
+
+def test_halves_of_the_photons_add_up_and_are_independent() -> None:
+    photons = torch.poisson(torch.full((200, 200), 7.0), generator=torch.Generator().manual_seed(0))
+    first, second = (half.square().round() for half in photon_halves(photons.sqrt(), seed=3))
+    assert torch.equal(first + second, photons)
+    assert float(first.mean()) == pytest.approx(3.5, abs=0.03) and float(first.var()) == pytest.approx(3.5, abs=0.1)
+    assert abs(float(torch.corrcoef(torch.stack([first.flatten(), second.flatten()]))[0, 1])) < 0.02
