@@ -13,7 +13,6 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from spi_lightning.physics.photons import photon_halves
 from spi_lightning.apps.entry import run_app
 from spi_lightning.apps.job_folder import alone
 from spi_lightning.apps.laboratory import frame_of, write_crystal_of
@@ -30,6 +29,7 @@ from spi_lightning.files import write_json
 from spi_lightning.io.cxi_image import CxiImage, write_cxi_image
 from spi_lightning.metrics.fsc import FSC, fsc
 from spi_lightning.phasing import Averaged, align
+from spi_lightning.physics.photons import photon_halves
 from spi_lightning.physics.twin import centre
 from spi_lightning.reports.phasing import write_phasing_report
 from spi_lightning.reports.phasing_files import PhasingFiles

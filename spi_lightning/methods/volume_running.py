@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from rich.progress import TimeElapsedColumn
 from torch import Tensor
 
-from spi_lightning.physics.photons import photon_halves
 from spi_lightning.console import progress_bar
 from spi_lightning.data.volume_patterns import VolumePatterns
 from spi_lightning.fields import UserError
@@ -25,6 +24,7 @@ from spi_lightning.metrics.volume_fit import volume_fit
 from spi_lightning.metrics.volume_truth import volume_truth
 from spi_lightning.phasing import hold_out
 from spi_lightning.physics.array import pad
+from spi_lightning.physics.photons import photon_halves
 
 _SEED_STEP = 1000  # between the draws of held-out voxels, more than there are starts
 _ALIGNED = 2**21  # voxels aligned together
