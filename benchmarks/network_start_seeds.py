@@ -7,9 +7,9 @@ from hydra.utils import instantiate
 from torch import Tensor
 
 from benchmarks.network_start_data import Patterns
-from spi_lightning.baselines.autocorrelation_support import autocorrelation_support
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, KNOWN_SUPPORT, MASK, SUPPORT, Batch
 from spi_lightning.phasing.shrinkwrap import blurred
+from spi_lightning.physics.autocorrelation import autocorrelation_support
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.tasks import SupportPrediction, load_task
 

@@ -17,13 +17,13 @@ from torch.nn.functional import pad
 
 from benchmarks.bellisario_figures.networks import network, triple
 from benchmarks.bellisario_figures.patterns import answer, draw_patterns, score, show, simulator_of, truth_of
-from spi_lightning.baselines.autocorrelation_support import autocorrelation_support
 from spi_lightning.baselines.hull_points import extremal_points
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, Batch
 from spi_lightning.methods import AutocorrelationSupport, SupportCheckpoint
 from spi_lightning.methods.support_answer import BatchAnswers
 from spi_lightning.metrics.support_overlap import aligned
 from spi_lightning.physics.atoms import Atoms, batch_atoms
+from spi_lightning.physics.autocorrelation import autocorrelation_support
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.rotation import random_quaternions, rotation_matrices
 from spi_lightning.physics.support import ideal_support

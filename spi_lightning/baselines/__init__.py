@@ -3,12 +3,6 @@
 Pure functions of tensors and sparse matrices; files, answers and decisions belong to methods.
 """
 
-from spi_lightning.baselines.autocorrelation_support import (
-    autocorrelation,
-    autocorrelation_support,
-    fill_unmeasured,
-    shot_noise,
-)
 from spi_lightning.baselines.diffusion_map import DiffusionEmbedding, auto_bandwidth, diffusion_map, extend
 from spi_lightning.baselines.features import AngularVectors
 from spi_lightning.baselines.graph import components, describe_components, symmetric_graph
@@ -27,15 +21,12 @@ __all__ = [
     "PixelVectors",
     "affinity",
     "auto_bandwidth",
-    "autocorrelation",
-    "autocorrelation_support",
     "components",
     "describe_components",
     "diffusion_map",
     "double_intersection",
     "energy",
     "extend",
-    "fill_unmeasured",
     "fit_classifier",
     "fit_scaling",
     "graph_cut",
@@ -47,7 +38,6 @@ __all__ = [
     "nearest_to",
     "prior",
     "region_force",
-    "shot_noise",
     "symmetric_graph",
     "triple_intersection",
     "votes",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spi_lightning.baselines.autocorrelation_support import over_axes
+from spi_lightning.physics.autocorrelation import over_axes
 from spi_lightning.physics.twin import centre
 
 _AT_ONCE = 1 << 23  # shifted pixels held at once

@@ -10,7 +10,6 @@ Opt. Soc. Am. A 7, 3, as used by Bellisario & Ekeberg (2024), Sect. 3.
 import torch
 from torch import Tensor
 
-from spi_lightning.baselines.autocorrelation_support import at_origin, over_axes
 from spi_lightning.baselines.hull_points import directions_around, extremal_points, next_on_hull, rim_points, sideways
 from spi_lightning.baselines.region_copies import (
     Copies,
@@ -21,6 +20,7 @@ from spi_lightning.baselines.region_copies import (
     shifted_copies,
 )
 from spi_lightning.fields import UserError
+from spi_lightning.physics.autocorrelation import at_origin, over_axes
 
 CHOICES = ("smallest", "tested", "guaranteed")
 _FLAT = 0.9  # of its area that a density must use to count as flat, (sum rho)^2 / sum rho^2 over pixels

@@ -7,11 +7,11 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from spi_lightning.baselines.autocorrelation_support import autocorrelation_support
 from spi_lightning.fields import INTENSITY, MASK, SUPPORT, Batch
 from spi_lightning.methods.checkpoint import find_device
 from spi_lightning.methods.described import Notes
 from spi_lightning.methods.support_answer import BatchAnswers
+from spi_lightning.physics.autocorrelation import autocorrelation_support
 
 _KNOB = (0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5)
 

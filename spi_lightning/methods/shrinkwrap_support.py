@@ -4,11 +4,11 @@ import warnings
 
 import torch
 
-from spi_lightning.baselines.autocorrelation_support import autocorrelation_support
 from spi_lightning.fields import DENSITY, INTENSITY, MASK, SUPPORT, Batch
 from spi_lightning.methods.checkpoint import find_device
 from spi_lightning.methods.support_answer import BatchAnswers
 from spi_lightning.phasing import phase
+from spi_lightning.physics.autocorrelation import autocorrelation_support
 
 
 class ShrinkwrapSupport(BatchAnswers):

@@ -8,7 +8,7 @@ from spi_lightning.phasing.average import Averaged, average
 from spi_lightning.phasing.engine import Phased, phase
 from spi_lightning.phasing.held_out import hold_out
 from spi_lightning.phasing.recipe import Recipe, read_recipe
-from spi_lightning.phasing.start import autocorrelation_support, random_phases
+from spi_lightning.phasing.start import random_phases
 from spi_lightning.physics.phase_noise import with_phase_noise
 
 __all__ = [
@@ -18,7 +18,6 @@ __all__ = [
     "Recipe",
     "align",
     "alignment",
-    "autocorrelation_support",
     "average",
     "hold_out",
     "phase",

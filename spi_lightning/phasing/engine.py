@@ -16,10 +16,12 @@ from spi_lightning.phasing.constraints import CONSTRAINTS, DensityConstraint, Fo
 from spi_lightning.phasing.recipe import Recipe, read_recipe
 from spi_lightning.phasing.recipe_parts import Action, Shrinkwrap
 from spi_lightning.phasing.shrinkwrap import blurred, sigma_now, support_level
-from spi_lightning.phasing.start import autocorrelation_support, random_phases
+from spi_lightning.phasing.start import random_phases
 from spi_lightning.phasing.updates import UPDATES, Constraints, solution
+from spi_lightning.physics.autocorrelation import autocorrelation_support
 
 Progress = Callable[[int, Tensor], None]
+_LEVEL = 0.04  # of the autocorrelation: with zeros at unmeasured pixels it rings, and must still hold the particle
 _LOOK = 50  # updates between looks at the errors, each of which waits for the device
 
 
@@ -90,7 +92,8 @@ def phase(
     look = check_centre and len(axes) == 2 and constraint != "complex"
     notes, noise = centre_notes(amplitude, measured) if look else [], counting_error(amplitude, measured)
     if support is None:
-        inside = autocorrelation_support(amplitude, measured, len(axes))[:, None]
+        intensity = torch.where(measured, amplitude, 0).square()
+        inside = autocorrelation_support(intensity, None, _LEVEL, 0, False, False, len(axes))[0][:, None]
     else:
         inside = _of_each_start(support.bool(), "support", patterns, starts, spatial).to(amplitude.device)
         check_support(inside, len(axes), 1.0 if read.moves_support else least_oversampling)

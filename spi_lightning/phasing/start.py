@@ -1,4 +1,4 @@
-"""Where phasing begins: random phases, a given density, and the support that the autocorrelation allows."""
+"""Random starts of phasing."""
 
 import torch
 from torch import Tensor
@@ -32,19 +32,3 @@ def random_phases(fourier_amplitude: Tensor, ndim: int, starts: int, seed: int, 
     spectrum = fourier(drawn.to(fourier_amplitude.device), ndim)
     density = inverse_fourier(spectrum.sgn() * fourier_amplitude[:, None], ndim)
     return density.real.contiguous() if real else density
-
-
-def autocorrelation_support(fourier_amplitude: Tensor, mask: Tensor, ndim: int, threshold: float = 0.04) -> Tensor:
-    """Where the autocorrelation exceeds a fraction of its maximum: it holds a copy of any particle centred in it.
-
-    Args:
-        fourier_amplitude: (B, spatial) float, origin at n // 2.
-        mask: Bool, broadcast against it; unmeasured intensities count as 0.
-        ndim: Number of spatial axes.
-        threshold: Fraction of the largest |autocorrelation|. P2's code takes 1e-15, for data without noise.
-
-    Returns:
-        (B, spatial) bool, origin at n // 2.
-    """
-    autocorrelation = inverse_fourier(torch.where(mask, fourier_amplitude, 0).square(), ndim).abs()
-    return autocorrelation > threshold * autocorrelation.amax(tuple(range(-ndim, 0)), keepdim=True)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from spi_lightning.phasing import autocorrelation_support, random_phases, with_phase_noise
+from spi_lightning.phasing import random_phases, with_phase_noise
 from spi_lightning.physics.fourier import fourier
 from tests.phasing.particles import particle
 
@@ -34,12 +34,3 @@ def test_phase_noise_is_as_large_as_asked(complex_: bool) -> None:
     turned = (moved * spectrum.conj()).angle()
     assert float(turned.std()) == pytest.approx(0.5, abs=0.02)
     assert torch.equal(with_phase_noise(density[None], 2, 0.0, 1, 0).abs() > 1e-3, (density.abs() > 1e-3)[None, None])
-
-
-def test_the_autocorrelation_support_holds_the_particle_moved_there() -> None:
-    density, support = particle(48, 2)
-    everything = torch.ones(1, 48, 48, dtype=torch.bool)
-    found = autocorrelation_support(fourier(density, 2).abs()[None], everything, 2, threshold=1e-5)[0]
-    for row, column in support.nonzero()[::40].tolist():
-        assert bool(found[torch.roll(support, (24 - row, 24 - column), (0, 1))].all())
-    assert float(found.float().mean()) < 0.95

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from spi_lightning.baselines import autocorrelation, autocorrelation_support, fill_unmeasured, shot_noise
 from spi_lightning.fields import UserError
+from spi_lightning.physics.autocorrelation import autocorrelation, autocorrelation_support, fill_unmeasured, shot_noise
 from spi_lightning.physics.fourier import fourier
+from tests.phasing.particles import particle
 
 
 def two_spots(size: int = 32) -> Tensor:
@@ -113,3 +114,11 @@ def test_noise_raises_the_threshold_of_counts_alone() -> None:
 def test_impossible_settings_are_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(UserError, match="threshold="):
         autocorrelation_support(torch.ones(1, 8, 8), **bad)
+
+
+def test_the_region_holds_any_particle_moved_into_it() -> None:
+    density, support = particle(48, 2)
+    found = autocorrelation_support(fourier(density, 2).abs().square()[None], threshold=1e-5, noise=0)[0][0]
+    for row, column in support.nonzero()[::40].tolist():
+        assert bool(found[torch.roll(support, (24 - row, 24 - column), (0, 1))].all())
+    assert float(found.float().mean()) < 0.95
