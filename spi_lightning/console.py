@@ -1,4 +1,4 @@
-"""Everything that is printed: consoles and bars that take names as they are, notes and warnings of one line each.
+"""Everything that is printed: consoles that take names as they are, notes and warnings of one line each.
 
 Names of files, data sets, structures and methods are never markup, and pass through `printable`.
 """
@@ -9,7 +9,6 @@ import warnings
 from typing import Any, Final
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
 from rich.text import Text
 
 from spi_lightning.printable import printable
@@ -32,27 +31,6 @@ class Terminal(Console):
     def render_str(self, text: str, **options: Any) -> Text:
         """What print, tables and rules make of a str."""
         return super().render_str(printable(text), **options)
-
-
-class _Description(ProgressColumn):
-    """What a bar is about, as one line."""
-
-    def render(self, task: Task) -> Text:
-        return Text(printable(task.description))
-
-
-def progress_bar(*columns: ProgressColumn, always: bool = False) -> Progress:
-    """A bar on stderr with a description, a count and the time that remains.
-
-    Args:
-        columns: More columns, at the end.
-        always: Whether to keep the bar when it is done, and print it where nobody looks.
-    """
-    console = Terminal(stderr=True)
-    usual = (_Description(), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(
-        *usual, *columns, console=console, transient=not always, disable=not (always or console.is_terminal)
-    )
 
 
 def plain_output() -> None:

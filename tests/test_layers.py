@@ -14,6 +14,7 @@ ROWS: tuple[frozenset[str], ...] = tuple(
         "printable quiet_start",
         "fields",
         "files console",
+        "progress",
         "physics distributed",
         "simulate io networks losses optimizers schedules phasing baselines",
         "data metrics",

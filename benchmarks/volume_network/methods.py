@@ -64,7 +64,7 @@ def iterative(
         support=half,
         starts=seeds,
         seed=seed,
-        progress=None if clock is None else lambda step, error: clock.add(step, error.square()),
+        progress=None if clock is None else lambda step, _, error: clock.add(step, error.square()),
     )
     seconds = (time.process_time() - began) / seeds
     return Found(found.density * found.support, found.support.flatten(1).sum(1), seconds)

@@ -13,9 +13,9 @@ from typing import Final
 from rich.progress import TimeElapsedColumn
 
 from spi_lightning.apps.dragonfly_input import CONFIG, LOG, OUTPUT
-from spi_lightning.console import progress_bar
 from spi_lightning.fields import UserError
 from spi_lightning.io.dragonfly import read_log
+from spi_lightning.progress import ProgressBar
 
 PROGRAM: Final = "dragonfly.emc"
 SAID: Final = "dragonfly.log"  # what it prints; EMC.log is its own table
@@ -77,7 +77,7 @@ def run_dragonfly(program: str, folder: Path, iterations: int, threads: int | No
 
 def _watch(process: subprocess.Popen[bytes], folder: Path, iterations: int, keep: str) -> None:
     """Advance the bar with every line of EMC.log until the program has ended."""
-    with progress_bar(TimeElapsedColumn(), always=True) as progress:
+    with ProgressBar(TimeElapsedColumn(), always=True) as progress:
         task = progress.add_task("Dragonfly", total=iterations)
         done = 0
         while True:

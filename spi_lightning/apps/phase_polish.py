@@ -81,7 +81,7 @@ def polished(task: Task, amplitude: Tensor, phased: Phased, title: str) -> tuple
     if bool(task.held.any()):
         held = fourier_error(phased.density, amplitude[None], task.held)
     begin = time.perf_counter()
-    with progress_of(f"{title}, polish", task.polish_steps, "error") as shown:
+    with progress_of(f"{title}, polish", task.polish_steps, "error") as report:
         found = polish_cropped(
             phased.density,
             phased.support,
@@ -89,9 +89,9 @@ def polished(task: Task, amplitude: Tensor, phased: Phased, title: str) -> tuple
             task.fitted,
             task.polish_steps,
             task.point_spread,
-            lambda step, chi_square: shown(step, chi_square.sqrt()),
+            lambda step, steps, chi_square: report(step, steps, chi_square.sqrt()),
         )
-        shown(task.polish_steps, found.chi_square.sqrt())  # it may have settled earlier
+        report(task.polish_steps, task.polish_steps, found.chi_square.sqrt())  # it may have converged earlier
     seconds = time.perf_counter() - begin
     error = found.chi_square.clamp_min(0).sqrt()
     finish = Finish(error, before, held, found.point_spread, found.steps, seconds)

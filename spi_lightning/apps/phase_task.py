@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -16,7 +16,6 @@ from torch import Tensor
 from spi_lightning.apps.phase_region import require_determined
 from spi_lightning.apps.phase_start import starting_density, starting_support
 from spi_lightning.apps.simulate import whole_number
-from spi_lightning.console import progress_bar
 from spi_lightning.data.one_frame import Measurement
 from spi_lightning.fields import UserError
 from spi_lightning.methods.checkpoint import find_device
@@ -24,6 +23,7 @@ from spi_lightning.phasing import Phased, Recipe, hold_out, phase, read_recipe
 from spi_lightning.phasing.checks import holds_counts
 from spi_lightning.phasing.constraints import CONSTRAINTS
 from spi_lightning.physics.partial_coherence import require_width
+from spi_lightning.progress import Progress, ProgressBar
 
 _NUMBERS: Final = {"held_out": 0.5, "disagreement": 2.0, "least_oversampling": 100.0, "start_noise": 100.0}  # below
 _STEPS: Final = 200  # of the polish where polish=auto has one
@@ -160,16 +160,16 @@ def run_task(task: Task, amplitude: Tensor, title: str) -> Phased:
 
 
 @contextmanager
-def progress_of(title: str, iterations: int, what: str) -> Iterator[Callable[[int, Tensor], None]]:
+def progress_of(title: str, iterations: int, what: str) -> Iterator[Progress]:
     """A bar with the iteration and the least error of the starts, ``what`` naming it.
 
     That of iterates is the relative Fourier error before an update, whose projections change it further; the densities
     that are written have another one.
     """
-    with progress_bar(always=True) as bars:
+    with ProgressBar(always=True) as bars:
         bar = bars.add_task(title, total=iterations)
 
-        def shown(iteration: int, error: Tensor) -> None:
+        def shown(iteration: int, iterations: int, error: Tensor) -> None:
             if iteration % 20 == 0 or iteration == iterations:
                 bars.update(bar, completed=iteration, description=f"{title}, {what} {float(error.min()):.2e}")
 

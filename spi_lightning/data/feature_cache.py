@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spi_lightning.console import progress_bar
 from spi_lightning.data.hits import LABELS, HitDataset
 from spi_lightning.fields import FRAME, Batch, UserError
 from spi_lightning.files import locked, write_json
 from spi_lightning.io import PatternFile
 from spi_lightning.io.content_key import content_key
 from spi_lightning.networks.logistic_head import Backbone
+from spi_lightning.progress import ProgressBar
 
 FEATURES = "features"
 FORMAT_VERSION = 2  # raise it when the layout of the files, or the arithmetic of a backbone, changes
@@ -159,7 +159,7 @@ def _compute_missing(
         _log.warning("%s: kept features of %d patterns are damaged; they are computed anew", folder, damaged)
     if len(missing) == 0:
         return
-    with progress_bar() as progress:
+    with ProgressBar() as progress:
         bar = progress.add_task(f"features of {backbone.label}", total=len(missing))
         for start in range(0, len(missing), backbone.batch_size):
             rows = missing[start : start + backbone.batch_size]

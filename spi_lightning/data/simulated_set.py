@@ -14,7 +14,6 @@ import torch
 from omegaconf import OmegaConf
 
 import spi_lightning
-from spi_lightning.console import progress_bar
 from spi_lightning.data.fingerprint import fingerprint
 from spi_lightning.data.kept_set import kept_parts, kept_set, require_replaceable
 from spi_lightning.data.set_parts import (
@@ -28,6 +27,7 @@ from spi_lightning.data.set_parts import (
 from spi_lightning.fields import UserError
 from spi_lightning.files import locked
 from spi_lightning.io import CxiWriter, open_patterns
+from spi_lightning.progress import ProgressBar
 
 FORMAT_VERSION = 1  # raise it when the layout of the files changes: cached sets are then made anew
 _JOIN = 256  # patterns joined at once
@@ -114,7 +114,7 @@ def _make(
         "seed": seed,
         **getattr(simulator, "attributes", {}),
     }
-    with kept_parts(path, folder), progress_bar(always=True) as progress:
+    with kept_parts(path, folder), ProgressBar(always=True) as progress:
         bar = progress.add_task(f"simulating {path.name}", total=patterns)
         for part in make_parts(simulator, seed, parts, workers, device):
             progress.advance(bar, part.patterns)

@@ -17,9 +17,9 @@ import torch
 from rich.progress import DownloadColumn, TransferSpeedColumn
 from torch import Tensor
 
-from spi_lightning.console import progress_bar
 from spi_lightning.fields import UserError
 from spi_lightning.files import locked
+from spi_lightning.progress import ProgressBar
 
 PROJECT_FOLDER = Path("cache/weights")
 _PIECE = 1 << 20
@@ -149,7 +149,7 @@ def _download(published: PublishedFile, part: Path) -> None:
     """Append to the part until the server has no more; wait longer after each failure that may pass."""
     for attempt in range(_TRIES):
         try:
-            with progress_bar(DownloadColumn(), TransferSpeedColumn()) as progress:
+            with ProgressBar(DownloadColumn(), TransferSpeedColumn()) as progress:
                 bar = progress.add_task(published.name, total=None)
                 for done, total in _stream(published.url, part):
                     progress.update(bar, completed=done, total=total)

@@ -50,9 +50,9 @@ class GradientVolume:
             amplitude = amplitude.double()
         start = random_start(amplitude, mask, box_of(amplitude, self.margin), count, question.seed)
 
-        def watch(step: int, chi_square: Tensor) -> None:
+        def watch(step: int, steps: int, chi_square: Tensor) -> None:
             trace.add(step, chi_square)
-            question.shown(step, self.steps, float(chi_square.median()))
+            question.progress(step, steps, chi_square)
 
         patterns, masks = amplitude.expand(count, *amplitude.shape), mask.expand(count, *mask.shape)
         density = descend(start, patterns, masks, self.steps, self.rate, watch)

@@ -61,15 +61,15 @@ class IterativeVolume:
 
     def answer_volumes(self, question: VolumeQuestion) -> VolumeRuns:
         """All starts at once. Raises UserError as phasing.phase does."""
-        trace, steps = Trace(), self.recipe.iterations
+        trace = Trace()
         amplitude, mask = question.fourier_amplitude.to(self.device), question.mask.to(self.device)
         if question.float64 and self.polish_steps:
             amplitude = amplitude.double()
 
-        def watch(iteration: int, error: Tensor) -> None:
-            if iteration % _LOOK == 0 or iteration == steps:
+        def watch(iteration: int, iterations: int, error: Tensor) -> None:
+            if iteration % _LOOK == 0 or iteration == iterations:
                 trace.add(iteration, error.square())
-                question.shown(iteration, steps, float(error.square().median()))
+                question.progress(iteration, iterations, error.square())
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a recipe that fails shows in its numbers

@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spi_lightning.console import progress_bar
 from spi_lightning.distributed import return_freed_memory
 from spi_lightning.fields import UserError
 from spi_lightning.io.pattern_file import PatternFile
+from spi_lightning.progress import ProgressBar
 
 T = TypeVar("T")
 _BYTES_BETWEEN_TRIMS = 128 << 20  # of photons read, after which freed memory is handed back
@@ -64,7 +64,7 @@ def prepare_ahead(
     step = at_once or patterns.frames_at_once()
     starts = iter(range(0, len(patterns), step))
     frame_bytes = 4 * patterns.shape[1] * patterns.shape[2]
-    with ThreadPoolExecutor(1, thread_name_prefix="read_ahead") as reader, progress_bar() as progress:
+    with ThreadPoolExecutor(1, thread_name_prefix="read_ahead") as reader, ProgressBar() as progress:
         task = progress.add_task(title, total=len(patterns))
         waiting: deque[tuple[int, Future[T]]] = deque()
 

@@ -45,7 +45,7 @@ class Watch(pl.Callback):
         if (refiner := pl_module.refiner) is not None:
             best = refiner.chi_square.view(pl_module.starts, -1).amin(1)  # of the candidates for each answer
             self.trace.add(refiner.epoch, best)
-            self.question.shown(refiner.epoch, pl_module.epochs, float(best.median()))
+            self.question.progress(refiner.epoch, pl_module.epochs, best)
 
 
 @dataclass(frozen=True)
@@ -135,10 +135,10 @@ class RefinedNetwork:
         support = pad(box.to(torch.uint8), tuple(amplitude.shape)).bool()
         recipe, before = read_recipe(then.recipe), trace.step[-1]
 
-        def watch(iteration: int, error: Tensor) -> None:
-            if iteration % 10 == 0 or iteration == recipe.iterations:
+        def watch(iteration: int, iterations: int, error: Tensor) -> None:
+            if iteration % 10 == 0 or iteration == iterations:
                 trace.add(before + iteration, error.square())
-                question.shown(iteration, recipe.iterations, float(error.square().median()))
+                question.progress(iteration, iterations, error.square())
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)

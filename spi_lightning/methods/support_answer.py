@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spi_lightning.console import progress_bar
 from spi_lightning.data.supports import SupportDataset
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, SUPPORT, Batch, UserError
 from spi_lightning.io.pattern_file import PatternFile
 from spi_lightning.methods.described import Notes
+from spi_lightning.progress import ProgressBar
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class BatchAnswers(ABC):
 
     def _batches(self, patterns: PatternFile, frame: NDArray[np.int64]) -> Iterator[Batch]:
         dataset = SupportDataset(patterns, frame)
-        with progress_bar() as progress:
+        with ProgressBar() as progress:
             task = progress.add_task(self.name, total=len(frame))
             for start in range(0, len(frame), self.batch_size):
                 part = range(start, min(start + self.batch_size, len(frame)))

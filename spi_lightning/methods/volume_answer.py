@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,12 +13,7 @@ from torch import Tensor
 
 from spi_lightning.methods.described import Notes
 from spi_lightning.physics.array import box_around
-
-Shown = Callable[[int, int, float], None]
-
-
-def _nothing(step: int, steps: int, chi_square: float) -> None:
-    """Show no progress."""
+from spi_lightning.progress import Progress, no_progress
 
 
 @dataclass(frozen=True)
@@ -33,7 +27,7 @@ class VolumeQuestion:
         starts: How many; a method without chance gives one answer.
         seed: Of the starts.
         float64: Whether chi square below 1e-6 is wanted.
-        shown: Told step, steps and median chi square on the way.
+        progress: Called on the way with the step, the steps in all and chi square of each start.
     """
 
     fourier_amplitude: Tensor
@@ -41,7 +35,7 @@ class VolumeQuestion:
     starts: int
     seed: int
     float64: bool = False
-    shown: Shown = _nothing
+    progress: Progress = no_progress
 
 
 @dataclass

@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 from rich.progress import TimeElapsedColumn
 from torch import Tensor
 
-from spi_lightning.console import progress_bar
 from spi_lightning.data.volume_patterns import VolumePatterns
 from spi_lightning.fields import UserError
 from spi_lightning.methods.answer_cache import AnswerCache, Kept
 from spi_lightning.methods.cost import Cost
-from spi_lightning.methods.volume_answer import Shown, VolumeMethod, VolumeQuestion, VolumeRuns, filled
+from spi_lightning.methods.volume_answer import VolumeMethod, VolumeQuestion, VolumeRuns, filled
 from spi_lightning.metrics.volume_fit import volume_fit
 from spi_lightning.metrics.volume_truth import volume_truth
 from spi_lightning.phasing import hold_out
 from spi_lightning.physics.array import pad
 from spi_lightning.physics.photons import photon_halves
+from spi_lightning.progress import Progress, ProgressBar
 
 _SEED_STEP = 1000  # between the draws of held-out voxels, more than there are starts
 _ALIGNED = 2**21  # voxels aligned together
@@ -112,25 +112,25 @@ class VolumeInterview:
         total = sum(len(draws) for draws in self.draws) + 2 * count * bool(self.halves)
         judged: list[list[Judged]] = []
         halves: list[list[VolumeRuns]] = []
-        with bars(method.name, total) as (shown, done):
+        with bars(method.name, total) as (progress, done):
             for number in range(count):
                 judged.append([])
                 for draw in range(len(self.draws[number])):
-                    judged[-1].append(self._judged(method, identity, number, draw, shown))
+                    judged[-1].append(self._judged(method, identity, number, draw, progress))
                     done()
                 halves.append([])
                 for pattern in self._thinned(number):
                     mask = self.patterns.mask[number]
-                    question = VolumeQuestion(pattern, mask, self.halves, self.seed, self.float64, shown)
+                    question = VolumeQuestion(pattern, mask, self.halves, self.seed, self.float64, progress)
                     halves[-1].append(self._kept_or_made(method, identity, question).answer)
                     done()
         return AskedVolumes(method.name, method.unit, judged, halves)
 
-    def _judged(self, method: VolumeMethod, identity: Any, number: int, draw: int, shown: Shown) -> Judged:
+    def _judged(self, method: VolumeMethod, identity: Any, number: int, draw: int, progress: Progress) -> Judged:
         pattern, (fitted, held_out) = self.patterns.fourier_amplitude[number], self.draws[number][draw]
         seed = self.seed + _SEED_STEP * draw
         told = filled(pattern, fitted, held_out)
-        question = VolumeQuestion(told, fitted, self.starts, seed, self.float64, shown)
+        question = VolumeQuestion(told, fitted, self.starts, seed, self.float64, progress)
         kept = self._kept_or_made(method, identity, question)
         runs, cost = kept.answer, kept.cost
         found = volume_fit(runs.density, pattern, fitted, held_out, torch.from_numpy(runs.point_spread))
@@ -167,18 +167,18 @@ def truth_of(density: Tensor, truth: Tensor) -> dict[str, Tensor]:
 
 
 @contextmanager
-def bars(name: str, total: int) -> Iterator[tuple[Shown, Any]]:
+def bars(name: str, total: int) -> Iterator[tuple[Progress, Any]]:
     """Two bars on stderr, none where nobody looks: questions answered, and steps of the one at work."""
-    with progress_bar(TimeElapsedColumn()) as progress:
-        whole, inner = progress.add_task(name, total=total), progress.add_task("", total=None)
+    with ProgressBar(TimeElapsedColumn()) as bar:
+        whole, inner = bar.add_task(name, total=total), bar.add_task("", total=None)
 
-        def shown(step: int, steps: int, chi_square: float) -> None:
-            progress.update(inner, completed=step, total=steps, description=f"  chi2 {chi_square:.2e}")
+        def progress(step: int, steps: int, chi_square: Tensor) -> None:
+            bar.update(inner, completed=step, total=steps, description=f"  chi2 {float(chi_square.median()):.2e}")
 
         def done() -> None:
-            progress.advance(whole)
+            bar.advance(whole)
 
-        yield shown, done
+        yield progress, done
 
 
 def _plain(question: VolumeQuestion) -> list[Any]:

@@ -1,6 +1,6 @@
 """The polish of whole arrays, each cut to its own support on the way, in two or three dimensions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,8 +8,8 @@ from torch import Tensor
 
 from spi_lightning.fields import UserError
 from spi_lightning.phasing.polish import polish
+from spi_lightning.progress import Progress
 
-Progress = Callable[[int, Tensor], None]
 _AT_ONCE = 2**24  # voxels of patterns polished together
 
 
@@ -51,7 +51,7 @@ def polish_cropped(
         mask: (spatial) bool, True = measured.
         steps: Of L-BFGS.
         point_spread: First width along each axis of a blur by partial coherence that is fitted too, pixels; None: none.
-        progress: Told step and chi square of those polished, as often as there are ``steps``.
+        progress: Called after every step with its number, ``steps`` and chi square of the densities at work.
 
     Raises:
         UserError: Densities that are not complex or have no support.

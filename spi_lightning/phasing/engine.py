@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,8 @@ from spi_lightning.phasing.shrinkwrap import blurred, sigma_now, support_level
 from spi_lightning.phasing.start import random_phases
 from spi_lightning.phasing.updates import UPDATES, Constraints, solution
 from spi_lightning.physics.autocorrelation import autocorrelation_support
+from spi_lightning.progress import Progress
 
-Progress = Callable[[int, Tensor], None]
 _LEVEL = 0.04  # of the autocorrelation: with zeros at unmeasured pixels it rings, and must still hold the particle
 _LOOK = 50  # updates between looks at the errors, each of which waits for the device
 
@@ -76,7 +76,7 @@ def phase(
         start: Density to begin with, shapes as for the support; None: random phases in [-pi, pi].
         ndim: Number of spatial axes; default all but the first.
         device: Where to compute, and where the result stays; default where fourier_amplitude is.
-        progress: Called after every update with its number, from 1, and the errors (B,).
+        progress: Called after every update with its number, from 1, that of all updates, and the errors (B,).
         least_oversampling: Array over support below which a support that no shrink-wrap moves is refused.
         stop_below: End before the recipe does once the errors of all starts are below; looked at every 50 updates.
         check_centre: Note where a real density's pattern is symmetric about another point than n // 2.
@@ -157,7 +157,7 @@ class _Run:
                     if wrap.acts(iteration):
                         self.shrink(wrap)
                 if progress is not None:
-                    progress(iteration, error[iteration - 1].flatten())
+                    progress(iteration, recipe.iterations, error[iteration - 1].flatten())
                 if stop_below and iteration % _LOOK == 0 and bool((error[iteration - 1] < stop_below).all()):
                     break
         return error[:iteration].flatten(1)

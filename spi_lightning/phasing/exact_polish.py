@@ -12,8 +12,8 @@ from spi_lightning.phasing.polish import polish
 from spi_lightning.phasing.recipe import read_recipe
 from spi_lightning.phasing.shrinkwrap import blurred
 from spi_lightning.physics.array import box_around
+from spi_lightning.progress import Progress
 
-Progress = Callable[[int, Tensor], None]
 _SIGMA = 0.7  # voxel, as in the recipe
 _HOPELESS = 3e-4  # chi square that no start of a noise-free pattern has kept after a turn: this one is noisy
 _NOISE = 0.25  # variance of the square root of a Poisson count
@@ -83,7 +83,7 @@ def polish_exactly(
         fourier_amplitude, mask: (B, Z, Y, X) float and bool, origin at n // 2.
         support: (B, Z, Y, X) bool, the first.
         exact: Its options.
-        progress: Told iterations done so far and the lowest chi square (B,).
+        progress: Called with the iterations done, the most there may be, and the lowest chi square (B,).
 
     Source: HIO: Fienup (1982), Appl. Opt. 21, 2758; shrink-wrap: Marchesini et al. (2003), Phys. Rev. B 68, 140101.
     """
@@ -91,6 +91,7 @@ def polish_exactly(
     fourier_amplitude = fourier_amplitude.double()
     found = ExactlyPolished(density.clone(), support.clone(), density.abs().new_full((len(density),), torch.inf))
     lowest, done = found.chi_square.clone(), 0
+    most = exact.turns * (read_recipe(exact.recipe).iterations + 2 * exact.steps)
     for _ in range(exact.turns):
         left = (found.chi_square > exact.solved).nonzero()[:, 0]
         if not len(left):
@@ -99,7 +100,7 @@ def polish_exactly(
         def watch(iteration: int, chi: Tensor, left: Tensor = left, before: int = done) -> None:
             lowest[left] = torch.minimum(lowest[left], chi.to(lowest.dtype))
             if progress is not None:
-                progress(before + iteration, lowest.clone())
+                progress(before + iteration, most, lowest.clone())
 
         done += _turn(found, density, support, left, fourier_amplitude, mask, exact, watch)
         if (found.chi_square > _HOPELESS).all():
@@ -115,7 +116,7 @@ def _turn(
     fourier_amplitude: Tensor,
     mask: Tensor,
     exact: Exact,
-    watch: Progress,
+    watch: Callable[[int, Tensor], None],
 ) -> int:
     """Recipe and polish for those ``left``; better answers go into ``found``, where the recipe came into its start."""
     pattern, measured, recipe = fourier_amplitude[left], mask[left], read_recipe(exact.recipe)
@@ -126,7 +127,7 @@ def _turn(
         "complex",
         support=support[left],
         start=density[left].to(torch.complex64),
-        progress=lambda iteration, error: watch(iteration, error.square()),
+        progress=lambda iteration, _, error: watch(iteration, error.square()),
         least_oversampling=1.0,
     )
     trial, inside = (phased.density * phased.support).to(density.dtype), phased.support
@@ -142,7 +143,7 @@ def _turn(
             exact.steps,
             inside[box].contiguous(),
             soften=3.0,
-            progress=lambda step, chi, before=steps: watch(before + step, chi),  # type: ignore[misc]
+            progress=lambda step, _, chi, before=steps: watch(before + step, chi),  # type: ignore[misc]
         )
         steps += exact.steps
         trial = torch.zeros_like(trial)

@@ -1,7 +1,5 @@
 """Direct refinement: Adam on the complex density itself, in a box, without a network."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
@@ -9,8 +7,8 @@ from spi_lightning.fields import UserError
 from spi_lightning.phasing.polish_problem import PolishProblem
 from spi_lightning.phasing.start import random_phases
 from spi_lightning.physics.array import crop
+from spi_lightning.progress import Progress
 
-Progress = Callable[[int, Tensor], None]
 _LOOK = 20  # steps between reports, each of which waits for the device
 
 
@@ -42,7 +40,7 @@ def descend(
         fourier_amplitude, mask: (B, Z, Y, X), origin at n // 2; False is free.
         steps: Of Adam.
         rate: Learning rate over the root mean square of the start.
-        progress: Told step and chi square (B,) every 20 steps and at the end.
+        progress: Called every 20 steps and at the end with the step, ``steps`` and chi square (B,).
 
     Returns:
         (B, z, y, x), the last iterate.
@@ -65,5 +63,5 @@ def descend(
         optimizer.step()
         schedule.step()
         if progress is not None and (step % _LOOK == 0 or step == steps):
-            progress(step, problem.value(spectrum))
+            progress(step, steps, problem.value(spectrum))
     return torch.view_as_complex(values) * scale

@@ -1,6 +1,5 @@
 """The last mile: L-BFGS on the density itself, in a box or support, without a network."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -10,8 +9,8 @@ from spi_lightning.fields import UserError
 from spi_lightning.phasing.blurred_problem import BlurredProblem
 from spi_lightning.phasing.curvature import CurvatureMemory, inner
 from spi_lightning.phasing.polish_problem import PolishProblem, wide
+from spi_lightning.progress import Progress
 
-Progress = Callable[[int, Tensor], None]
 _REFRESH = 50  # steps after which the transform is taken anew, so that rounding does not add up, and the floor too
 _REFIT = 5  # steps between those of the widths of a blur
 _EXACT = 1e-26  # chi square below which nothing but rounding of float64 is left
@@ -64,7 +63,7 @@ def polish(
             Patterns without noise are then met to rounding where 0 stalls; 3 serves. Chi square may rise for a while.
         point_spread: (B, 3) first widths of a blur of the pattern by partial coherence, pixels, fitted from there on
             along with the density; a step then takes eight transforms. None: a coherent pattern.
-        progress: Told step and chi square (B,) after every step.
+        progress: Called after every step with its number, ``steps`` and chi square (B,).
 
     Raises:
         UserError: A box larger than the pattern, other shapes, or a density that is no complex number.
@@ -100,7 +99,7 @@ def polish(
             value, gradient = problem.value(spectrum), problem.gradient(spectrum, box)
         history[number] = problem.error(spectrum) if soften else value
         if progress is not None:
-            progress(number, history[number].clone())
+            progress(number, steps, history[number].clone())
         if soften and number % _REFRESH == 0:
             problem.soften(spectrum, soften)
             value, gradient, curvature = (

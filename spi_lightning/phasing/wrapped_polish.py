@@ -9,7 +9,7 @@ from torch import Tensor
 from spi_lightning.fields import UserError
 from spi_lightning.phasing.cropped_polish import boxes_around
 from spi_lightning.phasing.engine import phase
-from spi_lightning.phasing.exact_polish import Exact, Progress, polish_exactly
+from spi_lightning.phasing.exact_polish import Exact, polish_exactly
 from spi_lightning.phasing.held_out import hold_out
 from spi_lightning.phasing.polish import polish
 from spi_lightning.phasing.recipe import read_recipe
@@ -17,6 +17,7 @@ from spi_lightning.phasing.shrinkwrap import blurred
 from spi_lightning.physics.agreement import held_out_chi_square
 from spi_lightning.physics.array import pad
 from spi_lightning.physics.partial_coherence import blurred_amplitude, require_width
+from spi_lightning.progress import Progress
 
 _SIGMA, _LEVEL = 1.0, 0.1  # of the shrink-wrap of the beamline's recipe, see conf/phasing/wu_iterative.yaml
 _AXES = (-3, -2, -1)
@@ -95,7 +96,8 @@ def polish_wrapped(
         fourier_amplitude: (B, Z, Y, X) float, sqrt(photons), origin at n // 2.
         mask: (B, Z, Y, X) bool, True = measured.
         wrapping: Its options.
-        progress: Told the iterations done and chi square (B,), during ``recipe`` and of noise-free patterns.
+        progress: Called with iterations done and in all and chi square (B,), during ``recipe`` and of noise-free
+            patterns.
 
     Raises:
         UserError: Shapes that do not fit, see polish().
@@ -113,7 +115,7 @@ def polish_wrapped(
     if wrapping.exact is None or not wrapping.exact.serves(fourier_amplitude, mask):
         return _wrapped(whole, fourier_amplitude, mask, wrapping)
     support, volume = largest_voxels(whole, wrapped_volume(whole)), wrapped_volume(whole)
-    watch = None if progress is None else lambda step, chi: progress(done + step, chi)
+    watch = None if progress is None else lambda step, steps, chi: progress(done + step, done + steps, chi)
     found = polish_exactly(whole, fourier_amplitude, mask, support, wrapping.exact, watch)
     left, coherent = found.chi_square > wrapping.exact.kept, replace(wrapping, point_spread=None)
     if left.all():
@@ -166,7 +168,7 @@ def phased_further(
         "complex",
         support=support,
         start=density.to(torch.complex64),
-        progress=None if progress is None else lambda step, error: progress(step, error.square()),
+        progress=None if progress is None else lambda step, steps, error: progress(step, steps, error.square()),
         least_oversampling=1.0,
     )
     return (found.density * found.support).to(density.dtype)

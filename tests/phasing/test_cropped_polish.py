@@ -36,7 +36,7 @@ def test_density_and_widths_are_found_wherever_the_support_lies(ndim: int) -> No
     steps: list[int] = []
     everything = torch.ones_like(support)
     found = polish_cropped(
-        starts, supports, amplitude, everything, 150, 0.2, progress=lambda step, chi_square: steps.append(step)
+        starts, supports, amplitude, everything, 150, 0.2, progress=lambda step, total, chi_square: steps.append(step)
     )
     assert found.point_spread is not None and found.steps == steps[-1] and (found.chi_square < 1e-5).all()
     expected = torch.tensor([WIDTHS[:ndim]]).expand(2, -1)

@@ -151,7 +151,7 @@ def test_progress_sees_every_update() -> None:
         "3*ER + 2*HIO",
         support=support,
         starts=2,
-        progress=lambda k, e: seen.append((k, len(e))),
+        progress=lambda k, n, e: seen.append((k, len(e))),
     )
     assert seen == [(k, 2) for k in range(1, 6)]
 

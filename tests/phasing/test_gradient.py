@@ -15,7 +15,7 @@ def test_the_error_falls_and_the_start_depends_on_the_seed_alone() -> None:
     assert start.shape == (2, 5, 4, 6) and torch.equal(start, random_start(pattern, mask, (5, 4, 6), 2, seed=3))
     patterns, masks = pattern.expand(2, -1, -1, -1), mask.expand(2, -1, -1, -1)
     told: list[int] = []
-    found = descend(start, patterns, masks, 120, 0.1, lambda step, values: told.append(step))
+    found = descend(start, patterns, masks, 120, 0.1, lambda step, total, values: told.append(step))
     errors = [
         chi_square(
             torch.fft.fftshift(torch.fft.fftn(one, s=(12, 12, 12), dim=(1, 2, 3)).abs(), dim=(1, 2, 3)), patterns, masks

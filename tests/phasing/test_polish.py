@@ -82,7 +82,7 @@ def test_softened_polish_meets_a_pattern_whose_zeros_catch_the_plain_one() -> No
     density, amplitude, mask = drawn()
     start = density + 0.3 * torch.randn(density.shape, generator=torch.Generator().manual_seed(0), dtype=density.dtype)
     reported: list[int] = []
-    found = polish(start, amplitude, mask, steps=400, soften=3.0, progress=lambda step, _: reported.append(step))
+    found = polish(start, amplitude, mask, steps=400, soften=3.0, progress=lambda step, total, _: reported.append(step))
     assert (found.chi_square < 1e-20).all() and reported == list(range(1, len(found.history)))
     assert (found.history[-1] < 1e-20).all() and len(found.history) < 400  # done before
 
@@ -125,7 +125,7 @@ def test_the_course_is_told_and_kept_up_to_the_last_step() -> None:
         mask,
         steps=1000,
         tolerance=1e-3,
-        progress=lambda step, chi: told.append(chi),
+        progress=lambda step, total, chi: told.append(chi),
     )
     assert len(found.history) == len(told) + 1 < 1001
     torch.testing.assert_close(torch.stack(told), found.history[1:], rtol=0, atol=0)
