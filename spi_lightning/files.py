@@ -205,6 +205,12 @@ def write_json(path: str | os.PathLike[str], content: Mapping[str, Any]) -> Path
     return write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
+def content_hash(path: str | os.PathLike[str]) -> str:
+    """Sha256 of a file's content, 64 hexadecimal digits."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def complete_lines(path: Path) -> str:
     """Text of a file that grows by lines, without a last one that was cut by a kill or a full disk."""
     text = path.read_bytes().decode("utf-8", errors="replace")

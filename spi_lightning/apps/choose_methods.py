@@ -10,8 +10,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from spi_lightning.apps.evaluate_kinds import METHODS, method_file, names_of, require_kind
 from spi_lightning.fields import IS_SINGLE_HIT, UserError
+from spi_lightning.files import content_hash
 from spi_lightning.io import open_patterns
-from spi_lightning.io.content_key import content_key, file_hash
+from spi_lightning.io.content_key import content_key
 from spi_lightning.methods import (
     CachedCheckpointMethod,
     DecisionRule,
@@ -72,13 +73,13 @@ def make_support_methods(cfg: DictConfig) -> Iterator[tuple[SupportMethod, Any]]
             for checkpoint in found_checkpoints(entry, "supports"):
                 name = free_name(run_name(checkpoint), used)
                 network = SupportCheckpoint(name, checkpoint, instantiate, cfg.device, cfg.batch_size, bins)
-                yield network, [file_hash(checkpoint), bins] if bins > 1 else [file_hash(checkpoint)]
+                yield network, [content_hash(checkpoint), bins] if bins > 1 else [content_hash(checkpoint)]
 
 
 def plain_with_contents(settings: DictConfig) -> list[Any]:
     """Settings as plain data, and the hash of every file, or checkpoint of a run folder, that one of them names."""
     plain = OmegaConf.to_container(settings, resolve=True)
-    return [plain, {word: file_hash(path) for word in sorted(_words(plain)) if (path := _file_of(word)) is not None}]
+    return [plain, {word: content_hash(path) for word in sorted(_words(plain)) if (path := _file_of(word)) is not None}]
 
 
 def _words(plain: Any) -> set[str]:
@@ -144,7 +145,7 @@ def _checkpoints(entry: str, cfg: DictConfig, rule: DecisionRule, used: set[str]
             name, checkpoint, instantiate, rule, cfg.batch_size, cfg.device, **cfg.preprocess, views=cfg.views
         )
         views = [cfg.views] if cfg.views else []
-        yield method, [file_hash(checkpoint), OmegaConf.to_container(cfg.preprocess), *views]
+        yield method, [content_hash(checkpoint), OmegaConf.to_container(cfg.preprocess), *views]
 
 
 def found_checkpoints(entry: str, kind: str) -> list[Path]:

@@ -16,7 +16,7 @@ from spi_lightning.apps.choose_methods import asked_for, found_checkpoints, free
 from spi_lightning.apps.evaluate_kinds import METHODS, method_file
 from spi_lightning.apps.train import starting_weights
 from spi_lightning.fields import UserError
-from spi_lightning.io.content_key import file_hash
+from spi_lightning.files import content_hash
 from spi_lightning.methods import RefinedNetwork, VolumeCheckpoint, VolumeMethod, run_name
 from spi_lightning.methods.refined_network import MakeRefinement
 from spi_lightning.tasks import Refinement
@@ -42,10 +42,10 @@ def make_volume_methods(cfg: DictConfig) -> Iterator[tuple[VolumeMethod, Any]]:
             continue
         for checkpoint in found_checkpoints(entry, "volumes"):
             name = free_name(run_name(checkpoint), used)
-            yield VolumeCheckpoint(name, checkpoint, instantiate, cfg.device), ["alone", file_hash(checkpoint)]
+            yield VolumeCheckpoint(name, checkpoint, instantiate, cfg.device), ["alone", content_hash(checkpoint)]
             make, identity = refinement_of(TRANSFER, as_words(OmegaConf.to_container(cfg.transfer)), checkpoint)
             refined = free_name(f"{name}, refined", used)
-            yield RefinedNetwork(refined, make, single=True, device=cfg.device), [*identity, file_hash(checkpoint)]
+            yield RefinedNetwork(refined, make, single=True, device=cfg.device), [*identity, content_hash(checkpoint)]
 
 
 def named_method(entry: str, name: str, cfg: DictConfig) -> tuple[VolumeMethod, Any]:

@@ -1,6 +1,5 @@
 """Sets that are kept for the next run: found whole, or made anew; and the parts that an interrupted one leaves."""
 
-import hashlib
 import logging
 import os
 import shutil
@@ -12,7 +11,7 @@ import h5py
 
 from spi_lightning.data.set_parts import WorkerKilledError
 from spi_lightning.fields import UserError
-from spi_lightning.files import locked, write_text
+from spi_lightning.files import content_hash, locked, write_text
 
 _log = logging.getLogger(__name__)
 
@@ -86,7 +85,7 @@ def _is_sound(path: Path, is_readable: Callable[[], bool], say: bool = False) ->
         stored = _beside(path).read_text(encoding="ascii").strip()
     except (OSError, ValueError):
         stored = ""
-    if is_readable() and stored in ("", _checksum(path)):
+    if is_readable() and stored in ("", content_hash(path)):
         if not stored:
             _note_checksum(path)
         return True
@@ -97,12 +96,7 @@ def _is_sound(path: Path, is_readable: Callable[[], bool], say: bool = False) ->
 
 def _note_checksum(path: Path) -> None:
     with suppress(UserError):  # of a cache that others have filled and that cannot be written
-        write_text(_beside(path), f"{_checksum(path)}\n")
-
-
-def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        write_text(_beside(path), f"{content_hash(path)}\n")
 
 
 def _beside(path: Path) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -45,12 +44,6 @@ def content_key(patterns: PatternFile, labels: Sequence[str] = ()) -> str:
         if patterns.masks_differ or patterns.shared_mask is None:
             digest.update(np.packbits(patterns.read_mask(frames)).tobytes())
     return digest.hexdigest()
-
-
-def file_hash(path: Path) -> str:
-    """Hash of a file's content, 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _bytes_of(patterns: PatternFile) -> int:

@@ -1,6 +1,5 @@
 """Weights that others have published: found on this machine, or fetched once, and checked by their sha256."""
 
-import hashlib
 import os
 import pickle
 import time
@@ -18,7 +17,7 @@ from rich.progress import DownloadColumn, TransferSpeedColumn
 from torch import Tensor
 
 from spi_lightning.fields import UserError
-from spi_lightning.files import locked
+from spi_lightning.files import content_hash, locked
 from spi_lightning.progress import ProgressBar
 
 PROJECT_FOLDER = Path("cache/weights")
@@ -121,19 +120,13 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return cast(dict[str, Tensor], loaded)
 
 
-def sha256_of(path: Path) -> str:
-    """Sha256 of a file, 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _checked(path: Path, published: PublishedFile, any_content: bool) -> str:
     """Sha256 of a file, which must be the published one unless anything goes."""
-    return sha256_of(path) if any_content else _require_sha256(path, published)
+    return content_hash(path) if any_content else _require_sha256(path, published)
 
 
 def _require_sha256(path: Path, published: PublishedFile) -> str:
-    found = sha256_of(path)
+    found = content_hash(path)
     if not found.startswith(published.sha256):
         megabytes = path.stat().st_size / 1e6
         if path.suffix == ".part":

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from spi_lightning.fields import UserError
-from spi_lightning.files import replacing, write_json
+from spi_lightning.files import content_hash, replacing, write_json
 from spi_lightning.io.structure import read_ids
 
 CHECKSUMS: Final = "checksums.json"  # id -> SHA-256 of the file as fetched
@@ -121,7 +121,7 @@ def _unpack(content: bytes, path: Path) -> None:
 
 
 def _checksum(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+    return content_hash(path) if path.is_file() else ""
 
 
 def _read_checksums(folder: Path) -> dict[str, str]:

@@ -31,7 +31,9 @@ def test_a_noise_free_pattern_is_met_to_rounding_in_the_particle_alone() -> None
     truth, amplitude, mask = drawn()
     told: list[tuple[int, Tensor]] = []
     start = largest_voxels(truth, torch.full((2,), 300.0), 0.7)
-    found = polish_exactly(spoilt(truth), amplitude, mask, start, SHORT, lambda step, total, chi: told.append((step, chi)))
+    found = polish_exactly(
+        spoilt(truth), amplitude, mask, start, SHORT, lambda step, total, chi: told.append((step, chi))
+    )
     assert (found.chi_square < 1e-9).all()
     assert found.support[truth != 0].all() and (found.support.flatten(1).sum(1) < 1.35 * 120).all()
     overlap = (found.density * truth.conj()).flatten(1).sum(1).abs() / truth.abs().square().flatten(1).sum(1)
