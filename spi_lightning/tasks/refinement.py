@@ -10,7 +10,7 @@ from lightning_utilities.core.rank_zero import rank_zero_warn
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from spi_lightning.fields import MASK, Batch, UserError
 from spi_lightning.metrics.volume_fit import reciprocal_amplitude
@@ -143,6 +143,8 @@ class Refinement(pl.LightningModule):
         optimizer, schedule = self.make_optimizer(self.members.parameters()), None
         if self.make_schedule is not None:
             schedule = fitted_schedule(self.make_schedule, self.epochs, self.trainer, "step")[0](optimizer)
+        if isinstance(schedule, ReduceLROnPlateau):
+            raise UserError("schedule: ReduceLROnPlateau waits for validations, a refinement has none; choose another")
         require_switching(optimizer, schedule)
         return optimizer if schedule is None else ([optimizer], [schedule])
 

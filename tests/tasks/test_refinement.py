@@ -13,7 +13,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.errors import InstantiationException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 from torch import Tensor
 
 from spi_lightning.apps.train import train
@@ -199,6 +199,14 @@ def test_a_copy_resumed_ends_where_the_whole_run_ends(tmp_path: Path, scan: str)
     whole, resumed = (load(tmp_path / run / "checkpoints/last.ckpt") for run in ("run", "copy"))
     for part in ("state_dict", "optimizer_states", "lr_schedulers", "refiner", "global_step"):
         assert equal(whole[part], resumed[part]), part
+
+
+def test_a_schedule_that_waits_for_validations_is_refused(tmp_path: Path, scan: str) -> None:
+    cfg = config(tmp_path, f"data.path={scan}")
+    with open_dict(cfg):
+        cfg.schedule = {"_target_": "torch.optim.lr_scheduler.ReduceLROnPlateau", "_partial_": True}
+    with pytest.raises(UserError, match="ReduceLROnPlateau waits for validations"):
+        train(cfg)
 
 
 def test_transfer_starts_from_a_trained_network(tmp_path: Path, scan: str) -> None:
