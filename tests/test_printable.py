@@ -9,9 +9,10 @@ from collections.abc import Iterator
 import pytest
 from rich.table import Table
 
-from spi_lightning.console import Terminal, plain_output, progress_bar
+from spi_lightning.console import Terminal, plain_output
 from spi_lightning.fields import UserError
 from spi_lightning.printable import printable
+from spi_lightning.progress import ProgressBar
 
 FORGED = "x\nerror: all is well\x1b[32m\r\u202e\u2028\x9b31m"
 
@@ -87,7 +88,7 @@ def test_consoles_take_names_as_they_are(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_bars_take_names_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
-    with progress_bar(always=True) as bar:
+    with ProgressBar(always=True) as bar:
         bar.advance(bar.add_task("[/] a\nerror: b", total=1))
     shown = capsys.readouterr().err
     assert "[/] a\\nerror: b" in shown

@@ -203,7 +203,9 @@ def test_the_real_file(spi_data: Path) -> None:
     read = open_scan(spi_data / "bragg" / "aps34idc_S0054_128.h5")
     assert read.counts.shape == (128, 128, 128)
     assert read.geometry["step_deg"] == pytest.approx(0.005, rel=1e-3)
-    assert read.notes == [f"{read.path}: counts from /counts"]
+    counts, angles = read.notes
+    assert counts == f"{read.path}: counts from /counts"
+    assert angles.startswith("rocking angles from /theta_deg: -0.104996 to 0.530004 degree in 128 frames, 0.005 degree")
     assert torch.isfinite(read.counts).all()
 
 
