@@ -23,7 +23,7 @@ class AutocorrelationSupport(BatchAnswers):
         name: Shown in tables.
         threshold: Fraction of the autocorrelation at w = 0; the knob of the trade-off curve.
         noise: Standard deviations of shot noise that it must exceed too, in patterns of counts.
-        photons, connected: See baselines.autocorrelation_support.
+        photons, connected: See physics.autocorrelation.
         device: ``auto``, ``cpu``, ``cuda``, ...
         batch_size: Patterns computed together.
     """

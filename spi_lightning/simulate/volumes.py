@@ -126,7 +126,7 @@ class VolumeSimulator:
 
     body: size, rotations, generator -> amplitudes. phase: bodies, rotations, generators -> phases (rad). size: edge of
     the pattern, voxel. object_size: edge of the box that holds the particle, half of it in the paper. block_size:
-    particles per block. phase_range: of the twin, see volume_twin; None: the span that each phase has. twin: whether to
+    particles per block. phase_range: of the twin, see physics.twin; None: the span that each phase has. twin: whether to
     fix twin and centre; with False both twins occur, as in the paper, and its loss has a floor.
     """
 
