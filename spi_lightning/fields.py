@@ -10,8 +10,6 @@ from typing import Final
 
 from torch import Tensor
 
-from spi_lightning.printable import printable
-
 Batch = dict[str, Tensor]
 
 
@@ -24,23 +22,6 @@ class Kind(IntEnum):
     QUADRUPLE = 3
     MANY = 4
     CONTAMINANT = 5
-
-
-_OF_A_WORKER: Final = "Caught UserError in "  # opens what torch makes of an error of its worker
-
-
-class UserError(Exception):
-    """A mistake in the user's input: one clear line that names the file, key, shape or option, and the remedy.
-
-    Every app prints the line without a traceback and leaves with status 2. Names of files and of what is in them stand
-    in it as `printable` shows them, so none of them can break or forge the line.
-    """
-
-    def __init__(self, message: object = "") -> None:
-        text = str(message)
-        if text.startswith(_OF_A_WORKER):  # the worker's traceback, which ends with the line
-            text = text.strip().splitlines()[-1].removeprefix(f"{__name__}.UserError: ")
-        super().__init__(printable(text))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.files import alone_in, making, new_folder, refusal, replacing, write_json, write_text
 
 

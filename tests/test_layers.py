@@ -12,6 +12,7 @@ ROWS: tuple[frozenset[str], ...] = tuple(
     frozenset(row.split())
     for row in (
         "printable quiet_start",
+        "errors",
         "fields",
         "files console",
         "progress",

@@ -10,7 +10,7 @@ import pytest
 from rich.table import Table
 
 from spi_lightning.console import Terminal, plain_output
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.printable import printable
 from spi_lightning.progress import ProgressBar
 
@@ -45,8 +45,8 @@ def test_what_is_escaped(text: str, escaped: str) -> None:
 
 def test_errors_are_one_line_whatever_they_name() -> None:
     assert str(UserError(f"{FORGED}: no")).splitlines() == [r"x\nerror: all is well\x1b[32m\r\u202e\u2028\x9b31m: no"]
-    inner = UserError("bad\nspi_lightning.fields.UserError: all is well")
-    worker = f"Caught UserError in DataLoader worker process 0.\nTraceback\nspi_lightning.fields.UserError: {inner}\n"
+    inner = UserError("bad\nspi_lightning.errors.UserError: all is well")
+    worker = f"Caught UserError in DataLoader worker process 0.\nTraceback\nspi_lightning.errors.UserError: {inner}\n"
     assert str(UserError(worker)) == str(inner)
 
 

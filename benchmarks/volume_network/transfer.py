@@ -15,7 +15,7 @@ from benchmarks.volume_network.judging import Row, judged, store, summary, table
 from benchmarks.volume_network.methods import HYBRID, Found, iterative, polished
 from benchmarks.volume_network.real import crystals
 from benchmarks.volume_network.simulated import outcome, particles_of, pooled
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.networks import ComplexEncoderDecoder
 from spi_lightning.phasing import hold_out
 from spi_lightning.phasing.wrapped_polish import Wrapping

@@ -9,7 +9,8 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from spi_lightning.apps.evaluate_kinds import METHODS, method_file, names_of, require_kind
-from spi_lightning.fields import IS_SINGLE_HIT, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.files import content_hash
 from spi_lightning.io import open_patterns
 from spi_lightning.io.content_key import content_key

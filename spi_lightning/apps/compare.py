@@ -10,7 +10,7 @@ from rich.text import Text
 from spi_lightning.apps.plain_app import run_plain
 from spi_lightning.apps.plain_arguments import PlainParser, names_kept
 from spi_lightning.console import Terminal
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.json_file import read_metrics
 from spi_lightning.printable import printable
 from spi_lightning.tracking import METRICS

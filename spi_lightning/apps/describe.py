@@ -22,7 +22,8 @@ from spi_lightning.apps import describe_tables
 from spi_lightning.apps.plain_app import run_plain
 from spi_lightning.apps.plain_arguments import PlainParser, names_kept
 from spi_lightning.console import Terminal
-from spi_lightning.fields import FRAME, IS_SINGLE_HIT, KIND, PARTICLE_ID, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import FRAME, IS_SINGLE_HIT, KIND, PARTICLE_ID
 from spi_lightning.files import replacing
 from spi_lightning.io import FORMATS, PatternFile, PatternKeys, open_patterns
 from spi_lightning.io.opening import GEOMETRY

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.apps.dragonfly_window import Window
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.files import replacing
 from spi_lightning.io import PatternFile, make_detector, write_detector, write_emc
 from spi_lightning.io.emc_detector import Detector

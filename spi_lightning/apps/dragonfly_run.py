@@ -13,7 +13,7 @@ from typing import Final
 from rich.progress import TimeElapsedColumn
 
 from spi_lightning.apps.dragonfly_input import CONFIG, LOG, OUTPUT
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.dragonfly import read_log
 from spi_lightning.progress import ProgressBar
 

@@ -10,7 +10,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PIXEL_SIZE, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PIXEL_SIZE
 from spi_lightning.io import PatternFile, PatternKeys, open_patterns, read_detector
 
 _SELECTION: Final = ("selected.cxi", "selected.emc")

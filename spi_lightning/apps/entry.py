@@ -25,7 +25,7 @@ from spi_lightning.apps.signals import causes_of, signals_end_it, stopped
 from spi_lightning.apps.unknown_setting import unknown_setting
 from spi_lightning.console import plain_output
 from spi_lightning.distributed import keep_freed_memory
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.files import concerns_output, refusal
 from spi_lightning.printable import printable
 from spi_lightning.tasks.checkpoint import find_checkpoint, run_of

@@ -22,7 +22,8 @@ from spi_lightning.apps.seen_frames import frames_seen, seen_notes, union_of
 from spi_lightning.apps.train import record
 from spi_lightning.apps.value_types import check_types
 from spi_lightning.console import Terminal
-from spi_lightning.fields import IS_SINGLE_HIT, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.files import write_json
 from spi_lightning.io import PatternFile
 from spi_lightning.methods import (

@@ -12,7 +12,7 @@ from spi_lightning.data.simulated_volumes import SimulatedVolumeDataModule
 from spi_lightning.data.single_volume import SingleVolumeDataModule
 from spi_lightning.data.supports import SupportBatches
 from spi_lightning.data.volumes import VolumeDataModule
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 METHODS = Path(__file__).parents[2] / "conf" / "method"
 VOLUMES = (VolumeDataModule, SimulatedVolumeDataModule, SingleVolumeDataModule)

@@ -17,7 +17,7 @@ from spi_lightning.apps.simulate import whole_number
 from spi_lightning.apps.train import record
 from spi_lightning.console import Terminal
 from spi_lightning.data.supports import SupportBatches, structure_names
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.files import write_json
 from spi_lightning.io import PatternFile
 from spi_lightning.methods import AnswerCache, SupportAnswer, SupportCheckpoint, SupportInterview, SupportMethod

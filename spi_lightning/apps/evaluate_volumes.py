@@ -23,7 +23,7 @@ from spi_lightning.data.one_frame import Measurement
 from spi_lightning.data.one_scan import measure_scan
 from spi_lightning.data.simulated_volumes import SimulatedVolumeDataModule
 from spi_lightning.data.volume_patterns import VolumePatterns, of_measurements, open_volume_patterns
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.files import write_json
 from spi_lightning.methods import AnswerCache, AskedVolumes, VolumeInterview, VolumeMethod
 from spi_lightning.methods.volume_ensemble import Ensemble, best_run, ensemble_of, overlaps, room_for

@@ -9,7 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from spi_lightning.apps.value_types import CONF
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.tasks.trained_task import never_switches
 
 _HITS: Final = {

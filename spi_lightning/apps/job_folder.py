@@ -15,7 +15,7 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus, run_job
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.files import alone_in, making, missing_folders, new_folder, remove_empty
 from spi_lightning.tracking import CONFIG, VERSIONS
 

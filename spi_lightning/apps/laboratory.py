@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.data.one_frame import Measurement
 from spi_lightning.data.one_scan import ScanMeasurement
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.laboratory_file import write_laboratory
 from spi_lightning.physics.laboratory import DETECTOR_FRAME, LaboratoryCrystal, ScanAxes, crystal_in_laboratory
 

@@ -21,7 +21,7 @@ from spi_lightning.apps.simulate import whole_number
 from spi_lightning.apps.train import record
 from spi_lightning.apps.value_types import check_types
 from spi_lightning.console import Terminal
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.files import write_json
 from spi_lightning.io import PatternKeys
 from spi_lightning.io.dragonfly import read_log, read_output

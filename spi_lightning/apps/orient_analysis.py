@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from spi_lightning.apps.dragonfly_input import DragonflyInput
 from spi_lightning.apps.dragonfly_window import Window
-from spi_lightning.fields import ORIENTATION, PHOTON_ENERGY, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import ORIENTATION, PHOTON_ENERGY
 from spi_lightning.io import PatternFile
 from spi_lightning.io.dragonfly import DragonflyOutput
 from spi_lightning.metrics.uniformity import Control, Uniformity, uniformity

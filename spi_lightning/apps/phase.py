@@ -24,7 +24,7 @@ from spi_lightning.apps.value_types import check_types
 from spi_lightning.console import Terminal
 from spi_lightning.data.one_frame import Measurement
 from spi_lightning.data.one_scan import ScanMeasurement
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.files import write_json
 from spi_lightning.io.cxi_image import CxiImage, write_cxi_image
 from spi_lightning.metrics.fsc import FSC, fsc

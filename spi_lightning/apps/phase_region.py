@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from spi_lightning.data.one_frame import Measurement
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.phasing.checks import holds_counts
 from spi_lightning.physics.autocorrelation import autocorrelation_support, over_axes
 from spi_lightning.physics.hole_filling import fill_holes

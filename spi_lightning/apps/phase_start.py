@@ -14,7 +14,8 @@ from torch import Tensor
 from spi_lightning.apps.phase_region import autocorrelation_region, region_notes, require_room
 from spi_lightning.baselines.triple_intersection import double_intersection, triple_intersection
 from spi_lightning.data.one_frame import Measurement
-from spi_lightning.fields import DENSITY, FRAME, INTENSITY, KNOWN_SUPPORT, MASK, SUPPORT, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import DENSITY, FRAME, INTENSITY, KNOWN_SUPPORT, MASK, SUPPORT
 from spi_lightning.methods.other_sizes import fitted_batch, on_coarser_pixels, on_finer_pixels, trained_size
 from spi_lightning.phasing import with_phase_noise
 from spi_lightning.phasing.checks import counting_error

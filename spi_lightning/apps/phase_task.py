@@ -17,7 +17,7 @@ from spi_lightning.apps.phase_region import require_determined
 from spi_lightning.apps.phase_start import starting_density, starting_support
 from spi_lightning.apps.simulate import whole_number
 from spi_lightning.data.one_frame import Measurement
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.methods.checkpoint import find_device
 from spi_lightning.phasing import Phased, Recipe, hold_out, phase, read_recipe
 from spi_lightning.phasing.checks import holds_counts

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from spi_lightning.apps.signals import causes_of, signals_end_it, stopped
 from spi_lightning.console import plain_output
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.files import concerns_output, refusal
 from spi_lightning.printable import printable
 

@@ -16,7 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from spi_lightning.apps.plain_words import quoted
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.files import replacing
 from spi_lightning.tasks import find_checkpoint, read_checkpoint
 from spi_lightning.tasks.checkpoint import BEST, LAST, require_whole, run_of

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.data.hits import labelled_splits
-from spi_lightning.fields import IS_SINGLE_HIT, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.io import PatternFile, PatternKeys, open_patterns
 from spi_lightning.methods import CheckpointMethod, Method, Reference
 from spi_lightning.tasks import read_checkpoint

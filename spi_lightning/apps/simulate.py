@@ -20,7 +20,8 @@ from spi_lightning.apps.value_types import check_types
 from spi_lightning.console import Terminal
 from spi_lightning.data.simulated_set import make_set
 from spi_lightning.data.supports import structure_names
-from spi_lightning.fields import DENSITY, IS_SINGLE_HIT, KIND, STRUCTURE, Kind, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import DENSITY, IS_SINGLE_HIT, KIND, STRUCTURE, Kind
 from spi_lightning.files import replacing
 from spi_lightning.io import PatternFile, open_patterns
 from spi_lightning.reports import collect_gallery

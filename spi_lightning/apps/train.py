@@ -25,7 +25,7 @@ from spi_lightning.callbacks import DecideAtValidation, ResumeInSamples, SaveCon
 from spi_lightning.callbacks.decide_at_validation import stopped_early
 from spi_lightning.console import Terminal
 from spi_lightning.data import PatternBatches
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.files import remove_empty, remove_stale_parts, replacing, write_json, write_text
 from spi_lightning.reports import write_training_figures
 from spi_lightning.tasks import find_checkpoint, read_checkpoint

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 
 def _words(text: str) -> frozenset[str]:

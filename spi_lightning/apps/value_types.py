@@ -11,7 +11,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from spi_lightning.apps.app_settings import SETTINGS
 from spi_lightning.apps.value_ranges import check_range
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.simulate.draws import RISING
 
 CONF = Path(__file__).parents[2] / "conf"

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from spi_lightning.apps.choose_methods import asked_for, found_checkpoints, free_name, plain_with_contents, settings_of
 from spi_lightning.apps.evaluate_kinds import METHODS, method_file
 from spi_lightning.apps.train import starting_weights
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.files import content_hash
 from spi_lightning.methods import RefinedNetwork, VolumeCheckpoint, VolumeMethod, run_name
 from spi_lightning.methods.refined_network import MakeRefinement

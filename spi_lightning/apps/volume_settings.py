@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig
 
 from spi_lightning.apps.simulate import whole_number
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 _WHOLE = {"seeds": 1, "masks": 1, "first": 1, "halves": 0, "outputs": 0, "gallery": 0}  # and their least values
 _SHARES = {"held_out": 0.5, "disagreement": 1.0}  # and what they stay below

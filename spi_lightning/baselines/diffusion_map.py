@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from spi_lightning.baselines.graph import Graph, Symmetrise, components, scale_both_sides, symmetric_graph
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 Floats = NDArray[np.float64]
 Bandwidth = float | str  # a number above 0 or ``auto``

@@ -5,7 +5,7 @@ from math import pi
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 _RIDGE = 0.01  # of a wholly measured ring; keeps orders small that a gap leaves undetermined
 _LEAST_COVERAGE = 0.25  # share of a ring's pixels below which the next ring speaks for it

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from spi_lightning.baselines.graph import Graph
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 Floats = NDArray[np.float64]
 Ball = Literal["entries", "rows"]

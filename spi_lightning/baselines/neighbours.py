@@ -7,7 +7,7 @@ from torch import Tensor
 
 from spi_lightning.baselines.cells import Cells
 from spi_lightning.baselines.vectors import masked_correlation
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 Metric = Literal["euclidean", "correlation", "masked_correlation"]
 APPROXIMATE_ABOVE = 50_000

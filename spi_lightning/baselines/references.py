@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 Floats = NDArray[np.floating[Any]]
 Labels = NDArray[np.int64]

@@ -5,7 +5,7 @@ import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 
 from spi_lightning.baselines.graph import Graph
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 Floats = NDArray[np.float64]
 

@@ -19,7 +19,7 @@ from spi_lightning.baselines.region_copies import (
     shifted,
     shifted_copies,
 )
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.physics.autocorrelation import at_origin, over_axes
 
 CHOICES = ("smallest", "tested", "guaranteed")

@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.physics.binning import bin_pixels, centre_crop
 
 Scale = Literal["none", "sqrt", "log"]

@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 _EVERY = 50  # steps between two looks on a GPU or on several processes, where each look waits for all
 

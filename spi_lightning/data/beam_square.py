@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.physics.beam_centre import find_beam_centre, find_centre_anywhere, symmetry_about
 
 _OFF: Final = 0.75  # pixels between a stated and a found centre that are worth a word

@@ -14,7 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 from spi_lightning.data.hits import LABELS, HitDataset
-from spi_lightning.fields import FRAME, Batch, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import FRAME, Batch
 from spi_lightning.files import locked, write_json
 from spi_lightning.io import PatternFile
 from spi_lightning.io.content_key import content_key

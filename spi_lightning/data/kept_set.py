@@ -10,7 +10,7 @@ from pathlib import Path
 import h5py
 
 from spi_lightning.data.set_parts import WorkerKilledError
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.files import content_hash, locked, write_text
 
 _log = logging.getLogger(__name__)

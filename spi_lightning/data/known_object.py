@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.cxi_image import read_cxi_image
 from spi_lightning.io.hdf5_file import dataset, opened
 from spi_lightning.physics.array import crop

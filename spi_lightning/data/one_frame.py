@@ -19,7 +19,8 @@ from spi_lightning.data.beam_square import (
     notes_of_the_cut,
     settle_centre,
 )
-from spi_lightning.fields import BEAM_CENTRE, DENSITY, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import BEAM_CENTRE, DENSITY, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE
 from spi_lightning.io import PatternFile, PatternKeys, open_patterns, read_intensities
 from spi_lightning.io.intensities import require_no_amplitudes
 from spi_lightning.io.opening import require_geometry

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from spi_lightning.fields import FRAME, INTENSITY, MASK, Batch, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import FRAME, INTENSITY, MASK, Batch
 from spi_lightning.physics.autocorrelation import fill_unmeasured
 from spi_lightning.physics.fourier import fourier
 

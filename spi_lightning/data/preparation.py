@@ -9,7 +9,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.physics.bragg_preparation import CorrectedScan, PreparedPattern, cut_out, peak_of
 from spi_lightning.physics.oversampling import estimate_oversampling, suggest_bins, suggest_size
 

@@ -18,7 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spi_lightning.fields import DISTANCE, INTENSITY, MASK, PHOTON_ENERGY, PHOTONS, PIXEL_SIZE, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import DISTANCE, INTENSITY, MASK, PHOTON_ENERGY, PHOTONS, PIXEL_SIZE
 from spi_lightning.io import CxiWriter, open_patterns
 
 GEOMETRY: Final = (PHOTON_ENERGY, DISTANCE, PIXEL_SIZE)

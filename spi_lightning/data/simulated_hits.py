@@ -14,7 +14,8 @@ from spi_lightning.data.hits import LABELS, HitDataset, PatternBatches
 from spi_lightning.data.set_parts import Simulator
 from spi_lightning.data.simulated_set import cached_set
 from spi_lightning.data.transforms import Augmentation
-from spi_lightning.fields import FRAME, MASK, PHOTONS, Batch, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import FRAME, MASK, PHOTONS, Batch
 from spi_lightning.io import open_patterns
 
 SEED_STEP = 1_000_000  # between the seeds of train, val and test

@@ -24,7 +24,7 @@ from spi_lightning.data.set_parts import (
     make_parts,
     plan_parts,
 )
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.files import locked
 from spi_lightning.io import CxiWriter, open_patterns
 from spi_lightning.progress import ProgressBar

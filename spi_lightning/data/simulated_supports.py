@@ -15,7 +15,8 @@ from spi_lightning.data.simulated_hits import SEED_STEP
 from spi_lightning.data.simulated_set import cached_set
 from spi_lightning.data.supports import SupportBatches, SupportDataset
 from spi_lightning.data.transforms import Augmentation, coins
-from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, Batch, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, Batch
 from spi_lightning.io import open_patterns
 from spi_lightning.simulate.measurement import disc_diameter
 

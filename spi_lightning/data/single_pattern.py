@@ -15,7 +15,8 @@ from torch.utils.data import Dataset
 from spi_lightning.data.hits import PatternBatches
 from spi_lightning.data.preparation import Preparation, bins_and_size, by, require_memory, with_a_top
 from spi_lightning.data.volumes import FOURIER_AMPLITUDE
-from spi_lightning.fields import FRAME, MASK, Batch, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import FRAME, MASK, Batch
 from spi_lightning.io.bragg_scan import BraggScan, ScanKeys, open_scan
 from spi_lightning.io.intensities import require_no_amplitudes
 from spi_lightning.physics.alien_peaks import find_aliens

@@ -12,7 +12,8 @@ from torch.utils.data import Dataset
 from spi_lightning.data.hits import PatternBatches
 from spi_lightning.data.one_frame import Measurement
 from spi_lightning.data.volume_patterns import measure_volumes
-from spi_lightning.fields import FRAME, MASK, Batch, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import FRAME, MASK, Batch
 from spi_lightning.io.bragg_scan import ScanKeys
 from spi_lightning.phasing.held_out import hold_out
 from spi_lightning.physics.bragg_preparation import PreparedPattern

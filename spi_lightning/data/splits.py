@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 
 def split_by_particle(

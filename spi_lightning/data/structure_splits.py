@@ -11,7 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from spi_lightning.data.splits import split_by_particle
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.structure import StructureOptions, find_structures, read_structure, structure_id
 from spi_lightning.io.structure_archive import Archive, fetch_structures
 from spi_lightning.physics.atoms import Atoms

@@ -6,7 +6,8 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from spi_lightning.fields import FRAME, MASK, PHOTONS, Batch, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import FRAME, MASK, PHOTONS, Batch
 from spi_lightning.physics.binning import bin_pixels, centre_crop
 
 SCALES = ("sqrt", "log", "none")

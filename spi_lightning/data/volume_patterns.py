@@ -16,7 +16,8 @@ from spi_lightning.data.one_scan import ScanMeasurement, measure_scan
 from spi_lightning.data.preparation import Preparation
 from spi_lightning.data.volume_set import ENTRY
 from spi_lightning.data.volumes import FOURIER_AMPLITUDE, VolumeDataset
-from spi_lightning.fields import AMPLITUDE, MASK, PHASE, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import AMPLITUDE, MASK, PHASE
 from spi_lightning.io.bragg_scan import ScanKeys
 from spi_lightning.io.hdf5_file import opened
 from spi_lightning.physics.laboratory import ScanAxes

@@ -17,7 +17,8 @@ import spi_lightning
 from spi_lightning.data.fingerprint import fingerprint
 from spi_lightning.data.kept_set import kept_parts, kept_set, require_replaceable
 from spi_lightning.data.set_parts import Part, make_parts
-from spi_lightning.fields import AMPLITUDE, FIELDS, INTENSITY, MASK, PHASE, Batch, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import AMPLITUDE, FIELDS, INTENSITY, MASK, PHASE, Batch
 from spi_lightning.files import locked, replacing
 from spi_lightning.io.patient_file import new_hdf5
 from spi_lightning.simulate.volumes import VolumeSimulator

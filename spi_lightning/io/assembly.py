@@ -10,7 +10,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import IS_SINGLE_HIT, PARTICLE_ID, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import IS_SINGLE_HIT, PARTICLE_ID
 from spi_lightning.io.labels import as_label
 from spi_lightning.io.mask_bits import convention_of
 from spi_lightning.io.masks import choose_convention, measured

@@ -9,7 +9,7 @@ from typing import Final
 
 import gemmi
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 _UNDEFINED: Final = 9999.0  # Angstrom, along each axis: what CHARMM writes for atoms that were not built
 

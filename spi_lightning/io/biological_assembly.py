@@ -8,7 +8,7 @@ from typing import Final
 import gemmi
 import numpy as np
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 _INSTEAD: Final = "correct it or give simulate.structures.options.assembly=asymmetric_unit"
 _BLANK: Final = ("", "NULL")  # a chain without an identifier, and how REMARK 350 names it

@@ -10,7 +10,8 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spi_lightning.fields import BEAM_CENTRE, DISTANCE, FRAME, PHOTON_ENERGY, PIXEL_SIZE, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import BEAM_CENTRE, DISTANCE, FRAME, PHOTON_ENERGY, PIXEL_SIZE
 from spi_lightning.io.cxi_writer import CxiWriter
 from spi_lightning.io.hdf5_file import Hdf5Frames
 from spi_lightning.io.pattern_file import PatternFile

@@ -14,7 +14,8 @@ import hdf5plugin
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from spi_lightning.fields import FIELDS, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import FIELDS
 from spi_lightning.files import refusal, replacing
 from spi_lightning.io import mask_bits
 from spi_lightning.io.cxi_layout import DETECTOR, LABELS, write_geometry

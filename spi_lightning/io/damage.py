@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 _OF_BYTES: Final = (
     OSError,

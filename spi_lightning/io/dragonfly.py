@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.hdf5_file import MAGIC, dataset, opened
 
 LOG_COLUMNS: Final = ("iteration", "seconds", "rms_change", "mutual_information", "log_likelihood", "rotations", "beta")

@@ -18,7 +18,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import BEAM_CENTRE, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import BEAM_CENTRE
 from spi_lightning.io.assembly import add_mask, add_side_files, split_names
 from spi_lightning.io.emc_detector import Detector, is_detector, read_detector
 from spi_lightning.io.emc_writer import write_emc

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.files import replacing
 from spi_lightning.io.damage import reads
 from spi_lightning.io.files_read import note_read

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 _DIGITS = re.compile(r"[+-]?\d{1,18}")
 _WORDS = {"true": True, "false": False}

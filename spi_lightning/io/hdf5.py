@@ -11,17 +11,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import (
-    DISTANCE,
-    FIELDS,
-    IS_SINGLE_HIT,
-    MASK,
-    PARTICLE_ID,
-    PHOTON_ENERGY,
-    PHOTONS,
-    PIXEL_SIZE,
-    UserError,
-)
+from spi_lightning.errors import UserError
+from spi_lightning.fields import DISTANCE, FIELDS, IS_SINGLE_HIT, MASK, PARTICLE_ID, PHOTON_ENERGY, PHOTONS, PIXEL_SIZE
 from spi_lightning.io.assembly import add_label, add_mask, add_side_mask, leave_out_pixels, split_names
 from spi_lightning.io.hdf5_choice import Choice, choose_patterns, frame_axes, held, there
 from spi_lightning.io.hdf5_file import Hdf5Frames, dataset, look_up, opened

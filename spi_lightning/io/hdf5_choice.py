@@ -23,7 +23,8 @@ from typing import Any, Final
 import h5py
 import numpy as np
 
-from spi_lightning.fields import BEAM_CENTRE, FIELDS, PHOTONS, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import BEAM_CENTRE, FIELDS, PHOTONS
 from spi_lightning.io.units import text
 from spi_lightning.printable import printable
 

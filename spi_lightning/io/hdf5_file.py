@@ -13,7 +13,7 @@ import hdf5plugin  # noqa: F401  registers the compression filters of facility f
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.damage import is_damage, reason, require_file
 from spi_lightning.io.files_read import note_read
 from spi_lightning.io.files_read import stamp as file_stamp

@@ -15,7 +15,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE
 from spi_lightning.io.hdf5_centre import Edges, pair_of_centre
 from spi_lightning.io.hdf5_choice import shape_of_frames
 from spi_lightning.io.hdf5_groups import Named, surroundings

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 _SIGNATURE: Final = b"GCOL\x01\x00\x00\x00"  # with version 1 and the reserved bytes behind
 _SUPERBLOCK: Final = b"\x89HDF\r\n\x1a\n"

@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.damage import missing, require_file
 from spi_lightning.io.files_read import note_read
 from spi_lightning.io.hdf5_selection import points, selected, unmapped_cells

@@ -16,7 +16,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE
 from spi_lightning.io.hdf5_choice import there
 from spi_lightning.io.hdf5_storage import whole
 from spi_lightning.io.units import SI, TABLE, Kind, factor, named_unit, remedy, text

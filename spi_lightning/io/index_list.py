@@ -11,7 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from spi_lightning.fields import IS_SINGLE_HIT, PARTICLE_ID, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import IS_SINGLE_HIT, PARTICLE_ID
 from spi_lightning.io.assembly import add_label
 from spi_lightning.io.damage import moved
 from spi_lightning.io.pattern_file import PatternFile, PatternKeys

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.pattern_file import PatternFile
 from spi_lightning.io.photons import WHOLE_WITHIN
 from spi_lightning.physics.adu import adu_to_photons

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.damage import reading, require_file
 
 

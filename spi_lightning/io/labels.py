@@ -5,7 +5,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import FIELDS, IS_SINGLE_HIT, KIND, PARTICLE_ID, Kind, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import FIELDS, IS_SINGLE_HIT, KIND, PARTICLE_ID, Kind
 
 _ALLOWED: Final = {IS_SINGLE_HIT: (0, 1), KIND: (min(Kind), max(Kind))}
 _VALUES_SHOWN: Final = 12

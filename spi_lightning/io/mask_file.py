@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.assembly import StoredMasks, add_mask
 from spi_lightning.io.opening import open_patterns
 from spi_lightning.io.pattern_file import Mask, PatternFile, PatternKeys

@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io import mask_bits
 
 CONVENTIONS: Final = ("auto", "cxi", "nexus", "euxfel", "good", "bad", "dragonfly")

@@ -9,7 +9,7 @@ import mrcfile  # type: ignore[import-untyped]
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.files import replacing
 from spi_lightning.io.damage import reading
 

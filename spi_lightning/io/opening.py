@@ -12,7 +12,8 @@ from typing import Final
 
 import numpy as np
 
-from spi_lightning.fields import BEAM_CENTRE, DISTANCE, FIELDS, PHOTON_ENERGY, PIXEL_SIZE, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import BEAM_CENTRE, DISTANCE, FIELDS, PHOTON_ENERGY, PIXEL_SIZE
 from spi_lightning.io.assembly import add_side_files, sample_indices
 from spi_lightning.io.cxi import is_cxi, open_cxi
 from spi_lightning.io.damage import reads, require_file

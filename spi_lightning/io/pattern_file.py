@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.damage import reads
 from spi_lightning.io.hdf5_limits import Limits
 from spi_lightning.io.photons import check_photons, convert_adu

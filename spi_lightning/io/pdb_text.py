@@ -16,7 +16,7 @@ from typing import Final
 import gemmi
 import numpy as np
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 _ONE_LETTER: Final = "HCNOPSFBIKVWUYD"
 _BIOLOGICAL: Final = "HCNOPSD"  # elements of amino acids and nucleotides

@@ -16,7 +16,7 @@ import torch
 from rich.progress import DownloadColumn, TransferSpeedColumn
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.files import content_hash, locked
 from spi_lightning.progress import ProgressBar
 

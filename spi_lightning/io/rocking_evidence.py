@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.hdf5_file import Hdf5Frames, opened
 from spi_lightning.io.pattern_file import PatternFile
 from spi_lightning.io.scan_geometry import geometry_of_hdf5

@@ -9,7 +9,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE
 from spi_lightning.io.hdf5_centre import centre_of_nexus
 from spi_lightning.io.hdf5_geometry import read_geometry
 from spi_lightning.io.scan_layout import ScanLayout

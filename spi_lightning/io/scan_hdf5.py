@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.files_read import files_read, names_of
 from spi_lightning.io.hdf5_choice import identity, missing_target, there
 from spi_lightning.io.hdf5_file import dataset, opened

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.hdf5_choice import identity, missing_target, there, walk
 from spi_lightning.io.hdf5_file import list_keys, look_up
 from spi_lightning.io.hdf5_groups import surroundings

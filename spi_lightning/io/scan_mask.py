@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.masks import choose_convention, measured
 
 _MOST: Final = 0.5  # share of the pixels that a mask may exclude before its sense is doubted

@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.hdf5_choice import identity, there
 from spi_lightning.io.hdf5_storage import whole
 from spi_lightning.io.scan_layout import ScanLayout, groups

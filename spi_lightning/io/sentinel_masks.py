@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.hdf5_limits import Limits
 from spi_lightning.io.pattern_file import FrameSource, Mask, MaskSource, PatternFile
 from spi_lightning.physics.sentinels import LIMIT, find_sentinels

@@ -9,7 +9,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spi_lightning.fields import BEAM_CENTRE, IS_SINGLE_HIT, KIND, PARTICLE_ID, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import BEAM_CENTRE, IS_SINGLE_HIT, KIND, PARTICLE_ID
 from spi_lightning.io.pattern_file import FrameSource, Geometry, Labels, Mask, PatternFile
 
 _UNKNOWN: Final = {IS_SINGLE_HIT: -1, KIND: -1}

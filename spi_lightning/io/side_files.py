@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.damage import reading
 from spi_lightning.io.files_read import note_read
 from spi_lightning.io.foreign import TIFF_MAGIC, name_of, refusal

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from silx.io.specfile import SpecFile
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.damage import reads
 
 _ABSOLUTE: Final = ("ascan", "a2scan", "a3scan", "a4scan")

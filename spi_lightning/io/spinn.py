@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.hdf5_file import dataset, list_keys, open_hdf5, opened, read_failure
 
 _WAVE, _DENSITY, _INTENSITY = "data_fourier", "real_space", "intensity"

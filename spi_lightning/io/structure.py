@@ -14,7 +14,7 @@ import gemmi
 import numpy as np
 import torch
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.atom_sites import keep_first_alternatives, require_places
 from spi_lightning.io.biological_assembly import assembled, chain_names
 from spi_lightning.io.damage import reading, reads

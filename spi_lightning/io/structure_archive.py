@@ -15,7 +15,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Final
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.files import content_hash, replacing, write_json
 from spi_lightning.io.structure import read_ids
 

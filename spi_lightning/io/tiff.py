@@ -15,7 +15,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.damage import reading
 from spi_lightning.io.foreign import name_of, refusal
 from spi_lightning.io.hdf5_choice import frame_axes

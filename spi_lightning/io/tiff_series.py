@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.scan_flaws import missing_line, without_flaws
 from spi_lightning.io.tiff import TiffFrames
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 import h5py
 import numpy as np
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.physics.constants import ELEMENTARY_CHARGE
 
 Kind = Literal["length", "energy", "angle"]

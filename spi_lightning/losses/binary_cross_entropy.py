@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 
 def require_one_logit(logits: Tensor, loss: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.losses.correlation import correlation_loss
 from spi_lightning.losses.log_chi_square import log_chi_square
 from spi_lightning.losses.poisson import poisson_deviance

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import spi_lightning
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.files import replacing
 from spi_lightning.io.content_key import content_key
 from spi_lightning.io.pattern_file import PatternFile

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import DISTANCE_FROM_TRAINING, FRAME, MASK, PHOTONS, PROBABILITY, SCORE, Batch, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import DISTANCE_FROM_TRAINING, FRAME, MASK, PHOTONS, PROBABILITY, SCORE, Batch
 from spi_lightning.io.pattern_file import PatternFile
 from spi_lightning.methods.answer import Answer, DecisionRule, Given
 from spi_lightning.methods.reading import Piece, prepare_ahead

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spi_lightning.console import Terminal
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.pattern_file import PatternFile
 from spi_lightning.methods.answer import Given
 from spi_lightning.methods.reading import read_vectors

@@ -11,7 +11,8 @@ from torch import Tensor
 from spi_lightning.baselines.diffusion_map import Bandwidth, DiffusionEmbedding, diffusion_map, extend
 from spi_lightning.baselines.graph import Symmetrise, describe_components
 from spi_lightning.baselines.neighbours import Metric, nearest, nearest_to
-from spi_lightning.fields import IS_SINGLE_HIT, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.io import open_patterns
 from spi_lightning.io.pattern_file import PatternFile
 from spi_lightning.methods.answer import Answer, DecisionRule, Given

@@ -7,7 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE
 from spi_lightning.io import PatternFile
 from spi_lightning.methods.reading import Piece, read_ahead
 from spi_lightning.physics.beam_centre import find_beam_centre

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from spi_lightning.data.feature_cache import cached_features
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.pattern_file import PatternFile
 from spi_lightning.methods.answer import Answer, DecisionRule, Given
 from spi_lightning.methods.checkpoint import find_device

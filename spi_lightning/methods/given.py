@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.methods.answer import Given
 
 USUAL_PER_CLASS, LEAVE_ONE_OUT_UP_TO, MANY_FOLDS = 10, 50, 10

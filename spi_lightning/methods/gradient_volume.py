@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.methods.checkpoint import find_device
 from spi_lightning.methods.described import Notes
 from spi_lightning.methods.iterative_volume import box_of, polish_within

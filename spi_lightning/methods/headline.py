@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 ENSEMBLE = "ensemble"
 

@@ -6,7 +6,7 @@ import warnings
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.methods.checkpoint import find_device
 from spi_lightning.methods.described import Notes
 from spi_lightning.methods.volume_answer import Trace, VolumeQuestion, VolumeRuns, cut_to_box

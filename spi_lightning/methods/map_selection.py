@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from sklearn.linear_model import LogisticRegression
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 Floats = NDArray[np.floating[Any]]
 Whole = NDArray[np.int64]

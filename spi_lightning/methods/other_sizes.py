@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from spi_lightning.fields import INTENSITY, MASK, Batch, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import INTENSITY, MASK, Batch
 from spi_lightning.physics.array import pad
 from spi_lightning.physics.binning import bin_pixels, centre_crop
 

@@ -15,7 +15,8 @@ from spi_lightning.baselines.references import (
     memberships,
     name_clusters,
 )
-from spi_lightning.fields import IS_SINGLE_HIT, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.io import open_patterns
 from spi_lightning.io.pattern_file import PatternFile
 from spi_lightning.methods.answer import Answer, DecisionRule, Given

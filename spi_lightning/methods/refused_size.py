@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 TRAIN_AT_THIS_SIZE = "use a checkpoint trained at this size"
 

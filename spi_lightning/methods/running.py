@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.pattern_file import PatternFile
 from spi_lightning.methods.answer import Answer, DecisionRule, Given, Method
 from spi_lightning.methods.answer_cache import AnswerCache

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spi_lightning.data.supports import SupportDataset
-from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, SUPPORT, Batch, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, SUPPORT, Batch
 from spi_lightning.io.pattern_file import PatternFile
 from spi_lightning.methods.described import Notes
 from spi_lightning.progress import ProgressBar

@@ -5,7 +5,8 @@ from copy import copy
 from pathlib import Path
 from typing import Any, Self, cast
 
-from spi_lightning.fields import DENSITY, INTENSITY, MASK, SUPPORT, Batch, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import DENSITY, INTENSITY, MASK, SUPPORT, Batch
 from spi_lightning.methods.checkpoint import find_device
 from spi_lightning.methods.other_sizes import fitted_batch, on_finer_pixels, trained_size
 from spi_lightning.methods.refused_size import size_refused

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from spi_lightning.fields import DENSITY, FRAME, SUPPORT, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import DENSITY, FRAME, SUPPORT
 from spi_lightning.io.pattern_file import PatternFile
 from spi_lightning.methods.answer_cache import AnswerCache, Kept
 from spi_lightning.methods.cost import Cost

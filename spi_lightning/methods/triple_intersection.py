@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor
 
 from spi_lightning.baselines.triple_intersection import CHOICES, double_intersection, triple_intersection
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.methods.autocorrelation_support import AutocorrelationSupport
 
 

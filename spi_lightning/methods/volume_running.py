@@ -15,7 +15,7 @@ from rich.progress import TimeElapsedColumn
 from torch import Tensor
 
 from spi_lightning.data.volume_patterns import VolumePatterns
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.methods.answer_cache import AnswerCache, Kept
 from spi_lightning.methods.cost import Cost
 from spi_lightning.methods.volume_answer import VolumeMethod, VolumeQuestion, VolumeRuns, filled

@@ -7,7 +7,7 @@ from math import e
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.metrics.shells import crossing, shells
 from spi_lightning.phasing.align import align
 from spi_lightning.physics.agreement import predicted_amplitude

@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 from scipy.special import eval_legendre
 from scipy.stats import chi2
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.physics.orientation import fold_directions, viewing_directions
 
 Array = NDArray[np.float64]

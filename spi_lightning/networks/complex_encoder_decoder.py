@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.networks.volume_blocks import Heads, Norm, VolumeBlock
 
 Source = Literal["pattern", "noise", "latent"]

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 
 class Backbone(Protocol):

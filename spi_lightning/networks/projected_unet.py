@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.networks.support_encoder_decoder import SupportEncoderDecoder
 from spi_lightning.networks.unet import UNet
 from spi_lightning.physics.fourier import fourier, inverse_fourier

@@ -5,7 +5,7 @@ from typing import Literal, cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 Variant = Literal["tied316", "standard", "no_bias"]
 VARIANTS: tuple[Variant, ...] = ("tied316", "standard", "no_bias")

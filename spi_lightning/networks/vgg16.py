@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 CONVOLUTIONS = (2, 2, 3, 3, 3)  # in each stage, configuration D
 _SHOWN = 3  # names in a message

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.networks.batch_norm import SharedBatchNorm3d
 
 Norm = Literal["batch", "instance", "none"]

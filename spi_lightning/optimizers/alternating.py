@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 MakeOptimizer = Callable[..., Optimizer]
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import LBFGS
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 
 class PenalisedLBFGS(LBFGS):

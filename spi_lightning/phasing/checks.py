@@ -8,7 +8,7 @@ import torch
 from scipy.ndimage import shift
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.physics.beam_centre import find_beam_centre
 from spi_lightning.physics.twin import invert
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from spi_lightning.distributed import keep_freed_memory
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.phasing.checks import centre_notes, check_amplitude, check_support, counting_error, plateau_note
 from spi_lightning.phasing.constraints import CONSTRAINTS, DensityConstraint, FourierConstraint
 from spi_lightning.phasing.recipe import Recipe, read_recipe

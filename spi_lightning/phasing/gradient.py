@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.phasing.polish_problem import PolishProblem
 from spi_lightning.phasing.start import random_phases
 from spi_lightning.physics.array import crop

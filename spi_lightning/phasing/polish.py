@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.phasing.blurred_problem import BlurredProblem
 from spi_lightning.phasing.curvature import CurvatureMemory, inner
 from spi_lightning.phasing.polish_problem import PolishProblem, wide

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.phasing.recipe_list import from_list
 from spi_lightning.phasing.recipe_parts import Action, Group, actions_of, as_list, has_shrinkwrap, length
 from spi_lightning.phasing.recipe_text import parse

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.phasing.recipe_parts import Group, Shrinkwrap, Step, step
 from spi_lightning.phasing.updates import UPDATES
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import NoReturn, TypeVar
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.phasing.recipe_parts import Group, Shrinkwrap, Step, step
 from spi_lightning.phasing.updates import UPDATES
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.phasing.cropped_polish import boxes_around
 from spi_lightning.phasing.engine import phase
 from spi_lightning.phasing.exact_polish import Exact, polish_exactly

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.partial_coherence import blurred_amplitude
 

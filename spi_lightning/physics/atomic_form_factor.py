@@ -6,7 +6,7 @@ import gemmi
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 ANGSTROM = 1e-10
 

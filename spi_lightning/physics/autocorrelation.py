@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.physics.fourier import fourier, inverse_fourier
 from spi_lightning.physics.support import own_parts
 from spi_lightning.physics.twin import invert

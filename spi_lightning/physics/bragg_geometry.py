@@ -13,7 +13,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 from .constants import wavelength_from_energy
 from .directions import cross, direction, rotation

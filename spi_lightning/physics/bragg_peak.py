@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 BORDER: Final = 2  # a peak nearer than this to the border of the scan was not scanned through
 _NOISE: Final = 3.0  # standard deviations

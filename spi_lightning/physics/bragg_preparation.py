@@ -6,7 +6,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 from .bragg_peak import BORDER, find_centre, find_peak, refuse_border
 from .empty_lines import find_empty

@@ -6,7 +6,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 _AXES: Final = {"z": 0, "y": 1, "x": 2}
 

@@ -5,7 +5,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.physics.frame_order import frames_listed
 
 _NO_BEAM: Final = 0.05  # below this share there was none, whatever the monitor's offset

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 _TOLERANCE = 0.3  # of a step
 _NO_ANGLE = 1e9  # degree; beyond, no motor has turned and numbers overflow

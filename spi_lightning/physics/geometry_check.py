@@ -9,7 +9,7 @@ from typing import Final
 
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.physics.bragg_geometry import BraggGeometry
 from spi_lightning.physics.constants import ELEMENTARY_CHARGE
 

@@ -11,7 +11,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 from .bragg_geometry import BraggGeometry
 from .laboratory_axes import to_laboratory

@@ -14,7 +14,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.physics.rotation import multiply_quaternions, rotation_matrices
 
 SYMMETRIES: Final = ("none", "icosahedral")

@@ -7,7 +7,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 _PASSES = 4
 LARGEST_SPREAD: Final = 0.98 * math.sqrt(_PASSES / 2)

@@ -7,7 +7,7 @@ import torch
 from skimage.restoration import unwrap_phase
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 
 def remove_ramp(density: Tensor, support: Tensor) -> tuple[Tensor, Tensor]:

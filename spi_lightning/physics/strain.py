@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 
 def displacement(phase: Tensor, q: Tensor, transform_sign: int = -1) -> Tensor:

@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.physics.atomic_form_factor import form_factor
 from spi_lightning.physics.constants import CLASSICAL_ELECTRON_RADIUS, ELEMENTARY_CHARGE, wavelength_from_energy
 

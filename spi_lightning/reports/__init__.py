@@ -5,7 +5,7 @@ Whatever is shown is read back from files, so that a page can be made again with
 
 from pathlib import Path
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.damage import reading
 from spi_lightning.reports.choice import DISPUTED, choose_disputed, choose_frames
 from spi_lightning.reports.embedding import require_embedding

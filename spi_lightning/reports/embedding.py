@@ -7,7 +7,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.preprocessing import StandardScaler
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.reports.style import OTHER, SINGLE, UNKNOWN, figure
 
 EMBEDDINGS = ("pca", "tsne")

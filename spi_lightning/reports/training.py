@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.files import complete_lines, replacing
 from spi_lightning.io.damage import reads
 from spi_lightning.io.json_file import read_metrics

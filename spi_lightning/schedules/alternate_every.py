@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 
 class AlternateEvery(LRScheduler):

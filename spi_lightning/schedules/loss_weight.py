@@ -2,7 +2,7 @@
 
 import math
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 
 class WeibullWeight:

@@ -5,7 +5,7 @@ import math
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 
 def rise_and_fall(optimizer: Optimizer, epochs: int, rise: float = 0.1) -> LambdaLR:

@@ -8,7 +8,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 from .draws import Range, random_directions, uniform
 from .superellipsoid import grid, soft_amplitude

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 from .draws import Range, chance, random_directions, uniform
 from .phase_field import PhaseRecipe

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from .. import fields
-from ..fields import Kind, UserError
+from ..errors import UserError
+from ..fields import Kind
 from ..physics.constants import wavelength_from_energy
 from ..physics.photons import count_photons, count_photons_in_lumps, photons_per_fluence
 from ..physics.rotation import multiply_quaternions, random_quaternions, rotation_matrices

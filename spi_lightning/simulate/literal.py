@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import fields
-from ..fields import Kind, UserError
+from ..errors import UserError
+from ..fields import Kind
 from ..physics.ewald import scattering_vectors
 from ..physics.fourier import fourier_unshifted
 from ..physics.photons import count_photons, photons_per_fluence

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .. import fields
-from ..fields import UserError
+from ..errors import UserError
 from ..physics.atoms import AtomBatch, batch_atoms
 from ..physics.binning import centre_crop
 from ..physics.rotation import random_quaternions, rotation_matrices

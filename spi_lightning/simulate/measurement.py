@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..fields import UserError
+from ..errors import UserError
 from ..physics.detector import radius_in_pixels
 from ..physics.photons import count_photons
 from .draws import Range, chance, log_uniform, uniform

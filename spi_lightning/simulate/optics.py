@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..fields import UserError
+from ..errors import UserError
 from ..physics import detector
 from .draws import Range, chance, log_normal, log_uniform, uniform
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from ..fields import Kind, UserError
+from ..errors import UserError
+from ..fields import Kind
 from ..physics.rotation import random_quaternions
 from .clusters import far_apart, touching
 from .draws import Range, chance, choose, log_uniform, random_directions, uniform

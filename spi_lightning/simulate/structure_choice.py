@@ -8,7 +8,7 @@ from typing import Final, Protocol
 import torch
 from torch import Tensor
 
-from ..fields import UserError
+from ..errors import UserError
 from ..physics.atoms import Atoms
 from .hits import block_seed_of
 from .projected_map import OVERSAMPLING

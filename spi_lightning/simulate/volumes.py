@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from spi_lightning import fields
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.physics.array import pad
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.partial_coherence import LARGEST_SPREAD, blurred_intensity, point_spread_envelope
@@ -126,7 +126,7 @@ class VolumeSimulator:
 
     body: size, rotations, generator -> amplitudes. phase: bodies, rotations, generators -> phases (rad). size: edge of
     the pattern, voxel. object_size: edge of the box that holds the particle, half of it in the paper. block_size:
-    particles per block. phase_range: of the twin, see physics.twin; None: the span that each phase has. twin: whether to
+    particles per block. phase_range: of the twin, see physics.twin; None: the span of each phase. twin: whether to
     fix twin and centre; with False both twins occur, as in the paper, and its loss has a floor.
     """
 

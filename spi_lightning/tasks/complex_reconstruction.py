@@ -5,7 +5,8 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
-from spi_lightning.fields import AMPLITUDE, FRAME, MASK, PHASE, Batch, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import AMPLITUDE, FRAME, MASK, PHASE, Batch
 from spi_lightning.losses import SupervisedLoss
 from spi_lightning.metrics import PatternMean, VolumeMetrics, twin_target
 from spi_lightning.tasks.trained_task import Interval, MakeOptimizer, MakeSchedule, TrainedTask

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.networks.activations import activations
 
 PENULTIMATE = "penultimate"

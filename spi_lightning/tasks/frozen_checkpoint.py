@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from spi_lightning import networks
 from spi_lightning.data.transforms import Preprocess
-from spi_lightning.fields import MASK, PHOTONS, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import MASK, PHOTONS
 from spi_lightning.tasks.checkpoint import BEST, find_checkpoint, load_weights, read_checkpoint
 from spi_lightning.tasks.frozen_backbone import PENULTIMATE, FrozenBackbone
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from spi_lightning.data.eight_bit import EightBit
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.published_weights import VGG16_IMAGENET, find_published, read_weights
 from spi_lightning.networks.activations import activations
 from spi_lightning.networks.vgg16 import LAYERS, VGG16

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from spi_lightning.fields import MASK, Batch, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import MASK, Batch
 from spi_lightning.metrics.volume_fit import reciprocal_amplitude
 from spi_lightning.networks import ComplexEncoderDecoder, Members
 from spi_lightning.phasing.polish import polish

@@ -7,7 +7,7 @@ import torch
 from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_warn
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.physics.oversampling import estimate_oversampling
 from spi_lightning.tasks.refiner import AXES
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import PurePath
 from typing import Any, Final
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 _MOST_LEVELS: Final = 32  # of mappings and lists inside one another
 

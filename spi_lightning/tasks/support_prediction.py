@@ -5,7 +5,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from spi_lightning.fields import DENSITY, FRAME, INTENSITY, KNOWN_SUPPORT, MASK, STRUCTURE, SUPPORT, Batch, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import DENSITY, FRAME, INTENSITY, KNOWN_SUPPORT, MASK, STRUCTURE, SUPPORT, Batch
 from spi_lightning.metrics import PatternMean, SupportMetrics, SupportThreshold
 from spi_lightning.networks.projected_unet import project, within
 from spi_lightning.physics.fourier import fourier

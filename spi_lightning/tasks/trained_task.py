@@ -12,7 +12,7 @@ from torch.optim import LBFGS, Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 from torchmetrics import MeanMetric
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.optimizers import Alternating
 from spi_lightning.schedules import AlternateEvery
 

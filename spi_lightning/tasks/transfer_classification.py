@@ -8,7 +8,8 @@ from torch import Tensor
 
 from spi_lightning.data.feature_cache import FEATURES, FeatureDataset, cached_features
 from spi_lightning.data.hits import HitDataset
-from spi_lightning.fields import Batch, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import Batch
 from spi_lightning.networks.logistic_head import LogisticHead
 from spi_lightning.tasks.hit_classification import HitClassification
 

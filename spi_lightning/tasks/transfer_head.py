@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.networks.logistic_head import LogisticHead
 from spi_lightning.tasks.frozen_backbone import PENULTIMATE, STAND_IN
 from spi_lightning.tasks.frozen_checkpoint import FrozenCheckpoint

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import yaml  # type: ignore[import-untyped]
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.tracking.run_folder import CONFIG, LOG, METRICS, VERSIONS
 
 TRAINING, EVALUATION, PHASING = "training", "evaluation", "phasing"

@@ -10,7 +10,7 @@ from typing import Any
 
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.files import remove_empty
 from spi_lightning.tracking.csv_log import FolderCSVLogger, Row
 

@@ -16,7 +16,7 @@ from omegaconf.errors import InterpolationKeyError
 
 from spi_lightning.apps import entry
 from spi_lightning.apps.evaluate_kinds import kind_of_method, method_file, names_of
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from tests.apps.small_runs import CONF, small_config
 
 TRAIN = CONF.parent / "train.py"
@@ -82,7 +82,7 @@ def test_the_reason_is_found_behind_whatever_wraps_it() -> None:
 
     assert entry.one_line(raised(wrapped)) == "data.path=x.h5: there is no such file"
     from_worker = UserError(
-        "Caught UserError in DataLoader worker 0.\nTraceback\nspi_lightning.fields.UserError: bad frame 3"
+        "Caught UserError in DataLoader worker 0.\nTraceback\nspi_lightning.errors.UserError: bad frame 3"
     )
     assert entry.one_line(from_worker) == "bad frame 3"
     missing = raised(lambda: OmegaConf.create({"data": {"path": "???"}}).data.path)

@@ -19,7 +19,7 @@ import spi_lightning.apps.entry  # noqa: F401  registers the resolvers of the co
 from spi_lightning.apps.choose_methods import as_plain_list
 from spi_lightning.apps.evaluate import evaluate
 from spi_lightning.apps.report import name_the_run
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.methods import PhotonCount
 from spi_lightning.metrics import describe_patterns
 

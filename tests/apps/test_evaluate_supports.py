@@ -19,7 +19,8 @@ from spi_lightning.apps.entry import one_line
 from spi_lightning.apps.evaluate import evaluate
 from spi_lightning.apps.phase_start import network_answer
 from spi_lightning.data.one_frame import Measurement
-from spi_lightning.fields import DENSITY, SUPPORT, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import DENSITY, SUPPORT
 
 CONF = Path(__file__).parents[2] / "conf"
 

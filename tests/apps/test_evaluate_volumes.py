@@ -15,7 +15,7 @@ from spi_lightning.apps.choose_methods import as_plain_list
 from spi_lightning.apps.entry import one_line
 from spi_lightning.apps.evaluate import evaluate
 from spi_lightning.data.volume_set import make_volume_set
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.cxi_image import read_cxi_image
 from spi_lightning.io.laboratory_file import read_laboratory
 from spi_lightning.io.mrc import read_mrc

@@ -7,7 +7,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from spi_lightning.apps.fitting_parts import FITS, check_parts
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from tests.apps.small_runs import CONF
 
 OF_TASK = {

@@ -22,7 +22,7 @@ from spi_lightning.apps.entry import run_app
 from spi_lightning.apps.job_folder import take_over
 from spi_lightning.apps.signals import SignalError
 from spi_lightning.apps.train import record
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.files import alone_in
 
 CONF = Path(__file__).parents[2] / "conf"

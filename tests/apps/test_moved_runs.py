@@ -14,7 +14,7 @@ import pytest
 from spi_lightning.apps.entry import one_line
 from spi_lightning.apps.resume import Resumed, last_of
 from spi_lightning.apps.train import train
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.tasks import read_checkpoint
 from spi_lightning.tasks.checkpoint import require_whole
 from tests.apps.small_runs import NARROW, SIMULATED, SMALL, load, small_config

@@ -17,7 +17,7 @@ from spi_lightning.apps.dragonfly_run import PROGRAM
 from spi_lightning.apps.dragonfly_window import find_window, open_source
 from spi_lightning.apps.entry import run_app
 from spi_lightning.apps.simulate import main as simulate
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io import PatternKeys, open_patterns, read_detector
 from spi_lightning.io.dragonfly import read_output
 from spi_lightning.methods import write_selection_lists

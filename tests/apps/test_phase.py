@@ -18,7 +18,8 @@ from spi_lightning.apps.phase_region import autocorrelation_region, require_dete
 from spi_lightning.apps.phase_start import doubts, starting_support, unexplained
 from spi_lightning.apps.phase_task import Task
 from spi_lightning.data.one_frame import Measurement
-from spi_lightning.fields import DENSITY, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import DENSITY
 from spi_lightning.io import CxiWriter
 from spi_lightning.io.cxi_image import read_cxi_image
 from spi_lightning.phasing import Averaged, Phased, alignment

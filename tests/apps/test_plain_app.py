@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from spi_lightning.apps.plain_app import run_plain
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.files import replacing
 
 

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from spi_lightning.apps.plain_words import quoted
 from spi_lightning.apps.resume import resumed_settings
 from spi_lightning.apps.train import train
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from tests.apps.small_runs import CONF, NARROW, SIMULATED, SMALL, load, small_config
 
 RECIPE = ("data.augment=dihedral", "schedule=cosine", "schedule.T_max=15", "callbacks.often.every_n_train_steps=1")

@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from pytorch_lightning import Trainer
 
 from spi_lightning.apps.train import settle_length, stopped_by, train
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.tasks import load_task
 from tests.apps.small_runs import load, small_config
 

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from spi_lightning.apps.value_ranges import check_range
 from spi_lightning.apps.value_types import check_types, misfit
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 CONF = Path(__file__).parents[2] / "conf"
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))

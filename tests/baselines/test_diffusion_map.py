@@ -7,7 +7,7 @@ import torch
 from spi_lightning.baselines import DiffusionEmbedding, diffusion_map, extend, nearest, nearest_to
 from spi_lightning.baselines.diffusion_map import auto_bandwidth
 from spi_lightning.baselines.graph import components, describe_components, symmetric_graph
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 
 def embed(points: np.ndarray, k: int, coordinates: int, **options) -> DiffusionEmbedding:

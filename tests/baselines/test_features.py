@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from spi_lightning.baselines.features import AngularVectors
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 
 def rings(size: int = 64, ripple: float = 0.0, order: int = 2, photons: float = 2e4, seed: int = 0) -> torch.Tensor:

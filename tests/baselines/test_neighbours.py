@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from spi_lightning.baselines import nearest, nearest_to
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 
 def cloud(count: int = 600, width: int = 12, seed: int = 0) -> torch.Tensor:

@@ -14,7 +14,7 @@ from spi_lightning.baselines.references import (
     memberships,
     name_clusters,
 )
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 
 def two_clouds(frames: int = 60) -> tuple[np.ndarray, np.ndarray]:

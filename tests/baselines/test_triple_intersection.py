@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from spi_lightning.baselines import double_intersection, triple_intersection
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.physics.autocorrelation import autocorrelation_support
 from spi_lightning.physics.fourier import fourier
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from spi_lightning.baselines.vectors import PixelVectors, masked_correlation
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 
 def rings(count: int = 4, edge: int = 16) -> torch.Tensor:

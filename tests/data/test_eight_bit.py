@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from spi_lightning.data.eight_bit import IMAGENET_DEVIATION, IMAGENET_MEAN, EightBit
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 ALL = torch.ones(1, 1, 32, 32, dtype=torch.bool)
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from spi_lightning.data import feature_cache
 from spi_lightning.data.feature_cache import FeatureDataset, cached_features
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io import PatternFile, open_patterns
 
 

@@ -8,7 +8,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from spi_lightning.data import HitDataModule, HitDataset
-from spi_lightning.fields import FRAME, IS_SINGLE_HIT, KIND, MASK, PARTICLE_ID, PHOTONS, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import FRAME, IS_SINGLE_HIT, KIND, MASK, PARTICLE_ID, PHOTONS
 from spi_lightning.io import PatternKeys, open_patterns
 
 KEYS = PatternKeys(photons="patterns", label="labels", mask="mask")

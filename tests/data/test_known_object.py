@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from spi_lightning.data.known_object import coarsen, count_known_object, read_object
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.cxi_image import CxiImage, write_cxi_image
 from spi_lightning.physics.fourier import fourier
 

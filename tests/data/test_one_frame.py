@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from spi_lightning.data.one_frame import measure_frame
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io import PatternKeys
 from spi_lightning.physics.fourier import fourier
 

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from spi_lightning.data import PatternInput
-from spi_lightning.fields import FRAME, INTENSITY, MASK, Batch, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import FRAME, INTENSITY, MASK, Batch
 
 
 def batch(size: int = 16) -> tuple[Batch, torch.Tensor]:

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from spi_lightning.data import OnlineHits, SimulatedHitDataModule
-from spi_lightning.fields import FRAME, IS_SINGLE_HIT, KIND, MASK, PARTICLE_ID, PHOTONS, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import FRAME, IS_SINGLE_HIT, KIND, MASK, PARTICLE_ID, PHOTONS
 
 
 class CountingSimulator:

@@ -22,7 +22,7 @@ from spi_lightning import fields
 from spi_lightning.data.fingerprint import fingerprint
 from spi_lightning.data.set_parts import WorkerKilledError, plan_parts
 from spi_lightning.data.simulated_set import cached_set, make_set
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io import CxiWriter, open_patterns
 
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from spi_lightning.data.simulated_volumes import OnlineVolumes, SimulatedVolumeDataModule
-from spi_lightning.fields import AMPLITUDE, FRAME, MASK, PHASE, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import AMPLITUDE, FRAME, MASK, PHASE
 from spi_lightning.simulate.volumes import VolumeNoise, VolumeSimulator, pattern_of
 
 SMALL = VolumeSimulator(size=16, object_size=8, block_size=4)

@@ -11,7 +11,8 @@ from omegaconf import OmegaConf
 
 from spi_lightning.data.preparation import Preparation
 from spi_lightning.data.single_pattern import SinglePatternDataModule, read_pattern
-from spi_lightning.fields import FRAME, MASK, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import FRAME, MASK
 from spi_lightning.physics.bragg_geometry import BraggGeometry
 from spi_lightning.simulate.volumes import VolumeNoise, VolumeSimulator
 

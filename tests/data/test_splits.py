@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spi_lightning.data import split_by_particle
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 
 FRACTIONS = {"train": 0.6, "val": 0.2, "test": 0.2}
 

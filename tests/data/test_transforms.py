@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from spi_lightning.data.transforms import Preprocess, reflect, views
-from spi_lightning.fields import FRAME, MASK, PHOTONS, Batch, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import FRAME, MASK, PHOTONS, Batch
 
 
 def batch(patterns: int = 6, size: int = 16) -> Batch:

@@ -9,7 +9,7 @@ from spi_lightning.data.one_scan import measure_scan
 from spi_lightning.data.single_volume import SingleVolumeDataModule
 from spi_lightning.data.volume_patterns import open_volume_patterns
 from spi_lightning.data.volume_set import make_volume_set
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.bragg_scan import ScanKeys
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.simulate.volumes import VolumeSimulator

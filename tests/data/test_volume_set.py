@@ -11,7 +11,8 @@ import torch
 
 from spi_lightning.data.volume_set import ENTRY, cached_volume_set, make_volume_set
 from spi_lightning.data.volumes import VolumeDataModule, VolumeDataset
-from spi_lightning.fields import AMPLITUDE, FRAME, INTENSITY, PHASE, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import AMPLITUDE, FRAME, INTENSITY, PHASE
 from spi_lightning.simulate.volumes import VolumeNoise, VolumeSimulator
 
 

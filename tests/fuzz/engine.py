@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.printable import printable
 from tests.fuzz.mutations import mutate
 

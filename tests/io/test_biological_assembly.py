@@ -5,7 +5,7 @@ from pathlib import Path
 import gemmi
 import pytest
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.structure import StructureOptions, read_structure
 from tests.io.test_structure import line, pdb
 

@@ -9,7 +9,7 @@ import torch
 
 from spi_lightning.data.preparation import Preparation
 from spi_lightning.data.single_pattern import prepare_scan
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io import open_patterns, tiff_series
 from spi_lightning.io.bragg_scan import ScanKeys, open_scan
 from spi_lightning.io.npz_volume import read_volume, write_npz

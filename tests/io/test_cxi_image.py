@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.cxi_image import CxiImage, read_cxi_image, write_cxi_image
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io import CxiWriter, PatternFile, open_patterns, write_selection
 
 PHOTONS = np.random.default_rng(0).poisson(3.0, (9, 6, 5)).astype(np.uint16)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io import CxiWriter, open_patterns
 
 LABELS = {"is_single_hit": ((), "int64"), "orientation": ((4,), "float32")}
@@ -102,7 +102,7 @@ def test_counts_never_wrap_around(tmp_path) -> None:
 def test_a_full_disk_is_one_line_leaves_nothing_and_does_not_crash(tmp_path, compression) -> None:
     script = """
 import numpy as np, resource, signal, sys
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io import CxiWriter
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io import PatternKeys, open_patterns, write_selection
 from spi_lightning.io.damage import reading, reads
 from spi_lightning.io.index_list import index_line

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.dragonfly import LOG_COLUMNS, most_probable, read_log, read_output, read_quaternions
 
 SIZE, ROTATIONS = 5, 6

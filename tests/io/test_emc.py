@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io import PatternKeys, make_detector, open_patterns, read_detector, write_detector, write_emc
 
 PHOTONS = np.random.default_rng(0).poisson(0.7, (7, 6, 6))

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io import PatternKeys, open_patterns
 from spi_lightning.io.frame_numbers import frame_numbers
 

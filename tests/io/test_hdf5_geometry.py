@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from spi_lightning.data.one_frame import measure_frame
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io import open_patterns
 
 STACK = np.random.default_rng(0).poisson(3.0, (6, 20, 24)).astype(np.uint16)

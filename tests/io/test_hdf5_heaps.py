@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io import open_patterns
 from spi_lightning.io.hdf5_file import opened
 from spi_lightning.io.hdf5_heaps import require_sound_heaps

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io import PatternKeys, open_patterns, open_scan
 
 FRAMES = np.random.default_rng(0).poisson(0.5, (6, 32, 32)).astype(np.uint16)

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io import PatternKeys, open_patterns, write_selection
 from spi_lightning.io.hdf5_file import Hdf5Frames
 

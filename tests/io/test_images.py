@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io import PatternKeys, open_patterns
 from spi_lightning.io.bragg_scan import open_scan
 

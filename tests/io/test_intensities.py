@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io import PatternFile, open_patterns, read_intensities
 from spi_lightning.io.intensities import are_amplitudes
 

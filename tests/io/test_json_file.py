@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from spi_lightning.apps.compare import compare
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.json_file import read_json, read_metrics
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.labels import as_label
 
 L = np.array([1, 0, 0, 1])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.laboratory_file import read_laboratory, write_laboratory
 from spi_lightning.io.mrc import read_mrc
 from spi_lightning.physics.laboratory import LaboratoryCrystal

@@ -4,7 +4,7 @@ import pytest
 import tifffile
 import torch
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io import load_mask
 from spi_lightning.simulate import BadPixels
 

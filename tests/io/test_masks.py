@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io import PatternKeys, open_patterns
 from spi_lightning.io.mask_bits import BAD, HAS_SIGNAL, from_bits, to_bits
 from spi_lightning.io.masks import choose_convention, measured

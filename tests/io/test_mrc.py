@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.mrc import read_mrc, write_mrc
 
 

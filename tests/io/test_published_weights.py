@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io import published_weights
 from spi_lightning.io.published_weights import PublishedFile, fetch, find_published, read_weights
 

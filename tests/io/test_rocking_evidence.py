@@ -6,7 +6,7 @@ import pytest
 import tifffile
 
 from spi_lightning.data.one_frame import measure_frame
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.rocking_evidence import neighbours_alike, rises_and_falls
 
 

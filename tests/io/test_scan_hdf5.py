@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spi_lightning.data.single_pattern import prepare_scan, read_pattern
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.bragg_scan import ScanKeys, open_scan
 
 PEAK = np.exp(-((np.arange(8) - 4.0) ** 2) / 6)[:, None, None] * np.full((8, 6, 7), 400.0)

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.bragg_scan import BraggScan, open_scan
 
 COUNTS = np.random.default_rng(0).poisson(np.full((8, 12, 14), 40.0)).astype(np.uint16)

@@ -5,7 +5,7 @@ import h5py
 import numpy as np
 import pytest
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io import PatternKeys, open_patterns
 
 PHOTONS = np.random.default_rng(0).poisson(3.0, (9, 6, 5)).astype(np.uint16)

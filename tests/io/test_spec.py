@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.bragg_scan import open_scan
 from spi_lightning.io.scan_geometry import geometry_of_spec
 from spi_lightning.io.spec import read_spec

@@ -10,7 +10,7 @@ import torch
 
 from spi_lightning.data import StructureSource
 from spi_lightning.data.structure_splits import same_structure
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.structure import StructureOptions, find_structures, read_ids, read_structure, structure_id
 
 

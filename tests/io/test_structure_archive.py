@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from spi_lightning.data import StructureSource
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.structure_archive import CHECKSUMS, Archive, fetch_structures
 
 ATOM = "ATOM      1  CA  ALA A   1      11.104   6.134  -6.504  1.00  0.00           C\nEND\n"

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.losses import DensityPrior
 from spi_lightning.losses.density_prior import filled_share, negative_share
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.losses import binary_cross_entropy, cross_entropy, generalised_cross_entropy
 
 LOGITS = torch.tensor([2.0, -1.0, 0.5])

@@ -3,7 +3,7 @@ import pytest
 import torch
 from hydra.utils import instantiate
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.methods import CheckpointMethod, DecisionRule, find_checkpoints, run_name
 from spi_lightning.methods.checkpoint import find_device
 

@@ -4,7 +4,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from spi_lightning.baselines import AngularVectors, PixelVectors
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io import PatternFile
 from spi_lightning.methods import ByDistance, DecisionRule, DiffusionMap, Given, InBox, InPolygon
 from spi_lightning.methods.map_selection import Places, Told

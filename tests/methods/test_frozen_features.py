@@ -7,7 +7,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.methods import DecisionRule, FrozenFeatures, Given
 from spi_lightning.optimizers.penalised_lbfgs import PenalisedLBFGS
 

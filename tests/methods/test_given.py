@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.methods import GivenPlan
 
 LABEL = np.array([1, 0, 1, 0, 0, -1, 1, 0, 1, 0, -1, 0])

@@ -7,7 +7,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from spi_lightning.baselines import AngularVectors
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io import PatternFile
 from spi_lightning.methods import DecisionRule, Given, GraphCut
 

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from spi_lightning.fields import INTENSITY, MASK, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import INTENSITY, MASK
 from spi_lightning.methods.other_sizes import fitted_batch, on_coarser_pixels, on_finer_pixels, trained_size
 from spi_lightning.physics.fourier import fourier
 

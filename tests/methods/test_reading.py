@@ -3,7 +3,7 @@ import threading
 import numpy as np
 import pytest
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.methods.reading import read_ahead
 
 

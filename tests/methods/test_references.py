@@ -10,7 +10,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 
 from spi_lightning.baselines import AngularVectors
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.methods import Given, Reference
 
 NAMES = ("k_means", "gaussian_mixture", "spectral", "pca_neighbours", "random_forest")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.methods.refused_size import require_size, size_refused
 
 RUN = Path("run.ckpt")

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.metrics.prtf import chance_level, prtf, without_chance
 from spi_lightning.physics.fourier import fourier
 

@@ -6,7 +6,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import kstest
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.metrics.uniformity import Control, equal_parts, lowest_harmonics, spread, uniformity
 from spi_lightning.physics.orientation import symmetry_group, viewing_directions
 from spi_lightning.physics.rotation import random_quaternions, rotation_matrices

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.networks import ComplexEncoderDecoder, Members
 from spi_lightning.networks.volume_blocks import Heads, VolumeBlock, normalisation, undying_relu
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.networks import LogisticHead
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.networks import ProjectedUNet
 from spi_lightning.networks.projected_unet import coordinates, project, within
 from spi_lightning.physics.fourier import fourier

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.networks import ResNet10
 from spi_lightning.networks.resnet10 import ResidualBlock
 

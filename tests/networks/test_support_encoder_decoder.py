@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.losses import squared_error
 from spi_lightning.networks import SupportEncoderDecoder
 

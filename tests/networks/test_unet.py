@@ -2,7 +2,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.networks import UNet
 
 

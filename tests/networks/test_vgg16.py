@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.networks import VGG16
 from spi_lightning.networks.vgg16 import LAYERS
 

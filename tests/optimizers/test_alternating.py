@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.optimizers import Alternating
 from spi_lightning.schedules import AlternateEvery, step_decay
 

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.optimizers.penalised_lbfgs import PenalisedLBFGS
 
 

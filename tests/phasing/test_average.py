@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.phasing import average
 from spi_lightning.phasing.shrinkwrap import blurred
 from spi_lightning.physics.twin import twin

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.phasing.blurred_problem import BlurredProblem
 from spi_lightning.phasing.polish import polish
 from spi_lightning.phasing.wrapped_polish import Wrapping, polish_wrapped

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.phasing import cropped_polish
 from spi_lightning.phasing.cropped_polish import boxes_around, polish_cropped
 from spi_lightning.phasing.polish import polish

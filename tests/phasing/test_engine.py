@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.phasing import align, phase
 from spi_lightning.phasing.checks import centre_notes
 from spi_lightning.physics.agreement import fourier_error

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.phasing.exact_polish import Exact, polish_exactly
 from spi_lightning.phasing.wrapped_polish import Wrapping, largest_voxels, polish_wrapped
 from spi_lightning.physics.array import pad

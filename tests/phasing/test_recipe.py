@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.phasing.constraints import CONSTRAINTS
 from spi_lightning.phasing.recipe import Recipe, read_recipe
 from spi_lightning.phasing.recipe_parts import Group, Shrinkwrap, Step, step

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.phasing.wrapped_polish import Wrapping, largest_voxels, polish_wrapped
 from spi_lightning.physics.array import pad
 from spi_lightning.physics.fourier import fourier

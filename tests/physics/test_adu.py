@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.hdf5_file import opened
 from spi_lightning.physics.adu import adu_to_photons, estimate_gain, fano_factor, subtract_common_mode
 

@@ -4,7 +4,7 @@ import gemmi
 import pytest
 import torch
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.physics.atomic_form_factor import ANGSTROM, form_factor, form_factor_coefficients, resolution_width
 
 ELEMENTS = (1, 6, 7, 8, 15, 16, 26, 53, 92)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.physics.autocorrelation import autocorrelation, autocorrelation_support, fill_unmeasured, shot_noise
 from spi_lightning.physics.fourier import fourier
 from tests.phasing.particles import particle

@@ -6,7 +6,7 @@ import h5py
 import pytest
 import torch
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.physics.bragg_geometry import BraggGeometry
 from spi_lightning.physics.directions import rotation
 from spi_lightning.physics.fourier import inverse_fourier

@@ -5,7 +5,7 @@ import h5py
 import pytest
 import torch
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.physics.bragg_peak import find_peak
 from spi_lightning.physics.bragg_preparation import bin_voxels, cut_around, prepare
 from spi_lightning.physics.frame_correction import correct_frames

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.physics.bragg_geometry import BraggGeometry
 from spi_lightning.physics.geometry_check import contradictions, require_bragg_angle, require_plausible, step_doubts
 

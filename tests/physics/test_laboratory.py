@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.physics.bragg_geometry import BraggGeometry
 from spi_lightning.physics.laboratory import ScanAxes, axes_of, crystal_in_laboratory
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.physics.orientation import (
     align_orientations,
     angular_distance,

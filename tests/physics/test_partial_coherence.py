@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.physics.partial_coherence import (
     LARGEST_SPREAD,
     blurred_amplitude,

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.physics.constants import CLASSICAL_ELECTRON_RADIUS
 from spi_lightning.physics.thomson import (
     expected_photons,

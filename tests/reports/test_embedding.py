@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.reports.embedding import embed, embedding_figure
 
 

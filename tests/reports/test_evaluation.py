@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.reports import write_evaluation_report, write_report
 
 LABEL = np.r_[np.tile([0, 1], 19), -1, -1]

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.reports import write_report, write_training_figures
 from spi_lightning.reports.training import read_curves
 

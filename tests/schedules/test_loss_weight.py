@@ -4,7 +4,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.schedules import WeibullWeight, rise_and_fall
 
 

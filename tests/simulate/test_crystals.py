@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.physics.rotation import random_quaternions, rotation_matrices
 from spi_lightning.simulate.crystals import CrystalRecipe, facet_gauge, family_normals
 from spi_lightning.simulate.superellipsoid import grid

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from spi_lightning import fields
-from spi_lightning.fields import Kind, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import Kind
 from spi_lightning.physics.ewald import scattering_vectors
 from spi_lightning.physics.form_factor import box_form_factor, sphere_form_factor
 from spi_lightning.physics.rotation import random_quaternions, rotation_matrices

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from spi_lightning import fields
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.physics.atomic_form_factor import form_factor, resolution_width
 from spi_lightning.physics.atoms import AtomBatch, Atoms, batch_atoms
 from spi_lightning.physics.fourier import fourier

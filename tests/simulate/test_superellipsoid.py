@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.physics.rotation import random_quaternions, rotation_matrices
 from spi_lightning.simulate.superellipsoid import (
     SuperellipsoidRecipe,

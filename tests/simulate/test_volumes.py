@@ -5,7 +5,8 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from spi_lightning.fields import AMPLITUDE, INTENSITY, MASK, PHASE, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import AMPLITUDE, INTENSITY, MASK, PHASE
 from spi_lightning.physics.twin import is_canonical, twin
 from spi_lightning.simulate.volumes import VolumeNoise, VolumeSimulator, embed, pattern_of
 

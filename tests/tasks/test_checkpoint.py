@@ -8,7 +8,7 @@ import torch
 from hydra.utils import instantiate
 from torch import Tensor, nn
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.tasks import HitClassification, find_checkpoint, load_task, read_checkpoint
 
 CONF = Path(__file__).parents[2] / "conf"

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from spi_lightning.apps.train import train
 from spi_lightning.data.volumes import volume_batch
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.losses import SupervisedLoss
 from spi_lightning.metrics import VolumeMetrics, twin_target
 from spi_lightning.networks import ComplexEncoderDecoder

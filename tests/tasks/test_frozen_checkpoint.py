@@ -6,7 +6,8 @@ import pytest
 import torch
 from hydra.utils import instantiate
 
-from spi_lightning.fields import MASK, PHOTONS, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import MASK, PHOTONS
 from spi_lightning.tasks.frozen_checkpoint import FrozenCheckpoint
 from spi_lightning.tasks.transfer_head import logistic_head
 

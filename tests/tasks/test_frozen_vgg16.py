@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io import published_weights
 from spi_lightning.networks import VGG16
 from spi_lightning.tasks.frozen_vgg16 import FrozenVGG16

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from spi_lightning.data import Preprocess
-from spi_lightning.fields import FRAME, IS_SINGLE_HIT, KIND, MASK, PHOTONS, PROBABILITY, SCORE, Batch, Kind, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import FRAME, IS_SINGLE_HIT, KIND, MASK, PHOTONS, PROBABILITY, SCORE, Batch, Kind
 from spi_lightning.losses import binary_cross_entropy, cross_entropy
 from spi_lightning.metrics import HitMetrics
 from spi_lightning.networks import ResNet10

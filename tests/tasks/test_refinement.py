@@ -17,7 +17,7 @@ from omegaconf import DictConfig, open_dict
 from torch import Tensor
 
 from spi_lightning.apps.train import train
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io.laboratory_file import read_laboratory
 from spi_lightning.losses import FourierLoss, UnsupervisedLoss
 from spi_lightning.networks import ComplexEncoderDecoder, Members

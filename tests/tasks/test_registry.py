@@ -14,7 +14,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import get_object, instantiate
 from omegaconf import OmegaConf
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.tasks import load_task, read_checkpoint
 from spi_lightning.tasks.frozen_checkpoint import FrozenCheckpoint
 from spi_lightning.tasks.registry import RUN_PARTS, TASK_PARTS, registered, trust

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from spi_lightning.data import PatternInput
-from spi_lightning.fields import DENSITY, FRAME, INTENSITY, KNOWN_SUPPORT, MASK, STRUCTURE, SUPPORT, Batch, UserError
+from spi_lightning.errors import UserError
+from spi_lightning.fields import DENSITY, FRAME, INTENSITY, KNOWN_SUPPORT, MASK, STRUCTURE, SUPPORT, Batch
 from spi_lightning.losses import squared_error, support_cross_entropy
 from spi_lightning.metrics import SupportMetrics
 from spi_lightning.networks import ProjectedUNet, SupportEncoderDecoder

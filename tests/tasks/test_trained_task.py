@@ -12,7 +12,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, open_dict
 
 from spi_lightning.apps.train import train
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.tasks.trained_task import TrainedTask
 from tests.apps.small_runs import CONF, small_config
 from tests.test_experiments import shrink

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 from spi_lightning.apps.entry import one_line
 from spi_lightning.apps.train import train
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.io import open_patterns
 from spi_lightning.methods import CheckpointMethod
 from spi_lightning.tasks.frozen_vgg16 import FrozenVGG16

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.tracking import clear_earlier, earlier_notes, require_free
 
 TRAINING = {"trainer": {"max_epochs": 1}, "resume": None}

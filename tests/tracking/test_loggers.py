@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from spi_lightning.fields import UserError
+from spi_lightning.errors import UserError
 from spi_lightning.tracking import Tracking
 from spi_lightning.tracking.csv_log import FolderCSVLogger
 
