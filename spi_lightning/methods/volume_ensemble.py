@@ -60,7 +60,7 @@ def best_run(asked: AskedVolumes, number: int, room: Sequence[int]) -> Tensor:
     draws = asked.judged[number]
     draw = min(draws, key=lambda one: float(one.numbers["chi_square"].min()))
     density = draw.runs.density[int(draw.numbers["chi_square"].argmin())]
-    return canonical(_unit(pad(density.to(torch.complex128), tuple(room))), 3)
+    return canonical(_unit(pad(density.to(torch.complex128), tuple(room))[None])[0], 3)
 
 
 def ensemble_of(

@@ -101,7 +101,7 @@ def altered(path: str, **changed: np.ndarray) -> str:
 def test_mistakes_in_a_scan_name_the_file(tmp_path) -> None:
     angles = np.arange(16) * 0.01
     for change, words in (
-        ({"theta_deg": angles[:9]}, "16 frames and 9 angles"),
+        ({"theta_deg": angles[:9]}, "shape \\(9,\\), and angles have one value for each of the 16 frames"),
         ({"counts": np.zeros((16, 16, 16))}, "no photons"),
         ({"counts": np.ones((4, 4, 4))}, "shape \\(4, 4, 4\\): .* of at least 5 each"),
     ):
