@@ -194,6 +194,7 @@ def test_real_patterns_end_to_end(spi_data, tmp_path) -> None:
         assert np.nanmedian(file["columns/diameter_nm"]) == pytest.approx(62, abs=4)
 
 
+@pytest.mark.slow
 def test_a_network_warns_of_patterns_unlike_its_training(make_run, tmp_path) -> None:
     """Virus patterns of the kind simulated pass; noise of the same brightness and another detector do not."""
     real = Path(os.environ.get("SPI_DATA", "../shared/data")) / "spi" / "pr772_dev.h5"
@@ -241,6 +242,7 @@ def finetuned(tmp_path: Path, path: str, seed: int = 0) -> Path:
     return run
 
 
+@pytest.mark.slow
 def test_frames_that_a_network_was_trained_on_are_warned_of_and_left_out(hits, tmp_path, capsys) -> None:
     metrics = run(tmp_path / "out", f"checkpoint={finetuned(tmp_path, hits)}", *keys(hits))
     warning = "WARNING: runs/tuned was trained on 12 and validated on 6 of these 24 frames"
@@ -263,6 +265,7 @@ def test_a_reference_that_learnt_from_the_same_file_is_warned_of(hits, tmp_path,
     assert "test_kept/accuracy" not in metrics
 
 
+@pytest.mark.slow
 def test_who_selects_is_said_everywhere_and_can_be_chosen(hits, make_run, tmp_path, capsys) -> None:
     asked = [f"method=[photon_count,{make_run(0)},{make_run(1)}]", *keys(hits)]
     for chosen, words in {"ensemble": [], "photon_count": ["selection.method=photon_count"]}.items():

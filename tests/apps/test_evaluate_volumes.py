@@ -74,6 +74,7 @@ def scan(tmp_path) -> str:
     return str(tmp_path / "scan.h5")
 
 
+@pytest.mark.slow
 def test_methods_are_compared_on_a_simulated_set(particles, tmp_path, capsys) -> None:
     methods = ("iterative", "gradient", "untrained_network", "hybrid")
     words = ["data=volumes", f"data.path={particles}", f"method=[{','.join(methods)}]", *quick(*methods)]

@@ -36,6 +36,7 @@ def in_two_processes(words: list[str], status: int = 0) -> list[str]:
     return done.stderr.splitlines()
 
 
+@pytest.mark.slow
 def test_two_processes_agree_with_one(tmp_path: Path) -> None:
     train(small_config(tmp_path, *RECIPE, name="one"))
     overrides = [*SMALL, *NARROW, *SIMULATED, *RECIPE, f"data.cache_dir={tmp_path / 'cache'}", "trainer=ddp_cpu"]
