@@ -24,7 +24,8 @@ import numpy as np
 ROOT = Path(__file__).parents[1]
 # Seconds, memory, rates and commits are not answers; tables of times differ all the same and are to be read by eye.
 UNSTABLE = re.compile(
-    r"second|minute|memory|MiB|GiB|MB|GB|per_s|/s\b|time|speed|throughput|version|folder|path|started|\bms\b", re.I
+    r"^[0-9a-f]{40}$|ms_per|second|minute|memory|MiB|GiB|MB|GB|per_s|/s\b|time|speed|throughput|version|folder|path|started|\bms\b",
+    re.I,
 )
 TRAINING = ["tracking=disabled"]
 
