@@ -138,9 +138,9 @@ def _planes(series: tifffile.TiffPageSeries) -> bool:
 
 
 def _count(series: tifffile.TiffPageSeries) -> int:
-    """Frames of a series."""
+    """Frames of a series; 1 where they have no pixels, which is refused later."""
     edges = _edges(series)
-    return prod(series.shape) // prod(edges) if len(edges) == 2 else 1
+    return prod(series.shape) // prod(edges) if len(edges) == 2 and prod(edges) else 1
 
 
 def _by(edges: tuple[int, ...]) -> str:

@@ -170,3 +170,14 @@ def test_pages_whose_data_lie_where_none_can(tmp_path, offset: int) -> None:
     path.write_bytes(content[:place] + offset.to_bytes(4, "little") + content[place + 4 :])
     with pytest.raises(UserError, match="in the header of the file" if offset < 8 else "cannot be read as TIFF"):
         open_patterns(path).read([0, 1, 2])
+
+
+def test_a_page_without_rows_is_one_line(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.tif", PHOTONS, photometric="minisblack")
+    content = path.read_bytes()
+    with tifffile.TiffFile(path) as tiff:
+        tag = tiff.pages[0].tags["ImageLength"]
+        place, size = tag.valueoffset, {"SHORT": 2, "LONG": 4}[tag.dtype.name]
+    path.write_bytes(content[:place] + bytes(size) + content[place + size :])
+    with pytest.raises(UserError):
+        open_patterns(path)
