@@ -140,7 +140,8 @@ def _planes(series: tifffile.TiffPageSeries) -> bool:
 def _count(series: tifffile.TiffPageSeries) -> int:
     """Frames of a series; 1 where they have no pixels, which is refused later."""
     edges = _edges(series)
-    return prod(series.shape) // prod(edges) if len(edges) == 2 and prod(edges) else 1
+    pixels = prod(edges) if len(edges) == 2 else 0
+    return prod(series.shape) // pixels if pixels else 1
 
 
 def _by(edges: tuple[int, ...]) -> str:
