@@ -19,6 +19,7 @@ from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 
 from spi_lightning.apps.job_folder import is_output, named_by_the_app, own_folders_removed, take_over
 from spi_lightning.apps.launched import first_process, is_lost_connection, launched, leave, left
+from spi_lightning.apps.plain_app import mistake_of
 from spi_lightning.apps.plain_words import quote_names
 from spi_lightning.apps.resolved_names import keep_names
 from spi_lightning.apps.signals import causes_of, signals_end_it, stopped
@@ -26,7 +27,6 @@ from spi_lightning.apps.unknown_setting import unknown_setting
 from spi_lightning.console import plain_output
 from spi_lightning.distributed import keep_freed_memory
 from spi_lightning.errors import UserError
-from spi_lightning.files import concerns_output, refusal
 from spi_lightning.printable import printable
 from spi_lightning.tasks.checkpoint import find_checkpoint, run_of
 
@@ -140,12 +140,8 @@ def quieten() -> None:
 
 def one_line(error: BaseException) -> str | None:
     """Say a user's mistake in one line; None where the error is not the user's."""
-    for cause in causes_of(error):
-        if isinstance(cause, UserError):
-            return str(cause)
-    for cause in causes_of(error):
-        if isinstance(cause, OSError) and (concerns_output(cause) or is_output(cause.filename)):
-            return str(refusal(cause.filename or "output", cause))
+    if (line := mistake_of(error, is_output)) is not None:
+        return line
     for cause in causes_of(error):
         if isinstance(cause, MissingConfigException) and cause.missing_cfg_file:
             return _unknown_choice(cause)

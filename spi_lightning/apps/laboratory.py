@@ -13,10 +13,9 @@ from spi_lightning.data.one_frame import Measurement
 from spi_lightning.data.one_scan import ScanMeasurement
 from spi_lightning.errors import UserError
 from spi_lightning.io.laboratory_file import write_laboratory
-from spi_lightning.physics.laboratory import DETECTOR_FRAME, LaboratoryCrystal, ScanAxes, crystal_in_laboratory
+from spi_lightning.physics.laboratory import DETECTOR_FRAME, LaboratoryCrystal, ScanAxes, crystal_in_laboratory, firm
 
 NAME: Final = "laboratory"
-_FIRM: Final = 0.5  # of the median amplitude, below which phases at the crystal's edge are noise
 _REAL = "the density is real, so there is no displacement or strain to write: phasing.constraint=complex finds one"
 
 
@@ -69,17 +68,6 @@ def turned(
         return None, str(error)
     write_laboratory(stem, crystal, title)
     return crystal, ""
-
-
-def firm(crystal: LaboratoryCrystal) -> torch.Tensor:
-    """(Z, Y, X) bool, voxels of the support at least half as bright as its median, with all six neighbours inside."""
-    inside = crystal.support
-    bright = crystal.amplitude >= _FIRM * crystal.amplitude[inside].median()
-    core = inside & bright
-    for axis in range(3):
-        for step in (-1, 1):
-            core &= torch.roll(inside, step, axis)
-    return core if bool(core.any()) else inside
 
 
 def numbers_of(crystal: LaboratoryCrystal) -> dict[str, float]:

@@ -28,26 +28,35 @@ def run_plain(command: Callable[[], None], words: Callable[[str], str] = str) ->
         except (Exception, KeyboardInterrupt) as error:
             if (status := stopped(error)) is not None:
                 return status
-            line = _line(error)
+            line = mistake_of(error)
             if line is None:
                 raise
             print(f"error: {printable(words(line))}", file=sys.stderr)
+            _flush_or_drop()
             return 2
     return 0
 
 
-def _line(error: BaseException) -> str | None:
-    """A user's mistake in one line; None for other errors."""
-    for cause in causes_of(error):
+def mistake_of(error: BaseException, is_output: Callable[[object], bool] = lambda name: False) -> str | None:
+    """A user's mistake, or an output that cannot be written, in one line; None for other errors.
+
+    Args:
+        error: With its causes.
+        is_output: Whether a file by its name is one that the command writes, beside those of which the error says so.
+    """
+    causes = causes_of(error)
+    for cause in causes:
         if isinstance(cause, UserError):
             return str(cause)
-        if isinstance(cause, OSError) and concerns_output(cause):
-            if cause.filename is None:
-                _drop_output()
+    for cause in causes:
+        if isinstance(cause, OSError) and (concerns_output(cause) or is_output(cause.filename)):
             return str(refusal(cause.filename or "output", cause))
     return None
 
 
-def _drop_output() -> None:
-    """What is still to be printed goes nowhere, or Python would end in a traceback of its own."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _flush_or_drop() -> None:
+    """What cannot be printed goes nowhere, or Python would end in a traceback of its own."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

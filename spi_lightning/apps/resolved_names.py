@@ -10,12 +10,13 @@ import omegaconf._impl
 from omegaconf import Container, Node
 
 T = TypeVar("T")
-_resolve_value = omegaconf._impl._resolve_container_value
+_resolve_value = getattr(omegaconf._impl, "_resolve_container_value", None)  # of another omegaconf: nothing
 
 
 def keep_names() -> None:
     """From now on resolved texts that hold ``${`` stay texts."""
-    omegaconf._impl._resolve_container_value = _resolve_and_escape
+    if _resolve_value is not None:
+        omegaconf._impl._resolve_container_value = _resolve_and_escape
 
 
 def escaped(value: T) -> T:
@@ -31,6 +32,7 @@ def escaped(value: T) -> T:
 
 
 def _resolve_and_escape(cfg: Container, key: Any) -> None:
+    assert _resolve_value is not None
     _resolve_value(cfg, key)
     node = cfg._get_child(key)
     if isinstance(node, Node) and isinstance(text := node._value(), str) and "${" in text:

@@ -17,7 +17,8 @@ from spi_lightning.io.hdf5_groups import Named
 from spi_lightning.io.hdf5_values import BEAM_COLUMN, BEAM_ROW, Value, numbers_of, spelled_number, values_of
 from spi_lightning.io.units import TABLE, factor
 
-Edges = tuple["float | NDArray[np.float64] | None", "float | NDArray[np.float64] | None"]
+Edge = float | NDArray[np.float64] | None
+Edges = tuple[Edge, Edge]
 
 _LEAST_PIXELS: Final = 0.3  # below, a centre without a unit is no number of pixels, but a length as NeXus has it
 _PIXELS: Final = ("pixel", "pixels", "px", "pix")
@@ -67,9 +68,7 @@ def centre_of_nexus(places: Sequence[Named], frames: int, edges: Edges, notes: l
     return None
 
 
-def _of_frames(
-    value: Value, frames: int, edge: float | NDArray[np.float64] | None, notes: list[str]
-) -> NDArray[np.float64] | None:
+def _of_frames(value: Value, frames: int, edge: Edge, notes: list[str]) -> NDArray[np.float64] | None:
     """Pixels along one axis, () or (frames,) where they differ; None, with a note, where a value is not usable."""
     number, unit = spelled_number(value)
     numbers = numbers_of(number)
@@ -84,9 +83,7 @@ def _of_frames(
     return _in_pixels(numbers, Value(value.where, numbers, unit), edge, notes)
 
 
-def _in_pixels(
-    numbers: NDArray[np.float64], value: Value, edge: float | NDArray[np.float64] | None, notes: list[str]
-) -> NDArray[np.float64] | None:
+def _in_pixels(numbers: NDArray[np.float64], value: Value, edge: Edge, notes: list[str]) -> NDArray[np.float64] | None:
     """Places along one axis in pixels, by the unit of a value; None, with a note, where it cannot be told."""
     unit = value.unit.strip().rstrip(".").lower()
     if not unit and edge is not None and 0 < np.max(numbers) < _LEAST_PIXELS:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
 from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE
-from spi_lightning.io.hdf5_centre import Edges, pair_of_centre
+from spi_lightning.io.hdf5_centre import Edge, Edges, pair_of_centre
 from spi_lightning.io.hdf5_choice import shape_of_frames
 from spi_lightning.io.hdf5_groups import Named, surroundings
 from spi_lightning.io.hdf5_values import WAVELENGTH, X_PIXEL, Y_PIXEL, in_si, values_of
@@ -132,10 +132,7 @@ class _Lookup:
         return None
 
 
-_Edge = float | NDArray[np.float64] | None
-
-
-def _pixel_edges(look: _Lookup) -> tuple[_Edge, _Edge]:
+def _pixel_edges(look: _Lookup) -> tuple[Edge, Edge]:
     """Edges of the pixels along y and x; along x alone where only one is known."""
     rows, columns = look(Y_PIXEL), look(X_PIXEL)
     if rows is None or columns is None:
@@ -146,7 +143,7 @@ def _pixel_edges(look: _Lookup) -> tuple[_Edge, _Edge]:
     return rows, columns
 
 
-def _require_no_square(file: h5py.File, rows: _Edge, columns: _Edge, square: bool) -> None:
+def _require_no_square(file: h5py.File, rows: Edge, columns: Edge, square: bool) -> None:
     """Raise UserError for pixels that differ where they must be square."""
     if square:
         down, across = (float(np.ravel(np.asarray(edge))[0]) * 1e6 for edge in (rows, columns))

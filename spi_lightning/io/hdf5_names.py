@@ -9,9 +9,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 import h5py
-from h5py._hl.base import CommonStateObject
 
-_encode: Final = CommonStateObject._e
+try:  # h5py's own, of the releases that the lock and pyproject name
+    from h5py._hl.base import CommonStateObject
+
+    _encode: Any = CommonStateObject._e
+except (ImportError, AttributeError):  # another h5py: such names are refused by it, all others are read
+    CommonStateObject = _encode = None
 _holds: Final = h5py.Group.__contains__
 
 
@@ -37,5 +41,6 @@ def _contains(self: h5py.Group, name: Any) -> bool:
 
 def names_as_in_paths() -> None:
     """Have h5py read and take names so, in this process."""
-    CommonStateObject._d, CommonStateObject._e = _decoded, _encoded
-    h5py.Group.__contains__ = _contains
+    if CommonStateObject is not None and hasattr(CommonStateObject, "_d"):
+        CommonStateObject._d, CommonStateObject._e = _decoded, _encoded
+        h5py.Group.__contains__ = _contains

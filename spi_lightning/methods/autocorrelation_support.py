@@ -21,14 +21,14 @@ class AutocorrelationSupport(BatchAnswers):
 
     Args:
         name: Shown in tables.
-        threshold: Fraction of the autocorrelation at w = 0; the knob of the trade-off curve.
+        threshold: Fraction of the autocorrelation at w = 0; the parameter of the trade-off curve.
         noise: Standard deviations of shot noise that it must exceed too, in patterns of counts.
         photons, connected: See physics.autocorrelation.
         device: ``auto``, ``cpu``, ``cuda``, ...
         batch_size: Patterns computed together.
     """
 
-    knob = "threshold"
+    parameter = "threshold"
     settings: Sequence[float] = _KNOB
 
     def __init__(

@@ -41,13 +41,13 @@ class SupportAnswer:
 class SupportMethod(Protocol):
     """Anything that answers patterns with supports: a checkpoint, an intersection, a phasing recipe.
 
-    ``settings`` are the values of its one knob, loosest last, that a trade-off curve is drawn over; ``knob`` names it.
-    They are empty where the density of the answer can be cut at other levels instead.
+    ``settings`` are the values of its one parameter, loosest last, that a trade-off curve is drawn over; ``parameter``
+    names it. They are empty where the density of the answer can be cut at other levels instead.
     """
 
     name: str
     notes: Notes
-    knob: str
+    parameter: str
     settings: Sequence[float]
 
     def answer_supports(self, patterns: PatternFile, frames: NDArray[np.int64] | None = None) -> SupportAnswer:
@@ -55,7 +55,7 @@ class SupportMethod(Protocol):
         ...
 
     def at(self, setting: float) -> Self:
-        """The same method at another value of its knob."""
+        """The same method at another value of its parameter."""
         ...
 
 
@@ -68,7 +68,7 @@ class BatchAnswers(ABC):
         batch_size: Patterns computed together.
     """
 
-    knob: str = ""
+    parameter: str = ""
     settings: Sequence[float] = ()
 
     def __init__(self, name: str, device: torch.device, batch_size: int = 64) -> None:
@@ -82,8 +82,8 @@ class BatchAnswers(ABC):
         """intensity, mask (B, 1, H, W) and frame (B,) -> support (B, H, W) bool and perhaps density (B, H, W)."""
 
     def at(self, setting: float) -> Self:
-        """Of methods with a knob; the others are cut at levels of their density."""
-        raise NotImplementedError(f"{self.name} has no knob")
+        """The same method at another value of its parameter; methods without ``settings`` have none."""
+        raise NotImplementedError(f"{self.name} has no parameter to vary")
 
     def answer_supports(self, patterns: PatternFile, frames: NDArray[np.int64] | None = None) -> SupportAnswer:
         """Answer some frames of a file, all if None, in that order.

@@ -114,10 +114,10 @@ class Healed(BatchAnswers):
         if not isinstance(then, BatchAnswers):
             then = SupportCheckpoint(name, then, instantiate, device, batch_size)
         self.then = then
-        self.knob, self.settings, self.notes = then.knob, then.settings, then.notes
+        self.parameter, self.settings, self.notes = then.parameter, then.settings, then.notes
 
     def at(self, setting: float) -> Self:
-        """With the method behind at another value of its knob."""
+        """With the method behind at another value of its parameter."""
         other = copy(self)
         other.then = self.then.at(setting)
         return other

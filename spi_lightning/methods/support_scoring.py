@@ -120,7 +120,7 @@ def trade_off_of(
     """What another threshold, and a pixel of dilation, would give: one entry for each.
 
     Args:
-        method: Asked anew at each setting of its knob, if it has one; else the answer's density is cut.
+        method: Answers anew at each setting of its parameter, if it has one; else the answer's density is cut.
         answer: To all frames.
         patterns, truth: The file, and its true supports (N, H, W).
         chosen: (n,) rows of the answer that are used.
@@ -130,7 +130,7 @@ def trade_off_of(
     if len(method.settings):
         for setting in method.settings:
             found = method.at(setting).answer_supports(patterns, answer.frame[chosen]).support
-            points += _points(torch.from_numpy(found), true, method.knob, setting)
+            points += _points(torch.from_numpy(found), true, method.parameter, setting)
     elif answer.density is not None:
         density = torch.from_numpy(answer.density[chosen].astype(np.float32))
         for level in LEVELS.tolist():
@@ -139,13 +139,13 @@ def trade_off_of(
     return [*points, own[0]]
 
 
-def _points(support: torch.Tensor, truth: torch.Tensor, knob: str, setting: float | None) -> list[dict[str, Any]]:
+def _points(support: torch.Tensor, truth: torch.Tensor, parameter: str, setting: float | None) -> list[dict[str, Any]]:
     points = []
     for pixels in DILATIONS:
         missed, loose, area, true_area = errors(dilated(support, pixels), truth)
         points.append(
             {
-                "knob": knob,
+                "parameter": parameter,
                 "setting": setting,
                 "dilation": pixels,
                 "below_two_false_negatives": float((missed < ALLOWED).float().mean()),

@@ -31,6 +31,7 @@ TWIN: Final = (
     "a pattern does not tell a crystal from its twin, which stands the other way round: r becomes -r and the "
     "displacement changes its sign, the strain keeps it"
 )
+_FIRM: Final = 0.5  # of the median amplitude, below which phases at the crystal's edge are noise
 _INSIDE: Final = 0.2  # share of the largest amplitude above which a phase means something
 _LARGEST: Final = 256  # edge of the result, voxel
 _AROUND: Final = 2  # voxels left free around the crystal
@@ -132,6 +133,17 @@ def crystal_in_laboratory(
     moved = displacement(phase, q)
     maps = (whole.float(), phase.float(), moved.float(), made.float())
     return LaboratoryCrystal(*maps, within, edge, 2 * math.pi * q, about)
+
+
+def firm(crystal: LaboratoryCrystal) -> Tensor:
+    """(Z, Y, X) bool, voxels of the support at least half as bright as its median, with all six neighbours inside."""
+    inside = crystal.support
+    bright = crystal.amplitude >= _FIRM * crystal.amplitude[inside].median()
+    core = inside & bright
+    for axis in range(3):
+        for step in (-1, 1):
+            core &= torch.roll(inside, step, axis)
+    return core if bool(core.any()) else inside
 
 
 def axes_of(geometry: BraggGeometry, shape: tuple[int, ...], bins: tuple[int, ...]) -> ScanAxes | None:

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from spi_lightning.apps.laboratory import firm, numbers_of
+from spi_lightning.apps.laboratory import numbers_of
 from spi_lightning.apps.phase import start
 from spi_lightning.io.cxi_image import read_cxi_image
 from spi_lightning.io.laboratory_file import read_laboratory
 from spi_lightning.io.vti import read_vti, read_vti_notes
 from spi_lightning.physics.bragg_geometry import BraggGeometry
 from spi_lightning.physics.fourier import fourier
-from spi_lightning.physics.laboratory import LaboratoryCrystal
+from spi_lightning.physics.laboratory import LaboratoryCrystal, firm
 
 N, BEND = 32, 2500.0  # 1/m: strain along Q changes by so much per length along Q
 ARM = BraggGeometry(9000.0, 0.5, 55e-6, 32.174, 12.6346, -0.01, beam_row=-284.0, beam_column=616.0)

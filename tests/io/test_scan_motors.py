@@ -82,7 +82,7 @@ def test_a_vector_says_about_what_a_motor_turns(tmp_path: Path) -> None:
     assert any("delta/value is taken as data.geometry.gamma_deg=12" in note for note in read.notes)
 
 
-def test_arms_that_turn_in_the_other_order_are_asked_about(tmp_path: Path) -> None:
+def test_arms_that_turn_in_the_other_order_are_not_taken(tmp_path: Path) -> None:
     def add(entry: h5py.Group, gamma: float) -> None:
         positioner(entry, "kgam", gamma, vector=[1, 0, 0], depends_on=".")
         positioner(entry, "kdelta", 19.9, vector=[0, 1, 0], depends_on="entry1/instrument/transformations/gamma")
@@ -103,7 +103,7 @@ def test_what_moved_during_the_scan_is_not_replaced_by_where_it_stood_before(tmp
     assert any("kdelta/value changes from 19.8 to 19.9" in note for note in read.notes)
 
 
-def test_a_rocking_axis_of_a_kappa_circle_is_asked_about(tmp_path: Path) -> None:
+def test_a_rocking_axis_of_a_kappa_circle_draws_a_warning(tmp_path: Path) -> None:
     def add(entry: h5py.Group) -> None:
         entry["pil3_100k/kth"].attrs["vector"] = [0, 0.64278762, -0.76604444]
 

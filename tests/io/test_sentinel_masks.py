@@ -23,7 +23,7 @@ def test_a_mark_in_one_frame_of_many(tmp_path: Path, monkeypatch: pytest.MonkeyP
         open_patterns(tmp_path / "a.npy").read(range(200))
 
 
-def test_marks_of_few_frames_looked_at_are_said_to_be_masked_in_all(tmp_path: Path) -> None:
+def test_marks_of_a_few_frames_are_masked_in_all(tmp_path: Path) -> None:
     frames = np.random.default_rng(0).poisson(2.0, (200, 12, 16)).astype("i4")
     frames[:, 3:5] = -9999
     np.save(tmp_path / "a.npy", frames)
