@@ -1,22 +1,19 @@
-"""Fetch structures by id from an archive over HTTP: with retries, checked, whole or not at all."""
+"""Fetch structures by id from an archive, and keep the checksums they were fetched with."""
 
 import gzip
-import hashlib
 import json
 import logging
-import time
-import urllib.error
-import urllib.request
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from http.client import HTTPException
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from spi_lightning.errors import UserError
 from spi_lightning.files import content_hash, replacing, write_json
+from spi_lightning.io.download import DownloadError, download
 from spi_lightning.io.structure import read_ids
 
 CHECKSUMS: Final = "checksums.json"  # id -> SHA-256 of the file as fetched
@@ -25,16 +22,19 @@ _ID_LENGTHS: Final = (4, 12)  # 1abc, pdb_00001abc
 
 @dataclass(frozen=True)
 class Archive:
-    """Where structures are fetched from.
+    """An archive of structures that answers HTTP; the default is the wwPDB mirror of RCSB.
 
-    url: with {id} in it; the default is the wwPDB mirror of RCSB. suffix: of the files made. tries: for one file; the
-    pause between them starts at ``pause`` s and doubles. timeout: s. connections: at once.
+    Attributes:
+        url: Address of one structure, with {id} in place of its id.
+        suffix: Suffix of the files made, which says their format and whether they are packed with gzip.
+        attempts: Largest number of requests for one file.
+        timeout: Seconds without a byte from the server after which an attempt has failed.
+        connections: Largest number of files that are fetched at once.
     """
 
     url: str = "https://files.rcsb.org/download/{id}.cif.gz"
     suffix: str = ".cif.gz"
-    tries: int = 4
-    pause: float = 1.0
+    attempts: int = 4
     timeout: float = 30.0
     connections: int = 4
 
@@ -43,7 +43,7 @@ def fetch_structures(ids: str | Sequence[str], folder: str | Path, archive: Arch
     """Fetch structures that are not there yet.
 
     A file that is there and has the checksum it was fetched with is kept; one that was changed or cut is fetched again.
-    Every file is unpacked once, compared with the Content-Length the server gave, and renamed into place.
+    Every file is unpacked once before it takes its name.
 
     Args:
         ids: A list, or a text file of ids, see structure.read_ids.
@@ -81,42 +81,24 @@ def fetch_structures(ids: str | Sequence[str], folder: str | Path, archive: Arch
 
 def _fetch(name: str, folder: Path, archive: Archive) -> tuple[str, str, str]:
     """Id, checksum and reason; the checksum is empty where fetching failed."""
-    path, reason = folder / f"{name}{archive.suffix}", ""
-    for attempt in range(archive.tries):
-        if attempt:
-            time.sleep(archive.pause * 2 ** (attempt - 1))
-        try:
-            content = _download(archive.url.format(id=name), archive.timeout)
-            _unpack(content, path)
-        except urllib.error.HTTPError as error:
-            reason = f"HTTP {error.code}"
-            if error.code in (400, 401, 403, 404, 410):
-                break  # asking again would not help
-            continue
-        except (OSError, HTTPException, EOFError, zlib.error, ValueError) as error:
-            reason = str(getattr(error, "reason", error)) or type(error).__name__
-            continue
+    path = folder / f"{name}{archive.suffix}"
+    try:
         with replacing(path) as part:
-            part.write_bytes(content)
-        return name, hashlib.sha256(content).hexdigest(), ""
-    logging.getLogger(__name__).info("%s: %s", name, reason)
-    return name, "", reason
+            check = partial(_require_structure, packed=path.suffix == ".gz")
+            download(archive.url.format(id=name), part, None, check, archive.attempts, archive.timeout)
+    except DownloadError as error:
+        logging.getLogger(__name__).info("%s: %s", name, error)
+        return name, "", str(error)
+    return name, content_hash(path), ""
 
 
-def _download(url: str, timeout: float) -> bytes:
-    """The body; a shorter one than announced is an error."""
-    with urllib.request.urlopen(url, timeout=timeout) as response:
-        content = bytes(response.read())
-        announced = response.headers.get("Content-Length")
-    if announced is not None and len(content) != int(announced):
-        raise ValueError(f"{len(content)} of {announced} bytes arrived")
-    return content
-
-
-def _unpack(content: bytes, path: Path) -> None:
-    """Raise if a packed file is damaged, or an answer is a page instead of a structure."""
-    text = gzip.decompress(content) if path.suffix == ".gz" else content
-    if not text.strip() or text.lstrip()[:1] == b"<":
+def _require_structure(path: Path, packed: bool) -> None:
+    """Raise ValueError for a packed file that is damaged, or a page instead of a structure."""
+    try:
+        content = gzip.decompress(path.read_bytes()) if packed else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(str(error)) from error
+    if not content.strip() or content.lstrip()[:1] == b"<":
         raise ValueError("the answer is no structure file")
 
 
