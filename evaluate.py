@@ -11,9 +11,9 @@ if __name__ == "__main__":
 import hydra
 from omegaconf import DictConfig
 
-from spi_lightning.apps.choose_methods import as_plain_list
-from spi_lightning.apps.entry import run_app
+from spi_lightning.apps.configuration.choose_methods import as_plain_list
 from spi_lightning.apps.evaluate import evaluate
+from spi_lightning.apps.process.entry import run_app
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="evaluate")

@@ -9,7 +9,7 @@ if __name__ == "__main__":
 import hydra
 from omegaconf import DictConfig
 
-from spi_lightning.apps.entry import run_app
+from spi_lightning.apps.process.entry import run_app
 from spi_lightning.apps.train import train
 
 

@@ -23,14 +23,14 @@ from omegaconf import OmegaConf
 from rich.console import Console
 from rich.table import Column, Table
 
-import spi_lightning.apps.entry  # noqa: F401  registers the resolvers of the configuration
+import spi_lightning.apps.process.entry  # noqa: F401  registers the resolvers of the configuration
 from benchmarks.record import write_result
-from spi_lightning.data.simulated_set import make_set
+from spi_lightning.data.simulated.one_file import make_set
 from spi_lightning.distributed import keep_freed_memory
 from spi_lightning.fields import MASK, PHOTONS
 from spi_lightning.io import PatternFile, open_patterns
 from spi_lightning.methods import CheckpointMethod
-from spi_lightning.methods.reading import frames_at_once
+from spi_lightning.methods.hits.reading import frames_at_once
 
 CONF = Path(__file__).parents[1] / "conf"
 EXPERIMENTS = {"tiny_cnn": "shi_tiny_cnn", "resnet10": "han_resnet10"}

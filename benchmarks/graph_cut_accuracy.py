@@ -23,7 +23,7 @@ from benchmarks.doors import ROOT, simulate
 from benchmarks.record import write_result
 from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.io import open_patterns
-from spi_lightning.io.pattern_file import PatternFile
+from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.methods import CheckpointMethod, GivenPlan, Method
 
 CLUSTERS = "{single:0.5,double:0.17,triple:0.11,quadruple:0.08,many:0.14,contaminant:0}"

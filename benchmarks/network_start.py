@@ -38,12 +38,12 @@ from benchmarks.network_start_quality import beyond_noise, quality, show_quality
 from benchmarks.network_start_seeds import blurred_truth, circles, network_density
 from benchmarks.network_start_table import LEVELS, Outcome, draw, either, read_outcome, show, summary, write_outcome
 from benchmarks.record import read_result, write_result
-from spi_lightning.apps.phase_start import UNKNOWN
-from spi_lightning.metrics.asymmetry import free_asymmetry
+from spi_lightning.metrics.supports.asymmetry import free_asymmetry
 from spi_lightning.phasing import Phased, alignment, phase, with_phase_noise
 from spi_lightning.physics.agreement import fourier_error
 from spi_lightning.physics.support import ideal_support
 from spi_lightning.physics.twin import twin
+from spi_lightning.reconstruction.start import UNKNOWN
 
 BLUR, NOISE = 2.0, 0.7  # pixels, rad
 SAMPLES = 8  # answers of the network, of which the one that fits the amplitudes best is taken

@@ -19,9 +19,9 @@ from benchmarks.doors import ROOT, orient, simulate
 from benchmarks.record import write_result
 from spi_lightning.fields import ORIENTATION
 from spi_lightning.io import open_patterns
-from spi_lightning.physics.orientation import viewing_directions
-from spi_lightning.reports.orientation_files import OrientationFiles
-from spi_lightning.reports.orientation_maps import draw_maps
+from spi_lightning.physics.rotations.symmetry import viewing_directions
+from spi_lightning.reports.orientation.maps import draw_maps
+from spi_lightning.results.orientation import OrientationFiles
 
 FOLDER = Path("runs/orientations")
 PICTURE = ROOT / "docs" / "images" / "orientations.png"

@@ -30,13 +30,13 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from benchmarks.record import read_result, write_result
-from spi_lightning.apps.phase_start import starting_support
 from spi_lightning.data import measure_frame
 from spi_lightning.data.one_frame import Measurement
 from spi_lightning.metrics.fsc import fsc
 from spi_lightning.metrics.prtf import prtf
 from spi_lightning.phasing import Averaged, align, average, phase
 from spi_lightning.physics.agreement import fourier_error
+from spi_lightning.reconstruction.start import starting_support
 
 THRESHOLD = 0.004  # of the largest autocorrelation
 HALF_STARTS = 12

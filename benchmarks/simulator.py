@@ -21,10 +21,10 @@ from benchmarks.record import write_result
 from spi_lightning.distributed import keep_freed_memory
 from spi_lightning.physics.ewald import scattering_vectors
 from spi_lightning.physics.photons import photons_per_fluence
-from spi_lightning.physics.rotation import random_quaternions, rotation_matrices
+from spi_lightning.physics.rotations.quaternions import random_quaternions, rotation_matrices
 from spi_lightning.simulate import HitSimulator, LiteralHitSimulator, SceneRecipe
+from spi_lightning.simulate.particles.voxels import voxel_model, voxelise
 from spi_lightning.simulate.scattering import Geometry, amplitudes
-from spi_lightning.simulate.voxels import voxel_model, voxelise
 
 CONF = Path(__file__).parents[1] / "conf" / "simulate"
 SEED = 1

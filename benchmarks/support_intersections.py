@@ -24,7 +24,7 @@ from benchmarks.doors import ROOT
 from benchmarks.record import write_result
 from spi_lightning.baselines import double_intersection, triple_intersection
 from spi_lightning.fields import DENSITY, INTENSITY, MASK
-from spi_lightning.metrics.support_overlap import dilated, support_overlap
+from spi_lightning.metrics.supports.support_overlap import dilated, support_overlap
 from spi_lightning.physics.autocorrelation import autocorrelation_support
 from spi_lightning.physics.support import ideal_support
 

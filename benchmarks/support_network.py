@@ -23,11 +23,11 @@ from benchmarks.record import read_result, write_result
 from spi_lightning.baselines.triple_intersection import double_intersection, triple_intersection
 from spi_lightning.fields import DENSITY, INTENSITY, MASK, STRUCTURE
 from spi_lightning.metrics import SupportMetrics, choose_level, trade_off
-from spi_lightning.metrics.support_overlap import dilated, errors
+from spi_lightning.metrics.supports.support_overlap import dilated, errors
 from spi_lightning.networks import SupportEncoderDecoder
 from spi_lightning.physics.autocorrelation import autocorrelation_support
 from spi_lightning.physics.support import ideal_support
-from spi_lightning.reports.supports_figures import trade_off_figure
+from spi_lightning.reports.supports.figures import trade_off_figure
 from spi_lightning.tasks import SupportPrediction, load_task
 
 COVERAGES = (0.90, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99)

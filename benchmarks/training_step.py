@@ -22,7 +22,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
-import spi_lightning.apps.entry  # noqa: F401  registers the resolvers of the configuration
+import spi_lightning.apps.process.entry  # noqa: F401  registers the resolvers of the configuration
 from benchmarks.record import write_result
 from spi_lightning.callbacks import SeedEveryStep
 from spi_lightning.distributed import keep_freed_memory

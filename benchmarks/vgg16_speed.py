@@ -20,10 +20,10 @@ from rich.console import Console
 from rich.table import Column, Table
 from torch import Tensor
 
-import spi_lightning.apps.entry  # noqa: F401  registers the resolvers of the configuration
+import spi_lightning.apps.process.entry  # noqa: F401  registers the resolvers of the configuration
 from benchmarks.record import write_result
-from spi_lightning.tasks.frozen_checkpoint import FrozenCheckpoint
-from spi_lightning.tasks.frozen_vgg16 import FrozenVGG16
+from spi_lightning.tasks.frozen.checkpoint import FrozenCheckpoint
+from spi_lightning.tasks.frozen.vgg16 import FrozenVGG16
 
 CONF = Path(__file__).parents[1] / "conf"
 BATCHES = (1, 4, 8, 16)

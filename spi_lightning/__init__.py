@@ -1,7 +1,8 @@
 """Machine learning for X-ray single-particle imaging and coherent diffraction imaging.
 
-Rows of the package, each importing only from lower ones: apps > callbacks, methods > tasks, reports, tracking >
-data, metrics > simulate, io, networks, losses, optimizers, schedules, baselines > physics, distributed > fields.
+Rooms, each importing only from those before it: errors, fields, files, progress (ground floor) < physics, distributed
+< io < simulate < networks, losses, optimizers, schedules < phasing, baselines < metrics < data < results < reports <
+tasks, tracking, callbacks < methods < reconstruction, orientation < evaluation < apps. tests/test_layers.py holds them.
 """
 
 import os

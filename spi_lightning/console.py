@@ -11,7 +11,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from spi_lightning.printable import printable
+from .printable import printable
 
 _PACKAGE: Final = __name__.partition(".")[0]
 

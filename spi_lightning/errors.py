@@ -1,9 +1,10 @@
-"""The error that a user's mistake raises: one line, without a traceback."""
+"""The error that a user's mistake raises, one line without a traceback, and the check of whole numbers."""
 
 from typing import Final
 
-from spi_lightning.printable import printable
+from .printable import printable
 
+_MOST: Final = 10**9  # of patterns, processes and pictures; seeds are hashed
 _OF_A_WORKER: Final = "Caught UserError in "  # opens what torch makes of an error of its worker
 
 
@@ -19,3 +20,13 @@ class UserError(Exception):
         if text.startswith(_OF_A_WORKER):  # the worker's traceback, which ends with the line
             text = text.strip().splitlines()[-1].removeprefix(f"{__name__}.UserError: ")
         super().__init__(printable(text))
+
+
+def whole_number(name: str, value: object, least: int) -> int:
+    """A setting as int: 1e4 is one, ten and 2.5 are not."""
+    number = int(value) if isinstance(value, float) and value.is_integer() else value
+    if isinstance(number, int) and not isinstance(number, bool) and number >= least:
+        if name != "seed" and number > _MOST:
+            raise UserError(f"{name}={value}: give at most {_MOST:.0e}")
+        return number
+    raise UserError(f"{name}={value}: give a whole number, {least} or more")

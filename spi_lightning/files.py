@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import filelock
 
-from spi_lightning.errors import UserError
+from .errors import UserError
 
 _STALE: Final = 86400.0  # s after the last write to a part of another machine, whose processes cannot be seen from here
 _LONGEST: Final = 180  # bytes of a name that fit into the name of its part

@@ -9,8 +9,8 @@ from rich.progress import Progress as RichProgress
 from rich.text import Text
 from torch import Tensor
 
-from spi_lightning.console import Terminal
-from spi_lightning.printable import printable
+from .console import Terminal
+from .printable import printable
 
 Progress = Callable[[int, int, Tensor], None]
 """Called with the steps done, the steps in all and the error of each start, (B,)."""

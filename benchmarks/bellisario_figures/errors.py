@@ -11,8 +11,8 @@ from benchmarks.bellisario_figures.networks import network, triple
 from benchmarks.bellisario_figures.patterns import answer, draw_patterns, score, show, truth_of
 from benchmarks.bellisario_figures.settled import settled
 from benchmarks.record import write_result
-from spi_lightning.methods.support_scoring import BROKEN
-from spi_lightning.reports.supports_figures import errors_figure
+from spi_lightning.evaluation.supports.scoring import BROKEN
+from spi_lightning.reports.supports.figures import errors_figure
 
 
 def main(options: argparse.Namespace) -> None:

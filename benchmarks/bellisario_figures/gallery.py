@@ -20,17 +20,17 @@ from benchmarks.bellisario_figures.patterns import answer, draw_patterns, score,
 from spi_lightning.baselines.hull_points import extremal_points
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, Batch
 from spi_lightning.methods import AutocorrelationSupport, SupportCheckpoint
-from spi_lightning.methods.support_answer import BatchAnswers
-from spi_lightning.metrics.support_overlap import aligned
-from spi_lightning.physics.atoms import Atoms, batch_atoms
+from spi_lightning.metrics.supports.support_overlap import aligned
+from spi_lightning.physics.atoms.atom_table import Atoms, batch_atoms
 from spi_lightning.physics.autocorrelation import autocorrelation_support
 from spi_lightning.physics.fourier import fourier
-from spi_lightning.physics.rotation import random_quaternions, rotation_matrices
+from spi_lightning.physics.rotations.quaternions import random_quaternions, rotation_matrices
 from spi_lightning.physics.support import ideal_support
 from spi_lightning.reports.style import figure
-from spi_lightning.reports.supports_files import MethodTable, ShownPatterns, SupportFiles
-from spi_lightning.reports.supports_gallery import supports_gallery
-from spi_lightning.simulate.macromolecule import make_canonical
+from spi_lightning.reports.supports.gallery import supports_gallery
+from spi_lightning.results.support_answer import BatchAnswers
+from spi_lightning.results.supports import MethodTable, ShownPatterns, SupportFiles
+from spi_lightning.simulate.macromolecules.macromolecule import make_canonical
 
 TRIED = 2000  # orientations of the large structure
 

@@ -12,7 +12,7 @@ from benchmarks.bellisario_figures.networks import healed, measured_network, net
 from benchmarks.bellisario_figures.patterns import draw_patterns, score, show
 from benchmarks.bellisario_figures.settled import settled
 from benchmarks.record import write_result
-from spi_lightning.reports.supports_figures import errors_figure
+from spi_lightning.reports.supports.figures import errors_figure
 
 CONDITIONS: dict[str, dict[str, Any]] = {
     "10,000 photons": {"photons_per_speckle": (1e4, 1e4)},

@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from benchmarks.doors import train
 from spi_lightning.data import PatternInput
 from spi_lightning.methods import Healed, SupportCheckpoint, TripleIntersection
-from spi_lightning.methods.support_answer import BatchAnswers
+from spi_lightning.results.support_answer import BatchAnswers
 
 
 def trained(options: argparse.Namespace, experiment: str, given: Path | None, *overrides: str) -> Path:

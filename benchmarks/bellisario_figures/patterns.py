@@ -13,12 +13,12 @@ from omegaconf import OmegaConf
 
 from benchmarks.doors import ROOT
 from spi_lightning.apps.evaluate_supports import SHOWN
+from spi_lightning.evaluation.supports.scoring import SupportScoring, columns_of
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, SUPPORT, Batch
-from spi_lightning.methods.support_answer import BatchAnswers
-from spi_lightning.methods.support_scoring import SupportScoring, columns_of
 from spi_lightning.physics.detector import radius_in_pixels
 from spi_lightning.physics.support import ideal_support
-from spi_lightning.reports.supports_files import MethodTable
+from spi_lightning.results.support_answer import BatchAnswers
+from spi_lightning.results.supports import MethodTable
 from spi_lightning.simulate import MacromoleculeSimulator
 from spi_lightning.simulate.measurement import disc_diameter
 

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from benchmarks.bellisario_figures.patterns import answer, table_of, truth_of
 from spi_lightning.fields import Batch
-from spi_lightning.methods.support_answer import BatchAnswers
-from spi_lightning.metrics.support_overlap import LEVELS, dilated, errors
-from spi_lightning.reports.supports_files import MethodTable
+from spi_lightning.metrics.supports.support_overlap import LEVELS, dilated, errors
+from spi_lightning.results.support_answer import BatchAnswers
+from spi_lightning.results.supports import MethodTable
 
 COVERAGE = 0.97
 THRESHOLDS, NOISE = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2), (1.0, 2.0, 4.0)

@@ -15,8 +15,8 @@ from benchmarks.bellisario_figures.networks import measured_network, network, tr
 from benchmarks.bellisario_figures.patterns import answer, draw_patterns, score, show
 from benchmarks.bellisario_figures.settled import settled
 from benchmarks.record import write_result
-from spi_lightning.methods.support_answer import BatchAnswers
 from spi_lightning.reports.style import METHOD_COLOURS, figure
+from spi_lightning.results.support_answer import BatchAnswers
 
 Rows = dict[str, dict[str, float]]
 OWN, UNFILLED = ", its own level", "trained on ideal, holes left as zeros"

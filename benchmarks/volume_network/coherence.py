@@ -6,11 +6,11 @@ from torch import Tensor
 from benchmarks.volume_network.judging import Row, judged, store
 from benchmarks.volume_network.matched import many, within
 from benchmarks.volume_network.methods import THEN, Found, iterative, network
-from spi_lightning.metrics.volume_truth import volume_truth
-from spi_lightning.phasing.wrapped_polish import Wrapping, phased_further
+from spi_lightning.metrics.volumes.volume_truth import volume_truth
+from spi_lightning.phasing.polishing.wrapped import Wrapping, phased_further
 from spi_lightning.physics.partial_coherence import blurred_intensity, point_spread_envelope
-from spi_lightning.simulate.crystals import CrystalRecipe
-from spi_lightning.simulate.phase_field import PhaseRecipe
+from spi_lightning.simulate.particles.crystals import CrystalRecipe
+from spi_lightning.simulate.particles.phase_field import PhaseRecipe
 from spi_lightning.simulate.volumes import VolumeSimulator, embed, pattern_of
 
 WIDTHS = ((0.0, 0.0, 0.0), (0.3, 0.6, 0.45))

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from benchmarks.record import read_result, write_result
 from benchmarks.volume_network.methods import Found
-from spi_lightning.metrics.volume_fit import reciprocal_amplitude
+from spi_lightning.metrics.volumes.volume_fit import reciprocal_amplitude
 from spi_lightning.physics.agreement import amplitude_errors, held_out_chi_square
 
 Row = dict[str, Any]

@@ -6,12 +6,12 @@ from torch import Tensor
 from benchmarks.volume_network.judging import Row, judged, store, summary
 from benchmarks.volume_network.methods import Found, iterative
 from spi_lightning.phasing import hold_out
-from spi_lightning.phasing.polish import polish
-from spi_lightning.phasing.wrapped_polish import largest_voxels
+from spi_lightning.phasing.polishing.polish import polish
+from spi_lightning.phasing.polishing.wrapped import largest_voxels
 from spi_lightning.physics.fourier import fourier, inverse_fourier
-from spi_lightning.simulate.crystals import CrystalRecipe
-from spi_lightning.simulate.dislocations import DislocationRecipe
-from spi_lightning.simulate.phase_field import PhaseRecipe
+from spi_lightning.simulate.particles.crystals import CrystalRecipe
+from spi_lightning.simulate.particles.dislocations import DislocationRecipe
+from spi_lightning.simulate.particles.phase_field import PhaseRecipe
 from spi_lightning.simulate.volumes import VolumeSimulator, embed
 
 GROWTHS = (1.0, 1.25, 1.7, 2.5, 4.0)

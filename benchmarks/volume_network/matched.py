@@ -12,7 +12,7 @@ from benchmarks.volume_network.judging import Row, judged, store, summary, table
 from benchmarks.volume_network.methods import THEN, Found, iterative, network
 from benchmarks.volume_network.real import MASKS, crystals
 from spi_lightning.phasing import hold_out
-from spi_lightning.phasing.wrapped_polish import Wrapping, phased_further, polish_rounds
+from spi_lightning.phasing.polishing.wrapped import Wrapping, phased_further, polish_rounds
 
 
 def matched(size: int = 32, seeds: int = 20, masks: int = MASKS) -> Row:

@@ -13,11 +13,11 @@ from benchmarks.volume_network.clock import Clock
 from spi_lightning.losses import FourierLoss
 from spi_lightning.networks import ComplexEncoderDecoder, Members
 from spi_lightning.phasing import phase
-from spi_lightning.phasing.polish import polish
-from spi_lightning.phasing.wrapped_polish import Wrapping, polish_rounds, polish_wrapped
+from spi_lightning.phasing.polishing.polish import polish
+from spi_lightning.phasing.polishing.wrapped import Wrapping, polish_rounds, polish_wrapped
 from spi_lightning.physics.array import pad
 from spi_lightning.physics.oversampling import estimate_oversampling
-from spi_lightning.tasks.refiner import Refiner
+from spi_lightning.tasks.refining.refiner import Refiner
 
 CONF = Path(__file__).parents[2] / "conf"
 STEPS, RATE, CANDIDATES = 120, 3e-3, 1

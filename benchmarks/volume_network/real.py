@@ -14,7 +14,7 @@ from benchmarks.volume_network.judging import Row, judged, store, summary, table
 from benchmarks.volume_network.methods import HYBRID, Found, Wrapping, box_of, iterative, network, polished, polished_to
 from spi_lightning.metrics import fsc, prtf
 from spi_lightning.phasing import alignment, average, hold_out
-from spi_lightning.physics.bragg_preparation import prepare
+from spi_lightning.physics.bragg.preparation import prepare
 
 SEEDS, MASKS = 5, 5
 

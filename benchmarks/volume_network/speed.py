@@ -12,8 +12,8 @@ from benchmarks.volume_network.judging import AXES, Row, store
 from spi_lightning.losses import FourierLoss
 from spi_lightning.networks import ComplexEncoderDecoder, Members
 from spi_lightning.phasing import phase
-from spi_lightning.phasing.polish import polish
-from spi_lightning.tasks.refiner import Refiner
+from spi_lightning.phasing.polishing.polish import polish
+from spi_lightning.tasks.refining.refiner import Refiner
 
 
 def speed(size: int = 32, members: Sequence[int] = (1, 4), steps: int = 10) -> Row:

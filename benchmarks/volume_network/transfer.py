@@ -18,7 +18,7 @@ from benchmarks.volume_network.simulated import outcome, particles_of, pooled
 from spi_lightning.errors import UserError
 from spi_lightning.networks import ComplexEncoderDecoder
 from spi_lightning.phasing import hold_out
-from spi_lightning.phasing.wrapped_polish import Wrapping
+from spi_lightning.phasing.polishing.wrapped import Wrapping
 from spi_lightning.physics.array import pad
 
 SHORT = Wrapping(growth=(2.5,), rounds=1, last_steps=30, recipe="40*HIO(0.9) + 40*ER + shrinkwrap(1.0, 0.1)/10")

@@ -7,8 +7,8 @@ from typing import Any
 from rich.table import Column, Table
 from rich.text import Text
 
-from spi_lightning.apps.plain_app import run_plain
-from spi_lightning.apps.plain_arguments import PlainParser, names_kept
+from spi_lightning.apps.process.plain_app import run_plain
+from spi_lightning.apps.process.plain_arguments import PlainParser, names_kept
 from spi_lightning.console import Terminal
 from spi_lightning.errors import UserError
 from spi_lightning.io.json_file import read_metrics

@@ -19,14 +19,14 @@ from typing import Final
 import numpy as np
 
 from spi_lightning.apps import describe_tables
-from spi_lightning.apps.plain_app import run_plain
-from spi_lightning.apps.plain_arguments import PlainParser, names_kept
+from spi_lightning.apps.process.plain_app import run_plain
+from spi_lightning.apps.process.plain_arguments import PlainParser, names_kept
 from spi_lightning.console import Terminal
 from spi_lightning.errors import UserError
 from spi_lightning.fields import FRAME, IS_SINGLE_HIT, KIND, PARTICLE_ID
 from spi_lightning.files import replacing
 from spi_lightning.io import FORMATS, PatternFile, PatternKeys, open_patterns
-from spi_lightning.io.opening import GEOMETRY
+from spi_lightning.io.patterns.open_patterns import GEOMETRY
 from spi_lightning.printable import printable
 
 _SETTINGS: Final = (*(field.name for field in fields(PatternKeys)), "mask_convention", "adu_per_photon", *GEOMETRY)
@@ -107,7 +107,9 @@ def _number(name: str, settings: dict[str, str]) -> float | None:
 
 def _write_columns(file: PatternFile, path: Path, console: Terminal) -> None:
     """Write hits, beam centres and sizes of all frames as CSV, beside their labels; what is not known is left empty."""
-    from spi_lightning.methods.frame_columns import measure_frames  # brings Lightning, which a mere look does not need
+    from spi_lightning.evaluation.hits.frame_columns import (
+        measure_frames,  # brings Lightning, which a mere look does not need
+    )
 
     with console.status(f"{len(file)} frames"):
         columns = {FRAME: np.arange(len(file)), **measure_frames(file)}

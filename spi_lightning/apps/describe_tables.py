@@ -12,8 +12,8 @@ from rich.table import Table
 from spi_lightning.errors import UserError
 from spi_lightning.fields import DISTANCE, FIELDS, IS_SINGLE_HIT, KIND, PARTICLE_ID, PHOTON_ENERGY, PIXEL_SIZE, Kind
 from spi_lightning.io import PatternFile
-from spi_lightning.physics.adu import estimate_gain, fano_factor
 from spi_lightning.physics.constants import wavelength_from_energy
+from spi_lightning.physics.frames.adu import estimate_gain, fano_factor
 
 AT_ONCE: Final = 32
 _BAR: Final = 24

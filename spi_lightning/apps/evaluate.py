@@ -11,44 +11,34 @@ from hydra.utils import instantiate
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from spi_lightning.apps.choose_methods import make_methods
-from spi_lightning.apps.evaluate_gallery import explain, found_centres, shown_frames
-from spi_lightning.apps.evaluate_kinds import kind_of_data
-from spi_lightning.apps.evaluate_shown import about, show
-from spi_lightning.apps.evaluate_supports import evaluate_supports
-from spi_lightning.apps.evaluate_volumes import evaluate_volumes
-from spi_lightning.apps.job_folder import alone
-from spi_lightning.apps.seen_frames import frames_seen, seen_notes, union_of
-from spi_lightning.apps.train import record
-from spi_lightning.apps.value_types import check_types
+from spi_lightning.apps.configuration.choose_methods import make_methods
+from spi_lightning.apps.configuration.kinds import kind_of_data
+from spi_lightning.apps.configuration.value_types import check_types
+from spi_lightning.apps.process.job_folder import alone
 from spi_lightning.console import Terminal
 from spi_lightning.errors import UserError
+from spi_lightning.evaluation.hits.cache import AnswerCache
+from spi_lightning.evaluation.hits.console_lines import about, show
+from spi_lightning.evaluation.hits.frame_columns import measure_frames
+from spi_lightning.evaluation.hits.gallery import explain, found_centres, shown_frames
+from spi_lightning.evaluation.hits.primary_method import headline_name, why_selects
+from spi_lightning.evaluation.hits.runner import Interview, plan_notes
+from spi_lightning.evaluation.hits.summary import URGENT, notes, score
+from spi_lightning.evaluation.hits.training_frames import frames_seen, seen_notes, union_of
 from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.files import write_json
 from spi_lightning.io import PatternFile
-from spi_lightning.methods import (
-    AnswerCache,
-    CheckpointMethod,
-    DecisionRule,
-    GivenPlan,
-    Interview,
-    Method,
-    Predictions,
-    ensemble,
-    find_device,
-    headline_name,
-    measure_frames,
-    notes,
-    plan_notes,
-    score,
-    write_selection_lists,
-)
-from spi_lightning.methods.headline import why_selects
-from spi_lightning.methods.judgement import URGENT
-from spi_lightning.metrics.agreement import common_set
+from spi_lightning.methods import CheckpointMethod, DecisionRule, GivenPlan, Method, ensemble, find_device
+from spi_lightning.metrics.hits.method_agreement import common_set
 from spi_lightning.reports import collect_gallery, require_embedding, write_evaluation_report
+from spi_lightning.results.predictions import Predictions
+from spi_lightning.results.selection import write_selection_lists
 from spi_lightning.tasks.registry import trust
 from spi_lightning.tracking import METRICS, earlier_notes, require_free
+
+from .evaluate_supports import evaluate_supports
+from .evaluate_volumes import evaluate_volumes
+from .train import record
 
 
 @alone

@@ -12,17 +12,13 @@ from omegaconf import DictConfig, open_dict
 from rich.table import Column, Table
 from rich.text import Text
 
-from spi_lightning.apps.choose_methods import make_support_methods
-from spi_lightning.apps.simulate import whole_number
-from spi_lightning.apps.train import record
+from spi_lightning.apps.configuration.choose_methods import make_support_methods
 from spi_lightning.console import Terminal
 from spi_lightning.data.supports import SupportBatches, structure_names
-from spi_lightning.errors import UserError
-from spi_lightning.files import write_json
-from spi_lightning.io import PatternFile
-from spi_lightning.methods import AnswerCache, SupportAnswer, SupportCheckpoint, SupportInterview, SupportMethod
-from spi_lightning.methods.support_running import AskedSupports, told
-from spi_lightning.methods.support_scoring import (
+from spi_lightning.errors import UserError, whole_number
+from spi_lightning.evaluation.hits.cache import AnswerCache
+from spi_lightning.evaluation.supports.runner import AskedSupports, SupportInterview, told
+from spi_lightning.evaluation.supports.scoring import (
     SupportScoring,
     agreement,
     columns_of,
@@ -30,9 +26,14 @@ from spi_lightning.methods.support_scoring import (
     trade_off_of,
     true_supports,
 )
-from spi_lightning.reports.supports import write_supports_report
-from spi_lightning.reports.supports_files import MethodTable, SupportFiles, choose_support_frames, collect_patterns
+from spi_lightning.files import write_json
+from spi_lightning.io import PatternFile
+from spi_lightning.methods import SupportAnswer, SupportCheckpoint, SupportMethod
+from spi_lightning.reports.supports.page import write_supports_report
+from spi_lightning.results.supports import MethodTable, SupportFiles, choose_support_frames, collect_patterns
 from spi_lightning.tracking import METRICS
+
+from .train import record
 
 SHOWN = {
     "below_two_false_negatives": "< 2 FN",

@@ -14,26 +14,29 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.table import Column, Table
 from torch import Tensor
 
-from spi_lightning.apps.train import record
-from spi_lightning.apps.volume_methods import make_volume_methods
-from spi_lightning.apps.volume_outputs import write_outputs
-from spi_lightning.apps.volume_settings import require_sense
+from spi_lightning.apps.configuration.volume_settings import require_sense
 from spi_lightning.console import Terminal
 from spi_lightning.data.one_frame import Measurement
-from spi_lightning.data.one_scan import measure_scan
-from spi_lightning.data.simulated_volumes import SimulatedVolumeDataModule
-from spi_lightning.data.volume_patterns import VolumePatterns, of_measurements, open_volume_patterns
+from spi_lightning.data.scans.one_scan import measure_scan
+from spi_lightning.data.scans.volume_patterns import VolumePatterns, of_measurements, open_volume_patterns
+from spi_lightning.data.simulated.volumes import SimulatedVolumeDataModule
 from spi_lightning.errors import UserError
+from spi_lightning.evaluation.hits.cache import AnswerCache
+from spi_lightning.evaluation.volumes.ensemble import Ensemble, best_run, ensemble_of, overlaps, room_for
+from spi_lightning.evaluation.volumes.outputs import write_outputs
+from spi_lightning.evaluation.volumes.runner import AskedVolumes, VolumeInterview
+from spi_lightning.evaluation.volumes.scoring import asked_seconds, by_pattern, scores_of
 from spi_lightning.files import write_json
-from spi_lightning.methods import AnswerCache, AskedVolumes, VolumeInterview, VolumeMethod
-from spi_lightning.methods.volume_ensemble import Ensemble, best_run, ensemble_of, overlaps, room_for
-from spi_lightning.methods.volume_scoring import asked_seconds, by_pattern, scores_of
-from spi_lightning.metrics.volume_fit import reciprocal_amplitude, spectral_weight
+from spi_lightning.methods import VolumeMethod
+from spi_lightning.metrics.volumes.volume_fit import reciprocal_amplitude, spectral_weight
 from spi_lightning.physics.array import crop
 from spi_lightning.physics.twin import canonical
-from spi_lightning.reports.volumes import write_volumes_report
-from spi_lightning.reports.volumes_files import ShownMethod, ShownPattern, VolumeFiles
+from spi_lightning.reports.volumes.page import write_volumes_report
+from spi_lightning.results.volumes import ShownMethod, ShownPattern, VolumeFiles
 from spi_lightning.tracking import METRICS
+
+from .train import record
+from .volume_methods import make_volume_methods
 
 SHOWN = {
     "chi_square": "χ² fitted",

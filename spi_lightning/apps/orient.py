@@ -11,25 +11,25 @@ import hydra
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from spi_lightning.apps.dragonfly_input import write_input
-from spi_lightning.apps.dragonfly_run import find_dragonfly, run_dragonfly
-from spi_lightning.apps.dragonfly_window import find_window, open_source
-from spi_lightning.apps.entry import run_app
-from spi_lightning.apps.job_folder import alone
-from spi_lightning.apps.orient_analysis import analyse, match_examples, read_control, true_orientations, voxel_edge
-from spi_lightning.apps.simulate import whole_number
-from spi_lightning.apps.train import record
-from spi_lightning.apps.value_types import check_types
+from spi_lightning.apps.configuration.value_types import check_types
+from spi_lightning.apps.process.entry import run_app
+from spi_lightning.apps.process.job_folder import alone
 from spi_lightning.console import Terminal
-from spi_lightning.errors import UserError
+from spi_lightning.errors import UserError, whole_number
 from spi_lightning.files import write_json
 from spi_lightning.io import PatternKeys
-from spi_lightning.io.dragonfly import read_log, read_output
+from spi_lightning.io.dragonfly.output import read_log, read_output
 from spi_lightning.metrics.uniformity import Uniformity
-from spi_lightning.physics.orientation import symmetry_group
-from spi_lightning.reports.orientation import write_orientation_report
-from spi_lightning.reports.orientation_evenness import verdict
+from spi_lightning.orientation.analysis import analyse, match_examples, read_control, true_orientations, voxel_edge
+from spi_lightning.orientation.dragonfly_input import write_input
+from spi_lightning.orientation.dragonfly_run import find_dragonfly, run_dragonfly
+from spi_lightning.orientation.window import find_window, open_source
+from spi_lightning.physics.rotations.symmetry import symmetry_group
+from spi_lightning.reports.orientation.evenness import verdict
+from spi_lightning.reports.orientation.page import write_orientation_report
 from spi_lightning.tracking import METRICS
+
+from .train import record
 
 
 @alone

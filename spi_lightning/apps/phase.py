@@ -13,29 +13,30 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from spi_lightning.apps.entry import run_app
-from spi_lightning.apps.job_folder import alone
-from spi_lightning.apps.laboratory import frame_of, write_crystal_of
-from spi_lightning.apps.phase_judge import judge
-from spi_lightning.apps.phase_polish import agreeing, solve
-from spi_lightning.apps.phase_task import Task, prepare
-from spi_lightning.apps.train import record
-from spi_lightning.apps.value_types import check_types
+from spi_lightning.apps.configuration.value_types import check_types
+from spi_lightning.apps.process.entry import run_app
+from spi_lightning.apps.process.job_folder import alone
 from spi_lightning.console import Terminal
 from spi_lightning.data.one_frame import Measurement
-from spi_lightning.data.one_scan import ScanMeasurement
+from spi_lightning.data.scans.one_scan import ScanMeasurement
 from spi_lightning.errors import UserError
 from spi_lightning.files import write_json
-from spi_lightning.io.cxi_image import CxiImage, write_cxi_image
+from spi_lightning.io.volumes.cxi_image import CxiImage, write_cxi_image
 from spi_lightning.metrics.fsc import FSC, fsc
 from spi_lightning.phasing import Averaged, align
 from spi_lightning.physics.photons import photon_halves
 from spi_lightning.physics.twin import centre
-from spi_lightning.reports.phasing import write_phasing_report
-from spi_lightning.reports.phasing_files import PhasingFiles
-from spi_lightning.reports.phasing_verdict import verdict
+from spi_lightning.reconstruction.assessment import judge
+from spi_lightning.reconstruction.laboratory import frame_of, write_crystal_of
+from spi_lightning.reconstruction.phase import Task, prepare
+from spi_lightning.reconstruction.polish import agreeing, solve
+from spi_lightning.reports.phasing.page import write_phasing_report
+from spi_lightning.reports.phasing.verdict import verdict
+from spi_lightning.results.phasing import PhasingFiles
 from spi_lightning.tasks.registry import trust
 from spi_lightning.tracking import METRICS, earlier_notes
+
+from .train import record
 
 
 @alone

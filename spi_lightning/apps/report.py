@@ -6,9 +6,9 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from spi_lightning.apps.entry import run_app
-from spi_lightning.apps.plain_words import quoted
-from spi_lightning.apps.value_types import check_types
+from spi_lightning.apps.configuration.plain_words import quoted
+from spi_lightning.apps.configuration.value_types import check_types
+from spi_lightning.apps.process.entry import run_app
 from spi_lightning.console import Terminal
 from spi_lightning.reports import write_report
 

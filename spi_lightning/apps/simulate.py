@@ -14,21 +14,22 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 from rich.table import Table
 
-from spi_lightning.apps.entry import run_app
-from spi_lightning.apps.simulate_volumes import simulate_volumes
-from spi_lightning.apps.value_types import check_types
+from spi_lightning.apps.configuration.value_types import check_types
+from spi_lightning.apps.process.entry import run_app
 from spi_lightning.console import Terminal
-from spi_lightning.data.simulated_set import make_set
+from spi_lightning.data.simulated.one_file import make_set
 from spi_lightning.data.supports import structure_names
-from spi_lightning.errors import UserError
+from spi_lightning.errors import UserError, whole_number
 from spi_lightning.fields import DENSITY, IS_SINGLE_HIT, KIND, STRUCTURE, Kind
 from spi_lightning.files import replacing
 from spi_lightning.io import PatternFile, open_patterns
 from spi_lightning.reports import collect_gallery
 from spi_lightning.reports.density_gallery import density_figure
-from spi_lightning.reports.gallery import Caption, gallery_figure
+from spi_lightning.reports.hits.gallery import Caption, gallery_figure
 from spi_lightning.reports.style import OTHER, SINGLE
 from spi_lightning.simulate.volumes import VolumeSimulator
+
+from .simulate_volumes import simulate_volumes
 
 
 def simulate(cfg: DictConfig) -> Path:
@@ -70,17 +71,6 @@ def simulate(cfg: DictConfig) -> Path:
 
 _ROWS = 8
 LEAST = {"patterns": 1, "seed": 0, "workers": 1, "examples": 0}
-_MOST = 10**9  # of patterns, processes and pictures; seeds are hashed
-
-
-def whole_number(name: str, value: object, least: int) -> int:
-    """A setting as int: 1e4 is one, ten and 2.5 are not."""
-    number = int(value) if isinstance(value, float) and value.is_integer() else value
-    if isinstance(number, int) and not isinstance(number, bool) and number >= least:
-        if name != "seed" and number > _MOST:
-            raise UserError(f"{name}={value}: give at most {_MOST:.0e}")
-        return number
-    raise UserError(f"{name}={value}: give a whole number, {least} or more")
 
 
 def require_free_picture(path: Path, examples: int, overwrite: bool) -> None:

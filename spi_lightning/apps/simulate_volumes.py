@@ -7,11 +7,11 @@ from typing import Any
 from omegaconf import DictConfig
 
 from spi_lightning.console import Terminal
-from spi_lightning.data.volume_set import make_volume_set
+from spi_lightning.data.simulated.volume_set import make_volume_set
 from spi_lightning.data.volumes import FOURIER_AMPLITUDE, VolumeDataset
 from spi_lightning.fields import AMPLITUDE, MASK, PHASE
 from spi_lightning.files import replacing
-from spi_lightning.reports.volume_gallery import volume_figure
+from spi_lightning.reports.volumes.particle_gallery import volume_figure
 from spi_lightning.simulate.volumes import VolumeSimulator
 
 _MOST = 8  # particles in the picture

@@ -15,12 +15,12 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 from rich.table import Table
 
-from spi_lightning.apps.entry import one_line
-from spi_lightning.apps.fitting_parts import check_parts
-from spi_lightning.apps.job_folder import alone
-from spi_lightning.apps.resolved_names import escaped
-from spi_lightning.apps.resume import Resumed, all_words, command_words, resumed_settings, state_that_fits
-from spi_lightning.apps.value_types import check_types
+from spi_lightning.apps.configuration.fitting_parts import check_parts
+from spi_lightning.apps.configuration.resolved_names import escaped
+from spi_lightning.apps.configuration.resume import Resumed, all_words, command_words, resumed_settings, state_that_fits
+from spi_lightning.apps.configuration.value_types import check_types
+from spi_lightning.apps.process.entry import one_line
+from spi_lightning.apps.process.job_folder import alone
 from spi_lightning.callbacks import DecideAtValidation, ResumeInSamples, SaveConfig, SeedEveryStep, StopDivergence
 from spi_lightning.callbacks.decide_at_validation import stopped_early
 from spi_lightning.console import Terminal

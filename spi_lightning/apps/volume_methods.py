@@ -12,14 +12,21 @@ from hydra import compose
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from spi_lightning.apps.choose_methods import asked_for, found_checkpoints, free_name, plain_with_contents, settings_of
-from spi_lightning.apps.evaluate_kinds import METHODS, method_file
-from spi_lightning.apps.train import starting_weights
+from spi_lightning.apps.configuration.choose_methods import (
+    asked_for,
+    found_checkpoints,
+    free_name,
+    plain_with_contents,
+    settings_of,
+)
+from spi_lightning.apps.configuration.kinds import METHODS, method_file
 from spi_lightning.errors import UserError
 from spi_lightning.files import content_hash
 from spi_lightning.methods import RefinedNetwork, VolumeCheckpoint, VolumeMethod, run_name
-from spi_lightning.methods.refined_network import MakeRefinement
+from spi_lightning.methods.volumes.refined_network import MakeRefinement
 from spi_lightning.tasks import Refinement
+
+from .train import starting_weights
 
 PHASING = METHODS.parent / "phasing"
 TRANSFER = "wu_transfer"

@@ -3,15 +3,15 @@
 Pure functions of tensors and sparse matrices; files, answers and decisions belong to methods.
 """
 
-from spi_lightning.baselines.diffusion_map import DiffusionEmbedding, auto_bandwidth, diffusion_map, extend
-from spi_lightning.baselines.features import AngularVectors
-from spi_lightning.baselines.graph import components, describe_components, symmetric_graph
-from spi_lightning.baselines.graph_cut import Cut, Edges, energy, graph_cut, votes
-from spi_lightning.baselines.neighbours import nearest, nearest_to
-from spi_lightning.baselines.references import fit_classifier, fit_scaling, is_clusterer, memberships, name_clusters
-from spi_lightning.baselines.region import affinity, prior, region_force
-from spi_lightning.baselines.triple_intersection import double_intersection, triple_intersection
-from spi_lightning.baselines.vectors import PixelVectors, masked_correlation
+from .diffusion_map import DiffusionEmbedding, auto_bandwidth, diffusion_map, extend
+from .features import AngularVectors
+from .graph import components, describe_components, symmetric_graph
+from .graph_cut import Cut, Edges, energy, graph_cut, votes
+from .neighbours import nearest, nearest_to
+from .references import fit_classifier, fit_scaling, is_clusterer, memberships, name_clusters
+from .region import affinity, prior, region_force
+from .triple_intersection import double_intersection, triple_intersection
+from .vectors import PixelVectors, masked_correlation
 
 __all__ = [
     "AngularVectors",

@@ -7,8 +7,9 @@ import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
-from spi_lightning.baselines.graph import Graph, Symmetrise, components, scale_both_sides, symmetric_graph
 from spi_lightning.errors import UserError
+
+from .graph import Graph, Symmetrise, components, scale_both_sides, symmetric_graph
 
 Floats = NDArray[np.float64]
 Bandwidth = float | str  # a number above 0 or ``auto``

@@ -9,8 +9,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from spi_lightning.baselines.graph import Graph
 from spi_lightning.errors import UserError
+
+from .graph import Graph
 
 Floats = NDArray[np.float64]
 Ball = Literal["entries", "rows"]

@@ -5,9 +5,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from spi_lightning.baselines.cells import Cells
-from spi_lightning.baselines.vectors import masked_correlation
 from spi_lightning.errors import UserError
+
+from .cells import Cells
+from .vectors import masked_correlation
 
 Metric = Literal["euclidean", "correlation", "masked_correlation"]
 APPROXIMATE_ABOVE = 50_000

@@ -4,8 +4,9 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 
-from spi_lightning.baselines.graph import Graph
 from spi_lightning.errors import UserError
+
+from .graph import Graph
 
 Floats = NDArray[np.float64]
 

@@ -10,8 +10,11 @@ Opt. Soc. Am. A 7, 3, as used by Bellisario & Ekeberg (2024), Sect. 3.
 import torch
 from torch import Tensor
 
-from spi_lightning.baselines.hull_points import directions_around, extremal_points, next_on_hull, rim_points, sideways
-from spi_lightning.baselines.region_copies import (
+from spi_lightning.errors import UserError
+from spi_lightning.physics.autocorrelation import at_origin, over_axes
+
+from .hull_points import directions_around, extremal_points, next_on_hull, rim_points, sideways
+from .region_copies import (
     Copies,
     admissible_area,
     in_pieces,
@@ -19,8 +22,6 @@ from spi_lightning.baselines.region_copies import (
     shifted,
     shifted_copies,
 )
-from spi_lightning.errors import UserError
-from spi_lightning.physics.autocorrelation import at_origin, over_axes
 
 CHOICES = ("smallest", "tested", "guaranteed")
 _FLAT = 0.9  # of its area that a density must use to count as flat, (sum rho)^2 / sum rho^2 over pixels

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from spi_lightning.callbacks.progress import Progress
 from spi_lightning.files import replacing
 from spi_lightning.reports.live_slices import live_figure, live_sketch
 from spi_lightning.tasks import Refinement
+
+from .progress import Progress
 
 NAME = "live.png"
 _MARGIN = 2  # columns left of a terminal's width

@@ -1,21 +1,22 @@
 """Datasets, transforms, splits and one DataModule per kind of batch."""
 
-from spi_lightning.data.hits import HitDataModule, HitDataset, PatternBatches
-from spi_lightning.data.known_object import KnownObject, count_known_object
-from spi_lightning.data.one_frame import Measurement, measure_frame
-from spi_lightning.data.one_scan import measure_scan
-from spi_lightning.data.pattern_input import PatternInput
-from spi_lightning.data.preparation import Preparation
-from spi_lightning.data.simulated_hits import OnlineHits, SimulatedHitDataModule
-from spi_lightning.data.simulated_supports import OnlineSupports, SimulatedSupportDataModule
-from spi_lightning.data.simulated_volumes import OnlineVolumes, SimulatedVolumeDataModule
-from spi_lightning.data.single_pattern import MeasuredPattern, SinglePatternDataModule, read_pattern
-from spi_lightning.data.splits import split_by_particle
-from spi_lightning.data.structure_splits import StructureSource
-from spi_lightning.data.supports import SupportDataModule, SupportDataset
-from spi_lightning.data.transforms import Preprocess
-from spi_lightning.data.volume_set import make_volume_set
-from spi_lightning.data.volumes import VolumeDataModule, VolumeDataset
+from spi_lightning.data.scans.known_object import KnownObject, count_known_object
+from spi_lightning.data.scans.one_scan import measure_scan
+from spi_lightning.data.scans.preparation import Preparation
+from spi_lightning.data.scans.single_pattern import MeasuredPattern, SinglePatternDataModule, read_pattern
+from spi_lightning.data.simulated.hits import OnlineHits, SimulatedHitDataModule
+from spi_lightning.data.simulated.supports import OnlineSupports, SimulatedSupportDataModule
+from spi_lightning.data.simulated.volume_set import make_volume_set
+from spi_lightning.data.simulated.volumes import OnlineVolumes, SimulatedVolumeDataModule
+
+from .hits import HitDataModule, HitDataset, PatternBatches
+from .one_frame import Measurement, measure_frame
+from .pattern_input import PatternInput
+from .splits import split_by_particle
+from .structure_splits import StructureSource
+from .supports import SupportDataModule, SupportDataset
+from .transforms import Preprocess
+from .volumes import VolumeDataModule, VolumeDataset
 
 __all__ = [
     "HitDataModule",

@@ -13,14 +13,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spi_lightning.data.hits import LABELS, HitDataset
 from spi_lightning.errors import UserError
 from spi_lightning.fields import FRAME, Batch
 from spi_lightning.files import locked, write_json
 from spi_lightning.io import PatternFile
-from spi_lightning.io.content_key import content_key
+from spi_lightning.io.patterns.content_key import content_key
 from spi_lightning.networks.logistic_head import Backbone
 from spi_lightning.progress import ProgressBar
+
+from .hits import LABELS, HitDataset
 
 FEATURES = "features"
 FORMAT_VERSION = 2  # raise it when the layout of the files, or the arithmetic of a backbone, changes

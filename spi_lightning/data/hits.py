@@ -11,12 +11,13 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from spi_lightning.data.sampler import EpochBatches, ResumableLoader, ShardedBatches, finished, shuffled
-from spi_lightning.data.splits import split_by_particle
-from spi_lightning.data.transforms import Augmentation, reflect
 from spi_lightning.errors import UserError
 from spi_lightning.fields import FRAME, IS_SINGLE_HIT, KIND, MASK, PARTICLE_ID, PHOTONS, Batch
 from spi_lightning.io import PatternFile, PatternKeys, open_patterns
+
+from .sampler import EpochBatches, ResumableLoader, ShardedBatches, finished, shuffled
+from .splits import split_by_particle
+from .transforms import Augmentation, reflect
 
 LABELS = (IS_SINGLE_HIT, KIND, PARTICLE_ID)
 

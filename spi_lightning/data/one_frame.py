@@ -12,23 +12,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spi_lightning.data.beam_square import (
+from spi_lightning.errors import UserError
+from spi_lightning.fields import BEAM_CENTRE, DENSITY, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE
+from spi_lightning.io import PatternFile, PatternKeys, open_patterns, read_intensities
+from spi_lightning.io.patterns.intensities import require_no_amplitudes
+from spi_lightning.io.patterns.open_patterns import require_geometry
+from spi_lightning.io.scans.rocking_evidence import rocking_evidence
+from spi_lightning.io.scans.spec import is_spec
+from spi_lightning.physics.constants import wavelength_from_energy
+from spi_lightning.physics.frames.binning import bin_pixels
+from spi_lightning.physics.frames.saturation import find_saturated
+
+from .crop_to_beam import (
     cut_around_beam,
     edge_around,
     notes_of_the_centre,
     notes_of_the_cut,
     settle_centre,
 )
-from spi_lightning.errors import UserError
-from spi_lightning.fields import BEAM_CENTRE, DENSITY, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE
-from spi_lightning.io import PatternFile, PatternKeys, open_patterns, read_intensities
-from spi_lightning.io.intensities import require_no_amplitudes
-from spi_lightning.io.opening import require_geometry
-from spi_lightning.io.rocking_evidence import rocking_evidence
-from spi_lightning.io.spec import is_spec
-from spi_lightning.physics.binning import bin_pixels
-from spi_lightning.physics.constants import wavelength_from_energy
-from spi_lightning.physics.saturation import find_saturated
 
 _BRIGHT: Final = 10  # photons beside a dark centre that make it suspicious
 

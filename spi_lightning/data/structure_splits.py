@@ -10,11 +10,12 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from spi_lightning.data.splits import split_by_particle
 from spi_lightning.errors import UserError
-from spi_lightning.io.structure import StructureOptions, find_structures, read_structure, structure_id
-from spi_lightning.io.structure_archive import Archive, fetch_structures
-from spi_lightning.physics.atoms import Atoms
+from spi_lightning.io.structures.archive import Archive, fetch_structures
+from spi_lightning.io.structures.structure import StructureOptions, find_structures, read_structure, structure_id
+from spi_lightning.physics.atoms.atom_table import Atoms
+
+from .splits import split_by_particle
 
 _WORD = 5  # residues: two chains are the same protein if half of the words of the shorter one are in the other
 _SHARED = 0.5

@@ -8,14 +8,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from spi_lightning.data.hits import PatternBatches, read_masks
-from spi_lightning.data.splits import split_by_particle
-from spi_lightning.data.transforms import AUGMENTATIONS, Augmentation, coins
 from spi_lightning.errors import UserError
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, Batch
 from spi_lightning.io import PatternFile, PatternKeys, open_patterns, read_intensities
-from spi_lightning.io.hdf5_file import opened
+from spi_lightning.io.hdf5.file import opened
 from spi_lightning.physics.twin import invert, is_canonical
+
+from .hits import PatternBatches, read_masks
+from .splits import split_by_particle
+from .transforms import AUGMENTATIONS, Augmentation, coins
 
 
 class SupportDataset(Dataset[Batch]):

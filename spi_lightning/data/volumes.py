@@ -9,14 +9,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from spi_lightning.data.hits import PatternBatches
-from spi_lightning.data.splits import split_by_particle
-from spi_lightning.data.volume_set import ENTRY
+from spi_lightning.data.simulated.volume_set import ENTRY
 from spi_lightning.errors import UserError
 from spi_lightning.fields import AMPLITUDE, FRAME, INTENSITY, MASK, PHASE, Batch
-from spi_lightning.io.bragg_scan import ScanKeys
-from spi_lightning.io.hdf5_file import dataset, opened
+from spi_lightning.io.hdf5.file import dataset, opened
+from spi_lightning.io.scans.bragg_scan import ScanKeys
 from spi_lightning.simulate.volumes import pattern_of
+
+from .hits import PatternBatches
+from .splits import split_by_particle
 
 FOURIER_AMPLITUDE = "fourier_amplitude"
 

@@ -3,17 +3,17 @@
 Read with `open_patterns`; write with `CxiWriter`, `write_selection` and `write_emc`.
 """
 
-from spi_lightning.io.bragg_scan import BraggScan, ScanKeys, open_scan
-from spi_lightning.io.cxi import CxiWriter, write_selection
-from spi_lightning.io.emc import write_emc
-from spi_lightning.io.emc_detector import Detector, make_detector, read_detector, write_detector
-from spi_lightning.io.intensities import Intensities, read_intensities
-from spi_lightning.io.mask_file import load_mask
-from spi_lightning.io.mrc import write_mrc
-from spi_lightning.io.npz_volume import write_npz
-from spi_lightning.io.opening import FORMATS, open_patterns
-from spi_lightning.io.pattern_file import PatternFile, PatternKeys
-from spi_lightning.io.vti import write_vti
+from spi_lightning.io.cxi.patterns import CxiWriter, write_selection
+from spi_lightning.io.dragonfly.detector import Detector, make_detector, read_detector, write_detector
+from spi_lightning.io.dragonfly.photons import write_emc
+from spi_lightning.io.masks.mask_file import load_mask
+from spi_lightning.io.patterns.intensities import Intensities, read_intensities
+from spi_lightning.io.patterns.open_patterns import FORMATS, open_patterns
+from spi_lightning.io.patterns.pattern_file import PatternFile, PatternKeys
+from spi_lightning.io.scans.bragg_scan import BraggScan, ScanKeys, open_scan
+from spi_lightning.io.volumes.mrc import write_mrc
+from spi_lightning.io.volumes.npz import write_npz
+from spi_lightning.io.volumes.vti import write_vti
 
 __all__ = [
     "FORMATS",

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from spi_lightning.errors import UserError
-from spi_lightning.io.damage import reading, require_file
+
+from .damage import reading, require_file
 
 
 def read_json(path: Path) -> dict[str, Any]:

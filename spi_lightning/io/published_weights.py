@@ -11,7 +11,8 @@ from torch import Tensor
 
 from spi_lightning.errors import UserError
 from spi_lightning.files import content_hash, locked, refusal
-from spi_lightning.io.download import DownloadError, download
+
+from .download import DownloadError, download
 
 PROJECT_FOLDER = Path("cache/weights")
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
-from spi_lightning.io.hdf5_file import dataset, list_keys, open_hdf5, opened, read_failure
+from spi_lightning.io.hdf5.file import dataset, list_keys, open_hdf5, opened, read_failure
 
 _WAVE, _DENSITY, _INTENSITY = "data_fourier", "real_space", "intensity"
 _SAME = 0.02  # relative difference of two images that are the same but for rounding

@@ -1,17 +1,17 @@
 """Loss functions with one value per pattern."""
 
-from spi_lightning.losses.binary_cross_entropy import binary_cross_entropy
-from spi_lightning.losses.correlation import correlation_loss
-from spi_lightning.losses.cross_entropy import cross_entropy
-from spi_lightning.losses.density_prior import DensityPrior
-from spi_lightning.losses.generalised_cross_entropy import generalised_cross_entropy
-from spi_lightning.losses.log_chi_square import log_chi_square
-from spi_lightning.losses.poisson import poisson_deviance
-from spi_lightning.losses.relative_rms import relative_rms
-from spi_lightning.losses.squared_error import squared_error
-from spi_lightning.losses.support_cross_entropy import support_cross_entropy
-from spi_lightning.losses.support_penalty import soft_support_penalty, support_penalty
-from spi_lightning.losses.weighted_sum import FourierLoss, SupervisedLoss, UnsupervisedLoss
+from .binary_cross_entropy import binary_cross_entropy
+from .correlation import correlation_loss
+from .cross_entropy import cross_entropy
+from .density_prior import DensityPrior
+from .generalised_cross_entropy import generalised_cross_entropy
+from .log_chi_square import log_chi_square
+from .poisson import poisson_deviance
+from .relative_rms import relative_rms
+from .squared_error import squared_error
+from .support_cross_entropy import support_cross_entropy
+from .support_penalty import soft_support_penalty, support_penalty
+from .weighted_sum import FourierLoss, SupervisedLoss, UnsupervisedLoss
 
 __all__ = [
     "DensityPrior",

@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 
 from spi_lightning.errors import UserError
-from spi_lightning.losses.correlation import correlation_loss
-from spi_lightning.losses.log_chi_square import log_chi_square
-from spi_lightning.losses.poisson import poisson_deviance
-from spi_lightning.losses.relative_rms import relative_rms
 from spi_lightning.physics.agreement import Kind, chi_square
+
+from .correlation import correlation_loss
+from .log_chi_square import log_chi_square
+from .poisson import poisson_deviance
+from .relative_rms import relative_rms
 
 Weight = Callable[[float], float]
 

@@ -1,18 +1,19 @@
 """torchmetrics classes over plain functions."""
 
-from spi_lightning.metrics.asymmetry import centrosymmetry, free_asymmetry, phase_agreement, twin_agreement
-from spi_lightning.metrics.chi_square import ChiSquare
-from spi_lightning.metrics.domain import Descriptions, Domain, describe_patterns
-from spi_lightning.metrics.fsc import FSC, fsc, half_bit_threshold
-from spi_lightning.metrics.hit_metrics import HitMetrics
-from spi_lightning.metrics.pattern_mean import PatternMean
-from spi_lightning.metrics.prtf import PRTF, prtf
-from spi_lightning.metrics.r_factor import r_factor
-from spi_lightning.metrics.shells import Shells, crossing, shells
-from spi_lightning.metrics.support_metrics import SupportMetrics, SupportThreshold
-from spi_lightning.metrics.support_overlap import Overlap, choose_level, support_overlap, trade_off
-from spi_lightning.metrics.temperature import Temperature, fit_temperature
-from spi_lightning.metrics.volume_error import VolumeMetrics, aligned_density_error, twin_floor, twin_target
+from spi_lightning.metrics.hits.domain import Descriptions, Domain, describe_patterns
+from spi_lightning.metrics.hits.hit_metrics import HitMetrics
+from spi_lightning.metrics.hits.temperature import Temperature, fit_temperature
+from spi_lightning.metrics.supports.asymmetry import centrosymmetry, free_asymmetry, phase_agreement, twin_agreement
+from spi_lightning.metrics.supports.support_metrics import SupportMetrics, SupportThreshold
+from spi_lightning.metrics.supports.support_overlap import Overlap, choose_level, support_overlap, trade_off
+from spi_lightning.metrics.volumes.volume_error import VolumeMetrics, aligned_density_error, twin_floor, twin_target
+
+from .chi_square import ChiSquare
+from .fsc import FSC, fsc, half_bit_threshold
+from .pattern_mean import PatternMean
+from .prtf import PRTF, prtf
+from .r_factor import r_factor
+from .shells import Shells, crossing, shells
 
 __all__ = [
     "FSC",

@@ -3,8 +3,9 @@
 from torch import Tensor
 from torchmetrics import Metric
 
-from spi_lightning.metrics.pattern_mean import PatternMean
 from spi_lightning.physics.agreement import AMPLITUDE_ERRORS, amplitude_errors
+
+from .pattern_mean import PatternMean
 
 
 class ChiSquare(Metric):

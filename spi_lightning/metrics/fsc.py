@@ -6,8 +6,9 @@ from math import e
 import torch
 from torch import Tensor
 
-from spi_lightning.metrics.shells import crossing, shells
 from spi_lightning.physics.fourier import fourier
+
+from .shells import crossing, shells
 
 _TELLING = 0.95  # half-bit threshold from which a shell says nothing
 

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from spi_lightning.errors import UserError
-from spi_lightning.metrics.shells import crossing, shells
 from spi_lightning.phasing.align import align
 from spi_lightning.physics.agreement import predicted_amplitude
 from spi_lightning.physics.fourier import fourier
+
+from .shells import crossing, shells
 
 DEFINITIONS = ("phase", "modulus")
 LEAST_RUNS = 3  # of which a resolution is named; two agree by chance in any shell of few pixels

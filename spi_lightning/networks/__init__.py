@@ -4,17 +4,17 @@ Every classifier answers ``network(pattern) -> logits`` and ``network.features(p
 values; ``network.head`` turns the second into the first.
 """
 
-from spi_lightning.networks.batch_norm import SharedBatchNorm2d, SharedBatchNorm3d
-from spi_lightning.networks.complex_encoder_decoder import ComplexEncoderDecoder
-from spi_lightning.networks.healing_unet import HealingUNet
-from spi_lightning.networks.logistic_head import LogisticHead
-from spi_lightning.networks.members import Members
-from spi_lightning.networks.projected_unet import ProjectedUNet
-from spi_lightning.networks.resnet10 import ResNet10
-from spi_lightning.networks.support_encoder_decoder import SupportEncoderDecoder
-from spi_lightning.networks.tiny_cnn import TinyCNN
-from spi_lightning.networks.unet import UNet
-from spi_lightning.networks.vgg16 import VGG16
+from .batch_norm import SharedBatchNorm2d, SharedBatchNorm3d
+from .complex_encoder_decoder import ComplexEncoderDecoder
+from .healing_unet import HealingUNet
+from .logistic_head import LogisticHead
+from .members import Members
+from .projected_unet import ProjectedUNet
+from .resnet10 import ResNet10
+from .support_encoder_decoder import SupportEncoderDecoder
+from .tiny_cnn import TinyCNN
+from .unet import UNet
+from .vgg16 import VGG16
 
 __all__ = [
     "VGG16",

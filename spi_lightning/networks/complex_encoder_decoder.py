@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spi_lightning.errors import UserError
-from spi_lightning.networks.volume_blocks import Heads, Norm, VolumeBlock
+
+from .volume_blocks import Heads, Norm, VolumeBlock
 
 Source = Literal["pattern", "noise", "latent"]
 Size = tuple[int, int, int]

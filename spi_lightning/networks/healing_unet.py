@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spi_lightning.networks.unet import UNet
+from .unet import UNet
 
 
 class HealingUNet(nn.Module):

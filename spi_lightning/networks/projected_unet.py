@@ -7,11 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from spi_lightning.errors import UserError
-from spi_lightning.networks.support_encoder_decoder import SupportEncoderDecoder
-from spi_lightning.networks.unet import UNet
 from spi_lightning.physics.fourier import fourier, inverse_fourier
 from spi_lightning.physics.phase_noise import odd_noise, turned
 from spi_lightning.physics.twin import twin
+
+from .support_encoder_decoder import SupportEncoderDecoder
+from .unet import UNet
 
 TINY = 1e-9
 SHAKEN = 0.6  # share of the rounds before which answers are shaken

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spi_lightning.errors import UserError
-from spi_lightning.networks.batch_norm import SharedBatchNorm2d
+
+from .batch_norm import SharedBatchNorm2d
 
 
 class ConvolutionBlock(nn.Sequential):

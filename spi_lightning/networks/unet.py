@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from spi_lightning.errors import UserError
-from spi_lightning.networks.support_encoder_decoder import require_activation, start_alive, two_convolutions
+
+from .support_encoder_decoder import require_activation, start_alive, two_convolutions
 
 
 class UNet(nn.Module):

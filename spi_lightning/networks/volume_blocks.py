@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spi_lightning.errors import UserError
-from spi_lightning.networks.batch_norm import SharedBatchNorm3d
+
+from .batch_norm import SharedBatchNorm3d
 
 Norm = Literal["batch", "instance", "none"]
 NORMS: tuple[Norm, ...] = ("batch", "instance", "none")

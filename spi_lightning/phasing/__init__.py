@@ -3,13 +3,14 @@
 Tensors in, tensors out; no files, no networks. Everything outside the hot loop has its origin at n // 2.
 """
 
-from spi_lightning.phasing.align import Alignment, align, alignment, translate
-from spi_lightning.phasing.average import Averaged, average
-from spi_lightning.phasing.engine import Phased, phase
-from spi_lightning.phasing.held_out import hold_out
-from spi_lightning.phasing.recipe import Recipe, read_recipe
-from spi_lightning.phasing.start import random_phases
+from spi_lightning.phasing.recipes.recipe import Recipe, read_recipe
 from spi_lightning.physics.phase_noise import with_phase_noise
+
+from .align import Alignment, align, alignment, translate
+from .average import Averaged, average
+from .engine import Phased, phase
+from .held_out import hold_out
+from .start import random_phases
 
 __all__ = [
     "Alignment",

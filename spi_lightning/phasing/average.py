@@ -9,7 +9,8 @@ from scipy.spatial.distance import squareform
 from torch import Tensor
 
 from spi_lightning.errors import UserError
-from spi_lightning.phasing.align import alignment
+
+from .align import alignment
 
 COMPARABLE = 2.0  # errors up to so many times the least may be those of a better answer in a tighter support
 ATTEMPTS = 8  # runs that are tried as the middle of a group

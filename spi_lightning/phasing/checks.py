@@ -9,7 +9,7 @@ from scipy.ndimage import shift
 from torch import Tensor
 
 from spi_lightning.errors import UserError
-from spi_lightning.physics.beam_centre import find_beam_centre
+from spi_lightning.physics.frames.beam_centre import find_beam_centre
 from spi_lightning.physics.twin import invert
 
 _SYMMETRIC = 0.5  # correlation with the inversion about the centre above which that centre is believed

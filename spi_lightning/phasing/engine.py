@@ -11,15 +11,16 @@ from torch import Tensor
 
 from spi_lightning.distributed import keep_freed_memory
 from spi_lightning.errors import UserError
-from spi_lightning.phasing.checks import centre_notes, check_amplitude, check_support, counting_error, plateau_note
-from spi_lightning.phasing.constraints import CONSTRAINTS, DensityConstraint, FourierConstraint
-from spi_lightning.phasing.recipe import Recipe, read_recipe
-from spi_lightning.phasing.recipe_parts import Action, Shrinkwrap
-from spi_lightning.phasing.shrinkwrap import blurred, sigma_now, support_level
-from spi_lightning.phasing.start import random_phases
-from spi_lightning.phasing.updates import UPDATES, Constraints, solution
+from spi_lightning.phasing.recipes.recipe import Recipe, read_recipe
+from spi_lightning.phasing.recipes.recipe_parts import Action, Shrinkwrap
 from spi_lightning.physics.autocorrelation import autocorrelation_support
 from spi_lightning.progress import Progress
+
+from .checks import centre_notes, check_amplitude, check_support, counting_error, plateau_note
+from .constraints import CONSTRAINTS, DensityConstraint, FourierConstraint
+from .shrinkwrap import blurred, sigma_now, support_level
+from .start import random_phases
+from .updates import UPDATES, Constraints, solution
 
 _LEVEL = 0.04  # of the autocorrelation: with zeros at unmeasured pixels it rings, and must still hold the particle
 _LOOK = 50  # updates between looks at the errors, each of which waits for the device

@@ -4,10 +4,11 @@ import torch
 from torch import Tensor
 
 from spi_lightning.errors import UserError
-from spi_lightning.phasing.polish_problem import PolishProblem
-from spi_lightning.phasing.start import random_phases
+from spi_lightning.phasing.polishing.problem import PolishProblem
 from spi_lightning.physics.array import crop
 from spi_lightning.progress import Progress
+
+from .start import random_phases
 
 _LOOK = 20  # steps between reports, each of which waits for the device
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from spi_lightning.phasing.recipe_parts import Shrinkwrap
+from spi_lightning.phasing.recipes.recipe_parts import Shrinkwrap
 from spi_lightning.physics.fourier import fourier_into, inverse_fourier_into
 
 

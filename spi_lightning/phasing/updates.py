@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from spi_lightning.phasing.constraints import DensityConstraint, FourierConstraint
+from .constraints import DensityConstraint, FourierConstraint
 
 
 class Constraints:

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from spi_lightning.errors import UserError
-from spi_lightning.physics.fourier import fourier
-from spi_lightning.physics.partial_coherence import blurred_amplitude
+
+from .fourier import fourier
+from .partial_coherence import blurred_amplitude
 
 Kind = Literal["pearson", "modified"]
 KINDS: tuple[Kind, ...] = ("pearson", "modified")

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from spi_lightning.errors import UserError
-from spi_lightning.physics.fourier import fourier, inverse_fourier
-from spi_lightning.physics.support import own_parts
-from spi_lightning.physics.twin import invert
+
+from .fourier import fourier, inverse_fourier
+from .support import own_parts
+from .twin import invert
 
 _ANNULUS = 2.5  # pixels beyond the first measured one that are used to fill a missing centre
 _LEVELS = (0.05, 0.01, 0.003)  # of the autocorrelation at w = 0: its region, from round to round

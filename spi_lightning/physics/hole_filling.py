@@ -7,7 +7,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from spi_lightning.physics.fourier import fourier, inverse_fourier
+from .fourier import fourier, inverse_fourier
 
 _LEVELS: Final = (0.3, 0.1, 0.05, 0.02)  # of the autocorrelation's maximum: the particle's extent, from round to round
 _STEPS: Final = 20  # of conjugate gradients in each round

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from spi_lightning.physics.fourier import fourier, inverse_fourier
+from .fourier import fourier, inverse_fourier
 
 
 def with_phase_noise(density: Tensor, ndim: int, radian: float | Tensor, starts: int, seed: int) -> Tensor:

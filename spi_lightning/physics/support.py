@@ -7,7 +7,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from spi_lightning.physics.twin import invert
+from .twin import invert
 
 
 def ideal_support(density: Tensor, fraction: float = 0.1, ndim: int = 2) -> Tensor:

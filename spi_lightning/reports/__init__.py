@@ -7,15 +7,15 @@ from pathlib import Path
 
 from spi_lightning.errors import UserError
 from spi_lightning.io.damage import reading
-from spi_lightning.reports.choice import DISPUTED, choose_disputed, choose_frames
-from spi_lightning.reports.embedding import require_embedding
-from spi_lightning.reports.evaluation import write_evaluation_report
-from spi_lightning.reports.gallery import collect_gallery
-from spi_lightning.reports.supports import write_supports_report
-from spi_lightning.reports.supports_files import SUPPORTS
-from spi_lightning.reports.training import write_training_figures, write_training_report
-from spi_lightning.reports.volumes import write_volumes_report
-from spi_lightning.reports.volumes_files import VOLUMES
+from spi_lightning.reports.hits.choice import DISPUTED, choose_disputed, choose_frames
+from spi_lightning.reports.hits.embedding import require_embedding
+from spi_lightning.reports.hits.gallery import collect_gallery
+from spi_lightning.reports.hits.page import write_evaluation_report
+from spi_lightning.reports.supports.page import write_supports_report
+from spi_lightning.reports.training.page import write_training_figures, write_training_report
+from spi_lightning.reports.volumes.page import write_volumes_report
+from spi_lightning.results.supports import SUPPORTS
+from spi_lightning.results.volumes import VOLUMES
 
 __all__ = [
     "DISPUTED",

@@ -11,8 +11,9 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from spi_lightning.fields import DENSITY
-from spi_lightning.io.pattern_file import PatternFile
-from spi_lightning.reports.style import INK, MASKED, figure
+from spi_lightning.io.patterns.pattern_file import PatternFile
+
+from .style import INK, MASKED, figure
 
 PAIRS = 4  # in a row
 _DECADES = 6

@@ -11,12 +11,13 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from spi_lightning.io.laboratory_file import read_laboratory
-from spi_lightning.physics.laboratory import FRAME, SIGN, TWIN, LaboratoryCrystal
-from spi_lightning.reports.page import Lines, Picture, Section, Surface, Table
-from spi_lightning.reports.style import INK, as_png, figure
-from spi_lightning.reports.volumes_slices import length_bar
-from spi_lightning.reports.volumes_surfaces import object_surface
+from spi_lightning.io.volumes.laboratory_file import read_laboratory
+from spi_lightning.physics.laboratory.crystal import FRAME, SIGN, TWIN, LaboratoryCrystal
+from spi_lightning.reports.volumes.slices import length_bar
+from spi_lightning.reports.volumes.surfaces import object_surface
+
+from .page import Lines, Picture, Section, Surface, Table
+from .style import INK, as_png, figure
 
 Array = NDArray[Any]
 _NORMALS = ("normal to z (beam)", "normal to y (up)", "normal to x (outboard)")

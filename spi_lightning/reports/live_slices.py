@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from rich.style import Style
 from rich.text import Text
 
-from spi_lightning.reports.style import PHASE_COLOURS, figure, phase_bar
-from spi_lightning.reports.volumes_slices import without_offset
+from spi_lightning.reports.volumes.slices import without_offset
+
+from .style import PHASE_COLOURS, figure, phase_bar
 
 Array = NDArray[Any]
 _NORMALS = ("normal to z", "normal to y", "normal to x")

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from spi_lightning.io.json_file import read_json
-from spi_lightning.reports.page import Fold, Lines, Section, Table
+
+from .page import Fold, Lines, Section, Table
 
 SHOWN_PACKAGES = ("spi_lightning", "torch", "pytorch-lightning", "numpy", "h5py")
 

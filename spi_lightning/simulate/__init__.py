@@ -1,18 +1,19 @@
 """From particles to intensities to photons, batched on any device. Files are written elsewhere (data)."""
 
-from .crystals import CrystalRecipe
-from .dislocations import DislocationRecipe
-from .ewald_transform import EwaldTransform, Experiment
+from spi_lightning.simulate.macromolecules.diffraction import MacromoleculeDiffractionSimulator
+from spi_lightning.simulate.macromolecules.ewald_transform import EwaldTransform, Experiment
+from spi_lightning.simulate.macromolecules.macromolecule import MacromoleculeSimulator
+from spi_lightning.simulate.macromolecules.projected_map import Projection
+from spi_lightning.simulate.particles.crystals import CrystalRecipe
+from spi_lightning.simulate.particles.dislocations import DislocationRecipe
+from spi_lightning.simulate.particles.phase_field import PhaseRecipe
+from spi_lightning.simulate.particles.superellipsoid import SuperellipsoidRecipe
+
 from .hits import Brightness, GeometryRecipe, HitSimulator
 from .literal import LiteralHitSimulator
-from .macromolecule import MacromoleculeSimulator
-from .macromolecule_diffraction import MacromoleculeDiffractionSimulator
 from .measurement import Measurement
 from .optics import BadPixels, Optics
-from .phase_field import PhaseRecipe
-from .projected_map import Projection
 from .scenes import ParticleRecipe, SceneRecipe
-from .superellipsoid import SuperellipsoidRecipe
 from .volumes import VolumeNoise, VolumeSimulator
 
 __all__ = [

@@ -7,12 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import fields
-from ..errors import UserError
-from ..fields import Kind
-from ..physics.constants import wavelength_from_energy
-from ..physics.photons import count_photons, count_photons_in_lumps, photons_per_fluence
-from ..physics.rotation import multiply_quaternions, random_quaternions, rotation_matrices
+from spi_lightning import fields
+from spi_lightning.errors import UserError
+from spi_lightning.fields import Kind
+from spi_lightning.physics.constants import wavelength_from_energy
+from spi_lightning.physics.photons import count_photons, count_photons_in_lumps, photons_per_fluence
+from spi_lightning.physics.rotations.quaternions import multiply_quaternions, random_quaternions, rotation_matrices
+
 from .draws import Range, log_normal, log_uniform, uniform
 from .optics import BadPixels, Optics
 from .scattering import Geometry, Particles, amplitudes

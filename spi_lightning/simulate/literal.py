@@ -10,19 +10,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .. import fields
-from ..errors import UserError
-from ..fields import Kind
-from ..physics.ewald import scattering_vectors
-from ..physics.fourier import fourier_unshifted
-from ..physics.photons import count_photons, photons_per_fluence
-from ..physics.rotation import multiply_quaternions, random_quaternions, rotation_matrices
+from spi_lightning import fields
+from spi_lightning.errors import UserError
+from spi_lightning.fields import Kind
+from spi_lightning.physics.ewald import scattering_vectors
+from spi_lightning.physics.fourier import fourier_unshifted
+from spi_lightning.physics.photons import count_photons, photons_per_fluence
+from spi_lightning.physics.rotations.quaternions import multiply_quaternions, random_quaternions, rotation_matrices
+from spi_lightning.simulate.particles.voxels import VoxelParticle, gaussian_blur, random_affine, voxel_model, voxelise
+
 from .draws import Range, uniform
 from .hits import Brightness, GeometryRecipe, block_seed_of
 from .optics import BadPixels, Optics
 from .scattering import Geometry, Particles
 from .scenes import SceneRecipe
-from .voxels import VoxelParticle, gaussian_blur, random_affine, voxel_model, voxelise
 
 _TRIES = 20  # scenes drawn before giving up on the detector
 

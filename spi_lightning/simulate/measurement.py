@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import UserError
-from ..physics.detector import radius_in_pixels
-from ..physics.photons import count_photons
+from spi_lightning.errors import UserError
+from spi_lightning.physics.detector import radius_in_pixels
+from spi_lightning.physics.photons import count_photons
+
 from .draws import Range, chance, log_uniform, uniform
 
 _SPECKLE = (1.22, 2.23)  # first and second dark ring of a disc, in units of 1 / diameter

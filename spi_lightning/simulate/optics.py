@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import UserError
-from ..physics import detector
+from spi_lightning.errors import UserError
+from spi_lightning.physics import detector
+
 from .draws import Range, chance, log_normal, log_uniform, uniform
 
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .composites import COMPOSITES, composite, composite_radius
-from .polyhedra import POLYHEDRA, circumradius, face_planes, polyhedron
+from spi_lightning.simulate.particles.composites import COMPOSITES, composite, composite_radius
+from spi_lightning.simulate.particles.polyhedra import POLYHEDRA, circumradius, face_planes, polyhedron
 
 TORUS_RATIO = 0.35  # minor over major radius
 _TORUS_MAJOR: float = (1 / (12 * torch.pi * TORUS_RATIO**2)) ** (1 / 3)  # volume of a sphere of diameter 1

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..physics.constants import wavelength_from_energy
-from ..physics.ewald import ewald_depth, small_angle_frequencies
-from ..physics.fourier import zoom_fourier
-from ..physics.rotation import rotation_matrices
+from spi_lightning.physics.constants import wavelength_from_energy
+from spi_lightning.physics.ewald import ewald_depth, small_angle_frequencies
+from spi_lightning.physics.fourier import zoom_fourier
+from spi_lightning.physics.rotations.quaternions import rotation_matrices
+
 from .projection import BODIES, chord_moments, outer_radius, sample_positions
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from ..errors import UserError
-from ..fields import Kind
-from ..physics.rotation import random_quaternions
+from spi_lightning.errors import UserError
+from spi_lightning.fields import Kind
+from spi_lightning.physics.rotations.quaternions import random_quaternions
+
 from .clusters import far_apart, touching
 from .draws import Range, chance, choose, log_uniform, random_directions, uniform
 from .projection import BODIES

@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from spi_lightning.errors import UserError
-from spi_lightning.tasks.hit_classification import HitClassification
-from spi_lightning.tasks.registry import registered
+
+from .hit_classification import HitClassification
+from .registry import registered
 
 BEST, LAST = "checkpoints/best.ckpt", "checkpoints/last.ckpt"
 

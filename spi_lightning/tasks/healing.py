@@ -8,8 +8,9 @@ from torch import Tensor
 from spi_lightning.fields import FRAME, INTENSITY, MASK, Batch
 from spi_lightning.metrics import PatternMean
 from spi_lightning.physics.fourier import fourier
-from spi_lightning.tasks.pattern_task import PatternTask, PictureLoss, true_density
-from spi_lightning.tasks.trained_task import Interval, MakeOptimizer, MakeSchedule
+
+from .pattern_task import PatternTask, PictureLoss, true_density
+from .trained_task import Interval, MakeOptimizer, MakeSchedule
 
 
 class Healing(PatternTask):

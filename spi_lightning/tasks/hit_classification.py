@@ -11,7 +11,8 @@ from spi_lightning.data.transforms import AUGMENTATIONS, Preprocess, views
 from spi_lightning.errors import UserError
 from spi_lightning.fields import DISTANCE_FROM_TRAINING, FRAME, IS_SINGLE_HIT, KIND, PROBABILITY, SCORE, Batch, Kind
 from spi_lightning.metrics import Descriptions, Domain, HitMetrics, PatternMean, Temperature, describe_patterns
-from spi_lightning.tasks.trained_task import Interval, MakeOptimizer, MakeSchedule, TrainedTask
+
+from .trained_task import Interval, MakeOptimizer, MakeSchedule, TrainedTask
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 

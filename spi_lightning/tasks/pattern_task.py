@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from spi_lightning.errors import UserError
 from spi_lightning.fields import DENSITY, Batch
 from spi_lightning.metrics import PatternMean
-from spi_lightning.tasks.trained_task import Interval, MakeOptimizer, MakeSchedule, TrainedTask
+
+from .trained_task import Interval, MakeOptimizer, MakeSchedule, TrainedTask
 
 PictureLoss = Callable[[Tensor, Tensor], Tensor]
 

@@ -12,9 +12,10 @@ from spi_lightning.networks.projected_unet import project, within
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.support import ideal_support
 from spi_lightning.physics.twin import twin
-from spi_lightning.tasks.hints import half_hidden
-from spi_lightning.tasks.pattern_task import PatternTask, PictureLoss, true_density
-from spi_lightning.tasks.trained_task import Interval, MakeOptimizer, MakeSchedule
+
+from .hints import half_hidden
+from .pattern_task import PatternTask, PictureLoss, true_density
+from .trained_task import Interval, MakeOptimizer, MakeSchedule
 
 TARGETS = ("support", "density")
 TWINS = ("canonical", "either")

@@ -9,7 +9,8 @@ from typing import Any, Final
 import yaml  # type: ignore[import-untyped]
 
 from spi_lightning.errors import UserError
-from spi_lightning.tracking.run_folder import CONFIG, LOG, METRICS, VERSIONS
+
+from .run_folder import CONFIG, LOG, METRICS, VERSIONS
 
 TRAINING, EVALUATION, PHASING = "training", "evaluation", "phasing"
 _KINDS: Final = {TRAINING: "trainer", EVALUATION: "methods", PHASING: "phasing", "orientation": "rings"}

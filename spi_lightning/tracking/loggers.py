@@ -12,7 +12,8 @@ from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
 from spi_lightning.errors import UserError
 from spi_lightning.files import remove_empty
-from spi_lightning.tracking.csv_log import FolderCSVLogger, Row
+
+from .csv_log import FolderCSVLogger, Row
 
 WANDB_MODES = ("disabled", "offline", "online")
 

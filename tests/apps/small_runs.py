@@ -8,7 +8,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-import spi_lightning.apps.entry  # noqa: F401  registers the resolvers of the configuration
+import spi_lightning.apps.process.entry  # noqa: F401  registers the resolvers of the configuration
 
 CONF = Path(__file__).parents[2] / "conf"
 SMALL = (

@@ -15,8 +15,8 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-import spi_lightning.apps.entry  # noqa: F401  registers the resolvers of the configuration
-from spi_lightning.apps.choose_methods import as_plain_list
+import spi_lightning.apps.process.entry  # noqa: F401  registers the resolvers of the configuration
+from spi_lightning.apps.configuration.choose_methods import as_plain_list
 from spi_lightning.apps.evaluate import evaluate
 from spi_lightning.apps.report import name_the_run
 from spi_lightning.errors import UserError

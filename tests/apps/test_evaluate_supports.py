@@ -14,13 +14,13 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from spi_lightning.apps.choose_methods import as_plain_list
-from spi_lightning.apps.entry import one_line
+from spi_lightning.apps.configuration.choose_methods import as_plain_list
 from spi_lightning.apps.evaluate import evaluate
-from spi_lightning.apps.phase_start import network_answer
+from spi_lightning.apps.process.entry import one_line
 from spi_lightning.data.one_frame import Measurement
 from spi_lightning.errors import UserError
 from spi_lightning.fields import DENSITY, SUPPORT
+from spi_lightning.reconstruction.start import network_answer
 
 CONF = Path(__file__).parents[2] / "conf"
 

@@ -11,15 +11,15 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from spi_lightning.apps.choose_methods import as_plain_list
-from spi_lightning.apps.entry import one_line
+from spi_lightning.apps.configuration.choose_methods import as_plain_list
 from spi_lightning.apps.evaluate import evaluate
-from spi_lightning.data.volume_set import make_volume_set
+from spi_lightning.apps.process.entry import one_line
+from spi_lightning.data.simulated.volume_set import make_volume_set
 from spi_lightning.errors import UserError
-from spi_lightning.io.cxi_image import read_cxi_image
-from spi_lightning.io.laboratory_file import read_laboratory
-from spi_lightning.io.mrc import read_mrc
-from spi_lightning.io.vti import read_vti, read_vti_notes
+from spi_lightning.io.volumes.cxi_image import read_cxi_image
+from spi_lightning.io.volumes.laboratory_file import read_laboratory
+from spi_lightning.io.volumes.mrc import read_mrc
+from spi_lightning.io.volumes.vti import read_vti, read_vti_notes
 from spi_lightning.reports import write_report
 from spi_lightning.simulate.volumes import VolumeSimulator
 

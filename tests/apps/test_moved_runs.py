@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from spi_lightning.apps.entry import one_line
-from spi_lightning.apps.resume import Resumed, last_of
+from spi_lightning.apps.configuration.resume import Resumed, last_of
+from spi_lightning.apps.process.entry import one_line
 from spi_lightning.apps.train import train
 from spi_lightning.errors import UserError
 from spi_lightning.tasks import read_checkpoint
 from spi_lightning.tasks.checkpoint import require_whole
+from tests.apps.configuration.test_resume import equal, from_command, numbers
 from tests.apps.small_runs import NARROW, SIMULATED, SMALL, load, small_config
-from tests.apps.test_resume import equal, from_command, numbers
 
 FIRST = ("trainer.max_epochs=2", "callbacks.often.every_n_train_steps=3")
 SLOW = [pytest.param(how, marks=pytest.mark.slow) for how in ("moved", "archived", "by_file")]

@@ -13,18 +13,18 @@ import pytest
 import torch
 
 from spi_lightning.apps import orient as app
-from spi_lightning.apps.dragonfly_run import PROGRAM
-from spi_lightning.apps.dragonfly_window import find_window, open_source
-from spi_lightning.apps.entry import run_app
+from spi_lightning.apps.process.entry import run_app
 from spi_lightning.apps.simulate import main as simulate
 from spi_lightning.errors import UserError
 from spi_lightning.io import PatternKeys, open_patterns, read_detector
-from spi_lightning.io.dragonfly import read_output
-from spi_lightning.methods import write_selection_lists
-from spi_lightning.physics.orientation import symmetry_group, viewing_directions
-from spi_lightning.reports.orientation_files import OrientationFiles
-from spi_lightning.reports.orientation_maps import circles_figure, density_figure, smoothed_density
-from tests.io.test_dragonfly import write_old
+from spi_lightning.io.dragonfly.output import read_output
+from spi_lightning.orientation.dragonfly_run import PROGRAM
+from spi_lightning.orientation.window import find_window, open_source
+from spi_lightning.physics.rotations.symmetry import symmetry_group, viewing_directions
+from spi_lightning.reports.orientation.maps import circles_figure, density_figure, smoothed_density
+from spi_lightning.results.orientation import OrientationFiles
+from spi_lightning.results.selection import write_selection_lists
+from tests.io.dragonfly.test_output import write_old
 
 PATTERNS = 40
 STAND_IN = """#!{python}

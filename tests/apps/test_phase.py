@@ -12,19 +12,19 @@ import torch
 from omegaconf import OmegaConf
 
 from spi_lightning.apps.phase import start
-from spi_lightning.apps.phase_judge import judge
-from spi_lightning.apps.phase_polish import agreeing
-from spi_lightning.apps.phase_region import autocorrelation_region, require_determined
-from spi_lightning.apps.phase_start import doubts, starting_support, unexplained
-from spi_lightning.apps.phase_task import Task
 from spi_lightning.data.one_frame import Measurement
 from spi_lightning.errors import UserError
 from spi_lightning.fields import DENSITY
 from spi_lightning.io import CxiWriter
-from spi_lightning.io.cxi_image import read_cxi_image
+from spi_lightning.io.volumes.cxi_image import read_cxi_image
 from spi_lightning.phasing import Averaged, Phased, alignment
 from spi_lightning.physics.fourier import fourier
-from spi_lightning.reports.phasing_verdict import verdict
+from spi_lightning.reconstruction.assessment import judge
+from spi_lightning.reconstruction.phase import Task
+from spi_lightning.reconstruction.polish import agreeing
+from spi_lightning.reconstruction.region import autocorrelation_region, require_determined
+from spi_lightning.reconstruction.start import doubts, starting_support, unexplained
+from spi_lightning.reports.phasing.verdict import verdict
 
 KNOWN = "phasing.recipe=4*(60*HIO(0.9) + 20*ER)"
 

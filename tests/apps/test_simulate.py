@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from spi_lightning.apps import simulate as app
-from spi_lightning.apps.entry import run_app
+from spi_lightning.apps.process.entry import run_app
 from spi_lightning.io import open_patterns
 
 SMALL = ("simulate.shape=[24,20]", "simulate.block_size=8", "simulate.samples=8")

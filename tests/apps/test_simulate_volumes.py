@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from spi_lightning.apps.entry import run_app
+from spi_lightning.apps.process.entry import run_app
 from spi_lightning.apps.simulate import main
 from spi_lightning.data.volumes import VolumeDataset
 

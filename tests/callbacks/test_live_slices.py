@@ -9,7 +9,7 @@ from rich.console import Console
 
 from spi_lightning.apps.train import train
 from spi_lightning.reports.live_slices import central_planes, coloured, half_blocks, live_sketch
-from tests.tasks.test_refinement import config, scan
+from tests.tasks.refining.test_refinement import config, scan
 
 __all__ = ["scan"]  # a fixture
 

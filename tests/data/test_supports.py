@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from spi_lightning.data import SupportDataModule, SupportDataset
-from spi_lightning.data.simulated_set import make_set
+from spi_lightning.data.simulated.one_file import make_set
 from spi_lightning.errors import UserError
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE
 from spi_lightning.io import PatternKeys, open_patterns, write_selection
 from spi_lightning.simulate import MacromoleculeSimulator, Measurement, Projection
-from tests.simulate.test_macromolecule import Collection, protein
+from tests.simulate.macromolecules.test_macromolecule import Collection, protein
 
 
 def made(path: Path, seed: int = 0, patterns: int = 20, **options: object) -> Path:

@@ -26,13 +26,13 @@ from spi_lightning.io import (
     write_npz,
     write_vti,
 )
-from spi_lightning.io.cxi_image import CxiImage, read_cxi_image, write_cxi_image
-from spi_lightning.io.dragonfly import read_output, read_quaternions
-from spi_lightning.io.laboratory_file import read_laboratory
-from spi_lightning.io.mrc import read_mrc
-from spi_lightning.io.npz_volume import read_volume
-from spi_lightning.io.structure import read_ids, read_structure
-from spi_lightning.io.vti import read_vti, read_vti_notes
+from spi_lightning.io.dragonfly.output import read_output, read_quaternions
+from spi_lightning.io.structures.structure import read_ids, read_structure
+from spi_lightning.io.volumes.cxi_image import CxiImage, read_cxi_image, write_cxi_image
+from spi_lightning.io.volumes.laboratory_file import read_laboratory
+from spi_lightning.io.volumes.mrc import read_mrc
+from spi_lightning.io.volumes.npz import read_volume
+from spi_lightning.io.volumes.vti import read_vti, read_vti_notes
 from spi_lightning.tasks.checkpoint import read_checkpoint
 from tests.fuzz.engine import Seed
 

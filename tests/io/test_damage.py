@@ -11,7 +11,7 @@ import pytest
 from spi_lightning.errors import UserError
 from spi_lightning.io import PatternKeys, open_patterns, write_selection
 from spi_lightning.io.damage import reading, reads
-from spi_lightning.io.index_list import index_line
+from spi_lightning.io.patterns.index_list import index_line
 from spi_lightning.printable import printable
 
 PATH = Path("some.h5")

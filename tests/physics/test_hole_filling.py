@@ -3,10 +3,10 @@ from typing import Any
 import pytest
 import torch
 
-from spi_lightning.physics.bragg_preparation import prepare
+from spi_lightning.physics.bragg.preparation import prepare
 from spi_lightning.physics.hole_filling import fill_holes
 from spi_lightning.physics.oversampling import estimate_oversampling
-from tests.physics.test_hot_voxels import PEAK, SHAPE, crystal
+from tests.physics.bragg.test_hot_voxels import PEAK, SHAPE, crystal
 
 EVERYWHERE = slice(None)
 

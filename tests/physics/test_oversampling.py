@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from spi_lightning.errors import UserError
-from spi_lightning.physics.bragg_preparation import prepare
+from spi_lightning.physics.bragg.preparation import prepare
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.oversampling import estimate_oversampling, suggest_bins, suggest_size
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from spi_lightning.reports import choose_frames
-from spi_lightning.reports.evaluation_files import Gallery
+from spi_lightning.results.hits import Gallery
 
 STRANGE = "<script>alert('x')</script> & Co"
 

@@ -11,7 +11,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.fields import Kind
 from spi_lightning.physics.ewald import scattering_vectors
 from spi_lightning.physics.form_factor import box_form_factor, sphere_form_factor
-from spi_lightning.physics.rotation import random_quaternions, rotation_matrices
+from spi_lightning.physics.rotations.quaternions import random_quaternions, rotation_matrices
 from spi_lightning.simulate import (
     Brightness,
     GeometryRecipe,
@@ -21,8 +21,8 @@ from spi_lightning.simulate import (
     SceneRecipe,
 )
 from spi_lightning.simulate.literal import electrons_squared, scattered_intensity, slice_intensity
+from spi_lightning.simulate.particles.voxels import VoxelParticle, gaussian_blur, voxelise
 from spi_lightning.simulate.scattering import Geometry
-from spi_lightning.simulate.voxels import VoxelParticle, gaussian_blur, voxelise
 
 SHAPE = (24, 24)
 

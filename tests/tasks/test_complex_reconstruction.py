@@ -20,8 +20,8 @@ from spi_lightning.metrics import VolumeMetrics, twin_target
 from spi_lightning.networks import ComplexEncoderDecoder
 from spi_lightning.simulate.volumes import VolumeSimulator
 from spi_lightning.tasks import ComplexReconstruction
+from tests.apps.configuration.test_resume import PowerCutError, equal
 from tests.apps.small_runs import CONF, load
-from tests.apps.test_resume import PowerCutError, equal
 
 SMALL = (
     "experiment=wu_supervised",

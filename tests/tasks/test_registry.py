@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 
 from spi_lightning.errors import UserError
 from spi_lightning.tasks import load_task, read_checkpoint
-from spi_lightning.tasks.frozen_checkpoint import FrozenCheckpoint
+from spi_lightning.tasks.frozen.checkpoint import FrozenCheckpoint
 from spi_lightning.tasks.registry import RUN_PARTS, TASK_PARTS, registered, trust
 from tests.apps.small_runs import CONF
 from tests.tasks.test_checkpoint import TASK, write
@@ -55,7 +55,7 @@ ATTACKS: dict[str, Any] = {
     "module of a part": {"_target_": "spi_lightning.networks.resnet10.torch.load", "f": "x"},
     "space": {"_target_": " torch.optim.Adam"},
     "set writer": {"_target_": "spi_lightning.data.make_volume_set", "path": "x"},
-    "archive": {"_target_": "spi_lightning.io.structure_archive.Archive"},
+    "archive": {"_target_": "spi_lightning.io.structures.archive.Archive"},
     "filename": {"filename": "../../x"},
     "absolute filename": {"filename": "/tmp/x"},
 }

@@ -1,0 +1,1 @@
+"""Settings of commands: types and ranges, unknown names, parts that fit together, resumed runs."""

@@ -1,0 +1,70 @@
+"""What is asked of a file, single hits, supports or volumes, and which methods can answer that."""
+
+from functools import cache
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import get_class, get_object
+from omegaconf import DictConfig, OmegaConf
+
+from spi_lightning.data.scans.one_scan import measure_scan
+from spi_lightning.data.scans.single_volume import SingleVolumeDataModule
+from spi_lightning.data.simulated.volumes import SimulatedVolumeDataModule
+from spi_lightning.data.supports import SupportBatches
+from spi_lightning.data.volumes import VolumeDataModule
+from spi_lightning.errors import UserError
+
+METHODS = Path(__file__).parents[2] / "conf" / "method"
+VOLUMES = (VolumeDataModule, SimulatedVolumeDataModule, SingleVolumeDataModule)
+ANSWERS = {
+    "hits": "answer",
+    "supports": "answer_supports",
+    "volumes": "answer_volumes",
+}  # kind -> what its methods are asked
+
+
+def kind_of_data(data: DictConfig) -> str:
+    """``supports`` for data modules of densities and supports, ``volumes`` for those of 3D patterns, else ``hits``."""
+    made_by = get_object(data._target_)
+    if made_by is measure_scan or (isinstance(made_by, type) and issubclass(made_by, VOLUMES)):
+        return "volumes"
+    return "supports" if isinstance(made_by, type) and issubclass(made_by, SupportBatches) else "hits"
+
+
+def method_folders() -> list[Path]:
+    """conf/method, and ``method`` in every folder of Hydra's search path (hydra.searchpath, --config-dir)."""
+    sources = HydraConfig.get().runtime.config_sources if HydraConfig.initialized() else []
+    return list(dict.fromkeys([METHODS, *(Path(one.path) / "method" for one in sources if one.schema == "file")]))
+
+
+def method_file(name: str) -> Path | None:
+    """The file of a method's settings, NAME.yaml; None where there is none."""
+    return next((path for folder in method_folders() if (path := folder / f"{name}.yaml").is_file()), None)
+
+
+def kind_of_method(name: str) -> str:
+    """Which kind NAME.yaml answers."""
+    path = method_file(name)
+    assert path is not None
+    return _kind_of_file(path)
+
+
+@cache
+def _kind_of_file(path: Path) -> str:
+    method = get_class(OmegaConf.load(path)._target_)
+    return next(kind for kind, answer in ANSWERS.items() if hasattr(method, answer))
+
+
+def names_of(kind: str) -> list[str]:
+    """Names of methods that answer this kind, sorted."""
+    names = {path.stem for folder in method_folders() for path in folder.glob("*.yaml")}
+    return [name for name in sorted(names) if kind_of_method(name) == kind]
+
+
+def require_kind(entry: str, kind: str) -> None:
+    """UserError if the entry is the name of a method that answers another kind; runs are judged when they are read."""
+    if method_file(entry) is not None and kind_of_method(entry) != kind:
+        raise UserError(
+            f"method={entry} answers {kind_of_method(entry)}, and this data asks for {kind}; methods of {kind}: "
+            f"{', '.join(names_of(kind))}, or a run trained on {kind}."
+        )

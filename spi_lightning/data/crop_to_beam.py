@@ -1,0 +1,150 @@
+"""The square of a frame around the beam: where its middle is, how large it can be, and what it leaves out."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spi_lightning.errors import UserError
+from spi_lightning.physics.frames.beam_centre import find_beam_centre, find_centre_anywhere, symmetry_about
+
+_OFF: Final = 0.75  # pixels between a stated and a found centre that are worth a word
+_MIDDLE: Final = 0.3  # pixels from n // 2 within which a centre is taken to be there, so that no row is cut off
+_TRUSTED: Final = 0.3  # symmetry from which a found centre is believed
+_CLEAR: Final = 0.8  # symmetry near a centre from which no other one is looked for
+_CHANCE: Final = 6  # standard deviations of Fisher's z by which one symmetry exceeds another beyond chance
+_LEAST_LIT: Final = 100  # pixels with photons of a pattern whose symmetry is compared
+_ALONE: Final = 0.6  # symmetry of a centre elsewhere that tells, where that about the stated one cannot be measured
+_ONE: Final = 0.9999  # largest symmetry that counts
+
+
+def settle_centre(
+    photons: Tensor, mask: Tensor, stated: NDArray[np.float64] | None, by_user: bool, notes: list[str]
+) -> tuple[float, float]:
+    """Where the beam meets the detector; says what was chosen, and where the pattern disagrees with what is stated."""
+    (row, column), symmetry = _symmetric_about(photons, mask, stated)
+    if stated is None:
+        if not symmetry > _TRUSTED:
+            why = (
+                f"the pattern is hardly symmetric about any point ({symmetry:.2f})"
+                if np.isfinite(symmetry)
+                else "too few pairs of opposite pixels measured something"
+            )
+            notes.append(
+                f"WARNING: {why}; the beam centre "
+                f"({row:.2f}, {column:.2f}) may be wrong: state it with data.centre=[row,column]"
+            )
+        else:
+            notes.append(f"beam centre found by symmetry: row {row:.2f}, column {column:.2f} ({symmetry:.2f} of 1)")
+        return row, column
+    off = float(np.hypot(row - stated[0], column - stated[1]))
+    if not (symmetry > _TRUSTED and off > _OFF):
+        return float(stated[0]), float(stated[1])
+    if _clearly_above(symmetry, symmetry_about(photons[0], mask[0], torch.from_numpy(stated), _OFF), photons):
+        where = "data.centre" if by_user else "the file"
+        notes.append(
+            f"WARNING: {where} puts the beam at row {stated[0]:.2f}, column {stated[1]:.2f}; the pattern is symmetric "
+            f"about row {row:.2f}, column {column:.2f}, {off:.1f} pixels away: set data.centre=[{row:.2f},{column:.2f}]"
+        )
+    return float(stated[0]), float(stated[1])
+
+
+def _symmetric_about(
+    photons: Tensor, mask: Tensor, stated: NDArray[np.float64] | None
+) -> tuple[tuple[float, float], float]:
+    """Point about which a pattern is symmetric, near the stated one or the middle, or where it clearly is elsewhere."""
+    found = find_beam_centre(photons, mask, None if stated is None else torch.from_numpy(stated))
+    near = float(found.symmetry[0])
+    if not near > _CLEAR:
+        anywhere = find_centre_anywhere(photons, mask)
+        if float(anywhere.symmetry[0]) > _TRUSTED and _clearly_above(float(anywhere.symmetry[0]), near, photons):
+            found = anywhere
+    row, column = (float(value) for value in found.centre[0])
+    return (row, column), float(found.symmetry[0])
+
+
+def _clearly_above(symmetry: float, other: float, photons: Tensor) -> bool:
+    """Whether one correlation exceeds another (NaN: not measured) beyond chance, for as many pixels as hold photons."""
+    lit = int((photons > 0).sum())
+    if lit < _LEAST_LIT or (not np.isfinite(other) and symmetry < _ALONE):
+        return False
+    difference = np.arctanh(min(symmetry, _ONE)) - np.arctanh(min(max(np.nan_to_num(other), 0.0), _ONE))
+    return bool(difference > _CHANCE * np.sqrt(2 / lit))
+
+
+def edge_around(shape: torch.Size, centre: tuple[float, float], size: int | None, bin: int) -> int:
+    """Edge of the square to keep, pixels: given, or twice the distance from the beam to the nearest edge."""
+    if bin < 1:
+        raise UserError(f"data.bin={bin} must be 1 or more.")
+    if size is not None:
+        if size < 8 or size % bin:
+            raise UserError(f"data.size={size} must be 8 or more and a multiple of data.bin={bin}.")
+        return size
+    if all(abs(place - length // 2) <= _MIDDLE for place, length in zip(centre, shape, strict=True)):
+        centre = (shape[0] // 2, shape[1] // 2)
+    near = min(min(place + 0.5, length - 0.5 - place) for place, length in zip(centre, shape, strict=True))
+    edge = 2 * round(near)  # half a pixel beyond the detector is better than losing a row of a whole one
+    if edge < 8 * bin:
+        raise UserError(
+            f"the beam centre, row {centre[0]:.1f}, column {centre[1]:.1f}, leaves no square of 8 binned pixels on a "
+            f"detector of {shape[0]} x {shape[1]}; set data.centre and data.size."
+        )
+    return edge // (2 * bin) * (2 * bin)
+
+
+def notes_of_the_cut(shape: torch.Size, centre: tuple[float, float], edge: int) -> list[str]:
+    """A line where the square that is kept is not the frame."""
+    if shape == (edge, edge):
+        return []
+    kept = f"kept {edge} x {edge} of {shape[0]} x {shape[1]} pixels around row {centre[0]:.2f}, column {centre[1]:.2f}"
+    out = any(place < edge / 2 - 1 or place + edge / 2 > n + 1 for place, n in zip(centre, shape, strict=True))
+    beyond = "; what lies beyond the detector counts as not measured" if out else ""
+    return [f"{kept}{beyond} (data.size=)"]
+
+
+def cut_around_beam(
+    photons: Tensor, mask: Tensor, centre: tuple[float, float], edge: int, bin: int, notes: list[str]
+) -> tuple[Tensor, Tensor, tuple[float, float]]:
+    """(1, H, W) -> (1, edge, edge) so that after binning the beam lies nearest to the middle of pixel n // 2.
+
+    With them comes how far beside it the beam lies, (row, column), binned pixels.
+    """
+    inside = edge // bin // 2 * bin + (bin - 1) / 2  # where that middle is before binning
+    starts = [round(place - inside) for place in centre]
+    left = [place - start - inside for place, start in zip(centre, starts, strict=True)]
+    if max(map(abs, left)) > 0.05:
+        shift = ", ".join(f"{value / bin:+.2f}" for value in left)
+        notes.append(f"the beam lies ({shift}) binned pixels beside the middle of a pixel (row, column)")
+    cut, kept = torch.zeros(1, edge, edge), torch.zeros(1, edge, edge, dtype=torch.bool)
+    source, into = [], []
+    for start, length in zip(starts, photons.shape[-2:], strict=True):
+        source.append(slice(max(start, 0), min(start + edge, length)))
+        into.append(slice(source[-1].start - start, source[-1].stop - start))
+    cut[:, into[0], into[1]] = photons[:, source[0], source[1]]
+    kept[:, into[0], into[1]] = mask[:, source[0], source[1]]
+    return cut, kept, (left[0] / bin, left[1] / bin)
+
+
+def notes_of_the_centre(photons: Tensor, mask: Tensor, bright: float) -> list[str]:
+    """What to know of a centre, n // 2, that is not measured, or is said to be measured but holds nothing."""
+    rows, columns = (torch.arange(n, device=mask.device) - n // 2 for n in mask.shape)
+    radius = (rows[:, None].square() + columns.square()).sqrt()
+    hidden = float(radius[mask].min())
+    lit = float(radius[photons > 0].min())
+    notes = []
+    if hidden >= 2:
+        longest = min(mask.shape) / hidden
+        notes.append(
+            f"not measured within {hidden:.0f} binned pixels of the beam: what varies over more than {longest:.0f}"
+            " pixels of the density is not known, and the support has to supply it"
+        )
+    if lit - hidden >= 2 and float(photons[radius < 2 * lit + 1].max()) >= bright:
+        notes.append(
+            f"WARNING: no photons within {lit:.0f} binned pixels of the beam, but the mask calls them measured;"
+            " behind a beamstop? mark it with data.keys.mask"
+        )
+    return notes

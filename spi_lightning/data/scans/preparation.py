@@ -1,0 +1,168 @@
+"""How a scan becomes a pattern: the settings, and the bins and size that its photons support."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite, prod
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from spi_lightning.errors import UserError
+from spi_lightning.physics.bragg.preparation import CorrectedScan, PreparedPattern, cut_out, peak_of
+from spi_lightning.physics.oversampling import estimate_oversampling, suggest_bins, suggest_size
+
+_BYTES = 16  # for each voxel of a pattern before binning
+_KEPT = 16  # voxels that automatic bins leave along each axis
+_TOP = 4  # voxels from the middle within which those not measured are taken as a saturated peak's
+LEAST: Final = 5  # voxels along the longest axis of a pattern
+
+
+@dataclass
+class Preparation:
+    """How a scan becomes a pattern.
+
+    size: edge of the pattern, voxel: one number, at most what the scan holds around its peak along each axis, or z, y,
+    x, which may pad; None: what holds 99.99 % of the photons. bins: voxels added along each axis, one number or z, y,
+    x; None: as many as leave an oversampling of ``least_oversampling`` and 16 voxels. threshold: corrected counts at or
+    below become 0. aliens: peaks of other crystals, ``none`` or ``find`` (taken as not measured). defects: hot pixels,
+    zingers, dropped frames and dead lines, likewise. normalise: divide by the monitor. saturation: counts from here on
+    are not measured. reflection: Miller indices of a cubic crystal's peak; its facets then tell whether the rocking
+    angle has the right sign.
+    """
+
+    size: int | Sequence[int] | None = 64
+    bins: int | Sequence[int] | None = None
+    threshold: float = 0.0
+    least_oversampling: float = 2.5
+    aliens: str = "none"
+    defects: str = "find"
+    normalise: bool = False
+    saturation: float | None = None
+    reflection: Sequence[int] | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("size", self.size), ("bins", self.bins)):
+            _require_whole(f"data.preparation.{name}", value)
+        for name, number in (("threshold", self.threshold), ("least_oversampling", self.least_oversampling)):
+            if not _is_number(number):
+                raise UserError(f"data.preparation.{name}={number}: give a number")
+        if self.saturation is not None and not _is_number(self.saturation):
+            raise UserError(f"data.preparation.saturation={self.saturation}: give a number of counts, or null")
+        for name, choice in (("aliens", self.aliens), ("defects", self.defects)):
+            if choice not in ("none", "find"):
+                raise UserError(f"data.preparation.{name}={choice!r} is unknown; choose none or find")
+        if self.reflection is not None and (len(self.reflection) != 3 or not any(self.reflection)):
+            raise UserError(f"data.preparation.reflection={list(self.reflection)}: give three indices, not all 0")
+
+
+def bins_and_size(scan: CorrectedScan, how: Preparation, notes: list[str]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The bins and size of the settings, or what the autocorrelation of the whole scan supports.
+
+    Three numbers as size are taken as they are; one number is at most what was measured evenly around the peak, along
+    each axis: voxels beyond are free, and starts that may fill them as they like do not agree.
+
+    Raises:
+        UserError: A peak at the border, or bins that leave next to nothing of the scan.
+    """
+    shape, bins, size = tuple(scan.photons.shape), _three(how.bins), _three(how.size)
+    guessed = bins is None or size is None
+    if bins is None or size is None:
+        whole = cut_out(scan, shape, 1, how.threshold)
+        found = estimate_oversampling(with_a_top(whole), whole.mask)
+        notes.append(f"the scan as measured: {found}")
+        few = tuple(max(1, n // _KEPT) for n in shape)  # short axes lose their resolution to bins
+        bins = bins or tuple(map(min, suggest_bins(found, how.least_oversampling), few))
+        size = size or suggest_size(whole.photons, bins)
+    if how.size is None or isinstance(how.size, int):
+        size = _measured_around(scan, how, bins, size, notes)
+    if guessed:
+        notes.append(f"binned {by(bins)} and cut to {by(size)}, as its oversampling and photons allow")
+    return bins, size
+
+
+def _measured_around(
+    scan: CorrectedScan, how: Preparation, bins: Sequence[int], size: Sequence[int], notes: list[str]
+) -> tuple[int, ...]:
+    """At most ``size``, and no more than the scan holds evenly around its peak, so that nothing is padded."""
+    shape = tuple(scan.photons.shape)
+    if min(n // step for n, step in zip(shape, bins, strict=True)) < 2:
+        raise UserError(f"bins {by(bins)} leave next to nothing of a scan of {by(shape)} voxels: take fewer")
+    peak = peak_of(scan, how.threshold)
+    edges = _measured_edges(scan.mask | scan.saturated)
+    fits = tuple(_around(p - low, high - low, step) for p, (low, high), step in zip(peak, edges, bins, strict=True))
+    if max(fits) < LEAST:
+        raise UserError(
+            f"bins {by(bins)} leave {by(fits)} voxels of a scan of {by(shape)} around its peak at voxel {peak}: at "
+            f"least {LEAST} along one axis are needed; take fewer bins, or scan further"
+        )
+    cut = tuple(min(n, fit) for n, fit in zip(size, fits, strict=True))
+    if cut != tuple(size) and isinstance(how.size, int):
+        notes.append(
+            f"the scan holds {by(shape)} voxels, {by(fits)} (binned) evenly around its peak: cut to {by(cut)}, not "
+            f"{by(size)}; three numbers as size pad it with voxels that nothing determines"
+        )
+    return cut
+
+
+def _measured_edges(mask: Tensor) -> list[tuple[int, int]]:
+    """First and last + 1 plane along each axis of a scan (Z, Y, X) that measured anything."""
+    edges = []
+    for axis in range(3):
+        planes = mask.any(2 if axis < 2 else 0).any(1 - axis if axis < 2 else 0).nonzero()[:, 0]
+        edges.append((int(planes.min()), int(planes.max()) + 1))
+    return edges
+
+
+def _around(peak: int, n: int, step: int) -> int:
+    """Blocks of ``step`` voxels, an even number if there is a choice, around ``peak`` within n voxels."""
+    most = n // step
+    while most > 1 and (peak < most * step // 2 or peak - most * step // 2 + most * step > n):
+        most -= 1
+    return most
+
+
+def require_memory(size: Sequence[int], bins: Sequence[int]) -> None:
+    """Raise UserError where the pattern before binning, four such arrays at once, would fill the memory."""
+    edges = [n * step for n, step in zip(size, bins, strict=True)]
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    needed = _BYTES * prod(edges)
+    if needed > free:
+        fits = int((free / _BYTES / prod(bins)) ** (1 / 3))
+        raise UserError(
+            f"data.preparation.size={by(size)} with bins {by(bins)} needs {needed / 2**30:,.1f} GiB, "
+            f"{free / 2**30:,.1f} GiB are to be had: {fits} x {fits} x {fits} would fit"
+        )
+
+
+def with_a_top(pattern: PreparedPattern) -> Tensor:
+    """Its photons (Z, Y, X), a saturated middle as bright as the brightest voxel: for the autocorrelation."""
+    middle = tuple(slice(max(0, n // 2 - _TOP), n // 2 + _TOP + 1) for n in pattern.photons.shape)
+    if bool(pattern.mask[tuple(n // 2 for n in pattern.mask.shape)]):
+        return pattern.photons
+    filled = pattern.photons.clone()
+    filled[middle] = torch.where(pattern.mask[middle], filled[middle], filled.max())
+    return filled
+
+
+def by(numbers: Sequence[int]) -> str:
+    """Edges in words, e.g. 64 x 64 x 64."""
+    return " x ".join(str(int(number)) for number in numbers)
+
+
+def _three(value: int | Sequence[int] | None) -> tuple[int, ...] | None:
+    if value is None:
+        return None
+    return (value,) * 3 if isinstance(value, int) else tuple(int(part) for part in value)
+
+
+def _require_whole(name: str, value: object) -> None:
+    """Raise UserError unless it is None, one whole number from 1 on, or three."""
+    parts = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value] * 3
+    if value is not None and not (len(parts) == 3 and all(isinstance(part, int) and part >= 1 for part in parts)):
+        raise UserError(f"{name}={value}: give one whole number, or three for z, y, x, 1 or more")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)

@@ -1,0 +1,122 @@
+"""One measured 3D pattern, or a few, to be refined without ground truth."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning_utilities.core.rank_zero import rank_zero_only
+from torch.utils.data import Dataset
+
+from spi_lightning.data.hits import PatternBatches
+from spi_lightning.data.one_frame import Measurement
+from spi_lightning.errors import UserError
+from spi_lightning.fields import FRAME, MASK, Batch
+from spi_lightning.io.scans.bragg_scan import ScanKeys
+from spi_lightning.phasing.held_out import hold_out
+from spi_lightning.physics.bragg.preparation import PreparedPattern
+from spi_lightning.physics.laboratory.crystal import ScanAxes
+
+from .volume_patterns import measure_volumes
+
+FOURIER_AMPLITUDE, HELD_OUT = "fourier_amplitude", "held_out"
+
+
+class SingleVolumes(Dataset[Batch]):
+    """Patterns of one size, in memory: fourier_amplitude, mask and held_out (B, 1, Z, Y, X), frame (B,).
+
+    Args:
+        patterns: Prepared, all of one shape.
+        fraction: Share of the measured voxels to hold out: they are neither fitted nor shown, and judge the result.
+        seed: Of the draw.
+    """
+
+    def __init__(self, patterns: Sequence[PreparedPattern | Measurement], fraction: float = 0.0, seed: int = 0) -> None:
+        self.amplitude = torch.stack([pattern.fourier_amplitude for pattern in patterns])[:, None]
+        mask = torch.stack([pattern.mask for pattern in patterns])[:, None]
+        if fraction > 0:
+            self.mask, self.held = hold_out(mask, fraction, seed, ndim=3, pairs=False)
+        else:
+            self.mask, self.held = mask, torch.zeros_like(mask)
+
+    def __len__(self) -> int:
+        return len(self.amplitude)
+
+    def __getitem__(self, index: int | Sequence[int]) -> Batch:
+        if isinstance(index, int | np.integer):
+            return {name: values[0] for name, values in self[[int(index)]].items()}
+        rows = torch.as_tensor(np.asarray(index, dtype=np.int64))
+        return {
+            FOURIER_AMPLITUDE: self.amplitude[rows],
+            MASK: self.mask[rows],
+            HELD_OUT: self.held[rows],
+            FRAME: rows,
+        }
+
+
+class SingleVolumeDataModule(PatternBatches):
+    """Measured 3D patterns, prepared alike, in one batch; the same ones to refine and to judge.
+
+    Args:
+        path: Scan, or list of scans, see io.bragg_scan.open_scan.
+        key: Data set of the counts, short for keys.counts; the usual names, or the only one with three axes, if None.
+        size, bins, threshold: See data.preparation.Preparation.
+        held_out: Share of the measured voxels that are kept from the refinement, to judge it by; the central 5 x 5 x 5
+            are always fitted.
+        seed: Of their draw.
+        keys, geometry: See data.one_scan.measure_scan.
+
+    Attributes:
+        names: Of the patterns, after setup.
+        axes: Of each pattern how its voxels lie in the laboratory; None where the geometry is incomplete.
+
+    Raises:
+        UserError: In setup, from reading and preparation.
+    """
+
+    def __init__(
+        self,
+        path: str | Sequence[str],
+        key: str | None = None,
+        size: int | Sequence[int] = 64,
+        bins: int | Sequence[int] = 1,
+        threshold: float = 0.0,
+        held_out: float = 0.0,
+        seed: int = 0,
+        keys: ScanKeys | None = None,
+        geometry: Mapping[str, float | str | None] | None = None,
+    ) -> None:
+        super().__init__(batch_size=1_000_000, num_workers=0, seed=seed)
+        if not isinstance(held_out, int | float) or not 0 <= held_out < 0.5:
+            raise UserError(f"data.held_out={held_out}: give a share from 0 to 0.5.")
+        self.path, self.key, self.size, self.bins = path, key, size, bins
+        self.threshold, self.held_out = threshold, held_out
+        self.keys, self.geometry = keys, geometry
+        self.names: list[str] = []
+        self.axes: list[ScanAxes | None] = []
+
+    def setup(self, stage: str) -> None:
+        """Read and prepare the scans; say what was done to them."""
+        if self.splits:
+            return
+        paths = [self.path] if isinstance(self.path, str) else list(self.path)
+        prepared = measure_volumes(paths, self.key, self.size, self.bins, self.threshold, self.keys, self.geometry)
+        for path, measured in zip(paths, prepared, strict=True):
+            for note in measured.notes:
+                _say(note if note.startswith(path) else f"{path}: {note}")
+        shapes = {tuple(one.mask.shape) for one in prepared}
+        if len(shapes) != 1:
+            raise UserError(f"data.path: patterns of shapes {sorted(shapes)}; give scans of one shape, by data.size.")
+        self.names, self.axes = [Path(path).stem for path in paths], [one.axes for one in prepared]
+        patterns = SingleVolumes(prepared, self.held_out, self.seed)
+        self.splits = {"train": patterns, "val": patterns, "predict": patterns}
+
+    def whole(self) -> Batch:
+        """All patterns as one batch."""
+        return self.splits["train"][list(range(self.patterns_in("train")))]
+
+
+@rank_zero_only
+def _say(line: str) -> None:
+    logging.getLogger(__name__).info(line)

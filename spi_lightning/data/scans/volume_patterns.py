@@ -1,0 +1,223 @@
+"""3D patterns to be phased and compared: a measured scan, the first particles of a simulated set, or a known object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from spi_lightning.data.one_frame import Measurement
+from spi_lightning.data.simulated.volume_set import ENTRY
+from spi_lightning.data.volumes import FOURIER_AMPLITUDE, VolumeDataset
+from spi_lightning.errors import UserError
+from spi_lightning.fields import AMPLITUDE, MASK, PHASE
+from spi_lightning.io.hdf5.file import opened
+from spi_lightning.io.scans.bragg_scan import ScanKeys
+from spi_lightning.physics.laboratory.crystal import ScanAxes
+from spi_lightning.simulate.volumes import embed
+
+from .known_object import count_known_object
+from .one_scan import ScanMeasurement, measure_scan
+from .preparation import Preparation
+
+KINDS: Final = ("measured", "simulated", "known")
+_HDF5: Final = (".h5", ".hdf5", ".nxs", ".cxi")
+
+
+@dataclass(frozen=True)
+class VolumePatterns:
+    """P patterns of one shape. Origins at n // 2.
+
+    Attributes:
+        path: Where they come from, for people.
+        kind: ``measured``, ``simulated`` or ``known`` (counts made of a known density).
+        names: Of the patterns.
+        fourier_amplitude: (P, Z, Y, X) float32, sqrt(photons), 0 where mask is False.
+        mask: (P, Z, Y, X) bool, True = measured.
+        truth: (P, Z, Y, X) complex64 true densities; None where unknown.
+        voxel: Edges of a voxel of the density along z, y, x, m; None where the geometry is not known.
+        counted: Whether the squares are counts, so that they can be thinned; else they are noise-free.
+        notes: One line for each choice made on the way.
+        axes: Of each measured pattern how its voxels lie in the laboratory, None where the geometry is incomplete;
+            empty for other kinds.
+    """
+
+    path: str
+    kind: str
+    names: tuple[str, ...]
+    fourier_amplitude: Tensor
+    mask: Tensor
+    truth: Tensor | None = None
+    voxel: tuple[float, float, float] | None = None
+    counted: bool = True
+    notes: list[str] = field(default_factory=list)
+    axes: tuple[ScanAxes | None, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def open_volume_patterns(
+    path: str | Sequence[str],
+    first: int = 5,
+    key: str | None = None,
+    size: int | Sequence[int] | None = 64,
+    bins: int | Sequence[int] | None = 1,
+    threshold: float = 0.0,
+    peak_photons: Sequence[float | None] | None = None,
+    factor: int = 4,
+    seed: int = 0,
+    keys: ScanKeys | None = None,
+    geometry: Mapping[str, float | str | None] | None = None,
+) -> VolumePatterns:
+    """Read what a path holds.
+
+    Args:
+        path: Scan, or list of scans (HDF5, NeXus, CXI, .npy, .npz, TIFF), made ready as by measure_scan; a set of
+            particles, see make_volume_set; or an HDF5 file with the amplitude and phase of one density.
+        first: Particles of a set that are used.
+        key: Data set of the counts of a scan, short for keys.counts.
+        size, bins, threshold: Of a scan, see Preparation; of a known object, ``size`` is the edge of its pattern.
+        peak_photons: Of a known object: a pattern for each, null being noise-free; 1e6 alone if None.
+        factor: See count_known_object.
+        seed: Of the counts of a known object.
+        keys, geometry: Of a scan, see measure_scan.
+
+    Raises:
+        UserError: No such file, nothing of the three inside, scans of different shapes, or what the readers raise.
+    """
+    kind = kind_of_file(path)
+    if kind == "simulated":
+        return _simulated(str(path), first)
+    if kind == "known":
+        if not isinstance(size, int):
+            raise UserError(f"data.size={size}: the pattern of a known object is a cube; give one number.")
+        return _known(str(path), size, factor, [1e6] if peak_photons is None else peak_photons, seed)
+    paths = [path] if isinstance(path, str) else list(path)
+    return of_measurements(paths, measure_volumes(paths, key, size, bins, threshold, keys, geometry))
+
+
+def measure_volumes(
+    paths: Sequence[str],
+    key: str | None = None,
+    size: int | Sequence[int] | None = 64,
+    bins: int | Sequence[int] | None = 1,
+    threshold: float = 0.0,
+    keys: ScanKeys | None = None,
+    geometry: Mapping[str, float | str | None] | None = None,
+) -> list[ScanMeasurement]:
+    """measure_volume of several files; one number as size is at most what all of them hold around their peaks.
+
+    Peaks lie a few voxels apart in scans of one shape, and none is padded.
+    """
+    made = [measure_volume(one, key, size, bins, threshold, keys, geometry) for one in paths]
+    shapes = [tuple(one.mask.shape) for one in made]
+    if len(set(shapes)) > 1 and isinstance(size, int):
+        common = tuple(min(edges) for edges in zip(*shapes, strict=True))
+        made = [measure_volume(one, key, common, bins, threshold, keys, geometry) for one in paths]
+    return made
+
+
+def measure_volume(
+    path: str,
+    key: str | None = None,
+    size: int | Sequence[int] | None = 64,
+    bins: int | Sequence[int] | None = 1,
+    threshold: float = 0.0,
+    keys: ScanKeys | None = None,
+    geometry: Mapping[str, float | str | None] | None = None,
+) -> ScanMeasurement:
+    """measure_scan of one file, whose advice is told in the options of data=volumes and data=single_volume."""
+    keys = keys or ScanKeys()
+    if key is not None:
+        keys = replace(keys, counts=key)
+    try:
+        made = measure_scan(path, keys, Preparation(size=size, bins=bins, threshold=threshold), geometry)
+    except UserError as error:
+        told = _in_these_options(str(error))
+        told = told.replace("data.keys.counts=", "data.key=") if key is not None else told
+        raise UserError(told) from error
+    return replace(made, notes=[_in_these_options(note) for note in made.notes])
+
+
+def _in_these_options(text: str) -> str:
+    """The options of data=one_scan by the names that data=volumes and data=single_volume give them."""
+    for name in ("size", "bins", "threshold"):
+        text = text.replace(f"data.preparation.{name}", f"data.{name}")
+    return text
+
+
+def kind_of_file(path: str | Sequence[str]) -> str:
+    """``measured``, ``simulated`` or ``known``, by the names inside an HDF5 file; all else is measured.
+
+    Raises:
+        UserError: The file is missing or damaged.
+    """
+    if not isinstance(path, str) or Path(path).suffix.lower() not in _HDF5:
+        return "measured"
+    with opened(Path(path)) as file:
+        if f"{ENTRY}/{AMPLITUDE}" in file:
+            return "simulated"
+        shapes = [getattr(file.get(name), "shape", ()) for name in (AMPLITUDE, PHASE)]
+    return "known" if all(len(shape) == 3 for shape in shapes) else "measured"
+
+
+def of_measurements(paths: Sequence[str], measured: Sequence[Measurement]) -> VolumePatterns:
+    """Measured patterns side by side; UserError if they are no volumes or differ in shape."""
+    shapes = {tuple(one.mask.shape) for one in measured}
+    if len(shapes) != 1 or len(next(iter(shapes))) != 3:
+        raise UserError(f"data.path: patterns of shapes {sorted(shapes)}; give volumes of one shape, by data.size.")
+    shape, steps = next(iter(shapes)), measured[0].frequency_step
+    voxel = None if steps is None else tuple(1 / (n * step) for n, step in zip(shape, steps, strict=True))
+    notes = [
+        f"{path}: {note}" if len(paths) > 1 else note
+        for path, one in zip(paths, measured, strict=True)
+        for note in one.notes
+    ]
+    return VolumePatterns(
+        ", ".join(paths),
+        "measured",
+        tuple(Path(path).stem for path in paths),
+        torch.stack([one.fourier_amplitude for one in measured]),
+        torch.stack([one.mask for one in measured]),
+        voxel=voxel,  # type: ignore[arg-type]
+        counted=all(one.counted is not False for one in measured),
+        notes=notes,
+        axes=tuple(one.axes if isinstance(one, ScanMeasurement) else None for one in measured),
+    )
+
+
+def _simulated(path: str, first: int) -> VolumePatterns:
+    if first < 1:
+        raise UserError(f"volumes.first={first}: take one particle or more.")
+    particles = VolumeDataset(path)
+    count = min(first, len(particles))
+    batch = particles[list(range(count))]
+    pattern = batch[FOURIER_AMPLITUDE][:, 0]
+    truth = embed(torch.polar(batch[AMPLITUDE][:, 0], batch[PHASE][:, 0]), pattern.shape[-1])
+    counted = MASK in particles.names
+    what = "with counted photons" if counted else "noise-free"
+    note = f"{path}: the first {count} of {particles.total} simulated particles, {what}"
+    names = tuple(f"particle {number}" for number in range(count))
+    return VolumePatterns(
+        path, "simulated", names, pattern, batch[MASK][:, 0].expand(pattern.shape), truth, counted=counted, notes=[note]
+    )
+
+
+def _known(path: str, size: int, factor: int, peaks: Sequence[float | None], seed: int) -> VolumePatterns:
+    made = [count_known_object(path, size, factor, peak, seed + place) for place, peak in enumerate(peaks)]
+    names = tuple("noise-free" if peak is None else f"peak {peak:g} photons" for peak in peaks)
+    return VolumePatterns(
+        path,
+        "known",
+        names,
+        torch.stack([one.pattern.fourier_amplitude for one in made]),
+        torch.stack([one.pattern.mask for one in made]),
+        torch.stack([one.density for one in made]),
+        counted=None not in list(peaks),
+        notes=[note for one in made for note in one.pattern.notes],
+    )

@@ -1,0 +1,104 @@
+"""Sets that are kept for the next run: found whole, or made anew; and the parts that an interrupted one leaves."""
+
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import h5py
+
+from spi_lightning.errors import UserError
+from spi_lightning.files import content_hash, locked, write_text
+
+from .set_parts import WorkerKilledError
+
+_log = logging.getLogger(__name__)
+
+
+def kept_set(path: Path, make: Callable[[], None], is_readable: Callable[[], bool]) -> Path:
+    """The path of a set, made first where it is missing, cut short or changed since it was made.
+
+    Beside it lies its checksum, of which one from before there were any goes without. Several processes may want one
+    set at once: one makes it, the others wait.
+
+    Args:
+        path: The set.
+        make: Writes it, whole or not at all.
+        is_readable: Whether what is there can be opened.
+    """
+    if not _is_sound(path, is_readable):
+        with locked(path, wait=True):
+            if not _is_sound(path, is_readable, say=True):
+                make()
+                _note_checksum(path)
+    return path
+
+
+def require_replaceable(path: Path, overwrite: bool) -> None:
+    """Refuse to replace a file unasked, or one that is no simulated set.
+
+    Raises:
+        UserError: So it is.
+    """
+    if not os.path.lexists(path):
+        return
+    if not overwrite:
+        raise UserError(f"{path} exists already: give another path=, or overwrite=true")
+    if not _is_simulated(path):
+        raise UserError(f"{path}: overwrite=true replaces simulated sets, and this is none; give another path=")
+
+
+def _is_simulated(path: Path) -> bool:
+    try:
+        with h5py.File(path, "r") as file:
+            return "simulate_config" in file.attrs
+    except (OSError, RuntimeError):  # cut short, as every set may be; text has no signature
+        return bool(h5py.is_hdf5(path))
+
+
+@contextmanager
+def kept_parts(path: Path, folder: Path) -> Iterator[None]:
+    """Keep the parts of a set in ``folder`` when its making is interrupted, and for no other reason.
+
+    What was left of other settings or half written goes first.
+    """
+    for other in path.parent.glob(f".{path.name}.*.parts"):
+        if other != folder:
+            shutil.rmtree(other, ignore_errors=True)
+    for half in (*path.parent.glob(f".{path.name}.*.part"), *folder.glob(".*.part")):
+        half.unlink(missing_ok=True)
+    try:
+        yield
+    except WorkerKilledError:
+        raise
+    except UserError:
+        shutil.rmtree(folder, ignore_errors=True)  # a full disk must not stay full of parts
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_sound(path: Path, is_readable: Callable[[], bool], say: bool = False) -> bool:
+    if not path.exists():
+        return False
+    try:
+        stored = _beside(path).read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        stored = ""
+    if is_readable() and stored in ("", content_hash(path)):
+        if not stored:
+            _note_checksum(path)
+        return True
+    if say:
+        _log.warning("%s: the kept set is damaged or cut short; it is made anew", path)
+    return False
+
+
+def _note_checksum(path: Path) -> None:
+    with suppress(UserError):  # of a cache that others have filled and that cannot be written
+        write_text(_beside(path), f"{content_hash(path)}\n")
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")

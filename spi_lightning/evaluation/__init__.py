@@ -1,0 +1,1 @@
+"""Evaluation of methods on the same data: answers asked for, kept, scored and compared."""

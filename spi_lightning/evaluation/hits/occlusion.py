@@ -1,0 +1,92 @@
+"""What in a pattern a network's answer hangs on: cover a square, ask again."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spi_lightning.fields import FRAME, MASK, PHOTONS, Kind
+from spi_lightning.files import replacing
+from spi_lightning.io.hdf5.full_disk import new_hdf5
+from spi_lightning.io.patterns.pattern_file import PatternFile
+from spi_lightning.methods.hits.checkpoint import CheckpointMethod
+
+_BYTES_AT_ONCE = 16 << 20  # of covered patterns
+
+
+@dataclass(frozen=True)
+class Occlusion:
+    """Maps of one network.
+
+    Attributes:
+        name: The network's.
+        frame: (n,) int64 frames.
+        photons: (n, H, W) float32.
+        mask: (n, H, W) bool, True = measured.
+        change: (n, H, W) float32, log odds of a single hit with the pixel in sight less those with it covered, mean of
+            all squares that cover it: where it is positive, what is seen there speaks for a single hit.
+    """
+
+    name: str
+    frame: NDArray[np.int64]
+    photons: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    change: NDArray[np.float32]
+
+    def write(self, path: Path) -> None:
+        """Write occlusion.h5, whole or not at all."""
+        with replacing(path) as part, new_hdf5(part) as file:
+            file.attrs["name"] = self.name
+            for key in ("frame", "photons", "mask", "change"):
+                file.create_dataset(key, data=getattr(self, key), compression="gzip")
+
+
+def occlusion_maps(
+    method: CheckpointMethod, patterns: PatternFile, frames: NDArray[np.int64], squares: int = 16
+) -> Occlusion:
+    """Cover squares of some frames, one at a time, and see what becomes of the answer.
+
+    Args:
+        method: The network.
+        patterns: The file.
+        frames: (n,) which frames.
+        squares: Of a side; each is twice as wide as the step from one to the next, so that four cover a pixel.
+
+    Source: Zeiler & Fergus (2014), Sect. 4.2, arXiv 1311.2901.
+    """
+    photons = torch.from_numpy(patterns.read(frames)).to(method.device)
+    mask = torch.from_numpy(patterns.read_mask(frames).copy()).to(method.device)
+    squares_of = [_stripes(size, squares, method.device) for size in photons.shape[1:]]
+    change = [_change(method, *frame, *squares_of) for frame in zip(photons, mask, strict=True)]
+    maps = torch.stack(change).cpu().numpy() if len(frames) else np.empty(photons.shape, dtype=np.float32)
+    return Occlusion(method.name, frames, photons.cpu().numpy(), mask.cpu().numpy(), maps)
+
+
+def _stripes(size: int, count: int, device: torch.device) -> Tensor:
+    """(count, size) bool, True in one stripe each; a square is where a stripe of rows meets one of columns."""
+    edge = torch.arange(size, device=device) * count / size
+    return (edge[None, :] - torch.arange(count, device=device)[:, None] - 0.5).abs() < 1
+
+
+@torch.inference_mode()
+def _change(method: CheckpointMethod, photons: Tensor, mask: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """(H, W) change of the log odds of one frame."""
+    whole = _log_odds(method, photons[None], mask[None])
+    at_once = max(1, min(method.batch_size, _BYTES_AT_ONCE // photons.nbytes))
+    covered = []
+    for square in torch.split(torch.cartesian_prod(torch.arange(len(rows)), torch.arange(len(columns))), at_once):
+        seen = ~(rows[square[:, 0], :, None] & columns[square[:, 1], None, :])
+        covered.append(_log_odds(method, photons * seen, mask & seen))
+    change = (whole - torch.cat(covered)).view(len(rows), len(columns))
+    rows, columns = rows.float(), columns.float()
+    times_hidden = rows.sum(0)[:, None] * columns.sum(0)[None, :]
+    return torch.where(mask, rows.T @ change @ columns / times_hidden.clamp(min=1), 0.0)
+
+
+def _log_odds(method: CheckpointMethod, photons: Tensor, mask: Tensor) -> Tensor:
+    batch = {PHOTONS: photons[:, None], MASK: mask[:, None], FRAME: torch.zeros(len(photons), dtype=torch.int64)}
+    logits = method.task.predict_step(batch)["logits"].float()
+    return logits if logits.ndim == 1 else logits[:, Kind.SINGLE] - logits[:, Kind.SINGLE + 1 :].logsumexp(dim=1)

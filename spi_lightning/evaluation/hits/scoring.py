@@ -1,0 +1,92 @@
+"""Score answers against labels: the numbers of metrics.json."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spi_lightning.metrics.hits.bootstrap import bootstrap_intervals, wilson
+from spi_lightning.metrics.hits.classification_curves import classification_statistic, confusion
+from spi_lightning.results.hit_answer import Answer, DecisionRule
+
+Numbers = dict[str, float | int | None]
+SHARES: dict[str, Callable[[NDArray[np.int64]], int]] = {  # frames of which each is a share, from the confusion
+    "accuracy": lambda counts: int(counts.sum()),
+    "recall": lambda counts: int(counts[1].sum()),
+    "precision": lambda counts: int(counts[:, 1].sum()),
+    "false_positive_rate": lambda counts: int(counts[0].sum()),
+}
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How answers are scored.
+
+    Args:
+        label: (N,) is_single_hit: 1, 0, or -1 where unknown, which is left out.
+        excluded: Frames left out of the second column of numbers, ``test_kept/...``, e.g. doubtful labels.
+        rule: Gives the threshold.
+        replicates: Bootstrap replicates of the 95 % intervals.
+        seed: Of the bootstrap.
+    """
+
+    label: NDArray[np.int64]
+    excluded: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    rule: DecisionRule = field(default_factory=DecisionRule)
+    replicates: int = 1000
+    seed: int = 0
+
+    def __call__(self, answer: Answer) -> Numbers:
+        """Numbers of one answer: ``test/accuracy``, its interval ``test/accuracy/low`` and ``/high``, and so on.
+
+        Where a share (accuracy, recall, precision, false-positive rate) is 0 or 1, the bootstrap would give an interval
+        without width; Wilson's stands there. None stands for what is undefined, such as an area under the ROC curve of
+        frames of one class.
+        """
+        known = self.label >= 0
+        numbers = self._numbers("test", answer, known)
+        if len(self.excluded):
+            kept = known & ~np.isin(answer.frame, self.excluded)
+            numbers |= self._numbers("test_kept", answer, kept)
+        return numbers
+
+    def _numbers(self, stage: str, answer: Answer, use: NDArray[np.bool_]) -> Numbers:
+        label, decided = self.label[use], ~answer.abstain[use]
+        counts = confusion(answer.decision[use], label)
+        numbers: Numbers = {f"{stage}/frames": int(use.sum()), f"{stage}/single_hits": int((label == 1).sum())}
+        names = ("true_negatives", "false_positives", "false_negatives", "true_positives")
+        numbers |= {f"{stage}/{name}": int(count) for name, count in zip(names, counts.ravel(), strict=True)}
+        if not use.any():
+            return numbers
+        right = answer.decision[use] == label
+        numbers[f"{stage}/abstained"] = float(1 - decided.mean())
+        numbers[f"{stage}/accuracy_where_decided"] = float(right[decided].mean()) if decided.any() else None
+        statistic = classification_statistic(answer.probability[use].astype(np.float64), label, self.rule.threshold)
+        for name, estimate in bootstrap_intervals(statistic, label, self.replicates, self.seed).items():
+            low, high = estimate.low, estimate.high
+            if name in SHARES and estimate.value in (0.0, 1.0):
+                low, high = _without_spread(estimate.value, SHARES[name](counts))
+            numbers[f"{stage}/{name}"] = estimate.value
+            numbers[f"{stage}/{name}/low"], numbers[f"{stage}/{name}/high"] = low, high
+        return numbers
+
+
+def _without_spread(share: float, frames: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share of 0 or 1."""
+    low, high = wilson(np.array(share), np.array(float(frames)))
+    return float(low), float(high)
+
+
+def spread(numbers: Sequence[Mapping[str, Any]]) -> Numbers:
+    """Mean and sample standard deviation over methods, e.g. seeds, of every number they all have."""
+    spreads: Numbers = {}
+    for name in numbers[0]:
+        values = [float(each[name]) for each in numbers if each.get(name) is not None]
+        counts = name.endswith(("/frames", "/single_hits"))
+        if counts or name.count("/") > 1 or len(values) < len(numbers):
+            continue
+        spreads[f"{name}/mean"] = float(np.mean(values))
+        spreads[f"{name}/std"] = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    return spreads

@@ -1,0 +1,202 @@
+"""The numbers of metrics.json from all answers, and what their reader has to be told."""
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spi_lightning.fields import IS_SINGLE_HIT
+from spi_lightning.metrics.hits.method_agreement import agreement_matrix, common_set, intersections, mcnemar
+from spi_lightning.metrics.hits.purity import best_threshold
+from spi_lightning.results.hit_answer import Answer
+from spi_lightning.results.predictions import Columns, Predictions
+
+from .scoring import Scoring, spread
+
+OUTSIDE_AT_MOST, BEYOND_AT_MOST = 0.1, 0.5
+RIGHT = 0.95  # accuracy from which a network is not said to guess
+WELL_RANKED, WORTH_SAYING = 0.85, 0.1
+URGENT = ("WARNING", "HINT")  # openings of notes that belong on the screen and at the head of the page
+
+
+def score(
+    predictions: Predictions, trained: Sequence[str], replicates: int = 1000, seed: int = 0, also: Sequence[Answer] = ()
+) -> dict[str, Any]:
+    """Numbers of the headline, of each method, and the spread between checkpoints.
+
+    Args:
+        predictions: All answers, with labels.
+        trained: Names of the methods whose spread is of interest, checkpoints of several seeds say.
+        replicates: Bootstrap replicates of the 95 % intervals.
+        seed: Of the bootstrap.
+        also: Further answers to score, the ensemble say.
+
+    Returns:
+        ``test/accuracy`` and so on of the headline (see Scoring), ``methods``: the same for each method, and, for two
+        or more checkpoints, ``spread``. Without labels only ``frames``.
+    """
+    label = predictions.scored_label
+    compared: dict[str, Any] = {"comparison": compare(predictions)} if len(predictions.answers) > 1 else {}
+    domain = {answer.name: found for answer in predictions.answers if (found := domain_of(answer, predictions.columns))}
+    compared |= {"domain": domain} if domain else {}
+    if label is None:
+        return {"frames": len(predictions.headline.frame), **compared}
+    scoring = Scoring(label, predictions.excluded, predictions.rule, replicates, seed)
+    methods = {answer.name: scoring(answer) for answer in [*predictions.answers, *also]}
+    if predictions.headline.name not in methods:
+        methods[predictions.headline.name] = scoring(predictions.headline)
+    metrics: dict[str, Any] = {**methods[predictions.headline.name], "methods": methods}
+    if len(trained) > 1:
+        metrics["spread"] = spread([methods[name] for name in trained])
+    for name, found in domain.items():
+        accuracy = methods[name].get("test/accuracy")
+        found |= {"accuracy": accuracy, "right": len(set(label[label >= 0])) == 2 and (accuracy or 0.0) >= RIGHT}
+    return {**metrics, **compared}
+
+
+def compare(predictions: Predictions) -> dict[str, Any]:
+    """Two or more methods against each other on the same frames.
+
+    Returns:
+        ``methods``: names; ``agreement``: share of frames decided alike, (M, M); ``common``: frames that all take;
+        ``groups``: frames taken by exactly some methods (indices), with their labelled single hits; ``mcnemar``: exact
+        paired tests on the scored frames.
+    """
+    names = [answer.name for answer in predictions.answers]
+    decisions = [answer.decision for answer in predictions.answers]
+    label = predictions.scored_label
+    groups = [
+        {
+            "methods": list(members),
+            "frames": len(frames),
+            "single_hits": None if label is None else int((label[frames] == 1).sum()),
+        }
+        for members, frames in intersections(decisions)
+    ]
+    tests = []
+    if label is not None:
+        use = label >= 0
+        for one, other in combinations(range(len(names)), 2):
+            test = mcnemar(decisions[one][use], decisions[other][use], label[use])
+            tests.append({"first": names[one], "second": names[other], **vars(test)})
+    return {
+        "methods": names,
+        "agreement": agreement_matrix(decisions).tolist(),
+        "common": len(common_set(decisions)),
+        "groups": groups,
+        "mcnemar": tests,
+    }
+
+
+def domain_of(answer: Answer, columns: Columns | None = None) -> dict[str, Any] | None:
+    """How unlike its training patterns a file looks to a network; None where it cannot tell.
+
+    Args:
+        answer: With the distance of every frame.
+        columns: Measured per frame; with ``is_hit``, frames that the hit finder calls no hit count as nearly empty.
+
+    Returns:
+        ``outside``: share of frames further away than 99 % of the patterns it was validated on; ``beyond_most``: than
+        90 % of them; ``alike``: False where either is far more than chance, so that its answers are guesses;
+        ``frames_outside``, and where hits are known ``nearly_empty``, how many of those are, and ``hits_alike``: alike,
+        of the other frames alone.
+    """
+    distance, usual = answer.distance_from_training, answer.usual_distance
+    if distance is None or usual is None:
+        return None
+    outside, beyond = distance > 1, distance > usual
+    found = {"outside": float(outside.mean()), "beyond_most": float(beyond.mean()), "alike": _alike(outside, beyond)}
+    found["frames_outside"] = int(outside.sum())
+    if columns and "is_hit" in columns:
+        hit = np.asarray(columns["is_hit"], dtype=bool)
+        found["nearly_empty"] = int((outside & ~hit).sum())
+        found["hits_alike"] = bool(hit.any()) and _alike(outside[hit], beyond[hit])
+    return found
+
+
+def _alike(outside: NDArray[np.bool_], beyond: NDArray[np.bool_]) -> bool:
+    return bool(outside.mean() <= OUTSIDE_AT_MOST and beyond.mean() <= BEYOND_AT_MOST)
+
+
+def _other_selects(predictions: Predictions, name: str) -> str:
+    """End of a warning of the method that selects where there are others; else empty."""
+    if name != predictions.headline.name or len(predictions.answers) < 2:
+        return ""
+    return f" {name} selects the frames; selection.method=NAME chooses another method."
+
+
+def _domain_lines(predictions: Predictions, metrics: dict[str, Any]) -> list[str]:
+    lines = []
+    for name, found in metrics.get("domain", {}).items():
+        if found["alike"]:
+            continue
+        if found.get("right"):
+            lines.append(
+                f"{name}: {100 * found['outside']:.0f} % of the frames look unlike its training patterns, but "
+                f"{100 * found['accuracy']:.1f} % of its answers agree with the labels."
+            )
+            continue
+        empty = f", {found['nearly_empty']} of them nearly empty (no hit)" if found.get("nearly_empty") else ""
+        mend = "Do not trust its answers; simulate this experiment and train on that."
+        if found.get("hits_alike"):
+            mend = (
+                "The frames with a hit do look like its training patterns; leave the empty ones out with a hit finder."
+            )
+        lines.append(
+            f"WARNING: to {name} this file does not look like its training patterns: {found['frames_outside']} "
+            f"frames ({100 * found['outside']:.0f} %) lie outside what 99 % of those fill{empty}, "
+            f"{100 * found['beyond_most']:.0f} % beyond 90 % of them. {mend}{_other_selects(predictions, name)}"
+        )
+    return lines
+
+
+def _threshold_lines(predictions: Predictions, metrics: dict[str, Any]) -> list[str]:
+    """Methods that rank well and decide badly, and the threshold that these labels would have asked for."""
+    label, lines = predictions.scored_label, []
+    if label is None:
+        return []
+    use, threshold = label >= 0, predictions.rule.threshold
+    for answer in unique_answers(predictions):
+        numbers = metrics["methods"][answer.name]
+        area, accuracy = numbers.get("test/auroc"), numbers.get("test/accuracy")
+        if area is None or accuracy is None or area < WELL_RANKED:
+            continue
+        best = best_threshold(answer.probability[use].astype(np.float64), label[use])
+        if best.accuracy - accuracy >= WORTH_SAYING:
+            lines.append(
+                f"HINT: {answer.name} ranks well (area under ROC {area:.2f}), but its probability is not on the scale "
+                f"of this file: accuracy {accuracy:.2f} at decision.threshold={threshold:g}. Chosen with these labels, "
+                f"so an upper bound, decision.threshold={best.threshold:.4g} would give {best.accuracy:.2f}."
+                f"{_other_selects(predictions, answer.name)}"
+            )
+    return lines
+
+
+def unique_answers(predictions: Predictions) -> list[Answer]:
+    """Every answer once, the headline last."""
+    others = [answer for answer in predictions.answers if answer.name != predictions.headline.name]
+    return [*others, predictions.headline]
+
+
+def notes(predictions: Predictions, metrics: dict[str, Any]) -> list[str]:
+    """What to beware of, what is not scored, and what is undefined."""
+    lines = [*_domain_lines(predictions, metrics), *_threshold_lines(predictions, metrics)]
+    if not predictions.columns:
+        lines.append("Hits, beam centres and sizes were not measured; frame_columns=N does so for up to N frames.")
+    label, all_labels = predictions.scored_label, predictions.labels.get(IS_SINGLE_HIT)
+    if len(predictions.given):
+        shown = ", ".join(map(str, predictions.given[:40])) + (", …" if len(predictions.given) > 40 else "")
+        lines.append(
+            f"The labels of {len(predictions.given)} frames were told to methods that learn from some; none is scored "
+            f"on them: {shown}."
+        )
+    if label is None or all_labels is None:
+        return [*lines, "No frame is left to score: predictions without metrics."]
+    if (all_labels < 0).any():
+        lines.append(f"{(all_labels < 0).sum()} frames of unknown label are predicted but not scored.")
+    missing = sorted(name for name, value in metrics.items() if value is None and name.count("/") == 1)
+    if missing:
+        lines.append(f"Undefined for these labels or decisions, so left out: {', '.join(missing)}.")
+    return lines

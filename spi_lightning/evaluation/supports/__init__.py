@@ -1,0 +1,1 @@
+"""Evaluation of support finding: answers of methods to patterns, and their scores."""

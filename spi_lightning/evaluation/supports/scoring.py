@@ -1,0 +1,162 @@
+"""Numbers of supports: against the truth where it is known, and against each other always."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from spi_lightning.fields import DENSITY
+from spi_lightning.io.patterns.pattern_file import PatternFile
+from spi_lightning.metrics.hits.bootstrap import bootstrap_intervals, wilson
+from spi_lightning.metrics.supports.asymmetry import centrosymmetry
+from spi_lightning.metrics.supports.support_overlap import LEVELS, dilated, errors, support_overlap
+from spi_lightning.physics.support import ideal_support
+from spi_lightning.results.support_answer import SupportAnswer, SupportMethod
+
+Columns = dict[str, NDArray[Any]]
+ALLOWED = 2  # false negatives from which a support is too small
+SHARES = ("below_two_false_negatives", "centrosymmetry_broken", "true_centrosymmetry_broken")  # of patterns
+BROKEN = 0.95  # share of pixels that stay inside when turned around, below which centrosymmetry counts as broken
+_AT_ONCE = 256
+DILATIONS = (0, 1)
+
+
+def true_supports(patterns: PatternFile, frame: NDArray[np.int64], fraction: float) -> NDArray[np.bool_] | None:
+    """Where the true density exceeds a fraction of its maximum, (n, H, W) bool; None if the file has no densities."""
+    if DENSITY not in patterns.images:
+        return None
+    parts = []
+    for start in range(0, len(frame), _AT_ONCE):
+        density = torch.from_numpy(np.asarray(patterns.read_image(DENSITY, frame[start : start + _AT_ONCE])))
+        parts.append(ideal_support(density.float(), fraction).numpy())
+    return np.concatenate(parts)
+
+
+def columns_of(support: NDArray[np.bool_], truth: NDArray[np.bool_] | None) -> Columns:
+    """Numbers of each support, (N,) float32: area and centrosymmetry, and with a truth those of support_overlap."""
+    parts: list[dict[str, torch.Tensor]] = []
+    for start in range(0, len(support), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        found = torch.from_numpy(support[part])
+        numbers = {"area": found.sum((1, 2)).float()}
+        if truth is None:
+            parts.append(numbers | {"centrosymmetry": centrosymmetry(found)})
+        else:
+            parts.append(numbers | support_overlap(found, torch.from_numpy(truth[part])).as_dict())
+    return {name: torch.cat([part[name] for part in parts]).float().numpy() for name in parts[0]}
+
+
+@dataclass(frozen=True)
+class SupportScoring:
+    """Means over patterns with bootstrap intervals; whole structures are drawn, not their many patterns.
+
+    Args:
+        structure: (N,) int64, -1 where unknown: then each pattern counts as a structure.
+        replicates, seed: Of the bootstrap.
+    """
+
+    structure: NDArray[np.int64]
+    replicates: int = 1000
+    seed: int = 0
+
+    def __call__(self, columns: Mapping[str, NDArray[Any]]) -> dict[str, float | int | None]:
+        """``test/false_negatives`` and so on, each with ``/low`` and ``/high``."""
+        values = {name: column.astype(np.float64) for name, column in columns.items() if not name.startswith("true_")}
+        values["centrosymmetry_broken"] = (columns["centrosymmetry"] < BROKEN).astype(np.float64)
+        if "false_negatives" in columns:
+            values["below_two_false_negatives"] = (columns["false_negatives"] < ALLOWED).astype(np.float64)
+            values["true_centrosymmetry_broken"] = (columns["true_centrosymmetry"] < BROKEN).astype(np.float64)
+        group = self._groups()
+        sums = {name: np.bincount(group, weights=column) for name, column in values.items()}
+        count = np.bincount(group).astype(np.float64)
+
+        def statistic(weight: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+            return {name: weight @ total / (weight @ count) for name, total in sums.items()}
+
+        found = bootstrap_intervals(statistic, np.zeros(len(count), dtype=np.int64), self.replicates, self.seed)
+        numbers: dict[str, float | int | None] = {"test/frames": len(group), "test/structures": len(count)}
+        for name, estimate in found.items():
+            numbers[f"test/{name}"] = estimate.value
+            low, high = estimate.low, estimate.high
+            if name in SHARES and low is None and estimate.value in (0.0, 1.0):
+                low, high = (float(end) for end in wilson(np.array(estimate.value), np.array(float(len(count)))))
+            numbers[f"test/{name}/low"], numbers[f"test/{name}/high"] = low, high
+        if "false_negatives" in columns:
+            share = sums["below_two_false_negatives"] / count
+            numbers["test/worst_structure"] = int(self.structure[group == int(share.argmin())][0])
+            numbers["test/worst_structure_below_two_false_negatives"] = float(share.min())
+        return numbers
+
+    def _groups(self) -> NDArray[np.int64]:
+        known = (self.structure >= 0).all()
+        group = self.structure if known else np.arange(len(self.structure))
+        return np.unique(group, return_inverse=True)[1].astype(np.int64)
+
+
+def agreement(answers: Sequence[SupportAnswer]) -> list[list[float]]:
+    """Mean intersection over union of every two methods' supports, aligned over shift and twin: (M, M)."""
+    matrix = np.eye(len(answers))
+    for i, first in enumerate(answers):
+        for j in range(i):
+            missed, loose, _, other = (
+                each.double() for each in errors(torch.from_numpy(first.support), torch.from_numpy(answers[j].support))
+            )
+            shared = other - missed
+            matrix[i, j] = matrix[j, i] = float((shared / (other + loose).clamp(min=1)).mean())
+    found: list[list[float]] = matrix.tolist()
+    return found
+
+
+def trade_off_of(
+    method: SupportMethod,
+    answer: SupportAnswer,
+    patterns: PatternFile,
+    truth: NDArray[np.bool_],
+    chosen: NDArray[np.int64],
+) -> list[dict[str, Any]]:
+    """What another threshold, and a pixel of dilation, would give: one entry for each.
+
+    Args:
+        method: Answers anew at each setting of its parameter, if it has one; else the answer's density is cut.
+        answer: To all frames.
+        patterns, truth: The file, and its true supports (N, H, W).
+        chosen: (n,) rows of the answer that are used.
+    """
+    true = torch.from_numpy(truth[chosen])
+    points = []
+    if len(method.settings):
+        for setting in method.settings:
+            found = method.at(setting).answer_supports(patterns, answer.frame[chosen]).support
+            points += _points(torch.from_numpy(found), true, method.parameter, setting)
+    elif answer.density is not None:
+        density = torch.from_numpy(answer.density[chosen].astype(np.float32))
+        for level in LEVELS.tolist():
+            points += _points(density > level, true, "threshold", level)
+    own = _points(torch.from_numpy(answer.support[chosen]), true, "as answered", None)
+    return [*points, own[0]]
+
+
+def _points(support: torch.Tensor, truth: torch.Tensor, parameter: str, setting: float | None) -> list[dict[str, Any]]:
+    points = []
+    for pixels in DILATIONS:
+        missed, loose, area, true_area = errors(dilated(support, pixels), truth)
+        points.append(
+            {
+                "parameter": parameter,
+                "setting": setting,
+                "dilation": pixels,
+                "below_two_false_negatives": float((missed < ALLOWED).float().mean()),
+                "false_negatives": float(missed.mean()),
+                "false_positives": float(loose.mean()),
+                "area_ratio": float((area / true_area.clamp(min=1)).mean()),
+            }
+        )
+    return points
+
+
+def structures_of(labels: Mapping[str, NDArray[Any]], count: int) -> NDArray[np.int64]:
+    """(N,) numbers of the structures, -1 where the file does not say."""
+    return np.asarray(labels.get("structure", np.full(count, -1)), dtype=np.int64)

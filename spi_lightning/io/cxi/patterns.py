@@ -1,0 +1,71 @@
+"""CXI, the Coherent X-ray Imaging format (cxidb.org): read stacks of patterns, their mask bits, geometry and labels.
+
+CxiWriter and write_selection, which write it, are re-exported from the modules beside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
+
+import h5py
+import numpy as np
+
+from spi_lightning.io.hdf5.choice import Choice, choose_patterns, missing_target, there
+from spi_lightning.io.hdf5.file import look_up, opened
+from spi_lightning.io.patterns.hdf5 import add_all, frames_of
+from spi_lightning.io.patterns.pattern_file import PatternFile, PatternKeys
+
+from .selection import write_selection
+from .writer import CxiWriter
+
+__all__ = ["CxiWriter", "is_cxi", "open_cxi", "write_selection"]
+
+_PLACES: Final = ("data_1/data", "instrument_1/detector_1/data", "image_1/data")
+
+
+def is_cxi(path: Path) -> bool:
+    """Whether an HDF5 file says that it is CXI, or is laid out as one."""
+    with opened(path) as file:
+        return "cxi_version" in file or any(f"entry_1/{place}" in file for place in _PLACES)
+
+
+def open_cxi(path: Path, keys: PatternKeys, convention: str, known: Collection[str] = ()) -> PatternFile:
+    """Open the patterns of a CXI file.
+
+    Args:
+        path: The file.
+        keys: Names the user gives override the places CXI defines; mask and geometry are those of the patterns'
+            detector.
+        convention: Sense of the mask, see masks.py.
+        known: Quantities of the geometry that the caller has from elsewhere.
+
+    Raises:
+        UserError: There are no patterns at the places CXI defines, or what Hdf5Frames and add_mask raise.
+    """
+    with opened(path) as file:
+        choice = Choice([keys.photons], "") if keys.photons else _find_patterns(file)
+        patterns = PatternFile(path, f"CXI {_version(file)}".strip(), frames_of(path, choice))
+        labels = file.get(f"{choice.keys[0].strip('/').split('/')[0]}/labels_1")
+        group = labels if isinstance(labels, h5py.Group) else file
+        add_all(patterns, file, choice, keys, convention, known, group)
+    return patterns
+
+
+def _version(file: h5py.File) -> str:
+    """The version as people write it, 160 -> 1.60; empty if unreadable."""
+    version = file.get("cxi_version")
+    return f"{int(np.asarray(version[()]).reshape(-1)[0]) / 100:.2f}" if isinstance(version, h5py.Dataset) else ""
+
+
+def _find_patterns(file: h5py.File) -> Choice:
+    """The first place of the first entry that holds a data set; says so if that is behind a link."""
+    entries = sorted(name for name in file if name.startswith("entry_"))
+    for entry in entries:
+        for place in _PLACES:
+            if isinstance(there(file, f"{entry}/{place}"), h5py.Dataset):
+                return Choice([f"{entry}/{place}"], "where CXI keeps patterns")
+            if missing_target(file, f"{entry}/{place}"):
+                look_up(file, f"{entry}/{place}")  # raises
+    return choose_patterns(file)

@@ -1,0 +1,294 @@
+"""Dragonfly .emc photon files, sparse or dense, binary or HDF5: told apart by their first bytes, never by the suffix.
+
+Binary layout, little-endian int32: num_data, num_pix, type (0 sparse, 1 dense int32, 2 dense float64), padding to 1024
+bytes; sparse: ones[num_data], multi[num_data], place_ones, place_multi, count_multi; dense: frames one after another.
+HDF5: num_pix and, for each frame, lists place_ones, place_multi, count_multi. Pixels number the flattened detector.
+Source: Ayyer et al. (2016), J. Appl. Cryst. 49, 1320, and the file format page of Dragonfly.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from math import isqrt
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from spi_lightning.errors import UserError
+from spi_lightning.fields import BEAM_CENTRE
+from spi_lightning.io.hdf5.file import MAGIC, dataset, opened, stack_shape
+from spi_lightning.io.patterns.assembly import add_mask, add_side_files, split_names
+from spi_lightning.io.patterns.pattern_file import PatternFile, PatternKeys
+from spi_lightning.physics.frames.sentinels import LIMIT
+
+from .detector import Detector, is_detector, read_detector
+from .writer import write_emc
+
+__all__ = ["EmcFrames", "is_emc", "open_emc", "write_emc"]
+
+_HEADER: Final = 1024
+_DETECTORS: Final = ("detector.h5", "detector.dat", "detector.ini")  # names of what lies beside
+_LISTS: Final = ("place_ones", "place_multi", "count_multi")
+
+
+def is_emc(path: Path) -> bool:
+    """Whether a file is Dragonfly HDF5 by its keys, or binary by a header whose sizes fit the file."""
+    with path.open("rb") as file:
+        head = file.read(_HEADER)
+    if head.startswith(MAGIC):
+        with opened(path) as hdf5:
+            return "num_pix" in hdf5 and "place_ones" in hdf5
+    if len(head) < _HEADER or any(head[12:]):
+        return False
+    patterns, pixels, kind = np.frombuffer(head[:12], "<i4")
+    return bool(patterns >= 0 and pixels > 0 and kind in (0, 1, 2))
+
+
+class _Stored(Protocol):
+    """One of the two layouts."""
+
+    patterns: int
+    pixels: int
+    dtype: np.dtype[Any]
+
+    def flat(self, start: int, stop: int) -> NDArray[Any]: ...
+
+
+class _Binary:
+    """The binary layout, mapped into memory on the first read in each process."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        head = np.fromfile(path, "<i4", 3)
+        self.patterns, self.pixels, self.kind = (int(n) for n in head)
+        self.dtype: np.dtype[Any] = np.dtype(("<i4", "<i4", "<f8")[self.kind])
+        size, expected = path.stat().st_size - _HEADER, self.patterns * self.pixels * self.dtype.itemsize
+        if self.kind == 0:
+            counts = np.fromfile(path, "<i4", 2 * self.patterns, offset=_HEADER)
+            if len(counts) == 2 * self.patterns:
+                if counts.min(initial=0) < 0:
+                    raise UserError(f"{path}: the emc file is damaged: a list of {counts.min()} pixels; copy it again")
+                ones, multi = counts.astype(np.int64).reshape(2, self.patterns)
+                self._ones, self._multi = np.r_[0, ones.cumsum()], np.r_[0, multi.cumsum()]
+                expected = 4 * int(2 * self.patterns + self._ones[-1] + 2 * self._multi[-1])
+            else:
+                expected = 8 * self.patterns
+        self._mapped: tuple[int, NDArray[Any]] | None = None
+        if size > expected:
+            raise UserError(
+                f"{path}: the emc file holds {size} bytes of data, its header and lists announce {expected}; they do "
+                "not belong together, write it again"
+            )
+        if size < expected:
+            raise UserError(
+                f"{path}: the emc file is truncated, {size} of {expected} bytes of data are there; copy it again"
+            )
+
+    def flat(self, start: int, stop: int) -> NDArray[Any]:
+        """Frames start..stop as (n, pixels)."""
+        if self._mapped is None or self._mapped[0] != os.getpid():
+            self._mapped = (os.getpid(), np.memmap(self.path, self.dtype, "r", offset=_HEADER))
+        data = self._mapped[1]
+        if self.kind != 0:
+            dense: NDArray[Any] = data[start * self.pixels : stop * self.pixels].reshape(-1, self.pixels)
+            return np.array(dense)
+        ones_at = 2 * self.patterns
+        multi_at = ones_at + int(self._ones[-1])
+        counts_at = multi_at + int(self._multi[-1])
+        ones, multi = self._ones[start : stop + 1], self._multi[start : stop + 1]
+        place_ones = data[ones_at + ones[0] : ones_at + ones[-1]]
+        place_multi = data[multi_at + multi[0] : multi_at + multi[-1]]
+        count_multi = data[counts_at + multi[0] : counts_at + multi[-1]]
+        lengths = np.diff(ones), np.diff(multi)
+        return _fill(self.path, self.pixels, start, *lengths, place_ones, place_multi, count_multi)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_mapped": None}
+
+
+class _Hdf5:
+    """The HDF5 layout."""
+
+    dtype: np.dtype[Any] = np.dtype(np.int32)
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with opened(path) as file:
+            missing = [name for name in _LISTS if name not in file]
+            if missing:
+                raise UserError(f"{path}: the HDF5 emc file lacks {', '.join(missing)}; write it again")
+            lengths = {name: len(dataset(file, name)) for name in _LISTS}
+            if len(set(lengths.values())) > 1:
+                listed = ", ".join(f"{number} lists {name}" for name, number in lengths.items())
+                raise UserError(
+                    f"{path}: the emc file is damaged: {listed}; each frame needs one of each; write it again"
+                )
+            self.patterns, self.pixels = lengths["place_ones"], _pixels(dataset(file, "num_pix"), path)
+
+    def flat(self, start: int, stop: int) -> NDArray[Any]:
+        """Frames start..stop as (n, pixels)."""
+        with opened(self.path) as file:
+            lists = [[self._whole(row, name) for row in file[name][start:stop]] for name in _LISTS]
+        ones, multi, counts = (np.array([len(row) for row in rows], np.int64) for rows in lists)
+        if (multi != counts).any():
+            first = int(np.argmax(multi != counts))
+            raise UserError(
+                f"{self.path}: the emc file is damaged: frame {start + first} has {multi[first]} pixels in place_multi "
+                f"and {counts[first]} numbers in count_multi; write it again"
+            )
+        empty = np.empty(0, np.int32)
+        place_ones, place_multi, count_multi = (np.concatenate([empty, *rows]) for rows in lists)
+        return _fill(self.path, self.pixels, start, ones, multi, place_ones, place_multi, count_multi)
+
+    def _whole(self, stored: Any, name: str) -> NDArray[np.int64]:
+        """A list of whole numbers, in whatever type they are stored."""
+        row = np.asarray(stored)
+        if row.ndim != 1 or row.dtype.kind not in "uif":
+            raise UserError(f"{self.path}: the emc file is damaged: {name} holds no lists of numbers; write it again")
+        if row.dtype.kind == "f" and not (np.isfinite(row).all() and (row == np.rint(row)).all()):
+            raise UserError(
+                f"{self.path}: the emc file is damaged: {name} holds numbers that are not whole; write it again"
+            )
+        return np.asarray(row, np.int64)
+
+
+def _pixels(item: h5py.Dataset, path: Path) -> int:
+    """Pixels of a frame, of the HDF5 layout."""
+    values = np.unique(item[()])
+    if values.dtype.kind not in "uif" or len(values) != 1 or not (values[0] > 0 and values[0] == np.rint(values[0])):
+        raise UserError(f"{path}: the emc file is damaged: num_pix is {values}, no number of pixels; write it again")
+    return int(values[0])
+
+
+def _stored_layout(path: Path) -> _Stored:
+    """The layout in which a file keeps its counts."""
+    with path.open("rb") as file:
+        hdf5 = file.read(8) == MAGIC
+    return _Hdf5(path) if hdf5 else _Binary(path)
+
+
+def _fill(
+    path: Path,
+    pixels: int,
+    start: int,
+    ones: NDArray[Any],
+    multi: NDArray[Any],
+    place_ones: NDArray[Any],
+    place_multi: NDArray[Any],
+    count_multi: NDArray[Any],
+) -> NDArray[np.int32]:
+    """Spread sparse lists of frames from ``start`` on over (n, pixels) int32 counts."""
+    for places in (place_ones, place_multi):
+        if len(places) and not (places.min() >= 0 and places.max() < pixels):
+            raise UserError(
+                f"{path}: the emc file is damaged: a pixel number is outside 0 to {pixels - 1}; copy it again"
+            )
+    frames = np.zeros((len(ones), pixels), dtype=np.int32)
+    frames[np.repeat(np.arange(len(ones)), ones), place_ones] = 1
+    of_multi = np.repeat(np.arange(len(multi)), multi)
+    frames[of_multi, place_multi] = count_multi
+    wrong = (count_multi < 0) | (count_multi >= LIMIT)
+    if wrong.any():
+        first = int(np.argmax(wrong))
+        raise UserError(
+            f"{path}: the emc file is damaged: frame {start + of_multi[first]} counts {count_multi[first]} photons in "
+            f"pixel {place_multi[first]}; write it again"
+        )
+    empty = np.bincount(of_multi[count_multi == 0], minlength=len(multi))
+    twice = np.count_nonzero(frames, axis=1) != ones + multi - empty
+    if twice.any():
+        raise UserError(
+            f"{path}: the emc file is damaged: frame {start + int(np.argmax(twice))} names a pixel twice in its lists "
+            "place_ones and place_multi; write it again"
+        )
+    return frames
+
+
+class EmcFrames:
+    """Frames of an .emc file on a detector of `shape` (H, W); square if none is given.
+
+    Raises:
+        UserError: Truncated file, no patterns, or a number of pixels that fits no such detector.
+    """
+
+    chunk = 1
+
+    def __init__(self, path: Path, shape: tuple[int, int] | None = None) -> None:
+        self.stored: _Stored = _stored_layout(path)
+        side = isqrt(self.stored.pixels)
+        rows, columns = shape or (side, side)
+        if rows * columns != self.stored.pixels:
+            what = f"is not {rows} x {columns}, as its detector file says" if shape else "is no square"
+            mend = "name the matching Dragonfly detector file with data.keys.mask="
+            raise UserError(f"{path}: the detector of {self.stored.pixels} pixels {what}; {mend}")
+        if self.stored.patterns == 0:
+            raise UserError(f"{path}: the emc file is empty, there are no patterns to read")
+        self.shape = stack_shape((self.stored.patterns, rows, columns), self.stored.dtype, str(path))
+        self.dtype = self.stored.dtype
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        """Frames start..stop, (stop - start, H, W), int32, or float64 if stored so."""
+        return self.stored.flat(start, stop).reshape(-1, *self.shape[1:])
+
+
+def open_emc(path: Path, keys: PatternKeys, convention: str) -> PatternFile:
+    """Open a Dragonfly photon file.
+
+    Args:
+        path: The file.
+        keys: `mask` may name a Dragonfly detector file (HDF5 or ASCII), which gives shape, mask and beam centre (else
+            a detector.h5 or detector.dat beside does), or any mask file; `label` and `particle_id` name files beside.
+        convention: Sense of a mask that is no detector file.
+
+    Raises:
+        UserError: See EmcFrames, read_detector and add_side_files.
+    """
+    masks = split_names(keys.mask)
+    detectors = [Path(name) for name in masks if Path(name).is_file() and is_detector(Path(name))]
+    form, notes = "Dragonfly emc, " + ("HDF5" if h5py.is_hdf5(path) else "binary"), list[str]()
+    detector = read_detector(detectors[0]) if detectors else None
+    if detector is None:
+        detector, beside, notes = _detector_beside(path)
+        detectors += [beside] if beside else []
+    try:
+        frames = EmcFrames(path, detector.shape if detector else None)
+    except UserError as error:
+        raise UserError("; ".join([str(error), *notes])) from error
+    patterns = PatternFile(path, form, frames, notes=notes)
+    if detector is None:
+        rows, columns = patterns.shape[1:]
+        patterns.notes.append(
+            f"{path}: {rows * columns} pixels without a detector file are taken as a square of {rows} x {columns}; "
+            "name the detector file with data.keys.mask="
+        )
+    else:
+        add_mask(patterns, detector.classes, "dragonfly", str(detectors[0]))
+        patterns.geometry[BEAM_CENTRE] = np.array(detector.beam_centre)
+    others = ",".join(name for name in masks if Path(name) not in detectors) or None
+    add_side_files(patterns, replace(keys, mask=others), convention)
+    return patterns
+
+
+def _detector_beside(path: Path) -> tuple[Detector | None, Path | None, list[str]]:
+    """The detector file that lies beside an .emc file under its usual name, with as many pixels, and what is said."""
+    notes: list[str] = []
+    for beside in (path.with_name(name) for name in _DETECTORS):
+        if not beside.is_file() or beside == path:
+            continue
+        try:
+            detector = read_detector(beside) if is_detector(beside) else None
+        except UserError as error:
+            notes.append(f"{error}; it is not used for {path}")
+            continue
+        pixels = _stored_layout(path).pixels
+        if detector is not None and detector.classes.size == pixels:
+            rows, columns = detector.shape
+            said = f"{path}: {beside}, which lies beside it, is taken as its detector file, {rows} x {columns} pixels"
+            return detector, beside, [f"{said}; data.keys.mask= names another"]
+        if detector is not None:
+            notes.append(f"{beside}: has {detector.classes.size} pixels and {path} {pixels}; it is not used for it")
+    return None, None, notes

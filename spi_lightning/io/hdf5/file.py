@@ -1,0 +1,255 @@
+"""Open HDF5 files and read their data sets lazily; every failure becomes one clear line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+import h5py
+import hdf5plugin  # noqa: F401  registers the compression filters of facility files
+import numpy as np
+from numpy.typing import NDArray
+
+from spi_lightning.errors import UserError
+from spi_lightning.io.damage import is_damage, reason, require_file
+from spi_lightning.io.files_read import note_read
+from spi_lightning.io.files_read import stamp as file_stamp
+from spi_lightning.io.foreign import name_of, refusal
+
+from .choice import (
+    every_data_set,
+    frame_axes,
+    likely_patterns,
+    missing_target,
+    shape_of_frames,
+)
+from .heaps import require_sound_heaps
+from .names import names_as_in_paths
+from .storage import Storage, require_linked_files, storage_of
+
+MAGIC: Final = b"\x89HDF\r\n\x1a\n"
+MOST_FRAMES: Final = 10**8  # in one file; labels of more would fill the memory before a frame is read
+MOST_PIXELS: Final = 10**9  # of one frame
+_WITHOUT_PIPES: Final[set[tuple[int, ...] | None]] = set()  # files whose external links were looked at
+_SOUND_HEAPS: Final[set[tuple[int, ...] | None]] = set()  # files whose global heaps were looked at
+_CACHE_BYTES: Final = 32 << 20  # some chunks of a facility file; h5py's 1 MiB holds none of them
+_LEFT_OPEN: Final = "file is already open for"
+_OPEN_FILES: Final = 32
+names_as_in_paths()
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading, and close it.
+
+    Raises:
+        UserError: The file is missing, a folder, locked, truncated or no HDF5, or a read inside fails.
+    """
+    file = open_hdf5(path)
+    try:
+        with hdf5_reading(path):
+            if file_stamp(path) not in _WITHOUT_PIPES:
+                require_linked_files(file, path)
+                _WITHOUT_PIPES.add(file_stamp(path))
+            yield file
+    finally:
+        file.close()
+
+
+@contextmanager
+def hdf5_reading(path: Path) -> Iterator[None]:
+    """Read an open HDF5 file inside; UserError for damage, and for links and filters that lead nowhere."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if not is_damage(error):
+            raise
+        raise read_failure(path, error) from error
+
+
+def open_hdf5(path: Path) -> h5py.File:
+    """Open an HDF5 file for reading; the caller closes it. Raises UserError as `opened` does."""
+    require_file(path, "check data.path=")
+    note_read(path)
+    try:
+        if (stamp := file_stamp(path)) not in _SOUND_HEAPS:
+            require_sound_heaps(path)
+            _SOUND_HEAPS.add(stamp)
+        return h5py.File(path, "r", rdcc_nbytes=_CACHE_BYTES)
+    except OSError as error:
+        if _LEFT_OPEN in str(error):
+            with suppress(OSError):  # a SWMR writer has it open, or had: what it has written so far can be read
+                return h5py.File(path, "r", rdcc_nbytes=_CACHE_BYTES, swmr=True)
+        raise _open_failure(path, error) from error
+
+
+def _open_failure(path: Path, error: OSError) -> UserError:
+    """Tell locked, truncated, foreign and unreadable files apart by what the HDF5 library says."""
+    text = str(error)
+    if _LEFT_OPEN in text:
+        return UserError(
+            f"{path}: a program has the HDF5 file open for writing, or ended without closing it; wait until it closes "
+            "it; only if certainly no program writes it any more, repair a copy (h5clear -s COPY)"
+        )
+    if "unable to lock" in text:
+        mend = "close the program that writes it, or set HDF5_USE_FILE_LOCKING=FALSE to read it all the same"
+        return UserError(f"{path}: the HDF5 file is locked by another program; {mend}")
+    if "truncated file" in text:
+        return UserError(f"{path}: the HDF5 file is truncated, {path.stat().st_size} bytes are left; copy it again")
+    if "signature not found" in text and name_of(path):
+        return refusal(path, "HDF5")
+    if "signature not found" in text:
+        return UserError(
+            f"{path}: this is no HDF5 file, or its beginning is damaged; copy it again or check the format"
+        )
+    return UserError(f"{path}: the HDF5 file cannot be opened ({text})")
+
+
+def read_failure(path: Path, error: Exception) -> UserError:
+    """Say what a failed read means: a filter that is not installed, or damage."""
+    text = reason(error)
+    if "filter" in text and "not" in text:
+        return UserError(f"{path}: compressed by a filter that hdf5plugin does not have ({text})")
+    return UserError(f"{path}: the HDF5 file is damaged or a file it links to is missing ({text}); copy it again")
+
+
+def list_keys(file: h5py.File) -> str:
+    """Names, shapes and types of all data sets, in one line."""
+    return every_data_set(file)
+
+
+def dataset(file: h5py.File, key: str, option: str = "data.keys.photons") -> h5py.Dataset:
+    """One data set by name, of which every value is there: see hdf5_storage.storage_of.
+
+    Raises:
+        UserError: The name is not there, a dangling link or a group; or its values are not all there, or not allowed.
+    """
+    item, path = look_up(file, key, option), Path(file.filename)
+    storage_of(item, path).require_whole(f"{path}: {key}")
+    return item
+
+
+def look_up(file: h5py.File, key: str, option: str = "data.keys.photons") -> h5py.Dataset:
+    """One data set by name; UserError with those that fit if it is not there, is a dangling link or a group."""
+    try:
+        item = file[key]
+    except (KeyError, OSError, RuntimeError, ValueError) as error:
+        target = missing_target(file, key)
+        what = f"is a link to {target}, which is not there" if target else "is not in the file"
+        raise UserError(
+            f"{file.filename}: key {key!r} {what}; there are: {_fitting(file, option)} ({option}=)"
+        ) from error
+    if not isinstance(item, h5py.Dataset):
+        raise UserError(f"{file.filename}: key {key!r} is a group; there are: {_fitting(file, option)} ({option}=)")
+    return item
+
+
+def _fitting(file: h5py.File, option: str) -> str:
+    """Data sets that an option could name."""
+    return likely_patterns(file) if option == "data.keys.photons" else every_data_set(file)
+
+
+def frames_shape(item: h5py.Dataset, path: Path, key: str) -> tuple[int, int, int]:
+    """(N, H, W) of a stack, (1, H, W) of a single frame; UserError for anything else."""
+    stack_shape(frame_axes(tuple(int(n) for n in item.shape or ())), item.dtype, f"{path}: {key}")
+    return shape_of_frames(item.shape)
+
+
+def stack_shape(shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> tuple[int, int, int]:
+    """(N, H, W) of a stack, (1, H, W) of a single frame; UserError for other shapes, no frames or no numbers."""
+    if dtype.kind not in "uifb":
+        kind = "complex, so phased, and" if dtype.kind == "c" else f"of type {dtype} and"
+        raise UserError(
+            f"{where} is {kind} no set of photon counts; name the measured patterns with data.keys.photons="
+        )
+    if len(shape) == 4:
+        raise UserError(
+            f"{where} has shape {shape}: it is modular (N, module, y, x); assemble the modules into (N, y, x) frames "
+            "with your detector geometry first (extra_geom, psana or CrystFEL do it)"
+        )
+    if len(shape) not in (2, 3):
+        raise UserError(f"{where} has shape {shape}; patterns are (N, H, W), or (H, W) for a single one")
+    if 0 in shape:
+        raise UserError(f"{where} has shape {shape}: it is empty, there are no patterns to read")
+    rows, columns = shape[-2:]
+    frames = shape[0] if len(shape) == 3 else 1
+    if not (0 < frames <= MOST_FRAMES and rows > 0 and columns > 0 and rows * columns <= MOST_PIXELS):
+        raise UserError(
+            f"{where} announces {frames} frames of {rows} x {columns} pixels, which no detector takes (at most "
+            f"{MOST_FRAMES:.0e} frames of {MOST_PIXELS:.0e} pixels are read): the file is damaged; copy it again"
+        )
+    return frames, rows, columns
+
+
+class Hdf5Frames:
+    """Frames, or masks, of one data set; the file opens on the first read in each process and stays open a while.
+
+    Args:
+        path: HDF5 file.
+        key: Name of the data set, (N, H, W) or (H, W), perhaps with axes of one between or behind.
+
+    Attributes:
+        unmapped: (H, W) bool, True at pixels that a virtual data set fills with nothing; None where there are none.
+        linkable: Whether a virtual data set can map frames of this one.
+    """
+
+    def __init__(self, path: Path, key: str) -> None:
+        self.path, self.key = path, key
+        with opened(path) as file:
+            item, self.stamp = look_up(file, key), _stamp(path)
+            self.shape = frames_shape(item, path, key)
+            self.dtype: np.dtype[Any] = item.dtype
+            self.fill = _fill_values(item)
+            self.stacked = item.ndim > 2 and item.shape[0] == self.shape[0]
+            self.chunk = int(item.chunks[0]) if item.chunks and self.stacked else 1
+            storage: Storage = storage_of(item, path)
+            self.unmapped = storage.pixels(f"{path}: {key}", self.shape)
+            self.linkable = not storage.raw and item.shape in (self.shape, self.shape[1:])
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        """Frames start..stop as stored, (stop - start, H, W)."""
+        item = _kept_open(self.path, self.stamp, self.key)
+        with hdf5_reading(self.path):
+            block: NDArray[Any] = item[start:stop] if self.stacked else item[()]
+        return block.reshape(-1, *self.shape[1:])
+
+
+def _fill_values(item: h5py.Dataset) -> list[float]:
+    """Values that the data set states for what was not written or measured: its own and netCDF's attributes."""
+    stated = [item.fillvalue, *(item.attrs.get(name) for name in ("_FillValue", "missing_value"))]
+    numbers = [np.asarray(value).reshape(-1) for value in stated if value is not None]
+    return [float(value) for values in numbers if values.dtype.kind in "uif" for value in values]
+
+
+Stamp = tuple[int, int]
+_OPEN: dict[tuple[int, Stamp, str], tuple[h5py.File, h5py.Dataset]] = {}
+
+
+def _stamp(path: Path) -> Stamp:
+    """What tells a file from another that later takes its name."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def _kept_open(path: Path, stamp: Stamp, key: str) -> h5py.Dataset:
+    """The data set, open in this process; of many files only the last used stay open."""
+    name = (os.getpid(), stamp, key)  # a forked child must not share its parent's handle
+    kept = _OPEN.pop(name, None)
+    if kept is None:
+        file = open_hdf5(path)
+        if _stamp(path) != stamp:
+            file.close()
+            raise UserError(f"{path}: the file was replaced by another one while it was in use; start again")
+        kept = (file, look_up(file, key))
+    _OPEN[name] = kept  # last in the order of use
+    if len(_OPEN) > _OPEN_FILES:
+        oldest = next(iter(_OPEN))
+        file = _OPEN.pop(oldest)[0]
+        if oldest[0] == os.getpid():
+            file.close()
+    return kept[1]

@@ -1,0 +1,171 @@
+"""Geometry of a data set of patterns in an HDF5 file of any layout, in m, eV and pixel.
+
+Distance, pixel size and beam centre come from the detector whose data are read, the photon energy from the beam of the
+same entry, and what a file without such groups knows from attributes and data sets beside the patterns, up to the root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from spi_lightning.errors import UserError
+from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE
+from spi_lightning.io.units import UnknownUnitError
+from spi_lightning.physics.constants import wavelength_from_energy
+
+from .centre import Edge, Edges, pair_of_centre
+from .choice import shape_of_frames
+from .groups import Named, surroundings
+from .values import WAVELENGTH, X_PIXEL, Y_PIXEL, in_si, values_of
+
+Geometry = dict[str, "float | NDArray[Any]"]
+
+_QUANTITY: Final = {X_PIXEL: PIXEL_SIZE, Y_PIXEL: PIXEL_SIZE, WAVELENGTH: PHOTON_ENERGY}  # that others tell
+_EQUAL: Final = 1e-3
+_AGREE: Final = 0.02  # of an energy and a wavelength beside it
+
+
+@dataclass
+class FileGeometry:
+    """Geometry of patterns (N, H, W): name -> one number or (N,), m or eV; beam_centre (2,) or (N, 2), pixel.
+
+    Attributes:
+        values: distance, pixel_size, photon_energy, beam_centre, where known.
+        notes: One line for each value that was not usable or whose unit had to be found out.
+        unknown: distance, pixel_size, photon_energy that are not known because of their unit, each with the line that
+            refuses it where it is needed.
+    """
+
+    values: Geometry = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    unknown: dict[str, str] = field(default_factory=dict)
+
+
+def read_geometry(
+    file: h5py.File,
+    key: str,
+    labels: h5py.Group | None = None,
+    known: Collection[str] = (),
+    square: bool = True,
+    options: Mapping[str, str] = MappingProxyType({}),
+) -> FileGeometry:
+    """Geometry of the patterns in a data set.
+
+    Args:
+        file: Open file.
+        key: Name of the data set.
+        labels: Group with one value a pattern, if the file has one.
+        known: Quantities that the caller has from elsewhere; those of the file are not looked at.
+        square: Whether pixels must be square; else ``pixel_size`` is their edge along x, and ``y_pixel_size`` that
+            along y where it is another one.
+        options: Option that states a quantity instead, by its name, for messages.
+
+    Raises:
+        UserError: A value that no setup has: not positive or not a number; pixels that are not square.
+    """
+    around, item = surroundings(file, key), file[key]
+    own, shape = [(key, item)], shape_of_frames(item.shape)
+    beside: list[Named] = [("labels", labels)] if labels is not None else []
+    # attributes and data sets of the root describe one detector; of two they say nothing
+    general = around.general if around.detectors < 2 else []
+    places = {
+        DISTANCE: own + around.detector + beside + general,
+        BEAM_CENTRE: own + around.detector + general,
+        PHOTON_ENERGY: own + around.detector + around.beam + beside + around.general,
+    }
+    places |= dict.fromkeys((PIXEL_SIZE, X_PIXEL, Y_PIXEL), places[DISTANCE])
+    places[WAVELENGTH] = places[PHOTON_ENERGY]
+    found = FileGeometry()
+    look = _Lookup(file, shape, places, found.notes, options, found.unknown)
+    if DISTANCE not in known:
+        _keep(found, DISTANCE, look(DISTANCE))
+    edges: Edges = (None, None)
+    if PIXEL_SIZE not in known:
+        rows, columns = _pixel_edges(look)
+        edges = (columns if rows is None else rows, columns)
+        if rows is not None and not np.allclose(rows, columns, rtol=_EQUAL, atol=0):  # type: ignore[arg-type]
+            _require_no_square(file, rows, columns, square)
+            found.values[Y_PIXEL] = rows
+        _keep(found, PIXEL_SIZE, columns)
+    if PHOTON_ENERGY not in known:
+        _keep(found, PHOTON_ENERGY, _energy(look))
+    if BEAM_CENTRE not in known:
+        _keep(found, BEAM_CENTRE, pair_of_centre(places[BEAM_CENTRE], shape[0], edges, found.notes))
+    found.notes += [f"WARNING: {line}; it is not used" for line in found.unknown.values()]
+    found.unknown = {name: line for name, line in found.unknown.items() if name not in found.values}
+    return found
+
+
+def _keep(found: FileGeometry, name: str, value: float | NDArray[np.float64] | None) -> None:
+    if value is not None:
+        found.values[name] = value
+
+
+@dataclass
+class _Lookup:
+    """Looks a quantity up in groups, nearest first."""
+
+    file: h5py.File
+    shape: tuple[int, int, int]
+    places: dict[str, list[Named]]
+    notes: list[str]
+    options: Mapping[str, str]
+    unknown: dict[str, str]
+
+    def __call__(self, name: str) -> float | NDArray[np.float64] | None:
+        """In m or eV: one number, or one for each pattern; None where no usable value is found."""
+        for place, group in self.places[name]:
+            for value in values_of(place, group, name):
+                try:
+                    converted = in_si(value, name, self.shape[0], self.notes.append, self.options.get(name, ""))
+                except UnknownUnitError as error:
+                    self.unknown.setdefault(_QUANTITY.get(name, name), str(error))
+                    continue
+                if converted is not None:
+                    return converted
+        return None
+
+
+def _pixel_edges(look: _Lookup) -> tuple[Edge, Edge]:
+    """Edges of the pixels along y and x; along x alone where only one is known."""
+    rows, columns = look(Y_PIXEL), look(X_PIXEL)
+    if rows is None or columns is None:
+        single = look(PIXEL_SIZE) if rows is None and columns is None else None
+        if isinstance(single, np.ndarray) and len(single) == 2 and look.shape[0] != 2:
+            return float(single[0]), float(single[1])
+        return None, next((edge for edge in (columns, rows, single) if edge is not None), None)
+    return rows, columns
+
+
+def _require_no_square(file: h5py.File, rows: Edge, columns: Edge, square: bool) -> None:
+    """Raise UserError for pixels that differ where they must be square."""
+    if square:
+        down, across = (float(np.ravel(np.asarray(edge))[0]) * 1e6 for edge in (rows, columns))
+        raise UserError(
+            f"{file.filename}: pixels of {down:g} um along y and {across:g} um along x; only square pixels are "
+            "supported; bin the data to square pixels"
+        )
+
+
+def _energy(look: _Lookup) -> float | NDArray[np.float64] | None:
+    """Photon energy, eV, else that of the wavelength; a note where both are there and contradict each other."""
+    energy, wavelength = look(PHOTON_ENERGY), look(WAVELENGTH)
+    if wavelength is None:
+        return energy
+    from_wavelength = wavelength_from_energy(wavelength)  # type: ignore[arg-type]
+    if energy is None:
+        return from_wavelength
+    used, other = float(np.mean(energy)), float(np.mean(from_wavelength))
+    if abs(used / other - 1) > _AGREE:
+        look.notes.append(
+            f"WARNING: {look.file.filename}: the photon energy of {used:.5g} eV is used; a wavelength beside it says "
+            f"{other:.5g} eV"
+        )
+    return energy

@@ -1,0 +1,120 @@
+"""Sentinels of a file of patterns: looked for in some frames, masked in all of them, with a note for each value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spi_lightning.errors import UserError
+from spi_lightning.io.hdf5.limits import Limits
+from spi_lightning.io.patterns.pattern_file import FrameSource, Mask, MaskSource, PatternFile
+from spi_lightning.physics.frames.sentinels import LIMIT, find_sentinels
+
+_LEAST_FRAMES: Final = 8
+_MOST_FRAMES: Final = 64
+_BYTES: Final = 64 << 20  # of frames that are looked at, beyond the least number
+_SEARCHED: Final = 256 << 20  # bytes of a file in which single frames are searched for numbers that are no counts
+_LARGE: Final = 24 << 20  # bytes of a frame, of which half as many are looked at
+
+
+@dataclass
+class UnmarkedVoxels:
+    """Masks of frames in which values that stand for "not measured", and those outside a range, are looked for.
+
+    Attributes:
+        source: The frames.
+        marks: Values that stand for it.
+        limits: Range of counts that the file states.
+        limit: Value from which all stand for it; None where none is known.
+    """
+
+    source: FrameSource
+    marks: tuple[float, ...]
+    limits: Limits = field(default_factory=Limits)
+    limit: float | None = None
+
+    def read(self, start: int, stop: int) -> Mask:
+        """Masks start..stop, (stop - start, H, W) bool, True = measured."""
+        block = self.source.read(start, stop)
+        keep: Mask = np.ones(block.shape, dtype=bool)
+        for mark in self.marks:
+            keep &= block != mark
+        keep &= ~(self.limits.over(block) | self.limits.under(block))
+        return keep if self.limit is None else keep & (block < self.limit)
+
+
+def exclude_sentinels(file: PatternFile) -> None:
+    """Mask the sentinels of a file, once, and note how many pixels hold which value.
+
+    Up to 64 frames are looked at, spread evenly over the file. What a pixel holds in all of them is masked in every
+    frame; a value that no count has is masked wherever it stands.
+
+    Raises:
+        UserError: Nothing in the file was measured.
+    """
+    if file.sentinels is not None:
+        return
+    frames = looked_at(file)
+    mask, file.sentinels = find_sentinels(frames, getattr(file.source, "fill", ()))
+    always: Mask = np.asarray(mask.all(0))
+    if always.all():
+        if np.isnan(file.sentinels[0].value):
+            return  # said frame by frame where they are read
+        raise UserError(f"{file.path}: {file.sentinels[0].line()}, so nothing was; check the file")
+    if always.any():
+        before = True if file.shared_mask is None else file.shared_mask
+        file.shared_mask = np.asarray(before & ~always)
+    marks = tuple(entry.value for entry in file.sentinels if not entry.always)
+    file.limits, outside = file.limits.fitting(frames, mask)
+    if marks or file.limits.over(frames).any() or file.limits.under(frames).any():
+        whole_numbers = file.source.dtype.kind in "ui" and max(marks, default=0) >= LIMIT
+        file.frame_masks = UnmarkedVoxels(file.source, marks, file.limits, LIMIT if whole_numbers else None)
+    looked = () if len(frames) == len(file) else (len(frames), len(file))
+    some = f" ({looked[0]} of {looked[1]} frames were looked at)" if looked else ""
+    file.notes.extend(f"{file.path}: {each.line(*looked)}" for each in file.sentinels)
+    file.notes.extend(f"{file.path}: {line}{some}" for line in outside)
+
+
+def looked_at(file: PatternFile) -> NDArray[Any]:
+    """Frames as stored, (n, H, W), evenly spread over the file, and those that hold numbers that are no counts."""
+    one = file.source.dtype.itemsize * file.shape[1] * file.shape[2]
+    least = _LEAST_FRAMES if one < _LARGE else _LEAST_FRAMES // 2
+    number = min(len(file), max(least, min(_MOST_FRAMES, _BYTES // max(one, 1))))
+    if number == len(file):
+        return file.source.read(0, number)
+    chosen = np.unique(np.linspace(0, len(file) - 1, number).astype(np.int64))
+    chosen = np.union1d(chosen, _frames_of_no_counts(file))
+    frames = np.empty((len(chosen), *file.shape[1:]), dtype=file.source.dtype)
+    for into, i in enumerate(chosen.tolist()):
+        frames[into] = file.source.read(i, i + 1)[0]
+    return frames
+
+
+def _frames_of_no_counts(file: PatternFile) -> NDArray[np.int64]:
+    """Some frames (n,) that hold integers from LIMIT on, of files that are not too large to be searched."""
+    kind = file.source.dtype
+    if kind.kind not in "ui" or np.iinfo(kind).max < LIMIT or kind.itemsize * np.prod(file.shape) > _SEARCHED:
+        return np.empty(0, dtype=np.int64)
+    found: list[int] = []
+    step = file.frames_at_once()
+    for start in range(0, len(file), step):
+        block = file.source.read(start, min(start + step, len(file)))
+        found += (start + np.flatnonzero((block >= LIMIT).any((1, 2)))).tolist()
+    return np.array(found[:: max(1, len(found) // _LEAST_FRAMES)], dtype=np.int64)
+
+
+class AllOf:
+    """Masks that exclude what any of several per-frame masks excludes."""
+
+    def __init__(self, *masks: MaskSource) -> None:
+        self.masks = masks
+
+    def read(self, start: int, stop: int) -> Mask:
+        """Masks start..stop, (stop - start, H, W) bool, True = measured."""
+        keep = self.masks[0].read(start, stop)
+        for mask in self.masks[1:]:
+            keep = keep & mask.read(start, stop)
+        return keep

@@ -1,0 +1,185 @@
+"""Several files, or picked frames of some, as one: a run of many files, an index list, a subset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from spi_lightning.errors import UserError
+from spi_lightning.fields import BEAM_CENTRE, IS_SINGLE_HIT, KIND, PARTICLE_ID
+
+from .pattern_file import FrameSource, Geometry, Labels, Mask, PatternFile
+
+_UNKNOWN: Final = {IS_SINGLE_HIT: -1, KIND: -1}
+
+
+class PickedFrames:
+    """Frames of several sources as one: frame i is frame `frame_of[i]` of `sources[file_of[i]]`."""
+
+    chunk = 1
+
+    def __init__(self, sources: Sequence[FrameSource], file_of: NDArray[np.int64], frame_of: NDArray[np.int64]) -> None:
+        self.sources, self.file_of, self.frame_of = sources, file_of, frame_of
+        self.shape: tuple[int, int, int] = (len(file_of), *sources[0].shape[1:])
+        self.dtype = sources[0].dtype
+        self.fill: list[float] = getattr(sources[0], "fill", [])
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        """Frames start..stop as the files store them, (stop - start, H, W)."""
+        places = zip(self.file_of[start:stop], self.frame_of[start:stop], strict=True)
+        return np.stack([self.sources[file].read(frame, frame + 1)[0] for file, frame in places])
+
+
+class SeveralFiles(PatternFile):
+    """Frame i is frame `frame_of[i]` of file `files[file_of[i]]`.
+
+    Labels come from the files; what some lack is unknown (-1) for is_single_hit and kind and is left out otherwise.
+    Without a particle_id in all files, each file is its own particle, so that no split divides a file.
+
+    Args:
+        path: The list, pattern or first file, for messages.
+        files: Open files of one detector shape.
+        file_of, frame_of: (N,) numbers.
+        form: What this is, in words.
+
+    Raises:
+        UserError: The files have different detector shapes, or a frame is not in its file.
+    """
+
+    def __init__(
+        self, path: Path, files: Sequence[PatternFile], file_of: ArrayLike, frame_of: ArrayLike, form: str
+    ) -> None:
+        self.files = list(files)
+        self.file_of = np.asarray(file_of, dtype=np.int64)
+        self.frame_of = np.asarray(frame_of, dtype=np.int64)
+        for file in self.files:
+            if file.shape[1:] != self.files[0].shape[1:]:
+                raise UserError(
+                    f"{path}: files of different shapes: {self.files[0].path} has {self.files[0].shape[1:]}, "
+                    f"{file.path} has {file.shape[1:]}"
+                )
+        for number, file in enumerate(self.files):
+            file.check_indices(self.frame_of[self.file_of == number])
+        source = PickedFrames([file.source for file in self.files], self.file_of, self.frame_of)
+        super().__init__(path, form, source, notes=[note for file in self.files for note in file.notes])
+        self.labels, self.geometry = self._join_labels(), self._join_geometry()
+        self.images = self._join_images()
+        self.unknown_geometry = {name: line for file in self.files for name, line in file.unknown_geometry.items()}
+        masks = [file.shared_mask for file in self.files]
+        self.sentinels = []  # those of the files are masked already
+        self._masks_differ = any(file.masks_differ for file in self.files) or any(
+            not _same(mask, masks[0]) for mask in masks
+        )
+        self.shared_mask = None if self._masks_differ else masks[0]
+
+    @property
+    def masks_differ(self) -> bool:
+        """Whether frames have masks of their own, or the files have."""
+        return self._masks_differ
+
+    def read(self, indices: ArrayLike) -> NDArray[np.float32]:
+        """As PatternFile.read: (n, H, W) float32 photons, each file read once."""
+        index = self.check_indices(indices)
+        frames = np.empty((len(index), *self.shape[1:]), dtype=np.float32)
+        for number, members in self._by_file(index):
+            frames[members] = self.files[number].read(self.frame_of[index[members]])
+        return frames
+
+    def read_stored(self, indices: ArrayLike) -> NDArray[np.float32]:
+        """As PatternFile.read_stored: (n, H, W) float32 in the unit of the files."""
+        index = self.check_indices(indices)
+        frames = np.empty((len(index), *self.shape[1:]), dtype=np.float32)
+        for number, members in self._by_file(index):
+            frames[members] = self.files[number].read_stored(self.frame_of[index[members]])
+        return frames
+
+    def read_mask(self, indices: ArrayLike) -> Mask:
+        """As PatternFile.read_mask: (n, H, W) bool."""
+        if not self._masks_differ:
+            return super().read_mask(indices)
+        index = self.check_indices(indices)
+        masks = np.empty((len(index), *self.shape[1:]), dtype=bool)
+        for number, members in self._by_file(index):
+            masks[members] = self.files[number].read_mask(self.frame_of[index[members]])
+        return masks
+
+    def origin(self, indices: ArrayLike) -> list[tuple[PatternFile, int]]:
+        """The file, and the frame in it, of some frames."""
+        return [
+            origin
+            for i in self.check_indices(indices)
+            for origin in self.files[self.file_of[i]].origin([self.frame_of[i]])
+        ]
+
+    def _by_file(self, index: NDArray[np.int64]) -> list[tuple[int, Any]]:
+        """File number and the places in `index` of its frames, a slice where there is only one file."""
+        of = self.file_of[index]
+        if len(of) and (of == of[0]).all():
+            return [(int(of[0]), slice(None))]
+        return [(int(number), np.flatnonzero(of == number)) for number in np.unique(of)]
+
+    def _join_labels(self) -> Labels:
+        """Labels of all frames, (N, ...)."""
+        joined: Labels = {}
+        for name in dict.fromkeys(name for file in self.files for name in file.labels):
+            columns = [self._column(file, name) for file in self.files]
+            known = [column for column in columns if column is not None]
+            if len(known) == len(self.files) and len({column.shape[1:] for column in known}) == 1:
+                joined[name] = self._pick(known)
+        if PARTICLE_ID not in joined and len(self.files) > 1:
+            joined[PARTICLE_ID] = self.file_of.copy()
+            self.notes.append(f"{self.path}: each of the {len(self.files)} files is taken as its own particle or run")
+        return joined
+
+    def _join_images(self) -> dict[str, FrameSource]:
+        """Images that all files have, of one shape."""
+        joined: dict[str, FrameSource] = {}
+        for name, first in self.files[0].images.items():
+            if all(name in file.images and file.images[name].shape[1:] == first.shape[1:] for file in self.files):
+                joined[name] = PickedFrames([file.images[name] for file in self.files], self.file_of, self.frame_of)
+        return joined
+
+    def _column(self, file: PatternFile, name: str) -> NDArray[Any] | None:
+        """A file's values of one label, "unknown" where the label allows it, else None."""
+        if name not in file.labels and name in _UNKNOWN:
+            return np.full(len(file), _UNKNOWN[name], dtype=np.int64)
+        return file.labels.get(name)
+
+    def _pick(self, columns: list[NDArray[Any]]) -> NDArray[Any]:
+        """Values of all frames from the values of each file."""
+        starts = np.cumsum([0, *(len(column) for column in columns[:-1])])
+        picked: NDArray[Any] = np.concatenate(columns)[starts[self.file_of] + self.frame_of]
+        return picked
+
+    def _join_geometry(self) -> Geometry:
+        """Geometry that all files know: one value if they agree, else one for each frame."""
+        joined: Geometry = {}
+        for name, first in self.files[0].geometry.items():
+            values = [file.geometry.get(name) for file in self.files]
+            if any(value is None for value in values):
+                continue
+            if not _per_frame(name, first) and all(np.array_equal(value, first) for value in values):  # type: ignore[arg-type]
+                joined[name] = first
+            else:
+                joined[name] = self._pick([_spread(file, name) for file in self.files])
+        return joined
+
+
+def _per_frame(name: str, value: float | NDArray[Any]) -> bool:
+    """Whether a geometry value is one for each frame."""
+    return np.ndim(value) == (2 if name == BEAM_CENTRE else 1)
+
+
+def _spread(file: PatternFile, name: str) -> NDArray[Any]:
+    """One geometry value for each frame of a file."""
+    value = np.asarray(file.geometry[name])
+    return value if _per_frame(name, value) else np.broadcast_to(value, (len(file), *value.shape))
+
+
+def _same(a: Mask | None, b: Mask | None) -> bool:
+    """Whether two shared masks exclude the same pixels."""
+    return (a is None and b is None) or (a is not None and b is not None and np.array_equal(a, b))

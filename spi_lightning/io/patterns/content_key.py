@@ -1,0 +1,67 @@
+"""Name patterns by what was read of them, so that an answer kept on disk is never that of other frames."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spi_lightning.io.files_read import stamp
+
+from .pattern_file import PatternFile
+
+READ_WHOLE: Final = 1 << 30  # bytes of stored frames that are read for their key
+_SAMPLES: Final = 64
+
+
+def content_key(patterns: PatternFile, labels: Sequence[str] = ()) -> str:
+    """Hash of all of a file that can decide an answer: frames and masks in their order, gain, geometry; 64 hex digits.
+
+    Names, formats and other labels than those wanted do not count. Up to READ_WHOLE bytes all frames are read. Beyond,
+    64 frames are, and the others are known by inode, time of change and length of every file that was opened, with the
+    way they were opened (keys, sense of the mask, order of files and frames).
+
+    Raises:
+        UserError: A frame cannot be read.
+    """
+    digest = hashlib.sha256(json.dumps([*patterns.shape, patterns.adu_per_photon]).encode())
+    for name, value in sorted(patterns.geometry.items()):
+        digest.update(name.encode() + np.asarray(value, dtype=np.float64).tobytes())
+    for name in labels:
+        digest.update(name.encode() + repr(patterns.labels.get(name, np.empty(0)).tolist()).encode())
+    whole = _bytes_of(patterns) <= READ_WHOLE or not patterns.files_read
+    if not whole:
+        digest.update(json.dumps([[stamp(path) for path in patterns.files_read], patterns.opened_with]).encode())
+        for order in _orders(patterns):
+            digest.update(order.tobytes())
+    if patterns.frame_masks is None and patterns.shared_mask is not None:
+        digest.update(np.packbits(patterns.shared_mask).tobytes())
+    for frames in _pieces(patterns, whole):
+        digest.update(patterns.read_stored(frames).tobytes())
+        if patterns.masks_differ or patterns.shared_mask is None:
+            digest.update(np.packbits(patterns.read_mask(frames)).tobytes())
+    return digest.hexdigest()
+
+
+def _bytes_of(patterns: PatternFile) -> int:
+    return int(np.prod(patterns.shape, dtype=np.int64)) * patterns.source.dtype.itemsize
+
+
+def _orders(patterns: PatternFile) -> Iterator[NDArray[np.int64]]:
+    """Which frame of which file each frame is, at every level of joined files."""
+    yield from (order for name in ("file_of", "frame_of") if (order := getattr(patterns, name, None)) is not None)
+    for file in getattr(patterns, "files", []):
+        yield from _orders(file)
+
+
+def _pieces(patterns: PatternFile, whole: bool) -> Iterator[NDArray[np.int64]]:
+    """Frame numbers, some at a time: all, or a few evenly spread."""
+    count = len(patterns)
+    numbers = np.arange(count) if whole else np.unique(np.linspace(0, count - 1, _SAMPLES).astype(np.int64))
+    step = patterns.frames_at_once()
+    for start in range(0, len(numbers), step):
+        yield numbers[start : start + step]

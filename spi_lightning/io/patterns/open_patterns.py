@@ -1,0 +1,210 @@
+"""Open patterns of any supported format, told apart by what is in the file."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from spi_lightning.errors import UserError
+from spi_lightning.fields import BEAM_CENTRE, DISTANCE, FIELDS, PHOTON_ENERGY, PIXEL_SIZE
+from spi_lightning.io.cxi.patterns import is_cxi, open_cxi
+from spi_lightning.io.damage import reads, require_file
+from spi_lightning.io.dragonfly.photons import is_emc, open_emc
+from spi_lightning.io.files_read import files_read, names_of, note_read
+from spi_lightning.io.foreign import TIFF_MAGIC, name_of, refusal
+from spi_lightning.io.hdf5.file import MAGIC, opened
+from spi_lightning.io.hdf5.values import require_possible
+from spi_lightning.io.masks.convention import CONVENTIONS
+from spi_lightning.io.masks.sentinels import exclude_sentinels
+
+from .assembly import add_side_files, sample_indices
+from .concatenate import SeveralFiles
+from .frame_numbers import frame_numbers
+from .hdf5 import open_hdf5_patterns, read_named
+from .index_list import is_index_list, open_index_list
+from .npy import open_npy
+from .pattern_file import PatternFile, PatternKeys
+from .photons import BROKEN_PIXELS
+from .side_files import read_side_file
+from .stated_centre import check_beam_centre
+from .tiff import open_tiff
+
+PathLike = str | os.PathLike[str]
+GEOMETRY: Final = (DISTANCE, PIXEL_SIZE, PHOTON_ENERGY)
+_NUMBERS_SHOWN: Final = 20
+FORMATS: Final = (
+    "CXI, HDF5, Dragonfly .emc, TIFF, .npy, an index list of `file.h5,index` lines, or a glob of such files"
+)
+
+
+@reads("patterns")
+def open_patterns(
+    path: PathLike | Sequence[PathLike],
+    keys: PatternKeys | None = None,
+    mask_convention: str = "auto",
+    adu_per_photon: float | None = None,
+    check: bool = True,
+    known: Collection[str] = (),
+    geometry: Mapping[str, float | None] | None = None,
+) -> PatternFile:
+    """Open measured or simulated patterns; their photons are read later, as asked for.
+
+    Args:
+        path: A file of any format in FORMATS, a glob ("run*/*.h5"), or several of those, separated by commas or listed.
+        keys: Names of data sets, and of files beside, see PatternKeys.
+        mask_convention: auto, cxi, good, bad or dragonfly, see masks.py; the choice is in `notes`.
+        adu_per_photon: Gain by which detector units are divided; None: the file holds photons.
+        check: Whether to read a few frames now and refuse the file if they hold no photons.
+        known: Quantities of the geometry that the caller has from elsewhere, so that the file's are not looked at.
+        geometry: distance, pixel_size (m) and photon_energy (eV) that hold instead of the file's, where not None.
+
+    Returns:
+        The file: shape (N, H, W), read(indices) -> (n, H, W) float32 photons, mask, labels, geometry, notes.
+
+    Raises:
+        UserError: Anything wrong with path, keys, mask, labels or the photons checked.
+    """
+    keys = keys or PatternKeys()
+    if mask_convention not in CONVENTIONS:
+        raise UserError(f"data.mask_convention={mask_convention} is unknown; choose one of {', '.join(CONVENTIONS)}")
+    if adu_per_photon is not None and not (np.isfinite(adu_per_photon) and adu_per_photon > 0):
+        raise UserError(f"data.adu_per_photon={adu_per_photon} must be a positive number")
+    if isinstance(path, str | os.PathLike):
+        parts = [path] if Path(path).exists() else [part.strip() for part in str(path).split(",") if part.strip()]
+    else:
+        parts = list(path)
+    paths = [found for part in parts for found in _expand(os.fspath(part))]
+    if not paths:
+        raise UserError(f"data.path={path!s}: names no file")
+    stated = require_geometry(geometry)
+    inner, known = replace(keys, index=None), {*known, *stated}
+    with files_read() as read:
+        files = [_open_one(found, inner, mask_convention, adu_per_photon, known) for found in paths]
+        whole = files[0] if len(files) == 1 else _join(files)
+        if keys.index is not None and keys.index != "":
+            whole = _pick(whole, keys.index)
+        if check:
+            whole.read(sample_indices(len(whole)))
+    for name, value in stated.items():
+        whole.labels.pop(name, None)
+        whole.geometry[name] = value
+    whole.files_read = tuple(read)
+    whole.notes += names_of(whole.files_read, [path for path in read if is_index_list(path)])
+    whole.opened_with = {**asdict(keys), "mask_convention": mask_convention, "adu_per_photon": adu_per_photon}
+    return whole
+
+
+def require_geometry(geometry: Mapping[str, float | None] | None) -> dict[str, float]:
+    """What a user states of the geometry, without None; UserError for another name or a number that no setup has."""
+    for name, value in (geometry or {}).items():
+        if name not in GEOMETRY:
+            raise UserError(f"data.geometry.{name} is unknown; choose among {', '.join(GEOMETRY)}")
+        if value is not None and not (isinstance(value, int | float) and 0 < value < float("inf")):
+            raise UserError(f"data.geometry.{name}={value} must be a positive number, in {FIELDS[name].unit}")
+        if value is not None:
+            require_possible(name, value)
+    return {name: float(value) for name, value in (geometry or {}).items() if value is not None}
+
+
+def _expand(path: str) -> list[Path]:
+    """The file itself, or the files a glob matches, sorted; UserError if there are none."""
+    if Path(path).exists() or not glob.has_magic(path):
+        return [Path(path)]
+    found = sorted(Path(name) for name in glob.glob(path, recursive=True))  # noqa: PTH207  absolute patterns too
+    if not found:
+        raise UserError(f"data.path={path}: no file matches")
+    return found
+
+
+@reads("patterns")
+def _open_one(
+    path: Path,
+    keys: PatternKeys,
+    convention: str,
+    adu_per_photon: float | None,
+    known: Collection[str],
+    lists: tuple[Path, ...] = (),
+) -> PatternFile:
+    """Open one file by its content, and say how detector units will be converted; ``lists`` led to it."""
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; give a file or a glob such as folder/*.h5; check data.path=")
+    require_file(path, "check data.path=")
+    note_read(path)
+    if is_index_list(path):
+        if path.resolve() in lists:
+            raise UserError(f"{path}: an index list that names itself, directly or by way of other lists; correct it")
+        inside = (*lists, path.resolve())
+        return open_index_list(
+            path, keys, lambda name, inner: _open_one(name, inner, convention, adu_per_photon, known, inside)
+        )
+    patterns = _by_content(path, keys, convention, known)
+    exclude_sentinels(patterns)
+    for name in (*GEOMETRY, BEAM_CENTRE):
+        if name in patterns.labels:
+            patterns.geometry.setdefault(name, patterns.labels[name])
+    check_beam_centre(patterns)
+    if adu_per_photon is not None:
+        patterns.adu_per_photon = adu_per_photon
+        patterns.notes.append(
+            f"{path}: detector units become photons = floor(value / {adu_per_photon:g} + 0.5), at least 0; "
+            f"broken pixels (NaN, infinite; at most {BROKEN_PIXELS:.1%} of a frame of hits) hold none"
+        )
+    return patterns
+
+
+def _by_content(path: Path, keys: PatternKeys, convention: str, known: Collection[str]) -> PatternFile:
+    """Choose the reader by the first bytes, and for HDF5 by the keys."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    if not head:
+        raise UserError(f"{path}: the file is empty (0 bytes); copy it again")
+    other = head[:4] in TIFF_MAGIC or head.startswith(b"\x93NUMPY") or name_of(path)
+    if head == MAGIC or (path.suffix.lower() in (".h5", ".hdf5", ".cxi", ".nxs") and not other):
+        with opened(path):
+            pass  # a damaged file is reported here
+        if is_emc(path):
+            return open_emc(path, keys, convention)
+        return (open_cxi if is_cxi(path) else open_hdf5_patterns)(path, keys, convention, known)
+    if head[:4] in TIFF_MAGIC or head.startswith(b"\x93NUMPY"):
+        patterns = open_npy(path) if head.startswith(b"\x93") else open_tiff(path)
+        add_side_files(patterns, keys, convention)
+        return patterns
+    if is_emc(path):
+        return open_emc(path, keys, convention)
+    raise refusal(path, FORMATS)
+
+
+def _join(files: list[PatternFile]) -> PatternFile:
+    """All frames of all files, one after another."""
+    file_of = np.repeat(np.arange(len(files)), [len(file) for file in files])
+    frame_of = np.concatenate([np.arange(len(file)) for file in files])
+    forms = ", ".join(sorted({file.format for file in files}))
+    return SeveralFiles(files[0].path, files, file_of, frame_of, f"{len(files)} files: {forms}")
+
+
+def _pick(file: PatternFile, key: str | int | Sequence[int]) -> PatternFile:
+    """Only the frames of these numbers, or of those that the data set or text file `key` holds."""
+    if isinstance(key, str) and re.fullmatch(r"\[[\d,\s]+\]", key) and not Path(key).exists():
+        key = [int(number) for number in re.findall(r"\d+", key)]
+    if not isinstance(key, str):
+        values = np.atleast_1d(np.asarray(key))
+        key = "the command" if len(values) > _NUMBERS_SHOWN else f"[{','.join(map(str, values.tolist()))}]"
+    elif Path(key).is_file():
+        values = read_side_file(Path(key), (1, 2), "data.keys.index")
+    else:
+        with opened(file.path) as hdf5:
+            values = read_named(hdf5, key, (1, 2), "data.keys.index")
+    numbers, what = frame_numbers(values, len(file), f"data.keys.index={key}")
+    picked = SeveralFiles(file.path, [file], np.zeros(len(numbers)), numbers, file.format)
+    different, times = np.unique(numbers, return_counts=True)
+    again = f"; frame {different[times > 1][0]} is listed {times[times > 1][0]} times" if times.max() > 1 else ""
+    counted = f"{len(different)} of {len(file)} frames are used"
+    picked.notes.append(f"{file.path}: {counted}, as {key} says ({what}){again}")
+    return picked

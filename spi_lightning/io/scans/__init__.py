@@ -1,0 +1,1 @@
+"""Rocking scans of Bragg coherent diffraction: TIFF series with a spec header, HDF5, NeXus, CXI."""

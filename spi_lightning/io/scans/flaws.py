@@ -1,0 +1,82 @@
+"""What in the counts of a rocking scan was not measured, each told by its cause."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spi_lightning.io.hdf5.limits import Limits
+from spi_lightning.physics.bragg.frame_order import frames_listed
+from spi_lightning.physics.frames.saturation import find_saturated
+from spi_lightning.physics.frames.sentinels import Sentinel, find_sentinels
+
+_MOST: Final = 0.5  # of a frame, which no saturated peak fills
+_PART: Final = 0.05  # of a frame, that a peak saturates in several frames and not in one alone
+_SUDDEN: Final = 0.25  # of that share, which the frames beside reach where a peak comes and goes
+SATURATED: Final = float("inf")  # stands for a saturated voxel: brighter than anything measured
+
+
+def without_flaws(
+    counts: NDArray[Any], fill: Sequence[float] = (), limits: Limits | None = None
+) -> tuple[Tensor, list[str]]:
+    """Counts as float32: NaN where not measured, infinite where saturated; and one line for each cause.
+
+    Values that stand for "not measured" are found as physics.sentinels does; the largest integer of a type is
+    saturated where a voxel holds it in some frames only, and so is the largest value of a bright scan that many share.
+
+    Args:
+        counts: (frames, rows, columns) as stored; frames that are NaN throughout are missing, and told elsewhere.
+        fill: Fill values that the file states.
+        limits: Range of the counts that the file states.
+    """
+    values = torch.from_numpy(counts.astype(np.float32))
+    marked, sentinels = find_sentinels(counts, fill)
+    full, tops = find_saturated(counts, marked)
+    largest = _largest(counts.dtype)
+    overflow = marked & ~marked.all(0) & (counts == largest)
+    if overflow.any():
+        why = f"the largest {counts.dtype}"
+        tops = [*tops, Sentinel(largest, int(overflow.sum()), why, always=False)]
+        sentinels = [each for each in sentinels if each.always or each.value != largest]
+    notes = [sentinel.line() for sentinel in sentinels if not np.isnan(sentinel.value)]
+    notes += [f"{top.pixels} voxels are saturated, at {top.value:.10g}, {top.why}: not measured" for top in tops]
+    limits, outside = (limits or Limits()).fitting(counts, marked | full | overflow)
+    notes += outside
+    saturated = full | overflow | (limits.over(counts) & ~marked)
+    marked |= limits.under(counts)
+    values[torch.from_numpy(marked | saturated)] = torch.nan
+    values[torch.from_numpy(saturated & ~_filled(saturated)[:, None, None])] = SATURATED
+    flaws: list[tuple[NDArray[np.bool_], str]] = []
+    if counts.dtype.kind == "f":
+        there = ~np.isnan(counts).all((1, 2), keepdims=True)
+        flaws += [(np.isnan(counts) & there, "hold NaN"), (np.isinf(counts), "hold infinite counts")]
+    if counts.dtype.kind in "fi":
+        flaws.append(((np.nan_to_num(counts, nan=0, neginf=0) < 0) & ~marked, "hold negative counts"))
+    for where, what in flaws:
+        if where.any():
+            notes.append(f"{int(where.sum())} voxels {what}: taken as not measured")
+            values[torch.from_numpy(where)] = torch.nan
+    return values, notes
+
+
+def _filled(saturated: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(frames,) whose saturated voxels are no peak's: most of the frame, or far more than of those beside it."""
+    share = saturated.mean((1, 2))
+    beside = np.maximum(np.append(0, share[:-1]), np.append(share[1:], 0))
+    filled: NDArray[np.bool_] = (share > _MOST) | ((share > _PART) & (beside < _SUDDEN * share))
+    return filled
+
+
+def _largest(dtype: np.dtype[Any]) -> int:
+    """Largest integer of a type, -1 of floats, which have none."""
+    return int(np.iinfo(dtype).max) if dtype.kind in "ui" else -1
+
+
+def missing_line(missing: list[int], frames: int) -> str:
+    """The same words for frames missing from any kind of file."""
+    return f"{len(missing)} of {frames} frames are missing ({frames_listed(missing)}): taken as not measured"

@@ -1,0 +1,126 @@
+"""What files of rocking scans say about the geometry, under BraggGeometry's names and in its units."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Final
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from spi_lightning.errors import UserError
+from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE
+from spi_lightning.io.hdf5.centre import centre_of_nexus
+from spi_lightning.io.hdf5.geometry import read_geometry
+from spi_lightning.io.units import Kind, factor, named_unit, unit_of_label, unknown_unit
+
+from .layout import ScanLayout
+from .motors import STEADY_ANGLE, arm_angles, one_number, pixel_directions, unit_at_the_end
+from .spec import SpecScan
+
+_OPTIONS: Final = {
+    PHOTON_ENERGY: "data.geometry.energy_ev",
+    "wavelength": "data.geometry.energy_ev",
+    DISTANCE: "data.geometry.distance",
+    **dict.fromkeys((PIXEL_SIZE, "x_pixel_size", "y_pixel_size"), "data.geometry.pixel_size"),
+}
+_OURS: Final = {PHOTON_ENERGY: "energy_ev", DISTANCE: "distance", PIXEL_SIZE: "pixel_size"}
+_SPEC: Final[dict[str, tuple[tuple[str, ...], Kind, str]]] = {
+    "delta_deg": (("delta", "del"), "angle", "deg"),
+    "gamma_deg": (("gamma", "gam"), "angle", "deg"),
+    "distance": (("camdist", "detdist"), "length", "mm"),
+    "energy_ev": (("energy",), "energy", "keV"),
+}
+_MOST_KEV: Final = 200  # energies of spec files are in keV up to here, else in eV
+
+
+def geometry_of_hdf5(
+    file: h5py.File, layout: ScanLayout, given: Collection[str] = (), notes: list[str] | None = None
+) -> dict[str, Any]:
+    """Geometry of the detector that counted, in m, eV and degree, from data sets and attributes with their units.
+
+    Args:
+        file: HDF5 file.
+        layout: Which of its groups belong to the counts.
+        given: Quantities of BraggGeometry that the user states, which are not read.
+        notes: Takes what was chosen.
+
+    Raises:
+        UserError: An unknown unit, text, or a number that cannot be.
+    """
+    notes = [] if notes is None else notes
+    known = [name for name, ours in _OURS.items() if ours in given]
+    read = read_geometry(file, layout.keys[0], known=[*known, BEAM_CENTRE], square=False, options=_OPTIONS)
+    for line in read.unknown.values():
+        raise UserError(line)
+    notes += read.notes
+    values = {_OURS.get(name, "pixel_size_rows"): value for name, value in read.values.items()}
+    found: dict[str, Any] = {
+        ours: one for ours, value in values.items() if (one := one_number(value, ours, notes)) is not None
+    }
+    found |= arm_angles(layout, given, notes)
+    for ours in ("beam_row", "beam_column"):
+        pixel = number_of(file, ours)
+        found |= {} if pixel is None else {ours: pixel}
+    found |= pixel_directions(layout, notes)
+    return _beam_of_nexus(layout, found.get("pixel_size"), found.get("pixel_size_rows"), notes) | found
+
+
+def crop_of_hdf5(file: h5py.File) -> tuple[int, int]:
+    """Row and column of the detector at which the stored frames begin, (0, 0) where the file does not say."""
+    told = np.ravel(file.attrs.get("crop_origin_frame_row_col", (0, 0, 0)))
+    return (int(told[-2]), int(told[-1])) if len(told) == 3 and told.dtype.kind in "ui" else (0, 0)
+
+
+def geometry_of_spec(scan: SpecScan, notes: list[str]) -> dict[str, float]:
+    """Detector arm, distance and energy of a spec header of 34-ID-C: degree, mm, keV (or eV, as its size tells).
+
+    A unit in brackets behind the name of a motor holds instead. What a column of the scan says of a motor holds before
+    its position at the start; one that moves is not taken, which is added to ``notes``.
+    """
+    found: dict[str, float] = {}
+    for ours, (names, kind, unit) in _SPEC.items():
+        name = scan.column_name(*names) or scan.motor_name(*names)
+        if name in scan.columns:
+            steady = STEADY_ANGLE if kind == "angle" else 0.0
+            values = scan.columns[name][np.isfinite(scan.columns[name])]
+            value = one_number(values, f"motor {name} of scan {scan.number}", notes, steady) if len(values) else None
+        else:
+            value = scan.motors[name] if name is not None else None
+        if name is not None and value is not None and np.isfinite(value):
+            notes += unknown_unit(name)
+            by_size = "eV" if kind == "energy" and value > _MOST_KEV else unit
+            found[ours] = value * factor(unit_of_label(name, kind) or by_size, kind, f"motor {name}")
+    return found
+
+
+def angles_in_degree(item: h5py.Dataset, name: str) -> NDArray[np.float64]:
+    """Angles of a data set, in degree by its unit or the end of its name. Raises UserError for an unknown unit."""
+    unit = named_unit(item) or unit_at_the_end(name) or "deg"
+    if item.dtype.kind not in "uif":
+        raise UserError(f"{_where(item)} holds {item.dtype} and no numbers; name the angles with data.keys.angle=")
+    by = factor(unit, "angle", _where(item), "data.geometry.step_deg")
+    angles: NDArray[np.float64] = np.ravel(np.asarray(item[()], dtype=np.float64)) * by
+    return angles
+
+
+def number_of(file: h5py.File, name: str) -> float | None:
+    """An attribute of the file that is one number; None if it is not there. Raises UserError for text."""
+    return one_number(file.attrs[name], f"{file.filename}: {name}", []) if name in file.attrs else None
+
+
+def _where(item: h5py.Dataset) -> str:
+    return f"{item.file.filename}: {item.name}"
+
+
+def _beam_of_nexus(layout: ScanLayout, columns: float | None, rows: float | None, notes: list[str]) -> dict[str, float]:
+    """Pixel at which NeXus says that the direct beam meets a detector, if one of its frames (rows, columns) holds it.
+
+    A detector on an arm that is turned sees no direct beam: what lies on it was found with the arm at 0.
+    """
+    places = [(group.name.strip("/"), group) for group in layout.detector]
+    centre = centre_of_nexus(places, layout.shape[0], (rows or columns, columns), notes)
+    if centre is None or centre.ndim > 1 or not ((centre >= 0) & (centre < layout.shape[1:])).all():
+        return {}
+    return {"beam_row": float(centre[0]), "beam_column": float(centre[1])}

@@ -1,0 +1,247 @@
+"""Motors of a rocking scan in HDF5: the detector's arm, and the axis about which the sample was turned.
+
+Positions stand beside the detector, in groups of motors (``positioners``; ``before_scan`` and ``diffractometer_sample``
+at Diamond I16) or in a group of their own with ``value`` and ``units``. Names are those of 34-ID-C: delta turns about
+y, gamma about -x. Where a position is a NeXus transformation its ``vector`` says about what it turns, in the same frame
+(z downstream, y up); a name that turns about another axis is the other angle.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from spi_lightning.errors import UserError
+from spi_lightning.io.hdf5.choice import identity, there
+from spi_lightning.io.hdf5.storage import whole
+from spi_lightning.io.units import TABLE, factor, named_unit, text
+
+from .layout import ScanLayout, groups
+
+ARM: Final = {"delta_deg": ("delta", "del", "kdelta"), "gamma_deg": ("gamma", "gam", "kgamma", "kgam")}
+_TURNS: Final = {"y+": ("delta_deg", 1), "y-": ("delta_deg", -1), "x-": ("gamma_deg", 1), "x+": ("gamma_deg", -1)}
+_MOTORS: Final = re.compile(
+    r"(start_)?positioners(_start)?|arm|motors|before_scan|transformations|(diffracto|gonio)meter\w*|"
+    r"geometry|experiment|metadata|param(eter)?s",
+    re.IGNORECASE,
+)
+_POSITION: Final = ("value", "position", "data", "readback")  # of a motor that has a group of its own
+_STEADY: Final = 1e-4  # relative change of a number that is taken as constant
+STEADY_ANGLE: Final = 2e-3  # degree, of an arm that stands
+_ALONG: Final = 1e-3  # how far a vector may lie beside an axis
+_NEAR_ZERO: Final = 1e-2  # degree
+
+
+def arm_angles(layout: ScanLayout, given: Any, notes: list[str]) -> dict[str, float]:
+    """Angles delta_deg and gamma_deg of the detector's arm, those that the user states and those that move left out.
+
+    Raises:
+        UserError: An unknown unit, text, or no finite number.
+    """
+    found: dict[str, float] = {}
+    read: set[str] = set()
+    outer: dict[str, str] = {}
+    for place in _places(layout):
+        for name in place:
+            named = _meant(str(name))
+            if not named or named in read or named in given:
+                continue
+            value, unit, where = _position(place, str(name), layout.entry.file)
+            if value is None:
+                continue
+            by = factor(unit or "deg", "angle", where, f"data.geometry.{named}")
+            number = one_number(value, where, notes, STEADY_ANGLE / by)
+            if number is None:
+                read |= {named} if isinstance(value, h5py.Dataset) and value.size > 1 else set()  # it moves
+                continue
+            read.add(named)
+            angle = number * by
+            ours, sign = _turned(value, named, where, notes)
+            if ours not in found and ours not in given:
+                found[ours] = sign * angle
+                outer[ours] = _depends_on(value)
+                if "before_scan" in where or ours != named or sign < 0:
+                    notes.append(f"{where} is taken as data.geometry.{ours}={sign * angle:g}")
+    if _in_other_order(outer) and all(abs(angle) > _NEAR_ZERO for angle in found.values()):
+        notes.append(
+            f"WARNING: {layout.entry.file.filename}: delta turns on top of gamma ({outer['delta_deg']}), here gamma on "
+            "top of delta: the arm's angles are not taken; give data.geometry.delta_deg= and data.geometry.gamma_deg="
+        )
+        return {}
+    return found
+
+
+def rocking_axis(item: h5py.Dataset | None, notes: list[str]) -> str:
+    """Axis of the rocking motor by its ``vector``, as y+; empty, and a note where it matters, if it is none of ours."""
+    vector = _vector(item)
+    if item is None or vector is None:
+        return ""
+    where = f"{item.file.filename}: {item.name}"
+    axis = _along(vector)
+    turned = [name for name, value in _below(item) if abs(value) > _NEAR_ZERO]
+    if not axis or turned:
+        why = f"stands on {', '.join(turned)}, turned as well" if turned else f"turns about {vector.round(3).tolist()}"
+        notes.append(f"WARNING: {where} {why}: y+ is taken as the axis; give data.geometry.rocking_axis=")
+        return ""
+    return axis
+
+
+def commanded_motor(layout: ScanLayout) -> h5py.Dataset | None:
+    """Positions of the motor that the command names, as `ascan eta 0 1 100 1` in ``title`` or ``scan_command``."""
+    for key in ("title", "scan_command", "command"):
+        item = there(layout.entry, key)
+        words = text(item[()]).split() if isinstance(item, h5py.Dataset) and item.size == 1 else []
+        if len(words) < 3 or not re.fullmatch(r"\w*scan|lup", words[0]):
+            continue
+        places = [layout.beside, there(layout.entry, "measurement"), *layout.instruments()]
+        for place in (each for each in places if isinstance(each, h5py.Group)):
+            motor = there(place, words[1])
+            if isinstance(motor, h5py.Group):
+                motor = next((motor[one] for one in _POSITION if isinstance(there(motor, one), h5py.Dataset)), None)
+            if isinstance(motor, h5py.Dataset) and motor.shape == layout.shape[:1]:
+                return motor
+    return None
+
+
+def pixel_directions(layout: ScanLayout, notes: list[str]) -> dict[str, str]:
+    """Where rows and columns count to with the arm at 0, by the vectors of NXdetector_module; empty where none says."""
+    found: dict[str, str] = {}
+    for ours, name in (("row_direction", "slow_pixel_direction"), ("column_direction", "fast_pixel_direction")):
+        item = next((one for group in layout.detector if (one := there(group, name)) is not None), None)
+        vector = _vector(item)
+        if vector is not None and item is not None:
+            found[ours] = _along(vector)
+            if not found[ours] or found[ours][0] == "z":
+                notes.append(
+                    f"WARNING: {item.file.filename}: pixels count along {vector.round(3).tolist()} ({item.name}), "
+                    "which is not supported: y- and x+ are taken; give data.geometry.row_direction= and "
+                    "data.geometry.column_direction="
+                )
+                return {}
+    return found if len(found) == 2 else {}
+
+
+def one_number(value: Any, where: str, notes: list[str], steady: float = 0.0) -> float | None:
+    """One number of a data set or attribute; None, and a note, where it changes. Raises UserError for text and NaN.
+
+    Args:
+        value: Data set or value of an attribute.
+        where: It is, for messages.
+        notes: Takes a line for a number that changes.
+        steady: Change that the noise of an encoder makes, in the unit of the value.
+    """
+    held = whole(value)[()] if isinstance(value, h5py.Dataset) else value
+    numbers = np.ravel(np.asarray(held if not isinstance(held, h5py.Empty) else []))
+    if numbers.dtype.kind in "SUO":
+        try:
+            numbers = np.array([float(text(held))])
+        except ValueError:
+            raise UserError(f"{where} is {text(held)[:40]!r}; a number was expected") from None
+    if len(numbers) == 0 or numbers.dtype.kind not in "uif":
+        return None
+    first, spread = float(numbers[0]), float(np.ptp(numbers))
+    if not np.isfinite(numbers).all():
+        raise UserError(f"{where} is not a number (NaN or infinite); state the quantity with data.geometry.")
+    if spread > max(_STEADY * abs(first), steady):
+        notes.append(f"{where} changes from {first:g} to {float(numbers[-1]):g} during the scan and is not taken")
+        return None
+    return first
+
+
+def unit_at_the_end(name: str) -> str:
+    """Unit of an angle at the end of a name, as of delta_mrad."""
+    bare, _, unit = name.rpartition("_")
+    return unit if bare and unit.lower() in TABLE["angle"] else ""
+
+
+def _meant(name: str) -> str:
+    """The angle of the arm that a name means; empty for others."""
+    unit = unit_at_the_end(name)
+    bare = (name[: -len(unit) - 1] if unit else name).lower().rpartition(".")[2]
+    return next((ours for ours, names in ARM.items() if bare in names), "")
+
+
+def _places(layout: ScanLayout) -> Iterator[h5py.Group | h5py.AttributeManager]:
+    """Groups, and attributes, in which angles of the arm may stand, nearest first, each once."""
+    inner = [group for each in [*layout.instruments(), layout.entry, layout.entry.file] for name, group in groups(each)
+             if _MOTORS.fullmatch(name)]  # fmt: skip
+    inner += [group for each in inner for name, group in groups(each) if _MOTORS.fullmatch(name)]
+    near = [*layout.detector, *layout.instruments(), *inner, layout.beside, layout.entry, layout.entry.file]
+    found = list({identity(group): group for group in near}.values())
+    yield from found
+    yield layout.counts[0].attrs
+    yield from (group.attrs for group in found)
+
+
+def _position(place: h5py.Group | h5py.AttributeManager, name: str, file: h5py.File) -> tuple[Any, str, str]:
+    """Value of a motor in a group or among attributes, its unit, and where it stands; None for no value."""
+    unit = unit_at_the_end(name)
+    if isinstance(place, h5py.AttributeManager):
+        beside = (f"{name}_units", f"{name}_unit", f"{name}.units")
+        named = next((text(place[one]).strip() for one in beside if one in place), "")
+        return place[name], named or unit, f"{file.filename}: {name}"
+    value = there(place, name)
+    if isinstance(value, h5py.Group):
+        group = value
+        value = next((group[one] for one in _POSITION if isinstance(there(group, one), h5py.Dataset)), None)
+        spelled = next((there(group, one) for one in ("units", "unit") if one in group), None)
+        unit = (text(spelled[()]).strip() if isinstance(spelled, h5py.Dataset) else named_unit(group)) or unit
+    if not isinstance(value, h5py.Dataset):
+        return None, "", ""
+    return value, named_unit(value) or unit, f"{value.file.filename}: {value.name}"
+
+
+def _turned(value: Any, named: str, where: str, notes: list[str]) -> tuple[str, int]:
+    """The angle of ours that a motor is, by what it turns about, and its sign; by its name where nothing says so."""
+    vector = _vector(value)
+    if vector is None:
+        return named, 1
+    axis = _along(vector)
+    if axis not in _TURNS:
+        notes.append(f"WARNING: {where} turns about {vector.round(3).tolist()}, neither x nor y: taken by its name")
+        return named, 1
+    return _TURNS[axis]
+
+
+def _vector(item: Any) -> NDArray[np.float64] | None:
+    """Axis of a NeXus transformation, (3,) x, y, z of length 1; None where none is stated."""
+    if not isinstance(item, h5py.Dataset) or "vector" not in item.attrs:
+        return None
+    vector = np.ravel(np.asarray(item.attrs["vector"]))
+    if vector.shape != (3,) or vector.dtype.kind not in "uif" or not np.linalg.norm(vector) > 0:
+        return None
+    found: NDArray[np.float64] = vector / np.linalg.norm(vector)
+    return found
+
+
+def _along(vector: NDArray[np.float64]) -> str:
+    """Name of the direction of a vector (x, y, z), as x-; empty where it lies along none."""
+    axis = int(np.abs(vector).argmax())
+    return f"{'xyz'[axis]}{'+' if vector[axis] > 0 else '-'}" if abs(abs(vector[axis]) - 1) < _ALONG else ""
+
+
+def _depends_on(item: Any) -> str:
+    return text(item.attrs["depends_on"]) if isinstance(item, h5py.Dataset) and "depends_on" in item.attrs else ""
+
+
+def _below(item: h5py.Dataset) -> Iterator[tuple[str, float]]:
+    """Rotations on which a motor stands, by name, with their first position in degree."""
+    seen: set[object] = set()
+    while (path := _depends_on(item)) not in ("", "."):
+        following = there(item.file, path if "/" in path else f"{item.parent.name}/{path}")
+        if not isinstance(following, h5py.Dataset) or identity(following) in seen:
+            return
+        item = following
+        seen.add(identity(item))
+        if text(item.attrs.get("transformation_type", "rotation")) == "rotation" and item.dtype.kind in "uif":
+            yield path.rpartition("/")[2], float(np.ravel(item[()])[0]) * TABLE["angle"].get(named_unit(item), 1.0)
+
+
+def _in_other_order(outer: dict[str, str]) -> bool:
+    """Whether delta stands on gamma, by the last name of what it depends on."""
+    return len(outer) == 2 and _meant(outer["delta_deg"].rpartition("/")[2]) == "gamma_deg"

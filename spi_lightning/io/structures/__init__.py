@@ -1,0 +1,1 @@
+"""Macromolecular structures: PDB, mmCIF and tables of atoms, and the archive they are fetched from."""

@@ -1,0 +1,120 @@
+"""Fetch structures by id from an archive, and keep the checksums they were fetched with."""
+
+import gzip
+import json
+import logging
+import zlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from spi_lightning.errors import UserError
+from spi_lightning.files import content_hash, replacing, write_json
+from spi_lightning.io.download import DownloadError, download
+
+from .structure import read_ids
+
+CHECKSUMS: Final = "checksums.json"  # id -> SHA-256 of the file as fetched
+_ID_LENGTHS: Final = (4, 12)  # 1abc, pdb_00001abc
+
+
+@dataclass(frozen=True)
+class Archive:
+    """An archive of structures that answers HTTP; the default is the wwPDB mirror of RCSB.
+
+    Attributes:
+        url: Address of one structure, with {id} in place of its id.
+        suffix: Suffix of the files made, which says their format and whether they are packed with gzip.
+        attempts: Largest number of requests for one file.
+        timeout: Seconds without a byte from the server after which an attempt has failed.
+        connections: Largest number of files that are fetched at once.
+    """
+
+    url: str = "https://files.rcsb.org/download/{id}.cif.gz"
+    suffix: str = ".cif.gz"
+    attempts: int = 4
+    timeout: float = 30.0
+    connections: int = 4
+
+
+def fetch_structures(ids: str | Sequence[str], folder: str | Path, archive: Archive | None = None) -> list[Path]:
+    """Fetch structures that are not there yet.
+
+    A file that is there and has the checksum it was fetched with is kept; one that was changed or cut is fetched again.
+    Every file is unpacked once before it takes its name.
+
+    Args:
+        ids: A list, or a text file of ids, see structure.read_ids.
+        folder: Where the files and their checksums go; made if missing.
+        archive: Where they come from.
+
+    Returns:
+        The files in the order of the ids.
+
+    Raises:
+        UserError: An id that is none; files that could not be had, after all others were tried and kept.
+    """
+    archive, folder, wanted = archive or Archive(), Path(folder), read_ids(ids)
+    odd = [name for name in wanted if not name.replace("_", "").isalnum() or len(name) not in _ID_LENGTHS]
+    if odd:
+        raise UserError(f"{', '.join(odd[:5])}: no structure id; ids have four characters, or look like pdb_00001abc")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        sums = _read_checksums(folder)
+        missing = [name for name in wanted if _checksum(folder / f"{name}{archive.suffix}") != sums.get(name, "none")]
+        with ThreadPoolExecutor(archive.connections) as pool:
+            fetched = list(pool.map(lambda name: _fetch(name, folder, archive), missing))
+        sums |= {name: found for name, found, _ in fetched if found}
+        _write_checksums(folder, sums)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error})") from error
+    failed = [f"{name} ({why})" for name, found, why in fetched if not found]
+    if failed:
+        shown = ", ".join(failed[:5]) + (", ..." if len(failed) > 5 else "")
+        raise UserError(
+            f"{len(failed)} of {len(wanted)} structures could not be fetched: {shown}; others are in {folder}"
+        )
+    return [folder / f"{name}{archive.suffix}" for name in wanted]
+
+
+def _fetch(name: str, folder: Path, archive: Archive) -> tuple[str, str, str]:
+    """Id, checksum and reason; the checksum is empty where fetching failed."""
+    path = folder / f"{name}{archive.suffix}"
+    try:
+        with replacing(path) as part:
+            check = partial(_require_structure, packed=path.suffix == ".gz")
+            download(archive.url.format(id=name), part, None, check, archive.attempts, archive.timeout)
+    except DownloadError as error:
+        logging.getLogger(__name__).info("%s: %s", name, error)
+        return name, "", str(error)
+    return name, content_hash(path), ""
+
+
+def _require_structure(path: Path, packed: bool) -> None:
+    """Raise ValueError for a packed file that is damaged, or a page instead of a structure."""
+    try:
+        content = gzip.decompress(path.read_bytes()) if packed else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(str(error)) from error
+    if not content.strip() or content.lstrip()[:1] == b"<":
+        raise ValueError("the answer is no structure file")
+
+
+def _checksum(path: Path) -> str:
+    return content_hash(path) if path.is_file() else ""
+
+
+def _read_checksums(folder: Path) -> dict[str, str]:
+    path = folder / CHECKSUMS
+    try:
+        stored = json.loads(path.read_text()) if path.is_file() else {}
+    except ValueError:
+        stored = {}
+    return {str(name): str(value) for name, value in stored.items()} if isinstance(stored, dict) else {}
+
+
+def _write_checksums(folder: Path, sums: dict[str, str]) -> None:
+    write_json(folder / CHECKSUMS, dict(sorted(sums.items())))

@@ -1,0 +1,1 @@
+"""Densities and 3D patterns as files that other programs open: CXI images, VTI, MRC, NPZ."""

@@ -1,0 +1,110 @@
+"""A crystal in the laboratory frame as files that other programs open, units and frame written into each."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from spi_lightning.io.damage import reading
+from spi_lightning.physics.laboratory.crystal import FRAME, SIGN, TWIN, LaboratoryCrystal
+
+from .cxi_image import CxiImage, write_cxi_image
+from .mrc import write_mrc
+from .npz import write_npz
+from .vti import write_vti
+
+_UNITS: Final = {
+    "amplitude": "1",
+    "phase": "rad",
+    "displacement": "m",
+    "strain": "1",
+    "q_vector": "1/m",
+    "voxel_size": "m",
+}
+
+
+def write_laboratory(stem: Path, crystal: LaboratoryCrystal, title: str) -> list[Path]:
+    """Write ``stem``.cxi, .vti (ParaView), .mrc (ChimeraX) and .npz; each is whole or not there.
+
+    CXI: the complex density as image, maps under image_1/process_1/results with their ``units``. VTI: nm, units in the
+    names, frame and geometry as field data. MRC: the amplitude, voxels in angstrom. NPZ: see read_laboratory.
+
+    Args:
+        stem: Path without suffix.
+        crystal: See LaboratoryCrystal.
+        title: What it is, for people: method, pattern.
+
+    Raises:
+        UserError: A file cannot be written.
+    """
+    amplitude, phase, displacement, strain = (
+        each.numpy() for each in (crystal.amplitude, crystal.phase, crystal.displacement, crystal.strain)
+    )
+    support, q_vector = crystal.support.numpy(), crystal.q_vector.numpy()
+    notes = {"title": title, "frame": FRAME, "sign": SIGN, "twin": TWIN}
+    told = notes | {
+        f"geometry_{number}": f"{name}: {text}" for number, (name, text) in enumerate(crystal.about.items())
+    }
+    edge = np.full(3, crystal.voxel_size)
+    results = {
+        "amplitude": amplitude,
+        "phase": phase,
+        "displacement": displacement,
+        "strain": strain,
+        "q_vector": q_vector,
+        "voxel_size": edge,
+    }
+    density = np.where(support, amplitude * np.exp(1j * phase), 0).astype(np.complex64)
+    cxi = write_cxi_image(_named(stem, ".cxi"), CxiImage(density, support, edge.tolist(), results, told, _UNITS))
+    maps = {
+        "amplitude": amplitude,
+        "phase_rad": phase,
+        "displacement_pm": 1e12 * displacement,
+        "strain": strain,
+        "support": support,
+    }
+    vti = write_vti(_named(stem, ".vti"), maps, 1e9 * edge, notes={"length_unit": "nm", **told})
+    mrc = write_mrc(_named(stem, ".mrc"), amplitude, edge, f"|density|, laboratory frame, {title}")
+    words = {name: np.array(text) for name, text in notes.items()} | {"geometry": np.array(json.dumps(crystal.about))}
+    npz = write_npz(_named(stem, ".npz"), {**maps, "voxel_m": edge, "q_vector_per_m": q_vector, **words})
+    return [cxi, vti, mrc, npz]
+
+
+def _named(stem: Path, ending: str) -> Path:
+    """The stem, which may hold points of its own, with an ending."""
+    return stem.with_name(stem.name + ending)
+
+
+def read_laboratory(path: Path) -> tuple[LaboratoryCrystal, str]:
+    """The crystal of a .npz that write_laboratory made, and its title.
+
+    The file holds amplitude, phase_rad, displacement_pm, strain and support (Z, Y, X), voxel_m (3,), q_vector_per_m
+    (3,) ordered z, y, x, and the texts title, frame, sign, twin and geometry (JSON).
+
+    Raises:
+        UserError: No such file, or another one.
+    """
+    with (
+        reading(path, "a crystal in the laboratory frame", also=(KeyError, IndexError, TypeError)),
+        np.load(path, allow_pickle=False) as file,
+    ):
+        found: dict[str, NDArray[Any]] = dict(file)
+        phase, displacement = found["phase_rad"], 1e-12 * found["displacement_pm"]
+        maps = [torch.from_numpy(each) for each in (found["amplitude"], phase, displacement, found["strain"])]
+        amplitude, phase_map, moved, strain = maps
+        crystal = LaboratoryCrystal(
+            amplitude,
+            phase_map,
+            moved,
+            strain,
+            torch.from_numpy(found["support"]),
+            float(found["voxel_m"][0]),
+            torch.from_numpy(found["q_vector_per_m"]),
+            json.loads(str(found["geometry"])),
+        )
+        return crystal, str(found["title"])

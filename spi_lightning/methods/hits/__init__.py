@@ -1,0 +1,1 @@
+"""Methods that select single hits: checkpoints, graphs, diffusion maps, references, photon counts."""

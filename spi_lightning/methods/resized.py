@@ -1,0 +1,76 @@
+"""A network of one size before patterns of another: their middle in, its answer on their finer pixels out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from spi_lightning.errors import UserError
+from spi_lightning.fields import INTENSITY, MASK, Batch
+from spi_lightning.physics.array import pad
+from spi_lightning.physics.frames.binning import bin_pixels, centre_crop
+
+
+def trained_size(config: Mapping[str, Any]) -> int | None:
+    """Edge of the patterns that a network was trained on, pixel; None where its configuration does not say."""
+    simulate = config.get("simulate") or {}
+    places = ((config.get("network") or {}), simulate, simulate.get("projection") or {})
+    return next((place["size"] for place in places if isinstance(place.get("size"), int)), None)
+
+
+def fitted_batch(batch: Batch, size: int, name: str, bin: int = 1) -> Batch:
+    """Patterns as a network knows them: binned if asked for, then their central pixels.
+
+    Pixels left out at the edge make those of the density larger and leave its field of view; pixels binned leave the
+    density's pixels and make its field of view smaller.
+
+    Args:
+        batch: intensity and mask (B, 1, H, W), origin at n // 2, and whatever else.
+        size: Of the network, pixel.
+        name: Of the network, for messages.
+        bin: Pixels summed along each axis first.
+
+    Raises:
+        UserError: Fewer pixels than the network was trained on, or a bin that does not divide them.
+    """
+    intensity, mask = batch[INTENSITY], batch[MASK]
+    height, width = intensity.shape[-2:]
+    if bin > 1:
+        intensity, mask = bin_pixels(intensity, mask, bin)
+    if size > min(intensity.shape[-2:]):
+        binned = f" binned {bin} x {bin}" if bin > 1 else ""
+        mend = "bin less (preprocess.bin)" if bin > 1 else "use one trained at this size, or less binned patterns"
+        raise UserError(
+            f"{name}: the network was trained on {size} x {size} pixels and the patterns have {height} x "
+            f"{width}{binned}: {mend}."
+        )
+    return batch | {INTENSITY: centre_crop(intensity, size), MASK: centre_crop(mask, size)}
+
+
+def on_finer_pixels(answer: Tensor, shape: tuple[int, int], bin: int = 1) -> Tensor:
+    """Undo fitted_batch for a density or score: (B, n, n) -> (B, H, W), interpolated, 0 outside the field of view."""
+    size, whole = answer.shape[-1], [n // bin for n in shape]
+    if whole != [size, size]:
+        grid = [(torch.arange(n, device=answer.device) - n // 2) * (size / n) + size // 2 for n in whole]
+        y, x = torch.meshgrid(*(2 * (axis + 0.5) / size - 1 for axis in grid), indexing="ij")
+        places = torch.stack([x, y], -1).to(answer).expand(len(answer), -1, -1, -1)
+        answer = functional.grid_sample(answer[:, None], places, align_corners=False)[:, 0]
+    return pad(answer, shape)
+
+
+def on_coarser_pixels(support: Tensor, size: int) -> Tensor:
+    """A support on the pixels of a network that sees the middle of the pattern: (B, H, W) bool -> (B, size, size) bool.
+
+    The field of view stays; a coarse pixel is inside where any fine pixel is whose centre lies in or on it.
+    """
+    inside = support.float()[:, None]
+    for axis, edge in ((-2, support.shape[-2]), (-1, support.shape[-1])):
+        ratio, reach = edge / size, int(edge / size / 2)
+        kernel = (2 * reach + 1, 1) if axis == -2 else (1, 2 * reach + 1)
+        padding = (reach, 0) if axis == -2 else (0, reach)
+        wide = torch.nn.functional.max_pool2d(inside, kernel, stride=1, padding=padding)
+        place = ((torch.arange(size, device=support.device) - size // 2) * ratio).round().long() + edge // 2
+        inside = wide.index_select(axis, place.clamp(0, edge - 1))
+    return inside[:, 0] > 0

@@ -1,0 +1,1 @@
+"""Methods that find supports: autocorrelation, intersections, shrink-wrap, trained networks."""

@@ -1,0 +1,1 @@
+"""Methods that phase 3D patterns: iterative recipes, gradient refinement, networks."""

@@ -1,0 +1,1 @@
+"""Metrics of hit classification: curves, calibration, purity, paired tests, distance from the training domain."""

@@ -1,0 +1,177 @@
+"""Curves and numbers of a two-class decision, for many weightings of the same frames at once.
+
+Weights (R, N) say how often each of N frames counts in each of R samples: ones for the frames as they are, whole
+numbers for bootstrap replicates. Every function below is one set of array operations over all of them.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .bootstrap import Array, Statistic, bootstrap_replicates
+
+CALIBRATION_BINS = 15
+
+
+@dataclass(frozen=True)
+class ThresholdCurves:
+    """What happens as the threshold falls through all K distinct probabilities, from "no frame is taken" on.
+
+    threshold is (K + 1,), the first is infinite; false_positive_rate, recall and precision are (R, K + 1). A rate of
+    a class without frames is NaN; precision before any frame is taken is 1.
+    """
+
+    threshold: Array
+    false_positive_rate: Array
+    recall: Array
+    precision: Array
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Per probability bin (bins,): mean stated probability, fraction of single hits, frames; NaN where empty."""
+
+    edges: Array
+    probability: Array
+    fraction: Array
+    frames: Array
+
+
+class ThresholdRanking:
+    """Frames sorted once by falling probability, so that each weighting costs two cumulative sums."""
+
+    def __init__(self, probability: Array, label: NDArray[np.int64]) -> None:
+        self.order = np.argsort(-probability, kind="stable")
+        ranked = probability[self.order]
+        self.last = np.flatnonzero(np.append(np.diff(ranked) != 0, True))  # equal probabilities cannot be told apart
+        self.threshold = np.append(np.inf, ranked[self.last])
+        self.positive = (label[self.order] == 1).astype(np.float64)
+
+    def curves(self, weight: Array) -> ThresholdCurves:
+        """Curves of each weighting, weight (R, N)."""
+        ranked = weight[:, self.order]
+        true = self._taken(ranked * self.positive)
+        false = self._taken(ranked * (1 - self.positive))
+        with np.errstate(invalid="ignore"):
+            recall, false_positive_rate = true / true[:, -1:], false / false[:, -1:]
+            precision = np.where(true + false > 0, true / (true + false), 1.0)
+        return ThresholdCurves(self.threshold, false_positive_rate, recall, precision)
+
+    def _taken(self, weight: Array) -> Array:
+        return np.pad(np.cumsum(weight, axis=1)[:, self.last], ((0, 0), (1, 0)))
+
+
+def area_under_roc(curves: ThresholdCurves) -> Array:
+    """(R,) area under recall against false-positive rate by the trapezoid rule; ties count one half."""
+    height = (curves.recall[:, 1:] + curves.recall[:, :-1]) / 2
+    return _sum(np.diff(curves.false_positive_rate, axis=1) * height)
+
+
+def average_precision(curves: ThresholdCurves) -> Array:
+    """(R,) mean precision over steps in recall, without interpolation: sum_k (r_k - r_(k-1)) p_k."""
+    return _sum(np.diff(curves.recall, axis=1) * curves.precision[:, 1:])
+
+
+def false_positive_rate_at_recall(curves: ThresholdCurves, recall: float = 0.9) -> Array:
+    """(R,) smallest false-positive rate at which the recall is reached; NaN without single hits."""
+    reached = curves.recall >= recall - 1e-9
+    found = np.take_along_axis(curves.false_positive_rate, reached.argmax(axis=1)[:, None], axis=1)[:, 0]
+    return np.where(reached.any(axis=1), found, np.nan)
+
+
+def reliability(probability: Array, label: NDArray[np.int64], bins: int = CALIBRATION_BINS) -> Reliability:
+    """Stated probability against observed fraction in equal bins of probability, with bins closed on the right."""
+    index, edges = _bin(probability, bins), np.linspace(0, 1, bins + 1)
+    frames = np.bincount(index, minlength=bins).astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        stated = np.bincount(index, probability, bins) / frames
+        fraction = np.bincount(index, label == 1, bins) / frames
+    return Reliability(edges, stated, fraction, frames)
+
+
+def confusion(decision: NDArray[np.int64], label: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(2, 2) frames; rows are the labels 0, 1 and columns the decisions 0, 1."""
+    return np.bincount(2 * label + decision, minlength=4).reshape(2, 2)
+
+
+def classification_statistic(probability: Array, label: NDArray[np.int64], threshold: float = 0.5) -> Statistic:
+    """All numbers of a two-class decision as one function of the weights, ready for the bootstrap.
+
+    Args:
+        probability: (N,) probability of a single hit.
+        label: (N,) 0 or 1.
+        threshold: A frame is taken where its probability reaches it.
+
+    Returns:
+        Function weight (R, N) -> accuracy, auroc, average_precision, false_positive_rate, recall, precision (these
+        three at the threshold), fpr_at_90_recall and calibration_error, (R,) each, NaN where undefined.
+
+    The calibration error is the expected one: sum over CALIBRATION_BINS bins of the share of frames times
+    |mean probability - fraction of single hits| (Guo et al. 2017, Eq. 3, for the probability of the positive class).
+    """
+    ranking, taken, single = ThresholdRanking(probability, label), probability >= threshold, label == 1
+    in_bin = np.eye(CALIBRATION_BINS)[_bin(probability, CALIBRATION_BINS)]
+    error = in_bin * (probability - single)[:, None]
+
+    def statistic(weight: Array) -> dict[str, Array]:
+        curves, total = ranking.curves(weight), weight.sum(axis=1)
+        both_classes = (weight @ single > 0) & (weight @ ~single > 0)
+        with np.errstate(invalid="ignore"):
+            numbers = {
+                "accuracy": weight @ (taken == single) / total,
+                "auroc": np.where(both_classes, area_under_roc(curves), np.nan),
+                "average_precision": average_precision(curves),
+                "false_positive_rate": weight @ (taken & ~single) / (weight @ ~single),
+                "recall": weight @ (taken & single) / (weight @ single),
+                "precision": weight @ (taken & single) / (weight @ taken),
+                "fpr_at_90_recall": false_positive_rate_at_recall(curves),
+                "calibration_error": np.abs(weight @ error).sum(axis=1) / total,
+            }
+        return {name: np.asarray(value, dtype=np.float64) for name, value in numbers.items()}
+
+    return statistic
+
+
+def curve_bands(
+    probability: Array, label: NDArray[np.int64], replicates: int = 500, seed: int = 0, level: float = 0.95
+) -> dict[str, Array]:
+    """Pointwise bootstrap bands of the ROC and the precision-recall curve.
+
+    Returns:
+        ``grid`` (101,), the false-positive rate or the recall, and ``roc`` and ``precision_recall`` (2, 101), the
+        lower and upper end of the recall and of the precision there.
+    """
+    grid, ranking = np.linspace(0, 1, 101), ThresholdRanking(probability, label)
+
+    def statistic(weight: Array) -> dict[str, Array]:
+        curves = ranking.curves(weight)
+        roc = zip(curves.false_positive_rate, curves.recall, strict=True)
+        precision_recall = zip(curves.recall, curves.precision, strict=True)
+        return {
+            "roc": np.stack([_recall_at(*rows, grid) for rows in roc]),
+            "precision_recall": np.stack([_precision_at(*rows, grid) for rows in precision_recall]),
+        }
+
+    drawn = bootstrap_replicates(statistic, label, replicates, seed)
+    ends = [(1 - level) / 2, (1 + level) / 2]
+    return {"grid": grid, **{name: np.quantile(value, ends, axis=0) for name, value in drawn.items()}}
+
+
+def _sum(rows: Array) -> Array:
+    return np.asarray(rows.sum(axis=1), dtype=np.float64)
+
+
+def _bin(probability: Array, bins: int) -> NDArray[np.intp]:
+    edges = np.linspace(0, 1, bins + 1)
+    return np.clip(np.searchsorted(edges, probability, side="left") - 1, 0, bins - 1)
+
+
+def _recall_at(false_positive_rate: Array, recall: Array, grid: Array) -> Array:
+    rising = false_positive_rate + 1e-12 * np.arange(len(recall))  # a vertical step is read at its upper end
+    return np.interp(grid + 1e-6, rising, recall)
+
+
+def _precision_at(recall: Array, precision: Array, grid: Array) -> Array:
+    first = np.searchsorted(recall, np.maximum(grid, 1e-6) - 1e-9)
+    return precision[np.clip(first, 1, len(recall) - 1)]

@@ -1,0 +1,96 @@
+"""How well hits are told from the rest, over all patterns of all processes, however they were batched."""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
+
+from .classification_curves import classification_statistic, confusion
+
+
+class HitMetrics(Metric):
+    """Every number of a single-hit decision; patterns with is_single_hit = -1 are left out.
+
+    ``compute`` returns a dict: accuracy, auroc, average_precision, false_positive_rate, recall, precision,
+    fpr_at_90_recall, calibration_error (scalars), frames, and confusion (2, 2) with the labels as rows; a number that
+    these labels leave undefined (one class only) is left out, and ``missing`` names it. Where updates gave a kind, also
+    kind_accuracy and kind_confusion (classes, classes).
+
+    All answers are kept and sorted before anything is added up, so the numbers do not depend, to the last bit, on how
+    patterns were split into batches and processes.
+
+    Args:
+        threshold: Probability from which a pattern is taken as a single hit.
+    """
+
+    probability: list[Tensor]
+    is_single_hit: list[Tensor]
+    predicted_kind: list[Tensor]
+    kind: list[Tensor]
+    full_state_update = False
+
+    def __init__(self, threshold: float = 0.5) -> None:
+        super().__init__()
+        self.threshold = threshold
+        for name in ("probability", "is_single_hit", "predicted_kind", "kind"):
+            self.add_state(name, [], dist_reduce_fx="cat")
+        self.missing: list[str] = []
+
+    def update(
+        self,
+        probability: Tensor,
+        is_single_hit: Tensor,
+        predicted_kind: Tensor | None = None,
+        kind: Tensor | None = None,
+    ) -> None:
+        """Add patterns.
+
+        Args:
+            probability: (B,) of a single hit.
+            is_single_hit: (B,) int64: 1, 0 or -1.
+            predicted_kind: (B,) int64, of a classifier of kinds.
+            kind: (B,) int64, -1 where unknown.
+        """
+        self.probability.append(probability.detach())
+        self.is_single_hit.append(is_single_hit)
+        if predicted_kind is not None and kind is not None:
+            self.predicted_kind.append(predicted_kind)
+            self.kind.append(kind)
+
+    def compute(self) -> dict[str, Tensor]:
+        """All numbers of all patterns so far."""
+        numbers = self._single_numbers()
+        if len(self.kind):
+            numbers |= kind_numbers(dim_zero_cat(self.predicted_kind), dim_zero_cat(self.kind))
+        return numbers
+
+    def _single_numbers(self) -> dict[str, Tensor]:
+        label = dim_zero_cat(self.is_single_hit).cpu().numpy()
+        probability = dim_zero_cat(self.probability).double().cpu().numpy()[label >= 0]
+        label = label[label >= 0]
+        numbers = {"frames": torch.tensor(len(label))}
+        if len(label) == 0:
+            self.missing = ["accuracy", "auroc", "average_precision", "false_positive_rate", "calibration_error"]
+            return numbers
+        order = np.lexsort((label, probability))
+        probability, label = probability[order], label[order]
+        statistic = classification_statistic(probability, label, self.threshold)
+        values = {name: float(row[0]) for name, row in statistic(np.ones((1, len(label)))).items()}
+        undefined = {name for name, value in values.items() if not np.isfinite(value)}
+        numbers |= {name: torch.tensor(value) for name, value in values.items() if name not in undefined}
+        self.missing = sorted(undefined - {"precision"})  # which answers, not labels, leave undefined: none was taken
+        decision = (probability >= self.threshold).astype(np.int64)
+        return numbers | {"confusion": torch.from_numpy(confusion(decision, label))}
+
+
+def kind_numbers(predicted: Tensor, kind: Tensor, classes: int = 5) -> dict[str, Tensor]:
+    """kind_accuracy () and kind_confusion (classes, classes) int64, kinds as rows, of the patterns whose kind is known.
+
+    Source: the five classes of Han & Li (2017), Sect. 3.
+    """
+    predicted, kind = predicted[kind >= 0].cpu(), kind[kind >= 0].cpu()
+    if len(kind) == 0:
+        return {}
+    counts = torch.bincount(classes * kind + predicted, minlength=classes**2).reshape(classes, classes)
+    return {"kind_accuracy": counts.diagonal().sum() / counts.sum(), "kind_confusion": counts}

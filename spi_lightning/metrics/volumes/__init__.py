@@ -1,0 +1,1 @@
+"""Metrics of 3D reconstructions: against the true particle and against the measured pattern."""

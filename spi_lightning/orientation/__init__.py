@@ -1,0 +1,1 @@
+"""A selection of hits to orientations and a merged intensity, by Dragonfly."""

@@ -1,0 +1,160 @@
+"""What Dragonfly's output says: orientations, whether they are even, how right they are, and slices that match."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from spi_lightning.errors import UserError
+from spi_lightning.fields import ORIENTATION, PHOTON_ENERGY
+from spi_lightning.io import PatternFile
+from spi_lightning.io.dragonfly.output import DragonflyOutput
+from spi_lightning.metrics.uniformity import Control, Uniformity, uniformity
+from spi_lightning.physics.constants import wavelength_from_energy
+from spi_lightning.physics.rotations.quaternions import multiply_quaternions
+from spi_lightning.physics.rotations.symmetry import (
+    align_orientations,
+    conjugate,
+    orientation_probability,
+    sampling_step,
+    slice_intensity,
+)
+from spi_lightning.physics.rotations.symmetry_axes import icosahedral_axes
+from spi_lightning.results.orientation import Examples, OrientationFiles
+
+from .dragonfly_input import DragonflyInput
+from .window import Window
+
+_LOST = 60  # degrees; chance alone gives about 75 after alignment
+
+
+def read_control(run: str | None) -> Control | None:
+    """P_r of an earlier run on patterns known to be even, up to icosahedral symmetry; None without one."""
+    if run is None:
+        return None
+    files = OrientationFiles.read(Path(run))
+    if files.symmetry == "none":
+        raise UserError(
+            f"control={run} was made with symmetry=none; only with symmetry=icosahedral can runs be compared"
+        )
+    return Control(files.quaternion, files.probability)
+
+
+def analyse(
+    output: DragonflyOutput,
+    given: DragonflyInput,
+    symmetry: str,
+    true: torch.Tensor | None,
+    control: Control | None = None,
+) -> tuple[OrientationFiles, Uniformity, dict[str, Any]]:
+    """P_r, the test of uniformity and, where they are known, the distance from the true orientations.
+
+    With symmetry=icosahedral the axes are first found in the merged intensity, and orientations are given in their
+    frame.
+    """
+    quaternion = torch.from_numpy(output.quaternion)
+    numbers: dict[str, Any] = {"sampling_step_deg": float(np.degrees(sampling_step(quaternion)))}
+    notes: list[str] = []
+    if symmetry == "icosahedral":
+        quaternion, numbers["icosahedral_share"] = _in_icosahedral_axes(quaternion, output, given, notes)
+    test = uniformity(quaternion.numpy(), output.weight, output.place, output.probability, symmetry, control)
+    numbers["controlled"] = control is not None
+    place, probability = torch.from_numpy(output.place), torch.from_numpy(output.probability)
+    error = None
+    if true is not None:
+        error, numbers["recovery"] = recovery(quaternion, output.orientation, true, symmetry)
+        if symmetry == "none" and numbers["recovery"]["median_error_deg"] > _LOST:
+            notes.append(
+                "WARNING: found and true orientations do not agree; of a symmetric particle only symmetry=icosahedral "
+                "can be compared"
+            )
+    middle = len(output.intensity) // 2
+    files = OrientationFiles(
+        frame=np.arange(len(output.orientation)),
+        quaternion=quaternion.numpy(),
+        weight=output.weight,
+        probability=orientation_probability(place, probability, len(quaternion)).numpy(),
+        best=output.orientation,
+        part=test.part,
+        density=test.density,
+        slices=np.stack([output.intensity.take(middle, axis) for axis in range(3)]),
+        voxel=np.nan,
+        symmetry=symmetry,
+        error=error,
+        notes=notes,
+    )
+    return files, test, numbers
+
+
+def _in_icosahedral_axes(
+    quaternion: torch.Tensor, output: DragonflyOutput, given: DragonflyInput, notes: list[str]
+) -> tuple[torch.Tensor, float]:
+    """Orientations in the frame of the merged intensity's icosahedral axes, and the share of its variance they hold."""
+    shells = torch.arange(max(2, int(given.inner)), max(3, int(given.outer)) + 1, dtype=torch.float64)
+    axes = icosahedral_axes(torch.from_numpy(output.intensity), shells)
+    if axes.share < 0.5:
+        notes.append(
+            f"WARNING: only {100 * axes.share:.0f} % of the merged intensity's variance is icosahedral; symmetry="
+            "icosahedral means little here"
+        )
+    return multiply_quaternions(quaternion, conjugate(axes.rotation).expand_as(quaternion)), axes.share
+
+
+def true_orientations(patterns: PatternFile) -> torch.Tensor | None:
+    """(N, 4) float64 unit quaternions of simulated patterns; None where they are not known."""
+    stored = patterns.labels.get(ORIENTATION)
+    if stored is None or not np.isfinite(stored).all():
+        return None
+    true = torch.from_numpy(np.asarray(stored, dtype=np.float64))
+    return torch.nn.functional.normalize(true, dim=1)
+
+
+def recovery(
+    quaternion: torch.Tensor, best: NDArray[np.int64], true: torch.Tensor, symmetry: str
+) -> tuple[NDArray[np.float64], dict[str, float]]:
+    """Angles between found and true orientations, NaN for patterns without one, and their summary in degrees."""
+    there = torch.from_numpy(np.flatnonzero(best >= 0))
+    found = quaternion[torch.from_numpy(best)[there]]
+    loose, exact = (align_orientations(found, true[there], symmetry, friedel).error for friedel in (True, False))
+    error = np.full(len(best), np.nan)
+    error[there.numpy()] = loose.numpy()
+    degrees, exactly = np.degrees(loose.numpy()), np.degrees(exact.numpy())
+    return error, {
+        "median_error_deg": float(np.median(degrees)),
+        "error_90_deg": float(np.quantile(degrees, 0.9)),
+        "median_error_exact_deg": float(np.median(exactly)),
+    }
+
+
+def match_examples(
+    output: DragonflyOutput, given: DragonflyInput, patterns: PatternFile, window: Window, count: int
+) -> Examples | None:
+    """Patterns from faint to bright beside the slices of the merged intensity that suit them best."""
+    scale = output.per_pattern.get("scale", np.ones(len(output.orientation)))
+    there = np.flatnonzero(output.orientation >= 0)
+    if count < 1 or len(there) == 0:
+        return None
+    ranks = np.linspace(0, len(there) - 1, min(count, len(there)) + 2)[1:-1].round().astype(np.int64)
+    frame = there[np.argsort(scale[there], kind="stable")[np.unique(ranks)]]
+    detector = given.detector
+    q = torch.from_numpy(np.ascontiguousarray(detector.q[..., ::-1]))
+    quaternion = torch.from_numpy(output.quaternion[output.orientation[frame]])
+    seen = slice_intensity(torch.from_numpy(output.intensity), quaternion, q).numpy()
+    expected = seen * detector.correction / detector.correction.mean() * scale[frame][:, None, None]
+    photons = window.cut(patterns.read(frame)).astype(np.float64)
+    judged = detector.classes == 0
+    pairs = zip(photons, expected, strict=True)
+    correlation = np.array([np.corrcoef(left[judged], right[judged])[0, 1] for left, right in pairs])
+    return Examples(frame, photons, expected, detector.classes, correlation)
+
+
+def voxel_edge(patterns: PatternFile, given: DragonflyInput) -> float:
+    """Edge of a voxel of the merged intensity, 1/m: 1 / (wavelength * Ewald radius); NaN without a photon energy."""
+    energy = patterns.geometry.get(PHOTON_ENERGY)
+    if energy is None:
+        return float("nan")
+    return float(1 / (wavelength_from_energy(float(np.median(energy))) * given.detector.ewald_radius))

@@ -1,0 +1,1 @@
+"""Macromolecules as atoms: tables, scattering factors, structure factors on grids, photons in pixels."""

@@ -1,0 +1,1 @@
+"""Rocking scans: geometry of the voxels, corrections of the frames, the 3D pattern around a Bragg peak."""

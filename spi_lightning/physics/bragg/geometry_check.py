@@ -1,0 +1,129 @@
+"""Is a stated geometry one of this world, and does it agree with the file's? Most mistakes are a wrong unit or sign."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from torch import Tensor
+
+from spi_lightning.errors import UserError
+from spi_lightning.physics.constants import ELEMENTARY_CHARGE
+
+from .geometry import BraggGeometry
+
+_LEAST_TWO_THETA: Final = 1.0  # degree; no Bragg peak lies nearer the direct beam
+_LONGEST: Final = 12.0  # times as long along the rocking direction as across, or as short; mrad without a unit make 17
+_SAME: Final = 0.01  # relative difference below which two numbers are one
+
+
+@dataclass(frozen=True)
+class _Range:
+    """Absolute values that occur, their unit, and what else a number could have been meant in: name -> factor."""
+
+    low: float
+    high: float
+    unit: str
+    meant: Mapping[str, float]
+
+
+_ANGLES: Final = {"mrad": 0.18 / math.pi, "arcsec": 1 / 3600}
+_RANGES: Final = {
+    "energy_ev": _Range(1e3, 2e5, "eV", {"keV": 1e3, "joule": 6.241509e18, "eV": ELEMENTARY_CHARGE}),
+    "distance": _Range(0.02, 50, "m", {"mm": 1e-3, "cm": 1e-2}),
+    "pixel_size": _Range(1e-6, 1e-3, "m", {"mm": 1e-3, "µm": 1e-6}),
+    "pixel_size_rows": _Range(1e-6, 1e-3, "m", {"mm": 1e-3, "µm": 1e-6}),
+    "delta_deg": _Range(0, 180, "degree", _ANGLES),
+    "gamma_deg": _Range(0, 180, "degree", _ANGLES),
+    "beam_row": _Range(0, 2e4, "pixel", {}),
+    "beam_column": _Range(0, 2e4, "pixel", {}),
+    "step_deg": _Range(1e-6, 2, "degree", {"thousandths of a degree": 1e-3}),
+}
+
+
+def require_plausible(geometry: Mapping[str, float | str], given: Mapping[str, float | str]) -> None:
+    """Raise UserError for a number no experiment has, naming its unit and a likely mend.
+
+    Args:
+        geometry: Quantities of BraggGeometry that the file says.
+        given: Those that a user says; they win.
+    """
+    for name, rule in _RANGES.items():
+        value = (dict(geometry) | dict(given)).get(name)
+        if not isinstance(value, int | float) or rule.low <= abs(value) <= rule.high or value == 0:
+            continue  # zero and what is no number are BraggGeometry's to judge
+        who = f"data.geometry.{name}={value:g}" if name in given else f"the file says {name}={value:g}"
+        likely = [
+            f"was it in {unit}? Then give data.geometry.{name}={value * factor:g}"
+            for unit, factor in rule.meant.items()
+            if rule.low <= abs(value * factor) <= rule.high
+        ]
+        mend = likely[0] if likely else f"give data.geometry.{name}= in {rule.unit}"
+        low = f"{rule.low:g} to " if rule.low else "up to "
+        raise UserError(f"{who} {rule.unit}: {low}{rule.high:g} {rule.unit} can be; {mend}")
+
+
+def require_bragg_angle(known: BraggGeometry, given: Mapping[str, float | str]) -> list[str]:
+    """Ask about a detector arm that stands within a degree of the direct beam: it was most likely read in radians.
+
+    Args:
+        known: What file and user say.
+        given: What the user says; where both angles are the user's, they are taken and that is said.
+
+    Returns:
+        A warning, or nothing.
+
+    Raises:
+        UserError: An angle of the file is that small.
+    """
+    if known.delta_deg is None or known.gamma_deg is None or known.energy_ev is None:
+        return []
+    arm = replace(known, off_axis=None).two_theta_deg()
+    if arm >= _LEAST_TWO_THETA:
+        return []
+    values = {"delta_deg": known.delta_deg, "gamma_deg": known.gamma_deg}
+    named = " and ".join(f"{name}={value:g}" for name, value in values.items())
+    told = f"{named} make a two-theta of {arm:.3g} degree, below 1 degree, where no Bragg peak is"
+    radians = " ".join(f"data.geometry.{name}={math.degrees(value):g}" for name, value in values.items())
+    mend = f"are the angles in radians? Then give {radians}"
+    if set(values) <= set(given):
+        return [f"WARNING: {told}: {mend}"]
+    raise UserError(f"the file says {told}: {mend}, else give both in degree")
+
+
+def step_doubts(extent: Sequence[float], vectors: Tensor, step_deg: float) -> list[str]:
+    """A warning where the step makes a crystal a needle or a leaf along the rocking direction: its unit may be wrong.
+
+    Args:
+        extent: Of the crystal along frame, row and column, voxel of the density.
+        vectors: (3, 3) steps between these voxels as columns, m.
+        step_deg: Degree from frame to frame.
+    """
+    along, *across = (n * float(step) for n, step in zip(extent, vectors.norm(dim=0), strict=True))
+    times = along / math.sqrt(math.prod(across))
+    if 1 / _LONGEST <= times <= _LONGEST:
+        return []
+    edges = " x ".join(f"{1e9 * edge:.3g}" for edge in (along, *across))
+    return [
+        f"WARNING: a step of {step_deg:g} degree makes a crystal of {edges} nm along frame, row and column: is the "
+        "rocking angle in degree? A data set of angles names its unit in its attribute units, or give "
+        "data.geometry.step_deg="
+    ]
+
+
+def contradictions(geometry: Mapping[str, float | str], given: Mapping[str, float | str]) -> list[str]:
+    """One warning for each number of the user that is not the file's; the user's is taken."""
+    notes = []
+    for name, value in given.items():
+        told = geometry.get(name)
+        if not isinstance(told, int | float) or not isinstance(value, int | float):
+            continue
+        if abs(told - value) <= _SAME * abs(told):
+            continue
+        turned = name == "step_deg" and told * value < 0
+        why = "; the sign decides which way round the crystal is seen" if turned else ""
+        unit = _RANGES[name].unit
+        notes.append(f"WARNING: the file says {name}={told:+g} {unit}, you say {value:+g}: yours is taken{why}")
+    return notes

@@ -1,0 +1,1 @@
+"""Crystals in the laboratory frame: axes, unwrapped phase, displacement and strain along Q."""

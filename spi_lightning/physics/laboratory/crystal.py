@@ -1,0 +1,172 @@
+"""A reconstructed crystal as it stands in the laboratory: cubic voxels, phase, displacement and strain along Q."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from scipy import ndimage
+from torch import Tensor
+
+from spi_lightning.errors import UserError
+from spi_lightning.physics.bragg.geometry import BraggGeometry
+
+from .axes import to_laboratory
+from .phase_unwrap import remove_offset, remove_ramp, unwrap
+from .strain import displacement, strain
+
+FRAME: Final = "laboratory, as CXI and NeXus: z downstream along the beam, y up, x outboard; arrays ordered z, y, x"
+DETECTOR_FRAME: Final = (
+    "detector: axes frame, row, column of the scan, which are not perpendicular; lengths along them are right, angles "
+    "are not"
+)
+SIGN: Final = (
+    "displacement and strain along Q = -phase / |Q| and its slope along Q: positive where atoms lie further along Q, "
+    "and lattice planes further apart, than in the crystal's mean"
+)
+TWIN: Final = (
+    "a pattern does not tell a crystal from its twin, which stands the other way round: r becomes -r and the "
+    "displacement changes its sign, the strain keeps it"
+)
+_FIRM: Final = 0.5  # of the median amplitude, below which phases at the crystal's edge are noise
+_INSIDE: Final = 0.2  # share of the largest amplitude above which a phase means something
+_LARGEST: Final = 256  # edge of the result, voxel
+_AROUND: Final = 2  # voxels left free around the crystal
+
+
+@dataclass(frozen=True)
+class ScanAxes:
+    """How the voxels of a density lie in the laboratory, and by which geometry.
+
+    Attributes:
+        geometry: Complete.
+        vectors: (3, 3) float64 steps between voxels of the density, m, columns; see BraggGeometry.voxel_vectors.
+        bins: Voxels of the scan added along each axis.
+    """
+
+    geometry: BraggGeometry
+    vectors: Tensor
+    bins: tuple[int, ...] = (1, 1, 1)
+
+    def told(self) -> dict[str, str]:
+        """The geometry used, in words: what is known, with units."""
+        one, q = self.geometry, self.geometry.scattering_vector()
+        lengths = " x ".join(f"{1e9 * float(length):.3g}" for length in self.vectors.norm(dim=0))
+        return {
+            "|Q|": f"{2e-10 * math.pi * float(q.norm()):.4f} 1/Å (lattice planes {1e10 / float(q.norm()):.4f} Å apart)",
+            "Q / |Q| along z, y, x": ", ".join(f"{float(part):+.4f}" for part in q / q.norm()),
+            "photon energy": f"{one.energy_ev:g} eV",
+            "detector": f"distance {one.distance:g} m, pixel {1e6 * float(one.pixel_size or 0):g} µm",
+            "detector arm": f"delta {one.delta_deg:g}°, gamma {one.gamma_deg:g}°",
+            "Q taken at": f"{one.peak_place()}: 2θ = {one.two_theta_deg():.3f}°",
+            "rocking": f"{one.step_deg:+g}° per frame about {one.rocking_axis}",
+            "frame axes": f"rows count to {one.row_direction}, columns to {one.column_direction}, with the arm at 0",
+            "voxels of the pattern": f"{' x '.join(str(step) for step in self.bins)} of the scan's",
+            "voxels before, along frame, row, column": f"{lengths} nm",
+        }
+
+
+@dataclass(frozen=True)
+class LaboratoryCrystal:
+    """Maps (Z, Y, X) float32 on cubic voxels along laboratory z, y, x; the origin at n // 2; 0 outside the support.
+
+    Attributes:
+        amplitude: |density|, largest 1; not cut by the support.
+        phase: Unwrapped, without ramp and offset, rad.
+        displacement: Along Q, m; see SIGN.
+        strain: Along Q, dimensionless.
+        support: Bool, where phase, displacement and strain are given.
+        voxel_size: Edge of a voxel, m.
+        q_vector: (3,) float64, Q = 2 pi q along z, y, x, 1/m.
+        about: The geometry in words.
+    """
+
+    amplitude: Tensor
+    phase: Tensor
+    displacement: Tensor
+    strain: Tensor
+    support: Tensor
+    voxel_size: float
+    q_vector: Tensor
+    about: dict[str, str]
+
+
+def crystal_in_laboratory(
+    density: Tensor, support: Tensor, axes: ScanAxes, voxel_size: float | None = None
+) -> LaboratoryCrystal:
+    """Take ramp and offset from the phase, make displacement and strain of it, and turn all into the laboratory.
+
+    Phase and strain are found on the axes of the scan, where the density was measured, and then interpolated linearly
+    between voxels of the crystal alone: a complex density interpolated first loses amplitude where its phase is steep.
+    With the ramp goes the mean strain, so both maps are relative to the crystal's mean lattice.
+
+    Args:
+        density: (z, y, x) complex in the detector frame, of this project's transform, origin at n // 2.
+        support: Bool; of it the largest connected part above a fifth of the largest amplitude counts as the crystal:
+            between parts that do not touch, a phase is known but for whole turns.
+        axes: See ScanAxes.
+        voxel_size: Edge of the result's voxels, m; the shortest of the scan's if None.
+
+    Raises:
+        UserError: Nothing inside the support.
+    """
+    density = density.to(torch.complex128).cpu()
+    top = density.abs().max().clamp_min(1e-300)
+    inside = _crystal_of(support.cpu() & (density.abs() > _INSIDE * top))
+    q = axes.geometry.scattering_vector()
+    density = remove_offset(remove_ramp(density, inside)[0], inside)
+    phase = unwrap(density, inside)
+    weight = density.abs() * inside
+    phase = torch.where(inside, phase - (phase * weight).sum() / weight.sum(), 0.0)
+    slope = strain(density, inside, axes.vectors, q)
+    known = torch.isfinite(slope)
+    stack = torch.stack([density.abs() / top, inside.double(), phase, known.double(), torch.where(known, slope, 0.0)])
+    edge, size = _cubes(inside, axes.vectors, voxel_size)
+    whole, part, turns, sloped, strained = to_laboratory(stack, axes.vectors, edge, size)[0]
+    within = part > 0.5
+    phase = torch.where(within, turns / part.clamp_min(0.5), 0.0)
+    made = torch.where(within & (sloped > 0), strained / sloped.clamp_min(1e-6), 0.0)
+    about = axes.told() | {"voxel here": f"{1e9 * edge:.4g} nm, cubic, {' x '.join(str(n) for n in size)} of them"}
+    moved = displacement(phase, q)
+    maps = (whole.float(), phase.float(), moved.float(), made.float())
+    return LaboratoryCrystal(*maps, within, edge, 2 * math.pi * q, about)
+
+
+def firm(crystal: LaboratoryCrystal) -> Tensor:
+    """(Z, Y, X) bool, voxels of the support at least half as bright as its median, with all six neighbours inside."""
+    inside = crystal.support
+    bright = crystal.amplitude >= _FIRM * crystal.amplitude[inside].median()
+    core = inside & bright
+    for axis in range(3):
+        for step in (-1, 1):
+            core &= torch.roll(inside, step, axis)
+    return core if bool(core.any()) else inside
+
+
+def axes_of(geometry: BraggGeometry, shape: tuple[int, ...], bins: tuple[int, ...]) -> ScanAxes | None:
+    """The axes of densities of a pattern (Z, Y, X) that was binned; None if the geometry is incomplete."""
+    if geometry.missing():
+        return None
+    return ScanAxes(geometry, geometry.voxel_vectors(shape, bins), bins)
+
+
+def _crystal_of(inside: Tensor) -> Tensor:
+    """The largest connected part of a support; UserError if it is empty."""
+    labels, count = ndimage.label(inside.numpy())
+    if count == 0:
+        raise UserError("laboratory frame: the density is empty inside its support, so there is no crystal to turn.")
+    largest = 1 + int(np.bincount(labels.ravel())[1:].argmax())
+    return torch.from_numpy(labels == largest)
+
+
+def _cubes(inside: Tensor, vectors: Tensor, edge: float | None) -> tuple[float, tuple[int, int, int]]:
+    """Edge of cubic voxels, m, and how many hold the crystal around n // 2."""
+    middle = torch.tensor(inside.shape) // 2
+    reach = ((inside.nonzero() - middle).double() @ vectors.T).abs().amax(0)
+    edge = edge or float(vectors.norm(dim=0).min())
+    edge = max(edge, 2 * float(reach.max()) / (_LARGEST - 2 * _AROUND))
+    sides = [2 * (math.ceil(float(each) / edge) + _AROUND) for each in reach]
+    return edge, (sides[0], sides[1], sides[2])

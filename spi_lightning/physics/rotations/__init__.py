@@ -1,0 +1,1 @@
+"""Rotations and orientations: quaternions, symmetry groups, symmetry axes."""

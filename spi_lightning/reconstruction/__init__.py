@@ -1,0 +1,1 @@
+"""One pattern to one density: support, start, phasing, polish, assessment, laboratory frame."""

@@ -1,0 +1,90 @@
+"""What a phased rocking scan is for: the crystal in the laboratory frame, its displacement and strain along Q."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from spi_lightning.data.one_frame import Measurement
+from spi_lightning.data.scans.one_scan import ScanMeasurement
+from spi_lightning.errors import UserError
+from spi_lightning.io.volumes.laboratory_file import write_laboratory
+from spi_lightning.physics.laboratory.crystal import (
+    DETECTOR_FRAME,
+    LaboratoryCrystal,
+    ScanAxes,
+    crystal_in_laboratory,
+    firm,
+)
+
+NAME: Final = "laboratory"
+_REAL = "the density is real, so there is no displacement or strain to write: phasing.constraint=complex finds one"
+
+
+def frame_of(measured: Measurement) -> dict[str, str]:
+    """Words on the axes of the density of a rocking scan; nothing of other measurements."""
+    return {"frame": DETECTOR_FRAME} if isinstance(measured, ScanMeasurement) else {}
+
+
+def write_crystal_of(
+    folder: Path, measured: Measurement, density: NDArray[Any], support: NDArray[np.bool_], title: str
+) -> tuple[list[str], dict[str, float]]:
+    """Write ``laboratory.{cxi,vti,mrc,npz}`` of a phased rocking scan; nothing of other measurements.
+
+    Args:
+        folder: Of the run.
+        measured: What was phased; without its geometry, which its notes then complain of, nothing is written.
+        density: (z, y, x) in the detector frame.
+        support: Bool.
+        title: What the files call it.
+
+    Returns:
+        Lines for the user, and numbers for metrics.json.
+
+    Raises:
+        UserError: A file cannot be written.
+    """
+    if not isinstance(measured, ScanMeasurement) or measured.axes is None:
+        return [], {}
+    if not np.iscomplexobj(density):
+        return [_REAL], {}
+    crystal, refusal = turned(folder / NAME, density, support, measured.axes, title)
+    if crystal is None:
+        return [refusal], {}
+    numbers = numbers_of(crystal)
+    line = (
+        f"{NAME}.cxi, .vti, .mrc, .npz: the crystal in the laboratory frame, displacement and strain along Q "
+        f"(root mean square {numbers['displacement_rms_pm']:.3g} pm and {numbers['strain_rms']:.2e} of the "
+        f"{numbers['firm_share']:.0%} of its voxels inside its surface and at least half as bright as its median)"
+    )
+    return [line], {f"{NAME}/{name}": value for name, value in numbers.items()}
+
+
+def turned(
+    stem: Path, density: NDArray[Any], support: NDArray[np.bool_], axes: ScanAxes, title: str
+) -> tuple[LaboratoryCrystal | None, str]:
+    """Write one crystal as ``stem``.{cxi,vti,mrc,npz}; None, and why, if there is none."""
+    try:
+        crystal = crystal_in_laboratory(torch.from_numpy(density), torch.from_numpy(support), axes)
+    except UserError as error:
+        return None, str(error)
+    write_laboratory(stem, crystal, title)
+    return crystal, ""
+
+
+def numbers_of(crystal: LaboratoryCrystal) -> dict[str, float]:
+    """Size of a crystal, and spread of its maps over the voxels where they are firm."""
+    inside, core = crystal.support, firm(crystal)
+    moved, strain = crystal.displacement[core].double(), crystal.strain[core].double()
+    return {
+        "voxel_nm": 1e9 * crystal.voxel_size,
+        "volume_nm3": float(inside.sum()) * (1e9 * crystal.voxel_size) ** 3,
+        "firm_share": float(core.sum()) / float(inside.sum()),
+        "displacement_rms_pm": 1e12 * float(moved.square().mean().sqrt()),
+        "strain_rms": float(strain.square().mean().sqrt()),
+        "strain_p95": float(strain.abs().quantile(0.95)),
+    }

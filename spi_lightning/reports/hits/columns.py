@@ -1,0 +1,66 @@
+"""Probability against what was measured on each frame: is it brightness that the network sees?"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from numpy.typing import NDArray
+
+from spi_lightning.reports.style import OTHER, SINGLE, UNKNOWN, figure
+from spi_lightning.results.hits import EvaluationFiles
+
+from .curves import PROBABILITY_AXIS
+
+AXES = {
+    "photons": ("Brightness", "photons in the measured pixels", "log"),
+    "diameter_nm": ("Size", "diameter of the fitted sphere (nm)", "linear"),
+}
+
+
+def column_figures(files: EvaluationFiles, label: NDArray[np.int64] | None) -> Iterator[tuple[Figure, str, str]]:
+    """Scatter plot, title and caption for each column in AXES that was measured."""
+    for name, (title, words, scale) in AXES.items():
+        values = files.columns.get(name)
+        if values is not None and np.isfinite(values).any():
+            missing = int((~np.isfinite(values)).sum())
+            caption = f"{missing} frames without a value are left out." if missing else ""
+            yield _scatter(values.astype(np.float64), files.headline.probability, label, words, scale), title, caption
+
+
+def _scatter(
+    values: NDArray[np.float64],
+    probability: NDArray[np.float32],
+    label: NDArray[np.int64] | None,
+    words: str,
+    scale: str,
+) -> Figure:
+    label = np.full(len(values), -1) if label is None else label
+    size = float(np.clip(4000 / len(values), 3, 36))
+    with figure() as picture:
+        axes = picture.subplots()
+        for value, name, colour, marker in (
+            (-1, "frames" if (label == -1).all() else "unknown", UNKNOWN, "o"),
+            (0, "other", OTHER, "s"),
+            (1, "single hit", SINGLE, "o"),
+        ):
+            use = (label == value) & np.isfinite(values)
+            if use.any():
+                axes.scatter(
+                    values[use],
+                    probability[use],
+                    s=size,
+                    color=colour,
+                    marker=marker,
+                    alpha=0.7,
+                    linewidths=0,
+                    label=f"{name} ({use.sum()})",
+                )
+        if scale == "log" and values[np.isfinite(values)].min() > 0:
+            axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+            axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set(xlabel=words, ylabel=PROBABILITY_AXIS, ylim=(-0.03, 1.03))
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
+    return picture

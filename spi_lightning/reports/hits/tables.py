@@ -1,0 +1,136 @@
+"""Tables of an evaluation: numbers with intervals, kinds of patterns, frames."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from spi_lightning.fields import IS_SINGLE_HIT, KIND, Kind
+from spi_lightning.reports.page import Lines, Table
+from spi_lightning.results.hits import EvaluationFiles
+
+FRAMES_SHOWN = 200
+INTERVALS = (
+    "In brackets: 95 % interval, stratified percentile bootstrap over frames; Wilson's where an accuracy, recall, "
+    "precision or false-positive rate is 0 or 1."
+)
+COLUMNS = {
+    "photons": "{:,.0f}",
+    "is_hit": "{:d}",
+    "beam_row": "{:.2f}",
+    "beam_column": "{:.2f}",
+    "symmetry": "{:.2f}",
+    "diameter_nm": "{:.1f}",
+    "sphere_quality": "{:.2f}",
+}
+NUMBERS = {
+    "accuracy": "accuracy ↑",
+    "auroc": "area under ROC ↑",
+    "average_precision": "average precision ↑",
+    "recall": "recall ↑",
+    "precision": "precision ↑",
+    "false_positive_rate": "false-positive rate ↓",
+    "fpr_at_90_recall": "false-positive rate at 90 % recall ↓",
+    "calibration_error": "calibration error (ECE) ↓",
+    "accuracy_where_decided": "accuracy where decided ↑",
+    "abstained": "fraction abstained",
+    "frames": "labelled frames",
+    "single_hits": "labelled single hits",
+}
+
+
+def numbers_tables(metrics: Mapping[str, Any], excluded: str = "") -> Iterator[Table | Lines]:
+    """Numbers of every method with intervals, the ensemble last, and their spread; nothing where nothing was scored.
+
+    Numbers without the excluded frames stand beside those of a single method, and below those of several.
+
+    Args:
+        metrics: What metrics.json holds.
+        excluded: The excluded frames in words.
+    """
+    stages = [stage for stage in ("test", "test_kept") if f"{stage}/accuracy" in metrics]
+    methods: dict[str, Mapping[str, Any]] = metrics.get("methods", {})
+    without = f"without frames {excluded}"
+    if len(methods) == 1 and len(stages) == 2:
+        yield _numbers(
+            {name: (metrics, stage) for name, stage in (("all labelled frames", "test"), (without, "test_kept"))}
+        )
+        return
+    for stage in stages:
+        if stage == "test_kept":
+            yield Lines([f"The same {without}:"])
+        yield _numbers({name: (numbers, stage) for name, numbers in methods.items()}, metrics.get("spread"))
+
+
+def _numbers(columns: Mapping[str, tuple[Mapping[str, Any], str]], spread: Mapping[str, Any] | None = None) -> Table:
+    """One row for each number; columns name -> (numbers, stage), and the spread of the first column's stage."""
+    break_lines = len(columns) > 3
+    rows = []
+    for name, words in NUMBERS.items():
+        row = [words, *(_with_interval(numbers, f"{stage}/{name}", break_lines) for numbers, stage in columns.values())]
+        if spread:
+            key = f"{next(iter(columns.values()))[1]}/{name}"
+            known = f"{key}/mean" in spread
+            row.append(f"{spread[f'{key}/mean']:.3f} ± {spread[f'{key}/std']:.3f}" if known else "–")
+        rows.append(row)
+    head = ["", *(name.replace("/", "/\n") for name in columns), *(["checkpoints,\nmean ± sd"] if spread else [])]
+    return Table(head, rows, INTERVALS)
+
+
+def kinds_table(files: EvaluationFiles) -> Table | None:
+    """How many frames of each kind were taken as single hits; None where the kinds are unknown."""
+    kind = files.labels.get(KIND)
+    if kind is None or not (kind >= 0).any():
+        return None
+    rows = []
+    for value in np.unique(kind[kind >= 0]):
+        use = kind == value
+        name = Kind(value).name.lower() if value in set(Kind) else str(value)
+        taken = files.headline.decision[use].mean()
+        rows.append((name, str(use.sum()), f"{100 * taken:.1f} %", f"{files.headline.probability[use].mean():.3f}"))
+    return Table(("kind", "frames", "taken as single hit", "mean probability"), rows)
+
+
+def frames_table(files: EvaluationFiles) -> Table:
+    """What is known of each frame, the first 200 in a larger file."""
+    shown = slice(FRAMES_SHOWN)
+    columns: dict[str, list[str]] = {
+        "frame": [str(frame) for frame in files.frame[shown]],
+        "probability": [f"{p:.3f}" for p in files.headline.probability[shown]],
+        "decision": ["single hit" if d else "other" for d in files.headline.decision[shown]],
+        "abstains": ["yes" if a else "" for a in files.headline.abstain[shown]],
+    }
+    if IS_SINGLE_HIT in files.labels:
+        names = {1: "single hit", 0: "other", -1: "unknown"}
+        columns["label"] = [names.get(int(value), str(value)) for value in files.labels[IS_SINGLE_HIT][shown]]
+        columns["excluded"] = ["yes" if e else "" for e in files.excluded[shown]]
+    for name, form in COLUMNS.items():
+        if name in files.columns:
+            values = files.columns[name][shown].tolist()
+            columns[name.replace("_", "\n")] = ["–" if value != value else form.format(value) for value in values]
+    columns = {name: values for name, values in columns.items() if name not in ("abstains", "excluded") or any(values)}
+    part = f"The first {FRAMES_SHOWN} of {len(files.frame)} frames. " if len(files.frame) > FRAMES_SHOWN else ""
+    who = f"Probability and decision of {files.headline.name}. "
+    caption = f"{part}{who}predictions.csv and predictions.h5 have all frames and columns."
+    return Table(tuple(columns), list(zip(*columns.values(), strict=True)), caption)
+
+
+def methods_table(about: Mapping[str, Any]) -> Table:
+    """Where each method came from and how fast it was."""
+    names = {"checkpoint": "checkpoint", "weights": "weights", "device": "device", "seconds": "time (s)"}
+    names |= {"patterns_per_second": "patterns per second", "memory_mib": "peak memory (MiB)"}
+    names |= {"gpu_memory_mib": "GPU memory (MiB)", "given": "labels given", "cached": "from cache"}
+    methods: dict[str, Mapping[str, Any]] = about["methods"]
+    used = [name for name in names if any(name in method for method in methods.values())]
+    rows = [[title, *(str(method.get(name, "–")) for name in used)] for title, method in methods.items()]
+    return Table(["method", *(names[name] for name in used)], rows, numeric=False)
+
+
+def _with_interval(numbers: Mapping[str, Any], key: str, break_line: bool) -> str:
+    value, low, high = (numbers.get(name) for name in (key, f"{key}/low", f"{key}/high"))
+    if value is None:
+        return "–"
+    if isinstance(value, int):
+        return str(value)
+    between = "\n" if break_line else " "
+    return f"{value:.3f}" if low is None or high is None else f"{value:.3f}{between}[{low:.3f}, {high:.3f}]"

@@ -1,0 +1,107 @@
+"""How far an answer can be trusted: abstention, purity, and likeness to the training patterns."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from numpy.typing import NDArray
+
+from spi_lightning.metrics.hits.purity import at_purity, risk_and_coverage
+from spi_lightning.reports.page import Table
+from spi_lightning.reports.style import EMPTY, OTHER, SINGLE, UNKNOWN, figure
+from spi_lightning.results.hits import AnswerTable
+
+from .curves import method_colours, method_lines
+
+PURITIES = (0.8, 0.9, 0.95, 0.99)
+Labels = NDArray[np.int64]
+
+
+def abstention_figure(answers: Sequence[AnswerTable], label: Labels, threshold: float) -> Figure:
+    """Error among the frames that are decided against the share of frames decided, surest first."""
+    with figure() as picture:
+        axes = picture.subplots()
+        highest = 0.05
+        for answer, colour, line in zip(answers, method_colours(answers), method_lines(answers), strict=True):
+            coverage, risk = risk_and_coverage(answer.probability.astype(np.float64), label, threshold)
+            axes.plot(coverage, risk, color=colour, label=answer.name, **line)
+            highest = max(highest, float(risk.max()))
+        axes.set(xlabel="share of frames decided, surest first", ylabel="share of these decided wrongly")
+        axes.set(xlim=(0, 1.02), ylim=(-0.01, min(1.02, 1.1 * highest)))
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+    return picture
+
+
+def purity_table(answers: Sequence[AnswerTable], label: Labels) -> Table:
+    """What each method gives if its threshold is set for a wanted purity on these very frames."""
+    rows = []
+    for answer in answers:
+        for purity in PURITIES:
+            found = at_purity(answer.probability.astype(np.float64), label, purity)
+            if found is None:
+                rows.append([answer.name, f"{purity:.0%}", "not reached", "–", "–", "–"])
+                continue
+            numbers = (f"{found.recall:.3f}", f"{found.false_positive_rate:.4f}", str(found.frames))
+            rows.append([answer.name, f"{purity:.0%}", f"{found.threshold:.3f}", *numbers])
+    head = ["method", "purity wanted", "threshold", "recall", "false-positive rate", "frames taken"]
+    words = (
+        "The threshold that takes the most frames of which at least the wanted share are single hits; set and measured"
+    )
+    return Table(head, rows, f"{words} on the same frames, so an upper bound.")
+
+
+def likeness_figures(
+    answers: Sequence[AnswerTable], label: Labels | None = None, is_hit: NDArray[np.bool_] | None = None
+) -> Iterator[tuple[Figure, str]]:
+    """Distances from the training patterns of each network that knows them, and its name.
+
+    Args:
+        answers: Of every method, (N,).
+        label: (N,) 1, 0 or -1, by which the bars are divided; None: by each network's decision.
+        is_hit: (N,) of the hit finder; frames without a hit are drawn apart, as nearly empty.
+    """
+    for answer in answers:
+        distance = answer.distance_from_training
+        if distance is None or answer.usual_distance is None:
+            continue
+        with figure() as picture:
+            axes = picture.subplots()
+            shown = np.clip(distance, 1e-2, 1e3)
+            edges = np.geomspace(min(0.2, shown.min()), max(3.0, shown.max()) * 1.05, 40)
+            groups = _groups(answer, label, is_hit)
+            axes.hist(
+                [shown[use] for use, _ in groups.values()],
+                bins=edges.tolist(),
+                stacked=True,
+                color=[colour for _, colour in groups.values()],
+                label=[f"{name} ({use.sum()})" for name, (use, _) in groups.items()],
+            )
+            axes.axvline(
+                answer.usual_distance, color="black", linestyle=":", label="90 % of training-like patterns below"
+            )
+            axes.axvline(1.0, color="black", label="99 % below")
+            axes.set(
+                xscale="log",
+                xlabel="distance from the training patterns (1: their 99 % level)",
+                ylabel="frames (stacked)",
+            )
+            axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axes.xaxis.set_minor_formatter(NullFormatter())
+        yield picture, answer.name
+
+
+def _groups(
+    answer: AnswerTable, label: Labels | None, is_hit: NDArray[np.bool_] | None
+) -> dict[str, tuple[NDArray[np.bool_], str]]:
+    """Which frames of the file, and their colour, by what is known of them; groups without frames are left out."""
+    seen = np.ones(len(answer.decision), dtype=bool) if is_hit is None else np.asarray(is_hit, dtype=bool)
+    if label is None:
+        groups = {"taken": (answer.decision == 1, SINGLE), "not taken": (answer.decision == 0, OTHER)}
+    else:
+        groups = {"single hit": (label == 1, SINGLE), "other": (label == 0, OTHER), "unknown": (label < 0, UNKNOWN)}
+    groups = {name: (use & seen, colour) for name, (use, colour) in groups.items()}
+    groups["nearly empty: no hit"] = (~seen, EMPTY)
+    return {name: (use, colour) for name, (use, colour) in groups.items() if use.any()}

@@ -1,0 +1,109 @@
+"""The page of an orientation run: where particles lay, the merged intensity, and patterns beside their slices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from spi_lightning.io.json_file import read_metrics
+from spi_lightning.reports.page import Fold, Lines, Picture, Section, Table, write_page
+from spi_lightning.reports.provenance import provenance_section
+from spi_lightning.reports.style import INK, METHOD_COLOURS, OTHER, as_svg, figure
+from spi_lightning.results.orientation import OrientationFiles
+
+from .evenness import tests_table, verdict
+from .maps import map_pictures
+from .slices import examples_picture, slices_picture
+
+_SAID: Final = 4000  # characters of Dragonfly's log on the page
+
+
+def write_orientation_report(run: Path) -> Path:
+    """Make report.html of an orientation run from its orientation.h5 and metrics.json."""
+    files = OrientationFiles.read(run)
+    metrics: dict[str, Any] = read_metrics(run / "metrics.json")
+    sections = [
+        Section("Orientations", [Lines([verdict(metrics)]), *map_pictures(files), tests_table(metrics)]),
+        *_recovery(files, metrics),
+        Section("Merged intensity", [slices_picture(files)]),
+        *_iterations(files),
+        *_examples(files),
+        Section("Notes", [Lines(files.notes or ["Nothing to note."]), *_log(run)]),
+        provenance_section(run),
+    ]
+    return write_page(run / "report.html", "Orientations", "/".join(run.resolve().parts[-2:]), sections)
+
+
+def _recovery(files: OrientationFiles, metrics: dict[str, Any]) -> list[Section]:
+    if files.error is None:
+        return []
+    told = metrics["recovery"]
+    rows = [
+        ("median error", f"{told['median_error_deg']:.2f}°"),
+        ("the same, half turns about the beam counted as errors", f"{told['median_error_exact_deg']:.2f}°"),
+        ("90 % of patterns below", f"{told['error_90_deg']:.2f}°"),
+        ("sampling step", f"{metrics['sampling_step_deg']:.2f}°"),
+    ]
+    words = (
+        f"Up to the particle's symmetry ({files.symmetry}) and one rotation of the whole. On a flat Ewald sphere a "
+        "pattern and itself turned by half a turn are one by Friedel's law, so such turns do not count."
+    )
+    picture = Picture(as_svg(errors_figure(files, metrics["sampling_step_deg"])), "Errors of orientation", words)
+    return [Section("Recovery of known orientations", [picture, Table(("", "angle"), rows)])]
+
+
+def errors_figure(files: OrientationFiles, step: float) -> Figure:
+    """Histogram of the angles between found and true orientations, with the sampling step, degrees."""
+    assert files.error is not None
+    error = np.degrees(files.error)
+    with figure() as picture:
+        axes = picture.subplots()
+        axes.hist(error, bins=[*np.linspace(0, max(45.0, float(np.nanmax(error))), 46)], color=METHOD_COLOURS[0])
+        for value, colour, name in ((float(np.nanmedian(error)), INK, "median"), (step, OTHER, "sampling step")):
+            axes.axvline(value, color=colour, linewidth=1.5, label=f"{name} {value:.1f}°")
+        axes.set(xlabel="angle from the true orientation (°)", ylabel="patterns", xlim=(0, None))
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+    return picture
+
+
+def _iterations(files: OrientationFiles) -> list[Section]:
+    if len(files.log.get("iteration", [])) == 0:
+        return []
+    return [Section("Iterations", iterations_figures(files))]
+
+
+def iterations_figures(files: OrientationFiles) -> list[Picture]:
+    """Mutual information and log-likelihood after every iteration, with the exponent beta."""
+    pictures = []
+    for name, label, words in (
+        ("mutual_information", "mutual information (nat)", "What a pattern tells of its orientation, per pattern."),
+        ("log_likelihood", "log-likelihood per pattern", "Of the patterns, under the merged intensity."),
+    ):
+        with figure() as picture:
+            axes = picture.subplots()
+            axes.plot(files.log["iteration"], files.log[name], "o-", markersize=3.5, color=METHOD_COLOURS[0])
+            axes.set(xlabel="iteration", ylabel=label)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            beside = axes.twinx()
+            beside.semilogy(files.log["iteration"], files.log["beta"], "-", color=METHOD_COLOURS[3], linewidth=1.2)
+            beside.set_ylabel(r"annealing exponent $\beta$", color=METHOD_COLOURS[3])
+            beside.grid(False)
+        pictures.append(Picture(as_svg(picture), label[0].upper() + label[1:].partition(" (")[0], words))
+    return pictures
+
+
+def _examples(files: OrientationFiles) -> list[Section]:
+    if files.examples is None:
+        return []
+    return [Section("Patterns", [examples_picture(files.examples)])]
+
+
+def _log(run: Path) -> list[Fold]:
+    path = run / "dragonfly.log"
+    if not path.is_file():
+        return []
+    return [Fold("What Dragonfly printed, the end of it", path.read_text(encoding="utf-8", errors="replace")[-_SAID:])]

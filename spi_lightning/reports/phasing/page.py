@@ -1,0 +1,34 @@
+"""The page of a phasing run: pattern and density, how the starts agree, and how far to trust them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from spi_lightning.io.json_file import read_metrics
+from spi_lightning.reports.laboratory import laboratory_sections
+from spi_lightning.reports.page import Lines, Section, write_page
+from spi_lightning.reports.provenance import provenance_section
+from spi_lightning.results.phasing import PhasingFiles
+
+from .maps import result_pictures
+from .numbers import numbers_table
+from .starts import starts_picture
+from .trust import trust_pictures
+from .verdict import verdict
+
+
+def write_phasing_report(run: Path) -> Path:
+    """Make report.html of a phasing run from its phasing.h5 and metrics.json."""
+    files = PhasingFiles.read(run)
+    metrics: dict[str, Any] = read_metrics(run / "metrics.json")
+    sections = [
+        Section("Result", [Lines([verdict(files, metrics)]), *result_pictures(files)]),
+        *laboratory_sections([run / "laboratory.npz"]),
+        Section("Numbers", [numbers_table(metrics, files.element)]),
+        Section("How far to trust it", [*trust_pictures(files)]),
+        Section("Starts", [starts_picture(files)]),
+        Section("Notes", [Lines(files.notes or ["Nothing to note."])]),
+        provenance_section(run),
+    ]
+    return write_page(run / "report.html", "Phasing", "/".join(run.resolve().parts[-2:]), sections)

@@ -1,0 +1,75 @@
+"""Planes of a pattern or density on a phasing page: which are shown, how much of them, and what their axes are."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from spi_lightning.results.phasing import PhasingFiles
+
+Array = NDArray[Any]
+_PLANES: Final = ("normal to z", "normal to y", "normal to x")
+_MARGIN: Final = 1.3  # of the window around the support
+
+
+def planes(values: Array) -> list[Array]:
+    """A picture as it is; of a volume the three central planes, normal to z, y and x."""
+    if values.ndim == 2:
+        return [values]
+    return [values.take(values.shape[axis] // 2, axis) for axis in range(3)]
+
+
+def axes_of(ndim: int, number: int) -> tuple[int, int]:
+    """Axes shown downwards and to the right in plane ``number``."""
+    rows, columns = [axis for axis in range(ndim) if ndim == 2 or axis != number]
+    return rows, columns
+
+
+def frequency_extent(files: PhasingFiles, number: int) -> tuple[tuple[float, float, float, float], str]:
+    """Edges of a plane's picture in frequency (left, right, bottom, top) and the unit."""
+    rows, columns = axes_of(files.intensity.ndim, number)
+    steps = [1 / (n * p) for n, p in zip(files.intensity.shape, files.pixel, strict=True)]
+    factor, unit = (1e-9, "1/nm") if files.known else (1.0, f"1/{files.element}")
+    edges = []
+    for axis in (columns, rows):
+        n, step = files.intensity.shape[axis], steps[axis] * factor
+        edges += [(-(n // 2) - 0.5) * step, (n - n // 2 - 0.5) * step]
+    return (edges[0], edges[1], edges[3], edges[2]), unit
+
+
+def window(files: PhasingFiles, number: int) -> tuple[tuple[slice, slice], tuple[float, float, float, float], str]:
+    """Where the support lies in a plane, a little wider and square, as slices and as edges of the picture."""
+    factor, unit = (1e9, "nm") if files.known else (1.0, files.element)
+    pair = axes_of(files.support.ndim, number)
+    reach = [np.abs(_offsets(files.support, axis)).max(initial=4) for axis in pair]
+    half = int(np.ceil(max(reach) * _MARGIN)) + 1
+    slices, edges = [], []
+    for axis in pair:
+        n = files.support.shape[axis]
+        low, high = max(0, n // 2 - half), min(n, n // 2 + half + 1)
+        slices.append(slice(low, high))
+        edges.append([(place - n // 2 - 0.5) * files.pixel[axis] * factor for place in (low, high)])
+    return (slices[0], slices[1]), (edges[1][0], edges[1][1], edges[0][1], edges[0][0]), unit
+
+
+def _offsets(support: Array, axis: int) -> NDArray[np.int64]:
+    others = tuple(other for other in range(support.ndim) if other != axis)
+    found: NDArray[np.int64] = np.flatnonzero(support.any(axis=others)) - support.shape[axis] // 2
+    return found
+
+
+def dress(axes: Axes, ndim: int, number: int, label: str) -> None:
+    """Names of the axes that a plane shows, with few enough ticks not to run into one another."""
+    rows, columns = axes_of(ndim, number)
+    names = "zyx"[-ndim:]
+    axes.grid(False)
+    axes.set_xlabel(label.format(names[columns]))
+    axes.set_ylabel(label.format(names[rows]))
+    if ndim == 3:
+        axes.set_title(_PLANES[number])
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.yaxis.set_major_locator(MaxNLocator(5))

@@ -1,0 +1,67 @@
+"""The starts of a phasing run side by side."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from spi_lightning.reports.page import Picture
+from spi_lightning.reports.style import OTHER, SINGLE, as_png, figure
+from spi_lightning.results.phasing import PhasingFiles
+
+from .planes import axes_of, planes, window
+
+_SHOWN: Final = 10
+
+
+def starts_picture(files: PhasingFiles) -> Picture:
+    """The starts of smallest error, with what is written above each."""
+    return Picture(as_png(starts_figure(files)), "The starts", _starts_caption(files), wide=True)
+
+
+def starts_figure(files: PhasingFiles) -> Figure:
+    """The starts from the smallest error up, aligned to the best, each as a share of its maximum."""
+    order = np.argsort(files.final_error)[:_SHOWN]
+    columns = min(5, len(order))
+    rows = -(-len(order) // columns)
+    cut, extent, unit = window(files, 0)
+    down, right = ("zyx"[-files.density.ndim :][axis] for axis in axes_of(files.density.ndim, 0))
+    ratio = abs((extent[3] - extent[2]) / (extent[1] - extent[0]))
+    with figure(2.35 * columns + 0.9, (2.2 * min(ratio, 2.0) + 0.6) * rows) as picture:
+        panels = picture.subplots(rows, columns, squeeze=False)
+        for axes in panels.flat:
+            axes.axis("off")
+        for number, (axes, start) in enumerate(zip(panels.flat, order, strict=False)):
+            axes.axis("on")
+            amplitude = np.abs(files.starts[start])
+            plane = planes(amplitude / max(float(amplitude.max()), 1e-30))[0][cut]
+            drawn = axes.imshow(plane, cmap="viridis", vmin=0, vmax=1, extent=extent, interpolation="nearest")
+            kept = bool(files.kept[start])
+            axes.set_title(
+                f"{files.final_error[start]:.3g}, {'kept' if kept else 'failed'}",
+                color=SINGLE if kept else OTHER,
+                fontsize=9,
+            )
+            if number % columns == 0:
+                axes.set_ylabel(f"{down} ({unit})", fontsize=8)
+            if number + columns >= len(order):
+                axes.set_xlabel(f"{right} ({unit})", fontsize=8)
+            axes.xaxis.set_major_locator(MaxNLocator(3))
+            axes.yaxis.set_major_locator(MaxNLocator(4))
+            axes.tick_params(labelsize=7)
+            axes.grid(False)
+        bar = picture.colorbar(drawn, ax=list(panels.flat), shrink=0.85, pad=0.02)
+        bar.set_label("|density| / maximum", fontsize=8)
+        bar.ax.tick_params(labelsize=7)
+    return picture
+
+
+def _starts_caption(files: PhasingFiles) -> str:
+    what = "|density| in the central plane normal to z" if files.density.ndim == 3 else "|density|"
+    return (
+        f"{what} of the {min(_SHOWN, len(files.kept))} starts of smallest relative Fourier error, written above each; "
+        "kept: it agrees with others and is in the mean, failed: it is not."
+    )

@@ -1,0 +1,120 @@
+"""How far to trust a phasing run: convergence, reproducibility against frequency, and what it was not fitted to."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from spi_lightning.reports.page import Picture
+from spi_lightning.reports.style import INK, METHOD_COLOURS, OTHER, SINGLE, as_svg, figure
+from spi_lightning.results.phasing import PhasingFiles
+
+_CONVERGENCE: Final = (
+    "Each line is the iterates of one start; the error of its density, after the last projection, is another. For real "
+    "densities the amplitudes of Friedel mates are averaged first, which lowers their "
+    "noise; the errors elsewhere are against the amplitudes as measured."
+)
+_POLISHED: Final = " A dot on the right is a start after the polish, by which it is judged."
+_BLURRED: Final = " The polished densities' patterns are blurred as the polish found it."
+_TRUST: Final = (
+    "Phases: mean over a shell of |mean of exp(i phase)| over the kept starts. Modulus: |mean Fourier transform| over "
+    "the measured amplitude. Reproducible is not the same as right: starts that share a wrong support agree too."
+)
+
+
+def trust_pictures(files: PhasingFiles) -> list[Picture]:
+    """Those of the three figures that this run has numbers for."""
+    shown = [Picture(as_svg(errors_figure(files)), "Convergence", _convergence(files))]
+    if np.isfinite(files.prtf).any() or len(files.fsc):  # one kept start has nothing to agree with
+        shown.insert(0, Picture(as_svg(trust_figure(files)), "Reproducibility against frequency", _trust(files)))
+    if np.isfinite(files.held_out_error).any():
+        what = f"{files.element}s"
+        caption = f"Held-out {what} float during phasing; dotted: as well as on the fitted ones."
+        shown.append(Picture(as_svg(held_out_figure(files)), f"Held-out {what}", caption))
+    return shown
+
+
+def _convergence(files: PhasingFiles) -> str:
+    if not _is_polished(files):
+        return _CONVERGENCE
+    return "Each line is the iterates of one start." + _POLISHED + ("" if files.point_spread is None else _BLURRED)
+
+
+def _trust(files: PhasingFiles) -> str:
+    text = _TRUST
+    if files.about.get("chance"):
+        text += f" Chance: phases of {int(files.kept.sum())} unrelated starts, {files.about['chance']:.2f}."
+    if files.known and not files.even:
+        edges = ", ".join(f"{0.5e-9 / edge:.3g}" for edge in files.pixel)
+        names = ", ".join("zyx"[-len(files.pixel) :])
+        text += f" At 0.5 per {files.element}, q is {edges} 1/nm along {names}."
+    if files.point_spread is None:
+        return text
+    return text.replace("|mean Fourier transform|", "|mean Fourier transform|, blurred as the pattern is,")
+
+
+def _is_polished(files: PhasingFiles) -> bool:
+    return bool(files.about.get("polish_steps"))
+
+
+def errors_figure(files: PhasingFiles) -> Figure:
+    """Relative Fourier error of every start against the iteration."""
+    step = max(1, len(files.error) // 2000)
+    with figure(5.4, 4.0) as picture:
+        axes = picture.subplots()
+        iteration = np.arange(1, len(files.error) + 1)[::step]
+        for kept, colour, name in ((False, OTHER, "failed"), (True, SINGLE, "kept")):
+            for number, start in enumerate(np.flatnonzero(files.kept == kept)):
+                axes.semilogy(
+                    iteration, files.error[::step, start], color=colour, linewidth=0.8, alpha=0.6,
+                    label=f"{name} ({int((files.kept == kept).sum())})" if number == 0 else None,
+                )  # fmt: skip
+        if _is_polished(files):
+            colours = [SINGLE if kept else OTHER for kept in files.kept]
+            place = np.full(len(files.kept), 1.04 * len(files.error))
+            axes.scatter(place, files.final_error, s=14, c=colours, zorder=3, label="after the polish")
+        axes.set(xlabel="iteration", ylabel="relative Fourier error")
+        axes.legend()
+    return picture
+
+
+def trust_figure(files: PhasingFiles) -> Figure:
+    """PRTF by both definitions and, of two halves of the photons, the correlation of shells with its threshold."""
+    factor, unit = (1e-9, "1/nm") if files.even else (1.0, f"1/{files.element}")
+    frequency = files.frequency * factor
+    with figure(5.4, 4.0) as picture:
+        axes = picture.subplots()
+        axes.plot(frequency, files.prtf, color=METHOD_COLOURS[0], label="PRTF, phases")
+        axes.plot(frequency, files.prtf_corrected, color=METHOD_COLOURS[3], label="PRTF, phases, less chance")
+        axes.plot(frequency, files.prtf_modulus, color=METHOD_COLOURS[1], linestyle="--", label="PRTF, modulus")
+        if len(files.fsc):
+            name = "FSC" if files.density.ndim == 3 else "FRC"
+            axes.plot(frequency, files.fsc, color=METHOD_COLOURS[2], label=f"{name} of two halves")
+            axes.plot(frequency, files.half_bit, color=INK, linewidth=0.9, linestyle=":", label="half bit")
+        if files.about.get("chance"):
+            axes.axhline(files.about["chance"], color=OTHER, linewidth=0.9, linestyle=":", label="chance")
+        axes.axhline(1 / np.e, color=INK, linewidth=0.9, linestyle="-.", label="1/e")
+        axes.set(xlabel=f"q ({unit})", ylabel="PRTF or correlation", ylim=(-0.05, 1.05))
+        axes.legend()
+    return picture
+
+
+def held_out_figure(files: PhasingFiles) -> Figure:
+    """Each start's error on the pixels or voxels it was fitted to and on those it never saw."""
+    what = f"{files.element}s"
+    with figure(5.4, 4.0) as picture:
+        axes = picture.subplots()
+        for kept, colour, name in ((True, SINGLE, "kept"), (False, OTHER, "failed")):
+            chosen = files.kept == kept
+            if chosen.any():
+                axes.scatter(
+                    files.final_error[chosen], files.held_out_error[chosen], s=26, color=colour, alpha=0.75, label=name
+                )
+        low = 0.8 * min(files.final_error.min(), files.held_out_error.min())
+        high = 1.2 * max(files.final_error.max(), files.held_out_error.max())
+        axes.plot([low, high], [low, high], color=INK, linewidth=0.8, linestyle=":")
+        axes.set(xlabel=f"relative Fourier error, fitted {what}", ylabel=f"relative Fourier error, held-out {what}")
+        axes.legend()
+    return picture

@@ -1,0 +1,113 @@
+"""What a phasing run found, in a few sentences: how many starts agree, how well they fit, how fine they are."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from spi_lightning.metrics.prtf import LEAST_RUNS
+from spi_lightning.metrics.resolution import in_words, resolutions
+from spi_lightning.results.phasing import PhasingFiles
+
+_FREE: Final = 0.1  # share of free pixels from which errors flatter
+_FEW: Final = 4  # starts; as many unrelated ones agree to 0.45, above 1/e
+_OVERFITTED: Final = 0.2  # relative Fourier error on held-out pixels below which nothing is said of overfitting
+_FAR: Final = 3.0  # times the error on fitted pixels, and that of photon noise
+_POOR: Final = 0.2  # relative Fourier error beyond photon noise of a density that does not explain its pattern
+
+
+def best_kept(files: PhasingFiles) -> int:
+    """The start of least relative Fourier error among those that make the mean; the one that is shown."""
+    return int(np.where(files.kept, files.final_error, np.inf).argmin())
+
+
+def misfit(files: PhasingFiles) -> float:
+    """Relative Fourier error of the best kept start beyond what photon noise explains."""
+    error, noise = float(files.final_error[best_kept(files)]), float(files.about.get("counting_error") or 0)
+    return float(max(0.0, error**2 - noise**2) ** 0.5)
+
+
+def verdict(files: PhasingFiles, metrics: dict[str, Any]) -> str:
+    """A few sentences on what was found."""
+    kept, total, best = int(files.kept.sum()), len(files.kept), best_kept(files)
+    error, held, noise = files.final_error[best], files.held_out_error[best], files.about.get("counting_error")
+    poor, element = misfit(files) > _POOR, files.element
+    agree = f"{kept} of {total} starts agree" + (" with one another but do not fit the pattern" if poor else "")
+    if kept == 1:
+        others = "the other start does not agree" if total == 2 else f"none of the other {total - 1} starts agrees"
+        agree = "one start, which nothing confirms" if total == 1 else f"{others} with the best"
+    text = f"{agree[0].upper()}{agree[1:]}; the best{' of them' if 1 < kept < total else ''} leaves a relative Fourier "
+    overfit = is_overfitted(files)
+    if overfit:
+        text = f"WARNING: {text}error of {held:.3g} on held-out {element}s, {error:.3g} on those it was fitted to"
+    else:
+        text += f"error of {error:.3g}" + (f", on held-out {element}s {held:.3g}" if np.isfinite(held) else "")
+    text += f" (photon noise alone: about {noise:.2g})." if noise else "."
+    if overfit:
+        text += (
+            " It is overfitted and says little of the particle: give a tighter support, a recipe with shrinkwrap or "
+            "fewer steps of polish, or more photons."
+        )
+        left_out = np.where(files.kept, np.inf, files.held_out_error).min()
+        if left_out < held / 2:
+            text += f" A start that was left out leaves {left_out:.3g} on held-out {element}s."
+    if files.final_error.min() < 0.95 * error:
+        text += f" A start that agrees with no other leaves {files.final_error.min():.3g} and was left out."
+    if poor:
+        text += f" That is a poor fit: {_suspects(files)}."
+    if (free := files.about.get("free", 0)) > _FREE:
+        text += (
+            f" These errors are of the {1 - free:.0%} of the {element}s that were measured; the others are free, so "
+        )
+        text += "they are smaller than those of a pattern without free ones, and no sign of a better density."
+    if kept > 1:
+        edge = files.pixel if files.known and kept >= _FEW else None
+        fall = _fall(metrics, "prtf", "1/e", element, edge) if kept >= LEAST_RUNS else "names no resolution"
+        text += f" The PRTF (of phases) of those kept, less chance, {fall}"
+        if chance := _chance(files):
+            text += f"; phases of {kept} unrelated starts agree to {chance:.2f}"
+            text += f", so {kept} starts tell little: take 5 or more" if kept < _FEW else ""
+        text += "."
+    if len(files.fsc):
+        name = "FSC" if files.density.ndim == 3 else "FRC"
+        fall = _fall(metrics, "fsc_half_bit", "half a bit", element, files.pixel if files.known else None)
+        text += f" The {name} of two halves of the photons {fall}."
+    if files.about.get("identical_starts"):
+        text += " All starts began from the same density, so the PRTF is 1 by construction and says nothing."
+    elif files.about.get("converged_starts"):
+        text += " The starts began apart and ended at one density."
+    return text
+
+
+def is_overfitted(files: PhasingFiles) -> bool:
+    """Whether the best kept start leaves far more on held-out pixels than on fitted ones and than photon noise does."""
+    best, noise = best_kept(files), float(files.about.get("counting_error") or 0)
+    held, fitted = float(files.held_out_error[best]), float(files.final_error[best])
+    return held > max(_OVERFITTED, _FAR * fitted, _FAR * noise)  # never of NaN: nothing is held out
+
+
+def _suspects(files: PhasingFiles) -> str:
+    """What to check of a fit that is poor."""
+    if files.about.get("sampled_beside"):
+        return "the beam lies beside the middle of a pixel, as said in the notes; check mask and support too"
+    return f"check mask,{'' if files.element == 'voxel' else ' beam centre,'} support and constraint"
+
+
+def _chance(files: PhasingFiles) -> float:
+    """PRTF of unrelated phases; 0 where it says nothing."""
+    return 0.0 if files.about.get("identical_starts") else float(files.about.get("chance") or 0)
+
+
+def _fall(metrics: dict[str, Any], name: str, threshold: str, element: str, edges: ArrayLike | None) -> str:
+    """Where a curve crosses its threshold, in words; per pixel or voxel where the geometry is not known.
+
+    Of one that crosses it nowhere the data end first: at two edges (m) of a pixel, where these are given.
+    """
+    if words := in_words(metrics, name):
+        return f"falls below {threshold} at {words}"
+    if metrics.get(f"{name}/crossing") is not None:
+        return f"falls below {threshold} at {metrics[f'{name}/crossing']:.3g} per {element}"
+    ends = "" if edges is None else f", {in_words({**resolutions(name, 0.5, edges)}, name)}"
+    return f"stays above {threshold} up to the edge of the data{ends}"

@@ -1,0 +1,170 @@
+"""Figures of supports: the trade-off, false negatives against false positives, centrosymmetry, agreement."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from numpy.typing import NDArray
+
+from spi_lightning.reports.style import INK, METHOD_COLOURS, UNKNOWN, figure
+from spi_lightning.results.supports import MethodTable
+
+_MARKERS = "os^Dvp*X"
+
+
+def colour_of(number: int) -> str:
+    """Colour of the method at this place."""
+    return METHOD_COLOURS[number % len(METHOD_COLOURS)]
+
+
+def trade_off_figure(
+    curves: Mapping[str, Sequence[Mapping[str, Any]]], goal: tuple[float, float] | None = None
+) -> Figure:
+    """Share of patterns with fewer than two false negatives against mean false positives; one line for each method.
+
+    Args:
+        curves: ``trade_off`` of metrics.json.
+        goal: False positives (pixel) and share of patterns (%) of a mark to beat.
+    """
+    with figure(8.6, 5.2) as picture:
+        axes = picture.subplots()
+        if goal is not None:
+            x, y = goal
+            axes.plot([0, x, x], [y, y, 100], color=UNKNOWN, linestyle=":", linewidth=1.3)
+            axes.annotate(
+                f"to beat: ≥ {y} % at ≤ {x} px", (0, y), (6, -13), textcoords="offset points", fontsize=9, color=INK
+            )
+        for number, (name, points) in enumerate(curves.items()):
+            for pixels, line, face in ((0, "-", colour_of(number)), (1, "--", "white")):
+                x_of, y_of = _line(points, pixels)
+                style: dict[str, Any] = {"color": colour_of(number), "linestyle": line, "linewidth": 1.5}
+                axes.plot(x_of, y_of, marker="o", markersize=3.5, markerfacecolor=face, **style)
+            own = [point for point in points if point["setting"] is None]
+            x, y = own[0]["false_positives"], 100 * own[0]["below_two_false_negatives"]
+            marker = _MARKERS[number % len(_MARKERS)]
+            axes.plot(
+                x, y, marker, color=colour_of(number), markersize=11, markeredgecolor="black", label=name, zorder=5
+            )
+        axes.plot([], [], "-", color=INK, label="other thresholds")
+        axes.plot([], [], "--", color=INK, label="dilated by a pixel")
+        axes.set_xscale("symlog", linthresh=10)
+        _plain_ticks(axes, "x", (0, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000))
+        axes.set(xlabel="mean false positives (pixels)", ylabel="patterns with < 2 false negatives (%)", ylim=(-3, 107))
+        axes.set_xlim(left=0)
+        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return picture
+
+
+def _line(points: Sequence[Mapping[str, Any]], dilation: int) -> tuple[list[float], list[float]]:
+    line = [point for point in points if point["dilation"] == dilation and point["setting"] is not None]
+    line.sort(key=lambda point: point["setting"])
+    return [point["false_positives"] for point in line], [100 * point["below_two_false_negatives"] for point in line]
+
+
+def errors_figure(methods: Sequence[MethodTable]) -> Figure:
+    """Each pattern's false positives and false negatives with histograms at the sides, as P2's Fig. 4.
+
+    Marks stand up to a third of a pixel beside their whole numbers, each method on its own side.
+    """
+    size = float(np.clip(3000 / max(1, len(methods[0].support)), 4, 30))
+    with figure(8.6, 5.6) as picture:
+        grid = picture.add_gridspec(2, 2, width_ratios=(4, 1), height_ratios=(1, 4))
+        axes = picture.add_subplot(grid[1, 0])
+        top, side = picture.add_subplot(grid[0, 0], sharex=axes), picture.add_subplot(grid[1, 1], sharey=axes)
+        positives = [method.columns["false_positives"] for method in methods]
+        negatives = [method.columns["false_negatives"] for method in methods]
+        x_bins, y_bins = (_symlog_bins(values, least) for values, least in ((positives, 10.0), (negatives, 2.0)))
+        for number, method in enumerate(methods):
+            colour = colour_of(number)
+            marker = _MARKERS[number % len(_MARKERS)]
+            scatter: dict[str, Any] = {"s": size, "alpha": 0.55, "linewidths": 0, "marker": marker}
+            x, y = _beside(positives[number], number, len(methods)), _beside(negatives[number], number, len(methods))
+            axes.scatter(x, y, color=colour, label=method.name, **scatter)
+            top.hist(positives[number], bins=x_bins, histtype="step", color=colour, linewidth=1.4)
+            histogram: dict[str, Any] = {"orientation": "horizontal", "histtype": "step", "linewidth": 1.4}
+            side.hist(negatives[number], bins=y_bins, color=colour, **histogram)
+        axes.axhline(1.5, color=UNKNOWN, linestyle=":", linewidth=1.2)
+        axes.set_xscale("symlog", linthresh=10)
+        axes.set_yscale("symlog", linthresh=2)
+        _plain_ticks(axes, "x", (0, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000))
+        _plain_ticks(axes, "y", (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000))
+        axes.set(xlabel="false positives (pixels)", ylabel="false negatives (pixels)")
+        axes.set_xlim(left=-0.6)
+        axes.set_ylim(bottom=-0.45)
+        top.set_ylabel("patterns")
+        side.set_xlabel("patterns")
+        top.tick_params(labelbottom=False)
+        side.tick_params(labelleft=False)
+        picture.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=3, markerscale=1.6)
+    return picture
+
+
+def _beside(values: NDArray[Any], number: int, count: int) -> NDArray[np.float64]:
+    """Whole numbers, spread within half a pixel: each method in its own lane, so that none hides another."""
+    lane = (number + np.random.default_rng(number).random(len(values))) / count - 0.5  # -0.5 to 0.5
+    spread: NDArray[np.float64] = values + 0.7 * lane * np.maximum(1.0, 0.08 * values)  # as wide on the log part
+    return spread
+
+
+def _symlog_bins(values: Sequence[NDArray[Any]], linear: float) -> list[float]:
+    """Edges that are even up to ``linear`` and even in the logarithm above it."""
+    highest = max(float(each.max(initial=0)) for each in values) + 1
+    low = np.linspace(-0.5, linear - 0.5, 6)
+    high = np.geomspace(linear, max(highest, 2 * linear), 25)[1:]
+    return [*low.tolist(), *high.tolist()]
+
+
+def histogram_figure(
+    methods: Sequence[MethodTable], column: str, label: str, truth: NDArray[Any] | None = None
+) -> Figure:
+    """How one number of the supports is spread, a step line for each method, the truth in grey."""
+    drawn = [np.asarray(method.columns[column], dtype=np.float64) for method in methods]
+    everything = np.concatenate([*drawn, *([truth] if truth is not None else [])])
+    low, high = float(everything.min(initial=0.0)), float(everything.max(initial=1.0))
+    bins = np.linspace(low if low < high else low - 0.5, high + 1e-6, 31).tolist()
+    with figure() as picture:
+        axes = picture.subplots()
+        if truth is not None:
+            axes.hist(truth, bins=bins, color="#d3d8de", label="true supports")
+        for number, (method, values) in enumerate(zip(methods, drawn, strict=True)):
+            axes.hist(values, bins=bins, histtype="step", color=colour_of(number), linewidth=1.6, label=method.name)
+        axes.set(xlabel=label, ylabel="patterns")
+        columns = 2 if max(len(method.name) for method in methods) <= 22 else 1
+        picture.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=columns, columnspacing=1.2)
+    return picture
+
+
+def agreement_figure(names: Sequence[str], matrix: Sequence[Sequence[float]]) -> Figure:
+    """Heat map of the mean intersection over union of every two methods, (M, M)."""
+    values, size = np.asarray(matrix), len(names)
+    words = [textwrap.fill(shortened(name), 22, break_long_words=True) for name in names]
+    side = 2.6 + 0.55 * size + 0.07 * min(22, max(map(len, names)))
+    with figure(side + 0.8, side) as picture:
+        axes = picture.subplots()
+        image = axes.imshow(values, cmap="Blues", vmin=0, vmax=1)
+        for (row, column), value in np.ndenumerate(values):
+            axes.text(column, row, f"{value:.2f}", ha="center", va="center", color="white" if value > 0.6 else "black")
+        axes.set_xticks(range(size), words, rotation=40, ha="right", rotation_mode="anchor")
+        axes.set_yticks(range(size), words)
+        axes.grid(False)
+        picture.colorbar(image, ax=axes, label="intersection over union", shrink=0.8)
+    return picture
+
+
+def shortened(name: str, letters: int = 44) -> str:
+    """A long name with its middle left out."""
+    half = letters // 2 - 1
+    return name if len(name) <= letters else f"{name[:half]}…{name[-half:]}"
+
+
+def _plain_ticks(axes: Axes, which: str, places: Sequence[float]) -> None:
+    """Ticks with whole numbers instead of powers of ten."""
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(FixedLocator(list(places)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())

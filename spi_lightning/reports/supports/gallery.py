@@ -1,0 +1,133 @@
+"""Galleries of supports: intensity, truth, and what each method says, one pattern below the other in each column."""
+
+import textwrap
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap, LogNorm
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from spi_lightning.metrics.supports.support_overlap import aligned
+from spi_lightning.reports.style import MASKED, UNKNOWN, figure
+from spi_lightning.results.supports import MethodTable, SupportFiles
+
+Panels = tuple[str, NDArray[Any]]  # what a row shows; one image for each pattern
+INSIDE, EXTRA, MISSED = "#b3bcc6", "#E69F00", "#0072B2"
+_PANEL, _LEFT, _HEAD, _FOOT = 1.42, 1.75, 0.42, 0.32  # inches
+
+
+def supports_gallery(files: SupportFiles, rows: NDArray[np.int64]) -> Figure:
+    """Columns are patterns; below the intensity stand the true density and each method's density and support.
+
+    With a truth, answers are shifted, and turned around where that fits better, to overlap with it most; colours tell
+    which pixels are in both, in the answer only, in the truth only.
+
+    Args:
+        files: An evaluation.
+        rows: (n,) rows of the answers, among those stored.
+    """
+    place = np.searchsorted(files.shown.row, rows)
+    known = files.truth is not None and files.shown.density is not None
+    panels: list[Panels] = [("intensity", _intensity(files, place))]
+    truth = files.truth[rows] if files.truth is not None else None
+    if known and files.shown.density is not None:
+        panels.append(("true density", files.shown.density[place]))
+    for method in files.methods:
+        panels += _of_method(method, rows, truth)
+    boxes = [_box(files, int(row)) for row in rows]
+    height = _HEAD + len(panels) * _PANEL + _FOOT
+    with figure(_LEFT + len(rows) * _PANEL, height, layout="none") as picture:
+        for line, (name, images) in enumerate(panels):
+            bottom = (height - _HEAD - (line + 1) * _PANEL) / height
+            picture.text((_LEFT - 0.1) / (_LEFT + len(rows) * _PANEL), bottom + 0.5 * _PANEL / height, name, _LABEL)
+            for column, image in enumerate(images):
+                corner = ((_LEFT + column * _PANEL) / (_LEFT + len(rows) * _PANEL), bottom)
+                edges = (0.96 * _PANEL / (_LEFT + len(rows) * _PANEL), 0.96 * _PANEL / height)
+                axes = picture.add_axes((*corner, *edges))
+                _panel(axes, name, image if line == 0 else image[boxes[column]])
+                if line == 0:
+                    axes.set_title(_title(files, int(rows[column])), fontsize=8, pad=3)
+        _legend(picture, known)
+    return picture
+
+
+_LABEL: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": 9}
+
+
+def _intensity(files: SupportFiles, place: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Relative to each maximum, NaN where not measured."""
+    shown = np.where(files.shown.mask[place], files.shown.intensity[place], np.nan).astype(np.float64)
+    top = np.nanmax(np.where(np.isnan(shown), 0, shown), axis=(1, 2), keepdims=True)
+    relative: NDArray[np.float64] = shown / np.maximum(top, 1e-30)
+    return relative
+
+
+def _of_method(method: MethodTable, rows: NDArray[np.int64], truth: NDArray[np.bool_] | None) -> list[Panels]:
+    """Its density, where it has one, and its support: 1 in both, 2 in the answer only, 3 in the truth only."""
+    support, name = method.support[rows], textwrap.fill(method.name.replace("_", " "), 22)
+    panels: list[Panels] = []
+    density = None if method.density is None else method.density[rows].astype(np.float32)
+    if truth is not None:
+        target = torch.from_numpy(truth)
+        support = aligned(torch.from_numpy(support), target).numpy()
+        density = None if density is None else aligned(torch.from_numpy(density), target).numpy()
+    if density is not None:
+        panels.append((f"{name}:\ndensity or score", density))
+    coded = support.astype(np.int64)
+    if truth is not None:
+        coded = np.where(support & ~truth, 2, np.where(truth & ~support, 3, coded))
+    panels.append((f"{name}:\nsupport" if density is not None else name, coded))
+    return panels
+
+
+def _box(files: SupportFiles, row: int) -> tuple[slice, slice]:
+    """A square around n // 2 that holds all supports, at most twice as wide as the truth, and within the frame."""
+    shape = files.headline.support.shape[1:]
+    middle = np.asarray(shape) // 2
+
+    def reach(image: NDArray[np.bool_]) -> int:
+        return int(np.abs(np.argwhere(image) - middle).max(initial=3))
+
+    widest = max(reach(method.support[row]) for method in files.methods)
+    if files.truth is not None:
+        widest = min(widest, max(2 * reach(files.truth[row]), 8))
+    low = np.maximum(middle - widest - 2, 0)
+    high = np.minimum(middle + widest + 3, shape)
+    return slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1]))
+
+
+def _panel(axes: Axes, name: str, image: NDArray[Any]) -> None:
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.grid(False)
+    if name == "intensity":
+        colours = mpl.colormaps["inferno"].with_extremes(bad=MASKED)
+        axes.imshow(np.maximum(image, 1e-6), norm=LogNorm(1e-6, 1), cmap=colours, interpolation="nearest")
+    elif image.dtype.kind == "f":
+        axes.imshow(image, cmap="Greys", vmin=0, vmax=max(float(image.max()), 1e-6), interpolation="nearest")
+    else:
+        axes.imshow(
+            image, cmap=ListedColormap(["white", INSIDE, EXTRA, MISSED]), vmin=0, vmax=3, interpolation="nearest"
+        )
+    for spine in axes.spines.values():
+        spine.set(visible=True, color=UNKNOWN, linewidth=0.6)
+
+
+def _title(files: SupportFiles, row: int) -> str:
+    structure = f" · {files.name_of(int(files.structure[row]))}" if files.structure[row] >= 0 else ""
+    if files.truth is None:
+        return f"#{files.frame[row]}{structure}"
+    return f"#{files.frame[row]}{structure}\n{int(files.truth[row].sum())} px"
+
+
+def _legend(picture: Figure, known: bool) -> None:
+    words = ("in both", "in the answer only (false positive)", "in the truth only (false negative)")
+    colours = (INSIDE, EXTRA, MISSED)
+    patches = [Patch(color=colour, label=word) for colour, word in zip(colours, words, strict=True)]
+    if known:
+        picture.legend(handles=patches, loc="lower center", ncols=3, fontsize=8.5, borderaxespad=0.1)

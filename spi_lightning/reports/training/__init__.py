@@ -1,0 +1,1 @@
+"""Page and learning curves of a training run."""

@@ -1,0 +1,166 @@
+"""Learning curves and the page of a training run, from the metrics.csv and metrics.json in its folder."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from spi_lightning.errors import UserError
+from spi_lightning.files import complete_lines, replacing
+from spi_lightning.io.damage import reads
+from spi_lightning.io.json_file import read_metrics
+from spi_lightning.reports.hits.tables import NUMBERS
+from spi_lightning.reports.laboratory import laboratory_sections
+from spi_lightning.reports.page import Lines, Picture, Section, Table, write_page
+from spi_lightning.reports.provenance import provenance_section
+from spi_lightning.reports.style import METHOD_COLOURS, as_svg, figure
+
+Curves = dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]]
+FIGURES = {
+    "loss": ("Loss", "loss", ("train/loss", "val/loss")),
+    "ranking": ("Ranking", "validation", ("val/auroc", "val/average_precision", "val/accuracy")),
+    "errors": ("Errors", "validation", ("val/false_positive_rate", "val/fpr_at_90_recall", "val/calibration_error")),
+    "supports": ("Supports", "validation", ("val/covered", "val/worst_structure", "val/iou")),
+    "loose_pixels": ("Pixels too many", "validation, pixels", ("val/false_positives",)),
+    "twin": (
+        "Breaking the twin",
+        "validation",
+        ("val/asymmetry", "val/true_asymmetry", "val/twin_gap", "val/true_twin_gap"),
+    ),
+    "density": ("Densities", "validation", ("val/correlation", "val/twin_correlation", "val/phase_agreement")),
+    "fit": ("Fit of the pattern", "r_p of Fourier amplitudes", ("val/fit_correlation", "val/correlation_modified")),
+    "healing": (
+        "Healing",
+        "validation",
+        ("val/error", "val/measured_error", "val/gap_error", "val/measured_gap_error"),
+    ),
+}
+WORDS = NUMBERS | {
+    "covered": "supports complete ↑",  # fewer than two false negatives
+    "worst_structure": "worst structure ↑",
+    "iou": "overlap (IoU) ↑",
+    "false_negatives": "false negatives ↓",
+    "false_positives": "false positives ↓",
+    "area_ratio": "area ratio",
+    "centrosymmetry": "centrosymmetry",
+    "true_centrosymmetry": "true centrosymmetry",
+    "asymmetry": "asymmetry",
+    "true_asymmetry": "true asymmetry",
+    "correlation": "with the nearer twin ↑",
+    "fit_correlation": "signed ↑",
+    "correlation_modified": "modified ↑",
+    "twin_correlation": "with the other twin",
+    "phase_agreement": "phases ↑",
+    "twin_gap": "twin gap",
+    "true_twin_gap": "true twin gap",
+    "error": "healed ↓",
+    "measured_error": "measured",
+    "gap_error": "healed, gaps ↓",
+    "measured_gap_error": "measured, gaps",
+}
+
+
+@reads("metrics.csv of a training run", also=(csv.Error, TypeError))
+def read_curves(path: Path) -> Curves:
+    """Read what Lightning's CSVLogger wrote: name -> (steps (n,), values (n,)), for the rows that hold a number.
+
+    Raises:
+        UserError: There is no such file, or it has no column ``step``.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; give the folder of a training run.")
+    rows = list(csv.DictReader(complete_lines(path).splitlines()))
+    if rows and "step" not in rows[0]:
+        raise UserError(f"{path}: has no column 'step', so it was not written by a training run.")
+    curves: Curves = {}
+    for name in rows[0] if rows else ():
+        points = [(int(row["step"]), float(row[name])) for row in rows if name and row[name] not in ("", None)]
+        if name not in ("step", "epoch") and points:
+            steps, values = zip(*points, strict=True)
+            curves[name] = (np.array(steps, dtype=np.int64), np.array(values))
+    return curves
+
+
+def write_training_figures(run: Path | str) -> list[Path]:
+    """Draw loss, ranking and errors against the training step into ``figures/`` of a run folder, as SVG.
+
+    Returns:
+        The files written; figures of which metrics.csv has no number are left out.
+    """
+    run = Path(run)
+    folder = run / "figures"
+    written = []
+    for name, picture in _pictures(read_curves(run / "metrics.csv")).items():
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(folder / f"{name}.svg") as part:
+            picture.savefig(part, format="svg", metadata={"Date": None})
+        written.append(folder / f"{name}.svg")
+    return written
+
+
+def write_training_report(run: Path) -> Path:
+    """Make report.html of a training run's folder: numbers, learning curves, provenance.
+
+    Raises:
+        UserError: The folder has no metrics.csv.
+    """
+    pictures = _pictures(read_curves(run / "metrics.csv"))
+    curves = [Picture(as_svg(picture), FIGURES[name][0]) for name, picture in pictures.items()]
+    sections = [
+        Section("Numbers", [_numbers(run)]),
+        Section("Learning curves", curves or [Lines(["metrics.csv holds no numbers yet."])]),
+        *laboratory_sections(sorted(run.glob("*_laboratory.npz"))),
+        provenance_section(run),
+    ]
+    return write_page(run / "report.html", "Training run", "/".join(run.resolve().parts[-2:]), sections)
+
+
+def _numbers(run: Path) -> Table | Lines:
+    path = run / "metrics.json"
+    if not path.is_file():
+        return Lines(["The run has not finished: there is no metrics.json."])
+    metrics: dict[str, Any] = read_metrics(path)
+    rows: dict[str, dict[str, str]] = {}
+    for key, value in metrics.items():
+        stage, _, name = key.partition("/")
+        if isinstance(value, int | float) and name:
+            rows.setdefault(name, {})[stage] = f"{value:.4g}"
+    stages = [stage for stage in ("train", "val", "test") if any(stage in row for row in rows.values())]
+    words = {"train": "training", "val": "validation", "test": "test"}
+    body = [
+        [WORDS.get(name, name.replace("_", " ")), *(row.get(stage, "–") for stage in stages)]
+        for name, row in rows.items()
+    ]
+    return Table(["", *(words[stage] for stage in stages)], body)
+
+
+def _pictures(curves: Curves) -> dict[str, Figure]:
+    """Figure name -> figure, for those of FIGURES with something to show."""
+    pictures = {}
+    if "val/correlation_modified" in curves:  # then the other is that of Fourier amplitudes too, not of densities
+        curves = {("val/fit_correlation" if name == "val/correlation" else name): each for name, each in curves.items()}
+    for name, (_, axis, wanted) in FIGURES.items():
+        shown = [key for key in wanted if key in curves]
+        if shown:
+            with figure() as picture:
+                _draw(picture.subplots(), curves, shown, axis)
+            pictures[name] = picture
+    return pictures
+
+
+def _draw(axes: Axes, curves: Curves, shown: Sequence[str], axis: str) -> None:
+    for key, colour in zip(shown, METHOD_COLOURS, strict=False):
+        steps, values = curves[key]
+        stage, _, name = key.partition("/")
+        name = {"train": "training", "val": "validation"}[stage] if axis == "loss" else WORDS[name].rstrip(" ↑↓")
+        axes.plot(steps, values, "o-" if len(steps) < 30 else "-", markersize=3.5, color=colour, label=name)
+    axes.set(xlabel="training step (batches)", ylabel=axis)
+    values = np.concatenate([curves[key][1] for key in shown])
+    if axis == "loss" and values.min() > 0 and values.max() > 10 * values.min():
+        axes.set_yscale("log")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)

@@ -1,0 +1,241 @@
+"""Figures of a comparison of 3D phasing: errors, their course, spectra, agreement, times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from numpy.typing import NDArray
+
+from spi_lightning.metrics.resolution import alike, common_edge
+from spi_lightning.reports.style import INK, METHOD_COLOURS, figure
+from spi_lightning.results.volumes import ShownPattern, VolumeFiles
+
+Array = NDArray[Any]
+_MARKERS = "os^Dvp*X"
+
+
+def colour_of(number: int) -> str:
+    """Colour of the method at this place."""
+    return METHOD_COLOURS[number % len(METHOD_COLOURS)]
+
+
+def histogram_figure(files: VolumeFiles) -> Figure:
+    """Chi square and r_p of all runs, fitted voxels above, held-out ones below: Wu et al. (2021), Figs 5 and S3."""
+    held = all("held_out_chi_square" in columns for columns in files.columns)
+    rows = [("", "fitted voxels")] + ([("held_out_", "held-out voxels")] if held else [])
+    with figure(9.6, 3.3 * len(rows) + 0.4) as picture:
+        panels = picture.subplots(len(rows), 2, squeeze=False)
+        for row, (prefix, where) in enumerate(rows):
+            _histogram(panels[row, 0], files, f"{prefix}chi_square", f"χ², {where}", logarithmic=True)
+            _histogram(panels[row, 1], files, f"{prefix}correlation", f"$r_p$ (signed), {where}")
+        picture.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    return picture
+
+
+def _histogram(axes: Axes, files: VolumeFiles, name: str, label: str, logarithmic: bool = False) -> None:
+    drawn = [columns[name].ravel() for columns in files.columns]
+    low, high = min(float(each.min()) for each in drawn), max(float(each.max()) for each in drawn)
+    if logarithmic:
+        low = max(low, 1e-16)
+        bins = np.geomspace(low / 1.1, max(high, low) * 1.1, 36)
+        axes.set_xscale("log")
+        _plain_log(axes.xaxis, low, high)
+    else:
+        pad = 0.03 * max(high - low, 1e-9)
+        bins = np.linspace(low - pad, high + pad, 36)
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+        axes.ticklabel_format(axis="x", useOffset=False)
+    for number, values in enumerate(drawn):
+        style: dict[str, Any] = {"bins": bins.tolist(), "color": colour_of(number), "linewidth": 1.4}
+        values = np.clip(values, bins[0], bins[-1])
+        axes.hist(values, histtype="stepfilled", alpha=0.18, **style)
+        axes.hist(values, histtype="step", label=files.names[number], **style)
+    axes.set(xlabel=label, ylabel="runs")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _plain_log(axis: Axis, low: float, high: float) -> None:
+    """Plain numbers, few enough to stand beside each other, on a logarithmic axis of little more than a decade."""
+    if high >= 30 * low:
+        return
+    axis.set_major_locator(MaxNLocator(4) if high < 4 * low else LogLocator(10, subs=(1, 2, 5)))
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_formatter(NullFormatter())
+
+
+def held_out_figure(files: VolumeFiles) -> Figure:
+    """Each run's chi square on voxels it was fitted to and on those it never saw; free voxels in the legend."""
+    with figure(6.4, 4.6) as picture:
+        axes = picture.subplots()
+        ends: list[float] = []
+        for number, columns in enumerate(files.columns):
+            x, y = columns["chi_square"].ravel(), columns["held_out_chi_square"].ravel()
+            ends += [float(each) for values in (x, y) for each in (values.min(), values.max())]
+            name = f"{files.names[number]}, {np.median(columns['free_voxels']):,.0f} free voxels"
+            axes.scatter(
+                x, y, s=24, alpha=0.7, linewidths=0, color=colour_of(number), marker=_MARKERS[number % 8], label=name
+            )
+        limits = [max(min(ends), 1e-16) * 0.8, max(ends) * 1.25]
+        axes.plot(limits, limits, color=INK, linewidth=0.8, linestyle=":")
+        axes.set(xscale="log", yscale="log", xlabel="χ², fitted voxels", ylabel="χ², held-out voxels")
+        for axis in (axes.xaxis, axes.yaxis):
+            _plain_log(axis, *limits)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=1, borderaxespad=0.2)
+    return picture
+
+
+def course_figure(files: VolumeFiles, units: Sequence[str]) -> Figure:
+    """Least chi square so far of the fitted voxels, against steps and seconds of one run: Wu et al. (2021), Fig. 3f."""
+    with figure(10.4, 4.2) as picture:
+        left, right = picture.subplots(1, 2, sharey=True)
+        for number, trace in enumerate(files.traces):
+            course = np.minimum.accumulate(trace["chi_square"], axis=0)
+            if len(course) < 2:
+                continue
+            seconds = trace["seconds"] / course.shape[1]
+            style: dict[str, Any] = {"color": colour_of(number)}
+            for axes, x, name in (
+                (left, trace["step"], f"{files.names[number]} ({units[number]}s)"),
+                (right, seconds, ""),
+            ):
+                axes.plot(x, np.median(course, axis=1), linewidth=1.4, label=name or None, **style)
+                if course.shape[1] > 1:
+                    axes.fill_between(x, course.min(1), course.max(1), alpha=0.15, linewidth=0, **style)
+        some = "log" if any(len(trace["chi_square"]) > 1 for trace in files.traces) else "linear"
+        left.set(yscale=some, xscale="symlog", xlabel="epochs or iterations", ylabel="least χ² so far, fitted voxels")
+        right.set(xscale=some, xlabel="seconds of one run")
+        left.set_xlim(left=0)
+        picture.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return picture
+
+
+def spectrum_figure(files: VolumeFiles, pattern: ShownPattern) -> Figure:
+    """Amplitude summed over shells of constant |q|, measured and of each method: Wu et al. (2021), Fig. 3i."""
+    frequency, unit = frequency_of(files)
+    with figure(6.4, 5.0) as picture:
+        above, below = picture.subplots(2, 1, sharex=True, height_ratios=(2.2, 1))
+        reach = 0.05
+        above.plot(frequency, pattern.weight, color=INK, linewidth=2.4, alpha=0.35, label="measured")
+        for number, method in enumerate(pattern.methods):
+            weight, style = method.arrays["weight"], {"color": colour_of(number), "linewidth": 1.2}
+            above.plot(frequency, weight, label=files.names[number], **style)
+            ratio = weight / np.maximum(pattern.weight, 1e-30)
+            below.plot(frequency, ratio, **style)
+            reach = max(reach, 1.1 * float(np.abs(ratio - 1).max()))
+        below.axhline(1, color=INK, linewidth=0.8, linestyle=":")
+        above.set(yscale="log", ylabel="Σ |F| over a shell (√photons)")
+        below.set(xlabel=f"|q| ({unit})", ylabel="over measured", ylim=(max(0, 1 - reach), min(2, 1 + reach)))
+        above.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, borderaxespad=0.2, columnspacing=1.0)
+    return picture
+
+
+def transfer_figure(files: VolumeFiles, pattern: ShownPattern) -> Figure:
+    """PRTF of each method's runs and, where photons were halved, the FSC of two halves; only what there is."""
+    frequency, unit = frequency_of(files)
+    curves = [name for name in ("prtf", "fsc") if any(len(method.arrays[name]) for method in pattern.methods)]
+    with figure(5.4 * len(curves), 4.3 + 0.2 * len(files.names) / len(curves)) as picture:
+        panels = picture.subplots(1, len(curves), squeeze=False)[0]
+        for axes, curve in zip(panels, curves, strict=True):
+            for number, method in enumerate(pattern.methods):
+                if len(values := method.arrays.get(f"{curve}_corrected", method.arrays[curve])):
+                    axes.plot(frequency, values, color=colour_of(number), linewidth=1.4)
+            (_prtf_axes if curve == "prtf" else _fsc_axes)(axes, pattern)
+            axes.set_xlabel(f"|q| ({unit})")
+        for number, name in enumerate(files.names):
+            panels[0].plot([], [], color=colour_of(number), linewidth=1.4, label=name)
+        named = panels[0].get_legend_handles_labels()
+        columns = 2 * len(curves)
+        picture.legend(*(each[-len(files.names) :] for each in named), loc="outside upper center", ncols=columns)
+    return picture
+
+
+def _prtf_axes(axes: Axes, pattern: ShownPattern) -> None:
+    line = axes.axhline(1 / np.e, color=INK, linewidth=0.9, linestyle="-.")
+    axes.set(ylabel="PRTF of the runs that agree, less chance", ylim=(-0.05, 1.05))
+    axes.legend([line], ["1/e"], loc="lower left", fontsize=8)
+
+
+def _fsc_axes(axes: Axes, pattern: ShownPattern) -> None:
+    for number, method in enumerate(pattern.methods):
+        if len(threshold := method.arrays["half_bit"]):
+            frequency = axes.get_lines()[0].get_xdata()
+            axes.plot(frequency, threshold, color=colour_of(number), linewidth=0.8, linestyle=":")
+    dotted = Line2D([], [], color=INK, linewidth=0.8, linestyle=":")
+    axes.set(ylabel="FSC of two halves of the photons", ylim=(-0.2, 1.05))
+    axes.legend([dotted], ["half bit, each method's own"], loc="lower left", fontsize=8)
+
+
+def frequency_of(files: VolumeFiles) -> tuple[Array, str]:
+    """Mean |q| of the shells and the unit."""
+    if not files.known or not alike(files.voxel):  # shells are of equal frequency in cycles per voxel
+        return files.frequency, "1/voxel"
+    return files.frequency / (1e9 * common_edge(files.voxel)), "1/nm"
+
+
+def agreement_figure(names: Sequence[str], matrices: Sequence[Sequence[Sequence[float]]]) -> Figure:
+    """Heat maps of the aligned correlation of every two methods, (methods, methods): best runs, and means of runs."""
+    size, least = len(names), min(0.5, float(np.asarray(matrices).min()))
+    side = 2.6 + 0.6 * size
+    with figure(2 * side, side) as picture:
+        panels = picture.subplots(1, 2, sharey=True)
+        for axes, matrix, title in zip(panels, matrices, ("best runs", "means of the runs that agree"), strict=True):
+            image = axes.imshow(np.asarray(matrix), cmap="Blues", vmin=least, vmax=1)
+            for (row, column), value in np.ndenumerate(np.asarray(matrix)):
+                colour = "white" if value > 0.5 * (least + 1) else "black"
+                axes.text(column, row, f"{value:.3f}", ha="center", va="center", fontsize=8, color=colour)
+            axes.set_xticks(range(size), names, rotation=40, ha="right", rotation_mode="anchor")
+            axes.set_yticks(range(size), names)
+            axes.set_title(title)
+            axes.grid(False)
+        picture.colorbar(image, ax=list(panels), label="aligned correlation", shrink=0.8)
+    return picture
+
+
+def times_figure(methods: Mapping[str, Mapping[str, Any]], levels: Sequence[float]) -> Figure:
+    """Median seconds of one run until chi square was below each level; larger marks: more runs got there."""
+    with figure(6.4, 4.3) as picture:
+        axes = picture.subplots()
+        for number, (name, numbers) in enumerate(methods.items()):
+            points = [(level, numbers[f"seconds_to/{level:g}"], numbers[f"success/{level:g}"]) for level in levels]
+            reached = [point for point in points if point[1] is not None]
+            x, y = [point[0] for point in reached], [max(point[1], 1e-3) for point in reached]
+            axes.plot(x, y, color=colour_of(number), linewidth=1.0, label=name)
+            sizes = [12 + 90 * point[2] for point in reached]
+            axes.scatter(x, y, s=sizes, color=colour_of(number), marker=_MARKERS[number % 8], alpha=0.8)
+        some = any(numbers[f"seconds_to/{level:g}"] is not None for numbers in methods.values() for level in levels)
+        axes.set(xscale="log", xlabel="χ² of the fitted voxels, smaller to the right", ylabel="seconds of one run")
+        axes.set_yscale("log" if some else "linear")  # nothing can be drawn to a logarithmic scale without a value
+        axes.set_xlim(max(levels) * 2, min(levels) / 2)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, borderaxespad=0.2, columnspacing=1.0)
+    return picture
+
+
+def truth_figure(methods: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Figure:
+    """Errors against the truth, one place for each pattern: medians over draws and seeds."""
+    labels = {
+        "phase_rms": "phase RMS error (rad)",
+        "amplitude_correlation": "amplitude correlation",
+        "density_error": "density error",
+    }
+    with figure(12.0, 4.2) as picture:
+        panels = picture.subplots(1, 3)
+        for axes, (name, label) in zip(panels, labels.items(), strict=True):
+            for number, patterns in enumerate(methods.values()):
+                values = [numbers[name] for numbers in patterns.values()]
+                style: dict[str, Any] = {"color": colour_of(number), "marker": _MARKERS[number % 8], "markersize": 5}
+                axes.plot(range(len(values)), values, linewidth=1.0, **style)
+            axes.set_xticks(range(len(patterns)), list(patterns), rotation=30, ha="right", rotation_mode="anchor")
+            axes.set(ylabel=label)
+            if name != "amplitude_correlation":
+                axes.set_yscale("log")
+        for number, name in enumerate(methods):
+            panels[0].plot([], [], color=colour_of(number), marker=_MARKERS[number % 8], label=name)
+        picture.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=5)
+    return picture

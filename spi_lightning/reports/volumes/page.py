@@ -1,0 +1,294 @@
+"""The page of a comparison of 3D phasing: how well methods fit, what they found, and how far to trust them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from spi_lightning.io.json_file import read_metrics
+from spi_lightning.reports.laboratory import laboratory_sections
+from spi_lightning.reports.page import Lines, Picture, Section, Surface, Table, write_page
+from spi_lightning.reports.provenance import provenance_section
+from spi_lightning.reports.style import as_png, as_svg
+from spi_lightning.results.volumes import ShownPattern, VolumeFiles
+
+from .figures import (
+    agreement_figure,
+    course_figure,
+    held_out_figure,
+    histogram_figure,
+    spectrum_figure,
+    times_figure,
+    transfer_figure,
+    truth_figure,
+)
+from .slices import pattern_figure, slices_figure, uncertainty_figure
+from .surfaces import diffraction_surface, object_surface, surface_level
+
+_COLUMNS = {
+    "chi_square": "χ²\nfitted",
+    "held_out_chi_square": "χ²\nheld out",
+    "correlation": "r_p\nfitted",
+    "held_out_correlation": "r_p\nheld out",
+    "free_voxels": "free\nvoxels",
+    "point_spread": "blur\n(pixel)",
+}
+_MODIFIED = {
+    "correlation_modified": "r_p modified\nfitted",
+    "held_out_correlation_modified": "r_p modified\nheld out",
+    "chi_square/over_seeds": "χ² fitted,\nσ over seeds",
+    "held_out_chi_square/over_seeds": "χ² held out,\nσ over seeds",
+}
+_TRUTH = {
+    "density_error": "density\nerror",
+    "phase_rms": "phase RMS\n(rad)",
+    "amplitude_correlation": "amplitude\ncorrelation",
+}
+_RUNS = {
+    "runs": "runs",
+    "kept/share": "share that\nagrees",
+    "prtf/chance": "PRTF\nby chance",
+    "prtf/crossing": "PRTF < 1/e\n(1/voxel)",
+    "prtf/crossing/resolution_nm": "PRTF < 1/e\n(nm)",
+    **{f"prtf/crossing/resolution_nm/{axis}": f"PRTF < 1/e\n(nm, {axis})" for axis in "zyx"},
+    "fsc/half_bit": "FSC < half bit\n(1/voxel)",
+    "fsc/half_bit/resolution_nm": "FSC < half bit\n(nm)",
+    **{f"fsc/half_bit/resolution_nm/{axis}": f"FSC < half bit\n(nm, {axis})" for axis in "zyx"},
+    "seconds_per_run": "seconds\nper run",
+}
+_JUDGED = (
+    "Medians over all runs, quartiles below. χ² = Σ(c|F| − A)² / ΣA² with the scale c fitted in closed form, in "
+    "float64; held-out voxels were shown to no method. r_p is signed. A looser support fits at will: compare errors "
+    "only at like numbers of free voxels; held-out errors can fall with a looser support too, without a better "
+    "density."
+)
+_BLUR = (
+    " Blur: the root mean square width of partial coherence and of the pixels themselves, over the three axes, "
+    "fitted along with the density; the intensity |F|² is blurred by it before it is compared."
+)
+_PRINTED = "r_p modified is that of Wu et al. (2021), with absolute values inside the sum: 0.75 for independent noise."
+_TRUE = "After shift below a voxel, twin, constant phase and scale; phase RMS where the true amplitude exceeds 10 %."
+_AGREEING = (
+    "Runs agree if, as a group, they overlap with the best by 0.9 or more. Seconds: wall time of runs computed "
+    "together, divided by their number. PRTF less chance, which is that of as many unrelated runs; resolutions are "
+    "full periods; never: not before the edge of the pattern."
+)
+
+
+def write_volumes_report(run: Path) -> Path:
+    """Make report.html of a comparison from its volumes.h5, metrics.json and evaluation.json."""
+    files = VolumeFiles.read(run)
+    metrics: dict[str, Any] = read_metrics(run / "metrics.json")
+    sections = [
+        Section("Result", [Lines([verdict(files, metrics)]), *numbers_tables(metrics["methods"])]),
+        Section("Errors", errors(files, metrics)),
+        Section("Convergence", convergence(files, metrics)),
+        *(section for pattern in files.patterns for section in of_pattern(files, pattern)),
+        *laboratory_sections(sorted((run / "densities").glob("*/*_laboratory.npz")), turning=True),
+        Section("Notes", [Lines(files.about["notes"] or ["Nothing to note."]), question_table(files.about)]),
+        provenance_section(run, costs(files.about)),
+    ]
+    return write_page(run / "report.html", "3D phasing compared", "/".join(run.resolve().parts[-2:]), sections)
+
+
+def verdict(files: VolumeFiles, metrics: Mapping[str, Any]) -> str:
+    """One or two sentences on which method fits best, held-out voxels first."""
+    methods: Mapping[str, Mapping[str, Any]] = metrics["methods"]
+    judge = "held_out_chi_square" if all("held_out_chi_square" in one for one in methods.values()) else "chi_square"
+    order = sorted(methods, key=lambda name: methods[name][judge])
+    where = "held-out" if judge != "chi_square" else "fitted"
+    text = f"Least median χ² on the {where} voxels: {order[0]}, {methods[order[0]][judge]:.3g}"
+    if len(order) > 1:
+        text += f"; next {order[1]}, {methods[order[1]][judge]:.3g}"
+    draws, patterns = files.about["masks"], len(files.about["patterns"])
+    text += f" ({files.about['seeds']} seeds, {draws} draw{'s' if draws > 1 else ''} of held-out voxels, "
+    text += f"{patterns} pattern{'s' if patterns > 1 else ''})."
+    if agreement := metrics.get("agreement"):
+        best, mean = (
+            min(rows[i][j] for i in range(len(rows)) for j in range(i))
+            for rows in (agreement["overlap"], agreement["mean_overlap"])
+        )
+        text += (
+            f" Of any two methods the best runs correlate by {best:.3f} or more, the means of the runs that agree by "
+        )
+        text += f"{mean:.3f} or more."
+    return text
+
+
+def numbers_tables(methods: Mapping[str, Mapping[str, Any]]) -> list[Table]:
+    """Errors with quartiles; against the truth; then resolutions, agreement and times."""
+    blurred = any("point_spread" in numbers for numbers in methods.values())
+    tables = [
+        _table(methods, _COLUMNS, _JUDGED + _BLUR * blurred, _with_quartiles),
+        _table(methods, _MODIFIED, _PRINTED, _with_quartiles),
+    ]
+    if "density_error" in next(iter(methods.values())):
+        tables.append(_table(methods, _TRUTH, _TRUE, _with_quartiles))
+    return [*tables, _table(methods, _RUNS, _AGREEING, _plain)]
+
+
+def _table(
+    methods: Mapping[str, Mapping[str, Any]],
+    columns: Mapping[str, str],
+    caption: str,
+    cell: Callable[[Mapping[str, Any], str], str],
+) -> Table:
+    """One row for each method; columns that no method has are left out."""
+    names = [name for name in columns if any(name in numbers for numbers in methods.values())]
+    rows = [[method, *(cell(numbers, name) for name in names)] for method, numbers in methods.items()]
+    return Table(["method", *(columns[name] for name in names)], rows, caption)
+
+
+def _plain(numbers: Mapping[str, Any], name: str) -> str:
+    """A number; "never" for a curve that does not cross before the edge of the pattern."""
+    if name in ("prtf/crossing", "fsc/half_bit") and name in numbers and numbers[name] is None:
+        return "never"
+    if name == "kept/share" and numbers.get(name) is not None:
+        return f"{100 * numbers[name]:.0f} %"
+    return number(numbers.get(name))
+
+
+def _with_quartiles(numbers: Mapping[str, Any], name: str) -> str:
+    if numbers.get(name) is None:
+        return "-"
+    if name == "free_voxels":
+        return f"{numbers[name]:,.0f}"
+    if f"{name}/q1" not in numbers:
+        return number(numbers[name])
+    return f"{number(numbers[name])}\n{number(numbers[f'{name}/q1'])} – {number(numbers[f'{name}/q3'])}"
+
+
+def number(value: Any) -> str:
+    """Three digits of a number, five behind the point where it is almost 1; powers of ten for small ones."""
+    if value is None:
+        return "-"
+    if isinstance(value, int):
+        return str(value)
+    if 0.99 <= abs(value) <= 1:
+        return f"{value:.5f}"
+    if 0 < abs(value) < 1e-4:
+        return f"{value:.2e}"
+    return f"{value:#.3g}".rstrip(".") if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def errors(files: VolumeFiles, metrics: Mapping[str, Any]) -> list[Picture | Lines]:
+    """Histograms, held-out against fitted, truth, agreement."""
+    runs = files.columns[0]["chi_square"].size
+    blocks: list[Picture | Lines] = [
+        Picture(
+            as_svg(histogram_figure(files)),
+            "Errors of all runs",
+            f"As Figs 5 and S3 of Wu et al. (2021); {runs} runs of each method with random starts.",
+            wide=True,
+        )
+    ]
+    if all("held_out_chi_square" in columns for columns in files.columns):
+        caption = "Each mark is a run. Above the dotted line: worse on voxels that were never shown."
+        blocks.append(Picture(as_png(held_out_figure(files)), "Held-out against fitted voxels", caption))
+    if agreement := metrics.get("agreement"):
+        caption = (
+            "Overlap after shift, twin and constant phase, mean over patterns: of the runs of least fitted χ², and "
+            "of the means of all runs that agree with them, in which what differs from run to run is averaged out."
+        )
+        drawn = agreement_figure(agreement["methods"], [agreement["overlap"], agreement["mean_overlap"]])
+        blocks.append(Picture(as_svg(drawn), "Do the methods agree?", caption, wide=True))
+    if "density_error" in files.columns[0]:
+        caption = "Medians over draws and seeds, after shift, twin, constant phase and scale: a small χ² can hide them."
+        blocks.append(Picture(as_svg(truth_figure(metrics["patterns"])), "Against the truth", caption, wide=True))
+    return blocks
+
+
+def convergence(files: VolumeFiles, metrics: Mapping[str, Any]) -> list[Picture | Table]:
+    """Courses, times to levels, success rates."""
+    units = [files.about["methods"][name]["unit"] for name in files.names]
+    levels: list[float] = files.about["levels"]
+    methods: Mapping[str, Mapping[str, Any]] = metrics["methods"]
+    caption = (
+        "Median and range over the seeds, first pattern and draw; least so far. Iterative: square of the relative "
+        "Fourier error of the iterate. The last point of a method with a polish is the polish."
+    )
+    rows = [
+        [name, *(_reached(numbers[f"success/{level:g}"], numbers[f"seconds_to/{level:g}"]) for level in levels)]
+        for name, numbers in methods.items()
+    ]
+    told = "Share of the runs that end at or below each χ² on the fitted voxels; median seconds until they first were."
+    return [
+        Picture(as_svg(course_figure(files, units)), "χ² on the way", caption, wide=True),
+        Picture(
+            as_svg(times_figure(methods, levels)), "Time to a given χ²", "Larger marks: more of the runs end there."
+        ),
+        Table(["method", *(f"χ² ≤ {level:g}" for level in levels)], rows, told),
+    ]
+
+
+def _reached(share: float, seconds: float | None) -> str:
+    return f"{100 * share:.0f} %\n{'-' if seconds is None else f'{seconds:.3g} s'}"
+
+
+def of_pattern(files: VolumeFiles, pattern: ShownPattern) -> list[Section]:
+    """What was measured and found of one pattern: planes, spectra, resolution, ensembles, and surfaces to turn."""
+    scale = (
+        "Voxel edges along the measured directions, not perpendicular: see Laboratory frame for the true shape."
+        if files.known
+        else ("The geometry is not known: lengths in voxels.")
+    )
+    caption = f"Runs of least fitted χ², aligned; phase where the amplitude exceeds 10 %. {scale}"
+    blocks: list[Picture | Lines] = [
+        Picture(as_png(pattern_figure(files, pattern)), "Measured", "Central planes; grey: not measured.", wide=True),
+        Picture(as_png(slices_figure(files, pattern)), "Central slices", caption, wide=True),
+        *resolution(files, pattern),
+        Picture(as_svg(spectrum_figure(files, pattern)), "Fourier spectral weight", _SPECTRUM),
+        Picture(as_png(uncertainty_figure(files, pattern)), "Ensembles", _ENSEMBLE, wide=len(pattern.methods) > 2),
+    ]
+    return [Section(pattern.name, blocks), Section(f"{pattern.name}: surfaces", surfaces(files, pattern))]
+
+
+def resolution(files: VolumeFiles, pattern: ShownPattern) -> list[Picture | Lines]:
+    """Curves, and which methods have no PRTF since a single run says nothing of reproducibility."""
+    alone = [name for name, method in zip(files.names, pattern.methods, strict=True) if not len(method.arrays["prtf"])]
+    why = f"No PRTF of {', '.join(alone)}: no other run agrees with the best, or only one was made." if alone else ""
+    if any(len(method.arrays[name]) for method in pattern.methods for name in ("prtf", "fsc")):
+        drawn = transfer_figure(files, pattern)
+        return [Picture(as_svg(drawn), "Resolution", f"{_RESOLUTION} {why}".strip(), wide=len(drawn.axes) > 1)]
+    return [Lines([why])]
+
+
+_SPECTRUM = "Best run of each method: amplitudes summed over shells of constant |q|, measured voxels only."
+_RESOLUTION = "Reproducible is not right: runs that share a wrong support agree too."
+_ENSEMBLE = "Mean of the runs that agree with the best, and their root mean square deviation in every voxel."
+
+
+def surfaces(files: VolumeFiles, pattern: ShownPattern) -> list[Surface]:
+    """Diffraction measured and predicted, then densities; drag to turn, scroll to zoom."""
+    level = surface_level(pattern.fourier_amplitude, pattern.mask)
+    shown = [diffraction_surface(pattern.fourier_amplitude, files.voxel, "Measured diffraction", level)]
+    if pattern.truth is not None:
+        shown.append(object_surface(pattern.truth, files.voxel, "Truth"))
+    for name, method in zip(files.names, pattern.methods, strict=True):
+        shown.append(diffraction_surface(method.arrays["predicted"], files.voxel, f"{name}: diffraction", level))
+        shown.append(object_surface(method.arrays["best"], files.voxel, f"{name}: density"))
+    return shown
+
+
+def question_table(about: Mapping[str, Any]) -> Table:
+    """What was asked."""
+    held = [held for draws in about["held_out_voxels"] for held in draws]
+    rows = [
+        ["data", str(about["path"])],
+        ["patterns", f"{len(about['patterns'])} of {' x '.join(str(n) for n in about['shape'])} voxels"],
+        ["measured voxels", ", ".join(f"{n:,}" for n in about["measured_voxels"])],
+        ["held-out voxels", f"{min(held):,} to {max(held):,} in each draw, {about['masks']} drawn"],
+        ["seeds", str(about["seeds"])],
+        ["starts on each half of the photons", str(about["halves"])],
+    ]
+    return Table(["", "value"], rows, numeric=False)
+
+
+def costs(about: Mapping[str, Any]) -> dict[str, Any]:
+    """Of each method: seconds, memory, cached answers; and the command."""
+    told = {
+        name: {key: value for key, value in method.items() if key != "settings"}
+        for name, method in about["methods"].items()
+    }
+    return {"device": about["device"], "threads": about["threads"], **told, "command": about["command"]}

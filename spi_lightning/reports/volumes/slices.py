@@ -1,0 +1,175 @@
+"""Central slices of densities side by side: amplitude and phase with scale bars, and how sure they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, LogNorm
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from spi_lightning.reports.style import MASKED, PHASE_COLOURS, figure, phase_bar
+from spi_lightning.results.volumes import ShownPattern, VolumeFiles
+
+Array = NDArray[Any]
+_SHOWN = 0.1  # share of the largest amplitude from which a phase is shown
+_MARGIN = 2  # voxels around the particle
+_NORMALS = ("normal to z", "normal to y", "normal to x")
+
+
+def slices_figure(files: VolumeFiles, pattern: ShownPattern) -> Figure:
+    """Amplitude and phase of the best runs in the three central planes: Wu et al. (2021), Fig. 6."""
+    rows = [(name, method.arrays["best"]) for name, method in zip(files.names, pattern.methods, strict=True)]
+    if pattern.truth is not None:
+        rows.insert(0, ("truth", pattern.truth))
+    window = window_of([density for _, density in rows])
+    edges = [each.stop - each.start for each in window]
+    columns = [edges[2], edges[2], edges[1]] * 2  # as wide as what they show, so that a voxel is as large in all
+    inch = 12.0 / sum(columns)
+    with figure(12.4, inch * max(edges[:2]) * len(rows) + 1.5) as picture:
+        panels = picture.subplots(len(rows), 6, squeeze=False, width_ratios=columns)
+        for row, (name, density) in enumerate(rows):
+            density = without_offset(density)
+            amplitude = np.abs(density) / max(float(np.abs(density).max()), 1e-30)
+            phase = np.where(amplitude > _SHOWN, np.angle(density), np.nan)
+            for normal in range(3):
+                drawn = _panel(panels[row, normal], amplitude, normal, window, ("viridis", 0, 1))
+                turned = _panel(panels[row, 3 + normal], phase, normal, window, (PHASE_COLOURS, -np.pi, np.pi))
+                scale_bar(panels[row, normal], files, normal, window)
+            panels[row, 0].set_ylabel(name.replace(", ", ",\n"), fontsize=9)
+        for column in range(6):
+            what = "amplitude" if column < 3 else "phase"
+            panels[0, column].set_title(f"{what},\n{_NORMALS[column % 3]}", fontsize=9)
+        below: dict[str, Any] = {"location": "bottom", "shrink": 0.6, "aspect": 30, "pad": 0.01}
+        bar = picture.colorbar(drawn, ax=list(panels[:, :3].flat), **below)
+        bar.set_label("amplitude / maximum")
+        phase_bar(picture, turned, list(panels[:, 3:].flat), **below)
+    return picture
+
+
+def uncertainty_figure(files: VolumeFiles, pattern: ShownPattern) -> Figure:
+    """Mean of the runs that agree, and their root mean square deviation in every voxel, plane normal to z."""
+    means = [method.arrays["mean"] for method in pattern.methods]
+    window, count = window_of(means), len(means)
+    with figure(2.35 * count + 1.4, 6.4) as picture:
+        panels = picture.subplots(3, count, squeeze=False)
+        for column, method in enumerate(pattern.methods):
+            mean = without_offset(method.arrays["mean"])
+            top = max(float(np.abs(mean).max()), 1e-30)
+            amplitude, deviation = np.abs(mean) / top, np.maximum(method.arrays["deviation"] / top, 1e-6)
+            phase = np.where(amplitude > _SHOWN, np.angle(mean), np.nan)
+            drawn = [
+                _panel(panels[0, column], amplitude, 0, window, ("viridis", 0, 1)),
+                _panel(panels[1, column], phase, 0, window, (PHASE_COLOURS, -np.pi, np.pi)),
+                _panel(panels[2, column], deviation, 0, window, ("inferno", 1e-4, 1), logarithmic=True),
+            ]
+            if int(method.arrays["kept"]) < 2:
+                panels[2, column].text(
+                    0.5, 0.5, "one run", color="white", ha="center", transform=panels[2, column].transAxes
+                )
+            scale_bar(panels[0, column], files, 0, window)
+            panels[0, column].set_title(files.names[column].replace(", ", ",\n"), fontsize=9)
+        labels = ("mean amplitude / max", "phase of mean (rad)", "rms deviation / max")
+        for row, label in enumerate(labels):
+            if row == 1:
+                phase_bar(picture, drawn[row], panels[row], label, shrink=0.85, pad=0.02)
+            else:
+                picture.colorbar(drawn[row], ax=list(panels[row]), shrink=0.85, pad=0.02).set_label(label)
+    return picture
+
+
+def pattern_figure(files: VolumeFiles, pattern: ShownPattern) -> Figure:
+    """The measured intensity in the three central planes of reciprocal space."""
+    intensity = pattern.fourier_amplitude.astype(np.float64) ** 2
+    top = float(intensity.max())
+    low = top * 1e-7 if top < 10 else max(0.3, top * 1e-7)
+    known = files.known
+    steps = 1 / (np.array(intensity.shape) * (files.voxel * 1e9 if known else 1.0))
+    with figure(12.0, 3.9) as picture:
+        panels = picture.subplots(1, 3)
+        for normal, axes in enumerate(panels):
+            rows, columns = (axis for axis in range(3) if axis != normal)
+            shown = np.where(pattern.mask, np.maximum(intensity, low), np.nan).take(
+                intensity.shape[normal] // 2, normal
+            )
+            edges = [
+                ((place - n // 2) - 0.5) * steps[axis]
+                for axis in (columns, rows)
+                for n in (intensity.shape[axis],)
+                for place in (0, n)
+            ]
+            axes.set_facecolor(MASKED)
+            extent = (edges[0], edges[1], edges[3], edges[2])
+            drawn = axes.imshow(shown, norm=LogNorm(low, top), cmap="magma", extent=extent, interpolation="nearest")
+            axes.set_aspect("auto")
+            axes.grid(False)
+            unit = "1/nm" if known else "1/voxel"
+            axes.set(title=_NORMALS[normal], xlabel=f"q_{'zyx'[columns]} ({unit})", ylabel=f"q_{'zyx'[rows]} ({unit})")
+        picture.colorbar(drawn, ax=list(panels), shrink=0.9, pad=0.02).set_label(
+            "photons per voxel" if files.about["counted"] else "intensity"
+        )
+    return picture
+
+
+def without_offset(density: Array) -> Array:
+    """The density times the constant phase that makes its sum real and positive."""
+    total = complex(density.sum())
+    turned: Array = density * (np.conj(total) / max(abs(total), 1e-30))
+    return turned
+
+
+def window_of(densities: Sequence[Array]) -> tuple[slice, slice, slice]:
+    """The voxels in which any of some densities exceeds 10 % of its maximum, and a few around."""
+    inside = np.zeros(densities[0].shape, dtype=bool)
+    for density in densities:
+        inside |= np.abs(density) > _SHOWN * max(float(np.abs(density).max()), 1e-30)
+    slices = []
+    for axis in range(3):
+        on = np.flatnonzero(inside.any(axis=tuple(other for other in range(3) if other != axis)))
+        low, high = (int(on[0]), int(on[-1])) if len(on) else (0, inside.shape[axis] - 1)
+        slices.append(slice(max(0, low - _MARGIN), min(inside.shape[axis], high + _MARGIN + 1)))
+    return slices[0], slices[1], slices[2]
+
+
+def _panel(
+    axes: Axes,
+    values: Array,
+    normal: int,
+    window: tuple[slice, slice, slice],
+    scale: tuple[str | Colormap, float, float],
+    logarithmic: bool = False,
+) -> Any:
+    """The plane through voxel n // 2, cut to a window."""
+    cut = tuple(each for axis, each in enumerate(window) if axis != normal)
+    plane = values.take(values.shape[normal] // 2, normal)[cut]
+    cmap, low, high = scale
+    axes.set_facecolor("#eef1f4")
+    limits: dict[str, Any] = {"norm": LogNorm(low, high)} if logarithmic else {"vmin": low, "vmax": high}
+    drawn = axes.imshow(plane, cmap=cmap, interpolation="nearest", **limits)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    axes.grid(False)
+    return drawn
+
+
+def scale_bar(axes: Axes, files: VolumeFiles, normal: int, window: tuple[slice, slice, slice]) -> None:
+    """A bar of a round length at the lower left; in voxels where lengths are not known."""
+    column = max(axis for axis in range(3) if axis != normal)
+    rows, width = [each.stop - each.start for axis, each in enumerate(window) if axis != normal]
+    edge, unit = (float(files.voxel[column] * 1e9), "nm") if files.known else (1.0, "voxels")
+    length_bar(axes, edge, unit, (rows, width))
+
+
+def length_bar(axes: Axes, edge: float, unit: str, shape: tuple[int, int], colour: str = "white") -> None:
+    """A bar of a round length at the lower left of a picture of (rows, columns) voxels with some edge."""
+    rows, width = shape
+    goal = 0.4 * width * edge
+    power = 10.0 ** np.floor(np.log10(max(goal, 1e-9)))
+    length = max(factor * power for factor in (1, 2, 5) if factor * power <= goal)
+    place, thick = (0.04 * width - 0.5, 0.95 * rows - 0.5), max(0.02 * rows, 0.15)
+    axes.add_patch(Rectangle(place, length / edge, thick, color=colour, linewidth=0))
+    axes.text(place[0], place[1] - 0.03 * rows, f"{length:g} {unit}", color=colour, fontsize=7.5, va="bottom")

@@ -1,0 +1,1 @@
+"""Macromolecules in the beam: projected maps, Ewald sphere, photons; Bellisario & Ekeberg (2024)."""

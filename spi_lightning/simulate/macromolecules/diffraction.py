@@ -1,0 +1,137 @@
+"""The diffraction experiment on macromolecules, the second route of P2: a flat detector, the Ewald sphere, photons."""
+
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from spi_lightning import fields
+from spi_lightning.errors import UserError
+from spi_lightning.physics.atoms.atom_table import AtomBatch, batch_atoms
+from spi_lightning.physics.atoms.thomson import expected_photons
+from spi_lightning.physics.frames.binning import centre_crop
+from spi_lightning.physics.rotations.quaternions import random_quaternions, rotation_matrices
+from spi_lightning.simulate.hits import block_seed_of
+from spi_lightning.simulate.measurement import Measurement, disc_diameter
+
+from .ewald_transform import EwaldTransform, Experiment
+from .macromolecule import make_canonical
+from .projected_map import Projection
+from .structure_choice import Structures, deal_structures, fitting, names_of
+
+
+@dataclass
+class MacromoleculeDiffractionSimulator:
+    """Diffraction patterns of macromolecules at a detector, in blocks fixed by (config, seed, block).
+
+    structures: the atoms. experiment: detector and pulse. bin, crop: from the detector to the pattern, explicitly: sums
+    over bin x bin pixels, of the ``crop`` pixels in the middle (P2's 512 x 512 pixels are no 128 x 128 pattern: binned
+    by 4 they keep their 4.7 Angstrom, cropped only 18). resolution: of the density, m. photons: True draws Poisson
+    counts, False gives expected photons. block_size, repeat, oversized, measurement: see MacromoleculeSimulator; the
+    measurement's photons_per_speckle replaces the brightness that the pulse gives. at_once: patterns computed together.
+
+    The density is that of the small-angle limit, with pixels of wavelength x distance / detector edge; at high angles
+    its FFT is not the pattern, which has no Friedel symmetry there.
+    """
+
+    structures: Structures
+    experiment: Experiment = field(default_factory=Experiment)
+    bin: int = 4
+    crop: int | None = None
+    resolution: float = 3.5e-10
+    photons: bool = True
+    block_size: int = 16
+    repeat: bool = True
+    oversized: str = "error"
+    measurement: Measurement = field(default_factory=Measurement)
+    at_once: int = 4
+
+    def __post_init__(self) -> None:
+        rows, columns = self.experiment.shape
+        size = self.crop or min(rows, columns)
+        if rows != columns or size > rows or size % self.bin:
+            raise UserError(
+                f"simulate.crop={self.crop} and simulate.bin={self.bin} do not fit a detector of {rows} x {columns}"
+                " pixels: it must be square, and bin must divide what is left"
+            )
+        edge = self.experiment.wavelength * self.experiment.distance / (self.experiment.pixel_size * self.bin)
+        self._projection = Projection(size // self.bin, edge / (size // self.bin), self.resolution)
+        self._usable = fitting(self.structures, self._projection.longest, self.oversized)
+        middle = rows // 2 + (self.bin - 1) / 2  # so that the beam meets the middle of a binned pixel
+        self._transform = EwaldTransform(replace(self.experiment, beam_row=middle, beam_column=middle))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of a pattern."""
+        return self._projection.size, self._projection.size
+
+    @property
+    def most_patterns(self) -> int | None:
+        """How many patterns there are at most; None: no limit."""
+        return None if self.repeat else len(self._usable)
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """Ids of the whole collection by number, for the file of a set."""
+        return names_of(self.structures)
+
+    def of_part(self, part: str) -> "MacromoleculeDiffractionSimulator":
+        """The same with the structures of one split; see data.StructureSource."""
+        return replace(self, structures=self.structures.of_part(part))
+
+    def __call__(self, block: int, seed: int, device: torch.device | str = "cpu") -> dict[str, Tensor]:
+        """Draw one block: intensity, mask, density and the labels of fields.py for ``block_size`` patterns."""
+        block_seed = block_seed_of(seed, block)
+        generator = torch.Generator().manual_seed(block_seed)
+        chosen = deal_structures(self._usable, block, self.block_size, seed)
+        orientation = random_quaternions(self.block_size, generator)
+        atoms = batch_atoms([self.structures[i] for i in chosen], device)
+        density, orientation = self._density(atoms, orientation)
+        expected = self._expected(atoms.turned(rotation_matrices(orientation).to(device)), chosen)
+        measured, mask, scale = self.measurement(expected, disc_diameter(density), generator, self.photons)
+        return {
+            fields.INTENSITY: measured,
+            fields.MASK: mask,
+            fields.DENSITY: density,
+            fields.STRUCTURE: torch.tensor([self.structures.numbers[i] for i in chosen]),
+            fields.ORIENTATION: orientation,
+            fields.FLUENCE: scale.cpu() * self.experiment.fluence,
+            fields.PHOTON_COUNT: (scale * (expected * mask).sum((1, 2))).cpu(),
+            fields.SEED: torch.full((self.block_size,), block_seed),
+            **self._geometry(),
+        }
+
+    def _density(self, atoms: AtomBatch, orientation: Tensor) -> tuple[Tensor, Tensor]:
+        """Projected densities, maximum 1, and the orientations that make them canonical twins."""
+        turned = atoms.turned(rotation_matrices(orientation).to(atoms.position.device))
+        density, orientation = make_canonical(self._projection(turned), orientation)
+        return density / density.amax((1, 2), keepdim=True), orientation
+
+    def _expected(self, atoms: AtomBatch, chosen: list[int]) -> Tensor:
+        """Expected photons in the pixels of the pattern, (B, n, n); like sizes are computed together."""
+        extent = torch.tensor([self.structures[i].extent for i in chosen])
+        acceptance = self._transform.experiment.acceptance().float().to(atoms.position.device)
+        expected = torch.empty(len(chosen), *self.shape, device=atoms.position.device)
+        for rows in torch.split(extent.argsort(), self.at_once):
+            spectrum = self._transform(atoms.select(rows), float(extent[rows].max()))
+            photons = expected_photons(
+                spectrum.real.square() + spectrum.imag.square(), self.experiment.fluence, acceptance
+            )
+            expected[rows] = self._to_pattern(photons)
+        return expected
+
+    def _to_pattern(self, photons: Tensor) -> Tensor:
+        """Crop, then sum over bin x bin pixels."""
+        cropped = centre_crop(photons, self.crop)
+        size, bin = self.shape[0], self.bin
+        return cropped.reshape(-1, size, bin, size, bin).sum((2, 4))
+
+    def _geometry(self) -> dict[str, Tensor]:
+        one, experiment = torch.ones(self.block_size), self.experiment
+        centre = torch.tensor([n // 2 for n in self.shape], dtype=torch.float32)
+        return {
+            fields.PHOTON_ENERGY: experiment.photon_energy * one,
+            fields.DISTANCE: experiment.distance * one,
+            fields.PIXEL_SIZE: experiment.pixel_size * self.bin * one,
+            fields.BEAM_CENTRE: centre.repeat(self.block_size, 1),
+        }

@@ -1,0 +1,1 @@
+"""Bodies and crystals: shapes as thickness or voxels, facets, dislocations, phase fields."""

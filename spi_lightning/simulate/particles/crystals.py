@@ -1,0 +1,122 @@
+"""Faceted crystals: bodies bounded by planes of the cubic families, as Wulff's construction gives them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import permutations, product
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from spi_lightning.errors import UserError
+from spi_lightning.simulate.draws import Range, random_directions, uniform
+
+from .superellipsoid import grid, soft_amplitude
+
+FAMILIES: Final = {"111": (1, 1, 1), "100": (1, 0, 0), "110": (1, 1, 0), "113": (1, 1, 3)}
+_DIRECTIONS: Final = 4000  # tried for the reach of a body: within 2 % of it
+
+
+def family_normals(family: str) -> Tensor:
+    """Unit normals (planes, 3) of all planes of a cubic family, e.g. 8 of 111."""
+    if family not in FAMILIES:
+        raise UserError(f"simulate.body.families: {family!r} is unknown; choose from {', '.join(FAMILIES)}")
+    signed = {
+        tuple(sign * part for sign, part in zip(signs, order, strict=True))
+        for order in permutations(FAMILIES[family])
+        for signs in product((1, -1), repeat=3)
+    }
+    normals = torch.tensor(sorted(signed), dtype=torch.float32)
+    unit: Tensor = normals / normals.norm(dim=1, keepdim=True)
+    return unit
+
+
+def facet_gauge(position: Tensor, normals: Tensor, distances: Tensor) -> Tensor:
+    """How many times larger the crystal had to be to reach a point: the largest of n.r / d over its planes.
+
+    Args:
+        position: (B, P, 3) points in the frame of the crystal.
+        normals: (K, 3) outward unit normals.
+        distances: (B, K) from the centre to each plane, in the unit of the points; infinite where there is no facet.
+
+    Returns:
+        (B, P); 1 on the surface.
+    """
+    gauge = torch.full(position.shape[:2], -torch.inf, device=position.device)
+    for plane in range(len(normals)):  # one plane at a time: all at once would hold K times the points
+        gauge = torch.maximum(gauge, (position @ normals[plane]) / distances[:, plane, None])
+    return gauge
+
+
+@dataclass
+class CrystalRecipe:
+    """Random faceted crystals that fit a box.
+
+    families: families of planes -> range of their distance from the centre, relative (Wulff's surface energies); the
+    default is gold, with {100} a little further out than {111}. spread: standard deviation of each plane's own factor,
+    because real crystals are not symmetric. size: range of the largest half extent as a share of half the box. stretch:
+    range of the flattening along one random axis. cut: probability that a plane through the crystal cuts it off flat,
+    as a substrate does. edge: width of the surface, voxel (0: sharp).
+    """
+
+    families: Mapping[str, Range] = field(default_factory=lambda: {"111": (1.0, 1.0), "100": (1.0, 1.4)})
+    spread: float = 0.12
+    size: Range = (0.4, 0.85)
+    stretch: Range = (0.7, 1.0)
+    cut: float = 0.3
+    edge: float = 1.0
+
+    def __post_init__(self) -> None:
+        for family, bounds in self.families.items():
+            family_normals(str(family))
+            if not 0 < bounds[0] <= bounds[1]:
+                raise UserError(f"simulate.body.families.{family}={list(bounds)}: give a range above 0")
+        if not self.families or not 0 < self.size[0] <= self.size[1] <= 1:
+            raise UserError(f"simulate.body: size={list(self.size)} within (0, 1] and at least one family are needed")
+
+    def __call__(self, size: int, turn: Tensor, generator: torch.Generator) -> Tensor:
+        """Amplitudes (B, size, size, size) float32 of crystals turned by (B, 3, 3), centred by mass, on its device."""
+        count, device = len(turn), turn.device
+        normals, distances = (part.to(device) for part in self._planes(count, generator))
+        squash = self._squash(count, generator).to(device)
+        rays = random_directions(_DIRECTIONS, generator).to(device)
+        into = turn @ squash  # a row vector times this is the point in the crystal's own, unsquashed frame
+        surface = rays / facet_gauge(rays @ into, normals, distances)[..., None]
+        middle = _centroid(surface)
+        reach = (surface - middle[:, None]).abs().amax((1, 2))
+        wanted = uniform(self.size, (count,), generator).to(device) * (size / 2)
+        scale = torch.minimum(wanted, torch.full_like(wanted, size / 2 - 1.5 - self.edge / 2) / 1.02) / reach
+        here = grid(size, device).reshape(-1, 3) / scale[:, None, None] + middle[:, None]
+        gauge = facet_gauge(here @ into, normals, distances)
+        amplitude = soft_amplitude(here * scale[:, None, None], gauge, self.edge)
+        return amplitude.reshape(count, size, size, size)
+
+    def _planes(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Normals (K, 3) and distances (count, K); the last plane is the cut, infinitely far where there is none."""
+        normals, distances = [], []
+        for family, bounds in self.families.items():
+            planes = family_normals(str(family))
+            normals.append(planes)
+            distances.append(uniform(bounds, (count, 1), generator).expand(count, len(planes)))
+        normals.append(-family_normals("111")[:1])
+        cut = torch.where(torch.rand(count, 1, generator=generator) < self.cut, 1.0, torch.inf)
+        distances.append(cut * (0.3 + 0.5 * torch.rand(count, 1, generator=generator)))
+        together = torch.cat(distances, dim=1)
+        factors = (1 + self.spread * torch.randn(together.shape, generator=generator)).clamp(0.6, 1.5)
+        return torch.cat(normals), together * factors
+
+    def _squash(self, count: int, generator: torch.Generator) -> Tensor:
+        """(count, 3, 3) matrices that flatten along a random axis: points are stretched before the planes are tried."""
+        axis = random_directions(count, generator)
+        factor = 1 / uniform(self.stretch, (count,), generator) - 1
+        return torch.eye(3) + factor[:, None, None] * axis[:, :, None] * axis[:, None, :]
+
+
+def _centroid(surface: Tensor) -> Tensor:
+    """Centre of mass (B, 3) of star-shaped bodies from points (B, P, 3) of their surface in uniform directions.
+
+    A cone from the origin has mass r^3 and its centroid at 3/4 of its height.
+    """
+    mass = surface.norm(dim=-1, keepdim=True) ** 3
+    centre: Tensor = 0.75 * (mass * surface).sum(1) / mass.sum(1)
+    return centre

@@ -1,0 +1,123 @@
+"""Superellipsoids: boxes, ellipsoids, cylinders and octahedra in one formula, turned at will."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from spi_lightning.errors import UserError
+from spi_lightning.simulate.draws import Range, uniform
+
+_LARGEST_DUAL = 1e3  # exponent of the dual norm of an octahedron, which is infinite
+
+
+def grid(size: int, device: torch.device | str = "cpu") -> Tensor:
+    """Positions of the voxels of a cube, (size, size, size, 3) float32 ordered z, y, x; voxel; origin at size // 2."""
+    axis = torch.arange(size, device=device, dtype=torch.float32) - size // 2
+    return torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1)
+
+
+def superellipsoid_gauge(position: Tensor, half_axes: Tensor, n: Tensor, e: Tensor) -> Tensor:
+    """How many times larger the body had to be to reach a point: below 1 inside, 1 on the surface.
+
+    Args:
+        position: (B, ..., 3) points in the frame of the body, ordered z, y, x.
+        half_axes: (B, 3) half axes c, b, a along z, y, x, in the unit of the points.
+        n, e: (B,) exponents; 1, 1 is an ellipsoid, towards 0 a box, 2, 2 an octahedron.
+
+    Returns:
+        (B, ...) ((|x/a|^(2/e) + |y/b|^(2/e))^(e/n) + |z/c|^(2/n))^(n/2).
+
+    Source: Wu et al. (2021), Eq. 4, whose text lost the plus sign and the |z/c|.
+    """
+    wide = (-1,) + (1,) * (position.ndim - 2)
+    n, e = n.view(wide), e.view(wide)
+    z, y, x = (position / half_axes.view(*wide, 3)).abs().clamp_min(1e-6).unbind(-1)
+    round_z = (x ** (2 / e) + y ** (2 / e)) ** (e / n)
+    gauge: Tensor = (round_z + z ** (2 / n)) ** (n / 2)
+    return gauge
+
+
+def superellipsoid_volume(half_axes: Tensor, n: Tensor, e: Tensor) -> Tensor:
+    """Volume (B,) of superellipsoids, 2 a b c n e B(n/2 + 1, n) B(e/2, e/2), half axes (B, 3), exponents (B,).
+
+    Source: Jaklic, Leonardis & Solina (2000), Segmentation and Recovery of Superquadrics, Eq. 2.60.
+    """
+    beta = _log_beta(n / 2 + 1, n) + _log_beta(e / 2, e / 2)
+    volume: Tensor = 2 * half_axes.prod(-1) * n * e * beta.exp()
+    return volume
+
+
+def superellipsoid_extent(half_axes: Tensor, n: Tensor, e: Tensor, turn: Tensor) -> Tensor:
+    """Half extents (B, 3) of turned superellipsoids along z, y, x: the dual norm of each row of the turn (B, 3, 3).
+
+    The body is a ball of the norm that superellipsoid_gauge nests, so its reach in a direction is the dual norm, with
+    exponents p / (p - 1); convex bodies only, n and e up to 2.
+    """
+    z, y, x = (turn * half_axes[:, None, :]).abs().clamp_min(1e-12).unbind(-1)
+    outer, inner = (_dual(exponent)[:, None] for exponent in (2 / n, 2 / e))
+    extent: Tensor = _norm(_norm(x, y, inner), z, outer)
+    return extent
+
+
+def _norm(one: Tensor, other: Tensor, exponent: Tensor) -> Tensor:
+    """(one^p + other^p)^(1/p) of positive numbers, without overflow at large p."""
+    largest = torch.maximum(one, other)
+    norm: Tensor = ((one / largest) ** exponent + (other / largest) ** exponent) ** (1 / exponent) * largest
+    return norm
+
+
+def soft_amplitude(position: Tensor, gauge: Tensor, edge: float) -> Tensor:
+    """Amplitude of a star-shaped body from its gauge: 1 inside, 0 outside, linear over ``edge`` voxels between.
+
+    Args:
+        position: (B, ..., 3) or (..., 3) points, voxel.
+        gauge: (B, ...) see superellipsoid_gauge.
+        edge: Width of the edge along the ray from the centre, voxel; 0 is sharp, 1 smooths away the stairs.
+    """
+    if edge <= 0:
+        return (gauge <= 1).float()
+    beyond = position.norm(dim=-1) * (1 - 1 / gauge.clamp_min(1e-6))
+    beyond = torch.where(gauge < 1e-3, -edge, beyond)  # at the centre the ray has no direction
+    amplitude: Tensor = (0.5 - beyond / edge).clamp(0, 1)
+    return amplitude
+
+
+@dataclass
+class SuperellipsoidRecipe:
+    """Random superellipsoids that fit a box, whatever their orientation.
+
+    half_axes: range of a, b and c as shares of half the box. exponents: range of n and e, within (0, 2]. edge: width of
+    the surface, voxel (0: sharp). Bodies that would leave the box are shrunk to touch it, one voxel short.
+    """
+
+    half_axes: Range = (0.25, 0.75)
+    exponents: Range = (0.2, 2.0)
+    edge: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.half_axes[0] <= self.half_axes[1] <= 1:
+            raise UserError(f"simulate.body.half_axes={list(self.half_axes)}: give a range within (0, 1]")
+        if not 0 < self.exponents[0] <= self.exponents[1] <= 2:
+            raise UserError(f"simulate.body.exponents={list(self.exponents)}: give a range within (0, 2]")
+
+    def __call__(self, size: int, turn: Tensor, generator: torch.Generator) -> Tensor:
+        """Amplitudes (B, size, size, size) float32 of bodies turned by the matrices (B, 3, 3), on their device."""
+        count = len(turn)
+        half_axes = uniform(self.half_axes, (count, 3), generator).to(turn) * (size / 2)
+        n, e = (uniform(self.exponents, (count,), generator).to(turn) for _ in range(2))
+        room = size / 2 - 1 - self.edge / 2
+        reach = superellipsoid_extent(half_axes, n, e, turn).amax(1, keepdim=True)
+        half_axes = half_axes * (room / reach).clamp_max(1)
+        here = grid(size, turn.device)
+        body = torch.einsum("zyxi,bij->bzyxj", here, turn)  # the inverse turn brings a voxel into the body's frame
+        return soft_amplitude(here, superellipsoid_gauge(body, half_axes, n, e), self.edge)
+
+
+def _dual(exponent: Tensor) -> Tensor:
+    """Exponent of the dual norm, p / (p - 1)."""
+    return (exponent / (exponent - 1).clamp_min(1e-6)).clamp_max(_LARGEST_DUAL)
+
+
+def _log_beta(a: Tensor, b: Tensor) -> Tensor:
+    return torch.lgamma(a) + torch.lgamma(b) - torch.lgamma(a + b)

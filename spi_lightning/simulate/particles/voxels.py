@@ -1,0 +1,175 @@
+"""Particles as arrays of voxels, 1 inside and 0 outside: the bricks of Han & Li (2017), Sect. 3.
+
+Lengths here are in voxels, ordered z, y, x, and the origin is voxel n // 2 of each axis. Bodies, and their size as the
+diameter of the sphere of the same volume, are those of the fast generator.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from math import ceil
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from spi_lightning.physics.rotations.quaternions import rotation_matrices
+from spi_lightning.simulate.projection import BODIES, TORUS_RATIO, outer_radius
+from spi_lightning.simulate.scattering import Particles
+
+from .composites import COMPOSITES, composite
+from .polyhedra import POLYHEDRA, face_planes, polyhedron
+
+_BLUR_REACH = 3  # Gaussian edges are let out of the cube beyond this many widths
+
+
+@dataclass(frozen=True)
+class VoxelParticle:
+    """One particle in an array.
+
+    body: name in ``simulate.projection.BODIES``. diameter: of the sphere of the same volume, voxels (the affine map
+    is on top). affine: (3, 3) from the body to the array, rotation times stretch. twist: turn about the body's z axis,
+    rad per diameter along it; keeps the volume. centre: (3,) from the origin, voxels.
+    """
+
+    body: str
+    diameter: float
+    affine: Tensor = field(default_factory=lambda: torch.eye(3))
+    twist: float = 0.0
+    centre: Tensor = field(default_factory=lambda: torch.zeros(3))
+
+    @property
+    def reach(self) -> float:
+        """Radius of a sphere around the centre that holds the whole particle, voxels."""
+        return self.diameter * outer_radius(self.body) * float(torch.linalg.matrix_norm(self.affine, 2))
+
+
+def inside_body(body: str, points: Tensor) -> Tensor:
+    """Tell which points lie inside a unit body.
+
+    Args:
+        body: Name in ``simulate.projection.BODIES``.
+        points: (..., 3) positions, in diameters.
+
+    Returns:
+        (...) bool, True inside and on the surface.
+    """
+    if body in POLYHEDRA:
+        planes = face_planes(body).to(points)
+        inside = torch.ones(points.shape[:-1], dtype=torch.bool, device=points.device)
+        for plane in planes:
+            height = points @ plane[:3]
+            inside &= (height.abs_() if polyhedron(body).centrosymmetric else height) <= plane[3]
+        return inside
+    if body == "torus":
+        major = outer_radius("torus") / (1 + TORUS_RATIO)
+        ring = torch.hypot(points[..., 1], points[..., 2]) - major
+        return torch.hypot(ring, points[..., 0]) <= TORUS_RATIO * major
+    if body in COMPOSITES:
+        pieces = [piece.sign * _between_planes(points, piece.planes) for piece in composite(body)]
+        return torch.stack(pieces).sum(0) > 0.5
+    return points.square().sum(-1) <= 0.25
+
+
+def _between_planes(points: Tensor, planes: Tensor) -> Tensor:
+    """1 inside a convex piece and 0 outside: points (..., 3), planes (F, 4)."""
+    inside = torch.ones(points.shape[:-1], dtype=torch.bool, device=points.device)
+    for plane in planes.to(points):
+        inside &= points @ plane[:3] <= plane[3]
+    return inside.to(points)
+
+
+def voxelise(particles: Sequence[VoxelParticle], size: int = 128, device: torch.device | str = "cpu") -> Tensor:
+    """Draw particles into a cube of voxels: 1 where the voxel's centre is inside any of them, else 0.
+
+    Args:
+        particles: What to draw; all must fit into the cube.
+        size: Edge of the cube, voxels; 128 in the paper.
+        device: Where to draw.
+
+    Returns:
+        (size, size, size) float32.
+
+    Raises:
+        ValueError: a particle reaches out of the cube.
+    """
+    density = torch.zeros(size, size, size, device=device)
+    for particle in particles:
+        middle = particle.centre.round()
+        extent = ceil(particle.reach + 1)
+        low = [int(m) + size // 2 - extent for m in middle]
+        if min(low) < 0 or max(low) + 2 * extent + 1 > size:
+            raise ValueError(f"a particle reaches {extent} voxels around {middle.tolist()}: not within {size} voxels")
+        offset = torch.arange(-extent, extent + 1, device=device, dtype=torch.float32)
+        grid = torch.stack(torch.meshgrid(offset, offset, offset, indexing="ij"), dim=-1)
+        window = density[tuple(slice(start, start + 2 * extent + 1) for start in low)]
+        window.masked_fill_(inside_body(particle.body, _body_points(particle, grid, middle)), 1.0)
+    return density
+
+
+def _body_points(particle: VoxelParticle, grid: Tensor, middle: Tensor) -> Tensor:
+    """Undo centre, affine map and twist: voxels around ``middle`` (..., 3) to the frame of the unit body."""
+    inverse: Tensor = torch.linalg.inv(particle.affine) / particle.diameter
+    points = (grid - (particle.centre - middle).to(grid)) @ inverse.T.to(grid)
+    if particle.twist == 0:
+        return points
+    z, y, x = points.unbind(-1)
+    angle = particle.twist * z
+    cosine, sine = angle.cos(), angle.sin()
+    return torch.stack([z, cosine * y - sine * x, sine * y + cosine * x], dim=-1)
+
+
+def voxel_model(
+    particles: Particles, radius: float, voxels: int, affine: Tensor | None = None, twist: float = 0.0
+) -> tuple[list[VoxelParticle], float]:
+    """Lay a scene out in a cube of voxels.
+
+    Args:
+        particles: The particles of one scene.
+        radius: Wanted radius of the first particle (sphere of the same volume), voxels; less if the scene is too wide.
+        voxels: Edge of the cube.
+        affine: (3, 3) map of all bodies before their own stretch and rotation.
+        twist: Turn of all bodies about their z axis before that, rad per diameter.
+
+    Returns:
+        The particles in voxels, and the voxel's edge; m.
+    """
+    common = torch.eye(3) if affine is None else affine
+    maps = rotation_matrices(particles.orientation) @ (particles.stretch[:, :, None] * common)
+    unit = [
+        VoxelParticle(BODIES[body], diameter, maps[i], twist, particles.centre[i])
+        for i, (body, diameter) in enumerate(zip(particles.body.tolist(), particles.diameter.tolist(), strict=True))
+    ]
+    room = voxels // 2 - 4  # centre and reach are rounded, and the upper half of the cube is one voxel shorter
+    blur = _BLUR_REACH * float(particles.edge_blur.max())
+    widest = max(float(particle.centre.abs().max()) + particle.reach + blur for particle in unit)
+    voxel_size = max(unit[0].diameter / 2 / radius, widest / room)
+    placed = [replace(p, diameter=p.diameter / voxel_size, centre=p.centre / voxel_size) for p in unit]
+    return placed, voxel_size
+
+
+def gaussian_blur(density: Tensor, sigma: float) -> Tensor:
+    """Soften edges by a Gaussian, in real space as in the paper: (n, n, n), sigma in voxels; the sum is kept inside."""
+    if sigma <= 0:
+        return density
+    reach = ceil(4 * sigma)
+    offset = torch.arange(-reach, reach + 1, device=density.device, dtype=density.dtype)
+    kernel = torch.exp(-0.5 * (offset / sigma) ** 2)
+    kernel = kernel / kernel.sum()
+    blurred = density[None, None]
+    for axis in range(3):
+        shape = [1, 1, 1, 1, 1]
+        shape[2 + axis] = len(kernel)
+        padding = [reach if a == axis else 0 for a in range(3)]
+        blurred = F.conv3d(blurred, kernel.reshape(shape), padding=padding)
+    return blurred[0, 0]
+
+
+def random_affine(strength: float, generator: torch.Generator) -> Tensor:
+    """Draw a stretch-and-shear that keeps the volume: exp of a symmetric traceless Gaussian matrix, (3, 3).
+
+    ``strength`` is the standard deviation of the logarithm of the stretch along an axis, about.
+    """
+    gaussian = strength * torch.randn(3, 3, generator=generator)
+    symmetric = (gaussian + gaussian.T) / 2
+    stretch: Tensor = torch.linalg.matrix_exp(symmetric - symmetric.trace() / 3 * torch.eye(3))
+    return stretch

@@ -1,0 +1,239 @@
+"""Values of the wrong type are named before anything is built of them."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from spi_lightning.apps.configuration.value_ranges import check_range
+from spi_lightning.apps.configuration.value_types import check_types, misfit
+from spi_lightning.errors import UserError
+
+CONF = Path(__file__).parents[3] / "conf"
+EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        (1, float),
+        (1.5, float | None),
+        (None, float | None),
+        ([1, 2], Sequence[float]),
+        ([0.1, 5], tuple[float, float]),
+        ({"train": 3}, Mapping[str, int]),
+        ("x", Any),
+        ("auto", int | str),
+        ("${other}", int),
+        ("???", int),
+        ([1, None], Sequence[float | None]),
+    ],
+)
+def test_what_fits(value: Any, hint: Any) -> None:
+    assert misfit(value, hint) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "hint", "place"),
+    [
+        ("abc", float, ""),
+        (1.5, int, ""),
+        (True, int, ""),
+        (1, bool, ""),
+        (3, str, ""),
+        (None, int, ""),
+        (None, Path, ""),
+        ("abc", Sequence[int], ""),
+        ([1, "b"], Sequence[int], "[1]"),
+        ({"train": "many"}, Mapping[str, int], ".train"),
+        ([1, "b"], Sequence[int] | None, "[1]"),
+    ],
+)
+def test_what_does_not(value: Any, hint: Any, place: str) -> None:
+    wrong = misfit(value, hint)
+    assert wrong is not None and wrong[0] == place
+
+
+def config_of(*words: str) -> Any:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("train", [*words, "folder=runs/x"])
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_passes(experiment: str) -> None:
+    check_types(config_of(f"experiment={experiment}"), "train")
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("task.hints=abc", "task.hints=abc must be a number"),
+        ("task.twin=3", "task.twin=3 must be text"),
+        ("data.batch_size=2.5", "data.batch_size=2.5 must be a whole number"),
+        ("data.patterns.train=many", "data.patterns.train=many must be a whole number"),
+        ("network.latent=x", "network.latent=x must be a whole number"),
+        ("optimizer.lr=fast", "optimizer.lr=fast must be a number"),
+        ("seed=one", "seed=one must be a whole number"),
+        ("task.threshold=low", "task.threshold=low must be a number or null"),
+    ],
+)
+def test_names_the_setting_and_what_it_takes(word: str, said: str) -> None:
+    with pytest.raises(UserError) as raised:
+        check_types(config_of("experiment=bellisario_support", word), "train")
+    assert said in str(raised.value)
+
+
+def test_settings_of_other_data_are_named_with_what_takes_them_away() -> None:
+    words = ("experiment=bellisario_support", "data=supports", "data.path=x.h5")
+    with pytest.raises(UserError, match=r"data\.\w+ is no setting of .*leave it out with ~data\.\w+"):
+        check_types(config_of(*words), "train")
+
+
+def test_parts_that_cannot_be_found_are_left_to_those_who_call_them() -> None:
+    check_types(OmegaConf.create({"a": {"_target_": "no.such.thing", "b": "c"}}), "train")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("simulate.geometry.distance", [-1, -1], "must be above 0"),
+        ("simulate.shape", [0, 64], "must be above 0"),
+        ("simulate.shape", [], "is empty"),
+        ("simulate.experiment.pulse_energy", -1, "must be above 0"),
+        ("simulate.experiment.focus_diameter", 0, "must be above 0"),
+        ("simulate.resolution", 0, "must be above 0"),
+        ("simulate.at_once", 0, "must be above 0"),
+        ("simulate.measurement.background", [-1, 0], "must not be negative"),
+        ("simulate.bad_pixels.shift", -3, "must not be negative"),
+        ("simulate.geometry.photon_energy", [float("nan")] * 2, "is not a number"),
+        ("simulate.scene.kinds", {"single": -1}, "must not be negative"),
+        ("network.widths", [], "is empty"),
+        ("network.widths", [-4, 8], "must be above 0"),
+        ("network.dropout", 2, "must lie between 0 and 1"),
+        ("preprocess.bin", 0, "must be above 0"),
+        ("trainer.max_epochs", 0, "would train nothing"),
+        ("data.num_workers", -1, "must not be negative"),
+        ("seed", -1, "must not be negative"),
+        ("schedule.order", [], "is empty"),
+        ("loss.anything", float("nan"), "is not a number"),
+    ],
+)
+def test_a_number_that_cannot_be_is_named(name: str, value: Any, message: str) -> None:
+    with pytest.raises(UserError, match=rf"^{re.escape(name)}=\S+ {message}$|^{re.escape(name)}=\S+ {message}:"):
+        check_range(name, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("preprocess.crop", None),
+        ("simulate.bad_pixels.gap", [0, 0]),
+        ("optimizer.lr", 1e-3),
+        ("data.online", False),
+        ("task.logits", True),
+        ("trainer.max_steps", -1),
+        ("data.geometry.step_deg", -0.01),
+        ("schedule.T_max", -1),
+        ("loss.class_weight", None),
+        ("network.dropout", 0),
+        ("simulate.scene.particle.core_contrast", [-0.8, 0.8]),
+    ],
+)
+def test_sound_numbers_pass(name: str, value: Any) -> None:
+    check_range(name, value)
+
+
+def test_a_pair_has_two_values() -> None:
+    assert misfit([1, 2, 3], tuple[int, int]) == ("", [1, 2, 3], ["a list of 2 values"])
+    assert misfit([0.5], tuple[float, float]) is not None and misfit([1, 2, 3], tuple[int, ...]) is None
+
+
+APPS = {"evaluate": ["data.path=x.h5"], "phase": ["data.path=x.h5"], "orient": ["data.path=x.cxi"]}
+
+
+def composed(app: str, *words: str) -> Any:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose(app, [*APPS[app], *words])
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_the_apps_own_defaults_pass(app: str) -> None:
+    check_types(composed(app), app)
+
+
+@pytest.mark.parametrize(
+    ("app", "word"),
+    [
+        ("evaluate", "preprocess.bin=2"),
+        ("evaluate", "given.frames=[3,4]"),
+        ("evaluate", "checkpoint=runs/x"),
+        ("evaluate", "cache=null"),
+        ("evaluate", "name=2024"),
+        ("evaluate", "seed=1e4"),
+        ("phase", "point_spread=null"),
+        ("phase", "polish=20"),
+        ("phase", "least_oversampling=0"),
+        ("orient", "detector.beam_centre=[63.5,64]"),
+        ("orient", "emc.beta_schedule=1.25 2"),
+        ("orient", "threads=4"),
+    ],
+)
+def test_sound_values_of_the_apps_pass(app: str, word: str) -> None:
+    check_types(composed(app, word), app)
+
+
+@pytest.mark.parametrize(
+    ("app", "word", "said"),
+    [
+        ("evaluate", "batch_size=null", "must be a whole number"),
+        ("evaluate", "batch_size=1e30", "must be a whole number"),
+        ("evaluate", "decision.threshold=null", "must be a number"),
+        ("evaluate", "decision.threshold=1.5", "must lie between 0 and 1"),
+        ("evaluate", "decision=abc", "must be names and values"),
+        ("evaluate", "bootstrap=null", "must be names and values"),
+        ("evaluate", "given.per_class=abc", "must be a whole number or null"),
+        ("evaluate", "given.frames=[a]", "must be a whole number"),
+        ("evaluate", "preprocess.crop=nan", "must be a whole number or null"),
+        ("evaluate", "selection.method=-1", "must be text or null"),
+        ("evaluate", "views=abc", "must be none or flips or dihedral or null"),
+        ("evaluate", "cache=0", "must be text or null"),
+        ("evaluate", "trust=nan", r"must be text or a list such as \[a,b\]"),
+        ("evaluate", "device=null", "must be text"),
+        ("evaluate", "hits.threshold=inf", "is infinite"),
+        ("evaluate", "seed=4294967296", "must be below"),
+        ("phase", "starts=null", "must be a whole number"),
+        ("phase", "polish=abc", "must be a whole number or auto"),
+        ("phase", "phasing.recipe=[]", "must be text"),
+        ("phase", "data.threshold=-1", "must not be negative"),
+        ("orient", "detector.distance=-1", "must be above 0"),
+        ("orient", "detector.beam_centre=[1,2,3]", "must be a list of 2 values or null"),
+        ("orient", "crop=abc", "must be a whole number or null"),
+        ("orient", "emc.num_div=-1", "must be above 0"),
+        ("orient", "keep=some", "must be last or all"),
+        ("orient", "start=null", "must be names and values"),
+    ],
+)
+def test_values_of_the_apps_are_held_against_what_they_take(app: str, word: str, said: str) -> None:
+    with pytest.raises(UserError, match=rf"^{re.escape(word.partition('=')[0])}.*{said}"):
+        check_types(composed(app, word), app)
+
+
+def test_a_range_rises() -> None:
+    with pytest.raises(UserError, match=r"simulate.geometry.distance=\[0.6,0.5\] must be the lower value"):
+        check_types(config_of("simulate.geometry.distance=[0.6,0.5]"), "train")
+    check_types(config_of("simulate.geometry.distance=[0.5,0.5]"), "train")
+
+
+def test_starts_of_negative_overlap_may_be_kept() -> None:
+    check_range("disagreement", 1.5)
+    with pytest.raises(UserError, match="must not be negative"):
+        check_range("disagreement", -0.1)
+
+
+def test_an_unknown_augmentation_is_named_also_where_nothing_is_trained() -> None:
+    with pytest.raises(UserError, match=r"data\.augment=abc must be none or flips or dihedral"):
+        check_types(config_of("data=hits", "data.path=x.h5", "data.augment=abc"), "train")

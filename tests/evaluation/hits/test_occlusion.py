@@ -1,0 +1,36 @@
+import numpy as np
+import torch
+from hydra.utils import instantiate
+
+from spi_lightning.evaluation.hits.occlusion import occlusion_maps
+from spi_lightning.methods import CheckpointMethod
+
+
+class BrightCorner(torch.nn.Module):
+    """Log odds are the photons of the upper left quarter."""
+
+    def features(self, pattern) -> torch.Tensor:
+        return pattern[:, :, :12, :12].sum((2, 3))
+
+    def head(self, features) -> torch.Tensor:
+        return features
+
+
+def test_the_map_shows_the_place_the_answer_hangs_on(make_run, make_file) -> None:
+    method = CheckpointMethod("corner", make_run(), instantiate)
+    method.task.network = BrightCorner()
+    method.task.preprocess.scale = "none"
+    patterns = make_file()
+    found = occlusion_maps(method, patterns, np.array([1, 3]), squares=8)
+    assert found.change.shape == (2, 24, 24)
+    assert (found.change[:, 2:10, 2:10] >= 0).all() and found.change[:, 6:10, 6:10].mean() > 0.01
+    assert np.abs(found.change[:, 16:, 16:]).max() == 0  # out of the network's sight
+    assert (found.change[~found.mask] == 0).all()
+
+
+def test_no_frames_give_no_maps(make_run, make_file, tmp_path) -> None:
+    from spi_lightning.reports.hits.occlusion import occlusion_figure
+
+    found = occlusion_maps(CheckpointMethod("x", make_run(), instantiate), make_file(), np.empty(0, dtype=np.int64))
+    found.write(tmp_path / "occlusion.h5")
+    assert occlusion_figure(tmp_path / "occlusion.h5") is None

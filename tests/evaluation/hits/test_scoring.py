@@ -1,0 +1,104 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from spi_lightning.evaluation.hits.scoring import Scoring, spread
+from spi_lightning.evaluation.hits.summary import notes, score
+from spi_lightning.methods import Answer, DecisionRule
+from spi_lightning.results.predictions import Predictions
+
+
+def answer(probability, name: str = "a") -> Answer:
+    values = np.asarray(probability, dtype=np.float32)
+    return Answer(name, np.arange(len(values)), values, values, *DecisionRule()(values), seconds=1.0)
+
+
+LABEL = np.array([1, 1, 1, 0, 0, 0, -1])
+PROBABILITY = [0.9, 0.8, 0.2, 0.1, 0.3, 0.7, 0.99]
+
+
+def test_unknown_labels_are_not_scored_and_excluded_frames_only_in_the_first_column() -> None:
+    numbers = Scoring(LABEL, np.array([2, 5]), replicates=200)(answer(PROBABILITY))
+    assert numbers["test/frames"] == 6 and numbers["test_kept/frames"] == 4
+    assert numbers["test/accuracy"] == pytest.approx(4 / 6)
+    assert numbers["test_kept/accuracy"] == 1 and numbers["test_kept/auroc"] == 1
+    assert numbers["test/false_positive_rate"] == pytest.approx(1 / 3)
+    assert numbers["test/false_positives"] == 1 and numbers["test/false_negatives"] == 1
+    assert numbers["test/accuracy/low"] < numbers["test/accuracy"] < numbers["test/accuracy/high"]
+
+
+def test_keys_are_those_promised() -> None:
+    numbers = Scoring(LABEL, replicates=50)(answer(PROBABILITY))
+    names = ["accuracy", "auroc", "average_precision", "false_positive_rate", "fpr_at_90_recall", "calibration_error"]
+    for name in names:
+        assert {f"test/{name}", f"test/{name}/low", f"test/{name}/high"} <= numbers.keys()
+    assert not any(name.startswith("test_kept") for name in numbers)
+
+
+def test_one_class_alone_gives_none_and_never_nan() -> None:
+    numbers = Scoring(np.ones(7, dtype=np.int64), replicates=50)(answer(PROBABILITY))
+    assert numbers["test/auroc"] is None and numbers["test/auroc/low"] is None
+    assert not any(isinstance(value, float) and np.isnan(value) for value in numbers.values())
+
+
+def test_all_labels_excluded_leaves_counts_alone() -> None:
+    numbers = Scoring(LABEL, np.arange(7), replicates=50)(answer(PROBABILITY))
+    assert numbers["test_kept/frames"] == 0
+    assert "test_kept/accuracy" not in numbers
+
+
+def test_spread_is_mean_and_sample_deviation_of_plain_numbers() -> None:
+    spreads = spread([{"test/auroc": 0.9, "test/auroc/low": 0.8}, {"test/auroc": 0.7, "test/auroc/low": 0.6}])
+    assert spreads == {"test/auroc/mean": pytest.approx(0.8), "test/auroc/std": pytest.approx(0.2 / 2**0.5)}
+
+
+def test_unlabelled_frames_have_no_metrics_and_a_note() -> None:
+    predictions = Predictions(answer(PROBABILITY), [answer(PROBABILITY)], DecisionRule())
+    metrics = score(predictions, [])
+    assert metrics == {"frames": 7}
+    assert any("without metrics" in note for note in notes(predictions, metrics))
+
+
+def test_a_share_of_one_or_nought_has_an_interval_of_some_width() -> None:
+    perfect = answer([0.9, 0.9, 0.1, 0.1])
+    predictions = Predictions(perfect, [perfect], DecisionRule(), {"is_single_hit": np.array([1, 1, 0, 0])})
+    metrics = score(predictions, [], replicates=50)
+    z2 = 1.959964**2
+    assert metrics["test/accuracy/low"] == pytest.approx(4 / (4 + z2)) and metrics["test/accuracy/high"] == 1
+    assert metrics["test/recall/low"] == pytest.approx(2 / (2 + z2))
+    assert metrics["test/false_positive_rate/low"] == 0
+    assert metrics["test/false_positive_rate/high"] == pytest.approx(z2 / (2 + z2))
+    assert metrics["test/auroc"] == 1 and metrics["test/auroc/low"] is None  # all replicates alike: nothing is known
+
+
+def test_a_method_that_ranks_well_and_decides_badly_gets_a_hint() -> None:
+    low = answer([0.4, 0.35, 0.3, 0.2, 0.1, 0.05], "low")
+    predictions = Predictions(low, [low], DecisionRule(), {"is_single_hit": np.array([1, 1, 1, 0, 0, 0])})
+    said = [note for note in notes(predictions, score(predictions, [], replicates=50)) if note.startswith("HINT")]
+    assert len(said) == 1 and "low ranks well" in said[0] and "decision.threshold=0.25 would give 1.00" in said[0]
+    high = answer([0.9, 0.8, 0.7, 0.2, 0.1, 0.05], "high")
+    predictions = Predictions(high, [high], DecisionRule(), predictions.labels)
+    assert not [note for note in notes(predictions, score(predictions, [], replicates=50)) if note.startswith("HINT")]
+
+
+def test_right_answers_to_unlike_patterns_are_no_alarm() -> None:
+    far = replace(answer([0.9, 0.9, 0.1, 0.1]), distance_from_training=np.full(4, 3.0, np.float32), usual_distance=0.8)
+    for label, alarms in (([1, 1, 0, 0], 0), ([0, 1, 1, 0], 1)):
+        predictions = Predictions(far, [far], DecisionRule(), {"is_single_hit": np.array(label)})
+        said = notes(predictions, score(predictions, [], replicates=50))
+        assert len([note for note in said if note.startswith("WARNING")]) == alarms
+        assert any("look unlike its training patterns" in note for note in said) == (alarms == 0)
+
+
+def test_empty_frames_outside_the_training_patterns_are_counted_apart() -> None:
+    distance, hit = np.r_[np.full(6, 0.5), np.full(4, 3.0)].astype(np.float32), np.arange(10) < 6
+    far = replace(answer(np.full(10, 0.5)), distance_from_training=distance, usual_distance=0.8)
+    predictions = Predictions(far, [far], DecisionRule(), columns={"is_hit": hit})
+    metrics = score(predictions, [])
+    assert metrics["domain"]["a"]["nearly_empty"] == 4 and metrics["domain"]["a"]["hits_alike"]
+    (said,) = (note for note in notes(predictions, metrics) if note.startswith("WARNING"))
+    assert "4 of them nearly empty" in said and "Do not trust" not in said
+    predictions = Predictions(far, [far], DecisionRule(), columns={"is_hit": ~hit})
+    (said,) = (note for note in notes(predictions, score(predictions, [])) if note.startswith("WARNING"))
+    assert "nearly empty" not in said and "Do not trust" in said

@@ -1,0 +1,57 @@
+import pytest
+import torch
+
+from spi_lightning.errors import UserError
+from spi_lightning.fields import INTENSITY, MASK
+from spi_lightning.methods.resized import fitted_batch, on_coarser_pixels, on_finer_pixels, trained_size
+from spi_lightning.physics.fourier import fourier
+
+
+def blob(size: int, edge: float, place: tuple[float, float] = (2.0, -1.0)) -> torch.Tensor:
+    """A Gaussian beside the origin; ``edge`` of a pixel and its place in the same unit."""
+    y, x = torch.meshgrid(*[(torch.arange(size) - size // 2).double() * edge] * 2, indexing="ij")
+    return torch.exp(-((y - place[0]) ** 2 + (x - place[1]) ** 2) / 8)
+
+
+def batch_of(density: torch.Tensor) -> dict[str, torch.Tensor]:
+    intensity = fourier(density, 2).abs()[None, None] ** 2
+    return {INTENSITY: intensity, MASK: torch.ones_like(intensity, dtype=torch.bool)}
+
+
+def test_the_middle_of_a_pattern_is_that_of_the_same_density_on_larger_pixels() -> None:
+    cut = fitted_batch(batch_of(blob(48, edge=1.0)), 32, "network")[INTENSITY]
+    same = batch_of(blob(32, edge=1.5))[INTENSITY]
+    torch.testing.assert_close(cut / cut.max(), same / same.max(), atol=1e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("size", "bin"), [(48, 1), (64, 2), (96, 2)])
+def test_an_answer_comes_back_where_it_was(size: int, bin: int) -> None:
+    whole = blob(size, edge=1.0)
+    answer = blob(32, edge=size / bin / 32)[None]
+    back = on_finer_pixels(answer, (size, size), bin)[0]
+    assert float((back - whole).abs().max()) < (1e-9 if size // bin == 32 else 0.13)
+
+
+def test_patterns_smaller_than_the_network_are_one_line() -> None:
+    with pytest.raises(UserError, match=r"RUN: .* trained on 64 x 64 pixels and the patterns have 48 x 48"):
+        fitted_batch(batch_of(blob(48, 1.0)), 64, "RUN")
+    with pytest.raises(UserError, match=r"binned 2 x 2: bin less \(preprocess.bin\)"):
+        fitted_batch(batch_of(blob(96, 1.0)), 64, "RUN", bin=2)
+
+
+def test_the_size_is_that_of_the_network_or_of_the_simulation() -> None:
+    assert trained_size({"network": {"size": 64}, "simulate": {"size": 128}}) == 64
+    assert trained_size({"network": {"widths": [1]}, "simulate": {"projection": {"size": 128}}}) == 128
+    assert trained_size({"network": None}) is None
+
+
+@pytest.mark.parametrize("edge", [16, 17, 24, 33])
+def test_a_support_on_coarser_pixels_holds_what_it_held(edge: int) -> None:
+    y, x = torch.meshgrid(torch.arange(edge) - edge // 2, torch.arange(edge) - edge // 2, indexing="ij")
+    support = ((y / 5).square() + (x / 3).square() <= edge / 16)[None]
+    coarse = on_coarser_pixels(support, 16)
+    back = on_finer_pixels(coarse.float(), (edge, edge)) > 0
+    assert not (support & ~back).any()
+    assert coarse.sum() * (edge / 16) ** 2 < 1.8 * support.sum()
+    if edge == 16:
+        assert torch.equal(coarse, support)

@@ -1,0 +1,75 @@
+import pytest
+import torch
+
+from spi_lightning.errors import UserError
+from spi_lightning.physics.bragg.geometry import BraggGeometry
+from spi_lightning.physics.bragg.geometry_check import (
+    contradictions,
+    require_bragg_angle,
+    require_plausible,
+    step_doubts,
+)
+
+FILE = {"energy_ev": 9000.0, "distance": 0.5, "pixel_size": 55e-6, "delta_deg": 32.0, "step_deg": 0.01}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (
+            {"energy_ev": 9.0},
+            r"energy_ev=9 eV: 1000 to 200000 eV can be; was it in keV\? .* data\.geometry\.energy_ev=9000",
+        ),
+        ({"distance": 500}, r"was it in mm\? Then give data\.geometry\.distance=0\.5"),
+        ({"pixel_size": 55}, r"was it in µm\? Then give data\.geometry\.pixel_size=5\.5e-05"),
+        ({"pixel_size": 0.055}, r"was it in mm\? Then give data\.geometry\.pixel_size=5\.5e-05"),
+        (
+            {"step_deg": 30.0},
+            r"step_deg=30 degree: .* thousandths of a degree\? Then give data\.geometry\.step_deg=0\.03",
+        ),
+        ({"delta_deg": 4000.0}, r"up to 180 degree can be; was it in arcsec\?|was it in mrad\?"),
+        ({"delta_deg": 561.5}, r"was it in mrad\? Then give data\.geometry\.delta_deg=32\.17"),
+        ({"delta_deg": 1e9}, r"up to 180 degree can be; give data\.geometry\.delta_deg= in degree"),
+    ],
+)
+def test_numbers_of_another_unit_are_refused_with_a_mend(given: dict[str, float], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        require_plausible(FILE, given)
+
+
+def test_a_file_can_be_wrong_too_and_the_user_right() -> None:
+    with pytest.raises(UserError, match="the file says distance=500 m"):
+        require_plausible(FILE | {"distance": 500.0}, {})
+    require_plausible(FILE | {"distance": 500.0}, {"distance": 0.5})
+    require_plausible(FILE, {})
+
+
+def test_what_contradicts_the_file_is_said() -> None:
+    assert contradictions(FILE, {"energy_ev": 9001, "rocking_axis": "x-", "gamma_deg": 12.0}) == []
+    (note,) = contradictions(FILE, {"step_deg": -0.01})
+    assert "the file says step_deg=+0.01 degree, you say -0.01" in note and "which way round" in note
+    (note,) = contradictions(FILE, {"distance": 0.6})
+    assert "the file says distance=+0.5 m, you say +0.6: yours is taken" in note
+
+
+@pytest.mark.parametrize(("delta", "gamma"), [(0.5615, 0.2205), (0.0, 0.5), (0.0, 0.0), (-0.6, 0.3)])
+def test_a_two_theta_below_a_degree_is_asked_about(delta: float, gamma: float) -> None:
+    known = BraggGeometry(energy_ev=9e3, delta_deg=delta, gamma_deg=gamma)
+    with pytest.raises(UserError, match=r"two-theta of .* below 1 degree.*radians\?"):
+        require_bragg_angle(known, {"delta_deg": delta})
+    (note,) = require_bragg_angle(known, {"delta_deg": delta, "gamma_deg": gamma})
+    assert note.startswith("WARNING")
+
+
+@pytest.mark.parametrize(("delta", "gamma"), [(1.2, 0.0), (32.0, 0.2), (0.0, 12.0), (0.2, None)])
+def test_an_arm_at_a_peak_is_not(delta: float, gamma: float | None) -> None:
+    assert require_bragg_angle(BraggGeometry(energy_ev=9e3, delta_deg=delta, gamma_deg=gamma), {}) == []
+
+
+@pytest.mark.parametrize(("factor", "doubted"), [(1.0, False), (4.0, False), (57.3, True), (1 / 17.45, True)])
+def test_a_crystal_that_is_a_needle_or_a_leaf_asks_for_the_unit_of_the_rocking_angle(
+    factor: float, doubted: bool
+) -> None:
+    vectors = torch.diag(torch.tensor([47e-9 * factor, 27e-9, 27e-9], dtype=torch.float64))
+    found = step_doubts((6.0, 12.0, 16.0), vectors, 0.01 / factor)
+    assert bool(found) is doubted and all("rocking angle in degree" in line for line in found)

@@ -1,0 +1,63 @@
+import numpy as np
+
+from spi_lightning.metrics.hits.classification_curves import curve_bands
+from spi_lightning.reports.hits.curves import (
+    confusion_figure,
+    histogram_figure,
+    precision_recall_figure,
+    reliability_figure,
+    roc_figure,
+)
+from spi_lightning.reports.hits.trust import abstention_figure
+from spi_lightning.results.hits import AnswerTable
+
+LABEL = np.arange(40) % 2
+
+
+def answer(name: str = "a") -> AnswerTable:
+    logit = 2 * LABEL - 1 + np.random.default_rng(0).normal(size=40)
+    probability = (1 / (1 + np.exp(-logit))).astype(np.float32)
+    return AnswerTable(name, probability, probability, (probability >= 0.5).astype(np.int64), probability < 0)
+
+
+def test_every_axis_of_every_figure_is_named() -> None:
+    bands = curve_bands(answer().probability.astype(float), LABEL, replicates=20)
+    figures = [
+        roc_figure([answer("a"), answer("b")], LABEL, bands),
+        precision_recall_figure([answer("a"), answer("b")], LABEL, bands),
+        reliability_figure(answer(), LABEL),
+        confusion_figure(answer(), LABEL),
+        histogram_figure(answer(), LABEL, 0.5, 0.1),
+        histogram_figure(answer(), None, 0.5, 0.0),
+    ]
+    for picture in figures:
+        assert all(axes.get_ylabel() for axes in picture.axes)
+        assert picture.axes[-1].get_xlabel()
+
+
+def test_confusion_counts_every_frame_once() -> None:
+    texts = [text.get_text() for text in confusion_figure(answer(), LABEL).axes[0].texts]
+    assert sum(int(text.split("\n")[0]) for text in texts) == 40
+
+
+def test_the_operating_point_lies_on_the_curve() -> None:
+    bands = curve_bands(answer().probability.astype(float), LABEL, replicates=20)
+    lines = {line.get_label(): line for line in roc_figure([answer()], LABEL, bands).axes[0].lines}
+    curve = next(line for name, line in lines.items() if name.startswith("a:"))
+    point = lines["a at the threshold"].get_xydata()[0]
+    assert min(np.abs(curve.get_xydata() - point).sum(axis=1)) < 1e-9
+
+
+def test_a_method_has_one_colour_in_all_curves() -> None:
+    answers = [answer("a"), answer("b"), answer("ensemble")]
+    bands = curve_bands(answer().probability.astype(float), LABEL, replicates=20)
+    pictures = roc_figure(answers, LABEL, bands), abstention_figure(answers, LABEL, 0.5)
+    for picture in pictures:  # curves that lie on one another are told apart, the broad one below
+        named = {line.get_label().split(":")[0]: line for line in picture.axes[0].lines}
+        styles = [named[name].get_linestyle() for name in ("a", "b", "ensemble")]
+        assert len(set(styles)) == 3 and styles[-1] == "-"
+        assert named["ensemble"].get_zorder() < named["a"].get_zorder()
+    colours = [
+        {line.get_label().split(":")[0]: line.get_color() for line in picture.axes[0].lines} for picture in pictures
+    ]
+    assert all(colours[0][name] == colours[1][name] for name in ("a", "b", "ensemble"))

@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+
+from spi_lightning.errors import UserError
+from spi_lightning.reports.hits.embedding import embed, embedding_figure
+
+
+def clusters(count: int) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(0)
+    label = np.arange(count) % 2
+    return (random.normal(size=(count, 6)) + 8 * label[:, None]).astype(np.float32), label
+
+
+@pytest.mark.parametrize("method", ["pca", "tsne"])
+def test_two_clusters_lie_apart(method) -> None:
+    features, label = clusters(60)
+    index, places, names = embed(features, method)
+    between = np.linalg.norm(places[label == 1].mean(0) - places[label == 0].mean(0))
+    assert places.shape == (60, 2) and len(index) == 60 and len(names) == 2
+    assert between > 2 * places[label == 1].std()
+
+
+@pytest.mark.parametrize("shape", [(2, 1), (3, 5), (4, 1)])
+@pytest.mark.parametrize("method", ["pca", "tsne"])
+def test_few_frames_and_one_feature_are_drawn_too(shape, method) -> None:
+    features = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    assert embed(features, method)[1].shape == (shape[0], 2)
+
+
+def test_features_that_never_vary_are_no_fault() -> None:
+    assert np.isfinite(embed(np.ones((9, 3), np.float32))[1]).all()
+
+
+def test_without_labels_the_colour_is_the_probability() -> None:
+    picture = embedding_figure(clusters(20)[0], np.linspace(0, 1, 20, dtype=np.float32), None)
+    assert any("probability" in axes.get_ylabel() for axes in picture.axes)
+
+
+def test_an_unknown_embedding_is_a_user_error() -> None:
+    with pytest.raises(UserError, match="pca, tsne"):
+        embed(np.ones((9, 3), np.float32), "umap")
