@@ -1,155 +1,156 @@
-"""The data set that the authors of P2 deposited: patterns and densities in HDF5, with a trap.
+"""Files of the layout of SPInn, the published data set of Bellisario & Ekeberg (2024): patterns with their densities.
 
-Their ChimeraX script stores the inverse transform of the density as `data_fourier`, and their training squares the
-forward transform of that, which is the density again: the "intensity" is the squared density, shifted. Their condor
-script stores the scattered wave itself. What a file holds is found by comparing the transform of `data_fourier` with
-`real_space`; the intensity given here is the squared modulus of the wave in either case.
+The layout has a trap. The authors' ChimeraX script stores as `data_fourier` the inverse transform of the density, and
+their training squares the forward transform of that, which is the density again: that "intensity" is the squared
+density, shifted. The same script names the density `intensity`. Their condor script stores as `data_fourier` the
+scattered wave, and as `intensity` its squared modulus. Which script wrote a file is found by comparing the transform of
+`data_fourier` with the density; patterns are |data_fourier|^2 in either case.
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import h5py
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
-from spi_lightning.io.hdf5.file import dataset, list_keys, open_hdf5, opened, read_failure
+from spi_lightning.fields import DENSITY
+from spi_lightning.io.hdf5.choice import there
+from spi_lightning.io.hdf5.file import dataset, opened
+from spi_lightning.io.patterns.hdf5 import add_hdf5_labels, add_hdf5_masks
+from spi_lightning.io.patterns.pattern_file import PatternFile, PatternKeys
+from spi_lightning.physics.twin import canonical
 
-_WAVE, _DENSITY, _INTENSITY = "data_fourier", "real_space", "intensity"
-_SAME = 0.02  # relative difference of two images that are the same but for rounding
-_SAMPLES = 4
+_WAVE: Final = "data_fourier"
+_DENSITIES: Final = ("real_space", "intensity")  # names that the authors' scripts give to the density
+_SAME: Final = 0.02  # relative difference of two images that are the same but for rounding
+_SAMPLES: Final = 4  # frames in which the trap is looked for
 
 
 @dataclass
-class SpinnFile:
-    """A deposited file, opened lazily.
+class SpinnImages:
+    """One image a frame, made of a data set as it is read; the file is opened for each read.
 
     Attributes:
-        path: The file.
+        path: HDF5 file.
+        key: Name of the data set, (N, H, W) or (H, W).
         shape: (N, H, W).
-        trap: True where the forward transform of the stored wave is the density, so that squaring it, as the authors'
-            training does, gives no diffraction pattern.
-        density_key: Data set of the density, None without one (condor route).
-        notes: One line for each choice made.
+        chunk: Frames that the file stores together.
+        make: From stored images (n, H, W) to those given, float32 of the same shape.
+        dtype: float32.
     """
 
     path: Path
+    key: str
     shape: tuple[int, int, int]
-    trap: bool
-    density_key: str | None
-    notes: list[str]
+    chunk: int
+    make: Callable[[NDArray[Any]], NDArray[np.float32]]
+    dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.float32))
 
-    def intensity(self, frames: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Diffraction patterns (n, H, W), origin at n // 2, each divided by its maximum as in the paper."""
-        wave = self._read(_WAVE, frames)
-        pattern = wave.real.astype(np.float64) ** 2 + wave.imag.astype(np.float64) ** 2
-        if not np.isfinite(pattern).all():
-            raise UserError(f"{self.path}: {_WAVE} holds values that are no numbers in some of the frames asked for")
-        return _over_maximum(np.stack([_centred(image) for image in pattern]))
-
-    def density(self, frames: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Projected densities (n, H, W), maximum 1.
-
-        Raises:
-            UserError: The file has none.
-        """
-        if self.density_key is None:
-            raise UserError(f"{self.path}: there are no densities in it, only diffraction patterns")
-        return _over_maximum(self._read(self.density_key, frames).real.astype(np.float64))
-
-    def authors_intensity(self, frames: NDArray[np.int64]) -> NDArray[np.float32]:
-        """What the authors' training script computes, (n, H, W): with the trap the squared density; to compare."""
-        spectrum = np.fft.fftshift(np.fft.fftn(self._read(_WAVE, frames), axes=(1, 2)), axes=(1, 2))
-        return _over_maximum(np.abs(spectrum) ** 2)
-
-    def _read(self, key: str, frames: NDArray[np.int64]) -> NDArray[Any]:
-        index = np.asarray(frames, dtype=np.int64)
-        order = np.unique(index)
-        if len(order) and not (order[0] >= 0 and order[-1] < self.shape[0]):
-            raise UserError(f"{self.path}: frames 0 to {self.shape[0] - 1} are there, not {order[[0, -1]].tolist()}")
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Images start..stop, (stop - start, H, W)."""
         with opened(self.path) as file:
-            stored = file[key] if self.shape[0] > 1 or file[key].ndim == 3 else file[key][()][None]
-            return np.asarray(stored[order])[np.searchsorted(order, index)]
+            item = file[self.key]
+            return self.make(item[start:stop] if item.ndim == 3 else item[()][None])
 
 
-def open_spinn(path: str | Path) -> SpinnFile:
-    """Open a file of the authors' layout and find out which of their scripts wrote it.
+def is_spinn(path: Path) -> bool:
+    """Whether an HDF5 file has the data sets of this layout in its root."""
+    with opened(path) as file:
+        wave = there(file, _WAVE)
+        named = any(isinstance(there(file, name), h5py.Dataset) for name in _DENSITIES)
+        return named and isinstance(wave, h5py.Dataset) and wave.dtype.kind == "c"
+
+
+def open_spinn(path: Path, keys: PatternKeys, convention: str) -> PatternFile:
+    """Open a file of this layout and find out which of the authors' scripts wrote it.
+
+    Args:
+        path: The file.
+        keys: Masks and labels that the user names.
+        convention: Sense of the mask, see masks.py.
+
+    Returns:
+        Patterns with their origin at n // 2, each divided by its maximum as in the paper. The images DENSITY, where
+        there are any, are the canonical ones of each density and its twin, maximum 1.
 
     Raises:
-        UserError: It is not of this layout, or its data sets do not fit together.
+        UserError: The data sets do not fit together.
     """
-    path = Path(path)
-    file = open_hdf5(path)
-    try:
+    with opened(path) as file:
         wave = dataset(file, _WAVE)
         shape = wave.shape if wave.ndim == 3 else (1, *wave.shape)
-        if len(shape) != 3 or wave.dtype.kind not in "cf" or 0 in shape:
-            raise UserError(
-                f"{path}: {_WAVE} has shape {wave.shape} and type {wave.dtype}; complex (N, H, W) is needed"
-            )
+        if len(shape) != 3 or 0 in shape:
+            raise UserError(f"{path}: {_WAVE} has shape {wave.shape}; (N, H, W) is needed; mend the file")
         key = _density_key(file, wave)
-        trap, notes = _find_trap(file, key, shape[0]) if key else (False, [])
-    except (OSError, RuntimeError) as error:
-        raise read_failure(path, error) from error
-    finally:
-        file.close()
-    return SpinnFile(path, (shape[0], shape[1], shape[2]), trap, key, [f"{path}: {note}" for note in notes])
+        chunk = int(wave.chunks[0]) if wave.chunks and wave.ndim == 3 else 1
+        patterns = PatternFile(path, "HDF5 of SPInn", SpinnImages(path, _WAVE, shape, chunk, _patterns), sentinels=[])
+        patterns.notes += [f"{path}: {note}" for note in (_find_trap(file, key, shape[0]) if key else [])]
+        add_hdf5_labels(patterns, file, keys, file)
+        add_hdf5_masks(patterns, file, _WAVE, keys.mask, convention)
+        patterns.images = {DENSITY: SpinnImages(path, key, shape, chunk, _densities)} if key else {}
+    return patterns
 
 
 def _density_key(file: h5py.File, wave: h5py.Dataset) -> str | None:
     """real_space; else `intensity` where that is the density, as in the ChimeraX script's own file."""
-    for key in (_DENSITY, _INTENSITY):
-        item = file.get(key)
-        if isinstance(item, h5py.Dataset):
-            if item.shape != wave.shape:
-                raise UserError(f"{file.filename}: {key} {item.shape} does not fit {_WAVE} {wave.shape}")
-            if key == _DENSITY or _is_density(item, wave):
-                return key
-    if _INTENSITY in file:
-        return None
-    raise UserError(f"{file.filename}: neither {_DENSITY} nor {_INTENSITY} is there; there are: {list_keys(file)}")
+    for key in _DENSITIES:
+        if key not in file:
+            continue
+        item = dataset(file, key)
+        if item.shape != wave.shape:
+            raise UserError(f"{file.filename}: {key} {item.shape} does not fit {_WAVE} {wave.shape}; mend the file")
+        first = (0,) if wave.ndim == 3 else ()
+        if key == _DENSITIES[0] or _same_image(np.abs(np.fft.fftn(wave[first])), np.abs(item[first])):
+            return key
+    return None
 
 
-def _is_density(item: h5py.Dataset, wave: h5py.Dataset) -> bool:
-    first = (0,) if wave.ndim == 3 else ()
-    return _same_image(np.abs(np.fft.fftn(wave[first or ...])), np.abs(item[first or ...]))
-
-
-def _find_trap(file: h5py.File, key: str, count: int) -> tuple[bool, list[str]]:
-    """Whether fftn(data_fourier) is the density, in a few frames; they must agree."""
+def _find_trap(file: h5py.File, key: str, count: int) -> list[str]:
+    """What is read, and whether fftn(data_fourier) is the density: looked for in a few frames, which must agree."""
     frames = np.unique(np.linspace(0, count - 1, min(count, _SAMPLES)).astype(int))
     stacked = file[_WAVE].ndim == 3
-    verdicts = []
+    found = []
     for frame in frames:
         wave, density = (file[name][frame] if stacked else file[name][()] for name in (_WAVE, key))
-        verdicts.append(_same_image(np.abs(np.fft.fftn(wave)), np.abs(density)))
-    if any(verdicts) != all(verdicts):
+        found.append(_same_image(np.abs(np.fft.fftn(wave)), np.abs(density)))
+    if any(found) != all(found):
         raise UserError(f"{file.filename}: {_WAVE} is a transform of {key} in some frames only; mend or split the file")
-    notes = [f"the density is read from {key!r}"]
-    if verdicts[0]:
+    notes = [f"patterns are |{_WAVE}|^2, each divided by its maximum; densities are read from {key!r}"]
+    if found[0]:
         notes.append(
-            f"fftn({_WAVE}) is {key} itself: squaring it, as the authors' training does, gives the squared density;"
-            f" |{_WAVE}|^2 is used as the intensity"
+            f"fftn({_WAVE}) is {key} itself: squaring it, as the authors' training does, would give the squared density"
         )
-    return bool(verdicts[0]), notes
+    return notes
 
 
 def _same_image(a: NDArray[Any], b: NDArray[Any]) -> bool:
-    """Whether two images are equal up to scale, one perhaps shifted by half its edges."""
+    """Whether two images (H, W) are equal up to scale, one perhaps shifted by half its edges."""
     first = a / max(float(np.linalg.norm(a)), 1e-300)
     others = (b, np.fft.fftshift(b), np.fft.ifftshift(b))
     return any(float(np.linalg.norm(first - o / max(float(np.linalg.norm(o)), 1e-300))) < _SAME for o in others)
 
 
-def _centred(pattern: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Move the origin to n // 2 if the brightest pixel, which is the origin, is at the corner."""
-    row, column = np.unravel_index(int(pattern.argmax()), pattern.shape)
-    at_corner = row == 0 and column == 0
-    return np.fft.fftshift(pattern) if at_corner else pattern
+def _patterns(waves: NDArray[Any]) -> NDArray[np.float32]:
+    """|wave|^2 of (n, H, W), the origin moved to n // 2 where the brightest pixel, which is the origin, is a corner."""
+    patterns = waves.real.astype(np.float64) ** 2 + waves.imag.astype(np.float64) ** 2
+    finite = np.where(np.isfinite(patterns), patterns, 0)
+    at_corner = finite.reshape(len(finite), -1).argmax(1) == 0
+    patterns[at_corner] = np.fft.fftshift(patterns[at_corner], axes=(1, 2))
+    return _over_maximum(patterns)
 
 
-def _over_maximum(images: NDArray[Any]) -> NDArray[np.float32]:
-    top = np.maximum(images.max(axis=(1, 2), keepdims=True), np.finfo(np.float64).tiny)
-    return np.asarray(images / top, dtype=np.float32)
+def _densities(stored: NDArray[Any]) -> NDArray[np.float32]:
+    """Canonical densities (n, H, W), maximum 1."""
+    return canonical(torch.from_numpy(_over_maximum(stored.real.astype(np.float64))), ndim=2).numpy()
+
+
+def _over_maximum(images: NDArray[np.float64]) -> NDArray[np.float32]:
+    top = np.max(images, axis=(1, 2), keepdims=True, initial=0, where=np.isfinite(images))
+    return np.asarray(images / np.maximum(top, np.finfo(np.float64).tiny), dtype=np.float32)

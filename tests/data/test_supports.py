@@ -73,6 +73,19 @@ def test_a_data_set_pickles_without_its_densities(tmp_path: Path) -> None:
     assert len(pickle.dumps(dataset)) < 20_000
 
 
+def test_the_published_layout_trains(tmp_path: Path) -> None:
+    density = np.zeros((10, 32, 32))
+    density[:, 12:19, 11:22] = np.random.default_rng(3).random((10, 7, 11))
+    with h5py.File(tmp_path / "train.h5", "w") as file:
+        file["real_space"], file["data_fourier"] = density, np.fft.ifftn(density, axes=(1, 2))
+    data = SupportDataModule(str(tmp_path / "train.h5"), batch_size=4, augment="flips")
+    data.setup("fit")
+    batch = next(iter(data.train_dataloader()))
+    measured = torch.fft.fftshift(torch.fft.fft2(batch[DENSITY]), dim=(-2, -1)).abs().square()
+    torch.testing.assert_close(measured / measured.amax((-2, -1), keepdim=True), batch[INTENSITY], atol=1e-5, rtol=0)
+    assert batch[MASK].all() and len(data.splits["train"]) == 7  # type: ignore[arg-type]
+
+
 def test_any_file_can_be_predicted_but_only_one_with_densities_trained_on(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "real.h5", "w") as file:
         file["patterns"] = np.ones((3, 16, 16), np.uint16)

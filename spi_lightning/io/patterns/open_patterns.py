@@ -23,6 +23,7 @@ from spi_lightning.io.hdf5.file import MAGIC, opened
 from spi_lightning.io.hdf5.values import require_possible
 from spi_lightning.io.masks.convention import CONVENTIONS
 from spi_lightning.io.masks.sentinels import exclude_sentinels
+from spi_lightning.io.spinn import is_spinn, open_spinn
 
 from .assembly import add_side_files, sample_indices
 from .concatenate import SeveralFiles
@@ -171,6 +172,8 @@ def _by_content(path: Path, keys: PatternKeys, convention: str, known: Collectio
             pass  # a damaged file is reported here
         if is_emc(path):
             return open_emc(path, keys, convention)
+        if keys.photons is None and is_spinn(path):
+            return open_spinn(path, keys, convention)
         return (open_cxi if is_cxi(path) else open_hdf5_patterns)(path, keys, convention, known)
     if head[:4] in TIFF_MAGIC or head.startswith(b"\x93NUMPY"):
         patterns = open_npy(path) if head.startswith(b"\x93") else open_tiff(path)
