@@ -14,7 +14,9 @@ from spi_lightning.data.supports import SupportBatches
 from spi_lightning.data.volumes import VolumeDataModule
 from spi_lightning.errors import UserError
 
-METHODS = Path(__file__).parents[2] / "conf" / "method"
+from .value_types import CONF
+
+METHODS = CONF / "method"
 VOLUMES = (VolumeDataModule, SimulatedVolumeDataModule, SingleVolumeDataModule)
 ANSWERS = {
     "hits": "answer",

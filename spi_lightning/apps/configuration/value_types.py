@@ -15,7 +15,7 @@ from spi_lightning.simulate.draws import RISING
 from .app_settings import SETTINGS
 from .value_ranges import check_range
 
-CONF = Path(__file__).parents[2] / "conf"
+CONF = Path(__file__).parents[3] / "conf"
 SAID = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
 _ABSENT = object()
 _LARGEST = 2**53  # of whole numbers that 1e4 and the like write exactly
