@@ -1,4 +1,4 @@
-"""Everything that is printed: consoles that take names as they are, notes and warnings of one line each.
+"""Terminal output: a rich console without markup, and log records and warnings of one printable line each.
 
 Names of files, data sets, structures and methods are never markup, and pass through `printable`.
 """
@@ -20,8 +20,8 @@ class Terminal(Console):
     """A rich console that prints str as one line, without markup and emoji codes; Text is printed as it is.
 
     Args:
-        stderr: Whether to print there.
-        width: Columns where the output is no terminal; None: what rich takes.
+        stderr: Whether to print to standard error instead of standard output.
+        width: Number of columns where the output is not a terminal; None for rich's default.
     """
 
     def __init__(self, stderr: bool = False, width: int | None = None) -> None:
@@ -29,12 +29,12 @@ class Terminal(Console):
         super().__init__(stderr=stderr, width=None if stream.isatty() else width, markup=False, emoji=False)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """What print, tables and rules make of a str."""
+        """Printable Text of a str, as print, tables and rules use it."""
         return super().render_str(printable(text), **options)
 
 
 def plain_output() -> None:
-    """Let no name end a command or forge a line: streams escape what they cannot encode, notes take one line each."""
+    """Set up standard streams to escape what they cannot encode, and logging and warnings to take one line each."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -43,7 +43,7 @@ def plain_output() -> None:
 
 
 def _record(*args: Any, **kwargs: Any) -> logging.LogRecord:
-    """A log record, of ours as one printable line."""
+    """A log record; those of this package as one printable line."""
     record = logging.LogRecord(*args, **kwargs)
     if record.name.partition(".")[0] == _PACKAGE:
         record.msg, record.args = printable(record.getMessage()), None
@@ -51,5 +51,5 @@ def _record(*args: Any, **kwargs: Any) -> logging.LogRecord:
 
 
 def _warning(message: Warning | str, *_: Any, **__: Any) -> str:
-    """What to beware of in one line, without the line of code that says so."""
+    """A warning in one line, without the line of code that raised it."""
     return f"warning: {printable(' '.join(str(message).split()))}\n"

@@ -1,32 +1,41 @@
-"""The error that a user's mistake raises, one line without a traceback, and the check of whole numbers."""
+"""UserError, which commands print as one line without a traceback, and the check of whole numbers."""
 
 from typing import Final
 
 from .printable import printable
 
-_MOST: Final = 10**9  # of patterns, processes and pictures; seeds are hashed
-_OF_A_WORKER: Final = "Caught UserError in "  # opens what torch makes of an error of its worker
+_LARGEST: Final = 10**9  # of patterns, processes and pictures; seeds are hashed
+_FROM_WORKER: Final = "Caught UserError in "  # first words of an error that torch passes on from a worker
 
 
 class UserError(Exception):
     """A mistake in the user's input: one clear line that names the file, key, shape or option, and the remedy.
 
-    Every app prints the line without a traceback and leaves with status 2. Names of files and of what is in them stand
-    in it as `printable` shows them, so none of them can break or forge the line.
+    Every command prints the line without a traceback and exits with status 2. Names of files and of their contents are
+    escaped by `printable`, so that none of them can break or forge the line.
     """
 
     def __init__(self, message: object = "") -> None:
         text = str(message)
-        if text.startswith(_OF_A_WORKER):  # the worker's traceback, which ends with the line
+        if text.startswith(_FROM_WORKER):  # the worker's traceback, which ends with the line
             text = text.strip().splitlines()[-1].removeprefix(f"{__name__}.UserError: ")
         super().__init__(printable(text))
 
 
 def whole_number(name: str, value: object, least: int) -> int:
-    """A setting as int: 1e4 is one, ten and 2.5 are not."""
+    """A setting as int: 10 and 1e4 are whole numbers, "ten", True and 2.5 are not.
+
+    Args:
+        name: Name of the setting, for the message.
+        value: Value of the setting as the configuration holds it.
+        least: Smallest number that is allowed; the largest is 1e9, but for seeds.
+
+    Raises:
+        UserError: Not a whole number, or outside the range.
+    """
     number = int(value) if isinstance(value, float) and value.is_integer() else value
     if isinstance(number, int) and not isinstance(number, bool) and number >= least:
-        if name != "seed" and number > _MOST:
-            raise UserError(f"{name}={value}: give at most {_MOST:.0e}")
+        if name != "seed" and number > _LARGEST:
+            raise UserError(f"{name}={value}: give at most {_LARGEST:.0e}")
         return number
     raise UserError(f"{name}={value}: give a whole number, {least} or more")

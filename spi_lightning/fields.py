@@ -1,4 +1,4 @@
-"""Every name that travels in a batch or a file, with its shape, dtype and unit.
+"""Field names of batches and files, with shape, dtype and unit.
 
 A batch is a plain dict from these names to tensors; files store the same names as data sets. N counts patterns, B the
 patterns of one batch, H and W the detector rows and columns.
@@ -14,7 +14,7 @@ Batch = dict[str, Tensor]
 
 
 class Kind(IntEnum):
-    """What made a pattern. The first five are the classes of Han & Li (2017), Sect. 3, in their order."""
+    """What caused a pattern: the five classes of Han & Li (2017), Sect. 3, in their order, and contaminants."""
 
     SINGLE = 0
     DOUBLE = 1
@@ -26,7 +26,15 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True)
 class Field:
-    """One named quantity: its shape in a file of N patterns, its dtype, its unit and what it is."""
+    """A named quantity.
+
+    Attributes:
+        name: Key in a batch and name of the data set in a file.
+        shape: Shape in a file of N patterns, in words; where it differs, that in a batch of B.
+        dtype: NumPy name of its number type.
+        unit: Physical unit, "1" for a pure number.
+        meaning: Definition of the quantity in words.
+    """
 
     name: str
     shape: str
@@ -63,7 +71,7 @@ SCORE: Final = "score"
 PROBABILITY: Final = "probability"
 DECISION: Final = "decision"
 ABSTAIN: Final = "abstain"
-DISTANCE_FROM_TRAINING: Final = "distance_from_training"  # of what a pattern looks like; 1: where 99 % lie below
+DISTANCE_FROM_TRAINING: Final = "distance_from_training"  # in feature space; 1: the 99th percentile of training frames
 
 FIELDS: Final[dict[str, Field]] = {
     field.name: field
@@ -71,7 +79,7 @@ FIELDS: Final[dict[str, Field]] = {
         Field(PHOTONS, "(N, H, W); in a batch (B, 1, H, W)", "float32", "photons", "counts, 0 where mask is False"),
         Field(MASK, "(H, W); in a batch (B, 1, H, W)", "bool", "1", "True where the detector measured"),
         Field(IS_SINGLE_HIT, "(N,)", "int64", "1", "1: one intact particle, bright enough to use; 0: not; -1: unknown"),
-        Field(KIND, "(N,)", "int64", "1", "what made the pattern, a value of Kind; -1: unknown"),
+        Field(KIND, "(N,)", "int64", "1", "what caused the pattern, a value of Kind; -1: unknown"),
         Field(PARTICLE_COUNT, "(N,)", "int64", "1", "particles in the beam"),
         Field(PARTICLE_ID, "(N,)", "int64", "1", "model or run the pattern came from; splits never divide one"),
         Field(BODY, "(N,)", "int64", "1", "index of the body in simulate.projection.BODIES"),
@@ -88,13 +96,13 @@ FIELDS: Final[dict[str, Field]] = {
         Field(DENSITY, "(N, ...)", "float32 or complex64", "1", "(projected) density, its largest absolute value 1"),
         Field(SUPPORT, "(N, ...)", "bool", "1", "True inside the particle"),
         Field(KNOWN_SUPPORT, "in a batch (B, 1, H, W)", "bool", "1", "where the particle is known to be"),
-        Field(STRUCTURE, "(N,)", "int64", "1", "sequence-distinct structure the density was made of"),
+        Field(STRUCTURE, "(N,)", "int64", "1", "index of the sequence-distinct structure of the density"),
         Field(AMPLITUDE, "(N, z, y, x)", "float32", "1", "|density|, largest value 1"),
         Field(PHASE, "(N, z, y, x)", "float32", "rad", "arg of the density, 0 outside the support"),
         Field(FRAME, "(N,)", "int64", "1", "index of the pattern in its file or list of files"),
         Field(SCORE, "(N,)", "float32", "1", "a method's uncalibrated probability of a single hit"),
         Field(PROBABILITY, "(N,)", "float32", "1", "calibrated probability of a single hit"),
-        Field(DECISION, "(N,)", "int64", "1", "1: taken as a single hit"),
+        Field(DECISION, "(N,)", "int64", "1", "1: classified as a single hit"),
         Field(ABSTAIN, "(N,)", "bool", "1", "True: too uncertain to decide"),
     )
 }

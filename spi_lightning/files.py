@@ -1,4 +1,4 @@
-"""Write files whole or not at all, make folders exclusively, and say in one line what the system refuses."""
+"""Atomic writes, exclusive folders, locks, content hashes, and one-line errors of the file system."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ import filelock
 
 from .errors import UserError
 
-_STALE: Final = 86400.0  # s after the last write to a part of another machine, whose processes cannot be seen from here
-_LONGEST: Final = 180  # bytes of a name that fit into the name of its part
+_STALE: Final = (
+    86400.0  # s after the last write to a temporary file of another machine, whose processes are not visible
+)
+_LONGEST: Final = 180  # bytes of a name that fit into the name of its temporary file
 _CAUSES: Final = {
     errno.ENOSPC: "the disk is full; free some space or write elsewhere",
     errno.EDQUOT: "the disk quota is used up; free some space or write elsewhere",
@@ -30,25 +32,25 @@ _CAUSES: Final = {
     errno.EPERM: "no permission to write there; write elsewhere",
     errno.ENOTDIR: "a folder in its path is a file; choose another path",
     errno.EISDIR: "it is a folder, where a file is to be written; choose another path",
-    errno.EEXIST: "a file stands where a folder is to be made; choose another path",
-    errno.ENOENT: "its folder is gone or cannot be made; was it removed meanwhile",
+    errno.EEXIST: "a file has the name of the folder to create; choose another path",
+    errno.ENOENT: "its folder does not exist and cannot be created; check whether it was removed",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
     errno.EFBIG: "the file would be larger than this system allows; write elsewhere",
     errno.EIO: "the disk reports an error; write elsewhere",
     errno.ESTALE: "the network file system lost the file; write elsewhere",
-    errno.ELOOP: "its links name each other; choose another path",
+    errno.ELOOP: "its symbolic links form a loop; choose another path",
     errno.EMFILE: "too many files are open; raise ulimit -n",
     errno.ENFILE: "too many files are open; raise ulimit -n",
 }
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary name beside `path` that replaces it on a clean exit and is removed on any other.
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Atomic write: a temporary file beside `path` that replaces it on a clean exit and is removed on any other.
 
-    Folders that are missing are made; after a failure those that were made and are empty are removed. The name is this
-    writer's alone, so that two processes may write one file: the later one wins, and it is whole. Parts of writers that
-    were killed are removed when their file is written next.
+    Missing folders are created, and removed again if empty after a failure. The temporary name is unique to its writer,
+    so two processes may write one file: the later one wins, and its file is complete. Temporary files of killed
+    writers are removed at the next write of their file.
 
     Raises:
         UserError: The system refuses to write; one line. Errors about other files pass unchanged.
@@ -56,7 +58,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     path = Path(path)
     temporary = path.with_name(f".{_stem(path)}.{_machine()}-{os.getpid()}-{secrets.token_hex(3)}.part")
     try:
-        with making(path.parent):
+        with create_folder(path.parent):
             _remove_stale(path.parent.glob(f".{glob.escape(_stem(path))}.*.part"))
             try:
                 yield temporary
@@ -67,15 +69,15 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     except OSError as error:
         if not _concerns(error, temporary, path):
             raise
-        raise refusal(path, error) from error
+        raise write_error(path, error) from error
 
 
 @contextmanager
-def making(folder: str | os.PathLike[str]) -> Iterator[Path]:
-    """Make a folder and its parents; after an error those that were made here and are empty are removed again.
+def create_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
+    """Create a folder and its parents; after an error, remove those created here that are empty.
 
     Raises:
-        UserError: It cannot be made.
+        UserError: The folder cannot be created.
     """
     folder = Path(folder)
     made = missing_folders(folder)
@@ -83,7 +85,7 @@ def making(folder: str | os.PathLike[str]) -> Iterator[Path]:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise refusal(folder, error) from error
+            raise write_error(folder, error) from error
         yield folder
     except BaseException:
         remove_empty(made)
@@ -91,28 +93,28 @@ def making(folder: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 @contextmanager
-def locked(path: str | os.PathLike[str], wait: bool = True) -> Iterator[None]:
-    """Hold the lock beside a file, which is removed on exit and released by the system if this process dies.
+def file_lock(path: str | os.PathLike[str], wait: bool = True) -> Iterator[None]:
+    """Lock file beside a file, removed on exit and released by the system if this process dies.
 
-    Its folder is made, and removed again where nothing was put into it. filelock notices a lock that was removed while
-    it waited, so that there are never two holders.
+    Its folder is created, and removed again if nothing was written into it. filelock detects a lock that was removed
+    while it waited, so there are never two holders.
 
     Args:
-        path: The file that only one process may make.
-        wait: For another holder; else it is an error.
+        path: File that only one process may write.
+        wait: Whether to wait for another holder of the lock; False raises instead.
 
     Raises:
         UserError: Another process holds the lock, or its folder cannot be written.
     """
     path = Path(path)
-    with making(path.parent):
+    with create_folder(path.parent):
         lock = filelock.FileLock(path.with_name(f".{_stem(path)}.lock"))
         try:
             lock.acquire(timeout=-1 if wait else 0)
         except filelock.Timeout as error:
-            raise UserError(f"{path} is being made by another run: wait for it, or give another path=") from error
+            raise UserError(f"{path} is being written by another run: wait for it, or give another path=") from error
         except OSError as error:
-            raise refusal(path.parent, error) from error
+            raise write_error(path.parent, error) from error
         try:
             yield
         finally:
@@ -121,35 +123,34 @@ def locked(path: str | os.PathLike[str], wait: bool = True) -> Iterator[None]:
 
 
 @contextmanager
-def alone_in(folder: str | os.PathLike[str]) -> Iterator[None]:
-    """Work in a folder, made if need be, that no other process works in; nothing is left in it, even by a kill.
+def folder_lock(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Exclusive lock (flock) on a folder, created if missing; leaves no file in it, even after a kill.
 
     Where the system cannot lock folders, nothing is checked.
 
     Raises:
-        UserError: Another process does.
+        UserError: Another process holds the lock, or the folder cannot be created.
     """
-    with making(folder) as made, ExitStack() as held:
+    with create_folder(folder) as created, ExitStack() as stack:
         with suppress(ImportError, OSError):
             import fcntl
 
-            handle = os.open(made, os.O_RDONLY)
-            held.callback(os.close, handle)
+            handle = os.open(created, os.O_RDONLY)
+            stack.callback(os.close, handle)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise UserError(
-                    f"folder={folder}: another run is at work in it; wait for it, or give another folder with "
-                    "hydra.run.dir="
+                    f"folder={folder}: another run is using it; wait for it, or give another folder with hydra.run.dir="
                 ) from error
         yield
 
 
-def new_folder(path: str | os.PathLike[str]) -> Path:
-    """Make a folder that was not there: `path`, or where that is taken path_2, path_3, ...; safe among processes.
+def unique_folder(path: str | os.PathLike[str]) -> Path:
+    """Create a folder that did not exist: `path`, or if taken path_2, path_3 and so on; safe among processes.
 
     Raises:
-        UserError: It cannot be made.
+        UserError: The folder cannot be created.
     """
     path, number = Path(path), 1
     while True:
@@ -159,34 +160,34 @@ def new_folder(path: str | os.PathLike[str]) -> Path:
             folder.mkdir()
         except FileExistsError as error:
             if not folder.parent.is_dir():
-                raise refusal(folder, error) from error
+                raise write_error(folder, error) from error
             number += 1
         except OSError as error:
-            raise refusal(folder, error) from error
+            raise write_error(folder, error) from error
         else:
             return folder
 
 
 def missing_folders(folder: Path) -> list[Path]:
-    """Of a folder and its parents those that are not there, innermost first."""
+    """The folder and its parents that do not exist, innermost first."""
     return [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
 
 
 def remove_empty(folders: list[Path]) -> None:
-    """Remove folders, innermost first, up to the first that holds something."""
+    """Remove folders in the order given, up to the first that is not empty."""
     with suppress(OSError):
         for folder in folders:
             folder.rmdir()
 
 
-def refusal(path: str | os.PathLike[str], error: OSError) -> UserError:
-    """What to tell a user whose file or folder the system refuses to write."""
+def write_error(path: str | os.PathLike[str], error: OSError) -> UserError:
+    """UserError of a file or folder that cannot be written: its path, the cause and the remedy."""
     cause = _CAUSES.get(error.errno or 0) or f"{error.strerror or error}; write elsewhere"
     return UserError(f"{path}: cannot be written, {cause}")
 
 
-def concerns_output(error: BaseException) -> bool:
-    """Whether an error can only come of writing: a full disk, a quota, a read-only file system, a folder not made."""
+def is_write_error(error: BaseException) -> bool:
+    """Whether an error can only come from writing: a full disk, a quota, a read-only file system, a failed mkdir."""
     if not isinstance(error, OSError):
         return False
     frames = [frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)]
@@ -194,39 +195,39 @@ def concerns_output(error: BaseException) -> bool:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> Path:
-    """Write a small file whole or not at all."""
-    with replacing(path) as part:
+    """Write a text file (UTF-8) atomically."""
+    with atomic_write(path) as part:
         part.write_text(text, encoding="utf-8", errors="backslashreplace")  # bytes of names that are not UTF-8
     return Path(path)
 
 
 def write_json(path: str | os.PathLike[str], content: Mapping[str, Any]) -> Path:
-    """Write a JSON object, indented, whole or not at all."""
+    """Write an indented JSON object atomically; NaN and infinity raise ValueError."""
     return write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 def content_hash(path: str | os.PathLike[str]) -> str:
-    """Sha256 of a file's content, 64 hexadecimal digits."""
+    """SHA-256 of a file's content, 64 hexadecimal digits."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def complete_lines(path: Path) -> str:
-    """Text of a file that grows by lines, without a last one that was cut by a kill or a full disk."""
+    """Complete lines of a growing text file; a last line without line break (after a kill, a full disk) is left out."""
     text = path.read_bytes().decode("utf-8", errors="replace")
     return text[: text.rfind("\n") + 1]
 
 
 def _concerns(error: OSError, *paths: Path) -> bool:
-    """Whether an error is about one of the paths or their folder, as far as it says."""
-    if error.filename is None or concerns_output(error):
+    """Whether an error names one of the paths or their folders, or no file at all."""
+    if error.filename is None or is_write_error(error):
         return True
     named = {os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)}
     return bool(named & {str(each) for path in paths for each in (path, *path.parents)}) or not named
 
 
 def _stem(path: Path) -> str:
-    """Name of a file as its part carries it; the hash of a long one."""
+    """Name of a file within that of its temporary file; a hash if it is long."""
     return path.name if len(os.fsencode(path.name)) <= _LONGEST else hashlib.sha256(os.fsencode(path.name)).hexdigest()
 
 
@@ -235,7 +236,7 @@ def _machine() -> str:
 
 
 def remove_stale_parts(folder: str | os.PathLike[str]) -> None:
-    """Remove, in a folder and those below, the parts whose writers are dead, and old ones of other machines."""
+    """Remove, recursively, temporary files whose writer no longer runs, and those of other machines after one day."""
     _remove_stale(Path(folder).rglob(".*.part"))
 
 

@@ -1,4 +1,4 @@
-"""Text of files and paths as it may be printed: nothing in it breaks the line, moves the cursor or hides a part."""
+"""Escaping of text from files and paths for terminals: no line breaks, cursor movements or invisible characters."""
 
 import unicodedata
 from typing import Final
@@ -9,14 +9,14 @@ _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def printable(text: object) -> str:
-    r"""Escape line breaks, control characters, ANSI sequences, bidi overrides and surrogates; the rest stays.
+    r"""Escape line breaks, control characters, ANSI sequences, bidi overrides and surrogates.
 
     Args:
-        text: Anything with a str(). Bytes of a path that are not UTF-8 stand in it as surrogates U+DC80 to U+DCFF.
+        text: Anything with a str(); bytes of a path that are not UTF-8 are the surrogates U+DC80 to U+DCFF in it.
 
     Returns:
         One line that every UTF-8 stream can write: a line break is ``\n``, an escape ``\x1b``, a stray byte ``\xff``.
-        Applied twice it changes nothing more.
+        The function is idempotent.
     """
     string = str(text)
     if string.isascii() and string.isprintable():
@@ -25,7 +25,7 @@ def printable(text: object) -> str:
 
 
 def _escaped(character: str) -> str:
-    """One character, or what stands for it."""
+    """One character, escaped if it is not printable."""
     if unicodedata.category(character) not in _ESCAPED or character in _JOINERS:
         return character
     code = ord(character)

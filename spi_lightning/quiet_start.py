@@ -1,6 +1,6 @@
-"""Imported first by every command: Ctrl-C while torch and the rest are imported, some seconds, is one line.
+"""Interrupt handling during the imports of a command: Ctrl-C ends it with one line instead of a traceback.
 
-So is a working folder that was removed, in which torch does not load.
+Importing torch takes some seconds, and fails in a working folder that was removed; that is one line too.
 """
 
 import os
@@ -17,18 +17,18 @@ def _end(_: int, __: FrameType | None) -> None:
 
 
 def begin() -> None:
-    """Until imported() an interrupt ends the process; what the caller of the process has set, such as nohup, stays."""
+    """Let an interrupt end the process until imported() is called; handlers set by the caller (nohup) stay."""
     try:
         Path.cwd()
     except OSError:
-        os.write(sys.stderr.fileno(), b"error: the working folder is not there any more; change to another one (cd)\n")
+        os.write(sys.stderr.fileno(), b"error: the working folder no longer exists; change to another one (cd)\n")
         os._exit(2)
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is _usual:
         signal.signal(signal.SIGINT, _end)
 
 
 def imported() -> None:
-    """From now on an interrupt is unwound."""
+    """Restore KeyboardInterrupt as the effect of an interrupt."""
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is _end:
         signal.signal(signal.SIGINT, _usual)
 

@@ -1,4 +1,4 @@
-"""Writing whole or not at all: part names, stale parts, exclusive folders, and one line for each refusal."""
+"""Atomic writes: temporary names, stale temporary files, exclusive folders, and one-line errors of the system."""
 
 import errno
 import os
@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from spi_lightning.errors import UserError
-from spi_lightning.files import alone_in, making, new_folder, refusal, replacing, write_json, write_text
+from spi_lightning.files import (
+    atomic_write,
+    create_folder,
+    folder_lock,
+    unique_folder,
+    write_error,
+    write_json,
+    write_text,
+)
 
 
 def test_a_file_appears_whole_and_its_part_is_gone(tmp_path) -> None:
@@ -29,7 +37,7 @@ def test_numbers_are_valid_json_or_nothing(tmp_path) -> None:
 def test_an_error_leaves_the_old_file_and_no_part_and_no_new_folder(tmp_path, error) -> None:
     old = write_text(tmp_path / "old.txt", "old")
     for path in (old, tmp_path / "new" / "deep" / "x.txt"):
-        with pytest.raises(type(error)), replacing(path) as part:
+        with pytest.raises(type(error)), atomic_write(path) as part:
             part.write_text("half")
             raise error
     assert old.read_text() == "old"
@@ -37,7 +45,7 @@ def test_an_error_leaves_the_old_file_and_no_part_and_no_new_folder(tmp_path, er
 
 
 def test_two_writers_of_one_file_never_share_a_part(tmp_path) -> None:
-    with replacing(tmp_path / "x") as first, replacing(tmp_path / "x") as second:
+    with atomic_write(tmp_path / "x") as first, atomic_write(tmp_path / "x") as second:
         first.write_text("first")
         second.write_text("second")
     assert (tmp_path / "x").read_text() == "first"
@@ -47,12 +55,12 @@ def test_two_writers_of_one_file_never_share_a_part(tmp_path) -> None:
 def test_parts_of_killed_writers_go_when_their_file_is_written_next(tmp_path) -> None:
     killed = subprocess.Popen(["true"])
     killed.wait()
-    with replacing(tmp_path / "x[1].h5") as mine:
+    with atomic_write(tmp_path / "x[1].h5") as mine:
         stale = mine.with_name(mine.name.replace(f"-{os.getpid()}-", f"-{killed.pid}-"))
         stale.write_text("half")
         other = stale.with_name(stale.name.replace("x[1].h5", "y.h5"))
         other.write_text("half of another file")
-        with replacing(tmp_path / "x[1].h5") as part:
+        with atomic_write(tmp_path / "x[1].h5") as part:
             part.write_text("b")
         mine.write_text("a")
         assert not stale.exists()
@@ -103,20 +111,20 @@ def test_what_cannot_be_written_is_one_line(tmp_path, make, line) -> None:
     ],
 )
 def test_the_cause_is_named(tmp_path, number, line) -> None:
-    with pytest.raises(UserError, match=f"x: cannot be written, .*{line}"), replacing(tmp_path / "x") as part:
+    with pytest.raises(UserError, match=f"x: cannot be written, .*{line}"), atomic_write(tmp_path / "x") as part:
         part.write_text("half")
         raise OSError(number, os.strerror(number))
     assert list(tmp_path.iterdir()) == []
-    assert line in str(refusal("x", OSError(number, os.strerror(number))))
+    assert line in str(write_error("x", OSError(number, os.strerror(number))))
 
 
 def test_a_file_that_cannot_be_read_is_not_blamed_on_the_output(tmp_path) -> None:
-    with pytest.raises(FileNotFoundError), replacing(tmp_path / "x"):
+    with pytest.raises(FileNotFoundError), atomic_write(tmp_path / "x"):
         (tmp_path / "inputs" / "gone").read_text()
 
 
 def test_a_folder_that_is_removed_meanwhile_is_one_line(tmp_path) -> None:
-    with pytest.raises(UserError, match="was it removed"), replacing(tmp_path / "a" / "x") as part:
+    with pytest.raises(UserError, match="check whether it was removed"), atomic_write(tmp_path / "a" / "x") as part:
         part.write_text("x")
         part.unlink()
         part.parent.rmdir()
@@ -124,10 +132,10 @@ def test_a_folder_that_is_removed_meanwhile_is_one_line(tmp_path) -> None:
 
 def test_folders_made_in_vain_go_and_those_of_the_user_stay(tmp_path) -> None:
     (tmp_path / "mine").mkdir()
-    with pytest.raises(ValueError, match="no"), making(tmp_path / "mine" / "new" / "deep"):
+    with pytest.raises(ValueError, match="no"), create_folder(tmp_path / "mine" / "new" / "deep"):
         raise ValueError("no")
     assert list(tmp_path.rglob("*")) == [tmp_path / "mine"]
-    with pytest.raises(ValueError, match="no"), making(tmp_path / "mine" / "new") as folder:
+    with pytest.raises(ValueError, match="no"), create_folder(tmp_path / "mine" / "new") as folder:
         (folder / "result").write_text("")
         raise ValueError("no")
     assert (tmp_path / "mine" / "new" / "result").exists()
@@ -136,7 +144,7 @@ def test_folders_made_in_vain_go_and_those_of_the_user_stay(tmp_path) -> None:
 def test_folders_made_at_the_same_time_are_different_ones(tmp_path) -> None:
     made: list[Path] = []
     threads = [
-        threading.Thread(target=lambda: made.append(new_folder(tmp_path / "runs" / "2026-01-01"))) for _ in range(8)
+        threading.Thread(target=lambda: made.append(unique_folder(tmp_path / "runs" / "2026-01-01"))) for _ in range(8)
     ]
     for thread in threads:
         thread.start()
@@ -150,13 +158,13 @@ def test_a_folder_below_a_file_is_one_line(tmp_path) -> None:
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "file" / "run", tmp_path / "file" / "a" / "run"):
         with pytest.raises(UserError, match=r"is a file|a file stands"):
-            new_folder(path)
+            unique_folder(path)
 
 
 def test_only_one_run_works_in_a_folder(tmp_path) -> None:
     folder = tmp_path / "new" / "run"
-    with alone_in(folder), pytest.raises(UserError, match="another run is at work in it"), alone_in(folder):
+    with folder_lock(folder), pytest.raises(UserError, match="another run is using it"), folder_lock(folder):
         pass
-    with alone_in(folder):
+    with folder_lock(folder):
         pass
     assert not list(folder.iterdir())

@@ -24,7 +24,7 @@ from spi_lightning.apps.process.plain_arguments import PlainParser, names_kept
 from spi_lightning.console import Terminal
 from spi_lightning.errors import UserError
 from spi_lightning.fields import FRAME, IS_SINGLE_HIT, KIND, PARTICLE_ID
-from spi_lightning.files import replacing
+from spi_lightning.files import atomic_write
 from spi_lightning.io import FORMATS, PatternFile, PatternKeys, open_patterns
 from spi_lightning.io.patterns.open_patterns import GEOMETRY
 from spi_lightning.printable import printable
@@ -115,7 +115,7 @@ def _write_columns(file: PatternFile, path: Path, console: Terminal) -> None:
         columns = {FRAME: np.arange(len(file)), **measure_frames(file)}
     columns["is_hit"] = columns["is_hit"].astype(np.int64)
     columns.update((name, file.labels[name]) for name in (IS_SINGLE_HIT, KIND, PARTICLE_ID) if name in file.labels)
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as out:
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out)
         writer.writerow(columns)
         for row in zip(*(column.tolist() for column in columns.values()), strict=True):

@@ -21,7 +21,7 @@ from spi_lightning.data.simulated.one_file import make_set
 from spi_lightning.data.supports import structure_names
 from spi_lightning.errors import UserError, whole_number
 from spi_lightning.fields import DENSITY, IS_SINGLE_HIT, KIND, STRUCTURE, Kind
-from spi_lightning.files import replacing
+from spi_lightning.files import atomic_write
 from spi_lightning.io import PatternFile, open_patterns
 from spi_lightning.reports import collect_gallery
 from spi_lightning.reports.density_gallery import density_figure
@@ -88,7 +88,7 @@ def write_examples(patterns: PatternFile, path: Path, count: int) -> Path | None
         return None
     examples = examples_of_structures if DENSITY in patterns.images else examples_of_hits
     picture = examples(patterns, count)
-    with replacing(path) as part:
+    with atomic_write(path) as part:
         picture.savefig(part, format="png", dpi=120)
     return path
 

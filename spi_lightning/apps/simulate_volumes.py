@@ -10,7 +10,7 @@ from spi_lightning.console import Terminal
 from spi_lightning.data.simulated.volume_set import make_volume_set
 from spi_lightning.data.volumes import FOURIER_AMPLITUDE, VolumeDataset
 from spi_lightning.fields import AMPLITUDE, MASK, PHASE
-from spi_lightning.files import replacing
+from spi_lightning.files import atomic_write
 from spi_lightning.reports.volumes.particle_gallery import volume_figure
 from spi_lightning.simulate.volumes import VolumeSimulator
 
@@ -62,6 +62,6 @@ def write_examples(path: Path, count: int) -> Path:
     )
     captions = [f"particle {number}" for number in range(len(amplitude))]
     picture = path.with_suffix(".png")
-    with replacing(picture) as part:
+    with atomic_write(picture) as part:
         volume_figure(amplitude, phase, pattern**2, mask, captions).savefig(part, format="png", dpi=110)
     return picture

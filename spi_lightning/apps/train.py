@@ -26,7 +26,7 @@ from spi_lightning.callbacks.decide_at_validation import stopped_early
 from spi_lightning.console import Terminal
 from spi_lightning.data import PatternBatches
 from spi_lightning.errors import UserError
-from spi_lightning.files import remove_empty, remove_stale_parts, replacing, write_json, write_text
+from spi_lightning.files import atomic_write, remove_empty, remove_stale_parts, write_json, write_text
 from spi_lightning.reports import write_training_figures
 from spi_lightning.tasks import find_checkpoint, read_checkpoint
 from spi_lightning.tasks.checkpoint import BEST, LAST, load_weights
@@ -120,7 +120,7 @@ def as_it_was_after_a_mistake(
             if content is None:
                 path.unlink(missing_ok=True)
             else:
-                with replacing(path) as part:
+                with atomic_write(path) as part:
                     part.write_bytes(content)
         if not best:  # else one that was taken along
             (folder / BEST).unlink(missing_ok=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from spi_lightning.files import replacing
+from spi_lightning.files import atomic_write
 from spi_lightning.reports.live_slices import live_figure, live_sketch
 from spi_lightning.tasks import Refinement
 
@@ -44,7 +44,7 @@ class LiveSlices(pl.Callback):
         density = pl_module.refiner.best[best].cpu().numpy()
         chi_square, correlation = float(refiner.best_chi_square[best]), float(refiner.correlation[best])
         title = f"network alone, epoch {refiner.epoch} of {refiner.epochs}: χ² {chi_square:.3g}, r_p {correlation:.4f}"
-        with replacing(self.path) as part:
+        with atomic_write(self.path) as part:
             live_figure(density, title).savefig(part, format="png", dpi=110)
         bar = trainer.progress_bar_callback
         if isinstance(bar, Progress):

@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.trainer.states import TrainerFn
 
-from spi_lightning.files import replacing
+from spi_lightning.files import atomic_write
 from spi_lightning.io.volumes.laboratory_file import write_laboratory
 from spi_lightning.physics.laboratory.crystal import DETECTOR_FRAME, ScanAxes, crystal_in_laboratory
 from spi_lightning.tasks import Refinement
@@ -48,7 +48,7 @@ class WriteReconstruction(pl.Callback):
         if axes and axes[0] is not None:
             arrays["voxel_m"] = axes[0].vectors.norm(dim=0).numpy()
         arrays["frame"] = np.array(DETECTOR_FRAME)
-        with replacing(self.folder / NAME) as part, part.open("wb") as file:
+        with atomic_write(self.folder / NAME) as part, part.open("wb") as file:
             np.savez_compressed(file, **arrays)
         if trainer.state.fn != TrainerFn.FITTING:
             if (widths := pl_module.results.get("val/point_spread")) is not None:

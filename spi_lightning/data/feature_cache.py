@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
 from spi_lightning.fields import FRAME, Batch
-from spi_lightning.files import locked, write_json
+from spi_lightning.files import file_lock, write_json
 from spi_lightning.io import PatternFile
 from spi_lightning.io.patterns.content_key import content_key
 from spi_lightning.networks.logistic_head import Backbone
@@ -67,7 +67,7 @@ def cached_features(
     key = _key(content_key(patterns), backbone.key, dtype)
     folder = Path(cache_dir) / "features" / key
     try:
-        with locked(folder / _VALUES):
+        with file_lock(folder / _VALUES):
             if not _is_laid_out(folder, (len(patterns), backbone.width), np.dtype(dtype)):
                 _reserve(folder, len(patterns), backbone, dtype, patterns)
             _compute_missing(folder, patterns, backbone, wanted, torch.device(device))

@@ -1,4 +1,4 @@
-"""Work split over processes and joined again without padding copies, and their memory. Knows nothing of patterns."""
+"""Distribution of items over processes without padding, and the memory allocator of a process."""
 
 from .memory import keep_freed_memory, return_freed_memory
 from .shards import equal_shard, shard

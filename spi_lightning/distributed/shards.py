@@ -1,4 +1,4 @@
-"""Whole items dealt to processes: nothing is repeated to make the shares equal."""
+"""Shards of a sequence for distributed processes, without repeated items."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -7,14 +7,14 @@ Item = TypeVar("Item")
 
 
 def shard(items: Sequence[Item], rank: int, processes: int) -> Sequence[Item]:
-    """The items of process ``rank``: every ``processes``-th, so shares differ by one at most.
+    """Items of process ``rank``: every ``processes``-th one, so that shards differ in length by one at most.
 
-    Dealing whole batches leaves every batch as it would be with one process, and so every answer, bit for bit.
+    With batches as items, every batch is as with one process, and so are the results, bit for bit.
     """
     return items[rank::processes]
 
 
 def equal_shard(items: Sequence[Item], rank: int, processes: int) -> Sequence[Item]:
-    """A contiguous share of equal size for every process; len(items) % processes items at the end are left out."""
-    share = len(items) // processes
-    return items[rank * share : (rank + 1) * share]
+    """Contiguous shard of process ``rank``, of equal length for all; the last len(items) % processes are left out."""
+    length = len(items) // processes
+    return items[rank * length : (rank + 1) * length]

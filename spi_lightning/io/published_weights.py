@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from spi_lightning.errors import UserError
-from spi_lightning.files import content_hash, locked, refusal
+from spi_lightning.files import content_hash, file_lock, write_error
 
 from .download import DownloadError, download
 
@@ -86,12 +86,12 @@ def fetch(published: PublishedFile, folder: Path) -> Path:
     """
     path = folder / published.name
     try:
-        with locked(path):
+        with file_lock(path):
             download(published.url, path, published.sha256)
     except DownloadError as error:
         raise UserError(f"{path.name} is not on this machine and {error}; {get_it(published)}.") from error
     except OSError as error:
-        raise refusal(folder, error) from error
+        raise write_error(folder, error) from error
     return path
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
-from spi_lightning.files import replacing
+from spi_lightning.files import atomic_write
 from spi_lightning.io import PatternFile, make_detector, write_detector, write_emc
 from spi_lightning.io.dragonfly.detector import Detector
 from spi_lightning.io.hdf5.full_disk import new_hdf5
@@ -91,7 +91,7 @@ def write_input(
     write_start(folder / START, first_guess(mean, detector, size, **start))
     lines: dict[str, Any] = {"in_photons_file": PHOTONS, "in_detector_file": DETECTOR, "start_model_file": START}
     lines |= {"output_folder": f"{OUTPUT}/", "log_file": LOG, "save_prob": 1, "verbosity": 1, **emc}
-    with replacing(folder / CONFIG) as part:
+    with atomic_write(folder / CONFIG) as part:
         text = "".join(f"{name} = {value}\n" for name, value in lines.items())
         part.write_text(f"[emc]\n{text}", encoding="utf-8")
     return DragonflyInput(len(patterns), detector, inner, outer, size, judged)
@@ -159,5 +159,5 @@ def first_guess(
 
 def write_start(path: Path, guess: NDArray[np.float64]) -> None:
     """Write a first guess as Dragonfly's start_model_file."""
-    with replacing(path) as part, new_hdf5(part) as file:
+    with atomic_write(path) as part, new_hdf5(part) as file:
         file["intens"] = guess[None]

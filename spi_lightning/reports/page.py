@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from spi_lightning import __version__
-from spi_lightning.files import replacing
+from spi_lightning.files import atomic_write
 from spi_lightning.printable import printable
 
 
@@ -106,7 +106,7 @@ def write_page(path: Path, title: str, subtitle: str, sections: Sequence[Section
         made=made,
         plotly=_plotly() if turned else "",
     )
-    with replacing(path) as part:
+    with atomic_write(path) as part:
         part.write_text(text, encoding="utf-8")
     return path
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.fields import DISTANCE_FROM_TRAINING, IS_SINGLE_HIT
-from spi_lightning.files import replacing
+from spi_lightning.files import atomic_write
 from spi_lightning.io.hdf5.file import dataset, opened
 from spi_lightning.io.hdf5.full_disk import new_hdf5
 from spi_lightning.io.json_file import read_json, read_metrics
@@ -39,7 +39,7 @@ class Gallery:
 
     def write(self, path: Path) -> None:
         """Write gallery.h5, whole or not at all."""
-        with replacing(path) as part, new_hdf5(part) as file:
+        with atomic_write(path) as part, new_hdf5(part) as file:
             file.attrs["binned"] = self.binned
             for name in ("frame", "photons", "mask", "beam_centre"):
                 values = getattr(self, name)

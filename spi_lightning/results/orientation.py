@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.files import replacing
+from spi_lightning.files import atomic_write
 from spi_lightning.io.hdf5.file import opened
 from spi_lightning.io.hdf5.full_disk import new_hdf5
 
@@ -74,7 +74,7 @@ class OrientationFiles:
     def write(self, folder: Path) -> Path:
         """Write orientation.h5, whole or not at all."""
         path = folder / ORIENTATION
-        with replacing(path) as part, new_hdf5(part) as file:
+        with atomic_write(path) as part, new_hdf5(part) as file:
             for item in fields(self):
                 _store(file, item.name, getattr(self, item.name))
         return path

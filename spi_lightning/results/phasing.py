@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.files import replacing
+from spi_lightning.files import atomic_write
 from spi_lightning.io.hdf5.file import opened
 from spi_lightning.io.hdf5.full_disk import new_hdf5
 from spi_lightning.metrics.resolution import alike
@@ -85,7 +85,7 @@ class PhasingFiles:
     def write(self, folder: Path) -> Path:
         """Write phasing.h5, whole or not at all."""
         path = folder / PHASING
-        with replacing(path) as part, new_hdf5(part) as file:
+        with atomic_write(path) as part, new_hdf5(part) as file:
             for item in fields(self):
                 value = getattr(self, item.name)
                 if isinstance(value, np.ndarray):

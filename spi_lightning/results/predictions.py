@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.fields import ABSTAIN, DECISION, DISTANCE_FROM_TRAINING, FRAME, IS_SINGLE_HIT, PROBABILITY, SCORE
-from spi_lightning.files import replacing
+from spi_lightning.files import atomic_write
 from spi_lightning.io.hdf5.full_disk import new_hdf5
 
 from .hit_answer import Answer, DecisionRule
@@ -54,7 +54,7 @@ class Predictions:
     def write(self, folder: Path) -> None:
         """Write predictions.h5 and predictions.csv; each appears whole or not at all."""
         for name, write in (("predictions.h5", self._write_hdf5), ("predictions.csv", self._write_csv)):
-            with replacing(folder / name) as part:
+            with atomic_write(folder / name) as part:
                 write(part)
 
     def _write_hdf5(self, path: Path) -> None:

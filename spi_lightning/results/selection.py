@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PIXEL_SIZE
-from spi_lightning.files import replacing
+from spi_lightning.files import atomic_write
 from spi_lightning.io import PatternFile, make_detector, write_detector, write_emc, write_selection
 from spi_lightning.io.patterns.index_list import index_line
 from spi_lightning.printable import printable
@@ -47,7 +47,7 @@ def _write_index(path: Path, patterns: PatternFile, frames: NDArray[np.int64], b
     here = path.resolve().parent
     for file, frame in patterns.origin(frames) if len(frames) else []:
         lines.append(index_line(os.path.relpath(file.path.resolve(), here), frame))
-    with replacing(path) as part:
+    with atomic_write(path) as part:
         part.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

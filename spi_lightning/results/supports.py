@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, SUPPORT
-from spi_lightning.files import replacing
+from spi_lightning.files import atomic_write
 from spi_lightning.io.hdf5.file import opened
 from spi_lightning.io.hdf5.full_disk import new_hdf5
 from spi_lightning.io.json_file import read_json, read_metrics
@@ -80,7 +80,7 @@ class SupportFiles:
 
     def write(self, folder: Path) -> None:
         """Write supports.h5, whole or not at all: supports as gzip bool, densities as gzip float16."""
-        with replacing(folder / SUPPORTS) as part, new_hdf5(part) as file:
+        with atomic_write(folder / SUPPORTS) as part, new_hdf5(part) as file:
             file.attrs.update(fraction=self.about["fraction"], headline=self.headline.name)
             file[FRAME], file[STRUCTURE] = self.frame, self.structure
             if self.truth is not None:

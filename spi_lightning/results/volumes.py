@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.files import replacing
+from spi_lightning.files import atomic_write
 from spi_lightning.io.hdf5.file import opened
 from spi_lightning.io.hdf5.full_disk import new_hdf5
 
@@ -84,7 +84,7 @@ class VolumeFiles:
     def write(self, folder: Path) -> Path:
         """Write volumes.h5, whole or not at all."""
         path = folder / VOLUMES
-        with replacing(path) as part, new_hdf5(part) as file:
+        with atomic_write(path) as part, new_hdf5(part) as file:
             file.attrs["names"], file.attrs["about"] = json.dumps(self.names), json.dumps(self.about)
             _put(file, "frequency", self.frequency)
             _put(file, "voxel", self.voxel)

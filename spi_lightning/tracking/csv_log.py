@@ -9,7 +9,7 @@ from lightning_fabric.loggers.csv_logs import _ExperimentWriter
 from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.loggers.csv_logs import ExperimentWriter
 
-from spi_lightning.files import complete_lines, refusal, replacing
+from spi_lightning.files import atomic_write, complete_lines, write_error
 
 Row = Mapping[str, Any]
 
@@ -49,7 +49,7 @@ class _ContinuingWriter(ExperimentWriter):
         try:
             super().save()
         except OSError as error:
-            raise refusal(self.metrics_file_path, error) from error
+            raise write_error(self.metrics_file_path, error) from error
 
     def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
         path = Path(self.metrics_file_path)
@@ -91,7 +91,7 @@ def _filled(row: Row) -> set[str]:
 
 
 def _write_rows(path: Path, names: list[str], rows: list[dict[str, str]]) -> None:
-    with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+    with atomic_write(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=names, restval="")
         writer.writeheader()
         writer.writerows(rows)

@@ -16,7 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from spi_lightning.errors import UserError
-from spi_lightning.files import replacing
+from spi_lightning.files import atomic_write
 from spi_lightning.tasks import find_checkpoint, read_checkpoint
 from spi_lightning.tasks.checkpoint import BEST, LAST, require_whole, run_of
 from spi_lightning.tasks.registry import RUN_PARTS, registered
@@ -137,7 +137,7 @@ class Resumed:
         source = run_of(self.path)
         for name in (BEST, LOG):
             if source.resolve() != folder.resolve() and (source / name).is_file():
-                with replacing(folder / name) as part:
+                with atomic_write(folder / name) as part:
                     shutil.copyfile(source / name, part)
 
 

@@ -16,7 +16,7 @@ from hydra.core.utils import JobReturn, JobStatus, run_job
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from spi_lightning.errors import UserError
-from spi_lightning.files import alone_in, making, missing_folders, new_folder, remove_empty
+from spi_lightning.files import create_folder, folder_lock, missing_folders, remove_empty, unique_folder
 from spi_lightning.tracking import CONFIG, VERSIONS
 
 SWEEP: Final = "multirun.yaml"  # Hydra writes it into the folder of a sweep before its first job
@@ -28,20 +28,20 @@ _made: list[Path] = []  # folders that this process has named and made itself, a
 def named_by_the_app(name: str) -> str:
     """Make the folder of a run or sweep that the user did not name, with a suffix where another run has taken it."""
     missing = missing_folders(Path(name).absolute())
-    folder = new_folder(name)
+    folder = unique_folder(name)
     _made[:0] = [folder.absolute(), *(each for each in missing if each != Path(name).absolute())]
     return str(folder)
 
 
 def alone(work: Callable[[DictConfig], Result]) -> Callable[[DictConfig], Result]:
-    """Work of a configuration in its ``folder``, refused where another process is at work in it, see files.alone_in."""
+    """Work of a configuration in its ``folder``, refused where another process uses it, see files.folder_lock."""
 
     @functools.wraps(work)
     def guarded(cfg: DictConfig) -> Result:
         launched = os.environ.get("LOCAL_RANK", "0") != "0"  # by the one that is at work there
         if launched or not isinstance(cfg.folder, str):  # which is refused with the other types
             return work(cfg)
-        with alone_in(cfg.folder):
+        with folder_lock(cfg.folder):
             return work(cfg)
 
     return guarded
@@ -93,7 +93,7 @@ def _run_job(
     _folders.extend(named)
     finished = False
     try:
-        with making(folder):
+        with create_folder(folder):
             job = run_job(
                 task_function=task_function,
                 config=config,
@@ -106,7 +106,7 @@ def _run_job(
             for path, entries in before.items():
                 with suppress(UserError):  # of another run at work there, whose settings they are
                     if path.is_dir():
-                        with alone_in(path):
+                        with folder_lock(path):
                             _remove_settings(path, _entries(path) - entries)
     finally:
         if not finished:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from spi_lightning.console import plain_output
 from spi_lightning.errors import UserError
-from spi_lightning.files import concerns_output, refusal
+from spi_lightning.files import is_write_error, write_error
 from spi_lightning.printable import printable
 
 from .signals import causes_of, signals_end_it, stopped
@@ -50,8 +50,8 @@ def mistake_of(error: BaseException, is_output: Callable[[object], bool] = lambd
         if isinstance(cause, UserError):
             return str(cause)
     for cause in causes:
-        if isinstance(cause, OSError) and (concerns_output(cause) or is_output(cause.filename)):
-            return str(refusal(cause.filename or "output", cause))
+        if isinstance(cause, OSError) and (is_write_error(cause) or is_output(cause.filename)):
+            return str(write_error(cause.filename or "output", cause))
     return None
 
 

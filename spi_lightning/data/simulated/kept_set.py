@@ -10,7 +10,7 @@ from pathlib import Path
 import h5py
 
 from spi_lightning.errors import UserError
-from spi_lightning.files import content_hash, locked, write_text
+from spi_lightning.files import content_hash, file_lock, write_text
 
 from .set_parts import WorkerKilledError
 
@@ -29,7 +29,7 @@ def kept_set(path: Path, make: Callable[[], None], is_readable: Callable[[], boo
         is_readable: Whether what is there can be opened.
     """
     if not _is_sound(path, is_readable):
-        with locked(path, wait=True):
+        with file_lock(path, wait=True):
             if not _is_sound(path, is_readable, say=True):
                 make()
                 _note_checksum(path)

@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 
 import spi_lightning
 from spi_lightning.errors import UserError
-from spi_lightning.files import locked
+from spi_lightning.files import file_lock
 from spi_lightning.io import CxiWriter, open_patterns
 from spi_lightning.progress import ProgressBar
 
@@ -62,10 +62,10 @@ def make_set(
         The path.
 
     Raises:
-        UserError: The file exists or is being made by another run, the disk is full, the folder cannot be written.
+        UserError: The file exists or is being written by another run, the disk is full, the folder cannot be written.
     """
     path = Path(path)
-    with locked(path, wait=False):
+    with file_lock(path, wait=False):
         require_replaceable(path, overwrite)
         _make(simulator, patterns, seed, path, workers, config, compression, device)
     return path

@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 import spi_lightning
 from spi_lightning.errors import UserError
 from spi_lightning.fields import AMPLITUDE, FIELDS, INTENSITY, MASK, PHASE, Batch
-from spi_lightning.files import locked, replacing
+from spi_lightning.files import atomic_write, file_lock
 from spi_lightning.io.hdf5.full_disk import new_hdf5
 from spi_lightning.simulate.volumes import VolumeSimulator
 
@@ -55,10 +55,10 @@ def make_volume_set(
         device: Where the simulator computes.
 
     Raises:
-        UserError: The file exists or is being made by another run, or the system refuses to write.
+        UserError: The file exists or is being written by another run, or the system refuses to write.
     """
     path = Path(path)
-    with locked(path, wait=False):
+    with file_lock(path, wait=False):
         require_replaceable(path, overwrite)
         _make(simulator, patterns, seed, path, workers, config, device)
     return path
@@ -101,7 +101,7 @@ def _make(
     with kept_parts(path, folder):
         for _ in make_parts(simulator, seed, blocks, workers, device, _make_block, _is_readable):
             pass
-        with replacing(path) as part, new_hdf5(part) as file:
+        with atomic_write(path) as part, new_hdf5(part) as file:
             _join(blocks, file, patterns)
             file.attrs.update(
                 simulate_config=OmegaConf.to_yaml(OmegaConf.create(dict(config or {}))),
@@ -115,7 +115,7 @@ def _make(
 def _make_block(simulator: VolumeSimulator, seed: int, part: Part, device: str) -> Part:
     """Draw one block and write it."""
     drawn: Batch = simulator(part.blocks[0], seed, device)
-    with replacing(part.path) as temporary, new_hdf5(temporary) as file:
+    with atomic_write(part.path) as temporary, new_hdf5(temporary) as file:
         for name, values in drawn.items():
             _create(file, name, part.patterns, tuple(values.shape[1:]))[:] = values[: part.patterns].cpu().numpy()
     return part

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 import spi_lightning
 from spi_lightning.errors import UserError
-from spi_lightning.files import replacing
+from spi_lightning.files import atomic_write
 from spi_lightning.io.patterns.content_key import content_key
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.results.cost import Cost, measured
@@ -137,7 +137,7 @@ def _read(path: Path | None) -> tuple[dict[str, NDArray[Any]], Cost, dict[str, l
 def _write(path: Path, arrays: Arrays) -> None:
     """Keep arrays; the file appears whole or not at all."""
     try:
-        with replacing(path) as part, part.open("wb") as file:
+        with atomic_write(path) as part, part.open("wb") as file:
             np.savez(file, **arrays)
     except UserError as error:
         raise UserError(f"{error}; cache=null keeps no answers") from error

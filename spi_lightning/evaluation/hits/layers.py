@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from spi_lightning.fields import FRAME, MASK, PHOTONS
-from spi_lightning.files import replacing
+from spi_lightning.files import atomic_write
 from spi_lightning.io.hdf5.full_disk import new_hdf5
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.methods.hits.checkpoint import CheckpointMethod
@@ -52,7 +52,7 @@ def layer_maps(method: CheckpointMethod, patterns: PatternFile, frame: int, most
 
 def write_layer_maps(path: Path, name: str, frame: int, photons: NDArray[np.float32], maps: Maps) -> None:
     """Write layers.h5, whole or not at all: the frame's photons (H, W) and its maps, under the network's name."""
-    with replacing(path) as part, new_hdf5(part) as file:
+    with atomic_write(path) as part, new_hdf5(part) as file:
         file.attrs.update(name=name, frame=frame)
         file["photons"] = photons
         group = file.create_group("maps", track_order=True)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spi_lightning.fields import FRAME, MASK, PHOTONS, Kind
-from spi_lightning.files import replacing
+from spi_lightning.files import atomic_write
 from spi_lightning.io.hdf5.full_disk import new_hdf5
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.methods.hits.checkpoint import CheckpointMethod
@@ -38,7 +38,7 @@ class Occlusion:
 
     def write(self, path: Path) -> None:
         """Write occlusion.h5, whole or not at all."""
-        with replacing(path) as part, new_hdf5(part) as file:
+        with atomic_write(path) as part, new_hdf5(part) as file:
             file.attrs["name"] = self.name
             for key in ("frame", "photons", "mask", "change"):
                 file.create_dataset(key, data=getattr(self, key), compression="gzip")

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from spi_lightning.errors import UserError
 from spi_lightning.fields import FIELDS
-from spi_lightning.files import refusal, replacing
+from spi_lightning.files import atomic_write, write_error
 from spi_lightning.io.hdf5.full_disk import PatientFile
 from spi_lightning.io.masks import bits as mask_bits
 
@@ -77,7 +77,7 @@ class CxiWriter:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as writing:
-            self._store = PatientFile(writing.enter_context(replacing(self.path)))
+            self._store = PatientFile(writing.enter_context(atomic_write(self.path)))
             writing.callback(self._store.close)
             self._file = writing.enter_context(h5py.File(self._store, "w"))
             with self._storing():
@@ -93,7 +93,7 @@ class CxiWriter:
             if self._store.error is not None:
                 raise self._store.error
         except OSError as error:
-            raise refusal(self.path, error) from error
+            raise write_error(self.path, error) from error
 
     def _lay_out(self) -> None:
         """Create the groups, links and empty data sets of CXI 1.60."""

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
-from spi_lightning.files import replacing
+from spi_lightning.files import atomic_write
 from spi_lightning.io.damage import reads
 from spi_lightning.io.files_read import note_read
 from spi_lightning.io.hdf5.file import MAGIC, dataset, opened
@@ -85,7 +85,7 @@ def make_detector(
 def write_detector(path: str | os.PathLike[str], detector: Detector) -> None:
     """Write a detector file: HDF5 under the suffix .h5, else ASCII. Raises UserError if it cannot be written."""
     flat = [*detector.q.reshape(-1, 3).T, detector.correction.ravel(), detector.classes.ravel()]
-    with replacing(Path(path)) as temporary:
+    with atomic_write(Path(path)) as temporary:
         if Path(path).suffix == ".h5":
             with new_hdf5(temporary) as file:
                 for name, values in zip(_COLUMNS, flat, strict=True):

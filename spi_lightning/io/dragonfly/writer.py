@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spi_lightning.errors import UserError
-from spi_lightning.files import replacing
+from spi_lightning.files import atomic_write
 from spi_lightning.io.hdf5.full_disk import new_hdf5
 
 _HEADER: Final = 1024
@@ -38,7 +38,7 @@ def write_emc(path: str | os.PathLike[str], photons: Iterable[ArrayLike], form: 
     """
     if form not in ("binary", "hdf5"):
         raise UserError(f"emc form={form} is unknown; choose binary or hdf5")
-    with replacing(Path(path)) as temporary:
+    with atomic_write(Path(path)) as temporary:
         frames = _sparse_frames(photons, Path(path))
         return _write_binary(temporary, frames) if form == "binary" else _write_hdf5(temporary, frames)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from spi_lightning.errors import UserError
-from spi_lightning.files import content_hash, replacing, write_json
+from spi_lightning.files import atomic_write, content_hash, write_json
 from spi_lightning.io.download import DownloadError, download
 
 from .structure import read_ids
@@ -84,7 +84,7 @@ def _fetch(name: str, folder: Path, archive: Archive) -> tuple[str, str, str]:
     """Id, checksum and reason; the checksum is empty where fetching failed."""
     path = folder / f"{name}{archive.suffix}"
     try:
-        with replacing(path) as part:
+        with atomic_write(path) as part:
             check = partial(_require_structure, packed=path.suffix == ".gz")
             download(archive.url.format(id=name), part, None, check, archive.attempts, archive.timeout)
     except DownloadError as error:

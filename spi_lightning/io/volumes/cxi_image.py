@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
-from spi_lightning.files import replacing
+from spi_lightning.files import atomic_write
 from spi_lightning.io.hdf5.file import dataset, opened
 from spi_lightning.io.hdf5.full_disk import new_hdf5
 
@@ -59,7 +59,7 @@ def write_cxi_image(path: Path, image: CxiImage) -> Path:
     if not np.isfinite(density).all():
         raise UserError(f"{path}: the density holds NaN or infinite values; nothing was written.")
     try:
-        with replacing(path) as part, new_hdf5(part) as file:
+        with atomic_write(path) as part, new_hdf5(part) as file:
             _lay_out(file, density, image)
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror or error}).") from error

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spi_lightning.errors import UserError
-from spi_lightning.files import replacing
+from spi_lightning.files import atomic_write
 from spi_lightning.io.damage import reading
 
 _ANGSTROM = 1e-10
@@ -34,7 +34,7 @@ def write_mrc(path: str | Path, volume: ArrayLike, voxel_size: ArrayLike, label:
         raise UserError(f"{path}: {values.dtype} {values.shape}; MRC takes one real volume (z, y, x)")
     if not (np.isfinite(edges) & (edges > 0)).all():
         raise UserError(f"{path}: voxel_size={voxel_size!r} must be positive, m")
-    with replacing(Path(path)) as temporary, mrcfile.new(temporary, overwrite=True) as file:
+    with atomic_write(Path(path)) as temporary, mrcfile.new(temporary, overwrite=True) as file:
         file.set_data(values.astype(np.float32))
         file.set_volume()
         file.voxel_size = (edges[2], edges[1], edges[0])

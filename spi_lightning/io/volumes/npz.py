@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spi_lightning.errors import UserError
-from spi_lightning.files import replacing
+from spi_lightning.files import atomic_write
 from spi_lightning.io.damage import reading
 
 
@@ -35,6 +35,6 @@ def read_volume(path: str | Path, key: str | None = None) -> NDArray[np.generic]
 def write_npz(path: str | Path, arrays: Mapping[str, ArrayLike]) -> Path:
     """Write named arrays, compressed; the file is whole or not there. Raises UserError if it cannot be written."""
     path = Path(path)
-    with replacing(path) as temporary, temporary.open("wb") as file:
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **{name: np.asarray(values) for name, values in arrays.items()})  # type: ignore[arg-type]
     return path

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spi_lightning.errors import UserError
-from spi_lightning.files import replacing
+from spi_lightning.files import atomic_write
 from spi_lightning.io.damage import reads
 
 _TYPES: Final = {
@@ -51,7 +51,7 @@ def write_vti(
     steps = np.broadcast_to(np.asarray(spacing, dtype=float), (3,))
     start = -steps * (np.array(shape) // 2) if origin is None else np.asarray(origin, dtype=float)
     header = _header(volumes, shape, steps, start, notes or {})
-    with replacing(Path(path)) as temporary, temporary.open("wb") as file:
+    with atomic_write(Path(path)) as temporary, temporary.open("wb") as file:
         file.write(header + _MARK)
         for volume in volumes.values():
             file.write(np.uint64(volume.nbytes).tobytes())

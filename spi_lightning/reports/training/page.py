@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
-from spi_lightning.files import complete_lines, replacing
+from spi_lightning.files import atomic_write, complete_lines
 from spi_lightning.io.damage import reads
 from spi_lightning.io.json_file import read_metrics
 from spi_lightning.reports.hits.tables import NUMBERS
@@ -97,7 +97,7 @@ def write_training_figures(run: Path | str) -> list[Path]:
     written = []
     for name, picture in _pictures(read_curves(run / "metrics.csv")).items():
         folder.mkdir(parents=True, exist_ok=True)
-        with replacing(folder / f"{name}.svg") as part:
+        with atomic_write(folder / f"{name}.svg") as part:
             picture.savefig(part, format="svg", metadata={"Date": None})
         written.append(folder / f"{name}.svg")
     return written

@@ -47,7 +47,7 @@ def test_a_working_folder_that_was_removed(tmp_path: Path, command: list[str]) -
     variables = {**os.environ, "PYTHONPATH": str(TRAIN.parent)}
     done = subprocess.run(words, capture_output=True, text=True, timeout=300, env=variables)
     assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr == "error: the working folder is not there any more; change to another one (cd)\n"
+    assert done.stderr == "error: the working folder no longer exists; change to another one (cd)\n"
 
 
 @pytest.mark.parametrize(

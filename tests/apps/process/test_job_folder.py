@@ -23,7 +23,7 @@ from spi_lightning.apps.process.job_folder import take_over
 from spi_lightning.apps.process.signals import SignalError
 from spi_lightning.apps.train import record
 from spi_lightning.errors import UserError
-from spi_lightning.files import alone_in
+from spi_lightning.files import folder_lock
 
 CONF = Path(__file__).parents[3] / "conf"
 NEEDED = {
@@ -173,7 +173,7 @@ def test_a_full_disk_and_a_removed_folder_are_one_line(run, capsys) -> None:
         (Path(cfg.folder) / "metrics.csv").open("w")
 
     assert run(gone) == 2
-    assert "was it removed" in capsys.readouterr().err
+    assert "check whether it was removed" in capsys.readouterr().err
 
     def input_gone(cfg: DictConfig) -> None:
         Path("no-input.h5").open()  # noqa: SIM115
@@ -245,6 +245,6 @@ def test_sweeps_are_kept_clean_where_hydra_has_not_scanned_its_plugins_yet(monke
 def test_two_commands_do_not_share_a_folder(tmp_path: Path, module: str) -> None:
     app = importlib.import_module(f"spi_lightning.apps.{module}")
     work = getattr(app, {"phase": "phase_pattern"}.get(module, module))
-    with alone_in(tmp_path / "out"), pytest.raises(UserError, match="another run is at work in it"):
+    with folder_lock(tmp_path / "out"), pytest.raises(UserError, match="another run is using it"):
         work(OmegaConf.create({"folder": str(tmp_path / "out")}))
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())

@@ -14,7 +14,7 @@ import pytest
 
 from spi_lightning.apps.process.plain_app import run_plain
 from spi_lightning.errors import UserError
-from spi_lightning.files import replacing
+from spi_lightning.files import atomic_write
 
 
 def send(number: int) -> None:
@@ -54,7 +54,7 @@ def test_a_fault_of_ours_keeps_its_traceback() -> None:
 
 def test_nothing_half_written_stays(tmp_path: Path) -> None:
     def write() -> None:
-        with replacing(tmp_path / "a.csv") as part:
+        with atomic_write(tmp_path / "a.csv") as part:
             part.write_text("half")
             send(signal.SIGTERM)
 

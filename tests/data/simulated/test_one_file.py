@@ -330,7 +330,7 @@ def test_only_sets_are_overwritten(tmp_path: Path, name: str) -> None:
 def test_two_runs_do_not_make_the_same_set(tmp_path: Path) -> None:
     with (
         filelock.FileLock(tmp_path / ".set.cxi.lock"),
-        pytest.raises(UserError, match=r"set\.cxi is being made by another run"),
+        pytest.raises(UserError, match=r"set\.cxi is being written by another run"),
     ):
         make_set(TinySimulator(), 10, 0, tmp_path / "set.cxi")
 
