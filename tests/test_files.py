@@ -157,7 +157,7 @@ def test_folders_made_at_the_same_time_are_different_ones(tmp_path) -> None:
 def test_a_folder_below_a_file_is_one_line(tmp_path) -> None:
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "file" / "run", tmp_path / "file" / "a" / "run"):
-        with pytest.raises(UserError, match=r"is a file|a file stands"):
+        with pytest.raises(UserError, match=r"is a file|a file has the name"):
             unique_folder(path)
 
 
