@@ -3,7 +3,7 @@
 from spi_lightning.data.scans.known_object import KnownObject, count_known_object
 from spi_lightning.data.scans.one_scan import measure_scan
 from spi_lightning.data.scans.preparation import Preparation
-from spi_lightning.data.scans.single_pattern import MeasuredPattern, SinglePatternDataModule, read_pattern
+from spi_lightning.data.scans.single_pattern import MeasuredPattern, read_pattern
 from spi_lightning.data.simulated.hits import OnlineHits, SimulatedHitDataModule
 from spi_lightning.data.simulated.supports import OnlineSupports, SimulatedSupportDataModule
 from spi_lightning.data.simulated.volume_set import make_volume_set
@@ -34,7 +34,6 @@ __all__ = [
     "SimulatedHitDataModule",
     "SimulatedSupportDataModule",
     "SimulatedVolumeDataModule",
-    "SinglePatternDataModule",
     "StructureSource",
     "SupportDataModule",
     "SupportDataset",

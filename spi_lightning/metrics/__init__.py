@@ -8,7 +8,6 @@ from spi_lightning.metrics.supports.support_metrics import SupportMetrics, Suppo
 from spi_lightning.metrics.supports.support_overlap import Overlap, choose_level, support_overlap, trade_off
 from spi_lightning.metrics.volumes.volume_error import VolumeMetrics, aligned_density_error, twin_floor, twin_target
 
-from .chi_square import ChiSquare
 from .fsc import FSC, fsc, half_bit_threshold
 from .pattern_mean import PatternMean
 from .prtf import PRTF, prtf
@@ -18,7 +17,6 @@ from .shells import Shells, crossing, shells
 __all__ = [
     "FSC",
     "PRTF",
-    "ChiSquare",
     "Descriptions",
     "Domain",
     "HitMetrics",

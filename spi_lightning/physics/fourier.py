@@ -40,12 +40,6 @@ def fourier_unshifted(density: Tensor, ndim: int) -> Tensor:
     return spectrum
 
 
-def inverse_fourier_unshifted(spectrum: Tensor, ndim: int) -> Tensor:
-    """Undo :func:`fourier_unshifted`; same shapes, complex."""
-    density: Tensor = torch.fft.ifftn(spectrum, dim=tuple(range(-ndim, 0)), norm="ortho")
-    return density
-
-
 def fourier_into(density: Tensor, ndim: int, out: Tensor) -> Tensor:
     """Transform into a given array, origin at index 0: a real density into its half spectrum, last axis n // 2 + 1.
 

@@ -71,10 +71,9 @@ RUN_PARTS: Final = (
     | _names(
         callbacks="LiveSlices Progress SaveOften SettleBatchNorm ValidateAtEnd WriteReconstruction",
         data="HitDataModule SimulatedHitDataModule SimulatedSupportDataModule SimulatedVolumeDataModule"
-        " SinglePatternDataModule StructureSource SupportDataModule VolumeDataModule Preparation",
+        " StructureSource SupportDataModule VolumeDataModule Preparation",
         data__scans__preparation="Preparation",
         data__simulated__volumes="SimulatedVolumeDataModule",
-        data__scans__single_pattern="SinglePatternDataModule",
         data__scans__single_volume="SingleVolumeDataModule",
         data__volumes="VolumeDataModule",
         io="PatternKeys",

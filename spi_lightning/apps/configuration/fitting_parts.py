@@ -40,7 +40,7 @@ FITS: Final[dict[str, dict[str, str]]] = {
     "Refinement": {
         "network": "ComplexEncoderDecoder",
         "loss": "FourierLoss UnsupervisedLoss",
-        "data": "SingleVolumeDataModule SinglePatternDataModule",
+        "data": "SingleVolumeDataModule",
     },
 }
 """Task -> group of conf/ -> parts that fit; a group that is not named is not used, or anything fits."""

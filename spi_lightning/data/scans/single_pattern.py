@@ -1,21 +1,14 @@
 """One measured file as one 3D pattern: read, corrected, centred, binned and cut, with its mask."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from lightning_utilities.core.rank_zero import rank_zero_only
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from spi_lightning.data.hits import PatternBatches
-from spi_lightning.data.volumes import FOURIER_AMPLITUDE
 from spi_lightning.errors import UserError
-from spi_lightning.fields import FRAME, MASK, Batch
 from spi_lightning.io.patterns.intensities import require_no_amplitudes
 from spi_lightning.io.scans.bragg_scan import BraggScan, ScanKeys, open_scan
 from spi_lightning.physics.bragg.angle_sign import compare_angle_signs
@@ -172,72 +165,6 @@ def read_pattern(
         raise UserError(f"{path}: {error}") from error
 
 
-class SinglePattern(Dataset[Batch]):
-    """One pattern, as often as wanted: ``dataset[[0, 0]]`` is a batch of two equal ones."""
-
-    def __init__(self, measured: MeasuredPattern) -> None:
-        self.measured = measured
-
-    def __len__(self) -> int:
-        return 1
-
-    def __getitem__(self, index: Sequence[int]) -> Batch:
-        pattern, count = self.measured.pattern, len(index)
-        shape = (count, 1, *pattern.photons.shape)
-        return {
-            FOURIER_AMPLITUDE: pattern.fourier_amplitude.expand(shape),
-            MASK: pattern.mask.expand(shape),
-            FRAME: torch.zeros(count, dtype=torch.int64),
-        }
-
-
-class SinglePatternDataModule(PatternBatches):
-    """One measured file in all splits, for refinement and phasing.
-
-    Args:
-        path, keys, spec, scan, region: See io.bragg_scan.open_scan.
-        preparation: See Preparation.
-        geometry: See prepare_scan.
-        steps: Training batches in one epoch.
-        batch_size: Equal patterns in a batch, e.g. one for each random start.
-        seed: Not used by the data.
-    """
-
-    def __init__(
-        self,
-        path: str | Sequence[str],
-        keys: ScanKeys | None = None,
-        preparation: Preparation | None = None,
-        geometry: Mapping[str, float | str | None] | None = None,
-        spec: str | None = None,
-        scan: int | None = None,
-        region: Sequence[int] | None = None,
-        steps: int = 1,
-        batch_size: int = 1,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(batch_size, 0, seed)
-        self.source = (path, keys, preparation, geometry, spec, scan, region)
-        self.steps = steps
-        self.measured: MeasuredPattern | None = None
-
-    def setup(self, stage: str) -> None:
-        """Read and prepare the file, once, and say what was done."""
-        if self.measured is None:
-            self.measured = read_pattern(*self.source)
-            for note in self.measured.notes:
-                _say(note)
-            self.splits = {name: SinglePattern(self.measured) for name in ("train", "val", "test", "predict")}
-
-    def training_order(self, epoch: int) -> np.ndarray:
-        """The pattern again and again."""
-        return np.zeros(self.patterns_in("train"), dtype=np.int64)
-
-    def patterns_in(self, split: str) -> int:
-        """One, and in training as many as an epoch's batches hold."""
-        return self.steps * self.batch_size if split == "train" and self.splits else super().patterns_in(split)
-
-
 def _summary(pattern: PreparedPattern, oversampling: Oversampling, shape: Sequence[int]) -> list[str]:
     """What came out of a scan (frames, rows, columns), for the log."""
     total, largest = float(pattern.photons.double().sum()), float(pattern.photons.max())
@@ -271,8 +198,3 @@ def _padded(pattern: PreparedPattern, shape: Sequence[int]) -> bool:
     edges = zip(pattern.peak, pattern.photons.shape, pattern.bins, shape, strict=True)
     starts = [(peak - n * step // 2, n * step, held) for peak, n, step, held in edges]
     return any(start < 0 or start + width > held for start, width, held in starts)
-
-
-@rank_zero_only
-def _say(line: str) -> None:
-    logging.getLogger(__name__).info(line)

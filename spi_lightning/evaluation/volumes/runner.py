@@ -28,7 +28,6 @@ from spi_lightning.results.volume_answer import VolumeMethod, VolumeQuestion, Vo
 
 _SEED_STEP = 1000  # between the draws of held-out voxels, more than there are starts
 _ALIGNED = 2**21  # voxels aligned together
-HALVES = ("first half", "second half")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 INVALID: Final = 0x1
-MISSING: Final = 0x200
 BAD: Final = 0x6DF  # invalid, saturated, hot, dead, shadowed, ignored (condor), bad, missing, noisy
 HAS_SIGNAL: Final = 0x1000
 CXI_BITS: Final = 0x7FFF

@@ -3,8 +3,6 @@
 import torch
 from torch import Tensor
 
-from spi_lightning.physics.twin import twin
-
 AXES = (-2, -1)
 
 
@@ -39,8 +37,8 @@ def centrosymmetry(image: Tensor) -> Tensor:
 def free_asymmetry(density: Tensor) -> Tensor:
     """||rho(r) - rho(s - r)|| / (2 ||rho||), least over the centre s / 2: (..., H, W) -> (...), 0 to 1 / sqrt(2).
 
-    physics.support.asymmetry with the centre free, so that a symmetric answer off the centre does not pass for an
-    asymmetric one.
+    0 for a centrosymmetric density, which no phasing can tell from its twin. The centre is free, so that a symmetric
+    answer off the centre does not pass for an asymmetric one.
     """
     return ((1 - centrosymmetry(density)) / 2).clamp(min=0).sqrt()
 
@@ -69,8 +67,3 @@ def phase_agreement(density: Tensor, truth: Tensor) -> Tensor:
     same = torch.fft.irfft2(first * spectrum.conj(), s=size).amax(dim=AXES)
     inverted = torch.fft.irfft2(first * spectrum, s=size).amax(dim=AXES)
     return torch.maximum(same, inverted) / torch.where(power > 0, power, torch.inf)
-
-
-def symmetrised(density: Tensor) -> Tensor:
-    """Mean of a centred density and its twin, (..., H, W): what an undecided answer looks like."""
-    return (density + twin(density, 2)) / 2

@@ -7,7 +7,6 @@ from spi_lightning.metrics.shells import shells
 from spi_lightning.physics.agreement import amplitude_errors, held_out_chi_square, pearson
 from spi_lightning.physics.partial_coherence import blurred_amplitude
 
-FIT_NAMES = ("chi_square", "correlation", "correlation_modified")
 _AT_ONCE = 2**22  # voxels transformed together
 
 

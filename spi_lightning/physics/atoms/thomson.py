@@ -10,9 +10,7 @@ import torch
 from torch import Tensor
 
 from spi_lightning.errors import UserError
-from spi_lightning.physics.constants import CLASSICAL_ELECTRON_RADIUS, ELEMENTARY_CHARGE, wavelength_from_energy
-
-from .atomic_form_factor import form_factor
+from spi_lightning.physics.constants import CLASSICAL_ELECTRON_RADIUS, ELEMENTARY_CHARGE
 
 POLARISATIONS = ("horizontal", "vertical", "none")
 
@@ -75,17 +73,6 @@ def expected_photons(electrons_squared: Tensor, fluence: Tensor | float, accepta
         (..., H, W) expected photons.
     """
     return CLASSICAL_ELECTRON_RADIUS**2 * fluence * acceptance * electrons_squared
-
-
-def total_cross_section(atomic_number: int, photon_energy: float, steps: int = 2000) -> float:
-    """Coherent cross section of a free atom for unpolarised light; m^2.
-
-    The integral of r_e^2 f(q)^2 (1 + cos^2) / 2 over all directions.
-    """
-    angle = torch.linspace(0, math.pi, steps + 1, dtype=torch.float64)
-    factor = form_factor(atomic_number, 2 * torch.sin(angle / 2) / wavelength_from_energy(photon_energy))
-    density = factor.square() * (1 + angle.cos() ** 2) * math.pi * angle.sin()
-    return CLASSICAL_ELECTRON_RADIUS**2 * float(torch.trapezoid(density, angle))
 
 
 def _offsets(shape: tuple[int, int], pixel_size: float, beam_centre: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ from sklearn.manifold import TSNE
 from sklearn.preprocessing import StandardScaler
 
 from spi_lightning.errors import UserError
-from spi_lightning.reports.style import OTHER, SINGLE, UNKNOWN, figure
+from spi_lightning.reports.style import INK, OTHER, SINGLE, UNKNOWN, figure
 
 EMBEDDINGS = ("pca", "tsne")
 _MOST_FRAMES = {"pca": 20_000, "tsne": 2_000}
@@ -65,8 +65,19 @@ def embedding_figure(
     probability: NDArray[np.float32],
     label: NDArray[np.int64] | None,
     method: str = "pca",
+    threshold: float | None = None,
 ) -> Figure:
-    """Frames by features; colour is the label, or the probability where there are no labels."""
+    """Frames by features; colour is the label, or the probability where there are no labels.
+
+    Args:
+        features: (N, d) of the frames.
+        probability: (N,) that a frame is a single hit.
+        label: (N,) 1 single hit, 0 other, -1 unknown; None: there are no labels.
+        method: See embed.
+        threshold: Probability from which a frame is decided to be a single hit; frames decided wrongly are ringed.
+
+    Source: Han & Li (2017), Fig. 14.
+    """
     index, places, names = embed(features, method)
     size = float(np.clip(4000 / len(index), 4, 40))
     with figure() as picture:
@@ -94,6 +105,11 @@ def embedding_figure(
                         linewidths=0,
                         label=f"{name} ({use.sum()})",
                     )
-            axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
+            single = label[index] == 1 if threshold is None else probability[index] >= threshold
+            if (wrong := (label[index] >= 0) & (single != (label[index] == 1))).any():
+                x, y = places[wrong].T
+                title = f"decided wrongly ({wrong.sum()})"
+                axes.scatter(x, y, s=3 * size, facecolors="none", edgecolors=INK, linewidths=0.7, label=title)
+            axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
         axes.set(xlabel=names[0], ylabel=names[1])
     return picture

@@ -160,7 +160,7 @@ def _labelled_curves(files: EvaluationFiles, label: NDArray[np.int64], use: NDAr
 def _frames(files: EvaluationFiles, embedding: str) -> Iterator[Block]:
     label = known_labels(files)
     if files.features is not None and len(files.frame) > 1:
-        picture = embedding_figure(files.features, files.headline.probability, label, embedding)
+        picture = embedding_figure(files.features, files.headline.probability, label, embedding, files.threshold)
         words = f"Penultimate features of {files.features_of}; frames that lie near each other look alike to it."
         yield Picture(_sized(picture, files), "Features", words)
     for picture, title, words in column_figures(files, label):

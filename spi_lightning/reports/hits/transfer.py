@@ -1,4 +1,4 @@
-"""What Han & Li (2017) show of their transferred network: its errors, by fluence too, its layers and its features."""
+"""What Han & Li (2017) show of their transferred network: its errors, by fluence too, and its layers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,9 +11,7 @@ from scipy.stats import binomtest
 
 from spi_lightning.metrics.hits.classification_curves import confusion
 from spi_lightning.reports.page import Table
-from spi_lightning.reports.style import INK, OTHER, SINGLE, UNKNOWN, figure
-
-from .embedding import embed
+from spi_lightning.reports.style import OTHER, SINGLE, figure
 
 Integers = NDArray[np.int64]
 _PANEL = 1.15  # inches
@@ -175,42 +173,6 @@ def layer_gallery_figure(
             axes.grid(False)
             for spine in axes.spines.values():
                 spine.set_visible(False)
-    return picture
-
-
-def tsne_figure(features: NDArray[np.float32], label: Integers, decision: Integers, seed: int = 0) -> Figure:
-    """Features in a plane by t-SNE, coloured by label; frames decided wrongly are ringed.
-
-    Args:
-        features: (N, d); of more than 2,000 frames some are drawn at random.
-        label: (N,) 1 single hit, 0 other, -1 unknown.
-        decision: (N,) 1 where a frame is taken as a single hit.
-        seed: Of t-SNE.
-
-    Source: Han & Li (2017), Fig. 14; van der Maaten & Hinton (2008).
-    """
-    index, places, names = embed(features, "tsne", seed)
-    label, decision = label[index], decision[index]
-    size = float(np.clip(4000 / len(index), 5, 40))
-    with figure() as picture:
-        axes = picture.subplots()
-        for value, name, colour, marker in (
-            (-1, "unknown", UNKNOWN, "."),
-            (0, "other", OTHER, "s"),
-            (1, "single hit", SINGLE, "o"),
-        ):
-            if (use := label == value).any():
-                x, y = places[use].T
-                axes.scatter(
-                    x, y, s=size, c=colour, marker=marker, alpha=0.7, linewidths=0, label=f"{name} ({use.sum()})"
-                )
-        wrong = (label >= 0) & (label != decision)
-        if wrong.any():
-            x, y = places[wrong].T
-            title = f"decided wrongly ({wrong.sum()})"
-            axes.scatter(x, y, s=3 * size, facecolors="none", edgecolors=INK, linewidths=0.7, label=title)
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2, markerscale=1.6)
-        axes.set(xlabel=names[0], ylabel=names[1])
     return picture
 
 

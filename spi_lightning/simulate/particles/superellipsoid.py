@@ -38,16 +38,6 @@ def superellipsoid_gauge(position: Tensor, half_axes: Tensor, n: Tensor, e: Tens
     return gauge
 
 
-def superellipsoid_volume(half_axes: Tensor, n: Tensor, e: Tensor) -> Tensor:
-    """Volume (B,) of superellipsoids, 2 a b c n e B(n/2 + 1, n) B(e/2, e/2), half axes (B, 3), exponents (B,).
-
-    Source: Jaklic, Leonardis & Solina (2000), Segmentation and Recovery of Superquadrics, Eq. 2.60.
-    """
-    beta = _log_beta(n / 2 + 1, n) + _log_beta(e / 2, e / 2)
-    volume: Tensor = 2 * half_axes.prod(-1) * n * e * beta.exp()
-    return volume
-
-
 def superellipsoid_extent(half_axes: Tensor, n: Tensor, e: Tensor, turn: Tensor) -> Tensor:
     """Half extents (B, 3) of turned superellipsoids along z, y, x: the dual norm of each row of the turn (B, 3, 3).
 
@@ -117,7 +107,3 @@ class SuperellipsoidRecipe:
 def _dual(exponent: Tensor) -> Tensor:
     """Exponent of the dual norm, p / (p - 1)."""
     return (exponent / (exponent - 1).clamp_min(1e-6)).clamp_max(_LARGEST_DUAL)
-
-
-def _log_beta(a: Tensor, b: Tensor) -> Tensor:
-    return torch.lgamma(a) + torch.lgamma(b) - torch.lgamma(a + b)

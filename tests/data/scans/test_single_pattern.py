@@ -5,14 +5,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-import pytorch_lightning as pl
-import torch
 from omegaconf import OmegaConf
 
 from spi_lightning.data.scans.preparation import Preparation
-from spi_lightning.data.scans.single_pattern import SinglePatternDataModule, read_pattern
+from spi_lightning.data.scans.single_pattern import read_pattern
 from spi_lightning.errors import UserError
-from spi_lightning.fields import FRAME, MASK
 from spi_lightning.physics.bragg.geometry import BraggGeometry
 from spi_lightning.simulate.volumes import VolumeNoise, VolumeSimulator
 
@@ -28,19 +25,13 @@ def scan(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_batch_is_the_pattern_with_its_mask(scan: Path) -> None:
-    data = SinglePatternDataModule(str(scan), preparation=Preparation(size=30, bins=1), steps=3, batch_size=2)
-    data.setup("fit")
-    batches = list(data.train_dataloader())
-    assert len(batches) == 3
-    assert batches[0]["fourier_amplitude"].shape == batches[0][MASK].shape == (2, 1, 30, 30, 30)
-    assert batches[0][FRAME].tolist() == [0, 0]
-    assert batches[0]["fourier_amplitude"][1, 0].argmax() == 15 * 900 + 15 * 30 + 15
-    assert len(data.test_dataloader()) == 1
-    assert data.measured is not None
-    assert any("oversampling" in note for note in data.measured.notes)
-    assert any("geometry.energy_ev" in note for note in data.measured.notes)
-    assert data.measured.voxel_vectors() is None
+def test_a_scan_becomes_a_centred_pattern_with_its_mask(scan: Path) -> None:
+    measured = read_pattern(scan, preparation=Preparation(size=30, bins=1))
+    assert measured.pattern.fourier_amplitude.shape == measured.pattern.mask.shape == (30, 30, 30)
+    assert measured.pattern.fourier_amplitude.argmax() == 15 * 900 + 15 * 30 + 15
+    assert any("oversampling" in note for note in measured.notes)
+    assert any("geometry.energy_ev" in note for note in measured.notes)
+    assert measured.voxel_vectors() is None
 
 
 def test_bins_and_size_follow_the_data(scan: Path) -> None:
@@ -96,33 +87,6 @@ def test_two_peaks_one_is_left_out(scan: Path) -> None:
     assert kept.mask.sum() > cleaned.mask.sum()
     with pytest.raises(UserError, match="aliens"):
         Preparation(aliens="some")
-
-
-def test_a_trainer_sees_it_once_a_step(scan: Path) -> None:
-    class Counting(pl.LightningModule):
-        seen = 0
-
-        def training_step(self, batch: dict[str, torch.Tensor], index: int) -> None:
-            Counting.seen += len(batch[FRAME])
-
-        def configure_optimizers(self) -> None:
-            return None
-
-    data = SinglePatternDataModule(str(scan), preparation=Preparation(size=16, bins=2), steps=2, batch_size=3)
-    quiet = {
-        "logger": False,
-        "enable_checkpointing": False,
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
-    }
-    pl.Trainer(max_epochs=2, accelerator="cpu", limit_val_batches=0, **quiet).fit(Counting(), data)  # type: ignore[arg-type]
-    assert Counting.seen == 12
-
-
-def test_the_config_names_every_setting() -> None:
-    config = OmegaConf.load(Path(__file__).parents[3] / "conf" / "data" / "single_pattern.yaml")
-    assert set(config.preparation) - {"_target_"} == set(Preparation.__dataclass_fields__)
-    assert set(vars(Preparation())) == set(config.preparation) - {"_target_"}
 
 
 def test_a_saturated_scan_is_called_so_and_keeps_its_centre(scan: Path) -> None:
@@ -184,6 +148,6 @@ def test_without_the_beams_pixel_q_is_where_the_arm_points_and_that_is_said(scan
 
 def test_every_config_names_every_quantity_of_the_geometry() -> None:
     known = {entry.name for entry in fields(BraggGeometry)} - {"off_axis"}
-    for name in ("one_scan", "single_pattern", "single_volume", "volumes"):
+    for name in ("one_scan", "single_volume", "volumes"):
         config = OmegaConf.load(Path(__file__).parents[3] / "conf" / "data" / f"{name}.yaml")
         assert set(config.geometry) == known, name

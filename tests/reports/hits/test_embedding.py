@@ -36,6 +36,17 @@ def test_without_labels_the_colour_is_the_probability() -> None:
     assert any("probability" in axes.get_ylabel() for axes in picture.axes)
 
 
+@pytest.mark.parametrize(("threshold", "ringed"), [(0.5, "decided wrongly (3)"), (None, "")])
+def test_frames_decided_wrongly_are_ringed(threshold: float | None, ringed: str) -> None:
+    features, label = clusters(60)
+    probability = label.astype(np.float32)
+    probability[:3] = 1 - probability[:3]
+    label[5] = -1
+    axes = embedding_figure(features, probability, label, "tsne", threshold).axes[0]
+    names = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert [name for name in names if "wrongly" in name] == [ringed] * bool(ringed) and "unknown (1)" in names
+
+
 def test_an_unknown_embedding_is_a_user_error() -> None:
     with pytest.raises(UserError, match="pca, tsne"):
         embed(np.ones((9, 3), np.float32), "umap")

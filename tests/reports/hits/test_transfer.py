@@ -6,7 +6,6 @@ from spi_lightning.reports.hits.transfer import (
     errors_by_fluence_figure,
     errors_by_fluence_table,
     layer_gallery_figure,
-    tsne_figure,
 )
 from spi_lightning.reports.style import as_svg
 
@@ -57,8 +56,6 @@ def test_figures_are_drawn_for_many_frames_and_for_few() -> None:
         errors = errors_by_fluence(label, decision, fluence)
         assert errors is not None
         assert "svg" in as_svg(errors_by_fluence_figure(errors, "photons"))
-        features = RANDOM.normal(size=(count, 12)).astype(np.float32)
-        assert "svg" in as_svg(tsne_figure(features, label, decision))
 
 
 def test_the_layer_gallery_shows_the_channels_that_vary_most() -> None:

@@ -11,8 +11,17 @@ from spi_lightning.simulate.particles.superellipsoid import (
     soft_amplitude,
     superellipsoid_extent,
     superellipsoid_gauge,
-    superellipsoid_volume,
 )
+
+
+def volume_of(half_axes: torch.Tensor, n: torch.Tensor, e: torch.Tensor) -> torch.Tensor:
+    """Volume (B,), 2 a b c n e B(n/2 + 1, n) B(e/2, e/2); Jaklic, Leonardis & Solina (2000), Eq. 2.60."""
+
+    def log_beta(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return torch.lgamma(a) + torch.lgamma(b) - torch.lgamma(a + b)
+
+    return 2 * half_axes.prod(-1) * n * e * (log_beta(n / 2 + 1, n) + log_beta(e / 2, e / 2)).exp()
+
 
 SHAPES = [(1.0, 1.0), (0.3, 0.3), (2.0, 2.0), (0.5, 1.5), (1.7, 0.4)]
 
@@ -23,14 +32,14 @@ def test_voxels_fill_the_volume_of_the_closed_form(n: float, e: float) -> None:
     here = grid(40)[None]
     exponents = torch.tensor([n]), torch.tensor([e])
     gauge = superellipsoid_gauge(here, half_axes, *exponents)
-    expected = superellipsoid_volume(half_axes, *exponents)
+    expected = volume_of(half_axes, *exponents)
     torch.testing.assert_close(soft_amplitude(here, gauge, 1.0).sum()[None], expected, rtol=0.02, atol=0)
 
 
 def test_volume_of_sphere_box_and_octahedron() -> None:
     one, half_axes = torch.ones(1), torch.tensor([[1.0, 2.0, 3.0]])
     for exponent, expected in ((1.0, 4 * math.pi / 3), (0.01, 8.0), (2.0, 4 / 3)):
-        volume = superellipsoid_volume(half_axes, exponent * one, exponent * one)
+        volume = volume_of(half_axes, exponent * one, exponent * one)
         assert volume.item() == pytest.approx(6 * expected, rel=1e-3)
 
 
