@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
@@ -27,7 +26,6 @@ from spi_lightning.fields import FRAME, IS_SINGLE_HIT, KIND, PARTICLE_ID
 from spi_lightning.files import atomic_write
 from spi_lightning.io import FORMATS, PatternFile, PatternKeys, open_patterns
 from spi_lightning.io.patterns.open_patterns import GEOMETRY
-from spi_lightning.printable import printable
 
 _SETTINGS: Final = (*(field.name for field in fields(PatternKeys)), "mask_convention", "adu_per_photon", *GEOMETRY)
 
@@ -35,13 +33,7 @@ _SETTINGS: Final = (*(field.name for field in fields(PatternKeys)), "mask_conven
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status: 0, or 2 after one line on stderr about a mistake in the input."""
     words = names_kept(sys.argv[1:] if arguments is None else arguments)
-    return run_plain(lambda: describe(_parser().parse_intermixed_args(words)), _of_this_command)
-
-
-def _of_this_command(line: str) -> str:
-    """A line of a reader with the settings as this command names them."""
-    line = line.replace("; check data.path=", "").replace("data.path=", "").replace(" (describe estimates it)", "")
-    return re.sub(r"\bdata\.(keys\.|geometry\.)?(?=[a-z_]+=)", "", line)
+    return run_plain(lambda: describe(_parser().parse_intermixed_args(words)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,7 +56,8 @@ def describe(options: argparse.Namespace) -> None:
     convention = settings.pop("mask_convention", "auto")
     if options.frames < 1:
         raise UserError(f"--frames={options.frames} must be at least 1")
-    file = open_patterns(options.file, PatternKeys(**settings), convention, adu_per_photon, False, (), geometry)
+    path = options.file.removeprefix("data.path=")  # as messages of the readers name it
+    file = open_patterns(path, PatternKeys(**settings), convention, adu_per_photon, False, (), geometry)
     sample = np.unique(np.linspace(0, len(file) - 1, min(len(file), options.frames)).astype(np.int64))
     console = Terminal()
     try:
@@ -75,7 +68,7 @@ def describe(options: argparse.Namespace) -> None:
             console.print(describe_tables.gain(file, sample), soft_wrap=True)
         if adu_per_photon is not None or options.per_frame or describe_tables.holds_counts(file, sample):
             raise error from None
-        console.print(f"note: to find hits: {_of_this_command(printable(str(error)))}", markup=False, soft_wrap=True)
+        console.print(f"note: to find hits: {error}", markup=False, soft_wrap=True)
         return
     unit = "photons" if adu_per_photon is None else f"detector units, {adu_per_photon:g} a photon"
     console.print(describe_tables.overview(file, unit))

@@ -12,6 +12,7 @@ from rich.table import Table
 from spi_lightning.errors import UserError
 from spi_lightning.fields import DISTANCE, FIELDS, IS_SINGLE_HIT, KIND, PARTICLE_ID, PHOTON_ENERGY, PIXEL_SIZE, Kind
 from spi_lightning.io import PatternFile
+from spi_lightning.notes import by_level
 from spi_lightning.physics.constants import wavelength_from_energy
 from spi_lightning.physics.frames.adu import estimate_gain, fano_factor
 
@@ -46,8 +47,8 @@ def overview(file: PatternFile, unit: str) -> Table:
         if name not in file.labels:
             table.add_row(name, f"{_range(np.asarray(value))} {FIELDS[name].unit}")
     table.add_row("reach", reach(file))
-    for note in file.notes:
-        table.add_row("note", note)
+    for note in by_level(file.notes):
+        table.add_row("note", str(note))
     return table
 
 

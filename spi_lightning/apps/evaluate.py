@@ -23,13 +23,14 @@ from spi_lightning.evaluation.hits.frame_columns import measure_frames
 from spi_lightning.evaluation.hits.gallery import explain, found_centres, shown_frames
 from spi_lightning.evaluation.hits.primary_method import headline_name, why_selects
 from spi_lightning.evaluation.hits.runner import Interview, plan_notes
-from spi_lightning.evaluation.hits.summary import URGENT, notes, score
+from spi_lightning.evaluation.hits.summary import notes, score
 from spi_lightning.evaluation.hits.training_frames import frames_seen, seen_notes, union_of
 from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.files import write_json
 from spi_lightning.io import PatternFile
 from spi_lightning.methods import CheckpointMethod, DecisionRule, GivenPlan, Method, ensemble, find_device
 from spi_lightning.metrics.hits.method_agreement import common_set
+from spi_lightning.notes import Level, Note, note_lines
 from spi_lightning.reports import collect_gallery, require_embedding, write_evaluation_report
 from spi_lightning.results.predictions import Predictions
 from spi_lightning.results.selection import write_selection_lists
@@ -57,8 +58,8 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     """
     check_types(cfg, "evaluate")
     require_free(Path(cfg.folder), cast(dict[str, Any], OmegaConf.to_container(cfg)))  # before hours of work
-    for line in earlier_notes(Path(cfg.folder)):
-        Terminal().print(line, soft_wrap=True)
+    for note in earlier_notes(Path(cfg.folder)):
+        Terminal().print(str(note), soft_wrap=True)
     trust(cfg.trust)
     if (kind := kind_of_data(cfg.data)) != "hits":
         return {"supports": evaluate_supports, "volumes": evaluate_volumes}[kind](cfg)
@@ -107,7 +108,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     costs = {each.answer.name: about(method, each) for (method, _), each in zip(methods, asked, strict=True)}
     write_json(folder / "evaluation.json", _told(cfg, patterns, remarks, costs, selection))
     report = write_evaluation_report(folder, cfg.report.embedding)
-    show(metrics, predictions, selection, report, [line for line in remarks if line.startswith(URGENT)])
+    show(metrics, predictions, selection, report, note_lines(remarks, Level.HINT))
     return metrics
 
 
@@ -119,14 +120,14 @@ def _columns(cfg: DictConfig, patterns: PatternFile) -> dict[str, NDArray[Any]]:
 
 
 def _told(
-    cfg: DictConfig, patterns: PatternFile, remarks: list[str], methods: dict[str, Any], selection: dict[str, Any]
+    cfg: DictConfig, patterns: PatternFile, remarks: list[Note], methods: dict[str, Any], selection: dict[str, Any]
 ) -> dict[str, Any]:
     """What the page says of the file, the methods and the command."""
     return {
         "path": str(cfg.data.get("path", patterns.path)),
         "format": patterns.format,
         "shape": list(patterns.shape),
-        "notes": remarks,
+        "notes": [note.plain for note in remarks],
         "methods": methods,
         "selection": selection,
         "command": " ".join(sys.argv),

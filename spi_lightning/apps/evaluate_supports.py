@@ -29,6 +29,7 @@ from spi_lightning.evaluation.supports.scoring import (
 from spi_lightning.files import write_json
 from spi_lightning.io import PatternFile
 from spi_lightning.methods import SupportAnswer, SupportCheckpoint, SupportMethod
+from spi_lightning.notes import Note, note_lines
 from spi_lightning.reports.supports.page import write_supports_report
 from spi_lightning.results.supports import MethodTable, SupportFiles, choose_support_frames, collect_patterns
 from spi_lightning.tracking import METRICS
@@ -127,7 +128,7 @@ def about_evaluation(cfg: DictConfig, patterns: PatternFile, asked: Sequence[Ask
         "headline": headline,
         "curve_patterns": min(len(patterns), cfg.supports.curve),
         "structures": {str(number): name for number, name in structure_names(patterns).items()},
-        "notes": [*patterns.notes, *(note for method, _ in asked for note in method.notes)],
+        "notes": [note.plain for note in (*patterns.notes, *(note for method, _ in asked for note in method.notes))],
         "methods": {each.answer.name: told(each, about_network(method)) for method, each in asked},
         "command": " ".join(sys.argv),
     }
@@ -177,8 +178,8 @@ def show(metrics: dict[str, Any], known: bool, about: dict[str, Any], report: Pa
     console.print(table)
     if not known:
         console.print("no true densities in this file: supports are shown and compared with each other")
-    for note in about["notes"]:
-        console.print(note, soft_wrap=True, highlight=False)
+    for line in note_lines(map(Note.read, about["notes"])):
+        console.print(line, soft_wrap=True, highlight=False)
     console.print(f"report: {report}", soft_wrap=True)
 
 

@@ -29,6 +29,7 @@ from spi_lightning.evaluation.volumes.scoring import asked_seconds, by_pattern, 
 from spi_lightning.files import write_json
 from spi_lightning.methods import VolumeMethod
 from spi_lightning.metrics.volumes.volume_fit import reciprocal_amplitude, spectral_weight
+from spi_lightning.notes import Note, note_lines
 from spi_lightning.physics.array import crop
 from spi_lightning.physics.twin import canonical
 from spi_lightning.reports.volumes.page import write_volumes_report
@@ -69,7 +70,7 @@ def evaluate_volumes(cfg: DictConfig) -> dict[str, Any]:
     notes = list(patterns.notes)
     halves = asks.halves
     if halves and not patterns.counted:
-        notes.append("noise-free patterns have no photons to halve: no FSC")
+        notes.append(Note.of("noise-free patterns have no photons to halve: no FSC"))
         halves = 0
     float64 = not patterns.counted if asks.float64 is None else bool(asks.float64)
     cache = AnswerCache(cfg.cache)
@@ -90,7 +91,7 @@ def evaluate_volumes(cfg: DictConfig) -> dict[str, Any]:
 
 
 def ask_all(
-    interview: VolumeInterview, methods: Sequence[tuple[VolumeMethod, Any]], notes: list[str]
+    interview: VolumeInterview, methods: Sequence[tuple[VolumeMethod, Any]], notes: list[Note]
 ) -> tuple[list[tuple[VolumeMethod, Any]], list[AskedVolumes]]:
     """Answers of all methods that can answer; the others, such as a network whose box is too small, are noted.
 
@@ -104,7 +105,7 @@ def ask_all(
             able.append((method, identity))
         except UserError as error:
             refusals.append(error)
-            notes.append(f"{method.name} is left out: {str(error).removeprefix(f'{method.name}: ')}")
+            notes.append(Note.warning(f"{method.name} is left out: {str(error).removeprefix(f'{method.name}: ')}"))
     if not asked:
         raise refusals[0]
     return able, asked
@@ -253,7 +254,7 @@ def about_evaluation(
     interview: VolumeInterview,
     methods: Sequence[tuple[VolumeMethod, Any]],
     asked: Sequence[AskedVolumes],
-    notes: list[str],
+    notes: list[Note],
 ) -> dict[str, Any]:
     """What evaluation.json holds: the data, the question, and what each method was and cost."""
     told = {}
@@ -283,13 +284,13 @@ def about_evaluation(
         "levels": [float(level) for level in cfg.volumes.levels],
         "device": str(cfg.device),
         "threads": torch.get_num_threads(),
-        "notes": list(dict.fromkeys(notes)),
+        "notes": [note.plain for note in dict.fromkeys(notes)],
         "methods": told,
         "command": " ".join(sys.argv),
     }
 
 
-def show(metrics: dict[str, Any], patterns: VolumePatterns, notes: Sequence[str], report: Path) -> None:
+def show(metrics: dict[str, Any], patterns: VolumePatterns, notes: Sequence[Note], report: Path) -> None:
     """Print one line for each method, what to beware of, and where the report lies."""
     console = Terminal(width=120)
     names = [name for name in SHOWN if any(name in numbers for numbers in metrics["methods"].values())]
@@ -297,8 +298,8 @@ def show(metrics: dict[str, Any], patterns: VolumePatterns, notes: Sequence[str]
     for method, numbers in metrics["methods"].items():
         table.add_row(method, *(_cell(numbers.get(name)) for name in names))
     console.print(table)
-    for note in dict.fromkeys(notes):
-        console.print(note, soft_wrap=True, highlight=False)
+    for line in note_lines(notes):
+        console.print(line, soft_wrap=True, highlight=False)
     console.print(f"report: {report}", soft_wrap=True)
 
 

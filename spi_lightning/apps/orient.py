@@ -20,6 +20,7 @@ from spi_lightning.files import write_json
 from spi_lightning.io import PatternKeys
 from spi_lightning.io.dragonfly.output import read_log, read_output
 from spi_lightning.metrics.uniformity import Uniformity
+from spi_lightning.notes import Level, Note, note_lines
 from spi_lightning.orientation.analysis import analyse, match_examples, read_control, true_orientations, voxel_edge
 from spi_lightning.orientation.dragonfly_input import write_input
 from spi_lightning.orientation.dragonfly_run import find_dragonfly, run_dragonfly
@@ -86,7 +87,7 @@ def summary(test: Uniformity) -> dict[str, Any]:
     return {name: value for name, value in vars(test).items() if not isinstance(value, np.ndarray)}
 
 
-def show(metrics: Mapping[str, Any], report: Path, notes: list[str]) -> None:
+def show(metrics: Mapping[str, Any], report: Path, notes: list[Note]) -> None:
     """Print what was found, what to beware of, and where the page lies."""
     console = Terminal()
     if "recovery" in metrics:
@@ -97,9 +98,8 @@ def show(metrics: Mapping[str, Any], report: Path, notes: list[str]) -> None:
             soft_wrap=True,
         )
     console.print(verdict(dict(metrics)), soft_wrap=True)
-    for note in notes:
-        if note.startswith("WARNING"):
-            console.print(note, soft_wrap=True)
+    for line in note_lines(notes, Level.WARNING):
+        console.print(line, soft_wrap=True)
     console.print(f"report: {report}", soft_wrap=True)
 
 

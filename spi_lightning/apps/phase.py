@@ -23,6 +23,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.files import write_json
 from spi_lightning.io.volumes.cxi_image import CxiImage, write_cxi_image
 from spi_lightning.metrics.fsc import FSC, fsc
+from spi_lightning.notes import note_lines
 from spi_lightning.phasing import Averaged, align
 from spi_lightning.physics.photons import photon_halves
 from spi_lightning.physics.twin import centre
@@ -58,7 +59,7 @@ def phase_pattern(cfg: DictConfig) -> dict[str, Any]:
     task = prepare(cfg, measured)
     console = Terminal(width=110)
     for note in earlier_notes(folder):
-        console.print(note, soft_wrap=True)
+        console.print(str(note), soft_wrap=True)
     record(resolved(cfg, measured))
     phased, finish = solve(task, task.amplitude, "phasing")
     averaged = centred(agreeing(task, task.amplitude, phased, finish, cfg.disagreement, task.recipe.moves_support))
@@ -75,8 +76,8 @@ def phase_pattern(cfg: DictConfig) -> dict[str, Any]:
     metrics["result"] = str(write_result(files, folder / "result.cxi").name)
     write_json(folder / METRICS, metrics)
     report = write_phasing_report(folder)
-    for note in files.notes:
-        console.print(note, soft_wrap=True)
+    for line in note_lines(files.notes):
+        console.print(line, soft_wrap=True)
     console.print(verdict(files, metrics), soft_wrap=True)
     console.print(f"density, support, PRTF, errors: {folder / 'result.cxi'}", soft_wrap=True)
     console.print(f"report: {report}", soft_wrap=True)

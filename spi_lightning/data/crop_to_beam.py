@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spi_lightning.errors import UserError
+from spi_lightning.notes import Note
 from spi_lightning.physics.frames.beam_centre import find_beam_centre, find_centre_anywhere, symmetry_about
 
+CENTRE: Final = "beam centre"  # subject of the note that a stated centre is not that of the pattern
 _OFF: Final = 0.75  # pixels between a stated and a found centre that are worth a word
 _MIDDLE: Final = 0.3  # pixels from n // 2 within which a centre is taken to be there, so that no row is cut off
 _TRUSTED: Final = 0.3  # symmetry from which a found centre is believed
@@ -23,7 +25,7 @@ _ONE: Final = 0.9999  # largest symmetry that counts
 
 
 def settle_centre(
-    photons: Tensor, mask: Tensor, stated: NDArray[np.float64] | None, by_user: bool, notes: list[str]
+    photons: Tensor, mask: Tensor, stated: NDArray[np.float64] | None, by_user: bool, notes: list[Note]
 ) -> tuple[float, float]:
     """Where the beam meets the detector; says what was chosen, and where the pattern disagrees with what is stated."""
     (row, column), symmetry = _symmetric_about(photons, mask, stated)
@@ -35,11 +37,15 @@ def settle_centre(
                 else "too few pairs of opposite pixels measured something"
             )
             notes.append(
-                f"WARNING: {why}; the beam centre "
-                f"({row:.2f}, {column:.2f}) may be wrong: state it with data.centre=[row,column]"
+                Note.warning(
+                    f"{why}; the beam centre "
+                    f"({row:.2f}, {column:.2f}) may be wrong: state it with data.centre=[row,column]"
+                )
             )
         else:
-            notes.append(f"beam centre found by symmetry: row {row:.2f}, column {column:.2f} ({symmetry:.2f} of 1)")
+            notes.append(
+                Note.of(f"beam centre found by symmetry: row {row:.2f}, column {column:.2f} ({symmetry:.2f} of 1)")
+            )
         return row, column
     off = float(np.hypot(row - stated[0], column - stated[1]))
     if not (symmetry > _TRUSTED and off > _OFF):
@@ -47,8 +53,12 @@ def settle_centre(
     if _clearly_above(symmetry, symmetry_about(photons[0], mask[0], torch.from_numpy(stated), _OFF), photons):
         where = "data.centre" if by_user else "the file"
         notes.append(
-            f"WARNING: {where} puts the beam at row {stated[0]:.2f}, column {stated[1]:.2f}; the pattern is symmetric "
-            f"about row {row:.2f}, column {column:.2f}, {off:.1f} pixels away: set data.centre=[{row:.2f},{column:.2f}]"
+            Note.warning(
+                f"{where} puts the beam at row {stated[0]:.2f}, column {stated[1]:.2f}; the pattern is symmetric "
+                f"about row {row:.2f}, column {column:.2f}, {off:.1f} pixels away: set "
+                f"data.centre=[{row:.2f},{column:.2f}]",
+                CENTRE,
+            )
         )
     return float(stated[0]), float(stated[1])
 
@@ -96,18 +106,18 @@ def edge_around(shape: torch.Size, centre: tuple[float, float], size: int | None
     return edge // (2 * bin) * (2 * bin)
 
 
-def notes_of_the_cut(shape: torch.Size, centre: tuple[float, float], edge: int) -> list[str]:
+def notes_of_the_cut(shape: torch.Size, centre: tuple[float, float], edge: int) -> list[Note]:
     """A line where the square that is kept is not the frame."""
     if shape == (edge, edge):
         return []
     kept = f"kept {edge} x {edge} of {shape[0]} x {shape[1]} pixels around row {centre[0]:.2f}, column {centre[1]:.2f}"
     out = any(place < edge / 2 - 1 or place + edge / 2 > n + 1 for place, n in zip(centre, shape, strict=True))
     beyond = "; what lies beyond the detector counts as not measured" if out else ""
-    return [f"{kept}{beyond} (data.size=)"]
+    return [Note.of(f"{kept}{beyond} (data.size=)")]
 
 
 def cut_around_beam(
-    photons: Tensor, mask: Tensor, centre: tuple[float, float], edge: int, bin: int, notes: list[str]
+    photons: Tensor, mask: Tensor, centre: tuple[float, float], edge: int, bin: int, notes: list[Note]
 ) -> tuple[Tensor, Tensor, tuple[float, float]]:
     """(1, H, W) -> (1, edge, edge) so that after binning the beam lies nearest to the middle of pixel n // 2.
 
@@ -118,7 +128,7 @@ def cut_around_beam(
     left = [place - start - inside for place, start in zip(centre, starts, strict=True)]
     if max(map(abs, left)) > 0.05:
         shift = ", ".join(f"{value / bin:+.2f}" for value in left)
-        notes.append(f"the beam lies ({shift}) binned pixels beside the middle of a pixel (row, column)")
+        notes.append(Note.of(f"the beam lies ({shift}) binned pixels beside the middle of a pixel (row, column)"))
     cut, kept = torch.zeros(1, edge, edge), torch.zeros(1, edge, edge, dtype=torch.bool)
     source, into = [], []
     for start, length in zip(starts, photons.shape[-2:], strict=True):
@@ -129,7 +139,7 @@ def cut_around_beam(
     return cut, kept, (left[0] / bin, left[1] / bin)
 
 
-def notes_of_the_centre(photons: Tensor, mask: Tensor, bright: float) -> list[str]:
+def notes_of_the_centre(photons: Tensor, mask: Tensor, bright: float) -> list[Note]:
     """What to know of a centre, n // 2, that is not measured, or is said to be measured but holds nothing."""
     rows, columns = (torch.arange(n, device=mask.device) - n // 2 for n in mask.shape)
     radius = (rows[:, None].square() + columns.square()).sqrt()
@@ -139,12 +149,16 @@ def notes_of_the_centre(photons: Tensor, mask: Tensor, bright: float) -> list[st
     if hidden >= 2:
         longest = min(mask.shape) / hidden
         notes.append(
-            f"not measured within {hidden:.0f} binned pixels of the beam: what varies over more than {longest:.0f}"
-            " pixels of the density is not known, and the support has to supply it"
+            Note.of(
+                f"not measured within {hidden:.0f} binned pixels of the beam: what varies over more than {longest:.0f}"
+                " pixels of the density is not known, and the support has to supply it"
+            )
         )
     if lit - hidden >= 2 and float(photons[radius < 2 * lit + 1].max()) >= bright:
         notes.append(
-            f"WARNING: no photons within {lit:.0f} binned pixels of the beam, but the mask calls them measured;"
-            " behind a beamstop? mark it with data.keys.mask"
+            Note.warning(
+                f"no photons within {lit:.0f} binned pixels of the beam, but the mask calls them measured;"
+                " behind a beamstop? mark it with data.keys.mask"
+            )
         )
     return notes

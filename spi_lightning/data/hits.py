@@ -241,7 +241,7 @@ class HitDataModule(PatternBatches):
         keys = self.keys or PatternKeys()
         file = open_patterns(self.path, keys, self.mask_convention, self.adu_per_photon, geometry=self.geometry)
         for note in file.notes:
-            _say(note)
+            _say(str(note))
         self.splits["predict"] = HitDataset(file)
         if stage == "predict":
             return

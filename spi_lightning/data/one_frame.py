@@ -19,6 +19,7 @@ from spi_lightning.io.patterns.intensities import require_no_amplitudes
 from spi_lightning.io.patterns.open_patterns import require_geometry
 from spi_lightning.io.scans.rocking_evidence import rocking_evidence
 from spi_lightning.io.scans.spec import is_spec
+from spi_lightning.notes import Note
 from spi_lightning.physics.constants import wavelength_from_energy
 from spi_lightning.physics.frames.binning import bin_pixels
 from spi_lightning.physics.frames.saturation import find_saturated
@@ -55,7 +56,7 @@ class Measurement:
     mask: Tensor
     frequency_step: tuple[float, ...] | None = None
     density: Tensor | None = None
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     counted: bool | None = None
     poisson: bool | None = None
     beside: tuple[float, float] | None = None
@@ -111,8 +112,10 @@ def measure_frame(
     if threshold > 0:
         total = float(torch.where(mask, photons, 0.0).double().sum())
         notes.append(
-            f"data.threshold={threshold:g}: pixels below it become 0, which drops {dropped:,.6g} "
-            f"{'photons' if counted else 'of the intensity'} of {total:,.6g} ({dropped / max(total, 1e-30):.1%})"
+            Note.of(
+                f"data.threshold={threshold:g}: pixels below it become 0, which drops {dropped:,.6g} "
+                f"{'photons' if counted else 'of the intensity'} of {total:,.6g} ({dropped / max(total, 1e-30):.1%})"
+            )
         )
     photons = above
     if not float(photons.max()) > 0:
@@ -148,7 +151,7 @@ def _require_one_file(path: str) -> None:
     raise UserError(f"{path}: {what}")
 
 
-def _note_of_the_frame(patterns: PatternFile, frame: int | None) -> list[str]:
+def _note_of_the_frame(patterns: PatternFile, frame: int | None) -> list[Note]:
     """A note on which of several frames is taken. Raises UserError for a rocking scan of which no frame was named."""
     evidence = rocking_evidence(patterns, content=frame is None) if len(patterns) > 1 else None
     if evidence is not None and frame is None:
@@ -157,13 +160,13 @@ def _note_of_the_frame(patterns: PatternFile, frame: int | None) -> list[str]:
             f"object; give data=one_scan, or data.frame= to phase one of its {len(patterns)} frames all the same"
         )
     if evidence is not None:
-        return [f"WARNING: {patterns.path} looks like a rocking scan ({evidence}): data=one_scan phases it in 3D"]
+        return [Note.warning(f"{patterns.path} looks like a rocking scan ({evidence}): data=one_scan phases it in 3D")]
     if len(patterns) > 1 and frame is None:
-        return [f"frame 0 of {len(patterns)} is phased (data.frame=)"]
+        return [Note.of(f"frame 0 of {len(patterns)} is phased (data.frame=)")]
     return []
 
 
-def _read(patterns: PatternFile, frame: int) -> tuple[Tensor, Tensor, bool, list[str]]:
+def _read(patterns: PatternFile, frame: int) -> tuple[Tensor, Tensor, bool, list[Note]]:
     """(1, H, W) intensities and mask of a frame that holds something, whether they are photons, and notes."""
     read = read_intensities(patterns, [frame])
     photons, mask, counted = torch.from_numpy(read.values), torch.from_numpy(np.array(read.mask)), bool(read.counted[0])
@@ -183,15 +186,17 @@ def _read(patterns: PatternFile, frame: int) -> tuple[Tensor, Tensor, bool, list
         raise UserError(f"{patterns.path}: frame {frame} holds {float(seen[0]):.4g} in every pixel; it is no pattern.")
     notes = list(patterns.notes)
     notes += [
-        f"frame {frame}: {top.pixels} pixels are saturated, at {top.value:.10g}, {top.why}: not measured"
+        Note.of(f"frame {frame}: {top.pixels} pixels are saturated, at {top.value:.10g}, {top.why}: not measured")
         for top in tops
     ]
     if broken:
-        notes.append(f"frame {frame}: {broken} pixels are NaN or infinite and count as not measured")
+        notes.append(Note.of(f"frame {frame}: {broken} pixels are NaN or infinite and count as not measured"))
     if not counted:
         notes.append(
-            f"frame {frame}: the values are no photon counts and are taken as intensities in a unit of their own, so "
-            "nothing is said of photon noise; for detector units give data.adu_per_photon="
+            Note.of(
+                f"frame {frame}: the values are no photon counts and are taken as intensities in a unit of their "
+                "own, so nothing is said of photon noise; for detector units give data.adu_per_photon="
+            )
         )
     return photons, mask, counted, notes
 
@@ -219,7 +224,7 @@ def _stated_centre(patterns: PatternFile, frame: int) -> NDArray[np.float64] | N
 
 
 def _frequency_step(
-    patterns: PatternFile, frame: int, bin: int, geometry: dict[str, float | None], notes: list[str]
+    patterns: PatternFile, frame: int, bin: int, geometry: dict[str, float | None], notes: list[Note]
 ) -> tuple[float, float] | None:
     """Small-angle frequency per binned pixel, pixel_size / (wavelength distance), 1/m; says what is missing."""
     given = require_geometry(geometry)
@@ -236,12 +241,16 @@ def _frequency_step(
     if missing:
         if given:
             notes.append(
-                f"lengths stay in pixels: {' and '.join(missing)} also needed beside "
-                f"{', '.join(f'data.geometry.{name}' for name in given)}"
+                Note.of(
+                    f"lengths stay in pixels: {' and '.join(missing)} also needed beside "
+                    f"{', '.join(f'data.geometry.{name}' for name in given)}"
+                )
             )
         return None
     if not all(0 < value < float("inf") for value in values):
-        notes.append("lengths stay in pixels: a distance, pixel size or photon energy in the file is not positive")
+        notes.append(
+            Note.of("lengths stay in pixels: a distance, pixel size or photon energy in the file is not positive")
+        )
         return None
     step = bin * values[1] / (values[0] * wavelength_from_energy(values[2]))
     return float(step), float(step)

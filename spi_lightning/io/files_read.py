@@ -13,6 +13,8 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Final
 
+from spi_lightning.notes import Note
+
 Stamp = tuple[int, int, int, int]
 _RECORDING: Final[ContextVar[tuple[dict[Path, None], ...]]] = ContextVar("files_read", default=())
 
@@ -34,7 +36,7 @@ def note_read(path: str | os.PathLike[str]) -> None:
         recorded[Path(path).absolute()] = None
 
 
-def names_of(files: Collection[Path], lists: Collection[Path] = ()) -> list[str]:
+def names_of(files: Collection[Path], lists: Collection[Path] = ()) -> list[Note]:
     """A line that names every file that was read, where there is more than the one that was named; relative to all.
 
     ``lists`` are those of them that hold no patterns but the names of files that do.
@@ -45,7 +47,7 @@ def names_of(files: Collection[Path], lists: Collection[Path] = ()) -> list[str]
     folder = Path(os.path.commonpath([file.parent for file in files]))
     are = f"{len(files)} files are read" if len(files) > 1 else "1 file is read"
     named = f", as {', '.join(by)} says" if by else ""
-    return [f"{folder}: {are}{named}: {', '.join(str(file.relative_to(folder)) for file in files)}"]
+    return [Note.of(f"{are}{named}: {', '.join(str(file.relative_to(folder)) for file in files)}", str(folder))]
 
 
 def stamp(path: Path) -> Stamp | None:

@@ -25,6 +25,7 @@ from spi_lightning.io.hdf5.choice import there
 from spi_lightning.io.hdf5.file import dataset, opened
 from spi_lightning.io.patterns.hdf5 import add_hdf5_labels, add_hdf5_masks
 from spi_lightning.io.patterns.pattern_file import PatternFile, PatternKeys
+from spi_lightning.notes import Note
 from spi_lightning.physics.twin import canonical
 
 _WAVE: Final = "data_fourier"
@@ -91,7 +92,7 @@ def open_spinn(path: Path, keys: PatternKeys, convention: str) -> PatternFile:
         key = _density_key(file, wave)
         chunk = int(wave.chunks[0]) if wave.chunks and wave.ndim == 3 else 1
         patterns = PatternFile(path, "HDF5 of SPInn", SpinnImages(path, _WAVE, shape, chunk, _patterns), sentinels=[])
-        patterns.notes += [f"{path}: {note}" for note in (_find_trap(file, key, shape[0]) if key else [])]
+        patterns.notes += [Note.of(line, str(path)) for line in (_find_trap(file, key, shape[0]) if key else [])]
         add_hdf5_labels(patterns, file, keys, file)
         add_hdf5_masks(patterns, file, _WAVE, keys.mask, convention)
         patterns.images = {DENSITY: SpinnImages(path, key, shape, chunk, _densities)} if key else {}

@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 
 from spi_lightning.errors import UserError
+from spi_lightning.notes import Note
 from spi_lightning.physics.constants import ELEMENTARY_CHARGE
 
 Kind = Literal["length", "energy", "angle"]
@@ -107,12 +108,12 @@ def unit_of_label(label: str, kind: Kind = "angle") -> str:
     return unit if unit.lower() in TABLE[kind] else ""
 
 
-def unknown_unit(label: str) -> list[str]:
+def unknown_unit(label: str) -> list[Note]:
     """A warning where brackets behind a name hold what could be a unit and is none that is known."""
     match = re.search(r"[\[(]\s*([^\W\d]+)\.?\s*[\])]\s*$", label)
     if match is None or any(match[1].lower() in table for table in TABLE.values()):
         return []
-    return [f"WARNING: {label}: {match[1]!r} is no unit that is known; it is taken as if nothing stood there"]
+    return [Note.warning(f"{match[1]!r} is no unit that is known; it is taken as if nothing stood there", str(label))]
 
 
 def text(value: Any) -> str:

@@ -14,6 +14,7 @@ from spi_lightning.fields import ORIENTATION, PHOTON_ENERGY
 from spi_lightning.io import PatternFile
 from spi_lightning.io.dragonfly.output import DragonflyOutput
 from spi_lightning.metrics.uniformity import Control, Uniformity, uniformity
+from spi_lightning.notes import Note
 from spi_lightning.physics.constants import wavelength_from_energy
 from spi_lightning.physics.rotations.quaternions import multiply_quaternions
 from spi_lightning.physics.rotations.symmetry import (
@@ -58,7 +59,7 @@ def analyse(
     """
     quaternion = torch.from_numpy(output.quaternion)
     numbers: dict[str, Any] = {"sampling_step_deg": float(np.degrees(sampling_step(quaternion)))}
-    notes: list[str] = []
+    notes: list[Note] = []
     if symmetry == "icosahedral":
         quaternion, numbers["icosahedral_share"] = _in_icosahedral_axes(quaternion, output, given, notes)
     test = uniformity(quaternion.numpy(), output.weight, output.place, output.probability, symmetry, control)
@@ -69,8 +70,10 @@ def analyse(
         error, numbers["recovery"] = recovery(quaternion, output.orientation, true, symmetry)
         if symmetry == "none" and numbers["recovery"]["median_error_deg"] > _LOST:
             notes.append(
-                "WARNING: found and true orientations do not agree; of a symmetric particle only symmetry=icosahedral "
-                "can be compared"
+                Note.warning(
+                    "found and true orientations do not agree; of a symmetric particle only symmetry=icosahedral "
+                    "can be compared"
+                )
             )
     middle = len(output.intensity) // 2
     files = OrientationFiles(
@@ -91,15 +94,17 @@ def analyse(
 
 
 def _in_icosahedral_axes(
-    quaternion: torch.Tensor, output: DragonflyOutput, given: DragonflyInput, notes: list[str]
+    quaternion: torch.Tensor, output: DragonflyOutput, given: DragonflyInput, notes: list[Note]
 ) -> tuple[torch.Tensor, float]:
     """Orientations in the frame of the merged intensity's icosahedral axes, and the share of its variance they hold."""
     shells = torch.arange(max(2, int(given.inner)), max(3, int(given.outer)) + 1, dtype=torch.float64)
     axes = icosahedral_axes(torch.from_numpy(output.intensity), shells)
     if axes.share < 0.5:
         notes.append(
-            f"WARNING: only {100 * axes.share:.0f} % of the merged intensity's variance is icosahedral; symmetry="
-            "icosahedral means little here"
+            Note.warning(
+                f"only {100 * axes.share:.0f} % of the merged intensity's variance is icosahedral; symmetry="
+                "icosahedral means little here"
+            )
         )
     return multiply_quaternions(quaternion, conjugate(axes.rotation).expand_as(quaternion)), axes.share
 

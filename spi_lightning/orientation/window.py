@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from spi_lightning.errors import UserError
 from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PIXEL_SIZE
 from spi_lightning.io import PatternFile, PatternKeys, open_patterns, read_detector
+from spi_lightning.notes import Note
 
 _SELECTION: Final = ("selected.cxi", "selected.emc")
 
@@ -129,11 +130,11 @@ def _beam_centre(patterns: PatternFile, detector: Mapping[str, Any]) -> tuple[fl
     if centre.shape[-1] != 2 or not np.isfinite(centre).all():
         raise UserError("detector.beam_centre: give the row and column of the beam, e.g. [63.5,64.1]")
     if stored is None:
-        patterns.notes.append(f"{patterns.path}: beam centre unknown, taken as the middle of the array")
+        patterns.notes.append(Note.of("beam centre unknown, taken as the middle of the array", str(patterns.path)))
     spread = np.ptp(centre, axis=0).max()
     if spread > 0.5:
         patterns.notes.append(
-            f"{patterns.path}: beam centres differ by up to {spread:.1f} pixels; their median is used"
+            Note.of(f"beam centres differ by up to {spread:.1f} pixels; their median is used", str(patterns.path))
         )
     row, column = np.median(centre, axis=0)
     return float(row), float(column)

@@ -9,6 +9,7 @@ from scipy.ndimage import shift
 from torch import Tensor
 
 from spi_lightning.errors import UserError
+from spi_lightning.notes import Note
 from spi_lightning.physics.frames.beam_centre import find_beam_centre
 from spi_lightning.physics.twin import invert
 
@@ -76,7 +77,7 @@ def check_support(support: Tensor, ndim: int, least: float) -> None:
         )
 
 
-def centre_notes(fourier_amplitude: Tensor, mask: Tensor) -> list[str]:
+def centre_notes(fourier_amplitude: Tensor, mask: Tensor) -> list[Note]:
     """One line for every 2D pattern whose centre of inversion is not at n // 2; (P, H, W) both.
 
     A real density's pattern is centrosymmetric, so a shifted one is cut to pieces by the symmetry that phasing imposes.
@@ -86,8 +87,11 @@ def centre_notes(fourier_amplitude: Tensor, mask: Tensor) -> list[str]:
     off = found.centre - middle.to(found.centre)
     wrong = (off.abs() > 0.5).any(1) & (found.symmetry > _SYMMETRIC)
     return [
-        f"pattern {p}: its centre is at row {float(found.centre[p, 0]):.1f}, column {float(found.centre[p, 1]):.1f}, "
-        f"{float(off[p].norm()):.1f} pixels from n // 2 = ({int(middle[0])}, {int(middle[1])}); centre it first"
+        Note.of(
+            f"pattern {p}: its centre is at row {float(found.centre[p, 0]):.1f}, column "
+            f"{float(found.centre[p, 1]):.1f}, "
+            f"{float(off[p].norm()):.1f} pixels from n // 2 = ({int(middle[0])}, {int(middle[1])}); centre it first"
+        )
         for p in wrong.nonzero().flatten().tolist()
     ]
 
@@ -120,7 +124,7 @@ def counting_error(fourier_amplitude: Tensor, mask: Tensor, counts: bool | None 
 
 def symmetry_notes(
     fourier_amplitude: Tensor, mask: Tensor, beside: Sequence[float] | None = None, bin: int = 1
-) -> list[str]:
+) -> list[Note]:
     """A line for patterns (P, spatial) that no real density has; to be asked once one did not fit.
 
     ``beside``: where the beam lies beside pixel n // 2, (row, column), pixels of ``bin`` measured ones, if that is why,
@@ -136,12 +140,17 @@ def symmetry_notes(
         if beside is not None:
             rows, columns = beside
             notes.append(
-                f"the beam lies ({rows:+.2f}, {columns:+.2f}) pixels beside the middle of a pixel, so that the pattern "
-                f"is symmetric about no pixel, {text}: that comes of the sampling, neither of the density nor of the "
-                f"centre; {_nearer(beside, bin)}"
+                Note.of(
+                    f"the beam lies ({rows:+.2f}, {columns:+.2f}) pixels beside the middle of a pixel, so that the "
+                    "pattern "
+                    f"is symmetric about no pixel, {text}: that comes of the sampling, neither of the density nor of "
+                    f"the centre; {_nearer(beside, bin)}"
+                )
             )
         else:
-            notes.append(f"the pattern differs from its own inversion, {text}: try phasing.constraint=complex{centre}")
+            notes.append(
+                Note.of(f"the pattern differs from its own inversion, {text}: try phasing.constraint=complex{centre}")
+            )
     return notes
 
 
@@ -188,7 +197,7 @@ def _nearer(beside: Sequence[float], bin: int) -> str:
     return "no other data.bin is nearer: resample the frame about its centre, or allow for that error"
 
 
-def plateau_note(error: Tensor, starts: int, noise: Tensor | None = None) -> list[str]:
+def plateau_note(error: Tensor, starts: int, noise: Tensor | None = None) -> list[Note]:
     """A line for patterns none of whose starts is below a few per cent or still improves.
 
     Args:
@@ -210,7 +219,9 @@ def plateau_note(error: Tensor, starts: int, noise: Tensor | None = None) -> lis
     which = f"{which}: " if len(last) > 1 else ""
     counted = f", of which photon noise explains {float(explained[stuck[0]]):.3f}" if explained[stuck[0]] > 0 else ""
     return [
-        f"{which}the error of the iterates (the curve, before the final projection) stays at "
-        f"{float(last[stuck[0]]):.3f}{counted}; the support may be smaller than the particle, or the data off-centre "
-        "or with background"
+        Note.of(
+            f"{which}the error of the iterates (the curve, before the final projection) stays at "
+            f"{float(last[stuck[0]]):.3f}{counted}; the support may be smaller than the particle, or the data "
+            "off-centre or with background"
+        )
     ]

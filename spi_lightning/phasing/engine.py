@@ -11,6 +11,7 @@ from torch import Tensor
 
 from spi_lightning.distributed import keep_freed_memory
 from spi_lightning.errors import UserError
+from spi_lightning.notes import Note
 from spi_lightning.phasing.recipes.recipe import Recipe, read_recipe
 from spi_lightning.phasing.recipes.recipe_parts import Action, Shrinkwrap
 from spi_lightning.physics.autocorrelation import autocorrelation_support
@@ -43,7 +44,7 @@ class Phased:
     support: Tensor
     error: Tensor
     seconds: float
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 @torch.no_grad()
@@ -114,7 +115,7 @@ def phase(
     if not read.moves_support:
         notes += plateau_note(error, starts, noise)
     for note in notes:
-        warnings.warn(note, stacklevel=3)
+        warnings.warn(str(note), stacklevel=3)
     found = run.found() * scale
     last = run.support().expand(patterns, starts, *spatial)
     return Phased(found.flatten(0, 1), last.flatten(0, 1), error, seconds, tuple(notes))

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spi_lightning.data.crop_to_beam import CENTRE
 from spi_lightning.data.one_frame import Measurement
 from spi_lightning.metrics.fsc import FSC
 from spi_lightning.metrics.prtf import prtf
@@ -59,7 +60,7 @@ def judge(
         files.notes.extend(finish.notes(best, averaged.kept, error, held, files.element))
         files = replace(files, point_spread=None if spread is None else _numpy(spread))
         files.about["polish_steps"] = finish.steps
-    told = any("puts the beam" in note for note in measured.notes)  # a wrong centre is one cause, in one line
+    told = any(note.subject == CENTRE for note in measured.notes)  # a wrong centre is one cause, in one line
     if task.constraint != "complex" and misfit(files) > _DOUBTFUL and not told:
         amplitude = task.amplitude[None]
         beside = measured.beside

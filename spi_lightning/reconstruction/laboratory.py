@@ -13,6 +13,7 @@ from spi_lightning.data.one_frame import Measurement
 from spi_lightning.data.scans.one_scan import ScanMeasurement
 from spi_lightning.errors import UserError
 from spi_lightning.io.volumes.laboratory_file import write_laboratory
+from spi_lightning.notes import Note
 from spi_lightning.physics.laboratory.crystal import (
     DETECTOR_FRAME,
     LaboratoryCrystal,
@@ -32,7 +33,7 @@ def frame_of(measured: Measurement) -> dict[str, str]:
 
 def write_crystal_of(
     folder: Path, measured: Measurement, density: NDArray[Any], support: NDArray[np.bool_], title: str
-) -> tuple[list[str], dict[str, float]]:
+) -> tuple[list[Note], dict[str, float]]:
     """Write ``laboratory.{cxi,vti,mrc,npz}`` of a phased rocking scan; nothing of other measurements.
 
     Args:
@@ -51,17 +52,17 @@ def write_crystal_of(
     if not isinstance(measured, ScanMeasurement) or measured.axes is None:
         return [], {}
     if not np.iscomplexobj(density):
-        return [_REAL], {}
+        return [Note.of(_REAL)], {}
     crystal, refusal = turned(folder / NAME, density, support, measured.axes, title)
     if crystal is None:
-        return [refusal], {}
+        return [Note.of(refusal)], {}
     numbers = numbers_of(crystal)
     line = (
         f"{NAME}.cxi, .vti, .mrc, .npz: the crystal in the laboratory frame, displacement and strain along Q "
         f"(root mean square {numbers['displacement_rms_pm']:.3g} pm and {numbers['strain_rms']:.2e} of the "
         f"{numbers['firm_share']:.0%} of its voxels inside its surface and at least half as bright as its median)"
     )
-    return [line], {f"{NAME}/{name}": value for name, value in numbers.items()}
+    return [Note.of(line)], {f"{NAME}/{name}": value for name, value in numbers.items()}
 
 
 def turned(

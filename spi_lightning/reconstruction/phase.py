@@ -16,6 +16,7 @@ from torch import Tensor
 from spi_lightning.data.one_frame import Measurement
 from spi_lightning.errors import UserError, whole_number
 from spi_lightning.methods.hits.checkpoint import find_device
+from spi_lightning.notes import Note
 from spi_lightning.phasing import Phased, Recipe, hold_out, phase, read_recipe
 from spi_lightning.phasing.checks import holds_counts
 from spi_lightning.phasing.constraints import CONSTRAINTS
@@ -46,7 +47,7 @@ class Task:
     constraint: str
     starts: int
     seed: int
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     polish_steps: int = 0
     point_spread: float | None = None
 
@@ -72,7 +73,7 @@ def prepare(cfg: DictConfig, measured: Measurement) -> Task:
         fitted, held = hold_out(measured.mask, cfg.held_out, seed, ndim, pairs=constraint != "complex")
     settings = cfg.copy()
     settings.starts = starts
-    notes: list[str] = []
+    notes: list[Note] = []
     support = starting_support(cfg, measured, notes)
     require_determined(support, str(cfg.support), recipe.moves_support)
     start = starting_density(settings, measured, support, notes)

@@ -9,6 +9,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from spi_lightning.notes import Note
 from spi_lightning.phasing import Averaged, Phased, average
 from spi_lightning.phasing.polishing.cropped import polish_cropped
 from spi_lightning.physics.agreement import fourier_error
@@ -50,7 +51,7 @@ class Finish:
             numbers |= {f"point_spread/{axis}": float(w) for axis, w in zip("zyx"[-len(spread) :], spread, strict=True)}
         return numbers
 
-    def notes(self, best: int, kept: Tensor, error: float, held: float, element: str) -> list[str]:
+    def notes(self, best: int, kept: Tensor, error: float, held: float, element: str) -> list[Note]:
         """Lines for the user, of the best kept start and its errors ``error`` and ``held`` after the polish."""
         text = f"polish: {self.steps} steps of L-BFGS took the relative Fourier error of the best kept start from "
         text += f"{float(self.before[best]):.3g} to {error:.3g}"
@@ -58,14 +59,14 @@ class Finish:
             before = float(self.held_before[best])
             text += f", on held-out {element}s from {before:.3g} to {held:.3g}"
             text += "" if held <= before else "; what it fits there is not confirmed here: polish=0 leaves it out"
-        lines, spread = [text], self.median_spread(kept)
+        lines, spread = [Note.of(text)], self.median_spread(kept)
         if spread is not None:
             names = ", ".join("zyx"[-len(spread) :])
             widths = ", ".join(f"{width:.2f}" for width in spread.tolist())
             line = f"blur by partial coherence along {names}: {widths} pixels of the pattern (root mean square)"
             if float(spread.max()) > _WIDEST * LARGEST_SPREAD:
                 line += f"; {LARGEST_SPREAD:.2f} is the widest that can be fitted: the pattern may be blurred further"
-            lines.append(line)
+            lines.append(Note.of(line))
         return lines
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from spi_lightning.data.one_frame import Measurement
 from spi_lightning.errors import UserError
+from spi_lightning.notes import Note
 from spi_lightning.phasing.checks import holds_counts
 from spi_lightning.physics.autocorrelation import autocorrelation_support, over_axes
 from spi_lightning.physics.hole_filling import fill_holes
@@ -39,7 +40,7 @@ def holds_photons(measured: Measurement) -> bool:
     return bool(holds_counts(measured.fourier_amplitude[None])[0])
 
 
-def region_notes(autocorrelation: Tensor, measured: Measurement, cfg: DictConfig) -> list[str]:
+def region_notes(autocorrelation: Tensor, measured: Measurement, cfg: DictConfig) -> list[Note]:
     """What to know of an autocorrelation (spatial) that is noise, or filled, where its edge should be."""
     notes, largest = [], autocorrelation.max()
     if holds_photons(measured):
@@ -47,16 +48,21 @@ def region_notes(autocorrelation: Tensor, measured: Measurement, cfg: DictConfig
         noise = 4 / (2 * photons) ** 0.5  # see shot_noise, relative to the largest value
         if noise > max(_NOISY, cfg.support_threshold):
             notes.append(
-                f"only {photons:.0f} photons: below {noise:.2g} of its largest value the autocorrelation is noise, so "
-                f"the support began where it is above that, not above support_threshold={cfg.support_threshold:g}, and "
-                "may be smaller than the particle; support=circle, or one you know, may do better"
+                Note.of(
+                    f"only {photons:.0f} photons: below {noise:.2g} of its largest value the autocorrelation is "
+                    "noise, so the support began where it is above that, not above "
+                    f"support_threshold={cfg.support_threshold:g}, and "
+                    "may be smaller than the particle; support=circle, or one you know, may do better"
+                )
             )
     hidden, least = int((~measured.mask).sum()), float(autocorrelation.min() / largest)
     if hidden and least < -_NEGATIVE and str(cfg.phasing.constraint) == "positive":
         notes.append(
-            f"{hidden} pixels are not measured, and filled as well as can be they leave an autocorrelation of "
-            f"{least:.2f} of its maximum, which no positive density has: the size of the particle is a guess; give "
-            "support= a .npy file or a network's run if you know better"
+            Note.of(
+                f"{hidden} pixels are not measured, and filled as well as can be they leave an autocorrelation of "
+                f"{least:.2f} of its maximum, which no positive density has: the size of the particle is a guess; give "
+                "support= a .npy file or a network's run if you know better"
+            )
         )
     return notes
 

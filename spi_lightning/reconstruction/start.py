@@ -16,6 +16,7 @@ from spi_lightning.data.one_frame import Measurement
 from spi_lightning.errors import UserError
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, KNOWN_SUPPORT, MASK, SUPPORT
 from spi_lightning.methods.resized import fitted_batch, on_coarser_pixels, on_finer_pixels, trained_size
+from spi_lightning.notes import Note
 from spi_lightning.phasing import with_phase_noise
 from spi_lightning.phasing.checks import counting_error
 from spi_lightning.physics.array import middle, resized
@@ -31,7 +32,7 @@ _ZIP = b"PK"  # opening of a checkpoint
 NAMED = ("autocorrelation", "circle", "box", "double_intersection", "triple_intersection", "ideal")
 
 
-def starting_support(cfg: DictConfig, measured: Measurement, notes: list[str] | None = None) -> Tensor:
+def starting_support(cfg: DictConfig, measured: Measurement, notes: list[Note] | None = None) -> Tensor:
     """The support that ``cfg.support`` names, bool of the pattern's shape, origin at n // 2.
 
     Args:
@@ -64,7 +65,7 @@ def starting_support(cfg: DictConfig, measured: Measurement, notes: list[str] | 
 
 
 def starting_density(
-    cfg: DictConfig, measured: Measurement, support: Tensor, notes: list[str] | None = None
+    cfg: DictConfig, measured: Measurement, support: Tensor, notes: list[Note] | None = None
 ) -> Tensor | None:
     """(starts, spatial) densities of a network inside a support, each with its own phase noise; None: random phases.
 
@@ -78,7 +79,7 @@ def starting_density(
     return with_phase_noise(density[None], density.ndim, cfg.start_noise, cfg.starts, cfg.seed)[0]
 
 
-def doubts(name: str, density: Tensor, measured: Measurement, seen: int | None = None) -> list[str]:
+def doubts(name: str, density: Tensor, measured: Measurement, seen: int | None = None) -> list[Note]:
     """What is to be said of a network's density (y, x) whose Fourier amplitudes are not those of the pattern.
 
     ``seen``: edge of the middle of the pattern that the network saw, pixel; it knows nothing of what lies outside.
@@ -87,8 +88,10 @@ def doubts(name: str, density: Tensor, measured: Measurement, seen: int | None =
     if left <= UNKNOWN:
         return []
     return [
-        f"start={name}: this density leaves a relative Fourier error of {left:.2f}, photon noise apart; the network "
-        "does not seem to know such objects (a complex density?), and start=random may do better"
+        Note.of(
+            f"start={name}: this density leaves a relative Fourier error of {left:.2f}, photon noise apart; the "
+            "network does not seem to know such objects (a complex density?), and start=random may do better"
+        )
     ]
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from spi_lightning.console import Terminal
 from spi_lightning.errors import UserError
 from spi_lightning.io.patterns.pattern_file import PatternFile
+from spi_lightning.notes import Note
 
 Floats = NDArray[np.float32]
 
@@ -137,26 +138,26 @@ def _mean(arrays: Sequence[Floats]) -> Floats:
     return mean
 
 
-class Notes(list[str]):
+class Notes(list[Note]):
     """What a method has to say about a file; said on stderr when it is new."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._listeners: list[list[str]] = []
+        self._listeners: list[list[Note]] = []
 
-    def say(self, note: str) -> None:
+    def say(self, note: Note) -> None:
         """Keep a note, and show it unless it was said before."""
         for lines in self._listeners:
             if note not in lines:
                 lines.append(note)
         if note not in self:
             self.append(note)
-            Terminal(stderr=True).print(note, soft_wrap=True, highlight=False)
+            Terminal(stderr=True).print(str(note), soft_wrap=True, highlight=False)
 
     @contextmanager
-    def heard(self) -> Iterator[list[str]]:
+    def heard(self) -> Iterator[list[Note]]:
         """Collect what is said in the block, also what was said before: another file's answer may say the same."""
-        lines: list[str] = []
+        lines: list[Note] = []
         self._listeners.append(lines)
         try:
             yield lines

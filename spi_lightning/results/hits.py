@@ -13,6 +13,7 @@ from spi_lightning.files import atomic_write
 from spi_lightning.io.hdf5.file import dataset, opened
 from spi_lightning.io.hdf5.full_disk import new_hdf5
 from spi_lightning.io.json_file import read_json, read_metrics
+from spi_lightning.notes import Note
 
 Numbers = dict[str, Any]
 
@@ -89,6 +90,11 @@ class EvaluationFiles:
     features: NDArray[np.float32] | None
     features_of: str
     gallery: Gallery | None
+
+    @property
+    def notes(self) -> list[Note]:
+        """Notes of the file, the methods and the numbers."""
+        return [Note.read(plain) for plain in self.about.get("notes", [])]
 
 
 def read_evaluation(folder: Path) -> EvaluationFiles:

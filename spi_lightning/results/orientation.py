@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from spi_lightning.files import atomic_write
 from spi_lightning.io.hdf5.file import opened
 from spi_lightning.io.hdf5.full_disk import new_hdf5
+from spi_lightning.notes import Note
 
 Array = NDArray[np.float64]
 ORIENTATION: Final = "orientation.h5"
@@ -69,7 +71,7 @@ class OrientationFiles:
     error: Array | None = None
     log: dict[str, Array] = field(default_factory=dict)
     examples: Examples | None = None
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
 
     def write(self, folder: Path) -> Path:
         """Write orientation.h5, whole or not at all."""
@@ -84,11 +86,11 @@ class OrientationFiles:
         """Read orientation.h5 of a run folder. Raises UserError as io.hdf5_file.opened does."""
         with opened(folder / ORIENTATION) as file:
             values: dict[str, Any] = {name: item[()] for name, item in file.items() if name not in ("log", "examples")}
-            values |= {name: file.attrs[name] for name in ("voxel", "symmetry", "notes")}
+            values |= {name: file.attrs[name] for name in ("voxel", "symmetry")}
+            notes = [Note.read(plain) for plain in json.loads(str(file.attrs["notes"]))]
             log = {name: column[()] for name, column in file["log"].items()} if "log" in file else {}
             shown = {name: item[()] for name, item in file["examples"].items()} if "examples" in file else None
-        values["notes"] = [str(line) for line in values["notes"]]
-        return cls(**values, log=log, examples=Examples(**shown) if shown else None)
+        return cls(**values, notes=notes, log=log, examples=Examples(**shown) if shown else None)
 
 
 def _store(file: Any, name: str, value: Any) -> None:
@@ -97,6 +99,8 @@ def _store(file: Any, name: str, value: Any) -> None:
     if isinstance(value, dict):
         for key, column in value.items():
             file[f"{name}/{key}"] = column
+    elif name == "notes":
+        file.attrs[name] = json.dumps([one.plain for one in value])
     elif isinstance(value, np.ndarray):
         file.create_dataset(name, data=value, compression="gzip" if value.size else None)
     elif value is not None:

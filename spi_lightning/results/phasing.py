@@ -14,6 +14,7 @@ from spi_lightning.files import atomic_write
 from spi_lightning.io.hdf5.file import opened
 from spi_lightning.io.hdf5.full_disk import new_hdf5
 from spi_lightning.metrics.resolution import alike
+from spi_lightning.notes import Note
 
 Array = NDArray[Any]
 PHASING: Final = "phasing.h5"
@@ -69,7 +70,7 @@ class PhasingFiles:
     known: bool
     truth: Array | None = None
     point_spread: Array | None = None
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     about: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -92,7 +93,7 @@ class PhasingFiles:
                     packed = {"compression": "gzip", "shuffle": True} if value.size > 1000 else {}
                     file.create_dataset(item.name, data=value, **packed)
                 elif item.name in ("notes", "about"):
-                    file.attrs[item.name] = json.dumps(value)
+                    file.attrs[item.name] = json.dumps(value if item.name == "about" else [one.plain for one in value])
                 elif value is not None:
                     file.attrs[item.name] = value
         return path
@@ -103,6 +104,7 @@ class PhasingFiles:
         with opened(folder / PHASING) as file:
             values: dict[str, Any] = {name: item[()] for name, item in file.items()}
             values |= {name: json.loads(str(file.attrs[name])) for name in ("notes", "about")}
+            values["notes"] = [Note.read(plain) for plain in values["notes"]]
             values["known"] = bool(file.attrs["known"])
             values.setdefault("prtf_corrected", np.full_like(values["prtf"], np.nan))  # runs from before there was one
         return cls(**values)

@@ -9,6 +9,7 @@ from typing import Any, Final
 import yaml  # type: ignore[import-untyped]
 
 from spi_lightning.errors import UserError
+from spi_lightning.notes import Note
 
 from .run_folder import CONFIG, LOG, METRICS, VERSIONS
 
@@ -69,7 +70,7 @@ def require_free(folder: Path, config: Mapping[str, Any]) -> None:
         )
 
 
-def earlier_notes(folder: Path) -> list[str]:
+def earlier_notes(folder: Path) -> list[Note]:
     """A line, for before the work, where clear_earlier will remove results of an earlier evaluation or phasing."""
     kind = _kind_of_file(folder / CONFIG) if (folder / CONFIG).is_file() else None
     files = {EVALUATION: _FILES, PHASING: ("result.cxi", *_OF_PHASING)}.get(str(kind), ())
@@ -78,8 +79,10 @@ def earlier_notes(folder: Path) -> list[str]:
         return []
     date = datetime.fromtimestamp(there.stat().st_mtime).astimezone()
     return [
-        f"WARNING: folder={folder}: holds an earlier {kind}, which this one replaces ({there.name} of "
-        f"{date:%Y-%m-%d %H:%M}); to keep it, give another folder with hydra.run.dir="
+        Note.warning(
+            f"folder={folder}: holds an earlier {kind}, which this one replaces ({there.name} of "
+            f"{date:%Y-%m-%d %H:%M}); to keep it, give another folder with hydra.run.dir="
+        )
     ]
 
 

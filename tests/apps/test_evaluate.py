@@ -86,7 +86,8 @@ def test_an_evaluation_leaves_numbers_predictions_lists_and_a_page(hits, make_ru
     assert {"score", "probability", "decision", "abstain", "is_single_hit", "is_hit", "beam_row"} <= rows[0].keys()
     assert [row["excluded"] for row in rows[:6]] == ["0", "0", "0", "1", "0", "1"]
     assert any(
-        "1 = bad" in n or "0 = measured" in n for n in json.loads((out / "evaluation.json").read_text())["notes"]
+        "1 = bad" in str(n) or "0 = measured" in str(n)
+        for n in json.loads((out / "evaluation.json").read_text())["notes"]
     )
     printed = capsys.readouterr().out
     assert "report.html" in printed and "without 2 frames, excluded" in printed

@@ -71,7 +71,7 @@ def test_larger_patterns_are_answered_from_their_middle_and_smaller_ones_refused
     metrics = run(out, patterns(tmp_path / "larger.h5", 48), f"method=[{network},triple_intersection]")
     assert len(metrics["methods"]) == 2
     notes = json.loads((out / "evaluation.json").read_text())["notes"]
-    assert any("patterns of 48 x 48 pixels are answered from their central 32 x 32" in note for note in notes)
+    assert any("patterns of 48 x 48 pixels are answered from their central 32 x 32" in str(note) for note in notes)
     with h5py.File(out / "supports.h5") as file:
         assert file["methods/0/support"].shape == (3, 48, 48)
     with pytest.raises(UserError, match="trained on 32 x 32 pixels and the patterns have 24 x 24"):
@@ -82,7 +82,7 @@ def test_patterns_are_binned_if_asked_for(network: Path, tmp_path: Path) -> None
     path = patterns(tmp_path / "finer.h5", 64)
     run(tmp_path / "out", path, f"method={network}", "preprocess.bin=2")
     notes = json.loads((tmp_path / "out" / "evaluation.json").read_text())["notes"]
-    assert any("were binned 2 x 2" in note for note in notes)
+    assert any("were binned 2 x 2" in str(note) for note in notes)
     with pytest.raises(UserError, match=r"preprocess\.crop"):
         run(tmp_path / "no", path, f"method={network}", "preprocess.crop=32")
 

@@ -209,4 +209,4 @@ def test_a_method_that_cannot_answer_is_left_out_and_said_so(particles, tmp_path
     metrics = run(tmp_path / "out", *words, *quickly, "+settings.hybrid.overrides.task.box=2")
     assert list(metrics["methods"]) == ["iterative"]
     notes = json.loads((tmp_path / "out" / "evaluation.json").read_text())["notes"]
-    assert any(note.startswith("hybrid is left out: ") for note in notes)
+    assert any(level == "WARNING" and text.startswith("hybrid is left out: ") for level, _, text in notes)

@@ -33,7 +33,7 @@ def test_the_beam_moves_to_the_middle(tmp_path, centre) -> None:
     assert n % 2 == 0 and n >= 56
     inner = amplitude[1:, 1:]
     torch.testing.assert_close(inner, inner.flip(0, 1), atol=1e-3, rtol=1e-3)
-    found, kept = made.notes[-2:]
+    found, kept = map(str, made.notes[-2:])
     assert "found by symmetry" in found and f"{centre[0]:.2f}" in found
     assert kept.startswith(f"kept {n} x {n} of 64 x 64 pixels around row {centre[0]:.2f}, column")
 
@@ -59,7 +59,7 @@ def test_amplitudes_are_no_intensities(tmp_path) -> None:
 def test_a_centre_off_by_pixels_is_reported(tmp_path) -> None:
     path = write(tmp_path / "a.h5", pattern(64, (32.0, 32.0)))
     made = measure_frame(path, PatternKeys(photons="photons"), centre=(35.0, 32.0))
-    assert any("3.0 pixels away" in note and "data.centre=[32.00,32.00]" in note for note in made.notes)
+    assert any("3.0 pixels away" in str(note) and "data.centre=[32.00,32.00]" in str(note) for note in made.notes)
 
 
 @pytest.mark.parametrize(
@@ -87,15 +87,17 @@ def test_an_empty_frame_is_refused(tmp_path) -> None:
 def test_a_dark_or_hidden_centre_is_spoken_of(tmp_path) -> None:
     photons = np.round(1e4 * pattern(64, (32.0, 32.0)) / pattern(64, (32.0, 32.0)).max()) + 20
     centre = {"keys": PatternKeys(photons="photons"), "centre": (32.0, 32.0)}
-    assert not any("within" in note for note in measure_frame(write(tmp_path / "a.h5", photons), **centre).notes)
+    assert not any("within" in str(note) for note in measure_frame(write(tmp_path / "a.h5", photons), **centre).notes)
     photons[30:35, 30:35] = 0
     path = write(tmp_path / "b.h5", photons)
-    assert any("no photons within 3" in note for note in measure_frame(path, **centre).notes)
+    assert any("no photons within 3" in str(note) for note in measure_frame(path, **centre).notes)
     path = str(tmp_path / "c.h5")
     with h5py.File(path, "w") as file:
         file["photons"], file["mask"] = photons[None].astype(np.float32), photons > 0
     notes = measure_frame(path, **centre | {"keys": PatternKeys(photons="photons", mask="mask")}).notes
-    assert any("not measured within 3" in note for note in notes) and not any("WARNING" in note for note in notes)
+    assert any("not measured within 3" in str(note) for note in notes) and not any(
+        "WARNING" in str(note) for note in notes
+    )
 
 
 def test_parseval_of_a_prepared_pattern(tmp_path) -> None:
@@ -110,13 +112,13 @@ def test_parseval_of_a_prepared_pattern(tmp_path) -> None:
 def test_a_centre_off_by_a_hair_keeps_the_whole_frame(tmp_path, off) -> None:
     path = write(tmp_path / "a.h5", pattern(64, (32 + off[0], 32 + off[1])))
     made = measure_frame(path, PatternKeys(photons="photons"))
-    assert made.mask.shape == (64, 64) and made.mask.all() and not any("kept" in note for note in made.notes)
+    assert made.mask.shape == (64, 64) and made.mask.all() and not any("kept" in str(note) for note in made.notes)
 
 
 def test_pixels_beyond_the_detector_are_told(tmp_path) -> None:
     path = write(tmp_path / "a.h5", pattern(64, (32, 32)))
     made = measure_frame(path, PatternKeys(photons="photons"), centre=(32, 32), size=80)
-    assert any("kept 80 x 80 of 64 x 64" in note and "beyond the detector" in note for note in made.notes)
+    assert any("kept 80 x 80 of 64 x 64" in str(note) and "beyond the detector" in str(note) for note in made.notes)
     assert int(made.mask.sum()) == 64 * 64
 
 
@@ -126,7 +128,7 @@ def test_relative_intensities_are_taken_whatever_the_other_frames_hold(tmp_path,
     np.save(tmp_path / "a.npy", frames)
     made = measure_frame(str(tmp_path / "a.npy"), frame=1)
     np.testing.assert_allclose(made.fourier_amplitude.square(), frames[1], rtol=1e-5)
-    assert made.counted is False and any("frame 1: the values are no photon counts" in note for note in made.notes)
+    assert made.counted is False and any("frame 1: the values are no photon counts" in str(note) for note in made.notes)
     with pytest.raises(UserError, match=r"frame 0: 4096 pixels are negative.*data\.adu_per_photon="):
         measure_frame(str(tmp_path / "a.npy"))
     assert measure_frame(str(tmp_path / "a.npy"), frame=1, adu_per_photon=0.1 * scale).counted
@@ -139,7 +141,7 @@ def test_pixels_that_are_no_numbers_are_not_measured(tmp_path) -> None:
     for gain in (None, 1.0):
         made = measure_frame(str(tmp_path / "a.npy"), centre=(32, 32), adu_per_photon=gain)
         assert not made.mask[32, 33] and not made.mask[5, 7] and int((~made.mask).sum()) == 2
-        assert made.fourier_amplitude[32, 33] == 0 and any("2 pixels are NaN or infinite" in n for n in made.notes)
+        assert made.fourier_amplitude[32, 33] == 0 and any("2 pixels are NaN or infinite" in str(n) for n in made.notes)
     np.save(tmp_path / "b.npy", np.full((64, 64), np.nan))
     with pytest.raises(UserError, match=r"frame 0 is empty.*4096 pixels are NaN"):
         measure_frame(str(tmp_path / "b.npy"))
@@ -149,7 +151,9 @@ def test_one_part_of_the_geometry_alone_is_not_enough(tmp_path) -> None:
     np.save(tmp_path / "a.npy", pattern(64, (32, 32)))
     made = measure_frame(str(tmp_path / "a.npy"), geometry={"distance": 0.5, "pixel_size": None, "photon_energy": None})
     assert made.frequency_step is None
-    assert any("data.geometry.pixel_size and data.geometry.photon_energy also needed" in note for note in made.notes)
+    assert any(
+        "data.geometry.pixel_size and data.geometry.photon_energy also needed" in str(note) for note in made.notes
+    )
 
 
 def test_a_frame_without_contrast_is_refused(tmp_path) -> None:
@@ -167,20 +171,20 @@ def test_saturated_pixels_of_one_frame_of_several_are_not_measured(tmp_path, dty
     made = measure_frame(str(tmp_path / "a.npy"), frame=1, centre=(32, 32))
     full = int((stack[1] == top).sum())
     assert full > 8 and int((~made.mask).sum()) == full
-    assert any(f"{full} pixels are saturated, at {top:g}" in note for note in made.notes)
+    assert any(f"{full} pixels are saturated, at {top:g}" in str(note) for note in made.notes)
     assert measure_frame(str(tmp_path / "a.npy"), frame=0, centre=(32, 32)).mask.all()
 
 
 def stated_elsewhere(tmp_path, photons: np.ndarray, centre: tuple[float, float]) -> list[str]:
     path = tmp_path / f"{len(list(tmp_path.iterdir()))}.h5"
     notes = measure_frame(write(path, photons), PatternKeys(photons="photons"), centre=centre).notes
-    return [note for note in notes if "puts the beam at" in note]
+    return [note for note in notes if "puts the beam at" in str(note)]
 
 
 @pytest.mark.parametrize("centre", [(52.0, 32.0), (20.0, 44.0), (32.0, 6.0)])
 def test_a_centre_stated_far_away_is_reported_with_both(tmp_path, centre) -> None:
     (note,) = stated_elsewhere(tmp_path, pattern(64, (32.0, 32.0)), centre)
-    assert f"row {centre[0]:.2f}, column {centre[1]:.2f}" in note and "about row 32.00, column 32.00" in note
+    assert f"row {centre[0]:.2f}, column {centre[1]:.2f}" in str(note) and "about row 32.00, column 32.00" in str(note)
 
 
 def test_the_right_centre_of_weak_and_cut_patterns_is_not_doubted(tmp_path) -> None:
@@ -197,4 +201,4 @@ def test_the_right_centre_of_weak_and_cut_patterns_is_not_doubted(tmp_path) -> N
 
 def test_a_beam_far_from_the_middle_is_found(tmp_path) -> None:
     made = measure_frame(write(tmp_path / "a.h5", pattern(96, (38.0, 64.0))[:, :]), PatternKeys(photons="photons"))
-    assert any("found by symmetry: row 38.00, column 64.00" in note for note in made.notes)
+    assert any("found by symmetry: row 38.00, column 64.00" in str(note) for note in made.notes)

@@ -104,11 +104,11 @@ def test_a_plane_is_polished_where_asked_for(image: Path, monkeypatch: pytest.Mo
 def test_a_polish_that_held_out_voxels_do_not_confirm_and_a_blur_at_its_limit_are_told() -> None:
     kept, spread = torch.tensor([True, True]), torch.tensor([[0.1, 0.2, 1.386], [0.3, 0.4, 1.386]])
     finish = Finish(torch.tensor([0.1, 0.1]), torch.tensor([0.2, 0.3]), torch.tensor([0.3, 0.3]), spread, 50, 1.0)
-    told = finish.notes(1, kept, 0.1, 0.4, "voxel")
+    told = list(map(str, finish.notes(1, kept, 0.1, 0.4, "voxel")))
     assert "from 0.3 to 0.1, on held-out voxels from 0.3 to 0.4; what it fits there is not confirmed here" in told[0]
     assert told[1].startswith("blur by partial coherence along z, y, x: 0.20, 0.30, 1.39 pixels")
     assert "1.39 is the widest that can be fitted" in told[1]
-    (told_less,) = replace(finish, point_spread=None).notes(0, kept, 0.1, math.nan, "voxel")
+    (told_less,) = map(str, replace(finish, point_spread=None).notes(0, kept, 0.1, math.nan, "voxel"))
     assert told_less.endswith("from 0.2 to 0.1")
 
 

@@ -57,7 +57,7 @@ def make_evaluation(tmp_path_factory) -> Callable[..., Path]:
             "path": "data.h5",
             "format": "HDF5",
             "shape": [count, 16, 20],
-            "notes": [STRANGE],
+            "notes": [["NOTE", "", STRANGE]],
             "methods": {name: {"checkpoint": f"runs/{STRANGE}", "seconds": 1.0} for name in names[:methods]},
             "selection": {"frames": 3, "files": ["selection/index.txt"]},
             "command": "evaluate.py checkpoint=run",

@@ -105,7 +105,7 @@ def test_names_further_in_are_no_settings(tmp_path: Path, config: str) -> None:
 def test_what_will_be_replaced_is_named_with_its_date(tmp_path: Path, config: str, name: str) -> None:
     folder = run(tmp_path / "run", config, name)
     os.utime(folder / name, (1.7e9, 1.7e9))
-    (line,) = earlier_notes(folder)
+    (line,) = map(str, earlier_notes(folder))
     assert line.startswith(f"WARNING: folder={folder}: holds an earlier ") and f"({name} of 2023-11-1" in line
     assert line.endswith("give another folder with hydra.run.dir=")
 

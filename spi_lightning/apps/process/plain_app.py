@@ -12,12 +12,8 @@ from spi_lightning.printable import printable
 from .signals import causes_of, signals_end_it, stopped
 
 
-def run_plain(command: Callable[[], None], words: Callable[[str], str] = str) -> int:
+def run_plain(command: Callable[[], None]) -> int:
     """Run a command; its exit status: 0, 2 after one line of a mistake, 130, 143 or 129 where it was stopped.
-
-    Args:
-        command: What is done.
-        words: A line of a mistake in the words of this command.
 
     Anything else is a fault of ours and keeps its traceback.
     """
@@ -32,7 +28,7 @@ def run_plain(command: Callable[[], None], words: Callable[[str], str] = str) ->
             line = mistake_of(error)
             if line is None:
                 raise
-            print(f"error: {printable(words(line))}", file=sys.stderr)
+            print(f"error: {printable(line)}", file=sys.stderr)
             _flush_or_drop()
             return 2
     return 0

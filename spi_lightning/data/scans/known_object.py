@@ -10,6 +10,7 @@ from torch import Tensor
 from spi_lightning.errors import UserError
 from spi_lightning.io.hdf5.file import dataset, opened
 from spi_lightning.io.volumes.cxi_image import read_cxi_image
+from spi_lightning.notes import Note
 from spi_lightning.physics.array import crop
 from spi_lightning.physics.bragg.preparation import PreparedPattern
 from spi_lightning.physics.fourier import fourier, inverse_fourier
@@ -92,4 +93,6 @@ def count_known_object(
     place = torch.unravel_index(photons.argmax(), photons.shape)
     peak = (int(place[0]), int(place[1]), int(place[2]))
     mask = torch.ones(photons.shape, dtype=torch.bool)
-    return KnownObject(density, PreparedPattern(photons, mask, (1, 1, 1), peak, [f"{path}: a known object, {what}"]))
+    return KnownObject(
+        density, PreparedPattern(photons, mask, (1, 1, 1), peak, [Note.of(f"a known object, {what}", str(path))])
+    )

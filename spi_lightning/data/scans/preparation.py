@@ -4,12 +4,13 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite, prod
-from typing import Final
+from typing import ClassVar, Final
 
 import torch
 from torch import Tensor
 
 from spi_lightning.errors import UserError
+from spi_lightning.notes import Note
 from spi_lightning.physics.bragg.preparation import CorrectedScan, PreparedPattern, cut_out, peak_of
 from spi_lightning.physics.oversampling import estimate_oversampling, suggest_bins, suggest_size
 
@@ -29,7 +30,7 @@ class Preparation:
     below become 0. aliens: peaks of other crystals, ``none`` or ``find`` (taken as not measured). defects: hot pixels,
     zingers, dropped frames and dead lines, likewise. normalise: divide by the monitor. saturation: counts from here on
     are not measured. reflection: Miller indices of a cubic crystal's peak; its facets then tell whether the rocking
-    angle has the right sign.
+    angle has the right sign. prefix: of the options, as the user of a data set gives them.
     """
 
     size: int | Sequence[int] | None = 64
@@ -41,23 +42,24 @@ class Preparation:
     normalise: bool = False
     saturation: float | None = None
     reflection: Sequence[int] | None = None
+    prefix: ClassVar[str] = "data.preparation."
 
     def __post_init__(self) -> None:
         for name, value in (("size", self.size), ("bins", self.bins)):
-            _require_whole(f"data.preparation.{name}", value)
+            _require_whole(f"{self.prefix}{name}", value)
         for name, number in (("threshold", self.threshold), ("least_oversampling", self.least_oversampling)):
             if not _is_number(number):
-                raise UserError(f"data.preparation.{name}={number}: give a number")
+                raise UserError(f"{self.prefix}{name}={number}: give a number")
         if self.saturation is not None and not _is_number(self.saturation):
-            raise UserError(f"data.preparation.saturation={self.saturation}: give a number of counts, or null")
+            raise UserError(f"{self.prefix}saturation={self.saturation}: give a number of counts, or null")
         for name, choice in (("aliens", self.aliens), ("defects", self.defects)):
             if choice not in ("none", "find"):
-                raise UserError(f"data.preparation.{name}={choice!r} is unknown; choose none or find")
+                raise UserError(f"{self.prefix}{name}={choice!r} is unknown; choose none or find")
         if self.reflection is not None and (len(self.reflection) != 3 or not any(self.reflection)):
-            raise UserError(f"data.preparation.reflection={list(self.reflection)}: give three indices, not all 0")
+            raise UserError(f"{self.prefix}reflection={list(self.reflection)}: give three indices, not all 0")
 
 
-def bins_and_size(scan: CorrectedScan, how: Preparation, notes: list[str]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def bins_and_size(scan: CorrectedScan, how: Preparation, notes: list[Note]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The bins and size of the settings, or what the autocorrelation of the whole scan supports.
 
     Three numbers as size are taken as they are; one number is at most what was measured evenly around the peak, along
@@ -71,19 +73,19 @@ def bins_and_size(scan: CorrectedScan, how: Preparation, notes: list[str]) -> tu
     if bins is None or size is None:
         whole = cut_out(scan, shape, 1, how.threshold)
         found = estimate_oversampling(with_a_top(whole), whole.mask)
-        notes.append(f"the scan as measured: {found}")
+        notes.append(Note.of(f"the scan as measured: {found}"))
         few = tuple(max(1, n // _KEPT) for n in shape)  # short axes lose their resolution to bins
         bins = bins or tuple(map(min, suggest_bins(found, how.least_oversampling), few))
         size = size or suggest_size(whole.photons, bins)
     if how.size is None or isinstance(how.size, int):
         size = _measured_around(scan, how, bins, size, notes)
     if guessed:
-        notes.append(f"binned {by(bins)} and cut to {by(size)}, as its oversampling and photons allow")
+        notes.append(Note.of(f"binned {by(bins)} and cut to {by(size)}, as its oversampling and photons allow"))
     return bins, size
 
 
 def _measured_around(
-    scan: CorrectedScan, how: Preparation, bins: Sequence[int], size: Sequence[int], notes: list[str]
+    scan: CorrectedScan, how: Preparation, bins: Sequence[int], size: Sequence[int], notes: list[Note]
 ) -> tuple[int, ...]:
     """At most ``size``, and no more than the scan holds evenly around its peak, so that nothing is padded."""
     shape = tuple(scan.photons.shape)
@@ -100,8 +102,10 @@ def _measured_around(
     cut = tuple(min(n, fit) for n, fit in zip(size, fits, strict=True))
     if cut != tuple(size) and isinstance(how.size, int):
         notes.append(
-            f"the scan holds {by(shape)} voxels, {by(fits)} (binned) evenly around its peak: cut to {by(cut)}, not "
-            f"{by(size)}; three numbers as size pad it with voxels that nothing determines"
+            Note.of(
+                f"the scan holds {by(shape)} voxels, {by(fits)} (binned) evenly around its peak: cut to {by(cut)}, not "
+                f"{by(size)}; three numbers as size pad it with voxels that nothing determines"
+            )
         )
     return cut
 
@@ -123,7 +127,7 @@ def _around(peak: int, n: int, step: int) -> int:
     return most
 
 
-def require_memory(size: Sequence[int], bins: Sequence[int]) -> None:
+def require_memory(size: Sequence[int], bins: Sequence[int], prefix: str = "data.preparation.") -> None:
     """Raise UserError where the pattern before binning, four such arrays at once, would fill the memory."""
     edges = [n * step for n, step in zip(size, bins, strict=True)]
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -131,7 +135,7 @@ def require_memory(size: Sequence[int], bins: Sequence[int]) -> None:
     if needed > free:
         fits = int((free / _BYTES / prod(bins)) ** (1 / 3))
         raise UserError(
-            f"data.preparation.size={by(size)} with bins {by(bins)} needs {needed / 2**30:,.1f} GiB, "
+            f"{prefix}size={by(size)} with bins {by(bins)} needs {needed / 2**30:,.1f} GiB, "
             f"{free / 2**30:,.1f} GiB are to be had: {fits} x {fits} x {fits} would fit"
         )
 

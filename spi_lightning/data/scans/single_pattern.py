@@ -11,6 +11,7 @@ from torch import Tensor
 from spi_lightning.errors import UserError
 from spi_lightning.io.patterns.intensities import require_no_amplitudes
 from spi_lightning.io.scans.bragg_scan import BraggScan, ScanKeys, open_scan
+from spi_lightning.notes import Note
 from spi_lightning.physics.bragg.angle_sign import compare_angle_signs
 from spi_lightning.physics.bragg.geometry import BraggGeometry
 from spi_lightning.physics.bragg.geometry_check import (
@@ -44,7 +45,7 @@ class MeasuredPattern:
     pattern: PreparedPattern
     oversampling: Oversampling
     geometry: BraggGeometry
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
 
     def prepared(self) -> dict[str, Any]:
@@ -102,16 +103,16 @@ def prepare_scan(
     peak = peak_of(corrected, how.threshold)
     blemish, found = find_aliens(corrected.with_tops, corrected.mask | corrected.saturated, peak)
     if how.aliens == "find":
-        corrected.notes += found or ["no peaks of other crystals found"]
+        corrected.notes += found or [Note.of("no peaks of other crystals found")]
         corrected.leave_out(blemish)
     else:
         corrected.notes += _warning_of(blemish, corrected.photons)
     notes += corrected.notes
     images = [f"{name} from {source}" for name, source in scan.sources.items() if name != "angle"]
     if images:
-        notes.append("also read: " + ", ".join(images))
+        notes.append(Note.of("also read: " + ", ".join(images)))
     bins, size = bins_and_size(corrected, how, notes)
-    require_memory(size, bins)
+    require_memory(size, bins, how.prefix)
     pattern = cut_out(corrected, size, bins, how.threshold)
     oversampling = estimate_oversampling(with_a_top(pattern), pattern.mask)
     _, row, column = pattern.origin
@@ -119,7 +120,12 @@ def prepare_scan(
     if not known.missing() and known.step_deg is not None:
         vectors = known.voxel_vectors(tuple(pattern.photons.shape), pattern.bins)
         disputed += step_doubts(oversampling.extent, vectors, known.step_deg)
-    notes += [*pattern.notes, *_summary(pattern, oversampling, corrected.photons.shape), *disputed, *known.notes()]
+    notes += [
+        *pattern.notes,
+        *_summary(pattern, oversampling, corrected.photons.shape, how.prefix),
+        *disputed,
+        *known.notes(),
+    ]
     if how.reflection is not None and not known.missing():
         h, k, index_l = how.reflection
         note = compare_angle_signs(pattern.photons, known, pattern.bins, (h, k, index_l)).note
@@ -136,14 +142,16 @@ def _known(geometry: Mapping[str, float | str | None]) -> dict[str, float | str]
     return {name: value for name, value in geometry.items() if value is not None}
 
 
-def _warning_of(blemish: Tensor, photons: Tensor) -> list[str]:
+def _warning_of(blemish: Tensor, photons: Tensor) -> list[Note]:
     """A line where what looks like other crystals holds so many photons that it would end up in the density."""
     share = float(photons[blemish].sum() / photons.sum())
     if share < _ALIEN:
         return []
     return [
-        f"WARNING: {share:.0%} of the photons lie in peaks that look like other crystals': leave them out with "
-        "data=one_scan data.preparation.aliens=find, or cut the scan around one peak"
+        Note.warning(
+            f"{share:.0%} of the photons lie in peaks that look like other crystals': leave them out with "
+            "data=one_scan data.preparation.aliens=find, or cut the scan around one peak"
+        )
     ]
 
 
@@ -165,30 +173,36 @@ def read_pattern(
         raise UserError(f"{path}: {error}") from error
 
 
-def _summary(pattern: PreparedPattern, oversampling: Oversampling, shape: Sequence[int]) -> list[str]:
-    """What came out of a scan (frames, rows, columns), for the log."""
+def _summary(pattern: PreparedPattern, oversampling: Oversampling, shape: Sequence[int], prefix: str) -> list[Note]:
+    """What came out of a scan (frames, rows, columns), for the log; ``prefix``: of the options, see Preparation."""
     total, largest = float(pattern.photons.double().sum()), float(pattern.photons.max())
     held = f"{total:,.0f} photons, largest {largest:,.0f}"
     if not pattern.counted:
         held = f"intensity (relative) {total:.6g}, largest {largest:.6g}"
     lines = [
-        f"pattern of {by(pattern.photons.shape)} voxels, binned {by(pattern.bins)}, peak at voxel {pattern.peak} of "
-        f"the scan, {held}",
-        str(oversampling),
+        Note.of(
+            f"pattern of {by(pattern.photons.shape)} voxels, binned {by(pattern.bins)}, peak at voxel {pattern.peak} "
+            f"of the scan, {held}"
+        ),
+        Note.of(str(oversampling)),
     ]
     free = 1 - float(pattern.mask.float().mean())
     if free > _FREE:
         lines.append(
-            f"WARNING: {free:.0%} of the voxels are free, as they were not measured: nothing holds them, so the "
-            "relative Fourier error, which is of measured voxels alone, is smaller and the density less certain than "
-            "in a pattern without them"
-            + ("; data.preparation.size of one number pads nothing" * _padded(pattern, shape))
+            Note.warning(
+                f"{free:.0%} of the voxels are free, as they were not measured: nothing holds them, so the "
+                "relative Fourier error, which is of measured voxels alone, is smaller and the density less certain "
+                "than "
+                "in a pattern without them" + (f"; {prefix}size of one number pads nothing" * _padded(pattern, shape))
+            )
         )
     coarse = [name for name, ratio in zip(("frame", "row", "column"), oversampling.ratio, strict=True) if ratio < 2]
     if coarse:
         lines.append(
-            f"WARNING: the oversampling along {', '.join(coarse)} is estimated below 2, where phases may not be "
-            "unique: take fewer data.preparation.bins there; without bins, the scan itself is too coarse"
+            Note.warning(
+                f"the oversampling along {', '.join(coarse)} is estimated below 2, where phases may not be "
+                f"unique: take fewer {prefix}bins there; without bins, the scan itself is too coarse"
+            )
         )
     return lines
 

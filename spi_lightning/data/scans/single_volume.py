@@ -104,7 +104,7 @@ class SingleVolumeDataModule(PatternBatches):
         prepared = measure_volumes(paths, self.key, self.size, self.bins, self.threshold, self.keys, self.geometry)
         for path, measured in zip(paths, prepared, strict=True):
             for note in measured.notes:
-                _say(note if note.startswith(path) else f"{path}: {note}")
+                _say(str(note.about(path)))
         shapes = {tuple(one.mask.shape) for one in prepared}
         if len(shapes) != 1:
             raise UserError(f"data.path: patterns of shapes {sorted(shapes)}; give scans of one shape, by data.size.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.fields import AMPLITUDE, MASK, PHASE
 from spi_lightning.io.hdf5.file import opened
 from spi_lightning.io.scans.bragg_scan import ScanKeys
+from spi_lightning.notes import Note
 from spi_lightning.physics.laboratory.crystal import ScanAxes
 from spi_lightning.simulate.volumes import embed
 
@@ -26,6 +27,12 @@ from .preparation import Preparation
 
 KINDS: Final = ("measured", "simulated", "known")
 _HDF5: Final = (".h5", ".hdf5", ".nxs", ".cxi")
+
+
+class _Preparation(Preparation):
+    """The preparation of a scan whose settings a user gives as data.size, data.bins and data.threshold."""
+
+    prefix: ClassVar[str] = "data."
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ class VolumePatterns:
     truth: Tensor | None = None
     voxel: tuple[float, float, float] | None = None
     counted: bool = True
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     axes: tuple[ScanAxes | None, ...] = ()
 
     def __len__(self) -> int:
@@ -136,19 +143,12 @@ def measure_volume(
     if key is not None:
         keys = replace(keys, counts=key)
     try:
-        made = measure_scan(path, keys, Preparation(size=size, bins=bins, threshold=threshold), geometry)
+        made = measure_scan(path, keys, _Preparation(size, bins, threshold), geometry)
     except UserError as error:
-        told = _in_these_options(str(error))
-        told = told.replace("data.keys.counts=", "data.key=") if key is not None else told
-        raise UserError(told) from error
-    return replace(made, notes=[_in_these_options(note) for note in made.notes])
-
-
-def _in_these_options(text: str) -> str:
-    """The options of data=one_scan by the names that data=volumes and data=single_volume give them."""
-    for name in ("size", "bins", "threshold"):
-        text = text.replace(f"data.preparation.{name}", f"data.{name}")
-    return text
+        if key is None:
+            raise
+        raise UserError(str(error).replace("data.keys.counts=", "data.key=")) from error
+    return made
 
 
 def kind_of_file(path: str | Sequence[str]) -> str:
@@ -174,7 +174,7 @@ def of_measurements(paths: Sequence[str], measured: Sequence[Measurement]) -> Vo
     shape, steps = next(iter(shapes)), measured[0].frequency_step
     voxel = None if steps is None else tuple(1 / (n * step) for n, step in zip(shape, steps, strict=True))
     notes = [
-        f"{path}: {note}" if len(paths) > 1 else note
+        note.about(path) if len(paths) > 1 else note
         for path, one in zip(paths, measured, strict=True)
         for note in one.notes
     ]
@@ -201,7 +201,7 @@ def _simulated(path: str, first: int) -> VolumePatterns:
     truth = embed(torch.polar(batch[AMPLITUDE][:, 0], batch[PHASE][:, 0]), pattern.shape[-1])
     counted = MASK in particles.names
     what = "with counted photons" if counted else "noise-free"
-    note = f"{path}: the first {count} of {particles.total} simulated particles, {what}"
+    note = Note.of(f"the first {count} of {particles.total} simulated particles, {what}", path)
     names = tuple(f"particle {number}" for number in range(count))
     return VolumePatterns(
         path, "simulated", names, pattern, batch[MASK][:, 0].expand(pattern.shape), truth, counted=counted, notes=[note]

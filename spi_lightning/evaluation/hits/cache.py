@@ -18,6 +18,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.files import atomic_write
 from spi_lightning.io.patterns.content_key import content_key
 from spi_lightning.io.patterns.pattern_file import PatternFile
+from spi_lightning.notes import Note
 from spi_lightning.results.cost import Cost, measured
 from spi_lightning.results.hit_answer import Notes
 
@@ -93,7 +94,7 @@ class AnswerCache:
         notes = Notes() if notes is None else notes
         with warnings.catch_warnings(record=True) as warned, notes.heard() as lines, measured() as cost:
             answer = make()
-        said = {"notes": lines, "warnings": _messages(warned)}
+        said = {"notes": [note.plain for note in lines], "warnings": _messages(warned)}
         for one in warned:
             warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
         if path is not None:
@@ -112,15 +113,15 @@ def _messages(warned: list[warnings.WarningMessage]) -> list[str]:
     return list(dict.fromkeys(str(one.message) for one in warned if issubclass(one.category, UserWarning)))
 
 
-def _say_again(said: Mapping[str, list[str]], notes: Notes | None) -> None:
+def _say_again(said: Mapping[str, list[Any]], notes: Notes | None) -> None:
     for line in said["notes"]:
         if notes is not None:
-            notes.say(line)
+            notes.say(Note.read(line))
     for line in said["warnings"]:
         warnings.warn(line, stacklevel=3)
 
 
-def _read(path: Path | None) -> tuple[dict[str, NDArray[Any]], Cost, dict[str, list[str]]] | None:
+def _read(path: Path | None) -> tuple[dict[str, NDArray[Any]], Cost, dict[str, list[Any]]] | None:
     """Arrays, cost and what was said; None if there are none, or the file is damaged."""
     if path is None or not path.is_file():
         return None
@@ -129,7 +130,7 @@ def _read(path: Path | None) -> tuple[dict[str, NDArray[Any]], Cost, dict[str, l
             arrays = {name: stored[name] for name in stored}
         said = json.loads(str(arrays.pop("said")))
         cost = Cost(**json.loads(str(arrays.pop("cost"))))
-        return arrays, cost, {name: [str(line) for line in said[name]] for name in ("notes", "warnings")}
+        return arrays, cost, {"notes": said["notes"], "warnings": [str(line) for line in said["warnings"]]}
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
         return None
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from spi_lightning.errors import UserError
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.methods.hits.labelled_subset import GivenPlan
+from spi_lightning.notes import Note
 from spi_lightning.results.cost import Cost
 from spi_lightning.results.hit_answer import Answer, DecisionRule, Given, Method
 
@@ -129,11 +130,11 @@ def _join(answers: Sequence[Answer], own: Sequence[NDArray[np.int64]], rule: Dec
     )
 
 
-def plan_notes(plan: GivenPlan, asked: Sequence[Asked]) -> list[str]:
+def plan_notes(plan: GivenPlan, asked: Sequence[Asked]) -> list[Note]:
     """What the reader of the numbers has to know of labels that methods were told."""
     names = [each.answer.name for each in asked if len(each.given)]
     if not names or not plan.folds:
         return []
     count = min(plan.folds, len(next(each.given for each in asked if len(each.given))))
     how = "one frame left out at a time" if count == len(asked[0].answer.frame) else f"{count} folds"
-    return [f"{', '.join(names)}: each labelled frame is answered with the labels of others alone ({how})."]
+    return [Note.of(f"each labelled frame is answered with the labels of others alone ({how}).", ", ".join(names))]

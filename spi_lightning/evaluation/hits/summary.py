@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.metrics.hits.method_agreement import agreement_matrix, common_set, intersections, mcnemar
 from spi_lightning.metrics.hits.purity import best_threshold
+from spi_lightning.notes import Note
 from spi_lightning.results.hit_answer import Answer
 from spi_lightning.results.predictions import Columns, Predictions
 
@@ -18,7 +19,6 @@ from .scoring import Scoring, spread
 OUTSIDE_AT_MOST, BEYOND_AT_MOST = 0.1, 0.5
 RIGHT = 0.95  # accuracy from which a network is not said to guess
 WELL_RANKED, WORTH_SAYING = 0.85, 0.1
-URGENT = ("WARNING", "HINT")  # openings of notes that belong on the screen and at the head of the page
 
 
 def score(
@@ -127,15 +127,18 @@ def _other_selects(predictions: Predictions, name: str) -> str:
     return f" {name} selects the frames; selection.method=NAME chooses another method."
 
 
-def _domain_lines(predictions: Predictions, metrics: dict[str, Any]) -> list[str]:
-    lines = []
+def _domain_lines(predictions: Predictions, metrics: dict[str, Any]) -> list[Note]:
+    lines: list[Note] = []
     for name, found in metrics.get("domain", {}).items():
         if found["alike"]:
             continue
         if found.get("right"):
             lines.append(
-                f"{name}: {100 * found['outside']:.0f} % of the frames look unlike its training patterns, but "
-                f"{100 * found['accuracy']:.1f} % of its answers agree with the labels."
+                Note.of(
+                    f"{100 * found['outside']:.0f} % of the frames look unlike its training patterns, but "
+                    f"{100 * found['accuracy']:.1f} % of its answers agree with the labels.",
+                    name,
+                )
             )
             continue
         empty = f", {found['nearly_empty']} of them nearly empty (no hit)" if found.get("nearly_empty") else ""
@@ -145,14 +148,16 @@ def _domain_lines(predictions: Predictions, metrics: dict[str, Any]) -> list[str
                 "The frames with a hit do look like its training patterns; leave the empty ones out with a hit finder."
             )
         lines.append(
-            f"WARNING: to {name} this file does not look like its training patterns: {found['frames_outside']} "
-            f"frames ({100 * found['outside']:.0f} %) lie outside what 99 % of those fill{empty}, "
-            f"{100 * found['beyond_most']:.0f} % beyond 90 % of them. {mend}{_other_selects(predictions, name)}"
+            Note.warning(
+                f"to {name} this file does not look like its training patterns: {found['frames_outside']} "
+                f"frames ({100 * found['outside']:.0f} %) lie outside what 99 % of those fill{empty}, "
+                f"{100 * found['beyond_most']:.0f} % beyond 90 % of them. {mend}{_other_selects(predictions, name)}"
+            )
         )
     return lines
 
 
-def _threshold_lines(predictions: Predictions, metrics: dict[str, Any]) -> list[str]:
+def _threshold_lines(predictions: Predictions, metrics: dict[str, Any]) -> list[Note]:
     """Methods that rank well and decide badly, and the threshold that these labels would have asked for."""
     label, lines = predictions.scored_label, []
     if label is None:
@@ -166,10 +171,13 @@ def _threshold_lines(predictions: Predictions, metrics: dict[str, Any]) -> list[
         best = best_threshold(answer.probability[use].astype(np.float64), label[use])
         if best.accuracy - accuracy >= WORTH_SAYING:
             lines.append(
-                f"HINT: {answer.name} ranks well (area under ROC {area:.2f}), but its probability is not on the scale "
-                f"of this file: accuracy {accuracy:.2f} at decision.threshold={threshold:g}. Chosen with these labels, "
-                f"so an upper bound, decision.threshold={best.threshold:.4g} would give {best.accuracy:.2f}."
-                f"{_other_selects(predictions, answer.name)}"
+                Note.hint(
+                    f"{answer.name} ranks well (area under ROC {area:.2f}), but its probability is not on the scale "
+                    f"of this file: accuracy {accuracy:.2f} at decision.threshold={threshold:g}. Chosen with these "
+                    "labels, "
+                    f"so an upper bound, decision.threshold={best.threshold:.4g} would give {best.accuracy:.2f}."
+                    f"{_other_selects(predictions, answer.name)}"
+                )
             )
     return lines
 
@@ -180,23 +188,27 @@ def unique_answers(predictions: Predictions) -> list[Answer]:
     return [*others, predictions.headline]
 
 
-def notes(predictions: Predictions, metrics: dict[str, Any]) -> list[str]:
+def notes(predictions: Predictions, metrics: dict[str, Any]) -> list[Note]:
     """What to beware of, what is not scored, and what is undefined."""
     lines = [*_domain_lines(predictions, metrics), *_threshold_lines(predictions, metrics)]
     if not predictions.columns:
-        lines.append("Hits, beam centres and sizes were not measured; frame_columns=N does so for up to N frames.")
+        lines.append(
+            Note.of("Hits, beam centres and sizes were not measured; frame_columns=N does so for up to N frames.")
+        )
     label, all_labels = predictions.scored_label, predictions.labels.get(IS_SINGLE_HIT)
     if len(predictions.given):
         shown = ", ".join(map(str, predictions.given[:40])) + (", …" if len(predictions.given) > 40 else "")
         lines.append(
-            f"The labels of {len(predictions.given)} frames were told to methods that learn from some; none is scored "
-            f"on them: {shown}."
+            Note.of(
+                f"The labels of {len(predictions.given)} frames were told to methods that learn from some; none is "
+                f"scored on them: {shown}."
+            )
         )
     if label is None or all_labels is None:
-        return [*lines, "No frame is left to score: predictions without metrics."]
+        return [*lines, Note.of("No frame is left to score: predictions without metrics.")]
     if (all_labels < 0).any():
-        lines.append(f"{(all_labels < 0).sum()} frames of unknown label are predicted but not scored.")
+        lines.append(Note.of(f"{(all_labels < 0).sum()} frames of unknown label are predicted but not scored."))
     missing = sorted(name for name, value in metrics.items() if value is None and name.count("/") == 1)
     if missing:
-        lines.append(f"Undefined for these labels or decisions, so left out: {', '.join(missing)}.")
+        lines.append(Note.of(f"Undefined for these labels or decisions, so left out: {', '.join(missing)}."))
     return lines

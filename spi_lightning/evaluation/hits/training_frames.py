@@ -13,6 +13,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.io import PatternFile, PatternKeys, open_patterns
 from spi_lightning.methods import CheckpointMethod, Method, Reference
+from spi_lightning.notes import Note
 from spi_lightning.tasks import read_checkpoint
 
 Frames = NDArray[np.int64]
@@ -51,7 +52,7 @@ def frames_seen(methods: Sequence[Method], patterns: PatternFile) -> dict[str, S
     return found
 
 
-def seen_notes(seen: Mapping[str, Seen], patterns: PatternFile) -> list[str]:
+def seen_notes(seen: Mapping[str, Seen], patterns: PatternFile) -> list[Note]:
     """A warning for each method that has seen frames of the file."""
     label = patterns.labels.get(IS_SINGLE_HIT)
     lines = []
@@ -65,7 +66,9 @@ def seen_notes(seen: Mapping[str, Seen], patterns: PatternFile) -> list[str]:
             mend = "no labelled frame is left that is new to it, so its numbers say nothing of new frames"
         validated = f" and validated on {len(each.validated)}" if len(each.validated) else ""
         lines.append(
-            f"WARNING: {name} was trained on {len(each.trained)}{validated} of these {len(patterns)} frames; {mend}."
+            Note.warning(
+                f"{name} was trained on {len(each.trained)}{validated} of these {len(patterns)} frames; {mend}."
+            )
         )
     return lines
 

@@ -18,6 +18,7 @@ from spi_lightning.io.volumes.cxi_image import CxiImage, write_cxi_image
 from spi_lightning.io.volumes.mrc import write_mrc
 from spi_lightning.io.volumes.npz import write_npz
 from spi_lightning.io.volumes.vti import write_vti
+from spi_lightning.notes import Note
 from spi_lightning.physics.laboratory.crystal import DETECTOR_FRAME
 from spi_lightning.reconstruction.laboratory import NAME, turned
 
@@ -30,7 +31,7 @@ _WRITTEN = "in the laboratory frame"
 
 def write_outputs(
     folder: Path, patterns: VolumePatterns, names: Sequence[str], ensembles: Sequence[Sequence[Ensemble]]
-) -> list[str]:
+) -> list[Note]:
     """Write ``densities/METHOD/PATTERN.{cxi,vti,mrc,npz}``, and ``PATTERN_laboratory`` where the geometry is known.
 
     Args:
@@ -45,7 +46,7 @@ def write_outputs(
     Raises:
         UserError: A file cannot be written.
     """
-    lines: list[str] = []
+    lines: list[Note] = []
     for number, methods in enumerate(ensembles):
         for name, ensemble in zip(names, methods, strict=True):
             into = folder / "densities" / _plain(name)
@@ -56,7 +57,7 @@ def write_outputs(
     return list(dict.fromkeys(lines))
 
 
-def _in_laboratory(stem: Path, ensemble: Ensemble, patterns: VolumePatterns, number: int, method: str) -> list[str]:
+def _in_laboratory(stem: Path, ensemble: Ensemble, patterns: VolumePatterns, number: int, method: str) -> list[Note]:
     """Write the crystal beside its density, and say so; nothing where the geometry is not known."""
     axes = patterns.axes[number] if patterns.axes else None
     if axes is None:
@@ -66,7 +67,7 @@ def _in_laboratory(stem: Path, ensemble: Ensemble, patterns: VolumePatterns, num
     title = f"{method}, {patterns.names[number]}, mean of {ensemble.kept} of {ensemble.runs} runs"
     crystal, refusal = turned(stem.with_name(f"{stem.name}_{NAME}"), mean.numpy(), support.numpy(), axes, title)
     where = f"{_WRITTEN}: densities/METHOD/PATTERN_{NAME}.cxi, .vti, .mrc, .npz, with displacement and strain along Q"
-    return [where if crystal is not None else f"{title}: {refusal}"]
+    return [Note.of(where) if crystal is not None else Note.of(refusal, title)]
 
 
 def _write(stem: Path, ensemble: Ensemble, patterns: VolumePatterns, method: str) -> None:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
 from spi_lightning.io.hdf5.file import MAGIC, dataset, opened
+from spi_lightning.notes import Note
 
 LOG_COLUMNS: Final = ("iteration", "seconds", "rms_change", "mutual_information", "log_likelihood", "rotations", "beta")
 _OPTION: Final = "output"
@@ -55,7 +56,7 @@ class DragonflyOutput:
     probability: NDArray[np.float64]
     intensity: NDArray[np.float64]
     per_pattern: dict[str, NDArray[np.float64]] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
 
 
 def read_output(path: str | Path, top: int = 10, quaternions: str | Path | None = None) -> DragonflyOutput:
@@ -95,7 +96,7 @@ def _find_output(path: Path) -> Path:
 
 
 def _read_hdf5(path: Path, top: int, quaternions: str | Path | None) -> DragonflyOutput:
-    notes: list[str] = []
+    notes: list[Note] = []
     with opened(path) as file:
         stored = np.asarray(dataset(file, "intens", _OPTION)[()], dtype=np.float64)
         best = np.asarray(dataset(file, "orientations", _OPTION)[()], dtype=np.int64)
@@ -105,13 +106,15 @@ def _read_hdf5(path: Path, top: int, quaternions: str | Path | None) -> Dragonfl
             lists = [_rows(file, f"probabilities/{name}", kind) for name, kind in (("place", "i8"), ("prob", "f8"))]
             place, probability = most_probable(lists[0], lists[1], top)
         else:
-            notes.append(f"{path}: no probabilities were saved (save_prob = 1); {_BEST_ALONE}")
+            notes.append(Note.of(f"no probabilities were saved (save_prob = 1); {_BEST_ALONE}", str(path)))
             place, probability = best[:, None].copy(), (best >= 0).astype(np.float64)[:, None]
         names = {"likelihood": "likelihood", "mutual_information": "mutual_info", "scale": "scale"}
         per_pattern = {key: np.asarray(file[name][()], np.float64) for key, name in names.items() if name in file}
     quaternion, weight = _listed(path, listed, quaternions)
     if modes > 1:
-        notes.append(f"{path}: {modes} modes; orientations are of all, the intensity shown is that of the first")
+        notes.append(
+            Note.of(f"{modes} modes; orientations are of all, the intensity shown is that of the first", str(path))
+        )
     best, place = (np.where(numbers >= 0, numbers // modes, -1) for numbers in (best, place))
     _check_numbers(path, place, quaternion)
     intensity = _cube(path, stored[0] if stored.ndim == 4 else stored)
@@ -207,7 +210,7 @@ def _read_old(path: Path, quaternions: str | Path | None) -> DragonflyOutput:
     _check_numbers(path, best, quaternion)
     texts = {key: folder / f"{stem}_{name[1]}.dat" for key, stem in _OLD.items()}
     per_pattern = {key: np.loadtxt(text, ndmin=1) for key, text in texts.items() if text.is_file()}
-    notes = [f"{path}: old runs keep no probabilities; {_BEST_ALONE}"]
+    notes = [Note.of(f"old runs keep no probabilities; {_BEST_ALONE}", str(path))]
     seen = (best >= 0).astype(np.float64)[:, None]
     intensity = _cube(path, values.reshape(size, size, size))
     return DragonflyOutput(

@@ -23,6 +23,7 @@ from spi_lightning.fields import BEAM_CENTRE
 from spi_lightning.io.hdf5.file import MAGIC, dataset, opened, stack_shape
 from spi_lightning.io.patterns.assembly import add_mask, add_side_files, split_names
 from spi_lightning.io.patterns.pattern_file import PatternFile, PatternKeys
+from spi_lightning.notes import Note
 from spi_lightning.physics.frames.sentinels import LIMIT
 
 from .detector import Detector, is_detector, read_detector
@@ -249,7 +250,7 @@ def open_emc(path: Path, keys: PatternKeys, convention: str) -> PatternFile:
     """
     masks = split_names(keys.mask)
     detectors = [Path(name) for name in masks if Path(name).is_file() and is_detector(Path(name))]
-    form, notes = "Dragonfly emc, " + ("HDF5" if h5py.is_hdf5(path) else "binary"), list[str]()
+    form, notes = "Dragonfly emc, " + ("HDF5" if h5py.is_hdf5(path) else "binary"), list[Note]()
     detector = read_detector(detectors[0]) if detectors else None
     if detector is None:
         detector, beside, notes = _detector_beside(path)
@@ -257,13 +258,16 @@ def open_emc(path: Path, keys: PatternKeys, convention: str) -> PatternFile:
     try:
         frames = EmcFrames(path, detector.shape if detector else None)
     except UserError as error:
-        raise UserError("; ".join([str(error), *notes])) from error
+        raise UserError("; ".join(map(str, [error, *notes]))) from error
     patterns = PatternFile(path, form, frames, notes=notes)
     if detector is None:
         rows, columns = patterns.shape[1:]
         patterns.notes.append(
-            f"{path}: {rows * columns} pixels without a detector file are taken as a square of {rows} x {columns}; "
-            "name the detector file with data.keys.mask="
+            Note.of(
+                f"{rows * columns} pixels without a detector file are taken as a square of {rows} x {columns}; "
+                "name the detector file with data.keys.mask=",
+                str(path),
+            )
         )
     else:
         add_mask(patterns, detector.classes, "dragonfly", str(detectors[0]))
@@ -273,22 +277,24 @@ def open_emc(path: Path, keys: PatternKeys, convention: str) -> PatternFile:
     return patterns
 
 
-def _detector_beside(path: Path) -> tuple[Detector | None, Path | None, list[str]]:
+def _detector_beside(path: Path) -> tuple[Detector | None, Path | None, list[Note]]:
     """The detector file that lies beside an .emc file under its usual name, with as many pixels, and what is said."""
-    notes: list[str] = []
+    notes: list[Note] = []
     for beside in (path.with_name(name) for name in _DETECTORS):
         if not beside.is_file() or beside == path:
             continue
         try:
             detector = read_detector(beside) if is_detector(beside) else None
         except UserError as error:
-            notes.append(f"{error}; it is not used for {path}")
+            notes.append(Note.of(f"{error}; it is not used for {path}"))
             continue
         pixels = _stored_layout(path).pixels
         if detector is not None and detector.classes.size == pixels:
             rows, columns = detector.shape
-            said = f"{path}: {beside}, which lies beside it, is taken as its detector file, {rows} x {columns} pixels"
-            return detector, beside, [f"{said}; data.keys.mask= names another"]
+            said = f"{beside}, which lies beside it, is taken as its detector file, {rows} x {columns} pixels"
+            return detector, beside, [Note.of(f"{said}; data.keys.mask= names another", str(path))]
         if detector is not None:
-            notes.append(f"{beside}: has {detector.classes.size} pixels and {path} {pixels}; it is not used for it")
+            notes.append(
+                Note.of(f"has {detector.classes.size} pixels and {path} {pixels}; it is not used for it", str(beside))
+            )
     return None, None, notes

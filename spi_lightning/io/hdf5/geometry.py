@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from spi_lightning.errors import UserError
 from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE
 from spi_lightning.io.units import UnknownUnitError
+from spi_lightning.notes import Note
 from spi_lightning.physics.constants import wavelength_from_energy
 
 from .centre import Edge, Edges, pair_of_centre
@@ -44,7 +45,7 @@ class FileGeometry:
     """
 
     values: Geometry = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     unknown: dict[str, str] = field(default_factory=dict)
 
 
@@ -98,7 +99,7 @@ def read_geometry(
         _keep(found, PHOTON_ENERGY, _energy(look))
     if BEAM_CENTRE not in known:
         _keep(found, BEAM_CENTRE, pair_of_centre(places[BEAM_CENTRE], shape[0], edges, found.notes))
-    found.notes += [f"WARNING: {line}; it is not used" for line in found.unknown.values()]
+    found.notes += [Note.warning(f"{line}; it is not used") for line in found.unknown.values()]
     found.unknown = {name: line for name, line in found.unknown.items() if name not in found.values}
     return found
 
@@ -115,7 +116,7 @@ class _Lookup:
     file: h5py.File
     shape: tuple[int, int, int]
     places: dict[str, list[Named]]
-    notes: list[str]
+    notes: list[Note]
     options: Mapping[str, str]
     unknown: dict[str, str]
 
@@ -165,7 +166,9 @@ def _energy(look: _Lookup) -> float | NDArray[np.float64] | None:
     used, other = float(np.mean(energy)), float(np.mean(from_wavelength))
     if abs(used / other - 1) > _AGREE:
         look.notes.append(
-            f"WARNING: {look.file.filename}: the photon energy of {used:.5g} eV is used; a wavelength beside it says "
-            f"{other:.5g} eV"
+            Note.warning(
+                f"the photon energy of {used:.5g} eV is used; a wavelength beside it says {other:.5g} eV",
+                look.file.filename,
+            )
         )
     return energy

@@ -13,6 +13,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from spi_lightning.notes import Note
+
 from .choice import there
 from .groups import surroundings
 from .storage import whole
@@ -49,7 +51,7 @@ class Limits:
         """Where counts lie below the range."""
         return np.asarray(frames < self.low) if np.isfinite(self.low) else np.zeros(frames.shape, bool)
 
-    def fitting(self, frames: NDArray[Any], marked: NDArray[np.bool_]) -> tuple[Limits, list[str]]:
+    def fitting(self, frames: NDArray[Any], marked: NDArray[np.bool_]) -> tuple[Limits, list[Note]]:
         """The same without limits that exclude most of the counts, and one line for what is excluded or not believed.
 
         Args:
@@ -69,15 +71,19 @@ class Limits:
         ):
             voxels = int((where & valid).sum())
             if voxels > _MOST * measured:
-                notes.append(f"WARNING: {voxels / measured:.0%} of the voxels are {words} {limit:g}, {place}: {_READ}")
+                notes.append(
+                    Note.warning(f"{voxels / measured:.0%} of the voxels are {words} {limit:g}, {place}: {_READ}")
+                )
                 found = replace(found, high=np.inf) if high else replace(found, low=-np.inf)
             elif voxels:
                 are = "voxel is" if voxels == 1 else "voxels are"
-                notes.append(f"{voxels} {are} {words} {limit:g}, {place}: {'saturated, ' if high else ''}not measured")
+                notes.append(
+                    Note.of(f"{voxels} {are} {words} {limit:g}, {place}: {'saturated, ' if high else ''}not measured")
+                )
         return found, notes
 
 
-def stated_limits(file: h5py.File, key: str, notes: list[str]) -> Limits:
+def stated_limits(file: h5py.File, key: str, notes: list[Note]) -> Limits:
     """Limits in the groups of the detector that counted, or beside the data set ``key`` as its attributes.
 
     Args:
@@ -98,7 +104,7 @@ def stated_limits(file: h5py.File, key: str, notes: list[str]) -> Limits:
                 value = _one_number(stored)
                 if value is not None:
                     return value, where
-                notes.append(f"{file.filename}: {where} is no finite number and is {_READ}")
+                notes.append(Note.of(f"{where} is no finite number and is {_READ}", file.filename))
         return None
 
     found = Limits()
@@ -106,7 +112,7 @@ def stated_limits(file: h5py.File, key: str, notes: list[str]) -> Limits:
     if high is not None and high[0] > 0:
         found = replace(found, high=high[0], high_from=high[1])
     elif high is not None:
-        notes.append(f"{file.filename}: {high[1]} = {high[0]:g} is not positive and is {_READ}")
+        notes.append(Note.of(f"{high[1]} = {high[0]:g} is not positive and is {_READ}", file.filename))
     if low is not None and low[0] < found.high:
         found = replace(found, low=low[0], low_from=low[1])
     if bits is not None and bits[0] == int(bits[0]) and 0 < bits[0] < 64:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from spi_lightning.errors import UserError
 from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE
 from spi_lightning.io.units import SI, TABLE, Kind, factor, named_unit, remedy, text
+from spi_lightning.notes import Note
 from spi_lightning.physics.constants import ELEMENTARY_CHARGE
 
 from .choice import there
@@ -129,7 +130,7 @@ def _prescribed(place: str, inner: str, name: str) -> str:
 
 
 def in_si(
-    value: Value, name: str, patterns: int, note: Callable[[str], None], option: str = ""
+    value: Value, name: str, patterns: int, note: Callable[[Note], None], option: str = ""
 ) -> float | NDArray[np.float64] | None:
     """A quantity in m or eV: one number, or (patterns,) where they differ; None, with a note, where it is unusable.
 
@@ -145,11 +146,11 @@ def in_si(
     """
     kind, (stored, unit) = _KINDS.get(name, "length"), spelled_number(value)
     if isinstance(stored, str) and stored:
-        note(f"{value.where} = {stored!r} is no number and is not used as {name}")
+        note(Note.of(f"{value.where} = {stored!r} is no number and is not used as {name}"))
         return None
     numbers = numbers_of(stored)
     if numbers is None or numbers.size == 0:
-        note(f"{value.where} is empty or no number and is not used as {name}")
+        note(Note.of(f"{value.where} is empty or no number and is not used as {name}"))
         return None
     numbers = numbers.reshape(-1)
     bad = ~(np.isfinite(numbers) & (numbers > 0))
@@ -177,12 +178,16 @@ def in_si(
         return numbers
     if name == PIXEL_SIZE and len(numbers) == 2:
         return numbers  # along rows and columns; _square compares them
-    note(f"{value.where} holds {len(numbers)} different values for {patterns} patterns and is not used as {name}")
+    note(
+        Note.of(
+            f"{value.where} holds {len(numbers)} different values for {patterns} patterns and is not used as {name}"
+        )
+    )
     return None
 
 
 def _without_unit(
-    numbers: NDArray[np.float64], value: Value, name: str, kind: Kind, note: Callable[[str], None]
+    numbers: NDArray[np.float64], value: Value, name: str, kind: Kind, note: Callable[[Note], None]
 ) -> NDArray[np.float64] | None:
     """Numbers in m or eV in the first unit in which they are possible; None, with a note, where there is none."""
     usual = value.prescribed or _TRIED.get(name, ("m",))[0]
@@ -191,9 +196,10 @@ def _without_unit(
         scaled = numbers * (1 / ELEMENTARY_CHARGE if unit == "J" else factor(unit, kind, value.where))
         if low <= scaled.min() and scaled.max() <= high:
             if unit != usual:
-                note(f"{value.where} = {numbers[0]:g} has no unit; it is taken in {unit}, in {usual} it cannot be")
+                taken = f"it is taken in {unit}, in {usual} it cannot be"
+                note(Note.of(f"{value.where} = {numbers[0]:g} has no unit; {taken}"))
             return scaled
-    note(f"{value.where} = {numbers[0]:g} has no unit and cannot be in {usual}; it is not used as {name}")
+    note(Note.of(f"{value.where} = {numbers[0]:g} has no unit and cannot be in {usual}; it is not used as {name}"))
     return None
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
 from spi_lightning.io.masks import bits as mask_bits
+from spi_lightning.notes import Note
 
 CONVENTIONS: Final = ("auto", "cxi", "nexus", "euxfel", "good", "bad", "dragonfly")
 _NEARLY_ALL: Final = 0.9
@@ -50,7 +51,7 @@ def choose_convention(
     place: str = "",
     dead: Mask | None = None,
     saturated: Mask | None = None,
-) -> tuple[str, str]:
+) -> tuple[str, Note]:
     """Settle the sense of a mask and check it against the photons.
 
     Args:
@@ -82,13 +83,13 @@ def choose_convention(
     excludes = f"excludes {pixels:.2%} of the pixels, {_excluded(keep, frames)[1]:.2%} of the photons"
     if saturated is not None and (saturated & ~keep).any():
         excludes += f" ({photons:.2%} where counts at the largest value are left out)"
-    note = f"{where}: {_MEANING[sense]} = measured ({why}); {excludes}"
+    note = Note.of(f"{_MEANING[sense]} = measured ({why}); {excludes}", where)
     limit = _NOTHING_LEFT if convention != "auto" else _NEARLY_ALL
     if pixels == 1 or (pixels > 0.5 and photons > limit):
         other = "bad" if sense == "good" else "good"
         raise UserError(f"{note}: is its sense inverted? try data.mask_convention={other}")
     if pixels > _FEW_PIXELS and not (convention != "auto" and pixels > 0.5) and _most_photons(keep, plain):
-        note += " - WARNING: more than half of the photons; is the sense right?"
+        note = Note.warning(f"{note.text}: more than half of the photons; is the sense right?", where)
     return sense, note
 
 

@@ -63,5 +63,5 @@ def _mask_alone(path: Path, convention: str) -> Mask | None:
         return None
     file = PatternFile(path, "mask", StoredMasks(np.ones((1, *values.shape), np.uint8)))
     add_mask(file, values, convention, str(path))
-    logging.getLogger(__name__).info(file.notes[-1].partition(";")[0])
+    logging.getLogger(__name__).info(str(file.notes[-1]).partition(";")[0])
     return file.shared_mask

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from spi_lightning.errors import UserError
 from spi_lightning.io.hdf5.limits import Limits
 from spi_lightning.io.patterns.pattern_file import FrameSource, Mask, MaskSource, PatternFile
+from spi_lightning.notes import Note
 from spi_lightning.physics.frames.sentinels import LIMIT, find_sentinels
 
 _LEAST_FRAMES: Final = 8
@@ -74,8 +75,8 @@ def exclude_sentinels(file: PatternFile) -> None:
         file.frame_masks = UnmarkedVoxels(file.source, marks, file.limits, LIMIT if whole_numbers else None)
     looked = () if len(frames) == len(file) else (len(frames), len(file))
     some = f" ({looked[0]} of {looked[1]} frames were looked at)" if looked else ""
-    file.notes.extend(f"{file.path}: {each.line(*looked)}" for each in file.sentinels)
-    file.notes.extend(f"{file.path}: {line}{some}" for line in outside)
+    file.notes.extend(Note.of(f"{each.line(*looked)}", str(file.path)) for each in file.sentinels)
+    file.notes.extend(Note.of(f"{line}{some}", str(file.path)) for line in outside)
 
 
 def looked_at(file: PatternFile) -> NDArray[Any]:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spi_lightning.errors import UserError
 from spi_lightning.fields import BEAM_CENTRE, IS_SINGLE_HIT, KIND, PARTICLE_ID
+from spi_lightning.notes import Note
 
 from .pattern_file import FrameSource, Geometry, Labels, Mask, PatternFile
 
@@ -132,7 +133,9 @@ class SeveralFiles(PatternFile):
                 joined[name] = self._pick(known)
         if PARTICLE_ID not in joined and len(self.files) > 1:
             joined[PARTICLE_ID] = self.file_of.copy()
-            self.notes.append(f"{self.path}: each of the {len(self.files)} files is taken as its own particle or run")
+            self.notes.append(
+                Note.of(f"each of the {len(self.files)} files is taken as its own particle or run", str(self.path))
+            )
         return joined
 
     def _join_images(self) -> dict[str, FrameSource]:

@@ -21,6 +21,7 @@ from spi_lightning.io.hdf5.limits import stated_limits
 from spi_lightning.io.hdf5.storage import whole
 from spi_lightning.io.hdf5.values import WAVELENGTH, X_PIXEL, Y_PIXEL
 from spi_lightning.io.masks.bits import convention_of
+from spi_lightning.notes import Note
 
 from .assembly import add_label, add_mask, add_side_mask, leave_out_pixels, split_names
 from .concatenate import PickedFrames
@@ -87,10 +88,12 @@ def add_all(
         labels: Group with one value a pattern.
     """
     if choice.why:
-        patterns.notes.append(f"{patterns.path}: patterns are read from {choice.keys[0]!r} ({choice.why})")
+        patterns.notes.append(Note.of(f"patterns are read from {choice.keys[0]!r} ({choice.why})", str(patterns.path)))
     if file.swmr_mode:
         patterns.notes.append(
-            f"{patterns.path}: is being written, or was never closed; its {len(patterns)} frames so far are read"
+            Note.of(
+                f"is being written, or was never closed; its {len(patterns)} frames so far are read", str(patterns.path)
+            )
         )
     sources = getattr(patterns.source, "sources", [patterns.source])
     for source in sources:
@@ -138,7 +141,7 @@ def add_hdf5_labels(patterns: PatternFile, file: h5py.File, keys: PatternKeys, g
         values = read_named(file, found, (1, 2), "data.keys.label")
         add_label(patterns, IS_SINGLE_HIT, values, f"{patterns.path}: {found}", keys.positive)
         if keys.label is None:
-            patterns.notes.append(f"{patterns.path}: labels are read from {found!r}, 1 = single hit")
+            patterns.notes.append(Note.of(f"labels are read from {found!r}, 1 = single hit", str(patterns.path)))
     if keys.particle_id:
         values = read_named(file, keys.particle_id, (1, 2), "data.keys.particle_id")
         add_label(patterns, PARTICLE_ID, values, f"{patterns.path}: {keys.particle_id}")
@@ -149,8 +152,10 @@ def add_hdf5_masks(patterns: PatternFile, file: h5py.File, key: str, named: str 
     beside = [(file, name) for name in split_names(named)] or masks_beside(file, key, patterns.shape)
     if not beside and (others := masks_not_taken(file, key, patterns.shape)):
         patterns.notes.append(
-            f"{patterns.path}: {', '.join(others)} may be a mask and is not taken; take it with "
-            f"data.keys.mask={others[0]}"
+            Note.of(
+                f"{', '.join(others)} may be a mask and is not taken; take it with data.keys.mask={others[0]}",
+                str(patterns.path),
+            )
         )
     for home, name in beside:
         if name not in home and Path(name).is_file():
@@ -167,8 +172,8 @@ def add_hdf5_masks(patterns: PatternFile, file: h5py.File, key: str, named: str 
             patterns.notes.append(_unmapped(where, mask.unmapped))
 
 
-def _unmapped(where: str, pixels: NDArray[np.bool_]) -> str:
-    return f"{where} maps nothing to {int(pixels.sum())} pixels of each frame, which are not measured"
+def _unmapped(where: str, pixels: NDArray[np.bool_]) -> Note:
+    return Note.of(f"{where} maps nothing to {int(pixels.sum())} pixels of each frame, which are not measured")
 
 
 def masks_beside(file: h5py.File, key: str, shape: tuple[int, int, int]) -> list[tuple[h5py.File, str]]:

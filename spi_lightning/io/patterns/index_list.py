@@ -14,6 +14,7 @@ import numpy as np
 from spi_lightning.errors import UserError
 from spi_lightning.fields import IS_SINGLE_HIT, PARTICLE_ID
 from spi_lightning.io.damage import moved
+from spi_lightning.notes import Note
 from spi_lightning.printable import printable
 
 from .assembly import add_label
@@ -67,7 +68,7 @@ def open_index_list(path: Path, keys: PatternKeys, open_one: Callable[[Path, Pat
     if label:
         values = read_side_file(Path(label), (1, 2), "data.keys.label")
         add_label(several, IS_SINGLE_HIT, values, label, keys.positive)
-        several.notes.append(f"{path}: labels are read from {label}")
+        several.notes.append(Note.of(f"labels are read from {label}", str(path)))
     if keys.particle_id:
         values = read_side_file(Path(keys.particle_id), (1, 2), "data.keys.particle_id")
         add_label(several, PARTICLE_ID, values, keys.particle_id)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
 from spi_lightning.fields import FIELDS, IS_SINGLE_HIT, KIND, PARTICLE_ID, Kind
+from spi_lightning.notes import Note
 
 _ALLOWED: Final = {IS_SINGLE_HIT: (0, 1), KIND: (min(Kind), max(Kind))}
 _VALUES_SHOWN: Final = 12
@@ -32,7 +33,7 @@ _KIND_WORDS: Final = {
 
 def as_label(
     name: str, values: NDArray[Any], patterns: int, where: str, positive: str | int | None = None
-) -> tuple[NDArray[Any], list[str]]:
+) -> tuple[NDArray[Any], list[Note]]:
     """Bring values to the dtype of their field.
 
     Args:
@@ -53,13 +54,13 @@ def as_label(
         values = values.reshape(-1) if name != "orientation" else values
     if values.ndim == 0 or len(values) != patterns:
         raise UserError(f"{where}: shape {values.shape} does not fit {patterns} patterns; one value for each is needed")
-    notes: list[str] = []
+    notes: list[Note] = []
     if values.dtype.kind in "OSU":
         values = np.char.decode(values) if values.dtype.kind == "S" else values.astype(str)
     if name in _ALLOWED and values.ndim > 1:
         values = _of_one_hot(name, values, where, any_number=positive is not None)
         meaning = ": the second says which are single hits" if name == IS_SINGLE_HIT and positive is None else ""
-        notes.append(f"{where}: one-hot labels; the column that is 1 is the {name}{meaning}")
+        notes.append(Note.of(f"one-hot labels; the column that is 1 is the {name}{meaning}", where))
     if name == IS_SINGLE_HIT and positive is not None:
         values, note = _of_class(values, positive, where)
         notes.append(note)
@@ -70,7 +71,7 @@ def as_label(
         what = "names" if values.ndim == 1 else "rows"
         names, values = np.unique(values, axis=0, return_inverse=True)
         values = values.reshape(-1)
-        notes.append(f"{where}: {len(names)} {what} were numbered in sorted order as {name}")
+        notes.append(Note.of(f"{len(names)} {what} were numbered in sorted order as {name}", where))
     if name not in FIELDS:
         return values, notes
     if FIELDS[name].shape == "(N,)" and values.ndim > 1:
@@ -107,7 +108,7 @@ def _of_one_hot(name: str, values: NDArray[Any], where: str, any_number: bool) -
     return numbers
 
 
-def _of_class(values: NDArray[Any], positive: str | int, where: str) -> tuple[NDArray[np.int64], str]:
+def _of_class(values: NDArray[Any], positive: str | int, where: str) -> tuple[NDArray[np.int64], Note]:
     """1 where labels are of the classes that the user names, else 0, -1 where unknown; and a line that says so."""
     words = _as_words(values)
     wanted = [word.strip().lower() for word in str(positive).split(",") if word.strip()]
@@ -117,7 +118,7 @@ def _of_class(values: NDArray[Any], positive: str | int, where: str) -> tuple[ND
             f"{where}: no label is {', '.join(absent) or 'named'} (data.keys.positive=); there are {_listed(words)}"
         )
     found = np.where(np.isin(words, wanted), 1, np.where(np.isin(words, _UNKNOWN_WORDS), -1, 0))
-    return found, f"{where}: {', '.join(wanted)} = single hit, as asked; of {_listed(words)}"
+    return found, Note.of(f"{', '.join(wanted)} = single hit, as asked; of {_listed(words)}", where)
 
 
 def _as_words(values: NDArray[Any]) -> NDArray[np.str_]:
@@ -127,7 +128,7 @@ def _as_words(values: NDArray[Any]) -> NDArray[np.str_]:
     return np.asarray(np.char.strip(np.char.lower(values.astype(str))))
 
 
-def _of_words(name: str, values: NDArray[Any], where: str) -> tuple[NDArray[np.int64], str]:
+def _of_words(name: str, values: NDArray[Any], where: str) -> tuple[NDArray[np.int64], Note]:
     """Numbers of words whose meaning is plain, by the tables below or as numbers, and a line that says which.
 
     Raises:
@@ -147,7 +148,7 @@ def _of_words(name: str, values: NDArray[Any], where: str) -> tuple[NDArray[np.i
         )
     found = np.array([table[word] for word in plain.tolist()], dtype=np.int64)
     means = ", ".join(f"{word} = {table[word]}" for word in there)
-    return found, f"{where}: words are read as {name}: {means}"
+    return found, Note.of(f"words are read as {name}: {means}", where)
 
 
 def _listed(words: NDArray[np.str_]) -> str:

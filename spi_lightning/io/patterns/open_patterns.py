@@ -24,6 +24,7 @@ from spi_lightning.io.hdf5.values import require_possible
 from spi_lightning.io.masks.convention import CONVENTIONS
 from spi_lightning.io.masks.sentinels import exclude_sentinels
 from spi_lightning.io.spinn import is_spinn, open_spinn
+from spi_lightning.notes import Note
 
 from .assembly import add_side_files, sample_indices
 from .concatenate import SeveralFiles
@@ -154,8 +155,11 @@ def _open_one(
     if adu_per_photon is not None:
         patterns.adu_per_photon = adu_per_photon
         patterns.notes.append(
-            f"{path}: detector units become photons = floor(value / {adu_per_photon:g} + 0.5), at least 0; "
-            f"broken pixels (NaN, infinite; at most {BROKEN_PIXELS:.1%} of a frame of hits) hold none"
+            Note.of(
+                f"detector units become photons = floor(value / {adu_per_photon:g} + 0.5), at least 0; "
+                f"broken pixels (NaN, infinite; at most {BROKEN_PIXELS:.1%} of a frame of hits) hold none",
+                str(path),
+            )
         )
     return patterns
 
@@ -209,5 +213,5 @@ def _pick(file: PatternFile, key: str | int | Sequence[int]) -> PatternFile:
     different, times = np.unique(numbers, return_counts=True)
     again = f"; frame {different[times > 1][0]} is listed {times[times > 1][0]} times" if times.max() > 1 else ""
     counted = f"{len(different)} of {len(file)} frames are used"
-    picked.notes.append(f"{file.path}: {counted}, as {key} says ({what}){again}")
+    picked.notes.append(Note.of(f"{counted}, as {key} says ({what}){again}", str(file.path)))
     return picked

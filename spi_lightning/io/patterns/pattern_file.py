@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from spi_lightning.errors import UserError
 from spi_lightning.io.damage import reads
 from spi_lightning.io.hdf5.limits import Limits
+from spi_lightning.notes import Note
 from spi_lightning.physics.frames.sentinels import Sentinel
 
 from .photons import check_photons, convert_adu
@@ -108,7 +109,7 @@ class PatternFile:
     images: dict[str, FrameSource] = field(default_factory=dict)
     geometry: Geometry = field(default_factory=dict)
     unknown_geometry: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     adu_per_photon: float | None = None
     files_read: tuple[Path, ...] = ()
     opened_with: dict[str, Any] = field(default_factory=dict)

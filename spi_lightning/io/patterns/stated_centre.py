@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.fields import BEAM_CENTRE
+from spi_lightning.notes import Note
 from spi_lightning.physics.frames.beam_centre import LEAST_OVERLAP
 
 from .pattern_file import PatternFile
@@ -24,7 +25,7 @@ def check_beam_centre(file: PatternFile) -> None:
     centre = np.asarray(stated[0] if stated[1] is None else stated[1])
     if centre.dtype.kind not in "uif" or centre.shape not in ((2,), (1, 2), (count, 2)):
         what = f"is {centre.dtype} of shape {centre.shape}" if centre.ndim > 1 else _numbers(centre)
-        file.notes.append(f"{file.path}: beam_centre {what}; row and column are needed: not used")
+        file.notes.append(Note.of(f"beam_centre {what}; row and column are needed: not used", str(file.path)))
         return
     centre = centre.astype(np.float64) if centre.shape == (count, 2) else centre.reshape(2).astype(np.float64)
     inside = ((centre >= -0.5) & (centre <= np.array([height, width]) - 0.5)).all(-1)
@@ -32,15 +33,21 @@ def check_beam_centre(file: PatternFile) -> None:
         first = centre.reshape(-1, 2)[int(np.argmin(inside.reshape(-1)))]
         where = f"{int((~inside).sum())} of {count} frames' beam centres, first" if centre.ndim == 2 else "beam centre"
         file.notes.append(
-            f"{file.path}: {where} row {first[0]:g}, column {first[1]:g}, outside the {height} x {width} pixels of a "
-            "frame: not used"
+            Note.of(
+                f"{where} row {first[0]:g}, column {first[1]:g}, outside the {height} x {width} pixels of a "
+                "frame: not used",
+                str(file.path),
+            )
         )
         centre[~inside] = np.nan
     overlap = np.prod(1 - np.abs(2 * centre - np.array([height, width]) + 1) / np.array([height, width]), axis=-1)
     if centre.ndim == 1 and inside and overlap < LEAST_OVERLAP:
         file.notes.append(
-            f"{file.path}: beam centre row {centre[0]:g}, column {centre[1]:g} is so near the edge that symmetry "
-            "about it cannot be measured: frames get no beam centre of their own"
+            Note.of(
+                f"beam centre row {centre[0]:g}, column {centre[1]:g} is so near the edge that symmetry "
+                "about it cannot be measured: frames get no beam centre of their own",
+                str(file.path),
+            )
         )
     if inside.any():
         file.geometry[BEAM_CENTRE] = centre

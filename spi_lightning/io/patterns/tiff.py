@@ -20,6 +20,7 @@ from spi_lightning.io.damage import reading
 from spi_lightning.io.foreign import name_of, refusal
 from spi_lightning.io.hdf5.choice import frame_axes
 from spi_lightning.io.hdf5.file import stack_shape
+from spi_lightning.notes import Note
 
 from .pattern_file import PatternFile
 
@@ -50,7 +51,7 @@ class TiffFrames:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.notes: list[str] = []
+        self.notes: list[Note] = []
         with _opened(path) as tiff:
             numbers, left_out = _of_one_shape(tiff, path)
             frames = [tiff.series[i] for i in numbers]
@@ -64,16 +65,23 @@ class TiffFrames:
             for series in frames:
                 _check_end(series, path)
         if len(kinds) > 1:
-            self.notes.append(f"{path}: pages of {', '.join(sorted(map(str, kinds)))} are read as {self.dtype}")
+            self.notes.append(
+                Note.of(f"pages of {', '.join(sorted(map(str, kinds)))} are read as {self.dtype}", str(path))
+            )
         for series in frames:
             if len(series.shape) > 3 and len(_edges(series)) == 2:
                 self.notes.append(
-                    f"{path}: axes {series.axes} of {_by(series.shape)}: all {_count(series)} pages are read as frames"
+                    Note.of(
+                        f"axes {series.axes} of {_by(series.shape)}: all {_count(series)} pages are read as frames",
+                        str(path),
+                    )
                 )
         if any(_planes(series) for series in frames):
-            self.notes.append(f"{path}: colour planes, one after another, are read as frames")
+            self.notes.append(Note.of("colour planes, one after another, are read as frames", str(path)))
         if left_out:
-            self.notes.append(f"{path}: {len(self._pages)} pages of {height} x {width} are read, not {left_out}")
+            self.notes.append(
+                Note.of(f"{len(self._pages)} pages of {height} x {width} are read, not {left_out}", str(path))
+            )
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Frames start..stop as stored, (stop - start, H, W)."""

@@ -16,6 +16,7 @@ from torch import Tensor
 from spi_lightning.errors import UserError
 from spi_lightning.io.units import factor, unit_of_label, unknown_unit
 from spi_lightning.io.volumes.npz import read_volume
+from spi_lightning.notes import Note
 from spi_lightning.physics.bragg.frame_order import order_frames
 
 from .flaws import without_flaws
@@ -75,8 +76,10 @@ def open_scan(
         step = float(angle[1] - angle[0])
         read.geometry.setdefault("step_deg", step)
         read.notes.append(
-            f"rocking angles from {read.sources['angle']}: {float(angle[0]):.6g} to {float(angle[-1]):.6g} degree in "
-            f"{len(angle)} frames, {step:.6g} degree a frame"
+            Note.of(
+                f"rocking angles from {read.sources['angle']}: {float(angle[0]):.6g} to {float(angle[-1]):.6g} "
+                f"degree in {len(angle)} frames, {step:.6g} degree a frame"
+            )
         )
     return read
 
@@ -172,8 +175,11 @@ def _add_angles(read: BraggScan, header: SpecScan, spec: str) -> None:
     name = header.scanned
     if name is None:
         read.notes.append(
-            f"WARNING: {spec}: no column of scan {header.number} is the motor of its command, {header.command!r}: the "
-            "frames are taken as stored, in even steps; give data.geometry.step_deg= for lengths"
+            Note.warning(
+                f"no column of scan {header.number} is the motor of its command, {header.command!r}: the "
+                "frames are taken as stored, in even steps; give data.geometry.step_deg= for lengths",
+                str(spec),
+            )
         )
         return
     angles = header.columns[name]

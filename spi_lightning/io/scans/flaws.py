@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spi_lightning.io.hdf5.limits import Limits
+from spi_lightning.notes import Note
 from spi_lightning.physics.bragg.frame_order import frames_listed
 from spi_lightning.physics.frames.saturation import find_saturated
 from spi_lightning.physics.frames.sentinels import Sentinel, find_sentinels
@@ -23,7 +24,7 @@ SATURATED: Final = float("inf")  # stands for a saturated voxel: brighter than a
 
 def without_flaws(
     counts: NDArray[Any], fill: Sequence[float] = (), limits: Limits | None = None
-) -> tuple[Tensor, list[str]]:
+) -> tuple[Tensor, list[Note]]:
     """Counts as float32: NaN where not measured, infinite where saturated; and one line for each cause.
 
     Values that stand for "not measured" are found as physics.sentinels does; the largest integer of a type is
@@ -43,8 +44,10 @@ def without_flaws(
         why = f"the largest {counts.dtype}"
         tops = [*tops, Sentinel(largest, int(overflow.sum()), why, always=False)]
         sentinels = [each for each in sentinels if each.always or each.value != largest]
-    notes = [sentinel.line() for sentinel in sentinels if not np.isnan(sentinel.value)]
-    notes += [f"{top.pixels} voxels are saturated, at {top.value:.10g}, {top.why}: not measured" for top in tops]
+    notes = [Note.of(sentinel.line()) for sentinel in sentinels if not np.isnan(sentinel.value)]
+    notes += [
+        Note.of(f"{top.pixels} voxels are saturated, at {top.value:.10g}, {top.why}: not measured") for top in tops
+    ]
     limits, outside = (limits or Limits()).fitting(counts, marked | full | overflow)
     notes += outside
     saturated = full | overflow | (limits.over(counts) & ~marked)
@@ -59,7 +62,7 @@ def without_flaws(
         flaws.append(((np.nan_to_num(counts, nan=0, neginf=0) < 0) & ~marked, "hold negative counts"))
     for where, what in flaws:
         if where.any():
-            notes.append(f"{int(where.sum())} voxels {what}: taken as not measured")
+            notes.append(Note.of(f"{int(where.sum())} voxels {what}: taken as not measured"))
             values[torch.from_numpy(where)] = torch.nan
     return values, notes
 
@@ -77,6 +80,6 @@ def _largest(dtype: np.dtype[Any]) -> int:
     return int(np.iinfo(dtype).max) if dtype.kind in "ui" else -1
 
 
-def missing_line(missing: list[int], frames: int) -> str:
-    """The same words for frames missing from any kind of file."""
-    return f"{len(missing)} of {frames} frames are missing ({frames_listed(missing)}): taken as not measured"
+def missing_line(missing: list[int], frames: int) -> Note:
+    """The same note of frames missing from any kind of file."""
+    return Note.of(f"{len(missing)} of {frames} frames are missing ({frames_listed(missing)}): taken as not measured")

@@ -14,6 +14,7 @@ from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZ
 from spi_lightning.io.hdf5.centre import centre_of_nexus
 from spi_lightning.io.hdf5.geometry import read_geometry
 from spi_lightning.io.units import Kind, factor, named_unit, unit_of_label, unknown_unit
+from spi_lightning.notes import Note
 
 from .layout import ScanLayout
 from .motors import STEADY_ANGLE, arm_angles, one_number, pixel_directions, unit_at_the_end
@@ -36,7 +37,7 @@ _MOST_KEV: Final = 200  # energies of spec files are in keV up to here, else in 
 
 
 def geometry_of_hdf5(
-    file: h5py.File, layout: ScanLayout, given: Collection[str] = (), notes: list[str] | None = None
+    file: h5py.File, layout: ScanLayout, given: Collection[str] = (), notes: list[Note] | None = None
 ) -> dict[str, Any]:
     """Geometry of the detector that counted, in m, eV and degree, from data sets and attributes with their units.
 
@@ -73,7 +74,7 @@ def crop_of_hdf5(file: h5py.File) -> tuple[int, int]:
     return (int(told[-2]), int(told[-1])) if len(told) == 3 and told.dtype.kind in "ui" else (0, 0)
 
 
-def geometry_of_spec(scan: SpecScan, notes: list[str]) -> dict[str, float]:
+def geometry_of_spec(scan: SpecScan, notes: list[Note]) -> dict[str, float]:
     """Detector arm, distance and energy of a spec header of 34-ID-C: degree, mm, keV (or eV, as its size tells).
 
     A unit in brackets behind the name of a motor holds instead. What a column of the scan says of a motor holds before
@@ -114,7 +115,9 @@ def _where(item: h5py.Dataset) -> str:
     return f"{item.file.filename}: {item.name}"
 
 
-def _beam_of_nexus(layout: ScanLayout, columns: float | None, rows: float | None, notes: list[str]) -> dict[str, float]:
+def _beam_of_nexus(
+    layout: ScanLayout, columns: float | None, rows: float | None, notes: list[Note]
+) -> dict[str, float]:
     """Pixel at which NeXus says that the direct beam meets a detector, if one of its frames (rows, columns) holds it.
 
     A detector on an arm that is turned sees no direct beam: what lies on it was found with the arm at 0.

@@ -19,6 +19,7 @@ from spi_lightning.io.hdf5.file import dataset, opened
 from spi_lightning.io.hdf5.limits import stated_limits
 from spi_lightning.io.hdf5.storage import whole
 from spi_lightning.io.units import TABLE, named_unit, text
+from spi_lightning.notes import Note
 
 from .flaws import without_flaws
 from .geometry import angles_in_degree, crop_of_hdf5, geometry_of_hdf5, number_of
@@ -63,14 +64,18 @@ def read_scan_hdf5(path: Path, keys: ScanKeys, region: Region | None, given: Col
         holes = layout.unmapped()
         check_memory(path, layout.shape, region)
         rows, columns = region_slices(region, layout.shape[1:], path)
-        said: list[str] = []
+        said: list[Note] = []
         limits = stated_limits(file, layout.keys[0], said)
         counts, flaws = without_flaws(layout.read(rows, columns), limits=limits)
         if holes is not None:
             hole = torch.from_numpy(holes[rows, columns])
             counts[:, hole] = torch.nan
-            flaws.append(f"{path}: nothing is mapped to {int(hole.sum())} pixels of each frame: taken as not measured")
-        read = BraggScan(path, counts, notes=[*flaws, *said, f"{path}: counts from {layout.named()}"])
+            flaws.append(
+                Note.of(
+                    f"nothing is mapped to {int(hole.sum())} pixels of each frame: taken as not measured", str(path)
+                )
+            )
+        read = BraggScan(path, counts, notes=[*flaws, *said, Note.of(f"counts from {layout.named()}", str(path))])
         for name in ("monitor", "whitefield", "dark"):
             named = getattr(keys, name)
             side = _find(file, named, name, layout, read.notes)
@@ -115,7 +120,7 @@ def _add_angles(read: BraggScan, key: str | None, file: h5py.File, layout: ScanL
         usual = _find(file, None, "angle", layout, read.notes)
         item = found[1] if found is not None else usual
         if found is not None and found[1] != usual:
-            read.notes.append(f"{read.path}: angles from {found[0]}, the motor that was scanned")
+            read.notes.append(Note.of(f"angles from {found[0]}, the motor that was scanned", str(read.path)))
     if item is None:
         return ""
     try:
@@ -125,7 +130,7 @@ def _add_angles(read: BraggScan, key: str | None, file: h5py.File, layout: ScanL
     except UserError as error:
         if "step_deg" not in given:
             raise
-        read.notes.append(f"angles are not read, data.geometry.step_deg is taken instead ({error})")
+        read.notes.append(Note.of(f"angles are not read, data.geometry.step_deg is taken instead ({error})"))
     return "" if "rocking_axis" in given else rocking_axis(item, read.notes)
 
 
@@ -135,7 +140,7 @@ def _add_side(read: BraggScan, name: str, item: h5py.Dataset, rows: slice, colum
         told = f"{read.path}: {item.name} holds {item.dtype} and no numbers"
         if asked:
             raise UserError(f"{told}: it is no {name}; name another with data.keys.{name}=")
-        read.notes.append(f"{told}: it is not read as {name}")
+        read.notes.append(Note.of(f"{told}: it is not read as {name}"))
         return
     if name == "monitor" and asked:
         _require_one_a_frame(read, name, item)
@@ -149,7 +154,7 @@ def _add_side(read: BraggScan, name: str, item: h5py.Dataset, rows: slice, colum
         raise UserError(_unfit(read, name, item))
     else:
         del read.sources[name]
-        read.notes.append(f"{read.path}: {item.name} {item.shape} does not fit the frames and is left out")
+        read.notes.append(Note.of(f"{item.name} {item.shape} does not fit the frames and is left out", str(read.path)))
 
 
 def _require_one_a_frame(read: BraggScan, name: str, item: h5py.Dataset) -> None:
@@ -180,7 +185,7 @@ def _add_mask(
     if values.shape not in (tuple(read.counts.shape[1:]), tuple(read.counts.shape)):
         if named:
             raise UserError(_unfit(read, "bad_pixels", item))
-        read.notes.append(f"{read.path}: {item.name} {item.shape} does not fit the frames and is left out")
+        read.notes.append(Note.of(f"{item.name} {item.shape} does not fit the frames and is left out", str(read.path)))
         return
     where = f"{read.path}: {item.name}"
     at_cxi = layout.cxi and item.name.endswith("/mask")
@@ -190,7 +195,7 @@ def _add_mask(
         if named:
             raise
         read.notes.append(
-            f"WARNING: {error}; the mask is not taken: name one with data.keys.bad_pixels=, nonzero = bad"
+            Note.warning(f"{error}; the mask is not taken: name one with data.keys.bad_pixels=, nonzero = bad")
         )
         return
     read.notes += notes
@@ -201,7 +206,7 @@ def _add_mask(
         read.bad_pixels = bad.float()
 
 
-def _unread_images(file: h5py.File, layout: ScanLayout, names: set[str]) -> list[str]:
+def _unread_images(file: h5py.File, layout: ScanLayout, names: set[str]) -> list[Note]:
     """A line for images of the detector beside the counts that are none of those read."""
     images: dict[object, str] = {}
     read = {identity(file[name]) for name in names if name in file}
@@ -214,8 +219,11 @@ def _unread_images(file: h5py.File, layout: ScanLayout, names: set[str]) -> list
     if not left:
         return []
     return [
-        f"{file.filename}: of the shape of the frames, but not read: {', '.join(left)}; data.keys.whitefield=, dark= "
-        "or bad_pixels= take such images"
+        Note.of(
+            f"of the shape of the frames, but not read: {', '.join(left)}; data.keys.whitefield=, dark= or bad_pixels= "
+            "take such images",
+            file.filename,
+        )
     ]
 
 
@@ -227,7 +235,7 @@ def _unfit(read: BraggScan, name: str, item: h5py.Dataset) -> str:
 
 
 def _find(
-    file: h5py.File, key: str | None, name: str, layout: ScanLayout, notes: list[str] | None = None
+    file: h5py.File, key: str | None, name: str, layout: ScanLayout, notes: list[Note] | None = None
 ) -> h5py.Dataset | None:
     """The data set a user named, or the first of the usual names, the detector's own before others'; None if none.
 
@@ -248,5 +256,5 @@ def _find(
     for where, target in found.items():
         missing = missing_target(file, where) if item is None and target is None and notes is not None else ""
         if missing and notes is not None:
-            notes.append(f"WARNING: {file.filename}: {where} is a link to {missing}, which is not there: not read")
+            notes.append(Note.warning(f"{where} is a link to {missing}, which is not there: not read", file.filename))
     return item

@@ -11,13 +11,14 @@ from torch import Tensor
 
 from spi_lightning.errors import UserError
 from spi_lightning.io.masks.convention import choose_convention, measured
+from spi_lightning.notes import Note
 
 _MOST: Final = 0.5  # share of the pixels that a mask may exclude before its sense is doubted
 _NEARLY_ALL: Final = 0.9  # share of the photons with which it is then inverted
 _VIRTUAL: Final = 0x7FFFFFFF  # bits of NeXus's pixel_mask but the last, which marks pixels that are interpolated
 
 
-def bad_of_mask(values: NDArray[Any], counts: Tensor, where: str, cxi: bool, named: bool) -> tuple[Tensor, list[str]]:
+def bad_of_mask(values: NDArray[Any], counts: Tensor, where: str, cxi: bool, named: bool) -> tuple[Tensor, list[Note]]:
     """Pixels or voxels that a mask excludes, and what was decided.
 
     A mask that excludes most of the pixels with nearly all of the photons is inverted: it is turned and that is said,
@@ -59,11 +60,11 @@ def bad_of_mask(values: NDArray[Any], counts: Tensor, where: str, cxi: bool, nam
         told = f"{where} ({sense}) marks {pixels:.0%} of the pixels with {light:.0%} of the photons as bad"
         if named:
             raise UserError(f"{told}: its sense is inverted; write it with 0 where the detector measured")
-        return torch.from_numpy(~bad), [f"WARNING: {told}: its sense is inverted and was turned, 1 is good"]
+        return torch.from_numpy(~bad), [Note.warning(f"{told}: its sense is inverted and was turned, 1 is good")]
     said = f"{where} is taken as mask, {sense}: {int(bad.sum())} of {bad.size} left out"
-    notes = [] if _tells(name) == "bad" else [said]
+    notes = [] if _tells(name) == "bad" else [Note.of(said)]
     if light > _MOST:
-        notes.append(f"WARNING: {where} leaves out {light:.0%} of the photons: is its sense inverted?")
+        notes.append(Note.warning(f"{where} leaves out {light:.0%} of the photons: is its sense inverted?"))
     return torch.from_numpy(bad), notes
 
 

@@ -20,6 +20,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.io.hdf5.choice import identity, there
 from spi_lightning.io.hdf5.storage import whole
 from spi_lightning.io.units import TABLE, factor, named_unit, text
+from spi_lightning.notes import Note
 
 from .layout import ScanLayout, groups
 
@@ -37,7 +38,7 @@ _ALONG: Final = 1e-3  # how far a vector may lie beside an axis
 _NEAR_ZERO: Final = 1e-2  # degree
 
 
-def arm_angles(layout: ScanLayout, given: Any, notes: list[str]) -> dict[str, float]:
+def arm_angles(layout: ScanLayout, given: Any, notes: list[Note]) -> dict[str, float]:
     """Angles delta_deg and gamma_deg of the detector's arm, those that the user states and those that move left out.
 
     Raises:
@@ -66,17 +67,21 @@ def arm_angles(layout: ScanLayout, given: Any, notes: list[str]) -> dict[str, fl
                 found[ours] = sign * angle
                 outer[ours] = _depends_on(value)
                 if "before_scan" in where or ours != named or sign < 0:
-                    notes.append(f"{where} is taken as data.geometry.{ours}={sign * angle:g}")
+                    notes.append(Note.of(f"{where} is taken as data.geometry.{ours}={sign * angle:g}"))
     if _in_other_order(outer) and all(abs(angle) > _NEAR_ZERO for angle in found.values()):
         notes.append(
-            f"WARNING: {layout.entry.file.filename}: delta turns on top of gamma ({outer['delta_deg']}), here gamma on "
-            "top of delta: the arm's angles are not taken; give data.geometry.delta_deg= and data.geometry.gamma_deg="
+            Note.warning(
+                f"delta turns on top of gamma ({outer['delta_deg']}), here gamma on "
+                "top of delta: the arm's angles are not taken; give data.geometry.delta_deg= and "
+                "data.geometry.gamma_deg=",
+                layout.entry.file.filename,
+            )
         )
         return {}
     return found
 
 
-def rocking_axis(item: h5py.Dataset | None, notes: list[str]) -> str:
+def rocking_axis(item: h5py.Dataset | None, notes: list[Note]) -> str:
     """Axis of the rocking motor by its ``vector``, as y+; empty, and a note where it matters, if it is none of ours."""
     vector = _vector(item)
     if item is None or vector is None:
@@ -86,7 +91,7 @@ def rocking_axis(item: h5py.Dataset | None, notes: list[str]) -> str:
     turned = [name for name, value in _below(item) if abs(value) > _NEAR_ZERO]
     if not axis or turned:
         why = f"stands on {', '.join(turned)}, turned as well" if turned else f"turns about {vector.round(3).tolist()}"
-        notes.append(f"WARNING: {where} {why}: y+ is taken as the axis; give data.geometry.rocking_axis=")
+        notes.append(Note.warning(f"{where} {why}: y+ is taken as the axis; give data.geometry.rocking_axis="))
         return ""
     return axis
 
@@ -108,7 +113,7 @@ def commanded_motor(layout: ScanLayout) -> h5py.Dataset | None:
     return None
 
 
-def pixel_directions(layout: ScanLayout, notes: list[str]) -> dict[str, str]:
+def pixel_directions(layout: ScanLayout, notes: list[Note]) -> dict[str, str]:
     """Where rows and columns count to with the arm at 0, by the vectors of NXdetector_module; empty where none says."""
     found: dict[str, str] = {}
     for ours, name in (("row_direction", "slow_pixel_direction"), ("column_direction", "fast_pixel_direction")):
@@ -118,15 +123,18 @@ def pixel_directions(layout: ScanLayout, notes: list[str]) -> dict[str, str]:
             found[ours] = _along(vector)
             if not found[ours] or found[ours][0] == "z":
                 notes.append(
-                    f"WARNING: {item.file.filename}: pixels count along {vector.round(3).tolist()} ({item.name}), "
-                    "which is not supported: y- and x+ are taken; give data.geometry.row_direction= and "
-                    "data.geometry.column_direction="
+                    Note.warning(
+                        f"pixels count along {vector.round(3).tolist()} ({item.name}), "
+                        "which is not supported: y- and x+ are taken; give data.geometry.row_direction= and "
+                        "data.geometry.column_direction=",
+                        item.file.filename,
+                    )
                 )
                 return {}
     return found if len(found) == 2 else {}
 
 
-def one_number(value: Any, where: str, notes: list[str], steady: float = 0.0) -> float | None:
+def one_number(value: Any, where: str, notes: list[Note], steady: float = 0.0) -> float | None:
     """One number of a data set or attribute; None, and a note, where it changes. Raises UserError for text and NaN.
 
     Args:
@@ -148,7 +156,9 @@ def one_number(value: Any, where: str, notes: list[str], steady: float = 0.0) ->
     if not np.isfinite(numbers).all():
         raise UserError(f"{where} is not a number (NaN or infinite); state the quantity with data.geometry.")
     if spread > max(_STEADY * abs(first), steady):
-        notes.append(f"{where} changes from {first:g} to {float(numbers[-1]):g} during the scan and is not taken")
+        notes.append(
+            Note.of(f"{where} changes from {first:g} to {float(numbers[-1]):g} during the scan and is not taken")
+        )
         return None
     return first
 
@@ -196,14 +206,16 @@ def _position(place: h5py.Group | h5py.AttributeManager, name: str, file: h5py.F
     return value, named_unit(value) or unit, f"{value.file.filename}: {value.name}"
 
 
-def _turned(value: Any, named: str, where: str, notes: list[str]) -> tuple[str, int]:
+def _turned(value: Any, named: str, where: str, notes: list[Note]) -> tuple[str, int]:
     """The angle of ours that a motor is, by what it turns about, and its sign; by its name where nothing says so."""
     vector = _vector(value)
     if vector is None:
         return named, 1
     axis = _along(vector)
     if axis not in _TURNS:
-        notes.append(f"WARNING: {where} turns about {vector.round(3).tolist()}, neither x nor y: taken by its name")
+        notes.append(
+            Note.warning(f"{where} turns about {vector.round(3).tolist()}, neither x nor y: taken by its name")
+        )
         return named, 1
     return _TURNS[axis]
 

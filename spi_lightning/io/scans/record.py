@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from spi_lightning.notes import Note
+
 
 @dataclass
 class ScanKeys:
@@ -51,10 +53,10 @@ class BraggScan:
     whitefield_mean: float | None = None
     geometry: dict[str, Any] = field(default_factory=dict)
     corner: tuple[int, int] = (0, 0)
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
 
     def leave_out(self, bad: Tensor) -> None:
         """Take voxels of a mask with all of the scan's axes, e.g. of a gap that moves, as not measured."""
         self.counts = torch.where(bad, torch.nan, self.counts)
-        self.notes.append(f"{int(bad.sum())} voxels are bad by the mask of every frame: taken as not measured")
+        self.notes.append(Note.of(f"{int(bad.sum())} voxels are bad by the mask of every frame: taken as not measured"))

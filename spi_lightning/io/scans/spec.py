@@ -20,6 +20,7 @@ from silx.io.specfile import SpecFile
 
 from spi_lightning.errors import UserError
 from spi_lightning.io.damage import reads
+from spi_lightning.notes import Note
 
 _ABSOLUTE: Final = ("ascan", "a2scan", "a3scan", "a4scan")
 _RELATIVE: Final = ("dscan", "d2scan", "d3scan", "d4scan", "lup")
@@ -47,7 +48,7 @@ class SpecScan:
     motors: dict[str, float] = field(default_factory=dict)
     columns: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     full_names: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
 
     def motor(self, *names: str) -> float | None:
         """Position of the first of these motors that there is, whatever the case of its name; None if there is none."""
@@ -101,7 +102,7 @@ class SpecScan:
         named: str | None = _first({label: label for label in self.columns}, self.full_names, (words[1],))
         return named if named is not None else self._by_range(words)
 
-    def moved_too(self) -> list[str]:
+    def moved_too(self) -> list[Note]:
         """A warning where the command moves other motors than the first, as a2scan does."""
         words = self.command.split()
         named = [words[place] for place in range(4, 1 + 3 * _MOTORS.get(words[0], 1), 3) if place < len(words)]
@@ -109,7 +110,9 @@ class SpecScan:
         if not others:
             return []
         return [
-            f"WARNING: scan {self.number} moves {' and '.join(others)}, too: only {self.scanned} is taken as rocking"
+            Note.warning(
+                f"scan {self.number} moves {' and '.join(others)}, too: only {self.scanned} is taken as rocking"
+            )
         ]
 
     def _by_range(self, words: list[str]) -> str | None:
@@ -164,8 +167,11 @@ def read_spec(path: str | Path, scan: int, points: int | None = None) -> SpecSca
         counts = ", ".join(str(each.points) for each in repeats)
         read.notes.insert(
             0,
-            f"{path}: scan {scan} was begun {len(repeats)} times, with {counts} points: that of {read.points} points "
-            "is read" + (", the last of these" if [each.points for each in repeats].count(read.points) > 1 else ""),
+            Note.of(
+                f"scan {scan} was begun {len(repeats)} times, with {counts} points: that of {read.points} points "
+                "is read" + (", the last of these" if [each.points for each in repeats].count(read.points) > 1 else ""),
+                str(path),
+            ),
         )
     return read
 
@@ -206,7 +212,7 @@ def _read(path: Path, scan: Any, block: str) -> SpecScan:
     labels = _labels(block, [label.strip() for label in scan.labels], len(rows[0]) if rows else 0)
     short = [number for number, row in enumerate(rows, 1) if len(row) != len(labels)]
     if short == [len(rows)] and len(rows) > 1 and len(rows[-1]) < len(labels):
-        made.notes.append(f"{path}: the last row of scan {made.number} was cut short and is left out")
+        made.notes.append(Note.of(f"the last row of scan {made.number} was cut short and is left out", str(path)))
         rows.pop()
     elif short:
         raise UserError(
@@ -249,9 +255,12 @@ def _add_motors(path: Path, made: SpecScan, scan: Any) -> None:
     unlike = [row for row in sorted({*names, *positions}) if len(names.get(row, ())) != len(positions.get(row, ()))]
     if positions and unlike:
         made.notes.append(
-            f"WARNING: {path}: scan {made.number} has {sum(map(len, positions.values()))} motor positions (#P) for "
-            f"{sum(map(len, names.values()))} names (#O), unlike first in line {unlike[0]}: no position is taken, as "
-            "nobody knows which motor's it is; give data.geometry."
+            Note.warning(
+                f"scan {made.number} has {sum(map(len, positions.values()))} motor positions (#P) for "
+                f"{sum(map(len, names.values()))} names (#O), unlike first in line {unlike[0]}: no position is "
+                "taken, as nobody knows which motor's it is; give data.geometry.",
+                str(path),
+            )
         )
         return
     for row in reversed(sorted(positions)):  # of motors with one name the first counts

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from spi_lightning.errors import UserError
 from spi_lightning.io.patterns.tiff import TiffFrames
+from spi_lightning.notes import Note
 
 from .flaws import missing_line, without_flaws
 
@@ -23,7 +24,7 @@ _MEMORY_SHARE: Final = 0.25  # of the free memory that the counts may take; corr
 Region = Sequence[int]
 
 
-def read_series(files: list[Path], region: Region | None) -> tuple[Tensor, list[str]]:
+def read_series(files: list[Path], region: Region | None) -> tuple[Tensor, list[Note]]:
     """Frames of a series in order of the number in their names that changes, or the pages of one stack.
 
     Returns:

@@ -15,6 +15,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.io import open_patterns
 from spi_lightning.io.patterns.pattern_file import PatternFile
+from spi_lightning.notes import Note
 from spi_lightning.results.hit_answer import Answer, DecisionRule, Given, Notes
 
 from .checkpoint import find_device
@@ -104,7 +105,9 @@ class DiffusionMap:
         decision, abstain = self.decision(score)
         decision[np.isnan(found)], abstain[np.isnan(found)] = 0, True
         if np.isnan(found).any():
-            self.notes.say(f"{self.name}: {np.isnan(found).sum():,} frames are not decided: blank, or out of reach.")
+            self.notes.say(
+                Note.of(f"{np.isnan(found).sum():,} frames are not decided: blank, or out of reach.", self.name)
+            )
         features = np.zeros((len(patterns), places.coordinates.shape[1]), dtype=np.float32)
         features[described.usable] = places.coordinates
         seconds = time.perf_counter() - start
@@ -169,7 +172,9 @@ class DiffusionMap:
         embedding = self._map(index, self._separation(distance))
         if len(embedding.size) > 1:
             self.notes.say(
-                f"{self.name}: the graph has {describe_components(embedding.size)}, each with coordinates of its own."
+                Note.of(
+                    f"the graph has {describe_components(embedding.size)}, each with coordinates of its own.", self.name
+                )
             )
         return embedding
 

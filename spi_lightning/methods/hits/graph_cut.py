@@ -10,6 +10,7 @@ from spi_lightning.baselines.graph_cut import Ball, Steps, graph_cut, votes
 from spi_lightning.baselines.neighbours import nearest
 from spi_lightning.baselines.region import affinity, prior, region_force
 from spi_lightning.io.patterns.pattern_file import PatternFile
+from spi_lightning.notes import Note
 from spi_lightning.results.hit_answer import Answer, DecisionRule, Given, Notes
 
 from .checkpoint import find_device
@@ -84,7 +85,9 @@ class GraphCut:
         decision, abstain = self.decision(probability)
         decision[np.isnan(found)], abstain[np.isnan(found)] = 0, True
         if not described.usable.all():
-            self.notes.say(f"{self.name}: {(~described.usable).sum()} frames without measured pixels are not decided.")
+            self.notes.say(
+                Note.of(f"{(~described.usable).sum()} frames without measured pixels are not decided.", self.name)
+            )
         seconds = time.perf_counter() - start
         return Answer(self.name, np.arange(len(patterns)), probability, probability, decision, abstain, seconds)
 
@@ -115,7 +118,7 @@ class GraphCut:
             device=self.device,
         )
         if cut.note:
-            self.notes.say(f"{self.name}: {cut.note}")
+            self.notes.say(Note.of(f"{cut.note}", self.name))
         reached = self._reached(graph, known)
         if self.ball == "rows":
             return cut.labelling, reached
@@ -127,7 +130,10 @@ class GraphCut:
         reached: NDArray[np.bool_] = np.isin(part, part[known.frame])
         if len(size) > 1:
             self.notes.say(
-                f"{self.name}: the graph has {describe_components(size)}; frames of parts that hold no given frame are "
-                "not decided."
+                Note.of(
+                    f"the graph has {describe_components(size)}; frames of parts that hold no given frame are "
+                    "not decided.",
+                    self.name,
+                )
             )
         return reached

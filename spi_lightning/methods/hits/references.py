@@ -19,6 +19,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.io import open_patterns
 from spi_lightning.io.patterns.pattern_file import PatternFile
+from spi_lightning.notes import Note
 from spi_lightning.results.hit_answer import Answer, DecisionRule, Given, Notes
 
 from .checkpoint import find_device
@@ -89,9 +90,11 @@ class Reference:
         decision, abstain = self.decision(probability)
         decision[np.isnan(found)], abstain[np.isnan(found)] = 0, True
         if not described.usable.all():
-            self.notes.say(f"{self.name}: {(~described.usable).sum()} frames without measured pixels are not decided.")
+            self.notes.say(
+                Note.of(f"{(~described.usable).sum()} frames without measured pixels are not decided.", self.name)
+            )
         if not defined.all():
-            self.notes.say(f"{self.name}: frames of clusters that hold no given frame are not decided.")
+            self.notes.say(Note.of("frames of clusters that hold no given frame are not decided.", self.name))
         seconds = time.perf_counter() - start
         return Answer(self.name, np.arange(len(patterns)), probability, probability, decision, abstain, seconds)
 

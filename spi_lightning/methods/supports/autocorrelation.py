@@ -9,6 +9,7 @@ from torch import Tensor
 
 from spi_lightning.fields import INTENSITY, MASK, SUPPORT, Batch
 from spi_lightning.methods.hits.checkpoint import find_device
+from spi_lightning.notes import Note
 from spi_lightning.physics.autocorrelation import autocorrelation_support
 from spi_lightning.results.hit_answer import Notes
 from spi_lightning.results.support_answer import BatchAnswers
@@ -68,6 +69,9 @@ class AutocorrelationSupport(BatchAnswers):
         edge[1:-1, 1:-1] = False
         if bool((region & edge).any()):
             self.notes.say(
-                f"{self.name}: the autocorrelation of some patterns fills the frame: the oversampling is below 2, or "
-                "noise, background or missing pixels make it seem wide. Their supports are not to be trusted."
+                Note.of(
+                    "the autocorrelation of some patterns fills the frame: the oversampling is below 2, or "
+                    "noise, background or missing pixels make it seem wide. Their supports are not to be trusted.",
+                    self.name,
+                )
             )

@@ -10,6 +10,7 @@ from spi_lightning.fields import DENSITY, INTENSITY, MASK, SUPPORT, Batch
 from spi_lightning.methods.hits.checkpoint import find_device
 from spi_lightning.methods.resized import fitted_batch, on_finer_pixels, trained_size
 from spi_lightning.methods.size_mismatch import size_refused
+from spi_lightning.notes import Note
 from spi_lightning.results.support_answer import BatchAnswers
 from spi_lightning.tasks.checkpoint import find_checkpoint, load_task
 from spi_lightning.tasks.healing import Healing
@@ -68,14 +69,14 @@ class SupportCheckpoint(BatchAnswers):
         return answer
 
 
-def _of_other_size(name: str, height: int, width: int, size: int, bin: int) -> str:
+def _of_other_size(name: str, height: int, width: int, size: int, bin: int) -> Note:
     """What was done to patterns of another size than the network's."""
-    line = f"{name}: patterns of {height} x {width} pixels"
+    line = f"patterns of {height} x {width} pixels"
     line += f" were binned {bin} x {bin} (the density's field of view shrinks as much)," if bin > 1 else ""
     line += f" are answered from their central {size} x {size}, as the network knows them"
     if (height // bin, width // bin) != (size, size):
         line += f"; its density has pixels {height / bin / size:.3g} times as large, and is interpolated"
-    return line
+    return Note.of(line, name)
 
 
 class Healed(BatchAnswers):

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from spi_lightning.data.scans.single_volume import SingleVolumeDataModule, SingleVolumes
 from spi_lightning.methods.hits.checkpoint import find_device
+from spi_lightning.notes import NoteWarning
 from spi_lightning.phasing import phase, read_recipe
 from spi_lightning.physics.array import pad
 from spi_lightning.physics.bragg.preparation import PreparedPattern
@@ -119,8 +120,8 @@ class RefinedNetwork:
             trainer.fit(task, data)
             trainer.validate(task, data, verbose=False)
         for one in warned:
-            if "particle" in str(one.message) or "rolled back" in str(one.message):
-                self.notes.say(f"{self.name}: {one.message}")
+            if isinstance(one.message, NoteWarning):
+                self.notes.say(one.message.note.about(self.name))
         found = task.reconstruction
         if "polished_chi_square" in found:
             trace.add(trace.step[-1] + task.polish_steps, found["polished_chi_square"])

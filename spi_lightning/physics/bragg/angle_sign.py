@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from spi_lightning.notes import Note
+
 from .geometry import BraggGeometry
 
 _TURNS = 180  # tried about Q
@@ -30,10 +32,10 @@ class AngleSign:
     turned: float
 
     @property
-    def note(self) -> str | None:
+    def note(self) -> Note | None:
         """A warning if the other sign fits clearly better, else None."""
         if self.turned > self.as_given + 0.1 * abs(self.as_given) and self.turned > 0.1:
-            return (
+            return Note.of(
                 f"the facets fit the lattice better with data.geometry.step_deg of the other sign "
                 f"({self.turned:.2f}, not {self.as_given:.2f}): check which way the rocking axis turns"
             )

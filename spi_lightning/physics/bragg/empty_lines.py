@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spi_lightning.notes import Note
+
 from .empty_parts import find_empty_parts
 from .frame_order import frames_listed
 
@@ -25,7 +27,7 @@ Lines = NDArray[np.bool_]
 Sums = NDArray[np.floating]
 
 
-def find_empty(photons: Tensor, mask: Tensor, unit: float = 1.0) -> tuple[Tensor, list[str]]:
+def find_empty(photons: Tensor, mask: Tensor, unit: float = 1.0) -> tuple[Tensor, list[Note]]:
     """Find what counted nothing although its neighbours did: frames, detector lines, lines of one frame, pixels.
 
     Fringes of a symmetric crystal may be dark throughout a line. Towards these intensities fall on both sides, or they
@@ -43,12 +45,12 @@ def find_empty(photons: Tensor, mask: Tensor, unit: float = 1.0) -> tuple[Tensor
     known = mask.numpy().copy()
     empty = np.zeros(values.shape, dtype=np.bool_)
     dark = np.zeros(values.shape, dtype=np.bool_)  # fringes, which are measured
-    notes: list[str] = []
+    notes: list[Note] = []
     for axis, name in enumerate(("frame", "row", "column")):
         found, fringes = _lines(values, known, axis)
         if found.any():
             empty |= _spread(found, axis)
-            notes.append(_line_of(found, name, values, axis))
+            notes.append(Note.of(_line_of(found, name, values, axis)))
         dark |= _spread(fringes, axis)
     known &= ~empty
     for axis, name in ((2, "rows"), (1, "columns")):
@@ -58,18 +60,18 @@ def find_empty(photons: Tensor, mask: Tensor, unit: float = 1.0) -> tuple[Tensor
         found &= ~_paired(np.nan_to_num(sums))
         if found.any():
             frames = frames_listed(np.flatnonzero(found.any(1)).tolist())
-            notes.append(f"{int(found.sum())} {name} of single frames ({frames}) are empty{_WHY}")
+            notes.append(Note.of(f"{int(found.sum())} {name} of single frames ({frames}) are empty{_WHY}"))
             empty |= np.expand_dims(found, axis)
     known &= ~empty
     parts = find_empty_parts(values, known & ~dark)
     if parts.any():
         frames = frames_listed(np.flatnonzero(parts.any((1, 2))).tolist())
-        notes.append(f"{int(parts.sum())} voxels of parts of single frames ({frames}) are empty{_WHY}")
+        notes.append(Note.of(f"{int(parts.sum())} voxels of parts of single frames ({frames}) are empty{_WHY}"))
         empty |= parts
     known &= ~empty
     pixels = _pixels(values, known) & ~dark.all(0)
     if pixels.any():
-        notes.append(f"{int(pixels.sum())} pixels are empty in every frame{_WHY}")
+        notes.append(Note.of(f"{int(pixels.sum())} pixels are empty in every frame{_WHY}"))
         empty |= pixels
     return torch.from_numpy(empty & mask.numpy()), notes
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from spi_lightning.errors import UserError
+from spi_lightning.notes import Note
 
 from .frame_order import frames_listed
 
@@ -25,7 +26,7 @@ def correct_frames(
     saturation: float | None = None,
     normalise: bool = False,
     told: bool = False,
-) -> tuple[Tensor, Tensor, list[str]]:
+) -> tuple[Tensor, Tensor, list[Note]]:
     """Correct counts of a photon-counting detector, and find the voxels that measured.
 
     Args:
@@ -45,7 +46,7 @@ def correct_frames(
     Raises:
         UserError: Shapes that do not fit, no monitor to divide by, or nothing measured.
     """
-    notes: list[str] = []
+    notes: list[Note] = []
     values, mask = _usable(counts.float(), saturation, told, notes)
     good = _good_pixels(values, whitefield, bad_pixels, dark, dark_limit)
     if whitefield is not None and not good.any():
@@ -66,7 +67,7 @@ def correct_frames(
 
 
 def _divided(
-    values: Tensor, mask: Tensor, response: Tensor, mean: float | None, good: Tensor, notes: list[str]
+    values: Tensor, mask: Tensor, response: Tensor, mean: float | None, good: Tensor, notes: list[Note]
 ) -> Tensor:
     """Frames divided by the response of the pixels, times its mean; says so."""
     mean = mean or float(response[good].mean())
@@ -74,13 +75,15 @@ def _divided(
     before, after = (float(torch.where(mask, each, 0.0).max()) for each in (values, corrected))
     least, most = (float(each) / mean for each in response[good].aminmax())
     notes.append(
-        f"frames are divided by the whitefield (flat field; {least:.2f} to {most:.2f} of its mean): the largest voxel "
-        f"of {before:,.6g} becomes {after:,.6g}"
+        Note.of(
+            f"frames are divided by the whitefield (flat field; {least:.2f} to {most:.2f} of its mean): the largest "
+            f"voxel of {before:,.6g} becomes {after:,.6g}"
+        )
     )
     return corrected
 
 
-def _usable(values: Tensor, saturation: float | None, told: bool, notes: list[str]) -> tuple[Tensor, Tensor]:
+def _usable(values: Tensor, saturation: float | None, told: bool, notes: list[Note]) -> tuple[Tensor, Tensor]:
     """Counts with where they are counts: finite, not negative, below saturation."""
     mask = torch.isfinite(values) & (values >= 0)
     if not told:
@@ -118,7 +121,7 @@ def saturated_voxels(counts: Tensor, saturation: float | None = None, bad_pixels
 
 
 def _follow_monitor(
-    values: Tensor, mask: Tensor, monitor: Tensor, normalise: bool, notes: list[str]
+    values: Tensor, mask: Tensor, monitor: Tensor, normalise: bool, notes: list[Note]
 ) -> tuple[Tensor, Tensor]:
     """Drop frames without beam, and divide by the monitor if asked to; a monitor that the photons belie is set aside.
 
@@ -130,7 +133,7 @@ def _follow_monitor(
     beam = torch.where(torch.isfinite(monitor), monitor.double(), 0.0)
     if float(beam.median()) < 0:
         beam = -beam
-        notes.append("the monitor is negative, a current of the other polarity: its size is taken")
+        notes.append(Note.of("the monitor is negative, a current of the other polarity: its size is taken"))
     usual = beam[beam > 0].median() if bool((beam > 0).any()) else beam.new_tensor(1.0)
     off = beam < _DROPOUT * usual
     lit = _lit(torch.where(mask, values, 0.0).sum((1, 2)).double(), beam, usual)
@@ -144,15 +147,15 @@ def _follow_monitor(
                 f"{belied} and cannot be divided by: leave out data.preparation.normalise=true, or name another one "
                 "with data.keys.monitor="
             )
-        notes.append(f"{belied}: set aside")
+        notes.append(Note.of(f"{belied}: set aside"))
         return values, mask
     if not normalise:
         off &= torch.isfinite(monitor)  # an unknown value tells of no dropout
     if off.any():
         frames = frames_listed(off.nonzero()[:, 0].tolist())
-        notes.append(f"the monitor dropped out in {int(off.sum())} frames ({frames}): taken as not measured")
+        notes.append(Note.of(f"the monitor dropped out in {int(off.sum())} frames ({frames}): taken as not measured"))
     if normalise:
-        notes.append("frames are divided by the monitor, relative to its median")
+        notes.append(Note.of("frames are divided by the monitor, relative to its median"))
         values = values * (usual / torch.where(off, usual, beam)).to(values)[:, None, None]
     return values, mask & ~off[:, None, None]
 
@@ -164,7 +167,7 @@ def _lit(photons: Tensor, beam: Tensor, usual: Tensor) -> Tensor:
     return without & (photons > 0) & (photons >= 0.5 * least)
 
 
-def add_note(notes: list[str], count: Tensor, line: str) -> None:
+def add_note(notes: list[Note], count: Tensor, line: str) -> None:
     """A line with a count, where there is anything to count."""
     if int(count):
-        notes.append(f"{int(count)} {line}")
+        notes.append(Note.of(f"{int(count)} {line}"))

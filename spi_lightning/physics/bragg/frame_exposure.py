@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from spi_lightning.notes import Note
+
 from .frame_order import frames_listed
 
 _COUNTED: Final = 20.0  # photons of a pixel in two frames, from which their ratio means something
@@ -23,7 +25,7 @@ _TOWER: Final = 6.0  # times the photons of both neighbours, which no peak that 
 _LEAST: Final = 0.7  # smallest sudden change, natural logarithm: a factor of two
 
 
-def find_exposures(photons: Tensor, mask: Tensor, unit: float = 1.0) -> tuple[Tensor, list[str]]:
+def find_exposures(photons: Tensor, mask: Tensor, unit: float = 1.0) -> tuple[Tensor, list[Note]]:
     """Find frames in which most pixels count several times what they do in the frames beside.
 
     From frame to frame of a scan that is sampled finely enough some pixels count more and others less, so that the
@@ -66,13 +68,17 @@ def find_exposures(photons: Tensor, mask: Tensor, unit: float = 1.0) -> tuple[Te
             frame = int(lit[number + (single or number > 0)])
             found[frame] = mask[frame]
             notes.append(
-                f"WARNING: frame {frame} is taken as not measured: it is {_times(factor)} the frames beside it, "
-                + _ALIKE
+                Note.warning(
+                    f"frame {frame} is taken as not measured: it is {_times(factor)} the frames beside it, " + _ALIKE
+                )
             )
         elif not end:  # at the end it may be the fringe at the Nyquist frequency
             notes.append(
-                f"WARNING: frame {int(lit[number + 1])}, or the run of frames that begins there, is {_times(step)} the "
-                f"frame before, {_ALIKE}: divide by a monitor (data.preparation.normalise=true), or cut the scan there"
+                Note.warning(
+                    f"frame {int(lit[number + 1])}, or the run of frames that begins there, is {_times(step)} the "
+                    f"frame before, {_ALIKE}: divide by a monitor (data.preparation.normalise=true), or cut the scan "
+                    "there"
+                )
             )
         number += 2 if single else 1
     return found, notes
@@ -98,7 +104,7 @@ def _change(photons: Tensor, mask: Tensor, unit: float, before: int, after: int)
     return float(((b[bright] + 0.5) / (a[bright] + 0.5)).log().median())
 
 
-def find_copies(photons: Tensor, mask: Tensor, unit: float = 1.0) -> tuple[Tensor, list[str]]:
+def find_copies(photons: Tensor, mask: Tensor, unit: float = 1.0) -> tuple[Tensor, list[Note]]:
     """Find frames that repeat the one before count by count, as no second exposure of photons does.
 
     Args:
@@ -120,4 +126,4 @@ def find_copies(photons: Tensor, mask: Tensor, unit: float = 1.0) -> tuple[Tenso
     which = (
         f"frame {frames[0]} repeats" if len(frames) == 1 else f"{len(frames)} frames ({frames_listed(frames)}) repeat"
     )
-    return found, [f"WARNING: {which} the frame before count by count: a copy of it, taken as not measured"]
+    return found, [Note.warning(f"{which} the frame before count by count: a copy of it, taken as not measured")]

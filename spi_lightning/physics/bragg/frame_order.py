@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from spi_lightning.errors import UserError
+from spi_lightning.notes import Note
 
 _TOLERANCE = 0.3  # of a step
 _NO_ANGLE = 1e9  # degree; beyond, no motor has turned and numbers overflow
@@ -16,7 +17,7 @@ _REACH = 8  # angles through which the first line goes, and that are looked at t
 
 def order_frames(
     counts: Tensor, angles: Tensor, monitor: Tensor | None = None
-) -> tuple[Tensor, Tensor, Tensor | None, list[str]]:
+) -> tuple[Tensor, Tensor, Tensor | None, list[Note]]:
     """Put frames in order of their angle, one for each step; the Fourier transform needs even steps.
 
     A scan towards smaller angles stays one. The step is that of a line through all angles, so that the noise of an
@@ -41,12 +42,12 @@ def order_frames(
         raise UserError(f"the scan has {len(counts)} frames and {monitor.numel()} values of the monitor")
     if len(angles) < 3:
         raise UserError("the scan has fewer than 3 angles: check data.keys.angle")
-    notes: list[str] = []
+    notes: list[Note] = []
     angles = _without_gaps(angles.double(), notes)
     falling = bool(angles[0] - angles[-1] > (angles.max() - angles.min()) / 2)  # a pass back ends where it began
     order = angles.argsort(stable=True, descending=falling)
     if not torch.equal(order, torch.arange(len(order))) and not _only_ties(angles, order) and _turns_back(angles):
-        notes.append("the frames were not in order of their angle: sorted")
+        notes.append(Note.of("the frames were not in order of their angle: sorted"))
     first, step = _line(angles[order])
     place = (angles - first) / step
     slot = place.round().long()
@@ -60,8 +61,10 @@ def order_frames(
         )
     if falling:
         notes.append(
-            f"the angles fall, from {float(angles[order[0]]):g} to {float(angles[order[-1]]):g} degree: step_deg is "
-            "negative, which matters for the laboratory frame"
+            Note.of(
+                f"the angles fall, from {float(angles[order[0]]):g} to {float(angles[order[-1]]):g} degree: step_deg "
+                "is negative, which matters for the laboratory frame"
+            )
         )
     return _filled(counts, first, slot, step, monitor, notes)
 
@@ -95,7 +98,7 @@ def _drift(off: Tensor) -> float:
     return float(off.unfold(0, width, 1).mean(1).abs().max())
 
 
-def _without_gaps(angles: Tensor, notes: list[str]) -> Tensor:
+def _without_gaps(angles: Tensor, notes: list[Note]) -> Tensor:
     """Angles (F,) that are not numbers replaced by those on the line through the others, over the frame's number.
 
     Raises:
@@ -114,8 +117,10 @@ def _without_gaps(angles: Tensor, notes: list[str]) -> Tensor:
             "are missing: check data.keys.angle"
         )
     notes.append(
-        f"{int((~known).sum())} angles are not numbers (frames {frames_listed((~known).nonzero()[:, 0].tolist())}): "
-        "taken from the even steps of the others"
+        Note.of(
+            f"{int((~known).sum())} angles are not numbers (frames "
+            f"{frames_listed((~known).nonzero()[:, 0].tolist())}): taken from the even steps of the others"
+        )
     )
     return torch.where(known, angles, start + slope * number)
 
@@ -159,8 +164,8 @@ def frames_listed(frames: list[int]) -> str:
 
 
 def _filled(
-    counts: Tensor, first: float, slot: Tensor, step: float, monitor: Tensor | None, notes: list[str]
-) -> tuple[Tensor, Tensor, Tensor | None, list[str]]:
+    counts: Tensor, first: float, slot: Tensor, step: float, monitor: Tensor | None, notes: list[Note]
+) -> tuple[Tensor, Tensor, Tensor | None, list[Note]]:
     """Put every frame into its slot; average those that share one, leave NaN where there is none."""
     slots = int(slot.max()) + 1
     taken = torch.bincount(slot, minlength=slots)
@@ -168,9 +173,11 @@ def _filled(
     if len(missing) > _MISSING * slots:
         raise UserError(f"{len(missing)} of {slots} frames of the scan are missing: too many to phase")
     if doubled:
-        notes.append(f"{doubled} angles were measured more than once: averaged")
+        notes.append(Note.of(f"{doubled} angles were measured more than once: averaged"))
     if missing:
-        notes.append(f"{len(missing)} of {slots} frames are missing ({frames_listed(missing)}): taken as not measured")
+        notes.append(
+            Note.of(f"{len(missing)} of {slots} frames are missing ({frames_listed(missing)}): taken as not measured")
+        )
     even = first + step * torch.arange(slots, dtype=torch.float64)
     shape = (slots, *counts.shape[1:])
     divisor = taken.float()

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from spi_lightning.errors import UserError
+from spi_lightning.notes import Note
 from spi_lightning.physics.constants import wavelength_from_energy
 from spi_lightning.physics.laboratory.directions import cross, direction, rotation
 
@@ -96,22 +97,28 @@ class BraggGeometry:
         """Names of the quantities that an output needs and that are not known."""
         return [name for name in _NEEDS[output] if getattr(self, name) is None]
 
-    def notes(self) -> list[str]:
+    def notes(self) -> list[Note]:
         """One line that names what cannot be had and why, or where Q is taken; phasing itself needs no geometry."""
         lacking = [f"data.geometry.{name}=<{_UNITS[name]}>" for name in self.missing()]
         if lacking:
             return [
-                "left out, as the geometry is incomplete: laboratory frame, displacement, strain and sizes in nm; give "
-                + " ".join(lacking)
+                Note.of(
+                    "left out, as the geometry is incomplete: laboratory frame, displacement, strain and sizes in "
+                    "nm; give " + " ".join(lacking)
+                )
             ]
         if self.off_axis is None:
             return [
-                "Q is taken where the detector arm points, as it is not known at which pixel; a peak elsewhere turns "
-                f"it by {math.degrees(100 * self._pixel_angles()[1]):.2f}° for every 100 pixels: give "
-                "data.geometry.beam_row=<pixel> data.geometry.beam_column=<pixel>"
+                Note.of(
+                    "Q is taken where the detector arm points, as it is not known at which pixel; a peak elsewhere "
+                    f"turns it by {math.degrees(100 * self._pixel_angles()[1]):.2f}° for every 100 pixels: give "
+                    "data.geometry.beam_row=<pixel> data.geometry.beam_column=<pixel>"
+                )
             ]
         arm = replace(self, off_axis=None).two_theta_deg()
-        return [f"Q is taken at {self.peak_place()}: 2θ = {self.two_theta_deg():.3f}°, along the arm {arm:.3f}°"]
+        return [
+            Note.of(f"Q is taken at {self.peak_place()}: 2θ = {self.two_theta_deg():.3f}°, along the arm {arm:.3f}°")
+        ]
 
     def peak_place(self) -> str:
         """Where Q is taken, in words."""

@@ -10,6 +10,7 @@ from typing import Final
 from torch import Tensor
 
 from spi_lightning.errors import UserError
+from spi_lightning.notes import Note
 from spi_lightning.physics.constants import ELEMENTARY_CHARGE
 
 from .geometry import BraggGeometry
@@ -65,7 +66,7 @@ def require_plausible(geometry: Mapping[str, float | str], given: Mapping[str, f
         raise UserError(f"{who} {rule.unit}: {low}{rule.high:g} {rule.unit} can be; {mend}")
 
 
-def require_bragg_angle(known: BraggGeometry, given: Mapping[str, float | str]) -> list[str]:
+def require_bragg_angle(known: BraggGeometry, given: Mapping[str, float | str]) -> list[Note]:
     """Ask about a detector arm that stands within a degree of the direct beam: it was most likely read in radians.
 
     Args:
@@ -89,11 +90,11 @@ def require_bragg_angle(known: BraggGeometry, given: Mapping[str, float | str]) 
     radians = " ".join(f"data.geometry.{name}={math.degrees(value):g}" for name, value in values.items())
     mend = f"are the angles in radians? Then give {radians}"
     if set(values) <= set(given):
-        return [f"WARNING: {told}: {mend}"]
+        return [Note.warning(f"{told}: {mend}")]
     raise UserError(f"the file says {told}: {mend}, else give both in degree")
 
 
-def step_doubts(extent: Sequence[float], vectors: Tensor, step_deg: float) -> list[str]:
+def step_doubts(extent: Sequence[float], vectors: Tensor, step_deg: float) -> list[Note]:
     """A warning where the step makes a crystal a needle or a leaf along the rocking direction: its unit may be wrong.
 
     Args:
@@ -107,13 +108,15 @@ def step_doubts(extent: Sequence[float], vectors: Tensor, step_deg: float) -> li
         return []
     edges = " x ".join(f"{1e9 * edge:.3g}" for edge in (along, *across))
     return [
-        f"WARNING: a step of {step_deg:g} degree makes a crystal of {edges} nm along frame, row and column: is the "
-        "rocking angle in degree? A data set of angles names its unit in its attribute units, or give "
-        "data.geometry.step_deg="
+        Note.warning(
+            f"a step of {step_deg:g} degree makes a crystal of {edges} nm along frame, row and column: is the "
+            "rocking angle in degree? A data set of angles names its unit in its attribute units, or give "
+            "data.geometry.step_deg="
+        )
     ]
 
 
-def contradictions(geometry: Mapping[str, float | str], given: Mapping[str, float | str]) -> list[str]:
+def contradictions(geometry: Mapping[str, float | str], given: Mapping[str, float | str]) -> list[Note]:
     """One warning for each number of the user that is not the file's; the user's is taken."""
     notes = []
     for name, value in given.items():
@@ -125,5 +128,5 @@ def contradictions(geometry: Mapping[str, float | str], given: Mapping[str, floa
         turned = name == "step_deg" and told * value < 0
         why = "; the sign decides which way round the crystal is seen" if turned else ""
         unit = _RANGES[name].unit
-        notes.append(f"WARNING: the file says {name}={told:+g} {unit}, you say {value:+g}: yours is taken{why}")
+        notes.append(Note.warning(f"the file says {name}={told:+g} {unit}, you say {value:+g}: yours is taken{why}"))
     return notes

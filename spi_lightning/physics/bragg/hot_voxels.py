@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from spi_lightning.notes import Note
+
 from .frame_order import frames_listed
 
 _CONTRAST: Final = 30.0  # times its neighbours; a peak sampled 1.3 times as finely as needed leaves them a tenth
@@ -20,7 +22,7 @@ _FRAMES: Final = 8  # frames from which a steady pixel is told from a wide peak
 _PEAK: Final = 1000.0  # photons in 3 x 3 x 3 voxels that a peak besides the defects holds
 
 
-def find_hot(photons: Tensor, mask: Tensor, unit: float = 1.0) -> tuple[Tensor, list[str]]:
+def find_hot(photons: Tensor, mask: Tensor, unit: float = 1.0) -> tuple[Tensor, list[Note]]:
     """Find voxels far brighter than what lies around them: the peak of a crystal is wide along all three axes.
 
     Voxels that stand out in their frame (hot pixels, zingers), narrow groups that stand out from the frames before and
@@ -48,13 +50,15 @@ def find_hot(photons: Tensor, mask: Tensor, unit: float = 1.0) -> tuple[Tensor, 
         if values[place] < values.max():
             return hot, _lines(values, hot, always, place)
         return torch.zeros_like(hot), [
-            f"WARNING: the peak at voxel {place} is a single bright spot, narrower than that of a crystal which can be "
-            "phased, and nothing else looks like a peak: a hot pixel or zinger, or a scan that is too coarse"
+            Note.warning(
+                f"the peak at voxel {place} is a single bright spot, narrower than that of a crystal which can be "
+                "phased, and nothing else looks like a peak: a hot pixel or zinger, or a scan that is too coarse"
+            )
         ]
     return hot, _lines(values, hot, always, place)
 
 
-def _lines(values: Tensor, hot: Tensor, always: Tensor, place: tuple[int, ...]) -> list[str]:
+def _lines(values: Tensor, hot: Tensor, always: Tensor, place: tuple[int, ...]) -> list[Note]:
     """What is said of the defects that were found."""
     lines, largest = [], float(values[place])
     top = f"; the brightest, voxel {place}, {largest:,.0f}"
@@ -63,14 +67,18 @@ def _lines(values: Tensor, hot: Tensor, always: Tensor, place: tuple[int, ...]) 
         which = ", ".join(f"({int(r)}, {int(c)})" for r, c in always.nonzero()[:4])
         which += ", ..." if pixels > 4 else ""
         lines.append(
-            f"{pixels} hot pixel{'s' if pixels > 1 else ''} {which}: far brighter than the pixels around, in most "
-            f"frames: taken as not measured{top if always[place[1:]] else ''}"
+            Note.of(
+                f"{pixels} hot pixel{'s' if pixels > 1 else ''} {which}: far brighter than the pixels around, in most "
+                f"frames: taken as not measured{top if always[place[1:]] else ''}"
+            )
         )
     if single.any():
         frames = frames_listed(single.flatten(1).any(1).nonzero()[:, 0].tolist())
         lines.append(
-            f"{int(single.sum())} hot voxels or zingers (frames {frames}): far brighter than all around them: "
-            f"taken as not measured{'' if always[place[1:]] else top}"
+            Note.of(
+                f"{int(single.sum())} hot voxels or zingers (frames {frames}): far brighter than all around them: "
+                f"taken as not measured{'' if always[place[1:]] else top}"
+            )
         )
     return lines
 

@@ -5,6 +5,8 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
+from spi_lightning.notes import Note
+
 
 def find_aliens(
     photons: Tensor,
@@ -14,7 +16,7 @@ def find_aliens(
     photons_least: float = 40.0,
     core: int = 6,
     reach: int = 3,
-) -> tuple[Tensor, list[str]]:
+) -> tuple[Tensor, list[Note]]:
     """Mark what no inversion partner explains.
 
     A crystal without strain has I(-q) = I(q); strain moves fringes by a few voxels and changes their height, but does
@@ -47,12 +49,14 @@ def find_aliens(
     places = ndimage.maximum_position(around.cpu().numpy(), labels, numbers)
     order = sorted(range(count), key=lambda i: -float(totals[i]))
     notes = [
-        f"peak of another crystal at voxel {tuple(int(p) for p in places[i])}, {totals[i]:,.0f} photons: "
-        "taken as not measured"
+        Note.of(
+            f"peak of another crystal at voxel {tuple(int(p) for p in places[i])}, {totals[i]:,.0f} photons: "
+            "taken as not measured"
+        )
         for i in order[:8]
     ]
     if count > 8:
-        notes.append(f"{count - 8} weaker peaks of other crystals: taken as not measured")
+        notes.append(Note.of(f"{count - 8} weaker peaks of other crystals: taken as not measured"))
     return marked, notes
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from spi_lightning.errors import UserError
+from spi_lightning.notes import Note
 from spi_lightning.physics.hole_filling import fill_holes
 
 from .empty_lines import find_empty
@@ -39,7 +40,7 @@ class PreparedPattern:
     mask: Tensor
     bins: tuple[int, int, int]
     peak: tuple[int, int, int]
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     counted: bool = True
     poisson: bool = True
     threshold: float = 0.0
@@ -81,7 +82,7 @@ class CorrectedScan:
     saturated: Tensor
     counted: bool
     divided: bool
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
 
     def leave_out(self, bad: Tensor) -> None:
         """Take more voxels as not measured."""
@@ -147,7 +148,9 @@ def correct(
     scan = CorrectedScan(photons, mask, saturated, counted, whitefield is not None or normalise, notes)
     if not counted:
         notes.append(
-            "the counts are not whole numbers: taken as relative intensities, so nothing is said of photon noise"
+            Note.of(
+                "the counts are not whole numbers: taken as relative intensities, so nothing is said of photon noise"
+            )
         )
     if defects:
         _leave_out_defects(scan)
@@ -205,15 +208,17 @@ def cut_out(
         UserError: No photons, or a peak at the border of the scan.
     """
     sizes, steps = _three(size, "size"), _three(bins, "bins")
-    notes: list[str] = []
+    notes: list[Note] = []
     photons = torch.where(scan.photons > threshold, scan.photons, 0.0)
     dropped, total = float((scan.photons - photons).double().sum()), float(scan.photons.double().sum())
     if threshold > 0:
         voxels = int((scan.photons > 0).sum() - (photons > 0).sum())
         what = "photons" if scan.counted else "of the intensity"
         notes.append(
-            f"threshold={threshold:g}: {voxels:,} voxels with counts at or below {threshold:g} become 0, which drops "
-            f"{dropped:,.6g} {what} of {total:,.6g} ({dropped / max(total, 1e-30):.1%})"
+            Note.of(
+                f"threshold={threshold:g}: {voxels:,} voxels with counts at or below {threshold:g} become 0, which "
+                f"drops {dropped:,.6g} {what} of {total:,.6g} ({dropped / max(total, 1e-30):.1%})"
+            )
         )
     peak = peak_of(scan, threshold)
     cut, mask = _cut_and_binned(photons, scan.mask, scan.saturated, peak, sizes, steps)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.metrics.hits.classification_curves import curve_bands
+from spi_lightning.notes import Level, note_lines
 from spi_lightning.reports.page import Lines, Picture, Section, Table, write_page
 from spi_lightning.reports.provenance import provenance_section
 from spi_lightning.reports.style import INK, OTHER, SINGLE, as_png, as_svg
@@ -55,7 +56,7 @@ def write_evaluation_report(run: Path, embedding: str = "pca") -> Path:
         Section("Decision", [*_decision(files)]),
         *trust_sections(files),
         Section("Frames", [*_frames(files, embedding)]),
-        Section("Notes", [Lines(files.about.get("notes") or ["Nothing was announced by the reader."])]),
+        Section("Notes", [Lines(note_lines(files.notes) or ["Nothing was announced by the reader."])]),
         provenance_section(run, {"command": files.about["command"]}, methods_table(files.about)),
     ]
     subtitle = f"{files.headline.name} on {files.about['path']}"
@@ -81,7 +82,7 @@ def _summary(files: EvaluationFiles) -> Iterator[Block]:
             f"Labels: {(label == 1).sum()} single hits, {(label == 0).sum()} others, {(label < 0).sum()} unknown"
             f"{f' or given to a method ({files.given.sum()})' if files.given.any() else ''}."
         )
-    yield Lines([*lines, *(note for note in files.about.get("notes", []) if note.startswith(("WARNING", "HINT")))])
+    yield Lines([*lines, *note_lines(files.notes, Level.HINT)])
     excluded = _listed(files.frame[files.excluded])
     yield from numbers_tables(files.metrics, excluded)
 

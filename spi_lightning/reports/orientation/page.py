@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from spi_lightning.io.json_file import read_metrics
+from spi_lightning.notes import note_lines
 from spi_lightning.reports.page import Fold, Lines, Picture, Section, Table, write_page
 from spi_lightning.reports.provenance import provenance_section
 from spi_lightning.reports.style import INK, METHOD_COLOURS, OTHER, as_svg, figure
@@ -32,7 +33,7 @@ def write_orientation_report(run: Path) -> Path:
         Section("Merged intensity", [slices_picture(files)]),
         *_iterations(files),
         *_examples(files),
-        Section("Notes", [Lines(files.notes or ["Nothing to note."]), *_log(run)]),
+        Section("Notes", [Lines(note_lines(files.notes) or ["Nothing to note."]), *_log(run)]),
         provenance_section(run),
     ]
     return write_page(run / "report.html", "Orientations", "/".join(run.resolve().parts[-2:]), sections)

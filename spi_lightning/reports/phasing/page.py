@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from spi_lightning.io.json_file import read_metrics
+from spi_lightning.notes import note_lines
 from spi_lightning.reports.laboratory import laboratory_sections
 from spi_lightning.reports.page import Lines, Section, write_page
 from spi_lightning.reports.provenance import provenance_section
@@ -28,7 +29,7 @@ def write_phasing_report(run: Path) -> Path:
         Section("Numbers", [numbers_table(metrics, files.element)]),
         Section("How far to trust it", [*trust_pictures(files)]),
         Section("Starts", [starts_picture(files)]),
-        Section("Notes", [Lines(files.notes or ["Nothing to note."])]),
+        Section("Notes", [Lines(note_lines(files.notes) or ["Nothing to note."])]),
         provenance_section(run),
     ]
     return write_page(run / "report.html", "Phasing", "/".join(run.resolve().parts[-2:]), sections)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from spi_lightning.notes import Note, note_lines
 from spi_lightning.reports.page import Lines, Picture, Section, Table, write_page
 from spi_lightning.reports.provenance import provenance_section
 from spi_lightning.reports.style import as_png, as_svg
@@ -56,7 +57,15 @@ def write_supports_report(run: Path) -> Path:
         *_accuracy(files),
         Section("Patterns", [*_galleries(files)]),
         Section("Shapes", [*_shapes(files)]),
-        Section("Notes", [Lines(files.about["notes"] or ["Nothing was announced by the reader or a method."])]),
+        Section(
+            "Notes",
+            [
+                Lines(
+                    note_lines(map(Note.read, files.about["notes"]))
+                    or ["Nothing was announced by the reader or a method."]
+                )
+            ],
+        ),
         provenance_section(run, {"command": files.about["command"]}, _costs(files.about["methods"])),
     ]
     names = ", ".join(method.name for method in files.methods)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from spi_lightning.io.json_file import read_metrics
+from spi_lightning.notes import Note, note_lines
 from spi_lightning.reports.laboratory import laboratory_sections
 from spi_lightning.reports.page import Lines, Picture, Section, Surface, Table, write_page
 from spi_lightning.reports.provenance import provenance_section
@@ -86,7 +87,13 @@ def write_volumes_report(run: Path) -> Path:
         Section("Convergence", convergence(files, metrics)),
         *(section for pattern in files.patterns for section in of_pattern(files, pattern)),
         *laboratory_sections(sorted((run / "densities").glob("*/*_laboratory.npz")), turning=True),
-        Section("Notes", [Lines(files.about["notes"] or ["Nothing to note."]), question_table(files.about)]),
+        Section(
+            "Notes",
+            [
+                Lines(note_lines(map(Note.read, files.about["notes"])) or ["Nothing to note."]),
+                question_table(files.about),
+            ],
+        ),
         provenance_section(run, costs(files.about)),
     ]
     return write_page(run / "report.html", "3D phasing compared", "/".join(run.resolve().parts[-2:]), sections)

@@ -8,6 +8,7 @@ from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_warn
 from torch import Tensor
 
 from spi_lightning.errors import UserError
+from spi_lightning.notes import Note, NoteWarning
 from spi_lightning.physics.oversampling import estimate_oversampling
 
 from .refiner import AXES
@@ -40,7 +41,8 @@ def box_for(pattern: Tensor, box: str | Sequence[int], margin: float) -> tuple[i
     if tight:
         cut = ", ".join(f"{extent[axis]:.1f} voxels in {sides[axis]} along {'zyx'[axis]}" for axis in tight)
         whole = any(sides[axis] == shape[axis] for axis in tight)
-        rank_zero_warn(f"the particle is larger than its box, task.box={box}: {cut}; {_mend(box, whole)}.")
+        text = f"the particle is larger than its box, task.box={box}: {cut}; {_mend(box, whole)}."
+        rank_zero_warn(NoteWarning(Note.of(text)))
     return sides[0], sides[1], sides[2]
 
 
@@ -72,10 +74,11 @@ def warn_of_the_box(density: Tensor) -> None:
         if (emptier > level).float().mean() > 0.5:
             full.append(name)
     if full:
-        rank_zero_warn(
+        text = (
             f"the particle fills its box along {', '.join(full)} from face to face and may be cut: raise task.margin, "
             "or give a larger task.box"
         )
+        rank_zero_warn(NoteWarning(Note.of(text)))
 
 
 def cut_to_support(density: Tensor, support: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.fields import MASK, Batch
 from spi_lightning.metrics.volumes.volume_fit import reciprocal_amplitude
 from spi_lightning.networks import ComplexEncoderDecoder, Members
+from spi_lightning.notes import Note, NoteWarning
 from spi_lightning.phasing.polishing.polish import polish
 from spi_lightning.phasing.polishing.wrapped import Wrapping, polish_wrapped
 from spi_lightning.physics.agreement import amplitude_errors, held_out_chi_square
@@ -195,7 +196,8 @@ class Refinement(pl.LightningModule):
         """Say what went wrong on the way."""
         if self.refiner is not None and self.refiner.rollbacks:
             times = self.refiner.rollbacks
-            rank_zero_warn(f"{times} times a start gave no numbers: it was rolled back and the learning rate halved.")
+            text = f"{times} times a start gave no numbers: it was rolled back and the learning rate halved."
+            rank_zero_warn(NoteWarning(Note.of(text)))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Judge the best densities so far; polish them first when the refinement is over."""

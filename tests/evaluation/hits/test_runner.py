@@ -7,7 +7,8 @@ import pytest
 from spi_lightning.evaluation.hits.cache import AnswerCache
 from spi_lightning.evaluation.hits.runner import Interview
 from spi_lightning.methods import Answer, DecisionRule, GivenPlan
-from spi_lightning.methods.hits.frame_vectors import Notes
+from spi_lightning.notes import Note
+from spi_lightning.results.hit_answer import Notes
 
 
 @dataclass
@@ -88,7 +89,7 @@ class Talker(Parrot):
         self.notes = Notes()
 
     def answer(self, patterns, given=None) -> Answer:
-        self.notes.say("talker: 3 frames are not decided.")
+        self.notes.say(Note.of("3 frames are not decided.", "talker"))
         warnings.warn("the labels are all alike", stacklevel=1)
         return super().answer(patterns, given)
 
@@ -98,7 +99,7 @@ def test_a_kept_answer_brings_its_notes_and_warnings(make_file, tmp_path) -> Non
     for talker, cached in ((first, False), (second, True)):
         with pytest.warns(UserWarning, match="all alike"):
             assert interview(patterns, tmp_path)(talker, "talker").cached is cached
-    assert second.asked == [] and second.notes == first.notes == ["talker: 3 frames are not decided."]
+    assert second.asked == [] and second.notes == first.notes == [Note.of("3 frames are not decided.", "talker")]
 
 
 @pytest.mark.filterwarnings("ignore:the labels")

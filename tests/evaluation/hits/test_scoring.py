@@ -6,6 +6,7 @@ import pytest
 from spi_lightning.evaluation.hits.scoring import Scoring, spread
 from spi_lightning.evaluation.hits.summary import notes, score
 from spi_lightning.methods import Answer, DecisionRule
+from spi_lightning.notes import Level
 from spi_lightning.results.predictions import Predictions
 
 
@@ -57,7 +58,7 @@ def test_unlabelled_frames_have_no_metrics_and_a_note() -> None:
     predictions = Predictions(answer(PROBABILITY), [answer(PROBABILITY)], DecisionRule())
     metrics = score(predictions, [])
     assert metrics == {"frames": 7}
-    assert any("without metrics" in note for note in notes(predictions, metrics))
+    assert any("without metrics" in str(note) for note in notes(predictions, metrics))
 
 
 def test_a_share_of_one_or_nought_has_an_interval_of_some_width() -> None:
@@ -75,11 +76,15 @@ def test_a_share_of_one_or_nought_has_an_interval_of_some_width() -> None:
 def test_a_method_that_ranks_well_and_decides_badly_gets_a_hint() -> None:
     low = answer([0.4, 0.35, 0.3, 0.2, 0.1, 0.05], "low")
     predictions = Predictions(low, [low], DecisionRule(), {"is_single_hit": np.array([1, 1, 1, 0, 0, 0])})
-    said = [note for note in notes(predictions, score(predictions, [], replicates=50)) if note.startswith("HINT")]
-    assert len(said) == 1 and "low ranks well" in said[0] and "decision.threshold=0.25 would give 1.00" in said[0]
+    said = [note for note in notes(predictions, score(predictions, [], replicates=50)) if note.level is Level.HINT]
+    assert (
+        len(said) == 1
+        and "low ranks well" in said[0].text
+        and "decision.threshold=0.25 would give 1.00" in said[0].text
+    )
     high = answer([0.9, 0.8, 0.7, 0.2, 0.1, 0.05], "high")
     predictions = Predictions(high, [high], DecisionRule(), predictions.labels)
-    assert not [note for note in notes(predictions, score(predictions, [], replicates=50)) if note.startswith("HINT")]
+    assert not [note for note in notes(predictions, score(predictions, [], replicates=50)) if note.level is Level.HINT]
 
 
 def test_right_answers_to_unlike_patterns_are_no_alarm() -> None:
@@ -87,8 +92,8 @@ def test_right_answers_to_unlike_patterns_are_no_alarm() -> None:
     for label, alarms in (([1, 1, 0, 0], 0), ([0, 1, 1, 0], 1)):
         predictions = Predictions(far, [far], DecisionRule(), {"is_single_hit": np.array(label)})
         said = notes(predictions, score(predictions, [], replicates=50))
-        assert len([note for note in said if note.startswith("WARNING")]) == alarms
-        assert any("look unlike its training patterns" in note for note in said) == (alarms == 0)
+        assert len([note for note in said if note.level is Level.WARNING]) == alarms
+        assert any("look unlike its training patterns" in str(note) for note in said) == (alarms == 0)
 
 
 def test_empty_frames_outside_the_training_patterns_are_counted_apart() -> None:
@@ -97,8 +102,8 @@ def test_empty_frames_outside_the_training_patterns_are_counted_apart() -> None:
     predictions = Predictions(far, [far], DecisionRule(), columns={"is_hit": hit})
     metrics = score(predictions, [])
     assert metrics["domain"]["a"]["nearly_empty"] == 4 and metrics["domain"]["a"]["hits_alike"]
-    (said,) = (note for note in notes(predictions, metrics) if note.startswith("WARNING"))
-    assert "4 of them nearly empty" in said and "Do not trust" not in said
+    (said,) = (note for note in notes(predictions, metrics) if note.level is Level.WARNING)
+    assert "4 of them nearly empty" in said.text and "Do not trust" not in said.text
     predictions = Predictions(far, [far], DecisionRule(), columns={"is_hit": ~hit})
-    (said,) = (note for note in notes(predictions, score(predictions, [])) if note.startswith("WARNING"))
-    assert "nearly empty" not in said and "Do not trust" in said
+    (said,) = (note for note in notes(predictions, score(predictions, [])) if note.level is Level.WARNING)
+    assert "nearly empty" not in said.text and "Do not trust" in said.text

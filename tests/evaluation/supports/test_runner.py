@@ -8,7 +8,8 @@ from spi_lightning.evaluation.hits.cache import AnswerCache
 from spi_lightning.evaluation.supports.runner import SupportInterview
 from spi_lightning.fields import PHOTONS
 from spi_lightning.io import PatternFile, PatternKeys, open_patterns
-from spi_lightning.methods.hits.frame_vectors import Notes
+from spi_lightning.notes import Note
+from spi_lightning.results.hit_answer import Notes
 from spi_lightning.results.support_answer import SupportAnswer
 
 
@@ -22,7 +23,7 @@ class Circle:
 
     def answer_supports(self, patterns: PatternFile) -> SupportAnswer:
         self.asked += 1
-        self.notes.say("circle: the patterns are larger than it likes.")
+        self.notes.say(Note.hint("the patterns are larger than it likes.", "circle"))
         support = np.zeros((len(patterns), 8, 8), dtype=bool)
         support[:, 3:6, 2:6] = True
         return SupportAnswer(self.name, np.arange(len(patterns)), None, support, 0.1)

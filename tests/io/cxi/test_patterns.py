@@ -51,7 +51,7 @@ def test_a_single_image_with_the_opposite_mask_of_libspimage(path) -> None:
     opened = open_patterns(path)
     assert opened.shape == (1, 6, 5)
     np.testing.assert_array_equal(opened.mask, BAD == 0)
-    assert any("1 = measured" in note for note in opened.notes)
+    assert any("1 = measured" in str(note) for note in opened.notes)
 
 
 def test_good_pixels_beside_the_detector(path) -> None:
@@ -89,7 +89,7 @@ def test_what_is_no_stack_of_photons_is_refused(path, data, message) -> None:
 def test_missing_patterns_and_dangling_links_are_named(path) -> None:
     with h5py.File(path, "w") as file:
         file["cxi_version"], file["entry_1/sample_1/name"], file["other"] = 160, "virus", PHOTONS
-    assert any("'other' (the only stack)" in note for note in open_patterns(path).notes)
+    assert any("'other' (the only stack)" in str(note) for note in open_patterns(path).notes)
     path = path.with_name("b.cxi")
     with h5py.File(path, "w") as file:
         file["cxi_version"] = 160

@@ -80,14 +80,14 @@ def test_a_run_is_read_best_orientation_first(tmp_path: Path) -> None:
 def test_modes_share_their_orientations(tmp_path: Path) -> None:
     output = read_output(write(tmp_path / "output_003.h5", modes=3), top=1)
     assert output.place[:, 0].tolist() == [0, 1, -1, 3] and output.orientation.tolist() == [0, 1, -1, 3]
-    assert "3 modes" in output.notes[0]
+    assert "3 modes" in str(output.notes[0])
 
 
 def test_without_probabilities_the_best_counts(tmp_path: Path) -> None:
     output = read_output(write(tmp_path / "output_003.h5", leave_out=("probabilities",)))
     assert output.place.tolist() == [[0], [1], [-1], [3]]
     assert output.probability[:, 0].tolist() == [1, 1, 0, 1]
-    assert "save_prob" in output.notes[0]
+    assert "save_prob" in str(output.notes[0])
 
 
 def write_old(folder: Path) -> Path:

@@ -198,7 +198,7 @@ ONES, MULTI, COUNTS = [[0, 3], [5], [1, 2]], [[1], [7, 8], []], [[4], [2, 3], []
 def test_sound_lists_and_the_square_that_is_assumed(tmp_path, hdf5) -> None:
     file = open_patterns(sparse(tmp_path / "a.emc", ONES, MULTI, COUNTS, hdf5))
     assert file.read([0, 1, 2]).sum((1, 2)).tolist() == [6, 6, 2] and file.read([1])[0, 1, 3] == 2
-    assert any("taken as a square of 4 x 4" in note for note in file.notes)
+    assert any("taken as a square of 4 x 4" in str(note) for note in file.notes)
 
 
 @pytest.mark.parametrize("hdf5", [False, True])
@@ -315,18 +315,20 @@ def test_a_detector_file_beside_is_taken_and_said(tmp_path, name) -> None:
     np.testing.assert_array_equal(file.read(range(3)), np.where(measured, photons, 0))
     np.testing.assert_array_equal(file.mask, measured)
     assert file.geometry["beam_centre"] == pytest.approx([2.0, 3.0])
-    assert any(f"{name}, which lies beside it, is taken as its detector file, 6 x 8" in note for note in file.notes)
+    assert any(
+        f"{name}, which lies beside it, is taken as its detector file, 6 x 8" in str(note) for note in file.notes
+    )
 
 
 def test_a_detector_file_beside_that_does_not_fit_is_not_used(tmp_path) -> None:
     write_emc(tmp_path / "a.emc", [PHOTONS])
     write_detector(tmp_path / "detector.h5", make_detector((5, 6), 900.0))
-    said = "\n".join(open_patterns(tmp_path / "a.emc").notes)
+    said = "\n".join(map(str, open_patterns(tmp_path / "a.emc").notes))
     assert "has 30 pixels" in said and "taken as a square of 6 x 6" in said
     (tmp_path / "detector.h5").write_bytes((tmp_path / "detector.h5").read_bytes()[:700])
     file = open_patterns(tmp_path / "a.emc")
     np.testing.assert_array_equal(file.read(range(len(file))), PHOTONS)
-    assert "it is not used" in "\n".join(file.notes)
+    assert "it is not used" in "\n".join(map(str, file.notes))
     write_emc(tmp_path / "b.emc", [PHOTONS[:, :5]])
     with pytest.raises(UserError, match=r"30 pixels is no square; .*detector\.h5: .*it is not used for"):
         open_patterns(tmp_path / "b.emc")

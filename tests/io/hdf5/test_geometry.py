@@ -9,6 +9,7 @@ import pytest
 from spi_lightning.data.one_frame import measure_frame
 from spi_lightning.errors import UserError
 from spi_lightning.io import open_patterns
+from spi_lightning.notes import Level
 
 STACK = np.random.default_rng(0).poisson(3.0, (6, 20, 24)).astype(np.uint16)
 TRUE = {"distance": 0.58, "pixel_size": 6e-4, "photon_energy": 1600.0}
@@ -113,7 +114,7 @@ def test_impossible_values_are_refused(tmp_path, changed, message) -> None:
 def test_what_is_not_usable_is_said_and_not_used(tmp_path, name, value, note) -> None:
     file = open_patterns(plain(tmp_path / "a.h5", {name: value}))
     assert file.geometry == {}
-    assert any(name in line and note in line for line in file.notes)
+    assert any(name in str(line) and note in str(line) for line in file.notes)
 
 
 @pytest.mark.parametrize("unit", ["furlong", "keV"])
@@ -121,7 +122,7 @@ def test_a_value_in_an_unknown_unit_is_said_and_blocks_only_what_needs_it(tmp_pa
     path = cxi(tmp_path / "a.cxi", units={"distance": unit})
     file = open_patterns(path)
     assert set(file.geometry) == {"pixel_size", "photon_energy"}
-    (line,) = (note for note in file.notes if note.startswith("WARNING"))
+    (line,) = (str(note) for note in file.notes if note.level is Level.WARNING)
     assert f"unit {unit!r} is not known for a length" in line and "data.geometry.distance=" in line
     with pytest.raises(UserError, match=f"unit {unit!r} is not known.*data.geometry.distance="):
         measure_frame(str(path))
@@ -131,7 +132,7 @@ def test_a_value_in_an_unknown_unit_is_said_and_blocks_only_what_needs_it(tmp_pa
 def test_energy_and_wavelength_that_contradict_each_other(tmp_path) -> None:
     file = open_patterns(plain(tmp_path / "a.h5", {"photon_energy": 8000.0, "wavelength_angstrom": 7.749}))
     assert file.geometry == {"photon_energy": 8000.0}
-    assert any(line.startswith("WARNING") and "1600 eV" in line for line in file.notes)
+    assert any(str(line).startswith("WARNING") and "1600 eV" in str(line) for line in file.notes)
 
 
 def test_quantities_that_the_caller_knows_are_not_looked_at(tmp_path) -> None:

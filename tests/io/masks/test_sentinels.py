@@ -18,7 +18,7 @@ def test_a_mark_in_one_frame_of_many(tmp_path: Path, monkeypatch: pytest.MonkeyP
     keep = frames < 2**32 - 1
     np.testing.assert_array_equal(file.read(range(200)), np.where(keep, frames, 0))
     np.testing.assert_array_equal(file.read_mask(range(200)), keep)
-    assert any("2 voxels hold 4294967295 in some frames, no count" in note for note in file.notes)
+    assert any("2 voxels hold 4294967295 in some frames, no count" in str(note) for note in file.notes)
     monkeypatch.setattr(sentinel_masks, "_SEARCHED", 1000)  # a file too large to be searched
     with pytest.raises(UserError, match=r"frame 149 .*no number of photons.*data\.keys\.mask="):
         open_patterns(tmp_path / "a.npy").read(range(200))
@@ -30,9 +30,9 @@ def test_marks_of_a_few_frames_are_masked_in_all(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", frames)
     said = "32 pixels hold -9999 in every frame looked at (64 of 200), a negative number: not measured, masked in all"
     notes = open_patterns(tmp_path / "a.npy").notes
-    assert any(f"{said} 200 frames" in note for note in notes)
+    assert any(f"{said} 200 frames" in str(note) for note in notes)
     np.save(tmp_path / "b.npy", frames[:9])
     assert any(
-        note.endswith("-9999 in every frame, a negative number: not measured")
+        str(note).endswith("-9999 in every frame, a negative number: not measured")
         for note in open_patterns(tmp_path / "b.npy").notes
     )

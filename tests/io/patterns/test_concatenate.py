@@ -87,7 +87,7 @@ def test_index_list_with_labels_beside(index_list) -> None:
     np.testing.assert_array_equal(listed.read(range(4)), PHOTONS[[8, 0, 8, 5]])
     np.testing.assert_array_equal(listed.labels["is_single_hit"], [1, 0, 1, 0])
     np.testing.assert_array_equal(listed.labels["particle_id"], [0, 1, 0, 2])
-    assert any("train_labels.dat" in note for note in listed.notes)
+    assert any("train_labels.dat" in str(note) for note in listed.notes)
 
 
 def test_index_list_with_named_labels_and_keys(index_list, tmp_path) -> None:

@@ -44,7 +44,7 @@ def test_all_pages_of_a_hyperstack_are_frames(tmp_path, options) -> None:
     path = save(tmp_path / "a.tif", photons.reshape(2, 3, 6, 5), metadata={"axes": "TZYX"}, **options)
     opened = open_patterns(path)
     np.testing.assert_array_equal(opened.read(range(6)), photons)
-    assert any("axes TZYX of 2 x 3 x 6 x 5: all 6 pages are read as frames" in note for note in opened.notes)
+    assert any("axes TZYX of 2 x 3 x 6 x 5: all 6 pages are read as frames" in str(note) for note in opened.notes)
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".tif"])
@@ -106,7 +106,7 @@ def test_a_thumbnail_is_left_out_and_said(tmp_path) -> None:
     for name, parts in (("first.tif", [thumbnail, *PHOTONS]), ("last.tif", [PHOTONS, thumbnail])):
         opened = open_patterns(appended(tmp_path / name, *parts))
         np.testing.assert_array_equal(opened.read(range(7)), PHOTONS)
-        assert any("7 pages of 6 x 5 are read, not 1 of 2 x 2" in note for note in opened.notes)
+        assert any("7 pages of 6 x 5 are read, not 1 of 2 x 2" in str(note) for note in opened.notes)
     between = [page for frame in PHOTONS for page in (thumbnail, frame)]
     np.testing.assert_array_equal(open_patterns(appended(tmp_path / "each.tif", *between)).read(range(7)), PHOTONS)
 
@@ -117,7 +117,7 @@ def test_a_colour_preview_is_left_out_and_said(tmp_path) -> None:
         file.write(PHOTONS)
     opened = open_patterns(tmp_path / "a.tif")
     np.testing.assert_array_equal(opened.read(range(7)), PHOTONS)
-    assert any("not 1 in colours" in note for note in opened.notes)
+    assert any("not 1 in colours" in str(note) for note in opened.notes)
 
 
 @pytest.mark.parametrize("shape", [(48, 6, 3), (6, 48, 4), (2, 6, 8, 3)])

@@ -15,6 +15,7 @@ from spi_lightning.io.scans import tiff_series
 from spi_lightning.io.scans.bragg_scan import ScanKeys, open_scan
 from spi_lightning.io.scans.tiff_series import _frame_numbers
 from spi_lightning.io.volumes.npz import read_volume, write_npz
+from spi_lightning.notes import Note
 
 COUNTS = np.random.default_rng(0).poisson(5, (8, 6, 7)).astype(np.uint16)
 SPEC = (
@@ -47,7 +48,7 @@ def test_frames_missing_from_a_series_stay_open(tmp_path: Path) -> None:
     read = open_scan(series(tmp_path / "frames", leave_out=(3,)))
     assert read.counts[3].isnan().all()
     np.testing.assert_array_equal(read.counts[4], COUNTS[4])
-    assert "1 of 8 frames are missing" in read.notes[0]
+    assert "1 of 8 frames are missing" in str(read.notes[0])
 
 
 def test_numbers_decide_the_order_not_names(tmp_path: Path) -> None:
@@ -204,7 +205,7 @@ def test_the_real_file(spi_data: Path) -> None:
     read = open_scan(spi_data / "bragg" / "aps34idc_S0054_128.h5")
     assert read.counts.shape == (128, 128, 128)
     assert read.geometry["step_deg"] == pytest.approx(0.005, rel=1e-3)
-    counts, angles = read.notes
+    counts, angles = map(str, read.notes)
     assert counts == f"{read.path}: counts from /counts"
     assert angles.startswith("rocking angles from /theta_deg: -0.104996 to 0.530004 degree in 128 frames, 0.005 degree")
     assert torch.isfinite(read.counts).all()
@@ -220,7 +221,7 @@ def test_counts_as_large_as_their_type_are_not_measured(tmp_path: Path, dtype: s
     for name in ("scan.h5", "scan.npy"):
         read = open_scan(tmp_path / name)
         assert torch.isinf(read.counts).sum() == 1 and torch.isinf(read.counts[2, 3, 4])
-        assert any("1 voxels are saturated" in note and "largest uint" in note for note in read.notes)
+        assert any("1 voxels are saturated" in str(note) and "largest uint" in str(note) for note in read.notes)
 
 
 @pytest.mark.parametrize(("dtype", "second"), [("uint32", 2**32 - 2), ("int32", -2), ("uint16", 65535)])
@@ -232,7 +233,7 @@ def test_a_second_sentinel_is_neither_peak_nor_photons(tmp_path: Path, dtype: st
     read = open_scan(tmp_path / "scan.npy")
     assert bool(read.counts[:, [1, 0], [5, 2]].isnan().all()) and bool(read.counts[:, 3].isnan().all())
     assert not read.counts.isinf().any() and float(torch.nan_to_num(read.counts).max()) == COUNTS.max()
-    assert any(f"hold {second} in every frame" in note for note in read.notes)
+    assert any(f"hold {second} in every frame" in str(note) for note in read.notes)
 
 
 def test_every_cause_is_named_for_what_it_is(tmp_path: Path) -> None:
@@ -241,7 +242,7 @@ def test_every_cause_is_named_for_what_it_is(tmp_path: Path) -> None:
     np.save(tmp_path / "scan.npy", counts)
     read = open_scan(tmp_path / "scan.npy")
     for line in ("1 voxels hold NaN", "2 voxels hold infinite counts", "3 voxels hold negative counts"):
-        assert any(note.startswith(line) for note in read.notes)
+        assert any(str(note).startswith(line) for note in read.notes)
     assert int(read.counts.isnan().sum()) == 6 + 42
 
 
@@ -252,11 +253,11 @@ def test_a_largest_value_that_many_share_is_saturation_and_a_pixel_always_full_i
     np.save(tmp_path / "clipped.npy", clipped)
     np.save(tmp_path / "gap.npy", gap)
     read = open_scan(tmp_path / "clipped.npy")
-    assert (
-        int(read.counts.isinf().sum()) == 12 and "12 voxels are saturated, at 9999, the largest value" in read.notes[0]
+    assert int(read.counts.isinf().sum()) == 12 and "12 voxels are saturated, at 9999, the largest value" in str(
+        read.notes[0]
     )
     read = open_scan(tmp_path / "gap.npy")
-    assert bool(read.counts[:, 3].isnan().all()) and "7 pixels hold 4294967295" in read.notes[0]
+    assert bool(read.counts[:, 3].isnan().all()) and "7 pixels hold 4294967295" in str(read.notes[0])
 
 
 @pytest.mark.parametrize("dtype", ["uint32", "uint16", "int32"])
@@ -282,7 +283,7 @@ def test_a_mask_of_every_frame_is_taken_and_one_of_another_shape_refused(tmp_pat
     for keys in (ScanKeys(), ScanKeys(bad_pixels="bad_pixels"), ScanKeys(bad_pixels=str(tmp_path / "bad.npy"))):
         read = open_scan(tmp_path / "scan.h5", keys)
         assert torch.equal(read.counts.isnan(), torch.from_numpy(bad != 0))
-        assert any("12 voxels are bad by the mask of every frame" in note for note in read.notes)
+        assert any("12 voxels are bad by the mask of every frame" in str(note) for note in read.notes)
     with pytest.raises(UserError, match=r"data\.keys\.bad_pixels=/other has shape \(8, 5, 7\).* crop it alike"):
         open_scan(tmp_path / "scan.h5", ScanKeys(bad_pixels="other"))
 
@@ -290,7 +291,7 @@ def test_a_mask_of_every_frame_is_taken_and_one_of_another_shape_refused(tmp_pat
 def test_missing_frames_read_the_same_from_any_file(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "scan.h5", "w") as file:
         file["counts"], file["theta_deg"] = np.delete(COUNTS, 3, 0), np.delete(0.1 * np.arange(8), 3)
-    line = "1 of 8 frames are missing (3): taken as not measured"
+    line = Note.of("1 of 8 frames are missing (3): taken as not measured")
     assert line in open_scan(tmp_path / "scan.h5").notes
     assert line in open_scan(series(tmp_path / "frames", leave_out=(3,))).notes
 

@@ -73,7 +73,7 @@ def test_of_complete_scans_with_one_number_the_last_counts(spec: Path) -> None:
     spec.write_text(SPEC.replace("#S 53", "#S 54"))
     scan = read_spec(spec, 54)
     assert scan.motor("delta") == 32.174
-    assert "begun 2 times, with 3, 3 points" in scan.notes[0]
+    assert "begun 2 times, with 3, 3 points" in str(scan.notes[0])
 
 
 HEAD = "#F run\n#E 1\n#O0 Theta  Delta  Gamma\n#o0 th del gam\n"
@@ -114,7 +114,7 @@ def test_positions_that_do_not_fit_their_names_are_not_taken(spec: Path, positio
     spec.write_text(HEAD + of(5, "ascan th 0 1 1 1", ["0 1", "1 1"], positions + "\n"))
     scan = read_spec(spec, 5)
     assert scan.motors == {}
-    assert "#P" in scan.notes[0] and "no position is taken" in scan.notes[0]
+    assert "#P" in str(scan.notes[0]) and "no position is taken" in str(scan.notes[0])
 
 
 def test_spectra_are_no_points_and_rows_of_nan_are(spec: Path) -> None:
@@ -167,8 +167,8 @@ def test_a_motor_in_a_column_is_not_where_it_stood_before(tmp_path: Path) -> Non
     notes: list[str] = []
     read = read_spec(of_scan(tmp_path / "a.spec", head + rows), 60)
     assert "delta_deg" not in geometry_of_spec(read, notes)
-    assert any("motor Delta of scan 60 changes from 32 to 34" in note for note in notes)
-    assert any("moves Delta, too" in note for note in read.moved_too())
+    assert any("motor Delta of scan 60 changes from 32 to 34" in str(note) for note in notes)
+    assert any("moves Delta, too" in str(note) for note in read.moved_too())
     read = read_spec(of_scan(tmp_path / "b.spec", head + rows.replace("33", "32").replace("34", "32")), 60)
     assert geometry_of_spec(read, [])["delta_deg"] == 32 and read.moved_too() == []
 
@@ -195,4 +195,4 @@ def test_units_that_are_known_are_not_warned_about(label: str) -> None:
 
 
 def test_a_unit_in_brackets_that_is_not_known_is_said() -> None:
-    assert "'steps' is no unit that is known" in unknown_unit("Theta (steps)")[0]
+    assert "'steps' is no unit that is known" in unknown_unit("Theta (steps)")[0].text

@@ -75,14 +75,14 @@ def test_frames_out_of_reach_abstain_and_the_parts_are_counted(make_file) -> Non
     answer = method.answer(make_file(40), given(0, 1))
     undecided = answer.probability == 0.5
     assert undecided.any() and answer.abstain[undecided].all() and (answer.decision[undecided] == 0).all()
-    assert "unconnected parts" in method.notes[0]
+    assert "unconnected parts" in str(method.notes[0])
 
 
 def test_frames_without_measured_pixels_abstain(make_file) -> None:
     patterns, method = blank(make_file, 30, (4, 5)), cut()
     answer = method.answer(patterns, given(0, 1, 2, 3))
     assert answer.abstain[[4, 5]].all() and (answer.decision[[4, 5]] == 0).all()
-    assert any("2 frames without measured pixels" in note for note in method.notes)
+    assert any("2 frames without measured pixels" in str(note) for note in method.notes)
     with pytest.raises(UserError, match="0 labelled single hits"):
         cut().answer(patterns, given(0, 2, 5))
 
@@ -102,7 +102,7 @@ def test_rows_give_values_between(make_file) -> None:
 def test_an_unfinished_cut_is_said(make_file) -> None:
     method = cut(limit=1)
     method.answer(make_file(40), given(0, 1, 2, 3))
-    assert any("iterations" in note for note in method.notes)
+    assert any("iterations" in str(note) for note in method.notes)
 
 
 @pytest.mark.parametrize(

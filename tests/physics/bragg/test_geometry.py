@@ -91,8 +91,8 @@ def test_a_peak_on_the_arms_axis_changes_nothing() -> None:
     torch.testing.assert_close(placed.scattering_vector(), S0054.scattering_vector(), rtol=1e-14, atol=0)
     torch.testing.assert_close(placed.voxel_vectors(SHAPE, BINS), S0054.voxel_vectors(SHAPE, BINS))
     assert S0054.with_peak(3.0, 4.0) is S0054  # where the arm points is not known
-    assert "beam_row=<pixel>" in S0054.notes()[0] and "0.63°" in S0054.notes()[0]
-    assert "2θ = 34.316°, along the arm 34.316°" in placed.notes()[0]
+    assert "beam_row=<pixel>" in str(S0054.notes()[0]) and "0.63°" in str(S0054.notes()[0])
+    assert "2θ = 34.316°, along the arm 34.316°" in str(placed.notes()[0])
 
 
 def test_steps_at_the_peak_are_those_of_the_turned_ewald_sphere() -> None:
@@ -129,8 +129,8 @@ def test_an_incomplete_geometry_says_what_it_cannot_give() -> None:
     partial = BraggGeometry(9000.0, delta_deg=30.0, gamma_deg=0.0)
     assert partial.missing("|Q|, displacement and strain") == []
     (note,) = partial.notes()
-    assert "left out" in note and "strain" in note
-    assert note.endswith("data.geometry.distance=<m> data.geometry.pixel_size=<m> data.geometry.step_deg=<degree>")
+    assert "left out" in str(note) and "strain" in str(note)
+    assert str(note).endswith("data.geometry.distance=<m> data.geometry.pixel_size=<m> data.geometry.step_deg=<degree>")
     with pytest.raises(UserError, match=r"geometry\.distance"):
         partial.voxel_vectors(SHAPE)
     assert len(BraggGeometry().notes()) == 1
