@@ -8,7 +8,7 @@ import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from spi_lightning.files import atomic_write
-from spi_lightning.io.hdf5.full_disk import patient_file
+from spi_lightning.full_disk import patient_file
 
 _PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
 

@@ -17,7 +17,7 @@ import spi_lightning
 from spi_lightning.errors import UserError
 from spi_lightning.fields import AMPLITUDE, FIELDS, INTENSITY, MASK, PHASE, Batch
 from spi_lightning.files import atomic_write, file_lock
-from spi_lightning.io.hdf5.full_disk import new_hdf5
+from spi_lightning.full_disk import new_hdf5
 from spi_lightning.simulate.volumes import VolumeSimulator
 
 from .fingerprint import fingerprint

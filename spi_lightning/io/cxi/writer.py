@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from spi_lightning.errors import UserError
 from spi_lightning.fields import FIELDS
 from spi_lightning.files import atomic_write, write_error
-from spi_lightning.io.hdf5.full_disk import PatientFile
+from spi_lightning.full_disk import PatientFile
 from spi_lightning.io.masks import bits as mask_bits
 
 from .layout import DETECTOR, LABELS, write_geometry
