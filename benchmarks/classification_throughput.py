@@ -25,7 +25,7 @@ from rich.table import Column, Table
 
 import spi_lightning.apps.process.entry  # noqa: F401  registers the resolvers of the configuration
 from benchmarks.record import write_result
-from spi_lightning.data.simulated.one_file import make_set
+from spi_lightning.data.simulated.making import make_set
 from spi_lightning.distributed import keep_freed_memory
 from spi_lightning.fields import MASK, PHOTONS
 from spi_lightning.io import PatternFile, open_patterns

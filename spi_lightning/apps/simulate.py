@@ -17,7 +17,7 @@ from rich.table import Table
 from spi_lightning.apps.configuration.value_types import check_types
 from spi_lightning.apps.process.entry import run_app
 from spi_lightning.console import Terminal
-from spi_lightning.data.simulated.one_file import make_set
+from spi_lightning.data.simulated.making import make_set
 from spi_lightning.data.supports import structure_names
 from spi_lightning.errors import UserError, whole_number
 from spi_lightning.fields import DENSITY, IS_SINGLE_HIT, KIND, STRUCTURE, Kind

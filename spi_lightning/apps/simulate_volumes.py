@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from spi_lightning.console import Terminal
-from spi_lightning.data.simulated.volume_set import make_volume_set
+from spi_lightning.data.simulated.making import make_set
 from spi_lightning.data.volumes import FOURIER_AMPLITUDE, VolumeDataset
 from spi_lightning.fields import AMPLITUDE, MASK, PHASE
 from spi_lightning.files import atomic_write
@@ -32,10 +32,10 @@ def simulate_volumes(
         Path of the file; the picture has the same name with .png.
 
     Raises:
-        UserError: What make_volume_set raises.
+        UserError: What make_set raises.
     """
     began = time.perf_counter()
-    path = make_volume_set(
+    path = make_set(
         simulator,
         numbers["patterns"],
         numbers["seed"],

@@ -4,10 +4,11 @@ from spi_lightning.data.scans.known_object import KnownObject, count_known_objec
 from spi_lightning.data.scans.one_scan import measure_scan
 from spi_lightning.data.scans.preparation import Preparation
 from spi_lightning.data.scans.single_pattern import MeasuredPattern, read_pattern
-from spi_lightning.data.simulated.hits import OnlineHits, SimulatedHitDataModule
-from spi_lightning.data.simulated.supports import OnlineSupports, SimulatedSupportDataModule
-from spi_lightning.data.simulated.volume_set import make_volume_set
-from spi_lightning.data.simulated.volumes import OnlineVolumes, SimulatedVolumeDataModule
+from spi_lightning.data.simulated.batches import OnlinePatterns
+from spi_lightning.data.simulated.hits import SimulatedHitDataModule
+from spi_lightning.data.simulated.making import cached_set, make_set
+from spi_lightning.data.simulated.supports import SimulatedSupportDataModule
+from spi_lightning.data.simulated.volumes import SimulatedVolumeDataModule
 
 from .hits import HitDataModule, HitDataset, PatternBatches
 from .one_frame import Measurement, measure_frame
@@ -24,9 +25,7 @@ __all__ = [
     "KnownObject",
     "MeasuredPattern",
     "Measurement",
-    "OnlineHits",
-    "OnlineSupports",
-    "OnlineVolumes",
+    "OnlinePatterns",
     "PatternBatches",
     "PatternInput",
     "Preparation",
@@ -39,8 +38,9 @@ __all__ = [
     "SupportDataset",
     "VolumeDataModule",
     "VolumeDataset",
+    "cached_set",
     "count_known_object",
-    "make_volume_set",
+    "make_set",
     "measure_frame",
     "measure_scan",
     "read_pattern",

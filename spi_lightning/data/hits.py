@@ -170,9 +170,19 @@ class PatternBatches(pl.LightningDataModule):
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Mirror training patterns at random."""
-        if self.trainer is None or not self.trainer.training or self.training_batches is None:
-            return batch
-        return reflect(batch, self.augment, draw=(self.seed * 65_537 + self.training_batches.epoch) % 2**31)
+        return self.mirrored(batch) if self._training() else batch
+
+    def mirrored(self, batch: Batch) -> Batch:
+        """The patterns mirrored at random, anew in every epoch."""
+        return reflect(batch, self.augment, self._draw())
+
+    def _training(self) -> bool:
+        return self.trainer is not None and bool(self.trainer.training) and self.training_batches is not None
+
+    def _draw(self) -> int:
+        """A number below 2^31 that is new in every epoch."""
+        epoch = self.training_batches.epoch if self.training_batches is not None else 0
+        return (self.seed * 65_537 + epoch) % 2**31
 
     def _in_order(self, split: str) -> DataLoader[Batch] | list[Any]:
         if self.patterns_in(split) == 0:

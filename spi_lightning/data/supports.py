@@ -69,19 +69,9 @@ class SupportDataset(Dataset[Batch]):
 class SupportBatches(PatternBatches):
     """PatternBatches whose mirror images carry their density along, again as the canonical twin."""
 
-    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Mirror training patterns and densities at random."""
-        if not self._training():
-            return batch
+    def mirrored(self, batch: Batch) -> Batch:
+        """Patterns and densities mirrored at random, anew in every epoch."""
         return reflect_supports(batch, self.augment, self._draw())
-
-    def _training(self) -> bool:
-        return self.trainer is not None and bool(self.trainer.training) and self.training_batches is not None
-
-    def _draw(self) -> int:
-        """A number below 2^31 that is new in every epoch."""
-        epoch = self.training_batches.epoch if self.training_batches is not None else 0
-        return (self.seed * 65_537 + epoch) % 2**31
 
 
 class SupportDataModule(SupportBatches):

@@ -45,12 +45,12 @@ def volume_batch(drawn: Batch, frame: Tensor, size: int) -> Batch:
         MASK: mask[:, None],
         AMPLITUDE: amplitude[:, None],
         PHASE: phase[:, None],
-        FRAME: frame,
+        FRAME: frame.to(pattern.device),
     }
 
 
 class VolumeDataset(Dataset[Batch]):
-    """Some particles of one file made by make_volume_set; ``dataset[[3, 1]]`` is a finished batch, see volume_batch.
+    """Some particles of one file made by make_set; ``dataset[[3, 1]]`` is a finished batch, see volume_batch.
 
     Args:
         path: HDF5 file with amplitude and phase, and intensity and mask where noise was added.
@@ -86,7 +86,7 @@ class VolumeDataset(Dataset[Batch]):
         frames = self.frames[np.asarray(index, dtype=np.int64)]
         frame = torch.from_numpy(frames)
         drawn = self._read(frames) if self.device == "cpu" else self._gather(frame)
-        return volume_batch(drawn, frame.to(self.device), self.size)
+        return volume_batch(drawn, frame, self.size)
 
     def __getstate__(self) -> dict[str, object]:
         """Pickle without the open file, so that every worker opens its own."""

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from spi_lightning.apps.configuration.choose_methods import as_plain_list
 from spi_lightning.apps.evaluate import evaluate
 from spi_lightning.apps.process.entry import one_line
-from spi_lightning.data.simulated.volume_set import make_volume_set
+from spi_lightning.data.simulated.making import make_set
 from spi_lightning.errors import UserError
 from spi_lightning.io.volumes.cxi_image import read_cxi_image
 from spi_lightning.io.volumes.laboratory_file import read_laboratory
@@ -60,7 +60,7 @@ def quick(*methods: str) -> list[str]:
 @pytest.fixture(scope="module")
 def particles(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("set") / "particles.h5"
-    return str(make_volume_set(VolumeSimulator(size=16, object_size=8, block_size=2), 2, 0, path))
+    return str(make_set(VolumeSimulator(size=16, object_size=8, block_size=2), 2, 0, path))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from spi_lightning.data import SupportDataModule, SupportDataset
-from spi_lightning.data.simulated.one_file import make_set
+from spi_lightning.data.simulated.making import make_set
 from spi_lightning.errors import UserError
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE
 from spi_lightning.io import PatternKeys, open_patterns, write_selection

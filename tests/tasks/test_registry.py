@@ -54,7 +54,7 @@ ATTACKS: dict[str, Any] = {
     "own attribute": {"_target_": "spi_lightning.tasks.HitClassification.load_from_checkpoint"},
     "module of a part": {"_target_": "spi_lightning.networks.resnet10.torch.load", "f": "x"},
     "space": {"_target_": " torch.optim.Adam"},
-    "set writer": {"_target_": "spi_lightning.data.make_volume_set", "path": "x"},
+    "set writer": {"_target_": "spi_lightning.data.make_set", "path": "x"},
     "archive": {"_target_": "spi_lightning.io.structures.archive.Archive"},
     "filename": {"filename": "../../x"},
     "absolute filename": {"filename": "/tmp/x"},

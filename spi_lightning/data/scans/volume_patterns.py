@@ -85,7 +85,7 @@ def open_volume_patterns(
 
     Args:
         path: Scan, or list of scans (HDF5, NeXus, CXI, .npy, .npz, TIFF), made ready as by measure_scan; a set of
-            particles, see make_volume_set; or an HDF5 file with the amplitude and phase of one density.
+            particles, see make_set; or an HDF5 file with the amplitude and phase of one density.
         first: Particles of a set that are used.
         key: Data set of the counts of a scan, short for keys.counts.
         size, bins, threshold: Of a scan, see Preparation; of a known object, ``size`` is the edge of its pattern.

@@ -8,7 +8,7 @@ import torch
 from spi_lightning.data.scans.one_scan import measure_scan
 from spi_lightning.data.scans.single_volume import SingleVolumeDataModule
 from spi_lightning.data.scans.volume_patterns import open_volume_patterns
-from spi_lightning.data.simulated.volume_set import make_volume_set
+from spi_lightning.data.simulated.making import make_set
 from spi_lightning.errors import UserError
 from spi_lightning.io.scans.bragg_scan import ScanKeys
 from spi_lightning.physics.fourier import fourier
@@ -34,7 +34,7 @@ def test_a_measured_scan_is_cut_and_has_no_truth(tmp_path) -> None:
 
 
 def test_a_set_gives_its_first_particles_with_their_truth(tmp_path) -> None:
-    path = make_volume_set(VolumeSimulator(size=16, object_size=8, block_size=4), 4, 0, tmp_path / "set.h5")
+    path = make_set(VolumeSimulator(size=16, object_size=8, block_size=4), 4, 0, tmp_path / "set.h5")
     made = open_volume_patterns(str(path), first=3)
     assert made.kind == "simulated" and len(made) == 3 and not made.counted
     torch.testing.assert_close(fourier(made.truth, 3).abs(), made.fourier_amplitude, atol=1e-4, rtol=1e-4)
@@ -81,7 +81,7 @@ def test_voxels_without_a_number_are_not_measured_and_said_so(tmp_path) -> None:
 
 
 def test_simulated_patterns_without_numbers_are_refused(tmp_path) -> None:
-    path = make_volume_set(VolumeSimulator(size=16, object_size=8, block_size=2), 2, 0, tmp_path / "set.h5")
+    path = make_set(VolumeSimulator(size=16, object_size=8, block_size=2), 2, 0, tmp_path / "set.h5")
     with h5py.File(path, "r+") as file:
         file["/entry_1/particles_1/amplitude"][1, 2] = np.nan
     with pytest.raises(UserError, match=r"amplitude of particles 0 to 1 holds 64 voxels that are no numbers"):

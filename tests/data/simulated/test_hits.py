@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 import torch
 
-from spi_lightning.data import OnlineHits, SimulatedHitDataModule
+from spi_lightning.data import OnlinePatterns, SimulatedHitDataModule
+from spi_lightning.data.simulated.hits import hit_batch
 from spi_lightning.errors import UserError
 from spi_lightning.fields import FRAME, IS_SINGLE_HIT, KIND, MASK, PARTICLE_ID, PHOTONS
 
@@ -33,7 +34,7 @@ class CountingSimulator:
 
 
 def test_online_patterns_are_those_of_their_blocks_in_any_order() -> None:
-    hits = OnlineHits(CountingSimulator(), seed=3)
+    hits = OnlinePatterns(CountingSimulator(), hit_batch, seed=3)
     batch = hits[[12, 4, 11, 5]]
     assert batch[PHOTONS].shape == batch[MASK].shape == (4, 1, 6, 6)
     assert batch[PHOTONS][:, 0, 0, 0].tolist() == [202, 4, 201, 100]

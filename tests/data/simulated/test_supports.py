@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from spi_lightning.data import SimulatedSupportDataModule, StructureSource
-from spi_lightning.data.simulated.fingerprint import fingerprint
 from spi_lightning.data.simulated.supports import measure_again
 from spi_lightning.data.supports import reflect_supports
 from spi_lightning.errors import UserError
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE
+from spi_lightning.fingerprint import fingerprint
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.twin import is_canonical
 from spi_lightning.simulate import MacromoleculeSimulator, Measurement, Projection

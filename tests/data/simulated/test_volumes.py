@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import torch
 
-from spi_lightning.data.simulated.volumes import OnlineVolumes, SimulatedVolumeDataModule
+from spi_lightning.data import OnlinePatterns, SimulatedVolumeDataModule
 from spi_lightning.errors import UserError
 from spi_lightning.fields import AMPLITUDE, FRAME, MASK, PHASE
 from spi_lightning.simulate.volumes import VolumeNoise, VolumeSimulator, pattern_of
@@ -37,7 +37,7 @@ def test_batches_have_the_agreed_shapes(tmp_path: Path, simulator: VolumeSimulat
 
 def test_online_and_file_are_the_same_particles(tmp_path: Path) -> None:
     stored = module(tmp_path, NOISY).splits["train"][[7, 2]]
-    drawn = OnlineVolumes(NOISY, seed=0)[[7, 2]]
+    drawn = OnlinePatterns(NOISY, module(tmp_path, NOISY).as_batch, seed=0)[[7, 2]]
     assert stored[FRAME].tolist() == drawn[FRAME].tolist() == [7, 2]
     assert torch.equal(stored["fourier_amplitude"], drawn["fourier_amplitude"])
     torch.testing.assert_close(stored[PHASE], drawn[PHASE], atol=1e-3, rtol=0)  # half floats

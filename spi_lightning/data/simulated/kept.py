@@ -1,4 +1,4 @@
-"""Sets that are kept for the next run: found whole, or made anew; and the parts that an interrupted one leaves."""
+"""Sets kept on disk for later runs: found whole or made anew, and the parts that an interrupted run leaves behind."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ import h5py
 from spi_lightning.errors import UserError
 from spi_lightning.files import content_hash, file_lock, write_text
 
-from .set_parts import WorkerKilledError
+from .parts import WorkerKilledError
 
 _log = logging.getLogger(__name__)
 
@@ -20,13 +20,13 @@ _log = logging.getLogger(__name__)
 def kept_set(path: Path, make: Callable[[], None], is_readable: Callable[[], bool]) -> Path:
     """The path of a set, made first where it is missing, cut short or changed since it was made.
 
-    Beside it lies its checksum, of which one from before there were any goes without. Several processes may want one
-    set at once: one makes it, the others wait.
+    Its checksum lies beside it; a set without one gets it. Several processes may want the set at once: one makes it,
+    the others wait.
 
     Args:
-        path: The set.
-        make: Writes it, whole or not at all.
-        is_readable: Whether what is there can be opened.
+        path: File that holds the set.
+        make: Function that writes the set, whole or not at all.
+        is_readable: Function that says whether the file is a readable set of the right length.
     """
     if not _is_sound(path, is_readable):
         with file_lock(path, wait=True):
@@ -40,7 +40,7 @@ def require_replaceable(path: Path, overwrite: bool) -> None:
     """Refuse to replace a file unasked, or one that is no simulated set.
 
     Raises:
-        UserError: So it is.
+        UserError: The file exists and must not be replaced.
     """
     if not os.path.lexists(path):
         return

@@ -19,10 +19,11 @@ import torch
 from torch import Tensor
 
 from spi_lightning import fields
-from spi_lightning.data.simulated.fingerprint import fingerprint
-from spi_lightning.data.simulated.one_file import cached_set, make_set
-from spi_lightning.data.simulated.set_parts import WorkerKilledError, plan_parts
+from spi_lightning.data.simulated.making import cached_set, make_set
+from spi_lightning.data.simulated.parts import WorkerKilledError, plan_parts
+from spi_lightning.data.simulated.pattern_set import PatternSet
 from spi_lightning.errors import UserError
+from spi_lightning.fingerprint import fingerprint
 from spi_lightning.io import CxiWriter, open_patterns
 
 
@@ -389,7 +390,7 @@ def test_bad_input_is_one_line(tmp_path: Path, patterns: int, workers: int, wher
 
 def test_parts_cover_the_set_once(tmp_path: Path) -> None:
     for patterns in (1, 5, 6, 99, 100, 1001):
-        planned = plan_parts(TinySimulator(), patterns, tmp_path)
+        planned = plan_parts(PatternSet(TinySimulator()), patterns, tmp_path)
         assert [block for part in planned for block in part.blocks] == list(range(-(-patterns // 5)))
         assert sum(part.patterns for part in planned) == patterns
         assert min(part.patterns for part in planned) > 0
