@@ -21,7 +21,7 @@ from spi_lightning.progress import ProgressBar
 from spi_lightning.simulate.volumes import VolumeSimulator
 
 from .kept import kept_parts, kept_set, require_replaceable
-from .parts import BlockSimulator, SimulatedSet, make_parts, plan_parts
+from .parts import SimulatedSet, make_parts, plan_parts
 from .pattern_set import PatternSet
 from .volume_set import VolumeSet
 
@@ -89,7 +89,7 @@ def cached_set(
     return kept_set(path, make, partial(kind.is_whole, path, patterns))
 
 
-def _kind_of(simulator: BlockSimulator, compression: str) -> SimulatedSet:
+def _kind_of(simulator: Any, compression: str) -> SimulatedSet:
     """Layout of the set that a simulator draws."""
     return VolumeSet(simulator) if isinstance(simulator, VolumeSimulator) else PatternSet(simulator, compression)
 

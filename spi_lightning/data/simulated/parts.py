@@ -45,9 +45,20 @@ class Part:
 class SimulatedSet(Protocol):
     """Kind of simulated set: the simulator that draws it, and the layout of its parts and of the whole on disk."""
 
-    suffix: str
-    simulator: Any
-    attributes: dict[str, Any]
+    @property
+    def suffix(self) -> str:
+        """Ending of the files, with its dot."""
+        ...
+
+    @property
+    def simulator(self) -> Any:
+        """Simulator that draws the blocks, a BlockSimulator."""
+        ...
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """Facts about the simulation that the file holds besides its settings."""
+        ...
 
     def require_valid(self, path: Path, patterns: int) -> None:
         """Raise UserError, before hours of work, for settings that cannot be written."""
