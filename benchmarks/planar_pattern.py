@@ -31,7 +31,7 @@ from torch import Tensor
 
 from benchmarks.record import read_result, write_result
 from spi_lightning.data import measure_frame
-from spi_lightning.data.one_frame import Measurement
+from spi_lightning.data.measurement import Measurement
 from spi_lightning.metrics.fsc import fsc
 from spi_lightning.metrics.prtf import prtf
 from spi_lightning.phasing import Averaged, align, average, phase

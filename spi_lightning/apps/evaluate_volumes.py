@@ -16,7 +16,7 @@ from torch import Tensor
 
 from spi_lightning.apps.configuration.volume_settings import require_sense
 from spi_lightning.console import Terminal
-from spi_lightning.data.one_frame import Measurement
+from spi_lightning.data.measurement import Measurement
 from spi_lightning.data.scans.one_scan import measure_scan
 from spi_lightning.data.scans.volume_patterns import VolumePatterns, of_measurements, open_volume_patterns
 from spi_lightning.data.simulated.volumes import SimulatedVolumeDataModule

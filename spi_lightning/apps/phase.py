@@ -17,7 +17,7 @@ from spi_lightning.apps.configuration.value_types import check_types
 from spi_lightning.apps.process.entry import run_app
 from spi_lightning.apps.process.job_folder import alone
 from spi_lightning.console import Terminal
-from spi_lightning.data.one_frame import Measurement
+from spi_lightning.data.measurement import Measurement
 from spi_lightning.data.scans.one_scan import ScanMeasurement
 from spi_lightning.errors import UserError
 from spi_lightning.files import write_json

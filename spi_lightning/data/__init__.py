@@ -11,7 +11,8 @@ from spi_lightning.data.simulated.supports import SimulatedSupportDataModule
 from spi_lightning.data.simulated.volumes import SimulatedVolumeDataModule
 
 from .hits import HitDataModule, HitDataset, PatternBatches
-from .one_frame import Measurement, measure_frame
+from .measurement import Measurement
+from .one_frame import measure_frame
 from .pattern_input import PatternInput
 from .splits import split_by_particle
 from .structure_splits import StructureSource

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -24,43 +23,10 @@ from spi_lightning.physics.constants import wavelength_from_energy
 from spi_lightning.physics.frames.binning import bin_pixels
 from spi_lightning.physics.frames.saturation import find_saturated
 
-from .crop_to_beam import (
-    cut_around_beam,
-    edge_around,
-    notes_of_the_centre,
-    notes_of_the_cut,
-    settle_centre,
-)
+from .crop_to_beam import cut_around_beam, edge_around, notes_of_the_centre, notes_of_the_cut, settle_centre
+from .measurement import Measurement
 
 _BRIGHT: Final = 10  # photons beside a dark centre that make it suspicious
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """A measured pattern, 2D or 3D, as phasing takes it.
-
-    Attributes:
-        fourier_amplitude: (y, x) or (z, y, x) float32, sqrt of photons or relative intensity, 0 where mask is False;
-            origin at n // 2.
-        mask: The same shape, bool, True where measured.
-        frequency_step: Frequency per pixel along each axis, 1/m; None where the geometry is not known.
-        density: True density of a simulated pattern, the same shape or smaller; None where unknown.
-        notes: One line for each choice made on the way.
-        counted: Whether the amplitudes are roots of photon counts; None where that is not known.
-        poisson: Whether their noise is that of whole counts, neither divided nor cut; None where that is not known.
-        beside: Where the beam lies beside pixel n // 2 of a 2D pattern, (row, column), binned pixels; None: not known.
-        bin: Measured pixels along the edge of a binned one, of a 2D pattern.
-    """
-
-    fourier_amplitude: Tensor
-    mask: Tensor
-    frequency_step: tuple[float, ...] | None = None
-    density: Tensor | None = None
-    notes: list[Note] = field(default_factory=list)
-    counted: bool | None = None
-    poisson: bool | None = None
-    beside: tuple[float, float] | None = None
-    bin: int = 1
 
 
 def measure_frame(
@@ -107,25 +73,15 @@ def measure_frame(
     notes += notes_of_the_cut(photons.shape[-2:], middle, edge)
     photons, mask, beside = cut_around_beam(photons, mask, middle, edge, bin, notes)
     photons, mask = bin_pixels(photons[:, None], mask[:, None], bin)
-    above = torch.where(mask & (photons >= threshold), photons, 0.0)[0, 0]
-    dropped = float((torch.where(mask, photons, 0.0)[0, 0] - above).double().sum())
-    if threshold > 0:
-        total = float(torch.where(mask, photons, 0.0).double().sum())
-        notes.append(
-            Note.of(
-                f"data.threshold={threshold:g}: pixels below it become 0, which drops {dropped:,.6g} "
-                f"{'photons' if counted else 'of the intensity'} of {total:,.6g} ({dropped / max(total, 1e-30):.1%})"
-            )
-        )
-    photons = above
-    if not float(photons.max()) > 0:
+    kept, dropped = _above(threshold, photons, mask, counted, notes)
+    if not float(kept.max()) > 0:
         raise UserError(
-            f"{path}: frame {frame} has no photons left in {photons.shape[0]} x {photons.shape[1]} binned pixels around"
+            f"{path}: frame {frame} has no photons left in {kept.shape[0]} x {kept.shape[1]} binned pixels around"
             f" row {middle[0]:.1f}, column {middle[1]:.1f}; set data.centre, data.size or a lower data.threshold."
         )
-    notes += notes_of_the_centre(photons, mask[0, 0], _BRIGHT if counted else 0)
+    notes += notes_of_the_centre(kept, mask[0, 0], _BRIGHT if counted else 0)
     return Measurement(
-        fourier_amplitude=photons.sqrt(),
+        fourier_amplitude=kept.sqrt(),
         mask=mask[0, 0],
         frequency_step=_frequency_step(patterns, frame, bin, geometry or {}, notes),
         density=_density(patterns, frame),
@@ -135,6 +91,22 @@ def measure_frame(
         beside=beside,
         bin=bin,
     )
+
+
+def _above(threshold: float, photons: Tensor, mask: Tensor, counted: bool, notes: list[Note]) -> tuple[Tensor, float]:
+    """(1, 1, H, W) intensities with those below a threshold and unmeasured ones at 0, (H, W), and what that drops."""
+    measured = torch.where(mask, photons, 0.0)[0, 0]
+    kept = torch.where(measured >= threshold, measured, 0.0)
+    dropped = float((measured - kept).double().sum())
+    if threshold > 0:
+        total = float(measured.double().sum())
+        notes.append(
+            Note.of(
+                f"data.threshold={threshold:g}: pixels below it become 0, which drops {dropped:,.6g} "
+                f"{'photons' if counted else 'of the intensity'} of {total:,.6g} ({dropped / max(total, 1e-30):.1%})"
+            )
+        )
+    return kept, dropped
 
 
 def _require_one_file(path: str) -> None:

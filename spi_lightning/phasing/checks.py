@@ -11,6 +11,7 @@ from torch import Tensor
 from spi_lightning.errors import UserError
 from spi_lightning.notes import Note
 from spi_lightning.physics.frames.beam_centre import find_beam_centre
+from spi_lightning.physics.photons import counting_error
 from spi_lightning.physics.twin import invert
 
 _SYMMETRIC = 0.5  # correlation with the inversion about the centre above which that centre is believed
@@ -21,7 +22,6 @@ _SPLINE = 15  # pixels on either side that a cubic spline reaches
 _TOUCHED = 0.01  # share of what is not measured in an interpolated pixel
 _EXPLAINED = 0.4  # of the asymmetry that may be left where an offset is its cause
 _WORTHWHILE = 0.75  # of an offset that is left by what helps against it
-_SPARSE = (1.708, -1.963, 2.960, -0.949)  # see counting_error
 _FLAT = 0.9  # share of the error that one fortieth of the iterations leaves where nothing improves any more
 
 
@@ -94,32 +94,6 @@ def centre_notes(fourier_amplitude: Tensor, mask: Tensor) -> list[Note]:
         )
         for p in wrong.nonzero().flatten().tolist()
     ]
-
-
-def holds_counts(fourier_amplitude: Tensor) -> Tensor:
-    """(P,) bool: whether the squares of amplitudes (P, spatial) are whole numbers, not all 0, as photons are."""
-    intensity = fourier_amplitude.square()
-    off = (intensity - intensity.round()).abs() - 1e-6 * intensity  # the root and the square round
-    return (off.flatten(1).amax(1) < 0.01) & (intensity.flatten(1).amax(1) > 0.5)
-
-
-def counting_error(fourier_amplitude: Tensor, mask: Tensor, counts: bool | None = None) -> Tensor:
-    """Relative Fourier error that photon noise leaves of the true density, (P,); 0 for what are no counts.
-
-    ``counts``: whether they are, True also where sums of a few pixels measured in part are no whole numbers; None:
-    where all squares are whole.
-
-    The mean of (sqrt(N) - sqrt(mean of N))^2 is 1/4 for many photons and twice the mean for few; the numbers t(N) for
-    N = 1 to 4, fitted here, make the mean of t(N) follow it within 10 % between 0.003 and 60 photons per pixel, so
-    that their sum over a pattern estimates it without knowing the means. (P, spatial) both.
-    """
-    photons = torch.where(mask, fourier_amplitude.square(), 0).flatten(1).round()
-    noise = torch.where(photons > len(_SPARSE), 0.25 + 3 / 32 / photons.clamp_min(1), 0)
-    for number, term in enumerate(_SPARSE, start=1):
-        noise = torch.where(photons == number, term, noise)
-    relative = (noise.sum(1).clamp_min(0) / photons.sum(1).clamp_min(1)).sqrt()
-    whole = holds_counts(torch.where(mask, fourier_amplitude, 0))
-    return torch.where(whole if counts is None else torch.full_like(whole, counts), relative, 0)
 
 
 def symmetry_notes(

@@ -15,9 +15,10 @@ from spi_lightning.notes import Note
 from spi_lightning.phasing.recipes.recipe import Recipe, read_recipe
 from spi_lightning.phasing.recipes.recipe_parts import Action, Shrinkwrap
 from spi_lightning.physics.autocorrelation import autocorrelation_support
+from spi_lightning.physics.photons import counting_error
 from spi_lightning.progress import Progress
 
-from .checks import centre_notes, check_amplitude, check_support, counting_error, plateau_note
+from .checks import centre_notes, check_amplitude, check_support, plateau_note
 from .constraints import CONSTRAINTS, DensityConstraint, FourierConstraint
 from .shrinkwrap import blurred, sigma_now, support_level
 from .start import random_phases
@@ -63,6 +64,7 @@ def phase(
     least_oversampling: float = 2.0,
     stop_below: float = 0.0,
     check_centre: bool = True,
+    counts: bool | None = None,
 ) -> Phased:
     """Retrieve the phases of some patterns, each from several starts, all at once.
 
@@ -82,6 +84,8 @@ def phase(
         least_oversampling: Array over support below which a support that no shrink-wrap moves is refused.
         stop_below: End before the recipe does once the errors of all starts are below; looked at every 50 updates.
         check_centre: Note where a real density's pattern is symmetric about another point than n // 2.
+        counts: Whether the squared amplitudes are photon counts, whose noise explains an error; None: where all are
+            whole numbers.
 
     Raises:
         UserError: Amplitudes that are not finite, negative or all zero; shapes that do not fit; a support that is empty
@@ -89,36 +93,46 @@ def phase(
     """
     read = read_recipe(recipe)
     amplitude, measured = _prepared(fourier_amplitude, mask, constraint, starts, ndim, device)
-    patterns, axes = len(amplitude), tuple(range(2, amplitude.ndim + 1))
-    spatial = amplitude.shape[1:]
-    look = check_centre and len(axes) == 2 and constraint != "complex"
-    notes, noise = centre_notes(amplitude, measured) if look else [], counting_error(amplitude, measured)
-    if support is None:
-        intensity = torch.where(measured, amplitude, 0).square()
-        inside = autocorrelation_support(intensity, None, _LEVEL, 0, False, False, len(axes))[0][:, None]
-    else:
-        inside = _of_each_start(support.bool(), "support", patterns, starts, spatial).to(amplitude.device)
-        check_support(inside, len(axes), 1.0 if read.moves_support else least_oversampling)
-    scale = amplitude.square().flatten(1).mean(1).sqrt().view(-1, 1, *(1,) * len(axes))
-    amplitude = amplitude / scale[:, 0]
-    if start is None:
-        density = random_phases(amplitude, len(axes), starts, seed, real=constraint != "complex")
-    else:
-        density = _of_each_start(start.to(amplitude.device), "start", patterns, starts, spatial) / scale
-        density = density.expand(patterns, starts, *spatial)
+    axes = amplitude.ndim - 1
+    look = check_centre and axes == 2 and constraint != "complex"
+    notes = centre_notes(amplitude, measured) if look else []
+    inside = _first_supports(support, amplitude, measured, starts)
+    if support is not None:
+        check_support(inside, axes, 1.0 if read.moves_support else least_oversampling)
+    scale = amplitude.square().flatten(1).mean(1).sqrt().view(-1, 1, *(1,) * axes)
+    density = _first_densities(start, amplitude, scale, starts, seed, real=constraint != "complex")
     if amplitude.device.type == "cpu":
         keep_freed_memory()  # the transforms allocate, and page faults would double their time
-    run = _Run(amplitude, measured, density, inside, constraint)
+    run = _Run(amplitude / scale[:, 0], measured, density, inside, constraint)
     begin = time.perf_counter()
     error = run.run(read, progress, stop_below)
     seconds = time.perf_counter() - begin
     if not read.moves_support:
-        notes += plateau_note(error, starts, noise)
+        notes += plateau_note(error, starts, counting_error(amplitude, measured, counts))
     for note in notes:
         warnings.warn(str(note), stacklevel=3)
-    found = run.found() * scale
-    last = run.support().expand(patterns, starts, *spatial)
-    return Phased(found.flatten(0, 1), last.flatten(0, 1), error, seconds, tuple(notes))
+    last = run.support().expand(len(amplitude), starts, *amplitude.shape[1:])
+    return Phased((run.found() * scale).flatten(0, 1), last.flatten(0, 1), error, seconds, tuple(notes))
+
+
+def _first_supports(support: Tensor | None, amplitude: Tensor, mask: Tensor, starts: int) -> Tensor:
+    """(P or 1, starts or 1, spatial) bool: those of the caller, or what the autocorrelation allows."""
+    if support is None:
+        intensity = torch.where(mask, amplitude, 0).square()
+        return autocorrelation_support(intensity, None, _LEVEL, 0, False, False, amplitude.ndim - 1)[0][:, None]
+    inside = _of_each_start(support.bool(), "support", len(amplitude), starts, amplitude.shape[1:])
+    return inside.to(amplitude.device)
+
+
+def _first_densities(
+    start: Tensor | None, amplitude: Tensor, scale: Tensor, starts: int, seed: int, real: bool
+) -> Tensor:
+    """(P, starts, spatial) densities over ``scale`` (P, 1, ...): those of the caller, or of random phases."""
+    if start is None:
+        return random_phases(amplitude / scale[:, 0], amplitude.ndim - 1, starts, seed, real=real)
+    patterns, spatial = len(amplitude), amplitude.shape[1:]
+    density = _of_each_start(start.to(amplitude.device), "start", patterns, starts, spatial) / scale
+    return density.expand(patterns, starts, *spatial)
 
 
 class _Run:

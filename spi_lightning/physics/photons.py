@@ -1,9 +1,11 @@
-"""From amplitudes to photons: Thomson scattering into pixels, and counting statistics."""
+"""Photons of a pattern: Thomson scattering into pixels, counting statistics, and what their noise explains."""
 
 import torch
 from torch import Tensor
 
 from .constants import CLASSICAL_ELECTRON_RADIUS
+
+_SPARSE = (1.708, -1.963, 2.960, -0.949)  # mean square error of an amplitude at 1 to 4 photons, see counting_error
 
 
 def photons_per_fluence(electrons_squared: Tensor, solid_angle: Tensor) -> Tensor:
@@ -56,3 +58,33 @@ def photon_halves(amplitude: Tensor, seed: int) -> tuple[Tensor, Tensor]:
     first = torch.binomial(photons, torch.full_like(photons, 0.5), generator=generator)
     second = (photons - first).clamp_min(0)
     return first.sqrt().to(amplitude), second.sqrt().to(amplitude)
+
+
+def holds_counts(fourier_amplitude: Tensor) -> Tensor:
+    """Whether the squares of amplitudes (P, spatial) are whole numbers, not all 0, as photons are: (P,) bool."""
+    intensity = fourier_amplitude.square()
+    off = (intensity - intensity.round()).abs() - 1e-6 * intensity  # the root and the square round
+    return (off.flatten(1).amax(1) < 0.01) & (intensity.flatten(1).amax(1) > 0.5)
+
+
+def counting_error(fourier_amplitude: Tensor, mask: Tensor, counts: bool | None = None) -> Tensor:
+    """Relative Fourier error that photon noise leaves of the true density: (P,), 0 for what are no counts.
+
+    The mean of (sqrt(N) - sqrt(mean of N))^2 is 1/4 for many photons and twice the mean for few; the numbers t(N) for
+    N = 1 to 4, fitted here, make the mean of t(N) follow it within 10 % between 0.003 and 60 photons per pixel, so
+    that their sum over a pattern estimates it without knowing the means.
+
+    Args:
+        fourier_amplitude: (P, spatial) float, square roots of counts.
+        mask: (P, spatial) bool, True where a pixel counts.
+        counts: Whether the squares are photon counts, True also where sums of a few pixels measured in part are no
+            whole numbers; None: where all squares are whole.
+    """
+    photons = torch.where(mask, fourier_amplitude.square(), 0).flatten(1).round()
+    noise = torch.where(photons > len(_SPARSE), 0.25 + 3 / 32 / photons.clamp_min(1), 0)
+    for number, term in enumerate(_SPARSE, start=1):
+        noise = torch.where(photons == number, term, noise)
+    relative = (noise.sum(1).clamp_min(0) / photons.sum(1).clamp_min(1)).sqrt()
+    if counts is None:
+        return torch.where(holds_counts(torch.where(mask, fourier_amplitude, 0)), relative, 0)
+    return relative if counts else torch.zeros_like(relative)

@@ -11,16 +11,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spi_lightning.data.crop_to_beam import CENTRE
-from spi_lightning.data.one_frame import Measurement
+from spi_lightning.data.measurement import Measurement
 from spi_lightning.metrics.fsc import FSC
 from spi_lightning.metrics.prtf import prtf
 from spi_lightning.metrics.r_factor import r_factor
 from spi_lightning.metrics.resolution import common_edge, resolutions
 from spi_lightning.metrics.shells import shells
 from spi_lightning.phasing import Averaged, Phased, align, alignment
-from spi_lightning.phasing.checks import comes_of_the_offset, counting_error, holds_counts, symmetry_notes
+from spi_lightning.phasing.checks import comes_of_the_offset, symmetry_notes
 from spi_lightning.physics.agreement import fourier_error
 from spi_lightning.physics.array import resized
+from spi_lightning.physics.photons import counting_error
 from spi_lightning.reports.phasing.verdict import misfit
 from spi_lightning.results.phasing import PhasingFiles
 
@@ -128,15 +129,15 @@ def _files(
 def _about(task: Task, measured: Measurement, curves: dict[str, Any]) -> dict[str, Any]:
     """Plain words and numbers on the settings, the unit of the values and the agreement of the starts."""
     amplitude = task.amplitude[None]
-    whole = bool(holds_counts(amplitude)[0])
-    noise = counting_error(amplitude, task.fitted[None], measured.poisson)[0]
+    counts = measured.whole if measured.poisson is None else measured.poisson
+    noise = counting_error(amplitude, task.fitted[None], counts)[0]
     return {
         "recipe": str(task.recipe),
         "constraint": task.constraint,
         "identical_starts": task.begins_alike,
         "converged_starts": curves["identical"] and not task.begins_alike,
-        "counted": whole if measured.counted is None else measured.counted,
-        "counting_error": float(noise) if whole or measured.poisson else None,
+        "counted": measured.photons,
+        "counting_error": float(noise) if measured.whole or measured.poisson else None,
         "chance": curves["chance"],
         "free": 1 - float(measured.mask.float().mean()),
     }

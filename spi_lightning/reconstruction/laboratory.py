@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spi_lightning.data.one_frame import Measurement
+from spi_lightning.data.measurement import Measurement
 from spi_lightning.data.scans.one_scan import ScanMeasurement
 from spi_lightning.errors import UserError
 from spi_lightning.io.volumes.laboratory_file import write_laboratory

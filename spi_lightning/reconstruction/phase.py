@@ -13,12 +13,11 @@ import torch
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from torch import Tensor
 
-from spi_lightning.data.one_frame import Measurement
+from spi_lightning.data.measurement import Measurement
 from spi_lightning.errors import UserError, whole_number
 from spi_lightning.methods.hits.checkpoint import find_device
 from spi_lightning.notes import Note
 from spi_lightning.phasing import Phased, Recipe, hold_out, phase, read_recipe
-from spi_lightning.phasing.checks import holds_counts
 from spi_lightning.phasing.constraints import CONSTRAINTS
 from spi_lightning.physics.partial_coherence import require_width
 from spi_lightning.progress import Progress, ProgressBar
@@ -122,7 +121,7 @@ def _require_halves(cfg: DictConfig, measured: Measurement) -> None:
     """UserError where photons are to be halved and there are none."""
     if not isinstance(cfg.halves, bool):
         raise UserError(f"halves={cfg.halves}: give true or false")
-    if not cfg.halves or bool(holds_counts(measured.fourier_amplitude[None])[0]):
+    if not cfg.halves or measured.whole:
         return
     if measured.counted:
         why = "these were divided by a whitefield or monitor; leave halves=false"

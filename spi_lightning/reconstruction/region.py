@@ -6,10 +6,9 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
-from spi_lightning.data.one_frame import Measurement
+from spi_lightning.data.measurement import Measurement
 from spi_lightning.errors import UserError
 from spi_lightning.notes import Note
-from spi_lightning.phasing.checks import holds_counts
 from spi_lightning.physics.autocorrelation import autocorrelation_support, over_axes
 from spi_lightning.physics.hole_filling import fill_holes
 from spi_lightning.physics.support import own_parts
@@ -22,7 +21,7 @@ _NEGATIVE = 0.1  # of the largest autocorrelation, below 0: the mark of a badly 
 def autocorrelation_region(measured: Measurement, threshold: float) -> tuple[Tensor, Tensor]:
     """Where the autocorrelation is above a fraction of its maximum and photon noise, (1, ...), and its values."""
     amplitude = measured.fourier_amplitude[None]
-    counted = torch.tensor([holds_photons(measured)], device=amplitude.device)
+    counted = torch.tensor([measured.photons], device=amplitude.device)
     intensity = torch.where(over_axes(counted, measured.mask.ndim), amplitude.square().round(), amplitude.square())
     ndim, noisy, mask = measured.mask.ndim, bool(counted[0]), measured.mask[None]
     if ndim == 3 and not mask.all():  # of a strained crystal no Friedel mate fills a hole
@@ -33,17 +32,10 @@ def autocorrelation_region(measured: Measurement, threshold: float) -> tuple[Ten
     return (own_parts(region, ndim, _SPECK, _SMALL) if noisy else region), found
 
 
-def holds_photons(measured: Measurement) -> bool:
-    """Whether the squares of the amplitudes are photons, as the reader knows, or as whole numbers tell."""
-    if measured.counted is not None:
-        return measured.counted
-    return bool(holds_counts(measured.fourier_amplitude[None])[0])
-
-
 def region_notes(autocorrelation: Tensor, measured: Measurement, cfg: DictConfig) -> list[Note]:
     """What to know of an autocorrelation (spatial) that is noise, or filled, where its edge should be."""
     notes, largest = [], autocorrelation.max()
-    if holds_photons(measured):
+    if measured.photons:
         photons = float(measured.fourier_amplitude.square().sum())
         noise = 4 / (2 * photons) ** 0.5  # see shot_noise, relative to the largest value
         if noise > max(_NOISY, cfg.support_threshold):
@@ -74,7 +66,7 @@ def require_room(region: Tensor, least: float, measured: Measurement) -> None:
     ratio = 2 * n / (extent + 1)
     if ratio >= least:
         return
-    hidden, counted = int((~measured.mask).sum()), holds_photons(measured)
+    hidden, counted = int((~measured.mask).sum()), measured.photons
     why = f"{hidden} pixels that are not measured had to be guessed, which widens it; " if hidden else ""
     mend = f"bin less ({'data.bin' if region.ndim == 2 else 'data.preparation.bins'}) if it is binned"
     narrower = _narrower(measured, least) if hidden or counted else None

@@ -12,15 +12,15 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from spi_lightning.baselines.triple_intersection import double_intersection, triple_intersection
-from spi_lightning.data.one_frame import Measurement
+from spi_lightning.data.measurement import Measurement
 from spi_lightning.errors import UserError
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, KNOWN_SUPPORT, MASK, SUPPORT
 from spi_lightning.methods.resized import fitted_batch, on_coarser_pixels, on_finer_pixels, trained_size
 from spi_lightning.notes import Note
 from spi_lightning.phasing import with_phase_noise
-from spi_lightning.phasing.checks import counting_error
 from spi_lightning.physics.array import middle, resized
 from spi_lightning.physics.fourier import fourier
+from spi_lightning.physics.photons import counting_error
 from spi_lightning.physics.support import ideal_support
 from spi_lightning.tasks.checkpoint import find_checkpoint, load_task
 from spi_lightning.tasks.support_prediction import SupportPrediction
@@ -108,7 +108,7 @@ def unexplained(density: Tensor, measured: Measurement) -> float:
     found = fourier(density.to(amplitude.dtype), density.ndim).abs() * measured.mask
     power, square = amplitude.square().sum(), found.square().sum().clamp_min(torch.finfo(found.dtype).tiny)
     error = 1 - (amplitude * found).sum().square() / (power * square)
-    noise = counting_error(amplitude[None], measured.mask[None])[0]
+    noise = counting_error(amplitude[None], measured.mask[None], measured.whole)[0]
     return float((error - noise.square()).clamp_min(0).sqrt())
 
 

@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 from spi_lightning.apps.configuration.choose_methods import as_plain_list
 from spi_lightning.apps.evaluate import evaluate
 from spi_lightning.apps.process.entry import one_line
-from spi_lightning.data.one_frame import Measurement
+from spi_lightning.data.measurement import Measurement
 from spi_lightning.errors import UserError
 from spi_lightning.fields import DENSITY, SUPPORT
 from spi_lightning.reconstruction.start import network_answer

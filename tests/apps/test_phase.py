@@ -12,7 +12,7 @@ import torch
 from omegaconf import OmegaConf
 
 from spi_lightning.apps.phase import start
-from spi_lightning.data.one_frame import Measurement
+from spi_lightning.data.measurement import Measurement
 from spi_lightning.errors import UserError
 from spi_lightning.fields import DENSITY
 from spi_lightning.io import CxiWriter

@@ -3,14 +3,9 @@
 import pytest
 import torch
 
-from spi_lightning.phasing.checks import (
-    comes_of_the_offset,
-    counting_error,
-    holds_counts,
-    plateau_note,
-    symmetry_notes,
-)
+from spi_lightning.phasing.checks import comes_of_the_offset, plateau_note, symmetry_notes
 from spi_lightning.physics.fourier import fourier
+from spi_lightning.physics.photons import counting_error, holds_counts
 
 
 def amplitude(photons: float) -> torch.Tensor:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from spi_lightning.data.one_frame import Measurement
+from spi_lightning.data.measurement import Measurement
 from spi_lightning.reconstruction.region import autocorrelation_region, require_room
 from tests.physics.bragg.test_hot_voxels import SHAPE, crystal
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spi_lightning.data.one_frame import Measurement
+from spi_lightning.data.measurement import Measurement
 from spi_lightning.io.scans.bragg_scan import ScanKeys
 from spi_lightning.physics.laboratory.crystal import ScanAxes, axes_of
 

@@ -10,7 +10,7 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 from torch.utils.data import Dataset
 
 from spi_lightning.data.hits import PatternBatches
-from spi_lightning.data.one_frame import Measurement
+from spi_lightning.data.measurement import Measurement
 from spi_lightning.errors import UserError
 from spi_lightning.fields import FRAME, MASK, Batch
 from spi_lightning.io.scans.bragg_scan import ScanKeys

@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 import torch
 from torch import Tensor
 
-from spi_lightning.data.one_frame import Measurement
+from spi_lightning.data.measurement import Measurement
 from spi_lightning.data.simulated.volume_set import ENTRY
 from spi_lightning.data.volumes import FOURIER_AMPLITUDE, VolumeDataset
 from spi_lightning.errors import UserError

@@ -1,0 +1,76 @@
+"""One measured pattern as phasing takes it: Fourier amplitude, mask, and what is known of their origin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from spi_lightning.errors import UserError
+from spi_lightning.notes import Note
+from spi_lightning.physics.photons import holds_counts
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A measured pattern, 2D or 3D; of arrays by :meth:`from_intensity`, of files by measure_frame and measure_scan.
+
+    Attributes:
+        fourier_amplitude: (y, x) or (z, y, x) float32, sqrt of photons or relative intensity, 0 where mask is False;
+            origin at n // 2.
+        mask: The same shape, bool, True where measured.
+        frequency_step: Frequency per pixel along each axis, 1/m; None where the geometry is not known.
+        density: True density of a simulated pattern, the same shape or smaller; None where unknown.
+        notes: One line for each choice made on the way.
+        counted: Whether the amplitudes are roots of photon counts; None where that is not known.
+        poisson: Whether their noise is that of whole counts, neither divided nor cut; None where that is not known.
+        beside: Where the beam lies beside pixel n // 2 of a 2D pattern, (row, column), binned pixels; None: not known.
+        bin: Measured pixels along the edge of a binned one, of a 2D pattern.
+    """
+
+    fourier_amplitude: Tensor
+    mask: Tensor
+    frequency_step: tuple[float, ...] | None = None
+    density: Tensor | None = None
+    notes: list[Note] = field(default_factory=list)
+    counted: bool | None = None
+    poisson: bool | None = None
+    beside: tuple[float, float] | None = None
+    bin: int = 1
+
+    @classmethod
+    def from_intensity(
+        cls, intensity: ArrayLike | Tensor, mask: ArrayLike | Tensor | None = None, *, counted: bool | None = None
+    ) -> Measurement:
+        """Take a pattern that is centred and binned already from an array.
+
+        Args:
+            intensity: (y, x) or (z, y, x), photons or relative intensity, 0 or more, the beam at n // 2.
+            mask: The same shape, True where measured; None: where the intensity is finite.
+            counted: Whether the intensities are photon counts; None: tested where it matters.
+
+        Raises:
+            UserError: Another number of axes, shapes that differ, or measured intensities that are negative.
+        """
+        values = torch.as_tensor(intensity).to(torch.float32)
+        measured = values.isfinite() if mask is None else torch.as_tensor(mask).bool() & values.isfinite()
+        if values.ndim not in (2, 3) or measured.shape != values.shape:
+            shapes = f"intensity {tuple(values.shape)}, mask {tuple(measured.shape)}"
+            raise UserError(f"{shapes}: give one pattern, (y, x) or (z, y, x), and a mask of its shape")
+        kept = torch.where(measured, values, 0.0)
+        if float(kept.min()) < 0:
+            raise UserError(f"intensity: {int((kept < 0).sum())} measured values are negative; mask them or clip at 0")
+        return cls(kept.sqrt(), measured, counted=counted)
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether every squared amplitude is a whole number, as of photons that were neither scaled nor divided."""
+        return bool(holds_counts(self.fourier_amplitude[None])[0])
+
+    @property
+    def photons(self) -> bool:
+        """Whether the squared amplitudes are photons: as the reader knows, or as whole numbers tell."""
+        return self.whole if self.counted is None else self.counted
