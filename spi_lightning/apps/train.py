@@ -70,7 +70,7 @@ def train(cfg: DictConfig) -> float:
     folder, loggers, config = Path(cfg.folder), cast(list[Logger], []), resolved(cfg)
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     tracking, data, task = (instantiate(part, _convert_="all") for part in (cfg.tracking, cfg.data, cfg.task))
-    if start:
+    if start is not None:
         load_weights(task, start, f"checkpoint={cfg.checkpoint}: its weights do not fit this network")
     chosen = filter(None, instantiate(cfg.callbacks).values())
     callbacks = [StopDivergence(), DecideAtValidation(), *chosen, SaveConfig(config), SeedEveryStep(cfg.seed)]

@@ -2,7 +2,7 @@
 
 import pickle
 import zipfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +47,11 @@ def run_of(path: str | Path) -> Path:
     return path.parent.parent if path.is_file() and path.parent.name == "checkpoints" else path
 
 
-def read_checkpoint(path: str | Path, also: Collection[str] = ()) -> dict[str, Any]:
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """Load a checkpoint as tensors and plain containers.
 
-    Its configuration is None, or plain containers whose task has been held against the registry; ``also`` are more
-    names that it may hold. The rest of it tells of the run and is not built.
+    Its configuration is None, or plain containers whose task has been held against the registry. The rest of it tells
+    of the run and is not built.
 
     Raises:
         UserError: The file is missing, cut short, no checkpoint, or would run code when loaded or built; or its weights
@@ -72,7 +72,7 @@ def read_checkpoint(path: str | Path, also: Collection[str] = ()) -> dict[str, A
     if config is not None:
         whole = registered(config, str(path), parts=None)
         task = whole.get("task") if isinstance(whole, dict) else None
-        config = {**whole, "task": registered(task, str(path), also=also)} if task else None
+        config = {**whole, "task": registered(task, str(path))} if task else None
     return {**checkpoint, "config": config}
 
 

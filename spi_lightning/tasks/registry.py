@@ -2,9 +2,11 @@
 
 A checkpoint is a file of somebody else's. Its configuration is data, and this module makes sure of it: plain mappings,
 lists, numbers and words, without interpolation, whose every ``_target_`` is in the list. What a checkpoint was trained
-with besides (a network of another package) needs that package's name in ``trust``.
+with besides (a network of another package) needs that package's name in ``trust``, on every command that opens it:
+nothing that a checkpoint or a run folder holds counts as that word, and nothing is imported before it is given.
 """
 
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import PurePath
 from typing import Any, Final
@@ -110,13 +112,19 @@ _trusted: set[str] = set()
 def trust(packages: str | Iterable[str] | None) -> None:
     """Set the foreign packages whose classes checkpoints may name from now on; those set before are forgotten.
 
+    Args:
+        packages: Names of packages, of modules inside them, or full names of classes; all below a name is allowed.
+
     Raises:
-        UserError: Something else than names of packages.
+        UserError: Something else than names of packages, or a part of Python itself, with which a checkpoint could do
+            anything.
     """
     names = [packages] if isinstance(packages, str) else list(packages or [])
     for name in names:
         if not isinstance(name, str) or not all(part.isidentifier() for part in name.split(".")):
             raise UserError(f"trust={name} is no name of a package: give trust=[my_package]")
+        if _of_python(name):
+            raise UserError(f"trust={name} is a part of Python itself: name the package that defines the class")
     _trusted.clear()
     _trusted.update(names)
 
@@ -125,7 +133,6 @@ def registered(
     config: Any,
     where: str,
     parts: Collection[str] | None = TASK_PARTS,
-    also: Collection[str] = (),
     levels: int = _MOST_LEVELS,
 ) -> Any:
     """Copy a configuration into plain containers, or refuse it; nothing is imported.
@@ -134,7 +141,6 @@ def registered(
         config: What a checkpoint holds; tuples become lists, mappings of any class become dictionaries.
         where: The file, for the error.
         parts: Names that a ``_target_`` may be, besides those of trusted packages; None: any, for what is only read.
-        also: More names, those of the user's own command.
         levels: Most mappings and lists inside one another.
 
     Raises:
@@ -144,12 +150,12 @@ def registered(
     if levels == 0:
         raise UserError(f"{where}: refused, its configuration has more than {_MOST_LEVELS} levels")
     if isinstance(config, list | tuple):
-        return [registered(value, where, parts, also, levels - 1) for value in config]
+        return [registered(value, where, parts, levels - 1) for value in config]
     if not isinstance(config, Mapping):
         return _plain(config, where)
-    copy = {_plain(key, where): registered(value, where, parts, also, levels - 1) for key, value in config.items()}
+    copy = {_plain(key, where): registered(value, where, parts, levels - 1) for key, value in config.items()}
     if "_target_" in copy and parts is not None:
-        _require_name(copy["_target_"], where, {*parts, *also})
+        _require_name(copy["_target_"], where, parts)
     path = PurePath(str(copy.get("filename") or ""))
     if path.is_absolute() or ".." in path.parts:
         raise UserError(f"{where}: refused, its configuration writes to filename={path}, outside of the run folder")
@@ -166,9 +172,14 @@ def _plain(value: Any, where: str) -> Any:
 
 
 def _require_name(target: Any, where: str, names: Collection[str]) -> None:
-    if isinstance(target, str) and (target in names or any(target.startswith(f"{each}.") for each in _trusted)):
+    if isinstance(target, str) and (target in names or any(f"{target}.".startswith(f"{each}.") for each in _trusted)):
         return
-    raise UserError(
-        f"{where}: refused, its configuration calls {target}, which is no part of a task of this project; classes of a"
-        " package of your own are taken with trust=[PACKAGE]"
-    )
+    package = target.partition(".")[0] if isinstance(target, str) else ""
+    remedy = "a checkpoint of train.py does not"
+    if package.isidentifier() and package != __name__.partition(".")[0] and not _of_python(package):
+        remedy = f"if you trust its author to run code here, add trust={package}"
+    raise UserError(f"{where}: refused, its configuration calls {target}, which is no part of this project; {remedy}")
+
+
+def _of_python(name: str) -> bool:
+    return name.partition(".")[0] in sys.stdlib_module_names

@@ -87,7 +87,7 @@ def test_resume_of_both_optimisers_is_bit_for_bit(tmp_path: Path) -> None:
     train(config(tmp_path, "callbacks.often.every_n_train_steps=1"))
     for step in (5, 8):
         name = f"cut_at_{step}"
-        crash = f"+callbacks.crash={{_target_: tests.apps.test_resume.Crash, step: {step}}}"
+        crash = f"+callbacks.crash={{_target_: tests.apps.configuration.test_resume.Crash, step: {step}}}"
         with pytest.raises(PowerCutError):
             train(config(tmp_path, "callbacks.often.every_n_train_steps=1", crash, name=name))
         often = "callbacks.often.every_n_train_steps=1"

@@ -132,12 +132,15 @@ def test_a_package_of_ones_own_is_taken_by_its_name(monkeypatch: pytest.MonkeyPa
     try:
         for names in ([], ["my_pack"], ["other"]):
             trust(names)
-            with pytest.raises(UserError, match=r"calls my_package\.Loss.*trust="):
+            with pytest.raises(UserError, match=r"calls my_package\.Loss.*add trust=my_package$"):
                 load_task(path, instantiate)
-        trust(["my_package"])
-        assert load_task(path, instantiate)[0] is not None
+        for names in (["my_package"], "my_package", "my_package.Loss"):
+            trust(names)
+            assert load_task(path, instantiate)[0] is not None
         with pytest.raises(UserError, match="trust=os; x is no name of a package"):
             trust("os; x")
+        with pytest.raises(UserError, match=r"trust=os\.path is a part of Python itself"):
+            trust("os.path")
     finally:
         trust([])
 

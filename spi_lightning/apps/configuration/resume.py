@@ -47,8 +47,8 @@ def resumed_settings(cfg: DictConfig) -> DictConfig:
     """
     if cfg.resume is None:
         return cfg
-    path, own = last_of(cfg.resume), set(targets(_plain(cfg, whole=False)))
-    stored = read_checkpoint(path, also=own)["config"]
+    path = last_of(cfg.resume)
+    stored = read_checkpoint(path)["config"]
     if stored is None:
         raise UserError(f"resume={cfg.resume}: its checkpoint has no configuration; it was not written by train.py.")
     if lacking := [group for group in BUILT if not isinstance(stored.get(group), dict)]:
@@ -62,7 +62,7 @@ def resumed_settings(cfg: DictConfig) -> DictConfig:
                 f"with what it began with; checkpoint={cfg.resume} starts a new run from its weights."
             )
     settings |= {"resume": str(cfg.resume), "folder": str(cfg.folder), "trust": _plain(cfg, whole=False)["trust"]}
-    checked = registered(settings, str(path), RUN_PARTS, also=own)
+    checked = registered(settings, str(path), RUN_PARTS)
     return cast(DictConfig, OmegaConf.create(checked))
 
 
@@ -165,17 +165,6 @@ def _state_refused(path: Path, why: object) -> UserError:
     )
 
 
-def targets(config: Any) -> Iterator[str]:
-    """Every ``_target_`` anywhere inside plain containers."""
-    if isinstance(config, dict):
-        if "_target_" in config:
-            yield str(config["_target_"])
-        config = list(config.values())
-    if isinstance(config, list):
-        for part in config:
-            yield from targets(part)
-
-
 def writing_here(stored: Any, cfg: DictConfig) -> Any:
     """Settings of a checkpoint, in which everything that names a folder to write to names that of the command.
 
@@ -208,14 +197,14 @@ def all_words(cfg: DictConfig) -> list[str]:
 def _recorded(cfg: DictConfig) -> list[str]:
     """Overrides that the run was started with, as far as its folder tells; those that read more than conf/ left out.
 
-    Their values are in the checkpoint already, resolved.
+    Their values are in the checkpoint already, resolved. ``trust`` is left out, too: it is said anew on each command.
     """
     try:
         words = json.loads((run_of(cfg.resume) / VERSIONS).read_text(encoding="utf-8"))["overrides"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
     words = [word for word in words if isinstance(word, str)] if isinstance(words, list) else []
-    return [word for word in words if not (_key(word).startswith("hydra") or "${" in word or ".." in word)]
+    return [word for word in words if not (_key(word).startswith(("hydra", "trust")) or "${" in word or ".." in word)]
 
 
 def _joined(earlier: Sequence[str], later: Sequence[str]) -> list[str]:
@@ -244,8 +233,9 @@ def _compositions(cfg: DictConfig, said: Sequence[str]) -> tuple[dict[str, Any],
 
 
 def _composed(cfg: DictConfig, words: Sequence[str]) -> dict[str, Any]:
-    name, resume = HydraConfig.get().job.config_name, f"resume={quoted(str(cfg.resume))}"
-    return _plain(compose(name, overrides=[*words, resume]), whole=False)
+    hydra, resume = HydraConfig.get(), f"resume={quoted(str(cfg.resume))}"
+    places = [word for word in hydra.overrides.hydra if _key(word) == "hydra.searchpath"]  # of this command alone
+    return _plain(compose(hydra.job.config_name, overrides=[*words, *places, resume]), whole=False)
 
 
 def _plain(cfg: DictConfig, whole: bool = True) -> dict[str, Any]:

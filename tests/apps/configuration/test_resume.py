@@ -92,7 +92,7 @@ def test_resumed_run_equals_the_uninterrupted_one(tmp_path: Path, changes: str, 
     train(small_config(tmp_path, *RECIPE, *source))
     for step in steps:
         name = f"cut_at_{step}"
-        crash = f"{{_target_: tests.apps.test_resume.Crash, step: {step}}}"
+        crash = f"{{_target_: tests.apps.configuration.test_resume.Crash, step: {step}}}"
         with pytest.raises(PowerCutError):
             train(small_config(tmp_path, *RECIPE, *source, f"+callbacks.crash={crash}", name=name))
         train(small_config(tmp_path, *RECIPE, *source, f"resume={tmp_path / name}", name=name))

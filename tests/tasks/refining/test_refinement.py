@@ -190,7 +190,7 @@ def test_a_copy_resumed_ends_where_the_whole_run_ends(tmp_path: Path, scan: str)
     recipe = (f"data.path={scan}", "optimizer=adam_sgd", "schedule=alternate_every", "schedule.period=7")
     often = "callbacks.often.every_n_train_steps=1"
     train(config(tmp_path, *recipe, often))
-    crash = "+callbacks.crash={_target_: tests.apps.test_resume.Crash, step: 20}"
+    crash = "+callbacks.crash={_target_: tests.apps.configuration.test_resume.Crash, step: 20}"
     with pytest.raises(PowerCutError):
         train(config(tmp_path, *recipe, often, crash, name="cut"))
     shutil.copytree(tmp_path / "cut", tmp_path / "copy")
