@@ -41,10 +41,15 @@ class Outcome:
 
 
 class Commands:
-    """One process that forks a child for every command; use it as a context manager."""
+    """One process that forks a child for every command; use it as a context manager.
 
-    def __init__(self) -> None:
-        variables = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
+    Args:
+        packages: Folders of further packages that the commands can import.
+    """
+
+    def __init__(self, *packages: Path) -> None:
+        path = os.pathsep.join(map(str, (ROOT, *packages)))
+        variables = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
         variables.pop("HYDRA_FULL_ERROR", None)
         self._server = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("fork_server.py"))],

@@ -1,0 +1,65 @@
+"""A checkpoint that names classes of another package: refused by every command, without a word of its own obeyed."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.extending.conftest import Lab
+
+NETWORK = {"_target_": "mylab.one_layer.OneLayer"}
+HITS = {
+    "_target_": "spi_lightning.tasks.HitClassification",
+    "network": NETWORK,
+    "preprocess": {"_target_": "spi_lightning.data.Preprocess"},
+    "loss": {"_target_": "spi_lightning.losses.binary_cross_entropy", "_partial_": True},
+    "metrics": {"_target_": "spi_lightning.metrics.HitMetrics"},
+    "optimizer": {"_target_": "torch.optim.Adam", "_partial_": True},
+}
+SUPPORTS = HITS | {"_target_": "spi_lightning.tasks.SupportPrediction"}
+VOLUMES = HITS | {"_target_": "spi_lightning.tasks.ComplexReconstruction"}
+HEALING = HITS | {"_target_": "spi_lightning.tasks.Healing"}
+COMMANDS = {
+    "resume": (HITS, "train.py resume=RUN"),
+    "finetune": (HITS, "train.py experiment=finetune checkpoint=RUN data.path=frames.cxi"),
+    "network of hits": (HITS, "evaluate.py checkpoint=RUN data.path=frames.cxi"),
+    "frozen network": (
+        HITS,
+        "evaluate.py method=frozen_resnet10 +settings.frozen_resnet10.backbone.checkpoint=RUN data.path=frames.cxi",
+    ),
+    "network of supports": (SUPPORTS, "evaluate.py checkpoint=RUN data=supports data.path=frames.cxi"),
+    "healing": (
+        HEALING,
+        "evaluate.py method=healed_triple_intersection +settings.healed_triple_intersection.healing=RUN"
+        " data=supports data.path=frames.cxi",
+    ),
+    "refined network": (VOLUMES, "train.py experiment=wu_transfer checkpoint=RUN data.path=frames.cxi"),
+    "support": (SUPPORTS, "-m spi_lightning.apps.phase support=RUN data.path=frames.cxi data.frame=0"),
+    "start": (SUPPORTS, "-m spi_lightning.apps.phase start=RUN support=box data.path=frames.cxi data.frame=0"),
+}
+
+
+def write_run(folder: Path, task: dict[str, Any]) -> None:
+    """A run folder whose checkpoint and files all say that mylab is to be trusted."""
+    config = {"task": task, "data": {}, "trainer": {}, "callbacks": {}, "trust": ["mylab"]}
+    (folder / "checkpoints").mkdir(parents=True)
+    stored = {"state_dict": {"network.no_such": torch.zeros(1)}, "config": config}
+    for name in ("best", "last"):
+        torch.save(stored, folder / f"checkpoints/{name}.ckpt")
+    (folder / "config.yaml").write_text("trust: [mylab]\n")
+    (folder / "versions.json").write_text('{"overrides": ["trust=[mylab]"]}')
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_obeys_no_word_but_its_own(lab: Lab, name: str) -> None:
+    task, command = COMMANDS[name]
+    run = f"foreign/{name.replace(' ', '_')}"
+    write_run(lab.folder / run, task)
+    words = command.replace("RUN", run).split()
+    if words[0] == "-m":
+        words.append("hydra.run.dir=phased")
+    lab.refused(words)
+    lab.refused([*words, "trust=[other,my]"])
+    trusted = lab.run([*words, "trust=mylab"], status=2).last  # by now it is another mistake: no weights
+    assert "refused" not in trusted, trusted
