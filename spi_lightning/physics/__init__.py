@@ -1,1 +1,4 @@
-"""Nature as pure tensor functions: transforms, scattering geometry, photon statistics, frames. No files, no state."""
+"""Physics of diffraction as pure tensor functions: transforms, scattering geometry, photon statistics, frames.
+
+Nothing here reads files or keeps state.
+"""

@@ -19,7 +19,7 @@ KINDS: tuple[Kind, ...] = ("pearson", "modified")
 
 
 def predicted_amplitude(density: Tensor, point_spread: Tensor | None = None) -> Tensor:
-    """What would be measured of densities (B, spatial): (B, spatial), of the orthonormal transform, origin at n // 2.
+    """Fourier amplitudes of densities, (B, spatial) -> (B, spatial), orthonormal transform, origin at n // 2.
 
     With a point spread (B, axes) or (1, axes), root mean square widths in pixels, the square root of the blurred
     intensity, which is taken in float64: see physics.partial_coherence.
@@ -29,7 +29,7 @@ def predicted_amplitude(density: Tensor, point_spread: Tensor | None = None) -> 
 
 
 def amplitude_scale(predicted: Tensor, measured: Tensor, mask: Tensor) -> Tensor:
-    """The factor c that brings ``c * predicted`` closest to ``measured``, in closed form: (B, ...) -> (B,).
+    """Least-squares scale c of ``c * predicted`` to ``measured``, in closed form: (B, ...) -> (B,).
 
     Minimises sum(mask (c p - m)^2), so c = sum(mask p m) / sum(mask p^2); 0 where nothing is predicted.
     """
@@ -39,7 +39,7 @@ def amplitude_scale(predicted: Tensor, measured: Tensor, mask: Tensor) -> Tensor
 
 
 def rescaled(predicted: Tensor, measured: Tensor, mask: Tensor) -> Tensor:
-    """``predicted`` times its amplitude_scale, (B, ...)."""
+    """Predicted amplitudes (B, ...) times their amplitude_scale."""
     scale = amplitude_scale(predicted, measured, mask)
     return predicted * scale.view(-1, *[1] * (predicted.ndim - 1))
 
@@ -49,12 +49,12 @@ def chi_square(predicted: Tensor, measured: Tensor, mask: Tensor, scaled: bool =
 
     Args:
         predicted, measured: Fourier amplitudes, (B, ...) or broadcast against it.
-        mask: True where the detector measured.
+        mask: (B, ...) bool, True where the detector measured.
         scaled: Fit the scale of ``predicted`` in closed form first; the value then does not depend on it. False is the
             printed formula.
 
     Returns:
-        0 for a perfect fit; 1 for an empty answer. NaN where no measured voxel has any intensity.
+        (B,); 0 for a perfect fit, 1 where nothing is predicted, NaN where no measured voxel has any intensity.
 
     Source: Wu et al. (2021), Eq. 7, term L4. Departure: the closed-form scale.
     """
@@ -64,32 +64,32 @@ def chi_square(predicted: Tensor, measured: Tensor, mask: Tensor, scaled: bool =
 
 
 def held_out_chi_square(predicted: Tensor, measured: Tensor, fitted: Tensor, held_out: Tensor) -> Tensor:
-    """Chi square over held-out voxels, the scale being that of the fitted ones: (B, ...) -> (B,), in float64.
+    """Chi square over held-out voxels with the scale of the fitted ones: (B, ...) -> (B,), in float64.
 
     Args:
         predicted, measured: Fourier amplitudes (B, ...).
-        fitted, held_out: Masks (B, ...) bool; without a common voxel, or the same for the fitted error itself.
+        fitted, held_out: Masks (B, ...) bool without a common voxel; the same mask twice gives the fitted error.
     """
     predicted, measured = predicted.double(), measured.double()
     return chi_square(rescaled(predicted, measured, fitted), measured, held_out, scaled=False)
 
 
 def pearson(predicted: Tensor, measured: Tensor, mask: Tensor, kind: Kind = "pearson") -> Tensor:
-    """Correlation r_p over the measured voxels, (B, ...) -> (B,); 0 where either does not vary.
+    """Pearson correlation r_p over the measured voxels, (B, ...) -> (B,); 0 where either does not vary.
 
     Args:
-        predicted, measured: Fourier amplitudes, any unit: the value depends neither on scale nor on offset.
-        mask: True where the detector measured.
-        kind: ``pearson``: the ordinary, signed one; ``modified``: sum |x - <x>| |y - <y>| / (deviations), the paper's.
+        predicted, measured: Fourier amplitudes (B, ...) in any unit; the value depends neither on scale nor on offset.
+        mask: (B, ...) bool, True where the detector measured.
+        kind: ``pearson`` (signed), or ``modified``, sum |x - <x>| |y - <y>| / (deviations), as printed in the paper.
 
     Raises:
-        UserError: Unknown kind.
+        UserError: The kind is unknown.
 
     Source: Wu et al. (2021), text after Eq. 6. With its absolute values inside the sum, exactly anticorrelated data
-    have r_p = 1 and independent uniform noise 0.75, so ``pearson`` is the better judge.
+    have r_p = 1 and independent uniform noise 0.75, so ``pearson`` discriminates better.
     """
     if kind not in KINDS:
-        raise UserError(f"loss.kind={kind!r} is unknown: choose one of {', '.join(KINDS)}.")
+        raise UserError(f"loss.kind={kind!r} is unknown: choose one of {', '.join(KINDS)}")
     x, y, m = predicted.flatten(1), measured.flatten(1), mask.flatten(1)
     count = m.sum(1, keepdim=True).clamp_min(1)
     x = m * (x - (m * x).sum(1, keepdim=True) / count)
@@ -103,7 +103,7 @@ AMPLITUDE_ERRORS = ("chi_square", "correlation", "correlation_modified")
 
 
 def amplitude_errors(predicted: Tensor, measured: Tensor, mask: Tensor) -> dict[str, Tensor]:
-    """Chi square after the closed-form scale, r_p signed and with the paper's absolute values: (B, ...) -> (B,) each.
+    """Chi square after the closed-form scale, and r_p of both kinds by name: (B, ...) -> (B,) each.
 
     Computed in float64: chi square below 1e-6 is lost in float32.
     """
@@ -123,19 +123,19 @@ def fourier_error(
     relative: bool = True,
     point_spread: Tensor | None = None,
 ) -> Tensor:
-    """Norm of the difference of amplitudes over measured pixels, for every density: the square root of chi square.
+    """Fourier error of each density: norm of the amplitude difference over measured pixels, the root of chi square.
 
     Args:
-        density: (B, spatial) real or complex.
-        fourier_amplitude: (B, spatial) or (1, spatial), of the orthonormal transform.
-        mask: Bool, broadcast against it, True = measured; None: everything.
+        density: (B, spatial) real or complex densities.
+        fourier_amplitude: (B, spatial) or (1, spatial) measured amplitudes of the orthonormal transform.
+        mask: Bool, broadcast against the amplitudes, True = measured; None: all pixels.
         relative: Divide by the norm of the measured amplitudes. Otherwise absolute, as in Bellisario & Ekeberg's code:
             || |F| - A || / sqrt(N) of N pixels with an unnormalised transform, whose amplitudes are sqrt(N) times
             ours: sqrt(N) times our root mean square, that is the bare norm.
-        point_spread: (B, axes), see predicted_amplitude; None: a coherent pattern.
+        point_spread: (B, axes) blur widths in pixels, see predicted_amplitude; None: a coherent pattern.
 
     Returns:
-        (B,). What unmeasured pixels hold does not count, even where it is not finite.
+        (B,) errors; values of unmeasured pixels do not count, even where they are not finite.
     """
     measured = torch.ones_like(fourier_amplitude, dtype=torch.bool) if mask is None else mask
     away = predicted_amplitude(density, point_spread) - fourier_amplitude

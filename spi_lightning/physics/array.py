@@ -35,7 +35,7 @@ def pad(array: Tensor, edges: Sequence[int]) -> Tensor:
 
 
 def resized(array: Tensor, edges: Sequence[int]) -> Tensor:
-    """The last axes cut where they are longer than ``edges`` and padded with zeros where they are shorter."""
+    """The last axes (..., N) cropped or padded with zeros to (..., edges), index n // 2 becomes edge // 2."""
     cut = crop(array, [min(edge, n) for edge, n in zip(edges, array.shape[-len(edges) :], strict=True)])
     return pad(cut, edges)
 

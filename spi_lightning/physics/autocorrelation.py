@@ -1,4 +1,4 @@
-"""Where a particle's autocorrelation is not zero, from measured intensities alone."""
+"""Autocorrelation of a density and its support, from measured intensities alone."""
 
 import math
 
@@ -14,7 +14,7 @@ from .twin import invert
 _ANNULUS = 2.5  # pixels beyond the first measured one that are used to fill a missing centre
 _LEVELS = (0.05, 0.01, 0.003)  # of the autocorrelation at w = 0: its region, from round to round
 _MARGIN, _STEPS = 3, 12  # pixels around that region; conjugate gradients of each round
-_SETTLED = 1e-10  # of the squared residual at first, below which nothing moves any more
+_CONVERGED = 1e-10  # of the first squared residual: below it a pattern has converged
 _HIGHEST = 4.0  # a filled centre is at most exp(4) times the brightest pixel around it
 
 
@@ -25,7 +25,7 @@ def autocorrelation(intensity: Tensor, mask: Tensor | None = None, ndim: int = 2
         intensity: (..., y, x) or (..., z, y, x) float, photons or relative, beam centre at n // 2.
         mask: Same shape (or one that broadcasts), bool, True = measured; what is missing is filled first, see
             fill_unmeasured.
-        ndim: Axes of a pattern.
+        ndim: Number of axes of a pattern.
 
     Returns:
         The same shape, real; w = 0 at n // 2; its largest value is there.
@@ -37,20 +37,20 @@ def autocorrelation(intensity: Tensor, mask: Tensor | None = None, ndim: int = 2
 
 
 def fill_unmeasured(intensity: Tensor, mask: Tensor, ndim: int = 2) -> Tensor:
-    """Fill what was not measured, as far as that can be done without knowing the particle.
+    """Fill unmeasured pixels without knowledge of the particle: Friedel mates, Guinier's law, least squares.
 
     A pixel takes the value of its Friedel mate, I(-q) = I(q). The pixels around the centre whose mates are missing too
     follow a Gaussian (Guinier's law) fitted to the measured ones around them; all others begin at 0. Then all these
-    are moved so that the autocorrelation vanishes as well as it can outside a region that shrinks to its support.
+    are fitted so that the autocorrelation outside a region that shrinks to its support is least.
 
     Args:
-        intensity: (..., y, x) or (..., z, y, x), float.
+        intensity: (..., y, x) or (..., z, y, x) float, photons or relative.
         mask: The same shape, bool, True = measured.
-        ndim: Axes of a pattern.
+        ndim: Number of axes of a pattern.
 
     Returns:
-        Intensities of the same shape, 0 or more. A hole wider than the central speckle is guesswork, as Bellisario &
-        Ekeberg (2024), Sect. 5, found.
+        Intensities of the same shape, 0 or more. A hole wider than the central speckle is not determined, see
+        Bellisario & Ekeberg (2024), Sect. 5.
     """
     measured = torch.where(mask, intensity, 0)
     mate = invert(mask, ndim)
@@ -60,11 +60,11 @@ def fill_unmeasured(intensity: Tensor, mask: Tensor, ndim: int = 2) -> Tensor:
     if bool(lacking.any()):
         flat = flat.clone()
         started = _fill_centre(flat[lacking], known[lacking], ndim)
-        flat[lacking] = _settle(started, known[lacking], ndim)
+        flat[lacking] = _fit_unmeasured(started, known[lacking], ndim)
     return flat.reshape(intensity.shape)
 
 
-def _settle(intensity: Tensor, known: Tensor, ndim: int) -> Tensor:
+def _fit_unmeasured(intensity: Tensor, known: Tensor, ndim: int) -> Tensor:
     """Least squares of the autocorrelation outside a region, over the unknown pixels, by conjugate gradients."""
     pool = torch.nn.functional.max_pool2d if ndim == 2 else torch.nn.functional.max_pool3d
     axes = tuple(range(-ndim, 0))
@@ -74,12 +74,12 @@ def _settle(intensity: Tensor, known: Tensor, ndim: int) -> Tensor:
         outside = pool(inside, 2 * _MARGIN + 1, stride=1, padding=_MARGIN)[:, 0] == 0
 
         def normal(image: Tensor, outside: Tensor = outside) -> Tensor:
-            """Of a symmetric image in the unknown pixels: its autocorrelation outside, sent back."""
+            """Normal equations: autocorrelation outside the region, transformed back to the unknown pixels."""
             return torch.where(known, 0, fourier(outside * inverse_fourier(image, ndim).real, ndim).real)
 
         residual = -normal(intensity)
         direction, power = residual, residual.square().sum(axes, keepdim=True)
-        least = _SETTLED * power  # a few pixels are settled before the last step; rounding errors are no direction
+        least = _CONVERGED * power  # a few pixels converge before the last step
         for _ in range(_STEPS):
             sent = normal(direction)
             curvature = (direction * sent).sum(axes, keepdim=True)
@@ -138,7 +138,7 @@ def autocorrelation_support(
     connected: bool | None = None,
     ndim: int = 2,
 ) -> tuple[Tensor, Tensor]:
-    """Where the autocorrelation is above a fraction of its maximum and above shot noise.
+    """Support of the autocorrelation: above a fraction of its maximum and above shot noise.
 
     Args:
         intensity: (B, y, x) or (B, z, y, x) float, photons or relative, beam centre at n // 2.
@@ -148,16 +148,16 @@ def autocorrelation_support(
         photons: Whether the intensities are counts, and noisy; None: where they are whole numbers.
         connected: Keep only what hangs together with w = 0, which drops specks of noise, but side lobes too, see
             physics.support.own_parts; None: in noisy patterns only.
-        ndim: Axes of a pattern.
+        ndim: Number of axes of a pattern.
 
     Returns:
         The region, the same shape, bool, symmetric, w = 0 at n // 2 inside; and the autocorrelation.
 
     Raises:
-        UserError: The threshold is not inside (0, 1) or a number is negative.
+        UserError: The threshold is not inside (0, 1), or ``noise`` is negative.
     """
     if not 0 < threshold < 1 or noise < 0:
-        raise UserError(f"threshold={threshold:g} must lie between 0 and 1, and noise={noise:g} not below 0.")
+        raise UserError(f"threshold={threshold:g} must lie between 0 and 1, and noise={noise:g} must not be negative")
     found = autocorrelation(intensity, mask, ndim)
     level = threshold * at_origin(found, ndim)
     counted = are_counts(intensity, ndim) if photons is None else torch.as_tensor(photons, device=level.device)

@@ -1,4 +1,4 @@
-"""What the instrument adds between the particle and the counts: background, blur, gain, gaps."""
+"""Instrument model: background, halo, blur, gain variation and stray-light streaks."""
 
 import torch
 from torch import Tensor

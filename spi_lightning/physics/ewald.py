@@ -51,7 +51,7 @@ def ewald_depth(q_y: Tensor, q_x: Tensor, wavelength: Tensor) -> Tensor:
 
     Args:
         q_y, q_x: (B, H) and (B, W) transverse frequencies; 1/m.
-        wavelength: (B,); m.
+        wavelength: (B,) photon wavelengths; m.
 
     Returns:
         (B, H, W) q_z <= 0; 1/m.

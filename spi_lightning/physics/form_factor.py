@@ -1,4 +1,4 @@
-"""Closed-form transforms of uniform bodies, F(q) = integral of exp(-2 pi i q.r) over the body: the yardsticks.
+"""Closed-form transforms of uniform bodies, F(q) = integral of exp(-2 pi i q.r) over the body.
 
 Scattering vectors q end in an axis of length 3 (z, y, x; 1/m), lengths are m and F is m^3, so that F(0) is the volume.
 """

@@ -1,4 +1,4 @@
-"""The one Fourier transform of the project: F(q) = sum rho(r) exp(-2 pi i q.r), orthonormal, origin at n // 2."""
+"""Fourier transform of the project: F(q) = sum rho(r) exp(-2 pi i q.r), orthonormal, origin at n // 2."""
 
 import math
 
@@ -25,7 +25,7 @@ def fourier(density: Tensor, ndim: int) -> Tensor:
 
 
 def inverse_fourier(spectrum: Tensor, ndim: int) -> Tensor:
-    """Undo :func:`fourier`; same shapes, complex."""
+    """Inverse of :func:`fourier`: (..., spatial) -> (..., spatial) complex."""
     if not spectrum.numel():
         return spectrum + 0j
     axes = tuple(range(-ndim, 0))
@@ -35,18 +35,18 @@ def inverse_fourier(spectrum: Tensor, ndim: int) -> Tensor:
 
 
 def fourier_unshifted(density: Tensor, ndim: int) -> Tensor:
-    """Transform with the origin at index 0 in both spaces: for hot loops, where shifts would cost four passes."""
+    """Transform (..., spatial) with the origin at index 0 in both spaces, which saves four passes of shifts."""
     spectrum: Tensor = torch.fft.fftn(density, dim=tuple(range(-ndim, 0)), norm="ortho")
     return spectrum
 
 
 def fourier_into(density: Tensor, ndim: int, out: Tensor) -> Tensor:
-    """Transform into a given array, origin at index 0: a real density into its half spectrum, last axis n // 2 + 1.
+    """Transform into a preallocated array, origin at index 0: real densities into half spectra, last axis n // 2 + 1.
 
     Args:
         density: (..., spatial) real; or complex as (..., spatial, 2), real and imaginary part, for a full spectrum.
         ndim: Number of spatial axes.
-        out: Complex spectrum, overwritten; its last axis tells the two cases apart.
+        out: Complex spectrum, overwritten; the length of its last axis distinguishes the two cases.
     """
     axes = tuple(range(-ndim, 0))
     if density.ndim == out.ndim:
@@ -57,7 +57,7 @@ def fourier_into(density: Tensor, ndim: int, out: Tensor) -> Tensor:
 
 
 def inverse_fourier_into(spectrum: Tensor, ndim: int, out: Tensor) -> Tensor:
-    """Undo :func:`fourier_into`, into a density of either form; the spectrum keeps its values."""
+    """Inverse of :func:`fourier_into`, into a density (..., spatial) of either form; the spectrum keeps its values."""
     axes = tuple(range(-ndim, 0))
     if out.ndim == spectrum.ndim:
         torch.fft.irfftn(spectrum, s=out.shape[-ndim:], dim=axes, norm="ortho", out=out)

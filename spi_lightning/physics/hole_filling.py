@@ -1,4 +1,4 @@
-"""Estimates of voxels that were not measured, between measured ones, for the autocorrelation of a pattern."""
+"""Filling of unmeasured voxels between measured ones, for the autocorrelation of a pattern."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _STEPS: Final = 20  # of conjugate gradients in each round
 _MARGIN: Final = 1.1
 _WORTH: Final = 1e-3  # share of the photons in holes from which they are fitted
 _LARGEST: Final = 64  # edge of the middle part whose holes are fitted
-_SETTLED: Final = 1e-10  # of the squared residual at first
+_CONVERGED: Final = 1e-10  # of the first squared residual
 
 
 def fill_holes(photons: Tensor, mask: Tensor) -> Tensor:
-    """Interpolate holes, then fit them so that the autocorrelation is no wider than it has to be.
+    """Fill the holes of a pattern by interpolation, then by a fit that keeps the autocorrelation compact.
 
     Zeros instead would be the pattern times a window, and its autocorrelation as wide as the array. Voxels that have
     measured ones on both sides along no axis lie outside of the scan and stay 0. No symmetry is used.
@@ -53,7 +53,7 @@ def _fitted(filled: Tensor, between: Tensor) -> Tensor:
 
         residual = -normal(filled)
         direction, power = residual, float(residual.square().sum())
-        least = _SETTLED * power
+        least = _CONVERGED * power
         for _ in range(_STEPS):
             if power <= least:
                 break
@@ -67,23 +67,23 @@ def _fitted(filled: Tensor, between: Tensor) -> Tensor:
 
 
 def _interpolated(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Which unmeasured voxels have measured ones on both sides, and the mean over axes of what lies between these.
+    """Unmeasured voxels with measured ones on both sides, bool, and their values interpolated along the axes.
 
     Amplitudes are interpolated, each axis weighted by the inverse square of the distance of its neighbours.
     """
     total, weights = torch.zeros_like(values), torch.zeros_like(values)
     for axis in range(values.ndim):
-        place = torch.arange(values.shape[axis], dtype=values.dtype).reshape(
+        position = torch.arange(values.shape[axis], dtype=values.dtype).reshape(
             [-1 if other == axis else 1 for other in range(values.ndim)]
         )
-        last = torch.where(mask, place, -1.0).cummax(axis).values.long()
+        last = torch.where(mask, position, -1.0).cummax(axis).values.long()
         edge = values.shape[axis]
-        following = torch.where(mask, place, float(edge)).flip(axis).cummin(axis).values.flip(axis).long()
+        following = torch.where(mask, position, float(edge)).flip(axis).cummin(axis).values.flip(axis).long()
         both = ~mask & (last >= 0) & (following < edge)
         low = values.gather(axis, last.clamp_min(0)).sqrt()
         high = values.gather(axis, following.clamp_max(edge - 1)).sqrt()
         gap = (following - last).to(values.dtype)
-        share = (place - last) / gap
+        share = (position - last) / gap
         weight = torch.where(both, 1 / gap.square(), 0.0)
         total += weight * (low + (high - low) * share).square()
         weights += weight

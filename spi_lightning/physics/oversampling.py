@@ -1,4 +1,4 @@
-"""How large is the particle, and how finely is its pattern sampled? Both read from the autocorrelation."""
+"""Extent of a particle and oversampling of its pattern, both from the autocorrelation."""
 
 from dataclasses import dataclass
 
@@ -10,17 +10,17 @@ from spi_lightning.errors import UserError
 from .fourier import inverse_fourier
 from .hole_filling import fill_holes
 
-_FAINT = 0.05  # share of the voxels with photons that hold no more than one photon does, in whatever unit
+_FAINT = 0.05  # share of the lit voxels that hold at most one photon, in any unit
 _NOISE = 5.0  # standard deviations that the largest of some hundred thousand noisy voxels reaches
 _APART = 3.0  # times the level, that a part of the autocorrelation beyond a gap reaches; a beam that varies leaves less
 
 
 @dataclass(frozen=True)
 class Oversampling:
-    """Particle and sampling of one pattern.
+    """Extent of the particle and oversampling of one pattern.
 
     Attributes:
-        extent: Particle along z, y, x; voxel of the density that the pattern's transform gives.
+        extent: Lengths of the particle along z, y, x; voxel of the density that the transform of the pattern gives.
         ratio: Voxels of the pattern over extent, per axis; below 2 the phases are not determined along this axis alone.
         level: Share of the autocorrelation's maximum at which it was taken to end.
     """
@@ -43,22 +43,21 @@ class Oversampling:
 
 
 def estimate_oversampling(photons: Tensor, mask: Tensor | None = None, fraction: float = 0.02) -> Oversampling:
-    """Measure the autocorrelation, the transform of the photons: it is twice as wide as the particle in each direction.
+    """Estimate extent and oversampling from the autocorrelation, which is twice as wide as the particle.
 
-    It counts as the particle's where it exceeds ``fraction`` of its maximum and five standard deviations of what
-    photon noise alone gives; parts beyond a gap by three times this level, which frames of a beam that varies do not
-    reach. One photon is 1, or in patterns of smaller units (scaled counts, or noise-free relative
-    intensities, which fall over so many decades that next to no noise is left) as much as the faintest twentieth of
-    the voxels with photons holds at most. On simulated particles with soft edges this finds
-    0.9 to 1.0 of the extent: faces end in a linear wedge, corners in less.
+    The autocorrelation ends where it falls below ``fraction`` of its maximum or below five standard deviations of
+    photon noise; parts beyond a gap must reach three times this level, which frames of a varying beam do not. One
+    photon is 1, or in patterns of smaller units (scaled counts, relative intensities) the largest value of the
+    faintest twentieth of the lit voxels. On simulated particles with soft edges the result is 0.9 to 1.0 of the
+    extent: faces end in a linear wedge, corners in less.
 
     Args:
         photons: (..., Y, X) of one pattern, 2D or 3D, origin at n // 2; 0 where not measured.
         mask: The same shape, bool, True where measured; holes are filled first, see fill_holes. None: all.
-        fraction: Level at which the autocorrelation ends.
+        fraction: Share of its maximum at which the autocorrelation ends.
 
     Raises:
-        UserError: No photons, or a fraction outside (0, 1).
+        UserError: The pattern has no photons, or the fraction is outside (0, 1).
     """
     if not 0 < fraction < 1:
         raise UserError(f"oversampling.fraction={fraction}: give a number between 0 and 1")
@@ -78,19 +77,19 @@ def estimate_oversampling(photons: Tensor, mask: Tensor | None = None, fraction:
 
 
 def _extent(heights: Tensor, level: float) -> float:
-    """Half the width (voxel) of planes (n,) that exceed the level, faint ones beyond a gap left out."""
+    """Half the width (voxel) of planes (n,) that exceed the level, without faint ones beyond a gap."""
     runs: list[list[int]] = []
-    for place in (heights > level).nonzero()[:, 0].tolist():
-        if runs and place == runs[-1][-1] + 1:
-            runs[-1].append(place)
+    for plane in (heights > level).nonzero()[:, 0].tolist():
+        if runs and plane == runs[-1][-1] + 1:
+            runs[-1].append(plane)
         else:
-            runs.append([place])
+            runs.append([plane])
     kept = [run for run in runs if float(heights[run].max()) > _APART * level or len(heights) // 2 in run]
     return (kept[-1][-1] - kept[0][0] + 2) / 2
 
 
 def _photon(photons: Tensor) -> float:
-    """What one photon counts in this pattern, at most 1."""
+    """Value of one photon in this pattern, at most 1."""
     lit = photons[photons > 0].float()
     return min(1.0, float(lit.kthvalue(1 + int(_FAINT * (len(lit) - 1))).values))
 

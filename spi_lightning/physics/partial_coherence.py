@@ -15,7 +15,7 @@ LARGEST_SPREAD: Final = 0.98 * math.sqrt(_PASSES / 2)
 
 
 def point_spread_factors(point_spread: Tensor, shape: Sequence[int]) -> list[Tensor]:
-    """What one axis after the other takes off the autocorrelation in each of four passes, see point_spread_envelope().
+    """Factors of one of the four passes of point_spread_envelope() along each axis of the autocorrelation.
 
     Returns:
         One tensor for each axis, (B, 1, ..., n, ..., 1), between 0 and 1.
@@ -30,14 +30,14 @@ def point_spread_factors(point_spread: Tensor, shape: Sequence[int]) -> list[Ten
 
 
 def point_spread_envelope(point_spread: Tensor, shape: Sequence[int]) -> Tensor:
-    """What partial coherence multiplies the autocorrelation of a density by; (B, *shape), origin at index 0.
+    """Envelope by which partial coherence multiplies the autocorrelation; (B, *shape), origin at index 0.
 
     Args:
         point_spread: (B, axes) root mean square width of the point spread along each axis, pixels of the pattern, from
             0 to LARGEST_SPREAD.
-        shape: Of the pattern.
+        shape: Shape of the pattern, pixels.
 
-    In the pattern it is four passes of the kernel (a, 1 - 2a, a) with a = width^2 / 8 along each axis: close to a
+    In reciprocal space it is four passes of the kernel (a, 1 - 2a, a) with a = width^2 / 8 along each axis: close to a
     Gaussian, of sum 1 and, unlike a Gaussian that is cut off at half a cycle per pixel, nowhere negative, so that a
     blurred intensity never is.
 
@@ -50,7 +50,7 @@ def point_spread_envelope(point_spread: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 def slopes_of_envelope(point_spread: Tensor, shape: Sequence[int]) -> list[Tensor]:
-    """The derivative of the logarithm of the envelope by the square of each width, broadcastable like the factors."""
+    """Derivatives of the log envelope by each squared width (B, axes), pixels, broadcastable like the factors."""
     slopes = []
     for axis, factor in enumerate(point_spread_factors(point_spread, shape)):
         frequency = torch.fft.fftfreq(shape[axis], dtype=factor.dtype, device=factor.device)
@@ -60,11 +60,11 @@ def slopes_of_envelope(point_spread: Tensor, shape: Sequence[int]) -> list[Tenso
 
 
 def blurred_intensity(intensity: Tensor, envelope: Tensor) -> Tensor:
-    """Patterns (B, *shape), real or complex, convolved with the point spread; the edges wrap.
+    """Convolve patterns (B, spatial), real or complex, with the point spread; the edges wrap.
 
     Args:
-        intensity: Origin anywhere. Of a complex number real and imaginary part are blurred apart.
-        envelope: (B, *shape), see point_spread_envelope().
+        intensity: (B, *shape), origin anywhere; real and imaginary parts are blurred independently.
+        envelope: (B, *shape) from point_spread_envelope().
     """
     axes = tuple(range(1, envelope.ndim))
     if intensity.is_complex():
@@ -76,11 +76,12 @@ def blurred_intensity(intensity: Tensor, envelope: Tensor) -> Tensor:
 
 
 def blurred_amplitude(amplitude: Tensor, point_spread: Tensor | None) -> Tensor:
-    """The square root of what partial coherence makes of squared Fourier amplitudes (B, *shape), origin anywhere.
+    """Fourier amplitudes of a partially coherent pattern: square root of the blurred squared amplitudes.
 
     Args:
-        amplitude: (B, *shape) float.
-        point_spread: (B, axes) or (1, axes), see point_spread_envelope(); None: the pattern is coherent.
+        amplitude: (B, *shape) float coherent amplitudes, origin anywhere.
+        point_spread: (B, axes) or (1, axes) widths in pixels, see point_spread_envelope(); None: the pattern is
+            coherent.
     """
     if point_spread is None:
         return amplitude
@@ -89,14 +90,14 @@ def blurred_amplitude(amplitude: Tensor, point_spread: Tensor | None) -> Tensor:
 
 
 def require_width(point_spread: object, name: str) -> float | None:
-    """The first width of a blur, pixels; None: none.
+    """Validated initial width of a blur, pixels; None: no blur.
 
     Args:
-        point_spread: What was given for it.
-        name: Of the setting.
+        point_spread: Value of the setting, of any type.
+        name: Name of the setting, for the error.
 
     Raises:
-        UserError: It is no number, or not from 0 to LARGEST_SPREAD.
+        UserError: The value is not a number from 0 to LARGEST_SPREAD.
     """
     if point_spread is None:
         return None

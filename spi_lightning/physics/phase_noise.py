@@ -1,4 +1,4 @@
-"""Random errors in the Fourier phases of a density, its amplitudes untouched."""
+"""Gaussian errors of the Fourier phases of a density at unchanged amplitudes."""
 
 from collections.abc import Sequence
 
@@ -16,8 +16,8 @@ def with_phase_noise(density: Tensor, ndim: int, radian: float | Tensor, starts:
         ndim: Number of spatial axes.
         radian: Standard deviation of the phase noise, rad, one or (P, 1 or starts, 1, ...); of a real density phi(q)
             and phi(-q) move oppositely.
-        starts: Copies per density.
-        seed: Of the noise.
+        starts: Number of copies per density.
+        seed: Seed of the noise.
 
     Returns:
         (P, starts, spatial), of the density's dtype.
@@ -43,7 +43,7 @@ def odd_noise(
 
 
 def turned(density: Tensor, ndim: int, phase: Tensor) -> Tensor:
-    """A density whose Fourier transform is multiplied by exp(i phase), rad, q = 0 at n // 2; real stays real."""
+    """Density (..., spatial) after multiplying its transform by exp(i phase), rad, q = 0 at n // 2; real stays real."""
     moved = inverse_fourier(fourier(density, ndim) * torch.polar(torch.ones_like(phase), phase), ndim)
     answer: Tensor = moved if density.is_complex() else moved.real.contiguous()
     return answer

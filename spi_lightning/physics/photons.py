@@ -32,7 +32,7 @@ def count_photons_in_lumps(intensity: Tensor, photons_per_count: Tensor, generat
     Args:
         intensity: (B, H, W) expected counts.
         photons_per_count: (B,) photons that make one count, 1 or more.
-        generator: On the same device.
+        generator: Random generator on the same device.
 
     Returns:
         (B, H, W) whole counts; fractions are rounded up or down at random, so that the mean stays.

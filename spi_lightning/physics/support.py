@@ -1,4 +1,4 @@
-"""Supports: where the particle is, and which parts of a thresholded autocorrelation are its own."""
+"""Supports of densities, asymmetry, and connected parts of thresholded autocorrelations."""
 
 import math
 
@@ -13,8 +13,8 @@ def ideal_support(density: Tensor, fraction: float = 0.1, ndim: int = 2) -> Tens
 
     Args:
         density: (..., y, x) or (..., z, y, x), real or complex.
-        fraction: Of the largest |density| of each image.
-        ndim: Axes of an image.
+        fraction: Threshold as a share of the largest |density| of each image.
+        ndim: Number of axes of an image.
 
     Returns:
         Bool of the same shape; all False for a density that is 0 everywhere.
@@ -27,20 +27,20 @@ def ideal_support(density: Tensor, fraction: float = 0.1, ndim: int = 2) -> Tens
 
 
 def own_parts(region: Tensor, ndim: int = 2, smallest: float = math.inf, share: float = 0.0) -> Tensor:
-    """The parts of a thresholded autocorrelation that are the particle's own: the middle, and side lobes, not specks.
+    """Connected parts of a thresholded autocorrelation that belong to it: the middle and side lobes, not noise specks.
 
     A particle in one piece has an autocorrelation in one piece, around w = 0. Pieces that lie further apart than they
-    are wide add side lobes, which noise cannot tell from its own specks but by their size. Pixels of one part touch by
+    are wide add side lobes, which differ from noise specks only by their size. Pixels of one part touch by
     edge, corner or, in volumes, face.
 
     Args:
         region: (..., y, x) or (..., z, y, x), bool, w = 0 at n // 2; each image by itself.
-        ndim: Axes of an image.
+        ndim: Number of axes of an image.
         smallest: Pixels that a part away from the middle has at least to count as a side lobe; infinite: none counts.
-        share: The same as a share of the middle part's pixels; the larger of the two holds.
+        share: The same threshold as a share of the pixels of the middle part; the larger of the two applies.
 
     Returns:
-        Bool of the same shape and device; without a middle part where w = 0 is False.
+        Bool of the same shape and device; no middle part where w = 0 is False.
     """
     images = region.reshape(-1, *region.shape[-ndim:]).cpu().numpy()
     if not images.size:

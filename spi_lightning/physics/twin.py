@@ -1,7 +1,7 @@
-"""Position and twin, which a far-field pattern does not determine, and the rule that makes a density unique.
+"""Canonical position and twin of a density, which a far-field pattern does not determine.
 
-rho(r), its translations and the twin rho*(-r) have the same diffraction amplitudes. Of them the canonical one is meant,
-in two and three dimensions alike; files of densities carry the rule as RULE.
+rho(r), its translations and the twin rho*(-r) have the same diffraction amplitudes. RULE, written into files
+of densities, selects one of them, in two and three dimensions alike.
 """
 
 from typing import Final
@@ -18,14 +18,14 @@ _LEAST_MOMENT: Final = 1e-6  # of n^3, n the last edge: below, a component of th
 
 
 def invert(image: Tensor, ndim: int) -> Tensor:
-    """rho(-r) about the origin n // 2, of the last ``ndim`` axes; periodic, so index 0 of an even axis stays."""
+    """Inversion rho(-r) about n // 2, (..., spatial) -> (..., spatial); periodic: index 0 of an even axis stays."""
     axes = tuple(range(-ndim, 0))
     even = [1 - image.shape[axis] % 2 for axis in axes]
     return torch.roll(image.flip(axes), even, axes)
 
 
 def twin(density: Tensor, ndim: int) -> Tensor:
-    """The twin rho*(-r), which has the same Fourier amplitudes; same shape and dtype."""
+    """Twin rho*(-r) with the same Fourier amplitudes, (..., spatial) -> (..., spatial), dtype kept."""
     inverted = invert(density, ndim)
     return inverted.conj() if density.is_complex() else inverted
 
@@ -52,13 +52,13 @@ def third_moment(density: Tensor, ndim: int) -> Tensor:
 def is_canonical(density: Tensor, ndim: int) -> Tensor:
     """True where a centred density, not its twin, is the canonical one, see RULE.
 
-    The phase of a complex density curves upward, Im[sum(rho r^2) conj(sum(rho))] >= 0: the twin turns that round, a
-    constant phase does not, and wrapped phases do not disturb it. Where there is no phase, or none with an even part,
+    The phase of a complex density curves upward, Im[sum(rho r^2) conj(sum(rho))] >= 0: the twin changes the sign, a
+    constant phase and wraps do not. Where there is no phase, or none with an even part,
     the third moment points to larger x; where its last component vanishes the one before decides.
 
     Args:
         density: (..., y, x) or (..., z, y, x), real or complex, centre of mass of |density| at n // 2.
-        ndim: Axes of the image.
+        ndim: Number of axes of the image.
 
     Returns:
         (...) bool; a density equal to its twin is canonical.
@@ -89,11 +89,11 @@ def _phase_curvature(density: Tensor, ndim: int) -> Tensor:
 
 
 def canonical(density: Tensor, ndim: int) -> Tensor:
-    """The one of rho(r) and rho*(-r) that all targets are given in, centred by its centre of mass.
+    """Canonical one of rho(r) and rho*(-r), centred by its centre of mass, as used for all targets.
 
     Args:
         density: (..., y, x) or (..., z, y, x), real or complex; it may wrap around the edges.
-        ndim: Axes of the image.
+        ndim: Number of axes of the image.
 
     Returns:
         The same shape: the centre of mass of |density| on the pixel nearest to n // 2, the twin as in
@@ -105,11 +105,11 @@ def canonical(density: Tensor, ndim: int) -> Tensor:
 
 
 def canonical_amplitude_phase(amplitude: Tensor, phase: Tensor, phase_range: Tensor) -> tuple[Tensor, Tensor]:
-    """The same for amplitude and phase apart, which keeps phases beyond pi unwrapped and within [0, range].
+    """Canonical twin as amplitude and phase, which keeps phases beyond pi unwrapped and within [0, range].
 
     Args:
         amplitude, phase: (B, z, y, x), centred; phase in rad, 0 where the amplitude is 0.
-        phase_range: (B,) rad; the twin's phase is range - phase(-r).
+        phase_range: (B,) largest phases, rad; the phase of the twin is range - phase(-r).
 
     Source: physics of Wu et al. (2021): s(r) e^(i phi) and s(-r) e^(i (1 - phi(-r))) share eq. 1.
     """
@@ -139,7 +139,7 @@ def roll_each(image: Tensor, shift: Tensor, ndim: int) -> Tensor:
 
 
 def _circular_centre(density: Tensor, ndim: int) -> Tensor:
-    """Centre on the circle that each periodic axis is, relative to n // 2; (..., ndim) pixel."""
+    """Circular mean position of |density| along each periodic axis, relative to n // 2; (..., ndim) pixel."""
     weight, centre = density.abs(), []
     for axis, coordinate in zip(range(-ndim, 0), _coordinates(weight, ndim), strict=True):
         along = weight.sum([other for other in range(-ndim, 0) if other != axis])

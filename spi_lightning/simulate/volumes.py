@@ -48,18 +48,18 @@ def pattern_of(amplitude: Tensor, phase: Tensor, size: int) -> Tensor:
 class VolumeNoise:
     """What counting and a detector do to a pattern; ``peak_photons=None`` leaves it noise-free.
 
-    peak_photons: range of the maximum count, log-uniform. background: range of photons per voxel, uniform. aliens:
-    range of the number of peaks of other crystals; alien_share: range of their height as a share of the maximum,
-    log-uniform; alien_width: range of their standard deviation, voxel. gap: range of the width of the two crossed
-    detector gaps, voxel (0: none); they cross all frames z, at most a quarter of the edge from the centre.
-    point_spread: range of the root mean square width of the blur by partial coherence along each axis, voxel.
+    peak_photons: range of the maximum count, log-uniform. background: range of photons per voxel, uniform.
+    parasitic_peaks: range of the number of peaks of other crystals; parasitic_share: range of their height as a share
+    of the maximum, log-uniform; parasitic_width: range of their standard deviation, voxel. gap: range of the width of
+    the two crossed detector gaps, voxel (0: none); they cross all frames z, at most a quarter of the edge from the
+    centre. point_spread: range of the root mean square width of the blur by partial coherence along each axis, voxel.
     """
 
     peak_photons: Range | None = None
     background: Range = (0.0, 0.0)
-    aliens: Range = (0, 0)
-    alien_share: Range = (1e-4, 1e-2)
-    alien_width: Range = (0.7, 2.0)
+    parasitic_peaks: Range = (0, 0)
+    parasitic_share: Range = (1e-4, 1e-2)
+    parasitic_width: Range = (0.7, 2.0)
     gap: Range = (0.0, 0.0)
     point_spread: Range = (0.0, 0.0)
 
@@ -71,8 +71,8 @@ class VolumeNoise:
             )
         if self.peak_photons is not None and not 0 < self.peak_photons[0] <= self.peak_photons[1]:
             raise UserError(f"simulate.noise.peak_photons={list(self.peak_photons)}: give a range above 0, or null")
-        if self.peak_photons is None and (max(self.background) > 0 or max(self.aliens) > 0):
-            raise UserError("simulate.noise: background and aliens are photons; give peak_photons")
+        if self.peak_photons is None and (max(self.background) > 0 or max(self.parasitic_peaks) > 0):
+            raise UserError("simulate.noise: background and parasitic_peaks are photons; give peak_photons")
 
     def blurred(self, intensity: Tensor, generator: torch.Generator) -> Tensor:
         """Intensities (B, Z, Y, X) as partial coherence leaves them; see physics.partial_coherence."""
@@ -90,20 +90,20 @@ class VolumeNoise:
         """Add background and peaks of other crystals to expected photons (B, Z, Y, X)."""
         count = len(expected)
         spoilt = expected + uniform(self.background, (count,), generator).to(expected)[:, None, None, None]
-        most = int(self.aliens[1])
-        peaks = uniform((self.aliens[0], most + 1), (count,), generator).floor().clamp_max(most)
-        for alien in range(most):
-            present = (peaks > alien).to(expected)
-            spoilt += present[:, None, None, None] * self._alien(expected, generator)
+        most = int(self.parasitic_peaks[1])
+        peaks = uniform((self.parasitic_peaks[0], most + 1), (count,), generator).floor().clamp_max(most)
+        for number in range(most):
+            present = (peaks > number).to(expected)
+            spoilt += present[:, None, None, None] * self._parasitic_peak(expected, generator)
         return spoilt
 
-    def _alien(self, expected: Tensor, generator: torch.Generator) -> Tensor:
+    def _parasitic_peak(self, expected: Tensor, generator: torch.Generator) -> Tensor:
         """One Gaussian peak for every pattern, at least an eighth of the edge from the centre: (B, Z, Y, X)."""
         count, edges = len(expected), expected.shape[1:]
         away = 0.125 + 0.375 * torch.rand(count, 3, generator=generator)
         side = torch.where(torch.rand(count, 3, generator=generator) < 0.5, -1.0, 1.0)
-        width = uniform(self.alien_width, (count,), generator).to(expected)[:, None]
-        height = log_uniform(self.alien_share, (count,), generator).to(expected) * expected.flatten(1).amax(1)
+        width = uniform(self.parasitic_width, (count,), generator).to(expected)[:, None]
+        height = log_uniform(self.parasitic_share, (count,), generator).to(expected) * expected.flatten(1).amax(1)
         lines = []
         for axis, n in enumerate(edges):
             place = (torch.arange(n) - n // 2).to(expected) - (away * side)[:, axis, None].to(expected) * n

@@ -10,7 +10,7 @@ from spi_lightning.fields import AMPLITUDE, INTENSITY, MASK, PHASE
 from spi_lightning.physics.twin import is_canonical, twin
 from spi_lightning.simulate.volumes import VolumeNoise, VolumeSimulator, embed, pattern_of
 
-NOISY = VolumeNoise(peak_photons=(1e2, 1e5), background=(0.1, 0.2), aliens=(1, 2), gap=(2.0, 3.0))
+NOISY = VolumeNoise(peak_photons=(1e2, 1e5), background=(0.1, 0.2), parasitic_peaks=(1, 2), gap=(2.0, 3.0))
 
 
 def simulator(**options: object) -> VolumeSimulator:
@@ -64,10 +64,10 @@ def test_noise_counts_up_to_its_peak_and_gaps_hold_nothing() -> None:
     assert (whole.flatten(1).amax(1) - 1e4).abs().max() < 500
 
 
-def test_aliens_and_background_add_photons_where_they_belong() -> None:
+def test_parasitic_peaks_and_background_add_photons_where_they_belong() -> None:
     expected = torch.zeros(5, 16, 16, 16)
     expected[:, 8, 8, 8] = 100
-    noise = VolumeNoise(peak_photons=(100, 100), background=(2, 2), aliens=(1, 1), alien_share=(0.5, 0.5))
+    noise = VolumeNoise(peak_photons=(100, 100), background=(2, 2), parasitic_peaks=(1, 1), parasitic_share=(0.5, 0.5))
     spoilt = noise.spoil(expected.clone(), torch.Generator().manual_seed(0)) - expected
     assert spoilt.min() >= 2
     assert (spoilt.flatten(1).amax(1) > 20).all()

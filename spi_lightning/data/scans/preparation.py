@@ -11,7 +11,8 @@ from torch import Tensor
 
 from spi_lightning.errors import UserError
 from spi_lightning.notes import Note
-from spi_lightning.physics.bragg.preparation import CorrectedScan, PreparedPattern, cut_out, peak_of
+from spi_lightning.physics.bragg.corrected_scan import CorrectedScan
+from spi_lightning.physics.bragg.preparation import PreparedPattern, cut_out, peak_of
 from spi_lightning.physics.oversampling import estimate_oversampling, suggest_bins, suggest_size
 
 _BYTES = 16  # for each voxel of a pattern before binning
@@ -27,7 +28,7 @@ class Preparation:
     size: edge of the pattern, voxel: one number, at most what the scan holds around its peak along each axis, or z, y,
     x, which may pad; None: what holds 99.99 % of the photons. bins: voxels added along each axis, one number or z, y,
     x; None: as many as leave an oversampling of ``least_oversampling`` and 16 voxels. threshold: corrected counts at or
-    below become 0. aliens: peaks of other crystals, ``none`` or ``find`` (taken as not measured). defects: hot pixels,
+    below become 0. parasitic_peaks: peaks of other crystals, ``none`` or ``find`` (not measured). defects: hot pixels,
     zingers, dropped frames and dead lines, likewise. normalise: divide by the monitor. saturation: counts from here on
     are not measured. reflection: Miller indices of a cubic crystal's peak; its facets then tell whether the rocking
     angle has the right sign. prefix: of the options, as the user of a data set gives them.
@@ -37,7 +38,7 @@ class Preparation:
     bins: int | Sequence[int] | None = None
     threshold: float = 0.0
     least_oversampling: float = 2.5
-    aliens: str = "none"
+    parasitic_peaks: str = "none"
     defects: str = "find"
     normalise: bool = False
     saturation: float | None = None
@@ -52,7 +53,7 @@ class Preparation:
                 raise UserError(f"{self.prefix}{name}={number}: give a number")
         if self.saturation is not None and not _is_number(self.saturation):
             raise UserError(f"{self.prefix}saturation={self.saturation}: give a number of counts, or null")
-        for name, choice in (("aliens", self.aliens), ("defects", self.defects)):
+        for name, choice in (("parasitic_peaks", self.parasitic_peaks), ("defects", self.defects)):
             if choice not in ("none", "find"):
                 raise UserError(f"{self.prefix}{name}={choice!r} is unknown; choose none or find")
         if self.reflection is not None and (len(self.reflection) != 3 or not any(self.reflection)):

@@ -13,21 +13,22 @@ from spi_lightning.io.patterns.intensities import require_no_amplitudes
 from spi_lightning.io.scans.bragg_scan import BraggScan, ScanKeys, open_scan
 from spi_lightning.notes import Note
 from spi_lightning.physics.bragg.angle_sign import compare_angle_signs
+from spi_lightning.physics.bragg.corrected_scan import correct, require_axes
 from spi_lightning.physics.bragg.geometry import BraggGeometry
 from spi_lightning.physics.bragg.geometry_check import (
     contradictions,
+    implausible_step,
     require_bragg_angle,
     require_plausible,
-    step_doubts,
 )
-from spi_lightning.physics.bragg.parasitic_peaks import find_aliens
-from spi_lightning.physics.bragg.preparation import PreparedPattern, correct, cut_out, peak_of, require_axes
+from spi_lightning.physics.bragg.parasitic_peaks import find_parasitic_peaks
+from spi_lightning.physics.bragg.preparation import PreparedPattern, cut_out, peak_of
 from spi_lightning.physics.oversampling import Oversampling, estimate_oversampling
 
 from .preparation import Preparation, bins_and_size, by, require_memory, with_a_top
 
 _FREE = 0.1  # share of free voxels from which errors flatter
-_ALIEN = 0.01  # share of the photons in other crystals' peaks from which they are worth a word
+_PARASITIC = 0.01  # share of the photons in other crystals' peaks from which they are worth a word
 
 
 @dataclass
@@ -97,12 +98,12 @@ def prepare_scan(
         scan.whitefield_mean,
         how.saturation,
         how.normalise,
-        told=True,
+        noted_by_reader=True,
         defects=how.defects == "find",
     )
     peak = peak_of(corrected, how.threshold)
-    blemish, found = find_aliens(corrected.with_tops, corrected.mask | corrected.saturated, peak)
-    if how.aliens == "find":
+    blemish, found = find_parasitic_peaks(corrected.with_tops, corrected.mask | corrected.saturated, peak)
+    if how.parasitic_peaks == "find":
         corrected.notes += found or [Note.of("no peaks of other crystals found")]
         corrected.leave_out(blemish)
     else:
@@ -119,7 +120,7 @@ def prepare_scan(
     known = known.with_peak(scan.corner[0] + row, scan.corner[1] + column)
     if not known.missing() and known.step_deg is not None:
         vectors = known.voxel_vectors(tuple(pattern.photons.shape), pattern.bins)
-        disputed += step_doubts(oversampling.extent, vectors, known.step_deg)
+        disputed += implausible_step(oversampling.extent, vectors, known.step_deg)
     notes += [
         *pattern.notes,
         *_summary(pattern, oversampling, corrected.photons.shape, how.prefix),
@@ -145,12 +146,12 @@ def _known(geometry: Mapping[str, float | str | None]) -> dict[str, float | str]
 def _warning_of(blemish: Tensor, photons: Tensor) -> list[Note]:
     """A line where what looks like other crystals holds so many photons that it would end up in the density."""
     share = float(photons[blemish].sum() / photons.sum())
-    if share < _ALIEN:
+    if share < _PARASITIC:
         return []
     return [
         Note.warning(
             f"{share:.0%} of the photons lie in peaks that look like other crystals': leave them out with "
-            "data=one_scan data.preparation.aliens=find, or cut the scan around one peak"
+            "data=one_scan data.preparation.parasitic_peaks=find, or cut the scan around one peak"
         )
     ]
 

@@ -1,4 +1,4 @@
-"""Macromolecules as tables of atoms: what structure files give and simulators take."""
+"""Tables of atoms of macromolecules, as read from structure files and used by simulators."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Atoms:
-    """One structure.
+    """Atoms of one structure.
 
     Attributes:
-        name: Its id.
-        position: (N, 3) float32, z, y, x; m.
-        atomic_number: (N,) int64.
+        name: Identifier of the structure.
+        position: (N, 3) float32 coordinates, z, y, x; m.
+        atomic_number: (N,) int64 atomic numbers.
         sequences: One-letter sequences of its polymers, as far as known; they decide which structures are the same.
         chains: Polymers it consists of, 0 if unknown.
         residues: Residues of all its polymers, 0 if unknown.
@@ -63,10 +63,10 @@ class AtomBatch:
     """The atoms of B structures in one flat table; structure b owns the rows where ``owner`` is b.
 
     Attributes:
-        position: (A, 3) float32, z, y, x; m.
-        atomic_number: (A,) int64.
-        owner: (A,) int64.
-        structures: B.
+        position: (A, 3) float32 coordinates, z, y, x; m.
+        atomic_number: (A,) int64 atomic numbers.
+        owner: (A,) int64 index of the structure of each atom.
+        structures: Number of structures B.
     """
 
     position: Tensor
@@ -75,15 +75,15 @@ class AtomBatch:
     structures: int
 
     def turned(self, rotation: Tensor) -> "AtomBatch":
-        """Each structure turned by its own matrix, (B, 3, 3) acting on z, y, x."""
+        """Structures rotated by one matrix each, (B, 3, 3) acting on z, y, x."""
         turned = (rotation[self.owner] @ self.position[:, :, None])[:, :, 0]
         return AtomBatch(turned, self.atomic_number, self.owner, self.structures)
 
     def select(self, structures: Tensor) -> "AtomBatch":
         """Some of the structures, (n,) int64, in that order."""
-        place = torch.full((self.structures,), -1, device=self.owner.device)
-        place[structures.to(place.device)] = torch.arange(len(structures), device=place.device)
-        owner = place[self.owner]
+        row = torch.full((self.structures,), -1, device=self.owner.device)
+        row[structures.to(row.device)] = torch.arange(len(structures), device=row.device)
+        owner = row[self.owner]
         kept = (owner >= 0).nonzero()[:, 0]
         return AtomBatch(self.position[kept], self.atomic_number[kept], owner[kept], len(structures))
 

@@ -1,4 +1,4 @@
-"""How single atoms scatter X-rays: sums of Gaussians from the International Tables, through gemmi."""
+"""X-ray form factors of atoms: sums of Gaussians from the International Tables, through gemmi."""
 
 from functools import cache
 
@@ -19,7 +19,7 @@ def form_factor_coefficients(atomic_number: int) -> tuple[tuple[float, ...], tup
     to the atomic number. gemmi's C4322 coefficients are those of electron scattering (Mott-Bethe) and not used.
 
     Raises:
-        UserError: An atomic number outside 1..98.
+        UserError: The atomic number is outside 1 to 98.
 
     Source: International Tables for Crystallography C (1992), Table 6.1.1.4.
     """
@@ -35,7 +35,7 @@ def form_factor(atomic_number: int, q: Tensor) -> Tensor:
     """X-ray form factor f(q) = sum a exp(-b (q / 2)^2) of a neutral atom.
 
     Args:
-        atomic_number: 1..98.
+        atomic_number: Atomic number, 1 to 98.
         q: Scattering vector lengths 2 sin(theta) / wavelength, any shape; 1/m. Tabulated up to 4 / Angstrom.
 
     Returns:
@@ -52,6 +52,7 @@ def form_factor(atomic_number: int, q: Tensor) -> Tensor:
 def resolution_width(resolution: float) -> float:
     """Gaussian width that blurs a map to a resolution, resolution / (pi sqrt 2) = 0.225 resolution; m.
 
-    The transform falls to 1/e at q = 1 / resolution. Source: the default of ChimeraX's molmap, which P2 used.
+    The transform falls to 1/e at q = 1 / resolution. Source: the default of ChimeraX's molmap, used by
+    Bellisario & Ekeberg (2024).
     """
     return resolution * 2**-0.5 / torch.pi

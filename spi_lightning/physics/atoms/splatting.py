@@ -1,4 +1,4 @@
-"""Points onto grids, so that one FFT gives their structure factors: Kaiser-Bessel splatting and its correction."""
+"""Kaiser-Bessel splatting of points onto grids, whose FFT gives structure factors, and its correction."""
 
 import math
 from dataclasses import dataclass
@@ -9,10 +9,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class KaiserBessel:
-    """Splatting kernel: I0(beta sqrt(1 - (2 x / width)^2)), x in grid cells.
+    """Kaiser-Bessel kernel I0(beta sqrt(1 - (2 x / width)^2)), x in grid cells.
 
-    width: cells it covers along each axis. beta: shape; the default is best for frequencies up to a quarter of the
-    sampling rate, where the error of a structure factor is then about 10^-(width - 1) of the number of points.
+    Attributes:
+        width: Number of cells that the kernel covers along each axis.
+        beta: Shape parameter; 0 is 0.75 pi width, best for frequencies up to a quarter of the sampling rate, where the
+            error of a structure factor is about 10^-(width - 1) of the number of points.
     """
 
     width: int = 4
@@ -20,17 +22,17 @@ class KaiserBessel:
 
     @property
     def shape(self) -> float:
-        """beta, or pi width 3 / 4."""
+        """Shape parameter in use: beta, or 0.75 pi width."""
         return self.beta or 0.75 * math.pi * self.width
 
     def weights(self, distance: Tensor) -> Tensor:
-        """Kernel at distances from its centre, cells; its integral is 1."""
+        """Kernel at distances (..., d) from its centre, cells; its integral is 1."""
         inside = (1 - (2 * distance / self.width).square()).clamp_min(0).sqrt()
         value: Tensor = torch.special.i0(self.shape * inside)
         return value * (self.shape / (self.width * math.sinh(self.shape)))
 
     def transform(self, frequency: Tensor) -> Tensor:
-        """Fourier transform of the kernel at cycles per cell, 1 at 0."""
+        """Fourier transform of the kernel at frequencies (..., d), cycles per cell; 1 at 0."""
         argument = self.shape**2 - (math.pi * self.width * frequency).square()
         root = argument.abs().sqrt().clamp_min(1e-6)
         value = torch.where(argument > 0, root.sinh() / root, root.sin() / root)
@@ -42,13 +44,13 @@ def splat(position: Tensor, grid: Tensor, grids: int, shape: tuple[int, ...], ke
 
     Args:
         position: (A, d) float32, cells from the origin, axes ordered as in ``shape``.
-        grid: (A,) int64, which grid each point goes to.
+        grid: (A,) int64 index of the grid of each point.
         grids: Number of grids G.
         shape: d edges of a grid, cells.
-        kernel: Spreads each point over width^d cells.
+        kernel: Kernel that spreads each point over width^d cells.
 
     Returns:
-        (G, *shape) float32; each point adds about 1 (its exact sum is the kernel's transform's business).
+        (G, *shape) float32; each point adds about 1, exactly so after division by the transform of the kernel.
     """
     width = kernel.width
     first = torch.floor(position - width / 2).long() + 1

@@ -16,11 +16,12 @@ POLARISATIONS = ("horizontal", "vertical", "none")
 
 
 def pulse_fluence(pulse_energy: float, focus_diameter: float, photon_energy: float) -> float:
-    """Photons per area in a uniform round focus; photons/m^2.
+    """Fluence of a pulse in a uniform round focus; photons/m^2.
 
     Args:
-        pulse_energy, focus_diameter: J, m.
-        photon_energy: eV.
+        pulse_energy: Energy of the pulse, J.
+        focus_diameter: Diameter of the focus, m.
+        photon_energy: Photon energy of the pulse, eV.
     """
     photons = pulse_energy / (photon_energy * ELEMENTARY_CHARGE)
     return photons / (math.pi * (focus_diameter / 2) ** 2)
@@ -30,8 +31,8 @@ def pixel_solid_angle(shape: tuple[int, int], pixel_size: float, distance: float
     """Solid angle of every pixel of a flat detector, pixel_size^2 distance / R^3.
 
     Args:
-        shape: Rows and columns.
-        pixel_size, distance: m.
+        shape: Detector height and width, pixel.
+        pixel_size, distance: Pixel edge, particle to detector; m.
         beam_centre: (2,) row, column where the beam meets the detector, pixel.
 
     Returns:
@@ -49,7 +50,7 @@ def polarisation_factor(
     ``horizontal`` is along x; ``none`` averages over directions, (1 + cos^2) / 2. Other arguments: pixel_solid_angle.
 
     Raises:
-        UserError: An unknown polarisation.
+        UserError: The polarisation is unknown.
     """
     if polarisation not in POLARISATIONS:
         raise UserError(f"polarisation={polarisation} is unknown: choose one of {', '.join(POLARISATIONS)}")
@@ -66,7 +67,7 @@ def expected_photons(electrons_squared: Tensor, fluence: Tensor | float, accepta
 
     Args:
         electrons_squared: (..., H, W) |F(q)|^2 in electrons^2.
-        fluence: Photons/m^2, broadcastable.
+        fluence: Fluence of the pulse, photons/m^2, broadcastable against (..., H, W).
         acceptance: (H, W) solid angle times polarisation factor; sr.
 
     Returns:

@@ -1,7 +1,7 @@
-"""Was the rocking angle counted the right way? The facets of a cubic crystal know.
+"""Sign of the rocking angle, tested by the facet streaks of a cubic crystal.
 
 Facets send streaks along their normals. In the laboratory these make the angles of the lattice with Q and with each
-other; an angle of the wrong sign shears the pattern and they do not.
+other; an angle of the wrong sign shears the pattern, so that they do not.
 """
 
 import math
@@ -15,7 +15,7 @@ from spi_lightning.notes import Note
 
 from .geometry import BraggGeometry
 
-_TURNS = 180  # tried about Q
+_TURNS = 180  # angles tried about Q
 _RADII = 24
 
 
@@ -24,20 +24,20 @@ class AngleSign:
     """Evidence for one of the two signs of the rocking step.
 
     Attributes:
-        as_given, turned: How much brighter than their shell the facets' directions are, in the logarithm of the
-            photons, with the step as given and with the other sign.
+        stated, reversed: Excess of the logarithm of the photons along the facet normals over their shell, with the
+            stated step and with the opposite sign.
     """
 
-    as_given: float
-    turned: float
+    stated: float
+    reversed: float
 
     @property
     def note(self) -> Note | None:
-        """A warning if the other sign fits clearly better, else None."""
-        if self.turned > self.as_given + 0.1 * abs(self.as_given) and self.turned > 0.1:
+        """Warning if the opposite sign fits clearly better, else None."""
+        if self.reversed > self.stated + 0.1 * abs(self.stated) and self.reversed > 0.1:
             return Note.of(
                 f"the facets fit the lattice better with data.geometry.step_deg of the other sign "
-                f"({self.turned:.2f}, not {self.as_given:.2f}): check which way the rocking axis turns"
+                f"({self.reversed:.2f}, not {self.stated:.2f}): check which way the rocking axis turns"
             )
         return None
 
@@ -50,9 +50,9 @@ def compare_angle_signs(
     The crystal's orientation is known up to a turn about Q; all are tried. {111} and {100} facets are looked for.
 
     Args:
-        photons: (Z, Y, X), the peak at n // 2.
-        geometry: Complete.
-        bins: Voxels added along each axis.
+        photons: (Z, Y, X) counts, the peak at n // 2.
+        geometry: Complete geometry of the scan.
+        bins: Voxels binned along each axis.
         reflection: Miller indices of the peak.
 
     Raises:
@@ -90,11 +90,11 @@ def _streaks(
     logarithm = torch.log1p(photons.float())[None, None]
 
     def along(directions: Tensor) -> Tensor:
-        """Logarithms (directions, radii), both ends averaged."""
+        """Logarithm of the photons (directions, radii), averaged over both ends."""
         index = (directions[:, None] * radii[:, None]) @ to_index.T
         both = torch.stack([index, -index]).reshape(1, 1, -1, _RADII, 3)
-        place = ((both + shape // 2) * 2 / (shape - 1) - 1).flip(-1).to(logarithm)
-        sampled = F.grid_sample(logarithm, place, align_corners=True)[0, 0, 0]
+        grid = ((both + shape // 2) * 2 / (shape - 1) - 1).flip(-1).to(logarithm)
+        sampled = F.grid_sample(logarithm, grid, align_corners=True)[0, 0, 0]
         return sampled.reshape(2, -1, _RADII).mean(0)
 
     generator = torch.Generator().manual_seed(0)

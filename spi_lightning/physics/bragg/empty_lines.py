@@ -19,7 +19,7 @@ _BESIDE: Final = 1000.0  # the same at the border of the scan, where one side al
 _DIP: Final = 0.6  # of the lines farther away, below which the neighbours belong to a dark fringe
 _ALIKE: Final = 0.02  # of the photons, by which both sides of a symmetric pattern may differ beyond their noise
 _PARTNER: Final = 0.05  # of the photons beside it, that the other line of a pair of fringes may hold
-_SEEN: Final = 20.0  # expected photons of lines beyond the first multiple that show a period
+_PERIODIC: Final = 20.0  # expected photons of lines beyond the first multiple that show a period
 _FLANK: Final = 0.06  # of the peak's line, above which its flanks lie; side lobes are below 5 %
 _REST: Final = 1e-3  # share of the expected photons that an empty line may hold, such as dark counts
 
@@ -28,10 +28,10 @@ Sums = NDArray[np.floating]
 
 
 def find_empty(photons: Tensor, mask: Tensor, unit: float = 1.0) -> tuple[Tensor, list[Note]]:
-    """Find what counted nothing although its neighbours did: frames, detector lines, lines of one frame, pixels.
+    """Find frames, detector lines, lines of one frame and pixels without counts between neighbours with many.
 
     Fringes of a symmetric crystal may be dark throughout a line. Towards these intensities fall on both sides, or they
-    lie at even distances on both sides of the peak; they are measured.
+    lie at equal distances on both sides of the peak; such lines are measured.
 
     Args:
         photons: (frames, rows, columns) counts.
@@ -39,7 +39,7 @@ def find_empty(photons: Tensor, mask: Tensor, unit: float = 1.0) -> tuple[Tensor
         unit: Least positive value, one photon; relative intensities are compared in it.
 
     Returns:
-        (frames, rows, columns) bool, True where not to trust a zero; a line for each kind.
+        (frames, rows, columns) bool, True where a zero was not measured; one note for each kind.
     """
     values = (torch.where(mask, photons, 0.0).float() / unit).numpy()
     known = mask.numpy().copy()
@@ -118,8 +118,8 @@ def _nearest(mean: Sums) -> tuple[Sums, Sums]:
     """Means of the nearest two lines before each one that hold anything, NaN where there is none."""
     nearest, second = np.empty_like(mean), np.empty_like(mean)
     last = before = np.full(mean.shape[1:], np.nan)
-    for place, line in enumerate(mean):
-        nearest[place], second[place] = last, before
+    for index, line in enumerate(mean):
+        nearest[index], second[index] = last, before
         lit = np.nan_to_num(line) > 0
         last, before = np.where(lit, line, last), np.where(lit, last, before)
     return nearest, second
@@ -137,18 +137,23 @@ def _fringes(sums: Sums) -> Lines:
     peak, n = int(sums.argmax()), len(sums)
     beside = np.stack([np.append(0, sums[:-1]), np.append(sums[1:], 0)])  # 0 where there is none
     dark = sums <= _REST * np.where((beside == 0).any(0), beside.max(0), beside.min(0))
-    places = np.arange(n)
-    mirror = 2 * peak - places
+    positions = np.arange(n)
+    mirror = 2 * peak - positions
     flank = beside.max(0) < _FLANK * sums[peak]
     partner = flank & (sums <= _PARTNER * beside.min(0))
     fringes: Lines = dark & flank & (mirror >= 0) & (mirror < n)
     fringes[fringes] = partner[mirror[fringes]] | dark[mirror[fringes]]
     for period in range(2, n // 4 + 1):
-        multiples = ((places - peak) % period == 0) & (places != peak)
+        multiples = ((positions - peak) % period == 0) & (positions != peak)
         expected = np.where(multiples, beside.min(0), 0)
-        far = np.where(abs(places - peak) > period, expected, 0)
+        far = np.where(abs(positions - peak) > period, expected, 0)
         both = min(expected[:peak].sum(), expected[peak:].sum()) > 0
-        if both and far.sum() >= _SEEN and sums[far > 0].sum() <= _REST * far.sum() and dark[expected > _LEAST].all():
+        if (
+            both
+            and far.sum() >= _PERIODIC
+            and sums[far > 0].sum() <= _REST * far.sum()
+            and dark[expected > _LEAST].all()
+        ):
             fringes |= multiples & dark
     if fringes.any():
         fringes[[0, -1]] |= dark[[0, -1]]
@@ -156,7 +161,7 @@ def _fringes(sums: Sums) -> Lines:
 
 
 def _symmetric(values: Sums, known: Lines, peak: int, axis: int) -> bool:
-    """Whether a pattern looks alike on both sides of its peak along an axis, as those with lines that are dark do."""
+    """Whether a pattern is alike on both sides of its peak along an axis, as patterns with dark fringes are."""
     values, known = np.moveaxis(values, axis, 0), np.moveaxis(known, axis, 0)
     reach = min(peak, len(values) - 1 - peak)
     sides = [slice(peak - reach, peak), slice(peak + 1, peak + 1 + reach)]
@@ -196,10 +201,10 @@ def _spread(lines: Lines, axis: int) -> Lines:
 
 
 def _line_of(found: Lines, name: str, values: Sums, axis: int) -> str:
-    """What is said of empty frames, rows or columns."""
-    places = np.flatnonzero(found).tolist()
-    what = f"{name} {places[0]} is" if len(places) == 1 else f"{len(places)} {name}s ({frames_listed(places)}) are"
+    """Note on empty frames, rows or columns."""
+    indices = np.flatnonzero(found).tolist()
+    what = f"{name} {indices[0]} is" if len(indices) == 1 else f"{len(indices)} {name}s ({frames_listed(indices)}) are"
     where = "" if axis == 0 else " in every frame"
-    voxels = len(places) * values.size // values.shape[axis]
-    why = _WHY if len(places) > 1 else _WHY.replace("their", "its")
+    voxels = len(indices) * values.size // values.shape[axis]
+    why = _WHY if len(indices) > 1 else _WHY.replace("their", "its")
     return f"{what} empty{where}{why} ({voxels:,} voxels)"

@@ -11,16 +11,16 @@ from scipy import ndimage
 
 _BOX: Final = 3  # edge of the least part
 _LEAST: Final = 300.0  # expected photons of an empty box
-_BESIDE: Final = 1000.0  # the same up to the first or last frame, where frames on one side alone tell
+_BESIDE: Final = 1000.0  # the same up to the first or last frame, which has frames on one side only
 _ENDS: Final = 0.2  # of the photons around in the nearest such frame: towards the ends of a scan they become fewer
 _EDGE: Final = 0.5  # of the expected photons that lie around an empty part: fringes are dark beyond their middle, too
-_FULL: Final = 1.0  # expected photons around a part, below which nothing lies there to see its edge by
+_FULL: Final = 1.0  # expected photons around a part, below which its edge is not determined
 
 Rectangle = tuple[slice, slice]
 
 
 def find_empty_parts(values: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Rectangles of frames that counted nothing although they did in the frames before and after.
+    """Find rectangles of frames without counts although the frames before and after have many.
 
     A fringe that is dark in one frame has no sharp edges there: around a rectangle that dropped out the frame counts
     as much as the frames beside it.
@@ -35,7 +35,7 @@ def find_empty_parts(values: NDArray[np.float32], known: NDArray[np.bool_]) -> N
     found = np.zeros_like(known)
     for frame, box in _empty_boxes(values, known):
         before, after = (_lit(values, frame, box, step) for step in (-1, 1))
-        beside = [place for place in (before, after) if place is not None]
+        beside = [other for other in (before, after) if other is not None]
         if not beside:
             continue
         expected = np.minimum.reduce(values[beside])
@@ -55,7 +55,7 @@ def find_empty_parts(values: NDArray[np.float32], known: NDArray[np.bool_]) -> N
 
 
 def _empty_boxes(values: NDArray[np.float32], known: NDArray[np.bool_]) -> Iterator[tuple[int, Rectangle]]:
-    """Frames, and in each the empty rectangles in place of photons before and after."""
+    """Frame indices, each with an empty rectangle where the frames before and after hold photons."""
     sums = np.empty_like(values)
     for frame, photons in enumerate(values):
         ndimage.uniform_filter(photons, _BOX, output=sums[frame], mode="constant")
@@ -84,11 +84,11 @@ def _grown(box: Rectangle, photons: NDArray[np.float32], expected: NDArray[np.fl
     while grown:
         grown = False
         for axis in (0, 1):
-            for ends, place in ((first, first[axis] - 1), (last, last[axis])):
-                line: list[slice | int] = [slice(low, high) for low, high in zip(first, last, strict=True)]
-                line[axis] = place
-                inside = 0 <= place < photons.shape[axis]
-                if inside and not photons[tuple(line)].any() and expected[tuple(line)].sum() >= _FULL:
+            for ends, line in ((first, first[axis] - 1), (last, last[axis])):
+                beside: list[slice | int] = [slice(low, high) for low, high in zip(first, last, strict=True)]
+                beside[axis] = line
+                inside = 0 <= line < photons.shape[axis]
+                if inside and not photons[tuple(beside)].any() and expected[tuple(beside)].sum() >= _FULL:
                     ends[axis] += -1 if ends is first else 1
                     grown = True
     rows, columns = (slice(low, high) for low, high in zip(first, last, strict=True))
@@ -97,5 +97,5 @@ def _grown(box: Rectangle, photons: NDArray[np.float32], expected: NDArray[np.fl
 
 def _lit(values: NDArray[np.float32], frame: int, box: Rectangle, step: int) -> int | None:
     """Nearest frame before or after in which a rectangle counted anything."""
-    places = range(frame + step, len(values) if step > 0 else -1, step)
-    return next((place for place in places if values[place][box].any()), None)
+    frames = range(frame + step, len(values) if step > 0 else -1, step)
+    return next((other for other in frames if values[other][box].any()), None)

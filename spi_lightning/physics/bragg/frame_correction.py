@@ -1,4 +1,4 @@
-"""Counts of a photon-counting detector, corrected frame by frame, and which of its voxels measured."""
+"""Correction of the frames of a photon-counting detector, and the mask of measured voxels."""
 
 from typing import Final
 
@@ -10,8 +10,8 @@ from spi_lightning.notes import Note
 
 from .frame_order import frames_listed
 
-_NO_BEAM: Final = 0.05  # below this share there was none, whatever the monitor's offset
-_MOST_DROPOUTS: Final = 0.2  # share of the frames without beam, from which the photons are looked at too
+_NO_BEAM: Final = 0.05  # a monitor below this share of its median means no beam, whatever its offset
+_MOST_DROPOUTS: Final = 0.2  # share of frames without beam from which the photons are compared too
 _DROPOUT: Final = 0.5  # a monitor below this share of its median means that the beam was off
 
 
@@ -25,29 +25,30 @@ def correct_frames(
     dark_limit: float = 1.0,
     saturation: float | None = None,
     normalise: bool = False,
-    told: bool = False,
+    noted_by_reader: bool = False,
 ) -> tuple[Tensor, Tensor, list[Note]]:
-    """Correct counts of a photon-counting detector, and find the voxels that measured.
+    """Correct counts of a photon-counting detector, and mask what was not measured.
 
     Args:
         counts: (frames, rows, columns) counts; NaN and negative values are not measured, infinite ones are saturated.
         whitefield: (rows, columns) response; frames are divided by it and multiplied by its mean.
-        bad_pixels: (rows, columns), nonzero = bad.
+        bad_pixels: (rows, columns) mask, nonzero = bad.
         dark: (rows, columns) dark counts; above ``dark_limit`` a pixel is bad. Nothing is subtracted.
         monitor: (frames,) incident intensity; a frame below half the median was taken without beam: not measured.
-        whitefield_mean: Of the full detector; that of the good pixels given if None.
-        saturation: Counts at or above are not measured.
+        whitefield_mean: Mean response of the full detector; None: that of the good pixels.
+        dark_limit: Largest dark counts of a good pixel.
+        saturation: Counts at or above this value are not measured; None: no limit.
         normalise: Whether to divide frames by monitor / median.
-        told: Whether notes of the reader name NaN, negative and infinite values already.
+        noted_by_reader: Whether notes of the reader name NaN, negative and infinite values already.
 
     Returns:
         Corrected counts (frames, rows, columns) float32, 0 where not measured; mask bool; notes.
 
     Raises:
-        UserError: Shapes that do not fit, no monitor to divide by, or nothing measured.
+        UserError: Shapes do not match, the monitor to divide by is absent, or nothing was measured.
     """
     notes: list[Note] = []
-    values, mask = _usable(counts.float(), saturation, told, notes)
+    values, mask = _usable(counts.float(), saturation, noted_by_reader, notes)
     good = _good_pixels(values, whitefield, bad_pixels, dark, dark_limit)
     if whitefield is not None and not good.any():
         raise UserError("no pixel is left: whitefield (0 or no number), bad pixels and dark exclude them all")
@@ -69,7 +70,7 @@ def correct_frames(
 def _divided(
     values: Tensor, mask: Tensor, response: Tensor, mean: float | None, good: Tensor, notes: list[Note]
 ) -> Tensor:
-    """Frames divided by the response of the pixels, times its mean; says so."""
+    """Frames divided by the response of the pixels, times its mean; adds a note."""
     mean = mean or float(response[good].mean())
     corrected = values * (mean / response)
     before, after = (float(torch.where(mask, each, 0.0).max()) for each in (values, corrected))
@@ -83,10 +84,12 @@ def _divided(
     return corrected
 
 
-def _usable(values: Tensor, saturation: float | None, told: bool, notes: list[Note]) -> tuple[Tensor, Tensor]:
-    """Counts with where they are counts: finite, not negative, below saturation."""
+def _usable(
+    values: Tensor, saturation: float | None, noted_by_reader: bool, notes: list[Note]
+) -> tuple[Tensor, Tensor]:
+    """Counts, 0 where not measured, and the mask of finite, non-negative ones below saturation."""
     mask = torch.isfinite(values) & (values >= 0)
-    if not told:
+    if not noted_by_reader:
         add_note(notes, values.isnan().sum(), "voxels hold NaN: taken as not measured")
         add_note(notes, (values < 0).sum(), "voxels hold negative counts: taken as not measured")
         add_note(notes, values.isposinf().sum(), "voxels are saturated: taken as not measured")
@@ -100,7 +103,7 @@ def _usable(values: Tensor, saturation: float | None, told: bool, notes: list[No
 def _good_pixels(
     frames: Tensor, whitefield: Tensor | None, bad_pixels: Tensor | None, dark: Tensor | None, dark_limit: float
 ) -> Tensor:
-    """(rows, columns) bool; UserError for an image of another shape."""
+    """Mask (rows, columns) of good pixels; UserError for an image of another shape."""
     good = torch.ones(frames.shape[1:], dtype=torch.bool, device=frames.device)
     for name, image in (("whitefield", whitefield), ("bad_pixels", bad_pixels), ("dark", dark)):
         if image is not None and image.shape != good.shape:
@@ -115,7 +118,7 @@ def _good_pixels(
 
 
 def saturated_voxels(counts: Tensor, saturation: float | None = None, bad_pixels: Tensor | None = None) -> Tensor:
-    """Where a scan (frames, rows, columns) is infinite or at least ``saturation``, bad pixels (rows, columns) apart."""
+    """Mask of a scan (frames, rows, columns) where good pixels are infinite or at least ``saturation`` photons."""
     full = counts.isposinf() if saturation is None else counts >= saturation
     return full if bad_pixels is None else full & (bad_pixels == 0)
 
@@ -123,10 +126,10 @@ def saturated_voxels(counts: Tensor, saturation: float | None = None, bad_pixels
 def _follow_monitor(
     values: Tensor, mask: Tensor, monitor: Tensor, normalise: bool, notes: list[Note]
 ) -> tuple[Tensor, Tensor]:
-    """Drop frames without beam, and divide by the monitor if asked to; a monitor that the photons belie is set aside.
+    """Drop frames without beam and, with ``normalise``, divide by the monitor; ignore one that the photons contradict.
 
     Raises:
-        UserError: Other numbers than frames, or such a monitor to divide by.
+        UserError: The monitor has another length than the scan, or is contradicted and needed to divide by.
     """
     if monitor.shape != (len(values),):
         raise UserError(f"monitor has shape {tuple(monitor.shape)} for {len(values)} frames")
@@ -150,7 +153,7 @@ def _follow_monitor(
         notes.append(Note.of(f"{belied}: set aside"))
         return values, mask
     if not normalise:
-        off &= torch.isfinite(monitor)  # an unknown value tells of no dropout
+        off &= torch.isfinite(monitor)  # an unknown value is no evidence of a dropout
     if off.any():
         frames = frames_listed(off.nonzero()[:, 0].tolist())
         notes.append(Note.of(f"the monitor dropped out in {int(off.sum())} frames ({frames}): taken as not measured"))
@@ -161,13 +164,13 @@ def _follow_monitor(
 
 
 def _lit(photons: Tensor, beam: Tensor, usual: Tensor) -> Tensor:
-    """Frames (F,) in which the monitor saw no beam, and that hold as many photons as the darkest frame with beam."""
+    """Frames (F,) bool without beam by the monitor that hold as many photons as the darkest frame with beam."""
     without, there = beam < _NO_BEAM * usual, beam >= _DROPOUT * usual
     least = photons[there].min() if bool(there.any()) else photons.new_tensor(0.0)
     return without & (photons > 0) & (photons >= 0.5 * least)
 
 
 def add_note(notes: list[Note], count: Tensor, line: str) -> None:
-    """A line with a count, where there is anything to count."""
+    """Append a note with the count () of pixels, voxels or frames, unless it is 0."""
     if int(count):
         notes.append(Note.of(f"{int(count)} {line}"))

@@ -1,4 +1,4 @@
-"""Frames of a rocking scan that were exposed longer or shorter than those beside them."""
+"""Frames of a rocking scan whose exposure differs from that of their neighbours, and repeated frames."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def find_exposures(photons: Tensor, mask: Tensor, unit: float = 1.0) -> tuple[Te
 
     From frame to frame of a scan that is sampled finely enough some pixels count more and others less, so that the
     median of their ratios stays near 1. Of crystals with faces in the frames' direction it does not, from fringe to
-    fringe: nothing is said of scans in which such changes are common.
+    fringe: scans in which such changes are common get no note.
 
     Args:
         photons: (frames, rows, columns) counts.
@@ -38,7 +38,7 @@ def find_exposures(photons: Tensor, mask: Tensor, unit: float = 1.0) -> tuple[Te
         unit: One photon, or the least positive value of relative intensities.
 
     Returns:
-        (frames, rows, columns) bool, True in single frames exposed otherwise; lines for the user.
+        (frames, rows, columns) bool, True in single frames of another exposure; notes.
     """
     found = torch.zeros_like(mask)
     sums = F.pad(torch.where(mask, photons, 0.0).flatten(1).sum(1), (1, 1))
@@ -84,9 +84,9 @@ def find_exposures(photons: Tensor, mask: Tensor, unit: float = 1.0) -> tuple[Te
     return found, notes
 
 
-def _usual_near(steps: Tensor, place: int) -> float:
-    """Second largest change near one of them: that back to the usual exposure may be the largest."""
-    near = torch.cat([steps[max(0, place - _NEAR) : place], steps[place + 1 : place + 1 + _NEAR]])
+def _usual_near(steps: Tensor, index: int) -> float:
+    """Second largest of the steps (n,) near one of them: the step back to the usual exposure may be the largest."""
+    near = torch.cat([steps[max(0, index - _NEAR) : index], steps[index + 1 : index + 1 + _NEAR]])
     near = near[near.isfinite()].abs().sort(descending=True).values
     return float(near[1]) if len(near) > 1 else 0.0
 
@@ -108,10 +108,10 @@ def find_copies(photons: Tensor, mask: Tensor, unit: float = 1.0) -> tuple[Tenso
     """Find frames that repeat the one before count by count, as no second exposure of photons does.
 
     Args:
-        photons, mask, unit: See find_exposures; relative intensities are not looked at.
+        photons, mask, unit: As in find_exposures; relative intensities are not compared.
 
     Returns:
-        (frames, rows, columns) bool, True in the later of the two; lines for the user.
+        (frames, rows, columns) bool, True in the later of the two; notes.
     """
     found = torch.zeros_like(mask)
     if unit != 1:  # patterns without noise may repeat

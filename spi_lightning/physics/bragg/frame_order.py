@@ -1,4 +1,4 @@
-"""Frames of a rocking scan in even steps of the angle: sorted, doubled ones averaged, missing ones left open."""
+"""Frames of a rocking scan in even steps of the angle: sorted, repeated ones averaged, missing ones NaN."""
 
 import torch
 from torch import Tensor
@@ -7,8 +7,8 @@ from spi_lightning.errors import UserError
 from spi_lightning.notes import Note
 
 _TOLERANCE = 0.3  # of a step
-_NO_ANGLE = 1e9  # degree; beyond, no motor has turned and numbers overflow
-_MISSING = 0.2  # a scan that lacks more than this share is no scan
+_NO_ANGLE = 1e9  # degree; beyond it no motor turns, and numbers overflow
+_MISSING = 0.2  # largest share of missing frames
 _JUMP = 0.2  # of a step, from which the frames after a jump belong between those of even steps
 _CLEAR = 6  # standard deviations of the angles' noise
 _PART = 3  # frames at least on either side of a jump
@@ -20,21 +20,21 @@ def order_frames(
 ) -> tuple[Tensor, Tensor, Tensor | None, list[Note]]:
     """Put frames in order of their angle, one for each step; the Fourier transform needs even steps.
 
-    A scan towards smaller angles stays one. The step is that of a line through all angles, so that the noise of an
-    encoder does not add up. An angle that is not a number is taken from the line.
+    A scan towards smaller angles keeps its direction. The step is that of a line through all angles, so that the noise
+    of an encoder does not add up. An angle that is not a number is taken from the line.
 
     Args:
-        counts: (F, H, W).
-        angles: (F,) degree.
-        monitor: (F,) or None.
+        counts: (F, H, W) frames as measured.
+        angles: (F,) rocking angles, degree.
+        monitor: (F,) incident intensity, or None.
 
     Returns:
         counts (G, H, W) float32, NaN in frames that are missing; angles (G,) float64, evenly spaced; monitor (G,) or
         None; notes.
 
     Raises:
-        UserError: Other numbers of angles or monitor values than frames, uneven angles, more than a fifth of the
-            frames or angles missing.
+        UserError: The numbers of angles or monitor values differ from that of frames, angles are uneven, or more than
+            a fifth of the frames or angles is missing.
     """
     if angles.shape != (len(counts),):
         raise UserError(f"the scan has {len(counts)} frames and {angles.numel()} angles: frames or angles are missing")
@@ -49,8 +49,8 @@ def order_frames(
     if not torch.equal(order, torch.arange(len(order))) and not _only_ties(angles, order) and _turns_back(angles):
         notes.append(Note.of("the frames were not in order of their angle: sorted"))
     first, step = _line(angles[order])
-    place = (angles - first) / step
-    slot = place.round().long()
+    position = (angles - first) / step
+    slot = position.round().long()
     slot, first = slot - slot.min(), first + step * float(slot.min())
     off = ((angles - first) / step - slot).abs()
     _refuse_jump(((angles - first) / step - slot)[order], order, step)
@@ -72,28 +72,28 @@ def order_frames(
 def _refuse_jump(off: Tensor, order: Tensor, step: float) -> None:
     """UserError where the deviations (F,) from even steps, in steps, all change at one frame by far more than noise.
 
-    A line through both parts spreads such a jump, so that no frame alone shows it: fitted are a line and a jump.
+    A line through both parts spreads such a jump over many frames, so a line and a jump are fitted.
     """
     count = len(off)
     number = torch.arange(count, dtype=torch.float64)
-    best, jump, place = float("inf"), 0.0, 0
+    best, jump, index = float("inf"), 0.0, 0
     for n in range(_PART, count - _PART + 1):
         basis = torch.stack([torch.ones_like(number), number / count, (number >= n).double()], dim=1)
         found = torch.linalg.lstsq(basis, off[:, None]).solution[:, 0]
         left = float((off - basis @ found).square().sum())
         if left < best:
-            best, jump, place = left, float(found[2]), n
+            best, jump, index = left, float(found[2]), n
     noise = (best / max(1, count - 4)) ** 0.5
     if abs(jump) > max(_JUMP, _CLEAR * noise):
         raise UserError(
             f"the angles of the scan are uneven: they jump by {abs(jump):.0%} of a step of {abs(step):g} degree "
-            f"between frames {int(order[place - 1])} and {int(order[place])}, beside their even steps: the Fourier "
+            f"between frames {int(order[index - 1])} and {int(order[index])}, beside their even steps: the Fourier "
             "transform needs even steps; interpolate the frames first"
         )
 
 
 def _drift(off: Tensor) -> float:
-    """Largest deviation from even steps (F,) that neighbouring frames share, which no noise of an encoder does."""
+    """Largest deviation from even steps (F,) that neighbouring frames share, unlike encoder noise."""
     width = min(_REACH, max(3, len(off) // 4))
     return float(off.unfold(0, width, 1).mean(1).abs().max())
 
@@ -102,7 +102,7 @@ def _without_gaps(angles: Tensor, notes: list[Note]) -> Tensor:
     """Angles (F,) that are not numbers replaced by those on the line through the others, over the frame's number.
 
     Raises:
-        UserError: Too many of them, or others that are on no line.
+        UserError: Too many angles are not numbers, or the others are not on a line.
     """
     known = torch.isfinite(angles) & (angles.abs() < _NO_ANGLE)
     if known.all():

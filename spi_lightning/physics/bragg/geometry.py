@@ -1,4 +1,4 @@
-"""Where the voxels of a rocking scan lie, in reciprocal and in real space.
+"""Geometry of a rocking scan: positions of its voxels in reciprocal and in real space.
 
 Directions are those of CXI and NeXus: z downstream along the beam, y up, x completing a right-handed frame (outboard at
 34-ID-C); arrays are ordered z, y, x. xrayutilities and many synchrotron programs call the same directions x downstream,
@@ -44,10 +44,10 @@ _NEEDS: Final = {
 
 @dataclass(frozen=True)
 class BraggGeometry:
-    """A detector on two arms and one rocking axis; what is None is not known.
+    """Geometry of a detector on two arms and one rocking axis; None: not known.
 
     Attributes:
-        energy_ev: Photon energy, eV.
+        energy_ev: Photon energy of the beam, eV.
         distance, pixel_size: Sample to detector, pixel edge; m.
         pixel_size_rows: Pixel edge along which rows count, where it is another one; m.
         delta_deg, gamma_deg: Detector arm: turned by gamma about -x (up), then by delta about +y (outboard); degree.
@@ -91,14 +91,14 @@ class BraggGeometry:
         if abs(float(directions[0] @ directions[1])) > 0.5:
             raise UserError("data.geometry.row_direction and column_direction lie along the same axis")
         if (self.beam_row is None) != (self.beam_column is None):
-            raise UserError("data.geometry.beam_row and beam_column are one place: give both or neither")
+            raise UserError("data.geometry.beam_row and beam_column are one position: give both or neither")
 
     def missing(self, output: str = "laboratory frame and sizes in nm") -> list[str]:
         """Names of the quantities that an output needs and that are not known."""
         return [name for name in _NEEDS[output] if getattr(self, name) is None]
 
     def notes(self) -> list[Note]:
-        """One line that names what cannot be had and why, or where Q is taken; phasing itself needs no geometry."""
+        """Note that names the outputs left out and why, or where Q is taken; phasing itself needs no geometry."""
         lacking = [f"data.geometry.{name}=<{_UNITS[name]}>" for name in self.missing()]
         if lacking:
             return [
@@ -117,13 +117,13 @@ class BraggGeometry:
             ]
         arm = replace(self, off_axis=None).two_theta_deg()
         return [
-            Note.of(f"Q is taken at {self.peak_place()}: 2θ = {self.two_theta_deg():.3f}°, along the arm {arm:.3f}°")
+            Note.of(f"Q is taken at {self.peak_position()}: 2θ = {self.two_theta_deg():.3f}°, along the arm {arm:.3f}°")
         ]
 
-    def peak_place(self) -> str:
-        """Where Q is taken, in words."""
+    def peak_position(self) -> str:
+        """Text of the detector position at which Q is taken."""
         if self.off_axis is None or self.beam_row is None or self.beam_column is None:
-            return "where the detector arm points (the peak's place on the detector is not known)"
+            return "where the detector arm points (the position of the peak on the detector is not known)"
         rows, columns = self.off_axis
         return (
             f"the peak, row {self.beam_row + rows:g} and column {self.beam_column + columns:g} of the detector, "
@@ -131,7 +131,7 @@ class BraggGeometry:
         )
 
     def with_peak(self, row: float, column: float) -> "BraggGeometry":
-        """The same with Q at a pixel of the detector's full frames; unchanged where its direction is not known."""
+        """This geometry with Q at a pixel of the full frames; unchanged if the direction of that pixel is not known."""
         if self.beam_row is None or self.beam_column is None or self.distance is None or self.pixel_size is None:
             return self
         return replace(self, off_axis=(row - self.beam_row, column - self.beam_column))
@@ -142,7 +142,7 @@ class BraggGeometry:
         q = (n - z) / wavelength, n from the sample to the peak's pixel on the flat detector.
 
         Raises:
-            UserError: Quantities that are not known.
+            UserError: A quantity that it needs is not known.
         """
         self._require("|Q|, displacement and strain")
         ray = self._ray()
@@ -188,7 +188,7 @@ class BraggGeometry:
         return vectors
 
     def with_step(self, factor: float) -> "BraggGeometry":
-        """The same with another rocking step, -1 for the other sense of the angle."""
+        """This geometry with the rocking step times a factor; -1 reverses the sense of the angle."""
         return self if self.step_deg is None else replace(self, step_deg=self.step_deg * factor)
 
     def _arm(self) -> Tensor:

@@ -1,4 +1,4 @@
-"""Is a stated geometry one of this world, and does it agree with the file's? Most mistakes are a wrong unit or sign."""
+"""Plausibility of a stated geometry, and its agreement with the file; most mistakes are a wrong unit or sign."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SAME: Final = 0.01  # relative difference below which two numbers are one
 
 @dataclass(frozen=True)
 class _Range:
-    """Absolute values that occur, their unit, and what else a number could have been meant in: name -> factor."""
+    """Range of absolute values that occur, their unit, and other units in use: name -> factor."""
 
     low: float
     high: float
@@ -44,37 +44,40 @@ _RANGES: Final = {
 }
 
 
-def require_plausible(geometry: Mapping[str, float | str], given: Mapping[str, float | str]) -> None:
-    """Raise UserError for a number no experiment has, naming its unit and a likely mend.
+def require_plausible(geometry: Mapping[str, float | str], stated: Mapping[str, float | str]) -> None:
+    """Refuse a quantity outside the range of any experiment, naming its unit and a likely remedy.
 
     Args:
-        geometry: Quantities of BraggGeometry that the file says.
-        given: Those that a user says; they win.
+        geometry: Quantities of BraggGeometry that the file states.
+        stated: Those that the user states; they take precedence.
+
+    Raises:
+        UserError: A quantity is outside its range.
     """
     for name, rule in _RANGES.items():
-        value = (dict(geometry) | dict(given)).get(name)
+        value = (dict(geometry) | dict(stated)).get(name)
         if not isinstance(value, int | float) or rule.low <= abs(value) <= rule.high or value == 0:
-            continue  # zero and what is no number are BraggGeometry's to judge
-        who = f"data.geometry.{name}={value:g}" if name in given else f"the file says {name}={value:g}"
+            continue  # BraggGeometry checks zero and what is not a number
+        who = f"data.geometry.{name}={value:g}" if name in stated else f"the file says {name}={value:g}"
         likely = [
             f"was it in {unit}? Then give data.geometry.{name}={value * factor:g}"
             for unit, factor in rule.meant.items()
             if rule.low <= abs(value * factor) <= rule.high
         ]
-        mend = likely[0] if likely else f"give data.geometry.{name}= in {rule.unit}"
+        remedy = likely[0] if likely else f"give data.geometry.{name}= in {rule.unit}"
         low = f"{rule.low:g} to " if rule.low else "up to "
-        raise UserError(f"{who} {rule.unit}: {low}{rule.high:g} {rule.unit} can be; {mend}")
+        raise UserError(f"{who} {rule.unit}: {low}{rule.high:g} {rule.unit} can be; {remedy}")
 
 
-def require_bragg_angle(known: BraggGeometry, given: Mapping[str, float | str]) -> list[Note]:
-    """Ask about a detector arm that stands within a degree of the direct beam: it was most likely read in radians.
+def require_bragg_angle(known: BraggGeometry, stated: Mapping[str, float | str]) -> list[Note]:
+    """Refuse a detector arm within one degree of the direct beam, whose angles are most likely radians.
 
     Args:
-        known: What file and user say.
-        given: What the user says; where both angles are the user's, they are taken and that is said.
+        known: Geometry as stated by file and user.
+        stated: Quantities that the user states; two angles of the user are accepted with a warning.
 
     Returns:
-        A warning, or nothing.
+        A warning, or an empty list.
 
     Raises:
         UserError: An angle of the file is that small.
@@ -86,21 +89,21 @@ def require_bragg_angle(known: BraggGeometry, given: Mapping[str, float | str]) 
         return []
     values = {"delta_deg": known.delta_deg, "gamma_deg": known.gamma_deg}
     named = " and ".join(f"{name}={value:g}" for name, value in values.items())
-    told = f"{named} make a two-theta of {arm:.3g} degree, below 1 degree, where no Bragg peak is"
+    finding = f"{named} make a two-theta of {arm:.3g} degree, below 1 degree, where no Bragg peak is"
     radians = " ".join(f"data.geometry.{name}={math.degrees(value):g}" for name, value in values.items())
-    mend = f"are the angles in radians? Then give {radians}"
-    if set(values) <= set(given):
-        return [Note.warning(f"{told}: {mend}")]
-    raise UserError(f"the file says {told}: {mend}, else give both in degree")
+    remedy = f"are the angles in radians? Then give {radians}"
+    if set(values) <= set(stated):
+        return [Note.warning(f"{finding}: {remedy}")]
+    raise UserError(f"the file says {finding}: {remedy}, else give both in degree")
 
 
-def step_doubts(extent: Sequence[float], vectors: Tensor, step_deg: float) -> list[Note]:
-    """A warning where the step makes a crystal a needle or a leaf along the rocking direction: its unit may be wrong.
+def implausible_step(extent: Sequence[float], vectors: Tensor, step_deg: float) -> list[Note]:
+    """Warning where the rocking step makes the crystal a needle or a leaf along the rocking direction.
 
     Args:
-        extent: Of the crystal along frame, row and column, voxel of the density.
+        extent: Lengths of the crystal along frame, row and column, voxel of the density.
         vectors: (3, 3) steps between these voxels as columns, m.
-        step_deg: Degree from frame to frame.
+        step_deg: Rocking step from frame to frame, degree.
     """
     along, *across = (n * float(step) for n, step in zip(extent, vectors.norm(dim=0), strict=True))
     times = along / math.sqrt(math.prod(across))
@@ -116,17 +119,17 @@ def step_doubts(extent: Sequence[float], vectors: Tensor, step_deg: float) -> li
     ]
 
 
-def contradictions(geometry: Mapping[str, float | str], given: Mapping[str, float | str]) -> list[Note]:
-    """One warning for each number of the user that is not the file's; the user's is taken."""
+def contradictions(geometry: Mapping[str, float | str], stated: Mapping[str, float | str]) -> list[Note]:
+    """Warning for each number of the user that differs from that of the file; the user's is taken."""
     notes = []
-    for name, value in given.items():
-        told = geometry.get(name)
-        if not isinstance(told, int | float) or not isinstance(value, int | float):
+    for name, value in stated.items():
+        stored = geometry.get(name)
+        if not isinstance(stored, int | float) or not isinstance(value, int | float):
             continue
-        if abs(told - value) <= _SAME * abs(told):
+        if abs(stored - value) <= _SAME * abs(stored):
             continue
-        turned = name == "step_deg" and told * value < 0
+        turned = name == "step_deg" and stored * value < 0
         why = "; the sign decides which way round the crystal is seen" if turned else ""
         unit = _RANGES[name].unit
-        notes.append(Note.warning(f"the file says {name}={told:+g} {unit}, you say {value:+g}: yours is taken{why}"))
+        notes.append(Note.warning(f"the file says {name}={stored:+g} {unit}, you say {value:+g}: yours is taken{why}"))
     return notes

@@ -23,11 +23,11 @@ _PEAK: Final = 1000.0  # photons in 3 x 3 x 3 voxels that a peak besides the def
 
 
 def find_hot(photons: Tensor, mask: Tensor, unit: float = 1.0) -> tuple[Tensor, list[Note]]:
-    """Find voxels far brighter than what lies around them: the peak of a crystal is wide along all three axes.
+    """Find voxels far brighter than their surroundings: the peak of a crystal is wide along all three axes.
 
     Voxels that stand out in their frame (hot pixels, zingers), narrow groups that stand out from the frames before and
     after (tracks), and narrow groups of pixels that count alike in all frames (hot clusters and columns). Fringes have
-    a brighter one inwards of them, and peaks their flanks. Where nothing else could be a peak, nothing is marked.
+    a brighter one inwards of them, and peaks have flanks. Where nothing else could be a peak, nothing is marked.
 
     Args:
         photons: (frames, rows, columns) counts, saturated ones as large as the largest.
@@ -35,7 +35,7 @@ def find_hot(photons: Tensor, mask: Tensor, unit: float = 1.0) -> tuple[Tensor, 
         unit: One photon, or the least positive value of relative intensities.
 
     Returns:
-        (frames, rows, columns) bool, and lines for the user.
+        (frames, rows, columns) bool, True in hot voxels; notes.
     """
     values = torch.where(mask, photons, 0.0).float() / unit
     hot = _alone_in_frame(values, mask) | _alone_in_time(values, mask)
@@ -45,23 +45,23 @@ def find_hot(photons: Tensor, mask: Tensor, unit: float = 1.0) -> tuple[Tensor, 
         return hot, []
     rest = torch.where(hot, 0.0, values)
     around = float(F.avg_pool3d(rest[None, None], 3, stride=1, padding=1).max()) * 27
-    place = tuple(int(i) for i in torch.unravel_index(torch.where(hot, values, 0.0).argmax(), hot.shape))
+    brightest = tuple(int(i) for i in torch.unravel_index(torch.where(hot, values, 0.0).argmax(), hot.shape))
     if around < _PEAK:
-        if values[place] < values.max():
-            return hot, _lines(values, hot, always, place)
+        if values[brightest] < values.max():
+            return hot, _lines(values, hot, always, brightest)
         return torch.zeros_like(hot), [
             Note.warning(
-                f"the peak at voxel {place} is a single bright spot, narrower than that of a crystal which can be "
+                f"the peak at voxel {brightest} is a single bright spot, narrower than that of a crystal which can be "
                 "phased, and nothing else looks like a peak: a hot pixel or zinger, or a scan that is too coarse"
             )
         ]
-    return hot, _lines(values, hot, always, place)
+    return hot, _lines(values, hot, always, brightest)
 
 
-def _lines(values: Tensor, hot: Tensor, always: Tensor, place: tuple[int, ...]) -> list[Note]:
-    """What is said of the defects that were found."""
-    lines, largest = [], float(values[place])
-    top = f"; the brightest, voxel {place}, {largest:,.0f}"
+def _lines(values: Tensor, hot: Tensor, always: Tensor, brightest: tuple[int, ...]) -> list[Note]:
+    """Notes on the defects that were found."""
+    lines, largest = [], float(values[brightest])
+    top = f"; the brightest, voxel {brightest}, {largest:,.0f}"
     pixels, single = int(always.sum()), hot & ~always
     if pixels:
         which = ", ".join(f"({int(r)}, {int(c)})" for r, c in always.nonzero()[:4])
@@ -69,7 +69,7 @@ def _lines(values: Tensor, hot: Tensor, always: Tensor, place: tuple[int, ...]) 
         lines.append(
             Note.of(
                 f"{pixels} hot pixel{'s' if pixels > 1 else ''} {which}: far brighter than the pixels around, in most "
-                f"frames: taken as not measured{top if always[place[1:]] else ''}"
+                f"frames: taken as not measured{top if always[brightest[1:]] else ''}"
             )
         )
     if single.any():
@@ -77,7 +77,7 @@ def _lines(values: Tensor, hot: Tensor, always: Tensor, place: tuple[int, ...]) 
         lines.append(
             Note.of(
                 f"{int(single.sum())} hot voxels or zingers (frames {frames}): far brighter than all around them: "
-                f"taken as not measured{'' if always[place[1:]] else top}"
+                f"taken as not measured{'' if always[brightest[1:]] else top}"
             )
         )
     return lines
@@ -95,11 +95,11 @@ def _alone_in_frame(values: Tensor, mask: Tensor) -> Tensor:
         found[number] = (frame >= near) & (frame > _level(others)) & mask[number]
     ring = [(0, y, x) for y, x in _window(3) if max(abs(y), abs(x)) > 1]
     near8 = [(0, y, x) for y, x in _window(1) if (y, x) != (0, 0)]
-    places = found.nonzero()
-    brightest = _largest(values, places, ring)
-    judged = _largest(mask, places, near8, count=True) >= 3
-    kept = (values[places.unbind(1)] > _AROUND * brightest) & judged
-    return _marked(places[kept], mask)
+    voxels = found.nonzero()
+    brightest = _largest(values, voxels, ring)
+    judged = _largest(mask, voxels, near8, count=True) >= 3
+    kept = (values[voxels.unbind(1)] > _AROUND * brightest) & judged
+    return _marked(voxels[kept], mask)
 
 
 def _alone_in_time(values: Tensor, mask: Tensor) -> Tensor:
@@ -107,36 +107,36 @@ def _alone_in_time(values: Tensor, mask: Tensor) -> Tensor:
     spread = F.max_pool2d(F.pad(values, (1, 1, 1, 1)), 3, 1)
     known = F.pad(mask, (0, 0, 0, 0, 1, 1))
     beside = torch.maximum(*(F.pad(spread, (0, 0, 0, 0, 1, 1))[start : start + len(values)] for start in (0, 2)))
-    places = ((values > _level(beside)) & mask & (known[:-2] | known[2:])).nonzero()
-    own = values[places.unbind(1)]
+    voxels = ((values > _level(beside)) & mask & (known[:-2] | known[2:])).nonzero()
+    own = values[voxels.unbind(1)]
     later = [(f, y, x) for f in (-3, -2, 2, 3) for y, x in _window(1)]
-    kept = _narrow(values, places, own) & (own > _AROUND * _largest(values, places, later))
-    return _marked(places[kept], mask)
+    kept = _narrow(values, voxels, own) & (own > _AROUND * _largest(values, voxels, later))
+    return _marked(voxels[kept], mask)
 
 
 def _steady(values: Tensor, mask: Tensor) -> Tensor:
     """(rows, columns) pixels, narrow groups of which count alike in all frames and far more than those around."""
     if len(values) < _FRAMES:
         return torch.zeros_like(mask[0])
-    counting = values.flatten(1).amax(1) > 0  # dropped frames say nothing
+    counting = values.flatten(1).amax(1) > 0  # dropped frames are no evidence
     known = mask & counting[:, None, None]
     least = torch.where(known, values, torch.inf).amin(0)
     largest = torch.where(known, values, 0.0).amax(0)
     image = torch.where(known.any(0), largest, 0.0)
     bright = known.any(0) & (least > _level(torch.zeros_like(least))) & (least >= _STEADY * largest)
-    places = F.pad(bright.nonzero(), (1, 0))
-    kept = _narrow(image[None], places, image[places[:, 1], places[:, 2]])
-    return _marked(places[kept], mask[:1])[0]
+    voxels = F.pad(bright.nonzero(), (1, 0))
+    kept = _narrow(image[None], voxels, image[voxels[:, 1], voxels[:, 2]])
+    return _marked(voxels[kept], mask[:1])[0]
 
 
-def _narrow(values: Tensor, places: Tensor, own: Tensor) -> Tensor:
-    """Whether what lies two and three voxels away along rows or along columns is far darker."""
+def _narrow(values: Tensor, voxels: Tensor, own: Tensor) -> Tensor:
+    """(n,) bool: whether the voxels two and three away along rows or along columns are far darker."""
     sides = [[(0, step * y, step * x) for step in (-3, -2, 2, 3)] for y, x in ((1, 0), (0, 1))]
-    return torch.stack([own > _CLUSTER * _largest(values, places, side) for side in sides]).any(0)
+    return torch.stack([own > _CLUSTER * _largest(values, voxels, side) for side in sides]).any(0)
 
 
 def _level(neighbours: Tensor) -> Tensor:
-    """Counts above which a voxel beside these is no part of what they are part of."""
+    """Counts above which a voxel does not belong to the same structure as its neighbours."""
     return _CONTRAST * (neighbours + _FAINT * neighbours.sqrt() + _FAINT)
 
 
@@ -145,19 +145,19 @@ def _window(reach: int) -> list[tuple[int, int]]:
     return [(y, x) for y in steps for x in steps]
 
 
-def _largest(values: Tensor, places: Tensor, offsets: Iterable[tuple[int, ...]], count: bool = False) -> Tensor:
+def _largest(values: Tensor, voxels: Tensor, offsets: Iterable[tuple[int, ...]], count: bool = False) -> Tensor:
     """(n,) largest value at places + offset within the array, 0 without; or how many True ones there are."""
-    found = values.new_zeros(len(places), dtype=torch.int64 if count else values.dtype)
+    found = values.new_zeros(len(voxels), dtype=torch.int64 if count else values.dtype)
     edges = torch.tensor(values.shape)
     for offset in offsets:
-        at = places + torch.tensor(offset)
+        at = voxels + torch.tensor(offset)
         inside = ((at >= 0) & (at < edges)).all(1)
         there = values[at.clamp_min(0).minimum(edges - 1).unbind(1)] * inside
         found = found + there if count else torch.maximum(found, there)
     return found
 
 
-def _marked(places: Tensor, like: Tensor) -> Tensor:
+def _marked(voxels: Tensor, like: Tensor) -> Tensor:
     marked = torch.zeros_like(like)
-    marked[places.unbind(1)] = True
+    marked[voxels.unbind(1)] = True
     return marked

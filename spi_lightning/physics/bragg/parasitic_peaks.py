@@ -1,4 +1,4 @@
-"""Peaks of other crystals in a rocking scan: bright where the pattern's own inversion is dark."""
+"""Parasitic peaks ("aliens") of other crystals in a rocking scan: bright where the inverted pattern is dark."""
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +8,7 @@ from torch import Tensor
 from spi_lightning.notes import Note
 
 
-def find_aliens(
+def find_parasitic_peaks(
     photons: Tensor,
     mask: Tensor,
     peak: tuple[int, int, int],
@@ -17,23 +17,23 @@ def find_aliens(
     core: int = 6,
     reach: int = 3,
 ) -> tuple[Tensor, list[Note]]:
-    """Mark what no inversion partner explains.
+    """Find peaks without a counterpart under inversion about the Bragg peak.
 
     A crystal without strain has I(-q) = I(q); strain moves fringes by a few voxels and changes their height, but does
     not leave one side dark. So the photons in 3 x 3 x 3 voxels are compared with the brightest such sum around the
-    inverted place. Places whose partner was not measured are not judged.
+    inverted voxel. Voxels whose partner was not measured are never marked.
 
     Args:
         photons: (Z, Y, X) corrected counts.
-        mask: (Z, Y, X) bool.
-        peak: Voxel about which to invert.
-        contrast: How many times brighter than its partner an alien is.
-        photons_least: Photons in 3 x 3 x 3 voxels below which nothing is judged.
-        core: Half edge of a cube around the peak that is never touched, voxel.
-        reach: How far a partner may have moved, and how far around an alien is marked, voxel.
+        mask: (Z, Y, X) bool, True = measured.
+        peak: Voxel of the Bragg peak, about which the pattern is inverted.
+        contrast: Least ratio of a parasitic peak to its partner.
+        photons_least: Least photons in 3 x 3 x 3 voxels of a parasitic peak.
+        core: Half edge of a cube around the Bragg peak that is never marked, voxel.
+        reach: Largest shift of a partner, and margin marked around a parasitic peak, voxel.
 
     Returns:
-        (Z, Y, X) bool, True where alien, and one note for each alien; the brightest eight are listed.
+        (Z, Y, X) bool, True in parasitic peaks, and one note for each of the brightest eight.
     """
     around = _summed_around(torch.where(mask, photons, 0.0))
     partner, known = _inverted(around, peak), _inverted(mask.float(), peak) > 0
@@ -46,11 +46,11 @@ def find_aliens(
     labels, count = ndimage.label(marked.cpu().numpy())
     numbers = range(1, count + 1)
     totals = ndimage.sum_labels(photons.cpu().numpy(), labels, numbers)
-    places = ndimage.maximum_position(around.cpu().numpy(), labels, numbers)
+    voxels = ndimage.maximum_position(around.cpu().numpy(), labels, numbers)
     order = sorted(range(count), key=lambda i: -float(totals[i]))
     notes = [
         Note.of(
-            f"peak of another crystal at voxel {tuple(int(p) for p in places[i])}, {totals[i]:,.0f} photons: "
+            f"peak of another crystal at voxel {tuple(int(p) for p in voxels[i])}, {totals[i]:,.0f} photons: "
             "taken as not measured"
         )
         for i in order[:8]
@@ -61,12 +61,12 @@ def find_aliens(
 
 
 def _inverted(volume: Tensor, peak: tuple[int, int, int]) -> Tensor:
-    """v(2 peak - r) on the same grid, 0 where that lies outside."""
+    """Inverted pattern v(2 peak - r) on the same grid, 0 where that lies outside."""
     flipped = volume.flip((0, 1, 2))
     result = torch.zeros_like(volume)
     source, target = [], []
-    for place, n in zip(peak, volume.shape, strict=True):
-        shift = 2 * place - (n - 1)  # flipped[i - shift] = volume[2 peak - i]
+    for index, n in zip(peak, volume.shape, strict=True):
+        shift = 2 * index - (n - 1)  # flipped[i - shift] = volume[2 peak - i]
         low, high = max(0, shift), min(n, n + shift)
         target.append(slice(low, high))
         source.append(slice(low - shift, high - shift))

@@ -1,4 +1,4 @@
-"""Where the Bragg peak of a scan lies, saturated or not."""
+"""Position of the Bragg peak of a scan, saturated or not."""
 
 from typing import Final
 
@@ -13,21 +13,20 @@ from spi_lightning.errors import UserError
 BORDER: Final = 2  # a peak nearer than this to the border of the scan was not scanned through
 _NOISE: Final = 3.0  # standard deviations
 _BRIDGED: Final = 5  # voxels of a line that closes gaps one shorter
-_GROUP: Final = 4  # saturated voxels that touch and so are the top of a peak, and not hot pixels
+_GROUP: Final = 4  # touching saturated voxels from which they are the top of a peak, not hot pixels
 
 
 def find_peak(photons: Tensor, unit: float = 1.0) -> tuple[int, int, int]:
-    """Voxel of the peak: a bright one in the brightest 3 x 3 x 3 voxels, as a single hot voxel is not a Bragg peak.
+    """Voxel of the Bragg peak: a bright one in the brightest 3 x 3 x 3 voxels, since one hot voxel is no peak.
 
-    Of those as bright as the brightest within photon noise, the one whose 3 x 3 x 3 voxels hold most: with few photons
-    the brightest is one of several by chance.
+    Among those as bright as the brightest within photon noise, the one whose 3 x 3 x 3 voxels hold most photons.
 
     Args:
-        photons: (Z, Y, X).
+        photons: (Z, Y, X) counts, 0 where not measured.
         unit: One photon, or the least positive value of relative intensities.
 
     Raises:
-        UserError: No photons at all.
+        UserError: The scan holds no photons.
     """
     if photons.max() <= 0:
         raise UserError(
@@ -35,8 +34,8 @@ def find_peak(photons: Tensor, unit: float = 1.0) -> tuple[int, int, int]:
             "data=one_scan), which relative intensities need at 0, or check the file"
         )
     around = F.avg_pool3d(photons[None, None], 3, stride=1, padding=1)[0, 0]
-    place = [int(i) for i in torch.unravel_index(around.argmax(), photons.shape)]
-    near = tuple(slice(max(0, i - 1), i + 2) for i in place)
+    voxel = [int(i) for i in torch.unravel_index(around.argmax(), photons.shape)]
+    near = tuple(slice(max(0, i - 1), i + 2) for i in voxel)
     top = photons[near].max()
     bright = photons[near] >= top - _NOISE * (top * unit).sqrt()
     inner = torch.unravel_index(torch.where(bright, around[near], -1.0).argmax(), bright.shape)
@@ -45,9 +44,9 @@ def find_peak(photons: Tensor, unit: float = 1.0) -> tuple[int, int, int]:
 
 
 def find_centre(photons: Tensor, saturated: Tensor, mask: Tensor, unit: float = 1.0) -> tuple[int, int, int]:
-    """The peak's voxel: the middle of the largest group of saturated voxels, or what find_peak says.
+    """Voxel of the peak of (Z, Y, X): middle of the largest group of saturated voxels, or the result of find_peak.
 
-    Where the top of the peak is not measured, the brightest voxel left is somewhere at its rim. Gaps of dropped frames
+    Where the top of the peak is not measured, the brightest measured voxel lies at its rim. Gaps of dropped frames
     and dead lines between saturated voxels belong to the group.
     """
     if int(saturated.sum()) >= _GROUP:
@@ -64,9 +63,9 @@ def find_centre(photons: Tensor, saturated: Tensor, mask: Tensor, unit: float = 
 
 
 def refuse_border(peak: tuple[int, int, int], shape: torch.Size) -> None:
-    """UserError for a peak (frame, row, column) at the border of a scan."""
-    for name, place, n in zip(("frame", "row", "column"), peak, shape, strict=True):
-        if not BORDER <= place < n - BORDER:
+    """Refuse a peak (frame, row, column) at the border of a scan of ``shape`` voxels; UserError."""
+    for name, index, n in zip(("frame", "row", "column"), peak, shape, strict=True):
+        if not BORDER <= index < n - BORDER:
             raise UserError(
-                f"the peak is at {name} {place} of {n}, the border of the scan: scan or crop so that it is inside"
+                f"the peak is at {name} {index} of {n}, the border of the scan: scan or crop so that it is inside"
             )

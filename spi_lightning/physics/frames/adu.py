@@ -1,4 +1,4 @@
-"""From detector units (ADU) to photons: common mode, gain from the single-photon peak, a test by Poisson statistics."""
+"""Conversion of detector units (ADU) to photons: common mode, gain from the single-photon peak, Fano factor."""
 
 from dataclasses import dataclass
 
@@ -10,17 +10,17 @@ from spi_lightning.errors import UserError
 
 _LEAST_PIXELS = 1000
 _BINS_PER_NOISE = 10
-_RANGE = 60  # noise widths above the zero peak in which the single-photon peak is looked for
+_RANGE = 60  # noise widths above the zero peak in which the single-photon peak is searched
 _ITERATIONS = 20
 _SURE = 5.0
 
 
 @dataclass(frozen=True)
 class Gain:
-    """What the histogram of a detector says.
+    """Gain, pedestal and noise of a detector, from its histogram.
 
     Attributes:
-        adu_per_photon: Distance of the peaks, ADU.
+        adu_per_photon: Distance of the zero and the single-photon peak, ADU.
         pedestal: Position of the peak of no photon, ADU.
         noise: Half width of the lower side of that peak that holds 68 % of it, ADU.
         significance: Height of the single-photon peak over the valley before it, in standard deviations.
@@ -47,7 +47,7 @@ def adu_to_photons(adu: Tensor, adu_per_photon: float | Tensor, threshold: float
 
 
 def subtract_common_mode(adu: Tensor, mask: Tensor, adu_per_photon: float, along: str = "frame") -> Tensor:
-    """Move the peak of no photon to 0 in each frame, row or column.
+    """Subtract the position of the zero-photon peak in each frame, row or column.
 
     Args:
         adu: (B, H, W) values, ADU.
@@ -92,8 +92,8 @@ def estimate_gain(adu: Tensor, mask: Tensor) -> Gain:
         raise UserError(f"the gain cannot be estimated from {values.numel()} pixels; more frames are needed")
     mode, noise = _zero_peak(values)
     bins = _RANGE * _BINS_PER_NOISE
-    place = ((values - mode) / noise * _BINS_PER_NOISE).floor().long() + bins
-    counts = torch.bincount(place[(place >= 0) & (place < 2 * bins)], minlength=2 * bins).double()
+    bin_index = ((values - mode) / noise * _BINS_PER_NOISE).floor().long() + bins
+    counts = torch.bincount(bin_index[(bin_index >= 0) & (bin_index < 2 * bins)], minlength=2 * bins).double()
     lit, dark = counts[bins:], counts[:bins].flip(0)
     photons = (lit - dark).clamp_min(0)
     peak, significance = _single_photon_peak(photons, lit + dark)
@@ -121,7 +121,7 @@ def _zero_peak(values: Tensor) -> tuple[float, float]:
 
 
 def _single_photon_peak(photons: Tensor, counts: Tensor) -> tuple[float, float]:
-    """Place of the most significant maximum behind a valley, bins above the mode, and its significance."""
+    """Position of the most significant maximum behind a valley, bins above the mode, and its significance."""
     window = _BINS_PER_NOISE // 2 * 2 + 1
     smooth, error = (F.avg_pool1d(part[None, None], window, 1)[0, 0] * window for part in (photons, counts))
     valley = smooth[_BINS_PER_NOISE:].cummin(0).values  # from one and a half noise widths on
@@ -130,24 +130,24 @@ def _single_photon_peak(photons: Tensor, counts: Tensor) -> tuple[float, float]:
     return best + _BINS_PER_NOISE + window / 2, float(significance[best])
 
 
-def _centred(counts: Tensor, place: float) -> float:
-    """Mean place, in bins, of what lies within one noise width of a place."""
+def _centred(counts: Tensor, position: float) -> float:
+    """Mean position, in bins, of the counts (bins,) within one noise width of a position."""
     bins = torch.arange(len(counts), device=counts.device) + 0.5
-    weight = counts * ((bins - place).abs() <= _BINS_PER_NOISE)
+    weight = counts * ((bins - position).abs() <= _BINS_PER_NOISE)
     return float((weight * bins).sum() / weight.sum())
 
 
 def fano_factor(photons: Tensor, mask: Tensor, least: float = 1.0, most: float = 16.0) -> float:
     """Variance over mean of counts, from second differences of three neighbours in a row: 1 for Poisson counts.
 
-    Smooth intensity drops out of (a - 2 b + c)^2 / 6. A value f < 1 says that a unit of the file is about 1 / f
+    Smooth intensity drops out of (a - 2 b + c)^2 / 6. A value f < 1 means that a unit of the file is about 1 / f
     detected photons, f > 1 that a photon is about f units, or that noise is added; blur between pixels lowers it too.
 
     Args:
         photons: (B, H, W) counts.
         mask: (H, W) or (B, H, W) bool, True = measured.
         least: Smallest local mean, over 7 x 7 measured pixels, that is used; photons.
-        most: Largest.
+        most: Largest local mean that is used; photons.
 
     Returns:
         Variance over mean; NaN if no pixel lies in the range.

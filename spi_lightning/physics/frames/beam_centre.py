@@ -1,4 +1,4 @@
-"""Where the direct beam meets the detector, from each pattern alone: I(c + r) = I(c - r) at small angles."""
+"""Beam centre from the inversion symmetry of each pattern: I(c + r) = I(c - r) at small angles."""
 
 import itertools
 import math
@@ -13,21 +13,21 @@ from .binning import bin_pixels
 
 LEAST_OVERLAP: Final = 0.25  # of the largest number of pixel pairs; fewer pairs agree by chance
 _LEAST_VARIANCE: Final = 1e-4  # of pairs of pixels, relative to the whole pattern; below, it is of rounding
-_COARSE: Final = 256  # pixels along the shorter side in which a centre is looked for everywhere
+_COARSE: Final = 256  # pixels along the shorter side in which a centre is searched everywhere
 _LEAST_SHARE: Final = 0.5  # of the contrast that must lie in pairs about a centre found anywhere
 _LEAST_LIT: Final = 32  # pixels with photons among them
-_LEAST_PAIRS: Final = 100  # pixels with a measured mate about a centre whose symmetry is wanted
+_LEAST_PAIRS: Final = 100  # least number of pixels with a measured mate about a centre
 
 
 @dataclass(frozen=True)
 class BeamCentre:
-    """Beam centres of some patterns.
+    """Beam centres of B patterns.
 
     Attributes:
-        centre: (B, 2) row, column, pixel.
+        centre: (B, 2) row and column, pixel.
         symmetry: (B,) correlation of the pattern with its inversion about the centre, up to 1; where it is near 0 the
-            centre means nothing; NaN for a pattern without contrast, or with too few pairs of measured pixels around
-            the guess, which then is the centre.
+            centre is not determined; NaN for a pattern without contrast, or with too few pairs of measured pixels
+            around the guess, which then is the centre.
     """
 
     centre: Tensor
@@ -64,8 +64,8 @@ def find_beam_centre(
     correlation = _inversion_correlation(f, keep, rows, columns)
     near = [_near(span, sums[:, axis], reach) for axis, span in enumerate((rows, columns))]
     correlation = correlation.masked_fill(~(near[0][:, :, None] & near[1][:, None]), -torch.inf)
-    best, place = correlation.flatten(1).max(dim=1)
-    row, column = place // len(columns), place % len(columns)
+    best, index = correlation.flatten(1).max(dim=1)
+    row, column = index // len(columns), index % len(columns)
     refined = [_parabola(correlation, row, column, axis) for axis in (0, 1)]
     centre = torch.stack([rows[0] + row + refined[0], columns[0] + column + refined[1]], dim=1) / 2
     known = best.isfinite()
@@ -102,7 +102,7 @@ def symmetry_about(photons: Tensor, mask: Tensor, centre: Tensor, reach: float) 
     spans = [range(math.ceil(2 * (float(c) - reach)), math.floor(2 * (float(c) + reach)) + 1) for c in centre]
     f = photons.clamp_min(0).sqrt()
     for s in itertools.product(*spans):
-        rows, columns = (slice(max(0, place - n + 1), min(n, place + 1)) for place, n in zip(s, f.shape, strict=True))
+        rows, columns = (slice(max(0, total - n + 1), min(n, total + 1)) for total, n in zip(s, f.shape, strict=True))
         if rows.stop <= rows.start or columns.stop <= columns.start:
             continue
         half, kept = f[rows, columns], mask[rows, columns]
@@ -115,7 +115,7 @@ def symmetry_about(photons: Tensor, mask: Tensor, centre: Tensor, reach: float) 
 
 
 def _is_of_most(photons: Tensor, mask: Tensor, centre: Tensor) -> Tensor:
-    """Whether most contrast of sqrt(photons) lies in pairs of measured pixels about a centre, and not in a few."""
+    """Whether most contrast of sqrt(photons) lies in pairs of measured pixels about a centre, and in many pairs."""
     rows, columns = (
         round(2 * float(c)) - torch.arange(n, device=mask.device) for c, n in zip(centre, mask.shape, strict=True)
     )
@@ -128,24 +128,24 @@ def _is_of_most(photons: Tensor, mask: Tensor, centre: Tensor) -> Tensor:
 
 
 def _window(length: int, centre: Tensor, reach: float) -> range:
-    """Places from 0 to length - 1 within reach of any centre (B,), and one more on either side for the parabola."""
+    """Positions from 0 to length - 1 within reach of any centre (B,), and one more on either side for the parabola."""
     low, high = int(centre.min() - reach) - 1, int(centre.max() + reach) + 2
     start = min(max(0, low), length - 1)
     return range(start, max(start + 1, min(length, high + 1)))
 
 
-def _near(places: range, centre: Tensor, reach: float) -> Tensor:
-    """(B, places) bool: within reach of centre."""
-    return (torch.arange(places.start, places.stop, device=centre.device) - centre[:, None]).abs() <= reach
+def _near(sums: range, centre: Tensor, reach: float) -> Tensor:
+    """Mask (B, sums) of the sums s within reach of the centre."""
+    return (torch.arange(sums.start, sums.stop, device=centre.device) - centre[:, None]).abs() <= reach
 
 
 def _inversion_correlation(f: Tensor, keep: Tensor, rows: range, columns: range) -> Tensor:
     """Pearson correlation of f(x) and f(s - x) over pairs of measured pixels.
 
     Args:
-        f: (B, H, W), 0 where not measured.
+        f: (B, H, W) float, 0 where not measured.
         keep: (B, H, W) or (1, H, W), 1 where measured.
-        rows, columns: The places s that are wanted.
+        rows, columns: Sums s = 2c to compute, pixel.
 
     Returns:
         (B, rows, columns); -inf where too few pairs are measured.
@@ -162,9 +162,9 @@ def _inversion_correlation(f: Tensor, keep: Tensor, rows: range, columns: range)
 
 
 def _pairs(a: Tensor, b: Tensor, rows: range, columns: range) -> Tensor:
-    """Sum over x of a(x) times b(s - x), without x = s - x, at the places s of a window: (B, rows, columns).
+    """Sum over x of a(x) times b(s - x), without x = s - x, for the sums s of a window: (B, rows, columns).
 
-    The period of the transform is only so long that no other place is wrapped into the window.
+    The period of the transform is just long enough that no other sum wraps into the window.
     """
     height, width = a.shape[-2:]
     shape = [_period(n, window) for n, window in ((height, rows), (width, columns))]
@@ -189,7 +189,7 @@ def _wrapped(window: range, period: int, device: torch.device) -> Tensor:
 
 
 def _parabola(values: Tensor, row: Tensor, column: Tensor, axis: int) -> Tensor:
-    """Offset of the vertex, within half a place, of the parabola through a maximum and its neighbours along an axis."""
+    """Offset of the vertex, within half a step, of the parabola through a maximum and its neighbours along an axis."""
     b = torch.arange(len(values), device=values.device)
     at = [row, column]
     around = []

@@ -1,24 +1,25 @@
-"""Did a particle meet the beam? Photons and lit pixels of each frame against what the background alone would give."""
+"""Hit finding: photons and lit pixels of each frame against a Poisson background."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-_EDGE = 0.2  # share of the measured pixels, those farthest from the beam, that tell the background of a frame
+_EDGE = 0.2  # share of the measured pixels, those farthest from the beam, that define the background of a frame
 
 
 @dataclass(frozen=True)
 class Hits:
-    """What a hit finder says of some frames.
+    """Result of hit finding on B frames.
 
     Attributes:
-        photon_count: (B,) photons in measured pixels.
+        photon_count: (B,) photons in the measured pixels.
         lit_pixels: (B,) measured pixels with at least `lit_from` photons.
         background: (B,) background photons expected in measured pixels.
         photon_excess: (B,) photons above background, in standard deviations.
         lit_excess: (B,) lit pixels above those expected, in standard deviations.
-        is_hit: (B,) bool, both above the threshold: one hot pixel, or a few more photons everywhere, are no hit.
+        is_hit: (B,) bool, True where both exceed the threshold: one hot pixel, or a few more photons everywhere, are no
+            hit.
     """
 
     photon_count: Tensor
@@ -37,7 +38,7 @@ def find_hits(
     lit_from: int = 1,
     threshold: float = 5.0,
 ) -> Hits:
-    """Compare photons and lit pixels with a Poisson background.
+    """Classify frames as hits by the excess of photons and of lit pixels over a Poisson background.
 
     Args:
         photons: (B, H, W) counts.
@@ -45,8 +46,8 @@ def find_hits(
         background: (H, W) or (B, H, W) expected background photons per pixel, from frames without sample
             (`mean_background`). Default: flat, estimated in each frame from the fifth of its pixels farthest from the
             beam, with the uncertainty of that estimate counted in; scattering that reaches there lowers the excess.
-        beam_centre: (2,) or (B, 2) row, column, pixel, used for that; default the middle of the detector.
-        lit_from: Photons from which a pixel is lit.
+        beam_centre: (2,) or (B, 2) row, column, pixel, for the default background; default the middle of the detector.
+        lit_from: Least photons of a lit pixel.
         threshold: Standard deviations from which an excess is a hit.
     """
     keep = mask.expand(photons.shape)
@@ -74,7 +75,7 @@ def find_hits(
 def mean_background(photons: Tensor, mask: Tensor) -> Tensor:
     """Background photons per pixel from frames without sample: (B, H, W) -> (H, W), 0 where nothing was measured.
 
-    The prior of half a photon in all frames keeps pixels that never saw one from making a single photon decisive.
+    A prior of half a photon in all frames keeps a single photon in a pixel without counts from being decisive.
     """
     keep = mask.expand(photons.shape)
     frames = keep.sum(0)

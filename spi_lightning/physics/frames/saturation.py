@@ -9,22 +9,22 @@ from numpy.typing import NDArray
 
 from .sentinels import NARROW, Mask, Sentinel, as_number
 
-_SHARING: Final = 8  # voxels at exactly the largest value from which a detector is said to saturate there
+_SHARING: Final = 8  # voxels at exactly the largest value from which a detector saturates there
 _BRIGHT: Final = 200  # counts; below, this many voxels share the largest value by chance
 
 
 def find_saturated(frames: NDArray[Any], sentinels: Mask) -> tuple[Mask, list[Sentinel]]:
-    """Find counts that stand at the largest value a detector can hold.
+    """Find counts at the largest value that a detector can hold.
 
     That is the largest integer of the type, or of 8, 16, 20 or 24 bits if two voxels share it as the largest value; and
     the largest value of a bright array if eight voxels or more share it.
 
     Args:
-        frames: (N, H, W) or (H, W) as stored.
-        sentinels: Where sentinels stand, the same shape.
+        frames: (N, H, W) or (H, W) counts as stored.
+        sentinels: Mask of sentinels, of the same shape.
 
     Returns:
-        Bool of the same shape; one entry for the value, if there is one.
+        Bool of the same shape, True where saturated; one entry for the value, if there is one.
     """
     none = np.zeros(frames.shape, dtype=bool)
     valid = ~sentinels if frames.dtype.kind in "ui" else ~sentinels & np.isfinite(frames)

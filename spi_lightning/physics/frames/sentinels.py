@@ -33,8 +33,8 @@ NARROW: Final[dict[float, str]] = {
 }
 _NO_COUNTS: Final = "no counts"
 _INTEGER_LIMITS: Final = tuple(2.0**bits - less for bits in (31, 32, 63, 64) for less in (0, 1, 2))
-_MOST: Final = 8  # different marks in floats; more are values of an unusual unit
-_MANY_FRAMES: Final = 8  # in which noise does not repeat by chance
+_MOST: Final = 8  # largest number of different marks in floats; more are values of an unusual unit
+_MANY_FRAMES: Final = 8  # frames in which noise does not repeat by chance
 _BEYOND: Final = 1e6  # ratio to the next largest value from which a float is no intensity
 _HUGE: Final = 1e15  # floats below may be intensities in any unit
 _FEW: Final = 2e-3  # share of a frame's pixels that may hold negative marks without lying side by side
@@ -47,14 +47,14 @@ _NOTHING_BETWEEN: Final = 1e3  # ratio in which next to no pixel lies between th
 
 @dataclass(frozen=True)
 class Sentinel:
-    """One value that means "not measured".
+    """Stored value that means "not measured".
 
     Attributes:
-        value: As stored; NaN also for infinite ones.
+        value: Value as stored; NaN also for infinite ones.
         pixels: Detector pixels that hold it in every frame, or voxels that hold it in some frames.
-        why: What tells that it is no count.
+        why: Evidence that the value is not a count.
         always: Whether ``pixels`` counts pixels that hold it in every frame.
-        larger: Whether larger values are meant, too.
+        larger: Whether larger values are sentinels too.
     """
 
     value: float
@@ -63,13 +63,13 @@ class Sentinel:
     always: bool = True
     larger: bool = False
 
-    def line(self, looked_at: int | None = None, frames: int = 0) -> str:
-        """Note for the user, and where not all frames were looked at how many of how many."""
+    def line(self, examined: int | None = None, frames: int = 0) -> str:
+        """Note for the user, with the numbers of frames that were examined and of all frames."""
         what, every, masked = "pixels" if self.always else "voxels", "in every frame", ""
-        if looked_at is not None:
-            every += f" looked at ({looked_at} of {frames})"
+        if examined is not None:
+            every += f" looked at ({examined} of {frames})"
             masked = (
-                f", masked in all {frames} frames" if self.always else f" ({looked_at} of {frames} frames looked at)"
+                f", masked in all {frames} frames" if self.always else f" ({examined} of {frames} frames looked at)"
             )
         if np.isnan(self.value):
             are = f"{what[:-1]} is" if self.pixels == 1 else f"{what} are"
@@ -83,8 +83,8 @@ def find_sentinels(frames: NDArray[Any], fill: Sequence[float] = ()) -> tuple[Ma
     """Find values that stand for "not measured".
 
     Args:
-        frames: (N, H, W) as stored, any real type; dropped ones, of one value throughout, say nothing
-            where they are fewer than half.
+        frames: (N, H, W) counts as stored, any real type; dropped frames, of one value throughout, are left out where
+            they are fewer than half.
         fill: Fill values that the file states for this array; 0 is ignored.
 
     Returns:
@@ -132,7 +132,7 @@ def _steady_marks(
     dtype: np.dtype[Any],
     fill: Sequence[float],
 ) -> list[tuple[Any, str]]:
-    """Values that are marks where a pixel holds them in every frame, and why; of (H, W) smallest and largest values."""
+    """Values that are marks where a pixel holds them in every frame, and why; from the (H, W) extremes."""
     there = np.unique(low[steady])
     changing_low, changing_high = (values[~steady & (values == values)] for values in (low, high))
     least, most = (changing_low.min(initial=0), changing_high.max(initial=0))
@@ -194,7 +194,7 @@ def _held(values: Iterable[float], there: NDArray[Any]) -> list[float]:
 def _single_marks(
     frames: NDArray[Any], mask: Mask, high: NDArray[Any], low: NDArray[Any], fill: Sequence[float]
 ) -> list[tuple[Any, str]]:
-    """Values that are marks in whatever frame they stand, and why."""
+    """Values that are marks in any frame, and why."""
     marks: dict[Any, str] = {}
     dtype = frames.dtype
     if dtype.kind in "ui":
@@ -271,12 +271,12 @@ def _cast(values: Sequence[float], dtype: np.dtype[Any]) -> list[Any]:
 
 
 def _equal(values: NDArray[Any], mark: Any) -> Mask:
-    """Where an array holds a mark, NaN included."""
+    """Mask of an array where it equals a mark, NaN included."""
     return np.isnan(values) if np.isnan(mark) else np.asarray(values == mark)
 
 
 def as_number(value: Any) -> float:
-    """A Python number."""
+    """Scalar of any array type as a Python float."""
     number: float = value.item() if isinstance(value, np.generic) else value
     return number
 

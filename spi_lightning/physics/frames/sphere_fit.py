@@ -1,4 +1,4 @@
-"""How large is the particle? The sphere whose rings fit the radial profile best, for all patterns and sizes at once."""
+"""Particle size by a fit of the form factor of a sphere to radial profiles, for all patterns and sizes at once."""
 
 from dataclasses import dataclass
 from math import pi
@@ -13,10 +13,10 @@ _PIXELS_PER_FRINGE = 3
 
 @dataclass(frozen=True)
 class SphereFit:
-    """Spheres fitted to some patterns.
+    """Spheres fitted to B patterns.
 
     Attributes:
-        diameter: (B,) m; at either end of the sizes tried where none fits.
+        diameter: (B,) diameters, m; at either end of the sizes tried where none fits.
         amplitude: (B,) square root of the photons per pixel in the forward direction.
         quality: (B,) share of the squared amplitudes that the sphere explains, up to 1; single compact particles reach
             0.95, aggregates and empty frames do not.
@@ -28,7 +28,7 @@ class SphereFit:
 
 
 def radial_profile(photons: Tensor, mask: Tensor, beam_centre: Tensor, rings: int) -> tuple[Tensor, Tensor]:
-    """Average measured pixels over rings of one pixel width around the beam.
+    """Radial profile: mean of the measured pixels in rings of one pixel width around the beam.
 
     Args:
         photons: (B, H, W) counts.
@@ -53,11 +53,11 @@ def radial_profile(photons: Tensor, mask: Tensor, beam_centre: Tensor, rings: in
 
 
 def sphere_amplitude(q: Tensor, diameter: Tensor) -> Tensor:
-    """Transform of a uniform sphere over its value at q = 0: 3 (sin x - x cos x) / x^3, x = pi q d.
+    """Normalised transform of a uniform sphere, 1 at q = 0: 3 (sin x - x cos x) / x^3, x = pi q d.
 
     Args:
         q: (...) scattering vector 2 sin(theta) / wavelength, 1/m.
-        diameter: (...) m, broadcast against q.
+        diameter: (...) diameters, m, broadcast against q.
 
     Source: Rayleigh (1914), Proc. R. Soc. A 90, 219.
     """
@@ -77,17 +77,15 @@ def fit_sphere(
 ) -> SphereFit:
     """Fit the form factor of a sphere to the radial profile of each pattern.
 
-    The square roots of profile and form factor are compared, with as many votes as a ring has pixels: Poisson noise is
-    then the same everywhere, and the bright centre does not outvote the fringes. The scale has a closed form, so that
+    The square roots of profile and form factor are compared, weighted by the pixels of each ring: Poisson noise is then
+    uniform, and the bright centre does not outweigh the fringes. The scale has a closed form, so that
     all sizes cost one matrix product; a parabola through the best size and its neighbours refines it.
 
     Args:
         photons: (B, H, W) counts.
         mask: (H, W) or (B, H, W) bool, True = measured.
         beam_centre: (2,) or (B, 2) row, column, pixel.
-        distance: Particle to detector, m.
-        pixel_size: Pixel edge, m.
-        wavelength: Photon wavelength, m.
+        distance, pixel_size, wavelength: Particle to detector, pixel edge, photon wavelength; m.
         diameters: (D,) sizes to try, m, equal steps in their logarithm. Default: 256 sizes, from the one whose first
             minimum lies at the detector's edge to the one whose fringes are three pixels wide.
     """
@@ -105,21 +103,21 @@ def fit_sphere(
     best = explained.argmax(dim=1, keepdim=True)
     logarithm = _vertex(explained, diameters.double().log(), best)
     amplitude = (overlap / power).gather(1, best).squeeze(1)
-    quality = explained.gather(1, best).squeeze(1).nan_to_num(0)  # a frame without photons explains nothing
+    quality = explained.gather(1, best).squeeze(1).nan_to_num(0)  # NaN in frames without photons
     return SphereFit(logarithm.exp().to(photons.dtype), amplitude.to(photons.dtype), quality.to(photons.dtype))
 
 
 def _sizes(q_edge: float, q_pixel: float) -> Tensor:
-    """Diameters that this detector can tell, (D,) m, in equal logarithmic steps."""
+    """Diameters that this detector resolves, (D,) m, in equal logarithmic steps."""
     smallest, largest = _FIRST_MINIMUM / q_edge, 1 / (_PIXELS_PER_FRINGE * q_pixel)
     return torch.logspace(torch.tensor(smallest).log10(), torch.tensor(largest).log10(), _SIZES, dtype=torch.float64)
 
 
-def _vertex(values: Tensor, places: Tensor, best: Tensor) -> Tensor:
-    """Place (B,) of the vertex of the parabola through the best of (B, D) values and its neighbours."""
-    last = len(places) - 1
+def _vertex(values: Tensor, positions: Tensor, best: Tensor) -> Tensor:
+    """Position (B,) of the vertex of the parabola through the best of (B, D) values and its neighbours."""
+    last = len(positions) - 1
     below, here, above = (values.gather(1, (best + step).clamp(0, last)).squeeze(1) for step in (-1, 0, 1))
     offset = (below - above) / (2 * (below - 2 * here + above))
     inside = (best.squeeze(1) > 0) & (best.squeeze(1) < last) & offset.isfinite()
-    step = places[1] - places[0]
-    return places[best.squeeze(1)] + torch.where(inside, offset.clamp(-0.5, 0.5), torch.zeros_like(offset)) * step
+    step = positions[1] - positions[0]
+    return positions[best.squeeze(1)] + torch.where(inside, offset.clamp(-0.5, 0.5), torch.zeros_like(offset)) * step

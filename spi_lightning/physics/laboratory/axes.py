@@ -1,4 +1,4 @@
-"""Densities from the skewed axes of a rocking scan onto the laboratory's, and what programs call those."""
+"""Resampling of densities from the skewed axes of a rocking scan to the laboratory, and conventions of axes."""
 
 from typing import Final
 
@@ -33,8 +33,8 @@ def to_laboratory(
         reach = (vectors.abs() * shape).amax(1) / edge
         size = (int(reach[0]) // 2 * 2 + 2, int(reach[1]) // 2 * 2 + 2, int(reach[2]) // 2 * 2 + 2)
     axes = [(torch.arange(n, dtype=torch.float64) - n // 2) * edge for n in size]
-    place = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1) @ torch.linalg.inv(vectors).T
-    index = (place + shape // 2) * 2 / (shape - 1) - 1
+    position = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1) @ torch.linalg.inv(vectors).T
+    index = (position + shape // 2) * 2 / (shape - 1) - 1
     where = index.flip(-1)[None].to(density.device)
     values = torch.view_as_real(density) if density.is_complex() else density[..., None]
     channels = values.reshape(-1, *density.shape[-3:], values.shape[-1]).movedim(-1, 1)
@@ -45,7 +45,7 @@ def to_laboratory(
 
 
 def to_frame(volume: Tensor, frame: str) -> Tensor:
-    """Name the axes of a laboratory volume (..., z, y, x) of CXI by another convention; see FRAMES.
+    """Convert a laboratory volume (..., z, y, x) from the CXI convention of axes to another; see FRAMES.
 
     xrayutilities' x is CXI's z (downstream), its y is x (outboard), its z is y (up); the result is ordered z, y, x too.
     """

@@ -1,4 +1,4 @@
-"""A reconstructed crystal as it stands in the laboratory: cubic voxels, phase, displacement and strain along Q."""
+"""Reconstructed crystal in the laboratory frame: cubic voxels, phase, displacement and strain along Q."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ _AROUND: Final = 2  # voxels left free around the crystal
 
 @dataclass(frozen=True)
 class ScanAxes:
-    """How the voxels of a density lie in the laboratory, and by which geometry.
+    """Axes of the voxels of a density in the laboratory, and the geometry they follow from.
 
     Attributes:
-        geometry: Complete.
+        geometry: Complete geometry of the scan.
         vectors: (3, 3) float64 steps between voxels of the density, m, columns; see BraggGeometry.voxel_vectors.
-        bins: Voxels of the scan added along each axis.
+        bins: Voxels of the scan binned along each axis.
     """
 
     geometry: BraggGeometry
     vectors: Tensor
     bins: tuple[int, ...] = (1, 1, 1)
 
-    def told(self) -> dict[str, str]:
-        """The geometry used, in words: what is known, with units."""
+    def description(self) -> dict[str, str]:
+        """Geometry used, as text with units by name."""
         one, q = self.geometry, self.geometry.scattering_vector()
         lengths = " x ".join(f"{1e9 * float(length):.3g}" for length in self.vectors.norm(dim=0))
         return {
@@ -61,7 +61,7 @@ class ScanAxes:
             "photon energy": f"{one.energy_ev:g} eV",
             "detector": f"distance {one.distance:g} m, pixel {1e6 * float(one.pixel_size or 0):g} µm",
             "detector arm": f"delta {one.delta_deg:g}°, gamma {one.gamma_deg:g}°",
-            "Q taken at": f"{one.peak_place()}: 2θ = {one.two_theta_deg():.3f}°",
+            "Q taken at": f"{one.peak_position()}: 2θ = {one.two_theta_deg():.3f}°",
             "rocking": f"{one.step_deg:+g}° per frame about {one.rocking_axis}",
             "frame axes": f"rows count to {one.row_direction}, columns to {one.column_direction}, with the arm at 0",
             "voxels of the pattern": f"{' x '.join(str(step) for step in self.bins)} of the scan's",
@@ -71,17 +71,17 @@ class ScanAxes:
 
 @dataclass(frozen=True)
 class LaboratoryCrystal:
-    """Maps (Z, Y, X) float32 on cubic voxels along laboratory z, y, x; the origin at n // 2; 0 outside the support.
+    """Maps (Z, Y, X) float32 of a crystal on cubic laboratory voxels; origin n // 2; 0 outside the support.
 
     Attributes:
-        amplitude: |density|, largest 1; not cut by the support.
-        phase: Unwrapped, without ramp and offset, rad.
-        displacement: Along Q, m; see SIGN.
-        strain: Along Q, dimensionless.
-        support: Bool, where phase, displacement and strain are given.
+        amplitude: |density| scaled to a maximum of 1; not cut by the support.
+        phase: Unwrapped phase without ramp and offset, rad.
+        displacement: Displacement along Q, m; see SIGN.
+        strain: Strain along Q, dimensionless.
+        support: Bool, True where phase, displacement and strain are defined.
         voxel_size: Edge of a voxel, m.
         q_vector: (3,) float64, Q = 2 pi q along z, y, x, 1/m.
-        about: The geometry in words.
+        about: Description of the geometry, see ScanAxes.description.
     """
 
     amplitude: Tensor
@@ -97,7 +97,7 @@ class LaboratoryCrystal:
 def crystal_in_laboratory(
     density: Tensor, support: Tensor, axes: ScanAxes, voxel_size: float | None = None
 ) -> LaboratoryCrystal:
-    """Take ramp and offset from the phase, make displacement and strain of it, and turn all into the laboratory.
+    """Transform a density to the laboratory frame: phase without ramp and offset, displacement and strain.
 
     Phase and strain are found on the axes of the scan, where the density was measured, and then interpolated linearly
     between voxels of the crystal alone: a complex density interpolated first loses amplitude where its phase is steep.
@@ -105,13 +105,13 @@ def crystal_in_laboratory(
 
     Args:
         density: (z, y, x) complex in the detector frame, of this project's transform, origin at n // 2.
-        support: Bool; of it the largest connected part above a fifth of the largest amplitude counts as the crystal:
-            between parts that do not touch, a phase is known but for whole turns.
-        axes: See ScanAxes.
+        support: (z, y, x) bool; the crystal is its largest connected part above a fifth of the largest amplitude, since
+            between parts that do not touch phases are known only up to whole turns.
+        axes: Axes of the voxels of the density.
         voxel_size: Edge of the result's voxels, m; the shortest of the scan's if None.
 
     Raises:
-        UserError: Nothing inside the support.
+        UserError: The density is empty inside its support.
     """
     density = density.to(torch.complex128).cpu()
     top = density.abs().max().clamp_min(1e-300)
@@ -129,14 +129,16 @@ def crystal_in_laboratory(
     within = part > 0.5
     phase = torch.where(within, turns / part.clamp_min(0.5), 0.0)
     made = torch.where(within & (sloped > 0), strained / sloped.clamp_min(1e-6), 0.0)
-    about = axes.told() | {"voxel here": f"{1e9 * edge:.4g} nm, cubic, {' x '.join(str(n) for n in size)} of them"}
+    about = axes.description() | {
+        "voxel here": f"{1e9 * edge:.4g} nm, cubic, {' x '.join(str(n) for n in size)} of them"
+    }
     moved = displacement(phase, q)
     maps = (whole.float(), phase.float(), moved.float(), made.float())
     return LaboratoryCrystal(*maps, within, edge, 2 * math.pi * q, about)
 
 
 def firm(crystal: LaboratoryCrystal) -> Tensor:
-    """(Z, Y, X) bool, voxels of the support at least half as bright as its median, with all six neighbours inside."""
+    """Firm voxels (Z, Y, X) bool: at least half the median amplitude of the support, all six neighbours inside."""
     inside = crystal.support
     bright = crystal.amplitude >= _FIRM * crystal.amplitude[inside].median()
     core = inside & bright
@@ -147,7 +149,7 @@ def firm(crystal: LaboratoryCrystal) -> Tensor:
 
 
 def axes_of(geometry: BraggGeometry, shape: tuple[int, ...], bins: tuple[int, ...]) -> ScanAxes | None:
-    """The axes of densities of a pattern (Z, Y, X) that was binned; None if the geometry is incomplete."""
+    """Axes of the densities of a binned pattern (Z, Y, X); None if the geometry is incomplete."""
     if geometry.missing():
         return None
     return ScanAxes(geometry, geometry.voxel_vectors(shape, bins), bins)
@@ -157,13 +159,15 @@ def _crystal_of(inside: Tensor) -> Tensor:
     """The largest connected part of a support; UserError if it is empty."""
     labels, count = ndimage.label(inside.numpy())
     if count == 0:
-        raise UserError("laboratory frame: the density is empty inside its support, so there is no crystal to turn.")
+        raise UserError(
+            "laboratory frame: the density is empty inside its support, so there is no crystal to transform"
+        )
     largest = 1 + int(np.bincount(labels.ravel())[1:].argmax())
     return torch.from_numpy(labels == largest)
 
 
 def _cubes(inside: Tensor, vectors: Tensor, edge: float | None) -> tuple[float, tuple[int, int, int]]:
-    """Edge of cubic voxels, m, and how many hold the crystal around n // 2."""
+    """Edge of cubic voxels, m, and the shape that holds the crystal around n // 2."""
     middle = torch.tensor(inside.shape) // 2
     reach = ((inside.nonzero() - middle).double() @ vectors.T).abs().amax(0)
     edge = edge or float(vectors.norm(dim=0).min())

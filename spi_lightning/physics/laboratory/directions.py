@@ -1,4 +1,4 @@
-"""Directions of the laboratory by name, x+ to z-, and rotations about them; vectors are ordered z, y, x, float64."""
+"""Laboratory directions by name, x+ to z-, and rotations about them; vectors are ordered z, y, x, float64."""
 
 import math
 from typing import Final
@@ -14,14 +14,14 @@ _AXES: Final = {"z": 0, "y": 1, "x": 2}
 def direction(name: str) -> Tensor:
     """Unit vector (3,) z, y, x of x+, x-, y+, ..."""
     if len(name) != 2 or name[0] not in _AXES or name[1] not in "+-":
-        raise UserError(f"data.geometry: {name!r} is no direction; write x+, x-, y+, y-, z+ or z-")
+        raise UserError(f"data.geometry: {name!r} is not a direction; write x+, x-, y+, y-, z+ or z-")
     vector = torch.zeros(3, dtype=torch.float64)
     vector[_AXES[name[0]]] = 1.0 if name[1] == "+" else -1.0
     return vector
 
 
 def cross(a: Tensor, b: Tensor) -> Tensor:
-    """Cross product of vectors ordered z, y, x."""
+    """Cross product of vectors (..., 3) ordered z, y, x."""
     product: Tensor = torch.linalg.cross(a.flip(0), b.flip(0)).flip(0)
     return product
 

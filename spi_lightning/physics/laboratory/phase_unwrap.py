@@ -1,4 +1,4 @@
-"""Phases to look at: without the ramp and offset that diffraction leaves open, and without jumps of 2 pi."""
+"""Removal of phase ramp and offset, which diffraction does not determine, and phase unwrapping."""
 
 import warnings
 
@@ -11,15 +11,15 @@ from spi_lightning.errors import UserError
 
 
 def remove_ramp(density: Tensor, support: Tensor) -> tuple[Tensor, Tensor]:
-    """Take away the mean phase gradient, which a pattern that is off its array's centre leaves.
+    """Remove the mean phase gradient, which comes of a pattern off the centre of its array.
 
-    The gradient is the angle of the summed products of neighbours, weighted by their amplitudes; wraps do no harm.
-    With the ramp goes the mean strain: the returned gradient says by how much the reference lattice was moved,
-    gradient * n / (2 pi) voxels of the pattern.
+    The gradient is the angle of the summed products of neighbours, weighted by their amplitudes, which wraps
+    do not disturb. The mean strain goes with the ramp: the reference lattice moves by gradient * n / (2 pi) voxels of
+    the pattern.
 
     Args:
-        density: (..., z, y, x) complex.
-        support: Same shape, bool.
+        density: (..., z, y, x) complex density.
+        support: Bool of the same shape, True inside.
 
     Returns:
         The density without ramp, and the gradient (..., 3) that was removed, rad per voxel along z, y, x.
@@ -30,8 +30,8 @@ def remove_ramp(density: Tensor, support: Tensor) -> tuple[Tensor, Tensor]:
         n = density.shape[axis]
         product = inside.narrow(axis, 1, n - 1) * inside.narrow(axis, 0, n - 1).conj()
         gradients.append(product.sum((-3, -2, -1)).angle())
-        place = torch.arange(n, device=density.device, dtype=density.real.dtype) - n // 2
-        ramp = gradients[-1][..., None] * place
+        position = torch.arange(n, device=density.device, dtype=density.real.dtype) - n // 2
+        ramp = gradients[-1][..., None] * position
         shape = [*ramp.shape[:-1], 1, 1, 1]
         shape[axis] = n
         phase = -ramp.reshape(shape)
@@ -41,22 +41,22 @@ def remove_ramp(density: Tensor, support: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def remove_offset(density: Tensor, support: Tensor) -> Tensor:
-    """Turn the phase so that the sum of the density over the support is real and positive, (..., z, y, x)."""
+    """Remove the phase offset: the sum of the density (..., z, y, x) over the support becomes real and positive."""
     total = (density * support).sum((-3, -2, -1), keepdim=True)
     return density * torch.polar(torch.ones_like(total.real), -total.angle())
 
 
 def unwrap(density: Tensor, support: Tensor) -> Tensor:
-    """Phase (z, y, x), rad, without jumps of 2 pi inside the support, its median near 0; 0 outside.
+    """Unwrapped phase (z, y, x) inside the support, rad, its median near 0; 0 outside.
 
-    Around a dislocation no such phase exists: a cut remains, of which only the place is arbitrary.
+    Around a dislocation no such phase exists: a cut remains, whose position is arbitrary.
 
     Args:
-        density: (z, y, x) complex.
-        support: (z, y, x) bool.
+        density: (z, y, x) complex density.
+        support: (z, y, x) bool, True inside.
 
     Raises:
-        UserError: An empty support, or a batch.
+        UserError: The support is empty, or the density is a batch.
 
     Source: Herraez et al. (2002) and its extension to 3D by Abdul-Rahman et al. (2007), as in scikit-image.
     """

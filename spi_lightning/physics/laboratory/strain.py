@@ -1,8 +1,8 @@
-"""From the phase of a Bragg density to displacement and strain along Q.
+"""Displacement and strain along Q from the phase of a Bragg density.
 
-Which sign? Atoms displaced by u scatter exp(-2 pi i (h + q).(r + u)) in this project's transform, so that the density
+Sign: atoms displaced by u scatter exp(-2 pi i (h + q).(r + u)) in this project's transform, so that the density
 near a reflection h carries the phase -2 pi h.u = -Q.u: u along Q is -phase / |Q|. Wu et al. (2021) write exp(+i Q.r),
-the conjugate: there it is +phase / |Q|. ``transform_sign`` says whose phase it is: -1 ours, +1 theirs.
+the conjugate: there it is +phase / |Q|. ``transform_sign`` states the convention: -1 ours, +1 theirs.
 """
 
 import math
@@ -28,15 +28,15 @@ def displacement(phase: Tensor, q: Tensor, transform_sign: int = -1) -> Tensor:
 def strain(density: Tensor, support: Tensor, vectors: Tensor, q: Tensor, transform_sign: int = -1) -> Tensor:
     """Strain along Q, d(u_Q)/d(x_Q), dimensionless; positive: lattice planes further apart than the crystal's mean.
 
-    Differences of the phase are taken between neighbours as the angle of their quotient, so wraps do no harm. Mean of
-    the forward and backward difference where both neighbours are inside, one of them at the surface.
+    Differences of the phase are taken between neighbours as the angle of their quotient, which wraps do not disturb:
+    the mean of the forward and backward difference where both neighbours are inside, one of them at the surface.
 
     Args:
         density: (..., z, y, x) complex, any skewed or cubic axes.
-        support: Same shape, bool.
+        support: Bool of the same shape, True inside.
         vectors: (3, 3) voxel steps, m, columns; voxel size times the identity in the laboratory frame.
         q: (3,) scattering vector in the frame of ``vectors``, 1/m.
-        transform_sign: See displacement.
+        transform_sign: Sign of the transform, as in displacement.
 
     Returns:
         (..., z, y, x) real; NaN outside the support and where no neighbour is inside along some axis.

@@ -32,7 +32,7 @@ def symmetry_group(symmetry: str) -> Tensor:
     twofold axes along x, y and z and fivefold axes along (golden, 1, 0), (1, 0, golden) and (0, golden, 1) in x, y, z.
 
     Raises:
-        UserError: An unknown symmetry.
+        UserError: The symmetry is unknown.
 
     Source: the icosians, Conway & Sloane, Sphere Packings, Lattices and Groups, Sect. 8.2.1; one of each pair q, -q.
     """
@@ -51,7 +51,7 @@ def symmetry_group(symmetry: str) -> Tensor:
 
 
 def _leads(quaternion: tuple[float, ...]) -> bool:
-    """Whether the first component that is not 0 is positive: true of one of q and -q."""
+    """Whether the first nonzero component is positive, which is true of one of q and -q."""
     return next(value for value in quaternion if value != 0) > 0
 
 
@@ -67,12 +67,12 @@ def rotation_angle(left: Tensor, right: Tensor) -> Tensor:
 
 
 def equivalents(quaternion: Tensor, symmetry: str = "none", friedel: bool = False) -> Tensor:
-    """All orientations that give the same pattern.
+    """All orientations equivalent to (N, 4) orientations: they give the same pattern.
 
     Args:
-        quaternion: (N, 4).
-        symmetry: Of the body, see symmetry_group.
-        friedel: Also those turned by pi about the beam, which a flat Ewald sphere cannot tell apart.
+        quaternion: (N, 4) unit quaternions.
+        symmetry: Symmetry of the body, see symmetry_group.
+        friedel: Also orientations rotated by pi about the beam, equivalent on a flat Ewald sphere.
 
     Returns:
         (N, K, 4), or (N, 2 K, 4) with ``friedel``.
@@ -105,7 +105,7 @@ def mean_rotation(quaternion: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Alignment:
-    """Found orientations laid over true ones.
+    """Alignment of found orientations with true ones.
 
     Attributes:
         rotation: (4,) quaternion G that turns the frame of the found body into that of the true one.
@@ -117,7 +117,7 @@ class Alignment:
 
 
 def align_orientations(found: Tensor, true: Tensor, symmetry: str = "none", friedel: bool = False) -> Alignment:
-    """The one global rotation that brings found orientations nearest to true ones, symmetry allowed for.
+    """Global rotation that brings found orientations nearest to true ones, up to symmetry.
 
     A merged body lies in a frame of its own: found_i = C_i true_i S_i G with one G for all. Every pattern proposes a G
     (one each C; S changes nothing); the proposal with the least median error is refined as the mean rotation of the
@@ -125,7 +125,7 @@ def align_orientations(found: Tensor, true: Tensor, symmetry: str = "none", frie
 
     Args:
         found, true: (N, 4) float64 unit quaternions, body to laboratory.
-        symmetry, friedel: As in `equivalents`.
+        symmetry, friedel: Equivalent orientations, see equivalents.
     """
     choices = equivalents(true, symmetry, friedel)
     judges = torch.linspace(0, len(found) - 1, min(len(found), _JUDGES)).round().long()
@@ -162,26 +162,26 @@ def sampling_step(quaternion: Tensor, most: int = 2048, at_once: int = 256) -> f
 
 
 def viewing_directions(quaternion: Tensor) -> Tensor:
-    """Where the beam goes, seen from the body: (..., 4) -> (..., 3) unit vectors ordered z, y, x."""
+    """Direction of the beam in the frame of the body: (..., 4) -> (..., 3) unit vectors ordered z, y, x."""
     return rotation_matrices(quaternion)[..., 0, :]
 
 
-def orientation_probability(place: Tensor, probability: Tensor, rotations: int) -> Tensor:
+def orientation_probability(index: Tensor, probability: Tensor, rotations: int) -> Tensor:
     """Total probability of every sampled orientation, P_r = sum over patterns i of p_ir.
 
     Args:
-        place: (N, k) int64 number r of the most probable orientations of each pattern; -1 where there are fewer.
-        probability: (N, k) their probabilities.
-        rotations: How many orientations are sampled, R.
+        index: (N, k) int64 index r of the most probable orientations of each pattern; -1 where there are fewer.
+        probability: (N, k) probabilities of these orientations.
+        rotations: Number of sampled orientations, R.
 
     Returns:
         (R,) float64; its sum is the number of patterns where the k hold all the probability.
 
     Source: Shi et al. (2019), S4, with k = 10.
     """
-    there = place >= 0
+    filled = index >= 0
     total = torch.zeros(rotations, dtype=torch.float64)
-    return total.index_add_(0, place[there], probability[there].double())
+    return total.index_add_(0, index[filled], probability[filled].double())
 
 
 def fold_directions(direction: Tensor, symmetry: str) -> Tensor:
@@ -198,7 +198,7 @@ def fold_directions(direction: Tensor, symmetry: str) -> Tensor:
 
 
 def slice_intensity(intensity: Tensor, quaternion: Tensor, q: Tensor) -> Tensor:
-    """What detectors see of a merged intensity: trilinear interpolation where their pixels lie.
+    """Patterns of a merged intensity: trilinear interpolation at the positions of the detector pixels.
 
     Args:
         intensity: (M, M, M) ordered z, y, x; q = 0 is voxel M // 2.
@@ -210,9 +210,9 @@ def slice_intensity(intensity: Tensor, quaternion: Tensor, q: Tensor) -> Tensor:
     """
     size = intensity.shape[-1]
     turned = torch.einsum("nji,hwj->nhwi", rotation_matrices(quaternion).to(intensity), q.to(intensity))
-    place = (turned + size // 2) * (2 / (size - 1)) - 1
+    position = (turned + size // 2) * (2 / (size - 1)) - 1
     volume = intensity.expand(len(quaternion), 1, size, size, size)
-    sampled = torch.nn.functional.grid_sample(volume, place.flip(-1)[:, None], align_corners=True)
+    sampled = torch.nn.functional.grid_sample(volume, position.flip(-1)[:, None], align_corners=True)
     return sampled[:, 0, 0]
 
 

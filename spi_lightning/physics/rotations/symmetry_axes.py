@@ -1,4 +1,4 @@
-"""Where the symmetry axes of a merged intensity lie: a reconstruction has a frame of its own."""
+"""Symmetry axes of a merged intensity, whose frame is arbitrary."""
 
 import math
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _AXES = [(0, s, _GOLDEN) for s in (1, -1)] + [(_GOLDEN, 0, s) for s in (1, -1)] 
 
 @dataclass(frozen=True)
 class SymmetryAxes:
-    """The frame in which an intensity is most nearly icosahedral.
+    """Frame in which an intensity is most nearly icosahedral.
 
     Attributes:
         rotation: (4,) quaternion from the frame of the intensity to that of symmetry_group("icosahedral").
@@ -38,7 +38,7 @@ def icosahedral_axes(intensity: Tensor, shells: Tensor, seed: int = 0) -> Symmet
     Args:
         intensity: (M, M, M) float64 ordered z, y, x, q = 0 at M // 2; not negative.
         shells: (S,) radii, voxel, inside the cube.
-        seed: Of the random frames.
+        seed: Seed of the random frames.
     """
     generator = torch.Generator().manual_seed(seed)
     points = sphere_points(_POINTS).to(intensity)
@@ -56,10 +56,12 @@ def icosahedral_axes(intensity: Tensor, shells: Tensor, seed: int = 0) -> Symmet
 
 def _contrast(intensity: Tensor, direction: Tensor, shells: Tensor) -> Tensor:
     """Deviation from the mean of each shell, (..., 3) unit vectors -> (..., S), in standard deviations of counting."""
-    place = direction[..., None, :] * shells.to(intensity)[:, None]
+    position = direction[..., None, :] * shells.to(intensity)[:, None]
     size = intensity.shape[-1]
-    grid = ((place + size // 2) * (2 / (size - 1)) - 1).flip(-1).reshape(1, 1, 1, -1, 3)
-    value = torch.nn.functional.grid_sample(intensity[None, None], grid, align_corners=True).reshape(place.shape[:-1])
+    grid = ((position + size // 2) * (2 / (size - 1)) - 1).flip(-1).reshape(1, 1, 1, -1, 3)
+    value = torch.nn.functional.grid_sample(intensity[None, None], grid, align_corners=True).reshape(
+        position.shape[:-1]
+    )
     mean = value.mean(dim=tuple(range(value.ndim - 1)))
     return (value - mean) / mean.clamp_min(1e-12).sqrt()
 

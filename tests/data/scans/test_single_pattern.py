@@ -83,12 +83,13 @@ def test_two_peaks_one_is_left_out(scan: Path) -> None:
     with h5py.File(scan, "r+") as file:
         file["counts"][28:31, 5:8, 5:8] = 3000
     kept, cleaned = (
-        read_pattern(scan, preparation=Preparation(size=32, bins=1, aliens=how)).pattern for how in ("none", "find")
+        read_pattern(scan, preparation=Preparation(size=32, bins=1, parasitic_peaks=how)).pattern
+        for how in ("none", "find")
     )
     assert kept.photons.sum() > cleaned.photons.sum() + 20 * 3000
     assert kept.mask.sum() > cleaned.mask.sum()
-    with pytest.raises(UserError, match="aliens"):
-        Preparation(aliens="some")
+    with pytest.raises(UserError, match="parasitic_peaks"):
+        Preparation(parasitic_peaks="some")
 
 
 def test_a_saturated_scan_is_called_so_and_keeps_its_centre(scan: Path) -> None:

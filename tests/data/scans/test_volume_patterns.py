@@ -116,7 +116,7 @@ def test_a_second_crystal_is_warned_of(tmp_path) -> None:
         counts = file["counts"][()]
     two = altered(path, counts=counts + np.roll(counts, (-11, 9, 10), (0, 1, 2)) // 3)
     notes = open_volume_patterns(two, size=16, threshold=0.0).notes
-    assert any("look like other crystals" in str(note) and "aliens=find" in str(note) for note in notes)
+    assert any("look like other crystals" in str(note) and "parasitic_peaks=find" in str(note) for note in notes)
     assert not any(
         "other crystals" in str(note) for note in open_volume_patterns(scan(tmp_path / "one.h5"), size=12).notes
     )

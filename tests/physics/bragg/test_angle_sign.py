@@ -45,10 +45,10 @@ def test_axes_make_the_angles_of_the_lattice_with_the_reflection() -> None:
 def test_facets_tell_the_sign_of_the_angle(turn: float) -> None:
     photons = pattern(turn)
     right = compare_angle_signs(photons, GEOMETRY, BINS)
-    assert right.as_given > 1.1 * right.turned
+    assert right.stated > 1.1 * right.reversed
     assert right.note is None
     wrong = compare_angle_signs(photons, GEOMETRY.with_step(-1), BINS)
-    assert (wrong.as_given, wrong.turned) == pytest.approx((right.turned, right.as_given))
+    assert (wrong.stated, wrong.reversed) == pytest.approx((right.reversed, right.stated))
     assert wrong.note is not None
     assert "other sign" in wrong.note.text
 
@@ -57,7 +57,7 @@ def test_the_real_scan_turns_as_its_beamline_says(spi_data: Path) -> None:
     path = spi_data / "bragg" / "aps34idc_S0054_128.h5"
     measured = read_pattern(path, preparation=Preparation(size=64, bins=2, reflection=(1, 1, 1)))
     found = compare_angle_signs(measured.pattern.photons, measured.geometry, measured.pattern.bins)
-    assert found.as_given > 2 * found.turned
+    assert found.stated > 2 * found.reversed
     assert not any("other sign" in str(note) for note in measured.notes)
     step = -measured.geometry.step_deg  # type: ignore[operator]
     preparation = Preparation(size=64, bins=2, reflection=(1, 1, 1))

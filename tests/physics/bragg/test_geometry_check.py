@@ -5,9 +5,9 @@ from spi_lightning.errors import UserError
 from spi_lightning.physics.bragg.geometry import BraggGeometry
 from spi_lightning.physics.bragg.geometry_check import (
     contradictions,
+    implausible_step,
     require_bragg_angle,
     require_plausible,
-    step_doubts,
 )
 
 FILE = {"energy_ev": 9000.0, "distance": 0.5, "pixel_size": 55e-6, "delta_deg": 32.0, "step_deg": 0.01}
@@ -71,5 +71,5 @@ def test_a_crystal_that_is_a_needle_or_a_leaf_asks_for_the_unit_of_the_rocking_a
     factor: float, doubted: bool
 ) -> None:
     vectors = torch.diag(torch.tensor([47e-9 * factor, 27e-9, 27e-9], dtype=torch.float64))
-    found = step_doubts((6.0, 12.0, 16.0), vectors, 0.01 / factor)
+    found = implausible_step((6.0, 12.0, 16.0), vectors, 0.01 / factor)
     assert bool(found) is doubted and all("rocking angle in degree" in line.text for line in found)

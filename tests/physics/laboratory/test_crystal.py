@@ -39,11 +39,15 @@ def test_only_the_largest_part_counts_and_an_empty_density_is_named() -> None:
     density[0:2, 0:2, 0:2] = 1
     found = crystal_in_laboratory(density, density.abs() > 0, CUBIC)
     assert int(found.support.sum()) == 9 * 7 * 11
-    with pytest.raises(UserError, match="no crystal to turn"):
+    with pytest.raises(UserError, match="no crystal to transform"):
         crystal_in_laboratory(0 * density, density.abs() > 0, CUBIC)
 
 
 def test_axes_need_the_whole_geometry() -> None:
     assert axes_of(BraggGeometry(9000.0), (8, 8, 8), (1, 1, 1)) is None
     axes = axes_of(GEOMETRY, (64, 64, 64), (2, 2, 2))
-    assert axes is not None and "9000 eV" in axes.told()["photon energy"] and "2.6911 1/Å" in axes.told()["|Q|"]
+    assert (
+        axes is not None
+        and "9000 eV" in axes.description()["photon energy"]
+        and "2.6911 1/Å" in axes.description()["|Q|"]
+    )
