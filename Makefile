@@ -13,7 +13,7 @@ export OMP_NUM_THREADS
 export MPLBACKEND = Agg
 export SPI_DATA
 
-.PHONY: help venv demo test slow fuzz lint format bench clean
+.PHONY: help venv demo test slow fuzz lint format bench results clean
 
 help:
 	@echo "make venv   set up $(VENV) from requirements.lock"
@@ -21,6 +21,7 @@ help:
 	@echo "make test   the quick tests          make slow   the long ones"
 	@echo "make lint   ruff and mypy            make format let ruff rewrite"
 	@echo "make bench  throughput tables        make fuzz   readers on damaged files of every format"
+	@echo "make results   tables of benchmarks/RESULTS.md from benchmarks/results"
 	@echo "make clean  remove what the targets made, .venv kept"
 
 venv: $(READY)
@@ -76,6 +77,9 @@ bench: $(READY)
 	$(RUN)/python -m benchmarks.support_network --timing
 	$(RUN)/python -m benchmarks.macromolecule_speed
 	$(RUN)/python -m benchmarks.volume_network speed
+
+results: $(READY)
+	$(RUN)/python -m benchmarks.tables
 
 clean:
 	rm -rf build dist outputs multirun lightning_logs .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -60,7 +60,7 @@ def main() -> None:
         paper = "{:.1%} / {:.1%}".format(*PUBLISHED[body])
         wrong = f"{rates['false_negative_rate']:16.1%} {rates['false_positive_rate']:16.1%}"
         print(f"{name:10s} {body:22s} {wrong} {paper:>16s}")
-    print(write_result("cross_geometry", result))
+    print(write_result("cross_geometry", {**result, "published": PUBLISHED}))
 
 
 if __name__ == "__main__":

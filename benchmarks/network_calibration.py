@@ -125,9 +125,6 @@ def summary(curves: Curves) -> dict[str, Any]:
         "resolution_prtf": float(ends[0].median()),
         "resolution_truth": float(ends[1].median()),
         "density_correlation": float(curves.correlation.median()),
-        "frequency": curves.frequency.tolist(),
-        "prtf": curves.prtf.mean(0).tolist(),
-        "truth": curves.truth.mean(0).tolist(),
     }
 
 

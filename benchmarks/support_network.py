@@ -198,7 +198,6 @@ def main() -> None:
     trade_off_figure(curves, GOALS.get(size)).savefig(picture, dpi=80)
     print(picture)
     entry = {"pixels": size, "mean_support": area, "rows": rows, "milliseconds": cost, "trained": trained}
-    entry["trade_off"] = curves
     print(
         write_result("support_network", {**read_result("support_network"), options.name or options.experiment: entry})
     )

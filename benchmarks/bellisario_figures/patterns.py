@@ -103,10 +103,10 @@ def table_of(
 
 
 def score(table: MethodTable, patterns: Batch) -> dict[str, float]:
-    """Means over patterns with bootstrap intervals over structures: SHOWN, each with /low and /high."""
+    """Means over patterns: SHOWN, and what evaluate.py data=supports reports beside."""
     numbers = SupportScoring(patterns[STRUCTURE].numpy(), replicates=300)(table.columns)
     plain = {key.removeprefix("test/"): value for key, value in numbers.items()}
-    return {key: float(value) for key, value in plain.items() if value is not None}
+    return {key: float(value) for key, value in plain.items() if value is not None and "/" not in key}
 
 
 def show(title: str, rows: dict[str, dict[str, float]], keys: Sequence[str] = tuple(SHOWN)) -> None:

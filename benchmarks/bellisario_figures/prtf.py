@@ -83,8 +83,7 @@ def main(options: argparse.Namespace) -> None:
             rows[support], panels[name][support] = measure(patterns, inside, recipe)
             cells = zip(rows[support].values(), ("9.0f", "9.3f", "9.3f", "9.2f", "9.3f", "9.1e", "9.0f"), strict=True)
             print(f"{support:22s}" + "".join(format(value, form) for value, form in cells), flush=True)
-            curves = {key: [curve.tolist() for curve in each] for key, each in panels[name].items()}
-            result[name] = {"rows": rows, "curves": curves}
+            result[name] = {"rows": rows}
             written = write_result("bellisario_prtf", result)
         print(written)
     draw(panels, Path(options.pictures) / "bellisario_prtf.png")

@@ -60,7 +60,7 @@ def counts(size: int = 32, seeds: int = 3) -> Row:
         for method, row in results[f"{peak:.0e}"].items():
             print(
                 f"{peak:.0e} {method:20s}",
-                {key: value for key, value in row.items() if "of_each" not in key},
+                row,
                 flush=True,
             )
         store(f"counts_{size}", results)
@@ -77,7 +77,6 @@ def errors(found: Found, pattern: Tensor, mask: Tensor, truth: Tensor) -> Row:
     return row | {
         "median_phase_rms_rad": float(np.median(phase)),
         "median_amplitude_correlation": float(np.median(amplitude)),
-        "phase_rms_rad_of_each": phase,
         "voxels": float(found.voxels.float().median()),
         "seconds": found.seconds,
     }

@@ -53,5 +53,14 @@ def table(title: str, methods: dict[str, Row]) -> None:
 
 
 def store(name: str, numbers: Row) -> None:
-    """Keep the other parts of the result file."""
-    write_result("volume_network", {**read_result("volume_network"), name: numbers})
+    """Keep the other parts of the result file; of the numbers leave out single runs."""
+    write_result("volume_network", {**read_result("volume_network"), name: without_runs(numbers)})
+
+
+def without_runs(numbers: Row) -> Row:
+    """The same, at every depth without the entry ``runs``."""
+    return {
+        name: without_runs(value) if isinstance(value, dict) else value
+        for name, value in numbers.items()
+        if name != "runs"
+    }

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.record import read_result
+from benchmarks.record import read_progress, write_progress
 from benchmarks.volume_network.judging import Row, judged, store, summary, table
 from benchmarks.volume_network.methods import THEN, Found, iterative, network
 from benchmarks.volume_network.real import MASKS, crystals
@@ -18,7 +18,7 @@ from spi_lightning.phasing.polishing.wrapped import Wrapping, phased_further, po
 def matched(size: int = 32, seeds: int = 20, masks: int = MASKS) -> Row:
     """All in the recipe's voxels, with and without a blur; medians. Goes on where it was stopped."""
     part = f"matched_{size}_{seeds}_seeds"
-    results: dict[str, Any] = read_result("volume_network").get(part, {})
+    results: dict[str, Any] = read_progress(part)
     for name, (pattern, mask) in crystals(size).items():
         kept = results.get(name, {"seeds": seeds, "masks": 0, "runs": {}})
         for draw in range(kept["masks"], masks):
@@ -29,6 +29,7 @@ def matched(size: int = 32, seeds: int = 20, masks: int = MASKS) -> Row:
             kept["methods"] = {method: summary(rows) for method, rows in kept["runs"].items()}
             table(f"{name} {size}^3, {seeds} seeds x {draw + 1} masks, matched volume", kept["methods"])
             results[name] = kept
+            write_progress(part, results)
             store(part, results)
     return results
 

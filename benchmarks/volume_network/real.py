@@ -9,7 +9,7 @@ import h5py
 import torch
 from torch import Tensor
 
-from benchmarks.record import read_result
+from benchmarks.record import read_progress, write_progress
 from benchmarks.volume_network.judging import Row, judged, store, summary, table
 from benchmarks.volume_network.methods import HYBRID, Found, Wrapping, box_of, iterative, network, polished, polished_to
 from spi_lightning.metrics import fsc, prtf
@@ -62,7 +62,7 @@ def real(size: int = 32, seeds: int = SEEDS, masks: int = MASKS) -> Row:
     The growth of the support is chosen on the first draw, by a part of the fitted voxels, and kept for the others.
     """
     part = f"real_{size}_{seeds}_seeds"
-    results: dict[str, Any] = read_result("volume_network").get(part, {})
+    results: dict[str, Any] = read_progress(part)
     for name, (pattern, mask) in crystals(size).items():
         kept = results.get(name, {"box": list(box_of(pattern)), "seeds": seeds, "masks": 0, "runs": {}, "growth": None})
         for draw in range(kept["masks"], masks):
@@ -77,6 +77,7 @@ def real(size: int = 32, seeds: int = SEEDS, masks: int = MASKS) -> Row:
                 print(name, kept["growth"], kept["agreement"])
             table(f"{name} {size}^3, {seeds} seeds x {draw + 1} masks", kept["methods"])
             results[name] = kept
+            write_progress(part, results)
             store(part, results)
     return results
 
@@ -122,7 +123,6 @@ def halves(size: int = 32, seeds: int = 2) -> Row:
             results[name][method] = {
                 "overlap": float(same.overlap),
                 "half_bit_crossing": float(curve.half_bit_crossing),
-                "fsc": [round(float(value), 4) for value in curve.curve],
             }
             print("halves", name, method, {key: value for key, value in results[name][method].items()}, flush=True)
         store(f"halves_{size}", results)

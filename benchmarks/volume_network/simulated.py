@@ -48,7 +48,7 @@ def simulated(size: int = 32, particles: int = PARTICLES, seeds: int = SEEDS, se
         print(number, [f"{value:.1e}" for value in runs["network_polished"][-1]["chi_square"]], end=" ")
         print([f"{value:.1e}" for value in runs["iterative"][-1]["chi_square"]], box_of(pattern), flush=True)
     for method, row in rows.items():
-        print(method, {name: value for name, value in row.items() if not isinstance(value, list)}, flush=True)
+        print(method, row, flush=True)
     return rows
 
 
@@ -66,16 +66,20 @@ def outcome(found: Found, pattern: Tensor, mask: Tensor, truth: Tensor) -> Row:
 
 
 def pooled(rows: list[Row]) -> Row:
-    """Shares of successes, of single seeds and of the best of a particle's seeds, and medians."""
+    """Shares of successes, of single seeds and of the best of a particle's seeds; medians; runs at the true density."""
     together: Row = {}
     for limit in (2e-6, 1e-5, 1e-3):
         flags = [[value <= limit for value in row["chi_square"]] for row in rows]
         together[f"success_{limit:.0e}"] = statistics.mean(flag for flag_row in flags for flag in flag_row)
         together[f"particles_with_a_success_{limit:.0e}"] = statistics.mean(any(flag_row) for flag_row in flags)
     for name in ("chi_square", "density_error", "voxels"):
-        together[name] = [value for row in rows for value in row[name]]
-        together[f"median_{name}"] = statistics.median(together[name])
-    good = [e for c, e in zip(together["chi_square"], together["density_error"], strict=True) if c <= 2e-6]
+        values = [value for row in rows for value in row[name]]
+        together |= {f"median_{name}": statistics.median(values), f"largest_{name}": max(values)}
+    pairs = [list(zip(row["chi_square"], row["density_error"], strict=True)) for row in rows]
+    good = [error for row in pairs for chi, error in row if chi <= 2e-6]
     together["median_density_error_of_successes"] = statistics.median(good) if good else None
+    true = [[chi < 1e-8 and error < 0.01 for chi, error in row] for row in pairs]
+    together["true_runs"] = sum(map(sum, true))
+    together["true_particles"], together["particles_true_by_all_seeds"] = sum(map(any, true)), sum(map(all, true))
     together["seconds_per_seed"] = statistics.median(row["seconds"] for row in rows)
     return together

@@ -80,6 +80,6 @@ def transfer_simulated(size: int = 32) -> Row:
     rows = {method: pooled(of_each) for method, of_each in runs.items()}
     rows["answer_polished"]["way"] = ways(clocks)
     for method, row in rows.items():
-        print(method, {name: value for name, value in row.items() if not isinstance(value, list)}, flush=True)
+        print(method, row, flush=True)
     store(f"transfer_simulated_{size}", rows)
     return rows
