@@ -17,9 +17,14 @@ import h5py
 
 
 @contextmanager
-def new_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Create an HDF5 file; OSError at the end, with the file closed, if the system refused a write."""
-    with patient_file(path) as store, h5py.File(store, "w") as file:
+def new_hdf5(path: Path, libver: tuple[str, str] | None = None) -> Iterator[h5py.File]:
+    """Create an HDF5 file; OSError at the end, with the file closed, if the system refused a write.
+
+    Args:
+        path: File to create.
+        libver: Oldest and newest format of the HDF5 library that may be used; None: the default of h5py.
+    """
+    with patient_file(path) as store, h5py.File(store, "w", libver=libver) as file:
         yield file
 
 

@@ -9,18 +9,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "spi_lightning"
 ORDER: tuple[str, ...] = (
-    *(
-        "printable",
-        "quiet_start",
-        "errors",
-        "fields",
-        "files",
-        "full_disk",
-        "fingerprint",
-        "notes",
-        "console",
-        "progress",
-    ),
+    *("printable", "quiet_start", "errors", "fields", "files", "full_disk", "codec", "notes", "console"),
+    *("fingerprint", "progress"),
     *("physics", "distributed", "io", "simulate", "networks", "losses", "optimizers", "schedules"),
     *("phasing", "baselines", "metrics", "data", "results", "reports", "tasks", "tracking", "callbacks"),
     *("methods", "reconstruction", "orientation", "evaluation", "apps"),

@@ -1,0 +1,6 @@
+"""The one codec of results: any dataclass to an HDF5 file and back, by its annotations."""
+
+from .hdf5 import load, save
+from .lazy_array import LazyArray
+
+__all__ = ["LazyArray", "load", "save"]
