@@ -7,7 +7,7 @@ from benchmarks.volume_network.judging import Row, judged, store, summary
 from benchmarks.volume_network.methods import Found, iterative
 from spi_lightning.phasing import hold_out
 from spi_lightning.phasing.polishing.polish import polish
-from spi_lightning.phasing.polishing.wrapped import largest_voxels
+from spi_lightning.phasing.shrinkwrap import largest_voxels
 from spi_lightning.physics.fourier import fourier, inverse_fourier
 from spi_lightning.simulate.particles.crystals import CrystalRecipe
 from spi_lightning.simulate.particles.dislocations import DislocationRecipe

@@ -1,4 +1,4 @@
-"""Phase retrieval: constraints, updates, recipes, the engine that runs them, and what is made of its runs.
+"""Phase retrieval: constraints, updates, recipes, the engine that runs them, averages and polish of its runs.
 
 Tensors in, tensors out; no files, no networks. Everything outside the hot loop has its origin at n // 2.
 """

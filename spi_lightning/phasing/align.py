@@ -1,4 +1,4 @@
-"""Bring densities onto a reference over what a pattern cannot tell: translation, twin and global phase; batched."""
+"""Alignment of densities with a reference over translation, twin and global phase, which a pattern leaves open."""
 
 import itertools
 import math
@@ -15,12 +15,12 @@ _NEWTON = 6
 
 @dataclass(frozen=True)
 class Alignment:
-    """How each density was moved, B of them.
+    """Alignment of B densities with a reference.
 
     Attributes:
-        density: (B, spatial) the moved densities.
+        density: (B, spatial) aligned densities.
         overlap: (B,) |<density, reference>| / (norms), 0 to 1.
-        shift: (B, ndim) translation that was applied (after the twin was taken), pixel.
+        shift: (B, ndim) translation that was applied, after the twin, pixel.
         twin: (B,) True where the twin was taken.
     """
 
@@ -31,16 +31,16 @@ class Alignment:
 
 
 def align(density: Tensor, reference: Tensor, subpixel: bool = False) -> Tensor:
-    """The densities of :func:`alignment` alone."""
+    """Densities (B, spatial) aligned with a reference; see :func:`alignment`."""
     return alignment(density, reference, subpixel).density
 
 
 def alignment(density: Tensor, reference: Tensor, subpixel: bool = False) -> Alignment:
-    """Find translation, twin and global phase of the largest overlap with a reference.
+    """Align densities by the translation, twin and global phase of the largest overlap with a reference.
 
     Args:
         density: (B, spatial) real or complex, origin at n // 2; periodic.
-        reference: (spatial) or (B, spatial).
+        reference: (spatial) or (B, spatial) density, origin at n // 2.
         subpixel: Refine the shift below a pixel (Newton on the correlation, exact for band-limited densities) and move
             by Fourier interpolation; otherwise whole pixels, and no value changes but for the global phase.
 
@@ -55,12 +55,12 @@ def alignment(density: Tensor, reference: Tensor, subpixel: bool = False) -> Ali
     target = fourier(reference, ndim)[:, None]
     candidates = torch.stack([density, twin(density, ndim)], dim=1)
     spectra = fourier(candidates, ndim)
-    score, place = inverse_fourier(spectra.conj() * target, ndim).abs().flatten(2).max(2)
+    score, peak = inverse_fourier(spectra.conj() * target, ndim).abs().flatten(2).max(2)
     middle = torch.tensor([n // 2 for n in shape], device=density.device)
-    shift = torch.stack(torch.unravel_index(place, shape), dim=-1) - middle
-    if subpixel:  # of both twins: a nearly centrosymmetric density is told from its twin by the fractions
+    shift = torch.stack(torch.unravel_index(peak, shape), dim=-1) - middle
+    if subpixel:  # of both twins: fractions of a pixel distinguish a nearly centrosymmetric density from its twin
         fine, score = _newton(spectra.flatten(0, 1), target.expand_as(spectra).flatten(0, 1), shift.flatten(0, 1))
-        fine, score = fine.view(shift.shape), score.view(place.shape)
+        fine, score = fine.view(shift.shape), score.view(peak.shape)
     rows, other = torch.arange(len(density), device=density.device), score.argmax(1)
     if subpixel:
         chosen = fine[rows, other]
@@ -107,7 +107,7 @@ def _ramp(shift: Tensor, shape: torch.Size) -> Tensor:
 
 
 def _nearest_half(product: Tensor, shift: Tensor) -> Tensor:
-    """The best of all steps by half a pixel from whole ones: sharp densities correlate over less than a pixel."""
+    """Best shift (B, ndim) among half-pixel steps around whole ones: sharp densities need them."""
     ndim = product.ndim - 1
     best, found = product.new_zeros(len(product)).real, shift
     for offset in itertools.product((0.0, -0.5, 0.5), repeat=ndim):

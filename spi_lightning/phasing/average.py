@@ -1,4 +1,4 @@
-"""The average of the runs that agree: failed ones are told apart by clustering, the rest is aligned and averaged."""
+"""Average of the runs that agree: clustering rejects failed runs, the others are aligned and averaged."""
 
 from dataclasses import dataclass
 
@@ -12,18 +12,18 @@ from spi_lightning.errors import UserError
 
 from .align import alignment
 
-COMPARABLE = 2.0  # errors up to so many times the least may be those of a better answer in a tighter support
-ATTEMPTS = 8  # runs that are tried as the middle of a group
+COMPARABLE = 2.0  # ratio to the least error up to which a run in a tighter support may be the better one
+ATTEMPTS = 8  # runs tried as the reference of a group
 
 
 @dataclass(frozen=True)
 class Averaged:
-    """What several runs agree on.
+    """Average of the runs of one pattern that agree.
 
     Attributes:
         density: (spatial) mean of the kept runs, aligned.
-        aligned: (B, spatial) every run, aligned to the best of those kept.
-        kept: (B,) bool.
+        aligned: (B, spatial) all runs, aligned to the best of those kept.
+        kept: (B,) bool, True for the runs in the average.
         correlation: (B, B) overlap between the aligned runs.
     """
 
@@ -38,13 +38,13 @@ def average(density: Tensor, error: Tensor, disagreement: float = 0.1, subpixel:
 
     Runs are joined (average linkage) while their mean overlap exceeds 1 - disagreement; kept is the group of the run
     with the least error, since a wrong answer may be found more often than the right one but fits less well. Where no
-    other run agrees with that one, the group of the best run that has company is kept, if its error is at most twice
-    the least: a run whose support stayed loose fits better without being right.
+    other run agrees with it, the group of the best run that agrees with another is kept, if its error is at most twice
+    the least: a run with a loose support fits better without being right.
 
     Args:
-        density: (B, spatial), the runs of one pattern.
+        density: (B, spatial) densities of the runs of one pattern.
         error: (B,) final errors, of which the least marks the reference.
-        disagreement: Distance 1 - overlap below which two runs are the same answer; a twin stagnation is beyond 0.2.
+        disagreement: Distance 1 - overlap below which two runs agree; a twin stagnation is beyond 0.2.
         subpixel: Align below a pixel; needed where the support moved.
 
     Raises:
@@ -64,7 +64,7 @@ def average(density: Tensor, error: Tensor, disagreement: float = 0.1, subpixel:
 
 
 def _around(best: int, density: Tensor, finite: Tensor, disagreement: float, subpixel: bool) -> Averaged:
-    """The group of one run, to which all are aligned."""
+    """Average over the group of one run, to which all runs are aligned."""
     aligned = alignment(density, density[best], subpixel).density
     flat = aligned.flatten(1)
     flat = flat / flat.norm(dim=1, keepdim=True).clamp_min(1e-30)
@@ -75,7 +75,7 @@ def _around(best: int, density: Tensor, finite: Tensor, disagreement: float, sub
 
 
 def _groups(distance: np.ndarray, cut: float) -> np.ndarray:
-    """Number of the group of each run, (B,) int."""
+    """Index of the group of each run, distances (B, B) -> (B,) int."""
     if len(distance) == 1:
         return np.ones(1, dtype=np.int64)
     symmetric = np.clip((distance + distance.T) / 2, 0, None)

@@ -1,4 +1,4 @@
-"""What is wrong with the data or the support, said before and after phasing in terms of the user's input."""
+"""Checks of data and support before phasing, and notes on its outcome, in terms of the user's input."""
 
 import math
 from collections.abc import Sequence
@@ -14,22 +14,22 @@ from spi_lightning.physics.frames.beam_centre import find_beam_centre
 from spi_lightning.physics.photons import counting_error
 from spi_lightning.physics.twin import invert
 
-_SYMMETRIC = 0.5  # correlation with the inversion about the centre above which that centre is believed
-_PLATEAU = 0.03  # relative Fourier error that data worth phasing go below
-_ODD = 0.03  # relative Fourier error, by a pattern's asymmetry, that is not of rounding or of a centre off by a hair
-_BESIDE = 0.05  # pixel between a beam centre and the middle of a pixel that matters to nothing
+_SYMMETRIC = 0.5  # least correlation with the inversion about a centre that is reported
+_PLATEAU = 0.03  # relative Fourier error that phasing of good data falls below
+_ODD = 0.03  # least relative Fourier error by a pattern's asymmetry that rounding and small offsets do not explain
+_BESIDE = 0.05  # offset of a beam centre from the middle of a pixel that is negligible, pixel
 _SPLINE = 15  # pixels on either side that a cubic spline reaches
 _TOUCHED = 0.01  # share of what is not measured in an interpolated pixel
-_EXPLAINED = 0.4  # of the asymmetry that may be left where an offset is its cause
-_WORTHWHILE = 0.75  # of an offset that is left by what helps against it
-_FLAT = 0.9  # share of the error that one fortieth of the iterations leaves where nothing improves any more
+_EXPLAINED = 0.4  # largest share of the asymmetry that remains where an offset is its cause
+_WORTHWHILE = 0.75  # largest share of an offset that a remedy leaves
+_FLAT = 0.9  # share of the error that one fortieth of the iterations leaves at stagnation
 
 
 def check_amplitude(fourier_amplitude: Tensor, mask: Tensor) -> None:
     """Refuse measured amplitudes that are not finite, negative, or zero everywhere; (P, spatial) both.
 
     Raises:
-        UserError: Naming the pattern and the number of pixels.
+        UserError: The values are invalid; the message names the pattern and the number of pixels.
     """
     for what, wrong in (
         ("NaN or infinite", ~fourier_amplitude.isfinite() & mask),
@@ -48,7 +48,9 @@ def check_amplitude(fourier_amplitude: Tensor, mask: Tensor) -> None:
 
 
 def oversampling(support: Tensor, ndim: int) -> Tensor:
-    """Pixels of the array over pixels of the support, (...); above 2 there are more amplitudes than unknowns.
+    """Oversampling of supports (..., spatial) bool: pixels of the array over pixels of the support, (...).
+
+    Above 2 there are more amplitudes than unknowns.
 
     Source: Miao, Sayre & Chapman (1998), J. Opt. Soc. Am. A 15, 1662.
     """
@@ -60,12 +62,12 @@ def check_support(support: Tensor, ndim: int, least: float) -> None:
     """Refuse an empty support and one that leaves the density undetermined.
 
     Args:
-        support: (..., spatial) bool.
+        support: (..., spatial) bool, True inside.
         ndim: Number of spatial axes.
         least: Smallest ratio of array to support that is accepted.
 
     Raises:
-        UserError: With the ratio.
+        UserError: The support is empty or too large; the message names the ratio.
     """
     if not bool(support.flatten(-ndim).any(-1).all()):
         raise UserError("support: it is empty (False everywhere); give the pixels where the particle may be")
@@ -78,9 +80,9 @@ def check_support(support: Tensor, ndim: int, least: float) -> None:
 
 
 def centre_notes(fourier_amplitude: Tensor, mask: Tensor) -> list[Note]:
-    """One line for every 2D pattern whose centre of inversion is not at n // 2; (P, H, W) both.
+    """Note on every 2D pattern whose centre of inversion is not at n // 2; (P, H, W) both.
 
-    A real density's pattern is centrosymmetric, so a shifted one is cut to pieces by the symmetry that phasing imposes.
+    The pattern of a real density is centrosymmetric; off its centre it contradicts the symmetry that phasing imposes.
     """
     middle = torch.tensor([n // 2 for n in fourier_amplitude.shape[-2:]])
     found = find_beam_centre(torch.where(mask, fourier_amplitude, 0).square(), mask, guess=middle)
@@ -99,10 +101,10 @@ def centre_notes(fourier_amplitude: Tensor, mask: Tensor) -> list[Note]:
 def symmetry_notes(
     fourier_amplitude: Tensor, mask: Tensor, beside: Sequence[float] | None = None, bin: int = 1
 ) -> list[Note]:
-    """A line for patterns (P, spatial) that no real density has; to be asked once one did not fit.
+    """Notes on patterns (P, spatial) that no real density has, for use after a poor fit.
 
-    ``beside``: where the beam lies beside pixel n // 2, (row, column), pixels of ``bin`` measured ones, if that is why,
-    see comes_of_the_offset.
+    ``beside``: offset (row, column) of the beam from pixel n // 2, in pixels of ``bin`` measured ones, if it is the
+    cause, see comes_of_the_offset.
     """
     ndim = fourier_amplitude.ndim - 1
     centre = "" if ndim > 2 else ", or check the beam centre"
@@ -140,13 +142,13 @@ def asymmetry(fourier_amplitude: Tensor, mask: Tensor) -> list[float]:
 
 
 def comes_of_the_offset(amplitude: Tensor, mask: Tensor, beside: Sequence[float]) -> bool:
-    """Whether a pattern (H, W) that is not symmetric about pixel n // 2 is so about the point ``beside`` it, pixel.
+    """Whether a pattern (H, W) is asymmetric about pixel n // 2 only because its centre is offset by ``beside``, pixel.
 
-    A real density whose pattern is sampled beside its centre is multiplied by a ramp of phases, and so no longer real.
+    Sampling a pattern off its centre multiplies the density by a phase ramp, so that a real one becomes complex.
     """
     if max(map(abs, beside)) < _BESIDE:
         return False
-    back = [-place for place in beside]
+    back = [-shift_back for shift_back in beside]
     impulse = np.zeros([2 * _SPLINE + 1] * 2)
     impulse[_SPLINE, _SPLINE] = 1
     left = float(np.square(shift(impulse, back)).sum())  # of the variance of noise, which interpolation averages
@@ -160,9 +162,9 @@ def comes_of_the_offset(amplitude: Tensor, mask: Tensor, beside: Sequence[float]
 
 
 def _nearer(beside: Sequence[float], bin: int) -> str:
-    """What helps against an offset: other bins where these put the beam nearer to the middle of a pixel."""
-    now = [bin * place for place in beside]  # pixels before binning; even bins have their middle between those
-    then = [place - math.copysign(0.5, place) for place in now]
+    """Remedy for an offset in pixels: another bin that puts the beam nearer to the middle of a pixel."""
+    now = [bin * offset for offset in beside]  # pixels before binning; even bins have their middle between those
+    then = [offset - math.copysign(0.5, offset) for offset in now]
     other = bin - 1 if bin % 2 == 0 else 2 * bin
     if math.hypot(*then) < _WORTHWHILE * math.hypot(*now):
         return f"data.bin={other} puts the beam nearer to the middle of one" + (
@@ -172,12 +174,12 @@ def _nearer(beside: Sequence[float], bin: int) -> str:
 
 
 def plateau_note(error: Tensor, starts: int, noise: Tensor | None = None) -> list[Note]:
-    """A line for patterns none of whose starts is below a few per cent or still improves.
+    """Note on patterns none of whose starts has an error below a few per cent or still improves.
 
     Args:
         error: (iterations, B) errors of the iterates.
-        starts: B is patterns x starts.
-        noise: (P,) error that photon noise explains, see counting_error; None: none.
+        starts: Number of starts per pattern; B is patterns x starts.
+        noise: (P,) errors explained by photon noise, see counting_error; None: 0.
     """
     window = len(error) // 40
     if window < 2:

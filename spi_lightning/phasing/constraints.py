@@ -1,7 +1,7 @@
-"""The two things known of a density: its measured Fourier amplitudes, and where (and with which sign) it may be.
+"""Projections on the constraints of a density: measured Fourier amplitudes, support and positivity.
 
-Everything here keeps its origin at index 0 (``fourier_unshifted``), works in place on a few buffers and never forms a
-complex absolute value, which on a CPU costs as much as the transform it belongs to.
+Origins are at index 0 (``fourier_unshifted``). All operations work in place on a few buffers and never form a complex
+absolute value, which on a CPU costs as much as the transform.
 """
 
 import torch
@@ -14,7 +14,7 @@ _NEVER = 1e30  # no density exceeds it; they are scaled to a root mean square of
 
 
 def friedel_mean(fourier_amplitude: Tensor, mask: Tensor, ndim: int) -> tuple[Tensor, Tensor]:
-    """Amplitudes that a real density can have: I(q) and I(-q) averaged where both were measured, else the one that was.
+    """Friedel-symmetric amplitudes: I(q) and I(-q) averaged where both were measured, else the measured one.
 
     Args:
         fourier_amplitude: (..., spatial), origin at index 0.
@@ -28,13 +28,13 @@ def friedel_mean(fourier_amplitude: Tensor, mask: Tensor, ndim: int) -> tuple[Te
 
 
 class FourierConstraint:
-    """Replaces the Fourier amplitudes of densities by the measured ones; unmeasured pixels float.
+    """Projection of densities on the measured Fourier amplitudes; unmeasured pixels float.
 
     Args:
         fourier_amplitude: (P, 1, spatial) float, origin at index 0.
         mask: (P, 1, spatial) bool, True = measured.
-        starts: Densities per pattern.
-        real: Densities are real and the half spectrum does.
+        starts: Number of densities per pattern.
+        real: Whether densities are real, so that the half spectrum suffices.
 
     Densities are (P, starts, spatial), real, with a last axis of real and imaginary part if complex.
 
@@ -61,7 +61,7 @@ class FourierConstraint:
         self._tiny = 1e-30 if self.amplitude.dtype == torch.float32 else 1e-200
 
     def project(self, density: Tensor, out: Tensor) -> Tensor:
-        """P_M: the nearest densities with the measured amplitudes, written to ``out``.
+        """P_M: nearest densities (P, starts, spatial) with the measured amplitudes, written to ``out``.
 
         X A / |X| where measured, X elsewhere; a vanishing X keeps its zero.
         """
@@ -78,13 +78,13 @@ class FourierConstraint:
 
 
 class DensityConstraint:
-    """A density vanishes outside its support and, if ``positive``, is nowhere negative.
+    """Projection of densities on a support and, if ``positive``, on non-negative values.
 
     Args:
         support: (P or 1, starts or 1, spatial) bool, origin at index 0.
-        shape: Of the densities.
+        shape: Shape of the densities, (P, starts, spatial).
         kind: "positive" (real and not negative), "real" or "complex".
-        dtype: Of the densities.
+        dtype: Real dtype of the densities.
     """
 
     def __init__(self, support: Tensor, shape: tuple[int, ...], kind: str, dtype: torch.dtype) -> None:
@@ -98,13 +98,13 @@ class DensityConstraint:
 
     @property
     def support(self) -> Tensor:
-        """Bool, (P or 1, starts or 1, spatial)."""
+        """Current support, (P or 1, starts or 1, spatial) bool."""
         return (self._outside if self.kind != "complex" else self._outside[..., 0]) == 0
 
     def set_support(self, density: Tensor, level: Tensor) -> None:
-        """Put the support where ``density`` (P, starts, spatial) exceeds ``level``, broadcast against it."""
+        """Set the support to where ``density`` (P, starts, spatial) exceeds ``level``, broadcast against it."""
         shape = density.shape if self.kind != "complex" else (*density.shape, 2)
-        if self._outside.shape != shape:  # until now one support for all
+        if self._outside.shape != shape:  # so far one support for all
             self._outside, self._inside, self._least = (density.new_empty(shape) for _ in range(3))
         if self.kind == "complex":
             for part in (0, 1):
@@ -116,7 +116,7 @@ class DensityConstraint:
             torch.mul(self._outside, _NEVER, out=self._least)
 
     def violated(self, density: Tensor, above: float = 0.0) -> Tensor:
-        """1 where a density breaks the constraint, 0 where it obeys it; valid until the next call.
+        """1 where a density violates the constraint, else 0; the buffer is valid until the next call.
 
         Args:
             density: (P, starts, spatial) real, or with a last axis of real and imaginary part.
@@ -128,7 +128,7 @@ class DensityConstraint:
         return torch.le(density, self._least + above if above else self._least, out=self._violated)
 
     def project(self, density: Tensor, out: Tensor) -> Tensor:
-        """P_S: the nearest density that obeys the constraint, written to ``out`` (which may be ``density``)."""
+        """P_S: nearest density (P, starts, spatial) that obeys the constraint, written to ``out``."""
         if self.kind == "positive":
             return torch.clamp_min(density, 0, out=out).mul_(self._inside)
         return torch.mul(density, self._inside, out=out)

@@ -1,4 +1,4 @@
-"""The phasing engine: a recipe run on many patterns and many starts as one batch, in one to three dimensions."""
+"""Phasing engine: runs a recipe on many patterns and starts as one batch, in one to three dimensions."""
 
 import time
 import warnings
@@ -24,21 +24,21 @@ from .shrinkwrap import blurred, sigma_now, support_level
 from .start import random_phases
 from .updates import UPDATES, Constraints, solution
 
-_LEVEL = 0.04  # of the autocorrelation: with zeros at unmeasured pixels it rings, and must still hold the particle
-_LOOK = 50  # updates between looks at the errors, each of which waits for the device
+_LEVEL = 0.04  # of the maximum of the autocorrelation, which rings through zeros at unmeasured pixels
+_LOOK = 50  # updates between checks of the errors, each of which waits for the device
 
 
 @dataclass(frozen=True)
 class Phased:
-    """What phasing found; B = patterns x starts, the starts of one pattern together; origin at n // 2.
+    """Result of phasing; B = patterns x starts, the starts of one pattern together; origin at n // 2.
 
     Attributes:
         density: (B, spatial) float, or complex for the constraint "complex", in the scale of the amplitudes.
-        support: (B, spatial) bool, the last one.
-        error: (iterations, B) relative Fourier error after each update, as the bound that ``updates`` explains; fewer
-            rows if it stopped early.
-        seconds: Wall time of the iterations.
-        notes: What the user should know: a centre that is off, an error that stays high.
+        support: (B, spatial) bool, the final supports.
+        error: (iterations, B) relative Fourier error after each update, as bounded by the gap of phasing.updates;
+            fewer rows after an early stop.
+        seconds: Wall time of the iterations, s.
+        notes: Notes for the user on the centre and on errors that stay high.
     """
 
     density: Tensor
@@ -66,57 +66,52 @@ def phase(
     check_centre: bool = True,
     counts: bool | None = None,
 ) -> Phased:
-    """Retrieve the phases of some patterns, each from several starts, all at once.
+    """Retrieve the phases of P patterns, each from several starts, in one batch.
 
     Args:
-        fourier_amplitude: (P, spatial) float32 or float64, sqrt(intensity), origin at n // 2; the dtype is computed in.
-        mask: Bool, broadcast against it, True = measured; None: everything is. Unmeasured pixels float.
+        fourier_amplitude: (P, spatial) float32 or float64, sqrt(intensity), origin at n // 2; sets the precision.
+        mask: Bool, broadcast against the amplitudes, True = measured; None: all pixels. Unmeasured pixels float.
         recipe: ``50*ER + 20*(100*HIO(0.9) + 10*ER) + shrinkwrap(1.0, 0.1)/10``, its YAML form, or a Recipe.
         constraint: "positive" (real, not negative), "real" or "complex".
-        support: Bool, (spatial), (P, spatial) or (P * starts, spatial), origin at n // 2; None: what the thresholded
-            autocorrelation allows.
-        starts: Independent starts per pattern, B = P * starts.
+        support: Bool, (spatial), (P, spatial) or (P * starts, spatial), origin at n // 2; None: the support of
+            the thresholded autocorrelation.
+        starts: Number of independent starts per pattern, B = P * starts.
         seed: Start k of pattern p depends on seed, p and k alone.
-        start: Density to begin with, shapes as for the support; None: random phases in [-pi, pi].
-        ndim: Number of spatial axes; default all but the first.
-        device: Where to compute, and where the result stays; default where fourier_amplitude is.
+        start: Initial densities, shapes as for the support; None: random phases in [-pi, pi].
+        ndim: Number of spatial axes; None: all but the first.
+        device: Device of the computation and of the result; None: that of fourier_amplitude.
         progress: Called after every update with its number, from 1, that of all updates, and the errors (B,).
-        least_oversampling: Array over support below which a support that no shrink-wrap moves is refused.
-        stop_below: End before the recipe does once the errors of all starts are below; looked at every 50 updates.
-        check_centre: Note where a real density's pattern is symmetric about another point than n // 2.
+        least_oversampling: Least ratio of array to support, for supports that no shrink-wrap moves.
+        stop_below: Error of all starts at which to stop early, checked every 50 updates; 0: never.
+        check_centre: Whether to note patterns of real densities whose centre of inversion is not n // 2.
         counts: Whether the squared amplitudes are photon counts, whose noise explains an error; None: where all are
             whole numbers.
 
     Raises:
-        UserError: Amplitudes that are not finite, negative or all zero; shapes that do not fit; a support that is empty
-            or too large; a mistake in the recipe.
+        UserError: Amplitudes are not finite, negative or all zero, shapes do not match, a support is empty or too
+            large, or the recipe has a mistake.
     """
     read = read_recipe(recipe)
     amplitude, measured = _prepared(fourier_amplitude, mask, constraint, starts, ndim, device)
     axes = amplitude.ndim - 1
-    look = check_centre and axes == 2 and constraint != "complex"
-    notes = centre_notes(amplitude, measured) if look else []
+    notes = centre_notes(amplitude, measured) if check_centre and axes == 2 and constraint != "complex" else []
     inside = _first_supports(support, amplitude, measured, starts)
     if support is not None:
         check_support(inside, axes, 1.0 if read.moves_support else least_oversampling)
     scale = amplitude.square().flatten(1).mean(1).sqrt().view(-1, 1, *(1,) * axes)
     density = _first_densities(start, amplitude, scale, starts, seed, real=constraint != "complex")
-    if amplitude.device.type == "cpu":
-        keep_freed_memory()  # the transforms allocate, and page faults would double their time
     run = _Run(amplitude / scale[:, 0], measured, density, inside, constraint)
-    begin = time.perf_counter()
     error = run.run(read, progress, stop_below)
-    seconds = time.perf_counter() - begin
     if not read.moves_support:
         notes += plateau_note(error, starts, counting_error(amplitude, measured, counts))
     for note in notes:
         warnings.warn(str(note), stacklevel=3)
-    last = run.support().expand(len(amplitude), starts, *amplitude.shape[1:])
-    return Phased((run.found() * scale).flatten(0, 1), last.flatten(0, 1), error, seconds, tuple(notes))
+    found, last = run.found() * scale, run.support()
+    return Phased(found.flatten(0, 1), last.expand(found.shape).flatten(0, 1), error, run.seconds, tuple(notes))
 
 
 def _first_supports(support: Tensor | None, amplitude: Tensor, mask: Tensor, starts: int) -> Tensor:
-    """(P or 1, starts or 1, spatial) bool: those of the caller, or what the autocorrelation allows."""
+    """Initial supports, (P or 1, starts or 1, spatial) bool: those of the caller or of the autocorrelation."""
     if support is None:
         intensity = torch.where(mask, amplitude, 0).square()
         return autocorrelation_support(intensity, None, _LEVEL, 0, False, False, amplitude.ndim - 1)[0][:, None]
@@ -127,7 +122,7 @@ def _first_supports(support: Tensor | None, amplitude: Tensor, mask: Tensor, sta
 def _first_densities(
     start: Tensor | None, amplitude: Tensor, scale: Tensor, starts: int, seed: int, real: bool
 ) -> Tensor:
-    """(P, starts, spatial) densities over ``scale`` (P, 1, ...): those of the caller, or of random phases."""
+    """Initial densities (P, starts, spatial) over ``scale`` (P, 1, ...): those of the caller or of random phases."""
     if start is None:
         return random_phases(amplitude / scale[:, 0], amplitude.ndim - 1, starts, seed, real=real)
     patterns, spatial = len(amplitude), amplitude.shape[1:]
@@ -136,7 +131,7 @@ def _first_densities(
 
 
 class _Run:
-    """One batch on its way: the iterate, the constraints, and what was done last; origins at index 0."""
+    """State of one batch: iterate (P, starts, spatial), constraints, last update, wall time; origins at index 0."""
 
     def __init__(self, amplitude: Tensor, mask: Tensor, density: Tensor, support: Tensor, constraint: str) -> None:
         self.axes = tuple(range(2, density.ndim))
@@ -154,10 +149,13 @@ class _Run:
         self.on = Constraints(data, DensityConstraint(support, self.x.shape, constraint, self.x.dtype), self.x)
         self.last: Action = Action("ER")
         self.uses: dict[Shrinkwrap, int] = {}
+        self.seconds = 0.0
 
     def run(self, recipe: Recipe, progress: Progress | None, stop_below: float) -> Tensor:
-        """All updates of a recipe, fewer if the errors are below a value before; errors (iterations, B)."""
-        error = self.x.new_empty(recipe.iterations, *self.x.shape[:2])
+        """Run the updates of a recipe, fewer if all errors fall below a value before; errors (iterations, B)."""
+        if self.x.device.type == "cpu":
+            keep_freed_memory()  # the transforms allocate, and page faults would double their time
+        begin, error = time.perf_counter(), self.x.new_empty(recipe.iterations, *self.x.shape[:2])
         iteration, kept = 0, []
         for action in recipe.actions():
             if action.do == "copy":
@@ -176,10 +174,11 @@ class _Run:
                     progress(iteration, recipe.iterations, error[iteration - 1].flatten())
                 if stop_below and iteration % _LOOK == 0 and bool((error[iteration - 1] < stop_below).all()):
                     break
+        self.seconds = time.perf_counter() - begin
         return error[:iteration].flatten(1)
 
     def shrink(self, wrap: Shrinkwrap) -> None:
-        """Draw the supports of all starts anew."""
+        """Update the supports of all starts by shrink-wrap."""
         used, ndim = self.uses.get(wrap, 0), len(self.axes)
         spare, spectrum = self.on.spare, None  # the buffers of the constraints are free between updates
         if self.complex:
@@ -192,14 +191,14 @@ class _Run:
         self.uses[wrap] = used + 1
 
     def found(self) -> Tensor:
-        """The density the iterate stands for, (P, starts, spatial)."""
+        """Densities of the iterates, (P, starts, spatial)."""
         density = solution(self.x, self.on, self.last.do, self.last.options)
         density = torch.view_as_complex(density) if self.complex else density
         centred: Tensor = torch.fft.fftshift(density, dim=self.axes)
         return centred
 
     def support(self) -> Tensor:
-        """(P or 1, starts or 1, spatial) bool."""
+        """Current supports, (P or 1, starts or 1, spatial) bool."""
         centred: Tensor = torch.fft.fftshift(self.on.density.support, dim=self.axes)
         return centred
 
@@ -207,7 +206,7 @@ class _Run:
 def _prepared(
     fourier_amplitude: Tensor, mask: Tensor | None, constraint: str, starts: int, ndim: int | None, device: Any
 ) -> tuple[Tensor, Tensor]:
-    """Checked amplitudes, 0 where unmeasured, and mask, (P, spatial) both."""
+    """Validated amplitudes, 0 where unmeasured, and mask, (P, spatial) both."""
     if constraint not in CONSTRAINTS:
         raise UserError(f"constraint={constraint!r}: known are {', '.join(CONSTRAINTS)}")
     if starts < 1:
@@ -231,14 +230,14 @@ def _prepared(
     return torch.where(measured, amplitude, 0), measured
 
 
-def _of_each_start(given: Tensor, name: str, patterns: int, starts: int, spatial: torch.Size) -> Tensor:
-    """(spatial), (P, spatial) or (P * starts, spatial) as (P or 1, starts or 1, spatial)."""
-    if given.shape == spatial:
-        return given[None, None]
-    if given.shape[1:] == spatial and len(given) == patterns * starts:
-        return given.view(patterns, starts, *spatial)
-    if given.shape[1:] == spatial and len(given) in (1, patterns):
-        return given[:, None]
+def _of_each_start(values: Tensor, name: str, patterns: int, starts: int, spatial: torch.Size) -> Tensor:
+    """Reshape (spatial), (P, spatial) or (P * starts, spatial) to (P or 1, starts or 1, spatial)."""
+    if values.shape == spatial:
+        return values[None, None]
+    if values.shape[1:] == spatial and len(values) == patterns * starts:
+        return values.view(patterns, starts, *spatial)
+    if values.shape[1:] == spatial and len(values) in (1, patterns):
+        return values[:, None]
     raise UserError(
-        f"{name}: shape {tuple(given.shape)} does not fit {patterns} patterns x {starts} starts of {tuple(spatial)}"
+        f"{name}: shape {tuple(values.shape)} does not fit {patterns} patterns x {starts} starts of {tuple(spatial)}"
     )

@@ -1,4 +1,4 @@
-"""Direct refinement: Adam on the complex density itself, in a box, without a network."""
+"""Gradient descent of chi square by Adam on the complex density in a box, without a network."""
 
 import torch
 from torch import Tensor
@@ -14,12 +14,12 @@ _LOOK = 20  # steps between reports, each of which waits for the device
 
 
 def random_start(fourier_amplitude: Tensor, mask: Tensor, box: tuple[int, ...], starts: int, seed: int) -> Tensor:
-    """What a box holds of densities with the measured amplitudes and random phases: (starts, z, y, x) complex.
+    """Starts (starts, z, y, x) complex in a box, cut from densities of the measured amplitudes and random phases.
 
     Args:
-        fourier_amplitude, mask: (Z, Y, X), origin at n // 2.
-        box: Edges z, y, x, voxel.
-        starts, seed: See random_phases.
+        fourier_amplitude, mask: (Z, Y, X) float and bool, origin at n // 2.
+        box: Edges of the box along z, y, x, voxel.
+        starts, seed: Number and seed of the starts, as in random_phases.
     """
     whole = random_phases((fourier_amplitude * mask)[None], 3, starts, seed, real=False)[0]
     return crop(whole, box).clone()
@@ -34,25 +34,25 @@ def descend(
     rate: float = 0.1,
     progress: Progress | None = None,
 ) -> Tensor:
-    """Lower chi square of densities by Adam with a rate that falls to 0 along a cosine; two FFTs a step.
+    """Minimise chi square of densities by Adam with a learning rate that falls along a cosine; two FFTs a step.
 
     Args:
         density: (B, z, y, x) complex start in a box.
-        fourier_amplitude, mask: (B, Z, Y, X), origin at n // 2; False is free.
-        steps: Of Adam.
+        fourier_amplitude, mask: (B, Z, Y, X) float and bool, origin at n // 2; voxels with False are free.
+        steps: Number of steps of Adam.
         rate: Learning rate over the root mean square of the start.
         progress: Called every 20 steps and at the end with the step, ``steps`` and chi square (B,).
 
     Returns:
-        (B, z, y, x), the last iterate.
+        (B, z, y, x) complex, the last iterate.
 
     Raises:
-        UserError: steps or rate are not positive.
+        UserError: ``steps`` or ``rate`` is not positive.
 
     Source: Kingma & Ba (2015), Adam; the gradient of chi square (Wu et al., 2021, Eq. 7, term L4) in closed form.
     """
     if steps < 1 or rate <= 0:
-        raise UserError(f"steps={steps} and rate={rate:g} must be positive.")
+        raise UserError(f"steps={steps} and rate={rate:g} must be positive")
     problem = PolishProblem(fourier_amplitude, mask, None, density.abs().dtype)
     scale = density.abs().square().flatten(1).mean(1).sqrt().clamp_min(1e-30)[:, None, None, None]
     values = torch.view_as_real(density / scale).clone().contiguous()

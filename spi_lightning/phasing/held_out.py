@@ -1,4 +1,4 @@
-"""Pixels kept from phasing, to judge it by: they float, and their amplitudes are compared afterwards."""
+"""Held-out pixels: they float during phasing, and their amplitudes validate its result."""
 
 import torch
 from torch import Tensor
@@ -14,13 +14,13 @@ def hold_out(
     Args:
         mask: (..., spatial) bool, True = measured, origin at n // 2.
         fraction: Share of the measured pixels to hold out.
-        seed: Of the draw.
+        seed: Seed of the draw.
         ndim: Number of spatial axes.
         centre: Edge of the central square or cube that is always fitted, pixel; 0: none.
-        pairs: Hold out q and -q together; a real density makes them equal, so one would tell the other.
+        pairs: Hold out q and -q together, since a real density makes their amplitudes equal.
 
     Returns:
-        The mask to phase with and the mask to judge by, bool, of the shape of ``mask``.
+        Masks of the fitted and of the held-out pixels, bool, of the shape of ``mask``.
     """
     generator = torch.Generator().manual_seed(seed)
     axes = tuple(range(-ndim, 0))

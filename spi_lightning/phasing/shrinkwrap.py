@@ -1,4 +1,4 @@
-"""Shrink-wrap: the support is drawn anew from the blurred density, by a threshold or by its area."""
+"""Shrink-wrap: supports from the blurred density, by threshold, area or number of voxels."""
 
 import math
 from functools import lru_cache
@@ -27,11 +27,11 @@ def blurred(
     """Convolve with a periodic Gaussian of unit sum, by two real transforms.
 
     Args:
-        density: (..., spatial) real.
+        density: (..., spatial) real values.
         sigma: Standard deviation, pixel; 0 changes nothing.
         ndim: Number of spatial axes.
-        spectrum: (..., half spectrum) complex, overwritten; made here if None.
-        out: Array for the answer, made here if None.
+        spectrum: (..., half spectrum) complex buffer, overwritten; None: allocated here.
+        out: (..., spatial) buffer for the result; None: allocated here.
     """
     if sigma == 0:
         return density
@@ -44,14 +44,15 @@ def blurred(
 
 
 def sigma_now(wrap: Shrinkwrap, uses: int) -> float:
-    """Width of the Gaussian after so many uses, pixel."""
+    """Standard deviation of the Gaussian after a number of uses, pixel."""
     return max(wrap.sigma * wrap.decay**uses, min(wrap.last_sigma, wrap.sigma))
 
 
 def support_level(smooth: Tensor, wrap: Shrinkwrap, ndim: int) -> Tensor:
-    """The value that a blurred density exceeds in the support, broadcastable against (..., spatial).
+    """Threshold that a blurred density exceeds in the support, broadcastable against (..., spatial).
 
-    Source: Marchesini et al. (2003), Phys. Rev. B 68, 140101; P2 uses sigma 1 and a threshold of 0.10 or 0.15.
+    Source: Marchesini et al. (2003), Phys. Rev. B 68, 140101; Bellisario & Ekeberg (2024) use
+    sigma 1 and a threshold of 0.10 or 0.15.
     """
     flat = smooth.flatten(-ndim)
     if wrap.area:
@@ -60,3 +61,17 @@ def support_level(smooth: Tensor, wrap: Shrinkwrap, ndim: int) -> Tensor:
     else:
         level = wrap.threshold * flat.amax(-1)
     return level[(..., *(None,) * ndim)]
+
+
+def largest_voxels(density: Tensor, voxels: Tensor, sigma: float = 0.0) -> Tensor:
+    """Support of the largest voxels of the blurred amplitude, (B, z, y, x) -> (B, z, y, x) bool.
+
+    Args:
+        density: (B, z, y, x) real or complex.
+        voxels: (B,) numbers of voxels, rounded to whole ones from 1 to all.
+        sigma: Standard deviation of the blur, voxel.
+    """
+    amplitude = density.abs()
+    order = blurred(amplitude, sigma, 3).flatten(1).argsort(1, descending=True).argsort(1)
+    inside: Tensor = order < voxels.round().clamp(1, order.shape[1])[:, None]
+    return inside.view(amplitude.shape)

@@ -1,4 +1,4 @@
-"""Random starts of phasing."""
+"""Random starts of phase retrieval."""
 
 import torch
 from torch import Tensor
@@ -7,14 +7,14 @@ from spi_lightning.physics.fourier import fourier, inverse_fourier
 
 
 def random_phases(fourier_amplitude: Tensor, ndim: int, starts: int, seed: int, real: bool) -> Tensor:
-    """Densities with the given Fourier amplitudes and independent uniform phases in [-pi, pi].
+    """Densities of measured Fourier amplitudes and independent uniform phases in [-pi, pi].
 
     Args:
         fourier_amplitude: (P, spatial) float, origin at n // 2, 0 where unmeasured.
         ndim: Number of spatial axes.
-        starts: Densities per pattern.
-        seed: Start k of pattern p depends on seed, p and k alone, whatever is computed beside it, on any device.
-        real: Phases obey phi(-q) = -phi(q), so that the densities are real.
+        starts: Number of densities per pattern.
+        seed: Start k of pattern p depends on seed, p and k alone, for any batch and device.
+        real: Whether phases obey phi(-q) = -phi(q), so that the densities are real.
 
     Returns:
         (P, starts, spatial), real or complex, origin at n // 2. Source: Wu et al. (2021), Methods.

@@ -1,9 +1,9 @@
-"""One iteration of each algorithm: ER, HIO, RAAR, difference map, charge flipping; in place, for all starts at once.
+"""Updates of iterative phasing: ER, HIO, RAAR, difference map and charge flipping; in place, for all starts at once.
 
-P_M puts the measured Fourier amplitudes in place (FourierConstraint), P_S what is known of the density
-(DensityConstraint). Every update returns the gap || P_S rho - rho || / || A || of the density rho that it judges, (P,
-starts). By Parseval this bounds the relative Fourier error of P_S rho from above, at no extra transform; for ER it
-never increases.
+P_M projects on the measured Fourier amplitudes (FourierConstraint), P_S on support and sign (DensityConstraint).
+Iterates are (P, starts, spatial). Every update returns the gap || P_S rho - rho || / || A ||, (P, starts), of a
+density rho with the measured amplitudes. By Parseval this bounds the relative Fourier error of P_S rho from above, at
+no extra transform; for ER it never increases.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,9 +19,9 @@ class Constraints:
     """Both constraints of a batch of densities, with the buffers that the updates share.
 
     Attributes:
-        data, density: The constraints in Fourier and in real space.
-        rho: What P_M made of the iterate last.
-        spare: Free to overwrite.
+        data, density: Constraints in Fourier and in real space.
+        rho: (P, starts, spatial) last projection of the iterate by P_M.
+        spare: (P, starts, spatial) buffer that any update may overwrite.
     """
 
     def __init__(self, data: FourierConstraint, density: DensityConstraint, like: Tensor) -> None:
@@ -30,24 +30,27 @@ class Constraints:
         self._axes = tuple(range(2, like.ndim))
 
     def size(self, density: Tensor) -> Tensor:
-        """|| density || / || A ||, (P, starts)."""
+        """Norm of densities (P, starts, spatial) over that of the amplitudes, (P, starts)."""
         norm: Tensor = torch.linalg.vector_norm(density, dim=self._axes)
         return norm.div_(self.data.norm)
 
     def gap(self, rho: Tensor) -> Tensor:
-        """|| P_S rho - rho || / || A ||, (P, starts); overwrites ``spare``."""
+        """Gap || P_S rho - rho || / || A || of (P, starts, spatial), (P, starts); overwrites ``spare``."""
         return self.size(self.density.project(rho, self.spare).sub_(rho))
 
 
 def error_reduction(x: Tensor, on: Constraints) -> Tensor:
-    """ER: x <- P_S P_M x. Source: Fienup (1982), Appl. Opt. 21, 2758; P2's code agrees."""
+    """ER: x <- P_S P_M x, x (P, starts, spatial). Source: Fienup (1982), Appl. Opt. 21, 2758."""
     rho = on.data.project(x, on.rho)
     on.density.project(rho, x)
     return on.size(torch.sub(x, rho, out=on.spare))
 
 
 def hybrid_input_output(x: Tensor, on: Constraints, beta: float) -> Tensor:
-    """HIO: x <- P_M x where that obeys the constraint, x - beta P_M x elsewhere. Source: Fienup (1982)."""
+    """HIO: x <- P_M x where that obeys the constraint, x - beta P_M x elsewhere; x (P, starts, spatial).
+
+    Source: Fienup (1982), Appl. Opt. 21, 2758.
+    """
     rho = on.data.project(x, on.rho)
     violated = on.density.violated(rho)
     gap = on.size(torch.mul(rho, violated, out=on.spare))
@@ -56,7 +59,7 @@ def hybrid_input_output(x: Tensor, on: Constraints, beta: float) -> Tensor:
 
 
 def raar(x: Tensor, on: Constraints, beta: float) -> Tensor:
-    """RAAR: x <- beta / 2 (R_S R_M + 1) x + (1 - beta) P_M x, R = 2 P - 1.
+    """RAAR: x <- beta / 2 (R_S R_M + 1) x + (1 - beta) P_M x, R = 2 P - 1; x (P, starts, spatial).
 
     Written with one P_S: beta (P_S(2 rho - x) + x) + (1 - 2 beta) rho, rho = P_M x.
     Source: Luke (2005), Inverse Problems 21, 37, Eq. 2.
@@ -69,12 +72,12 @@ def raar(x: Tensor, on: Constraints, beta: float) -> Tensor:
 
 
 def difference_map(x: Tensor, on: Constraints, beta: float) -> Tensor:
-    """Difference map: x <- x + beta (P_S f_M(x) - P_M f_S(x)).
+    """Difference map: x <- x + beta (P_S f_M(x) - P_M f_S(x)); x (P, starts, spatial).
 
     f_M = P_M + (P_M - 1) / beta, f_S = P_S - (P_S - 1) / beta.
 
-    With beta = 1 f_S(x) = x and one P_M does (the Douglas-Rachford iteration); otherwise there are two. The density
-    judged is P_M f_S(x). Source: Elser (2003), J. Opt. Soc. Am. A 20, 40, Eqs. 7-9, with his choice of the gammas.
+    With beta = 1 f_S(x) = x and one P_M does (the Douglas-Rachford iteration); otherwise there are two. The gap
+    is that of P_M f_S(x). Source: Elser (2003), J. Opt. Soc. Am. A 20, 40, Eqs. 7-9, with his choice of the gammas.
     """
     rho = on.data.project(x, on.rho)
     forward = torch.lerp(x, rho, 1 + 1 / beta)
@@ -90,11 +93,11 @@ def charge_flipping(x: Tensor, on: Constraints, threshold: float) -> Tensor:
     """Charge flipping: x <- rho where rho = P_M x exceeds the threshold (and in the support), -rho elsewhere.
 
     Args:
-        x: Iterate, changed in place.
-        on: Constraints; without positivity only the support decides.
-        threshold: In units of the root mean square of rho over the array.
+        x: (P, starts, spatial) iterate, changed in place.
+        on: Constraints of the batch; without positivity only the support decides.
+        threshold: Threshold in units of the root mean square of rho over the array.
 
-    Source: Oszlanyi & Suto (2004), Acta Cryst. A60, 134; the support is our addition (everywhere: theirs).
+    Source: Oszlanyi & Suto (2004), Acta Cryst. A60, 134; the support is our addition.
     """
     rho = on.data.project(x, on.rho)
     gap = on.gap(rho)
@@ -103,12 +106,12 @@ def charge_flipping(x: Tensor, on: Constraints, threshold: float) -> Tensor:
 
 
 def _relaxed_density(x: Tensor, on: Constraints, beta: float) -> Tensor:
-    """f_S(x), in ``spare``."""
+    """f_S(x) of an iterate (P, starts, spatial), in ``spare``."""
     return on.density.project(x, on.spare).mul_(1 - 1 / beta).add_(x, alpha=1 / beta)
 
 
 def solution(x: Tensor, on: Constraints, update: str, options: Mapping[str, float]) -> Tensor:
-    """The density that an iterate of some update stands for, a new tensor; the iterate of ER stands for itself."""
+    """Density of an iterate (P, starts, spatial) of some update, a new tensor; for ER the iterate itself."""
     if update == "ER":
         return x.clone()
     beta = options.get("beta", 1.0)

@@ -1,4 +1,4 @@
-"""Photons of a pattern: Thomson scattering into pixels, counting statistics, and what their noise explains."""
+"""Expected photons by Thomson scattering, counting statistics and its errors, and halving of photons."""
 
 import torch
 from torch import Tensor
@@ -68,7 +68,7 @@ def holds_counts(fourier_amplitude: Tensor) -> Tensor:
 
 
 def counting_error(fourier_amplitude: Tensor, mask: Tensor, counts: bool | None = None) -> Tensor:
-    """Relative Fourier error that photon noise leaves of the true density: (P,), 0 for what are no counts.
+    """Relative Fourier error of the true density by photon noise: (P,), 0 for intensities that are not counts.
 
     The mean of (sqrt(N) - sqrt(mean of N))^2 is 1/4 for many photons and twice the mean for few; the numbers t(N) for
     N = 1 to 4, fitted here, make the mean of t(N) follow it within 10 % between 0.003 and 60 photons per pixel, so
@@ -77,8 +77,8 @@ def counting_error(fourier_amplitude: Tensor, mask: Tensor, counts: bool | None 
     Args:
         fourier_amplitude: (P, spatial) float, square roots of counts.
         mask: (P, spatial) bool, True where a pixel counts.
-        counts: Whether the squares are photon counts, True also where sums of a few pixels measured in part are no
-            whole numbers; None: where all squares are whole.
+        counts: Whether the squares are photon counts, also where sums over partly measured pixels are not whole
+            numbers; None: where all squares are whole.
     """
     photons = torch.where(mask, fourier_amplitude.square(), 0).flatten(1).round()
     noise = torch.where(photons > len(_SPARSE), 0.25 + 3 / 32 / photons.clamp_min(1), 0)

@@ -1,4 +1,4 @@
-"""Chi square of a density whose pattern partial coherence blurs, the width of the blur found along with the density."""
+"""Chi square of a density with a partially coherent pattern, whose blur is fitted along with the density."""
 
 import torch
 from torch import Tensor
@@ -17,11 +17,11 @@ _TRUST = 1e-6  # added to the curvature along each width, of itself
 
 
 class BlurredProblem(PolishProblem):
-    """As PolishProblem, but the square root of the blurred intensity is compared with the measured amplitude.
+    """PolishProblem that compares the square root of the blurred intensity with the measured amplitude.
 
     Args:
-        fourier_amplitude, mask, support, dtype: See PolishProblem.
-        point_spread: (B, 3) first root mean square widths, pixels.
+        fourier_amplitude, mask, support, dtype: Pattern and support, as in PolishProblem.
+        point_spread: (B, 3) initial root mean square widths, pixels.
 
     One transform and its inverse blur a pattern; those of the last spectrum are kept, so that a step of L-BFGS takes
     three such pairs beside the two transforms of the density.
@@ -40,26 +40,26 @@ class BlurredProblem(PolishProblem):
         self.last: tuple[Tensor, Tensor] | None = None
 
     def modulus(self, spectrum: Tensor) -> Tensor:
-        """Square root of the blurred intensity of a transform."""
+        """Square root of the blurred intensity of transforms (B, Z, Y, X)."""
         if self.last is None or self.last[0] is not spectrum:
             blurred = blurred_intensity(spectrum.abs().square(), self.envelope)
             self.last = spectrum, blurred.clamp_min(self.least).sqrt()
         return self.last[1]
 
     def pull(self, spectrum: Tensor, size: Tensor) -> Tensor:
-        """The derivative of chi square by the transform: that by the intensities, blurred."""
+        """Derivative of chi square by the transform, (B, Z, Y, X): that by the intensities, blurred."""
         pull: Tensor = spectrum * blurred_intensity(2 * self.weight * (1 - self.amplitude / size), self.envelope)
         return pull
 
     def line_search(self, spectrum: Tensor, change: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """As without the blur, which changes nothing of that intensities are parabolas along a line."""
+        """Step and chi square, (B,) each, as without blur: blurred intensities are parabolas along a line too."""
         both = torch.complex((spectrum.conj() * change).real, change.abs().square())
         both = blurred_intensity(both, self.envelope)
         square = self.modulus(spectrum).square() + self.floor.square()
         return self.along_parabola(square, both.real, both.imag, value)
 
     def refit(self, spectrum: Tensor) -> None:
-        """One step of Gauss and Newton of the squares of the widths, where it lowers chi square."""
+        """Gauss-Newton step of the squared widths at transforms (B, Z, Y, X), taken where it lowers chi square."""
         before, error = self.point_spread, self.error(spectrum)
         size, correlation = self.modulus(spectrum), torch.fft.fftn(spectrum.abs().square(), dim=self.axes)
         root = self.weight.sqrt()

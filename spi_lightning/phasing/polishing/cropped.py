@@ -1,4 +1,4 @@
-"""The polish of whole arrays, each cut to its own support on the way, in two or three dimensions."""
+"""Polish of whole arrays, each cropped to its own support, in two or three dimensions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ _AT_ONCE = 2**24  # voxels of patterns polished together
 
 @dataclass(frozen=True)
 class CroppedPolish:
-    """What polish_cropped() found.
+    """Result of polish_cropped().
 
     Attributes:
         density: (B, spatial) complex, origin at n // 2, 0 outside the support.
         chi_square: (B,) relative squared error over the measured voxels.
         point_spread: (B, axes) root mean square widths of the blur by partial coherence, pixels; None: none fitted.
-        steps: Of L-BFGS, fewer than asked for where nothing was gained any more.
+        steps: Number of steps of L-BFGS made, fewer than the limit after convergence.
     """
 
     density: Tensor
@@ -41,27 +41,27 @@ def polish_cropped(
     point_spread: float | None = None,
     progress: Progress | None = None,
 ) -> CroppedPolish:
-    """Polish densities of one pattern, each within its own support; see phasing.polish.
+    """Polish densities of one pattern, each within its own support; see polish.polish.
 
-    L-BFGS remembers twenty densities of each start: cut to the supports they take a small part of the memory and time.
+    L-BFGS stores twenty densities of each start; cropped to the supports they take a small part of memory and time.
 
     Args:
         density: (B, spatial) complex, spatial (y, x) or (z, y, x).
         support: (B, spatial) bool; it may lie anywhere, also across the edges.
         fourier_amplitude: (spatial) float, sqrt(photons), origin at n // 2.
         mask: (spatial) bool, True = measured.
-        steps: Of L-BFGS.
-        point_spread: First width along each axis of a blur by partial coherence that is fitted too, pixels; None: none.
-        progress: Called after every step with its number, ``steps`` and chi square of the densities at work.
+        steps: Number of steps of L-BFGS.
+        point_spread: Initial width along each axis of a fitted blur by partial coherence, pixels; None: no blur.
+        progress: Called after every step with its number, ``steps`` and chi square of the current densities.
 
     Raises:
-        UserError: Densities that are not complex or have no support.
+        UserError: The densities are not complex, or a support is empty.
     """
     ndim = density.ndim - 1
     if not density.is_complex() or ndim not in (2, 3):
-        raise UserError(f"polish: densities {density.dtype} {tuple(density.shape)}; give complex ones in 2D or 3D.")
+        raise UserError(f"polish: densities {density.dtype} {tuple(density.shape)}; give complex ones in 2D or 3D")
     if not bool(support.flatten(1).any(1).all()):
-        raise UserError("polish: a support is empty; give shrink-wrap a lower threshold, or leave polish=0.")
+        raise UserError("polish: a support is empty; give shrink-wrap a lower threshold, or leave polish=0")
     if ndim == 2:  # as a volume of one plane, along whose axis nothing can blur
         density, support, fourier_amplitude, mask = (
             each.unsqueeze(-3) for each in (density, support, fourier_amplitude, mask)
@@ -95,18 +95,18 @@ def _polish_part(
     widths: Tensor | None,
     progress: Progress | None,
 ) -> CroppedPolish:
-    """Some of the densities (B, Z, Y, X), together."""
-    place = boxes_around(support)
+    """Polish of a part of the densities, (B, Z, Y, X), in one batch."""
+    box = boxes_around(support)
     patterns, masks = (each.expand(density.shape) for each in (fourier_amplitude, mask))
-    start = (density * support)[place]
-    found = polish(start, patterns, masks, steps, support[place], point_spread=widths, progress=progress)
+    start = (density * support)[box]
+    found = polish(start, patterns, masks, steps, support[box], point_spread=widths, progress=progress)
     whole = torch.zeros_like(density)
-    whole[place] = found.density
+    whole[box] = found.density
     return CroppedPolish(whole, found.chi_square, found.point_spread, len(found.history) - 1)
 
 
 def boxes_around(support: Tensor) -> tuple[Tensor, ...]:
-    """Indices that cut (B, Z, Y, X) to boxes of one size that hold each its support, across the edges if need be.
+    """Indices that crop (B, Z, Y, X) to boxes of one size around each support, across the edges if needed.
 
     Returns:
         One tensor for each axis, broadcastable to (B, z, y, x): ``array[indices]`` is the cut.
@@ -125,10 +125,10 @@ def _shape(axis: int, side: int) -> Sequence[int]:
 
 
 def _span(occupied: Tensor) -> tuple[Tensor, int]:
-    """Of rings (B, n): where the shortest arc that holds all True begins, (B,), and the length of the longest arc."""
+    """Start (B,) of the shortest arc with all True values of each ring (B, n), and the length of the longest arc."""
     n = occupied.shape[1]
-    place = torch.arange(2 * n, device=occupied.device)
-    last = torch.where(occupied.repeat(1, 2), place, -1).cummax(1).values
-    gap = torch.where(occupied, place[n:] - last[:, n - 1 : -1], 0)  # from the True before, counted round the ring
+    position = torch.arange(2 * n, device=occupied.device)
+    last = torch.where(occupied.repeat(1, 2), position, -1).cummax(1).values
+    gap = torch.where(occupied, position[n:] - last[:, n - 1 : -1], 0)  # from the True before, counted round the ring
     widest, begin = gap.max(1)
     return begin, int((n + 1 - widest).max())

@@ -1,4 +1,4 @@
-"""L-BFGS for a batch of densities: the steps it remembers and the directions these lead to."""
+"""Curvature memory of L-BFGS for a batch of densities, and the search directions from it."""
 
 import torch
 from torch import Tensor
@@ -7,24 +7,24 @@ from .problem import wide
 
 
 class CurvatureMemory:
-    """The last few steps and changes of the gradient of B densities, for the two-loop recursion of L-BFGS."""
+    """Last steps and changes of the gradient, (B, z, y, x) each, for the two-loop recursion of L-BFGS."""
 
     def __init__(self, length: int) -> None:
         self.length = length
         self.pairs: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def add(self, step: Tensor, change: Tensor) -> None:
-        """Remember a step and the change of the gradient over it; ignored where the curvature is not positive."""
+        """Store a step and the change of the gradient, (B, z, y, x) each; ignored unless the curvature is positive."""
         curvature = inner(step, change)
         inverse = torch.where(curvature > 1e-30, 1 / curvature.clamp_min(1e-30), 0.0)
         self.pairs = [*self.pairs[-self.length + 1 :], (step, change, inverse)]
 
     def forget(self, where: Tensor) -> None:
-        """Drop what is known of the densities at ``where`` (B,) bool."""
+        """Discard the stored curvature of the densities at ``where`` (B,) bool."""
         self.pairs = [(step, change, inverse.masked_fill(where, 0.0)) for step, change, inverse in self.pairs]
 
     def direction(self, gradient: Tensor) -> Tensor:
-        """Minus the inverse Hessian times the gradient. Source: Nocedal & Wright (2006), Algorithm 7.4."""
+        """Minus the inverse Hessian times the gradient (B, z, y, x). Source: Nocedal & Wright (2006), Algorithm 7.4."""
         direction, factors = -gradient, []
         for step, change, inverse in reversed(self.pairs):
             factors.append(inverse * inner(step, direction))
@@ -40,6 +40,6 @@ class CurvatureMemory:
 
 
 def inner(one: Tensor, other: Tensor) -> Tensor:
-    """Real inner products (B,) of (B, z, y, x) complex."""
+    """Real inner products of complex densities, (B, z, y, x) each -> (B,)."""
     product: Tensor = (torch.view_as_real(one) * torch.view_as_real(other)).flatten(1).sum(1)
     return product

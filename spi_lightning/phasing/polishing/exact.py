@@ -1,4 +1,4 @@
-"""The end for noise-free patterns: HIO in a support as tight as the particle, then a polish that meets the pattern."""
+"""Exact polish of noise-free patterns: HIO in a support as tight as the particle, then L-BFGS down to rounding."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,34 +9,37 @@ from torch import Tensor
 from spi_lightning.errors import UserError
 from spi_lightning.phasing.engine import phase
 from spi_lightning.phasing.recipes.recipe import read_recipe
-from spi_lightning.phasing.shrinkwrap import blurred
+from spi_lightning.phasing.shrinkwrap import largest_voxels
 from spi_lightning.physics.array import box_around
 from spi_lightning.progress import Progress
 
 from .polish import polish
 
 _SIGMA = 0.7  # voxel, as in the recipe
-_HOPELESS = 3e-4  # chi square that no start of a noise-free pattern has kept after a turn: this one is noisy
+_HOPELESS = 3e-4  # chi square above which, after one turn, a pattern is noisy
 _NOISE = 0.25  # variance of the square root of a Poisson count
 
 
 @dataclass(frozen=True)
 class Exact:
-    """How polish_exactly() goes about it.
+    """Options of polish_exactly().
 
-    recipe: of phasing. Long HIO leaves the local minima that turns of HIO and ER fall back into, and a support with
-    hardly a voxel to spare is what tells them from the truth. turns: of it, for what is not solved yet. steps: of
-    L-BFGS, in each of two supports. room: voxels of the first over those of the recipe's last; level: amplitude over
-    the largest from which a voxel is in the second, once the density outside the particle has gone. solved: chi square
-    from which nothing more is tried, and fewer voxels are better than less. kept: chi square above which the answer is
-    thrown away, as the pattern is not free of noise or not solved. noise: chi square left by the counting of photons,
-    below which patterns are taken for noise-free; in float64 it is tried with all.
+    Attributes:
+        recipe: Phasing recipe. Long HIO leaves the local minima that alternate HIO and ER fall back into, and a support
+            with hardly a voxel to spare distinguishes them from the true density.
+        turns: Largest number of repetitions for starts that are not solved yet.
+        steps: Steps of L-BFGS in each of two supports.
+        margin: Voxels of the first support over those of the last support of the recipe.
+        level: Share of the largest amplitude above which a voxel belongs to the second support.
+        solved: Chi square below which a start is solved, and the smaller of two supports is preferred.
+        kept: Chi square above which the result is discarded: the pattern is noisy or not solved.
+        noise: Chi square by photon counting below which patterns count as noise-free; in float64 all do.
     """
 
     recipe: str = "800*HIO(0.7) + 60*ER + shrinkwrap(0.7, 0.15)/10"
     turns: int = 4
     steps: int = 100
-    room: float = 1.3
+    margin: float = 1.3
     level: float = 3e-4
     solved: float = 1e-8
     kept: float = 1e-6
@@ -44,13 +47,13 @@ class Exact:
 
     def __post_init__(self) -> None:
         read_recipe(self.recipe, "wrapping.exact.recipe")
-        if min(self.turns, self.steps) < 1 or self.room < 1 or not 0 <= self.level < 1:
-            raise UserError("polish: turns and steps are 1 or more, room is 1 or more, level from 0 to below 1.")
+        if min(self.turns, self.steps) < 1 or self.margin < 1 or not 0 <= self.level < 1:
+            raise UserError("polish: turns and steps are 1 or more, margin is 1 or more, level from 0 to below 1")
 
-    def serves(self, fourier_amplitude: Tensor, mask: Tensor) -> bool:
-        """Shall it be tried with patterns (B, Z, Y, X), sqrt(photons)?
+    def applies_to(self, fourier_amplitude: Tensor, mask: Tensor) -> bool:
+        """Whether patterns (B, Z, Y, X), sqrt(photons), count as noise-free.
 
-        Counting alone leaves the density that diffracts a chi square of a quarter of the voxels over the photons.
+        Counting alone leaves the true density a chi square of a quarter of the voxels over the photons.
         """
         if fourier_amplitude.dtype == torch.float64:
             return True
@@ -61,7 +64,13 @@ class Exact:
 
 @dataclass
 class ExactlyPolished:
-    """Densities (B, Z, Y, X) complex128, 0 outside their supports (B, Z, Y, X) bool; chi_square (B,)."""
+    """Result of polish_exactly().
+
+    Attributes:
+        density: (B, Z, Y, X) complex128, 0 outside the support.
+        support: (B, Z, Y, X) bool, True inside.
+        chi_square: (B,) relative squared error over the measured voxels.
+    """
 
     density: Tensor
     support: Tensor
@@ -77,14 +86,14 @@ def polish_exactly(
     exact: Exact,
     progress: Progress | None = None,
 ) -> ExactlyPolished:
-    """Meet noise-free patterns to rounding, in supports that shrink to the particle.
+    """Fit noise-free patterns down to rounding, in supports that shrink to the particle.
 
     Args:
-        density: (B, Z, Y, X) complex, a start.
+        density: (B, Z, Y, X) complex start.
         fourier_amplitude, mask: (B, Z, Y, X) float and bool, origin at n // 2.
-        support: (B, Z, Y, X) bool, the first.
-        exact: Its options.
-        progress: Called with the iterations done, the most there may be, and the lowest chi square (B,).
+        support: (B, Z, Y, X) bool, initial support.
+        exact: Options of the exact polish.
+        progress: Called with the iterations done, their largest number and the lowest chi square (B,).
 
     Source: HIO: Fienup (1982), Appl. Opt. 21, 2758; shrink-wrap: Marchesini et al. (2003), Phys. Rev. B 68, 140101.
     """
@@ -119,7 +128,7 @@ def _turn(
     exact: Exact,
     watch: Callable[[int, Tensor], None],
 ) -> int:
-    """Recipe and polish for those ``left``; better answers go into ``found``, where the recipe came into its start."""
+    """One turn of recipe and polish for the starts ``left`` (n,); better results go into ``found``."""
     pattern, measured, recipe = fourier_amplitude[left], mask[left], read_recipe(exact.recipe)
     phased = phase(
         pattern.float(),
@@ -135,7 +144,11 @@ def _turn(
     density[left], support[left] = trial, inside
     steps = recipe.iterations
     for bare in (False, True):
-        inside = _bare(trial, exact.level) if bare else _roomy(trial, inside, exact.room)
+        inside = (
+            _bare(trial, exact.level)
+            if bare
+            else largest_voxels(trial, (exact.margin * _volume(inside)).ceil(), _SIGMA)
+        )
         box = (slice(None), *box_around(inside, 3))
         polished = polish(
             trial[box].contiguous(),
@@ -149,22 +162,19 @@ def _turn(
         steps += exact.steps
         trial = torch.zeros_like(trial)
         trial[box] = polished.density
-        fewer = inside.flatten(1).sum(1) < found.support[left].flatten(1).sum(1)
+        fewer = _volume(inside) < _volume(found.support[left])
         better = (polished.chi_square < found.chi_square[left]) | (fewer & (polished.chi_square < exact.solved))
         found.density[left[better]], found.support[left[better]] = trial[better], inside[better]
         found.chi_square[left[better]] = polished.chi_square[better]
     return steps
 
 
-def _roomy(density: Tensor, inside: Tensor, room: float) -> Tensor:
-    """The largest voxels of the blurred amplitude, ``room`` times as many as are ``inside``."""
-    amplitude = density.abs()
-    order = blurred(amplitude, _SIGMA, 3).flatten(1).argsort(1, descending=True).argsort(1)
-    larger: Tensor = order < (room * inside.flatten(1).sum(1))[:, None]
-    return larger.view(amplitude.shape)
+def _volume(support: Tensor) -> Tensor:
+    """Numbers of voxels of supports, (B, Z, Y, X) bool -> (B,)."""
+    return support.flatten(1).sum(1)
 
 
 def _bare(density: Tensor, level: float) -> Tensor:
-    """Where the amplitude itself is above ``level`` times its largest."""
+    """Support (B, Z, Y, X) bool where the amplitude exceeds ``level`` times its largest value."""
     amplitude = density.abs()
     return amplitude > level * amplitude.flatten(1).amax(1)[:, None, None, None]

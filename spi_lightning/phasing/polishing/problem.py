@@ -7,13 +7,13 @@ _NEWTON = 3  # steps of each line search
 
 
 class PolishProblem:
-    """chi square of a density in a box, its gradient and its exact course along a line, without shifts.
+    """Chi square of a density in a box, its gradient and its exact course along a line, without shifts.
 
-    Where the box lies in the array changes phases of the transform only, so it is put into the corner; the pattern is
-    brought to the corner once, with ifftshift.
+    The position of the box in the array changes phases of the transform only, so the box lies in the corner; the
+    pattern is moved to the corner once, by ifftshift.
 
     Args:
-        fourier_amplitude, mask: (B, Z, Y, X), origin at n // 2.
+        fourier_amplitude, mask: (B, Z, Y, X) float and bool, origin at n // 2.
         support: (B, z, y, x) or (z, y, x) bool, where the density may differ from 0; the whole box if None.
     """
 
@@ -39,31 +39,31 @@ class PolishProblem:
         self.amplitude = torch.hypot(self.measured, self.floor)
 
     def size(self, spectrum: Tensor) -> Tensor:
-        """The moduli of a transform above the floor."""
+        """Moduli of transforms (B, Z, Y, X) above the floor."""
         modulus = self.modulus(spectrum)
         size: Tensor = torch.hypot(modulus, self.floor) if self.soft else modulus
         return size
 
     def modulus(self, spectrum: Tensor) -> Tensor:
-        """What would be measured of a transform, (B, Z, Y, X)."""
+        """Fourier amplitudes of transforms, (B, Z, Y, X)."""
         return spectrum.abs()
 
     def error(self, spectrum: Tensor) -> Tensor:
-        """Chi square without the floor, (B,)."""
+        """Chi square of transforms (B, Z, Y, X) without the floor, (B,)."""
         error: Tensor = (self.weight * (self.modulus(spectrum) - self.measured).square()).flatten(1).sum(1)
         return error
 
     def transform(self, density: Tensor) -> Tensor:
-        """(B, z, y, x) -> (B, Z, Y, X), orthonormal."""
+        """Orthonormal transform of densities, (B, z, y, x) -> (B, Z, Y, X)."""
         spectrum: Tensor = torch.fft.fftn(density, s=self.shape, dim=self.axes, norm="ortho")
         return spectrum
 
     def confined(self, density: Tensor) -> Tensor:
-        """The density within the support."""
+        """Densities (B, z, y, x), 0 outside the support."""
         return density if self.support is None else density * self.support
 
     def gradient(self, spectrum: Tensor, box: torch.Size) -> Tensor:
-        """Steepest ascent of chi square in the box, (B, z, y, x), of the density whose transform is ``spectrum``."""
+        """Gradient (B, z, y, x) of chi square in the box, at the density whose transform is ``spectrum``."""
         size = self.size(spectrum).clamp_min(torch.finfo(self.amplitude.dtype).tiny)
         residual = self.pull(spectrum, size)
         whole = torch.fft.ifftn(residual, dim=self.axes, norm="ortho")
@@ -71,26 +71,26 @@ class PolishProblem:
         return self.confined(inside)
 
     def pull(self, spectrum: Tensor, size: Tensor) -> Tensor:
-        """The derivative of chi square by the transform, whose moduli above the floor are ``size``."""
+        """Derivative of chi square by transforms (B, Z, Y, X), whose moduli above the floor are ``size``."""
         pull: Tensor = spectrum * (2 * self.weight * (1 - self.amplitude / size))
         return pull
 
     def value(self, spectrum: Tensor) -> Tensor:
-        """Chi square, (B,); above the floor if there is one."""
+        """Chi square of transforms (B, Z, Y, X) above the floor, (B,)."""
         error: Tensor = (self.weight * (self.size(spectrum) - self.amplitude).square()).flatten(1).sum(1)
         return error
 
     def rescaled(self, density: Tensor) -> Tensor:
-        """The density times the factor that fits best."""
+        """Densities (B, z, y, x) times the factors that fit best."""
         size = self.modulus(self.transform(density))
         power = (self.weight * size.square()).flatten(1).sum(1)
         product = (self.weight * size * self.amplitude).flatten(1).sum(1)
         return density * wide(product / power.clamp_min(torch.finfo(power.dtype).tiny))
 
     def line_search(self, spectrum: Tensor, change: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """How far to go along ``change``: step (B,) and chi square there (B,); step 0 where nothing is gained.
+        """Line search along ``change`` (B, Z, Y, X): step (B,) and chi square there (B,); step 0 without improvement.
 
-        |F + t G|^2 is a parabola in t for every voxel, so no transform is needed to know chi square along a line.
+        |F + t G|^2 is a parabola in t for every voxel, so chi square along a line needs no transform.
         """
         slope, bend = (spectrum.conj() * change).real, change.abs().square()
         return self.along_parabola(spectrum.abs().square() + self.floor.square(), slope, bend, value)
@@ -122,6 +122,6 @@ class PolishProblem:
 
 
 def wide(values: Tensor) -> Tensor:
-    """(B,) as (B, 1, 1, 1)."""
+    """View of (B,) as (B, 1, 1, 1)."""
     broad: Tensor = values[:, None, None, None]
     return broad

@@ -1,4 +1,4 @@
-"""The polish with shrink-wrap: supports follow the density, and held-out voxels tell how large they may be."""
+"""Polish with shrink-wrap: supports follow the density, and held-out voxels select their size."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +10,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.phasing.engine import phase
 from spi_lightning.phasing.held_out import hold_out
 from spi_lightning.phasing.recipes.recipe import read_recipe
-from spi_lightning.phasing.shrinkwrap import blurred
+from spi_lightning.phasing.shrinkwrap import blurred, largest_voxels
 from spi_lightning.physics.agreement import held_out_chi_square
 from spi_lightning.physics.array import pad
 from spi_lightning.physics.partial_coherence import blurred_amplitude, require_width
@@ -26,18 +26,23 @@ _AXES = (-3, -2, -1)
 
 @dataclass(frozen=True)
 class Wrapping:
-    """How polish_wrapped() goes about it.
+    """Options of polish_wrapped().
 
-    growth: numbers of voxels that may be free, as multiples of what a shrink-wrap at a tenth keeps. A density known up
-    to some resolution rings outside its particle, so that more than 1 is right unless counting noise forbids it.
-    rounds: of drawing the support anew and polishing in it. steps: of L-BFGS in each round; last_steps: in the last,
-    where noise-free patterns repay a thousand (in float64). sigma: of the blur before supports are drawn, voxel.
-    exact: the end for noise-free patterns, see Exact; None: they are treated like all others.
-    point_spread: first width, in pixels along each axis, of the blur by partial coherence and by the pixels themselves,
-    fitted along with the density; None: patterns are taken for coherent. Noise-free ones always are.
-    validation: share of the fitted voxels kept from the trial of each growth; the growth that meets them best is used
-    for all members, on all voxels. seed: of their draw. recipe: of phasing, done first; it leads a network's answer out
-    of dead ends; None: none.
+    Attributes:
+        growth: Candidate sizes of the support, as multiples of the voxels that a shrink-wrap at a tenth keeps. A
+            density of limited resolution rings outside its particle, so that more than 1 is right unless counting noise
+            forbids it.
+        rounds: Number of supports drawn, each followed by a polish.
+        steps: Steps of L-BFGS in each round but the last.
+        last_steps: Steps in the last round, where noise-free patterns gain from a thousand (in float64).
+        sigma: Standard deviation of the blur before supports are drawn, voxel.
+        validation: Share of the fitted voxels held out in the trial of each growth; the growth that fits them best is
+            used for all members, on all voxels.
+        seed: Seed of the held-out voxels.
+        recipe: Phasing recipe run first, which leads the result of a network out of local minima; None: none.
+        exact: Options for noise-free patterns, see Exact; None: they are treated like all others.
+        point_spread: Initial width along each axis of a fitted blur by partial coherence and pixels, pixel; None:
+            coherent patterns, as noise-free ones always are.
     """
 
     growth: Sequence[float] = (1.0, 1.6, 2.5, 4.0)
@@ -53,9 +58,9 @@ class Wrapping:
 
     def __post_init__(self) -> None:
         if not self.growth or min(self.growth) <= 0 or min(self.rounds, self.steps, self.last_steps) < 1:
-            raise UserError(f"polish: growth={list(self.growth)} is above 0, rounds and steps are 1 or more.")
+            raise UserError(f"polish: growth={list(self.growth)} is above 0, rounds and steps are 1 or more")
         if not 0 < self.validation < 0.5:
-            raise UserError(f"polish: validation={self.validation:g} is a share of the voxels, above 0 and below 0.5.")
+            raise UserError(f"polish: validation={self.validation:g} is a share of the voxels, above 0 and below 0.5")
         require_width(self.point_spread, "wrapping.point_spread")
         if self.recipe is not None:
             read_recipe(self.recipe, "wrapping.recipe")
@@ -63,13 +68,13 @@ class Wrapping:
 
 @dataclass(frozen=True)
 class Wrapped:
-    """What polish_wrapped() found.
+    """Result of polish_wrapped().
 
     Attributes:
         density: (B, Z, Y, X) complex, in the units of the Fourier amplitudes, 0 outside the support.
-        support: (B, Z, Y, X) bool.
+        support: (B, Z, Y, X) bool, True inside.
         chi_square: (B,) relative squared error over the measured voxels.
-        growth: The one used; of noise-free patterns what the supports came to.
+        growth: Growth in use; for noise-free patterns that of the final supports.
         point_spread: (B, 3) widths of the blur by partial coherence, pixels; None if none was fitted.
         validation_chi_square: Median over the members for each growth tried; empty if there was one only.
     """
@@ -90,30 +95,30 @@ def polish_wrapped(
     wrapping: Wrapping | None = None,
     progress: Progress | None = None,
 ) -> Wrapped:
-    """Polish densities in supports that follow them and that may grow beyond the box they come in.
+    """Polish densities in supports that follow them and may exceed their initial box.
 
     Args:
         density: (B, z, y, x) complex, in a box of any size up to that of the pattern.
         fourier_amplitude: (B, Z, Y, X) float, sqrt(photons), origin at n // 2.
         mask: (B, Z, Y, X) bool, True = measured.
-        wrapping: Its options.
-        progress: Called with iterations done and in all and chi square (B,), during ``recipe`` and of noise-free
-            patterns.
+        wrapping: Options of the polish; None: the defaults.
+        progress: Called during ``recipe`` and for noise-free patterns with the iterations done, their largest number
+            and chi square (B,).
 
     Raises:
-        UserError: Shapes that do not fit, see polish().
+        UserError: Shapes do not match, see polish().
 
     Source: shrink-wrap: Marchesini et al. (2003), Phys. Rev. B 68, 140101; the choice of its volume is ours.
     """
     wrapping = wrapping or Wrapping()
     shape = fourier_amplitude.shape[-3:]
     if density.ndim != 4 or any(side > n for side, n in zip(density.shape[1:], shape, strict=True)):
-        raise UserError(f"polish: densities {tuple(density.shape)} do not fit into patterns of {tuple(shape)}.")
+        raise UserError(f"polish: densities {tuple(density.shape)} do not fit into patterns of {tuple(shape)}")
     whole, done = pad(density, shape), 0
     if wrapping.recipe is not None:
         whole = phased_further(whole, fourier_amplitude, mask, wrapping.recipe, progress)
         done = read_recipe(wrapping.recipe).iterations
-    if wrapping.exact is None or not wrapping.exact.serves(fourier_amplitude, mask):
+    if wrapping.exact is None or not wrapping.exact.applies_to(fourier_amplitude, mask):
         return _wrapped(whole, fourier_amplitude, mask, wrapping)
     support, volume = largest_voxels(whole, wrapped_volume(whole)), wrapped_volume(whole)
     watch = None if progress is None else lambda step, steps, chi: progress(done + step, done + steps, chi)
@@ -130,7 +135,7 @@ def polish_wrapped(
 
 
 def _wrapped(whole: Tensor, fourier_amplitude: Tensor, mask: Tensor, wrapping: Wrapping) -> Wrapped:
-    """Polish whole arrays in supports of the growth that serves best."""
+    """Polish whole arrays (B, Z, Y, X) in supports of the growth that fits the held-out voxels best."""
     volume, growth, tried = wrapped_volume(whole), float(wrapping.growth[0]), []
     if len(wrapping.growth) > 1:
         fitted, kept = hold_out(mask, wrapping.validation, wrapping.seed, ndim=3, pairs=False)
@@ -143,16 +148,8 @@ def _wrapped(whole: Tensor, fourier_amplitude: Tensor, mask: Tensor, wrapping: W
     return Wrapped(found, support, error, growth, tuple(tried), spread)
 
 
-def largest_voxels(density: Tensor, voxels: Tensor, sigma: float = 0.0) -> Tensor:
-    """Where the blurred amplitude of (B, z, y, x) is largest: bool, (B,) ``voxels`` of them, from 1 to all."""
-    amplitude = density.abs()
-    order = blurred(amplitude, sigma, 3).flatten(1).argsort(1, descending=True).argsort(1)
-    inside: Tensor = order < voxels.round().clamp(1, order.shape[1])[:, None]
-    return inside.view(amplitude.shape)
-
-
 def wrapped_volume(density: Tensor) -> Tensor:
-    """Voxels (B,) that a shrink-wrap of sigma 1 and threshold 0.1 keeps of (B, z, y, x)."""
+    """Number of voxels (B,) that a shrink-wrap of sigma 1 and threshold 0.1 keeps of densities (B, z, y, x)."""
     smooth = blurred(density.abs(), _SIGMA, 3).flatten(1)
     return (smooth > _LEVEL * smooth.amax(1, keepdim=True)).sum(1).to(smooth.dtype)
 
@@ -160,7 +157,7 @@ def wrapped_volume(density: Tensor) -> Tensor:
 def phased_further(
     density: Tensor, fourier_amplitude: Tensor, mask: Tensor, recipe: str, progress: Progress | None = None
 ) -> Tensor:
-    """What a recipe makes of densities (B, Z, Y, X), in single precision."""
+    """Densities (B, Z, Y, X) after a phasing recipe, in single precision."""
     support = largest_voxels(density, wrapped_volume(density))
     found = phase(
         fourier_amplitude.float(),
@@ -178,26 +175,24 @@ def phased_further(
 def polish_rounds(
     density: Tensor, fourier_amplitude: Tensor, mask: Tensor, voxels: Tensor, wrapping: Wrapping, trial: bool = False
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Densities, supports (B, Z, Y, X) of ``voxels`` (B,), and point spreads (B, 3); a trial has two rounds only."""
+    """Rounds of polish in supports of ``voxels`` (B,): densities, supports (B, Z, Y, X), point spreads (B, 3)."""
     spread = None
     if wrapping.point_spread is not None:
         spread = fourier_amplitude.new_full((len(density), 3), wrapping.point_spread)
     rounds = [wrapping.steps] * min(2, wrapping.rounds) if trial else [wrapping.steps] * (wrapping.rounds - 1)
     for steps in rounds if trial else [*rounds, wrapping.last_steps]:
         support = largest_voxels(density, voxels, wrapping.sigma)
-        place = boxes_around(support)
-        found = polish(
-            density[place], fourier_amplitude, mask, steps, support[place], tolerance=1e-4, point_spread=spread
-        )
+        box = boxes_around(support)
+        found = polish(density[box], fourier_amplitude, mask, steps, support[box], tolerance=1e-4, point_spread=spread)
         density, spread = torch.zeros_like(density), found.point_spread
-        density[place] = found.density
+        density[box] = found.density
     return density, support, spread
 
 
 def _chi_square(
     density: Tensor, fourier_amplitude: Tensor, fitted: Tensor, held_out: Tensor, point_spread: Tensor | None
 ) -> Tensor:
-    """Chi square (B,) over ``held_out`` at the scale of ``fitted``, of densities with their origin at voxel 0."""
+    """Chi square (B,) over ``held_out`` at the scale of ``fitted``; densities have their origin at voxel 0."""
     coherent = torch.fft.fftn(density, dim=_AXES, norm="ortho").abs()
     predicted = torch.fft.fftshift(blurred_amplitude(coherent, point_spread), dim=_AXES)
     return held_out_chi_square(predicted, fourier_amplitude, fitted, held_out)

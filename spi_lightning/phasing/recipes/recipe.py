@@ -1,9 +1,9 @@
-"""Phasing recipes: which updates in which order, as a line of text, as YAML, or as these few frozen classes.
+"""Phasing recipes: updates in their order, as a line of text, as YAML, or as frozen dataclasses.
 
 The line ``50*ER + 20*(100*HIO(0.9) + 10*ER) + shrinkwrap(1.0, 0.1)/10`` reads: 50 error reductions, then 20 times 100
 HIO with beta 0.9 and 10 error reductions; after every tenth update, counted over the whole recipe, the support is drawn
 anew. ``shrinkwrap`` acts within the brackets it stands in. ``refine(5*ER)`` runs on a copy of the density: the support
-it draws is kept, the iterate before it goes on as if nothing had happened (the reading of "5 ER every 5th HIO" in
+that it draws is kept, the iterate itself stays as it was before (the reading of "5 ER every 5th HIO" in
 PyPhase, the code of Bellisario & Ekeberg 2024); written in plain brackets the updates are interleaved.
 """
 
@@ -20,7 +20,7 @@ from .recipe_text import parse
 
 @dataclass(frozen=True)
 class Recipe:
-    """A whole recipe; ``str`` gives its line, ``as_list`` its YAML form, ``read_recipe`` reads either."""
+    """Phasing recipe; ``str`` gives its line, ``as_list`` its YAML form, ``read_recipe`` reads either."""
 
     whole: Group
 
@@ -34,15 +34,15 @@ class Recipe:
 
     @property
     def moves_support(self) -> bool:
-        """Does any shrink-wrap stand in it?"""
+        """Whether the recipe holds a shrink-wrap."""
         return has_shrinkwrap(self.whole)
 
     def actions(self) -> Iterator[Action]:
-        """Everything to do, in order."""
+        """All actions of the recipe, in order."""
         return actions_of(self.whole, ())
 
     def as_list(self) -> list[dict[str, Any]]:
-        """Plain lists and dicts, as they stand in YAML."""
+        """YAML form: plain lists and dicts."""
         return as_list(self.whole)
 
 
@@ -50,11 +50,11 @@ def read_recipe(source: str | Sequence[Any] | Recipe, setting: str | None = None
     """Read a recipe from its line, from its YAML form or from itself.
 
     Args:
-        source: The recipe.
-        setting: The option that holds it, named in what is raised.
+        source: Line of text, YAML form or Recipe.
+        setting: Name of the option that holds the recipe, for the error.
 
     Raises:
-        UserError: A typing mistake; the message counts characters from 1 and marks the place by ``>>>``.
+        UserError: The recipe has a mistake; the message counts characters from 1 and marks the position by ``>>>``.
     """
     if isinstance(source, Recipe):
         return source

@@ -1,4 +1,4 @@
-"""The YAML form of a recipe: a list of {update: HIO, beta: 0.9, repeat: 100}, {sequence: [...]}, {shrinkwrap: ...}."""
+"""YAML form of a recipe: a list of {update: HIO, beta: 0.9, repeat: 100}, {sequence: [...]}, {shrinkwrap: ...}."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -11,7 +11,7 @@ from .recipe_parts import Group, Shrinkwrap, Step, step
 
 
 def from_list(entries: Sequence[Any], where: str = "recipe", repeat: int = 1, refine: bool = False) -> Group:
-    """Read the parts of one group; the message of a UserError names the entry as recipe[2].sequence[0]."""
+    """Read the parts of one group; UserError names a wrong entry as recipe[2].sequence[0]."""
     parts: list[Step | Group] = []
     wraps: list[Shrinkwrap] = []
     if isinstance(entries, str | Mapping) or not isinstance(entries, Sequence) or not entries:

@@ -1,4 +1,4 @@
-"""What recipes are made of: updates with their options, groups that repeat, shrink-wraps that act within a group."""
+"""Parts of recipes: updates with options, groups that repeat, shrink-wraps that act within a group."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spi_lightning.phasing.updates import UPDATES
 
 @dataclass(frozen=True)
 class Step:
-    """``repeat`` times one update with its options; every option has its value here, also the defaults."""
+    """One update, its options including defaults, and the number of repeats."""
 
     update: str
     options: tuple[tuple[str, float], ...] = ()
@@ -25,7 +25,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Shrinkwrap:
-    """Draw the support anew from the blurred absolute density, after every ``every`` updates.
+    """Shrink-wrap: new support from the blurred absolute density, after every ``every`` updates.
 
     Attributes:
         sigma: Standard deviation of the Gaussian, pixel.
@@ -68,14 +68,14 @@ class Shrinkwrap:
         return f"shrinkwrap({', '.join(arguments)})" + (f"/{self.every}" if self.every != 1 else "")
 
     def acts(self, iteration: int) -> bool:
-        """Does it act after this update, counted from 1?"""
+        """Whether the shrink-wrap acts after this update, counted from 1."""
         last = self.until or iteration
         return iteration % self.every == 0 and self.after <= iteration <= last
 
 
 @dataclass(frozen=True)
 class Group:
-    """``repeat`` times the parts in their order, with the shrink-wraps that act within; on a copy if ``refine``."""
+    """Sequence of parts, repeated, with the shrink-wraps that act within it; on a copy of the density if ``refine``."""
 
     parts: tuple[Step | Group, ...]
     shrinkwraps: tuple[Shrinkwrap, ...] = ()
@@ -89,7 +89,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Action:
-    """One thing to do: an update with the shrink-wraps that may act after it, or ``copy`` and ``restore``."""
+    """One action: an update with the shrink-wraps that may act after it, or ``copy`` or ``restore`` of the density."""
 
     do: str
     options: Mapping[str, float] = field(default_factory=dict)
@@ -97,7 +97,7 @@ class Action:
 
 
 def step(update: str, values: Mapping[str, float], repeat: int = 1) -> Step:
-    """An update with its defaults filled in; UserError for an option it does not have or a value out of range."""
+    """Step with default options filled in; UserError for an unknown option or a value out of range."""
     known = UPDATES[update]
     unknown = set(values) - set(known.defaults)
     if unknown:
@@ -112,7 +112,7 @@ def step(update: str, values: Mapping[str, float], repeat: int = 1) -> Step:
 
 
 def _number(value: float) -> str:
-    """The shortest text that reads back as the same number."""
+    """Shortest text that reads back as the same number."""
     return repr(float(value)).removesuffix(".0")
 
 
@@ -126,12 +126,12 @@ def length(part: Step | Group) -> int:
 
 
 def has_shrinkwrap(part: Step | Group) -> bool:
-    """Does a shrink-wrap stand anywhere in a part?"""
+    """Whether a part holds a shrink-wrap at any depth."""
     return isinstance(part, Group) and (bool(part.shrinkwraps) or any(has_shrinkwrap(each) for each in part.parts))
 
 
 def actions_of(part: Step | Group, outer: tuple[Shrinkwrap, ...]) -> Iterator[Action]:
-    """Everything a part does, in order; outer shrink-wraps act in it too."""
+    """All actions of a part, in order; outer shrink-wraps act in it too."""
     if isinstance(part, Step):
         action = Action(part.update, dict(part.options), outer)
         for _ in range(part.repeat):
@@ -147,7 +147,7 @@ def actions_of(part: Step | Group, outer: tuple[Shrinkwrap, ...]) -> Iterator[Ac
 
 
 def as_list(group: Group) -> list[dict[str, Any]]:
-    """A group as plain lists and dicts, as they stand in YAML."""
+    """YAML form of a group: plain lists and dicts."""
     entries: list[dict[str, Any]] = []
     for part in group.parts:
         repeat = {"repeat": part.repeat} if part.repeat != 1 else {}
@@ -157,6 +157,6 @@ def as_list(group: Group) -> list[dict[str, Any]]:
             entries.append({**repeat, "refine" if part.refine else "sequence": as_list(part)})
     for wrap in group.shrinkwraps:
         values = {each.name: getattr(wrap, each.name) for each in fields(wrap)}
-        shown = {each.name: values[each.name] for each in fields(wrap) if values[each.name] != each.default}
-        entries.append({"shrinkwrap": shown})
+        changed = {each.name: values[each.name] for each in fields(wrap) if values[each.name] != each.default}
+        entries.append({"shrinkwrap": changed})
     return entries

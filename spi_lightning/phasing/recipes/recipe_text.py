@@ -1,4 +1,4 @@
-"""The one-line form of a recipe: a recursive-descent reader whose complaints point at a character."""
+"""One-line form of a recipe: a recursive-descent parser whose errors name the position of a character."""
 
 import difflib
 import re
@@ -22,7 +22,7 @@ def parse(text: str) -> Group:
     """Read a line: sum := term {"+" term}, term := [n "*"] (update | "(" sum ")" | "refine(" sum ")") | shrinkwrap.
 
     Raises:
-        UserError: With the number of the character, from 1, and the line marked there by ``>>>``.
+        UserError: The line has a mistake; the message names the character, from 1, and marks the line there by ``>>>``.
     """
     reader = _Reader(text)
     whole = reader.sum()
@@ -32,30 +32,30 @@ def parse(text: str) -> Group:
 
 
 class _Reader:
-    """Tokens of one line with a place each; ``kind``, ``word`` and ``place`` are those of the next."""
+    """Tokens of one line; ``kind``, ``word`` and ``position`` are those of the next token."""
 
     def __init__(self, text: str) -> None:
-        self.text, self.next_place = text, 0
-        self.kind, self.word, self.place = "", "", 0
+        self.text, self.next_position = text, 0
+        self.kind, self.word, self.position = "", "", 0
         self.advance()
 
     def advance(self) -> None:
         # A sign belongs to a number only where a number is expected: "ER +5*HIO" is a sum.
-        rest = self.text[self.next_place :]
+        rest = self.text[self.next_position :]
         if not rest.strip():
-            self.kind, self.word, self.place = "end", "the end", len(self.text.rstrip())
+            self.kind, self.word, self.position = "end", "the end", len(self.text.rstrip())
             return
         signed = self.word in ("(", ",", "=")
-        found = _TOKEN.match(self.text, self.next_place)
+        found = _TOKEN.match(self.text, self.next_position)
         assert found is not None and found.lastgroup is not None
         kind, word = found.lastgroup, found[found.lastgroup]
         if kind == "number" and word[0] in "+-" and not signed:
             kind, word = "sign", word[0]
-        self.kind, self.word, self.place = kind, word, found.start(found.lastgroup)
-        self.next_place = self.place + len(word)
+        self.kind, self.word, self.position = kind, word, found.start(found.lastgroup)
+        self.next_position = self.position + len(word)
 
-    def fail(self, what: str, place: int | None = None) -> NoReturn:
-        at = self.place if place is None else place
+    def fail(self, what: str, position: int | None = None) -> NoReturn:
+        at = self.position if position is None else position
         raise UserError(f"phasing recipe, character {at + 1}: {what}: {self.text[:at]}>>>{self.text[at:]}")
 
     def expect(self, sign: str) -> None:
@@ -73,7 +73,7 @@ class _Reader:
     def sum(self) -> Group:
         parts: list[Step | Group] = []
         wraps: list[Shrinkwrap] = []
-        begin = self.place
+        begin = self.position
         while True:
             term = self.term()
             if isinstance(term, Shrinkwrap):
@@ -112,7 +112,7 @@ class _Reader:
         return self.update(repeat)
 
     def update(self, repeat: int) -> Step:
-        name, place = self.word, self.place
+        name, position = self.word, self.position
         if name not in UPDATES:
             known = [*UPDATES, "shrinkwrap", "refine"]
             near = difflib.get_close_matches(name.lower(), [each.lower() for each in known], 1, 0.5)
@@ -122,23 +122,23 @@ class _Reader:
             )
         self.advance()
         values = self.arguments(list(UPDATES[name].defaults), name)
-        return self.checked(lambda: step(name, values, repeat), place)
+        return self.checked(lambda: step(name, values, repeat), position)
 
     def shrinkwrap(self) -> Shrinkwrap:
-        place = self.place
+        position = self.position
         self.advance()
         values = self.arguments([each.name for each in fields(Shrinkwrap)][:-1], "shrinkwrap")
         if self.word == "/":
             self.advance()
             values["every"] = self.whole_number(1)
         whole = {name: int(value) if name in _WHOLE else value for name, value in values.items()}
-        return self.checked(lambda: Shrinkwrap(**whole), place)  # type: ignore[arg-type]
+        return self.checked(lambda: Shrinkwrap(**whole), position)  # type: ignore[arg-type]
 
-    def checked(self, make: Callable[[], T], place: int) -> T:
+    def checked(self, make: Callable[[], T], position: int) -> T:
         try:
             return make()
         except UserError as error:
-            self.fail(str(error).removeprefix("phasing recipe: "), place)
+            self.fail(str(error).removeprefix("phasing recipe: "), position)
 
     def arguments(self, names: list[str], owner: str) -> dict[str, float]:
         values: dict[str, float] = {}

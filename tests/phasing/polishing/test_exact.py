@@ -6,7 +6,8 @@ from torch import Tensor
 
 from spi_lightning.errors import UserError
 from spi_lightning.phasing.polishing.exact import Exact, polish_exactly
-from spi_lightning.phasing.polishing.wrapped import Wrapping, largest_voxels, polish_wrapped
+from spi_lightning.phasing.polishing.wrapped import Wrapping, polish_wrapped
+from spi_lightning.phasing.shrinkwrap import largest_voxels
 from spi_lightning.physics.array import pad
 from spi_lightning.physics.fourier import fourier
 
@@ -45,7 +46,7 @@ def test_a_noise_free_pattern_is_met_to_rounding_in_the_particle_alone() -> None
 def test_wrapping_takes_it_for_noise_free_patterns_alone() -> None:
     truth, amplitude, mask = drawn(1)
     counts = torch.poisson(100 * amplitude.square(), generator=torch.Generator().manual_seed(2))
-    assert not SHORT.serves(counts.sqrt().float(), mask) and SHORT.serves(1e6 * amplitude.float(), mask)
+    assert not SHORT.applies_to(counts.sqrt().float(), mask) and SHORT.applies_to(1e6 * amplitude.float(), mask)
     options = {"growth": (1.5,), "rounds": 1, "steps": 5, "last_steps": 5}
     exact, without = Wrapping(**options, exact=SHORT), Wrapping(**options, exact=None)
     assert (polish_wrapped(spoilt(truth), amplitude, mask, exact).chi_square < 1e-9).all()

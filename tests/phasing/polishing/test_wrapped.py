@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from spi_lightning.errors import UserError
-from spi_lightning.phasing.polishing.wrapped import Wrapping, largest_voxels, polish_wrapped
+from spi_lightning.phasing.polishing.wrapped import Wrapping, polish_wrapped
+from spi_lightning.phasing.shrinkwrap import largest_voxels
 from spi_lightning.physics.array import pad
 from spi_lightning.physics.fourier import fourier
 
