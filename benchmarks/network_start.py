@@ -43,7 +43,7 @@ from spi_lightning.phasing import Phased, alignment, phase, with_phase_noise
 from spi_lightning.physics.agreement import fourier_error
 from spi_lightning.physics.support import ideal_support
 from spi_lightning.physics.twin import twin
-from spi_lightning.reconstruction.start import UNKNOWN
+from spi_lightning.reconstruction.network import UNKNOWN
 
 BLUR, NOISE = 2.0, 0.7  # pixels, rad
 SAMPLES = 8  # answers of the network, of which the one that fits the amplitudes best is taken

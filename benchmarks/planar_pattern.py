@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import OmegaConf
+from hydra.utils import instantiate
 from torch import Tensor
 
 from benchmarks.record import read_result, write_result
@@ -36,7 +36,8 @@ from spi_lightning.metrics.fsc import fsc
 from spi_lightning.metrics.prtf import prtf
 from spi_lightning.phasing import Averaged, align, average, phase
 from spi_lightning.physics.agreement import fourier_error
-from spi_lightning.reconstruction.start import starting_support
+from spi_lightning.reconstruction import ReconstructionSettings
+from spi_lightning.reconstruction.support import starting_support
 
 THRESHOLD = 0.004  # of the largest autocorrelation
 HALF_STARTS = 12
@@ -107,8 +108,8 @@ def supports(measured: Measurement, network: str | None) -> list[tuple[str, Tens
     names = ["autocorrelation", "triple_intersection", *([network] if network else [])]
     made = []
     for name in names:
-        settings = {"support": name, "support_threshold": THRESHOLD, "least_oversampling": 1.0}
-        region = starting_support(OmegaConf.create(settings), measured)
+        settings = ReconstructionSettings(support=name, support_threshold=THRESHOLD, least_oversampling=1.0)
+        region, _ = starting_support(measured, settings, instantiate)
         shown = "network" if name == network else name
         made += [(shown, region, False), (f"{shown} + shrink-wrap", region, True)]
     return made

@@ -20,8 +20,9 @@ HEIGHT = {room: height for height, room in enumerate(ORDER)}
 LIGHTNING = ("pytorch_lightning", "lightning", "lightning_fabric", "lightning_utilities")
 KEEPERS = {
     "wandb": {"tracking"},
-    "hydra": {"apps", "reconstruction"},
+    "hydra": {"apps"},
     "hydra_plugins": {"apps"},
+    "omegaconf": {"apps", "data"},
     **{name: {room for room in HEIGHT if HEIGHT[room] >= HEIGHT["data"]} for name in LIGHTNING},
 }
 
@@ -97,6 +98,8 @@ def test_every_room_says_what_it_is(path: Path) -> None:
         ("reports.page", "import wandb", "must not know wandb"),
         ("reports.page", "from wandb.sdk import x", "must not know wandb"),
         ("tasks.hit_classification", "from hydra.utils import instantiate", "must not know hydra"),
+        ("reconstruction.support", "from hydra.utils import instantiate", "must not know hydra"),
+        ("tasks.checkpoint", "from omegaconf import OmegaConf", "must not know omegaconf"),
         ("networks.tiny_cnn", "import pytorch_lightning as pl", "must not know pytorch_lightning"),
         ("io.cxi", "from lightning.pytorch import seed_everything", "must not know lightning"),
         ("metrics.prtf", "import pytorch_lightning as pl", "must not know pytorch_lightning"),

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import hydra
-import torch
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from spi_lightning.apps.configuration.value_types import check_types
 from spi_lightning.apps.process.entry import run_app
@@ -21,19 +20,10 @@ from spi_lightning.data.measurement import Measurement
 from spi_lightning.data.scans.one_scan import ScanMeasurement
 from spi_lightning.errors import UserError
 from spi_lightning.files import write_json
-from spi_lightning.io.volumes.cxi_image import CxiImage, write_cxi_image
-from spi_lightning.metrics.fsc import FSC, fsc
 from spi_lightning.notes import note_lines
-from spi_lightning.phasing import Averaged, align
-from spi_lightning.physics.photons import photon_halves
-from spi_lightning.physics.twin import centre
-from spi_lightning.reconstruction.assessment import judge
-from spi_lightning.reconstruction.laboratory import frame_of, write_crystal_of
-from spi_lightning.reconstruction.phase import Task, prepare
-from spi_lightning.reconstruction.polish import agreeing, solve
+from spi_lightning.reconstruction import Phasing, ReconstructionSettings, prepare, solve, write_reconstruction
 from spi_lightning.reports.phasing.page import write_phasing_report
 from spi_lightning.reports.phasing.verdict import verdict
-from spi_lightning.results.phasing import PhasingFiles
 from spi_lightning.tasks.registry import trust
 from spi_lightning.tracking import METRICS, earlier_notes
 
@@ -48,50 +38,34 @@ def phase_pattern(cfg: DictConfig) -> dict[str, Any]:
         cfg: conf/phase.yaml and what was laid over it.
 
     Returns:
-        What metrics.json holds.
+        The content of metrics.json.
 
     Raises:
         UserError: A mistake in settings or files.
     """
     check_types(cfg, "phase")
     trust(cfg.trust)
-    folder, measured = Path(cfg.folder), _measured(cfg)
-    task = prepare(cfg, measured)
+    folder, settings, measured = Path(cfg.folder), _settings(cfg), _measured(cfg)
+    problem = prepare(measured, settings, instantiate)
     console = Terminal(width=110)
     for note in earlier_notes(folder):
         console.print(str(note), soft_wrap=True)
-    record(resolved(cfg, measured))
-    phased, finish = solve(task, task.amplitude, "phasing")
-    averaged = centred(agreeing(task, task.amplitude, phased, finish, cfg.disagreement, task.recipe.moves_support))
-    correlated = correlate_halves(task, cfg) if cfg.halves else None
-    files, metrics = judge(task, measured, phased, averaged, correlated, finish)
-    files.about.update({"support": str(cfg.support), "start": str(cfg.start), "data": str(cfg.data.get("path", ""))})
-    files.about.update(frame_of(measured))
-    lines, numbers = write_crystal_of(folder, measured, files.density, files.support, "mean of the kept starts")
-    files.notes.extend(lines)
-    metrics |= numbers
-    files.write(folder)
-    if isinstance(measured, ScanMeasurement):
-        metrics["preparation"] = measured.prepared
-    metrics["result"] = str(write_result(files, folder / "result.cxi").name)
+    record(_with_names(cfg, measured))
+    result, metrics = write_reconstruction(folder, solve(problem), str(cfg.data.get("path", "")))
     write_json(folder / METRICS, metrics)
     report = write_phasing_report(folder)
-    for line in note_lines(files.notes):
+    image = folder / metrics["result"]
+    ends = [verdict(result, metrics), f"density, support, PRTF, errors: {image}", f"report: {report}"]
+    for line in [*note_lines(result.notes), *ends]:
         console.print(line, soft_wrap=True)
-    console.print(verdict(files, metrics), soft_wrap=True)
-    console.print(f"density, support, PRTF, errors: {folder / 'result.cxi'}", soft_wrap=True)
-    console.print(f"report: {report}", soft_wrap=True)
     return metrics
 
 
-def resolved(cfg: DictConfig, measured: Measurement) -> DictConfig:
-    """The settings with the data sets that a scan took by their usual names, of which config.yaml else says nothing."""
-    if isinstance(measured, ScanMeasurement) and "keys" in cfg.data:
-        cfg = cfg.copy()
-        for name in ("whitefield", "dark", "monitor"):  # a mask that is named has another sense
-            if cfg.data["keys"].get(name) is None and name in measured.prepared:
-                cfg.data["keys"][name] = measured.prepared[name]
-    return cfg
+def _settings(cfg: DictConfig) -> ReconstructionSettings:
+    """The settings of the reconstruction, which conf/phase.yaml has under the names of the dataclass."""
+    plain = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
+    named = {each.name: plain[each.name] for each in fields(ReconstructionSettings)}
+    return ReconstructionSettings(**{**named, "phasing": Phasing(**plain["phasing"])})
 
 
 def _measured(cfg: DictConfig) -> Measurement:
@@ -105,50 +79,14 @@ def _measured(cfg: DictConfig) -> Measurement:
     return measured
 
 
-def centred(averaged: Averaged) -> Averaged:
-    """Everything rolled by whole pixels so that the centre of mass of the average lies at n // 2."""
-    ndim = averaged.density.ndim
-    weight = averaged.density.abs()
-    weight = torch.where(weight > 0.1 * weight.max(), weight, 0)
-    correlation = torch.fft.ifftn(torch.fft.fftn(centre(weight, ndim)) * torch.fft.fftn(weight).conj()).real
-    shift = tuple(int(place) for place in torch.unravel_index(correlation.argmax(), correlation.shape))
-    axes = tuple(range(-ndim, 0))
-    density, aligned = (torch.roll(each, shift, axes) for each in (averaged.density, averaged.aligned))
-    return replace(averaged, density=density, aligned=aligned)
-
-
-def correlate_halves(task: Task, cfg: DictConfig) -> FSC:
-    """Phase (and polish) two binomial halves of the photons and correlate their averages shell by shell."""
-    means = []
-    for number, amplitude in enumerate(photon_halves(task.amplitude, task.seed)):
-        phased, finish = solve(task, amplitude, f"half {number + 1}")
-        means.append(agreeing(task, amplitude, phased, finish, cfg.disagreement, subpixel=True).density)
-    second = align(means[1][None], means[0], subpixel=True)[0]
-    ratio = task.support.numel() / max(1, int(task.support.sum()))
-    return fsc(means[0], second, second.ndim, oversampling=ratio ** (1 / second.ndim))
-
-
-def write_result(files: PhasingFiles, path: Path) -> Path:
-    """The density with its support, PRTF and errors as a CXI image that other tools open."""
-    names = (
-        "frequency",
-        "prtf",
-        "prtf_corrected",
-        "prtf_modulus",
-        "fsc",
-        "half_bit",
-        "error",
-        "final_error",
-        "held_out_error",
-        "kept",
-    )
-    results = {name: getattr(files, name) for name in names if getattr(files, name).size}
-    results["starts"] = files.starts
-    if files.point_spread is not None:
-        results["point_spread"] = files.point_spread
-    notes = {name: str(value) for name, value in files.about.items()}
-    pixel = list(files.pixel) if files.known else None
-    return write_cxi_image(path, CxiImage(files.density, files.support, pixel, results, notes))
+def _with_names(cfg: DictConfig, measured: Measurement) -> DictConfig:
+    """The settings with the data sets that a scan took by their usual names, which config.yaml then holds too."""
+    if isinstance(measured, ScanMeasurement) and "keys" in cfg.data:
+        cfg = cfg.copy()
+        for name in ("whitefield", "dark", "monitor"):  # a mask that is named has another sense
+            if cfg.data["keys"].get(name) is None and name in measured.prepared:
+                cfg.data["keys"][name] = measured.prepared[name]
+    return cfg
 
 
 @hydra.main(version_base="1.3", config_path=str(Path(__file__).parents[2] / "conf"), config_name="phase")

@@ -49,17 +49,18 @@ class Measurement:
 
         Args:
             intensity: (y, x) or (z, y, x), photons or relative intensity, 0 or more, the beam at n // 2.
-            mask: The same shape, True where measured; None: where the intensity is finite.
+            mask: The same shape, True where measured; None: everywhere. What is not finite counts as not measured.
             counted: Whether the intensities are photon counts; None: tested where it matters.
 
         Raises:
             UserError: Another number of axes, shapes that differ, or measured intensities that are negative.
         """
         values = torch.as_tensor(intensity).to(torch.float32)
-        measured = values.isfinite() if mask is None else torch.as_tensor(mask).bool() & values.isfinite()
+        measured = torch.ones_like(values, dtype=torch.bool) if mask is None else torch.as_tensor(mask).bool()
         if values.ndim not in (2, 3) or measured.shape != values.shape:
             shapes = f"intensity {tuple(values.shape)}, mask {tuple(measured.shape)}"
             raise UserError(f"{shapes}: give one pattern, (y, x) or (z, y, x), and a mask of its shape")
+        measured = measured & values.isfinite()
         kept = torch.where(measured, values, 0.0)
         if float(kept.min()) < 0:
             raise UserError(f"intensity: {int((kept < 0).sum())} measured values are negative; mask them or clip at 0")

@@ -1,4 +1,4 @@
-"""What a phased rocking scan is for: the crystal in the laboratory frame, its displacement and strain along Q."""
+"""Crystal of a phased rocking scan in the laboratory frame, with its displacement and strain along Q."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ def frame_of(measured: Measurement) -> dict[str, str]:
     return {"frame": DETECTOR_FRAME} if isinstance(measured, ScanMeasurement) else {}
 
 
-def write_crystal_of(
+def write_crystal(
     folder: Path, measured: Measurement, density: NDArray[Any], support: NDArray[np.bool_], title: str
 ) -> tuple[list[Note], dict[str, float]]:
     """Write ``laboratory.{cxi,vti,mrc,npz}`` of a phased rocking scan; nothing of other measurements.
 
     Args:
-        folder: Of the run.
-        measured: What was phased; without its geometry, which its notes then complain of, nothing is written.
-        density: (z, y, x) in the detector frame.
-        support: Bool.
-        title: What the files call it.
+        folder: Folder of the run.
+        measured: Scan that was phased; without its geometry, which its notes then name, nothing is written.
+        density: (z, y, x) complex, in the frame of the detector.
+        support: (z, y, x) bool, where the crystal is.
+        title: Name of the density in the files.
 
     Returns:
-        Lines for the user, and numbers for metrics.json.
+        Notes, and the numbers ``laboratory/...`` of metrics.json.
 
     Raises:
         UserError: A file cannot be written.
@@ -53,7 +53,7 @@ def write_crystal_of(
         return [], {}
     if not np.iscomplexobj(density):
         return [Note.of(_REAL)], {}
-    crystal, refusal = turned(folder / NAME, density, support, measured.axes, title)
+    crystal, refusal = write_in_laboratory(folder / NAME, density, support, measured.axes, title)
     if crystal is None:
         return [Note.of(refusal)], {}
     numbers = numbers_of(crystal)
@@ -65,10 +65,18 @@ def write_crystal_of(
     return [Note.of(line)], {f"{NAME}/{name}": value for name, value in numbers.items()}
 
 
-def turned(
+def write_in_laboratory(
     stem: Path, density: NDArray[Any], support: NDArray[np.bool_], axes: ScanAxes, title: str
 ) -> tuple[LaboratoryCrystal | None, str]:
-    """Write one crystal as ``stem``.{cxi,vti,mrc,npz}; None, and why, if there is none."""
+    """Write one crystal in the laboratory frame; None, and why, where there is none.
+
+    Args:
+        stem: Path of the files without their endings .cxi, .vti, .mrc and .npz.
+        density: (z, y, x) complex, in the frame of the detector.
+        support: (z, y, x) bool, where the crystal is.
+        axes: Directions and lengths of the voxels in the laboratory.
+        title: Name of the density in the files.
+    """
     try:
         crystal = crystal_in_laboratory(torch.from_numpy(density), torch.from_numpy(support), axes)
     except UserError as error:
@@ -78,7 +86,7 @@ def turned(
 
 
 def numbers_of(crystal: LaboratoryCrystal) -> dict[str, float]:
-    """Size of a crystal, and spread of its maps over the voxels where they are firm."""
+    """Size of a crystal, and spread of its maps over the voxels where they are firm; units in the names."""
     inside, core = crystal.support, firm(crystal)
     moved, strain = crystal.displacement[core].double(), crystal.strain[core].double()
     return {

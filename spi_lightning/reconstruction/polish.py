@@ -1,4 +1,4 @@
-"""The end of phasing: every start polished within its last support, and what the polish found of a blur."""
+"""Polish of the phased starts within their last supports, and the blur by partial coherence that it fits."""
 
 from __future__ import annotations
 
@@ -10,55 +10,64 @@ import torch
 from torch import Tensor
 
 from spi_lightning.notes import Note
-from spi_lightning.phasing import Averaged, Phased, average
+from spi_lightning.phasing import Phased
 from spi_lightning.phasing.polishing.cropped import polish_cropped
 from spi_lightning.physics.agreement import fourier_error
 from spi_lightning.physics.partial_coherence import LARGEST_SPREAD
 
-from .phase import Task, progress_of, run_task
+from .problem import PhasingProblem
+from .stages import Stages
 
 _WIDEST: Final = 0.98  # of the largest width, from which the blur may be wider than it
 
 
 @dataclass(frozen=True)
-class Finish:
-    """How a polish ended, S starts.
+class Polish:
+    """How the polish of S starts ended.
 
     Attributes:
         error: (S,) relative Fourier error on the fitted pixels.
-        before, held_before: (S,) relative Fourier error of the recipe alone, fitted and held-out pixels (NaN: none).
+        before, held_out_before: (S,) relative Fourier error of the recipe alone, on fitted and held-out pixels; NaN:
+            none is held out.
         point_spread: (S, axes) root mean square widths of the blur by partial coherence, pixels; None: none fitted.
-        steps: Of L-BFGS.
-        seconds: It took.
+        steps: Number of L-BFGS steps taken.
+        seconds: Wall time of the polish, s.
     """
 
     error: Tensor
     before: Tensor
-    held_before: Tensor
+    held_out_before: Tensor
     point_spread: Tensor | None
     steps: int
     seconds: float
 
     def median_spread(self, kept: Tensor) -> Tensor | None:
-        """(axes), over the starts that were kept."""
+        """(axes) widths of the blur, pixels, the median over the kept starts (S,) bool; None: none fitted."""
         return None if self.point_spread is None else self.point_spread[kept].quantile(0.5, dim=0)
 
     def numbers(self, kept: Tensor) -> dict[str, float | int]:
-        """Steps, time, and the typical width of the blur along each axis, pixels."""
+        """Steps, time (s), and the typical width of the blur along each axis, pixels; ``kept`` (S,) bool."""
         numbers: dict[str, float | int] = {"polish_steps": self.steps, "polish_seconds": round(self.seconds, 3)}
         spread = self.median_spread(kept)
         if spread is not None:
             numbers |= {f"point_spread/{axis}": float(w) for axis, w in zip("zyx"[-len(spread) :], spread, strict=True)}
         return numbers
 
-    def notes(self, best: int, kept: Tensor, error: float, held: float, element: str) -> list[Note]:
-        """Lines for the user, of the best kept start and its errors ``error`` and ``held`` after the polish."""
+    def notes(self, best: int, kept: Tensor, error: float, held_out: float, element: str) -> list[Note]:
+        """Lines on what the polish gained and which blur it found.
+
+        Args:
+            best: Index of the best kept start.
+            kept: (S,) bool, starts that agree.
+            error, held_out: Relative Fourier error of that start after the polish, on fitted and held-out pixels.
+            element: Word for the elements of the pattern, ``pixel`` or ``voxel``.
+        """
         text = f"polish: {self.steps} steps of L-BFGS took the relative Fourier error of the best kept start from "
         text += f"{float(self.before[best]):.3g} to {error:.3g}"
-        if held == held:  # not NaN
-            before = float(self.held_before[best])
-            text += f", on held-out {element}s from {before:.3g} to {held:.3g}"
-            text += "" if held <= before else "; what it fits there is not confirmed here: polish=0 leaves it out"
+        if held_out == held_out:  # not NaN
+            before = float(self.held_out_before[best])
+            text += f", on held-out {element}s from {before:.3g} to {held_out:.3g}"
+            text += "" if held_out <= before else "; what it fits there is not confirmed here: polish=0 leaves it out"
         lines, spread = [Note.of(text)], self.median_spread(kept)
         if spread is not None:
             names = ", ".join("zyx"[-len(spread) :])
@@ -70,39 +79,34 @@ class Finish:
         return lines
 
 
-def solve(task: Task, amplitude: Tensor, title: str) -> tuple[Phased, Finish | None]:
-    """Phase some amplitudes of a pattern from all starts, and polish them if the task says so."""
-    phased = run_task(task, amplitude, title)
-    return polished(task, amplitude, phased, title) if task.polish_steps else (phased, None)
+def polish_starts(
+    problem: PhasingProblem, amplitude: Tensor, phased: Phased, title: str, stages: Stages
+) -> tuple[Phased, Polish]:
+    """The starts after L-BFGS in their last supports; their error curves stay those of the recipe.
 
-
-def polished(task: Task, amplitude: Tensor, phased: Phased, title: str) -> tuple[Phased, Finish]:
-    """The starts after L-BFGS in their last supports; their error curves stay those of the recipe."""
-    before = fourier_error(phased.density, amplitude[None], task.fitted)
-    held = torch.full_like(before, torch.nan)
-    if bool(task.held.any()):
-        held = fourier_error(phased.density, amplitude[None], task.held)
+    Args:
+        problem: What is phased.
+        amplitude: (spatial) Fourier amplitudes that the starts were phased from, of the pattern or of half its photons.
+        phased: The starts after the recipe.
+        title: Words on the pattern, for the progress.
+        stages: See stages.
+    """
+    before, held_out = (fourier_error(phased.density, amplitude[None], on) for on in (problem.fitted, problem.held_out))
+    if not bool(problem.held_out.any()):
+        held_out = torch.full_like(before, torch.nan)
     begin = time.perf_counter()
-    with progress_of(f"{title}, polish", task.polish_steps, "error") as report:
+    with stages(f"{title}, polish", problem.polish_steps, "error") as report:
         found = polish_cropped(
             phased.density,
             phased.support,
             amplitude,
-            task.fitted,
-            task.polish_steps,
-            task.point_spread,
+            problem.fitted,
+            problem.polish_steps,
+            problem.settings.point_spread,
             lambda step, steps, chi_square: report(step, steps, chi_square.sqrt()),
         )
-        report(task.polish_steps, task.polish_steps, found.chi_square.sqrt())  # it may have converged earlier
+        report(problem.polish_steps, problem.polish_steps, found.chi_square.sqrt())  # it may have converged earlier
     seconds = time.perf_counter() - begin
     error = found.chi_square.clamp_min(0).sqrt()
-    finish = Finish(error, before, held, found.point_spread, found.steps, seconds)
+    finish = Polish(error, before, held_out, found.point_spread, found.steps, seconds)
     return replace(phased, density=found.density), finish
-
-
-def agreeing(
-    task: Task, amplitude: Tensor, phased: Phased, finish: Finish | None, disagreement: float, subpixel: bool
-) -> Averaged:
-    """The starts that agree with the one of the least relative Fourier error on fitted pixels, as it is reported."""
-    error = fourier_error(phased.density, amplitude[None], task.fitted) if finish is None else finish.error
-    return average(phased.density, error, disagreement, subpixel)

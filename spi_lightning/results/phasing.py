@@ -79,6 +79,17 @@ class PhasingFiles:
         return self.known and alike(self.pixel)
 
     @property
+    def best(self) -> int:
+        """Index of the start of least relative Fourier error among those that make the mean; the one that is shown."""
+        return int(np.where(self.kept, self.final_error, np.inf).argmin())
+
+    @property
+    def misfit(self) -> float:
+        """Relative Fourier error of the best kept start beyond what photon noise explains."""
+        error, noise = float(self.final_error[self.best]), float(self.about.get("counting_error") or 0)
+        return float(max(0.0, error**2 - noise**2) ** 0.5)
+
+    @property
     def element(self) -> str:
         """What the pattern and the density are made of."""
         return "voxel" if self.density.ndim == 3 else "pixel"

@@ -20,7 +20,7 @@ from spi_lightning.apps.process.entry import one_line
 from spi_lightning.data.measurement import Measurement
 from spi_lightning.errors import UserError
 from spi_lightning.fields import DENSITY, SUPPORT
-from spi_lightning.reconstruction.start import network_answer
+from spi_lightning.reconstruction.network import network_answer
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -138,9 +138,9 @@ def test_phasing_refuses_a_network_of_supports_as_a_start_and_names_the_size_it_
     amplitude = torch.ones(30, 30)
     measured = Measurement(amplitude, amplitude > 0)
     with pytest.raises(UserError, match=r"answers where the particle is, not its density: give it as support="):
-        network_answer(str(network), measured, DENSITY)
+        network_answer(str(network), measured, DENSITY, instantiate)
     with pytest.raises(UserError, match=r"trained on 32 x 32 pixels and the pattern has 30 x 30: set data\.size=32"):
-        network_answer(str(network), measured, SUPPORT)
+        network_answer(str(network), measured, SUPPORT, instantiate)
 
 
 def test_intensities_in_any_unit_are_evaluated(tmp_path: Path) -> None:

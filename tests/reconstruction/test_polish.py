@@ -17,7 +17,7 @@ from spi_lightning.io.volumes.cxi_image import read_cxi_image
 from spi_lightning.phasing import alignment
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.partial_coherence import blurred_intensity, point_spread_envelope
-from spi_lightning.reconstruction.polish import Finish
+from spi_lightning.reconstruction.polish import Polish
 from tests.phasing.particles import particle
 
 WIDTHS = {"z": 0.55, "y": 0.3, "x": 0.45}
@@ -103,7 +103,7 @@ def test_a_plane_is_polished_where_asked_for(image: Path, monkeypatch: pytest.Mo
 
 def test_a_polish_that_held_out_voxels_do_not_confirm_and_a_blur_at_its_limit_are_told() -> None:
     kept, spread = torch.tensor([True, True]), torch.tensor([[0.1, 0.2, 1.386], [0.3, 0.4, 1.386]])
-    finish = Finish(torch.tensor([0.1, 0.1]), torch.tensor([0.2, 0.3]), torch.tensor([0.3, 0.3]), spread, 50, 1.0)
+    finish = Polish(torch.tensor([0.1, 0.1]), torch.tensor([0.2, 0.3]), torch.tensor([0.3, 0.3]), spread, 50, 1.0)
     told = list(map(str, finish.notes(1, kept, 0.1, 0.4, "voxel")))
     assert "from 0.3 to 0.1, on held-out voxels from 0.3 to 0.4; what it fits there is not confirmed here" in told[0]
     assert told[1].startswith("blur by partial coherence along z, y, x: 0.20, 0.30, 1.39 pixels")

@@ -20,7 +20,7 @@ from spi_lightning.io.volumes.npz import write_npz
 from spi_lightning.io.volumes.vti import write_vti
 from spi_lightning.notes import Note
 from spi_lightning.physics.laboratory.crystal import DETECTOR_FRAME
-from spi_lightning.reconstruction.laboratory import NAME, turned
+from spi_lightning.reconstruction.laboratory import NAME, write_in_laboratory
 
 from .ensemble import Ensemble
 
@@ -65,7 +65,9 @@ def _in_laboratory(stem: Path, ensemble: Ensemble, patterns: VolumePatterns, num
     mean = ensemble.mean.to(torch.complex64)
     support = mean.abs() > _SHOWN * mean.abs().max()
     title = f"{method}, {patterns.names[number]}, mean of {ensemble.kept} of {ensemble.runs} runs"
-    crystal, refusal = turned(stem.with_name(f"{stem.name}_{NAME}"), mean.numpy(), support.numpy(), axes, title)
+    crystal, refusal = write_in_laboratory(
+        stem.with_name(f"{stem.name}_{NAME}"), mean.numpy(), support.numpy(), axes, title
+    )
     where = f"{_WRITTEN}: densities/METHOD/PATTERN_{NAME}.cxi, .vti, .mrc, .npz, with displacement and strain along Q"
     return [Note.of(where) if crystal is not None else Note.of(refusal, title)]
 

@@ -18,22 +18,11 @@ _FAR: Final = 3.0  # times the error on fitted pixels, and that of photon noise
 _POOR: Final = 0.2  # relative Fourier error beyond photon noise of a density that does not explain its pattern
 
 
-def best_kept(files: PhasingFiles) -> int:
-    """The start of least relative Fourier error among those that make the mean; the one that is shown."""
-    return int(np.where(files.kept, files.final_error, np.inf).argmin())
-
-
-def misfit(files: PhasingFiles) -> float:
-    """Relative Fourier error of the best kept start beyond what photon noise explains."""
-    error, noise = float(files.final_error[best_kept(files)]), float(files.about.get("counting_error") or 0)
-    return float(max(0.0, error**2 - noise**2) ** 0.5)
-
-
 def verdict(files: PhasingFiles, metrics: dict[str, Any]) -> str:
     """A few sentences on what was found."""
-    kept, total, best = int(files.kept.sum()), len(files.kept), best_kept(files)
+    kept, total, best = int(files.kept.sum()), len(files.kept), files.best
     error, held, noise = files.final_error[best], files.held_out_error[best], files.about.get("counting_error")
-    poor, element = misfit(files) > _POOR, files.element
+    poor, element = files.misfit > _POOR, files.element
     agree = f"{kept} of {total} starts agree" + (" with one another but do not fit the pattern" if poor else "")
     if kept == 1:
         others = "the other start does not agree" if total == 2 else f"none of the other {total - 1} starts agrees"
@@ -83,7 +72,7 @@ def verdict(files: PhasingFiles, metrics: dict[str, Any]) -> str:
 
 def is_overfitted(files: PhasingFiles) -> bool:
     """Whether the best kept start leaves far more on held-out pixels than on fitted ones and than photon noise does."""
-    best, noise = best_kept(files), float(files.about.get("counting_error") or 0)
+    best, noise = files.best, float(files.about.get("counting_error") or 0)
     held, fitted = float(files.held_out_error[best]), float(files.final_error[best])
     return held > max(_OVERFITTED, _FAR * fitted, _FAR * noise)  # never of NaN: nothing is held out
 

@@ -1,10 +1,10 @@
-from types import SimpleNamespace
-from typing import Any
+from dataclasses import fields
 
 import numpy as np
 import pytest
 
 from spi_lightning.reports.phasing.verdict import _fall, verdict
+from spi_lightning.results.phasing import PhasingFiles
 
 
 def test_a_curve_that_never_falls_ends_with_the_data_along_each_axis() -> None:
@@ -20,14 +20,13 @@ def test_without_geometry_no_length_is_said(value: float | None, words: str) -> 
     assert _fall({"prtf/crossing": value}, "prtf", "1/e", "pixel", None).endswith(words)
 
 
-def found(fitted: list[float], held: list[float], kept: list[bool], element: str = "pixel", **about: object) -> Any:
-    return SimpleNamespace(
-        kept=np.array(kept),
-        final_error=np.array(fitted),
-        held_out_error=np.array(held),
-        fsc=np.empty(0),
-        about={"counting_error": 0.073, **about},
-        element=element,
+def found(fitted: list[float], held_out: list[float], kept: list[bool], ndim: int = 2, **about: object) -> PhasingFiles:
+    """A result of so many starts, of which nothing but the errors and the agreement is told."""
+    empty, image = np.empty(0), np.zeros((4,) * ndim)
+    arrays = {each.name: empty for each in fields(PhasingFiles)[:17]} | {"density": image}
+    errors = {"final_error": np.array(fitted), "held_out_error": np.array(held_out), "kept": np.array(kept)}
+    return PhasingFiles(
+        **{**arrays, **errors}, pixel=np.ones(ndim), known=False, about={"counting_error": 0.073, **about}
     )
 
 
@@ -50,5 +49,24 @@ def test_a_sound_or_plainly_poor_fit_is_not_called_overfitted(fitted: float, hel
 
 def test_a_poor_fit_names_what_can_be_its_cause() -> None:
     assert "check mask, beam centre, support" in verdict(found([0.4], [0.4], [True]), {})
-    assert "check mask, support" in verdict(found([0.4], [0.4], [True], "voxel"), {})
+    assert "check mask, support" in verdict(found([0.4], [0.4], [True], 3), {})
     assert "beside the middle of a pixel" in verdict(found([0.4], [0.4], [True], sampled_beside=True), {})
+
+
+@pytest.mark.parametrize(
+    ("kept", "error", "words"),
+    [
+        (
+            [True, True, False],
+            0.1,
+            "2 of 3 starts agree; the best of them leaves a relative Fourier error of 0.1. The PRTF",
+        ),
+        ([True, True, False], 0.409, "2 of 3 starts agree with one another but do not fit the pattern; "),
+        ([True, False], 0.1, "The other start does not agree with the best; "),
+        ([True, False, False], 0.1, "None of the other 2 starts agrees with the best; "),
+        ([True], 0.1, "One start, which nothing confirms; "),
+    ],
+)
+def test_the_verdict_claims_no_more_than_was_seen(kept: list[bool], error: float, words: str) -> None:
+    files = found([error] * len(kept), [np.nan] * len(kept), kept, counting_error=None)
+    assert words in verdict(files, {})

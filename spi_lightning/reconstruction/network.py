@@ -1,0 +1,193 @@
+"""What a trained network knows of a pattern to be phased: its support, or the density that the starts begin from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from spi_lightning.data.measurement import Measurement
+from spi_lightning.errors import UserError
+from spi_lightning.fields import DENSITY, FRAME, INTENSITY, KNOWN_SUPPORT, MASK, SUPPORT
+from spi_lightning.methods.resized import fitted_batch, on_coarser_pixels, on_finer_pixels, trained_size
+from spi_lightning.notes import Note
+from spi_lightning.phasing import with_phase_noise
+from spi_lightning.physics.array import middle
+from spi_lightning.physics.fourier import fourier
+from spi_lightning.physics.photons import counting_error
+from spi_lightning.tasks.checkpoint import find_checkpoint, load_task
+from spi_lightning.tasks.support_prediction import SupportPrediction
+
+from .settings import ReconstructionSettings
+
+MakeTask = Callable[..., Any]
+"""Makes objects of configurations with ``_target_``: hydra.utils.instantiate."""
+
+UNKNOWN: Final = 0.25  # relative Fourier error, noise apart, that networks leave of objects they were not trained on
+_ZIP: Final = b"PK"  # first bytes of a checkpoint
+
+
+def starting_density(
+    measured: Measurement, settings: ReconstructionSettings, support: Tensor, make_task: MakeTask | None = None
+) -> tuple[Tensor | None, list[Note]]:
+    """Densities that the starts begin from, (starts, spatial), and notes on their doubts; None: random phases.
+
+    Args:
+        measured: The pattern to be phased.
+        settings: Of these start, start_noise, starts and seed decide.
+        support: (spatial) bool, inside which a network answers.
+        make_task: See network_answer; needed where the start is a network's.
+
+    Raises:
+        UserError: Densities of another shape, or what network_answer raises.
+    """
+    shape, start = measured.mask.shape, settings.start
+    if isinstance(start, Tensor):
+        if start.shape[-len(shape) :] != shape or start.shape[: -len(shape)] not in ((), (settings.starts,)):
+            raise UserError(
+                f"start: shape {tuple(start.shape)} is neither that of the pattern, {tuple(shape)}, nor one density "
+                f"for each of {settings.starts} starts"
+            )
+        return start.expand(settings.starts, *shape), []
+    if start == "random":
+        return None, []
+    density, edge = network_answer(start, measured, DENSITY, make_task, ("random",), support)
+    noisy = with_phase_noise(density[None], density.ndim, settings.start_noise, settings.starts, settings.seed)[0]
+    return noisy, doubts(start, density, measured, edge)
+
+
+def doubts(name: str, density: Tensor, measured: Measurement, edge: int | None = None) -> list[Note]:
+    """A line on a network's density whose Fourier amplitudes are not those of the pattern; none where they are.
+
+    Args:
+        name: Run of the network.
+        density: (y, x) real.
+        measured: The pattern.
+        edge: Edge of the middle of the pattern that the network was shown, pixel, outside of which it knows nothing;
+            None: the whole pattern.
+    """
+    left = unexplained(density, measured if edge is None else _middle_of(measured, edge), measured.whole)
+    if left <= UNKNOWN:
+        return []
+    text = (
+        f"start={name}: this density leaves a relative Fourier error of {left:.2f}, photon noise apart; the network "
+        "does not seem to know such objects (a complex density?), and start=random may do better"
+    )
+    return [Note.of(text)]
+
+
+def _middle_of(measured: Measurement, edge: int) -> Measurement:
+    """The same pattern, of which only the middle counts as measured."""
+    inside = torch.zeros_like(measured.mask)
+    inside[middle(measured.mask.shape, edge)] = True
+    return replace(measured, mask=measured.mask & inside, fourier_amplitude=measured.fourier_amplitude * inside)
+
+
+def unexplained(density: Tensor, measured: Measurement, counts: bool) -> float:
+    """Relative Fourier error of a density (y, x) at its best scale, less what photon noise explains; 0 to 1.
+
+    Args:
+        density: (y, x) real.
+        measured: The pattern.
+        counts: Whether the pattern holds photon counts, and their noise.
+    """
+    amplitude = measured.fourier_amplitude * measured.mask
+    found = fourier(density.to(amplitude.dtype), density.ndim).abs() * measured.mask
+    power, square = amplitude.square().sum(), found.square().sum().clamp_min(torch.finfo(found.dtype).tiny)
+    error = 1 - (amplitude * found).sum().square() / (power * square)
+    noise = counting_error(amplitude[None], measured.mask[None], counts)[0]
+    return float((error - noise.square()).clamp_min(0).sqrt())
+
+
+def network_answer(
+    path: str,
+    measured: Measurement,
+    name: str,
+    make_task: MakeTask | None,
+    others: Sequence[str] = (),
+    known: Tensor | None = None,
+) -> tuple[Tensor, int]:
+    """Density or support of a trained network on the pixels of the pattern, and the edge of what it was shown, pixel.
+
+    The network is shown the middle of the pattern, as many pixels as it was trained on; that is the same field of view
+    at a lower resolution, so its answer is interpolated onto the finer pixels.
+
+    Args:
+        path: Run folder (its best checkpoint is taken) or checkpoint.
+        measured: The pattern, 2D.
+        name: Field to answer, fields.DENSITY or fields.SUPPORT.
+        make_task: Makes the task of the checkpoint's configuration; hydra.utils.instantiate.
+        others: Words that the setting takes besides a network, for the message.
+        known: (y, x) bool, support inside which a density is answered, in the twin that fits into it.
+
+    Returns:
+        (y, x) bool support, or float density, 0 or more; and the edge.
+
+    Raises:
+        UserError: No such run, one of another task, a pattern smaller than the network's, a volume, or no make_task.
+    """
+    setting = "start" if name == DENSITY else "support"
+    _require_network(path, setting, others)
+    if measured.mask.ndim != 2:
+        raise UserError(f"{path}: a network of 2D patterns cannot answer a {measured.mask.ndim}D one.")
+    if make_task is None:
+        raise UserError(f"{setting}={path}: a network's task needs make_task=hydra.utils.instantiate to be built")
+    task, config = load_task(path, make_task, SupportPrediction)
+    if name == DENSITY and task.logits:
+        raise UserError(
+            f"start={path}: this network answers where the particle is, not its density: give it as support=, and "
+            "start=random or a network trained on densities (experiment=bellisario_density)."
+        )
+    size = _size_of(path, config, measured)
+    batch = _batch(path, measured, size, known)
+    with torch.no_grad():
+        answer = task.predict_step(batch)[name].float().reshape(1, size, size)
+    height, width = measured.mask.shape
+    made = on_finer_pixels(answer, (height, width))[0]
+    return made > 0.5 if name == SUPPORT else made.clamp_min(0), size
+
+
+def _size_of(path: str, config: dict[str, Any], measured: Measurement) -> int:
+    """Edge of the patterns that a network was trained on, pixel, at most that of the pattern."""
+    size = trained_size(config)
+    if size is None:
+        raise UserError(f"{path}: its configuration does not say the size of the patterns it was trained on.")
+    rows, columns = measured.mask.shape
+    if size > min(rows, columns):
+        raise UserError(
+            f"{path}: the network was trained on {size} x {size} pixels and the pattern has {rows} x {columns}: set "
+            f"data.size={size} (times data.bin), with what lies beyond the detector as not measured; or use a network "
+            "trained at this size."
+        )
+    return size
+
+
+def _batch(path: str, measured: Measurement, size: int, known: Tensor | None) -> dict[str, Tensor]:
+    """The middle of the pattern, and the known support on its pixels, as a batch of one."""
+    whole = {
+        INTENSITY: measured.fourier_amplitude.square()[None, None],
+        MASK: measured.mask[None, None],
+        FRAME: torch.zeros(1, dtype=torch.int64),
+    }
+    batch = fitted_batch(whole, size, path)
+    if known is not None:
+        batch[KNOWN_SUPPORT] = on_coarser_pixels(known[None], size)[:, None]
+    return batch
+
+
+def _require_network(path: str, setting: str, others: Sequence[str]) -> None:
+    """UserError for what is neither a run folder nor a file that may be a checkpoint, with what ``setting`` takes."""
+    if Path(path).is_dir():
+        find_checkpoint(path, setting)
+        return
+    if Path(path).is_file():
+        with Path(path).open("rb") as file:
+            if Path(path).suffix == ".ckpt" or file.read(2) == _ZIP:
+                return
+    is_file = ", a file of another kind," if Path(path).is_file() else ""
+    named = "random" if setting == "start" else f"{', '.join(others)}, nor a .npy file"
+    raise UserError(f"{setting}={path}{is_file} is neither the run or checkpoint of a network nor one of {named}.")

@@ -1,0 +1,137 @@
+"""Settings of the reconstruction of one pattern; a mistake is refused when they are made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from torch import Tensor
+
+from spi_lightning.errors import UserError, whole_number
+from spi_lightning.phasing import Recipe, read_recipe
+from spi_lightning.phasing.constraints import CONSTRAINTS
+from spi_lightning.physics.partial_coherence import require_width
+
+_BELOW: Final = {"held_out": 0.5, "disagreement": 2.0, "least_oversampling": 100.0, "start_noise": 100.0}
+_POLISH_STEPS: Final = 200  # where polish=auto has a polish
+USUAL_RECIPE: Final = (
+    "50*ER + 20*(80*HIO(0.9) + 20*ER) + 100*ER + shrinkwrap(2.0, 0.1, decay=0.98, last_sigma=1.0, after=50)/20"
+)
+
+
+@dataclass(frozen=True)
+class Phasing:
+    """Iterations of phase retrieval and the constraint on the density; the group conf/phasing.
+
+    Attributes:
+        recipe: Updates in their order, as a line such as ``200*HIO(0.9) + 50*ER`` or as the list of its YAML form, see
+            phasing.read_recipe.
+        constraint: ``positive`` (real, not negative), ``real`` or ``complex``.
+
+    Raises:
+        UserError: A mistake in the recipe, or an unknown constraint.
+    """
+
+    recipe: str | Sequence[Any] | Recipe = USUAL_RECIPE
+    constraint: str = "positive"
+
+    def __post_init__(self) -> None:
+        known = isinstance(self.recipe, str | Sequence | Recipe)
+        if not known or (isinstance(self.recipe, str) and self.recipe.strip().isdigit()):
+            raise UserError(f"phasing.recipe={self.recipe}: give a recipe such as 200*HIO(0.9) + 50*ER")
+        self.read()
+        if self.constraint not in CONSTRAINTS:
+            raise UserError(f"phasing.constraint={self.constraint!r}: known are {', '.join(CONSTRAINTS)}")
+
+    def read(self) -> Recipe:
+        """The recipe as steps and groups."""
+        return read_recipe(self.recipe)
+
+
+@dataclass(frozen=True)
+class ReconstructionSettings:
+    """Every choice of the reconstruction of one pattern; conf/phase.yaml has them under the same names.
+
+    Attributes:
+        phasing: Recipe and constraint.
+        starts: Number of independent starts, run as one batch.
+        start: ``random`` phases; run folder or checkpoint of a density network; or densities to begin with, (spatial)
+            or (starts, spatial).
+        start_noise: Standard deviation of the phase noise added to a network's density, so that starts differ, rad.
+        support: First support: ``autocorrelation``, ``circle``, ``box``, ``double_intersection``,
+            ``triple_intersection`` or ``ideal``; run folder or checkpoint of a support network; ``.npy`` file of True
+            and False; or (spatial) bool.
+        support_threshold: Fraction of the largest autocorrelation above which a pixel belongs to its region.
+        least_oversampling: Pixels of the array over those of the particle along each axis, below which a pattern gets
+            no support from its autocorrelation.
+        held_out: Share of the measured pixels that float, to judge the result by; 0: none.
+        halves: Whether two halves of the photons are phased too, for their Fourier shell correlation.
+        polish: Steps of L-BFGS on every start in its last support; ``auto``: 200 for complex volumes, else 0.
+        point_spread: First root mean square width of a blur by partial coherence that the polish fits too, pixel;
+            None: a coherent pattern.
+        disagreement: Distance 1 - overlap with the best start from which a start counts as failed.
+        seed: Seed of the starts, of the held-out pixels and of the halves.
+        device: Device to compute on: ``auto`` (the GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ...
+
+    Raises:
+        UserError: A value that is no number, or out of range.
+    """
+
+    phasing: Phasing = field(default_factory=Phasing)
+    starts: int = 20
+    start: str | Tensor = "random"
+    start_noise: float = 0.7
+    support: str | Tensor = "autocorrelation"
+    support_threshold: float = 0.004
+    least_oversampling: float = 2.0
+    held_out: float = 0.05
+    halves: bool = False
+    polish: int | Literal["auto"] = "auto"
+    point_spread: float | None = 0.5
+    disagreement: float = 0.1
+    seed: int = 0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "starts", whole_number("starts", self.starts, 1))  # 1e4 is one
+        object.__setattr__(self, "seed", whole_number("seed", self.seed, 0))
+        for name, below in _BELOW.items():
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not 0 <= value < below:
+                raise UserError(f"{name}={value}: give a number from 0 to {below:g}")
+        if not isinstance(self.support_threshold, int | float) or not 0 < self.support_threshold < 1:
+            raise UserError(
+                f"support_threshold={self.support_threshold}: give a number above 0 and below 1, such as 0.004; it is "
+                "a fraction of the largest autocorrelation"
+            )
+        if not isinstance(self.halves, bool):
+            raise UserError(f"halves={self.halves}: give true or false")
+        require_width(self.point_spread, "point_spread")
+        self.polish_steps(3)
+
+    def polish_steps(self, ndim: int) -> int:
+        """Steps of the polish of a pattern with ``ndim`` axes; 0: none. Raises UserError where there can be none."""
+        constraint = self.phasing.constraint
+        if self.polish == "auto":
+            return _POLISH_STEPS if constraint == "complex" and ndim == 3 else 0
+        if not isinstance(self.polish, int | float) or not math.isfinite(self.polish):
+            raise UserError(f"polish={self.polish}: give a whole number of steps, 0 for none, or auto")
+        steps = whole_number("polish", self.polish, 0)
+        if steps and constraint != "complex":
+            raise UserError(
+                f"polish={steps} would leave phasing.constraint={constraint}: give polish=0, or "
+                "phasing.constraint=complex"
+            )
+        return steps
+
+    @property
+    def support_name(self) -> str:
+        """Word for the first support in messages and notes."""
+        return self.support if isinstance(self.support, str) else "array"
+
+    @property
+    def start_name(self) -> str:
+        """Word for the first densities in messages and notes."""
+        return self.start if isinstance(self.start, str) else "array"

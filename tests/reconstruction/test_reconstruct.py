@@ -1,0 +1,112 @@
+"""The view of a notebook: arrays and dataclasses in, a density out, no configuration files."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from spi_lightning.errors import UserError
+from spi_lightning.io.volumes.cxi_image import read_cxi_image
+from spi_lightning.phasing import alignment
+from spi_lightning.physics.fourier import fourier
+from spi_lightning.reconstruction import (
+    Measurement,
+    Phasing,
+    ReconstructionSettings,
+    assess,
+    reconstruct,
+    silent,
+    write_reconstruction,
+)
+from tests.phasing.lopsided import lopsided
+
+
+def counts() -> np.ndarray:
+    """Photons (48, 48) of the lopsided particle."""
+    rate = 2000 * fourier(lopsided(), 2).abs().square()
+    return torch.poisson(rate, generator=torch.Generator().manual_seed(0)).numpy()
+
+
+def test_an_array_of_photons_becomes_a_density(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mask = np.ones((48, 48), dtype=bool)
+    mask[:3] = False
+    measured = Measurement.from_intensity(counts(), mask)
+    assert measured.photons and float(measured.fourier_amplitude[:3].max()) == 0
+    settings = ReconstructionSettings(Phasing("4*(60*HIO(0.9) + 20*ER)"), starts=4, support=lopsided() > 0, seed=3)
+    found = reconstruct(measured, settings, stages=silent)
+    assert alignment(found.density[None], lopsided(), subpixel=True).overlap[0] > 0.95
+    again = reconstruct(measured, settings, stages=silent)
+    assert torch.equal(again.density, found.density)
+    result, numbers = assess(found)
+    assert numbers["kept"] == int(result.kept.sum()) >= 1 and result.about["support"] == "array"
+    np.testing.assert_array_equal(result.density, found.density.numpy())
+    _, written = write_reconstruction(tmp_path, found)
+    assert written["fourier_error/best"] == numbers["fourier_error/best"]
+    np.testing.assert_array_equal(read_cxi_image(tmp_path / "result.cxi").density, result.density)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_stages_report_their_iterations() -> None:
+    from contextlib import contextmanager
+
+    seen: dict[str, list[int]] = {}
+
+    @contextmanager
+    def stages(title: str, iterations: int, error_name: str):
+        steps = seen.setdefault(f"{title}, {iterations} iterations", [])
+        yield lambda iteration, iterations, error: steps.append(iteration)
+
+    settings = ReconstructionSettings(Phasing("6*ER"), starts=2, support="box", halves=True)
+    found = reconstruct(Measurement.from_intensity(counts()), settings, stages=stages)
+    assert list(seen) == [f"{name}, 6 iterations" for name in ("phasing", "half 1", "half 2")]
+    assert all(steps == [1, 2, 3, 4, 5, 6] for steps in seen.values()) and found.halves is not None
+
+
+def test_hydra_is_not_imported() -> None:
+    code = "import sys, spi_lightning.reconstruction, spi_lightning.orientation; print('hydra' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("intensity", "mask", "words"),
+    [
+        (np.ones(5), None, r"intensity \(5,\)"),
+        (np.ones((4, 4)), np.ones((4, 5)), r"mask \(4, 5\): give one pattern"),
+        (-np.ones((4, 4)), None, "16 measured values are negative"),
+    ],
+)
+def test_arrays_that_are_no_pattern_are_refused(intensity: np.ndarray, mask: np.ndarray | None, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        Measurement.from_intensity(intensity, mask)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"starts": 0}, "starts=0: give a whole number, 1 or more"),
+        ({"held_out": 0.7}, "held_out=0.7: give a number from 0 to 0.5"),
+        ({"support_threshold": 0}, "support_threshold=0: give a number above 0"),
+        ({"polish": 5}, "polish=5 would leave phasing.constraint=positive"),
+        ({"point_spread": 3}, "point_spread=3: give pixels from 0"),
+        ({"halves": "maybe"}, "halves=maybe: give true or false"),
+    ],
+)
+def test_settings_are_checked_where_they_are_made(settings: dict, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        ReconstructionSettings(**settings)
+
+
+def test_settings_mirror_the_yaml() -> None:
+    from dataclasses import asdict
+
+    from omegaconf import OmegaConf
+
+    conf = Path(__file__).parents[2] / "conf"
+    written = OmegaConf.to_container(OmegaConf.load(conf / "phase.yaml"))
+    usual = asdict(ReconstructionSettings())
+    assert isinstance(written, dict) and usual.pop("phasing") == OmegaConf.load(conf / "phasing" / "default.yaml")
+    assert {name: written[name] for name in usual} == usual
