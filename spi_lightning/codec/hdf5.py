@@ -26,7 +26,7 @@ from torch import Tensor
 
 from spi_lightning.errors import UserError
 from spi_lightning.files import atomic_write
-from spi_lightning.full_disk import new_hdf5
+from spi_lightning.write_errors import new_hdf5
 
 from .lazy_array import LazyArray
 from .typed import Arrays, BadValueError, UnknownAnnotationError, decode

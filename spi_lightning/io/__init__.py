@@ -1,6 +1,7 @@
-"""One module per file format: past this package nobody asks where a pattern came from.
+"""Readers and writers of file formats: patterns, rocking scans, volumes, structures and Dragonfly files.
 
-Read with `open_patterns`; write with `CxiWriter`, `write_selection` and `write_emc`.
+Patterns are read by `open_patterns`, whatever their format, and written by `CxiWriter`, `write_selection` and
+`write_emc`.
 """
 
 from spi_lightning.io.cxi.patterns import CxiWriter, write_selection

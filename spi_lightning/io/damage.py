@@ -1,4 +1,4 @@
-"""The boundary of every reader: what a damaged file makes libraries raise becomes one line that names the file."""
+"""Conversion of errors that damaged files raise in libraries into one UserError that names the file."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ _OF_BYTES: Final = (
     zipfile.BadZipFile,
 )
 _PACKAGE: Final = str(Path(__file__).parents[1])
-_MOST_WORDS: Final = 200  # characters of what a library says
+_MAX_CHARACTERS: Final = 200  # of a library's message
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 def is_damage(error: BaseException) -> bool:
-    """Whether an error raised while a file is read says something of the file, and not of this package.
+    """Whether an error raised while a file is read comes from the file, and not from a fault of this package.
 
-    Errors of bytes (what the system, decompressors and conversions of text raise) do, wherever they were raised. Any
-    other error does if a library raised it: h5py, tifffile, NumPy and zipfile stumble over damaged bytes with
-    KeyError, TypeError or RuntimeError too. Raised in a line of this package it is a fault of ours and stays as it is.
+    Errors of the system, of decompressors and of text conversion do, wherever they were raised. Any other error does if
+    a library raised it: h5py, tifffile, NumPy and zipfile answer damaged bytes with KeyError, TypeError or RuntimeError
+    too. Raised in a line of this package, it is a fault of the package and passes unchanged.
     """
     if isinstance(error, _OF_BYTES):
         return True
@@ -49,33 +49,39 @@ def is_damage(error: BaseException) -> bool:
 
 
 def reason(error: BaseException) -> str:
-    """What an error says, in one line of bounded length."""
+    """Message of an error in one line of at most 200 characters."""
     if isinstance(error, MemoryError):
-        return "it announces more than fits into memory"
+        return "its header announces more than fits into memory"
     words = " ".join(str(error).split()) or type(error).__name__
-    return words if len(words) <= _MOST_WORDS else f"{words[:_MOST_WORDS]}..."
+    return words if len(words) <= _MAX_CHARACTERS else f"{words[:_MAX_CHARACTERS]}..."
 
 
 def moved(home: Path) -> str:
-    """Remedy where a file that names others in other folders lies in another place than it was written in."""
-    return f"{home.name} must lie where it lay relative to its data: move it back, or make it again"
+    """Remedy where a file that refers to others by relative paths was moved."""
+    return f"{home.name} refers to its data by relative paths: move it back, or write it again"
 
 
 def missing(name: str, home: Path) -> str:
-    """End of a line about a file that ``home`` names and that is not there: where it was looked for, and the remedy."""
-    given = Path(name)
-    if not given.is_absolute() and given.parent != Path():
-        looked = os.path.normpath(home.resolve().parent / name)
-        return f"{name}, which is not there (looked for at {looked}); {moved(home)}"
-    there = "there or " if given.is_absolute() else ""
-    return f"{name}, which is not there; put it back {there}beside {home.name}"
+    """End of a message on a file that ``home`` refers to and that is missing: the path searched, and the remedy."""
+    path = Path(name)
+    if not path.is_absolute() and path.parent != Path():
+        searched = os.path.normpath(home.resolve().parent / name)
+        return f"{name}, which does not exist (searched at {searched}); {moved(home)}"
+    there = "there or " if path.is_absolute() else ""
+    return f"{name}, which does not exist; put it back {there}beside {home.name}"
 
 
 def require_file(path: Path, remedy: str, where: str = "") -> None:
-    """Raise UserError if there is no file to read: nothing, a folder, or a pipe or device, which would never end."""
+    """Raise UserError if a path is not a regular file: missing, a folder, or a pipe or device, which never ends.
+
+    Args:
+        path: Path of the file to read.
+        remedy: End of the message, what the user can do.
+        where: Text before the path in the message, e.g. "data.keys.mask=".
+    """
     if path.is_file():
         return
-    missing = "there is no such file" if not path.is_symlink() else "is a link to a file that is not there"
+    missing = "there is no such file" if not path.is_symlink() else "is a link to a file that does not exist"
     what = "is a folder, not a file" if path.is_dir() else "is a pipe or a device, not a file"
     raise UserError(f"{where}{path}: {what if path.exists() else missing}; {remedy}")
 
@@ -84,16 +90,16 @@ def require_file(path: Path, remedy: str, where: str = "") -> None:
 def reading(
     path: Path | str | os.PathLike[str], what: str, where: str = "", also: tuple[type[Exception], ...] = ()
 ) -> Iterator[None]:
-    """Read a file inside; a UserError passes, damage becomes one.
+    """Context manager of reading a file: errors of damage become a UserError, a UserError passes.
 
     Args:
-        path: The file, for the message.
-        what: What it is read as.
-        where: What to put before the path, e.g. "data.keys.mask=".
-        also: Errors of compiled libraries that leave no frame, so that our call seems to raise them.
+        path: Path of the file, for the message.
+        what: Name of the format, as in "cannot be read as ...".
+        where: Text before the path in the message, e.g. "data.keys.mask=".
+        also: Further errors of damage, of compiled libraries that leave no frame in the traceback.
 
     Raises:
-        UserError: See is_damage.
+        UserError: The block raised an error of damage, see is_damage.
     """
     try:
         yield
@@ -106,10 +112,10 @@ def reading(
 
 
 def reads(what: str, also: tuple[type[Exception], ...] = ()) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Decorate a function whose first argument is the path of a file, or a method of an object with a ``path``.
+    """Decorator form of `reading`, for functions whose first argument is a path or an object with a ``path``.
 
     Args:
-        what, also: See `reading`; ``also`` too of small parsers, all of whose look-ups are of words of the file.
+        what, also: Arguments of `reading`; ``also`` serves small parsers too, whose look-ups all concern the file.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:

@@ -1,4 +1,4 @@
-"""Download one file over HTTP, on pooch: with retries, checked, and whole or not at all."""
+"""Download of one file over HTTP with pooch: retries, checksum, atomic write."""
 
 from collections.abc import Callable
 from functools import partial
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from requests import Response
     from requests.exceptions import RequestException
 
-_PIECE: Final = 1 << 16  # bytes written at a time; what is lost of a broken download
-_PASSING: Final = (408, 429)  # of the statuses below 500, those after which the same request may succeed
+_PIECE: Final = 1 << 16  # bytes written at a time, at most lost when a download breaks off
+_TRANSIENT: Final = (408, 429)  # statuses below 500 after which the same request may succeed
 
 
 class DownloadError(Exception):
@@ -36,10 +36,10 @@ def download(
 
     Args:
         url: Address of the file, http or https.
-        path: Where the file is to be; its folder is made. Any file there is right if ``sha256`` is None.
+        path: Path of the file to write, whose folder is created; any file there is accepted if ``sha256`` is None.
         sha256: SHA-256 of the content, 64 hexadecimal digits; None where it is not known beforehand.
         check: Called with the downloaded file before it takes its name; raises ValueError if the content is wrong.
-        attempts: Largest number of requests; an answer that will not change is not asked for again.
+        attempts: Largest number of requests; permanent errors are not retried.
         timeout: Seconds without a byte from the server after which an attempt has failed.
 
     Raises:
@@ -64,7 +64,7 @@ def download(
 def _transfer(
     url: str, output: str, _cache: object, part: Path | None, check: Callable[[Path], None] | None, timeout: float
 ) -> None:
-    """Downloader in the sense of pooch: raises what pooch tries again, or DownloadError where that would be idle."""
+    """Downloader as pooch calls it: transient errors pass, for pooch to retry; permanent ones raise DownloadError."""
     import requests
 
     target = part or Path(output)
@@ -72,12 +72,12 @@ def _transfer(
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
     try:
         with requests.get(url, headers=headers, stream=True, timeout=timeout) as answer:
-            if answer.status_code != 416 or not done:  # else there is nothing after what is there
+            if answer.status_code != 416 or not done:  # else the partial file is complete
                 answer.raise_for_status()
-                _save(answer, target, shown=part is not None)
+                _save(answer, target, with_bar=part is not None)
     except requests.exceptions.RequestException as error:
-        reason, may_pass = _diagnosis(error)
-        if may_pass:
+        reason, transient = _diagnosis(error)
+        if transient:
             raise
         raise DownloadError(reason) from error
     if part is not None:
@@ -86,13 +86,13 @@ def _transfer(
         check(Path(output))
 
 
-def _save(answer: "Response", target: Path, shown: bool) -> None:
-    """Write the body of an answer, after what is there if the server resumes."""
+def _save(answer: "Response", target: Path, with_bar: bool) -> None:
+    """Write the body of an answer; append it to a partial file if the server resumes."""
     resumed = answer.status_code == 206
     with target.open("ab" if resumed else "wb") as file:
         total = file.tell() + int(answer.headers.get("Content-Length", 0))
         progress = ProgressBar(DownloadColumn(), TransferSpeedColumn())
-        progress.disable |= not shown
+        progress.disable |= not with_bar
         with progress:
             bar = progress.add_task(target.name.removesuffix(".part"), total=total or None, completed=file.tell())
             for piece in answer.iter_content(_PIECE):
@@ -101,12 +101,12 @@ def _save(answer: "Response", target: Path, shown: bool) -> None:
 
 
 def _diagnosis(error: "RequestException") -> tuple[str, bool]:
-    """Reason as a clause, and whether the same request may succeed later: not without a network or for no such page."""
+    """Reason as a clause, and whether the error is transient: not without a network or for a missing page."""
     if error.response is not None:
         status = error.response.status_code
-        return f"the server answers {status} {error.response.reason}", status >= 500 or status in _PASSING
+        return f"the server answers {status} {error.response.reason}", status >= 500 or status in _TRANSIENT
     cause: BaseException = error  # the innermost one: of the socket, or of the body
     while (inner := cause.__cause__ or cause.__context__) is not None:
         cause = inner
-    may_pass = not isinstance(cause, OSError) or isinstance(cause, TimeoutError | ConnectionResetError)
-    return f"the server cannot be reached or breaks off ({getattr(cause, 'strerror', None) or cause})", may_pass
+    transient = not isinstance(cause, OSError) or isinstance(cause, TimeoutError | ConnectionResetError)
+    return f"the server cannot be reached or breaks off ({getattr(cause, 'strerror', None) or cause})", transient

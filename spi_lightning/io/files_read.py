@@ -1,7 +1,7 @@
-"""Which files a reader opened, whatever the format: the file named, those it links to, and those beside it.
+"""Record of the files that a reader opened, in any format: the file itself, its link targets and its side files.
 
-Every reader opens its files in one of three ways (open_patterns, open_hdf5, read_side_file), and each of these notes
-the file here, so that a new format need not know of it; hdf5_storage.storage_of notes what data sets link to.
+Every reader opens its files by open_patterns, open_hdf5 or read_side_file, which record them here, so that a new format
+needs no code for it; hdf5.storage.storage_of records the targets of links.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _RECORDING: Final[ContextVar[tuple[dict[Path, None], ...]]] = ContextVar("files_
 
 @contextmanager
 def files_read() -> Iterator[dict[Path, None]]:
-    """Record the files that are opened in the block: absolute paths in the order of their first use."""
+    """Record the files that are opened in the block, as absolute paths in the order of their first use."""
     recorded: dict[Path, None] = {}
     token = _RECORDING.set((*_RECORDING.get(), recorded))
     try:
@@ -31,29 +31,31 @@ def files_read() -> Iterator[dict[Path, None]]:
 
 
 def note_read(path: str | os.PathLike[str]) -> None:
-    """Note that a file is read; without a recording nothing happens."""
+    """Add a file to the record of every enclosing `files_read` block."""
     for recorded in _RECORDING.get():
         recorded[Path(path).absolute()] = None
 
 
-def names_of(files: Collection[Path], lists: Collection[Path] = ()) -> list[Note]:
-    """A line that names every file that was read, where there is more than the one that was named; relative to all.
+def list_files(files: Collection[Path], lists: Collection[Path] = ()) -> list[Note]:
+    """Note with all files that were read, relative to their common folder; empty for a single file.
 
-    ``lists`` are those of them that hold no patterns but the names of files that do.
+    Args:
+        files: Absolute paths of the files that were read.
+        lists: Index lists among them, which hold file names instead of patterns.
     """
     if len(files) < 2:
         return []
     files, by = [file for file in files if file not in lists], [file.name for file in lists]
     folder = Path(os.path.commonpath([file.parent for file in files]))
     are = f"{len(files)} files are read" if len(files) > 1 else "1 file is read"
-    named = f", as {', '.join(by)} says" if by else ""
+    named = f", by the list {', '.join(by)}" if by else ""
     return [Note.of(f"{are}{named}: {', '.join(str(file.relative_to(folder)) for file in files)}", str(folder))]
 
 
 def stamp(path: Path) -> Stamp | None:
-    """Device, inode, time of change of the inode (ns) and length (byte) of a file; None where it is gone.
+    """Device, inode, inode change time (ns) and size (byte) of a file; None if it is missing.
 
-    Unlike the time of change of the content, that of the inode cannot be set back.
+    Unlike the modification time, the inode change time cannot be set back.
     """
     try:
         status = path.stat()

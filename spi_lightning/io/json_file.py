@@ -1,4 +1,4 @@
-"""JSON files of a run folder, read back: an object, or one line that says what is wrong with the file."""
+"""Reader of the JSON files of a run folder."""
 
 import json
 from pathlib import Path
@@ -10,10 +10,10 @@ from .damage import reading, require_file
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object of a JSON file.
+    """Read a JSON object.
 
     Raises:
-        UserError: There is no such file, or it holds no JSON object.
+        UserError: The file is missing, damaged, or does not hold a JSON object.
     """
     require_file(path, "give the folder of a finished run")
     with reading(path, "JSON", also=(RecursionError,)):
@@ -24,13 +24,13 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_metrics(path: Path) -> dict[str, Any]:
-    """Numbers of a run: by name, and of evaluations by method and name under ``methods``.
+    """Read metrics.json of a run: numbers by name, and of evaluations by method and name under ``methods``.
 
     Raises:
-        UserError: As read_json, or the methods are no objects.
+        UserError: As read_json, or the methods are not objects.
     """
     metrics = read_json(path)
     methods = metrics.get("methods", {})
     if not (isinstance(methods, dict) and all(isinstance(numbers, dict) for numbers in methods.values())):
-        raise UserError(f"{path}: its methods are no objects with numbers; copy it again or evaluate anew")
+        raise UserError(f"{path}: its methods are not objects with numbers; copy it again or repeat the evaluation")
     return metrics

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
 from spi_lightning.fields import DENSITY
-from spi_lightning.io.hdf5.choice import there
 from spi_lightning.io.hdf5.file import dataset, opened
+from spi_lightning.io.hdf5.links import get_object
 from spi_lightning.io.patterns.hdf5 import add_hdf5_labels, add_hdf5_masks
 from spi_lightning.io.patterns.pattern_file import PatternFile, PatternKeys
 from spi_lightning.notes import Note
@@ -64,8 +64,8 @@ class SpinnImages:
 def is_spinn(path: Path) -> bool:
     """Whether an HDF5 file has the data sets of this layout in its root."""
     with opened(path) as file:
-        wave = there(file, _WAVE)
-        named = any(isinstance(there(file, name), h5py.Dataset) for name in _DENSITIES)
+        wave = get_object(file, _WAVE)
+        named = any(isinstance(get_object(file, name), h5py.Dataset) for name in _DENSITIES)
         return named and isinstance(wave, h5py.Dataset) and wave.dtype.kind == "c"
 
 

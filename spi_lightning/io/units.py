@@ -1,7 +1,6 @@
-"""Units of lengths, energies and angles in files: one table and one conversion, used wherever a file names a unit.
+"""Units of lengths, photon energies and angles in files, and their conversion to m, eV and degree.
 
-Lengths are converted to m, photon energies to eV, angles to degree. A value without a unit is taken in the unit that
-its format prescribes, which the caller gives.
+A value without a unit is in the unit that its format prescribes, which the caller names.
 """
 
 from __future__ import annotations
@@ -59,20 +58,20 @@ SI: Final[dict[Kind, str]] = {"length": "m", "energy": "eV", "angle": "degree"}
 
 
 class UnknownUnitError(UserError):
-    """A unit that is not known, or one of another kind of quantity."""
+    """Unknown unit, or a unit of another kind of quantity."""
 
 
 def factor(unit: str, kind: Kind, where: str, option: str = "") -> float:
     """Factor from a named unit to m, eV or degree.
 
     Args:
-        unit: Name or symbol of the unit; case, spaces around it and a final period do not matter.
-        kind: Of the quantity.
+        unit: Name or symbol of the unit; case, surrounding spaces and a final period do not matter.
+        kind: Kind of the quantity: length, energy or angle.
         where: File and data set, for the message.
         option: Option that states the quantity instead, for the message.
 
     Raises:
-        UnknownUnitError: The unit is unknown, or one of another kind of quantity.
+        UnknownUnitError: The unit is unknown, or of another kind of quantity.
     """
     known = TABLE[kind].get(unit.strip().rstrip(".").replace("_", " ").replace("-", " ").lower())
     if known is None:
@@ -84,14 +83,14 @@ def factor(unit: str, kind: Kind, where: str, option: str = "") -> float:
 
 
 def remedy(option: str, correction: str = "correct it") -> str:
-    """What a user can do about a value that cannot be read: state it by an option where there is one, or correct it."""
+    """Remedy for an unusable value, as the end of a message: the option that states it, if any, or its correction."""
     return f"{f'give {option}=, or ' if option else ''}{correction} in a copy of the file"
 
 
 def named_unit(item: h5py.Dataset) -> str:
-    """Unit in the attribute ``units`` or ``unit`` of a data set, in any case, as text; empty where there is none.
+    """Unit in the attribute ``units`` or ``unit`` of a data set, in upper or lower case; empty if none.
 
-    Text, bytes (also Latin-1) and arrays of one of these are read; words for "no unit" are none.
+    Text, bytes (also Latin-1) and arrays of one of these are read; words for "no unit" count as empty.
     """
     attributes = {str(name).lower(): name for name in item.attrs}
     for name in ("units", "unit"):
@@ -102,22 +101,22 @@ def named_unit(item: h5py.Dataset) -> str:
 
 
 def unit_of_label(label: str, kind: Kind = "angle") -> str:
-    """Unit in brackets behind the name of a column or motor, as in `Theta (mrad)`; empty where there is none."""
+    """Unit in brackets at the end of the name of a column or motor, as in `Theta (mrad)`; empty if none."""
     match = re.search(r"[\[(]([^\])]+)[\])]\s*$", label)
     unit = match.group(1).strip() if match else ""
     return unit if unit.lower() in TABLE[kind] else ""
 
 
 def unknown_unit(label: str) -> list[Note]:
-    """A warning where brackets behind a name hold what could be a unit and is none that is known."""
+    """Warning about an unknown unit in brackets at the end of a name; empty if none."""
     match = re.search(r"[\[(]\s*([^\W\d]+)\.?\s*[\])]\s*$", label)
     if match is None or any(match[1].lower() in table for table in TABLE.values()):
         return []
-    return [Note.warning(f"{match[1]!r} is no unit that is known; it is taken as if nothing stood there", str(label))]
+    return [Note.warning(f"{match[1]!r} is not a known unit; it is ignored", str(label))]
 
 
 def text(value: Any) -> str:
-    """Text of an HDF5 attribute : str, bytes in UTF-8 or Latin-1, or an array of one of these or of characters."""
+    """Text of an HDF5 attribute: str, bytes in UTF-8 or Latin-1, or an array of one of these or of characters."""
     array = np.ravel(np.asarray(value)) if not isinstance(value, h5py.Empty) else np.empty(0, "S1")
     if array.dtype == np.uint8 or (array.dtype.kind in "SU" and array.dtype.itemsize in (1, 4) and len(array) > 1):
         joined = array.tobytes() if array.dtype.kind != "U" else "".join(array).encode()

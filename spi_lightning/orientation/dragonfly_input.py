@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
 from spi_lightning.files import atomic_write
-from spi_lightning.full_disk import new_hdf5
 from spi_lightning.io import PatternFile, make_detector, write_detector, write_emc
 from spi_lightning.io.dragonfly.detector import Detector
+from spi_lightning.write_errors import new_hdf5
 
 from .window import Window
 

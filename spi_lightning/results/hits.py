@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from spi_lightning.fields import DISTANCE_FROM_TRAINING, IS_SINGLE_HIT
 from spi_lightning.files import atomic_write
-from spi_lightning.full_disk import new_hdf5
 from spi_lightning.io.hdf5.file import dataset, opened
 from spi_lightning.io.json_file import read_json, read_metrics
 from spi_lightning.notes import Note
+from spi_lightning.write_errors import new_hdf5
 
 Numbers = dict[str, Any]
 

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.files import atomic_write
-from spi_lightning.full_disk import new_hdf5
 from spi_lightning.io.hdf5.file import opened
 from spi_lightning.notes import Note
+from spi_lightning.write_errors import new_hdf5
 
 Array = NDArray[np.float64]
 ORIENTATION: Final = "orientation.h5"

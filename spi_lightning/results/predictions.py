@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.fields import ABSTAIN, DECISION, DISTANCE_FROM_TRAINING, FRAME, IS_SINGLE_HIT, PROBABILITY, SCORE
 from spi_lightning.files import atomic_write
-from spi_lightning.full_disk import new_hdf5
+from spi_lightning.write_errors import new_hdf5
 
 from .hit_answer import Answer, DecisionRule
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, SUPPORT
 from spi_lightning.files import atomic_write
-from spi_lightning.full_disk import new_hdf5
 from spi_lightning.io.hdf5.file import opened
 from spi_lightning.io.json_file import read_json, read_metrics
 from spi_lightning.io.patterns.pattern_file import PatternFile
+from spi_lightning.write_errors import new_hdf5
 
 SUPPORTS = "supports.h5"
 EVEN, WORST, SMALLEST, LARGEST = "Typical patterns", "Worst answers", "Smallest particles", "Largest particles"

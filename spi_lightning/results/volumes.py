@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.files import atomic_write
-from spi_lightning.full_disk import new_hdf5
 from spi_lightning.io.hdf5.file import opened
+from spi_lightning.write_errors import new_hdf5
 
 Array = NDArray[Any]
 VOLUMES: Final = "volumes.h5"

@@ -8,7 +8,7 @@ import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from spi_lightning.files import atomic_write
-from spi_lightning.full_disk import patient_file
+from spi_lightning.write_errors import error_recording_file
 
 _PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
 
@@ -31,7 +31,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
         """Write a checkpoint to a local path."""
-        with atomic_write(path) as part, patient_file(part) as file:
+        with atomic_write(path) as part, error_recording_file(part) as file:
             torch.save(_with_files_in(checkpoint, Path()), cast(IO[bytes], file))
         self.saved = True
 

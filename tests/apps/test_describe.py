@@ -69,7 +69,7 @@ def test_settings_are_those_of_evaluate(tmp_path, capsys) -> None:
     out = capsys.readouterr().out
     assert "3 of 4 x 4" in out
     assert "1 not (0), 2 single hit (1)" in out
-    assert "as asked" in out
+    assert "as set" in out
 
 
 def test_detector_units_are_recognised_and_their_gain_estimated(tmp_path, capsys) -> None:

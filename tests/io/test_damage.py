@@ -107,7 +107,7 @@ def test_giant_announcements_are_refused_before_memory_is_taken(tmp_path: Path, 
     header = np.lib.format.header_data_from_array_1_0(np.empty((0, 4, 4), np.uint16)) | {"shape": shape}
     with (tmp_path / "a.npy").open("wb") as npy:
         np.lib.format.write_array_header_1_0(npy, header)
-    for name, says in (("a.h5", "announces"), ("a.npy", "cannot be read")):
+    for name, says in (("a.h5", "by its header"), ("a.npy", "cannot be read")):
         with pytest.raises(UserError, match=says):
             open_patterns(tmp_path / name)
 
@@ -130,8 +130,8 @@ def test_pipes_devices_and_loops_are_no_files(tmp_path: Path) -> None:
     for name, says in (
         ("pipe.h5", "pipe or a device"),
         ("zero.h5", "pipe or a device"),
-        ("gone.h5", "link to a file that is not there"),
-        ("loop.h5", "link to a file that is not there"),
+        ("gone.h5", "link to a file that does not exist"),
+        ("loop.h5", "link to a file that does not exist"),
         ("list.txt", r"pipe\.h5: is a pipe"),
         ("x" * 3000, "cannot be read"),
     ):

@@ -46,7 +46,7 @@ def test_no_server_is_one_line_that_says_how_to_get_the_file(tmp_path: Path) -> 
     with pytest.raises(UserError, match=r"^net\.pth is not on this machine and the server cannot be reached") as error:
         fetch(PUBLISHED, tmp_path)
     assert f"; get {PUBLISHED.url} (1 MB, sha256 {SHA256}), put it into " in str(error.value)
-    assert "\n" not in str(error.value) and str(error.value).endswith("or give its path.")
+    assert "\n" not in str(error.value) and str(error.value).endswith("or give its path")
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_what_holds_no_weights_is_refused(tmp_path: Path, capfd: pytest.CaptureF
         path.write_bytes(content)
     else:
         torch.save(content, path)
-    with pytest.raises(UserError, match=r"^.*a\.pth: (refused|holds no weights|damaged)"):
+    with pytest.raises(UserError, match=r"^.*a\.pth: (refused|holds \w+ instead of weights|damaged)"):
         read_weights(path)
     assert "harm" not in capfd.readouterr().out
 

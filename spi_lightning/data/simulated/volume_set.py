@@ -14,8 +14,8 @@ import hdf5plugin
 
 from spi_lightning.fields import AMPLITUDE, FIELDS, INTENSITY, MASK, PHASE
 from spi_lightning.files import atomic_write
-from spi_lightning.full_disk import new_hdf5
 from spi_lightning.simulate.volumes import VolumeSimulator
+from spi_lightning.write_errors import new_hdf5
 
 from .parts import Drawn, Part
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from spi_lightning.fields import FRAME, MASK, PHOTONS
 from spi_lightning.files import atomic_write
-from spi_lightning.full_disk import new_hdf5
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.methods.hits.checkpoint import CheckpointMethod
+from spi_lightning.write_errors import new_hdf5
 
 Maps = dict[str, NDArray[np.float32]]
 

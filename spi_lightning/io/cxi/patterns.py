@@ -12,8 +12,9 @@ from typing import Final
 import h5py
 import numpy as np
 
-from spi_lightning.io.hdf5.choice import Choice, choose_patterns, missing_target, there
+from spi_lightning.io.hdf5.choice import Choice, choose_patterns
 from spi_lightning.io.hdf5.file import look_up, opened
+from spi_lightning.io.hdf5.links import get_object, missing_target
 from spi_lightning.io.patterns.hdf5 import add_all, frames_of
 from spi_lightning.io.patterns.pattern_file import PatternFile, PatternKeys
 
@@ -64,7 +65,7 @@ def _find_patterns(file: h5py.File) -> Choice:
     entries = sorted(name for name in file if name.startswith("entry_"))
     for entry in entries:
         for place in _PLACES:
-            if isinstance(there(file, f"{entry}/{place}"), h5py.Dataset):
+            if isinstance(get_object(file, f"{entry}/{place}"), h5py.Dataset):
                 return Choice([f"{entry}/{place}"], "where CXI keeps patterns")
             if missing_target(file, f"{entry}/{place}"):
                 look_up(file, f"{entry}/{place}")  # raises

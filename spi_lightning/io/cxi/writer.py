@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from spi_lightning.errors import UserError
 from spi_lightning.fields import FIELDS
 from spi_lightning.files import atomic_write, write_error
-from spi_lightning.full_disk import PatientFile
 from spi_lightning.io.masks import bits as mask_bits
+from spi_lightning.write_errors import ErrorRecordingFile
 
 from .layout import DETECTOR, LABELS, write_geometry
 
@@ -77,7 +77,7 @@ class CxiWriter:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as writing:
-            self._store = PatientFile(writing.enter_context(atomic_write(self.path)))
+            self._store = ErrorRecordingFile(writing.enter_context(atomic_write(self.path)))
             writing.callback(self._store.close)
             self._file = writing.enter_context(h5py.File(self._store, "w"))
             with self._storing():

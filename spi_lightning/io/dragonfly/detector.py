@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
 from spi_lightning.files import atomic_write
-from spi_lightning.full_disk import new_hdf5
 from spi_lightning.io.damage import reads
 from spi_lightning.io.files_read import note_read
 from spi_lightning.io.hdf5.file import MAGIC, dataset, opened
 from spi_lightning.io.units import TABLE, named_unit, text
+from spi_lightning.write_errors import new_hdf5
 
 _COLUMNS: Final = ("qx", "qy", "qz", "corr", "mask")
 POLARISATIONS: Final = ("none", "x", "y")

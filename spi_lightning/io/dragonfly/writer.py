@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spi_lightning.errors import UserError
 from spi_lightning.files import atomic_write
-from spi_lightning.full_disk import new_hdf5
+from spi_lightning.write_errors import new_hdf5
 
 _HEADER: Final = 1024
 Sparse = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]

@@ -1,4 +1,4 @@
-"""HDF5 files of any layout: opened safely, their data sets, values and geometry found by meaning.
+"""HDF5 files of any layout: safe opening, and the search for data sets, values and geometry by their meaning.
 
-Readers of patterns and scans build on it; no reader of its own lives here.
+The readers of patterns and scans build on it; this package reads no format of its own.
 """

@@ -1,4 +1,4 @@
-"""Open HDF5 files and read their data sets lazily; every failure becomes one clear line."""
+"""HDF5 files opened for reading, and stacks of frames read lazily; every failure is one UserError."""
 
 from __future__ import annotations
 
@@ -17,43 +17,38 @@ from spi_lightning.errors import UserError
 from spi_lightning.io.damage import is_damage, reason, require_file
 from spi_lightning.io.files_read import note_read
 from spi_lightning.io.files_read import stamp as file_stamp
-from spi_lightning.io.foreign import name_of, refusal
+from spi_lightning.io.unsupported_format import format_name, unsupported_format
 
-from .choice import (
-    every_data_set,
-    frame_axes,
-    likely_patterns,
-    missing_target,
-    shape_of_frames,
-)
+from .choice import frame_axes, list_candidates, shape_of_frames
 from .heaps import require_sound_heaps
-from .names import names_as_in_paths
+from .links import list_data_sets, missing_target
+from .names import decode_names_as_paths
 from .storage import Storage, require_linked_files, storage_of
 
 MAGIC: Final = b"\x89HDF\r\n\x1a\n"
 MOST_FRAMES: Final = 10**8  # in one file; labels of more would fill the memory before a frame is read
 MOST_PIXELS: Final = 10**9  # of one frame
-_WITHOUT_PIPES: Final[set[tuple[int, ...] | None]] = set()  # files whose external links were looked at
-_SOUND_HEAPS: Final[set[tuple[int, ...] | None]] = set()  # files whose global heaps were looked at
+_CHECKED_LINKS: Final[set[tuple[int, ...] | None]] = set()  # stamps of files whose external links were checked
+_CHECKED_HEAPS: Final[set[tuple[int, ...] | None]] = set()  # stamps of files whose global heaps were checked
 _CACHE_BYTES: Final = 32 << 20  # some chunks of a facility file; h5py's 1 MiB holds none of them
 _LEFT_OPEN: Final = "file is already open for"
 _OPEN_FILES: Final = 32
-names_as_in_paths()
+decode_names_as_paths()
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file for reading, and close it.
+    """Context manager of an HDF5 file opened for reading.
 
     Raises:
-        UserError: The file is missing, a folder, locked, truncated or no HDF5, or a read inside fails.
+        UserError: The file is missing, a folder, locked, truncated or not HDF5, or a read inside the block fails.
     """
     file = open_hdf5(path)
     try:
         with hdf5_reading(path):
-            if file_stamp(path) not in _WITHOUT_PIPES:
+            if file_stamp(path) not in _CHECKED_LINKS:
                 require_linked_files(file, path)
-                _WITHOUT_PIPES.add(file_stamp(path))
+                _CHECKED_LINKS.add(file_stamp(path))
             yield file
     finally:
         file.close()
@@ -61,7 +56,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
 
 @contextmanager
 def hdf5_reading(path: Path) -> Iterator[None]:
-    """Read an open HDF5 file inside; UserError for damage, and for links and filters that lead nowhere."""
+    """Context manager of reads from an open HDF5 file; UserError for damage, broken links and missing filters."""
     try:
         yield
     except UserError:
@@ -77,57 +72,57 @@ def open_hdf5(path: Path) -> h5py.File:
     require_file(path, "check data.path=")
     note_read(path)
     try:
-        if (stamp := file_stamp(path)) not in _SOUND_HEAPS:
+        if (stamp := file_stamp(path)) not in _CHECKED_HEAPS:
             require_sound_heaps(path)
-            _SOUND_HEAPS.add(stamp)
+            _CHECKED_HEAPS.add(stamp)
         return h5py.File(path, "r", rdcc_nbytes=_CACHE_BYTES)
     except OSError as error:
         if _LEFT_OPEN in str(error):
-            with suppress(OSError):  # a SWMR writer has it open, or had: what it has written so far can be read
+            with suppress(OSError):  # a SWMR writer has or had it open: what it has written so far can be read
                 return h5py.File(path, "r", rdcc_nbytes=_CACHE_BYTES, swmr=True)
         raise _open_failure(path, error) from error
 
 
 def _open_failure(path: Path, error: OSError) -> UserError:
-    """Tell locked, truncated, foreign and unreadable files apart by what the HDF5 library says."""
+    """UserError of a locked, truncated, foreign or unreadable file, by the message of the HDF5 library."""
     text = str(error)
     if _LEFT_OPEN in text:
         return UserError(
             f"{path}: a program has the HDF5 file open for writing, or ended without closing it; wait until it closes "
-            "it; only if certainly no program writes it any more, repair a copy (h5clear -s COPY)"
+            "it; only if no program writes it any more, repair a copy (h5clear -s COPY)"
         )
     if "unable to lock" in text:
-        mend = "close the program that writes it, or set HDF5_USE_FILE_LOCKING=FALSE to read it all the same"
-        return UserError(f"{path}: the HDF5 file is locked by another program; {mend}")
+        return UserError(
+            f"{path}: the HDF5 file is locked by another program; close the program that writes it, or set "
+            "HDF5_USE_FILE_LOCKING=FALSE to read it nevertheless"
+        )
     if "truncated file" in text:
         return UserError(f"{path}: the HDF5 file is truncated, {path.stat().st_size} bytes are left; copy it again")
-    if "signature not found" in text and name_of(path):
-        return refusal(path, "HDF5")
+    if "signature not found" in text and format_name(path):
+        return unsupported_format(path, "HDF5")
     if "signature not found" in text:
-        return UserError(
-            f"{path}: this is no HDF5 file, or its beginning is damaged; copy it again or check the format"
-        )
+        return UserError(f"{path}: not an HDF5 file, or its beginning is damaged; copy it again or check the format")
     return UserError(f"{path}: the HDF5 file cannot be opened ({text})")
 
 
 def read_failure(path: Path, error: Exception) -> UserError:
-    """Say what a failed read means: a filter that is not installed, or damage."""
+    """UserError of a failed read: a filter that is not installed, or damage."""
     text = reason(error)
     if "filter" in text and "not" in text:
         return UserError(f"{path}: compressed by a filter that hdf5plugin does not have ({text})")
     return UserError(f"{path}: the HDF5 file is damaged or a file it links to is missing ({text}); copy it again")
 
 
-def list_keys(file: h5py.File) -> str:
-    """Names, shapes and types of all data sets, in one line."""
-    return every_data_set(file)
-
-
 def dataset(file: h5py.File, key: str, option: str = "data.keys.photons") -> h5py.Dataset:
-    """One data set by name, of which every value is there: see hdf5_storage.storage_of.
+    """Data set by name, checked by storage.storage_of to have all of its values.
+
+    Args:
+        file: Open HDF5 file.
+        key: Name of the data set in the file.
+        option: Option by which the user names another data set, for the message.
 
     Raises:
-        UserError: The name is not there, a dangling link or a group; or its values are not all there, or not allowed.
+        UserError: An unknown name, a broken link or a group; values that are missing or may not be read.
     """
     item, path = look_up(file, key, option), Path(file.filename)
     storage_of(item, path).require_whole(f"{path}: {key}")
@@ -135,12 +130,12 @@ def dataset(file: h5py.File, key: str, option: str = "data.keys.photons") -> h5p
 
 
 def look_up(file: h5py.File, key: str, option: str = "data.keys.photons") -> h5py.Dataset:
-    """One data set by name; UserError with those that fit if it is not there, is a dangling link or a group."""
+    """Data set by name, its values unchecked; UserError with the alternatives if there is none of that name."""
     try:
         item = file[key]
     except (KeyError, OSError, RuntimeError, ValueError) as error:
         target = missing_target(file, key)
-        what = f"is a link to {target}, which is not there" if target else "is not in the file"
+        what = f"is a link to {target}, which does not exist" if target else "is not in the file"
         raise UserError(
             f"{file.filename}: key {key!r} {what}; there are: {_fitting(file, option)} ({option}=)"
         ) from error
@@ -150,8 +145,8 @@ def look_up(file: h5py.File, key: str, option: str = "data.keys.photons") -> h5p
 
 
 def _fitting(file: h5py.File, option: str) -> str:
-    """Data sets that an option could name."""
-    return likely_patterns(file) if option == "data.keys.photons" else every_data_set(file)
+    """List of the data sets that an option could name."""
+    return list_candidates(file) if option == "data.keys.photons" else list_data_sets(file)
 
 
 def frames_shape(item: h5py.Dataset, path: Path, key: str) -> tuple[int, int, int]:
@@ -163,9 +158,9 @@ def frames_shape(item: h5py.Dataset, path: Path, key: str) -> tuple[int, int, in
 def stack_shape(shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> tuple[int, int, int]:
     """(N, H, W) of a stack, (1, H, W) of a single frame; UserError for other shapes, no frames or no numbers."""
     if dtype.kind not in "uifb":
-        kind = "complex, so phased, and" if dtype.kind == "c" else f"of type {dtype} and"
+        kind = "complex, so phased" if dtype.kind == "c" else f"of type {dtype}"
         raise UserError(
-            f"{where} is {kind} no set of photon counts; name the measured patterns with data.keys.photons="
+            f"{where} is {kind}, which are not photon counts; name the measured patterns with data.keys.photons="
         )
     if len(shape) == 4:
         raise UserError(
@@ -175,26 +170,26 @@ def stack_shape(shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> tup
     if len(shape) not in (2, 3):
         raise UserError(f"{where} has shape {shape}; patterns are (N, H, W), or (H, W) for a single one")
     if 0 in shape:
-        raise UserError(f"{where} has shape {shape}: it is empty, there are no patterns to read")
+        raise UserError(f"{where} has shape {shape}: it is empty and holds no patterns; check the file")
     rows, columns = shape[-2:]
     frames = shape[0] if len(shape) == 3 else 1
     if not (0 < frames <= MOST_FRAMES and rows > 0 and columns > 0 and rows * columns <= MOST_PIXELS):
         raise UserError(
-            f"{where} announces {frames} frames of {rows} x {columns} pixels, which no detector takes (at most "
-            f"{MOST_FRAMES:.0e} frames of {MOST_PIXELS:.0e} pixels are read): the file is damaged; copy it again"
+            f"{where} has {frames} frames of {rows} x {columns} pixels by its header, more than any detector takes (at "
+            f"most {MOST_FRAMES:.0e} frames of {MOST_PIXELS:.0e} pixels are read): the file is damaged; copy it again"
         )
     return frames, rows, columns
 
 
 class Hdf5Frames:
-    """Frames, or masks, of one data set; the file opens on the first read in each process and stays open a while.
+    """Frames or masks of one data set, read lazily; the last 32 files used stay open in each process.
 
     Args:
-        path: HDF5 file.
+        path: Path of the HDF5 file.
         key: Name of the data set, (N, H, W) or (H, W), perhaps with axes of one between or behind.
 
     Attributes:
-        unmapped: (H, W) bool, True at pixels that a virtual data set fills with nothing; None where there are none.
+        unmapped: (H, W) bool, True at pixels that a virtual data set maps to no source; None if there are none.
         linkable: Whether a virtual data set can map frames of this one.
     """
 
@@ -209,18 +204,18 @@ class Hdf5Frames:
             self.chunk = int(item.chunks[0]) if item.chunks and self.stacked else 1
             storage: Storage = storage_of(item, path)
             self.unmapped = storage.pixels(f"{path}: {key}", self.shape)
-            self.linkable = not storage.raw and item.shape in (self.shape, self.shape[1:])
+            self.linkable = not storage.external and item.shape in (self.shape, self.shape[1:])
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Frames start..stop as stored, (stop - start, H, W)."""
-        item = _kept_open(self.path, self.stamp, self.key)
+        item = _cached(self.path, self.stamp, self.key)
         with hdf5_reading(self.path):
             block: NDArray[Any] = item[start:stop] if self.stacked else item[()]
         return block.reshape(-1, *self.shape[1:])
 
 
 def _fill_values(item: h5py.Dataset) -> list[float]:
-    """Values that the data set states for what was not written or measured: its own and netCDF's attributes."""
+    """Fill values that a data set states: that of HDF5, and the netCDF attributes _FillValue and missing_value."""
     stated = [item.fillvalue, *(item.attrs.get(name) for name in ("_FillValue", "missing_value"))]
     numbers = [np.asarray(value).reshape(-1) for value in stated if value is not None]
     return [float(value) for values in numbers if values.dtype.kind in "uif" for value in values]
@@ -231,20 +226,20 @@ _OPEN: dict[tuple[int, Stamp, str], tuple[h5py.File, h5py.Dataset]] = {}
 
 
 def _stamp(path: Path) -> Stamp:
-    """What tells a file from another that later takes its name."""
+    """Device and inode of a file, which differ for another file of the same name."""
     status = path.stat()
     return status.st_dev, status.st_ino
 
 
-def _kept_open(path: Path, stamp: Stamp, key: str) -> h5py.Dataset:
-    """The data set, open in this process; of many files only the last used stay open."""
+def _cached(path: Path, stamp: Stamp, key: str) -> h5py.Dataset:
+    """Open data set from this process's cache of the most recently used files."""
     name = (os.getpid(), stamp, key)  # a forked child must not share its parent's handle
     kept = _OPEN.pop(name, None)
     if kept is None:
         file = open_hdf5(path)
         if _stamp(path) != stamp:
             file.close()
-            raise UserError(f"{path}: the file was replaced by another one while it was in use; start again")
+            raise UserError(f"{path}: the file was replaced while it was in use; start the command again")
         kept = (file, look_up(file, key))
     _OPEN[name] = kept  # last in the order of use
     if len(_OPEN) > _OPEN_FILES:

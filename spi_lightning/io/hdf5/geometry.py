@@ -1,7 +1,7 @@
 """Geometry of a data set of patterns in an HDF5 file of any layout, in m, eV and pixel.
 
 Distance, pixel size and beam centre come from the detector whose data are read, the photon energy from the beam of the
-same entry, and what a file without such groups knows from attributes and data sets beside the patterns, up to the root.
+same entry; in a file without such groups, from attributes and data sets beside the patterns and above, up to the root.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from spi_lightning.io.units import UnknownUnitError
 from spi_lightning.notes import Note
 from spi_lightning.physics.constants import wavelength_from_energy
 
-from .centre import Edge, Edges, pair_of_centre
+from .centre import Edge, Edges, read_beam_centre
 from .choice import shape_of_frames
 from .groups import Named, surroundings
 from .values import WAVELENGTH, X_PIXEL, Y_PIXEL, in_si, values_of
 
 Geometry = dict[str, "float | NDArray[Any]"]
 
-_QUANTITY: Final = {X_PIXEL: PIXEL_SIZE, Y_PIXEL: PIXEL_SIZE, WAVELENGTH: PHOTON_ENERGY}  # that others tell
-_EQUAL: Final = 1e-3
-_AGREE: Final = 0.02  # of an energy and a wavelength beside it
+_QUANTITY: Final = {X_PIXEL: PIXEL_SIZE, Y_PIXEL: PIXEL_SIZE, WAVELENGTH: PHOTON_ENERGY}  # stated by others
+_EQUAL: Final = 1e-3  # relative difference of the edges of a square pixel
+_AGREE: Final = 0.02  # relative difference of a photon energy and a wavelength beside it
 
 
 @dataclass
@@ -38,10 +38,10 @@ class FileGeometry:
     """Geometry of patterns (N, H, W): name -> one number or (N,), m or eV; beam_centre (2,) or (N, 2), pixel.
 
     Attributes:
-        values: distance, pixel_size, photon_energy, beam_centre, where known.
-        notes: One line for each value that was not usable or whose unit had to be found out.
-        unknown: distance, pixel_size, photon_energy that are not known because of their unit, each with the line that
-            refuses it where it is needed.
+        values: Known ones of distance, pixel_size, photon_energy and beam_centre.
+        notes: One line for each value that was not usable or whose unit was inferred.
+        unknown: Those of distance, pixel_size and photon_energy with an unknown unit, each with the error message to
+            raise where the quantity is needed.
     """
 
     values: Geometry = field(default_factory=dict)
@@ -60,31 +60,31 @@ def read_geometry(
     """Geometry of the patterns in a data set.
 
     Args:
-        file: Open file.
-        key: Name of the data set.
-        labels: Group with one value a pattern, if the file has one.
-        known: Quantities that the caller has from elsewhere; those of the file are not looked at.
+        file: Open HDF5 file.
+        key: Name of the data set of patterns.
+        labels: Group with one value per pattern, if the file has one.
+        known: Quantities that the caller has from elsewhere; those of the file are not read.
         square: Whether pixels must be square; else ``pixel_size`` is their edge along x, and ``y_pixel_size`` that
-            along y where it is another one.
+            along y where it differs.
         options: Option that states a quantity instead, by its name, for messages.
 
     Raises:
-        UserError: A value that no setup has: not positive or not a number; pixels that are not square.
+        UserError: An impossible value, not positive or not a number; pixels that are not square.
     """
     around, item = surroundings(file, key), file[key]
     own, shape = [(key, item)], shape_of_frames(item.shape)
     beside: list[Named] = [("labels", labels)] if labels is not None else []
-    # attributes and data sets of the root describe one detector; of two they say nothing
+    # attributes and data sets of the root describe a single detector
     general = around.general if around.detectors < 2 else []
-    places = {
+    sources = {
         DISTANCE: own + around.detector + beside + general,
         BEAM_CENTRE: own + around.detector + general,
         PHOTON_ENERGY: own + around.detector + around.beam + beside + around.general,
     }
-    places |= dict.fromkeys((PIXEL_SIZE, X_PIXEL, Y_PIXEL), places[DISTANCE])
-    places[WAVELENGTH] = places[PHOTON_ENERGY]
+    sources |= dict.fromkeys((PIXEL_SIZE, X_PIXEL, Y_PIXEL), sources[DISTANCE])
+    sources[WAVELENGTH] = sources[PHOTON_ENERGY]
     found = FileGeometry()
-    look = _Lookup(file, shape, places, found.notes, options, found.unknown)
+    look = _Lookup(file, shape, sources, found.notes, options, found.unknown)
     if DISTANCE not in known:
         _keep(found, DISTANCE, look(DISTANCE))
     edges: Edges = (None, None)
@@ -98,7 +98,7 @@ def read_geometry(
     if PHOTON_ENERGY not in known:
         _keep(found, PHOTON_ENERGY, _energy(look))
     if BEAM_CENTRE not in known:
-        _keep(found, BEAM_CENTRE, pair_of_centre(places[BEAM_CENTRE], shape[0], edges, found.notes))
+        _keep(found, BEAM_CENTRE, read_beam_centre(sources[BEAM_CENTRE], shape[0], edges, found.notes))
     found.notes += [Note.warning(f"{line}; it is not used") for line in found.unknown.values()]
     found.unknown = {name: line for name, line in found.unknown.items() if name not in found.values}
     return found
@@ -111,19 +111,19 @@ def _keep(found: FileGeometry, name: str, value: float | NDArray[np.float64] | N
 
 @dataclass
 class _Lookup:
-    """Looks a quantity up in groups, nearest first."""
+    """Search for a quantity in groups and data sets, nearest first."""
 
     file: h5py.File
     shape: tuple[int, int, int]
-    places: dict[str, list[Named]]
+    sources: dict[str, list[Named]]
     notes: list[Note]
     options: Mapping[str, str]
     unknown: dict[str, str]
 
     def __call__(self, name: str) -> float | NDArray[np.float64] | None:
-        """In m or eV: one number, or one for each pattern; None where no usable value is found."""
-        for place, group in self.places[name]:
-            for value in values_of(place, group, name):
+        """Quantity in m or eV, one number or (N,); None if no usable value is found."""
+        for source, group in self.sources[name]:
+            for value in values_of(source, group, name):
                 try:
                     converted = in_si(value, name, self.shape[0], self.notes.append, self.options.get(name, ""))
                 except UnknownUnitError as error:
@@ -135,7 +135,7 @@ class _Lookup:
 
 
 def _pixel_edges(look: _Lookup) -> tuple[Edge, Edge]:
-    """Edges of the pixels along y and x; along x alone where only one is known."""
+    """Edges of the pixels along y and x, m; along x alone where only one is known."""
     rows, columns = look(Y_PIXEL), look(X_PIXEL)
     if rows is None or columns is None:
         single = look(PIXEL_SIZE) if rows is None and columns is None else None
@@ -156,7 +156,7 @@ def _require_no_square(file: h5py.File, rows: Edge, columns: Edge, square: bool)
 
 
 def _energy(look: _Lookup) -> float | NDArray[np.float64] | None:
-    """Photon energy, eV, else that of the wavelength; a note where both are there and contradict each other."""
+    """Photon energy, eV, else that of the wavelength; a note if the two contradict each other."""
     energy, wavelength = look(PHOTON_ENERGY), look(WAVELENGTH)
     if wavelength is None:
         return energy

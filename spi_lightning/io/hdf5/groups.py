@@ -1,7 +1,7 @@
-"""Which groups of an HDF5 file belong to a data set of patterns: its detector, its beam, and those around it.
+"""Groups of an HDF5 file that belong to a data set of patterns: its detector, its beam, and those above it.
 
-CXI and NeXus keep the data of each detector in the group of that detector and link to it from elsewhere; what
-describes a second detector or a second entry stands beside its own data.
+CXI and NeXus keep the data of each detector in the group of that detector and link to it from elsewhere; the metadata
+of a second detector or entry lie beside its own data.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import h5py
 
 from spi_lightning.io.units import text
 
-from .choice import frame_axes, identity, is_detector, is_hard_link, there
+from .choice import frame_axes, is_detector
+from .links import get_object, identity, is_hard_link
 
 _BEAM_CLASSES: Final = ("NXmonochromator", "NXbeam")
 _BEAM_NAMES: Final = re.compile(r"(source_\d+|monochromator|beam|metadata|positioners)$", re.IGNORECASE)
@@ -24,7 +25,7 @@ _ABOUT: Final = re.compile(
     r"(geometry|experiment|metadata|parameters?|params|instrument|beam|source|lcls)$", re.IGNORECASE
 )
 _ENTRY: Final = re.compile(r"(entry|scan|run)?[_\d.]*$", re.IGNORECASE)
-_DEEPEST: Final = 4
+_MAX_DEPTH: Final = 4
 
 Named = tuple[str, h5py.Group]
 
@@ -35,8 +36,8 @@ class Surroundings:
 
     Attributes:
         detector: Groups of its detector and of the data set itself: mask, distance, pixel size.
-        beam: Groups that may know the photons' energy, those of its instrument first.
-        general: Groups above it up to the root, where a file without detector groups keeps what it knows.
+        beam: Groups that may hold the photon energy, those of its instrument first.
+        general: Groups above it up to the root, where files without detector groups keep their metadata.
         detectors: Number of detector groups in its entry.
     """
 
@@ -47,29 +48,29 @@ class Surroundings:
 
 
 def surroundings(file: h5py.File, key: str) -> Surroundings:
-    """Groups that belong to the data set ``key``, in the file that was opened and in the one a link leads to."""
+    """Groups that belong to the data set ``key``, in the opened file and in the target file of an external link."""
     item = file[key]
     parts = _behind_links(file, key.strip("/")).split("/")
     above = [("/".join(parts[:n]), file["/".join(parts[:n])]) for n in range(len(parts) - 1, 0, -1)] + [("", file)]
     entry = above[-2] if len(above) > 1 else above[-1]
-    inside = list(_groups(entry, 0 if len(above) > 1 else _DEEPEST - 2))
+    inside = list(_groups(entry, 0 if len(above) > 1 else _MAX_DEPTH - 2))
     detectors = [(name, group) for name, group in inside if is_detector(group, name)]
     own = _own_detector(item, above, detectors)
     near = [*own, *above[:1]] if len(above) > 1 else [*own]
-    near += [pair for name, group in own for pair in _groups((name, group), _DEEPEST - 1)]
+    near += [pair for name, group in own for pair in _groups((name, group), _MAX_DEPTH - 1)]
     instrument = own[0][0].rpartition("/")[0] if own else ""
     beams = [(name, group) for name, group in inside if _is_beam(name, group)]
     beams.sort(key=lambda pair: (not pair[0].startswith(f"{instrument}/"), _class(pair[1]) == "NXbeam"))
-    if item.file.filename != file.filename:  # behind an external link: what stands beside the data there is theirs
+    if item.file.filename != file.filename:  # behind an external link: groups beside the data there belong to them
         home = surroundings(item.file, home_key(file, key))
         near, beams = near + home.detector, home.beam + beams
     sides = [(f"{top}/{name}".strip("/"), group[name]) for top, group in above[-2:] for name in group
-             if _ABOUT.match(name) and isinstance(there(group, name), h5py.Group)]  # fmt: skip
+             if _ABOUT.match(name) and isinstance(get_object(group, name), h5py.Group)]  # fmt: skip
     return Surroundings(near, beams, [*above, *sides], len(detectors))
 
 
 def _behind_links(file: h5py.File, key: str) -> str:
-    """Name of a data set without soft links to groups of the same file on its way."""
+    """Name of a data set with soft links to groups of the same file along its path resolved."""
     parent, _, name = key.rpartition("/")
     group = file[parent or "/"]
     return f"{home_key(file, parent)}/{name}" if parent and group.file.filename == file.filename else key
@@ -91,19 +92,19 @@ def home_key(file: h5py.File, key: str) -> str:
 
 
 def _groups(start: Named, depth: int) -> Iterator[Named]:
-    """Groups inside a group, not through links."""
+    """Groups inside a group, recursively, without following links."""
     name, group = start
     for inner in group:
         if is_hard_link(group, inner) and _is_group(group, inner):
-            item = there(group, inner)
+            item = get_object(group, inner)
             if isinstance(item, h5py.Group):
                 yield f"{name}/{inner}".strip("/"), item
-                if depth < _DEEPEST:
+                if depth < _MAX_DEPTH:
                     yield from _groups((f"{name}/{inner}".strip("/"), item), depth + 1)
 
 
 def _is_group(group: h5py.Group, name: str) -> bool:
-    """Whether a name is that of a group; what cannot be opened is none. The object itself stays closed."""
+    """Whether a name is that of a group, without opening the object; False if it cannot be read."""
     try:
         return bool(h5py.h5o.get_info(group.id, os.fsencode(name)).type == h5py.h5o.TYPE_GROUP)
     except (KeyError, OSError, RuntimeError, ValueError):
@@ -111,17 +112,18 @@ def _is_group(group: h5py.Group, name: str) -> bool:
 
 
 def _own_detector(item: h5py.Dataset, above: list[Named], detectors: list[Named]) -> list[Named]:
-    """The detector whose data a data set is: where it lies, is linked from, or by name or number; none if unknown."""
+    """Detector group of a data set: its parent, a group that links to it, or by name or number; empty if unknown."""
     name, parent = above[0]
     if len(above) > 1 and is_detector(parent, name):
         return [above[0]]
     same = identity(item)
     for one in detectors:
         for inner in one[1]:
-            found = there(one[1], inner)
+            found = get_object(one[1], inner)
             if isinstance(found, h5py.Dataset) and found.shape == item.shape and identity(found) == same:
                 return [one]
-    linked = [one for inner in parent if inner.startswith("detector") and (one := there(parent, inner)) is not None]
+    links = [get_object(parent, inner) for inner in parent if inner.startswith("detector")]
+    linked = [one for one in links if one is not None]
     if len(above) > 1 and len(linked) == 1 and isinstance(linked[0], h5py.Group):
         return [(linked[0].name, linked[0])]
     fitting = [one for one in detectors if _could_hold(one[1], item)]
@@ -137,8 +139,8 @@ def _own_detector(item: h5py.Dataset, above: list[Named], detectors: list[Named]
 
 
 def _could_hold(detector: h5py.Group, item: h5py.Dataset) -> bool:
-    """Whether a detector's own data, if it has any, has the frame shape of a data set."""
-    data = there(detector, "data")
+    """Whether a detector group has no data of its own, or data of the same frame shape as a data set."""
+    data = get_object(detector, "data")
     return not isinstance(data, h5py.Dataset) or frame_axes(data.shape)[-2:] == frame_axes(item.shape)[-2:]
 
 

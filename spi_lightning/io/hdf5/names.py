@@ -1,7 +1,7 @@
-"""Names in HDF5 files that are not UTF-8: read as paths are, stray bytes as surrogates.
+"""Names of HDF5 objects that are not UTF-8, decoded as Python decodes paths: stray bytes become surrogates.
 
-h5py gives such names as bytes and everything else as str, and takes no surrogates back. One rule for all names keeps
-sound files readable in which one motor is called by a Latin-1 word; `printable` shows the bytes.
+h5py returns such names as bytes and all others as str, and does not accept surrogates. With one rule for all names, a
+sound file with one motor named in Latin-1 stays readable; `printable` escapes the bytes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ try:  # h5py's own, of the releases that the lock and pyproject name
     from h5py._hl.base import CommonStateObject
 
     _encode: Any = CommonStateObject._e
-except (ImportError, AttributeError):  # another h5py: such names are refused by it, all others are read
+except (ImportError, AttributeError):  # another h5py, which refuses such names and reads all others
     CommonStateObject = _encode = None
 _holds: Final = h5py.Group.__contains__
 
@@ -35,12 +35,12 @@ def _encoded(self: Any, name: Any, lcpl: Any = None) -> Any:
 def _contains(self: h5py.Group, name: Any) -> bool:
     try:
         return bool(_holds(self, name))
-    except UnicodeDecodeError:  # h5py looks at the names on the way as UTF-8
+    except UnicodeDecodeError:  # h5py decodes the names along the path as UTF-8
         return self.get(name) is not None
 
 
-def names_as_in_paths() -> None:
-    """Have h5py read and take names so, in this process."""
+def decode_names_as_paths() -> None:
+    """Patch h5py in this process to decode and encode names with surrogateescape."""
     if CommonStateObject is not None and hasattr(CommonStateObject, "_d"):
         CommonStateObject._d, CommonStateObject._e = _decoded, _encoded
         h5py.Group.__contains__ = _contains

@@ -1,4 +1,4 @@
-"""Selections of HDF5 data spaces: what of an array they cover, as blocks along its axes."""
+"""Selections of HDF5 data spaces as blocks along the axes of an array."""
 
 from __future__ import annotations
 
@@ -11,26 +11,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 Interval = tuple[int, int]
-Blocks = list[list[Interval]]  # of each axis, intervals from, to; their product is selected
+Blocks = list[list[Interval]]  # for each axis its intervals [start, stop); their product is selected
 
 
 def points(selection: Iterator[Blocks]) -> int:
-    """Number of points."""
+    """Number of array elements in a selection."""
     return sum(prod(sum(max(0, stop - start) for start, stop in pairs) for pairs in blocks) for blocks in selection)
 
 
 def unmapped_cells(shape: tuple[int, ...], sources: list[Any]) -> tuple[list[NDArray[np.int64]], NDArray[np.bool_]]:
-    """Cuts along each axis of a data set, and which of the cells between them nothing is mapped to."""
+    """Cells of a virtual data set that no source is mapped to.
+
+    Args:
+        shape: Shape of the virtual data set.
+        sources: Mapped sources as ``h5py.Dataset.virtual_sources`` returns them.
+
+    Returns:
+        For each axis the first index of every cell and the length of the axis; and a bool array of the cells, one axis
+        per axis of the data set, True where nothing is mapped.
+    """
     mapped = [blocks for source in sources for blocks in selected(source.vspace, shape)]
     cuts = [
         np.unique(np.array([0, n, *(end for blocks in mapped for pair in blocks[axis] for end in pair)], np.int64))
         for axis, n in enumerate(shape)
     ]
     cuts = [ends[ends <= n] for ends, n in zip(cuts, shape, strict=True)]
-    place = [{int(end): index for index, end in enumerate(ends)} for ends in cuts]
+    index_of = [{int(end): index for index, end in enumerate(ends)} for ends in cuts]
     holes = np.ones([len(ends) - 1 for ends in cuts], dtype=bool)
     for blocks in mapped:
-        cells = [[slice(of[start], of[stop]) for start, stop in pairs] for of, pairs in zip(place, blocks, strict=True)]
+        cells = [
+            [slice(of[start], of[stop]) for start, stop in pairs] for of, pairs in zip(index_of, blocks, strict=True)
+        ]
         if all(len(each) == 1 for each in cells):
             holes[tuple(each[0] for each in cells)] = False
         else:
@@ -38,8 +49,8 @@ def unmapped_cells(shape: tuple[int, ...], sources: list[Any]) -> tuple[list[NDA
     return cuts, holes
 
 
-def selected(space: h5py.h5s.SpaceID, shape: tuple[int, ...], most: int | None = None) -> Iterator[Blocks]:
-    """What a selection covers of an array of ``shape``; of an endless one ``most`` blocks, else all that fit."""
+def selected(space: h5py.h5s.SpaceID, shape: tuple[int, ...], limit: int | None = None) -> Iterator[Blocks]:
+    """Blocks that a selection covers in an array of ``shape``; an unlimited one, ``limit`` blocks or all that fit."""
     kind = space.get_select_type()
     if (block := _one_block(space, kind, shape)) is not None:
         yield block
@@ -49,7 +60,7 @@ def selected(space: h5py.h5s.SpaceID, shape: tuple[int, ...], most: int | None =
         blocks: Blocks = []
         for start, stride, count, block, n in zip(*space.get_regular_hyperslab(), shape, strict=True):
             if count == h5py.h5s.UNLIMITED:
-                count = most or max(0, -(-(n - start) // stride))
+                count = limit or max(0, -(-(n - start) // stride))
             if block == h5py.h5s.UNLIMITED or (stride == block and count > 1):
                 block, count = min(n - start, block if block == h5py.h5s.UNLIMITED else block * count), 1
             blocks.append([(start + k * stride, min(start + k * stride + block, n)) for k in range(count)])
@@ -64,12 +75,12 @@ def selected(space: h5py.h5s.SpaceID, shape: tuple[int, ...], most: int | None =
 
 
 def _one_block(space: h5py.h5s.SpaceID, kind: int, shape: tuple[int, ...]) -> Blocks | None:
-    """A selection that is one block inside an array of ``shape``, as most are; None for others."""
+    """Blocks of a selection that is a single block inside an array of ``shape``; None for others."""
     if kind != h5py.h5s.SEL_HYPERSLABS:
         return None
     try:
         size, (first, last) = space.get_select_npoints(), space.get_select_bounds()
-    except RuntimeError:  # an endless one
+    except RuntimeError:  # an unlimited selection
         return None
     inside = all(stop < n for stop, n in zip(last, shape, strict=True))
     one = prod(stop - start + 1 for start, stop in zip(first, last, strict=True)) == size

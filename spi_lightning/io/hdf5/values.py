@@ -1,7 +1,7 @@
-"""Quantities of a geometry as HDF5 files hold them, data sets or attributes, and their conversion to m and eV.
+"""Quantities of a geometry in HDF5 files, as data sets or attributes, and their conversion to m and eV.
 
 Units are read from the attribute ``units`` of a data set, ``NAME_units`` beside an attribute, the end of a name
-(``_mm``) or the text of a value ("580 mm"). Without one the unit that the format prescribes holds, if the value is
+(``_mm``) or the text of a value ("580 mm"). A value without a unit is in the unit that the format prescribes, if it is
 possible in it.
 """
 
@@ -22,7 +22,7 @@ from spi_lightning.io.units import SI, TABLE, Kind, factor, named_unit, remedy, 
 from spi_lightning.notes import Note
 from spi_lightning.physics.constants import ELEMENTARY_CHARGE
 
-from .choice import there
+from .links import get_object
 from .storage import whole
 
 _UNIT_AT_END: Final = re.compile(r"_(m|cm|mm|um|nm|ev|kev|j|a|angstroms?)$", re.IGNORECASE)
@@ -42,7 +42,7 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     BEAM_COLUMN: ("beam_center_x", "beam_centre_x", "beam_column"),
 }  # fmt: skip
 _KINDS: Final[dict[str, Kind]] = {PHOTON_ENERGY: "energy"}  # all others are lengths
-# what a value without a unit may be, in m or eV, and in which units it is tried, the prescribed one first
+# range of a value without a unit, m or eV; _TRIED has the units in which it is tried, the prescribed one first
 POSSIBLE: Final[dict[str, tuple[float, float]]] = {
     DISTANCE: (1e-3, 100.0),
     PIXEL_SIZE: (1e-7, 0.02),
@@ -56,17 +56,17 @@ _SURE: Final[dict[Kind, tuple[float, float]]] = {
     "energy": (0.1, 1e9),
     "angle": (-np.inf, np.inf),
 }
-_MEANT: Final[dict[Kind, tuple[str, ...]]] = {"energy": ("keV", "J"), "length": ("mm", "um", "cm")}
+_CONFUSED: Final[dict[Kind, tuple[str, ...]]] = {"energy": ("keV", "J"), "length": ("mm", "um", "cm")}
 _TRIED: Final[dict[str, tuple[str, ...]]] = {PHOTON_ENERGY: ("eV", "keV", "J"), WAVELENGTH: ("m", "angstrom")}
 
 
 @dataclass(frozen=True)
 class Value:
-    """A quantity as a file has it.
+    """Stored value of a quantity.
 
     Attributes:
-        where: File and name, for messages.
-        stored: Number, array or text.
+        where: File and name of the value, for messages.
+        stored: Number, array (any shape) or text as stored.
         unit: Unit that the file names; empty if none.
         prescribed: Unit that the format prescribes where the file names none; empty if it prescribes none.
     """
@@ -77,54 +77,49 @@ class Value:
     prescribed: str = ""
 
 
-def values_of(place: str, group: h5py.Group | h5py.Dataset, name: str) -> Iterator[Value]:
-    """What a group or data set holds under the names of a quantity: data sets first, then attributes."""
+def values_of(source: str, group: h5py.Group | h5py.Dataset, name: str) -> Iterator[Value]:
+    """Values of a quantity in a group or data set, by its usual names: data sets first, then attributes."""
     own = group.name.strip("/")
     here = f"{group.file.filename}: {own}".rstrip(": ")
     inside = f"{group.file.filename}: {own}/" if own else f"{group.file.filename}: "
     if isinstance(group, h5py.Group):
         for inner in _named(group, name):
-            item = there(group, inner)
+            item = get_object(group, inner)
             if isinstance(item, h5py.Dataset) and item.size != 0 and item.size is not None and item.size < 1 << 24:
                 unit = named_unit(item) or _end(inner)
-                if _is_meant(inner, name, place, unit):
-                    yield Value(
-                        inside + inner,
-                        whole(item)[()],
-                        unit,
-                        _prescribed(place, inner, name),
-                    )
-            elif isinstance(item, h5py.Dataset) or item is None:  # without a value, or a link to nothing
+                if _is_of_photons(inner, name, source, unit):
+                    yield Value(inside + inner, whole(item)[()], unit, _prescribed(source, inner, name))
+            elif isinstance(item, h5py.Dataset) or item is None:  # without a value, or a broken link
                 yield Value(inside + inner, np.array([]))
     for inner in _named(group.attrs, name):
         beside = (f"{inner}_units", f"{inner}_unit", f"{inner}.units")
         unit = next((text(group.attrs[one]).strip() for one in beside if one in group.attrs), "") or _end(inner)
-        if _is_meant(inner, name, place, unit):
-            yield Value(f"{here} attribute {inner}", group.attrs[inner], unit, _prescribed(place, inner, name))
+        if _is_of_photons(inner, name, source, unit):
+            yield Value(f"{here} attribute {inner}", group.attrs[inner], unit, _prescribed(source, inner, name))
 
 
 def _named(names: Collection[str], name: str) -> list[str]:
-    """Those of ``names`` that mean a quantity, whatever their case, sign of a space and unit at the end."""
+    """Those of ``names`` that mean a quantity, whatever their case, word separator and unit at the end."""
     plain = {one: _UNIT_AT_END.sub("", re.sub(r"[\s-]+", "_", one)).lower() for one in names}
     return [one for usual in _NAMES[name] for one, known in plain.items() if known == usual]
 
 
 def _end(name: str) -> str:
-    """Unit at the end of a name."""
+    """Unit at the end of a name; empty if none."""
     found = _UNIT_AT_END.search(name)
     return found[1] if found else ""
 
 
-def _is_meant(inner: str, name: str, place: str, unit: str) -> bool:
-    """Whether ``energy`` is that of the photons, and not that of a pulse or a storage ring."""
+def _is_of_photons(inner: str, name: str, source: str, unit: str) -> bool:
+    """Whether a value named ``energy`` is that of the photons, not of a pulse or a storage ring; True for others."""
     plain = _UNIT_AT_END.sub("", inner).lower() == "energy"
-    beam = re.search(r"(source_\d+|monochromator|beam|metadata|positioners)$", place, re.IGNORECASE)
+    beam = re.search(r"(source_\d+|monochromator|beam|metadata|positioners)$", source, re.IGNORECASE)
     return name != PHOTON_ENERGY or not plain or bool(beam) or TABLE["energy"].get(unit.lower()) in (1.0, 1e3)
 
 
-def _prescribed(place: str, inner: str, name: str) -> str:
-    """Unit that a format prescribes: joule in CXI's sources, angstrom for wavelengths in NeXus."""
-    if name == PHOTON_ENERGY and re.search(r"source_\d+$", place):
+def _prescribed(source: str, inner: str, name: str) -> str:
+    """Unit that a format prescribes: joule in CXI's sources, angstrom for wavelengths in NeXus; else empty."""
+    if name == PHOTON_ENERGY and re.search(r"source_\d+$", source):
         return "J"
     return "angstrom" if name == WAVELENGTH and inner == "incident_wavelength" else ""
 
@@ -132,25 +127,25 @@ def _prescribed(place: str, inner: str, name: str) -> str:
 def in_si(
     value: Value, name: str, patterns: int, note: Callable[[Note], None], option: str = ""
 ) -> float | NDArray[np.float64] | None:
-    """A quantity in m or eV: one number, or (patterns,) where they differ; None, with a note, where it is unusable.
+    """Quantity in m or eV: one number, or (patterns,) where it varies; None, with a note, where it is unusable.
 
     Args:
-        value: As stored.
+        value: Value and unit as stored.
         name: distance, pixel_size, x_pixel_size, y_pixel_size, photon_energy or wavelength.
-        patterns: Number of patterns.
-        note: Takes a line for the user.
-        option: Option that states the quantity instead.
+        patterns: Number of patterns in the file.
+        note: Function that records a line for the user.
+        option: Option that states the quantity instead, for messages.
 
     Raises:
-        UserError: A value that is not positive, not a number or beyond all setups; a unit of another kind.
+        UserError: A value that is not positive, not a number or impossible; a unit of another kind of quantity.
     """
     kind, (stored, unit) = _KINDS.get(name, "length"), spelled_number(value)
     if isinstance(stored, str) and stored:
-        note(Note.of(f"{value.where} = {stored!r} is no number and is not used as {name}"))
+        note(Note.of(f"{value.where} = {stored!r} is not a number and is not used as {name}"))
         return None
     numbers = numbers_of(stored)
     if numbers is None or numbers.size == 0:
-        note(Note.of(f"{value.where} is empty or no number and is not used as {name}"))
+        note(Note.of(f"{value.where} is empty or not a number and is not used as {name}"))
         return None
     numbers = numbers.reshape(-1)
     bad = ~(np.isfinite(numbers) & (numbers > 0))
@@ -165,7 +160,8 @@ def in_si(
         low, high = _SURE[kind]
         if not (low <= numbers.min() and numbers.max() <= high):
             raise UserError(
-                f"{value.where} is {numbers[0]:g} {SI[kind]} in its unit {unit!r}, which cannot be; {remedy(option)}"
+                f"{value.where} is {numbers[0]:g} {SI[kind]} in its unit {unit!r}, which is "
+                f"impossible; {remedy(option)}"
             )
     else:
         fitting = _without_unit(numbers, value, name, kind, note)
@@ -177,7 +173,7 @@ def in_si(
     if len(numbers) == patterns:
         return numbers
     if name == PIXEL_SIZE and len(numbers) == 2:
-        return numbers  # along rows and columns; _square compares them
+        return numbers  # along y and x
     note(
         Note.of(
             f"{value.where} holds {len(numbers)} different values for {patterns} patterns and is not used as {name}"
@@ -189,22 +185,22 @@ def in_si(
 def _without_unit(
     numbers: NDArray[np.float64], value: Value, name: str, kind: Kind, note: Callable[[Note], None]
 ) -> NDArray[np.float64] | None:
-    """Numbers in m or eV in the first unit in which they are possible; None, with a note, where there is none."""
+    """Numbers in m or eV by the first unit in which they are possible; None, with a note, if there is none."""
     usual = value.prescribed or _TRIED.get(name, ("m",))[0]
     low, high = POSSIBLE[name]
     for unit in dict.fromkeys((usual, *_TRIED.get(name, ()))):
         scaled = numbers * (1 / ELEMENTARY_CHARGE if unit == "J" else factor(unit, kind, value.where))
         if low <= scaled.min() and scaled.max() <= high:
             if unit != usual:
-                taken = f"it is taken in {unit}, in {usual} it cannot be"
+                taken = f"it is taken in {unit}, in {usual} it is impossible"
                 note(Note.of(f"{value.where} = {numbers[0]:g} has no unit; {taken}"))
             return scaled
-    note(Note.of(f"{value.where} = {numbers[0]:g} has no unit and cannot be in {usual}; it is not used as {name}"))
+    note(Note.of(f"{value.where} = {numbers[0]:g} has no unit and is impossible in {usual}; it is not used as {name}"))
     return None
 
 
 def spelled_number(value: Value) -> tuple[Any, str]:
-    """What a value holds, and its unit: of text such as "580 mm" the number, or the text where it is no number."""
+    """Stored number and unit of a value; text such as "580 mm" is split, and returned as it is if not a number."""
     spelled = _spelled(value.stored)
     if not spelled:
         return value.stored, value.unit
@@ -213,22 +209,22 @@ def spelled_number(value: Value) -> tuple[Any, str]:
 
 
 def require_possible(name: str, value: float) -> None:
-    """Raise UserError for a distance, pixel_size or photon_energy (m, eV) of the user that no setup has."""
+    """Raise UserError for a distance, pixel_size (m) or photon_energy (eV) of the user that is impossible."""
     low, high = POSSIBLE[name]
     if low <= value <= high:
         return
     kind = _KINDS.get(name, "length")
     likely = [
         f"was it in {unit}? Then give data.geometry.{name}={value * factor(unit, kind, name):g}"
-        for unit in _MEANT[kind]
+        for unit in _CONFUSED[kind]
         if low <= value * factor(unit, kind, name) <= high
     ]
-    mend = likely[0] if likely else f"give data.geometry.{name}= in {SI[kind]}"
-    raise UserError(f"data.geometry.{name}={value:g} {SI[kind]}: {low:g} to {high:g} {SI[kind]} can be; {mend}")
+    hint = likely[0] if likely else f"give data.geometry.{name}= in {SI[kind]}"
+    raise UserError(f"data.geometry.{name}={value:g} {SI[kind]}: {low:g} to {high:g} {SI[kind]} is possible; {hint}")
 
 
 def _spelled(stored: Any) -> str | None:
-    """Text of a value that is one; None for numbers and for nothing at all."""
+    """Text of a value that is a single text; None for numbers and empty values."""
     if isinstance(stored, h5py.Empty):
         return None
     array = np.asarray(stored, dtype=object) if isinstance(stored, str | bytes) else np.asarray(stored)
@@ -238,7 +234,7 @@ def _spelled(stored: Any) -> str | None:
 
 
 def numbers_of(stored: Any) -> NDArray[np.float64] | None:
-    """A value as float64; None where it is no number."""
+    """Value as float64 array of its shape; None if it is not numeric."""
     if isinstance(stored, h5py.Empty):
         return None
     array = np.asarray(stored)

@@ -1,4 +1,4 @@
-"""Bits of pixel masks in the conventions of CXI, NeXus and European XFEL; 0 means that the pixel measured.
+"""Mask bits in the conventions of CXI, NeXus and European XFEL; 0 is a measured pixel.
 
 CXI: 15 bits are defined, of which those in BAD reject a pixel. NeXus (``pixel_mask`` of NXdetector, also EIGER): every
 bit rejects but the last, 31, which marks a virtual pixel between chips whose value is interpolated. European XFEL
@@ -22,21 +22,21 @@ _LEVELS: Final = 3  # groups above a mask in which European XFEL's keys are look
 
 
 def to_bits(mask: NDArray[Any]) -> NDArray[np.uint32]:
-    """CXI bits (..., H, W) uint32: bool True = measured becomes 0, False becomes INVALID; integers are bits already."""
+    """CXI bits (..., H, W) uint32 of a mask: bool True = measured becomes 0, False INVALID; integers are bits."""
     if mask.dtype == np.bool_:
         return np.where(mask, np.uint32(0), np.uint32(INVALID))
     return mask.astype(np.uint32)
 
 
 def from_bits(bits: NDArray[Any], convention: str = "cxi") -> NDArray[np.bool_]:
-    """Measured pixels (..., H, W) bool of bits in the convention cxi, nexus or euxfel."""
+    """Mask (..., H, W) bool, True = measured, of bits in the convention cxi, nexus or euxfel."""
     rejecting = {"cxi": BAD, "nexus": ~VIRTUAL & 0xFFFFFFFF, "euxfel": -1}[convention]
     measured: NDArray[np.bool_] = (bits.astype(np.int64) & rejecting) == 0
     return measured
 
 
 def convention_of(item: h5py.Dataset) -> str:
-    """Convention of the bits of a mask by its name and groups: nexus, euxfel, cxi; empty: unknown."""
+    """Bit convention of a mask by its name and groups: nexus, euxfel or cxi; empty if unknown."""
     *groups, name = item.name.strip("/").split("/")
     parent = item.parent
     for _ in range(_LEVELS):

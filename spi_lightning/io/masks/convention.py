@@ -1,16 +1,16 @@
-"""Which mask values mean "measured"? Seven senses are in use; this says which one a file follows, and why.
+"""Conventions of mask values, and the choice of the one that a file follows.
 
-cxi, nexus, euxfel: bits, 0 = good, see mask_bits.py. good: 1 = measured (libspimage, EuXFEL good_pixels,
-DiffusionMap). bad: 1 = not measured (spipy, cdiutils, bcdi). dragonfly: 0 used, 1 measured but not used for
-orientation, 2 not measured. auto decides so:
+cxi, nexus, euxfel: bits, 0 = measured, see bits.py. good: 1 = measured (libspimage, EuXFEL good_pixels, DiffusionMap).
+bad: 1 = not measured (spipy, cdiutils, bcdi). dragonfly: 0 used, 1 measured but not used for orientation, 2 not
+measured. auto chooses by these rules:
 
-1. Only zeros: everything is measured. A name with `good` or `bad`/`invalid`/`hot`/`dead` in it means what it says
+1. Only zeros: everything is measured. A name with `good` or `bad`/`invalid`/`hot`/`dead` in it decides
    (zeros alone in a mask named `good` are refused).
-2. A mask at a place, or of a name, that one of the conventions of bits defines is read by that one, unless 0 and 1
-   are its only values and that would exclude nearly all photons. Elsewhere values beyond 0 and 1 are CXI bits, or bits
-   of which each rejects where CXI does not define them.
-3. Else 0 and 1 (or 0 and 255): the one that covers the sentinels is not measured; if only one of the two holds photons,
-   that one is measured; if both do, the more frequent one is. As many zeros as ones: the user must say.
+2. A mask with a path or name that one of the bit conventions defines is read by it, unless 0 and 1 are its only values
+   and that would exclude nearly all photons. Elsewhere values beyond 0 and 1 are CXI bits, or bits of which each
+   rejects where CXI does not define them.
+3. Else 0 and 1 (or 0 and 255): the value that covers the sentinels is not measured; if only one of the two holds
+   photons, that one is measured; if both do, the more frequent one. As many zeros as ones: the user must choose.
 """
 
 from typing import Any, Final
@@ -23,11 +23,11 @@ from spi_lightning.io.masks import bits as mask_bits
 from spi_lightning.notes import Note
 
 CONVENTIONS: Final = ("auto", "cxi", "nexus", "euxfel", "good", "bad", "dragonfly")
-_NEARLY_ALL: Final = 0.9
+_NEARLY_ALL: Final = 0.9  # share of the photons or pixels
 _NOTHING_LEFT: Final = 0.999  # share of the photons
-_FEW_PIXELS: Final = 0.02  # may hold most photons without a warning, as hot pixels do
-_HOT: Final = 1e-3  # share of the pixels that may be hot, and bright beyond all others
-_WHITE: Final = (255, 65535)  # stand for 1 in masks stored as images
+_FEW_PIXELS: Final = 0.02  # share of the pixels, which may hold most photons without a warning, as hot pixels do
+_HOT: Final = 1e-3  # share of the pixels that may be hot, far brighter than all others
+_WHITE: Final = (255, 65535)  # 1 in masks stored as images
 _GOOD_NAMES: Final = ("good", "valid")
 _BAD_NAMES: Final = ("bad", "invalid", "hot", "dead", "artefact", "artifact")
 
@@ -35,7 +35,7 @@ Mask = NDArray[np.bool_]
 
 
 def measured(values: NDArray[Any], convention: str) -> Mask:
-    """Translate mask values (..., H, W) to bool, True = measured, by one of the senses (not auto)."""
+    """Mask (..., H, W) bool, True = measured, of stored values (..., H, W) in one of the conventions (not auto)."""
     if convention in ("cxi", "nexus", "euxfel"):
         return mask_bits.from_bits(values, convention)
     if convention == "dragonfly":
@@ -48,49 +48,49 @@ def choose_convention(
     frames: NDArray[np.float32],
     convention: str,
     where: str,
-    place: str = "",
+    bits: str = "",
     dead: Mask | None = None,
     saturated: Mask | None = None,
 ) -> tuple[str, Note]:
-    """Settle the sense of a mask and check it against the photons.
+    """Choose the convention of a mask and check it against the photons.
 
     Args:
-        values: (H, W), or (n, H, W) for the n sample frames, as stored.
-        frames: (n, H, W) some patterns, any unit, finite, 0 where a sentinel stands.
+        values: Mask as stored, (H, W), or (n, H, W) for the n sample frames.
+        frames: Sample of n patterns (n, H, W), any unit, finite, 0 at sentinels.
         convention: auto, cxi, nexus, euxfel, good, bad or dragonfly.
-        where: File and key, for messages; the key's last part may tell the sense.
-        place: Convention of bits that is defined where the mask lies: cxi, nexus, euxfel; empty: none.
+        where: File and key, for messages; the last part of the key may decide.
+        bits: Bit convention defined for the path of the mask: cxi, nexus, euxfel; empty if none.
         dead: (H, W) bool, pixels that hold a sentinel in every frame.
-        saturated: (n, H, W) bool, counts at the largest value, as hot pixels hold: no evidence of the sense.
+        saturated: (n, H, W) bool, counts at the largest value, as in hot pixels, which are not used as evidence.
 
     Returns:
-        The sense (not auto) and one line that says what was chosen, why, and what it excludes.
+        The convention (not auto) and a note with the choice, its reason, and the shares that it excludes.
 
     Raises:
-        UserError: Unknown convention; auto cannot tell; the chosen sense would exclude all pixels, or most pixels with
+        UserError: Unknown convention; undecidable by auto; a mask that would exclude all pixels, or most pixels with
             nearly all photons.
     """
     if convention not in CONVENTIONS:
         raise UserError(f"data.mask_convention={convention} is unknown; choose one of {', '.join(CONVENTIONS)}")
     if not np.isfinite(values).all() or (values.dtype.kind == "f" and (values != np.rint(values)).any()):
-        raise UserError(f"{where}: mask values must be whole numbers; weights or NaN are not understood")
+        raise UserError(f"{where}: mask values must be whole numbers, not weights or NaN; correct the mask")
     integers = values.astype(np.int64)
     dead = np.zeros(values.shape[-2:], dtype=bool) if dead is None else dead
     plain = frames if saturated is None else np.where(saturated, np.float32(0), frames)
-    sense, why = (convention, "as asked") if convention != "auto" else _decide(integers, plain, where, place, dead)
-    keep = measured(integers, sense)
+    chosen, why = (convention, "as set") if convention != "auto" else _choose(integers, plain, where, bits, dead)
+    keep = measured(integers, chosen)
     pixels, photons = _excluded(keep, plain)
     excludes = f"excludes {pixels:.2%} of the pixels, {_excluded(keep, frames)[1]:.2%} of the photons"
     if saturated is not None and (saturated & ~keep).any():
         excludes += f" ({photons:.2%} where counts at the largest value are left out)"
-    note = Note.of(f"{_MEANING[sense]} = measured ({why}); {excludes}", where)
+    note = Note.of(f"{_MEANING[chosen]} = measured ({why}); {excludes}", where)
     limit = _NOTHING_LEFT if convention != "auto" else _NEARLY_ALL
     if pixels == 1 or (pixels > 0.5 and photons > limit):
-        other = "bad" if sense == "good" else "good"
+        other = "bad" if chosen == "good" else "good"
         raise UserError(f"{note}: is its sense inverted? try data.mask_convention={other}")
     if pixels > _FEW_PIXELS and not (convention != "auto" and pixels > 0.5) and _most_photons(keep, plain):
         note = Note.warning(f"{note.text}: more than half of the photons; is the sense right?", where)
-    return sense, note
+    return chosen, note
 
 
 _MEANING: Final = {
@@ -103,10 +103,10 @@ _MEANING: Final = {
 }
 
 
-def _decide(
-    values: NDArray[np.int64], frames: NDArray[np.float32], where: str, place: str, dead: Mask
+def _choose(
+    values: NDArray[np.int64], frames: NDArray[np.float32], where: str, bits: str, dead: Mask
 ) -> tuple[str, str]:
-    """Apply the rules at the top of this module: sense and reason."""
+    """Convention and reason by the rules at the top of this module."""
     name = where.rsplit("/", 1)[-1].rsplit(":", 1)[-1].lower()
     bad, good = (any(word in name for word in words) for words in (_BAD_NAMES, _GOOD_NAMES))
     if not values.any():
@@ -118,22 +118,22 @@ def _decide(
         return "bad", "all values are 0"
     if bad or good:
         return "bad" if bad else "good", "by its name"
-    if values.min() < 0 and not place:  # of bits, the last one in a signed type
-        raise UserError(f"{where}: mask values below 0 are not understood; give data.mask_convention=")
+    if values.min() < 0 and not bits:  # of bits, the last one in a signed type
+        raise UserError(f"{where}: mask values below 0 have no known meaning; give data.mask_convention=")
     highest = int(values.max())
     binary = highest <= 1 or (highest in _WHITE and bool(((values == 0) | (values == highest)).all()))
-    if place or not binary:
-        bits = place or _undefined_bits(values)
-        pixels, photons = _excluded(measured(values, bits), frames)
-        title = {"cxi": "CXI", "nexus": "NeXus", "euxfel": "European XFEL"}[bits]
+    if bits or not binary:
+        chosen = bits or _convention_of_bits(values)
+        pixels, photons = _excluded(measured(values, chosen), frames)
+        title = {"cxi": "CXI", "nexus": "NeXus", "euxfel": "European XFEL"}[chosen]
         if binary and pixels > 0.5 and photons > (_NEARLY_ALL if pixels > _NEARLY_ALL else _NOTHING_LEFT):
             return "good", f"against {title}, whose bits would exclude nearly all photons"
-        return bits, f"where {title} keeps its mask" if place else "values beyond 0 and 1"
+        return chosen, f"where {title} keeps its mask" if bits else "values beyond 0 and 1"
     return _by_evidence(values > 0, frames, where, dead)
 
 
-def _undefined_bits(values: NDArray[np.int64]) -> str:
-    """Convention of bits in a mask whose place and name say nothing: CXI if it defines all of them."""
+def _convention_of_bits(values: NDArray[np.int64]) -> str:
+    """Bit convention of a mask by its values alone: CXI if it defines all of the bits in use."""
     used = int(np.bitwise_or.reduce(values, axis=None))
     if not used & ~mask_bits.CXI_BITS:
         return "cxi"
@@ -141,14 +141,14 @@ def _undefined_bits(values: NDArray[np.int64]) -> str:
 
 
 def _by_evidence(ones: Mask, frames: NDArray[np.float32], where: str, dead: Mask) -> tuple[str, str]:
-    """Sense of a 0/1 mask from where the sentinels and the photons are, else from the majority."""
+    """Convention of a 0/1 mask by the pixels of the sentinels and the photons, else by the majority."""
     zeros = ~ones
     if not zeros.any():
         return "good", "all values are 1"
     for side, sense, digit in ((ones, "bad", 1), (zeros, "good", 0)):
         covered = int((side & dead).sum())
         if covered > 0.5 * side.sum() and covered > _NEARLY_ALL * np.broadcast_to(dead, side.shape).sum():
-            return sense, f"where it is {digit} the patterns hold no counts but marks of unmeasured pixels"
+            return sense, f"where it is {digit} the patterns hold sentinels instead of counts"
     share = _excluded(zeros, frames)[1]  # of photons under ones
     if share == 1:
         return "good", "there are no photons where it is 0"
@@ -161,14 +161,14 @@ def _by_evidence(ones: Mask, frames: NDArray[np.float32], where: str, dead: Mask
 
 
 def _excluded(keep: Mask, frames: NDArray[np.float32]) -> tuple[float, float]:
-    """Shares of pixels and of photons outside a mask."""
+    """Shares of pixels and of photons outside a mask, 0 to 1."""
     total = float(frames.sum(dtype=np.float64))
     outside = float(np.where(keep, 0, frames).sum(dtype=np.float64))
     return 1 - float(keep.mean()), outside / total if total > 0 else 0.0
 
 
 def _most_photons(keep: Mask, frames: NDArray[np.float32]) -> bool:
-    """Whether more than half of the photons lie outside a mask, also without the few brightest pixels there."""
+    """Whether more than half of the photons lie outside a mask, without counting the few brightest pixels there."""
     excluded = np.sort(np.where(keep, 0, frames).sum(0, dtype=np.float64), axis=None)
     hot = excluded[-int(np.ceil(_HOT * excluded.size)) :].sum()
     total = float(frames.sum(dtype=np.float64)) - hot

@@ -1,4 +1,4 @@
-"""A detector mask by itself: from any file of patterns that has one, or a mask array in HDF5, TIFF or npy."""
+"""Detector mask alone: from any file of patterns that has one, or a mask array in HDF5, TIFF or npy."""
 
 import logging
 from pathlib import Path
@@ -17,21 +17,21 @@ from spi_lightning.io.patterns.side_files import read_side_file
 def load_mask(
     path: str, photons: str | None = None, mask: str | None = None, mask_convention: str = "auto", bin: int = 1
 ) -> Tensor:
-    """Read the mask of a file of patterns, or a mask that is a file, so that simulations have a real detector's gaps.
+    """Read the mask of a file of patterns, or a file that holds a mask alone, for the detector of a simulation.
 
     Args:
-        path: File of patterns, any format open_patterns reads, in photons or detector units; or a mask alone (H, W) as
-            text, .npy, TIFF or HDF5.
+        path: File of patterns in any format that open_patterns reads, in photons or detector units; or a mask (H, W)
+            as text, .npy, TIFF or HDF5.
         photons, mask: Keys of the patterns and of the mask, where the format needs them.
-        mask_convention: auto, cxi, good, bad or dragonfly.
-        bin: Detector pixels per simulated pixel, along each axis; one bad pixel makes its bin bad.
+        mask_convention: auto, cxi, nexus, euxfel, good, bad or dragonfly.
+        bin: Detector pixels per simulated pixel along each axis; one bad pixel makes its bin bad.
 
     Returns:
         (H // bin, W // bin) bool, True where measured.
 
     Raises:
-        UserError: the file has no mask, one mask per frame, or a shape that ``bin`` does not divide; or what
-            open_patterns raises.
+        UserError: The file has no mask, one mask per frame, or a shape that ``bin`` does not divide; or as
+            open_patterns.
     """
     keys = PatternKeys(photons=photons, mask=mask)
     try:
@@ -54,7 +54,7 @@ def load_mask(
 
 
 def _mask_alone(path: Path, convention: str) -> Mask | None:
-    """The mask (H, W) that a file holds instead of patterns, True where measured; None where its values are others."""
+    """Mask (H, W) bool of a file without patterns, True where measured; None if it has more than two values."""
     try:
         values = read_side_file(path, (2,), "path")
     except UserError:

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
 from spi_lightning.fields import DISTANCE, FIELDS, IS_SINGLE_HIT, MASK, PARTICLE_ID, PHOTON_ENERGY, PHOTONS, PIXEL_SIZE
-from spi_lightning.io.hdf5.choice import Choice, choose_patterns, frame_axes, held, there
+from spi_lightning.io.hdf5.choice import Choice, choose_patterns, frame_axes
 from spi_lightning.io.hdf5.file import Hdf5Frames, dataset, look_up, opened
 from spi_lightning.io.hdf5.geometry import read_geometry
 from spi_lightning.io.hdf5.groups import surroundings
 from spi_lightning.io.hdf5.limits import stated_limits
+from spi_lightning.io.hdf5.links import get_object, require_object
 from spi_lightning.io.hdf5.storage import whole
 from spi_lightning.io.hdf5.values import WAVELENGTH, X_PIXEL, Y_PIXEL
 from spi_lightning.io.masks.bits import convention_of
@@ -113,7 +114,7 @@ def add_all(
 
 def _refuse_amplitudes(path: Path, file: h5py.File) -> None:
     """Refuse images of libspimage that its flag ``scaled`` calls amplitudes; raises UserError."""
-    flags = [there(file, name) for name in ("scaled", "phased", "shifted")]
+    flags = [get_object(file, name) for name in ("scaled", "phased", "shifted")]
     if all(isinstance(flag, h5py.Dataset) and flag.size == 1 for flag in flags) and int(np.ravel(flags[0][()])[0]) == 1:
         raise UserError(f"{path}: scaled=1: libspimage holds amplitudes here, the roots of intensities; write it again "
                         "with intensities (scaled=0)")  # fmt: skip
@@ -124,7 +125,7 @@ def add_hdf5_labels(patterns: PatternFile, file: h5py.File, keys: PatternKeys, g
     for name in FIELDS:
         if name in (PHOTONS, MASK):
             continue
-        item = held(group, name, "data.keys.label") if name == IS_SINGLE_HIT else there(group, name)
+        item = require_object(group, name, "data.keys.label") if name == IS_SINGLE_HIT else get_object(group, name)
         if not isinstance(item, h5py.Dataset) or not item.ndim or len(item) != len(patterns):
             continue
         where = f"{patterns.path}: {item.name}"
@@ -135,7 +136,7 @@ def add_hdf5_labels(patterns: PatternFile, file: h5py.File, keys: PatternKeys, g
         elif name in patterns.geometry:  # in m and eV, whatever the unit of the data set
             add_label(patterns, name, np.broadcast_to(patterns.geometry[name], (len(patterns),)), where)
     found = keys.label or next(
-        (k for k in _LABEL_KEYS[1:] if isinstance(held(file, k, "data.keys.label"), h5py.Dataset)), None
+        (k for k in _LABEL_KEYS[1:] if isinstance(require_object(file, k, "data.keys.label"), h5py.Dataset)), None
     )
     if found and (keys.label or IS_SINGLE_HIT not in patterns.labels):
         values = read_named(file, found, (1, 2), "data.keys.label")
@@ -182,7 +183,7 @@ def masks_beside(file: h5py.File, key: str, shape: tuple[int, int, int]) -> list
     above = around.general if around.detectors < 2 else []
     for place, group in [*around.detector, *above]:
         for name in (*_MASK_KEYS, *_PLAIN_KEYS):
-            item = held(group, name, "data.keys.mask") if name in _MASK_KEYS else there(group, name)
+            item = require_object(group, name, "data.keys.mask") if name in _MASK_KEYS else get_object(group, name)
             if not isinstance(item, h5py.Dataset):
                 continue
             axes = frame_axes(item.shape)
@@ -199,7 +200,7 @@ def masks_not_taken(file: h5py.File, key: str, shape: tuple[int, int, int]) -> l
         for place, group in [*around.detector, *around.general[:1]]
         for name in group
         if _LIKE_A_MASK.search(name)
-        and isinstance(item := there(group, name), h5py.Dataset)
+        and isinstance(item := get_object(group, name), h5py.Dataset)
         and item.dtype.kind in "uib"
         and frame_axes(item.shape) in (shape[1:], shape)
     ]

@@ -58,8 +58,8 @@ def open_index_list(path: Path, keys: PatternKeys, open_one: Callable[[Path, Pat
     files = dict.fromkeys(names)
     for name in files:
         if Path(name).parent != Path() and not (there := path.parent / name).exists():
-            looked = os.path.normpath(path.resolve().parent / name)
-            raise UserError(f"{there}: there is no such file (looked for at {looked}); {moved(path)}")
+            searched = os.path.normpath(path.resolve().parent / name)
+            raise UserError(f"{there}: there is no such file (searched at {searched}); {moved(path)}")
     inner = PatternKeys(photons=keys.photons, mask=keys.mask)
     opened = [open_one(path.parent / name, inner) for name in files]
     place = {name: i for i, name in enumerate(files)}

@@ -17,13 +17,13 @@ from spi_lightning.fields import BEAM_CENTRE, DISTANCE, FIELDS, PHOTON_ENERGY, P
 from spi_lightning.io.cxi.patterns import is_cxi, open_cxi
 from spi_lightning.io.damage import reads, require_file
 from spi_lightning.io.dragonfly.photons import is_emc, open_emc
-from spi_lightning.io.files_read import files_read, names_of, note_read
-from spi_lightning.io.foreign import TIFF_MAGIC, name_of, refusal
+from spi_lightning.io.files_read import files_read, list_files, note_read
 from spi_lightning.io.hdf5.file import MAGIC, opened
 from spi_lightning.io.hdf5.values import require_possible
 from spi_lightning.io.masks.convention import CONVENTIONS
 from spi_lightning.io.masks.sentinels import exclude_sentinels
 from spi_lightning.io.spinn import is_spinn, open_spinn
+from spi_lightning.io.unsupported_format import TIFF_MAGIC, format_name, unsupported_format
 from spi_lightning.notes import Note
 
 from .assembly import add_side_files, sample_indices
@@ -98,7 +98,7 @@ def open_patterns(
         whole.labels.pop(name, None)
         whole.geometry[name] = value
     whole.files_read = tuple(read)
-    whole.notes += names_of(whole.files_read, [path for path in read if is_index_list(path)])
+    whole.notes += list_files(whole.files_read, [path for path in read if is_index_list(path)])
     whole.opened_with = {**asdict(keys), "mask_convention": mask_convention, "adu_per_photon": adu_per_photon}
     return whole
 
@@ -170,7 +170,7 @@ def _by_content(path: Path, keys: PatternKeys, convention: str, known: Collectio
         head = file.read(8)
     if not head:
         raise UserError(f"{path}: the file is empty (0 bytes); copy it again")
-    other = head[:4] in TIFF_MAGIC or head.startswith(b"\x93NUMPY") or name_of(path)
+    other = head[:4] in TIFF_MAGIC or head.startswith(b"\x93NUMPY") or format_name(path)
     if head == MAGIC or (path.suffix.lower() in (".h5", ".hdf5", ".cxi", ".nxs") and not other):
         with opened(path):
             pass  # a damaged file is reported here
@@ -185,7 +185,7 @@ def _by_content(path: Path, keys: PatternKeys, convention: str, known: Collectio
         return patterns
     if is_emc(path):
         return open_emc(path, keys, convention)
-    raise refusal(path, FORMATS)
+    raise unsupported_format(path, FORMATS)
 
 
 def _join(files: list[PatternFile]) -> PatternFile:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from spi_lightning.errors import UserError
 from spi_lightning.io.damage import reading
 from spi_lightning.io.files_read import note_read
-from spi_lightning.io.foreign import TIFF_MAGIC, name_of, refusal
-from spi_lightning.io.hdf5.file import MAGIC, list_keys, opened
+from spi_lightning.io.hdf5.file import MAGIC, opened
+from spi_lightning.io.hdf5.links import list_data_sets
 from spi_lightning.io.hdf5.storage import whole
+from spi_lightning.io.unsupported_format import TIFF_MAGIC, format_name, unsupported_format
 
 from .tiff import TiffFrames
 
@@ -51,8 +52,8 @@ def read_side_file(
             frames = TiffFrames(path)
             values = frames.read(0, frames.shape[0])
             values = values[0] if len(values) == 1 else values
-        elif name_of(path):
-            raise refusal(path, "text, .npy, TIFF or HDF5")
+        elif format_name(path):
+            raise unsupported_format(path, "text, .npy, TIFF or HDF5")
         else:
             values = _of_text(path.read_text(encoding="utf-8-sig"))
     if values.ndim not in dimensions:
@@ -116,7 +117,9 @@ def _only_dataset(
             called = [item for item in fitting if word in item.name.lower()]
             fitting = called if len(called) == 1 else fitting
         if len(fitting) != 1:
-            raise UserError(f"{option}={path}: {len(fitting)} data sets could be meant; there are: {list_keys(file)}")
+            raise UserError(
+                f"{option}={path}: {len(fitting)} data sets could be meant; there are: {list_data_sets(file)}"
+            )
         look(fitting[0])
         values: NDArray[Any] = whole(fitting[0])[()]
     return values

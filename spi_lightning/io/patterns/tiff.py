@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
 from spi_lightning.io.damage import reading
-from spi_lightning.io.foreign import name_of, refusal
 from spi_lightning.io.hdf5.choice import frame_axes
 from spi_lightning.io.hdf5.file import stack_shape
+from spi_lightning.io.unsupported_format import format_name, unsupported_format
 from spi_lightning.notes import Note
 
 from .pattern_file import PatternFile
@@ -179,8 +179,8 @@ def _whole(tiff: tifffile.TiffFile, number: int) -> NDArray[Any]:
 def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
     """Open a TIFF file; UserError for what tifffile raises, and for what it merely logs and then reads in part."""
     with reading(path, "TIFF"):
-        if name_of(path):
-            raise refusal(path, "TIFF")
+        if format_name(path):
+            raise unsupported_format(path, "TIFF")
     complaints: list[str] = []
     handler = logging.Handler(logging.ERROR)
     handler.emit = lambda record: complaints.append(record.getMessage())  # type: ignore[method-assign]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
 from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE
-from spi_lightning.io.hdf5.centre import centre_of_nexus
+from spi_lightning.io.hdf5.centre import read_nexus_beam_centre
 from spi_lightning.io.hdf5.geometry import read_geometry
 from spi_lightning.io.units import Kind, factor, named_unit, unit_of_label, unknown_unit
 from spi_lightning.notes import Note
@@ -123,7 +123,7 @@ def _beam_of_nexus(
     A detector on an arm that is turned sees no direct beam: what lies on it was found with the arm at 0.
     """
     places = [(group.name.strip("/"), group) for group in layout.detector]
-    centre = centre_of_nexus(places, layout.shape[0], (rows or columns, columns), notes)
+    centre = read_nexus_beam_centre(places, layout.shape[0], (rows or columns, columns), notes)
     if centre is None or centre.ndim > 1 or not ((centre >= 0) & (centre < layout.shape[1:])).all():
         return {}
     return {"beam_row": float(centre[0]), "beam_column": float(centre[1])}

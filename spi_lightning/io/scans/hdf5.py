@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
-from spi_lightning.io.files_read import files_read, names_of
-from spi_lightning.io.hdf5.choice import identity, missing_target, there
+from spi_lightning.io.files_read import files_read, list_files
 from spi_lightning.io.hdf5.file import dataset, opened
 from spi_lightning.io.hdf5.limits import stated_limits
+from spi_lightning.io.hdf5.links import get_object, identity, missing_target
 from spi_lightning.io.hdf5.storage import whole
 from spi_lightning.io.units import TABLE, named_unit, text
 from spi_lightning.notes import Note
@@ -87,7 +87,7 @@ def read_scan_hdf5(path: Path, keys: ScanKeys, region: Region | None, given: Col
         read.geometry |= {"rocking_axis": axis} if axis else {}
         read.notes += _unread_images(file, layout, set(read.sources.values()))
         read.whitefield_mean = number_of(file, "whitefield_mean_full_detector")
-    read.notes += names_of(seen)
+    read.notes += list_files(seen)
     return read
 
 
@@ -174,7 +174,7 @@ def _add_mask(
     named = key is not None
     item = _find(file, key, "bad_pixels", layout, read.notes)
     if item is None and not (key is not None and Path(key).is_file()):
-        beside = (there(group, name) for group in (layout.beside, layout.entry, file) for name in _MASKS)
+        beside = (get_object(group, name) for group in (layout.beside, layout.entry, file) for name in _MASKS)
         images = [one for one in beside if isinstance(one, h5py.Dataset) and one.dtype.kind in "uifb" and one.ndim > 1]
         fitting = [one for one in images if one.shape[-2:] == layout.shape[1:]]
         item = next((whole(one) for one in [*fitting, *images]), None)
@@ -212,7 +212,7 @@ def _unread_images(file: h5py.File, layout: ScanLayout, names: set[str]) -> list
     read = {identity(file[name]) for name in names if name in file}
     for group in (*layout.detector, layout.beside, layout.entry, file):
         for name in group:
-            item = there(group, name)
+            item = get_object(group, name)
             if isinstance(item, h5py.Dataset) and item.dtype.kind in "uifb" and item.shape == layout.shape[1:]:
                 images.setdefault(identity(item), str(item.name))
     left = [name for one, name in images.items() if one not in read]
@@ -251,10 +251,10 @@ def _find(
     if name == "angle":
         ends = ("_deg", "", *(f"_{unit}" for unit in TABLE["angle"] if unit.isalpha()))
         usual = [(group, f"{one}{end}") for group, one in usual for end in ends]
-    found = {f"{group.name.rstrip('/')}/{one}": there(group, one) for group, one in usual}
+    found = {f"{group.name.rstrip('/')}/{one}": get_object(group, one) for group, one in usual}
     item = next((whole(item) for item in found.values() if isinstance(item, h5py.Dataset)), None)
     for where, target in found.items():
         missing = missing_target(file, where) if item is None and target is None and notes is not None else ""
         if missing and notes is not None:
-            notes.append(Note.warning(f"{where} is a link to {missing}, which is not there: not read", file.filename))
+            notes.append(Note.warning(f"{where} is a link to {missing}, which does not exist: not read", file.filename))
     return item

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
-from spi_lightning.io.hdf5.choice import identity, missing_target, there, walk
-from spi_lightning.io.hdf5.file import list_keys, look_up
+from spi_lightning.io.hdf5.file import look_up
 from spi_lightning.io.hdf5.groups import surroundings
+from spi_lightning.io.hdf5.links import get_object, identity, list_data_sets, missing_target, walk
 from spi_lightning.io.hdf5.storage import storage_of
 from spi_lightning.io.units import text
 
@@ -115,14 +115,14 @@ def find_scan(file: h5py.File, key: str | None) -> ScanLayout:
 
 def groups(group: h5py.Group) -> list[tuple[str, h5py.Group]]:
     """Groups in a group, by name, links that lead nowhere apart."""
-    found = [(name, there(group, name)) for name in group]
+    found = [(name, get_object(group, name)) for name in group]
     return [(name, item) for name, item in found if isinstance(item, h5py.Group)]
 
 
 def _choose(file: h5py.File) -> str:
     """Name of the counts."""
     for key in (*_signals(file), *_USUAL):
-        item = there(file, key)
+        item = get_object(file, key)
         if item is None and (missing := missing_target(file, key)):
             raise UserError(_gone(file, key, missing))
         if isinstance(item, h5py.Dataset) and _is_scan(item.shape):
@@ -144,7 +144,7 @@ def _choose(file: h5py.File) -> str:
 
 
 def _gone(file: h5py.File, key: str, missing: str) -> str:
-    return f"{file.filename}: {key} is a link to {missing}, which is not there; put it beside this file and try again"
+    return f"{file.filename}: {key} is a link to {missing}, which does not exist; put it beside this file and try again"
 
 
 def _what_there_is(file: h5py.File) -> str:
@@ -158,7 +158,7 @@ def _what_there_is(file: h5py.File) -> str:
     file.visititems(look)
     if images:
         return f"as a rocking scan is: there are {', '.join(images[:_SHOWN])}; data=one_frame phases a single image"
-    return f"as a rocking scan is; there are: {list_keys(file)} (data.keys.counts=)"
+    return f"as a rocking scan is; there are: {list_data_sets(file)} (data.keys.counts=)"
 
 
 def _signals(file: h5py.File) -> list[str]:
@@ -186,7 +186,7 @@ def _signal_of(group: h5py.Group) -> list[str]:
         marked = [one for one in group if isinstance(group.get(one), h5py.Dataset) and "signal" in group[one].attrs]
         name = marked[0] if marked else ""
     key = f"{group.name}/{name}"
-    item = there(group, name) if name else None
+    item = get_object(group, name) if name else None
     is_stack = isinstance(item, h5py.Dataset) and _is_stack(item)
     return [key] if name and (is_stack or (item is None and missing_target(group.file, key) != "")) else []
 
@@ -239,7 +239,7 @@ def _blocks(file: h5py.File, key: str) -> tuple[str, ...]:
     names = sorted(one for one in group.keys() if re.fullmatch(re.escape(match.group(1)) + r"\d{3,}", one))  # noqa: SIM118
     keys = tuple(f"{parent}/{one}" if parent else one for one in names)
     for one in keys:
-        if there(file, one) is None:
+        if get_object(file, one) is None:
             raise UserError(_gone(file, one, missing_target(file, one)))
     shapes = {file[one].shape[1:] for one in keys}
     return keys if len(shapes) == 1 else (key,)

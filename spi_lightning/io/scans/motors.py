@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
-from spi_lightning.io.hdf5.choice import identity, there
+from spi_lightning.io.hdf5.links import get_object, identity
 from spi_lightning.io.hdf5.storage import whole
 from spi_lightning.io.units import TABLE, factor, named_unit, text
 from spi_lightning.notes import Note
@@ -99,15 +99,16 @@ def rocking_axis(item: h5py.Dataset | None, notes: list[Note]) -> str:
 def commanded_motor(layout: ScanLayout) -> h5py.Dataset | None:
     """Positions of the motor that the command names, as `ascan eta 0 1 100 1` in ``title`` or ``scan_command``."""
     for key in ("title", "scan_command", "command"):
-        item = there(layout.entry, key)
+        item = get_object(layout.entry, key)
         words = text(item[()]).split() if isinstance(item, h5py.Dataset) and item.size == 1 else []
         if len(words) < 3 or not re.fullmatch(r"\w*scan|lup", words[0]):
             continue
-        places = [layout.beside, there(layout.entry, "measurement"), *layout.instruments()]
+        places = [layout.beside, get_object(layout.entry, "measurement"), *layout.instruments()]
         for place in (each for each in places if isinstance(each, h5py.Group)):
-            motor = there(place, words[1])
+            motor = get_object(place, words[1])
             if isinstance(motor, h5py.Group):
-                motor = next((motor[one] for one in _POSITION if isinstance(there(motor, one), h5py.Dataset)), None)
+                positions = (get_object(motor, one) for one in _POSITION)
+                motor = next((one for one in positions if isinstance(one, h5py.Dataset)), None)
             if isinstance(motor, h5py.Dataset) and motor.shape == layout.shape[:1]:
                 return motor
     return None
@@ -117,7 +118,7 @@ def pixel_directions(layout: ScanLayout, notes: list[Note]) -> dict[str, str]:
     """Where rows and columns count to with the arm at 0, by the vectors of NXdetector_module; empty where none says."""
     found: dict[str, str] = {}
     for ours, name in (("row_direction", "slow_pixel_direction"), ("column_direction", "fast_pixel_direction")):
-        item = next((one for group in layout.detector if (one := there(group, name)) is not None), None)
+        item = next((one for group in layout.detector if (one := get_object(group, name)) is not None), None)
         vector = _vector(item)
         if vector is not None and item is not None:
             found[ours] = _along(vector)
@@ -195,11 +196,11 @@ def _position(place: h5py.Group | h5py.AttributeManager, name: str, file: h5py.F
         beside = (f"{name}_units", f"{name}_unit", f"{name}.units")
         named = next((text(place[one]).strip() for one in beside if one in place), "")
         return place[name], named or unit, f"{file.filename}: {name}"
-    value = there(place, name)
+    value = get_object(place, name)
     if isinstance(value, h5py.Group):
         group = value
-        value = next((group[one] for one in _POSITION if isinstance(there(group, one), h5py.Dataset)), None)
-        spelled = next((there(group, one) for one in ("units", "unit") if one in group), None)
+        value = next((group[one] for one in _POSITION if isinstance(get_object(group, one), h5py.Dataset)), None)
+        spelled = next((get_object(group, one) for one in ("units", "unit") if one in group), None)
         unit = (text(spelled[()]).strip() if isinstance(spelled, h5py.Dataset) else named_unit(group)) or unit
     if not isinstance(value, h5py.Dataset):
         return None, "", ""
@@ -245,7 +246,7 @@ def _below(item: h5py.Dataset) -> Iterator[tuple[str, float]]:
     """Rotations on which a motor stands, by name, with their first position in degree."""
     seen: set[object] = set()
     while (path := _depends_on(item)) not in ("", "."):
-        following = there(item.file, path if "/" in path else f"{item.parent.name}/{path}")
+        following = get_object(item.file, path if "/" in path else f"{item.parent.name}/{path}")
         if not isinstance(following, h5py.Dataset) or identity(following) in seen:
             return
         item = following

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
 from spi_lightning.files import atomic_write
-from spi_lightning.full_disk import new_hdf5
 from spi_lightning.io.hdf5.file import dataset, opened
+from spi_lightning.write_errors import new_hdf5
 
 IN_SUPPORT: Final = 0x10000  # the bit of an image's mask; all bits 0 is a good pixel outside
 _IMAGE: Final = "/entry_1/image_1"

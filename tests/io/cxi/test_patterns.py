@@ -94,5 +94,5 @@ def test_missing_patterns_and_dangling_links_are_named(path) -> None:
     with h5py.File(path, "w") as file:
         file["cxi_version"] = 160
         file["entry_1/data_1/data"] = h5py.ExternalLink("gone.h5", "/data")
-    with pytest.raises(UserError, match=r"is a link to /data of gone\.h5, which is not there"):
+    with pytest.raises(UserError, match=r"is a link to /data of gone\.h5, which does not exist"):
         open_patterns(path)

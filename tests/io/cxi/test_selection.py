@@ -41,7 +41,7 @@ def test_links_are_relative_and_their_loss_is_noticed(tmp_path, source) -> None:
     write_selection(tmp_path / "chosen.cxi", source, [4, 2])
     (tmp_path / "elsewhere").mkdir()
     shutil.move(tmp_path / "runs", tmp_path / "elsewhere" / "runs")
-    with pytest.raises(UserError, match=r"its values lie in runs/a\.cxi, which is not there"):
+    with pytest.raises(UserError, match=r"its values lie in runs/a\.cxi, which does not exist"):
         open_patterns(tmp_path / "chosen.cxi")
     shutil.move(tmp_path / "chosen.cxi", tmp_path / "elsewhere")
     np.testing.assert_array_equal(
@@ -86,7 +86,7 @@ def test_a_selection_that_was_moved_names_the_path_looked_for(tmp_path) -> None:
     moved = (tmp_path / "run").rename(tmp_path / "far/away/run") / "selection"
     for name in ("selected.cxi", "index.txt"):
         with pytest.raises(
-            UserError, match=rf"looked for at {tmp_path}/far/away/data/a\.h5.*{name} must lie where"
+            UserError, match=rf"searched at {tmp_path}/far/away/data/a\.h5.*{name} refers to its data"
         ) as e:
             open_patterns(moved / name)
-        assert "put it back" not in str(e.value) and "make it again" in str(e.value)
+        assert "put it back" not in str(e.value) and "write it again" in str(e.value)

@@ -262,5 +262,5 @@ def test_files_of_facilities(spi_data, name, frames, energy) -> None:
 
 
 def test_the_absent_detector_file_of_a_real_scan(spi_data) -> None:
-    with pytest.raises(UserError, match=r"of 1040323-pilatus3_100k-files/1040323\.hdf, which is not there"):
+    with pytest.raises(UserError, match=r"of 1040323-pilatus3_100k-files/1040323\.hdf, which does not exist"):
         open_patterns(spi_data / "formats" / "dls_i16_1040323.nxs")

@@ -103,11 +103,11 @@ def test_impossible_values_are_refused(tmp_path, changed, message) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "note"),
     [
-        ("wavelength_angstrom", "abc", "'abc' is no number"),
-        ("distance", "", "is empty or no number"),
-        ("distance", h5py.Empty("f8"), "is empty or no number"),
+        ("wavelength_angstrom", "abc", "'abc' is not a number"),
+        ("distance", "", "is empty or not a number"),
+        ("distance", h5py.Empty("f8"), "is empty or not a number"),
         ("distance", np.array([0.5, 0.6, 0.7]), "3 different values for 6 patterns"),
-        ("distance", 580.0, "580 has no unit and cannot be in m"),
+        ("distance", 580.0, "580 has no unit and is impossible in m"),
         ("beam_centre", np.array([3.0]), "row and column are two numbers"),
     ],
 )

@@ -34,7 +34,7 @@ def test_an_unused_object_of_size_zero_is_refused(tmp_path: Path) -> None:
     content[heap + 16 : heap + 32] = bytes(16)  # number and size of the first object
     path.write_bytes(content)
     for read in (require_sound_heaps, open_patterns):
-        with pytest.raises(UserError, match=rf"damaged where its text and lists lie \(byte {heap}\)"):
+        with pytest.raises(UserError, match=rf"damaged in a heap of text and lists \(byte {heap}\)"):
             read(path)
 
 
@@ -95,5 +95,5 @@ def test_a_mapping_of_more_axes_than_can_be_is_refused(
         at = heap + place + (10 if latest else 16)
         content[at : at + 4] = axes.to_bytes(4, "little")
         path.write_bytes(content)
-        with pytest.raises(UserError, match="damaged where the sources of a virtual data set are listed"):
+        with pytest.raises(UserError, match="damaged in the source list of a virtual data set"):
             require_sound_heaps(path)

@@ -98,7 +98,7 @@ def test_missing_sources_are_named(tmp_path, form) -> None:
         path = numbered(tmp_path / "b.h5", "raw/part%b.h5")
     elif form == "other_key":
         write(tmp_path / "raw" / "part1.h5", other=STACK[:2])
-        wanted = r"data of .*part1\.h5, which is not there"
+        wanted = r"data of .*part1\.h5, which does not exist"
     elif form == "short":
         write(tmp_path / "raw" / "part1.h5", data=STACK[:1])
         wanted = r"part1\.h5 has shape \(1, 20, 24\), less than what is mapped"
@@ -176,7 +176,7 @@ def test_missing_sources_of_what_lies_beside_are_named(tmp_path, name, values, k
         with pytest.raises(UserError, match=f"{name}: nothing is mapped to"):
             open_patterns(write(tmp_path / "b.h5", **sets | {name: half}), PatternKeys(**keys))
     (tmp_path / "side.h5").rename(tmp_path / "gone.h5")
-    with pytest.raises(UserError, match=rf"{name}: its values lie in side\.h5, which is not there"):
+    with pytest.raises(UserError, match=rf"{name}: its values lie in side\.h5, which does not exist"):
         open_patterns(write(tmp_path / "c.h5", **sets), PatternKeys(**keys))
 
 
@@ -195,7 +195,7 @@ def test_pixels_that_a_mask_maps_nothing_to_are_not_measured_and_said(tmp_path) 
 def test_virtual_data_sets_in_a_circle(tmp_path) -> None:
     write(tmp_path / "a.h5", patterns=whole("b.h5"))
     write(tmp_path / "b.h5", patterns=whole("a.h5"))
-    with pytest.raises(UserError, match="in a circle"):
+    with pytest.raises(UserError, match="in a cycle"):
         open_patterns(tmp_path / "a.h5")
 
 
@@ -255,11 +255,11 @@ def test_raw_files_in_a_source_or_behind_a_link_are_refused_too(tmp_path) -> Non
 
 def test_raw_files_that_end_early_or_are_gone(tmp_path) -> None:
     (tmp_path / "frames.bin").write_bytes(STACK[:4].tobytes())
-    with pytest.raises(UserError, match=f"ends early .3840 of {STACK.nbytes} bytes."):
+    with pytest.raises(UserError, match=f"too short .3840 of {STACK.nbytes} bytes."):
         open_patterns(raw(tmp_path / "a.h5", "frames.bin"))
-    with pytest.raises(UserError, match=f"ends early .3820 of {STACK.nbytes} bytes."):
+    with pytest.raises(UserError, match=f"too short .3820 of {STACK.nbytes} bytes."):
         open_patterns(raw(tmp_path / "b.h5", "frames.bin", offset=20))
-    with pytest.raises(UserError, match=r"gone\.bin, which is not there"):
+    with pytest.raises(UserError, match=r"gone\.bin, which does not exist"):
         open_patterns(raw(tmp_path / "c.h5", "gone.bin"))
 
 
@@ -300,7 +300,7 @@ def test_a_file_that_is_being_written(tmp_path, monkeypatch, mode) -> None:
 @pytest.mark.parametrize("name", ["labels", "is_single_hit", "mask", "pixel_mask"])
 def test_links_to_nothing_are_not_left_out_in_silence(tmp_path, name) -> None:
     path = write(tmp_path / "a.h5", patterns=STACK, **{name: h5py.ExternalLink("gone.h5", "/x")})
-    with pytest.raises(UserError, match=rf"'{name}' is a link to /x of gone\.h5, which is not there"):
+    with pytest.raises(UserError, match=rf"'{name}' is a link to /x of gone\.h5, which does not exist"):
         open_patterns(path)
     path = write(tmp_path / "b.h5", patterns=STACK, distance=h5py.SoftLink("/gone"))
     assert any("distance is empty" in str(note) for note in open_patterns(path).notes)

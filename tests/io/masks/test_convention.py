@@ -42,7 +42,7 @@ def test_a_stated_sense_is_followed(keep, convention) -> None:
     values = {"cxi": np.where(keep, HAS_SIGNAL, 0x200), "good": keep * 1, "bad": ~keep * 1, "dragonfly": ~keep * 2}
     sense, note = choose_convention(values[convention], frames(keep, 9.0), convention, "f.h5: mask")
     assert sense == convention
-    assert "as asked" in str(note)
+    assert "as set" in str(note)
     np.testing.assert_array_equal(measured(values[convention], sense), keep)
 
 

@@ -215,8 +215,8 @@ def test_missing_truncated_foreign_and_empty_files(tmp_path) -> None:
     content = path.read_bytes()
     for name, bytes_left, message in [
         ("truncated.h5", content[: len(content) // 2], "truncated"),
-        ("foreign.h5", b"this is no HDF5 file" * 10, "no HDF5 file"),
-        ("foreign.xyz", b"this is nothing known" * 10, "format is not known"),
+        ("foreign.h5", b"this is no HDF5 file" * 10, "not an HDF5 file"),
+        ("foreign.xyz", b"this is nothing known" * 10, "unknown format; supported are"),
         ("empty.h5", b"", "empty"),
     ]:
         (tmp_path / name).write_bytes(bytes_left)
@@ -259,7 +259,7 @@ def test_a_file_replaced_in_use_is_noticed(tmp_path) -> None:
     first = pickle.loads(pickle.dumps(open_patterns(path)))
     write(tmp_path / "b.h5", patterns=counts(seed=1)).replace(path)
     np.testing.assert_array_equal(open_patterns(path).read([0]), counts(seed=1)[[0]])
-    with pytest.raises(UserError, match="replaced by another"):
+    with pytest.raises(UserError, match="was replaced while it was in use"):
         pickle.loads(pickle.dumps(first)).source.read(0, 1) if _forget(first) else None
 
 

@@ -95,10 +95,10 @@ def test_each_frame_may_have_a_centre_of_nexus(tmp_path) -> None:
     ("x", "y", "units", "said"),
     [
         (0.0, 0.0, (None, None), "are 0 and state no beam centre"),
-        (15.0, None, (None, None), "along the other axis is not there"),
+        (15.0, None, (None, None), "along the other axis is missing"),
         (15.0, 400.0, (None, None), "row 400, column 15, outside the 24 x 32 pixels"),
-        (15.0, "low", (None, None), "is empty or no number"),
-        (15.0, 11.0, ("deg", "deg"), "'deg' is no pixel and no length"),
+        (15.0, "low", (None, None), "is empty or not a number"),
+        (15.0, 11.0, ("deg", "deg"), "'deg' is neither pixels nor a length"),
         (np.array([15.0, 16.0]), 11.0, (None, None), "holds 2 numbers for 4 frames"),
     ],
 )

@@ -101,7 +101,7 @@ def test_a_plain_file_names_units_as_attributes_or_at_the_end_of_names(tmp_path:
 
 def test_text_and_no_numbers_are_not_taken(tmp_path: Path) -> None:
     read = open_scan(nexus(tmp_path / "a.nxs", instrument__detector__distance=("near", "m")))
-    assert "distance" not in read.geometry and any("'near' is no number" in str(note) for note in read.notes)
+    assert "distance" not in read.geometry and any("'near' is not a number" in str(note) for note in read.notes)
     with pytest.raises(UserError, match="'up'; a number was expected"):
         open_scan(nexus(tmp_path / "a.nxs", instrument__delta=("up", "deg")))
     with pytest.raises(UserError, match="not a number"):
@@ -164,7 +164,7 @@ def test_links_to_what_is_gone_are_named(tmp_path: Path) -> None:
         with h5py.File(path, "w") as file:
             file["entry/sample/ub_matrix"] = matrix
             file[place] = h5py.ExternalLink("files/1040323.hdf", "/entry/data")
-        with pytest.raises(UserError, match=r"is a link to /entry/data of files/1040323\.hdf, which is not there"):
+        with pytest.raises(UserError, match=r"is a link to /entry/data of files/1040323\.hdf, which does not exist"):
             open_scan(path)
     with h5py.File(path, "w") as file:
         file["entry/data/data"] = h5py.SoftLink("/entry/detector/data")
@@ -212,7 +212,7 @@ def test_blocks_of_an_eiger_master_are_one_scan(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read.counts, COUNTS)
     assert read.geometry["distance"] == 0.5
     (tmp_path / "a_data_000002.h5").unlink()
-    with pytest.raises(UserError, match=r"a_data_000002\.h5, which is not there"):
+    with pytest.raises(UserError, match=r"a_data_000002\.h5, which does not exist"):
         open_scan(tmp_path / "a_master.h5")
 
 
@@ -278,7 +278,7 @@ def test_links_of_what_lies_beside_and_masks_that_do_not_fit_are_told(tmp_path: 
         file["loop"] = h5py.SoftLink("/pool")
         file["pool"] = h5py.SoftLink("/loop")
     notes = open_scan(tmp_path / "a.h5").notes
-    assert any("/theta_deg is a link to /theta of angles.h5, which is not there" in str(note) for note in notes)
+    assert any("/theta_deg is a link to /theta of angles.h5, which does not exist" in str(note) for note in notes)
     assert any("/mask (9, 9) does not fit" in str(note) for note in notes)
     with h5py.File(tmp_path / "a.h5", "a") as file:
         del file["counts"]

@@ -195,4 +195,4 @@ def test_units_that_are_known_are_not_warned_about(label: str) -> None:
 
 
 def test_a_unit_in_brackets_that_is_not_known_is_said() -> None:
-    assert "'steps' is no unit that is known" in unknown_unit("Theta (steps)")[0].text
+    assert "'steps' is not a known unit" in unknown_unit("Theta (steps)")[0].text

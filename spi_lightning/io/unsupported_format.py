@@ -1,4 +1,4 @@
-"""Formats that are not read here, told by their first bytes, so that a message can name them."""
+"""Names of unsupported file formats by their magic bytes, for error messages."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _BEGINNINGS: Final = (
 )
 
 
-def name_of(path: Path) -> str:
-    """What a file is by its first bytes, in words; empty where that is not known."""
+def format_name(path: Path) -> str:
+    """Format of a file by its magic bytes, in words with an article; empty if unknown."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
     if head.lstrip().startswith(b"{"):
@@ -40,9 +40,14 @@ def name_of(path: Path) -> str:
     return next((what for start, what in _BEGINNINGS if head.startswith(start)), "")
 
 
-def refusal(path: Path, formats: str) -> UserError:
-    """One line that says what a file is, and what is read instead."""
-    what = name_of(path)
+def unsupported_format(path: Path, formats: str) -> UserError:
+    """UserError of a file in an unsupported format.
+
+    Args:
+        path: Path of the file, for the message.
+        formats: Names of the supported formats as one text.
+    """
+    what = format_name(path)
     if what:
-        return UserError(f"{path}: is {what}, which is not read here; convert it (fabio does it) to one of: {formats}")
-    return UserError(f"{path}: the format is not known; it may be {formats}")
+        return UserError(f"{path}: is {what}, which is not supported; convert it (e.g. by fabio) to one of: {formats}")
+    return UserError(f"{path}: unknown format; supported are {formats}")

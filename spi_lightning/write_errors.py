@@ -1,8 +1,8 @@
-"""A file for h5py and torch.save that outlives a full disk.
+"""File object for h5py and torch.save that records write errors (a full disk) instead of raising them.
 
-When the system refuses a write, the HDF5 library cannot close its file any more and brings the whole process down at
-its end; torch.save ends in an error of its own that does not tell why. This file keeps the error, pretends that all is
-well so that the library can close, and tells the writer, which then throws the file away.
+After a failed write the HDF5 library cannot close its file and aborts the process at its end; torch.save raises an
+error of its own without the cause. With this file object the library closes normally, and the recorded OSError is
+raised afterwards.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ import h5py
 
 @contextmanager
 def new_hdf5(path: Path, libver: tuple[str, str] | None = None) -> Iterator[h5py.File]:
-    """Create an HDF5 file; OSError at the end, with the file closed, if the system refused a write.
+    """Create an HDF5 file; raises OSError after closing it if a write failed.
 
     Args:
-        path: File to create.
-        libver: Oldest and newest format of the HDF5 library that may be used; None: the default of h5py.
+        path: Path of the file to create.
+        libver: Oldest and newest format version of the HDF5 library to use; None for the default of h5py.
     """
-    with patient_file(path) as store, h5py.File(store, "w", libver=libver) as file:
+    with error_recording_file(path) as store, h5py.File(store, "w", libver=libver) as file:
         yield file
 
 
 @contextmanager
-def patient_file(path: Path) -> Iterator[PatientFile]:
-    """Create a binary file for a library that dies of refused writes; OSError at the end if there were any."""
-    with closing(PatientFile(path)) as store:
+def error_recording_file(path: Path) -> Iterator[ErrorRecordingFile]:
+    """Create a binary file for a library that cannot handle write errors; raises the first one at the end."""
+    with closing(ErrorRecordingFile(path)) as store:
         yield store
         store.close()
         if store.error is not None:
             raise store.error
 
 
-class PatientFile(io.RawIOBase):
-    """A new binary file whose writes never fail; the first refusal is kept in `error`."""
+class ErrorRecordingFile(io.RawIOBase):
+    """New binary file whose writes never raise; the first OSError is recorded in `error`."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class PatientFile(io.RawIOBase):
         self.error: OSError | None = None
 
     def write(self, data: bytes | bytearray | memoryview) -> int:  # type: ignore[override]
-        """Write all of the data at the present position, or keep the reason why not."""
+        """Write all bytes at the current position, or record the error."""
         view = memoryview(data).cast("B")
         done = 0
         while self.error is None and done < len(view):
@@ -60,7 +60,7 @@ class PatientFile(io.RawIOBase):
         return len(view)
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        """Fill the buffer from the present position; zeros stand where nothing was stored."""
+        """Fill the buffer from the current position; zeros where nothing was stored."""
         view = memoryview(buffer).cast("B")
         found = os.pread(self._file, len(view), self._position)
         view[:] = found + bytes(len(view) - len(found))
@@ -74,7 +74,7 @@ class PatientFile(io.RawIOBase):
         return self._position
 
     def truncate(self, size: int | None = None) -> int:
-        """Set the length of the file, or keep the reason why not."""
+        """Set the length of the file, byte, or record the error."""
         size = self._position if size is None else size
         try:
             os.ftruncate(self._file, size)
@@ -83,7 +83,7 @@ class PatientFile(io.RawIOBase):
         return size
 
     def close(self) -> None:
-        """Close the file; what the system refuses only now is kept too."""
+        """Close the file; an error that the system reports only now is recorded too."""
         if not self.closed:
             try:
                 os.close(self._file)
@@ -92,7 +92,7 @@ class PatientFile(io.RawIOBase):
         super().close()
 
     def tell(self) -> int:
-        """Present position."""
+        """Current position, byte."""
         return self._position
 
     def readable(self) -> bool:
