@@ -66,6 +66,11 @@ KNOWN_SUPPORT: Final = "known_support"
 STRUCTURE: Final = "structure"
 AMPLITUDE: Final = "amplitude"
 PHASE: Final = "phase"
+FOURIER_AMPLITUDE: Final = "fourier_amplitude"
+HELD_OUT: Final = "held_out"
+FEATURES: Final = "features"
+LOGITS: Final = "logits"
+CLASS_PROBABILITY: Final = "class_probability"
 FRAME: Final = "frame"
 SCORE: Final = "score"
 PROBABILITY: Final = "probability"
@@ -99,6 +104,11 @@ FIELDS: Final[dict[str, Field]] = {
         Field(STRUCTURE, "(N,)", "int64", "1", "index of the sequence-distinct structure of the density"),
         Field(AMPLITUDE, "(N, z, y, x)", "float32", "1", "|density|, largest value 1"),
         Field(PHASE, "(N, z, y, x)", "float32", "rad", "arg of the density, 0 outside the support"),
+        Field(FOURIER_AMPLITUDE, "in a batch (B, 1, Z, Y, X)", "float32", "sqrt(photons)", "root of the intensity"),
+        Field(HELD_OUT, "in a batch (B, 1, Z, Y, X)", "bool", "1", "measured but left out of a fit, to judge it by"),
+        Field(FEATURES, "(N, d)", "float32", "1", "penultimate values of a network"),
+        Field(LOGITS, "(N,) or (N, 5)", "float32", "1", "output of a classifier before sigmoid or softmax"),
+        Field(CLASS_PROBABILITY, "(N, 5)", "float32", "1", "calibrated probability of each kind of hit"),
         Field(FRAME, "(N,)", "int64", "1", "index of the pattern in its file or list of files"),
         Field(SCORE, "(N,)", "float32", "1", "a method's uncalibrated probability of a single hit"),
         Field(PROBABILITY, "(N,)", "float32", "1", "calibrated probability of a single hit"),

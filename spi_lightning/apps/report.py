@@ -7,13 +7,14 @@ import hydra
 from omegaconf import DictConfig
 
 from spi_lightning.apps.configuration.plain_words import quoted
+from spi_lightning.apps.configuration.resolved import CONF
 from spi_lightning.apps.configuration.value_types import check_types
 from spi_lightning.apps.process.entry import run_app
 from spi_lightning.console import Terminal
 from spi_lightning.reports import write_report
 
 
-@hydra.main(version_base="1.3", config_path="../../conf", config_name="report")
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="report")
 def main(cfg: DictConfig) -> None:
     """Write report.html from the files of a run folder, and say where it is."""
     check_types(cfg, "report")

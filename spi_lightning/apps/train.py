@@ -16,7 +16,7 @@ from pytorch_lightning.loggers import Logger
 from rich.table import Table
 
 from spi_lightning.apps.configuration.fitting_parts import check_parts
-from spi_lightning.apps.configuration.resolved_names import escaped
+from spi_lightning.apps.configuration.resolved import escaped
 from spi_lightning.apps.configuration.resume import Resumed, all_words, command_words, resumed_settings, state_that_fits
 from spi_lightning.apps.configuration.value_types import check_types
 from spi_lightning.apps.process.entry import one_line

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
-from spi_lightning.fields import FRAME, Batch
+from spi_lightning.fields import FEATURES, FRAME, Batch
 from spi_lightning.files import file_lock, write_json
 from spi_lightning.io import PatternFile
 from spi_lightning.io.patterns.content_key import content_key
@@ -23,7 +23,6 @@ from spi_lightning.progress import ProgressBar
 
 from .hits import LABELS, HitDataset
 
-FEATURES = "features"
 FORMAT_VERSION = 2  # raise it when the layout of the files, or the arithmetic of a backbone, changes
 DTYPES = ("float32", "float16")
 _VALUES, _SUMS = "features.npy", "sums.npy"

@@ -11,15 +11,13 @@ from torch.utils.data import Dataset
 
 from spi_lightning.data.simulated.volume_set import ENTRY
 from spi_lightning.errors import UserError
-from spi_lightning.fields import AMPLITUDE, FRAME, INTENSITY, MASK, PHASE, Batch
+from spi_lightning.fields import AMPLITUDE, FOURIER_AMPLITUDE, FRAME, INTENSITY, MASK, PHASE, Batch
 from spi_lightning.io.hdf5.file import dataset, opened
 from spi_lightning.io.scans.bragg_scan import ScanKeys
 from spi_lightning.simulate.volumes import pattern_of
 
 from .hits import PatternBatches
 from .splits import split_by_particle
-
-FOURIER_AMPLITUDE = "fourier_amplitude"
 
 
 def volume_batch(drawn: Batch, frame: Tensor, size: int) -> Batch:

@@ -6,13 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from spi_lightning.errors import UserError
-from spi_lightning.fields import AMPLITUDE, FRAME, MASK, PHASE, Batch
+from spi_lightning.fields import AMPLITUDE, FOURIER_AMPLITUDE, FRAME, MASK, PHASE, Batch
 from spi_lightning.losses import SupervisedLoss
 from spi_lightning.metrics import PatternMean, VolumeMetrics, twin_target
 
 from .trained_task import Interval, MakeOptimizer, MakeSchedule, TrainedTask
 
-FOURIER_AMPLITUDE = "fourier_amplitude"
 AXES = (-3, -2, -1)
 Particle = tuple[Tensor, Tensor]
 

@@ -9,7 +9,19 @@ from torch import Tensor, nn
 
 from spi_lightning.data.transforms import AUGMENTATIONS, Preprocess, views
 from spi_lightning.errors import UserError
-from spi_lightning.fields import DISTANCE_FROM_TRAINING, FRAME, IS_SINGLE_HIT, KIND, PROBABILITY, SCORE, Batch, Kind
+from spi_lightning.fields import (
+    CLASS_PROBABILITY,
+    DISTANCE_FROM_TRAINING,
+    FEATURES,
+    FRAME,
+    IS_SINGLE_HIT,
+    KIND,
+    LOGITS,
+    PROBABILITY,
+    SCORE,
+    Batch,
+    Kind,
+)
 from spi_lightning.metrics import Descriptions, Domain, HitMetrics, PatternMean, Temperature, describe_patterns
 
 from .trained_task import Interval, MakeOptimizer, MakeSchedule, TrainedTask
@@ -97,13 +109,13 @@ class HitClassification(TrainedTask):
         features, logits = self._features_and_logits(pattern, self.views)
         answer = {
             FRAME: frame,
-            "logits": logits,
+            LOGITS: logits,
             SCORE: self.single_probability(logits),
             PROBABILITY: self.single_probability(logits / self.temperature),
-            "features": features,
+            FEATURES: features,
         }
         if self.classes == 5:
-            answer["class_probability"] = (logits / self.temperature).softmax(dim=1)
+            answer[CLASS_PROBABILITY] = (logits / self.temperature).softmax(dim=1)
         if self.domain.known:
             answer[DISTANCE_FROM_TRAINING] = self.domain(describe_patterns(features, pattern))
         return answer

@@ -17,6 +17,7 @@ from PIL import Image
 from spi_lightning.apps import simulate as app
 from spi_lightning.apps.process.entry import run_app
 from spi_lightning.io import open_patterns
+from spi_lightning.reports.simulated_set import pick_examples
 
 SMALL = ("simulate.shape=[24,20]", "simulate.block_size=8", "simulate.samples=8")
 
@@ -141,7 +142,7 @@ def test_structures_are_shown_with_their_densities(
 @pytest.mark.parametrize("count", [1, 5, 12, 100])
 def test_examples_are_spread_over_the_kinds(count: int) -> None:
     kind = np.array([0] * 20 + [1] * 3 + [5] * 2)
-    frames = app.pick_examples(kind, count)
+    frames = pick_examples(kind, count)
     assert len(set(frames)) == min(count, 25)
     of = np.bincount(kind[frames], minlength=6)[[0, 1, 5]]
     assert of.tolist() == {1: [1, 0, 0], 5: [2, 2, 1], 12: [7, 3, 2], 100: [20, 3, 2]}[count]

@@ -12,7 +12,6 @@ import numpy as np
 import tifffile
 import torch
 
-from spi_lightning.apps import describe_tables
 from spi_lightning.io import (
     CxiWriter,
     PatternKeys,
@@ -26,6 +25,7 @@ from spi_lightning.io import (
     write_npz,
     write_vti,
 )
+from spi_lightning.io.contents import photon_statistics
 from spi_lightning.io.dragonfly.output import read_output, read_quaternions
 from spi_lightning.io.structures.structure import read_ids, read_structure
 from spi_lightning.io.volumes.cxi_image import CxiImage, read_cxi_image, write_cxi_image
@@ -33,6 +33,7 @@ from spi_lightning.io.volumes.laboratory_file import read_laboratory
 from spi_lightning.io.volumes.mrc import read_mrc
 from spi_lightning.io.volumes.npz import read_volume
 from spi_lightning.io.volumes.vti import read_vti, read_vti_notes
+from spi_lightning.reports.contents import contents_table, photon_table
 from spi_lightning.tasks.checkpoint import read_checkpoint
 from tests.fuzz.engine import Seed
 
@@ -48,8 +49,8 @@ def hits(path: Path, of: Path | None = None, **keys: str) -> None:
     file.read_mask(index)
     for name in file.images:
         file.read_image(name, index)
-    describe_tables.overview(file, "photons")
-    describe_tables.histogram(file, index)
+    contents_table(file, "photons")
+    photon_table(photon_statistics(file, index), len(file))
 
 
 def scan(path: Path, of: Path | None = None, keys: ScanKeys | None = None, spec: Path | None = None) -> None:

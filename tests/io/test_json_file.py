@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from spi_lightning.apps.compare import compare
 from spi_lightning.errors import UserError
 from spi_lightning.io.json_file import read_json, read_metrics
+from spi_lightning.reports.runs import runs_table
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1, 2]", "3", "\x00", "[" * 100000, '{"a": NaN'])
@@ -15,7 +15,7 @@ def test_what_is_no_object(tmp_path: Path, text: str) -> None:
     with pytest.raises(UserError, match=r"metrics\.json: "):
         read_json(tmp_path / "metrics.json")
     with pytest.raises(UserError, match=r"metrics\.json: "):
-        compare([tmp_path])
+        runs_table([tmp_path])
 
 
 @pytest.mark.parametrize("text", ['{"methods": 3}', '{"methods": [1]}', '{"methods": {"a": null}}'])

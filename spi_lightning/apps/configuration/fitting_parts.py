@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from spi_lightning.errors import UserError
 from spi_lightning.tasks.trained_task import never_switches
 
-from .value_types import CONF
+from .resolved import CONF
 
 _HITS: Final = {
     "loss": "binary_cross_entropy cross_entropy generalised_cross_entropy",

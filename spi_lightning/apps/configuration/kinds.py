@@ -14,7 +14,7 @@ from spi_lightning.data.supports import SupportBatches
 from spi_lightning.data.volumes import VolumeDataModule
 from spi_lightning.errors import UserError
 
-from .value_types import CONF
+from .resolved import CONF
 
 METHODS = CONF / "method"
 VOLUMES = (VolumeDataModule, SimulatedVolumeDataModule, SingleVolumeDataModule)

@@ -23,6 +23,7 @@ from spi_lightning.tasks.registry import RUN_PARTS, registered
 from spi_lightning.tracking import LOG, VERSIONS
 
 from .plain_words import quoted
+from .resolved import resolved
 
 FIXED = ("task", "network", "preprocess", "loss", "optimizer", "schedule")  # what weights and optimiser state belong to
 BUILT = ("task", "data", "trainer", "callbacks")  # what a run cannot be without
@@ -54,14 +55,14 @@ def resumed_settings(cfg: DictConfig) -> DictConfig:
     if lacking := [group for group in BUILT if not isinstance(stored.get(group), dict)]:
         raise UserError(f"{path}: its configuration has no settings of {lacking[0]}; it was not written by train.py")
     stored, said = writing_here(stored, cfg), command_words()
-    settings = _plain(cfg) if said is None else _laid_over(stored, *_compositions(cfg, said))
+    settings = resolved(cfg) if said is None else _laid_over(stored, *_compositions(cfg, said))
     for group in FIXED:
         for key, old, new in _differences(stored.get(group, {}), settings.get(group, {}), group):
             raise UserError(
                 f"resume={cfg.resume}: {key} is {_shown(old)} in that run and {_shown(new)} here, and a run goes on "
                 f"with what it began with; checkpoint={cfg.resume} starts a new run from its weights."
             )
-    settings |= {"resume": str(cfg.resume), "folder": str(cfg.folder), "trust": _plain(cfg, whole=False)["trust"]}
+    settings |= {"resume": str(cfg.resume), "folder": str(cfg.folder), "trust": resolved(cfg, whole=False)["trust"]}
     checked = registered(settings, str(path), RUN_PARTS)
     return cast(DictConfig, OmegaConf.create(checked))
 
@@ -235,11 +236,7 @@ def _compositions(cfg: DictConfig, said: Sequence[str]) -> tuple[dict[str, Any],
 def _composed(cfg: DictConfig, words: Sequence[str]) -> dict[str, Any]:
     hydra, resume = HydraConfig.get(), f"resume={quoted(str(cfg.resume))}"
     places = [word for word in hydra.overrides.hydra if _key(word) == "hydra.searchpath"]  # of this command alone
-    return _plain(compose(hydra.job.config_name, overrides=[*words, *places, resume]), whole=False)
-
-
-def _plain(cfg: DictConfig, whole: bool = True) -> dict[str, Any]:
-    return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True, throw_on_missing=whole))
+    return resolved(compose(hydra.job.config_name, overrides=[*words, *places, resume]), whole=False)
 
 
 def _laid_over(
@@ -260,7 +257,7 @@ def _laid_over(
                 node.pop(last, None)
         else:
             OmegaConf.update(settings, key, new, merge=False, force_add=True)
-    return _plain(settings)
+    return resolved(settings)
 
 
 def _differences(old: Any, new: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -3,7 +3,6 @@
 import inspect
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 from hydra.utils import get_object
@@ -13,9 +12,9 @@ from spi_lightning.errors import UserError
 from spi_lightning.simulate.draws import RISING
 
 from .app_settings import SETTINGS
+from .resolved import CONF
 from .value_ranges import check_range
 
-CONF = Path(__file__).parents[3] / "conf"
 SAID = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
 _ABSENT = object()
 _LARGEST = 2**53  # of whole numbers that 1e4 and the like write exactly

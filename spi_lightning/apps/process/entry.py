@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
 
 from spi_lightning.apps.configuration.plain_words import quote_names
-from spi_lightning.apps.configuration.resolved_names import keep_names
+from spi_lightning.apps.configuration.resolved import keep_names
 from spi_lightning.apps.configuration.unknown_setting import unknown_setting
 from spi_lightning.console import plain_output
 from spi_lightning.distributed import keep_freed_memory

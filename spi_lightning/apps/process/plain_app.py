@@ -1,8 +1,11 @@
-"""How the commands that read no configuration meet their user: one line of a mistake, of a stop, of a full disk."""
+"""Commands without a configuration: their command line, and one line for a mistake, a stop or a full disk."""
 
+import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
 
 from spi_lightning.console import plain_output
 from spi_lightning.errors import UserError
@@ -10,6 +13,20 @@ from spi_lightning.files import is_write_error, write_error
 from spi_lightning.printable import printable
 
 from .signals import causes_of, signals_end_it, stopped
+
+
+class PlainParser(argparse.ArgumentParser):
+    """An argument parser that refuses a command in one line on stderr with exit status 2, without its usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the line and leave."""
+        print(f"error: {printable(message)}; --help lists what there is", file=sys.stderr)
+        sys.exit(2)
+
+
+def names_kept(words: Sequence[str]) -> list[str]:
+    """Words with ``./`` before those that begin like an option and are files or folders."""
+    return [f"./{word}" if word.startswith("-") and Path(word).exists() else word for word in words]
 
 
 def run_plain(command: Callable[[], None]) -> int:

@@ -12,15 +12,13 @@ from torch.utils.data import Dataset
 from spi_lightning.data.hits import PatternBatches
 from spi_lightning.data.measurement import Measurement
 from spi_lightning.errors import UserError
-from spi_lightning.fields import FRAME, MASK, Batch
+from spi_lightning.fields import FOURIER_AMPLITUDE, FRAME, HELD_OUT, MASK, Batch
 from spi_lightning.io.scans.bragg_scan import ScanKeys
 from spi_lightning.phasing.held_out import hold_out
 from spi_lightning.physics.bragg.preparation import PreparedPattern
 from spi_lightning.physics.laboratory.crystal import ScanAxes
 
 from .volume_patterns import measure_volumes
-
-FOURIER_AMPLITUDE, HELD_OUT = "fourier_amplitude", "held_out"
 
 
 class SingleVolumes(Dataset[Batch]):

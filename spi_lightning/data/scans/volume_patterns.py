@@ -12,9 +12,9 @@ from torch import Tensor
 
 from spi_lightning.data.measurement import Measurement
 from spi_lightning.data.simulated.volume_set import ENTRY
-from spi_lightning.data.volumes import FOURIER_AMPLITUDE, VolumeDataset
+from spi_lightning.data.volumes import VolumeDataset
 from spi_lightning.errors import UserError
-from spi_lightning.fields import AMPLITUDE, MASK, PHASE
+from spi_lightning.fields import AMPLITUDE, FOURIER_AMPLITUDE, MASK, PHASE
 from spi_lightning.io.hdf5.file import opened
 from spi_lightning.io.scans.bragg_scan import ScanKeys
 from spi_lightning.notes import Note

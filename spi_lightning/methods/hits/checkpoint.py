@@ -11,7 +11,17 @@ import torch
 from torch import Tensor
 
 from spi_lightning.errors import UserError
-from spi_lightning.fields import DISTANCE_FROM_TRAINING, FRAME, MASK, PHOTONS, PROBABILITY, SCORE, Batch
+from spi_lightning.fields import (
+    CLASS_PROBABILITY,
+    DISTANCE_FROM_TRAINING,
+    FEATURES,
+    FRAME,
+    MASK,
+    PHOTONS,
+    PROBABILITY,
+    SCORE,
+    Batch,
+)
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.methods.size_mismatch import require_size, size_refused
 from spi_lightning.networks.tiny_cnn import TinyCNN
@@ -22,7 +32,6 @@ from .reading import Piece, prepare_ahead
 
 Ready = tuple[Tensor, Tensor]  # frame (B,) and preprocessed patterns (B, C, h, w)
 MOST_FEATURES = 64
-FEATURES, CLASS_PROBABILITY = "features", "class_probability"
 
 
 class CheckpointMethod:

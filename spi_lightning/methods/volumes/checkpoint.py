@@ -6,14 +6,14 @@ from typing import Any, cast
 
 import torch
 
-from spi_lightning.fields import AMPLITUDE, FRAME, MASK, PHASE
+from spi_lightning.fields import AMPLITUDE, FOURIER_AMPLITUDE, FRAME, MASK, PHASE
 from spi_lightning.methods.hits.checkpoint import find_device
 from spi_lightning.methods.size_mismatch import size_refused
 from spi_lightning.physics.agreement import chi_square
 from spi_lightning.results.hit_answer import Notes
 from spi_lightning.results.volume_answer import Trace, VolumeQuestion, VolumeRuns
 from spi_lightning.tasks.checkpoint import find_checkpoint, load_task
-from spi_lightning.tasks.complex_reconstruction import FOURIER_AMPLITUDE, ComplexReconstruction, pattern_modulus
+from spi_lightning.tasks.complex_reconstruction import ComplexReconstruction, pattern_modulus
 
 
 class VolumeCheckpoint:

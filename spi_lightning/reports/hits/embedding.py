@@ -3,9 +3,6 @@
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
-from sklearn.preprocessing import StandardScaler
 
 from spi_lightning.errors import UserError
 from spi_lightning.reports.style import INK, OTHER, SINGLE, UNKNOWN, figure
@@ -32,6 +29,10 @@ def embed(
 
     Source: van der Maaten & Hinton (2008) for t-SNE.
     """
+    from sklearn.decomposition import PCA  # takes seconds, which a page without an embedding need not wait for
+    from sklearn.manifold import TSNE
+    from sklearn.preprocessing import StandardScaler
+
     require_embedding(method)
     index = np.arange(len(features))
     if len(index) > _MOST_FRAMES[method]:

@@ -6,10 +6,10 @@ from typing import Any
 from lightning_utilities.core.rank_zero import rank_zero_info
 from torch import Tensor
 
-from spi_lightning.data.feature_cache import FEATURES, FeatureDataset, cached_features
+from spi_lightning.data.feature_cache import FeatureDataset, cached_features
 from spi_lightning.data.hits import HitDataset
 from spi_lightning.errors import UserError
-from spi_lightning.fields import Batch
+from spi_lightning.fields import FEATURES, Batch
 from spi_lightning.networks.logistic_head import LogisticHead
 from spi_lightning.tasks.hit_classification import HitClassification
 

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from spi_lightning.errors import UserError
-from spi_lightning.fields import MASK, Batch
+from spi_lightning.fields import FOURIER_AMPLITUDE, HELD_OUT, MASK, Batch
 from spi_lightning.metrics.volumes.volume_fit import reciprocal_amplitude
 from spi_lightning.networks import ComplexEncoderDecoder, Members
 from spi_lightning.notes import Note, NoteWarning
@@ -26,7 +26,6 @@ from .box import box_for, cut_to_support, warn_of_the_box
 from .refiner import FourierLossOf, Prior, Refiner
 
 COMPILED = (None, "default", "reduce-overhead", "max-autotune")
-FOURIER_AMPLITUDE, HELD_OUT = "fourier_amplitude", "held_out"
 
 
 class Refinement(pl.LightningModule):

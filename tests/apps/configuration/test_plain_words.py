@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from spi_lightning.apps.configuration.plain_words import quote_names, quoted
-from spi_lightning.apps.configuration.resolved_names import escaped, keep_names
+from spi_lightning.apps.configuration.resolved import escaped, keep_names
 from tests.apps.small_runs import CONF
 
 NAMES = ("rosalind's.h5", "a,b=c.h5", "run[red].h5", "{x}.h5", "x\ny.h5", "b\udcff.h5", "a\\'b.h5", "100%.h5", 'q".h5')

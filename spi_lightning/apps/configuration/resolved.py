@@ -1,16 +1,23 @@
-r"""Names that hold ``${`` as text, through every pass in which a configuration is resolved.
+r"""Resolved configurations, in which texts that hold ``${``, such as names of files, stay texts.
 
 OmegaConf reads ``\${x}`` as the text ``${x}``, but OmegaConf.resolve, which Hydra's instantiate calls, writes that text
 back bare, so that the next look at it is an interpolation. Here it stays escaped.
 """
 
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Final, TypeVar, cast
 
 import omegaconf._impl
-from omegaconf import Container, Node
+from omegaconf import Container, DictConfig, Node, OmegaConf
 
 T = TypeVar("T")
+CONF: Final = Path(__file__).parents[3] / "conf"
 _resolve_value = getattr(omegaconf._impl, "_resolve_container_value", None)  # of another omegaconf: nothing
+
+
+def resolved(cfg: DictConfig, whole: bool = True) -> dict[str, Any]:
+    """A configuration as plain containers; MissingMandatoryValue for a missing value, unless it need not be whole."""
+    return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True, throw_on_missing=whole))
 
 
 def keep_names() -> None:

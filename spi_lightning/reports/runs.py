@@ -1,0 +1,56 @@
+"""Numbers of several evaluations side by side."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from rich.table import Column, Table
+from rich.text import Text
+
+from spi_lightning.errors import UserError
+from spi_lightning.io.json_file import read_metrics
+from spi_lightning.printable import printable
+
+NUMBERS: Final = {"accuracy": "accuracy", "auroc": "AUROC", "false_positive_rate": "FPR", "frames": "frames"}
+
+
+def runs_table(runs: Sequence[Path]) -> Table:
+    """One row for each method of each evaluation, with bootstrap 95 % intervals.
+
+    Args:
+        runs: Run folders of evaluate.py.
+
+    Raises:
+        UserError: A folder holds no metrics of an evaluation, or its file had no labels.
+    """
+    table = Table(Column("patterns", no_wrap=True), Column("method", no_wrap=True), *NUMBERS.values())
+    for run in runs:
+        for name, numbers in read_methods(run).items():
+            table.add_row(run.name, name, *(_cell(numbers, f"test/{number}") for number in NUMBERS))
+        table.add_section()
+    return table
+
+
+def read_methods(run: Path) -> dict[str, dict[str, Any]]:
+    """Numbers of one evaluation by method and name.
+
+    Raises:
+        UserError: As runs_table.
+    """
+    path = run / "metrics.json"
+    if not path.is_file():
+        raise UserError(f"{run}: holds no {path.name}; give a run folder of evaluate.py")
+    methods: dict[str, dict[str, Any]] = read_metrics(path).get("methods", {})
+    if not methods:
+        raise UserError(f"{path}: holds no scores of methods; was the evaluated file labelled?")
+    return methods
+
+
+def _cell(numbers: dict[str, Any], key: str) -> Text:
+    value, low, high = (numbers.get(name) for name in (key, f"{key}/low", f"{key}/high"))
+    if value is None:
+        return Text("-")
+    if not isinstance(value, float):  # a count, or what another program has written there
+        return Text(printable(value))
+    numeric = isinstance(low, float) and isinstance(high, float)
+    return Text(f"{value:.3f}\n{low:.2f}–{high:.2f}" if numeric else f"{value:.3f}")
