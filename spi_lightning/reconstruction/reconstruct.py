@@ -64,7 +64,8 @@ def reconstruct(
     Raises:
         UserError: A pattern that cannot be phased as the settings say, see problem.prepare and phasing.phase.
     """
-    return solve(prepare(measured, settings or ReconstructionSettings(), make_task), stages)
+    problem = prepare(measured, settings or ReconstructionSettings(), make_task)
+    return solve(problem, stages)
 
 
 def solve(problem: PhasingProblem, stages: Stages = bars) -> Reconstruction:

@@ -22,7 +22,8 @@ from spi_lightning.physics.support import ideal_support, own_parts
 from .network import MakeTask, network_answer
 from .settings import ReconstructionSettings
 
-NAMED: Final = ("autocorrelation", "circle", "box", "double_intersection", "triple_intersection", "ideal")
+AUTOCORRELATED: Final = ("autocorrelation", "circle", "double_intersection", "triple_intersection")
+NAMED: Final = (*AUTOCORRELATED, "box", "ideal")
 _NOISY: Final = 0.05  # of the largest autocorrelation: photon noise above which the edge of the particle is lost
 _SPECK, _SMALL = 64, 0.002  # pixels of the largest speck of noise, and as a share of the middle part
 _NEGATIVE: Final = 0.1  # of the largest autocorrelation, below 0: the mark of a badly filled centre
@@ -55,15 +56,22 @@ def _support(
     name, shape = settings.support, measured.mask.shape
     if isinstance(name, Tensor):
         return _same_shape(name.bool(), "array", shape), []
+    if name in AUTOCORRELATED:
+        return _from_autocorrelation(name, measured, settings)
     if name == "ideal":
         return resized(ideal_support(_truth(measured), ndim=len(shape)), shape), []
     if name == "box":
         return _box(shape), []
     if Path(name).suffix == ".npy":
         return _from_file(name, shape), []
-    if name not in NAMED:
-        return network_answer(name, measured, SUPPORT, make_task, NAMED)[0], []
-    ndim, (region, autocorrelation) = len(shape), autocorrelation_region(measured, settings.support_threshold)
+    return network_answer(name, measured, SUPPORT, make_task, NAMED)[0], []
+
+
+def _from_autocorrelation(
+    name: str, measured: Measurement, settings: ReconstructionSettings
+) -> tuple[Tensor, list[Note]]:
+    """One of the supports that the autocorrelation's region gives, (spatial) bool, and notes on that region."""
+    ndim, (region, autocorrelation) = measured.mask.ndim, autocorrelation_region(measured, settings.support_threshold)
     _require_oversampling(region[0], settings.least_oversampling, measured)
     notes = _region_notes(autocorrelation[0], measured, settings)
     if name == "circle":
