@@ -12,9 +12,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from hydra.utils import get_object
 
 from spi_lightning.apps.process.plain_app import PlainParser, names_kept, run_plain
 from spi_lightning.console import Terminal
@@ -51,7 +52,8 @@ def describe(options: argparse.Namespace) -> None:
     if options.frames < 1:
         raise UserError(f"--frames={options.frames} must be at least 1")
     path = options.file.removeprefix("data.path=")  # as messages of the readers name it
-    file = open_patterns(path, PatternKeys(**settings), convention, adu_per_photon, False, (), geometry)
+    reader = _function(settings.pop("reader", None))
+    file = open_patterns(path, PatternKeys(reader=reader, **settings), convention, adu_per_photon, False, (), geometry)
     frames, console = spread_frames(file, options.frames), Terminal()
     try:
         statistics = photon_statistics(file, frames)
@@ -81,6 +83,16 @@ def _settings(pairs: Sequence[str]) -> dict[str, str]:
             raise UserError(f"{pair!r} is no setting; settings are NAME=VALUE with NAME one of {', '.join(_SETTINGS)}")
         settings[name] = value
     return settings
+
+
+def _function(name: str | None) -> Any:
+    """The function that a full name such as mylab.raw.open_raw leads to; UserError where it leads to none."""
+    try:
+        return None if name is None else get_object(name)
+    except Exception as error:  # whatever importing a module raises
+        raise UserError(
+            f"reader={name} leads to no function; its package must be importable, e.g. lie in PYTHONPATH"
+        ) from error
 
 
 def _number(name: str, settings: dict[str, str]) -> float | None:

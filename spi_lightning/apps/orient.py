@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import hydra
 import numpy as np
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from spi_lightning.apps.configuration.value_types import check_types
@@ -56,7 +57,7 @@ def orient(cfg: DictConfig) -> dict[str, Any]:
         raise UserError(
             "data.path has no value: add data.path=FILE, or the folder of an evaluation run, to the command."
         )
-    keys = PatternKeys(**cfg.data["keys"])
+    keys = PatternKeys(**instantiate(cfg.data["keys"], _convert_="all"))
     patterns = open_source(str(cfg.data.path), keys, cfg.data.mask_convention, cfg.data.adu_per_photon)
     window = find_window(patterns, cfg.detector, cfg.crop, cfg.bin)
     record(cfg)

@@ -8,6 +8,7 @@ from spi_lightning.io.cxi.patterns import CxiWriter, write_selection
 from spi_lightning.io.dragonfly.detector import Detector, make_detector, read_detector, write_detector
 from spi_lightning.io.dragonfly.photons import write_emc
 from spi_lightning.io.masks.mask_file import load_mask
+from spi_lightning.io.patterns.flat import FlatFrames
 from spi_lightning.io.patterns.intensities import Intensities, read_intensities
 from spi_lightning.io.patterns.open_patterns import FORMATS, open_patterns
 from spi_lightning.io.patterns.pattern_file import PatternFile, PatternKeys
@@ -21,6 +22,7 @@ __all__ = [
     "BraggScan",
     "CxiWriter",
     "Detector",
+    "FlatFrames",
     "Intensities",
     "PatternFile",
     "PatternKeys",

@@ -1,7 +1,9 @@
 """Each recipe of CONTRIBUTING.md adds its part from outside the package and uses it, word for word."""
 
+import numpy as np
 import pytest
 
+from spi_lightning.io import open_patterns
 from tests.extending.conftest import Lab
 from tests.extending.page import recipes
 
@@ -14,3 +16,22 @@ def test_a_part_of_ones_own_trains_resumes_finetunes_and_evaluates(lab: Lab, nam
         if any(word.startswith("trust=") for word in words):
             lab.refused(words)
         lab.run(words)
+
+
+def test_a_file_format_of_ones_own_trains_and_evaluates(lab: Lab) -> None:
+    patterns = open_patterns(lab.folder / "frames.cxi")
+    photons = patterns.read(range(len(patterns)))
+    head = b"MYL1" + np.array(photons.shape, dtype="<u4").tobytes()
+    (lab.folder / "frames.raw").write_bytes(head + photons.astype("<u2").tobytes())
+    np.savetxt(lab.folder / "labels.txt", patterns.labels["is_single_hit"], fmt="%d")
+    train, evaluate, resume, describe = recipes()["file format"].commands
+    lab.run(train)
+    told = lab.run(evaluate)
+    assert "trained on 22 and validated on 5 of these 32 frames" in told.console
+    lab.refused(resume)
+    lab.run(resume)
+    assert "mylab raw" in lab.run(describe).console
+    listed = (lab.folder / "selection.txt").write_text("".join(f"frames.raw,{number}\n" for number in (3, 1)))
+    other = lab.run(["data.path=selection.txt" if word.startswith("data.path=") else word for word in evaluate
+                     if not word.startswith("data.keys.label")])  # fmt: skip
+    assert listed and "2 frames" in other.console

@@ -94,12 +94,16 @@ def _seen_in_training(config: Mapping[str, Any], patterns: PatternFile) -> Seen:
 def _seen_by_run(data: Mapping[str, Any], patterns: PatternFile) -> Seen:
     """Deal the run's file to its splits again, and find the frames in ours."""
     text = str(data.get("path"))
-    own = {file.path.name for file, _ in patterns.origin(np.arange(len(patterns)))}
+    files = dict.fromkeys(file for file, _ in patterns.origin(np.arange(len(patterns))))
+    own = {file.path.name for file in files}
     if not str(data.get("_target_")).endswith(_MODULE) or not (any(sign in text for sign in "*?[") or _any(own, text)):
         return Seen()
-    keys = {name: value for name, value in (data.get("keys") or {}).items() if name != "_target_"}
+    stored = {name: value for name, value in (data.get("keys") or {}).items() if name not in ("_target_", "reader")}
+    reader = next((file.reader for file in files if file.reader), None)  # of the command; a checkpoint names none
     try:
-        file = open_patterns(data["path"], PatternKeys(**keys), data.get("mask_convention") or "auto", check=False)
+        file = open_patterns(
+            data["path"], PatternKeys(**stored, reader=reader), data.get("mask_convention") or "auto", check=False
+        )
         splits = labelled_splits(file, data["fractions"], data["seed"])
     except (UserError, KeyError, TypeError):
         return Seen()

@@ -47,8 +47,8 @@ def open_index_list(path: Path, keys: PatternKeys, open_one: Callable[[Path, Pat
     Args:
         path: The list; names are relative to its folder; indices count from 0; # begins a comment; a name may
             stand in quotes, as in JSON.
-        keys: `photons` and `mask` hold for the listed files; `label` and `particle_id` are files beside, one value a
-            line; without `label`, `*index*` -> `*labels*` beside the list is looked for.
+        keys: `photons`, `mask` and `reader` hold for the listed files; `label` and `particle_id` are files beside, one
+            value a line; without `label`, `*index*` -> `*labels*` beside the list is looked for.
         open_one: Opens one listed file.
 
     Raises:
@@ -60,7 +60,7 @@ def open_index_list(path: Path, keys: PatternKeys, open_one: Callable[[Path, Pat
         if Path(name).parent != Path() and not (there := path.parent / name).exists():
             searched = os.path.normpath(path.resolve().parent / name)
             raise UserError(f"{there}: there is no such file (searched at {searched}); {moved(path)}")
-    inner = PatternKeys(photons=keys.photons, mask=keys.mask)
+    inner = PatternKeys(photons=keys.photons, mask=keys.mask, reader=keys.reader)
     opened = [open_one(path.parent / name, inner) for name in files]
     place = {name: i for i, name in enumerate(files)}
     several = SeveralFiles(path, opened, [place[name] for name in names], numbers, "index list")

@@ -6,7 +6,7 @@ import glob
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -99,7 +99,7 @@ def open_patterns(
         whole.geometry[name] = value
     whole.files_read = tuple(read)
     whole.notes += list_files(whole.files_read, [path for path in read if is_index_list(path)])
-    whole.opened_with = {**asdict(keys), "mask_convention": mask_convention, "adu_per_photon": adu_per_photon}
+    whole.opened_with = {**keys.as_plain(), "mask_convention": mask_convention, "adu_per_photon": adu_per_photon}
     return whole
 
 
@@ -139,14 +139,15 @@ def _open_one(
         raise UserError(f"{path}: is a folder; give a file or a glob such as folder/*.h5; check data.path=")
     require_file(path, "check data.path=")
     note_read(path)
-    if is_index_list(path):
+    patterns = _by_reader(path, keys, convention)
+    if patterns is None and is_index_list(path):
         if path.resolve() in lists:
             raise UserError(f"{path}: an index list that names itself, directly or by way of other lists; correct it")
         inside = (*lists, path.resolve())
         return open_index_list(
             path, keys, lambda name, inner: _open_one(name, inner, convention, adu_per_photon, known, inside)
         )
-    patterns = _by_content(path, keys, convention, known)
+    patterns = patterns or _by_content(path, keys, convention, known)
     exclude_sentinels(patterns)
     for name in (*GEOMETRY, BEAM_CENTRE):
         if name in patterns.labels:
@@ -161,6 +162,15 @@ def _open_one(
                 str(path),
             )
         )
+    return patterns
+
+
+def _by_reader(path: Path, keys: PatternKeys, convention: str) -> PatternFile | None:
+    """Ask the user's own reader; None where there is none, or the file is not of its format."""
+    patterns = None if keys.reader is None else keys.reader(path)
+    if patterns is not None:
+        patterns.reader = keys.reader
+        add_side_files(patterns, keys, convention)
     return patterns
 
 

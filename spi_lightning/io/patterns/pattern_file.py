@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -41,6 +41,8 @@ class PatternKeys:
         index: Numbers of the patterns to use, all others being left out, (n,): a name as above, or the numbers.
         positive: Labels that mean a single hit, words or numbers, several joined by commas; all others mean none. None:
             1 and the words of labels.py.
+        reader: Opens files of a further format, path -> their patterns, and answers None to any other file. None: the
+            formats of this package alone.
     """
 
     photons: str | None = None
@@ -49,6 +51,13 @@ class PatternKeys:
     particle_id: str | None = None
     index: str | int | Sequence[int] | None = None
     positive: str | int | None = None
+    reader: Callable[[Path], PatternFile | None] | None = None
+
+    def as_plain(self) -> dict[str, Any]:
+        """These settings as plain data, the reader by its name."""
+        plain = {each.name: getattr(self, each.name) for each in fields(self)}
+        made_by = getattr(self.reader, "func", self.reader) or self.reader
+        return plain | {"reader": made_by and f"{made_by.__module__}.{made_by.__qualname__}"}
 
 
 class FrameSource(Protocol):
@@ -98,6 +107,7 @@ class PatternFile:
         opened_with: Settings it was opened with, plain data.
         limits: Range of the stored counts that the file states.
         sentinels: Values found that stand for "not measured", see physics.sentinels; None: not yet looked for.
+        reader: What opened it, of a format that is none of this package's.
     """
 
     path: Path
@@ -115,6 +125,7 @@ class PatternFile:
     opened_with: dict[str, Any] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     sentinels: list[Sentinel] | None = None
+    reader: Callable[[Path], PatternFile | None] | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
