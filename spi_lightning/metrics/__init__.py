@@ -1,4 +1,4 @@
-"""torchmetrics classes over plain functions."""
+"""Metrics: torchmetrics classes over plain functions, for hits, supports, volumes and orientations."""
 
 from spi_lightning.metrics.hits.domain import Descriptions, Domain, describe_patterns
 from spi_lightning.metrics.hits.hit_metrics import HitMetrics

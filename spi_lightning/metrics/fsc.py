@@ -10,12 +10,12 @@ from spi_lightning.physics.fourier import fourier
 
 from .shells import crossing, shells
 
-_TELLING = 0.95  # half-bit threshold from which a shell says nothing
+_TELLING = 0.95  # half-bit threshold from which a shell is ignored
 
 
 @dataclass(frozen=True)
 class FSC:
-    """A Fourier shell correlation; frequencies in cycles per pixel.
+    """Fourier shell correlation; frequencies in cycles per pixel.
 
     Attributes:
         curve: (..., S) correlation, -1 to 1.
@@ -33,7 +33,9 @@ class FSC:
 
 
 def half_bit_threshold(independent: Tensor) -> Tensor:
-    """(0.2071 + 1.9102 / sqrt(n)) / (1.2071 + 0.9102 / sqrt(n)) of n independent Fourier pixels, at most 1.
+    """Half-bit threshold (0.2071 + 1.9102 / sqrt(n)) / (1.2071 + 0.9102 / sqrt(n)) of n (S,) independent pixels.
+
+    At most 1.
 
     Source: van Heel & Schatz (2005), J. Struct. Biol. 151, 250, Eq. 17.
     """
@@ -42,13 +44,13 @@ def half_bit_threshold(independent: Tensor) -> Tensor:
 
 
 def fsc(a: Tensor, b: Tensor, ndim: int, oversampling: float = 1.0) -> FSC:
-    """Correlate two densities shell by shell.
+    """Fourier shell correlation of two densities.
 
     Args:
         a, b: (..., spatial) real or complex densities, aligned (:func:`spi_lightning.phasing.align.align`).
         ndim: Number of spatial axes; 2 makes it a Fourier ring correlation.
-        oversampling: Array over particle, per axis. A pixel shares its information with oversampling^ndim neighbours,
-            and with its Friedel mate if the densities are real, so that fewer are independent.
+        oversampling: Ratio of array to particle, per axis. A pixel shares its information with oversampling^ndim
+            neighbours, and with its Friedel mate if the densities are real, so that fewer are independent.
 
     Returns:
         FSC with curve = Re sum F_a F_b* / sqrt(sum |F_a|^2 sum |F_b|^2) over each shell.
@@ -60,7 +62,7 @@ def fsc(a: Tensor, b: Tensor, ndim: int, oversampling: float = 1.0) -> FSC:
     curve = cross / power.clamp_min(torch.finfo(power.dtype).tiny)
     friedel = 1.0 if a.is_complex() or b.is_complex() else 2.0
     half_bit = half_bit_threshold(rings.pixels.double() / (friedel * oversampling**ndim)).to(curve)
-    # Shells of hardly more than one independent pixel have a threshold that no noisy pair passes; q = 0 says nothing.
+    # Shells of hardly more than one independent pixel have a threshold that no noisy pair passes; q = 0 is ignored.
     telling = torch.nonzero(half_bit < _TELLING)
     low = max(1, int(telling[0])) if len(telling) else len(half_bit) - 1
     return FSC(

@@ -1,4 +1,4 @@
-"""PRTF: how well independent phasings agree, shell by shell; two definitions in use, both named."""
+"""Phase-retrieval transfer function (PRTF) of independent runs, in the two definitions in use."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -15,23 +15,24 @@ from spi_lightning.physics.fourier import fourier
 from .shells import crossing, shells
 
 DEFINITIONS = ("phase", "modulus")
-LEAST_RUNS = 3  # of which a resolution is named; two agree by chance in any shell of few pixels
+LEAST_RUNS = 3  # runs from which a resolution is given; two agree by chance in shells of few pixels
 
 
 @dataclass(frozen=True)
 class PRTF:
-    """A phase-retrieval transfer function.
+    """Phase-retrieval transfer function of one pattern.
 
     Attributes:
         value: (spatial) PRTF of every pixel, origin at n // 2.
-        curve: (S,) its mean over shells, measured pixels only.
-        frequency: (S,) cycles per pixel.
-        corrected: (S,) the curve without what unrelated phases give by chance, see without_chance.
-        chance: Mean value that unrelated phases give for as many runs, see chance_level.
+        curve: (S,) mean over shells, measured pixels only.
+        frequency: (S,) mean frequencies of the shells, cycles per pixel.
+        corrected: (S,) curve corrected for chance agreement, see without_chance.
+        chance: Mean PRTF of unrelated phases for the same number of runs, see chance_level.
         resolution: Frequency at which ``corrected`` falls below 1/e, cycles per pixel; NaN if it never does,
-            and of fewer than LEAST_RUNS runs.
-        runs: Runs compared.
-        identical: All runs are one density, as from one fixed start: the PRTF is 1 and says nothing (P2, Sect. 6).
+            and for fewer than LEAST_RUNS runs.
+        runs: Number of runs compared.
+        identical: Whether all runs are one density, as from one fixed start; the PRTF is then 1 and meaningless, see
+            Bellisario & Ekeberg (2024), Sect. 6.
     """
 
     value: Tensor
@@ -53,21 +54,22 @@ def prtf(
     aligned: bool = False,
     point_spread: Tensor | None = None,
 ) -> PRTF:
-    """Compare the Fourier phases of several runs.
+    """PRTF of the runs of one pattern.
 
     Args:
         density: (B, spatial) runs of one pattern; aligned to the first over translation, twin and global phase.
         mask: (spatial) bool, True = measured; only those pixels enter the curve.
         definition: "phase": |mean of exp(i phi)|, as Bellisario & Ekeberg's code, spipy and libspimage have it;
-            "modulus": |mean of F| / measured amplitude (Chapman et al. 2006), which also sees differing amplitudes.
-        fourier_amplitude: (spatial) measured; needed for "modulus".
-        subpixel: Align below a pixel.
-        aligned: The runs are aligned already.
-        point_spread: (axes) of a blur by partial coherence in the measured amplitudes, for "modulus": the mean is then
-            blurred alike, see predicted_amplitude.
+            "modulus": |mean of F| / measured amplitude (Chapman et al. 2006), which falls with differing amplitudes
+            too.
+        fourier_amplitude: (spatial) measured amplitudes, needed for "modulus".
+        subpixel: Whether to align below a pixel.
+        aligned: Whether the runs are aligned already.
+        point_spread: (axes) widths in pixels of the blur of the measured amplitudes, for "modulus": the mean is blurred
+            alike, see predicted_amplitude.
 
     Raises:
-        UserError: Fewer than two runs, or an unknown definition.
+        UserError: There are fewer than two runs, or the definition is unknown.
 
     Source: Chapman et al. (2006), J. Opt. Soc. Am. A 23, 1179.
     """
@@ -99,24 +101,26 @@ def prtf(
 
 @cache
 def chance_level(runs: int) -> float:
-    """Mean of |mean of exp(i phi)| over unrelated phases: 0.64 for 2 runs, 0.53 for 3, about sqrt(pi / (4 runs)).
+    """Chance level of the PRTF: mean of |mean of exp(i phi)| over unrelated phases of some runs.
+
+    0.64 for 2 runs, 0.53 for 3, about sqrt(pi / (4 runs)).
 
     The integral of (1 - J0(t)^runs) / (runs t^2) over t from 0, of Kluyver's density of random walks in a plane.
     """
     t = torch.linspace(0, 400, 400_001, dtype=torch.float64)[1:]
     integrand = (1 - torch.special.bessel_j0(t) ** runs) / t.square()
-    rest = 1 / float(t[-1])  # beyond, J0^runs is next to nothing
+    rest = 1 / float(t[-1])  # beyond it J0^runs is negligible
     return (float(torch.trapezoid(integrand, t)) + float(integrand[0] * t[0]) + rest) / runs
 
 
 def without_chance(mean_square: Tensor, runs: int) -> Tensor:
-    """Coherence of the phases that is left when chance is subtracted, 0 or more, like the PRTF of very many runs.
+    """PRTF corrected for chance agreement, 0 or more, as of very many runs; (S,) -> (S,).
 
     |mean of exp(i phi)|^2 of n runs is on average c^2 + (1 - c^2) / n, where c is that of infinitely many.
 
     Args:
         mean_square: (S,) mean of the squared PRTF over a shell.
-        runs: n, 2 or more.
+        runs: Number of runs n, 2 or more.
     """
     return ((runs * mean_square - 1) / (runs - 1)).clamp_min(0).sqrt()
 

@@ -13,14 +13,15 @@ def r_factor(
     fitted: Tensor | None = None,
     point_spread: Tensor | None = None,
 ) -> Tensor:
-    """Compare amplitudes over some pixels, after a closed-form scale.
+    """R factor over a set of pixels, after a closed-form scale of the amplitudes.
 
     Args:
-        density: (B, spatial) real or complex.
-        fourier_amplitude: (B, spatial) or (1, spatial), measured.
-        pixels: Bool, broadcast against it: the pixels to judge by, held-out ones for a free R factor.
-        fitted: Bool: the pixels the scale comes from, default the same.
-        point_spread: (B, axes), see predicted_amplitude; None: a coherent pattern.
+        density: (B, spatial) real or complex densities.
+        fourier_amplitude: (B, spatial) or (1, spatial) measured amplitudes.
+        pixels: Bool, broadcast against the amplitudes, True where they are compared; held-out pixels give the free R
+            factor.
+        fitted: Bool, True in the pixels that define the scale; None: ``pixels``.
+        point_spread: (B, axes) blur widths in pixels, see predicted_amplitude; None: a coherent pattern.
 
     Returns:
         (B,); 0 for a perfect density, NaN where no photon was measured in the pixels.

@@ -1,4 +1,4 @@
-"""Full-period resolutions along each axis of a density whose pixels may differ in length along its axes."""
+"""Full-period resolutions along each axis of a density, whose pixels need not be cubic."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def alike(edges: ArrayLike) -> bool:
 
 
 def common_edge(edges: ArrayLike, known: bool = True) -> float:
-    """The one edge (m) by which cycles per pixel become 1/m; 1 where edges differ or are unknown."""
+    """Common edge (m) of a pixel, to convert cycles per pixel to 1/m; 1 where edges differ or are unknown."""
     return float(np.mean(np.asarray(edges, dtype=np.float64))) if known and alike(edges) else 1.0
 
 
 def resolutions(name: str, frequency: float, edges: ArrayLike) -> dict[str, float]:
-    """Full period in nm at a frequency (cycles per pixel), as numbers ``name/resolution_nm`` of metrics.json.
+    """Full periods in nm at a frequency (cycles per pixel), as entries ``name/resolution_nm`` of metrics.json.
 
     Along an axis it is the pixel's edge there (m) over the frequency: one number where all edges are alike, else one
     for each axis, as ``name/resolution_nm/z``, ``/y`` and ``/x``.
@@ -35,7 +35,7 @@ def resolutions(name: str, frequency: float, edges: ArrayLike) -> dict[str, floa
 
 
 def in_words(numbers: dict[str, float | None], name: str) -> str:
-    """Resolution of a curve among the numbers of metrics.json, in nm and words; empty where there is none."""
+    """Text of the resolution of a curve, nm, from the numbers of metrics.json; empty where there is none."""
     if (single := numbers.get(f"{name}/resolution_nm")) is not None:
         return f"{single:.3g} nm (full period)"
     along = [axis for axis in "zyx" if numbers.get(f"{name}/resolution_nm/{axis}") is not None]

@@ -1,4 +1,4 @@
-"""Means over rings and shells of equal |q|, whatever the shape of the array."""
+"""Means over rings and shells of equal |q| of arrays of any shape."""
 
 import math
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Shells:
-    """Shells of one array shape.
+    """Shells of equal |q| of one array shape.
 
     Attributes:
         index: (spatial) int64 shell of every pixel, origin at n // 2; the corners beyond the last shell have ``count``.
         frequency: (S,) mean |q| of a shell, cycles per pixel; 0.5 is the edge of the array.
-        pixels: (S,) pixels of a shell.
+        pixels: (S,) number of pixels of a shell.
     """
 
     index: Tensor
@@ -22,7 +22,7 @@ class Shells:
     pixels: Tensor
 
     def sum(self, values: Tensor) -> Tensor:
-        """Sum (..., spatial) over the shells, (..., S), real or complex."""
+        """Sums over the shells, (..., spatial) real or complex -> (..., S)."""
         ndim, shells = self.index.ndim, len(self.frequency)
         flat = values.flatten(-ndim) if ndim else values
         index = self.index.flatten().to(values.device).expand(flat.shape)
@@ -30,7 +30,7 @@ class Shells:
         return total.scatter_add(-1, index, flat)[..., :shells]
 
     def mean(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Mean (..., spatial) over the shells where ``mask`` is True, (..., S); NaN where a shell has no pixel."""
+        """Means over the shells where ``mask`` is True, (..., spatial) -> (..., S); NaN where a shell has no pixel."""
         if mask is None:
             mask = torch.ones(self.index.shape, dtype=torch.bool, device=values.device)
         weight = mask.to(values.device).expand(values.shape)
@@ -57,9 +57,9 @@ def crossing(frequency: Tensor, curve: Tensor, threshold: Tensor | float) -> Ten
     """First frequency at which a curve falls below a threshold, linear between shells.
 
     Args:
-        frequency: (S,) increasing.
-        curve: (..., S); NaN shells are passed over.
-        threshold: One value or (S,).
+        frequency: (S,) increasing frequencies of the shells.
+        curve: (..., S) values; NaN shells are skipped.
+        threshold: One threshold or (S,) thresholds.
 
     Returns:
         (...) frequency; NaN where the curve never falls below, the first one where it begins below.

@@ -20,8 +20,8 @@ def quaternion() -> NDArray[np.float64]:
 
 
 def draw(weight: NDArray[np.float64], count: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    place = np.random.default_rng(seed).choice(len(weight), size=count, p=weight / weight.sum())
-    return place[:, None], np.ones((count, 1))
+    index = np.random.default_rng(seed).choice(len(weight), size=count, p=weight / weight.sum())
+    return index[:, None], np.ones((count, 1))
 
 
 @pytest.mark.parametrize("symmetry", ["none", "icosahedral"])
@@ -71,9 +71,9 @@ def test_symmetry_hides_which_equivalent_was_found(quaternion: NDArray[np.float6
     middle = torch.nn.functional.normalize(torch.tensor([1.0, 0.35, 0.12], dtype=torch.float64), dim=0)
     centres = rotation_matrices(symmetry_group("icosahedral")) @ middle
     one_cell = ((direction @ centres.T).argmax(dim=1) == 0).double().numpy()
-    place, share = draw(one_cell, 40, 3)
-    assert uniformity(quaternion, weight, place, share).p_value < 1e-9
-    assert uniformity(quaternion, weight, place, share, "icosahedral").p_value > 1e-3
+    index, share = draw(one_cell, 40, 3)
+    assert uniformity(quaternion, weight, index, share).p_value < 1e-9
+    assert uniformity(quaternion, weight, index, share, "icosahedral").p_value > 1e-3
 
 
 @pytest.mark.parametrize("symmetry", ["none", "icosahedral"])
@@ -108,11 +108,11 @@ def test_parts_end_where_directions_do() -> None:
 
 
 def test_each_pattern_counts_once() -> None:
-    place = np.array([[4, 2, -1], [-1, -1, -1], [0, 3, 1]])
+    index = np.array([[4, 2, -1], [-1, -1, -1], [0, 3, 1]])
     probability = np.array([[0.3, 0.1, 0.0], [0.0, 0.0, 0.0], [0.5, 0.0, 0.5]])
-    rows = spread(place, probability)
+    rows = spread(index, probability)
     assert rows.patterns.tolist() == [0, 2]
-    assert rows.place.tolist() == [4, 2, 0, 1]
+    assert rows.index.tolist() == [4, 2, 0, 1]
     np.testing.assert_allclose(rows.share, [0.75, 0.25, 0.5, 0.5])
 
 
@@ -121,7 +121,7 @@ def test_too_few_patterns_and_one_direction_are_refused(quaternion: NDArray[np.f
     with pytest.raises(UserError, match="19 patterns have an orientation; 20 or more"):
         uniformity(quaternion, weight, *draw(weight, 19, 0))
     one = np.tile([1.0, 0, 0, 0], (50, 1))
-    with pytest.raises(UserError, match="look the same way"):
+    with pytest.raises(UserError, match="have the same direction"):
         uniformity(one, np.full(50, 0.02), *draw(np.ones(50), 40, 0))
 
 
@@ -134,8 +134,8 @@ def test_a_control_takes_a_shared_bias_away(quaternion: NDArray[np.float64]) -> 
     theirs = np.exp(-0.4 * lowest_harmonics(viewing_directions(torch.from_numpy(other)).numpy(), "icosahedral")[:, 0])
     p_values = []
     for seed in range(30):
-        place, _ = draw(theirs, 400, 100 + seed)
-        control = Control(other, np.bincount(place[:, 0], minlength=SAMPLES).astype(float))
+        index, _ = draw(theirs, 400, 100 + seed)
+        control = Control(other, np.bincount(index[:, 0], minlength=SAMPLES).astype(float))
         given = quaternion, weight, *draw(biased, 300, seed), "icosahedral"
         p_values.append(uniformity(*given, control).p_value)
         assert uniformity(*given).p_value < 0.01

@@ -1,4 +1,4 @@
-"""How sure a number is: percentile bootstrap over frames, drawn within strata, and Wilson's interval of a share."""
+"""Confidence intervals: percentile bootstrap over frames within strata, and Wilson's interval of a share."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ _DRAWS_AT_ONCE = 4_000_000
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number from all frames and the ends of its interval.
+    """Value from all frames and the ends of its confidence interval.
 
-    All three are None where it is undefined; the ends alone where all replicates are alike, which tells nothing.
+    All three are None where the value is undefined; the ends alone are None where all replicates are equal.
     """
 
     value: float | None
@@ -27,12 +27,12 @@ class Estimate:
 def stratified_weights(
     stratum: NDArray[np.int64], replicates: int, seed: int = 0, rows: int | None = None
 ) -> Iterator[Array]:
-    """Draw how often each frame appears in each bootstrap replicate, keeping the size of every stratum.
+    """Bootstrap weights: how often each frame appears in each replicate, at fixed size of every stratum.
 
     Args:
-        stratum: (N,) what is kept fixed, here the label; one stratum resamples only among its own frames.
-        replicates: Number of replicates, R.
-        seed: Of the draw; the weights do not depend on ``rows``.
+        stratum: (N,) stratum of each frame, here the label; frames are resampled within their stratum.
+        replicates: Number of bootstrap replicates, R.
+        seed: Seed of the draw; the weights do not depend on ``rows``.
         rows: Replicates drawn at once; None keeps the memory near 32 MB.
 
     Yields:
@@ -69,12 +69,12 @@ def bootstrap_intervals(
     Args:
         statistic: Maps weights (R, N) to name -> (R,); NaN marks a number that is undefined for these frames.
         stratum: (N,) labels within which frames are drawn.
-        replicates: Number of replicates.
-        seed: Of the draw.
+        replicates: Number of bootstrap replicates, R.
+        seed: Seed of the bootstrap draw.
         level: Probability covered by the interval; its ends are the (1 ± level) / 2 quantiles.
 
     Returns:
-        One Estimate per number.
+        One Estimate per number, by name.
     """
     values = statistic(np.ones((1, len(stratum))))
     drawn = bootstrap_replicates(statistic, stratum, replicates, seed)
@@ -86,7 +86,7 @@ def _estimate(value: np.float64, drawn: Array, ends: list[float]) -> Estimate:
     if not np.isfinite(value):
         return Estimate(None, None, None)
     low, high = np.nanquantile(drawn, ends)
-    if low == high:  # all replicates alike: they tell nothing of the spread
+    if low == high:  # equal replicates do not determine an interval
         return Estimate(float(value), None, None)
     return Estimate(float(value), float(low), float(high))
 
@@ -95,8 +95,8 @@ def wilson(share: Array, frames: Array) -> tuple[Array, Array]:
     """95 % interval of a share of some frames, inside [0, 1], of some width even where the share is 0 or 1.
 
     Args:
-        share: (...) 0 to 1.
-        frames: (...) > 0.
+        share: (...) shares, 0 to 1.
+        frames: (...) numbers of frames, above 0.
 
     Source: Wilson (1927), Eq. 6, doi:10.1080/01621459.1927.10502953.
     """

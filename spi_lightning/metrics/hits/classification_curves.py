@@ -16,10 +16,13 @@ CALIBRATION_BINS = 15
 
 @dataclass(frozen=True)
 class ThresholdCurves:
-    """What happens as the threshold falls through all K distinct probabilities, from "no frame is taken" on.
+    """ROC and precision-recall curves over all K distinct probabilities as thresholds, from "no frame selected" on.
 
-    threshold is (K + 1,), the first is infinite; false_positive_rate, recall and precision are (R, K + 1). A rate of
-    a class without frames is NaN; precision before any frame is taken is 1.
+    A rate of a class without frames is NaN; the precision before any frame is selected is 1.
+
+    Attributes:
+        threshold: (K + 1,) falling thresholds, the first infinite.
+        false_positive_rate, recall, precision: (R, K + 1) rates at these thresholds.
     """
 
     threshold: Array
@@ -30,7 +33,7 @@ class ThresholdCurves:
 
 @dataclass(frozen=True)
 class Reliability:
-    """Per probability bin (bins,): mean stated probability, fraction of single hits, frames; NaN where empty."""
+    """Reliability per probability bin (bins,): mean probability, fraction of single hits, frames; NaN where empty."""
 
     edges: Array
     probability: Array
@@ -39,17 +42,17 @@ class Reliability:
 
 
 class ThresholdRanking:
-    """Frames sorted once by falling probability, so that each weighting costs two cumulative sums."""
+    """Frames sorted by falling probability (N,), so that each weighting costs two cumulative sums."""
 
     def __init__(self, probability: Array, label: NDArray[np.int64]) -> None:
         self.order = np.argsort(-probability, kind="stable")
         ranked = probability[self.order]
-        self.last = np.flatnonzero(np.append(np.diff(ranked) != 0, True))  # equal probabilities cannot be told apart
+        self.last = np.flatnonzero(np.append(np.diff(ranked) != 0, True))  # equal probabilities share one threshold
         self.threshold = np.append(np.inf, ranked[self.last])
         self.positive = (label[self.order] == 1).astype(np.float64)
 
     def curves(self, weight: Array) -> ThresholdCurves:
-        """Curves of each weighting, weight (R, N)."""
+        """Curves of each weighting of the frames, weight (R, N)."""
         ranked = weight[:, self.order]
         true = self._taken(ranked * self.positive)
         false = self._taken(ranked * (1 - self.positive))
@@ -63,25 +66,25 @@ class ThresholdRanking:
 
 
 def area_under_roc(curves: ThresholdCurves) -> Array:
-    """(R,) area under recall against false-positive rate by the trapezoid rule; ties count one half."""
+    """Area under the ROC curve, (R,), by the trapezoid rule; ties count one half."""
     height = (curves.recall[:, 1:] + curves.recall[:, :-1]) / 2
     return _sum(np.diff(curves.false_positive_rate, axis=1) * height)
 
 
 def average_precision(curves: ThresholdCurves) -> Array:
-    """(R,) mean precision over steps in recall, without interpolation: sum_k (r_k - r_(k-1)) p_k."""
+    """Average precision, (R,), over steps in recall, without interpolation: sum_k (r_k - r_(k-1)) p_k."""
     return _sum(np.diff(curves.recall, axis=1) * curves.precision[:, 1:])
 
 
 def false_positive_rate_at_recall(curves: ThresholdCurves, recall: float = 0.9) -> Array:
-    """(R,) smallest false-positive rate at which the recall is reached; NaN without single hits."""
+    """Smallest false-positive rate at which the recall is reached, (R,); NaN without single hits."""
     reached = curves.recall >= recall - 1e-9
     found = np.take_along_axis(curves.false_positive_rate, reached.argmax(axis=1)[:, None], axis=1)[:, 0]
     return np.where(reached.any(axis=1), found, np.nan)
 
 
 def reliability(probability: Array, label: NDArray[np.int64], bins: int = CALIBRATION_BINS) -> Reliability:
-    """Stated probability against observed fraction in equal bins of probability, with bins closed on the right."""
+    """Reliability of probabilities (N,) against labels (N,) in equal bins of probability, closed on the right."""
     index, edges = _bin(probability, bins), np.linspace(0, 1, bins + 1)
     frames = np.bincount(index, minlength=bins).astype(np.float64)
     with np.errstate(invalid="ignore"):
@@ -91,23 +94,23 @@ def reliability(probability: Array, label: NDArray[np.int64], bins: int = CALIBR
 
 
 def confusion(decision: NDArray[np.int64], label: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(2, 2) frames; rows are the labels 0, 1 and columns the decisions 0, 1."""
+    """Confusion matrix (2, 2) of (N,) decisions; rows are the labels 0, 1 and columns the decisions 0, 1."""
     return np.bincount(2 * label + decision, minlength=4).reshape(2, 2)
 
 
 def classification_statistic(probability: Array, label: NDArray[np.int64], threshold: float = 0.5) -> Statistic:
-    """All numbers of a two-class decision as one function of the weights, ready for the bootstrap.
+    """Statistic of a two-class decision as a function of the weights of its frames, for the bootstrap.
 
     Args:
         probability: (N,) probability of a single hit.
-        label: (N,) 0 or 1.
-        threshold: A frame is taken where its probability reaches it.
+        label: (N,) labels, 0 or 1.
+        threshold: Least probability of a selected frame.
 
     Returns:
         Function weight (R, N) -> accuracy, auroc, average_precision, false_positive_rate, recall, precision (these
         three at the threshold), fpr_at_90_recall and calibration_error, (R,) each, NaN where undefined.
 
-    The calibration error is the expected one: sum over CALIBRATION_BINS bins of the share of frames times
+    The calibration error is the expected calibration error: sum over CALIBRATION_BINS bins of the share of frames times
     |mean probability - fraction of single hits| (Guo et al. 2017, Eq. 3, for the probability of the positive class).
     """
     ranking, taken, single = ThresholdRanking(probability, label), probability >= threshold, label == 1

@@ -1,4 +1,4 @@
-"""Does a pattern look like those a network was judged on? Distances of its features from theirs."""
+"""Distance of the features of a pattern from those of the patterns that a network was validated on."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ LEVELS = (0.5, 0.9, 0.99)
 
 
 def describe_patterns(features: Tensor, pattern: Tensor) -> Tensor:
-    """What a network sees of each pattern, and what it may overlook.
+    """Feature vectors of patterns: features of the network and summary statistics that it may ignore.
 
     Args:
         features: (B, d) penultimate values; more than 64 are mixed down to 64 by fixed random directions.
@@ -23,8 +23,8 @@ def describe_patterns(features: Tensor, pattern: Tensor) -> Tensor:
 
     Returns:
         (B, d + 5): the features, then log mean, log deviation, share of lit pixels, and mean and deviation of the
-        distance from the middle, weighted by the pattern. A network that was trained to ignore something, the place of
-        the beam say, has no feature for it.
+        distance from the middle, weighted by the pattern. A network that was trained to ignore
+        something, such as the position of the beam, has no feature for it.
     """
     if features.shape[1] > MOST_FEATURES:
         generator = torch.Generator().manual_seed(0)
@@ -45,7 +45,7 @@ def describe_patterns(features: Tensor, pattern: Tensor) -> Tensor:
 
 
 class Descriptions(Metric):
-    """Collects describe_patterns of all patterns of all processes."""
+    """Collection of the feature vectors of all patterns of all processes, see describe_patterns."""
 
     rows: list[Tensor]
     full_state_update = False
@@ -55,11 +55,11 @@ class Descriptions(Metric):
         self.add_state("rows", [], dist_reduce_fx="cat")
 
     def update(self, rows: Tensor) -> None:
-        """Add (B, d) rows."""
+        """Add feature vectors (B, d)."""
         self.rows.append(rows.detach())
 
     def compute(self) -> Tensor:
-        """All rows, (N, d), in an order that depends on neither batches nor processes."""
+        """All feature vectors, (N, d), in an order that depends on neither batches nor processes."""
         if len(self.rows) == 0:  # a list, or after the processes have met a tensor
             return torch.empty(0, 0)
         rows = dim_zero_cat(self.rows).double().cpu()
@@ -67,7 +67,7 @@ class Descriptions(Metric):
 
 
 class Domain(nn.Module):
-    """The patterns a network was validated on, as mean and covariance of their descriptions; kept in its checkpoint.
+    """Domain of validation of a network: mean and covariance of feature vectors, kept in its checkpoint.
 
     Source: Mahalanobis distance of features, Lee et al. (2018), arXiv 1807.03888; covariance of Ledoit & Wolf (2004).
     """
@@ -84,11 +84,11 @@ class Domain(nn.Module):
 
     @property
     def known(self) -> bool:
-        """True once it was fitted, or read from a checkpoint that was."""
+        """Whether the domain was fitted, or read from a checkpoint in which it was."""
         return len(self.levels) > 0
 
     def fit(self, rows: Tensor) -> None:
-        """Learn from (N, d) rows, half for the covariance, half for the levels; fewer than 50 change nothing."""
+        """Fit to (N, d) rows, half for the covariance, half for the levels; fewer than 50 change nothing."""
         if len(rows) < LEAST_PATTERNS:
             return
         rows = rows.double().cpu()
@@ -102,11 +102,11 @@ class Domain(nn.Module):
         self.levels = torch.quantile(self._distance(rows[1::2].float()), torch.tensor(LEVELS)).to(self.levels.device)
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Distance of each row, (B, d) -> (B,), in units of what 99 % of the validation patterns stay below."""
+        """Distance of each row, (B, d) -> (B,), in units of the 99 % quantile of the validation patterns."""
         return self._distance(rows) / self.levels[-1]
 
     def beyond_most(self) -> float:
-        """The distance, in the same unit, that 90 % of the validation patterns stay below."""
+        """90 % quantile of the distances of the validation patterns, in the same unit."""
         return float(self.levels[1] / self.levels[2])
 
     def _distance(self, rows: Tensor) -> Tensor:
@@ -116,7 +116,7 @@ class Domain(nn.Module):
     def _load_from_state_dict(
         self, state_dict: dict[str, Any], prefix: str, metadata: Any, strict: bool, missing: list[str], *args: Any
     ) -> None:
-        """Make room for what is stored; a checkpoint without it, from an older version, stays unknown."""
+        """Resize buffers to the stored ones; without them, in older checkpoints, the domain stays unknown."""
         for name in ("mean", "whitening", "levels"):
             stored = state_dict.get(f"{prefix}{name}")
             if isinstance(stored, Tensor):

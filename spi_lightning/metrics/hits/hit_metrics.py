@@ -1,4 +1,4 @@
-"""How well hits are told from the rest, over all patterns of all processes, however they were batched."""
+"""Metrics of single-hit classification over all patterns of all processes, however they were batched."""
 
 import numpy as np
 import torch
@@ -10,18 +10,17 @@ from .classification_curves import classification_statistic, confusion
 
 
 class HitMetrics(Metric):
-    """Every number of a single-hit decision; patterns with is_single_hit = -1 are left out.
+    """Metrics of a single-hit decision; patterns with is_single_hit = -1 are left out.
 
     ``compute`` returns a dict: accuracy, auroc, average_precision, false_positive_rate, recall, precision,
     fpr_at_90_recall, calibration_error (scalars), frames, and confusion (2, 2) with the labels as rows; a number that
-    these labels leave undefined (one class only) is left out, and ``missing`` names it. Where updates gave a kind, also
+    these labels leave undefined (one class only) is left out, and ``missing`` names it. If updates include a kind, also
     kind_accuracy and kind_confusion (classes, classes).
 
-    All answers are kept and sorted before anything is added up, so the numbers do not depend, to the last bit, on how
-    patterns were split into batches and processes.
+    All values are kept and sorted before they are added up, so that batches and processes do not change a bit.
 
     Args:
-        threshold: Probability from which a pattern is taken as a single hit.
+        threshold: Least probability of a pattern that is classified as a single hit.
     """
 
     probability: list[Tensor]
@@ -47,10 +46,10 @@ class HitMetrics(Metric):
         """Add patterns.
 
         Args:
-            probability: (B,) of a single hit.
-            is_single_hit: (B,) int64: 1, 0 or -1.
-            predicted_kind: (B,) int64, of a classifier of kinds.
-            kind: (B,) int64, -1 where unknown.
+            probability: (B,) probabilities of a single hit.
+            is_single_hit: (B,) int64 labels: 1, 0, or -1 where unknown.
+            predicted_kind: (B,) int64 kinds predicted by a classifier of kinds.
+            kind: (B,) int64 true kinds, -1 where unknown.
         """
         self.probability.append(probability.detach())
         self.is_single_hit.append(is_single_hit)
@@ -59,7 +58,7 @@ class HitMetrics(Metric):
             self.kind.append(kind)
 
     def compute(self) -> dict[str, Tensor]:
-        """All numbers of all patterns so far."""
+        """Metrics of all patterns so far, by name."""
         numbers = self._single_numbers()
         if len(self.kind):
             numbers |= kind_numbers(dim_zero_cat(self.predicted_kind), dim_zero_cat(self.kind))
@@ -79,13 +78,13 @@ class HitMetrics(Metric):
         values = {name: float(row[0]) for name, row in statistic(np.ones((1, len(label)))).items()}
         undefined = {name for name, value in values.items() if not np.isfinite(value)}
         numbers |= {name: torch.tensor(value) for name, value in values.items() if name not in undefined}
-        self.missing = sorted(undefined - {"precision"})  # which answers, not labels, leave undefined: none was taken
+        self.missing = sorted(undefined - {"precision"})  # undefined by decisions, not labels: no pattern was selected
         decision = (probability >= self.threshold).astype(np.int64)
         return numbers | {"confusion": torch.from_numpy(confusion(decision, label))}
 
 
 def kind_numbers(predicted: Tensor, kind: Tensor, classes: int = 5) -> dict[str, Tensor]:
-    """kind_accuracy () and kind_confusion (classes, classes) int64, kinds as rows, of the patterns whose kind is known.
+    """Accuracy () and confusion (classes, classes) int64, true kinds as rows, of the patterns of known kind.
 
     Source: the five classes of Han & Li (2017), Sect. 3.
     """

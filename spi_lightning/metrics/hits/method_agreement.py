@@ -1,4 +1,4 @@
-"""Where methods differ: paired tests, agreement, and the frames that several of them take."""
+"""Agreement of methods: paired tests, share of equal decisions, and intersections of their selections."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ Decisions = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class McNemar:
-    """Two methods on the same frames.
+    """McNemar test of two methods on the same frames.
 
     Attributes:
-        only_first: Frames that the first alone decides rightly.
-        only_second: Frames that the second alone decides rightly.
-        p_value: Probability of so uneven a split, or a worse one, if neither were better; 1 without a difference.
+        only_first: Number of frames that the first method alone classifies correctly.
+        only_second: Number of frames that the second method alone classifies correctly.
+        p_value: Probability of a split at least as uneven for equally good methods; 1 without a difference.
     """
 
     only_first: int
@@ -37,19 +37,19 @@ def mcnemar(first: Decisions, second: Decisions, label: Decisions) -> McNemar:
 
 
 def agreement_matrix(decisions: Sequence[Decisions]) -> NDArray[np.float64]:
-    """Share of frames on which each pair of methods decides alike, (M, M), from M decisions (N,)."""
+    """Agreement matrix (M, M): share of frames on which two methods decide alike, from M decisions (N,)."""
     stacked = np.stack(decisions)
     return np.array([(stacked == row).mean(axis=1) for row in stacked])
 
 
 def intersections(decisions: Sequence[Decisions]) -> list[tuple[tuple[int, ...], NDArray[np.int64]]]:
-    """Frames by exactly which methods take them as single hits, largest group first; frames nobody takes are left out.
+    """Groups of frames by the set of methods that select them as single hits, largest first; unselected ones left out.
 
     Args:
-        decisions: M decisions (N,), 1 where taken.
+        decisions: M decisions (N,), 1 where selected.
 
     Returns:
-        Indices of the methods, and the frames (n,) that these and no others take: the bars of an UpSet plot (Lex et
+        Indices of the methods, and the frames (n,) that these and no others select: the bars of an UpSet plot (Lex et
         al. 2014).
     """
     stacked = np.stack(decisions) == 1
@@ -63,5 +63,5 @@ def intersections(decisions: Sequence[Decisions]) -> list[tuple[tuple[int, ...],
 
 
 def common_set(decisions: Sequence[Decisions]) -> NDArray[np.int64]:
-    """Frames (n,) that every method takes as single hits: the fourth data set of Shi et al. (2019)."""
+    """Frames (n,) that every method selects as single hits: the fourth data set of Shi et al. (2019)."""
     return np.flatnonzero((np.stack(decisions) == 1).all(axis=0))

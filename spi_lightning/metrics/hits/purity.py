@@ -1,4 +1,4 @@
-"""What is left when one decides less often, or takes fewer frames to have them purer."""
+"""Thresholds at a given purity, best thresholds, and the trade-off of risk and coverage."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class AtPurity:
-    """A threshold on the probability, and the recall, false-positive rate and number of frames taken there."""
+    """Threshold on the probability, with recall, false-positive rate and number of frames selected there."""
 
     threshold: float
     recall: float
@@ -19,12 +19,12 @@ class AtPurity:
 
 
 def at_purity(probability: Floats, label: NDArray[np.int64], purity: float) -> AtPurity | None:
-    """The lowest threshold at which at least ``purity`` of the frames taken are single hits; None if there is none.
+    """Lowest threshold at which at least ``purity`` of the selected frames are single hits; None if there is none.
 
     Args:
-        probability: (N,) of a single hit.
-        label: (N,) 1 or 0.
-        purity: Wanted precision, 0 to 1.
+        probability: (N,) probabilities of a single hit.
+        label: (N,) labels, 1 or 0.
+        purity: Least precision, 0 to 1.
     """
     order = np.argsort(-probability, kind="stable")
     ranked, right = probability[order], np.cumsum(label[order] == 1)
@@ -41,25 +41,25 @@ def at_purity(probability: Floats, label: NDArray[np.int64], purity: float) -> A
 
 @dataclass(frozen=True)
 class BestThreshold:
-    """The threshold at which most frames are decided rightly, and the share that then is."""
+    """Threshold of the largest accuracy, and this accuracy."""
 
     threshold: float
     accuracy: float
 
 
 def best_threshold(probability: Floats, label: NDArray[np.int64]) -> BestThreshold:
-    """Set the threshold by the labels themselves; the best of N + 1 choices, so its accuracy is an upper bound.
+    """Best threshold by the labels themselves, of N + 1 choices, so that its accuracy is an upper bound.
 
     Args:
-        probability: (N,) of a single hit, 0 to 1.
-        label: (N,) 1 or 0.
+        probability: (N,) probabilities of a single hit, 0 to 1.
+        label: (N,) labels, 1 or 0.
 
     Returns:
-        A threshold midway between the probabilities beside it, in the widest gap among equally good ones.
+        Threshold midway between the probabilities beside it, in the widest gap among equally good ones.
     """
-    value, place = np.unique(probability, return_inverse=True)
-    single = np.bincount(place, label == 1, len(value))
-    other = np.bincount(place, label == 0, len(value))
+    value, index = np.unique(probability, return_inverse=True)
+    single = np.bincount(index, label == 1, len(value))
+    other = np.bincount(index, label == 0, len(value))
     below = np.concatenate([[0.0], np.cumsum(other)])  # others rejected if the threshold lies before value[i]
     above = np.concatenate([np.cumsum(single[::-1])[::-1], [0.0]])
     edges = np.concatenate([[0.0], value, [1.0]])
@@ -71,12 +71,12 @@ def best_threshold(probability: Floats, label: NDArray[np.int64]) -> BestThresho
 
 
 def risk_and_coverage(probability: Floats, label: NDArray[np.int64], threshold: float) -> tuple[Floats, Floats]:
-    """Share of wrong decisions among the surest frames, as more and more are decided.
+    """Risk-coverage curve: share of wrong decisions among the most confident frames.
 
     Args:
-        probability: (N,) of a single hit.
-        label: (N,) 1 or 0.
-        threshold: Of the decision; how sure one is is the distance from it, as a share of what there is on that side.
+        probability: (N,) probabilities of a single hit.
+        label: (N,) labels, 1 or 0.
+        threshold: Threshold of the decision; confidence is the distance from it, relative to the largest on that side.
 
     Returns:
         (N,) coverage, 1 / N to 1, and (N,) risk. Source: Geifman & El-Yaniv (2017), Sect. 2, arXiv 1705.08500.

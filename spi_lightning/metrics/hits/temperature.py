@@ -1,4 +1,4 @@
-"""One number that makes a network's probabilities mean what they say."""
+"""Temperature scaling, which calibrates the probabilities of a network."""
 
 import numpy as np
 import torch
@@ -11,14 +11,14 @@ BOUNDS = (0.05, 20.0)
 
 
 def fit_temperature(logits: Tensor, target: Tensor) -> float:
-    """The temperature T at which sigmoid or softmax of logits / T explains the labels best (least cross-entropy).
+    """Temperature T of least cross-entropy of sigmoid or softmax of logits / T.
 
     Args:
-        logits: (N,) of a single hit or (N, classes).
-        target: (N,) int64; negative where unknown, which leaves the pattern out.
+        logits: (N,) logits of a single hit, or (N, classes).
+        target: (N,) int64 labels; patterns with negative ones are left out.
 
     Returns:
-        T within BOUNDS, which a set without errors would leave; 1 without labels.
+        T, limited to BOUNDS, which a set without errors would leave; 1 without labels.
 
     Source: Guo et al. (2017), Sect. 4.2, arXiv 1706.04599.
     """
@@ -33,7 +33,7 @@ def fit_temperature(logits: Tensor, target: Tensor) -> float:
         margin = logits - logits.gather(1, target[:, None])
         margin = margin.scatter(1, target[:, None], -torch.inf)
     rows = margin.numpy()
-    rows = rows[np.lexsort(rows.T)]  # the order of batches and processes must not show in the sum
+    rows = rows[np.lexsort(rows.T)]  # so that the order of batches and processes does not change the sum
 
     def cross_entropy(log_temperature: float) -> float:
         scaled = np.pad(rows / np.exp(log_temperature), ((0, 0), (1, 0)))
@@ -43,7 +43,7 @@ def fit_temperature(logits: Tensor, target: Tensor) -> float:
 
 
 class Temperature(Metric):
-    """fit_temperature over all patterns of all processes."""
+    """Temperature over all patterns of all processes, see fit_temperature."""
 
     logits: list[Tensor]
     target: list[Tensor]
@@ -55,10 +55,10 @@ class Temperature(Metric):
         self.add_state("target", [], dist_reduce_fx="cat")
 
     def update(self, logits: Tensor, target: Tensor) -> None:
-        """Add patterns: logits (B,) or (B, classes), target (B,)."""
+        """Add logits (B,) or (B, classes) and targets (B,)."""
         self.logits.append(logits.detach())
         self.target.append(target)
 
     def compute(self) -> Tensor:
-        """The temperature, a scalar."""
+        """Temperature of all patterns so far, a scalar."""
         return torch.tensor(fit_temperature(dim_zero_cat(self.logits), dim_zero_cat(self.target)))

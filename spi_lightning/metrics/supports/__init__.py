@@ -1,1 +1,1 @@
-"""Metrics of supports and 2D densities, whichever twin they are and wherever they lie."""
+"""Metrics of supports and 2D densities, up to translation and twin."""

@@ -1,4 +1,4 @@
-"""How far an image is from its own twin, and on which side of the twin an answer stands."""
+"""Asymmetry of images, and correlations of densities with the truth and its twin."""
 
 import torch
 from torch import Tensor
@@ -7,13 +7,13 @@ AXES = (-2, -1)
 
 
 def correlations(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    """Largest sums over shifts s of first(r) second(r - s) and of first(r) second(s - r): the object and its twin.
+    """Largest correlations over shifts s, of first(r) second(r - s) and of first(r) second(s - r), object and twin.
 
     Args:
-        first, second: (..., H, W) real; periodic.
+        first, second: (..., H, W) real images; periodic.
 
     Returns:
-        Two (...) tensors. Three real transforms for each pair of images.
+        Two (...) tensors, at three real transforms for each pair of images.
     """
     a, b = torch.fft.rfft2(first), torch.fft.rfft2(second)
     size = first.shape[-2:]
@@ -22,10 +22,10 @@ def correlations(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def centrosymmetry(image: Tensor) -> Tensor:
-    """Largest overlap of an image with its inversion through any point, as a share of its power: (..., H, W) -> (...).
+    """Centrosymmetry: largest overlap of an image with its inversion, over its power, (..., H, W) -> (...).
 
-    1 for an image that equals its twin; for a support the share of pixels that stay inside when it is turned around.
-    0 for an empty image.
+    1 for an image that equals its twin; for a support the share of pixels that stay inside on inversion; 0 for an empty
+    image.
     """
     image = image.float()
     power = image.square().sum(dim=AXES)
@@ -35,7 +35,7 @@ def centrosymmetry(image: Tensor) -> Tensor:
 
 
 def free_asymmetry(density: Tensor) -> Tensor:
-    """||rho(r) - rho(s - r)|| / (2 ||rho||), least over the centre s / 2: (..., H, W) -> (...), 0 to 1 / sqrt(2).
+    """Asymmetry ||rho(r) - rho(s - r)|| / (2 ||rho||), least over the centre s / 2: (..., H, W) -> (...).
 
     0 for a centrosymmetric density, which no phasing can tell from its twin. The centre is free, so that a symmetric
     answer off the centre does not pass for an asymmetric one.
@@ -46,8 +46,8 @@ def free_asymmetry(density: Tensor) -> Tensor:
 def twin_agreement(density: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     """Correlations with the truth, and with the twin of the truth, each over all shifts: (..., H, W) -> (...), (...).
 
-    Both 1 only for a centrosymmetric truth. An answer that breaks the twin the right way, or as the twin, lies nearer
-    to one of the two; one that has not decided is as far from both.
+    Both are 1 only for a centrosymmetric truth. A density that breaks the twin symmetry correlates more with one of the
+    two; an undecided one correlates equally with both.
     """
     norm = (density.square().sum(dim=AXES) * truth.square().sum(dim=AXES)).sqrt()
     same, inverted = correlations(density.float(), truth.float())
@@ -56,10 +56,10 @@ def twin_agreement(density: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def phase_agreement(density: Tensor, truth: Tensor) -> Tensor:
-    """Correlation with the truth of a density given the true Fourier amplitudes: (..., H, W) -> (...).
+    """Correlation with the truth of a density that is given the true Fourier amplitudes: (..., H, W) -> (...).
 
-    The mean cosine of the error of its phases, weighted by the intensity, at the shift and twin where it is largest:
-    what a start of phasing is worth, whatever its own amplitudes are. 1 for a blurred truth.
+    The mean cosine of the error of its phases, weighted by the intensity, at the best shift and twin: the quality of a
+    start of phasing, independent of its amplitudes. 1 for a blurred truth.
     """
     first, second = torch.fft.rfft2(truth.float()), torch.fft.rfft2(density.float())
     spectrum = first.abs() * second / second.abs().clamp(min=torch.finfo(torch.float32).tiny)

@@ -1,4 +1,4 @@
-"""How good predicted supports and densities are, over all patterns of all processes, however they were batched."""
+"""Metrics of predicted supports and densities over all patterns of all processes, however they were batched."""
 
 import torch
 from torch import Tensor
@@ -27,16 +27,16 @@ PER_PATTERN = (
 
 
 class SupportMetrics(Metric):
-    """Means over patterns of what support_overlap says and of asymmetry and correlation of the densities.
+    """Means over patterns of support_overlap, and of asymmetry and correlation of the densities.
 
     ``compute`` returns a dict of scalars: covered (share of the patterns with fewer than ``allowed`` false negatives),
-    worst_structure (least such share of any structure), the means of PER_PATTERN, twin_gap (how much nearer answers are
-    to the better one of truth and twin than to the other; 0: undecided; true_twin_gap: of the truth itself), and
-    patterns. All values are kept and sorted before they are added up, so batches do not show.
+    worst_structure (least such share of any structure), the means of PER_PATTERN, twin_gap (difference of
+    the correlations with the better one of truth and twin and with the other; 0: undecided; true_twin_gap: of the truth
+    itself), and patterns. All values are kept and sorted before they are added up, so that batches do not change a bit.
 
     Args:
-        fraction: The true support is where the density exceeds this share of its maximum.
-        allowed: False negatives from which a support counts as too small, pixel.
+        fraction: Share of the maximum of the density above which a pixel belongs to the true support.
+        allowed: Number of false negatives from which a support counts as too small, pixel.
     """
 
     value: list[Tensor]
@@ -50,13 +50,13 @@ class SupportMetrics(Metric):
         self.add_state("structure", [], dist_reduce_fx="cat")
 
     def update(self, support: Tensor, density: Tensor, truth: Tensor, structure: Tensor) -> None:
-        """Add patterns, maybe none.
+        """Add B patterns; B may be 0.
 
         Args:
-            support: (B, H, W) bool, predicted.
-            density: (B, H, W), predicted density, or the score of a support.
-            truth: (B, H, W) true density.
-            structure: (B,) int64.
+            support: (B, H, W) bool, predicted supports.
+            density: (B, H, W) predicted densities, or scores of the supports.
+            truth: (B, H, W) true densities.
+            structure: (B,) int64 index of the structure of each pattern.
         """
         self.structure.append(structure)
         if not len(truth):  # the transform of nothing is an error to MKL
@@ -72,7 +72,7 @@ class SupportMetrics(Metric):
         self.value.append(torch.stack([numbers[name] for name in PER_PATTERN], dim=1).detach().float())
 
     def compute(self) -> dict[str, Tensor]:
-        """All numbers of all patterns so far; empty without patterns."""
+        """Metrics of all patterns so far, by name; empty without patterns."""
         if not len(self.value):
             return {}
         values, structure = dim_zero_cat(self.value).double(), dim_zero_cat(self.structure)
@@ -92,11 +92,11 @@ class SupportMetrics(Metric):
 
 
 class SupportThreshold(Metric):
-    """The threshold that choose_level finds for the patterns of a validation; see trade_off.
+    """Threshold of choose_level over the patterns of a validation; see trade_off.
 
     Args:
-        coverage: Share of the patterns that are to have fewer than ``allowed`` false negatives.
-        fraction, allowed: See SupportMetrics.
+        coverage: Least share of patterns with fewer than ``allowed`` false negatives.
+        fraction, allowed: Definition of the true support and of a covered one, as in SupportMetrics.
     """
 
     missed: list[Tensor]
@@ -110,13 +110,13 @@ class SupportThreshold(Metric):
         self.add_state("loose", [], dist_reduce_fx="cat")
 
     def update(self, score: Tensor, truth: Tensor) -> None:
-        """Add patterns, maybe none: score (B, H, W) in [0, 1], true density (B, H, W)."""
+        """Add scores (B, H, W) in [0, 1] and true densities (B, H, W); B may be 0."""
         empty = truth.new_zeros(0, len(LEVELS), dtype=torch.float32)
         missed, loose = trade_off(score, ideal_support(truth, self.fraction)) if len(truth) else (empty, empty)
         self.missed.append(missed.float())
         self.loose.append(loose.float())
 
     def compute(self) -> Tensor:
-        """The threshold, a scalar."""
+        """Threshold over all patterns so far, a scalar."""
         missed, loose = dim_zero_cat(self.missed), dim_zero_cat(self.loose)
         return torch.tensor(choose_level(missed, loose, LEVELS, self.coverage, self.allowed))

@@ -1,4 +1,4 @@
-"""Predicted supports against true ones, wherever they lie and whichever twin they are."""
+"""Overlap of predicted with true supports, up to translation and twin."""
 
 from dataclasses import dataclass, fields
 
@@ -10,11 +10,15 @@ from .asymmetry import AXES, centrosymmetry, correlations
 
 @dataclass
 class Overlap:
-    """Numbers of each support after the shift and twin of largest overlap; all (...) float32.
+    """Overlap of each support at the shift and twin where it is largest; all (...) float32.
 
-    false_negatives, false_positives: pixels. area_ratio: predicted over true. iou: intersection over union.
-    centrosymmetry, true_centrosymmetry: share of the pixels that stay inside when the support is turned around. The
-    last four unmask an answer that misses nothing because it is the union of object and twin.
+    The last four reveal a support that misses nothing because it is the union of object and twin.
+
+    Attributes:
+        false_negatives, false_positives: Numbers of pixels, predicted against true.
+        area_ratio: Predicted over true area.
+        iou: Intersection over union of the areas.
+        centrosymmetry, true_centrosymmetry: Share of the pixels that stay inside the support on inversion.
     """
 
     false_negatives: Tensor
@@ -25,7 +29,7 @@ class Overlap:
     true_centrosymmetry: Tensor
 
     def as_dict(self) -> dict[str, Tensor]:
-        """Name -> values."""
+        """Values by name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
@@ -33,7 +37,7 @@ def support_overlap(predicted: Tensor, truth: Tensor) -> Overlap:
     """Compare supports at the integer shift, and in the twin, that make their overlap largest.
 
     Args:
-        predicted, truth: (..., H, W) bool.
+        predicted, truth: (..., H, W) bool supports.
 
     Source: Bellisario & Ekeberg (2024), Sect. 4: "overlapped the retrieved supports to match the ideal masks".
     """
@@ -59,22 +63,22 @@ def errors(predicted: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor, Te
 
 
 def aligned(predicted: Tensor, truth: Tensor) -> Tensor:
-    """A support or density rolled, and inverted where that is better, to its largest overlap with the truth.
+    """Supports or densities at the shift, and in the twin, of largest overlap with the truth.
 
     Args:
-        predicted, truth: (B, H, W).
+        predicted, truth: (B, H, W) supports or densities.
 
     Returns:
         (B, H, W), of the dtype of ``predicted``.
     """
     height, width = predicted.shape[-2:]
-    twin = predicted.flip(AXES).roll((1, 1), AXES)  # exactly rho(-r) about index 0, which the transforms below mean
+    twin = predicted.flip(AXES).roll((1, 1), AXES)  # exactly rho(-r) about index 0, the origin of the transforms below
     spectrum = torch.fft.rfft2(truth.float())
     both = torch.stack([predicted, twin], dim=1)
     overlap = torch.fft.irfft2(spectrum[:, None] * torch.fft.rfft2(both.float()).conj(), s=(height, width))
     best = overlap.flatten(1).argmax(dim=1)
-    choice, place = best // (height * width), best % (height * width)
-    rows, columns = place // width, place % width
+    choice, shift = best // (height * width), best % (height * width)
+    rows, columns = shift // width, shift % width
     y = (torch.arange(height, device=best.device) - rows[:, None]) % height
     x = (torch.arange(width, device=best.device) - columns[:, None]) % width
     pattern = torch.arange(len(best), device=best.device)
@@ -96,16 +100,16 @@ LEVELS = torch.linspace(-8.0, 4.0, 37).sigmoid()  # of a score in [0, 1]; closes
 
 @torch.no_grad()
 def trade_off(score: Tensor, truth: Tensor, levels: Tensor = LEVELS, dilation: int = 0) -> tuple[Tensor, Tensor]:
-    """False negatives and false positives of supports cut at many levels.
+    """False negatives and false positives of a score at many thresholds.
 
     Args:
         score: (B, H, W) in [0, 1]: probability, or density relative to its maximum.
-        truth: (B, H, W) bool.
-        levels: (L,) thresholds.
-        dilation: Pixels by which each cut is grown.
+        truth: (B, H, W) bool, true supports.
+        levels: (L,) thresholds of the score.
+        dilation: Pixels by which each support is dilated.
 
     Returns:
-        Two (B, L) tensors, pixels.
+        Two (B, L) tensors, numbers of pixels.
     """
     missed, loose = [], []
     for level in levels.to(score.device):
@@ -118,16 +122,17 @@ def trade_off(score: Tensor, truth: Tensor, levels: Tensor = LEVELS, dilation: i
 def choose_level(
     missed: Tensor, loose: Tensor, levels: Tensor = LEVELS, coverage: float = 0.97, allowed: float = 2.0
 ) -> float:
-    """The level with the fewest false positives at which enough supports miss hardly a pixel.
+    """Threshold with the fewest false positives at which enough supports are covered.
 
     Args:
-        missed, loose: (B, L) from trade_off.
-        levels: (L,) thresholds.
-        coverage: Share of the supports with fewer than ``allowed`` false negatives.
-        allowed: Pixels.
+        missed, loose: (B, L) false negatives and false positives from trade_off, pixel.
+        levels: (L,) thresholds of the score.
+        coverage: Least share of supports with fewer than ``allowed`` false negatives.
+        allowed: Number of false negatives from which a support is not covered, pixel.
 
     Returns:
-        That level; where none covers so many, the one that covers most, with the fewest false positives among equals.
+        The threshold; where none covers so many, the one that covers most, with the fewest false positives among
+        equals.
     """
     covered = (missed < allowed).double().mean(dim=0)
     eligible = covered >= min(coverage, float(covered.max()))

@@ -1,4 +1,4 @@
-"""How far a reconstructed particle is from the true one, whichever twin it is."""
+"""Errors of reconstructed particles against the true ones, up to the twin."""
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from spi_lightning.physics.twin import invert
 
 
 def twin_target(amplitude: Tensor, phase: Tensor) -> tuple[Tensor, Tensor]:
-    """The particle with the same diffraction: s(-r) and range - phi(-r) inside it, 0 outside.
+    """Twin of a particle: s(-r) and range - phi(-r) inside it, 0 outside.
 
     Args:
         amplitude, phase: (B, 1, z, y, x), phase from 0 to its range inside the particle (rad), 0 outside.
@@ -25,16 +25,16 @@ def twin_target(amplitude: Tensor, phase: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def twin_floor(amplitude: Tensor, phase: Tensor, weights: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> Tensor:
-    """The least that Eq. 6 can be, on average over the two twins, for an answer that cannot tell them apart: (B,).
+    """Lower bound of Eq. 6, on average over the two twins, for a prediction that does not distinguish them: (B,).
 
     By the triangle inequality each real-space term is at least half the distance of the twins; the Fourier term is 0.
     0.07 to 0.08 for 32 x 32 x 32 voxels and correlation lengths of 2 to 8, against the 0.031 that the paper reports.
 
     Args:
-        amplitude, phase: See twin_target.
-        weights: Of amplitude, phase and Fourier amplitude.
+        amplitude, phase: True particles, (B, 1, z, y, x), as in twin_target.
+        weights: Weights of amplitude, phase and Fourier amplitude.
 
-    Source: Wu et al. (2021), Eq. 6; the floor is ours.
+    Source: Wu et al. (2021), Eq. 6; the bound is ours.
     """
     other_amplitude, other_phase = twin_target(amplitude, phase)
     first = (amplitude - other_amplitude).flatten(1).norm(dim=1) / (2 * amplitude.flatten(1).norm(dim=1))
@@ -46,7 +46,7 @@ def twin_floor(amplitude: Tensor, phase: Tensor, weights: tuple[float, float, fl
 
 
 def aligned_density_error(density: Tensor, truth: Tensor) -> Tensor:
-    """Relative error of densities after shift, twin, global phase and scale are brought to fit: (B, ...) -> (B,).
+    """Relative error of densities after alignment of shift, twin, global phase and scale: (B, ...) -> (B,).
 
     ||rho - truth|| / ||truth|| at the best real factor, with sub-voxel shifts; arrays (B, z, y, x) large enough that
     shifts do not wrap.
@@ -56,10 +56,10 @@ def aligned_density_error(density: Tensor, truth: Tensor) -> Tensor:
 
 
 class VolumeMetrics(Metric):
-    """Means over all patterns: errors of amplitude and phase, of the better twin, and of the Fourier amplitudes.
+    """Mean errors of amplitude and phase, of the better twin, and of the Fourier amplitudes.
 
-    ``eq_6`` is the literal loss of the paper; ``eq_6_either_twin`` the smaller one of the two twins; ``twin_floor``
-    what no answer could be below on average were the twins not told apart (see twin_floor).
+    ``eq_6`` is the printed loss of the paper, ``eq_6_either_twin`` the smaller one of the two twins, ``twin_floor`` the
+    lower bound for predictions that do not distinguish the twins (see twin_floor).
     """
 
     full_state_update = False
@@ -87,7 +87,7 @@ class VolumeMetrics(Metric):
         measured: Tensor,
         mask: Tensor,
     ) -> None:
-        """Add patterns: amplitude and phase (B, 1, z, y, x), answered and true; Fourier amplitudes and mask."""
+        """Add patterns: predicted and true amplitude and phase (B, 1, z, y, x), Fourier amplitudes and mask."""
         errors = amplitude_errors(predicted, measured, mask)
         last = 1 - errors["correlation_modified"]
         first, second = (relative_rms(one, other) for one, other in zip(answer, target, strict=True))
@@ -105,11 +105,11 @@ class VolumeMetrics(Metric):
             getattr(self, name).update(value)
 
     def compute(self) -> dict[str, Tensor]:
-        """The means, one scalar per name."""
+        """Means over all patterns so far, one scalar per name."""
         return {name: getattr(self, name).compute() for name in self.names}
 
     def reset(self) -> None:
-        """Forget all patterns."""
+        """Discard all patterns."""
         super().reset()
         for name in self.names:
             getattr(self, name).reset()

@@ -1,4 +1,4 @@
-"""How well densities fit a measured 3D pattern, voxels that were fitted and voxels that were held out apart."""
+"""Fit of densities to a measured 3D pattern, over fitted and over held-out voxels."""
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ _AT_ONCE = 2**22  # voxels transformed together
 def reciprocal_amplitude(
     density: Tensor, shape: tuple[int, ...] | torch.Size, point_spread: Tensor | None = None
 ) -> Tensor:
-    """|F| of densities (B, z, y, x) in a box that lies anywhere: (B, *shape) float64, origin at n // 2.
+    """Fourier amplitudes of densities (B, z, y, x) in a box at any position: (B, *shape) float64, origin at n // 2.
 
     With a point spread (B, 3), root mean square widths in pixels, the square root of the blurred intensity: see
     physics.partial_coherence.
@@ -30,16 +30,16 @@ def volume_fit(
     held_out: Tensor,
     point_spread: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """Chi square, r_p signed and r_p as printed, over fitted and (``held_out_...``) held-out voxels, in float64.
+    """Chi square and r_p of both kinds over fitted and (``held_out_...``) held-out voxels, in float64.
 
     Args:
-        density: (B, z, y, x) complex, in a box that lies anywhere.
-        fourier_amplitude: (Z, Y, X) measured.
-        point_spread: (B, 3), see reciprocal_amplitude.
-        fitted, held_out: (Z, Y, X) bool without a common voxel; nothing is said of held-out voxels if there are none.
+        density: (B, z, y, x) complex densities in a box at any position.
+        fourier_amplitude: (Z, Y, X) measured amplitudes.
+        point_spread: (B, 3) blur widths in pixels, see reciprocal_amplitude.
+        fitted, held_out: (Z, Y, X) bool without a common voxel; without held-out voxels their entries are absent.
 
     Returns:
-        (B,) each. The scale is that of the closed form over the fitted voxels, for both.
+        (B,) each, by name; the closed-form scale over the fitted voxels serves both.
     """
     parts = []
     step = max(1, _AT_ONCE // fitted.numel())
@@ -58,11 +58,11 @@ def volume_fit(
 
 
 def spectral_weight(fourier_amplitude: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Amplitudes summed over shells of constant |q|: frequency (S,) in cycles per voxel, and weight (..., S).
+    """Fourier spectral weight: frequencies (S,) in cycles per voxel, and amplitudes summed over shells (..., S).
 
     Args:
-        fourier_amplitude: (..., Z, Y, X), origin at n // 2.
-        mask: (Z, Y, X) bool; only these voxels count.
+        fourier_amplitude: (..., Z, Y, X) amplitudes, origin at n // 2.
+        mask: (Z, Y, X) bool, True in the voxels that count; None: all.
 
     Source: Wu et al. (2021), Fig. 3i, "Fourier spectral weight".
     """

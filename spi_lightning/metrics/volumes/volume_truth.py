@@ -1,4 +1,4 @@
-"""How far complex densities are from a known one, in what people look at: phase, amplitude, and both."""
+"""Errors of complex densities against a known one: of phase, of amplitude, and of both."""
 
 import torch
 from torch import Tensor
@@ -10,11 +10,11 @@ _INSIDE = 0.1  # share of the largest true amplitude above which a voxel is the 
 
 
 def volume_truth(density: Tensor, truth: Tensor) -> dict[str, Tensor]:
-    """Compare after translation (below a voxel), twin, constant phase and scale are brought to fit.
+    """Errors against the truth after alignment of sub-voxel translation, twin, constant phase and scale.
 
     Args:
-        density: (B, Z, Y, X) complex, in arrays large enough that shifts do not wrap.
-        truth: (Z, Y, X) complex.
+        density: (B, Z, Y, X) complex densities in arrays large enough that shifts do not wrap.
+        truth: (Z, Y, X) complex true density.
 
     Returns:
         (B,) each: ``density_error`` ||rho - truth|| / ||truth|| at the best scale; ``phase_rms``, rad, over the voxels
