@@ -212,6 +212,18 @@ def content_hash(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def file_stamp(path: Path) -> tuple[int, int, int, int] | None:
+    """Device, inode, time of change of the inode (ns) and length (byte) of a file; None where it is gone.
+
+    Unlike the time of change of the content, that of the inode cannot be set back.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_ctime_ns, status.st_size
+
+
 def complete_lines(path: Path) -> str:
     """Complete lines of a growing text file; a last line without line break (after a kill, a full disk) is left out."""
     text = path.read_bytes().decode("utf-8", errors="replace")

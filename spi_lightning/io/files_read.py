@@ -15,7 +15,6 @@ from typing import Final
 
 from spi_lightning.notes import Note
 
-Stamp = tuple[int, int, int, int]
 _RECORDING: Final[ContextVar[tuple[dict[Path, None], ...]]] = ContextVar("files_read", default=())
 
 
@@ -50,15 +49,3 @@ def list_files(files: Collection[Path], lists: Collection[Path] = ()) -> list[No
     are = f"{len(files)} files are read" if len(files) > 1 else "1 file is read"
     named = f", by the list {', '.join(by)}" if by else ""
     return [Note.of(f"{are}{named}: {', '.join(str(file.relative_to(folder)) for file in files)}", str(folder))]
-
-
-def stamp(path: Path) -> Stamp | None:
-    """Device, inode, inode change time (ns) and size (byte) of a file; None if it is missing.
-
-    Unlike the modification time, the inode change time cannot be set back.
-    """
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino, status.st_ctime_ns, status.st_size

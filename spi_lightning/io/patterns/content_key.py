@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.io.files_read import stamp
+from spi_lightning.files import file_stamp
 
 from .pattern_file import PatternFile
 
@@ -35,7 +35,7 @@ def content_key(patterns: PatternFile, labels: Sequence[str] = ()) -> str:
         digest.update(name.encode() + repr(patterns.labels.get(name, np.empty(0)).tolist()).encode())
     whole = _bytes_of(patterns) <= READ_WHOLE or not patterns.files_read
     if not whole:
-        digest.update(json.dumps([[stamp(path) for path in patterns.files_read], patterns.opened_with]).encode())
+        digest.update(json.dumps([[file_stamp(path) for path in patterns.files_read], patterns.opened_with]).encode())
         for order in _orders(patterns):
             digest.update(order.tobytes())
     if patterns.frame_masks is None and patterns.shared_mask is not None:
