@@ -1,4 +1,4 @@
-"""What Dragonfly's output says: orientations, whether they are even, how right they are, and slices that match."""
+"""Analysis of Dragonfly's output: orientations, their evenness, their error where it is known, and matching slices."""
 
 from __future__ import annotations
 
@@ -47,24 +47,33 @@ def read_control(run: str | None) -> Control | None:
 
 def analyse(
     output: DragonflyOutput,
-    given: DragonflyInput,
+    written: DragonflyInput,
     symmetry: str,
     true: torch.Tensor | None,
     control: Control | None = None,
 ) -> tuple[OrientationFiles, Uniformity, dict[str, Any]]:
     """P_r, the test of uniformity and, where they are known, the distance from the true orientations.
 
-    With symmetry=icosahedral the axes are first found in the merged intensity, and orientations are given in their
-    frame.
+    With symmetry=icosahedral the axes are first found in the merged intensity, and orientations are in their frame.
+
+    Args:
+        output: What Dragonfly found.
+        written: What was written for Dragonfly.
+        symmetry: ``none`` or ``icosahedral``.
+        true: (N, 4) unit quaternions w, x, y, z of simulated patterns; None: unknown.
+        control: P_r of patterns known to be even; None: evenness is judged against theory.
+
+    Returns:
+        The result without log, examples, voxel and the notes of others; the test; and numbers for metrics.json.
     """
     quaternion = torch.from_numpy(output.quaternion)
     numbers: dict[str, Any] = {"sampling_step_deg": float(np.degrees(sampling_step(quaternion)))}
     notes: list[Note] = []
     if symmetry == "icosahedral":
-        quaternion, numbers["icosahedral_share"] = _in_icosahedral_axes(quaternion, output, given, notes)
+        quaternion, numbers["icosahedral_share"] = _in_icosahedral_axes(quaternion, output, written, notes)
     test = uniformity(quaternion.numpy(), output.weight, output.place, output.probability, symmetry, control)
     numbers["controlled"] = control is not None
-    place, probability = torch.from_numpy(output.place), torch.from_numpy(output.probability)
+    index, probability = torch.from_numpy(output.place), torch.from_numpy(output.probability)
     error = None
     if true is not None:
         error, numbers["recovery"] = recovery(quaternion, output.orientation, true, symmetry)
@@ -80,7 +89,7 @@ def analyse(
         frame=np.arange(len(output.orientation)),
         quaternion=quaternion.numpy(),
         weight=output.weight,
-        probability=orientation_probability(place, probability, len(quaternion)).numpy(),
+        probability=orientation_probability(index, probability, len(quaternion)).numpy(),
         best=output.orientation,
         part=test.part,
         density=test.density,
@@ -94,10 +103,10 @@ def analyse(
 
 
 def _in_icosahedral_axes(
-    quaternion: torch.Tensor, output: DragonflyOutput, given: DragonflyInput, notes: list[Note]
+    quaternion: torch.Tensor, output: DragonflyOutput, written: DragonflyInput, notes: list[Note]
 ) -> tuple[torch.Tensor, float]:
     """Orientations in the frame of the merged intensity's icosahedral axes, and the share of its variance they hold."""
-    shells = torch.arange(max(2, int(given.inner)), max(3, int(given.outer)) + 1, dtype=torch.float64)
+    shells = torch.arange(max(2, int(written.inner)), max(3, int(written.outer)) + 1, dtype=torch.float64)
     axes = icosahedral_axes(torch.from_numpy(output.intensity), shells)
     if axes.share < 0.5:
         notes.append(
@@ -136,7 +145,7 @@ def recovery(
 
 
 def match_examples(
-    output: DragonflyOutput, given: DragonflyInput, patterns: PatternFile, window: Window, count: int
+    output: DragonflyOutput, written: DragonflyInput, patterns: PatternFile, window: Window, count: int
 ) -> Examples | None:
     """Patterns from faint to bright beside the slices of the merged intensity that suit them best."""
     scale = output.per_pattern.get("scale", np.ones(len(output.orientation)))
@@ -145,11 +154,11 @@ def match_examples(
         return None
     ranks = np.linspace(0, len(there) - 1, min(count, len(there)) + 2)[1:-1].round().astype(np.int64)
     frame = there[np.argsort(scale[there], kind="stable")[np.unique(ranks)]]
-    detector = given.detector
+    detector = written.detector
     q = torch.from_numpy(np.ascontiguousarray(detector.q[..., ::-1]))
     quaternion = torch.from_numpy(output.quaternion[output.orientation[frame]])
-    seen = slice_intensity(torch.from_numpy(output.intensity), quaternion, q).numpy()
-    expected = seen * detector.correction / detector.correction.mean() * scale[frame][:, None, None]
+    intensity = slice_intensity(torch.from_numpy(output.intensity), quaternion, q).numpy()
+    expected = intensity * detector.correction / detector.correction.mean() * scale[frame][:, None, None]
     photons = window.cut(patterns.read(frame)).astype(np.float64)
     judged = detector.classes == 0
     pairs = zip(photons, expected, strict=True)
@@ -157,9 +166,9 @@ def match_examples(
     return Examples(frame, photons, expected, detector.classes, correlation)
 
 
-def voxel_edge(patterns: PatternFile, given: DragonflyInput) -> float:
+def voxel_edge(patterns: PatternFile, written: DragonflyInput) -> float:
     """Edge of a voxel of the merged intensity, 1/m: 1 / (wavelength * Ewald radius); NaN without a photon energy."""
     energy = patterns.geometry.get(PHOTON_ENERGY)
     if energy is None:
         return float("nan")
-    return float(1 / (wavelength_from_energy(float(np.median(energy))) * given.detector.ewald_radius))
+    return float(1 / (wavelength_from_energy(float(np.median(energy))) * written.detector.ewald_radius))

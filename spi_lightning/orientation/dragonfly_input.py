@@ -1,4 +1,4 @@
-"""Patterns, detector, first guess and settings as Dragonfly reads them, from any file of patterns."""
+"""Patterns, detector, first guess and settings of any file of patterns, written as Dragonfly reads them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from spi_lightning.io import PatternFile, make_detector, write_detector, write_e
 from spi_lightning.io.dragonfly.detector import Detector
 from spi_lightning.write_errors import new_hdf5
 
+from .settings import FirstGuess, Rings
 from .window import Window
 
 PHOTONS, DETECTOR, START, CONFIG = "photons.emc", "detector.h5", "start.h5", "config.ini"
@@ -28,11 +29,11 @@ class DragonflyInput:
     """What was written for Dragonfly.
 
     Attributes:
-        patterns: How many.
+        patterns: Number of patterns.
         detector: Geometry and classes: 0 orientations are judged by it, 1 merged only, 2 left out.
         inner, outer: Radii between which orientations are judged, binned pixels.
-        size: Voxels along an edge of the merged intensity.
-        photons: Mean photons per pattern between the radii.
+        size: Number of voxels along an edge of the merged intensity.
+        photons: Mean number of photons of a pattern between the radii.
     """
 
     patterns: int
@@ -47,19 +48,18 @@ def write_input(
     folder: Path,
     patterns: PatternFile,
     window: Window,
-    rings: Mapping[str, float | None],
+    rings: Rings,
     emc: Mapping[str, Any],
-    start: Mapping[str, Any],
+    start: FirstGuess,
 ) -> DragonflyInput:
     """Write photons.emc, detector.h5, start.h5 and config.ini into a folder.
 
     Args:
-        folder: Made if it is not there.
-        patterns, window: What to read and which part of it.
-        rings: inner, outer: radii in binned pixels between which pixels judge orientations; None: from where the mean
-            pattern has fallen to a tenth of its peak, to what the window holds.
+        folder: Folder for the files, made if it is not there.
+        patterns, window: File to read, and the square of it that is used.
+        rings: Radii between which pixels judge orientations.
         emc: Further lines of Dragonfly's section [emc].
-        start: noise (share of the first guess that is random) and seed.
+        start: Random share of the first guess, and its seed.
 
     Raises:
         UserError: No measured pixels or photons between the radii, or what the writers raise.
@@ -74,7 +74,7 @@ def write_input(
     assert used is not None
     detector = make_detector(used.shape, window.distance, window.beam_centre, used)
     mean, radius = total / len(patterns), _radius(detector)
-    inner, outer = _settle_rings(mean, used, radius, rings)
+    inner, outer = _radii(mean, used, radius, rings)
     classes = detector.classes.copy()
     classes[used & ((radius < inner) | (radius > outer))] = 1
     classes[radius > outer + _RIM] = 2
@@ -88,7 +88,7 @@ def write_input(
     keep = classes < 2
     write_emc(folder / PHOTONS, (photons * keep for photons, _ in _pieces(patterns, window)))
     size = model_size(detector)
-    write_start(folder / START, first_guess(mean, detector, size, **start))
+    write_start(folder / START, first_guess(mean, detector, size, start.noise, start.seed))
     lines: dict[str, Any] = {"in_photons_file": PHOTONS, "in_detector_file": DETECTOR, "start_model_file": START}
     lines |= {"output_folder": f"{OUTPUT}/", "log_file": LOG, "save_prob": 1, "verbosity": 1, **emc}
     with atomic_write(folder / CONFIG) as part:
@@ -110,17 +110,18 @@ def _radius(detector: Detector) -> NDArray[np.float64]:
     return np.asarray(np.hypot(row - detector.beam_centre[0], column - detector.beam_centre[1]))
 
 
-def _settle_rings(
-    mean: NDArray[np.float64], used: NDArray[np.bool_], radius: NDArray[np.float64], rings: Mapping[str, float | None]
+def _radii(
+    mean: NDArray[np.float64], used: NDArray[np.bool_], radius: NDArray[np.float64], rings: Rings
 ) -> tuple[float, float]:
-    inner, outer = rings.get("inner"), rings.get("outer")
+    """Inner and outer radius, binned pixels, found in the mean pattern (h, w) where they are not stated."""
+    inner, outer = rings.inner, rings.outer
     if outer is None:
         outer = min(mean.shape) / 2 - _RIM
     if inner is None:
         ring = radius.round().astype(np.int64)
         profile = np.bincount(ring[used], mean[used]) / np.maximum(np.bincount(ring[used]), 1)
-        seen = np.flatnonzero(np.bincount(ring[used]))
-        faint = [int(r) for r in seen if r >= profile.argmax() and profile[r] < profile.max() / 10]
+        measured = np.flatnonzero(np.bincount(ring[used]))
+        faint = [int(r) for r in measured if r >= profile.argmax() and profile[r] < profile.max() / 10]
         inner = float(min(faint[0] if faint else 0, outer / 2))
     if not 0 <= inner < outer:
         raise UserError(f"rings.inner={inner:.3g} must lie below rings.outer={outer:.3g} (binned pixels)")
@@ -140,6 +141,13 @@ def first_guess(
     Dragonfly's own first guess is white noise, in which all bright patterns prefer the same few orientations; from a
     profile that suits all orientations alike, patterns choose by their own features.
 
+    Args:
+        mean: (h, w) mean photons of a pattern in each pixel.
+        detector: Geometry and classes of these pixels.
+        size: Number of voxels along an edge.
+        noise: Share of the values that is random.
+        seed: Seed of that random share.
+
     Returns:
         (size, size, size) photons per pixel, positive.
     """
@@ -148,12 +156,12 @@ def first_guess(
     bins = np.rint(2 * q).astype(np.int64)
     pixels = np.bincount(bins)
     value = np.bincount(bins, (mean / (detector.correction / detector.correction.mean()))[used])
-    seen = np.flatnonzero(pixels)
+    measured = np.flatnonzero(pixels)
     floor = 1e-3 * value.sum() / pixels.sum()
-    profile = np.log(np.maximum(value[seen] / pixels[seen], floor))
+    profile = np.log(np.maximum(value[measured] / pixels[measured], floor))
     axis = np.arange(size) - size // 2
     radius = np.sqrt(axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2)
-    guess = np.exp(np.interp(radius, seen / 2, profile))
+    guess = np.exp(np.interp(radius, measured / 2, profile))
     return np.asarray(guess * (1 + noise * np.random.default_rng(seed).uniform(-1, 1, guess.shape)))
 
 

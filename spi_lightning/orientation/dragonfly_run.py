@@ -1,4 +1,4 @@
-"""Run the real Dragonfly on files written for it: found, watched iteration by iteration, and heard when it fails."""
+"""Run of the Dragonfly program on files written for it: where it is, its progress, and its log where it fails."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from spi_lightning.progress import ProgressBar
 from .dragonfly_input import CONFIG, LOG, OUTPUT
 
 PROGRAM: Final = "dragonfly.emc"
-SAID: Final = "dragonfly.log"  # what it prints; EMC.log is its own table
+PRINTED: Final = "dragonfly.log"  # its standard output; EMC.log is its own table
 INSTALL: Final = (
     "sudo apt-get install libgsl-dev libopenmpi-dev libhdf5-dev pkg-config && pip install mpi4py dragonfly-spi"
 )
@@ -27,18 +27,21 @@ _TAIL, _PATIENCE = 25, 0.3  # lines shown of a failure; seconds between looks
 
 
 def find_dragonfly(where: str | None) -> str:
-    """Path of the program: ``where`` (the program, its folder or a virtual environment), else from PATH.
+    """Path of the program.
+
+    Args:
+        where: The program, its folder or a virtual environment that holds it; None: found in PATH.
 
     Raises:
         UserError: It is not there; the sentence says how to install it.
     """
     if where is None:
-        places, what = [shutil.which(PROGRAM)], f"no {PROGRAM} in PATH"
+        paths, what = [shutil.which(PROGRAM)], f"no {PROGRAM} in PATH"
     else:
         home = Path(where)
         files = [home, home / PROGRAM, home / "bin" / PROGRAM]
-        places, what = [shutil.which(str(file)) for file in files if file.is_file()], f"not at dragonfly={where}"
-    found = next((place for place in places if place), None)
+        paths, what = [shutil.which(str(file)) for file in files if file.is_file()], f"not at dragonfly={where}"
+    found = next((path for path in paths if path), None)
     if found is None:
         raise UserError(
             f"Dragonfly is not installed ({what}): {INSTALL}; or say where it is with dragonfly=PATH, a virtual "
@@ -51,10 +54,10 @@ def run_dragonfly(program: str, folder: Path, iterations: int, threads: int | No
     """Run the iterations in a folder of input files, with a progress bar on stderr.
 
     Args:
-        program: See find_dragonfly.
+        program: Path of the program, see find_dragonfly.
         folder: Holds config.ini; gets data/output_NNN.h5, EMC.log and dragonfly.log, of which older ones are removed.
-        iterations: How many.
-        threads: OpenMP threads; None: all cores this process may use.
+        iterations: Number of EMC iterations.
+        threads: Number of OpenMP threads; None: all cores this process may use.
         keep: "last": outputs of earlier iterations are removed as the run goes on; "all": none is.
 
     Raises:
@@ -63,15 +66,17 @@ def run_dragonfly(program: str, folder: Path, iterations: int, threads: int | No
     shutil.rmtree(folder / OUTPUT, ignore_errors=True)
     (folder / LOG).unlink(missing_ok=True)
     command = [program, "-c", CONFIG, *(["-t", str(threads)] if threads else []), str(iterations)]
-    with (folder / SAID).open("wb") as said:
-        process = subprocess.Popen(command, cwd=folder, stdout=said, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    with (folder / PRINTED).open("wb") as printed:
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=printed, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+        )
         try:
             _watch(process, folder, iterations, keep)
         finally:
             if process.poll() is None:  # Ctrl-C, or a fault of ours
                 process.terminate()
                 process.wait()
-    _judge(process.returncode, folder, iterations)
+    _require_success(process.returncode, folder, iterations)
     if keep == "last":
         _remove_before(folder, iterations)
 
@@ -102,13 +107,14 @@ def _remove_before(folder: Path, iteration: int) -> None:
             file.unlink(missing_ok=True)
 
 
-def _judge(status: int, folder: Path, iterations: int) -> None:
+def _require_success(status: int, folder: Path, iterations: int) -> None:
+    """UserError for a run that failed or ended early, after the end of its log was shown."""
     done = len(read_log(folder / LOG)["iteration"])
     if status == 0 and done >= iterations:
         return
     how = f"was killed by signal {-status}" if status < 0 else f"left with status {status}"
-    lines = (folder / SAID).read_text(encoding="utf-8", errors="replace").splitlines()
-    print(f"--- end of {folder / SAID}", *lines[-_TAIL:], "---", sep="\n", file=sys.stderr)
+    lines = (folder / PRINTED).read_text(encoding="utf-8", errors="replace").splitlines()
+    print(f"--- end of {folder / PRINTED}", *lines[-_TAIL:], "---", sep="\n", file=sys.stderr)
     hint = ": pip install mpi4py" if any("No module named 'mpi4py'" in line for line in lines) else ""
     memory = ", perhaps for want of memory" if status == -9 else ""
     raise UserError(f"Dragonfly {how} after {done} of {iterations} iterations{memory}; its log is above{hint}")

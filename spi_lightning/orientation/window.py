@@ -1,8 +1,7 @@
-"""Which patterns go to Dragonfly, and which square of the detector around the beam."""
+"""Patterns that go to Dragonfly, and the square of the detector around the beam."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -15,16 +14,27 @@ from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PIXEL_SIZE
 from spi_lightning.io import PatternFile, PatternKeys, open_patterns, read_detector
 from spi_lightning.notes import Note
 
+from .settings import DetectorGeometry
+
 _SELECTION: Final = ("selected.cxi", "selected.emc")
 
 
-def open_source(path: str, keys: PatternKeys, mask_convention: str, adu_per_photon: float | None) -> PatternFile:
+def open_source(
+    path: str | Path,
+    keys: PatternKeys | None = None,
+    mask_convention: str = "auto",
+    adu_per_photon: float | None = None,
+) -> PatternFile:
     """Open a file of patterns, or the selection of an evaluation run by the folder of either.
+
+    Args:
+        path: File of patterns, run folder, or the folder selection/ in it.
+        keys, mask_convention, adu_per_photon: As io.open_patterns takes them.
 
     Raises:
         UserError: What open_patterns raises; a folder without a selection.
     """
-    folder = Path(path)
+    folder, keys = Path(path), keys or PatternKeys()
     if not folder.is_dir():
         return open_patterns(path, keys, mask_convention, adu_per_photon)
     homes = [home for home in (folder, folder / "selection") if any((home / name).is_file() for name in _SELECTION)]
@@ -46,9 +56,9 @@ class Window:
 
     Attributes:
         rows, columns: Slices of the file's patterns, whole squares of ``bin`` pixels.
-        bin: Pixels summed along each axis.
+        bin: Number of pixels summed along each axis.
         beam_centre: Row, column in binned pixels of the window.
-        distance: Particle to detector, binned pixels.
+        distance: Distance from the particle to the detector, binned pixels.
     """
 
     rows: slice
@@ -65,18 +75,21 @@ class Window:
         return np.asarray(part.sum(axis=(2, 4)))
 
 
-def find_window(patterns: PatternFile, detector: Mapping[str, Any], crop: int | None, bin: int) -> Window:
-    """Settle the geometry and cut a square around the beam.
+def find_window(
+    patterns: PatternFile, detector: DetectorGeometry | None = None, crop: int | None = None, bin: int = 1
+) -> Window:
+    """The square around the beam that is used, with the geometry of its binned pixels.
 
     Args:
-        patterns: Their own geometry is used where the settings give none.
-        detector: distance and pixel_size, m, and beam_centre, [row, column] in pixels of the file; or None each.
+        patterns: File whose own geometry is used where ``detector`` states none.
+        detector: Geometry instead of the file's; None: as the file has it.
         crop: Edge of the square in pixels of the file; None: the largest there is.
-        bin: Pixels to sum along each axis.
+        bin: Number of pixels to sum along each axis.
 
     Raises:
         UserError: Geometry unknown, or not the same for all; crop or bin that do not fit.
     """
+    detector = detector or DetectorGeometry()
     centre, ratio = _beam_centre(patterns, detector), _distance(patterns, detector)
     if bin < 1 or bin != int(bin):
         raise UserError(f"bin={bin}: give a whole number, 1 or more")
@@ -103,12 +116,12 @@ def find_window(patterns: PatternFile, detector: Mapping[str, Any], crop: int | 
     return Window(rows, columns, int(bin), (row, column), ratio / bin)
 
 
-def _distance(patterns: PatternFile, detector: Mapping[str, Any]) -> float:
+def _distance(patterns: PatternFile, detector: DetectorGeometry) -> float:
     """Particle to detector in pixels of the file."""
-    known = {name: detector.get(name) or patterns.geometry.get(name) for name in ("distance", "pixel_size")}
+    known = {name: getattr(detector, name) or patterns.geometry.get(name) for name in (DISTANCE, PIXEL_SIZE)}
     if any(value is None for value in known.values()):
         beside = patterns.path.with_name("detector.h5")
-        if beside.is_file() and all(detector.get(name) is None for name in known):
+        if beside.is_file() and all(getattr(detector, name) is None for name in known):
             return read_detector(beside).distance
         raise UserError(
             f"{patterns.path}: does not say where its detector was; add detector.distance=0.58 "
@@ -123,9 +136,10 @@ def _distance(patterns: PatternFile, detector: Mapping[str, Any]) -> float:
     return float(ratio.mean())
 
 
-def _beam_centre(patterns: PatternFile, detector: Mapping[str, Any]) -> tuple[float, float]:
-    given, middle = detector.get("beam_centre"), [(n - 1) / 2 for n in patterns.shape[1:]]
-    stored = given if given is not None else patterns.geometry.get(BEAM_CENTRE)
+def _beam_centre(patterns: PatternFile, detector: DetectorGeometry) -> tuple[float, float]:
+    """Row and column of the beam, pixels of the file; says where it is unknown or not the same for all."""
+    middle = [(n - 1) / 2 for n in patterns.shape[1:]]
+    stored = patterns.geometry.get(BEAM_CENTRE) if detector.beam_centre is None else detector.beam_centre
     centre = np.atleast_2d(np.asarray(middle if stored is None else stored, dtype=np.float64))
     if centre.shape[-1] != 2 or not np.isfinite(centre).all():
         raise UserError("detector.beam_centre: give the row and column of the beam, e.g. [63.5,64.1]")

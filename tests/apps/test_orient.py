@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import stat
 import sys
 from pathlib import Path
 
@@ -15,56 +14,16 @@ import torch
 from spi_lightning.apps import orient as app
 from spi_lightning.apps.process.entry import run_app
 from spi_lightning.apps.simulate import main as simulate
-from spi_lightning.errors import UserError
-from spi_lightning.io import PatternKeys, open_patterns, read_detector
+from spi_lightning.io import open_patterns, read_detector
 from spi_lightning.io.dragonfly.output import read_output
 from spi_lightning.orientation.dragonfly_run import PROGRAM
-from spi_lightning.orientation.window import find_window, open_source
 from spi_lightning.physics.rotations.symmetry import symmetry_group, viewing_directions
 from spi_lightning.reports.orientation.maps import circles_figure, density_figure, smoothed_density
 from spi_lightning.results.orientation import OrientationFiles
-from spi_lightning.results.selection import write_selection_lists
 from tests.io.dragonfly.test_output import write_old
+from tests.orientation.stand_in import stand_in
 
 PATTERNS = 40
-STAND_IN = """#!{python}
-import configparser, sys
-from pathlib import Path
-import h5py, numpy as np
-iterations = int(sys.argv[-1])
-config = configparser.ConfigParser(); config.read(sys.argv[sys.argv.index("-c") + 1])
-emc = config["emc"]
-patterns = int(np.fromfile(emc["in_photons_file"], "<i4", 1)[0])
-with h5py.File(emc["start_model_file"]) as file: guess = file["intens"][()]
-with h5py.File(emc["in_detector_file"]) as file: q = np.sqrt(sum(file[name][()] ** 2 for name in ("qx", "qy", "qz")))
-assert guess.shape == (1, *[int(2 * np.ceil(q.max()) + 3)] * 3) and (guess > 0).all()
-print("threads", *sys.argv[1:])
-{trouble}
-draw = np.random.default_rng(0)
-quaternions = draw.normal(size=(500, 5)); quaternions[:, :4] /= np.linalg.norm(quaternions[:, :4], axis=1)[:, None]
-quaternions[:, 4] = 1 / 500
-Path("data").mkdir()
-for number in range(iterations + 1):
-    with h5py.File(f"data/output_{{number:03d}}.h5", "w") as file:
-        file["intens"] = guess
-        if number == 0: continue
-        best = draw.integers(500, size=patterns)
-        file["orientations"] = best.astype("i4"); file["quaternions"] = quaternions
-        file["scale"] = draw.uniform(0.5, 2, patterns)
-        for name, kind, value in (("place", "i4", best), ("prob", "f8", np.ones(patterns))):
-            rows = file.create_dataset("probabilities/" + name, (patterns,), h5py.vlen_dtype(np.dtype(kind)))
-            for i in range(patterns): rows[i] = np.array([value[i]], kind)
-    with open("EMC.log", "a") as log: log.write(f"{{number}}\\t1.0\\t1e-1\\t{{number}}.5\\t-2e3\\t500\\t0.1\\n")
-"""
-
-
-def stand_in(folder: Path, trouble: str = "") -> Path:
-    """A program of Dragonfly's name that finds orientations at random."""
-    path = folder / "bin" / PROGRAM
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(STAND_IN.format(python=sys.executable, trouble=trouble))
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -225,38 +184,7 @@ def test_an_output_of_other_patterns_is_refused(
     assert "is of 3 patterns" in fails(monkeypatch, capsys, tmp_path / "run", *settings)
 
 
-def test_the_selection_of_an_evaluation_is_found(patterns: Path, tmp_path: Path) -> None:
-    file = open_patterns(patterns)
-    write_selection_lists(tmp_path / "run" / "selection", file, np.array([3, 5, 7]))
-    for folder in (tmp_path / "run", tmp_path / "run" / "selection"):
-        chosen = open_source(str(folder), PatternKeys(), "auto", None)
-        np.testing.assert_array_equal(chosen.read([0, 2]), file.read([3, 7]))
-    (tmp_path / "run" / "selection" / "selected.cxi").unlink()
-    chosen = open_source(str(tmp_path / "run"), PatternKeys(), "auto", None)
-    assert chosen.format.startswith("Dragonfly emc")
-    window = find_window(chosen, {}, None, 1)
-    assert window.distance == pytest.approx(0.58 / 1.2e-3) and window.beam_centre == (15.5, 15.5)
-
-
-def test_the_window_follows_the_beam_and_the_bin(tmp_path: Path) -> None:
-    settings = {"distance": 0.5, "pixel_size": 5e-4, "beam_centre": [21.0, 18.5]}
-    photons = np.zeros((2, 40, 44), np.int32)
-    photons[:, 21, 18] = 7
-    np.save(tmp_path / "a.npy", photons)
-    file = open_patterns(tmp_path / "a.npy")
-    with pytest.raises(UserError, match=r"does not say where its detector was; add detector.distance=0.58"):
-        find_window(file, {}, None, 1)
-    window = find_window(file, settings, 20, 2)
-    cut = window.cut(file.read([0]))[0]
-    assert cut.shape == (10, 10) and cut.sum() == 7
-    row, column = np.argwhere(cut == 7)[0]
-    # The beam meets the middle of row 21, and the edge between columns 18 and 19; squares of 2 x 2 hold them.
-    assert abs(row - window.beam_centre[0]) == 0.25 and abs(column - window.beam_centre[1]) in (0.0, 0.5)
-    assert window.distance == pytest.approx(500)
-    assert find_window(file, settings, None, 1).cut(file.read([0])).shape == (1, 37, 37)
-
-
-def test_p0s_configuration_composes(patterns: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_configuration_of_shi_composes(patterns: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = ("orient=shi_orientations", f"data.path={patterns}", f"dragonfly={stand_in(tmp_path)}", "crop=28")
     run(monkeypatch, tmp_path / "run", *settings)
     assert "num_div = 6" in (tmp_path / "run" / "config.ini").read_text()

@@ -1,0 +1,109 @@
+"""Settings of finding orientations with Dragonfly; a mistake is refused when they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from spi_lightning.errors import UserError, whole_number
+from spi_lightning.physics.rotations.symmetry import symmetry_group
+
+
+@dataclass(frozen=True)
+class DetectorGeometry:
+    """Geometry that the file of patterns does not state, or states wrongly; None: as the file has it.
+
+    Attributes:
+        distance: Distance from the particle to the detector, m.
+        pixel_size: Edge of a detector pixel, m.
+        beam_centre: Row and column of the direct beam, pixel of the file.
+    """
+
+    distance: float | None = None
+    pixel_size: float | None = None
+    beam_centre: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Rings:
+    """Radii around the beam between which pixels judge orientations, binned pixel.
+
+    Attributes:
+        inner: Inner radius; None: where the mean pattern has fallen to a tenth of its peak.
+        outer: Outer radius; None: what the window holds.
+    """
+
+    inner: float | None = None
+    outer: float | None = None
+
+
+@dataclass(frozen=True)
+class FirstGuess:
+    """First merged intensity: the mean pattern turned into a volume.
+
+    Attributes:
+        noise: Share of the first guess that is random.
+        seed: Seed of that random share.
+    """
+
+    noise: float = 0.03
+    seed: int = 0
+
+
+def _usual_emc() -> dict[str, Any]:
+    return {"num_div": 6, "need_scaling": 1, "beta_factor": 2.5, "beta_schedule": "1.25 1"}
+
+
+@dataclass(frozen=True)
+class OrientationSettings:
+    """Every choice on the way from patterns to orientations; conf/orient.yaml has them under the same names.
+
+    Attributes:
+        detector: Geometry instead of the file's.
+        crop: Edge of the square around the beam that is used, pixel of the file; None: the largest.
+        bin: Number of pixels summed along each axis.
+        rings: Radii between which orientations are judged.
+        symmetry: ``none`` or ``icosahedral``: equivalent orientations count as one, in the axes found in the merged
+            intensity.
+        control: Run folder of an even, simulated set that evenness is judged against; None: against theory.
+        top: Number of most probable orientations of each pattern that count.
+        dragonfly: Path of the program or of the virtual environment that holds it; None: found in PATH.
+        iterations: Number of EMC iterations.
+        threads: Number of OpenMP threads; None: all cores.
+        keep: ``last`` keeps the output of the last iteration, ``all`` those of all.
+        emc: Lines of Dragonfly's section [emc].
+        start: First guess of the merged intensity.
+        output: Earlier output of the same patterns that is read instead of running Dragonfly; None: it is run.
+        quaternions: List of the sampled orientations, where an old output has none.
+        examples: Number of patterns shown beside their best matching slices; 0: none.
+
+    Raises:
+        UserError: An unknown symmetry or keep, or a number that is not whole or too small.
+    """
+
+    detector: DetectorGeometry = field(default_factory=DetectorGeometry)
+    crop: int | None = None
+    bin: int = 1
+    rings: Rings = field(default_factory=Rings)
+    symmetry: str = "none"
+    control: str | None = None
+    top: int = 10
+    dragonfly: str | None = None
+    iterations: int = 24
+    threads: int | None = None
+    keep: Literal["last", "all"] = "last"
+    emc: Mapping[str, Any] = field(default_factory=_usual_emc)
+    start: FirstGuess = field(default_factory=FirstGuess)
+    output: str | None = None
+    quaternions: str | None = None
+    examples: int = 5
+
+    def __post_init__(self) -> None:
+        symmetry_group(self.symmetry)
+        for name in ("top", "iterations", "bin"):
+            object.__setattr__(self, name, whole_number(name, getattr(self, name), 1))  # 1e1 is one
+        if self.threads is not None:
+            object.__setattr__(self, "threads", whole_number("threads", self.threads, 1))
+        if self.keep not in ("last", "all"):
+            raise UserError(f"keep={self.keep}: give last or all")
