@@ -29,6 +29,7 @@ from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.files import write_json
 from spi_lightning.io import PatternFile
 from spi_lightning.methods import CheckpointMethod, DecisionRule, GivenPlan, Method, ensemble, find_device
+from spi_lightning.metrics.hits.hit_metrics import HitMetrics, HitNumber
 from spi_lightning.metrics.hits.method_agreement import common_set
 from spi_lightning.notes import Level, Note, note_lines
 from spi_lightning.reports import collect_gallery, require_embedding, write_evaluation_report
@@ -90,7 +91,8 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     columns = _columns(cfg, patterns)
     predictions = Predictions(headline, [each.answer for each in asked], rule, labels, columns, excluded, given)
     predictions.write(folder)
-    metrics = score(predictions, [answer.name for answer in trained], cfg.bootstrap.replicates, cfg.seed, together)
+    names, extra = [answer.name for answer in trained], further_numbers(cfg.get("metric"))
+    metrics = score(predictions, names, cfg.bootstrap.replicates, cfg.seed, together, extra)
     if "comparison" in metrics:
         common = common_set([answer.decision for answer in predictions.answers])
         files = write_selection_lists(folder / "selection" / "common", patterns, common, "every method")
@@ -132,6 +134,14 @@ def _told(
         "selection": selection,
         "command": " ".join(sys.argv),
     }
+
+
+def further_numbers(metric: DictConfig | None) -> dict[str, HitNumber]:
+    """The further numbers of ``metric=NAME``; none without one. UserError for metrics of another kind of data."""
+    made = HitMetrics() if metric is None else instantiate(metric, _convert_="all")
+    if not isinstance(made, HitMetrics):
+        raise UserError(f"metric: {type(made).__name__} scores no single hits; choose hits, or one with extra numbers")
+    return made.extra
 
 
 def select(cfg: DictConfig, predictions: Predictions, patterns: PatternFile) -> dict[str, Any]:

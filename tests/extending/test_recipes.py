@@ -1,5 +1,7 @@
 """Each recipe of CONTRIBUTING.md adds its part from outside the package and uses it, word for word."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -35,3 +37,19 @@ def test_a_file_format_of_ones_own_trains_and_evaluates(lab: Lab) -> None:
     other = lab.run(["data.path=selection.txt" if word.startswith("data.path=") else word for word in evaluate
                      if not word.startswith("data.keys.label")])  # fmt: skip
     assert listed and "2 frames" in other.console
+
+
+def test_a_metric_of_ones_own_is_measured_in_training_and_evaluation(lab: Lab) -> None:
+    train, evaluate = recipes()["metric"].commands
+    lab.run(train)
+    trained = json.loads((lab.folder / "runs/brier/metrics.json").read_text())
+    assert 0 < trained["val/brier"] < 1 and 0 < trained["test/brier"] < 1
+    lab.refused([word for word in evaluate if not word.startswith(("metric=", "hydra."))])  # which import it themselves
+    told = lab.run([*evaluate, "hydra.run.dir=evaluated"])
+    folder = lab.folder / "evaluated"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    answered = np.genfromtxt(folder / "predictions.csv", delimiter=",", names=True, dtype=None, encoding="utf-8")
+    label = open_patterns(lab.folder / "frames.cxi").labels["is_single_hit"]
+    expected = ((answered["probability"] - label) ** 2).mean()
+    np.testing.assert_allclose(metrics["test/brier"], expected, rtol=1e-6)
+    assert "brier" in told.console and ">brier<" in (folder / "report.html").read_text()

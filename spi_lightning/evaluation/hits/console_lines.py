@@ -48,15 +48,15 @@ def show(
 
     ``selection`` holds the number of selected ``frames`` and ``why`` their method selects.
     """
-    console = Terminal(width=110)
+    console, shown = Terminal(width=110), SHOWN | {name: name for name in metrics.get("extra", ())}
     stages = [stage for stage in ("test", "test_kept") if f"{stage}/accuracy" in metrics]
     for stage in stages:
         left_out = None
         if stage == "test_kept":
             left_out = f"without {len(predictions.excluded)} frames, excluded or seen in training"
-        table = Table(Column(overflow="fold"), *SHOWN.values(), title=left_out, title_justify="left")
+        table = Table(Column(overflow="fold"), *shown.values(), title=left_out, title_justify="left")
         for name, numbers in metrics["methods"].items():
-            table.add_row(name, *(_cell(numbers, f"{stage}/{number}") for number in SHOWN))
+            table.add_row(name, *(_cell(numbers, f"{stage}/{number}") for number in shown))
         console.print(table)
     count = len(predictions.headline.frame)
     headline = predictions.headline

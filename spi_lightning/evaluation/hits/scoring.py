@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.metrics.hits.bootstrap import bootstrap_intervals, wilson
 from spi_lightning.metrics.hits.classification_curves import classification_statistic, confusion
+from spi_lightning.metrics.hits.hit_metrics import HitNumber, extra_numbers
 from spi_lightning.results.hit_answer import Answer, DecisionRule
 
 Numbers = dict[str, float | int | None]
@@ -30,6 +31,7 @@ class Scoring:
         rule: Gives the threshold.
         replicates: Bootstrap replicates of the 95 % intervals.
         seed: Of the bootstrap.
+        extra: Further numbers by their names, without intervals.
     """
 
     label: NDArray[np.int64]
@@ -37,6 +39,7 @@ class Scoring:
     rule: DecisionRule = field(default_factory=DecisionRule)
     replicates: int = 1000
     seed: int = 0
+    extra: Mapping[str, HitNumber] = field(default_factory=dict)
 
     def __call__(self, answer: Answer) -> Numbers:
         """Numbers of one answer: ``test/accuracy``, its interval ``test/accuracy/low`` and ``/high``, and so on.
@@ -63,7 +66,10 @@ class Scoring:
         right = answer.decision[use] == label
         numbers[f"{stage}/abstained"] = float(1 - decided.mean())
         numbers[f"{stage}/accuracy_where_decided"] = float(right[decided].mean()) if decided.any() else None
-        statistic = classification_statistic(answer.probability[use].astype(np.float64), label, self.rule.threshold)
+        probability = answer.probability[use].astype(np.float64)
+        for name, value in extra_numbers(self.extra, probability, label).items():
+            numbers[f"{stage}/{name}"] = value if np.isfinite(value) else None
+        statistic = classification_statistic(probability, label, self.rule.threshold)
         for name, estimate in bootstrap_intervals(statistic, label, self.replicates, self.seed).items():
             low, high = estimate.low, estimate.high
             if name in SHARES and estimate.value in (0.0, 1.0):

@@ -1,6 +1,6 @@
 """The numbers of metrics.json from all answers, and what their reader has to be told."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.fields import IS_SINGLE_HIT
+from spi_lightning.metrics.hits.hit_metrics import HitNumber
 from spi_lightning.metrics.hits.method_agreement import agreement_matrix, common_set, intersections, mcnemar
 from spi_lightning.metrics.hits.purity import best_threshold
 from spi_lightning.notes import Note
@@ -22,7 +23,12 @@ WELL_RANKED, WORTH_SAYING = 0.85, 0.1
 
 
 def score(
-    predictions: Predictions, trained: Sequence[str], replicates: int = 1000, seed: int = 0, also: Sequence[Answer] = ()
+    predictions: Predictions,
+    trained: Sequence[str],
+    replicates: int = 1000,
+    seed: int = 0,
+    also: Sequence[Answer] = (),
+    extra: Mapping[str, HitNumber] | None = None,
 ) -> dict[str, Any]:
     """Numbers of the headline, of each method, and the spread between checkpoints.
 
@@ -32,10 +38,11 @@ def score(
         replicates: Bootstrap replicates of the 95 % intervals.
         seed: Of the bootstrap.
         also: Further answers to score, the ensemble say.
+        extra: Further numbers by their names, see HitMetrics.
 
     Returns:
         ``test/accuracy`` and so on of the headline (see Scoring), ``methods``: the same for each method, and, for two
-        or more checkpoints, ``spread``. Without labels only ``frames``.
+        or more checkpoints, ``spread``; ``extra``: names of further numbers. Without labels only ``frames``.
     """
     label = predictions.scored_label
     compared: dict[str, Any] = {"comparison": compare(predictions)} if len(predictions.answers) > 1 else {}
@@ -43,11 +50,13 @@ def score(
     compared |= {"domain": domain} if domain else {}
     if label is None:
         return {"frames": len(predictions.headline.frame), **compared}
-    scoring = Scoring(label, predictions.excluded, predictions.rule, replicates, seed)
+    scoring = Scoring(label, predictions.excluded, predictions.rule, replicates, seed, extra or {})
     methods = {answer.name: scoring(answer) for answer in [*predictions.answers, *also]}
     if predictions.headline.name not in methods:
         methods[predictions.headline.name] = scoring(predictions.headline)
     metrics: dict[str, Any] = {**methods[predictions.headline.name], "methods": methods}
+    if extra:
+        metrics["extra"] = list(extra)
     if len(trained) > 1:
         metrics["spread"] = spread([methods[name] for name in trained])
     for name, found in domain.items():

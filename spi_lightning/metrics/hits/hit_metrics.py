@@ -1,12 +1,18 @@
 """Metrics of single-hit classification over all patterns of all processes, however they were batched."""
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
 from .classification_curves import classification_statistic, confusion
+
+HitNumber = Callable[[Tensor, Tensor], Tensor | float]
+"""Probabilities (n,) float64 of a single hit and labels (n,) int64, 1 or 0 -> one number."""
 
 
 class HitMetrics(Metric):
@@ -21,6 +27,7 @@ class HitMetrics(Metric):
 
     Args:
         threshold: Least probability of a pattern that is classified as a single hit.
+        extra: Further numbers by their names, which ``compute`` and evaluations give as well.
     """
 
     probability: list[Tensor]
@@ -29,9 +36,9 @@ class HitMetrics(Metric):
     kind: list[Tensor]
     full_state_update = False
 
-    def __init__(self, threshold: float = 0.5) -> None:
+    def __init__(self, threshold: float = 0.5, extra: Mapping[str, HitNumber] | None = None) -> None:
         super().__init__()
-        self.threshold = threshold
+        self.threshold, self.extra = threshold, dict(extra or {})
         for name in ("probability", "is_single_hit", "predicted_kind", "kind"):
             self.add_state(name, [], dist_reduce_fx="cat")
         self.missing: list[str] = []
@@ -76,11 +83,21 @@ class HitMetrics(Metric):
         probability, label = probability[order], label[order]
         statistic = classification_statistic(probability, label, self.threshold)
         values = {name: float(row[0]) for name, row in statistic(np.ones((1, len(label)))).items()}
+        values |= extra_numbers(self.extra, probability, label)
         undefined = {name for name, value in values.items() if not np.isfinite(value)}
         numbers |= {name: torch.tensor(value) for name, value in values.items() if name not in undefined}
         self.missing = sorted(undefined - {"precision"})  # undefined by decisions, not labels: no pattern was selected
         decision = (probability >= self.threshold).astype(np.int64)
         return numbers | {"confusion": torch.from_numpy(confusion(decision, label))}
+
+
+def extra_numbers(
+    extra: Mapping[str, HitNumber], probability: NDArray[np.float64], label: NDArray[np.int64]
+) -> dict[str, float]:
+    """Value of every further number, of probabilities (n,) and labels (n,); NaN where one is undefined."""
+    return {
+        name: float(number(torch.from_numpy(probability), torch.from_numpy(label))) for name, number in extra.items()
+    }
 
 
 def kind_numbers(predicted: Tensor, kind: Tensor, classes: int = 5) -> dict[str, Tensor]:

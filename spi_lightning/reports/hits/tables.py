@@ -48,26 +48,30 @@ def numbers_tables(metrics: Mapping[str, Any], excluded: str = "") -> Iterator[T
         metrics: What metrics.json holds.
         excluded: The excluded frames in words.
     """
+    words = NUMBERS | {name: name for name in metrics.get("extra", ())}
     stages = [stage for stage in ("test", "test_kept") if f"{stage}/accuracy" in metrics]
     methods: dict[str, Mapping[str, Any]] = metrics.get("methods", {})
     without = f"without frames {excluded}"
     if len(methods) == 1 and len(stages) == 2:
-        yield _numbers(
-            {name: (metrics, stage) for name, stage in (("all labelled frames", "test"), (without, "test_kept"))}
-        )
+        columns = {name: (metrics, stage) for name, stage in (("all labelled frames", "test"), (without, "test_kept"))}
+        yield _numbers(columns, words)
         return
     for stage in stages:
         if stage == "test_kept":
             yield Lines([f"The same {without}:"])
-        yield _numbers({name: (numbers, stage) for name, numbers in methods.items()}, metrics.get("spread"))
+        yield _numbers({name: (numbers, stage) for name, numbers in methods.items()}, words, metrics.get("spread"))
 
 
-def _numbers(columns: Mapping[str, tuple[Mapping[str, Any], str]], spread: Mapping[str, Any] | None = None) -> Table:
-    """One row for each number; columns name -> (numbers, stage), and the spread of the first column's stage."""
+def _numbers(
+    columns: Mapping[str, tuple[Mapping[str, Any], str]],
+    titles: Mapping[str, str],
+    spread: Mapping[str, Any] | None = None,
+) -> Table:
+    """One row for each number of ``titles``; columns name -> (numbers, stage), the spread of the first one's stage."""
     break_lines = len(columns) > 3
     rows = []
-    for name, words in NUMBERS.items():
-        row = [words, *(_with_interval(numbers, f"{stage}/{name}", break_lines) for numbers, stage in columns.values())]
+    for name, title in titles.items():
+        row = [title, *(_with_interval(numbers, f"{stage}/{name}", break_lines) for numbers, stage in columns.values())]
         if spread:
             key = f"{next(iter(columns.values()))[1]}/{name}"
             known = f"{key}/mean" in spread
