@@ -141,7 +141,7 @@ def test_counts_with_broken_pixels_are_refused_in_one_line(tmp_path, capsys, bro
     np.save(tmp_path / "a.npy", frames)
     assert main([str(tmp_path / "a.npy")]) == 2
     said = capsys.readouterr()
-    assert len(said.err.splitlines()) == 1 and f"frame 1 (1 more frames alike): pixel (3, 4) = {broken:g} " in said.err
+    assert len(said.err.splitlines()) == 1 and f"frame 1 (and 1 more frames): pixel (3, 4) = {broken:g} " in said.err
     assert word in said.err and "photons with a few broken pixels" in " ".join(said.out.split())
 
 

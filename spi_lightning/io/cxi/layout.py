@@ -1,4 +1,4 @@
-"""Names and units of CXI for what we call distance, pixel_size and photon_energy."""
+"""Names and units of CXI for the fields distance, pixel_size and photon_energy."""
 
 from typing import Final
 
@@ -20,7 +20,7 @@ _GEOMETRY: Final[dict[str, tuple[tuple[str, float], ...]]] = {
 
 
 def write_geometry(file: h5py.File, name: str, values: NDArray[np.float64]) -> None:
-    """Store (N,) distance, pixel_size (m) or photon_energy (eV) under CXI's names, in its units; once if all agree."""
+    """Write (N,) distance, pixel_size (m) or photon_energy (eV) under CXI's names; a scalar if all are equal."""
     for key, factor in _GEOMETRY[name]:
         scaled = values * factor
         if len(scaled) and (scaled == scaled[0]).all():

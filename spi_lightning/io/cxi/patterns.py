@@ -1,6 +1,6 @@
-"""CXI, the Coherent X-ray Imaging format (cxidb.org): read stacks of patterns, their mask bits, geometry and labels.
+"""Reader of CXI, the Coherent X-ray Imaging format (cxidb.org): stacks of patterns with mask, geometry and labels.
 
-CxiWriter and write_selection, which write it, are re-exported from the modules beside.
+CxiWriter and write_selection, which write it, are re-exported from their own modules.
 """
 
 from __future__ import annotations
@@ -23,27 +23,26 @@ from .writer import CxiWriter
 
 __all__ = ["CxiWriter", "is_cxi", "open_cxi", "write_selection"]
 
-_PLACES: Final = ("data_1/data", "instrument_1/detector_1/data", "image_1/data")
+_PATHS: Final = ("data_1/data", "instrument_1/detector_1/data", "image_1/data")
 
 
 def is_cxi(path: Path) -> bool:
-    """Whether an HDF5 file says that it is CXI, or is laid out as one."""
+    """Whether an HDF5 file states a CXI version or has the layout of CXI."""
     with opened(path) as file:
-        return "cxi_version" in file or any(f"entry_1/{place}" in file for place in _PLACES)
+        return "cxi_version" in file or any(f"entry_1/{name}" in file for name in _PATHS)
 
 
 def open_cxi(path: Path, keys: PatternKeys, convention: str, known: Collection[str] = ()) -> PatternFile:
     """Open the patterns of a CXI file.
 
     Args:
-        path: The file.
-        keys: Names the user gives override the places CXI defines; mask and geometry are those of the patterns'
-            detector.
-        convention: Sense of the mask, see masks.py.
+        path: Path of the CXI file.
+        keys: Names of data sets that override the paths of CXI; mask and geometry are those of the patterns' detector.
+        convention: Convention of the mask, see masks/convention.py.
         known: Quantities of the geometry that the caller has from elsewhere.
 
     Raises:
-        UserError: There are no patterns at the places CXI defines, or what Hdf5Frames and add_mask raise.
+        UserError: No patterns at the paths of CXI; or as Hdf5Frames and add_mask.
     """
     with opened(path) as file:
         choice = Choice([keys.photons], "") if keys.photons else _find_patterns(file)
@@ -55,18 +54,18 @@ def open_cxi(path: Path, keys: PatternKeys, convention: str, known: Collection[s
 
 
 def _version(file: h5py.File) -> str:
-    """The version as people write it, 160 -> 1.60; empty if unreadable."""
+    """Version of the format, 160 -> 1.60; empty if the file states none."""
     version = file.get("cxi_version")
     return f"{int(np.asarray(version[()]).reshape(-1)[0]) / 100:.2f}" if isinstance(version, h5py.Dataset) else ""
 
 
 def _find_patterns(file: h5py.File) -> Choice:
-    """The first place of the first entry that holds a data set; says so if that is behind a link."""
+    """First CXI path of the first entry that is a data set, else a choice by meaning; UserError for a broken link."""
     entries = sorted(name for name in file if name.startswith("entry_"))
     for entry in entries:
-        for place in _PLACES:
-            if isinstance(get_object(file, f"{entry}/{place}"), h5py.Dataset):
-                return Choice([f"{entry}/{place}"], "where CXI keeps patterns")
-            if missing_target(file, f"{entry}/{place}"):
-                look_up(file, f"{entry}/{place}")  # raises
+        for name in _PATHS:
+            if isinstance(get_object(file, f"{entry}/{name}"), h5py.Dataset):
+                return Choice([f"{entry}/{name}"], "where CXI keeps patterns")
+            if missing_target(file, f"{entry}/{name}"):
+                look_up(file, f"{entry}/{name}")  # raises
     return choose_patterns(file)

@@ -1,4 +1,4 @@
-"""A CXI file that holds no photons of its own: it links to chosen frames of other files."""
+"""Writer of CXI files of selected frames, which link to the frames of other files instead of copying them."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from .writer import CxiWriter
 
 
 def write_selection(path: str | os.PathLike[str], source: PatternFile, frames: ArrayLike) -> None:
-    """Write a CXI file of chosen frames, linked and not copied where they lie in HDF5 files.
+    """Write a CXI file of selected frames, linked instead of copied where they are stored in HDF5 files.
 
     The patterns are an HDF5 virtual data set with paths relative to the new file, so both must move together. Frames
-    of formats that HDF5 cannot link to (emc, TIFF, .npy), and detector units, which need converting, are copied.
-    Mask, geometry, labels and the original frame numbers (`frame`) are written beside.
+    of formats that HDF5 cannot link to (emc, TIFF, .npy), and detector units, which need conversion, are copied.
+    Mask, geometry, labels and the original frame numbers (`frame`) are written too.
 
     Args:
-        path: File to make; it appears whole or not at all.
-        source: Where the frames are.
-        frames: (n,) frame numbers, in the order wanted.
+        path: Path of the file, written atomically.
+        source: Patterns (N, H, W) to select from.
+        frames: (n,) frame numbers, in the order to be written.
 
     Raises:
-        UserError: No frames are chosen, or one is not there, or the file cannot be written.
+        UserError: No frames were selected, one does not exist, or the file cannot be written.
     """
     index = source.check_indices(frames)
     if len(index) == 0:
-        raise UserError(f"{path}: no frames are selected, so there is nothing to write")
+        raise UserError(f"{path}: no frames were selected, so there is nothing to write")
     origins = source.origin(index)
     linked = all(_can_be_linked(file) for file, _ in origins)
     layout = _virtual_layout(Path(path), source, origins) if linked else None
@@ -60,7 +60,7 @@ def write_selection(path: str | os.PathLike[str], source: PatternFile, frames: A
 
 
 def _can_be_linked(file: PatternFile) -> bool:
-    """Whether HDF5 can link to the frames as they are: h5py reads no name of a source that is not UTF-8."""
+    """Whether HDF5 can link to the frames of a file; h5py cannot read source names that are not UTF-8."""
     source = file.source
     if not (isinstance(source, Hdf5Frames) and source.linkable and file.adu_per_photon is None):
         return False
@@ -68,7 +68,7 @@ def _can_be_linked(file: PatternFile) -> bool:
 
 
 def _virtual_layout(path: Path, source: PatternFile, origins: list[tuple[PatternFile, int]]) -> h5py.VirtualLayout:
-    """Map each chosen frame to its place in its own file, (n, H, W)."""
+    """Virtual layout (n, H, W) that maps each selected frame to its frame in its own file."""
     layout = h5py.VirtualLayout((len(origins), *source.shape[1:]), dtype=source.source.dtype)
     sources: dict[tuple[Path, str], h5py.VirtualSource] = {}
     for i, (file, frame) in enumerate(origins):
@@ -76,14 +76,14 @@ def _virtual_layout(path: Path, source: PatternFile, origins: list[tuple[Pattern
         assert isinstance(stored, Hdf5Frames)
         name = os.path.relpath(stored.path.resolve(), path.resolve().parent)
         shape = stored.shape if stored.stacked else stored.shape[1:]
-        plain = [text.replace("%", "%%") for text in (name, stored.key)]  # HDF5 takes % for the begin of a number
+        plain = [text.replace("%", "%%") for text in (name, stored.key)]  # HDF5 takes % for a format specifier
         linked = sources.setdefault((stored.path, stored.key), h5py.VirtualSource(*plain, shape, dtype=stored.dtype))
         layout[i] = linked[frame] if stored.stacked else linked
     return layout
 
 
 def _labels(source: PatternFile, index: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-    """Labels of the chosen frames (n, ...), their original numbers and their beam centre among them."""
+    """Labels of the selected frames (n, ...), with their original numbers and beam centre."""
     labels = {name: values[index] for name, values in source.labels.items()}
     if BEAM_CENTRE in source.geometry and BEAM_CENTRE not in labels:
         centre = np.asarray(source.geometry[BEAM_CENTRE])
@@ -92,7 +92,7 @@ def _labels(source: PatternFile, index: NDArray[np.int64]) -> dict[str, NDArray[
 
 
 def _geometry(source: PatternFile, index: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
-    """Geometry that CXI has names for, (n,) each."""
+    """Geometry that CXI has names for, m and eV, (n,) each."""
     known = {
         name: np.asarray(source.geometry[name])
         for name in (DISTANCE, PIXEL_SIZE, PHOTON_ENERGY)

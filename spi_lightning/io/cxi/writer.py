@@ -1,4 +1,4 @@
-"""Write patterns as CXI, a piece at a time, so that the file is either whole or not there."""
+"""Writer of CXI files, block by block and atomically."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _COMPRESSION: Final[dict[str, dict[str, Any]]] = {
 
 
 class CxiWriter:
-    """Create a CXI file of N patterns and fill it in any order; leaving the `with` block puts it in place.
+    """Writer of a CXI file of N patterns in any order; leaving the `with` block puts the file in place.
 
     Everything goes to a hidden temporary file beside `path`. A clean exit checks that all N patterns were written and
     renames it to `path` (os.replace); an exception, Ctrl-C included, removes it. So `path` never holds half a set.
@@ -43,15 +43,15 @@ class CxiWriter:
                       geometry={"photon_energy": 1570.0, "distance": 0.581, "pixel_size": 6e-4})
 
     Args:
-        path: File to make; its folder is made too.
+        path: Path of the file to write; its folder is created.
         shape: Detector rows and columns (H, W).
         patterns: Number of patterns N.
-        dtype: Integer type of the counts on disk; counts that do not fit raise UserError. A floating type stores
+        dtype: Integer type of the counts on disk; counts that do not fit raise UserError. A floating-point type stores
             expected intensities.
         labels: Name -> (shape of one pattern's value, dtype); stored as /entry_1/labels_1/<name>, (N, *shape).
-        attributes: Attributes of the file: str, int, float.
+        attributes: Attributes of the file by name: str, int, float.
         compression: "gzip" (any HDF5 reads it), "bitshuffle" (faster; readers need hdf5plugin) or "none".
-        linked: Layout of a virtual data set (N, H, W) to use as patterns; then `annotate` is called, not `write`.
+        linked: Layout of a virtual data set (N, H, W) of the patterns, with which `annotate` replaces `write`.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class CxiWriter:
 
     @contextlib.contextmanager
     def _storing(self) -> Iterator[None]:
-        """Turn what the system refuses into one line."""
+        """Convert write errors of the system to UserError."""
         try:
             yield
             if self._store.error is not None:
@@ -126,18 +126,18 @@ class CxiWriter:
         labels: Mapping[str, ArrayLike] | None = None,
         geometry: Mapping[str, ArrayLike] | None = None,
     ) -> None:
-        """Store patterns start, start + 1, ...; tensors on the CPU are taken as arrays.
+        """Store n patterns from ``start`` on; tensors on the CPU are accepted as arrays.
 
         Args:
             start: Number of the first pattern.
             photons: (n, H, W) counts, integers of any dtype; or intensities.
-            mask: (H, W) or (n, H, W); bool True = measured, or uint32 CXI bits. Stored once while all are equal.
-            labels: Name -> (n, ...) values of the names given at creation.
+            mask: (H, W) or (n, H, W); bool True = measured, or uint32 CXI bits. Stored once if all are equal.
+            labels: Name -> values (n, ...) of the names passed at creation.
             geometry: `distance`, `pixel_size` (m) and `photon_energy` (eV; stored in J): one number or (n,) each.
 
         Raises:
             UserError: Counts do not fit the dtype, or the disk is full.
-            ValueError: A shape or name does not fit what was announced.
+            ValueError: A shape or name does not fit those passed at creation.
         """
         counts = np.asarray(photons)
         stop = start + len(counts)
@@ -155,7 +155,7 @@ class CxiWriter:
         labels: Mapping[str, ArrayLike] | None = None,
         geometry: Mapping[str, ArrayLike] | None = None,
     ) -> None:
-        """Store all but the photons of patterns start..stop, as `write` does."""
+        """Store mask, labels and geometry of patterns start..stop, as `write` does."""
         with self._storing():
             self._write_mask(start, stop, np.ones(self.shape, dtype=bool) if mask is None else np.asarray(mask))
             for name, values in (labels or {}).items():
@@ -166,7 +166,7 @@ class CxiWriter:
         self._written[start:stop] = True
 
     def _as_stored(self, counts: NDArray[Any]) -> NDArray[Any]:
-        """Cast counts to the dtype on disk; never wrap around."""
+        """Counts (n, H, W) cast to the dtype on disk; UserError instead of overflow."""
         if self.dtype.kind == "f":
             return counts.astype(self.dtype, copy=False)
         limits = np.iinfo(self.dtype)
@@ -180,7 +180,7 @@ class CxiWriter:
         return counts.astype(self.dtype, copy=False)
 
     def _write_mask(self, start: int, stop: int, mask: NDArray[Any]) -> None:
-        """Keep one (H, W) mask while all patterns share it; at the first other one, go over to (N, H, W)."""
+        """Store the mask: one (H, W) while all patterns share it, (N, H, W) from the first different one on."""
         bits = mask_bits.to_bits(mask)
         if bits.shape not in (self.shape, (stop - start, *self.shape)):
             raise ValueError(f"mask {bits.shape} does not fit {stop - start} patterns of {self.shape}")
@@ -215,7 +215,7 @@ class CxiWriter:
                 self._store.close()
 
     def _finish(self) -> None:
-        """Store the mask, if all share it, and the geometry."""
+        """Store the shared mask and the geometry."""
         if self._shared_mask is not None and f"{DETECTOR}/mask" not in self._file:
             self._file.create_dataset(f"{DETECTOR}/mask", data=self._shared_mask, chunks=self.shape, fletcher32=True)
         for name, values in self._geometry.items():

@@ -1,4 +1,4 @@
-"""Put frames, mask, labels and geometry of one file together: the steps that all formats share."""
+"""Assembly of frames, masks and labels into a PatternFile, shared by the readers of all formats."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SAMPLES: Final = 8
 
 
 class StoredMasks:
-    """Per-frame masks (N, H, W) held in memory, as a source of frames."""
+    """Per-frame masks (N, H, W) in memory, as a source of frames."""
 
     chunk = 1
 
@@ -39,8 +39,8 @@ class StoredMasks:
 
 
 @dataclass
-class TranslatedMasks:
-    """Per-frame masks of a source, in our sense."""
+class ConvertedMasks:
+    """Per-frame masks of a source (N, H, W), converted from their convention to True = measured."""
 
     source: FrameSource
     convention: str
@@ -50,54 +50,54 @@ class TranslatedMasks:
         return measured(self.source.read(start, stop), self.convention)
 
 
-def leave_out_pixels(file: PatternFile, pixels: Mask) -> None:
-    """Exclude pixels (H, W) of all frames, beside what is excluded already."""
+def exclude_pixels(file: PatternFile, pixels: Mask) -> None:
+    """Exclude pixels (H, W) bool, True = excluded, from all frames, in addition to those excluded already."""
     file.shared_mask = ~pixels if file.shared_mask is None else file.shared_mask & ~pixels
 
 
 def sample_indices(patterns: int) -> NDArray[np.int64]:
-    """A few frame numbers, evenly spread, first and last among them."""
+    """Up to 8 evenly spaced frame numbers (n,), the first and the last included."""
     return np.unique(np.linspace(0, patterns - 1, min(patterns, _SAMPLES)).astype(np.int64))
 
 
 def sample_frames(file: PatternFile) -> NDArray[np.float32]:
-    """A few frames (n, H, W) float32 as stored, but what is masked already, not finite or below 0 set to 0."""
+    """Up to 8 frames (n, H, W) float32 as stored; masked, infinite, NaN and negative values are set to 0."""
     frames: NDArray[np.float32] = file.read_stored(sample_indices(len(file)))
     return np.nan_to_num(frames, nan=0, posinf=0, neginf=0).clip(min=0)
 
 
 def add_mask(
-    file: PatternFile, values: NDArray[Any] | FrameSource, convention: str, where: str, place: str = ""
+    file: PatternFile, values: NDArray[Any] | FrameSource, convention: str, where: str, bits: str = ""
 ) -> None:
-    """Translate a mask and add it to what the file excludes already, with a note.
+    """Convert a mask and add it to what the file excludes already, with a note.
 
     Args:
         file: Patterns to mask, (N, H, W).
-        values: (H, W) or (N, H, W) as stored, or the source of (N, H, W).
+        values: Mask as stored, (H, W) or (N, H, W), or the source of (N, H, W).
         convention: auto, cxi, nexus, euxfel, good, bad or dragonfly.
-        where: File and key of the mask.
-        place: Convention of bits that is defined where the mask lies; empty: none.
+        where: File and key of the mask, for messages.
+        bits: Bit convention defined for the path of the mask; empty if none.
 
     Raises:
-        UserError: Another shape, or what masks.choose_convention refuses.
+        UserError: The mask has another shape than the patterns; or as masks.convention.choose_convention.
     """
     if isinstance(values, np.ndarray) and values.ndim == 3:
         values = values[0] if len(values) == 1 else StoredMasks(values)
     shape = tuple(values.shape)
     if shape != (file.shape[1:] if isinstance(values, np.ndarray) else file.shape):
-        turned = " (rows and columns are swapped)" if shape[-2:] == file.shape[:0:-1] != file.shape[1:] else ""
-        raise UserError(f"{where}: the mask has shape {shape}{turned}; {file.path} has patterns {file.shape}")
+        swapped = " (rows and columns are swapped)" if shape[-2:] == file.shape[:0:-1] != file.shape[1:] else ""
+        raise UserError(f"{where}: the mask has shape {shape}{swapped}; {file.path} has patterns {file.shape}")
     exclude_sentinels(file)
     samples, dead = sample_frames(file), None if file.shared_mask is None else ~file.shared_mask
-    saturated = find_saturated(samples, np.zeros(samples.shape, dtype=bool))[0]  # where a mask may well lie
+    saturated = find_saturated(samples, np.zeros(samples.shape, dtype=bool))[0]  # likely masked, so no evidence
     if isinstance(values, np.ndarray):
-        sense, note = choose_convention(values, samples, convention, where, place, dead, saturated)
-        keep = measured(values, sense)
+        chosen, note = choose_convention(values, samples, convention, where, bits, dead, saturated)
+        keep = measured(values, chosen)
         file.shared_mask = keep if file.shared_mask is None else keep & file.shared_mask
     else:
         some = np.concatenate([values.read(i, i + 1) for i in sample_indices(len(file))])
-        sense, note = choose_convention(some, samples, convention, where, place, dead, saturated)
-        masks = TranslatedMasks(values, sense)
+        chosen, note = choose_convention(some, samples, convention, where, bits, dead, saturated)
+        masks = ConvertedMasks(values, chosen)
         file.frame_masks = masks if file.frame_masks is None else AllOf(file.frame_masks, masks)
     file.notes.append(note)
 
@@ -105,13 +105,13 @@ def add_mask(
 def add_label(
     file: PatternFile, name: str, values: NDArray[Any], where: str, positive: str | int | None = None
 ) -> None:
-    """Check one label (N, ...) and add it under its field name; ``positive`` as for as_label."""
+    """Check the values (N, ...) of one label and add them under its field name; ``positive`` as for as_label."""
     file.labels[name], notes = as_label(name, values, len(file), where, positive)
     file.notes.extend(notes)
 
 
 def add_side_files(file: PatternFile, keys: PatternKeys, convention: str) -> None:
-    """Read labels, particle ids and masks from the files that the keys name, for formats that hold patterns alone."""
+    """Add labels, particle ids and masks from the side files that the keys name, for formats of patterns alone."""
     for name, key, option in (
         (IS_SINGLE_HIT, keys.label, "data.keys.label"),
         (PARTICLE_ID, keys.particle_id, "data.keys.particle_id"),
@@ -123,18 +123,18 @@ def add_side_files(file: PatternFile, keys: PatternKeys, convention: str) -> Non
 
 
 def add_side_mask(file: PatternFile, key: str, convention: str) -> None:
-    """Add a mask (H, W) or (N, H, W) that lies in a file beside; in HDF5 its name and groups tell the convention."""
-    where, place = key, ""
+    """Add a mask (H, W) or (N, H, W) from a side file; in HDF5 its name and groups define the bit convention."""
+    where, bits = key, ""
 
     def look(item: h5py.Dataset) -> None:
-        nonlocal where, place
-        where, place = f"{key}: {item.name}", convention_of(item)
+        nonlocal where, bits
+        where, bits = f"{key}: {item.name}", convention_of(item)
 
     shapes = {file.shape, file.shape[1:], (1, *file.shape[1:])}
     values = read_side_file(Path(key), (2, 3), "data.keys.mask", shapes, look)
-    add_mask(file, values, convention, where, place)
+    add_mask(file, values, convention, where, bits)
 
 
 def split_names(names: str | None) -> list[str]:
-    """The names in a comma-separated list, none for None."""
+    """Names in a comma-separated list; empty for None."""
     return [name.strip() for name in (names or "").split(",") if name.strip()]

@@ -1,4 +1,4 @@
-"""Several files, or picked frames of some, as one: a run of many files, an index list, a subset."""
+"""Concatenation of files, or of chosen frames of files: a run in many files, an index list, a subset."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ _UNKNOWN: Final = {IS_SINGLE_HIT: -1, KIND: -1}
 
 
 class PickedFrames:
-    """Frames of several sources as one: frame i is frame `frame_of[i]` of `sources[file_of[i]]`."""
+    """Frames of one or more sources as one: frame i is frame `frame_of[i]` of `sources[file_of[i]]`.
+
+    Args:
+        sources: Sources of frames of one shape, (N, H, W) each.
+        file_of, frame_of: Index of the source of each frame, and of the frame in its source; (N,) int64.
+    """
 
     chunk = 1
 
@@ -31,21 +36,21 @@ class PickedFrames:
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Frames start..stop as the files store them, (stop - start, H, W)."""
-        places = zip(self.file_of[start:stop], self.frame_of[start:stop], strict=True)
-        return np.stack([self.sources[file].read(frame, frame + 1)[0] for file, frame in places])
+        pairs = zip(self.file_of[start:stop], self.frame_of[start:stop], strict=True)
+        return np.stack([self.sources[file].read(frame, frame + 1)[0] for file, frame in pairs])
 
 
-class SeveralFiles(PatternFile):
-    """Frame i is frame `frame_of[i]` of file `files[file_of[i]]`.
+class ConcatenatedFiles(PatternFile):
+    """Concatenated pattern files: frame i is frame `frame_of[i]` of file `files[file_of[i]]`.
 
-    Labels come from the files; what some lack is unknown (-1) for is_single_hit and kind and is left out otherwise.
-    Without a particle_id in all files, each file is its own particle, so that no split divides a file.
+    Labels come from the files; where some files lack one it is -1 (unknown) for is_single_hit and kind, and left out
+    otherwise. Unless all files have a particle_id, each file is its own particle, so that no split divides a file.
 
     Args:
-        path: The list, pattern or first file, for messages.
-        files: Open files of one detector shape.
-        file_of, frame_of: (N,) numbers.
-        form: What this is, in words.
+        path: Path of the list, glob or first file, for messages.
+        files: Open files of one detector shape (H, W).
+        file_of, frame_of: Index of the file of each frame, and of the frame in its file; (N,) integers.
+        form: Name of the format in words.
 
     Raises:
         UserError: The files have different detector shapes, or a frame is not in its file.
@@ -79,7 +84,7 @@ class SeveralFiles(PatternFile):
 
     @property
     def masks_differ(self) -> bool:
-        """Whether frames have masks of their own, or the files have."""
+        """Whether the masks of the frames differ, within a file or between files."""
         return self._masks_differ
 
     def read(self, indices: ArrayLike) -> NDArray[np.float32]:
@@ -109,7 +114,7 @@ class SeveralFiles(PatternFile):
         return masks
 
     def origin(self, indices: ArrayLike) -> list[tuple[PatternFile, int]]:
-        """The file, and the frame in it, of some frames."""
+        """Original file of each frame, and its frame number there; ``indices`` (n,)."""
         return [
             origin
             for i in self.check_indices(indices)
@@ -117,7 +122,7 @@ class SeveralFiles(PatternFile):
         ]
 
     def _by_file(self, index: NDArray[np.int64]) -> list[tuple[int, Any]]:
-        """File number and the places in `index` of its frames, a slice where there is only one file."""
+        """File numbers with the positions in `index` of their frames; a full slice if there is only one file."""
         of = self.file_of[index]
         if len(of) and (of == of[0]).all():
             return [(int(of[0]), slice(None))]
@@ -139,7 +144,7 @@ class SeveralFiles(PatternFile):
         return joined
 
     def _join_images(self) -> dict[str, FrameSource]:
-        """Images that all files have, of one shape."""
+        """Images that all files have in one shape."""
         joined: dict[str, FrameSource] = {}
         for name, first in self.files[0].images.items():
             if all(name in file.images and file.images[name].shape[1:] == first.shape[1:] for file in self.files):
@@ -147,19 +152,19 @@ class SeveralFiles(PatternFile):
         return joined
 
     def _column(self, file: PatternFile, name: str) -> NDArray[Any] | None:
-        """A file's values of one label, "unknown" where the label allows it, else None."""
+        """Values of one label in a file, (N, ...); without it -1 where the label has an unknown value, else None."""
         if name not in file.labels and name in _UNKNOWN:
             return np.full(len(file), _UNKNOWN[name], dtype=np.int64)
         return file.labels.get(name)
 
     def _pick(self, columns: list[NDArray[Any]]) -> NDArray[Any]:
-        """Values of all frames from the values of each file."""
+        """Values of all frames (N, ...) from those of each file."""
         starts = np.cumsum([0, *(len(column) for column in columns[:-1])])
         picked: NDArray[Any] = np.concatenate(columns)[starts[self.file_of] + self.frame_of]
         return picked
 
     def _join_geometry(self) -> Geometry:
-        """Geometry that all files know: one value if they agree, else one for each frame."""
+        """Geometry that all files have: one value if they agree, else one per frame (N, ...)."""
         joined: Geometry = {}
         for name, first in self.files[0].geometry.items():
             values = [file.geometry.get(name) for file in self.files]
@@ -173,12 +178,12 @@ class SeveralFiles(PatternFile):
 
 
 def _per_frame(name: str, value: float | NDArray[Any]) -> bool:
-    """Whether a geometry value is one for each frame."""
+    """Whether a geometry value has one entry per frame."""
     return np.ndim(value) == (2 if name == BEAM_CENTRE else 1)
 
 
 def _spread(file: PatternFile, name: str) -> NDArray[Any]:
-    """One geometry value for each frame of a file."""
+    """Geometry value of a file, one entry per frame."""
     value = np.asarray(file.geometry[name])
     return value if _per_frame(name, value) else np.broadcast_to(value, (len(file), *value.shape))
 

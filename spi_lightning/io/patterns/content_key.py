@@ -1,4 +1,4 @@
-"""Name patterns by what was read of them, so that an answer kept on disk is never that of other frames."""
+"""Content hash of patterns, the key under which results on them are cached."""
 
 from __future__ import annotations
 
@@ -19,11 +19,15 @@ _SAMPLES: Final = 64
 
 
 def content_key(patterns: PatternFile, labels: Sequence[str] = ()) -> str:
-    """Hash of all of a file that can decide an answer: frames and masks in their order, gain, geometry; 64 hex digits.
+    """SHA-256 of everything that can decide a result: frames and masks in their order, gain, geometry; 64 hex digits.
 
-    Names, formats and other labels than those wanted do not count. Up to READ_WHOLE bytes all frames are read. Beyond,
-    64 frames are, and the others are known by inode, time of change and length of every file that was opened, with the
-    way they were opened (keys, sense of the mask, order of files and frames).
+    Names, formats and other labels than ``labels`` do not count. Files up to READ_WHOLE bytes are read whole. Of larger
+    ones 64 frames are read, and the others identified by inode, change time and size of every file that was opened, and
+    by the settings of opening (keys, mask convention, order of files and frames).
+
+    Args:
+        patterns: Open patterns (N, H, W).
+        labels: Names of the labels that count.
 
     Raises:
         UserError: A frame cannot be read.
@@ -52,14 +56,14 @@ def _bytes_of(patterns: PatternFile) -> int:
 
 
 def _orders(patterns: PatternFile) -> Iterator[NDArray[np.int64]]:
-    """Which frame of which file each frame is, at every level of joined files."""
+    """File and frame indices (N,) of all frames, at every level of concatenated files."""
     yield from (order for name in ("file_of", "frame_of") if (order := getattr(patterns, name, None)) is not None)
     for file in getattr(patterns, "files", []):
         yield from _orders(file)
 
 
 def _pieces(patterns: PatternFile, whole: bool) -> Iterator[NDArray[np.int64]]:
-    """Frame numbers, some at a time: all, or a few evenly spread."""
+    """Frame numbers in pieces worth one read: all, or 64 evenly spaced."""
     count = len(patterns)
     numbers = np.arange(count) if whole else np.unique(np.linspace(0, count - 1, _SAMPLES).astype(np.int64))
     step = patterns.frames_at_once()

@@ -1,4 +1,4 @@
-"""HDF5 of any layout: patterns, and beside them what belongs to them: mask, geometry, labels."""
+"""Reader of patterns in HDF5 files of any layout, with their mask, geometry and labels."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from spi_lightning.io.hdf5.values import WAVELENGTH, X_PIXEL, Y_PIXEL
 from spi_lightning.io.masks.bits import convention_of
 from spi_lightning.notes import Note
 
-from .assembly import add_label, add_mask, add_side_mask, leave_out_pixels, split_names
+from .assembly import add_label, add_mask, add_side_mask, exclude_pixels, split_names
 from .concatenate import PickedFrames
 from .pattern_file import FrameSource, PatternFile, PatternKeys
 from .side_files import read_side_file
@@ -32,7 +32,7 @@ from .side_files import read_side_file
 _LABEL_KEYS: Final = (IS_SINGLE_HIT, "labels", "label")
 _MASK_KEYS: Final = (MASK, "pixel_mask", "good_pixels", "bad_pixels")
 _LIKE_A_MASK: Final = re.compile(r"mask|(bad|good|dead|hot)_?pix|defect", re.IGNORECASE)
-_PLAIN_KEYS: Final = ("good", "bad", "valid", "invalid")  # masks if they have the shape of frames, else labels
+_PLAIN_KEYS: Final = ("good", "bad", "valid", "invalid")  # masks if of the shape of frames, else labels
 _OF_GEOMETRY: Final = (DISTANCE, PIXEL_SIZE, PHOTON_ENERGY)
 _GEOMETRY_OPTIONS: Final = {
     **{name: f"data.geometry.{name}" for name in _OF_GEOMETRY},
@@ -45,13 +45,13 @@ def open_hdf5_patterns(path: Path, keys: PatternKeys, convention: str, known: Co
     """Open a plain HDF5 or NeXus file.
 
     Args:
-        path: The file.
-        keys: Names of the data sets; None looks for what means patterns, see hdf5_choice.py.
-        convention: Sense of the mask, see masks.py.
+        path: Path of the HDF5 file.
+        keys: Names of the data sets; without one the patterns are chosen as in io/hdf5/choice.py.
+        convention: Convention of the mask, see masks/convention.py.
         known: Quantities of the geometry that the caller has from elsewhere.
 
     Raises:
-        UserError: A key is not there or fits no patterns, and what hdf5_file.opened raises.
+        UserError: A key is missing or is not that of patterns; or as io.hdf5.file.opened.
     """
     with opened(path) as file:
         choice = Choice([keys.photons], "") if keys.photons else choose_patterns(file)
@@ -61,7 +61,7 @@ def open_hdf5_patterns(path: Path, keys: PatternKeys, convention: str, known: Co
 
 
 def frames_of(path: Path, choice: Choice) -> FrameSource:
-    """Frames of one data set, or of a series one after another."""
+    """Frames of one data set, or of a series of data sets concatenated."""
     parts = [Hdf5Frames(path, key) for key in choice.keys]
     if len(parts) == 1:
         return parts[0]
@@ -79,14 +79,14 @@ def add_all(
     known: Collection[str],
     labels: h5py.Group,
 ) -> None:
-    """Add what belongs to the patterns, and say which data set and which files they are read from.
+    """Add limits, geometry, labels and masks to the patterns, with a note on the data set they are read from.
 
     Args:
-        patterns: Frames of ``choice``.
-        file: Open file.
+        patterns: Patterns (N, H, W) of ``choice``, to be completed.
+        file: Open HDF5 file of the patterns.
         choice: Data sets of the patterns.
-        keys, convention, known: See open_hdf5_patterns.
-        labels: Group with one value a pattern.
+        keys, convention, known: Arguments of open_hdf5_patterns.
+        labels: Group with one value per pattern.
     """
     if choice.why:
         patterns.notes.append(Note.of(f"patterns are read from {choice.keys[0]!r} ({choice.why})", str(patterns.path)))
@@ -99,7 +99,7 @@ def add_all(
     sources = getattr(patterns.source, "sources", [patterns.source])
     for source in sources:
         if source.unmapped is not None:
-            leave_out_pixels(patterns, source.unmapped)
+            exclude_pixels(patterns, source.unmapped)
             patterns.notes.append(_unmapped(f"{patterns.path}: {source.key}", source.unmapped))
     _refuse_amplitudes(patterns.path, file)
     patterns.limits = stated_limits(file, choice.keys[0], patterns.notes)
@@ -113,15 +113,15 @@ def add_all(
 
 
 def _refuse_amplitudes(path: Path, file: h5py.File) -> None:
-    """Refuse images of libspimage that its flag ``scaled`` calls amplitudes; raises UserError."""
+    """Raise UserError for a libspimage file whose flag ``scaled`` marks its values as amplitudes."""
     flags = [get_object(file, name) for name in ("scaled", "phased", "shifted")]
     if all(isinstance(flag, h5py.Dataset) and flag.size == 1 for flag in flags) and int(np.ravel(flags[0][()])[0]) == 1:
-        raise UserError(f"{path}: scaled=1: libspimage holds amplitudes here, the roots of intensities; write it again "
-                        "with intensities (scaled=0)")  # fmt: skip
+        raise UserError(f"{path}: scaled=1: this libspimage file holds amplitudes, the roots of intensities; write it "
+                        "again with intensities (scaled=0)")  # fmt: skip
 
 
 def add_hdf5_labels(patterns: PatternFile, file: h5py.File, keys: PatternKeys, group: h5py.Group) -> None:
-    """Read labels: the user's keys, the usual names, and every field name found in `group` with one value a pattern."""
+    """Add labels: those of the user's keys, of the usual names, and of field names in `group` with N values."""
     for name in FIELDS:
         if name in (PHOTONS, MASK):
             continue
@@ -149,12 +149,12 @@ def add_hdf5_labels(patterns: PatternFile, file: h5py.File, keys: PatternKeys, g
 
 
 def add_hdf5_masks(patterns: PatternFile, file: h5py.File, key: str, named: str | None, convention: str) -> None:
-    """Read the masks the user names, else the one that lies with the patterns ``key``."""
-    beside = [(file, name) for name in split_names(named)] or masks_beside(file, key, patterns.shape)
-    if not beside and (others := masks_not_taken(file, key, patterns.shape)):
+    """Add the masks that the user names, else the one beside the patterns ``key``."""
+    beside = [(file, name) for name in split_names(named)] or find_mask(file, key, patterns.shape)
+    if not beside and (others := unused_masks(file, key, patterns.shape)):
         patterns.notes.append(
             Note.of(
-                f"{', '.join(others)} may be a mask and is not taken; take it with data.keys.mask={others[0]}",
+                f"{', '.join(others)} may be a mask and is not used; use it with data.keys.mask={others[0]}",
                 str(patterns.path),
             )
         )
@@ -163,13 +163,13 @@ def add_hdf5_masks(patterns: PatternFile, file: h5py.File, key: str, named: str 
             add_side_mask(patterns, name, convention)
             continue
         item, path = look_up(home, name, "data.keys.mask"), Path(home.filename)
-        axes, where, place = len(frame_axes(item.shape)), f"{path}: {name}", convention_of(item)
+        axes, where, bits = len(frame_axes(item.shape)), f"{path}: {name}", convention_of(item)
         if axes not in (2, 3):
-            raise UserError(f"{where} has shape {item.shape}; 2 or 3 axes fit (data.keys.mask=)")
+            raise UserError(f"{where} has shape {item.shape}; a mask has 2 or 3 axes (data.keys.mask=)")
         mask = Hdf5Frames(path, name)
-        add_mask(patterns, mask if mask.shape[0] > 1 else mask.read(0, 1)[0], convention, where, place)
+        add_mask(patterns, mask if mask.shape[0] > 1 else mask.read(0, 1)[0], convention, where, bits)
         if mask.unmapped is not None:
-            leave_out_pixels(patterns, mask.unmapped)
+            exclude_pixels(patterns, mask.unmapped)
             patterns.notes.append(_unmapped(where, mask.unmapped))
 
 
@@ -177,27 +177,33 @@ def _unmapped(where: str, pixels: NDArray[np.bool_]) -> Note:
     return Note.of(f"{where} maps nothing to {int(pixels.sum())} pixels of each frame, which are not measured")
 
 
-def masks_beside(file: h5py.File, key: str, shape: tuple[int, int, int]) -> list[tuple[h5py.File, str]]:
-    """File and name of the mask that lies with the data set of patterns ``key``; of none but its own detector."""
+def find_mask(file: h5py.File, key: str, shape: tuple[int, int, int]) -> list[tuple[h5py.File, str]]:
+    """File and name of the mask in the detector group of the patterns ``key`` or above them; empty if none.
+
+    Args:
+        file: Open HDF5 file.
+        key: Name of the data set of patterns.
+        shape: Shape of the patterns, (N, H, W).
+    """
     around = surroundings(file, key)
     above = around.general if around.detectors < 2 else []
-    for place, group in [*around.detector, *above]:
+    for parent, group in [*around.detector, *above]:
         for name in (*_MASK_KEYS, *_PLAIN_KEYS):
             item = require_object(group, name, "data.keys.mask") if name in _MASK_KEYS else get_object(group, name)
             if not isinstance(item, h5py.Dataset):
                 continue
             axes = frame_axes(item.shape)
             if axes in (shape[1:], shape) or (name in _MASK_KEYS and len(axes) in (2, 3)):
-                return [(group.file, f"{place}/{name}".strip("/"))]
+                return [(group.file, f"{parent}/{name}".strip("/"))]
     return []
 
 
-def masks_not_taken(file: h5py.File, key: str, shape: tuple[int, int, int]) -> list[str]:
-    """Names of data sets beside the patterns ``key`` that look like masks by name and shape but have no usual name."""
+def unused_masks(file: h5py.File, key: str, shape: tuple[int, int, int]) -> list[str]:
+    """Names of data sets beside the patterns ``key`` that may be masks by name and shape, but have no usual name."""
     around = surroundings(file, key)
     return [
-        f"{place}/{name}".strip("/")
-        for place, group in [*around.detector, *around.general[:1]]
+        f"{parent}/{name}".strip("/")
+        for parent, group in [*around.detector, *around.general[:1]]
         for name in group
         if _LIKE_A_MASK.search(name)
         and isinstance(item := get_object(group, name), h5py.Dataset)
@@ -207,17 +213,24 @@ def masks_not_taken(file: h5py.File, key: str, shape: tuple[int, int, int]) -> l
 
 
 def read_named(file: h5py.File, key: str, dimensions: tuple[int, ...], option: str) -> NDArray[Any]:
-    """A small data set of the file, or a file beside it; UserError if it is neither or has other axes."""
+    """Values of a small data set or side file; UserError if it is neither or has another number of axes.
+
+    Args:
+        file: Open HDF5 file.
+        key: Name of the data set or path of the side file.
+        dimensions: Allowed numbers of axes.
+        option: Option that names the key, for messages.
+    """
     if key not in file and Path(key).is_file():
         return read_side_file(Path(key), dimensions, option)
     item = dataset(file, key, option)
     if item.ndim not in dimensions:
         wanted = " or ".join(map(str, dimensions))
-        raise UserError(f"{file.filename}: {key} has shape {item.shape}; {wanted} axes fit ({option}=)")
+        raise UserError(f"{file.filename}: {key} has shape {item.shape}; {wanted} axes are allowed ({option}=)")
     return _stored(item)
 
 
 def _stored(item: h5py.Dataset) -> NDArray[Any]:
-    """Values of a data set of which every one is there, text as such."""
+    """Values of a data set checked to be complete, text as str."""
     values = whole(item)
     return np.asarray(values.asstr()[()] if h5py.check_string_dtype(item.dtype) else values[()])

@@ -1,4 +1,4 @@
-"""Patterns as support finding and phasing take them: photon counts, or intensities in any other unit."""
+"""Intensities for support finding and phasing: photon counts, or values in any other unit."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from spi_lightning.physics.frames.adu import adu_to_photons
 from .pattern_file import PatternFile
 from .photons import WHOLE_WITHIN
 
-_EXACT: Final = 1e4  # squares of float32 up to here are exact enough to be whole
-_ROUNDING: Final = 1e-6  # of a frame's largest value: what lies less below 0 is 0
+_EXACT: Final = 1e4  # squares of float32 up to here are exact enough to test for whole numbers
+_ROUNDING: Final = 1e-6  # share of a frame's largest value; smaller negative values are rounding errors
 
 
 @dataclass(frozen=True)
 class Intensities:
-    """Some frames of a file.
+    """Intensities of n frames of a file.
 
     Attributes:
         values: (n, H, W) float32, 0 or more, 0 where the mask is False; whole numbers where they are photons.
-        mask: (n, H, W) bool, True = measured: what the file says, less pixels that are NaN or infinite.
-        broken: (n,) number of those, in pixels that the file calls measured.
+        mask: (n, H, W) bool, True = measured: the mask of the file without pixels that are NaN or infinite.
+        broken: (n,) number of NaN and infinite pixels inside the mask of the file.
         counted: (n,) bool, whether the values are photon counts.
     """
 
@@ -40,11 +40,11 @@ def read_intensities(patterns: PatternFile, indices: ArrayLike) -> Intensities:
     """Read frames that need not be photon counts, such as noise-free simulations.
 
     Args:
-        patterns: Opened by open_patterns(check=False).
-        indices: (n,) frame numbers; no other frame is looked at.
+        patterns: Patterns (N, H, W) opened by open_patterns(check=False).
+        indices: (n,) frame numbers; no other frame is read.
 
     Raises:
-        UserError: Negative values in a file whose adu_per_photon is not given, with the frame and the pixel.
+        UserError: Negative values in a file without adu_per_photon, with the frame and the pixel.
     """
     index = patterns.check_indices(indices)
     values, mask = patterns.read_stored(index), patterns.read_mask(index)
@@ -70,21 +70,21 @@ def are_amplitudes(values: NDArray[np.float32]) -> bool:
         return False
     squares = values.astype(np.float64) ** 2
     off = np.abs(squares - np.rint(squares))
-    below = squares < _EXACT  # where float32 tells a whole number from others
+    below = squares < _EXACT
     roots = below & (squares > 1.5) & (np.abs(values - np.rint(values)) > WHOLE_WITHIN)  # as sqrt(2)
     return bool(roots.any() and off[below].max() <= WHOLE_WITHIN)
 
 
 def require_no_amplitudes(values: NDArray[np.float32], where: str) -> None:
-    """Raise UserError for finite values (n,), 0 or more, that are amplitudes, which are no intensities."""
+    """Raise UserError for finite values (n,), 0 or more, that are amplitudes instead of intensities."""
     if are_amplitudes(values):
         raise UserError(
-            f"{where}: the values are amplitudes, square roots of whole numbers, and no photon counts; square them"
+            f"{where}: the values are amplitudes, square roots of whole numbers, not photon counts; square them"
         )
 
 
 def _in_photons(frame: NDArray[np.float32], adu_per_photon: float | None, name: str) -> NDArray[np.float32]:
-    """Photons from detector units; without a gain the values as they are, whole ones rounded, negative ones refused."""
+    """Photons of a frame (H, W) in detector units; without a gain its values, counts rounded, negative ones refused."""
     if adu_per_photon is not None:
         return adu_to_photons(torch.from_numpy(frame), adu_per_photon).numpy()
     below = frame < -_ROUNDING * max(float(frame.max(initial=0)), 0.0)

@@ -1,4 +1,4 @@
-"""Check what a file says about its patterns, and bring it to the names, types and ranges of fields.py."""
+"""Labels of patterns: check, and conversion to the dtypes and ranges of fields.py."""
 
 from typing import Any, Final
 
@@ -10,10 +10,10 @@ from spi_lightning.fields import FIELDS, IS_SINGLE_HIT, KIND, PARTICLE_ID, Kind
 from spi_lightning.notes import Note
 
 _ALLOWED: Final = {IS_SINGLE_HIT: (0, 1), KIND: (min(Kind), max(Kind))}
-_VALUES_SHOWN: Final = 12
+_MAX_LISTED: Final = 12  # values in a message
 _UNKNOWN_WORDS: Final = ("", "unknown", "unlabelled", "unlabeled", "none", "nan", "n/a", "na", "?", "-1")
 _ANY_HIT: Final = ("hit", "hits")
-# words of is_single_hit, without case, - and _ being spaces
+# words of is_single_hit, in lower case, - and _ replaced by spaces
 _WORDS: Final = {
     **dict.fromkeys(("single", "singles", "single hit", "single hits", "singlehit", "single particle", *_ANY_HIT), 1),
     **dict.fromkeys(("true", "yes", "1", "positive"), 1),
@@ -34,32 +34,33 @@ _KIND_WORDS: Final = {
 def as_label(
     name: str, values: NDArray[Any], patterns: int, where: str, positive: str | int | None = None
 ) -> tuple[NDArray[Any], list[Note]]:
-    """Bring values to the dtype of their field.
+    """Convert the values of a label to the dtype of their field.
 
     Args:
         name: Name in fields.py; other names keep their dtype.
-        values: (N, ...) as stored; names of particles are numbered in sorted order, one-hot labels become numbers.
-        patterns: N.
+        values: Values as stored, (N, ...); names of particles are numbered in sorted order, one-hot labels converted
+            to class numbers.
+        patterns: Number of patterns N in the file.
         where: File and key, for messages.
-        positive: Words or numbers, joined by commas, that is_single_hit holds for single hits, all others being none.
+        positive: Words or numbers, joined by commas, of is_single_hit that mean a single hit; all others mean not.
 
     Returns:
-        (N,), or (N, ...) where the field has more axes, and one line for each change of meaning.
+        (N,), or (N, ...) where the field has more axes; and one note for each conversion.
 
     Raises:
-        UserError: Another length or more axes, or is_single_hit outside {0, 1, -1}, kind outside {-1, ..., 5}, NaN
-            among integers.
+        UserError: Another length or more axes; is_single_hit outside {0, 1, -1}; kind outside -1 to 5; NaN among
+            integers.
     """
     if values.ndim > 1 and values.size == patterns:
         values = values.reshape(-1) if name != "orientation" else values
     if values.ndim == 0 or len(values) != patterns:
-        raise UserError(f"{where}: shape {values.shape} does not fit {patterns} patterns; one value for each is needed")
+        raise UserError(f"{where}: shape {values.shape} does not fit {patterns} patterns; give one value per pattern")
     notes: list[Note] = []
     if values.dtype.kind in "OSU":
         values = np.char.decode(values) if values.dtype.kind == "S" else values.astype(str)
     if name in _ALLOWED and values.ndim > 1:
         values = _of_one_hot(name, values, where, any_number=positive is not None)
-        meaning = ": the second says which are single hits" if name == IS_SINGLE_HIT and positive is None else ""
+        meaning = ", the second that of single hits" if name == IS_SINGLE_HIT and positive is None else ""
         notes.append(Note.of(f"one-hot labels; the column that is 1 is the {name}{meaning}", where))
     if name == IS_SINGLE_HIT and positive is not None:
         values, note = _of_class(values, positive, where)
@@ -75,7 +76,7 @@ def as_label(
     if name not in FIELDS:
         return values, notes
     if FIELDS[name].shape == "(N,)" and values.ndim > 1:
-        raise UserError(f"{where}: {name} has shape {values.shape}; one value for each pattern is needed")
+        raise UserError(f"{where}: {name} has shape {values.shape}; give one value per pattern")
     dtype = np.dtype(FIELDS[name].dtype)
     if values.dtype.kind not in "biuf":
         raise UserError(f"{where}: {name} must be numbers, not {values.dtype}")
@@ -92,7 +93,7 @@ def as_label(
 
 
 def _of_one_hot(name: str, values: NDArray[Any], where: str, any_number: bool) -> NDArray[np.int64]:
-    """Numbers of the columns that are 1 in (N, classes) labels, each row with one of them."""
+    """Class numbers (N,) of one-hot labels (N, classes); UserError if a row does not have exactly one 1."""
     classes = values.shape[1] if any_number else _ALLOWED[name][1] + 1
     hot = (
         values.ndim == 2
@@ -109,7 +110,7 @@ def _of_one_hot(name: str, values: NDArray[Any], where: str, any_number: bool) -
 
 
 def _of_class(values: NDArray[Any], positive: str | int, where: str) -> tuple[NDArray[np.int64], Note]:
-    """1 where labels are of the classes that the user names, else 0, -1 where unknown; and a line that says so."""
+    """Labels (N,): 1 in the classes that the user names, else 0, -1 where unknown; and a note on the choice."""
     words = _as_words(values)
     wanted = [word.strip().lower() for word in str(positive).split(",") if word.strip()]
     absent = [word for word in wanted if word not in words]
@@ -118,53 +119,53 @@ def _of_class(values: NDArray[Any], positive: str | int, where: str) -> tuple[ND
             f"{where}: no label is {', '.join(absent) or 'named'} (data.keys.positive=); there are {_listed(words)}"
         )
     found = np.where(np.isin(words, wanted), 1, np.where(np.isin(words, _UNKNOWN_WORDS), -1, 0))
-    return found, Note.of(f"{', '.join(wanted)} = single hit, as asked; of {_listed(words)}", where)
+    return found, Note.of(f"{', '.join(wanted)} = single hit, as set; of {_listed(words)}", where)
 
 
 def _as_words(values: NDArray[Any]) -> NDArray[np.str_]:
-    """Labels as words without case and spaces around; whole numbers without their point."""
+    """Labels (N,) as words in lower case without surrounding spaces; whole numbers without decimal point."""
     if values.dtype.kind == "f" and (np.isnan(values) | (values == np.rint(values))).all():
         values = np.array(["nan" if value != value else str(int(value)) for value in values.tolist()])
     return np.asarray(np.char.strip(np.char.lower(values.astype(str))))
 
 
 def _of_words(name: str, values: NDArray[Any], where: str) -> tuple[NDArray[np.int64], Note]:
-    """Numbers of words whose meaning is plain, by the tables below or as numbers, and a line that says which.
+    """Class numbers (N,) of words by the tables above, and a note on their meaning.
 
     Raises:
-        UserError: A word that is in no table, or hits beside single ones, which may mean all of them.
+        UserError: A word that is in no table, or "hit" beside "single", which is ambiguous.
     """
     words = _as_words(values)
     table = _KIND_WORDS if name == KIND else _WORDS
     plain = np.char.replace(np.char.replace(words, "-", " "), "_", " ")
-    there = np.unique(plain)
-    unclear = [word for word in there if word not in table]
-    if name == IS_SINGLE_HIT and any(word.startswith("single") for word in there):
-        unclear += [word for word in there if word in _ANY_HIT]
+    distinct = np.unique(plain)
+    unclear = [word for word in distinct if word not in table]
+    if name == IS_SINGLE_HIT and any(word.startswith("single") for word in distinct):
+        unclear += [word for word in distinct if word in _ANY_HIT]
     if unclear:
         remedy = "name those of single hits by data.keys.positive=WORD" if name == IS_SINGLE_HIT else "give numbers"
         raise UserError(
-            f"{where}: {name} cannot be told from the word {str(unclear[0])!r} among {_listed(words)}; {remedy}"
+            f"{where}: the word {str(unclear[0])!r} among {_listed(words)} has no known meaning as {name}; {remedy}"
         )
     found = np.array([table[word] for word in plain.tolist()], dtype=np.int64)
-    means = ", ".join(f"{word} = {table[word]}" for word in there)
+    means = ", ".join(f"{word} = {table[word]}" for word in distinct)
     return found, Note.of(f"words are read as {name}: {means}", where)
 
 
 def _listed(words: NDArray[np.str_]) -> str:
-    there = np.unique(words)
-    more = f" and {len(there) - _VALUES_SHOWN} more" if len(there) > _VALUES_SHOWN else ""
-    return ", ".join(repr(str(word)) for word in there[:_VALUES_SHOWN]) + more
+    distinct = np.unique(words)
+    more = f" and {len(distinct) - _MAX_LISTED} more" if len(distinct) > _MAX_LISTED else ""
+    return ", ".join(repr(str(word)) for word in distinct[:_MAX_LISTED]) + more
 
 
 def _check_range(name: str, values: NDArray[Any], where: str) -> None:
-    """Refuse class labels that no class has; -1 is unknown."""
+    """Raise UserError for labels that are neither a class number nor -1 (unknown)."""
     lowest, highest = _ALLOWED[name]
     outside = np.unique(values[((values < lowest) | (values > highest)) & (values != -1)])
     if len(outside):
-        shown = ", ".join(str(v) for v in outside[:_VALUES_SHOWN])
+        listed = ", ".join(str(v) for v in outside[:_MAX_LISTED])
         allowed, remedy = f"{lowest} to {highest} or -1", "translate the labels first"
         if name == IS_SINGLE_HIT:
             allowed = "1 (single hit), 0 (not) or -1 (unknown)"
-            remedy = f"name those of single hits by data.keys.positive={shown.split(',')[0]}, or translate the labels"
-        raise UserError(f"{where}: {name} is {shown} in some patterns; allowed are {allowed}; {remedy}")
+            remedy = f"name those of single hits by data.keys.positive={listed.split(',')[0]}, or translate the labels"
+        raise UserError(f"{where}: {name} is {listed} in some patterns; allowed are {allowed}; {remedy}")

@@ -1,4 +1,4 @@
-"""NumPy .npy stacks, mapped into memory and read frame by frame."""
+"""Reader of NumPy .npy stacks, memory-mapped and read frame by frame."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .pattern_file import PatternFile
 
 
 class NpyFrames:
-    """Frames of a .npy file; mapped on the first read in each process."""
+    """Frames (N, H, W) of a .npy file, memory-mapped on the first read in each process."""
 
     chunk = 1
 

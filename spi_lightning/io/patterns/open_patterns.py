@@ -1,4 +1,4 @@
-"""Open patterns of any supported format, told apart by what is in the file."""
+"""open_patterns: patterns of any supported format, which is detected from the content of the file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ from spi_lightning.io.unsupported_format import TIFF_MAGIC, format_name, unsuppo
 from spi_lightning.notes import Note
 
 from .assembly import add_side_files, sample_indices
-from .concatenate import SeveralFiles
+from .beam_centre import check_beam_centre
+from .concatenate import ConcatenatedFiles
 from .frame_numbers import frame_numbers
 from .hdf5 import open_hdf5_patterns, read_named
 from .index_list import is_index_list, open_index_list
@@ -35,12 +36,11 @@ from .npy import open_npy
 from .pattern_file import PatternFile, PatternKeys
 from .photons import BROKEN_PIXELS
 from .side_files import read_side_file
-from .stated_centre import check_beam_centre
 from .tiff import open_tiff
 
 PathLike = str | os.PathLike[str]
 GEOMETRY: Final = (DISTANCE, PIXEL_SIZE, PHOTON_ENERGY)
-_NUMBERS_SHOWN: Final = 20
+_MAX_LISTED: Final = 20  # frame numbers in a note
 FORMATS: Final = (
     "CXI, HDF5, Dragonfly .emc, TIFF, .npy, an index list of `file.h5,index` lines, or a glob of such files"
 )
@@ -56,22 +56,22 @@ def open_patterns(
     known: Collection[str] = (),
     geometry: Mapping[str, float | None] | None = None,
 ) -> PatternFile:
-    """Open measured or simulated patterns; their photons are read later, as asked for.
+    """Open measured or simulated patterns; their photons are read later, on demand.
 
     Args:
-        path: A file of any format in FORMATS, a glob ("run*/*.h5"), or several of those, separated by commas or listed.
-        keys: Names of data sets, and of files beside, see PatternKeys.
-        mask_convention: auto, cxi, good, bad or dragonfly, see masks.py; the choice is in `notes`.
-        adu_per_photon: Gain by which detector units are divided; None: the file holds photons.
-        check: Whether to read a few frames now and refuse the file if they hold no photons.
-        known: Quantities of the geometry that the caller has from elsewhere, so that the file's are not looked at.
-        geometry: distance, pixel_size (m) and photon_energy (eV) that hold instead of the file's, where not None.
+        path: File of any format in FORMATS, a glob ("run*/*.h5"), or a list of those, also as text joined by commas.
+        keys: Names of data sets and side files, see PatternKeys.
+        mask_convention: auto, cxi, nexus, euxfel, good, bad or dragonfly, see masks/convention.py.
+        adu_per_photon: Gain by which detector units are divided, ADU per photon; None if the file holds photons.
+        check: Whether to read a few frames now and refuse the file if they are not photon counts.
+        known: Quantities of the geometry that the caller has from elsewhere; those of the file are not read.
+        geometry: distance, pixel_size (m) and photon_energy (eV) that replace those of the file, where not None.
 
     Returns:
         The file: shape (N, H, W), read(indices) -> (n, H, W) float32 photons, mask, labels, geometry, notes.
 
     Raises:
-        UserError: Anything wrong with path, keys, mask, labels or the photons checked.
+        UserError: Anything wrong with path, keys, mask, labels, geometry or the photons checked.
     """
     keys = keys or PatternKeys()
     if mask_convention not in CONVENTIONS:
@@ -84,7 +84,7 @@ def open_patterns(
         parts = list(path)
     paths = [found for part in parts for found in _expand(os.fspath(part))]
     if not paths:
-        raise UserError(f"data.path={path!s}: names no file")
+        raise UserError(f"data.path={path!s}: names no file; give a file, a glob or a list of files")
     stated = require_geometry(geometry)
     inner, known = replace(keys, index=None), {*known, *stated}
     with files_read() as read:
@@ -104,7 +104,7 @@ def open_patterns(
 
 
 def require_geometry(geometry: Mapping[str, float | None] | None) -> dict[str, float]:
-    """What a user states of the geometry, without None; UserError for another name or a number that no setup has."""
+    """Geometry that a user states (m, eV), without None; UserError for an unknown name or an impossible number."""
     for name, value in (geometry or {}).items():
         if name not in GEOMETRY:
             raise UserError(f"data.geometry.{name} is unknown; choose among {', '.join(GEOMETRY)}")
@@ -116,12 +116,12 @@ def require_geometry(geometry: Mapping[str, float | None] | None) -> dict[str, f
 
 
 def _expand(path: str) -> list[Path]:
-    """The file itself, or the files a glob matches, sorted; UserError if there are none."""
+    """Path itself, or the files that a glob matches, sorted; UserError if there are none."""
     if Path(path).exists() or not glob.has_magic(path):
         return [Path(path)]
     found = sorted(Path(name) for name in glob.glob(path, recursive=True))  # noqa: PTH207  absolute patterns too
     if not found:
-        raise UserError(f"data.path={path}: no file matches")
+        raise UserError(f"data.path={path}: no file matches; check the pattern")
     return found
 
 
@@ -134,7 +134,7 @@ def _open_one(
     known: Collection[str],
     lists: tuple[Path, ...] = (),
 ) -> PatternFile:
-    """Open one file by its content, and say how detector units will be converted; ``lists`` led to it."""
+    """Open one file by its content, with a note on detector units; ``lists`` are the index lists that name it."""
     if path.is_dir():
         raise UserError(f"{path}: is a folder; give a file or a glob such as folder/*.h5; check data.path=")
     require_file(path, "check data.path=")
@@ -142,7 +142,7 @@ def _open_one(
     patterns = _by_reader(path, keys, convention)
     if patterns is None and is_index_list(path):
         if path.resolve() in lists:
-            raise UserError(f"{path}: an index list that names itself, directly or by way of other lists; correct it")
+            raise UserError(f"{path}: the index list names itself, directly or through other lists; correct it")
         inside = (*lists, path.resolve())
         return open_index_list(
             path, keys, lambda name, inner: _open_one(name, inner, convention, adu_per_photon, known, inside)
@@ -175,7 +175,7 @@ def _by_reader(path: Path, keys: PatternKeys, convention: str) -> PatternFile | 
 
 
 def _by_content(path: Path, keys: PatternKeys, convention: str, known: Collection[str]) -> PatternFile:
-    """Choose the reader by the first bytes, and for HDF5 by the keys."""
+    """Open a file with the reader chosen by its magic bytes, and for HDF5 by its keys."""
     with path.open("rb") as file:
         head = file.read(8)
     if not head:
@@ -199,27 +199,27 @@ def _by_content(path: Path, keys: PatternKeys, convention: str, known: Collectio
 
 
 def _join(files: list[PatternFile]) -> PatternFile:
-    """All frames of all files, one after another."""
+    """All frames of all files, concatenated."""
     file_of = np.repeat(np.arange(len(files)), [len(file) for file in files])
     frame_of = np.concatenate([np.arange(len(file)) for file in files])
     forms = ", ".join(sorted({file.format for file in files}))
-    return SeveralFiles(files[0].path, files, file_of, frame_of, f"{len(files)} files: {forms}")
+    return ConcatenatedFiles(files[0].path, files, file_of, frame_of, f"{len(files)} files: {forms}")
 
 
 def _pick(file: PatternFile, key: str | int | Sequence[int]) -> PatternFile:
-    """Only the frames of these numbers, or of those that the data set or text file `key` holds."""
+    """Subset of the frames: those of the numbers in `key`, or in the data set or side file of that name."""
     if isinstance(key, str) and re.fullmatch(r"\[[\d,\s]+\]", key) and not Path(key).exists():
         key = [int(number) for number in re.findall(r"\d+", key)]
     if not isinstance(key, str):
         values = np.atleast_1d(np.asarray(key))
-        key = "the command" if len(values) > _NUMBERS_SHOWN else f"[{','.join(map(str, values.tolist()))}]"
+        key = "the command" if len(values) > _MAX_LISTED else f"[{','.join(map(str, values.tolist()))}]"
     elif Path(key).is_file():
         values = read_side_file(Path(key), (1, 2), "data.keys.index")
     else:
         with opened(file.path) as hdf5:
             values = read_named(hdf5, key, (1, 2), "data.keys.index")
     numbers, what = frame_numbers(values, len(file), f"data.keys.index={key}")
-    picked = SeveralFiles(file.path, [file], np.zeros(len(numbers)), numbers, file.format)
+    picked = ConcatenatedFiles(file.path, [file], np.zeros(len(numbers)), numbers, file.format)
     different, times = np.unique(numbers, return_counts=True)
     again = f"; frame {different[times > 1][0]} is listed {times[times > 1][0]} times" if times.max() > 1 else ""
     counted = f"{len(different)} of {len(file)} frames are used"

@@ -1,4 +1,4 @@
-"""What every format looks like from outside: numbered patterns read lazily, with mask, labels and geometry."""
+"""PatternFile, the common interface of all formats: patterns read lazily, with masks, labels and geometry."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from spi_lightning.physics.frames.sentinels import Sentinel
 
 from .photons import check_photons, convert_adu
 
-BYTES_AT_ONCE: Final = 16 << 20  # of photons as float32 worth one read
+BYTES_AT_ONCE: Final = 16 << 20  # bytes of photons as float32 worth one read
 
 Labels = dict[str, NDArray[Any]]
 Geometry = dict[str, "float | NDArray[Any]"]
@@ -27,22 +27,21 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class PatternKeys:
-    """Where the user's file keeps what.
+    """Names of the data sets in a user's file.
 
-    In HDF5 these are names of data sets; `label`, `mask` and `particle_id` may also be files beside (text, .npy, TIFF,
-    or a Dragonfly detector as mask), which is the only way in formats that hold patterns alone. None: look in the
-    usual places.
+    `label`, `mask` and `particle_id` may also be side files (text, .npy, TIFF, or a Dragonfly detector as mask), which
+    is the only way in formats of patterns alone. None searches the usual names.
 
     Args:
-        photons: The patterns, (N, H, W).
-        label: is_single_hit, (N,): 1, 0, or -1 for unknown.
-        mask: (H, W) or (N, H, W); several names joined by commas exclude what any of them excludes.
-        particle_id: Run or particle of every pattern, (N,) numbers or strings.
-        index: Numbers of the patterns to use, all others being left out, (n,): a name as above, or the numbers.
-        positive: Labels that mean a single hit, words or numbers, several joined by commas; all others mean none. None:
-            1 and the words of labels.py.
-        reader: Opens files of a further format, path -> their patterns, and answers None to any other file. None: the
-            formats of this package alone.
+        photons: Data set of the patterns, (N, H, W).
+        label: Data set or file of is_single_hit, (N,): 1, 0, or -1 for unknown.
+        mask: Data set or file of the mask, (H, W) or (N, H, W); a list joined by commas excludes the union.
+        particle_id: Data set or file of the run or particle of every pattern, (N,) numbers or strings.
+        index: Numbers of the patterns to use, (n,): a data set, a file, or the numbers themselves.
+        positive: Labels that mean a single hit, words or numbers, a list joined by commas; all others mean not. None
+            for 1 and the words of labels.py.
+        reader: Function that opens files of a further format, path -> their patterns, and returns None for any other
+            file. None for the formats of this package alone.
     """
 
     photons: str | None = None
@@ -64,9 +63,9 @@ class FrameSource(Protocol):
     """Stored frames of one file. Pickles without open handles; opens its file on the first read in each process.
 
     Attributes:
-        shape: (N, H, W).
-        dtype: Stored number type.
-        chunk: Frames that the file stores, and therefore reads, together; 1 if any frame costs the same.
+        shape: Number of frames, rows and columns, (N, H, W).
+        dtype: Number type of the stored values.
+        chunk: Number of frames that the file stores, and therefore reads, together; 1 if any frame costs the same.
     """
 
     shape: tuple[int, int, int]
@@ -79,7 +78,7 @@ class FrameSource(Protocol):
 
 
 class MaskSource(Protocol):
-    """Per-frame masks of one file, in our sense."""
+    """Per-frame masks of one file, True = measured."""
 
     def read(self, start: int, stop: int) -> Mask:
         """Masks start..stop, (stop - start, H, W) bool, True = measured."""
@@ -91,23 +90,23 @@ class PatternFile:
     """Patterns of one file, read on demand; the file is never loaded whole.
 
     Attributes:
-        path: The file.
-        format: Its format in words.
-        source: Where frames come from.
-        shared_mask: What one mask excludes from all frames, (H, W) bool True = measured; None excludes nothing.
-        frame_masks: One mask per frame, which excludes more, or None.
-        labels: Field name -> (N, ...), as in fields.py.
-        images: Field name -> one image per frame, such as its density, read on demand.
-        geometry: distance (m), pixel_size (m), photon_energy (eV), beam_centre (row, column), where known.
-        unknown_geometry: Quantities that are not in ``geometry`` for a unit that is not known, each with the line that
-            refuses it where it is needed.
-        notes: One line for each choice the reader made.
-        adu_per_photon: Gain by which stored values are divided; None if they are photons.
-        files_read: Every file that was opened for it, absolute, in the order of their first use; see files_read.py.
-        opened_with: Settings it was opened with, plain data.
-        limits: Range of the stored counts that the file states.
-        sentinels: Values found that stand for "not measured", see physics.sentinels; None: not yet looked for.
-        reader: What opened it, of a format that is none of this package's.
+        path: Path of the file.
+        format: Name of the format in words.
+        source: Source of the stored frames, (N, H, W).
+        shared_mask: Mask of all frames, (H, W) bool, True = measured; None excludes nothing.
+        frame_masks: Source of one further mask per frame, or None.
+        labels: Field name -> values (N, ...), as in fields.py.
+        images: Field name -> source of one image per frame, such as its density.
+        geometry: Known ones of distance (m), pixel_size (m), photon_energy (eV) and beam_centre (row, column; pixel).
+        unknown_geometry: Quantities missing from ``geometry`` because of an unknown unit, each with the error message
+            to raise where it is needed.
+        notes: One note for each choice the reader made.
+        adu_per_photon: Gain by which stored values are divided, ADU; None if they are photons.
+        files_read: Absolute paths of all files opened for it, in the order of their first use; see files_read.py.
+        opened_with: Settings it was opened with, as plain data.
+        limits: Valid range of the stored counts that the file states.
+        sentinels: Sentinel values found, see physics.frames.sentinels; None before the search.
+        reader: Function that opened the file, of a format outside this package; None for those inside.
     """
 
     path: Path
@@ -137,7 +136,7 @@ class PatternFile:
 
     @property
     def masks_differ(self) -> bool:
-        """Whether frames have masks of their own; else ``shared_mask`` holds for all of them."""
+        """Whether the masks of the frames differ; else ``shared_mask`` holds for all of them."""
         return self.frame_masks is not None
 
     @property
@@ -149,7 +148,7 @@ class PatternFile:
 
     @reads("a mask")
     def read_mask(self, indices: ArrayLike) -> Mask:
-        """Masks of some frames, (n, H, W) bool, True = measured; a read-only view where all frames share one."""
+        """Masks of the frames ``indices`` (n,): (n, H, W) bool, True = measured; a read-only view if all share one."""
         index = self.check_indices(indices)
         shape = (len(index), *self.shape[1:])
         if self.frame_masks is None:
@@ -160,23 +159,23 @@ class PatternFile:
         return masks
 
     def _keep(self, start: int, stop: int) -> Mask | None:
-        """What was measured of frames start..stop, (H, W) if all share it, else (stop - start, H, W); None: all."""
+        """Mask of frames start..stop, (H, W) if shared, else (stop - start, H, W); None if all pixels are measured."""
         if self.frame_masks is None:
             return self.shared_mask
         keep = self.frame_masks.read(start, stop)
         return keep if self.shared_mask is None else keep & self.shared_mask
 
     def read(self, indices: ArrayLike) -> NDArray[np.float32]:
-        """Read some patterns, in any order, duplicates allowed, runs of neighbours and chunks at once.
+        """Read the photons of frames; consecutive frames and chunks are read at once.
 
         Args:
-            indices: (n,) frame numbers.
+            indices: (n,) frame numbers in any order, duplicates allowed.
 
         Returns:
             (n, H, W) float32 photons: whole numbers, 0 where the mask is False.
 
         Raises:
-            UserError: A frame is not there, cannot be read, or holds what are no photon counts.
+            UserError: A frame does not exist, cannot be read, or holds values that are not photon counts.
         """
         index = self.check_indices(indices)
         frames = self.read_stored(index)
@@ -196,25 +195,25 @@ class PatternFile:
 
     @reads("images")
     def read_image(self, name: str, indices: ArrayLike) -> NDArray[Any]:
-        """One of ``images`` of some frames, (n, h, w) in its stored dtype, in any order."""
+        """Images of a name for the frames ``indices`` (n,): (n, h, w) in their stored dtype."""
         index, source = self.check_indices(indices), self.images[name]
         frames = np.empty((len(index), *source.shape[1:]), dtype=source.dtype)
         for start, stop, into, of in runs(index, source.chunk):
             frames[into] = source.read(start, stop)[of]
         return frames
 
-    def frames_at_once(self, most_bytes: int = BYTES_AT_ONCE) -> int:
-        """Frames worth one read: as many as fit into ``most_bytes`` as float32, in whole chunks up to 8 times that."""
+    def frames_at_once(self, max_bytes: int = BYTES_AT_ONCE) -> int:
+        """Number of frames worth one read: those of ``max_bytes`` as float32, in chunks of up to 8 times that."""
         frame = 4 * self.shape[1] * self.shape[2]
-        chunk = max(1, min(self.source.chunk, 8 * most_bytes // frame))
-        return chunk * max(1, most_bytes // (frame * chunk))
+        chunk = max(1, min(self.source.chunk, 8 * max_bytes // frame))
+        return chunk * max(1, max_bytes // (frame * chunk))
 
     def origin(self, indices: ArrayLike) -> list[tuple[PatternFile, int]]:
-        """The file that stores each of some frames, and the frame's number in it."""
+        """Original file of each frame, and its frame number there; ``indices`` (n,)."""
         return [(self, int(i)) for i in self.check_indices(indices)]
 
     def _measured(self, block: NDArray[Any], start: int, stop: int) -> NDArray[Any]:
-        """Frames start..stop with unmeasured pixels set to 0 in place, whatever they held, NaN included."""
+        """Frames start..stop (n, H, W) with unmeasured pixels set to 0 in place, also where they are NaN."""
         keep = self._keep(start, stop)
         if keep is None:
             return block
@@ -225,19 +224,23 @@ class PatternFile:
         return block
 
     def check_indices(self, indices: ArrayLike) -> NDArray[np.int64]:
-        """Frame numbers as int64 (n,), all inside the file."""
+        """Frame numbers as int64 (n,); UserError for one that is not in the file."""
         index = np.atleast_1d(np.asarray(indices, dtype=np.int64))
         if len(index) and not (index.min() >= 0 and index.max() < len(self)):
             wrong = index[(index < 0) | (index >= len(self))][0]
-            raise UserError(f"{self.path}: frame {wrong} is not there; the file has frames 0 to {len(self) - 1}")
+            raise UserError(f"{self.path}: frame {wrong} does not exist; the file has frames 0 to {len(self) - 1}")
         return index
 
 
 def runs(index: NDArray[np.int64], chunk: int) -> Iterator[tuple[int, int, Any, Any]]:
-    """Cut frame numbers into stretches worth one read: neighbours, and frames of one chunk.
+    """Split frame numbers into ranges worth one read: consecutive frames, and frames of one chunk.
+
+    Args:
+        index: Frame numbers in any order, (n,).
+        chunk: Number of frames that the file stores together.
 
     Yields:
-        start, stop of the read; where its frames go in the answer; which frames of the read they are (slice = all).
+        Start and stop of the read; positions of its frames in the result; their positions in the read (slice = all).
     """
     if len(index) == 0:
         return

@@ -1,4 +1,4 @@
-"""Labels and masks that lie in a file beside the patterns: text, .npy, TIFF, HDF5 with one fitting data set."""
+"""Side files, which hold labels or a mask beside the patterns: text, .npy, TIFF, HDF5 with one fitting data set."""
 
 from collections.abc import Callable, Container
 from pathlib import Path
@@ -26,20 +26,20 @@ def read_side_file(
     shapes: Container[tuple[int, ...]] = (),
     look: Callable[[h5py.Dataset], None] = lambda item: None,
 ) -> NDArray[Any]:
-    """Read one array from a file of any of these formats.
+    """Read one array from a side file.
 
     Args:
-        path: Text (one value or one row a line), .npy, TIFF or HDF5; told apart by their first bytes.
-        dimensions: Numbers of axes that fit, for example (1,) for labels, (2, 3) for masks.
+        path: Text (one value or one row per line), .npy, TIFF or HDF5, recognised by its magic bytes.
+        dimensions: Allowed numbers of axes, for example (1,) for labels, (2, 3) for masks.
         option: Option that named the file, for messages.
-        shapes: Shapes that are preferred where an HDF5 file holds more than one data set with fitting axes.
-        look: Called with the data set that is read of an HDF5 file.
+        shapes: Preferred shapes where an HDF5 file holds more than one data set with allowed axes.
+        look: Function called with the data set that is read from an HDF5 file.
 
     Raises:
         UserError: The file is missing, unreadable or has another number of axes.
     """
     if not path.is_file():
-        raise UserError(f"{option}={path}: there is no such file, nor a data set of this name in the patterns' file")
+        raise UserError(f"{option}={path}: there is no such file, and no data set of this name in the patterns' file")
     note_read(path)
     with path.open("rb") as file:
         head = file.read(8)
@@ -57,12 +57,14 @@ def read_side_file(
         else:
             values = _of_text(path.read_text(encoding="utf-8-sig"))
     if values.ndim not in dimensions:
-        raise UserError(f"{option}={path}: has shape {values.shape}; {' or '.join(map(str, dimensions))} axes fit")
+        raise UserError(
+            f"{option}={path}: has shape {values.shape}; {' or '.join(map(str, dimensions))} axes are allowed"
+        )
     return np.asarray(values)
 
 
 def _of_text(text: str) -> NDArray[Any]:
-    """Values of a text, (n,) of one a line or one line, (n, m) of several a line: numbers, True and False, or words.
+    """Values of a text: (n,) for a single row or column, else (n, m); numbers, booleans or words.
 
     Columns are separated by commas, semicolons or spaces; # begins a comment; a first line of words above numbers is a
     heading.
@@ -104,7 +106,7 @@ def _only_dataset(
     shapes: Container[tuple[int, ...]],
     look: Callable[[h5py.Dataset], None],
 ) -> NDArray[Any]:
-    """The one data set with a fitting number of axes."""
+    """Values of the only data set with an allowed number of axes."""
     with opened(path) as file:
         fitting: list[h5py.Dataset] = []
         file.visititems(
@@ -112,10 +114,10 @@ def _only_dataset(
         )
         if len(fitting) > 1:
             fitting = [item for item in fitting if item.shape in shapes] or fitting
-        if len(fitting) > 1:  # the one that is called what is looked for
+        if len(fitting) > 1:
             word = option.rpartition(".")[2]
-            called = [item for item in fitting if word in item.name.lower()]
-            fitting = called if len(called) == 1 else fitting
+            named = [item for item in fitting if word in item.name.lower()]
+            fitting = named if len(named) == 1 else fitting
         if len(fitting) != 1:
             raise UserError(
                 f"{option}={path}: {len(fitting)} data sets could be meant; there are: {list_data_sets(file)}"

@@ -1,4 +1,4 @@
-"""TIFF stacks: one pattern a page, read page by page, from all series of pages that have one shape."""
+"""Reader of TIFF stacks: one pattern per page, from all series of pages of one shape."""
 
 from __future__ import annotations
 
@@ -25,12 +25,18 @@ from spi_lightning.notes import Note
 from .pattern_file import PatternFile
 
 _HEADER: Final = 8  # bytes
-_SMALL: Final = 0.25  # of the pixels of a frame: as many pages of this size are thumbnails
+_SMALL: Final = 0.25  # share of the pixels of a frame up to which pages are thumbnails
 
 
 @dataclass(frozen=True)
 class _Page:
-    """Where one frame lies: number of its page; or its number among several that a page of a series holds."""
+    """Location of one frame.
+
+    Attributes:
+        page: Number of its page in the file.
+        series: Number of its series in the file.
+        within: Index of the frame within its series if that is stored as one piece; else None.
+    """
 
     page: int
     series: int
@@ -38,13 +44,13 @@ class _Page:
 
 
 class TiffFrames:
-    """Pages of a TIFF file; opened for each read, which costs little beside decoding.
+    """Frames (N, H, W) of a TIFF file, which is opened for each read; that is fast compared with decoding.
 
-    All pages of one shape are frames, in the order of the file, whether they were written together or appended one by
-    one. Thumbnails and other smaller pages are left out with a note.
+    All pages of one shape are frames, in the order of the file, whether written together or appended one by one.
+    Thumbnails and other smaller pages are left out with a note.
 
     Raises:
-        UserError: The file is damaged, holds colours or pages of different shapes, or is no (N, H, W) or (H, W).
+        UserError: The file is damaged, holds colours or pages of different shapes, or is not (N, H, W) or (H, W).
     """
 
     chunk = 1
@@ -93,8 +99,8 @@ class TiffFrames:
                     one = tiff.pages[page.page]
                     if min(one.dataoffsets, default=_HEADER) < _HEADER:
                         raise UserError(
-                            f"{self.path}: the TIFF file is damaged, page {page.page} begins at byte "
-                            f"{min(one.dataoffsets)}, in the header of the file; copy it again"
+                            f"{self.path}: the TIFF file is damaged, page {page.page} starts at byte "
+                            f"{min(one.dataoffsets)}, inside the header of the file; copy it again"
                         )
                     frames[into] = one.asarray().reshape(self.shape[1:])
                     continue
@@ -105,18 +111,18 @@ class TiffFrames:
 
 
 def _of_one_shape(tiff: tifffile.TiffFile, path: Path) -> tuple[list[int], str]:
-    """Numbers of the series that hold the frames, and a description of what is left out."""
+    """Indices of the series that hold the frames, and a description of the pages left out."""
     found: Counter[tuple[int, ...]] = Counter()
     if not tiff.series:
-        raise UserError(f"{path}: the TIFF file cannot be read (no pages are there); copy it again")
+        raise UserError(f"{path}: the TIFF file cannot be read (it has no pages); copy it again")
     for series in tiff.series:
         found[_edges(series)] += _count(series)
     grey = {edges: count for edges, count in found.items() if edges}
     if not grey:
         kind, shape = tiff.series[0].keyframe.photometric, tuple(tiff.series[0].shape)
         raise UserError(
-            f"{path}: is an image in colours ({getattr(kind, 'name', kind)}, shape {shape}), which are no photon "
-            "counts; save one number a pixel"
+            f"{path}: is an image in colours ({getattr(kind, 'name', kind)}, shape {shape}), not photon counts; save "
+            "one number per pixel"
         )
     edges = max(grey, key=lambda edges: (grey[edges], prod(edges)))
     thumbs = [other for other in grey if other != edges and prod(other) <= _SMALL * prod(edges)]
@@ -131,7 +137,7 @@ def _of_one_shape(tiff: tifffile.TiffFile, path: Path) -> tuple[list[int], str]:
 
 
 def _edges(series: tifffile.TiffPageSeries) -> tuple[int, ...]:
-    """Rows and columns of a series' frames, the whole shape of one that is no stack; empty if it has colours."""
+    """Rows and columns of the frames of a series; its whole shape if it is not a stack; empty if it has colours."""
     page, shape = series.keyframe, frame_axes(tuple(int(n) for n in series.shape))
     if page.photometric == tifffile.PHOTOMETRIC.PALETTE or (page.samplesperpixel > 1 and not _planes(series)):
         return ()
@@ -141,13 +147,13 @@ def _edges(series: tifffile.TiffPageSeries) -> tuple[int, ...]:
 
 
 def _planes(series: tifffile.TiffPageSeries) -> bool:
-    """Whether three or four frames are stored as colour planes one after another, as tifffile does unless told."""
+    """Whether three or four frames are stored as separate colour planes, the default of tifffile."""
     page = series.keyframe
     return page.samplesperpixel > 1 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE
 
 
 def _count(series: tifffile.TiffPageSeries) -> int:
-    """Frames of a series; 1 where they have no pixels, which is refused later."""
+    """Number of frames of a series; 1 if they have no pixels, which is refused later."""
     edges = _edges(series)
     pixels = prod(edges) if len(edges) == 2 else 0
     return prod(series.shape) // pixels if pixels else 1
@@ -158,7 +164,7 @@ def _by(edges: tuple[int, ...]) -> str:
 
 
 def _pages(tiff: tifffile.TiffFile, number: int) -> list[_Page]:
-    """Where the frames of one series lie."""
+    """Locations of the frames of one series."""
     series, count = tiff.series[number], _count(tiff.series[number])
     pages = [page.index for page in series.pages if page is not None]
     if len(pages) == count and all(isinstance(index, int) for index in pages):
@@ -167,7 +173,7 @@ def _pages(tiff: tifffile.TiffFile, number: int) -> list[_Page]:
 
 
 def _whole(tiff: tifffile.TiffFile, number: int) -> NDArray[Any]:
-    """All values of a series that is stored as one piece: mapped into memory, or decoded where it is compressed."""
+    """All values of a series that is stored as one piece, memory-mapped, or decoded if compressed."""
     series = tiff.series[number]
     if series.dataoffset is None:
         return np.asarray(series.asarray())
@@ -177,7 +183,7 @@ def _whole(tiff: tifffile.TiffFile, number: int) -> NDArray[Any]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
-    """Open a TIFF file; UserError for what tifffile raises, and for what it merely logs and then reads in part."""
+    """Open a TIFF file; UserError for errors that tifffile raises, and for those that it only logs."""
     with reading(path, "TIFF"):
         if format_name(path):
             raise unsupported_format(path, "TIFF")

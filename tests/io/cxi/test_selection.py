@@ -65,7 +65,7 @@ def test_formats_without_links_are_copied(tmp_path) -> None:
     np.testing.assert_array_equal(open_patterns(tmp_path / "chosen.cxi").read(range(3)), PHOTONS[[3, 3, 0]])
 
 
-@pytest.mark.parametrize(("frames", "message"), [([], "no frames are selected"), ([9], "frame 9 is not there")])
+@pytest.mark.parametrize(("frames", "message"), [([], "no frames were selected"), ([9], "frame 9 does not exist")])
 def test_nothing_is_written_for_nothing(tmp_path, source, frames, message) -> None:
     with pytest.raises(UserError, match=message):
         write_selection(tmp_path / "chosen.cxi", source, frames)

@@ -20,7 +20,7 @@ def test_a_mark_in_one_frame_of_many(tmp_path: Path, monkeypatch: pytest.MonkeyP
     np.testing.assert_array_equal(file.read_mask(range(200)), keep)
     assert any("2 voxels hold 4294967295 in some frames, no count" in str(note) for note in file.notes)
     monkeypatch.setattr(sentinel_masks, "_SEARCHED", 1000)  # a file too large to be searched
-    with pytest.raises(UserError, match=r"frame 149 .*no number of photons.*data\.keys\.mask="):
+    with pytest.raises(UserError, match=r"frame 149 .*not a possible number of photons.*data\.keys\.mask="):
         open_patterns(tmp_path / "a.npy").read(range(200))
 
 

@@ -102,11 +102,11 @@ def test_index_list_with_named_labels_and_keys(index_list, tmp_path) -> None:
     ("lines", "labels", "message"),
     [
         ("run_a.h5,0\nrun_a.h5\n", None, r"line 2 reads 'run_a\.h5'; expected file\.h5,index"),
-        ("run_a.h5,0\nrun_a.h5,9\n", None, "frame 9 is not there; the file has frames 0 to 3"),
+        ("run_a.h5,0\nrun_a.h5,9\n", None, "frame 9 does not exist; the file has frames 0 to 3"),
         ("gone.h5,0\n", None, r"gone\.h5: there is no such file"),
         ("run_a.h5,0\n", "1\n0\n", "shape .2,. does not fit 1 patterns"),
         ("run_a.h5,0\n", "5\n", "is_single_hit is 5"),
-        ("run_a.h5,0\n", "rod\n", "cannot be told from the word 'rod'"),
+        ("run_a.h5,0\n", "rod\n", "the word 'rod' among 'rod' has no known meaning"),
     ],
 )
 def test_bad_index_lists_are_refused(folder, lines, labels, message) -> None:

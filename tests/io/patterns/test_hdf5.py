@@ -137,7 +137,7 @@ def test_floats_that_are_nearly_whole_are_photons(tmp_path) -> None:
         (np.nan, r"frame 4: pixel \(2, 1\) = nan is not a number"),
         (np.inf, r"frame 4: pixel \(2, 1\) = inf is not a number"),
         (-3.0, r"frame 4: pixel \(2, 1\) = -3 is negative.*data.adu_per_photon="),
-        (1.4, r"frame 4: pixel \(2, 1\) = 1.4 is no whole number.*data.adu_per_photon="),
+        (1.4, r"frame 4: pixel \(2, 1\) = 1.4 is not a whole number.*data.adu_per_photon="),
     ],
 )
 def test_what_is_no_photon_count_is_named(tmp_path, value, message) -> None:
@@ -164,7 +164,7 @@ def test_detector_units_are_converted_with_a_stated_gain(tmp_path) -> None:
     np.testing.assert_array_equal(file.read(range(6)), photons)
     assert any("130" in str(note) for note in file.notes)
     adu[1, :10] = np.nan
-    with pytest.raises(UserError, match=r"frame 1: .* like many around it"):
+    with pytest.raises(UserError, match=r"frame 1: .* like many others of the frame"):
         open_patterns(write(tmp_path / "b.h5", adu=adu), adu_per_photon=130).read([1])
     with pytest.raises(UserError, match="positive"):
         open_patterns(tmp_path / "a.h5", adu_per_photon=0)
@@ -190,7 +190,7 @@ def test_detector_units_are_converted_with_a_stated_gain(tmp_path) -> None:
         ({"patterns": counts(), "y": np.arange(6)}, {"label": "y"}, "is_single_hit is 2, 3, 4, 5 in some patterns"),
         ({"patterns": counts(), "y": np.full(6, 0.5)}, {"label": "y"}, "whole numbers"),
         ({"patterns": counts(), "y": np.full(6, np.nan)}, {"label": "y"}, "without NaN"),
-        ({"patterns": counts(), "y": np.array([b"a"] * 6)}, {"label": "y"}, "from the word 'a'"),
+        ({"patterns": counts(), "y": np.array([b"a"] * 6)}, {"label": "y"}, "the word 'a' among"),
         (
             {"patterns": counts(), "mask": np.zeros((4, 5))},
             {},
@@ -387,7 +387,7 @@ def test_what_is_no_count_beyond_the_frames_looked_at_is_refused(tmp_path, monke
     photons = np.random.default_rng(0).poisson(3.0, (200, 8, 9)).astype("u4")
     photons[102, 3, 3] = 2**32 - 1
     file = open_patterns(write(tmp_path / "a.h5", patterns=photons))
-    with pytest.raises(UserError, match=r"frame 102: pixel \(3, 3\) = 4.295e\+09 is no number of photons"):
+    with pytest.raises(UserError, match=r"frame 102: pixel \(3, 3\) = 4.295e\+09 is not a possible number of photons"):
         file.read([102])
 
 

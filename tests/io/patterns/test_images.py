@@ -74,7 +74,7 @@ def test_bad_files_are_refused(tmp_path, suffix) -> None:
         open_patterns(tmp_path / f"cut{suffix}").read([6])
     with pytest.raises(UserError, match="modular"):
         open_patterns(save(tmp_path / f"four{suffix}", np.zeros((2, 2, 20, 20), np.uint16)))
-    with pytest.raises(UserError, match="no whole number"):
+    with pytest.raises(UserError, match="not a whole number"):
         open_patterns(save(tmp_path / f"float{suffix}", PHOTONS + np.float32(0.4)))
 
 
@@ -168,7 +168,7 @@ def test_pages_whose_data_lie_where_none_can(tmp_path, offset: int) -> None:
         place = tiff.pages[1].tags["StripOffsets"].valueoffset
     content = path.read_bytes()
     path.write_bytes(content[:place] + offset.to_bytes(4, "little") + content[place + 4 :])
-    with pytest.raises(UserError, match="in the header of the file" if offset < 8 else "cannot be read as TIFF"):
+    with pytest.raises(UserError, match="inside the header of the file" if offset < 8 else "cannot be read as TIFF"):
         open_patterns(path).read([0, 1, 2])
 
 

@@ -28,13 +28,13 @@ def test_labels_of_single_hits(values) -> None:
             np.array(["rod", "cube", "rod", "rod"]),
             "word 'cube' among 'cube', 'rod'.*data.keys.positive=",
         ),
-        ("is_single_hit", np.array(["single", "hit", "hit", "miss"]), "from the word 'hit'.*data.keys.positive="),
+        ("is_single_hit", np.array(["single", "hit", "hit", "miss"]), "the word 'hit' among.*data.keys.positive="),
         ("is_single_hit", L + 1, "is 2 in some patterns.*data.keys.positive=2"),
         ("kind", np.array(["single", "rod", "many", "many"]), "word 'rod'.*give numbers"),
         ("is_single_hit", np.array([1, np.nan, 0, 1]), "without NaN"),
         ("is_single_hit", np.array([1, np.inf, 0, 1]), "whole numbers"),
         ("kind", np.ones((4, 6)), "give one label"),
-        ("diameter", np.ones((4, 2)), "one value for each"),
+        ("diameter", np.ones((4, 2)), "one value per pattern"),
         ("diameter", np.ones(4, complex), "must be numbers"),
     ],
 )
@@ -76,7 +76,7 @@ def test_words_whose_meaning_is_plain(yes, no, kind) -> None:
 )
 def test_the_class_that_the_user_names(values, positive) -> None:
     found, notes = as_label("is_single_hit", values, 4, "f.h5: labels", positive)
-    assert found.tolist() == L.tolist() and any("= single hit, as asked" in str(note) for note in notes)
+    assert found.tolist() == L.tolist() and any("= single hit, as set" in str(note) for note in notes)
     with pytest.raises(UserError, match="no label is other"):
         as_label("is_single_hit", values, 4, "f.h5: labels", "other")
 

@@ -1,4 +1,4 @@
-"""Beam centre that a file states: row and column inside the frames, one for all or one for each, or left out."""
+"""Check of the beam centre that a file states: row and column inside the frames, one for all or one per frame."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .pattern_file import PatternFile
 
 
 def check_beam_centre(file: PatternFile) -> None:
-    """Keep (2,) or (N, 2) row, column of the direct beam inside the frames; note what is not used, and why.
+    """Keep the stated row and column of the direct beam, (2,) or (N, 2) pixel, if inside the frames; note if not.
 
-    A centre beyond the frames is left out because nothing here reaches it: symmetry is looked for inside them. Of one
-    centre a frame only those that are no numbers or lie outside become NaN.
+    A centre outside the frames is left out, because symmetry is searched for inside them. Of one centre per frame only
+    those that are not numbers or lie outside become NaN.
     """
     stated = file.geometry.pop(BEAM_CENTRE, None), file.labels.pop(BEAM_CENTRE, None)
     if stated[0] is None and stated[1] is None:
@@ -56,7 +56,7 @@ def check_beam_centre(file: PatternFile) -> None:
 
 
 def _numbers(centre: NDArray[np.generic]) -> str:
-    """What a vector or scalar that is no row and column holds."""
+    """Description of a vector or scalar that is not a row and column."""
     if centre.dtype.kind not in "uif":
         return f"is {centre.reshape(-1)[0]!s}" if centre.size else "is empty"
     return f"holds {centre.size} number{'s' if centre.size != 1 else ''}"
