@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from spi_lightning.physics.array import box_about_origin, reach
 from spi_lightning.physics.autocorrelation import over_axes
 from spi_lightning.physics.twin import centre
 
@@ -79,24 +80,10 @@ def in_pieces(
 ) -> Tensor:
     """A batch in pieces that fit into memory, each in the smallest box around its regions; the answers centred."""
     found = torch.zeros_like(region)
-    box = (slice(None), *_box(region, ndim))
+    box = (slice(None), *box_about_origin(region.shape[1:], reach(region, ndim)))
     step = max(1, _AT_ONCE // (directions * math.prod(region[box].shape[1:])))
     for start in range(0, len(region), step):
         part = slice(start, start + step)
         values_of_part = None if values is None else values[part][box]
         found[part][box] = answer(region[part][box], values_of_part)
     return centre(found.float(), ndim) > 0.5 if len(found) else found
-
-
-def _box(region: Tensor, ndim: int) -> list[slice]:
-    """The smallest box with n // 2 in its middle, index m // 2 of m, that holds all regions of a batch."""
-    box = []
-    for axis in range(1, ndim + 1):
-        edge, others = region.shape[axis], [other for other in range(ndim + 1) if other != axis]
-        used = region.any(dim=others[0], keepdim=True)
-        for other in others[1:]:
-            used = used.any(dim=other, keepdim=True)
-        places = used.flatten().nonzero()[:, 0] - edge // 2
-        reach = int(places.abs().amax()) if len(places) else 0
-        box.append(slice(max(0, edge // 2 - reach), min(edge, edge // 2 + reach + 1)))
-    return box

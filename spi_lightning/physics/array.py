@@ -42,9 +42,29 @@ def resized(array: Tensor, edges: Sequence[int]) -> Tensor:
 
 def box_around(support: Tensor, ndim: int) -> tuple[slice, ...]:
     """Slices of the smallest box that holds all supports (..., spatial) bool; one pixel where all are empty."""
+    return tuple(
+        slice(int(index[0]), int(index[-1]) + 1) if len(index) else slice(0, 1) for index in _occupied(support, ndim)
+    )
+
+
+def reach(support: Tensor, ndim: int) -> tuple[int, ...]:
+    """Largest distance from n // 2 at which any of the supports (..., spatial) bool is True, along each axis, pixel."""
+    axes = zip(_occupied(support, ndim), support.shape[support.ndim - ndim :], strict=True)
+    return tuple(int((index - n // 2).abs().max()) if len(index) else 0 for index, n in axes)
+
+
+def box_about_origin(shape: Sequence[int], reach: Sequence[int] | int) -> tuple[slice, ...]:
+    """Slices of the box with n // 2 in its middle that reaches so many pixels to either side, cut off by the array.
+
+    Args:
+        shape: Lengths of the axes, pixel.
+        reach: Pixels on either side of n // 2, of each axis or of all.
+    """
+    wide = [reach] * len(shape) if isinstance(reach, int) else reach
+    return tuple(slice(max(0, n // 2 - far), min(n, n // 2 + far + 1)) for n, far in zip(shape, wide, strict=True))
+
+
+def _occupied(support: Tensor, ndim: int) -> list[Tensor]:
+    """Indices along each of the last axes at which any of the supports is True, sorted."""
     used = support.reshape(-1, *support.shape[support.ndim - ndim :]).any(0)
-    sides = []
-    for axis in range(ndim):
-        occupied = used.movedim(axis, 0).flatten(1).any(1).nonzero()[:, 0]
-        sides.append(slice(int(occupied[0]), int(occupied[-1]) + 1) if len(occupied) else slice(0, 1))
-    return tuple(sides)
+    return [used.movedim(axis, 0).flatten(1).any(1).nonzero()[:, 0] for axis in range(ndim)]

@@ -7,6 +7,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from .array import box_about_origin, middle, reach
 from .fourier import fourier, inverse_fourier
 
 _LEVELS: Final = (0.3, 0.1, 0.05, 0.02)  # of the autocorrelation's maximum: the particle's extent, from round to round
@@ -35,9 +36,9 @@ def fill_holes(photons: Tensor, mask: Tensor) -> Tensor:
     if not between.any():
         return values
     filled = torch.where(between, start, values)
-    middle = tuple(slice(max(0, n // 2 - _LARGEST // 2), n // 2 + _LARGEST // 2) for n in values.shape)
-    if float(start[middle][between[middle]].sum()) > _WORTH * float(values.sum()):
-        filled[middle] = _fitted(filled[middle], between[middle])
+    centre = middle(values.shape, _LARGEST)
+    if float(start[centre][between[centre]].sum()) > _WORTH * float(values.sum()):
+        filled[centre] = _fitted(filled[centre], between[centre])
     return filled
 
 
@@ -92,11 +93,7 @@ def _interpolated(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
 
 def _box(size: Tensor, level: float) -> Tensor:
     """Box around n // 2 that holds where an autocorrelation is above a share of its maximum, with a margin; bool."""
-    box = torch.ones_like(size, dtype=torch.bool)
-    inside = size > level * size.max()
-    for axis, n in enumerate(size.shape):
-        others = [other for other in range(size.ndim) if other != axis]
-        away = (torch.arange(n) - n // 2).abs()
-        reach = _MARGIN * float(away[inside.sum(others) > 0].max()) + 1
-        box &= (away <= reach).reshape([-1 if other == axis else 1 for other in range(size.ndim)])
+    far = [int(_MARGIN * pixels + 1) for pixels in reach(size > level * size.max(), size.ndim)]
+    box = torch.zeros_like(size, dtype=torch.bool)
+    box[box_about_origin(size.shape, far)] = True
     return box

@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 
-from spi_lightning.physics.array import box_around, crop, middle, pad, resized
+from spi_lightning.physics.array import box_about_origin, box_around, crop, middle, pad, reach, resized
 
 EDGES = st.tuples(st.integers(1, 9), st.integers(1, 9))
 
@@ -36,3 +36,11 @@ def test_the_box_holds_every_support_of_a_batch() -> None:
     support[0, 1, 2, 3], support[1, 4, 2, 6] = True, True
     assert box_around(support, 3) == (slice(1, 5), slice(2, 3), slice(3, 7))
     assert box_around(torch.zeros(6, 7, dtype=torch.bool), 2) == (slice(0, 1), slice(0, 1))
+
+
+def test_the_reach_of_supports_is_their_largest_distance_from_the_origin() -> None:
+    support = torch.zeros(2, 6, 7, dtype=torch.bool)
+    support[0, 1, 3], support[1, 4, 6] = True, True
+    assert reach(support, 2) == (2, 3) and reach(torch.zeros(6, 7), 2) == (0, 0)
+    assert box_about_origin((6, 7), reach(support, 2)) == (slice(1, 6), slice(0, 7))
+    assert box_about_origin((6, 7), 9) == (slice(0, 6), slice(0, 7))

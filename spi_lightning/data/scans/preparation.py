@@ -11,6 +11,7 @@ from torch import Tensor
 
 from spi_lightning.errors import UserError
 from spi_lightning.notes import Note
+from spi_lightning.physics.array import box_about_origin
 from spi_lightning.physics.bragg.corrected_scan import CorrectedScan
 from spi_lightning.physics.bragg.preparation import PreparedPattern, cut_out, peak_of
 from spi_lightning.physics.oversampling import estimate_oversampling, suggest_bins, suggest_size
@@ -143,7 +144,7 @@ def require_memory(size: Sequence[int], bins: Sequence[int], prefix: str = "data
 
 def with_a_top(pattern: PreparedPattern) -> Tensor:
     """Its photons (Z, Y, X), a saturated middle as bright as the brightest voxel: for the autocorrelation."""
-    middle = tuple(slice(max(0, n // 2 - _TOP), n // 2 + _TOP + 1) for n in pattern.photons.shape)
+    middle = box_about_origin(pattern.photons.shape, _TOP)
     if bool(pattern.mask[tuple(n // 2 for n in pattern.mask.shape)]):
         return pattern.photons
     filled = pattern.photons.clone()

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from spi_lightning.physics.array import box_about_origin, reach
 from spi_lightning.results.phasing import PhasingFiles
 
 Array = NDArray[Any]
@@ -45,21 +47,14 @@ def window(files: PhasingFiles, number: int) -> tuple[tuple[slice, slice], tuple
     """Where the support lies in a plane, a little wider and square, as slices and as edges of the picture."""
     factor, unit = (1e9, "nm") if files.known else (1.0, files.element)
     pair = axes_of(files.support.ndim, number)
-    reach = [np.abs(_offsets(files.support, axis)).max(initial=4) for axis in pair]
-    half = int(np.ceil(max(reach) * _MARGIN)) + 1
-    slices, edges = [], []
+    far = reach(torch.from_numpy(files.support), files.support.ndim)
+    half = int(np.ceil(max(4, *(far[axis] for axis in pair)) * _MARGIN)) + 1
+    box = box_about_origin(files.support.shape, half)
+    edges = []
     for axis in pair:
-        n = files.support.shape[axis]
-        low, high = max(0, n // 2 - half), min(n, n // 2 + half + 1)
-        slices.append(slice(low, high))
-        edges.append([(place - n // 2 - 0.5) * files.pixel[axis] * factor for place in (low, high)])
-    return (slices[0], slices[1]), (edges[1][0], edges[1][1], edges[0][1], edges[0][0]), unit
-
-
-def _offsets(support: Array, axis: int) -> NDArray[np.int64]:
-    others = tuple(other for other in range(support.ndim) if other != axis)
-    found: NDArray[np.int64] = np.flatnonzero(support.any(axis=others)) - support.shape[axis] // 2
-    return found
+        n, step = files.support.shape[axis], files.pixel[axis] * factor
+        edges.append([(index - n // 2 - 0.5) * step for index in (box[axis].start, box[axis].stop)])
+    return (box[pair[0]], box[pair[1]]), (edges[1][0], edges[1][1], edges[0][1], edges[0][0]), unit
 
 
 def dress(axes: Axes, ndim: int, number: int, label: str) -> None:

@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from spi_lightning.metrics.supports.support_overlap import aligned
+from spi_lightning.physics.array import box_about_origin, reach
 from spi_lightning.reports.style import MASKED, UNKNOWN, figure
 from spi_lightning.results.supports import MethodTable, SupportFiles
 
@@ -87,18 +88,15 @@ def _of_method(method: MethodTable, rows: NDArray[np.int64], truth: NDArray[np.b
 
 def _box(files: SupportFiles, row: int) -> tuple[slice, slice]:
     """A square around n // 2 that holds all supports, at most twice as wide as the truth, and within the frame."""
-    shape = files.headline.support.shape[1:]
-    middle = np.asarray(shape) // 2
 
-    def reach(image: NDArray[np.bool_]) -> int:
-        return int(np.abs(np.argwhere(image) - middle).max(initial=3))
+    def widest(image: NDArray[np.bool_]) -> int:
+        return max(3, *reach(torch.from_numpy(image), 2))
 
-    widest = max(reach(method.support[row]) for method in files.methods)
+    far = max(widest(method.support[row]) for method in files.methods)
     if files.truth is not None:
-        widest = min(widest, max(2 * reach(files.truth[row]), 8))
-    low = np.maximum(middle - widest - 2, 0)
-    high = np.minimum(middle + widest + 3, shape)
-    return slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1]))
+        far = min(far, max(2 * widest(files.truth[row]), 8))
+    rows, columns = box_about_origin(files.headline.support.shape[1:], far + 2)
+    return rows, columns
 
 
 def _panel(axes: Axes, name: str, image: NDArray[Any]) -> None:
