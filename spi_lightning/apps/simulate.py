@@ -11,6 +11,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from spi_lightning.apps.configuration.resolved import CONF, resolved
+from spi_lightning.apps.configuration.signatures import with_defaults
 from spi_lightning.apps.configuration.value_types import check_types
 from spi_lightning.apps.process.entry import run_app
 from spi_lightning.console import Terminal
@@ -38,7 +39,7 @@ def simulate(cfg: DictConfig) -> Path:
     path, console = Path(cfg.path), Terminal()
     require_free_picture(path, examples, cfg.overwrite)
     simulator, began = instantiate(cfg.simulate, _convert_="all"), time.perf_counter()
-    settings = (workers, cfg.overwrite, resolved(cfg.simulate), cfg.compression, cfg.device)
+    settings = (workers, cfg.overwrite, with_defaults(resolved(cfg.simulate)), cfg.compression, cfg.device)
     make_set(simulator, patterns, seed, path, *settings)
     seconds, simulated = time.perf_counter() - began, open_set(path)
     if not isinstance(simulated, VolumeDataset):

@@ -18,6 +18,7 @@ from rich.table import Table
 from spi_lightning.apps.configuration.fitting_parts import check_parts
 from spi_lightning.apps.configuration.resolved import escaped
 from spi_lightning.apps.configuration.resume import Resumed, all_words, command_words, resumed_settings, state_that_fits
+from spi_lightning.apps.configuration.signatures import with_defaults
 from spi_lightning.apps.configuration.value_types import check_types
 from spi_lightning.apps.process.entry import one_line
 from spi_lightning.apps.process.job_folder import alone
@@ -66,7 +67,7 @@ def train(cfg: DictConfig) -> float:
     start, resumed = starting_weights(cfg), Resumed.of(cfg.resume)
     check_parts(cfg)
     check_types(cfg, "train")
-    require_rate(cfg.optimizer.get("lr"))
+    require_rate(cfg.get("optimizer", {}).get("lr"))
     folder, loggers, config = Path(cfg.folder), cast(list[Logger], []), resolved(cfg)
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     tracking, data, task = (instantiate(part, _convert_="all") for part in (cfg.tracking, cfg.data, cfg.task))
@@ -183,8 +184,8 @@ def starting_weights(cfg: DictConfig) -> dict[str, Any] | None:
 
 
 def resolved(cfg: DictConfig) -> dict[str, Any]:
-    """A configuration as plain containers."""
-    return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True))
+    """A configuration as plain containers, with the defaults of its parts: what a run did, whatever they become."""
+    return cast(dict[str, Any], with_defaults(OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)))
 
 
 def record(cfg: DictConfig, words: Sequence[str] | None = None) -> dict[str, Any]:

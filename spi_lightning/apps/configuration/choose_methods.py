@@ -26,6 +26,7 @@ from spi_lightning.printable import printable
 from spi_lightning.tasks import find_checkpoint
 
 from .kinds import METHODS, method_file, names_of, require_kind
+from .signatures import with_defaults
 
 
 def make_methods(cfg: DictConfig, rule: DecisionRule) -> Iterator[tuple[Method, Any]]:
@@ -122,9 +123,10 @@ def asked_for(cfg: DictConfig, kind: str) -> list[str]:
 
 
 def settings_of(name: str, cfg: DictConfig) -> DictConfig:
-    """conf/method/NAME.yaml with ``settings.NAME`` laid over it; its keys are the only ones allowed."""
-    settings = OmegaConf.load(method_file(name) or METHODS / f"{name}.yaml")
-    assert isinstance(settings, DictConfig)
+    """conf/method/NAME.yaml and all defaults, with ``settings.NAME`` laid over it; no other keys are allowed."""
+    own = OmegaConf.load(method_file(name) or METHODS / f"{name}.yaml")
+    settings = OmegaConf.create(with_defaults(OmegaConf.to_container(own, resolve=False)))
+    settings.pop("name", None)  # the caller gives one
     if settings.get("device") == "auto":
         settings.device = cfg.device
     over = cfg.settings.get(name) or {}

@@ -24,6 +24,7 @@ from spi_lightning.tracking import LOG, VERSIONS
 
 from .plain_words import quoted
 from .resolved import resolved
+from .signatures import with_defaults
 
 FIXED = ("task", "network", "preprocess", "loss", "optimizer", "schedule")  # what weights and optimiser state belong to
 BUILT = ("task", "data", "trainer", "callbacks")  # what a run cannot be without
@@ -57,7 +58,8 @@ def resumed_settings(cfg: DictConfig) -> DictConfig:
     stored, said = writing_here(stored, cfg), command_words()
     settings = resolved(cfg) if said is None else _laid_over(stored, *_compositions(cfg, said))
     for group in FIXED:
-        for key, old, new in _differences(stored.get(group, {}), settings.get(group, {}), group):
+        there, here = (with_defaults(each.get(group, {})) for each in (stored, settings))
+        for key, old, new in _differences(there, here, group):
             raise UserError(
                 f"resume={cfg.resume}: {key} is {_shown(old)} in that run and {_shown(new)} here, and a run goes on "
                 f"with what it began with; checkpoint={cfg.resume} starts a new run from its weights."

@@ -7,6 +7,8 @@ from difflib import get_close_matches
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from .signatures import parameters
+
 _ASKED = re.compile(r"Could not override '([^']+)'")
 _ALIKE = 0.7  # similarity from which a name is taken for a misspelt one
 _SHOWN = 3  # suggestions
@@ -30,6 +32,7 @@ def unknown_setting(causes: Sequence[BaseException]) -> str | None:
     group, last = str(parent._get_full_key(None) or ""), asked.rpartition(".")[2]
     meant = [name for name in _names(parent, group) if name.rpartition(".")[2] == last]
     keys = [str(key) for key in parent if not str(key).startswith("_") and key != "hydra"]
+    keys += [name for name in parameters(str(parent.get("_target_", ""))) or () if name not in keys]
     meant += [_joined(group, key) for key in get_close_matches(last, keys, _SHOWN, _ALIKE)]
     question = f"did you mean {' or '.join(meant[:_SHOWN])}? " if meant else ""
     there = ", ".join(_joined(group, key) for key in keys)

@@ -13,6 +13,7 @@ from spi_lightning.simulate.draws import RISING
 
 from .app_settings import SETTINGS
 from .resolved import CONF
+from .signatures import parameters
 from .value_ranges import check_range
 
 SAID = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
@@ -81,12 +82,7 @@ def _require(name: str, value: Any, hint: Any) -> None:
 
 def _require_taken(node: DictConfig, name: str, own: Any) -> None:
     """UserError for a setting that neither the part takes nor the app, such as one that an experiment gives to data."""
-    target = str(node["_target_"])
-    try:
-        takes = inspect.signature(get_object(target)).parameters
-    except Exception:  # no such thing, or none that can be read: told by the call itself, better
-        return
-    if any(each.kind is each.VAR_KEYWORD for each in takes.values()):
+    if (takes := parameters(target := str(node["_target_"]))) is None:
         return
     for setting in (f"{key!s}" for key in node):
         of_app = OmegaConf.select(own, f"{name}{setting}", default=_ABSENT) is not _ABSENT

@@ -17,8 +17,10 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
 
+from spi_lightning.apps.configuration.composition import compose_by_signature
 from spi_lightning.apps.configuration.plain_words import quote_names
-from spi_lightning.apps.configuration.resolved import keep_names
+from spi_lightning.apps.configuration.resolved import escaped, keep_names, resolved
+from spi_lightning.apps.configuration.signatures import with_defaults
 from spi_lightning.apps.configuration.unknown_setting import unknown_setting
 from spi_lightning.console import plain_output
 from spi_lightning.distributed import keep_freed_memory
@@ -57,14 +59,16 @@ def _run_folder(resume: str | None, new: str) -> str:
 
 
 def _as_yaml(group: str, *, _root_: Any) -> str:
-    """A resolved part of the configuration as text, which hydra's instantiate leaves alone."""
-    return OmegaConf.to_yaml(OmegaConf.select(_root_, group), resolve=True)
+    """A resolved part of the configuration, its defaults too, as text, which hydra's instantiate leaves alone."""
+    part = with_defaults(resolved(OmegaConf.select(_root_, group), whole=False))
+    return OmegaConf.to_yaml(OmegaConf.create(escaped(part)), sort_keys=True)
 
 
 # Cached: a configuration that is resolved again names the same folder.
 OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True, use_cache=True)
 OmegaConf.register_new_resolver("new_folder", named_by_the_app, replace=True, use_cache=True)
 OmegaConf.register_new_resolver("as_yaml", _as_yaml, replace=True)
+compose_by_signature()
 
 
 def run_app(main: Callable[[], Any]) -> None:

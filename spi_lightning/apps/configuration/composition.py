@@ -1,0 +1,72 @@
+"""What composing a configuration does beyond Hydra: settings of a signature need no plus, unused groups are left out.
+
+A YAML of conf/ shows what differs from the signature of the part that it names. ``network.slope=0.1`` is taken all the
+same where the network has a ``slope``. Hydra has no hook for either, so one function of its loader is replaced.
+"""
+
+import re
+from collections.abc import Mapping, Set
+from typing import Any, Final, cast
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from .signatures import takes_setting
+
+PARTS: Final = ("network", "preprocess", "loss", "metric", "optimizer", "schedule", "simulate")
+"""Groups that a command does not read itself: the task and the data name them as ``${network}``."""
+_NAMED: Final = re.compile(r"\$\{(?:[\w.]+:)?(\w+)")
+_apply = ConfigLoaderImpl._apply_overrides_to_config
+
+
+def compose_by_signature() -> None:
+    """From now on, Hydra composes as this module says."""
+    ConfigLoaderImpl._apply_overrides_to_config = staticmethod(_applied)  # type: ignore[method-assign]
+
+
+def _applied(overrides: list[Override], cfg: DictConfig) -> None:
+    for override in overrides:
+        if override.package is None and not (override.is_delete() or override.is_add() or override.is_force_add()):
+            _admit(override.key_or_group, cfg)
+        _apply([override], cfg)
+    leave_out_unused(cfg)
+
+
+def _admit(name: str, cfg: DictConfig) -> None:
+    """Make place for a setting that stands in no YAML, where the part it belongs to takes it."""
+    *groups, last = name.split(".")
+    node = cfg
+    for group in groups:
+        if group not in node or OmegaConf.is_interpolation(node, group) or OmegaConf.is_missing(node, group):
+            return
+        if not isinstance(node := node[group], DictConfig):
+            return
+    if last not in node and takes_setting(node.get("_target_"), last):
+        with open_dict(node):
+            node[last] = None
+
+
+def leave_out_unused(cfg: DictConfig) -> None:
+    """Remove every part that nothing of a configuration refers to, directly or through another part.
+
+    A command that has no data, such as apps.simulate, reads its parts itself and keeps them.
+    """
+    if "data" not in cfg:
+        return
+    plain = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=False))
+    named = {name: set(_NAMED.findall(str(value))) for name, value in plain.items()}
+    parts = {name for name in PARTS if "_target_" in (plain.get(name) or {})}
+    unused = parts - _reached(named.keys() - parts - {"hydra"}, named)
+    with open_dict(cfg):
+        for name in unused:
+            del cfg[name]
+
+
+def _reached(begin: Set[str], named: Mapping[str, Set[str]]) -> Set[str]:
+    """Names that can be reached from those to begin with, themselves included."""
+    found: Set[str] = set()
+    while ahead := begin - found:
+        found = found | ahead
+        begin = {name for each in ahead for name in named.get(each, ())}
+    return found

@@ -1,0 +1,72 @@
+"""Signatures of what a configuration names by ``_target_``: which settings a part takes, and their default values."""
+
+import inspect
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from hydra.utils import get_object
+
+PACKAGE = "spi_lightning."
+
+
+@cache
+def parameters(target: str) -> Mapping[str, inspect.Parameter] | None:
+    """Arguments of a function or class by name, of a class with ``**kwargs`` those of its bases too.
+
+    Args:
+        target: Dotted name, as behind ``_target_``.
+
+    Returns:
+        None where it cannot be found or read, or takes arguments of any name.
+    """
+    try:
+        called = get_object(target)
+        takes = dict(inspect.signature(called).parameters)
+    except Exception:  # any fault of a name is reported by the call itself, better
+        return None
+    bases = iter(called.__mro__[1:] if inspect.isclass(called) else ())
+    while any(each.kind is each.VAR_KEYWORD for each in takes.values()):
+        if (base := next(bases, object)) is object:
+            return None
+        takes = {name: each for name, each in takes.items() if each.kind is not each.VAR_KEYWORD}
+        takes = {**inspect.signature(base).parameters, **takes}
+    return takes
+
+
+def takes_setting(target: object, name: str) -> bool:
+    """Whether a part has an argument of this name in its signature."""
+    return isinstance(target, str) and name in (parameters(target) or ())
+
+
+def with_defaults(config: Any) -> Any:
+    """Plain containers in which every part of the package has all its settings, those that its signature sets included.
+
+    What a run writes down thus stays what it was when a default changes.
+
+    Args:
+        config: Numbers, text, lists and mappings; a mapping with ``_target_`` is a part.
+
+    Returns:
+        The same, with plain defaults (numbers, truth values, text, null and lists of them) behind what is given.
+    """
+    if isinstance(config, list):
+        return [with_defaults(each) for each in config]
+    if not isinstance(config, Mapping):
+        return config
+    target = str(config.get("_target_", ""))
+    takes = parameters(target) if target.startswith(PACKAGE) else None
+    usual = {name: _listed(each.default) for name, each in (takes or {}).items() if _is_plain(each.default)}
+    return {key: with_defaults(value) for key, value in config.items()} | {
+        name: value for name, value in usual.items() if name not in config
+    }
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _listed(value: Any) -> Any:
+    return [_listed(each) for each in value] if isinstance(value, list | tuple) else value
