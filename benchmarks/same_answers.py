@@ -113,7 +113,7 @@ def plan(folder: Path) -> dict[str, list[list[str]]]:
             "experiment=wu_untrained",
             f"data.path={folder}/scan.h5",
             "data.size=[24,32,32]",
-            "data.bins=1",
+            "data.bin=1",
             "trainer.max_steps=4",
             "trainer.max_epochs=-1",
             "network.width=2",

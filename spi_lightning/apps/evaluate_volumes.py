@@ -48,7 +48,7 @@ SHOWN = {
     "density_error": "density error",
     "seconds_per_run": "s / run",
 }
-_MEASURED = ("key", "size", "bins", "threshold", "keys", "geometry")
+_MEASURED = ("key", "size", "bin", "threshold", "keys", "geometry")
 
 
 def evaluate_volumes(cfg: DictConfig) -> dict[str, Any]:

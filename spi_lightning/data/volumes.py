@@ -124,7 +124,7 @@ class VolumeDataModule(PatternBatches):
         fractions: Share of the particles in train, val and test; 95 to 5 in Wu et al. (2021).
         device: See VolumeDataset; other than the CPU only with num_workers=0.
         batch_size, num_workers, seed: See PatternBatches.
-        key, size, bins, threshold, keys, geometry: Of a measured scan, see open_volume_patterns: evaluations take one.
+        key, size, bin, threshold, keys, geometry: Of a measured scan, see open_volume_patterns: evaluations take one.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class VolumeDataModule(PatternBatches):
         seed: int = 0,
         key: str | None = None,
         size: int | Sequence[int] | None = 64,
-        bins: int | Sequence[int] | None = 1,
+        bin: int | Sequence[int] | None = 1,
         threshold: float = 0.0,
         keys: ScanKeys | None = None,
         geometry: Mapping[str, float | str | None] | None = None,

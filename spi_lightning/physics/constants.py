@@ -7,6 +7,6 @@ ELEMENTARY_CHARGE: Final = 1.602176634e-19
 CLASSICAL_ELECTRON_RADIUS: Final = 2.8179403262e-15
 
 
-def wavelength_from_energy(energy_ev: float) -> float:
-    """Wavelength (m) of photons of ``energy_ev`` (eV); tensors pass through."""
-    return PLANCK_SPEED_OF_LIGHT_EV_M / energy_ev
+def wavelength_from_energy(photon_energy: float) -> float:
+    """Wavelength (m) of photons of ``photon_energy`` (eV); tensors pass through."""
+    return PLANCK_SPEED_OF_LIGHT_EV_M / photon_energy

@@ -94,15 +94,15 @@ def _photon(photons: Tensor) -> float:
     return min(1.0, float(lit.kthvalue(1 + int(_FAINT * (len(lit) - 1))).values))
 
 
-def suggest_bins(oversampling: Oversampling, least: float = 2.5) -> tuple[int, ...]:
+def suggest_bin(oversampling: Oversampling, least: float = 2.5) -> tuple[int, ...]:
     """Voxels that may be added along each axis so that the oversampling stays at ``least`` or above; 1 if it is not."""
     return tuple(max(1, int(ratio / least)) for ratio in oversampling.ratio)
 
 
-def suggest_size(photons: Tensor, bins: tuple[int, ...], share: float = 0.9999) -> tuple[int, ...]:
+def suggest_size(photons: Tensor, bin: tuple[int, ...], share: float = 0.9999) -> tuple[int, ...]:
     """Even edges (binned voxels) around n // 2 outside of which lie no more than ``1 - share`` of the photons."""
     total, edges = float(photons.sum()), []
-    for axis, (n, step) in enumerate(zip(photons.shape, bins, strict=True)):
+    for axis, (n, step) in enumerate(zip(photons.shape, bin, strict=True)):
         profile = photons.sum([other for other in range(photons.ndim) if other != axis])
         away = (torch.arange(n, device=photons.device) - n // 2).abs()
         within = torch.zeros(n, device=photons.device).scatter_add_(0, away, profile).cumsum(0)

@@ -107,7 +107,9 @@ def _require_halves(measured: Measurement, settings: ReconstructionSettings) -> 
     if measured.counted:
         why = "these were divided by a whitefield or monitor; leave halves=false"
         if measured.poisson:
-            why = "blocks of voxels that were measured in part were scaled; leave halves=false, or give bins of 1"
+            why = (
+                "blocks of voxels that were measured in part were scaled; leave halves=false, or data.preparation.bin=1"
+            )
         raise UserError(f"halves=true divides whole photons in two, and {why}")
     raise UserError(
         "halves=true divides photons in two, and this pattern holds no photon counts; leave halves=false, or give "

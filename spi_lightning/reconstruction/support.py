@@ -130,7 +130,7 @@ def _require_oversampling(region: Tensor, least: float, measured: Measurement) -
         return
     hidden = int((~measured.mask).sum())
     why = f"{hidden} pixels that are not measured had to be guessed, which widens it; " if hidden else ""
-    remedy = f"bin less ({'data.bin' if region.ndim == 2 else 'data.preparation.bins'}) if it is binned"
+    remedy = f"bin less ({'data.bin' if region.ndim == 2 else 'data.preparation.bin'}) if it is binned"
     narrower = _narrower(measured, least) if hidden or measured.photons else None
     if narrower is not None:
         remedy += (

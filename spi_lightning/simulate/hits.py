@@ -147,7 +147,7 @@ class HitSimulator:
             fields.PARTICLE_ID: block * (self.block_size // self.patterns_per_model) + models,
             fields.FLUENCE: fluence.cpu(),
             fields.PHOTON_COUNT: photon_count,
-            fields.PHOTON_ENERGY: geometry.photon_energy_ev,
+            fields.PHOTON_ENERGY: geometry.photon_energy,
             fields.DISTANCE: geometry.distance,
             fields.PIXEL_SIZE: geometry.pixel_size,
             fields.BEAM_CENTRE: geometry.beam_centre,

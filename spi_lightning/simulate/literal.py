@@ -176,7 +176,7 @@ class LiteralHitSimulator:
             fields.IS_SINGLE_HIT: usable.long(),
             fields.ORIENTATION: multiply_quaternions(turn, particles.orientation[:1]),
             fields.PHOTON_COUNT: photon_count,
-            fields.PHOTON_ENERGY: geometry.photon_energy_ev,
+            fields.PHOTON_ENERGY: geometry.photon_energy,
             fields.DISTANCE: geometry.distance,
             fields.PIXEL_SIZE: geometry.pixel_size,
             fields.BEAM_CENTRE: geometry.beam_centre,

@@ -18,7 +18,7 @@ from .projection import BODIES, chord_moments, outer_radius, sample_positions
 class Geometry:
     """One detector geometry per pattern, (B,) each; beam_centre is (B, 2) row, column in pixel."""
 
-    photon_energy_ev: Tensor
+    photon_energy: Tensor
     distance: Tensor
     pixel_size: Tensor
     beam_centre: Tensor
@@ -26,7 +26,7 @@ class Geometry:
     @property
     def wavelength(self) -> Tensor:
         """Photon wavelength, (B,); m."""
-        return wavelength_from_energy(1.0) / self.photon_energy_ev
+        return wavelength_from_energy(1.0) / self.photon_energy
 
     @property
     def solid_angle(self) -> Tensor:

@@ -123,7 +123,7 @@ def test_a_measured_scan_has_halves_and_no_truth(scan, tmp_path) -> None:
 def test_a_scan_of_known_geometry_is_also_written_in_the_laboratory_frame(scan, tmp_path) -> None:
     words = ["data=volumes", f"data.path={scan}", "data.size=16", "data.threshold=0", "cache=null", "volumes.masks=1"]
     known = {
-        "energy_ev": 9000,
+        "photon_energy": 9000,
         "distance": 0.5,
         "pixel_size": 55e-6,
         "delta_deg": 32,

@@ -91,7 +91,7 @@ def test_a_simulated_pattern_is_compared_with_its_truth(tmp_path: Path, monkeypa
         (["data.geometry.photon_energy=8.5"], "was it in keV? Then give data.geometry.photon_energy=8500"),
         (["data.geometry.distance=500"], "was it in mm? Then give data.geometry.distance=0.5"),
         (["data.geometry.pixel_size=75"], "was it in um? Then give data.geometry.pixel_size=7.5e-05"),
-        (["+data.geometry.energy_ev=9000"], "data.geometry.energy_ev is unknown; choose among distance"),
+        (["+data.geometry.delta_deg=32"], "data.geometry.delta_deg is unknown; choose among distance"),
         (["data.mask_convention=abc"], "data.mask_convention=abc is unknown"),
         (["support_threshold=0"], "support_threshold=0: give a number above 0"),
         (["phasing.recipe=12"], "phasing.recipe=12: give a recipe such as"),

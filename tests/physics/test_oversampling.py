@@ -7,7 +7,7 @@ import torch
 from spi_lightning.errors import UserError
 from spi_lightning.physics.bragg.preparation import prepare
 from spi_lightning.physics.fourier import fourier
-from spi_lightning.physics.oversampling import estimate_oversampling, suggest_bins, suggest_size
+from spi_lightning.physics.oversampling import estimate_oversampling, suggest_bin, suggest_size
 
 
 def pattern(edges: tuple[int, ...], size: int = 32) -> torch.Tensor:
@@ -53,9 +53,9 @@ def test_the_unit_of_a_pattern_does_not_matter() -> None:
 def test_bins_keep_the_oversampling_and_sizes_the_photons() -> None:
     photons = 1e6 * pattern((4, 8, 16), size=64)
     found = estimate_oversampling(photons)
-    bins = suggest_bins(found, least=2.5)
-    assert bins[0] > bins[1] > bins[2] == 1
-    assert all(ratio / step >= 2.5 for ratio, step in zip(found.ratio, bins, strict=True))
+    bin = suggest_bin(found, least=2.5)
+    assert bin[0] > bin[1] > bin[2] == 1
+    assert all(ratio / step >= 2.5 for ratio, step in zip(found.ratio, bin, strict=True))
     dot = torch.zeros(40, 40)
     dot[20, 15:26] = 1
     assert suggest_size(dot, (1, 1)) == (2, 12)

@@ -21,7 +21,7 @@ from spi_lightning.reconstruction.laboratory import numbers_of
 N, BEND = 32, 2500.0  # 1/m: strain along Q changes by so much per length along Q
 ARM = BraggGeometry(9000.0, 0.5, 55e-6, 32.174, 12.6346, -0.01, beam_row=-284.0, beam_column=616.0)
 GEOMETRY = ARM.with_peak(16.0, 16.0)  # of the crystal: it diffracts four degrees off the arm's axis
-GIVEN = ["energy_ev=9000", "distance=0.5", "pixel_size=55e-6", "delta_deg=32.174", "gamma_deg=12.6346"]
+GIVEN = ["photon_energy=9000", "distance=0.5", "pixel_size=55e-6", "delta_deg=32.174", "gamma_deg=12.6346"]
 BEAM = ["beam_row=-284", "beam_column=616"]
 
 
@@ -58,7 +58,7 @@ def scan(tmp_path: Path) -> Path:
 def run(monkeypatch: pytest.MonkeyPatch, scan: Path, *words: str) -> Path:
     folder = scan.parent / "run"
     known = f"support={scan.parent / 'inside.npy'}"
-    usual = ["data=one_scan", f"data.path={scan}", "data.preparation.size=32", "data.preparation.bins=1", known]
+    usual = ["data=one_scan", f"data.path={scan}", "data.preparation.size=32", "data.preparation.bin=1", known]
     recipe = ["phasing.recipe=60*HIO(0.9) + 60*ER", "phasing.constraint=complex", "starts=3", "held_out=0", "polish=0"]
     monkeypatch.setattr(sys, "argv", ["phase", f"hydra.run.dir={folder}", *usual, *recipe, *words])
     start()
@@ -113,12 +113,12 @@ def test_files_and_page_name_frame_units_and_geometry(scan: Path, monkeypatch: p
 def test_without_geometry_one_line_says_what_is_left_out(
     scan: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = run(monkeypatch, scan, "data.geometry.energy_ev=9000")
+    folder = run(monkeypatch, scan, "data.geometry.photon_energy=9000")
     assert not (folder / "laboratory.npz").exists() and (folder / "result.cxi").exists()
     told = [line for line in capsys.readouterr().out.splitlines() if "strain" in line]
     assert len(told) == 1 and "left out" in told[0]
     assert all(f"data.geometry.{name}" in told[0] for name in ("distance", "pixel_size", "delta_deg", "gamma_deg"))
-    assert "energy_ev" not in told[0] and "step_deg" not in told[0]
+    assert "photon_energy" not in told[0] and "step_deg" not in told[0]
 
 
 def test_weak_voxels_of_the_surface_count_for_no_spread() -> None:

@@ -52,7 +52,7 @@ def image(tmp_path: Path) -> Path:
 
 def run(monkeypatch: pytest.MonkeyPatch, path: Path, *words: str) -> tuple[dict[str, Any], Path]:
     folder = path.parent / "run"
-    volume = ["data=one_scan", "data.preparation.size=20", "data.preparation.bins=1", "data.preparation.threshold=0"]
+    volume = ["data=one_scan", "data.preparation.size=20", "data.preparation.bin=1", "data.preparation.threshold=0"]
     usual = volume if path.suffix == ".h5" else ["data.centre=[16,16]", "data.size=32"]
     usual += [f"data.path={path}", f"support={path.parent / 'inside.npy'}", "starts=2"]
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")

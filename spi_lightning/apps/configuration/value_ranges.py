@@ -12,7 +12,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 POSITIVE: Final = _words(
-    "adu_per_photon at_once batch_size beta_factor bin bins block_size crop depths diameter distance focus_diameter "
+    "adu_per_photon at_once batch_size beta_factor bin block_size crop depths diameter distance focus_diameter "
     "iterations latent levels many margin median num_div object_size outer padding patterns_per_model per_class "
     "period photon_energy photons_per_count pixel_size pulse_energy radius replicates resolution rounds samples shape "
     "size starts stem_stride threads top voxels width widths"

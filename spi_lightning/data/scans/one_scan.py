@@ -44,7 +44,7 @@ def measure_scan(
         measured directions, which a scan does not make perpendicular; lengths along them are right, angles are not.
     """
     made = read_pattern(path, keys, preparation, geometry, spec, scan, region)
-    axes = axes_of(made.geometry, tuple(made.pattern.photons.shape), made.pattern.bins)
+    axes = axes_of(made.geometry, tuple(made.pattern.photons.shape), made.pattern.bin)
     steps = None if axes is None else _steps(axes, made.pattern.photons.shape)
     return ScanMeasurement(
         made.pattern.fourier_amplitude,

@@ -1,4 +1,4 @@
-"""How a scan becomes a pattern: the settings, and the bins and size that its photons support."""
+"""How a scan becomes a pattern: the settings, and the binning and size that its photons support."""
 
 import os
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ from spi_lightning.notes import Note
 from spi_lightning.physics.array import box_about_origin
 from spi_lightning.physics.bragg.corrected_scan import CorrectedScan
 from spi_lightning.physics.bragg.preparation import PreparedPattern, cut_out, peak_of
-from spi_lightning.physics.oversampling import estimate_oversampling, suggest_bins, suggest_size
+from spi_lightning.physics.oversampling import estimate_oversampling, suggest_bin, suggest_size
 
 _BYTES = 16  # for each voxel of a pattern before binning
-_KEPT = 16  # voxels that automatic bins leave along each axis
+_KEPT = 16  # voxels that automatic binning leaves along each axis
 _TOP = 4  # voxels from the middle within which those not measured are taken as a saturated peak's
 LEAST: Final = 5  # voxels along the longest axis of a pattern
 
@@ -27,7 +27,7 @@ class Preparation:
     """How a scan becomes a pattern.
 
     size: edge of the pattern, voxel: one number, at most what the scan holds around its peak along each axis, or z, y,
-    x, which may pad; None: what holds 99.99 % of the photons. bins: voxels added along each axis, one number or z, y,
+    x, which may pad; None: what holds 99.99 % of the photons. bin: voxels added along each axis, one number or z, y,
     x; None: as many as leave an oversampling of ``least_oversampling`` and 16 voxels. threshold: corrected counts at or
     below become 0. parasitic_peaks: peaks of other crystals, ``none`` or ``find`` (not measured). defects: hot pixels,
     zingers, dropped frames and dead lines, likewise. normalise: divide by the monitor. saturation: counts from here on
@@ -36,7 +36,7 @@ class Preparation:
     """
 
     size: int | Sequence[int] | None = 64
-    bins: int | Sequence[int] | None = None
+    bin: int | Sequence[int] | None = None
     threshold: float = 0.0
     least_oversampling: float = 2.5
     parasitic_peaks: str = "none"
@@ -47,7 +47,7 @@ class Preparation:
     prefix: ClassVar[str] = "data.preparation."
 
     def __post_init__(self) -> None:
-        for name, value in (("size", self.size), ("bins", self.bins)):
+        for name, value in (("size", self.size), ("bin", self.bin)):
             _require_whole(f"{self.prefix}{name}", value)
         for name, number in (("threshold", self.threshold), ("least_oversampling", self.least_oversampling)):
             if not _is_number(number):
@@ -61,45 +61,45 @@ class Preparation:
             raise UserError(f"{self.prefix}reflection={list(self.reflection)}: give three indices, not all 0")
 
 
-def bins_and_size(scan: CorrectedScan, how: Preparation, notes: list[Note]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The bins and size of the settings, or what the autocorrelation of the whole scan supports.
+def bin_and_size(scan: CorrectedScan, how: Preparation, notes: list[Note]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The binning and size of the settings, or what the autocorrelation of the whole scan supports.
 
     Three numbers as size are taken as they are; one number is at most what was measured evenly around the peak, along
     each axis: voxels beyond are free, and starts that may fill them as they like do not agree.
 
     Raises:
-        UserError: A peak at the border, or bins that leave next to nothing of the scan.
+        UserError: A peak at the border, or a binning that leaves next to nothing of the scan.
     """
-    shape, bins, size = tuple(scan.photons.shape), _three(how.bins), _three(how.size)
-    guessed = bins is None or size is None
-    if bins is None or size is None:
+    shape, bin, size = tuple(scan.photons.shape), _three(how.bin), _three(how.size)
+    guessed = bin is None or size is None
+    if bin is None or size is None:
         whole = cut_out(scan, shape, 1, how.threshold)
         found = estimate_oversampling(with_a_top(whole), whole.mask)
         notes.append(Note.of(f"the scan as measured: {found}"))
-        few = tuple(max(1, n // _KEPT) for n in shape)  # short axes lose their resolution to bins
-        bins = bins or tuple(map(min, suggest_bins(found, how.least_oversampling), few))
-        size = size or suggest_size(whole.photons, bins)
+        few = tuple(max(1, n // _KEPT) for n in shape)  # short axes lose their resolution to binning
+        bin = bin or tuple(map(min, suggest_bin(found, how.least_oversampling), few))
+        size = size or suggest_size(whole.photons, bin)
     if how.size is None or isinstance(how.size, int):
-        size = _measured_around(scan, how, bins, size, notes)
+        size = _measured_around(scan, how, bin, size, notes)
     if guessed:
-        notes.append(Note.of(f"binned {by(bins)} and cut to {by(size)}, as its oversampling and photons allow"))
-    return bins, size
+        notes.append(Note.of(f"binned {by(bin)} and cut to {by(size)}, as its oversampling and photons allow"))
+    return bin, size
 
 
 def _measured_around(
-    scan: CorrectedScan, how: Preparation, bins: Sequence[int], size: Sequence[int], notes: list[Note]
+    scan: CorrectedScan, how: Preparation, bin: Sequence[int], size: Sequence[int], notes: list[Note]
 ) -> tuple[int, ...]:
     """At most ``size``, and no more than the scan holds evenly around its peak, so that nothing is padded."""
     shape = tuple(scan.photons.shape)
-    if min(n // step for n, step in zip(shape, bins, strict=True)) < 2:
-        raise UserError(f"bins {by(bins)} leave next to nothing of a scan of {by(shape)} voxels: take fewer")
+    if min(n // step for n, step in zip(shape, bin, strict=True)) < 2:
+        raise UserError(f"bin={by(bin)} leaves next to nothing of a scan of {by(shape)} voxels: take a smaller bin")
     peak = peak_of(scan, how.threshold)
     edges = _measured_edges(scan.mask | scan.saturated)
-    fits = tuple(_around(p - low, high - low, step) for p, (low, high), step in zip(peak, edges, bins, strict=True))
+    fits = tuple(_around(p - low, high - low, step) for p, (low, high), step in zip(peak, edges, bin, strict=True))
     if max(fits) < LEAST:
         raise UserError(
-            f"bins {by(bins)} leave {by(fits)} voxels of a scan of {by(shape)} around its peak at voxel {peak}: at "
-            f"least {LEAST} along one axis are needed; take fewer bins, or scan further"
+            f"bin={by(bin)} leaves {by(fits)} voxels of a scan of {by(shape)} around its peak at voxel {peak}: at "
+            f"least {LEAST} along one axis are needed; take a smaller bin, or scan further"
         )
     cut = tuple(min(n, fit) for n, fit in zip(size, fits, strict=True))
     if cut != tuple(size) and isinstance(how.size, int):
@@ -129,15 +129,15 @@ def _around(peak: int, n: int, step: int) -> int:
     return most
 
 
-def require_memory(size: Sequence[int], bins: Sequence[int], prefix: str = "data.preparation.") -> None:
+def require_memory(size: Sequence[int], bin: Sequence[int], prefix: str = "data.preparation.") -> None:
     """Raise UserError where the pattern before binning, four such arrays at once, would fill the memory."""
-    edges = [n * step for n, step in zip(size, bins, strict=True)]
+    edges = [n * step for n, step in zip(size, bin, strict=True)]
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     needed = _BYTES * prod(edges)
     if needed > free:
-        fits = int((free / _BYTES / prod(bins)) ** (1 / 3))
+        fits = int((free / _BYTES / prod(bin)) ** (1 / 3))
         raise UserError(
-            f"{prefix}size={by(size)} with bins {by(bins)} needs {needed / 2**30:,.1f} GiB, "
+            f"{prefix}size={by(size)} with bin={by(bin)} needs {needed / 2**30:,.1f} GiB, "
             f"{free / 2**30:,.1f} GiB are to be had: {fits} x {fits} x {fits} would fit"
         )
 

@@ -25,7 +25,7 @@ from spi_lightning.physics.bragg.parasitic_peaks import find_parasitic_peaks
 from spi_lightning.physics.bragg.preparation import PreparedPattern, cut_out, peak_of
 from spi_lightning.physics.oversampling import Oversampling, estimate_oversampling
 
-from .preparation import Preparation, bins_and_size, by, require_memory, with_a_top
+from .preparation import Preparation, bin_and_size, by, require_memory, with_a_top
 
 _FREE = 0.1  # share of free voxels from which errors flatter
 _PARASITIC = 0.01  # share of the photons in other crystals' peaks from which they are worth a word
@@ -50,10 +50,10 @@ class MeasuredPattern:
     sources: dict[str, str] = field(default_factory=dict)
 
     def prepared(self) -> dict[str, Any]:
-        """What was done to the counts: bins, size, peak, threshold with what it dropped, and the images used."""
+        """What was done to the counts: bin, size, peak, threshold with what it dropped, and the images used."""
         mask = self.pattern.mask
         return {
-            "bins": list(self.pattern.bins),
+            "bin": list(self.pattern.bin),
             "size": list(mask.shape),
             "peak": list(self.pattern.peak),
             "threshold": self.pattern.threshold,
@@ -66,7 +66,7 @@ class MeasuredPattern:
         """Steps between voxels of the density, (3, 3) float64, m; None if the geometry is incomplete."""
         if self.geometry.missing():
             return None
-        return self.geometry.voxel_vectors(tuple(self.pattern.photons.shape), self.pattern.bins)
+        return self.geometry.voxel_vectors(tuple(self.pattern.photons.shape), self.pattern.bin)
 
 
 def prepare_scan(
@@ -112,14 +112,14 @@ def prepare_scan(
     images = [f"{name} from {source}" for name, source in scan.sources.items() if name != "angle"]
     if images:
         notes.append(Note.of("also read: " + ", ".join(images)))
-    bins, size = bins_and_size(corrected, how, notes)
-    require_memory(size, bins, how.prefix)
-    pattern = cut_out(corrected, size, bins, how.threshold)
+    bin, size = bin_and_size(corrected, how, notes)
+    require_memory(size, bin, how.prefix)
+    pattern = cut_out(corrected, size, bin, how.threshold)
     oversampling = estimate_oversampling(with_a_top(pattern), pattern.mask)
     _, row, column = pattern.origin
     known = known.with_peak(scan.corner[0] + row, scan.corner[1] + column)
     if not known.missing() and known.step_deg is not None:
-        vectors = known.voxel_vectors(tuple(pattern.photons.shape), pattern.bins)
+        vectors = known.voxel_vectors(tuple(pattern.photons.shape), pattern.bin)
         disputed += implausible_step(oversampling.extent, vectors, known.step_deg)
     notes += [
         *pattern.notes,
@@ -129,7 +129,7 @@ def prepare_scan(
     ]
     if how.reflection is not None and not known.missing():
         h, k, index_l = how.reflection
-        note = compare_angle_signs(pattern.photons, known, pattern.bins, (h, k, index_l)).note
+        note = compare_angle_signs(pattern.photons, known, pattern.bin, (h, k, index_l)).note
         notes += [note] if note else []
     return MeasuredPattern(pattern, oversampling, known, notes, dict(scan.sources))
 
@@ -182,7 +182,7 @@ def _summary(pattern: PreparedPattern, oversampling: Oversampling, shape: Sequen
         held = f"intensity (relative) {total:.6g}, largest {largest:.6g}"
     lines = [
         Note.of(
-            f"pattern of {by(pattern.photons.shape)} voxels, binned {by(pattern.bins)}, peak at voxel {pattern.peak} "
+            f"pattern of {by(pattern.photons.shape)} voxels, binned {by(pattern.bin)}, peak at voxel {pattern.peak} "
             f"of the scan, {held}"
         ),
         Note.of(str(oversampling)),
@@ -202,7 +202,7 @@ def _summary(pattern: PreparedPattern, oversampling: Oversampling, shape: Sequen
         lines.append(
             Note.warning(
                 f"the oversampling along {', '.join(coarse)} is estimated below 2, where phases may not be "
-                f"unique: take fewer {prefix}bins there; without bins, the scan itself is too coarse"
+                f"unique: take a smaller {prefix}bin there; with 1, the scan itself is too coarse"
             )
         )
     return lines
@@ -210,6 +210,6 @@ def _summary(pattern: PreparedPattern, oversampling: Oversampling, shape: Sequen
 
 def _padded(pattern: PreparedPattern, shape: Sequence[int]) -> bool:
     """Whether a pattern reaches beyond the scan that it was cut from."""
-    edges = zip(pattern.peak, pattern.photons.shape, pattern.bins, shape, strict=True)
+    edges = zip(pattern.peak, pattern.photons.shape, pattern.bin, shape, strict=True)
     starts = [(peak - n * step // 2, n * step, held) for peak, n, step, held in edges]
     return any(start < 0 or start + width > held for start, width, held in starts)

@@ -59,7 +59,7 @@ class SingleVolumeDataModule(PatternBatches):
     Args:
         path: Scan, or list of scans, see io.bragg_scan.open_scan.
         key: Data set of the counts, short for keys.counts; the usual names, or the only one with three axes, if None.
-        size, bins, threshold: See data.preparation.Preparation.
+        size, bin, threshold: See data.preparation.Preparation.
         held_out: Share of the measured voxels that are kept from the refinement, to judge it by; the central 5 x 5 x 5
             are always fitted.
         seed: Of their draw.
@@ -78,7 +78,7 @@ class SingleVolumeDataModule(PatternBatches):
         path: str | Sequence[str],
         key: str | None = None,
         size: int | Sequence[int] = 64,
-        bins: int | Sequence[int] = 1,
+        bin: int | Sequence[int] = 1,
         threshold: float = 0.0,
         held_out: float = 0.0,
         seed: int = 0,
@@ -88,7 +88,7 @@ class SingleVolumeDataModule(PatternBatches):
         super().__init__(batch_size=1_000_000, num_workers=0, seed=seed)
         if not isinstance(held_out, int | float) or not 0 <= held_out < 0.5:
             raise UserError(f"data.held_out={held_out}: give a share from 0 to 0.5.")
-        self.path, self.key, self.size, self.bins = path, key, size, bins
+        self.path, self.key, self.size, self.bin = path, key, size, bin
         self.threshold, self.held_out = threshold, held_out
         self.keys, self.geometry = keys, geometry
         self.names: list[str] = []
@@ -99,7 +99,7 @@ class SingleVolumeDataModule(PatternBatches):
         if self.splits:
             return
         paths = [self.path] if isinstance(self.path, str) else list(self.path)
-        prepared = measure_volumes(paths, self.key, self.size, self.bins, self.threshold, self.keys, self.geometry)
+        prepared = measure_volumes(paths, self.key, self.size, self.bin, self.threshold, self.keys, self.geometry)
         for path, measured in zip(paths, prepared, strict=True):
             for note in measured.notes:
                 _say(str(note.about(path)))

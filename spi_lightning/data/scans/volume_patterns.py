@@ -30,7 +30,7 @@ _HDF5: Final = (".h5", ".hdf5", ".nxs", ".cxi")
 
 
 class _Preparation(Preparation):
-    """The preparation of a scan whose settings a user gives as data.size, data.bins and data.threshold."""
+    """The preparation of a scan whose settings a user gives as data.size, data.bin and data.threshold."""
 
     prefix: ClassVar[str] = "data."
 
@@ -73,7 +73,7 @@ def open_volume_patterns(
     first: int = 5,
     key: str | None = None,
     size: int | Sequence[int] | None = 64,
-    bins: int | Sequence[int] | None = 1,
+    bin: int | Sequence[int] | None = 1,
     threshold: float = 0.0,
     peak_photons: Sequence[float | None] | None = None,
     factor: int = 4,
@@ -88,7 +88,7 @@ def open_volume_patterns(
             particles, see make_set; or an HDF5 file with the amplitude and phase of one density.
         first: Particles of a set that are used.
         key: Data set of the counts of a scan, short for keys.counts.
-        size, bins, threshold: Of a scan, see Preparation; of a known object, ``size`` is the edge of its pattern.
+        size, bin, threshold: Of a scan, see Preparation; of a known object, ``size`` is the edge of its pattern.
         peak_photons: Of a known object: a pattern for each, null being noise-free; 1e6 alone if None.
         factor: See count_known_object.
         seed: Of the counts of a known object.
@@ -105,14 +105,14 @@ def open_volume_patterns(
             raise UserError(f"data.size={size}: the pattern of a known object is a cube; give one number.")
         return _known(str(path), size, factor, [1e6] if peak_photons is None else peak_photons, seed)
     paths = [path] if isinstance(path, str) else list(path)
-    return of_measurements(paths, measure_volumes(paths, key, size, bins, threshold, keys, geometry))
+    return of_measurements(paths, measure_volumes(paths, key, size, bin, threshold, keys, geometry))
 
 
 def measure_volumes(
     paths: Sequence[str],
     key: str | None = None,
     size: int | Sequence[int] | None = 64,
-    bins: int | Sequence[int] | None = 1,
+    bin: int | Sequence[int] | None = 1,
     threshold: float = 0.0,
     keys: ScanKeys | None = None,
     geometry: Mapping[str, float | str | None] | None = None,
@@ -121,11 +121,11 @@ def measure_volumes(
 
     Peaks lie a few voxels apart in scans of one shape, and none is padded.
     """
-    made = [measure_volume(one, key, size, bins, threshold, keys, geometry) for one in paths]
+    made = [measure_volume(one, key, size, bin, threshold, keys, geometry) for one in paths]
     shapes = [tuple(one.mask.shape) for one in made]
     if len(set(shapes)) > 1 and isinstance(size, int):
         common = tuple(min(edges) for edges in zip(*shapes, strict=True))
-        made = [measure_volume(one, key, common, bins, threshold, keys, geometry) for one in paths]
+        made = [measure_volume(one, key, common, bin, threshold, keys, geometry) for one in paths]
     return made
 
 
@@ -133,7 +133,7 @@ def measure_volume(
     path: str,
     key: str | None = None,
     size: int | Sequence[int] | None = 64,
-    bins: int | Sequence[int] | None = 1,
+    bin: int | Sequence[int] | None = 1,
     threshold: float = 0.0,
     keys: ScanKeys | None = None,
     geometry: Mapping[str, float | str | None] | None = None,
@@ -143,7 +143,7 @@ def measure_volume(
     if key is not None:
         keys = replace(keys, counts=key)
     try:
-        made = measure_scan(path, keys, _Preparation(size, bins, threshold), geometry)
+        made = measure_scan(path, keys, _Preparation(size, bin, threshold), geometry)
     except UserError as error:
         if key is None:
             raise

@@ -21,17 +21,17 @@ from .motors import STEADY_ANGLE, arm_angles, one_number, pixel_directions, unit
 from .spec import SpecScan
 
 _OPTIONS: Final = {
-    PHOTON_ENERGY: "data.geometry.energy_ev",
-    "wavelength": "data.geometry.energy_ev",
+    PHOTON_ENERGY: "data.geometry.photon_energy",
+    "wavelength": "data.geometry.photon_energy",
     DISTANCE: "data.geometry.distance",
     **dict.fromkeys((PIXEL_SIZE, "x_pixel_size", "y_pixel_size"), "data.geometry.pixel_size"),
 }
-_OURS: Final = {PHOTON_ENERGY: "energy_ev", DISTANCE: "distance", PIXEL_SIZE: "pixel_size"}
+_OURS: Final = {PHOTON_ENERGY: "photon_energy", DISTANCE: "distance", PIXEL_SIZE: "pixel_size"}
 _SPEC: Final[dict[str, tuple[tuple[str, ...], Kind, str]]] = {
     "delta_deg": (("delta", "del"), "angle", "deg"),
     "gamma_deg": (("gamma", "gam"), "angle", "deg"),
     "distance": (("camdist", "detdist"), "length", "mm"),
-    "energy_ev": (("energy",), "energy", "keV"),
+    "photon_energy": (("energy",), "energy", "keV"),
 }
 _MOST_KEV: Final = 200  # energies of spec files are in keV up to here, else in eV
 

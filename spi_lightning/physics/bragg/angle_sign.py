@@ -43,7 +43,7 @@ class AngleSign:
 
 
 def compare_angle_signs(
-    photons: Tensor, geometry: BraggGeometry, bins: tuple[int, ...], reflection: tuple[int, int, int] = (1, 1, 1)
+    photons: Tensor, geometry: BraggGeometry, bin: tuple[int, ...], reflection: tuple[int, int, int] = (1, 1, 1)
 ) -> AngleSign:
     """Compare both signs of the rocking step by the facet streaks of a cubic crystal.
 
@@ -52,13 +52,13 @@ def compare_angle_signs(
     Args:
         photons: (Z, Y, X) counts, the peak at n // 2.
         geometry: Complete geometry of the scan.
-        bins: Voxels binned along each axis.
+        bin: Voxels binned along each axis.
         reflection: Miller indices of the peak.
 
     Raises:
         UserError: The geometry is incomplete.
     """
-    return AngleSign(*(_streaks(photons, geometry.with_step(sign), bins, reflection) for sign in (1.0, -1.0)))
+    return AngleSign(*(_streaks(photons, geometry.with_step(sign), bin, reflection) for sign in (1.0, -1.0)))
 
 
 def facet_axes(reflection: tuple[int, int, int]) -> Tensor:
@@ -78,11 +78,9 @@ def _frame(first: Tensor) -> Tensor:
     return torch.stack([first, second, torch.linalg.cross(first, second)])
 
 
-def _streaks(
-    photons: Tensor, geometry: BraggGeometry, bins: tuple[int, ...], reflection: tuple[int, int, int]
-) -> float:
+def _streaks(photons: Tensor, geometry: BraggGeometry, bin: tuple[int, ...], reflection: tuple[int, int, int]) -> float:
     """Mean excess of the logarithm of the photons along the facets' normals, for the best turn about Q."""
-    steps = geometry.reciprocal_steps(bins)
+    steps = geometry.reciprocal_steps(bin)
     to_index = torch.linalg.inv(steps)
     shape = torch.tensor(photons.shape, dtype=torch.float64)
     reach = float((0.9 * (shape // 2 - 1) / to_index.norm(dim=1)).min())  # a sphere inside the box

@@ -19,7 +19,7 @@ from spi_lightning.physics.constants import wavelength_from_energy
 from spi_lightning.physics.laboratory.directions import cross, direction, rotation
 
 _UNITS: Final = {
-    "energy_ev": "eV",
+    "photon_energy": "eV",
     "distance": "m",
     "pixel_size": "m",
     "pixel_size_rows": "m",
@@ -30,9 +30,9 @@ _UNITS: Final = {
     "beam_column": "pixel",
 }
 _NEEDS: Final = {
-    "|Q|, displacement and strain": ("energy_ev", "delta_deg", "gamma_deg"),
+    "|Q|, displacement and strain": ("photon_energy", "delta_deg", "gamma_deg"),
     "laboratory frame and sizes in nm": (
-        "energy_ev",
+        "photon_energy",
         "distance",
         "pixel_size",
         "delta_deg",
@@ -47,7 +47,7 @@ class BraggGeometry:
     """Geometry of a detector on two arms and one rocking axis; None: not known.
 
     Attributes:
-        energy_ev: Photon energy of the beam, eV.
+        photon_energy: Photon energy of the beam, eV.
         distance, pixel_size: Sample to detector, pixel edge; m.
         pixel_size_rows: Pixel edge along which rows count, where it is another one; m.
         delta_deg, gamma_deg: Detector arm: turned by gamma about -x (up), then by delta about +y (outboard); degree.
@@ -61,7 +61,7 @@ class BraggGeometry:
             known, and Q is taken where the arm points.
     """
 
-    energy_ev: float | None = None
+    photon_energy: float | None = None
     distance: float | None = None
     pixel_size: float | None = None
     delta_deg: float | None = None
@@ -80,7 +80,7 @@ class BraggGeometry:
             value = getattr(self, name)
             if value is not None and (not isinstance(value, Real) or not math.isfinite(value)):
                 raise UserError(f"data.geometry.{name}={value}: give a number, or leave it out")
-        for name in ("energy_ev", "distance", "pixel_size", "pixel_size_rows"):
+        for name in ("photon_energy", "distance", "pixel_size", "pixel_size_rows"):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise UserError(f"data.geometry.{name}={value}: must be positive")
@@ -154,7 +154,7 @@ class BraggGeometry:
         q = float(self.scattering_vector().norm())
         return 2 * math.degrees(math.asin(q * self._wavelength() / 2))
 
-    def reciprocal_steps(self, bins: tuple[int, ...] = (1, 1, 1)) -> Tensor:
+    def reciprocal_steps(self, bin: tuple[int, ...] = (1, 1, 1)) -> Tensor:
         """Change of q, z y x, 1/m, from one voxel to the next of axis frame, row, column: columns of (3, 3) float64.
 
         Rocking the sample by a small angle turns its q past the detector, which then sees q - angle (axis x q) of the
@@ -171,15 +171,15 @@ class BraggGeometry:
         rows, columns = (
             angle * (across @ arm @ direction(name)) for angle, name in zip(self._pixel_angles(), names, strict=True)
         )
-        return torch.stack([frame * bins[0], rows * bins[1], columns * bins[2]], dim=1)
+        return torch.stack([frame * bin[0], rows * bin[1], columns * bin[2]], dim=1)
 
-    def voxel_vectors(self, shape: tuple[int, ...], bins: tuple[int, ...] = (1, 1, 1)) -> Tensor:
+    def voxel_vectors(self, shape: tuple[int, ...], bin: tuple[int, ...] = (1, 1, 1)) -> Tensor:
         """Steps in the laboratory, z y x, m, between density voxels along each axis: columns of (3, 3) float64.
 
         q.r must be the sum of m_i n_i / N_i for pattern voxel m and density voxel n, so the matrix is the inverse
         transpose of the reciprocal steps over N.
         """
-        steps = self.reciprocal_steps(bins)
+        steps = self.reciprocal_steps(bin)
         if torch.linalg.cond(steps) > 1e6:
             raise UserError(
                 "data.geometry: rocking axis and scattering vector are parallel; the scan measured no third axis"
@@ -211,8 +211,8 @@ class BraggGeometry:
         return (self.pixel_size_rows or self.pixel_size) / self.distance, self.pixel_size / self.distance
 
     def _wavelength(self) -> float:
-        assert self.energy_ev is not None
-        return wavelength_from_energy(self.energy_ev)
+        assert self.photon_energy is not None
+        return wavelength_from_energy(self.photon_energy)
 
     def _require(self, output: str) -> None:
         missing = self.missing(output)

@@ -32,7 +32,7 @@ class _Range:
 
 _ANGLES: Final = {"mrad": 0.18 / math.pi, "arcsec": 1 / 3600}
 _RANGES: Final = {
-    "energy_ev": _Range(1e3, 2e5, "eV", {"keV": 1e3, "joule": 6.241509e18, "eV": ELEMENTARY_CHARGE}),
+    "photon_energy": _Range(1e3, 2e5, "eV", {"keV": 1e3, "joule": 6.241509e18, "eV": ELEMENTARY_CHARGE}),
     "distance": _Range(0.02, 50, "m", {"mm": 1e-3, "cm": 1e-2}),
     "pixel_size": _Range(1e-6, 1e-3, "m", {"mm": 1e-3, "µm": 1e-6}),
     "pixel_size_rows": _Range(1e-6, 1e-3, "m", {"mm": 1e-3, "µm": 1e-6}),
@@ -82,7 +82,7 @@ def require_bragg_angle(known: BraggGeometry, stated: Mapping[str, float | str])
     Raises:
         UserError: An angle of the file is that small.
     """
-    if known.delta_deg is None or known.gamma_deg is None or known.energy_ev is None:
+    if known.delta_deg is None or known.gamma_deg is None or known.photon_energy is None:
         return []
     arm = replace(known, off_axis=None).two_theta_deg()
     if arm >= _LEAST_TWO_THETA:

@@ -25,7 +25,7 @@ class PreparedPattern:
     Attributes:
         photons: (Z, Y, X) float32, 0 where mask is False; the peak lies at n // 2.
         mask: (Z, Y, X) bool, True = measured.
-        bins: Voxels of the scan binned along z, y, x.
+        bin: Voxels of the scan binned along z, y, x.
         peak: Index (frame, row, column) of the peak in the scan.
         notes: One line for each thing that a user should know.
         counted: Whether the values are photons; else relative intensities.
@@ -36,7 +36,7 @@ class PreparedPattern:
 
     photons: Tensor
     mask: Tensor
-    bins: tuple[int, int, int]
+    bin: tuple[int, int, int]
     peak: tuple[int, int, int]
     notes: list[Note] = field(default_factory=list)
     counted: bool = True
@@ -52,7 +52,7 @@ class PreparedPattern:
         """
         frame, row, column = (
             index - n * step // 2 + n // 2 * step + (step - 1) / 2
-            for index, n, step in zip(self.peak, self.photons.shape, self.bins, strict=True)
+            for index, n, step in zip(self.peak, self.photons.shape, self.bin, strict=True)
         )
         return frame, row, column
 
@@ -65,7 +65,7 @@ class PreparedPattern:
 def prepare(
     counts: Tensor,
     size: int | tuple[int, int, int] = 64,
-    bins: int | tuple[int, int, int] = 1,
+    bin: int | tuple[int, int, int] = 1,
     threshold: float = 0.0,
     **corrections: Any,
 ) -> PreparedPattern:
@@ -73,7 +73,7 @@ def prepare(
 
     Args:
         counts: (frames, rows, columns) counts as read.
-        size, bins, threshold: Cut of the pattern, as in cut_out.
+        size, bin, threshold: Cut of the pattern, as in cut_out.
         corrections: Further arguments of corrected_scan.correct.
 
     Raises:
@@ -81,14 +81,14 @@ def prepare(
             border of the scan.
     """
     scan = correct(counts, **corrections)
-    pattern = cut_out(scan, size, bins, threshold)
+    pattern = cut_out(scan, size, bin, threshold)
     return replace(pattern, notes=[*scan.notes, *pattern.notes])
 
 
 def cut_out(
     scan: CorrectedScan,
     size: int | tuple[int, ...] = 64,
-    bins: int | tuple[int, ...] = 1,
+    bin: int | tuple[int, ...] = 1,
     threshold: float = 0.0,
 ) -> PreparedPattern:
     """Apply the threshold, centre, bin and cut a corrected scan.
@@ -96,13 +96,13 @@ def cut_out(
     Args:
         scan: Corrected scan, see corrected_scan.correct.
         size: Edge of the result, voxel; one number or one for each axis.
-        bins: Voxels binned along each axis; oversampling.suggest_bins gives what the data allows.
+        bin: Voxels binned along each axis; oversampling.suggest_bin gives what the data allows.
         threshold: Corrected counts at or below become 0 (they were measured: the mask stays True).
 
     Raises:
         UserError: There are no photons, or the peak is at the border of the scan.
     """
-    sizes, steps = _three(size, "size"), _three(bins, "bins")
+    sizes, steps = _three(size, "size"), _three(bin, "bin")
     notes: list[Note] = []
     photons = torch.where(scan.photons > threshold, scan.photons, 0.0)
     dropped, total = float((scan.photons - photons).double().sum()), float(scan.photons.double().sum())
@@ -176,18 +176,18 @@ def cut_around(volume: Tensor, centre: tuple[int, int, int], sizes: tuple[int, i
     return cut
 
 
-def bin_voxels(photons: Tensor, mask: Tensor, bins: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
+def bin_voxels(photons: Tensor, mask: Tensor, bin: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
     """Bin voxels: sums over blocks, (Z, Y, X) -> (Z / bz, Y / by, X / bx) photons and mask.
 
     Blocks that were measured in part are scaled to their full volume; those less than half are not measured.
     """
     block = (
-        len(photons) // bins[0],
-        bins[0],
-        photons.shape[1] // bins[1],
-        bins[1],
-        photons.shape[2] // bins[2],
-        bins[2],
+        len(photons) // bin[0],
+        bin[0],
+        photons.shape[1] // bin[1],
+        bin[1],
+        photons.shape[2] // bin[2],
+        bin[2],
     )
     total = torch.where(mask, photons, 0.0).reshape(block).sum((1, 3, 5))
     share = mask.reshape(block).float().mean((1, 3, 5))

@@ -44,12 +44,12 @@ class ScanAxes:
     Attributes:
         geometry: Complete geometry of the scan.
         vectors: (3, 3) float64 steps between voxels of the density, m, columns; see BraggGeometry.voxel_vectors.
-        bins: Voxels of the scan binned along each axis.
+        bin: Voxels of the scan binned along each axis.
     """
 
     geometry: BraggGeometry
     vectors: Tensor
-    bins: tuple[int, ...] = (1, 1, 1)
+    bin: tuple[int, ...] = (1, 1, 1)
 
     def description(self) -> dict[str, str]:
         """Geometry used, as text with units by name."""
@@ -58,13 +58,13 @@ class ScanAxes:
         return {
             "|Q|": f"{2e-10 * math.pi * float(q.norm()):.4f} 1/Å (lattice planes {1e10 / float(q.norm()):.4f} Å apart)",
             "Q / |Q| along z, y, x": ", ".join(f"{float(part):+.4f}" for part in q / q.norm()),
-            "photon energy": f"{one.energy_ev:g} eV",
+            "photon energy": f"{one.photon_energy:g} eV",
             "detector": f"distance {one.distance:g} m, pixel {1e6 * float(one.pixel_size or 0):g} µm",
             "detector arm": f"delta {one.delta_deg:g}°, gamma {one.gamma_deg:g}°",
             "Q taken at": f"{one.peak_position()}: 2θ = {one.two_theta_deg():.3f}°",
             "rocking": f"{one.step_deg:+g}° per frame about {one.rocking_axis}",
             "frame axes": f"rows count to {one.row_direction}, columns to {one.column_direction}, with the arm at 0",
-            "voxels of the pattern": f"{' x '.join(str(step) for step in self.bins)} of the scan's",
+            "voxels of the pattern": f"{' x '.join(str(step) for step in self.bin)} of the scan's",
             "voxels before, along frame, row, column": f"{lengths} nm",
         }
 
@@ -148,11 +148,11 @@ def firm(crystal: LaboratoryCrystal) -> Tensor:
     return core if bool(core.any()) else inside
 
 
-def axes_of(geometry: BraggGeometry, shape: tuple[int, ...], bins: tuple[int, ...]) -> ScanAxes | None:
+def axes_of(geometry: BraggGeometry, shape: tuple[int, ...], bin: tuple[int, ...]) -> ScanAxes | None:
     """Axes of the densities of a binned pattern (Z, Y, X); None if the geometry is incomplete."""
     if geometry.missing():
         return None
-    return ScanAxes(geometry, geometry.voxel_vectors(shape, bins), bins)
+    return ScanAxes(geometry, geometry.voxel_vectors(shape, bin), bin)
 
 
 def _crystal_of(inside: Tensor) -> Tensor:

@@ -49,7 +49,7 @@ def box_for(pattern: Tensor, box: str | Sequence[int], margin: float) -> tuple[i
 def _mend(box: str | Sequence[int], whole: bool) -> str:
     """What to do about a box that is too small; ``whole``: it is all of the pattern."""
     if whole:
-        return "the pattern is sampled too coarsely there, give fewer data.bins"
+        return "the pattern is sampled too coarsely there, give a smaller data.bin"
     return "raise task.margin" if box == "autocorrelation" else "give more voxels, or task.box=autocorrelation"
 
 

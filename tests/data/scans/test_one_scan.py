@@ -12,9 +12,9 @@ S0054 = Path(os.environ.get("SPI_DATA", "../shared/data")) / "bragg" / "aps34idc
 
 @pytest.mark.skipif(not S0054.is_file(), reason="the rocking scan S0054 is not in SPI_DATA")
 def test_steps_are_those_along_the_measured_axes() -> None:
-    made = measure_scan(S0054, preparation=Preparation(size=32, bins=2))
+    made = measure_scan(S0054, preparation=Preparation(size=32, bin=2))
     assert made.fourier_amplitude.shape == made.mask.shape == (32, 32, 32) and made.frequency_step is not None
-    vectors = read_pattern(S0054, preparation=Preparation(size=32, bins=2)).voxel_vectors()
+    vectors = read_pattern(S0054, preparation=Preparation(size=32, bin=2)).voxel_vectors()
     assert vectors is not None
     for axis, step in enumerate(made.frequency_step):
         assert 1 / (32 * step) == pytest.approx(float(vectors[:, axis].norm()))

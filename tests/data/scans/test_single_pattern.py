@@ -26,26 +26,26 @@ def scan(tmp_path: Path) -> Path:
 
 
 def test_a_scan_becomes_a_centred_pattern_with_its_mask(scan: Path) -> None:
-    measured = read_pattern(scan, preparation=Preparation(size=30, bins=1))
+    measured = read_pattern(scan, preparation=Preparation(size=30, bin=1))
     assert measured.pattern.fourier_amplitude.shape == measured.pattern.mask.shape == (30, 30, 30)
     assert measured.pattern.fourier_amplitude.argmax() == 15 * 900 + 15 * 30 + 15
     assert any("oversampling" in str(note) for note in measured.notes)
-    assert any("geometry.energy_ev" in str(note) for note in measured.notes)
+    assert any("geometry.photon_energy" in str(note) for note in measured.notes)
     assert measured.voxel_vectors() is None
 
 
-def test_bins_and_size_follow_the_data(scan: Path) -> None:
-    measured = read_pattern(scan, preparation=Preparation(size=None, bins=None, least_oversampling=2.0))
+def test_bin_and_size_follow_the_data(scan: Path) -> None:
+    measured = read_pattern(scan, preparation=Preparation(size=None, bin=None, least_oversampling=2.0))
     assert all(ratio >= 1.8 for ratio in measured.oversampling.ratio)
     assert any("as its oversampling and photons allow" in str(note) for note in measured.notes)
 
 
 def test_a_small_scan_is_not_padded_unless_asked(scan: Path) -> None:
-    measured = read_pattern(scan, preparation=Preparation(size=64, bins=1))
+    measured = read_pattern(scan, preparation=Preparation(size=64, bin=1))
     assert tuple(measured.pattern.photons.shape) == (32, 30, 32)
     assert measured.pattern.mask.all()
     assert any("cut to 32 x 30 x 32, not 64" in str(note) for note in measured.notes)
-    padded = read_pattern(scan, preparation=Preparation(size=[64, 64, 64], bins=1))
+    padded = read_pattern(scan, preparation=Preparation(size=[64, 64, 64], bin=1))
     assert tuple(padded.pattern.photons.shape) == (64, 64, 64)
 
 
@@ -58,7 +58,7 @@ def test_padding_is_named_as_the_cause_of_free_voxels_only_where_it_is(scan: Pat
     free = [
         next(
             note
-            for note in read_pattern(path, preparation=Preparation(size=size, bins=1)).notes
+            for note in read_pattern(path, preparation=Preparation(size=size, bin=1)).notes
             if "are free" in str(note)
         )
         for path, size in ((tmp_path / "gap.h5", max(edges)), (scan, [2 * n for n in edges]))
@@ -67,13 +67,13 @@ def test_padding_is_named_as_the_cause_of_free_voxels_only_where_it_is(scan: Pat
 
 
 def test_bins_that_leave_nothing_are_refused_before_anything_large_is_made(scan: Path) -> None:
-    with pytest.raises(UserError, match="leave next to nothing"):
-        read_pattern(scan, preparation=Preparation(size=64, bins=20))
+    with pytest.raises(UserError, match="leaves next to nothing"):
+        read_pattern(scan, preparation=Preparation(size=64, bin=20))
 
 
 def test_geometry_of_the_user_completes_the_file(scan: Path) -> None:
-    given = {"energy_ev": 9000.0, "distance": 0.5, "pixel_size": 55e-6, "delta_deg": 32.0, "gamma_deg": 12.0}
-    measured = read_pattern(scan, preparation=Preparation(size=32, bins=1), geometry=given)
+    given = {"photon_energy": 9000.0, "distance": 0.5, "pixel_size": 55e-6, "delta_deg": 32.0, "gamma_deg": 12.0}
+    measured = read_pattern(scan, preparation=Preparation(size=32, bin=1), geometry=given)
     vectors = measured.voxel_vectors()
     assert vectors is not None
     assert vectors.shape == (3, 3)
@@ -83,7 +83,7 @@ def test_two_peaks_one_is_left_out(scan: Path) -> None:
     with h5py.File(scan, "r+") as file:
         file["counts"][28:31, 5:8, 5:8] = 3000
     kept, cleaned = (
-        read_pattern(scan, preparation=Preparation(size=32, bins=1, parasitic_peaks=how)).pattern
+        read_pattern(scan, preparation=Preparation(size=32, bin=1, parasitic_peaks=how)).pattern
         for how in ("none", "find")
     )
     assert kept.photons.sum() > cleaned.photons.sum() + 20 * 3000
@@ -93,12 +93,12 @@ def test_two_peaks_one_is_left_out(scan: Path) -> None:
 
 
 def test_a_saturated_scan_is_called_so_and_keeps_its_centre(scan: Path) -> None:
-    right = read_pattern(scan, preparation=Preparation(size=32, bins=1)).pattern.peak
+    right = read_pattern(scan, preparation=Preparation(size=32, bin=1)).pattern.peak
     with h5py.File(scan, "r+") as file:
         counts = file["counts"][()]
         del file["counts"]
         file["counts"] = np.minimum(counts, int(np.sort(counts.ravel())[-80])).astype(np.uint16)
-    made = read_pattern(scan, preparation=Preparation(size=32, bins=1))
+    made = read_pattern(scan, preparation=Preparation(size=32, bin=1))
     assert any("80 voxels are saturated" in str(note) for note in made.notes)
     assert not any("WARNING" in str(note) or "NaN" in str(note) for note in made.notes)
     assert max(abs(here - there) for here, there in zip(made.pattern.peak, right, strict=True)) <= 1
@@ -106,19 +106,19 @@ def test_a_saturated_scan_is_called_so_and_keeps_its_centre(scan: Path) -> None:
 
 
 def test_a_geometry_that_contradicts_the_file_or_this_world_is_told(scan: Path) -> None:
-    how = Preparation(size=32, bins=1)
-    made = read_pattern(scan, preparation=how, geometry={"step_deg": -0.01, "energy_ev": None})
+    how = Preparation(size=32, bin=1)
+    made = read_pattern(scan, preparation=how, geometry={"step_deg": -0.01, "photon_energy": None})
     assert any("the file says step_deg=+0.01 degree, you say -0.01" in str(note) for note in made.notes)
     assert made.geometry.step_deg == -0.01
-    with pytest.raises(UserError, match=r"energy_ev=9 eV.*energy_ev=9000"):
-        read_pattern(scan, preparation=how, geometry={"energy_ev": 9})
+    with pytest.raises(UserError, match=r"photon_energy=9 eV.*photon_energy=9000"):
+        read_pattern(scan, preparation=how, geometry={"photon_energy": 9})
 
 
-COMPLETE = {"energy_ev": 9000.0, "distance": 0.5, "pixel_size": 55e-6, "delta_deg": 32.0, "gamma_deg": 0.0}
+COMPLETE = {"photon_energy": 9000.0, "distance": 0.5, "pixel_size": 55e-6, "delta_deg": 32.0, "gamma_deg": 0.0}
 
 
 def test_q_is_taken_at_the_peaks_pixel_however_the_scan_is_cut(scan: Path) -> None:
-    how = Preparation(size=16, bins=1)
+    how = Preparation(size=16, bin=1)
     _, row, column = read_pattern(scan, preparation=how).pattern.peak
     beam = {"beam_row": float(row), "beam_column": column + 100.0}
     whole = read_pattern(scan, preparation=how, geometry=COMPLETE | beam)
@@ -129,7 +129,7 @@ def test_q_is_taken_at_the_peaks_pixel_however_the_scan_is_cut(scan: Path) -> No
     assert any(words in str(note) for note in whole.notes)
     part = read_pattern(scan, preparation=how, geometry=COMPLETE | beam, region=[2, 30, 3, 32])
     assert part.geometry == whole.geometry
-    binned = read_pattern(scan, preparation=Preparation(size=16, bins=2), geometry=COMPLETE | beam).geometry
+    binned = read_pattern(scan, preparation=Preparation(size=16, bin=2), geometry=COMPLETE | beam).geometry
     assert binned.off_axis == (-0.5, -99.5)  # the middle of the block that is voxel n // 2, of 15 and 16 blocks
     with h5py.File(scan, "r+") as file:
         file.attrs["crop_origin_frame_row_col"] = np.array([5, 40, 60])
@@ -139,7 +139,7 @@ def test_q_is_taken_at_the_peaks_pixel_however_the_scan_is_cut(scan: Path) -> No
 
 
 def test_without_the_beams_pixel_q_is_where_the_arm_points_and_that_is_said(scan: Path) -> None:
-    how = Preparation(size=16, bins=1)
+    how = Preparation(size=16, bin=1)
     made = read_pattern(scan, preparation=how, geometry=COMPLETE)
     assert made.geometry.off_axis is None and made.geometry.two_theta_deg() == pytest.approx(32.0)
     assert any("where the detector arm points" in str(note) and "beam_row=<pixel>" in str(note) for note in made.notes)

@@ -29,7 +29,7 @@ def test_a_measured_scan_is_cut_and_has_no_truth(tmp_path) -> None:
     assert made.kind == "measured" and made.names == ("scan",) and made.counted
     assert made.fourier_amplitude.shape == made.mask.shape == (1, 12, 12, 12) and made.truth is None
     assert made.voxel is None  # no geometry in the file
-    two = open_volume_patterns([scan(tmp_path / "a.h5"), scan(tmp_path / "b.h5")], size=12, bins=1)
+    two = open_volume_patterns([scan(tmp_path / "a.h5"), scan(tmp_path / "b.h5")], size=12, bin=1)
     assert len(two) == 2 and all(str(note).startswith(str(tmp_path)) for note in two.notes)
 
 
@@ -57,7 +57,7 @@ def test_scans_of_two_shapes_and_missing_files_are_one_line(tmp_path) -> None:
         open_volume_patterns(str(tmp_path / "nowhere.h5"))
     both = [scan(tmp_path / "a.h5"), scan(tmp_path / "b.h5", (16, 16, 12))]
     with pytest.raises(UserError, match="volumes of one shape"):
-        open_volume_patterns(both, size=None, bins=1)
+        open_volume_patterns(both, size=None, bin=1)
 
 
 def test_a_wrong_key_names_the_option_that_was_given(tmp_path) -> None:
@@ -128,7 +128,7 @@ def test_a_second_crystal_is_warned_of(tmp_path) -> None:
         ({"size": 0}, r"data\.size=0: give one whole number"),
         ({"size": 3.5}, r"data\.size=3\.5: give one whole number"),
         ({"size": "abc"}, r"data\.size=abc: give one whole number"),
-        ({"bins": [1, 2]}, r"data\.bins=\[1, 2\]: give one whole number, or three"),
+        ({"bin": [1, 2]}, r"data\.bin=\[1, 2\]: give one whole number, or three"),
         ({"threshold": "a"}, r"data\.threshold=a: give a number"),
         ({"size": [40000, 40000, 40000]}, r"data\.size=40000 x 40000 x 40000 .* GiB are to be had: .* would fit"),
     ],
@@ -162,7 +162,7 @@ def test_a_refinement_sees_the_same_pattern_as_a_comparison(tmp_path) -> None:
     complex_counts = altered(path, photons=np.ones((16, 16, 16), dtype="c8"))
     with pytest.raises(UserError, match="no data set is a stack"):
         SingleVolumeDataModule(complex_counts, size=12).setup("fit")
-    for wrong in ({"size": "abc"}, {"threshold": "a"}, {"bins": "x"}):
+    for wrong in ({"size": "abc"}, {"threshold": "a"}, {"bin": "x"}):
         with pytest.raises(UserError, match=rf"data\.{next(iter(wrong))}="):
             SingleVolumeDataModule(path, **wrong).setup("fit")
     with pytest.raises(UserError, match=r"data\.held_out=x"):
@@ -171,9 +171,9 @@ def test_a_refinement_sees_the_same_pattern_as_a_comparison(tmp_path) -> None:
 
 def test_geometry_that_is_no_number_or_unknown_is_named(tmp_path) -> None:
     path = scan(tmp_path / "scan.h5")
-    with pytest.raises(UserError, match=r"geometry\.energy_ev=abc: give a number"):
-        measure_scan(path, geometry={"energy_ev": "abc"})
-    with pytest.raises(UserError, match=r"data\.geometry\.colour is unknown: there are energy_ev"):
+    with pytest.raises(UserError, match=r"geometry\.photon_energy=abc: give a number"):
+        measure_scan(path, geometry={"photon_energy": "abc"})
+    with pytest.raises(UserError, match=r"data\.geometry\.colour is unknown: there are photon_energy"):
         measure_scan(path, geometry={"colour": 3})
 
 
@@ -182,7 +182,7 @@ def test_keys_and_geometry_reach_the_reader(tmp_path) -> None:
     gap = np.zeros((16, 16, 16), dtype=bool)
     gap[:, 3] = True
     altered(path, gap=gap)
-    known = {"energy_ev": 9e3, "distance": 0.5, "pixel_size": 55e-6, "delta_deg": 32.0, "gamma_deg": 12.0}
+    known = {"photon_energy": 9e3, "distance": 0.5, "pixel_size": 55e-6, "delta_deg": 32.0, "gamma_deg": 12.0}
     keys = ScanKeys(bad_pixels="gap")
     made = open_volume_patterns(path, size=16, keys=keys, geometry=known | {"step_deg": 0.01, "rocking_axis": None})
     assert made.voxel is not None and made.axes[0] is not None and not made.mask[0, :, 3].any()

@@ -38,7 +38,7 @@ def test_a_tiff_series_with_its_spec_header(tmp_path: Path) -> None:
     read = open_scan(series(tmp_path / "frames"), spec=str(spec), scan=3)
     np.testing.assert_array_equal(read.counts, COUNTS)
     assert read.geometry == pytest.approx(
-        {"delta_deg": 32, "gamma_deg": 12, "distance": 0.5, "energy_ev": 9000, "step_deg": 0.1}
+        {"delta_deg": 32, "gamma_deg": 12, "distance": 0.5, "photon_energy": 9000, "step_deg": 0.1}
     )
     assert read.monitor is not None
     assert read.monitor[2] == 1002
@@ -143,7 +143,7 @@ def test_hdf5_layouts(tmp_path: Path, layout: str) -> None:
             file["entry/instrument/beam/incident_wavelength"] = 1.3776
     read = open_scan(path)
     np.testing.assert_array_equal(read.counts, COUNTS)
-    assert read.geometry["energy_ev"] == pytest.approx(9000, rel=1e-4)
+    assert read.geometry["photon_energy"] == pytest.approx(9000, rel=1e-4)
     if layout == "plain":
         assert read.geometry["step_deg"] == pytest.approx(0.1)
         assert read.whitefield is not None
@@ -269,7 +269,7 @@ def test_a_frame_or_module_full_of_the_largest_integer_is_no_saturated_peak(
     counts = (3e4 * np.exp(-(away[0][:, None, None] + away[1][:, None] + away[2]))).astype(dtype)
     counts[11, part, part] = np.iinfo(dtype).max
     np.save(tmp_path / "scan.npy", counts)
-    made = prepare_scan(open_scan(tmp_path / "scan.npy"), Preparation(size=(16, 32, 32), bins=1))
+    made = prepare_scan(open_scan(tmp_path / "scan.npy"), Preparation(size=(16, 32, 32), bin=1))
     assert made.pattern.peak == (8, 16, 16)
     assert torch.equal(~made.pattern.mask, torch.from_numpy(counts == np.iinfo(dtype).max))
 

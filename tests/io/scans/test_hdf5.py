@@ -45,7 +45,7 @@ def nexus(path: Path, **more: tuple[Any, Any]) -> Path:
 def check(path: Path, keys: ScanKeys | None = None) -> None:
     """What every file here says."""
     geometry = open_scan(path, keys).geometry
-    expected = {"energy_ev": 9e3, "distance": 0.5, "pixel_size": 55e-6, "delta_deg": 32.0, "gamma_deg": 12.0}
+    expected = {"photon_energy": 9e3, "distance": 0.5, "pixel_size": 55e-6, "delta_deg": 32.0, "gamma_deg": 12.0}
     assert geometry == pytest.approx(expected | {"step_deg": 0.01}, rel=1e-6)
 
 
@@ -68,7 +68,7 @@ def test_lengths_and_energies_are_converted_by_their_unit(tmp_path: Path) -> Non
         check(nexus(tmp_path / "a.nxs", **{key: value}))
     wavelength = {"instrument__beam__incident_wavelength": (0.13776, "nm")}
     found = open_scan(nexus(tmp_path / "b.nxs", instrument__monochromator__energy=(None, None), **wavelength)).geometry
-    assert found["energy_ev"] == pytest.approx(9000, rel=1e-4)
+    assert found["photon_energy"] == pytest.approx(9000, rel=1e-4)
 
 
 @pytest.mark.parametrize("field", ["instrument__delta", "data__angle", "instrument__detector__distance"])
@@ -77,7 +77,7 @@ def test_an_unknown_unit_is_refused_unless_the_user_states_the_quantity(tmp_path
     with pytest.raises(UserError, match="unit 'furlong' is not known"):
         open_scan(path)
     known = {"instrument__delta": "delta_deg", "data__angle": "step_deg"}.get(field, "distance")
-    assert open_scan(path, given=[known]).geometry["energy_ev"] == 9000
+    assert open_scan(path, given=[known]).geometry["photon_energy"] == 9000
 
 
 def test_a_plain_file_names_units_as_attributes_or_at_the_end_of_names(tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def test_the_scanned_column_is_found_by_mnemonic_or_range(
 def test_units_in_brackets_behind_names_hold(spec: Path) -> None:
     names = "#O0 Theta  Delta (rad)  Gamma [mrad]  camdist (m)  energy\n"
     spec.write_text("#F run\n" + names + of(5, "ascan theta 0 1 1 1", ["0 1", "1 1"], "#P0 0 0.5 200 0.5 9000\n"))
-    expected = {"delta_deg": 28.6479, "gamma_deg": 11.4592, "distance": 0.5, "energy_ev": 9000.0}
+    expected = {"delta_deg": 28.6479, "gamma_deg": 11.4592, "distance": 0.5, "photon_energy": 9000.0}
     assert geometry_of_spec(read_spec(spec, 5), []) == pytest.approx(expected, rel=1e-5)
 
 

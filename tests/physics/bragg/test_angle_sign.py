@@ -55,11 +55,11 @@ def test_facets_tell_the_sign_of_the_angle(turn: float) -> None:
 
 def test_the_real_scan_turns_as_its_beamline_says(spi_data: Path) -> None:
     path = spi_data / "bragg" / "aps34idc_S0054_128.h5"
-    measured = read_pattern(path, preparation=Preparation(size=64, bins=2, reflection=(1, 1, 1)))
-    found = compare_angle_signs(measured.pattern.photons, measured.geometry, measured.pattern.bins)
+    measured = read_pattern(path, preparation=Preparation(size=64, bin=2, reflection=(1, 1, 1)))
+    found = compare_angle_signs(measured.pattern.photons, measured.geometry, measured.pattern.bin)
     assert found.stated > 2 * found.reversed
     assert not any("other sign" in str(note) for note in measured.notes)
     step = -measured.geometry.step_deg  # type: ignore[operator]
-    preparation = Preparation(size=64, bins=2, reflection=(1, 1, 1))
+    preparation = Preparation(size=64, bin=2, reflection=(1, 1, 1))
     turned = read_pattern(path, preparation=preparation, geometry={"step_deg": step})
     assert any("other sign" in str(note) for note in turned.notes)

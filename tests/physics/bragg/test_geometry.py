@@ -139,7 +139,7 @@ def test_an_incomplete_geometry_says_what_it_cannot_give() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"energy_ev": -1.0}, "positive"),
+        ({"photon_energy": -1.0}, "positive"),
         ({"delta_deg": float("nan")}, "number"),
         ({"step_deg": 0.0}, "step_deg"),
         ({"rocking_axis": "up"}, "direction"),

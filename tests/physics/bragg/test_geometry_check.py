@@ -10,15 +10,15 @@ from spi_lightning.physics.bragg.geometry_check import (
     require_plausible,
 )
 
-FILE = {"energy_ev": 9000.0, "distance": 0.5, "pixel_size": 55e-6, "delta_deg": 32.0, "step_deg": 0.01}
+FILE = {"photon_energy": 9000.0, "distance": 0.5, "pixel_size": 55e-6, "delta_deg": 32.0, "step_deg": 0.01}
 
 
 @pytest.mark.parametrize(
     ("given", "words"),
     [
         (
-            {"energy_ev": 9.0},
-            r"energy_ev=9 eV: 1000 to 200000 eV can be; was it in keV\? .* data\.geometry\.energy_ev=9000",
+            {"photon_energy": 9.0},
+            r"photon_energy=9 eV: 1000 to 200000 eV can be; was it in keV\? .* data\.geometry\.photon_energy=9000",
         ),
         ({"distance": 500}, r"was it in mm\? Then give data\.geometry\.distance=0\.5"),
         ({"pixel_size": 55}, r"was it in µm\? Then give data\.geometry\.pixel_size=5\.5e-05"),
@@ -45,7 +45,7 @@ def test_a_file_can_be_wrong_too_and_the_user_right() -> None:
 
 
 def test_what_contradicts_the_file_is_said() -> None:
-    assert contradictions(FILE, {"energy_ev": 9001, "rocking_axis": "x-", "gamma_deg": 12.0}) == []
+    assert contradictions(FILE, {"photon_energy": 9001, "rocking_axis": "x-", "gamma_deg": 12.0}) == []
     (note,) = contradictions(FILE, {"step_deg": -0.01})
     assert "the file says step_deg=+0.01 degree, you say -0.01" in str(note) and "which way round" in str(note)
     (note,) = contradictions(FILE, {"distance": 0.6})
@@ -54,7 +54,7 @@ def test_what_contradicts_the_file_is_said() -> None:
 
 @pytest.mark.parametrize(("delta", "gamma"), [(0.5615, 0.2205), (0.0, 0.5), (0.0, 0.0), (-0.6, 0.3)])
 def test_a_two_theta_below_a_degree_is_asked_about(delta: float, gamma: float) -> None:
-    known = BraggGeometry(energy_ev=9e3, delta_deg=delta, gamma_deg=gamma)
+    known = BraggGeometry(photon_energy=9e3, delta_deg=delta, gamma_deg=gamma)
     with pytest.raises(UserError, match=r"two-theta of .* below 1 degree.*radians\?"):
         require_bragg_angle(known, {"delta_deg": delta})
     (note,) = require_bragg_angle(known, {"delta_deg": delta, "gamma_deg": gamma})
@@ -63,7 +63,7 @@ def test_a_two_theta_below_a_degree_is_asked_about(delta: float, gamma: float) -
 
 @pytest.mark.parametrize(("delta", "gamma"), [(1.2, 0.0), (32.0, 0.2), (0.0, 12.0), (0.2, None)])
 def test_an_arm_at_a_peak_is_not(delta: float, gamma: float | None) -> None:
-    assert require_bragg_angle(BraggGeometry(energy_ev=9e3, delta_deg=delta, gamma_deg=gamma), {}) == []
+    assert require_bragg_angle(BraggGeometry(photon_energy=9e3, delta_deg=delta, gamma_deg=gamma), {}) == []
 
 
 @pytest.mark.parametrize(("factor", "doubted"), [(1.0, False), (4.0, False), (57.3, True), (1 / 17.45, True)])

@@ -19,7 +19,7 @@ def scan(peak: tuple[int, int, int] = (9, 11, 10), shape: tuple[int, int, int] =
 
 def test_the_peak_comes_to_the_middle_of_odd_and_even_sizes() -> None:
     for size in (8, 9, (6, 8, 7)):
-        made = prepare(scan(), size=size, bins=1)
+        made = prepare(scan(), size=size, bin=1)
         middle = tuple(n // 2 for n in made.photons.shape)
         assert made.peak == (9, 11, 10)
         assert made.photons[middle] == 1000
@@ -102,28 +102,28 @@ def test_a_saturated_peak_with_a_dropped_frame_stays_in_the_middle(dropped: int)
     assert prepare(counts, 24).peak == (12, 12, 12)
 
 
-@pytest.mark.parametrize("bins", [1, 2])
-def test_a_saturated_peak_stays_in_the_middle(bins: int) -> None:
+@pytest.mark.parametrize("bin", [1, 2])
+def test_a_saturated_peak_stays_in_the_middle(bin: int) -> None:
     grid = torch.stack(torch.meshgrid(*[torch.arange(24.0) - 12] * 3, indexing="ij"))
     counts = 1e5 * torch.exp(-grid.square().sum(0) / 12) + 900 * torch.exp(-((grid[1] - 5).square() + grid[0] ** 2))
     clipped = torch.where(counts > 1000, torch.inf, counts)
-    for made in (prepare(clipped, 16 // bins, bins, 0.0), prepare(counts, 16 // bins, bins, 0.0, saturation=1000)):
-        assert made.peak == (12, 12, 12) and not made.mask[8 // bins, 8 // bins, 8 // bins]
+    for made in (prepare(clipped, 16 // bin, bin, 0.0), prepare(counts, 16 // bin, bin, 0.0, saturation=1000)):
+        assert made.peak == (12, 12, 12) and not made.mask[8 // bin, 8 // bin, 8 // bin]
         full = bin_voxels(
-            cut_around((counts > 1000).float(), made.peak, (16,) * 3), made.mask.new_ones(16, 16, 16), (bins,) * 3
+            cut_around((counts > 1000).float(), made.peak, (16,) * 3), made.mask.new_ones(16, 16, 16), (bin,) * 3
         )
-        assert torch.equal(~made.mask, full[0] > 0) and made.photons.max() <= 1000 * bins**3
+        assert torch.equal(~made.mask, full[0] > 0) and made.photons.max() <= 1000 * bin**3
 
 
-@pytest.mark.parametrize("bins", [1, 2, 3])
+@pytest.mark.parametrize("bin", [1, 2, 3])
 @pytest.mark.parametrize("size", [4, 5])
-def test_the_origin_is_the_middle_of_the_block_at_the_centre(bins: int, size: int) -> None:
-    made = prepare(scan(), size, bins)
+def test_the_origin_is_the_middle_of_the_block_at_the_centre(bin: int, size: int) -> None:
+    made = prepare(scan(), size, bin)
     place = torch.arange(20.0)[:, None, None].expand(20, 22, 21)  # what the block adds up is the mean of its places
-    cut = cut_around(place, made.peak, (size * bins,) * 3)
-    mean = bin_voxels(cut, torch.ones_like(cut, dtype=torch.bool), (bins,) * 3)[0] / bins**3
+    cut = cut_around(place, made.peak, (size * bin,) * 3)
+    mean = bin_voxels(cut, torch.ones_like(cut, dtype=torch.bool), (bin,) * 3)[0] / bin**3
     assert made.origin[0] == pytest.approx(float(mean[(size // 2,) * 3]))
-    assert max(abs(here - there) for here, there in zip(made.origin, made.peak, strict=True)) <= (bins - 1) / 2
+    assert max(abs(here - there) for here, there in zip(made.origin, made.peak, strict=True)) <= (bin - 1) / 2
 
 
 def test_a_hot_voxel_is_not_the_peak() -> None:

@@ -53,7 +53,14 @@ SMALL = (
     "+trainer.enable_progress_bar=false",
 )
 
-KNOWN = {"energy_ev": 9000, "distance": 0.5, "pixel_size": 55e-6, "delta_deg": 32, "gamma_deg": 12, "step_deg": 0.01}
+KNOWN = {
+    "photon_energy": 9000,
+    "distance": 0.5,
+    "pixel_size": 55e-6,
+    "delta_deg": 32,
+    "gamma_deg": 12,
+    "step_deg": 0.01,
+}
 GEOMETRY = tuple(f"data.geometry.{name}={value}" for name, value in KNOWN.items())
 
 
