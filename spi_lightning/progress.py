@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TaskID, TimeRemainingColumn
@@ -10,6 +11,7 @@ from rich.text import Text
 from torch import Tensor
 
 from .console import Terminal
+from .notes import Note
 from .printable import printable
 
 Progress = Callable[[int, int, Tensor], None]
@@ -20,6 +22,24 @@ _INTERVAL: Final = 30.0  # s between lines in a log
 
 def no_progress(step: int, steps: int, error: Tensor) -> None:
     """Progress callback that reports nothing; ``error`` is (B,)."""
+
+
+@dataclass(frozen=True)
+class Listener:
+    """What a method reports while it works.
+
+    Attributes:
+        progress: Progress callback.
+        notes: Notes given so far, in their order.
+    """
+
+    progress: Progress = no_progress
+    notes: list[Note] = field(default_factory=list)
+
+    def note(self, note: Note) -> None:
+        """Take a note on the answer that is being made; the same one counts once."""
+        if note not in self.notes:
+            self.notes.append(note)
 
 
 class _Description(ProgressColumn):

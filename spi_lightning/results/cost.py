@@ -1,8 +1,10 @@
 """What an answer costs: wall time, and memory above what was held before."""
 
+from __future__ import annotations
+
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,14 @@ class Cost:
     seconds: float = 0.0
     memory_mib: float | None = None
     gpu_memory_mib: float | None = None
+
+    @classmethod
+    def total(cls, costs: Iterable[Cost]) -> Cost:
+        """Cost of several steps one after another: seconds add up, of memory the highest counts."""
+        steps = list(costs)
+        memory = [each.memory_mib for each in steps if each.memory_mib is not None]
+        gpu = [each.gpu_memory_mib for each in steps if each.gpu_memory_mib is not None]
+        return cls(sum(each.seconds for each in steps), max(memory, default=None), max(gpu, default=None))
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.console import Terminal
 from spi_lightning.errors import UserError
+from spi_lightning.fingerprint import Irrelevant
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.notes import Note
 
@@ -69,6 +70,47 @@ class Given:
                     f"{name} was given {count} labelled {word} and needs {least} or more: raise given.per_class, or "
                     "name frames with given.frames=[...]."
                 )
+
+
+@dataclass(frozen=True)
+class HitPart:
+    """All frames of a file, with the labels of those from which a method may learn.
+
+    Attributes:
+        content: Hash of frames, masks and geometry, see io.patterns.content_key.
+        labelled: Training labels; None for methods without need of them.
+        patterns: The file, without its labels.
+        held_out: (k,) int64, frames of a fold whose labels are not among the training labels; empty without folds.
+    """
+
+    content: str
+    labelled: Given | None
+    patterns: Irrelevant[PatternFile]
+    held_out: Irrelevant[NDArray[np.int64]] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+
+@dataclass(frozen=True)
+class HitAnswer:
+    """Probabilities of a single hit of all N frames of a file; a decision is made of them by a DecisionRule.
+
+    Attributes:
+        score: (N,) float32, uncalibrated probability of a single hit.
+        probability: (N,) float32, calibrated probability of a single hit.
+        undecided: (N,) bool, frames of which the method can say nothing: not taken, whatever the rule; None: no such.
+        features: (N, d) float32, penultimate values of a network; None where there are none.
+        class_probability: (N, classes) float32 over the first classes of Kind; None where they are not known.
+        distance_from_training: (N,) float32, how unlike the validation patterns of a network each frame is; 99 % of
+            those lie below 1.
+        usual_distance: Distance below which 90 % of those lie.
+    """
+
+    score: Floats
+    probability: Floats
+    undecided: NDArray[np.bool_] | None = None
+    features: Floats | None = None
+    class_probability: Floats | None = None
+    distance_from_training: Floats | None = None
+    usual_distance: float | None = None
 
 
 class Method(Protocol):

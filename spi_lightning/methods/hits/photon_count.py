@@ -3,6 +3,7 @@
 import time
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.results.hit_answer import Answer, DecisionRule, Given
@@ -25,11 +26,16 @@ class PhotonCount:
     def answer(self, patterns: PatternFile, given: Given | None = None) -> Answer:
         """Score every frame by its photons inside the mask."""
         start = time.perf_counter()
-        photons = np.concatenate([p.photons.sum(axis=(1, 2), dtype=np.float64) for p in read_ahead(patterns)])
-        logarithm = np.log1p(photons)
-        lower, median, upper = np.quantile(logarithm, [0.25, 0.5, 0.75])
-        score = 1 / (1 + np.exp(-(logarithm - median) / max(upper - lower, 1e-6)))
-        probability = score.astype(np.float32)
+        probability = photon_score(patterns)
         decision, abstain = self.decision(probability)
         seconds = time.perf_counter() - start
         return Answer(self.name, np.arange(len(patterns)), probability, probability, decision, abstain, seconds)
+
+
+def photon_score(patterns: PatternFile) -> NDArray[np.float32]:
+    """Logistic function of the logarithm of photons inside the mask, (N,), by its median and interquartile range."""
+    photons = np.concatenate([p.photons.sum(axis=(1, 2), dtype=np.float64) for p in read_ahead(patterns)])
+    logarithm = np.log1p(photons)
+    lower, median, upper = np.quantile(logarithm, [0.25, 0.5, 0.75])
+    score: NDArray[np.float64] = 1 / (1 + np.exp(-(logarithm - median) / max(upper - lower, 1e-6)))
+    return score.astype(np.float32)
