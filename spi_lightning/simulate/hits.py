@@ -124,7 +124,8 @@ class HitSimulator:
         geometry = self.geometry.draw(self.block_size, self.shape, generator)
         mask = self.bad_pixels(self.block_size, self.shape, generator).to(device)
         on_device = Geometry(**{name: value.to(device) for name, value in vars(geometry).items()})
-        electrons = amplitudes(particles.to(device), on_device, self.shape, self.samples, self.curvature_order)
+        shapes = self.scene.particle.unit_shapes
+        electrons = amplitudes(particles.to(device), on_device, self.shape, self.samples, self.curvature_order, shapes)
         unit = photons_per_fluence(electrons.real**2 + electrons.imag**2, on_device.solid_angle)
         fluence = self.brightness.fluence((unit * mask).sum((1, 2)), generator)
         signal = unit * fluence[:, None, None]

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from spi_lightning.simulate.particles.composites import COMPOSITES, composite, composite_radius
 from spi_lightning.simulate.particles.polyhedra import POLYHEDRA, circumradius, face_planes, polyhedron
+from spi_lightning.simulate.particles.shape import UnitShape
 
 TORUS_RATIO = 0.35  # minor over major radius
 _TORUS_MAJOR: float = (1 / (12 * torch.pi * TORUS_RATIO**2)) ** (1 / 3)  # volume of a sphere of diameter 1
@@ -20,8 +21,10 @@ _DEPTH_SAMPLES = 96
 BODIES: tuple[str, ...] = ("sphere", *POLYHEDRA, "torus", *COMPOSITES)  # files hold indices: append, never insert
 
 
-def outer_radius(body: str) -> float:
+def outer_radius(body: str | UnitShape) -> float:
     """Radius of the smallest centred sphere around a unit body, in volume-equivalent diameters."""
+    if isinstance(body, UnitShape):
+        return body.radius
     if body == "sphere":
         return 0.5
     if body == "torus":
@@ -38,12 +41,16 @@ def sample_positions(half_width: Tensor, samples: int) -> Tensor:
 
 
 def chord_moments(
-    body: str, affine: Tensor, positions: Tensor, order: int = 0, core: tuple[Tensor, Tensor, Tensor] | None = None
+    body: str | UnitShape,
+    affine: Tensor,
+    positions: Tensor,
+    order: int = 0,
+    core: tuple[Tensor, Tensor, Tensor] | None = None,
 ) -> list[Tensor]:
     """Moments 0..order of the chord through each particle at each point of its map.
 
     Args:
-        body: One of :data:`BODIES`.
+        body: One of :data:`BODIES`, or a shape from elsewhere.
         affine: (P, 3, 3) matrix from the unit body to the particle (rotation times stretch), ordered z, y, x.
         positions: (P, n) sample positions along y and x.
         order: Highest moment; 0 is the projected thickness, 1 and 2 serve the curvature of the Ewald sphere.
@@ -52,7 +59,9 @@ def chord_moments(
     Returns:
         order + 1 maps (P, n, n).
     """
-    if body == "torus":
+    if isinstance(body, UnitShape):
+        moments = _quadrature_moments(body.depth, affine, positions, order)
+    elif body == "torus":
         moments = _quadrature_moments(_torus_inside, affine, positions, order)
     elif body in COMPOSITES:
         moments = _composite_moments(body, affine, positions, order)

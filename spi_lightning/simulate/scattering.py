@@ -1,6 +1,7 @@
 """The fast generator: projected thickness, zoom transform, coherent sum over the particles of a pattern."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,7 @@ from spi_lightning.physics.ewald import ewald_depth, small_angle_frequencies
 from spi_lightning.physics.fourier import zoom_fourier
 from spi_lightning.physics.rotations.quaternions import rotation_matrices
 
+from .particles.shape import UnitShape
 from .projection import BODIES, chord_moments, outer_radius, sample_positions
 
 
@@ -67,7 +69,12 @@ class Particles:
 
 
 def amplitudes(
-    particles: Particles, geometry: Geometry, shape: tuple[int, int], samples: int = 64, curvature_order: int = 0
+    particles: Particles,
+    geometry: Geometry,
+    shape: tuple[int, int],
+    samples: int = 64,
+    curvature_order: int = 0,
+    shapes: Sequence[UnitShape] = (),
 ) -> Tensor:
     """Transform of each pattern's particles at the detector pixels, in electrons.
 
@@ -81,15 +88,16 @@ def amplitudes(
         shape: Detector height and width, pixel.
         samples: Points across each particle.
         curvature_order: 0, 1 or 2.
+        shapes: Bodies whose indices follow those of BODIES.
 
     Returns:
         (B, H, W) complex64; electrons.
     """
-    patterns = len(geometry.distance)
+    patterns, bodies = len(geometry.distance), (*BODIES, *shapes)
     total = torch.zeros(patterns, *shape, dtype=torch.complex64, device=particles.centre.device)
     for body in sorted(set(particles.body.tolist())):
         chosen = particles.select(particles.body == body)
-        contribution = _particle_amplitudes(BODIES[body], chosen, geometry, shape, samples, curvature_order)
+        contribution = _particle_amplitudes(bodies[body], chosen, geometry, shape, samples, curvature_order)
         if len(contribution) == patterns and bool((chosen.pattern[1:] > chosen.pattern[:-1]).all()):
             total += contribution
         else:
@@ -98,7 +106,7 @@ def amplitudes(
 
 
 def _particle_amplitudes(
-    body: str, particles: Particles, geometry: Geometry, shape: tuple[int, int], samples: int, order: int
+    body: str | UnitShape, particles: Particles, geometry: Geometry, shape: tuple[int, int], samples: int, order: int
 ) -> Tensor:
     affine = rotation_matrices(particles.orientation) * particles.stretch[:, None, :]
     reach = outer_radius(body) * particles.stretch

@@ -12,6 +12,7 @@ from spi_lightning.physics.rotations.quaternions import random_quaternions
 
 from .clusters import far_apart, touching
 from .draws import Range, chance, choose, log_uniform, random_directions, uniform
+from .particles.shape import Shape, UnitShape
 from .projection import BODIES
 from .scattering import Particles
 
@@ -22,11 +23,11 @@ CONTAMINANTS = ("other_size", "droplet", "elongated", "satellite", "aggregate", 
 class ParticleRecipe:
     """How one particle is drawn.
 
-    bodies: weight of each body of simulate.projection.BODIES. diameter: of the sphere of equal volume, m, log-uniform.
-    stretch: standard deviation of the log of the three stretch factors. edge_blur: Gaussian width of the edge, m,
-    uniform. density: electrons/m^3 above the surroundings. core_probability: share of particles with a core;
-    core_radius: diameters, uniform; core_contrast: relative density, uniform (negative: hollow); core_offset: largest
-    distance of the core from the centre, diameters.
+    bodies: weight of each body of simulate.projection.BODIES or of ``shapes``. diameter: of the sphere of equal volume,
+    m, log-uniform. stretch: standard deviation of the log of the three stretch factors. edge_blur: Gaussian width of
+    the edge, m, uniform. density: electrons/m^3 above the surroundings. core_probability: share of particles with a
+    core; core_radius: diameters, uniform; core_contrast: relative density, uniform (negative: hollow); core_offset:
+    largest distance of the core from the centre, diameters. shapes: further bodies by name, see particles.shape.
     """
 
     bodies: Mapping[str, float] = field(default_factory=lambda: {"icosahedron": 1.0})
@@ -38,16 +39,20 @@ class ParticleRecipe:
     core_radius: Range = (0.25, 0.42)
     core_contrast: Range = (-0.5, 0.5)
     core_offset: float = 0.0
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        unknown = set(self.bodies) - set(BODIES)
-        if unknown:
-            raise UserError(f"simulate.*.bodies: unknown body {sorted(unknown)}; choose from {', '.join(BODIES)}")
+        names = (*BODIES, *self.shapes)
+        if unknown := set(self.bodies) - set(names):
+            raise UserError(f"simulate.*.bodies: unknown body {sorted(unknown)}; choose from {', '.join(names)}")
+        if known := set(self.shapes) & set(BODIES):
+            raise UserError(f"simulate.*.shapes: {sorted(known)} is a body of its own; give the shape another name")
+        self.unit_shapes = [UnitShape(shape, name) for name, shape in self.shapes.items()]
 
     def draw(self, size: tuple[int, ...], generator: torch.Generator) -> dict[str, Tensor]:
         """Independent particles of any ``size``; a dict of the per-particle tensors of Particles."""
         count = int(torch.tensor(size).prod())
-        weights = torch.tensor([float(self.bodies.get(body, 0.0)) for body in BODIES])
+        weights = torch.tensor([float(self.bodies.get(body, 0.0)) for body in (*BODIES, *self.shapes)])
         stretch = (self.stretch * torch.randn(*size, 3, generator=generator)).exp()
         has_core = chance(self.core_probability, size, generator)
         offset = self.core_offset * uniform((0, 1), size, generator)[..., None]

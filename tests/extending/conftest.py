@@ -44,6 +44,8 @@ def small(words: Sequence[str]) -> list[str]:
     """Words that make a command of the page a matter of seconds."""
     if words[0] == "evaluate.py":
         return list(REPORT)
+    if "spi_lightning.apps.simulate" in words:
+        return ["simulate.shape=[32,32]", "simulate.block_size=16", "examples=0"]
     if words[0] != "train.py" or "experiment=wu_transfer" in words:
         return []
     given = {word.partition("=")[0] for word in words}
@@ -64,6 +66,5 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     (folder / "mylab/__init__.py").write_text("from pathlib import Path\nPath('imported').touch()\n")
     with Commands(folder) as commands:
         made = Lab(folder, commands)
-        made.run(["-m", "spi_lightning.apps.simulate", "patterns=32", "path=frames.cxi", "examples=0",
-                  "simulate.shape=[32,32]", "simulate.block_size=16"])  # fmt: skip
+        made.run(["-m", "spi_lightning.apps.simulate", "patterns=32", "path=frames.cxi"])
         yield made

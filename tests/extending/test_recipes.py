@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from spi_lightning.io import open_patterns
+from spi_lightning.simulate.projection import BODIES
 from tests.extending.conftest import Lab
 from tests.extending.page import recipes
 
@@ -53,3 +54,13 @@ def test_a_metric_of_ones_own_is_measured_in_training_and_evaluation(lab: Lab) -
     expected = ((answered["probability"] - label) ** 2).mean()
     np.testing.assert_allclose(metrics["test/brier"], expected, rtol=1e-6)
     assert "brier" in told.console and ">brier<" in (folder / "report.html").read_text()
+
+
+def test_a_particle_of_ones_own_is_simulated_to_a_file_and_while_training(lab: Lab) -> None:
+    simulate, train, resume = recipes()["simulated particle"].commands
+    lab.run(simulate)
+    body = open_patterns(lab.folder / "dumbbells.cxi").labels["body"]
+    assert (body == len(BODIES)).sum() > 2, body
+    lab.run(train)
+    lab.refused(resume)
+    lab.run(resume)
