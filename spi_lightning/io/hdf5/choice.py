@@ -27,6 +27,7 @@ from spi_lightning.io.units import text
 from spi_lightning.printable import printable
 
 from .links import MAX_DEPTH, MOST_LISTED, get_object, identity, list_data_sets, missing_target, walk
+from .nexus import nx_class, signal_names
 
 USUAL: Final = (PHOTONS, "patterns", "adu", "counts", "frames", "images", "intensities", "data")
 _USUAL_OF_IMAGES: Final = ("intensity", "image", "pattern", "real", "diffraction")
@@ -135,7 +136,7 @@ def _candidates(file: h5py.File, deep: bool = True) -> list[Candidate]:
     signals: set[str] = set()
     for name, item in [("", file), *found]:
         if isinstance(item, h5py.Group):
-            signals |= {f"{name}/{signal}".strip("/") for signal in _signals(item)}
+            signals |= {f"{name}/{signal}".strip("/") for signal in signal_names(item)}
     candidates = []
     for name, item in dict(found).items():
         rank, why = _rule(file, name, default, signals)
@@ -213,39 +214,21 @@ def _rule(file: h5py.File, name: str, default: str, signals: set[str]) -> tuple[
         group = get_object(file, parent)
         if isinstance(group, h5py.Group) and is_detector(group, parent):
             return 3.2, "the data of a detector"
-        if isinstance(group, h5py.Group) and last.startswith("data_") and _class(group) == "NXdata":
+        if isinstance(group, h5py.Group) and last.startswith("data_") and nx_class(group) == "NXdata":
             return 3, "a series in an NXdata group"
     return 9, ""
 
 
 def is_detector(group: h5py.Group, name: str) -> bool:
     """Whether a group is a detector, by its NeXus class or its name."""
-    return _class(group) == "NXdetector" or (not _class(group) and bool(_DETECTOR.search(name.rsplit("/", 1)[-1])))
-
-
-def _class(group: h5py.Group) -> str:
-    return text(group.attrs["NX_class"]) if "NX_class" in group.attrs else ""
-
-
-def _signals(group: h5py.Group) -> list[str]:
-    """Names of the signal of an NXdata group: by its attribute, or as in older files by that of the data set."""
-    if "signal" in group.attrs and group.attrs["signal"] is not None:
-        return [text(group.attrs["signal"])]
-    if _class(group) != "NXdata":
-        return []
-    marked = []
-    for name in group:
-        item = get_object(group, name)
-        if isinstance(item, h5py.Dataset) and text(item.attrs.get("signal", "")) == "1":
-            marked.append(name)
-    return marked
+    return nx_class(group) == "NXdetector" or (not nx_class(group) and bool(_DETECTOR.search(name.rsplit("/", 1)[-1])))
 
 
 def _default_signal(file: h5py.File) -> str:
     """Name of the data set at the end of ``default`` and ``signal`` from the root or its only entry; empty if none."""
     group, name = file, ""
     for _ in range(MAX_DEPTH):
-        signals = _signals(group)
+        signals = signal_names(group)
         if signals:
             return f"{name}/{signals[0]}".strip("/")
         step = text(group.attrs["default"]) if "default" in group.attrs else "" if name else _only_entry(file)
@@ -259,7 +242,7 @@ def _default_signal(file: h5py.File) -> str:
 def _only_entry(file: h5py.File) -> str:
     """Name of the NXentry of a file with exactly one; else empty."""
     groups = [(name, get_object(file, name)) for name in file]
-    entries = [name for name, group in groups if isinstance(group, h5py.Group) and _class(group) == "NXentry"]
+    entries = [name for name, group in groups if isinstance(group, h5py.Group) and nx_class(group) == "NXentry"]
     return entries[0] if len(entries) == 1 else ""
 
 

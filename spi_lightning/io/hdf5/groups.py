@@ -14,10 +14,9 @@ from typing import Final
 
 import h5py
 
-from spi_lightning.io.units import text
-
 from .choice import frame_axes, is_detector
 from .links import get_object, identity, is_hard_link
+from .nexus import nx_class
 
 _BEAM_CLASSES: Final = ("NXmonochromator", "NXbeam")
 _BEAM_NAMES: Final = re.compile(r"(source_\d+|monochromator|beam|metadata|positioners)$", re.IGNORECASE)
@@ -60,7 +59,7 @@ def surroundings(file: h5py.File, key: str) -> Surroundings:
     near += [pair for name, group in own for pair in _groups((name, group), _MAX_DEPTH - 1)]
     instrument = own[0][0].rpartition("/")[0] if own else ""
     beams = [(name, group) for name, group in inside if _is_beam(name, group)]
-    beams.sort(key=lambda pair: (not pair[0].startswith(f"{instrument}/"), _class(pair[1]) == "NXbeam"))
+    beams.sort(key=lambda pair: (not pair[0].startswith(f"{instrument}/"), nx_class(pair[1]) == "NXbeam"))
     if item.file.filename != file.filename:  # behind an external link: groups beside the data there belong to them
         home = surroundings(item.file, home_key(file, key))
         near, beams = near + home.detector, home.beam + beams
@@ -145,8 +144,4 @@ def _could_hold(detector: h5py.Group, item: h5py.Dataset) -> bool:
 
 
 def _is_beam(name: str, group: h5py.Group) -> bool:
-    return _class(group) in _BEAM_CLASSES or (not _class(group) and bool(_BEAM_NAMES.search(name)))
-
-
-def _class(group: h5py.Group) -> str:
-    return text(group.attrs["NX_class"]) if "NX_class" in group.attrs else ""
+    return nx_class(group) in _BEAM_CLASSES or (not nx_class(group) and bool(_BEAM_NAMES.search(name)))

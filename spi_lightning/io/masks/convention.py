@@ -79,8 +79,8 @@ def choose_convention(
     plain = frames if saturated is None else np.where(saturated, np.float32(0), frames)
     chosen, why = (convention, "as set") if convention != "auto" else _choose(integers, plain, where, bits, dead)
     keep = measured(integers, chosen)
-    pixels, photons = _excluded(keep, plain)
-    excludes = f"excludes {pixels:.2%} of the pixels, {_excluded(keep, frames)[1]:.2%} of the photons"
+    pixels, photons = excluded_shares(keep, plain)
+    excludes = f"excludes {pixels:.2%} of the pixels, {excluded_shares(keep, frames)[1]:.2%} of the photons"
     if saturated is not None and (saturated & ~keep).any():
         excludes += f" ({photons:.2%} where counts at the largest value are left out)"
     note = Note.of(f"{_MEANING[chosen]} = measured ({why}); {excludes}", where)
@@ -107,29 +107,36 @@ def _choose(
     values: NDArray[np.int64], frames: NDArray[np.float32], where: str, bits: str, dead: Mask
 ) -> tuple[str, str]:
     """Convention and reason by the rules at the top of this module."""
-    name = where.rsplit("/", 1)[-1].rsplit(":", 1)[-1].lower()
-    bad, good = (any(word in name for word in words) for words in (_BAD_NAMES, _GOOD_NAMES))
+    named = convention_of_name(where.rsplit("/", 1)[-1].rsplit(":", 1)[-1])
     if not values.any():
-        if good and not bad:
+        if named == "good":
             raise UserError(
                 f"{where}: is 0 everywhere, which by its name means that nothing was measured; if 0 means measured "
                 "here, give data.mask_convention=bad, else leave the mask out"
             )
         return "bad", "all values are 0"
-    if bad or good:
-        return "bad" if bad else "good", "by its name"
+    if named:
+        return named, "by its name"
     if values.min() < 0 and not bits:  # of bits, the last one in a signed type
         raise UserError(f"{where}: mask values below 0 have no known meaning; give data.mask_convention=")
     highest = int(values.max())
     binary = highest <= 1 or (highest in _WHITE and bool(((values == 0) | (values == highest)).all()))
     if bits or not binary:
         chosen = bits or _convention_of_bits(values)
-        pixels, photons = _excluded(measured(values, chosen), frames)
+        pixels, photons = excluded_shares(measured(values, chosen), frames)
         title = {"cxi": "CXI", "nexus": "NeXus", "euxfel": "European XFEL"}[chosen]
         if binary and pixels > 0.5 and photons > (_NEARLY_ALL if pixels > _NEARLY_ALL else _NOTHING_LEFT):
             return "good", f"against {title}, whose bits would exclude nearly all photons"
         return chosen, f"where {title} keeps its mask" if bits else "values beyond 0 and 1"
     return _by_evidence(values > 0, frames, where, dead)
+
+
+def convention_of_name(name: str) -> str:
+    """Convention good or bad that the name of a mask states; empty if neither."""
+    lower = name.lower()
+    if any(word in lower for word in _BAD_NAMES):
+        return "bad"
+    return "good" if any(word in lower for word in _GOOD_NAMES) else ""
 
 
 def _convention_of_bits(values: NDArray[np.int64]) -> str:
@@ -149,7 +156,7 @@ def _by_evidence(ones: Mask, frames: NDArray[np.float32], where: str, dead: Mask
         covered = int((side & dead).sum())
         if covered > 0.5 * side.sum() and covered > _NEARLY_ALL * np.broadcast_to(dead, side.shape).sum():
             return sense, f"where it is {digit} the patterns hold sentinels instead of counts"
-    share = _excluded(zeros, frames)[1]  # of photons under ones
+    share = excluded_shares(zeros, frames)[1]  # of photons under ones
     if share == 1:
         return "good", "there are no photons where it is 0"
     if share == 0 and frames.any():
@@ -160,8 +167,8 @@ def _by_evidence(ones: Mask, frames: NDArray[np.float32], where: str, dead: Mask
     return ("good", "most pixels are 1") if 2 * count > total else ("bad", "most pixels are 0")
 
 
-def _excluded(keep: Mask, frames: NDArray[np.float32]) -> tuple[float, float]:
-    """Shares of pixels and of photons outside a mask, 0 to 1."""
+def excluded_shares(keep: Mask, frames: NDArray[np.float32]) -> tuple[float, float]:
+    """Shares of the pixels and of the photons of frames (n, H, W) outside a mask (H, W) or (n, H, W), 0 to 1."""
     total = float(frames.sum(dtype=np.float64))
     outside = float(np.where(keep, 0, frames).sum(dtype=np.float64))
     return 1 - float(keep.mean()), outside / total if total > 0 else 0.0

@@ -1,1 +1,1 @@
-"""Rocking scans of Bragg coherent diffraction: TIFF series with a spec header, HDF5, NeXus, CXI."""
+"""Readers of rocking scans of Bragg coherent diffraction: TIFF series with a spec header, HDF5, NeXus, CXI."""

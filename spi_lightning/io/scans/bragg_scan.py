@@ -1,4 +1,4 @@
-"""Rocking scans of Bragg coherent diffraction: a TIFF series with a spec header, HDF5, NeXus or CXI."""
+"""open_scan: rocking scans of Bragg coherent diffraction from TIFF with a spec header, HDF5, NeXus, CXI or NumPy."""
 
 from __future__ import annotations
 
@@ -40,28 +40,28 @@ def open_scan(
     spec: str | None = None,
     scan: int | None = None,
     region: Region | None = None,
-    given: Collection[str] = (),
+    known: Collection[str] = (),
 ) -> BraggScan:
-    """Read a rocking scan, its frames in order of their angle.
+    """Read a rocking scan with its frames in the order of their angle.
 
     Args:
         path: HDF5, NeXus or CXI file; a folder, glob or list of TIFF frames; one TIFF stack; .npy or .npz.
-        keys: See ScanKeys.
-        spec, scan: spec file and number of the scan in it: angles, monitor and geometry.
-        region: Rows and columns to read: first row, last + 1, first column, last + 1.
-        given: Quantities of BraggGeometry that the user states; the file's are not read.
+        keys: Names of data sets and side files, None for the usual ones.
+        spec, scan: Path of a spec file and number of the scan in it, for angles, monitor and geometry.
+        region: First row, last + 1, first column, last + 1 of the part to read, pixel; None for all.
+        known: Quantities of BraggGeometry that the user states; those of the file are not read.
 
     Raises:
-        UserError: Missing, damaged or foreign files, doubled frames, shapes that do not fit, too little memory.
+        UserError: Missing, damaged or unsupported files, duplicate frames, shapes that do not fit, too little memory.
     """
     keys = keys or ScanKeys()
     if spec is not None and scan is None:
-        raise UserError(f"{spec}: which of its scans? Give data.scan=")
-    read = _read(_files(path), keys, region, given)
+        raise UserError(f"{spec}: the number of the scan is missing; give data.scan=")
+    read = _read(_files(path), keys, region, known)
     if len(read.counts) == 1:
         rows, columns = read.counts.shape[1:]
         raise UserError(
-            f"{read.path}: holds one frame of {rows} x {columns} pixels and no rocking scan; data=one_frame phases a "
+            f"{read.path}: holds one frame of {rows} x {columns} pixels, not a rocking scan; data=one_frame phases a "
             "single pattern"
         )
     if region is not None:
@@ -84,26 +84,26 @@ def open_scan(
     return read
 
 
-def _read(files: list[Path], keys: ScanKeys, region: Region | None, given: Collection[str]) -> BraggScan:
-    """Counts, and what else the files hold, whatever their kind."""
+def _read(files: list[Path], keys: ScanKeys, region: Region | None, known: Collection[str]) -> BraggScan:
+    """Read the counts and metadata of files of any format, frames in stored order."""
     first = files[0]
     if keys.counts is not None and first.suffix.lower() not in (*_HDF5, ".npz"):
-        raise UserError(f"{first}: its one array has no name; leave out data.keys.counts={keys.counts}")
+        raise UserError(f"{first}: its single array has no name; leave out data.keys.counts={keys.counts}")
     if first.suffix.lower() in _HDF5:
-        return read_scan_hdf5(first, keys, region, given)
+        return read_scan_hdf5(first, keys, region, known)
     if first.suffix.lower() in (".npy", ".npz"):
         counts, notes = without_flaws(_volume(first, keys))
         return BraggScan(first, cut_region(counts, region), notes=notes)
     if is_spec(first):
         raise UserError(
-            f"{first}: is a spec file, which holds no frames: give data.spec={first}, and the frames as data.path="
+            f"{first}: is a spec file, which holds no frames; give data.spec={first}, and the frames as data.path="
         )
     counts, notes = read_series(files, region)
     return BraggScan(first.parent, counts, notes=notes)
 
 
 def _add_images_beside(read: BraggScan, keys: ScanKeys, region: Region | None) -> None:
-    """Whitefield, dark and bad pixels that are files of their own."""
+    """Add whitefield, dark and bad pixels from side files."""
     for name in ("whitefield", "dark", "bad_pixels"):
         beside = getattr(keys, name)
         if beside is None or not Path(beside).is_file():
@@ -122,7 +122,7 @@ def _add_images_beside(read: BraggScan, keys: ScanKeys, region: Region | None) -
 
 
 def _files(path: str | os.PathLike[str] | Sequence[str]) -> list[Path]:
-    """The files that a path names, at least one."""
+    """Files that a path names, at least one; UserError for a missing one."""
     if not isinstance(path, str | os.PathLike):
         found = [Path(part) for part in path]
     elif Path(path).is_dir():
@@ -134,13 +134,13 @@ def _files(path: str | os.PathLike[str] | Sequence[str]) -> list[Path]:
     missing = [part for part in found if not part.is_file()]
     if missing or not found:
         raise UserError(
-            f"{missing[0] if missing else path}: there is no such file, or no frame in it; check data.path="
+            f"{missing[0] if missing else path}: there is no such file, or it holds no frames; check data.path="
         )
     return found
 
 
 def _image(file: Path) -> Tensor:
-    """An image beside the scan, (rows, columns) float32."""
+    """Image of a side file, (rows, columns) float32."""
     image = read_volume(file) if file.suffix == ".npy" else read_pages(file)
     return torch.from_numpy(np.asarray(image, dtype=np.float32))
 
@@ -154,7 +154,7 @@ def _volume(path: Path, keys: ScanKeys) -> NDArray[Any]:
 
 
 def _add_header(read: BraggScan, header: SpecScan, spec: str) -> None:
-    """Angles, monitor and motors of the spec file; a file's own values stay."""
+    """Add angles, monitor and geometry of a spec scan; values of the file itself take precedence."""
     read.notes += header.notes
     if read.angle_deg is None:
         _add_angles(read, header, spec)
@@ -166,10 +166,10 @@ def _add_header(read: BraggScan, header: SpecScan, spec: str) -> None:
 
 
 def _add_angles(read: BraggScan, header: SpecScan, spec: str) -> None:
-    """The column of the scanned motor, in degree."""
+    """Add the angles of the scanned motor, degree."""
     if header.is_mesh:
         raise UserError(
-            f"{spec}: scan {header.number} is a mesh of several motors ({header.command}), no rocking scan; give the "
+            f"{spec}: scan {header.number} is a mesh of two motors ({header.command}), not a rocking scan; give the "
             "number of another with data.scan="
         )
     name = header.scanned
@@ -186,9 +186,9 @@ def _add_angles(read: BraggScan, header: SpecScan, spec: str) -> None:
     if len(angles) != len(read.counts):
         raise UserError(
             f"{read.path}: {len(read.counts)} frames, but scan {header.number} of the spec file has {len(angles)} "
-            "points: frames are missing, or it is another scan"
+            "points; frames are missing, or it is another scan: check data.scan="
         )
-    read.notes += [*unknown_unit(name), *header.moved_too()]
+    read.notes += [*unknown_unit(name), *header.other_motors()]
     unit = unit_of_label(name)
     read.sources["angle"] = f"column {name} of {spec}, scan {header.number}"
     read.angle_deg = torch.from_numpy(angles * (factor(unit, "angle", f"{spec}: {name}") if unit else 1.0))

@@ -1,4 +1,4 @@
-"""What in the counts of a rocking scan was not measured, each told by its cause."""
+"""Unmeasured and saturated voxels in the counts of a rocking scan, each noted with its cause."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from spi_lightning.physics.bragg.frame_order import frames_listed
 from spi_lightning.physics.frames.saturation import find_saturated
 from spi_lightning.physics.frames.sentinels import Sentinel, find_sentinels
 
-_MOST: Final = 0.5  # of a frame, which no saturated peak fills
-_PART: Final = 0.05  # of a frame, that a peak saturates in several frames and not in one alone
-_SUDDEN: Final = 0.25  # of that share, which the frames beside reach where a peak comes and goes
-SATURATED: Final = float("inf")  # stands for a saturated voxel: brighter than anything measured
+_MAX_SHARE: Final = 0.5  # of a frame, more than a saturated peak fills
+_PART: Final = 0.05  # of a frame; a peak that saturates as much does so in more than one frame
+_SUDDEN: Final = 0.25  # of that share, which the neighbouring frames of a peak reach
+SATURATED: Final = float("inf")  # value of a saturated voxel
 
 
 def without_flaws(
     counts: NDArray[Any], fill: Sequence[float] = (), limits: Limits | None = None
 ) -> tuple[Tensor, list[Note]]:
-    """Counts as float32: NaN where not measured, infinite where saturated; and one line for each cause.
+    """Counts (frames, rows, columns) float32, NaN where not measured, infinite where saturated; a note for each cause.
 
-    Values that stand for "not measured" are found as physics.sentinels does; the largest integer of a type is
-    saturated where a voxel holds it in some frames only, and so is the largest value of a bright scan that many share.
+    Sentinels are found by physics.frames.sentinels; the largest integer of a dtype is saturated where a voxel holds it
+    in some frames only, and so is the largest value of a bright scan that many voxels share.
 
     Args:
-        counts: (frames, rows, columns) as stored; frames that are NaN throughout are missing, and told elsewhere.
+        counts: Counts as stored, (frames, rows, columns); frames of NaN throughout are missing, and noted elsewhere.
         fill: Fill values that the file states.
-        limits: Range of the counts that the file states.
+        limits: Valid range of the counts that the file states.
     """
     values = torch.from_numpy(counts.astype(np.float32))
     marked, sentinels = find_sentinels(counts, fill)
@@ -56,8 +56,8 @@ def without_flaws(
     values[torch.from_numpy(saturated & ~_filled(saturated)[:, None, None])] = SATURATED
     flaws: list[tuple[NDArray[np.bool_], str]] = []
     if counts.dtype.kind == "f":
-        there = ~np.isnan(counts).all((1, 2), keepdims=True)
-        flaws += [(np.isnan(counts) & there, "hold NaN"), (np.isinf(counts), "hold infinite counts")]
+        present = ~np.isnan(counts).all((1, 2), keepdims=True)
+        flaws += [(np.isnan(counts) & present, "hold NaN"), (np.isinf(counts), "hold infinite counts")]
     if counts.dtype.kind in "fi":
         flaws.append(((np.nan_to_num(counts, nan=0, neginf=0) < 0) & ~marked, "hold negative counts"))
     for where, what in flaws:
@@ -68,18 +68,18 @@ def without_flaws(
 
 
 def _filled(saturated: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(frames,) whose saturated voxels are no peak's: most of the frame, or far more than of those beside it."""
+    """Frames (frames,) bool saturated by no peak: in most of the frame, or far more than in its neighbours."""
     share = saturated.mean((1, 2))
     beside = np.maximum(np.append(0, share[:-1]), np.append(share[1:], 0))
-    filled: NDArray[np.bool_] = (share > _MOST) | ((share > _PART) & (beside < _SUDDEN * share))
+    filled: NDArray[np.bool_] = (share > _MAX_SHARE) | ((share > _PART) & (beside < _SUDDEN * share))
     return filled
 
 
 def _largest(dtype: np.dtype[Any]) -> int:
-    """Largest integer of a type, -1 of floats, which have none."""
+    """Largest integer of a dtype; -1 for floats."""
     return int(np.iinfo(dtype).max) if dtype.kind in "ui" else -1
 
 
-def missing_line(missing: list[int], frames: int) -> Note:
-    """The same note of frames missing from any kind of file."""
+def missing_note(missing: list[int], frames: int) -> Note:
+    """Note on missing frames, the same for all formats."""
     return Note.of(f"{len(missing)} of {frames} frames are missing ({frames_listed(missing)}): taken as not measured")

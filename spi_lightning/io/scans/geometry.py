@@ -1,4 +1,4 @@
-"""What files of rocking scans say about the geometry, under BraggGeometry's names and in its units."""
+"""Geometry that files of rocking scans state, with the names and units of BraggGeometry."""
 
 from __future__ import annotations
 
@@ -33,26 +33,26 @@ _SPEC: Final[dict[str, tuple[tuple[str, ...], Kind, str]]] = {
     "distance": (("camdist", "detdist"), "length", "mm"),
     "photon_energy": (("energy",), "energy", "keV"),
 }
-_MOST_KEV: Final = 200  # energies of spec files are in keV up to here, else in eV
+_MAX_KEV: Final = 200  # energies of spec files are in keV up to here, else in eV
 
 
 def geometry_of_hdf5(
-    file: h5py.File, layout: ScanLayout, given: Collection[str] = (), notes: list[Note] | None = None
+    file: h5py.File, layout: ScanLayout, known: Collection[str] = (), notes: list[Note] | None = None
 ) -> dict[str, Any]:
-    """Geometry of the detector that counted, in m, eV and degree, from data sets and attributes with their units.
+    """Geometry of the detector of the counts, in m, eV and degree, from data sets and attributes with their units.
 
     Args:
-        file: HDF5 file.
-        layout: Which of its groups belong to the counts.
-        given: Quantities of BraggGeometry that the user states, which are not read.
-        notes: Takes what was chosen.
+        file: Open HDF5 file.
+        layout: Groups and data sets of the scan.
+        known: Quantities of BraggGeometry that the user states, which are not read.
+        notes: List that gets a note for each choice.
 
     Raises:
-        UserError: An unknown unit, text, or a number that cannot be.
+        UserError: An unknown unit, text, or an impossible number.
     """
     notes = [] if notes is None else notes
-    known = [name for name, ours in _OURS.items() if ours in given]
-    read = read_geometry(file, layout.keys[0], known=[*known, BEAM_CENTRE], square=False, options=_OPTIONS)
+    skipped = [name for name, ours in _OURS.items() if ours in known]
+    read = read_geometry(file, layout.keys[0], known=[*skipped, BEAM_CENTRE], square=False, options=_OPTIONS)
     for line in read.unknown.values():
         raise UserError(line)
     notes += read.notes
@@ -60,7 +60,7 @@ def geometry_of_hdf5(
     found: dict[str, Any] = {
         ours: one for ours, value in values.items() if (one := one_number(value, ours, notes)) is not None
     }
-    found |= arm_angles(layout, given, notes)
+    found |= arm_angles(layout, known, notes)
     for ours in ("beam_row", "beam_column"):
         pixel = number_of(file, ours)
         found |= {} if pixel is None else {ours: pixel}
@@ -69,16 +69,16 @@ def geometry_of_hdf5(
 
 
 def crop_of_hdf5(file: h5py.File) -> tuple[int, int]:
-    """Row and column of the detector at which the stored frames begin, (0, 0) where the file does not say."""
-    told = np.ravel(file.attrs.get("crop_origin_frame_row_col", (0, 0, 0)))
-    return (int(told[-2]), int(told[-1])) if len(told) == 3 and told.dtype.kind in "ui" else (0, 0)
+    """Row and column of the full detector at which the stored frames start, pixel; (0, 0) if the file states none."""
+    origin = np.ravel(file.attrs.get("crop_origin_frame_row_col", (0, 0, 0)))
+    return (int(origin[-2]), int(origin[-1])) if len(origin) == 3 and origin.dtype.kind in "ui" else (0, 0)
 
 
 def geometry_of_spec(scan: SpecScan, notes: list[Note]) -> dict[str, float]:
-    """Detector arm, distance and energy of a spec header of 34-ID-C: degree, mm, keV (or eV, as its size tells).
+    """Detector arm, distance and energy of a spec header of 34-ID-C: degree, mm, keV (or eV, by its magnitude).
 
-    A unit in brackets behind the name of a motor holds instead. What a column of the scan says of a motor holds before
-    its position at the start; one that moves is not taken, which is added to ``notes``.
+    A unit in brackets after the name of a motor takes precedence, and so does a column of the scan over the position at
+    the start; a motor that moves is not used, which is added to ``notes``.
     """
     found: dict[str, float] = {}
     for ours, (names, kind, unit) in _SPEC.items():
@@ -91,23 +91,23 @@ def geometry_of_spec(scan: SpecScan, notes: list[Note]) -> dict[str, float]:
             value = scan.motors[name] if name is not None else None
         if name is not None and value is not None and np.isfinite(value):
             notes += unknown_unit(name)
-            by_size = "eV" if kind == "energy" and value > _MOST_KEV else unit
+            by_size = "eV" if kind == "energy" and value > _MAX_KEV else unit
             found[ours] = value * factor(unit_of_label(name, kind) or by_size, kind, f"motor {name}")
     return found
 
 
 def angles_in_degree(item: h5py.Dataset, name: str) -> NDArray[np.float64]:
-    """Angles of a data set, in degree by its unit or the end of its name. Raises UserError for an unknown unit."""
+    """Angles (frames,) of a data set, degree, by its unit or the end of its name; UserError for an unknown unit."""
     unit = named_unit(item) or unit_at_the_end(name) or "deg"
     if item.dtype.kind not in "uif":
-        raise UserError(f"{_where(item)} holds {item.dtype} and no numbers; name the angles with data.keys.angle=")
+        raise UserError(f"{_where(item)} holds {item.dtype} instead of numbers; name the angles with data.keys.angle=")
     by = factor(unit, "angle", _where(item), "data.geometry.step_deg")
     angles: NDArray[np.float64] = np.ravel(np.asarray(item[()], dtype=np.float64)) * by
     return angles
 
 
 def number_of(file: h5py.File, name: str) -> float | None:
-    """An attribute of the file that is one number; None if it is not there. Raises UserError for text."""
+    """Attribute of the file that is one number; None without it. Raises UserError for text."""
     return one_number(file.attrs[name], f"{file.filename}: {name}", []) if name in file.attrs else None
 
 
@@ -118,12 +118,12 @@ def _where(item: h5py.Dataset) -> str:
 def _beam_of_nexus(
     layout: ScanLayout, columns: float | None, rows: float | None, notes: list[Note]
 ) -> dict[str, float]:
-    """Pixel at which NeXus says that the direct beam meets a detector, if one of its frames (rows, columns) holds it.
+    """Beam centre that NeXus states, pixel, if inside the frames; ``columns`` and ``rows`` are pixel edges, m.
 
-    A detector on an arm that is turned sees no direct beam: what lies on it was found with the arm at 0.
+    The direct beam misses a detector on a turned arm: a centre inside its frames was measured with the arm at 0.
     """
-    places = [(group.name.strip("/"), group) for group in layout.detector]
-    centre = read_nexus_beam_centre(places, layout.shape[0], (rows or columns, columns), notes)
+    sources = [(group.name.strip("/"), group) for group in layout.detector]
+    centre = read_nexus_beam_centre(sources, layout.shape[0], (rows or columns, columns), notes)
     if centre is None or centre.ndim > 1 or not ((centre >= 0) & (centre < layout.shape[1:])).all():
         return {}
     return {"beam_row": float(centre[0]), "beam_column": float(centre[1])}

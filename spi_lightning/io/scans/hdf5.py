@@ -1,4 +1,4 @@
-"""Rocking scans in HDF5 files of any layout: plain, CXI and NeXus."""
+"""Reader of rocking scans in HDF5 files of any layout: plain, CXI and NeXus."""
 
 from __future__ import annotations
 
@@ -45,27 +45,30 @@ _DETECTOR: Final = {
     "dark": ("data_dark",),
     "bad_pixels": ("mask", "pixel_mask", "detectorSpecific/pixel_mask", "bad_pixels"),
 }
-# beside the counts, where nothing above is there
+# beside the counts, if none of the above exists
 _MASKS: Final = ("mask", "pixel_mask", "good_pixels", "dead_pixels", "hot_pixels", "badpixels", "bad", "good")
 _ROCKING: Final = re.compile(r"k?(th|phi|eta|chi|mu)|samth|om|alpha|incidence|angle|rock", re.IGNORECASE)
 
 
-def read_scan_hdf5(path: Path, keys: ScanKeys, region: Region | None, given: Collection[str] = ()) -> BraggScan:
-    """Counts, images and geometry of one HDF5 file of any layout.
+def read_scan_hdf5(path: Path, keys: ScanKeys, region: Region | None, known: Collection[str] = ()) -> BraggScan:
+    """Read counts, images and geometry of one HDF5 file of any layout.
 
     Args:
-        path: The file.
-        keys: See ScanKeys.
-        region: See open_scan.
-        given: Quantities of the geometry that the user states, which are not read.
+        path: Path of the HDF5 file.
+        keys: Names of data sets and side files.
+        region: First row, last + 1, first column, last + 1 of the part to read, pixel; None for all.
+        known: Quantities of the geometry that the user states, which are not read.
+
+    Raises:
+        UserError: Missing or damaged data sets, shapes that do not fit, too little memory.
     """
-    with files_read() as seen, opened(path) as file:
+    with files_read() as files, opened(path) as file:
         layout = find_scan(file, keys.counts)
         holes = layout.unmapped()
         check_memory(path, layout.shape, region)
         rows, columns = region_slices(region, layout.shape[1:], path)
-        said: list[Note] = []
-        limits = stated_limits(file, layout.keys[0], said)
+        notes: list[Note] = []
+        limits = stated_limits(file, layout.keys[0], notes)
         counts, flaws = without_flaws(layout.read(rows, columns), limits=limits)
         if holes is not None:
             hole = torch.from_numpy(holes[rows, columns])
@@ -75,24 +78,24 @@ def read_scan_hdf5(path: Path, keys: ScanKeys, region: Region | None, given: Col
                     f"nothing is mapped to {int(hole.sum())} pixels of each frame: taken as not measured", str(path)
                 )
             )
-        read = BraggScan(path, counts, notes=[*flaws, *said, Note.of(f"counts from {layout.named()}", str(path))])
+        read = BraggScan(path, counts, notes=[*flaws, *notes, Note.of(f"counts from {layout.named()}", str(path))])
         for name in ("monitor", "whitefield", "dark"):
             named = getattr(keys, name)
             side = _find(file, named, name, layout, read.notes)
             if side is not None:
                 _add_side(read, name, side, rows, columns, named is not None)
-        axis = _add_angles(read, keys.angle, file, layout, given)
+        axis = _add_angles(read, keys.angle, file, layout, known)
         _add_mask(read, keys.bad_pixels, file, layout, rows, columns)
-        read.geometry, read.corner = geometry_of_hdf5(file, layout, given, read.notes), crop_of_hdf5(file)
+        read.geometry, read.corner = geometry_of_hdf5(file, layout, known, read.notes), crop_of_hdf5(file)
         read.geometry |= {"rocking_axis": axis} if axis else {}
         read.notes += _unread_images(file, layout, set(read.sources.values()))
         read.whitefield_mean = number_of(file, "whitefield_mean_full_detector")
-    read.notes += list_files(seen)
+    read.notes += list_files(files)
     return read
 
 
 def rocking_angles(file: h5py.File, layout: ScanLayout) -> tuple[str, h5py.Dataset] | None:
-    """An angle for each frame: under the usual names, on the axis that NXdata names, or the command's; None without."""
+    """Name and data set (frames,) of the angles: by usual names, the axis of NXdata or the command; None without."""
     frames = layout.shape[0]
     named = _find(file, None, "angle", layout)
     if named is not None and named.size == frames:
@@ -108,11 +111,11 @@ def rocking_angles(file: h5py.File, layout: ScanLayout) -> tuple[str, h5py.Datas
     return None
 
 
-def _add_angles(read: BraggScan, key: str | None, file: h5py.File, layout: ScanLayout, given: Collection[str]) -> str:
-    """Angles of the frames, in degree; set aside where their unit is unknown and the user states the step.
+def _add_angles(read: BraggScan, key: str | None, file: h5py.File, layout: ScanLayout, known: Collection[str]) -> str:
+    """Add the angles of the frames, degree; not used, with a note, if unreadable while the user states the step.
 
     Returns:
-        Axis of the rotation, as y+; empty where the file does not say.
+        Axis of the rotation, as y+; empty if the file states none.
     """
     item = dataset(file, key, "data.keys.angle") if key is not None else None
     if item is None:
@@ -124,41 +127,41 @@ def _add_angles(read: BraggScan, key: str | None, file: h5py.File, layout: ScanL
     if item is None:
         return ""
     try:
-        _require_one_a_frame(read, "angle", item)
+        _require_one_per_frame(read, "angle", item)
         read.angle_deg = torch.from_numpy(angles_in_degree(item, item.name.rpartition("/")[2]))
         read.sources["angle"] = str(item.name)
     except UserError as error:
-        if "step_deg" not in given:
+        if "step_deg" not in known:
             raise
-        read.notes.append(Note.of(f"angles are not read, data.geometry.step_deg is taken instead ({error})"))
-    return "" if "rocking_axis" in given else rocking_axis(item, read.notes)
+        read.notes.append(Note.of(f"angles are not read, data.geometry.step_deg is used instead ({error})"))
+    return "" if "rocking_axis" in known else rocking_axis(item, read.notes)
 
 
-def _add_side(read: BraggScan, name: str, item: h5py.Dataset, rows: slice, columns: slice, asked: bool) -> None:
-    """Take an image or the monitor; UserError if a user ``asked`` for one that does not fit."""
+def _add_side(read: BraggScan, name: str, item: h5py.Dataset, rows: slice, columns: slice, named: bool) -> None:
+    """Add an image or the monitor; UserError if the user ``named`` one that does not fit."""
     if item.dtype.kind not in "uifb":
-        told = f"{read.path}: {item.name} holds {item.dtype} and no numbers"
-        if asked:
-            raise UserError(f"{told}: it is no {name}; name another with data.keys.{name}=")
-        read.notes.append(Note.of(f"{told}: it is not read as {name}"))
+        text = f"{read.path}: {item.name} holds {item.dtype} instead of numbers"
+        if named:
+            raise UserError(f"{text}: it is not a {name}; name another with data.keys.{name}=")
+        read.notes.append(Note.of(f"{text}: it is not read as {name}"))
         return
-    if name == "monitor" and asked:
-        _require_one_a_frame(read, name, item)
+    if name == "monitor" and named:
+        _require_one_per_frame(read, name, item)
     values = item[()] if item.ndim < 2 else without_ones(item[..., rows, columns], read.counts.shape)
     read.sources[name] = str(item.name)
-    if name == "monitor" and (asked or values.size == len(read.counts)):
+    if name == "monitor" and (named or values.size == len(read.counts)):
         read.monitor = torch.from_numpy(np.ravel(values).astype(float))
     elif values.shape == tuple(read.counts.shape[1:]):
         setattr(read, name, torch.from_numpy(values.astype(np.float32)))
-    elif asked:
+    elif named:
         raise UserError(_unfit(read, name, item))
     else:
         del read.sources[name]
         read.notes.append(Note.of(f"{item.name} {item.shape} does not fit the frames and is left out", str(read.path)))
 
 
-def _require_one_a_frame(read: BraggScan, name: str, item: h5py.Dataset) -> None:
-    """UserError for angles or values of a monitor that are not as many as the frames."""
+def _require_one_per_frame(read: BraggScan, name: str, item: h5py.Dataset) -> None:
+    """Raise UserError for angles or a monitor with another number of values than frames."""
     if item.size != len(read.counts):
         what = {"angle": "angles have"}.get(name, f"a {name} has")
         raise UserError(
@@ -170,7 +173,7 @@ def _require_one_a_frame(read: BraggScan, name: str, item: h5py.Dataset) -> None
 def _add_mask(
     read: BraggScan, key: str | None, file: h5py.File, layout: ScanLayout, rows: slice, columns: slice
 ) -> None:
-    """Bad pixels, one image or one for each frame, in the sense of their name and place."""
+    """Add the bad pixels, (rows, columns) or (frames, rows, columns), in the convention of their name and path."""
     named = key is not None
     item = _find(file, key, "bad_pixels", layout, read.notes)
     if item is None and not (key is not None and Path(key).is_file()):
@@ -195,7 +198,7 @@ def _add_mask(
         if named:
             raise
         read.notes.append(
-            Note.warning(f"{error}; the mask is not taken: name one with data.keys.bad_pixels=, nonzero = bad")
+            Note.warning(f"{error}; the mask is not used: name one with data.keys.bad_pixels=, nonzero = bad")
         )
         return
     read.notes += notes
@@ -207,7 +210,7 @@ def _add_mask(
 
 
 def _unread_images(file: h5py.File, layout: ScanLayout, names: set[str]) -> list[Note]:
-    """A line for images of the detector beside the counts that are none of those read."""
+    """Note on images of the detector beside the counts that were not read."""
     images: dict[object, str] = {}
     read = {identity(file[name]) for name in names if name in file}
     for group in (*layout.detector, layout.beside, layout.entry, file):
@@ -237,9 +240,9 @@ def _unfit(read: BraggScan, name: str, item: h5py.Dataset) -> str:
 def _find(
     file: h5py.File, key: str | None, name: str, layout: ScanLayout, notes: list[Note] | None = None
 ) -> h5py.Dataset | None:
-    """The data set a user named, or the first of the usual names, the detector's own before others'; None if none.
+    """Data set that the user named, or the first of the usual names, those of the detector first; None without one.
 
-    Links to nothing are told in ``notes``.
+    Broken links are added to ``notes``.
     """
     if key is not None and not Path(key).is_file():
         return dataset(file, key, f"data.keys.{name}")

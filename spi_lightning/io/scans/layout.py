@@ -1,4 +1,4 @@
-"""Where an HDF5 file keeps the counts of a rocking scan, and which of its groups belong to them."""
+"""Layout of a rocking scan in an HDF5 file: the data sets of its counts, and the groups that belong to them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.io.hdf5.file import look_up
 from spi_lightning.io.hdf5.groups import surroundings
 from spi_lightning.io.hdf5.links import get_object, identity, list_data_sets, missing_target, walk
+from spi_lightning.io.hdf5.nexus import nx_class, signal_names
 from spi_lightning.io.hdf5.storage import storage_of
 from spi_lightning.io.units import text
 
@@ -27,9 +28,9 @@ _USUAL: Final = (
     "entry/instrument/detector/data",
     "data",
 )
-_NO_COUNTS: Final = ("mask", "bad", "good", "flat", "white", "dark", "gain", "background", "error", "sigma")
-_LEAST_PIXELS: Final = 5  # along rows and columns; smaller arrays are matrices
-_SHOWN: Final = 8
+_NOT_COUNTS: Final = ("mask", "bad", "good", "flat", "white", "dark", "gain", "background", "error", "sigma")
+_MIN_PIXELS: Final = 5  # along rows and columns; smaller arrays are matrices
+_MAX_LISTED: Final = 8  # data sets in a message
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,10 @@ class ScanLayout:
     """Data sets and groups of one scan.
 
     Attributes:
-        keys: Names of the data sets that hold the counts, one after another.
-        counts: These data sets, each (frames, rows, columns).
-        entry: Group of the measurement; the file itself where there is none.
-        detector: Groups of the detector that counted, and of the counts, nearest first.
+        keys: Names of the data sets of the counts, in order.
+        counts: Open data sets of the counts, each (frames, rows, columns).
+        entry: Group of the measurement; the file itself if it has none.
+        detector: Groups of the detector and of the counts, nearest first.
         cxi: Whether the file is laid out as CXI.
     """
 
@@ -52,18 +53,18 @@ class ScanLayout:
 
     @property
     def beside(self) -> h5py.Group:
-        """Group in which the name of the counts stands."""
+        """Parent group of the counts."""
         parent = self.keys[0].strip("/").rpartition("/")[0]
         return self.entry.file[parent] if parent else self.entry.file
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(frames, rows, columns)."""
+        """Shape of the scan, (frames, rows, columns)."""
         shapes = [tuple(np.delete(item.shape, axes_of_one(item.shape)).tolist()) for item in self.counts]
         return sum(shape[0] for shape in shapes), *shapes[0][1:]
 
     def named(self) -> str:
-        """Names of the data sets, and their shape where it has axes that are left out."""
+        """Names of the data sets, and their stored shape if it has further axes of one."""
         names, stored = ", ".join(f"/{key.lstrip('/')}" for key in self.keys), self.counts[0].shape
         return names + (f", {stored} without its axis of one" if len(stored) > 3 else "")
 
@@ -76,10 +77,10 @@ class ScanLayout:
         return np.concatenate(parts)
 
     def unmapped(self) -> NDArray[np.bool_] | None:
-        """Pixels (rows, columns) that a virtual data set fills with nothing; None where all are filled.
+        """Pixels (rows, columns) bool that a virtual data set maps to no source; None if all are mapped.
 
         Raises:
-            UserError: Sources that are gone, or frames that nothing is mapped to.
+            UserError: Missing sources, or frames that nothing is mapped to.
         """
         path, found = Path(self.entry.file.filename), []
         for key, item in zip(self.keys, self.counts, strict=True):
@@ -89,14 +90,22 @@ class ScanLayout:
 
     def instruments(self) -> list[h5py.Group]:
         """Groups of the instrument."""
-        return [item for name, item in groups(self.entry) if name.startswith("instrument") or _is(item, "NXinstrument")]
+        return [
+            item
+            for name, item in groups(self.entry)
+            if name.startswith("instrument") or nx_class(item) == "NXinstrument"
+        ]
 
 
 def find_scan(file: h5py.File, key: str | None) -> ScanLayout:
-    """Find the counts by name, by what NeXus says, under the usual names, or as the only stack of images.
+    """Find the counts by name, by the signal of NeXus, by the usual names, or as the only stack of images.
+
+    Args:
+        file: Open HDF5 file.
+        key: Name of the data set of the counts, None to search for it.
 
     Raises:
-        UserError: A link to a file that is gone, a data set that is no stack of images, none or several such.
+        UserError: A link to a missing file, a data set that is not a stack of images, no candidate or more than one.
     """
     keys = _blocks(file, key if key is not None else _choose(file))
     counts = tuple(look_up(file, one, "data.keys.counts") for one in keys)
@@ -114,55 +123,59 @@ def find_scan(file: h5py.File, key: str | None) -> ScanLayout:
 
 
 def groups(group: h5py.Group) -> list[tuple[str, h5py.Group]]:
-    """Groups in a group, by name, links that lead nowhere apart."""
+    """Groups inside a group, by name, without broken links."""
     found = [(name, get_object(group, name)) for name in group]
     return [(name, item) for name, item in found if isinstance(item, h5py.Group)]
 
 
 def _choose(file: h5py.File) -> str:
-    """Name of the counts."""
+    """Name of the data set of the counts."""
     for key in (*_signals(file), *_USUAL):
         item = get_object(file, key)
         if item is None and (missing := missing_target(file, key)):
-            raise UserError(_gone(file, key, missing))
+            raise UserError(_broken_link(file, key, missing))
         if isinstance(item, h5py.Dataset) and _is_scan(item.shape):
             return key
     stacks = _stacks(file)
     blocks = {re.sub(r"\d+$", "", name) for name, _ in stacks}
     if len(stacks) > 1 and len(blocks) == 1:
         return stacks[0][0]
-    likely = [name for name, _ in stacks if not any(word in name.rpartition("/")[2].lower() for word in _NO_COUNTS)]
+    likely = [name for name, _ in stacks if not any(word in name.rpartition("/")[2].lower() for word in _NOT_COUNTS)]
     if len(likely) == 1:
         return likely[0]
     if not likely:
         for key, item in walk(file):
             if item is None:
-                raise UserError(_gone(file, key, missing_target(file, key)))
-        raise UserError(f"{file.filename}: no data set is a stack of images, {_what_there_is(file)}")
-    listed = ", ".join(f"{name} {file[name].shape} {file[name].dtype}" for name in likely[:_SHOWN])
-    raise UserError(f"{file.filename}: which data set holds the counts? There are: {listed} (data.keys.counts=)")
+                raise UserError(_broken_link(file, key, missing_target(file, key)))
+        raise UserError(f"{file.filename}: no data set is a stack of images, {_alternatives(file)}")
+    listed = ", ".join(f"{name} {file[name].shape} {file[name].dtype}" for name in likely[:_MAX_LISTED])
+    raise UserError(
+        f"{file.filename}: more than one data set could be the counts; name one with data.keys.counts=: {listed}"
+    )
 
 
-def _gone(file: h5py.File, key: str, missing: str) -> str:
+def _broken_link(file: h5py.File, key: str, missing: str) -> str:
     return f"{file.filename}: {key} is a link to {missing}, which does not exist; put it beside this file and try again"
 
 
-def _what_there_is(file: h5py.File) -> str:
-    """What else could be meant, for a message."""
+def _alternatives(file: h5py.File) -> str:
+    """Images or data sets of a file without stacks, as the end of a message."""
     images: list[str] = []
 
     def look(name: str, item: object) -> None:
-        if isinstance(item, h5py.Dataset) and item.ndim >= 2 and min(item.shape[-2:]) > _LEAST_PIXELS:
+        if isinstance(item, h5py.Dataset) and item.ndim >= 2 and min(item.shape[-2:]) > _MIN_PIXELS:
             images.append(f"{name} {item.shape}")
 
     file.visititems(look)
     if images:
-        return f"as a rocking scan is: there are {', '.join(images[:_SHOWN])}; data=one_frame phases a single image"
+        return (
+            f"as a rocking scan is: there are {', '.join(images[:_MAX_LISTED])}; data=one_frame phases a single image"
+        )
     return f"as a rocking scan is; there are: {list_data_sets(file)} (data.keys.counts=)"
 
 
 def _signals(file: h5py.File) -> list[str]:
-    """Names that NXdata groups call their signal: of the default one first; signals that are no stacks left out."""
+    """Signals of the NXdata groups that are stacks of images, that of the default group first."""
     found: list[str] = []
     chain: Any = file
     while isinstance(chain, h5py.Group) and "default" in chain.attrs and len(found) == 0:
@@ -178,26 +191,21 @@ def _signals(file: h5py.File) -> list[str]:
 
 
 def _signal_of(group: h5py.Group) -> list[str]:
-    """Name of the signal of an NXdata group, if it is a stack of images or a link to nothing."""
-    if not _is(group, "NXdata") and "signal" not in group.attrs:
-        return []
-    name = text(group.attrs["signal"]) if "signal" in group.attrs else ""
-    if not name:
-        marked = [one for one in group if isinstance(group.get(one), h5py.Dataset) and "signal" in group[one].attrs]
-        name = marked[0] if marked else ""
-    key = f"{group.name}/{name}"
-    item = get_object(group, name) if name else None
-    is_stack = isinstance(item, h5py.Dataset) and _is_stack(item)
-    return [key] if name and (is_stack or (item is None and missing_target(group.file, key) != "")) else []
+    """Name of the signal of an NXdata group, if it is a stack of images or a broken link."""
+    for name in signal_names(group)[:1]:
+        key, item = f"{group.name}/{name}", get_object(group, name)
+        if (isinstance(item, h5py.Dataset) and _is_stack(item)) or (item is None and missing_target(group.file, key)):
+            return [key]
+    return []
 
 
 def _is_stack(item: h5py.Dataset) -> bool:
-    """Whether a data set could be a scan: several images of numbers."""
+    """Whether a data set could be a scan: a stack of two or more numeric images."""
     shape = tuple(int(n) for n in item.shape or ())
     if not _is_scan(shape) or item.dtype.kind not in "uif":
         return False
     frames, rows, columns = np.delete(shape, axes_of_one(shape))
-    return bool(frames > 1 and min(rows, columns) >= _LEAST_PIXELS)
+    return bool(frames > 1 and min(rows, columns) >= _MIN_PIXELS)
 
 
 def _is_scan(shape: tuple[int, ...] | None) -> bool:
@@ -206,13 +214,13 @@ def _is_scan(shape: tuple[int, ...] | None) -> bool:
 
 
 def axes_of_one(shape: tuple[int, ...]) -> list[int]:
-    """Axes of one that leave three of a shape, those of modules (second and last) first."""
+    """Axes of length one to remove so that three are left, those of modules (second and last) first."""
     ones = sorted((axis for axis, n in enumerate(shape) if n == 1), key=lambda axis: axis == 0)
     return ones[: max(0, len(shape) - 3)]
 
 
 def without_ones(values: NDArray[Any], counts: Sequence[int]) -> NDArray[Any]:
-    """An image or mask without leading axes of one, as the shape of the counts (frames, rows, columns) allows."""
+    """Image or mask without leading axes of one, as far as the shape of ``counts`` (frames, rows, columns) allows."""
     while values.ndim > 2 and values.shape[0] == 1 and values.shape != tuple(counts):
         values = values[0]
     if values.ndim == 4 and values.shape[1] == 1:
@@ -221,7 +229,7 @@ def without_ones(values: NDArray[Any], counts: Sequence[int]) -> NDArray[Any]:
 
 
 def _stacks(file: h5py.File) -> list[tuple[str, h5py.Dataset]]:
-    """All stacks of images, each once, the largest first."""
+    """All stacks of images in a file, each once, the largest first."""
     found: dict[object, tuple[str, h5py.Dataset]] = {}
     for name, item in walk(file):
         if isinstance(item, h5py.Dataset) and _is_stack(item):
@@ -230,7 +238,7 @@ def _stacks(file: h5py.File) -> list[tuple[str, h5py.Dataset]]:
 
 
 def _blocks(file: h5py.File, key: str) -> tuple[str, ...]:
-    """The data set, or all of data_000001, data_000002, ... of which it is one."""
+    """The data set, or all members of its numbered series data_000001, data_000002 and so on."""
     parent, _, name = key.rpartition("/")
     match = re.fullmatch(r"(.*_)\d{3,}", name)
     group = file.get(parent or "/")
@@ -240,10 +248,6 @@ def _blocks(file: h5py.File, key: str) -> tuple[str, ...]:
     keys = tuple(f"{parent}/{one}" if parent else one for one in names)
     for one in keys:
         if get_object(file, one) is None:
-            raise UserError(_gone(file, one, missing_target(file, one)))
+            raise UserError(_broken_link(file, one, missing_target(file, one)))
     shapes = {file[one].shape[1:] for one in keys}
     return keys if len(shapes) == 1 else (key,)
-
-
-def _is(group: h5py.Group, nx_class: str) -> bool:
-    return "NX_class" in group.attrs and text(group.attrs["NX_class"]) == nx_class

@@ -1,4 +1,4 @@
-"""A rocking scan as read from files of any kind, before anything is corrected."""
+"""BraggScan, a rocking scan as read from files of any format, before corrections."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from spi_lightning.notes import Note
 
 @dataclass
 class ScanKeys:
-    """Names of data sets in an HDF5 scan, or of files beside it (.tif, .npy).
+    """Names of data sets in an HDF5 scan, or of side files (.tif, .npy).
 
-    None: the usual names are tried, and for counts the only data set with three axes.
+    None searches the usual names, and for counts the only data set with three axes.
     """
 
     counts: str | None = None
@@ -29,18 +29,18 @@ class ScanKeys:
 
 @dataclass
 class BraggScan:
-    """Counts of a rocking scan and what is known about them.
+    """Counts of a rocking scan with their metadata.
 
     Attributes:
-        counts: (frames, rows, columns) float32; NaN where nothing was measured, infinite where saturated; the notes
-            tell of both.
-        angle_deg, monitor: (frames,) float64 or None.
-        whitefield, dark, bad_pixels: (rows, columns) float32 or None.
-        whitefield_mean: Of the full detector, if the file says it.
-        geometry: What the file says of BraggGeometry's quantities.
-        corner: Row and column of the detector's full frames at which these frames begin.
-        notes: What the reader chose and mended.
-        sources: Data set or file that angle, monitor, whitefield, dark and bad_pixels were read from.
+        path: Path of the file or folder.
+        counts: (frames, rows, columns) float32; NaN where not measured, infinite where saturated; both are noted.
+        angle_deg, monitor: Rocking angle, degree, and monitor, any unit; (frames,) float64 or None.
+        whitefield, dark, bad_pixels: Images of the detector, (rows, columns) float32 or None; bad pixels are 1.
+        whitefield_mean: Mean of the whitefield over the full detector, if the file states it.
+        geometry: Quantities of BraggGeometry that the file states, m, eV and degree.
+        corner: Row and column of the full detector at which the frames start, pixel.
+        notes: Choices and corrections of the reader.
+        sources: Data set or file that angle, monitor, whitefield, dark and bad_pixels were read from, by name.
     """
 
     path: Path
@@ -57,6 +57,6 @@ class BraggScan:
     sources: dict[str, str] = field(default_factory=dict)
 
     def leave_out(self, bad: Tensor) -> None:
-        """Take voxels of a mask with all of the scan's axes, e.g. of a gap that moves, as not measured."""
+        """Set voxels of a mask (frames, rows, columns) bool, e.g. of a moving gap, to NaN, not measured."""
         self.counts = torch.where(bad, torch.nan, self.counts)
         self.notes.append(Note.of(f"{int(bad.sum())} voxels are bad by the mask of every frame: taken as not measured"))

@@ -1,4 +1,4 @@
-"""Signs that a file of patterns holds one rocking scan, whose frames are cuts of one 3D pattern."""
+"""Evidence that a file of patterns holds a rocking scan, whose frames are sections of one 3D pattern."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from .geometry import geometry_of_hdf5
 from .hdf5 import rocking_angles
 from .layout import find_scan
 
-_LEAST_FRAMES: Final = 6  # of fewer a rise and fall means nothing
-_FEW: Final = 12  # frames up to which a rise and fall may be chance, and neighbours must be alike, too
-_UNLIKE: Final = 0.6  # of what frames three apart differ by, below which neighbours follow each other; by chance 0.7
-_LOOKED_AT: Final = 64  # frames, evenly spread
-_LEAST_ARM: Final = 1.0  # degree, of an arm that is turned away from the direct beam
-_BACK: Final = 0.1  # share of the rise by which the photons may fall on the way up, or rise on the way down
+_MIN_FRAMES: Final = 6  # below which a rise and fall is no evidence
+_FEW: Final = 12  # frames, below which a rise and fall may be chance, so that neighbours must be correlated too
+_UNLIKE: Final = 0.6  # of the dissimilarity of frames three apart, below which neighbours are sections; by chance 0.7
+_MAX_READ: Final = 64  # frames, evenly spaced
+_MIN_ARM: Final = 1.0  # degree, of an arm turned away from the direct beam
+_BACK: Final = 0.1  # share of the rise by which the photons may fall before the peak, or rise after it
 _ABOVE_ENDS: Final = 2.0  # photons of the brightest frame over those of the first and the last
-_ABOVE_FEW: Final = 1.2  # the same where few frames were taken
+_ABOVE_FEW: Final = 1.2  # the same for few frames
 
 
 def rocking_evidence(patterns: PatternFile, content: bool = True) -> str | None:
-    """What tells that the frames are a rocking scan, in words; None where nothing does.
+    """Evidence that frames are a rocking scan, in words; None without any.
 
     Args:
-        patterns: Some frames.
-        content: Whether to look at the photons, too: over a rocking scan they rise to the peak and fall, which those of
+        patterns: Patterns (N, H, W) of one file.
+        content: Whether to analyse the photons too: over a rocking scan they rise to the peak and fall, which those of
             independent frames do not.
     """
     angles = _angles_of(patterns)
-    if angles is not None or not content or len(patterns) < _LEAST_FRAMES:
+    if angles is not None or not content or len(patterns) < _MIN_FRAMES:
         return angles
-    index = np.linspace(0, len(patterns) - 1, min(len(patterns), _LOOKED_AT)).round().astype(np.int64)
+    index = np.linspace(0, len(patterns) - 1, min(len(patterns), _MAX_READ)).round().astype(np.int64)
     few = len(patterns) < _FEW
     frames = [_photons(patterns, int(frame)) for frame in np.unique(index)] if few else []
     photons = np.array([one.sum() for one in frames] or [_photons(patterns, int(n)).sum() for n in np.unique(index)])
@@ -48,7 +48,7 @@ def rocking_evidence(patterns: PatternFile, content: bool = True) -> str | None:
 
 
 def rises_and_falls(photons: NDArray[np.float64], above: float = _ABOVE_ENDS) -> bool:
-    """Whether photons (F,) rise to one frame inside and fall after it, the noise of the tails apart."""
+    """Whether photons (F,) rise to one inner frame and fall after it, apart from the noise of the tails."""
     top = int(photons.argmax())
     height = float(photons[top] - photons.min())
     inside = 0 < top < len(photons) - 1
@@ -60,9 +60,9 @@ def rises_and_falls(photons: NDArray[np.float64], above: float = _ABOVE_ENDS) ->
 
 
 def neighbours_alike(frames: Sequence[NDArray[np.float64]]) -> bool:
-    """Whether neighbours among frames are far more alike than those three apart.
+    """Whether neighbouring frames (F, H, W) are far more correlated than those three apart.
 
-    Cuts of one 3D pattern are; independent frames, and several exposures of one, are not.
+    Sections of one 3D pattern are; independent frames, and repeated exposures of one pattern, are not.
     """
     with np.errstate(invalid="ignore"):  # of frames without photons
         unlike = 1 - np.corrcoef(np.reshape(frames, (len(frames), -1)))
@@ -70,13 +70,13 @@ def neighbours_alike(frames: Sequence[NDArray[np.float64]]) -> bool:
 
 
 def _photons(patterns: PatternFile, frame: int) -> NDArray[np.float64]:
-    """Photons of a frame, 0 where not measured."""
+    """Photons (1, H, W) of a frame, 0 where not measured."""
     values = np.where(patterns.read_mask([frame]), patterns.read_stored([frame]), 0).astype(np.float64)
     return np.nan_to_num(values, posinf=0, neginf=0)
 
 
 def _angles_of(patterns: PatternFile) -> str | None:
-    """Words for a data set with an angle for each frame, or for an arm that is turned."""
+    """Evidence in the metadata: a data set with an angle for each frame, or a detector arm that is turned."""
     source = patterns.source
     if not isinstance(source, Hdf5Frames) or len(patterns) < 3:
         return None
@@ -89,13 +89,13 @@ def _angles_of(patterns: PatternFile) -> str | None:
             return None
         if found is not None and _changes(found[1]):
             return f"it holds an angle for every frame, {found[0]}"
-        if max(abs(arm.get("delta_deg", 0)), abs(arm.get("gamma_deg", 0))) > _LEAST_ARM:
-            return "its detector stands on an arm at a Bragg angle"
+        if max(abs(arm.get("delta_deg", 0)), abs(arm.get("gamma_deg", 0))) > _MIN_ARM:
+            return "its detector is on an arm at a Bragg angle"
     return None
 
 
 def _changes(item: h5py.Dataset) -> bool:
-    """Whether angles rise or fall from frame to frame, as those of a rotation series in one direction do."""
+    """Whether angles (frames,) rise or fall from frame to frame, as in a rotation in one direction."""
     values = np.ravel(np.asarray(item[()], dtype=np.float64))
     steps = np.diff(values[np.isfinite(values)])
     return len(steps) > 0 and bool((steps > 0).mean() > 0.8 or (steps < 0).mean() > 0.8)

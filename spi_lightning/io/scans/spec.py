@@ -1,7 +1,7 @@
-"""Scans of files of the program spec: motors, columns and command of one scan, read with silx.
+"""Reader of spec files (Certified Scientific Software): motors, columns and command of one scan, by silx.
 
-silx finds the scans and reads their headers. Points are read here, because silx takes ``nan`` for 0 and leaves rows
-out that are too short; and names of motors, of which it joins the words of the last in a line.
+silx finds the scans and reads their headers. Points are read here, because silx reads ``nan`` as 0 and leaves out rows
+that are too short; and so are the names of motors, because silx splits the last one of a line at single spaces.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from spi_lightning.notes import Note
 _ABSOLUTE: Final = ("ascan", "a2scan", "a3scan", "a4scan")
 _RELATIVE: Final = ("dscan", "d2scan", "d3scan", "d4scan", "lup")
 _MOTORS: Final = {"a2scan": 2, "d2scan": 2, "a3scan": 3, "d3scan": 3, "a4scan": 4, "d4scan": 4}
-_GAP: Final = r"\s{2,}|\t"  # between names, which may hold single spaces
-_ALIKE: Final = 0.02  # of the range of a scan, within which a column ends where the command says
+_GAP: Final = r"\s{2,}|\t"  # between names, which may contain single spaces
+_TOLERANCE: Final = 0.02  # of the range of a scan, between the ends of a column and those of the command
 
 
 @dataclass
@@ -34,13 +34,13 @@ class SpecScan:
     """One scan of a spec file.
 
     Attributes:
-        number: As in its `#S` line.
-        command: The rest of that line, e.g. `ascan  theta -0.28 0.72 200 0.25`.
-        motors: Position of every motor before the scan; as spec stores them: degree, mm. Empty where the file has
-            other numbers of positions than of names.
-        columns: Values of every point, (points,) float64.
+        number: Number of the scan in its `#S` line.
+        command: Command of the scan, the rest of that line, e.g. `ascan  theta -0.28 0.72 200 0.25`.
+        motors: Position of every motor before the scan, degree or mm. Empty if the file has different numbers of
+            positions and names.
+        columns: Values of every point by the name of the column, (points,) float64.
         full_names: Full name of a motor or counter by its mnemonic.
-        notes: What was chosen, and what is not taken.
+        notes: Choices of the reader, and values that are not used.
     """
 
     number: int
@@ -51,22 +51,22 @@ class SpecScan:
     notes: list[Note] = field(default_factory=list)
 
     def motor(self, *names: str) -> float | None:
-        """Position of the first of these motors that there is, whatever the case of its name; None if there is none."""
+        """Position of the first of these motors that exists, in upper or lower case; None if there is none."""
         name = self.motor_name(*names)
         return None if name is None else self.motors[name]
 
     def motor_name(self, *names: str) -> str | None:
-        """Full name of the first of these motors that there is."""
+        """Full name of the first of these motors that exists."""
         found: str | None = _first({name: name for name in self.motors}, self.full_names, names)
         return found
 
     def column_name(self, *names: str) -> str | None:
-        """Name of the first of these columns that there is."""
+        """Name of the first of these columns that exists."""
         found: str | None = _first({name: name for name in self.columns}, self.full_names, names)
         return found
 
     def column(self, *names: str) -> NDArray[np.float64] | None:
-        """Values of the first of these columns that there is, whatever the case of its name."""
+        """Values (points,) of the first of these columns that exists, in upper or lower case."""
         values: NDArray[np.float64] | None = _first(self.columns, self.full_names, names)
         return values
 
@@ -77,12 +77,12 @@ class SpecScan:
 
     @property
     def points(self) -> int:
-        """Number of points."""
+        """Number of points of the scan."""
         return len(next(iter(self.columns.values()), ()))
 
     @property
     def expected_points(self) -> int | None:
-        """Number of points that the command asks for; None for commands of other kinds than ascan and dscan."""
+        """Number of points of the command; None for other commands than ascan, dscan and their relatives."""
         words = self.command.split()
         intervals = 1 + 3 * _MOTORS.get(words[0], 1) if words else 0
         if not words or words[0] not in (*_ABSOLUTE, *_RELATIVE) or len(words) <= intervals:
@@ -91,10 +91,10 @@ class SpecScan:
 
     @property
     def scanned(self) -> str | None:
-        """Name of the column of the motor that was scanned, by the command; None if there is none.
+        """Name of the column of the scanned motor, by the command; None if there is none.
 
-        The command has a motor's mnemonic, the column its full name. Where no #o line tells which is which, the first
-        column is taken if it begins and ends as the command says.
+        The command has the mnemonic of a motor, the column its full name. Without an #o line that relates the two, the
+        first column is used if it starts and ends at the positions of the command.
         """
         words = self.command.split()
         if len(words) < 2:
@@ -102,16 +102,16 @@ class SpecScan:
         named: str | None = _first({label: label for label in self.columns}, self.full_names, (words[1],))
         return named if named is not None else self._by_range(words)
 
-    def moved_too(self) -> list[Note]:
-        """A warning where the command moves other motors than the first, as a2scan does."""
+    def other_motors(self) -> list[Note]:
+        """Warning if the command moves other motors than the first, as a2scan does; empty if not."""
         words = self.command.split()
-        named = [words[place] for place in range(4, 1 + 3 * _MOTORS.get(words[0], 1), 3) if place < len(words)]
+        named = [words[index] for index in range(4, 1 + 3 * _MOTORS.get(words[0], 1), 3) if index < len(words)]
         others = [name for word in named if (name := self.column_name(word)) and np.ptp(self.columns[name]) > 0]
         if not others:
             return []
         return [
             Note.warning(
-                f"scan {self.number} moves {' and '.join(others)}, too: only {self.scanned} is taken as rocking"
+                f"scan {self.number} also moves {' and '.join(others)}: only {self.scanned} is used as rocking angle"
             )
         ]
 
@@ -127,18 +127,18 @@ class SpecScan:
         off = np.array([values[0] - start, values[-1] - end])
         off -= off.mean() if words[0] in _RELATIVE else 0
         complete = self.points == self.expected_points
-        return label if complete and np.abs(off).max() <= _ALIKE * abs(end - start) else None
+        return label if complete and np.abs(off).max() <= _TOLERANCE * abs(end - start) else None
 
 
 @reads("a spec file")
 def read_spec(path: str | Path, scan: int, points: int | None = None) -> SpecScan:
-    """Read one scan.
+    """Read one scan of a spec file.
 
     Args:
-        path: spec file.
-        scan: Its number. Of scans with the same number the last that has as many points as frames were taken is read,
-            else the last complete one, else the longest.
-        points: Number of frames that were taken.
+        path: Path of the spec file.
+        scan: Number of the scan. Of scans with the same number the last with ``points`` points is read, else the last
+            complete one, else the longest.
+        points: Number of frames of the detector.
 
     Raises:
         UserError: No such file or scan, no points, or points that do not fit the columns.
@@ -149,7 +149,7 @@ def read_spec(path: str | Path, scan: int, points: int | None = None) -> SpecSca
     except OSError as error:
         raise UserError(f"{path}: the spec file cannot be read ({error.strerror}); check data.spec=") from error
     if not re.search(r"(?m)^#S\s", text):
-        raise UserError(f"{path}: holds no scans (lines #S), so it is no spec file; check data.spec=")
+        raise UserError(f"{path}: holds no scans (lines #S), so it is not a spec file; check data.spec=")
     blocks: dict[int, list[str]] = {}
     for block in re.split(r"(?m)^(?=#S\s)", text)[1:]:
         if match := re.match(r"#S\s+(\d+)", block):
@@ -162,13 +162,13 @@ def read_spec(path: str | Path, scan: int, points: int | None = None) -> SpecSca
         repeats = [_read(path, file[f"{scan}.{order}"], block) for order, block in enumerate(blocks[scan], 1)]
     read = _choose(repeats, points)
     if not read.points:
-        raise UserError(f"{path}: scan {scan} has no points; it was aborted before the first one")
+        raise UserError(f"{path}: scan {scan} has no points, it was aborted before the first one; choose another")
     if len(repeats) > 1:
         counts = ", ".join(str(each.points) for each in repeats)
         read.notes.insert(
             0,
             Note.of(
-                f"scan {scan} was begun {len(repeats)} times, with {counts} points: that of {read.points} points "
+                f"scan {scan} was started {len(repeats)} times, with {counts} points: that of {read.points} points "
                 "is read" + (", the last of these" if [each.points for each in repeats].count(read.points) > 1 else ""),
                 str(path),
             ),
@@ -178,7 +178,7 @@ def read_spec(path: str | Path, scan: int, points: int | None = None) -> SpecSca
 
 @contextmanager
 def _readable(path: Path, text: str) -> Iterator[Path]:
-    """The file, or while the context lasts a copy of it in ASCII: silx takes no header in Latin-1."""
+    """Path of the file, or of a temporary copy in ASCII, because silx cannot read headers in Latin-1."""
     if "\N{REPLACEMENT CHARACTER}" not in text:
         yield path
         return
@@ -189,14 +189,14 @@ def _readable(path: Path, text: str) -> Iterator[Path]:
 
 
 def is_spec(path: str | Path) -> bool:
-    """Whether a file begins as those of spec do."""
+    """Whether a file starts with a header line of spec."""
     with Path(path).open("rb") as file:
         head = file.read(200).lstrip()
     return re.match(rb"#(F .|S \d|E \d|D .)", head) is not None
 
 
 def _choose(repeats: list[SpecScan], points: int | None) -> SpecScan:
-    """The last of those that fit best."""
+    """Best of the scans with one number: of the right number of points, complete, longest; the last of equals."""
 
     def merit(each: SpecScan) -> tuple[bool, bool, int]:
         complete = each.expected_points is not None and each.points >= each.expected_points
@@ -206,18 +206,18 @@ def _choose(repeats: list[SpecScan], points: int | None) -> SpecScan:
 
 
 def _read(path: Path, scan: Any, block: str) -> SpecScan:
-    """One scan of silx, with its points from the lines of its block."""
+    """SpecScan of a silx scan, with its points from the lines of its block."""
     made = SpecScan(int(scan.number), re.sub(r"^#S\s+\d+\s*", "", block.splitlines()[0]).strip())
     rows = _points(block)
     labels = _labels(block, [label.strip() for label in scan.labels], len(rows[0]) if rows else 0)
     short = [number for number, row in enumerate(rows, 1) if len(row) != len(labels)]
     if short == [len(rows)] and len(rows) > 1 and len(rows[-1]) < len(labels):
-        made.notes.append(Note.of(f"the last row of scan {made.number} was cut short and is left out", str(path)))
+        made.notes.append(Note.of(f"the last row of scan {made.number} is incomplete and is left out", str(path)))
         rows.pop()
     elif short:
         raise UserError(
             f"{path}: row {short[0]} of scan {made.number} has {len(rows[short[0] - 1])} values for {len(labels)} "
-            "columns; it was cut short or edited"
+            "columns; it was truncated or edited: copy it again"
         )
     table = np.array(rows, dtype=np.float64).reshape(len(rows), len(labels))
     made.columns = {label: table[:, i] for i, label in reversed(list(enumerate(labels)))}  # of equal labels the first
@@ -228,7 +228,7 @@ def _read(path: Path, scan: Any, block: str) -> SpecScan:
 
 
 def _labels(block: str, found: list[str], columns: int) -> list[str]:
-    """Names of the columns as silx finds them, or as tabs part them where that gives as many as there are columns."""
+    """Names of the columns by silx, or separated at tabs if only that gives as many names as columns."""
     line = re.search(r"(?m)^#L[ \t]+(.*)$", block)
     if line is None:
         return found if columns else []
@@ -237,7 +237,7 @@ def _labels(block: str, found: list[str], columns: int) -> list[str]:
 
 
 def _points(block: str) -> list[list[float]]:
-    """Rows of numbers: all lines but headers, spectra (@A) and what continues these after a backslash."""
+    """Rows of numbers: all lines except headers, spectra (@A) and their continuation after a backslash."""
     rows, continued = [], False
     for line in block.splitlines():
         line = line.strip()
@@ -248,7 +248,7 @@ def _points(block: str) -> list[list[float]]:
 
 
 def _add_motors(path: Path, made: SpecScan, scan: Any) -> None:
-    """Positions by name; none, and a note, where their numbers differ, because then nobody knows which is whose."""
+    """Add the positions by name; none, with a warning, if a line has different numbers of names and positions."""
     own, of_file = dict(scan.scan_header_dict), dict(scan.file_header_dict)
     names = _rows(own, "O", _GAP) or _rows(of_file, "O", _GAP)
     positions = _rows(own, "P", r"\s+")
@@ -257,8 +257,8 @@ def _add_motors(path: Path, made: SpecScan, scan: Any) -> None:
         made.notes.append(
             Note.warning(
                 f"scan {made.number} has {sum(map(len, positions.values()))} motor positions (#P) for "
-                f"{sum(map(len, names.values()))} names (#O), unlike first in line {unlike[0]}: no position is "
-                "taken, as nobody knows which motor's it is; give data.geometry.",
+                f"{sum(map(len, names.values()))} names (#O), first different in line {unlike[0]}: no position is "
+                "used, because they cannot be assigned to motors; give data.geometry.",
                 str(path),
             )
         )
@@ -268,7 +268,7 @@ def _add_motors(path: Path, made: SpecScan, scan: Any) -> None:
 
 
 def _rows(headers: dict[str, str], letter: str, gap: str) -> dict[int, list[str]]:
-    """Entries of the lines #O0, #O1, ... or #P0, ..., by the number of the line."""
+    """Entries of the lines #O0, #O1 and so on, or #P0 and so on, by the number of the line."""
     rows = {int(key[1:]): value.strip() for key, value in headers.items() if re.fullmatch(rf"{letter}\d+", key)}
     return {row: re.split(gap, value) for row, value in rows.items() if value}
 
@@ -285,7 +285,7 @@ def _mnemonics(headers: dict[str, str]) -> dict[str, str]:
 
 
 def _first(values: dict[str, Any], full_names: dict[str, str], wanted: tuple[str, ...]) -> Any:
-    """Value of the first wanted name that there is: as it stands, as a mnemonic, or with its unit in brackets."""
+    """Value of the first wanted name that exists: literally, as a mnemonic, or with its unit in brackets."""
     lower = {name.lower(): value for name, value in values.items()}
     bare = {re.sub(r"\s*[\[(][^\])]*[\])]$", "", name): value for name, value in lower.items()}
     mnemonic = {short.lower(): full.lower() for short, full in full_names.items()}
@@ -297,7 +297,7 @@ def _first(values: dict[str, Any], full_names: dict[str, str], wanted: tuple[str
 
 
 def _number(word: str) -> float:
-    """A number, NaN where spec wrote something else."""
+    """Number of a word; NaN if it is not a number."""
     try:
         return float(word)
     except ValueError:

@@ -64,7 +64,7 @@ def test_bad_series_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"data\.scan="):
         open_scan(folder, spec=str(spec))
     (folder / "copy_of_0003.tif").write_bytes((folder / "scan54_0003.tif").read_bytes())
-    with pytest.raises(UserError, match=r"more than once, as copy_of_0003\.tif is named unlike the others"):
+    with pytest.raises(UserError, match=r"more than once, and copy_of_0003\.tif is named differently from the others"):
         open_scan(folder)
     (folder / "copy_of_0003.tif").unlink()
     (folder / "scan54_0008.tif").unlink()
@@ -162,7 +162,7 @@ def test_hdf5_without_counts_lists_what_is_there(tmp_path: Path) -> None:
     np.testing.assert_array_equal(open_scan(path).counts, COUNTS)  # the only one with three axes
     with h5py.File(path, "r+") as file:
         file["more"] = COUNTS
-    with pytest.raises(UserError, match=r"other .*data\.keys\.counts"):
+    with pytest.raises(UserError, match=r"data\.keys\.counts=.*other "):
         open_scan(path)
     np.testing.assert_array_equal(open_scan(path, ScanKeys(counts="other")).counts, COUNTS)
     with pytest.raises(UserError, match="rocking scan is"):

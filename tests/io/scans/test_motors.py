@@ -13,7 +13,7 @@ COUNTS = np.random.default_rng(0).poisson(np.full((8, 12, 14), 40.0)).astype(np.
 RAD = np.pi / 180
 
 
-def scan(path: Path, add: Callable[[h5py.Group], None], given: tuple[str, ...] = ()) -> BraggScan:
+def scan(path: Path, add: Callable[[h5py.Group], None], known: tuple[str, ...] = ()) -> BraggScan:
     """A NeXus scan of eight frames to which ``add`` adds motors, below /entry1."""
     with h5py.File(path, "w") as file:
         entry = file.create_group("entry1")
@@ -26,7 +26,7 @@ def scan(path: Path, add: Callable[[h5py.Group], None], given: tuple[str, ...] =
         data["data"] = h5py.SoftLink("/entry1/instrument/pil3_100k/data")
         data["kth"] = 0.2 + 0.01 * np.arange(8)
         add(entry)
-    return open_scan(path, given=given)
+    return open_scan(path, known=known)
 
 
 def positioner(entry: h5py.Group, name: str, value: Any, unit: str = "deg", **attributes: Any) -> None:
@@ -89,7 +89,7 @@ def test_arms_that_turn_in_the_other_order_are_not_taken(tmp_path: Path) -> None
 
     read = scan(tmp_path / "a.nxs", lambda entry: add(entry, 12.0))
     assert "delta_deg" not in read.geometry
-    assert any("delta turns on top of gamma" in str(note) for note in read.notes)
+    assert any("delta is mounted on gamma" in str(note) for note in read.notes)
     assert scan(tmp_path / "b.nxs", lambda entry: add(entry, 0.0)).geometry["delta_deg"] == 19.9
 
 
@@ -116,7 +116,7 @@ def test_a_rocking_axis_of_a_kappa_circle_draws_a_warning(tmp_path: Path) -> Non
         entry["pil3_100k/kth"].attrs.update({"vector": [0, 1.0, 0], "depends_on": "/entry1/instrument/kmu/value"})
 
     read = scan(tmp_path / "b.nxs", on_a_turned_circle)
-    assert any("stands on value, turned as well" in str(note) for note in read.notes)
+    assert any("is mounted on value, not at 0" in str(note) for note in read.notes)
     assert not any("WARNING" in str(n) for n in scan(tmp_path / "c.nxs", on_a_turned_circle, ("rocking_axis",)).notes)
 
 

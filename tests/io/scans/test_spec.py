@@ -59,10 +59,10 @@ def test_wrong_scans_are_named(spec: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be read"):
         read_spec(tmp_path / "none", 1)
     spec.write_text(SPEC.replace("-0.275 1010 6e2", "-0.275 1010"))
-    with pytest.raises(UserError, match="cut short"):
+    with pytest.raises(UserError, match="truncated or edited"):
         read_spec(spec, 54)
     spec.write_text("1 2 3\n")
-    with pytest.raises(UserError, match="no spec file"):
+    with pytest.raises(UserError, match="not a spec file"):
         read_spec(spec, 54)
     spec.write_text(HEAD + "\n#S 1  ascan  th 0 1 2 1\n#N 1\n#L Theta\n#C aborted\n")
     with pytest.raises(UserError, match="no points"):
@@ -73,7 +73,7 @@ def test_of_complete_scans_with_one_number_the_last_counts(spec: Path) -> None:
     spec.write_text(SPEC.replace("#S 53", "#S 54"))
     scan = read_spec(spec, 54)
     assert scan.motor("delta") == 32.174
-    assert "begun 2 times, with 3, 3 points" in str(scan.notes[0])
+    assert "started 2 times, with 3, 3 points" in str(scan.notes[0])
 
 
 HEAD = "#F run\n#E 1\n#O0 Theta  Delta  Gamma\n#o0 th del gam\n"
@@ -114,7 +114,7 @@ def test_positions_that_do_not_fit_their_names_are_not_taken(spec: Path, positio
     spec.write_text(HEAD + of(5, "ascan th 0 1 1 1", ["0 1", "1 1"], positions + "\n"))
     scan = read_spec(spec, 5)
     assert scan.motors == {}
-    assert "#P" in str(scan.notes[0]) and "no position is taken" in str(scan.notes[0])
+    assert "#P" in str(scan.notes[0]) and "no position is used" in str(scan.notes[0])
 
 
 def test_spectra_are_no_points_and_rows_of_nan_are(spec: Path) -> None:
@@ -168,16 +168,16 @@ def test_a_motor_in_a_column_is_not_where_it_stood_before(tmp_path: Path) -> Non
     read = read_spec(of_scan(tmp_path / "a.spec", head + rows), 60)
     assert "delta_deg" not in geometry_of_spec(read, notes)
     assert any("motor Delta of scan 60 changes from 32 to 34" in str(note) for note in notes)
-    assert any("moves Delta, too" in str(note) for note in read.moved_too())
+    assert any("also moves Delta" in str(note) for note in read.other_motors())
     read = read_spec(of_scan(tmp_path / "b.spec", head + rows.replace("33", "32").replace("34", "32")), 60)
-    assert geometry_of_spec(read, [])["delta_deg"] == 32 and read.moved_too() == []
+    assert geometry_of_spec(read, [])["delta_deg"] == 32 and read.other_motors() == []
 
 
 def test_a_mesh_is_no_rocking_scan(tmp_path: Path) -> None:
     lines = "mesh  theta 0 1 1 chi 0 1 1 1\n#L Theta  Chi  Monitor\n0 0 5\n1 0 5\n0 1 5\n1 1 5\n"
     assert read_spec(of_scan(tmp_path / "a.spec", lines), 60).is_mesh
     np.save(tmp_path / "a.npy", np.random.default_rng(0).poisson(9.0, (4, 6, 7)))
-    with pytest.raises(UserError, match=r"scan 60 is a mesh of several motors .*data\.scan="):
+    with pytest.raises(UserError, match=r"scan 60 is a mesh of two motors .*data\.scan="):
         open_scan(tmp_path / "a.npy", spec=str(tmp_path / "a.spec"), scan=60)
 
 
