@@ -109,7 +109,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     remarks += notes(predictions, metrics)
     costs = {each.answer.name: about(method, each) for (method, _), each in zip(methods, asked, strict=True)}
     write_json(folder / "evaluation.json", _told(cfg, patterns, remarks, costs, selection))
-    report = write_evaluation_report(folder, cfg.report.embedding)
+    report = write_evaluation_report(folder, cfg.report.embedding, instantiate(cfg.report.figures, _convert_="all"))
     show(metrics, predictions, selection, report, note_lines(remarks, Level.HINT))
     return metrics
 

@@ -85,7 +85,8 @@ def evaluate_supports(cfg: DictConfig) -> dict[str, Any]:
     choices = choose_support_frames(tables[headline], area, structure, cfg.supports.gallery)
     shown = collect_patterns(patterns, frame, choices)
     SupportFiles(about, metrics, frame, structure, truth, tables, shown).write(folder)
-    show(metrics, truth is not None, about, write_supports_report(folder))
+    report = write_supports_report(folder, instantiate(cfg.report.figures, _convert_="all"))
+    show(metrics, truth is not None, about, report)
     return metrics
 
 

@@ -86,7 +86,7 @@ def evaluate_volumes(cfg: DictConfig) -> dict[str, Any]:
     write_json(folder / "evaluation.json", about)
     files = compared.files(about, asks.gallery)
     files.write(folder)
-    show(metrics, patterns, notes, write_volumes_report(folder))
+    show(metrics, patterns, notes, write_volumes_report(folder, instantiate(cfg.report.figures, _convert_="all")))
     return metrics
 
 

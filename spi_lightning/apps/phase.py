@@ -53,7 +53,7 @@ def phase_pattern(cfg: DictConfig) -> dict[str, Any]:
     record(_with_names(cfg, measured))
     result, metrics = write_reconstruction(folder, solve(problem), str(cfg.data.get("path", "")))
     write_json(folder / METRICS, metrics)
-    report = write_phasing_report(folder)
+    report = write_phasing_report(folder, instantiate(cfg.report.figures, _convert_="all"))
     image = folder / metrics["result"]
     ends = [verdict(result, metrics), f"density, support, PRTF, errors: {image}", f"report: {report}"]
     for line in [*note_lines(result.notes), *ends]:

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import hydra
+from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from spi_lightning.apps.configuration.plain_words import quoted
@@ -18,7 +19,8 @@ from spi_lightning.reports import write_report
 def main(cfg: DictConfig) -> None:
     """Write report.html from the files of a run folder, and say where it is."""
     check_types(cfg, "report")
-    Terminal().print(f"report: {write_report(cfg.run, cfg.embedding)}", soft_wrap=True)
+    figures = instantiate(cfg.report.figures, _convert_="all")
+    Terminal().print(f"report: {write_report(cfg.run, cfg.embedding, figures)}", soft_wrap=True)
 
 
 def name_the_run(arguments: list[str]) -> list[str]:

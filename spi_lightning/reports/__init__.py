@@ -3,10 +3,12 @@
 Whatever is shown is read back from files, so that a page can be made again without the network that answered.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from spi_lightning.errors import UserError
 from spi_lightning.io.damage import reading
+from spi_lightning.reports.further import MakeFigure
 from spi_lightning.reports.hits.choice import DISPUTED, choose_disputed, choose_frames
 from spi_lightning.reports.hits.embedding import require_embedding
 from spi_lightning.reports.hits.gallery import collect_gallery
@@ -34,8 +36,13 @@ __all__ = [
 _OTHER_CONTENT = (KeyError, TypeError, AttributeError, IndexError)  # of files that another program or a hand wrote
 
 
-def write_report(run: Path | str, embedding: str = "pca") -> Path:
+def write_report(run: Path | str, embedding: str = "pca", figures: Mapping[str, MakeFigure] | None = None) -> Path:
     """Make report.html of a run folder, whichever app wrote it.
+
+    Args:
+        run: Folder of an evaluation or a training run.
+        embedding: ``pca`` or ``tsne``.
+        figures: Further figures of an evaluation, see reports.further.
 
     Raises:
         UserError: There is no such folder, it holds neither an evaluation nor a training run, or its files hold other
@@ -46,11 +53,11 @@ def write_report(run: Path | str, embedding: str = "pca") -> Path:
         raise UserError(f"{run}: no such run folder.")
     with reading(run, "the folder of a run", also=_OTHER_CONTENT):
         if (run / SUPPORTS).is_file():
-            return write_supports_report(run)
+            return write_supports_report(run, figures)
         if (run / VOLUMES).is_file():
-            return write_volumes_report(run)
+            return write_volumes_report(run, figures)
         if (run / "predictions.h5").is_file():
-            return write_evaluation_report(run, embedding)
+            return write_evaluation_report(run, embedding, figures)
         if (run / "metrics.csv").is_file():
             return write_training_report(run)
     raise UserError(f"{run}: holds neither predictions.h5 of evaluate.py nor metrics.csv of train.py.")

@@ -11,7 +11,7 @@ from tests.cases.commands import ROOT
 PAGE: Final = ROOT / "CONTRIBUTING.md"
 _HEADING: Final = re.compile(r"^### \d+\. An? (.+)$", re.MULTILINE)
 _BLOCK: Final = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_NAMED: Final = re.compile(r"# (\S+\.(?:py|yaml))\n")
+_NAMED: Final = re.compile(r"(?:# @package .*\n)?# (\S+\.(?:py|yaml))\n")
 
 
 @dataclass(frozen=True)

@@ -64,3 +64,14 @@ def test_a_particle_of_ones_own_is_simulated_to_a_file_and_while_training(lab: L
     lab.run(train)
     lab.refused(resume)
     lab.run(resume)
+
+
+def test_a_figure_of_ones_own_stands_on_the_page_and_on_the_page_made_again(lab: Lab) -> None:
+    evaluate, report = recipes()["figure of a report"].commands
+    page, caption = lab.folder / "runs/figure/report.html", "Probability of a single hit over the photons of a frame."
+    lab.run([*evaluate, "frame_columns=100"])
+    assert caption in page.read_text()
+    lab.run(report[:3])
+    assert caption not in page.read_text()  # the folder's own settings call nothing
+    lab.run(report)
+    assert caption in page.read_text()

@@ -1,6 +1,6 @@
 """The page of an evaluation, from the files of its run folder."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.metrics.hits.classification_curves import curve_bands
 from spi_lightning.notes import Level, note_lines
+from spi_lightning.reports.further import MakeFigure, further_sections
 from spi_lightning.reports.page import Lines, Picture, Section, Table, write_page
 from spi_lightning.reports.provenance import provenance_section
 from spi_lightning.reports.style import INK, OTHER, SINGLE, as_png, as_svg
@@ -37,12 +38,13 @@ from .transfer import (
 Block = Picture | Table | Lines
 
 
-def write_evaluation_report(run: Path, embedding: str = "pca") -> Path:
+def write_evaluation_report(run: Path, embedding: str = "pca", figures: Mapping[str, MakeFigure] | None = None) -> Path:
     """Make report.html of an evaluation's run folder, from its files alone.
 
     Args:
         run: Folder written by evaluate.py.
         embedding: ``pca`` or ``tsne``.
+        figures: Further figures, see reports.further; they are called with EvaluationFiles.
 
     Raises:
         UserError: The folder is no finished evaluation, or the embedding is unknown.
@@ -57,6 +59,7 @@ def write_evaluation_report(run: Path, embedding: str = "pca") -> Path:
         *trust_sections(files),
         Section("Frames", [*_frames(files, embedding)]),
         Section("Notes", [Lines(note_lines(files.notes) or ["Nothing was announced by the reader."])]),
+        *further_sections(figures, files),
         provenance_section(run, {"command": files.about["command"]}, methods_table(files.about)),
     ]
     subtitle = f"{files.headline.name} on {files.about['path']}"

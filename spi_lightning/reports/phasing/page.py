@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from spi_lightning.io.json_file import read_metrics
 from spi_lightning.notes import note_lines
+from spi_lightning.reports.further import MakeFigure, further_sections
 from spi_lightning.reports.laboratory import laboratory_sections
 from spi_lightning.reports.page import Lines, Section, write_page
 from spi_lightning.reports.provenance import provenance_section
@@ -19,7 +21,7 @@ from .trust import trust_pictures
 from .verdict import verdict
 
 
-def write_phasing_report(run: Path) -> Path:
+def write_phasing_report(run: Path, figures: Mapping[str, MakeFigure] | None = None) -> Path:
     """Make report.html of a phasing run from its phasing.h5 and metrics.json."""
     files = PhasingFiles.read(run)
     metrics: dict[str, Any] = read_metrics(run / "metrics.json")
@@ -30,6 +32,7 @@ def write_phasing_report(run: Path) -> Path:
         Section("How far to trust it", [*trust_pictures(files)]),
         Section("Starts", [starts_picture(files)]),
         Section("Notes", [Lines(note_lines(files.notes) or ["Nothing to note."])]),
+        *further_sections(figures, files),
         provenance_section(run),
     ]
     return write_page(run / "report.html", "Phasing", "/".join(run.resolve().parts[-2:]), sections)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from spi_lightning.notes import Note, note_lines
+from spi_lightning.reports.further import MakeFigure, further_sections
 from spi_lightning.reports.page import Lines, Picture, Section, Table, write_page
 from spi_lightning.reports.provenance import provenance_section
 from spi_lightning.reports.style import as_png, as_svg
@@ -45,7 +46,7 @@ COMPARED = (
 )
 
 
-def write_supports_report(run: Path) -> Path:
+def write_supports_report(run: Path, figures: Mapping[str, MakeFigure] | None = None) -> Path:
     """Make report.html of a run folder, from its files alone.
 
     Raises:
@@ -66,6 +67,7 @@ def write_supports_report(run: Path) -> Path:
                 )
             ],
         ),
+        *further_sections(figures, files),
         provenance_section(run, {"command": files.about["command"]}, _costs(files.about["methods"])),
     ]
     names = ", ".join(method.name for method in files.methods)

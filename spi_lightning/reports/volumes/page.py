@@ -8,6 +8,7 @@ from typing import Any
 
 from spi_lightning.io.json_file import read_metrics
 from spi_lightning.notes import Note, note_lines
+from spi_lightning.reports.further import MakeFigure, further_sections
 from spi_lightning.reports.laboratory import laboratory_sections
 from spi_lightning.reports.page import Lines, Picture, Section, Surface, Table, write_page
 from spi_lightning.reports.provenance import provenance_section
@@ -77,7 +78,7 @@ _AGREEING = (
 )
 
 
-def write_volumes_report(run: Path) -> Path:
+def write_volumes_report(run: Path, figures: Mapping[str, MakeFigure] | None = None) -> Path:
     """Make report.html of a comparison from its volumes.h5, metrics.json and evaluation.json."""
     files = VolumeFiles.read(run)
     metrics: dict[str, Any] = read_metrics(run / "metrics.json")
@@ -94,6 +95,7 @@ def write_volumes_report(run: Path) -> Path:
                 question_table(files.about),
             ],
         ),
+        *further_sections(figures, files),
         provenance_section(run, costs(files.about)),
     ]
     return write_page(run / "report.html", "3D phasing compared", "/".join(run.resolve().parts[-2:]), sections)
