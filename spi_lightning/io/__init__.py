@@ -8,8 +8,8 @@ from spi_lightning.io.cxi.patterns import CxiWriter, write_selection
 from spi_lightning.io.dragonfly.detector import Detector, make_detector, read_detector, write_detector
 from spi_lightning.io.dragonfly.photons import write_emc
 from spi_lightning.io.masks.mask_file import load_mask
-from spi_lightning.io.patterns.flat import FlatFrames
 from spi_lightning.io.patterns.intensities import Intensities, read_intensities
+from spi_lightning.io.patterns.npy import FlatFrames
 from spi_lightning.io.patterns.open_patterns import FORMATS, open_patterns
 from spi_lightning.io.patterns.pattern_file import PatternFile, PatternKeys
 from spi_lightning.io.scans.bragg_scan import BraggScan, ScanKeys, open_scan
