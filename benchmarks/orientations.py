@@ -17,11 +17,12 @@ import torch
 
 from benchmarks.doors import ROOT, orient, simulate
 from benchmarks.record import write_result
+from spi_lightning.codec import load
 from spi_lightning.fields import ORIENTATION
 from spi_lightning.io import open_patterns
 from spi_lightning.physics.rotations.symmetry import viewing_directions
 from spi_lightning.reports.orientation.maps import draw_maps
-from spi_lightning.results.orientation import OrientationFiles
+from spi_lightning.results.orientation import ORIENTATION_FILE, OrientationResult
 
 FOLDER = Path("runs/orientations")
 PICTURE = ROOT / "docs" / "images" / "orientations.png"
@@ -75,7 +76,10 @@ def main() -> None:
         )
     print(write_result("orientations", result))
     titles = {"even": "simulated icosahedra, every way up", "belt": "the same, seen from a belt only"}
-    draw_maps({title: OrientationFiles.read(ROOT / FOLDER / name) for name, title in titles.items()}, PICTURE)
+    draw_maps(
+        {title: load(ROOT / FOLDER / name / ORIENTATION_FILE, OrientationResult) for name, title in titles.items()},
+        PICTURE,
+    )
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from spi_lightning.apps.configuration.value_types import check_types
 from spi_lightning.apps.process.entry import run_app
 from spi_lightning.apps.process.job_folder import alone
+from spi_lightning.codec import save
 from spi_lightning.console import Terminal
 from spi_lightning.errors import UserError
 from spi_lightning.files import write_json
@@ -30,6 +31,7 @@ from spi_lightning.orientation import (
 )
 from spi_lightning.reports.orientation.evenness import verdict
 from spi_lightning.reports.orientation.page import write_orientation_report
+from spi_lightning.results.orientation import ORIENTATION_FILE
 from spi_lightning.tracking import METRICS
 
 from .train import record
@@ -59,7 +61,7 @@ def orient(cfg: DictConfig) -> dict[str, Any]:
     problem = prepare(patterns, settings)
     record(cfg)
     result, metrics = solve(problem, folder)
-    result.write(folder)
+    save(folder / ORIENTATION_FILE, result)
     write_json(folder / METRICS, metrics)
     show(metrics, write_orientation_report(folder), result.notes)
     return metrics
@@ -73,7 +75,7 @@ def _settings(cfg: DictConfig) -> OrientationSettings:
     return OrientationSettings(**{**named, **{name: part(**plain[name]) for name, part in parts.items()}})
 
 
-def show(metrics: Mapping[str, Any], report: Path, notes: list[Note]) -> None:
+def show(metrics: Mapping[str, Any], report: Path, notes: Sequence[Note]) -> None:
     """Print what was found, what to beware of, and where the page lies."""
     console = Terminal()
     if recovery := metrics.get("recovery"):

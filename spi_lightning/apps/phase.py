@@ -46,14 +46,14 @@ def phase_pattern(cfg: DictConfig) -> dict[str, Any]:
     check_types(cfg, "phase")
     trust(cfg.trust)
     folder, settings, measured = Path(cfg.folder), _settings(cfg), _measured(cfg)
-    problem = prepare(measured, settings, instantiate)
+    problem, figures = prepare(measured, settings, instantiate), instantiate(cfg.report.figures, _convert_="all")
     console = Terminal(width=110)
     for note in earlier_notes(folder):
         console.print(str(note), soft_wrap=True)
     record(_with_names(cfg, measured))
     result, metrics = write_reconstruction(folder, solve(problem), str(cfg.data.get("path", "")))
     write_json(folder / METRICS, metrics)
-    report = write_phasing_report(folder, instantiate(cfg.report.figures, _convert_="all"))
+    report = write_phasing_report(folder, figures)
     image = folder / metrics["result"]
     ends = [verdict(result, metrics), f"density, support, PRTF, errors: {image}", f"report: {report}"]
     for line in [*note_lines(result.notes), *ends]:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from spi_lightning.codec import load
 from spi_lightning.errors import UserError
 from spi_lightning.fields import ORIENTATION, PHOTON_ENERGY
 from spi_lightning.io import PatternFile
@@ -25,7 +26,7 @@ from spi_lightning.physics.rotations.symmetry import (
     slice_intensity,
 )
 from spi_lightning.physics.rotations.symmetry_axes import icosahedral_axes
-from spi_lightning.results.orientation import Examples, OrientationFiles
+from spi_lightning.results.orientation import ORIENTATION_FILE, Examples, OrientationResult
 
 from .dragonfly_input import DragonflyInput
 from .window import Window
@@ -37,12 +38,12 @@ def read_control(run: str | None) -> Control | None:
     """P_r of an earlier run on patterns known to be even, up to icosahedral symmetry; None without one."""
     if run is None:
         return None
-    files = OrientationFiles.read(Path(run))
-    if files.symmetry == "none":
+    earlier = load(Path(run) / ORIENTATION_FILE, OrientationResult)
+    if earlier.symmetry == "none":
         raise UserError(
             f"control={run} was made with symmetry=none; only with symmetry=icosahedral can runs be compared"
         )
-    return Control(files.quaternion, files.probability)
+    return Control(earlier.quaternion, earlier.probability)
 
 
 def analyse(
@@ -51,7 +52,7 @@ def analyse(
     symmetry: str,
     true: torch.Tensor | None,
     control: Control | None = None,
-) -> tuple[OrientationFiles, Uniformity, dict[str, Any]]:
+) -> tuple[OrientationResult, Uniformity, dict[str, Any]]:
     """P_r, the test of uniformity and, where they are known, the distance from the true orientations.
 
     With symmetry=icosahedral the axes are first found in the merged intensity, and orientations are in their frame.
@@ -85,7 +86,7 @@ def analyse(
                 )
             )
     middle = len(output.intensity) // 2
-    files = OrientationFiles(
+    result = OrientationResult(
         frame=np.arange(len(output.orientation)),
         quaternion=quaternion.numpy(),
         weight=output.weight,
@@ -97,9 +98,9 @@ def analyse(
         voxel=np.nan,
         symmetry=symmetry,
         error=error,
-        notes=notes,
+        notes=tuple(notes),
     )
-    return files, test, numbers
+    return result, test, numbers
 
 
 def _in_icosahedral_axes(

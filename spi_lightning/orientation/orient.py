@@ -12,7 +12,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.io import PatternFile
 from spi_lightning.io.dragonfly.output import DragonflyOutput, read_log, read_output
 from spi_lightning.metrics.uniformity import Uniformity
-from spi_lightning.results.orientation import OrientationFiles
+from spi_lightning.results.orientation import OrientationResult
 
 from .analysis import analyse, match_examples, read_control, true_orientations, voxel_edge
 from .dragonfly_input import LOG, write_input
@@ -51,7 +51,7 @@ def prepare(patterns: PatternFile, settings: OrientationSettings) -> Orientation
 
 def orient(
     patterns: PatternFile, folder: str | Path, settings: OrientationSettings | None = None
-) -> tuple[OrientationFiles, dict[str, Any]]:
+) -> tuple[OrientationResult, dict[str, Any]]:
     """Orient patterns with Dragonfly and test whether their orientations are even.
 
     Args:
@@ -68,7 +68,7 @@ def orient(
     return solve(prepare(patterns, settings or OrientationSettings()), Path(folder))
 
 
-def solve(problem: OrientationProblem, folder: Path) -> tuple[OrientationFiles, dict[str, Any]]:
+def solve(problem: OrientationProblem, folder: Path) -> tuple[OrientationResult, dict[str, Any]]:
     """Write Dragonfly's input into a folder, run it there or read an earlier output, and analyse what it found."""
     patterns, settings = problem.patterns, problem.settings
     written = write_input(folder, patterns, problem.window, settings.rings, settings.emc, settings.start)
@@ -82,7 +82,7 @@ def solve(problem: OrientationProblem, folder: Path) -> tuple[OrientationFiles, 
         log=read_log((folder if settings.output is None else output.path.parent.parent) / LOG),
         examples=match_examples(output, written, patterns, problem.window, settings.examples),
         voxel=voxel_edge(patterns, written),
-        notes=[*patterns.notes, *output.notes, *result.notes],
+        notes=(*patterns.notes, *output.notes, *result.notes),
     )
     metrics = {"patterns": test.patterns, "symmetry": settings.symmetry, "orientations": len(output.quaternion)}
     metrics |= {**numbers, "iteration": output.iteration, "photons_judged": written.photons}

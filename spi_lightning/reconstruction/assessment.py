@@ -16,12 +16,13 @@ from spi_lightning.metrics.prtf import prtf
 from spi_lightning.metrics.r_factor import r_factor
 from spi_lightning.metrics.resolution import common_edge, resolutions
 from spi_lightning.metrics.shells import shells
+from spi_lightning.notes import Note
 from spi_lightning.phasing import align, alignment
 from spi_lightning.phasing.checks import comes_of_the_offset, symmetry_notes
 from spi_lightning.physics.agreement import fourier_error
 from spi_lightning.physics.array import resized
 from spi_lightning.physics.photons import counting_error
-from spi_lightning.results.phasing import PhasingFiles
+from spi_lightning.results.phasing import PhasingFacts, PhasingResult
 
 from .laboratory import frame_of
 from .problem import PhasingProblem
@@ -41,7 +42,7 @@ class _Errors:
     best: int
 
 
-def assess(reconstruction: Reconstruction) -> tuple[PhasingFiles, Numbers]:
+def assess(reconstruction: Reconstruction) -> tuple[PhasingResult, Numbers]:
     """A result as reports and other programs take it, and the numbers of metrics.json.
 
     Args:
@@ -52,16 +53,9 @@ def assess(reconstruction: Reconstruction) -> tuple[PhasingFiles, Numbers]:
     curves = agreement(
         problem, reconstruction.averaged.aligned[kept], None if polish is None else polish.median_spread(kept)
     )
-    result = _result(reconstruction, errors, curves)
-    if polish is not None:
-        error, held_out = float(errors.fitted[errors.best]), float(errors.held_out[errors.best])
-        result.notes.extend(polish.notes(errors.best, kept, error, held_out, result.element))
-        spread = polish.point_spread
-        result = replace(result, point_spread=None if spread is None else _numpy(spread))
-        result.about["polish_steps"] = polish.steps
-    _note_asymmetry(problem, result)
+    result = _with_asymmetry(problem, _result(reconstruction, errors, curves))
     numbers: Numbers = {"starts": problem.settings.starts, "kept": int(kept.sum())}
-    numbers |= _error_numbers(reconstruction, errors, result.about["counting_error"])
+    numbers |= _error_numbers(reconstruction, errors, result.about.counting_error)
     numbers |= _size_and_time(reconstruction, errors.best)
     numbers |= {} if polish is None else polish.numbers(kept)
     numbers |= _crossings(curves, reconstruction, result)
@@ -83,27 +77,28 @@ def _errors(reconstruction: Reconstruction) -> _Errors:
     return _Errors(fitted, held_out, best)
 
 
-def _note_asymmetry(problem: PhasingProblem, result: PhasingFiles) -> None:
-    """Add a line where a real density fits badly because the pattern is not symmetric about its centre."""
+def _with_asymmetry(problem: PhasingProblem, result: PhasingResult) -> PhasingResult:
+    """The result with a note where a real density fits badly because the pattern is not symmetric about its centre."""
     measured = problem.measured
     doubted = any(note.subject == CENTRE for note in measured.notes)  # a wrong centre is one cause, in one line
     if problem.constraint == "complex" or result.misfit <= _DOUBTFUL or doubted:
-        return
+        return result
     beside, amplitude = measured.beside, problem.amplitude[None]
     if beside is not None and not comes_of_the_offset(measured.fourier_amplitude, measured.mask, beside):
         beside = None
     lines = symmetry_notes(amplitude, measured.mask[None].to(amplitude.device), beside, measured.bin)
-    result.notes.extend(lines)
-    result.about["sampled_beside"] = bool(lines) and beside is not None
+    about = replace(result.about, sampled_beside=bool(lines) and beside is not None)
+    return replace(result, notes=(*result.notes, *lines), about=about)
 
 
-def _result(reconstruction: Reconstruction, errors: _Errors, curves: dict[str, Any]) -> PhasingFiles:
+def _result(reconstruction: Reconstruction, errors: _Errors, curves: dict[str, Any]) -> PhasingResult:
     """What the page and other programs are made from."""
     problem, phased, averaged = reconstruction.problem, reconstruction.phased, reconstruction.averaged
     pixel, known = pixel_edge(problem.measured)
     support = alignment(phased.support.to(phased.density.dtype), averaged.aligned.abs().mean(0)).density.abs() > 0.5
-    halves = reconstruction.halves
-    return PhasingFiles(
+    halves, polish = reconstruction.halves, reconstruction.polish
+    spread = None if polish is None else polish.point_spread
+    return PhasingResult(
         intensity=_numpy(problem.amplitude.square()),
         mask=_numpy(problem.measured.mask),
         held_out=_numpy(problem.held_out),
@@ -124,29 +119,40 @@ def _result(reconstruction: Reconstruction, errors: _Errors, curves: dict[str, A
         pixel=pixel,
         known=known,
         truth=_aligned_truth(problem.measured, averaged.density),
-        notes=[*problem.measured.notes, *problem.notes, *phased.notes],
-        about=_about(problem, curves),
+        point_spread=None if spread is None else _numpy(spread),
+        notes=(*problem.measured.notes, *problem.notes, *phased.notes, *_polish_notes(reconstruction, errors)),
+        about=_about(problem, curves, 0 if polish is None else polish.steps),
     )
 
 
-def _about(problem: PhasingProblem, curves: dict[str, Any]) -> dict[str, Any]:
-    """Plain words and numbers on the settings, the unit of the values and the agreement of the starts."""
+def _polish_notes(reconstruction: Reconstruction, errors: _Errors) -> list[Note]:
+    """Lines on what a polish gained and which blur it found; none without one."""
+    if reconstruction.polish is None:
+        return []
+    kept, element = reconstruction.averaged.kept, "voxel" if reconstruction.density.ndim == 3 else "pixel"
+    error, held_out = float(errors.fitted[errors.best]), float(errors.held_out[errors.best])
+    return reconstruction.polish.notes(errors.best, kept, error, held_out, element)
+
+
+def _about(problem: PhasingProblem, curves: dict[str, Any], polish_steps: int) -> PhasingFacts:
+    """Words and numbers on the settings, the unit of the values and the agreement of the starts."""
     measured, settings = problem.measured, problem.settings
     counts = measured.whole if measured.poisson is None else measured.poisson
     noise = counting_error(problem.amplitude[None], problem.fitted[None], counts)[0]
-    return {
-        "recipe": str(problem.recipe),
-        "constraint": problem.constraint,
-        "identical_starts": problem.begins_alike,
-        "converged_starts": curves["identical"] and not problem.begins_alike,
-        "counted": measured.photons,
-        "counting_error": float(noise) if measured.whole or measured.poisson else None,
-        "chance": curves["chance"],
-        "free": 1 - float(measured.mask.float().mean()),
-        "support": settings.support_name,
-        "start": settings.start_name,
-        **frame_of(measured),
-    }
+    return PhasingFacts(
+        frame=frame_of(measured),
+        recipe=str(problem.recipe),
+        constraint=problem.constraint,
+        support=settings.support_name,
+        start=settings.start_name,
+        counted=measured.photons,
+        counting_error=float(noise) if measured.whole or measured.poisson else None,
+        chance=curves["chance"],
+        free=1 - float(measured.mask.float().mean()),
+        identical_starts=problem.begins_alike,
+        converged_starts=curves["identical"] and not problem.begins_alike,
+        polish_steps=polish_steps,
+    )
 
 
 def _error_numbers(reconstruction: Reconstruction, errors: _Errors, counting: float | None) -> Numbers:
@@ -206,7 +212,7 @@ def agreement(problem: PhasingProblem, kept: Tensor, spread: Tensor | None = Non
     }
 
 
-def _crossings(curves: dict[str, Any], reconstruction: Reconstruction, result: PhasingFiles) -> Numbers:
+def _crossings(curves: dict[str, Any], reconstruction: Reconstruction, result: PhasingResult) -> Numbers:
     """Frequencies where the curves fall below their thresholds, None: nowhere; and the full-period resolution there.
 
     Shells are of equal frequency in cycles per pixel, so that the resolution along an axis is its pixel's edge over it.

@@ -26,9 +26,9 @@ NAME: Final = "laboratory"
 _REAL = "the density is real, so there is no displacement or strain to write: phasing.constraint=complex finds one"
 
 
-def frame_of(measured: Measurement) -> dict[str, str]:
-    """Words on the axes of the density of a rocking scan; nothing of other measurements."""
-    return {"frame": DETECTOR_FRAME} if isinstance(measured, ScanMeasurement) else {}
+def frame_of(measured: Measurement) -> str:
+    """Words on the axes of the density of a rocking scan; empty for other measurements."""
+    return DETECTOR_FRAME if isinstance(measured, ScanMeasurement) else ""
 
 
 def write_crystal(

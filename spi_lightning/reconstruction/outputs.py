@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
+from spi_lightning.codec import save
 from spi_lightning.data.scans.one_scan import ScanMeasurement
 from spi_lightning.io.volumes.cxi_image import CxiImage, write_cxi_image
-from spi_lightning.results.phasing import PhasingFiles
+from spi_lightning.results.phasing import PHASING_FILE, PhasingResult
 
 from .assessment import assess
 from .laboratory import write_crystal
@@ -22,7 +24,7 @@ _CURVES: Final = (
 
 def write_reconstruction(
     folder: Path, reconstruction: Reconstruction, source: str = ""
-) -> tuple[PhasingFiles, dict[str, Any]]:
+) -> tuple[PhasingResult, dict[str, Any]]:
     """Assess a reconstruction and write everything but its report.
 
     Args:
@@ -37,24 +39,24 @@ def write_reconstruction(
         UserError: A file cannot be written.
     """
     result, numbers = assess(reconstruction)
-    result.about["data"] = source
     measured = reconstruction.problem.measured
     notes, more = write_crystal(folder, measured, result.density, result.support, "mean of the kept starts")
-    result.notes.extend(notes)
+    about = replace(result.about, data=source)
+    result = replace(result, notes=(*result.notes, *notes), about=about)
     numbers |= more
-    result.write(folder)
+    save(folder / PHASING_FILE, result)
     if isinstance(measured, ScanMeasurement):
         numbers["preparation"] = measured.prepared
     numbers["result"] = write_image(result, folder / IMAGE).name
     return result, numbers
 
 
-def write_image(result: PhasingFiles, path: Path) -> Path:
+def write_image(result: PhasingResult, path: Path) -> Path:
     """Write the density with its support, PRTF and errors as a CXI image that other programs open."""
     results: dict[str, Any] = {name: getattr(result, name) for name in _CURVES if getattr(result, name).size}
     results["starts"] = result.starts
     if result.point_spread is not None:
         results["point_spread"] = result.point_spread
-    notes = {name: str(value) for name, value in result.about.items()}
+    notes = {name: str(value) for name, value in asdict(result.about).items() if value != ""}
     pixel = list(result.pixel) if result.known else None
     return write_cxi_image(path, CxiImage(result.density, result.support, pixel, results, notes))

@@ -1,4 +1,38 @@
 """Results of a run: one dataclass for each kind of answer and the files that hold them.
 
-Written by evaluation, reconstruction and orientation, read by reports and users.
+Written by evaluation, reconstruction and orientation, read by reports and users: ``read("runs/phase/RUN")``.
 """
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from spi_lightning.codec import load
+from spi_lightning.errors import UserError
+
+from .orientation import ORIENTATION_FILE, OrientationResult
+from .phasing import PHASING_FILE, PhasingResult
+
+KINDS: Final[Mapping[str, Any]] = {PHASING_FILE: PhasingResult, ORIENTATION_FILE: OrientationResult}
+"""File of a run folder that holds its result, and the dataclass of the result; written with codec.save."""
+
+
+def read(run: str | os.PathLike[str]) -> Any:
+    """Result of a run, an object of the dataclass in KINDS that its folder holds.
+
+    Args:
+        run: Run folder.
+
+    Raises:
+        UserError: The folder holds no result, or a damaged one.
+    """
+    for name, kind in KINDS.items():
+        if (Path(run) / name).is_file():
+            return load(Path(run) / name, kind)
+    raise UserError(f"{run}: holds no result ({', '.join(KINDS)}); name the folder of a run that has ended")
+
+
+__all__ = ["KINDS", "OrientationResult", "PhasingResult", "read"]

@@ -1,22 +1,17 @@
-"""What an orientation run found, kept in orientation.h5 of its run folder, from which its page is made."""
+"""Result of orienting patterns, orientation.h5 of its run folder, from which the page is made."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field, fields
-from pathlib import Path
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.files import atomic_write
-from spi_lightning.io.hdf5.file import opened
 from spi_lightning.notes import Note
-from spi_lightning.write_errors import new_hdf5
 
 Array = NDArray[np.float64]
-ORIENTATION: Final = "orientation.h5"
+ORIENTATION_FILE: Final = "orientation.h5"
 
 
 @dataclass(frozen=True)
@@ -39,23 +34,24 @@ class Examples:
 
 
 @dataclass(frozen=True)
-class OrientationFiles:
-    """One orientation run; N patterns, R sampled orientations.
+class OrientationResult:
+    """Orientations of N patterns among R sampled ones, and the merged intensity.
 
     Attributes:
         frame: (N,) pattern numbers in their file.
         quaternion: (R, 4) sampled orientations, body to laboratory; for symmetry=icosahedral in the body's own frame.
         weight: (R,) share of all rotations each stands for.
-        probability: (R,) P_r.
+        probability: (R,) total probability P_r that patterns give to each sampled orientation.
         best: (N,) number of each pattern's most probable orientation, -1 for none.
-        part, density: See metrics.uniformity.Uniformity.
+        part: (R,) part of the sphere in which each sampled orientation lies, see metrics.uniformity.
+        density: (parts,) patterns in each part over those expected of even orientations.
         slices: (3, M, M) central planes of the merged intensity, normal to z, y and x; photons per pixel.
         voxel: Edge of its voxels, 1/m; NaN where the wavelength is unknown.
+        symmetry: ``none``, or ``icosahedral`` where equivalent orientations count as one.
         error: (N,) angle from the true orientation, rad; None where that is unknown.
-        log: Columns of Dragonfly's EMC.log.
-        examples: None where the patterns were not at hand.
-        symmetry: "none" or "icosahedral".
-        notes: One line each.
+        log: Columns of Dragonfly's EMC.log, (iterations,) each.
+        examples: Patterns beside their slices; None where there are none.
+        notes: What a user should know of the patterns and their orientations.
     """
 
     frame: NDArray[np.int64]
@@ -71,37 +67,4 @@ class OrientationFiles:
     error: Array | None = None
     log: dict[str, Array] = field(default_factory=dict)
     examples: Examples | None = None
-    notes: list[Note] = field(default_factory=list)
-
-    def write(self, folder: Path) -> Path:
-        """Write orientation.h5, whole or not at all."""
-        path = folder / ORIENTATION
-        with atomic_write(path) as part, new_hdf5(part) as file:
-            for item in fields(self):
-                _store(file, item.name, getattr(self, item.name))
-        return path
-
-    @classmethod
-    def read(cls, folder: Path) -> OrientationFiles:
-        """Read orientation.h5 of a run folder. Raises UserError as io.hdf5_file.opened does."""
-        with opened(folder / ORIENTATION) as file:
-            values: dict[str, Any] = {name: item[()] for name, item in file.items() if name not in ("log", "examples")}
-            values |= {name: file.attrs[name] for name in ("voxel", "symmetry")}
-            notes = [Note.read(plain) for plain in json.loads(str(file.attrs["notes"]))]
-            log = {name: column[()] for name, column in file["log"].items()} if "log" in file else {}
-            shown = {name: item[()] for name, item in file["examples"].items()} if "examples" in file else None
-        return cls(**values, notes=notes, log=log, examples=Examples(**shown) if shown else None)
-
-
-def _store(file: Any, name: str, value: Any) -> None:
-    if isinstance(value, Examples):
-        value = {item.name: getattr(value, item.name) for item in fields(value)}
-    if isinstance(value, dict):
-        for key, column in value.items():
-            file[f"{name}/{key}"] = column
-    elif name == "notes":
-        file.attrs[name] = json.dumps([one.plain for one in value])
-    elif isinstance(value, np.ndarray):
-        file.create_dataset(name, data=value, compression="gzip" if value.size else None)
-    elif value is not None:
-        file.attrs[name] = value
+    notes: tuple[Note, ...] = ()

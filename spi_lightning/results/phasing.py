@@ -1,37 +1,67 @@
-"""What a phasing run found, kept in phasing.h5 of its run folder, from which its page is made."""
+"""Result of phasing one pattern, phasing.h5 of its run folder, from which the page is made."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field, fields
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.files import atomic_write
-from spi_lightning.io.hdf5.file import opened
 from spi_lightning.metrics.resolution import alike
 from spi_lightning.notes import Note
-from spi_lightning.write_errors import new_hdf5
 
 Array = NDArray[Any]
-PHASING: Final = "phasing.h5"
+PHASING_FILE: Final = "phasing.h5"
 
 
 @dataclass(frozen=True)
-class PhasingFiles:
-    """One phasing run: S starts of one pattern in 2D or 3D, T iterations, K shells. Origins at n // 2.
+class PhasingFacts:
+    """Words and numbers on how a pattern was phased, and what its starts have in common.
 
     Attributes:
-        intensity: (..., y, x) photons, 0 where mask is False.
-        mask: Bool, True where measured.
-        held_out: Bool, measured but kept from phasing, to judge it.
-        density: Mean of the starts that were kept, float or complex.
-        support: Bool, where most of the kept starts have theirs.
-        start_support: Bool, the support phasing began with.
-        starts: (S, ...) density of each start, aligned to the best.
+        data: File of the pattern; empty where it came as an array.
+        frame: Words on the axes of a rocking scan's density; empty for others.
+        recipe, constraint: Iterations as one line, and the constraint on the density.
+        support, start: Words for the first support and the first densities.
+        counted: Whether the intensities are photons.
+        counting_error: Relative Fourier error that photon noise leaves of the true density; None: not counted.
+        chance: PRTF that as many unrelated starts have; None: one start alone.
+        free: Share of the pixels that were not measured.
+        identical_starts: Whether all starts began from one density, so that their agreement says nothing.
+        converged_starts: Whether starts that began apart ended at one density.
+        sampled_beside: Whether the pattern is asymmetric because its beam lies beside the middle of a pixel.
+        polish_steps: Number of L-BFGS steps after the recipe; 0: none.
+    """
+
+    data: str = ""
+    frame: str = ""
+    recipe: str = ""
+    constraint: str = "positive"
+    support: str = ""
+    start: str = "random"
+    counted: bool = True
+    counting_error: float | None = None
+    chance: float | None = None
+    free: float = 0.0
+    identical_starts: bool = False
+    converged_starts: bool = False
+    sampled_beside: bool = False
+    polish_steps: int = 0
+
+
+@dataclass(frozen=True)
+class PhasingResult:
+    """Density behind one pattern: S starts in 2D or 3D, T iterations, K shells. Origins at n // 2.
+
+    Attributes:
+        intensity: (..., y, x) photons or relative intensity, 0 where mask is False.
+        mask: (..., y, x) bool, True where measured.
+        held_out: (..., y, x) bool, measured but kept from phasing, to judge it.
+        density: (..., y, x) mean of the starts that were kept, float or complex.
+        support: (..., y, x) bool, where most of the kept starts have theirs.
+        start_support: (..., y, x) bool, the support phasing began with.
+        starts: (S, ..., y, x) density of each start, aligned to the best.
         error: (T, S) relative Fourier error during the recipe.
         final_error: (S,) relative Fourier error of each start at its end, after a polish if there was one.
         held_out_error: (S,) the same on the pixels held out; NaN without any.
@@ -42,11 +72,11 @@ class PhasingFiles:
         half_bit: (K,) half-bit threshold of fsc; empty like it.
         pixel: Edge of a density pixel along each axis, m; 1 where ``known`` is False.
         known: Whether the geometry, and with it lengths, are known.
-        truth: True density of a simulated pattern, aligned like the result; None where unknown.
+        truth: (..., y, x) true density of a simulated pattern, aligned like the result; None where unknown.
         point_spread: (S, axes) root mean square widths of a blur by partial coherence that a polish fitted, pixels of
             the pattern; the errors are then of blurred patterns. None: none was fitted.
-        notes: One line each.
-        about: Plain words and numbers: recipe, constraint, support, start, seconds, ...
+        notes: What a user should know of the data, the starts and the result.
+        about: How it was phased.
     """
 
     intensity: Array
@@ -70,8 +100,8 @@ class PhasingFiles:
     known: bool
     truth: Array | None = None
     point_spread: Array | None = None
-    notes: list[Note] = field(default_factory=list)
-    about: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
+    about: PhasingFacts = field(default_factory=PhasingFacts)
 
     @property
     def even(self) -> bool:
@@ -86,36 +116,10 @@ class PhasingFiles:
     @property
     def misfit(self) -> float:
         """Relative Fourier error of the best kept start beyond what photon noise explains."""
-        error, noise = float(self.final_error[self.best]), float(self.about.get("counting_error") or 0)
+        error, noise = float(self.final_error[self.best]), self.about.counting_error or 0.0
         return float(max(0.0, error**2 - noise**2) ** 0.5)
 
     @property
     def element(self) -> str:
-        """What the pattern and the density are made of."""
+        """Word for the elements of the pattern and the density: ``pixel`` or ``voxel``."""
         return "voxel" if self.density.ndim == 3 else "pixel"
-
-    def write(self, folder: Path) -> Path:
-        """Write phasing.h5, whole or not at all."""
-        path = folder / PHASING
-        with atomic_write(path) as part, new_hdf5(part) as file:
-            for item in fields(self):
-                value = getattr(self, item.name)
-                if isinstance(value, np.ndarray):
-                    packed = {"compression": "gzip", "shuffle": True} if value.size > 1000 else {}
-                    file.create_dataset(item.name, data=value, **packed)
-                elif item.name in ("notes", "about"):
-                    file.attrs[item.name] = json.dumps(value if item.name == "about" else [one.plain for one in value])
-                elif value is not None:
-                    file.attrs[item.name] = value
-        return path
-
-    @classmethod
-    def read(cls, folder: Path) -> PhasingFiles:
-        """Read phasing.h5 of a run folder. Raises UserError as io.hdf5_file.opened does."""
-        with opened(folder / PHASING) as file:
-            values: dict[str, Any] = {name: item[()] for name, item in file.items()}
-            values |= {name: json.loads(str(file.attrs[name])) for name in ("notes", "about")}
-            values["notes"] = [Note.read(plain) for plain in values["notes"]]
-            values["known"] = bool(file.attrs["known"])
-            values.setdefault("prtf_corrected", np.full_like(values["prtf"], np.nan))  # runs from before there was one
-        return cls(**values)

@@ -19,7 +19,8 @@ from spi_lightning.io.dragonfly.output import read_output
 from spi_lightning.orientation.dragonfly_run import PROGRAM
 from spi_lightning.physics.rotations.symmetry import symmetry_group, viewing_directions
 from spi_lightning.reports.orientation.maps import circles_figure, density_figure, smoothed_density
-from spi_lightning.results.orientation import OrientationFiles
+from spi_lightning.results import read
+from spi_lightning.results.orientation import OrientationResult
 from tests.io.dragonfly.test_output import write_old
 from tests.orientation.stand_in import stand_in
 
@@ -103,7 +104,8 @@ def test_an_earlier_run_is_read_again(patterns: Path, tmp_path: Path, monkeypatc
     monkeypatch.setenv("PATH", "")
     again = run(monkeypatch, tmp_path / "b", f"data.path={patterns}", f"output={tmp_path / 'a'}", "examples=2")
     assert again == first
-    files = OrientationFiles.read(tmp_path / "b")
+    files = read(tmp_path / "b")
+    assert isinstance(files, OrientationResult)
     assert files.log["iteration"].tolist() == [1, 2, 3]
     assert files.examples is not None and files.examples.photons.shape[0] == 2
     wavelength = 1.23984198e-6 / 1600
@@ -199,7 +201,7 @@ def test_maps_show_a_belt_where_it_is() -> None:
     height = viewing_directions(torch.from_numpy(quaternion)).numpy()[:, 0]
     probability = (np.abs(height) < 0.2).astype(float)
     empty = np.zeros(0)
-    files = OrientationFiles(
+    files = OrientationResult(
         empty.astype(int), quaternion, np.full(3000, 1 / 3000), probability, empty.astype(int), empty.astype(int),
         empty, np.ones((3, 5, 5)), np.nan, "none",
     )  # fmt: skip

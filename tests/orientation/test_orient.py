@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
+from spi_lightning.codec import save
 from spi_lightning.errors import UserError
 from spi_lightning.io import PatternFile
 from spi_lightning.orientation import FirstGuess, OrientationSettings, Rings, orient
-from spi_lightning.results.orientation import OrientationFiles
+from spi_lightning.results import read
+from spi_lightning.results.orientation import ORIENTATION_FILE, OrientationResult
 from tests.orientation.stand_in import stand_in
 
 
@@ -23,8 +25,11 @@ def test_patterns_of_a_file_are_oriented(patterns: PatternFile, tmp_path: Path) 
     assert result.log["iteration"].tolist() == [1, 2] and result.examples is not None
     assert len(result.examples.frame) == 3 and result.voxel == pytest.approx(1.2e-3 / (0.58 * 1.23984198e-6 / 1600))
     assert numbers["patterns"] == 40 and numbers["iteration"] == 2 and numbers["recovery"]["median_error_deg"] > 15
-    result.write(tmp_path / "run")
-    np.testing.assert_array_equal(OrientationFiles.read(tmp_path / "run").probability, result.probability)
+    save(tmp_path / "run" / ORIENTATION_FILE, result)
+    stored = read(tmp_path / "run")
+    assert isinstance(stored, OrientationResult) and stored.notes == result.notes and stored.symmetry == "none"
+    np.testing.assert_array_equal(stored.probability, result.probability)
+    np.testing.assert_array_equal(stored.examples.photons, result.examples.photons)
     again, same = orient(
         patterns, tmp_path / "b", OrientationSettings(output=str(tmp_path / "run"), rings=Rings(2, 12))
     )

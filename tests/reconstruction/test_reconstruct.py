@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from spi_lightning.reconstruction import (
     silent,
     write_reconstruction,
 )
+from spi_lightning.results import PhasingResult, read
 from tests.phasing.lopsided import lopsided
 
 
@@ -41,9 +43,13 @@ def test_an_array_of_photons_becomes_a_density(tmp_path: Path, capsys: pytest.Ca
     again = reconstruct(measured, settings, stages=silent)
     assert torch.equal(again.density, found.density)
     result, numbers = assess(found)
-    assert numbers["kept"] == int(result.kept.sum()) >= 1 and result.about["support"] == "array"
+    assert numbers["kept"] == int(result.kept.sum()) >= 1 and result.about.support == "array"
     np.testing.assert_array_equal(result.density, found.density.numpy())
-    _, written = write_reconstruction(tmp_path, found)
+    _, written = write_reconstruction(tmp_path, found, "hits.cxi")
+    stored = read(tmp_path)
+    assert isinstance(stored, PhasingResult) and stored.about == replace(result.about, data="hits.cxi")
+    assert stored.notes == result.notes and stored.truth is None
+    np.testing.assert_array_equal(stored.starts, result.starts)
     assert written["fourier_error/best"] == numbers["fourier_error/best"]
     np.testing.assert_array_equal(read_cxi_image(tmp_path / "result.cxi").density, result.density)
     assert capsys.readouterr() == ("", "")

@@ -19,7 +19,7 @@ from spi_lightning.physics.rotations.quaternions import rotation_matrices
 from spi_lightning.physics.rotations.symmetry import sphere_points, symmetry_group, viewing_directions
 from spi_lightning.reports.page import Picture
 from spi_lightning.reports.style import as_png, figure
-from spi_lightning.results.orientation import OrientationFiles
+from spi_lightning.results.orientation import OrientationResult
 
 Array = NDArray[np.float64]
 _CELLS: Final = 4000
@@ -27,9 +27,9 @@ _KERNEL: Final = np.radians(8)
 _LARGEST: Final = 320  # area of the largest circle, point^2
 
 
-def map_pictures(files: OrientationFiles) -> list[Picture]:
+def map_pictures(result: OrientationResult) -> list[Picture]:
     """Every orientation as a circle, and their density."""
-    copies = " Every orientation is drawn in all its 60 equivalents." if files.symmetry == "icosahedral" else ""
+    copies = " Every orientation is drawn in all its 60 equivalents." if result.symmetry == "icosahedral" else ""
     circles = (
         "Where the beam passed, seen from the particle (Hammer-Aitoff). Circles: total probability of every sampled "
         f"orientation, from the ten most probable of each pattern; their radius grows with it.{copies}"
@@ -38,27 +38,27 @@ def map_pictures(files: OrientationFiles) -> list[Picture]:
         "The same, smoothed by 8° and divided by what an even distribution would give: red is preferred, blue shunned."
     )
     return [
-        Picture(as_png(circles_figure(files)), "Orientation probabilities", circles),
-        Picture(as_png(density_figure(files)), "Density of orientations", density),
+        Picture(as_png(circles_figure(result)), "Orientation probabilities", circles),
+        Picture(as_png(density_figure(result)), "Density of orientations", density),
     ]
 
 
-def directions(files: OrientationFiles, symmetrise: bool = True) -> tuple[Array, Array, Array]:
+def directions(result: OrientationResult, symmetrise: bool = True) -> tuple[Array, Array, Array]:
     """Viewing directions (n, 3) ordered z, y, x, their P_r (n,) and weights (n,), in all equivalents if asked for."""
-    direction = viewing_directions(torch.from_numpy(files.quaternion))
-    if files.symmetry == "none" or not symmetrise:
-        return direction.numpy(), files.probability, files.weight
-    group = rotation_matrices(symmetry_group(files.symmetry))
+    direction = viewing_directions(torch.from_numpy(result.quaternion))
+    if result.symmetry == "none" or not symmetrise:
+        return direction.numpy(), result.probability, result.weight
+    group = rotation_matrices(symmetry_group(result.symmetry))
     copies = torch.einsum("kij,rj->kri", group, direction).reshape(-1, 3).numpy()
-    return copies, np.tile(files.probability / len(group), len(group)), np.tile(files.weight / len(group), len(group))
+    return copies, np.tile(result.probability / len(group), len(group)), np.tile(result.weight / len(group), len(group))
 
 
-def circles_figure(files: OrientationFiles) -> Figure:
+def circles_figure(result: OrientationResult) -> Figure:
     """P_r on a Hammer-Aitoff map: a circle at the viewing direction of every orientation, its radius growing with P_r.
 
     Source: Shi et al. (2019), Fig. S4.
     """
-    direction, probability, _ = directions(files)
+    direction, probability, _ = directions(result)
     order = np.argsort(probability)
     order = order[probability[order] > 1e-3 * probability.max()]
     longitude, latitude = _angles(direction[order])
@@ -77,30 +77,30 @@ def circles_figure(files: OrientationFiles) -> Figure:
     return picture
 
 
-def density_figure(files: OrientationFiles) -> Figure:
+def density_figure(result: OrientationResult) -> Figure:
     """Patterns per orientation over the sphere relative to an even distribution, smoothed by 8 degrees."""
     with figure(7.2, 3.5) as picture:
-        _draw_density(picture, _hammer(picture), files)
+        _draw_density(picture, _hammer(picture), result)
     return picture
 
 
-def draw_maps(sets: Mapping[str, OrientationFiles], path: Path) -> None:
+def draw_maps(sets: Mapping[str, OrientationResult], path: Path) -> None:
     """Write a picture of the densities of several sets, one beside the other, each under its title."""
     with figure(6.6 * len(sets), 3.6) as picture:
-        for place, (title, files) in enumerate(sets.items(), 1):
-            axes = _hammer(picture, (1, len(sets), place))
-            _draw_density(picture, axes, files)
+        for number, (title, result) in enumerate(sets.items(), 1):
+            axes = _hammer(picture, (1, len(sets), number))
+            _draw_density(picture, axes, result)
             axes.set_title(title, pad=12)
         path.parent.mkdir(parents=True, exist_ok=True)
         picture.savefig(path, dpi=140)
 
 
-def _draw_density(picture: Figure, axes: Axes, files: OrientationFiles) -> None:
+def _draw_density(picture: Figure, axes: Axes, result: OrientationResult) -> None:
     longitude, latitude = np.linspace(-np.pi, np.pi, 121), np.linspace(-np.pi / 2, np.pi / 2, 61)
     middle = [(edges[1:] + edges[:-1]) / 2 for edges in (longitude, latitude)]
     x, y = np.meshgrid(*middle)
-    seen = np.stack([np.sin(y), np.cos(y) * np.sin(x), np.cos(y) * np.cos(x)], axis=-1)
-    ratio = smoothed_density(files, seen.reshape(-1, 3)).reshape(x.shape)
+    direction = np.stack([np.sin(y), np.cos(y) * np.sin(x), np.cos(y) * np.cos(x)], axis=-1)
+    ratio = smoothed_density(result, direction.reshape(-1, 3)).reshape(x.shape)
     norm = TwoSlopeNorm(1, 0, max(2.0, float(ratio.max())))
     mesh = axes.pcolormesh(longitude, latitude, ratio, norm=norm, cmap="RdBu_r", rasterized=True)
     bar = picture.colorbar(mesh, ax=axes, shrink=0.9, pad=0.03)
@@ -113,9 +113,9 @@ def _ticks(top: float) -> list[float]:
     return [0, 0.5, 1, *np.arange(1 + step, top + 1e-9, step).round(2)]
 
 
-def smoothed_density(files: OrientationFiles, at: Array) -> Array:
+def smoothed_density(result: OrientationResult, at: Array) -> Array:
     """Observed over expected probability in a Gaussian neighbourhood of some directions, (n, 3) -> (n,)."""
-    direction, probability, weight = directions(files)
+    direction, probability, weight = directions(result)
     cells = sphere_points(_CELLS).numpy()
     cell = cKDTree(cells).query(direction)[1]
     held = [np.bincount(cell, values, minlength=_CELLS) / values.sum() for values in (probability, weight)]
@@ -129,8 +129,8 @@ def _angles(direction: Array) -> tuple[Array, Array]:
     return np.arctan2(y, x), np.arcsin(np.clip(z, -1, 1))
 
 
-def _hammer(picture: Figure, place: tuple[int, int, int] = (1, 1, 1)) -> Axes:
-    axes = picture.add_subplot(*place, projection="hammer")
+def _hammer(picture: Figure, position: tuple[int, int, int] = (1, 1, 1)) -> Axes:
+    axes = picture.add_subplot(*position, projection="hammer")
     axes.grid(True, color="#c4cbd2", linewidth=0.6)
     axes.set_xticks(np.radians([-120, -60, 0, 60, 120]))
     axes.set_yticks(np.radians([-60, -30, 0, 30, 60]))

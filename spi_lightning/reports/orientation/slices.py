@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from spi_lightning.reports.page import Picture
 from spi_lightning.reports.style import MASKED, as_png, figure
-from spi_lightning.results.orientation import Examples, OrientationFiles
+from spi_lightning.results.orientation import Examples, OrientationResult
 
 _SLICES: Final = (
     "Photons per pixel in a pattern of mean fluence, on a logarithmic scale, in the planes through q = 0 normal to z, "
@@ -23,9 +23,9 @@ _EXAMPLES: Final = (
 )
 
 
-def slices_picture(files: OrientationFiles) -> Picture:
+def slices_picture(result: OrientationResult) -> Picture:
     """Three central planes, with what they show."""
-    return Picture(as_png(slices_figure(files)), "Central slices", _SLICES, wide=True)
+    return Picture(as_png(slices_figure(result)), "Central slices", _SLICES, wide=True)
 
 
 def examples_picture(examples: Examples) -> Picture:
@@ -33,21 +33,21 @@ def examples_picture(examples: Examples) -> Picture:
     return Picture(as_png(examples_figure(examples)), "Patterns and best matching slices", _EXAMPLES, wide=True)
 
 
-def slices_figure(files: OrientationFiles) -> Figure:
+def slices_figure(result: OrientationResult) -> Figure:
     """Three central planes of the merged intensity on one logarithmic scale."""
-    size = files.slices.shape[-1]
-    known = bool(np.isfinite(files.voxel))
-    step, unit = (files.voxel * 1e-9, "1/nm") if known else (1.0, "voxel")
+    size = result.slices.shape[-1]
+    known = bool(np.isfinite(result.voxel))
+    step, unit = (result.voxel * 1e-9, "1/nm") if known else (1.0, "voxel")
     edge = (np.array([0, size]) - size // 2 - 0.5) * step
-    seen = files.slices[files.slices > 0]
-    top = float(seen.max()) if len(seen) else 1.0
-    norm = LogNorm(max(float(np.quantile(seen, 0.02)) if len(seen) else 0.1, top * 1e-6), top, clip=True)
+    measured = result.slices[result.slices > 0]
+    top = float(measured.max()) if len(measured) else 1.0
+    norm = LogNorm(max(float(np.quantile(measured, 0.02)) if len(measured) else 0.1, top * 1e-6), top, clip=True)
     with figure(11, 3.9) as picture:
         panels = picture.subplots(1, 3)
-        for axes, plane, down, right in zip(panels, files.slices, "yzz", "xxy", strict=True):
-            shown = np.where(plane > 0, plane, np.nan)
+        for axes, plane, down, right in zip(panels, result.slices, "yzz", "xxy", strict=True):
+            drawn = np.where(plane > 0, plane, np.nan)
             image = axes.imshow(
-                shown, norm=norm, cmap=_colours(), extent=(*edge, edge[1], edge[0]), interpolation="nearest"
+                drawn, norm=norm, cmap=_colours(), extent=(*edge, edge[1], edge[0]), interpolation="nearest"
             )
             axes.set(xlabel=f"$q_{right}$ ({unit})", ylabel=f"$q_{down}$ ({unit})")
             axes.xaxis.set_major_locator(MaxNLocator(4))
@@ -67,8 +67,8 @@ def examples_figure(examples: Examples) -> Figure:
         rows = (("pattern", examples.photons), ("slice", examples.expected))
         for line, (name, images) in zip(panels, rows, strict=True):
             for axes, values, frame, match in zip(line, images, examples.frame, examples.correlation, strict=True):
-                shown = np.where(used, np.maximum(values, 0.5), np.nan)
-                image = axes.imshow(shown, norm=norm, cmap=_colours(), interpolation="nearest")
+                drawn = np.where(used, np.maximum(values, 0.5), np.nan)
+                image = axes.imshow(drawn, norm=norm, cmap=_colours(), interpolation="nearest")
                 axes.set_title(
                     f"pattern {frame}" if name == "pattern" else f"slice, correlation {match:.2f}", fontsize=9
                 )

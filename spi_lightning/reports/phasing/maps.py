@@ -12,62 +12,64 @@ from numpy.typing import NDArray
 
 from spi_lightning.reports.page import Picture
 from spi_lightning.reports.style import MASKED, PHASE_COLOURS, as_png, figure, phase_bar
-from spi_lightning.results.phasing import PhasingFiles
+from spi_lightning.results.phasing import PhasingResult
 
 from .planes import dress, frequency_extent, planes, window
 
 Array = NDArray[Any]
 
 
-def result_pictures(files: PhasingFiles) -> list[Picture]:
+def result_pictures(result: PhasingResult) -> list[Picture]:
     """Pattern, density and, where it is known, the true density, with what a reader has to know of each."""
-    volume = files.intensity.ndim == 3
+    volume = result.intensity.ndim == 3
     caption = (
         "Central planes through q = 0. " if volume else ""
-    ) + f"{_unit_of(files).capitalize()} on a logarithmic scale; grey: not measured."
-    if files.known:
+    ) + f"{_unit_of(result).capitalize()} on a logarithmic scale; grey: not measured."
+    if result.known:
         caption += " q = 2 sin(theta) / wavelength = 1 / d, d the full period, without a factor 2 pi."
-    shown = [Picture(as_png(pattern_figure(files)), "Pattern", caption, wide=volume)]
+    pictures = [Picture(as_png(pattern_figure(result)), "Pattern", caption, wide=volume)]
     caption = "Mean of the kept starts; the line is the support." + (" Central planes." if volume else "")
-    if np.iscomplexobj(files.density):
+    if np.iscomplexobj(result.density):
         caption += " Phase only where the amplitude exceeds 5 % of its maximum."
-    if "frame" in files.about:
-        caption += f" Frame of the {files.about['frame']}."
-    shown.append(Picture(as_png(density_figure(files)), "Density", caption, wide=volume))
-    if files.truth is not None:
-        shown.append(
-            Picture(as_png(density_figure(files, files.truth)), "Truth", "The density that was simulated.", wide=volume)
+    if result.about.frame:
+        caption += f" Frame of the {result.about.frame}."
+    pictures.append(Picture(as_png(density_figure(result)), "Density", caption, wide=volume))
+    if result.truth is not None:
+        pictures.append(
+            Picture(
+                as_png(density_figure(result, result.truth)), "Truth", "The density that was simulated.", wide=volume
+            )
         )
-    return shown
+    return pictures
 
 
-def _unit_of(files: PhasingFiles) -> str:
+def _unit_of(result: PhasingResult) -> str:
     """What a pattern's values are."""
-    return f"photons per {files.element}" if files.about.get("counted", True) else "intensity (relative)"
+    return f"photons per {result.element}" if result.about.counted else "intensity (relative)"
 
 
-def pattern_figure(files: PhasingFiles) -> Figure:
+def pattern_figure(result: PhasingResult) -> Figure:
     """Photons on a logarithmic scale against frequency."""
-    shown, masks = planes(files.intensity), planes(files.mask)
-    top = float(files.intensity.max())
-    low = max(1.0 if top > 30 else 0.1, top * 1e-6) if files.about.get("counted", True) else top * 1e-6
-    with figure(3.9 * len(shown) + 0.9, 3.9) as picture:
-        panels = np.atleast_1d(picture.subplots(1, len(shown)))
-        for number, (axes, plane, mask) in enumerate(zip(panels, shown, masks, strict=True)):
-            extent, label = frequency_extent(files, number)
+    cuts, masks = planes(result.intensity), planes(result.mask)
+    top = float(result.intensity.max())
+    low = max(1.0 if top > 30 else 0.1, top * 1e-6) if result.about.counted else top * 1e-6
+    with figure(3.9 * len(cuts) + 0.9, 3.9) as picture:
+        panels = np.atleast_1d(picture.subplots(1, len(cuts)))
+        for number, (axes, plane, mask) in enumerate(zip(panels, cuts, masks, strict=True)):
+            extent, label = frequency_extent(result, number)
             axes.set_facecolor(MASKED)
             filled = np.where(mask, np.maximum(plane, low), np.nan)
             drawn = axes.imshow(filled, norm=LogNorm(low, top), cmap="magma", extent=extent, interpolation="nearest")
-            dress(axes, files.intensity.ndim, number, "q_{} (" + label + ")")
-        picture.colorbar(drawn, ax=list(panels), shrink=0.85, pad=0.02).set_label(_unit_of(files))
+            dress(axes, result.intensity.ndim, number, "q_{} (" + label + ")")
+        picture.colorbar(drawn, ax=list(panels), shrink=0.85, pad=0.02).set_label(_unit_of(result))
     return picture
 
 
-def density_figure(files: PhasingFiles, density: Array | None = None) -> Figure:
+def density_figure(result: PhasingResult, density: Array | None = None) -> Figure:
     """Density (or amplitude and phase) around the support, with its outline."""
-    density = files.density if density is None else density
+    density = result.density if density is None else density
     whole = np.iscomplexobj(density)
-    amplitude, supports = planes(np.abs(density) if whole else density), planes(files.support)
+    amplitude, supports = planes(np.abs(density) if whole else density), planes(result.support)
     phases = (
         planes(np.where(np.abs(density) > 0.05 * np.abs(density).max(), np.angle(density), np.nan)) if whole else []
     )
@@ -77,10 +79,10 @@ def density_figure(files: PhasingFiles, density: Array | None = None) -> Figure:
         top = max(float(np.max(np.abs(density))), 1e-30)
         low = min(0.0, float(np.min(density))) if not whole else 0.0
         for number, plane in enumerate(amplitude):
-            drawn = _panel(files, panels[0, number], plane / top, supports[number], number, (low / top, 1, "viridis"))
+            drawn = _panel(result, panels[0, number], plane / top, supports[number], number, (low / top, 1, "viridis"))
             if whole:
                 scale = (-np.pi, np.pi, PHASE_COLOURS)
-                turned = _panel(files, panels[1, number], phases[number], supports[number], number, scale)
+                turned = _panel(result, panels[1, number], phases[number], supports[number], number, scale)
         label = "amplitude / maximum" if whole else "density / maximum"
         picture.colorbar(drawn, ax=list(panels[0]), shrink=0.85, pad=0.02).set_label(label)
         if whole:
@@ -89,7 +91,7 @@ def density_figure(files: PhasingFiles, density: Array | None = None) -> Figure:
 
 
 def _panel(
-    files: PhasingFiles,
+    result: PhasingResult,
     axes: Axes,
     plane: Array,
     support: Array,
@@ -97,10 +99,10 @@ def _panel(
     scale: tuple[float, float, str | Colormap],
 ) -> Any:
     """One plane of a density, cut to the support, axes in nm or pixels."""
-    cut, extent, unit = window(files, number)
+    cut, extent, unit = window(result, number)
     axes.set_facecolor("#eef1f4")
     drawn = axes.imshow(plane[cut], vmin=scale[0], vmax=scale[1], cmap=scale[2], extent=extent, interpolation="nearest")
     if support[cut].any() and not support[cut].all():
         axes.contour(support[cut], levels=[0.5], colors=["#ff5a36"], linewidths=0.9, extent=extent, origin="upper")
-    dress(axes, files.support.ndim, number, "{} (" + unit + ")")
+    dress(axes, result.support.ndim, number, "{} (" + unit + ")")
     return drawn

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from spi_lightning.codec import load
 from spi_lightning.io.json_file import read_metrics
 from spi_lightning.notes import note_lines
 from spi_lightning.reports.further import MakeFigure, further_sections
 from spi_lightning.reports.laboratory import laboratory_sections
 from spi_lightning.reports.page import Lines, Section, write_page
 from spi_lightning.reports.provenance import provenance_section
-from spi_lightning.results.phasing import PhasingFiles
+from spi_lightning.results.phasing import PHASING_FILE, PhasingResult
 
 from .maps import result_pictures
 from .numbers import numbers_table
@@ -23,16 +24,16 @@ from .verdict import verdict
 
 def write_phasing_report(run: Path, figures: Mapping[str, MakeFigure] | None = None) -> Path:
     """Make report.html of a phasing run from its phasing.h5 and metrics.json."""
-    files = PhasingFiles.read(run)
+    result = load(run / PHASING_FILE, PhasingResult)
     metrics: dict[str, Any] = read_metrics(run / "metrics.json")
     sections = [
-        Section("Result", [Lines([verdict(files, metrics)]), *result_pictures(files)]),
+        Section("Result", [Lines([verdict(result, metrics)]), *result_pictures(result)]),
         *laboratory_sections([run / "laboratory.npz"]),
-        Section("Numbers", [numbers_table(metrics, files.element)]),
-        Section("How far to trust it", [*trust_pictures(files)]),
-        Section("Starts", [starts_picture(files)]),
-        Section("Notes", [Lines(note_lines(files.notes) or ["Nothing to note."])]),
-        *further_sections(figures, files),
+        Section("Numbers", [numbers_table(metrics, result.element)]),
+        Section("How far to trust it", [*trust_pictures(result)]),
+        Section("Starts", [starts_picture(result)]),
+        Section("Notes", [Lines(note_lines(result.notes) or ["Nothing to note."])]),
+        *further_sections(figures, result),
         provenance_section(run),
     ]
     return write_page(run / "report.html", "Phasing", "/".join(run.resolve().parts[-2:]), sections)

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from spi_lightning.physics.array import box_about_origin, reach
-from spi_lightning.results.phasing import PhasingFiles
+from spi_lightning.results.phasing import PhasingResult
 
 Array = NDArray[Any]
 _PLANES: Final = ("normal to z", "normal to y", "normal to x")
@@ -31,28 +31,28 @@ def axes_of(ndim: int, number: int) -> tuple[int, int]:
     return rows, columns
 
 
-def frequency_extent(files: PhasingFiles, number: int) -> tuple[tuple[float, float, float, float], str]:
+def frequency_extent(result: PhasingResult, number: int) -> tuple[tuple[float, float, float, float], str]:
     """Edges of a plane's picture in frequency (left, right, bottom, top) and the unit."""
-    rows, columns = axes_of(files.intensity.ndim, number)
-    steps = [1 / (n * p) for n, p in zip(files.intensity.shape, files.pixel, strict=True)]
-    factor, unit = (1e-9, "1/nm") if files.known else (1.0, f"1/{files.element}")
+    rows, columns = axes_of(result.intensity.ndim, number)
+    steps = [1 / (n * p) for n, p in zip(result.intensity.shape, result.pixel, strict=True)]
+    factor, unit = (1e-9, "1/nm") if result.known else (1.0, f"1/{result.element}")
     edges = []
     for axis in (columns, rows):
-        n, step = files.intensity.shape[axis], steps[axis] * factor
+        n, step = result.intensity.shape[axis], steps[axis] * factor
         edges += [(-(n // 2) - 0.5) * step, (n - n // 2 - 0.5) * step]
     return (edges[0], edges[1], edges[3], edges[2]), unit
 
 
-def window(files: PhasingFiles, number: int) -> tuple[tuple[slice, slice], tuple[float, float, float, float], str]:
+def window(result: PhasingResult, number: int) -> tuple[tuple[slice, slice], tuple[float, float, float, float], str]:
     """Where the support lies in a plane, a little wider and square, as slices and as edges of the picture."""
-    factor, unit = (1e9, "nm") if files.known else (1.0, files.element)
-    pair = axes_of(files.support.ndim, number)
-    far = reach(torch.from_numpy(files.support), files.support.ndim)
+    factor, unit = (1e9, "nm") if result.known else (1.0, result.element)
+    pair = axes_of(result.support.ndim, number)
+    far = reach(torch.from_numpy(result.support), result.support.ndim)
     half = int(np.ceil(max(4, *(far[axis] for axis in pair)) * _MARGIN)) + 1
-    box = box_about_origin(files.support.shape, half)
+    box = box_about_origin(result.support.shape, half)
     edges = []
     for axis in pair:
-        n, step = files.support.shape[axis], files.pixel[axis] * factor
+        n, step = result.support.shape[axis], result.pixel[axis] * factor
         edges.append([(index - n // 2 - 0.5) * step for index in (box[axis].start, box[axis].stop)])
     return (box[pair[0]], box[pair[1]]), (edges[1][0], edges[1][1], edges[0][1], edges[0][0]), unit
 

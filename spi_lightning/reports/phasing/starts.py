@@ -10,25 +10,25 @@ from matplotlib.ticker import MaxNLocator
 
 from spi_lightning.reports.page import Picture
 from spi_lightning.reports.style import OTHER, SINGLE, as_png, figure
-from spi_lightning.results.phasing import PhasingFiles
+from spi_lightning.results.phasing import PhasingResult
 
 from .planes import axes_of, planes, window
 
-_SHOWN: Final = 10
+_MOST: Final = 10
 
 
-def starts_picture(files: PhasingFiles) -> Picture:
+def starts_picture(result: PhasingResult) -> Picture:
     """The starts of smallest error, with what is written above each."""
-    return Picture(as_png(starts_figure(files)), "The starts", _starts_caption(files), wide=True)
+    return Picture(as_png(starts_figure(result)), "The starts", _starts_caption(result), wide=True)
 
 
-def starts_figure(files: PhasingFiles) -> Figure:
+def starts_figure(result: PhasingResult) -> Figure:
     """The starts from the smallest error up, aligned to the best, each as a share of its maximum."""
-    order = np.argsort(files.final_error)[:_SHOWN]
+    order = np.argsort(result.final_error)[:_MOST]
     columns = min(5, len(order))
     rows = -(-len(order) // columns)
-    cut, extent, unit = window(files, 0)
-    down, right = ("zyx"[-files.density.ndim :][axis] for axis in axes_of(files.density.ndim, 0))
+    cut, extent, unit = window(result, 0)
+    down, right = ("zyx"[-result.density.ndim :][axis] for axis in axes_of(result.density.ndim, 0))
     ratio = abs((extent[3] - extent[2]) / (extent[1] - extent[0]))
     with figure(2.35 * columns + 0.9, (2.2 * min(ratio, 2.0) + 0.6) * rows) as picture:
         panels = picture.subplots(rows, columns, squeeze=False)
@@ -36,12 +36,12 @@ def starts_figure(files: PhasingFiles) -> Figure:
             axes.axis("off")
         for number, (axes, start) in enumerate(zip(panels.flat, order, strict=False)):
             axes.axis("on")
-            amplitude = np.abs(files.starts[start])
+            amplitude = np.abs(result.starts[start])
             plane = planes(amplitude / max(float(amplitude.max()), 1e-30))[0][cut]
             drawn = axes.imshow(plane, cmap="viridis", vmin=0, vmax=1, extent=extent, interpolation="nearest")
-            kept = bool(files.kept[start])
+            kept = bool(result.kept[start])
             axes.set_title(
-                f"{files.final_error[start]:.3g}, {'kept' if kept else 'failed'}",
+                f"{result.final_error[start]:.3g}, {'kept' if kept else 'failed'}",
                 color=SINGLE if kept else OTHER,
                 fontsize=9,
             )
@@ -59,9 +59,9 @@ def starts_figure(files: PhasingFiles) -> Figure:
     return picture
 
 
-def _starts_caption(files: PhasingFiles) -> str:
-    what = "|density| in the central plane normal to z" if files.density.ndim == 3 else "|density|"
+def _starts_caption(result: PhasingResult) -> str:
+    what = "|density| in the central plane normal to z" if result.density.ndim == 3 else "|density|"
     return (
-        f"{what} of the {min(_SHOWN, len(files.kept))} starts of smallest relative Fourier error, written above each; "
+        f"{what} of the {min(_MOST, len(result.kept))} starts of smallest relative Fourier error, written above each; "
         "kept: it agrees with others and is in the mean, failed: it is not."
     )

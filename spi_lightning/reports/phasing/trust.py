@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from spi_lightning.reports.page import Picture
 from spi_lightning.reports.style import INK, METHOD_COLOURS, OTHER, SINGLE, as_svg, figure
-from spi_lightning.results.phasing import PhasingFiles
+from spi_lightning.results.phasing import PhasingResult
 
 _CONVERGENCE: Final = (
     "Each line is the iterates of one start; the error of its density, after the last projection, is another. For real "
@@ -24,96 +24,101 @@ _TRUST: Final = (
 )
 
 
-def trust_pictures(files: PhasingFiles) -> list[Picture]:
+def trust_pictures(result: PhasingResult) -> list[Picture]:
     """Those of the three figures that this run has numbers for."""
-    shown = [Picture(as_svg(errors_figure(files)), "Convergence", _convergence(files))]
-    if np.isfinite(files.prtf).any() or len(files.fsc):  # one kept start has nothing to agree with
-        shown.insert(0, Picture(as_svg(trust_figure(files)), "Reproducibility against frequency", _trust(files)))
-    if np.isfinite(files.held_out_error).any():
-        what = f"{files.element}s"
+    pictures = [Picture(as_svg(errors_figure(result)), "Convergence", _convergence(result))]
+    if np.isfinite(result.prtf).any() or len(result.fsc):  # one kept start has nothing to agree with
+        pictures.insert(0, Picture(as_svg(trust_figure(result)), "Reproducibility against frequency", _trust(result)))
+    if np.isfinite(result.held_out_error).any():
+        what = f"{result.element}s"
         caption = f"Held-out {what} float during phasing; dotted: as well as on the fitted ones."
-        shown.append(Picture(as_svg(held_out_figure(files)), f"Held-out {what}", caption))
-    return shown
+        pictures.append(Picture(as_svg(held_out_figure(result)), f"Held-out {what}", caption))
+    return pictures
 
 
-def _convergence(files: PhasingFiles) -> str:
-    if not _is_polished(files):
+def _convergence(result: PhasingResult) -> str:
+    if not _is_polished(result):
         return _CONVERGENCE
-    return "Each line is the iterates of one start." + _POLISHED + ("" if files.point_spread is None else _BLURRED)
+    return "Each line is the iterates of one start." + _POLISHED + ("" if result.point_spread is None else _BLURRED)
 
 
-def _trust(files: PhasingFiles) -> str:
+def _trust(result: PhasingResult) -> str:
     text = _TRUST
-    if files.about.get("chance"):
-        text += f" Chance: phases of {int(files.kept.sum())} unrelated starts, {files.about['chance']:.2f}."
-    if files.known and not files.even:
-        edges = ", ".join(f"{0.5e-9 / edge:.3g}" for edge in files.pixel)
-        names = ", ".join("zyx"[-len(files.pixel) :])
-        text += f" At 0.5 per {files.element}, q is {edges} 1/nm along {names}."
-    if files.point_spread is None:
+    if result.about.chance:
+        text += f" Chance: phases of {int(result.kept.sum())} unrelated starts, {result.about.chance:.2f}."
+    if result.known and not result.even:
+        edges = ", ".join(f"{0.5e-9 / edge:.3g}" for edge in result.pixel)
+        names = ", ".join("zyx"[-len(result.pixel) :])
+        text += f" At 0.5 per {result.element}, q is {edges} 1/nm along {names}."
+    if result.point_spread is None:
         return text
     return text.replace("|mean Fourier transform|", "|mean Fourier transform|, blurred as the pattern is,")
 
 
-def _is_polished(files: PhasingFiles) -> bool:
-    return bool(files.about.get("polish_steps"))
+def _is_polished(result: PhasingResult) -> bool:
+    return bool(result.about.polish_steps)
 
 
-def errors_figure(files: PhasingFiles) -> Figure:
+def errors_figure(result: PhasingResult) -> Figure:
     """Relative Fourier error of every start against the iteration."""
-    step = max(1, len(files.error) // 2000)
+    step = max(1, len(result.error) // 2000)
     with figure(5.4, 4.0) as picture:
         axes = picture.subplots()
-        iteration = np.arange(1, len(files.error) + 1)[::step]
+        iteration = np.arange(1, len(result.error) + 1)[::step]
         for kept, colour, name in ((False, OTHER, "failed"), (True, SINGLE, "kept")):
-            for number, start in enumerate(np.flatnonzero(files.kept == kept)):
+            for number, start in enumerate(np.flatnonzero(result.kept == kept)):
                 axes.semilogy(
-                    iteration, files.error[::step, start], color=colour, linewidth=0.8, alpha=0.6,
-                    label=f"{name} ({int((files.kept == kept).sum())})" if number == 0 else None,
+                    iteration, result.error[::step, start], color=colour, linewidth=0.8, alpha=0.6,
+                    label=f"{name} ({int((result.kept == kept).sum())})" if number == 0 else None,
                 )  # fmt: skip
-        if _is_polished(files):
-            colours = [SINGLE if kept else OTHER for kept in files.kept]
-            place = np.full(len(files.kept), 1.04 * len(files.error))
-            axes.scatter(place, files.final_error, s=14, c=colours, zorder=3, label="after the polish")
+        if _is_polished(result):
+            colours = [SINGLE if kept else OTHER for kept in result.kept]
+            at = np.full(len(result.kept), 1.04 * len(result.error))
+            axes.scatter(at, result.final_error, s=14, c=colours, zorder=3, label="after the polish")
         axes.set(xlabel="iteration", ylabel="relative Fourier error")
         axes.legend()
     return picture
 
 
-def trust_figure(files: PhasingFiles) -> Figure:
+def trust_figure(result: PhasingResult) -> Figure:
     """PRTF by both definitions and, of two halves of the photons, the correlation of shells with its threshold."""
-    factor, unit = (1e-9, "1/nm") if files.even else (1.0, f"1/{files.element}")
-    frequency = files.frequency * factor
+    factor, unit = (1e-9, "1/nm") if result.even else (1.0, f"1/{result.element}")
+    frequency = result.frequency * factor
     with figure(5.4, 4.0) as picture:
         axes = picture.subplots()
-        axes.plot(frequency, files.prtf, color=METHOD_COLOURS[0], label="PRTF, phases")
-        axes.plot(frequency, files.prtf_corrected, color=METHOD_COLOURS[3], label="PRTF, phases, less chance")
-        axes.plot(frequency, files.prtf_modulus, color=METHOD_COLOURS[1], linestyle="--", label="PRTF, modulus")
-        if len(files.fsc):
-            name = "FSC" if files.density.ndim == 3 else "FRC"
-            axes.plot(frequency, files.fsc, color=METHOD_COLOURS[2], label=f"{name} of two halves")
-            axes.plot(frequency, files.half_bit, color=INK, linewidth=0.9, linestyle=":", label="half bit")
-        if files.about.get("chance"):
-            axes.axhline(files.about["chance"], color=OTHER, linewidth=0.9, linestyle=":", label="chance")
+        axes.plot(frequency, result.prtf, color=METHOD_COLOURS[0], label="PRTF, phases")
+        axes.plot(frequency, result.prtf_corrected, color=METHOD_COLOURS[3], label="PRTF, phases, less chance")
+        axes.plot(frequency, result.prtf_modulus, color=METHOD_COLOURS[1], linestyle="--", label="PRTF, modulus")
+        if len(result.fsc):
+            name = "FSC" if result.density.ndim == 3 else "FRC"
+            axes.plot(frequency, result.fsc, color=METHOD_COLOURS[2], label=f"{name} of two halves")
+            axes.plot(frequency, result.half_bit, color=INK, linewidth=0.9, linestyle=":", label="half bit")
+        if result.about.chance:
+            axes.axhline(result.about.chance, color=OTHER, linewidth=0.9, linestyle=":", label="chance")
         axes.axhline(1 / np.e, color=INK, linewidth=0.9, linestyle="-.", label="1/e")
         axes.set(xlabel=f"q ({unit})", ylabel="PRTF or correlation", ylim=(-0.05, 1.05))
         axes.legend()
     return picture
 
 
-def held_out_figure(files: PhasingFiles) -> Figure:
+def held_out_figure(result: PhasingResult) -> Figure:
     """Each start's error on the pixels or voxels it was fitted to and on those it never saw."""
-    what = f"{files.element}s"
+    what = f"{result.element}s"
     with figure(5.4, 4.0) as picture:
         axes = picture.subplots()
         for kept, colour, name in ((True, SINGLE, "kept"), (False, OTHER, "failed")):
-            chosen = files.kept == kept
+            chosen = result.kept == kept
             if chosen.any():
                 axes.scatter(
-                    files.final_error[chosen], files.held_out_error[chosen], s=26, color=colour, alpha=0.75, label=name
+                    result.final_error[chosen],
+                    result.held_out_error[chosen],
+                    s=26,
+                    color=colour,
+                    alpha=0.75,
+                    label=name,
                 )
-        low = 0.8 * min(files.final_error.min(), files.held_out_error.min())
-        high = 1.2 * max(files.final_error.max(), files.held_out_error.max())
+        low = 0.8 * min(result.final_error.min(), result.held_out_error.min())
+        high = 1.2 * max(result.final_error.max(), result.held_out_error.max())
         axes.plot([low, high], [low, high], color=INK, linewidth=0.8, linestyle=":")
         axes.set(xlabel=f"relative Fourier error, fitted {what}", ylabel=f"relative Fourier error, held-out {what}")
         axes.legend()

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from spi_lightning.metrics.prtf import LEAST_RUNS
 from spi_lightning.metrics.resolution import in_words, resolutions
-from spi_lightning.results.phasing import PhasingFiles
+from spi_lightning.results.phasing import PhasingResult
 
 _FREE: Final = 0.1  # share of free pixels from which errors flatter
 _FEW: Final = 4  # starts; as many unrelated ones agree to 0.45, above 1/e
@@ -18,17 +18,17 @@ _FAR: Final = 3.0  # times the error on fitted pixels, and that of photon noise
 _POOR: Final = 0.2  # relative Fourier error beyond photon noise of a density that does not explain its pattern
 
 
-def verdict(files: PhasingFiles, metrics: dict[str, Any]) -> str:
+def verdict(result: PhasingResult, metrics: dict[str, Any]) -> str:
     """A few sentences on what was found."""
-    kept, total, best = int(files.kept.sum()), len(files.kept), files.best
-    error, held, noise = files.final_error[best], files.held_out_error[best], files.about.get("counting_error")
-    poor, element = files.misfit > _POOR, files.element
+    kept, total, best = int(result.kept.sum()), len(result.kept), result.best
+    error, held, noise = result.final_error[best], result.held_out_error[best], result.about.counting_error
+    poor, element = result.misfit > _POOR, result.element
     agree = f"{kept} of {total} starts agree" + (" with one another but do not fit the pattern" if poor else "")
     if kept == 1:
         others = "the other start does not agree" if total == 2 else f"none of the other {total - 1} starts agrees"
         agree = "one start, which nothing confirms" if total == 1 else f"{others} with the best"
     text = f"{agree[0].upper()}{agree[1:]}; the best{' of them' if 1 < kept < total else ''} leaves a relative Fourier "
-    overfit = is_overfitted(files)
+    overfit = is_overfitted(result)
     if overfit:
         text = f"WARNING: {text}error of {held:.3g} on held-out {element}s, {error:.3g} on those it was fitted to"
     else:
@@ -39,54 +39,54 @@ def verdict(files: PhasingFiles, metrics: dict[str, Any]) -> str:
             " It is overfitted and says little of the particle: give a tighter support, a recipe with shrinkwrap or "
             "fewer steps of polish, or more photons."
         )
-        left_out = np.where(files.kept, np.inf, files.held_out_error).min()
+        left_out = np.where(result.kept, np.inf, result.held_out_error).min()
         if left_out < held / 2:
             text += f" A start that was left out leaves {left_out:.3g} on held-out {element}s."
-    if files.final_error.min() < 0.95 * error:
-        text += f" A start that agrees with no other leaves {files.final_error.min():.3g} and was left out."
+    if result.final_error.min() < 0.95 * error:
+        text += f" A start that agrees with no other leaves {result.final_error.min():.3g} and was left out."
     if poor:
-        text += f" That is a poor fit: {_suspects(files)}."
-    if (free := files.about.get("free", 0)) > _FREE:
+        text += f" That is a poor fit: {_suspects(result)}."
+    if (free := result.about.free) > _FREE:
         text += (
             f" These errors are of the {1 - free:.0%} of the {element}s that were measured; the others are free, so "
         )
         text += "they are smaller than those of a pattern without free ones, and no sign of a better density."
     if kept > 1:
-        edge = files.pixel if files.known and kept >= _FEW else None
+        edge = result.pixel if result.known and kept >= _FEW else None
         fall = _fall(metrics, "prtf", "1/e", element, edge) if kept >= LEAST_RUNS else "names no resolution"
         text += f" The PRTF (of phases) of those kept, less chance, {fall}"
-        if chance := _chance(files):
+        if chance := _chance(result):
             text += f"; phases of {kept} unrelated starts agree to {chance:.2f}"
             text += f", so {kept} starts tell little: take 5 or more" if kept < _FEW else ""
         text += "."
-    if len(files.fsc):
-        name = "FSC" if files.density.ndim == 3 else "FRC"
-        fall = _fall(metrics, "fsc_half_bit", "half a bit", element, files.pixel if files.known else None)
+    if len(result.fsc):
+        name = "FSC" if result.density.ndim == 3 else "FRC"
+        fall = _fall(metrics, "fsc_half_bit", "half a bit", element, result.pixel if result.known else None)
         text += f" The {name} of two halves of the photons {fall}."
-    if files.about.get("identical_starts"):
+    if result.about.identical_starts:
         text += " All starts began from the same density, so the PRTF is 1 by construction and says nothing."
-    elif files.about.get("converged_starts"):
+    elif result.about.converged_starts:
         text += " The starts began apart and ended at one density."
     return text
 
 
-def is_overfitted(files: PhasingFiles) -> bool:
+def is_overfitted(result: PhasingResult) -> bool:
     """Whether the best kept start leaves far more on held-out pixels than on fitted ones and than photon noise does."""
-    best, noise = files.best, float(files.about.get("counting_error") or 0)
-    held, fitted = float(files.held_out_error[best]), float(files.final_error[best])
+    best, noise = result.best, result.about.counting_error or 0.0
+    held, fitted = float(result.held_out_error[best]), float(result.final_error[best])
     return held > max(_OVERFITTED, _FAR * fitted, _FAR * noise)  # never of NaN: nothing is held out
 
 
-def _suspects(files: PhasingFiles) -> str:
+def _suspects(result: PhasingResult) -> str:
     """What to check of a fit that is poor."""
-    if files.about.get("sampled_beside"):
+    if result.about.sampled_beside:
         return "the beam lies beside the middle of a pixel, as said in the notes; check mask and support too"
-    return f"check mask,{'' if files.element == 'voxel' else ' beam centre,'} support and constraint"
+    return f"check mask,{'' if result.element == 'voxel' else ' beam centre,'} support and constraint"
 
 
-def _chance(files: PhasingFiles) -> float:
+def _chance(result: PhasingResult) -> float:
     """PRTF of unrelated phases; 0 where it says nothing."""
-    return 0.0 if files.about.get("identical_starts") else float(files.about.get("chance") or 0)
+    return 0.0 if result.about.identical_starts else result.about.chance or 0.0
 
 
 def _fall(metrics: dict[str, Any], name: str, threshold: str, element: str, edges: ArrayLike | None) -> str:

@@ -1,10 +1,11 @@
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 import pytest
 
 from spi_lightning.reports.phasing.verdict import _fall, verdict
-from spi_lightning.results.phasing import PhasingFiles
+from spi_lightning.results.phasing import PhasingFacts, PhasingResult
 
 
 def test_a_curve_that_never_falls_ends_with_the_data_along_each_axis() -> None:
@@ -20,13 +21,16 @@ def test_without_geometry_no_length_is_said(value: float | None, words: str) -> 
     assert _fall({"prtf/crossing": value}, "prtf", "1/e", "pixel", None).endswith(words)
 
 
-def found(fitted: list[float], held_out: list[float], kept: list[bool], ndim: int = 2, **about: object) -> PhasingFiles:
+def found(fitted: list[float], held_out: list[float], kept: list[bool], ndim: int = 2, **about: Any) -> PhasingResult:
     """A result of so many starts, of which nothing but the errors and the agreement is told."""
     empty, image = np.empty(0), np.zeros((4,) * ndim)
-    arrays = {each.name: empty for each in fields(PhasingFiles)[:17]} | {"density": image}
+    arrays = {each.name: empty for each in fields(PhasingResult)[:17]} | {"density": image}
     errors = {"final_error": np.array(fitted), "held_out_error": np.array(held_out), "kept": np.array(kept)}
-    return PhasingFiles(
-        **{**arrays, **errors}, pixel=np.ones(ndim), known=False, about={"counting_error": 0.073, **about}
+    return PhasingResult(
+        **{**arrays, **errors},
+        pixel=np.ones(ndim),
+        known=False,
+        about=PhasingFacts(**{"counting_error": 0.073, **about}),
     )
 
 
