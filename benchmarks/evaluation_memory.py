@@ -18,6 +18,8 @@ from tempfile import TemporaryDirectory
 import h5py
 import numpy as np
 
+from benchmarks.record import read_result, write_result
+
 EVALUATE = Path(__file__).parents[1] / "evaluate.py"
 
 
@@ -52,6 +54,9 @@ def main() -> None:
         subprocess.run([*command, f"hydra.run.dir={folder}/run"], check=True, stdout=subprocess.DEVNULL)
         seconds = time.monotonic() - began
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
+    rows = read_result("evaluation_memory").get("rows", {})
+    rows["photon_count and a network" if wanted.run else "photon_count"] = {"gigabytes": peak, "seconds": seconds}
+    write_result("evaluation_memory", {"frames": wanted.frames, "pixels": wanted.pixels, "rows": rows})
     print(f"{wanted.frames} frames of {wanted.pixels} x {wanted.pixels}: {peak:.2f} GB at the peak, {seconds:.0f} s")
 
 
