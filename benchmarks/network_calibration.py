@@ -22,13 +22,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.bellisario_figures.prtf import agreement_with
 from benchmarks.network_start import PICTURES
 from benchmarks.network_start_data import Patterns, draw_patterns
 from benchmarks.network_start_seeds import circles, network_density
 from benchmarks.record import write_result
-from spi_lightning.metrics.shells import crossing, shells
+from spi_lightning.metrics import crossing, prtf, shells
 from spi_lightning.phasing import alignment, phase, with_phase_noise
-from spi_lightning.physics.fourier import fourier
 from spi_lightning.reports.style import METHOD_COLOURS, figure
 
 SPREADS = (0.0, 0.7, 1.4, 2.0)  # rad
@@ -89,24 +89,20 @@ def curves_of(patterns: Patterns, seeds: Tensor | int, recipe: str) -> Curves:
         patterns.fourier_amplitude,
         patterns.mask,
         recipe,
-        support=circles(patterns),
+        support=circles(patterns.fourier_amplitude.square(), patterns.mask),
         starts=starts,
         start=None if isinstance(seeds, int) else seeds.flatten(0, 1),
         least_oversampling=1.0,
     ).density
     count, size = len(patterns.mask), density.shape[1:]
-    first = density.view(count, starts, *size)[:, 0].repeat_interleave(starts, 0)
-    truth = patterns.density.repeat_interleave(starts, 0)
-    together = fourier(alignment(density, first, subpixel=True).density, 2).sgn().view(count, starts, *size)
-    right = alignment(density, truth, subpixel=True)
-    agreement = (fourier(right.density, 2).sgn() * fourier(truth, 2).sgn().conj()).real.view(count, starts, *size)
-    rings = shells(size)
-    square = (starts * together.mean(1).abs().square() - 1) / (starts - 1)  # without what chance adds
+    truth, rings = patterns.density.repeat_interleave(starts, 0), shells(size)
+    pairs = list(zip(density.view(count, starts, *size), patterns.density, strict=True))
+    agreement = torch.stack([agreement_with(runs, true, subpixel=True) for runs, true in pairs])
     return Curves(
-        rings.mean(square, patterns.mask[0]).clamp_min(0).sqrt(),
-        rings.mean(agreement.mean(1), patterns.mask[0]),
+        torch.stack([prtf(runs, patterns.mask[0], subpixel=True).corrected for runs, _ in pairs]),
+        rings.mean(agreement, patterns.mask[0]),
         rings.frequency,
-        right.overlap.view(count, starts).mean(1),
+        alignment(density, truth, subpixel=True).overlap.view(count, starts).mean(1),
     )
 
 

@@ -106,7 +106,11 @@ def main() -> None:
     tables: dict[str, dict[str, Outcome]] = {}
     for kind in options.kinds:
         patterns = draw_patterns(kind, options.structures, options.size)
-        support = circles(patterns) if options.shrinkwrap else ideal_support(patterns.density, 1e-3)
+        support = (
+            circles(patterns.fourier_amplitude.square(), patterns.mask)
+            if options.shrinkwrap
+            else ideal_support(patterns.density, 1e-3)
+        )
         problem = Problem(patterns, support, options.shrinkwrap)
         starts = beginnings(patterns, support, options)
         tables[kind] = {name: outcome(problem, kind, name, start, options) for name, start in starts.items()}

@@ -1,26 +1,24 @@
 """Patterns of structures that no network was trained on, for benchmarks.network_start and network_calibration."""
 
-import os
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 
-from spi_lightning.data import StructureSource
+from benchmarks.bellisario_figures.patterns import simulator_of
 from spi_lightning.fields import DENSITY, INTENSITY, MASK, STRUCTURE
 from spi_lightning.physics.agreement import fourier_error
 from spi_lightning.physics.fourier import fourier
-from spi_lightning.simulate import MacromoleculeSimulator, Measurement, Projection
 
 PHOTONS: Final = 100.0  # per first speckle, of the noisy patterns
 BEAMSTOP: Final = 2.0  # radius of the missing centre, pixel
 PHASES: Final = {"complex, 1 rad": 1.0, "complex, 3 rad": 3.0}  # height of the phase bump of complex densities, rad
-KINDS: Final = {
-    "real, noise-free": Measurement(),
-    **{kind: Measurement() for kind in PHASES},
-    f"{PHOTONS:g} photons per speckle": Measurement(photons_per_speckle=(PHOTONS, PHOTONS)),
-    f"centre missing, {BEAMSTOP:g} pixels": Measurement(beamstop=(BEAMSTOP, BEAMSTOP)),
+KINDS: Final[dict[str, dict[str, Any]]] = {  # settings of simulate.Measurement
+    "real, noise-free": {},
+    **{kind: {} for kind in PHASES},
+    f"{PHOTONS:g} photons per speckle": {"photons_per_speckle": (PHOTONS, PHOTONS)},
+    f"centre missing, {BEAMSTOP:g} pixels": {"beamstop": (BEAMSTOP, BEAMSTOP)},
 }
 
 
@@ -39,28 +37,18 @@ class Patterns:
     structure: Tensor
 
 
-def draw_patterns(
-    kind: str | Measurement, count: int, size: int, seed: int = 2026, path: str | None = None
-) -> Patterns:
+def draw_patterns(kind: str, count: int, size: int, seed: int = 2026) -> Patterns:
     """Patterns of test structures at random orientations; each structure once before any twice.
 
     The complex kinds multiply the density by a smooth phase, a Gaussian bump beside the middle of the particle.
     """
-    pixel_size = 2.33e-10 * 128 / size
-    folder = path or os.environ.get("SPI_DATA", "../shared/data") + "/pdb"
-    source = StructureSource(path=folder, part="test")
-    simulate = MacromoleculeSimulator(
-        structures=source,
-        projection=Projection(size=size, pixel_size=pixel_size),
-        measurement=KINDS[kind] if isinstance(kind, str) else kind,
-        block_size=32,
-    )
+    simulate = simulator_of("test", size, block_size=32, **KINDS[kind])
     blocks = [simulate(block, seed) for block in range(-(-3 * count // 32))]
     batch = {name: torch.cat([block[name] for block in blocks]) for name in (INTENSITY, MASK, DENSITY, STRUCTURE)}
     chosen = _different(batch[STRUCTURE], count)
     density, mask = batch[DENSITY][chosen].double(), batch[MASK][chosen].reshape(count, size, size)
     amplitude = batch[INTENSITY][chosen].double().reshape(count, size, size).clamp_min(0).sqrt()
-    if isinstance(kind, str) and kind in PHASES:
+    if kind in PHASES:
         density = with_phase(density, PHASES[kind])
         amplitude = fourier(density, 2).abs()
     exact = fourier(density, 2).abs()

@@ -51,9 +51,9 @@ def blurred_truth(density: Tensor, sigma: float) -> Tensor:
     return blurred(density, sigma, 2)
 
 
-def circles(patterns: Patterns, cut: float = CUT) -> Tensor:
+def circles(intensity: Tensor, mask: Tensor) -> Tensor:
     """Discs (P, H, W) as wide as the particle's greatest elongation, half that of its autocorrelation."""
-    region, _ = autocorrelation_support(patterns.fourier_amplitude.square(), patterns.mask, cut)
+    region, _ = autocorrelation_support(intensity, mask, CUT)
     along = (torch.arange(n) - n // 2 for n in region.shape[1:])
     y, x = torch.meshgrid(*along, indexing="ij")
     squared = (y.square() + x.square()).expand(region.shape)

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogFormatterSciNotation, LogLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
+from spi_lightning.files import atomic_write
 from spi_lightning.reports.style import METHOD_COLOURS, figure
 
 LEVELS = (1e-2, 1e-3)
@@ -60,12 +61,10 @@ def either(known: NDArray[np.bool_], one: Outcome, other: Outcome) -> Outcome:
 
 def write_outcome(outcome: Outcome, path: Path) -> None:
     """Keep an outcome as npz; the file is whole or absent."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.stem + ".part.npz")
     stored: dict[str, Any] = {str(level): count for level, count in outcome.iterations.items()}
     stored |= {name: getattr(outcome, name) for name in ("updates", "correlation", "error", "asymmetry")}
-    np.savez(part, **stored)
-    part.replace(path)
+    with atomic_write(path) as part, part.open("wb") as file:
+        np.savez(file, **stored)
 
 
 def read_outcome(path: Path) -> Outcome:

@@ -36,6 +36,7 @@ from spi_lightning.metrics.fsc import fsc
 from spi_lightning.metrics.prtf import prtf
 from spi_lightning.phasing import Averaged, align, average, phase
 from spi_lightning.physics.agreement import fourier_error
+from spi_lightning.physics.photons import photon_halves
 from spi_lightning.reconstruction import ReconstructionSettings
 from spi_lightning.reconstruction.support import starting_support
 
@@ -137,11 +138,8 @@ def judge(case: Case) -> dict[str, Any]:
 
 def frc_of_halves(case: Case, counts: Tensor, pixels: int) -> float:
     """Half-bit crossing of two binomial halves of the photons, cycles per pixel."""
-    generator = torch.Generator().manual_seed(0)
-    first = torch.binomial(counts.round(), torch.full_like(counts, 0.5), generator=generator)
-    one, other = (
-        case.average(half, min(case.starts, HALF_STARTS))[0].density for half in (first, counts.round() - first)
-    )
+    halves = photon_halves(counts.sqrt(), seed=0)
+    one, other = (case.average(half.square(), min(case.starts, HALF_STARTS))[0].density for half in halves)
     other = align(other[None], one, subpixel=True)[0]
     return float(fsc(one, other, 2, oversampling=(counts.numel() / max(pixels, 1)) ** 0.5).half_bit_crossing)
 

@@ -34,19 +34,22 @@ def _simulator(part: str, size: int) -> MacromoleculeSimulator:
     return simulator.of_part(part)
 
 
-def simulator_of(part: str, size: int = 64, **measurement: Any) -> MacromoleculeSimulator:
+def simulator_of(
+    part: str, size: int = 64, block_size: int | None = None, **measurement: Any
+) -> MacromoleculeSimulator:
     """The simulator of conf/simulate/macromolecule.yaml with the structures of one split.
 
     Args:
         part: train, val or test.
         size: Edge of the frame, pixel; the field of view stays 29.8 nm.
+        block_size: Patterns that one draw makes; None: as the configuration says.
         **measurement: Of simulate.Measurement.
     """
     simulator = _simulator(part, size)
     return MacromoleculeSimulator(
         structures=simulator.structures,
         projection=simulator.projection,
-        block_size=simulator.block_size,
+        block_size=block_size or simulator.block_size,
         oversized=simulator.oversized,
         measurement=type(simulator.measurement)(**measurement),
     )

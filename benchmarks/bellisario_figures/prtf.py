@@ -19,6 +19,7 @@ from torch import Tensor
 
 from benchmarks.bellisario_figures.networks import network
 from benchmarks.bellisario_figures.patterns import answer, draw_patterns
+from benchmarks.network_start_seeds import CUT, circles
 from benchmarks.record import write_result
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, Batch
 from spi_lightning.metrics import crossing, prtf, shells
@@ -33,7 +34,6 @@ FIXED = f"{ITERATIONS}*HIO(0.9) + refine(5*ER)"
 WRAPPED = f"{ITERATIONS // 5}*(5*HIO(0.9) + refine(5*ER)) + shrinkwrap(1.0, 0.1)/10"
 CONDITIONS: dict[str, dict[str, Any]] = {"noise-free": {}, "1,000 photons": {"photons_per_speckle": (1e3, 1e3)}}
 Curves = dict[str, tuple[Tensor, Tensor]]
-CUT = 1e-3  # of the autocorrelation at w = 0
 
 
 def different(count: int, **measurement: Any) -> Batch:
@@ -49,18 +49,10 @@ def different(count: int, **measurement: Any) -> Batch:
     return {name: values[rows] for name, values in drawn.items()} | {FRAME: torch.arange(len(rows))}
 
 
-def circle(intensity: Tensor, mask: Tensor) -> Tensor:
-    """Discs (P, H, W) as wide as the particle's maximum elongation, half that of its autocorrelation."""
-    region, _ = autocorrelation_support(intensity, mask, CUT)
-    y, x = torch.meshgrid(*(torch.arange(n) - n // 2 for n in region.shape[1:]), indexing="ij")
-    squared = (y.square() + x.square()).expand(region.shape)
-    return squared <= torch.where(region, squared, 0).amax((-2, -1), keepdim=True) / 4
-
-
 def supports(options: argparse.Namespace, patterns: Batch) -> dict[str, tuple[Tensor, str]]:
     """Starting support and recipe of each case."""
     intensity, mask = patterns[INTENSITY][:, 0], patterns[MASK][:, 0]
-    disc = circle(intensity, mask)
+    disc = circles(intensity, mask)
     return {
         "autocorrelation": (autocorrelation_support(intensity, mask, CUT)[0], FIXED),
         "circle": (disc, FIXED),
@@ -117,9 +109,9 @@ def measure(patterns: Batch, support: Tensor, recipe: str) -> tuple[dict[str, fl
     return numbers, (curve, honest)
 
 
-def agreement_with(runs: Tensor, truth: Tensor) -> Tensor:
+def agreement_with(runs: Tensor, truth: Tensor, subpixel: bool = False) -> Tensor:
     """Cosine of the phase difference to the truth, mean over runs aligned to it; (B, H, W) and (H, W) -> (H, W)."""
-    spectra = fourier(align(runs, truth), 2).sgn()
+    spectra = fourier(align(runs, truth, subpixel), 2).sgn()
     return (spectra * fourier(truth, 2).sgn().conj()).real.mean(0)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from benchmarks.volume_network.judging import Row, judged, store
 from benchmarks.volume_network.methods import HYBRID, Found, gradient, iterative, network, polished
-from spi_lightning.phasing import alignment
+from spi_lightning.metrics.volumes.volume_truth import volume_truth
 from spi_lightning.physics.fourier import fourier, inverse_fourier
 from spi_lightning.simulate.volumes import embed
 
@@ -28,17 +28,6 @@ def known_crystal(size: int, array: int = 256) -> tuple[Tensor, Tensor]:
     middle = slice(array // 2 - size // 2, array // 2 - size // 2 + size)
     spectrum = fourier(embed(torch.polar(amplitude, phase), array), ndim=3)[middle, middle, middle].contiguous()
     return spectrum, inverse_fourier(spectrum, ndim=3)
-
-
-def real_space_errors(density: Tensor, truth: Tensor) -> tuple[list[float], list[float]]:
-    """Phase RMS error (rad) and correlation of amplitudes where the truth is above a tenth, (S,) each."""
-    moved = alignment(density.to(torch.complex128), truth.to(torch.complex128), subpixel=True).density
-    inside = truth.abs() > 0.1 * truth.abs().max()
-    found, true = moved[:, inside], truth[inside].to(moved.dtype)
-    angle = (found * true.conj()).angle()
-    rms = (angle - angle.mean(1, keepdim=True)).square().mean(1).sqrt()
-    pairs = [torch.corrcoef(torch.stack([one.abs(), true.abs()]))[0, 1] for one in found]
-    return rms.tolist(), [float(pair) for pair in pairs]
 
 
 def counts(size: int = 32, seeds: int = 3) -> Row:
@@ -71,7 +60,8 @@ def counts(size: int = 32, seeds: int = 3) -> Row:
 def errors(found: Found, pattern: Tensor, mask: Tensor, truth: Tensor) -> Row:
     """Numbers of one method at one count."""
     chi = judged(found, pattern, mask, ~mask)["chi_square"]
-    phase, amplitude = real_space_errors(found.density, truth)
+    compared = volume_truth(found.density, truth)
+    phase, amplitude = compared["phase_rms"].tolist(), compared["amplitude_correlation"].tolist()
     best = int(np.argmin(chi))
     row = {"chi_square": chi[best], "phase_rms_rad": phase[best], "amplitude_correlation": amplitude[best]}
     return row | {

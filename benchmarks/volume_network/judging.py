@@ -7,8 +7,7 @@ from torch import Tensor
 
 from benchmarks.record import read_result, write_result
 from benchmarks.volume_network.methods import Found
-from spi_lightning.metrics.volumes.volume_fit import reciprocal_amplitude
-from spi_lightning.physics.agreement import amplitude_errors, held_out_chi_square
+from spi_lightning.metrics.volumes.volume_fit import volume_fit
 
 Row = dict[str, Any]
 AXES = (-3, -2, -1)
@@ -16,14 +15,10 @@ AXES = (-3, -2, -1)
 
 def judged(found: Found, pattern: Tensor, fitted: Tensor, held_out: Tensor) -> Row:
     """Chi square and r_p over fitted and held-out voxels, in float64, one number per density; voxels; seconds."""
-    predicted = reciprocal_amplitude(found.density, pattern.shape, found.point_spread)
-    measured, fitted, held_out = (values.expand(predicted.shape) for values in (pattern, fitted, held_out))
-    numbers: Row = {name: value.tolist() for name, value in amplitude_errors(predicted, measured, fitted).items()}
-    if held_out.any():
-        numbers["held_out_chi_square"] = held_out_chi_square(predicted, measured, fitted, held_out).tolist()
-        aside = amplitude_errors(predicted, measured, held_out)
-        numbers["held_out_correlation"] = aside["correlation"].tolist()
-        numbers["held_out_correlation_modified"] = aside["correlation_modified"].tolist()
+    numbers: Row = {
+        name: values.tolist()
+        for name, values in volume_fit(found.density, pattern, fitted, held_out, found.point_spread).items()
+    }
     growth = {} if found.growth is None else {"growth": found.growth}
     if found.point_spread is not None:
         numbers |= {f"point_spread_{axis}": found.point_spread[:, i].tolist() for i, axis in enumerate("zyx")}

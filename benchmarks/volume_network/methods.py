@@ -11,16 +11,18 @@ from torch import Tensor
 
 from benchmarks.volume_network.clock import Clock
 from spi_lightning.losses import FourierLoss
+from spi_lightning.methods.volumes.gradient import GradientVolume
+from spi_lightning.methods.volumes.iterative import box_of, first_support
 from spi_lightning.networks import ComplexEncoderDecoder, Members
 from spi_lightning.phasing import phase
-from spi_lightning.phasing.polishing.polish import polish
 from spi_lightning.phasing.polishing.wrapped import Wrapping, polish_rounds, polish_wrapped
 from spi_lightning.physics.array import pad
-from spi_lightning.physics.oversampling import estimate_oversampling
+from spi_lightning.results.volume_answer import VolumeQuestion
 from spi_lightning.tasks.refining.refiner import Refiner
 
 CONF = Path(__file__).parents[2] / "conf"
 STEPS, RATE, CANDIDATES = 120, 3e-3, 1
+MARGIN = 1.25  # of the box around the particle's extent
 THEN = str(OmegaConf.select(OmegaConf.load(CONF / "task" / "refinement.yaml"), "wrapping.recipe"))
 _LOOK = 10  # epochs between rows of the error curve
 HYBRID = Wrapping(recipe=THEN)
@@ -40,12 +42,6 @@ class Found:
     point_spread: Tensor | None = None
 
 
-def box_of(pattern: Tensor, margin: float = 1.25) -> tuple[int, ...]:
-    """Box of the particle in a pattern (Z, Y, X), as the task of the refinement takes it."""
-    extent = estimate_oversampling(pattern.square()).extent
-    return tuple(min(n, int(-(-side * margin // 1))) for side, n in zip(extent, pattern.shape, strict=True))
-
-
 def iterative(
     pattern: Tensor, mask: Tensor, seeds: int, seed: int = 0, voxels: float | None = None, clock: Clock | None = None
 ) -> Found:
@@ -53,15 +49,13 @@ def iterative(
     recipe = str(OmegaConf.select(OmegaConf.load(CONF / "phasing" / "wu_iterative.yaml"), "recipe"))
     if voxels is not None:
         recipe = recipe.replace("(1.0, 0.1,", f"(1.0, 0.1, area={voxels / pattern.numel():.6f},")
-    half = torch.zeros_like(mask)
-    half[tuple(slice(n // 4, n // 4 + n // 2) for n in mask.shape)] = True
     began = time.process_time()
     found = phase(
         pattern[None],
         mask[None],
         recipe,
         "complex",
-        support=half,
+        support=first_support("half", pattern, 1.0),
         starts=seeds,
         seed=seed,
         progress=None if clock is None else lambda step, _, error: clock.add(step, error.square()),
@@ -105,7 +99,7 @@ def network(
     clock: Clock | None = None,
 ) -> Found:
     """Untrained decoders; of each seed's candidates the one that fits best. The time is that of all candidates."""
-    box, count = box or box_of(pattern), seeds * candidates
+    box, count = box or box_of(pattern, MARGIN), seeds * candidates
     decoders = ComplexEncoderDecoder(width=16, levels=3, box=box, heads="bounded", norm="none", source="latent")
     members = Members(decoders, count, seed=1000 * seed)
     optimizer = torch.optim.Adam(members.parameters(), lr=RATE)
@@ -126,12 +120,9 @@ def network(
     return Found(density, torch.full((seeds,), float(refiner.best[0].numel())), seconds)
 
 
-def gradient(pattern: Tensor, mask: Tensor, seeds: int, seed: int = 0, box: Sequence[int] | None = None) -> Found:
-    """No network: L-BFGS on the density in the box, from random numbers."""
-    box = box or box_of(pattern)
-    generator = torch.Generator().manual_seed(seed)
-    start = torch.randn(seeds, *box, generator=generator, dtype=torch.complex64)
+def gradient(pattern: Tensor, mask: Tensor, seeds: int, seed: int = 0) -> Found:
+    """No network: the method ``gradient`` of evaluate.py data=volumes at its defaults."""
     began = time.process_time()
-    density = polish(start, pattern.expand(seeds, *pattern.shape), mask.expand(seeds, *mask.shape), 600).density
+    runs = GradientVolume("gradient", device="cpu").answer_volumes(VolumeQuestion(pattern, mask, seeds, seed))
     seconds = (time.process_time() - began) / seeds
-    return Found(pad(density, pattern.shape), torch.full((seeds,), float(density[0].numel())), seconds)
+    return Found(pad(runs.density, pattern.shape), torch.from_numpy(runs.free_voxels), seconds)

@@ -11,10 +11,12 @@ from torch import Tensor
 
 from benchmarks.record import read_progress, write_progress
 from benchmarks.volume_network.judging import Row, judged, store, summary, table
-from benchmarks.volume_network.methods import HYBRID, Found, Wrapping, box_of, iterative, network, polished, polished_to
+from benchmarks.volume_network.methods import HYBRID, MARGIN, Found, Wrapping, iterative, network, polished, polished_to
+from spi_lightning.methods.volumes.iterative import box_of
 from spi_lightning.metrics import fsc, prtf
 from spi_lightning.phasing import alignment, average, hold_out
 from spi_lightning.physics.bragg.preparation import prepare
+from spi_lightning.physics.photons import photon_halves
 
 SEEDS, MASKS = 5, 5
 
@@ -64,7 +66,8 @@ def real(size: int = 32, seeds: int = SEEDS, masks: int = MASKS) -> Row:
     part = f"real_{size}_{seeds}_seeds"
     results: dict[str, Any] = read_progress(part)
     for name, (pattern, mask) in crystals(size).items():
-        kept = results.get(name, {"box": list(box_of(pattern)), "seeds": seeds, "masks": 0, "runs": {}, "growth": None})
+        begun = {"box": list(box_of(pattern, MARGIN)), "seeds": seeds, "masks": 0, "runs": {}, "growth": None}
+        kept = results.get(name, begun)
         for draw in range(kept["masks"], masks):
             fitted, held_out = hold_out(mask, 0.05, draw, ndim=3, pairs=False)
             found = answers(pattern, fitted, seeds, draw, kept["growth"])
@@ -106,11 +109,9 @@ def halves(size: int = 32, seeds: int = 2) -> Row:
     """FSC between the reconstructions of two binomially thinned halves of the photons, the best of some seeds each."""
     results: Row = {}
     for name, (pattern, mask) in crystals(size).items():
-        counts = pattern.double().square().round()
-        half = torch.binomial(counts, torch.full_like(counts, 0.5), generator=torch.Generator().manual_seed(7))
         pair: dict[str, list[Tensor]] = {}
-        for part in (half, counts - half):
-            one = part.sqrt().float()
+        for half in photon_halves(pattern.double(), seed=7):
+            one = half.float()
             start = network(one, mask, seeds)
             found = {"iterative": iterative(one, mask, seeds), "network_polished": polished(start, one, mask, HYBRID)}
             for method, answer in found.items():

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from benchmarks.volume_network.clock import Clock, ways
 from benchmarks.volume_network.judging import Row, judged, store
-from benchmarks.volume_network.methods import HYBRID, Found, box_of, iterative, network, polished
+from benchmarks.volume_network.methods import HYBRID, MARGIN, Found, iterative, network, polished
+from spi_lightning.methods.volumes.iterative import box_of
 from spi_lightning.metrics import aligned_density_error
 from spi_lightning.simulate.volumes import VolumeSimulator, embed, pattern_of
 
@@ -46,7 +47,7 @@ def simulated(size: int = 32, particles: int = PARTICLES, seeds: int = SEEDS, se
         name = "simulated" if seed == 2026 else "unseen"
         store(f"{name}_{size}", {"seeds": seeds, "particles": number + 1, "methods": rows})
         print(number, [f"{value:.1e}" for value in runs["network_polished"][-1]["chi_square"]], end=" ")
-        print([f"{value:.1e}" for value in runs["iterative"][-1]["chi_square"]], box_of(pattern), flush=True)
+        print([f"{value:.1e}" for value in runs["iterative"][-1]["chi_square"]], box_of(pattern, MARGIN), flush=True)
     for method, row in rows.items():
         print(method, row, flush=True)
     return rows
