@@ -30,7 +30,6 @@ from spi_lightning.distributed import keep_freed_memory
 from spi_lightning.fields import MASK, PHOTONS
 from spi_lightning.io import PatternFile, open_patterns
 from spi_lightning.methods import CheckpointMethod
-from spi_lightning.methods.hits.reading import frames_at_once
 
 CONF = Path(__file__).parents[1] / "conf"
 EXPERIMENTS = {"tiny_cnn": "shi_tiny_cnn", "resnet10": "han_resnet10"}
@@ -66,7 +65,7 @@ def classify(method: CheckpointMethod) -> Work:
 
 def read_only(path: Path) -> int:
     """Bound (i): h5py alone."""
-    step = frames_at_once(open_patterns(path))
+    step = open_patterns(path).frames_at_once()
     with h5py.File(path) as file:
         data = file["/entry_1/data_1/data"]
         return sum(len(data[start : start + step]) for start in range(0, len(data), step))
