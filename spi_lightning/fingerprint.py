@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spi_lightning.files import content_hash, file_stamp
+from .files import content_hash, file_stamp
 
 T = TypeVar("T")
 _IRRELEVANT: Final = "irrelevant"
@@ -33,7 +33,7 @@ _PACKAGE: Final = __name__.partition(".")[0]
 _DIGITS: Final = 16  # hexadecimal, of a fingerprint
 _READ_WHOLE: Final = 1 << 30  # bytes of a file that is read for its hash
 _SLAB: Final = 1 << 26  # bytes of an array that are hashed together
-_SETTLED: Final = 2.0  # s since the last change of a file, after which another change cannot have the same time
+_RECENT: Final = 2.0  # s since the last change of a file, after which another change cannot have the same time
 _PARSING: Final = Lock()  # Python 3.11 counts the depth of a syntax tree once for all threads, and trips over it
 _HASHES: Final[dict[tuple[object, ...], str]] = {}  # of files by their stamps
 
@@ -179,8 +179,8 @@ def _deciding(thing: Any, where: str) -> Iterator[tuple[str, Any]]:
 def _irrelevant(kind: Hashable) -> frozenset[str]:
     """Fields of a dataclass that do not decide a result."""
     assert isinstance(kind, type)
-    hints = get_type_hints(kind, include_extras=True)
-    return frozenset(name for name, hint in hints.items() if _IRRELEVANT in getattr(hint, "__metadata__", ()))
+    annotations = get_type_hints(kind, include_extras=True)
+    return frozenset(name for name, hint in annotations.items() if _IRRELEVANT in getattr(hint, "__metadata__", ()))
 
 
 @cache
@@ -228,7 +228,7 @@ def _hash_of_file(path: Path) -> str:
     key = (path.absolute(), *stamp)
     if key not in _HASHES:
         digest = content_hash(path)
-        if time.time() - 1e-9 * stamp[2] < _SETTLED:
+        if time.time() - 1e-9 * stamp[2] < _RECENT:
             return digest
         _HASHES[key] = digest
     return _HASHES[key]

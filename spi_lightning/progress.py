@@ -29,7 +29,7 @@ class Listener:
     """What a method reports while it works.
 
     Attributes:
-        progress: Progress callback.
+        progress: Callback for methods that take steps.
         notes: Notes given so far, in their order.
     """
 

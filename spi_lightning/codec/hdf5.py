@@ -70,7 +70,7 @@ def load(path: str | os.PathLike[str], kind: type[T]) -> T:
     """Read what `save` wrote.
 
     Args:
-        path: File to read.
+        path: File that `save` wrote.
         kind: Dataclass that it holds, or one with type arguments such as ``Answered[HitAnswer]``. Fields that the file
             lacks take their defaults.
 

@@ -18,7 +18,7 @@ class LazyArray:
     A dataclass whose field has this type takes any array when it is written and gets a LazyArray when it is read.
 
     Attributes:
-        path: HDF5 file.
+        path: HDF5 file that holds the array.
         name: Data set in it.
         shape: Shape of the array.
         dtype: Number type of its values.

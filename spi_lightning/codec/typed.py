@@ -50,8 +50,8 @@ def decode(kind: Any, plain: Any, arrays: Arrays, where: str = "") -> Any:
 
     Args:
         kind: Annotation: a class, an alias with arguments, a union, Literal or Any.
-        plain: JSON data.
-        arrays: Source of arrays.
+        plain: JSON data as codec.save wrote them, of any shape.
+        arrays: Source of the arrays that the data name, of any shape.
         where: Path of the field, for messages.
 
     Raises:
@@ -86,14 +86,14 @@ def _dataclass(kind: type, arguments: tuple[Any, ...], plain: Any, arrays: Array
     name = _tagged(plain, "$dataclass", kind, where)
     _require(name == kind.__name__, name, kind.__name__, where)
     known = {one.name: one for one in fields(kind) if one.init}
-    hints, inner = _hints(kind), plain["fields"]
+    annotations, inner = _annotations(kind), plain["fields"]
     variables = dict(zip(getattr(kind, "__parameters__", ()), arguments, strict=False))
     if unknown := sorted(set(inner) - set(known)):
         raise BadValueError(f"{where or kind.__name__} has no {unknown[0]}; it is of another version")
     values = {}
     for field, one in known.items():
         if field in inner:
-            hint = _substituted(hints[field], variables)
+            hint = _substituted(annotations[field], variables)
             values[field] = decode(hint, inner[field], arrays, f"{where}/{field}" if where else field)
         elif not _has_default(one):
             raise BadValueError(f"{where}/{field} is missing")
@@ -104,7 +104,7 @@ def _dataclass(kind: type, arguments: tuple[Any, ...], plain: Any, arrays: Array
 
 
 @functools.cache
-def _hints(kind: type) -> dict[str, Any]:
+def _annotations(kind: type) -> dict[str, Any]:
     return get_type_hints(kind)
 
 

@@ -32,9 +32,9 @@ def ask(
     gave its listener and the warnings that were given meanwhile; all bear the name that the method has now.
 
     Args:
-        method: Method to ask.
-        question: Question to ask.
-        cache: Cache of answers.
+        method: Method that is to answer.
+        question: Question whose parts are asked one after another.
+        cache: Folder in which answers are kept; by default none.
         progress: Called on the way by methods that take steps.
         show: Called with every new note, and with those of a kept answer.
 
@@ -42,7 +42,7 @@ def ask(
         UserError: The method cannot answer, gives an answer that `Question.check` refuses, or a file cannot be written.
         TypeError: The method or a part has no fingerprint.
     """
-    for _, answered in _asked(method, question, cache, progress, show):
+    for _, answered in _parts_and_answers(method, question, cache, progress, show):
         yield answered
 
 
@@ -57,12 +57,12 @@ def ask_whole(
 
     Arguments and errors are those of `ask`.
     """
-    pairs = list(_asked(method, question, cache, progress, show))
+    pairs = list(_parts_and_answers(method, question, cache, progress, show))
     parts, answered = [part for part, _ in pairs], [each for _, each in pairs]
     return combined(question.join(parts, [each.answer for each in answered]), answered)
 
 
-def _asked(
+def _parts_and_answers(
     method: Method[PartT, AnswerT],
     question: Question[PartT, AnswerT],
     cache: Cache,
@@ -70,7 +70,7 @@ def _asked(
     show: Callable[[Note], None],
 ) -> Iterator[tuple[PartT, Answered[AnswerT]]]:
     """Parts with their answers, kept or new."""
-    shown: set[Note] = set()
+    known: set[Note] = set()
     for part in question.parts(method):
         path, listener = cache.path(method, part), Listener(progress)
         answered = cache.load(path, question.answer_type, listener)
@@ -80,8 +80,8 @@ def _asked(
             answered = Answered(made.answer, (*damage, *made.notes), made.cost)
         answered = answered.about(method.name)
         for note in answered.notes:
-            if note not in shown:
-                shown.add(note)
+            if note not in known:
+                known.add(note)
                 show(note)
         yield part, answered
 

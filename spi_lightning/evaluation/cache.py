@@ -46,7 +46,7 @@ class Cache:
         """Answer that was kept; None if there is none, or it is damaged, which the listener is told.
 
         Args:
-            path: See `path`.
+            path: File of the answer, as `path` gives it.
             kind: Dataclass of the answer.
             listener: Takes a note on a damaged file.
         """

@@ -16,7 +16,8 @@ from spi_lightning.errors import UserError
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, SUPPORT, Batch
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.progress import ProgressBar
-from spi_lightning.results.hit_answer import Notes
+
+from .hit_answer import Notes
 
 
 @dataclass(frozen=True)

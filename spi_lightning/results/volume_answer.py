@@ -13,7 +13,8 @@ from torch import Tensor
 
 from spi_lightning.physics.array import box_around
 from spi_lightning.progress import Progress, no_progress
-from spi_lightning.results.hit_answer import Notes
+
+from .hit_answer import Notes
 
 
 @dataclass(frozen=True)
