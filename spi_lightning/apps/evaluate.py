@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from spi_lightning.apps.configuration.choose_methods import make_methods
 from spi_lightning.apps.configuration.kinds import kind_of_data
 from spi_lightning.apps.configuration.value_types import check_types
-from spi_lightning.apps.process.job_folder import alone
+from spi_lightning.apps.process.job_folder import alone, record
 from spi_lightning.console import Terminal
 from spi_lightning.errors import UserError
 from spi_lightning.evaluation.hits.cache import AnswerCache
@@ -40,7 +40,6 @@ from spi_lightning.tracking import METRICS, earlier_notes, require_free
 
 from .evaluate_supports import evaluate_supports
 from .evaluate_volumes import evaluate_volumes
-from .train import record
 
 
 @alone

@@ -13,6 +13,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from spi_lightning.apps.configuration.choose_methods import make_support_methods
+from spi_lightning.apps.process.job_folder import record
 from spi_lightning.console import Terminal
 from spi_lightning.data.supports import SupportBatches, structure_names
 from spi_lightning.errors import UserError, whole_number
@@ -33,8 +34,6 @@ from spi_lightning.notes import Note, note_lines
 from spi_lightning.reports.supports.page import write_supports_report
 from spi_lightning.results.supports import MethodTable, SupportFiles, choose_support_frames, collect_patterns
 from spi_lightning.tracking import METRICS
-
-from .train import record
 
 SHOWN = {
     "below_two_false_negatives": "< 2 FN",

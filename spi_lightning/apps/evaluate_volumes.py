@@ -15,6 +15,7 @@ from rich.table import Column, Table
 from torch import Tensor
 
 from spi_lightning.apps.configuration.volume_settings import require_sense
+from spi_lightning.apps.process.job_folder import record
 from spi_lightning.console import Terminal
 from spi_lightning.data.measurement import Measurement
 from spi_lightning.data.scans.one_scan import measure_scan
@@ -36,7 +37,6 @@ from spi_lightning.reports.volumes.page import write_volumes_report
 from spi_lightning.results.volumes import ShownMethod, ShownPattern, VolumeFiles
 from spi_lightning.tracking import METRICS
 
-from .train import record
 from .volume_methods import make_volume_methods
 
 SHOWN = {

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from spi_lightning.apps.configuration.value_types import check_types
 from spi_lightning.apps.process.entry import run_app
-from spi_lightning.apps.process.job_folder import alone
+from spi_lightning.apps.process.job_folder import alone, record
 from spi_lightning.codec import save
 from spi_lightning.console import Terminal
 from spi_lightning.errors import UserError
@@ -33,8 +33,6 @@ from spi_lightning.reports.orientation.evenness import verdict
 from spi_lightning.reports.orientation.page import write_orientation_report
 from spi_lightning.results.orientation import ORIENTATION_FILE
 from spi_lightning.tracking import METRICS
-
-from .train import record
 
 
 @alone

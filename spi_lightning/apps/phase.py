@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from spi_lightning.apps.configuration.value_types import check_types
 from spi_lightning.apps.process.entry import run_app
-from spi_lightning.apps.process.job_folder import alone
+from spi_lightning.apps.process.job_folder import alone, record
 from spi_lightning.console import Terminal
 from spi_lightning.data.measurement import Measurement
 from spi_lightning.data.scans.one_scan import ScanMeasurement
@@ -26,8 +26,6 @@ from spi_lightning.reports.phasing.page import write_phasing_report
 from spi_lightning.reports.phasing.verdict import verdict
 from spi_lightning.tasks.registry import trust
 from spi_lightning.tracking import METRICS, earlier_notes
-
-from .train import record
 
 
 @alone

@@ -7,7 +7,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.callbacks.early_stopping import EarlyStoppingReason
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from spi_lightning.tasks.trained_task import MONITORED
+from spi_lightning.tasks.optimisation import MONITORED
 
 
 class DecideAtValidation(pl.Callback):
@@ -51,6 +51,27 @@ def stopped_early(trainer: pl.Trainer) -> str | None:
         if stop.stopping_reason == EarlyStoppingReason.PATIENCE_EXHAUSTED and stop.wait_count >= stop.patience:
             return f"{stop.monitor} did not improve in {stop.wait_count} validations in a row, patience={stop.patience}"
     return None
+
+
+def ended_before(
+    trainer: pl.Trainer, max_epochs: int | None, max_steps: int | None, resumed_at: int | None = None
+) -> str | None:
+    """Why a training that has ended did nothing, or ended by its epochs before its steps; None where neither is so.
+
+    Args:
+        trainer: Trainer whose fit is over.
+        max_epochs: Most epochs, as the settings say; -1 or None: no limit.
+        max_steps: Most optimiser steps, as the settings say.
+        resumed_at: Optimiser steps that a resumed run had done before.
+    """
+    if trainer.global_step == resumed_at:
+        if why := stopped_early(trainer):
+            return f"nothing was trained: the run had stopped early, {why}; a larger patience lets it go on"
+        limits = f"trainer.max_epochs={max_epochs}, trainer.max_steps={max_steps}"
+        return f"nothing was trained: the run has its {trainer.global_step} steps ({limits}); name more of either"
+    if not (max_epochs or -1) > 0 or trainer.global_step >= (max_steps or -1):
+        return None
+    return f"stopped after trainer.max_epochs={max_epochs}, before trainer.max_steps={max_steps}"
 
 
 def _early_stops(trainer: pl.Trainer) -> list[EarlyStopping]:

@@ -2,7 +2,7 @@
 
 import pickle
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +143,29 @@ def load_task(
         raise UserError(f"{path}: a checkpoint of {type(built).__name__}{own}, where {expected.__name__} is needed.")
     load_weights(built, checkpoint["state_dict"], f"{path}: its weights do not fit its network")
     return built.eval(), config
+
+
+def read_start(path: str, target: str, begins_with: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings of the task in a checkpoint, and its weights, from which a new training starts.
+
+    Args:
+        path: Checkpoint or run folder.
+        target: Full name of the task that is to be trained.
+        begins_with: Full names of the tasks whose weights it may start from.
+
+    Raises:
+        UserError: Besides those of read_checkpoint, a checkpoint of another task.
+    """
+    found = find_checkpoint(path)
+    checkpoint = read_checkpoint(found)
+    stored = (checkpoint["config"] or {}).get("task")
+    stored = stored if isinstance(stored, dict) else {}
+    if stored.get("_target_") not in begins_with:
+        raise UserError(
+            f"checkpoint={found}: a checkpoint of {stored.get('_target_')}; {target} starts from one of "
+            f"{' or '.join(begins_with)} (resume=RUN goes on with a run)."
+        )
+    return stored, checkpoint["state_dict"]
 
 
 def load_weights(module: nn.Module, weights: dict[str, Any], mistake: str) -> None:

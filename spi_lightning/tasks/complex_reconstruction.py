@@ -10,7 +10,8 @@ from spi_lightning.fields import AMPLITUDE, FOURIER_AMPLITUDE, FRAME, MASK, PHAS
 from spi_lightning.losses import SupervisedLoss
 from spi_lightning.metrics import PatternMean, VolumeMetrics, twin_target
 
-from .trained_task import Interval, MakeOptimizer, MakeSchedule, TrainedTask
+from .optimisation import Interval, MakeOptimizer, MakeSchedule
+from .trained_task import TrainedTask
 
 AXES = (-3, -2, -1)
 Particle = tuple[Tensor, Tensor]
@@ -61,7 +62,6 @@ class ComplexReconstruction(TrainedTask):
             raise UserError(f"task.twin={twin} is unknown: choose canonical or either")
         self.loss, self.twin = loss, twin
         self.metrics = nn.ModuleDict({stage: metrics.clone() for stage in ("val", "test")})
-        self.losses = nn.ModuleDict({stage: PatternMean() for stage in ("val", "test")})
 
     def forward(self, batch: Batch) -> Particle:
         """Amplitude and phase (B, 1, z, y, x) of a batch; the phase in rad."""
@@ -123,9 +123,6 @@ class ComplexReconstruction(TrainedTask):
         cast(VolumeMetrics, self.metrics[stage]).update(answer, target, *self.patterns_of(answer, batch))
 
     def _report(self, stage: str) -> None:
-        metrics, losses = cast(VolumeMetrics, self.metrics[stage]), cast(PatternMean, self.losses[stage])
-        numbers = {"loss": losses.compute(), **metrics.compute()}
+        metrics = cast(VolumeMetrics, self.metrics[stage])
+        self.report(stage, metrics.compute())
         metrics.reset()
-        losses.reset()
-        self.results |= {f"{stage}/{name}": value.item() for name, value in numbers.items()}
-        self.log_dict({f"{stage}/{name}": value for name, value in numbers.items()})

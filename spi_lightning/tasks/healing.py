@@ -9,8 +9,8 @@ from spi_lightning.fields import FRAME, INTENSITY, MASK, Batch
 from spi_lightning.metrics import PatternMean
 from spi_lightning.physics.fourier import fourier
 
+from .optimisation import Interval, MakeOptimizer, MakeSchedule
 from .pattern_task import PatternTask, PictureLoss, true_density
-from .trained_task import Interval, MakeOptimizer, MakeSchedule
 
 
 class Healing(PatternTask):

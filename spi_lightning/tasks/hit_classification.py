@@ -24,7 +24,8 @@ from spi_lightning.fields import (
 )
 from spi_lightning.metrics import Descriptions, Domain, HitMetrics, PatternMean, Temperature, describe_patterns
 
-from .trained_task import Interval, MakeOptimizer, MakeSchedule, TrainedTask
+from .optimisation import Interval, MakeOptimizer, MakeSchedule
+from .trained_task import TrainedTask
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -73,7 +74,6 @@ class HitClassification(TrainedTask):
         self.preprocess, self.loss, self.classes, self.views = preprocess, loss, classes, views
         self.register_buffer("temperature", torch.tensor(1.0))
         self.metrics = nn.ModuleDict({stage: metrics.clone() for stage in ("val", "test")})
-        self.losses = nn.ModuleDict({stage: PatternMean() for stage in ("val", "test")})
         self.fitted_temperature = Temperature()
         self.domain, self.descriptions = Domain(), Descriptions()
 
@@ -172,23 +172,20 @@ class HitClassification(TrainedTask):
         if stage == "val":
             self.descriptions.update(describe_patterns(features, pattern))
         known = target >= 0
-        metrics, mean_loss = self._collected(stage)
-        mean_loss.update(self.loss(logits[known], target[known]))
+        cast(PatternMean, self.losses[stage]).update(self.loss(logits[known], target[known]))
         scaled = logits / self.temperature if stage == "test" else logits
         kinds = (logits.argmax(dim=1), target) if self.classes == 5 else ()
-        metrics.update(self.single_probability(scaled), batch[IS_SINGLE_HIT], *kinds)
+        cast(HitMetrics, self.metrics[stage]).update(self.single_probability(scaled), batch[IS_SINGLE_HIT], *kinds)
         return logits
 
     def _report(self, stage: str) -> None:
         """Log the numbers of a stage; keep its tables (confusions) in ``results``."""
-        metrics, mean_loss = self._collected(stage)
-        numbers: dict[str, Tensor] = {"loss": mean_loss.compute(), **metrics.compute()}
+        metrics = cast(HitMetrics, self.metrics[stage])
+        numbers = metrics.compute()
         if metrics.missing and not self.trainer.sanity_checking:
             rank_zero_warn(f"{stage}: the labels leave {', '.join(metrics.missing)} undefined; left out.")
         metrics.reset()
-        mean_loss.reset()
-        self.results |= {f"{stage}/{name}": value.tolist() for name, value in numbers.items()}
-        self.log_dict({f"{stage}/{name}": value for name, value in numbers.items() if value.is_floating_point()})
+        self.report(stage, numbers)
 
     def _require_labels(self) -> None:
         """Raise UserError if a training pattern lacks the label that is learnt, or all have the same."""
@@ -207,6 +204,3 @@ class HitClassification(TrainedTask):
                 f"{f' of {path}' if path else ''}: there is nothing to tell apart; name the right labels with "
                 "data.keys.label=, or add frames of another label."
             )
-
-    def _collected(self, stage: str) -> tuple[HitMetrics, PatternMean]:
-        return cast(HitMetrics, self.metrics[stage]), cast(PatternMean, self.losses[stage])

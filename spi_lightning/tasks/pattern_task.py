@@ -1,15 +1,15 @@
-"""What tasks of pattern in, picture out have in common: optimiser, training loss, and the numbers they report."""
+"""Base of the tasks whose network maps a pattern to a picture."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import cast
 
 from torch import Tensor, nn
 
 from spi_lightning.errors import UserError
 from spi_lightning.fields import DENSITY, Batch
-from spi_lightning.metrics import PatternMean
 
-from .trained_task import Interval, MakeOptimizer, MakeSchedule, TrainedTask
+from .optimisation import Interval, MakeOptimizer, MakeSchedule
+from .trained_task import TrainedTask
 
 PictureLoss = Callable[[Tensor, Tensor], Tensor]
 
@@ -35,7 +35,6 @@ class PatternTask(TrainedTask):
     ) -> None:
         super().__init__(network, optimizer, schedule, interval)
         self.preprocess, self.loss = preprocess, loss
-        self.losses = nn.ModuleDict({stage: PatternMean() for stage in ("val", "test")})
 
     def forward(self, batch: Batch) -> Tensor:
         """Output of the network for a batch."""
@@ -52,14 +51,6 @@ class PatternTask(TrainedTask):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Mean loss of a batch."""
         return self.count_loss(self.losses_of(self.training_output(batch), batch), batch_idx)
-
-    def report(self, stage: str, numbers: Mapping[str, Tensor]) -> None:
-        """Log the numbers of a stage with its mean loss, and keep them in ``results``."""
-        mean_loss = cast(PatternMean, self.losses[stage])
-        numbers = {"loss": mean_loss.compute(), **numbers}
-        mean_loss.reset()
-        self.results |= {f"{stage}/{name}": value.tolist() for name, value in numbers.items()}
-        self.log_dict({f"{stage}/{name}": value for name, value in numbers.items() if value.is_floating_point()})
 
 
 def true_density(batch: Batch) -> Tensor:

@@ -14,8 +14,8 @@ from spi_lightning.physics.support import ideal_support
 from spi_lightning.physics.twin import twin
 
 from .hints import half_hidden
+from .optimisation import Interval, MakeOptimizer, MakeSchedule
 from .pattern_task import PatternTask, PictureLoss, true_density
-from .trained_task import Interval, MakeOptimizer, MakeSchedule
 
 TARGETS = ("support", "density")
 TWINS = ("canonical", "either")

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from spi_lightning.apps.configuration.resume import Resumed, last_of
 from spi_lightning.apps.process.entry import one_line
 from spi_lightning.apps.train import train
 from spi_lightning.errors import UserError
 from spi_lightning.tasks import read_checkpoint
 from spi_lightning.tasks.checkpoint import require_whole
+from spi_lightning.tracking.resumed_run import ResumedRun, last_checkpoint
 from tests.apps.configuration.test_resume import equal, from_command, numbers
 from tests.apps.small_runs import NARROW, SIMULATED, SMALL, load, small_config
 
@@ -280,7 +280,7 @@ def test_damage_of_every_checkpoint_is_one_line_and_weights_are_checked(tmp_path
     flip(copy / "checkpoints/last.ckpt")
     flip(copy / "checkpoints/best.ckpt")
     with pytest.raises(UserError, match=r"last\.ckpt: the checkpoint is damaged, .* has another checksum"):
-        last_of(str(copy))
+        last_checkpoint(str(copy))
     with pytest.raises(UserError, match=r"best\.ckpt: the checkpoint is damaged"):
         read_checkpoint(copy)
-    assert Resumed.of(str(original)) is not None
+    assert ResumedRun.of(str(original)) is not None

@@ -11,10 +11,10 @@ import pytest
 import torch
 import yaml
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
 from pytorch_lightning import Trainer
 
-from spi_lightning.apps.train import settle_length, stopped_by, train
+from spi_lightning.apps.train import resolve_length, train
+from spi_lightning.callbacks.decide_at_validation import ended_before
 from spi_lightning.errors import UserError
 from spi_lightning.tasks import load_task
 from tests.apps.small_runs import load, small_config
@@ -111,16 +111,15 @@ def test_steps_of_the_command_line_win_over_epochs_of_the_configuration(tmp_path
         ("trainer.max_steps=-1",): 20,
     }.items():
         cfg = small_config(tmp_path, "trainer.max_epochs=20", *words)
-        settle_length(cfg, words)
+        resolve_length(cfg, words)
         assert cfg.trainer.max_epochs == epochs, words
 
 
 def test_epochs_that_end_a_training_before_its_steps_are_named() -> None:
-    asked, trainer = OmegaConf.create({"max_epochs": 3, "max_steps": 100}), Trainer(logger=False)
-    said = stopped_by(asked, trainer)
-    assert said == "stopped after trainer.max_epochs=3, before trainer.max_steps=100"
-    assert stopped_by(OmegaConf.create({"max_epochs": -1, "max_steps": 100}), trainer) is None
-    assert stopped_by(OmegaConf.create({"max_epochs": 3, "max_steps": -1}), trainer) is None
+    trainer = Trainer(logger=False)
+    assert ended_before(trainer, 3, 100) == "stopped after trainer.max_epochs=3, before trainer.max_steps=100"
+    assert ended_before(trainer, -1, 100) is None
+    assert ended_before(trainer, 3, -1) is None
 
 
 def test_labels_of_one_class_are_refused_before_training(tmp_path: Path) -> None:
@@ -166,7 +165,7 @@ def test_a_mistake_leaves_no_logs_behind(tmp_path: Path, mistake: str, line: str
     [
         (("optimizer.lr=1e30",), r"step 2: the training loss is NaN or infinite.*lower optimizer\.lr"),
         (("optimizer.lr=1e30", "data.batch_size=40"), r"step 1: the validation loss is NaN or infinite"),
-        (("optimizer.lr=1e45",), r"optimizer\.lr=1e\+45: is no learning rate"),
+        (("optimizer.lr=1e45",), r"optimizer\.lr=1e\+45 is not a learning rate"),
         (("optimizer.lr=nan",), r"optimizer\.lr=nan is not a number"),
     ],
 )
@@ -194,5 +193,5 @@ def test_nothing_starts_or_goes_on_from_weights_that_are_no_numbers(
 
 
 def test_steps_that_are_no_number_are_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"trainer\.max_steps=many is no whole number"):
+    with pytest.raises(UserError, match=r"trainer\.max_steps=many is not a whole number"):
         train(small_config(tmp_path, "trainer.max_steps=many"))

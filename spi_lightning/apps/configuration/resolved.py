@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 import omegaconf._impl
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import Container, DictConfig, Node, OmegaConf
+
+from .signatures import with_defaults
 
 T = TypeVar("T")
 CONF: Final = Path(__file__).parents[3] / "conf"
@@ -18,6 +21,16 @@ _resolve_value = getattr(omegaconf._impl, "_resolve_container_value", None)  # o
 def resolved(cfg: DictConfig, whole: bool = True) -> dict[str, Any]:
     """A configuration as plain containers; MissingMandatoryValue for a missing value, unless it need not be whole."""
     return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True, throw_on_missing=whole))
+
+
+def recorded(cfg: DictConfig) -> dict[str, Any]:
+    """A configuration as plain containers, with the defaults of its parts: what a run did, whatever they become."""
+    return cast(dict[str, Any], with_defaults(resolved(cfg)))
+
+
+def command_words() -> list[str] | None:
+    """Overrides of the command line, of a sweep's job its own included; None outside hydra.main."""
+    return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else None
 
 
 def keep_names() -> None:

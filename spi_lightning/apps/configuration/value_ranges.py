@@ -30,6 +30,7 @@ SHARES: Final = _words(
 )
 FILLED: Final = _words("bodies depths kinds layers members order shape widths")  # lists and mappings of at least one
 NO_LIMIT_BELOW_ZERO: Final = _words("max_epochs max_steps")  # Lightning's -1
+LARGEST_RATE: Final = 3.4e38  # of single precision
 LARGEST_SEED: Final = 2**32  # of Lightning and NumPy
 
 
@@ -53,6 +54,8 @@ def check_range(name: str, value: Any) -> None:
             raise UserError(f"{name}={_written(value)} must be below {LARGEST_SEED}")
         if kind in NO_LIMIT_BELOW_ZERO and number == 0:
             raise UserError(f"{name}=0 would train nothing: give a number above 0, or -1 for no limit")
+        if kind == "lr" and not 0 <= number < LARGEST_RATE:
+            raise UserError(f"{name}={_written(value)} is not a learning rate: give a number above 0, such as 1e-3")
         if kinds & POSITIVE and not number > 0:
             raise UserError(f"{name}={_written(value)} must be above 0")
         if kinds & NOT_NEGATIVE and number < 0:

@@ -24,14 +24,14 @@ from spi_lightning.apps.configuration.signatures import with_defaults
 from spi_lightning.apps.configuration.unknown_setting import unknown_setting
 from spi_lightning.console import plain_output
 from spi_lightning.distributed import keep_freed_memory
+from spi_lightning.distributed.launched import first_process, is_lost_connection, launched, leave, left
 from spi_lightning.errors import UserError
+from spi_lightning.interrupts import signals_end_it, stopped
+from spi_lightning.mistakes import causes_of, mistake_of
 from spi_lightning.printable import printable
 from spi_lightning.tasks.checkpoint import find_checkpoint, run_of
 
 from .job_folder import is_output, named_by_the_app, own_folders_removed, take_over
-from .launched import first_process, is_lost_connection, launched, leave, left
-from .plain_app import mistake_of
-from .signals import causes_of, signals_end_it, stopped
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
 NOISE = (  # openings of Lightning's and torch's advice that does not hold here

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
@@ -15,9 +15,18 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus, run_job
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from spi_lightning.apps.configuration.resolved import command_words, escaped, recorded
 from spi_lightning.errors import UserError
-from spi_lightning.files import create_folder, folder_lock, missing_folders, remove_empty, unique_folder
-from spi_lightning.tracking import CONFIG, VERSIONS
+from spi_lightning.files import (
+    create_folder,
+    folder_lock,
+    missing_folders,
+    remove_empty,
+    unique_folder,
+    write_json,
+    write_text,
+)
+from spi_lightning.tracking import CONFIG, VERSIONS, clear_earlier, require_free, versions
 
 SWEEP: Final = "multirun.yaml"  # Hydra writes it into the folder of a sweep before its first job
 Result = TypeVar("Result")
@@ -45,6 +54,29 @@ def alone(work: Callable[[DictConfig], Result]) -> Callable[[DictConfig], Result
             return work(cfg)
 
     return guarded
+
+
+def record(cfg: DictConfig, words: Sequence[str] | None = None) -> dict[str, Any]:
+    """Write the resolved configuration and the versions into the run folder; return the former as plain containers.
+
+    What an earlier evaluation or phasing has left in the folder of another one is removed. Of several processes the
+    first one writes.
+
+    Args:
+        cfg: Configuration of the command.
+        words: Overrides to write down, by default those of the command line.
+
+    Raises:
+        UserError: The folder is that of an earlier run, see tracking.require_free.
+    """
+    config, folder = recorded(cfg), Path(cfg.folder)
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        require_free(folder, config)
+        clear_earlier(folder)
+        command = (command_words() or []) if words is None else words
+        write_text(folder / CONFIG, OmegaConf.to_yaml(escaped(config)))
+        write_json(folder / VERSIONS, {"overrides": list(command), **versions()})
+    return config
 
 
 def take_over(is_refusal: Callable[[BaseException], bool]) -> None:

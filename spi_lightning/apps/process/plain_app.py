@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from spi_lightning.console import plain_output
-from spi_lightning.errors import UserError
-from spi_lightning.files import is_write_error, write_error
+from spi_lightning.interrupts import signals_end_it, stopped
+from spi_lightning.mistakes import mistake_of
 from spi_lightning.printable import printable
-
-from .signals import causes_of, signals_end_it, stopped
 
 
 class PlainParser(argparse.ArgumentParser):
@@ -49,23 +47,6 @@ def run_plain(command: Callable[[], None]) -> int:
             _flush_or_drop()
             return 2
     return 0
-
-
-def mistake_of(error: BaseException, is_output: Callable[[object], bool] = lambda name: False) -> str | None:
-    """A user's mistake, or an output that cannot be written, in one line; None for other errors.
-
-    Args:
-        error: With its causes.
-        is_output: Whether a file by its name is one that the command writes, beside those of which the error says so.
-    """
-    causes = causes_of(error)
-    for cause in causes:
-        if isinstance(cause, UserError):
-            return str(cause)
-    for cause in causes:
-        if isinstance(cause, OSError) and (is_write_error(cause) or is_output(cause.filename)):
-            return str(write_error(cause.filename or "output", cause))
-    return None
 
 
 def _flush_or_drop() -> None:

@@ -1,6 +1,6 @@
 """Which particle made this one pattern? Found by refining networks on it, without ground truth."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,9 +8,9 @@ import pytorch_lightning as pl
 import torch
 from lightning_utilities.core.rank_zero import rank_zero_warn
 from pytorch_lightning.trainer.states import TrainerFn
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from spi_lightning.errors import UserError
 from spi_lightning.fields import FOURIER_AMPLITUDE, HELD_OUT, MASK, Batch
@@ -20,7 +20,7 @@ from spi_lightning.notes import Note, NoteWarning
 from spi_lightning.phasing.polishing.polish import polish
 from spi_lightning.phasing.polishing.wrapped import Wrapping, polish_wrapped
 from spi_lightning.physics.agreement import amplitude_errors, held_out_chi_square
-from spi_lightning.tasks.trained_task import fitted_schedule, require_switching
+from spi_lightning.tasks.optimisation import MakeOptimizer, MakeSchedule, Optimisation
 
 from .box import box_for, cut_to_support, warn_of_the_box
 from .refiner import FourierLossOf, Prior, Refiner
@@ -77,8 +77,8 @@ class Refinement(pl.LightningModule):
         self,
         network: ComplexEncoderDecoder,
         loss: FourierLossOf,
-        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
-        schedule: Callable[[Optimizer], LRScheduler] | None = None,
+        optimizer: MakeOptimizer,
+        schedule: MakeSchedule | None = None,
         epochs: int = 600,
         epochs_per_step: int = 25,
         starts: int = 4,
@@ -142,13 +142,11 @@ class Refinement(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """The optimiser of all members, and its schedule."""
         assert self.members is not None
-        optimizer, schedule = self.make_optimizer(self.members.parameters()), None
-        if self.make_schedule is not None:
-            schedule = fitted_schedule(self.make_schedule, self.epochs, self.trainer, "step")[0](optimizer)
-        if isinstance(schedule, ReduceLROnPlateau):
+        makers = (self.make_optimizer, self.make_schedule)
+        made = Optimisation.of(makers, self.members.parameters(), self.epochs, self.trainer, "step")
+        if isinstance(made.schedule, ReduceLROnPlateau):
             raise UserError("schedule: ReduceLROnPlateau waits for validations, a refinement has none; choose another")
-        require_switching(optimizer, schedule)
-        return optimizer if schedule is None else ([optimizer], [schedule])
+        return made.optimizer if made.schedule is None else ([made.optimizer], [made.schedule])
 
     def on_fit_start(self) -> None:
         """Refuse several processes: each would do the whole work."""

@@ -6,8 +6,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from spi_lightning.apps.configuration.fitting_parts import FITS, check_parts
+from spi_lightning.apps.configuration.fitting_parts import check_parts
 from spi_lightning.errors import UserError
+from spi_lightning.tasks.fitting import FITS
 from tests.apps.small_runs import CONF
 
 OF_TASK = {

@@ -19,11 +19,10 @@ from hydra.core.singleton import Singleton
 from omegaconf import DictConfig, OmegaConf
 
 from spi_lightning.apps.process.entry import run_app
-from spi_lightning.apps.process.job_folder import take_over
-from spi_lightning.apps.process.signals import SignalError
-from spi_lightning.apps.train import record
+from spi_lightning.apps.process.job_folder import record, take_over
 from spi_lightning.errors import UserError
 from spi_lightning.files import folder_lock
+from spi_lightning.interrupts import SignalError
 
 CONF = Path(__file__).parents[3] / "conf"
 NEEDED = {

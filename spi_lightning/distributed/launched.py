@@ -1,4 +1,4 @@
-"""Errors of the processes that a run launches (trainer=ddp_cpu): they leave their line, and the first one prints it."""
+"""Errors of the processes that a run launches (trainer=ddp_cpu): they leave a line, and the first process prints it."""
 
 import os
 import secrets

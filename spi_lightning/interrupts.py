@@ -1,4 +1,4 @@
-"""Signals that end a process: unwound like Ctrl-C, so that nothing half-written stays, and said in one line."""
+"""Interrupts of a process: signals unwound like Ctrl-C, so that nothing half-written stays, and printed in one line."""
 
 import os
 import signal
@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from spi_lightning import quiet_start
-from spi_lightning.printable import printable
+from . import quiet_start
+from .mistakes import causes_of
+from .printable import printable
 
 _AGAIN = 0.05  # s until an interrupt comes again that Python has dropped
 _received: list[int] = []  # signals that were to end this process
@@ -26,7 +27,7 @@ class SignalError(KeyboardInterrupt):
 
 @contextmanager
 def signals_end_it() -> Iterator[None]:
-    """Unwind at SIGTERM and SIGHUP as at Ctrl-C, so that nothing half-written stays; child processes just die.
+    """Context in which SIGTERM and SIGHUP unwind as Ctrl-C does; child processes just die.
 
     Python drops what is raised in a destructor or a weak reference's callback; an interrupt in one comes again.
     """
@@ -66,18 +67,8 @@ def signals_end_it() -> Iterator[None]:
             signal.signal(number, old)
 
 
-def causes_of(error: BaseException) -> list[BaseException]:
-    """The error and its causes, outermost first."""
-    causes: list[BaseException] = []
-    following: BaseException | None = error
-    while following is not None and following not in causes:
-        causes.append(following)
-        following = following.__cause__ or following.__context__
-    return causes
-
-
 def stopped(error: BaseException) -> int | None:
-    """Say in one line that this process was stopped, if it was; the exit status that shells expect of it, or None.
+    """Exit status that shells expect of a process that was stopped, which is printed in one line; None if it was not.
 
     An interrupt may have been turned into another error by a library that was in the midst of something.
     """
