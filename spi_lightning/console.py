@@ -14,6 +14,14 @@ from rich.text import Text
 from .printable import printable
 
 _PACKAGE: Final = __name__.partition(".")[0]
+_ADVICE: Final = (  # beginnings of Lightning's and torch's warnings that do not hold here
+    ".*does not have many workers",
+    ".*The number of training batches",
+    ".*LeafSpec.* is deprecated",
+    ".*your dataloader is not resumable",
+    ".*It is recommended to use .self.log.*sync_dist=True",
+    ".*Checkpoint directory .* exists and is not empty",
+)
 
 
 class Terminal(Console):
@@ -40,6 +48,17 @@ def plain_output() -> None:
             stream.reconfigure(errors="backslashreplace")
     logging.setLogRecordFactory(_record)
     warnings.formatwarning = _warning
+
+
+def quiet_output() -> None:
+    """As plain_output; show what this package logs, and of Lightning only warnings that a user can act on."""
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger(_PACKAGE).setLevel(logging.INFO)
+    for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for advice in _ADVICE:
+        warnings.filterwarnings("ignore", message=advice)
+    plain_output()
 
 
 def _record(*args: Any, **kwargs: Any) -> logging.LogRecord:

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "spi_lightning"
 ORDER: tuple[str, ...] = (
     *("printable", "quiet_start", "errors", "fields", "files", "write_errors", "codec", "notes", "console"),
     *("fingerprint", "progress", "mistakes", "interrupts"),
-    *("physics", "distributed", "io", "simulate", "networks", "losses", "optimizers", "schedules"),
+    *("physics", "distributed", "io", "simulate", "networks", "losses", "optimizers", "schedules", "settings"),
     *("phasing", "baselines", "metrics", "data", "results", "reports", "tasks", "tracking", "callbacks"),
     *("methods", "reconstruction", "orientation", "evaluation", "apps"),
 )

@@ -1,7 +1,6 @@
 """Train a task: the recipe behind train.py."""
 
 import time
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -27,6 +26,7 @@ from spi_lightning.reports import write_training_figures
 from spi_lightning.reports.training.terminal import numbers_table
 from spi_lightning.tasks.checkpoint import BEST, LAST, load_weights, read_start
 from spi_lightning.tasks.registry import trust
+from spi_lightning.tasks.trained_task import evaluate_best
 from spi_lightning.tracking import METRICS, AtomicCheckpointIO
 from spi_lightning.tracking.resumed_run import ResumedRun, restored_state
 from spi_lightning.tracking.undo import undone_after
@@ -87,7 +87,7 @@ def train(cfg: DictConfig) -> float:
     end = ended_before(
         trainer, cfg.trainer.max_epochs, cfg.trainer.max_steps, resumed.optimiser_steps if resumed else None
     )
-    numbers |= evaluate_best(trainer, task, data, folder)  # the best checkpoint brings its callbacks' state, too
+    numbers |= evaluate_best(trainer, task, data, folder / BEST)  # the best checkpoint brings its callbacks' state, too
     if trainer.is_global_zero:
         write_json(folder / METRICS, numbers)
         write_training_figures(folder)
@@ -140,15 +140,3 @@ def starting_weights(cfg: DictConfig) -> dict[str, Any] | None:
     if "classes" in stored:
         cfg.task.classes = stored["classes"]
     return weights
-
-
-def evaluate_best(trainer: pl.Trainer, task: pl.LightningModule, data: PatternBatches, folder: Path) -> dict[str, Any]:
-    """Validate and test the best checkpoint; all its numbers, confusions as lists."""
-    best, trainer.loggers = folder / BEST, []  # the logs are of the training; these numbers go to metrics.json
-    if not best.is_file():
-        warnings.warn("the training ended before its first validation: its last weights count as best", stacklevel=2)
-        trainer.save_checkpoint(best)
-    trainer.validate(task, data, ckpt_path=best, weights_only=True, verbose=False)
-    if data.patterns_in("test"):
-        trainer.test(task, data, ckpt_path=best, weights_only=True, verbose=False)
-    return dict(task.results)  # type: ignore[arg-type]

@@ -73,7 +73,7 @@ def misfit_of(config: Settings) -> Misfit | None:
     """The first part of a training that does not fit its task or data; None where all fit.
 
     Args:
-        config: Resolved settings of a training, plain containers.
+        config: Settings of a training; only those of its parts are looked at, so that others need not resolve.
 
     Raises:
         UserError: Several optimisers under a schedule that never switches between them.

@@ -1,6 +1,8 @@
 """Base of the tasks that are trained: optimiser, training loss, numbers of an evaluation."""
 
+import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, cast
 
 import pytorch_lightning as pl
@@ -88,3 +90,24 @@ class TrainedTask(pl.LightningModule):
         mean_loss.reset()
         self.results |= {f"{stage}/{name}": value.tolist() for name, value in numbers.items()}
         self.log_dict({f"{stage}/{name}": value for name, value in numbers.items() if value.is_floating_point()})
+
+
+def evaluate_best(
+    trainer: pl.Trainer, task: pl.LightningModule, data: pl.LightningDataModule, best: Path
+) -> dict[str, Any]:
+    """Validate and test the best checkpoint of a training; all its numbers by stage and name, confusions as lists.
+
+    Args:
+        trainer: Trainer whose fit is over; its loggers are taken away, since the logs are of the training.
+        task: Task with its numbers in ``results``.
+        data: Data module; with no test patterns the test is left out.
+        best: Checkpoint; written from the last weights where no validation has written one.
+    """
+    trainer.loggers = []
+    if not best.is_file():
+        warnings.warn("the training ended before its first validation: its last weights count as best", stacklevel=2)
+        trainer.save_checkpoint(best)
+    trainer.validate(task, data, ckpt_path=best, weights_only=True, verbose=False)
+    if data.patterns_in("test"):  # type: ignore[attr-defined]
+        trainer.test(task, data, ckpt_path=best, weights_only=True, verbose=False)
+    return dict(task.results)  # type: ignore[arg-type]

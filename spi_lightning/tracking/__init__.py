@@ -1,7 +1,7 @@
 """Runs and artifacts: the only place that knows wandb."""
 
 from .atomic_checkpoint import AtomicCheckpointIO
-from .earlier_run import clear_earlier, earlier_notes, require_free
+from .earlier_run import clear_earlier, earlier_notes, record_run, require_free
 from .loggers import Tracking
 from .run_folder import CONFIG, LOG, METRICS, VERSIONS, versions
 
@@ -14,6 +14,7 @@ __all__ = [
     "Tracking",
     "clear_earlier",
     "earlier_notes",
+    "record_run",
     "require_free",
     "versions",
 ]

@@ -1,6 +1,7 @@
 """What an earlier run has left in a folder: no run of another kind overwrites it, no later one is mixed with it."""
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import Any, Final
 import yaml  # type: ignore[import-untyped]
 
 from spi_lightning.errors import UserError
+from spi_lightning.files import write_json, write_text
 from spi_lightning.notes import Note
 
-from .run_folder import CONFIG, LOG, METRICS, VERSIONS
+from .run_folder import CONFIG, LOG, METRICS, VERSIONS, versions
 
 TRAINING, EVALUATION, PHASING = "training", "evaluation", "phasing"
 _KINDS: Final = {TRAINING: "trainer", EVALUATION: "methods", PHASING: "phasing", "orientation": "rings"}
@@ -68,6 +70,27 @@ def require_free(folder: Path, config: Mapping[str, Any]) -> None:
             f"folder={folder}: holds an earlier training; resume={folder} goes on with it, and a new one takes another "
             "folder, hydra.run.dir="
         )
+
+
+def record_run(folder: Path, config: Mapping[str, Any], text: str, words: Sequence[str]) -> None:
+    """Write the settings and the versions of a run into its folder; of the processes of a run the first one writes.
+
+    Results of an earlier evaluation or phasing are removed, so that they are not taken for the new ones.
+
+    Args:
+        folder: Run folder.
+        config: Resolved settings, plain containers.
+        text: The same as YAML.
+        words: Overrides of the command that began the run.
+
+    Raises:
+        UserError: As require_free.
+    """
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        require_free(folder, config)
+        clear_earlier(folder)
+        write_text(folder / CONFIG, text)
+        write_json(folder / VERSIONS, {"overrides": list(words), **versions()})
 
 
 def earlier_notes(folder: Path) -> list[Note]:

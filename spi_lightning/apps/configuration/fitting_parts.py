@@ -1,28 +1,29 @@
 """Parts of a training that do not fit together, named as the command line names them."""
 
+from typing import cast
+
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from spi_lightning.errors import UserError
-from spi_lightning.tasks.fitting import misfit_of, name_of, other_scale
+from spi_lightning.tasks.fitting import Settings, misfit_of, name_of, other_scale
 
-from .resolved import CONF, resolved
+from .resolved import CONF
 
 
 def check_parts(cfg: DictConfig) -> None:
     """Raise UserError for the first part of a training that does not fit its task, with those that do."""
-    config = resolved(cfg, whole=False)
-    if (found := misfit_of(config)) is not None:
+    if (found := misfit_of(cast(Settings, cfg))) is not None:
         choices = ", ".join(sorted({_choice(found.group, name) for name in found.fitting}))
         raise UserError(
             f"{found.group}={_chosen(found.group, found.part)} does not fit {found.owner[0]}={_choice(*found.owner)}: "
             f"choose one of {choices}"
         )
-    wrong, task = other_scale(config["task"]), config["task"]
+    wrong, task = other_scale(cfg.task), cfg.task
     if wrong == "loss":
         logits = task.get("logits", True)
         raise UserError(
-            f"loss={_choice('loss', name_of(task['loss']))} compares {'densities' if logits else 'logits'} and "
+            f"loss={_choice('loss', name_of(task.loss))} compares {'densities' if logits else 'logits'} and "
             f"task.logits={str(logits).lower()}: set task.logits={str(not logits).lower()}, or the loss (loss.logits) "
             "alike"
         )

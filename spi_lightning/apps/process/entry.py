@@ -3,11 +3,9 @@
 A run that is stopped says so in one line and exits with 130 (Ctrl-C), 143 (SIGTERM) or 129 (SIGHUP), as shells expect.
 """
 
-import logging
 import os
 import re
 import sys
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +20,7 @@ from spi_lightning.apps.configuration.plain_words import quote_names
 from spi_lightning.apps.configuration.resolved import escaped, keep_names, resolved
 from spi_lightning.apps.configuration.signatures import with_defaults
 from spi_lightning.apps.configuration.unknown_setting import unknown_setting
-from spi_lightning.console import plain_output
+from spi_lightning.console import quiet_output
 from spi_lightning.distributed import keep_freed_memory
 from spi_lightning.distributed.launched import first_process, is_lost_connection, launched, leave, left
 from spi_lightning.errors import UserError
@@ -34,14 +32,6 @@ from spi_lightning.tasks.checkpoint import find_checkpoint, run_of
 from .job_folder import is_output, named_by_the_app, own_folders_removed, take_over
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
-NOISE = (  # openings of Lightning's and torch's advice that does not hold here
-    ".*does not have many workers",
-    ".*The number of training batches",
-    ".*LeafSpec.* is deprecated",
-    ".*your dataloader is not resumable",
-    ".*It is recommended to use .self.log.*sync_dist=True",
-    ".*Checkpoint directory .* exists and is not empty",
-)
 _NO_MEMORY = re.compile(r"tried to allocate [\d.]+ \w+|Unable to allocate [\d.]+ \w+", re.IGNORECASE)  # torch, NumPy
 
 
@@ -78,7 +68,7 @@ def run_app(main: Callable[[], Any]) -> None:
     and OmegaConf say of unknown groups, keys and values. Anything else is a fault of ours and keeps its traceback.
     HYDRA_FULL_ERROR=1 shows the traceback in every case. The message of a KeyboardInterrupt is what to do next.
     """
-    quieten()
+    quiet_output()
     keep_freed_memory()
     keep_names()
     sys.argv[1:] = quote_names(sys.argv[1:])
@@ -130,17 +120,6 @@ def _value_or_error(job: JobReturn) -> Any:
 
 def _keep_value(job: JobReturn, value: Any) -> None:
     job._return_value = value
-
-
-def quieten() -> None:
-    """Show what readers and simulators note, and of Lightning only warnings that a user can act on."""
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger("spi_lightning").setLevel(logging.INFO)
-    for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for noise in NOISE:
-        warnings.filterwarnings("ignore", message=noise)
-    plain_output()
 
 
 def one_line(error: BaseException) -> str | None:

@@ -23,10 +23,8 @@ from spi_lightning.files import (
     missing_folders,
     remove_empty,
     unique_folder,
-    write_json,
-    write_text,
 )
-from spi_lightning.tracking import CONFIG, VERSIONS, clear_earlier, require_free, versions
+from spi_lightning.tracking import CONFIG, VERSIONS, record_run
 
 SWEEP: Final = "multirun.yaml"  # Hydra writes it into the folder of a sweep before its first job
 Result = TypeVar("Result")
@@ -59,23 +57,16 @@ def alone(work: Callable[[DictConfig], Result]) -> Callable[[DictConfig], Result
 def record(cfg: DictConfig, words: Sequence[str] | None = None) -> dict[str, Any]:
     """Write the resolved configuration and the versions into the run folder; return the former as plain containers.
 
-    What an earlier evaluation or phasing has left in the folder of another one is removed. Of several processes the
-    first one writes.
-
     Args:
         cfg: Configuration of the command.
         words: Overrides to write down, by default those of the command line.
 
     Raises:
-        UserError: The folder is that of an earlier run, see tracking.require_free.
+        UserError: As tracking.record_run.
     """
-    config, folder = recorded(cfg), Path(cfg.folder)
-    if os.environ.get("LOCAL_RANK", "0") == "0":
-        require_free(folder, config)
-        clear_earlier(folder)
-        command = (command_words() or []) if words is None else words
-        write_text(folder / CONFIG, OmegaConf.to_yaml(escaped(config)))
-        write_json(folder / VERSIONS, {"overrides": list(command), **versions()})
+    config = recorded(cfg)
+    command = (command_words() or []) if words is None else words
+    record_run(Path(cfg.folder), config, OmegaConf.to_yaml(escaped(config)), command)
     return config
 
 

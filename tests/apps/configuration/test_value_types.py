@@ -9,9 +9,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from spi_lightning.apps.configuration.value_ranges import check_range
-from spi_lightning.apps.configuration.value_types import check_types, misfit
+from spi_lightning.apps.configuration.value_types import check_types
 from spi_lightning.errors import UserError
+from spi_lightning.settings import Misfit, check_range, misfit_of
 
 CONF = Path(__file__).parents[3] / "conf"
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
@@ -34,7 +34,7 @@ EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
     ],
 )
 def test_what_fits(value: Any, hint: Any) -> None:
-    assert misfit(value, hint) is None
+    assert misfit_of(value, hint) is None
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def test_what_fits(value: Any, hint: Any) -> None:
     ],
 )
 def test_what_does_not(value: Any, hint: Any, place: str) -> None:
-    wrong = misfit(value, hint)
-    assert wrong is not None and wrong[0] == place
+    wrong = misfit_of(value, hint)
+    assert wrong is not None and wrong.path == place
 
 
 def config_of(*words: str) -> Any:
@@ -148,8 +148,8 @@ def test_sound_numbers_pass(name: str, value: Any) -> None:
 
 
 def test_a_pair_has_two_values() -> None:
-    assert misfit([1, 2, 3], tuple[int, int]) == ("", [1, 2, 3], ["a list of 2 values"])
-    assert misfit([0.5], tuple[float, float]) is not None and misfit([1, 2, 3], tuple[int, ...]) is None
+    assert misfit_of([1, 2, 3], tuple[int, int]) == Misfit("", [1, 2, 3], ("a list of 2 values",))
+    assert misfit_of([0.5], tuple[float, float]) is not None and misfit_of([1, 2, 3], tuple[int, ...]) is None
 
 
 APPS = {"evaluate": ["data.path=x.h5"], "phase": ["data.path=x.h5"], "orient": ["data.path=x.cxi"]}
