@@ -1,7 +1,7 @@
 """Train a task: the recipe behind train.py."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -92,14 +92,19 @@ def train(cfg: DictConfig) -> float:
         write_json(folder / METRICS, numbers)
         write_training_figures(folder)
         tracking.finish(loggers, numbers, folder / BEST)
-        console = Terminal()
-        weight_count = sum(parameter.numel() for parameter in task.parameters())
-        console.print(numbers_table(numbers, task.shown, f"{weight_count:,} weights, {trainer.global_step} steps"))
-        for line in filter(None, (end, f"run folder: {folder}")):
-            console.print(line, soft_wrap=True)
+        show(numbers, task, [end, f"run folder: {folder}"])
     if cfg.objective not in numbers:
         raise UserError(f"objective={cfg.objective} was not measured; there are {', '.join(sorted(numbers))}.")
     return float(numbers[cfg.objective])
+
+
+def show(numbers: Mapping[str, Any], task: pl.LightningModule, lines: Iterable[str | None]) -> None:
+    """Print the numbers that the task names, and lines."""
+    console, weights = Terminal(), sum(parameter.numel() for parameter in task.parameters())
+    title = f"{weights:,} weights, {numbers['train/steps']} steps"
+    console.print(numbers_table(numbers, task.shown, title))  # type: ignore[arg-type]
+    for line in filter(None, lines):
+        console.print(line, soft_wrap=True)
 
 
 def make_trainer(settings: DictConfig, callbacks: list[pl.Callback], folder: Path) -> pl.Trainer:

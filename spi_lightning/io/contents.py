@@ -53,7 +53,7 @@ def photon_statistics(file: PatternFile, frames: NDArray[np.int64]) -> PhotonSta
 
     Args:
         file: Pattern file that holds photon counts.
-        frames: Frame numbers, (n,).
+        frames: Numbers of the frames that are counted, (n,).
 
     Raises:
         UserError: A frame holds no photon counts.
@@ -75,7 +75,7 @@ class StoredValues:
     """Values of some frames as they are stored, in whatever unit.
 
     Args:
-        file: Pattern file.
+        file: Pattern file in whatever unit.
         frames: Frame numbers, (n,), of which at most 32 are read.
     """
 
@@ -110,7 +110,7 @@ class Reach:
 
     Attributes:
         period: Full period at the nearer edge, m.
-        diameter: Largest diameter, m.
+        diameter: Largest diameter of a particle, m.
     """
 
     period: float

@@ -30,7 +30,7 @@ def contents_table(file: PatternFile, unit: str) -> Table:
     """Format, shape, types, mask, labels, geometry and what the reader chose.
 
     Args:
-        file: Pattern file.
+        file: Pattern file that the table is of.
         unit: Unit of the values in words, such as "photons".
     """
     table = _two_columns(str(file.path))

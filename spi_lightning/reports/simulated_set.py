@@ -49,7 +49,7 @@ def write_examples(simulated: PatternFile | VolumeDataset, path: Path, count: in
     Args:
         simulated: Set that the examples are of.
         path: PNG file to write.
-        count: Number of examples.
+        count: Number of examples to draw.
     """
     if isinstance(simulated, VolumeDataset):
         picture = _particles(simulated, count)

@@ -1,6 +1,16 @@
-"""Values that a parameter may have: by its type hint, and by its name. Knows nothing of configurations and commands."""
+"""Values that a parameter may have, by its annotation and by its name. Knows nothing of commands."""
 
+from .fitting import Misfit, as_written, misfit_of
 from .ranges import check_range
-from .type_hints import Misfit, as_written, misfit_of
+from .signatures import annotations, parameters, takes_setting, with_defaults
 
-__all__ = ["Misfit", "as_written", "check_range", "misfit_of"]
+__all__ = [
+    "Misfit",
+    "annotations",
+    "as_written",
+    "check_range",
+    "misfit_of",
+    "parameters",
+    "takes_setting",
+    "with_defaults",
+]

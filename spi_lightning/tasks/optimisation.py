@@ -92,7 +92,7 @@ def fitted_schedule(
     Args:
         make: Maker of the schedule, a partial of its class.
         steps: Number of steps of the training.
-        trainer: Lightning's trainer.
+        trainer: Lightning's trainer, which knows steps and epochs.
         interval: Event that moves a schedule without an end, ``epoch`` or ``step``.
 
     Raises:

@@ -21,7 +21,7 @@ class PatternTask(TrainedTask):
         network: network input -> picture.
         preprocess: batch -> network input.
         loss: (output, target), (..., H, W) each -> (...).
-        optimizer, schedule, interval: See TrainedTask.
+        optimizer, schedule, interval: Settings of the training, see TrainedTask.
     """
 
     def __init__(

@@ -20,10 +20,10 @@ class TrainedTask(pl.LightningModule):
     """Base of tasks whose network is trained on batches; subclasses define the steps.
 
     Args:
-        network: Its weights are trained.
-        optimizer: parameters -> optimiser.
-        schedule: optimiser -> learning-rate schedule; constant if None.
-        interval: What moves the schedule on: ``epoch`` or ``step``. A cosine or a cycle that is as long as the training
+        network: Network whose weights are trained.
+        optimizer: Maker of the optimiser over the network's parameters.
+        schedule: Maker of the optimiser's learning-rate schedule; None: constant.
+        interval: Event that moves the schedule on: ``epoch`` or ``step``. A cosine or a cycle as long as the training
             is moved on every step, one that waits for a plateau of the validation loss at each validation.
     """
 

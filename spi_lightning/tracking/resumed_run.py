@@ -144,7 +144,7 @@ def writing_to(folder: str, cache_dir: str, settings: Any) -> Any:
 
     Args:
         folder: Run folder; checkpoints lie in ``checkpoints`` inside it.
-        cache_dir: Folder of caches.
+        cache_dir: Folder that holds caches.
         settings: Plain containers; structures are not fetched from an archive again.
     """
     if isinstance(settings, list):

@@ -17,7 +17,7 @@ def undone_after(is_mistake: Callable[[Exception], bool], folder: Path) -> Itera
     Args:
         is_mistake: Function that says whether an error is a mistake made before anything was saved; after other errors
             the folder stays as it is.
-        folder: Run folder.
+        folder: Run folder of the training.
     """
     before = {
         path: path.read_bytes() if path.is_file() else None for path in map(folder.joinpath, (CONFIG, VERSIONS, LOG))

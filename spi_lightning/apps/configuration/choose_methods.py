@@ -23,10 +23,10 @@ from spi_lightning.methods import (
     run_name,
 )
 from spi_lightning.printable import printable
+from spi_lightning.settings import with_defaults
 from spi_lightning.tasks import find_checkpoint
 
 from .kinds import METHODS, method_file, names_of, require_kind
-from .signatures import with_defaults
 
 
 def make_methods(cfg: DictConfig, rule: DecisionRule) -> Iterator[tuple[Method, Any]]:

@@ -12,7 +12,7 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from .signatures import takes_setting
+from spi_lightning.settings import takes_setting
 
 PARTS: Final = ("network", "preprocess", "loss", "metric", "optimizer", "schedule", "simulate")
 """Groups that a command does not read itself: the task and the data name them as ``${network}``."""

@@ -11,7 +11,7 @@ import omegaconf._impl
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import Container, DictConfig, Node, OmegaConf
 
-from .signatures import with_defaults
+from spi_lightning.settings import with_defaults
 
 T = TypeVar("T")
 CONF: Final = Path(__file__).parents[3] / "conf"

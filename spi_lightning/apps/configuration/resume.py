@@ -9,6 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from spi_lightning.errors import UserError
+from spi_lightning.settings import with_defaults
 from spi_lightning.tasks import read_checkpoint
 from spi_lightning.tasks.checkpoint import run_of
 from spi_lightning.tasks.registry import RUN_PARTS, registered
@@ -16,7 +17,6 @@ from spi_lightning.tracking.resumed_run import last_checkpoint, recorded_overrid
 
 from .plain_words import quoted
 from .resolved import command_words, resolved
-from .signatures import with_defaults
 
 FIXED: Final = ("task", "network", "preprocess", "loss", "optimizer", "schedule")  # which weights and state belong to
 BUILT: Final = ("task", "data", "trainer", "callbacks")  # what a run cannot be without

@@ -1,4 +1,4 @@
-"""A setting that does not exist: which one was probably meant, and which there are."""
+"""The error of a setting that does not exist: the one that was probably meant, and those that there are."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -7,36 +7,36 @@ from difflib import get_close_matches
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from .signatures import parameters
+from spi_lightning.settings import parameters
 
-_ASKED = re.compile(r"Could not override '([^']+)'")
+_REFUSED = re.compile(r"Could not override '([^']+)'")
 _ALIKE = 0.7  # similarity from which a name is taken for a misspelt one
-_SHOWN = 3  # suggestions
+_SUGGESTIONS = 3
 
 
 def unknown_setting(causes: Sequence[BaseException]) -> str | None:
-    """Say of `data.size=32` that `data.preparation.size` may have been meant.
+    """Line of a mistake such as `data.size=32`, with `data.preparation.size` as the setting that may be meant.
 
     Args:
-        causes: Hydra's error and what led to it.
+        causes: Hydra's error and its causes, outermost first.
 
     Returns:
         One line; None where Hydra's own words are better: a free mapping such as ``settings``, or another error.
     """
-    found = (_ASKED.match(str(cause)) for cause in causes)
-    asked = next((match[1] for match in found if match), None)
+    found = (_REFUSED.match(str(cause)) for cause in causes)
+    wanted = next((match[1] for match in found if match), None)
     parents = (cause.parent_node for cause in causes if isinstance(cause, OmegaConfBaseException))
     parent = next((node for node in parents if isinstance(node, DictConfig)), None)
-    if asked is None or not parent:  # an empty mapping takes any name, with a plus
+    if wanted is None or not parent:  # an empty mapping takes any name, with a plus
         return None
-    group, last = str(parent._get_full_key(None) or ""), asked.rpartition(".")[2]
+    group, last = str(parent._get_full_key(None) or ""), wanted.rpartition(".")[2]
     meant = [name for name in _names(parent, group) if name.rpartition(".")[2] == last]
     keys = [str(key) for key in parent if not str(key).startswith("_") and key != "hydra"]
     keys += [name for name in parameters(str(parent.get("_target_", ""))) or () if name not in keys]
-    meant += [_joined(group, key) for key in get_close_matches(last, keys, _SHOWN, _ALIKE)]
-    question = f"did you mean {' or '.join(meant[:_SHOWN])}? " if meant else ""
+    meant += [_joined(group, key) for key in get_close_matches(last, keys, _SUGGESTIONS, _ALIKE)]
+    question = f"did you mean {' or '.join(meant[:_SUGGESTIONS])}? " if meant else ""
     there = ", ".join(_joined(group, key) for key in keys)
-    return f"{asked} is no setting here; {question}there are {there} (+{asked}=... would add it)"
+    return f"{wanted} is no setting here; {question}there are {there} (+{wanted}=... would add it)"
 
 
 def _joined(group: str, key: str) -> str:

@@ -18,7 +18,6 @@ from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 from spi_lightning.apps.configuration.composition import compose_by_signature
 from spi_lightning.apps.configuration.plain_words import quote_names
 from spi_lightning.apps.configuration.resolved import escaped, keep_names, resolved
-from spi_lightning.apps.configuration.signatures import with_defaults
 from spi_lightning.apps.configuration.unknown_setting import unknown_setting
 from spi_lightning.console import quiet_output
 from spi_lightning.distributed import keep_freed_memory
@@ -27,6 +26,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.interrupts import signals_end_it, stopped
 from spi_lightning.mistakes import causes_of, mistake_of
 from spi_lightning.printable import printable
+from spi_lightning.settings import with_defaults
 from spi_lightning.tasks.checkpoint import find_checkpoint, run_of
 
 from .job_folder import is_output, named_by_the_app, own_folders_removed, take_over

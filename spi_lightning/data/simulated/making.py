@@ -48,7 +48,7 @@ def make_set(
             drawing block after block; it must pickle when workers > 1.
         patterns: Number of patterns or particles.
         seed: Seed of the set.
-        path: File to make.
+        path: File that will hold the set.
         workers: Number of processes; on another device than the CPU one is used.
         overwrite: Whether an existing set is replaced.
         config: Resolved configuration of the simulator, stored in the file as the attribute `simulate_config`.

@@ -42,8 +42,8 @@ class SimulatedSupportDataModule(SimulatedBatches, SupportBatches):
         simulator: Simulator that draws the patterns.
         measurement: Photons, background and missing pixels laid over the training patterns, new in every epoch; the
             simulator's own stay in all sets. None: as stored.
-        simulate_config, patterns, online, device, cache_dir, workers: See SimulatedBatches.
-        batch_size, num_workers, seed, augment: See SupportBatches.
+        simulate_config, patterns, online, device, cache_dir, workers: Settings of the sets, see SimulatedBatches.
+        batch_size, num_workers, seed, augment: Settings of the batches, see SupportBatches.
     """
 
     def __init__(

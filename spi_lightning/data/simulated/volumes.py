@@ -17,8 +17,8 @@ class SimulatedVolumeDataModule(SimulatedBatches):
         simulator: Simulator that draws the particles.
         device: Device on which patterns are made and batches lie, see VolumeDataset; the sets are made on the CPU
             whatever the device, so that the files are the same.
-        simulate_config, patterns, online, cache_dir, workers: See SimulatedBatches.
-        batch_size, num_workers, seed: See PatternBatches.
+        simulate_config, patterns, online, cache_dir, workers: Settings of the sets, see SimulatedBatches.
+        batch_size, num_workers, seed: Settings of the batches, see PatternBatches.
     """
 
     def __init__(

@@ -6,7 +6,7 @@ from hydra.errors import ConfigCompositionException
 from omegaconf import DictConfig, OmegaConf
 
 from spi_lightning.apps.configuration.composition import PARTS
-from spi_lightning.apps.configuration.signatures import parameters, takes_setting, with_defaults
+from spi_lightning.settings import parameters, takes_setting, with_defaults
 from tests.apps.small_runs import CONF
 
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))

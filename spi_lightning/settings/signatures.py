@@ -1,11 +1,10 @@
-"""Signatures of what a configuration names by ``_target_``: which settings a part takes, and their default values."""
+"""Signatures of the functions and classes that settings name by ``_target_``: their parameters and default values."""
 
 import inspect
 from collections.abc import Mapping
 from functools import cache
+from pkgutil import resolve_name
 from typing import Any
-
-from hydra.utils import get_object
 
 PACKAGE = "spi_lightning."
 
@@ -21,7 +20,7 @@ def parameters(target: str) -> Mapping[str, inspect.Parameter] | None:
         None where it cannot be found or read, or takes arguments of any name.
     """
     try:
-        called = get_object(target)
+        called = resolve_name(target)
         takes = dict(inspect.signature(called).parameters)
     except Exception:  # any fault of a name is reported by the call itself, better
         return None
@@ -32,6 +31,15 @@ def parameters(target: str) -> Mapping[str, inspect.Parameter] | None:
         takes = {name: each for name, each in takes.items() if each.kind is not each.VAR_KEYWORD}
         takes = {**inspect.signature(base).parameters, **takes}
     return takes
+
+
+def annotations(target: str) -> dict[str, Any]:
+    """Annotations of the parameters of a function or class by name; none where it cannot be found or read."""
+    try:
+        called = resolve_name(target)
+        return inspect.get_annotations(called.__init__ if inspect.isclass(called) else called, eval_str=True)
+    except Exception:  # any fault of a name or annotation is reported by the call itself, better
+        return {}
 
 
 def takes_setting(target: object, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Plain values held against type hints: numbers, truth values, text, and collections of them."""
+"""Plain values held against annotations of types: numbers, truth values, text, and collections of them."""
 
 import inspect
 import types
@@ -15,7 +15,7 @@ _LARGEST: Final = 2**53  # of whole numbers that 1e4 and the like write exactly
 
 @dataclass(frozen=True)
 class Misfit:
-    """A value, or one inside it, that does not fit a type hint.
+    """A value, or one inside it, that does not fit a annotation.
 
     Attributes:
         path: Position inside the outer value, such as ``[1]`` or ``.train``; empty for the value itself.
@@ -32,13 +32,13 @@ class Misfit:
         return f"{self.path}={as_written(self.value)} must be {' or '.join(dict.fromkeys(self.wanted))}"
 
 
-def misfit_of(value: Any, hint: Any) -> Misfit | None:
-    """The first part of a value that does not fit a type hint; None where all fits.
+def misfit_of(value: Any, annotation: Any) -> Misfit | None:
+    """The first part of a value that does not fit a annotation; None where all fits.
 
     1e4 is a whole number. A value that is missing or made of others ("???", "${...}") fits, and so does any value where
-    the hint is more than numbers, truth values, text and collections of them.
+    the annotation is more than numbers, truth values, text and collections of them.
     """
-    choices = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    choices = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
     found = [_misfit_of_one(value, choice) for choice in choices]
     misfits = [each for each in found if each is not None]
     if len(misfits) < len(found):
@@ -54,26 +54,27 @@ def as_written(value: object) -> str:
     return str(value).replace(" ", "") if isinstance(value, list | tuple) else str(value)
 
 
-def _misfit_of_one(value: Any, hint: Any) -> Misfit | None:
-    """As misfit_of, of a hint that is no union."""
+def _misfit_of_one(value: Any, annotation: Any) -> Misfit | None:
+    """As misfit_of, of a annotation that is no union."""
     if isinstance(value, str) and (value == "???" or "${" in value):
         return None
-    hint = type(None) if hint is None else hint
-    origin = get_origin(hint) or hint
-    if hint in WORDS:
-        return None if _is_plain(value, hint) else Misfit("", value, (WORDS[hint],))
+    annotation = type(None) if annotation is None else annotation
+    origin = get_origin(annotation) or annotation
+    if annotation in WORDS:
+        return None if _is_plain(value, annotation) else Misfit("", value, (WORDS[annotation],))
     if origin is Annotated:
-        wrong = _misfit_of_one(value, get_args(hint)[0])
-        falls = wrong is None and RISING in get_args(hint) and value[0] > value[1]
+        wrong = _misfit_of_one(value, get_args(annotation)[0])
+        falls = wrong is None and RISING in get_args(annotation) and value[0] > value[1]
         return Misfit("", value, ("the lower value, then the higher",)) if falls else wrong
     if origin is Literal:
-        return None if value in get_args(hint) else Misfit("", value, (" or ".join(map(str, get_args(hint))),))
+        choices = get_args(annotation)
+        return None if value in choices else Misfit("", value, (" or ".join(map(str, choices)),))
     if origin in _LISTS:
-        return _misfit_of_list(value, hint)
+        return _misfit_of_list(value, annotation)
     if origin in (Mapping, dict):
         if not isinstance(value, dict):
             return Misfit("", value, ("names and values",))
-        kinds = get_args(hint)
+        kinds = get_args(annotation)
         return _first((f".{key!s}", each, kinds[1]) for key, each in value.items()) if kinds else None
     if value is None and inspect.isclass(origin) and origin not in (Any, object):
         return Misfit("", value, (f"settings of {origin.__name__}",))
@@ -88,21 +89,21 @@ def _is_plain(value: Any, kind: type) -> bool:
     return isinstance(value, allowed) and (kind is bool or not isinstance(value, bool))
 
 
-def _misfit_of_list(value: Any, hint: Any) -> Misfit | None:
-    kinds = [kind for kind in get_args(hint) if kind is not Ellipsis]
+def _misfit_of_list(value: Any, annotation: Any) -> Misfit | None:
+    kinds = [kind for kind in get_args(annotation) if kind is not Ellipsis]
     if not isinstance(value, list | tuple):
         return Misfit("", value, ("a list such as [a,b]" if str in kinds else "a list such as [1,2]",))
     if not kinds:
         return None
-    if get_origin(hint) is tuple and Ellipsis not in get_args(hint) and len(kinds) != len(value):
+    if get_origin(annotation) is tuple and Ellipsis not in get_args(annotation) and len(kinds) != len(value):
         return Misfit("", list(value), (f"a list of {len(kinds)} values",))
     kinds = kinds if len(kinds) == len(value) else kinds[:1] * len(value)
     return _first((f"[{index}]", each, kind) for index, (each, kind) in enumerate(zip(value, kinds, strict=True)))
 
 
 def _first(parts: Iterable[tuple[str, Any, Any]]) -> Misfit | None:
-    """The first misfit of path, value and hint of the parts of a collection."""
-    for path, value, hint in parts:
-        if (wrong := misfit_of(value, hint)) is not None:
+    """The first misfit of path, value and annotation of the parts of a collection."""
+    for path, value, annotation in parts:
+        if (wrong := misfit_of(value, annotation)) is not None:
             return Misfit(path + wrong.path, wrong.value, wrong.wanted)
     return None
