@@ -1,4 +1,4 @@
-"""The commands: recipes over the packages below. The only place that knows Hydra."""
+"""The commands: recipes over the rooms below, and what only commands need. The only room that knows Hydra."""
 
 import sys
 

@@ -38,7 +38,7 @@ def first_process() -> Iterator[None]:
 
 
 def leave(line: str | None) -> None:
-    """Leave the line of a mistake, if it is one, to the first process; only the first line counts."""
+    """Write the line of a mistake, if there is one, for the first process; only the first line counts."""
     owner = _owner()
     with suppress(OSError):
         if owner is not None and line:
@@ -47,7 +47,7 @@ def leave(line: str | None) -> None:
 
 
 def left() -> str | None:
-    """The line that a launched process has left."""
+    """Line of a mistake that a launched process has written; None where there is none."""
     owner = _owner()
     with suppress(OSError):
         return owner[1].read_text(encoding="utf-8") if owner is not None else None

@@ -1,4 +1,4 @@
-"""Numbers that no setting of a name can have: negative sizes, a batch of nothing, a rate that is not a number."""
+"""Ranges of numbers by the name of their setting: sizes above 0, shares from 0 to 1, rates that are numbers."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -38,8 +38,8 @@ def check_range(name: str, value: Any) -> None:
     """Raise UserError for a number that is not a number, or that no setting of this name can have.
 
     Args:
-        name: Full name of the setting; its last part says what it is.
-        value: Its value; of a list or mapping every number is looked at.
+        name: Full name of the setting; its last part names the quantity.
+        value: Value of the setting; of a list or mapping every number is checked.
     """
     group, _, kind = name.rpartition(".")
     kinds = {kind, f"{group.rpartition('.')[2]}.{kind}"}

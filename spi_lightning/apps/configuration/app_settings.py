@@ -1,4 +1,4 @@
-"""What the apps' own settings take where the value in conf/ does not tell: one that is null, text or a list there."""
+"""Types of the apps' own settings where the value in conf/ does not show them: null, text or a list there."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal

@@ -1,4 +1,4 @@
-"""Names of files on the command line as they stand, without Hydra's quotes."""
+"""Names of files on the command line, quoted as Hydra needs them."""
 
 import glob
 import re

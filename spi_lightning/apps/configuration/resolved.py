@@ -34,7 +34,7 @@ def command_words() -> list[str] | None:
 
 
 def keep_names() -> None:
-    """From now on resolved texts that hold ``${`` stay texts."""
+    """Patch OmegaConf in this process so that resolved texts that hold ``${`` stay texts."""
     if _resolve_value is not None:
         omegaconf._impl._resolve_container_value = _resolve_and_escape
 

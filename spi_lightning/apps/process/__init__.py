@@ -1,1 +1,1 @@
-"""What every command does around its work: mistakes in one line, signals, the folder of its job."""
+"""Process of a command: mistakes in one line, the command line without Hydra, the folder of a job."""

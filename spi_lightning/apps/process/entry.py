@@ -1,4 +1,4 @@
-"""How every app meets its user: a mistake in the input is one line on stderr and exit status 2, never a traceback.
+"""Entry of every command with a configuration: a user's mistake is one line on stderr and exit status 2.
 
 A run that is stopped says so in one line and exits with 130 (Ctrl-C), 143 (SIGTERM) or 129 (SIGHUP), as shells expect.
 """
@@ -36,7 +36,7 @@ _NO_MEMORY = re.compile(r"tried to allocate [\d.]+ \w+|Unable to allocate [\d.]+
 
 
 def _run_folder(resume: str | None, new: str) -> str:
-    """Where a run goes: on in the folder of the run it resumes, else in a new one."""
+    """Folder of a run: that of the run it resumes, else a new one."""
     if not resume:
         return named_by_the_app(new)
     find_checkpoint(resume, "resume")
@@ -64,9 +64,10 @@ compose_by_signature()
 def run_app(main: Callable[[], Any]) -> None:
     """Run a hydra.main function; print a user's mistake as one line and exit with 2.
 
-    Caught are UserError, wherever it was raised (also inside hydra's instantiate or a loader's worker), and what Hydra
-    and OmegaConf say of unknown groups, keys and values. Anything else is a fault of ours and keeps its traceback.
-    HYDRA_FULL_ERROR=1 shows the traceback in every case. The message of a KeyboardInterrupt is what to do next.
+    Caught are UserError, wherever it was raised (also inside hydra's instantiate or a loader's worker), and the errors
+    of Hydra and OmegaConf about unknown groups, keys and values. Any other error is a fault of this package and keeps
+    its traceback. HYDRA_FULL_ERROR=1 shows the traceback in every case. The message of a KeyboardInterrupt names the
+    next step.
     """
     quiet_output()
     keep_freed_memory()
@@ -123,7 +124,7 @@ def _keep_value(job: JobReturn, value: Any) -> None:
 
 
 def one_line(error: BaseException) -> str | None:
-    """Say a user's mistake in one line; None where the error is not the user's."""
+    """A user's mistake in one line; None where the error is not the user's."""
     if (line := mistake_of(error, is_output)) is not None:
         return line
     for cause in causes_of(error):

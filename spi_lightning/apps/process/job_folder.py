@@ -1,4 +1,4 @@
-"""The folder of a job: its own when the app names it, and left as it was found when the job is refused."""
+"""Folder of a job: a new one where the user names none, and left as it was found when the job is refused."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def named_by_the_app(name: str) -> str:
 
 
 def alone(work: Callable[[DictConfig], Result]) -> Callable[[DictConfig], Result]:
-    """Work of a configuration in its ``folder``, refused where another process uses it, see files.folder_lock."""
+    """Decorator: work of a configuration in its ``folder`` is refused while another process uses it."""
 
     @functools.wraps(work)
     def guarded(cfg: DictConfig) -> Result:
-        launched = os.environ.get("LOCAL_RANK", "0") != "0"  # by the one that is at work there
+        launched = os.environ.get("LOCAL_RANK", "0") != "0"  # by the process that holds the lock
         if launched or not isinstance(cfg.folder, str):  # which is refused with the other types
             return work(cfg)
         with folder_lock(cfg.folder):
@@ -71,10 +71,10 @@ def record(cfg: DictConfig, words: Sequence[str] | None = None) -> dict[str, Any
 
 
 def take_over(is_refusal: Callable[[BaseException], bool]) -> None:
-    """Have Hydra's runs and sweeps work in folders that are kept clean here.
+    """Make Hydra run its jobs and sweeps in folders that this module creates and removes.
 
     Args:
-        is_refusal: Whether an error is the user's, so that nothing of the job shall remain.
+        is_refusal: Function that says whether an error is the user's, so that nothing of the job shall remain.
     """
     Plugins.instance()  # runs the modules of its plugins, the launcher's among them, a second time
     for module in (hydra_runs, hydra_sweeps):

@@ -30,7 +30,7 @@ def names_kept(words: Sequence[str]) -> list[str]:
 def run_plain(command: Callable[[], None]) -> int:
     """Run a command; its exit status: 0, 2 after one line of a mistake, 130, 143 or 129 where it was stopped.
 
-    Anything else is a fault of ours and keeps its traceback.
+    Any other error is a fault of this package and keeps its traceback.
     """
     plain_output()
     with signals_end_it():
@@ -50,7 +50,7 @@ def run_plain(command: Callable[[], None]) -> int:
 
 
 def _flush_or_drop() -> None:
-    """What cannot be printed goes nowhere, or Python would end in a traceback of its own."""
+    """Flush stdout, or discard what it holds where that fails: Python would end in a traceback of its own."""
     try:
         sys.stdout.flush()
     except OSError:
