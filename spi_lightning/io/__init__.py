@@ -13,9 +13,9 @@ from spi_lightning.io.patterns.npy import FlatFrames
 from spi_lightning.io.patterns.open_patterns import FORMATS, open_patterns
 from spi_lightning.io.patterns.pattern_file import PatternFile, PatternKeys
 from spi_lightning.io.scans.bragg_scan import BraggScan, ScanKeys, open_scan
-from spi_lightning.io.volumes.mrc import write_mrc
+from spi_lightning.io.volumes.mrc import read_mrc, write_mrc
 from spi_lightning.io.volumes.npz import write_npz
-from spi_lightning.io.volumes.vti import write_vti
+from spi_lightning.io.volumes.vti import read_vti, write_vti
 
 __all__ = [
     "FORMATS",
@@ -33,6 +33,8 @@ __all__ = [
     "open_scan",
     "read_detector",
     "read_intensities",
+    "read_mrc",
+    "read_vti",
     "write_detector",
     "write_emc",
     "write_mrc",
