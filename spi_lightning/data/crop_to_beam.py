@@ -24,10 +24,18 @@ _ALONE: Final = 0.6  # symmetry of a centre elsewhere that tells, where that abo
 _ONE: Final = 0.9999  # largest symmetry that counts
 
 
-def settle_centre(
+def choose_centre(
     photons: Tensor, mask: Tensor, stated: NDArray[np.float64] | None, by_user: bool, notes: list[Note]
 ) -> tuple[float, float]:
-    """Where the beam meets the detector; says what was chosen, and where the pattern disagrees with what is stated."""
+    """Row and column where the beam meets the detector, pixel; notes what was found, and what contradicts ``stated``.
+
+    Args:
+        photons: (1, H, W) intensities of one frame.
+        mask: (1, H, W) bool, True where measured.
+        stated: (2,) row and column as the user or the file has them, pixel; None: found by symmetry.
+        by_user: Whether the user stated them.
+        notes: Gets the notes.
+    """
     (row, column), symmetry = _symmetric_about(photons, mask, stated)
     if stated is None:
         if not symmetry > _TRUSTED:
@@ -87,16 +95,16 @@ def _clearly_above(symmetry: float, other: float, photons: Tensor) -> bool:
 
 
 def edge_around(shape: torch.Size, centre: tuple[float, float], size: int | None, bin: int) -> int:
-    """Edge of the square to keep, pixels: given, or twice the distance from the beam to the nearest edge."""
+    """Edge of the square to keep, pixels: ``size``, or twice the distance from the beam to the nearest edge."""
     if bin < 1:
         raise UserError(f"data.bin={bin} must be 1 or more.")
     if size is not None:
         if size < 8 or size % bin:
             raise UserError(f"data.size={size} must be 8 or more and a multiple of data.bin={bin}.")
         return size
-    if all(abs(place - length // 2) <= _MIDDLE for place, length in zip(centre, shape, strict=True)):
+    if all(abs(at - length // 2) <= _MIDDLE for at, length in zip(centre, shape, strict=True)):
         centre = (shape[0] // 2, shape[1] // 2)
-    near = min(min(place + 0.5, length - 0.5 - place) for place, length in zip(centre, shape, strict=True))
+    near = min(min(at + 0.5, length - 0.5 - at) for at, length in zip(centre, shape, strict=True))
     edge = 2 * round(near)  # half a pixel beyond the detector is better than losing a row of a whole one
     if edge < 8 * bin:
         raise UserError(
@@ -111,7 +119,7 @@ def notes_of_the_cut(shape: torch.Size, centre: tuple[float, float], edge: int) 
     if shape == (edge, edge):
         return []
     kept = f"kept {edge} x {edge} of {shape[0]} x {shape[1]} pixels around row {centre[0]:.2f}, column {centre[1]:.2f}"
-    out = any(place < edge / 2 - 1 or place + edge / 2 > n + 1 for place, n in zip(centre, shape, strict=True))
+    out = any(at < edge / 2 - 1 or at + edge / 2 > n + 1 for at, n in zip(centre, shape, strict=True))
     beyond = "; what lies beyond the detector counts as not measured" if out else ""
     return [Note.of(f"{kept}{beyond} (data.size=)")]
 
@@ -124,8 +132,8 @@ def cut_around_beam(
     With them comes how far beside it the beam lies, (row, column), binned pixels.
     """
     inside = edge // bin // 2 * bin + (bin - 1) / 2  # where that middle is before binning
-    starts = [round(place - inside) for place in centre]
-    left = [place - start - inside for place, start in zip(centre, starts, strict=True)]
+    starts = [round(at - inside) for at in centre]
+    left = [at - start - inside for at, start in zip(centre, starts, strict=True)]
     if max(map(abs, left)) > 0.05:
         shift = ", ".join(f"{value / bin:+.2f}" for value in left)
         notes.append(Note.of(f"the beam lies ({shift}) binned pixels beside the middle of a pixel (row, column)"))

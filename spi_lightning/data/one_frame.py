@@ -23,7 +23,7 @@ from spi_lightning.physics.constants import wavelength_from_energy
 from spi_lightning.physics.frames.binning import bin_pixels
 from spi_lightning.physics.frames.saturation import find_saturated
 
-from .crop_to_beam import cut_around_beam, edge_around, notes_of_the_centre, notes_of_the_cut, settle_centre
+from .crop_to_beam import choose_centre, cut_around_beam, edge_around, notes_of_the_centre, notes_of_the_cut
 from .measurement import Measurement
 
 _BRIGHT: Final = 10  # photons beside a dark centre that make it suspicious
@@ -44,12 +44,12 @@ def measure_frame(
     """Read one frame of a file, move the beam to pixel n // 2, bin it and take the square root.
 
     Args:
-        path, keys, mask_convention, adu_per_photon: As for io.open_patterns.
+        path, keys, mask_convention, adu_per_photon: File and what it holds, as io.open_patterns takes them.
         frame: Number of the frame in the file; None: the first, unless the file looks like a rocking scan.
         centre: Row and column of the direct beam, pixel; None: as the file says, else found by symmetry.
         size: Edge of the square around the beam that is kept, pixels before binning; None: the largest that fits and
             that ``bin`` divides. Pixels beyond the detector count as not measured.
-        bin: Pixels summed along each axis; fewer pixels mean a smaller oversampling ratio.
+        bin: Number of pixels summed along each axis; fewer pixels mean a smaller oversampling ratio.
         threshold: Counts per pixel below which a pixel is taken as empty, photons.
         geometry: distance (m), pixel_size (m), photon_energy (eV) instead of the file's.
 
@@ -58,17 +58,14 @@ def measure_frame(
             that bin does not divide.
     """
     _require_numbers(frame=frame, size=size, bin=bin, threshold=threshold, centre=centre)
-    known = [name for name, value in (geometry or {}).items() if value is not None]
     _require_one_file(path)
+    known = [name for name, value in (geometry or {}).items() if value is not None]
     patterns = open_patterns(path, keys, mask_convention, adu_per_photon, check=False, known=known)
-    hint = _note_of_the_frame(patterns, frame)
-    frame = frame or 0
-    if not 0 <= frame < len(patterns):
-        raise UserError(f"data.frame={frame}: {path} has frames 0 to {len(patterns) - 1}.")
+    frame, hint = _frame_of(patterns, frame)
     photons, mask, counted, notes = _read(patterns, frame)
     notes += hint
     stated = _stated_centre(patterns, frame) if centre is None else np.asarray(centre, dtype=np.float64)
-    middle = settle_centre(photons, mask, stated, centre is not None, notes)
+    middle = choose_centre(photons, mask, stated, centre is not None, notes)
     edge = edge_around(photons.shape[-2:], middle, size, bin)
     notes += notes_of_the_cut(photons.shape[-2:], middle, edge)
     photons, mask, beside = cut_around_beam(photons, mask, middle, edge, bin, notes)
@@ -123,19 +120,27 @@ def _require_one_file(path: str) -> None:
     raise UserError(f"{path}: {what}")
 
 
-def _note_of_the_frame(patterns: PatternFile, frame: int | None) -> list[Note]:
-    """A note on which of several frames is taken. Raises UserError for a rocking scan of which no frame was named."""
+def _frame_of(patterns: PatternFile, frame: int | None) -> tuple[int, list[Note]]:
+    """The number of the frame that is taken, of several with a note.
+
+    Raises:
+        UserError: There is no such frame; a rocking scan of which no frame was named.
+    """
     evidence = rocking_evidence(patterns, content=frame is None) if len(patterns) > 1 else None
     if evidence is not None and frame is None:
         raise UserError(
             f"{patterns.path}: looks like a rocking scan ({evidence}), of which frame 0 alone is no 2D pattern of the "
             f"object; give data=one_scan, or data.frame= to phase one of its {len(patterns)} frames all the same"
         )
+    number, notes = frame or 0, []
     if evidence is not None:
-        return [Note.warning(f"{patterns.path} looks like a rocking scan ({evidence}): data=one_scan phases it in 3D")]
-    if len(patterns) > 1 and frame is None:
-        return [Note.of(f"frame 0 of {len(patterns)} is phased (data.frame=)")]
-    return []
+        text = f"{patterns.path} looks like a rocking scan ({evidence}): data=one_scan phases it in 3D"
+        notes.append(Note.warning(text))
+    elif len(patterns) > 1 and frame is None:
+        notes.append(Note.of(f"frame 0 of {len(patterns)} is phased (data.frame=)"))
+    if not 0 <= number < len(patterns):
+        raise UserError(f"data.frame={number}: {patterns.path} has frames 0 to {len(patterns) - 1}.")
+    return number, notes
 
 
 def _read(patterns: PatternFile, frame: int) -> tuple[Tensor, Tensor, bool, list[Note]]:
@@ -153,9 +158,11 @@ def _read(patterns: PatternFile, frame: int) -> tuple[Tensor, Tensor, bool, list
         raise UserError(
             f"{patterns.path}: frame {frame} is empty (no photons where the mask measured{lost}); choose another frame."
         )
-    seen = photons[mask]
-    if float(seen.min()) == float(seen.max()):
-        raise UserError(f"{patterns.path}: frame {frame} holds {float(seen[0]):.4g} in every pixel; it is no pattern.")
+    values = photons[mask]
+    if float(values.min()) == float(values.max()):
+        raise UserError(
+            f"{patterns.path}: frame {frame} holds {float(values[0]):.4g} in every pixel; it is no pattern."
+        )
     notes = list(patterns.notes)
     notes += [
         Note.of(f"frame {frame}: {top.pixels} pixels are saturated, at {top.value:.10g}, {top.why}: not measured")
@@ -199,23 +206,23 @@ def _frequency_step(
     patterns: PatternFile, frame: int, bin: int, geometry: dict[str, float | None], notes: list[Note]
 ) -> tuple[float, float] | None:
     """Small-angle frequency per binned pixel, pixel_size / (wavelength distance), 1/m; says what is missing."""
-    given = require_geometry(geometry)
+    stated = require_geometry(geometry)
     values, missing = [], []
     for name in (DISTANCE, PIXEL_SIZE, PHOTON_ENERGY):
         stored = patterns.geometry.get(name)
-        if name in given or stored is not None:
-            array = np.asarray(given.get(name, stored), dtype=np.float64)
+        if name in stated or stored is not None:
+            array = np.asarray(stated.get(name, stored), dtype=np.float64)
             values.append(float(array.flat[frame] if array.size > 1 else array.flat[0]))
         elif name in patterns.unknown_geometry:
             raise UserError(patterns.unknown_geometry[name])
         else:
             missing.append(f"data.geometry.{name}")
     if missing:
-        if given:
+        if stated:
             notes.append(
                 Note.of(
                     f"lengths stay in pixels: {' and '.join(missing)} also needed beside "
-                    f"{', '.join(f'data.geometry.{name}' for name in given)}"
+                    f"{', '.join(f'data.geometry.{name}' for name in stated)}"
                 )
             )
         return None

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from spi_lightning.physics.agreement import predicted_amplitude
+from spi_lightning.physics.agreement import predicted_amplitude, rescaled
 
 
 def r_factor(
@@ -31,8 +31,7 @@ def r_factor(
     amplitude = predicted_amplitude(density, point_spread)
     measured = fourier_amplitude.expand(amplitude.shape)
     kept = (pixels if fitted is None else fitted).expand(amplitude.shape)
-    scale = _sum(measured * amplitude, kept) / _sum(amplitude.square(), kept).clamp_min(1e-30)
-    away = (scale.view(-1, *(1,) * (density.ndim - 1)) * amplitude - measured).abs()
+    away = (rescaled(amplitude, measured, kept) - measured).abs()
     judged = pixels.expand(amplitude.shape)
     return _sum(away, judged) / _sum(measured, judged)
 

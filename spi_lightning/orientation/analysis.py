@@ -58,9 +58,9 @@ def analyse(
     With symmetry=icosahedral the axes are first found in the merged intensity, and orientations are in their frame.
 
     Args:
-        output: What Dragonfly found.
-        written: What was written for Dragonfly.
-        symmetry: ``none`` or ``icosahedral``.
+        output: Orientations and merged intensity that Dragonfly found.
+        written: Detector, radii and counts that were written for Dragonfly.
+        symmetry: ``none``, or ``icosahedral`` where equivalent orientations count as one.
         true: (N, 4) unit quaternions w, x, y, z of simulated patterns; None: unknown.
         control: P_r of patterns known to be even; None: evenness is judged against theory.
 

@@ -29,7 +29,7 @@ class DragonflyInput:
     """What was written for Dragonfly.
 
     Attributes:
-        patterns: Number of patterns.
+        patterns: Number of patterns that were written.
         detector: Geometry and classes: 0 orientations are judged by it, 1 merged only, 2 left out.
         inner, outer: Radii between which orientations are judged, binned pixels.
         size: Number of voxels along an edge of the merged intensity.

@@ -27,7 +27,7 @@ class OrientationProblem:
 
     Attributes:
         patterns: File of single hits, or a selection of it.
-        settings: Every choice.
+        settings: Every choice on the way to orientations.
         window: Square around the beam.
         program: Path of Dragonfly; None: an earlier output is read.
     """

@@ -191,7 +191,7 @@ def agreement(problem: PhasingProblem, kept: Tensor, spread: Tensor | None = Non
     """Both PRTF of the starts that were kept, NaN where there is one alone.
 
     Args:
-        problem: What was phased.
+        problem: Pattern and settings that were phased.
         kept: (S, spatial) densities of the starts that agree, aligned.
         spread: (axes) widths of the blur by partial coherence, pixel; None: none.
     """
@@ -247,7 +247,15 @@ def _aligned_truth(measured: Measurement, density: Tensor) -> NDArray[Any] | Non
 
 
 def compare(density: Tensor, truth: Tensor) -> dict[str, float]:
-    """Overlap of a density (spatial) with the truth, 0 to 1, and the relative error left after the best scale."""
+    """Overlap with the true density, and the relative error left after the best scale.
+
+    Args:
+        density: (spatial) mean density of the starts.
+        truth: (spatial) true density, aligned to it but for fractions of a pixel.
+
+    Returns:
+        Overlap ``truth/correlation``, 0 to 1, and ``truth/error``.
+    """
     moved = alignment(density[None], truth, subpixel=True)
     overlap = float(moved.overlap[0])
     return {"truth/correlation": overlap, "truth/error": max(0.0, 1 - overlap**2) ** 0.5}

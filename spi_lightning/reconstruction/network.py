@@ -16,8 +16,8 @@ from spi_lightning.fields import DENSITY, FRAME, INTENSITY, KNOWN_SUPPORT, MASK,
 from spi_lightning.methods.resized import fitted_batch, on_coarser_pixels, on_finer_pixels, trained_size
 from spi_lightning.notes import Note
 from spi_lightning.phasing import with_phase_noise
+from spi_lightning.physics.agreement import chi_square, predicted_amplitude
 from spi_lightning.physics.array import middle
-from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.photons import counting_error
 from spi_lightning.tasks.checkpoint import find_checkpoint, load_task
 from spi_lightning.tasks.support_prediction import SupportPrediction
@@ -65,8 +65,8 @@ def doubts(name: str, density: Tensor, measured: Measurement, edge: int | None =
 
     Args:
         name: Run of the network.
-        density: (y, x) real.
-        measured: The pattern.
+        density: (y, x) real density that the network answered.
+        measured: Pattern that the density is to explain.
         edge: Edge of the middle of the pattern that the network was shown, pixel, outside of which it knows nothing;
             None: the whole pattern.
     """
@@ -91,16 +91,14 @@ def unexplained(density: Tensor, measured: Measurement, counts: bool) -> float:
     """Relative Fourier error of a density (y, x) at its best scale, less what photon noise explains; 0 to 1.
 
     Args:
-        density: (y, x) real.
-        measured: The pattern.
+        density: (y, x) real density.
+        measured: Pattern that the density is to explain.
         counts: Whether the pattern holds photon counts, and their noise.
     """
     amplitude = measured.fourier_amplitude * measured.mask
-    found = fourier(density.to(amplitude.dtype), density.ndim).abs() * measured.mask
-    power, square = amplitude.square().sum(), found.square().sum().clamp_min(torch.finfo(found.dtype).tiny)
-    error = 1 - (amplitude * found).sum().square() / (power * square)
-    noise = counting_error(amplitude[None], measured.mask[None], counts)[0]
-    return float((error - noise.square()).clamp_min(0).sqrt())
+    predicted, mask = predicted_amplitude(density.to(amplitude.dtype)[None]), measured.mask[None]
+    noise = counting_error(amplitude[None], mask, counts)[0]
+    return float((chi_square(predicted, amplitude[None], mask)[0] - noise.square()).clamp_min(0).sqrt())
 
 
 def network_answer(
@@ -118,7 +116,7 @@ def network_answer(
 
     Args:
         path: Run folder (its best checkpoint is taken) or checkpoint.
-        measured: The pattern, 2D.
+        measured: Pattern that the network is shown; 2D.
         name: Field to answer, fields.DENSITY or fields.SUPPORT.
         make_task: Makes the task of the checkpoint's configuration; hydra.utils.instantiate.
         others: Words that the setting takes besides a network, for the message.

@@ -85,11 +85,11 @@ def polish_starts(
     """The starts after L-BFGS in their last supports; their error curves stay those of the recipe.
 
     Args:
-        problem: What is phased.
+        problem: Pattern and settings that are phased.
         amplitude: (spatial) Fourier amplitudes that the starts were phased from, of the pattern or of half its photons.
         phased: The starts after the recipe.
         title: Words on the pattern, for the progress.
-        stages: See stages.
+        stages: Progress of each stage, see the module stages.
     """
     before, held_out = (fourier_error(phased.density, amplitude[None], on) for on in (problem.fitted, problem.held_out))
     if not bool(problem.held_out.any()):

@@ -25,7 +25,7 @@ class PhasingProblem:
 
     Attributes:
         measured: The pattern as it was measured.
-        settings: Every choice.
+        settings: Every choice of the reconstruction.
         amplitude: (spatial) float32 Fourier amplitudes, 0 where nothing was measured.
         fitted: (spatial) bool, pixels that densities are fitted to.
         held_out: (spatial) bool, measured pixels that float, to judge by.
@@ -71,7 +71,7 @@ def prepare(
 
     Args:
         measured: The pattern to be phased.
-        settings: Every choice.
+        settings: Every choice of the reconstruction.
         make_task: Makes the task of a network's checkpoint, hydra.utils.instantiate; needed where support or start is a
             network's.
 

@@ -55,7 +55,7 @@ class ReconstructionSettings:
     """Every choice of the reconstruction of one pattern; conf/phase.yaml has them under the same names.
 
     Attributes:
-        phasing: Recipe and constraint.
+        phasing: Recipe of the iterations and constraint on the density.
         starts: Number of independent starts, run as one batch.
         start: ``random`` phases; run folder or checkpoint of a density network; or densities to begin with, (spatial)
             or (starts, spatial).

@@ -23,13 +23,13 @@ def bars(title: str, iterations: int, error_name: str) -> Iterator[Progress]:
     The error of iterates is the relative Fourier error before an update, whose projections change it further; the
     densities that are written have another one.
     """
-    with ProgressBar(always=True) as shown:
-        bar = shown.add_task(title, total=iterations)
+    with ProgressBar(always=True) as drawn:
+        bar = drawn.add_task(title, total=iterations)
 
         def update(iteration: int, iterations: int, error: Tensor) -> None:
             if iteration % _EVERY == 0 or iteration == iterations:
                 words = f"{title}, {error_name} {float(error.min()):.2e}"
-                shown.update(bar, completed=iteration, description=words)
+                drawn.update(bar, completed=iteration, description=words)
 
         yield update
 

@@ -66,7 +66,12 @@ def pattern_figure(result: PhasingResult) -> Figure:
 
 
 def density_figure(result: PhasingResult, density: Array | None = None) -> Figure:
-    """Density (or amplitude and phase) around the support, with its outline."""
+    """Density (or amplitude and phase) around the support, with its outline.
+
+    Args:
+        result: Phasing result, whose support and pixels are used.
+        density: (..., y, x) float or complex density to draw; None: that of the result.
+    """
     density = result.density if density is None else density
     whole = np.iscomplexobj(density)
     amplitude, supports = planes(np.abs(density) if whole else density), planes(result.support)

@@ -19,7 +19,7 @@ _MARGIN: Final = 1.3  # of the window around the support
 
 
 def planes(values: Array) -> list[Array]:
-    """A picture as it is; of a volume the three central planes, normal to z, y and x."""
+    """A picture (y, x) as it is; of a volume (z, y, x) the three central planes, normal to z, y and x."""
     if values.ndim == 2:
         return [values]
     return [values.take(values.shape[axis] // 2, axis) for axis in range(3)]
