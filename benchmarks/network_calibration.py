@@ -27,6 +27,7 @@ from benchmarks.network_start import PICTURES
 from benchmarks.network_start_data import Patterns, draw_patterns
 from benchmarks.network_start_seeds import circles, network_density
 from benchmarks.record import write_result
+from benchmarks.trusted import add_trust
 from spi_lightning.metrics import crossing, prtf, shells
 from spi_lightning.phasing import alignment, phase, with_phase_noise
 from spi_lightning.reports.style import METHOD_COLOURS, figure
@@ -54,6 +55,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--starts", type=int, default=10)
     parser.add_argument("--updates", type=int, default=400)
+    add_trust(parser)
     options = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore", UserWarning)

@@ -38,6 +38,7 @@ from benchmarks.network_start_quality import beyond_noise, quality, show_quality
 from benchmarks.network_start_seeds import blurred_truth, circles, network_density
 from benchmarks.network_start_table import LEVELS, Outcome, draw, either, read_outcome, show, summary, write_outcome
 from benchmarks.record import read_result, write_result
+from benchmarks.trusted import add_trust
 from spi_lightning.metrics.supports.asymmetry import free_asymmetry
 from spi_lightning.phasing import Phased, alignment, phase, with_phase_noise
 from spi_lightning.physics.agreement import fourier_error
@@ -97,6 +98,7 @@ def main() -> None:
     parser.add_argument("--shrinkwrap", action="store_true")
     parser.add_argument("--cache", type=Path, help="folder that keeps outcomes which no network takes part in")
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
+    add_trust(parser)
     options = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore", UserWarning)  # plateaus are what is counted here

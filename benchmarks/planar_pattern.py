@@ -30,6 +30,7 @@ from hydra.utils import instantiate
 from torch import Tensor
 
 from benchmarks.record import read_result, write_result
+from benchmarks.trusted import add_trust
 from spi_lightning.data import measure_frame
 from spi_lightning.data.measurement import Measurement
 from spi_lightning.metrics.fsc import fsc
@@ -81,6 +82,7 @@ def main() -> None:
     parser.add_argument("--starts", type=int, nargs="+", default=[20, 3], help="one number for each bin")
     parser.add_argument("--supports", nargs="+", help="of those below; all")
     parser.add_argument("--constraint", default="complex", choices=("complex", "positive", "real"))
+    add_trust(parser)
     options = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore", UserWarning)

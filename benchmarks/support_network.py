@@ -20,6 +20,7 @@ from torch import Tensor
 
 from benchmarks.doors import train
 from benchmarks.record import read_result, write_result
+from benchmarks.trusted import add_trust
 from spi_lightning.baselines.triple_intersection import double_intersection, triple_intersection
 from spi_lightning.fields import DENSITY, INTENSITY, MASK, STRUCTURE
 from spi_lightning.metrics import SupportMetrics, choose_level, trade_off
@@ -171,6 +172,7 @@ def main() -> None:
     parser.add_argument("--timing", action="store_true", help="only what an answer costs; needs no run")
     parser.add_argument("--patterns", type=int, default=1000, help="at most; of each split")
     parser.add_argument("--curve", type=int, default=300, help="patterns of the trade-off curve")
+    add_trust(parser)
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.timing:

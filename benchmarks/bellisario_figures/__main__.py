@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.doors import ROOT
+from benchmarks.trusted import add_trust
 
 FIGURES = ("ablation", "gamma", "gallery", "errors", "healing", "noise", "missing_centre", "prtf")
 
@@ -37,6 +38,7 @@ def main() -> None:
     parser.add_argument("--runs", default=str(ROOT / "runs" / "bellisario"), help="folder of runs and galleries")
     parser.add_argument("--pictures", default=str(ROOT / "docs" / "images"))
     parser.add_argument("--cache", default=str(ROOT / "cache"), help="folder of simulated sets")
+    add_trust(parser)
     options = parser.parse_args()
     torch.set_num_threads(1)
     logging.getLogger("spi_lightning").setLevel(logging.ERROR)  # structures left out for their size, told elsewhere

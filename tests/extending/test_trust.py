@@ -1,11 +1,17 @@
 """A checkpoint that names classes of another package: refused by every command, without a word of its own obeyed."""
 
+import argparse
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hydra.utils import instantiate
 
+from benchmarks.trusted import add_trust
+from spi_lightning.errors import UserError
+from spi_lightning.tasks import SupportPrediction, load_task, read_checkpoint
+from spi_lightning.tasks.registry import trust
 from tests.extending.conftest import Lab
 
 NETWORK = {"_target_": "mylab.one_layer.OneLayer"}
@@ -63,3 +69,16 @@ def test_a_command_obeys_no_word_but_its_own(lab: Lab, name: str) -> None:
     lab.refused([*words, "trust=[other,my]"])
     trusted = lab.run([*words, "trust=mylab"], status=2).last  # by now it is another mistake: no weights
     assert "refused" not in trusted, trusted
+
+
+def test_a_benchmark_takes_the_word_too(lab: Lab) -> None:
+    write_run(lab.folder / "foreign/benchmark", SUPPORTS)
+    parser = argparse.ArgumentParser()
+    add_trust(parser)
+    with pytest.raises(UserError, match="add trust=mylab"):
+        load_task(lab.folder / "foreign/benchmark", instantiate, SupportPrediction)
+    try:
+        assert parser.parse_args(["--trust", "mylab", "other"]).trust == ["mylab", "other"]
+        assert read_checkpoint(lab.folder / "foreign/benchmark")["config"]["task"]["network"] == NETWORK
+    finally:
+        trust([])
