@@ -72,9 +72,9 @@ def analyse(
     notes: list[Note] = []
     if symmetry == "icosahedral":
         quaternion, numbers["icosahedral_share"] = _in_icosahedral_axes(quaternion, output, written, notes)
-    test = uniformity(quaternion.numpy(), output.weight, output.place, output.probability, symmetry, control)
+    test = uniformity(quaternion.numpy(), output.weight, output.candidate, output.probability, symmetry, control)
     numbers["controlled"] = control is not None
-    index, probability = torch.from_numpy(output.place), torch.from_numpy(output.probability)
+    index, probability = torch.from_numpy(output.candidate), torch.from_numpy(output.probability)
     error = None
     if true is not None:
         error, numbers["recovery"] = recovery(quaternion, output.orientation, true, symmetry)

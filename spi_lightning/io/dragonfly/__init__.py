@@ -1,1 +1,1 @@
-"""Files of Dragonfly: photons (.emc), detector (.h5, .dat) and what it leaves behind."""
+"""Files of Dragonfly: photons (.emc), detectors (.h5, .dat), and the output of its reconstructions."""

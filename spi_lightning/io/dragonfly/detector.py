@@ -1,4 +1,4 @@
-"""Dragonfly detector files, HDF5 or ASCII: where each pixel lies in reciprocal space, and whether it is used.
+"""Reader and writer of Dragonfly detector files, HDF5 or ASCII: scattering vector, correction and class of each pixel.
 
 A pixel at (x, y) pixels from the beam, D pixels from the particle, has q = R (x / p, y / p, D / p - 1) voxels with
 p = sqrt(x^2 + y^2 + D^2), and the solid angle and polarisation factor corr = D / p^3 * polarisation.
@@ -29,16 +29,16 @@ POLARISATIONS: Final = ("none", "x", "y")
 
 @dataclass(frozen=True)
 class Detector:
-    """A rectangular detector.
+    """Rectangular flat detector.
 
     Attributes:
-        shape: (H, W); columns are the axis along which neighbours in the file lie.
+        shape: Rows and columns (H, W); columns are the fast axis of the file.
         classes: (H, W) uint8; 0 used, 1 measured but not used for orientation, 2 not measured.
-        beam_centre: Row, column of the direct beam, pixel.
-        distance: Particle to detector, pixel.
-        ewald_radius: R, voxel.
-        q: (H, W, 3) qx, qy, qz, voxel.
-        correction: (H, W) corr, 1 / pixel^2.
+        beam_centre: Row and column of the direct beam, pixel.
+        distance: Distance from particle to detector, pixel.
+        ewald_radius: Radius R of the Ewald sphere, voxel.
+        q: (H, W, 3) scattering vectors ordered qx, qy, qz, voxel.
+        correction: (H, W) solid angle and polarisation factor corr, 1 / pixel^2.
     """
 
     shape: tuple[int, int]
@@ -58,15 +58,18 @@ def make_detector(
     ewald_radius: float | None = None,
     polarisation: str = "none",
 ) -> Detector:
-    """Lay out a flat detector.
+    """Flat detector perpendicular to the beam.
 
     Args:
-        shape: Rows and columns (H, W).
-        distance: Particle to detector in pixels: distance (m) / pixel size (m).
-        beam_centre: Row, column, pixel; default the middle, ((H - 1) / 2, (W - 1) / 2).
+        shape: Rows and columns of the detector, (H, W).
+        distance: Distance from particle to detector, pixel: distance (m) / pixel size (m).
+        beam_centre: Row and column of the direct beam, pixel; None for the middle, ((H - 1) / 2, (W - 1) / 2).
         measured: (H, W) bool, True = measured.
-        ewald_radius: Voxels; default `distance`, which gives q one voxel a pixel at the centre.
+        ewald_radius: Radius of the Ewald sphere, voxel; None for `distance`, one voxel per pixel at the centre.
         polarisation: Axis of linear polarisation, x (columns) or y (rows), or none.
+
+    Raises:
+        UserError: Unknown polarisation.
     """
     if polarisation not in POLARISATIONS:
         raise UserError(f"polarisation={polarisation} is unknown; choose one of {', '.join(POLARISATIONS)}")
@@ -83,7 +86,7 @@ def make_detector(
 
 
 def write_detector(path: str | os.PathLike[str], detector: Detector) -> None:
-    """Write a detector file: HDF5 under the suffix .h5, else ASCII. Raises UserError if it cannot be written."""
+    """Write a detector file: HDF5 for the suffix .h5, else ASCII. Raises UserError if it cannot be written."""
     flat = [*detector.q.reshape(-1, 3).T, detector.correction.ravel(), detector.classes.ravel()]
     with atomic_write(Path(path)) as temporary:
         if Path(path).suffix == ".h5":
@@ -111,11 +114,11 @@ def is_detector(path: Path) -> bool:
 
 @reads("a Dragonfly detector")
 def read_detector(path: str | os.PathLike[str]) -> Detector:
-    """Read a detector file of either kind.
+    """Read a detector file in HDF5 or ASCII.
 
     Raises:
-        UserError: It cannot be read, lacks a column or its distance, or its pixels form no full rectangle; a distance
-            or Ewald radius that cannot be, or in another unit than pixels.
+        UserError: The file cannot be read, lacks a column or its distance, or its pixels are not a full rectangle; an
+            impossible distance or Ewald radius, or one in another unit than pixels.
     """
     path = Path(path)
     note_read(path)
@@ -124,7 +127,7 @@ def read_detector(path: str | os.PathLike[str]) -> Detector:
     columns, distance, radius = _read_hdf5(path) if hdf5 else _read_ascii(path)
     for name, value, unit in (("distance", distance, "pixel"), ("Ewald radius", radius, "voxel")):
         if not (np.isfinite(value) and value > 0):
-            raise UserError(f"{path}: a {name} of {value:g} {unit} cannot be; correct the detector file")
+            raise UserError(f"{path}: the {name} is {value:g} {unit}, which is impossible; correct the detector file")
     _require_numbers(columns, path)
     qx, qy, qz = (columns[name].astype(np.float64).ravel() for name in ("qx", "qy", "qz"))
     x, y = (q * distance / (radius + qz) for q in (qx, qy))
@@ -141,11 +144,11 @@ def read_detector(path: str | os.PathLike[str]) -> Detector:
 
 
 def _require_numbers(columns: dict[str, NDArray[Any]], path: Path) -> None:
-    """Refuse columns of unequal length, values that are not numbers, and classes of pixels that cannot be."""
+    """Raise UserError for columns of unequal length, values that are not numbers, and unknown classes of pixels."""
     lengths = {name: columns[name].size for name in _COLUMNS}
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"{number} {name}" for name, number in lengths.items())
-        raise UserError(f"{path}: the detector file is damaged: {listed}; each pixel needs one of each; write it again")
+        raise UserError(f"{path}: the detector file is damaged: {listed}, not one of each per pixel; write it again")
     for name, column in columns.items():
         if column.dtype.kind not in "buif" or not np.isfinite(column).all():
             raise UserError(f"{path}: {name} holds values that are not numbers; correct the detector file")
@@ -166,8 +169,8 @@ def _read_hdf5(path: Path) -> tuple[dict[str, NDArray[Any]], float, float]:
         for item in items:
             if named_unit(item).lower() in TABLE["length"]:
                 raise UserError(
-                    f"{path}: {item.name} is {text(item[()])} {named_unit(item)}; Dragonfly has pixels: divide it by "
-                    "the pixel size"
+                    f"{path}: {item.name} is {text(item[()])} {named_unit(item)}, but Dragonfly uses pixels; divide it "
+                    "by the pixel size"
                 )
         scalars = [float(np.reshape(item[()], -1)[0]) for item in items]
     return columns, scalars[0], scalars[1]
@@ -178,23 +181,28 @@ def _read_ascii(path: Path) -> tuple[dict[str, NDArray[Any]], float, float]:
     with path.open(encoding="utf-8", errors="replace") as file:
         header = file.readline().split()
         if len(header) < 3:
-            raise UserError(f"{path}: an old detector file without distance and Ewald radius in line 1; add them there")
+            raise UserError(f"{path}: an old detector file without distance and Ewald radius in line 1; add them")
         rows = np.loadtxt(file, ndmin=2)
         pixels, distance, radius = int(header[0]), float(header[1]), float(header[2])
     if rows.shape != (pixels, len(_COLUMNS)):
-        raise UserError(f"{path}: line 1 announces {pixels} pixels, {len(rows)} rows follow; the file is truncated")
+        raise UserError(
+            f"{path}: line 1 states {pixels} pixels, but {len(rows)} rows follow; the file is truncated: copy it again"
+        )
     return dict(zip(_COLUMNS, rows.T, strict=True)), distance, radius
 
 
 def _rectangle(
     x: NDArray[np.float64], y: NDArray[np.float64], path: Path
 ) -> tuple[tuple[int, int], tuple[float, float]]:
-    """Shape and beam centre of pixels that number a full rectangle row by row; x or y may be the fast axis."""
-    place = {}
-    for name, position in (("x", x), ("y", y)):
-        place[name] = np.rint(position - position.min()).astype(np.int64)
+    """Shape (H, W) and beam centre, pixel, of pixels in a full rectangle; x or y may be the fast axis.
+
+    Args:
+        x, y: Positions of the pixels relative to the beam, (H * W,), pixel.
+        path: Path of the file, for messages.
+    """
+    index = {name: np.rint(each - each.min()).astype(np.int64) for name, each in (("x", x), ("y", y))}
     for fast, slow, origin in (("x", "y", (-y.min(), -x.min())), ("y", "x", (-x.min(), -y.min()))):
-        rows, columns = int(place[slow].max()) + 1, int(place[fast].max()) + 1
-        if rows * columns == len(x) and np.array_equal(place[slow] * columns + place[fast], np.arange(len(x))):
+        rows, columns = int(index[slow].max()) + 1, int(index[fast].max()) + 1
+        if rows * columns == len(x) and np.array_equal(index[slow] * columns + index[fast], np.arange(len(x))):
             return (rows, columns), (float(origin[0]), float(origin[1]))
-    raise UserError(f"{path}: the pixels form no full rectangle in rows, so patterns cannot be shown as images")
+    raise UserError(f"{path}: the pixels are not a full rectangle, so patterns are not images; write a detector of one")

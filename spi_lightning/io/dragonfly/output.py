@@ -1,9 +1,9 @@
-"""What Dragonfly leaves behind: orientations, probabilities, the merged intensity, and the log of its iterations.
+"""Reader of Dragonfly output: orientations, their probabilities, the merged intensity, and the log of the iterations.
 
 Each iteration is one output_NNN.h5 with intens (modes, M, M, M; axes x, y, z), orientations, quaternions, likelihood,
-mutual_info, scale and, if it was asked to save them, probabilities/{place, prob} as lists of any length. Versions
-without HDF5 left output/intens_NNN.bin, orientations/orientations_NNN.bin, likelihood/, mutualInfo/ and scale/.
-Dragonfly's quaternions w, x, y, z turn the model into the laboratory, as ours do: pixel q is looked up at R^T q.
+mutual_info, scale and, with save_prob = 1, probabilities/{place, prob} as lists of variable length. Versions without
+HDF5 wrote output/intens_NNN.bin, orientations/orientations_NNN.bin, likelihood/, mutualInfo/ and scale/.
+Quaternions w, x, y, z rotate the model into the laboratory, as in this package: pixel q samples the model at R^T q.
 Source: dragonfly-spi 0.1.0, and Ayyer et al. (2016), J. Appl. Cryst. 49, 1320.
 """
 
@@ -34,17 +34,17 @@ class DragonflyOutput:
     """One iteration of Dragonfly; N patterns, R sampled orientations.
 
     Attributes:
-        path: The file.
-        iteration: Its number.
+        path: Path of the output file.
+        iteration: Number of the iteration.
         quaternion: (R, 4) float64 unit quaternions w, x, y, z, body to laboratory.
-        weight: (R,) share of all rotations that each of them stands for; their sum is 1.
-        orientation: (N,) int64 number of each pattern's most probable orientation; -1: left out by a blacklist.
-        place: (N, k) int64 numbers of the k most probable orientations, best first; -1 where there are fewer.
-        probability: (N, k) float64, 0 where there are fewer.
+        weight: (R,) share of the rotation group that each of them represents; their sum is 1.
+        orientation: (N,) int64 index of each pattern's most probable orientation; -1 if left out by a blacklist.
+        candidate: (N, k) int64 indices of the k most probable orientations, best first; -1 where there are fewer.
+        probability: (N, k) float64 probabilities of the candidates, 0 where there are fewer.
         intensity: (M, M, M) float64 of the first mode, ordered z, y, x, q = 0 at M // 2; photons per pixel of mean
             solid angle, in a pattern of mean fluence.
-        per_pattern: likelihood, mutual_information, scale (relative fluence), (N,) each, where the run saved them.
-        notes: What was not there and what stands in for it.
+        per_pattern: likelihood, mutual_information, scale (relative fluence), (N,) each, if the run saved them.
+        notes: Missing data and their substitutes.
     """
 
     path: Path
@@ -52,7 +52,7 @@ class DragonflyOutput:
     quaternion: NDArray[np.float64]
     weight: NDArray[np.float64]
     orientation: NDArray[np.int64]
-    place: NDArray[np.int64]
+    candidate: NDArray[np.int64]
     probability: NDArray[np.float64]
     intensity: NDArray[np.float64]
     per_pattern: dict[str, NDArray[np.float64]] = field(default_factory=dict)
@@ -64,12 +64,12 @@ def read_output(path: str | Path, top: int = 10, quaternions: str | Path | None 
 
     Args:
         path: output_NNN.h5, an old intens_NNN.bin, or a folder, of which the last iteration is read.
-        top: How many orientations of each pattern are kept, k.
-        quaternions: List of the sampled orientations, see read_quaternions; needed where the output holds none, as in
-            old runs.
+        top: Number k of the most probable orientations to keep per pattern.
+        quaternions: List of the sampled orientations, see read_quaternions; needed if the output holds none, as in old
+            runs.
 
     Raises:
-        UserError: Nothing there, damaged, no list of orientations, or one of another length.
+        UserError: A missing or damaged output; no list of orientations, or one of another length.
     """
     found = _find_output(Path(path))
     with found.open("rb") as file:
@@ -78,7 +78,7 @@ def read_output(path: str | Path, top: int = 10, quaternions: str | Path | None 
 
 
 def _find_output(path: Path) -> Path:
-    """The file itself, or that of the last iteration in a folder or in its data/ or output/."""
+    """Path of the file itself, or of the last iteration in a folder, its data/ or its output/."""
     if path.is_file():
         return path
     if not path.is_dir():
@@ -104,22 +104,22 @@ def _read_hdf5(path: Path, top: int, quaternions: str | Path | None) -> Dragonfl
         modes = len(stored) if stored.ndim == 4 else 1
         if "probabilities/place" in file and "probabilities/prob" in file:
             lists = [_rows(file, f"probabilities/{name}", kind) for name, kind in (("place", "i8"), ("prob", "f8"))]
-            place, probability = most_probable(lists[0], lists[1], top)
+            candidate, probability = most_probable(lists[0], lists[1], top)
         else:
             notes.append(Note.of(f"no probabilities were saved (save_prob = 1); {_BEST_ALONE}", str(path)))
-            place, probability = best[:, None].copy(), (best >= 0).astype(np.float64)[:, None]
+            candidate, probability = best[:, None].copy(), (best >= 0).astype(np.float64)[:, None]
         names = {"likelihood": "likelihood", "mutual_information": "mutual_info", "scale": "scale"}
         per_pattern = {key: np.asarray(file[name][()], np.float64) for key, name in names.items() if name in file}
     quaternion, weight = _listed(path, listed, quaternions)
     if modes > 1:
-        notes.append(
-            Note.of(f"{modes} modes; orientations are of all, the intensity shown is that of the first", str(path))
-        )
-    best, place = (np.where(numbers >= 0, numbers // modes, -1) for numbers in (best, place))
-    _check_numbers(path, place, quaternion)
+        notes.append(Note.of(f"{modes} modes; orientations are of all, the intensity is that of the first", str(path)))
+    best, candidate = (np.where(numbers >= 0, numbers // modes, -1) for numbers in (best, candidate))
+    _check_indices(path, candidate, quaternion)
     intensity = _cube(path, stored[0] if stored.ndim == 4 else stored)
     number = int(m[1]) if (m := re.search(r"_(\d+)\.h5$", path.name)) else 0
-    return DragonflyOutput(path, number, quaternion, weight, best, place, probability, intensity, per_pattern, notes)
+    return DragonflyOutput(
+        path, number, quaternion, weight, best, candidate, probability, intensity, per_pattern, notes
+    )
 
 
 def _rows(file: h5py.File, key: str, kind: str) -> list[NDArray[Any]]:
@@ -127,17 +127,17 @@ def _rows(file: h5py.File, key: str, kind: str) -> list[NDArray[Any]]:
 
 
 def most_probable(
-    place: Iterable[NDArray[np.int64]], probability: Iterable[NDArray[np.float64]], top: int
+    indices: Iterable[NDArray[np.int64]], probability: Iterable[NDArray[np.float64]], top: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The ``top`` most probable of lists of any length, best first: (N, top) numbers, -1 for none, and probability."""
+    """The ``top`` most probable entries of N lists, best first: (N, top) indices, -1 for none, and probabilities."""
     kept: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
-    for numbers, values in zip(place, probability, strict=True):
+    for numbers, values in zip(indices, probability, strict=True):
         values = np.where(np.isfinite(values), values, 0.0)
         order = np.argsort(-values, kind="stable")[:top]
         pad = (0, top - len(order))
         kept.append((np.pad(numbers[order], pad, constant_values=-1), np.pad(values[order], pad)))
-    places, probabilities = zip(*kept, strict=True)
-    return np.array(places, dtype=np.int64), np.array(probabilities, dtype=np.float64)
+    candidates, probabilities = zip(*kept, strict=True)
+    return np.array(candidates, dtype=np.int64), np.array(probabilities, dtype=np.float64)
 
 
 def _listed(
@@ -154,7 +154,10 @@ def read_quaternions(path: str | Path) -> tuple[NDArray[np.float64], NDArray[np.
     """Read a list of orientations: HDF5 with ``quaternions``, or text, a first line R and then rows w x y z weight.
 
     Returns:
-        (R, 4) unit quaternions and (R,) weights, whose sum is 1; equal where the file has none.
+        (R, 4) unit quaternions and (R,) weights, whose sum is 1; equal if the file has none.
+
+    Raises:
+        UserError: A missing or damaged file, or rows that are not unit quaternions.
     """
     path = Path(path)
     if not path.is_file():
@@ -167,59 +170,62 @@ def read_quaternions(path: str | Path) -> tuple[NDArray[np.float64], NDArray[np.
     try:
         rows = np.loadtxt(path, skiprows=1, ndmin=2)
     except ValueError as error:
-        raise UserError(f"{path}: cannot be read as a list of quaternions ({error})") from error
+        raise UserError(f"{path}: cannot be read as a list of quaternions ({error}); copy it again") from error
     return _split(rows, path)
 
 
 def _split(rows: NDArray[np.float64], path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     norm = np.linalg.norm(rows[:, :4], axis=1) if rows.ndim == 2 and rows.shape[1] in (4, 5) else np.zeros(1)
     if not (np.isfinite(rows).all() and len(norm) == len(rows) and (np.abs(norm - 1) < 1e-3).all()):
-        raise UserError(f"{path}: the orientations, {rows.shape}, are no unit quaternions w, x, y, z with a weight")
+        raise UserError(
+            f"{path}: the orientations, {rows.shape}, are not unit quaternions w, x, y, z with a weight; name another "
+            "list with quaternions=FILE"
+        )
     weight = rows[:, 4] if rows.shape[1] == 5 else np.ones(len(rows))
     return rows[:, :4] / norm[:, None], weight / weight.sum()
 
 
-def _check_numbers(path: Path, place: NDArray[np.int64], quaternion: NDArray[np.float64]) -> None:
-    if place.max(initial=-1) >= len(quaternion):
+def _check_indices(path: Path, candidate: NDArray[np.int64], quaternion: NDArray[np.float64]) -> None:
+    if candidate.max(initial=-1) >= len(quaternion):
         raise UserError(
-            f"{path}: names orientation {place.max()} of a list of {len(quaternion)}; is it of another num_div?"
+            f"{path}: names orientation {candidate.max()} of a list of {len(quaternion)}; is it of another num_div?"
         )
 
 
 def _cube(path: Path, intensity: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Dragonfly's x, y, z turned to z, y, x."""
+    """Intensity (M, M, M) with Dragonfly's axes x, y, z reordered to z, y, x."""
     if intensity.ndim != 3 or len(set(intensity.shape)) != 1:
-        raise UserError(f"{path}: the intensity, {intensity.shape}, is no cube, so this is no 3D reconstruction")
+        raise UserError(f"{path}: the intensity, {intensity.shape}, is not a cube; give a 3D reconstruction")
     return np.ascontiguousarray(intensity.transpose(2, 1, 0))
 
 
 def _read_old(path: Path, quaternions: str | Path | None) -> DragonflyOutput:
-    """Files of one iteration of a version without HDF5; they hold no probabilities."""
+    """Output of one iteration of a version without HDF5, which holds no probabilities."""
     name = re.search(r"_(\d+)\.bin$", path.name)
     if name is None:
-        raise UserError(f"{path}: is no Dragonfly output; those are output_NNN.h5, or intens_NNN.bin of old versions")
+        raise UserError(f"{path}: not a Dragonfly output; give output_NNN.h5, or intens_NNN.bin of old versions")
     folder, values = path.parent.parent, np.fromfile(path, "<f8")
     size = round(len(values) ** (1 / 3))
     if size**3 != len(values):
-        raise UserError(f"{path}: {len(values)} numbers make no cube; the file is truncated or holds several modes")
+        raise UserError(f"{path}: {len(values)} numbers are not a cube; the file is truncated or holds more modes")
     numbers = folder / "orientations" / f"orientations_{name[1]}.bin"
     if not numbers.is_file():
-        raise UserError(f"{path}: there is no {numbers} beside it")
+        raise UserError(f"{path}: its orientations {numbers} are missing; put them back")
     best = np.fromfile(numbers, "<i4").astype(np.int64)
     quaternion, weight = _listed(path, None, quaternions)
-    _check_numbers(path, best, quaternion)
+    _check_indices(path, best, quaternion)
     texts = {key: folder / f"{stem}_{name[1]}.dat" for key, stem in _OLD.items()}
     per_pattern = {key: np.loadtxt(text, ndmin=1) for key, text in texts.items() if text.is_file()}
-    notes = [Note.of(f"old runs keep no probabilities; {_BEST_ALONE}", str(path))]
-    seen = (best >= 0).astype(np.float64)[:, None]
+    notes = [Note.of(f"old versions save no probabilities; {_BEST_ALONE}", str(path))]
+    probability = (best >= 0).astype(np.float64)[:, None]
     intensity = _cube(path, values.reshape(size, size, size))
     return DragonflyOutput(
-        path, int(name[1]), quaternion, weight, best, best[:, None], seen, intensity, per_pattern, notes
+        path, int(name[1]), quaternion, weight, best, best[:, None], probability, intensity, per_pattern, notes
     )
 
 
 def read_log(path: str | Path) -> dict[str, NDArray[np.float64]]:
-    """Read EMC.log: LOG_COLUMNS -> (iterations,); empty where it is not there or no iteration has finished."""
+    """Columns of EMC.log: LOG_COLUMNS -> (iterations,); empty if the file is missing or no iteration has finished."""
     rows = []
     if Path(path).is_file():
         for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines():

@@ -1,8 +1,9 @@
-"""Dragonfly .emc photon files, sparse or dense, binary or HDF5: told apart by their first bytes, never by the suffix.
+"""Reader of Dragonfly .emc photon files, sparse or dense, binary or HDF5, recognised by their content.
 
 Binary layout, little-endian int32: num_data, num_pix, type (0 sparse, 1 dense int32, 2 dense float64), padding to 1024
-bytes; sparse: ones[num_data], multi[num_data], place_ones, place_multi, count_multi; dense: frames one after another.
-HDF5: num_pix and, for each frame, lists place_ones, place_multi, count_multi. Pixels number the flattened detector.
+bytes; sparse: ones[num_data], multi[num_data], place_ones, place_multi, count_multi; dense: frames in order. HDF5:
+num_pix and, for each frame, lists place_ones, place_multi, count_multi. Pixel numbers are those of the flattened
+detector.
 Source: Ayyer et al. (2016), J. Appl. Cryst. 49, 1320, and the file format page of Dragonfly.
 """
 
@@ -32,7 +33,7 @@ from .writer import write_emc
 __all__ = ["EmcFrames", "is_emc", "open_emc", "write_emc"]
 
 _HEADER: Final = 1024
-_DETECTORS: Final = ("detector.h5", "detector.dat", "detector.ini")  # names of what lies beside
+_DETECTORS: Final = ("detector.h5", "detector.dat", "detector.ini")  # usual names of the detector file
 _LISTS: Final = ("place_ones", "place_multi", "count_multi")
 
 
@@ -50,7 +51,7 @@ def is_emc(path: Path) -> bool:
 
 
 class _Stored(Protocol):
-    """One of the two layouts."""
+    """Frames in one of the two layouts: their number, the pixels of each, and the number type."""
 
     patterns: int
     pixels: int
@@ -60,7 +61,7 @@ class _Stored(Protocol):
 
 
 class _Binary:
-    """The binary layout, mapped into memory on the first read in each process."""
+    """Frames in the binary layout, memory-mapped on the first read in each process."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -81,12 +82,11 @@ class _Binary:
         self._mapped: tuple[int, NDArray[Any]] | None = None
         if size > expected:
             raise UserError(
-                f"{path}: the emc file holds {size} bytes of data, its header and lists announce {expected}; they do "
-                "not belong together, write it again"
+                f"{path}: the emc file holds {size} bytes of data, {expected} by its header and lists; write it again"
             )
         if size < expected:
             raise UserError(
-                f"{path}: the emc file is truncated, {size} of {expected} bytes of data are there; copy it again"
+                f"{path}: the emc file is truncated, it holds {size} of {expected} bytes of data; copy it again"
             )
 
     def flat(self, start: int, stop: int) -> NDArray[Any]:
@@ -101,18 +101,18 @@ class _Binary:
         multi_at = ones_at + int(self._ones[-1])
         counts_at = multi_at + int(self._multi[-1])
         ones, multi = self._ones[start : stop + 1], self._multi[start : stop + 1]
-        place_ones = data[ones_at + ones[0] : ones_at + ones[-1]]
-        place_multi = data[multi_at + multi[0] : multi_at + multi[-1]]
-        count_multi = data[counts_at + multi[0] : counts_at + multi[-1]]
+        pixels_of_one = data[ones_at + ones[0] : ones_at + ones[-1]]
+        pixels_of_more = data[multi_at + multi[0] : multi_at + multi[-1]]
+        counts = data[counts_at + multi[0] : counts_at + multi[-1]]
         lengths = np.diff(ones), np.diff(multi)
-        return _fill(self.path, self.pixels, start, *lengths, place_ones, place_multi, count_multi)
+        return _fill(self.path, self.pixels, start, *lengths, pixels_of_one, pixels_of_more, counts)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_mapped": None}
 
 
 class _Hdf5:
-    """The HDF5 layout."""
+    """Frames in the HDF5 layout."""
 
     dtype: np.dtype[Any] = np.dtype(np.int32)
 
@@ -125,15 +125,13 @@ class _Hdf5:
             lengths = {name: len(dataset(file, name)) for name in _LISTS}
             if len(set(lengths.values())) > 1:
                 listed = ", ".join(f"{number} lists {name}" for name, number in lengths.items())
-                raise UserError(
-                    f"{path}: the emc file is damaged: {listed}; each frame needs one of each; write it again"
-                )
+                raise UserError(f"{path}: the emc file is damaged: {listed}, not one of each per frame; write it again")
             self.patterns, self.pixels = lengths["place_ones"], _pixels(dataset(file, "num_pix"), path)
 
     def flat(self, start: int, stop: int) -> NDArray[Any]:
         """Frames start..stop as (n, pixels)."""
         with opened(self.path) as file:
-            lists = [[self._whole(row, name) for row in file[name][start:stop]] for name in _LISTS]
+            lists = [[self._whole_numbers(row, name) for row in file[name][start:stop]] for name in _LISTS]
         ones, multi, counts = (np.array([len(row) for row in rows], np.int64) for rows in lists)
         if (multi != counts).any():
             first = int(np.argmax(multi != counts))
@@ -142,14 +140,16 @@ class _Hdf5:
                 f"and {counts[first]} numbers in count_multi; write it again"
             )
         empty = np.empty(0, np.int32)
-        place_ones, place_multi, count_multi = (np.concatenate([empty, *rows]) for rows in lists)
-        return _fill(self.path, self.pixels, start, ones, multi, place_ones, place_multi, count_multi)
+        pixels_of_one, pixels_of_more, of_pixels = (np.concatenate([empty, *rows]) for rows in lists)
+        return _fill(self.path, self.pixels, start, ones, multi, pixels_of_one, pixels_of_more, of_pixels)
 
-    def _whole(self, stored: Any, name: str) -> NDArray[np.int64]:
-        """A list of whole numbers, in whatever type they are stored."""
+    def _whole_numbers(self, stored: Any, name: str) -> NDArray[np.int64]:
+        """List of whole numbers (n,), stored in any number type."""
         row = np.asarray(stored)
         if row.ndim != 1 or row.dtype.kind not in "uif":
-            raise UserError(f"{self.path}: the emc file is damaged: {name} holds no lists of numbers; write it again")
+            raise UserError(
+                f"{self.path}: the emc file is damaged: {name} does not hold lists of numbers; write it again"
+            )
         if row.dtype.kind == "f" and not (np.isfinite(row).all() and (row == np.rint(row)).all()):
             raise UserError(
                 f"{self.path}: the emc file is damaged: {name} holds numbers that are not whole; write it again"
@@ -158,15 +158,15 @@ class _Hdf5:
 
 
 def _pixels(item: h5py.Dataset, path: Path) -> int:
-    """Pixels of a frame, of the HDF5 layout."""
+    """Number of pixels of a frame in the HDF5 layout."""
     values = np.unique(item[()])
     if values.dtype.kind not in "uif" or len(values) != 1 or not (values[0] > 0 and values[0] == np.rint(values[0])):
-        raise UserError(f"{path}: the emc file is damaged: num_pix is {values}, no number of pixels; write it again")
+        raise UserError(f"{path}: the emc file is damaged: num_pix is {values}; write it again")
     return int(values[0])
 
 
 def _stored_layout(path: Path) -> _Stored:
-    """The layout in which a file keeps its counts."""
+    """Frames of a file in the layout of its magic bytes."""
     with path.open("rb") as file:
         hdf5 = file.read(8) == MAGIC
     return _Hdf5(path) if hdf5 else _Binary(path)
@@ -178,28 +178,40 @@ def _fill(
     start: int,
     ones: NDArray[Any],
     multi: NDArray[Any],
-    place_ones: NDArray[Any],
-    place_multi: NDArray[Any],
-    count_multi: NDArray[Any],
+    pixels_of_one: NDArray[Any],
+    pixels_of_more: NDArray[Any],
+    counts: NDArray[Any],
 ) -> NDArray[np.int32]:
-    """Spread sparse lists of frames from ``start`` on over (n, pixels) int32 counts."""
-    for places in (place_ones, place_multi):
-        if len(places) and not (places.min() >= 0 and places.max() < pixels):
+    """Counts (n, pixels) int32 of the sparse lists of n frames.
+
+    Args:
+        path: Path of the file, for messages.
+        pixels: Number of pixels of a frame.
+        start: Number of the first frame, for messages.
+        ones, multi: Number of pixels with one photon, and with more, in each frame, (n,).
+        pixels_of_one, pixels_of_more: Numbers of these pixels, all frames concatenated.
+        counts: Photons in each of pixels_of_more.
+
+    Raises:
+        UserError: Pixel numbers outside the frame or named twice, impossible counts.
+    """
+    for listed in (pixels_of_one, pixels_of_more):
+        if len(listed) and not (listed.min() >= 0 and listed.max() < pixels):
             raise UserError(
                 f"{path}: the emc file is damaged: a pixel number is outside 0 to {pixels - 1}; copy it again"
             )
     frames = np.zeros((len(ones), pixels), dtype=np.int32)
-    frames[np.repeat(np.arange(len(ones)), ones), place_ones] = 1
+    frames[np.repeat(np.arange(len(ones)), ones), pixels_of_one] = 1
     of_multi = np.repeat(np.arange(len(multi)), multi)
-    frames[of_multi, place_multi] = count_multi
-    wrong = (count_multi < 0) | (count_multi >= LIMIT)
+    frames[of_multi, pixels_of_more] = counts
+    wrong = (counts < 0) | (counts >= LIMIT)
     if wrong.any():
         first = int(np.argmax(wrong))
         raise UserError(
-            f"{path}: the emc file is damaged: frame {start + of_multi[first]} counts {count_multi[first]} photons in "
-            f"pixel {place_multi[first]}; write it again"
+            f"{path}: the emc file is damaged: frame {start + of_multi[first]} has {counts[first]} photons in pixel "
+            f"{pixels_of_more[first]}; write it again"
         )
-    empty = np.bincount(of_multi[count_multi == 0], minlength=len(multi))
+    empty = np.bincount(of_multi[counts == 0], minlength=len(multi))
     twice = np.count_nonzero(frames, axis=1) != ones + multi - empty
     if twice.any():
         raise UserError(
@@ -210,7 +222,7 @@ def _fill(
 
 
 class EmcFrames:
-    """Frames of an .emc file on a detector of `shape` (H, W); square if none is given.
+    """Frames (N, H, W) of an .emc file on a detector of `shape` (H, W), None for a square one.
 
     Raises:
         UserError: Truncated file, no patterns, or a number of pixels that fits no such detector.
@@ -223,11 +235,13 @@ class EmcFrames:
         side = isqrt(self.stored.pixels)
         rows, columns = shape or (side, side)
         if rows * columns != self.stored.pixels:
-            what = f"is not {rows} x {columns}, as its detector file says" if shape else "is no square"
-            mend = "name the matching Dragonfly detector file with data.keys.mask="
-            raise UserError(f"{path}: the detector of {self.stored.pixels} pixels {what}; {mend}")
+            what = f"not {rows} x {columns} as in its detector file" if shape else "not a square"
+            raise UserError(
+                f"{path}: the detector has {self.stored.pixels} pixels, {what}; name the matching Dragonfly detector "
+                "file with data.keys.mask="
+            )
         if self.stored.patterns == 0:
-            raise UserError(f"{path}: the emc file is empty, there are no patterns to read")
+            raise UserError(f"{path}: the emc file is empty, it holds no patterns; check the file")
         self.shape = stack_shape((self.stored.patterns, rows, columns), self.stored.dtype, str(path))
         self.dtype = self.stored.dtype
 
@@ -240,13 +254,13 @@ def open_emc(path: Path, keys: PatternKeys, convention: str) -> PatternFile:
     """Open a Dragonfly photon file.
 
     Args:
-        path: The file.
-        keys: `mask` may name a Dragonfly detector file (HDF5 or ASCII), which gives shape, mask and beam centre (else
-            a detector.h5 or detector.dat beside does), or any mask file; `label` and `particle_id` name files beside.
-        convention: Sense of a mask that is no detector file.
+        path: Path of the .emc file.
+        keys: `mask` may name a Dragonfly detector file (HDF5 or ASCII), which defines shape, mask and beam centre (else
+            detector.h5 or detector.dat beside it is used), or any mask file; `label` and `particle_id` name side files.
+        convention: Convention of a mask that is not a detector file.
 
     Raises:
-        UserError: See EmcFrames, read_detector and add_side_files.
+        UserError: As EmcFrames, read_detector and add_side_files.
     """
     masks = split_names(keys.mask)
     detectors = [Path(name) for name in masks if Path(name).is_file() and is_detector(Path(name))]
@@ -278,7 +292,7 @@ def open_emc(path: Path, keys: PatternKeys, convention: str) -> PatternFile:
 
 
 def _detector_beside(path: Path) -> tuple[Detector | None, Path | None, list[Note]]:
-    """The detector file that lies beside an .emc file under its usual name, with as many pixels, and what is said."""
+    """Detector file of a usual name and the right number of pixels beside an .emc file, its path, and notes."""
     notes: list[Note] = []
     for beside in (path.with_name(name) for name in _DETECTORS):
         if not beside.is_file() or beside == path:
@@ -291,8 +305,8 @@ def _detector_beside(path: Path) -> tuple[Detector | None, Path | None, list[Not
         pixels = _stored_layout(path).pixels
         if detector is not None and detector.classes.size == pixels:
             rows, columns = detector.shape
-            said = f"{beside}, which lies beside it, is taken as its detector file, {rows} x {columns} pixels"
-            return detector, beside, [Note.of(f"{said}; data.keys.mask= names another", str(path))]
+            text = f"{beside} beside it is used as its detector file, {rows} x {columns} pixels"
+            return detector, beside, [Note.of(f"{text}; data.keys.mask= names another", str(path))]
         if detector is not None:
             notes.append(
                 Note.of(f"has {detector.classes.size} pixels and {path} {pixels}; it is not used for it", str(beside))

@@ -1,4 +1,4 @@
-"""Write photons as Dragonfly .emc, sparse, in one pass over patterns that need not fit into memory."""
+"""Writer of sparse Dragonfly .emc photon files, in one pass over patterns that need not fit into memory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def write_emc(path: str | os.PathLike[str], photons: Iterable[ArrayLike], form: 
     """Write patterns as a sparse .emc file.
 
     Args:
-        path: File to make; it appears whole or not at all.
+        path: Path of the file, written atomically.
         photons: Batches (n, H, W) or single patterns (H, W) of whole counts >= 0, all of one detector.
         form: "binary" (every version of Dragonfly reads it) or "hdf5".
 
@@ -44,7 +44,7 @@ def write_emc(path: str | os.PathLike[str], photons: Iterable[ArrayLike], form: 
 
 
 def _sparse_frames(photons: Iterable[ArrayLike], path: Path) -> Iterator[tuple[int, Sparse]]:
-    """Number of pixels and place_ones, place_multi, count_multi of each pattern; checks what it passes on."""
+    """Number of pixels and the lists place_ones, place_multi, count_multi of each pattern, checked to be counts."""
     shape: tuple[int, ...] | None = None
     number = 0
     for item in photons:
@@ -52,20 +52,24 @@ def _sparse_frames(photons: Iterable[ArrayLike], path: Path) -> Iterator[tuple[i
         batch = batch[None] if batch.ndim == 2 else batch
         shape = shape or batch.shape[1:]
         if batch.ndim != 3 or batch.shape[1:] != shape:
-            raise UserError(f"{path}: pattern {number} has shape {batch.shape[1:]}, those before {shape}")
+            raise UserError(
+                f"{path}: pattern {number} has shape {batch.shape[1:]}, those before {shape}; write one detector a file"
+            )
         for frame in batch.reshape(len(batch), -1):
             if not (np.isfinite(frame).all() and (frame >= 0).all() and (frame == np.rint(frame)).all()):
-                raise UserError(f"{path}: pattern {number} holds NaN, negative or fractional values, no photon counts")
+                raise UserError(
+                    f"{path}: pattern {number} holds NaN, negative or fractional values, which are not photon counts"
+                )
             counts = frame.astype(np.int32)
             multi = np.flatnonzero(counts > 1).astype(np.int32)
             yield counts.size, (np.flatnonzero(counts == 1).astype(np.int32), multi, counts[multi])
             number += 1
     if number == 0:
-        raise UserError(f"{path}: there are no patterns to write")
+        raise UserError(f"{path}: no patterns were selected, so there is nothing to write")
 
 
 def _write_binary(temporary: Path, frames: Iterator[tuple[int, Sparse]]) -> int:
-    """Collect the three lists in unnamed files beside, then join them behind the header."""
+    """Write the three lists to unnamed temporary files, then concatenate them after the header."""
     ones: list[int] = []
     multi: list[int] = []
     pixels = 0
@@ -89,7 +93,7 @@ def _write_binary(temporary: Path, frames: Iterator[tuple[int, Sparse]]) -> int:
 
 
 def _write_hdf5(temporary: Path, frames: Iterator[tuple[int, Sparse]]) -> int:
-    """Append each pattern's lists to growing data sets."""
+    """Append the lists of each pattern to growing data sets."""
     number = 0
     with new_hdf5(temporary) as file:
         kind: Any = h5py.vlen_dtype(np.int32)

@@ -1,1 +1,1 @@
-"""Detector masks: files, conventions, bits, and stored values that mark what was not measured."""
+"""Detector masks: files, conventions, bits, and sentinels, the stored values of unmeasured pixels."""

@@ -1,1 +1,1 @@
-"""Macromolecular structures: PDB, mmCIF and tables of atoms, and the archive they are fetched from."""
+"""Macromolecular structures: readers of PDB, mmCIF and tables of atoms, and downloads from an archive."""

@@ -1,4 +1,4 @@
-"""Fetch structures by id from an archive, and keep the checksums they were fetched with."""
+"""Download of structures by id from an archive, with the checksums of the downloads."""
 
 import gzip
 import json
@@ -23,14 +23,14 @@ _ID_LENGTHS: Final = (4, 12)  # 1abc, pdb_00001abc
 
 @dataclass(frozen=True)
 class Archive:
-    """An archive of structures that answers HTTP; the default is the wwPDB mirror of RCSB.
+    """Archive of structures with an HTTP interface; the default is the wwPDB mirror of RCSB.
 
     Attributes:
-        url: Address of one structure, with {id} in place of its id.
-        suffix: Suffix of the files made, which says their format and whether they are packed with gzip.
+        url: Address of one structure, with {id} for its id.
+        suffix: Suffix of the files, which defines their format and gzip compression.
         attempts: Largest number of requests for one file.
-        timeout: Seconds without a byte from the server after which an attempt has failed.
-        connections: Largest number of files that are fetched at once.
+        timeout: Time without a byte from the server after which an attempt has failed, s.
+        connections: Largest number of simultaneous downloads.
     """
 
     url: str = "https://files.rcsb.org/download/{id}.cif.gz"
@@ -41,26 +41,26 @@ class Archive:
 
 
 def fetch_structures(ids: str | Sequence[str], folder: str | Path, archive: Archive | None = None) -> list[Path]:
-    """Fetch structures that are not there yet.
+    """Download the structures that are missing in a folder.
 
-    A file that is there and has the checksum it was fetched with is kept; one that was changed or cut is fetched again.
-    Every file is unpacked once before it takes its name.
+    A file with the checksum of its download is kept; one that was changed or truncated is downloaded again. Every file
+    is unpacked once as a check before it takes its name.
 
     Args:
-        ids: A list, or a text file of ids, see structure.read_ids.
-        folder: Where the files and their checksums go; made if missing.
-        archive: Where they come from.
+        ids: List of ids, or a text file of ids, see structure.read_ids.
+        folder: Folder of the files and their checksums, created if missing.
+        archive: Archive to download from, None for the default.
 
     Returns:
-        The files in the order of the ids.
+        Paths of the files in the order of the ids.
 
     Raises:
-        UserError: An id that is none; files that could not be had, after all others were tried and kept.
+        UserError: An invalid id; downloads that failed, after all others were tried and kept.
     """
     archive, folder, wanted = archive or Archive(), Path(folder), read_ids(ids)
     odd = [name for name in wanted if not name.replace("_", "").isalnum() or len(name) not in _ID_LENGTHS]
     if odd:
-        raise UserError(f"{', '.join(odd[:5])}: no structure id; ids have four characters, or look like pdb_00001abc")
+        raise UserError(f"{', '.join(odd[:5])}: not a structure id; ids have four characters, or are as pdb_00001abc")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         sums = _read_checksums(folder)
@@ -73,15 +73,15 @@ def fetch_structures(ids: str | Sequence[str], folder: str | Path, archive: Arch
         raise UserError(f"{folder}: cannot be written ({error})") from error
     failed = [f"{name} ({why})" for name, found, why in fetched if not found]
     if failed:
-        shown = ", ".join(failed[:5]) + (", ..." if len(failed) > 5 else "")
+        listed = ", ".join(failed[:5]) + (f" and {len(failed) - 5} more" if len(failed) > 5 else "")
         raise UserError(
-            f"{len(failed)} of {len(wanted)} structures could not be fetched: {shown}; others are in {folder}"
+            f"{len(failed)} of {len(wanted)} structures could not be fetched: {listed}; others are in {folder}"
         )
     return [folder / f"{name}{archive.suffix}" for name in wanted]
 
 
 def _fetch(name: str, folder: Path, archive: Archive) -> tuple[str, str, str]:
-    """Id, checksum and reason; the checksum is empty where fetching failed."""
+    """Id, checksum and reason; the checksum is empty if the download failed."""
     path = folder / f"{name}{archive.suffix}"
     try:
         with atomic_write(path) as part:
@@ -94,13 +94,13 @@ def _fetch(name: str, folder: Path, archive: Archive) -> tuple[str, str, str]:
 
 
 def _require_structure(path: Path, packed: bool) -> None:
-    """Raise ValueError for a packed file that is damaged, or a page instead of a structure."""
+    """Raise ValueError for a damaged gzip file, or a web page instead of a structure."""
     try:
         content = gzip.decompress(path.read_bytes()) if packed else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError(str(error)) from error
     if not content.strip() or content.lstrip()[:1] == b"<":
-        raise ValueError("the answer is no structure file")
+        raise ValueError("the answer is not a structure file")
 
 
 def _checksum(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Atoms of a structure that stand for one: alternative locations and atoms written twice; places that are none."""
+"""Checks of the atom sites of a structure: alternative locations, duplicates, and undefined coordinates."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import gemmi
 
 from spi_lightning.errors import UserError
 
-_UNDEFINED: Final = 9999.0  # Angstrom, along each axis: what CHARMM writes for atoms that were not built
+_UNDEFINED: Final = 9999.0  # Angstrom, along each axis: CHARMM's value for atoms that were not built
 
 
 def keep_first_alternatives(structure: gemmi.Structure) -> None:
-    """Keep the first alternative location of every atom, known by its letter alone.
+    """Keep the first alternative location of every atom, recognised by its letter alone.
 
-    Numbers of residues and names of atoms repeat in sound files too: chains without an identifier, segments, ligands
-    whose atoms are all called C. Residues of one number and several names are alternatives (a point mutation) where
-    all of their atoms have letters and no letter is that of both.
+    Residue numbers and atom names repeat in sound files too: chains without an identifier, segments, ligands whose
+    atoms are all named C. Residues of one number and different names are alternatives (a point mutation) if all of
+    their atoms have letters and no letter is common to both.
     """
     for model in structure:
         for chain in model:
@@ -31,7 +31,7 @@ def keep_first_alternatives(structure: gemmi.Structure) -> None:
 
 
 def _is_mutation(residue: gemmi.Residue, first: dict[str, set[str]]) -> bool:
-    """Whether a residue is an alternative of an earlier one of its number, whose letters ``first`` then holds."""
+    """Whether a residue is an alternative of an earlier one of its number; ``first`` has the letters of the earlier."""
     letters = {atom.altloc for atom in residue}
     if "\0" in letters:
         return False
@@ -46,8 +46,8 @@ def _keep_first_letters(residue: gemmi.Residue) -> None:
         atom.altloc = "\0"
 
 
-def require_places(structure: gemmi.Structure, path: Path) -> None:
-    """Refuse atoms without a place; leave out those that lie exactly where an earlier one does, and say how many.
+def require_coordinates(structure: gemmi.Structure, path: Path) -> None:
+    """Refuse atoms without coordinates; remove those with exactly the coordinates of an earlier one, and log how many.
 
     Raises:
         UserError: Coordinates that are not finite, 9999 (CHARMM's undefined), or 0 of more than one atom.
@@ -57,34 +57,33 @@ def require_places(structure: gemmi.Structure, path: Path) -> None:
         for residue in chain:
             again = []
             for i, atom in enumerate(residue):
-                _require_place(residue, atom, path)
-                place = tuple(atom.pos.tolist())
-                at_origin += place == (0.0, 0.0, 0.0)
-                if place in found:
+                _require_defined(residue, atom, path)
+                position = tuple(atom.pos.tolist())
+                at_origin += position == (0.0, 0.0, 0.0)
+                if position in found:
                     again.append(i)
-                found.add(place)
+                found.add(position)
             for i in reversed(again):
                 del residue[i]
             repeated += len(again)
     if at_origin > 1:
         raise UserError(
-            f"{path}: {at_origin} atoms lie at (0, 0, 0), which stands for coordinates that are not known; correct or "
-            "remove them"
+            f"{path}: {at_origin} atoms are at (0, 0, 0), which marks unknown coordinates; correct or remove them"
         )
     if repeated:
         logging.getLogger(__name__).info(
-            "%s: %d atoms lie exactly where another one does and are left out: is a part of the file there twice?",
+            "%s: %d atoms have exactly the coordinates of another one and are left out: is a part duplicated?",
             path,
             repeated,
         )
 
 
-def _require_place(residue: gemmi.Residue, atom: gemmi.Atom, path: Path) -> None:
-    place = atom.pos.tolist()
-    if all(map(isfinite, place)) and any(int(value) != _UNDEFINED for value in place):
+def _require_defined(residue: gemmi.Residue, atom: gemmi.Atom, path: Path) -> None:
+    position = atom.pos.tolist()
+    if all(map(isfinite, position)) and any(int(value) != _UNDEFINED for value in position):
         return
-    shown = ", ".join(f"{value:g}" for value in place)
+    listed = ", ".join(f"{value:g}" for value in position)
     raise UserError(
-        f"{path}: atom {atom.name} of {residue.name} {residue.seqid} (serial {atom.serial}) has coordinates ({shown}), "
-        "which are none; correct or remove it"
+        f"{path}: atom {atom.name} of {residue.name} {residue.seqid} (serial {atom.serial}) is at ({listed}), "
+        "which is undefined; correct or remove it"
     )

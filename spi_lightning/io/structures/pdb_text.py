@@ -1,10 +1,10 @@
-"""Lines of PDB files made complete before they are parsed: elements that are not written, coordinates that are none.
+"""Preparation of the text of PDB files for the parser: missing elements are filled in, bad coordinates refused.
 
 The format puts one-letter elements into the second of the four columns of an atom's name and names the element in
 columns 77-78. Many programs write names from the first column and no element, which makes C-alpha calcium, C-delta
-cadmium and C-epsilon cerium. Atoms of amino acids and nucleotides are therefore known by the first letter of their
-names; elsewhere the columns decide where the file keeps to the format, and what is then left open becomes X, the
-unknown element.
+cadmium and C-epsilon cerium. Atoms of amino acids and nucleotides are therefore identified by the first letter of their
+names; elsewhere the columns decide if the file follows the format, and undecided elements become X, the unknown
+element.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _IONS: Final = {"SOD": "NA", "POT": "K", "CLA": "CL", "CES": "CS", "CAL": "CA", 
 
 
 def complete(text: str, path: Path) -> str:
-    """Fill the element of every atom that lacks one.
+    """Text of a PDB file with the element of every atom filled in.
 
     Args:
-        text: A PDB file.
-        path: For messages.
+        text: Text of the PDB file.
+        path: Path of the file, for messages.
 
     Raises:
         UserError: The text is truncated; an atom without coordinates; an operator of an assembly without numbers.
@@ -40,7 +40,7 @@ def complete(text: str, path: Path) -> str:
         if line.startswith("REMARK 350   BIOMT") and not _are_numbers(
             line[23:33], line[33:43], line[43:53], line[54:68]
         ):
-            raise UserError(f"{path}: {line.strip()!r} holds no four numbers; correct it or remove the remark")
+            raise UserError(f"{path}: {line.strip()!r} does not hold four numbers; correct it or remove the remark")
     atoms = [i for i, line in enumerate(lines) if line.startswith(("ATOM", "HETATM"))]
     for i in atoms:
         _require_coordinates(lines[i], path)
@@ -57,7 +57,7 @@ def complete(text: str, path: Path) -> str:
 
 
 def _require_end(text: str, lines: list[str], path: Path) -> None:
-    """Refuse a text that was cut: END missing where the beginning promises it, or an atom without its last columns."""
+    """Raise UserError for a truncated text: with HEADER but without END, or an atom without its last columns."""
     atoms = [line for line in lines[-2:] if line.startswith(("ATOM", "HETATM"))]
     cut_line = len(atoms) == 2 and not text.endswith("\n") and len(atoms[1]) < min(54, len(atoms[0]))
     cut_file = text.startswith("HEADER") and not any(line[:3] == "END" for line in lines[-3:])
@@ -77,18 +77,18 @@ def _require_coordinates(line: str, path: Path) -> None:
     if not _are_numbers(line[30:38], line[38:46], line[46:54]):
         raise UserError(
             f"{path}: atom {line[12:16].strip()} of {line[17:20].strip()} {line[22:26].strip()} (serial "
-            f"{line[6:11].strip()}) has coordinates {line[30:54].strip()!r}, which are no three numbers; correct or "
-            "remove it"
+            f"{line[6:11].strip()}) has coordinates {line[30:54].strip()!r}, which are not three numbers; correct "
+            "or remove it"
         )
 
 
 def _name(line: str) -> str:
-    """Letters of an atom's name from its first letter on."""
+    """Name of an atom from its first letter on, in upper case."""
     return line[12:16].strip().lstrip("0123456789").upper()
 
 
 def _from_first_column(line: str) -> bool:
-    """Whether a name shows that one-letter elements begin in the first column: of a polymer's atom, or as C1 does."""
+    """Whether a name proves that one-letter elements start in the first column: that of a polymer's atom, or as C1."""
     name = _name(line)
     return line[12].isalpha() and len(name) < 4 and (_of_polymer(line) or (len(name) > 1 and not _exists(name[:2])))
 
@@ -100,12 +100,12 @@ def _of_polymer(line: str) -> bool:
 
 
 def _element(line: str, alone: bool, left: bool) -> str:
-    """Element of an atom whose columns 77-78 are empty: a symbol, or X where it cannot be told.
+    """Element of an atom whose columns 77-78 are empty: a symbol, or X if undecided.
 
     Args:
-        line: Its line, 80 columns.
-        alone: All atoms of its residue have its name, as ions have.
-        left: One-letter elements begin in the first column of names in this file.
+        line: Line of the atom, 80 columns.
+        alone: Whether all atoms of its residue have its name, as in ions.
+        left: Whether one-letter elements start in the first column of names in this file.
     """
     name, residue = _name(line), line[17:21].strip().upper()
     if not name:
@@ -128,5 +128,5 @@ def _element(line: str, alone: bool, left: bool) -> str:
 
 
 def _exists(symbol: str) -> bool:
-    """Whether two letters are an element."""
+    """Whether two letters are the symbol of an element."""
     return len(symbol) == 2 and symbol.isalpha() and gemmi.Element(symbol).atomic_number > 0

@@ -1,4 +1,4 @@
-"""Macromolecular structures from PDB and mmCIF files (gemmi reads them) and from tables of atoms (.npz)."""
+"""Reader of macromolecular structures: PDB and mmCIF files (by gemmi) and tables of atoms (.npz)."""
 
 import csv
 import gzip
@@ -19,7 +19,7 @@ from spi_lightning.io.damage import reading, reads
 from spi_lightning.physics.atoms.atom_table import Atoms
 from spi_lightning.printable import printable
 
-from .atom_sites import keep_first_alternatives, require_places
+from .atom_sites import keep_first_alternatives, require_coordinates
 from .biological_assembly import assembled, chain_names
 from .pdb_text import complete
 from .waters import remove_waters
@@ -27,16 +27,19 @@ from .waters import remove_waters
 SUFFIXES: Final = (".npz", ".pdb", ".ent", ".cif", ".mmcif", ".pdb.gz", ".ent.gz", ".cif.gz", ".mmcif.gz")
 INDEX: Final = "index.csv"  # beside .npz tables: pdb_id, n_chains, n_amino_acids, n_nucleotides
 _ANGSTROM: Final = 1e-10
-_LARGEST: Final = 1 << 30  # bytes of text; the largest entries of the PDB have some hundred MB
+_MAX_BYTES: Final = 1 << 30  # of text; the largest entries of the PDB have some hundred MB
 
 
 @dataclass(frozen=True)
 class StructureOptions:
-    """What of a PDB or mmCIF file is the particle; a table of atoms is taken as it is.
+    """Selection of the particle from a PDB or mmCIF file; a table of atoms is used unchanged.
 
-    assembly: ``biological`` (the first one listed; the asymmetric unit where none is) or ``asymmetric_unit``.
-    waters, hydrogens: keep them. unknown: atoms whose element is unknown are an ``error`` or ``skip``ped.
-    Always: the first model, the first alternative location, occupancies ignored.
+    The first model and the first alternative locations are used, and occupancies ignored.
+
+    Attributes:
+        assembly: ``biological`` (the first one listed; the asymmetric unit if none is) or ``asymmetric_unit``.
+        waters, hydrogens: Whether to keep water molecules, and hydrogen atoms.
+        unknown: Treatment of atoms of unknown element, ``error`` or ``skip``.
     """
 
     assembly: str = "biological"
@@ -51,14 +54,14 @@ class StructureOptions:
 
 
 def find_structures(path: str | Sequence[str], ids: str | Sequence[str] | None = None) -> list[Path]:
-    """Files of structures, sorted by name.
+    """Paths of structure files, sorted by name.
 
     Args:
-        path: A file, a folder or a list of files.
-        ids: Only these ids, in this order: a list, or a text file with ids between blanks, commas or line breaks.
+        path: Path of a file or a folder, or a list of files.
+        ids: Ids to select, in their order: a list, or a text file with ids separated by blanks, commas or line breaks.
 
     Raises:
-        UserError: Nothing is there, or an id is not.
+        UserError: No structures were found, or an id is missing.
     """
     files = [Path(one) for one in path] if not isinstance(path, str | os.PathLike) else _in_folder(Path(path))
     if ids is None:
@@ -67,13 +70,13 @@ def find_structures(path: str | Sequence[str], ids: str | Sequence[str] | None =
     wanted = read_ids(ids)
     missing = [name for name in wanted if name not in by_id]
     if missing:
-        shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
-        raise UserError(f"{path}: {len(missing)} of {len(wanted)} ids are not there: {shown}")
+        listed = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+        raise UserError(f"{path}: {len(missing)} of {len(wanted)} ids are missing: {listed}; fetch or remove them")
     return [by_id[name] for name in wanted]
 
 
 def structure_id(path: Path) -> str:
-    """The id a file is named by, as it can be stored and printed: 1abc of 1ABC.pdb.gz and of pdb1abc.ent."""
+    """Id in the name of a file, in lower case and printable: 1abc for 1ABC.pdb.gz and for pdb1abc.ent."""
     name = printable(path.name.lower())
     for suffix in sorted(SUFFIXES, key=len, reverse=True):
         name = name.removesuffix(suffix)
@@ -97,11 +100,11 @@ def _in_folder(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise UserError(
-            f"{path}: there are no structures; give a file or folder (simulate.structures.path=, or set SPI_DATA)"
+            f"{path}: no structures were found; give a file or folder (simulate.structures.path=, or set SPI_DATA)"
         )
     found = sorted(file for file in path.iterdir() if file.name.lower().endswith(SUFFIXES))
     if not found:
-        raise UserError(f"{path}: no structures in this folder; known are {', '.join(SUFFIXES)}")
+        raise UserError(f"{path}: no structures in this folder; supported are {', '.join(SUFFIXES)}")
     return found
 
 
@@ -110,11 +113,11 @@ def read_structure(path: str | Path, options: StructureOptions | None = None) ->
     """Read one structure.
 
     Args:
-        path: A file with one of SUFFIXES.
-        options: See StructureOptions.
+        path: Path of a file with one of SUFFIXES.
+        options: Selection of the particle, None for the defaults.
 
     Returns:
-        Its atoms, in the coordinates of the file.
+        Atoms of the particle with positions (N, 3), m, in the coordinates of the file.
 
     Raises:
         UserError: The file is missing, truncated, empty or damaged, or has atoms of unknown element.
@@ -130,10 +133,10 @@ def _read_table(path: Path) -> Atoms:
     """Table xyzZ (N, 4): x, y, z in Angstrom, atomic number; chains and residues from index.csv beside it."""
     with reading(path, "a table of atoms"), np.load(path) as stored:
         if "xyzZ" not in stored:
-            raise UserError(f"{path}: there is no array xyzZ (N, 4) in it")
+            raise UserError(f"{path}: holds no array xyzZ (N, 4); give a table of atoms")
         table = np.asarray(stored["xyzZ"], dtype=np.float64)
     if table.ndim != 2 or table.shape[1] != 4:
-        raise UserError(f"{path}: xyzZ has shape {table.shape}; (N, 4) is needed: x, y, z in Angstrom and Z")
+        raise UserError(f"{path}: xyzZ has shape {table.shape}, not (N, 4): x, y, z in Angstrom and Z; correct it")
     known = _index(path.parent).get(structure_id(path), {})
     chains = int(known.get("n_chains") or 0)
     residues = int(known.get("n_amino_acids") or 0) + int(known.get("n_nucleotides") or 0)
@@ -144,7 +147,7 @@ _INDICES: dict[Path, dict[str, dict[str, str]]] = {}
 
 
 def _index(folder: Path) -> dict[str, dict[str, str]]:
-    """Rows of index.csv by id; none without the file."""
+    """Rows of index.csv by id; empty without the file."""
     if folder not in _INDICES:
         path = folder / INDEX
         with reading(path, "a table of structures", also=(csv.Error,)):
@@ -154,17 +157,19 @@ def _index(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def _parse(path: Path) -> gemmi.Structure:
-    """Let gemmi read the text; whatever is wrong becomes one line."""
+    """Structure of a PDB or mmCIF file, parsed by gemmi; UserError for whatever is wrong with it."""
     if not path.is_file():
-        raise UserError(f"{path}: there is no such file")
+        raise UserError(f"{path}: there is no such file; check simulate.structures.path=")
     is_cif = any(part.lower() in (".cif", ".mmcif") for part in path.suffixes)
     what = "mmCIF" if is_cif else "PDB"
     with reading(path, what), path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
         file.seek(0)
-        raw = (gzip.GzipFile(fileobj=file) if packed else file).read(_LARGEST + 1)
-    if len(raw) > _LARGEST:
-        raise UserError(f"{path}: holds more than {_LARGEST >> 20} MiB of text, no structure does; copy it again")
+        raw = (gzip.GzipFile(fileobj=file) if packed else file).read(_MAX_BYTES + 1)
+    if len(raw) > _MAX_BYTES:
+        raise UserError(
+            f"{path}: holds more than {_MAX_BYTES >> 20} MiB of text, more than any structure; copy it again"
+        )
     text = "\n".join(re.split("\r\n?|\n", raw.decode("utf-8-sig", "replace")))
     if not is_cif:
         text = complete(text, path)
@@ -172,12 +177,12 @@ def _parse(path: Path) -> gemmi.Structure:
     with reading(path, what, also=(RuntimeError, IndexError)):
         structure = gemmi.read_structure_string(text, format=form)
     if len(structure) == 0 or structure[0].count_atom_sites() == 0:
-        raise UserError(f"{path}: there are no atoms in it; is it a coordinate file?")
+        raise UserError(f"{path}: holds no atoms; is it a coordinate file?")
     return structure
 
 
 def _select(structure: gemmi.Structure, path: Path, options: StructureOptions) -> Atoms:
-    """First model, first alternative location, assembly, and what the options drop."""
+    """Atoms of the first model, first alternative locations and assembly, without those the options exclude."""
     del structure[1:]
     structure.setup_entities()
     keep_first_alternatives(structure)
@@ -188,8 +193,8 @@ def _select(structure: gemmi.Structure, path: Path, options: StructureOptions) -
         structure.remove_hydrogens()
     structure.remove_empty_chains()
     if len(structure) == 0 or structure[0].count_atom_sites() == 0:
-        raise UserError(f"{path}: no atoms are left without waters and hydrogens")
-    require_places(structure, path)
+        raise UserError(f"{path}: no atoms are left without waters and hydrogens; keep them or give another file")
+    require_coordinates(structure, path)
     model = assembled(structure, chains, path) if options.assembly == "biological" else structure[0]
     polymers = [chain.get_polymer() for chain in model]
     sequences = [polymer.make_one_letter_sequence().replace("-", "") for polymer in polymers if len(polymer)]
@@ -200,7 +205,7 @@ def _select(structure: gemmi.Structure, path: Path, options: StructureOptions) -
         first = next(site for site, bad in zip(_sites(model), unknown, strict=True) if bad)
         raise UserError(
             f"{path}: atoms of unknown element: {unknown.sum()}, the first is {first.name!r} (serial {first.serial});"
-            " mend the element column or give simulate.structures.options.unknown=skip"
+            " correct the element column or give simulate.structures.options.unknown=skip"
         )
     if unknown.any():
         logging.getLogger(__name__).info(
@@ -216,12 +221,14 @@ def _sites(model: gemmi.Model) -> list[gemmi.Atom]:
 
 
 def _atoms(path: Path, xyz: Any, number: Any, sequences: tuple[str, ...], chains: int, residues: int) -> Atoms:
-    """Check the numbers and bring them to our units and axes."""
+    """Atoms of coordinates (N, 3) ordered x, y, z, Angstrom, and atomic numbers (N,); UserError for impossible ones."""
     if len(xyz) == 0:
-        raise UserError(f"{path}: there are no atoms in it")
+        raise UserError(f"{path}: holds no atoms; give another file")
     if not np.isfinite(xyz).all():
-        raise UserError(f"{path}: {int((~np.isfinite(xyz)).any(1).sum())} atoms have no finite coordinates")
+        raise UserError(
+            f"{path}: {int((~np.isfinite(xyz)).any(1).sum())} atoms have coordinates that are not finite; correct them"
+        )
     if not (np.isfinite(number).all() and (number >= 1).all() and (number <= 98).all()):
-        raise UserError(f"{path}: atomic numbers from {number.min():g} to {number.max():g}; 1 to 98 are known")
+        raise UserError(f"{path}: atomic numbers from {number.min():g} to {number.max():g}, not 1 to 98; correct them")
     position = torch.from_numpy(np.ascontiguousarray(xyz[:, ::-1]) * _ANGSTROM).float()
     return Atoms(structure_id(path), position, torch.from_numpy(number.astype(np.int64)), sequences, chains, residues)

@@ -1,4 +1,4 @@
-"""Water molecules in structures: known by their names and by what they are made of."""
+"""Water molecules in structures, recognised by their names and their atoms."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _NAMES: Final = (
 def is_water(residue: gemmi.Residue) -> bool:
     """Whether a residue is a water molecule.
 
-    It holds one oxygen, at most two hydrogens and else only sites without an element (lone pairs, virtual charges);
-    without its two hydrogens its name must be one that programs give to water. The atoms decide because some of these
-    names belong to other residues: T3P is a nucleotide.
+    It has one oxygen, at most two hydrogens and otherwise only sites without an element (lone pairs, virtual charges);
+    without its two hydrogens its name must be a usual one of water. The atoms decide because some of these names are
+    those of other residues: T3P is a nucleotide.
     """
     oxygens = [atom for atom in residue if atom.element.atomic_number == 8]
     hydrogens = sum(atom.element.is_hydrogen for atom in residue)

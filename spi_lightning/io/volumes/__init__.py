@@ -1,1 +1,1 @@
-"""Densities and 3D patterns as files that other programs open: CXI images, VTI, MRC, NPZ."""
+"""Readers and writers of densities and 3D patterns for other programs: CXI images, VTI, MRC, NPZ."""

@@ -1,4 +1,4 @@
-"""CXI images: a reconstructed density with its support, and what came out beside it, in one file others open.
+"""Reader and writer of CXI images: a reconstructed density with its support and further results.
 
 Source: Coherent X-ray Imaging Data Bank, CXI file format 1.5, group /entry_1/image_1 (cxidb.org).
 """
@@ -19,22 +19,22 @@ from spi_lightning.files import atomic_write
 from spi_lightning.io.hdf5.file import dataset, opened
 from spi_lightning.write_errors import new_hdf5
 
-IN_SUPPORT: Final = 0x10000  # the bit of an image's mask; all bits 0 is a good pixel outside
+IN_SUPPORT: Final = 0x10000  # bit of the mask of an image; all bits 0 is a good pixel outside
 _IMAGE: Final = "/entry_1/image_1"
 _RESULTS: Final = f"{_IMAGE}/process_1/results"
 
 
 @dataclass(frozen=True)
 class CxiImage:
-    """One reconstructed image.
+    """Reconstructed image with its results.
 
     Attributes:
-        density: (y, x) or (z, y, x), float or complex, origin at n // 2.
-        support: Bool of the same shape.
-        pixel_size: Edge of a pixel along each axis, m; None where unknown.
-        results: Curves and numbers beside it by name: prtf, frequency, error, ...
-        notes: Plain text by name: recipe, program, ...
-        units: Of results by name, kept as their attribute.
+        density: Density (y, x) or (z, y, x), float or complex, origin at n // 2.
+        support: Support of the same shape, bool, True inside.
+        pixel_size: Edge of a pixel along each axis, m; None if unknown.
+        results: Arrays of further results by name, e.g. prtf, frequency, error.
+        notes: Plain text by name, e.g. recipe, program.
+        units: Units of the results by name, stored as their attribute.
     """
 
     density: NDArray[Any]
@@ -46,7 +46,7 @@ class CxiImage:
 
 
 def write_cxi_image(path: Path, image: CxiImage) -> Path:
-    """Write /entry_1/image_1 of a new CXI file, whole or not at all; lengths in m.
+    """Write /entry_1/image_1 of a new CXI file, atomically; lengths in m.
 
     Raises:
         UserError: Density and support differ in shape, the density is not finite, or the file cannot be written.
@@ -54,15 +54,12 @@ def write_cxi_image(path: Path, image: CxiImage) -> Path:
     density = np.asarray(image.density)
     if density.shape != np.shape(image.support) or density.ndim not in (2, 3):
         raise UserError(
-            f"{path}: density {density.shape} and support {np.shape(image.support)} must be of one 2D or 3D shape."
+            f"{path}: density {density.shape} and support {np.shape(image.support)} must have one 2D or 3D shape"
         )
     if not np.isfinite(density).all():
-        raise UserError(f"{path}: the density holds NaN or infinite values; nothing was written.")
-    try:
-        with atomic_write(path) as part, new_hdf5(part) as file:
-            _lay_out(file, density, image)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror or error}).") from error
+        raise UserError(f"{path}: the density holds NaN or infinite values; nothing was written")
+    with atomic_write(path) as part, new_hdf5(part) as file:
+        _lay_out(file, density, image)
     return path
 
 
@@ -92,18 +89,18 @@ def _lay_out(file: h5py.File, density: NDArray[Any], image: CxiImage) -> None:
 
 
 def read_cxi_image(path: Path | str) -> CxiImage:
-    """Read the first image of a CXI file back, whoever wrote it.
+    """Read the first image of a CXI file of any program.
 
-    A support is taken from the mask's bit 0x10000 or, as some programs write it, from image_1/support; without either
-    it is where the density is not 0.
+    The support is bit 0x10000 of the mask or, in files of some programs, image_1/support; without either it is where
+    the density is not 0.
 
     Raises:
-        UserError: No such file, no image inside.
+        UserError: No such file, or no image in it.
     """
     with opened(Path(path)) as file:
         group = file.get(_IMAGE)
         if group is None or "data" not in group:
-            raise UserError(f"{path}: holds no {_IMAGE}/data; give a CXI file with a reconstructed image.")
+            raise UserError(f"{path}: holds no {_IMAGE}/data; give a CXI file with a reconstructed image")
         density = dataset(file, f"{_IMAGE}/data")[()]
         if "support" in group:
             support = group["support"][()] != 0

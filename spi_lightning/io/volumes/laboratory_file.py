@@ -1,4 +1,4 @@
-"""A crystal in the laboratory frame as files that other programs open, units and frame written into each."""
+"""Reader and writers of a crystal in the laboratory frame: CXI, VTI, MRC and NPZ, with units and frame in each."""
 
 from __future__ import annotations
 
@@ -29,15 +29,18 @@ _UNITS: Final = {
 
 
 def write_laboratory(stem: Path, crystal: LaboratoryCrystal, title: str) -> list[Path]:
-    """Write ``stem``.cxi, .vti (ParaView), .mrc (ChimeraX) and .npz; each is whole or not there.
+    """Write ``stem``.cxi, .vti (ParaView), .mrc (ChimeraX) and .npz, each atomically.
 
     CXI: the complex density as image, maps under image_1/process_1/results with their ``units``. VTI: nm, units in the
     names, frame and geometry as field data. MRC: the amplitude, voxels in angstrom. NPZ: see read_laboratory.
 
     Args:
-        stem: Path without suffix.
-        crystal: See LaboratoryCrystal.
-        title: What it is, for people: method, pattern.
+        stem: Path of the files without suffix.
+        crystal: Amplitude, phase, displacement and strain (Z, Y, X) of the crystal.
+        title: Title for people, e.g. method and pattern.
+
+    Returns:
+        Paths of the four files.
 
     Raises:
         UserError: A file cannot be written.
@@ -47,7 +50,7 @@ def write_laboratory(stem: Path, crystal: LaboratoryCrystal, title: str) -> list
     )
     support, q_vector = crystal.support.numpy(), crystal.q_vector.numpy()
     notes = {"title": title, "frame": FRAME, "sign": SIGN, "twin": TWIN}
-    told = notes | {
+    texts = notes | {
         f"geometry_{number}": f"{name}: {text}" for number, (name, text) in enumerate(crystal.about.items())
     }
     edge = np.full(3, crystal.voxel_size)
@@ -60,7 +63,7 @@ def write_laboratory(stem: Path, crystal: LaboratoryCrystal, title: str) -> list
         "voxel_size": edge,
     }
     density = np.where(support, amplitude * np.exp(1j * phase), 0).astype(np.complex64)
-    cxi = write_cxi_image(_named(stem, ".cxi"), CxiImage(density, support, edge.tolist(), results, told, _UNITS))
+    cxi = write_cxi_image(_named(stem, ".cxi"), CxiImage(density, support, edge.tolist(), results, texts, _UNITS))
     maps = {
         "amplitude": amplitude,
         "phase_rad": phase,
@@ -68,7 +71,7 @@ def write_laboratory(stem: Path, crystal: LaboratoryCrystal, title: str) -> list
         "strain": strain,
         "support": support,
     }
-    vti = write_vti(_named(stem, ".vti"), maps, 1e9 * edge, notes={"length_unit": "nm", **told})
+    vti = write_vti(_named(stem, ".vti"), maps, 1e9 * edge, notes={"length_unit": "nm", **texts})
     mrc = write_mrc(_named(stem, ".mrc"), amplitude, edge, f"|density|, laboratory frame, {title}")
     words = {name: np.array(text) for name, text in notes.items()} | {"geometry": np.array(json.dumps(crystal.about))}
     npz = write_npz(_named(stem, ".npz"), {**maps, "voxel_m": edge, "q_vector_per_m": q_vector, **words})
@@ -76,18 +79,18 @@ def write_laboratory(stem: Path, crystal: LaboratoryCrystal, title: str) -> list
 
 
 def _named(stem: Path, ending: str) -> Path:
-    """The stem, which may hold points of its own, with an ending."""
+    """Path of the stem, which may contain points, with an ending."""
     return stem.with_name(stem.name + ending)
 
 
 def read_laboratory(path: Path) -> tuple[LaboratoryCrystal, str]:
-    """The crystal of a .npz that write_laboratory made, and its title.
+    """Crystal and title of a .npz file of write_laboratory.
 
     The file holds amplitude, phase_rad, displacement_pm, strain and support (Z, Y, X), voxel_m (3,), q_vector_per_m
     (3,) ordered z, y, x, and the texts title, frame, sign, twin and geometry (JSON).
 
     Raises:
-        UserError: No such file, or another one.
+        UserError: A missing or damaged file, or one of another content.
     """
     with (
         reading(path, "a crystal in the laboratory frame", also=(KeyError, IndexError, TypeError)),

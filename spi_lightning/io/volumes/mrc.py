@@ -1,4 +1,4 @@
-"""Volumes for ChimeraX and other programs of structural biology: MRC 2014, one real map a file, voxels in angstrom."""
+"""Reader and writer of MRC 2014 volumes for ChimeraX and structural biology: one real map per file, in angstrom."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _ANGSTROM = 1e-10
 
 
 def write_mrc(path: str | Path, volume: ArrayLike, voxel_size: ArrayLike, label: str = "") -> Path:
-    """Write one real volume; the file is whole or not there.
+    """Write one real volume atomically.
 
     Args:
-        path: File to make.
-        volume: (z, y, x) real; of a complex density take the amplitude, viewers read no phases.
+        path: Path of the file to write.
+        volume: (z, y, x) real; of a complex density the amplitude, because viewers read no phases.
         voxel_size: Edge of a voxel, m, one number or z, y, x.
-        label: What it is; up to 80 characters of ASCII.
+        label: Label of the file, up to 80 characters of ASCII.
 
     Raises:
         UserError: Complex values, other shapes, a voxel size that is not positive, or a file that cannot be written.
@@ -31,7 +31,7 @@ def write_mrc(path: str | Path, volume: ArrayLike, voxel_size: ArrayLike, label:
     values = np.asarray(volume)
     edges = np.broadcast_to(np.asarray(voxel_size, dtype=float), (3,)) / _ANGSTROM
     if values.ndim != 3 or values.dtype.kind not in "fiub":
-        raise UserError(f"{path}: {values.dtype} {values.shape}; MRC takes one real volume (z, y, x)")
+        raise UserError(f"{path}: {values.dtype} {values.shape}; give one real volume (z, y, x)")
     if not (np.isfinite(edges) & (edges > 0)).all():
         raise UserError(f"{path}: voxel_size={voxel_size!r} must be positive, m")
     with atomic_write(Path(path)) as temporary, mrcfile.new(temporary, overwrite=True) as file:
@@ -45,7 +45,7 @@ def write_mrc(path: str | Path, volume: ArrayLike, voxel_size: ArrayLike, label:
 
 
 def read_mrc(path: str | Path) -> tuple[NDArray[Any], tuple[float, float, float]]:
-    """Volume (z, y, x) and voxel size z, y, x, m.
+    """Read a volume (z, y, x) and its voxel size z, y, x, m.
 
     Raises:
         UserError: The file is missing, damaged or of another format.

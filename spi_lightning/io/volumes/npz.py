@@ -1,4 +1,4 @@
-"""Volumes as NumPy files: .npy with one array, .npz with named ones."""
+"""Reader and writer of volumes in NumPy files: .npy with one array, .npz with named arrays."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ from spi_lightning.io.damage import reading
 
 
 def read_volume(path: str | Path, key: str | None = None) -> NDArray[np.generic]:
-    """Read one array of a .npy or .npz file; of several without a name the first of three axes.
+    """Read one array of a .npy or .npz file.
+
+    Args:
+        path: Path of the NumPy file.
+        key: Name of the array in a .npz file; None for the first with three axes.
 
     Raises:
-        UserError: Missing or damaged files, Python objects, or no array of that name.
+        UserError: A missing or damaged file, Python objects, or no array of that name.
     """
     path = Path(path)
     with reading(path, "a NumPy file"):
@@ -27,13 +31,13 @@ def read_volume(path: str | Path, key: str | None = None) -> NDArray[np.generic]
         with loaded:
             names = [key] if key else [name for name in loaded.files if loaded[name].ndim == 3][:1]
             if not names or names[0] not in loaded.files:
-                there = ", ".join(f"{name} {loaded[name].shape}" for name in loaded.files)
-                raise UserError(f"{path}: no array {key or 'of three axes'}; there are: {there} (data.keys.counts=)")
+                listed = ", ".join(f"{name} {loaded[name].shape}" for name in loaded.files)
+                raise UserError(f"{path}: no array {key or 'of three axes'}; there are: {listed} (data.keys.counts=)")
             return np.asarray(loaded[names[0]])
 
 
 def write_npz(path: str | Path, arrays: Mapping[str, ArrayLike]) -> Path:
-    """Write named arrays, compressed; the file is whole or not there. Raises UserError if it cannot be written."""
+    """Write arrays of any shape by name, compressed, atomically. Raises UserError if the file cannot be written."""
     path = Path(path)
     with atomic_write(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **{name: np.asarray(values) for name, values in arrays.items()})  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Volumes for ParaView: VTK image data (.vti), arrays appended as raw bytes."""
+"""Reader and writer of volumes for ParaView: VTK image data (.vti) with appended raw arrays."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def write_vti(
     origin: ArrayLike | None = None,
     notes: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write volumes on one cubic grid; the file is whole or not there.
+    """Write volumes on one uniform grid, atomically.
 
     Args:
-        path: File to make.
+        path: Path of the file to write.
         arrays: Name -> (z, y, x), all of one shape; bool becomes 0 and 1, complex becomes `name_amplitude` and
-            `name_phase` (rad). Put the unit into the name: the format has no place for it.
+            `name_phase` (rad). Put the unit into the name: the format has no field for it.
         spacing: Edge of a voxel, one number or z, y, x; nm is a good unit for ParaView.
-        origin: Position of voxel (0, 0, 0), z, y, x, in the same unit; so that n // 2 is at 0 if None.
-        notes: Plain text by name, e.g. the frame; ParaView shows it as field data.
+        origin: Position of voxel (0, 0, 0), z, y, x, in the same unit; None puts n // 2 at 0.
+        notes: Plain text by name, e.g. the frame, which ParaView displays as field data.
 
     Raises:
         UserError: No arrays, other shapes or dtypes, or a file that cannot be written.
@@ -62,19 +62,19 @@ def write_vti(
 
 @reads("VTK image data", also=(KeyError, IndexError))
 def read_vti(path: str | Path) -> tuple[dict[str, NDArray[Any]], NDArray[np.float64]]:
-    """Arrays (z, y, x) and spacing z, y, x of a file that write_vti made; UserError for anything else."""
+    """Arrays (z, y, x) and spacing z, y, x of a file of write_vti; UserError for any other."""
     raw = Path(path).read_bytes()
-    place = raw.find(_MARK)
-    if place < 0:
-        raise UserError(f"{path}: no VTK image data with appended raw arrays")
-    root = ElementTree.fromstring(raw[:place] + b"</VTKFile>")
+    start = raw.find(_MARK)
+    if start < 0:
+        raise UserError(f"{path}: not VTK image data with appended raw arrays; give a file of this package")
+    root = ElementTree.fromstring(raw[:start] + b"</VTKFile>")
     image = root[0]
     extent = [int(part) for part in image.attrib["WholeExtent"].split()]
     shape = (extent[5] + 1, extent[3] + 1, extent[1] + 1)
     numpy_types = {vtk: name for name, vtk in _TYPES.items()}
     found = {}
     for item in image.iterfind("Piece/PointData/DataArray"):
-        begin = place + len(_MARK) + int(item.attrib["offset"])
+        begin = start + len(_MARK) + int(item.attrib["offset"])
         size = int(np.frombuffer(raw[begin : begin + 8], np.uint64)[0])
         values = np.frombuffer(raw[begin + 8 : begin + 8 + size], numpy_types[item.attrib["type"]])
         found[item.attrib["Name"]] = values.reshape(shape)
@@ -83,7 +83,7 @@ def read_vti(path: str | Path) -> tuple[dict[str, NDArray[Any]], NDArray[np.floa
 
 @reads("VTK image data", also=(KeyError, IndexError))
 def read_vti_notes(path: str | Path) -> dict[str, str]:
-    """Texts of a file that write_vti made."""
+    """Texts by name of a file of write_vti."""
     root = ElementTree.fromstring(Path(path).read_bytes().partition(_MARK)[0] + b"</VTKFile>")
     return {
         item.attrib["Name"]: bytes(int(code) for code in (item.text or "").split()).rstrip(b"\0").decode()
@@ -92,19 +92,19 @@ def read_vti_notes(path: str | Path) -> dict[str, str]:
 
 
 def _volumes(path: str | Path, arrays: Mapping[str, ArrayLike]) -> dict[str, NDArray[Any]]:
-    """Arrays in dtypes that VTK knows, little-endian, C-order (x runs fastest, as in VTK)."""
+    """Arrays (z, y, x) in dtypes of VTK, little-endian, C order (x is the fast axis, as in VTK)."""
     volumes: dict[str, NDArray[Any]] = {}
-    for name, given in arrays.items():
-        values = np.asarray(given)
+    for name, array in arrays.items():
+        values = np.asarray(array)
         if values.dtype.kind == "c":
             volumes |= {f"{name}_amplitude": np.abs(values), f"{name}_phase": np.angle(values)}
         else:
             volumes[name] = values.astype(np.uint8) if values.dtype.kind == "b" else values
     shapes = {volume.shape for volume in volumes.values()}
     if len(shapes) != 1 or len(next(iter(shapes))) != 3:
-        raise UserError(f"{path}: arrays of shapes {sorted(shapes)}; VTI takes volumes (z, y, x) of one shape")
+        raise UserError(f"{path}: arrays of shapes {sorted(shapes)}; give volumes (z, y, x) of one shape")
     if odd := [str(volume.dtype) for volume in volumes.values() if str(volume.dtype) not in _TYPES]:
-        raise UserError(f"{path}: VTI does not know {odd[0]}; choose one of {', '.join(_TYPES)}, bool or complex")
+        raise UserError(f"{path}: VTI does not support {odd[0]}; choose one of {', '.join(_TYPES)}, bool or complex")
     return {
         name: np.ascontiguousarray(volume.astype(volume.dtype.newbyteorder("<"))) for name, volume in volumes.items()
     }
@@ -113,7 +113,7 @@ def _volumes(path: str | Path, arrays: Mapping[str, ArrayLike]) -> dict[str, NDA
 def _header(
     volumes: Mapping[str, NDArray[Any]], shape: tuple[int, ...], steps: Any, start: Any, notes: Mapping[str, str]
 ) -> bytes:
-    """The XML before the bytes; VTK counts x first."""
+    """XML header before the raw bytes; VTK orders axes x, y, z."""
     extent = " ".join(f"0 {n - 1}" for n in reversed(shape))
     lines = [
         '<?xml version="1.0"?>',
@@ -133,7 +133,7 @@ def _header(
 
 
 def _fields(notes: Mapping[str, str]) -> list[str]:
-    """Texts as VTK keeps them: the numbers of their bytes, with a 0 at the end."""
+    """Lines of field data with texts as VTK stores them: the numbers of their bytes, with a 0 at the end."""
     if not notes:
         return []
     lines = [

@@ -68,7 +68,7 @@ def test_a_run_is_read_best_orientation_first(tmp_path: Path) -> None:
         write(tmp_path / "data" / f"output_{number:03d}.h5")
     output = read_output(tmp_path, top=2)
     assert output.iteration == 10 and output.path.name == "output_010.h5" and not output.notes
-    assert output.place.tolist() == [[0, 2], [1, -1], [-1, -1], [3, 5]]
+    assert output.candidate.tolist() == [[0, 2], [1, -1], [-1, -1], [3, 5]]
     np.testing.assert_allclose(output.probability, [[0.5, 0.3], [1, 0], [0, 0], [0.75, 0.25]])
     assert output.orientation.tolist() == [0, 1, -1, 3]
     np.testing.assert_allclose(np.linalg.norm(output.quaternion, axis=1), 1)
@@ -79,13 +79,13 @@ def test_a_run_is_read_best_orientation_first(tmp_path: Path) -> None:
 
 def test_modes_share_their_orientations(tmp_path: Path) -> None:
     output = read_output(write(tmp_path / "output_003.h5", modes=3), top=1)
-    assert output.place[:, 0].tolist() == [0, 1, -1, 3] and output.orientation.tolist() == [0, 1, -1, 3]
+    assert output.candidate[:, 0].tolist() == [0, 1, -1, 3] and output.orientation.tolist() == [0, 1, -1, 3]
     assert "3 modes" in str(output.notes[0])
 
 
 def test_without_probabilities_the_best_counts(tmp_path: Path) -> None:
     output = read_output(write(tmp_path / "output_003.h5", leave_out=("probabilities",)))
-    assert output.place.tolist() == [[0], [1], [-1], [3]]
+    assert output.candidate.tolist() == [[0], [1], [-1], [3]]
     assert output.probability[:, 0].tolist() == [1, 1, 0, 1]
     assert "save_prob" in str(output.notes[0])
 
@@ -105,7 +105,7 @@ def write_old(folder: Path) -> Path:
 def test_an_old_run_is_read_with_its_list(tmp_path: Path) -> None:
     folder = write_old(tmp_path / "data")
     output = read_output(tmp_path, quaternions=folder / "quat.dat")
-    assert output.iteration == 7 and output.place[:, 0].tolist() == [0, 5, 2]
+    assert output.iteration == 7 and output.candidate[:, 0].tolist() == [0, 5, 2]
     assert output.intensity[1, 2, 3] == 321
     assert set(output.per_pattern) == {"likelihood", "mutual_information", "scale"}
     with pytest.raises(UserError, match="no list of sampled orientations; name one with quaternions=FILE"):
@@ -128,9 +128,9 @@ def test_lists_of_orientations_in_both_forms(tmp_path: Path) -> None:
     [
         ({"leave_out": ("orientations",)}, "key 'orientations' is not in the file"),
         ({"leave_out": ("quaternions",)}, "no list of sampled orientations"),
-        ({"quaternions": np.ones((6, 5))}, r"the orientations, \(6, 5\), are no unit quaternions"),
+        ({"quaternions": np.ones((6, 5))}, r"the orientations, \(6, 5\), are not unit quaternions"),
         ({"quaternions": sampled()[:3]}, "names orientation 5 of a list of 3"),
-        ({"intens": np.ones((1, 5, 5))}, "is no cube"),
+        ({"intens": np.ones((1, 5, 5))}, "is not a cube"),
     ],
 )
 def test_a_damaged_output_is_one_line(change: dict[str, Any], says: str, tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_what_is_not_there_is_one_line(tmp_path: Path) -> None:
     for path, says in (
         (tmp_path, "no output_NNN.h5 of a finished"),
         (tmp_path / "nowhere", "no such Dragonfly output"),
-        (tmp_path / "notes.txt", "is no Dragonfly output"),
+        (tmp_path / "notes.txt", "not a Dragonfly output"),
     ):
         with pytest.raises(UserError, match=says):
             read_output(path)
@@ -158,8 +158,8 @@ def test_what_is_not_there_is_one_line(tmp_path: Path) -> None:
 
 
 def test_most_probable_of_nothing_and_of_nan() -> None:
-    place, probability = most_probable([np.array([7, 8])], [np.array([np.nan, 0.5])], 3)
-    assert place.tolist() == [[8, 7, -1]] and probability.tolist() == [[0.5, 0.0, 0.0]]
+    candidate, probability = most_probable([np.array([7, 8])], [np.array([np.nan, 0.5])], 3)
+    assert candidate.tolist() == [[8, 7, -1]] and probability.tolist() == [[0.5, 0.0, 0.0]]
 
 
 def test_the_log_grows_line_by_line(tmp_path: Path) -> None:

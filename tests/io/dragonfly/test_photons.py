@@ -126,7 +126,7 @@ def test_bad_files_are_refused(tmp_path) -> None:
         with pytest.raises(UserError, match="truncated"):
             open_patterns(path)
     binary(path, PHOTONS[:, :5])
-    with pytest.raises(UserError, match=r"30 pixels is no square; name the matching .* data.keys.mask="):
+    with pytest.raises(UserError, match=r"30 pixels, not a square; name the matching .* data.keys.mask="):
         open_patterns(path)
     damaged = bytearray(content)
     damaged[-4 * (PHOTONS == 1).sum() - 8 * (PHOTONS > 1).sum() :][:4] = b"\xff\xff\x00\x00"
@@ -163,9 +163,9 @@ def test_shapes_must_agree_and_forms_be_known(tmp_path) -> None:
     ("text", "message"),
     [
         ("4\n0 0 0 1 0\n0 1 0 1 0\n", "old detector file"),
-        ("4 100 100\n0 0 0 1 0\n0 1 0 1 0\n", "announces 4 pixels, 2 rows"),
+        ("4 100 100\n0 0 0 1 0\n0 1 0 1 0\n", "states 4 pixels, but 2 rows"),
         ("2 100 100\n0 0 0 1 0\n0 x 0 1 0\n", "cannot be read"),
-        ("3 100 100\n0 0 0 1 0\n0 1 0 1 0\n1 3 0 1 0\n", "no full rectangle"),
+        ("3 100 100\n0 0 0 1 0\n0 1 0 1 0\n1 3 0 1 0\n", "not a full rectangle"),
     ],
 )
 def test_bad_detector_files_are_refused(tmp_path, text, message) -> None:
@@ -208,8 +208,8 @@ def test_sound_lists_and_the_square_that_is_assumed(tmp_path, hdf5) -> None:
         ([[0, 3], [5, 5], [1]], MULTI, COUNTS, "frame 1 names a pixel twice"),
         ([[0, 1], [5], [1]], MULTI, COUNTS, "frame 0 names a pixel twice"),
         (ONES, [[1], [7, 7], []], COUNTS, "frame 1 names a pixel twice"),
-        (ONES, MULTI, [[4], [2, 2**31 - 1], []], "frame 1 counts 2147483647 photons in pixel 8"),
-        (ONES, MULTI, [[-4], [2, 3], []], "frame 0 counts -4 photons"),
+        (ONES, MULTI, [[4], [2, 2**31 - 1], []], "frame 1 has 2147483647 photons in pixel 8"),
+        (ONES, MULTI, [[-4], [2, 3], []], "frame 0 has -4 photons"),
         ([[0, 16], [5], [1]], MULTI, COUNTS, "outside 0 to 15"),
     ],
 )
@@ -223,17 +223,17 @@ def test_lists_of_unequal_length(tmp_path) -> None:
         open_patterns(sparse(tmp_path / "a.emc", ONES, MULTI[:2], COUNTS[:2], True))
     with pytest.raises(UserError, match="frame 0 has 1 pixels in place_multi and 2 numbers in count_multi"):
         open_patterns(sparse(tmp_path / "b.emc", ONES, MULTI, [[4, 2], [3], []], True))
-    with pytest.raises(UserError, match="announce 68; they do not belong together"):
+    with pytest.raises(UserError, match="68 by its header and lists"):
         open_patterns(sparse(tmp_path / "c.emc", ONES, MULTI, [[4], [2, 3], [9]], False))
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"detd": -500.0}, "distance of -500 pixel cannot be"),
-        ({"ewald_rad": np.nan}, "Ewald radius of nan voxel cannot be"),
-        ({"detd": 0.0}, "distance of 0 pixel cannot be"),
-        ({"unit": "mm"}, "detd is 500.0 mm; Dragonfly has pixels"),
+        ({"detd": -500.0}, "distance is -500 pixel, which is impossible"),
+        ({"ewald_rad": np.nan}, "Ewald radius is nan voxel, which is impossible"),
+        ({"detd": 0.0}, "distance is 0 pixel, which is impossible"),
+        ({"unit": "mm"}, "detd is 500.0 mm, but Dragonfly uses pixels"),
     ],
 )
 def test_detectors_whose_distance_cannot_be(tmp_path, change, message) -> None:
@@ -264,12 +264,12 @@ def test_lists_of_floats_hold_whole_numbers(tmp_path, count, sound) -> None:
 @pytest.mark.parametrize(
     ("name", "values", "says"),
     [
-        ("num_pix", -5, r"num_pix is \[-5\], no number of pixels"),
+        ("num_pix", -5, r"num_pix is \[-5\]; write it again"),
         ("num_pix", [16, 9], r"num_pix is \[ 9 16\]"),
         ("num_pix", 16.5, r"num_pix is \[16.5\]"),
         ("num_pix", np.nan, r"num_pix is \[nan\]"),
-        ("place_ones", np.arange(3), "place_ones holds no lists of numbers"),
-        ("place_ones", np.array([b"a", b"b", b"c"]), "place_ones holds no lists of numbers"),
+        ("place_ones", np.arange(3), "place_ones does not hold lists of numbers"),
+        ("place_ones", np.array([b"a", b"b", b"c"]), "place_ones does not hold lists of numbers"),
         ("place_ones", np.dtype("i4"), "'place_ones' is a group"),
     ],
 )
@@ -315,9 +315,7 @@ def test_a_detector_file_beside_is_taken_and_said(tmp_path, name) -> None:
     np.testing.assert_array_equal(file.read(range(3)), np.where(measured, photons, 0))
     np.testing.assert_array_equal(file.mask, measured)
     assert file.geometry["beam_centre"] == pytest.approx([2.0, 3.0])
-    assert any(
-        f"{name}, which lies beside it, is taken as its detector file, 6 x 8" in str(note) for note in file.notes
-    )
+    assert any(f"{name} beside it is used as its detector file, 6 x 8" in str(note) for note in file.notes)
 
 
 def test_a_detector_file_beside_that_does_not_fit_is_not_used(tmp_path) -> None:
@@ -330,5 +328,5 @@ def test_a_detector_file_beside_that_does_not_fit_is_not_used(tmp_path) -> None:
     np.testing.assert_array_equal(file.read(range(len(file))), PHOTONS)
     assert "it is not used" in "\n".join(map(str, file.notes))
     write_emc(tmp_path / "b.emc", [PHOTONS[:, :5]])
-    with pytest.raises(UserError, match=r"30 pixels is no square; .*detector\.h5: .*it is not used for"):
+    with pytest.raises(UserError, match=r"30 pixels, not a square; .*detector\.h5: .*it is not used for"):
         open_patterns(tmp_path / "b.emc")

@@ -77,7 +77,7 @@ def test_what_cannot_be_had_is_named_and_the_rest_is_kept(archive: Archive, tmp_
         line.startswith("3 of 4 structures could not be fetched: 4bad (")
         and "6non (the server answers 404 Not Found)" in line
     )
-    assert "no structure file" in line and asked["6non"] == 1 and asked["4bad"] == 3
+    assert "not a structure file" in line and asked["6non"] == 1 and asked["4bad"] == 3
     assert {path.name for path in tmp_path.iterdir()} == {"1aaa.pdb.gz", CHECKSUMS}
 
 
@@ -85,7 +85,7 @@ def test_a_server_that_is_not_there_and_a_name_that_is_no_id(tmp_path: Path) -> 
     nowhere = Archive("http://127.0.0.1:9/{id}.pdb.gz", ".pdb.gz", attempts=2, timeout=1)
     with pytest.raises(UserError, match=r"1 of 1 structures could not be fetched: 1aaa \("):
         fetch_structures(["1aaa"], tmp_path, nowhere)
-    with pytest.raises(UserError, match="no structure id"):
+    with pytest.raises(UserError, match="not a structure id"):
         fetch_structures(["../etc/passwd"], tmp_path, nowhere)
 
 

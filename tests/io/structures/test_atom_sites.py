@@ -55,12 +55,12 @@ def test_first_letters_of_alternatives(tmp_path: Path) -> None:
 def test_atoms_written_twice_are_left_out_with_a_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         assert len(read_structure(pdb(tmp_path, *PEPTIDE, *PEPTIDE))) == 3
-    assert "3 atoms lie exactly where another one does and are left out" in caplog.text
+    assert "3 atoms have exactly the coordinates of another one and are left out" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("columns", "says"),
-    [("   0.000" * 3, r"2 atoms lie at \(0, 0, 0\)"), ("9999.000" * 3, r"atom CA of ALA 1 .* \(9999, 9999, 9999\)")],
+    [("   0.000" * 3, r"2 atoms are at \(0, 0, 0\)"), ("9999.000" * 3, r"atom CA of ALA 1 .* \(9999, 9999, 9999\)")],
 )
 def test_places_that_are_none(tmp_path: Path, columns: str, says: str) -> None:
     none = [text[:30] + columns + text[54:] for text in PEPTIDE[1:]]

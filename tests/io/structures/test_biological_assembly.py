@@ -47,9 +47,9 @@ def test_mmcif_whose_assembly_lists_its_waters(tmp_path: Path) -> None:
     [
         (lines("A, B"), "the biological assembly 1 names chain B, which is not in the file"),
         (lines("W"), "the biological assembly 1 holds no atoms of the file"),
-        (lines("A", matrix=" 0.000000  0.000000  0.000000"), "operator 2 of the biological assembly is no rotation"),
-        (lines("A", matrix=" 1.000000 *********  0.000000"), "BIOMT1.* holds no four numbers"),
-        (lines("A", shift="*****"), "BIOMT1.* holds no four numbers"),
+        (lines("A", matrix=" 0.000000  0.000000  0.000000"), "operator 2 of the biological assembly is not a rotation"),
+        (lines("A", matrix=" 1.000000 *********  0.000000"), "BIOMT1.* does not hold four numbers"),
+        (lines("A", shift="*****"), "BIOMT1.* does not hold four numbers"),
     ],
 )
 def test_what_cannot_be_built_is_one_line(tmp_path: Path, made: list[str], says: str) -> None:

@@ -109,9 +109,9 @@ def test_unknown_elements_are_an_error_or_left_out(odd: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("empty.pdb", b"", "no atoms in it"),
-        ("text.pdb", b"hello\nworld\n", "no atoms in it"),
-        ("short.pdb", b"ATOM      1  CA  ALA", "are no three numbers"),
+        ("empty.pdb", b"", "holds no atoms"),
+        ("text.pdb", b"hello\nworld\n", "holds no atoms"),
+        ("short.pdb", b"ATOM      1  CA  ALA", "are not three numbers"),
         ("cut.pdb", ODD[: len(ODD) // 2].encode(), "truncated, its END is missing|no readable PDB"),
         ("cut.cif", b"data_x\nloop_\n_atom_site.id", "cannot be read as mmCIF"),
         ("cut.pdb.gz", gzip.compress(ODD.encode())[:-20], "Compressed file ended"),
@@ -129,10 +129,10 @@ def test_damaged_files_are_one_line(tmp_path: Path, name: str, content: bytes, s
 @pytest.mark.parametrize(
     ("table", "says"),
     [
-        (np.zeros((3, 3)), r"\(N, 4\) is needed"),
+        (np.zeros((3, 3)), r"not \(N, 4\)"),
         (np.zeros((0, 4)), "no atoms"),
-        (np.array([[0, 0, np.nan, 6]]), "no finite coordinates"),
-        (np.array([[0, 0, 0, 0]]), "1 to 98 are known"),
+        (np.array([[0, 0, np.nan, 6]]), "coordinates that are not finite"),
+        (np.array([[0, 0, 0, 0]]), "not 1 to 98"),
     ],
 )
 def test_damaged_tables_are_one_line(tmp_path: Path, table: np.ndarray, says: str) -> None:
@@ -147,9 +147,9 @@ def test_folders_lists_and_ids(odd: Path, tmp_path: Path) -> None:
     assert [structure_id(path) for path in find_structures(str(tmp_path))] == ["1odd", "2two"]
     assert [path.name for path in find_structures(str(tmp_path), ["2TWO"])] == ["2two.npz"]
     assert find_structures(str(odd)) == [odd] and structure_id(Path("pdb1abc.ent.gz")) == "1abc"
-    with pytest.raises(UserError, match="1 of 2 ids are not there: 9zzz"):
+    with pytest.raises(UserError, match="1 of 2 ids are missing: 9zzz"):
         find_structures(str(tmp_path), ["1odd", "9zzz"])
-    with pytest.raises(UserError, match="there are no structures; give a file or folder"):
+    with pytest.raises(UserError, match="no structures were found; give a file or folder"):
         find_structures(str(tmp_path / "nowhere"))
     with pytest.raises(UserError, match="list of structure ids is empty"):
         read_ids([])
