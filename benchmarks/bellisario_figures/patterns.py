@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,8 @@ from omegaconf import OmegaConf
 from benchmarks.doors import ROOT
 from spi_lightning.apps.evaluate_supports import SHOWN
 from spi_lightning.evaluation.supports.scoring import SupportScoring, columns_of
-from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, SUPPORT, Batch
+from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, Batch
+from spi_lightning.io import PatternFile
 from spi_lightning.physics.detector import radius_in_pixels
 from spi_lightning.physics.support import ideal_support
 from spi_lightning.results.support_answer import BatchAnswers
@@ -83,19 +86,33 @@ def truth_of(patterns: Batch) -> NDArray[np.bool_]:
     return ideal_support(patterns[DENSITY][:, 0]).numpy()
 
 
+@dataclass(frozen=True)
+class InMemory:
+    """Images or masks (N, H, W) in the place of those of a file."""
+
+    values: NDArray[Any]
+    chunk: int = 1
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, H, W)."""
+        return self.values.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Number type of the images."""
+        return self.values.dtype
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        """Images start..stop, (stop - start, H, W)."""
+        return self.values[start:stop].copy()
+
+
 def answer(method: BatchAnswers, patterns: Batch, name: str | None = None) -> MethodTable:
-    """What a method says of a batch, and its numbers against the truth."""
-    parts = []
-    with torch.inference_mode():
-        for start in range(0, len(patterns[FRAME]), method.batch_size):
-            part = {key: values[start : start + method.batch_size] for key, values in patterns.items()}
-            parts.append(method.supports_of({key: part[key] for key in (INTENSITY, MASK, FRAME)}))
-    images = {
-        key: torch.cat([part[key].reshape(-1, *part[key].shape[-2:]) for part in parts]).numpy()
-        for key in (SUPPORT, DENSITY)
-        if key in parts[0]
-    }
-    return table_of(name or method.name, images[SUPPORT], images.get(DENSITY), truth_of(patterns))
+    """What a method says of a batch, as evaluate.py asks it of a file, and its numbers against the truth."""
+    frames, masks = (InMemory(patterns[key][:, 0].numpy()) for key in (INTENSITY, MASK))
+    made = method.answer_supports(PatternFile(Path("simulated"), "drawn", frames, frame_masks=masks))
+    return table_of(name or method.name, made.support, made.density, truth_of(patterns))
 
 
 def table_of(
