@@ -16,6 +16,7 @@ from spi_lightning.apps.configuration.kinds import kind_of_data
 from spi_lightning.apps.configuration.value_types import check_types
 from spi_lightning.apps.process.job_folder import alone, record
 from spi_lightning.console import Terminal
+from spi_lightning.distributed import find_device
 from spi_lightning.errors import UserError
 from spi_lightning.evaluation.hits.cache import AnswerCache
 from spi_lightning.evaluation.hits.console_lines import about, show
@@ -28,7 +29,7 @@ from spi_lightning.evaluation.hits.training_frames import frames_seen, seen_note
 from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.files import write_json
 from spi_lightning.io import PatternFile
-from spi_lightning.methods import CheckpointMethod, DecisionRule, GivenPlan, Method, ensemble, find_device
+from spi_lightning.methods import CheckpointMethod, DecisionRule, GivenPlan, Method, ensemble
 from spi_lightning.metrics.hits.hit_metrics import HitMetrics, HitNumber
 from spi_lightning.metrics.hits.method_agreement import common_set
 from spi_lightning.notes import Level, Note, note_lines

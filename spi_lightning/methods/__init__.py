@@ -6,7 +6,7 @@ method.
 """
 
 from spi_lightning.methods.hits.cached_checkpoint import CachedCheckpointMethod
-from spi_lightning.methods.hits.checkpoint import CheckpointMethod, find_checkpoints, find_device, run_name
+from spi_lightning.methods.hits.checkpoint import CheckpointMethod, find_checkpoints, run_name
 from spi_lightning.methods.hits.diffusion_map import DiffusionMap
 from spi_lightning.methods.hits.frozen_features import FrozenFeatures
 from spi_lightning.methods.hits.graph_cut import GraphCut
@@ -61,7 +61,6 @@ __all__ = [
     "VolumeRuns",
     "ensemble",
     "find_checkpoints",
-    "find_device",
     "read_ahead",
     "read_vectors",
     "run_name",

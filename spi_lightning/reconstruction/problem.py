@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from spi_lightning.data.measurement import Measurement
+from spi_lightning.distributed import find_device
 from spi_lightning.errors import UserError
-from spi_lightning.methods.hits.checkpoint import find_device
 from spi_lightning.notes import Note
 from spi_lightning.phasing import Recipe, hold_out
 

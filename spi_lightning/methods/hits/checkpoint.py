@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spi_lightning.distributed import find_device
 from spi_lightning.errors import UserError
 from spi_lightning.fields import (
     CLASS_PROBABILITY,
@@ -156,20 +157,6 @@ def _batches(piece: Piece, size: int, device: torch.device, spread: bool) -> Ite
     for start in range(0, len(frame), size):
         part = slice(start, start + size)
         yield {PHOTONS: photons[part], MASK: mask if shared else mask[part], FRAME: frame[part]}
-
-
-def find_device(device: str) -> torch.device:
-    """``auto`` or a name of torch -> device; UserError where it is unknown or not there."""
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        found = torch.device(device)
-        torch.zeros(1, device=found)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(
-            f"device={device} is not to be had here ({str(error).splitlines()[0]}); use auto or cpu."
-        ) from error
-    return found
 
 
 def find_checkpoints(entry: str) -> list[Path]:

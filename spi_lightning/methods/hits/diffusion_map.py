@@ -11,6 +11,7 @@ from torch import Tensor
 from spi_lightning.baselines.diffusion_map import Bandwidth, DiffusionEmbedding, diffusion_map, extend
 from spi_lightning.baselines.graph import Symmetrise, describe_components
 from spi_lightning.baselines.neighbours import Metric, nearest, nearest_to
+from spi_lightning.distributed import find_device
 from spi_lightning.errors import UserError
 from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.io import open_patterns
@@ -18,7 +19,6 @@ from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.notes import Note
 from spi_lightning.results.hit_answer import Answer, DecisionRule, Given, Notes
 
-from .checkpoint import find_device
 from .frame_vectors import Describe, Described, require_given
 from .map_selection import ByDistance, Places, Select, Told
 from .reading import read_vectors

@@ -8,12 +8,11 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from spi_lightning.data.feature_cache import cached_features
+from spi_lightning.distributed import find_device
 from spi_lightning.errors import UserError
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.networks.logistic_head import Backbone
 from spi_lightning.results.hit_answer import Answer, DecisionRule, Given
-
-from .checkpoint import find_device
 
 
 class FrozenFeatures:

@@ -9,11 +9,11 @@ from spi_lightning.baselines.graph import Graph, components, describe_components
 from spi_lightning.baselines.graph_cut import Ball, Steps, graph_cut, votes
 from spi_lightning.baselines.neighbours import nearest
 from spi_lightning.baselines.region import affinity, prior, region_force
+from spi_lightning.distributed import find_device
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.notes import Note
 from spi_lightning.results.hit_answer import Answer, DecisionRule, Given, Notes
 
-from .checkpoint import find_device
 from .frame_vectors import Describe, Described, Describer, require_given
 
 

@@ -15,6 +15,7 @@ from spi_lightning.baselines.references import (
     memberships,
     name_clusters,
 )
+from spi_lightning.distributed import find_device
 from spi_lightning.errors import UserError
 from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.io import open_patterns
@@ -22,7 +23,6 @@ from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.notes import Note
 from spi_lightning.results.hit_answer import Answer, DecisionRule, Given, Notes
 
-from .checkpoint import find_device
 from .frame_vectors import Describe, Described, Describer, require_given
 
 Floats = NDArray[np.floating[Any]]

@@ -7,8 +7,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from spi_lightning.distributed import find_device
 from spi_lightning.fields import INTENSITY, MASK, SUPPORT, Batch
-from spi_lightning.methods.hits.checkpoint import find_device
 from spi_lightning.notes import Note
 from spi_lightning.physics.autocorrelation import autocorrelation_support
 from spi_lightning.results.hit_answer import Notes

@@ -5,9 +5,9 @@ from copy import copy
 from pathlib import Path
 from typing import Any, Self, cast
 
+from spi_lightning.distributed import find_device
 from spi_lightning.errors import UserError
 from spi_lightning.fields import DENSITY, INTENSITY, MASK, SUPPORT, Batch
-from spi_lightning.methods.hits.checkpoint import find_device
 from spi_lightning.methods.resized import fitted_batch, on_finer_pixels, trained_size
 from spi_lightning.methods.size_mismatch import size_refused
 from spi_lightning.notes import Note

@@ -4,8 +4,8 @@ import warnings
 
 import torch
 
+from spi_lightning.distributed import find_device
 from spi_lightning.fields import DENSITY, INTENSITY, MASK, SUPPORT, Batch
-from spi_lightning.methods.hits.checkpoint import find_device
 from spi_lightning.phasing import phase
 from spi_lightning.physics.autocorrelation import autocorrelation_support
 from spi_lightning.results.support_answer import BatchAnswers

@@ -6,8 +6,8 @@ from typing import Any, cast
 
 import torch
 
+from spi_lightning.distributed import find_device
 from spi_lightning.fields import AMPLITUDE, FOURIER_AMPLITUDE, FRAME, MASK, PHASE
-from spi_lightning.methods.hits.checkpoint import find_device
 from spi_lightning.methods.size_mismatch import size_refused
 from spi_lightning.physics.agreement import chi_square
 from spi_lightning.results.hit_answer import Notes

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
+from spi_lightning.distributed import find_device
 from spi_lightning.errors import UserError
-from spi_lightning.methods.hits.checkpoint import find_device
 from spi_lightning.phasing.gradient import descend, random_start
 from spi_lightning.physics.partial_coherence import require_width
 from spi_lightning.results.hit_answer import Notes

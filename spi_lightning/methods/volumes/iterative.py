@@ -6,8 +6,8 @@ import warnings
 import torch
 from torch import Tensor
 
+from spi_lightning.distributed import find_device
 from spi_lightning.errors import UserError
-from spi_lightning.methods.hits.checkpoint import find_device
 from spi_lightning.phasing import phase, read_recipe
 from spi_lightning.phasing.polishing.polish import polish
 from spi_lightning.physics.array import middle

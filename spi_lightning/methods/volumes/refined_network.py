@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from spi_lightning.data.scans.single_volume import SingleVolumeDataModule, SingleVolumes
-from spi_lightning.methods.hits.checkpoint import find_device
+from spi_lightning.distributed import find_device
 from spi_lightning.notes import NoteWarning
 from spi_lightning.phasing import phase, read_recipe
 from spi_lightning.physics.array import pad

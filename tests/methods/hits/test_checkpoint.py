@@ -5,7 +5,6 @@ from hydra.utils import instantiate
 
 from spi_lightning.errors import UserError
 from spi_lightning.methods import CheckpointMethod, DecisionRule, find_checkpoints, run_name
-from spi_lightning.methods.hits.checkpoint import find_device
 
 
 @pytest.mark.parametrize("settings", [{}, {"mask_channel": True, "scale": "log"}])
@@ -89,9 +88,3 @@ def test_a_missing_checkpoint_is_a_user_error(tmp_path, monkeypatch, entry) -> N
 def test_a_batch_of_nothing_is_a_user_error(make_run) -> None:
     with pytest.raises(UserError, match="batch_size=0"):
         CheckpointMethod("x", make_run(), instantiate, batch_size=0)
-
-
-def test_a_device_that_is_not_there_is_a_user_error() -> None:
-    with pytest.raises(UserError, match="device=tpu9"):
-        find_device("tpu9")
-    assert find_device("cpu") == torch.device("cpu")
