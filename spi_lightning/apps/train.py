@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -59,20 +60,10 @@ def train(cfg: DictConfig) -> float:
     tracking, data, task = (instantiate(part, _convert_="all") for part in (cfg.tracking, cfg.data, cfg.task))
     if weights:
         load_weights(task, weights, f"checkpoint={cfg.checkpoint}: its weights do not fit this network")
-    chosen = filter(None, instantiate(cfg.callbacks).values())
-    callbacks = [StopDivergence(), DecideAtValidation(), *chosen, SaveConfig(config), SeedEveryStep(cfg.seed)]
-    trainer = make_trainer(cfg.trainer, [*callbacks, ResumeInSamples()], folder)
+    trainer = make_trainer(cfg, config)
     if isinstance(data, PatternBatches):  # which knows its position in an epoch
         data.limit, trainer.limit_train_batches = trainer.limit_train_batches, 1.0
-
-    def is_early_mistake(error: Exception) -> bool:
-        saved = trainer.strategy.checkpoint_io.saved  # type: ignore[attr-defined]
-        if one_line(error) is None or not trainer.is_global_zero or saved:
-            return False
-        tracking.discard(loggers)
-        return True
-
-    with undone_after(is_early_mistake, folder):
+    with undone_after(partial(is_early_mistake, trainer), folder, lambda: tracking.discard(loggers)):
         record(cfg, words)
         remove_stale_parts(folder)
         if resumed:
@@ -107,11 +98,24 @@ def show(numbers: Mapping[str, Any], task: pl.LightningModule, lines: Iterable[s
         console.print(line, soft_wrap=True)
 
 
-def make_trainer(settings: DictConfig, callbacks: list[pl.Callback], folder: Path) -> pl.Trainer:
-    """Lightning's trainer, without its loggers; UserError for settings that it refuses."""
-    make, plugin = instantiate(settings, _partial_=True), AtomicCheckpointIO((folder / LAST).parent)
+def is_early_mistake(trainer: pl.Trainer, error: Exception) -> bool:
+    """Whether an error is the user's and came before the first checkpoint, in the process that writes."""
+    saved = trainer.strategy.checkpoint_io.saved  # type: ignore[attr-defined]
+    return one_line(error) is not None and trainer.is_global_zero and not saved
+
+
+def make_trainer(cfg: DictConfig, config: dict[str, Any]) -> pl.Trainer:
+    """Lightning's trainer with all callbacks and without its loggers; UserError for settings that it refuses.
+
+    Args:
+        cfg: Settings of the training.
+        config: The same as plain containers, which every checkpoint holds.
+    """
+    chosen = filter(None, instantiate(cfg.callbacks).values())
+    callbacks = [StopDivergence(), DecideAtValidation(), *chosen, SaveConfig(config), SeedEveryStep(cfg.seed)]
+    make, plugin = instantiate(cfg.trainer, _partial_=True), AtomicCheckpointIO((Path(cfg.folder) / LAST).parent)
     try:
-        trainer: pl.Trainer = make(logger=False, callbacks=callbacks, plugins=plugin)
+        trainer: pl.Trainer = make(logger=False, callbacks=[*callbacks, ResumeInSamples()], plugins=plugin)
     except (ValueError, TypeError) as error:
         raise UserError(f"trainer: {' '.join(str(error).split())}") from error
     return trainer

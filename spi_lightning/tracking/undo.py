@@ -11,13 +11,14 @@ from .run_folder import CONFIG, LOG, VERSIONS
 
 
 @contextmanager
-def undone_after(is_mistake: Callable[[Exception], bool], folder: Path) -> Iterator[None]:
+def undone_after(is_mistake: Callable[[Exception], bool], folder: Path, discard: Callable[[], None]) -> Iterator[None]:
     """Context that leaves a run folder as it was, byte for byte, where a mistake ends it.
 
     Args:
         is_mistake: Function that says whether an error is a mistake made before anything was saved; after other errors
             the folder stays as it is.
         folder: Run folder of the training.
+        discard: Function that removes what the loggers have written.
     """
     before = {
         path: path.read_bytes() if path.is_file() else None for path in map(folder.joinpath, (CONFIG, VERSIONS, LOG))
@@ -29,6 +30,7 @@ def undone_after(is_mistake: Callable[[Exception], bool], folder: Path) -> Itera
     except Exception as error:
         if not is_mistake(error):
             raise
+        discard()
         for path, content in before.items():
             if content is None:
                 path.unlink(missing_ok=True)

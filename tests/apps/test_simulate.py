@@ -17,7 +17,6 @@ from PIL import Image
 from spi_lightning.apps import simulate as app
 from spi_lightning.apps.process.entry import run_app
 from spi_lightning.io import open_patterns
-from spi_lightning.reports.simulated_set import pick_examples
 
 SMALL = ("simulate.shape=[24,20]", "simulate.block_size=8", "simulate.samples=8")
 
@@ -137,13 +136,3 @@ def test_structures_are_shown_with_their_densities(
     assert patterns.images["density"].shape == (6, 32, 32) and "density" not in patterns.labels
     with Image.open(path.with_suffix(".png")) as picture:
         assert min(picture.size) > 100
-
-
-@pytest.mark.parametrize("count", [1, 5, 12, 100])
-def test_examples_are_spread_over_the_kinds(count: int) -> None:
-    kind = np.array([0] * 20 + [1] * 3 + [5] * 2)
-    frames = pick_examples(kind, count)
-    assert len(set(frames)) == min(count, 25)
-    of = np.bincount(kind[frames], minlength=6)[[0, 1, 5]]
-    assert of.tolist() == {1: [1, 0, 0], 5: [2, 2, 1], 12: [7, 3, 2], 100: [20, 3, 2]}[count]
-    assert (np.diff(kind[frames]) >= 0).all()

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spi_lightning.fields import FRAME, MASK, PHOTONS, Kind
+from spi_lightning.fields import FRAME, LOGITS, MASK, PHOTONS, Kind
 from spi_lightning.files import atomic_write
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.methods.hits.checkpoint import CheckpointMethod
@@ -88,5 +88,5 @@ def _change(method: CheckpointMethod, photons: Tensor, mask: Tensor, rows: Tenso
 
 def _log_odds(method: CheckpointMethod, photons: Tensor, mask: Tensor) -> Tensor:
     batch = {PHOTONS: photons[:, None], MASK: mask[:, None], FRAME: torch.zeros(len(photons), dtype=torch.int64)}
-    logits = method.task.predict_step(batch)["logits"].float()
+    logits = method.task.predict_step(batch)[LOGITS].float()
     return logits if logits.ndim == 1 else logits[:, Kind.SINGLE] - logits[:, Kind.SINGLE + 1 :].logsumexp(dim=1)

@@ -1,7 +1,6 @@
 """Values of the wrong type are named before anything is built of them."""
 
 import re
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,51 +10,9 @@ from omegaconf import OmegaConf
 
 from spi_lightning.apps.configuration.value_types import check_types
 from spi_lightning.errors import UserError
-from spi_lightning.settings import Misfit, check_range, misfit_of
 
 CONF = Path(__file__).parents[3] / "conf"
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
-
-
-@pytest.mark.parametrize(
-    ("value", "hint"),
-    [
-        (1, float),
-        (1.5, float | None),
-        (None, float | None),
-        ([1, 2], Sequence[float]),
-        ([0.1, 5], tuple[float, float]),
-        ({"train": 3}, Mapping[str, int]),
-        ("x", Any),
-        ("auto", int | str),
-        ("${other}", int),
-        ("???", int),
-        ([1, None], Sequence[float | None]),
-    ],
-)
-def test_what_fits(value: Any, hint: Any) -> None:
-    assert misfit_of(value, hint) is None
-
-
-@pytest.mark.parametrize(
-    ("value", "hint", "place"),
-    [
-        ("abc", float, ""),
-        (1.5, int, ""),
-        (True, int, ""),
-        (1, bool, ""),
-        (3, str, ""),
-        (None, int, ""),
-        (None, Path, ""),
-        ("abc", Sequence[int], ""),
-        ([1, "b"], Sequence[int], "[1]"),
-        ({"train": "many"}, Mapping[str, int], ".train"),
-        ([1, "b"], Sequence[int] | None, "[1]"),
-    ],
-)
-def test_what_does_not(value: Any, hint: Any, place: str) -> None:
-    wrong = misfit_of(value, hint)
-    assert wrong is not None and wrong.path == place
 
 
 def config_of(*words: str) -> Any:
@@ -95,61 +52,6 @@ def test_settings_of_other_data_are_named_with_what_takes_them_away() -> None:
 
 def test_parts_that_cannot_be_found_are_left_to_those_who_call_them() -> None:
     check_types(OmegaConf.create({"a": {"_target_": "no.such.thing", "b": "c"}}), "train")
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [
-        ("simulate.geometry.distance", [-1, -1], "must be above 0"),
-        ("simulate.shape", [0, 64], "must be above 0"),
-        ("simulate.shape", [], "is empty"),
-        ("simulate.experiment.pulse_energy", -1, "must be above 0"),
-        ("simulate.experiment.focus_diameter", 0, "must be above 0"),
-        ("simulate.resolution", 0, "must be above 0"),
-        ("simulate.at_once", 0, "must be above 0"),
-        ("simulate.measurement.background", [-1, 0], "must not be negative"),
-        ("simulate.bad_pixels.shift", -3, "must not be negative"),
-        ("simulate.geometry.photon_energy", [float("nan")] * 2, "is not a number"),
-        ("simulate.scene.kinds", {"single": -1}, "must not be negative"),
-        ("network.widths", [], "is empty"),
-        ("network.widths", [-4, 8], "must be above 0"),
-        ("network.dropout", 2, "must lie between 0 and 1"),
-        ("preprocess.bin", 0, "must be above 0"),
-        ("trainer.max_epochs", 0, "would train nothing"),
-        ("data.num_workers", -1, "must not be negative"),
-        ("seed", -1, "must not be negative"),
-        ("schedule.order", [], "is empty"),
-        ("loss.anything", float("nan"), "is not a number"),
-    ],
-)
-def test_a_number_that_cannot_be_is_named(name: str, value: Any, message: str) -> None:
-    with pytest.raises(UserError, match=rf"^{re.escape(name)}=\S+ {message}$|^{re.escape(name)}=\S+ {message}:"):
-        check_range(name, value)
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("preprocess.crop", None),
-        ("simulate.bad_pixels.gap", [0, 0]),
-        ("optimizer.lr", 1e-3),
-        ("data.online", False),
-        ("task.logits", True),
-        ("trainer.max_steps", -1),
-        ("data.geometry.step_deg", -0.01),
-        ("schedule.T_max", -1),
-        ("loss.class_weight", None),
-        ("network.dropout", 0),
-        ("simulate.scene.particle.core_contrast", [-0.8, 0.8]),
-    ],
-)
-def test_sound_numbers_pass(name: str, value: Any) -> None:
-    check_range(name, value)
-
-
-def test_a_pair_has_two_values() -> None:
-    assert misfit_of([1, 2, 3], tuple[int, int]) == Misfit("", [1, 2, 3], ("a list of 2 values",))
-    assert misfit_of([0.5], tuple[float, float]) is not None and misfit_of([1, 2, 3], tuple[int, ...]) is None
 
 
 APPS = {"evaluate": ["data.path=x.h5"], "phase": ["data.path=x.h5"], "orient": ["data.path=x.cxi"]}
@@ -226,12 +128,6 @@ def test_a_range_rises() -> None:
     with pytest.raises(UserError, match=r"simulate.geometry.distance=\[0.6,0.5\] must be the lower value"):
         check_types(config_of("simulate.geometry.distance=[0.6,0.5]"), "train")
     check_types(config_of("simulate.geometry.distance=[0.5,0.5]"), "train")
-
-
-def test_starts_of_negative_overlap_may_be_kept() -> None:
-    check_range("disagreement", 1.5)
-    with pytest.raises(UserError, match="must not be negative"):
-        check_range("disagreement", -0.1)
 
 
 def test_an_unknown_augmentation_is_named_also_where_nothing_is_trained() -> None:
