@@ -32,7 +32,7 @@ from spi_lightning.io import PatternFile
 from spi_lightning.methods import CheckpointMethod, DecisionRule, GivenPlan, Method, ensemble
 from spi_lightning.metrics.hits.hit_metrics import HitMetrics, HitNumber
 from spi_lightning.metrics.hits.method_agreement import common_set
-from spi_lightning.notes import Level, Note, note_lines
+from spi_lightning.notes import Note
 from spi_lightning.reports import collect_gallery, require_embedding, write_evaluation_report
 from spi_lightning.results.predictions import Predictions
 from spi_lightning.results.selection import write_selection_lists
@@ -110,7 +110,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     costs = {each.answer.name: about(method, each) for (method, _), each in zip(methods, asked, strict=True)}
     write_json(folder / "evaluation.json", _told(cfg, patterns, remarks, costs, selection))
     report = write_evaluation_report(folder, cfg.report.embedding, instantiate(cfg.report.figures, _convert_="all"))
-    show(metrics, predictions, selection, report, note_lines(remarks, Level.HINT))
+    show(metrics, predictions, selection, report, remarks)
     return metrics
 
 

@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.table import Column, Table
-from rich.text import Text
-
-from spi_lightning.console import Terminal
+from spi_lightning.evaluation.console_table import NumberColumn, methods_table, print_summary
 from spi_lightning.methods import CheckpointMethod, Method
+from spi_lightning.notes import Level, Note
 from spi_lightning.reports.hits.choice import left_out_of
 from spi_lightning.results.predictions import Predictions
 
 from .runner import Asked
 
-SHOWN = {
+NUMBERS = {
     "accuracy": "accuracy",
     "auroc": "AUROC",
     "false_positive_rate": "FPR",
@@ -42,35 +40,24 @@ def about(method: Method, asked: Asked) -> dict[str, Any]:
 
 
 def show(
-    metrics: dict[str, Any], predictions: Predictions, selection: dict[str, Any], report: Path, warnings: Sequence[str]
+    metrics: dict[str, Any], predictions: Predictions, selection: dict[str, Any], report: Path, remarks: Sequence[Note]
 ) -> None:
     """Print a short table, one line for each method, what to beware of, and where the report lies.
 
     ``selection`` holds the number of selected ``frames`` and ``why`` their method selects.
     """
-    console, shown = Terminal(width=110), SHOWN | {name: name for name in metrics.get("extra", ())}
-    stages = [stage for stage in ("test", "test_kept") if f"{stage}/accuracy" in metrics]
-    for stage in stages:
-        left_out = None
-        if stage == "test_kept":
-            left_out = f"without {len(predictions.excluded)} frames, excluded or seen in training"
-        table = Table(Column(overflow="fold"), *shown.values(), title=left_out, title_justify="left")
-        for name, numbers in metrics["methods"].items():
-            table.add_row(name, *(_cell(numbers, f"{stage}/{number}") for number in shown))
-        console.print(table)
-    count = len(predictions.headline.frame)
-    headline = predictions.headline
-    chosen = selection["frames"]
-    line = f"{chosen} of {count} frames selected by {headline.name}, {int(headline.abstain.sum())} uncertain"
-    line += left_out_of(chosen, int((headline.decision == 1).sum())) + selection.get("why", "")
-    console.print(line, soft_wrap=True)
-    for warning in warnings:
-        console.print(warning, soft_wrap=True)
-    console.print(f"report: {report}", soft_wrap=True)
-
-
-def _cell(numbers: dict[str, Any], key: str) -> Text:
-    value, low, high = (numbers.get(name) for name in (key, f"{key}/low", f"{key}/high"))
-    if value is None or low is None or high is None:  # without an interval where all replicates are alike
-        return Text("-" if value is None else f"{value:.3f}")
-    return Text(f"{value:.3f}\n{low:.2f}–{high:.2f}")
+    numbers = NUMBERS | {name: name for name in metrics.get("extra", ())}
+    left_out = f"without {len(predictions.excluded)} frames, excluded or seen in training"
+    tables = [
+        methods_table(
+            metrics["methods"],
+            [NumberColumn(f"{stage}/{name}", title, ".3f", ".2f") for name, title in numbers.items()],
+            title,
+        )
+        for stage, title in (("test", None), ("test_kept", left_out))
+        if f"{stage}/accuracy" in metrics
+    ]
+    headline, chosen = predictions.headline, selection["frames"]
+    line = f"{chosen} of {len(headline.frame)} frames selected by {headline.name}, {int(headline.abstain.sum())}"
+    line += f" uncertain{left_out_of(chosen, int((headline.decision == 1).sum()))}{selection.get('why', '')}"
+    print_summary(tables, [line], remarks, report, Level.HINT)
