@@ -1,6 +1,5 @@
 """Write answers as files: predictions.h5 for programs, predictions.csv for eyes and spreadsheets."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.fields import ABSTAIN, DECISION, DISTANCE_FROM_TRAINING, FRAME, IS_SINGLE_HIT, PROBABILITY, SCORE
 from spi_lightning.files import atomic_write
+from spi_lightning.results.csv_table import write_columns
 from spi_lightning.write_errors import new_hdf5
 
 from .hit_answer import Answer, DecisionRule
@@ -53,9 +53,9 @@ class Predictions:
 
     def write(self, folder: Path) -> None:
         """Write predictions.h5 and predictions.csv; each appears whole or not at all."""
-        for name, write in (("predictions.h5", self._write_hdf5), ("predictions.csv", self._write_csv)):
-            with atomic_write(folder / name) as part:
-                write(part)
+        with atomic_write(folder / "predictions.h5") as part:
+            self._write_hdf5(part)
+        write_columns(folder / "predictions.csv", self._columns())
 
     def _write_hdf5(self, path: Path) -> None:
         with new_hdf5(path) as file:
@@ -74,7 +74,8 @@ class Predictions:
                 method.attrs["name"] = answer.name
                 _write_answer(method, answer)
 
-    def _write_csv(self, path: Path) -> None:
+    def _columns(self) -> dict[str, NDArray[Any]]:
+        """Columns of predictions.csv, (N,) each."""
         columns = {FRAME: self.headline.frame, **{name: getattr(self.headline, name) for name in _ANSWER}}
         if self.headline.distance_from_training is not None:
             columns[DISTANCE_FROM_TRAINING] = self.headline.distance_from_training
@@ -85,10 +86,7 @@ class Predictions:
             columns["given"] = np.isin(self.headline.frame, self.given)
         if len(self.answers) > 1:
             columns |= {f"{PROBABILITY}:{answer.name}": answer.probability for answer in self.answers}
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(columns)
-            writer.writerows(zip(*(_as_text(values) for values in columns.values()), strict=True))
+        return columns
 
 
 def _write_answer(group: h5py.Group, answer: Answer) -> None:
@@ -98,12 +96,3 @@ def _write_answer(group: h5py.Group, answer: Answer) -> None:
             group[name] = values
     if answer.usual_distance is not None:
         group.attrs["usual_distance"] = answer.usual_distance
-
-
-def _as_text(values: NDArray[Any]) -> list[str]:
-    """Seven digits for numbers, nothing for NaN, 0 and 1 for bool."""
-    if values.dtype.kind == "b":
-        values = values.astype(np.int64)
-    if values.dtype.kind == "f":
-        return ["" if np.isnan(value) else f"{value:.7g}" for value in values.tolist()]
-    return [str(value) for value in values.tolist()]
