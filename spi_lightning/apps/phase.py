@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
@@ -93,19 +91,8 @@ def main(cfg: DictConfig) -> None:
     phase_pattern(cfg)
 
 
-def as_text(arguments: Sequence[str]) -> list[str]:
-    """Command line in which Hydra takes a recipe as text, whatever brackets it holds."""
-    name = "phasing.recipe="
-    plain = [word.removeprefix(name) if word.startswith(name) else None for word in arguments]
-    return [
-        word if recipe is None or recipe.startswith(("'", '"', "[")) else f'{name}"{recipe}"'
-        for word, recipe in zip(arguments, plain, strict=True)
-    ]
-
-
 def start() -> None:
     """The app as the command line calls it."""
-    sys.argv = as_text(sys.argv)
     run_app(main)
 
 

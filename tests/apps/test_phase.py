@@ -87,7 +87,7 @@ def test_a_simulated_pattern_is_compared_with_its_truth(tmp_path: Path, monkeypa
         (["data.geometry.distance=abc"], "data.geometry.distance=abc must be a number"),
         (["data.geometry.distance=0"], "data.geometry.distance=0 must be a positive number, in m"),
         (["data.geometry.distance=-0.5"], "data.geometry.distance=-0.5 must be a positive number, in m"),
-        (["data.geometry.photon_energy=1e30"], "20 to 300000 eV can be; give data.geometry.photon_energy= in eV"),
+        (["data.geometry.photon_energy=1e30"], "20 to 300000 eV is possible; give data.geometry.photon_energy= in eV"),
         (["data.geometry.photon_energy=8.5"], "was it in keV? Then give data.geometry.photon_energy=8500"),
         (["data.geometry.distance=500"], "was it in mm? Then give data.geometry.distance=0.5"),
         (["data.geometry.pixel_size=75"], "was it in um? Then give data.geometry.pixel_size=7.5e-05"),

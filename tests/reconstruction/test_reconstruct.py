@@ -116,3 +116,11 @@ def test_settings_mirror_the_yaml() -> None:
     usual = asdict(ReconstructionSettings())
     assert isinstance(written, dict) and usual.pop("phasing") == OmegaConf.load(conf / "phasing" / "default.yaml")
     assert {name: written[name] for name in usual} == usual
+
+
+def test_the_lines_of_the_readme_run() -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    lines = next(block for block in text.split("```python\n")[1:] if "spi_lightning.reconstruction" in block)
+    names: dict = {"photons": counts(), "mask": np.ones((48, 48), dtype=bool)}
+    exec(lines.partition("```")[0], names)
+    assert names["numbers"]["starts"] == 10 and names["result"].density.shape == (48, 48)

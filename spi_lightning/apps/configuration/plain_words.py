@@ -1,4 +1,4 @@
-"""Names of files on the command line, quoted as Hydra needs them."""
+"""Names of files and phasing recipes on the command line, quoted as Hydra needs them."""
 
 import glob
 import re
@@ -9,6 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
+RECIPE = "phasing.recipe="
 _WORD = re.compile(r"[+~]{0,2}[\w.@/]+=", re.ASCII)
 
 
@@ -17,7 +18,8 @@ def quote_names(words: Sequence[str]) -> list[str]:
 
     ``data.path=rosalind's.h5`` ends an override, ``data.path=a,b.h5`` is a sweep, ``run[1].h5`` a list, ``${x}.h5`` an
     interpolation: where such a value is the name of a file that is there, or a glob that finds some, it is meant as
-    text. So is a value that Hydra cannot read and that looks like a path, e.g. of a file to write.
+    text. So is a value that Hydra cannot read and that looks like a path, e.g. of a file to write, and a phasing
+    recipe, whatever brackets it holds.
     """
     parser = OverridesParser.create()
     return [_quoted_if_name(word, parser) for word in words]
@@ -28,6 +30,8 @@ def _quoted_if_name(word: str, parser: OverridesParser) -> str:
     if key is None:
         return word
     value = word[key.end() :]
+    if key.group() == RECIPE:
+        return word if value[:1] in ("'", '"', "[") else f"{RECIPE}{quoted(value)}"
     try:
         override: Override | None = parser.parse_override(word)
     except HydraException:

@@ -63,3 +63,12 @@ def test_a_name_stays_text_when_its_settings_are_resolved_and_written() -> None:
     assert cfg.data.path == "a${x}.h5" and cfg.data.seed == 0
     plain = OmegaConf.to_container(cfg.data, resolve=True)
     assert OmegaConf.create(OmegaConf.to_yaml(escaped(plain))).path == "a${x}.h5"
+
+
+@pytest.mark.parametrize("recipe", ["4*(60*HIO(0.9) + 20*ER)", "50*ER + shrinkwrap(2.0, 0.1)/20", "12"])
+def test_a_recipe_needs_no_quotes(recipe: str) -> None:
+    words = quote_names([f"phasing.recipe={recipe}"])
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        assert compose("phase", overrides=words).phasing.recipe == recipe
+    listed = ["phasing.recipe=[{update: ER, repeat: 5}]", "phasing.recipe='5*ER'"]
+    assert quote_names(listed) == listed
