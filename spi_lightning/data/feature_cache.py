@@ -1,7 +1,5 @@
 """Features of frozen networks, computed once for each pattern of a file and kept on disk."""
 
-import hashlib
-import json
 import logging
 import os
 import zlib
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 from spi_lightning.errors import UserError
 from spi_lightning.fields import FEATURES, FRAME, Batch
 from spi_lightning.files import file_lock, write_json
+from spi_lightning.fingerprint import fingerprint
 from spi_lightning.io import PatternFile
 from spi_lightning.io.patterns.content_key import content_key
 from spi_lightning.networks.logistic_head import Backbone
@@ -63,7 +62,7 @@ def cached_features(
     if dtype not in DTYPES:
         raise UserError(f"feature dtype={dtype} is unknown: choose one of {', '.join(DTYPES)}.")
     wanted = np.arange(len(patterns)) if frames is None else patterns.check_indices(frames)
-    key = _key(content_key(patterns), backbone.key, dtype)
+    key = fingerprint(FORMAT_VERSION, content_key(patterns), backbone.key, dtype)
     folder = Path(cache_dir) / "features" / key
     try:
         with file_lock(folder / _VALUES):
@@ -105,10 +104,6 @@ class FeatureDataset(HitDataset):
             values = self.labels[name]
             batch[name] = torch.full_like(batch[FRAME], -1) if values is None else values[batch[FRAME]]
         return batch
-
-
-def _key(*parts: Any) -> str:
-    return hashlib.sha256(json.dumps([FORMAT_VERSION, *parts]).encode()).hexdigest()[:16]
 
 
 def _is_laid_out(folder: Path, shape: tuple[int, int], dtype: np.dtype[Any]) -> bool:

@@ -1,7 +1,5 @@
 """A trained network, whoever trained it, as a fixed map from patterns to features."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from spi_lightning.errors import UserError
+from spi_lightning.fingerprint import fingerprint
 from spi_lightning.networks.activations import activations
 
 PENULTIMATE = "penultimate"
@@ -50,9 +49,8 @@ class FrozenBackbone:
 
     @property
     def key(self) -> str:
-        """Hash of everything that decides the features but the patterns, 64 hexadecimal digits."""
-        text = json.dumps([self.weights_sha256, self.settings], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        """Fingerprint of everything that decides the features but the patterns."""
+        return fingerprint(self.weights_sha256, self.settings)
 
     def __call__(self, photons: Tensor, mask: Tensor) -> Tensor:
         """Photons (B, 1, H, W) and mask (B or 1, 1, H, W) bool -> features (B, width) float32."""
