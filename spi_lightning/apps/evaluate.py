@@ -91,7 +91,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     columns = _columns(cfg, patterns)
     predictions = Predictions(headline, [each.answer for each in asked], rule, labels, columns, excluded, given)
     predictions.write(folder)
-    names, extra = [answer.name for answer in trained], further_numbers(cfg.get("metric"))
+    names, extra = [answer.name for answer in trained], further_numbers(cfg.metrics)
     metrics = score(predictions, names, cfg.bootstrap.replicates, cfg.seed, together, extra)
     if "comparison" in metrics:
         common = common_set([answer.decision for answer in predictions.answers])
