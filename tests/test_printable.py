@@ -90,5 +90,5 @@ def test_consoles_take_names_as_they_are(capsys: pytest.CaptureFixture[str]) -> 
 def test_bars_take_names_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     with ProgressBar(always=True) as bar:
         bar.advance(bar.add_task("[/] a\nerror: b", total=1))
-    shown = capsys.readouterr().err
-    assert "[/] a\\nerror: b" in shown
+    escaped = capsys.readouterr().err
+    assert "[/] a\\nerror: b" in escaped

@@ -68,7 +68,7 @@ def test_index_lists_that_name_themselves_or_each_other(tmp_path: Path) -> None:
     (tmp_path / "link.txt").symlink_to("link2.txt")
     (tmp_path / "link2.txt").symlink_to("self.txt")
     for name in ("self.txt", "one.txt", "link.txt"):
-        with pytest.raises(UserError, match="index list that names itself"):
+        with pytest.raises(UserError, match="the index list names itself"):
             open_patterns(tmp_path / name)
 
 
@@ -107,8 +107,8 @@ def test_giant_announcements_are_refused_before_memory_is_taken(tmp_path: Path, 
     header = np.lib.format.header_data_from_array_1_0(np.empty((0, 4, 4), np.uint16)) | {"shape": shape}
     with (tmp_path / "a.npy").open("wb") as npy:
         np.lib.format.write_array_header_1_0(npy, header)
-    for name, says in (("a.h5", "by its header"), ("a.npy", "cannot be read")):
-        with pytest.raises(UserError, match=says):
+    for name, message in (("a.h5", "by its header"), ("a.npy", "cannot be read")):
+        with pytest.raises(UserError, match=message):
             open_patterns(tmp_path / name)
 
 
@@ -127,7 +127,7 @@ def test_pipes_devices_and_loops_are_no_files(tmp_path: Path) -> None:
     (tmp_path / "gone.h5").symlink_to("nothing.h5")
     (tmp_path / "loop.h5").symlink_to("loop.h5")
     (tmp_path / "list.txt").write_text("pipe.h5,0\n")
-    for name, says in (
+    for name, message in (
         ("pipe.h5", "pipe or a device"),
         ("zero.h5", "pipe or a device"),
         ("gone.h5", "link to a file that does not exist"),
@@ -135,7 +135,7 @@ def test_pipes_devices_and_loops_are_no_files(tmp_path: Path) -> None:
         ("list.txt", r"pipe\.h5: is a pipe"),
         ("x" * 3000, "cannot be read"),
     ):
-        with pytest.raises(UserError, match=says):
+        with pytest.raises(UserError, match=message):
             open_patterns(tmp_path / name)
 
 

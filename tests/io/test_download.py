@@ -104,7 +104,7 @@ def test_other_content_is_refused_and_leaves_what_was_there(url: str, tmp_path: 
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"net.pth": b"older"}
 
 
-def test_content_that_the_caller_refuses_is_asked_for_again(url: str, tmp_path: Path) -> None:
+def test_content_that_the_caller_refuses_is_requested_again(url: str, tmp_path: Path) -> None:
     def refuse(path: Path) -> None:
         raise ValueError(f"{path.stat().st_size} bytes of nonsense")
 
@@ -114,7 +114,7 @@ def test_content_that_the_caller_refuses_is_asked_for_again(url: str, tmp_path: 
 
 
 @pytest.mark.parametrize("faults", [[404], [503] * 9])
-def test_a_server_without_the_file_is_asked_again_only_if_that_may_help(
+def test_a_server_without_the_file_is_requested_again_only_if_that_may_help(
     url: str, tmp_path: Path, faults: list[int]
 ) -> None:
     Server.faults = list(faults)

@@ -42,7 +42,7 @@ def test_two_at_once_fetch_once(downloads: list[str], tmp_path: Path) -> None:
     assert downloads == [PUBLISHED.url] and [path.name for path in tmp_path.iterdir()] == ["net.pth"]
 
 
-def test_no_server_is_one_line_that_says_how_to_get_the_file(tmp_path: Path) -> None:
+def test_no_server_is_one_line_with_how_to_get_the_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^net\.pth is not on this machine and the server cannot be reached") as error:
         fetch(PUBLISHED, tmp_path)
     assert f"; get {PUBLISHED.url} (1 MB, sha256 {SHA256}), put it into " in str(error.value)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, Final
+from typing import Any
 
 import h5py
 import numpy as np
@@ -18,7 +18,8 @@ from spi_lightning.errors import UserError
 from spi_lightning.files import atomic_write
 from spi_lightning.write_errors import new_hdf5
 
-_HEADER: Final = 1024
+from .emc_layouts import HEADER
+
 Sparse = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]
 
 
@@ -82,7 +83,7 @@ def _write_binary(temporary: Path, frames: Iterator[tuple[int, Sparse]]) -> int:
             for file, values in zip(lists, sparse, strict=True):
                 file.write(values.astype("<i4").tobytes())
         with temporary.open("wb") as out:
-            header = np.zeros(_HEADER // 4, "<i4")
+            header = np.zeros(HEADER // 4, "<i4")
             header[:3] = len(ones), pixels, 0
             for values in (header, np.array(ones, "<i4"), np.array(multi, "<i4")):
                 out.write(values.tobytes())

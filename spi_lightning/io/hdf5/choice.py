@@ -84,7 +84,7 @@ def choose_patterns(file: h5py.File, option: str = "data.keys.photons") -> Choic
     """Choose the data set, or the numbered series, that holds the patterns.
 
     Args:
-        file: Open HDF5 file.
+        file: HDF5 file opened for reading.
         option: Option by which the user names a data set, for the messages.
 
     Raises:

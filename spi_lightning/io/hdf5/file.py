@@ -117,7 +117,7 @@ def dataset(file: h5py.File, key: str, option: str = "data.keys.photons") -> h5p
     """Data set by name, checked by storage.storage_of to have all of its values.
 
     Args:
-        file: Open HDF5 file.
+        file: HDF5 file opened for reading.
         key: Name of the data set in the file.
         option: Option by which the user names another data set, for the message.
 

@@ -60,7 +60,7 @@ def read_geometry(
     """Geometry of the patterns in a data set.
 
     Args:
-        file: Open HDF5 file.
+        file: HDF5 file opened for reading.
         key: Name of the data set of patterns.
         labels: Group with one value per pattern, if the file has one.
         known: Quantities that the caller has from elsewhere; those of the file are not read.

@@ -87,7 +87,7 @@ def stated_limits(file: h5py.File, key: str, notes: list[Note]) -> Limits:
     """Limits in the groups of the detector of a data set, or among the attributes of the data set.
 
     Args:
-        file: Open HDF5 file.
+        file: HDF5 file opened for reading.
         key: Name of the data set of counts.
         notes: List that gets a line for each value that is not a valid limit.
     """

@@ -85,7 +85,7 @@ def add_all(
         patterns: Patterns (N, H, W) of ``choice``, to be completed.
         file: Open HDF5 file of the patterns.
         choice: Data sets of the patterns.
-        keys, convention, known: Arguments of open_hdf5_patterns.
+        keys, convention, known: See the arguments of open_hdf5_patterns.
         labels: Group with one value per pattern.
     """
     if choice.why:
@@ -181,7 +181,7 @@ def find_mask(file: h5py.File, key: str, shape: tuple[int, int, int]) -> list[tu
     """File and name of the mask in the detector group of the patterns ``key`` or above them; empty if none.
 
     Args:
-        file: Open HDF5 file.
+        file: HDF5 file opened for reading.
         key: Name of the data set of patterns.
         shape: Shape of the patterns, (N, H, W).
     """
@@ -216,7 +216,7 @@ def read_named(file: h5py.File, key: str, dimensions: tuple[int, ...], option: s
     """Values of a small data set or side file; UserError if it is neither or has another number of axes.
 
     Args:
-        file: Open HDF5 file.
+        file: HDF5 file opened for reading.
         key: Name of the data set or path of the side file.
         dimensions: Allowed numbers of axes.
         option: Option that names the key, for messages.

@@ -50,13 +50,13 @@ def open_npy(path: Path) -> PatternFile:
 
 
 class FlatFrames:
-    """Uncompressed frames of a file of any format that is told by its header; holds no open handle.
+    """Uncompressed frames (N, H, W) behind a header of known length, memory-mapped; holds no open handle.
 
     Args:
-        path: The file.
-        shape: Number of frames, rows, columns.
-        dtype: Number type, with its byte order.
-        offset: Bytes of the header.
+        path: Path of the file.
+        shape: Number of frames, rows and columns, (N, H, W).
+        dtype: Number type of the values, with its byte order.
+        offset: Length of the header, bytes.
 
     Raises:
         UserError: The file is shorter than its header says.

@@ -25,7 +25,8 @@ from .hdf5 import read_scan_hdf5
 from .layout import axes_of_one
 from .mask import bad_of_mask
 from .record import BraggScan, ScanKeys
-from .spec import SpecScan, is_spec, read_spec
+from .spec import is_spec, read_spec
+from .spec_scan import SpecScan
 from .tiff_series import Region, cut_region, read_pages, read_series
 
 __all__ = ["BraggScan", "ScanKeys", "open_scan"]

@@ -18,7 +18,7 @@ from spi_lightning.notes import Note
 
 from .layout import ScanLayout
 from .motors import STEADY_ANGLE, arm_angles, one_number, pixel_directions, unit_at_the_end
-from .spec import SpecScan
+from .spec_scan import SpecScan
 
 _OPTIONS: Final = {
     PHOTON_ENERGY: "data.geometry.photon_energy",
@@ -42,7 +42,7 @@ def geometry_of_hdf5(
     """Geometry of the detector of the counts, in m, eV and degree, from data sets and attributes with their units.
 
     Args:
-        file: Open HDF5 file.
+        file: HDF5 file opened for reading.
         layout: Groups and data sets of the scan.
         known: Quantities of BraggGeometry that the user states, which are not read.
         notes: List that gets a note for each choice.

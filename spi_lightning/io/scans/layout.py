@@ -101,7 +101,7 @@ def find_scan(file: h5py.File, key: str | None) -> ScanLayout:
     """Find the counts by name, by the signal of NeXus, by the usual names, or as the only stack of images.
 
     Args:
-        file: Open HDF5 file.
+        file: HDF5 file opened for reading.
         key: Name of the data set of the counts, None to search for it.
 
     Raises:

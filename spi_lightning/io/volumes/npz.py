@@ -37,7 +37,11 @@ def read_volume(path: str | Path, key: str | None = None) -> NDArray[np.generic]
 
 
 def write_npz(path: str | Path, arrays: Mapping[str, ArrayLike]) -> Path:
-    """Write arrays of any shape by name, compressed, atomically. Raises UserError if the file cannot be written."""
+    """Write named arrays, (z, y, x) or any other shape, compressed and atomically.
+
+    Raises:
+        UserError: The file cannot be written.
+    """
     path = Path(path)
     with atomic_write(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **{name: np.asarray(values) for name, values in arrays.items()})  # type: ignore[arg-type]

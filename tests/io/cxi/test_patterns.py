@@ -61,7 +61,7 @@ def test_good_pixels_beside_the_detector(path) -> None:
     np.testing.assert_array_equal(open_patterns(path).mask, BAD == 0)
 
 
-def test_user_keys_override_the_standard_places(path) -> None:
+def test_user_keys_override_the_standard_paths(path) -> None:
     with h5py.File(path, "w") as file:
         file["cxi_version"] = 160
         file["entry_1/data_1/data"] = PHOTONS

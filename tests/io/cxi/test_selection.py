@@ -49,7 +49,7 @@ def test_links_are_relative_and_their_loss_is_noticed(tmp_path, source) -> None:
     )
 
 
-def test_frames_of_several_files_and_of_single_images(tmp_path, source) -> None:
+def test_frames_of_many_files_and_of_single_images(tmp_path, source) -> None:
     with h5py.File(tmp_path / "runs" / "b.cxi", "w") as file:
         file["entry_1/data_1/data"] = PHOTONS[0] + 1
     both = open_patterns([tmp_path / "runs" / "a.cxi", tmp_path / "runs" / "b.cxi"])

@@ -12,7 +12,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.io.dragonfly.output import LOG_COLUMNS, most_probable, read_log, read_output, read_quaternions
 
 SIZE, ROTATIONS = 5, 6
-PLACES = [[4, 0, 2], [1], [], [5, 3]]
+CANDIDATES = [[4, 0, 2], [1], [], [5, 3]]
 PROBABILITIES = [[0.2, 0.5, 0.3], [1.0], [], [0.25, 0.75]]
 LOG = """Cryptotomography with the EMC algorithm using MPI+OpenMP
 
@@ -56,7 +56,7 @@ def write(path: Path, modes: int = 1, leave_out: tuple[str, ...] = (), **instead
                 file[name] = value
         if "probabilities" not in leave_out:
             file["probabilities/num_rot"] = [ROTATIONS]
-            for name, rows, kind in (("place", PLACES, "i4"), ("prob", PROBABILITIES, "f8")):
+            for name, rows, kind in (("place", CANDIDATES, "i4"), ("prob", PROBABILITIES, "f8")):
                 item = file.create_dataset(f"probabilities/{name}", (len(rows),), h5py.vlen_dtype(np.dtype(kind)))
                 for i, row in enumerate(rows):
                     item[i] = np.array(row, kind) * (modes if name == "place" else 1)
@@ -124,7 +124,7 @@ def test_lists_of_orientations_in_both_forms(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         ({"leave_out": ("orientations",)}, "key 'orientations' is not in the file"),
         ({"leave_out": ("quaternions",)}, "no list of sampled orientations"),
@@ -133,8 +133,8 @@ def test_lists_of_orientations_in_both_forms(tmp_path: Path) -> None:
         ({"intens": np.ones((1, 5, 5))}, "is not a cube"),
     ],
 )
-def test_a_damaged_output_is_one_line(change: dict[str, Any], says: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=says) as error:
+def test_a_damaged_output_is_one_line(change: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message) as error:
         read_output(write(tmp_path / "output_001.h5", **change))
     assert str(tmp_path) in str(error.value) and "\n" not in str(error.value)
 
@@ -143,12 +143,12 @@ def test_what_is_not_there_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     write(tmp_path / "data" / "output_000.h5")  # the first guess alone
     (tmp_path / "notes.txt").write_text("hello")
-    for path, says in (
+    for path, message in (
         (tmp_path, "no output_NNN.h5 of a finished"),
         (tmp_path / "nowhere", "no such Dragonfly output"),
         (tmp_path / "notes.txt", "not a Dragonfly output"),
     ):
-        with pytest.raises(UserError, match=says):
+        with pytest.raises(UserError, match=message):
             read_output(path)
     with pytest.raises(UserError, match="no such list of orientations"):
         read_quaternions(tmp_path / "q.dat")

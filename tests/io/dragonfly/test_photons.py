@@ -203,7 +203,7 @@ def test_sound_lists_and_the_square_that_is_assumed(tmp_path, hdf5) -> None:
 
 @pytest.mark.parametrize("hdf5", [False, True])
 @pytest.mark.parametrize(
-    ("ones", "multi", "counts", "said"),
+    ("ones", "multi", "counts", "message"),
     [
         ([[0, 3], [5, 5], [1]], MULTI, COUNTS, "frame 1 names a pixel twice"),
         ([[0, 1], [5], [1]], MULTI, COUNTS, "frame 0 names a pixel twice"),
@@ -213,8 +213,8 @@ def test_sound_lists_and_the_square_that_is_assumed(tmp_path, hdf5) -> None:
         ([[0, 16], [5], [1]], MULTI, COUNTS, "outside 0 to 15"),
     ],
 )
-def test_lists_that_contradict_themselves(tmp_path, ones, multi, counts, said, hdf5) -> None:
-    with pytest.raises(UserError, match=said):
+def test_lists_that_contradict_themselves(tmp_path, ones, multi, counts, message, hdf5) -> None:
+    with pytest.raises(UserError, match=message):
         open_patterns(sparse(tmp_path / "a.emc", ones, multi, counts, hdf5))
 
 
@@ -262,7 +262,7 @@ def test_lists_of_floats_hold_whole_numbers(tmp_path, count, sound) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "values", "says"),
+    ("name", "values", "message"),
     [
         ("num_pix", -5, r"num_pix is \[-5\]; write it again"),
         ("num_pix", [16, 9], r"num_pix is \[ 9 16\]"),
@@ -273,17 +273,17 @@ def test_lists_of_floats_hold_whole_numbers(tmp_path, count, sound) -> None:
         ("place_ones", np.dtype("i4"), "'place_ones' is a group"),
     ],
 )
-def test_what_is_no_number_or_list(tmp_path, name, values, says) -> None:
+def test_what_is_no_number_or_list(tmp_path, name, values, message) -> None:
     path = sparse(tmp_path / "a.emc", ONES, MULTI, COUNTS, True)
     with h5py.File(path, "r+") as file:
         del file[name]
         file[name] = values
-    with pytest.raises(UserError, match=says):
+    with pytest.raises(UserError, match=message):
         open_patterns(path)
 
 
 @pytest.mark.parametrize(
-    ("name", "change", "says"),
+    ("name", "change", "message"),
     [
         ("mask", {3: -1.0}, "mask holds -1; classes of pixels are 0"),
         ("mask", {3: 0.5}, "mask holds 0.5"),
@@ -292,20 +292,20 @@ def test_what_is_no_number_or_list(tmp_path, name, values, says) -> None:
         ("corr", None, "48 qz, 47 corr, 48 mask"),
     ],
 )
-def test_columns_of_a_detector_that_cannot_be(tmp_path, name, change, says) -> None:
+def test_columns_of_a_detector_that_cannot_be(tmp_path, name, change, message) -> None:
     write_detector(tmp_path / "det.h5", make_detector((6, 8), 500.0))
     with h5py.File(tmp_path / "det.h5", "r+") as file:
         values = file[name][()].astype(float)
         del file[name]
-        for place, value in (change or {}).items():
-            values[place] = value
+        for position, value in (change or {}).items():
+            values[position] = value
         file[name] = values if change else values[1:]
-    with pytest.raises(UserError, match=says):
+    with pytest.raises(UserError, match=message):
         read_detector(tmp_path / "det.h5")
 
 
 @pytest.mark.parametrize("name", ["detector.h5", "detector.dat"])
-def test_a_detector_file_beside_is_taken_and_said(tmp_path, name) -> None:
+def test_a_detector_file_beside_is_taken_and_noted(tmp_path, name) -> None:
     photons = np.random.default_rng(0).poisson(0.5, (3, 6, 8)).astype("i4")
     write_emc(tmp_path / "selected.emc", [photons])
     measured = np.ones((6, 8), dtype=bool)
@@ -321,8 +321,8 @@ def test_a_detector_file_beside_is_taken_and_said(tmp_path, name) -> None:
 def test_a_detector_file_beside_that_does_not_fit_is_not_used(tmp_path) -> None:
     write_emc(tmp_path / "a.emc", [PHOTONS])
     write_detector(tmp_path / "detector.h5", make_detector((5, 6), 900.0))
-    said = "\n".join(map(str, open_patterns(tmp_path / "a.emc").notes))
-    assert "has 30 pixels" in said and "taken as a square of 6 x 6" in said
+    message = "\n".join(map(str, open_patterns(tmp_path / "a.emc").notes))
+    assert "has 30 pixels" in message and "taken as a square of 6 x 6" in message
     (tmp_path / "detector.h5").write_bytes((tmp_path / "detector.h5").read_bytes()[:700])
     file = open_patterns(tmp_path / "a.emc")
     np.testing.assert_array_equal(file.read(range(len(file))), PHOTONS)

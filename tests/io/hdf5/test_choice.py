@@ -99,7 +99,7 @@ TWO = {"front": (STACK, FRONT_MASK, 580.0, 600.0), "rear": (REAR, REAR_MASK, 240
 OF_REAR = {"distance": 2.4, "pixel_size": 7.5e-5, "photon_energy": 1600.0}
 
 
-def test_the_only_entry_says_the_default_where_the_root_does_not(tmp_path) -> None:
+def test_the_only_entry_is_the_default_where_the_root_does_not(tmp_path) -> None:
     with h5py.File(tmp_path / "a.nxs", "w") as file:
         nexus(file, TWO, "rear_plot")
         del file.attrs["default"]
@@ -168,11 +168,11 @@ def test_series_of_an_eiger_master(tmp_path) -> None:
         open_patterns(tmp_path / "plain_master.h5")
 
 
-def detector(file: h5py.File, place: str, data: Any, mask: Any = None, distance: float = 0, pixel: float = 0) -> None:
-    file[f"{place}/data"] = data
+def detector(file: h5py.File, path: str, data: Any, mask: Any = None, distance: float = 0, pixel: float = 0) -> None:
+    file[f"{path}/data"] = data
     if mask is not None:
-        file[f"{place}/mask"], file[f"{place}/distance"] = mask, distance
-        file[f"{place}/x_pixel_size"] = file[f"{place}/y_pixel_size"] = pixel
+        file[f"{path}/mask"], file[f"{path}/distance"] = mask, distance
+        file[f"{path}/x_pixel_size"] = file[f"{path}/y_pixel_size"] = pixel
 
 
 def hard_link(file: h5py.File) -> str:

@@ -111,14 +111,14 @@ def test_impossible_values_are_refused(tmp_path, changed, message) -> None:
         ("beam_centre", np.array([3.0]), "row and column are two numbers"),
     ],
 )
-def test_what_is_not_usable_is_said_and_not_used(tmp_path, name, value, note) -> None:
+def test_what_is_not_usable_is_noted_and_not_used(tmp_path, name, value, note) -> None:
     file = open_patterns(plain(tmp_path / "a.h5", {name: value}))
     assert file.geometry == {}
     assert any(name in str(line) and note in str(line) for line in file.notes)
 
 
 @pytest.mark.parametrize("unit", ["furlong", "keV"])
-def test_a_value_in_an_unknown_unit_is_said_and_blocks_only_what_needs_it(tmp_path, unit) -> None:
+def test_a_value_in_an_unknown_unit_is_noted_and_blocks_only_what_needs_it(tmp_path, unit) -> None:
     path = cxi(tmp_path / "a.cxi", units={"distance": unit})
     file = open_patterns(path)
     assert set(file.geometry) == {"pixel_size", "photon_energy"}

@@ -88,11 +88,11 @@ def test_a_mapping_of_more_axes_than_can_be_is_refused(
     sound = path.read_bytes()
     heap = sound.index(b"GCOL")
     blocks = struct.pack("<II", 2, 3) if latest else struct.pack("<IIII", 2, 1, 0, 56)  # head of a selection
-    places = [found.start() for found in re.finditer(re.escape(blocks), sound[heap:])]
-    assert len(places) == 9  # of twelve, three take everything
-    for place in places:
+    positions = [found.start() for found in re.finditer(re.escape(blocks), sound[heap:])]
+    assert len(positions) == 9  # of twelve, three take everything
+    for position in positions:
         content = bytearray(sound)
-        at = heap + place + (10 if latest else 16)
+        at = heap + position + (10 if latest else 16)
         content[at : at + 4] = axes.to_bytes(4, "little")
         path.write_bytes(content)
         with pytest.raises(UserError, match="damaged in the source list of a virtual data set"):

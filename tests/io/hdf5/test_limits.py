@@ -28,8 +28,8 @@ def test_counts_from_the_saturation_value_on_are_saturated_in_scans(tmp_path: Pa
     assert 0 < over.sum() < 0.2 * over.size
     read = open_scan(written(tmp_path / "a.nxs", saturation_value=[420.0]))
     np.testing.assert_array_equal(~np.isfinite(read.counts.numpy()), over)
-    said = f"{over.sum()} voxels are at or above 420, /entry/instrument/detector/saturation_value: saturated"
-    assert any(said in str(note) for note in read.notes)
+    message = f"{over.sum()} voxels are at or above 420, /entry/instrument/detector/saturation_value: saturated"
+    assert any(message in str(note) for note in read.notes)
 
 
 def test_the_same_holds_for_patterns_frame_by_frame(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_limits_that_no_count_reaches_change_nothing(tmp_path: Path, fields: dic
 
 
 @pytest.mark.parametrize("value", [0, -1, np.nan, 1.0, "high", [400.0, 500.0]])
-def test_limits_that_cannot_be_are_said_and_not_taken(tmp_path: Path, value: Any) -> None:
+def test_limits_that_cannot_be_are_noted_and_not_taken(tmp_path: Path, value: Any) -> None:
     path = written(tmp_path / "a.nxs", saturation_value=value)
     for read in (open_scan(path), open_patterns(path)):
         assert any("saturation_value" in str(note) and "not taken as a limit" in str(note) for note in read.notes)  # type: ignore[attr-defined]

@@ -180,7 +180,7 @@ def test_missing_sources_of_what_lies_beside_are_named(tmp_path, name, values, k
         open_patterns(write(tmp_path / "c.h5", **sets), PatternKeys(**keys))
 
 
-def test_pixels_that_a_mask_maps_nothing_to_are_not_measured_and_said(tmp_path) -> None:
+def test_pixels_that_a_mask_maps_nothing_to_are_not_measured_and_noted(tmp_path) -> None:
     write(tmp_path / "side.h5", mask=(STACK[0] > 3).astype("i8"))
     half = h5py.VirtualLayout(SHAPE[1:], "i8")
     half[:15] = h5py.VirtualSource("side.h5", "mask", SHAPE[1:])[:15]

@@ -47,7 +47,7 @@ def test_a_stated_sense_is_followed(keep, convention) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "place", "values", "junk", "sense", "why"),
+    ("name", "bits", "values", "junk", "sense", "why"),
     [
         ("mask", "", lambda keep: keep * 1, 0, "good", "no photons where it is 0"),
         ("mask", "", lambda keep: ~keep * 1, 0, "bad", "no photons where it is 1"),
@@ -62,8 +62,8 @@ def test_a_stated_sense_is_followed(keep, convention) -> None:
         ("mask", "", lambda keep: keep * 0 + 1, 5, "good", "all values are 1"),
     ],
 )
-def test_auto_decides_by_the_stated_rules_and_says_so(keep, name, place, values, junk, sense, why) -> None:
-    chosen, note = choose_convention(values(keep), frames(keep, junk), "auto", f"f.h5: {name}", place)
+def test_auto_decides_by_the_stated_rules_and_notes_them(keep, name, bits, values, junk, sense, why) -> None:
+    chosen, note = choose_convention(values(keep), frames(keep, junk), "auto", f"f.h5: {name}", bits)
     assert chosen == sense
     assert why in str(note)
 
@@ -74,7 +74,7 @@ def test_zeros_alone_in_a_mask_of_good_pixels_are_refused(keep) -> None:
     assert choose_convention(keep * 0, frames(keep), "bad", "f.h5: good")[0] == "bad"
 
 
-def test_half_and_half_must_be_told() -> None:
+def test_half_and_half_is_undecidable() -> None:
     half = np.indices((4, 4)).sum(0) % 2
     with pytest.raises(UserError, match=r"give data.mask_convention=good or bad"):
         choose_convention(half, np.ones((1, 4, 4), dtype=np.float32), "auto", "f.h5: mask")
@@ -115,11 +115,11 @@ def test_more_than_half_missing_is_not_inverted() -> None:
     assert choose_convention(mask * 1, garbage, "bad", "f.h5: mask")[0] == "bad"
 
 
-@pytest.mark.parametrize(("place", "bit", "bad"), [("euxfel", 8, True), ("cxi", 8, False), ("nexus", 31, False)])
-def test_bits_by_place(keep, place, bit, bad) -> None:
+@pytest.mark.parametrize(("bits", "bit", "bad"), [("euxfel", 8, True), ("cxi", 8, False), ("nexus", 31, False)])
+def test_bits_by_path(keep, bits, bit, bad) -> None:
     values = np.where(keep, 0, 1 << bit).astype(np.uint32)
-    sense, note = choose_convention(values, frames(keep), "auto", "f.h5: mask", place)
-    assert sense == place and ("where" in str(note))
+    sense, note = choose_convention(values, frames(keep), "auto", "f.h5: mask", bits)
+    assert sense == bits and ("where" in str(note))
     assert measured(values, sense).all() != bad
 
 
@@ -129,7 +129,7 @@ def test_white_is_one(keep) -> None:
 
 
 @pytest.mark.parametrize("noise", [0, 1])
-def test_a_mask_over_hot_pixels_says_their_share_of_all_counts_and_is_no_warning(tmp_path, noise) -> None:
+def test_a_mask_over_hot_pixels_notes_their_share_of_all_counts_and_is_no_warning(tmp_path, noise) -> None:
     rng = np.random.default_rng(0)
     counts = rng.poisson(0.1, (20, 40, 60)).astype("i4")
     counts[:, 5, 7] = counts[:, 30, 41] = 5000

@@ -23,7 +23,7 @@ def file_with(path: Path, centre: object, as_attribute: bool = True) -> PatternF
 
 
 @pytest.mark.parametrize(
-    ("centre", "said"),
+    ("centre", "message"),
     [
         ([-30.0, 200.0], r"row -30, column 200, outside the 24 x 32 pixels"),
         ([12.0, 32.0], "outside"),
@@ -32,10 +32,10 @@ def file_with(path: Path, centre: object, as_attribute: bool = True) -> PatternF
         ([np.nan, 3.0], "outside"),
     ],
 )
-def test_what_is_no_centre_is_said_and_not_used(tmp_path, centre, said) -> None:
+def test_what_is_no_centre_is_noted_and_not_used(tmp_path, centre, message) -> None:
     file = file_with(tmp_path / "a.h5", centre)
     assert "beam_centre" not in file.geometry and any(
-        said in str(note) and "not used" in str(note) for note in file.notes
+        message in str(note) and "not used" in str(note) for note in file.notes
     )
 
 
@@ -92,7 +92,7 @@ def test_each_frame_may_have_a_centre_of_nexus(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("x", "y", "units", "said"),
+    ("x", "y", "units", "message"),
     [
         (0.0, 0.0, (None, None), "are 0 and state no beam centre"),
         (15.0, None, (None, None), "along the other axis is missing"),
@@ -102,9 +102,9 @@ def test_each_frame_may_have_a_centre_of_nexus(tmp_path) -> None:
         (np.array([15.0, 16.0]), 11.0, (None, None), "holds 2 numbers for 4 frames"),
     ],
 )
-def test_what_is_no_centre_of_nexus_is_said_and_not_used(tmp_path, x, y, units, said) -> None:
+def test_what_is_no_centre_of_nexus_is_noted_and_not_used(tmp_path, x, y, units, message) -> None:
     file = nexus_with(tmp_path / "a.nxs", x, y, units)
-    assert "beam_centre" not in file.geometry and any(said in str(note) for note in file.notes)
+    assert "beam_centre" not in file.geometry and any(message in str(note) for note in file.notes)
 
 
 def test_a_pair_in_millimetres_is_converted(tmp_path) -> None:

@@ -24,19 +24,19 @@ def folder(tmp_path) -> Path:
 
 
 def test_a_glob_is_one_set_in_which_each_file_is_a_run(folder) -> None:
-    several = pickle.loads(pickle.dumps(open_patterns(str(folder / "run_*.h5"))))
-    assert several.shape == (9, 6, 5)
-    assert "3 files" in several.format
+    joined = pickle.loads(pickle.dumps(open_patterns(str(folder / "run_*.h5"))))
+    assert joined.shape == (9, 6, 5)
+    assert "3 files" in joined.format
     order = np.array([8, 0, 4, 4, 3, 7, 5])
-    np.testing.assert_array_equal(several.read(order), PHOTONS[order])
-    np.testing.assert_array_equal(several.source.read(3, 7), PHOTONS[3:7])
-    np.testing.assert_array_equal(several.labels["particle_id"], [0] * 4 + [1] * 2 + [2] * 3)
-    np.testing.assert_array_equal(several.labels["is_single_hit"], [0, 1, 0, 1, -1, -1, 0, 1, 0])
-    assert several.geometry["distance"] == 0.5
-    np.testing.assert_array_equal(several.geometry["photon_energy"], [1500] * 4 + [1600] * 5)
-    assert several.mask is None
-    assert several.read_mask([0, 8]).all()
-    assert [(file.path.name, i) for file, i in several.origin([5, 0])] == [("run_b.h5", 1), ("run_a.h5", 0)]
+    np.testing.assert_array_equal(joined.read(order), PHOTONS[order])
+    np.testing.assert_array_equal(joined.source.read(3, 7), PHOTONS[3:7])
+    np.testing.assert_array_equal(joined.labels["particle_id"], [0] * 4 + [1] * 2 + [2] * 3)
+    np.testing.assert_array_equal(joined.labels["is_single_hit"], [0, 1, 0, 1, -1, -1, 0, 1, 0])
+    assert joined.geometry["distance"] == 0.5
+    np.testing.assert_array_equal(joined.geometry["photon_energy"], [1500] * 4 + [1600] * 5)
+    assert joined.mask is None
+    assert joined.read_mask([0, 8]).all()
+    assert [(file.path.name, i) for file, i in joined.origin([5, 0])] == [("run_b.h5", 1), ("run_a.h5", 0)]
 
 
 def test_lists_and_commas_keep_their_order(folder) -> None:
@@ -50,10 +50,10 @@ def test_masks_of_the_files_may_differ(folder) -> None:
     bad[2, 2] = 1
     with h5py.File(folder / "run_a.h5", "a") as file:
         file["mask"] = bad
-    several = open_patterns(str(folder / "run_*.h5"))
-    np.testing.assert_array_equal(several.mask[:4], np.tile(bad == 0, (4, 1, 1)))
-    assert several.mask[4:].all()
-    np.testing.assert_array_equal(several.read([1, 6]), [np.where(bad, 0, PHOTONS[1]), PHOTONS[6]])
+    joined = open_patterns(str(folder / "run_*.h5"))
+    np.testing.assert_array_equal(joined.mask[:4], np.tile(bad == 0, (4, 1, 1)))
+    assert joined.mask[4:].all()
+    np.testing.assert_array_equal(joined.read([1, 6]), [np.where(bad, 0, PHOTONS[1]), PHOTONS[6]])
 
 
 def test_labelled_runs_are_kept(folder) -> None:

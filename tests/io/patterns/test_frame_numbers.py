@@ -37,7 +37,7 @@ def test_frames_that_are_chosen(values, numbers) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ([True, False, True], "True and False, 3 values for 6 frames"),
         ([0, 1, 1, 0], "0 and 1 repeatedly, 4 values for 6 frames"),
@@ -53,8 +53,8 @@ def test_frames_that_are_chosen(values, numbers) -> None:
         ([1 + 2j], "complex"),
     ],
 )
-def test_what_names_no_frames(values, said) -> None:
-    with pytest.raises(UserError, match=f"list.*{said}"):
+def test_what_names_no_frames(values, message) -> None:
+    with pytest.raises(UserError, match=f"list.*{message}"):
         frame_numbers(np.array(values), 6, "list")
 
 
@@ -103,7 +103,7 @@ def test_frames_named_on_the_command_line(tmp_path: Path, index: object) -> None
     np.testing.assert_array_equal(open_patterns(tmp_path / "a.npy", PatternKeys(index=3)).read([0]), PHOTONS[[3]])
 
 
-def test_a_frame_that_is_listed_again_is_said(tmp_path: Path) -> None:
+def test_a_frame_that_is_listed_again_is_noted(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["patterns"] = np.ones((6, 4, 5), "u2")
     opened = open_patterns(tmp_path / "a.h5", PatternKeys(index=[4, 2, 4]))

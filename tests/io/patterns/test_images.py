@@ -101,7 +101,7 @@ def test_appended_pages_of_one_shape_are_frames(tmp_path, cut, options) -> None:
     np.testing.assert_array_equal(opened.read([6, 0, 1, 2, 5]), PHOTONS[[6, 0, 1, 2, 5]])
 
 
-def test_a_thumbnail_is_left_out_and_said(tmp_path) -> None:
+def test_a_thumbnail_is_left_out_and_noted(tmp_path) -> None:
     thumbnail = np.full((2, 2), 200, np.uint16)
     for name, parts in (("first.tif", [thumbnail, *PHOTONS]), ("last.tif", [PHOTONS, thumbnail])):
         opened = open_patterns(appended(tmp_path / name, *parts))
@@ -111,7 +111,7 @@ def test_a_thumbnail_is_left_out_and_said(tmp_path) -> None:
     np.testing.assert_array_equal(open_patterns(appended(tmp_path / "each.tif", *between)).read(range(7)), PHOTONS)
 
 
-def test_a_colour_preview_is_left_out_and_said(tmp_path) -> None:
+def test_a_colour_preview_is_left_out_and_noted(tmp_path) -> None:
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
         file.write(np.zeros((6, 5, 3), np.uint8), photometric="rgb")
         file.write(PHOTONS)
@@ -165,9 +165,9 @@ def test_pages_whose_data_lie_where_none_can(tmp_path, offset: int) -> None:
         for _ in range(3):
             out.write(np.ones((12, 16), np.uint16), photometric="minisblack", contiguous=False, metadata=None)
     with tifffile.TiffFile(path) as tiff:
-        place = tiff.pages[1].tags["StripOffsets"].valueoffset
+        position = tiff.pages[1].tags["StripOffsets"].valueoffset
     content = path.read_bytes()
-    path.write_bytes(content[:place] + offset.to_bytes(4, "little") + content[place + 4 :])
+    path.write_bytes(content[:position] + offset.to_bytes(4, "little") + content[position + 4 :])
     with pytest.raises(UserError, match="inside the header of the file" if offset < 8 else "cannot be read as TIFF"):
         open_patterns(path).read([0, 1, 2])
 
@@ -177,7 +177,7 @@ def test_a_page_without_rows_is_one_line(tmp_path: Path) -> None:
     content = path.read_bytes()
     with tifffile.TiffFile(path) as tiff:
         tag = tiff.pages[0].tags["ImageLength"]
-        place, size = tag.valueoffset, {"SHORT": 2, "LONG": 4}[tag.dtype.name]
-    path.write_bytes(content[:place] + bytes(size) + content[place + size :])
+        position, size = tag.valueoffset, {"SHORT": 2, "LONG": 4}[tag.dtype.name]
+    path.write_bytes(content[:position] + bytes(size) + content[position + size :])
     with pytest.raises(UserError):
         open_patterns(path)

@@ -17,7 +17,7 @@ def test_labels_of_single_hits(values) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "values", "said"),
+    ("name", "values", "message"),
     [
         ("is_single_hit", np.ones((4, 2), int), "shape .4, 2.; give one label for each pattern"),
         ("is_single_hit", np.full((4, 2), 0.5), "shape"),
@@ -38,8 +38,8 @@ def test_labels_of_single_hits(values) -> None:
         ("diameter", np.ones(4, complex), "must be numbers"),
     ],
 )
-def test_what_is_no_label(name, values, said) -> None:
-    with pytest.raises(UserError, match=said):
+def test_what_is_no_label(name, values, message) -> None:
+    with pytest.raises(UserError, match=message):
         as_label(name, values, 4, "f.h5: labels")
 
 

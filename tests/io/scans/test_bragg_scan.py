@@ -176,7 +176,7 @@ def test_images_beside_the_scan(tmp_path: Path) -> None:
     assert read.whitefield.shape == (4, 4)
 
 
-def test_too_large_a_scan_says_what_would_fit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_too_large_a_scan_is_refused_with_what_would_fit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tiff_series, "_MEMORY_SHARE", 1e-9)
     with pytest.raises(UserError, match=r"a region of \d+ x \d+ pixels would fit: data\.region"):
         open_scan(series(tmp_path / "frames"))
@@ -296,7 +296,7 @@ def test_missing_frames_read_the_same_from_any_file(tmp_path: Path) -> None:
     assert line in open_scan(series(tmp_path / "frames", leave_out=(3,))).notes
 
 
-def test_a_damaged_tiff_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_tiff_is_noted_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     tifffile.imwrite(tmp_path / "a.tif", COUNTS)
     (tmp_path / "a.tif").write_bytes((tmp_path / "a.tif").read_bytes()[:300])
     with pytest.raises(UserError, match=r"a.tif: the TIFF file is truncated, 300 of 340 bytes"):
@@ -319,7 +319,7 @@ def test_frames_are_ordered_by_the_number_that_changes(tmp_path: Path, name: Cal
     np.testing.assert_array_equal(open_scan(tmp_path).counts, COUNTS)
 
 
-def test_two_scans_in_one_folder_and_copies_are_told_apart(tmp_path: Path) -> None:
+def test_two_scans_in_one_folder_and_copies_are_distinguished(tmp_path: Path) -> None:
     for run in (1, 2):
         for i, frame in enumerate(COUNTS):
             tifffile.imwrite(tmp_path / f"run{run}_{i:03d}.tif", frame)

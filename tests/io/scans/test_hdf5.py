@@ -160,10 +160,10 @@ def test_angles_are_found_on_the_axis_that_nxdata_names(tmp_path: Path) -> None:
 
 def test_links_to_what_is_gone_are_named(tmp_path: Path) -> None:
     path, matrix = tmp_path / "a.nxs", np.eye(3)[None]
-    for place in ("entry/data/data", "entry/pil3/data", "entry/instrument/pil3/data"):
+    for position in ("entry/data/data", "entry/pil3/data", "entry/instrument/pil3/data"):
         with h5py.File(path, "w") as file:
             file["entry/sample/ub_matrix"] = matrix
-            file[place] = h5py.ExternalLink("files/1040323.hdf", "/entry/data")
+            file[position] = h5py.ExternalLink("files/1040323.hdf", "/entry/data")
         with pytest.raises(UserError, match=r"is a link to /entry/data of files/1040323\.hdf, which does not exist"):
             open_scan(path)
     with h5py.File(path, "w") as file:
@@ -271,7 +271,7 @@ def test_a_monitor_of_another_length_is_left_out_unless_named(tmp_path: Path) ->
         open_scan(tmp_path / "a.h5", ScanKeys(monitor="monitor"))
 
 
-def test_links_of_what_lies_beside_and_masks_that_do_not_fit_are_told(tmp_path: Path) -> None:
+def test_links_of_what_lies_beside_and_masks_that_do_not_fit_are_noted(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["counts"], file["mask"] = COUNTS, np.zeros((9, 9), np.uint8)
         file["theta_deg"] = h5py.ExternalLink("angles.h5", "/theta")
@@ -311,7 +311,7 @@ def test_images_beside_the_counts_that_are_not_read_are_named(tmp_path: Path) ->
     assert len(notes) == 1 and "not read: /entry/data/flat_field;" in str(notes[0])
 
 
-def test_text_is_no_monitor_and_that_is_said(tmp_path: Path) -> None:
+def test_text_is_no_monitor_and_noted(tmp_path: Path) -> None:
     path = nexus(tmp_path / "scan.nxs", control__data=(np.array([b"x"] * 8), None))
     read = open_scan(path)
     assert read.monitor is None and any("control/data holds |S1 instead of numbers" in str(note) for note in read.notes)
@@ -330,7 +330,7 @@ def test_a_detector_states_its_beam_centre_in_pixels_or_as_a_length(tmp_path: Pa
 
 
 @pytest.mark.parametrize("shape", [(8, 1, 6, 7), (1, 8, 6, 7), (8, 6, 7, 1), (1, 8, 1, 6, 7)])
-def test_counts_with_axes_of_one_are_read_and_said(tmp_path: Path, shape: tuple[int, ...]) -> None:
+def test_counts_with_axes_of_one_are_read_and_noted(tmp_path: Path, shape: tuple[int, ...]) -> None:
     path = nexus(tmp_path / "a.nxs", data__pixel_mask=(np.eye(6, 7, dtype=np.uint32)[None], None))
     with h5py.File(path, "a") as file:
         del file["entry/data/data"]

@@ -36,7 +36,7 @@ def positioner(entry: h5py.Group, name: str, value: Any, unit: str = "deg", **at
     entry[f"instrument/{name}/value"].attrs.update({"units": unit, **attributes})
 
 
-def test_motors_before_the_scan_are_read_and_said(tmp_path: Path) -> None:
+def test_motors_before_the_scan_are_read_and_noted(tmp_path: Path) -> None:
     def add(entry: h5py.Group) -> None:
         for name, value in {"delta": 32.0, "gam": 12.0, "delta_axis_offset": 8.8, "eta": 0.2, "mu": 0.0}.items():
             entry[f"before_scan/diffractometer_sample/{name}"] = value
@@ -64,7 +64,7 @@ def test_motors_with_a_group_of_their_own_have_their_unit_there(tmp_path: Path, 
     assert (found["delta_deg"], found["gamma_deg"]) == pytest.approx((32, 12))
 
 
-def test_a_vector_says_about_what_a_motor_turns(tmp_path: Path) -> None:
+def test_a_vector_is_the_axis_of_a_motor(tmp_path: Path) -> None:
     def reversed_gamma(entry: h5py.Group) -> None:
         positioner(entry, "kdelta", np.full(8, 32.0), vector=[0, 1, 0], depends_on=".")
         positioner(entry, "kgam", np.full(8, -12.0), vector=[1, 0, 0], depends_on="/entry1/instrument/kdelta/value")

@@ -51,7 +51,7 @@ def test_an_arm_at_a_bragg_angle_tells_of_a_scan(tmp_path: Path) -> None:
         measure_frame(path)
 
 
-def test_cxi_and_nexus_say_it_too(tmp_path: Path) -> None:
+def test_cxi_and_nexus_are_evidence_too(tmp_path: Path) -> None:
     angles = 0.3 - 0.01 * np.arange(8)
     with h5py.File(tmp_path / "a.cxi", "w") as file:
         file["cxi_version"], file["entry_1/sample_1/geometry_1/angle"] = 150, angles

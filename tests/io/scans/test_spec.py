@@ -194,5 +194,5 @@ def test_units_that_are_known_are_not_warned_about(label: str) -> None:
     assert unknown_unit(label) == []
 
 
-def test_a_unit_in_brackets_that_is_not_known_is_said() -> None:
+def test_a_unit_in_brackets_that_is_not_known_is_noted() -> None:
     assert "'steps' is not a known unit" in unknown_unit("Theta (steps)")[0].text

@@ -15,7 +15,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.io.structures.archive import CHECKSUMS, Archive, fetch_structures
 
 ATOM = "ATOM      1  CA  ALA A   1      11.104   6.134  -6.504  1.00  0.00           C\nEND\n"
-asked: Counter[str] = Counter()
+requested: Counter[str] = Counter()
 
 
 class Server(BaseHTTPRequestHandler):
@@ -23,11 +23,11 @@ class Server(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         name = self.path.strip("/").split(".")[0]
-        asked[name] += 1
+        requested[name] += 1
         body, code, length = gzip.compress(ATOM.encode()), 200, None
-        if name == "2bus" and asked[name] < 3:
+        if name == "2bus" and requested[name] < 3:
             code = 503
-        elif name == "3cut" and asked[name] < 2:
+        elif name == "3cut" and requested[name] < 2:
             body, length = body[:20], len(body)
         elif name == "4bad":
             body = body[:-12]
@@ -47,7 +47,7 @@ class Server(BaseHTTPRequestHandler):
 @pytest.fixture
 def archive(monkeypatch: pytest.MonkeyPatch) -> Iterator[Archive]:
     monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
-    asked.clear()
+    requested.clear()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield Archive(f"http://127.0.0.1:{server.server_port}/{{id}}.pdb.gz", ".pdb.gz", attempts=3, timeout=5)
@@ -60,13 +60,13 @@ def test_files_are_fetched_once_and_again_when_changed(archive: Archive, tmp_pat
     ids.write_text("1AAA, 2bus  # busy\n3cut\n1aaa\n")
     paths = fetch_structures(str(ids), tmp_path / "pdb", archive)
     assert [path.name for path in paths] == ["1aaa.pdb.gz", "2bus.pdb.gz", "3cut.pdb.gz"]
-    assert asked == {"1aaa": 1, "2bus": 3, "3cut": 2}
+    assert requested == {"1aaa": 1, "2bus": 3, "3cut": 2}
     assert set(json.loads((tmp_path / "pdb" / CHECKSUMS).read_text())) == {"1aaa", "2bus", "3cut"}
     fetch_structures(str(ids), tmp_path / "pdb", archive)
-    assert asked == {"1aaa": 1, "2bus": 3, "3cut": 2}
+    assert requested == {"1aaa": 1, "2bus": 3, "3cut": 2}
     paths[0].write_bytes(b"damaged")
     fetch_structures(str(ids), tmp_path / "pdb", archive)
-    assert asked["1aaa"] == 2 and gzip.decompress(paths[0].read_bytes()).decode() == ATOM
+    assert requested["1aaa"] == 2 and gzip.decompress(paths[0].read_bytes()).decode() == ATOM
 
 
 def test_what_cannot_be_had_is_named_and_the_rest_is_kept(archive: Archive, tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_what_cannot_be_had_is_named_and_the_rest_is_kept(archive: Archive, tmp_
         line.startswith("3 of 4 structures could not be fetched: 4bad (")
         and "6non (the server answers 404 Not Found)" in line
     )
-    assert "not a structure file" in line and asked["6non"] == 1 and asked["4bad"] == 3
+    assert "not a structure file" in line and requested["6non"] == 1 and requested["4bad"] == 3
     assert {path.name for path in tmp_path.iterdir()} == {"1aaa.pdb.gz", CHECKSUMS}
 
 

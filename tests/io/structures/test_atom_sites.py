@@ -59,12 +59,12 @@ def test_atoms_written_twice_are_left_out_with_a_line(tmp_path: Path, caplog: py
 
 
 @pytest.mark.parametrize(
-    ("columns", "says"),
+    ("columns", "message"),
     [("   0.000" * 3, r"2 atoms are at \(0, 0, 0\)"), ("9999.000" * 3, r"atom CA of ALA 1 .* \(9999, 9999, 9999\)")],
 )
-def test_places_that_are_none(tmp_path: Path, columns: str, says: str) -> None:
+def test_undefined_coordinates(tmp_path: Path, columns: str, message: str) -> None:
     none = [text[:30] + columns + text[54:] for text in PEPTIDE[1:]]
-    with pytest.raises(UserError, match=says):
+    with pytest.raises(UserError, match=message):
         read_structure(pdb(tmp_path, PEPTIDE[0], *none))
 
 

@@ -43,7 +43,7 @@ def test_mmcif_whose_assembly_lists_its_waters(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("made", "says"),
+    ("made", "message"),
     [
         (lines("A, B"), "the biological assembly 1 names chain B, which is not in the file"),
         (lines("W"), "the biological assembly 1 holds no atoms of the file"),
@@ -52,6 +52,6 @@ def test_mmcif_whose_assembly_lists_its_waters(tmp_path: Path) -> None:
         (lines("A", shift="*****"), "BIOMT1.* does not hold four numbers"),
     ],
 )
-def test_what_cannot_be_built_is_one_line(tmp_path: Path, made: list[str], says: str) -> None:
-    with pytest.raises(UserError, match=says):
+def test_what_cannot_be_built_is_one_line(tmp_path: Path, made: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         read_structure(pdb(tmp_path, *made))

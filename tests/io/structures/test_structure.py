@@ -107,7 +107,7 @@ def test_unknown_elements_are_an_error_or_left_out(odd: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "says"),
+    ("name", "content", "message"),
     [
         ("empty.pdb", b"", "holds no atoms"),
         ("text.pdb", b"hello\nworld\n", "holds no atoms"),
@@ -119,15 +119,15 @@ def test_unknown_elements_are_an_error_or_left_out(odd: Path) -> None:
         ("none.npz", b"PK\x03\x04broken", "cannot be read"),
     ],
 )
-def test_damaged_files_are_one_line(tmp_path: Path, name: str, content: bytes, says: str) -> None:
+def test_damaged_files_are_one_line(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(UserError, match=says) as caught:
+    with pytest.raises(UserError, match=message) as caught:
         read_structure(tmp_path / name)
     assert name in str(caught.value) and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("table", "says"),
+    ("table", "message"),
     [
         (np.zeros((3, 3)), r"not \(N, 4\)"),
         (np.zeros((0, 4)), "no atoms"),
@@ -135,9 +135,9 @@ def test_damaged_files_are_one_line(tmp_path: Path, name: str, content: bytes, s
         (np.array([[0, 0, 0, 0]]), "not 1 to 98"),
     ],
 )
-def test_damaged_tables_are_one_line(tmp_path: Path, table: np.ndarray, says: str) -> None:
+def test_damaged_tables_are_one_line(tmp_path: Path, table: np.ndarray, message: str) -> None:
     np.savez(tmp_path / "t.npz", xyzZ=table)
-    with pytest.raises(UserError, match=says):
+    with pytest.raises(UserError, match=message):
         read_structure(tmp_path / "t.npz")
 
 
@@ -177,7 +177,7 @@ def test_like_sequences_are_the_same_structure_and_never_in_two_splits(tmp_path:
     assert set.union(*parts) == {f"{number:03d}" for number in range(8)}
 
 
-def test_tables_are_told_apart_by_length_and_composition(spi_data: Path) -> None:
+def test_tables_are_distinguished_by_length_and_composition(spi_data: Path) -> None:
     source = StructureSource(str(spi_data / "pdb"))
     assert len(source) == 132
     group = dict(zip(source.names, same_structure([source[i] for i in range(132)]), strict=True))
