@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from spi_lightning.data import measurement
 from spi_lightning.errors import UserError
 from spi_lightning.io.volumes.cxi_image import read_cxi_image
 from spi_lightning.phasing import alignment
+from spi_lightning.physics import photons
 from spi_lightning.physics.fourier import fourier
+from spi_lightning.physics.photons import holds_counts
 from spi_lightning.reconstruction import (
     Measurement,
     Phasing,
@@ -53,6 +56,20 @@ def test_an_array_of_photons_becomes_a_density(tmp_path: Path, capsys: pytest.Ca
     assert written["fourier_error/best"] == numbers["fourier_error/best"]
     np.testing.assert_array_equal(read_cxi_image(tmp_path / "result.cxi").density, result.density)
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_pattern_is_tested_for_photon_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tested: list[torch.Size] = []
+
+    def counting(fourier_amplitude: torch.Tensor) -> torch.Tensor:
+        tested.append(fourier_amplitude.shape)
+        return holds_counts(fourier_amplitude)
+
+    for module in (photons, measurement):
+        monkeypatch.setattr(module, "holds_counts", counting)
+    settings = ReconstructionSettings(Phasing("6*ER"), starts=2, halves=True)
+    reconstruct(Measurement.from_intensity(counts()), settings, stages=silent)
+    assert tested == [(1, 48, 48)]
 
 
 def test_stages_report_their_iterations() -> None:
