@@ -13,7 +13,7 @@ from spi_lightning.io.patterns.intensities import require_no_amplitudes
 from spi_lightning.io.scans.bragg_scan import BraggScan, ScanKeys, open_scan
 from spi_lightning.notes import Note
 from spi_lightning.physics.bragg.angle_sign import compare_angle_signs
-from spi_lightning.physics.bragg.corrected_scan import correct, require_axes
+from spi_lightning.physics.bragg.corrected_scan import CorrectedScan, correct, require_axes
 from spi_lightning.physics.bragg.geometry import BraggGeometry
 from spi_lightning.physics.bragg.geometry_check import (
     contradictions,
@@ -89,25 +89,7 @@ def prepare_scan(
     known, disputed = BraggGeometry(**(scan.geometry | given)), contradictions(scan.geometry, given)
     require_plausible(scan.geometry, given)
     disputed += require_bragg_angle(known, given)
-    corrected = correct(
-        scan.counts,
-        scan.whitefield,
-        scan.bad_pixels,
-        scan.dark,
-        scan.monitor,
-        scan.whitefield_mean,
-        how.saturation,
-        how.normalise,
-        noted_by_reader=True,
-        defects=how.defects == "find",
-    )
-    peak = peak_of(corrected, how.threshold)
-    blemish, found = find_parasitic_peaks(corrected.with_tops, corrected.mask | corrected.saturated, peak)
-    if how.parasitic_peaks == "find":
-        corrected.notes += found or [Note.of("no peaks of other crystals found")]
-        corrected.leave_out(blemish)
-    else:
-        corrected.notes += _warning_of(blemish, corrected.photons)
+    corrected = _corrected(scan, how)
     notes += corrected.notes
     images = [f"{name} from {source}" for name, source in scan.sources.items() if name != "angle"]
     if images:
@@ -132,6 +114,30 @@ def prepare_scan(
         note = compare_angle_signs(pattern.photons, known, pattern.bin, (h, k, index_l)).note
         notes += [note] if note else []
     return MeasuredPattern(pattern, oversampling, known, notes, dict(scan.sources))
+
+
+def _corrected(scan: BraggScan, how: Preparation) -> CorrectedScan:
+    """The counts of a scan without what its detector and other crystals add to them."""
+    corrected = correct(
+        scan.counts,
+        scan.whitefield,
+        scan.bad_pixels,
+        scan.dark,
+        scan.monitor,
+        scan.whitefield_mean,
+        how.saturation,
+        how.normalise,
+        noted_by_reader=True,
+        defects=how.defects == "find",
+    )
+    peak = peak_of(corrected, how.threshold)
+    blemish, found = find_parasitic_peaks(corrected.with_tops, corrected.mask | corrected.saturated, peak)
+    if how.parasitic_peaks == "find":
+        corrected.notes += found or [Note.of("no peaks of other crystals found")]
+        corrected.leave_out(blemish)
+    else:
+        corrected.notes += _warning_of(blemish, corrected.photons)
+    return corrected
 
 
 def _known(geometry: Mapping[str, float | str | None]) -> dict[str, float | str]:
