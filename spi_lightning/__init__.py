@@ -1,9 +1,9 @@
 """Machine learning for X-ray single-particle imaging and coherent diffraction imaging.
 
-Sub-packages, each importing only from those before it: errors, fields, files, progress (ground floor) < physics,
-distributed < io < simulate < networks, losses, optimizers, schedules < phasing, baselines < metrics < data < results
-< reports < tasks, tracking, callbacks < methods < reconstruction, orientation < evaluation < apps.
-tests/test_layers.py holds them.
+Sub-packages, each importing only from those before it: errors, fields, files, fingerprint, progress and the rest of the
+ground floor < physics, distributed < io < simulate < networks, losses, optimizers, schedules, settings < phasing,
+baselines < metrics < data < results < reports < tasks, tracking, callbacks < methods < reconstruction, orientation <
+evaluation < apps. tests/test_layers.py holds them.
 """
 
 import os
