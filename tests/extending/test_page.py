@@ -49,7 +49,6 @@ def test_a_recipe_is_about_ten_lines_and_two_files(name: str) -> None:
     assert len(lines) <= LONGEST, sorted(lines)
 
 
-@pytest.mark.xfail(reason="the recipe of a method follows", strict=True)
 def test_there_are_seven_recipes() -> None:
     names = ["network", "loss", "method", "file format", "metric", "simulated particle", "figure of a report"]
     assert list(recipes()) == names
