@@ -21,7 +21,7 @@ LONGEST = 12  # lines of code of a recipe, without imports, docstrings and blank
 @pytest.mark.parametrize("name", ["network", "loss"])
 def test_a_part_of_ones_own_trains_resumes_finetunes_and_evaluates(lab: Lab, name: str) -> None:
     for words in recipes()[name].commands:
-        if any(word.startswith("trust=") for word in words):
+        if name == "network" and "trust=mylab" in words:
             lab.refused(words)
         lab.run(words)
 
