@@ -10,6 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from spi_lightning.apps.train import train
+from spi_lightning.settings import setting
 from tests.apps.small_runs import CONF, small_config, structure_tables
 
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
@@ -47,14 +48,14 @@ def shrink(cfg: DictConfig, tmp_path: Path) -> None:
     with open_dict(cfg):
         if "structures" in cfg.simulate:
             cfg.simulate.structures.path = str(structure_tables(tmp_path / "structures"))
-        if cfg.network.get("latent"):
+        if setting(cfg.network, "latent"):
             cfg.network.update({"widths": [4, 6, 8], "latent": 8})
-        if "object_size" in cfg.simulate:  # particles in three dimensions
+        if setting(cfg.simulate, "object_size"):  # particles in three dimensions
             cfg.network.update({"width": 2, "levels": 3})
             cfg.simulate.update({"size": 16, "object_size": 8})
         cfg.data.update({"batch_size": 8, "num_workers": 0, "workers": 1, "cache_dir": str(tmp_path / "cache")})
         cfg.data.patterns.update({"train": 16, "val": 8, "test": 8})
-        cfg.simulate.block_size = max(8, cfg.simulate.get("patterns_per_model", 1))
+        cfg.simulate.block_size = max(8, setting(cfg.simulate, "patterns_per_model") or 1)
         cfg.trainer.update({"max_steps": 2, "max_epochs": -1, "enable_progress_bar": False, "val_check_interval": 1.0})
         cfg.callbacks.progress = None
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
@@ -30,7 +31,9 @@ _SEED = {"train": 0, "val": 1, "test": 2}
 
 @cache
 def _simulator(part: str, size: int) -> MacromoleculeSimulator:
-    settings = OmegaConf.load(ROOT / "conf" / "simulate" / "macromolecule.yaml")
+    with initialize_config_dir(str(ROOT / "conf" / "simulate"), version_base="1.3"):
+        settings = compose("macromolecule")
+    OmegaConf.set_struct(settings, False)
     os.environ.setdefault("SPI_DATA", str(ROOT / ".." / "shared" / "data"))
     settings.projection.merge_with({"size": size, "pixel_size": 2.33e-10 * 128 / size})
     simulator: MacromoleculeSimulator = instantiate(settings, _convert_="all")

@@ -117,9 +117,10 @@ def refinement_of(
 
     def make(starts: int, seed: int, float64: bool) -> tuple[Refinement, list[pl.Callback]]:
         settings = cfg.copy()
-        settings.task.starts, settings.task.seed = starts, seed
-        if float64:
-            settings.task.float64 = True
+        with open_dict(settings.task):
+            settings.task.starts, settings.task.seed = starts, seed
+            if float64:
+                settings.task.float64 = True
         pl.seed_everything(seed, verbose=False)
         task: Refinement = instantiate(settings.task, _convert_="all")
         if weights is not None:

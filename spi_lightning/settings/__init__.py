@@ -2,7 +2,7 @@
 
 from .fitting import Misfit, as_written, misfit_of
 from .ranges import check_range
-from .signatures import annotations, parameters, takes_setting, with_defaults
+from .signatures import annotations, parameters, setting, takes_setting, with_defaults
 
 __all__ = [
     "Misfit",
@@ -11,6 +11,7 @@ __all__ = [
     "check_range",
     "misfit_of",
     "parameters",
+    "setting",
     "takes_setting",
     "with_defaults",
 ]

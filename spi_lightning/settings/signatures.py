@@ -11,7 +11,9 @@ PACKAGE = "spi_lightning."
 
 @cache
 def parameters(target: str) -> Mapping[str, inspect.Parameter] | None:
-    """Arguments of a function or class by name, of a class with ``**kwargs`` those of its bases too.
+    """Arguments of a function or class by name, of a class with ``**options`` also those of its bases.
+
+    A class that hands its options to something else names it as ``options_of``.
 
     Args:
         target: Dotted name, as behind ``_target_``.
@@ -24,7 +26,8 @@ def parameters(target: str) -> Mapping[str, inspect.Parameter] | None:
         takes = dict(inspect.signature(called).parameters)
     except Exception:  # any fault of a name is reported by the call itself, better
         return None
-    bases = iter(called.__mro__[1:] if inspect.isclass(called) else ())
+    further = vars(called).get("options_of") if inspect.isclass(called) else None
+    bases = iter([further] if further else called.__mro__[1:] if inspect.isclass(called) else ())
     while any(each.kind is each.VAR_KEYWORD for each in takes.values()):
         if (base := next(bases, object)) is object:
             return None
@@ -45,6 +48,14 @@ def annotations(target: str) -> dict[str, Any]:
 def takes_setting(target: object, name: str) -> bool:
     """Whether a part has an argument of this name in its signature."""
     return isinstance(target, str) and name in (parameters(target) or ())
+
+
+def setting(part: Mapping[str, Any], name: str) -> Any:
+    """Value of a part's setting, its default where none is given; None where there is no such setting."""
+    if name in part:
+        return part[name]
+    known = (parameters(str(part.get("_target_", ""))) or {}).get(name)
+    return None if known is None or known.default is known.empty else known.default
 
 
 def with_defaults(config: Any) -> Any:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from spi_lightning.settings import setting
+
 from .optimisation import never_switches
 
 Settings = Mapping[str, Any]
@@ -97,11 +99,11 @@ def other_scale(task: Settings) -> str | None:
     """Setting of SupportPrediction that means logits where the task means densities, or the other way; None: alike."""
     if name_of(task) != "SupportPrediction":
         return None
-    logits, loss, network = task.get("logits", True), task.get("loss") or {}, task.get("network") or {}
-    of_loss = name_of(loss) == "support_cross_entropy" or loss.get("logits")
+    logits, loss, network = setting(task, "logits"), task.get("loss") or {}, task.get("network") or {}
+    of_loss = name_of(loss) == "support_cross_entropy" or setting(loss, "logits")
     if of_loss is not None and bool(of_loss) != logits:
         return "loss"
-    activation = network.get("activation", "none" if name_of(network) != "ProjectedUNet" else "density")
+    activation = setting(network, "activation") or ("density" if name_of(network) == "ProjectedUNet" else "none")
     return "network" if logits and activation != "none" else None
 
 

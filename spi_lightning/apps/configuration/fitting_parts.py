@@ -6,6 +6,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from spi_lightning.errors import UserError
+from spi_lightning.settings import setting
 from spi_lightning.tasks.fitting import Settings, misfit_of, name_of, other_scale
 
 from .resolved import CONF
@@ -21,7 +22,7 @@ def check_parts(cfg: DictConfig) -> None:
         )
     wrong, task = other_scale(cfg.task), cfg.task
     if wrong == "loss":
-        logits = task.get("logits", True)
+        logits = setting(task, "logits")
         raise UserError(
             f"loss={_choice('loss', name_of(task.loss))} compares {'densities' if logits else 'logits'} and "
             f"task.logits={str(logits).lower()}: set task.logits={str(not logits).lower()}, or the loss (loss.logits) "

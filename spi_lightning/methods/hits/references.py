@@ -58,7 +58,7 @@ class Reference:
         name: str = "reference",
         decision: DecisionRule | None = None,
         device: str = "auto",
-        scale: bool = True,
+        scale: bool = False,
         components: int = 0,
         learn_from: str | Path | None = None,
     ) -> None:

@@ -42,7 +42,7 @@ class MacromoleculeDiffractionSimulator:
     photons: bool = True
     block_size: int = 16
     repeat: bool = True
-    oversized: str = "error"
+    oversized: str = "skip"
     measurement: Measurement = field(default_factory=Measurement)
     at_once: int = 4
 

@@ -41,7 +41,7 @@ class MacromoleculeSimulator:
     projection: Projection = field(default_factory=Projection)
     block_size: int = 32
     repeat: bool = True
-    oversized: str = "error"
+    oversized: str = "skip"
     measurement: Measurement = field(default_factory=Measurement)
 
     def __post_init__(self) -> None:

@@ -42,6 +42,8 @@ class FrozenVGG16(FrozenBackbone):
             and hashed here, but loaded when first used.
     """
 
+    options_of = EightBit
+
     def __init__(
         self,
         weights: str = "auto",

@@ -149,8 +149,7 @@ def test_without_the_beams_pixel_q_is_where_the_arm_points_and_that_is_said(scan
         read_pattern(scan, preparation=how, geometry=COMPLETE | {"beam_row": 9e4, "beam_column": 1.0})
 
 
-def test_every_config_names_every_quantity_of_the_geometry() -> None:
+def test_the_config_names_every_quantity_of_the_geometry() -> None:
     known = {entry.name for entry in fields(BraggGeometry)} - {"off_axis"}
-    for name in ("one_scan", "single_volume", "volumes"):
-        config = OmegaConf.load(Path(__file__).parents[3] / "conf" / "data" / f"{name}.yaml")
-        assert set(config.geometry) == known, name
+    config = OmegaConf.load(Path(__file__).parents[3] / "conf" / "data" / "geometry" / "scan.yaml")
+    assert set(config) == known

@@ -151,7 +151,7 @@ def test_too_large_a_structure_is_an_error_or_left_out(caplog: pytest.LogCapture
     large = Atoms("huge", torch.tensor([[0.0, 0, 0], [0, 0, 9e-9]]), torch.tensor([6, 6]))
     structures, projection = Collection([protein(0), large]), Projection(32, 4.66e-10)
     with pytest.raises(UserError, match=r"structure huge: 9\.0 nm give an oversampling of 1\.66, below 2"):
-        MacromoleculeSimulator(structures, projection)
+        MacromoleculeSimulator(structures, projection, oversized="error")
     skipping = MacromoleculeSimulator(structures, projection, block_size=4, oversized="skip")
     MacromoleculeSimulator(structures, projection, block_size=4, oversized="skip")
     assert caplog.text.count("1 of 2 structures are larger than 7.5 nm and left out: huge") == 1

@@ -18,6 +18,7 @@ from spi_lightning.apps.train import train
 from spi_lightning.errors import UserError
 from spi_lightning.io import open_patterns
 from spi_lightning.methods import CheckpointMethod
+from spi_lightning.settings import setting
 from spi_lightning.tasks.frozen.vgg16 import FrozenVGG16
 from tests.apps.small_runs import CONF, load, small_config
 
@@ -160,4 +161,4 @@ def test_the_backbone_can_be_trained_too_and_then_lies_in_the_checkpoint(tmp_pat
 def test_the_published_settings_are_those_of_the_paper() -> None:
     network = OmegaConf.load(CONF / "network/vgg16_head.yaml")
     assert (network.clip, network.size, network.weights, network.finetune) == (10, 224, "auto", False)
-    assert OmegaConf.load(CONF / "optimizer/penalised_lbfgs.yaml").C == 1
+    assert setting(OmegaConf.load(CONF / "optimizer/penalised_lbfgs.yaml"), "C") == 1
