@@ -1,4 +1,4 @@
-"""Interrupts of a process: signals unwound like Ctrl-C, so that nothing half-written stays, and printed in one line."""
+"""Signals handled like Ctrl-C, so that temporary files are removed, and reported in one line."""
 
 import os
 import signal
@@ -13,12 +13,12 @@ from . import quiet_start
 from .mistakes import causes_of
 from .printable import printable
 
-_AGAIN = 0.05  # s until an interrupt comes again that Python has dropped
-_received: list[int] = []  # signals that were to end this process
+_AGAIN = 0.05  # s until an interrupt that Python has dropped is raised again
+_received: list[int] = []  # termination signals of this process
 
 
 class SignalError(KeyboardInterrupt):
-    """The system, or another user of it, ends this process."""
+    """Termination of this process by a signal, as KeyboardInterrupt."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"by {signal.Signals(number).name}")
@@ -27,9 +27,9 @@ class SignalError(KeyboardInterrupt):
 
 @contextmanager
 def signals_end_it() -> Iterator[None]:
-    """Context in which SIGTERM and SIGHUP unwind as Ctrl-C does; child processes just die.
+    """Context in which SIGTERM and SIGHUP raise as Ctrl-C does; child processes are terminated directly.
 
-    Python drops what is raised in a destructor or a weak reference's callback; an interrupt in one comes again.
+    Python drops exceptions in destructors and callbacks of weak references; an interrupt there is raised again.
     """
     mine, before, hook = os.getpid(), {}, sys.unraisablehook
 
@@ -68,9 +68,9 @@ def signals_end_it() -> Iterator[None]:
 
 
 def stopped(error: BaseException) -> int | None:
-    """Exit status that shells expect of a process that was stopped, which is printed in one line; None if it was not.
+    """Exit status of an interrupted process, by the convention of shells, with a printed line; None if not interrupted.
 
-    An interrupt may have been turned into another error by a library that was in the midst of something.
+    The interrupt is searched for among the causes of the error, because libraries may convert it to another error.
     """
     interrupts = [each for each in reversed(causes_of(error)) if isinstance(each, KeyboardInterrupt)]
     if not interrupts and not _received:

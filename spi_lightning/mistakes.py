@@ -1,4 +1,4 @@
-"""One line for a user's mistake, whatever error it arrives in."""
+"""Extraction of a user's mistake from an error and its causes, as one line."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from .files import is_write_error, write_error
 
 
 def causes_of(error: BaseException) -> list[BaseException]:
-    """The error and its causes, outermost first."""
+    """An error and its causes, outermost first."""
     causes: list[BaseException] = []
     following: BaseException | None = error
     while following is not None and following not in causes:
@@ -20,8 +20,8 @@ def mistake_of(error: BaseException, is_output: Callable[[object], bool] = lambd
     """A user's mistake, or an output that cannot be written, in one line; None for other errors.
 
     Args:
-        error: Error with its causes.
-        is_output: Whether a file of this name is an output of the process; errors that can only come of writing are
+        error: Error that was raised, with its causes.
+        is_output: Whether a file of this name is an output of the process; errors that can only come from writing are
             recognised without it.
     """
     causes = causes_of(error)

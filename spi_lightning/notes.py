@@ -1,4 +1,4 @@
-"""Notes: what a user should know of a result, with its level and its subject, so that no code reads sentences."""
+"""Notes on results for users, with a level and a subject by which code sorts them; code never searches their texts."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import Any
 
 
 class Level(IntEnum):
-    """How much a note matters; a higher one is shown first."""
+    """Importance of a note; the highest are displayed first."""
 
     NOTE = 0
-    """A choice that was made on the way, or a property of the data."""
+    """A choice of the program, or a property of the data."""
     HINT = 1
-    """A setting that would probably give a better result."""
+    """A setting that would probably improve the result."""
     WARNING = 2
     """A reason to doubt the result."""
 
 
 @dataclass(frozen=True)
 class Note:
-    """One sentence on a result, for people; code looks at its level and its subject, never into its text.
+    """One sentence on a result.
 
     Attributes:
-        level: How much it matters.
-        subject: What it is about: the name of a method or a file, "beam centre"; empty where the text alone tells.
-        text: The sentence, without level and subject and without a final period.
+        level: Importance of the note.
+        subject: Name of a method, a file or a topic such as "beam centre"; empty if the text stands alone.
+        text: Sentence without level, subject and final period.
     """
 
     level: Level
@@ -35,27 +35,27 @@ class Note:
 
     @classmethod
     def of(cls, text: str, subject: str = "") -> Note:
-        """A note of the lowest level."""
+        """Note of the lowest level."""
         return cls(Level.NOTE, subject, text)
 
     @classmethod
     def hint(cls, text: str, subject: str = "") -> Note:
-        """A note that names a better setting."""
+        """Note that names a better setting."""
         return cls(Level.HINT, subject, text)
 
     @classmethod
     def warning(cls, text: str, subject: str = "") -> Note:
-        """A note that names a reason to doubt the result."""
+        """Note that names a reason to doubt the result."""
         return cls(Level.WARNING, subject, text)
 
     @classmethod
     def read(cls, plain: Iterable[Any]) -> Note:
-        """A note as `plain` wrote it; ValueError, TypeError or KeyError where it is none."""
+        """Note from its `plain` form; ValueError, TypeError or KeyError for anything else."""
         level, subject, text = plain
         return cls(Level[level], str(subject), str(text))
 
     def about(self, subject: str) -> Note:
-        """The same note under a subject, its own one in front of its text; unchanged where that is its subject."""
+        """Note under another subject, with its own subject before the text; unchanged if the subjects are equal."""
         return (
             self
             if self.subject == subject
@@ -68,13 +68,13 @@ class Note:
         return self.level.name, self.subject, self.text
 
     def __str__(self) -> str:
-        """The line that a user reads: ``WARNING: subject: text``, without the level of a plain note."""
+        """Line for the user, ``WARNING: subject: text``, without the level for a note of the lowest level."""
         level = "" if self.level is Level.NOTE else self.level.name
         return ": ".join(part for part in (level, self.subject, self.text) if part)
 
 
 class NoteWarning(UserWarning):
-    """A note that is given where no result is at hand, as a Python warning; whoever asked for the result keeps it."""
+    """Note as a Python warning, raised where no result is at hand and added to the result by the caller."""
 
     def __init__(self, note: Note) -> None:
         super().__init__(str(note))
@@ -82,10 +82,10 @@ class NoteWarning(UserWarning):
 
 
 def by_level(notes: Iterable[Note], least: Level = Level.NOTE) -> list[Note]:
-    """Notes of a level and above, each once, those that matter most first, else in the order given."""
+    """Notes of a level and above without duplicates, the most important first, otherwise in their order."""
     return sorted(dict.fromkeys(note for note in notes if note.level >= least), key=lambda note: -note.level)
 
 
 def note_lines(notes: Iterable[Note], least: Level = Level.NOTE) -> list[str]:
-    """The lines of notes of a level and above, see `by_level`."""
+    """Lines of the notes of a level and above, sorted as by `by_level`."""
     return [str(note) for note in by_level(notes, least)]

@@ -1,4 +1,4 @@
-"""Reads every import of the package, also those inside functions: rooms import from rooms before them in the order."""
+"""Order of the layers: every import, also inside functions, is from a layer before its own."""
 
 import ast
 import sys
@@ -15,15 +15,15 @@ ORDER: tuple[str, ...] = (
     *("phasing", "baselines", "metrics", "data", "results", "reports", "tasks", "tracking", "callbacks"),
     *("methods", "reconstruction", "orientation", "evaluation", "apps"),
 )
-"""Rooms from the ground floor up; a module imports from rooms that stand before its own, and from its own."""
-HEIGHT = {room: height for height, room in enumerate(ORDER)}
+"""Layers from the ground floor up; a module imports from layers that stand before its own, and from its own."""
+HEIGHT = {layer: height for height, layer in enumerate(ORDER)}
 LIGHTNING = ("pytorch_lightning", "lightning", "lightning_fabric", "lightning_utilities")
 KEEPERS = {
     "wandb": {"tracking"},
     "hydra": {"apps"},
     "hydra_plugins": {"apps"},
     "omegaconf": {"apps", "data"},
-    **{name: {room for room in HEIGHT if HEIGHT[room] >= HEIGHT["data"]} for name in LIGHTNING},
+    **{name: {layer for layer in HEIGHT if HEIGHT[layer] >= HEIGHT["data"]} for name in LIGHTNING},
 }
 
 
@@ -44,26 +44,26 @@ def imported(source: str, module: str, is_package: bool) -> Iterator[tuple[int, 
 
 
 def faults(source: str, module: str, is_package: bool = False) -> list[str]:
-    """What is wrong with the imports of one module, one line each; none for a module that keeps to its row."""
-    room = module.removeprefix("spi_lightning").lstrip(".").partition(".")[0]
-    if not room:  # spi_lightning/__init__.py
+    """What is wrong with the imports of one module, one line each; none for a module that keeps to its layer."""
+    layer = module.removeprefix("spi_lightning").lstrip(".").partition(".")[0]
+    if not layer:  # spi_lightning/__init__.py
         return [
             f"line {line}: the package itself imports {name}"
             for line, name in imported(source, module, is_package)
             if name.partition(".")[0] not in sys.stdlib_module_names
         ]
-    if room not in HEIGHT:
-        return [f"{room} stands nowhere in the order"]
+    if layer not in HEIGHT:
+        return [f"{layer} stands nowhere in the order"]
     found = []
     for line, name in imported(source, module, is_package):
         top, other = (name + ".").split(".")[:2]
-        if top == "spi_lightning" and other not in ("", "__version__", room):
+        if top == "spi_lightning" and other not in ("", "__version__", layer):
             if other not in HEIGHT:
                 found.append(f"line {line}: {other} stands nowhere in the order")
-            elif HEIGHT[other] > HEIGHT[room]:
-                found.append(f"line {line}: {room} imports upwards from {other}")
-        elif room not in KEEPERS.get(top, {room}):
-            found.append(f"line {line}: {room} must not know {top}")
+            elif HEIGHT[other] > HEIGHT[layer]:
+                found.append(f"line {line}: {layer} imports upwards from {other}")
+        elif layer not in KEEPERS.get(top, {layer}):
+            found.append(f"line {line}: {layer} must not know {top}")
     return found
 
 
@@ -75,7 +75,7 @@ def test_imports_point_downwards(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.glob("*/__init__.py")), ids=lambda path: path.parent.name)
-def test_every_room_says_what_it_is(path: Path) -> None:
+def test_every_layer_is_documented(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text()))
 
 

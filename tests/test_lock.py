@@ -23,10 +23,10 @@ def test_every_line_is_one_exact_public_version() -> None:
         assert pin.url is None
 
 
-def test_the_lock_satisfies_what_the_package_asks_for() -> None:
+def test_the_lock_satisfies_what_the_package_requires() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    asked = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["dev"]]
+    required = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["dev"]]
     locked = pins()
-    for requirement in map(Requirement, [*asked, *project["build-system"]["requires"]]):
+    for requirement in map(Requirement, [*required, *project["build-system"]["requires"]]):
         (version,) = locked[canonicalize_name(requirement.name)].specifier
         assert requirement.specifier.contains(version.version), f"{requirement} is locked at {version}"

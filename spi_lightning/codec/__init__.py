@@ -1,4 +1,4 @@
-"""The one codec of results: any dataclass to an HDF5 file and back, by its annotations."""
+"""Codec of results: any dataclass to an HDF5 file and back, by its annotations."""
 
 from .hdf5 import load, save
 from .lazy_array import LazyArray

@@ -99,7 +99,7 @@ class VolumeFiles:
 
     @classmethod
     def read(cls, folder: Path) -> VolumeFiles:
-        """Read volumes.h5 of a run folder. Raises UserError as io.hdf5_file.opened does."""
+        """Read volumes.h5 of a run folder. Raises UserError as io.hdf5.file.opened does."""
         with opened(folder / VOLUMES) as file:
             names = json.loads(str(file.attrs["names"]))
             count = range(len(names))

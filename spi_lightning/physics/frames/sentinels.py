@@ -67,10 +67,8 @@ class Sentinel:
         """Note for the user, with the numbers of frames that were examined and of all frames."""
         what, every, masked = "pixels" if self.always else "voxels", "in every frame", ""
         if examined is not None:
-            every += f" looked at ({examined} of {frames})"
-            masked = (
-                f", masked in all {frames} frames" if self.always else f" ({examined} of {frames} frames looked at)"
-            )
+            every += f" searched ({examined} of {frames})"
+            masked = f", masked in all {frames} frames" if self.always else f" ({examined} of {frames} frames searched)"
         if np.isnan(self.value):
             are = f"{what[:-1]} is" if self.pixels == 1 else f"{what} are"
             return f"{self.pixels} {are} NaN or infinite {every}: not measured{masked}"

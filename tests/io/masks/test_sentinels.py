@@ -28,9 +28,7 @@ def test_marks_of_a_few_frames_are_masked_in_all(tmp_path: Path) -> None:
     frames = np.random.default_rng(0).poisson(2.0, (200, 12, 16)).astype("i4")
     frames[:, 3:5] = -9999
     np.save(tmp_path / "a.npy", frames)
-    message = (
-        "32 pixels hold -9999 in every frame looked at (64 of 200), a negative number: not measured, masked in all"
-    )
+    message = "32 pixels hold -9999 in every frame searched (64 of 200), a negative number: not measured, masked in all"
     notes = open_patterns(tmp_path / "a.npy").notes
     assert any(f"{message} 200 frames" in str(note) for note in notes)
     np.save(tmp_path / "b.npy", frames[:9])
