@@ -128,15 +128,18 @@ def _state_refused(path: Path, why: object) -> UserError:
 def recorded_overrides(run: Path) -> list[str]:
     """Words of the command that began a run, as far as its folder tells; without those that read more than conf/.
 
-    Their values are in the checkpoint already, resolved. ``trust`` is left out, too: every command states it anew.
+    Their values are in the checkpoint already, resolved. Words that name a class are left out, too, since composing
+    looks up what it takes, and ``trust``, which every command states anew.
     """
     try:
         words = json.loads((run / VERSIONS).read_text(encoding="utf-8"))["overrides"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
     words = [word for word in words if isinstance(word, str)] if isinstance(words, list) else []
-    foreign = ("hydra", "trust")
-    return [word for word in words if not (word.lstrip("+~").startswith(foreign) or "${" in word or ".." in word)]
+    foreign, inside = ("hydra", "trust"), ("${", "..", "_target_")
+    return [
+        word for word in words if not (word.lstrip("+~").startswith(foreign) or any(signs in word for signs in inside))
+    ]
 
 
 def writing_to(folder: str, cache_dir: str, settings: Any) -> Any:

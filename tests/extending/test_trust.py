@@ -1,6 +1,7 @@
 """A checkpoint that names classes of another package: refused by every command, without a word of its own obeyed."""
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +47,9 @@ COMMANDS = {
 }
 
 
-def write_run(folder: Path, task: dict[str, Any]) -> None:
+def write_run(folder: Path, task: dict[str, Any], **more: Any) -> None:
     """A run folder whose checkpoint and files all say that mylab is to be trusted."""
-    config = {"task": task, "data": {}, "trainer": {}, "callbacks": {}, "trust": ["mylab"]}
+    config = {"task": task, "data": {}, "trainer": {}, "callbacks": {}, "trust": ["mylab"]} | more
     (folder / "checkpoints").mkdir(parents=True)
     stored = {"state_dict": {"network.no_such": torch.zeros(1)}, "config": config}
     for name in ("best", "last"):
@@ -82,3 +83,21 @@ def test_a_benchmark_takes_the_word_too(lab: Lab) -> None:
         assert read_checkpoint(lab.folder / "foreign/benchmark")["config"]["task"]["network"] == NETWORK
     finally:
         trust([])
+
+
+def test_nothing_that_a_run_folder_names_is_looked_up_before_trust(lab: Lab) -> None:
+    folder, own = lab.folder / "foreign/folder", "mylab.one_layer.OneLayer"
+    plain = HITS | {"network": {"_target_": "spi_lightning.networks.TinyCNN"}}
+    write_run(folder, plain, network=NETWORK, callbacks={"x": {"_target_": own}})
+    lab.refused(["train.py", "resume=foreign/folder"])
+    words = [
+        f"+callbacks.x={{_target_: {own}}}",
+        "callbacks.x.depth=3",
+        f"+callbacks.y._target_={own}",
+        "callbacks.y.a=1",
+    ]
+    write_run(lab.folder / "foreign/words", plain)
+    (lab.folder / "foreign/words/versions.json").write_text(json.dumps({"overrides": ["trust=[mylab]", *words]}))
+    (lab.folder / "imported").unlink(missing_ok=True)
+    lab.run(["train.py", "resume=foreign/words"], status=2)
+    assert not (lab.folder / "imported").exists()

@@ -43,6 +43,7 @@ def resumed_settings(cfg: DictConfig) -> DictConfig:
         raise UserError(f"resume={cfg.resume}: its checkpoint has no configuration; it was not written by train.py.")
     if lacking := [group for group in BUILT if not isinstance(stored.get(group), dict)]:
         raise UserError(f"{path}: its configuration has no settings of {lacking[0]}; it was not written by train.py")
+    stored = registered(stored, str(path), RUN_PARTS)  # before anything that it names is looked up
     stored, words = writing_to(str(cfg.folder), cfg.data.get("cache_dir", "cache"), stored), command_words()
     settings = resolved(cfg) if words is None else _laid_over(stored, *_compositions(cfg, words), words)
     for group in FIXED:
