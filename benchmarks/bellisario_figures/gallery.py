@@ -10,16 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from hydra.utils import instantiate
 from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn.functional import pad
 
-from benchmarks.bellisario_figures.networks import network, triple
+from benchmarks.bellisario_figures.networks import network, network_of, triple
 from benchmarks.bellisario_figures.patterns import answer, draw_patterns, score, show, simulator_of, truth_of
 from spi_lightning.baselines.hull_points import extremal_points
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, Batch
-from spi_lightning.methods import AutocorrelationSupport, SupportCheckpoint
+from spi_lightning.methods import AutocorrelationSupport, SupportMethod
 from spi_lightning.metrics.supports.support_overlap import aligned
 from spi_lightning.physics.atoms.atom_table import Atoms, batch_atoms
 from spi_lightning.physics.autocorrelation import autocorrelation_support
@@ -28,8 +27,7 @@ from spi_lightning.physics.rotations.quaternions import random_quaternions, rota
 from spi_lightning.physics.support import ideal_support
 from spi_lightning.reports.style import figure
 from spi_lightning.reports.supports.gallery import supports_gallery
-from spi_lightning.results.support_answer import BatchAnswers
-from spi_lightning.results.supports import MethodTable, ShownPatterns, SupportFiles
+from spi_lightning.results.supports import DisplayedPatterns, MethodResult, SupportResult
 from spi_lightning.simulate.macromolecules.macromolecule import make_canonical
 
 TRIED = 2000  # orientations of the large structure
@@ -85,9 +83,9 @@ def orientations(options: argparse.Namespace) -> Figure:
     index = int(np.argmax(sizes))
     rotation = rotation_matrices(random_quaternions(6, torch.Generator().manual_seed(1)))
     patterns = patterns_of(simulator.structures[index], simulator.structures.numbers[index], rotation)
-    teller: BatchAnswers = network(options)
+    teller: SupportMethod = network(options)
     if options.density is not None:
-        teller = SupportCheckpoint("network", options.density.resolve(), instantiate, "cpu")
+        teller = network_of("network", options.density.resolve())
     answers = torch.from_numpy(np.asarray(answer(teller, patterns).density, dtype=np.float32))
     truth = patterns[DENSITY][:, 0]
     images = torch.stack([truth, aligned(answers, truth)])
@@ -150,7 +148,7 @@ def examples(options: argparse.Namespace) -> Figure:
     patterns = {key: torch.cat([large[key], drawn[key][chosen]]) for key in large}
     patterns[FRAME] = torch.arange(len(patterns[FRAME]))
     tables = [
-        answer(AutocorrelationSupport("autocorrelation", threshold=3e-4, device="cpu"), patterns),
+        answer(AutocorrelationSupport(name="autocorrelation", threshold=3e-4, device="cpu"), patterns),
         answer(network(options), patterns),
         answer(triple(), patterns),
     ]
@@ -160,15 +158,28 @@ def examples(options: argparse.Namespace) -> Figure:
     show("the large structure", {table.name: score(_first(table), large) for table in tables})
     every = np.arange(len(ids))
     intensity, mask, density = (patterns[key][:, 0].numpy() for key in (INTENSITY, MASK, DENSITY))
-    shown = ShownPatterns({}, every, intensity, mask, density)
-    about = {"headline": 1, "structures": dict(zip(map(str, patterns[STRUCTURE].tolist()), ids, strict=True))}
-    truth, structure = truth_of(patterns), patterns[STRUCTURE].numpy()
-    return supports_gallery(SupportFiles(about, {}, every, structure, truth, tables, shown), every)
+    structure = patterns[STRUCTURE].numpy()
+    result = SupportResult(
+        path="simulated",
+        format="drawn",
+        frame=every,
+        structure=structure,
+        structures=dict(zip(structure.tolist(), ids, strict=True)),
+        truth=truth_of(patterns),
+        fraction=0.1,
+        methods=tables,
+        primary=1,
+        curve_patterns=0,
+        displayed=DisplayedPatterns({}, every, intensity, mask, density),
+        metrics={},
+        notes=[],
+    )
+    return supports_gallery(result, every)
 
 
-def _first(table: MethodTable) -> MethodTable:
+def _first(table: MethodResult) -> MethodResult:
     columns = {name: values[:1] for name, values in table.columns.items()}
-    return MethodTable(table.name, table.support[:1], None, columns)
+    return MethodResult(table.name, table.support[:1], None, columns, table.cost)
 
 
 def _box(truth: Tensor) -> tuple[int, int]:

@@ -15,17 +15,21 @@ from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
 from benchmarks.doors import ROOT
-from spi_lightning.apps.evaluate_supports import SHOWN
+from spi_lightning.apps.evaluate_supports import COLUMNS
 from spi_lightning.evaluation.supports.scoring import SupportScoring, columns_of
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, Batch
 from spi_lightning.io import PatternFile
+from spi_lightning.methods import SupportMethod
 from spi_lightning.physics.detector import radius_in_pixels
 from spi_lightning.physics.support import ideal_support
-from spi_lightning.results.support_answer import BatchAnswers
-from spi_lightning.results.supports import MethodTable
+from spi_lightning.progress import Listener
+from spi_lightning.results.cost import Cost
+from spi_lightning.results.support_answer import SupportPart
+from spi_lightning.results.supports import MethodResult
 from spi_lightning.simulate import MacromoleculeSimulator
 from spi_lightning.simulate.measurement import disc_diameter
 
+TITLES = {column.key.removeprefix("test/"): column.title for column in COLUMNS}
 _SEED = {"train": 0, "val": 1, "test": 2}
 
 
@@ -111,30 +115,31 @@ class InMemory:
         return self.values[start:stop].copy()
 
 
-def answer(method: BatchAnswers, patterns: Batch, name: str | None = None) -> MethodTable:
+def answer(method: SupportMethod, patterns: Batch, name: str | None = None) -> MethodResult:
     """What a method says of a batch, as evaluate.py asks it of a file, and its numbers against the truth."""
     frames, masks = (InMemory(patterns[key][:, 0].numpy()) for key in (INTENSITY, MASK))
-    made = method.answer_supports(PatternFile(Path("simulated"), "drawn", frames, frame_masks=masks))
+    drawn = PatternFile(Path("simulated"), "drawn", frames, frame_masks=masks)
+    made = method.answer(SupportPart("", np.arange(len(drawn)), drawn), Listener())
     return table_of(name or method.name, made.support, made.density, truth_of(patterns))
 
 
 def table_of(
     name: str, support: NDArray[np.bool_], density: NDArray[Any] | None, truth: NDArray[np.bool_]
-) -> MethodTable:
+) -> MethodResult:
     """Supports (N, H, W) with the numbers of each."""
-    return MethodTable(name, support, density, columns_of(support, truth))
+    return MethodResult(name, support, density, columns_of(support, truth), Cost())
 
 
-def score(table: MethodTable, patterns: Batch) -> dict[str, float]:
-    """Means over patterns: SHOWN, and what evaluate.py data=supports reports beside."""
+def score(table: MethodResult, patterns: Batch) -> dict[str, float]:
+    """Means over patterns: TITLES, and what evaluate.py data=supports reports beside."""
     numbers = SupportScoring(patterns[STRUCTURE].numpy(), replicates=300)(table.columns)
     plain = {key.removeprefix("test/"): value for key, value in numbers.items()}
     return {key: float(value) for key, value in plain.items() if value is not None and "/" not in key}
 
 
-def show(title: str, rows: dict[str, dict[str, float]], keys: Sequence[str] = tuple(SHOWN)) -> None:
+def show(title: str, rows: dict[str, dict[str, float]], keys: Sequence[str] = tuple(TITLES)) -> None:
     """Print one line for each row; shares in per cent."""
-    print(f"{title:38s}" + "".join(f"{SHOWN[key]:>12s}" for key in keys))
+    print(f"{title:38s}" + "".join(f"{TITLES[key]:>12s}" for key in keys))
     for name, row in rows.items():
         cells = (
             f"{100 * row[key]:10.1f} %"

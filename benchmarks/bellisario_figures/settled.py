@@ -1,8 +1,7 @@
 """A method at the setting that validation structures ask for, so that each is compared at its best."""
 
 from collections.abc import Iterator
-from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -11,9 +10,9 @@ from torch import Tensor
 
 from benchmarks.bellisario_figures.patterns import answer, table_of, truth_of
 from spi_lightning.fields import Batch
+from spi_lightning.methods import SupportMethod, TripleIntersection
 from spi_lightning.metrics.supports.support_overlap import LEVELS, dilated, errors
-from spi_lightning.results.support_answer import BatchAnswers
-from spi_lightning.results.supports import MethodTable
+from spi_lightning.results.supports import MethodResult
 
 COVERAGE = 0.97
 THRESHOLDS, NOISE = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2), (1.0, 2.0, 4.0)
@@ -24,17 +23,17 @@ DILATIONS = (0, 1, 2)
 class Setting:
     """A method, the level at which its score is cut (None: as it answers), and by how many pixels that is grown."""
 
-    method: BatchAnswers
+    method: SupportMethod
     level: float | None
     dilation: int
     words: str
 
-    def answer(self, patterns: Batch, name: str | None = None) -> MethodTable:
+    def answer(self, patterns: Batch, name: str | None = None) -> MethodResult:
         """What it says of other patterns."""
         return cut(answer(self.method, patterns, name), self.level, self.dilation, truth_of(patterns))
 
 
-def settled(method: BatchAnswers, patterns: Batch, counted: bool = False) -> Setting:
+def settled(method: SupportMethod, patterns: Batch, counted: bool = False) -> Setting:
     """The setting with the fewest false positives at which 97 % of some patterns have fewer than two false negatives.
 
     Where none covers so many, the one that covers most. Networks are cut at levels of their score; intersections at
@@ -61,24 +60,25 @@ def settled(method: BatchAnswers, patterns: Batch, counted: bool = False) -> Set
     return best[1]
 
 
-def _variants(method: BatchAnswers, counted: bool) -> Iterator[tuple[BatchAnswers, str]]:
+def _variants(method: SupportMethod, counted: bool) -> Iterator[tuple[SupportMethod, str]]:
     if not method.settings:
         yield method, ""
         return
     for threshold in THRESHOLDS:
         for noise in NOISE if counted else (None,):
-            other = copy(method.at(threshold))
-            if noise is not None:
-                other.noise = noise  # type: ignore[attr-defined]
-            yield other, f"cut {threshold:g}" + ("" if noise is None else f", noise {noise:g}")
+            other = method.at(threshold)
+            yield (
+                replace(other, noise=noise) if noise is not None and isinstance(other, TripleIntersection) else other,
+                f"cut {threshold:g}" + ("" if noise is None else f", noise {noise:g}"),
+            )
 
 
-def cut(table: MethodTable, level: float | None, dilation: int, truth: NDArray[Any]) -> MethodTable:
+def cut(table: MethodResult, level: float | None, dilation: int, truth: NDArray[Any]) -> MethodResult:
     """The same answer with its score cut at another level, grown by some pixels."""
     return table_of(table.name, _support(table, level, dilation).numpy(), table.density, truth)
 
 
-def _support(table: MethodTable, level: float | None, dilation: int) -> Tensor:
+def _support(table: MethodResult, level: float | None, dilation: int) -> Tensor:
     if level is None or table.density is None:
         return dilated(torch.from_numpy(table.support), dilation)
     return dilated(torch.from_numpy(table.density) > level, dilation)

@@ -15,8 +15,8 @@ from benchmarks.bellisario_figures.networks import measured_network, network, tr
 from benchmarks.bellisario_figures.patterns import answer, draw_patterns, score, show
 from benchmarks.bellisario_figures.settled import settled
 from benchmarks.record import write_result
+from spi_lightning.methods import SupportMethod
 from spi_lightning.reports.style import METHOD_COLOURS, figure
-from spi_lightning.results.support_answer import BatchAnswers
 
 Rows = dict[str, dict[str, float]]
 OWN, UNFILLED = ", its own level", "trained on ideal, holes left as zeros"
@@ -56,7 +56,7 @@ def sweep(
     draw(table, label, Path(options.pictures) / f"bellisario_{name}.png")
 
 
-def rows_of(methods: Sequence[BatchAnswers], patterns: Any, others: Any, conditions: dict[str, Any]) -> Rows:
+def rows_of(methods: Sequence[SupportMethod], patterns: Any, others: Any, conditions: dict[str, Any]) -> Rows:
     """Numbers of each method set on other structures, and of the first network as its own validation set it."""
     rows = {}
     for method in methods:

@@ -36,13 +36,12 @@ class Method(Protocol[PartIn, AnswerOut]):
 
 
 class Question(Protocol[PartT, AnswerT]):
-    """What is asked of every method: all frames, folds of a labelled file, patterns times draws of held-out voxels.
+    """What is asked of every method: all frames, folds of a labelled file, patterns times draws of held-out voxels."""
 
-    Attributes:
-        answer_type: Dataclass of the answers, which the cache reads.
-    """
-
-    answer_type: type[AnswerT]
+    @property
+    def answer_type(self) -> type[AnswerT]:
+        """Dataclass of the answers, which the cache reads."""
+        ...
 
     def parts(self, method: Method[PartT, AnswerT]) -> Iterable[PartT]:
         """Parts to be asked one at a time; each holds all that the method may see, and has a fingerprint."""

@@ -16,6 +16,7 @@ from spi_lightning.methods.hits.photon_count import PhotonCount
 from spi_lightning.methods.hits.reading import read_ahead, read_vectors
 from spi_lightning.methods.hits.references import Reference
 from spi_lightning.methods.supports.autocorrelation import AutocorrelationSupport
+from spi_lightning.methods.supports.batches import SupportMethod
 from spi_lightning.methods.supports.checkpoint import Healed, SupportCheckpoint
 from spi_lightning.methods.supports.shrinkwrap import ShrinkwrapSupport
 from spi_lightning.methods.supports.triple_intersection import DoubleIntersection, TripleIntersection
@@ -24,7 +25,7 @@ from spi_lightning.methods.volumes.gradient import GradientVolume
 from spi_lightning.methods.volumes.iterative import IterativeVolume
 from spi_lightning.methods.volumes.refined_network import RefinedNetwork, Then
 from spi_lightning.results.hit_answer import Answer, DecisionRule, Given, Method, ensemble
-from spi_lightning.results.support_answer import SupportAnswer, SupportMethod
+from spi_lightning.results.support_answer import SupportAnswer
 from spi_lightning.results.volume_answer import VolumeMethod, VolumeQuestion, VolumeRuns
 
 __all__ = [

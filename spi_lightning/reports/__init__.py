@@ -16,7 +16,7 @@ from spi_lightning.reports.hits.page import write_evaluation_report
 from spi_lightning.reports.supports.page import write_supports_report
 from spi_lightning.reports.training.page import write_training_figures, write_training_report
 from spi_lightning.reports.volumes.page import write_volumes_report
-from spi_lightning.results.supports import SUPPORTS
+from spi_lightning.results.supports import SUPPORTS_FILE
 from spi_lightning.results.volumes import VOLUMES
 
 __all__ = [
@@ -52,7 +52,7 @@ def write_report(run: Path | str, embedding: str = "pca", figures: Mapping[str, 
     if not run.is_dir():
         raise UserError(f"{run}: no such run folder.")
     with reading(run, "the folder of a run", also=_OTHER_CONTENT):
-        if (run / SUPPORTS).is_file():
+        if (run / SUPPORTS_FILE).is_file():
             return write_supports_report(run, figures)
         if (run / VOLUMES).is_file():
             return write_volumes_report(run, figures)

@@ -15,8 +15,13 @@ from spi_lightning.errors import UserError
 
 from .orientation import ORIENTATION_FILE, OrientationResult
 from .phasing import PHASING_FILE, PhasingResult
+from .supports import SUPPORTS_FILE, SupportResult
 
-KINDS: Final[Mapping[str, Any]] = {PHASING_FILE: PhasingResult, ORIENTATION_FILE: OrientationResult}
+KINDS: Final[Mapping[str, Any]] = {
+    PHASING_FILE: PhasingResult,
+    ORIENTATION_FILE: OrientationResult,
+    SUPPORTS_FILE: SupportResult,
+}
 """File of a run folder that holds its result, and the dataclass of the result; written with codec.save."""
 
 
@@ -35,4 +40,4 @@ def read(run: str | os.PathLike[str]) -> Any:
     raise UserError(f"{run}: holds no result ({', '.join(KINDS)}); name the folder of a run that has ended")
 
 
-__all__ = ["KINDS", "OrientationResult", "PhasingResult", "read"]
+__all__ = ["KINDS", "OrientationResult", "PhasingResult", "SupportResult", "read"]

@@ -23,6 +23,13 @@ class Cost:
     memory_mib: float | None = None
     gpu_memory_mib: float | None = None
 
+    @property
+    def rounded(self) -> dict[str, str]:
+        """Seconds and memory as they stand in tables; what is unknown is left out."""
+        memory = {"memory (MiB)": self.memory_mib, "GPU memory (MiB)": self.gpu_memory_mib}
+        known = {name: f"{value:.0f}" for name, value in memory.items() if value is not None}
+        return {"seconds": f"{self.seconds:.3g}", **known}
+
     @classmethod
     def total(cls, costs: Iterable[Cost]) -> Cost:
         """Cost of several steps one after another: seconds add up, of memory the highest counts."""

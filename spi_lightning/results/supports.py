@@ -1,55 +1,65 @@
-"""What an evaluation of supports leaves in its run folder: supports.h5, written whole and read back for the page."""
+"""Result of an evaluation of supports: answers of all methods, their numbers, and the displayed patterns."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, SUPPORT
-from spi_lightning.files import atomic_write
-from spi_lightning.io.hdf5.file import opened
-from spi_lightning.io.json_file import read_json, read_metrics
+from spi_lightning.fields import DENSITY
 from spi_lightning.io.patterns.pattern_file import PatternFile
-from spi_lightning.write_errors import new_hdf5
+from spi_lightning.notes import Note
 
-SUPPORTS = "supports.h5"
+from .cost import Cost
+
+SUPPORTS_FILE: Final = "supports.h5"
 EVEN, WORST, SMALLEST, LARGEST = "Typical patterns", "Worst answers", "Smallest particles", "Largest particles"
 
 
 @dataclass(frozen=True)
-class MethodTable:
-    """One method's answer.
+class MethodResult:
+    """Answer of one method to N patterns, with the numbers of each support.
 
     Attributes:
-        name: The method.
+        name: Name of the method.
         support: (N, H, W) bool.
-        density: (N, H, W), density or score; None from methods without.
-        columns: (N,) numbers of each support: area, centrosymmetry, and with a truth false_negatives and so on.
+        density: (N, H, W) float16, density or score, at most 1; None from methods that have none.
+        columns: Numbers of each support, (N,): area, centrosymmetry, and with a truth false_negatives and so on.
+        cost: Cost of the answer, whenever it was made.
+        kept: Whether the answer was read from the cache.
+        network: Checkpoint, weights and threshold of a network; empty for other methods.
     """
 
     name: str
     support: NDArray[np.bool_]
     density: NDArray[Any] | None
     columns: Mapping[str, NDArray[Any]]
+    cost: Cost
+    kept: bool = False
+    network: Mapping[str, Any] | None = None
+
+    @property
+    def ms_per_pattern(self) -> float:
+        """Wall time of one pattern, ms."""
+        return 1e3 * self.cost.seconds / max(1, len(self.support))
 
 
 @dataclass(frozen=True)
-class ShownPatterns:
-    """Patterns picked for the page.
+class DisplayedPatterns:
+    """Patterns of the galleries.
 
     Attributes:
         choices: Title of each gallery -> rows of the answers, (n,).
-        row: (m,) rows stored, sorted.
+        row: (m,) int64, rows stored, sorted.
         intensity: (m, H, W) float32.
-        mask: (m, H, W) bool, True = measured.
-        density: (m, H, W) float32 true density; None if unknown.
+        mask: (m, H, W) bool, True where measured.
+        density: (m, H, W) float32, true density; None where it is unknown.
     """
 
-    choices: dict[str, NDArray[np.int64]]
+    choices: Mapping[str, NDArray[np.int64]]
     row: NDArray[np.int64]
     intensity: NDArray[np.float32]
     mask: NDArray[np.bool_]
@@ -57,105 +67,61 @@ class ShownPatterns:
 
 
 @dataclass(frozen=True)
-class SupportFiles:
-    """Everything the page is made of; ``about`` is evaluation.json, ``metrics`` metrics.json."""
+class SupportResult:
+    """Result of an evaluation of supports on N patterns.
 
-    about: dict[str, Any]
-    metrics: dict[str, Any]
+    Attributes:
+        path: File or folder of the patterns.
+        format: Format of the file.
+        frame: (N,) int64, index of each pattern in its file.
+        structure: (N,) int64, number of the structure behind each pattern, -1 where unknown.
+        structures: Name of each structure by its number; empty where the file has none.
+        truth: (N, H, W) bool, true supports; None where the file has no densities.
+        fraction: Share of the density's maximum that a true support exceeds.
+        methods: Answers of all methods, in the order in which they were named.
+        primary: Index of the primary method.
+        curve_patterns: Number of patterns of the trade-off curve.
+        displayed: Patterns of the galleries.
+        metrics: Numbers of metrics.json.
+        notes: Notes of the reader and of all methods.
+        command: Command line of the evaluation.
+    """
+
+    path: str
+    format: str
     frame: NDArray[np.int64]
     structure: NDArray[np.int64]
+    structures: Mapping[int, str]
     truth: NDArray[np.bool_] | None
-    methods: list[MethodTable]
-    shown: ShownPatterns
+    fraction: float
+    methods: list[MethodResult]
+    primary: int
+    curve_patterns: int
+    displayed: DisplayedPatterns
+    metrics: Mapping[str, Any]
+    notes: list[Note]
+    command: str = ""
 
     @property
-    def headline(self) -> MethodTable:
-        """The method whose failures are looked at."""
-        number: int = self.about["headline"]
-        return self.methods[number]
+    def primary_method(self) -> MethodResult:
+        """Method whose numbers open metrics.json and whose failures are displayed."""
+        return self.methods[self.primary]
 
     def name_of(self, structure: int) -> str:
-        """Id of a structure; its number where the file has no ids."""
-        return str(self.about.get("structures", {}).get(str(structure), f"structure {structure}"))
-
-    def write(self, folder: Path) -> None:
-        """Write supports.h5, whole or not at all: supports as gzip bool, densities as gzip float16."""
-        with atomic_write(folder / SUPPORTS) as part, new_hdf5(part) as file:
-            file.attrs.update(fraction=self.about["fraction"], headline=self.headline.name)
-            file[FRAME], file[STRUCTURE] = self.frame, self.structure
-            if self.truth is not None:
-                _store(file, "truth", self.truth)
-            for number, method in enumerate(self.methods):
-                group = file.create_group(f"methods/{number}")
-                group.attrs["name"] = method.name
-                _store(group, SUPPORT, method.support)
-                if method.density is not None:
-                    _store(group, DENSITY, method.density.astype(np.float16))
-                for name, values in method.columns.items():
-                    group[f"columns/{name}"] = values
-            shown = file.create_group("shown")
-            shown["row"] = self.shown.row
-            for name in (INTENSITY, MASK, DENSITY):
-                if (values := getattr(self.shown, name)) is not None:
-                    _store(shown, name, values)
-            choices = shown.create_group("choices", track_order=True)
-            for title, rows in self.shown.choices.items():
-                choices[title] = rows
+        """Name of a structure; its number where the file has no names."""
+        return self.structures.get(structure, f"structure {structure}")
 
 
-def _store(group: h5py.Group, name: str, images: NDArray[Any]) -> None:
-    chunks = (1, *images.shape[1:]) if images.size else None
-    group.create_dataset(name, data=images, chunks=chunks, compression="gzip" if images.size else None)
-
-
-def read_supports(folder: Path) -> SupportFiles:
-    """Read the files of one evaluation.
-
-    Raises:
-        UserError: The folder is no finished evaluation of supports, or one of its files is damaged.
-    """
-    with opened(folder / SUPPORTS) as file:
-        groups = [file["methods"][number] for number in sorted(file["methods"], key=int)]
-        return SupportFiles(
-            about=read_json(folder / "evaluation.json"),
-            metrics=read_metrics(folder / "metrics.json"),
-            frame=file[FRAME][()],
-            structure=file[STRUCTURE][()],
-            truth=file["truth"][()] if "truth" in file else None,
-            methods=[_read_method(group) for group in groups],
-            shown=_read_shown(file["shown"]),
-        )
-
-
-def _read_method(group: h5py.Group) -> MethodTable:
-    return MethodTable(
-        name=str(group.attrs["name"]),
-        support=group[SUPPORT][()],
-        density=group[DENSITY][()] if DENSITY in group else None,
-        columns={name: values[()] for name, values in group["columns"].items()},
-    )
-
-
-def _read_shown(group: h5py.Group) -> ShownPatterns:
-    return ShownPatterns(
-        choices={str(title): rows[()] for title, rows in group["choices"].items()},
-        row=group["row"][()],
-        intensity=group[INTENSITY][()],
-        mask=group[MASK][()],
-        density=group[DENSITY][()] if DENSITY in group else None,
-    )
-
-
-def choose_support_frames(
-    method: MethodTable, truth_area: NDArray[Any] | None, structure: NDArray[np.int64], count: int
+def choose_patterns(
+    method: MethodResult, truth_area: NDArray[Any] | None, structure: NDArray[np.int64], count: int
 ) -> dict[str, NDArray[np.int64]]:
     """Rows for the galleries: evenly spread ones, the worst answers, and the extremes of size.
 
     Args:
-        method: Whose answers are judged.
+        method: Method whose answers are ranked.
         truth_area: (N,) pixels of the true supports; None if unknown: then the method's own areas are the sizes.
         structure: (N,) numbers of the structures, -1 where unknown; no gallery shows a structure twice if it need not.
-        count: Patterns of each gallery; 0: no galleries.
+        count: Number of patterns of each gallery; 0: no galleries.
     """
     total = len(method.support)
     if count < 1 or total == 0:
@@ -184,18 +150,18 @@ def _first_of_each(order: NDArray[Any], structure: NDArray[np.int64], count: int
 
 def collect_patterns(
     patterns: PatternFile, frame: NDArray[np.int64], choices: dict[str, NDArray[np.int64]]
-) -> ShownPatterns:
-    """Read what the galleries show.
+) -> DisplayedPatterns:
+    """Patterns of the galleries, read from their file.
 
     Args:
-        patterns: The file.
-        frame: (N,) frame of each row.
-        choices: Title -> rows.
+        patterns: File of the patterns.
+        frame: (N,) int64, frame of each row.
+        choices: Title of each gallery -> rows of the answers.
     """
     rows = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *choices.values()]).astype(np.int64))
     frames = frame[rows]
     density = patterns.read_image(DENSITY, frames).astype(np.float32) if DENSITY in patterns.images else None
-    return ShownPatterns(
+    return DisplayedPatterns(
         choices=choices,
         row=rows,
         intensity=patterns.read_stored(frames),

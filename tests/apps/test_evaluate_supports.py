@@ -1,6 +1,5 @@
 """Supports compared through the real configuration: a network of one size before patterns of another."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from spi_lightning.data.measurement import Measurement
 from spi_lightning.errors import UserError
 from spi_lightning.fields import DENSITY, SUPPORT
 from spi_lightning.reconstruction.network import network_answer
+from spi_lightning.results import read
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -70,10 +70,9 @@ def test_larger_patterns_are_answered_from_their_middle_and_smaller_ones_refused
     out = tmp_path / "out"
     metrics = run(out, patterns(tmp_path / "larger.h5", 48), f"method=[{network},triple_intersection]")
     assert len(metrics["methods"]) == 2
-    notes = json.loads((out / "evaluation.json").read_text())["notes"]
+    notes = read(out).notes
     assert any("patterns of 48 x 48 pixels are answered from their central 32 x 32" in str(note) for note in notes)
-    with h5py.File(out / "supports.h5") as file:
-        assert file["methods/0/support"].shape == (3, 48, 48)
+    assert read(out).methods[0].support.shape == (3, 48, 48)
     with pytest.raises(UserError, match="trained on 32 x 32 pixels and the patterns have 24 x 24"):
         run(tmp_path / "no", patterns(tmp_path / "smaller.h5", 24), f"method={network}")
 
@@ -81,7 +80,7 @@ def test_larger_patterns_are_answered_from_their_middle_and_smaller_ones_refused
 def test_patterns_are_binned_if_asked_for(network: Path, tmp_path: Path) -> None:
     path = patterns(tmp_path / "finer.h5", 64)
     run(tmp_path / "out", path, f"method={network}", "preprocess.bin=2")
-    notes = json.loads((tmp_path / "out" / "evaluation.json").read_text())["notes"]
+    notes = read(tmp_path / "out").notes
     assert any("were binned 2 x 2" in str(note) for note in notes)
     with pytest.raises(UserError, match=r"preprocess\.crop"):
         run(tmp_path / "no", path, f"method={network}", "preprocess.crop=32")

@@ -52,7 +52,7 @@ def make_methods(cfg: DictConfig, rule: DecisionRule) -> Iterator[tuple[Method, 
             yield from _checkpoints(entry, cfg, rule, used)
 
 
-def make_support_methods(cfg: DictConfig) -> Iterator[tuple[SupportMethod, Any]]:
+def make_support_methods(cfg: DictConfig) -> Iterator[SupportMethod]:
     """As make_methods, of methods that find supports.
 
     Raises:
@@ -70,13 +70,15 @@ def make_support_methods(cfg: DictConfig) -> Iterator[tuple[SupportMethod, Any]]
         if method_file(entry) is not None:
             settings = settings_of(entry, cfg)
             healing = {"instantiate": instantiate} if "healing" in settings else {}  # is no configuration
-            method = instantiate(settings, _partial_=True, _convert_="all")(name=free_name(entry, used), **healing)
-            yield method, plain_with_contents(settings)
+            method: SupportMethod = instantiate(settings, _partial_=True, _convert_="all")(
+                name=free_name(entry, used), **healing
+            )
+            yield method
         else:
             for checkpoint in found_checkpoints(entry, "supports"):
                 name = free_name(run_name(checkpoint), used)
-                network = SupportCheckpoint(name, checkpoint, instantiate, cfg.device, cfg.batch_size, bins)
-                yield network, [content_hash(checkpoint), bins] if bins > 1 else [content_hash(checkpoint)]
+                options = {"device": cfg.device, "batch_size": cfg.batch_size, "bin": bins}
+                yield SupportCheckpoint(name=name, checkpoint=checkpoint, instantiate=instantiate, **options)
 
 
 def plain_with_contents(settings: DictConfig) -> list[Any]:

@@ -19,9 +19,9 @@ from .resolved import CONF
 METHODS = CONF / "method"
 VOLUMES = (VolumeDataModule, SimulatedVolumeDataModule, SingleVolumeDataModule)
 ANSWERS = {
-    "hits": "answer",
-    "supports": "answer_supports",
+    "supports": "supports_of",
     "volumes": "answer_volumes",
+    "hits": "answer",
 }  # kind -> what its methods are asked
 
 

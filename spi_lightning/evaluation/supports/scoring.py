@@ -14,7 +14,7 @@ from spi_lightning.metrics.hits.bootstrap import bootstrap_intervals, wilson
 from spi_lightning.metrics.supports.asymmetry import centrosymmetry
 from spi_lightning.metrics.supports.support_overlap import LEVELS, dilated, errors, support_overlap
 from spi_lightning.physics.support import ideal_support
-from spi_lightning.results.support_answer import SupportAnswer, SupportMethod
+from spi_lightning.results.support_answer import SupportAnswer
 
 Columns = dict[str, NDArray[Any]]
 ALLOWED = 2  # false negatives from which a support is too small
@@ -96,13 +96,17 @@ class SupportScoring:
         return np.unique(group, return_inverse=True)[1].astype(np.int64)
 
 
-def agreement(answers: Sequence[SupportAnswer]) -> list[list[float]]:
-    """Mean intersection over union of every two methods' supports, aligned over shift and twin: (M, M)."""
-    matrix = np.eye(len(answers))
-    for i, first in enumerate(answers):
+def agreement(supports: Sequence[NDArray[np.bool_]]) -> list[list[float]]:
+    """Mean intersection over union of every two methods' supports, aligned over shift and twin, (M, M).
+
+    Args:
+        supports: Supports of M methods, (N, H, W) bool each.
+    """
+    matrix = np.eye(len(supports))
+    for i, first in enumerate(supports):
         for j in range(i):
             missed, loose, _, other = (
-                each.double() for each in errors(torch.from_numpy(first.support), torch.from_numpy(answers[j].support))
+                each.double() for each in errors(torch.from_numpy(first), torch.from_numpy(supports[j]))
             )
             shared = other - missed
             matrix[i, j] = matrix[j, i] = float((shared / (other + loose).clamp(min=1)).mean())
@@ -111,32 +115,28 @@ def agreement(answers: Sequence[SupportAnswer]) -> list[list[float]]:
 
 
 def trade_off_of(
-    method: SupportMethod,
     answer: SupportAnswer,
-    patterns: PatternFile,
     truth: NDArray[np.bool_],
-    chosen: NDArray[np.int64],
+    parameter: str = "",
+    at: Mapping[float, NDArray[np.bool_]] | None = None,
 ) -> list[dict[str, Any]]:
-    """What another threshold, and a pixel of dilation, would give: one entry for each.
+    """Errors at other thresholds and with a pixel of dilation: one entry for each, that of the answer last.
 
     Args:
-        method: Answers anew at each setting of its parameter, if it has one; else the answer's density is cut.
-        answer: To all frames.
-        patterns, truth: The file, and its true supports (N, H, W).
-        chosen: (n,) rows of the answer that are used.
+        answer: Answer to n patterns.
+        truth: True supports, (n, H, W) bool.
+        parameter: Name of the parameter that was varied.
+        at: Supports (n, H, W) bool by the value of that parameter; where there are none, the answer's density is cut at
+            other levels.
     """
-    true = torch.from_numpy(truth[chosen])
-    points = []
-    if len(method.settings):
-        for setting in method.settings:
-            found = method.at(setting).answer_supports(patterns, answer.frame[chosen]).support
-            points += _points(torch.from_numpy(found), true, method.parameter, setting)
-    elif answer.density is not None:
-        density = torch.from_numpy(answer.density[chosen].astype(np.float32))
+    true, points = torch.from_numpy(truth), []
+    for setting, support in (at or {}).items():
+        points += _points(torch.from_numpy(support), true, parameter, setting)
+    if not at and answer.density is not None:
+        density = torch.from_numpy(answer.density.astype(np.float32))
         for level in LEVELS.tolist():
             points += _points(density > level, true, "threshold", level)
-    own = _points(torch.from_numpy(answer.support[chosen]), true, "as answered", None)
-    return [*points, own[0]]
+    return [*points, _points(torch.from_numpy(answer.support), true, "as answered", None)[0]]
 
 
 def _points(support: torch.Tensor, truth: torch.Tensor, parameter: str, setting: float | None) -> list[dict[str, Any]]:

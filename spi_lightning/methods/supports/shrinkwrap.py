@@ -1,45 +1,43 @@
-"""The support that shrink-wrap ends with: phasing as a method of support finding."""
+"""Phasing with shrink-wrap as a method of support finding."""
+
+from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 
 import torch
 
-from spi_lightning.distributed import find_device
 from spi_lightning.fields import DENSITY, INTENSITY, MASK, SUPPORT, Batch
+from spi_lightning.fingerprint import Irrelevant
 from spi_lightning.phasing import phase
 from spi_lightning.physics.autocorrelation import autocorrelation_support
-from spi_lightning.results.support_answer import BatchAnswers
+from spi_lightning.progress import Listener
+
+from .batches import SupportMethod
 
 
-class ShrinkwrapSupport(BatchAnswers):
-    """Phasing from the autocorrelation's support with shrink-wrap; of several starts, the one of least Fourier error.
+@dataclass(frozen=True, kw_only=True)
+class ShrinkwrapSupport(SupportMethod):
+    """Last support of phasing with shrink-wrap; of several starts, that of least Fourier error.
 
     Args:
-        name: Shown in tables.
-        recipe: See phasing.read_recipe; it must hold shrinkwrap(...).
-        starts: Random starts of each pattern.
-        threshold: Of the autocorrelation's support.
-        seed: Of the starts.
-        device, batch_size: See BatchAnswers.
+        recipe: Recipe of phasing, see phasing.read_recipe; it must hold shrinkwrap(...).
+        starts: Number of random starts of each pattern.
+        threshold: Fraction of the autocorrelation at w = 0 above which the first support lies.
+        seed: Seed of the random starts.
 
     Source: Marchesini et al. (2003), Phys. Rev. B 68, 140101; sigma and threshold of Bellisario & Ekeberg (2024), Sect.
     5.
     """
 
-    def __init__(
-        self,
-        name: str = "shrinkwrap_support",
-        recipe: str = "10*(45*HIO(0.9) + 5*ER) + shrinkwrap(1.0,0.1)/25",
-        starts: int = 1,
-        threshold: float = 0.01,
-        seed: int = 0,
-        device: str = "auto",
-        batch_size: int = 32,
-    ) -> None:
-        super().__init__(name, find_device(device), batch_size)
-        self.recipe, self.starts, self.threshold, self.seed = recipe, starts, threshold, seed
+    name: Irrelevant[str] = "shrinkwrap_support"
+    batch_size: Irrelevant[int] = 32
+    recipe: str = "10*(45*HIO(0.9) + 5*ER) + shrinkwrap(1.0,0.1)/25"
+    starts: int = 1
+    threshold: float = 0.01
+    seed: int = 0
 
-    def supports_of(self, batch: Batch) -> Batch:
+    def supports_of(self, batch: Batch, listener: Listener) -> Batch:
         """The last support and the density inside it, relative to its maximum."""
         intensity, mask = batch[INTENSITY][:, 0], batch[MASK][:, 0]
         region, _ = autocorrelation_support(intensity, mask, self.threshold)

@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLo
 from numpy.typing import NDArray
 
 from spi_lightning.reports.style import INK, METHOD_COLOURS, UNKNOWN, figure
-from spi_lightning.results.supports import MethodTable
+from spi_lightning.results.supports import MethodResult
 
 _MARKERS = "os^Dvp*X"
 
@@ -65,7 +65,7 @@ def _line(points: Sequence[Mapping[str, Any]], dilation: int) -> tuple[list[floa
     return [point["false_positives"] for point in line], [100 * point["below_two_false_negatives"] for point in line]
 
 
-def errors_figure(methods: Sequence[MethodTable]) -> Figure:
+def errors_figure(methods: Sequence[MethodResult]) -> Figure:
     """Each pattern's false positives and false negatives with histograms at the sides, as P2's Fig. 4.
 
     Marks stand up to a third of a pixel beside their whole numbers, each method on its own side.
@@ -119,7 +119,7 @@ def _symlog_bins(values: Sequence[NDArray[Any]], linear: float) -> list[float]:
 
 
 def histogram_figure(
-    methods: Sequence[MethodTable], column: str, label: str, truth: NDArray[Any] | None = None
+    methods: Sequence[MethodResult], column: str, label: str, truth: NDArray[Any] | None = None
 ) -> Figure:
     """How one number of the supports is spread, a step line for each method, the truth in grey."""
     drawn = [np.asarray(method.columns[column], dtype=np.float64) for method in methods]

@@ -15,32 +15,32 @@ from numpy.typing import NDArray
 from spi_lightning.metrics.supports.support_overlap import aligned
 from spi_lightning.physics.array import box_about_origin, reach
 from spi_lightning.reports.style import MASKED, UNKNOWN, figure
-from spi_lightning.results.supports import MethodTable, SupportFiles
+from spi_lightning.results.supports import MethodResult, SupportResult
 
 Panels = tuple[str, NDArray[Any]]  # what a row shows; one image for each pattern
 INSIDE, EXTRA, MISSED = "#b3bcc6", "#E69F00", "#0072B2"
 _PANEL, _LEFT, _HEAD, _FOOT = 1.42, 1.75, 0.42, 0.32  # inches
 
 
-def supports_gallery(files: SupportFiles, rows: NDArray[np.int64]) -> Figure:
+def supports_gallery(result: SupportResult, rows: NDArray[np.int64]) -> Figure:
     """Columns are patterns; below the intensity stand the true density and each method's density and support.
 
     With a truth, answers are shifted, and turned around where that fits better, to overlap with it most; colours tell
     which pixels are in both, in the answer only, in the truth only.
 
     Args:
-        files: An evaluation.
+        result: Result of an evaluation of supports.
         rows: (n,) rows of the answers, among those stored.
     """
-    place = np.searchsorted(files.shown.row, rows)
-    known = files.truth is not None and files.shown.density is not None
-    panels: list[Panels] = [("intensity", _intensity(files, place))]
-    truth = files.truth[rows] if files.truth is not None else None
-    if known and files.shown.density is not None:
-        panels.append(("true density", files.shown.density[place]))
-    for method in files.methods:
+    place = np.searchsorted(result.displayed.row, rows)
+    known = result.truth is not None and result.displayed.density is not None
+    panels: list[Panels] = [("intensity", _intensity(result, place))]
+    truth = result.truth[rows] if result.truth is not None else None
+    if known and result.displayed.density is not None:
+        panels.append(("true density", result.displayed.density[place]))
+    for method in result.methods:
         panels += _of_method(method, rows, truth)
-    boxes = [_box(files, int(row)) for row in rows]
+    boxes = [_box(result, int(row)) for row in rows]
     height = _HEAD + len(panels) * _PANEL + _FOOT
     with figure(_LEFT + len(rows) * _PANEL, height, layout="none") as picture:
         for line, (name, images) in enumerate(panels):
@@ -52,7 +52,7 @@ def supports_gallery(files: SupportFiles, rows: NDArray[np.int64]) -> Figure:
                 axes = picture.add_axes((*corner, *edges))
                 _panel(axes, name, image if line == 0 else image[boxes[column]])
                 if line == 0:
-                    axes.set_title(_title(files, int(rows[column])), fontsize=8, pad=3)
+                    axes.set_title(_title(result, int(rows[column])), fontsize=8, pad=3)
         _legend(picture, known)
     return picture
 
@@ -60,15 +60,15 @@ def supports_gallery(files: SupportFiles, rows: NDArray[np.int64]) -> Figure:
 _LABEL: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": 9}
 
 
-def _intensity(files: SupportFiles, place: NDArray[np.int64]) -> NDArray[np.float64]:
+def _intensity(result: SupportResult, place: NDArray[np.int64]) -> NDArray[np.float64]:
     """Relative to each maximum, NaN where not measured."""
-    shown = np.where(files.shown.mask[place], files.shown.intensity[place], np.nan).astype(np.float64)
+    shown = np.where(result.displayed.mask[place], result.displayed.intensity[place], np.nan).astype(np.float64)
     top = np.nanmax(np.where(np.isnan(shown), 0, shown), axis=(1, 2), keepdims=True)
     relative: NDArray[np.float64] = shown / np.maximum(top, 1e-30)
     return relative
 
 
-def _of_method(method: MethodTable, rows: NDArray[np.int64], truth: NDArray[np.bool_] | None) -> list[Panels]:
+def _of_method(method: MethodResult, rows: NDArray[np.int64], truth: NDArray[np.bool_] | None) -> list[Panels]:
     """Its density, where it has one, and its support: 1 in both, 2 in the answer only, 3 in the truth only."""
     support, name = method.support[rows], textwrap.fill(method.name.replace("_", " "), 22)
     panels: list[Panels] = []
@@ -86,16 +86,16 @@ def _of_method(method: MethodTable, rows: NDArray[np.int64], truth: NDArray[np.b
     return panels
 
 
-def _box(files: SupportFiles, row: int) -> tuple[slice, slice]:
+def _box(result: SupportResult, row: int) -> tuple[slice, slice]:
     """A square around n // 2 that holds all supports, at most twice as wide as the truth, and within the frame."""
 
     def widest(image: NDArray[np.bool_]) -> int:
         return max(3, *reach(torch.from_numpy(image), 2))
 
-    far = max(widest(method.support[row]) for method in files.methods)
-    if files.truth is not None:
-        far = min(far, max(2 * widest(files.truth[row]), 8))
-    rows, columns = box_about_origin(files.headline.support.shape[1:], far + 2)
+    far = max(widest(method.support[row]) for method in result.methods)
+    if result.truth is not None:
+        far = min(far, max(2 * widest(result.truth[row]), 8))
+    rows, columns = box_about_origin(result.primary_method.support.shape[1:], far + 2)
     return rows, columns
 
 
@@ -116,11 +116,11 @@ def _panel(axes: Axes, name: str, image: NDArray[Any]) -> None:
         spine.set(visible=True, color=UNKNOWN, linewidth=0.6)
 
 
-def _title(files: SupportFiles, row: int) -> str:
-    structure = f" · {files.name_of(int(files.structure[row]))}" if files.structure[row] >= 0 else ""
-    if files.truth is None:
-        return f"#{files.frame[row]}{structure}"
-    return f"#{files.frame[row]}{structure}\n{int(files.truth[row].sum())} px"
+def _title(result: SupportResult, row: int) -> str:
+    structure = f" · {result.name_of(int(result.structure[row]))}" if result.structure[row] >= 0 else ""
+    if result.truth is None:
+        return f"#{result.frame[row]}{structure}"
+    return f"#{result.frame[row]}{structure}\n{int(result.truth[row].sum())} px"
 
 
 def _legend(picture: Figure, known: bool) -> None:
