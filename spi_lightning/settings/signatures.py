@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Mapping
 from functools import cache
-from pkgutil import resolve_name
+from importlib import import_module
 from typing import Any
 
 PACKAGE = "spi_lightning."
@@ -22,7 +22,7 @@ def parameters(target: str) -> Mapping[str, inspect.Parameter] | None:
         None where it cannot be found or read, or takes arguments of any name.
     """
     try:
-        called = resolve_name(target)
+        called = _named(target)
         takes = dict(inspect.signature(called).parameters)
     except Exception:  # any fault of a name is reported by the call itself, better
         return None
@@ -39,7 +39,7 @@ def parameters(target: str) -> Mapping[str, inspect.Parameter] | None:
 def annotations(target: str) -> dict[str, Any]:
     """Annotations of the parameters of a function or class by name; none where it cannot be found or read."""
     try:
-        called = resolve_name(target)
+        called = _named(target)
         return inspect.get_annotations(called.__init__ if inspect.isclass(called) else called, eval_str=True)
     except Exception:  # any fault of a name or annotation is reported by the call itself, better
         return {}
@@ -89,3 +89,15 @@ def _is_plain(value: Any) -> bool:
 
 def _listed(value: Any) -> Any:
     return [_listed(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _named(target: str) -> Any:
+    """The function or class of a dotted name; an attribute comes before a module of the same name, as in Hydra."""
+    first, *rest = target.split(".")
+    found, path = import_module(first), first
+    for part in rest:
+        path = f"{path}.{part}"
+        if not hasattr(found, part):
+            import_module(path)
+        found = getattr(found, part)
+    return found

@@ -44,18 +44,18 @@ class Optimisation:
         cls,
         make: tuple[MakeOptimizer, MakeSchedule | None],
         weights: Iterable[nn.Parameter],
-        steps: float,
-        trainer: pl.Trainer,
+        trainer: pl.Trainer | None,
         interval: Interval,
+        steps: float | None = None,
     ) -> "Optimisation":
         """Make optimiser and schedule.
 
         Args:
             make: Makers of the optimiser and of the schedule.
             weights: Parameters that are trained.
-            steps: Number of steps of the whole training; infinite for one without an end.
-            trainer: Lightning's trainer, which knows steps and epochs.
+            trainer: Lightning's trainer, which knows steps and epochs; a task without a schedule needs none.
             interval: Event that moves the schedule on, unless its length says otherwise, see fitted_schedule.
+            steps: Number of steps of the whole training, infinite for one without an end; None: the trainer's.
 
         Raises:
             UserError: A schedule that does not fit the training, or that leaves all work to the first of several
@@ -63,8 +63,9 @@ class Optimisation:
         """
         make_optimizer, make_schedule = make
         optimizer, schedule, fitted = make_optimizer(weights), None, make_schedule
-        if make_schedule is not None:
-            fitted, interval = fitted_schedule(make_schedule, steps, trainer, interval)
+        if make_schedule is not None and trainer is not None:
+            length = trainer.estimated_stepping_batches if steps is None else steps
+            fitted, interval = fitted_schedule(make_schedule, length, trainer, interval)
             schedule = fitted(optimizer)
         members = optimizer.members if isinstance(optimizer, Alternating) else ()
         if len(members) > 1 and not isinstance(schedule, AlternateEvery):

@@ -54,9 +54,8 @@ class TrainedTask(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The optimiser, and the schedule if there is one, both made for this network's weights."""
-        steps = self.trainer.estimated_stepping_batches if self.make_schedule else 0
-        makers = (self.make_optimizer, self.make_schedule)
-        made = Optimisation.of(makers, self.network.parameters(), steps, self.trainer, self.interval)
+        makers, trainer = (self.make_optimizer, self.make_schedule), self.trainer if self.make_schedule else None
+        made = Optimisation.of(makers, self.network.parameters(), trainer, self.interval)
         if isinstance(made.optimizer, LBFGS) and self.trainer.world_size > 1:  # each would search a line of its own
             raise UserError("optimizer: L-BFGS takes its steps in one process: set trainer=cpu or trainer=gpu")
         self.follows_training = made.follows_training

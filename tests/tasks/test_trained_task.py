@@ -43,7 +43,9 @@ def rates(cfg: DictConfig) -> torch.Tensor:
     """Learning rates of the steps of a training of three epochs of five batches, by optimiser, schedule and trainer."""
     RATES.clear()
     cfg.trainer.default_root_dir = str(Path(cfg.folder))
-    task = Line(torch.nn.Linear(1, 1), instantiate(cfg.optimizer), instantiate(cfg.schedule), cfg.task.interval)
+    task = Line(
+        torch.nn.Linear(1, 1), instantiate(cfg.optimizer), instantiate(cfg.schedule), cfg.task.get("interval", "epoch")
+    )
     options = {"callbacks": [Record()], "logger": False, "enable_checkpointing": False}
     with warnings.catch_warnings(action="ignore"):
         instantiate(cfg.trainer, **options).fit(task, torch.utils.data.DataLoader(torch.zeros(5, 1)))  # type: ignore[arg-type]

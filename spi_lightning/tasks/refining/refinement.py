@@ -143,7 +143,7 @@ class Refinement(pl.LightningModule):
         """The optimiser of all members, and its schedule."""
         assert self.members is not None
         makers = (self.make_optimizer, self.make_schedule)
-        made = Optimisation.of(makers, self.members.parameters(), self.epochs, self.trainer, "step")
+        made = Optimisation.of(makers, self.members.parameters(), self.trainer, "step", self.epochs)
         if isinstance(made.schedule, ReduceLROnPlateau):
             raise UserError("schedule: ReduceLROnPlateau waits for validations, a refinement has none; choose another")
         return made.optimizer if made.schedule is None else ([made.optimizer], [made.schedule])
