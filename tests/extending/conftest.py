@@ -28,7 +28,7 @@ class Lab:
 
     def run(self, words: Sequence[str], status: int = 0) -> Outcome:
         """Run a command made small; its exit status must be ``status``."""
-        outcome = self.commands.run([*words, *small(words)], self.folder, self.folder / "out", 60.0)
+        outcome = self.commands.run([*words, *small(words)], self.folder, self.folder / "out", 180.0)
         assert outcome.status == status, outcome.console
         return outcome
 
