@@ -202,7 +202,7 @@ def test_a_copy_resumed_ends_where_the_whole_run_ends(tmp_path: Path, scan: str)
         train(config(tmp_path, *recipe, often, crash, name="cut"))
     shutil.copytree(tmp_path / "cut", tmp_path / "copy")
     before = {path: path.read_bytes() for path in (tmp_path / "cut").rglob("*") if path.is_file()}
-    train(config(tmp_path, *recipe, often, f"resume={tmp_path / 'copy'}", name="copy"))
+    train(config(tmp_path, *recipe, often, f"resume={tmp_path / 'copy'}", "trust=tests", name="copy"))
     assert before == {path: path.read_bytes() for path in (tmp_path / "cut").rglob("*") if path.is_file()}
     whole, resumed = (load(tmp_path / run / "checkpoints/last.ckpt") for run in ("run", "copy"))
     for part in ("state_dict", "optimizer_states", "lr_schedulers", "refiner", "global_step"):
