@@ -26,7 +26,7 @@ def test_experiment_takes_two_steps(experiment: str, tmp_path: Path) -> None:
     shrink(cfg, tmp_path)
     train(cfg)
     numbers = json.loads((tmp_path / "metrics.json").read_text())
-    measured = numbers[f"test/{instantiate(cfg.task, _convert_='all').shown[0]}"]
+    measured = numbers[f"test/{instantiate(cfg.task, _convert_='all').displayed[0]}"]
     assert numbers["train/steps"] == 2 and 0 <= measured < 10
 
 

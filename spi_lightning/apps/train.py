@@ -47,7 +47,7 @@ def train(cfg: DictConfig) -> float:
     Raises:
         UserError: A mistake in settings, files or checkpoints.
 
-    A task keeps the numbers of its last validation and test in ``results`` and names those to print in ``shown``.
+    A task keeps the numbers of its last validation and test in ``results`` and names those to print in ``displayed``.
     """
     trust(cfg.trust)
     words, cfg = all_words(cfg), resumed_settings(cfg)
@@ -93,7 +93,7 @@ def show(numbers: Mapping[str, Any], task: pl.LightningModule, lines: Iterable[s
     """Print the numbers that the task names, and lines."""
     console, weights = Terminal(), sum(parameter.numel() for parameter in task.parameters())
     title = f"{weights:,} weights, {numbers['train/steps']} steps"
-    console.print(numbers_table(numbers, task.shown, title))  # type: ignore[arg-type]
+    console.print(numbers_table(numbers, task.displayed, title))  # type: ignore[arg-type]
     for line in filter(None, lines):
         console.print(line, soft_wrap=True)
 

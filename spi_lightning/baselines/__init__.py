@@ -1,6 +1,6 @@
-"""Classification and supports without training: neighbours and graphs of patterns, intersections of autocorrelations.
+"""Baselines without training: neighbours and graphs of patterns, and supports from autocorrelations.
 
-Pure functions of tensors and sparse matrices; files, answers and decisions belong to methods.
+Pure functions of tensors and sparse matrices, without files or decisions.
 """
 
 from .diffusion_map import DiffusionEmbedding, auto_bandwidth, diffusion_map, extend

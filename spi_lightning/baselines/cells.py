@@ -1,4 +1,4 @@
-"""Which vectors may be near: faiss's inverted-file index over principal components."""
+"""Approximate neighbour search: inverted-file index of faiss over principal components."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ _PROBES = 128
 
 
 class Cells:
-    """Finds most of the neighbours of each query, with their exact distances.
+    """Index that finds most neighbours of each query, with exact distances.
 
     Vectors are projected on 64 principal components (beyond them, patterns hold little but photon noise) and divided by
     k-means into 4 sqrt(N) cells. A query visits the 128 nearest cells, keeps k + max(200, k) vectors by projected
@@ -19,7 +19,7 @@ class Cells:
     64 x 64, 0.99 of the 100 nearest are found. Source: Jegou et al. (2011), doi:10.1109/TPAMI.2010.57, Sect. IV.
 
     Args:
-        points: (N, d) float32 on the CPU; the index keeps a copy.
+        points: (N, d) float32 vectors on the CPU, of which the index keeps a copy.
     """
 
     def __init__(self, points: Tensor) -> None:
@@ -35,7 +35,7 @@ class Cells:
         inverted.nprobe = min(cells, _PROBES)
 
     def search(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        """Index and squared distance (n, k), in no promised order; -1 where the cells hold too few."""
+        """Index and squared distance (n, k) of queries (n, d), unordered; -1 where the cells hold too few."""
         self.index.k_factor = 1 + max(200, k) / k
         squared, found = self.index.search(queries.numpy(), k)
         return torch.from_numpy(found), torch.from_numpy(squared)

@@ -1,4 +1,4 @@
-"""Diffusion map: slow modes of a random walk over similar patterns, and where new patterns fall among them."""
+"""Diffusion map: slow modes of a random walk over similar patterns, and their extension to new patterns."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from .graph import Graph, Symmetrise, components, scale_both_sides, symmetric_gr
 Floats = NDArray[np.float64]
 Bandwidth = float | str  # a number above 0 or ``auto``
 
-_TINY = 1e-100  # a far frame stays tied to its neighbours; its row is normalised anyway
+_TINY = 1e-100  # least weight, which keeps a far frame connected to its neighbours
 _TOLERANCE, _CHECKED_TO, _RESTARTS = 1e-10, 1e-6, 1000  # of eigenvectors and eigenvalues; iterations
 _LEAST_EIGENVALUE = 0.01  # an extension divides by the eigenvalue
 _PAIRS_FOR_BANDWIDTH = 100_000
@@ -22,18 +22,19 @@ _PAIRS_FOR_BANDWIDTH = 100_000
 
 @dataclass(frozen=True)
 class DiffusionEmbedding:
-    """Frames in the coordinates of their diffusion, and what an extension to new frames needs.
+    """Diffusion map of N frames, with the quantities of its extension to new frames.
 
     Attributes:
         coordinates: (N, m) float64, lambda^time psi; within a part, psi has mean 0 and mean square 1 under the
-            stationary distribution of the walk. Coordinates of different parts have nothing to do with each other.
-        eigenvalue: (parts, m) of the Markov matrix, descending, without the trivial 1; 0 where a part has fewer frames.
-        part: (N,) number of the connected part of each frame, 0 being the largest.
-        size: (parts,) frames of each part.
+            stationary distribution of the walk. Coordinates of different parts are unrelated.
+        eigenvalue: (parts, m) eigenvalues of the Markov matrix, descending, without the trivial 1; 0 where a part has
+            fewer frames.
+        part: (N,) int64 index of the connected part of each frame, 0 being the largest.
+        size: (parts,) number of frames of each part.
         density: (N,) sum of kernel weights of each frame, before any normalisation.
-        tau: Bandwidth that was used, of the dimension of the distances.
+        tau: Bandwidth in use, in the unit of the distances.
         alpha: Power of the density that was divided out.
-        least_weight: Of the kernel.
+        least_weight: Least weight of the kernel.
     """
 
     coordinates: Floats
@@ -57,7 +58,7 @@ def diffusion_map(
     symmetrise: Symmetrise = "maximum",
     least_weight: float = 0.0,
 ) -> DiffusionEmbedding:
-    """Embed frames by the leading eigenvectors of a random walk between neighbours.
+    """Diffusion map: embedding by the leading eigenvectors of a random walk between neighbours.
 
     K = exp(-distance / tau) on the neighbours, made symmetric; K <- K / (d_i d_j)^alpha with d the row sums of K;
     S = D^-1/2 K D^-1/2 with D the new row sums; S v = lambda v; psi = D^-1/2 v / psi_0. Signs: the entry of largest
@@ -65,22 +66,23 @@ def diffusion_map(
     map of each part.
 
     Args:
-        index: (N, k) neighbours of each frame, as ``nearest`` gives them.
-        distance: (N, k) of those neighbours; what is in the exponent: 1 - r for a correlation r, the *square* of
+        index: (N, k) int64 neighbours of each frame, see ``nearest``.
+        distance: (N, k) distances of these neighbours, as in the exponent: 1 - r for a correlation r, the *square* of
             Euclidean distances.
         coordinates: Number m of coordinates.
         tau: Bandwidth; ``auto``: see ``auto_bandwidth``.
         alpha: 0: the normalised graph Laplacian, denser regions weigh more; 1: Laplace-Beltrami operator, the density
             of frames drops out.
-        time: Power t of the eigenvalue in each coordinate; 0 gives the eigenvectors themselves, as P0 plots them.
-        self_weight: Give each frame the weight 1 with itself, as Coifman & Lafon; P0's program and scikit-learn drop
-            it, and then a frame far from all others still diffuses to them.
-        symmetrise: ``maximum`` (P0's program) or ``mean`` of both directions.
-        least_weight: No neighbour weighs less in K. 0 is the formula; with a small bandwidth the leading eigenvectors
-            then each sit on a few frames far from all others, and hardly converge, for which 1e-4 is a cure.
+        time: Power t of the eigenvalue in each coordinate; 0 gives the eigenvectors themselves, as plotted by Shi et
+            al. (2019).
+        self_weight: Whether each frame has the weight 1 with itself, as Coifman & Lafon; without it, as in the program
+            of Shi et al. (2019) and scikit-learn, a frame far from all others still diffuses to them.
+        symmetrise: Symmetric weight of two directions, ``maximum`` (the program of Shi et al. 2019) or ``mean``.
+        least_weight: Least weight of a neighbour in K. 0 is the formula; with a small bandwidth the leading
+            eigenvectors are then localised on a few frames far from all others and hardly converge, which 1e-4 avoids.
 
     Raises:
-        UserError: An option out of range, distances that are no numbers, or eigenvectors that do not converge.
+        UserError: An option is out of range, a distance is not finite, or eigenvectors do not converge.
 
     Source: Shi et al. (2019), S3; Coifman & Lafon (2006), doi:10.1016/j.acha.2006.04.006, Sect. 3.
     """
@@ -93,26 +95,26 @@ def diffusion_map(
     if alpha:
         kernel = scale_both_sides(kernel, density**-alpha)
     part, size = components(kernel)
-    place, eigenvalue = np.zeros((len(part), coordinates)), np.zeros((len(size), coordinates))
+    position, eigenvalue = np.zeros((len(part), coordinates)), np.zeros((len(size), coordinates))
     for number in range(len(size)):
         member = np.flatnonzero(part == number) if len(size) > 1 else slice(None)
         sub = kernel[member][:, member] if len(size) > 1 else kernel
-        eigenvalue[number], place[member] = _modes(sub, coordinates)
+        eigenvalue[number], position[member] = _modes(sub, coordinates)
     if time:
-        place *= eigenvalue.clip(0)[part] ** time
-    return DiffusionEmbedding(place, eigenvalue, part, size, density, width, alpha, least_weight)
+        position *= eigenvalue.clip(0)[part] ** time
+    return DiffusionEmbedding(position, eigenvalue, part, size, density, width, alpha, least_weight)
 
 
 def extend(known: DiffusionEmbedding, index: ArrayLike, distance: ArrayLike) -> tuple[Floats, NDArray[np.int64]]:
-    """Place new frames in a diffusion map: psi(x) = sum_j p(x, j) psi(j) / lambda, the Nystroem extension.
+    """Extension of a diffusion map to new frames: psi(x) = sum_j p(x, j) psi(j) / lambda, the Nystroem extension.
 
     p(x, j) is proportional to the kernel times d_j^-alpha, over the neighbours in the part of the map to which most
     of it goes; the density at x cancels. Coordinates whose eigenvalue is below 0.01 are 0.
 
     Args:
-        known: The map of N frames.
-        index: (M, k) of the N frames nearest to each new one, as ``nearest_to`` gives them.
-        distance: (M, k) of those, as in ``diffusion_map``.
+        known: Diffusion map of N frames.
+        index: (M, k) int64 frames nearest to each new one, see ``nearest_to``.
+        distance: (M, k) distances of these frames, as in ``diffusion_map``.
 
     Returns:
         Coordinates (M, m) and part (M,) of the new frames.
@@ -132,13 +134,13 @@ def extend(known: DiffusionEmbedding, index: ArrayLike, distance: ArrayLike) -> 
 
 
 def auto_bandwidth(distance: ArrayLike) -> float:
-    """Where log sum_ij exp(-d_ij / tau) grows fastest with log tau, the diagonal d_ii = 0 counted.
+    """Automatic bandwidth: tau of the steepest log sum_ij exp(-d_ij / tau) against log tau, diagonal included.
 
-    Below it every frame is alone, above it all pairs weigh alike. Of more than 100,000 pairs, rows in equal steps are
-    taken. Distances that are all 0 give 1, for which they all weigh 1.
+    Below it every frame is isolated, above it all pairs have equal weight. Of more than 100,000 pairs, rows in equal
+    steps are used. Distances that are all 0 give 1.
 
     Args:
-        distance: (N, k) as in ``diffusion_map``.
+        distance: (N, k) distances as in ``diffusion_map``.
 
     Source: Coifman et al. (2008), doi:10.1109/TIP.2008.2002305, Sect. II; Berry & Harlim (2016),
         doi:10.1016/j.acha.2015.01.001, Sect. 4, for the steepest point.
@@ -158,25 +160,25 @@ def auto_bandwidth(distance: ArrayLike) -> float:
 
 
 def _weights(distance: Floats, tau: float, least: float) -> Floats:
-    """The kernel exp(-d / tau), not below its least value."""
+    """Kernel exp(-d / tau) of distances (N, k), not below its least value."""
     weights: Floats = np.exp(distance / -tau)
     return weights.clip(max(least, _TINY), out=weights)
 
 
 def _checked(distance: Floats, coordinates: int, tau: Bandwidth, alpha: float, least_weight: float) -> float:
-    """The bandwidth, after all options were found in range."""
+    """Bandwidth after validation of all options."""
     if not np.isfinite(distance).all() or (distance < 0).any():
-        raise UserError("the diffusion map needs distances of 0 or more; some are negative or not finite.")
+        raise UserError("the diffusion map needs distances of 0 or more; some are negative or not finite")
     if coordinates < 1:
-        raise UserError(f"coordinates={coordinates} must be 1 or more.")
+        raise UserError(f"coordinates={coordinates} must be 1 or more")
     if not 0 <= alpha <= 1:
-        raise UserError(f"alpha={alpha:g} must lie between 0 and 1.")
+        raise UserError(f"alpha={alpha:g} must lie between 0 and 1")
     if not 0 <= least_weight < 1:
-        raise UserError(f"least_weight={least_weight:g} must be 0 or more, and less than 1.")
+        raise UserError(f"least_weight={least_weight:g} must be 0 or more, and less than 1")
     if isinstance(tau, str) and tau == "auto":
         return auto_bandwidth(distance)
     if isinstance(tau, str) or not tau > 0:
-        raise UserError(f"tau={tau} must be auto or a number above 0.")
+        raise UserError(f"tau={tau} must be auto or a number above 0")
     return float(tau)
 
 
@@ -195,8 +197,8 @@ def _modes(kernel: Graph, count: int) -> tuple[Floats, Floats]:
 def _largest(matrix: Graph, count: int) -> tuple[Floats, Floats]:
     """Algebraically largest eigenpairs of a symmetric matrix whose largest is 1, descending, from a fixed start.
 
-    Lanczos iterations may overlook copies of an eigenvalue, as symmetric shapes have them. So the found vectors are
-    turned to the other end of the spectrum, and what is then largest must not exceed them; else it joins them.
+    Lanczos iterations may miss copies of a degenerate eigenvalue of symmetric shapes. So the vectors found are moved to
+    the other end of the spectrum, and an eigenvalue that then exceeds them is added.
     """
     if matrix.shape[0] <= 4 * count + 40:
         value, vector = np.linalg.eigh(matrix.toarray())
@@ -215,7 +217,7 @@ def _largest(matrix: Graph, count: int) -> tuple[Floats, Floats]:
 
 
 def _without(matrix: Graph, value: Floats, vector: Floats) -> LinearOperator:
-    """The matrix with known eigenpairs moved to the eigenvalue -1."""
+    """Matrix with known eigenpairs moved to the eigenvalue -1."""
     shifted = vector * (value + 1)
     return LinearOperator(matrix.shape, lambda x: matrix @ x - shifted @ (vector.T @ x), dtype=np.float64)
 
@@ -229,13 +231,13 @@ def _lanczos(matrix: Graph | LinearOperator, count: int, start: Floats, toleranc
     except ArpackNoConvergence as error:
         raise UserError(
             f"only {len(error.eigenvalues)} of {count} eigenvectors of the diffusion map converged: parts of the graph "
-            "hang together by very little; raise neighbours, tau or least_weight."
+            "are connected too weakly; raise neighbours, tau or least_weight"
         ) from error
     return found
 
 
 def _fix_signs(vectors: Floats) -> Floats:
-    """Turn each column so that its first entry of (nearly) largest magnitude is positive."""
+    """Signs of the columns (n, m) such that the first entry of (nearly) largest magnitude is positive."""
     size = np.abs(vectors)
     leader = (size >= (1 - 1e-6) * size.max(axis=0)).argmax(axis=0)
     return vectors * np.where(vectors[leader, np.arange(vectors.shape[1])] < 0, -1.0, 1.0)

@@ -1,4 +1,4 @@
-"""Patterns as vectors of what does not change when the particle turns about the beam: rings and their modulation."""
+"""Feature vectors of patterns that are invariant under rotation about the beam: rings and their modulation."""
 
 from math import pi
 
@@ -7,12 +7,12 @@ from torch import Tensor
 
 from spi_lightning.errors import UserError
 
-_RIDGE = 0.01  # of a wholly measured ring; keeps orders small that a gap leaves undetermined
-_LEAST_COVERAGE = 0.25  # share of a ring's pixels below which the next ring speaks for it
+_RIDGE = 0.01  # of a fully measured ring; keeps orders small that a gap leaves undetermined
+_LEAST_COVERAGE = 0.25  # share of measured pixels below which a ring takes the values of the nearest one
 
 
 class AngularVectors:
-    """Describe each pattern by its rings: photons (n, H, W), mask (H, W) or (n, H, W) bool -> (n, d) float32.
+    """Feature vectors of rings: photons (n, H, W), mask (H, W) or (n, H, W) bool -> (n, d) float32.
 
     Measured pixels are gathered in polar cells, Friedel mates in the same one. On each ring the photons per pixel are
     fitted by c_0 + sum_m c_m cos(m theta) + s_m sin(m theta), m = 2, 4, ..., weighted by the measured pixels, so that a
@@ -21,23 +21,23 @@ class AngularVectors:
     - for each ring and order, the amplitude sqrt(c_m^2 + s_m^2) / (2 sqrt(c_0)), the modulation of the square root of
       the intensity, whose Poisson noise is the same everywhere; the power that noise alone would give is subtracted;
     - for each ring sqrt(c_0), times ``profile``;
-    - both over the root mean square of sqrt(c_0), so that brightness does not count; it comes last, as
+    - both over the root mean square of sqrt(c_0), so that brightness drops out; it comes last, as
       ``brightness`` times the logarithm of the photons on all rings, gaps filled.
 
-    Single particles are nearly round: their modulation is small next to that of clusters. A ring of which the mask
-    leaves less than a quarter takes the values of the nearest one. A frame without measured pixels becomes all NaN.
+    Single particles are nearly round: their modulation is small next to that of clusters. A ring measured to
+    less than a quarter takes the values of the nearest one. A frame without measured pixels becomes all NaN.
 
     Args:
         rings: Number of rings of equal width.
         orders: Number of angular orders: 2, 4, ..., 2 * orders. Odd ones vanish by Friedel's law.
-        angles: Cells on half a ring.
-        inner, outer: Radii between which the rings lie, over half the shorter edge; inside is the beam hole.
+        angles: Number of cells on half a ring.
+        inner, outer: Smallest and largest radius of the rings, over half the shorter edge; inside is the beam hole.
         profile: Weight of the radial profile against the modulation.
         brightness: Weight of the logarithm of the photons.
-        centre: Row, column where the beam meets the detector, pixel; default the middle.
+        centre: Row and column of the beam, pixel; None: the middle.
 
     Raises:
-        UserError: An option out of range, or a centre so near the edge that no ring fits.
+        UserError: An option is out of range, or the centre is so near the edge that no ring fits.
 
     Source: angular Fourier series of rings, Kam (1977), doi:10.1021/ma60059a009; power of shot noise subtracted.
     """
@@ -56,16 +56,16 @@ class AngularVectors:
         if min(rings, orders) < 1 or angles < 2 * orders + 1:
             raise UserError(
                 f"vectors.rings={rings}, vectors.orders={orders} must be 1 or more, and vectors.angles={angles} at "
-                f"least {2 * orders + 1} to tell the orders apart."
+                f"least {2 * orders + 1} to separate the orders"
             )
         if not 0 <= inner < outer:
-            raise UserError(f"vectors.inner={inner:g} must not be negative, and less than vectors.outer={outer:g}.")
+            raise UserError(f"vectors.inner={inner:g} must not be negative, and less than vectors.outer={outer:g}")
         self.rings, self.orders, self.angles = rings, orders, angles
         self.inner, self.outer, self.centre = inner, outer, centre
         self.profile, self.brightness = profile, brightness
 
     def __call__(self, photons: Tensor, mask: Tensor) -> Tensor:
-        """Vectors of some frames; see the class."""
+        """Feature vectors (n, d) of photons (n, H, W) and masks."""
         shape = (photons.shape[-2], photons.shape[-1])
         cell = self._cells(shape, photons.device)
         keep = mask if mask.ndim == 3 else mask[None]
@@ -85,7 +85,7 @@ class AngularVectors:
         return torch.where(measured.any(1, keepdim=True), vectors, torch.nan)
 
     def _cells(self, shape: tuple[int, int], device: torch.device) -> Tensor:
-        """Number of the polar cell of every pixel, (H * W,) int64; rings * angles where it has none."""
+        """Index of the polar cell of every pixel, (H * W,) int64; rings * angles where it has none."""
         row, column = self.centre or ((shape[0] - 1) / 2, (shape[1] - 1) / 2)
         y, x = torch.arange(shape[0], device=device) - row, torch.arange(shape[1], device=device) - column
         half = min(shape) / 2
@@ -94,9 +94,7 @@ class AngularVectors:
         angle = (torch.atan2(y[:, None], x) * (self.angles / pi)).round().remainder(self.angles)
         cell = torch.where((ring >= 0) & (ring < self.rings), ring * self.angles + angle, self.rings * self.angles)
         if not (cell < self.rings * self.angles).any():
-            raise UserError(
-                f"vectors.centre={self.centre}: no ring lies on patterns of {shape[0]} x {shape[1]} pixels."
-            )
+            raise UserError(f"vectors.centre={self.centre}: no ring lies on patterns of {shape[0]} x {shape[1]} pixels")
         return cell.long().flatten()
 
     def _gather(self, image: Tensor, cell: Tensor) -> Tensor:
@@ -123,7 +121,7 @@ class AngularVectors:
 
 
 def _nearest_measured(measured: Tensor) -> Tensor:
-    """Number of the nearest True along the last axis of (n, rings), the outer of two; 0 where there is none."""
+    """Index of the nearest True along the last axis of (n, rings), the outer of two; 0 where there is none."""
     ring = torch.arange(measured.shape[1], device=measured.device)
     distance = (ring[:, None] - ring).abs() * 2 + (ring < ring[:, None])
     return distance.masked_fill(~measured[:, None], 4 * len(ring)).argmin(-1)

@@ -12,13 +12,13 @@ Graph: TypeAlias = csr_matrix
 
 
 def symmetric_graph(index: ArrayLike, weight: ArrayLike, how: Symmetrise = "maximum") -> Graph:
-    """Join the neighbours of every frame to one undirected graph.
+    """Undirected graph of the neighbours of every frame.
 
     Args:
-        index: (N, k) whole numbers, the neighbours of each frame, none of them twice or the frame itself.
-        weight: (N, k) float, not negative.
-        how: What joins two frames, of the two weights of one with the other (0 where one is no neighbour of the other):
-            ``maximum``, as P0's program, or ``mean``, as scikit-learn.
+        index: (N, k) int64 neighbours of each frame, none twice or the frame itself.
+        weight: (N, k) float weights of the neighbours, not negative.
+        how: Weight of an edge from the weights of its two directions (0 without one): ``maximum``, as in the program of
+            Shi et al. (2019), or ``mean``, as in scikit-learn.
 
     Returns:
         (N, N) symmetric CSR matrix of the float type of ``weight``, indices sorted, without explicit zeros.
@@ -28,7 +28,7 @@ def symmetric_graph(index: ArrayLike, weight: ArrayLike, how: Symmetrise = "maxi
     neighbours, weights = np.asarray(index), np.asarray(weight)
     frames, k = neighbours.shape
     starts = np.arange(0, frames * k + 1, k, dtype=np.int32 if frames * k < 2**31 else np.int64)
-    columns = neighbours.astype(starts.dtype).ravel()  # scipy computes with the narrowest indices it is given
+    columns = neighbours.astype(starts.dtype).ravel()  # scipy computes with the narrowest index type of its input
     directed = csr_matrix((weights.ravel(), columns, starts), shape=(frames, frames))
     other = directed.T.tocsr()
     joined = directed.maximum(other) if how == "maximum" else (directed + other) * weights.dtype.type(0.5)
@@ -38,14 +38,14 @@ def symmetric_graph(index: ArrayLike, weight: ArrayLike, how: Symmetrise = "maxi
 
 
 def components(graph: Graph) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Parts of a graph that no edge joins, the largest first.
+    """Connected components of a graph, the largest first.
 
     Args:
-        graph: (N, N) symmetric.
+        graph: (N, N) symmetric weights of the edges.
 
     Returns:
-        Number of the part of each frame (N,) and the frames in each part (parts,), descending; equal ones stand in the
-        order of their first frame.
+        Index of the component of each frame (N,), and the number of frames of each (parts,), descending; equal ones in
+        the order of their first frame.
     """
     count, label = connected_components(graph, directed=False)
     size = np.bincount(label, minlength=count)
@@ -56,7 +56,7 @@ def components(graph: Graph) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def describe_components(size: NDArray[np.int64], named: int = 5) -> str:
-    """Say in words how a graph falls apart: ``3 unconnected parts of 4,900, 60 and 40 frames``."""
+    """Text of the component sizes (parts,) of a graph: ``3 unconnected parts of 4,900, 60 and 40 frames``."""
     if len(size) == 1:
         return f"1 connected part of {size[0]:,} frames"
     words = [f"{frames:,}" for frames in size[:named]]
@@ -66,7 +66,7 @@ def describe_components(size: NDArray[np.int64], named: int = 5) -> str:
 
 
 def scale_both_sides(graph: Graph, factor: NDArray[Any]) -> Graph:
-    """Multiply entry i, j by factor i and factor j, in place; (N,)."""
+    """Multiply entry i, j of (N, N) by factors i and j of (N,), in place."""
     graph.data *= np.repeat(factor, np.diff(graph.indptr))
     graph.data *= factor[graph.indices]
     return graph

@@ -1,4 +1,4 @@
-"""Cut a graph of similar patterns in two, where few and weak edges are severed and known frames stay on their side."""
+"""Graph cut: bipartition of a graph of similar patterns of least cut weight, with known frames held fixed."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 Ball = Literal["entries", "rows"]
 Steps = Literal["diagonal", "uniform"]
 
-_CHECK_EVERY = 10  # iterations; a look at the change makes a GPU wait
+_CHECK_EVERY = 10  # iterations between checks of the change, which make a GPU wait
 
 
 class Edges:
@@ -27,11 +27,11 @@ class Edges:
     -<div q, phi>. Source: Shi et al. (2019), S2.
 
     Args:
-        graph: (N, N) symmetric weights.
-        both_ways: Keep i to j and j to i apart. Otherwise there is one edge of twice the weight for both, which gives
-            the same energy at half the cost, as |phi_j - phi_i| does not know directions.
-        scale: Multiplies every weight.
-        device: Of all tensors.
+        graph: (N, N) symmetric weights of the edges.
+        both_ways: Whether to keep both directions of an edge; else one edge of twice the weight has the same energy at
+            half the cost, as |phi_j - phi_i| is symmetric.
+        scale: Factor of every weight.
+        device: Device of all tensors.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Edges:
         return self.sum_at_start(values).scatter_add_(0, self.end, values)
 
     def project(self, flow: Tensor, ball: Ball) -> Tensor:
-        """Nearest flow (E,) with |q_ij| <= 1 (``entries``) or |q_i| <= 1 for every row (``rows``); changes ``flow``."""
+        """Project a flow (E,) to |q_ij| <= 1 (``entries``) or |q_i| <= 1 for every row (``rows``), in place."""
         if ball == "entries":
             return flow.clamp_(-1, 1)
         length = self.sum_at_start(flow.square()).sqrt_().clamp_min_(1)
@@ -69,15 +69,15 @@ class Edges:
 
 @dataclass(frozen=True)
 class Cut:
-    """A cut graph.
+    """Result of a graph cut.
 
     Attributes:
-        labelling: (N,) phi in [0, 1]; 1: with the known single hits. 1/2 where nothing pulls either way.
-        energy: Of the labelling.
+        labelling: (N,) phi in [0, 1]; 1: with the known single hits; 1/2 where undetermined.
+        energy: Energy of the labelling.
         gap: Energy less a lower bound of all energies; 0 proves the minimum.
-        iterations: Passes made.
-        change: Largest change of phi in the last pass.
-        converged: The change fell below the tolerance before the limit of iterations.
+        iterations: Number of iterations made.
+        change: Largest change of phi in the last iteration.
+        converged: Whether the change fell below the tolerance before the limit of iterations.
     """
 
     labelling: Floats
@@ -89,18 +89,18 @@ class Cut:
 
     @property
     def note(self) -> str | None:
-        """A sentence where the iterations ran out."""
+        """Note if the limit of iterations was reached, else None."""
         if self.converged:
             return None
         return (
             f"the cut still changed by {self.change:.1g} after {self.iterations:,} iterations, when limit= stopped it; "
-            f"its energy is at most {self.gap:.3g} above the minimum of {self.energy - self.gap:.6g} or more."
+            f"its energy is at most {self.gap:.3g} above the minimum of {self.energy - self.gap:.6g} or more"
         )
 
 
 @dataclass(frozen=True)
 class _Task:
-    """What is to be minimised, by phi (N,) from ``least`` to ``most`` (N,) under forces ``pull`` (N,)."""
+    """Minimisation problem of phi (N,) from ``least`` to ``most`` (N,) under forces ``pull`` (N,)."""
 
     edges: Edges
     pull: Tensor
@@ -109,14 +109,14 @@ class _Task:
     ball: Ball
 
     def energy(self, phi: Tensor) -> float:
-        """Forces and the weight of severed edges; of ``rows``, the sum of the lengths of the rows."""
+        """Energy of phi (N,): forces plus the weight of cut edges; for ``rows``, plus the sum of row lengths."""
         gradient = self.edges.gradient(phi)
         if self.ball == "entries":
             return float(self.pull @ phi + gradient.abs().sum())
         return float(self.pull @ phi + self.edges.sum_at_start(gradient.square()).sqrt().sum())
 
     def gap(self, phi: Tensor, flow: Tensor) -> float:
-        """Energy less the lower bound that a flow proves, the minimum over phi of <r - div q, phi>."""
+        """Duality gap: energy less the lower bound by a flow (E,), the minimum over phi of <r - div q, phi>."""
         slope = self.pull - self.edges.divergence(flow)
         return self.energy(phi) - float(torch.minimum(slope * self.least, slope * self.most).sum())
 
@@ -133,29 +133,30 @@ def graph_cut(
     limit: int = 20_000,
     device: torch.device | str = "cpu",
 ) -> Cut:
-    """Minimise sum_i r_i phi_i + smoothness * sum_ij w_ij |phi_j - phi_i| over phi in [0, 1]^N by primal-dual steps.
+    """Graph cut: minimise sum_i r_i phi_i + smoothness * sum_ij w_ij |phi_j - phi_i| over phi in [0, 1]^N.
 
-    q <- P(q + sigma grad phi'); phi+ <- clip(phi + tau (div q - r), 0, 1); phi' <- 2 phi+ - phi, until phi stands
-    still: one gradient, one divergence and two projections a pass.
+    Primal-dual steps: q <- P(q + sigma grad phi'); phi+ <- clip(phi + tau (div q - r), 0, 1); phi' <- 2 phi+ - phi,
+    until phi converges: one gradient, one divergence and two projections an iteration.
 
     Args:
         graph: (N, N) symmetric weights, float32 or float64, which is also the type of the computation.
-        force: r (N,), as ``region_force`` gives it.
-        smoothness: Weight of severed edges, each counted in both directions.
-        known: (N,) 1 or 0 where phi is held there, -1 where it is free; None: all free.
-        ball: What P projects on: ``entries``, |q_ij| <= 1, gives the cut itself, phi in {0, 1} where it is unique;
-            ``rows``, |q_i| <= 1, gives isotropic total variation, with values between. P0's text allows both.
-        steps: ``uniform``: tau sigma L^2 = 1 with the bound L^2 <= 4 max_i sum_j w_ij^2; ``diagonal``: a step for each
-            frame and edge, which reaches the same minimum in fewer passes and treats weak edges as strong ones; for
-            ``entries`` only, ``rows`` always takes uniform ones.
-        balance: sqrt(tau / sigma), in the units of uniform steps.
-        tolerance: The iterations end when no phi changes by more, and the energy is proved to lie within as much of
-            its minimum, over the sum of |r|: phi may stand at 0 or 1 while q still moves.
-        limit: Most iterations.
-        device: Where to compute.
+        force: (N,) forces r, see ``region_force``.
+        smoothness: Weight of cut edges, each counted in both directions.
+        known: (N,) 1 or 0 where phi is fixed, -1 where it is free; None: all free.
+        ball: Set of the projection P: ``entries``, |q_ij| <= 1, gives the cut itself, phi in {0, 1} where it is unique;
+            ``rows``, |q_i| <= 1, gives isotropic total variation, with values between. The text of Shi et
+            al. (2019) allows both.
+        steps: Step sizes, ``uniform``: tau sigma L^2 = 1 with the bound L^2 <= 4 max_i sum_j w_ij^2; ``diagonal``: a
+            step for each frame and edge, which reaches the same minimum in fewer iterations; for ``entries`` only,
+            ``rows`` always has uniform steps.
+        balance: Ratio sqrt(tau / sigma), in units of uniform steps.
+        tolerance: Largest change of phi at the end, and largest duality gap over the sum of |r|: phi may stay at 0 or 1
+            while q still changes.
+        limit: Largest number of iterations.
+        device: Device of the computation.
 
     Raises:
-        UserError: An option out of range, or forces that are not finite.
+        UserError: An option is out of range, or a force is not finite.
 
     Source: Shi et al. (2019), S2; Chambolle & Pock (2011), doi:10.1007/s10851-010-0251-1, algorithm 1; diagonal steps:
         Pock & Chambolle (2011), doi:10.1109/ICCV.2011.6126441, lemma 2, alpha = 1.
@@ -163,7 +164,7 @@ def graph_cut(
     _check(smoothness, ball, steps, balance, tolerance, limit)
     pull = torch.as_tensor(np.asarray(force, dtype=graph.dtype), device=device)
     if not pull.isfinite().all():
-        raise UserError("graph cut: some region forces are not finite: the prior must lie inside (0, 1).")
+        raise UserError("graph cut: some region forces are not finite: the prior must lie inside (0, 1)")
     task = _Task(Edges(graph, ball == "rows", smoothness, device), pull, *_bounds(known, pull), ball)
     tau, sigma = _steps(task.edges, "uniform" if ball == "rows" else steps, balance)
     enough = tolerance * (float(pull.abs().sum()) + 1e-30)
@@ -184,17 +185,17 @@ def graph_cut(
 def energy(
     graph: Graph, force: ArrayLike, labelling: ArrayLike, smoothness: float = 1.0, ball: Ball = "entries"
 ) -> float:
-    """What ``graph_cut`` minimises, of any labelling (N,)."""
+    """Energy of ``graph_cut`` of any labelling (N,)."""
     phi, pull = (torch.as_tensor(np.asarray(each, dtype=graph.dtype)) for each in (labelling, force))
     return _Task(Edges(graph, True, smoothness), pull, *_bounds(None, pull), ball).energy(phi)
 
 
 def votes(graph: Graph, force: ArrayLike, labelling: ArrayLike, smoothness: float = 1.0, least: float = 1e-3) -> Floats:
-    """Share of its neighbours and of its region force that sees a frame among the single hits, (N,) in [0, 1].
+    """Score of each frame by its neighbours and its region force, (N,) in [0, 1], 1 for single hits.
 
     (1 - D_i / M_i) / 2, where D_i is the energy of phi_i = 1 less that of phi_i = 0 at the neighbours' values, and M_i
     the largest D_i that neighbours and a prior within [least, 1 - least] could give. It is on the same side of 1/2 as
-    an optimal phi_i, and tells firm frames from those at the border.
+    an optimal phi_i, and separates clear frames from those at the border.
     """
     phi, pull = np.asarray(labelling, dtype=np.float64), np.asarray(force, dtype=np.float64)
     degree = np.asarray(graph.sum(axis=1), dtype=np.float64).ravel()
@@ -225,11 +226,11 @@ def _steps(edges: Edges, steps: Steps, balance: float) -> tuple[Tensor, Tensor]:
 
 
 def _check(smoothness: float, ball: str, steps: str, balance: float, tolerance: float, limit: int) -> None:
-    """UserError for an option out of range."""
+    """Refuse options out of range; UserError."""
     for name, value in (("smoothness", smoothness), ("balance", balance), ("tolerance", tolerance), ("limit", limit)):
         if not value > 0:
-            raise UserError(f"graph cut: {name}={value:g} must be above 0.")
+            raise UserError(f"graph cut: {name}={value:g} must be above 0")
     if ball not in ("entries", "rows"):
-        raise UserError(f"graph cut: ball={ball} is not known: use entries or rows.")
+        raise UserError(f"graph cut: ball={ball} is not known: use entries or rows")
     if steps not in ("diagonal", "uniform"):
-        raise UserError(f"graph cut: steps={steps} is not known: use diagonal or uniform.")
+        raise UserError(f"graph cut: steps={steps} is not known: use diagonal or uniform")

@@ -1,4 +1,4 @@
-"""Points of a region that its hull touches, found along directions all around; from n // 2, in pixels."""
+"""Extremal points of a region on its convex hull, along directions all around; from n // 2, pixel."""
 
 import math
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def extremal_points(region: Tensor, directions: int, ndim: int = 2) -> Tensor:
-    """The furthest point of each region along directions all around, (B, K, ndim) int64 from n // 2."""
+    """Furthest point of each region (B, ...) along K directions, (B, K, ndim) int64 from n // 2."""
     rim, there = rim_points(region, ndim)
     along = directions_around(directions, ndim, region.device) @ rim.double().transpose(1, 2)
     reach = torch.where(there[:, None], along, -torch.inf)
@@ -15,7 +15,7 @@ def extremal_points(region: Tensor, directions: int, ndim: int = 2) -> Tensor:
 
 
 def rim_points(region: Tensor, ndim: int) -> tuple[Tensor, Tensor]:
-    """First and last point of each region on every line along an axis: all that its hull can touch.
+    """First and last point of each region on every line along an axis: candidates for hull points.
 
     Returns:
         (B, M, ndim) int64 points from n // 2, and (B, M) bool, True where the line meets the region.
@@ -27,9 +27,9 @@ def rim_points(region: Tensor, ndim: int) -> tuple[Tensor, Tensor]:
         first = lines.to(torch.uint8).argmax(-1)
         last = lines.shape[-1] - 1 - lines.flip(-1).to(torch.uint8).argmax(-1)
         others = [torch.arange(n, device=region.device) for n in lines.shape[1:-1]]
-        places = [grid.expand_as(met) for grid in torch.meshgrid(*others, indexing="ij")]
+        across = [grid.expand_as(met) for grid in torch.meshgrid(*others, indexing="ij")]
         for end in (first, last):
-            coordinates = [*places[:axis], end, *places[axis:]]
+            coordinates = [*across[:axis], end, *across[axis:]]
             points.append(torch.stack(coordinates, dim=-1).flatten(1, -2))
             there.append(met.flatten(1))
     middle = torch.tensor([n // 2 for n in region.shape[1:]], device=region.device)
@@ -42,10 +42,10 @@ def _picked(points: Tensor, index: Tensor) -> Tensor:
 
 
 def next_on_hull(rim: tuple[Tensor, Tensor], point: Tensor, outward: Tensor, side: Tensor) -> Tensor:
-    """Turn a line around each extremal point until it meets A: the nearest point on it, (B, K, ndim) int64.
+    """Next point on the hull: rotate a line about each extremal point until it meets A, (B, K, ndim) int64.
 
-    In 3D the line is a plane that contains the third axis, so that it meets an edge of the hull. The point itself where
-    A has no other.
+    In 3D the line is a plane that contains the third axis, so that it meets an edge of the hull. Without another point
+    of A it is the extremal point itself.
     """
     away = (rim[0][:, None] - point[:, :, None]).double()
     height = (away * outward[:, None]).sum(-1)
@@ -57,7 +57,7 @@ def next_on_hull(rim: tuple[Tensor, Tensor], point: Tensor, outward: Tensor, sid
 
 
 def directions_around(count: int, ndim: int, device: torch.device) -> Tensor:
-    """Unit vectors all around, none along a lattice row, so that one point is furthest; (K, ndim) float64."""
+    """Unit vectors all around, none along a lattice row, so that the furthest point is unique; (K, ndim) float64."""
     turn = torch.arange(count, device=device, dtype=torch.float64) + 0.137
     if ndim == 2:
         angle = 2 * math.pi / count * turn

@@ -13,8 +13,8 @@ from .vectors import masked_correlation
 Metric = Literal["euclidean", "correlation", "masked_correlation"]
 APPROXIMATE_ABOVE = 50_000
 
-_SLACK = 8  # more candidates than asked for, because rounding shuffles near-ties
-_COLUMNS = 16_384  # vectors that one block of rows meets at once
+_SLACK = 8  # more candidates than needed, because rounding reorders near-ties
+_COLUMNS = 16_384  # vectors compared with one block of rows at once
 _MASKED_COLUMNS = 2_048
 _ROUNDING = 1e-6  # of a masked correlation; closer frames are duplicates
 _CANCELLED = 0.1  # squared distances below this share of the squared lengths are taken again from differences
@@ -28,30 +28,28 @@ def nearest(
     device: torch.device | str = "cpu",
     block: int = 2048,
 ) -> tuple[Tensor, Tensor]:
-    """Find the k nearest others of every vector.
+    """K nearest neighbours of every vector among the others.
 
     Args:
-        vectors: (N, d) float32.
-        k: Neighbours of each; the vector itself is not one of them, its duplicates are.
-        metric: ``euclidean``, or ``correlation``: 1 - Pearson's r over the d entries, from 0 to 2, or
+        vectors: (N, d) float32 vectors.
+        k: Number of neighbours of each vector, which exclude itself but not its duplicates.
+        metric: Distance, ``euclidean``, or ``correlation``: 1 - Pearson's r over the d entries, from 0 to 2, or
             ``masked_correlation``: the same over the entries that both vectors have, the others being NaN.
-        approximate: Search an inverted-file index (see ``Cells``) instead of comparing all pairs; None: above 50,000
-            vectors. The distances given back are exact either way; some neighbours are missed. Never used for
-            ``masked_correlation``, which is no distance in a space.
-        device: Where exact distances are computed; the index lives on the CPU.
-        block: Vectors compared with all others at once. Memory beyond the vectors is about 100 kB for each of them.
+        approximate: Whether to search an inverted-file index (see ``Cells``) instead of all pairs; None: above 50,000
+            vectors. Distances are exact either way; some neighbours are missed. Never used for ``masked_correlation``,
+            which is not a metric.
+        device: Device of exact distances; the index is on the CPU.
+        block: Number of vectors compared with all others at once, at about 100 kB of memory each.
 
     Returns:
-        Index (N, k) int64 and distance (N, k) float32, ascending, both on the CPU; equal distances stand in the order
-        of the index. The result does not depend on anything random.
+        Index (N, k) int64 and distance (N, k) float32, ascending, both on the CPU; equal distances in the order of
+        the index. The result is deterministic.
 
     Raises:
-        UserError: Not k < N, a vector is not finite, or one is constant (all-masked) under a correlation.
+        UserError: k is not below N, a vector is not finite, or one is constant (all masked) under a correlation.
     """
     if vectors.ndim == 2 and not 0 < k < len(vectors):
-        raise UserError(
-            f"{k} neighbours were asked of {len(vectors)} frames: neighbours must be from 1 to {len(vectors) - 1}."
-        )
+        raise UserError(f"{k} neighbours of {len(vectors)} frames: neighbours must be from 1 to {len(vectors) - 1}")
     points = _prepare(vectors, metric, shift=None)
     return _search(points, points, k, metric, approximate, device, block, exclude_self=True)
 
@@ -65,47 +63,42 @@ def nearest_to(
     device: torch.device | str = "cpu",
     block: int = 2048,
 ) -> tuple[Tensor, Tensor]:
-    """Find the k vectors nearest to each query, an equal one included.
+    """K vectors nearest to each query, an equal one included.
 
     Args:
-        queries: (M, d) float32.
-        vectors: (N, d) float32.
-        k: Neighbours of each query, up to N.
-        metric: As in ``nearest``, like the other arguments.
-        approximate: None: above 50,000 vectors.
-        device: Where exact distances are computed.
-        block: Queries compared at once.
+        queries: (M, d) float32 vectors of the queries.
+        vectors: (N, d) float32 vectors of the candidates.
+        k: Number of neighbours of each query, up to N.
+        metric, approximate, device, block: Options of the search, as in ``nearest``.
 
     Returns:
         Index into ``vectors`` (M, k) int64 and distance (M, k) float32, ascending.
 
     Raises:
-        UserError: As ``nearest``, or the queries have another number of entries.
+        UserError: As ``nearest``, or the queries have another length.
     """
     if queries.ndim != 2 or vectors.ndim != 2 or queries.shape[1] != vectors.shape[1]:
         raise UserError(
             f"the new frames give vectors of shape {tuple(queries.shape)}, the known ones {tuple(vectors.shape)}: "
-            "describe both in the same way."
+            "use the same vectors for both"
         )
     if not 0 < k <= len(vectors):
-        raise UserError(
-            f"{k} neighbours were asked of {len(vectors)} frames: neighbours must be from 1 to {len(vectors)}."
-        )
+        raise UserError(f"{k} neighbours of {len(vectors)} frames: neighbours must be from 1 to {len(vectors)}")
     shift = vectors.mean(dim=0) if metric == "euclidean" else None
-    points, asked = _prepare(vectors, metric, shift), _prepare(queries, metric, shift)
-    return _search(asked, points, k, metric, approximate, device, block, exclude_self=False)
+    points, prepared = _prepare(vectors, metric, shift), _prepare(queries, metric, shift)
+    return _search(prepared, points, k, metric, approximate, device, block, exclude_self=False)
 
 
 def _prepare(vectors: Tensor, metric: Metric, shift: Tensor | None) -> Tensor:
     """Vectors whose squared Euclidean distances rank: centred together, or each to mean 0 and length 1."""
     if metric not in ("euclidean", "correlation", "masked_correlation"):
-        raise UserError(f"metric={metric} is not known: use euclidean, correlation or masked_correlation.")
+        raise UserError(f"metric={metric} is not known: use euclidean, correlation or masked_correlation")
     if vectors.ndim != 2:
-        raise UserError(f"neighbours need vectors (N, d), not {tuple(vectors.shape)}.")
+        raise UserError(f"neighbours need vectors (N, d), not {tuple(vectors.shape)}")
     vectors, masked = vectors.float(), metric == "masked_correlation"
     bad = ~torch.isfinite(vectors.nansum(dim=1) if masked else vectors.sum(dim=1))
     if bad.any():
-        raise UserError(f"{_some(bad)} not finite: leave those frames out with data.keys.index, or mend the file.")
+        raise UserError(f"{_some(bad)} not finite: leave those frames out with data.keys.index, or repair the file")
     if metric == "euclidean":
         return vectors - (vectors.mean(dim=0) if shift is None else shift)
     centred = vectors - (vectors.nanmean(dim=1, keepdim=True) if masked else vectors.mean(dim=1, keepdim=True))
@@ -116,7 +109,7 @@ def _prepare(vectors: Tensor, metric: Metric, shift: Tensor | None) -> Tensor:
     if constant.any():
         raise UserError(
             f"{_some(constant)} constant (all masked, or empty), so that no correlation exists: leave those frames out "
-            "with data.keys.index."
+            "with data.keys.index"
         )
     return centred.div_(length)
 
@@ -137,7 +130,7 @@ def _search(
     block: int,
     exclude_self: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Candidates of every block of queries, their distances, and the k best."""
+    """K best neighbours (M, k) of queries (M, d), block by block: index and distance."""
     masked = metric == "masked_correlation"
     approximate = len(points) > APPROXIMATE_ABOVE if approximate is None else approximate
     wanted = min(k + _SLACK + exclude_self, len(points))
@@ -147,9 +140,9 @@ def _search(
     points = points.to(device)
     for start in range(0, len(queries), block):
         rows = slice(start, min(start + block, len(queries)))
-        asked = queries[rows].to(device)
+        block_queries = queries[rows].to(device)
         if cells is None:
-            found, squared = _candidates(asked, points, wanted, masked)
+            found, squared = _candidates(block_queries, points, wanted, masked)
         else:
             found, squared = _search_cells(cells, queries[rows], points, wanted)
         if exclude_self:
@@ -161,7 +154,7 @@ def _search(
 
 
 def _search_cells(cells: Cells, queries: Tensor, points: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """As ``_candidates``; a query whose cells hold too few is compared with all points."""
+    """Candidates (n, k) from the cells; a query whose cells hold too few is compared with all points."""
     found, squared = (each.to(points.device) for each in cells.search(queries, k))
     short = (found < 0).any(dim=1)
     if short.any():
@@ -177,8 +170,8 @@ def _candidates(queries: Tensor, points: Tensor, k: int, masked: bool = False) -
     for start in range(0, len(points), columns):
         part = points[start : start + columns]
         squared = _masked_squared(queries, part) if masked else _squared(queries, part, length)
-        value, place = squared.topk(min(k, len(part)), dim=1, largest=False, sorted=False)
-        parts.append((place + start, value))
+        value, column = squared.topk(min(k, len(part)), dim=1, largest=False, sorted=False)
+        parts.append((column + start, value))
         if len(parts) > 1:
             parts = [_best(torch.cat([p[0] for p in parts], 1), torch.cat([p[1] for p in parts], 1), k)]
     found, squared = parts[0]
@@ -197,12 +190,12 @@ def _masked_squared(queries: Tensor, points: Tensor) -> Tensor:
 
 
 def _best(found: Tensor, squared: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    value, place = squared.topk(min(k, squared.shape[1]), dim=1, largest=False, sorted=False)
-    return found.gather(1, place), value
+    value, column = squared.topk(min(k, squared.shape[1]), dim=1, largest=False, sorted=False)
+    return found.gather(1, column), value
 
 
 def _retake_cancelled(queries: Tensor, points: Tensor, found: Tensor, squared: Tensor) -> Tensor:
-    """Where two nearly equal numbers were subtracted, take the distance from the difference: duplicates are at 0."""
+    """Recompute small squared distances (n, k) from differences, against cancellation: duplicates are at 0."""
     scale = (queries**2).sum(1, keepdim=True)
     rows, columns = (squared < _CANCELLED * scale.clamp_min(1e-30)).nonzero(as_tuple=True)
     for start in range(0, len(rows), 65_536):
@@ -212,7 +205,7 @@ def _retake_cancelled(queries: Tensor, points: Tensor, found: Tensor, squared: T
 
 
 def _sort(found: Tensor, squared: Tensor) -> tuple[Tensor, Tensor]:
-    """Ascending distances, equal ones by index."""
+    """Sort (n, k) by ascending distance, equal ones by index."""
     found, order = found.sort(dim=1)
-    squared, place = squared.gather(1, order).sort(dim=1, stable=True)
-    return found.gather(1, place), squared
+    squared, rank = squared.gather(1, order).sort(dim=1, stable=True)
+    return found.gather(1, rank), squared

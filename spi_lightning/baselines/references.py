@@ -1,4 +1,4 @@
-"""What scikit-learn makes of vectors of patterns: classifiers of labelled frames, and clusters named by such frames."""
+"""Reference methods of scikit-learn on vectors of patterns: classifiers and clusters of labelled frames."""
 
 import warnings
 from collections.abc import Callable
@@ -19,18 +19,18 @@ Labels = NDArray[np.int64]
 
 
 def fit_scaling(vectors: Floats, scale: bool = True, components: int = 0) -> Pipeline:
-    """Fit what is done to vectors before an estimator sees them; labels play no part.
+    """Fit the scaling of vectors in front of an estimator, without labels.
 
     Args:
-        vectors: (N, d) finite.
-        scale: Mean 0 and variance 1 of every entry.
-        components: Then as many principal components, at most min(N, d); 0: the entries themselves.
+        vectors: (N, d) finite vectors of the frames.
+        scale: Whether to scale every entry to mean 0 and variance 1.
+        components: Number of principal components after that, at most min(N, d); 0: the entries themselves.
 
     Raises:
-        UserError: A negative number of components.
+        UserError: The number of components is negative.
     """
     if components < 0:
-        raise UserError(f"components={components} must be 0 (no principal components) or more.")
+        raise UserError(f"components={components} must be 0 (no principal components) or more")
     steps: list[tuple[str, Any]] = [("scale", StandardScaler() if scale else "passthrough")]
     if components:
         steps.append(("components", PCA(min(components, *vectors.shape), random_state=0)))
@@ -38,20 +38,20 @@ def fit_scaling(vectors: Floats, scale: bool = True, components: int = 0) -> Pip
 
 
 def fit_classifier(estimator: Any, vectors: Floats, is_single_hit: Labels) -> Callable[[Floats], Floats]:
-    """Train a copy of a scikit-learn classifier; from vectors (n, d) it gives the probability of a single hit (n,).
+    """Train a copy of a scikit-learn classifier: map from vectors (n, d) to the probability of a single hit (n,).
 
     Args:
-        estimator: With predict_proba, or with decision_function, to which a logistic function is applied.
-        vectors: (k, d).
-        is_single_hit: (k,) 1 or 0, both there.
+        estimator: Classifier with predict_proba, or with decision_function, to which a logistic function is applied.
+        vectors: (k, d) vectors of the labelled frames.
+        is_single_hit: (k,) labels, 1 or 0, both present.
 
     Raises:
-        UserError: One label only, or what the estimator refuses, e.g. more neighbours than frames.
+        UserError: Only one label is present, or the estimator refuses the data, e.g. more neighbours than frames.
     """
     missing = {0, 1} - set(is_single_hit.tolist())
     if missing:
         word = "single hits" if 1 in missing else "other hits"
-        raise UserError(f"{_name(estimator)}: no {word} among the {len(is_single_hit)} labelled frames to learn from.")
+        raise UserError(f"{_name(estimator)}: no {word} among the {len(is_single_hit)} labelled frames to learn from")
     fitted = clone(estimator)
     _refusals(estimator, lambda: fitted.fit(vectors, is_single_hit))
 
@@ -65,15 +65,15 @@ def fit_classifier(estimator: Any, vectors: Floats, is_single_hit: Labels) -> Ca
 
 
 def memberships(estimator: Any, vectors: Floats) -> Floats:
-    """Cluster frames without labels: (N, d) -> (N, clusters) shares of each cluster in each frame, rows sum to 1.
+    """Memberships of frames in clusters, without labels: (N, d) -> (N, clusters), rows sum to 1.
 
     Args:
-        estimator: A scikit-learn clusterer, of which a copy is fitted; mixtures give shares by predict_proba, others
-            belong to one cluster each.
-        vectors: (N, d).
+        estimator: Clusterer of scikit-learn, of which a copy is fitted; mixtures give shares by predict_proba, others
+            one cluster for each frame.
+        vectors: (N, d) vectors of the frames.
 
     Raises:
-        UserError: What the estimator refuses, e.g. more clusters than frames.
+        UserError: The estimator refuses the data, e.g. more clusters than frames.
     """
     fitted = clone(estimator)
     if hasattr(fitted, "predict_proba"):
@@ -85,19 +85,19 @@ def memberships(estimator: Any, vectors: Floats) -> Floats:
 
 
 def name_clusters(membership: Floats, known: Labels, is_single_hit: Labels) -> tuple[Floats, NDArray[np.bool_]]:
-    """Let frames of known label say what the clusters are.
+    """Probability of a single hit from clusters, named by frames of known label.
 
     A cluster with a of A known single hits and b of B known others holds single hits with probability
     a' / (a' + b'), a' = (a + 1/2) / A and b' = (b + 1/2) / B; frames take the mean over their shares.
 
     Args:
-        membership: (N, clusters).
-        known: Rows whose label is known, (k,).
-        is_single_hit: Of those, (k,) 1 or 0.
+        membership: (N, clusters) shares of each cluster in each frame.
+        known: (k,) int64 index of the frames of known label.
+        is_single_hit: (k,) labels of these frames, 1 or 0.
 
     Returns:
-        Probability of a single hit (N,), and where it means something (N,): where half or more of a frame belongs to
-        clusters in which a known frame is.
+        Probability of a single hit (N,), and the mask (N,) where it is defined: half or more of the frame belongs to
+        clusters with a known frame.
     """
     count = np.stack([membership[known[is_single_hit == label]].sum(axis=0) for label in (0, 1)])
     total = np.array([(is_single_hit == label).sum() for label in (0, 1)]).clip(1)[:, None]
@@ -109,20 +109,20 @@ def name_clusters(membership: Floats, known: Labels, is_single_hit: Labels) -> t
 
 
 def is_clusterer(estimator: Any) -> bool:
-    """True for an estimator that needs no labels: clusters and mixtures.
+    """Whether an estimator needs no labels, as clusterers and mixtures.
 
     Raises:
-        UserError: Neither that nor a classifier.
+        UserError: It is neither a clusterer nor a classifier.
     """
     if is_classifier(estimator):
         return False
     if hasattr(estimator, "fit_predict"):
         return True
-    raise UserError(f"estimator={_name(estimator)} is neither a classifier nor a clusterer of scikit-learn.")
+    raise UserError(f"estimator={_name(estimator)} is neither a classifier nor a clusterer of scikit-learn")
 
 
 def _refusals(estimator: Any, call: Callable[[], Any]) -> Any:
-    """Call scikit-learn; what it refuses is the user's to know, in one line."""
+    """Call scikit-learn, with its errors as one-line UserErrors."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct frames than clusters
         warnings.filterwarnings("ignore", message="Graph is not fully connected")

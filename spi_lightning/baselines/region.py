@@ -1,4 +1,4 @@
-"""What a graph cut starts from: how alike neighbours are, and what known frames say of those around them."""
+"""Weights and region forces of a graph cut: affinity of neighbours, and prior from known frames."""
 
 import numpy as np
 import scipy.sparse
@@ -12,18 +12,19 @@ Floats = NDArray[np.float64]
 
 
 def affinity(index: ArrayLike, distance: ArrayLike) -> Floats:
-    """Weights of nearest neighbours, w_ij = exp(-d_ij^2 / (s_i s_j)), s_i the distance to the last of i's neighbours.
+    """Affinities of nearest neighbours, w_ij = exp(-d_ij^2 / (s_i s_j)), s_i the distance to the last neighbour of i.
 
     Duplicates, at distance 0, weigh 1. Where the last neighbour is a duplicate too, s_i is a millionth of the median s.
 
     Args:
-        index: (N, k) neighbours of each frame, as ``nearest`` gives them.
-        distance: (N, k) Euclidean distances of those, ascending.
+        index: (N, k) int64 neighbours of each frame, see ``nearest``.
+        distance: (N, k) Euclidean distances of these, ascending.
 
     Returns:
-        (N, k), from 0 to 1.
+        (N, k) weights from 0 to 1.
 
-    Source: Zelnik-Manor & Perona (2004), local scaling; P0 does not print its weights.
+    Source: Zelnik-Manor & Perona (2004), local scaling; Shi et al. (2019) do not print their
+    weights.
     """
     separation = np.asarray(distance, dtype=np.float64)
     scale = separation[:, -1]
@@ -34,24 +35,24 @@ def affinity(index: ArrayLike, distance: ArrayLike) -> Floats:
 
 
 def prior(graph: Graph, single: ArrayLike, other: ArrayLike, least: float = 1e-3) -> tuple[Floats, NDArray[np.bool_]]:
-    """Probability that a frame belongs with the known single hits, from paths of two edges.
+    """Prior probability that a frame is a single hit, from paths of two edges to known frames.
 
     p_i = a_i / (a_i + b_i), a and b being the means of d_ij over j in ``single`` and in ``other``;
-    d_ij = (A_ij)^2 / (A_ii A_jj), A = V^2, V the graph with each frame tied to itself by weight 1, the affinity at
+    d_ij = (A_ij)^2 / (A_ii A_jj), A = V^2, V the graph with weight 1 on its diagonal, the affinity at
     distance 0.
 
     Args:
         graph: (N, N) symmetric weights w without diagonal.
-        single, other: Numbers of the frames known to be single hits (S1), and not to be (S0); at least one of each.
-        least: p is kept within [least, 1 - least].
+        single, other: Index of frames known to be single hits (S1), and known not to be (S0); at least one of each.
+        least: Limit of p to [least, 1 - least].
 
     Returns:
-        p (N,), 1/2 where no path of two edges leads to a known frame, and where one does (N,) bool.
+        p (N,), 1/2 where no path of two edges leads to a known frame, and the mask (N,) bool where one does.
 
     Source: Shi et al. (2019), S2.
     """
     if not 0 < least < 0.5:
-        raise UserError(f"least={least:g} must lie between 0 and 0.5.")
+        raise UserError(f"least={least:g} must lie between 0 and 0.5")
     tied = (graph + scipy.sparse.identity(graph.shape[0], format="csr")).tocsr()
     length = np.asarray(tied.multiply(tied).sum(axis=1)).ravel()  # diagonal of A
     near, far = (_mean_affinity(tied, length, np.asarray(known)) for known in (single, other))
@@ -63,7 +64,7 @@ def prior(graph: Graph, single: ArrayLike, other: ArrayLike, least: float = 1e-3
 
 
 def region_force(p: ArrayLike) -> Floats:
-    """Cost of calling a frame a single hit less that of not doing so, r = log((1 - p) / p): (N,) -> (N,).
+    """Region force, the cost of a single hit less that of another frame, r = log((1 - p) / p): (N,) -> (N,).
 
     Source: negative Bernoulli log-likelihood, Wei, Yin, Tai & Chan (2017), arXiv:1704.08218.
     """
@@ -75,7 +76,7 @@ def region_force(p: ArrayLike) -> Floats:
 def _mean_affinity(tied: Graph, length: Floats, known: NDArray[np.int64]) -> Floats:
     """Mean over known frames j of (A_ij)^2 / (A_ii A_jj), (N,)."""
     if not len(known):
-        raise UserError("graph cut: name at least one frame of each class.")
+        raise UserError("graph cut: name at least one frame of each class")
     rows = (tied[known] @ tied).tocsr()
     rows.data **= 2
     mean: Floats = (rows.T @ (1 / length[known])) / (len(known) * length)

@@ -1,4 +1,4 @@
-"""Shifted copies of a region laid over one another: A, A + w and what two of them share."""
+"""Intersections of shifted copies of a region: A, A + w and their common areas."""
 
 import math
 from collections.abc import Callable
@@ -16,10 +16,12 @@ _AT_ONCE = 1 << 23  # shifted pixels held at once
 
 @dataclass(frozen=True)
 class Copies:
-    """A & (A + w) for the extremal points w of each region, and the areas of what two of them share.
+    """Intersections A & (A + w) for the extremal points w of each region.
 
-    point: (B, K, ndim) int64. shared: (B, K, ...) bool. area: (B, K, K) of A & (A + w1) & (A + w2), float32; on the
-    diagonal that of A & (A + w).
+    Attributes:
+        point: (B, K, ndim) int64 extremal points w from n // 2, pixel.
+        shared: (B, K, ...) bool, A & (A + w).
+        area: (B, K, K) float32, area of A & (A + w1) & (A + w2), pixel; on the diagonal that of A & (A + w).
     """
 
     point: Tensor
@@ -41,7 +43,7 @@ def intersections(copies: Copies, index: Tensor) -> Tensor:
 
 
 def admissible_area(region: Tensor, copies: Copies, ndim: int) -> Tensor:
-    """Areas of triple intersections, (B, K, K); inf where w1 - w2 is not in A, or the pair was there before."""
+    """Areas of triple intersections, (B, K, K); inf where w1 - w2 is not in A, or for repeated pairs."""
     point = copies.point
     difference = point[:, :, None] - point[:, None]
     inside = values_at(region, difference, ndim)
@@ -54,7 +56,7 @@ def admissible_area(region: Tensor, copies: Copies, ndim: int) -> Tensor:
 
 
 def shifted(region: Tensor, point: Tensor, ndim: int) -> Tensor:
-    """A + w, nothing coming in from beyond the frame: (B, ...) and (B, K, ndim) -> (B, K, ...) bool."""
+    """Shifted regions A + w, False from beyond the frame: (B, ...) and (B, K, ndim) -> (B, K, ...) bool."""
     batch = torch.arange(len(region), device=region.device).reshape(-1, *(1,) * (ndim + 1))
     index, inside = [batch], torch.ones((), dtype=torch.bool, device=region.device)
     for axis in range(ndim):
@@ -69,16 +71,16 @@ def shifted(region: Tensor, point: Tensor, ndim: int) -> Tensor:
 def values_at(region: Tensor, point: Tensor, ndim: int) -> Tensor:
     """A at points from n // 2, (B, ..., ndim) -> (B, ...) bool; False outside the frame."""
     edges = torch.tensor(region.shape[1:], device=region.device)
-    place = point + edges // 2
-    inside = ((place >= 0) & (place < edges)).all(-1)
+    position = point + edges // 2
+    inside = ((position >= 0) & (position < edges)).all(-1)
     batch = torch.arange(len(region), device=region.device).reshape(-1, *(1,) * (point.ndim - 2))
-    return region[(batch, *torch.minimum(place.clamp_min(0), edges - 1).unbind(-1))] & inside
+    return region[(batch, *torch.minimum(position.clamp_min(0), edges - 1).unbind(-1))] & inside
 
 
 def in_pieces(
     region: Tensor, values: Tensor | None, directions: int, ndim: int, answer: Callable[[Tensor, Tensor | None], Tensor]
 ) -> Tensor:
-    """A batch in pieces that fit into memory, each in the smallest box around its regions; the answers centred."""
+    """Apply a function to (B, ...) in parts that fit into memory, cropped to their regions; results are centred."""
     found = torch.zeros_like(region)
     box = (slice(None), *box_about_origin(region.shape[1:], reach(region, ndim)))
     step = max(1, _AT_ONCE // (directions * math.prod(region[box].shape[1:])))

@@ -2,9 +2,9 @@
 
 A copy of the particle that has one of its points at the origin lies inside A, the support of the autocorrelation. If w
 is the difference of two of its points, it lies in A and in A + w (double intersection); if 0, w1 and w2 are three of
-its points, it lies in A, A + w1 and A + w2 (triple intersection). Which triples of extremal points belong to one
-particle, A alone cannot tell: a triangle and a hexagon have the same A. Source: Crimmins, Fienup & Thelen (1990), J.
-Opt. Soc. Am. A 7, 3, as used by Bellisario & Ekeberg (2024), Sect. 3.
+its points, it lies in A, A + w1 and A + w2 (triple intersection). A alone does not determine which triples of
+extremal points belong to one particle: a triangle and a hexagon have the same A. Source: Crimmins, Fienup & Thelen
+(1990), J. Opt. Soc. Am. A 7, 3, as used by Bellisario & Ekeberg (2024), Sect. 3.
 """
 
 import torch
@@ -28,12 +28,14 @@ _FLAT = 0.9  # of its area that a density must use to count as flat, (sum rho)^2
 
 
 def double_intersection(region: Tensor, directions: int = 32, ndim: int = 2) -> Tensor:
-    """The smallest A & (A + w) over extremal points w of A: contains the particle, and is always centrosymmetric.
+    """Double intersection: smallest A & (A + w) over extremal points w of A, which contains the particle.
+
+    It is always centrosymmetric.
 
     Args:
         region: A, (B, y, x) or (B, z, y, x) bool, symmetric about n // 2.
-        directions: In which extremal points are looked for, all around.
-        ndim: Axes.
+        directions: Number of directions of extremal points.
+        ndim: Number of axes of a region.
 
     Returns:
         The same shape, bool, its centre of mass at n // 2.
@@ -50,20 +52,20 @@ def triple_intersection(
     tolerance: float = 1e-3,
     ndim: int = 2,
 ) -> Tensor:
-    """A & (A + w1) & (A + w2) for extremal points w1, w2 of A whose difference is in A too (admissible).
+    """Triple intersection A & (A + w1) & (A + w2) for extremal points w1, w2 of A with w1 - w2 in A (admissible).
 
     Args:
         region: A, (B, y, x) or (B, z, y, x) bool, symmetric about n // 2.
-        autocorrelation: The same shape, float; only ``tested`` needs it.
-        choice: ``smallest``: of all admissible pairs; it cuts true pixels of a hexagon or a disc. ``guaranteed``: the
-            smallest over pairs of a corner of A's hull and the next point of A on an edge of that hull. Those two
-            differences share a point of the particle or of its twin, whatever the particle, so nothing is cut where
-            A is exact; it is looser. ``tested``: the smallest admissible one that could have the measured
-            autocorrelation (see ``could_hold``), else, or if that is smaller, the guaranteed one.
-        directions: In which extremal points are looked for, all around.
-        candidates: Most pairs that are tested, smallest first.
-        tolerance: Of the test, as a fraction of the autocorrelation at w = 0.
-        ndim: Axes.
+        autocorrelation: Autocorrelation of the same shape, float; only ``tested`` needs it.
+        choice: Selection of the pair, ``smallest``: of all admissible pairs; it cuts true pixels of a hexagon or a
+            disc. ``guaranteed``: the smallest over pairs of a corner of A's hull and the next point of A on an edge of
+            that hull. Those two differences share a point of the particle or of its twin, whatever the particle, so
+            nothing is cut where A is exact; it is looser. ``tested``: the smallest admissible one compatible with the
+            measured autocorrelation (see ``could_hold``), else, or if smaller, the guaranteed one.
+        directions: Number of directions of extremal points.
+        candidates: Largest number of pairs that are tested, smallest first.
+        tolerance: Tolerance of the test, as a fraction of the autocorrelation at w = 0.
+        ndim: Number of axes of a region.
 
     Returns:
         The same shape, bool, its centre of mass at n // 2.
@@ -72,9 +74,9 @@ def triple_intersection(
         UserError: The choice is unknown, or ``tested`` has no autocorrelation.
     """
     if choice not in CHOICES:
-        raise UserError(f"choice={choice} is unknown; choose one of {', '.join(CHOICES)}.")
+        raise UserError(f"choice={choice} is unknown; choose one of {', '.join(CHOICES)}")
     if choice == "tested" and autocorrelation is None:
-        raise UserError("choice=tested needs the autocorrelation; choose smallest or guaranteed without it.")
+        raise UserError("choice=tested needs the autocorrelation; choose smallest or guaranteed without it")
 
     def answer(part: Tensor, values: Tensor | None) -> Tensor:
         if choice == "guaranteed":
@@ -90,21 +92,21 @@ def triple_intersection(
 
 
 def could_hold(candidate: Tensor, region: Tensor, autocorrelation: Tensor, tolerance: float, ndim: int = 2) -> Tensor:
-    """Whether a particle of one density, filling no more than a candidate, could have a measured autocorrelation.
+    """Test of candidates: whether a uniform particle within one is compatible with a measured autocorrelation.
 
     Its autocorrelation must reach everywhere that A does. Its area must be (sum rho)^2 / sum rho^2 or more, which by
-    Cauchy and Schwarz holds for any density, but little more, so that the density is flat: of an uneven one, the
-    autocorrelation does not tell which triple is the right one. And no difference w may be more frequent, relative to
+    Cauchy and Schwarz holds for any density, but little more, so that the density is flat: that of an
+    uneven one does not determine the triple. And no difference w may be more frequent, relative to
     the pixels, than the candidate allows.
 
     Args:
-        candidate: (B, C, ...) bool.
-        region, autocorrelation: (B, ...) A and the values it was cut from.
-        tolerance: Fraction of the autocorrelation at w = 0.
-        ndim: Axes.
+        candidate: (B, C, ...) bool candidates of the support.
+        region, autocorrelation: (B, ...) A, and the autocorrelation that it was thresholded from.
+        tolerance: Tolerance as a fraction of the autocorrelation at w = 0.
+        ndim: Number of axes of a region.
 
     Returns:
-        (B, C) bool.
+        (B, C) bool, True where compatible.
     """
     axes = tuple(range(-ndim, 0))
     top = at_origin(autocorrelation, ndim).clamp_min(torch.finfo(autocorrelation.dtype).tiny)
@@ -118,7 +120,7 @@ def could_hold(candidate: Tensor, region: Tensor, autocorrelation: Tensor, toler
 
 
 def _pairs_of_pixels(support: Tensor, ndim: int) -> Tensor:
-    """How many pairs of its pixels differ by w, w = 0 at n // 2 and none around the edges; (..., ) bool -> float32."""
+    """Number of pairs of pixels of a support that differ by w, w = 0 at n // 2, without wrapping; (...) -> (...)."""
     axes, edges = tuple(range(-ndim, 0)), support.shape[-ndim:]
     spectrum = torch.fft.rfftn(support.float(), s=[2 * edge for edge in edges], dim=axes)
     power = torch.complex(spectrum.abs().square(), torch.zeros_like(spectrum.real))
@@ -161,7 +163,7 @@ def _tested(
     tolerance: float,
     ndim: int,
 ) -> Tensor:
-    """The smallest pair that passes could_hold and is smaller than the safe intersection, else that one."""
+    """Smallest intersection that passes could_hold and is smaller than the safe one, else the safe one; (B, ...)."""
     axes = tuple(range(-ndim, 0))
     least = (torch.where(region, values, 0) / at_origin(values, ndim)).sum(axes)[:, None, None]
     worth = _of_flat(area, least, tolerance) & (area < safe.sum(axes)[:, None, None])

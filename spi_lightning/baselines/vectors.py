@@ -1,4 +1,4 @@
-"""Patterns as vectors of their pixels, and Pearson's correlation of patterns with a mask each."""
+"""Pixel vectors of patterns, and Pearson correlation of patterns with individual masks."""
 
 from typing import Literal
 
@@ -13,34 +13,34 @@ Fill = Literal["rings", "mean", "nan"]
 
 
 class PixelVectors:
-    """Describe each pattern by its measured pixels: photons (n, H, W), mask (H, W) or (n, H, W) bool -> (n, d) float32.
+    """Vectors of measured pixels: photons (n, H, W), mask (H, W) or (n, H, W) bool -> (n, d) float32.
 
-    With a mask (H, W) that all frames share, d counts the measured pixels, so that correlations and distances are those
-    of measured pixels alone. With a mask for each frame, d counts all pixels, and what a frame did not measure is
-    filled as ``fill`` says.
+    With a common mask (H, W), d is the number of measured pixels, so that correlations and distances are those of
+    measured pixels alone. With a mask for each frame, d is the number of all pixels, and unmeasured ones are filled by
+    ``fill``.
 
     Args:
-        bin: Squares of bin x bin pixels are summed.
-        scale: ``sqrt`` is the variance-stabilising 2 sqrt(n + 3/8) of Anscombe (1948), doi:10.1093/biomet/35.3-4.246;
-            ``log`` is log(1 + n); ``none`` leaves photons.
-        crop: Edge of the centre that is used, pixel of the file; None: all.
-        fill: With a mask for each frame: ``rings``, the frame's mean over the ring of one pixel width around the
-            centre (over all its measured pixels where it measured none of a ring); ``mean``, the frame's mean, which
-            leaves nothing to a correlation; ``nan``, for the metric ``masked_correlation``, which leaves them out. A
-            frame without measured pixels becomes 0, or all NaN.
+        bin: Edge of the squares of pixels that are summed.
+        scale: Scaling of photons: ``sqrt`` is the variance-stabilising 2 sqrt(n + 3/8) of Anscombe (1948),
+            doi:10.1093/biomet/35.3-4.246; ``log`` is log(1 + n); ``none`` leaves photons.
+        crop: Edge of the central square in use, pixel of the file; None: all.
+        fill: Filling with a mask for each frame: ``rings``, the mean of the frame over the ring of one pixel width
+            around the centre (over all measured pixels for an unmeasured ring); ``mean``, the mean of the frame, which
+            does not contribute to a correlation; ``nan``, for the metric ``masked_correlation``, which leaves them out.
+            A frame without measured pixels becomes 0, or all NaN.
     """
 
     def __init__(self, bin: int = 2, scale: Scale = "sqrt", crop: int | None = None, fill: Fill = "rings") -> None:
         if scale not in ("none", "sqrt", "log"):
-            raise UserError(f"vectors.scale={scale} is not known: use sqrt, log or none.")
+            raise UserError(f"vectors.scale={scale} is not known: use sqrt, log or none")
         if fill not in ("rings", "mean", "nan"):
-            raise UserError(f"vectors.fill={fill} is not known: use rings, mean or nan.")
+            raise UserError(f"vectors.fill={fill} is not known: use rings, mean or nan")
         if bin < 1:
-            raise UserError(f"vectors.bin={bin} must be 1 or more.")
+            raise UserError(f"vectors.bin={bin} must be 1 or more")
         self.bin, self.scale, self.crop, self.fill = bin, scale, crop, fill
 
     def __call__(self, photons: Tensor, mask: Tensor) -> Tensor:
-        """Vectors of some frames; see the class."""
+        """Vectors (n, d) of photons (n, H, W) and masks."""
         shared = mask.ndim == 2
         photons, mask = centre_crop(photons, self.crop), centre_crop(mask, self.crop)
         binned, measured = bin_pixels(photons[:, None], mask[None, None] if shared else mask[:, None], self.bin)
@@ -80,17 +80,17 @@ def _ring_means(values: Tensor, measured: Tensor) -> Tensor:
 
 
 def masked_correlation(first: Tensor, second: Tensor) -> Tensor:
-    """Pearson's correlation of every pair, over the entries that both vectors have.
+    """Pearson correlation of every pair over their common entries.
 
-    Means, variances and the product are taken over the same entries, so that a vector correlates with itself to 1
-    whatever it lacks.
+    Means, variances and products are taken over the same entries, so that a vector correlates with itself to 1.
 
     Args:
-        first: (n, d) float, NaN where a vector has no value.
-        second: (m, d) likewise.
+        first: (n, d) float vectors, NaN where an entry is missing.
+        second: (m, d) float vectors, NaN where an entry is missing.
 
     Returns:
-        (n, m) from -1 to 1; -1, as far as can be, where fewer than two entries are shared or one is constant on them.
+        (n, m) from -1 to 1; -1, the farthest, where fewer than two entries are common or one vector is constant on
+        them.
 
     Source: Pearson's r with pairwise deletion; the product over all pixels with means over measured ones is no
         correlation (its value for a pattern with itself is far from 1).
@@ -107,7 +107,7 @@ def masked_correlation(first: Tensor, second: Tensor) -> Tensor:
 
 
 def _centred(vectors: Tensor) -> tuple[Tensor, Tensor]:
-    """Vectors less their mean, 0 where they have no value, and 1 where they have one."""
+    """Centred vectors (n, d), 0 for missing entries, and their mask as 0 and 1."""
     has = ~vectors.isnan()
     mean = vectors.nanmean(dim=1, keepdim=True).nan_to_num(0.0)
     return torch.where(has, vectors - mean, 0.0), has.to(vectors.dtype)

@@ -1,9 +1,9 @@
-"""What happens beside training: saved configs, galleries, progress."""
+"""Lightning callbacks: checkpoints with configuration, resuming, validation, progress, reconstructions."""
 
 from .decide_at_validation import DecideAtValidation
 from .live_slices import LiveSlices
 from .progress import Progress
-from .recalibrate_batch_norm import SettleBatchNorm
+from .recalibrate_batch_norm import RecalibrateBatchNorm
 from .resume_in_samples import ResumeInSamples
 from .save_config import SaveConfig
 from .save_often import SaveOften
@@ -16,11 +16,11 @@ __all__ = [
     "DecideAtValidation",
     "LiveSlices",
     "Progress",
+    "RecalibrateBatchNorm",
     "ResumeInSamples",
     "SaveConfig",
     "SaveOften",
     "SeedEveryStep",
-    "SettleBatchNorm",
     "StopDivergence",
     "ValidateAtEnd",
     "WriteReconstruction",

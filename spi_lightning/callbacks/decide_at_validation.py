@@ -1,4 +1,4 @@
-"""What a validation loss decides, decided before the checkpoint of that validation is written."""
+"""Early stopping and plateau schedules decided before the checkpoint of a validation is written."""
 
 from typing import Any
 
@@ -11,15 +11,15 @@ from spi_lightning.tasks.optimisation import MONITORED
 
 
 class DecideAtValidation(pl.Callback):
-    """Early stops and plateaus of the learning rate are decided at each validation, not at the end of the epoch.
+    """Decide early stopping and learning-rate plateaus at each validation, not at the end of the epoch.
 
-    Lightning decides both after the checkpoint is written, from numbers that no checkpoint holds: a run taken up from
-    it would miss the decision or find no number to decide by. A run that has stopped early stays so when it is taken
-    up, unless the command gives it more patience.
+    Lightning decides both after the checkpoint is written, from numbers that no checkpoint holds: a run resumed from
+    it would miss the decision or find no number to decide by. A run that has stopped early stays so when it is resumed,
+    unless the command raises its patience.
     """
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Move the early stops on what validations measure; this callback comes before them."""
+        """Let this callback run the early stops at validations."""
         for stop in _early_stops(trainer):
             if stop.monitor.startswith("val/"):
                 stop._check_on_train_epoch_end = False
@@ -34,11 +34,11 @@ class DecideAtValidation(pl.Callback):
                 state["patience"] = stop.patience
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """End a run that has stopped early before."""
+        """End a run that had stopped early."""
         trainer.should_stop = trainer.should_stop or stopped_early(trainer) is not None
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Move the schedules that wait for a plateau of the validation loss."""
+        """Step the schedules that wait for a plateau of the validation loss."""
         loss = trainer.callback_metrics.get(MONITORED)
         for config in trainer.lr_scheduler_configs if trainer.state.fn == "fit" and not trainer.sanity_checking else ():
             if isinstance(config.scheduler, ReduceLROnPlateau) and loss is not None:
@@ -46,7 +46,7 @@ class DecideAtValidation(pl.Callback):
 
 
 def stopped_early(trainer: pl.Trainer) -> str | None:
-    """What ended a training before its steps and epochs; None where nothing did."""
+    """Reason that ended a training before its steps and epochs; None without one."""
     for stop in _early_stops(trainer):
         if stop.stopping_reason == EarlyStoppingReason.PATIENCE_EXHAUSTED and stop.wait_count >= stop.patience:
             return f"{stop.monitor} did not improve in {stop.wait_count} validations in a row, patience={stop.patience}"

@@ -1,4 +1,4 @@
-"""What a refinement has found so far, seen while it goes on."""
+"""Live display of the best density of a running refinement."""
 
 import time
 from pathlib import Path
@@ -17,23 +17,23 @@ _MARGIN = 2  # columns left of a terminal's width
 
 
 class LiveSlices(pl.Callback):
-    """Central planes of the answer that fits best so far, under the progress bar and in ``live.png``.
+    """Central planes of the density of least chi square so far, under the progress bar and in ``live.png``.
 
     Args:
-        folder: Run folder.
-        seconds: Least time between two pictures, so that drawing them costs little.
+        folder: Run folder of the picture.
+        seconds: Least time between two pictures, s.
     """
 
     def __init__(self, folder: str, seconds: float = 5.0) -> None:
         self.path, self.seconds, self.drawn = Path(folder) / NAME, seconds, -float("inf")
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """Draw, if the last picture is old enough."""
+        """Draw a picture if the last one is old enough."""
         if trainer.is_global_zero and time.monotonic() - self.drawn >= self.seconds:
             self._draw(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """The last picture."""
+        """Draw the last picture."""
         if trainer.is_global_zero:
             self._draw(trainer, pl_module)
 

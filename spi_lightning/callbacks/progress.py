@@ -1,4 +1,4 @@
-"""How far a training has come."""
+"""Progress bar of a training."""
 
 from collections.abc import Callable, Iterable
 
@@ -9,12 +9,12 @@ from rich.text import Text
 
 
 class Progress(RichProgressBar):
-    """Lightning's bar; where steps, not epochs, end the training, it counts towards them; something may stand below."""
+    """Lightning's progress bar, which counts towards max_steps where set, with an optional text below."""
 
     below: Text | None = None
 
     def show_below(self, draw: Callable[[int], Text]) -> None:
-        """Show what ``draw`` makes of the terminal's width under the bar from now on; nothing without a terminal."""
+        """Display the text of ``draw`` of the terminal width below the bar from now on; nothing without a terminal."""
         if self.progress is not None and self.is_enabled and self.progress.console.is_terminal:
             self.below = draw(self.progress.console.width)
             self.progress.refresh()

@@ -1,4 +1,4 @@
-"""Batch-normalisation statistics taken as they will be used: without dropout, with the weights of the moment."""
+"""Recalibration of batch-normalisation statistics without dropout, before validations."""
 
 from itertools import islice
 
@@ -8,15 +8,15 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
-class SettleBatchNorm(pl.Callback):
-    """Before each validation of a fit, takes the running statistics anew from some training patterns.
+class RecalibrateBatchNorm(pl.Callback):
+    """Recalibrate the running statistics on training patterns before each validation of a fit.
 
-    Dropout in front of a batch normalisation changes the variance that reaches it, so the statistics gathered while
-    training do not fit the network that is evaluated, and its answers wander from seed to seed. Training itself does
-    not read them, so nothing else changes; checkpoints carry the settled ones.
+    Dropout in front of a batch normalisation changes the variance that reaches it, so the statistics gathered in
+    training do not fit the network in evaluation, whose predictions then vary from seed to seed. Training does not use
+    them, so nothing else changes; checkpoints hold the recalibrated ones.
 
     Args:
-        batches: Training batches to use, the first ones, not mirrored.
+        batches: Number of training batches to use, the first ones, not mirrored.
 
     Source: Li et al. (2019), "Understanding the disharmony between dropout and batch normalization by variance shift".
     """
@@ -26,7 +26,7 @@ class SettleBatchNorm(pl.Callback):
 
     @torch.no_grad()
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Reset and gather the statistics."""
+        """Reset the statistics and gather them from training batches."""
         norms = [module for module in pl_module.modules() if isinstance(module, _BatchNorm)]
         if trainer.state.fn != TrainerFn.FITTING or not norms:
             return

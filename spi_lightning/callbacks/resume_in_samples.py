@@ -1,4 +1,4 @@
-"""A run that is taken up keeps its place in the epoch, counted in patterns."""
+"""Position within the epoch of a resumed run, counted in patterns."""
 
 from typing import Any
 
@@ -8,10 +8,11 @@ from spi_lightning.data import PatternBatches
 
 
 class ResumeInSamples(pl.Callback):
-    """Sets Lightning's progress in the present epoch to that of the data, in batches of the size of now.
+    """Set Lightning's progress in the current epoch to that of the data, in batches of the current size.
 
-    Lightning ends an epoch after so many batches; begun with others it would be too long or too short, or end at once
-    without its validation. An epoch in which ``max_steps`` was reached counts as whole for Lightning; here it goes on.
+    Lightning ends an epoch after a number of batches; with another batch size it would be too long or too short, or end
+    at once without its validation. Lightning counts an epoch in which ``max_steps`` was reached as complete; here it
+    continues.
     """
 
     def __init__(self) -> None:
@@ -20,7 +21,7 @@ class ResumeInSamples(pl.Callback):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Set the progress of the present epoch and, in mid-epoch, the number of those that are done."""
+        """Set the progress of the current epoch and, in mid-epoch, the number of completed epochs."""
         data, loop = trainer.datamodule, checkpoint.get("loops", {}).get("fit_loop")  # type: ignore[attr-defined]
         if not (trainer.training and loop and isinstance(data, PatternBatches) and data.patterns_in("train")):
             return

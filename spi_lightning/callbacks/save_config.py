@@ -1,4 +1,4 @@
-"""A checkpoint that says how it came about."""
+"""Checkpoints with the configuration of their run."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ import spi_lightning
 
 
 class SaveConfig(pl.Callback):
-    """Puts the resolved configuration, as plain containers, into every checkpoint under ``config``.
+    """Write the resolved configuration, as plain containers, into every checkpoint under ``config``.
 
-    A task can then be rebuilt from that one file, loaded with weights_only=True. Under ``epoch_row`` go the numbers of
-    an epoch that ends with the checkpoint, which Lightning logs only after it has saved.
+    A task can then be rebuilt from that one file, loaded with weights_only=True. ``epoch_row`` holds the numbers of an
+    epoch that ends with the checkpoint, which Lightning logs only after saving.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:

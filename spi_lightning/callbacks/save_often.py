@@ -7,15 +7,15 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 
 
 class SaveOften(ModelCheckpoint):
-    """Lightning's checkpoint every so many steps, but not at a step after which the run validates, and saves, anyway.
+    """Checkpoint every few steps, but not at a step that is followed by a validation, which saves anyway.
 
-    A run that goes on from between the two would skip that validation: Lightning takes the epoch for finished.
+    A run resumed between the two would skip that validation: Lightning counts the epoch as finished.
     """
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save where it is time and no validation follows."""
+        """Save if a checkpoint is due and no validation follows."""
         fetcher = trainer.fit_loop._data_fetcher
         if fetcher is None or not trainer.fit_loop.epoch_loop._should_check_val_fx(fetcher):
             super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)

@@ -1,4 +1,4 @@
-"""Randomness inside a step (dropout) that only the seed and the step decide."""
+"""Random numbers within a step (dropout) that depend on seed and step alone."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ import torch
 
 
 class SeedEveryStep(pl.Callback):
-    """Seeds torch's generators before each training step from (seed, step, batch, process).
+    """Seed torch's generators before each training step from (seed, step, batch, process).
 
-    The state of the generators is then known at every step and need not be carried along: a run resumed anywhere draws
-    what the uninterrupted run drew, in any process, whatever other code has drawn in between.
+    The state of the generators then need not be stored: a run resumed anywhere draws the numbers of the uninterrupted
+    run, in any process, whatever other code has drawn in between.
     """
 
     def __init__(self, seed: int) -> None:

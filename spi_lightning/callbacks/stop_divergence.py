@@ -1,4 +1,4 @@
-"""End a training that diverged, in one line and before it writes weights that are no numbers."""
+"""Stop of diverged trainings before NaN weights are written."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,15 +9,15 @@ from torch import Tensor
 
 from spi_lightning.errors import UserError
 
-_EVERY = 50  # steps between two looks on a GPU or on several processes, where each look waits for all
+_EVERY = 50  # steps between checks on a GPU or with several processes, where each check waits for all
 
 
 class StopDivergence(pl.Callback):
-    """Raises UserError where the training loss, a weight or the validation loss is NaN or infinite.
+    """Raise UserError if the training loss, a weight or the validation loss is NaN or infinite.
 
-    The training loss is looked at after every step, the weights before every validation, and the validation loss before
-    the task reports on it: all of them before a checkpoint is written. Tasks that optimise by themselves (Refinement
-    rolls its starts back) are left alone.
+    The training loss is checked after every step, the weights before every validation, and the validation loss before
+    the task reports it: all before a checkpoint is written. Tasks with manual optimisation (Refinement rolls its starts
+    back) are not checked.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class StopDivergence(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Look at the loss."""
+        """Check the training loss."""
         loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
         if not pl_module.automatic_optimization or not isinstance(loss, Tensor):
             return
@@ -37,7 +37,7 @@ class StopDivergence(pl.Callback):
             self._require(trainer, bool(self._wrong), "the training loss")
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Look at the loss and at all weights."""
+        """Check the training loss and all weights."""
         if not pl_module.automatic_optimization:
             return
         self._require(trainer, self._wrong is not None and bool(self._wrong), "the training loss")
@@ -45,14 +45,14 @@ class StopDivergence(pl.Callback):
         self._require(trainer, bool(fine) and not bool(torch.stack(fine).all()), "a weight")
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Look at the validation loss; the task's own hook comes later."""
+        """Check the validation loss; the hook of the task comes later."""
         losses = getattr(pl_module, "losses", None)
         if pl_module.automatic_optimization and isinstance(losses, torch.nn.ModuleDict) and "val" in losses:
             mean = losses["val"].compute()  # type: ignore[operator]
             self._require(trainer, not bool(torch.isfinite(mean).all()), "the validation loss")
 
     def _require(self, trainer: pl.Trainer, wrong: bool, what: str) -> None:
-        """All processes agree, so that none waits for one that ended."""
+        """Raise UserError in all processes if one finds ``what`` wrong, so that none waits for another."""
         if trainer.strategy.reduce_boolean_decision(wrong, all=False):
             raise UserError(
                 f"step {trainer.global_step}: {what} is NaN or infinite, the training diverged; lower optimizer.lr"

@@ -1,4 +1,4 @@
-"""The last weights are validated, and so saved, too."""
+"""Validation, and so a checkpoint, of the final weights."""
 
 from typing import Any
 
@@ -6,16 +6,16 @@ import pytorch_lightning as pl
 
 
 class ValidateAtEnd(pl.Callback):
-    """Asks for a validation after the last of ``max_steps``, wherever in an epoch that falls, or of ``max_epochs``.
+    """Validate after the last of ``max_steps``, wherever in an epoch that falls, or of ``max_epochs``.
 
-    Lightning validates when it is told to stop, but not when it runs out of steps, nor after a last epoch that is none
-    of those to validate after; checkpoints are written, and the temperature is fitted, at validations.
+    Lightning validates on a stop signal, but neither at max_steps nor after a last epoch without a scheduled
+    validation; checkpoints are written, and the temperature is fitted, at validations.
     """
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Tell the trainer to stop at its last step."""
+        """Signal the trainer to stop at its last step."""
         if 0 < trainer.max_steps <= trainer.global_step:
             trainer.should_stop = True
         last = trainer.max_epochs is not None and 0 < trainer.max_epochs <= trainer.current_epoch + 1

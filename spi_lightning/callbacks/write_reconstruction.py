@@ -1,4 +1,4 @@
-"""The particle a refinement found, as a file in the run folder."""
+"""Densities of a refinement as a file in the run folder."""
 
 import logging
 from collections.abc import Sequence
@@ -20,23 +20,23 @@ _log = logging.getLogger(__name__)
 
 
 class WriteReconstruction(pl.Callback):
-    """Writes the densities of a Refinement and their numbers to ``reconstruction.npz`` after each look at the result.
+    """Write the densities of a Refinement and their errors to ``reconstruction.npz`` after each validation.
 
     The file holds density (members, z, y, x) complex, members of one pattern together, and chi_square, correlation,
-    correlation_modified and held_out_chi_square (members,) of these densities, polished once the refinement is over;
-    point_spread (members, 3), widths of the blur by partial coherence, pixels, where one was fitted; frame in words,
+    correlation_modified and held_out_chi_square (members,) of these densities, polished at the end;
+    point_spread (members, 3), widths of the blur by partial coherence, pixels, where one was fitted; frame as text,
     and, where the geometry is known, voxel_m (3,) along the axes of the scan. Then, once it is over,
     ``PATTERN_laboratory.{cxi,vti,mrc,npz}`` hold the best member of each pattern in the laboratory frame.
 
     Args:
-        folder: Run folder.
+        folder: Run folder of the file.
     """
 
     def __init__(self, folder: str) -> None:
         self.folder = Path(folder)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write the file; it is whole or the one before."""
+        """Write the file atomically."""
         if not isinstance(pl_module, Refinement) or not pl_module.reconstruction or not trainer.is_global_zero:
             return
         found: dict[str, Any] = {name: value.cpu().numpy() for name, value in pl_module.reconstruction.items()}
@@ -52,12 +52,12 @@ class WriteReconstruction(pl.Callback):
             np.savez_compressed(file, **arrays)
         if trainer.state.fn != TrainerFn.FITTING:
             if (widths := pl_module.results.get("val/point_spread")) is not None:
-                told = ", ".join(f"{width:.2f}" for width in widths)
-                _log.info(f"blur by partial coherence, medians along z, y, x: {told} pixels (root mean square)")
+                medians = ", ".join(f"{width:.2f}" for width in widths)
+                _log.info(f"blur by partial coherence, medians along z, y, x: {medians} pixels (root mean square)")
             self._in_laboratory(arrays, trainer.datamodule.names if axes else [], axes)  # type: ignore[attr-defined]
 
     def _in_laboratory(self, arrays: dict[str, Any], names: Sequence[str], axes: Sequence[ScanAxes | None]) -> None:
-        """Turn the best member of each pattern whose geometry is known."""
+        """Transform the best member of each pattern with known geometry to the laboratory frame, and write it."""
         for number, (name, each) in enumerate(zip(names, axes, strict=True)):
             members = len(arrays["density"]) // len(names)
             best = number * members + int(arrays["chi_square"][number * members : (number + 1) * members].argmin())

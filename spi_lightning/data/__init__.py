@@ -1,4 +1,4 @@
-"""Datasets, transforms, splits and one DataModule per kind of batch."""
+"""Datasets, transforms, splits and DataModules, one per kind of batch."""
 
 from spi_lightning.data.scans.known_object import KnownObject, count_known_object
 from spi_lightning.data.scans.one_scan import measure_scan

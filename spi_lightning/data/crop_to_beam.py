@@ -1,4 +1,4 @@
-"""The square of a frame around the beam: where its middle is, how large it can be, and what it leaves out."""
+"""Crop of a frame to a square around the beam: beam centre, edge of the square, and notes on both."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from spi_lightning.notes import Note
 from spi_lightning.physics.frames.beam_centre import find_beam_centre, find_centre_anywhere, symmetry_about
 
 CENTRE: Final = "beam centre"  # subject of the note that a stated centre is not that of the pattern
-_OFF: Final = 0.75  # pixels between a stated and a found centre that are worth a word
+_OFF: Final = 0.75  # pixels between a stated and a found centre from which they are noted
 _MIDDLE: Final = 0.3  # pixels from n // 2 within which a centre is taken to be there, so that no row is cut off
-_TRUSTED: Final = 0.3  # symmetry from which a found centre is believed
-_CLEAR: Final = 0.8  # symmetry near a centre from which no other one is looked for
+_TRUSTED: Final = 0.3  # symmetry from which a found centre is accepted
+_CLEAR: Final = 0.8  # symmetry near a centre from which no other one is searched
 _CHANCE: Final = 6  # standard deviations of Fisher's z by which one symmetry exceeds another beyond chance
 _LEAST_LIT: Final = 100  # pixels with photons of a pattern whose symmetry is compared
-_ALONE: Final = 0.6  # symmetry of a centre elsewhere that tells, where that about the stated one cannot be measured
+_ALONE: Final = 0.6  # symmetry from which a centre elsewhere is accepted if that of the stated one cannot be measured
 _ONE: Final = 0.9999  # largest symmetry that counts
 
 
@@ -34,7 +34,7 @@ def choose_centre(
         mask: (1, H, W) bool, True where measured.
         stated: (2,) row and column as the user or the file has them, pixel; None: found by symmetry.
         by_user: Whether the user stated them.
-        notes: Gets the notes.
+        notes: List to which notes are appended.
     """
     (row, column), symmetry = _symmetric_about(photons, mask, stated)
     if stated is None:
@@ -97,10 +97,10 @@ def _clearly_above(symmetry: float, other: float, photons: Tensor) -> bool:
 def edge_around(shape: torch.Size, centre: tuple[float, float], size: int | None, bin: int) -> int:
     """Edge of the square to keep, pixels: ``size``, or twice the distance from the beam to the nearest edge."""
     if bin < 1:
-        raise UserError(f"data.bin={bin} must be 1 or more.")
+        raise UserError(f"data.bin={bin} must be 1 or more")
     if size is not None:
         if size < 8 or size % bin:
-            raise UserError(f"data.size={size} must be 8 or more and a multiple of data.bin={bin}.")
+            raise UserError(f"data.size={size} must be 8 or more and a multiple of data.bin={bin}")
         return size
     if all(abs(at - length // 2) <= _MIDDLE for at, length in zip(centre, shape, strict=True)):
         centre = (shape[0] // 2, shape[1] // 2)
@@ -109,13 +109,13 @@ def edge_around(shape: torch.Size, centre: tuple[float, float], size: int | None
     if edge < 8 * bin:
         raise UserError(
             f"the beam centre, row {centre[0]:.1f}, column {centre[1]:.1f}, leaves no square of 8 binned pixels on a "
-            f"detector of {shape[0]} x {shape[1]}; set data.centre and data.size."
+            f"detector of {shape[0]} x {shape[1]}; set data.centre and data.size"
         )
     return edge // (2 * bin) * (2 * bin)
 
 
 def notes_of_the_cut(shape: torch.Size, centre: tuple[float, float], edge: int) -> list[Note]:
-    """A line where the square that is kept is not the frame."""
+    """Note on a square that is not the whole frame; edge in pixels."""
     if shape == (edge, edge):
         return []
     kept = f"kept {edge} x {edge} of {shape[0]} x {shape[1]} pixels around row {centre[0]:.2f}, column {centre[1]:.2f}"
@@ -129,9 +129,9 @@ def cut_around_beam(
 ) -> tuple[Tensor, Tensor, tuple[float, float]]:
     """(1, H, W) -> (1, edge, edge) so that after binning the beam lies nearest to the middle of pixel n // 2.
 
-    With them comes how far beside it the beam lies, (row, column), binned pixels.
+    The third result is the offset of the beam from it, (row, column), binned pixels.
     """
-    inside = edge // bin // 2 * bin + (bin - 1) / 2  # where that middle is before binning
+    inside = edge // bin // 2 * bin + (bin - 1) / 2  # position of that middle before binning
     starts = [round(at - inside) for at in centre]
     left = [at - start - inside for at, start in zip(centre, starts, strict=True)]
     if max(map(abs, left)) > 0.05:
@@ -148,7 +148,7 @@ def cut_around_beam(
 
 
 def notes_of_the_centre(photons: Tensor, mask: Tensor, bright: float) -> list[Note]:
-    """What to know of a centre, n // 2, that is not measured, or is said to be measured but holds nothing."""
+    """Notes on a centre n // 2 of photons (H, W) that is not measured, or is masked as measured but empty."""
     rows, columns = (torch.arange(n, device=mask.device) - n // 2 for n in mask.shape)
     radius = (rows[:, None].square() + columns.square()).sqrt()
     hidden = float(radius[mask].min())

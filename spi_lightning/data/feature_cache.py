@@ -1,4 +1,4 @@
-"""Features of frozen networks, computed once for each pattern of a file and kept on disk."""
+"""Cache on disk of the features of frozen networks, one row per pattern of a file."""
 
 import logging
 import os
@@ -36,31 +36,31 @@ def cached_features(
     dtype: str = "float32",
     device: torch.device | str = "cpu",
 ) -> NDArray[Any]:
-    """Features of a file's patterns, from the cache where they are known, else computed and added to it.
+    """Features of the patterns of a file, from the cache or computed and added to it.
 
     They lie in ``<cache_dir>/features/<key>``, the key being a hash of what was read of the file, see content_key, of
-    the backbone's weights and of its settings: a changed file, option or weight never meets old features, a file that
-    was only moved or renamed does. Rows carry checksums; damaged ones are computed anew, with a line. Whatever was
-    computed before an interruption is used by the next run; processes that ask at once wait for each other. On a
-    terminal a progress bar is shown.
+    the backbone's weights and of its settings: a changed file, option or weight has other features, a moved or renamed
+    file the same. Rows have checksums; damaged ones are recomputed, with a warning. Rows computed before an
+    interruption are used by the next run; concurrent processes wait for each other.
 
     Args:
-        patterns: N frames.
-        backbone: Photons and mask -> features.
-        frames: (n,) frames that are needed; all if None.
+        patterns: Pattern file of N frames.
+        backbone: Map from photons and mask to features.
+        frames: (n,) int64 index of the frames needed; None: all.
         cache_dir: Folder of the cache.
-        dtype: How features are stored: ``float32``, or ``float16``, half as large (8,192 features of 240,000 patterns:
+        dtype: Type of the stored features: ``float32``, or ``float16``, half as large (8,192 features of 240,000
+            patterns:
             3.9 GB) and exact to 5e-4 of each value.
-        device: Where the backbone computes.
+        device: Device of the backbone.
 
     Returns:
-        (N, width) of the dtype, memory-mapped, changes not kept; rows of frames never asked for are zero.
+        (N, width) of the dtype, memory-mapped, changes not kept; rows of frames never requested are zero.
 
     Raises:
-        UserError: The folder cannot be written, the disk is too small, a frame cannot be read, or an unknown dtype.
+        UserError: The folder cannot be written, the disk is too small, a frame cannot be read, or the dtype is unknown.
     """
     if dtype not in DTYPES:
-        raise UserError(f"feature dtype={dtype} is unknown: choose one of {', '.join(DTYPES)}.")
+        raise UserError(f"feature dtype={dtype} is unknown: choose one of {', '.join(DTYPES)}")
     wanted = np.arange(len(patterns)) if frames is None else patterns.check_indices(frames)
     key = fingerprint(FORMAT_VERSION, content_key(patterns), backbone.key, dtype)
     folder = Path(cache_dir) / "features" / key
@@ -71,19 +71,19 @@ def cached_features(
             _compute_missing(folder, patterns, backbone, wanted, torch.device(device))
             return np.load(folder / _VALUES, mmap_mode="c")  # type: ignore[no-any-return]
     except OSError as error:
-        raise UserError(f"{folder}: features cannot be kept ({error.strerror}); give another cache folder.") from error
+        raise UserError(f"{folder}: features cannot be kept ({error.strerror}); give another cache folder") from error
 
 
 class FeatureDataset(HitDataset):
-    """Some frames of one pattern file, of which a batch holds the features too, or instead of photons and mask.
+    """Frames of one pattern file with their features, besides or instead of photons and mask.
 
-    ``dataset[[3, 1, 2]]``: features (B, d) float32, and what HitDataset gives.
+    ``dataset[[3, 1, 2]]``: features (B, d) float32, and the entries of HitDataset.
 
     Args:
-        file: Opened by io.open_patterns.
-        frames: (n,) numbers of the frames.
+        file: Pattern file from io.open_patterns.
+        frames: (n,) int64 index of the frames.
         features: (N, d) of all frames of the file, see cached_features.
-        patterns: Whether photons and mask are in the batch.
+        patterns: Whether batches hold photons and mask.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class FeatureDataset(HitDataset):
 
 
 def _is_laid_out(folder: Path, shape: tuple[int, int], dtype: np.dtype[Any]) -> bool:
-    """Whether the files are there at their full size; where they were cut short, they begin anew, with a line."""
+    """Whether the files exist at full size; truncated ones are restarted with a warning."""
     if not (folder / "about.json").exists():
         return False
     try:
@@ -125,7 +125,7 @@ def _is_damaged(values: NDArray[Any], checksum: np.uint32) -> bool:
 
 
 def _reserve(folder: Path, count: int, backbone: Backbone, dtype: str, patterns: PatternFile) -> None:
-    """Lay out the files at their full size, so that a full disk says so before hours of work."""
+    """Create the files at full size, so that a full disk is detected before the computation."""
     features = np.lib.format.open_memmap(folder / _VALUES, "w+", np.dtype(dtype), (count, backbone.width))
     size = (folder / _VALUES).stat().st_size
     del features
@@ -137,7 +137,7 @@ def _reserve(folder: Path, count: int, backbone: Backbone, dtype: str, patterns:
 
 
 def _allocate(file: IO[bytes], size: int) -> None:
-    """Have the system set the space aside; some file systems cannot."""
+    """Reserve the space of a file, in bytes; some file systems cannot."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file.fileno(), 0, size)
 
@@ -146,7 +146,7 @@ def _allocate(file: IO[bytes], size: int) -> None:
 def _compute_missing(
     folder: Path, patterns: PatternFile, backbone: Backbone, wanted: NDArray[np.int64], device: torch.device
 ) -> None:
-    """Compute what is wanted and not there, a batch at a time; a row counts as done after it was written."""
+    """Compute missing rows in batches; a row counts as done after it was written."""
     features = np.load(folder / _VALUES, mmap_mode="r+")
     sums = np.load(folder / _SUMS, mmap_mode="r+")  # CRC-32 of every row, 0 where it is missing
     rows = np.unique(wanted)
@@ -165,9 +165,9 @@ def _compute_missing(
                 values = backbone(photons, mask).cpu().numpy().astype(features.dtype)
             if not np.isfinite(values).all():
                 where = (
-                    f"{patterns.path}: {backbone.label} gives what are no numbers for frames {rows[0]} to {rows[-1]}"
+                    f"{patterns.path}: {backbone.label} gives NaN or infinite values for frames {rows[0]} to {rows[-1]}"
                 )
-                raise UserError(f"{where}{'; try float32' if features.dtype == np.float16 else ''}.")
+                raise UserError(f"{where}{'; try float32' if features.dtype == np.float16 else ''}")
             features[rows] = values
             features.flush()  # before the mark, so that no power cut leaves a mark without its features
             sums[rows] = [zlib.crc32(row.tobytes()) for row in values]

@@ -1,4 +1,4 @@
-"""Patterns of files as batches for single-hit classification."""
+"""Batches of patterns from files for single-hit classification."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,15 +23,15 @@ LABELS = (IS_SINGLE_HIT, KIND, PARTICLE_ID)
 
 
 class HitDataset(Dataset[Batch]):
-    """Some frames of one pattern file, read when asked for, a batch at a time.
+    """Frames of one pattern file, read on access in batches.
 
     ``dataset[[3, 1, 2]]`` is a finished batch: photons (B, 1, H, W) float32, mask (B, 1, H, W) bool, frame,
-    is_single_hit, kind, particle_id (B,) int64, -1 where the file does not say. ``dataset[3]`` is one pattern of it.
-    Pickles without open files, so that every worker opens its own.
+    is_single_hit, kind, particle_id (B,) int64, -1 where unknown. ``dataset[3]`` is one pattern. Pickles
+    without open files, so that every worker opens its own.
 
     Args:
-        file: Opened by io.open_patterns.
-        frames: (n,) numbers of the frames; all if None.
+        file: Pattern file from io.open_patterns.
+        frames: (n,) int64 index of the frames; None: all.
     """
 
     def __init__(self, file: PatternFile, frames: np.ndarray | None = None) -> None:
@@ -56,18 +56,18 @@ class HitDataset(Dataset[Batch]):
         return batch
 
     def __getitems__(self, indices: Sequence[int]) -> list[Batch]:
-        """One read for a whole list; what torch's default collate expects."""
+        """One read for a list of indices, as torch's fetcher expects."""
         batch = self[indices]
         return [{name: values[i] for name, values in batch.items()} for i in range(len(indices))]
 
     def label(self, name: str) -> Tensor:
-        """One label of all patterns here, (n,) int64, -1 where unknown."""
+        """One label of all patterns of the dataset, (n,) int64, -1 where unknown."""
         values = self.labels[name]
         return torch.full((len(self),), -1) if values is None else values[torch.from_numpy(self.frames)]
 
 
 def read_masks(file: PatternFile, frames: np.ndarray) -> Tensor:
-    """(B, 1, H, W) bool; a mask that all frames share is stored once and only viewed."""
+    """Masks (B, 1, H, W) bool of frames (B,); a common mask is stored once and expanded."""
     if file.masks_differ:
         return torch.from_numpy(file.read_mask(frames))[:, None]
     shape = file.shape[1:]
@@ -78,14 +78,14 @@ def read_masks(file: PatternFile, frames: np.ndarray) -> Tensor:
 class PatternBatches(pl.LightningDataModule):
     """Loaders over ``self.splits``, which setup() fills with datasets named train, val, test and predict.
 
-    Training batches are drawn anew each epoch from (seed, epoch) and resumed where a checkpoint left them; evaluation
-    batches keep the order of the frames. In training, patterns are mirrored on the device as ``augment`` says.
+    Training batches are drawn each epoch from (seed, epoch) and resumed at the position of a checkpoint; evaluation
+    batches keep the order of the frames. In training, patterns are mirrored on the device by ``augment``.
 
     Args:
         batch_size: Patterns per training step, over all processes together; per process in evaluation.
-        num_workers: Processes that read ahead.
-        seed: Of splits, order and mirroring.
-        augment: ``none``, ``flips`` or ``dihedral``.
+        num_workers: Number of reading processes.
+        seed: Seed of splits, order and mirroring.
+        augment: Random reflections, ``none``, ``flips`` or ``dihedral``.
     """
 
     allow_zero_length_dataloader_with_multiple_devices = True
@@ -95,21 +95,21 @@ class PatternBatches(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         if batch_size < 1:
-            raise UserError(f"data.batch_size={batch_size} must be 1 or more.")
+            raise UserError(f"data.batch_size={batch_size} must be 1 or more")
         self.batch_size, self.num_workers, self.seed, self.augment = batch_size, num_workers, seed, augment
         self.splits: dict[str, Dataset[Batch]] = {}
         self.training_batches: ResumableLoader | None = None
-        self.place = {"epoch": 0, "position": 0}
-        self.limit: int | float = 1.0  # most training batches of an epoch, or the share of them that is used
+        self.resume_point = {"epoch": 0, "position": 0}
+        self.limit: int | float = 1.0  # largest number of training batches of an epoch, or the share that is used
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Shuffled batches that can be resumed."""
         _, processes = self._process()
         length = self.patterns_in("train")
         if length < processes:
-            raise UserError(f"the training split has {length} patterns: too few for {processes} processes.")
+            raise UserError(f"the training split has {length} patterns: too few for {processes} processes")
         if self.batch_size % processes:
-            raise UserError(f"data.batch_size={self.batch_size} does not divide into {processes} processes.")
+            raise UserError(f"data.batch_size={self.batch_size} does not divide into {processes} processes")
         batches = self._batches()
         if not len(batches):
             raise UserError(
@@ -119,14 +119,14 @@ class PatternBatches(pl.LightningDataModule):
         return self.training_batches
 
     def progress(self) -> tuple[int, int, int]:
-        """Epoch of a run that is taken up, batches of it that are done, and all of an epoch, in the size of now."""
+        """Epoch of a resumed run, its batches done, and all batches of an epoch, in the current batch size."""
         sampler = self._batches()
         return sampler.epoch, sampler.position, len(sampler)
 
     def _batches(self) -> EpochBatches:
         length = self.patterns_in("train")
         sampler = EpochBatches(self.training_order, length, self.batch_size, *self._process(), self.limit)
-        sampler.take_up(**self.place)
+        sampler.resume_at(**self.resume_point)
         return sampler
 
     def val_dataloader(self) -> DataLoader[Batch] | list[Any]:
@@ -142,29 +142,29 @@ class PatternBatches(pl.LightningDataModule):
         return self._in_order("predict")
 
     def state_dict(self) -> dict[str, int]:
-        """Epoch, and number of its batches and patterns that were trained on; Lightning puts it into the checkpoint.
+        """Epoch and numbers of its batches and patterns done, which Lightning stores in the checkpoint.
 
-        (Lightning would also save the state of a loader, but does not give it back at the end of an epoch.)
+        Lightning would save the state of a loader too, but does not restore it at the end of an epoch.
         """
         if self.training_batches is not None:
-            self.place = self.training_batches.batches.progress()
-        return self.place
+            self.resume_point = self.training_batches.batches.progress()
+        return self.resume_point
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        """Go on after the batch that was trained on last."""
-        self.place = dict(state_dict)
+        """Resume after the last batch of a state_dict()."""
+        self.resume_point = dict(state_dict)
 
     def training_order(self, epoch: int) -> np.ndarray:
         """Order of the training patterns in an epoch, (n,) indices."""
         return shuffled(self.patterns_in("train"), self.seed, epoch)
 
     def statistics_batches(self) -> Iterator[Batch]:
-        """The training patterns once, in order, for the standardisation."""
+        """Batches of all training patterns once, in order, for the standardisation."""
         dataset = self.splits["train"]
         return (dataset[piece] for piece in ShardedBatches(self.patterns_in("train"), self.batch_size))
 
     def training_labels(self, name: str) -> Tensor | None:
-        """is_single_hit or kind of the training patterns, (n,) int64, -1 where unknown; None if yet to be drawn."""
+        """is_single_hit or kind of the training patterns, (n,) int64, -1 where unknown; None if not drawn yet."""
         dataset = self.splits["train"]
         return dataset.label(name) if isinstance(dataset, HitDataset) else None
 
@@ -173,14 +173,14 @@ class PatternBatches(pl.LightningDataModule):
         return self.mirrored(batch) if self._training() else batch
 
     def mirrored(self, batch: Batch) -> Batch:
-        """The patterns mirrored at random, anew in every epoch."""
+        """Patterns mirrored at random, differently in every epoch."""
         return reflect(batch, self.augment, self._draw())
 
     def _training(self) -> bool:
         return self.trainer is not None and bool(self.trainer.training) and self.training_batches is not None
 
     def _draw(self) -> int:
-        """A number below 2^31 that is new in every epoch."""
+        """Number below 2^31 that differs in every epoch."""
         epoch = self.training_batches.epoch if self.training_batches is not None else 0
         return (self.seed * 65_537 + epoch) % 2**31
 
@@ -212,18 +212,18 @@ class HitDataModule(PatternBatches):
     """Patterns of one file, or of several joined; no particle is in two splits.
 
     Frames whose is_single_hit and kind are both unknown are left out of train, val and test; predict has all frames.
-    Where the file names no particle, every frame counts as a particle of its own.
+    Without particle names in the file every frame counts as a particle.
 
     Args:
-        path: File, glob or list, see io.open_patterns.
-        keys: Names of data sets inside it.
-        mask_convention, adu_per_photon: See io.open_patterns.
-        geometry: distance (m), pixel_size (m), photon_energy (eV) that hold instead of the file's, where not null.
-        fractions: Share of the patterns in train, val and test; drawn within each label.
-        batch_size, num_workers, seed, augment: See PatternBatches.
+        path: File, glob or list of files, see io.open_patterns.
+        keys: Names of data sets inside the files.
+        mask_convention, adu_per_photon: Reading of masks and detector units, as in io.open_patterns.
+        geometry: Distance (m), pixel_size (m), photon_energy (eV) in place of those of the file, where not null.
+        fractions: Share of the patterns in train, val and test, drawn within each label.
+        batch_size, num_workers, seed, augment: Loading of batches, as in PatternBatches.
 
     Raises:
-        UserError: From io on an unreadable file; in setup on a file without labels or an empty split.
+        UserError: The file is unreadable; in setup, it has no labels or a split is empty.
     """
 
     def __init__(
@@ -245,7 +245,7 @@ class HitDataModule(PatternBatches):
         self.fractions = dict(fractions or {"train": 0.7, "val": 0.15, "test": 0.15})
 
     def setup(self, stage: str) -> None:
-        """Open the file, say what the reader chose, and deal the labelled frames to the splits."""
+        """Open the file, log the notes of the reader, and divide the labelled frames into splits."""
         if self.splits:
             return
         keys = self.keys or PatternKeys()
@@ -260,10 +260,10 @@ class HitDataModule(PatternBatches):
 
 
 def labelled_splits(file: PatternFile, fractions: Mapping[str, float], seed: int) -> dict[str, np.ndarray]:
-    """Labelled frames of a file, (n,) each, dealt to train, val and test as HitDataModule does."""
+    """Splits of the labelled frames of a file into train, val and test, (n,) each, as in HitDataModule."""
     labelled = np.flatnonzero(_known(file))
     if len(labelled) == 0:
-        raise UserError(f"{file.path}: no labels to train or test on; name them with data.keys.label=...")
+        raise UserError(f"{file.path}: no labels to train or test on; name them with data.keys.label=")
     particle = np.asarray(file.labels.get(PARTICLE_ID, np.arange(len(file))))[labelled]
     stratum = np.asarray(file.labels.get(IS_SINGLE_HIT, np.zeros(len(file), int)))[labelled]
     return {name: labelled[rows] for name, rows in split_by_particle(particle, fractions, seed, stratum).items()}
@@ -275,7 +275,7 @@ def _say(line: str) -> None:
 
 
 def _known(file: PatternFile) -> np.ndarray:
-    """(N,) bool: True where the frame has a label of either sort."""
+    """Mask (N,) of the frames with a label of either kind."""
     known = np.zeros(len(file), dtype=bool)
     for name in (IS_SINGLE_HIT, KIND):
         if name in file.labels:

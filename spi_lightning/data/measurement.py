@@ -1,4 +1,4 @@
-"""One measured pattern as phasing takes it: Fourier amplitude, mask, and what is known of their origin."""
+"""Measured pattern for phasing: Fourier amplitude, mask, geometry and origin."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from spi_lightning.physics.photons import holds_counts
 
 @dataclass(frozen=True)
 class Measurement:
-    """A measured pattern, 2D or 3D; of arrays by :meth:`from_intensity`, of files by measure_frame and measure_scan.
+    """Measured pattern, 2D or 3D; from arrays by :meth:`from_intensity`, from files by measure_frame and measure_scan.
 
     Attributes:
         fourier_amplitude: (y, x) or (z, y, x) float32, sqrt of photons or relative intensity, 0 where mask is False;
@@ -27,7 +27,7 @@ class Measurement:
         notes: One line for each choice made on the way.
         counted: Whether the amplitudes are roots of photon counts; None where that is not known.
         poisson: Whether their noise is that of whole counts, neither divided nor cut; None where that is not known.
-        beside: Where the beam lies beside pixel n // 2 of a 2D pattern, (row, column), binned pixels; None: not known.
+        beside: Offset of the beam from pixel n // 2 of a 2D pattern, (row, column), binned pixels; None: not known.
         bin: Measured pixels along the edge of a binned one, of a 2D pattern.
     """
 
@@ -45,7 +45,7 @@ class Measurement:
     def from_intensity(
         cls, intensity: ArrayLike | Tensor, mask: ArrayLike | Tensor | None = None, *, counted: bool | None = None
     ) -> Measurement:
-        """Take a pattern that is centred and binned already from an array.
+        """Measurement from an array that is centred and binned already.
 
         Args:
             intensity: (y, x) or (z, y, x), photons or relative intensity, 0 or more, the beam at n // 2.
@@ -53,7 +53,7 @@ class Measurement:
             counted: Whether the intensities are photon counts; None: tested where it matters.
 
         Raises:
-            UserError: Another number of axes, shapes that differ, or measured intensities that are negative.
+            UserError: The number of axes is not 2 or 3, shapes differ, or measured intensities are negative.
         """
         values = torch.as_tensor(intensity).to(torch.float32)
         measured = torch.ones_like(values, dtype=torch.bool) if mask is None else torch.as_tensor(mask).bool()
@@ -68,10 +68,10 @@ class Measurement:
 
     @cached_property
     def whole(self) -> bool:
-        """Whether every squared amplitude is a whole number, as of photons that were neither scaled nor divided."""
+        """Whether every squared amplitude is a whole number, as for photons neither scaled nor divided."""
         return bool(holds_counts(self.fourier_amplitude[None])[0])
 
     @property
     def photons(self) -> bool:
-        """Whether the squared amplitudes are photons: as the reader knows, or as whole numbers tell."""
+        """Whether the squared amplitudes are photons, by the reader or as whole numbers."""
         return self.whole if self.counted is None else self.counted

@@ -1,4 +1,4 @@
-"""From a pattern to what a network of supports or densities sees: intensity or autocorrelation, each at most 1."""
+"""Input of networks for supports and densities: intensity or autocorrelation, scaled to a maximum of 1."""
 
 from collections.abc import Sequence
 
@@ -15,23 +15,23 @@ SCALES = ("none", "sqrt", "log")
 
 
 class PatternInput(nn.Module):
-    """Intensity and mask of a batch -> network input (B, C, H, W) float32, each channel with maximum 1.
+    """Map from intensity and mask to network input (B, C, H, W) float32, each channel of maximum 1.
 
     The autocorrelation is the Fourier transform of the intensity, pixels that were not measured counting as 0 or
     filled, with its origin at n // 2; it is real because a real transform of a pattern's symmetric part is kept. Its
-    square root rises linearly from the edge of the autocorrelation, which is what tells the support.
+    square root rises linearly from the edge of the autocorrelation, which determines the support.
 
     Args:
-        kinds: Channels, in this order: ``intensity``, ``autocorrelation``.
-        scale: After division by the maximum: ``none`` (the paper's), ``sqrt`` (negative values count as 0) or ``log``
-            (log(1 + x / floor), brought back to a maximum of 1).
-        floor: What ``log`` counts as faint, relative to the maximum.
-        mask_channel: Add the mask as the last channel.
-        fill: Fill what was not measured before the autocorrelation is made, see baselines.fill_unmeasured. A network
-            trained on complete patterns then answers patterns with a hole in their central speckle as well.
+        kinds: Channels in order, of ``intensity`` and ``autocorrelation``.
+        scale: Scaling after division by the maximum: ``none`` (the paper's), ``sqrt`` (negative values count as 0) or
+            ``log`` (log(1 + x / floor), rescaled to a maximum of 1).
+        floor: Floor of ``log``, relative to the maximum.
+        mask_channel: Whether to add the mask as the last channel.
+        fill: Whether to fill unmeasured pixels before the autocorrelation, see physics.autocorrelation.fill_unmeasured.
+            A network trained on complete patterns then serves patterns with a hole in their central speckle too.
 
     Raises:
-        UserError: An unknown choice; a pattern without any measured photon, with NaN or with negative intensity.
+        UserError: A choice is unknown, or a pattern has no measured photon, NaN or negative intensity.
 
     Source: Bellisario & Ekeberg (2024), Sect. 2, and their program, which divides each pattern by its maximum.
     """
@@ -47,16 +47,16 @@ class PatternInput(nn.Module):
         super().__init__()
         for kind in kinds:
             if kind not in KINDS:
-                raise UserError(f"preprocess.kinds={kind} is unknown: choose among {', '.join(KINDS)}.")
+                raise UserError(f"preprocess.kinds={kind} is unknown: choose among {', '.join(KINDS)}")
         if scale not in SCALES:
-            raise UserError(f"preprocess.scale={scale} is unknown: choose one of {', '.join(SCALES)}.")
+            raise UserError(f"preprocess.scale={scale} is unknown: choose one of {', '.join(SCALES)}")
         if not kinds or floor <= 0:
-            raise UserError("preprocess: kinds must name at least one channel, and floor must be above 0.")
+            raise UserError("preprocess: kinds must name at least one channel, and floor must be above 0")
         self.kinds, self.scale, self.floor, self.mask_channel = tuple(kinds), scale, floor, mask_channel
         self.fill = fill
 
     def forward(self, batch: Batch) -> Tensor:
-        """intensity, mask (B, 1, H, W) -> (B, C, H, W)."""
+        """Network input (B, C, H, W) of intensity and mask (B, 1, H, W)."""
         mask = batch[MASK]
         intensity = torch.where(mask, batch[INTENSITY], 0.0)
         self._check(intensity, batch.get(FRAME))
@@ -89,4 +89,4 @@ class PatternInput(nn.Module):
                 first = int(wrong.nonzero()[0])
                 which = "a pattern" if frame is None else f"frame {int(frame[first])}"
                 also = f" (and {int(wrong.sum()) - 1} more)" if int(wrong.sum()) > 1 else ""
-                raise UserError(f"intensity: {which}{also} {what}.")
+                raise UserError(f"intensity: {which}{also} {what}")

@@ -1,4 +1,4 @@
-"""Which patterns make which batch: a pure function of seed and epoch, so any run can be taken up in mid-epoch."""
+"""Batch samplers as pure functions of seed and epoch, so that runs can be resumed in mid-epoch."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, cast
@@ -13,23 +13,23 @@ Order = Callable[[int], np.ndarray]
 
 
 def finished(batch: Any) -> Batch:
-    """The datasets here answer a list of indices with a finished batch."""
+    """Identity collate function, as datasets return finished batches."""
     return cast(Batch, batch)
 
 
 class EpochBatches(Sampler[list[int]]):
-    """The training batches of one process: lists of pattern indices, equally long in every process.
+    """Sampler of the training batches of one process: index lists, equally long in every process.
 
     Batch k of an epoch is the k-th piece of that epoch's order, divided between the processes: two processes at the
-    same global batch size see what one would see. The patterns left over at the end of an epoch are not used in it
-    (others are left over in the next), unless they are all there are.
+    same global batch size get the batches of one. Patterns left over at the end of an epoch are not used in it (others
+    are left over in the next), unless there are no others.
 
     Args:
-        order: Epoch -> pattern indices in the order of that epoch.
-        length: Number of indices it gives.
+        order: Function from the epoch to the pattern indices in the order of that epoch.
+        length: Number of indices in that order.
         batch_size: Patterns per step, over all processes together.
-        rank, processes: This process and their number.
-        limit: Most batches of an epoch, or the share of them that is used.
+        rank, processes: Index of this process and number of processes.
+        limit: Largest number of batches of an epoch, or the share that is used.
     """
 
     def __init__(
@@ -41,17 +41,17 @@ class EpochBatches(Sampler[list[int]]):
         self.batches = int(whole * limit) if isinstance(limit, float) else min(whole, limit)
         self.in_epoch = length if self.batches == whole else self.batches * self.batch_size  # patterns
         self.epoch = self.position = 0
-        self.shift = 0  # patterns, in an epoch that was begun with batches of another size
+        self.shift = 0  # patterns, in an epoch begun with another batch size
 
-    def take_up(self, epoch: int, position: int, batch_size: int | None = None, samples: int | None = None) -> None:
-        """Go on in mid-epoch, with the patterns that were not used in it yet.
+    def resume_at(self, epoch: int, position: int, batch_size: int | None = None, samples: int | None = None) -> None:
+        """Resume in mid-epoch, with the patterns that were not used in it yet.
 
         Batches of another size end with the epoch, the last of them perhaps short, so ``position`` is counted from its
         end.
 
         Args:
-            epoch, position: Epoch, and number of its batches that were trained on.
-            batch_size, samples: Size of those batches, and number of patterns in them; None: as now.
+            epoch, position: Epoch, and number of its batches done.
+            batch_size, samples: Size of those batches, and number of patterns in them; None: the current size.
         """
         self.epoch, self.position, self.shift = epoch, position, 0
         before = min(batch_size or self.batch_size, self.length)
@@ -63,7 +63,7 @@ class EpochBatches(Sampler[list[int]]):
             self.shift = used - self.position * self.batch_size
 
     def progress(self) -> dict[str, int]:
-        """What take_up needs."""
+        """Arguments of resume_at for the current position."""
         used = self.position * self.batch_size + self.shift
         return {
             "epoch": self.epoch,
@@ -73,7 +73,7 @@ class EpochBatches(Sampler[list[int]]):
         }
 
     def __len__(self) -> int:
-        """Batches of a whole epoch."""
+        """Number of batches of a whole epoch."""
         return self.batches
 
     def __iter__(self) -> Iterator[list[int]]:
@@ -85,10 +85,10 @@ class EpochBatches(Sampler[list[int]]):
 
 
 class ResumableLoader(DataLoader[Batch]):
-    """Training batches that know their place: the epoch and position of the sampler move with each batch handed out.
+    """Loader of training batches that advances epoch and position of its sampler with each batch returned.
 
-    The place counts the batches that the main process was given, not those that workers have already fetched. Its owner
-    saves it, sets it before the first batch, and so goes on where a run stopped.
+    The position counts the batches returned to the main process, not those that workers have already fetched. Its owner
+    stores it and sets it before the first batch to resume a run.
     """
 
     def __init__(self, dataset: Dataset[Batch], sampler: EpochBatches, **options: Any) -> None:
@@ -97,7 +97,7 @@ class ResumableLoader(DataLoader[Batch]):
 
     @property
     def epoch(self) -> int:
-        """Epoch of the batch handed out last."""
+        """Epoch of the batch returned last."""
         return self.batches.epoch
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
@@ -109,9 +109,9 @@ class ResumableLoader(DataLoader[Batch]):
 
 
 class ShardedBatches(Sampler[list[int]]):
-    """The evaluation batches of one process: consecutive patterns, whole batches dealt in turn, none twice.
+    """Sampler of the evaluation batches of one process: consecutive patterns, whole batches in turn, none twice.
 
-    A process for which none is left gets an empty batch, so that all processes meet where results are gathered.
+    A process without a batch gets an empty one, so that all processes reach the gathering of results.
     """
 
     def __init__(self, length: int, batch_size: int, rank: int = 0, processes: int = 1) -> None:
@@ -127,5 +127,5 @@ class ShardedBatches(Sampler[list[int]]):
 
 
 def shuffled(length: int, seed: int, epoch: int) -> np.ndarray:
-    """A permutation of range(length) that only seed and epoch decide."""
+    """Permutation of range(length) from seed and epoch alone."""
     return np.random.default_rng([seed, epoch]).permutation(length)

@@ -1,4 +1,4 @@
-"""Training, validation and test patterns that share no particle."""
+"""Splits into training, validation and test patterns without common particles."""
 
 from collections.abc import Mapping
 
@@ -14,25 +14,25 @@ def split_by_particle(
     stratum: np.ndarray | None = None,
     names: tuple[str, str, str] = ("data.fractions", "patterns", "particles"),
 ) -> dict[str, np.ndarray]:
-    """Deal whole particles (models, runs) to splits until each holds about its fraction of the patterns.
+    """Split patterns by whole particles (models, runs), so that each split holds about its fraction of them.
 
     Args:
         particle_id: (N,) int64; patterns with the same number stay together.
         fractions: Share of the patterns per split, adding up to 1.
-        seed: Decides which particle goes where.
-        stratum: (N,), e.g. the label; each stratum is dealt in these fractions by itself, so that small sets of frames
+        seed: Seed of the assignment.
+        stratum: (N,) stratum of each pattern, e.g. its label, split in these fractions by itself, so that small sets
             keep their mixture. A particle belongs to the stratum of its first pattern.
-        names: What errors call the option, the patterns and the particles.
+        names: Names of the option, of patterns and of particles, for the errors.
 
     Returns:
         Sorted indices (n,) int64 per split; a split of fraction 0 is empty.
 
     Raises:
-        UserError: Fractions that do not add up, or a split with a fraction that no particle reaches.
+        UserError: The fractions do not add up to 1, or no particle falls into a split.
     """
     option, items, wholes = names
     if abs(sum(fractions.values()) - 1) > 1e-6 or min(fractions.values()) < 0:
-        raise UserError(f"{option}={dict(fractions)} must not be negative and must add up to 1.")
+        raise UserError(f"{option}={dict(fractions)} must not be negative and must add up to 1")
     particles, first, inverse = np.unique(particle_id, return_index=True, return_inverse=True)
     patterns = np.bincount(inverse, minlength=len(particles))
     kind = np.zeros(len(particles), int) if stratum is None else np.asarray(stratum)[first]
@@ -46,13 +46,13 @@ def split_by_particle(
     if empty:
         raise UserError(
             f"{option}={dict(fractions)} leaves the split {empty[0]!r} without {items}: "
-            f"{len(particle_id)} {items} of {len(particles)} {wholes} are too few."
+            f"{len(particle_id)} {items} of {len(particles)} {wholes} are too few"
         )
     return splits
 
 
 def _deal(patterns: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Give each particle in turn to the split that is furthest behind its share: (P,) patterns -> (P,) split."""
+    """Assign each particle in turn to the split furthest below its share: (P,) patterns -> (P,) split."""
     held, owner = np.zeros(len(shares)), np.empty(len(patterns), dtype=np.int64)
     for number, count in enumerate(patterns):
         behind = shares * (held.sum() + count) - held

@@ -1,4 +1,4 @@
-"""Structures of files as a collection, and parts of it that share no sequence."""
+"""Collection of structures from files, and splits of it without common sequences."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,18 +24,18 @@ _LENGTH, _COMPOSITION = 0.03, 0.015  # without sequences: relative residues per 
 
 @dataclass(frozen=True)
 class StructureSource:
-    """Structures of files, read when first asked for; all of them, or a part that shares no sequence with the others.
+    """Structures of files, read at first access; all of them, or a split without sequences of the others.
 
     Args:
-        path: File or folder, see io.structure.find_structures.
-        ids: Only these.
-        archive: Where to fetch ids that ``path``, a folder, lacks; None: they must be there.
-        options: What of a file is the particle.
-        part: ``all``, or the name of a split of ``fractions``.
+        path: File or folder of structures, see io.structures.structure.find_structures.
+        ids: Identifiers of the structures to use; None: all.
+        archive: Archive of ids that ``path``, a folder, lacks; None: no download.
+        options: Selection of the particle within a file.
+        part: Split to use, ``all`` or a name of ``fractions``.
         fractions: Share of the structures in each split.
-        seed: Decides which structure goes where.
+        seed: Seed of the assignment to splits.
 
-    Indexing gives Atoms; ``numbers`` are those of the structures in the whole collection.
+    Indexing returns Atoms; ``numbers`` are indices in the whole collection.
     """
 
     path: str
@@ -53,17 +53,17 @@ class StructureSource:
 
     @property
     def names(self) -> list[str]:
-        """Ids of the whole collection."""
+        """Identifiers of the whole collection."""
         return [structure_id(file) for file in self.files]
 
     @property
     def numbers(self) -> list[int]:
-        """Numbers, in the whole collection, of the structures of this part."""
+        """Indices in the whole collection of the structures of this split."""
         return self._numbers
 
     @property
     def content(self) -> list[Any]:
-        """What was read of the whole collection: names, positions, elements; a set made of it is known by that."""
+        """Content of the whole collection: names, positions, elements, which identifies a set made of it."""
         everything = [self._read(number) for number in range(len(self.files))]
         return [[one.name, one.position, one.atomic_number, one.sequences] for one in everything]
 
@@ -89,7 +89,7 @@ class StructureSource:
         return [int(i) for i in split_by_particle(group, self.fractions, self.seed, names=names)[self.part]]
 
     def of_part(self, part: str) -> "StructureSource":
-        """The structures of one split; what was read is not read again."""
+        """Structures of one split, sharing what was read."""
         other = replace(self, part=part)
         other.__dict__["_read_before"] = self._read_before
         return other
@@ -111,14 +111,14 @@ class StructureSource:
 
 
 def same_structure(structures: Sequence[Atoms]) -> np.ndarray:
-    """Number structures so that those of like sequence have the same number.
+    """Groups of structures of similar sequence.
 
-    Two are alike if half the five-residue words of one of their chains are in a chain of the other. Without sequences
+    Two are similar if half the five-residue words of one of their chains are in a chain of the other. Without sequences
     (tables of atoms), if their chains are equally long within 3 % and composed of N, O, S and P alike within 0.015 per
-    carbon atom: this joins different proteins at times, which is the safe side.
+    carbon atom: this may join different proteins, which is the safe side.
 
     Returns:
-        (N,) int64 group numbers.
+        (N,) int64 index of the group of each structure.
     """
     pairs = [*_same_words(structures), *_same_composition(structures)]
     rows, columns = (np.array(side, dtype=np.int64) for side in (zip(*pairs, strict=True) if pairs else ((), ())))

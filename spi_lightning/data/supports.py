@@ -1,4 +1,4 @@
-"""Diffraction patterns with the density behind them, as batches for support finding and phasing in 2D."""
+"""Batches of patterns and densities from files, for support prediction and phasing in 2D."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,19 +20,19 @@ from .transforms import AUGMENTATIONS, Augmentation, coins
 
 
 class SupportDataset(Dataset[Batch]):
-    """Some frames of one pattern file, read when asked for, a batch at a time.
+    """Frames of one pattern file with densities, read on access in batches.
 
     ``dataset[[3, 1, 2]]`` is a finished batch: intensity (B, 1, H, W) float32, 0 where not measured, mask (B, 1, H, W)
     bool, False for NaN and infinite pixels too, density (B, 1, H, W) float32 where the file has densities, structure
-    (B,) int64, -1 where it does not say, and frame (B,) int64. Densities are read with the frames, never the whole data
+    (B,) int64, -1 where unknown, and frame (B,) int64. Densities are read with the frames, never the whole data
     set. Pickles without open files.
 
     Args:
-        file: Opened by io.open_patterns.
-        frames: (n,) numbers of the frames; all if None.
+        file: Pattern file from io.open_patterns.
+        frames: (n,) int64 index of the frames; None: all.
 
     Raises:
-        UserError: On reading a pattern with negative values.
+        UserError: A pattern that is read has negative values.
     """
 
     def __init__(self, file: PatternFile, frames: np.ndarray | None = None) -> None:
@@ -61,32 +61,33 @@ class SupportDataset(Dataset[Batch]):
         return batch
 
     def __getitems__(self, indices: Sequence[int]) -> list[Batch]:
-        """One read for a whole list; what torch's default collate expects."""
+        """One read for a list of indices, as torch's fetcher expects."""
         batch = self[indices]
         return [{name: values[i] for name, values in batch.items()} for i in range(len(indices))]
 
 
 class SupportBatches(PatternBatches):
-    """PatternBatches whose mirror images carry their density along, again as the canonical twin."""
+    """PatternBatches that mirror densities with their patterns, as canonical twins."""
 
     def mirrored(self, batch: Batch) -> Batch:
-        """Patterns and densities mirrored at random, anew in every epoch."""
+        """Patterns and densities mirrored at random, differently in every epoch."""
         return reflect_supports(batch, self.augment, self._draw())
 
 
 class SupportDataModule(SupportBatches):
     """Patterns of one file, or of several joined; no structure is in two splits.
 
-    Files with densities (our simulated sets) can train and test; any other can only be predicted. Where the file names
-    no structure, every frame counts as one of its own.
+    Files with densities (simulated sets) serve training and test, all others prediction only. Without structure names
+    in the file every frame counts as a structure.
 
     Args:
-        path: File, glob or list, see io.open_patterns.
-        keys: Names of data sets inside it; ``keys.photons`` is the intensity.
-        mask_convention, adu_per_photon: See io.open_patterns; without the latter intensities in any unit are taken.
+        path: File, glob or list of files, see io.open_patterns.
+        keys: Names of data sets inside the files; ``keys.photons`` is the intensity.
+        mask_convention, adu_per_photon: Reading of masks and detector units, as in io.open_patterns; without the latter
+            intensities may have any unit.
         fractions: Share of the patterns in train, val and test.
-        batch_size, num_workers, seed: See PatternBatches.
-        augment: ``none``, ``flips`` or ``dihedral``.
+        batch_size, num_workers, seed: Loading of batches, as in PatternBatches.
+        augment: Random reflections, ``none``, ``flips`` or ``dihedral``.
     """
 
     def __init__(
@@ -106,7 +107,7 @@ class SupportDataModule(SupportBatches):
         self.fractions = dict(fractions or {"train": 0.7, "val": 0.15, "test": 0.15})
 
     def setup(self, stage: str) -> None:
-        """Open the file and deal its structures to the splits."""
+        """Open the file and divide its structures into splits."""
         if "predict" not in self.splits:
             keys = self.keys or PatternKeys()
             file = open_patterns(self.path, keys, self.mask_convention, self.adu_per_photon, check=False)
@@ -122,7 +123,7 @@ class SupportDataModule(SupportBatches):
 
 
 def structure_names(patterns: PatternFile) -> dict[int, str]:
-    """Number -> id of the structures of a simulated set; empty where the file does not tell."""
+    """Identifiers of the structures of a simulated set by index; empty where unknown."""
     if not patterns.path.is_file() or not h5py.is_hdf5(patterns.path):
         return {}
     with opened(patterns.path) as file:
@@ -131,18 +132,19 @@ def structure_names(patterns: PatternFile) -> dict[int, str]:
 
 
 def reflect_supports(batch: Batch, augment: str, draw: int) -> Batch:
-    """Mirror each pattern, mask and density about the origin n // 2 at random, then give the canonical twin again.
+    """Mirror each pattern, mask and density about the origin n // 2 at random, with canonical twins again.
 
-    As transforms.reflect, but with the density: reflections of a canonical twin need not be canonical, and of an even
-    axis index 0 stays where it is.
+    As transforms.reflect, but with the density: reflections of a canonical twin need not be canonical, and index 0 of
+    an even axis stays.
 
     Args:
-        batch: With intensity, mask, density (B, 1, H, W) and frame (B,).
-        augment: ``none``, ``flips`` (left-right and up-down) or ``dihedral`` (also transposed; square patterns only).
-        draw: Any integer below 2^31; another one throws other coins.
+        batch: Batch with intensity, mask, density (B, 1, H, W) and frame (B,).
+        augment: Reflections, ``none``, ``flips`` (left-right and up-down) or ``dihedral`` (also transposed; square
+            patterns only).
+        draw: Integer below 2^31 that selects the random reflections.
     """
     if augment not in AUGMENTATIONS:
-        raise UserError(f"data.augment={augment} is unknown: choose one of {', '.join(AUGMENTATIONS)}.")
+        raise UserError(f"data.augment={augment} is unknown: choose one of {', '.join(AUGMENTATIONS)}")
     if augment == "none":
         return batch
     images = [name for name in (INTENSITY, MASK, DENSITY) if name in batch]
@@ -159,7 +161,7 @@ def reflect_supports(batch: Batch, augment: str, draw: int) -> Batch:
 
 
 def _mirror(image: Tensor, bit: int) -> Tensor:
-    """Left-right, up-down or transposed, about n // 2."""
+    """Image (..., H, W) mirrored left-right or up-down, or transposed, about n // 2."""
     if bit == 2:
         return image.transpose(-2, -1)
     axis = (-1, -2)[bit]

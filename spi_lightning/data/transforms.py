@@ -1,4 +1,4 @@
-"""From counted photons to what a network sees, and random reflections while training."""
+"""Preprocessing of photon counts for networks, and random reflections in training."""
 
 from collections.abc import Iterable
 from typing import Any, Literal, get_args
@@ -17,22 +17,22 @@ AUGMENTATIONS = get_args(Augmentation)
 
 
 class Preprocess(nn.Module):
-    """Photons and mask of a batch -> pattern (B, C, h, w) float32; masked pixels are 0 before and after.
+    """Map from photons and mask to network input (B, C, h, w) float32; masked pixels are 0 before and after.
 
     Steps in this order: centre crop, binning by summing, scaling, standardisation, mask. There is no normalisation per
-    pattern: how bright a pattern is belongs to what it is. The module is part of the task, so a checkpoint carries it.
+    pattern, as its brightness is a feature. The module is part of the task and so of its checkpoint.
 
     Args:
-        crop: Keep this many pixels in the centre of each axis, before binning; all if None.
-        bin: Sum squares of bin x bin pixels. A square that is partly masked is scaled up to its full area; one that is
-            masked altogether stays masked.
-        scale: ``sqrt`` (of photons: constant noise), ``log`` (of 1 + photons) or ``none``.
-        standardise: ``none``; ``scalar``: subtract one mean and divide by one standard deviation, of all measured
-            pixels of all training patterns; ``pixel``: subtract the mean image, then divide by one deviation.
-        mask_channel: Add the mask as a second channel; the network then needs in_channels=2.
+        crop: Edge of the central square to keep before binning, pixel; None: all.
+        bin: Edge of the squares of pixels that are summed. A partly masked square is scaled to its full area; a fully
+            masked one stays masked.
+        scale: Scaling, ``sqrt`` (of photons: constant noise), ``log`` (of 1 + photons) or ``none``.
+        standardise: Standardisation, ``none``; ``scalar``: by one mean and one standard deviation of all measured
+            pixels of all training patterns; ``pixel``: by the mean image and one deviation.
+        mask_channel: Whether to add the mask as a second channel; the network then needs in_channels=2.
 
     Raises:
-        UserError: An unknown option, or a pattern smaller than the crop or not divisible by the bin.
+        UserError: An option is unknown, or a pattern is smaller than the crop or not divisible by the bin.
 
     Source: Han & Li (2017), Sect. 4.1: crop to 128, "zero mean value and unit variance across all training data", mean
     image subtracted in Fig. 4. The text leaves ``scalar`` or ``pixel`` open.
@@ -66,11 +66,11 @@ class Preprocess(nn.Module):
 
     @property
     def needs_fit(self) -> bool:
-        """True until the training patterns have given the standardisation its mean and deviation."""
+        """Whether mean and deviation of the standardisation are still to be fitted."""
         return not bool(self.fitted)
 
     def forward(self, batch: Batch) -> Tensor:
-        """photons, mask (B, 1, H, W) -> (B, 1, h, w), or (B, 2, h, w) with the mask."""
+        """Network input (B, 1, h, w), or (B, 2, h, w) with the mask, of photons and mask (B, 1, H, W)."""
         pattern, mask = self._scaled(batch)
         if self.standardise != "none":
             pattern = (pattern - self.mean) / self.deviation * mask
@@ -78,7 +78,7 @@ class Preprocess(nn.Module):
 
     @torch.no_grad()
     def fit(self, batches: Iterable[Batch]) -> None:
-        """Take mean and standard deviation from training batches; float64 sums over measured pixels."""
+        """Fit mean and standard deviation to training batches, by float64 sums over measured pixels."""
         pixels = total = square = torch.zeros(1, 1, dtype=torch.float64)
         for batch in batches:
             pattern, mask = self._scaled(batch)
@@ -91,7 +91,7 @@ class Preprocess(nn.Module):
         mean = total / pixels.clamp(min=1)
         variance = (square - pixels * mean.square()).sum() / pixels.sum()
         if not (torch.isfinite(variance) and variance > 0):
-            raise UserError("preprocess.standardise: the training patterns hold no varying measured pixel.")
+            raise UserError("preprocess.standardise: the training patterns hold no varying measured pixel")
         self.mean = mean.to(self.mean)
         self.deviation = variance.sqrt().reshape(1, 1).to(self.deviation)
         self.fitted.fill_(True)
@@ -108,7 +108,7 @@ class Preprocess(nn.Module):
         return (photons.log1p(), mask) if self.scale == "log" else (photons, mask)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        """Make room for a stored mean image, whose shape this module cannot know before."""
+        """Resize the buffer to a stored mean image, whose shape is not known before."""
         stored = state_dict.get(f"{prefix}mean")
         if isinstance(stored, Tensor):
             self.mean = self.mean.new_zeros(stored.shape)
@@ -118,13 +118,14 @@ class Preprocess(nn.Module):
 def reflect(batch: Batch, augment: str, draw: int) -> Batch:
     """Mirror each pattern and its mask at random, the same way in every process and after every resume.
 
-    The coin of a pattern is a hash of its frame number and ``draw`` (say, the epoch), so it depends neither on the
-    batch nor on the state of a generator.
+    The reflection of a pattern follows from a hash of its frame number and ``draw`` (e.g. the epoch), so it depends
+    neither on the batch nor on the state of a generator.
 
     Args:
-        batch: With photons, mask (B, 1, H, W) and frame (B,).
-        augment: ``none``, ``flips`` (left-right and up-down) or ``dihedral`` (also transposed; square patterns only).
-        draw: Any integer below 2^31; another one throws other coins.
+        batch: Batch with photons, mask (B, 1, H, W) and frame (B,).
+        augment: Reflections, ``none``, ``flips`` (left-right and up-down) or ``dihedral`` (also transposed; square
+            patterns only).
+        draw: Integer below 2^31 that selects the random reflections.
 
     Source: flips as in Han & Li (2017), Sect. 4.1.
     """
@@ -143,22 +144,22 @@ def reflect(batch: Batch, augment: str, draw: int) -> Batch:
 
 
 def views(pattern: Tensor, augment: str) -> list[Tensor]:
-    """A pattern (B, C, H, W), itself first, and all it could have been after `reflect`: 1, 4 or 8 in all.
+    """Equivalent images of patterns (B, C, H, W) under `reflect`, 1, 4 or 8, the pattern itself first.
 
     Raises:
-        UserError: An unknown ``augment``, or ``dihedral`` of patterns that are not square.
+        UserError: ``augment`` is unknown, or ``dihedral`` and the patterns are not square.
     """
     _require("views", augment, AUGMENTATIONS)
     if augment == "dihedral" and pattern.shape[-1] != pattern.shape[-2]:
-        raise UserError(f"views=dihedral needs square patterns, not {tuple(pattern.shape[-2:])} pixels; use flips.")
-    seen = [pattern]
+        raise UserError(f"views=dihedral needs square patterns, not {tuple(pattern.shape[-2:])} pixels; use flips")
+    images = [pattern]
     for axes in ((-1,), (-2,), (-2, -1))[: AUGMENTATIONS.index(augment) + (augment != "none")]:
-        seen += [image.flip(axes) if len(axes) == 1 else image.transpose(*axes) for image in seen]
-    return seen
+        images += [image.flip(axes) if len(axes) == 1 else image.transpose(*axes) for image in images]
+    return images
 
 
 def coins(frame: Tensor, draw: int) -> Tensor:
-    """(B,) int64 -> (B,) well-mixed int64 (the finaliser of MurmurHash3 in 32 bits, twice)."""
+    """Hash of frame numbers, (B,) int64 -> (B,) int64 (the finaliser of MurmurHash3 in 32 bits, twice)."""
     mixed = frame * 0x9E3779B1 + draw * 0x85EBCA77 & 0xFFFFFFFF
     for _ in range(2):
         mixed = (mixed ^ mixed >> 16) * 0x85EBCA6B & 0xFFFFFFFF
@@ -169,4 +170,4 @@ def coins(frame: Tensor, draw: int) -> Tensor:
 
 def _require(option: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise UserError(f"{option}={value} is unknown: choose one of {', '.join(choices)}.")
+        raise UserError(f"{option}={value} is unknown: choose one of {', '.join(choices)}")

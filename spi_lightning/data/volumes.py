@@ -1,4 +1,4 @@
-"""Particles with amplitude and phase from a file, with their patterns, as batches."""
+"""Batches of 3D particles with amplitude and phase, and their patterns, from files."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,11 +21,11 @@ from .splits import split_by_particle
 
 
 def volume_batch(drawn: Batch, frame: Tensor, size: int) -> Batch:
-    """Put what a simulator drew or a file holds into the shape that networks are trained with.
+    """Training batch from the particles of a simulator or a file.
 
     Args:
-        drawn: amplitude, phase (B, z, y, x); intensity, mask (B, Z, Y, X) unless noise-free.
-        frame: (B,) int64.
+        drawn: Batch with amplitude, phase (B, z, y, x) and, unless noise-free, intensity, mask (B, Z, Y, X).
+        frame: (B,) int64 index of the particles.
         size: Edge of the pattern, voxel.
 
     Returns:
@@ -48,16 +48,16 @@ def volume_batch(drawn: Batch, frame: Tensor, size: int) -> Batch:
 
 
 class VolumeDataset(Dataset[Batch]):
-    """Some particles of one file made by make_set; ``dataset[[3, 1]]`` is a finished batch, see volume_batch.
+    """Particles of one file made by make_set; ``dataset[[3, 1]]`` is a finished batch, see volume_batch.
 
     Args:
         path: HDF5 file with amplitude and phase, and intensity and mask where noise was added.
-        frames: (n,) numbers of the particles; all if None.
-        device: Where patterns are computed and batches lie. Except on the CPU all particles are loaded there once, as
+        frames: (n,) int64 index of the particles; None: all.
+        device: Device of patterns and batches. Except on the CPU all particles are loaded there once, as
             half floats: 131 kB for each of 32 x 32 x 32 voxels, 3.9 GB for 30,000.
 
     Raises:
-        UserError: The file is missing, damaged, of another kind, or its particles do not fit into the device.
+        UserError: The file is missing, damaged or of another kind, or its particles exceed the memory of the device.
     """
 
     def __init__(self, path: str | Path, frames: np.ndarray | None = None, device: str = "cpu") -> None:
@@ -91,10 +91,10 @@ class VolumeDataset(Dataset[Batch]):
         return self.__dict__ | {"_file": None, "_held": None}
 
     def _read(self, frames: np.ndarray) -> Batch:
-        """These particles from the file."""
+        """Read particles (B,) from the file."""
         if self._file is None:
             self._file = h5py.File(self.path, "r")
-        unique, inverse = np.unique(frames, return_inverse=True)  # HDF5 wants rising indices
+        unique, inverse = np.unique(frames, return_inverse=True)  # HDF5 needs rising indices
         try:
             read = {name: self._file[f"{ENTRY}/{name}"][unique][inverse] for name in self.names}
         except OSError as error:
@@ -104,7 +104,7 @@ class VolumeDataset(Dataset[Batch]):
         return {name: torch.from_numpy(values) for name, values in read.items()}
 
     def _gather(self, frame: Tensor) -> Batch:
-        """These particles from the memory of the device."""
+        """Gather particles (B,) from the memory of the device."""
         if self._held is None:
             try:
                 self._held = {
@@ -112,19 +112,19 @@ class VolumeDataset(Dataset[Batch]):
                 }
             except torch.OutOfMemoryError as error:
                 raise UserError(f"{self.path}: does not fit into {self.device}; set data.device=cpu") from error
-        place = frame.to(self.device)
-        return {name: values[place] for name, values in self._held.items()}
+        rows = frame.to(self.device)
+        return {name: values[rows] for name, values in self._held.items()}
 
 
 class VolumeDataModule(PatternBatches):
-    """Particles of one file, dealt to train, val and test.
+    """Particles of one file, split into train, val and test.
 
     Args:
-        path: See VolumeDataset.
+        path: HDF5 file of the particles, see VolumeDataset.
         fractions: Share of the particles in train, val and test; 95 to 5 in Wu et al. (2021).
-        device: See VolumeDataset; other than the CPU only with num_workers=0.
-        batch_size, num_workers, seed: See PatternBatches.
-        key, size, bin, threshold, keys, geometry: Of a measured scan, see open_volume_patterns: evaluations take one.
+        device: Device of patterns and batches, see VolumeDataset; other than the CPU only with num_workers=0.
+        batch_size, num_workers, seed: Loading of batches, as in PatternBatches.
+        key, size, bin, threshold, keys, geometry: Options of a measured scan in evaluations, see open_volume_patterns.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ class VolumeDataModule(PatternBatches):
         self.fractions = dict(fractions or {"train": 0.95, "val": 0.05, "test": 0.0})
 
     def setup(self, stage: str) -> None:
-        """Open the file and deal its particles."""
+        """Open the file and split its particles."""
         if self.splits:
             return
         whole = VolumeDataset(self.path, device=self.device)
@@ -158,7 +158,7 @@ class VolumeDataModule(PatternBatches):
 
 
 def _require_numbers(values: np.ndarray, name: str, frames: np.ndarray, path: Path) -> None:
-    """Raise UserError where a particle or its pattern holds NaN, infinite or, phases apart, negative values."""
+    """Refuse particles or patterns (B, ...) with NaN, infinite or, except phases, negative values; UserError."""
     if not values.size or values.dtype.kind == "b":
         return
     low, high = float(values.min()), float(values.max())
@@ -169,10 +169,10 @@ def _require_numbers(values: np.ndarray, name: str, frames: np.ndarray, path: Pa
 
 def _of_what(values: np.ndarray) -> str:
     wrong = int((~np.isfinite(values)).sum())
-    return f"{wrong} voxels that are no numbers" if wrong else f"negative values, down to {float(values.min()):.3g}"
+    return f"{wrong} voxels that are not numbers" if wrong else f"negative values, down to {float(values.min()):.3g}"
 
 
 def require_main_process(device: str, num_workers: int) -> None:
-    """Raise UserError where batches are made on a GPU by worker processes."""
+    """Refuse worker processes that would make batches on a GPU; UserError."""
     if device != "cpu" and num_workers > 0:
-        raise UserError(f"data.device={device} makes batches in the main process: set data.num_workers=0.")
+        raise UserError(f"data.device={device} makes batches in the main process: set data.num_workers=0")

@@ -1,4 +1,4 @@
-"""Loss functions with one value per pattern."""
+"""Loss functions with one value per pattern, (B, ...) -> (B,)."""
 
 from .binary_cross_entropy import binary_cross_entropy
 from .correlation import correlation_loss

@@ -7,26 +7,26 @@ from spi_lightning.errors import UserError
 
 
 def require_one_logit(logits: Tensor, loss: str) -> None:
-    """Raise UserError unless logits are (B,)."""
+    """Refuse logits that are not (B,); UserError."""
     if logits.ndim != 1:
         raise UserError(
-            f"loss={loss} takes one logit per pattern, got {tuple(logits.shape)}: choose loss=cross_entropy."
+            f"loss={loss} takes one logit per pattern, got {tuple(logits.shape)}: choose loss=cross_entropy"
         )
 
 
 def binary_cross_entropy(
     logits: Tensor, is_single_hit: Tensor, positive_weight: float = 1.0, smoothing: float = 0.0
 ) -> Tensor:
-    """Cross-entropy of a single hit or not: (B,), (B,) -> (B,).
+    """Binary cross-entropy of single hits: (B,), (B,) -> (B,).
 
     Args:
-        logits: One per pattern.
-        is_single_hit: 1 or 0, any dtype.
-        positive_weight: How many times a single hit counts; above 1 where singles are rare.
-        smoothing: Share of the label given to "undecided": 1 becomes 1 - smoothing / 2, 0 becomes smoothing / 2.
+        logits: (B,) logits, one per pattern.
+        is_single_hit: (B,) labels, 1 or 0, any dtype.
+        positive_weight: Weight of a single hit; above 1 where single hits are rare.
+        smoothing: Label smoothing: 1 becomes 1 - smoothing / 2, 0 becomes smoothing / 2.
 
     Raises:
-        UserError: More than one logit per pattern.
+        UserError: There is more than one logit per pattern.
 
     Source: Shi et al. (2019), supplementary S1; smoothing from Szegedy et al. (2016), Sect. 7.
     """

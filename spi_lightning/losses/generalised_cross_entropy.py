@@ -1,14 +1,14 @@
-"""A loss that mislabelled patterns cannot dominate."""
+"""Generalised cross-entropy, which is robust against wrong labels."""
 
 import torch.nn.functional as F
 from torch import Tensor
 
 
 def generalised_cross_entropy(logits: Tensor, target: Tensor, q: float = 0.7) -> Tensor:
-    """(1 - p^q) / q with p the probability given to the label: logits (B,) or (B, classes), target (B,) -> (B,).
+    """Generalised cross-entropy (1 - p^q) / q, p the probability of the label: (B,) or (B, classes), (B,) -> (B,).
 
-    It goes from cross-entropy (q -> 0) to the absolute error (q = 1), which no single wrong label can drive far: a
-    pattern the network is sure to be mislabelled hardly pulls. Meant for hand-labelled frames, where people disagree.
+    It interpolates between cross-entropy (q -> 0) and absolute error (q = 1), so that patterns with improbable labels
+    have small gradients. Meant for hand-labelled frames, on which people disagree.
 
     Source: Zhang & Sabuncu (2018), Eq. 6, arXiv 1805.07836.
     """

@@ -1,4 +1,4 @@
-"""Logarithm of chi square: loss L4 of Wu et al. (2021), whose gradients stay as large as the error gets small."""
+"""Logarithm of chi square (loss L4 of Wu et al., 2021), whose gradients do not vanish with the error."""
 
 from torch import Tensor
 
@@ -9,7 +9,7 @@ def log_chi_square(predicted: Tensor, measured: Tensor, mask: Tensor, floor: flo
     """log10 of chi_square with the scale fitted: (B, ...) -> (B,).
 
     Args:
-        predicted, measured, mask: Fourier amplitudes and what was measured, see physics.agreement.chi_square.
-        floor: Added to chi square, so that a perfect fit is log10(floor) and not minus infinity.
+        predicted, measured, mask: Fourier amplitudes and mask, (B, ...), see physics.agreement.chi_square.
+        floor: Constant added to chi square, so that a perfect fit is log10(floor) and not minus infinity.
     """
     return (chi_square(predicted, measured, mask) + floor).log10()

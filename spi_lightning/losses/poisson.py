@@ -1,4 +1,4 @@
-"""Poisson likelihood of counted photons, given predicted Fourier amplitudes."""
+"""Poisson likelihood of photon counts for predicted Fourier amplitudes."""
 
 import torch
 from torch import Tensor
@@ -13,10 +13,10 @@ def poisson_deviance(
     2 [I - n + n log(n / I)], twice the distance of the log-likelihood from its maximum.
 
     Args:
-        predicted, measured: Fourier amplitudes, sqrt(photons).
-        mask: True where the detector measured.
+        predicted, measured: (B, ...) Fourier amplitudes, sqrt(photons).
+        mask: (B, ...) bool, True where the detector measured.
         background: Photons per voxel added to both, so that dark voxels have a finite likelihood.
-        scaled: Bring the total intensity to that measured, which maximises the likelihood over the scale.
+        scaled: Whether to scale the total intensity to the measured one, which maximises the likelihood over the scale.
     """
     intensity, counts = predicted.square(), measured.square()
     if scaled:

@@ -1,18 +1,18 @@
-"""Relative root-mean-square error in real space (losses L1 and L2 of Wu et al., 2021)."""
+"""Relative root mean square error in real space (losses L1 and L2 of Wu et al., 2021)."""
 
 import torch
 from torch import Tensor
 
 
 def relative_rms(predicted: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
-    """sqrt(sum (p - t)^2) / sqrt(sum t^2), over the voxels of ``mask``: (B, ...) -> (B,).
+    """Relative error sqrt(sum (p - t)^2) / sqrt(sum t^2) over the voxels of ``mask``: (B, ...) -> (B,).
 
     Args:
-        predicted, target: Amplitudes (1) or phases (any unit common to both).
-        mask: True for the voxels to compare, all if None.
+        predicted, target: (B, ...) amplitudes (1) or phases (any unit common to both).
+        mask: (B, ...) bool, True in the voxels to compare; None: all.
 
     Returns:
-        0 for a perfect answer, 1 for an empty one. The gradient at 0 is 0.
+        (B,); 0 for a perfect prediction, 1 for an empty one. The gradient at 0 is 0.
 
     Source: Wu et al. (2021), Eq. 6, terms L1 (amplitude) and L2 (phase).
     """

@@ -1,4 +1,4 @@
-"""Pixel-wise cross-entropy of a support."""
+"""Pixel-wise binary cross-entropy of a support."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -8,11 +8,11 @@ def support_cross_entropy(logits: Tensor, target: Tensor, positive_weight: float
     """Mean over pixels of the weighted binary cross-entropy: (..., H, W), (..., H, W) -> (...).
 
     Args:
-        logits: Of being inside the support.
-        target: Support, any dtype, or a density in [0, 1].
-        positive_weight: How many times a pixel inside counts: above 1 a missed pixel costs more than one too many.
+        logits: (..., H, W) logits of being inside the support.
+        target: (..., H, W) support, any dtype, or a density in [0, 1].
+        positive_weight: Weight of a pixel inside; above 1 a missed pixel costs more than an excess one.
 
-    Source: Bellisario & Ekeberg (2024), Sect. 2, loss (1); the weight is ours, for what their loss (3) is after.
+    Source: Bellisario & Ekeberg (2024), Sect. 2, loss (1); the weight is ours, with the aim of their loss (3).
     """
     target = target.to(logits.dtype)
     weight = logits.new_tensor(positive_weight)

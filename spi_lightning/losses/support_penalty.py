@@ -1,4 +1,4 @@
-"""The loss of Bellisario & Ekeberg (2024) against supports that are too small, and its differentiable form."""
+"""Penalty of Bellisario & Ekeberg (2024) on too small supports, and its differentiable form."""
 
 import torch
 from torch import Tensor
@@ -9,19 +9,19 @@ TINY = 1e-6  # of the pixels: keeps the soft form finite where nothing is predic
 def support_penalty(
     predicted: Tensor, target: Tensor, predicted_value: Tensor, target_value: Tensor, gamma: float
 ) -> Tensor:
-    """(sum of predicted values outside the truth + gamma sum of true values missed) / sum of predicted values.
+    """Support penalty: (predicted values outside the truth + gamma * true values missed) / predicted values.
 
     With S the predicted and S^ the true support: 1 / sum_S y^ [sum_(S - S^) y^ + gamma sum_(S^ - S) y]. (In print S is
     the true and S^ the estimated support: then y is summed over pixels where it is 0, so that gamma does nothing, and
     an empty estimate costs nothing.)
 
     Args:
-        predicted, target: (..., H, W) bool, supports.
+        predicted, target: (..., H, W) bool, predicted and true supports.
         predicted_value, target_value: (..., H, W) densities, or the supports themselves.
-        gamma: How much dearer a missed pixel is than one too many.
+        gamma: Cost of a missed pixel over that of an excess one.
 
     Returns:
-        (...); infinite where nothing is predicted, the worst there is.
+        (...); infinite where nothing is predicted.
 
     Source: Bellisario & Ekeberg (2024), Eq. 1, with its labels exchanged.
     """
@@ -35,20 +35,20 @@ def support_penalty(
 def soft_support_penalty(
     output: Tensor, target: Tensor, gamma: float = 5.0, logits: bool = True, level: float = 0.1, width: float = 0.02
 ) -> Tensor:
-    """The same with memberships between 0 and 1, for training: (..., H, W), (..., H, W) -> (...).
+    """Support penalty with memberships between 0 and 1, for training: (..., H, W), (..., H, W) -> (...).
 
     From logits the membership is their sigmoid m, every value is 1, and the support penalty becomes
     [sum m (1 - t) + gamma sum (1 - m) t] / sum m. From a density d, m = sigmoid((d / max d - level) / width), and the
     values are d and the true density.
 
-    It is flat where a network has yet to learn, and steep near the all-zero answer: start it from weights trained with
-    the cross-entropy.
+    It is flat for untrained networks and steep near the all-zero output: start from weights trained with the
+    cross-entropy.
 
     Args:
-        output: Logits or density.
-        target: Support or density; inside is what exceeds ``level`` of the maximum, so a support is itself.
-        gamma: How much dearer a missed pixel is than one too many.
-        logits: Which of the two the output is.
+        output: (..., H, W) logits or density.
+        target: (..., H, W) support, or density whose support is where it exceeds ``level`` of its maximum.
+        gamma: Cost of a missed pixel over that of an excess one.
+        logits: Whether the output is logits; else a density.
         level, width: Threshold of the density relative to its maximum, and softness of that threshold.
 
     Source: Bellisario & Ekeberg (2024), Eq. 1, see support_penalty.

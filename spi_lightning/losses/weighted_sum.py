@@ -1,4 +1,4 @@
-"""The two losses of Wu et al. (2021): with ground truth (Eq. 6), and with a measured pattern alone (Eq. 7)."""
+"""Weighted sums of losses: Wu et al. (2021) with ground truth (Eq. 6) and without (Eq. 7), and free weights."""
 
 from collections.abc import Callable
 
@@ -17,13 +17,13 @@ Weight = Callable[[float], float]
 
 
 class SupervisedLoss:
-    """Eq. 6: (a1 L1(amplitude) + a2 L2(phase) + a3 L3(Fourier amplitude)) / (a1 + a2 + a3), (B,).
+    """Supervised loss, Eq. 6: (a1 L1(amplitude) + a2 L2(phase) + a3 L3(Fourier amplitude)) / (a1 + a2 + a3), (B,).
 
     Args:
-        amplitude, phase, fourier: The weights a1, a2, a3.
-        kind: Of the correlation, ``pearson`` or the paper's ``modified``.
-        phase_inside: Compare phases where the true particle is, instead of in the whole box. The paper does the latter:
-            its phases are 0 outside.
+        amplitude, phase, fourier: Weights a1, a2 and a3.
+        kind: Kind of the correlation, ``pearson`` or the paper's ``modified``.
+        phase_inside: Whether to compare phases inside the true particle only, instead of in the whole box as in the
+            paper, whose phases are 0 outside.
 
     Source: Wu et al. (2021), Eq. 6.
     """
@@ -39,25 +39,25 @@ class SupervisedLoss:
         self.weights, self.kind, self.phase_inside = (amplitude, phase, fourier), kind, phase_inside
 
     def real_space(self, answer: tuple[Tensor, Tensor], target: tuple[Tensor, Tensor]) -> Tensor:
-        """(a1 L1 + a2 L2) / (a1 + a2 + a3), (B,); answer and target are amplitude and phase (B, 1, z, y, x)."""
+        """Real-space part (a1 L1 + a2 L2) / (a1 + a2 + a3), (B,), of amplitude and phase (B, 1, z, y, x)."""
         first, second, _ = self.weights
         inside = target[0] > 0 if self.phase_inside else None
         amplitude_error = relative_rms(answer[0], target[0])
         return (first * amplitude_error + second * relative_rms(answer[1], target[1], inside)) / sum(self.weights)
 
     def reciprocal_space(self, predicted: Tensor, measured: Tensor, mask: Tensor) -> Tensor:
-        """a3 L3 / (a1 + a2 + a3), (B,)."""
+        """Reciprocal-space part a3 L3 / (a1 + a2 + a3), (B,), of Fourier amplitudes (B, ...)."""
         return self.weights[2] * correlation_loss(predicted, measured, mask, self.kind) / sum(self.weights)
 
 
 class UnsupervisedLoss:
-    """Eq. 7: (b1 L3 + b2 L4) / (b1 + b2), (B,), with b1 falling as Eq. 8 says and b2 = 1.
+    """Unsupervised loss, Eq. 7: (b1 L3 + b2 L4) / (b1 + b2), (B,), with b1 falling by Eq. 8 and b2 = 1.
 
     Args:
-        weight: Share of the refinement done, 0 to 1 -> b1; see schedules.WeibullWeight.
-        kind: Of the correlation, ``pearson`` or the paper's ``modified``.
-        scaled: Fit the scale of the predicted amplitudes in closed form.
-        log: Take log10 of chi square.
+        weight: Function from the share of the refinement done, 0 to 1, to b1, see schedules.WeibullWeight.
+        kind: Kind of the correlation, ``pearson`` or the paper's ``modified``.
+        scaled: Whether to fit the scale of the predicted amplitudes in closed form.
+        log: Whether to take log10 of chi square.
 
     Source: Wu et al. (2021), Eq. 7.
     """
@@ -76,11 +76,11 @@ class UnsupervisedLoss:
 
 
 class FourierLoss:
-    """A weighted sum of any of the losses in reciprocal space, constant in time, (B,).
+    """Weighted sum of losses in reciprocal space with constant weights, (B,).
 
     Args:
-        log_chi_square, chi_square, correlation, poisson: Weights; terms of weight 0 are not computed.
-        kind: Of the correlation.
+        log_chi_square, chi_square, correlation, poisson: Weights of the terms; those of weight 0 are not computed.
+        kind: Kind of the correlation, ``pearson`` or ``modified``.
 
     Raises:
         UserError: Every weight is 0.
@@ -96,7 +96,7 @@ class FourierLoss:
     ) -> None:
         self.weights = (log_chi_square, chi_square, correlation, poisson)
         if not any(self.weights):
-            raise UserError("loss: every weight is 0; give one of log_chi_square, chi_square, correlation, poisson.")
+            raise UserError("loss: every weight is 0; give one of log_chi_square, chi_square, correlation, poisson")
         self.kind = kind
 
     def __call__(self, predicted: Tensor, measured: Tensor, mask: Tensor, progress: float = 1.0) -> Tensor:

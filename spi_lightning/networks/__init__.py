@@ -1,7 +1,7 @@
-"""Neural networks as plain nn.Modules. They know nothing of Lightning, files or losses.
+"""Neural networks as plain nn.Modules, independent of Lightning, files and losses.
 
-Every classifier answers ``network(pattern) -> logits`` and ``network.features(pattern) -> (B, d)``, its penultimate
-values; ``network.head`` turns the second into the first.
+Every classifier has ``network(pattern) -> logits``, ``network.features(pattern) -> (B, d)`` for its penultimate layer,
+and ``network.head``, which maps features to logits.
 """
 
 from .batch_norm import SharedBatchNorm2d, SharedBatchNorm3d

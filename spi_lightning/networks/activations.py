@@ -1,4 +1,4 @@
-"""What the layers inside a network answer."""
+"""Activations of layers inside a network."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,18 +9,18 @@ from spi_lightning.errors import UserError
 
 
 def activations(network: nn.Module, pattern: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
-    """Run a network and keep what some of its modules give.
+    """Outputs of selected modules of a network.
 
     Args:
-        network: Any network.
-        pattern: Its input.
+        network: Network to run once.
+        pattern: Input of the network, (B, C, H, W).
         layers: Names of modules, as in its state dict: ``blocks.2``, ``features.0``.
 
     Returns:
-        Name -> output of that module, (B, C, h, w) or (B, d).
+        Output of each module by name, (B, C, h, w) or (B, d).
 
     Raises:
-        UserError: There is no such module.
+        UserError: There is no module of that name.
     """
     found: dict[str, Tensor] = {}
 
@@ -35,7 +35,7 @@ def activations(network: nn.Module, pattern: Tensor, layers: Iterable[str]) -> d
     for name in wanted:
         if name not in modules:
             known = ", ".join(name for name, module in modules.items() if name and name.count(".") < 2)
-            raise UserError(f"network.layers: {type(network).__name__} has no layer {name}: choose among {known}.")
+            raise UserError(f"network.layers: {type(network).__name__} has no layer {name}: choose among {known}")
     hooks = [modules[name].register_forward_hook(keep(name)) for name in wanted]
     try:
         network(pattern)

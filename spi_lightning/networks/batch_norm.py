@@ -1,4 +1,4 @@
-"""Batch normalisation whose statistics are those of the global batch, however many processes share it."""
+"""Batch normalisation by the statistics of the global batch over all processes."""
 
 from typing import Any, cast
 
@@ -9,7 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class _Sum(torch.autograd.Function):
-    """Sum over processes. Every process' loss depends on it, so its gradient is summed over processes too."""
+    """Sum over processes; the loss of every process depends on it, so its gradient is summed over processes too."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor) -> Tensor:
@@ -36,7 +36,7 @@ class _Shared(_BatchNorm):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        """Normalise by the mean and variance of every process' patterns together; running statistics follow."""
+        """Normalise maps (B, C, ...) by mean and variance over all processes, and update the running statistics."""
         processes = dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
         if not self.training or processes == 1:
             return super().forward(input)
@@ -51,7 +51,7 @@ class _Shared(_BatchNorm):
 
     @torch.no_grad()
     def _follow(self, mean: Tensor, variance: Tensor, values: int) -> None:
-        """Move the running mean and the (unbiased) running variance, as torch does."""
+        """Update the running mean and the (unbiased) running variance, (C,) each, as torch does."""
         assert self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None
         self.num_batches_tracked += 1
         momentum = self.momentum if self.momentum is not None else 1.0 / float(self.num_batches_tracked)

@@ -1,4 +1,4 @@
-"""The 3D network of Wu et al. (2021): from a diffraction pattern to amplitude and phase at once."""
+"""3D encoder-decoder of Wu et al. (2021): amplitude and phase of a particle from its diffraction pattern."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, cast
@@ -22,28 +22,28 @@ class ComplexEncoderDecoder(nn.Module):
 
     One encoder of ``levels`` blocks, each followed by a maximum over 2x2x2; two decoders that double the size before
     each block but the deepest. The weights do not depend on the sizes: one network takes 32, 64 or 128 voxels, and any
-    box, to which its last maps are brought by interpolation.
+    box, to which its last maps are interpolated.
 
     Args:
-        width: Channels of the first block; doubled at every level. 32 (the paper does not say): 4.7 million weights.
-        levels: Of the encoder; 4 takes 64 voxels to 4.
-        box: Voxels of the answer along z, y, x; half of the pattern along each axis if None, as in the paper.
-        heads, phase_scale: See Heads.
-        norm, slope, factorised_only: See VolumeBlock. Normalisation helps where batches are learnt from and hinders
-            where one pattern is refined.
-        source: ``pattern``; ``noise``: fixed noise instead, the pattern being seen by the loss alone; ``latent``: fixed
-            noise into the decoders, without an encoder.
-        skips: Join each decoder level to the encoder level of its size, as in a U-Net.
-        scale: How patterns are brought to one scale: divided by ``maximum`` or ``mean``, ``root`` or ``log`` of that,
+        width: Channels of the first block, doubled at every level; 32 (not in the paper) gives 4.7 million weights.
+        levels: Number of levels of the encoder; 4 takes 64 voxels to 4.
+        box: Voxels of the output along z, y, x; half of the pattern along each axis if None, as in the paper.
+        heads, phase_scale: Kind of the output heads and scale of the phase, see Heads.
+        norm, slope, factorised_only: Options of each block, see VolumeBlock. Normalisation helps the training on
+            batches and hinders the refinement of one pattern.
+        source: Input of the network: ``pattern``; ``noise``: fixed noise, with the pattern in the loss alone;
+            ``latent``: fixed noise into the decoders, without an encoder.
+        skips: Whether to join each decoder level to the encoder level of its size, as in a U-Net.
+        scale: Normalisation of patterns: divided by ``maximum`` or ``mean``, ``root`` or ``log`` of that,
             or ``none``.
-        upsampling: ``trilinear`` or ``nearest``.
-        noise_seed: Of the fixed noise.
+        upsampling: Interpolation between levels, ``trilinear`` or ``nearest``.
+        noise_seed: Seed of the fixed noise.
 
     Raises:
-        UserError: Unknown choices, skips without an encoder, or a box larger than the pattern.
+        UserError: A choice is unknown, skips have no encoder, or the box is larger than the pattern.
 
     Source: Wu et al. (2021), Fig. 1 and Results. Departures: ReLU heads leak backwards (undying_relu) and start above
-    0, because otherwise one start in a few gives nothing for ever.
+    0, because otherwise one start in a few stays at 0.
     """
 
     def __init__(
@@ -67,9 +67,9 @@ class ComplexEncoderDecoder(nn.Module):
         _require(scale, SCALES, "scale")
         _require(upsampling, ("trilinear", "nearest"), "upsampling")
         if skips and source == "latent":
-            raise UserError("network.skips=true needs an encoder: choose network.source=pattern or noise.")
+            raise UserError("network.skips=true needs an encoder: choose network.source=pattern or noise")
         if width < 1 or levels < 2:
-            raise UserError(f"network: width={width} must be 1 or more and levels={levels} 2 or more.")
+            raise UserError(f"network: width={width} must be 1 or more and levels={levels} 2 or more")
         self.width, self.levels, self.source, self.skips = width, levels, source, skips
         self.scale, self.upsampling, self.noise_seed = scale, upsampling, noise_seed
         self.box: Size | None = None if box is None else three(box)
@@ -84,7 +84,7 @@ class ComplexEncoderDecoder(nn.Module):
         self.reset_parameters()
 
     def _decoder(self, channels: list[int], block: dict[str, Any]) -> nn.ModuleList:
-        """Blocks from the deepest maps to the full box, and the last convolution to one map."""
+        """Decoder: blocks from the deepest maps to the full box, and the last convolution to one map."""
         blocks, deeper = [], channels[-1]
         for level in reversed(range(self.levels - 1)):
             joined = channels[level + 1] if self.skips else 0
@@ -93,7 +93,7 @@ class ComplexEncoderDecoder(nn.Module):
         return nn.ModuleList([*blocks, nn.Conv3d(deeper, 1, 3, padding=1)])
 
     def reset_parameters(self) -> None:
-        """Draw all weights anew: He's normal numbers; heads start in the middle of their range."""
+        """Initialise all weights by He's normal numbers; heads start in the middle of their range."""
         for module in self.modules():
             if isinstance(module, nn.Conv3d):
                 nn.init.kaiming_normal_(module.weight, a=0.01, nonlinearity="leaky_relu")
@@ -106,7 +106,7 @@ class ComplexEncoderDecoder(nn.Module):
             nn.init.constant_(_bias(last), 0.5 if self.heads.kind == "relu" else 0.0)
 
     def forward(self, fourier_amplitude: Tensor) -> tuple[Tensor, Tensor]:
-        """Amplitude and phase (B, 1, z, y, x); phase in rad."""
+        """Fourier amplitudes (B, 1, Z, Y, X) -> amplitude and phase (rad), (B, 1, z, y, x) each."""
         shape = three(fourier_amplitude.shape[-3:])
         box = self.box_in(shape)
         deepest, found = self._encode(fourier_amplitude, box)
@@ -114,22 +114,22 @@ class ComplexEncoderDecoder(nn.Module):
         return self.heads(*raw)  # type: ignore[no-any-return]
 
     def box_in(self, shape: Size) -> Size:
-        """Size of the answer to a pattern of this shape.
+        """Size of the output for a pattern of this shape, voxel.
 
         Raises:
             UserError: The box is larger than the pattern, or the pattern too small for the number of levels.
         """
         box = self.box or three([max(1, n // 2) for n in shape])
         if any(side > n for side, n in zip(box, shape, strict=True)):
-            raise UserError(f"network.box={list(box)} is larger than the pattern, {list(shape)} voxels.")
+            raise UserError(f"network.box={list(box)} is larger than the pattern, {list(shape)} voxels")
         if self.source != "latent" and min(shape) < 2**self.levels:
             raise UserError(
-                f"network.levels={self.levels} needs patterns of {2**self.levels} voxels or more, got {list(shape)}."
+                f"network.levels={self.levels} needs patterns of {2**self.levels} voxels or more, got {list(shape)}"
             )
         return box
 
     def _encode(self, pattern: Tensor, box: Size) -> tuple[Tensor, list[Tensor]]:
-        """Deepest maps, and those of each level before its maximum is taken."""
+        """Deepest maps (B, C, z, y, x), and those of each level before its maximum is taken."""
         if self.source == "latent":
             channels = self.width * 2 ** (self.levels - 1)
             return self._fixed_noise(pattern, (channels, *sizes_of(box, self.levels - 1))), []
@@ -158,7 +158,7 @@ class ComplexEncoderDecoder(nn.Module):
         return F.interpolate(maps, size=size, mode=self.upsampling, align_corners=align)
 
     def _scaled(self, pattern: Tensor) -> Tensor:
-        """Patterns on one scale, see ``scale``."""
+        """Normalised patterns (B, 1, Z, Y, X), see ``scale``."""
         if self.scale == "none":
             return pattern
         axes = tuple(range(1, pattern.ndim))
@@ -171,7 +171,7 @@ class ComplexEncoderDecoder(nn.Module):
         return torch.log1p(1e3 * pattern) if self.scale == "log" else pattern
 
     def _fixed_noise(self, like: Tensor, shape: Sequence[int]) -> Tensor:
-        """The same noise (B, *shape) at every call."""
+        """Fixed noise (B, *shape), the same at every call."""
         key = (tuple(shape), like.device, like.dtype)
         if key not in self._noise:
             drawn = np.random.default_rng(self.noise_seed).standard_normal(shape)  # torch's own cannot be inside vmap
@@ -183,10 +183,10 @@ def three(sizes: Sequence[int]) -> Size:
     """Three whole numbers as a tuple.
 
     Raises:
-        UserError: There are not three, or one is below 1.
+        UserError: There are not three numbers, or one is below 1.
     """
     if len(sizes) != 3 or min(sizes) < 1:
-        raise UserError(f"network.box={list(sizes)}: give three whole numbers for z, y, x, 1 or more.")
+        raise UserError(f"network.box={list(sizes)}: give three whole numbers for z, y, x, 1 or more")
     return int(sizes[0]), int(sizes[1]), int(sizes[2])
 
 
@@ -203,4 +203,4 @@ def _bias(module: nn.Module) -> Tensor:
 
 def _require(value: str, choices: Sequence[str], name: str) -> None:
     if value not in choices:
-        raise UserError(f"network.{name}={value!r} is unknown: choose one of {', '.join(choices)}.")
+        raise UserError(f"network.{name}={value!r} is unknown: choose one of {', '.join(choices)}")

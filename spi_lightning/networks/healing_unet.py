@@ -1,4 +1,4 @@
-"""A U-Net that removes noise from a pattern and fills in what the detector did not measure."""
+"""Healing network: a U-Net for denoising of patterns and inpainting of unmeasured pixels."""
 
 from collections.abc import Sequence
 
@@ -12,14 +12,14 @@ from .unet import UNet
 class HealingUNet(nn.Module):
     """Measured Fourier amplitude and mask (B, 2, H, W) -> healed Fourier amplitude (B, 1, H, W) >= 0.
 
-    A U-Net learns what to add to the measured amplitude. Patterns of flat Ewald spheres are centrosymmetric, so what a
-    gap hides is often measured on the other side: such pixels are filled from there before the network sees them, and
-    a third channel tells it which pixels are still unknown.
+    A U-Net predicts the correction of the measured amplitude. Patterns of flat Ewald spheres are centrosymmetric, so
+    pixels in a gap are first filled from their Friedel mates where these were measured; a third channel marks the
+    pixels that are still unknown.
 
     Args:
-        widths: Maps of each level, finest first.
-        dropout: See UNet.
-        friedel: Fill from the opposite pixel; False where the Ewald sphere is curved.
+        widths: Number of maps of each level, finest first.
+        dropout: Probability of dropping a value at the two deepest levels.
+        friedel: Whether to fill from the opposite pixel; False where the Ewald sphere is curved.
 
     Source: Bellisario & Ekeberg (2024), Sect. 5, on the U-Net of their reference 21, of which no width is printed:
     widths, the residual and the filling are ours.
@@ -29,10 +29,10 @@ class HealingUNet(nn.Module):
         super().__init__()
         self.friedel = friedel
         self.unet = UNet(widths, dropout, in_channels=3, activation="none")
-        nn.init.zeros_(self.unet.output.weight)  # the start is the measured pattern, filled
+        nn.init.zeros_(self.unet.output.weight)  # the initial output is the measured pattern, filled
 
     def forward(self, pattern: Tensor) -> Tensor:
-        """(B, 2, H, W), amplitude and mask (1 measured) -> (B, 1, H, W)."""
+        """Amplitude and mask (1 measured), (B, 2, H, W) -> healed amplitude (B, 1, H, W)."""
         amplitude, measured = pattern[:, :1], pattern[:, 1:2]
         known = measured
         if self.friedel:
@@ -42,15 +42,15 @@ class HealingUNet(nn.Module):
 
 
 def fill_from_opposite(amplitude: Tensor, measured: Tensor) -> tuple[Tensor, Tensor]:
-    """Average each pixel with the one opposite to the centre n // 2, over those of the two that are measured.
+    """Average of each pixel and its Friedel mate about the centre n // 2, over the measured ones of the two.
 
     Args:
-        amplitude: (..., H, W), 0 where not measured.
-        measured: (..., H, W) float, 1 or 0.
+        amplitude: (..., H, W) float, 0 where not measured.
+        measured: (..., H, W) float, 1 where measured, else 0.
 
     Returns:
         The averages, 0 where neither is measured, and where at least one is, 1 or 0. Rows and columns whose opposite
-        lies outside an even array keep what they have.
+        lies outside an even array stay as they are.
     """
     weight = measured + opposite(measured)
     return (amplitude + opposite(amplitude)) / weight.clamp(min=1), weight.clamp(max=1)

@@ -1,4 +1,4 @@
-"""Logistic regression on what a network that is trained already sees in a pattern."""
+"""Logistic regression on the features of a pretrained network."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,16 +11,14 @@ from spi_lightning.errors import UserError
 
 
 class Backbone(Protocol):
-    """A trained network as a map from patterns to features.
-
-    It is no nn.Module, so what holds it does not store its weights.
+    """Pretrained network as a map from patterns to features; not an nn.Module, so that its weights are not stored.
 
     Attributes:
-        label: For readers.
-        width: Number of features.
+        label: Name for reports and errors.
+        width: Number of features per pattern.
         weights_sha256: Hash of the weights, 64 hexadecimal digits.
-        batch_size: Patterns that it takes at a time.
-        network: What has the weights.
+        batch_size: Number of patterns processed at a time.
+        network: Module that holds the weights.
     """
 
     label: str
@@ -31,32 +29,32 @@ class Backbone(Protocol):
 
     @property
     def key(self) -> str:
-        """Hash of all that decides the features but the patterns, 64 hexadecimal digits."""
+        """Hash of everything but the patterns that decides the features, 64 hexadecimal digits."""
         ...
 
     def __call__(self, photons: Tensor, mask: Tensor) -> Tensor:
         """Photons (B, 1, H, W) and mask (B or 1, 1, H, W) bool -> features (B, width) float32."""
         ...
 
-    def weights_are_given(self) -> None:
-        """Called when a checkpoint has brought weights for ``network``."""
+    def weights_loaded(self) -> None:
+        """Hook after the weights of ``network`` were loaded from a checkpoint."""
         ...
 
 
 class LogisticHead(nn.Module):
     """Hit classifier: photons and mask as two channels (B, 2, H, W) -> logits (B,), or (B, classes).
 
-    The backbone makes features, one dense layer makes logits. Only that layer is trained and only that layer is stored:
-    the backbone is no submodule, so a checkpoint carries the sha256 of its weights instead of the weights, and a head
-    that meets another backbone than the one it was trained on refuses.
+    One dense layer on the features of a backbone. Only this layer is trained and stored: the backbone is not a
+    submodule, so a checkpoint holds the sha256 of its weights instead of the weights, and loading refuses another
+    backbone than that of the training.
 
     Args:
-        backbone: Photons and mask -> features.
-        classes: 1 (single hit or not) or 5 (Kind's first five).
-        finetune: Train the backbone too; then its weights are in the checkpoint. Future work in Han & Li, Sect. 6.
+        backbone: Map from photons and mask to features.
+        classes: Number of classes, 1 (single hit or not) or 5 (the first five of fields.Kind).
+        finetune: Whether to train the backbone too and store its weights; future work in Han & Li (2017), Sect. 6.
 
     Raises:
-        UserError: When a state is loaded that was trained on another backbone.
+        UserError: A loaded state was trained on another backbone.
 
     Source: Han & Li (2017), Sect. 4.2 and Fig. 5.
     """
@@ -68,7 +66,7 @@ class LogisticHead(nn.Module):
         self.backbone, self.finetune = backbone, finetune
         self._known: Tensor | None = None
         self.head = nn.Linear(backbone.width, classes)
-        nn.init.zeros_(self.head.weight)  # the penalised loss is convex: any start leads to its one minimum
+        nn.init.zeros_(self.head.weight)  # the penalised loss is convex: any start leads to its only minimum
         nn.init.zeros_(self.head.bias)
         self.trained_backbone = backbone.network.requires_grad_().train() if finetune else None
         self.register_buffer("backbone_sha256", torch.tensor(list(bytes.fromhex(backbone.weights_sha256))).byte())
@@ -84,7 +82,7 @@ class LogisticHead(nn.Module):
             return self.backbone(photons, mask)
 
     def forward(self, pattern: Tensor) -> Tensor:
-        """Logits (B,) of a single hit, or (B, classes)."""
+        """Logits of patterns (B, 2, H, W): (B,) of a single hit, or (B, classes)."""
         return self.logits(self.features(pattern))
 
     def logits(self, features: Tensor) -> Tensor:
@@ -94,7 +92,7 @@ class LogisticHead(nn.Module):
 
     @contextmanager
     def knowing(self, features: Tensor) -> Iterator[None]:
-        """Within this context ``features`` answers these, (B, width), which were made from the same patterns before."""
+        """Context in which ``features`` returns these features (B, width), computed before from the same patterns."""
         self._known = features
         try:
             yield
@@ -102,14 +100,14 @@ class LogisticHead(nn.Module):
             self._known = None
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        """Refuse a head of another backbone, unless the state brings its own."""
+        """Refuse the state of a head on another backbone, unless it holds the weights of its own."""
         stored = state_dict.get(f"{prefix}backbone_sha256")
         if stored is not None and not self.finetune and not torch.equal(stored.cpu(), self.backbone_sha256.cpu()):
             trained_on, here = (bytes(value.tolist()).hex()[:8] for value in (stored, self.backbone_sha256))
             raise UserError(
                 f"this head was trained on weights whose sha256 begins {trained_on}; that of {self.backbone.label} now "
-                f"begins {here}: bring the old weights back, or train the head again."
+                f"begins {here}: restore the old weights, or train the head again"
             )
         if self.finetune:
-            self.backbone.weights_are_given()
+            self.backbone.weights_loaded()
         super()._load_from_state_dict(state_dict, prefix, *args)

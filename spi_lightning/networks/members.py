@@ -1,4 +1,4 @@
-"""Many networks of one architecture, each with weights of its own, run together as one."""
+"""Ensemble of networks of one architecture with individual weights, run as one."""
 
 import copy
 
@@ -10,18 +10,17 @@ _DOT = "|"  # in names of parameters, where a dot is not allowed
 
 
 class Members(nn.Module):
-    """``count`` independent copies of a network, each answering a pattern of its own in one pass.
+    """Ensemble of independent copies of a network, each applied to its own pattern in one pass.
 
     All weights are stacked, (count, ...), so that one step of an optimiser that treats numbers one by one (Adam, SGD)
     moves every member as if it were alone. On the CPU the stacked convolutions are several times faster than the same
     ones one after the other; on a GPU one launch serves all.
 
     Args:
-        network: The architecture; it is copied, and takes no part afterwards. Its normalisation layers, if any, use
-            the statistics of the moment.
-        count: Members.
+        network: Network whose architecture is copied. Normalisation layers, if any, use the statistics of the batch.
+        count: Number of ensemble members.
         seed: Member i has the weights that ``network.reset_parameters()`` draws after seed + i.
-        same: Give every member the weights of ``network`` instead, as they are.
+        same: Whether every member starts with the weights of ``network`` instead.
     """
 
     def __init__(self, network: nn.Module, count: int, seed: int = 0, same: bool = False) -> None:
@@ -45,7 +44,7 @@ class Members(nn.Module):
         )
 
     def forward(self, fourier_amplitude: Tensor) -> tuple[Tensor, Tensor]:
-        """Patterns (count, 1, Z, Y, X), one per member -> what each member answers to its own, (count, 1, ...) each."""
+        """Patterns (count, 1, Z, Y, X), one per member -> amplitude and phase of each member, (count, 1, ...) each."""
         weights = {name.replace(_DOT, "."): value for name, value in self.weights.items()}
 
         def answer(own: dict[str, Tensor], pattern: Tensor) -> tuple[Tensor, Tensor]:

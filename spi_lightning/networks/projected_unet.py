@@ -1,4 +1,4 @@
-"""A network that looks again: its density is made to fit the measured amplitudes, and a U-Net corrects the outcome."""
+"""Iterative network: projection of a density on the measured amplitudes and correction by a U-Net, in rounds."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,36 +15,35 @@ from .support_encoder_decoder import SupportEncoderDecoder
 from .unet import UNet
 
 TINY = 1e-9
-SHAKEN = 0.6  # share of the rounds before which answers are shaken
+SHAKEN = 0.6  # share of the rounds before which the phases of samples are perturbed
 
 
 class ProjectedUNet(nn.Module):
-    """Autocorrelation, Fourier amplitude and mask (B, 3, H, W) -> density (B, 1, H, W); while training, every round.
+    """Autocorrelation, Fourier amplitude and mask (B, 3, H, W) -> density (B, 1, H, W); in training, of every round.
 
-    A network that answers at once hedges: it must choose between an object and its twin before it has seen either, and
-    gives something between the two. Here the answer of an encoder-decoder, which can carry what it sees anywhere, is
-    projected on the measured amplitudes and shown to a U-Net together with itself and the autocorrelation; what the
-    U-Net makes of it is projected and shown again, so that a slight lead of one twin can grow from round to round. The
-    whole autocorrelation, which is twice as wide, comes as another channel at half its resolution; two channels hold
-    the coordinates. Densities are shown relative to their maximum.
+    A feed-forward network hedges between an object and its twin and predicts their average. Here the density of an
+    encoder-decoder is projected on the measured amplitudes; a U-Net corrects it from density, projection and
+    autocorrelation; its output is projected and corrected again, so that a slight lead of one twin can grow from round
+    to round. The whole autocorrelation, which is twice as wide, is another channel at half its resolution; two channels
+    hold the coordinates. Densities are relative to their maximum.
 
-    Each round learns from what the one before left, without gradients through it. In training a random number of rounds
-    that teach nothing goes before, so that the U-Net learns to go on from its own answers, late ones too. One that has
-    seen only hedged answers never learns to take a side: let some training patterns start from a hint, the truth half
-    hidden (task.hints).
+    Each round is trained on the output of the one before, without gradients through it. In training a random number of
+    rounds without gradient goes before, so that the U-Net learns to continue from its own outputs, late ones too. A
+    network trained on hedged densities alone never breaks the twin symmetry: some training patterns should start from
+    the half-hidden truth (task.half_hidden).
 
     Args:
         size: Height and width of the pattern, pixel; a multiple of 8.
-        widths: Maps of each level of the U-Net, finest first.
-        first_widths, latent: Of the encoder-decoder.
-        rounds: How often the U-Net is asked, and taught, in training.
-        warm_rounds: At most so many rounds go before, drawn for each batch.
-        answer_rounds: How often it is asked for an answer; a U-Net and a pair of Fourier transforms each.
-        field, answer_field: Edge of the central square in which the U-Net sees the density, as a share of the frame, in
-            training and for an answer; 1/2, all that the oversampling allows a centred particle, to 1.
+        widths: Number of maps of each level of the U-Net, finest first.
+        first_widths, latent: Maps and latent size of the encoder-decoder.
+        rounds: Number of rounds with gradient in training.
+        warm_rounds: Largest number of rounds without gradient before them, drawn for each batch.
+        answer_rounds: Number of rounds of a prediction, at a U-Net and a pair of Fourier transforms each.
+        field, answer_field: Edge of the central square that the U-Net receives, as a share of the frame, in training
+            and in prediction; from 1/2, all that the oversampling allows a centred particle, to 1.
 
     Raises:
-        UserError: Other channels; another size; a field that is out of range.
+        UserError: The channels or the size do not match, or a field is out of range.
 
     Source: ours, on Bellisario & Ekeberg (2024), Fig. 2; the projection is that of error reduction, Fienup (1982).
     """
@@ -66,42 +65,42 @@ class ProjectedUNet(nn.Module):
         super().__init__()
         for name, share in (("field", field), ("answer_field", answer_field)):
             if not 0.5 <= share <= 1:
-                raise UserError(f"network.{name}={share:g} must lie between 0.5 and 1.")
+                raise UserError(f"network.{name}={share:g} must lie between 0.5 and 1")
         self.rounds, self.warm_rounds, self.answer_rounds = rounds, warm_rounds, answer_rounds
         self.field, self.answer_field = field, answer_field
         self.first = SupportEncoderDecoder(size, first_widths, latent, activation="none")
         self.unet = UNet(widths, dropout=0.0, in_channels=6, activation="none")
-        nn.init.zeros_(self.unet.output.weight)  # it begins by changing nothing
+        nn.init.zeros_(self.unet.output.weight)  # the initial correction is 0
 
     def forward(self, pattern: Tensor, start: Tensor | None = None) -> Tensor:
-        """Answer patterns, some of them from a given start.
+        """Predict densities of patterns, optionally from initial densities.
 
         Args:
-            pattern: (B, 3, H, W), see PatternInput.
-            start: (B, 1, H, W) densities for the U-Net to begin with; where 0, the encoder-decoder's answer is.
+            pattern: (B, 3, H, W) autocorrelation, amplitude and mask, see PatternInput.
+            start: (B, 1, H, W) initial densities; where all 0, that of the encoder-decoder.
 
         Returns:
-            (B, 1, H, W); in training mode (B, 1 + rounds, H, W), the encoder-decoder's answer first.
+            (B, 1, H, W); in training mode (B, 1 + rounds, H, W), the density of the encoder-decoder first.
         """
         if pattern.shape[1] != 3:
             raise UserError(
                 "network projected_unet takes autocorrelation, amplitude and mask: preprocess.kinds="
-                "[autocorrelation,intensity] preprocess.scale=sqrt preprocess.mask_channel=true."
+                "[autocorrelation,intensity] preprocess.scale=sqrt preprocess.mask_channel=true"
             )
         answers: list[Tensor] = [self.first(pattern[:, :1])]
         density = answers[0].detach().clamp(min=0)
         if start is not None:
             density = torch.where(start.amax(dim=(-2, -1), keepdim=True) > 0, start, density)
-        seen = self._seen(pattern)
+        constant = self._constant_maps(pattern)
         if not self.training:
             for _ in range(self.answer_rounds):
-                density = self._round(pattern, seen, density).clamp(min=0)
+                density = self._round(pattern, constant, density).clamp(min=0)
             return density
         with torch.no_grad():
             for _ in range(int(torch.randint(self.warm_rounds + 1, ()))):
-                density = self._round(pattern, seen, density).clamp(min=0)
+                density = self._round(pattern, constant, density).clamp(min=0)
         for _ in range(self.rounds):
-            answers.append(self._round(pattern, seen, density))
+            answers.append(self._round(pattern, constant, density))
             density = answers[-1].detach().clamp(min=0)
         return torch.cat(answers, dim=1)
 
@@ -109,21 +108,22 @@ class ProjectedUNet(nn.Module):
     def sample(
         self, pattern: Tensor, count: int, radian: float = 1.0, seed: int = 0, support: Tensor | None = None
     ) -> Tensor:
-        """Several answers to each pattern: the plain one, and others shaken while they form.
+        """Sample densities of each pattern: the unperturbed prediction, and others with perturbed phases.
 
-        A hedge between an object and its twin is a place of rest that a push can leave: before the first rounds the
-        Fourier phases are given Gaussian errors, less and less of them.
+        The average of an object and its twin is a fixed point that a perturbation can leave: before the first rounds
+        Gaussian errors of decreasing size are added to the Fourier phases.
 
         Args:
-            pattern: (B, 3, H, W), see PatternInput.
-            count: Answers to each pattern; all share their noise, so that no answer hangs on the others in a batch.
+            pattern: (B, 3, H, W) autocorrelation, amplitude and mask, see PatternInput.
+            count: Number of samples per pattern; patterns share their noise, so that samples do not depend on the
+                batch.
             radian: Standard deviation of the phase errors before the first round, rad.
-            seed: Of the errors.
-            support: (B, 1, H, W) bool where the particle is known to be, in one of the two orientations: the answers
-                form inside it, and so take its side. None: anywhere.
+            seed: Seed of the phase errors.
+            support: (B, 1, H, W) bool, known support of one of the two twins, to which the samples are confined; None:
+                no support.
 
         Returns:
-            (B, count, H, W) >= 0, the plain answer first.
+            (B, count, H, W) >= 0, the unperturbed prediction first.
         """
         generator = torch.Generator().manual_seed(seed)
         begun: Tensor = self.first(pattern[:, :1]).clamp(min=0)
@@ -131,27 +131,27 @@ class ProjectedUNet(nn.Module):
             begun = within(begun, support)
         density = begun.repeat_interleave(count, 0)
         inside = 1 if support is None else support.to(density.dtype).repeat_interleave(count, 0)
-        seen, many = self._seen(pattern).repeat_interleave(count, 0), pattern.repeat_interleave(count, 0)
+        constant, many = self._constant_maps(pattern).repeat_interleave(count, 0), pattern.repeat_interleave(count, 0)
         for number in range(self.answer_rounds):
             spread = radian * (1 - number / (SHAKEN * self.answer_rounds))
             if spread > 0 and count > 1:
                 noise = odd_noise((count, 1, *pattern.shape[-2:]), 2, generator, density.dtype).to(density.device)
                 noise[0] = 0
                 density = turned(density, 2, spread * noise.repeat(len(pattern), 1, 1, 1)).clamp(min=0) * inside
-            density = self._round(many, seen, density).clamp(min=0) * inside
+            density = self._round(many, constant, density).clamp(min=0) * inside
         return density.view(len(pattern), count, *pattern.shape[-2:])
 
-    def _round(self, pattern: Tensor, seen: Tensor, density: Tensor) -> Tensor:
-        """A density (B, 1, H, W), projected and corrected: the same shape, 0 outside the field."""
+    def _round(self, pattern: Tensor, constant: Tensor, density: Tensor) -> Tensor:
+        """One round: density (B, 1, H, W) after projection and correction, 0 outside the field."""
         margin, inner = self._field(pattern)
         density = nn.functional.pad(density[inner], margin)
         density = density / density.amax(dim=(-2, -1), keepdim=True).clamp(min=TINY)
         projected = project(density, pattern[:, 1:2], pattern[:, 2:3])[inner]
-        correction: Tensor = self.unet(torch.cat([seen, density[inner], projected], dim=1))
+        correction: Tensor = self.unet(torch.cat([constant, density[inner], projected], dim=1))
         return nn.functional.pad(projected + correction, margin)
 
-    def _seen(self, pattern: Tensor) -> Tensor:
-        """What stays the same from round to round, (B, 4, h, w): the autocorrelation twice, and the coordinates."""
+    def _constant_maps(self, pattern: Tensor) -> Tensor:
+        """Input maps that are the same in all rounds, (B, 4, h, w): the autocorrelation twice, and the coordinates."""
         margin, inner = self._field(pattern)
         whole = pattern[:, :1, ::2, ::2]  # keeps the origin
         height, width = whole.shape[-2:]
@@ -160,7 +160,7 @@ class ProjectedUNet(nn.Module):
         return torch.cat([pattern[:, :1][inner], whole, coordinates(pattern)[inner]], dim=1)
 
     def _field(self, pattern: Tensor) -> tuple[list[int], tuple[Any, ...]]:
-        """Margins left, right, top and bottom of the field, and the index that cuts it out."""
+        """Margins left, right, top and bottom of the field, pixel, and the index that crops to it."""
         share = self.field if self.training else self.answer_field
         y, x = (int(edge * (1 - share) / 2) for edge in pattern.shape[-2:])
         height, width = pattern.shape[-2:]
@@ -176,9 +176,9 @@ def coordinates(pattern: Tensor) -> Tensor:
 
 
 def within(density: Tensor, support: Tensor) -> Tensor:
-    """A density or its twin, whichever a support holds more of, cut to it: (B, 1, H, W) >= 0, with bool supports.
+    """Density (B, 1, H, W) or its twin, whichever overlaps a support more, confined to it; supports are bool.
 
-    Roots are compared, so that the faint rim counts in which the two differ.
+    Square roots are compared, to give weight to the faint rim in which the two differ.
     """
     other = twin(density, 2)
     held, held_of_other = ((each.sqrt() * support).sum((-2, -1), keepdim=True) for each in (density, other))
@@ -187,14 +187,14 @@ def within(density: Tensor, support: Tensor) -> Tensor:
 
 @torch.no_grad()
 def project(density: Tensor, amplitude: Tensor, mask: Tensor) -> Tensor:
-    """Put the measured amplitudes in place of a density's own, at the scale that fits best; phases are kept.
+    """Projection on the measured Fourier amplitudes at the scale that fits best, phases kept.
 
     Args:
-        density, amplitude: (B, 1, H, W); a density of 0 stays 0.
-        mask: (B, 1, H, W), 1 measured; elsewhere the density's own amplitudes stay.
+        density, amplitude: (B, 1, H, W) float; a density of 0 stays 0.
+        mask: (B, 1, H, W) float, 1 where measured; elsewhere the amplitudes of the density stay.
 
     Returns:
-        (B, 1, H, W) real.
+        (B, 1, H, W) real densities.
     """
     spectrum = fourier(density, ndim=2)
     size = spectrum.abs()

@@ -1,4 +1,4 @@
-"""The ten-layer residual network of Han & Li (2017)."""
+"""Ten-layer residual network of Han & Li (2017) for hit classification."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -40,7 +40,7 @@ class ResidualBlock(nn.Module):
         self.second = ConvolutionBlock(middle, after, 1, dropout)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C', H / stride, W / stride)."""
+        """Maps (B, C, H, W) -> (B, C', H / stride, W / stride)."""
         shortcut = maps[..., :: self.stride, :: self.stride] if self.stride > 1 else maps
         if self.new_channels:
             shortcut = F.pad(shortcut, (0, 0, 0, 0, 0, self.new_channels))
@@ -62,10 +62,10 @@ class ResNet10(nn.Module):
     Args:
         depths: (n, m), convolutions of the first and the second width; n + m must be odd.
         widths: Channels of the two widths.
-        classes: 1 (single hit or not) or 5 (Kind's first five).
+        classes: Number of classes, 1 (single hit or not) or 5 (the first five of fields.Kind).
         dropout: Probability of dropping a value after each batch normalisation.
         stem_stride: Stride of the first convolution, pixel.
-        in_channels: 1; 2 when preprocessing adds the mask as a channel.
+        in_channels: Channels of the input, 1, or 2 with the mask as a channel.
 
     Raises:
         UserError: n + m is even, or widths shrink.
@@ -86,10 +86,10 @@ class ResNet10(nn.Module):
         channels = [width for width, depth in zip(widths, depths, strict=True) for _ in range(depth)]
         if len(channels) % 2 == 0 or min(depths) < 0:
             raise UserError(
-                f"network.depths={list(depths)}: a stem and pairs of convolutions need an odd sum, e.g. [5, 4]."
+                f"network.depths={list(depths)}: a stem and pairs of convolutions need an odd sum, e.g. [5, 4]"
             )
         if list(widths) != sorted(widths):
-            raise UserError(f"network.widths={list(widths)}: widths must not shrink, e.g. [32, 64].")
+            raise UserError(f"network.widths={list(widths)}: widths must not shrink, e.g. [32, 64]")
         self.stem = ConvolutionBlock(in_channels, channels[0], stem_stride, dropout)
         steps = [(channels[i], channels[i + 1], channels[i + 2]) for i in range(0, len(channels) - 1, 2)]
         self.blocks = nn.Sequential(
@@ -101,11 +101,11 @@ class ResNet10(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def features(self, pattern: Tensor) -> Tensor:
-        """Penultimate values: (B, C, H, W) -> (B, widths[-1])."""
+        """Features of the penultimate layer: (B, C, H, W) -> (B, widths[-1])."""
         maps = self.blocks(F.relu(self.stem(pattern)))
         return cast(Tensor, maps.mean(dim=(2, 3)))
 
     def forward(self, pattern: Tensor) -> Tensor:
-        """Logits (B,) of a single hit, or (B, classes)."""
+        """Logits of patterns (B, C, H, W): (B,) of a single hit, or (B, classes)."""
         logits: Tensor = self.head(self.features(pattern))
         return logits.squeeze(-1) if logits.shape[-1] == 1 else logits

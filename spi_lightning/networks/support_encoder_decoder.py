@@ -1,4 +1,4 @@
-"""From a diffraction pattern to a density or a support through a narrow bottleneck (Bellisario & Ekeberg, 2024)."""
+"""Encoder-decoder of Bellisario & Ekeberg (2024): density or support from a diffraction pattern."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -22,13 +22,13 @@ def two_convolutions(in_channels: int, out_channels: int) -> list[nn.Module]:
 
 
 def require_activation(activation: str) -> None:
-    """Raise UserError unless the activation of the output is one that is known."""
+    """Refuse an unknown activation of the output; UserError."""
     if activation not in ACTIVATIONS:
-        raise UserError(f"network.activation={activation} is unknown: choose one of {', '.join(ACTIVATIONS)}.")
+        raise UserError(f"network.activation={activation} is unknown: choose one of {', '.join(ACTIVATIONS)}")
 
 
 def start_alive(network: nn.Module) -> None:
-    """Scale weights for ReLUs so that neither activations nor gradients fade, whatever the seed; biases start at 0."""
+    """Initialise weights for ReLUs so that neither activations nor gradients fade; biases start at 0."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
@@ -39,24 +39,24 @@ def start_alive(network: nn.Module) -> None:
 class SupportEncoderDecoder(nn.Module):
     """Pattern (B, C, size, size) -> density in (-1, 1), or logits of the support, (B, candidates, size, size).
 
-    Six convolutions with three 2 x 2 maxima lead to size / 8 pixels, two dense layers reinterpret what has become of
-    reciprocal space as real space, six convolutions with three doublings lead back; one more gives the output. All are
+    Six convolutions with three 2 x 2 maxima lead to size / 8 pixels, two dense layers map
+    reciprocal to real space, six convolutions with three doublings lead back; one more gives the output. All are
     3 x 3, stride 1 (the printed "stride 3" does not lead from 128 to 16 pixels), ReLU; the output is a tanh. At the
     defaults 14 layers and the output hold 19,721,217 parameters, 16,842,880 of them in the dense layers.
 
-    A pattern is the same for an object and its twin, and a convolution with the flipped kernel sees no difference:
-    the dense layers alone can choose one of the two.
+    An object and its twin have the same pattern, and convolutions are equivariant under inversion with flipped kernels:
+    only the dense layers can choose one of the two.
 
     Args:
         size: Height and width of the pattern, pixel; a multiple of 8.
-        widths: Maps at full, half and quarter resolution.
-        latent: Nodes of the first dense layer.
+        widths: Number of maps at full, half and quarter resolution.
+        latent: Number of nodes of the first dense layer.
         in_channels: Channels of the input, see data.PatternInput.
-        candidates: Alternative answers, for tasks that take the best of several.
-        activation: ``tanh`` for a density (the paper's), ``none`` for logits.
+        candidates: Number of alternative outputs, for tasks that take the best of them.
+        activation: Activation of the output, ``tanh`` for a density (the paper's), ``none`` for logits.
 
     Raises:
-        UserError: An impossible size, an unknown activation, or a pattern of another size.
+        UserError: The size is impossible, the activation unknown, or the pattern has another size.
 
     Source: Bellisario & Ekeberg (2024), Sect. 2 and Fig. 2.
     """
@@ -74,7 +74,7 @@ class SupportEncoderDecoder(nn.Module):
         require_activation(activation)
         step = 2 ** len(widths)
         if size < step or size % step:
-            raise UserError(f"network.size={size}: {len(widths)} halvings need a multiple of {step} pixels.")
+            raise UserError(f"network.size={size}: {len(widths)} halvings need a multiple of {step} pixels")
         self.size, self.activation = size, activation
         self.small = (widths[-1], size // step, size // step)
         nodes = self.small[0] * self.small[1] * self.small[2]
@@ -93,17 +93,17 @@ class SupportEncoderDecoder(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # twice as fast on CPUs
 
     def features(self, pattern: Tensor) -> Tensor:
-        """The bottleneck: (B, C, size, size) -> (B, latent)."""
+        """Features of the bottleneck: (B, C, size, size) -> (B, latent)."""
         if pattern.shape[-2:] != (self.size, self.size):
             raise UserError(
                 f"network support_encoder_decoder takes {self.size} x {self.size} pixels, got"
                 f" {tuple(pattern.shape[-2:])}: train with network.size of that edge, or cut or bin"
-                " the patterns to the network's."
+                " the patterns to the network's"
             )
         return cast(Tensor, self.dense[1](self.dense[0](self.encoder(pattern).flatten(1))))
 
     def forward(self, pattern: Tensor) -> Tensor:
-        """(B, C, size, size) -> (B, candidates, size, size)."""
+        """Patterns (B, C, size, size) -> densities or logits (B, candidates, size, size)."""
         small = self.dense[3](self.dense[2](self.features(pattern))).unflatten(1, self.small)
         values: Tensor = self.output(self.decoder(small))
         return torch.tanh(values) if self.activation == "tanh" else values

@@ -1,4 +1,4 @@
-"""The smallest useful single-hit classifier: a few hundred weights (Shi et al., 2019)."""
+"""Single-hit classifier of Shi et al. (2019) with a few hundred weights."""
 
 from typing import Literal, cast
 
@@ -26,9 +26,9 @@ class TinyCNN(nn.Module):
     Departure: S1 names no activation. ReLU leaves one start in ten dead (constant answer, no gradient), so all leak.
 
     Args:
-        variant: ``tied316``, ``standard`` or ``no_bias``.
-        in_channels: 1; 2 when preprocessing adds the mask as a channel (25 or 125 weights more).
-        classes: 1 for one logit per pattern, 5 for Kind's first five.
+        variant: Reading of the paper, ``tied316``, ``standard`` or ``no_bias``.
+        in_channels: Channels of the input, 1, or 2 with the mask as a channel (25 or 125 weights more).
+        classes: Number of classes, 1 for one logit per pattern, 5 for the first five of fields.Kind.
         size: Height and width of the input, pixel.
         slope: Negative slope of the leaky units.
 
@@ -43,7 +43,7 @@ class TinyCNN(nn.Module):
     ) -> None:
         super().__init__()
         if variant not in VARIANTS:
-            raise UserError(f"network.variant={variant!r} is unknown: choose one of {', '.join(VARIANTS)}.")
+            raise UserError(f"network.variant={variant!r} is unknown: choose one of {', '.join(VARIANTS)}")
         self.tied, self.size, self.slope = variant == "tied316", size, slope
         bias = variant == "standard"
         inputs = (in_channels, 1, 1) if self.tied else (in_channels, 5, 3)
@@ -55,7 +55,7 @@ class TinyCNN(nn.Module):
         for _, kernel in MAPS_AND_SIZES:
             pixels = (pixels - kernel + 1) // 2
         if pixels < 1:
-            raise UserError(f"network.size={size} is too small for TinyCNN: use 22 pixels or more.")
+            raise UserError(f"network.size={size} is too small for TinyCNN: use 22 pixels or more")
         self.to_features = nn.Linear(2 * pixels**2, 2, bias=bias)
         self.head = nn.Sequential(nn.LeakyReLU(slope), nn.Linear(2, classes, bias=bias))
         for module in self.modules():
@@ -63,11 +63,11 @@ class TinyCNN(nn.Module):
                 nn.init.kaiming_normal_(module.weight, a=slope, nonlinearity="leaky_relu")
 
     def features(self, pattern: Tensor) -> Tensor:
-        """Penultimate values: (B, C, size, size) -> (B, 2)."""
+        """Features of the penultimate layer: (B, C, size, size) -> (B, 2)."""
         if pattern.shape[-2:] != (self.size, self.size):
             raise UserError(
                 f"network tiny_cnn takes {self.size} x {self.size} pixels, got {tuple(pattern.shape[-2:])}:"
-                " set preprocess.bin, preprocess.crop or network.size."
+                " set preprocess.bin, preprocess.crop or network.size"
             )
         for number, stage in enumerate(self.stages):
             if self.tied and number > 0:
@@ -76,6 +76,6 @@ class TinyCNN(nn.Module):
         return cast(Tensor, self.to_features(pattern.flatten(1)))
 
     def forward(self, pattern: Tensor) -> Tensor:
-        """Logits (B,) of a single hit, or (B, classes)."""
+        """Logits of patterns (B, C, size, size): (B,) of a single hit, or (B, classes)."""
         logits: Tensor = self.head(self.features(pattern))
         return logits.squeeze(-1) if logits.shape[-1] == 1 else logits

@@ -1,4 +1,4 @@
-"""The U-Net that Bellisario & Ekeberg (2024) trained beside their encoder-decoder."""
+"""U-Net of Bellisario & Ekeberg (2024): density or support from a diffraction pattern."""
 
 from collections.abc import Sequence
 
@@ -17,12 +17,12 @@ class UNet(nn.Module):
     the maps of the same level. Dropout stands at the two deepest levels. 31,030,593 parameters at the defaults.
 
     Args:
-        widths: Maps of each level, finest first.
+        widths: Number of maps of each level, finest first.
         dropout: Probability of dropping a value at the two deepest levels.
-        in_channels, candidates, activation: See SupportEncoderDecoder.
+        in_channels, candidates, activation: Input channels and output, as in SupportEncoderDecoder.
 
     Raises:
-        UserError: A pattern that cannot be halved often enough, an unknown activation.
+        UserError: The pattern cannot be halved often enough, or the activation is unknown.
 
     Source: Bellisario & Ekeberg (2024), Sect. 2; five levels, 2 x 2 up-convolutions and dropout 0.5 are those of the
     published program. Ronneberger et al. (2015), arXiv 1505.04597.
@@ -54,11 +54,11 @@ class UNet(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # twice as fast on CPUs
 
     def features(self, pattern: Tensor) -> Tensor:
-        """The deepest maps, averaged over pixels: (B, C, H, W) -> (B, widths[-1])."""
+        """Features, the deepest maps averaged over pixels: (B, C, H, W) -> (B, widths[-1])."""
         return self._down(pattern)[-1].mean(dim=(2, 3))
 
     def forward(self, pattern: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, candidates, H, W)."""
+        """Patterns (B, C, H, W) -> densities or logits (B, candidates, H, W)."""
         *levels, maps = self._down(pattern)
         for widen, up, level in zip(self.widen, self.up, reversed(levels), strict=True):
             maps = up(torch.cat([level, widen(maps)], dim=1))
@@ -69,8 +69,8 @@ class UNet(nn.Module):
         """Maps of every level, finest first."""
         if pattern.shape[-1] % self.step or pattern.shape[-2] % self.step:
             raise UserError(
-                f"network unet halves {len(self.down) - 1} times: {tuple(pattern.shape[-2:])} pixels are no multiple of"
-                f" {self.step}; give fewer network.widths or patterns of another size."
+                f"network unet halves {len(self.down) - 1} times: {tuple(pattern.shape[-2:])} pixels are not a multiple"
+                f" of {self.step}; give fewer network.widths or patterns of another size"
             )
         levels: list[Tensor] = []
         for level in self.down:

@@ -1,4 +1,4 @@
-"""The sixteen-layer network of Simonyan & Zisserman (2015), whose weights others have trained on photographs."""
+"""VGG16, the sixteen-layer network of Simonyan & Zisserman (2015), for weights pretrained on photographs."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,17 +9,17 @@ from torch import Tensor, nn
 from spi_lightning.errors import UserError
 
 CONVOLUTIONS = (2, 2, 3, 3, 3)  # in each stage, configuration D
-_SHOWN = 3  # names in a message
+_NAMED = 3  # names in a message
 
 
 def _layers() -> dict[str, str]:
-    """Layer names of the paper -> modules before their ReLU; the module after is one further on."""
-    names, place = {}, 0
+    """Modules before their ReLU by the layer names of the paper; the module after is the next one."""
+    names, position = {}, 0
     for stage, convolutions in enumerate(CONVOLUTIONS, start=1):
         for number in range(1, convolutions + 1):
-            names[f"conv{stage}_{number}"] = f"features.{place}"
-            place += 2
-        place += 1  # the maximum that ends a stage
+            names[f"conv{stage}_{number}"] = f"features.{position}"
+            position += 2
+        position += 1  # the maximum that ends a stage
     return {**names, "fc6": "classifier.0", "fc7": "classifier.3"}
 
 
@@ -35,9 +35,9 @@ class VGG16(nn.Module):
     averaged to 7 x 7 before fc6.
 
     Args:
-        widths: Channels of the five stages.
-        hidden: Units of fc6 and fc7.
-        classes: Units of fc8.
+        widths: Number of channels of the five stages.
+        hidden: Number of units of fc6 and fc7.
+        classes: Number of units of fc8.
 
     Source: Simonyan & Zisserman (2015), Table 1, column D, arXiv:1409.1556.
     """
@@ -68,7 +68,7 @@ class VGG16(nn.Module):
 
     @torch.no_grad()
     def randomise(self, seed: int) -> None:
-        """Draw all weights anew so that activations keep their size (He et al., 2015, Eq. 10); biases are zero."""
+        """Initialise all weights so that activations keep their size (He et al., 2015, Eq. 10); biases are zero."""
         generator = torch.Generator().manual_seed(seed)
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
@@ -78,10 +78,10 @@ class VGG16(nn.Module):
                     module.bias.zero_()
 
     def take(self, weights: Mapping[str, Tensor], path: Path | str) -> None:
-        """Take over the tensors of a file, without copying those that are float32 already.
+        """Load the tensors of a file, without copies of those that are float32.
 
         Raises:
-            UserError: Names are missing or unknown, or a shape is another one; ``path`` is named.
+            UserError: Names are missing or unknown, or a shape does not match; the message names ``path``.
         """
         expected = {name: tuple(value.shape) for name, value in self.state_dict().items()}
         missing, unknown = sorted(expected.keys() - weights), sorted(weights.keys() - expected)
@@ -90,11 +90,11 @@ class VGG16(nn.Module):
         faults += [f"has unknown {_some(unknown)}"] if unknown else []
         faults += [f"{name} is {tuple(weights[name].shape)}, not {expected[name]}" for name in wrong[:1]]
         if faults:
-            raise UserError(f"{path}: no VGG16 as torchvision names its weights: {'; '.join(faults)}.")
+            raise UserError(f"{path}: not a VGG16 as torchvision names its weights: {'; '.join(faults)}")
         self.load_state_dict({name: value.float() for name, value in weights.items()}, assign=True)
 
 
 def _some(names: Sequence[str]) -> str:
-    """The first few names and how many there are."""
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+    """First names of a list and the number of the others."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

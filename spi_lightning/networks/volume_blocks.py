@@ -1,4 +1,4 @@
-"""The parts of the 3D encoder-decoder: its two convolution blocks, and output activations that cannot die."""
+"""Parts of the 3D encoder-decoder: convolution block, leaky gradients of ReLU, and output heads."""
 
 from typing import Literal
 
@@ -15,13 +15,13 @@ NORMS: tuple[Norm, ...] = ("batch", "instance", "none")
 
 
 def normalisation(norm: Norm, channels: int) -> nn.Module:
-    """A normalisation layer of 3D maps, or the identity.
+    """Normalisation layer of 3D maps (B, C, z, y, x), or the identity.
 
     Raises:
-        UserError: Unknown name.
+        UserError: The name is unknown.
     """
     if norm not in NORMS:
-        raise UserError(f"network.norm={norm!r} is unknown: choose one of {', '.join(NORMS)}.")
+        raise UserError(f"network.norm={norm!r} is unknown: choose one of {', '.join(NORMS)}")
     if norm == "batch":
         return SharedBatchNorm3d(channels)
     return nn.InstanceNorm3d(channels, affine=True) if norm == "instance" else nn.Identity()
@@ -31,10 +31,10 @@ class VolumeBlock(nn.Sequential):
     """3x3x3 + LeakyReLU + norm, then 3x1x1 + 1x3x1 + 1x1x3 + LeakyReLU + norm: (B, c, z, y, x) -> (B, d, z, y, x).
 
     Args:
-        inputs, outputs: Channels.
-        norm: ``batch`` as in the paper, ``instance`` or ``none``.
-        slope: Of the leaky units for negative values, which the paper does not say.
-        factorised_only: Replace the 3x3x3 convolution by another 3x1x1 + 1x3x1 + 1x1x3.
+        inputs, outputs: Numbers of input and output channels.
+        norm: Normalisation, ``batch`` as in the paper, ``instance`` or ``none``.
+        slope: Negative slope of the leaky units, which the paper does not give.
+        factorised_only: Whether to replace the 3x3x3 convolution by another 3x1x1 + 1x3x1 + 1x1x3.
 
     Source: Wu et al. (2021), Results, "ML model and data sets", and Fig. 1.
     """
@@ -61,25 +61,25 @@ class VolumeBlock(nn.Sequential):
 
 
 def undying_relu(values: Tensor, leak: float = 0.1) -> Tensor:
-    """ReLU whose gradient leaks below zero: an output that is 0 everywhere can still be pulled up.
+    """ReLU of (B, C, z, y, x) with a leaky gradient below zero, from which an output that is 0 everywhere can recover.
 
-    The values are those of ReLU, exactly; only backwards is the slope below zero ``leak`` instead of 0.
+    The values are exactly those of ReLU; only the gradient below zero is ``leak`` instead of 0.
     """
     negative = values.clamp_max(0)
     return F.relu(values) + leak * (negative - negative.detach())
 
 
 class Heads(nn.Module):
-    """Turn two raw maps (B, 1, z, y, x) into amplitude and phase.
+    """Output heads: two raw maps (B, 1, z, y, x) -> amplitude and phase (rad).
 
     Args:
-        kind: ``relu``: both as printed, amplitude >= 0 and phase >= 0; ``bounded``: sigmoid, within (0, 1), and
+        kind: Activations, ``relu``: as printed, amplitude >= 0 and phase >= 0; ``bounded``: sigmoid, within (0, 1), and
             pi tanh, within (-pi, pi).
         phase_scale: Factor of the phase of ``relu`` heads, rad; the paper scales phases to [0, 1] and leaves the unit
             open (2 pi would make them turns).
 
     Raises:
-        UserError: Unknown kind.
+        UserError: The kind is unknown.
 
     Source: Wu et al. (2021), Results; the bounded ones are those of Chan et al. (2021), doi:10.1063/5.0031486.
     """
@@ -87,11 +87,11 @@ class Heads(nn.Module):
     def __init__(self, kind: Literal["relu", "bounded"] = "relu", phase_scale: float = 1.0) -> None:
         super().__init__()
         if kind not in ("relu", "bounded"):
-            raise UserError(f"network.heads={kind!r} is unknown: choose relu or bounded.")
+            raise UserError(f"network.heads={kind!r} is unknown: choose relu or bounded")
         self.kind, self.phase_scale = kind, phase_scale
 
     def forward(self, amplitude: Tensor, phase: Tensor) -> tuple[Tensor, Tensor]:
-        """Amplitude (1) and phase (rad), each of the shape given."""
+        """Amplitude (1) and phase (rad) of raw maps, (B, 1, z, y, x) each."""
         if self.kind == "bounded":
             return amplitude.sigmoid(), torch.pi * phase.tanh()
         return undying_relu(amplitude), self.phase_scale * undying_relu(phase)

@@ -1,4 +1,4 @@
-"""Optimisers beyond torch's own."""
+"""Optimisers beyond those of torch: alternating members, kernel penalty, penalised L-BFGS."""
 
 from .alternating import Alternating
 from .kernel_penalty import adam

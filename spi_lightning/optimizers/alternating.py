@@ -1,4 +1,4 @@
-"""Several optimisers over one set of weights, one at work at a time."""
+"""Alternation of optimisers over one set of weights."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -13,27 +13,26 @@ MakeOptimizer = Callable[..., Optimizer]
 
 
 class Alternating(Optimizer):
-    """Adam and SGD (or any others) taking turns; each keeps its own state while another works.
+    """Adam and SGD (or any other optimisers) in turn; each keeps its state while another is active.
 
-    To the outside it is one optimiser: one learning rate that schedules change, one list of weights that clipping
-    reads, one state dict with the states of all members and the place of the active one. Who works is set by a
-    schedule (schedules.AlternateEvery) in ``active``.
+    It acts as one optimiser: one learning rate for schedules, one list of weights for clipping, one state dict with the
+    states of all members and the index of the active one. A schedule (schedules.AlternateEvery) sets ``active``.
 
     Args:
-        parameters: Of one network.
-        members: Each makes an optimiser from parameter groups and lr; an lr of its own (``{lr: 0.1}``) stays in
+        parameters: Parameters of one network.
+        members: Constructors of the optimisers from parameter groups and lr; an lr of a member (``{lr: 0.1}``) stays in
             proportion to the common one.
-        lr: Learning rate, of all members.
+        lr: Common learning rate of all members.
 
     Raises:
-        UserError: No members, or a state dict of other members.
+        UserError: There are no members, or the state dict is of other members.
 
     Source: Wu et al. (2021), Methods: "two optimizers, ADAM and SGD, ... switching every 200 epochs".
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], members: Sequence[MakeOptimizer], lr: float = 0.01) -> None:
         if not members:
-            raise UserError("optimizer.members is empty: name one optimiser or more.")
+            raise UserError("optimizer.members is empty: name one optimiser or more")
         self.members: list[Optimizer] = []
         self.shares: list[float] = []  # learning rate over the common one
         super().__init__(list(parameters), {"lr": lr})
@@ -46,24 +45,24 @@ class Alternating(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor] | None = None) -> Any:  # type: ignore[override]
-        """One step of the member at work, at the common learning rate."""
+        """One step of the active member at the common learning rate; returns its loss, a scalar."""
         member = self.members[self.active]
         for mine, group in zip(self.param_groups, member.param_groups, strict=True):
             group["lr"] = mine["lr"] * self.shares[self.active]
         return member.step(closure)  # type: ignore[arg-type]
 
     def state_dict(self) -> dict[str, Any]:
-        """States of all members, their order and who is at work."""
+        """States of all members, their order and the active one."""
         members = [{"name": type(member).__name__, **member.state_dict()} for member in self.members]
         return {**super().state_dict(), "members": members, "active": self.active}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on where state_dict() was taken, bit for bit."""
+        """Restore a state_dict() bit for bit."""
         stored = state_dict.get("members", [])
         names = [type(member).__name__ for member in self.members]
         if [member["name"] for member in stored] != names:
             found = ", ".join(member["name"] for member in stored) or "one optimiser"
-            raise UserError(f"the checkpoint has the state of {found}, optimizer.members are {', '.join(names)}.")
+            raise UserError(f"the checkpoint has the state of {found}, optimizer.members are {', '.join(names)}")
         super().load_state_dict({key: state_dict[key] for key in ("state", "param_groups")})
         for member, values in zip(self.members, stored, strict=True):
             member.load_state_dict({key: values[key] for key in ("state", "param_groups")})

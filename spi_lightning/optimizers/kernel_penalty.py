@@ -11,17 +11,17 @@ def adam(
     kernel_penalty: float = 0.0,
     betas: tuple[float, float] = (0.9, 0.999),
 ) -> optim.Adam:
-    """Adam on loss + kernel_penalty * sum of squared convolution kernels.
+    """Adam on loss + kernel_penalty * (sum of squared convolution kernels).
 
     The gradient of that penalty is 2 * kernel_penalty * W, which is torch's weight decay (the one coupled to Adam, not
     AdamW) of twice the penalty. Kernels are the parameters with more than two axes: biases, dense layers and
-    normalisation are left free.
+    normalisation are not penalised.
 
     Args:
-        parameters: Of one network.
-        lr: Learning rate.
-        kernel_penalty: lambda of the paper, 0.01 there.
-        betas: Decay of Adam's two running means.
+        parameters: Parameters of one network.
+        lr: Learning rate of Adam.
+        kernel_penalty: Weight of the penalty, lambda in the paper, 0.01 there.
+        betas: Decay rates of the two running means of Adam.
 
     Source: Han & Li (2017), Eq. 2; Kingma & Ba (2015).
     """

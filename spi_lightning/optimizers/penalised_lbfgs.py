@@ -1,4 +1,4 @@
-"""Logistic regression to its minimum: L-BFGS on the loss of all patterns together, with a squared-norm penalty."""
+"""L-BFGS on the loss of all patterns with a squared-norm penalty, for logistic regression."""
 
 from collections.abc import Callable, Iterable
 
@@ -14,22 +14,22 @@ class PenalisedLBFGS(LBFGS):
 
     Multiplied by C N this is what scikit-learn's LogisticRegression minimises, |W|^2 / 2 + C times the summed loss, so
     both have the same minimum. Intercepts (parameters of one axis) are not penalised. One step runs until the gradient
-    vanishes, so one epoch of one batch that holds all patterns is a whole training.
+    vanishes, so one epoch of one batch with all patterns is the whole training.
 
     Departure: the paper ran scikit-learn's solver of 2017 (liblinear), which penalised the intercept too.
 
     Args:
-        parameters: Of one network.
+        parameters: Parameters of one network.
         C: Inverse strength of the penalty.
-        max_iter: Most iterations in a step.
-        tolerance: Of the largest component of the gradient.
-        history: Earlier steps that the curvature is estimated from.
+        max_iter: Largest number of iterations in a step.
+        tolerance: Largest component of the gradient at which a step ends.
+        history: Number of earlier steps that estimate the curvature.
 
     Attributes:
-        patterns: N; whoever knows the training set must set it before the first step.
+        patterns: Number of training patterns N, to be set before the first step.
 
     Raises:
-        UserError: C is not positive, or a step is asked for before N is known.
+        UserError: C is not positive, or N is not set at the first step.
 
     Source: Han & Li (2017), Sect. 5.2: L2 penalty, strength 1; Nocedal & Wright (2006), Algorithm 7.5.
     """
@@ -43,7 +43,7 @@ class PenalisedLBFGS(LBFGS):
         history: int = 50,
     ) -> None:
         if not C > 0:
-            raise UserError(f"optimizer.C={C:g} must be positive.")
+            raise UserError(f"optimizer.C={C:g} must be positive")
         super().__init__(
             parameters,
             max_iter=max_iter,
@@ -57,10 +57,10 @@ class PenalisedLBFGS(LBFGS):
         self.penalised = [parameter for parameter in self.param_groups[0]["params"] if parameter.ndim > 1]
 
     def step(self, closure: Callable[[], Tensor]) -> Tensor:  # type: ignore[override]
-        """Minimise; ``closure`` gives the mean loss of all patterns and its gradients."""
+        """Minimise the penalised loss, a scalar; ``closure`` computes the mean loss and its gradients."""
         if self.patterns < 1:
             raise UserError(
-                "optimizer=penalised_lbfgs needs the number of training patterns: use experiment=han_vgg16_head."
+                "optimizer=penalised_lbfgs needs the number of training patterns: use experiment=han_vgg16_head"
             )
         strength = 1 / (self.C * self.patterns)
 

@@ -1,4 +1,4 @@
-"""What changes with the epoch: learning rates, which optimiser works, weights of losses."""
+"""Schedules over epochs: learning rates, the active optimiser, weights of losses."""
 
 from .alternate_every import AlternateEvery
 from .loss_weight import ConstantWeight, WeibullWeight

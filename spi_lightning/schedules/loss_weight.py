@@ -1,4 +1,4 @@
-"""The weight of the correlation term of Wu et al. (2021), which falls as the refinement goes on (Eq. 8)."""
+"""Weight of the correlation term of Wu et al. (2021), which falls during the refinement (Eq. 8)."""
 
 import math
 
@@ -6,20 +6,21 @@ from spi_lightning.errors import UserError
 
 
 class WeibullWeight:
-    """b1(n) = a0 (k / l) (n / l)^(k - 1) exp(-(n / l)^k) + a1, with n = scale * (share of the refinement done).
+    """Weibull weight b1(n) = a0 (k / l) (n / l)^(k - 1) exp(-(n / l)^k) + a1, n = scale * (share of the refinement).
 
-    The paper gives k = 1, l = 0.5 and says that a0 and a1 take b1 "gradually" from 1e4 to 1. With n the number of the
-    epoch b1 would be there after five of 40,000 epochs, so n runs from 0 to ``scale`` here. a0 and a1 follow from the
+    The paper gives k = 1, l = 0.5, and a0 and a1 such that b1 falls "gradually" from 1e4 to 1. With n the number of the
+    epoch b1 would be 1 after five of 40,000 epochs, so n runs from 0 to ``scale`` here. a0 and a1 follow from the
     two end values, exactly. a1 is positive for scale >= 4.605; its value in the paper (Fig. S5) is not in the text.
 
     Args:
-        start, end: Values at the beginning and at the end.
+        start, end: Weights at the beginning and at the end.
         k, lam: Shape and scale of the Weibull distribution; k = 1 is an exponential.
-        scale: n at the end.
-        a0, a1: Both, to set them by hand; start and end are then ignored.
+        scale: Value of n at the end of the refinement.
+        a0, a1: Explicit coefficients, both or neither; ``start`` and ``end`` are then ignored.
 
     Raises:
-        UserError: k < 1 (infinite at the beginning), lam or scale not positive, one of a0 and a1 without the other.
+        UserError: k is below 1 (infinite at the beginning), lam or scale is not positive, or only one of a0 and a1 is
+            given.
 
     Source: Wu et al. (2021), Eq. 8.
     """
@@ -35,33 +36,33 @@ class WeibullWeight:
         a1: float | None = None,
     ) -> None:
         if k < 1 or lam <= 0 or scale <= 0:
-            raise UserError(f"loss.weight: k={k:g} must be 1 or more, lam={lam:g} and scale={scale:g} positive.")
+            raise UserError(f"loss.weight: k={k:g} must be 1 or more, lam={lam:g} and scale={scale:g} positive")
         if (a0 is None) != (a1 is None):
-            raise UserError("loss.weight: give a0 and a1 both, or neither.")
+            raise UserError("loss.weight: give a0 and a1 both, or neither")
         self.k, self.lam, self.scale, self.start, self.end = k, lam, scale, start, end
         self.a0 = (start - end) / (self._density(0.0) - self._density(scale)) if a0 is None else a0
         self.a1 = end - self.a0 * self._density(scale) if a1 is None else a1
-        self.given = a0 is not None
+        self.explicit = a0 is not None
 
     def _density(self, n: float) -> float:
         x = n / self.lam
         return self.k / self.lam * math.pow(x, self.k - 1) * math.exp(-math.pow(x, self.k))
 
     def __call__(self, progress: float) -> float:
-        """The weight after a share ``progress`` of the refinement, 0 to 1; beyond 1 it stays."""
-        if not self.given and progress <= 0:
+        """Weight after a share ``progress`` of the refinement, 0 to 1; constant beyond 1."""
+        if not self.explicit and progress <= 0:
             return self.start
-        if not self.given and progress >= 1:
+        if not self.explicit and progress >= 1:
             return self.end
         return self.a0 * self._density(self.scale * min(max(progress, 0.0), 1.0)) + self.a1
 
 
 class ConstantWeight:
-    """The same weight all the time: ``ConstantWeight(1.0)(progress) == 1.0``."""
+    """Constant weight: ``ConstantWeight(1.0)(progress) == 1.0``."""
 
     def __init__(self, value: float = 1.0) -> None:
         self.value = value
 
     def __call__(self, progress: float) -> float:
-        """The weight; progress does not matter."""
+        """Constant weight, whatever the progress."""
         return self.value

@@ -1,4 +1,4 @@
-"""A learning rate that rises, then falls to nearly zero."""
+"""Learning rate with a linear rise and a cosine fall."""
 
 import math
 
@@ -9,18 +9,18 @@ from spi_lightning.errors import UserError
 
 
 def rise_and_fall(optimizer: Optimizer, epochs: int, rise: float = 0.1) -> LambdaLR:
-    """Rise in a straight line over a share ``rise`` of the epochs, then fall along half a cosine.
+    """Schedule that rises linearly over a share ``rise`` of the epochs, then falls along half a cosine.
 
     Args:
-        optimizer: Its lr is the largest reached.
-        epochs: Of the whole refinement; later ones stay at the lowest rate, a thousandth.
-        rise: Share of them, 0 to 1.
+        optimizer: Optimiser whose lr is the largest rate.
+        epochs: Number of epochs of the refinement; later ones stay at the lowest rate, a thousandth.
+        rise: Share of the epochs in which the rate rises, 0 to 1.
 
     Raises:
-        UserError: epochs below 1 or rise outside [0, 1).
+        UserError: ``epochs`` is below 1, or ``rise`` is outside [0, 1).
     """
     if epochs < 1 or not 0 <= rise < 1:
-        raise UserError(f"schedule: epochs={epochs} must be 1 or more and rise={rise:g} from 0 to below 1.")
+        raise UserError(f"schedule: epochs={epochs} must be 1 or more and rise={rise:g} from 0 to below 1")
     top = rise * epochs
 
     def factor(epoch: int) -> float:

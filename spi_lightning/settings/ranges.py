@@ -26,7 +26,7 @@ NOT_NEGATIVE: Final = _words(
 )
 SHARES: Final = _words(
     "core_probability coverage cut dead_fraction decision.threshold dropout fraction fractions halo_share held_out "
-    "hints probability rise smoothing streak_probability validation"
+    "half_hidden probability rise smoothing streak_probability validation"
 )
 FILLED: Final = _words("bodies depths kinds layers members order shape widths")  # lists and mappings of at least one
 NO_LIMIT_BELOW_ZERO: Final = _words("max_epochs max_steps")  # Lightning's -1

@@ -1,4 +1,4 @@
-"""From particles to intensities to photons, batched on any device. Files are written elsewhere (data)."""
+"""Simulation of particles, intensities and photons, batched on any device; data writes the files."""
 
 from spi_lightning.simulate.macromolecules.diffraction import MacromoleculeDiffractionSimulator
 from spi_lightning.simulate.macromolecules.ewald_transform import EwaldTransform, Experiment

@@ -1,4 +1,4 @@
-"""Where the particles of one pattern sit: touching clusters and far pairs."""
+"""Positions of the particles of one pattern: touching clusters and far pairs."""
 
 import torch
 from torch import Tensor
@@ -9,13 +9,13 @@ _TRIES = 12
 
 
 def touching(diameter: Tensor, present: Tensor, gap: Tensor, generator: torch.Generator) -> Tensor:
-    """Grow clusters one particle at a time, each attached to a random earlier one without overlap where possible.
+    """Positions of touching clusters, grown by attaching each particle to an earlier one, without overlap if possible.
 
     Args:
         diameter: (B, J) diameters; any length unit.
         present: (B, J) bool, True for the particles a pattern has; these come first.
         gap: (B,) distance between neighbours over the sum of their radii; 1 is contact of spheres.
-        generator: CPU generator.
+        generator: Random generator on the CPU.
 
     Returns:
         (B, J, 3) centres z, y, x around each cluster's mean; same unit.
@@ -38,6 +38,6 @@ def touching(diameter: Tensor, present: Tensor, gap: Tensor, generator: torch.Ge
 
 
 def far_apart(separation: Tensor, generator: torch.Generator) -> Tensor:
-    """Two particles at a given distance in a random direction: (B,) -> (B, 2, 3) centres z, y, x; same unit."""
+    """Positions of two particles at a distance in a random direction: (B,) -> (B, 2, 3) centres z, y, x; same unit."""
     half = random_directions(len(separation), generator) * separation[:, None] / 2
     return torch.stack([half, -half], dim=1)

@@ -1,4 +1,4 @@
-"""Random draws that configs speak of: ranges and log-normal spreads."""
+"""Random draws: ranges, log-normal spreads, choices and directions."""
 
 import math
 from typing import Annotated, Final
@@ -11,7 +11,7 @@ Range = Annotated[tuple[float, float], RISING]
 
 
 def uniform(bounds: Range, size: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """Uniform draws between the two bounds, float32 of ``size``."""
+    """Uniform draws between two bounds, float32 of ``size``."""
     low, high = bounds
     return low + (high - low) * torch.rand(size, generator=generator)
 
@@ -28,7 +28,7 @@ def log_normal(median: float, sigma: float, size: tuple[int, ...], generator: to
 
 
 def chance(probability: float, size: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """Independent true/false draws, bool of ``size``."""
+    """Independent Bernoulli draws, bool of ``size``."""
     return torch.rand(size, generator=generator) < probability
 
 

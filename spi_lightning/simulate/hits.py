@@ -1,4 +1,4 @@
-"""The simulator of hits: scenes, optics and photons, drawn in reproducible blocks."""
+"""Simulator of hits: scenes, optics and photons, drawn in reproducible blocks."""
 
 import math
 from dataclasses import dataclass, field
@@ -24,8 +24,10 @@ from .scenes import SceneRecipe, repeat_models
 class GeometryRecipe:
     """Ranges of the detector geometry, uniform, one draw per pattern.
 
-    photon_energy: eV. distance, pixel_size: m. beam_jitter: standard deviation of the beam position around the array
-    centre (n - 1) / 2, pixel.
+    Attributes:
+        photon_energy: Range of the photon energy, eV.
+        distance, pixel_size: Ranges of the detector distance and of the pixel edge, m.
+        beam_jitter: Standard deviation of the beam position around the array centre (n - 1) / 2, pixel.
     """
 
     photon_energy: Range = (1569.4, 1569.4)
@@ -34,7 +36,7 @@ class GeometryRecipe:
     beam_jitter: float = 0.0
 
     def draw(self, count: int, shape: tuple[int, int], generator: torch.Generator) -> Geometry:
-        """Geometries of ``count`` patterns."""
+        """Random geometries of ``count`` patterns."""
         middle = (torch.tensor(shape, dtype=torch.float32) - 1) / 2
         return Geometry(
             uniform(self.photon_energy, (count,), generator),
@@ -46,11 +48,15 @@ class GeometryRecipe:
 
 @dataclass
 class Brightness:
-    """How bright the hits are.
+    """Brightness of the hits.
 
-    by: ``photons`` draws the photons scattered into the measured pixels, ``fluence`` the incident photons/m^2; both
-    log-normal with ``median`` and ``sigma``. Patterns outside [minimum_photons, maximum_photons], which a hit finder
-    would not have kept or the detector not have counted, are drawn again inside, log-uniform.
+    Patterns outside [minimum_photons, maximum_photons], which a hit finder would reject or the detector not count, are
+    drawn again inside, log-uniform.
+
+    Attributes:
+        by: Quantity that is drawn, ``photons`` scattered into the measured pixels or ``fluence``, photons/m^2.
+        median, sigma: Parameters of its log-normal distribution.
+        minimum_photons, maximum_photons: Range of the photons in the measured pixels.
     """
 
     by: str = "photons"
@@ -77,12 +83,14 @@ class Brightness:
 class HitSimulator:
     """Simulated single-particle imaging patterns with their labels, in blocks fixed by (config, seed, block).
 
-    shape: detector rows and columns. block_size: patterns per block. patterns_per_model: patterns of one scene in
-    different orientations and fluences (100 in Han & Li 2017). minimum_photons: a single particle that scatters fewer
-    photons into the measured pixels is not labelled a usable single hit (0: every single is one). photons_per_count:
-    range of photons that make one count, uniform per pattern; 1 is an ideal counter, and a gain set too high gives
-    more, with less than Poisson noise (in the real patterns of the development set variance over mean is 0.5). samples,
-    curvature_order: see scattering.amplitudes.
+    Attributes:
+        shape: Detector height and width, pixel.
+        block_size: Number of patterns per block.
+        patterns_per_model: Patterns of one scene in different orientations and fluences (100 in Han & Li 2017).
+        minimum_photons: Least photons of a usable single hit in the measured pixels (0: every single hit is usable).
+        photons_per_count: Range of photons per count, uniform per pattern; 1 is an ideal counter, above 1 is a gain set
+            too high, with less than Poisson noise (variance over mean is 0.5 in the real development patterns).
+        samples, curvature_order: Accuracy of the transform, see scattering.amplitudes.
     """
 
     scene: SceneRecipe
@@ -102,7 +110,7 @@ class HitSimulator:
         self.shape = (int(self.shape[0]), int(self.shape[1]))
         if self.block_size % self.patterns_per_model:
             raise UserError(
-                f"simulate.block_size={self.block_size} is no multiple of "
+                f"simulate.block_size={self.block_size} is not a multiple of "
                 f"simulate.patterns_per_model={self.patterns_per_model}; make it one"
             )
 
@@ -112,7 +120,7 @@ class HitSimulator:
         Args:
             block: Index of the block, from 0.
             seed: Seed of the whole set.
-            device: Where to compute. Labels do not depend on it; counts come from that device's generator.
+            device: Device of the computation. Labels do not depend on it; counts come from its generator.
 
         Returns:
             The names of fields.py for ``block_size`` patterns: photons (N, H, W) float32, mask (N, H, W) bool and the
@@ -157,7 +165,7 @@ class HitSimulator:
         }
 
     def _scenes(self, generator: torch.Generator) -> tuple[Particles, Tensor, Tensor, Tensor]:
-        """Particles, kind, particle count and model index of every pattern, each pattern freshly turned."""
+        """Particles, kind, particle count and model index of every pattern, each pattern randomly oriented."""
         models = self.block_size // self.patterns_per_model
         particles, kind, count = self.scene.draw(models, generator)
         particles = repeat_models(particles, self.patterns_per_model)
@@ -169,7 +177,7 @@ class HitSimulator:
 
 
 def block_seed_of(seed: int, block: int) -> int:
-    """One well-mixed 62-bit seed per (seed, block): the splitmix64 finaliser."""
+    """Hash of (seed, block) to a 62-bit seed: the splitmix64 finaliser."""
     mask = (1 << 64) - 1
     state = (seed * 0x9E3779B97F4A7C15 + (block + 1) * 0xD1B54A32D192ED03) & mask
     state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & mask
@@ -189,11 +197,11 @@ def _first_particle(particles: Particles, patterns: int) -> dict[str, Tensor]:
 
 
 def curvature_phase(diameter: float, geometry: dict[str, Any], shape: tuple[int, int]) -> float:
-    """Largest phase the flat Ewald sphere neglects inside one particle: pi |q_z| D at the array's edge; rad.
+    """Largest phase inside a particle that a flat Ewald sphere neglects: pi |q_z| D at the edge of the array; rad.
 
     Args:
-        diameter: Particle diameter; m.
-        geometry: photon_energy (eV), distance and pixel_size (m).
+        diameter: Diameter of the particle; m.
+        geometry: Values of photon_energy (eV), distance and pixel_size (m).
         shape: Detector height and width, pixel.
     """
     wavelength = wavelength_from_energy(geometry["photon_energy"])

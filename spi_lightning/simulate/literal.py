@@ -1,7 +1,7 @@
-"""The simulator of Han & Li (2017), Sect. 3, to the letter: voxels, a padded 3D transform, trilinear Ewald slices.
+"""Simulator of Han & Li (2017), Sect. 3, as printed: voxels, a padded 3D transform, trilinear Ewald slices.
 
-Slow, and wrong by some per cent (the slices), but it is what the paper trained on; it also draws bodies the fast
-generator cannot (sheared, twisted). One block is one model: one scene, one fluence, one detector, many orientations.
+Slow, with errors of some per cent (the slices), but the training set of the paper; it has bodies that the fast
+generator lacks (sheared, twisted). One block is one model: one scene, one fluence, one detector, many orientations.
 """
 
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ def scattered_intensity(density: Tensor, padding: int) -> Tensor:
     """Squared modulus of the transform of a zero-padded density.
 
     Args:
-        density: (n, n, n) real samples; where they sit does not matter to the modulus.
+        density: (n, n, n) real samples; their position does not change the modulus.
         padding: Edge of the padded cube, n or more and even; 256 for n = 128 in the paper.
 
     Returns:
@@ -46,14 +46,14 @@ def scattered_intensity(density: Tensor, padding: int) -> Tensor:
 
 
 def slice_intensity(intensity: Tensor, q: Tensor) -> Tensor:
-    """Read a cube of intensities at scattering vectors, by trilinear interpolation as in the paper.
+    """Intensities at scattering vectors by trilinear interpolation of a cube, as in the paper.
 
     Args:
-        intensity: (n, n, n), origin at n // 2.
+        intensity: (n, n, n) intensities, origin at n // 2.
         q: (B, H, W, 3) scattering vectors z, y, x; cycles per voxel of the density, less than 1/2 each.
 
     Returns:
-        (B, H, W) intensities.
+        (B, H, W) interpolated intensities.
     """
     n = intensity.shape[0]
     index = q * n + n // 2
@@ -67,18 +67,18 @@ def electrons_squared(
     """Squared transform of one voxel model at the detector pixels, for many orientations.
 
     Args:
-        density: (n, n, n) electrons/m^3.
+        density: (n, n, n) electron density, electrons/m^3.
         voxel_size: Edge of a voxel; m.
         orientation: (B, 4) unit quaternions, model to laboratory.
-        geometry: B detector geometries.
+        geometry: Detector geometries of B patterns.
         shape: Detector height and width, pixel.
-        padding: Edge of the padded cube.
+        padding: Edge of the padded cube, voxel.
 
     Returns:
         (B, H, W) float32; electrons^2.
 
     Raises:
-        ValueError: the detector reaches beyond the Nyquist frequency of the voxels.
+        ValueError: The detector reaches beyond the Nyquist frequency of the voxels.
     """
     if not resolves(voxel_size, geometry, shape):
         raise ValueError(f"voxels of {voxel_size} m are too coarse for this detector")
@@ -89,7 +89,7 @@ def electrons_squared(
 
 
 def resolves(voxel_size: float, geometry: Geometry, shape: tuple[int, int]) -> bool:
-    """Tell whether voxels of this edge (m) carry every frequency the detector sees: |q| below 1 / (2 voxel_size)."""
+    """Whether voxels of an edge (m) resolve all frequencies of the detector: |q| below 1 / (2 voxel_size)."""
     corner = torch.maximum(geometry.beam_centre, torch.tensor(shape).to(geometry.beam_centre) - geometry.beam_centre)
     q = corner.norm(dim=1) * geometry.pixel_size / (geometry.distance * geometry.wavelength)
     return float(q.max()) * voxel_size < 0.49  # a little less than 1/2, for the interpolation
@@ -99,11 +99,17 @@ def resolves(voxel_size: float, geometry: Geometry, shape: tuple[int, int]) -> b
 class LiteralHitSimulator:
     """Han & Li's simulator behind the interface of HitSimulator: ``simulator(block, seed) -> dict of tensors``.
 
-    scene: as for HitSimulator; bodies without cores. shape: detector rows and columns. block_size: patterns per model.
-    voxels, padding: edges of the cube of the particle and of its transform. radius: of a particle in voxels, uniform;
-    smaller where a cluster would not fit. affine: strength of the random stretch and shear of a model's bodies (log).
-    twist: largest turn of a body, rad per diameter, uniform in both senses. geometry, brightness: one draw per model.
-    optics, bad_pixels: per pattern; none in the paper. minimum_photons: as for HitSimulator.
+    Attributes:
+        scene: Recipe of the scenes as in HitSimulator, with bodies without cores.
+        shape: Detector height and width, pixel.
+        block_size: Number of patterns per model.
+        voxels, padding: Edges of the cube of the particle and of its transform, voxel.
+        radius: Range of the radius of a particle, voxel, uniform; smaller where a cluster would not fit.
+        affine: Strength of the random stretch and shear of the bodies of a model (logarithm).
+        twist: Largest twist of a body, rad per diameter, uniform in both senses.
+        geometry, brightness: Recipes drawn once per model.
+        optics, bad_pixels: Recipes drawn per pattern; none in the paper.
+        minimum_photons: Least photons of a usable single hit, as in HitSimulator.
     """
 
     scene: SceneRecipe
@@ -137,7 +143,7 @@ class LiteralHitSimulator:
         Args:
             block: Index of the block, from 0; also the particle_id of all its patterns.
             seed: Seed of the whole set.
-            device: Where to compute. Labels do not depend on it; counts come from that device's generator.
+            device: Device of the computation. Labels do not depend on it; counts come from its generator.
 
         Returns:
             The names of fields.py, as HitSimulator returns them.
@@ -184,7 +190,7 @@ class LiteralHitSimulator:
         }
 
     def _model(self, generator: torch.Generator) -> "_Model":
-        """Draw scene, shape and detector of one model; again where the voxels would be too coarse for the detector."""
+        """Draw scene, shape and detector of one model; redraw if the voxels are too coarse for the detector."""
         for _ in range(_TRIES):
             particles, kind, count = self.scene.draw(1, generator)
             geometry = self.geometry.draw(1, self.shape, generator)
@@ -203,7 +209,7 @@ class LiteralHitSimulator:
 
 @dataclass
 class _Model:
-    """What the patterns of one block share."""
+    """Common properties of the patterns of one block."""
 
     particles: Particles
     kind: Tensor
@@ -214,5 +220,5 @@ class _Model:
 
 
 def _repeat(geometry: Geometry, count: int) -> Geometry:
-    """One geometry for every pattern of a block."""
+    """Geometry repeated for every pattern of a block."""
     return Geometry(**{name: value.repeat_interleave(count, dim=0) for name, value in vars(geometry).items()})

@@ -1,4 +1,4 @@
-"""What a measurement does to an ideal diffraction pattern of one particle: few photons, background, missing pixels."""
+"""Measurement of an ideal pattern of one particle: photon noise, background, missing pixels."""
 
 from dataclasses import dataclass
 
@@ -16,15 +16,18 @@ _SPECKLE = (1.22, 2.23)  # first and second dark ring of a disc, in units of 1 /
 
 @dataclass
 class Measurement:
-    """Ranges of the imperfections, one draw per pattern; the defaults switch every one off.
-
-    photons_per_speckle: photons in a speckle of the first bright ring, log-uniform, then Poisson counts; None leaves
-    the intensity as it is. background: expected photons per pixel, uniform; needs photons. beamstop: radius of the
-    missing centre, pixel, uniform. gap: rows of a horizontal gap through the centre, uniform, rounded. dead_fraction:
-    share of single pixels that are off.
+    """Ranges of the imperfections of a measurement, one draw per pattern; all off by default.
 
     The first bright ring lies at 1.22 to 2.23 / D, where D = 2 sqrt(2) radius of gyration is the diameter of the disc
     of the same size, and a speckle covers (n / D)^2 pixels.
+
+    Attributes:
+        photons_per_speckle: Photons in a speckle of the first bright ring, log-uniform, then Poisson counts; None: the
+            intensity stays.
+        background: Expected photons per pixel, uniform; needs photons_per_speckle.
+        beamstop: Radius of the missing centre, pixel, uniform.
+        gap: Rows of a horizontal gap through the centre, pixel, uniform, rounded.
+        dead_fraction: Share of dead single pixels.
     """
 
     photons_per_speckle: Range | None = None
@@ -39,7 +42,7 @@ class Measurement:
 
     @property
     def ideal(self) -> bool:
-        """Whether it changes nothing."""
+        """Whether the measurement changes nothing."""
         return self == Measurement()
 
     def __call__(
@@ -48,17 +51,17 @@ class Measurement:
         """Measure patterns whose beam centre is pixel n // 2.
 
         Args:
-            intensity: (B, H, W) relative; with ``counts`` expected photons.
-            diameter: (B,) of the particle (``disc_diameter``); pixel of the density of the same shape.
-            generator: CPU generator of all draws.
-            counts: Draw counts also without photons_per_speckle.
+            intensity: (B, H, W) relative intensities, or with ``counts`` expected photons.
+            diameter: (B,) diameters of the particles (``disc_diameter``); pixel of the density of the same shape.
+            generator: Random generator on the CPU.
+            counts: Whether to draw counts without photons_per_speckle too.
 
         Returns:
             The measured patterns (B, H, W), 0 where the mask is False; the mask, bool; and the factors (B,) from
             relative intensity to photons, 1 without them.
 
         Raises:
-            UserError: A background without photons.
+            UserError: The background has no photons to add to.
         """
         count, shape = len(intensity), (intensity.shape[1], intensity.shape[2])
         scale = torch.ones(count, device=intensity.device)
@@ -100,8 +103,8 @@ def first_speckle(intensity: Tensor, diameter: Tensor) -> Tensor:
     """Mean intensity of a speckle of the first bright ring around pixel n // 2; see Measurement.
 
     Args:
-        intensity: (B, H, W).
-        diameter: (B,) pixel of the density of the same shape.
+        intensity: (B, H, W) intensities.
+        diameter: (B,) diameters, pixel of the density of the same shape.
 
     Returns:
         (B,) intensity summed over a speckle's area.
@@ -116,7 +119,7 @@ def first_speckle(intensity: Tensor, diameter: Tensor) -> Tensor:
 
 
 def _like(generator: torch.Generator, tensor: Tensor) -> torch.Generator:
-    """A generator on the tensor's device that continues from this one."""
+    """Generator on the device of a tensor, seeded from this one."""
     if tensor.device.type == "cpu":
         return generator
     seed = int(torch.randint(2**62, (), generator=generator))

@@ -1,4 +1,4 @@
-"""What a measurement adds to the ideal pattern, drawn once per pattern: background, blur, gain, streaks, bad pixels."""
+"""Imperfections of the instrument, one draw per pattern: background, blur, gain, streaks, bad pixels."""
 
 from dataclasses import dataclass
 
@@ -13,12 +13,16 @@ from .draws import Range, chance, log_normal, log_uniform, uniform
 
 @dataclass
 class Optics:
-    """Ranges of the instrument's imperfections; the defaults switch every one off.
+    """Ranges of the imperfections of the instrument; all off by default.
 
-    flat: photons per pixel, log-uniform. halo_photons, halo_sigma: median and log-normal spread of the halo, photons;
-    halo_radius: its decay length, pixel. halo_share: part of the particle's own photons that the halo adds, uniform.
-    blur: Gaussian width of partial coherence, pixel. gain_tilt: standard deviation of the relative gain slope from
-    centre to edge. streak_probability, streak_photons, streak_width: stray streaks, photons and pixel.
+    Attributes:
+        flat: Background photons per pixel, log-uniform.
+        halo_photons, halo_sigma: Median, photons, and log-normal spread of the halo.
+        halo_radius: Decay length of the halo, pixel.
+        halo_share: Share of the photons of the particle that the halo adds, uniform.
+        blur: Gaussian width of partial coherence, pixel.
+        gain_tilt: Standard deviation of the relative gain slope from centre to edge.
+        streak_probability, streak_photons, streak_width: Probability, photons and width (pixel) of streaks.
     """
 
     flat: Range = (0.0, 0.0)
@@ -39,7 +43,7 @@ class Optics:
             signal: (B, H, W) expected photons scattered by the particles.
             beam_centre: (B, 2) row, column; pixel.
             mask: (B, H, W) bool, True where measured; the halo share counts these pixels.
-            generator: CPU generator of the draws.
+            generator: Random generator on the CPU.
 
         Returns:
             (B, H, W) expected photons.
@@ -78,11 +82,14 @@ class Optics:
 
 @dataclass
 class BadPixels:
-    """Pixels without a measurement: a real mask (array), or a beam hole, gaps and hot pixels drawn per pattern.
+    """Unmeasured pixels: the mask of a real detector, or a beam hole, gaps and dead pixels drawn per pattern.
 
-    fixed: optional (H, W) bool, True where measured, of a real detector. hole: edge of the square beam hole, pixel,
-    uniform. gap: rows of the horizontal gap through the centre, uniform. shift: largest offset of hole and gap from
-    the array centre, pixel. dead_fraction: share of single pixels that are off.
+    Attributes:
+        fixed: (H, W) bool mask of a real detector, True where measured; None: none.
+        hole: Edge of the square beam hole, pixel, uniform.
+        gap: Rows of the horizontal gap through the centre, pixel, uniform.
+        shift: Largest offset of hole and gap from the array centre, pixel.
+        dead_fraction: Share of dead single pixels.
     """
 
     fixed: Tensor | None = None
@@ -95,7 +102,7 @@ class BadPixels:
         """Masks of ``count`` patterns, (B, H, W) bool, True where measured.
 
         Raises:
-            UserError: the fixed mask has another shape; a pattern has no measured pixel.
+            UserError: The fixed mask has another shape, or a pattern has no measured pixel.
         """
         mask = torch.ones(count, *shape, dtype=torch.bool)
         if self.fixed is None and max(*self.hole, *self.gap, self.dead_fraction) == 0:

@@ -1,4 +1,4 @@
-"""Projected thickness of particles along the beam: the fast way from a particle to its small-angle amplitude.
+"""Projected thickness of particles along the beam, for fast small-angle amplitudes.
 
 Lengths here are in units of each particle's diameter; maps are (P, n, n) on the midpoints of a square of half-width
 ``half_width`` around the particle's centre. The k-th moment of a map is the integral of z^k over the chord; the zeroth
@@ -95,7 +95,7 @@ def _upper_surface(planes: Tensor, positions: Tensor) -> Tensor:
 
 
 def _composite_moments(body: str, affine: Tensor, positions: Tensor, order: int) -> list[Tensor]:
-    """Sum of the pieces' chords, each with its sign."""
+    """Signed sum of the chord moments of convex pieces, maps (P, n, n)."""
     total: list[Tensor] = []
     for piece in composite(body):
         surfaces = _both_surfaces(_mapped(piece.planes.to(affine), affine), positions)
@@ -151,7 +151,7 @@ def _torus_inside(z: Tensor, y: Tensor, x: Tensor) -> Tensor:
 def _quadrature_moments(
     inside: Callable[[Tensor, Tensor, Tensor], Tensor], affine: Tensor, positions: Tensor, order: int
 ) -> list[Tensor]:
-    """Chords of any implicit body by midpoint sums over depth; a cell counts by the share of it that is inside."""
+    """Chords of any implicit body by midpoint sums over depth; cells count by their share inside."""
     inverse = torch.linalg.inv(affine)
     depth = sample_positions(positions[:, -1].new_ones(len(positions)) * positions.abs().amax(1), _DEPTH_SAMPLES)
     step = (depth[:, 1] - depth[:, 0])[:, None, None]

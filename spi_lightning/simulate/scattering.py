@@ -1,4 +1,4 @@
-"""The fast generator: projected thickness, zoom transform, coherent sum over the particles of a pattern."""
+"""Fast generator of amplitudes: projected thickness, zoom transform, coherent sum over particles."""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from .projection import BODIES, chord_moments, outer_radius, sample_positions
 
 @dataclass
 class Geometry:
-    """One detector geometry per pattern, (B,) each; beam_centre is (B, 2) row, column in pixel."""
+    """Detector geometry of each pattern, (B,) each, eV and m; beam_centre (B, 2) is row and column, pixel."""
 
     photon_energy: Tensor
     distance: Tensor
@@ -38,13 +38,18 @@ class Geometry:
 
 @dataclass
 class Particles:
-    """All particles of a block of patterns, flattened: P of them.
+    """All P particles of a block of patterns, flattened.
 
-    pattern, body: (P,) int64: pattern the particle scatters into, index in BODIES. diameter: (P,) of the sphere of the
-    same volume; m. stretch: (P, 3) factors along the body's axes. orientation: (P, 4) unit quaternions. centre:
-    (P, 3) z, y, x; m. density: (P,) above the surroundings; electrons/m^3. core_radius, core_contrast, core_centre:
-    (P,), (P,), (P, 3) sphere of other density inside; diameters, relative density, diameters. edge_blur: (P,) Gaussian
-    width of the edge; m.
+    Attributes:
+        pattern, body: (P,) int64 index of the pattern of each particle, and of its body in BODIES.
+        diameter: (P,) diameter of the sphere of the same volume; m.
+        stretch: (P, 3) factors along the axes of the body.
+        orientation: (P, 4) unit quaternions.
+        centre: (P, 3) positions z, y, x; m.
+        density: (P,) electron density above the surroundings; electrons/m^3.
+        core_radius, core_contrast, core_centre: (P,), (P,), (P, 3) sphere of other density inside: radius in diameters,
+            relative density, centre in diameters.
+        edge_blur: (P,) Gaussian width of the edge; m.
     """
 
     pattern: Tensor
@@ -64,7 +69,7 @@ class Particles:
         return Particles(**{name: value.to(device) for name, value in vars(self).items()})
 
     def select(self, index: Tensor) -> "Particles":
-        """Keep the particles of ``index`` (bool or int64)."""
+        """Particles of ``index`` (P,) bool or int64."""
         return Particles(**{name: value[index] for name, value in vars(self).items()})
 
 
@@ -79,15 +84,15 @@ def amplitudes(
     """Transform of each pattern's particles at the detector pixels, in electrons.
 
     In the small-angle limit (curvature_order 0) the Ewald sphere is flat. Orders 1 and 2 expand exp(-2 pi i q_z z)
-    inside each particle to that order, so that the error left is (2 pi q_z D / 2)^(order + 1) / (order + 1)!, about;
+    inside each particle to that order, with an error of about (2 pi q_z D / 2)^(order + 1) / (order + 1)!;
     the phase between particles is exact for order >= 1.
 
     Args:
         particles: P particles of B patterns.
-        geometry: B geometries.
+        geometry: Detector geometries of the B patterns.
         shape: Detector height and width, pixel.
-        samples: Points across each particle.
-        curvature_order: 0, 1 or 2.
+        samples: Number of points across each particle.
+        curvature_order: Order of the curvature of the Ewald sphere, 0, 1 or 2.
         shapes: Bodies whose indices follow those of BODIES.
 
     Returns:

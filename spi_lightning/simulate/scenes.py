@@ -1,4 +1,4 @@
-"""What is in the beam: single particles, clusters of them, and everything else that scatters."""
+"""Scenes in the beam: single particles, clusters and contaminants."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -21,13 +21,19 @@ CONTAMINANTS = ("other_size", "droplet", "elongated", "satellite", "aggregate", 
 
 @dataclass
 class ParticleRecipe:
-    """How one particle is drawn.
+    """Distribution of one particle.
 
-    bodies: weight of each body of simulate.projection.BODIES or of ``shapes``. diameter: of the sphere of equal volume,
-    m, log-uniform. stretch: standard deviation of the log of the three stretch factors. edge_blur: Gaussian width of
-    the edge, m, uniform. density: electrons/m^3 above the surroundings. core_probability: share of particles with a
-    core; core_radius: diameters, uniform; core_contrast: relative density, uniform (negative: hollow); core_offset:
-    largest distance of the core from the centre, diameters. shapes: further bodies by name, see particles.shape.
+    Attributes:
+        bodies: Weight of each body of simulate.projection.BODIES or of ``shapes``.
+        diameter: Range of the diameter of the sphere of equal volume, m, log-uniform.
+        stretch: Standard deviation of the logarithm of the three stretch factors.
+        edge_blur: Range of the Gaussian width of the edge, m, uniform.
+        density: Electron density above the surroundings, electrons/m^3.
+        core_probability: Share of particles with a core.
+        core_radius: Range of the radius of the core, diameters, uniform.
+        core_contrast: Range of the relative density of the core, uniform (negative: hollow).
+        core_offset: Largest distance of the core from the centre, diameters.
+        shapes: Further bodies by name, see particles.shape.
     """
 
     bodies: Mapping[str, float] = field(default_factory=lambda: {"icosahedron": 1.0})
@@ -50,7 +56,7 @@ class ParticleRecipe:
         self.unit_shapes = [UnitShape(shape, name) for name, shape in self.shapes.items()]
 
     def draw(self, size: tuple[int, ...], generator: torch.Generator) -> dict[str, Tensor]:
-        """Independent particles of any ``size``; a dict of the per-particle tensors of Particles."""
+        """Independent random particles of any ``size``, as a dict of the tensors of Particles."""
         count = int(torch.tensor(size).prod())
         weights = torch.tensor([float(self.bodies.get(body, 0.0)) for body in (*BODIES, *self.shapes)])
         stretch = (self.stretch * torch.randn(*size, 3, generator=generator)).exp()
@@ -71,14 +77,20 @@ class ParticleRecipe:
 
 @dataclass
 class SceneRecipe:
-    """Which scenes a set holds and how they are drawn.
+    """Distribution of the scenes of a set.
 
-    kinds: weight of each value of fields.Kind, lower case. particle: the particle whose single hits are sought.
-    many: particles of kind MANY, inclusive. gap: distance of neighbours over contact, uniform. size_spread: log spread
-    of the diameters within a cluster (0: identical particles, as in Han & Li 2017). contaminants: weight of each of
-    CONTAMINANTS. small, large: diameters of wrong-sized bodies over the particle's, log-uniform. elongation: long over
-    short axis, log-uniform. blob: satellite and aggregate members over the particle's diameter. aggregate: their
-    number, inclusive. separation: distance of far pairs over the diameter, log-uniform.
+    Attributes:
+        kinds: Weight of each value of fields.Kind, lower case.
+        particle: Recipe of the particle whose single hits are classified.
+        many: Range of the number of particles of kind MANY, inclusive.
+        gap: Range of the distance of neighbours over contact, uniform.
+        size_spread: Log spread of the diameters within a cluster (0: identical particles, as in Han & Li 2017).
+        contaminants: Weight of each of CONTAMINANTS.
+        small, large: Ranges of the diameter of wrong-sized bodies over that of the particle, log-uniform.
+        elongation: Range of the long over the short axis, log-uniform.
+        blob: Range of the diameter of satellites and members of aggregates over that of the particle.
+        aggregate: Range of the number of members of an aggregate, inclusive.
+        separation: Range of the distance of far pairs over the diameter, log-uniform.
     """
 
     kinds: Mapping[str, float]
@@ -99,7 +111,7 @@ class SceneRecipe:
         _refuse_unknown("contaminants", self.contaminants, CONTAMINANTS)
 
     def draw(self, models: int, generator: torch.Generator) -> tuple[Particles, Tensor, Tensor]:
-        """Draw scenes.
+        """Draw ``models`` scenes.
 
         Returns:
             Particles with ``pattern`` the index of the scene, kind (models,) and particle count (models,), int64.
@@ -135,7 +147,7 @@ class SceneRecipe:
         centre: Tensor,
         generator: torch.Generator,
     ) -> None:
-        """Turn the scenes ``rows`` into contaminants of one name, in place."""
+        """Replace the scenes ``rows`` by contaminants of one name, in place."""
         size, slots = (len(rows),), values["diameter"].shape[1]
         diameter = values["diameter"][rows, 0]
         count[rows] = 1
@@ -164,7 +176,7 @@ class SceneRecipe:
 
 
 def _share_along_cluster(values: dict[str, Tensor], size_spread: float, generator: torch.Generator) -> None:
-    """Particles of one cluster are copies of its first, but for orientation and a spread of sizes."""
+    """Make the particles of a cluster copies of its first, except for orientation and a spread of sizes."""
     for name in ("body", "diameter", "stretch", "core_radius", "core_contrast", "core_centre", "edge_blur"):
         values[name] = values[name][:, :1].expand_as(values[name]).clone()
     spread = (size_spread * torch.randn(values["diameter"].shape, generator=generator)).exp()
@@ -172,14 +184,14 @@ def _share_along_cluster(values: dict[str, Tensor], size_spread: float, generato
     values["diameter"] = values["diameter"] * spread
 
 
-def _refuse_unknown(option: str, given: Mapping[str, float], choices: list[str] | tuple[str, ...]) -> None:
-    unknown = sorted(set(given) - set(choices))
+def _refuse_unknown(option: str, weights: Mapping[str, float], choices: list[str] | tuple[str, ...]) -> None:
+    unknown = sorted(set(weights) - set(choices))
     if unknown:
         raise UserError(f"simulate.scene.{option}: unknown {unknown}; choose from {', '.join(choices)}")
 
 
 def repeat_models(particles: Particles, patterns_per_model: int) -> Particles:
-    """The same scenes several times over: scene m becomes patterns m * k ... m * k + k - 1."""
+    """Scenes repeated for several patterns: scene m becomes patterns m * k to m * k + k - 1."""
     copies = torch.arange(patterns_per_model)
     pattern = (particles.pattern[:, None] * patterns_per_model + copies).flatten()
     index = torch.arange(len(particles.pattern)).repeat_interleave(patterns_per_model)

@@ -1,4 +1,4 @@
-"""Complex particles in three dimensions and their diffraction patterns, in blocks fixed by settings, seed and block."""
+"""Simulator of complex 3D particles and their patterns, in blocks fixed by settings, seed and block."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -39,20 +39,24 @@ def pattern_of(amplitude: Tensor, phase: Tensor, size: int) -> Tensor:
     Source: Wu et al. (2021), Eq. 1, with this project's sign exp(-2 pi i q.r).
     """
     density = torch.polar(embed(amplitude, size), embed(phase, size))
-    if not len(density):  # a process without a share of the last batch; the transform of nothing is an error to MKL
+    if not len(density):  # a process without a share of the last batch; MKL refuses an empty transform
         return density.real
     return fourier(density, ndim=3).abs()
 
 
 @dataclass
 class VolumeNoise:
-    """What counting and a detector do to a pattern; ``peak_photons=None`` leaves it noise-free.
+    """Counting noise and detector of 3D patterns; ``peak_photons=None`` is noise-free.
 
-    peak_photons: range of the maximum count, log-uniform. background: range of photons per voxel, uniform.
-    parasitic_peaks: range of the number of peaks of other crystals; parasitic_share: range of their height as a share
-    of the maximum, log-uniform; parasitic_width: range of their standard deviation, voxel. gap: range of the width of
-    the two crossed detector gaps, voxel (0: none); they cross all frames z, at most a quarter of the edge from the
-    centre. point_spread: range of the root mean square width of the blur by partial coherence along each axis, voxel.
+    Attributes:
+        peak_photons: Range of the maximum count, photons, log-uniform.
+        background: Range of the photons per voxel, uniform.
+        parasitic_peaks: Range of the number of peaks of other crystals.
+        parasitic_share: Range of their height as a share of the maximum, log-uniform.
+        parasitic_width: Range of their standard deviation, voxel.
+        gap: Range of the width of two crossed detector gaps, voxel (0: none), through all frames z, at most a quarter
+            of the edge from the centre.
+        point_spread: Range of the root mean square width of the blur by partial coherence along each axis, voxel.
     """
 
     peak_photons: Range | None = None
@@ -65,9 +69,9 @@ class VolumeNoise:
 
     def __post_init__(self) -> None:
         if not 0 <= self.point_spread[0] <= self.point_spread[1] <= LARGEST_SPREAD:
-            given = list(self.point_spread)
+            stated = list(self.point_spread)
             raise UserError(
-                f"simulate.noise.point_spread={given}: give a range within 0 to {LARGEST_SPREAD:.2f} voxels"
+                f"simulate.noise.point_spread={stated}: give a range within 0 to {LARGEST_SPREAD:.2f} voxels"
             )
         if self.peak_photons is not None and not 0 < self.peak_photons[0] <= self.peak_photons[1]:
             raise UserError(f"simulate.noise.peak_photons={list(self.peak_photons)}: give a range above 0, or null")
@@ -75,14 +79,14 @@ class VolumeNoise:
             raise UserError("simulate.noise: background and parasitic_peaks are photons; give peak_photons")
 
     def blurred(self, intensity: Tensor, generator: torch.Generator) -> Tensor:
-        """Intensities (B, Z, Y, X) as partial coherence leaves them; see physics.partial_coherence."""
+        """Intensities (B, Z, Y, X) blurred by partial coherence, see physics.partial_coherence."""
         if not max(self.point_spread):
             return intensity
         widths = uniform(self.point_spread, (len(intensity), 3), generator).to(intensity)
         return blurred_intensity(intensity, point_spread_envelope(widths, intensity.shape[1:])).clamp_min(0)
 
     def scale(self, intensity: Tensor, generator: torch.Generator) -> Tensor:
-        """Expected photons (B, Z, Y, X) of noise-free intensities: the maximum is the drawn peak."""
+        """Expected photons (B, Z, Y, X) of noise-free intensities, whose maximum is the drawn peak."""
         peak = log_uniform(self.peak_photons or (1.0, 1.0), (len(intensity),), generator).to(intensity)
         return intensity * (peak / intensity.flatten(1).amax(1))[:, None, None, None]
 
@@ -106,28 +110,35 @@ class VolumeNoise:
         height = log_uniform(self.parasitic_share, (count,), generator).to(expected) * expected.flatten(1).amax(1)
         lines = []
         for axis, n in enumerate(edges):
-            place = (torch.arange(n) - n // 2).to(expected) - (away * side)[:, axis, None].to(expected) * n
-            lines.append(torch.exp(-0.5 * (place / width) ** 2))
+            position = (torch.arange(n) - n // 2).to(expected) - (away * side)[:, axis, None].to(expected) * n
+            lines.append(torch.exp(-0.5 * (position / width) ** 2))
         return torch.einsum("b,bz,by,bx->bzyx", height, *lines)
 
     def measured(self, count: int, size: int, generator: torch.Generator) -> Tensor:
         """Masks (count, size, size, size) bool, False in the gaps."""
         width = uniform(self.gap, (count,), generator)[:, None]
-        places = (0.25 * size * (2 * torch.rand(count, 2, generator=generator) - 1)).unbind(1)
+        centres = (0.25 * size * (2 * torch.rand(count, 2, generator=generator) - 1)).unbind(1)
         axis = torch.arange(size) - size // 2
-        rows, columns = ((axis - place[:, None]).abs() >= width / 2 for place in places)
+        rows, columns = ((axis - centre[:, None]).abs() >= width / 2 for centre in centres)
         plane = torch.where(width[:, :, None] > 0, rows[:, :, None] & columns[:, None, :], True)
         return plane[:, None].expand(count, size, size, size)
 
 
 @dataclass
 class VolumeSimulator:
-    """Particles with amplitude and phase and their patterns. Source: Wu et al. (2021), Methods, 3D Training Dataset.
+    """Simulator of particles with amplitude and phase, and of their patterns.
 
-    body: size, rotations, generator -> amplitudes. phase: bodies, rotations, generators -> phases (rad). size: edge of
-    the pattern, voxel. object_size: edge of the box that holds the particle, half of it in the paper. block_size:
-    particles per block. phase_range: of the twin, see physics.twin; None: the span of each phase. twin: whether to
-    fix twin and centre; with False both twins occur, as in the paper, and its loss has a floor.
+    Attributes:
+        body: Function of size, rotations and generator to amplitudes.
+        phase: Function of bodies, rotations and generators to phases (rad).
+        size: Edge of the pattern, voxel.
+        object_size: Edge of the box of the particle, voxel; half of ``size`` in the paper.
+        block_size: Number of particles per block.
+        phase_range: Phase range of the twin, rad, see physics.twin; None: the span of each phase.
+        twin: Whether targets are canonical twins, centred; with False both twins occur, as in the paper, whose loss
+            then has a lower bound.
+
+    Source: Wu et al. (2021), Methods, 3D Training Dataset.
     """
 
     body: Body = field(default_factory=SuperellipsoidRecipe)
@@ -146,12 +157,12 @@ class VolumeSimulator:
 
     @property
     def rule(self) -> str:
-        """How the targets were made unique, as stored in files."""
+        """Rule of the canonical targets, as stored in files."""
         return RULE if self.twin else "none: either twin, as drawn"
 
     @property
     def noise_free(self) -> bool:
-        """Whether patterns follow from the particles alone, so that files need not hold them."""
+        """Whether patterns follow from the particles alone, so that files omit them."""
         return self.noise.peak_photons is None and max(*self.noise.gap, *self.noise.point_spread) == 0
 
     def particles(self, block: int, seed: int, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
@@ -190,6 +201,6 @@ class VolumeSimulator:
         return drawn | {fields.INTENSITY: torch.where(mask, intensity, 0.0), fields.MASK: mask}
 
     def _generators(self, block: int, seed: int, device: torch.device | str) -> tuple[torch.Generator, torch.Generator]:
-        """A generator of settings on the CPU and one of fields and photons on the device."""
+        """Generators of settings on the CPU and of fields and photons on the device."""
         block_seed = block_seed_of(seed, block)
         return torch.Generator().manual_seed(block_seed), torch.Generator(device).manual_seed(block_seed + 1)

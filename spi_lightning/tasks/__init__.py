@@ -1,4 +1,4 @@
-"""One LightningModule per question."""
+"""Tasks: one LightningModule per question, and the checkpoints that hold them."""
 
 from spi_lightning.tasks.refining.refinement import Refinement
 

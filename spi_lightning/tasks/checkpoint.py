@@ -1,4 +1,4 @@
-"""A task and its settings from one checkpoint file, without running any code that the file may carry."""
+"""Reading of checkpoints: a task and its settings from one file, without executing code from it."""
 
 import pickle
 import zipfile
@@ -19,14 +19,14 @@ BEST, LAST = "checkpoints/best.ckpt", "checkpoints/last.ckpt"
 
 
 def find_checkpoint(path: str | Path, word: str = "checkpoint") -> Path:
-    """The file meant by a path: itself, or the best (else the last) checkpoint of a run folder.
+    """Checkpoint file of a path: the file itself, or the best (else the last) checkpoint of a run folder.
 
     Args:
-        path: File or folder.
-        word: The setting that names it, for the error.
+        path: Checkpoint file or run folder.
+        word: Name of the setting, for the error.
 
     Raises:
-        UserError: There is none.
+        UserError: There is no checkpoint.
     """
     path = Path(path)
     if path.is_dir():
@@ -42,7 +42,7 @@ def find_checkpoint(path: str | Path, word: str = "checkpoint") -> Path:
 
 
 def run_of(path: str | Path) -> Path:
-    """The run folder that a path means: the folder itself, or the one whose checkpoints hold the file."""
+    """Run folder of a path: the folder itself, or the one that holds the checkpoint file."""
     path = Path(path)
     return path.parent.parent if path.is_file() and path.parent.name == "checkpoints" else path
 
@@ -50,23 +50,23 @@ def run_of(path: str | Path) -> Path:
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """Load a checkpoint as tensors and plain containers.
 
-    Its configuration is None, or plain containers whose task has been held against the registry. The rest of it tells
-    of the run and is not built.
+    Its configuration is None, or plain containers whose task was checked against the registry. The rest of it describes
+    the run and is not built.
 
     Raises:
-        UserError: The file is missing, cut short, no checkpoint, or would run code when loaded or built; or its weights
-            are NaN or infinite.
+        UserError: The file is missing, truncated, not a checkpoint, or would run code when loaded or built, or its
+            weights are NaN or infinite.
     """
     path = find_checkpoint(path)
     require_whole(path)
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise UserError(f"{path}: refused, it carries pickled code instead of plain weights.") from error
-    except Exception as error:  # whatever damaged bytes make the reader stumble over
-        raise UserError(f"{path}: the checkpoint is damaged or cut short.") from error
+        raise UserError(f"{path}: refused, it carries pickled code instead of plain weights") from error
+    except Exception as error:  # any error of the reader on damaged bytes
+        raise UserError(f"{path}: the checkpoint is damaged or cut short") from error
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("state_dict"), dict):
-        raise UserError(f"{path}: not a checkpoint of a task (no state_dict inside).")
+        raise UserError(f"{path}: not a checkpoint of a task (no state_dict inside)")
     _require_numbers(checkpoint["state_dict"], path)
     config = checkpoint.get("config")
     if config is not None:
@@ -77,7 +77,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
 
 def _require_numbers(weights: dict[str, Any], path: Path) -> None:
-    """Raise UserError where a training has diverged: such a network answers all patterns alike."""
+    """Refuse weights that are NaN or infinite, of a diverged training; UserError."""
     tensors = {name: value for name, value in weights.items() if isinstance(value, torch.Tensor)}
     for name, value in tensors.items():
         if value.layout is not torch.strided or value.is_quantized or value.is_meta:
@@ -93,54 +93,54 @@ def _require_numbers(weights: dict[str, Any], path: Path) -> None:
 
 
 def require_whole(path: Path) -> None:
-    """UserError for a checkpoint that was cut short, or in which a bit has changed since it was written.
+    """Refuse a checkpoint that was cut short, or in which a bit has changed since it was written; UserError.
 
-    torch.save stores a checksum (CRC-32) beside every tensor, which torch.load does not look at.
+    torch.save stores a checksum (CRC-32) beside every tensor, which torch.load does not check.
     """
     with path.open("rb") as file:
         begun = file.read(2) in (b"PK", b"")
     if not begun:
-        raise UserError(f"{path}: not a checkpoint.")
+        raise UserError(f"{path}: not a checkpoint")
     try:
         with zipfile.ZipFile(path) as archive:  # the end of a zip file is written last
             wrong = archive.testzip()
-    except Exception as error:  # whatever damaged bytes make the reader stumble over
-        raise UserError(f"{path}: the checkpoint is damaged or cut short.") from error
+    except Exception as error:  # any error of the reader on damaged bytes
+        raise UserError(f"{path}: the checkpoint is damaged or cut short") from error
     if wrong is not None:
-        raise UserError(f"{path}: the checkpoint is damaged, its part {wrong} has another checksum than was stored.")
+        raise UserError(f"{path}: the checkpoint is damaged, its part {wrong} has another checksum than was stored")
 
 
 def load_task(
     path: str | Path, instantiate: Callable[..., Any], task: type[pl.LightningModule] | None = None
 ) -> tuple[pl.LightningModule, dict[str, Any]]:
-    """Rebuild the task of a checkpoint, weights loaded and in evaluation mode.
+    """Rebuild the task of a checkpoint with its weights, in evaluation mode.
 
     Args:
-        path: Checkpoint or run folder.
-        instantiate: hydra.utils.instantiate, handed down because only apps know Hydra.
-        task: Class the caller can work with; HitClassification if None.
+        path: Checkpoint file or run folder.
+        instantiate: hydra.utils.instantiate, an argument because only apps import Hydra.
+        task: Expected class of the task; None: HitClassification.
 
     Returns:
         The task, and the whole resolved configuration of its run.
 
     Raises:
-        UserError: Besides those of read_checkpoint: no configuration inside, one that cannot be built, another task,
-            or weights that do not fit it.
+        UserError: As read_checkpoint, or the configuration is missing or cannot be built, the task is of another class,
+            or the weights do not match.
     """
     checkpoint, expected = read_checkpoint(path), task or HitClassification
     config = checkpoint.get("config")
     if config is None or not isinstance(config["task"], dict):
-        raise UserError(f"{path}: the checkpoint has no configuration of its task; it was not written by train.py.")
+        raise UserError(f"{path}: the checkpoint has no configuration of its task; it was not written by train.py")
     try:
         built = instantiate(config["task"])
-    except Exception as error:  # whatever settings that fit no part make it stumble over
+    except Exception as error:  # any error of parts on settings that do not fit
         if isinstance(error, UserError) or isinstance(error.__cause__, UserError):
             raise
         reason = (str(error.__cause__ or error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"{path}: its task cannot be built from its configuration ({reason})") from error
     if not isinstance(built, expected):
-        own = " (refined on one pattern, it answers no other)" if hasattr(built, "starts_from") else ""
-        raise UserError(f"{path}: a checkpoint of {type(built).__name__}{own}, where {expected.__name__} is needed.")
+        own = " (refined on one pattern, it serves no other)" if hasattr(built, "starts_from") else ""
+        raise UserError(f"{path}: a checkpoint of {type(built).__name__}{own}, where {expected.__name__} is needed")
     load_weights(built, checkpoint["state_dict"], f"{path}: its weights do not fit its network")
     return built.eval(), config
 
@@ -169,7 +169,7 @@ def read_start(path: str, target: str, begins_with: Collection[str]) -> tuple[di
 
 
 def load_weights(module: nn.Module, weights: dict[str, Any], mistake: str) -> None:
-    """Load weights into a module; UserError of ``mistake`` and of what differs first where they do not fit."""
+    """Load weights into a module; UserError with ``mistake`` and the first difference if they do not match."""
     try:
         module.load_state_dict(weights)
     except (RuntimeError, TypeError, ValueError, AttributeError, KeyError) as error:

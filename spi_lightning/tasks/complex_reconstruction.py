@@ -1,4 +1,4 @@
-"""What particle made this pattern? Answered at once, by a network trained with ground truth."""
+"""Task of supervised reconstruction: amplitude and phase of a particle from its pattern."""
 
 from typing import Literal, cast
 
@@ -20,31 +20,33 @@ Particle = tuple[Tensor, Tensor]
 def pattern_modulus(amplitude: Tensor, phase: Tensor, shape: torch.Size) -> Tensor:
     """Fourier amplitudes (B, *shape) of particles (B, 1, z, y, x) in a box, origin at index 0; float32 or float64.
 
-    Where the box lies in the array changes phases alone, so it is put into the corner.
+    The position of the box in the array changes phases alone, so the box lies in the corner.
     """
-    real = torch.promote_types(amplitude.dtype, torch.float32)  # there is no complex number of bfloat16
+    real = torch.promote_types(amplitude.dtype, torch.float32)  # bfloat16 has no complex type
     density = torch.polar(amplitude[:, 0].to(real), phase[:, 0].to(real))
-    if not len(density):  # a process without a share of the last batch; the transform of nothing is an error to MKL
+    if not len(density):  # a process without a share of the last batch; MKL refuses an empty transform
         return amplitude.new_zeros(0, *shape[-3:], dtype=real)
     modulus: Tensor = torch.fft.fftn(density, s=shape[-3:], dim=AXES, norm="ortho").abs()
     return modulus
 
 
 class ComplexReconstruction(TrainedTask):
-    """Amplitude and phase of a particle. Reads fourier_amplitude, mask, amplitude, phase (B, 1, ...) from a batch.
+    """Supervised reconstruction of amplitude and phase.
+
+    Reads fourier_amplitude, mask, amplitude and phase (B, 1, ...) from a batch.
 
     Args:
         network: Fourier amplitudes (B, 1, Z, Y, X) -> amplitude and phase (B, 1, z, y, x), of the size of the targets.
-        loss: Eq. 6.
-        metrics: Cloned for validation and test.
-        optimizer, schedule, interval: See TrainedTask.
-        twin: ``canonical``: the targets as they are, made unique by the rule of their file; ``either``: the loss is
-            that of the twin nearer to the answer.
+        loss: Supervised loss of Eq. 6.
+        metrics: Metrics, cloned for validation and test.
+        optimizer, schedule, interval: Optimisation, as in TrainedTask.
+        twin: Treatment of twins, ``canonical``: the targets of the file; ``either``: the loss of the twin nearer to the
+            prediction.
 
     Source: Wu et al. (2021), "Supervised learning approach".
     """
 
-    shown = VolumeMetrics.names
+    displayed = VolumeMetrics.names
 
     def __init__(
         self,
@@ -71,14 +73,14 @@ class ComplexReconstruction(TrainedTask):
         """Eq. 6 of each pattern, (B,).
 
         Raises:
-            UserError: The network's box is not that of the particles.
+            UserError: The box of the network is not that of the particles.
         """
         target = batch[AMPLITUDE], batch[PHASE]
         if answer[0].shape != target[0].shape:
             box, particle = (list(one[0].shape[-3:]) for one in (answer, target))
             raise UserError(
                 f"network.box={box}, but the particles lie in {particle} voxels: set network.box or"
-                " simulate.object_size."
+                " simulate.object_size"
             )
         real = self.loss.real_space(answer, target)
         if self.twin == "either":
@@ -95,24 +97,24 @@ class ComplexReconstruction(TrainedTask):
         return self.count_loss(self.losses_of(self(batch), batch), batch_idx)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Collect errors."""
+        """Add the errors of a batch."""
         self._evaluate(batch, "val")
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Collect errors."""
+        """Add the errors of a batch."""
         self._evaluate(batch, "test")
 
     def predict_step(self, batch: Batch, batch_idx: int = 0) -> Batch:
-        """Answers about each pattern: frame (B,); amplitude, phase (B, 1, z, y, x)."""
+        """Predictions for each pattern: frame (B,); amplitude, phase (B, 1, z, y, x)."""
         amplitude, phase = self(batch)
         return {FRAME: batch[FRAME], AMPLITUDE: amplitude, PHASE: phase}
 
     def on_validation_epoch_end(self) -> None:
-        """Log the numbers of the validation."""
+        """Log the metrics of the validation."""
         self._report("val")
 
     def on_test_epoch_end(self) -> None:
-        """Log the numbers of the test."""
+        """Log the metrics of the test."""
         self._report("test")
 
     def _evaluate(self, batch: Batch, stage: str) -> None:

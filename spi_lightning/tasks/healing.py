@@ -1,4 +1,4 @@
-"""What would this pattern look like without noise and gaps?"""
+"""Task of healing: denoising of patterns and inpainting of their gaps."""
 
 from typing import cast
 
@@ -14,24 +14,24 @@ from .pattern_task import PatternTask, PictureLoss, true_density
 
 
 class Healing(PatternTask):
-    """Denoises a pattern and fills its gaps. Reads intensity, mask, density (B, 1, H, W) from a batch.
+    """Denoising and inpainting of patterns. Reads intensity, mask, density (B, 1, H, W) from a batch.
 
-    The network sees Fourier amplitudes relative to the largest measured one, and the mask. Its target is |fourier(
-    density)|, scaled so that the measured pixels hold as many photons as were counted there.
+    The input is Fourier amplitudes relative to the largest measured one, and the mask. The target is |fourier(
+    density)|, scaled to the photons counted in the measured pixels.
 
     Args:
-        network: (B, 2, H, W) -> (B, 1, H, W) Fourier amplitude, networks.HealingUNet.
+        network: Map (B, 2, H, W) -> (B, 1, H, W) Fourier amplitude, see networks.HealingUNet.
         preprocess: data.PatternInput with kinds=[intensity], scale=sqrt, mask_channel=true.
-        loss: (output, target), (..., H, W) each -> (...).
-        optimizer, schedule, interval: See TrainedTask.
+        loss: Function of output and target, (..., H, W) each -> (...).
+        optimizer, schedule, interval: Optimisation, as in TrainedTask.
 
-    Numbers: error, the relative error of the amplitudes ||healed - true|| / ||true||, and gap_error, the same of the
-    pixels that were not measured; measured_error and measured_gap_error, those of the pattern as it came.
+    Metrics: error, the relative error of the amplitudes ||healed - true|| / ||true||, and gap_error, the same over
+    unmeasured pixels; measured_error and measured_gap_error, those of the measured pattern.
 
     Source: Bellisario & Ekeberg (2024), Sect. 5.
     """
 
-    shown = ("error", "measured_error", "gap_error", "measured_gap_error")
+    displayed = ("error", "measured_error", "gap_error", "measured_gap_error")
 
     def __init__(
         self,
@@ -43,22 +43,22 @@ class Healing(PatternTask):
         interval: Interval = "epoch",
     ) -> None:
         super().__init__(network, preprocess, loss, optimizer, schedule, interval)
-        self.errors = torch.nn.ModuleDict({name: PatternMean() for name in self.shown})
+        self.errors = torch.nn.ModuleDict({name: PatternMean() for name in self.displayed})
 
     def losses_of(self, output: Tensor, batch: Batch) -> Tensor:
         """Loss of each pattern, (B,)."""
         return self.loss(output, true_amplitude(batch)).mean(dim=1)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Add a batch to the errors."""
+        """Add the errors of a batch."""
         self._evaluate(batch, "val")
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Add a batch to the errors."""
+        """Add the errors of a batch."""
         self._evaluate(batch, "test")
 
     def predict_step(self, batch: Batch, batch_idx: int = 0) -> Batch:
-        """Healed patterns: frame (B,), intensity (B, 1, H, W) in the units it came in, mask (B, 1, H, W) all True."""
+        """Healed patterns: frame (B,), intensity (B, 1, H, W) in the unit of the input, mask (B, 1, H, W) all True."""
         healed = self(batch).square() * peak(batch)
         return {FRAME: batch[FRAME], INTENSITY: healed, MASK: torch.ones_like(batch[MASK])}
 
@@ -80,9 +80,9 @@ class Healing(PatternTask):
             self._mean(name.replace("error", "gap_error")).update(relative_error(picture, truth, ~mask)[gaps])
 
     def _report(self, stage: str) -> None:
-        numbers = {name: self._mean(name).compute() for name in self.shown}
+        numbers = {name: self._mean(name).compute() for name in self.displayed}
         self.report(stage, {name: value for name, value in numbers.items() if not value.isnan()})
-        for name in self.shown:
+        for name in self.displayed:
             self._mean(name).reset()
 
     def _mean(self, name: str) -> PatternMean:
@@ -96,7 +96,7 @@ def peak(batch: Batch) -> Tensor:
 
 
 def true_amplitude(batch: Batch) -> Tensor:
-    """|fourier(density)| in units of the largest measured amplitude, (B, 1, H, W)."""
+    """True amplitudes |fourier(density)| in units of the largest measured one, (B, 1, H, W)."""
     truth = fourier(true_density(batch), ndim=2).abs()
     counted = torch.where(batch[MASK], batch[INTENSITY], 0.0).sum(dim=(-2, -1), keepdim=True)
     expected = (truth.square() * batch[MASK]).sum(dim=(-2, -1), keepdim=True)
@@ -104,6 +104,6 @@ def true_amplitude(batch: Batch) -> Tensor:
 
 
 def relative_error(picture: Tensor, truth: Tensor, where: Tensor) -> Tensor:
-    """||picture - truth|| / ||truth|| over some pixels, (B, 1, H, W) -> (B,); NaN where there is none."""
+    """Relative error ||picture - truth|| / ||truth|| over some pixels, (B, 1, H, W) -> (B,); NaN without pixels."""
     square = ((picture - truth).square() * where).sum(dim=(1, 2, 3))
     return (square / (truth.square() * where).sum(dim=(1, 2, 3))).sqrt()

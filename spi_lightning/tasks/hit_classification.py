@@ -1,4 +1,4 @@
-"""Is this pattern a single hit?"""
+"""Task of hit classification: single hits against all other patterns."""
 
 from collections.abc import Callable
 from typing import cast
@@ -31,28 +31,28 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 class HitClassification(TrainedTask):
-    """Tells single hits from the rest. Reads photons and mask (B, 1, H, W), is_single_hit and kind (B,) from a batch.
+    """Classification of single hits. Reads photons and mask (B, 1, H, W), is_single_hit and kind (B,) from a batch.
 
-    With one class the network gives one logit per pattern and learns is_single_hit. With five it learns Kind's first
-    five, and the probability of a single hit is that of class 0; a contaminant counts as the fifth, "bad".
+    With one class the network has one logit per pattern and is trained on is_single_hit. With five it is trained on the
+    first five of fields.Kind, and the probability of a single hit is that of class 0; contaminants count as the fifth,
+    "bad".
 
-    Every validation fits a temperature to its patterns, and what these patterns look like; both are part of the
-    weights, so each checkpoint carries its own.
+    Every validation fits a temperature and a Domain to its patterns; both are stored with the weights in each
+    checkpoint.
 
     Args:
-        network: preprocessed photons -> logits (B,) or (B, 5), with ``features`` and ``head``.
-        preprocess: batch -> what the network sees.
-        loss: (logits, target) -> (B,).
-        metrics: Cloned for validation and test.
-        optimizer, schedule, interval: See TrainedTask.
-        classes: 1 or 5.
-        views: In test and prediction, average the logits over the pattern and its mirror images: ``none``, ``flips`` or
-            ``dihedral`` (turned by quarters too), which the physics does not tell apart. Features stay those of the
-            pattern itself.
+        network: Map from preprocessed photons to logits (B,) or (B, 5), with ``features`` and ``head``.
+        preprocess: Map from a batch to the input of the network.
+        loss: Function of logits and target -> (B,).
+        metrics: Metrics, cloned for validation and test.
+        optimizer, schedule, interval: Optimisation, as in TrainedTask.
+        classes: Number of classes, 1 or 5.
+        views: Average of the logits, in test and prediction, over the pattern and equivalent images: ``none``,
+            ``flips`` or ``dihedral`` (rotations by 90 degrees too). Features stay those of the pattern itself.
     """
 
     temperature: Tensor
-    shown = ("accuracy", "auroc", "average_precision", "false_positive_rate", "fpr_at_90_recall", "kind_accuracy")
+    displayed = ("accuracy", "auroc", "average_precision", "false_positive_rate", "fpr_at_90_recall", "kind_accuracy")
 
     def __init__(
         self,
@@ -68,9 +68,9 @@ class HitClassification(TrainedTask):
     ) -> None:
         super().__init__(network, optimizer, schedule, interval)
         if classes not in (1, 5):
-            raise UserError(f"task.classes={classes}: choose 1 (single hit or not) or 5 (kinds of hits).")
+            raise UserError(f"task.classes={classes}: choose 1 (single hit or not) or 5 (kinds of hits)")
         if views not in AUGMENTATIONS:
-            raise UserError(f"task.views={views} is unknown: choose one of {', '.join(AUGMENTATIONS)}.")
+            raise UserError(f"task.views={views} is unknown: choose one of {', '.join(AUGMENTATIONS)}")
         self.preprocess, self.loss, self.classes, self.views = preprocess, loss, classes, views
         self.register_buffer("temperature", torch.tensor(1.0))
         self.metrics = nn.ModuleDict({stage: metrics.clone() for stage in ("val", "test")})
@@ -86,25 +86,25 @@ class HitClassification(TrainedTask):
         return self.count_loss(self.loss(self(batch), self.target(batch)), batch_idx)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Collect answers; also those the temperature is fitted to."""
+        """Add the predictions of a batch, to which the temperature is fitted too."""
         logits = self._evaluate(batch, "val")
         self.fitted_temperature.update(logits, self.target(batch))
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Collect answers."""
+        """Add the predictions of a batch."""
         self._evaluate(batch, "test")
 
     def predict_step(self, batch: Batch, batch_idx: int = 0) -> Batch:
-        """Answers about each pattern of a batch: see answers_to."""
+        """Predictions for each pattern of a batch, see answers_to."""
         return self.answers_to(self.preprocess(batch), batch[FRAME])
 
     def answers_to(self, pattern: Tensor, frame: Tensor) -> Batch:
-        """Answers about patterns that are preprocessed already, (B, C, h, w), frame (B,).
+        """Predictions for preprocessed patterns (B, C, h, w) with frame (B,).
 
         Returns:
-            frame (B,); logits (B,) or (B, 5); score (B,), P(single hit) as the network gives it; probability (B,), the
-            same after temperature scaling; features (B, d), the penultimate values; with five classes also
-            class_probability (B, 5); and, once a validation has been seen, distance_from_training (B,), see Domain.
+            frame (B,); logits (B,) or (B, 5); score (B,), uncalibrated P(single hit); probability (B,), after
+            temperature scaling; features (B, d) of the penultimate layer; with five classes class_probability (B, 5);
+            after a validation distance_from_training (B,), see Domain.
         """
         features, logits = self._features_and_logits(pattern, self.views)
         answer = {
@@ -120,9 +120,9 @@ class HitClassification(TrainedTask):
             answer[DISTANCE_FROM_TRAINING] = self.domain(describe_patterns(features, pattern))
         return answer
 
-    def _features_and_logits(self, pattern: Tensor, seen: str) -> tuple[Tensor, Tensor]:
-        """Penultimate values (B, d) of a preprocessed pattern, and its logits averaged over the views of it."""
-        features = [self.network.features(view) for view in views(pattern, seen)]  # type: ignore[operator]
+    def _features_and_logits(self, pattern: Tensor, augment: str) -> tuple[Tensor, Tensor]:
+        """Features (B, d) of preprocessed patterns, and their logits averaged over equivalent images."""
+        features = [self.network.features(view) for view in views(pattern, augment)]  # type: ignore[operator]
         return features[0], torch.stack([self._logits(each) for each in features]).mean(dim=0)
 
     def _logits(self, features: Tensor) -> Tensor:
@@ -130,18 +130,15 @@ class HitClassification(TrainedTask):
         return logits.squeeze(-1) if self.classes == 1 else logits
 
     def target(self, batch: Batch) -> Tensor:
-        """What the loss compares with, (B,) int64: is_single_hit or kind; -1 where unknown."""
+        """Target of the loss, (B,) int64: is_single_hit or kind; -1 where unknown."""
         return batch[IS_SINGLE_HIT] if self.classes == 1 else batch[KIND].clamp(max=Kind.MANY)
 
     def single_probability(self, logits: Tensor) -> Tensor:
-        """P(single hit), (B,), from logits (B,) or (B, 5)."""
+        """Probability of a single hit, (B,), from logits (B,) or (B, 5)."""
         return logits.sigmoid() if self.classes == 1 else logits.softmax(dim=1)[:, Kind.SINGLE]
 
     def on_fit_start(self) -> None:
-        """Check that the labels say what the loss needs; give the standardisation its mean and deviation.
-
-        A checkpoint has brought the latter with it.
-        """
+        """Check the labels, and fit mean and deviation of the standardisation, unless a checkpoint holds them."""
         super().on_fit_start()
         self._require_labels()
         if not self.preprocess.needs_fit:
@@ -183,24 +180,24 @@ class HitClassification(TrainedTask):
         metrics = cast(HitMetrics, self.metrics[stage])
         numbers = metrics.compute()
         if metrics.missing and not self.trainer.sanity_checking:
-            rank_zero_warn(f"{stage}: the labels leave {', '.join(metrics.missing)} undefined; left out.")
+            rank_zero_warn(f"{stage}: the labels leave {', '.join(metrics.missing)} undefined; left out")
         metrics.reset()
         self.report(stage, numbers)
 
     def _require_labels(self) -> None:
-        """Raise UserError if a training pattern lacks the label that is learnt, or all have the same."""
+        """Refuse training patterns without the label of the task, or with one label only; UserError."""
         name = IS_SINGLE_HIT if self.classes == 1 else KIND
         labels = self.trainer.datamodule.training_labels(name)  # type: ignore[attr-defined]
         unknown = 0 if labels is None else int((labels < 0).sum())
         if unknown:
             raise UserError(
                 f"task.classes={self.classes} learns {name}, which {unknown} of {len(labels)} training patterns lack;"
-                f" {'set task.classes=1' if name == KIND else 'give data.keys.label'}."
+                f" {'set task.classes=1' if name == KIND else 'give data.keys.label'}"
             )
         if labels is not None and len(labels) > 1 and bool((labels == labels[0]).all()):
             path = getattr(self.trainer.datamodule, "path", None)  # type: ignore[attr-defined]
             raise UserError(
                 f"all {len(labels)} labels ({name}) are {int(labels[0])} in the training split"
                 f"{f' of {path}' if path else ''}: there is nothing to tell apart; name the right labels with "
-                "data.keys.label=, or add frames of another label."
+                "data.keys.label=, or add frames of another label"
             )

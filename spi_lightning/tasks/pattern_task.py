@@ -15,7 +15,7 @@ PictureLoss = Callable[[Tensor, Tensor], Tensor]
 
 
 class PatternTask(TrainedTask):
-    """Base of tasks whose network answers a pattern with a picture; subclasses define ``losses_of`` and the metrics.
+    """Base of tasks whose network maps a pattern to an image; subclasses define ``losses_of`` and the metrics.
 
     Args:
         network: network input -> picture.
@@ -41,11 +41,11 @@ class PatternTask(TrainedTask):
         return cast(Tensor, self.network(self.preprocess(batch)))
 
     def training_output(self, batch: Batch) -> Tensor:
-        """Output of the network for a training batch; the same unless a subclass tells it more."""
+        """Output of the network for a training batch; subclasses may add inputs."""
         return cast(Tensor, self(batch))
 
     def losses_of(self, output: Tensor, batch: Batch) -> Tensor:
-        """One loss per pattern, (B,)."""
+        """Loss of each pattern, (B,), from outputs (B, C, H, W)."""
         raise NotImplementedError
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -57,8 +57,8 @@ def true_density(batch: Batch) -> Tensor:
     """Density (B, 1, H, W) of a batch.
 
     Raises:
-        UserError: The file has none.
+        UserError: The file has no densities.
     """
     if DENSITY not in batch:
-        raise UserError("data: these patterns come without their densities: nothing to train on or to compare with.")
+        raise UserError("data: these patterns come without their densities: nothing to train on or to compare with")
     return batch[DENSITY]

@@ -1,7 +1,7 @@
-"""Registry of what a checkpoint may name: a closed list of classes and functions, read before anything is imported.
+"""Registry of the classes and functions that a checkpoint may name, checked before anything is imported.
 
-A checkpoint is a file of somebody else's. Its configuration is data, and this module makes sure of it: plain mappings,
-lists, numbers and words, without interpolation, whose every ``_target_`` is in the list. What a checkpoint was trained
+The author of a checkpoint may be unknown, so its configuration must be data: plain mappings, lists, numbers and words,
+without interpolation, whose every ``_target_`` is in the list. What a checkpoint was trained
 with besides (a network of another package) needs that package's name in ``trust``, on every command that opens it:
 nothing that a checkpoint or a run folder holds counts as that word, and nothing is imported before it is given.
 """
@@ -66,12 +66,12 @@ TASK_PARTS: Final = (
         " OneCycleLR PolynomialLR ReduceLROnPlateau StepLR",
     )
 )
-"""Of the task of a checkpoint, which is built to answer with, to fine-tune or to refine."""
+"""Parts of the task of a checkpoint, which is built for prediction, fine-tuning or refinement."""
 
 RUN_PARTS: Final = (
     TASK_PARTS
     | _names(
-        callbacks="LiveSlices Progress SaveOften SettleBatchNorm ValidateAtEnd WriteReconstruction",
+        callbacks="LiveSlices Progress SaveOften RecalibrateBatchNorm ValidateAtEnd WriteReconstruction",
         data="HitDataModule SimulatedHitDataModule SimulatedSupportDataModule SimulatedVolumeDataModule"
         " StructureSource SupportDataModule VolumeDataModule Preparation",
         data__scans__preparation="Preparation",
@@ -104,7 +104,7 @@ RUN_PARTS: Final = (
         )
     )
 )
-"""Of a whole run, which is gone on with."""
+"""Parts of a whole run, which is resumed."""
 
 _trusted: set[str] = set()
 
@@ -122,7 +122,7 @@ def trust(packages: str | Iterable[str] | None) -> None:
     names = [packages] if isinstance(packages, str) else list(packages or [])
     for name in names:
         if not isinstance(name, str) or not all(part.isidentifier() for part in name.split(".")):
-            raise UserError(f"trust={name} is no name of a package: give trust=[my_package]")
+            raise UserError(f"trust={name} is not the name of a package: give trust=[my_package]")
         if _of_python(name):
             raise UserError(f"trust={name} is a part of Python itself: name the package that defines the class")
     _trusted.clear()
@@ -138,13 +138,13 @@ def registered(
     """Copy a configuration into plain containers, or refuse it; nothing is imported.
 
     Args:
-        config: What a checkpoint holds; tuples become lists, mappings of any class become dictionaries.
-        where: The file, for the error.
+        config: Configuration of a checkpoint; tuples become lists, mappings of any class become dictionaries.
+        where: Name of the file, for the error.
         parts: Names that a ``_target_`` may be, besides those of trusted packages; None: any, for what is only read.
-        levels: Most mappings and lists inside one another.
+        levels: Largest depth of mappings and lists inside one another.
 
     Raises:
-        UserError: A name outside the registry, an interpolation, something that is no plain setting, or a
+        UserError: A name outside the registry, an interpolation, a value that is not a plain setting, or a
             ``filename`` that leads to another folder.
     """
     if levels == 0:
@@ -168,7 +168,7 @@ def _plain(value: Any, where: str) -> Any:
     if value is None or type(value) in (bool, int, float, str):
         return value
     kind = type(value).__name__
-    raise UserError(f"{where}: refused, its configuration holds {kind}, which is no number, word, list or mapping")
+    raise UserError(f"{where}: refused, its configuration holds {kind}, which is not a number, word, list or mapping")
 
 
 def _require_name(target: Any, where: str, names: Collection[str]) -> None:

@@ -1,4 +1,4 @@
-"""Where is the particle, and how is its density distributed?"""
+"""Task of support prediction: density or support of a particle from its pattern."""
 
 from typing import cast
 
@@ -13,49 +13,49 @@ from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.support import ideal_support
 from spi_lightning.physics.twin import twin
 
-from .hints import half_hidden
+from .half_hidden import half_hidden
 from .optimisation import Interval, MakeOptimizer, MakeSchedule
 from .pattern_task import PatternTask, PictureLoss, true_density
 
 TARGETS = ("support", "density")
 TWINS = ("canonical", "either")
 CANDIDATES = ("best", "every")
-SPARED = 0.05  # weight of the mean over candidates beside the best one, so that none is left without a gradient
+SPARED = 0.05  # weight of the mean over candidates beside the best one, so that all have a gradient
 
 
 class SupportPrediction(PatternTask):
-    """Predicts a density or a support. Reads intensity, mask, density (B, 1, H, W) and structure (B,) from a batch.
+    """Prediction of a density or support. Reads intensity, mask, density (B, 1, H, W) and structure (B,) from a batch.
 
     The score of a pixel is the sigmoid of its logit, or the density relative to its maximum; the support is where it
-    exceeds the threshold. Unless one is given, every validation finds the threshold at which ``coverage`` of its
-    patterns have fewer than two false negatives at the least area; it is part of the weights, so each checkpoint
-    carries its own. The validation's own numbers are at that threshold.
+    exceeds the threshold. Without a fixed threshold, every validation finds the one at which ``coverage`` of its
+    patterns have fewer than two false negatives at the least area, evaluates at it, and stores it with the weights in
+    the checkpoint.
 
     Args:
-        network: pattern -> (B, candidates, H, W), logits or densities.
-        preprocess: batch -> network input, data.PatternInput.
-        loss: (output, target), (..., H, W) each -> (...).
-        metrics: Cloned for validation and test.
-        optimizer, schedule, interval: See TrainedTask.
-        target: What the loss compares with: the true ``support`` or ``density``.
-        logits: Whether the network answers logits (network.activation=none) or a density.
-        threshold: Of the score; None lets each validation find it. The paper's is 0.1, of densities.
+        network: Map from patterns to logits or densities (B, candidates, H, W).
+        preprocess: Map from a batch to the network input, see data.PatternInput.
+        loss: Function of output and target, (..., H, W) each -> (...).
+        metrics: Metrics, cloned for validation and test.
+        optimizer, schedule, interval: Optimisation, as in TrainedTask.
+        target: Target of the loss, the true ``support`` or ``density``.
+        logits: Whether the outputs are logits (network.activation=none), else densities.
+        threshold: Threshold of the score; None: found by each validation. The paper has 0.1, of densities.
         coverage: Share of the validation patterns with fewer than two false negatives.
-        twin: ``canonical``: targets are the canonical twin (physics.twin). ``either``: the loss is that of the
-            twin nearer to the answer, so that the network may choose; the pattern does not tell them apart.
-        candidates: Which of several outputs count: ``best`` (alternative answers) or ``every`` (rounds of one).
-        hints: Share of the training patterns whose network starts from the half-hidden truth, see hints.half_hidden;
-            only for networks that take a start (ProjectedUNet).
-        samples: In test and prediction, so many answers are drawn from a network that can (ProjectedUNet); inside the
-            support, where a batch holds a known_support (B, 1, H, W).
+        twin: ``canonical``: targets are the canonical twin (physics.twin). ``either``: the loss of the twin
+            nearer to the prediction, since a pattern does not determine the twin.
+        candidates: Outputs that enter the loss, ``best`` (alternative outputs) or ``every`` (rounds of one).
+        half_hidden: Share of the training patterns whose network starts from the half-hidden truth, see
+            half_hidden.half_hidden; only for networks that take a start (ProjectedUNet).
+        samples: Number of samples in test and prediction, for networks that can sample (ProjectedUNet); confined to a
+            known_support (B, 1, H, W) of the batch, if any.
 
-    Of several candidates, the answer is the one whose Fourier amplitudes fit the measured ones best.
+    The prediction is the candidate whose Fourier amplitudes fit the measured ones best.
 
     Source: Bellisario & Ekeberg (2024), Sect. 2; twins, candidates and calibration are ours.
     """
 
     threshold: Tensor
-    shown = (
+    displayed = (
         "covered",
         "false_negatives",
         "false_positives",
@@ -86,21 +86,23 @@ class SupportPrediction(PatternTask):
         coverage: float = 0.97,
         twin: str = "canonical",
         candidates: str = "best",
-        hints: float = 0.0,
+        half_hidden: float = 0.0,
         samples: int = 1,
         interval: Interval = "epoch",
     ) -> None:
         super().__init__(network, preprocess, loss, optimizer, schedule, interval)
-        given = (("target", target, TARGETS), ("twin", twin, TWINS), ("candidates", candidates, CANDIDATES))
-        for option, value, choices in given:
+        chosen = (("target", target, TARGETS), ("twin", twin, TWINS), ("candidates", candidates, CANDIDATES))
+        for option, value, choices in chosen:
             if value not in choices:
-                raise UserError(f"task.{option}={value} is unknown: choose one of {', '.join(choices)}.")
-        if hints and not getattr(network, "takes_start", False):
-            raise UserError(f"task.hints={hints}: this network takes no start; set 0, or network=projected_unet.")
+                raise UserError(f"task.{option}={value} is unknown: choose one of {', '.join(choices)}")
+        if half_hidden and not getattr(network, "takes_start", False):
+            raise UserError(
+                f"task.half_hidden={half_hidden}: this network takes no start; set 0, or network=projected_unet"
+            )
         if samples != 1 and not (samples > 1 and hasattr(network, "sample")):
-            raise UserError(f"task.samples={samples}: set 1, or more with network=projected_unet.")
+            raise UserError(f"task.samples={samples}: set 1, or more with network=projected_unet")
         self.target, self.logits, self.twin = target, logits, twin
-        self.candidates, self.hints, self.samples = candidates, hints, samples
+        self.candidates, self.half_hidden, self.samples = candidates, half_hidden, samples
         self.calibrate = threshold is None
         self.register_buffer("threshold", torch.tensor(0.1 if threshold is None else threshold))
         self.metrics = nn.ModuleDict({stage: metrics.clone() for stage in ("val", "test")})
@@ -119,14 +121,14 @@ class SupportPrediction(PatternTask):
         return (1 - SPARED) * losses.amin(dim=1) + SPARED * losses.mean(dim=1)
 
     def training_output(self, batch: Batch) -> Tensor:
-        """Output of the network, which may start from hints."""
-        if not self.hints:
+        """Output of the network (B, C, H, W), which may start from half-hidden truths."""
+        if not self.half_hidden:
             return cast(Tensor, self(batch))
-        start = half_hidden(true_density(batch), self.hints)
+        start = half_hidden(true_density(batch), self.half_hidden)
         return cast(Tensor, self.network(self.preprocess(batch), start))
 
     def answer(self, batch: Batch) -> Tensor:
-        """Output of the network, (B, candidates, H, W), several samples where they are asked for."""
+        """Output of the network, (B, candidates, H, W), or samples if ``samples`` is above 1."""
         known = batch.get(KNOWN_SUPPORT)
         if hasattr(self.network, "sample") and (self.samples > 1 or known is not None):
             return cast(Tensor, self.network.sample(self.preprocess(batch), self.samples, support=known))  # type: ignore[operator]
@@ -142,7 +144,7 @@ class SupportPrediction(PatternTask):
         return score if self.logits else score / score.amax(dim=(-2, -1), keepdim=True).clamp(min=1e-12)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Keep scores until the threshold is known."""
+        """Store the scores until the threshold is known."""
         output = self(batch)
         cast(PatternMean, self.losses["val"]).update(self.losses_of(output, batch))
         score, density = self.score_of(output, batch), true_density(batch)[:, 0]
@@ -157,16 +159,16 @@ class SupportPrediction(PatternTask):
         self._score("test", self.score_of(output, batch), true_density(batch)[:, 0], batch[STRUCTURE])
 
     def predict_step(self, batch: Batch, batch_idx: int = 0) -> Batch:
-        """Answers about each pattern: frame (B,); density (B, H, W), at most 1, or the score of a support; support."""
+        """Predictions for each pattern: frame (B,); density (B, H, W), at most 1, or score of a support; support."""
         score = self.score_of(self.answer(batch), batch)
         return {FRAME: batch[FRAME], DENSITY: score, SUPPORT: score > self.threshold}
 
     def on_validation_epoch_start(self) -> None:
-        """Forget scores that an interrupted validation left."""
+        """Discard scores of an interrupted validation."""
         self.unscored.clear()
 
     def on_validation_epoch_end(self) -> None:
-        """Find the threshold, then log the numbers of this validation at it."""
+        """Find the threshold, then log the metrics of this validation at it."""
         if self.calibrate:
             self.threshold.copy_(self.fitted_threshold.compute())
         self.fitted_threshold.reset()
@@ -176,7 +178,7 @@ class SupportPrediction(PatternTask):
         self._report("val")
 
     def on_test_epoch_end(self) -> None:
-        """Log the numbers of the test."""
+        """Log the metrics of the test."""
         self._report("test")
 
     def _score(self, stage: str, score: Tensor, density: Tensor, structure: Tensor) -> None:
@@ -192,10 +194,10 @@ class SupportPrediction(PatternTask):
 
 
 def best_candidate(density: Tensor, batch: Batch) -> Tensor:
-    """The candidate whose scaled Fourier amplitudes are nearest to the measured ones: (B, K, H, W) -> (B, H, W).
+    """Candidate of least error of the scaled Fourier amplitudes: (B, K, H, W) -> (B, H, W).
 
-    Twins and shifts of an answer fit equally well, so this tells a density from a wrong one, not from its twin. Where
-    the support is known, it is the candidate that leaves it least once it has the measured amplitudes.
+    Twins and shifts of a density fit equally well, so this rejects wrong densities, not twins. With a known support it
+    is the candidate of least power outside it after projection on the measured amplitudes.
     """
     if KNOWN_SUPPORT in batch:
         return _nearest_to_support(density, batch)
@@ -209,12 +211,12 @@ def best_candidate(density: Tensor, batch: Batch) -> Tensor:
 
 
 def _nearest_to_support(density: Tensor, batch: Batch) -> Tensor:
-    """The candidate (B, H, W) of least power outside a known support, or negative, given the measured amplitudes.
+    """Candidate (B, H, W) of least power outside a known support, or negative, with the measured amplitudes.
 
-    It is answered with these amplitudes, cut to the support: one step of error reduction.
+    The result is one step of error reduction: projected on the amplitudes, then confined to the support.
     """
     mask, support = batch[MASK], batch[KNOWN_SUPPORT]
-    given = project(density, batch[INTENSITY].clamp(min=0).sqrt() * mask, mask.to(density.dtype))
-    inside = (given * support).clamp(min=0)
-    choice = (given - inside).square().sum(dim=(-2, -1)).div(given.square().sum(dim=(-2, -1))).argmin(dim=1)
+    projected = project(density, batch[INTENSITY].clamp(min=0).sqrt() * mask, mask.to(density.dtype))
+    inside = (projected * support).clamp(min=0)
+    choice = (projected - inside).square().sum(dim=(-2, -1)).div(projected.square().sum(dim=(-2, -1))).argmin(dim=1)
     return inside[torch.arange(len(density), device=density.device), choice]

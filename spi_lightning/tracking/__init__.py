@@ -1,4 +1,4 @@
-"""Runs and artifacts: the only place that knows wandb."""
+"""Tracking of runs and artifacts; the only sub-package that imports wandb."""
 
 from .atomic_checkpoint import AtomicCheckpointIO
 from .earlier_run import clear_earlier, earlier_notes, record_run, require_free

@@ -1,4 +1,4 @@
-"""Checkpoints that are whole or absent, and that name no place outside the run they lie in."""
+"""Checkpoints written atomically, with file names relative to their run folder."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,13 +14,13 @@ _PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint beside its place and renames it: a killed run leaves the one before, never half of one.
+    """Atomic write of checkpoints: a killed run leaves the previous checkpoint, never a partial one.
 
-    What Lightning's checkpoint callbacks remember is stored as names within their folder and read as files of this run,
-    so that a copied, moved or unpacked run finds its own and leaves the original alone.
+    File names in the states of Lightning's checkpoint callbacks are stored relative to their folder and read as files
+    of this run, so that a copied, moved or unpacked run uses its own files.
 
     Args:
-        folder: Of the checkpoints of this run; None: where a checkpoint is read from.
+        folder: Folder of the checkpoints of this run; None: that of the checkpoint read.
 
     ``saved`` becomes True with the first checkpoint that is written.
     """
@@ -30,7 +30,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         self.folder, self.saved = None if folder is None else Path(folder), False
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
-        """Write a checkpoint to a local path."""
+        """Write a checkpoint to a local path atomically."""
         with atomic_write(path) as part, error_recording_file(part) as file:
             torch.save(_with_files_in(checkpoint, Path()), cast(IO[bytes], file))
         self.saved = True
@@ -38,7 +38,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def load_checkpoint(
         self, path: Any, map_location: Callable[..., Any] | None = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        """Read a checkpoint; the files that its callbacks remember are those of this run."""
+        """Read a checkpoint, with the file names of its callbacks moved to this run."""
         checkpoint = super().load_checkpoint(path, map_location or (lambda storage, _: storage), weights_only)
         return _with_files_in(checkpoint, (self.folder or Path(path).parent).resolve())
 
@@ -49,7 +49,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 def _with_files_in(checkpoint: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """A checkpoint whose callbacks remember files in ``folder``; a best file that is not there is forgotten."""
+    """Checkpoint with the file names of its callbacks in ``folder``; absent best files are dropped."""
     states = checkpoint.get("callbacks")
     if not isinstance(states, dict):
         return checkpoint

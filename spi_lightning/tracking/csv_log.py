@@ -1,4 +1,4 @@
-"""metrics.csv of a run: written at once, cut back where a run is taken up, never a half-written row within."""
+"""metrics.csv of a run: written row by row, truncated when a run is resumed, without partial rows."""
 
 import csv
 from collections.abc import Mapping
@@ -15,13 +15,13 @@ Row = Mapping[str, Any]
 
 
 class FolderCSVLogger(CSVLogger):
-    """metrics.csv in the run folder itself, a row as soon as it is logged.
+    """CSV logger that writes metrics.csv into the run folder, each row as soon as it is logged.
 
     Args:
-        folder: The run folder.
-        steps: Of a run that is taken up: steps that its checkpoint has done; later rows will be logged again and go.
-            None: a new run, whose file begins anew.
-        last: The row of an epoch that ended with the checkpoint, which had not been logged by then; added if missing.
+        folder: Run folder of the log.
+        steps: Steps done in the checkpoint of a resumed run; later rows are removed, as they are logged again. None: a
+            new run with an empty file.
+        last: Row of an epoch that ended with the checkpoint, which may not have been logged; added if missing.
     """
 
     def __init__(self, folder: str | Path, steps: int | None = None, last: Row | None = None) -> None:
@@ -30,7 +30,7 @@ class FolderCSVLogger(CSVLogger):
 
     @property
     def experiment(self) -> _ExperimentWriter:
-        """The writer, opened on first use."""
+        """Writer of the log, opened on first use."""
         if self._experiment is None:
             Path(self.log_dir).mkdir(parents=True, exist_ok=True)
             cut_back(Path(self.log_dir) / ExperimentWriter.NAME_METRICS_FILE, self._steps, self._last)
@@ -39,13 +39,13 @@ class FolderCSVLogger(CSVLogger):
 
 
 class _ContinuingWriter(ExperimentWriter):
-    """Lightning's writer deletes what an earlier part of the run has written; this one goes on behind it."""
+    """Writer that appends to the log of an earlier part of the run, which Lightning's would delete."""
 
     def _check_log_dir_exists(self) -> None:
         self.metrics_keys = list(read_rows(Path(self.metrics_file_path))[0])
 
     def save(self) -> None:
-        """Append the rows; UserError where the disk is full."""
+        """Append the rows; UserError if the disk is full."""
         try:
             super().save()
         except OSError as error:
@@ -57,7 +57,7 @@ class _ContinuingWriter(ExperimentWriter):
 
 
 def cut_back(path: Path, steps: int | None, last: Row) -> None:
-    """Leave of a metrics.csv the whole rows of the steps before ``steps``, none if that is None; add a missing last."""
+    """Truncate a metrics.csv to complete rows of the steps before ``steps`` (None: none); add a missing last row."""
     if steps is None:
         path.unlink(missing_ok=True)
         return
@@ -71,14 +71,14 @@ def cut_back(path: Path, steps: int | None, last: Row) -> None:
 
 
 def read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """Columns and rows of a metrics.csv, without a row that is not whole; nothing of a file that is not there."""
+    """Columns and complete rows of a metrics.csv; both empty if the file is absent."""
     lines = list(csv.reader(complete_lines(path).removeprefix("\ufeff").splitlines())) if path.is_file() else []
     names = lines[0] if lines else []
     return names, [dict(zip(names, line, strict=True)) for line in lines[1:] if len(line) == len(names)]
 
 
 def _step(row: Row) -> float:
-    """Step of a row, also as spreadsheets write it; -1 for what is none."""
+    """Step of a row, also as spreadsheets write it; -1 for an invalid one."""
     try:
         step = float(row.get("step", ""))
     except ValueError:

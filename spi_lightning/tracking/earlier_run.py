@@ -1,4 +1,4 @@
-"""What an earlier run has left in a folder: no run of another kind overwrites it, no later one is mixed with it."""
+"""Files of earlier runs in a folder: protection against overwriting and against mixing of results."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -41,11 +41,11 @@ _DENSITIES: Final = (".cxi", ".vti", ".mrc", ".npz")
 
 
 def require_free(folder: Path, config: Mapping[str, Any]) -> None:
-    """Refuse a folder that a run of these settings would spoil.
+    """Refuse a folder whose earlier results a run of these settings would overwrite.
 
     Raises:
-        UserError: The folder holds a run of another kind, an earlier training that is not the one to be resumed,
-            checkpoints, or files of another program under the names of ours.
+        UserError: The folder holds a run of another kind, an earlier training that is not resumed, checkpoints, or
+            files of another program under the names of this one.
     """
     if any(folder.glob("*.ckpt")):
         raise UserError(f"folder={folder}: holds the checkpoints of a run; give another folder with hydra.run.dir=")
@@ -78,7 +78,7 @@ def record_run(folder: Path, config: Mapping[str, Any], text: str, words: Sequen
     Results of an earlier evaluation or phasing are removed, so that they are not taken for the new ones.
 
     Args:
-        folder: Run folder.
+        folder: Run folder to examine.
         config: Resolved settings, plain containers.
         text: The same as YAML.
         words: Overrides of the command that began the run.
@@ -94,7 +94,7 @@ def record_run(folder: Path, config: Mapping[str, Any], text: str, words: Sequen
 
 
 def earlier_notes(folder: Path) -> list[Note]:
-    """A line, for before the work, where clear_earlier will remove results of an earlier evaluation or phasing."""
+    """Note before the run that clear_earlier will remove results of an earlier evaluation or phasing."""
     kind = _kind_of_file(folder / CONFIG) if (folder / CONFIG).is_file() else None
     files = {EVALUATION: _FILES, PHASING: ("result.cxi", *_OF_PHASING)}.get(str(kind), ())
     there = next((folder / name for name in files if (folder / name).is_file()), None)
@@ -110,7 +110,7 @@ def earlier_notes(folder: Path) -> list[Note]:
 
 
 def clear_earlier(folder: Path) -> None:
-    """Remove what an earlier evaluation or phasing has written, so that nothing of it is taken for the new one's."""
+    """Remove the files of an earlier evaluation or phasing, so that they do not mix with new results."""
     kind = _kind_of_file(folder / CONFIG) if (folder / CONFIG).is_file() else None
     for name in {EVALUATION: _FILES, PHASING: _OF_PHASING}.get(str(kind), ()):
         (folder / name).unlink(missing_ok=True)
@@ -129,7 +129,7 @@ def clear_earlier(folder: Path) -> None:
 
 
 def _is_resumed(folder: Path, resume: str | None) -> bool:
-    """Whether the run that goes on, named by its folder or a checkpoint, is that of this folder."""
+    """Whether the resumed run, named by its folder or a checkpoint, is that of this folder."""
     named = Path(resume).resolve() if resume else None
     return named is not None and folder.resolve() in (named, *list(named.parents)[:2])
 
@@ -144,7 +144,7 @@ def _was_trained(folder: Path) -> bool:
 
 
 def _kind(config: Mapping[str, Any]) -> str | None:
-    """What a configuration is of, by a setting that only one command has."""
+    """Kind of run of a configuration, by a setting that only one command has."""
     return next((kind for kind, key in _KINDS.items() if key in config), None)
 
 
@@ -157,7 +157,7 @@ def _kind_of_file(path: Path) -> str | None:
 
 
 def _settings_of(events: Iterable[Any]) -> dict[str, None]:
-    """Names of the outermost settings; nothing of a YAML file is built, whatever tags, anchors and levels are in it."""
+    """Names of the outermost settings of a YAML file, from its events alone, whatever tags and anchors it has."""
     names: dict[str, None] = {}
     level, is_name = 0, True
     for event in events:

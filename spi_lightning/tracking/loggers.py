@@ -1,4 +1,4 @@
-"""Where the numbers of a run go while it runs: always CSV, and Weights & Biases or TensorBoard beside."""
+"""Loggers of a run: CSV always, Weights & Biases and TensorBoard by choice."""
 
 import os
 import shutil
@@ -20,15 +20,16 @@ WANDB_MODES = ("disabled", "offline", "online")
 
 @dataclass
 class Tracking:
-    """Loggers of a run.
+    """Configuration of the loggers of a run.
 
     Args:
-        wandb: ``offline`` (default: files in the run folder, sent later by ``wandb sync``), ``online`` or ``disabled``.
-        tensorboard: Also write TensorBoard files.
+        wandb: Mode of Weights & Biases: ``offline`` (default: files in the run folder, sent later by ``wandb sync``),
+            ``online`` or ``disabled``.
+        tensorboard: Whether to write TensorBoard files too.
         project: Name of the project in Weights & Biases.
 
     Raises:
-        UserError: An unknown mode; ``online`` without a login.
+        UserError: The mode is unknown, or ``online`` has no login.
     """
 
     wandb: str = "offline"
@@ -38,7 +39,7 @@ class Tracking:
     def __post_init__(self) -> None:
         self._before: Collection[Path] = ()  # files of TensorBoard that an earlier part of the run has written
         if self.wandb not in WANDB_MODES:
-            raise UserError(f"tracking.wandb={self.wandb} is unknown: choose one of {', '.join(WANDB_MODES)}.")
+            raise UserError(f"tracking.wandb={self.wandb} is unknown: choose one of {', '.join(WANDB_MODES)}")
 
     def loggers(
         self,
@@ -48,9 +49,9 @@ class Tracking:
         steps: int | None = None,
         last: Row | None = None,
     ) -> list[Logger]:
-        """Open the loggers of a run in its folder; the resolved config goes to each that shows one.
+        """Open the loggers of a run in its folder, with the resolved config where they display one.
 
-        ``steps`` and ``last`` are of a run that is taken up, see FolderCSVLogger.
+        ``steps`` and ``last`` are those of a resumed run, see FolderCSVLogger.
         """
         found: list[Logger] = [FolderCSVLogger(folder, steps, last)]
         if self.tensorboard:
@@ -62,7 +63,7 @@ class Tracking:
         return found
 
     def finish(self, loggers: list[Logger], numbers: Mapping[str, float], checkpoint: Path | None = None) -> None:
-        """Give Weights & Biases the final numbers and the best checkpoint, and close every log."""
+        """Log the final numbers and the best checkpoint to Weights & Biases, and close every log."""
         for logger in loggers:
             if isinstance(logger, WandbLogger):
                 self._finish_wandb(logger, numbers, checkpoint)
@@ -70,7 +71,7 @@ class Tracking:
                 logger.finalize("success")
 
     def discard(self, loggers: list[Logger]) -> None:
-        """Take away what Weights & Biases and TensorBoard wrote of a run that failed before it learned anything."""
+        """Remove the logs of Weights & Biases and TensorBoard of a run that failed before its first step."""
         for logger in loggers:
             if isinstance(logger, TensorBoardLogger):
                 _remove_events(logger, self._before)
@@ -112,7 +113,7 @@ class Tracking:
 
 
 def _remove_events(logger: TensorBoardLogger, before: Collection[Path]) -> None:
-    """Close a TensorBoard log and delete what it wrote, and its folder where that is all there was."""
+    """Close a TensorBoard log and delete its files, and its folder if empty."""
     if logger._experiment is not None:
         logger._experiment.close()
     folder = Path(str(logger.log_dir))

@@ -1,4 +1,4 @@
-"""What a run leaves behind: its settings, versions and numbers, each file whole or absent."""
+"""Files of a run folder: settings, versions and numbers, each written atomically."""
 
 import os
 import platform
@@ -28,7 +28,7 @@ def versions() -> dict[str, Any]:
 
 
 def git_revision() -> str | None:
-    """Commit of the checkout this package lies in, with "-dirty" if files differ from it; None outside a checkout."""
+    """Commit of the checkout of this package, with "-dirty" if files differ from it; None outside a checkout."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
@@ -37,7 +37,7 @@ def git_revision() -> str | None:
 
 
 def _processor() -> str:
-    """Name of the processor as Linux gives it, else as Python does."""
+    """Name of the processor from Linux, else from Python."""
     information = Path("/proc/cpuinfo")
     lines = information.read_text().splitlines() if information.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -156,17 +156,17 @@ def test_every_pattern_is_used_once_in_an_epoch_whatever_the_batches() -> None:
     begun.epoch, begun.position = 0, 3
     for size in (2, 4, 8, 16, 40):
         sampler = batches(size)
-        sampler.take_up(**begun.progress())
+        sampler.resume_at(**begun.progress())
         rest = list(sampler)
         assert sampler.position + len(rest) == len(sampler)
         assert sorted(chain(*first, *rest)) == list(range(40))
         again = batches(8)
-        again.take_up(**sampler.progress())
+        again.resume_at(**sampler.progress())
         assert sorted(chain(*first, *again)) == list(range(40))
     begun.position = 5
     for size in (2, 7, 40):
         sampler = batches(size)
-        sampler.take_up(**begun.progress())
+        sampler.resume_at(**begun.progress())
         assert list(sampler) == []
 
 

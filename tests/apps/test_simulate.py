@@ -59,7 +59,7 @@ def test_a_set_with_a_picture_and_a_table(
         (("path={}/a.cxi",), "add patterns=..."),
         (("patterns=9", "path={}/a.cxi", "simulate=nothing"), "simulate=nothing is unknown: choose one of"),
         (("patterns=9", "path={}/a.cxi", "compression=zip"), "compression=zip is unknown; choose one of"),
-        (("patterns=9", "path={}/a.cxi", "device=cuda:99"), "device=cuda:99 is not to be had"),
+        (("patterns=9", "path={}/a.cxi", "device=cuda:99"), "device=cuda:99 is not available"),
         (("patterns=9", "path={}/a.cxi", "sede=1"), "sede"),
         (("patterns=9", "path={}/exists.cxi"), "exists already: give another path=, or overwrite=true"),
         (("patterns=9", "path={}/exists.cxi", "overwrite=true"), "replaces simulated sets, and this is none"),

@@ -122,7 +122,7 @@ def test_what_has_no_neighbours_is_said_in_a_line(change, options, words) -> Non
 
 
 def test_queries_must_be_described_alike() -> None:
-    with pytest.raises(UserError, match="describe both in the same way"):
+    with pytest.raises(UserError, match="use the same vectors for both"):
         nearest_to(cloud(5, 11), cloud(), 3)
     with pytest.raises(UserError, match="from 1 to 600"):
         nearest_to(cloud(5), cloud(), 601)

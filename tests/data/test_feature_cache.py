@@ -30,7 +30,7 @@ class Sums:
         total = torch.where(mask, photons, 0.0).sum((1, 2, 3))
         return self.scale * torch.stack([total, total**2, mask.float().sum((1, 2, 3))], dim=1)
 
-    def weights_are_given(self) -> None:
+    def weights_loaded(self) -> None:
         pass
 
 
@@ -135,7 +135,7 @@ def test_a_cache_says_what_it_holds(make_file, tmp_path: Path) -> None:
 def test_troubles_are_one_line(make_file, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="dtype=int8 is unknown"):
         cached_features(make_file(), Sums(), cache_dir=tmp_path, dtype="int8")
-    with pytest.raises(UserError, match="what are no numbers for frames 0 to 3"):
+    with pytest.raises(UserError, match="NaN or infinite values for frames 0 to 3"):
         cached_features(make_file(), Sums(scale=float("nan")), cache_dir=tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written, a folder in its path is a file"):

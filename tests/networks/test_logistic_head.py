@@ -22,7 +22,7 @@ class Rings:
             torch.stack([measured[..., :half].sum((1, 2)), measured[..., half:].sum((1, 2))], 1) * self.network.weight
         )
 
-    def weights_are_given(self) -> None:
+    def weights_loaded(self) -> None:
         self.given = True
 
 

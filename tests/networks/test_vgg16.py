@@ -85,6 +85,6 @@ def test_it_takes_the_tensors_of_a_file_even_into_a_network_without_memory() -> 
 def test_weights_that_do_not_fit_are_named_in_one_line(change, said: str) -> None:
     weights = dict(VGG16(**TINY).state_dict())
     change(weights)
-    with pytest.raises(UserError, match=rf"^a\.pth: no VGG16 .*{said}") as error:
+    with pytest.raises(UserError, match=rf"^a\.pth: not a VGG16 .*{said}") as error:
         VGG16(**TINY).take(weights, "a.pth")
     assert "\n" not in str(error.value)

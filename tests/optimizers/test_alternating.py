@@ -113,7 +113,7 @@ def test_mistakes_are_named() -> None:
     with pytest.raises(UserError, match="alternate_every needs"):
         AlternateEvery(torch.optim.Adam(network.parameters()))
     optimizer = Alternating(network.parameters(), MEMBERS)
-    with pytest.raises(UserError, match="places 0 to 1"):
+    with pytest.raises(UserError, match="indices 0 to 1"):
         AlternateEvery(optimizer, order=[2])
     with pytest.raises(UserError, match="2 stages"):
         AlternateEvery(optimizer, period=[1, 2, 3])

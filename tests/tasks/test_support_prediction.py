@@ -14,7 +14,7 @@ from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.support import ideal_support
 from spi_lightning.physics.twin import twin
 from spi_lightning.tasks import SupportPrediction
-from spi_lightning.tasks.hints import half_hidden
+from spi_lightning.tasks.half_hidden import half_hidden
 from spi_lightning.tasks.support_prediction import best_candidate
 
 
@@ -134,7 +134,7 @@ def test_a_known_support_chooses_the_twin_that_fits_into_it() -> None:
 
 
 def test_a_network_of_rounds_learns_from_every_round() -> None:
-    patterns, options = batch(), {"target": "density", "twin": "either", "candidates": "every", "hints": 0.5}
+    patterns, options = batch(), {"target": "density", "twin": "either", "candidates": "every", "half_hidden": 0.5}
     network = ProjectedUNet(16, (4, 6), (4, 6, 8), 8, rounds=2, answer_rounds=3)
     preprocess = PatternInput(("autocorrelation", "intensity"), mask_channel=True)
     optimizer = partial(torch.optim.Adam, lr=1e-3)
@@ -156,4 +156,4 @@ def test_a_network_of_rounds_learns_from_every_round() -> None:
     with pytest.raises(UserError, match=r"task\.samples=2"):
         task(samples=2)
     with pytest.raises(UserError, match="takes no start"):
-        task(hints=0.5)
+        task(half_hidden=0.5)

@@ -1,1 +1,1 @@
-"""3D patterns as batches: measured rocking scans, files of patterns, known objects."""
+"""3D patterns: measured rocking scans, files of patterns, known objects."""

@@ -1,4 +1,4 @@
-"""A known complex object, e.g. a published reconstruction, as ground truth: its pattern, counted, and what to find."""
+"""Known complex object as ground truth, e.g. a published reconstruction, with simulated counts of its pattern."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +19,11 @@ from spi_lightning.simulate.volumes import embed
 
 @dataclass
 class KnownObject:
-    """A density and the pattern that was made of it.
+    """True density and its simulated pattern.
 
     Attributes:
         density: (Z, Y, X) complex64 at the resolution of the pattern, largest |value| 1, origin at n // 2.
-        pattern: Counts and mask; notes say what they are.
+        pattern: Counts and mask, with notes on their origin.
     """
 
     density: Tensor
@@ -34,7 +34,7 @@ def read_object(path: str | Path) -> Tensor:
     """Read a density (z, y, x) complex64: HDF5 with amplitude and phase (rad), or a CXI image.
 
     Raises:
-        UserError: Missing files and keys, other shapes, NaN.
+        UserError: The file or a key is missing, shapes differ, or values are not finite.
     """
     path = Path(path)
     if path.suffix.lower() == ".cxi":
@@ -51,12 +51,12 @@ def read_object(path: str | Path) -> Tensor:
 
 
 def coarsen(density: Tensor, factor: int, size: int) -> Tensor:
-    """The density as a pattern of fewer voxels shows it: the middle of its transform, back in real space.
+    """Density at the resolution of a smaller pattern: inverse transform of the middle of its transform.
 
     Args:
         density: (z, y, x) complex, up to factor * size voxels along each axis.
-        factor: How many times larger the voxels become.
-        size: Edge of the result.
+        factor: Ratio of the new to the old voxel edge.
+        size: Edge of the result, voxel.
 
     Returns:
         (size, size, size) complex, blurred to its voxels; largest |value| 1.
@@ -69,14 +69,15 @@ def coarsen(density: Tensor, factor: int, size: int) -> Tensor:
 def count_known_object(
     path: str | Path, size: int = 64, factor: int = 4, peak_photons: float | None = None, seed: int = 0
 ) -> KnownObject:
-    """Read an object, coarsen it, and count its pattern.
+    """Read an object, coarsen it, and simulate the counts of its pattern.
 
     Args:
-        path: See read_object.
-        size: Edge of the pattern.
-        factor: Of the object's own voxels; 4 makes 23 x 29 x 28 of the 91 x 116 x 113 voxels of a crystal of ESRF ID01.
+        path: File of the object, see read_object.
+        size: Edge of the pattern, voxel.
+        factor: Ratio of the new voxel edge to that of the file; 4 makes 23 x 29 x 28 of the 91 x 116 x 113 voxels of a
+            crystal of ESRF ID01.
         peak_photons: Expected maximum count; None: noise-free, the maximum is 1.
-        seed: Of the counts.
+        seed: Seed of the counts.
 
     Raises:
         UserError: The object does not fit, or peak_photons is not positive.
@@ -90,8 +91,8 @@ def count_known_object(
             raise UserError(f"peak_photons={peak_photons}: must be positive, or null for no noise")
         photons = torch.poisson(expected, generator=torch.Generator().manual_seed(seed))
         what = f"Poisson counts with an expected maximum of {peak_photons:g}, {float(photons.sum()):,.0f} in all"
-    place = torch.unravel_index(photons.argmax(), photons.shape)
-    peak = (int(place[0]), int(place[1]), int(place[2]))
+    index = torch.unravel_index(photons.argmax(), photons.shape)
+    peak = (int(index[0]), int(index[1]), int(index[2]))
     mask = torch.ones(photons.shape, dtype=torch.bool)
     return KnownObject(
         density, PreparedPattern(photons, mask, (1, 1, 1), peak, [Note.of(f"a known object, {what}", str(path))])

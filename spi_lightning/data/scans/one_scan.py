@@ -1,4 +1,4 @@
-"""One rocking scan made ready for phasing: the 3D pattern around its Bragg peak."""
+"""Measurement of a rocking scan for phasing: the 3D pattern around its Bragg peak."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .single_pattern import read_pattern
 
 @dataclass(frozen=True)
 class ScanMeasurement(Measurement):
-    """A measured rocking scan.
+    """Measured rocking scan, a 3D pattern.
 
     Attributes:
-        axes: How the voxels of its density lie in the laboratory; None where the geometry is incomplete.
-        prepared: What was done to the counts, by the names of the settings, for metrics.json.
+        axes: Axes of the voxels of its density in the laboratory; None where the geometry is incomplete.
+        prepared: Preparation of the counts, by the names of the settings, for metrics.json.
     """
 
     axes: ScanAxes | None = None
@@ -41,7 +41,7 @@ def measure_scan(
 
     Returns:
         The amplitudes (z, y, x) = (rocking, row, column) with their mask. Their frequency steps are those of the three
-        measured directions, which a scan does not make perpendicular; lengths along them are right, angles are not.
+        measured directions, which are not perpendicular; lengths along them are right, angles are not.
     """
     made = read_pattern(path, keys, preparation, geometry, spec, scan, region)
     axes = axes_of(made.geometry, tuple(made.pattern.photons.shape), made.pattern.bin)

@@ -1,4 +1,4 @@
-"""How a scan becomes a pattern: the settings, and the binning and size that its photons support."""
+"""Settings of the preparation of a scan, and the binning and size that its photons support."""
 
 import os
 from collections.abc import Sequence
@@ -18,21 +18,27 @@ from spi_lightning.physics.oversampling import estimate_oversampling, suggest_bi
 
 _BYTES = 16  # for each voxel of a pattern before binning
 _KEPT = 16  # voxels that automatic binning leaves along each axis
-_TOP = 4  # voxels from the middle within which those not measured are taken as a saturated peak's
+_TOP = 4  # voxels from the middle within which unmeasured ones belong to a saturated peak
 LEAST: Final = 5  # voxels along the longest axis of a pattern
 
 
 @dataclass
 class Preparation:
-    """How a scan becomes a pattern.
+    """Settings of the preparation of a scan.
 
-    size: edge of the pattern, voxel: one number, at most what the scan holds around its peak along each axis, or z, y,
-    x, which may pad; None: what holds 99.99 % of the photons. bin: voxels added along each axis, one number or z, y,
-    x; None: as many as leave an oversampling of ``least_oversampling`` and 16 voxels. threshold: corrected counts at or
-    below become 0. parasitic_peaks: peaks of other crystals, ``none`` or ``find`` (not measured). defects: hot pixels,
-    zingers, dropped frames and dead lines, likewise. normalise: divide by the monitor. saturation: counts from here on
-    are not measured. reflection: Miller indices of a cubic crystal's peak; its facets then tell whether the rocking
-    angle has the right sign. prefix: of the options, as the user of a data set gives them.
+    Attributes:
+        size: Edge of the pattern, voxel: one number, limited to what the scan holds around its peak along each axis, or
+            z, y, x, which may pad; None: as needed for 99.99 % of the photons.
+        bin: Voxels summed along each axis, one number or z, y, x; None: as many as leave an oversampling of
+            ``least_oversampling`` and 16 voxels.
+        threshold: Corrected counts at or below this value become 0.
+        least_oversampling: Least oversampling that automatic binning leaves.
+        parasitic_peaks: Treatment of peaks of other crystals, ``none`` or ``find`` (not measured).
+        defects: Treatment of hot pixels, zingers, dropped frames and dead lines, likewise.
+        normalise: Whether to divide by the monitor.
+        saturation: Counts at or above this value are not measured; None: no limit.
+        reflection: Miller indices of the peak of a cubic crystal, whose facets then test the sign of the rocking angle.
+        prefix: Prefix of the names of the options, for notes and errors.
     """
 
     size: int | Sequence[int] | None = 64
@@ -62,13 +68,13 @@ class Preparation:
 
 
 def bin_and_size(scan: CorrectedScan, how: Preparation, notes: list[Note]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The binning and size of the settings, or what the autocorrelation of the whole scan supports.
+    """Binning and size of the settings, or those that the autocorrelation of the whole scan supports.
 
-    Three numbers as size are taken as they are; one number is at most what was measured evenly around the peak, along
-    each axis: voxels beyond are free, and starts that may fill them as they like do not agree.
+    Three numbers as size are final; one number is limited to what was measured evenly around the peak along each axis,
+    since starts do not agree on free voxels beyond.
 
     Raises:
-        UserError: A peak at the border, or a binning that leaves next to nothing of the scan.
+        UserError: The peak is at the border, or the binning leaves too few voxels.
     """
     shape, bin, size = tuple(scan.photons.shape), _three(how.bin), _three(how.size)
     guessed = bin is None or size is None
@@ -89,7 +95,7 @@ def bin_and_size(scan: CorrectedScan, how: Preparation, notes: list[Note]) -> tu
 def _measured_around(
     scan: CorrectedScan, how: Preparation, bin: Sequence[int], size: Sequence[int], notes: list[Note]
 ) -> tuple[int, ...]:
-    """At most ``size``, and no more than the scan holds evenly around its peak, so that nothing is padded."""
+    """Size of the pattern, limited to what the scan holds evenly around its peak, so that nothing is padded."""
     shape = tuple(scan.photons.shape)
     if min(n // step for n, step in zip(shape, bin, strict=True)) < 2:
         raise UserError(f"bin={by(bin)} leaves next to nothing of a scan of {by(shape)} voxels: take a smaller bin")
@@ -113,7 +119,7 @@ def _measured_around(
 
 
 def _measured_edges(mask: Tensor) -> list[tuple[int, int]]:
-    """First and last + 1 plane along each axis of a scan (Z, Y, X) that measured anything."""
+    """First and last + 1 measured plane along each axis of a mask (Z, Y, X)."""
     edges = []
     for axis in range(3):
         planes = mask.any(2 if axis < 2 else 0).any(1 - axis if axis < 2 else 0).nonzero()[:, 0]
@@ -122,7 +128,7 @@ def _measured_edges(mask: Tensor) -> list[tuple[int, int]]:
 
 
 def _around(peak: int, n: int, step: int) -> int:
-    """Blocks of ``step`` voxels, an even number if there is a choice, around ``peak`` within n voxels."""
+    """Number of blocks of ``step`` voxels around ``peak`` within n voxels, even if there is a choice."""
     most = n // step
     while most > 1 and (peak < most * step // 2 or peak - most * step // 2 + most * step > n):
         most -= 1
@@ -130,7 +136,7 @@ def _around(peak: int, n: int, step: int) -> int:
 
 
 def require_memory(size: Sequence[int], bin: Sequence[int], prefix: str = "data.preparation.") -> None:
-    """Raise UserError where the pattern before binning, four such arrays at once, would fill the memory."""
+    """Refuse a pattern whose four arrays before binning, in voxels, exceed the memory; UserError."""
     edges = [n * step for n, step in zip(size, bin, strict=True)]
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     needed = _BYTES * prod(edges)
@@ -138,12 +144,12 @@ def require_memory(size: Sequence[int], bin: Sequence[int], prefix: str = "data.
         fits = int((free / _BYTES / prod(bin)) ** (1 / 3))
         raise UserError(
             f"{prefix}size={by(size)} with bin={by(bin)} needs {needed / 2**30:,.1f} GiB, "
-            f"{free / 2**30:,.1f} GiB are to be had: {fits} x {fits} x {fits} would fit"
+            f"{free / 2**30:,.1f} GiB are available: {fits} x {fits} x {fits} would fit"
         )
 
 
 def with_a_top(pattern: PreparedPattern) -> Tensor:
-    """Its photons (Z, Y, X), a saturated middle as bright as the brightest voxel: for the autocorrelation."""
+    """Photons (Z, Y, X) with a saturated middle as bright as the brightest voxel, for the autocorrelation."""
     middle = box_about_origin(pattern.photons.shape, _TOP)
     if bool(pattern.mask[tuple(n // 2 for n in pattern.mask.shape)]):
         return pattern.photons
@@ -153,7 +159,7 @@ def with_a_top(pattern: PreparedPattern) -> Tensor:
 
 
 def by(numbers: Sequence[int]) -> str:
-    """Edges in words, e.g. 64 x 64 x 64."""
+    """Text of edges, e.g. 64 x 64 x 64."""
     return " x ".join(str(int(number)) for number in numbers)
 
 
@@ -164,7 +170,7 @@ def _three(value: int | Sequence[int] | None) -> tuple[int, ...] | None:
 
 
 def _require_whole(name: str, value: object) -> None:
-    """Raise UserError unless it is None, one whole number from 1 on, or three."""
+    """Refuse a value that is not None, one whole number from 1 on, or three; UserError."""
     parts = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value] * 3
     if value is not None and not (len(parts) == 3 and all(isinstance(part, int) and part >= 1 for part in parts)):
         raise UserError(f"{name}={value}: give one whole number, or three for z, y, x, 1 or more")

@@ -1,4 +1,4 @@
-"""One measured file as one 3D pattern: read, corrected, centred, binned and cut, with its mask."""
+"""3D pattern of one measured scan: read, corrected, centred, binned and cropped, with its mask."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -27,20 +27,20 @@ from spi_lightning.physics.oversampling import Oversampling, estimate_oversampli
 
 from .preparation import Preparation, bin_and_size, by, require_memory, with_a_top
 
-_FREE = 0.1  # share of free voxels from which errors flatter
-_PARASITIC = 0.01  # share of the photons in other crystals' peaks from which they are worth a word
+_FREE = 0.1  # share of free voxels from which errors are underestimated
+_PARASITIC = 0.01  # share of the photons in other crystals' peaks from which they are noted
 
 
 @dataclass
 class MeasuredPattern:
-    """A prepared pattern, how finely it is sampled, and where its voxels lie.
+    """Prepared pattern with its oversampling and geometry.
 
     Attributes:
-        pattern: Photons and mask (Z, Y, X).
-        oversampling: Of the prepared pattern, from its autocorrelation.
-        geometry: What is known, with Q at the peak if that can be; ``geometry.notes()`` names what cannot be had.
-        notes: All a user should read, one line each.
-        sources: Where whitefield, bad pixels, dark and monitor were read from.
+        pattern: Photons and mask, (Z, Y, X) each.
+        oversampling: Oversampling of the pattern, from its autocorrelation.
+        geometry: Known geometry, with Q at the peak if possible; ``geometry.notes()`` names missing outputs.
+        notes: Notes for the user, one line each.
+        sources: Sources of whitefield, bad pixels, dark and monitor.
     """
 
     pattern: PreparedPattern
@@ -50,7 +50,7 @@ class MeasuredPattern:
     sources: dict[str, str] = field(default_factory=dict)
 
     def prepared(self) -> dict[str, Any]:
-        """What was done to the counts: bin, size, peak, threshold with what it dropped, and the images used."""
+        """Record of the preparation: bin, size, peak, threshold with the photons it dropped, and the images used."""
         mask = self.pattern.mask
         return {
             "bin": list(self.pattern.bin),
@@ -72,23 +72,23 @@ class MeasuredPattern:
 def prepare_scan(
     scan: BraggScan, preparation: Preparation | None = None, geometry: Mapping[str, float | str | None] | None = None
 ) -> MeasuredPattern:
-    """Make the pattern of a scan that was read.
+    """Prepare the pattern of a scan that was read.
 
     Args:
-        scan: See io.bragg_scan.open_scan.
-        preparation: See Preparation.
-        geometry: Quantities of BraggGeometry that the file does not say, or says wrongly.
+        scan: Scan as returned by io.scans.bragg_scan.open_scan.
+        preparation: Settings of the preparation; None: the defaults.
+        geometry: Quantities of BraggGeometry that the file lacks or states wrongly.
 
     Raises:
-        UserError: See physics.bragg_preparation.prepare.
+        UserError: As physics.bragg.preparation.prepare, or the geometry is implausible.
     """
     require_axes(scan.counts)
     how = preparation or Preparation()
-    notes, given = list(scan.notes), _known(geometry or {})
+    notes, stated = list(scan.notes), _known(geometry or {})
     require_no_amplitudes(scan.counts[torch.isfinite(scan.counts) & (scan.counts >= 0)].numpy(), str(scan.path))
-    known, disputed = BraggGeometry(**(scan.geometry | given)), contradictions(scan.geometry, given)
-    require_plausible(scan.geometry, given)
-    disputed += require_bragg_angle(known, given)
+    known, disputed = BraggGeometry(**(scan.geometry | stated)), contradictions(scan.geometry, stated)
+    require_plausible(scan.geometry, stated)
+    disputed += require_bragg_angle(known, stated)
     corrected = _corrected(scan, how)
     notes += corrected.notes
     images = [f"{name} from {source}" for name, source in scan.sources.items() if name != "angle"]
@@ -117,7 +117,7 @@ def prepare_scan(
 
 
 def _corrected(scan: BraggScan, how: Preparation) -> CorrectedScan:
-    """The counts of a scan without what its detector and other crystals add to them."""
+    """Corrected counts of a scan; parasitic peaks are masked or, with a warning, kept."""
     corrected = correct(
         scan.counts,
         scan.whitefield,
@@ -131,27 +131,27 @@ def _corrected(scan: BraggScan, how: Preparation) -> CorrectedScan:
         defects=how.defects == "find",
     )
     peak = peak_of(corrected, how.threshold)
-    blemish, found = find_parasitic_peaks(corrected.with_tops, corrected.mask | corrected.saturated, peak)
+    parasitic, found = find_parasitic_peaks(corrected.with_tops, corrected.mask | corrected.saturated, peak)
     if how.parasitic_peaks == "find":
         corrected.notes += found or [Note.of("no peaks of other crystals found")]
-        corrected.leave_out(blemish)
+        corrected.leave_out(parasitic)
     else:
-        corrected.notes += _warning_of(blemish, corrected.photons)
+        corrected.notes += _warning_of(parasitic, corrected.photons)
     return corrected
 
 
 def _known(geometry: Mapping[str, float | str | None]) -> dict[str, float | str]:
-    """What is not None; UserError for a name that no geometry has."""
-    names = [entry.name for entry in fields(BraggGeometry) if entry.name != "off_axis"]  # that is found
+    """Stated quantities of a geometry, without None; UserError for an unknown name."""
+    names = [entry.name for entry in fields(BraggGeometry) if entry.name != "off_axis"]  # which is computed
     for name in geometry:
         if name not in names:
             raise UserError(f"data.geometry.{name} is unknown: there are {', '.join(names)}")
     return {name: value for name, value in geometry.items() if value is not None}
 
 
-def _warning_of(blemish: Tensor, photons: Tensor) -> list[Note]:
-    """A line where what looks like other crystals holds so many photons that it would end up in the density."""
-    share = float(photons[blemish].sum() / photons.sum())
+def _warning_of(parasitic: Tensor, photons: Tensor) -> list[Note]:
+    """Warning of parasitic peaks with so many photons that they would disturb the density."""
+    share = float(photons[parasitic].sum() / photons.sum())
     if share < _PARASITIC:
         return []
     return [
@@ -171,7 +171,7 @@ def read_pattern(
     scan: int | None = None,
     region: Sequence[int] | None = None,
 ) -> MeasuredPattern:
-    """Read a measured file and make its pattern; arguments and errors of open_scan and prepare_scan."""
+    """Read a measured file and prepare its pattern; arguments and errors of open_scan and prepare_scan."""
     try:
         return prepare_scan(open_scan(path, keys, spec, scan, region, [*_known(geometry or {})]), preparation, geometry)
     except UserError as error:
@@ -181,7 +181,7 @@ def read_pattern(
 
 
 def _summary(pattern: PreparedPattern, oversampling: Oversampling, shape: Sequence[int], prefix: str) -> list[Note]:
-    """What came out of a scan (frames, rows, columns), for the log; ``prefix``: of the options, see Preparation."""
+    """Notes on the pattern of a scan (frames, rows, columns); ``prefix`` of the options, see Preparation."""
     total, largest = float(pattern.photons.double().sum()), float(pattern.photons.max())
     held = f"{total:,.0f} photons, largest {largest:,.0f}"
     if not pattern.counted:
@@ -215,7 +215,7 @@ def _summary(pattern: PreparedPattern, oversampling: Oversampling, shape: Sequen
 
 
 def _padded(pattern: PreparedPattern, shape: Sequence[int]) -> bool:
-    """Whether a pattern reaches beyond the scan that it was cut from."""
+    """Whether a pattern extends beyond its scan (frames, rows, columns)."""
     edges = zip(pattern.peak, pattern.photons.shape, pattern.bin, shape, strict=True)
     starts = [(peak - n * step // 2, n * step, held) for peak, n, step, held in edges]
     return any(start < 0 or start + width > held for start, width, held in starts)

@@ -1,4 +1,4 @@
-"""One measured 3D pattern, or a few, to be refined without ground truth."""
+"""Measured 3D patterns as one batch, for refinement without ground truth."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -25,9 +25,9 @@ class SingleVolumes(Dataset[Batch]):
     """Patterns of one size, in memory: fourier_amplitude, mask and held_out (B, 1, Z, Y, X), frame (B,).
 
     Args:
-        patterns: Prepared, all of one shape.
-        fraction: Share of the measured voxels to hold out: they are neither fitted nor shown, and judge the result.
-        seed: Of the draw.
+        patterns: Prepared patterns of one shape.
+        fraction: Share of the measured voxels to hold out: they are not fitted and validate the result.
+        seed: Seed of the held-out voxels.
     """
 
     def __init__(self, patterns: Sequence[PreparedPattern | Measurement], fraction: float = 0.0, seed: int = 0) -> None:
@@ -54,23 +54,22 @@ class SingleVolumes(Dataset[Batch]):
 
 
 class SingleVolumeDataModule(PatternBatches):
-    """Measured 3D patterns, prepared alike, in one batch; the same ones to refine and to judge.
+    """Measured 3D patterns of one preparation in one batch, the same for refinement and validation.
 
     Args:
-        path: Scan, or list of scans, see io.bragg_scan.open_scan.
-        key: Data set of the counts, short for keys.counts; the usual names, or the only one with three axes, if None.
-        size, bin, threshold: See data.preparation.Preparation.
-        held_out: Share of the measured voxels that are kept from the refinement, to judge it by; the central 5 x 5 x 5
-            are always fitted.
-        seed: Of their draw.
-        keys, geometry: See data.one_scan.measure_scan.
+        path: Scan, or list of scans, see io.scans.bragg_scan.open_scan.
+        key: Data set of the counts, short for keys.counts; None: the usual names, or the only one with three axes.
+        size, bin, threshold: Preparation of the scans, see data.scans.preparation.Preparation.
+        held_out: Share of the measured voxels held out of the refinement; the central 5 x 5 x 5 are always fitted.
+        seed: Seed of the held-out voxels.
+        keys, geometry: Names of data sets and geometry, as in data.scans.one_scan.measure_scan.
 
     Attributes:
-        names: Of the patterns, after setup.
-        axes: Of each pattern how its voxels lie in the laboratory; None where the geometry is incomplete.
+        names: Names of the patterns, after setup.
+        axes: Axes of the voxels of each pattern in the laboratory; None where the geometry is incomplete.
 
     Raises:
-        UserError: In setup, from reading and preparation.
+        UserError: In setup, a scan cannot be read or prepared, or shapes differ.
     """
 
     def __init__(
@@ -87,7 +86,7 @@ class SingleVolumeDataModule(PatternBatches):
     ) -> None:
         super().__init__(batch_size=1_000_000, num_workers=0, seed=seed)
         if not isinstance(held_out, int | float) or not 0 <= held_out < 0.5:
-            raise UserError(f"data.held_out={held_out}: give a share from 0 to 0.5.")
+            raise UserError(f"data.held_out={held_out}: give a share from 0 to 0.5")
         self.path, self.key, self.size, self.bin = path, key, size, bin
         self.threshold, self.held_out = threshold, held_out
         self.keys, self.geometry = keys, geometry
@@ -95,7 +94,7 @@ class SingleVolumeDataModule(PatternBatches):
         self.axes: list[ScanAxes | None] = []
 
     def setup(self, stage: str) -> None:
-        """Read and prepare the scans; say what was done to them."""
+        """Read and prepare the scans, and log the notes."""
         if self.splits:
             return
         paths = [self.path] if isinstance(self.path, str) else list(self.path)
@@ -105,7 +104,7 @@ class SingleVolumeDataModule(PatternBatches):
                 _say(str(note.about(path)))
         shapes = {tuple(one.mask.shape) for one in prepared}
         if len(shapes) != 1:
-            raise UserError(f"data.path: patterns of shapes {sorted(shapes)}; give scans of one shape, by data.size.")
+            raise UserError(f"data.path: patterns of shapes {sorted(shapes)}; give scans of one shape, by data.size")
         self.names, self.axes = [Path(path).stem for path in paths], [one.axes for one in prepared]
         patterns = SingleVolumes(prepared, self.held_out, self.seed)
         self.splits = {"train": patterns, "val": patterns, "predict": patterns}

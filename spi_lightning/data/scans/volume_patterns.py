@@ -1,4 +1,4 @@
-"""3D patterns to be phased and compared: a measured scan, the first particles of a simulated set, or a known object."""
+"""3D patterns for phasing and comparison: measured scans, particles of a simulated set, or a known object."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ _HDF5: Final = (".h5", ".hdf5", ".nxs", ".cxi")
 
 
 class _Preparation(Preparation):
-    """The preparation of a scan whose settings a user gives as data.size, data.bin and data.threshold."""
+    """Preparation of a scan with the settings data.size, data.bin and data.threshold."""
 
     prefix: ClassVar[str] = "data."
 
 
 @dataclass(frozen=True)
 class VolumePatterns:
-    """P patterns of one shape. Origins at n // 2.
+    """P patterns of one shape, origins at n // 2.
 
     Attributes:
-        path: Where they come from, for people.
-        kind: ``measured``, ``simulated`` or ``known`` (counts made of a known density).
-        names: Of the patterns.
+        path: Path of the patterns, for reports.
+        kind: Origin, ``measured``, ``simulated`` or ``known`` (counts simulated from a known density).
+        names: Names of the P patterns.
         fourier_amplitude: (P, Z, Y, X) float32, sqrt(photons), 0 where mask is False.
         mask: (P, Z, Y, X) bool, True = measured.
         truth: (P, Z, Y, X) complex64 true densities; None where unknown.
         voxel: Edges of a voxel of the density along z, y, x, m; None where the geometry is not known.
         counted: Whether the squares are counts, so that they can be thinned; else they are noise-free.
         notes: One line for each choice made on the way.
-        axes: Of each measured pattern how its voxels lie in the laboratory, None where the geometry is incomplete;
+        axes: Axes of the voxels of each measured pattern in the laboratory, None where the geometry is incomplete;
             empty for other kinds.
     """
 
@@ -81,28 +81,28 @@ def open_volume_patterns(
     keys: ScanKeys | None = None,
     geometry: Mapping[str, float | str | None] | None = None,
 ) -> VolumePatterns:
-    """Read what a path holds.
+    """Read the 3D patterns of a path.
 
     Args:
         path: Scan, or list of scans (HDF5, NeXus, CXI, .npy, .npz, TIFF), made ready as by measure_scan; a set of
             particles, see make_set; or an HDF5 file with the amplitude and phase of one density.
-        first: Particles of a set that are used.
+        first: Number of particles of a set to use.
         key: Data set of the counts of a scan, short for keys.counts.
-        size, bin, threshold: Of a scan, see Preparation; of a known object, ``size`` is the edge of its pattern.
-        peak_photons: Of a known object: a pattern for each, null being noise-free; 1e6 alone if None.
-        factor: See count_known_object.
-        seed: Of the counts of a known object.
-        keys, geometry: Of a scan, see measure_scan.
+        size, bin, threshold: Preparation of a scan; of a known object, ``size`` is the edge of its pattern.
+        peak_photons: Largest expected counts of a known object, one pattern for each, null being noise-free; None: 1e6.
+        factor: Ratio of voxel edges of a known object, see count_known_object.
+        seed: Seed of the counts of a known object.
+        keys, geometry: Names of data sets and geometry of a scan, see measure_scan.
 
     Raises:
-        UserError: No such file, nothing of the three inside, scans of different shapes, or what the readers raise.
+        UserError: The file is missing or holds none of the three, scans differ in shape, or as the readers.
     """
     kind = kind_of_file(path)
     if kind == "simulated":
         return _simulated(str(path), first)
     if kind == "known":
         if not isinstance(size, int):
-            raise UserError(f"data.size={size}: the pattern of a known object is a cube; give one number.")
+            raise UserError(f"data.size={size}: the pattern of a known object is a cube; give one number")
         return _known(str(path), size, factor, [1e6] if peak_photons is None else peak_photons, seed)
     paths = [path] if isinstance(path, str) else list(path)
     return of_measurements(paths, measure_volumes(paths, key, size, bin, threshold, keys, geometry))
@@ -117,7 +117,7 @@ def measure_volumes(
     keys: ScanKeys | None = None,
     geometry: Mapping[str, float | str | None] | None = None,
 ) -> list[ScanMeasurement]:
-    """measure_volume of several files; one number as size is at most what all of them hold around their peaks.
+    """Measurements of scans by measure_volume; one number as size is limited to what all hold around their peaks.
 
     Peaks lie a few voxels apart in scans of one shape, and none is padded.
     """
@@ -138,7 +138,7 @@ def measure_volume(
     keys: ScanKeys | None = None,
     geometry: Mapping[str, float | str | None] | None = None,
 ) -> ScanMeasurement:
-    """measure_scan of one file, whose advice is told in the options of data=volumes and data=single_volume."""
+    """Measurement of one scan by measure_scan, with errors in the options of data=volumes and data=single_volume."""
     keys = keys or ScanKeys()
     if key is not None:
         keys = replace(keys, counts=key)
@@ -152,7 +152,7 @@ def measure_volume(
 
 
 def kind_of_file(path: str | Sequence[str]) -> str:
-    """``measured``, ``simulated`` or ``known``, by the names inside an HDF5 file; all else is measured.
+    """Origin of a file, ``measured``, ``simulated`` or ``known``, by the names inside HDF5; others are measured.
 
     Raises:
         UserError: The file is missing or damaged.
@@ -167,10 +167,10 @@ def kind_of_file(path: str | Sequence[str]) -> str:
 
 
 def of_measurements(paths: Sequence[str], measured: Sequence[Measurement]) -> VolumePatterns:
-    """Measured patterns side by side; UserError if they are no volumes or differ in shape."""
+    """Measurements as VolumePatterns; UserError if they are not volumes or differ in shape."""
     shapes = {tuple(one.mask.shape) for one in measured}
     if len(shapes) != 1 or len(next(iter(shapes))) != 3:
-        raise UserError(f"data.path: patterns of shapes {sorted(shapes)}; give volumes of one shape, by data.size.")
+        raise UserError(f"data.path: patterns of shapes {sorted(shapes)}; give volumes of one shape, by data.size")
     shape, steps = next(iter(shapes)), measured[0].frequency_step
     voxel = None if steps is None else tuple(1 / (n * step) for n, step in zip(shape, steps, strict=True))
     notes = [
@@ -193,7 +193,7 @@ def of_measurements(paths: Sequence[str], measured: Sequence[Measurement]) -> Vo
 
 def _simulated(path: str, first: int) -> VolumePatterns:
     if first < 1:
-        raise UserError(f"volumes.first={first}: take one particle or more.")
+        raise UserError(f"volumes.first={first}: take one particle or more")
     particles = VolumeDataset(path)
     count = min(first, len(particles))
     batch = particles[list(range(count))]
@@ -209,7 +209,7 @@ def _simulated(path: str, first: int) -> VolumePatterns:
 
 
 def _known(path: str, size: int, factor: int, peaks: Sequence[float | None], seed: int) -> VolumePatterns:
-    made = [count_known_object(path, size, factor, peak, seed + place) for place, peak in enumerate(peaks)]
+    made = [count_known_object(path, size, factor, peak, seed + number) for number, peak in enumerate(peaks)]
     names = tuple("noise-free" if peak is None else f"peak {peak:g} photons" for peak in peaks)
     return VolumePatterns(
         path,

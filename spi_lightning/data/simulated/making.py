@@ -130,4 +130,4 @@ def _require_possible(patterns: int, workers: int, device: str) -> None:
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise UserError(f"device={device} is not to be had here ({str(error).splitlines()[0]}): use cpu") from error
+        raise UserError(f"device={device} is not available here ({str(error).splitlines()[0]}): use cpu") from error

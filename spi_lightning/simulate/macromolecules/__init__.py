@@ -1,1 +1,1 @@
-"""Macromolecules in the beam: projected maps, Ewald sphere, photons; Bellisario & Ekeberg (2024)."""
+"""Simulation of macromolecules: projected maps, Ewald sphere, photons; Bellisario & Ekeberg (2024)."""

@@ -1,4 +1,7 @@
-"""The diffraction experiment on macromolecules, the second route of P2: a flat detector, the Ewald sphere, photons."""
+"""Simulator of diffraction of macromolecules with detector, Ewald sphere and photons.
+
+This is the second kind of data set of Bellisario & Ekeberg (2024).
+"""
 
 from dataclasses import dataclass, field, replace
 
@@ -24,14 +27,19 @@ from .structure_choice import Structures, deal_structures, fitting, names_of
 class MacromoleculeDiffractionSimulator:
     """Diffraction patterns of macromolecules at a detector, in blocks fixed by (config, seed, block).
 
-    structures: the atoms. experiment: detector and pulse. bin, crop: from the detector to the pattern, explicitly: sums
-    over bin x bin pixels, of the ``crop`` pixels in the middle (P2's 512 x 512 pixels are no 128 x 128 pattern: binned
-    by 4 they keep their 4.7 Angstrom, cropped only 18). resolution: of the density, m. photons: True draws Poisson
-    counts, False gives expected photons. block_size, repeat, oversized, measurement: see MacromoleculeSimulator; the
-    measurement's photons_per_speckle replaces the brightness that the pulse gives. at_once: patterns computed together.
-
     The density is that of the small-angle limit, with pixels of wavelength x distance / detector edge; at high angles
     its FFT is not the pattern, which has no Friedel symmetry there.
+
+    Attributes:
+        structures: Structures as tables of atoms.
+        experiment: Detector and pulse of the experiment.
+        bin, crop: Edge of the summed squares of pixels, and central pixels of the detector in use. The 512 x 512 pixels
+            of Bellisario & Ekeberg (2024) binned by 4 to 128 x 128 keep their 4.7 Angstrom, cropped only 18.
+        resolution: Resolution of the density, m.
+        photons: Whether to draw Poisson counts; False: expected photons.
+        block_size, repeat, oversized, measurement: As in MacromoleculeSimulator; photons_per_speckle of the measurement
+            replaces the brightness of the pulse.
+        at_once: Number of patterns computed together.
     """
 
     structures: Structures
@@ -62,21 +70,21 @@ class MacromoleculeDiffractionSimulator:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns of a pattern."""
+        """Height and width of a pattern, pixel."""
         return self._projection.size, self._projection.size
 
     @property
     def most_patterns(self) -> int | None:
-        """How many patterns there are at most; None: no limit."""
+        """Largest number of patterns; None: no limit."""
         return None if self.repeat else len(self._usable)
 
     @property
     def attributes(self) -> dict[str, str]:
-        """Ids of the whole collection by number, for the file of a set."""
+        """Identifiers of the whole collection by index, for the file of a set."""
         return names_of(self.structures)
 
     def of_part(self, part: str) -> "MacromoleculeDiffractionSimulator":
-        """The same with the structures of one split; see data.StructureSource."""
+        """This simulator with the structures of one split, see data.StructureSource."""
         return replace(self, structures=self.structures.of_part(part))
 
     def __call__(self, block: int, seed: int, device: torch.device | str = "cpu") -> dict[str, Tensor]:
@@ -108,7 +116,7 @@ class MacromoleculeDiffractionSimulator:
         return density / density.amax((1, 2), keepdim=True), orientation
 
     def _expected(self, atoms: AtomBatch, chosen: list[int]) -> Tensor:
-        """Expected photons in the pixels of the pattern, (B, n, n); like sizes are computed together."""
+        """Expected photons in the pixels of the pattern, (B, n, n); similar sizes are computed together."""
         extent = torch.tensor([self.structures[i].extent for i in chosen])
         acceptance = self._transform.experiment.acceptance().float().to(atoms.position.device)
         expected = torch.empty(len(chosen), *self.shape, device=atoms.position.device)
@@ -121,7 +129,7 @@ class MacromoleculeDiffractionSimulator:
         return expected
 
     def _to_pattern(self, photons: Tensor) -> Tensor:
-        """Crop, then sum over bin x bin pixels."""
+        """Photons (B, H, W) cropped and summed over bin x bin pixels."""
         cropped = centre_crop(photons, self.crop)
         size, bin = self.shape[0], self.bin
         return cropped.reshape(-1, size, bin, size, bin).sum((2, 4))

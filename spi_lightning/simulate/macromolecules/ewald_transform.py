@@ -1,9 +1,10 @@
-"""The transform of atoms at the pixels of a flat detector, the curvature of the Ewald sphere included.
+"""Fourier transform of atoms at the pixels of a flat detector, on the curved Ewald sphere.
 
-At 8 keV, 0.3 m, 400 um and 512 x 512 pixels (SPInn's condor script) the scattering angle reaches 26 degrees: the sphere
-leaves its tangent plane by up to 0.04 / Angstrom, a phase of many radians across a protein. Atoms are splatted in three
-dimensions, but coarsely along the beam, where frequencies are low; one batched 2D FFT gives all planes of all elements
-and structures, the planes are summed with their phases on the sphere, and the result is read at the detector's pixels.
+At 8 keV, 0.3 m, 400 um and 512 x 512 pixels (the condor script of Bellisario & Ekeberg 2024) the scattering angle
+reaches 26 degrees: the sphere leaves its tangent plane by up to 0.04 / Angstrom, a phase of many radians across a
+protein. Atoms are splatted in three dimensions, but coarsely along the beam, where frequencies are low; one batched 2D
+FFT gives all planes of all elements and structures, the planes are summed with their phases on the sphere, and the
+result is read at the detector's pixels.
 """
 
 import math
@@ -21,17 +22,22 @@ from spi_lightning.physics.constants import wavelength_from_energy
 from spi_lightning.physics.ewald import scattering_vectors
 
 _GOOD_SIZES = tuple(sorted(2**a * 3**b * 5**c for a in range(1, 11) for b in range(4) for c in range(3)))
-_TAPER = 12  # frequencies beyond the detector over which the spectrum fades: a cliff would ripple through it
-_FADE = (0.9, 2.4)  # where, and how steeply: 1e-4 short of 1 on the detector, 1e-3 at the end
+_TAPER = 12  # frequencies beyond the detector over which the spectrum fades, since a step would ripple
+_FADE = (0.9, 2.4)  # position and steepness of the fade: 1e-4 below 1 on the detector, 1e-3 at the end
 _STEPS = 8  # sizes of structures that share one grid, per doubling
 
 
 @dataclass
 class Experiment:
-    """A flat detector behind the particle.
+    """Experiment with a flat detector; the beam meets pixel n // 2 by default.
 
-    shape: rows, columns. pixel_size, distance: m. photon_energy: eV. pulse_energy: J, and focus_diameter: m, give the
-    fluence. polarisation: horizontal, vertical or none. The beam meets pixel n // 2.
+    Attributes:
+        shape: Detector height and width, pixel.
+        pixel_size, distance: Pixel edge, particle to detector; m.
+        photon_energy: Photon energy of the pulse, eV.
+        pulse_energy, focus_diameter: Energy of the pulse, J, and diameter of the focus, m, which give the fluence.
+        polarisation: Direction of polarisation, horizontal, vertical or none.
+        beam_row, beam_column: Position of the beam on the detector, pixel; None: n // 2.
     """
 
     shape: tuple[int, int] = (512, 512)
@@ -49,40 +55,44 @@ class Experiment:
 
     @property
     def wavelength(self) -> float:
-        """Photon wavelength; m."""
+        """Photon wavelength, m."""
         return wavelength_from_energy(self.photon_energy)
 
     @property
     def fluence(self) -> float:
-        """Photons/m^2."""
+        """Fluence of the pulse, photons/m^2."""
         return pulse_fluence(self.pulse_energy, self.focus_diameter, self.photon_energy)
 
     @property
     def beam_centre(self) -> Tensor:
-        """(2,) row, column; pixel."""
-        given = zip((self.beam_row, self.beam_column), self.shape, strict=True)
-        return torch.tensor([n // 2 if centre is None else centre for centre, n in given], dtype=torch.float64)
+        """Beam centre (2,) row, column; pixel."""
+        stated = zip((self.beam_row, self.beam_column), self.shape, strict=True)
+        return torch.tensor([n // 2 if centre is None else centre for centre, n in stated], dtype=torch.float64)
 
     def q(self) -> Tensor:
-        """(H, W, 3) scattering vectors z, y, x; 1/m, float64."""
+        """Scattering vectors (H, W, 3) z, y, x; 1/m, float64."""
         size, distance, wavelength = (
             torch.tensor([value], dtype=torch.float64) for value in (self.pixel_size, self.distance, self.wavelength)
         )
         return scattering_vectors(self.shape, size, distance, wavelength, self.beam_centre[None])[0]
 
     def acceptance(self) -> Tensor:
-        """(H, W) solid angle times polarisation factor; sr."""
+        """Solid angle times polarisation factor (H, W); sr."""
         geometry = (self.shape, self.pixel_size, self.distance, self.beam_centre)
         return pixel_solid_angle(*geometry) * polarisation_factor(*geometry, self.polarisation)
 
 
 @dataclass
 class EwaldGrid:
-    """Everything that depends on the detector and the largest extent alone, made once.
+    """Grids of a detector and a largest extent of structures, made once.
 
-    extent: of the largest structure, m. cell, edge: of the splatting grid across the beam, m and cells. plane, planes:
-    along it. kept: rows and columns of the spectrum that reach the detector. fine: the same of the spectrum that pixels
-    read, at ``taps`` with ``weights``, (H W, width^2) each.
+    Attributes:
+        extent: Extent of the largest structure, m.
+        cell, edge: Cell, m, and number of cells of the splatting grid across the beam.
+        plane, planes: Distance, m, and number of its planes along the beam.
+        kept: Rows and columns of the spectrum that reach the detector.
+        fine: Rows and columns of the spectrum from which pixels are interpolated.
+        taps, weights: (H W, width^2) index and weight of the points of each pixel.
     """
 
     extent: float
@@ -97,7 +107,7 @@ class EwaldGrid:
 
 
 def ewald_grid(experiment: Experiment, extent: float, kernel: KaiserBessel) -> EwaldGrid:
-    """Plan the grids for structures up to ``extent`` (m)."""
+    """Grids for structures up to an extent (m)."""
     q = experiment.q()
     reach, depth = float(q[..., 1:].abs().max()), float(q[..., 0].abs().max())
     slope = float((q[..., 1:].norm(dim=-1) / (1 / experiment.wavelength + q[..., 0])).max())  # tan of the angle
@@ -127,10 +137,12 @@ def _good_size(least: float) -> int:
 
 @dataclass
 class EwaldTransform:
-    """Transform of atoms at the pixels of a detector, curvature included.
+    """Transform of atoms at the pixels of a detector, on the curved Ewald sphere.
 
-    kernel: of splatting and reading; width 5 leaves a relative error of 1e-4 of the amplitude, 3e-4 beyond 1/(6.7
-    Angstrom), against the sum over all atoms (lysozyme, 8 keV); width 4 four times as much.
+    Attributes:
+        experiment: Detector and pulse of the experiment.
+        kernel: Kernel of splatting and interpolation; width 5 has a relative error of 1e-4 of the amplitude, 3e-4
+            beyond 1/(6.7 Angstrom), against the sum over all atoms (lysozyme, 8 keV); width 4 four times as much.
     """
 
     experiment: Experiment = field(default_factory=Experiment)
@@ -146,8 +158,8 @@ class EwaldTransform:
         """F(q) = sum of f(|q|) exp(-2 pi i q.r) over the atoms of each structure.
 
         Args:
-            atoms: B structures around the origin.
-            extent: Largest distance of two of their atoms; m.
+            atoms: Atoms of B structures around the origin.
+            extent: Largest distance of two atoms; m.
 
         Returns:
             (B, H, W) complex64; electrons.
@@ -162,7 +174,7 @@ class EwaldTransform:
         return torch.view_as_complex(read.view(*self.experiment.shape, -1, 2).permute(2, 0, 1, 3).contiguous())
 
     def _grid(self, extent: float, device: torch.device) -> EwaldGrid:
-        """The plan for this extent, rounded up so that a few plans serve all structures."""
+        """Grids of an extent (m), rounded up so that few grids serve all structures."""
         rounded = 2 ** (math.ceil(_STEPS * math.log2(max(extent, 1e-9))) / _STEPS)
         key = rounded, str(device)
         if key not in self._grids:
@@ -171,7 +183,7 @@ class EwaldTransform:
         return self._grids[key]
 
     def _on_grid(self, atoms: AtomBatch, grid: EwaldGrid) -> Tensor:
-        """F on the kept part of the regular grid of transverse frequencies, each lifted onto the sphere."""
+        """F on the regular grid of kept transverse frequencies, each on the sphere; (B, kept, kept)."""
         device = atoms.position.device
         elements, of_atom = torch.unique(atoms.atomic_number, return_inverse=True)
         used, row = torch.unique(atoms.owner * len(elements) + of_atom, return_inverse=True)
@@ -203,7 +215,7 @@ class EwaldTransform:
         return q_y, q_x, -transverse / (inverse + (inverse**2 - transverse).sqrt())
 
     def _fade(self, frequency: Tensor, grid: EwaldGrid) -> Tensor:
-        """1 on the detector, smoothly to 0 at the end of the kept frequencies."""
+        """Window of transverse frequencies (...), 1/m: 1 on the detector, smoothly to 0 at the end of the kept ones."""
         beyond = grid.kept // 2 - (frequency.abs() * grid.edge * grid.cell)
         step: Tensor = torch.special.erf((beyond / _TAPER * 2 - _FADE[0]) * _FADE[1])
         return step / 2 + 0.5
@@ -216,7 +228,7 @@ class EwaldTransform:
         return phase.cos() / kernel, phase.sin() / kernel
 
     def _compensation(self, grid: EwaldGrid, device: torch.device) -> Tensor:
-        """What reading with the kernel takes off the edges of the wave, put on beforehand; (kept, kept)."""
+        """Correction in advance of the attenuation by interpolation with the kernel; (kept, kept)."""
         position = torch.fft.fftfreq(grid.kept, 2.0, device=device)  # in units of the fine field
         along = 1 / self.kernel.transform(position)
         return along[:, None] * along
@@ -245,7 +257,7 @@ def _whole_plane(parts: Tensor) -> Tensor:
 
 
 def _pad_unshifted(wave: Tensor, edge: int) -> Tensor:
-    """Zeros between the corners of an image whose origin is index 0."""
+    """Zero padding between the corners of images (..., n, n) with origin at index 0."""
     half = wave.shape[-1] // 2
     padded = wave.new_zeros(*wave.shape[:-2], edge, edge)
     for rows in (slice(0, half), slice(-half, None)):

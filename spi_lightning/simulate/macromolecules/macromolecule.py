@@ -1,6 +1,7 @@
-"""Projected electron density of macromolecules and its diffraction in the flat limit: the first route of P2.
+"""Simulator of projected electron densities of macromolecules and their diffraction in the flat limit.
 
-Bellisario & Ekeberg (2024) blur atoms to 3.5 Angstrom, project them and square the Fourier transform.
+The first kind of data set of Bellisario & Ekeberg (2024): atoms are blurred to 3.5 Angstrom, projected and squared in
+Fourier space.
 """
 
 from dataclasses import dataclass, field, replace
@@ -29,12 +30,16 @@ _DISTANCE: Final = 0.3
 class MacromoleculeSimulator:
     """Projected maps of macromolecules with their diffraction patterns, in blocks fixed by (config, seed, block).
 
-    structures: the atoms. projection: map and resolution. block_size: patterns per block. repeat: False gives one
-    pattern per structure (P2: "no repetitions of patterns and proteins"), True as many as asked for, every structure
-    equally often. oversized: what becomes of structures too large for an oversampling of 2: ``error`` or ``skip``.
-    measurement: photons, background, missing pixels.
-
     The intensity is |fourier(density)|^2 of the density with maximum 1, times photons if the measurement counts them.
+
+    Attributes:
+        structures: Structures as tables of atoms.
+        projection: Size and resolution of the map.
+        block_size: Number of patterns per block.
+        repeat: Whether structures repeat, equally often; False: one pattern per structure, as in Bellisario & Ekeberg
+            (2024), "no repetitions of patterns and proteins".
+        oversized: Treatment of structures too large for an oversampling of 2, ``error`` or ``skip``.
+        measurement: Photon noise, background and missing pixels.
     """
 
     structures: Structures
@@ -49,21 +54,21 @@ class MacromoleculeSimulator:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
+        """Height and width of a pattern, pixel."""
         return self.projection.size, self.projection.size
 
     @property
     def most_patterns(self) -> int | None:
-        """How many patterns there are at most; None: no limit."""
+        """Largest number of patterns; None: no limit."""
         return None if self.repeat else len(self._usable)
 
     @property
     def attributes(self) -> dict[str, str]:
-        """Ids of the whole collection by number, for the file of a set."""
+        """Identifiers of the whole collection by index, for the file of a set."""
         return names_of(self.structures)
 
     def of_part(self, part: str) -> "MacromoleculeSimulator":
-        """The same with the structures of one split; see data.StructureSource."""
+        """This simulator with the structures of one split, see data.StructureSource."""
         return replace(self, structures=self.structures.of_part(part))
 
     def __call__(self, block: int, seed: int, device: torch.device | str = "cpu") -> dict[str, Tensor]:
@@ -92,7 +97,7 @@ class MacromoleculeSimulator:
         }
 
     def _geometry(self) -> dict[str, Tensor]:
-        """A far, small detector on which the FFT of the map is the pattern."""
+        """Geometry of a distant, small detector whose pattern is the FFT of the map."""
         one = torch.ones(self.block_size)
         edge = self.projection.size * self.projection.pixel_size
         pixel_size = wavelength_from_energy(_PHOTON_ENERGY) * _DISTANCE / edge
@@ -105,7 +110,7 @@ class MacromoleculeSimulator:
 
 
 def make_canonical(density: Tensor, orientation: Tensor) -> tuple[Tensor, Tensor]:
-    """Turn half a turn around the beam where that is the canonical twin; (B, H, W) and (B, 4)."""
+    """Rotate by pi about the beam where that is the canonical twin; densities (B, H, W), orientations (B, 4)."""
     keep = is_canonical(density, ndim=2)
     half_turn = orientation.new_tensor([0.0, 0.0, 0.0, 1.0]).expand_as(orientation)
     turned = multiply_quaternions(half_turn, orientation)

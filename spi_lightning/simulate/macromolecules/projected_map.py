@@ -1,4 +1,4 @@
-"""Projected electron density of atoms: splatted on one grid for each element of each structure, one FFT for the lot."""
+"""Projected electron density of atoms, splatted on one grid per element and structure, by one batched FFT."""
 
 import math
 from dataclasses import dataclass, field
@@ -18,12 +18,16 @@ _MARGIN: Final = 8  # pixels around half the frame for the tails of the atoms
 
 @dataclass
 class Projection:
-    """Atoms to a projected map.
+    """Projection of atoms to a map.
 
-    size: edge of the map, pixel. pixel_size: m. resolution: of the blur, m (physics.resolution_width), raised to half a
-    pixel where it is finer. samples: fine cells per pixel in which atoms are splatted; None takes a quarter of the
-    resolution or finer, which leaves a relative error of 1.4e-4 of the map at 3.5 Angstrom (against the sum over all
-    atoms of a protein of 5,300; P2's pixels). kernel: splatting.
+    Attributes:
+        size: Edge of the map, pixel.
+        pixel_size: Edge of a pixel, m.
+        resolution: Resolution of the blur, m (physics.resolution_width), at least half a pixel.
+        samples: Number of fine cells per pixel for splatting; None: a quarter of the resolution or finer, with a
+            relative error of 1.4e-4 of the map at 3.5 Angstrom (against the sum over the 5,300 atoms of a protein, with
+            the pixels of Bellisario & Ekeberg 2024).
+        kernel: Kernel of the splatting.
     """
 
     size: int = 128
@@ -37,14 +41,14 @@ class Projection:
 
     @property
     def longest(self) -> float:
-        """Largest extent that leaves an oversampling of 2; m."""
+        """Largest extent with an oversampling of 2; m."""
         return self.size * self.pixel_size / OVERSAMPLING
 
     def __call__(self, atoms: AtomBatch) -> Tensor:
-        """Project along z.
+        """Project atoms along z.
 
         Args:
-            atoms: B structures around the origin, no larger than ``longest``.
+            atoms: Atoms of B structures around the origin, no larger than ``longest``.
 
         Returns:
             (B, size, size) float32 electrons in each pixel, origin at size // 2; never below 0, which cuts ripples of
@@ -70,7 +74,7 @@ class Projection:
         return pad(density, (self.size, self.size))
 
     def _window(self, grid: int, cell: float, device: torch.device) -> Tensor:
-        """Blur to the resolution, integral over a pixel, and the kernel taken out again; (grid, grid // 2 + 1)."""
+        """Window of the blur to the resolution and the pixel integral over the kernel; (grid, grid // 2 + 1)."""
         sigma, factors = resolution_width(self.resolution), []
         for frequency in _frequencies(grid, cell, device):
             blur = torch.exp(-2 * (math.pi * sigma * frequency).square()) * torch.sinc(self.pixel_size * frequency)

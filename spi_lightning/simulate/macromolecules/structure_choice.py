@@ -1,4 +1,4 @@
-"""Which structures a simulator shows: those that fit into the frame, dealt out evenly to the patterns of its blocks."""
+"""Choice of the structures of a simulator: those that fit into the frame, assigned evenly to patterns."""
 
 import logging
 from collections.abc import Sequence
@@ -18,38 +18,38 @@ _LONGEST_ATTRIBUTE: Final = 60_000  # bytes
 
 
 class Structures(Protocol):
-    """Where a simulator finds structures: data.StructureSource, or a list in tests."""
+    """Source of the structures of a simulator, such as data.StructureSource."""
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Atoms: ...
 
     def of_part(self, part: str) -> "Structures":
-        """Those of one split: train, val or test."""
+        """Structures of one split: train, val or test."""
         ...
 
     @property
     def names(self) -> Sequence[str]:
-        """Ids of the whole collection, by number."""
+        """Identifiers of the whole collection, by index."""
         ...
 
     @property
     def numbers(self) -> Sequence[int]:
-        """Their numbers in the whole collection, of which this may be a part."""
+        """Index in the whole collection of each structure of this part."""
         ...
 
 
 def names_of(structures: Structures) -> dict[str, str]:
-    """The attribute ``structures`` of a file: ids by number; left out where HDF5's 64 kB would not hold them."""
+    """Attribute ``structures`` of a file: identifiers by index; absent beyond the 64 kB of HDF5."""
     names = ",".join(structures.names)
     return {"structures": names} if len(names) < _LONGEST_ATTRIBUTE else {}
 
 
 def fitting(structures: Structures, longest: float, oversized: str) -> list[int]:
-    """Numbers of the structures that leave an oversampling of 2.
+    """Indices of the structures with an oversampling of 2 or more, up to an extent ``longest``, m.
 
     Raises:
-        UserError: One is larger and ``oversized`` is ``error``; none is left; an unknown option.
+        UserError: A structure is larger and ``oversized`` is ``error``, none is left, or the option is unknown.
     """
     if oversized not in ("error", "skip"):
         raise UserError(f"simulate.oversized={oversized} is unknown: choose error or skip")
@@ -79,12 +79,12 @@ def fitting(structures: Structures, longest: float, oversized: str) -> list[int]
 
 @cache
 def _say_once(line: str) -> None:
-    """Training makes several simulators of the same structures."""
+    """Log a line once, although training makes several simulators of the same structures."""
     logging.getLogger(__name__).warning(line)
 
 
 def deal_structures(usable: Sequence[int], block: int, block_size: int, seed: int) -> list[int]:
-    """Which structure each pattern of a block shows: all in random order, then all in another; (block_size,)."""
+    """Structure of each pattern of a block, (block_size,): all in random order, then all in another."""
     first, count = block * block_size, len(usable)
     rounds = range(first // count, (first + block_size - 1) // count + 1)
     order = torch.cat([_shuffled(count, seed, number) for number in rounds])

@@ -22,10 +22,12 @@ Planes = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Piece:
-    """A convex piece of a body: the points r with planes[:, :3] @ r <= planes[:, 3], counted ``sign`` times.
+    """Convex piece of a body: the points r with planes[:, :3] @ r <= planes[:, 3], counted ``sign`` times.
 
-    sign: +1 adds, -1 takes away. planes: (F, 4) float64, unit normals z, y, x and offsets; vertices: (V, 3) float64; in
-    units of the body's volume-equivalent diameter.
+    Attributes:
+        sign: Sign of the piece, +1 adds, -1 subtracts.
+        planes: (F, 4) float64 unit normals z, y, x and offsets, in volume-equivalent diameters of the body.
+        vertices: (V, 3) float64 corners, in the same unit.
     """
 
     sign: float
@@ -62,8 +64,8 @@ def _drilled(name: str, radius: float, sides: int) -> list[tuple[float, Planes]]
 
 def _bored(flatness: float, radius: float) -> list[tuple[float, Planes]]:
     """Smooth ball of radius 1, ``flatness`` along z, with a round hole: 92 planes, and 10 around the hole."""
-    place = np.arange(92) + 0.5
-    z, angle = 1 - 2 * place / len(place), pi * (1 + 5**0.5) * place
+    number = np.arange(92) + 0.5
+    z, angle = 1 - 2 * number / len(number), pi * (1 + 5**0.5) * number
     normals = np.stack([z, np.sqrt(1 - z**2) * np.sin(angle), np.sqrt(1 - z**2) * np.cos(angle)], axis=1)
     ball = np.column_stack([normals, np.linalg.norm(normals * (flatness, 1, 1), axis=1)])
     return [(1.0, ball), (-1.0, np.vstack([ball, _prism(10, radius, 1.0)[:-2]]))]
@@ -105,7 +107,7 @@ def composite(name: str) -> tuple[Piece, ...]:
     """Convex pieces of a named body of :data:`COMPOSITES`, of a sphere's volume of diameter 1 together.
 
     Raises:
-        KeyError: the name is not in COMPOSITES.
+        KeyError: The name is not in COMPOSITES.
     """
     parts = [(sign, planes, _corners(planes)) for sign, planes in _BUILD[name]()]
     measured = [(sign, *_volume_and_centre(corners)) for sign, _, corners in parts]
@@ -129,7 +131,7 @@ def composite_radius(name: str) -> float:
 
 
 def _corners(planes: Planes) -> NDArray[np.float64]:
-    """Corners (V, 3) of the convex piece between planes; the middle of its bounding planes is taken to be inside."""
+    """Corners (V, 3) of the convex piece between planes; the middle of its bounding planes is assumed inside."""
     far = np.linalg.lstsq(planes[:, :3], planes[:, 3], rcond=None)[0]
     halfspaces = np.column_stack([planes[:, :3], -planes[:, 3]])
     corners: NDArray[np.float64] = np.unique(HalfspaceIntersection(halfspaces, far).intersections.round(7), axis=0)

@@ -14,7 +14,7 @@ from spi_lightning.simulate.draws import Range, random_directions, uniform
 from .superellipsoid import grid, soft_amplitude
 
 FAMILIES: Final = {"111": (1, 1, 1), "100": (1, 0, 0), "110": (1, 1, 0), "113": (1, 1, 3)}
-_DIRECTIONS: Final = 4000  # tried for the reach of a body: within 2 % of it
+_DIRECTIONS: Final = 4000  # directions tried for the reach of a body, which is then exact to 2 %
 
 
 def family_normals(family: str) -> Tensor:
@@ -32,7 +32,7 @@ def family_normals(family: str) -> Tensor:
 
 
 def facet_gauge(position: Tensor, normals: Tensor, distances: Tensor) -> Tensor:
-    """How many times larger the crystal had to be to reach a point: the largest of n.r / d over its planes.
+    """Gauge of a faceted crystal: factor by which it must grow to reach a point, the largest n.r / d of its planes.
 
     Args:
         position: (B, P, 3) points in the frame of the crystal.
@@ -50,13 +50,16 @@ def facet_gauge(position: Tensor, normals: Tensor, distances: Tensor) -> Tensor:
 
 @dataclass
 class CrystalRecipe:
-    """Random faceted crystals that fit a box.
+    """Random faceted crystals within a box.
 
-    families: families of planes -> range of their distance from the centre, relative (Wulff's surface energies); the
-    default is gold, with {100} a little further out than {111}. spread: standard deviation of each plane's own factor,
-    because real crystals are not symmetric. size: range of the largest half extent as a share of half the box. stretch:
-    range of the flattening along one random axis. cut: probability that a plane through the crystal cuts it off flat,
-    as a substrate does. edge: width of the surface, voxel (0: sharp).
+    Attributes:
+        families: Range of the relative distance of each family of planes (Wulff's surface energies); the default is
+            gold, with {100} a little further out than {111}.
+        spread: Standard deviation of the factor of each plane, since real crystals are not symmetric.
+        size: Range of the largest half extent as a share of half the box.
+        stretch: Range of the flattening along one random axis.
+        cut: Probability of a flat cut through the crystal, as by a substrate.
+        edge: Width of the surface, voxel (0: sharp).
     """
 
     families: Mapping[str, Range] = field(default_factory=lambda: {"111": (1.0, 1.0), "100": (1.0, 1.4)})
@@ -75,7 +78,7 @@ class CrystalRecipe:
             raise UserError(f"simulate.body: size={list(self.size)} within (0, 1] and at least one family are needed")
 
     def __call__(self, size: int, turn: Tensor, generator: torch.Generator) -> Tensor:
-        """Amplitudes (B, size, size, size) float32 of crystals turned by (B, 3, 3), centred by mass, on its device."""
+        """Amplitudes (B, size, size, size) float32 of crystals rotated by (B, 3, 3), centred by mass, on its device."""
         count, device = len(turn), turn.device
         normals, distances = (part.to(device) for part in self._planes(count, generator))
         squash = self._squash(count, generator).to(device)

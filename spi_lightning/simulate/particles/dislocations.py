@@ -1,4 +1,4 @@
-"""Dislocations: the displacement around a straight line defect and the phase it gives a Bragg density."""
+"""Dislocations: displacement around a straight line defect, and its phase in a Bragg density."""
 
 import math
 from dataclasses import dataclass, field
@@ -14,11 +14,11 @@ from .superellipsoid import grid
 
 
 def screw_displacement(x: Tensor, y: Tensor, burgers: Tensor) -> Tensor:
-    """Displacement along the line of a screw dislocation, b theta / 2 pi, in the unit of b.
+    """Displacement (...) along the line of a screw dislocation, b theta / 2 pi, in the unit of b.
 
     Args:
-        x, y: Distances from the line in the plane across it, any shape.
-        burgers: Length of the Burgers vector, broadcast against them.
+        x, y: (...) distances from the line in the plane across it, e.g. m.
+        burgers: Length of the Burgers vector in the same unit, broadcast against them.
 
     Source: Hirth & Lothe (1982), Theory of Dislocations, Eq. 3-2.
     """
@@ -31,7 +31,7 @@ def edge_displacement(x: Tensor, y: Tensor, burgers: Tensor, poisson: float = 0.
     Args:
         x, y: Distances from the line, any shape; the line itself is kept at a finite distance.
         burgers: Length of the Burgers vector, broadcast against them.
-        poisson: Poisson's ratio; 0.44 is gold.
+        poisson: Poisson's ratio of the solid; 0.44 is gold.
 
     Source: Hirth & Lothe (1982), Eqs. 3-45 and 3-46.
     """
@@ -53,7 +53,7 @@ def dislocation_phase(
         slip: (B, 3) unit vectors across it, the direction of the Burgers vector of an edge.
         is_screw: (B,) bool; a screw's Burgers vector is along the line.
         order: (B,) g.b, Burgers vector times reciprocal lattice vector (whole numbers); Q is taken along b.
-        poisson: Poisson's ratio.
+        poisson: Poisson's ratio of the solid.
 
     Returns:
         (B, P) rad, with a cut on the half plane where atan2 jumps; by 2 pi for whole orders, so the density has none.
@@ -69,8 +69,13 @@ def dislocation_phase(
 class DislocationRecipe:
     """Gaussian-correlated strain, and dislocations in some crystals.
 
-    smooth: the strain. probability: that a crystal has dislocations. count: range of their number. screw: share of
-    screws, the rest are edges. offset: range of the distance of a line from the centre, share of half the box.
+    Attributes:
+        smooth: Recipe of the strain.
+        probability: Probability that a crystal has dislocations.
+        count: Range of their number.
+        screw: Share of screw dislocations, the others are edges.
+        offset: Range of the distance of a line from the centre, as a share of half the box.
+        poisson: Poisson's ratio of the solid.
     """
 
     smooth: PhaseRecipe = field(default_factory=lambda: PhaseRecipe(phase_range=(0.5, 3.0)))
@@ -87,7 +92,7 @@ class DislocationRecipe:
             raise UserError(f"simulate.phase.poisson={self.poisson}: between 0 and 0.5")
 
     def __call__(self, inside: Tensor, turn: Tensor, generator: torch.Generator, noise: torch.Generator) -> Tensor:
-        """Phases (B, z, y, x), rad, 0 outside; as PhaseRecipe's without dislocations, else wrapped to [0, 2 pi)."""
+        """Phases (B, z, y, x), rad, 0 outside; as by PhaseRecipe without dislocations, else wrapped to [0, 2 pi)."""
         phase = self.smooth(inside, turn, generator, noise)
         count, size = len(inside), inside.shape[-1]
         affected = chance(self.probability, (count,), generator).to(turn.device)

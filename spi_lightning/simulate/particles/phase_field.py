@@ -1,4 +1,4 @@
-"""Random phases with a Gaussian correlation, made by one pair of FFTs."""
+"""Random phases with a Gaussian correlation, by one pair of FFTs."""
 
 import math
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from spi_lightning.simulate.draws import Range, uniform
 
 
 def gaussian_field(noise: Tensor, lengths: Tensor, turn: Tensor, size: int) -> Tensor:
-    """Smooth white noise with a turned Gaussian; the result has mean 0, variance 1 and correlation exp(-d^2 / 4 L^2).
+    """Random field of mean 0, variance 1 and correlation exp(-d^2 / 4 L^2): white noise smoothed by a Gaussian.
 
-    The kernel is multiplied in reciprocal space, exp(-2 pi^2 q^T R diag(L^2) R^T q), so turning it needs no
-    interpolation. The noise fills a larger box than is kept, so that opposite faces do not know each other.
+    The kernel is multiplied in reciprocal space, exp(-2 pi^2 q^T R diag(L^2) R^T q), so that its rotation needs
+    no interpolation. The noise fills a larger box than is kept, so that opposite faces are uncorrelated.
 
     Args:
         noise: (B, m, m, m) real uncorrelated normal numbers.
-        lengths: (B, 3) correlation lengths L along z, y, x before turning, voxel.
+        lengths: (B, 3) correlation lengths L along z, y, x before the rotation, voxel.
         turn: (B, 3, 3) rotation matrices R.
         size: Edge of the cube that is kept, up to m.
 
@@ -43,9 +43,9 @@ def scale_phase(field: Tensor, inside: Tensor, phase_range: Tensor) -> Tensor:
     """Stretch and shift a field so that its values inside the particle run from 0 to ``phase_range``; 0 outside.
 
     Args:
-        field: (B, z, y, x).
+        field: (B, z, y, x) float field.
         inside: (B, z, y, x) bool, at least one voxel True.
-        phase_range: (B,) rad. Wu et al. (2021), Methods, scale to 1.
+        phase_range: (B,) largest phases, rad; 1 in Wu et al. (2021), Methods.
     """
     flat = (-1, 1, 1, 1)
     lowest = field.masked_fill(~inside, torch.inf).flatten(1).amin(1).view(flat)
@@ -56,9 +56,11 @@ def scale_phase(field: Tensor, inside: Tensor, phase_range: Tensor) -> Tensor:
 
 @dataclass
 class PhaseRecipe:
-    """Random Gaussian-correlated phases. correlation: range of Lx, Ly, Lz as shares of the box's edge.
+    """Random Gaussian-correlated phases.
 
-    phase_range: range of the span of the phase inside the particle, rad; [1, 1] is the paper's [0, 1].
+    Attributes:
+        correlation: Range of Lx, Ly, Lz as shares of the edge of the box.
+        phase_range: Range of the span of the phase inside the particle, rad; [1, 1] gives [0, 1] as in the paper.
     """
 
     correlation: Range = (0.0625, 0.5)
@@ -71,7 +73,7 @@ class PhaseRecipe:
             raise UserError(f"simulate.phase.phase_range={list(self.phase_range)}: give a range from 0 on, rad")
 
     def __call__(self, inside: Tensor, turn: Tensor, generator: torch.Generator, noise: torch.Generator) -> Tensor:
-        """Phases (B, z, y, x), rad, for bodies ``inside`` (B, z, y, x) bool turned by (B, 3, 3).
+        """Phases (B, z, y, x), rad, for bodies ``inside`` (B, z, y, x) bool rotated by (B, 3, 3).
 
         ``generator`` (CPU) draws the settings, ``noise``, which lives on the device of the bodies, the field.
         """

@@ -18,10 +18,12 @@ GOLDEN = (1 + sqrt(5)) / 2
 
 @dataclass(frozen=True)
 class Polyhedron:
-    """A convex body: the points r with normals @ r <= offsets.
+    """Convex body: the points r with normals @ r <= offsets, in volume-equivalent diameters, z, y, x, float64.
 
-    vertices (V, 3), normals (F, 3) of unit length, offsets (F,), float64, ordered z, y, x, in units of the
-    volume-equivalent diameter. ``centrosymmetric`` is True when -r lies inside whenever r does.
+    Attributes:
+        vertices: (V, 3) corners of the body.
+        normals, offsets: (F, 3) unit normals and (F,) offsets of its faces.
+        centrosymmetric: Whether -r lies inside whenever r does.
     """
 
     name: str
@@ -76,7 +78,7 @@ def polyhedron(name: str) -> Polyhedron:
     """Build a named body of :data:`POLYHEDRA` with the volume of a sphere of diameter 1.
 
     Raises:
-        KeyError: the name is not in POLYHEDRA.
+        KeyError: The name is not in POLYHEDRA.
     """
     points = np.unique(np.asarray(_corner_points(name)).round(12) + 0.0, axis=0)
     hull = ConvexHull(points)

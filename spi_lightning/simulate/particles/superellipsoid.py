@@ -1,4 +1,4 @@
-"""Superellipsoids: boxes, ellipsoids, cylinders and octahedra in one formula, turned at will."""
+"""Superellipsoids in any orientation: boxes, ellipsoids, cylinders and octahedra in one formula."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ def grid(size: int, device: torch.device | str = "cpu") -> Tensor:
 
 
 def superellipsoid_gauge(position: Tensor, half_axes: Tensor, n: Tensor, e: Tensor) -> Tensor:
-    """How many times larger the body had to be to reach a point: below 1 inside, 1 on the surface.
+    """Gauge of a superellipsoid: factor by which it must grow to reach a point, below 1 inside, 1 on the surface.
 
     Args:
         position: (B, ..., 3) points in the frame of the body, ordered z, y, x.
@@ -39,7 +39,7 @@ def superellipsoid_gauge(position: Tensor, half_axes: Tensor, n: Tensor, e: Tens
 
 
 def superellipsoid_extent(half_axes: Tensor, n: Tensor, e: Tensor, turn: Tensor) -> Tensor:
-    """Half extents (B, 3) of turned superellipsoids along z, y, x: the dual norm of each row of the turn (B, 3, 3).
+    """Half extents (B, 3) of rotated superellipsoids along z, y, x: dual norms of the rows of rotations (B, 3, 3).
 
     The body is a ball of the norm that superellipsoid_gauge nests, so its reach in a direction is the dual norm, with
     exponents p / (p - 1); convex bodies only, n and e up to 2.
@@ -62,8 +62,8 @@ def soft_amplitude(position: Tensor, gauge: Tensor, edge: float) -> Tensor:
 
     Args:
         position: (B, ..., 3) or (..., 3) points, voxel.
-        gauge: (B, ...) see superellipsoid_gauge.
-        edge: Width of the edge along the ray from the centre, voxel; 0 is sharp, 1 smooths away the stairs.
+        gauge: (B, ...) gauge of the points, see superellipsoid_gauge.
+        edge: Width of the edge along the ray from the centre, voxel; 0 is sharp, 1 is antialiased.
     """
     if edge <= 0:
         return (gauge <= 1).float()
@@ -75,10 +75,12 @@ def soft_amplitude(position: Tensor, gauge: Tensor, edge: float) -> Tensor:
 
 @dataclass
 class SuperellipsoidRecipe:
-    """Random superellipsoids that fit a box, whatever their orientation.
+    """Random superellipsoids within a box; those that would leave it are shrunk to one voxel inside it.
 
-    half_axes: range of a, b and c as shares of half the box. exponents: range of n and e, within (0, 2]. edge: width of
-    the surface, voxel (0: sharp). Bodies that would leave the box are shrunk to touch it, one voxel short.
+    Attributes:
+        half_axes: Range of a, b and c as shares of half the box.
+        exponents: Range of n and e, within (0, 2].
+        edge: Width of the surface, voxel (0: sharp).
     """
 
     half_axes: Range = (0.25, 0.75)
@@ -92,13 +94,13 @@ class SuperellipsoidRecipe:
             raise UserError(f"simulate.body.exponents={list(self.exponents)}: give a range within (0, 2]")
 
     def __call__(self, size: int, turn: Tensor, generator: torch.Generator) -> Tensor:
-        """Amplitudes (B, size, size, size) float32 of bodies turned by the matrices (B, 3, 3), on their device."""
+        """Amplitudes (B, size, size, size) float32 of bodies rotated by (B, 3, 3), on their device."""
         count = len(turn)
         half_axes = uniform(self.half_axes, (count, 3), generator).to(turn) * (size / 2)
         n, e = (uniform(self.exponents, (count,), generator).to(turn) for _ in range(2))
-        room = size / 2 - 1 - self.edge / 2
+        limit = size / 2 - 1 - self.edge / 2
         reach = superellipsoid_extent(half_axes, n, e, turn).amax(1, keepdim=True)
-        half_axes = half_axes * (room / reach).clamp_max(1)
+        half_axes = half_axes * (limit / reach).clamp_max(1)
         here = grid(size, turn.device)
         body = torch.einsum("zyxi,bij->bzyxj", here, turn)  # the inverse turn brings a voxel into the body's frame
         return soft_amplitude(here, superellipsoid_gauge(body, half_axes, n, e), self.edge)

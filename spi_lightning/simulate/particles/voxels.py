@@ -1,4 +1,4 @@
-"""Particles as arrays of voxels, 1 inside and 0 outside: the bricks of Han & Li (2017), Sect. 3.
+"""Particles as arrays of voxels, 1 inside and 0 outside, as in Han & Li (2017), Sect. 3.
 
 Lengths here are in voxels, ordered z, y, x, and the origin is voxel n // 2 of each axis. Bodies, and their size as the
 diameter of the sphere of the same volume, are those of the fast generator.
@@ -19,16 +19,19 @@ from spi_lightning.simulate.scattering import Particles
 from .composites import COMPOSITES, composite
 from .polyhedra import POLYHEDRA, face_planes, polyhedron
 
-_BLUR_REACH = 3  # Gaussian edges are let out of the cube beyond this many widths
+_BLUR_REACH = 3  # widths beyond which Gaussian edges may leave the cube
 
 
 @dataclass(frozen=True)
 class VoxelParticle:
-    """One particle in an array.
+    """Particle in an array of voxels.
 
-    body: name in ``simulate.projection.BODIES``. diameter: of the sphere of the same volume, voxels (the affine map
-    is on top). affine: (3, 3) from the body to the array, rotation times stretch. twist: turn about the body's z axis,
-    rad per diameter along it; keeps the volume. centre: (3,) from the origin, voxels.
+    Attributes:
+        body: Name of a body in ``simulate.projection.BODIES``.
+        diameter: Diameter of the sphere of the same volume, voxel, before the affine map.
+        affine: (3, 3) map from the body to the array, rotation times stretch.
+        twist: Rotation about the z axis of the body, rad per diameter along it; keeps the volume.
+        centre: (3,) position from the origin, voxel.
     """
 
     body: str
@@ -44,10 +47,10 @@ class VoxelParticle:
 
 
 def inside_body(body: str, points: Tensor) -> Tensor:
-    """Tell which points lie inside a unit body.
+    """Mask of the points inside a unit body.
 
     Args:
-        body: Name in ``simulate.projection.BODIES``.
+        body: Name of a body in ``simulate.projection.BODIES``.
         points: (..., 3) positions, in diameters.
 
     Returns:
@@ -71,7 +74,7 @@ def inside_body(body: str, points: Tensor) -> Tensor:
 
 
 def _between_planes(points: Tensor, planes: Tensor) -> Tensor:
-    """1 inside a convex piece and 0 outside: points (..., 3), planes (F, 4)."""
+    """Indicator of a convex piece, 1 inside and 0 outside: points (..., 3), planes (F, 4) -> (...)."""
     inside = torch.ones(points.shape[:-1], dtype=torch.bool, device=points.device)
     for plane in planes.to(points):
         inside &= points @ plane[:3] <= plane[3]
@@ -79,18 +82,18 @@ def _between_planes(points: Tensor, planes: Tensor) -> Tensor:
 
 
 def voxelise(particles: Sequence[VoxelParticle], size: int = 128, device: torch.device | str = "cpu") -> Tensor:
-    """Draw particles into a cube of voxels: 1 where the voxel's centre is inside any of them, else 0.
+    """Rasterise particles into a cube of voxels: 1 where the voxel's centre is inside any of them, else 0.
 
     Args:
-        particles: What to draw; all must fit into the cube.
-        size: Edge of the cube, voxels; 128 in the paper.
-        device: Where to draw.
+        particles: Particles to rasterise, all within the cube.
+        size: Edge of the cube, voxel; 128 in the paper.
+        device: Device of the array.
 
     Returns:
         (size, size, size) float32.
 
     Raises:
-        ValueError: a particle reaches out of the cube.
+        ValueError: A particle reaches out of the cube.
     """
     density = torch.zeros(size, size, size, device=device)
     for particle in particles:
@@ -107,7 +110,7 @@ def voxelise(particles: Sequence[VoxelParticle], size: int = 128, device: torch.
 
 
 def _body_points(particle: VoxelParticle, grid: Tensor, middle: Tensor) -> Tensor:
-    """Undo centre, affine map and twist: voxels around ``middle`` (..., 3) to the frame of the unit body."""
+    """Map voxels around ``middle`` (..., 3) to the frame of the unit body: inverse of centre, affine map and twist."""
     inverse: Tensor = torch.linalg.inv(particle.affine) / particle.diameter
     points = (grid - (particle.centre - middle).to(grid)) @ inverse.T.to(grid)
     if particle.twist == 0:
@@ -121,17 +124,17 @@ def _body_points(particle: VoxelParticle, grid: Tensor, middle: Tensor) -> Tenso
 def voxel_model(
     particles: Particles, radius: float, voxels: int, affine: Tensor | None = None, twist: float = 0.0
 ) -> tuple[list[VoxelParticle], float]:
-    """Lay a scene out in a cube of voxels.
+    """Voxel model of a scene in a cube.
 
     Args:
         particles: The particles of one scene.
-        radius: Wanted radius of the first particle (sphere of the same volume), voxels; less if the scene is too wide.
-        voxels: Edge of the cube.
+        radius: Radius of the first particle (sphere of the same volume), voxel; less if the scene is too wide.
+        voxels: Edge of the cube, voxel.
         affine: (3, 3) map of all bodies before their own stretch and rotation.
-        twist: Turn of all bodies about their z axis before that, rad per diameter.
+        twist: Rotation of all bodies about their z axis before that, rad per diameter.
 
     Returns:
-        The particles in voxels, and the voxel's edge; m.
+        The particles in voxels, and the edge of a voxel; m.
     """
     common = torch.eye(3) if affine is None else affine
     maps = rotation_matrices(particles.orientation) @ (particles.stretch[:, :, None] * common)
@@ -139,16 +142,16 @@ def voxel_model(
         VoxelParticle(BODIES[body], diameter, maps[i], twist, particles.centre[i])
         for i, (body, diameter) in enumerate(zip(particles.body.tolist(), particles.diameter.tolist(), strict=True))
     ]
-    room = voxels // 2 - 4  # centre and reach are rounded, and the upper half of the cube is one voxel shorter
+    limit = voxels // 2 - 4  # centre and reach are rounded, and the upper half of the cube is one voxel shorter
     blur = _BLUR_REACH * float(particles.edge_blur.max())
     widest = max(float(particle.centre.abs().max()) + particle.reach + blur for particle in unit)
-    voxel_size = max(unit[0].diameter / 2 / radius, widest / room)
+    voxel_size = max(unit[0].diameter / 2 / radius, widest / limit)
     placed = [replace(p, diameter=p.diameter / voxel_size, centre=p.centre / voxel_size) for p in unit]
     return placed, voxel_size
 
 
 def gaussian_blur(density: Tensor, sigma: float) -> Tensor:
-    """Soften edges by a Gaussian, in real space as in the paper: (n, n, n), sigma in voxels; the sum is kept inside."""
+    """Gaussian blur of edges in real space, as in the paper: (n, n, n), sigma in voxels; keeps the sum inside."""
     if sigma <= 0:
         return density
     reach = ceil(4 * sigma)
@@ -165,7 +168,7 @@ def gaussian_blur(density: Tensor, sigma: float) -> Tensor:
 
 
 def random_affine(strength: float, generator: torch.Generator) -> Tensor:
-    """Draw a stretch-and-shear that keeps the volume: exp of a symmetric traceless Gaussian matrix, (3, 3).
+    """Random stretch and shear that keeps the volume: exp of a symmetric traceless Gaussian matrix, (3, 3).
 
     ``strength`` is the standard deviation of the logarithm of the stretch along an axis, about.
     """

@@ -1,4 +1,4 @@
-"""A trained network, whoever trained it, as a fixed map from patterns to features."""
+"""Frozen network as a fixed map from patterns to features."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,19 +15,19 @@ STAND_IN = "network.weights=null network.backbone=runs/han_resnet10 (any run or 
 
 
 class FrozenBackbone:
-    """Photons and mask -> features, a few patterns at a time.
+    """Frozen map from photons and mask to features, computed in batches.
 
-    It is a plain object, no nn.Module: what holds it does not store its weights, and training does not reach it.
+    It is not an nn.Module, so that its weights are neither stored nor trained.
 
     Args:
-        view: Photons and mask (B, 1, H, W) -> what the network sees.
-        network: With the weights it keeps.
-        layers: Modules whose outputs are the features, one after another; maps are averaged over their pixels.
-            ``penultimate`` is what the network itself calls its features.
-        label: For readers.
-        weights_sha256: Names the weights.
-        settings: All else that decides the features, as plain containers.
-        batch_size: Patterns at a time.
+        view: Map from photons and mask (B, 1, H, W) to the input of the network.
+        network: Network with its final weights.
+        layers: Modules whose outputs are concatenated to features; maps are averaged over their pixels.
+            ``penultimate`` is network.features.
+        label: Name for reports and errors.
+        weights_sha256: Hash that identifies the weights, 64 hexadecimal digits.
+        settings: All other settings that decide the features, as plain containers.
+        batch_size: Number of patterns processed at a time.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class FrozenBackbone:
         batch_size: int,
     ) -> None:
         if not layers:
-            raise UserError("network.layers=[] leaves no features: name one layer or more.")
+            raise UserError("network.layers=[] leaves no features: name one layer or more")
         self.view, self.network = view.eval(), network.eval().requires_grad_(False)
         self.layers, self.label, self.weights_sha256 = list(layers), label, weights_sha256
         self.settings, self.batch_size = {**settings, "layers": self.layers}, batch_size
@@ -62,23 +62,23 @@ class FrozenBackbone:
         ]
         return torch.cat(parts) if parts else photons.new_zeros(0, self.width)
 
-    def weights_are_given(self) -> None:
-        """Somebody has filled the network with weights of its own; nothing to do where it has always had some."""
+    def weights_loaded(self) -> None:
+        """Hook after weights were loaded from a checkpoint; nothing to do here."""
 
     def maps(self, photons: Tensor, mask: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
-        """What some layers answer to some patterns, name -> (B, C, h, w) or (B, d): Han & Li (2017), Fig. 13."""
+        """Activations of layers by name, (B, C, h, w) or (B, d), as in Han & Li (2017), Fig. 13."""
         self._prepare(photons.device)
         with torch.no_grad():
             return self._activations(self.view(photons, mask.expand(photons.shape)), layers)
 
     def _prepare(self, device: torch.device) -> None:
-        """Have the network, with its weights, where the patterns are."""
+        """Move the network with its weights to the device of the patterns."""
         self.view.to(device)
         if next(self.network.parameters()).device != device:
             self.network.to(device)
 
     def _describe(self, image: Tensor) -> Tensor:
-        """What the network sees -> its features (B, width)."""
+        """Features (B, width) of network inputs (B, C, h, w)."""
         values = self._activations(image, self.layers).values()
         return torch.cat([value.mean(dim=(2, 3)) if value.ndim == 4 else value for value in values], dim=1)
 

@@ -1,4 +1,4 @@
-"""The network of a run of this project as a fixed map: it stands in where ImageNet's VGG16 cannot be had."""
+"""Network of a run of this project as a frozen backbone, in place of VGG16 with ImageNet weights."""
 
 import hashlib
 from collections.abc import Sequence
@@ -17,15 +17,15 @@ from .backbone import PENULTIMATE, FrozenBackbone
 
 
 class FrozenCheckpoint(FrozenBackbone):
-    """The network of a trained hit classification, with its own preprocessing, as a fixed map.
+    """Frozen network of a trained hit classification, with its own preprocessing.
 
     Args:
         checkpoint: Run folder, checkpoint, or a folder of runs, of which the newest is taken.
         layers: ``penultimate``, or names of modules, e.g. ``blocks.1``, whose maps are averaged over pixels.
-        batch_size: Patterns at a time.
+        batch_size: Number of patterns processed at a time.
 
     Raises:
-        UserError: No such run or checkpoint, or one without a network of its own.
+        UserError: There is no such run or checkpoint, or it has no network of its own.
     """
 
     def __init__(self, checkpoint: str | Path, layers: Sequence[str] = (PENULTIMATE,), batch_size: int = 64) -> None:
@@ -44,7 +44,7 @@ class FrozenCheckpoint(FrozenBackbone):
 
 
 class _View(nn.Module):
-    """Preprocess behind two arguments instead of a batch."""
+    """Preprocess with two arguments, photons and mask (B, 1, H, W), instead of a batch."""
 
     def __init__(self, preprocess: Preprocess) -> None:
         super().__init__()
@@ -56,27 +56,27 @@ class _View(nn.Module):
 
 
 def newest_checkpoint(path: str | Path) -> Path:
-    """The checkpoint meant by a path, as find_checkpoint; of a folder of runs that of the newest.
+    """Checkpoint of a path, as find_checkpoint; of a folder of runs that of the newest.
 
     Raises:
-        UserError: There is none.
+        UserError: There is no checkpoint.
     """
     runs = sorted(Path(path).glob(f"*/{BEST}"), key=lambda file: file.stat().st_mtime)
     try:
         return runs[-1] if runs else find_checkpoint(path)
     except UserError as error:
         line = str(error).replace("checkpoint=", "network.backbone=", 1).rstrip(".")
-        raise UserError(f"{line}; train one with: python train.py experiment=han_resnet10.") from error
+        raise UserError(f"{line}; train one with: python train.py experiment=han_resnet10") from error
 
 
 def _build(config: Any, path: Path) -> nn.Module:
-    """The network of a configuration, one of this package that has features."""
+    """Network of a configuration, of this package and with features."""
     config = config if isinstance(config, dict) else {}
-    room, _, name = str(config.get("_target_", "")).rpartition(".")
+    module, _, name = str(config.get("_target_", "")).rpartition(".")
     make: Any = getattr(networks, name, None)
-    if not room.startswith("spi_lightning.networks") or not hasattr(make, "features"):
+    if not module.startswith("spi_lightning.networks") or not hasattr(make, "features"):
         raise UserError(
-            f"{path}: cannot serve as a backbone: it holds {name or 'no network'}; use a ResNet10 or TinyCNN."
+            f"{path}: cannot serve as a backbone: it holds {name or 'no network'}; use a ResNet10 or TinyCNN"
         )
     network: nn.Module = make(**_options(config))
     return network
@@ -91,7 +91,7 @@ def _part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _sha256_of_state(state: dict[str, Tensor]) -> str:
-    """Hash of the weights of network and preprocessing, whatever file they came in."""
+    """Hash of the weights of network and preprocessing, independent of their file."""
     digest = hashlib.sha256()
     for name in sorted(name for name in state if name.startswith(("network.", "preprocess."))):
         digest.update(name.encode() + state[name].contiguous().numpy().tobytes())

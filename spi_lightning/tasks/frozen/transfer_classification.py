@@ -1,4 +1,4 @@
-"""Is this pattern a single hit? Asked of features that a frozen network has made once."""
+"""Task of hit classification on features that a frozen network computes once."""
 
 from copy import deepcopy
 from typing import Any
@@ -15,19 +15,19 @@ from spi_lightning.tasks.hit_classification import HitClassification
 
 
 class TransferClassification(HitClassification):
-    """Trains the head of a LogisticHead on features that are computed once and cached on disk.
+    """Hit classification with the head of a LogisticHead on features cached on disk.
 
-    The batches of the data module then hold features (B, d) besides the patterns, in training instead of them; its
-    splits, labels and order stay as they are. A trained checkpoint is a hit classification like any other: given
-    patterns alone, it answers with backbone and head.
+    The batches of the data module hold features (B, d) besides the patterns, in training instead of them; its splits,
+    labels and order stay the same. A trained checkpoint is a common hit classification: from patterns alone it predicts
+    with backbone and head.
 
     Args:
         cache_dir: Folder of the cache, see data.feature_cache.
-        feature_dtype: ``float32`` or ``float16``.
-        **task: As for HitClassification; ``network`` must be a LogisticHead that does not fine-tune.
+        feature_dtype: Type of the stored features, ``float32`` or ``float16``.
+        **task: Arguments of HitClassification; ``network`` must be a LogisticHead that does not fine-tune.
 
     Raises:
-        UserError: Another network; when training starts, a data module whose patterns change while training.
+        UserError: The network is another one, or the patterns of the data module change during training.
 
     Source: Han & Li (2017), Sect. 4.2.
     """
@@ -36,7 +36,7 @@ class TransferClassification(HitClassification):
         super().__init__(**task)
         if not isinstance(self.network, LogisticHead) or self.network.finetune:
             raise UserError(
-                "task=transfer_classification trains a head alone: set network=vgg16_head and finetune=false."
+                "task=transfer_classification trains a head alone: set network=vgg16_head and finetune=false"
             )
         self.cache_dir, self.feature_dtype = cache_dir, feature_dtype
 
@@ -48,21 +48,21 @@ class TransferClassification(HitClassification):
         return self.network.logits(batch[FEATURES])
 
     def setup(self, stage: str) -> None:
-        """Put features in the place of the patterns of train, val and test."""
+        """Replace the patterns of train, val and test by features."""
         data = self.trainer.datamodule  # type: ignore[attr-defined]
         for name in ("train", "val", "test"):
             if name in data.splits and not isinstance(data.splits[name], FeatureDataset):
-                data.splits[name] = self._described(data, name)
+                data.splits[name] = self._with_features(data, name)
 
     def on_fit_start(self) -> None:
-        """Besides the checks of HitClassification, tell the optimiser how many patterns the penalty is shared by."""
+        """Check as HitClassification, and set the number of training patterns of the optimiser."""
         super().on_fit_start()
         for optimizer in self.trainer.optimizers:
             if hasattr(optimizer, "patterns"):
                 optimizer.patterns = self.trainer.datamodule.patterns_in("train")  # type: ignore[attr-defined]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Where the settings name a folder of runs, name the very checkpoint that served: newer runs may join it."""
+        """Store the checkpoint in use where the settings name a folder of runs, to which newer ones may be added."""
         path = getattr(self.network.backbone, "path", None)
         if path is not None and "config" in checkpoint:
             checkpoint["config"] = deepcopy(checkpoint["config"])
@@ -75,17 +75,17 @@ class TransferClassification(HitClassification):
         with self.network.knowing(batch[FEATURES]):
             return super()._evaluate(batch, stage)
 
-    def _described(self, data: Any, name: str) -> FeatureDataset:
-        """One split, each pattern as its features."""
+    def _with_features(self, data: Any, name: str) -> FeatureDataset:
+        """One split with the features of each pattern."""
         split = data.splits[name]
         if not isinstance(split, HitDataset):
-            raise UserError("features are computed once: set data.online=false.")
+            raise UserError("features are computed once: set data.online=false")
         if data.augment != "none":
-            raise UserError(f"data.augment={data.augment}: features are computed once; set data.augment=none.")
+            raise UserError(f"data.augment={data.augment}: features are computed once; set data.augment=none")
         if self.preprocess.crop or self.preprocess.bin != 1 or self.preprocess.scale != "none":
-            raise UserError("features are made from counts as they are: set preprocess=counts_and_mask.")
+            raise UserError("features are made from counts as they are: set preprocess=counts_and_mask")
         if self.trainer.world_size > 1:
-            raise UserError("the head is trained in one process: set trainer.devices=1.")
+            raise UserError("the head is trained in one process: set trainer.devices=1")
         assert isinstance(self.network, LogisticHead)
         backbone = self.network.backbone
         rank_zero_info(f"{name}: features of {len(split)} patterns by {backbone.label}")

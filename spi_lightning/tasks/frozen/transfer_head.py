@@ -1,4 +1,4 @@
-"""A classifier to be trained on what a trained network sees: VGG16, or a stand-in."""
+"""Logistic head on a frozen backbone: VGG16, or a network of this project in its place."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,24 +19,24 @@ def logistic_head(
     finetune: bool = False,
     **vgg16: Any,
 ) -> LogisticHead:
-    """A logistic head on frozen VGG16 features, or on those of a stand-in.
+    """Logistic head on features of frozen VGG16, or of a network of this project.
 
     Args:
-        weights: Of VGG16, see FrozenVGG16; None: no VGG16.
-        backbone: With weights=None: run folder or checkpoint of the stand-in, see FrozenCheckpoint.
-        layers: Of the backbone; None: fc6 and fc7 of VGG16, the penultimate values of a stand-in.
-        classes, finetune: Of LogisticHead.
-        **vgg16: Further options of FrozenVGG16; a stand-in has none and sees patterns as it did when it was trained.
+        weights: Weights of VGG16, see FrozenVGG16; None: no VGG16.
+        backbone: Run folder or checkpoint of another backbone with weights=None, see FrozenCheckpoint.
+        layers: Layers of the backbone; None: fc6 and fc7 of VGG16, the penultimate layer of another backbone.
+        classes, finetune: Number of classes and training of the backbone, as in LogisticHead.
+        **vgg16: Further options of FrozenVGG16; another backbone has none and keeps its own preprocessing.
 
     Raises:
-        UserError: Both or neither of weights and backbone, and those of the two backbones.
+        UserError: Both or neither of ``weights`` and ``backbone`` are given, or as the two backbones.
     """
     if (weights is None) == (backbone is None):
-        said = f"network.weights={weights} and network.backbone={backbone}" if weights else "neither network.weights"
-        raise UserError(f"{said}{'' if weights else ' nor network.backbone'}: choose one; a stand-in: {STAND_IN}.")
+        choice = f"network.weights={weights} and network.backbone={backbone}" if weights else "neither network.weights"
+        raise UserError(f"{choice}{'' if weights else ' nor network.backbone'}: choose one; a stand-in: {STAND_IN}")
     if backbone is not None:
         return LogisticHead(FrozenCheckpoint(backbone, layers or (PENULTIMATE,)), classes, finetune)
-    frozen = FrozenVGG16(str(weights), layers or ("fc6", "fc7"), given_later=finetune, **vgg16)
+    frozen = FrozenVGG16(str(weights), layers or ("fc6", "fc7"), weights_from_checkpoint=finetune, **vgg16)
     if finetune:
         frozen.load()
     return LogisticHead(frozen, classes, finetune)

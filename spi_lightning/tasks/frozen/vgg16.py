@@ -1,4 +1,4 @@
-"""VGG16, trained on photographs, as a fixed map from patterns to features (Han & Li, 2017, Sect. 4.2)."""
+"""VGG16 pretrained on photographs as a frozen backbone (Han & Li, 2017, Sect. 4.2)."""
 
 import hashlib
 import logging
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spi_lightning.data.rgb8 import EightBit
+from spi_lightning.data.rgb8 import ToRGB8
 from spi_lightning.errors import UserError
 from spi_lightning.io.published_weights import VGG16_IMAGENET, find_published, read_weights
 from spi_lightning.networks.activations import activations
@@ -21,28 +21,28 @@ _log = logging.getLogger(__name__)
 
 
 class FrozenVGG16(FrozenBackbone):
-    """VGG16 as a fixed map: photons -> 8-bit image of 224 x 224 -> fc6 and fc7, 8,192 features.
+    """Frozen VGG16: photons -> 8-bit image of 224 x 224 -> fc6 and fc7, 8,192 features.
 
-    Open in the paper, so options here: features after or before their ReLU (``relu``; after by default, as the next
-    layer sees them), and those of EightBit.
+    Options where the paper leaves a choice: features after or before their ReLU (``relu``; by default after, the input
+    of the next layer), and those of ToRGB8.
 
     Args:
-        weights: ``auto`` (this project's cache, that of torch.hub, then a download), a path, or ``random`` or
-            ``random:SEED``, which is for trying the plumbing and must not be reported as ImageNet.
-        layers: Of ``conv1_1`` ... ``conv5_3``, ``fc6``, ``fc7``; one after another; maps are averaged over pixels.
-        relu: ``after`` or ``before``.
-        any_weights: Take a path whatever its sha256, e.g. a VGG16 that was trained on something else.
-        batch_size: Images at a time; one needs 0.1 GB.
-        widths, hidden: As in networks.VGG16; narrower only with random weights.
-        given_later: Do without the weights if they cannot be had, because a checkpoint will bring its own.
-        **view: Options of EightBit.
+        weights: Source of the weights: ``auto`` (this project's cache, that of torch.hub, then a download), a path, or
+            ``random`` or ``random:SEED``, for tests, which must not be reported as ImageNet.
+        layers: Layers to concatenate, of ``conv1_1`` to ``conv5_3``, ``fc6``, ``fc7``; maps are averaged over pixels.
+        relu: Features ``after`` or ``before`` the ReLU of their layer.
+        any_weights: Whether to accept a path of any sha256, e.g. of a VGG16 trained on other images.
+        batch_size: Number of images processed at a time; one needs 0.1 GB.
+        widths, hidden: Sizes of the network, as in networks.VGG16; other than the default only with random weights.
+        weights_from_checkpoint: Whether missing weights are accepted, since a checkpoint will hold them.
+        **view: Further options, those of ToRGB8.
 
     Raises:
-        UserError: The weights are missing, are others or do not fit; an option is unknown. The weights are looked for
-            and hashed here, but loaded when first used.
+        UserError: The weights are missing or do not match, or an option is unknown. The weights are found and hashed
+            here, but loaded at first use.
     """
 
-    options_of = EightBit
+    options_of = ToRGB8
 
     def __init__(
         self,
@@ -53,28 +53,28 @@ class FrozenVGG16(FrozenBackbone):
         batch_size: int = 8,
         widths: Sequence[int] = (64, 128, 256, 512, 512),
         hidden: int = 4096,
-        given_later: bool = False,
+        weights_from_checkpoint: bool = False,
         **view: Any,
     ) -> None:
         if relu not in ("after", "before"):
-            raise UserError(f"network.relu={relu} is unknown: choose after or before.")
+            raise UserError(f"network.relu={relu} is unknown: choose after or before")
         self.relu, self._shape, self._weights = relu, (tuple(widths), hidden), weights
         self._file: Path | None = None
         self._missing: UserError | None = None
         try:
             label, sha256 = self._find(any_weights)
         except UserError as error:
-            if not given_later:
+            if not weights_from_checkpoint:
                 raise
             self._missing, label, sha256 = error, "VGG16", "00" * 32
         with torch.device("meta"):
             network = VGG16(*self._shape)
-        image = EightBit(**view)
+        image = ToRGB8(**view)
         settings = {"relu": relu, "widths": list(widths), "hidden": hidden, **image.settings}
         super().__init__(image, network, layers, label, sha256, settings, batch_size)
 
     def load(self) -> None:
-        """Load the weights, unless they are there."""
+        """Load the weights, unless they are loaded."""
         if not next(self.network.parameters()).is_meta:
             return
         if self._file is not None:
@@ -85,8 +85,8 @@ class FrozenVGG16(FrozenBackbone):
                 self.network.randomise(self._seed())  # type: ignore[operator]
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 1.4 times as fast on a CPU
 
-    def weights_are_given(self) -> None:
-        """Forget that no weights were found."""
+    def weights_loaded(self) -> None:
+        """Accept the loaded weights where none were found before."""
         self._missing = None
 
     def _find(self, any_weights: bool) -> tuple[str, str]:
@@ -99,7 +99,7 @@ class FrozenVGG16(FrozenBackbone):
             self._file, sha256 = find_published(VGG16_IMAGENET, self._weights, any_weights)
         except UserError as error:
             way = "network.weights=PATH; with method=vgg16: +settings.vgg16.backbone.weights=PATH"
-            raise UserError(f"{str(error).rstrip('.')} ({way}); a stand-in: {STAND_IN}.") from error
+            raise UserError(f"{str(error).rstrip('.')} ({way}); a stand-in: {STAND_IN}") from error
         imagenet = sha256.startswith(VGG16_IMAGENET.sha256)
         return "VGG16 (ImageNet)" if imagenet else f"VGG16 ({self._file.name})", sha256
 
@@ -115,19 +115,19 @@ class FrozenVGG16(FrozenBackbone):
         return {name: found[module] for name, module in modules.items()}
 
     def _module(self, layer: str) -> str:
-        """Name of the module that gives a layer's values: the layer itself, or the ReLU behind it."""
+        """Name of the module whose output is the layer: the layer itself, or the ReLU after it."""
         if layer not in LAYERS:
-            raise UserError(f"network.layers: VGG16 has no layer {layer}: choose among {', '.join(LAYERS)}.")
-        room, _, place = LAYERS[layer].partition(".")
-        return f"{room}.{int(place) + (self.relu == 'after')}"
+            raise UserError(f"network.layers: VGG16 has no layer {layer}: choose among {', '.join(LAYERS)}")
+        module, _, position = LAYERS[layer].partition(".")
+        return f"{module}.{int(position) + (self.relu == 'after')}"
 
     def _measure_width(self) -> int:
-        """As the shape says: the weights are not there yet."""
+        """Number of features from the sizes of the layers, before the weights are loaded."""
         (widths, hidden), rooms = self._shape, {layer: self._module(layer) for layer in self.layers}
         return sum(hidden if layer.startswith("fc") else widths[int(layer[4]) - 1] for layer in rooms)
 
     def _seed(self) -> int:
         seed = self._weights.partition(":")[2] or "0"
         if not seed.isdecimal():
-            raise UserError(f"network.weights={self._weights}: the seed must be a whole number, e.g. random:1.")
+            raise UserError(f"network.weights={self._weights}: the seed must be a whole number, e.g. random:1")
         return int(seed)

@@ -1,4 +1,4 @@
-"""Which particle made this one pattern? Found by refining networks on it, without ground truth."""
+"""Task of refinement: networks fitted to measured patterns, without ground truth."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,39 +29,40 @@ COMPILED = (None, "default", "reduce-overhead", "max-autotune")
 
 
 class Refinement(pl.LightningModule):
-    """Refines networks on each pattern of a batch, all together, then polishes the densities.
+    """Refinement of networks on each pattern of a batch, all together, and polish of the densities.
 
     Reads fourier_amplitude, mask and held_out (B, 1, Z, Y, X). An epoch is one step, as in the paper; one training step
     of the trainer does ``epochs_per_step`` of them. Starts are random weights (untrained), or those of a checkpoint
     of a supervised training (transfer), which are the same for all.
 
     Args:
-        network: Its box is set by ``box``.
-        loss: (predicted, measured, mask, share done) -> (members,), on Fourier amplitudes.
-        optimizer: parameters -> optimiser that treats numbers one by one (Adam, SGD).
-        schedule: optimiser -> schedule, moved on every epoch; constant if None.
-        epochs: Most epochs.
-        epochs_per_step: Between looks at the result: progress, plateau, checkpoint.
-        starts: Answers per pattern.
-        candidates: Networks per answer; the one that fits best is polished and told of.
-        box: Voxels of the answer: [z, y, x]; ``autocorrelation``: the particle's extent times ``margin``; ``half``: of
-            the pattern, as in the paper.
-        margin: Of the box around the extent.
-        polish_steps: Of L-BFGS on the best densities, at the end; 0: none.
-        wrapping: How supports follow the density in the polish (its last_steps are ``polish_steps``); None: all of the
-            box is free.
-        float64: Polish in float64, needed for chi square below about 1e-6.
-        clip: Largest norm of a member's gradient.
-        seed: Of the random weights.
-        prior: Densities (members, z, y, x) -> (members,), added to the loss; see losses.DensityPrior.
+        network: Network of each member, whose box is set by ``box``.
+        loss: Function of predicted and measured Fourier amplitudes, mask and share of the refinement -> (members,).
+        optimizer: Constructor of an optimiser that treats numbers one by one (Adam, SGD).
+        schedule: Constructor of a schedule that advances every epoch; None: constant.
+        epochs: Largest number of epochs.
+        epochs_per_step: Number of epochs between validations: progress, plateau, checkpoint.
+        starts: Number of densities per pattern.
+        candidates: Number of networks per density, of which the best one is polished and reported.
+        box: Edges of the density, [z, y, x] voxel; ``autocorrelation``: the extent of the particle times ``margin``;
+            ``half``: of the pattern, as in the paper.
+        margin: Ratio of the box to the extent.
+        polish_steps: Number of steps of L-BFGS on the best densities at the end; 0: none.
+        wrapping: Options of the supports in the polish (its last_steps are ``polish_steps``); None: all of the box is
+            free.
+        float64: Whether to polish in float64, needed for chi square below about 1e-6.
+        clip: Largest norm of the gradient of a member; None: no limit.
+        seed: Seed of the random weights.
+        prior: Function of densities (members, z, y, x) -> (members,), added to the loss, see losses.DensityPrior.
         compile: Mode of torch.compile for the networks (default, reduce-overhead, which replays CUDA graphs, or
-            max-autotune); None: as they are.
+            max-autotune); None: not compiled.
 
-    Source: Wu et al. (2021), "Unsupervised learning approach". Departures: box, polish, and what conf says of the rest.
+    Source: Wu et al. (2021), "Unsupervised learning approach". Departures: box, polish, and those
+    named in conf.
     """
 
     starts_from = ("spi_lightning.tasks.ComplexReconstruction",)
-    shown = (
+    displayed = (
         "chi_square",
         "correlation",
         "correlation_modified",
@@ -95,17 +96,15 @@ class Refinement(pl.LightningModule):
     ) -> None:
         super().__init__()
         if min(epochs, epochs_per_step, starts, candidates) < 1 or margin <= 0:
-            raise UserError("task: epochs, epochs_per_step, starts and candidates are 1 or more, margin is above 0.")
+            raise UserError("task: epochs, epochs_per_step, starts and candidates are 1 or more, margin is above 0")
         if polish_steps < 0:
-            raise UserError(f"task.polish_steps={polish_steps}: give the steps of L-BFGS, or 0 for none.")
+            raise UserError(f"task.polish_steps={polish_steps}: give the steps of L-BFGS, or 0 for none")
         if isinstance(box, str) and box not in ("autocorrelation", "half"):
-            raise UserError(f"task.box={box} is unknown: give autocorrelation, half or three numbers.")
+            raise UserError(f"task.box={box} is unknown: give autocorrelation, half or three numbers")
         if compile not in COMPILED:
-            raise UserError(f"task.compile={compile} is unknown: give null, {', '.join(filter(None, COMPILED))}.")
+            raise UserError(f"task.compile={compile} is unknown: give null, {', '.join(filter(None, COMPILED))}")
         if prior is not None and not callable(prior):
-            raise UserError(
-                f"task.prior={prior}: give task.prior.support= or task.prior.positivity= a weight, or null."
-            )
+            raise UserError(f"task.prior={prior}: give task.prior.support= or task.prior.positivity= a weight, or null")
         self.automatic_optimization, self.compiled, self.prior = False, compile, prior or None
         self.prototype, self.loss, self.make_optimizer, self.make_schedule = (network,), loss, optimizer, schedule
         self.epochs, self.epochs_per_step, self.starts, self.seed = epochs, epochs_per_step, starts, seed
@@ -119,7 +118,7 @@ class Refinement(pl.LightningModule):
         self.reconstruction: dict[str, Tensor] = {}
 
     def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
-        """Take the weights of a refinement, or those of a supervised training as the start of every member."""
+        """Load the weights of a refinement, or those of a supervised training as the start of every member."""
         supervised = {name: value for name, value in state_dict.items() if name.startswith("network.")}
         if not supervised:
             return super().load_state_dict(state_dict, strict, assign)
@@ -128,7 +127,7 @@ class Refinement(pl.LightningModule):
         return self.prototype[0].load_state_dict(weights, strict)
 
     def setup(self, stage: str) -> None:
-        """Choose the box by the patterns, and make the members."""
+        """Determine the box from the patterns, and make the members."""
         if self.members is not None:
             return
         batch = self.trainer.datamodule.whole()  # type: ignore[attr-defined]
@@ -140,7 +139,7 @@ class Refinement(pl.LightningModule):
             self.members.compile(mode=self.compiled)
 
     def configure_optimizers(self) -> Any:
-        """The optimiser of all members, and its schedule."""
+        """Optimiser of all members, and its schedule."""
         assert self.members is not None
         makers = (self.make_optimizer, self.make_schedule)
         made = Optimisation.of(makers, self.members.parameters(), self.trainer, "step", self.epochs)
@@ -149,12 +148,12 @@ class Refinement(pl.LightningModule):
         return made.optimizer if made.schedule is None else ([made.optimizer], [made.schedule])
 
     def on_fit_start(self) -> None:
-        """Refuse several processes: each would do the whole work."""
+        """Refuse several processes, each of which would do the whole work."""
         if self.trainer.world_size > 1:
-            raise UserError("a refinement runs in one process: set trainer.devices=1 and raise task.starts instead.")
+            raise UserError("a refinement runs in one process: set trainer.devices=1 and raise task.starts instead")
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
-        """Some epochs on the patterns."""
+        """Epochs of one training step on the patterns."""
         refiner, optimizer = self._refiner(batch), self.optimizers()
         refiner.advance(self.epochs_per_step, self.manual_backward, optimizer.step)  # type: ignore[union-attr]
         for name in ("chi_square", "correlation"):
@@ -164,7 +163,7 @@ class Refinement(pl.LightningModule):
             self.trainer.should_stop = True
 
     def _refiner(self, batch: Batch) -> Refiner:
-        """The refiner of these patterns; made at the first step."""
+        """Refiner of these patterns, made at the first step."""
         if self.refiner is None:
             assert self.members is not None
             optimizer, schedule = self.optimizers(use_pl_optimizer=False), self.lr_schedulers()
@@ -179,25 +178,25 @@ class Refinement(pl.LightningModule):
         return self.refiner
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the best densities and the place in the refinement."""
+        """Add the best densities and the state of the refinement."""
         state = self.restored if self.refiner is None else self.refiner.state_dict()
         checkpoint["refiner"] = {} if state is None else state
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take them up again."""
+        """Restore the state of the refinement."""
         self.restored = checkpoint.get("refiner") or None
         if self.refiner is not None and self.restored is not None:
             self.refiner.load_state_dict(self.restored)
 
     def on_train_end(self) -> None:
-        """Say what went wrong on the way."""
+        """Warn of starts that were rolled back."""
         if self.refiner is not None and self.refiner.rollbacks:
             times = self.refiner.rollbacks
-            text = f"{times} times a start gave no numbers: it was rolled back and the learning rate halved."
+            text = f"{times} times a start became NaN: it was rolled back and the learning rate halved"
             rank_zero_warn(NoteWarning(Note.of(text)))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Judge the best densities so far; polish them first when the refinement is over."""
+        """Evaluate the best densities so far; polish them first at the end of the refinement."""
         state = self.refiner.state_dict() if self.refiner is not None else self.restored
         if state is None or state["best"] is None:
             return
@@ -217,13 +216,13 @@ class Refinement(pl.LightningModule):
             self.results["val/point_spread_of_each"] = spread.tolist()
 
     def _best_candidates(self, state: dict[str, Any]) -> Tensor:
-        """Of the candidates for each answer the density that fits best."""
+        """Density (M, z, y, x) of the best candidate of each start."""
         best = state["best_chi_square"].view(-1, self.candidates).argmin(1)
         chosen: Tensor = state["best"].unflatten(0, (-1, self.candidates))[torch.arange(len(best)), best.cpu()]
         return chosen
 
     def _polished(self, density: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Densities after the polish, their free voxels (M,), and the point spreads (M, 3) that belong to them."""
+        """Polished densities (M, z, y, x), their free voxels (M,), and their point spreads (M, 3)."""
         pattern, mask = batch[FOURIER_AMPLITUDE][:, 0], batch[MASK][:, 0]
         if self.float64:
             density, pattern = density.to(torch.complex128), pattern.double()
@@ -236,7 +235,7 @@ class Refinement(pl.LightningModule):
         return cut_to_support(wrapped.density, wrapped.support), free, wrapped.point_spread
 
     def _judged(self, density: Tensor, batch: Batch, point_spread: Tensor | None = None) -> dict[str, Tensor]:
-        """Numbers of each member, (M,)."""
+        """Metrics of each member, (M,), by name."""
         predicted = reciprocal_amplitude(density, batch[MASK].shape[-3:], point_spread)
         measured, mask = batch[FOURIER_AMPLITUDE][:, 0], batch[MASK][:, 0]
         numbers = amplitude_errors(predicted, measured, mask)
@@ -246,7 +245,7 @@ class Refinement(pl.LightningModule):
         return numbers
 
     def _report(self, numbers: dict[str, Tensor], density: Tensor) -> None:
-        """Medians over the members to the log; everything to ``results`` and ``reconstruction``."""
+        """Log medians over the members; store all metrics in ``results`` and ``reconstruction``."""
         self.reconstruction = {"density": density, **numbers}
         medians = {name: value.median().item() for name, value in numbers.items()}
         medians["loss"] = medians["chi_square"]

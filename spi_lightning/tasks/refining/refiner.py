@@ -1,4 +1,4 @@
-"""The inner loop of a refinement: weights are changed until what they answer diffracts like the measured pattern."""
+"""Inner loop of a refinement: fit of networks to measured patterns."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,28 +16,30 @@ AXES = (-3, -2, -1)
 
 
 class Refiner:
-    """Refines members on their patterns, one epoch (one step) after another; remembers the best answer of each.
+    """Refinement of members on their patterns, one epoch (one step) after another, with the best density of each.
 
-    Wherever the box of an answer lies in the array, the moduli of its transform are the same, so it is put into the
-    corner; the patterns are brought to the corner once. A member whose loss or weights are no number any more goes
-    back to where the call of advance() began, and all go on at half the learning rate.
+    The moduli of the transform do not depend on the position of the box in the array, so the box lies in the corner;
+    the patterns are moved to the corner once. A member whose loss or weights become NaN returns to its state at the
+    call of advance(), and all continue at half the learning rate.
 
     Args:
-        members: networks.Members: patterns (M, 1, Z, Y, X) -> amplitude and phase (M, 1, z, y, x).
-        loss: (predicted, measured, mask, share of the epochs done) -> (M,), on Fourier amplitudes (M, Z, Y, X).
-        optimizer: Over the weights of ``members``.
-        schedule: Moved on after each epoch.
+        members: Module of class networks.Members: patterns (M, 1, Z, Y, X) -> amplitude and phase (M, 1, z, y, x).
+        loss: Function of predicted and measured Fourier amplitudes (M, Z, Y, X), mask and share of the epochs -> (M,).
+        optimizer: Optimiser of the weights of ``members``.
+        schedule: Schedule that advances after each epoch, or None.
         fourier_amplitude: (M, 1, Z, Y, X) sqrt(photons), origin at n // 2.
         mask: (M, 1, Z, Y, X) bool, True = measured and not held out.
-        epochs: Of the whole refinement; the loss learns what share of them is done.
-        clip: Largest norm of a member's gradient; not clipped if None.
-        prior: Densities (M, z, y, x) complex -> (M,), added to the loss; none if None.
+        epochs: Number of epochs of the whole refinement, for the share that the loss receives.
+        clip: Largest norm of the gradient of a member; None: no limit.
+        prior: Function of densities (M, z, y, x) complex -> (M,), added to the loss; None: none.
 
     Attributes:
-        epoch: Epochs done.
-        best: (M, z, y, x) complex64 densities, the best of each member so far; best_chi_square: (M,) theirs.
-        rate: Factor of the learning rate left by roll backs; rollbacks: how many there were.
-        chi_square, correlation: (M,) of the last epoch, r_p signed.
+        epoch: Number of epochs done.
+        best: (M, z, y, x) complex64, best density of each member so far.
+        best_chi_square: (M,) chi square of the best densities.
+        rate: Factor of the learning rate after roll backs.
+        rollbacks: Number of roll backs so far.
+        chi_square, correlation: (M,) values of the last epoch, r_p signed.
 
     Source: Wu et al. (2021), "Unsupervised learning approach".
     """
@@ -66,12 +68,12 @@ class Refiner:
         self.chi_square, self.correlation = self.best_chi_square.clone(), self.best_chi_square.clone().fill_(torch.nan)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything but weights and optimiser, as tensors and numbers."""
+        """State without weights and optimiser, as tensors and numbers."""
         counted = {name: getattr(self, name) for name in ("epoch", "rate", "rollbacks")}
         return counted | {"best": self.best, "best_chi_square": self.best_chi_square}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where state_dict() was taken."""
+        """Restore a state_dict()."""
         for name, value in state.items():
             setattr(self, name, value.to(self.measured.device) if isinstance(value, Tensor) else value)
 
@@ -87,12 +89,12 @@ class Refiner:
         backward: Callable[[Tensor], Any] = torch.Tensor.backward,
         step: Callable[[], Any] | None = None,
     ) -> None:
-        """Go on for some epochs.
+        """Run some epochs.
 
         Args:
-            epochs: Number of steps; fewer are done where the refinement ends before.
-            backward: Computes gradients of a scalar.
-            step: One step of the optimiser; its own if None.
+            epochs: Number of steps; fewer if the refinement ends before.
+            backward: Function that computes the gradients of a scalar.
+            step: Function for one step of the optimiser; None: its own.
         """
         safe = self._snapshot()
         for _ in range(min(epochs, self.epochs - self.epoch)):
@@ -114,7 +116,7 @@ class Refiner:
 
     @torch.no_grad()
     def _judge(self, density: Tensor, predicted: Tensor) -> None:
-        """Keep what is better than before."""
+        """Keep densities (M, z, y, x) of lower chi square than before."""
         self.chi_square = chi_square(predicted, self.measured, self.mask)
         self.correlation = pearson(predicted, self.measured, self.mask)
         better = self.chi_square < self.best_chi_square
@@ -131,7 +133,7 @@ class Refiner:
 
     @torch.no_grad()
     def _finite(self, loss: Tensor) -> Tensor:
-        """(M,) True where loss and all gradients are numbers."""
+        """Mask (M,) of members whose loss and gradients are finite."""
         fine = torch.isfinite(loss)
         for weight in self.members.parameters():
             if weight.grad is not None:
@@ -140,7 +142,7 @@ class Refiner:
 
     @torch.no_grad()
     def _clip(self) -> None:
-        """Scale each member's gradient down to the norm ``clip``."""
+        """Scale the gradient of each member down to the norm ``clip``."""
         if self.clip is None:
             return
         gradients = [weight.grad for weight in self.members.parameters() if weight.grad is not None]
@@ -150,7 +152,7 @@ class Refiner:
             gradient.mul_(factor.view(-1, *[1] * (gradient.ndim - 1)))
 
     def _tensors(self) -> list[Tensor]:
-        """All weights and states of the optimiser that have one part per member."""
+        """All weights and states of the optimiser with one part per member."""
         states = [self.optimizer, *getattr(self.optimizer, "members", [])]
         weights = list(self.members.parameters())
         kept = [value for one in states for state in one.state.values() for value in state.values()]
@@ -163,7 +165,7 @@ class Refiner:
 
     @torch.no_grad()
     def _roll_back(self, safe: list[Tensor], broken: Tensor) -> None:
-        """Bring broken members back to the snapshot (their state to 0, if there was none yet); halve the rate."""
+        """Reset broken members to the snapshot (their state to 0 if it had none); halve the rate."""
         for number, value in enumerate(self._tensors()):
             value[broken] = safe[number][broken] if number < len(safe) else 0.0
         self.rate, self.rollbacks = self.rate / 2, self.rollbacks + 1
@@ -172,7 +174,7 @@ class Refiner:
 
     @torch.no_grad()
     def _heal(self, safe: list[Tensor]) -> None:
-        """Roll back members whose last step broke their weights."""
+        """Roll back members whose weights became NaN in the last step."""
         fine = torch.stack([torch.isfinite(w.flatten(1).sum(1)) for w in self.members.parameters()]).all(0)
         if not fine.all():
             self._roll_back(safe, ~fine)

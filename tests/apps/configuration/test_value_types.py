@@ -28,7 +28,7 @@ def test_every_experiment_passes(experiment: str) -> None:
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("task.hints=abc", "task.hints=abc must be a number"),
+        ("task.half_hidden=abc", "task.half_hidden=abc must be a number"),
         ("task.twin=3", "task.twin=3 must be text"),
         ("data.batch_size=2.5", "data.batch_size=2.5 must be a whole number"),
         ("data.patterns.train=many", "data.patterns.train=many must be a whole number"),

@@ -84,7 +84,7 @@ def test_simulated_patterns_without_numbers_are_refused(tmp_path) -> None:
     path = make_set(VolumeSimulator(size=16, object_size=8, block_size=2), 2, 0, tmp_path / "set.h5")
     with h5py.File(path, "r+") as file:
         file["/entry_1/particles_1/amplitude"][1, 2] = np.nan
-    with pytest.raises(UserError, match=r"amplitude of particles 0 to 1 holds 64 voxels that are no numbers"):
+    with pytest.raises(UserError, match=r"amplitude of particles 0 to 1 holds 64 voxels that are not numbers"):
         open_volume_patterns(str(path), first=2)
 
 
@@ -130,7 +130,7 @@ def test_a_second_crystal_is_warned_of(tmp_path) -> None:
         ({"size": "abc"}, r"data\.size=abc: give one whole number"),
         ({"bin": [1, 2]}, r"data\.bin=\[1, 2\]: give one whole number, or three"),
         ({"threshold": "a"}, r"data\.threshold=a: give a number"),
-        ({"size": [40000, 40000, 40000]}, r"data\.size=40000 x 40000 x 40000 .* GiB are to be had: .* would fit"),
+        ({"size": [40000, 40000, 40000]}, r"data\.size=40000 x 40000 x 40000 .* GiB are available: .* would fit"),
     ],
 )
 def test_settings_that_make_no_pattern_are_named(tmp_path, settings, words) -> None:

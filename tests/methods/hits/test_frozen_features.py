@@ -26,7 +26,7 @@ class Radial:
         rings = [(radius >= 3 * i) & (radius < 3 * i + 3) for i in range(4)]
         return torch.stack([torch.where(mask & ring, photons, 0.0).sum((1, 2, 3)) for ring in rings], dim=1).sqrt()
 
-    def weights_are_given(self) -> None:
+    def weights_loaded(self) -> None:
         pass
 
 

@@ -90,7 +90,7 @@ def test_missing_and_wrong_files_are_one_line_with_the_way_out(published: Path, 
     with pytest.raises(UserError, match=r"other\.pth: sha256 begins"):
         tiny("other.pth")
     assert tiny("other.pth", any_weights=True).label == "VGG16 (other.pth)"
-    with pytest.raises(UserError, match=r"other\.pth: no VGG16 .*classifier.0.weight is \(7, 294\), not"):
+    with pytest.raises(UserError, match=r"other\.pth: not a VGG16 .*classifier.0.weight is \(7, 294\), not"):
         tiny("other.pth", any_weights=True, hidden=8)(*PATTERN)
 
 
@@ -116,11 +116,11 @@ def test_unknown_options_are_named(options: dict[str, object], said: str) -> Non
 
 def test_weights_that_a_checkpoint_will_bring_may_be_missing(published: Path) -> None:
     published.unlink()
-    backbone = tiny("auto", given_later=True)
+    backbone = tiny("auto", weights_from_checkpoint=True)
     backbone.load()
     with pytest.raises(UserError, match="not on this machine"):
         backbone(*PATTERN)
     given = VGG16(**TINY).state_dict()
     backbone.network.load_state_dict(given)
-    backbone.weights_are_given()
+    backbone.weights_loaded()
     assert backbone(*PATTERN).isfinite().all()

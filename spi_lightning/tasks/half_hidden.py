@@ -1,4 +1,4 @@
-"""Truths half hidden: what a network that improves densities is shown in training."""
+"""Half-hidden true densities, from which training patterns of an iterative network start."""
 
 import torch
 from torch import Tensor
@@ -11,33 +11,33 @@ PHASE_NOISE = torch.pi  # largest standard deviation, rad
 
 
 def half_hidden(density: Tensor, share: float) -> Tensor:
-    """Starts for some patterns of a batch: the truth mixed with its twin, blurred and mottled; 0 for the others.
+    """Starts of a share of a batch: the truth mixed with its twin, blurred and with multiplicative noise; else 0.
 
-    Half of the hints are given errors in their Fourier phases besides, up to phases that tell nothing, so that the
-    network meets what is left when phasing begins anywhere, and breaks the tie between twins either way.
+    Half of the starts have Gaussian errors of their Fourier phases too, up to random phases, so that the network is
+    trained on what phasing finds from any start, and breaks the tie between twins either way.
 
     Args:
-        density: (B, 1, H, W), true densities.
-        share: Of the patterns that get a hint, 0 to 1.
+        density: (B, 1, H, W) true densities.
+        share: Share of the patterns that get a start, 0 to 1.
 
     Returns:
-        (B, 1, H, W) >= 0. The truth has a weight of 1/2 to 1 beside its twin, nearer to 1/2; blur, mottling
-        and phase errors are uniform up to BLUR, NOISE and PHASE_NOISE. From torch's own generator.
+        (B, 1, H, W) >= 0. The truth has a weight of 1/2 to 1 beside its twin, nearer to 1/2; blur, noise and
+        phase errors are uniform up to BLUR, NOISE and PHASE_NOISE, from torch's default generator.
     """
     count, device = len(density), density.device
     weight = 0.5 + 0.5 * torch.rand(count, 1, 1, 1, device=device) ** 1.5
     start = blurred(
         weight * density + (1 - weight) * twin(density, 2), BLUR * torch.rand(count, 1, 1, 1, device=device)
     )
-    mottle = blurred(torch.randn_like(density), torch.full((count, 1, 1, 1), 2.0, device=device))
-    mottle = mottle / mottle.std(dim=(-2, -1), keepdim=True)
-    start = (start * (1 + NOISE * torch.rand(count, 1, 1, 1, device=device) * mottle)).clamp(min=0)
+    grain = blurred(torch.randn_like(density), torch.full((count, 1, 1, 1), 2.0, device=device))
+    grain = grain / grain.std(dim=(-2, -1), keepdim=True)
+    start = (start * (1 + NOISE * torch.rand(count, 1, 1, 1, device=device) * grain)).clamp(min=0)
     radian = PHASE_NOISE * torch.rand(count, 1, 1, 1, device=device)
     radian = torch.where(torch.rand(count, 1, 1, 1, device=device) < 0.5, radian, 0)
     seed = int(torch.randint(2**31, ()))
     start = with_phase_noise(start[:, 0], 2, radian, 1, seed).clamp(min=0)
-    hinted = torch.arange(count, device=device) >= round(count * (1 - share))
-    return start * hinted[:, None, None, None]
+    started = torch.arange(count, device=device) >= round(count * (1 - share))
+    return start * started[:, None, None, None]
 
 
 def blurred(image: Tensor, sigma: Tensor) -> Tensor:
