@@ -22,6 +22,10 @@ def test_a_setting_of_the_signature_is_taken_though_no_yaml_shows_it() -> None:
     assert cfg.task.views == "flips" and "views" not in composed("train", "task=transfer_classification").task
 
 
+def test_a_function_is_found_behind_the_module_of_its_name() -> None:
+    assert composed("train", "loss.smoothing=0.1").loss.smoothing == 0.1
+
+
 def test_a_setting_that_the_part_does_not_take_is_refused() -> None:
     with pytest.raises(ConfigCompositionException, match=r"data\.rotation"):
         composed("train", "data.rotation=1")
