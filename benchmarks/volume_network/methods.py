@@ -17,7 +17,8 @@ from spi_lightning.networks import ComplexEncoderDecoder, Members
 from spi_lightning.phasing import phase
 from spi_lightning.phasing.polishing.wrapped import Wrapping, polish_rounds, polish_wrapped
 from spi_lightning.physics.array import pad
-from spi_lightning.results.volume_answer import VolumeQuestion
+from spi_lightning.progress import Listener
+from spi_lightning.results.volume_answer import VolumePart
 from spi_lightning.tasks.refining.refiner import Refiner
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -123,6 +124,6 @@ def network(
 def gradient(pattern: Tensor, mask: Tensor, seeds: int, seed: int = 0) -> Found:
     """No network: the method ``gradient`` of evaluate.py data=volumes at its defaults."""
     began = time.process_time()
-    runs = GradientVolume("gradient", device="cpu").answer_volumes(VolumeQuestion(pattern, mask, seeds, seed))
+    runs = GradientVolume(device="cpu").answer(VolumePart(pattern, mask, seeds, seed), Listener())
     seconds = (time.process_time() - began) / seeds
     return Found(pad(runs.density, pattern.shape), torch.from_numpy(runs.free_voxels), seconds)

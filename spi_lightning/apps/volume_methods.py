@@ -1,29 +1,22 @@
-"""Which methods phase 3D patterns: names in conf/method/ and runs of wu_supervised, each alone and refined."""
+"""Methods of 3D phasing by name: files of conf/method/, and runs of wu_supervised, each alone and refined."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
 from hydra import compose
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from spi_lightning.apps.configuration.choose_methods import (
-    asked_for,
-    found_checkpoints,
-    free_name,
-    plain_with_contents,
-    settings_of,
-)
+from spi_lightning.apps.configuration.choose_methods import asked_for, found_checkpoints, free_name, settings_of
 from spi_lightning.apps.configuration.kinds import METHODS, method_file
 from spi_lightning.errors import UserError
-from spi_lightning.files import content_hash
-from spi_lightning.methods import RefinedNetwork, VolumeCheckpoint, VolumeMethod, run_name
-from spi_lightning.methods.volumes.refined_network import MakeRefinement
+from spi_lightning.evaluation.volumes import VolumeMethod
+from spi_lightning.methods import RefinedNetwork, RefinementSettings, VolumeCheckpoint, run_name
 from spi_lightning.tasks import Refinement
 
 from .train import starting_weights
@@ -32,12 +25,12 @@ PHASING = METHODS.parent / "phasing"
 TRANSFER = "wu_transfer"
 
 
-def make_volume_methods(cfg: DictConfig) -> Iterator[tuple[VolumeMethod, Any]]:
-    """Methods under names that differ, each with the plain data that tells it from all others.
+def make_volume_methods(cfg: DictConfig) -> Iterator[VolumeMethod]:
+    """Methods under names that differ.
 
     Args:
-        cfg: conf/evaluate.yaml; see make_methods. A run of wu_supervised is two methods: its answer alone, and the
-            same network refined on the pattern as experiment=wu_transfer says.
+        cfg: conf/evaluate.yaml; see make_methods. A run of wu_supervised is two methods: its prediction alone, and the
+            same network refined on the pattern as experiment=wu_transfer sets it up.
 
     Raises:
         UserError: As make_methods; or a method of another kind.
@@ -49,33 +42,26 @@ def make_volume_methods(cfg: DictConfig) -> Iterator[tuple[VolumeMethod, Any]]:
             continue
         for checkpoint in found_checkpoints(entry, "volumes"):
             name = free_name(run_name(checkpoint), used)
-            yield VolumeCheckpoint(name, checkpoint, instantiate, cfg.device), ["alone", content_hash(checkpoint)]
-            make, identity = refinement_of(TRANSFER, as_words(OmegaConf.to_container(cfg.transfer)), checkpoint)
-            refined = free_name(f"{name}, refined", used)
-            yield RefinedNetwork(refined, make, single=True, device=cfg.device), [*identity, content_hash(checkpoint)]
+            yield VolumeCheckpoint(checkpoint, instantiate, name, cfg.device)
+            refinement = refinement_of(TRANSFER, as_words(OmegaConf.to_container(cfg.transfer)), checkpoint)
+            yield RefinedNetwork(refinement, free_name(f"{name}, refined", used), device=cfg.device)
 
 
-def named_method(entry: str, name: str, cfg: DictConfig) -> tuple[VolumeMethod, Any]:
+def named_method(entry: str, name: str, cfg: DictConfig) -> VolumeMethod:
     """The method of conf/method/ENTRY.yaml."""
-    settings = settings_of(entry, cfg)
+    settings, options = settings_of(entry, cfg), {}
     with open_dict(settings):
-        experiment, overrides = (
-            settings.pop("experiment", None),
-            OmegaConf.to_container(settings.pop("overrides", OmegaConf.create({}))),
-        )
+        experiment, overrides = settings.pop("experiment", None), settings.pop("overrides", OmegaConf.create({}))
         if "recipe" in settings:
             settings.recipe = recipe_named(str(settings.recipe))
-    identity = plain_with_contents(settings)
-    if experiment is None:
-        method: VolumeMethod = instantiate(settings, name=name, _convert_="all")
-        return method, identity
-    make, more = refinement_of(str(experiment), as_words(overrides))
-    method = instantiate(settings, _partial_=True, _convert_="all")(name=name, make=make)
-    return method, [*identity, *more]
+    if experiment is not None:
+        options["refinement"] = refinement_of(str(experiment), as_words(OmegaConf.to_container(overrides)))
+    method: VolumeMethod = instantiate(settings, _partial_=True, _convert_="all")(name=name, **options)
+    return method
 
 
 def as_words(overrides: Any, where: str = "") -> list[str]:
-    """{task: {epochs: 300}} -> [task.epochs=300], as on the command line of train.py; UserError if it is no mapping."""
+    """Overrides as words of a command line, {task: {epochs: 300}} -> [task.epochs=300]; UserError if no mapping."""
     words: list[str] = []
     if not isinstance(overrides, Mapping):
         raise UserError(f"overrides: {overrides!r} is no mapping; write +settings.METHOD.overrides.task.epochs=300.")
@@ -93,15 +79,13 @@ def recipe_named(recipe: str) -> str:
     return str(OmegaConf.load(path).recipe) if recipe.isidentifier() and path.is_file() else recipe
 
 
-def refinement_of(
-    experiment: str, overrides: list[str], checkpoint: str | Path | None = None
-) -> tuple[MakeRefinement, list[Any]]:
-    """What makes the task of an experiment of train.py, and the plain data it is made of.
+def refinement_of(experiment: str, overrides: list[str], checkpoint: Path | None = None) -> RefinementSettings:
+    """Task of an experiment of train.py and its early stopping.
 
     Args:
         experiment: Name in conf/experiment/, of a refinement.
-        overrides: As on the command line of train.py.
-        checkpoint: Network and weights to start from.
+        overrides: Settings as on the command line of train.py.
+        checkpoint: Checkpoint whose network and weights are refined; None: random weights.
 
     Raises:
         UserError: An experiment of another task, a checkpoint that is none or does not fit.
@@ -109,26 +93,12 @@ def refinement_of(
     cfg = compose("train", overrides=[f"experiment={experiment}", *overrides])
     if get_class(cfg.task._target_) is not Refinement:
         raise UserError(f"experiment={experiment} is no refinement of one pattern, but {cfg.task._target_}.")
-    weights = None
     if checkpoint is not None:
         cfg.checkpoint, cfg.resume = str(checkpoint), None
-        weights = starting_weights(cfg)
+        starting_weights(cfg)  # takes the network's settings into cfg
     stops = [one for one in cfg.callbacks.values() if one is not None and _stops_early(one)]
-
-    def make(starts: int, seed: int, float64: bool) -> tuple[Refinement, list[pl.Callback]]:
-        settings = cfg.copy()
-        with open_dict(settings.task):
-            settings.task.starts, settings.task.seed = starts, seed
-            if float64:
-                settings.task.float64 = True
-        pl.seed_everything(seed, verbose=False)
-        task: Refinement = instantiate(settings.task, _convert_="all")
-        if weights is not None:
-            task.load_state_dict(weights)
-        return task, [instantiate(one) for one in stops]
-
-    plain = [OmegaConf.to_container(one, resolve=True) for one in (cfg.task, *stops)]
-    return make, plain
+    task, *callbacks = (cast(dict[str, Any], OmegaConf.to_container(one, resolve=True)) for one in (cfg.task, *stops))
+    return RefinementSettings(task, callbacks, instantiate, checkpoint)
 
 
 def _stops_early(callback: DictConfig) -> bool:

@@ -23,10 +23,10 @@ from spi_lightning.methods.supports.triple_intersection import DoubleIntersectio
 from spi_lightning.methods.volumes.checkpoint import VolumeCheckpoint
 from spi_lightning.methods.volumes.gradient import GradientVolume
 from spi_lightning.methods.volumes.iterative import IterativeVolume
-from spi_lightning.methods.volumes.refined_network import RefinedNetwork, Then
+from spi_lightning.methods.volumes.refined_network import RefinedNetwork, RefinementSettings, Then
 from spi_lightning.results.hit_answer import Answer, DecisionRule, Given, Method, ensemble
 from spi_lightning.results.support_answer import SupportAnswer
-from spi_lightning.results.volume_answer import VolumeMethod, VolumeQuestion, VolumeRuns
+from spi_lightning.results.volume_answer import VolumePart, VolumeRuns
 
 __all__ = [
     "Answer",
@@ -50,6 +50,7 @@ __all__ = [
     "PhotonCount",
     "Reference",
     "RefinedNetwork",
+    "RefinementSettings",
     "ShrinkwrapSupport",
     "SupportAnswer",
     "SupportCheckpoint",
@@ -57,8 +58,7 @@ __all__ = [
     "Then",
     "TripleIntersection",
     "VolumeCheckpoint",
-    "VolumeMethod",
-    "VolumeQuestion",
+    "VolumePart",
     "VolumeRuns",
     "ensemble",
     "find_checkpoints",

@@ -17,7 +17,7 @@ from spi_lightning.reports.supports.page import write_supports_report
 from spi_lightning.reports.training.page import write_training_figures, write_training_report
 from spi_lightning.reports.volumes.page import write_volumes_report
 from spi_lightning.results.supports import SUPPORTS_FILE
-from spi_lightning.results.volumes import VOLUMES
+from spi_lightning.results.volumes import VOLUMES_FILE
 
 __all__ = [
     "DISPUTED",
@@ -54,7 +54,7 @@ def write_report(run: Path | str, embedding: str = "pca", figures: Mapping[str, 
     with reading(run, "the folder of a run", also=_OTHER_CONTENT):
         if (run / SUPPORTS_FILE).is_file():
             return write_supports_report(run, figures)
-        if (run / VOLUMES).is_file():
+        if (run / VOLUMES_FILE).is_file():
             return write_volumes_report(run, figures)
         if (run / "predictions.h5").is_file():
             return write_evaluation_report(run, embedding, figures)

@@ -16,11 +16,13 @@ from spi_lightning.errors import UserError
 from .orientation import ORIENTATION_FILE, OrientationResult
 from .phasing import PHASING_FILE, PhasingResult
 from .supports import SUPPORTS_FILE, SupportResult
+from .volumes import VOLUMES_FILE, VolumeResult
 
 KINDS: Final[Mapping[str, Any]] = {
     PHASING_FILE: PhasingResult,
     ORIENTATION_FILE: OrientationResult,
     SUPPORTS_FILE: SupportResult,
+    VOLUMES_FILE: VolumeResult,
 }
 """File of a run folder that holds its result, and the dataclass of the result; written with codec.save."""
 
@@ -40,4 +42,4 @@ def read(run: str | os.PathLike[str]) -> Any:
     raise UserError(f"{run}: holds no result ({', '.join(KINDS)}); name the folder of a run that has ended")
 
 
-__all__ = ["KINDS", "OrientationResult", "PhasingResult", "SupportResult", "read"]
+__all__ = ["KINDS", "OrientationResult", "PhasingResult", "SupportResult", "VolumeResult", "read"]

@@ -1,34 +1,32 @@
-"""What every method of 3D phasing is asked and gives back: densities from several starts, and how they got there."""
+"""Parts and answers of 3D phasing: one pattern to be phased, and the densities of all starts with their course."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spi_lightning.fingerprint import Irrelevant
 from spi_lightning.physics.array import box_around
-from spi_lightning.progress import Progress, no_progress
-
-from .hit_answer import Notes
 
 
 @dataclass(frozen=True)
-class VolumeQuestion:
-    """One pattern to be phased from several random starts.
+class VolumePart:
+    """One pattern to be phased from random starts.
 
     Attributes:
-        fourier_amplitude: (Z, Y, X) float32, sqrt(photons), origin at n // 2. Voxels that are held out have the mean of
-            the shown ones around, so that the autocorrelation keeps its extent; nothing is fitted to them.
-        mask: (Z, Y, X) bool, True = measured and shown to the method; all other voxels are free.
-        starts: How many; a method without chance gives one answer.
-        seed: Of the starts.
+        fourier_amplitude: (Z, Y, X) float32, sqrt(photons), origin at n // 2. Held-out voxels have the mean of the
+            measured ones around them, so that the autocorrelation keeps its extent; nothing is fitted to them.
+        mask: (Z, Y, X) bool, True = measured and not held out; all other voxels are free.
+        starts: Number of random starts; a method without chance gives one answer.
+        seed: Seed of the random starts.
         float64: Whether chi square below 1e-6 is wanted.
-        progress: Called on the way with the step, the steps in all and chi square of each start.
+        pattern, draw: Index of the pattern, and of the draw of held-out voxels.
+        half: Index of the half of the photons; None where the part has all photons.
     """
 
     fourier_amplitude: Tensor
@@ -36,7 +34,9 @@ class VolumeQuestion:
     starts: int
     seed: int
     float64: bool = False
-    progress: Progress = no_progress
+    pattern: Irrelevant[int] = 0
+    draw: Irrelevant[int] = 0
+    half: Irrelevant[int | None] = None
 
 
 @dataclass
@@ -44,19 +44,21 @@ class Trace:
     """The course of S runs that were computed together: rows are added on the way.
 
     Attributes:
-        step: Updates or epochs done; seconds: wall time since the beginning, of all S runs; chi_square: (S,) each,
-            over the voxels that are fitted.
+        step: Updates or epochs done.
+        seconds: Wall time since the start of all S runs, s.
+        chi_square: (S,) float64 of each row, over the fitted voxels.
+        started: Reading of the clock at the start, s.
     """
 
     step: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     chi_square: list[NDArray[np.float64]] = field(default_factory=list)
-    began: float = field(default_factory=time.perf_counter)
+    started: float = field(default_factory=time.perf_counter)
 
     def add(self, step: int, chi_square: Tensor) -> None:
-        """One more row, at the present time."""
+        """Add a row at the present time: the step, and chi square of each run, (S,)."""
         self.step.append(step)
-        self.seconds.append(time.perf_counter() - self.began)
+        self.seconds.append(time.perf_counter() - self.started)
         self.chi_square.append(chi_square.detach().double().cpu().numpy())
 
 
@@ -65,9 +67,9 @@ class VolumeRuns:
     """S densities of one pattern.
 
     Attributes:
-        density: (S, z, y, x) complex64 or complex128, 0 outside the support, in a box that lies anywhere: where, in
-            which twin and with which constant phase is not determined by a pattern.
-        free_voxels: (S,) voxels in which the density was free to differ from 0.
+        density: (S, z, y, x) complex64 or complex128, 0 outside the support, in a box that lies anywhere: its position,
+            its twin and its constant phase are not determined by a pattern.
+        free_voxels: (S,) number of voxels in which the density was free to differ from 0.
         step, seconds, chi_square: (T,), (T,) and (T, S), see Trace.
         point_spread: (S, 3) widths of the blur by partial coherence that belongs to the densities, pixels; 0: none.
     """
@@ -80,8 +82,19 @@ class VolumeRuns:
     point_spread: NDArray[np.float64]
 
     @classmethod
-    def of(cls, density: Tensor, free_voxels: Tensor, trace: Trace, point_spread: Tensor | None = None) -> VolumeRuns:
-        """From what a method has found and its trace, on the CPU."""
+    def of(
+        cls, density: Tensor, trace: Trace, free_voxels: Tensor | None = None, point_spread: Tensor | None = None
+    ) -> VolumeRuns:
+        """Results of a method, moved to the CPU.
+
+        Args:
+            density: (S, z, y, x) complex densities.
+            trace: Course of the runs.
+            free_voxels: (S,) number of free voxels; None: the whole box.
+            point_spread: (S, 3) widths of the blur, pixels; None: none.
+        """
+        if free_voxels is None:
+            free_voxels = density.abs().new_full((len(density),), density[0].numel())
         spread = density.abs().new_zeros(len(density), 3) if point_spread is None else point_spread
         return cls(
             density.detach().cpu(),
@@ -93,25 +106,10 @@ class VolumeRuns:
         )
 
 
-class VolumeMethod(Protocol):
-    """Anything that phases 3D patterns: a recipe, a gradient, a network that is refined, a trained network.
-
-    ``unit`` names what a step of its trace is: ``iteration`` or ``epoch``.
-    """
-
-    name: str
-    notes: Notes
-    unit: str
-
-    def answer_volumes(self, question: VolumeQuestion) -> VolumeRuns:
-        """Phase one pattern."""
-        ...
-
-
-def filled(fourier_amplitude: Tensor, shown: Tensor, held_out: Tensor) -> Tensor:
-    """Amplitudes (Z, Y, X) with held-out voxels replaced by the mean of the shown ones among the 26 around, else 0."""
+def filled(fourier_amplitude: Tensor, fitted: Tensor, held_out: Tensor) -> Tensor:
+    """Amplitudes (Z, Y, X) with held-out voxels replaced by the mean of the fitted ones among the 26 around, else 0."""
     kernel = torch.ones(1, 1, 3, 3, 3, dtype=fourier_amplitude.dtype, device=fourier_amplitude.device)
-    known = shown.to(kernel.dtype)
+    known = fitted.to(kernel.dtype)
     total, count = (
         torch.nn.functional.conv3d(values[None, None], kernel, padding=1)[0, 0]
         for values in (fourier_amplitude * known, known)

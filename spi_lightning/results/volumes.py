@@ -1,49 +1,61 @@
-"""What a comparison of 3D phasing found, kept in volumes.h5 of its run folder, from which its page is made."""
+"""Result of a comparison of methods of 3D phasing, volumes.h5 of its run folder, from which the page is made."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.files import atomic_write
-from spi_lightning.io.hdf5.file import opened
-from spi_lightning.write_errors import new_hdf5
+from spi_lightning.notes import Note
+
+from .cost import Cost
 
 Array = NDArray[Any]
-VOLUMES: Final = "volumes.h5"
+VOLUMES_FILE: Final = "volumes.h5"
 
 
 @dataclass(frozen=True)
-class ShownMethod:
-    """One method on one pattern that is shown; arrays by name.
-
-    mean (complex), deviation (float) and best (complex), all (z, y, x) with the origin at n // 2: mean and root mean
-    square deviation of the runs that agree, and the run of least chi square. weight (K,) Fourier spectral weight of
-    the best run in the units of the measured amplitudes; prtf, prtf_corrected (without chance), fsc, half_bit (K,),
-    empty where there is none; chance: PRTF of as many unrelated runs. predicted (Z, Y, X) float32, Fourier amplitudes
-    of the best run; kept: how many runs agree.
-    """
-
-    arrays: Mapping[str, Array]
-
-
-@dataclass(frozen=True)
-class ShownPattern:
-    """A pattern that is shown.
+class PhasedVolume:
+    """Density that one method found of a displayed pattern. Densities have their origin at n // 2; K shells.
 
     Attributes:
-        name: Of the pattern.
-        fourier_amplitude, mask: (Z, Y, X) measured.
+        mean: (z, y, x) complex64 mean of the runs that agree.
+        deviation: (z, y, x) float32 root mean square deviation of these runs.
+        best: (z, y, x) complex64, the run of least chi square.
+        predicted: (Z, Y, X) float32 Fourier amplitudes of the best run, in the scale of the measured ones.
+        weight: (K,) Fourier spectral weight of the best run, in the scale of the measured amplitudes.
+        kept: Number of runs that agree.
+        prtf, prtf_corrected: (K,) PRTF of these runs, and the same without chance; empty for a single run.
+        chance: PRTF of as many unrelated runs; NaN for a single run.
+        fsc, half_bit: (K,) FSC of two halves of the photons and its half-bit threshold; empty without halves.
+    """
+
+    mean: Array
+    deviation: Array
+    best: Array
+    predicted: Array
+    weight: Array
+    kept: int
+    prtf: Array
+    prtf_corrected: Array
+    chance: float
+    fsc: Array
+    half_bit: Array
+
+
+@dataclass(frozen=True)
+class DisplayedPattern:
+    """A pattern that the page shows.
+
+    Attributes:
+        name: Name of the pattern.
+        fourier_amplitude: (Z, Y, X) float32, sqrt(photons), origin at n // 2.
+        mask: (Z, Y, X) bool, True = measured.
         weight: (K,) Fourier spectral weight of the measured amplitudes.
-        truth: (z, y, x) complex; None where unknown.
-        methods: In the order of VolumeFiles.names.
+        truth: (z, y, x) complex64 true density; None where unknown.
+        methods: Density of every method, in the order of VolumeResult.methods.
     """
 
     name: str
@@ -51,95 +63,98 @@ class ShownPattern:
     mask: Array
     weight: Array
     truth: Array | None
-    methods: list[ShownMethod]
+    methods: list[PhasedVolume]
 
 
 @dataclass(frozen=True)
-class VolumeFiles:
-    """A whole comparison: P patterns, M draws of held-out voxels, S seeds, K shells.
+class MethodResult:
+    """Errors and cost of one method: P patterns, M draws of held-out voxels, S starts.
 
     Attributes:
-        names: Of the methods.
-        columns: Of each method: number -> (P, M, S).
-        traces: Of each method on the first pattern and draw: step (T,), seconds (T,), chi_square (T, S).
-        frequency: (K,) cycles per voxel.
-        voxel: (3,) edges of a voxel of the density, m; NaN where unknown.
-        patterns: Those that are shown.
-        about: Plain words and numbers, as in evaluation.json.
+        name: Name in tables.
+        unit: ``iteration`` or ``epoch``, the unit of ``step``.
+        numbers: Name of an error -> (P, M, S) float64.
+        step, seconds, chi_square: (T,), (T,) and (T, S), course on the first pattern and draw, see Trace.
+        cost: Cost of all starts on all patterns and draws.
+        seconds_per_run: Median wall time of one run, s.
+        answers, kept: Number of answers, and of those that were read from the cache.
+        settings: Settings of the method as plain data.
     """
 
-    names: list[str]
-    columns: list[dict[str, Array]]
-    traces: list[dict[str, Array]]
+    name: str
+    unit: str
+    numbers: dict[str, Array]
+    step: Array
+    seconds: Array
+    chi_square: Array
+    cost: Cost
+    seconds_per_run: float
+    answers: int
+    kept: int
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class VolumeFacts:
+    """Data and settings of a comparison.
+
+    Attributes:
+        path: File or files of the patterns.
+        kind: ``measured``, ``simulated``, ``known`` or ``array``.
+        counted: Whether the patterns are counts of photons.
+        patterns: Names of all patterns.
+        shape: Edges of a pattern along z, y, x, voxel.
+        measured_voxels: Number of measured voxels of each pattern.
+        held_out_voxels: Number of held-out voxels of each pattern and draw.
+        seeds, masks, held_out, halves, float64, levels: Settings, see VolumeSettings.
+        device, threads: Device of the computation, and number of threads of torch.
+        command: Command line; empty where there was none.
+    """
+
+    path: str
+    kind: str
+    counted: bool
+    patterns: list[str]
+    shape: list[int]
+    measured_voxels: list[int]
+    held_out_voxels: list[list[int]]
+    seeds: int
+    masks: int
+    held_out: float
+    halves: int
+    float64: bool
+    levels: list[float]
+    device: str
+    threads: int
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class VolumeResult:
+    """A comparison of methods on the same patterns.
+
+    Attributes:
+        methods: Errors and cost of each method.
+        frequency: (K,) mean frequency of each shell, cycles per voxel.
+        voxel: (3,) edges of a voxel of the density along z, y, x, m; NaN where unknown.
+        patterns: Patterns that the page shows.
+        about: Data and settings.
+        notes: What a user should know of the data and of the methods.
+    """
+
+    methods: list[MethodResult]
     frequency: Array
     voxel: Array
-    patterns: list[ShownPattern]
-    about: dict[str, Any] = field(default_factory=dict)
+    patterns: list[DisplayedPattern]
+    about: VolumeFacts
+    notes: tuple[Note, ...] = ()
 
     @property
     def known(self) -> bool:
         """Whether lengths are known."""
         return bool(np.isfinite(self.voxel).all())
 
-    def write(self, folder: Path) -> Path:
-        """Write volumes.h5, whole or not at all."""
-        path = folder / VOLUMES
-        with atomic_write(path) as part, new_hdf5(part) as file:
-            file.attrs["names"], file.attrs["about"] = json.dumps(self.names), json.dumps(self.about)
-            _put(file, "frequency", self.frequency)
-            _put(file, "voxel", self.voxel)
-            for number, (columns, trace) in enumerate(zip(self.columns, self.traces, strict=True)):
-                for name, values in columns.items():
-                    _put(file, f"columns/{number}/{name}", values)
-                for name, values in trace.items():
-                    _put(file, f"traces/{number}/{name}", values)
-            for number, pattern in enumerate(self.patterns):
-                _put_pattern(file.create_group(f"patterns/{number}"), pattern)
-        return path
-
-    @classmethod
-    def read(cls, folder: Path) -> VolumeFiles:
-        """Read volumes.h5 of a run folder. Raises UserError as io.hdf5.file.opened does."""
-        with opened(folder / VOLUMES) as file:
-            names = json.loads(str(file.attrs["names"]))
-            count = range(len(names))
-            patterns = file.get("patterns", {})
-            return cls(
-                names,
-                [_arrays(file[f"columns/{number}"]) for number in count],
-                [_arrays(file[f"traces/{number}"]) for number in count],
-                file["frequency"][()],
-                file["voxel"][()],
-                [_pattern(patterns[str(number)], len(names)) for number in range(len(patterns))],
-                json.loads(str(file.attrs["about"])),
-            )
-
-
-def _put(group: h5py.Group, name: str, values: Array) -> None:
-    packed = {"compression": "gzip", "shuffle": True} if values.size > 1000 else {}
-    group.create_dataset(name, data=values, **packed)
-
-
-def _put_pattern(group: h5py.Group, pattern: ShownPattern) -> None:
-    group.attrs["name"] = pattern.name
-    for name in ("fourier_amplitude", "mask", "weight", "truth"):
-        if (values := getattr(pattern, name)) is not None:
-            _put(group, name, values)
-    for number, method in enumerate(pattern.methods):
-        for name, values in method.arrays.items():
-            _put(group, f"methods/{number}/{name}", values)
-
-
-def _arrays(group: h5py.Group) -> dict[str, Array]:
-    return {name: item[()] for name, item in group.items()}
-
-
-def _pattern(group: h5py.Group, methods: int) -> ShownPattern:
-    return ShownPattern(
-        str(group.attrs["name"]),
-        group["fourier_amplitude"][()],
-        group["mask"][()],
-        group["weight"][()],
-        group["truth"][()] if "truth" in group else None,
-        [ShownMethod(_arrays(group[f"methods/{number}"])) for number in range(methods)],
-    )
+    @property
+    def names(self) -> list[str]:
+        """Names of the methods."""
+        return [method.name for method in self.methods]

@@ -20,7 +20,9 @@ from spi_lightning.io.volumes.cxi_image import read_cxi_image
 from spi_lightning.io.volumes.laboratory_file import read_laboratory
 from spi_lightning.io.volumes.mrc import read_mrc
 from spi_lightning.io.volumes.vti import read_vti, read_vti_notes
+from spi_lightning.notes import Level
 from spi_lightning.reports import write_report
+from spi_lightning.results import read
 from spi_lightning.simulate.volumes import VolumeSimulator
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -102,8 +104,9 @@ def test_methods_are_compared_on_a_simulated_set(particles, tmp_path, capsys) ->
     assert np.load(stem.with_suffix(".npz"))["density"].dtype == np.complex64
     assert "report.html" in capsys.readouterr().out
     again = run(tmp_path / "again", *words, f"cache={cache}")
-    told = json.loads((tmp_path / "again" / "evaluation.json").read_text())
-    assert told["methods"]["hybrid"]["cached"] == "2 of 2"
+    hybrid = read(tmp_path / "again").methods[3]
+    assert (hybrid.name, hybrid.kept, hybrid.answers) == ("hybrid", 2, 2)
+    assert hybrid.settings["refinement"]["task"]["epochs"] == 10
     assert again["methods"]["hybrid"]["chi_square"] == metrics["methods"]["hybrid"]["chi_square"]
     (out / "report.html").unlink()
     assert write_report(out).is_file()
@@ -208,5 +211,5 @@ def test_a_method_that_cannot_answer_is_left_out_and_said_so(particles, tmp_path
     quickly = quick("hybrid", "iterative")
     metrics = run(tmp_path / "out", *words, *quickly, "+settings.hybrid.overrides.task.box=2")
     assert list(metrics["methods"]) == ["iterative"]
-    notes = json.loads((tmp_path / "out" / "evaluation.json").read_text())["notes"]
-    assert any(level == "WARNING" and text.startswith("hybrid is left out: ") for level, _, text in notes)
+    notes = read(tmp_path / "out").notes
+    assert any(note.level is Level.WARNING and note.text.startswith("hybrid is left out: ") for note in notes)

@@ -2,6 +2,7 @@
 
 from functools import cache
 from pathlib import Path
+from typing import get_type_hints
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_class, get_object
@@ -13,16 +14,13 @@ from spi_lightning.data.simulated.volumes import SimulatedVolumeDataModule
 from spi_lightning.data.supports import SupportBatches
 from spi_lightning.data.volumes import VolumeDataModule
 from spi_lightning.errors import UserError
+from spi_lightning.results.volume_answer import VolumePart
 
 from .resolved import CONF
 
 METHODS = CONF / "method"
 VOLUMES = (VolumeDataModule, SimulatedVolumeDataModule, SingleVolumeDataModule)
-ANSWERS = {
-    "supports": "supports_of",
-    "volumes": "answer_volumes",
-    "hits": "answer",
-}  # kind -> what its methods are asked
+ANSWERS = {"supports": "supports_of", "hits": "answer"}  # kind -> what its methods are asked
 
 
 def kind_of_data(data: DictConfig) -> str:
@@ -54,6 +52,8 @@ def kind_of_method(name: str) -> str:
 @cache
 def _kind_of_file(path: Path) -> str:
     method = get_class(OmegaConf.load(path)._target_)
+    if hasattr(method, "answer") and get_type_hints(method.answer).get("part") is VolumePart:
+        return "volumes"
     return next(kind for kind, answer in ANSWERS.items() if hasattr(method, answer))
 
 

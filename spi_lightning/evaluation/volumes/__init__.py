@@ -1,1 +1,10 @@
-"""Evaluation of 3D phasing: ensembles of runs, their scores, and the files they are written to."""
+"""Evaluation of 3D phasing: each pattern with draws of held-out voxels, errors, ensembles, and exported densities.
+
+From arrays in a notebook: ``compare_volumes(fourier_amplitude, [IterativeVolume(recipe), GradientVolume()]).metrics``.
+"""
+
+from .comparison import Comparison, compare, compare_volumes
+from .question import VolumeMethod, VolumeQuestion
+from .settings import VolumeSettings
+
+__all__ = ["Comparison", "VolumeMethod", "VolumeQuestion", "VolumeSettings", "compare", "compare_volumes"]

@@ -1,4 +1,4 @@
-"""All runs of one method on one pattern as an ensemble: aligned, averaged, and how well they agree."""
+"""All runs of one method on one pattern as an ensemble: aligned, averaged, and compared with each other."""
 
 from __future__ import annotations
 
@@ -10,31 +10,30 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spi_lightning.data.scans.volume_patterns import VolumePatterns
 from spi_lightning.metrics.fsc import FSC, fsc
 from spi_lightning.metrics.prtf import PRTF, prtf
 from spi_lightning.phasing import alignment, average
-from spi_lightning.physics.array import pad
+from spi_lightning.physics.array import crop, pad
 from spi_lightning.physics.twin import canonical
 from spi_lightning.results.volume_answer import VolumeRuns
 
-from .runner import AskedVolumes
+from .scored_runs import ScoredMethod, ScoredRuns
 
-_MOST = 60  # runs of an ensemble, spread over draws and seeds: enough for a PRTF, and aligned in seconds
-_ROOM = 1.5  # of the arrays in which densities are aligned, over the largest box
+_MOST = 60  # runs of an ensemble, spread over draws and starts: enough for a PRTF, and aligned in seconds
+_FREE = 1.5  # edge of the arrays in which densities are aligned, over the largest box
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Runs of one method on one pattern, in arrays of shape ``room`` with the origin at n // 2, all of one norm.
+    """Runs of one method on one pattern, in arrays (z, y, x) with the origin at n // 2, all of one norm.
 
     Attributes:
-        mean: (room) complex128 mean of the runs that agree with the best, aligned to the reference.
-        deviation: (room) float64 root mean square of |run - mean| over those runs.
-        best: (room) complex128, the run of least fitted chi square, aligned alike.
-        runs, kept: How many were aligned, and how many of them agree.
-        prtf: Of the kept runs; None of a single one.
-        fsc: Of the means of two halves of the photons; None without.
+        mean: (z, y, x) complex128 mean of the runs that agree with the best, aligned to the reference.
+        deviation: (z, y, x) float64 root mean square of |run - mean| over those runs.
+        best: (z, y, x) complex128, the run of least fitted chi square, aligned alike.
+        runs, kept: Number of runs that were aligned, and of those that agree.
+        prtf: PRTF of the runs that agree; None of a single one.
+        fsc: FSC of the means of two halves of the photons; None without halves.
         point_spread: (3,) widths of the blur that belongs to ``best``, pixels.
     """
 
@@ -48,41 +47,52 @@ class Ensemble:
     point_spread: Tensor
 
 
-def room_for(asked: Sequence[AskedVolumes], number: int, shape: Sequence[int]) -> tuple[int, ...]:
-    """Even edges of arrays in which the densities of all methods on a pattern can be moved, at most the pattern's."""
-    boxes = [draw.runs.density.shape[1:] for one in asked for draw in one.judged[number]]
-    boxes += [half.density.shape[1:] for one in asked for half in one.halves[number]]
-    widest = [max(box[axis] for box in boxes) for axis in range(3)]
-    return tuple(min(n, 2 * math.ceil(_ROOM * side / 2)) for n, side in zip(shape, widest, strict=True))
+def common_shape(methods: Sequence[ScoredMethod], pattern: int, shape: Sequence[int]) -> tuple[int, ...]:
+    """Even edges z, y, x of arrays in which the densities of all methods can be shifted; at most the pattern's.
+
+    Args:
+        methods: Runs of all methods.
+        pattern: Index of the pattern.
+        shape: Edges of the pattern, voxel.
+    """
+    runs = [draw.runs for one in methods for draw in one.draws[pattern]]
+    runs += [half for one in methods for half in one.halves[pattern]]
+    widest = [max(one.density.shape[axis] for one in runs) for axis in (1, 2, 3)]
+    return tuple(min(n, 2 * math.ceil(_FREE * side / 2)) for n, side in zip(shape, widest, strict=True))
 
 
-def best_run(asked: AskedVolumes, number: int, room: Sequence[int]) -> Tensor:
-    """The run of least fitted chi square on a pattern, (room), the canonical twin, of norm 1."""
-    draws = asked.judged[number]
+def best_run(draws: Sequence[ScoredRuns], shape: tuple[int, ...]) -> Tensor:
+    """The run of least fitted chi square, the canonical twin, in an array of a shape: complex128 of norm 1."""
     draw = min(draws, key=lambda one: float(one.numbers["chi_square"].min()))
     density = draw.runs.density[int(draw.numbers["chi_square"].argmin())]
-    return canonical(_unit(pad(density.to(torch.complex128), tuple(room))[None])[0], 3)
+    return canonical(_unit(pad(density.to(torch.complex128), shape)[None])[0], 3)
+
+
+def true_density(truth: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """The true density (Z, Y, X), the canonical twin, cut to an array of a shape: complex128 of norm 1."""
+    cut = crop(canonical(truth.to(torch.complex128), 3), shape)
+    unit: Tensor = cut / cut.norm()
+    return unit
 
 
 def ensemble_of(
-    asked: AskedVolumes,
-    number: int,
-    patterns: VolumePatterns,
+    draws: Sequence[ScoredRuns],
+    halves: Sequence[VolumeRuns],
+    mask: Tensor,
     reference: Tensor,
     disagreement: float = 0.1,
 ) -> Ensemble:
-    """Align, average and correlate.
+    """Align the runs of one method on one pattern, average those that agree, and correlate.
 
     Args:
-        asked: The method's answers.
-        number: Of the pattern.
-        patterns: The patterns.
-        reference: (room) what is aligned to in the end, e.g. the best run of another method.
-        disagreement: See phasing.average.
+        draws: Runs on the pattern with each draw of held-out voxels.
+        halves: Runs on two halves of its photons; empty without halves.
+        mask: (Z, Y, X) bool, measured voxels.
+        reference: (z, y, x) complex128 density to which the result is aligned.
+        disagreement: 1 - overlap with the best run from which a run counts as failed, see phasing.average.
     """
-    room, shape = tuple(reference.shape), tuple(patterns.mask.shape[1:])
-    draws = asked.judged[number]
-    density = torch.cat([_unit(pad(draw.runs.density.to(torch.complex128), room)) for draw in draws])
+    shape = tuple(reference.shape)
+    density = torch.cat([_unit(pad(draw.runs.density.to(torch.complex128), shape)) for draw in draws])
     error = torch.from_numpy(np.concatenate([draw.numbers["chi_square"] for draw in draws]))
     spread = torch.from_numpy(np.concatenate([draw.runs.point_spread for draw in draws]))[int(error.argmin())]
     if len(density) > _MOST:
@@ -92,34 +102,37 @@ def ensemble_of(
     averaged = average(density, error, disagreement, subpixel=True)
     best = averaged.aligned[int(error.argmin())]
     kept = averaged.aligned[averaged.kept]
-    curve = None
-    if len(kept) > 1:
-        curve = prtf(pad(kept, shape), patterns.mask[number], aligned=True)
+    curve = prtf(pad(kept, tuple(mask.shape)), mask, aligned=True) if len(kept) > 1 else None
     moved = alignment(torch.cat([best[None], kept]), reference, subpixel=True).density
     mean = moved[1:].mean(0)
     deviation = (moved[1:] - mean).abs().square().mean(0).sqrt()
-    halves = correlate(asked.halves[number], room, shape, disagreement)
-    return Ensemble(mean, deviation, moved[0], len(density), len(kept), curve, halves, spread)
+    correlation = correlate(halves, shape, tuple(mask.shape), disagreement) if halves else None
+    return Ensemble(mean, deviation, moved[0], len(density), len(kept), curve, correlation, spread)
 
 
 def correlate(
-    halves: Sequence[VolumeRuns], room: tuple[int, ...], shape: tuple[int, ...], disagreement: float
-) -> FSC | None:
-    """FSC of the averages of two halves of the photons; None without halves."""
-    if not halves:
-        return None
+    halves: Sequence[VolumeRuns], shape: tuple[int, ...], pattern_shape: tuple[int, ...], disagreement: float
+) -> FSC:
+    """FSC of the averages of the runs on two halves of the photons.
+
+    Args:
+        halves: Runs on either half.
+        shape: Edges of the arrays in which the densities are aligned, voxel.
+        pattern_shape: Edges of the pattern, voxel.
+        disagreement: 1 - overlap with the best run from which a run counts as failed.
+    """
     means = []
     for half in halves:
-        density = _unit(pad(half.density.to(torch.complex128), room))
+        density = _unit(pad(half.density.to(torch.complex128), shape))
         final = torch.from_numpy(half.chi_square[-1])
         means.append(average(density, final, disagreement, subpixel=True).density)
     second = alignment(means[1][None], means[0], subpixel=True).density[0]
-    free = float(np.median(halves[0].free_voxels))
-    return fsc(pad(means[0], shape), pad(second, shape), 3, (math.prod(shape) / max(free, 1)) ** (1 / 3))
+    oversampling = (math.prod(pattern_shape) / max(float(np.median(halves[0].free_voxels)), 1)) ** (1 / 3)
+    return fsc(pad(means[0], pattern_shape), pad(second, pattern_shape), 3, oversampling)
 
 
 def overlaps(densities: Sequence[Tensor]) -> list[list[float]]:
-    """|<a, b>| of every two densities (room) of norm 1, once translation, twin and constant phase fit."""
+    """|<a, b>| of every two densities (z, y, x) of norm 1 after alignment of translation, twin and constant phase."""
     stack, count = torch.stack(list(densities)), len(densities)
     matrix = np.eye(count)
     for row in range(1, count):
@@ -129,6 +142,6 @@ def overlaps(densities: Sequence[Tensor]) -> list[list[float]]:
 
 
 def _unit(density: Tensor) -> Tensor:
-    """(B, ...) at norm 1 each; zeros stay."""
+    """Densities (B, z, y, x) divided by their norms; zeros stay."""
     unit: Tensor = density / density.flatten(1).norm(dim=1).clamp_min(1e-30)[:, None, None, None]
     return unit

@@ -6,7 +6,6 @@ crystal is also written in the laboratory frame.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,48 +21,48 @@ from spi_lightning.notes import Note
 from spi_lightning.physics.laboratory.crystal import DETECTOR_FRAME
 from spi_lightning.reconstruction.laboratory import NAME, write_in_laboratory
 
+from .comparison import Comparison
 from .ensemble import Ensemble
 
-_SHOWN = 0.1  # share of the largest amplitude above which a voxel counts as the particle's
+_INSIDE = 0.1  # share of the largest amplitude above which a voxel is the particle's
 _ANGSTROM = 1e-10
 _WRITTEN = "in the laboratory frame"
 
 
-def write_outputs(
-    folder: Path, patterns: VolumePatterns, names: Sequence[str], ensembles: Sequence[Sequence[Ensemble]]
-) -> list[Note]:
+def write_outputs(folder: Path, compared: Comparison) -> list[Note]:
     """Write ``densities/METHOD/PATTERN.{cxi,vti,mrc,npz}``, and ``PATTERN_laboratory`` where the geometry is known.
 
+    Without the edges of a voxel VTI counts in voxels, and MRC takes a voxel as 1 angstrom.
+
     Args:
-        folder: Of the run.
-        patterns: What was phased; without its voxel edges VTI counts in voxels and MRC takes a voxel as 1 angstrom.
-        names: Of the methods.
-        ensembles: [pattern][method] of the patterns to write.
+        folder: Folder of the run.
+        compared: Comparison whose first patterns, as many as its settings say, are written.
 
     Returns:
-        A line on the crystals in the laboratory frame, and one for each that could not be turned.
+        A note on the crystals in the laboratory frame, and one for each that could not be turned.
 
     Raises:
         UserError: A file cannot be written.
     """
-    lines: list[Note] = []
-    for number, methods in enumerate(ensembles):
-        for name, ensemble in zip(names, methods, strict=True):
-            into = folder / "densities" / _plain(name)
+    notes: list[Note] = []
+    patterns = compared.question.patterns
+    for number, ensembles in enumerate(compared.ensembles[: compared.question.settings.outputs]):
+        for method, ensemble in zip(compared.methods, ensembles, strict=True):
+            into = folder / "densities" / _plain(method.name)
             into.mkdir(parents=True, exist_ok=True)
             stem = into / _plain(patterns.names[number])
-            _write(stem, ensemble, patterns, name)
-            lines += _in_laboratory(stem, ensemble, patterns, number, name)
-    return list(dict.fromkeys(lines))
+            _write(stem, ensemble, patterns, method.name)
+            notes += _in_laboratory(stem, ensemble, patterns, number, method.name)
+    return list(dict.fromkeys(notes))
 
 
 def _in_laboratory(stem: Path, ensemble: Ensemble, patterns: VolumePatterns, number: int, method: str) -> list[Note]:
-    """Write the crystal beside its density, and say so; nothing where the geometry is not known."""
+    """Write the crystal beside its density; a note on it, none where the geometry is not known."""
     axes = patterns.axes[number] if patterns.axes else None
     if axes is None:
         return []
     mean = ensemble.mean.to(torch.complex64)
-    support = mean.abs() > _SHOWN * mean.abs().max()
+    support = mean.abs() > _INSIDE * mean.abs().max()
     title = f"{method}, {patterns.names[number]}, mean of {ensemble.kept} of {ensemble.runs} runs"
     crystal, refusal = write_in_laboratory(
         stem.with_name(f"{stem.name}_{NAME}"), mean.numpy(), support.numpy(), axes, title
@@ -77,7 +76,7 @@ def _write(stem: Path, ensemble: Ensemble, patterns: VolumePatterns, method: str
     mean, best = ((each / top).to(torch.complex64).numpy() for each in (ensemble.mean, ensemble.best))
     deviation = (ensemble.deviation / top).float().numpy()
     amplitude, voxel = np.abs(mean), patterns.voxel
-    support = amplitude > _SHOWN
+    support = amplitude > _INSIDE
     results: dict[str, Any] = {"deviation": deviation, "best": best}
     if ensemble.prtf is not None:
         curve = ensemble.prtf

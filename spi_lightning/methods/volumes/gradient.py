@@ -1,64 +1,71 @@
-"""Direct gradient refinement of the density as a method of 3D phasing: what the network adds is seen beside it."""
+"""Direct gradient refinement of the density, without a network, as a method of 3D phasing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from spi_lightning.distributed import find_device
 from spi_lightning.errors import UserError
+from spi_lightning.fingerprint import Irrelevant, require_fingerprint
 from spi_lightning.phasing.gradient import descend, random_start
 from spi_lightning.physics.partial_coherence import require_width
-from spi_lightning.results.hit_answer import Notes
-from spi_lightning.results.volume_answer import Trace, VolumeQuestion, VolumeRuns
+from spi_lightning.progress import Listener
+from spi_lightning.results.volume_answer import Trace, VolumePart, VolumeRuns
 
 from .iterative import box_of, polish_within
 
 
+@dataclass(frozen=True)
 class GradientVolume:
     """Adam on the density in a box from random phases, then L-BFGS.
 
     Args:
-        name: Shown in tables.
-        steps, rate: See phasing.gradient.descend.
-        margin: Of the box around the particle's extent.
-        polish_steps: Of L-BFGS.
-        point_spread: See IterativeVolume.
-        device: Where it computes.
+        name: Name in tables.
+        steps, rate: Number of steps and learning rate of Adam, see phasing.gradient.descend.
+        margin: Edge of the box over the particle's extent.
+        polish_steps: Number of L-BFGS steps; 0: none.
+        point_spread: Initial width of the blur by partial coherence, pixels, see IterativeVolume; None: none.
+        device: Device of the computation.
+
+    Raises:
+        UserError: Numbers out of range, or an unknown device.
     """
 
-    unit = "epoch"
+    unit: ClassVar[str] = "epoch"
+    name: Irrelevant[str] = "gradient"
+    steps: int = 500
+    rate: float = 0.1
+    margin: float = 1.25
+    polish_steps: int = 200
+    point_spread: float | None = None
+    device: Irrelevant[str] = "auto"
 
-    def __init__(
-        self,
-        name: str,
-        steps: int = 500,
-        rate: float = 0.1,
-        margin: float = 1.25,
-        polish_steps: int = 200,
-        point_spread: float | None = None,
-        device: str = "auto",
-    ) -> None:
-        if steps < 1 or rate <= 0 or margin <= 0:
-            raise UserError(f"settings.{name}: steps, rate and margin must be positive.")
-        self.name, self.notes, self.device = name, Notes(), find_device(device)
-        self.steps, self.rate, self.margin, self.polish_steps = steps, rate, margin, polish_steps
-        self.point_spread = require_width(point_spread, f"settings.{name}.point_spread")
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.rate <= 0 or self.margin <= 0:
+            raise UserError(f"settings.{self.name}: steps, rate and margin must be positive")
+        require_width(self.point_spread, f"settings.{self.name}.point_spread")
+        find_device(self.device)
+        require_fingerprint(self)
 
-    def answer_volumes(self, question: VolumeQuestion) -> VolumeRuns:
-        """All starts at once."""
-        trace, count = Trace(), question.starts
-        amplitude, mask = question.fourier_amplitude.to(self.device), question.mask.to(self.device)
-        if question.float64:
+    def answer(self, part: VolumePart, listener: Listener) -> VolumeRuns:
+        """Refine all starts of one pattern together."""
+        trace, count, device = Trace(), part.starts, find_device(self.device)
+        amplitude, mask = part.fourier_amplitude.to(device), part.mask.to(device)
+        if part.float64:
             amplitude = amplitude.double()
-        start = random_start(amplitude, mask, box_of(amplitude, self.margin), count, question.seed)
+        start = random_start(amplitude, mask, box_of(amplitude, self.margin), count, part.seed)
 
-        def watch(step: int, steps: int, chi_square: Tensor) -> None:
+        def report(step: int, steps: int, chi_square: Tensor) -> None:
             trace.add(step, chi_square)
-            question.progress(step, steps, chi_square)
+            listener.progress(step, steps, chi_square)
 
         patterns, masks = amplitude.expand(count, *amplitude.shape), mask.expand(count, *mask.shape)
-        density = descend(start, patterns, masks, self.steps, self.rate, watch)
-        spread = None
+        density, spread = descend(start, patterns, masks, self.steps, self.rate, report), None
         if self.polish_steps:
-            width, whole = None if question.float64 else self.point_spread, torch.ones_like(density, dtype=torch.bool)
+            width, whole = None if part.float64 else self.point_spread, torch.ones_like(density, dtype=torch.bool)
             density, spread = polish_within(density, whole, amplitude, mask, self.polish_steps, trace, width)
-        return VolumeRuns.of(density, density.abs().new_full((count,), density[0].numel()), trace, spread)
+        return VolumeRuns.of(density, trace, point_spread=spread)

@@ -1,98 +1,90 @@
 """Iterative phasing recipes as methods of 3D phasing, with or without a polish of the density in the last support."""
 
+from __future__ import annotations
+
 import math
 import warnings
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from spi_lightning.distributed import find_device
 from spi_lightning.errors import UserError
+from spi_lightning.fingerprint import Irrelevant, require_fingerprint
 from spi_lightning.phasing import phase, read_recipe
 from spi_lightning.phasing.polishing.polish import polish
 from spi_lightning.physics.array import middle
 from spi_lightning.physics.oversampling import estimate_oversampling
 from spi_lightning.physics.partial_coherence import require_width
-from spi_lightning.results.hit_answer import Notes
-from spi_lightning.results.volume_answer import Trace, VolumeQuestion, VolumeRuns, cut_to_box
+from spi_lightning.progress import Listener
+from spi_lightning.results.volume_answer import Trace, VolumePart, VolumeRuns, cut_to_box
 
-_LOOK = 10  # updates between rows of the trace
+_INTERVAL = 10  # updates between rows of the trace
 SUPPORTS = ("half", "autocorrelation")
 
 
+@dataclass(frozen=True)
 class IterativeVolume:
     """A recipe from random phases.
 
     Args:
-        name: Shown in tables.
-        recipe: See phasing.read_recipe; in conf/method also the name of a file in conf/phasing.
-        constraint: See phasing.phase.
-        support: First support: ``half`` of each axis, or a box as large as the ``autocorrelation`` tells, times margin.
-        margin: Of that box.
-        polish_steps: Of L-BFGS within the last support; 0: none.
-        point_spread: First width of the blur by partial coherence that the polish fits along with the density, pixels;
-            None: none. Patterns that are phased in float64 are taken for noise-free and coherent.
-        device: Where it computes.
+        recipe: Recipe as phasing.read_recipe reads it; in conf/method also the name of a file in conf/phasing.
+        name: Name in tables.
+        constraint: Constraint on the density inside the support, see phasing.phase.
+        support: First support: ``half`` of each axis, or a box of the extent of the ``autocorrelation`` times margin.
+        margin: Edge of that box over the particle's extent.
+        polish_steps: Number of L-BFGS steps within the last support; 0: none.
+        point_spread: Initial width of the blur by partial coherence that the polish fits along with the density,
+            pixels; None: none. Patterns that are phased in float64 are taken for noise-free and coherent.
+        device: Device of the computation.
+
+    Raises:
+        UserError: A recipe with a mistake, an unknown support or device, or numbers out of range.
 
     Source: Wu et al. (2021), Methods.
     """
 
-    unit = "iteration"
+    unit: ClassVar[str] = "iteration"
+    recipe: str
+    name: Irrelevant[str] = "iterative"
+    constraint: str = "complex"
+    support: str = "half"
+    margin: float = 1.25
+    polish_steps: int = 0
+    point_spread: float | None = None
+    device: Irrelevant[str] = "auto"
 
-    def __init__(
-        self,
-        name: str,
-        recipe: str,
-        constraint: str = "complex",
-        support: str = "half",
-        margin: float = 1.25,
-        polish_steps: int = 0,
-        point_spread: float | None = None,
-        device: str = "auto",
-    ) -> None:
-        if support not in SUPPORTS:
-            raise UserError(f"settings.{name}.support={support} is unknown; choose one of {', '.join(SUPPORTS)}.")
-        if margin <= 0 or polish_steps < 0:
-            raise UserError(f"settings.{name}: margin must be positive, polish_steps 0 or more.")
-        self.name, self.notes, self.device = name, Notes(), find_device(device)
-        self.recipe, self.constraint = read_recipe(recipe), constraint
-        self.support, self.margin, self.polish_steps = support, margin, polish_steps
-        self.point_spread = require_width(point_spread, f"settings.{name}.point_spread")
+    def __post_init__(self) -> None:
+        if self.support not in SUPPORTS:
+            choices = ", ".join(SUPPORTS)
+            raise UserError(f"settings.{self.name}.support={self.support} is unknown; choose one of {choices}")
+        if self.margin <= 0 or self.polish_steps < 0:
+            raise UserError(f"settings.{self.name}: margin must be positive, polish_steps 0 or more")
+        read_recipe(self.recipe)
+        require_width(self.point_spread, f"settings.{self.name}.point_spread")
+        find_device(self.device)
+        require_fingerprint(self)
 
-    def answer_volumes(self, question: VolumeQuestion) -> VolumeRuns:
-        """All starts at once. Raises UserError as phasing.phase does."""
-        trace = Trace()
-        amplitude, mask = question.fourier_amplitude.to(self.device), question.mask.to(self.device)
-        if question.float64 and self.polish_steps:
+    def answer(self, part: VolumePart, listener: Listener) -> VolumeRuns:
+        """Phase all starts of one pattern together. Raises UserError as phasing.phase does."""
+        trace, device = Trace(), find_device(self.device)
+        amplitude, mask = part.fourier_amplitude.to(device), part.mask.to(device)
+        if part.float64 and self.polish_steps:
             amplitude = amplitude.double()
-
-        def watch(iteration: int, iterations: int, error: Tensor) -> None:
-            if iteration % _LOOK == 0 or iteration == iterations:
-                trace.add(iteration, error.square())
-                question.progress(iteration, iterations, error.square())
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # a recipe that fails shows in its numbers
-            found = phase(
-                amplitude[None],
-                mask[None],
-                self.recipe,
-                self.constraint,
-                support=first_support(self.support, amplitude, self.margin),
-                starts=question.starts,
-                seed=question.seed,
-                progress=watch,
-                least_oversampling=1.0,
-            )
-        density, spread = found.density * found.support, None
+        support = first_support(self.support, amplitude, self.margin)
+        options = {"constraint": self.constraint, "starts": part.starts, "seed": part.seed}
+        density, support = run_recipe(amplitude, mask, self.recipe, support, trace, listener, **options)
+        spread = None
         if self.polish_steps:
-            width = None if question.float64 else self.point_spread
-            density, spread = polish_within(density, found.support, amplitude, mask, self.polish_steps, trace, width)
-        return VolumeRuns.of(cut_to_box(density, found.support), found.support.flatten(1).sum(1), trace, spread)
+            width = None if part.float64 else self.point_spread
+            density, spread = polish_within(density, support, amplitude, mask, self.polish_steps, trace, width)
+        return VolumeRuns.of(cut_to_box(density, support), trace, support.flatten(1).sum(1), spread)
 
 
 def first_support(kind: str, amplitude: Tensor, margin: float) -> Tensor:
-    """Box around the middle, (Z, Y, X) bool: half of each axis, or what the autocorrelation tells times a margin."""
+    """Box around the middle, (Z, Y, X) bool: half of each axis, or the extent of the autocorrelation times a margin."""
     shape = amplitude.shape
     box = tuple(n // 2 for n in shape) if kind == "half" else box_of(amplitude, margin)
     support = torch.zeros(shape, dtype=torch.bool, device=amplitude.device)
@@ -101,9 +93,40 @@ def first_support(kind: str, amplitude: Tensor, margin: float) -> Tensor:
 
 
 def box_of(amplitude: Tensor, margin: float) -> tuple[int, ...]:
-    """Edges z, y, x of a box that holds the particle, voxel; amplitudes (Z, Y, X) as a VolumeQuestion has them."""
+    """Edges z, y, x of a box that holds the particle, voxel; amplitudes (Z, Y, X) as in a VolumePart."""
     extent = estimate_oversampling(amplitude.square().float()).extent
     return tuple(min(n, math.ceil(side * margin)) for side, n in zip(extent, amplitude.shape, strict=True))
+
+
+def run_recipe(
+    amplitude: Tensor, mask: Tensor, recipe: str, support: Tensor, trace: Trace, listener: Listener, **options: Any
+) -> tuple[Tensor, Tensor]:
+    """Phase one pattern; its course goes on in a trace.
+
+    Args:
+        amplitude, mask: (Z, Y, X) Fourier amplitudes and measured voxels.
+        recipe: Recipe as phasing.read_recipe reads it.
+        support: (Z, Y, X) bool, the first support.
+        trace: Trace to which every tenth update is added, counted from its last step.
+        listener: Listener to which these updates are reported.
+        options: Further arguments of phasing.phase, such as ``starts`` and ``seed``.
+
+    Returns:
+        (S, Z, Y, X) densities within their last supports, and these supports.
+    """
+    before = trace.step[-1] if trace.step else 0
+
+    def report(iteration: int, iterations: int, error: Tensor) -> None:
+        if iteration % _INTERVAL == 0 or iteration == iterations:
+            trace.add(before + iteration, error.square())
+            listener.progress(iteration, iterations, error.square())
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a recipe that fails is seen by its numbers
+        found = phase(
+            amplitude[None], mask[None], recipe, support=support, progress=report, least_oversampling=1.0, **options
+        )
+    return found.density * found.support, found.support
 
 
 def polish_within(
@@ -115,7 +138,18 @@ def polish_within(
     trace: Trace,
     point_spread: float | None = None,
 ) -> tuple[Tensor, Tensor | None]:
-    """L-BFGS in the supports (S, Z, Y, X) of densities; its chi square ends the trace. Densities and point spreads."""
+    """Refine densities by L-BFGS within their supports; the final chi square ends the trace.
+
+    Args:
+        density, support: (S, Z, Y, X) complex and bool.
+        amplitude, mask: (Z, Y, X) Fourier amplitudes, whose dtype sets the precision, and measured voxels.
+        steps: Number of steps.
+        trace: Trace to which one row is added.
+        point_spread: Initial width of the blur by partial coherence, pixels; None: none.
+
+    Returns:
+        (S, Z, Y, X) densities, and (S, 3) fitted widths in pixels, None without a blur.
+    """
     count = len(density)
     patterns, masks = amplitude.expand(count, *amplitude.shape), mask.expand(count, *mask.shape)
     exact = amplitude.dtype == torch.float64

@@ -1,9 +1,13 @@
 """Networks refined on the pattern itself as methods of 3D phasing: untrained, transferred, or as start of a recipe."""
 
+from __future__ import annotations
+
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
 
 import pytorch_lightning as pl
 import torch
@@ -11,22 +15,22 @@ from torch import Tensor
 
 from spi_lightning.data.scans.single_volume import SingleVolumeDataModule, SingleVolumes
 from spi_lightning.distributed import find_device
+from spi_lightning.fingerprint import Irrelevant, require_fingerprint
 from spi_lightning.notes import NoteWarning
-from spi_lightning.phasing import phase, read_recipe
+from spi_lightning.phasing import read_recipe
 from spi_lightning.physics.array import pad
 from spi_lightning.physics.bragg.preparation import PreparedPattern
 from spi_lightning.physics.partial_coherence import require_width
-from spi_lightning.results.hit_answer import Notes
-from spi_lightning.results.volume_answer import Trace, VolumeQuestion, VolumeRuns, cut_to_box
+from spi_lightning.progress import Listener
+from spi_lightning.results.volume_answer import Trace, VolumePart, VolumeRuns, cut_to_box
+from spi_lightning.tasks.checkpoint import read_start
 from spi_lightning.tasks.refining.refinement import Refinement
 
-from .iterative import polish_within
-
-MakeRefinement = Callable[[int, int, bool], tuple[Refinement, list[pl.Callback]]]
+from .iterative import polish_within, run_recipe
 
 
-class GivenVolume(SingleVolumeDataModule):
-    """One pattern that is in memory already, as a refinement takes it."""
+class VolumeInMemory(SingleVolumeDataModule):
+    """One pattern that is in memory, as data of a refinement."""
 
     def __init__(self, fourier_amplitude: Tensor, mask: Tensor) -> None:
         super().__init__(path="")
@@ -35,19 +39,53 @@ class GivenVolume(SingleVolumeDataModule):
         self.splits = {"train": patterns, "val": patterns, "predict": patterns}
 
 
-class Watch(pl.Callback):
-    """Writes chi square of each answer into a trace after each training step, and shows it."""
+class _TraceCallback(pl.Callback):
+    """Adds chi square of each answer to a trace after each training step, and reports it to a listener."""
 
-    def __init__(self, trace: Trace, question: VolumeQuestion) -> None:
-        self.trace, self.question = trace, question
+    def __init__(self, trace: Trace, listener: Listener) -> None:
+        self.trace, self.listener = trace, listener
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """One more row."""
+        """Add one row."""
         assert isinstance(pl_module, Refinement)
         if (refiner := pl_module.refiner) is not None:
             best = refiner.chi_square.view(pl_module.starts, -1).amin(1)  # of the candidates for each answer
             self.trace.add(refiner.epoch, best)
-            self.question.progress(refiner.epoch, pl_module.epochs, best)
+            self.listener.progress(refiner.epoch, pl_module.epochs, best)
+
+
+@dataclass(frozen=True)
+class RefinementSettings:
+    """Settings from which the task of a refinement and its callbacks are made, anew for every answer.
+
+    Attributes:
+        task: Resolved configuration of a tasks.Refinement.
+        callbacks: Configurations of callbacks that end it early.
+        instantiate: Function that makes objects of configs with ``_target_``, such as hydra.utils.instantiate.
+        checkpoint: Checkpoint file whose weights all networks start from; None: random ones, others for every start.
+    """
+
+    task: Mapping[str, Any]
+    callbacks: Sequence[Mapping[str, Any]]
+    instantiate: Callable[..., Any]
+    checkpoint: Path | None = None
+
+    @cached_property
+    def weights(self) -> dict[str, Any]:
+        """Weights of the checkpoint; UserError where it holds no network that can be refined."""
+        return read_start(str(self.checkpoint), self.task["_target_"], Refinement.starts_from)[1]
+
+    def make(self, part: VolumePart) -> tuple[Refinement, list[pl.Callback]]:
+        """Task and callbacks for one pattern; one start where a checkpoint makes all starts alike."""
+        starts = part.starts if self.checkpoint is None else 1
+        settings = {**self.task, "starts": starts, "seed": part.seed}
+        if part.float64:
+            settings["float64"] = True
+        pl.seed_everything(part.seed, verbose=False)
+        task: Refinement = self.instantiate(settings, _convert_="all")
+        if self.checkpoint is not None:
+            task.load_state_dict(self.weights)
+        return task, [self.instantiate(one) for one in self.callbacks]
 
 
 @dataclass(frozen=True)
@@ -55,9 +93,9 @@ class Then:
     """A recipe that goes on from a network's density.
 
     Attributes:
-        recipe: See phasing.read_recipe; the first support is the network's box.
-        polish_steps: Of L-BFGS within the last support.
-        point_spread: See IterativeVolume.
+        recipe: Recipe as phasing.read_recipe reads it; the first support is the network's box.
+        polish_steps: Number of L-BFGS steps within the last support.
+        point_spread: Initial width of the blur by partial coherence, pixels, see IterativeVolume; None: none.
     """
 
     recipe: str
@@ -65,99 +103,76 @@ class Then:
     point_spread: float | None = None
 
     def __post_init__(self) -> None:
+        read_recipe(self.recipe)
         require_width(self.point_spread, "then.point_spread")
 
 
+@dataclass(frozen=True)
 class RefinedNetwork:
-    """Networks refined as an experiment says, all starts together; its polish included.
+    """Networks refined on the pattern as an experiment sets it up, all starts together; its polish included.
 
     Args:
-        name: Shown in tables.
-        make: Makes the task of the experiment and its callbacks from starts, seed and float64.
-        then: A recipe that goes on from there (network -> HIO/ER -> polish).
-        single: All starts would be alike (those of a checkpoint), so that there is one.
-        device: Where it computes.
+        refinement: Settings of the refinement.
+        name: Name in tables.
+        then: Recipe that goes on from there (network -> HIO/ER -> polish); None: none.
+        device: Device of the computation.
+
+    Raises:
+        UserError: An unknown device.
 
     Source: Wu et al. (2021), "Unsupervised learning approach"; ``then`` is ours.
     """
 
-    unit = "epoch"
+    unit: ClassVar[str] = "epoch"
+    refinement: RefinementSettings
+    name: Irrelevant[str] = "refined_network"
+    then: Then | None = None
+    device: Irrelevant[str] = "auto"
 
-    def __init__(
-        self,
-        name: str,
-        make: MakeRefinement,
-        then: Then | None = None,
-        single: bool = False,
-        device: str = "auto",
-    ) -> None:
-        self.name, self.make, self.then, self.single = name, make, then, single
-        self.notes, self.device = Notes(), find_device(device)
+    def __post_init__(self) -> None:
+        find_device(self.device)
+        require_fingerprint(self)
 
-    def answer_volumes(self, question: VolumeQuestion) -> VolumeRuns:
-        """Refine, polish, and go on with the recipe if there is one."""
+    def answer(self, part: VolumePart, listener: Listener) -> VolumeRuns:
+        """Refine the networks on one pattern, polish, and go on with the recipe if there is one."""
         trace = Trace()
-        density, free, spread = self._refined(question, trace)
+        found = self._refined(part, trace, listener)
+        density = found["density"].to(find_device(self.device))
         if self.then is not None:
-            density, free, spread = self._continued(density, question, self.then, trace)
-        return VolumeRuns.of(density, free, trace, spread)
+            return self._continued(density, part, self.then, trace, listener)
+        return VolumeRuns.of(density, trace, found.get("free_voxels"), found.get("point_spread"))
 
-    def _refined(self, question: VolumeQuestion, trace: Trace) -> tuple[Tensor, Tensor, Tensor | None]:
-        task, callbacks = self.make(1 if self.single else question.starts, question.seed, question.float64)
-        data = GivenVolume(question.fourier_amplitude, question.mask)
+    def _refined(self, part: VolumePart, trace: Trace, listener: Listener) -> dict[str, Tensor]:
+        """Densities of a refinement and their numbers, as the task leaves them in ``reconstruction``."""
+        task, callbacks = self.refinement.make(part)
+        data = VolumeInMemory(part.fourier_amplitude, part.mask)
         trainer = pl.Trainer(
-            accelerator="gpu" if self.device.type == "cuda" else "cpu",
+            accelerator="gpu" if find_device(self.device).type == "cuda" else "cpu",
             devices=1,
             max_epochs=-1,
             logger=False,
-            callbacks=[*callbacks, Watch(trace, question)],
+            callbacks=[*callbacks, _TraceCallback(trace, listener)],
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        with warnings.catch_warnings(record=True) as warned:
-            warnings.simplefilter("always", UserWarning)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # those of Lightning
+            warnings.simplefilter("always", NoteWarning)
             trainer.fit(task, data)
             trainer.validate(task, data, verbose=False)
-        for one in warned:
-            if isinstance(one.message, NoteWarning):
-                self.notes.say(one.message.note.about(self.name))
-        found = task.reconstruction
-        if "polished_chi_square" in found:
-            trace.add(trace.step[-1] + task.polish_steps, found["polished_chi_square"])
-        density = found["density"].to(self.device)
-        free = found.get("free_voxels", density.abs().new_full((len(density),), density[0].numel()))
-        return density, free, found.get("point_spread")
+        if "polished_chi_square" in task.reconstruction:
+            trace.add(trace.step[-1] + task.polish_steps, task.reconstruction["polished_chi_square"])
+        return task.reconstruction
 
-    def _continued(
-        self, density: Tensor, question: VolumeQuestion, then: Then, trace: Trace
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        amplitude, mask = question.fourier_amplitude.to(self.device), question.mask.to(self.device)
-        box = torch.ones_like(density[0].real, dtype=torch.bool)
-        support = pad(box.to(torch.uint8), tuple(amplitude.shape)).bool()
-        recipe, before = read_recipe(then.recipe), trace.step[-1]
-
-        def watch(iteration: int, iterations: int, error: Tensor) -> None:
-            if iteration % 10 == 0 or iteration == iterations:
-                trace.add(before + iteration, error.square())
-                question.progress(iteration, iterations, error.square())
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            found = phase(
-                amplitude[None],
-                mask[None],
-                recipe,
-                "complex",
-                support=support,
-                starts=len(density),
-                start=pad(density.to(torch.complex64), tuple(amplitude.shape)),
-                progress=watch,
-                least_oversampling=1.0,
-            )
-        exact = amplitude.double() if question.float64 else amplitude
-        width = None if question.float64 else then.point_spread
-        polished, spread = polish_within(
-            found.density * found.support, found.support, exact, mask, then.polish_steps, trace, width
-        )
-        return cut_to_box(polished, found.support), found.support.flatten(1).sum(1), spread
+    def _continued(self, density: Tensor, part: VolumePart, then: Then, trace: Trace, listener: Listener) -> VolumeRuns:
+        """Runs of the recipe and its polish from the densities (S, z, y, x) of the networks."""
+        amplitude, mask = part.fourier_amplitude.to(density.device), part.mask.to(density.device)
+        shape, start = tuple(amplitude.shape), density.to(torch.complex64)
+        support = pad(torch.ones_like(density[0].real, dtype=torch.uint8), shape).bool()
+        options = {"constraint": "complex", "starts": len(density), "start": pad(start, shape)}
+        density, support = run_recipe(amplitude, mask, then.recipe, support, trace, listener, **options)
+        exact = amplitude.double() if part.float64 else amplitude
+        width = None if part.float64 else then.point_spread
+        polished, spread = polish_within(density, support, exact, mask, then.polish_steps, trace, width)
+        return VolumeRuns.of(cut_to_box(polished, support), trace, support.flatten(1).sum(1), spread)

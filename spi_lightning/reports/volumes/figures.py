@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.metrics.resolution import alike, common_edge
 from spi_lightning.reports.style import INK, METHOD_COLOURS, figure
-from spi_lightning.results.volumes import ShownPattern, VolumeFiles
+from spi_lightning.results.volumes import DisplayedPattern, VolumeResult
 
 Array = NDArray[Any]
 _MARKERS = "os^Dvp*X"
@@ -26,21 +26,21 @@ def colour_of(number: int) -> str:
     return METHOD_COLOURS[number % len(METHOD_COLOURS)]
 
 
-def histogram_figure(files: VolumeFiles) -> Figure:
+def histogram_figure(result: VolumeResult) -> Figure:
     """Chi square and r_p of all runs, fitted voxels above, held-out ones below: Wu et al. (2021), Figs 5 and S3."""
-    held = all("held_out_chi_square" in columns for columns in files.columns)
+    held = all("held_out_chi_square" in method.numbers for method in result.methods)
     rows = [("", "fitted voxels")] + ([("held_out_", "held-out voxels")] if held else [])
     with figure(9.6, 3.3 * len(rows) + 0.4) as picture:
         panels = picture.subplots(len(rows), 2, squeeze=False)
         for row, (prefix, where) in enumerate(rows):
-            _histogram(panels[row, 0], files, f"{prefix}chi_square", f"χ², {where}", logarithmic=True)
-            _histogram(panels[row, 1], files, f"{prefix}correlation", f"$r_p$ (signed), {where}")
+            _histogram(panels[row, 0], result, f"{prefix}chi_square", f"χ², {where}", logarithmic=True)
+            _histogram(panels[row, 1], result, f"{prefix}correlation", f"$r_p$ (signed), {where}")
         picture.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return picture
 
 
-def _histogram(axes: Axes, files: VolumeFiles, name: str, label: str, logarithmic: bool = False) -> None:
-    drawn = [columns[name].ravel() for columns in files.columns]
+def _histogram(axes: Axes, result: VolumeResult, name: str, label: str, logarithmic: bool = False) -> None:
+    drawn = [method.numbers[name].ravel() for method in result.methods]
     low, high = min(float(each.min()) for each in drawn), max(float(each.max()) for each in drawn)
     if logarithmic:
         low = max(low, 1e-16)
@@ -56,7 +56,7 @@ def _histogram(axes: Axes, files: VolumeFiles, name: str, label: str, logarithmi
         style: dict[str, Any] = {"bins": bins.tolist(), "color": colour_of(number), "linewidth": 1.4}
         values = np.clip(values, bins[0], bins[-1])
         axes.hist(values, histtype="stepfilled", alpha=0.18, **style)
-        axes.hist(values, histtype="step", label=files.names[number], **style)
+        axes.hist(values, histtype="step", label=result.names[number], **style)
     axes.set(xlabel=label, ylabel="runs")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
 
@@ -70,15 +70,15 @@ def _plain_log(axis: Axis, low: float, high: float) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def held_out_figure(files: VolumeFiles) -> Figure:
+def held_out_figure(result: VolumeResult) -> Figure:
     """Each run's chi square on voxels it was fitted to and on those it never saw; free voxels in the legend."""
     with figure(6.4, 4.6) as picture:
         axes = picture.subplots()
         ends: list[float] = []
-        for number, columns in enumerate(files.columns):
-            x, y = columns["chi_square"].ravel(), columns["held_out_chi_square"].ravel()
+        for number, numbers in enumerate(one.numbers for one in result.methods):
+            x, y = numbers["chi_square"].ravel(), numbers["held_out_chi_square"].ravel()
             ends += [float(each) for values in (x, y) for each in (values.min(), values.max())]
-            name = f"{files.names[number]}, {np.median(columns['free_voxels']):,.0f} free voxels"
+            name = f"{result.names[number]}, {np.median(numbers['free_voxels']):,.0f} free voxels"
             axes.scatter(
                 x, y, s=24, alpha=0.7, linewidths=0, color=colour_of(number), marker=_MARKERS[number % 8], label=name
             )
@@ -91,24 +91,24 @@ def held_out_figure(files: VolumeFiles) -> Figure:
     return picture
 
 
-def course_figure(files: VolumeFiles, units: Sequence[str]) -> Figure:
+def course_figure(result: VolumeResult) -> Figure:
     """Least chi square so far of the fitted voxels, against steps and seconds of one run: Wu et al. (2021), Fig. 3f."""
     with figure(10.4, 4.2) as picture:
         left, right = picture.subplots(1, 2, sharey=True)
-        for number, trace in enumerate(files.traces):
-            course = np.minimum.accumulate(trace["chi_square"], axis=0)
+        for number, method in enumerate(result.methods):
+            course = np.minimum.accumulate(method.chi_square, axis=0)
             if len(course) < 2:
                 continue
-            seconds = trace["seconds"] / course.shape[1]
+            seconds = method.seconds / course.shape[1]
             style: dict[str, Any] = {"color": colour_of(number)}
             for axes, x, name in (
-                (left, trace["step"], f"{files.names[number]} ({units[number]}s)"),
+                (left, method.step, f"{method.name} ({method.unit}s)"),
                 (right, seconds, ""),
             ):
                 axes.plot(x, np.median(course, axis=1), linewidth=1.4, label=name or None, **style)
                 if course.shape[1] > 1:
                     axes.fill_between(x, course.min(1), course.max(1), alpha=0.15, linewidth=0, **style)
-        some = "log" if any(len(trace["chi_square"]) > 1 for trace in files.traces) else "linear"
+        some = "log" if any(len(method.chi_square) > 1 for method in result.methods) else "linear"
         left.set(yscale=some, xscale="symlog", xlabel="epochs or iterations", ylabel="least χ² so far, fitted voxels")
         right.set(xscale=some, xlabel="seconds of one run")
         left.set_xlim(left=0)
@@ -116,16 +116,16 @@ def course_figure(files: VolumeFiles, units: Sequence[str]) -> Figure:
     return picture
 
 
-def spectrum_figure(files: VolumeFiles, pattern: ShownPattern) -> Figure:
+def spectrum_figure(result: VolumeResult, pattern: DisplayedPattern) -> Figure:
     """Amplitude summed over shells of constant |q|, measured and of each method: Wu et al. (2021), Fig. 3i."""
-    frequency, unit = frequency_of(files)
+    frequency, unit = frequency_of(result)
     with figure(6.4, 5.0) as picture:
         above, below = picture.subplots(2, 1, sharex=True, height_ratios=(2.2, 1))
         reach = 0.05
         above.plot(frequency, pattern.weight, color=INK, linewidth=2.4, alpha=0.35, label="measured")
         for number, method in enumerate(pattern.methods):
-            weight, style = method.arrays["weight"], {"color": colour_of(number), "linewidth": 1.2}
-            above.plot(frequency, weight, label=files.names[number], **style)
+            weight, style = method.weight, {"color": colour_of(number), "linewidth": 1.2}
+            above.plot(frequency, weight, label=result.names[number], **style)
             ratio = weight / np.maximum(pattern.weight, 1e-30)
             below.plot(frequency, ratio, **style)
             reach = max(reach, 1.1 * float(np.abs(ratio - 1).max()))
@@ -136,35 +136,35 @@ def spectrum_figure(files: VolumeFiles, pattern: ShownPattern) -> Figure:
     return picture
 
 
-def transfer_figure(files: VolumeFiles, pattern: ShownPattern) -> Figure:
+def transfer_figure(result: VolumeResult, pattern: DisplayedPattern) -> Figure:
     """PRTF of each method's runs and, where photons were halved, the FSC of two halves; only what there is."""
-    frequency, unit = frequency_of(files)
-    curves = [name for name in ("prtf", "fsc") if any(len(method.arrays[name]) for method in pattern.methods)]
-    with figure(5.4 * len(curves), 4.3 + 0.2 * len(files.names) / len(curves)) as picture:
+    frequency, unit = frequency_of(result)
+    curves = [name for name in ("prtf", "fsc") if any(len(getattr(method, name)) for method in pattern.methods)]
+    with figure(5.4 * len(curves), 4.3 + 0.2 * len(result.names) / len(curves)) as picture:
         panels = picture.subplots(1, len(curves), squeeze=False)[0]
         for axes, curve in zip(panels, curves, strict=True):
             for number, method in enumerate(pattern.methods):
-                if len(values := method.arrays.get(f"{curve}_corrected", method.arrays[curve])):
+                if len(values := method.prtf_corrected if curve == "prtf" else method.fsc):
                     axes.plot(frequency, values, color=colour_of(number), linewidth=1.4)
             (_prtf_axes if curve == "prtf" else _fsc_axes)(axes, pattern)
             axes.set_xlabel(f"|q| ({unit})")
-        for number, name in enumerate(files.names):
+        for number, name in enumerate(result.names):
             panels[0].plot([], [], color=colour_of(number), linewidth=1.4, label=name)
         named = panels[0].get_legend_handles_labels()
         columns = 2 * len(curves)
-        picture.legend(*(each[-len(files.names) :] for each in named), loc="outside upper center", ncols=columns)
+        picture.legend(*(each[-len(result.names) :] for each in named), loc="outside upper center", ncols=columns)
     return picture
 
 
-def _prtf_axes(axes: Axes, pattern: ShownPattern) -> None:
+def _prtf_axes(axes: Axes, pattern: DisplayedPattern) -> None:
     line = axes.axhline(1 / np.e, color=INK, linewidth=0.9, linestyle="-.")
     axes.set(ylabel="PRTF of the runs that agree, less chance", ylim=(-0.05, 1.05))
     axes.legend([line], ["1/e"], loc="lower left", fontsize=8)
 
 
-def _fsc_axes(axes: Axes, pattern: ShownPattern) -> None:
+def _fsc_axes(axes: Axes, pattern: DisplayedPattern) -> None:
     for number, method in enumerate(pattern.methods):
-        if len(threshold := method.arrays["half_bit"]):
+        if len(threshold := method.half_bit):
             frequency = axes.get_lines()[0].get_xdata()
             axes.plot(frequency, threshold, color=colour_of(number), linewidth=0.8, linestyle=":")
     dotted = Line2D([], [], color=INK, linewidth=0.8, linestyle=":")
@@ -172,11 +172,11 @@ def _fsc_axes(axes: Axes, pattern: ShownPattern) -> None:
     axes.legend([dotted], ["half bit, each method's own"], loc="lower left", fontsize=8)
 
 
-def frequency_of(files: VolumeFiles) -> tuple[Array, str]:
+def frequency_of(result: VolumeResult) -> tuple[Array, str]:
     """Mean |q| of the shells and the unit."""
-    if not files.known or not alike(files.voxel):  # shells are of equal frequency in cycles per voxel
-        return files.frequency, "1/voxel"
-    return files.frequency / (1e9 * common_edge(files.voxel)), "1/nm"
+    if not result.known or not alike(result.voxel):  # shells are of equal frequency in cycles per voxel
+        return result.frequency, "1/voxel"
+    return result.frequency / (1e9 * common_edge(result.voxel)), "1/nm"
 
 
 def agreement_figure(names: Sequence[str], matrices: Sequence[Sequence[Sequence[float]]]) -> Figure:

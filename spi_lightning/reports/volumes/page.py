@@ -1,4 +1,4 @@
-"""The page of a comparison of 3D phasing: how well methods fit, what they found, and how far to trust them."""
+"""Page of a comparison of methods of 3D phasing: errors, convergence, densities and their resolution."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from spi_lightning import codec
 from spi_lightning.io.json_file import read_metrics
-from spi_lightning.notes import Note, note_lines
+from spi_lightning.notes import note_lines
 from spi_lightning.reports.further import MakeFigure, further_sections
 from spi_lightning.reports.laboratory import laboratory_sections
 from spi_lightning.reports.page import Lines, Picture, Section, Surface, Table, write_page
 from spi_lightning.reports.provenance import provenance_section
 from spi_lightning.reports.style import as_png, as_svg
-from spi_lightning.results.volumes import ShownPattern, VolumeFiles
+from spi_lightning.results.volumes import VOLUMES_FILE, DisplayedPattern, VolumeFacts, VolumeResult
 
 from .figures import (
     agreement_figure,
@@ -59,7 +60,7 @@ _RUNS = {
     **{f"fsc/half_bit/resolution_nm/{axis}": f"FSC < half bit\n(nm, {axis})" for axis in "zyx"},
     "seconds_per_run": "seconds\nper run",
 }
-_JUDGED = (
+_ERRORS = (
     "Medians over all runs, quartiles below. χ² = Σ(c|F| − A)² / ΣA² with the scale c fitted in closed form, in "
     "float64; held-out voxels were shown to no method. r_p is signed. A looser support fits at will: compare errors "
     "only at like numbers of free voxels; held-out errors can fall with a looser support too, without a better "
@@ -79,29 +80,29 @@ _AGREEING = (
 
 
 def write_volumes_report(run: Path, figures: Mapping[str, MakeFigure] | None = None) -> Path:
-    """Make report.html of a comparison from its volumes.h5, metrics.json and evaluation.json."""
-    files = VolumeFiles.read(run)
+    """Make report.html of a comparison from its volumes.h5 and metrics.json."""
+    result = codec.load(run / VOLUMES_FILE, VolumeResult)
     metrics: dict[str, Any] = read_metrics(run / "metrics.json")
     sections = [
-        Section("Result", [Lines([verdict(files, metrics)]), *numbers_tables(metrics["methods"])]),
-        Section("Errors", errors(files, metrics)),
-        Section("Convergence", convergence(files, metrics)),
-        *(section for pattern in files.patterns for section in of_pattern(files, pattern)),
+        Section("Result", [Lines([verdict(result, metrics)]), *numbers_tables(metrics["methods"])]),
+        Section("Errors", errors(result, metrics)),
+        Section("Convergence", convergence(result, metrics)),
+        *(section for pattern in result.patterns for section in of_pattern(result, pattern)),
         *laboratory_sections(sorted((run / "densities").glob("*/*_laboratory.npz")), turning=True),
         Section(
             "Notes",
             [
-                Lines(note_lines(map(Note.read, files.about["notes"])) or ["Nothing to note."]),
-                question_table(files.about),
+                Lines(note_lines(result.notes) or ["Nothing to note."]),
+                question_table(result.about),
             ],
         ),
-        *further_sections(figures, files),
-        provenance_section(run, costs(files.about)),
+        *further_sections(figures, result),
+        provenance_section(run, costs(result)),
     ]
     return write_page(run / "report.html", "3D phasing compared", "/".join(run.resolve().parts[-2:]), sections)
 
 
-def verdict(files: VolumeFiles, metrics: Mapping[str, Any]) -> str:
+def verdict(result: VolumeResult, metrics: Mapping[str, Any]) -> str:
     """One or two sentences on which method fits best, held-out voxels first."""
     methods: Mapping[str, Mapping[str, Any]] = metrics["methods"]
     judge = "held_out_chi_square" if all("held_out_chi_square" in one for one in methods.values()) else "chi_square"
@@ -110,8 +111,8 @@ def verdict(files: VolumeFiles, metrics: Mapping[str, Any]) -> str:
     text = f"Least median χ² on the {where} voxels: {order[0]}, {methods[order[0]][judge]:.3g}"
     if len(order) > 1:
         text += f"; next {order[1]}, {methods[order[1]][judge]:.3g}"
-    draws, patterns = files.about["masks"], len(files.about["patterns"])
-    text += f" ({files.about['seeds']} seeds, {draws} draw{'s' if draws > 1 else ''} of held-out voxels, "
+    draws, patterns = result.about.masks, len(result.about.patterns)
+    text += f" ({result.about.seeds} seeds, {draws} draw{'s' if draws > 1 else ''} of held-out voxels, "
     text += f"{patterns} pattern{'s' if patterns > 1 else ''})."
     if agreement := metrics.get("agreement"):
         best, mean = (
@@ -129,7 +130,7 @@ def numbers_tables(methods: Mapping[str, Mapping[str, Any]]) -> list[Table]:
     """Errors with quartiles; against the truth; then resolutions, agreement and times."""
     blurred = any("point_spread" in numbers for numbers in methods.values())
     tables = [
-        _table(methods, _COLUMNS, _JUDGED + _BLUR * blurred, _with_quartiles),
+        _table(methods, _COLUMNS, _ERRORS + _BLUR * blurred, _with_quartiles),
         _table(methods, _MODIFIED, _PRINTED, _with_quartiles),
     ]
     if "density_error" in next(iter(methods.values())):
@@ -181,20 +182,20 @@ def number(value: Any) -> str:
     return f"{value:#.3g}".rstrip(".") if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def errors(files: VolumeFiles, metrics: Mapping[str, Any]) -> list[Picture | Lines]:
+def errors(result: VolumeResult, metrics: Mapping[str, Any]) -> list[Picture | Lines]:
     """Histograms, held-out against fitted, truth, agreement."""
-    runs = files.columns[0]["chi_square"].size
+    runs = result.methods[0].numbers["chi_square"].size
     blocks: list[Picture | Lines] = [
         Picture(
-            as_svg(histogram_figure(files)),
+            as_svg(histogram_figure(result)),
             "Errors of all runs",
             f"As Figs 5 and S3 of Wu et al. (2021); {runs} runs of each method with random starts.",
             wide=True,
         )
     ]
-    if all("held_out_chi_square" in columns for columns in files.columns):
+    if all("held_out_chi_square" in method.numbers for method in result.methods):
         caption = "Each mark is a run. Above the dotted line: worse on voxels that were never shown."
-        blocks.append(Picture(as_png(held_out_figure(files)), "Held-out against fitted voxels", caption))
+        blocks.append(Picture(as_png(held_out_figure(result)), "Held-out against fitted voxels", caption))
     if agreement := metrics.get("agreement"):
         caption = (
             "Overlap after shift, twin and constant phase, mean over patterns: of the runs of least fitted χ², and "
@@ -202,16 +203,15 @@ def errors(files: VolumeFiles, metrics: Mapping[str, Any]) -> list[Picture | Lin
         )
         drawn = agreement_figure(agreement["methods"], [agreement["overlap"], agreement["mean_overlap"]])
         blocks.append(Picture(as_svg(drawn), "Do the methods agree?", caption, wide=True))
-    if "density_error" in files.columns[0]:
+    if "density_error" in result.methods[0].numbers:
         caption = "Medians over draws and seeds, after shift, twin, constant phase and scale: a small χ² can hide them."
         blocks.append(Picture(as_svg(truth_figure(metrics["patterns"])), "Against the truth", caption, wide=True))
     return blocks
 
 
-def convergence(files: VolumeFiles, metrics: Mapping[str, Any]) -> list[Picture | Table]:
+def convergence(result: VolumeResult, metrics: Mapping[str, Any]) -> list[Picture | Table]:
     """Courses, times to levels, success rates."""
-    units = [files.about["methods"][name]["unit"] for name in files.names]
-    levels: list[float] = files.about["levels"]
+    levels = result.about.levels
     methods: Mapping[str, Mapping[str, Any]] = metrics["methods"]
     caption = (
         "Median and range over the seeds, first pattern and draw; least so far. Iterative: square of the relative "
@@ -221,13 +221,13 @@ def convergence(files: VolumeFiles, metrics: Mapping[str, Any]) -> list[Picture 
         [name, *(_reached(numbers[f"success/{level:g}"], numbers[f"seconds_to/{level:g}"]) for level in levels)]
         for name, numbers in methods.items()
     ]
-    told = "Share of the runs that end at or below each χ² on the fitted voxels; median seconds until they first were."
+    ends = "Share of the runs that end at or below each χ² on the fitted voxels; median seconds until they first were."
     return [
-        Picture(as_svg(course_figure(files, units)), "χ² on the way", caption, wide=True),
+        Picture(as_svg(course_figure(result)), "χ² on the way", caption, wide=True),
         Picture(
             as_svg(times_figure(methods, levels)), "Time to a given χ²", "Larger marks: more of the runs end there."
         ),
-        Table(["method", *(f"χ² ≤ {level:g}" for level in levels)], rows, told),
+        Table(["method", *(f"χ² ≤ {level:g}" for level in levels)], rows, ends),
     ]
 
 
@@ -235,30 +235,30 @@ def _reached(share: float, seconds: float | None) -> str:
     return f"{100 * share:.0f} %\n{'-' if seconds is None else f'{seconds:.3g} s'}"
 
 
-def of_pattern(files: VolumeFiles, pattern: ShownPattern) -> list[Section]:
-    """What was measured and found of one pattern: planes, spectra, resolution, ensembles, and surfaces to turn."""
+def of_pattern(result: VolumeResult, pattern: DisplayedPattern) -> list[Section]:
+    """Sections of one pattern and its densities: planes, spectra, resolution, ensembles, and surfaces to turn."""
     scale = (
         "Voxel edges along the measured directions, not perpendicular: see Laboratory frame for the true shape."
-        if files.known
+        if result.known
         else ("The geometry is not known: lengths in voxels.")
     )
     caption = f"Runs of least fitted χ², aligned; phase where the amplitude exceeds 10 %. {scale}"
     blocks: list[Picture | Lines] = [
-        Picture(as_png(pattern_figure(files, pattern)), "Measured", "Central planes; grey: not measured.", wide=True),
-        Picture(as_png(slices_figure(files, pattern)), "Central slices", caption, wide=True),
-        *resolution(files, pattern),
-        Picture(as_svg(spectrum_figure(files, pattern)), "Fourier spectral weight", _SPECTRUM),
-        Picture(as_png(uncertainty_figure(files, pattern)), "Ensembles", _ENSEMBLE, wide=len(pattern.methods) > 2),
+        Picture(as_png(pattern_figure(result, pattern)), "Measured", "Central planes; grey: not measured.", wide=True),
+        Picture(as_png(slices_figure(result, pattern)), "Central slices", caption, wide=True),
+        *resolution(result, pattern),
+        Picture(as_svg(spectrum_figure(result, pattern)), "Fourier spectral weight", _SPECTRUM),
+        Picture(as_png(uncertainty_figure(result, pattern)), "Ensembles", _ENSEMBLE, wide=len(pattern.methods) > 2),
     ]
-    return [Section(pattern.name, blocks), Section(f"{pattern.name}: surfaces", surfaces(files, pattern))]
+    return [Section(pattern.name, blocks), Section(f"{pattern.name}: surfaces", surfaces(result, pattern))]
 
 
-def resolution(files: VolumeFiles, pattern: ShownPattern) -> list[Picture | Lines]:
-    """Curves, and which methods have no PRTF since a single run says nothing of reproducibility."""
-    alone = [name for name, method in zip(files.names, pattern.methods, strict=True) if not len(method.arrays["prtf"])]
+def resolution(result: VolumeResult, pattern: DisplayedPattern) -> list[Picture | Lines]:
+    """PRTF and FSC curves, and the methods without a PRTF: a single run tells nothing of reproducibility."""
+    alone = [name for name, method in zip(result.names, pattern.methods, strict=True) if not len(method.prtf)]
     why = f"No PRTF of {', '.join(alone)}: no other run agrees with the best, or only one was made." if alone else ""
-    if any(len(method.arrays[name]) for method in pattern.methods for name in ("prtf", "fsc")):
-        drawn = transfer_figure(files, pattern)
+    if any(len(method.prtf) or len(method.fsc) for method in pattern.methods):
+        drawn = transfer_figure(result, pattern)
         return [Picture(as_svg(drawn), "Resolution", f"{_RESOLUTION} {why}".strip(), wide=len(drawn.axes) > 1)]
     return [Lines([why])]
 
@@ -268,36 +268,39 @@ _RESOLUTION = "Reproducible is not right: runs that share a wrong support agree 
 _ENSEMBLE = "Mean of the runs that agree with the best, and their root mean square deviation in every voxel."
 
 
-def surfaces(files: VolumeFiles, pattern: ShownPattern) -> list[Surface]:
+def surfaces(result: VolumeResult, pattern: DisplayedPattern) -> list[Surface]:
     """Diffraction measured and predicted, then densities; drag to turn, scroll to zoom."""
     level = surface_level(pattern.fourier_amplitude, pattern.mask)
-    shown = [diffraction_surface(pattern.fourier_amplitude, files.voxel, "Measured diffraction", level)]
+    views = [diffraction_surface(pattern.fourier_amplitude, result.voxel, "Measured diffraction", level)]
     if pattern.truth is not None:
-        shown.append(object_surface(pattern.truth, files.voxel, "Truth"))
-    for name, method in zip(files.names, pattern.methods, strict=True):
-        shown.append(diffraction_surface(method.arrays["predicted"], files.voxel, f"{name}: diffraction", level))
-        shown.append(object_surface(method.arrays["best"], files.voxel, f"{name}: density"))
-    return shown
+        views.append(object_surface(pattern.truth, result.voxel, "Truth"))
+    for name, method in zip(result.names, pattern.methods, strict=True):
+        views.append(diffraction_surface(method.predicted, result.voxel, f"{name}: diffraction", level))
+        views.append(object_surface(method.best, result.voxel, f"{name}: density"))
+    return views
 
 
-def question_table(about: Mapping[str, Any]) -> Table:
-    """What was asked."""
-    held = [held for draws in about["held_out_voxels"] for held in draws]
+def question_table(about: VolumeFacts) -> Table:
+    """Data and settings of the comparison."""
+    held = [held for draws in about.held_out_voxels for held in draws]
     rows = [
-        ["data", str(about["path"])],
-        ["patterns", f"{len(about['patterns'])} of {' x '.join(str(n) for n in about['shape'])} voxels"],
-        ["measured voxels", ", ".join(f"{n:,}" for n in about["measured_voxels"])],
-        ["held-out voxels", f"{min(held):,} to {max(held):,} in each draw, {about['masks']} drawn"],
-        ["seeds", str(about["seeds"])],
-        ["starts on each half of the photons", str(about["halves"])],
+        ["data", str(about.path)],
+        ["patterns", f"{len(about.patterns)} of {' x '.join(str(n) for n in about.shape)} voxels"],
+        ["measured voxels", ", ".join(f"{n:,}" for n in about.measured_voxels)],
+        ["held-out voxels", f"{min(held):,} to {max(held):,} in each draw, {about.masks} drawn"],
+        ["seeds", str(about.seeds)],
+        ["starts on each half of the photons", str(about.halves)],
     ]
     return Table(["", "value"], rows, numeric=False)
 
 
-def costs(about: Mapping[str, Any]) -> dict[str, Any]:
-    """Of each method: seconds, memory, cached answers; and the command."""
-    told = {
-        name: {key: value for key, value in method.items() if key != "settings"}
-        for name, method in about["methods"].items()
+def costs(result: VolumeResult) -> dict[str, Any]:
+    """Seconds, memory and cached answers of each method, and the command."""
+    methods = {
+        one.name: {"unit": one.unit}
+        | one.cost.rounded
+        | {"seconds_per_run": f"{one.seconds_per_run:.3g}", "cached": f"{one.kept} of {one.answers}"}
+        for one in result.methods
     }
-    return {"device": about["device"], "threads": about["threads"], **told, "command": about["command"]}
+    about = result.about
+    return {"device": about.device, "threads": about.threads, **methods, "command": about.command}

@@ -13,17 +13,17 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from spi_lightning.reports.style import MASKED, PHASE_COLOURS, figure, phase_bar
-from spi_lightning.results.volumes import ShownPattern, VolumeFiles
+from spi_lightning.results.volumes import DisplayedPattern, VolumeResult
 
 Array = NDArray[Any]
-_SHOWN = 0.1  # share of the largest amplitude from which a phase is shown
+_LEAST = 0.1  # share of the largest amplitude from which a phase is drawn
 _MARGIN = 2  # voxels around the particle
 _NORMALS = ("normal to z", "normal to y", "normal to x")
 
 
-def slices_figure(files: VolumeFiles, pattern: ShownPattern) -> Figure:
+def slices_figure(result: VolumeResult, pattern: DisplayedPattern) -> Figure:
     """Amplitude and phase of the best runs in the three central planes: Wu et al. (2021), Fig. 6."""
-    rows = [(name, method.arrays["best"]) for name, method in zip(files.names, pattern.methods, strict=True)]
+    rows = [(name, method.best) for name, method in zip(result.names, pattern.methods, strict=True)]
     if pattern.truth is not None:
         rows.insert(0, ("truth", pattern.truth))
     window = window_of([density for _, density in rows])
@@ -35,11 +35,11 @@ def slices_figure(files: VolumeFiles, pattern: ShownPattern) -> Figure:
         for row, (name, density) in enumerate(rows):
             density = without_offset(density)
             amplitude = np.abs(density) / max(float(np.abs(density).max()), 1e-30)
-            phase = np.where(amplitude > _SHOWN, np.angle(density), np.nan)
+            phase = np.where(amplitude > _LEAST, np.angle(density), np.nan)
             for normal in range(3):
                 drawn = _panel(panels[row, normal], amplitude, normal, window, ("viridis", 0, 1))
                 turned = _panel(panels[row, 3 + normal], phase, normal, window, (PHASE_COLOURS, -np.pi, np.pi))
-                scale_bar(panels[row, normal], files, normal, window)
+                scale_bar(panels[row, normal], result, normal, window)
             panels[row, 0].set_ylabel(name.replace(", ", ",\n"), fontsize=9)
         for column in range(6):
             what = "amplitude" if column < 3 else "phase"
@@ -51,28 +51,28 @@ def slices_figure(files: VolumeFiles, pattern: ShownPattern) -> Figure:
     return picture
 
 
-def uncertainty_figure(files: VolumeFiles, pattern: ShownPattern) -> Figure:
+def uncertainty_figure(result: VolumeResult, pattern: DisplayedPattern) -> Figure:
     """Mean of the runs that agree, and their root mean square deviation in every voxel, plane normal to z."""
-    means = [method.arrays["mean"] for method in pattern.methods]
+    means = [method.mean for method in pattern.methods]
     window, count = window_of(means), len(means)
     with figure(2.35 * count + 1.4, 6.4) as picture:
         panels = picture.subplots(3, count, squeeze=False)
         for column, method in enumerate(pattern.methods):
-            mean = without_offset(method.arrays["mean"])
+            mean = without_offset(method.mean)
             top = max(float(np.abs(mean).max()), 1e-30)
-            amplitude, deviation = np.abs(mean) / top, np.maximum(method.arrays["deviation"] / top, 1e-6)
-            phase = np.where(amplitude > _SHOWN, np.angle(mean), np.nan)
+            amplitude, deviation = np.abs(mean) / top, np.maximum(method.deviation / top, 1e-6)
+            phase = np.where(amplitude > _LEAST, np.angle(mean), np.nan)
             drawn = [
                 _panel(panels[0, column], amplitude, 0, window, ("viridis", 0, 1)),
                 _panel(panels[1, column], phase, 0, window, (PHASE_COLOURS, -np.pi, np.pi)),
                 _panel(panels[2, column], deviation, 0, window, ("inferno", 1e-4, 1), logarithmic=True),
             ]
-            if int(method.arrays["kept"]) < 2:
+            if int(method.kept) < 2:
                 panels[2, column].text(
                     0.5, 0.5, "one run", color="white", ha="center", transform=panels[2, column].transAxes
                 )
-            scale_bar(panels[0, column], files, 0, window)
-            panels[0, column].set_title(files.names[column].replace(", ", ",\n"), fontsize=9)
+            scale_bar(panels[0, column], result, 0, window)
+            panels[0, column].set_title(result.names[column].replace(", ", ",\n"), fontsize=9)
         labels = ("mean amplitude / max", "phase of mean (rad)", "rms deviation / max")
         for row, label in enumerate(labels):
             if row == 1:
@@ -82,18 +82,18 @@ def uncertainty_figure(files: VolumeFiles, pattern: ShownPattern) -> Figure:
     return picture
 
 
-def pattern_figure(files: VolumeFiles, pattern: ShownPattern) -> Figure:
+def pattern_figure(result: VolumeResult, pattern: DisplayedPattern) -> Figure:
     """The measured intensity in the three central planes of reciprocal space."""
     intensity = pattern.fourier_amplitude.astype(np.float64) ** 2
     top = float(intensity.max())
     low = top * 1e-7 if top < 10 else max(0.3, top * 1e-7)
-    known = files.known
-    steps = 1 / (np.array(intensity.shape) * (files.voxel * 1e9 if known else 1.0))
+    known = result.known
+    steps = 1 / (np.array(intensity.shape) * (result.voxel * 1e9 if known else 1.0))
     with figure(12.0, 3.9) as picture:
         panels = picture.subplots(1, 3)
         for normal, axes in enumerate(panels):
             rows, columns = (axis for axis in range(3) if axis != normal)
-            shown = np.where(pattern.mask, np.maximum(intensity, low), np.nan).take(
+            plane = np.where(pattern.mask, np.maximum(intensity, low), np.nan).take(
                 intensity.shape[normal] // 2, normal
             )
             edges = [
@@ -104,13 +104,13 @@ def pattern_figure(files: VolumeFiles, pattern: ShownPattern) -> Figure:
             ]
             axes.set_facecolor(MASKED)
             extent = (edges[0], edges[1], edges[3], edges[2])
-            drawn = axes.imshow(shown, norm=LogNorm(low, top), cmap="magma", extent=extent, interpolation="nearest")
+            drawn = axes.imshow(plane, norm=LogNorm(low, top), cmap="magma", extent=extent, interpolation="nearest")
             axes.set_aspect("auto")
             axes.grid(False)
             unit = "1/nm" if known else "1/voxel"
             axes.set(title=_NORMALS[normal], xlabel=f"q_{'zyx'[columns]} ({unit})", ylabel=f"q_{'zyx'[rows]} ({unit})")
         picture.colorbar(drawn, ax=list(panels), shrink=0.9, pad=0.02).set_label(
-            "photons per voxel" if files.about["counted"] else "intensity"
+            "photons per voxel" if result.about.counted else "intensity"
         )
     return picture
 
@@ -126,7 +126,7 @@ def window_of(densities: Sequence[Array]) -> tuple[slice, slice, slice]:
     """The voxels in which any of some densities exceeds 10 % of its maximum, and a few around."""
     inside = np.zeros(densities[0].shape, dtype=bool)
     for density in densities:
-        inside |= np.abs(density) > _SHOWN * max(float(np.abs(density).max()), 1e-30)
+        inside |= np.abs(density) > _LEAST * max(float(np.abs(density).max()), 1e-30)
     slices = []
     for axis in range(3):
         on = np.flatnonzero(inside.any(axis=tuple(other for other in range(3) if other != axis)))
@@ -156,11 +156,11 @@ def _panel(
     return drawn
 
 
-def scale_bar(axes: Axes, files: VolumeFiles, normal: int, window: tuple[slice, slice, slice]) -> None:
+def scale_bar(axes: Axes, result: VolumeResult, normal: int, window: tuple[slice, slice, slice]) -> None:
     """A bar of a round length at the lower left; in voxels where lengths are not known."""
     column = max(axis for axis in range(3) if axis != normal)
     rows, width = [each.stop - each.start for axis, each in enumerate(window) if axis != normal]
-    edge, unit = (float(files.voxel[column] * 1e9), "nm") if files.known else (1.0, "voxels")
+    edge, unit = (float(result.voxel[column] * 1e9), "nm") if result.known else (1.0, "voxels")
     length_bar(axes, edge, unit, (rows, width))
 
 

@@ -1,7 +1,6 @@
 """Pages of 3D comparisons: what they say where there is little to show."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,57 +10,64 @@ from spi_lightning.reports.page import Lines, Picture
 from spi_lightning.reports.style import PHASE_COLOURS
 from spi_lightning.reports.volumes.figures import transfer_figure
 from spi_lightning.reports.volumes.page import number, of_pattern, resolution
-from spi_lightning.results.volumes import ShownMethod, ShownPattern, VolumeFiles
+from spi_lightning.results.cost import Cost
+from spi_lightning.results.volumes import DisplayedPattern, MethodResult, PhasedVolume, VolumeFacts, VolumeResult
 
 SHELLS = 5
 
 
-def method(prtf: int, fsc: int) -> ShownMethod:
-    """An answer with curves of so many shells; 0: none."""
+def method(prtf: int, fsc: int) -> PhasedVolume:
+    """A density with curves of so many shells; 0: none."""
     density = np.zeros((8, 8, 8), dtype=np.complex64)
     density[3:6, 3:6, 2:7] = 1
-    arrays: dict[str, Any] = {
-        "mean": density,
-        "best": density,
-        "deviation": np.zeros((8, 8, 8), np.float32),
-        "predicted": np.ones((8, 8, 8), np.float32),
-        "weight": np.ones(SHELLS),
-        "prtf": np.linspace(1, 0.2, prtf),
-        "fsc": np.linspace(1, 0.2, fsc),
-        "half_bit": np.full(fsc, 0.4),
-        "kept": np.asarray(1 if prtf == 0 else 3),
-    }
-    return ShownMethod(arrays)
+    curve = np.linspace(1, 0.2, prtf)
+    return PhasedVolume(
+        mean=density,
+        best=density,
+        deviation=np.zeros((8, 8, 8), np.float32),
+        predicted=np.ones((8, 8, 8), np.float32),
+        weight=np.ones(SHELLS),
+        prtf=curve,
+        prtf_corrected=curve,
+        chance=0.1,
+        fsc=np.linspace(1, 0.2, fsc),
+        half_bit=np.full(fsc, 0.4),
+        kept=1 if prtf == 0 else 3,
+    )
 
 
-def comparison(*methods: ShownMethod) -> tuple[VolumeFiles, ShownPattern]:
+def comparison(*methods: PhasedVolume) -> tuple[VolumeResult, DisplayedPattern]:
     amplitude = np.random.default_rng(0).random((8, 8, 8)).astype(np.float32)
     mask = np.ones((8, 8, 8), dtype=bool)
-    pattern = ShownPattern("crystal", amplitude, mask, np.ones(SHELLS), None, list(methods))
-    names = [f"method {place}" for place in range(len(methods))]
-    frequency = np.linspace(0, 0.5, SHELLS)
-    files = VolumeFiles(names, [], [], frequency, np.full(3, np.nan), [pattern], {"counted": True})
-    return files, pattern
+    pattern = DisplayedPattern("crystal", amplitude, mask, np.ones(SHELLS), None, list(methods))
+    course = (np.arange(1), np.ones(1), np.ones((1, 2)))
+    results = [
+        MethodResult(f"method {number}", "epoch", {}, *course, Cost(2.0), 1.0, 1, 0) for number in range(len(methods))
+    ]
+    facts = VolumeFacts(
+        "scan.h5", "measured", True, ["crystal"], [8, 8, 8], [512], [[20]], 2, 1, 0.05, 0, False, [1e-2], "cpu", 1
+    )
+    return VolumeResult(results, np.linspace(0, 0.5, SHELLS), np.full(3, np.nan), [pattern], facts), pattern
 
 
 def test_where_no_runs_agree_the_page_says_so_instead_of_an_empty_plot() -> None:
-    files, pattern = comparison(method(0, 0), method(0, 0))
-    (block,) = resolution(files, pattern)
+    result, pattern = comparison(method(0, 0), method(0, 0))
+    (block,) = resolution(result, pattern)
     assert isinstance(block, Lines) and "No PRTF of method 0, method 1" in block.lines[0]
 
 
 def test_methods_without_a_prtf_are_named_beside_the_curves_of_the_others() -> None:
-    files, pattern = comparison(method(SHELLS, 0), method(0, SHELLS))
-    (block,) = resolution(files, pattern)
+    result, pattern = comparison(method(SHELLS, 0), method(0, SHELLS))
+    (block,) = resolution(result, pattern)
     assert isinstance(block, Picture) and "No PRTF of method 1" in block.caption
-    assert len(transfer_figure(files, pattern).axes) == 2
+    assert len(transfer_figure(result, pattern).axes) == 2
     only_fsc = replace(pattern, methods=[method(0, SHELLS), method(0, SHELLS)])
-    assert len(transfer_figure(files, only_fsc).axes) == 1
+    assert len(transfer_figure(result, only_fsc).axes) == 1
 
 
 def test_a_pattern_has_every_block() -> None:
-    files, pattern = comparison(method(SHELLS, 0), method(SHELLS, 0))
-    shown, surfaces = of_pattern(files, pattern)
+    result, pattern = comparison(method(SHELLS, 0), method(SHELLS, 0))
+    shown, surfaces = of_pattern(result, pattern)
     assert [block.title for block in shown.blocks if isinstance(block, Picture)] == [
         "Measured",
         "Central slices",
