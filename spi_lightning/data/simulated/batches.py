@@ -98,6 +98,7 @@ class SimulatedBatches(PatternBatches):
         self.simulator, self.simulate_config, self.patterns = simulator, simulate_config, dict(patterns)
         self.online, self.device, self.cache_dir, self.workers = online, device, cache_dir, workers
         self.device_of_sets = device
+        self._paths: dict[str, Path] = {}
         if online and device != "cpu" and num_workers > 0:
             raise UserError(f"data.device={device} draws in the main process: set data.num_workers=0.")
         if online and num_workers > 1 and batch_size % simulator.block_size:
@@ -149,13 +150,15 @@ class SimulatedBatches(PatternBatches):
         return [name for name, count in self.patterns.items() if count and not (self.online and name == "train")]
 
     def _path(self, split: str) -> Path:
-        """The set of a split, made first if it is missing."""
-        return cached_set(
-            simulator=self.simulator_of(split),
-            config=cast(dict[str, Any], OmegaConf.to_container(OmegaConf.create(self.simulate_config))),
-            patterns=self.patterns[split],
-            seed=self.seed + SEED_STEP * SPLITS.index(split),
-            cache_dir=self.cache_dir,
-            workers=self.workers,
-            device=self.device_of_sets,
-        )
+        """The set of a split, made first if it is missing and checked once: fit, validate and test all ask for it."""
+        if split not in self._paths:
+            self._paths[split] = cached_set(
+                simulator=self.simulator_of(split),
+                config=cast(dict[str, Any], OmegaConf.to_container(OmegaConf.create(self.simulate_config))),
+                patterns=self.patterns[split],
+                seed=self.seed + SEED_STEP * SPLITS.index(split),
+                cache_dir=self.cache_dir,
+                workers=self.workers,
+                device=self.device_of_sets,
+            )
+        return self._paths[split]
