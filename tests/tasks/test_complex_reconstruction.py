@@ -91,7 +91,7 @@ def test_resume_of_both_optimisers_is_bit_for_bit(tmp_path: Path) -> None:
         with pytest.raises(PowerCutError):
             train(config(tmp_path, "callbacks.often.every_n_train_steps=1", crash, name=name))
         often = "callbacks.often.every_n_train_steps=1"
-        train(config(tmp_path, often, f"resume={tmp_path / name}", name=name))
+        train(config(tmp_path, often, f"resume={tmp_path / name}", "trust=tests", name=name))
         whole, resumed = (load(tmp_path / run / "checkpoints/last.ckpt") for run in ("run", name))
         assert [member["name"] for member in whole["optimizer_states"][0]["members"]] == ["Adam", "SGD"]
         for part in ("state_dict", "optimizer_states", "lr_schedulers", "global_step", "epoch"):

@@ -95,7 +95,7 @@ def test_resumed_run_equals_the_uninterrupted_one(tmp_path: Path, changes: str, 
         crash = f"{{_target_: tests.apps.configuration.test_resume.Crash, step: {step}}}"
         with pytest.raises(PowerCutError):
             train(small_config(tmp_path, *RECIPE, *source, f"+callbacks.crash={crash}", name=name))
-        train(small_config(tmp_path, *RECIPE, *source, f"resume={tmp_path / name}", name=name))
+        train(small_config(tmp_path, *RECIPE, *source, f"resume={tmp_path / name}", "trust=tests", name=name))
         for checkpoint in ("last", "best"):
             whole, resumed = (load(tmp_path / run / f"checkpoints/{checkpoint}.ckpt") for run in ("run", name))
             for part in ("state_dict", "optimizer_states", "lr_schedulers", "global_step", "epoch"):
