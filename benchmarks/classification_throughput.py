@@ -29,7 +29,8 @@ from spi_lightning.data.simulated.making import make_set
 from spi_lightning.distributed import keep_freed_memory
 from spi_lightning.fields import MASK, PHOTONS
 from spi_lightning.io import PatternFile, open_patterns
-from spi_lightning.methods import CheckpointMethod
+from spi_lightning.methods import CheckpointMethod, HitPart
+from spi_lightning.progress import Listener
 
 CONF = Path(__file__).parents[1] / "conf"
 EXPERIMENTS = {"tiny_cnn": "shi_tiny_cnn", "resnet10": "han_resnet10"}
@@ -60,7 +61,7 @@ def untrained_method(folder: Path, network: str, size: int, device: str) -> Chec
 
 def classify(method: CheckpointMethod) -> Work:
     """What evaluate.py does with a file."""
-    return lambda path: len(method.answer(open_patterns(path)).frame)
+    return lambda path: len(method.answer(HitPart("", None, open_patterns(path)), Listener()).score)
 
 
 def read_only(path: Path) -> int:

@@ -21,10 +21,16 @@ from sklearn.metrics import roc_auc_score
 
 from benchmarks.doors import ROOT, simulate
 from benchmarks.record import write_result
+from spi_lightning.evaluation.hits.evaluate import HitMethod
+from spi_lightning.evaluation.hits.question import needs_labels
 from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.io import open_patterns
 from spi_lightning.io.patterns.pattern_file import PatternFile
-from spi_lightning.methods import CheckpointMethod, GivenPlan, Method
+from spi_lightning.methods import CheckpointMethod, LabelledSubset
+from spi_lightning.progress import Listener
+from spi_lightning.results.cost import measured
+from spi_lightning.results.hit_answer import DecisionRule, HitPart
+from spi_lightning.results.hits import DecidedAnswer
 
 CLUSTERS = "{single:0.5,double:0.17,triple:0.11,quadruple:0.08,many:0.14,contaminant:0}"
 SETS = {"single/cluster": [f"simulate.scene.kinds={CLUSTERS}", "seed=11"], "all kinds": ["seed=12"]}
@@ -50,33 +56,36 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-def make(name: str, **changes: Any) -> Method:
+def make(name: str, **changes: Any) -> HitMethod:
     """A method of conf/method/, with some settings changed."""
     settings = OmegaConf.load(ROOT / "conf" / "method" / f"{name}.yaml")
     vectors = changes.get("vectors", {})
     if "_target_" in vectors:
         settings.pop("vectors")
-    method: Method = instantiate(OmegaConf.merge(settings, changes), _partial_=True, _convert_="all")(name=name)
+    method: HitMethod = instantiate(OmegaConf.merge(settings, changes), _partial_=True, _convert_="all")(name=name)
     return method
 
 
-def score(method: Method, patterns: PatternFile, draws: int) -> dict[str, Any]:
-    """Mean and spread over draws of the given frames, of accuracy, AUC, share of abstentions and seconds."""
+def score(method: HitMethod, patterns: PatternFile, draws: int) -> dict[str, Any]:
+    """Mean and spread over draws of the labelled frames, of accuracy, AUC, share of abstentions and seconds."""
     label, rows = patterns.labels[IS_SINGLE_HIT], []
-    for seed in range(draws if method.needs_given else 1):
-        given = GivenPlan(per_class=10, seed=seed).drawn(label)
-        answer = method.answer(patterns, given if method.needs_given else None)
-        scored = np.setdiff1d(np.arange(len(label)), given.frame)
+    for seed in range(draws if needs_labels(method) else 1):
+        labels = LabelledSubset(per_class=10, seed=seed).draw(label)
+        part = HitPart("", labels if needs_labels(method) else None, patterns)
+        with measured() as cost:
+            made = method.answer(part, Listener())
+        answer = DecidedAnswer.of(method.name, made, DecisionRule())
+        scored = np.setdiff1d(np.arange(len(label)), labels.frame)
         accuracy = float((answer.decision[scored] == label[scored]).mean())
         auc = float(roc_auc_score(label[scored], answer.score[scored]))
-        rows.append([accuracy, auc, float(answer.abstain[scored].mean()), answer.seconds])
+        rows.append([accuracy, auc, float(answer.abstain[scored].mean()), cost.seconds])
     table = np.array(rows)
     names = ("accuracy", "auroc", "abstaining")
     found = {name: {"mean": table[:, i].mean(), "spread": table[:, i].std()} for i, name in enumerate(names)}
     return {**found, "least_accuracy": table[:, 0].min(), "seconds_first": rows[0][3], "seconds_next": rows[-1][3]}
 
 
-def methods(options: argparse.Namespace) -> Iterator[tuple[str, Method]]:
+def methods(options: argparse.Namespace) -> Iterator[tuple[str, HitMethod]]:
     """What is compared, by name."""
     yield from ((name, make(name)) for name in options.methods)
     for run in options.checkpoints:

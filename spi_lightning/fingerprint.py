@@ -137,6 +137,8 @@ class _Walk:
             return {"generator": self.of(thing.get_state(legacy=False), where)}
         kind = self.name(type(thing), where)
         inner = {name: self.of(value, f"{where}.{name}") for name, value in _deciding(thing, where)}
+        if self.read and isinstance(getattr(type(thing), "content", None), property):
+            inner["content"] = self.of(thing.content, f"{where}.content")
         return {"object": [kind, inner]}
 
     def name(self, thing: Any, where: str) -> str:
@@ -171,8 +173,6 @@ def _deciding(thing: Any, where: str) -> Iterator[tuple[str, Any]]:
         yield from sorted((key, value) for key, value in vars(thing).items() if key[0] != "_" or every)
     else:
         raise TypeError(f"{where}: {kind.__module__}.{kind.__qualname__} has no fingerprint")
-    if isinstance(getattr(kind, "content", None), property):
-        yield "content", thing.content
 
 
 @cache

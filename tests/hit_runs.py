@@ -11,6 +11,21 @@ import torch
 from hydra.utils import instantiate
 
 from spi_lightning.io import PatternFile, open_patterns
+from spi_lightning.progress import Listener
+from spi_lightning.results.hit_answer import DecisionRule, HitPart, TrainingLabels
+from spi_lightning.results.hits import DecidedAnswer
+
+
+def answer_of(
+    method: Any,
+    patterns: PatternFile,
+    labels: TrainingLabels | None = None,
+    rule: DecisionRule | None = None,
+    listener: Listener | None = None,
+) -> DecidedAnswer:
+    """Decided answer of a method to all frames of a file."""
+    answer = method.answer(HitPart("content of the file", labels, patterns), listener or Listener())
+    return DecidedAnswer.of(method.name, answer, rule or DecisionRule())
 
 
 def task_config(classes: int = 1, **preprocess: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from hydra import compose
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from spi_lightning.apps.configuration.choose_methods import asked_for, found_checkpoints, free_name, settings_of
+from spi_lightning.apps.configuration.choose_methods import entries_for, found_checkpoints, free_name, settings_of
 from spi_lightning.apps.configuration.kinds import METHODS, method_file
 from spi_lightning.errors import UserError
 from spi_lightning.evaluation.volumes import VolumeMethod
@@ -36,7 +36,7 @@ def make_volume_methods(cfg: DictConfig) -> Iterator[VolumeMethod]:
         UserError: As make_methods; or a method of another kind.
     """
     used: set[str] = set()
-    for entry in asked_for(cfg, "volumes"):
+    for entry in entries_for(cfg, "volumes"):
         if method_file(entry) is not None:
             yield named_method(entry, free_name(entry, used), cfg)
             continue

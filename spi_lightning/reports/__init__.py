@@ -16,6 +16,7 @@ from spi_lightning.reports.hits.page import write_evaluation_report
 from spi_lightning.reports.supports.page import write_supports_report
 from spi_lightning.reports.training.page import write_training_figures, write_training_report
 from spi_lightning.reports.volumes.page import write_volumes_report
+from spi_lightning.results.hits import HITS_FILE
 from spi_lightning.results.supports import SUPPORTS_FILE
 from spi_lightning.results.volumes import VOLUMES_FILE
 
@@ -56,8 +57,8 @@ def write_report(run: Path | str, embedding: str = "pca", figures: Mapping[str, 
             return write_supports_report(run, figures)
         if (run / VOLUMES_FILE).is_file():
             return write_volumes_report(run, figures)
-        if (run / "predictions.h5").is_file():
+        if (run / HITS_FILE).is_file():
             return write_evaluation_report(run, embedding, figures)
         if (run / "metrics.csv").is_file():
             return write_training_report(run)
-    raise UserError(f"{run}: holds neither predictions.h5 of evaluate.py nor metrics.csv of train.py.")
+    raise UserError(f"{run}: holds neither {HITS_FILE} of evaluate.py nor metrics.csv of train.py.")

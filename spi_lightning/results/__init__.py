@@ -13,12 +13,14 @@ from typing import Any, Final
 from spi_lightning.codec import load
 from spi_lightning.errors import UserError
 
+from .hits import HITS_FILE, HitResult
 from .orientation import ORIENTATION_FILE, OrientationResult
 from .phasing import PHASING_FILE, PhasingResult
 from .supports import SUPPORTS_FILE, SupportResult
 from .volumes import VOLUMES_FILE, VolumeResult
 
 KINDS: Final[Mapping[str, Any]] = {
+    HITS_FILE: HitResult,
     PHASING_FILE: PhasingResult,
     ORIENTATION_FILE: OrientationResult,
     SUPPORTS_FILE: SupportResult,
@@ -42,4 +44,12 @@ def read(run: str | os.PathLike[str]) -> Any:
     raise UserError(f"{run}: holds no result ({', '.join(KINDS)}); name the folder of a run that has ended")
 
 
-__all__ = ["KINDS", "OrientationResult", "PhasingResult", "SupportResult", "VolumeResult", "read"]
+__all__ = [
+    "KINDS",
+    "HitResult",
+    "OrientationResult",
+    "PhasingResult",
+    "SupportResult",
+    "VolumeResult",
+    "read",
+]

@@ -1,164 +1,185 @@
-"""What an evaluation left in its run folder, read back for figures and tables."""
+"""Result of an evaluation of hits, predictions.h5 of its run folder, from which the page is made."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import DISTANCE_FROM_TRAINING, IS_SINGLE_HIT
-from spi_lightning.files import atomic_write
-from spi_lightning.io.hdf5.file import dataset, opened
-from spi_lightning.io.json_file import read_json, read_metrics
+from spi_lightning import codec
+from spi_lightning.fields import ABSTAIN, DECISION, DISTANCE_FROM_TRAINING, FRAME, IS_SINGLE_HIT, PROBABILITY, SCORE
 from spi_lightning.notes import Note
-from spi_lightning.write_errors import new_hdf5
 
-Numbers = dict[str, Any]
+from .cost import Cost
+from .csv_table import write_columns
+from .hit_answer import DecisionRule, HitAnswer
+from .hit_pictures import Gallery, LayerMaps, Occlusion
+
+HITS_FILE: Final = "predictions.h5"
+TABLE: Final = "predictions.csv"
+Columns = dict[str, NDArray[Any]]
+_NONE: Final = np.empty(0, dtype=np.int64)
 
 
-@dataclass(frozen=True)
-class Gallery:
-    """Patterns picked for the page.
+@dataclass(frozen=True, kw_only=True)
+class DecidedAnswer(HitAnswer):
+    """Answer of one method under its name, with the decisions made of it.
 
     Attributes:
-        choices: Title of each gallery -> frame numbers, (n,) each.
-        frame: (n,) frames stored, sorted.
-        photons: (n, h, w) float32 counts, perhaps binned.
-        mask: (h, w) or (n, h, w) bool, True = measured.
-        beam_centre: (n, 2) row, column in pixels of ``photons``; NaN where unknown.
-        binned: Detector pixels per pixel of ``photons`` and axis.
+        name: Name of the method.
+        decision: (N,) int64, 1 where the frame is taken as a single hit.
+        abstain: (N,) bool, True where the method would rather not decide.
     """
-
-    choices: dict[str, NDArray[np.int64]]
-    frame: NDArray[np.int64]
-    photons: NDArray[np.float32]
-    mask: NDArray[np.bool_]
-    beam_centre: NDArray[np.float32]
-    binned: int
-
-    def write(self, path: Path) -> None:
-        """Write gallery.h5, whole or not at all."""
-        with atomic_write(path) as part, new_hdf5(part) as file:
-            file.attrs["binned"] = self.binned
-            for name in ("frame", "photons", "mask", "beam_centre"):
-                values = getattr(self, name)
-                file.create_dataset(name, data=values, compression="gzip" if values.size else None)
-            choices = file.create_group("choices", track_order=True)
-            for title, frames in self.choices.items():
-                choices[title] = frames
-
-    @classmethod
-    def read(cls, path: Path) -> "Gallery":
-        """Read gallery.h5."""
-        with opened(path) as file:
-            arrays = {name: file[name][()] for name in ("frame", "photons", "mask", "beam_centre")}
-            choices = {str(title): dataset(file, f"choices/{title}", "gallery.h5")[()] for title in file["choices"]}
-            return cls(choices=choices, binned=int(file.attrs["binned"]), **arrays)
-
-
-@dataclass(frozen=True)
-class AnswerTable:
-    """One method's answer as stored: name and (N,) score, probability, decision, abstain."""
 
     name: str
-    score: NDArray[np.float32]
-    probability: NDArray[np.float32]
     decision: NDArray[np.int64]
     abstain: NDArray[np.bool_]
-    distance_from_training: NDArray[np.float32] | None = None
-    usual_distance: float | None = None
+
+    @classmethod
+    def of(cls, name: str, answer: HitAnswer, rule: DecisionRule) -> DecidedAnswer:
+        """An answer decided by a rule."""
+        decision, abstain = rule(answer.probability, answer.undecided)
+        inner = {one.name: getattr(answer, one.name) for one in fields(HitAnswer)}
+        return cls(name=name, decision=decision, abstain=abstain, **inner)
+
+    def part(self, use: NDArray[np.bool_]) -> DecidedAnswer:
+        """Scores, probabilities and decisions of some frames, (N,) bool."""
+        return DecidedAnswer(
+            name=self.name,
+            score=self.score[use],
+            probability=self.probability[use],
+            decision=self.decision[use],
+            abstain=self.abstain[use],
+        )
 
 
 @dataclass(frozen=True)
-class EvaluationFiles:
-    """A run folder of evaluate.py, read."""
+class MethodFacts:
+    """What a method was, and what its answer cost.
 
-    folder: Path
-    about: dict[str, Any]
-    metrics: Numbers
-    frame: NDArray[np.int64]
-    headline: AnswerTable
-    answers: list[AnswerTable]
-    threshold: float
-    abstain_within: float
-    excluded: NDArray[np.bool_]
-    given: NDArray[np.bool_]
-    labels: dict[str, NDArray[Any]]
-    columns: dict[str, NDArray[Any]]
-    features: NDArray[np.float32] | None
-    features_of: str
-    gallery: Gallery | None
+    Attributes:
+        cost: Time and memory of the answer, when it was made.
+        kept: Whether the answer was read from the cache.
+        labels: Number of frames whose labels it learnt from; with folds all labelled frames.
+        checkpoint: Path of the checkpoint of a network; empty for other methods.
+        weights: Number of weights of a network.
+        device: Name of the device of a network.
+    """
+
+    cost: Cost
+    kept: bool = False
+    labels: int = 0
+    checkpoint: str = ""
+    weights: int = 0
+    device: str = ""
+
+
+@dataclass(frozen=True)
+class Selected:
+    """Frames selected as single hits.
+
+    Attributes:
+        frame: (n,) int64 frames of the primary method.
+        files: Names of the lists in the run folder.
+        reason: End of a sentence on why the primary method selects; empty where the user named it.
+    """
+
+    frame: NDArray[np.int64] = field(default_factory=lambda: _NONE)
+    files: list[str] = field(default_factory=list)
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class HitResult:
+    """Evaluation of methods on the N frames of one file.
+
+    Attributes:
+        path, format: File of the patterns as the user named it, and its format in words.
+        shape: Number of frames N, and height and width of a pattern in pixels.
+        rule: Rule from probabilities to decisions.
+        primary_name: Name of the method that selects: of one of ``answers``, or the ensemble.
+        answers: Answers of all methods, in the order of the command.
+        ensemble: Mean of the trained networks; None for fewer than two.
+        methods: Name of a method -> what it was and cost.
+        labels: Name of a field -> (N,) values, as far as the file has them.
+        columns: Name -> (N,) values measured per frame (photons, beam centre, size, ...).
+        excluded: (k,) frames left out of ``test_kept`` numbers.
+        training_frames: (k,) frames of whose labels some method learnt, left out of all numbers.
+        metrics: Numbers of metrics.json.
+        notes: Notes on the file, the methods and the numbers.
+        selected: Frames selected as single hits.
+        gallery: Patterns for the page.
+        occlusion, layers: What the first network looks at in some frames; None without a network.
+        command: Command line of the evaluation.
+    """
+
+    path: str
+    format: str
+    shape: tuple[int, int, int]
+    rule: DecisionRule
+    primary_name: str
+    answers: list[DecidedAnswer]
+    ensemble: DecidedAnswer | None = None
+    methods: dict[str, MethodFacts] = field(default_factory=dict)
+    labels: Columns = field(default_factory=dict)
+    columns: Columns = field(default_factory=dict)
+    excluded: NDArray[np.int64] = field(default_factory=lambda: _NONE)
+    training_frames: NDArray[np.int64] = field(default_factory=lambda: _NONE)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
+    selected: Selected = field(default_factory=Selected)
+    gallery: Gallery | None = None
+    occlusion: Occlusion | None = None
+    layers: LayerMaps | None = None
+    command: str = ""
 
     @property
-    def notes(self) -> list[Note]:
-        """Notes of the file, the methods and the numbers."""
-        return [Note.read(plain) for plain in self.about.get("notes", [])]
+    def primary(self) -> DecidedAnswer:
+        """Answer of the primary method."""
+        return next(one for one in (*self.answers, self.ensemble) if one is not None and one.name == self.primary_name)
 
+    @property
+    def each_once(self) -> list[DecidedAnswer]:
+        """Answers of all methods, that of the primary one last, so that a method keeps its colour."""
+        return [*(answer for answer in self.answers if answer.name != self.primary_name), self.primary]
 
-def read_evaluation(folder: Path) -> EvaluationFiles:
-    """Read the files of one evaluation.
+    @property
+    def label(self) -> NDArray[np.int64] | None:
+        """(N,) is_single_hit of scored frames, -1 elsewhere; None if no frame is left to score."""
+        label = self.labels.get(IS_SINGLE_HIT)
+        if label is None:
+            return None
+        scored = np.where(self.mark(self.training_frames), -1, label)
+        return scored if (scored >= 0).any() else None
 
-    Raises:
-        UserError: The folder is no finished evaluation, or one of its files is damaged.
-    """
-    with opened(folder / "predictions.h5") as file:
-        stored = _read_predictions(file)
-    gallery = folder / "gallery.h5"
-    return EvaluationFiles(
-        folder=folder,
-        about=read_json(folder / "evaluation.json"),
-        metrics=read_metrics(folder / "metrics.json"),
-        gallery=Gallery.read(gallery) if gallery.is_file() else None,
-        **stored,
-    )
+    def mark(self, frames: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """(N,) bool, True for some frames (k,)."""
+        return np.isin(np.arange(self.shape[0]), frames)
 
+    def scored(self, use: NDArray[np.bool_]) -> Sequence[DecidedAnswer]:
+        """Answers of ``each_once`` to some frames, (N,) bool."""
+        return [answer.part(use) for answer in self.each_once]
 
-def _read_predictions(file: h5py.File) -> dict[str, Any]:
-    answers = [_read_answer(file["methods"][number]) for number in sorted(file["methods"], key=int)]
-    with_features = [file, *(file["methods"][number] for number in sorted(file["methods"], key=int))]
-    features = next((group for group in with_features if "features" in group), None)
-    return {
-        "frame": file["frame"][()],
-        "headline": _read_answer(file),
-        "answers": answers,
-        "threshold": float(file.attrs["threshold"]),
-        "abstain_within": float(file.attrs["abstain_within"]),
-        "excluded": file["excluded"][()],
-        "given": file["given"][()] if "given" in file else np.zeros(len(file["frame"]), dtype=bool),
-        "labels": {name: item[()] for name, item in file.get("labels", {}).items()},
-        "columns": {name: item[()] for name, item in file.get("columns", {}).items()},
-        "features": None if features is None else features["features"][()],
-        "features_of": "" if features is None else str(features.attrs["name"]),
-    }
+    def table(self) -> Columns:
+        """Columns of predictions.csv, (N,) each."""
+        primary = self.primary
+        columns: Columns = {FRAME: np.arange(self.shape[0])}
+        columns |= {name: getattr(primary, name) for name in (SCORE, PROBABILITY, DECISION, ABSTAIN)}
+        if primary.distance_from_training is not None:
+            columns[DISTANCE_FROM_TRAINING] = primary.distance_from_training
+        columns |= {**self.labels, **self.columns}
+        for name, frames in (("excluded", self.excluded), ("given", self.training_frames)):
+            if len(frames):
+                columns[name] = self.mark(frames)
+        if len(self.answers) > 1:
+            columns |= {f"{PROBABILITY}:{answer.name}": answer.probability for answer in self.answers}
+        return columns
 
-
-def _read_answer(group: h5py.Group) -> AnswerTable:
-    names = ("score", "probability", "decision", "abstain")
-    distance = group[DISTANCE_FROM_TRAINING][()] if DISTANCE_FROM_TRAINING in group else None
-    usual = group.attrs.get("usual_distance")
-    arrays = {name: group[name][()] for name in names}
-    return AnswerTable(str(group.attrs["name"]), **arrays, distance_from_training=distance, usual_distance=usual)
-
-
-def known_labels(files: EvaluationFiles) -> NDArray[np.int64] | None:
-    """(N,) is_single_hit, -1 where unknown or given to a method; None if nothing is left to score."""
-    label = files.labels.get(IS_SINGLE_HIT)
-    if label is None:
-        return None
-    scored = np.where(files.given, -1, label)
-    return scored if (scored >= 0).any() else None
-
-
-def drawn_answers(files: EvaluationFiles, use: NDArray[np.bool_]) -> list[AnswerTable]:
-    """What curves show of some frames, in one order so that a method keeps its colour: the headline comes last."""
-    others = [answer for answer in files.answers if answer.name != files.headline.name]
-    return [part_of(answer, use) for answer in ([] if len(files.answers) == 1 else others) + [files.headline]]
-
-
-def part_of(answer: AnswerTable, use: NDArray[np.bool_]) -> AnswerTable:
-    """The answer to some frames, (N,) bool."""
-    return AnswerTable(
-        answer.name, answer.score[use], answer.probability[use], answer.decision[use], answer.abstain[use]
-    )
+    def save(self, folder: Path) -> None:
+        """Write predictions.h5 and predictions.csv; each appears whole or not at all."""
+        codec.save(folder / HITS_FILE, self)
+        write_columns(folder / TABLE, self.table())

@@ -22,6 +22,7 @@ from spi_lightning.apps.report import name_the_run
 from spi_lightning.errors import UserError
 from spi_lightning.methods import PhotonCount
 from spi_lightning.metrics import describe_patterns
+from spi_lightning.results import read
 
 ROOT = Path(__file__).parents[2]
 TASK = {
@@ -77,7 +78,7 @@ def test_an_evaluation_leaves_numbers_predictions_lists_and_a_page(hits, make_ru
     out = tmp_path / "out"
     written = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
     assert {"config.yaml", "versions.json", "metrics.json", "predictions.csv", "predictions.h5"} <= written
-    assert {"selection/index.txt", "report.html", "gallery.h5", "evaluation.json"} <= written
+    assert {"selection/index.txt", "report.html"} <= written
     assert json.loads((out / "metrics.json").read_text()) == metrics
     assert metrics["test/frames"] == 24 and metrics["test_kept/frames"] == 22
     assert metrics["test/accuracy/low"] <= metrics["test/accuracy"] <= metrics["test/accuracy/high"]
@@ -85,10 +86,7 @@ def test_an_evaluation_leaves_numbers_predictions_lists_and_a_page(hits, make_ru
     assert [row["frame"] for row in rows] == [str(i) for i in range(24)]
     assert {"score", "probability", "decision", "abstain", "is_single_hit", "is_hit", "beam_row"} <= rows[0].keys()
     assert [row["excluded"] for row in rows[:6]] == ["0", "0", "0", "1", "0", "1"]
-    assert any(
-        "1 = bad" in str(n) or "0 = measured" in str(n)
-        for n in json.loads((out / "evaluation.json").read_text())["notes"]
-    )
+    assert any("1 = bad" in str(note) or "0 = measured" in str(note) for note in read(out).notes)
     printed = capsys.readouterr().out
     assert "report.html" in printed and "without 2 frames, excluded" in printed
 
@@ -101,9 +99,9 @@ def test_checkpoints_and_a_baseline_stand_beside_their_ensemble(hits, make_run, 
     assert metrics["methods"]["photon_count"]["test/auroc"] > 0.95
     single = [metrics["methods"][f"runs/seed_{seed}"]["test/auroc"] for seed in (0, 1)]
     assert metrics["spread"]["test/auroc/mean"] == pytest.approx(np.mean(single))
-    with h5py.File(tmp_path / "out" / "predictions.h5") as file:
-        mean = (file["methods/1/probability"][()] + file["methods/2/probability"][()]) / 2
-        np.testing.assert_allclose(file["probability"], mean, rtol=1e-6)
+    result = read(tmp_path / "out")
+    mean = (result.answers[1].probability + result.answers[2].probability) / 2
+    np.testing.assert_allclose(result.primary.probability, mean, rtol=1e-6)
 
 
 def test_methods_by_name_and_by_path_are_compared_on_the_same_frames(hits, make_run, tmp_path) -> None:
@@ -127,8 +125,7 @@ def test_an_unlabelled_file_is_predicted_without_numbers(hits, make_run, tmp_pat
 
 def test_what_is_selected_follows_the_decision(hits, tmp_path) -> None:
     run(tmp_path / "out", "method=photon_count", *keys(hits), "decision.abstain_within=0")
-    with h5py.File(tmp_path / "out" / "predictions.h5") as file:
-        chosen = np.flatnonzero(file["decision"][()])
+    chosen = np.flatnonzero(read(tmp_path / "out").primary.decision)
     lines = (tmp_path / "out" / "selection" / "index.txt").read_text().splitlines()[1:]
     assert [int(line.split(",")[1]) for line in lines] == chosen.tolist()
 
@@ -191,8 +188,7 @@ def test_real_patterns_end_to_end(spi_data, tmp_path) -> None:
     metrics = run(tmp_path / "out", "method=photon_count", f"data.path={path}", "data.mask_convention=bad", doubtful)
     assert metrics["test/frames"] == 25 and metrics["test_kept/frames"] == 18
     assert round(metrics["test/auroc"], 2) == 0.66
-    with h5py.File(tmp_path / "out" / "predictions.h5") as file:
-        assert np.nanmedian(file["columns/diameter_nm"]) == pytest.approx(62, abs=4)
+    assert np.nanmedian(read(tmp_path / "out").columns["diameter_nm"]) == pytest.approx(62, abs=4)
 
 
 @pytest.mark.slow

@@ -10,7 +10,6 @@ import pytest
 from spi_lightning.evaluation import Cache, ask_whole
 from spi_lightning.evaluation.hits.question import HitQuestion
 from spi_lightning.io import open_patterns
-from spi_lightning.methods import GivenPlan
 from spi_lightning.simulate.projection import BODIES
 from tests.extending.conftest import Lab
 from tests.extending.page import recipes
@@ -87,14 +86,13 @@ def test_a_method_of_ones_own_answers_the_question_of_hits(lab: Lab, monkeypatch
     monkeypatch.syspath_prepend(str(lab.folder))
     method = import_module("mylab.lit_pixels").LitPixels(least=2)
     patterns = open_patterns("frames.cxi")
-    question = HitQuestion(patterns, patterns.labels["is_single_hit"], GivenPlan())
+    question = HitQuestion(patterns)
     made, again = (ask_whole(method, question, Cache(lab.folder / "answers")) for _ in range(2))
     lit = (patterns.read(range(len(patterns))) >= 2).mean((1, 2))
     assert np.argmax(made.answer.score) == np.argmax(lit) and not made.kept and again.kept
     assert not ask_whole(replace(method, least=1), question, Cache(lab.folder / "answers")).kept
 
 
-@pytest.mark.xfail(reason="to be removed when evaluate.py asks HitQuestion", strict=True)
 def test_a_method_of_ones_own_is_evaluated_beside_another(lab: Lab) -> None:
     (evaluate,) = recipes()["method"].commands
     lab.run(evaluate)

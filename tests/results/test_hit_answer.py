@@ -2,12 +2,7 @@ import numpy as np
 import pytest
 
 from spi_lightning.errors import UserError
-from spi_lightning.methods import Answer, DecisionRule, ensemble
-
-
-def answer(name: str, probability: list[float]) -> Answer:
-    values = np.array(probability, dtype=np.float32)
-    return Answer(name, np.arange(len(values)), values, values, *DecisionRule()(values), seconds=1.0)
+from spi_lightning.results.hit_answer import DecisionRule, HitAnswer, mean_answer
 
 
 def test_a_frame_is_taken_at_the_threshold_and_doubted_near_it() -> None:
@@ -26,9 +21,16 @@ def test_a_senseless_rule_is_a_user_error(threshold, band) -> None:
         DecisionRule(threshold, band)
 
 
-def test_an_ensemble_is_the_mean_of_probabilities_decided_anew() -> None:
-    mean = ensemble([answer("a", [0.2, 0.9]), answer("b", [0.6, 0.3])], DecisionRule(0.5, 0.12))
+def test_undecided_frames_are_not_taken_whatever_the_threshold() -> None:
+    undecided = np.array([True, False])
+    for threshold in (0.2, 0.6):
+        decision, abstain = DecisionRule(threshold, 0.0)(np.array([0.5, 0.9], dtype=np.float32), undecided)
+        assert decision.tolist() == [0, 1] and abstain.tolist() == [True, False]
+
+
+def test_mean_of_two_answers_decides_anew() -> None:
+    one, other = (HitAnswer(values, values) for values in np.array([[0.2, 0.9], [0.6, 0.3]], dtype=np.float32))
+    mean = mean_answer([one, other])
     np.testing.assert_allclose(mean.probability, [0.4, 0.6], rtol=1e-6)
-    np.testing.assert_array_equal(mean.decision, [0, 1])
-    assert mean.abstain.all()
-    assert mean.seconds == 2.0
+    decision, abstain = DecisionRule(0.5, 0.12)(mean.probability)
+    assert decision.tolist() == [0, 1] and abstain.all()

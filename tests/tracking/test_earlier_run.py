@@ -57,7 +57,7 @@ def test_its_own_folder_is_taken(tmp_path: Path, stored: str, files: list[str], 
 
 
 def test_an_evaluation_leaves_nothing_of_an_earlier_one_and_all_that_is_the_users(tmp_path: Path) -> None:
-    ours = ["occlusion.h5", "layers.h5", "predictions.csv", "selection/common/index.txt", "densities/hio/a.cxi"]
+    ours = ["predictions.h5", "predictions.csv", "selection/common/index.txt", "densities/hio/a.cxi"]
     users = ["selection/mine.txt", "thesis.tex"]
     clear_earlier(run(tmp_path, "methods: []", *ours, *users))
     left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}

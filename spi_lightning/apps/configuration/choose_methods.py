@@ -1,4 +1,4 @@
-"""Which methods answer: names in conf/method/ and trained runs, in the order in which they were asked for."""
+"""Methods of a command: names in conf/method/ and trained runs, in the order of the command."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,14 +9,8 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from spi_lightning.errors import UserError
-from spi_lightning.fields import IS_SINGLE_HIT
-from spi_lightning.files import content_hash
-from spi_lightning.io import open_patterns
-from spi_lightning.io.patterns.content_key import content_key
 from spi_lightning.methods import (
-    CachedCheckpointMethod,
-    DecisionRule,
-    Method,
+    CheckpointMethod,
     SupportCheckpoint,
     SupportMethod,
     find_checkpoints,
@@ -24,32 +18,30 @@ from spi_lightning.methods import (
 )
 from spi_lightning.printable import printable
 from spi_lightning.settings import with_defaults
-from spi_lightning.tasks import find_checkpoint
 
 from .kinds import METHODS, method_file, names_of, require_kind
 
 
-def make_methods(cfg: DictConfig, rule: DecisionRule) -> Iterator[tuple[Method, Any]]:
-    """Methods under names that differ, each with the plain data that tells it from all others.
+def make_methods(cfg: DictConfig) -> Iterator[Any]:
+    """Methods that select hits, under names that differ.
 
     Args:
         cfg: ``methods`` and ``checkpoint``: a name in conf/method/, a run folder, a checkpoint, a pattern such as
             'runs/han_resnet10/*', or a list of those; ``settings``: options of named methods, by name.
-        rule: From probability to decision.
 
     Raises:
         UserError: Nothing to do, a name that is neither a method nor a run, or settings of no method that is used.
     """
     used: set[str] = set()
-    for entry in asked_for(cfg, "hits"):
+    for entry in entries_for(cfg, "hits"):
         if method_file(entry) is not None:
-            settings = settings_of(entry, cfg)
-            make = instantiate(settings, _partial_=True, _convert_="all")  # the rule is no configuration
-            method = make(name=free_name(entry, used), decision=rule)
-            weights = getattr(method, "identity", None)  # of a frozen backbone, which its settings only name
-            yield method, [*plain_with_contents(settings), weights, _teacher_of(settings.get("learn_from"))]
-        else:
-            yield from _checkpoints(entry, cfg, rule, used)
+            yield instantiate(settings_of(entry, cfg), name=free_name(entry, used), _convert_="all")
+            continue
+        for checkpoint in found_checkpoints(entry, "hits"):
+            name, options = free_name(run_name(checkpoint), used), {**cfg.preprocess, "views": cfg.views}
+            yield CheckpointMethod(
+                name, checkpoint, instantiate, cfg.batch_size, cfg.device, cache_dir="cache", **options
+            )
 
 
 def make_support_methods(cfg: DictConfig) -> Iterator[SupportMethod]:
@@ -66,7 +58,7 @@ def make_support_methods(cfg: DictConfig) -> Iterator[SupportMethod]:
     if not isinstance(bins, int) or bins < 1:
         raise UserError(f"preprocess.bin={bins}: give a whole number, 1 or more.")
     used: set[str] = set()
-    for entry in asked_for(cfg, "supports"):
+    for entry in entries_for(cfg, "supports"):
         if method_file(entry) is not None:
             settings = settings_of(entry, cfg)
             healing = {"instantiate": instantiate} if "healing" in settings else {}  # is no configuration
@@ -81,33 +73,7 @@ def make_support_methods(cfg: DictConfig) -> Iterator[SupportMethod]:
                 yield SupportCheckpoint(name=name, checkpoint=checkpoint, instantiate=instantiate, **options)
 
 
-def plain_with_contents(settings: DictConfig) -> list[Any]:
-    """Settings as plain data, and the hash of every file, or checkpoint of a run folder, that one of them names."""
-    plain = OmegaConf.to_container(settings, resolve=True)
-    return [plain, {word: content_hash(path) for word in sorted(_words(plain)) if (path := _file_of(word)) is not None}]
-
-
-def _words(plain: Any) -> set[str]:
-    """Every word anywhere inside plain data."""
-    if isinstance(plain, str):
-        return {plain}
-    parts = plain.values() if isinstance(plain, dict) else plain if isinstance(plain, list) else ()
-    return {word for part in parts for word in _words(part)}
-
-
-def _file_of(word: str) -> Path | None:
-    try:
-        return find_checkpoint(word)
-    except (UserError, OSError, ValueError):  # not a path
-        return None
-
-
-def _teacher_of(path: str | None) -> str | None:
-    """What a method learns from another file: its frames and its labels."""
-    return None if path is None else content_key(open_patterns(path), (IS_SINGLE_HIT,))
-
-
-def asked_for(cfg: DictConfig, kind: str) -> list[str]:
+def entries_for(cfg: DictConfig, kind: str) -> list[str]:
     """The entries of ``methods`` and ``checkpoint``, each able to answer this kind of question.
 
     Raises:
@@ -142,16 +108,6 @@ def settings_of(name: str, cfg: DictConfig) -> DictConfig:
         raise UserError(f"settings.{name}: {str(error).splitlines()[0]}") from error
     assert isinstance(merged, DictConfig)
     return merged
-
-
-def _checkpoints(entry: str, cfg: DictConfig, rule: DecisionRule, used: set[str]) -> Iterator[tuple[Method, Any]]:
-    for checkpoint in found_checkpoints(entry, "hits"):
-        name = free_name(run_name(checkpoint), used)
-        method = CachedCheckpointMethod(
-            name, checkpoint, instantiate, rule, cfg.batch_size, cfg.device, **cfg.preprocess, views=cfg.views
-        )
-        views = [cfg.views] if cfg.views else []
-        yield method, [content_hash(checkpoint), OmegaConf.to_container(cfg.preprocess), *views]
 
 
 def found_checkpoints(entry: str, kind: str) -> list[Path]:

@@ -1,4 +1,4 @@
-"""What is asked of a file, single hits, supports or volumes, and which methods can answer that."""
+"""Kinds of evaluation, hits, supports or volumes: which one data and methods are of."""
 
 from functools import cache
 from pathlib import Path
@@ -14,13 +14,15 @@ from spi_lightning.data.simulated.volumes import SimulatedVolumeDataModule
 from spi_lightning.data.supports import SupportBatches
 from spi_lightning.data.volumes import VolumeDataModule
 from spi_lightning.errors import UserError
+from spi_lightning.results.hit_answer import HitPart
+from spi_lightning.results.support_answer import SupportPart
 from spi_lightning.results.volume_answer import VolumePart
 
 from .resolved import CONF
 
 METHODS = CONF / "method"
 VOLUMES = (VolumeDataModule, SimulatedVolumeDataModule, SingleVolumeDataModule)
-ANSWERS = {"supports": "supports_of", "hits": "answer"}  # kind -> what its methods are asked
+PARTS = {HitPart: "hits", SupportPart: "supports", VolumePart: "volumes"}
 
 
 def kind_of_data(data: DictConfig) -> str:
@@ -43,7 +45,7 @@ def method_file(name: str) -> Path | None:
 
 
 def kind_of_method(name: str) -> str:
-    """Which kind NAME.yaml answers."""
+    """Kind of the method of NAME.yaml, by the annotation of the part that it answers."""
     path = method_file(name)
     assert path is not None
     return _kind_of_file(path)
@@ -52,9 +54,13 @@ def kind_of_method(name: str) -> str:
 @cache
 def _kind_of_file(path: Path) -> str:
     method = get_class(OmegaConf.load(path)._target_)
-    if hasattr(method, "answer") and get_type_hints(method.answer).get("part") is VolumePart:
-        return "volumes"
-    return next(kind for kind, answer in ANSWERS.items() if hasattr(method, answer))
+    try:
+        return PARTS[get_type_hints(getattr(method, "answer", None))["part"]]
+    except (TypeError, KeyError, NameError) as error:
+        names = ", ".join(part.__name__ for part in PARTS)
+        raise UserError(
+            f"{path}: {method.__name__} needs answer(self, part, listener), part annotated as one of {names}"
+        ) from error
 
 
 def names_of(kind: str) -> list[str]:

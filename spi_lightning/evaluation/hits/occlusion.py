@@ -1,7 +1,4 @@
-"""What in a pattern a network's answer hangs on: cover a square, ask again."""
-
-from dataclasses import dataclass
-from pathlib import Path
+"""Occlusion maps: what in a pattern a network's answer depends on, by covering squares one at a time."""
 
 import numpy as np
 import torch
@@ -9,39 +6,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spi_lightning.fields import FRAME, LOGITS, MASK, PHOTONS, Kind
-from spi_lightning.files import atomic_write
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.methods.hits.checkpoint import CheckpointMethod
-from spi_lightning.write_errors import new_hdf5
+from spi_lightning.results.hit_pictures import Occlusion
 
 _BYTES_AT_ONCE = 16 << 20  # of covered patterns
-
-
-@dataclass(frozen=True)
-class Occlusion:
-    """Maps of one network.
-
-    Attributes:
-        name: The network's.
-        frame: (n,) int64 frames.
-        photons: (n, H, W) float32.
-        mask: (n, H, W) bool, True = measured.
-        change: (n, H, W) float32, log odds of a single hit with the pixel in sight less those with it covered, mean of
-            all squares that cover it: where it is positive, what is seen there speaks for a single hit.
-    """
-
-    name: str
-    frame: NDArray[np.int64]
-    photons: NDArray[np.float32]
-    mask: NDArray[np.bool_]
-    change: NDArray[np.float32]
-
-    def write(self, path: Path) -> None:
-        """Write occlusion.h5, whole or not at all."""
-        with atomic_write(path) as part, new_hdf5(part) as file:
-            file.attrs["name"] = self.name
-            for key in ("frame", "photons", "mask", "change"):
-                file.create_dataset(key, data=getattr(self, key), compression="gzip")
 
 
 def occlusion_maps(
@@ -50,10 +19,11 @@ def occlusion_maps(
     """Cover squares of some frames, one at a time, and see what becomes of the answer.
 
     Args:
-        method: The network.
-        patterns: The file.
-        frames: (n,) which frames.
-        squares: Of a side; each is twice as wide as the step from one to the next, so that four cover a pixel.
+        method: Method with the network.
+        patterns: File of N frames.
+        frames: (n,) frames that are covered.
+        squares: Number of squares along a side; each is twice as wide as the step to the next, so that four cover a
+            pixel.
 
     Source: Zeiler & Fergus (2014), Sect. 4.2, arXiv 1311.2901.
     """
@@ -65,7 +35,7 @@ def occlusion_maps(
     return Occlusion(method.name, frames, photons.cpu().numpy(), mask.cpu().numpy(), maps)
 
 
-def _stripes(size: int, count: int, device: torch.device) -> Tensor:
+def _stripes(size: int, count: int, device: str) -> Tensor:
     """(count, size) bool, True in one stripe each; a square is where a stripe of rows meets one of columns."""
     edge = torch.arange(size, device=device) * count / size
     return (edge[None, :] - torch.arange(count, device=device)[:, None] - 0.5).abs() < 1
@@ -78,8 +48,8 @@ def _change(method: CheckpointMethod, photons: Tensor, mask: Tensor, rows: Tenso
     at_once = max(1, min(method.batch_size, _BYTES_AT_ONCE // photons.nbytes))
     covered = []
     for square in torch.split(torch.cartesian_prod(torch.arange(len(rows)), torch.arange(len(columns))), at_once):
-        seen = ~(rows[square[:, 0], :, None] & columns[square[:, 1], None, :])
-        covered.append(_log_odds(method, photons * seen, mask & seen))
+        visible = ~(rows[square[:, 0], :, None] & columns[square[:, 1], None, :])
+        covered.append(_log_odds(method, photons * visible, mask & visible))
     change = (whole - torch.cat(covered)).view(len(rows), len(columns))
     rows, columns = rows.float(), columns.float()
     times_hidden = rows.sum(0)[:, None] * columns.sum(0)[None, :]

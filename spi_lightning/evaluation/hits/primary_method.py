@@ -1,4 +1,4 @@
-"""Whose answer counts where only one can: the selection, the galleries, the table of frames."""
+"""Primary method: the one whose answer makes the selection, the galleries and the table of frames."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,17 +8,17 @@ from spi_lightning.errors import UserError
 ENSEMBLE = "ensemble"
 
 
-def headline_name(wanted: str | None, names: Sequence[str], trained: Sequence[str]) -> str:
-    """The method that selects.
+def primary_name(wanted: str | None, names: Sequence[str], trained: Sequence[str]) -> str:
+    """Name of the method that selects.
 
     Args:
-        wanted: A name, the last part of one, or a run folder; None: the ensemble of the trained networks if there are
-            several, else the one trained network, else the first method.
-        names: Of all methods, in the order asked for.
-        trained: Of those that are trained networks.
+        wanted: Name of a method, the last part of one, or a run folder; None: the ensemble of the trained networks if
+            there are two or more, else the one trained network, else the first method.
+        names: Names of all methods, in the order of the command.
+        trained: Names of those that are trained networks.
 
     Raises:
-        UserError: The wanted one is not there, or several are meant.
+        UserError: The wanted one is not there, or two or more are meant.
     """
     choices = [*names, *([ENSEMBLE] if len(trained) > 1 else [])]
     if wanted is None:
@@ -32,16 +32,16 @@ def headline_name(wanted: str | None, names: Sequence[str], trained: Sequence[st
             return found[0]
         if found:
             break
-    what = "several are meant" if found else "no such method is asked"
-    raise UserError(f"selection.method={wanted}: {what}; choose one of {', '.join(choices)}.")
+    what = "the name fits more than one method" if found else "there is no such method"
+    raise UserError(f"selection.method={wanted}: {what}; choose one of {', '.join(choices)}")
 
 
-def why_selects(name: str, names: Sequence[str], trained: Sequence[str]) -> str:
-    """Why a method selects where several answer and none was named, as the end of a sentence; empty for one method.
+def reason_of(name: str, names: Sequence[str], trained: Sequence[str]) -> str:
+    """Reason why a method selects where none was named, as the end of a sentence; empty for one method alone.
 
     Args:
-        name: Of the method that selects.
-        names, trained: As for headline_name.
+        name: Name of the method that selects.
+        names, trained: As for primary_name.
     """
     if len(names) < 2:
         return ""

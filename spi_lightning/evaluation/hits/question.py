@@ -1,10 +1,10 @@
-"""The question that hit selection asks: all frames of a file, once or once for each fold of its labels."""
+"""Question of hit selection: all frames of a file, once or once for each fold of its labels."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
+from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.io.patterns.content_key import content_key
 from spi_lightning.io.patterns.pattern_file import PatternFile
-from spi_lightning.methods.hits.labelled_subset import GivenPlan
+from spi_lightning.methods.hits.labelled_subset import LabelledSubset
+from spi_lightning.notes import Note
 from spi_lightning.results.hit_answer import HitAnswer, HitPart
 
 
@@ -27,14 +29,17 @@ class HitQuestion:
 
     Args:
         patterns: File of N frames; its labels are hidden from methods.
-        label: (N,) is_single_hit, -1 where unknown; None without labels.
-        plan: Choice of the labels that a method may learn from.
+        subset: Choice of the labels that a method may learn from.
     """
 
     answer_type: ClassVar[type[HitAnswer]] = HitAnswer
     patterns: PatternFile
-    label: NDArray[np.int64] | None
-    plan: GivenPlan
+    subset: LabelledSubset = field(default_factory=LabelledSubset)
+
+    @property
+    def label(self) -> NDArray[np.int64] | None:
+        """(N,) is_single_hit, -1 where unknown; None without labels."""
+        return self.patterns.labels.get(IS_SINGLE_HIT)
 
     @cached_property
     def unlabelled(self) -> PatternFile:
@@ -54,15 +59,50 @@ class HitQuestion:
         Raises:
             UserError: The method needs labels that the file lacks, or a frame cannot be read.
         """
-        if not getattr(method, "needs_labels", False):
+        if not needs_labels(method):
             yield HitPart(self.content, None, self.unlabelled)
             return
-        plan = self.plan.settled(self.label)
-        if not plan.folds:
-            yield HitPart(self.content, plan.drawn(self.label), self.unlabelled)
+        subset = self.resolved
+        if not subset.folds:
+            yield HitPart(self.content, subset.draw(self.label), self.unlabelled)
             return
-        for labelled, held_out in plan.dealt(self.label):
+        for labelled, held_out in subset.deal(self.label):
             yield HitPart(self.content, labelled, self.unlabelled, held_out)
+
+    @cached_property
+    def resolved(self) -> LabelledSubset:
+        """The choice of labels with all numbers filled in.
+
+        Raises:
+            UserError: The file has no labels.
+        """
+        return self.subset.resolved(self.label)
+
+    def training_frames(self, method: Any) -> NDArray[np.int64]:
+        """(k,) frames of whose labels a method learns; with folds all labelled ones, each left out once."""
+        if not needs_labels(method):
+            return np.empty(0, dtype=np.int64)
+        if self.resolved.folds:
+            assert self.label is not None
+            return np.flatnonzero(self.label >= 0)
+        return self.resolved.draw(self.label).frame
+
+    def subset_frames(self, methods: Sequence[Any]) -> NDArray[np.int64]:
+        """(k,) frames that are not scored since some method learns from them; empty with folds, which score all."""
+        learners = [method for method in methods if needs_labels(method)]
+        return (
+            self.training_frames(learners[0]) if learners and not self.resolved.folds else np.empty(0, dtype=np.int64)
+        )
+
+    def fold_notes(self, methods: Sequence[Any]) -> list[Note]:
+        """Note on the methods that are answered fold by fold."""
+        learners = [method for method in methods if needs_labels(method)]
+        if not learners or not self.resolved.folds:
+            return []
+        count = min(self.resolved.folds, len(self.training_frames(learners[0])))
+        how = "one frame left out at a time" if count == len(self.patterns) else f"{count} folds"
+        text = f"each labelled frame is answered with the labels of others alone ({how})"
+        return [Note.of(text, ", ".join(method.name for method in learners))]
 
     def check(self, answer: HitAnswer, name: str) -> None:
         """Refuse probabilities that are no numbers: no decision can come of them."""
@@ -95,3 +135,8 @@ class HitQuestion:
             features=None,
             class_probability=None,
         )
+
+
+def needs_labels(method: Any) -> bool:
+    """Whether a method learns from labelled frames of the file in question."""
+    return bool(getattr(method, "needs_labels", False))

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from spi_lightning.metrics.hits.bootstrap import bootstrap_intervals, wilson
 from spi_lightning.metrics.hits.classification_curves import classification_statistic, confusion
 from spi_lightning.metrics.hits.hit_metrics import HitNumber, extra_numbers
-from spi_lightning.results.hit_answer import Answer, DecisionRule
+from spi_lightning.results.hit_answer import DecisionRule
+from spi_lightning.results.hits import DecidedAnswer
 
 Numbers = dict[str, float | int | None]
 SHARES: dict[str, Callable[[NDArray[np.int64]], int]] = {  # frames of which each is a share, from the confusion
@@ -23,14 +24,14 @@ SHARES: dict[str, Callable[[NDArray[np.int64]], int]] = {  # frames of which eac
 
 @dataclass(frozen=True)
 class Scoring:
-    """How answers are scored.
+    """Numbers of answers against labels.
 
     Args:
         label: (N,) is_single_hit: 1, 0, or -1 where unknown, which is left out.
         excluded: Frames left out of the second column of numbers, ``test_kept/...``, e.g. doubtful labels.
-        rule: Gives the threshold.
+        rule: Rule that holds the threshold of decisions.
         replicates: Bootstrap replicates of the 95 % intervals.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
         extra: Further numbers by their names, without intervals.
     """
 
@@ -41,7 +42,7 @@ class Scoring:
     seed: int = 0
     extra: Mapping[str, HitNumber] = field(default_factory=dict)
 
-    def __call__(self, answer: Answer) -> Numbers:
+    def __call__(self, answer: DecidedAnswer) -> Numbers:
         """Numbers of one answer: ``test/accuracy``, its interval ``test/accuracy/low`` and ``/high``, and so on.
 
         Where a share (accuracy, recall, precision, false-positive rate) is 0 or 1, the bootstrap would give an interval
@@ -51,11 +52,11 @@ class Scoring:
         known = self.label >= 0
         numbers = self._numbers("test", answer, known)
         if len(self.excluded):
-            kept = known & ~np.isin(answer.frame, self.excluded)
+            kept = known & ~np.isin(np.arange(len(known)), self.excluded)
             numbers |= self._numbers("test_kept", answer, kept)
         return numbers
 
-    def _numbers(self, stage: str, answer: Answer, use: NDArray[np.bool_]) -> Numbers:
+    def _numbers(self, stage: str, answer: DecidedAnswer, use: NDArray[np.bool_]) -> Numbers:
         label, decided = self.label[use], ~answer.abstain[use]
         counts = confusion(answer.decision[use], label)
         numbers: Numbers = {f"{stage}/frames": int(use.sum()), f"{stage}/single_hits": int((label == 1).sum())}

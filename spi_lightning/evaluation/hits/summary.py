@@ -1,4 +1,4 @@
-"""The numbers of metrics.json from all answers, and what their reader has to be told."""
+"""Numbers of metrics.json from all answers, and notes for their reader."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -12,49 +12,45 @@ from spi_lightning.metrics.hits.hit_metrics import HitNumber
 from spi_lightning.metrics.hits.method_agreement import agreement_matrix, common_set, intersections, mcnemar
 from spi_lightning.metrics.hits.purity import best_threshold
 from spi_lightning.notes import Note
-from spi_lightning.results.hit_answer import Answer
-from spi_lightning.results.predictions import Columns, Predictions
+from spi_lightning.results.hits import Columns, DecidedAnswer, HitResult
 
 from .scoring import Scoring, spread
 
 OUTSIDE_AT_MOST, BEYOND_AT_MOST = 0.1, 0.5
-RIGHT = 0.95  # accuracy from which a network is not said to guess
-WELL_RANKED, WORTH_SAYING = 0.85, 0.1
+RIGHT = 0.95  # accuracy from which a network does not guess
+WELL_RANKED, WORTH_A_HINT = 0.85, 0.1
 
 
 def score(
-    predictions: Predictions,
+    result: HitResult,
     trained: Sequence[str],
     replicates: int = 1000,
     seed: int = 0,
-    also: Sequence[Answer] = (),
     extra: Mapping[str, HitNumber] | None = None,
 ) -> dict[str, Any]:
-    """Numbers of the headline, of each method, and the spread between checkpoints.
+    """Numbers of the primary method, of each method, and the spread between checkpoints.
 
     Args:
-        predictions: All answers, with labels.
+        result: Answers of all methods, with labels.
         trained: Names of the methods whose spread is of interest, checkpoints of several seeds say.
         replicates: Bootstrap replicates of the 95 % intervals.
-        seed: Of the bootstrap.
-        also: Further answers to score, the ensemble say.
+        seed: Seed of the bootstrap.
         extra: Further numbers by their names, see HitMetrics.
 
     Returns:
-        ``test/accuracy`` and so on of the headline (see Scoring), ``methods``: the same for each method, and, for two
-        or more checkpoints, ``spread``; ``extra``: names of further numbers. Without labels only ``frames``.
+        ``test/accuracy`` and so on of the primary method (see Scoring), ``methods``: the same for each method, and, for
+        two or more checkpoints, ``spread``; ``extra``: names of further numbers. Without labels only ``frames``.
     """
-    label = predictions.scored_label
-    compared: dict[str, Any] = {"comparison": compare(predictions)} if len(predictions.answers) > 1 else {}
-    domain = {answer.name: found for answer in predictions.answers if (found := domain_of(answer, predictions.columns))}
+    label = result.label
+    compared: dict[str, Any] = {"comparison": compare(result)} if len(result.answers) > 1 else {}
+    domain = {answer.name: found for answer in result.answers if (found := domain_of(answer, result.columns))}
     compared |= {"domain": domain} if domain else {}
     if label is None:
-        return {"frames": len(predictions.headline.frame), **compared}
-    scoring = Scoring(label, predictions.excluded, predictions.rule, replicates, seed, extra or {})
-    methods = {answer.name: scoring(answer) for answer in [*predictions.answers, *also]}
-    if predictions.headline.name not in methods:
-        methods[predictions.headline.name] = scoring(predictions.headline)
-    metrics: dict[str, Any] = {**methods[predictions.headline.name], "methods": methods}
+        return {"frames": result.shape[0], **compared}
+    scoring = Scoring(label, result.excluded, result.rule, replicates, seed, extra or {})
+    answers = [*result.answers, *([] if result.ensemble is None else [result.ensemble])]
+    methods = {answer.name: scoring(answer) for answer in answers}
+    metrics: dict[str, Any] = {**methods[result.primary_name], "methods": methods}
     if extra:
         metrics["extra"] = list(extra)
     if len(trained) > 1:
@@ -65,7 +61,7 @@ def score(
     return {**metrics, **compared}
 
 
-def compare(predictions: Predictions) -> dict[str, Any]:
+def compare(result: HitResult) -> dict[str, Any]:
     """Two or more methods against each other on the same frames.
 
     Returns:
@@ -73,9 +69,9 @@ def compare(predictions: Predictions) -> dict[str, Any]:
         ``groups``: frames taken by exactly some methods (indices), with their labelled single hits; ``mcnemar``: exact
         paired tests on the scored frames.
     """
-    names = [answer.name for answer in predictions.answers]
-    decisions = [answer.decision for answer in predictions.answers]
-    label = predictions.scored_label
+    names = [answer.name for answer in result.answers]
+    decisions = [answer.decision for answer in result.answers]
+    label = result.label
     groups = [
         {
             "methods": list(members),
@@ -99,7 +95,7 @@ def compare(predictions: Predictions) -> dict[str, Any]:
     }
 
 
-def domain_of(answer: Answer, columns: Columns | None = None) -> dict[str, Any] | None:
+def domain_of(answer: DecidedAnswer, columns: Columns | None = None) -> dict[str, Any] | None:
     """How unlike its training patterns a file looks to a network; None where it cannot tell.
 
     Args:
@@ -129,95 +125,83 @@ def _alike(outside: NDArray[np.bool_], beyond: NDArray[np.bool_]) -> bool:
     return bool(outside.mean() <= OUTSIDE_AT_MOST and beyond.mean() <= BEYOND_AT_MOST)
 
 
-def _other_selects(predictions: Predictions, name: str) -> str:
+def _other_selects(result: HitResult, name: str) -> str:
     """End of a warning of the method that selects where there are others; else empty."""
-    if name != predictions.headline.name or len(predictions.answers) < 2:
+    if name != result.primary_name or len(result.answers) < 2:
         return ""
-    return f" {name} selects the frames; selection.method=NAME chooses another method."
+    return f". {name} selects the frames; selection.method=NAME chooses another method"
 
 
-def _domain_lines(predictions: Predictions, metrics: dict[str, Any]) -> list[Note]:
+def _domain_notes(result: HitResult) -> list[Note]:
     lines: list[Note] = []
-    for name, found in metrics.get("domain", {}).items():
+    for name, found in result.metrics.get("domain", {}).items():
         if found["alike"]:
             continue
         if found.get("right"):
             lines.append(
                 Note.of(
                     f"{100 * found['outside']:.0f} % of the frames look unlike its training patterns, but "
-                    f"{100 * found['accuracy']:.1f} % of its answers agree with the labels.",
+                    f"{100 * found['accuracy']:.1f} % of its answers agree with the labels",
                     name,
                 )
             )
             continue
         empty = f", {found['nearly_empty']} of them nearly empty (no hit)" if found.get("nearly_empty") else ""
-        mend = "Do not trust its answers; simulate this experiment and train on that."
+        remedy = "Do not trust its answers; simulate this experiment and train on that"
         if found.get("hits_alike"):
-            mend = (
-                "The frames with a hit do look like its training patterns; leave the empty ones out with a hit finder."
-            )
+            remedy = "The frames with a hit do look like its training patterns; leave empty ones out with a hit finder"
         lines.append(
             Note.warning(
                 f"to {name} this file does not look like its training patterns: {found['frames_outside']} "
                 f"frames ({100 * found['outside']:.0f} %) lie outside what 99 % of those fill{empty}, "
-                f"{100 * found['beyond_most']:.0f} % beyond 90 % of them. {mend}{_other_selects(predictions, name)}"
+                f"{100 * found['beyond_most']:.0f} % beyond 90 % of them. {remedy}{_other_selects(result, name)}"
             )
         )
     return lines
 
 
-def _threshold_lines(predictions: Predictions, metrics: dict[str, Any]) -> list[Note]:
+def _threshold_notes(result: HitResult) -> list[Note]:
     """Methods that rank well and decide badly, and the threshold that these labels would have asked for."""
-    label, lines = predictions.scored_label, []
+    label, lines = result.label, []
     if label is None:
         return []
-    use, threshold = label >= 0, predictions.rule.threshold
-    for answer in unique_answers(predictions):
-        numbers = metrics["methods"][answer.name]
+    use, threshold = label >= 0, result.rule.threshold
+    for answer in result.each_once:
+        numbers = result.metrics["methods"][answer.name]
         area, accuracy = numbers.get("test/auroc"), numbers.get("test/accuracy")
         if area is None or accuracy is None or area < WELL_RANKED:
             continue
         best = best_threshold(answer.probability[use].astype(np.float64), label[use])
-        if best.accuracy - accuracy >= WORTH_SAYING:
+        if best.accuracy - accuracy >= WORTH_A_HINT:
             lines.append(
                 Note.hint(
                     f"{answer.name} ranks well (area under ROC {area:.2f}), but its probability is not on the scale "
                     f"of this file: accuracy {accuracy:.2f} at decision.threshold={threshold:g}. Chosen with these "
                     "labels, "
-                    f"so an upper bound, decision.threshold={best.threshold:.4g} would give {best.accuracy:.2f}."
-                    f"{_other_selects(predictions, answer.name)}"
+                    f"so an upper bound, decision.threshold={best.threshold:.4g} would give {best.accuracy:.2f}"
+                    f"{_other_selects(result, answer.name)}"
                 )
             )
     return lines
 
 
-def unique_answers(predictions: Predictions) -> list[Answer]:
-    """Every answer once, the headline last."""
-    others = [answer for answer in predictions.answers if answer.name != predictions.headline.name]
-    return [*others, predictions.headline]
-
-
-def notes(predictions: Predictions, metrics: dict[str, Any]) -> list[Note]:
-    """What to beware of, what is not scored, and what is undefined."""
-    lines = [*_domain_lines(predictions, metrics), *_threshold_lines(predictions, metrics)]
-    if not predictions.columns:
+def result_notes(result: HitResult) -> list[Note]:
+    """Notes on what to beware of, what is not scored, and what is undefined."""
+    lines = [*_domain_notes(result), *_threshold_notes(result)]
+    if not result.columns:
         lines.append(
-            Note.of("Hits, beam centres and sizes were not measured; frame_columns=N does so for up to N frames.")
+            Note.of("Hits, beam centres and sizes were not measured; frame_columns=N does so for up to N frames")
         )
-    label, all_labels = predictions.scored_label, predictions.labels.get(IS_SINGLE_HIT)
-    if len(predictions.given):
-        shown = ", ".join(map(str, predictions.given[:40])) + (", …" if len(predictions.given) > 40 else "")
-        lines.append(
-            Note.of(
-                f"The labels of {len(predictions.given)} frames were told to methods that learn from some; none is "
-                f"scored on them: {shown}."
-            )
-        )
+    label, all_labels = result.label, result.labels.get(IS_SINGLE_HIT)
+    if len(result.training_frames):
+        count, listed = len(result.training_frames), ", ".join(map(str, result.training_frames[:40]))
+        text = f"Methods learnt from the labels of {count} frames and none is scored on them: {listed}"
+        lines.append(Note.of(text + (", …" if count > 40 else "")))
     if label is None or all_labels is None:
-        return [*lines, Note.of("No frame is left to score: predictions without metrics.")]
+        return [*lines, Note.of("No frame is left to score: predictions without metrics")]
     if (all_labels < 0).any():
-        lines.append(Note.of(f"{(all_labels < 0).sum()} frames of unknown label are predicted but not scored."))
-    missing = sorted(name for name, value in metrics.items() if value is None and name.count("/") == 1)
+        lines.append(Note.of(f"{(all_labels < 0).sum()} frames of unknown label are predicted but not scored"))
+    missing = sorted(name for name, value in result.metrics.items() if value is None and name.count("/") == 1)
     if missing:
-        lines.append(Note.of(f"Undefined for these labels or decisions, so left out: {', '.join(missing)}."))
+        lines.append(Note.of(f"Undefined for these labels or decisions, so left out: {', '.join(missing)}"))
     return lines

@@ -1,4 +1,4 @@
-"""Which of the frames that are to be scored has a method learnt from? Scores on those say nothing of new frames."""
+"""Training frames among the frames to be scored: scores on those tell nothing of new frames."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from spi_lightning.data.hits import labelled_splits
 from spi_lightning.errors import UserError
 from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.io import PatternFile, PatternKeys, open_patterns
-from spi_lightning.methods import CheckpointMethod, Method, Reference
+from spi_lightning.methods import CheckpointMethod, DiffusionMap, Reference
 from spi_lightning.notes import Note
 from spi_lightning.tasks import read_checkpoint
 
@@ -23,7 +23,7 @@ _NONE = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
-class Seen:
+class TrainingFrames:
     """Frames of a file that a method was trained on, and those by which its best weights were chosen, sorted."""
 
     trained: Frames = field(default_factory=lambda: _NONE)
@@ -35,69 +35,69 @@ class Seen:
         return np.union1d(self.trained, self.validated)
 
 
-def frames_seen(methods: Sequence[Method], patterns: PatternFile) -> dict[str, Seen]:
-    """Method -> what it has seen of the file, of those that have seen anything."""
+def training_frames_of(methods: Sequence[Any], patterns: PatternFile) -> dict[str, TrainingFrames]:
+    """Name of a method -> frames of the file it was trained on, of those that were trained on any."""
     found = {}
     for method in methods:
         if isinstance(method, CheckpointMethod):
-            seen = _seen_in_training(method.config, patterns)
-        elif isinstance(method, Reference) and method.learn_from is not None:
+            used = _frames_of_training(method.config, patterns)
+        elif isinstance(method, Reference | DiffusionMap) and method.learn_from is not None:
             paths = {Path(method.learn_from).resolve()}
             places = patterns.origin(np.arange(len(patterns)))
-            seen = Seen(np.flatnonzero([file.path.resolve() in paths for file, _ in places]))
+            used = TrainingFrames(np.flatnonzero([file.path.resolve() in paths for file, _ in places]))
         else:
             continue
-        if len(seen.frames):
-            found[method.name] = seen
+        if len(used.frames):
+            found[method.name] = used
     return found
 
 
-def seen_notes(seen: Mapping[str, Seen], patterns: PatternFile) -> list[Note]:
-    """A warning for each method that has seen frames of the file."""
+def training_notes(training: Mapping[str, TrainingFrames], patterns: PatternFile) -> list[Note]:
+    """A warning for each method that was trained on frames of the file."""
     label = patterns.labels.get(IS_SINGLE_HIT)
     lines = []
-    for name, each in seen.items():
-        others = np.setdiff1d(np.arange(len(patterns)), union_of(seen))
+    for name, each in training.items():
+        others = np.setdiff1d(np.arange(len(patterns)), union_of(training))
         if label is None:
-            mend = "its answers there say nothing of new frames"
+            remedy = "its answers there say nothing of new frames"
         elif (label[others] >= 0).any():
-            mend = f"test/... counts them; test_kept/... leaves out all {len(union_of(seen))} seen frames"
+            remedy = f"test/... counts them; test_kept/... leaves out all {len(union_of(training))} frames of training"
         else:
-            mend = "no labelled frame is left that is new to it, so its numbers say nothing of new frames"
+            remedy = "no labelled frame is left that is new to it, so its numbers say nothing of new frames"
         validated = f" and validated on {len(each.validated)}" if len(each.validated) else ""
         lines.append(
             Note.warning(
-                f"{name} was trained on {len(each.trained)}{validated} of these {len(patterns)} frames; {mend}."
+                f"{name} was trained on {len(each.trained)}{validated} of these {len(patterns)} frames; {remedy}"
             )
         )
     return lines
 
 
-def union_of(seen: Mapping[str, Seen]) -> Frames:
-    """Frames that any method has seen, sorted."""
-    return np.unique(np.concatenate([_NONE, *(each.frames for each in seen.values())]))
+def union_of(training: Mapping[str, TrainingFrames]) -> Frames:
+    """Frames that any method was trained or validated on, sorted."""
+    return np.unique(np.concatenate([_NONE, *(each.frames for each in training.values())]))
 
 
-def _seen_in_training(config: Mapping[str, Any], patterns: PatternFile) -> Seen:
+def _frames_of_training(config: Mapping[str, Any], patterns: PatternFile) -> TrainingFrames:
     """By the run itself, and by the runs whose weights it began with, as far as those are still there."""
     trained, validated = _NONE, _NONE
     for _ in range(_MOST_STARTS):
-        seen = _seen_by_run(config.get("data") or {}, patterns)
-        trained, validated = np.union1d(trained, seen.trained), np.union1d(validated, seen.validated)
+        used = _frames_of_run(config.get("data") or {}, patterns)
+        trained, validated = np.union1d(trained, used.trained), np.union1d(validated, used.validated)
         try:
             config = read_checkpoint(config["checkpoint"]).get("config") or {}
         except (KeyError, TypeError, UserError):
             break
-    return Seen(trained, np.setdiff1d(validated, trained))
+    return TrainingFrames(trained, np.setdiff1d(validated, trained))
 
 
-def _seen_by_run(data: Mapping[str, Any], patterns: PatternFile) -> Seen:
+def _frames_of_run(data: Mapping[str, Any], patterns: PatternFile) -> TrainingFrames:
     """Deal the run's file to its splits again, and find the frames in ours."""
     text = str(data.get("path"))
     files = dict.fromkeys(file for file, _ in patterns.origin(np.arange(len(patterns))))
     own = {file.path.name for file in files}
     if not str(data.get("_target_")).endswith(_MODULE) or not (any(sign in text for sign in "*?[") or _any(own, text)):
-        return Seen()
+        return TrainingFrames()
     stored = {name: value for name, value in (data.get("keys") or {}).items() if name not in ("_target_", "reader")}
     reader = next((file.reader for file in files if file.reader), None)  # of the command; a checkpoint names none
     try:
@@ -106,13 +106,13 @@ def _seen_by_run(data: Mapping[str, Any], patterns: PatternFile) -> Seen:
         )
         splits = labelled_splits(file, data["fractions"], data["seed"])
     except (UserError, KeyError, TypeError):
-        return Seen()
+        return TrainingFrames()
     place = {(each.path.resolve(), frame): i for i, (each, frame) in enumerate(patterns.origin(range(len(patterns))))}
     found = []
     for name in ("train", "val"):
         origins = ((each.path.resolve(), frame) for each, frame in file.origin(splits.get(name, _NONE)))
         found.append(np.array(sorted({place[origin] for origin in origins if origin in place}), dtype=np.int64))
-    return Seen(*found)
+    return TrainingFrames(*found)
 
 
 def _any(names: set[str], text: str) -> bool:

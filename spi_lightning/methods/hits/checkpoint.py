@@ -1,15 +1,21 @@
-"""A trained task answers a file: load the checkpoint, read ahead, predict."""
+"""Checkpoint of a hit classification as a method: load the task, read ahead, predict."""
 
-import time
-from collections.abc import Callable, Iterator
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import cached_property
 from glob import glob
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from spi_lightning.data.feature_cache import cached_features
 from spi_lightning.distributed import find_device
 from spi_lightning.errors import UserError
 from spi_lightning.fields import (
@@ -23,60 +29,81 @@ from spi_lightning.fields import (
     SCORE,
     Batch,
 )
+from spi_lightning.fingerprint import Irrelevant
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.methods.size_mismatch import require_size, size_refused
+from spi_lightning.networks.logistic_head import LogisticHead
 from spi_lightning.networks.tiny_cnn import TinyCNN
-from spi_lightning.results.hit_answer import Answer, DecisionRule, Given
+from spi_lightning.progress import Listener
+from spi_lightning.results.hit_answer import HitAnswer, HitPart
 from spi_lightning.tasks import HitClassification, find_checkpoint, load_task
+from spi_lightning.tasks.frozen.transfer_classification import TransferClassification
 
 from .reading import Piece, prepare_ahead
 
 Ready = tuple[Tensor, Tensor]  # frame (B,) and preprocessed patterns (B, C, h, w)
 MOST_FEATURES = 64
+_COLUMNS = (SCORE, PROBABILITY, FEATURES, CLASS_PROBABILITY, DISTANCE_FROM_TRAINING)
 
 
+@dataclass(frozen=True)
 class CheckpointMethod:
     """Answers of one checkpoint of a hit classification.
 
-    The task is rebuilt from the checkpoint alone and kept on the device between answers.
+    The task is rebuilt from the checkpoint alone and kept on the device between answers. Of a head on a frozen backbone
+    the features can be kept on disk, where all heads share them; not where patterns are cropped, binned or mirrored.
 
     Args:
-        name: Shown in tables.
+        name: Name in tables.
         checkpoint: Run folder (its best checkpoint is taken) or .ckpt file.
-        instantiate: Makes objects of configs with ``_target_``; hydra.utils.instantiate.
-        decision: From probability to decision.
+        instantiate: Maker of objects from configs with ``_target_``: hydra.utils.instantiate.
         batch_size: Patterns per pass through the network.
-        device: ``auto`` (the GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ...
-        views: Instead of those of its task, see HitClassification; None: its own.
+        device: Name of the device: ``auto`` (the GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ...
         crop, bin: Instead of those of its preprocessing, for patterns of another size or pixel; None: its own.
+        views: Instead of those of its task, see HitClassification; None: its own.
+        cache_dir: Folder of features of frozen backbones, see data.feature_cache; None keeps none.
+        feature_dtype: Dtype in which they are stored, ``float32`` or ``float16``.
 
     Raises:
         UserError: No such run or checkpoint, one of another task, or a device that is not there.
     """
 
-    needs_given = False
+    name: Irrelevant[str]
+    checkpoint: Path
+    instantiate: Callable[..., Any]
+    batch_size: Irrelevant[int] = 64
+    device: Irrelevant[str] = "auto"
+    crop: int | None = None
+    bin: int | None = None
+    views: str | None = None
+    cache_dir: Irrelevant[str | None] = None
+    feature_dtype: str = "float32"
 
-    def __init__(
-        self,
-        name: str,
-        checkpoint: str | Path,
-        instantiate: Callable[..., Any],
-        decision: DecisionRule | None = None,
-        batch_size: int = 64,
-        device: str = "auto",
-        crop: int | None = None,
-        bin: int | None = None,
-        views: str | None = None,
-    ) -> None:
-        if batch_size < 1:
-            raise UserError(f"batch_size={batch_size} must be 1 or more.")
-        self.name, self.decision, self.batch_size = name, decision or DecisionRule(), batch_size
-        self.path, self.device = find_checkpoint(checkpoint), find_device(device)
-        task, self.config = load_task(self.path, instantiate)
-        self.task = cast(HitClassification, task).to(self.device).eval()
-        self.task.views = views or self.task.views
-        preprocess = self.task.preprocess
-        preprocess.crop, preprocess.bin = crop or preprocess.crop, bin or preprocess.bin
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise UserError(f"batch_size={self.batch_size} must be 1 or more")
+        object.__setattr__(self, "checkpoint", find_checkpoint(self.checkpoint))
+        object.__setattr__(self, "device", str(find_device(self.device)))
+        _ = self.task  # which is refused before a file is read
+
+    @cached_property
+    def _loaded(self) -> tuple[HitClassification, Mapping[str, Any]]:
+        task, config = load_task(self.checkpoint, self.instantiate)
+        found = cast(HitClassification, task).to(self.device).eval()
+        found.views = self.views or found.views
+        preprocess = found.preprocess
+        preprocess.crop, preprocess.bin = self.crop or preprocess.crop, self.bin or preprocess.bin
+        return found, config
+
+    @property
+    def task(self) -> HitClassification:
+        """Task of the checkpoint, on the device."""
+        return self._loaded[0]
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """Configuration of the run that left the checkpoint."""
+        return self._loaded[1]
 
     def require_size(self, patterns: PatternFile) -> None:
         """Refuse a file whose patterns do not become of the one size that the network takes, where it has one."""
@@ -86,66 +113,85 @@ class CheckpointMethod:
             size = preprocess.mean.shape[-1]  # of the mean image that is subtracted
         if size is not None:
             height, width = patterns.shape[1:]
-            require_size(patterns.path, self.path, (height, width), size, preprocess.crop, preprocess.bin)
+            require_size(patterns.path, self.checkpoint, (height, width), size, preprocess.crop, preprocess.bin)
 
-    def answer(self, patterns: PatternFile, given: Given | None = None) -> Answer:
+    def answer(self, part: HitPart, listener: Listener) -> HitAnswer:
         """Answer every frame of a file, in order; the network computes while a thread reads and preprocesses on.
 
         Raises:
             UserError: The network cannot take patterns of this shape, or a frame cannot be read.
         """
+        patterns = part.patterns
         self.require_size(patterns)
-        start = time.perf_counter()
+        stored = self._stored_features(patterns)
         with torch.inference_mode():
             ready = prepare_ahead(patterns, self._prepare, title=self.name)
-            pieces = [self._predict(batches, patterns) for batches in ready]
+            pieces = [self._predict(batches, patterns, stored) for batches in ready]
         columns = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
-        decision, abstain = self.decision(columns[PROBABILITY])
-        return Answer(
-            name=self.name,
-            frame=columns[FRAME],
+        domain = self.task.domain
+        return HitAnswer(
             score=columns[SCORE],
             probability=columns[PROBABILITY],
-            decision=decision,
-            abstain=abstain,
-            seconds=time.perf_counter() - start,
             features=_narrow(columns.get(FEATURES)),
             class_probability=columns.get(CLASS_PROBABILITY),
             distance_from_training=columns.get(DISTANCE_FROM_TRAINING),
-            usual_distance=self.task.domain.beyond_most() if self.task.domain.known else None,
+            usual_distance=domain.beyond_most() if domain.known else None,
         )
+
+    def _stored_features(self, patterns: PatternFile) -> NDArray[Any] | None:
+        """Features (N, d) of a frozen backbone, from the disk where they are known; None of other networks."""
+        task, network = self.task, self.task.network
+        untouched = not task.preprocess.crop and task.preprocess.bin == 1 and task.views == "none"
+        frozen = isinstance(task, TransferClassification) and isinstance(network, LogisticHead)
+        if self.cache_dir is None or not untouched or not frozen:
+            return None
+        backbone = cast(LogisticHead, network).backbone
+        return cached_features(patterns, backbone, None, self.cache_dir, self.feature_dtype, self.device)
 
     @torch.inference_mode()
     def _prepare(self, piece: Piece) -> list[Ready]:
         """Preprocess a piece of the file in batches; this runs beside the network, in the thread that reads."""
         spread = bool(self.task.preprocess.mask_channel)  # else one mask serves all, which halves the preprocessing
-        batches = _batches(piece, self.batch_size, self.device, spread)
+        batches = _batches(piece, self.batch_size, torch.device(self.device), spread)
         return [(batch[FRAME], self.task.preprocess(batch)) for batch in batches]
 
-    def _predict(self, batches: list[Ready], patterns: PatternFile) -> dict[str, np.ndarray[Any, Any]]:
-        """Name -> (n, ...) answers to one piece of the file."""
-        answers = []
+    def _predict(
+        self, batches: list[Ready], patterns: PatternFile, stored: NDArray[Any] | None
+    ) -> dict[str, NDArray[Any]]:
+        """Name -> (n, ...) predictions of one piece of the file.
+
+        Args:
+            batches: Frame numbers and preprocessed patterns.
+            patterns: File they are of.
+            stored: (N, d) features of all its frames; None: the network computes them.
+        """
+        found = []
         for frame, pattern in batches:
-            with size_refused(patterns.path, self.path, patterns.shape[1:], first=not frame[0] > 0):
-                answer: dict[str, Tensor] = self.task.answers_to(pattern, frame)
-            answers.append({FRAME: frame, **_wanted(answer)})
-        return {name: torch.cat([answer[name] for answer in answers]).cpu().numpy() for name in answers[0]}
+            first = not frame[0] > 0
+            with (
+                self._features_known(frame, stored),
+                size_refused(patterns.path, self.checkpoint, patterns.shape[1:], first=first),
+            ):
+                predicted: dict[str, Tensor] = self.task.answers_to(pattern, frame)
+            found.append({name: predicted[name].float() for name in _COLUMNS if name in predicted})
+        return {name: torch.cat([each[name] for each in found]).cpu().numpy() for name in found[0]}
+
+    def _features_known(self, frame: Tensor, stored: NDArray[Any] | None) -> AbstractContextManager[None]:
+        """Context in which the head takes stored features (N, d) of some frames (B,); none changes nothing."""
+        if stored is None:
+            return nullcontext()
+        features = torch.from_numpy(stored[frame.numpy()].astype(np.float32, copy=False))
+        return cast(LogisticHead, self.task.network).knowing(features.to(self.device))
 
 
-def _narrow(features: np.ndarray[Any, Any] | None) -> np.ndarray[Any, Any] | None:
-    """Thousands of features per frame, (N, d), as their first principal components: what an embedding starts with."""
+def _narrow(features: NDArray[Any] | None) -> NDArray[Any] | None:
+    """Thousands of features per frame, (N, d), as their first principal components, from which embeddings start."""
     if features is None or features.shape[1] <= MOST_FEATURES:
         return features
     rows = torch.from_numpy(features)
     torch.manual_seed(0)  # of the random start of the decomposition
     _, _, directions = torch.pca_lowrank(rows, q=min(MOST_FEATURES, *features.shape))
     return ((rows - rows.mean(0)) @ directions).numpy()
-
-
-def _wanted(answer: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What an Answer keeps of a prediction."""
-    names = (SCORE, PROBABILITY, FEATURES, CLASS_PROBABILITY, DISTANCE_FROM_TRAINING)
-    return {name: answer[name].float() for name in names if name in answer}
 
 
 def _batches(piece: Piece, size: int, device: torch.device, spread: bool) -> Iterator[Batch]:
@@ -174,7 +220,7 @@ def find_checkpoints(entry: str) -> list[Path]:
         except UserError:
             continue
     if not found:
-        raise UserError(f"checkpoint={entry}: no run folder or checkpoint matches.")
+        raise UserError(f"checkpoint={entry}: no run folder or checkpoint matches")
     return found
 
 

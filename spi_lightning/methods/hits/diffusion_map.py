@@ -1,7 +1,9 @@
 """Single hits by where frames fall in a diffusion map of their file, or of another."""
 
-import time
-from functools import partial
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,18 +16,28 @@ from spi_lightning.baselines.neighbours import Metric, nearest, nearest_to
 from spi_lightning.distributed import find_device
 from spi_lightning.errors import UserError
 from spi_lightning.fields import IS_SINGLE_HIT
-from spi_lightning.io import open_patterns
+from spi_lightning.fingerprint import Irrelevant, require_fingerprint
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.notes import Note
-from spi_lightning.results.hit_answer import Answer, DecisionRule, Given, Notes
+from spi_lightning.progress import Listener
+from spi_lightning.results.hit_answer import HitAnswer, HitPart, TrainingLabels
 
-from .frame_vectors import Describe, Described, require_given
-from .map_selection import ByDistance, Places, Select, Told
+from .frame_vectors import (
+    FrameVectors,
+    LastValue,
+    MakeVectors,
+    labelled_content,
+    open_labelled,
+    partial_answer,
+    require_labels,
+)
+from .map_selection import ByDistance, LabelledPoints, MapPoints, Select
 from .reading import read_vectors
 
 _USUAL_NEIGHBOURS = 50
 
 
+@dataclass(frozen=True)
 class DiffusionMap:
     """Diffusion map of the frames, and a selection in its coordinates.
 
@@ -34,18 +46,20 @@ class DiffusionMap:
     features are the coordinates (N, m), 0 for frames left out.
 
     Args:
-        vectors: Describes patterns; photons and mask -> (n, d).
-        name: Shown in tables.
-        decision: From probability to decision.
-        device: Where vectors and exact neighbours are computed.
+        vectors: Photons (n, H, W) and mask -> vectors (n, d).
+        name: Name in tables.
+        device: Name of the device of vectors and exact neighbours.
         metric: ``correlation``, ``masked_correlation`` (of vectors with NaN where a frame did not measure) or
             ``euclidean``, of which the square stands in the kernel.
-        neighbours: k of the graph. None: 50, in files of fewer than 250 frames a fifth of them, 2 at least.
-        approximate: Search neighbours through an index; None: in large files only.
-        coordinates, tau, alpha, time, self_weight, symmetrise, least_weight: Of the map, see ``diffusion_map``.
+        neighbours: Number k of neighbours of a frame in the graph. None: 50, in files of fewer than 250 frames a fifth
+            of them, 2 at least.
+        approximate: Whether to search neighbours through an index; None: in large files only.
+        coordinates, tau, alpha, time: Number of coordinates, bandwidth, normalisation by density and power of the
+            eigenvalues, see ``diffusion_map``.
+        self_weight, symmetrise, least_weight: Weights of the graph, see ``diffusion_map``.
         select: ByDistance (default), InBox or InPolygon.
         learn_from: Labelled file, simulated say: the map is made of its frames, selection by distance is from its
-            single hits, and the frames that are asked about are placed in it by the Nystroem extension.
+            single hits, and the frames in question are located in it by the Nystroem extension.
 
     Raises:
         UserError: A device that is not there.
@@ -53,140 +67,127 @@ class DiffusionMap:
     Source: Shi et al. (2019), S3.
     """
 
-    def __init__(
-        self,
-        vectors: Describe,
-        name: str = "diffusion_map",
-        decision: DecisionRule | None = None,
-        device: str = "auto",
-        metric: Metric = "correlation",
-        neighbours: int | None = None,
-        approximate: bool | None = None,
-        coordinates: int = 3,
-        tau: Bandwidth = "auto",
-        alpha: float = 0.0,
-        time: float = 0.0,
-        self_weight: bool = False,
-        symmetrise: Symmetrise = "maximum",
-        least_weight: float = 1e-4,
-        select: Select | None = None,
-        learn_from: str | Path | None = None,
-    ) -> None:
-        self.name, self.decision, self.device = name, decision or DecisionRule(), find_device(device)
-        self.vectors, self.metric, self.neighbours, self.approximate = vectors, metric, neighbours, approximate
-        self._map = partial(
-            diffusion_map,
-            coordinates=coordinates,
-            tau=tau,
-            alpha=alpha,
-            time=time,
-            self_weight=self_weight,
-            symmetrise=symmetrise,
-            least_weight=least_weight,
-        )
-        self.select, self.learn_from = select or ByDistance(), learn_from
-        self.needs_given = self.select.needs_given and learn_from is None
-        self.notes = Notes()
-        self._last: tuple[PatternFile, Described, DiffusionEmbedding | None] | None = None
-        self._learnt: tuple[Described, DiffusionEmbedding, Told] | None = None
+    vectors: MakeVectors
+    name: Irrelevant[str] = "diffusion_map"
+    device: Irrelevant[str] = "auto"
+    metric: Metric = "correlation"
+    neighbours: int | None = None
+    approximate: bool | None = None
+    coordinates: int = 3
+    tau: Bandwidth = "auto"
+    alpha: float = 0.0
+    time: float = 0.0
+    self_weight: bool = False
+    symmetrise: Symmetrise = "maximum"
+    least_weight: float = 1e-4
+    select: Select = field(default_factory=ByDistance)
+    learn_from: Irrelevant[str | Path | None] = None
 
-    def answer(self, patterns: PatternFile, given: Given | None = None) -> Answer:
+    def __post_init__(self) -> None:
+        require_fingerprint(self)
+        find_device(self.device)
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether it learns from labelled frames of the file in question."""
+        return self.select.needs_labels and self.learn_from is None
+
+    @property
+    def content(self) -> str | None:
+        """Hash of the file from which it learns."""
+        return labelled_content(self.learn_from)
+
+    def answer(self, part: HitPart, listener: Listener) -> HitAnswer:
         """Answer every frame of a file.
 
         Raises:
             UserError: Too few labelled frames, neighbours not fewer than frames, an option out of range, a frame that
                 cannot be read, or eigenvectors that do not converge.
         """
-        start = time.perf_counter()
-        described, places, told = self._elsewhere(patterns) if self.learn_from else self._here(patterns, given)
-        probability = self.select(places, told)
-        found = described.spread(probability, np.isfinite(probability))
-        score = np.nan_to_num(found, nan=0.5)
-        decision, abstain = self.decision(score)
-        decision[np.isnan(found)], abstain[np.isnan(found)] = 0, True
-        if np.isnan(found).any():
-            self.notes.say(
-                Note.of(f"{np.isnan(found).sum():,} frames are not decided: blank, or out of reach.", self.name)
-            )
-        features = np.zeros((len(patterns), places.coordinates.shape[1]), dtype=np.float32)
-        features[described.usable] = places.coordinates
-        seconds = time.perf_counter() - start
-        frame = np.arange(len(patterns))
-        return Answer(self.name, frame, score, score, decision, abstain, seconds, features)
+        if self.learn_from is None:
+            frames, embedding = self._map(part.patterns)
+            points = MapPoints(embedding.coordinates, embedding.part)
+            labelled = self._labelled(frames, points, part.labelled) if self.needs_labels else None
+        else:
+            known, embedding, labelled = self._learnt
+            frames = self._vectors_of(part.patterns)
+            neighbours, approximate = self._neighbours(known.vectors), self.approximate
+            device = find_device(self.device)
+            found = nearest_to(frames.vectors, known.vectors, neighbours, self.metric, approximate, device)
+            points = MapPoints(*extend(embedding, found[0], self._separation(found[1])))
+        if len(embedding.size) > 1:
+            text = f"the graph has {describe_components(embedding.size)}, each with coordinates of its own"
+            listener.note(Note.of(text))
+        probability = self.select(points, labelled)
+        every = frames.spread(probability, np.isfinite(probability))
+        if undecided := int(np.isnan(every).sum()):
+            listener.note(Note.of(f"{undecided:,} frames are not decided: blank, or out of reach"))
+        features = np.zeros((len(part.patterns), points.coordinates.shape[1]), dtype=np.float32)
+        features[frames.usable] = points.coordinates
+        return partial_answer(every, features)
 
-    def _here(self, patterns: PatternFile, given: Given | None) -> tuple[Described, Places, Told | None]:
-        """A map of the file itself, kept for the next answer about it."""
-        told = require_given(given, self.name) if self.needs_given else None
-        if self._last is None or self._last[0] is not patterns:
-            described = self._describe(patterns)
-            self._last = patterns, described, self._embed(described.vectors)
-        _, described, embedding = self._last
-        assert embedding is not None
-        places = Places(embedding.coordinates, embedding.part)
-        if told is None:
-            return described, places, None
-        usable = described.usable[told.frame]
-        row, label = described.place[told.frame[usable]], told.is_single_hit[usable]
+    @cached_property
+    def _map(self) -> LastValue[PatternFile, tuple[FrameVectors, DiffusionEmbedding]]:
+        """Vectors of a file and their diffusion map."""
+
+        def make(patterns: PatternFile) -> tuple[FrameVectors, DiffusionEmbedding]:
+            frames = self._vectors_of(patterns)
+            count, device = self._neighbours(frames.vectors), find_device(self.device)
+            index, distance = nearest(frames.vectors, count, self.metric, self.approximate, device)
+            embedding = diffusion_map(
+                index,
+                self._separation(distance),
+                coordinates=self.coordinates,
+                tau=self.tau,
+                alpha=self.alpha,
+                time=self.time,
+                self_weight=self.self_weight,
+                symmetrise=self.symmetrise,
+                least_weight=self.least_weight,
+            )
+            return frames, embedding
+
+        return LastValue(make)
+
+    def _labelled(self, frames: FrameVectors, points: MapPoints, labels: TrainingLabels | None) -> LabelledPoints:
+        """Labelled frames of the file in its own map."""
+        labels = require_labels(labels, self.name)
+        usable = frames.usable[labels.frame]
+        row, label = frames.row[labels.frame[usable]], labels.is_single_hit[usable]
         if (label == 1).sum() < 2:
             raise UserError(
-                f"{self.name} was given {(label == 1).sum()} usable single hits and needs 2 or more: raise "
-                "given.per_class, or name frames with given.frames=[...]."
+                f"{self.name} has {(label == 1).sum()} usable single hits to learn from and needs 2 or more: raise "
+                "given.per_class, or name frames with given.frames=[...]"
             )
-        return described, places, Told(Places(places.coordinates[row], places.part[row]), label, row)
+        return LabelledPoints(MapPoints(points.coordinates[row], points.part[row]), label, row)
 
-    def _elsewhere(self, patterns: PatternFile) -> tuple[Described, Places, Told]:
-        """Places of the file's frames in the map of another."""
-        self._learnt = self._learnt or self._learn()
-        known, embedding, told = self._learnt
-        described = self._describe(patterns)
-        index, distance = nearest_to(
-            described.vectors,
-            known.vectors,
-            self._count(len(known.vectors)),
-            self.metric,
-            self.approximate,
-            self.device,
-        )
-        return described, Places(*extend(embedding, index, self._separation(distance))), told
-
-    def _learn(self) -> tuple[Described, DiffusionEmbedding, Told]:
+    @cached_property
+    def _learnt(self) -> tuple[FrameVectors, DiffusionEmbedding, LabelledPoints]:
+        """Vectors, map and labelled frames of ``learn_from``."""
         assert self.learn_from is not None
-        patterns = open_patterns(self.learn_from)
-        if IS_SINGLE_HIT not in patterns.labels:
-            raise UserError(f"{self.learn_from}: holds no labels for {self.name} to learn from.")
-        known = self._describe(patterns)
-        embedding = self._embed(known.vectors)
-        label = patterns.labels[IS_SINGLE_HIT][known.usable]
+        patterns = open_labelled(self.learn_from, self.name)
+        frames, embedding = self._map(patterns)
+        label = patterns.labels[IS_SINGLE_HIT][frames.usable]
         row = np.flatnonzero(label >= 0)
-        places = Places(embedding.coordinates[row], embedding.part[row])
-        return known, embedding, Told(places, label[row], np.full(len(row), -1))
+        points = MapPoints(embedding.coordinates[row], embedding.part[row])
+        return frames, embedding, LabelledPoints(points, label[row], np.full(len(row), -1))
 
-    def _describe(self, patterns: PatternFile) -> Described:
-        found = _Comparable(read_vectors(patterns, self.vectors, self.device, self.name), self.metric)
+    def _vectors_of(self, patterns: PatternFile) -> FrameVectors:
+        vectors = read_vectors(patterns, self.vectors, find_device(self.device), self.name)
+        found = _ComparableVectors(vectors, self.metric)
         if len(found.vectors) < 3:
-            raise UserError(f"{patterns.path}: {self.name} needs three or more frames with measured pixels.")
+            raise UserError(f"{patterns.path}: {self.name} needs three or more frames with measured pixels")
         return found
 
-    def _embed(self, vectors: Tensor) -> DiffusionEmbedding:
-        index, distance = nearest(vectors, self._count(len(vectors)), self.metric, self.approximate, self.device)
-        embedding = self._map(index, self._separation(distance))
-        if len(embedding.size) > 1:
-            self.notes.say(
-                Note.of(
-                    f"the graph has {describe_components(embedding.size)}, each with coordinates of its own.", self.name
-                )
-            )
-        return embedding
-
-    def _count(self, frames: int) -> int:
-        return self.neighbours or max(2, min(_USUAL_NEIGHBOURS, frames // 5))
+    def _neighbours(self, vectors: Tensor) -> int:
+        return self.neighbours or max(2, min(_USUAL_NEIGHBOURS, len(vectors) // 5))
 
     def _separation(self, distance: Tensor) -> Tensor:
-        """What stands in the exponent of the kernel."""
+        """Separation in the exponent of the kernel, of the shape of the distances."""
         return distance.double() ** 2 if self.metric == "euclidean" else distance
 
 
-class _Comparable(Described):
+class _ComparableVectors(FrameVectors):
     """Vectors of the frames that the metric can compare."""
 
     def __init__(self, vectors: Tensor, metric: Metric) -> None:

@@ -1,46 +1,95 @@
-"""The frames of a file as vectors, kept from one answer to the next, because folds ask about the same file again."""
+"""Frames of a file as vectors, kept from one part of a question to the next, since folds read the same file again."""
+
+from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spi_lightning.distributed import find_device
 from spi_lightning.errors import UserError
+from spi_lightning.fields import IS_SINGLE_HIT
+from spi_lightning.io import open_patterns
+from spi_lightning.io.patterns.content_key import content_key
 from spi_lightning.io.patterns.pattern_file import PatternFile
-from spi_lightning.results.hit_answer import Given
+from spi_lightning.results.hit_answer import HitAnswer, TrainingLabels
 
 from .reading import read_vectors
 
-Describe = Callable[[Tensor, Tensor], Tensor]
+MakeVectors = Callable[[Tensor, Tensor], Tensor]
+"""Photons (n, H, W) float32 and mask (H, W) or (n, H, W) bool -> vectors (n, d)."""
+InT = TypeVar("InT")
+OutT = TypeVar("OutT")
 
 
-class Described:
-    """Vectors of the frames that have one; all-masked frames have none.
+class LastValue(Generic[InT, OutT]):
+    """Function that keeps its value for the object it was last called with.
+
+    Args:
+        make: Function whose value is kept; objects are told apart by identity.
+    """
+
+    def __init__(self, make: Callable[[InT], OutT]) -> None:
+        self._make = make
+        self._last: tuple[InT, OutT] | None = None
+
+    def __call__(self, thing: InT) -> OutT:
+        """Value for an object, made unless it was the last one."""
+        if self._last is None or self._last[0] is not thing:
+            self._last = thing, self._make(thing)
+        return self._last[1]
+
+
+class FrameVectors:
+    """Vectors of the frames that have one; frames without measured pixels have none.
+
+    Args:
+        vectors: (N, d) float32 of all frames, NaN in those without a vector.
 
     Attributes:
         vectors: (n, d) float32 of the usable frames, in the order of the file.
         usable: (N,) bool, True for those frames.
-        place: (N,) int64, row in ``vectors`` of each usable frame; -1 for the others.
+        row: (N,) int64, row in ``vectors`` of each usable frame; -1 for the others.
     """
 
     def __init__(self, vectors: Tensor) -> None:
         finite = torch.isfinite(vectors).all(dim=1)
         self.vectors = vectors[finite]
         self.usable: NDArray[np.bool_] = finite.numpy()
-        self.place = np.where(self.usable, np.cumsum(self.usable) - 1, -1)
+        self.row = np.where(self.usable, np.cumsum(self.usable) - 1, -1)
 
-    def known(self, given: Given, name: str, least: int = 1) -> Given:
-        """The given frames that are usable, by their rows in ``vectors``.
+    @classmethod
+    def of_file(cls, patterns: PatternFile, make: MakeVectors, device: str, name: str) -> FrameVectors:
+        """Vectors of a file.
+
+        Args:
+            patterns: N frames.
+            make: Photons and mask -> vectors.
+            device: Name of the device that computes.
+            name: Name of the method, for messages and the progress bar.
 
         Raises:
-            UserError: Fewer than ``least`` of a label, for the method of this name.
+            UserError: A frame cannot be read, or fewer than two frames have measured pixels.
         """
-        usable = self.usable[given.frame]
-        known = Given(self.place[given.frame[usable]], given.is_single_hit[usable])
-        known.require_both(name, least)
+        found = cls(read_vectors(patterns, make, find_device(device), name))
+        if len(found.vectors) < 2:
+            raise UserError(f"{patterns.path}: {name} needs two or more frames with measured pixels")
+        return found
+
+    def labelled(self, labels: TrainingLabels, name: str) -> TrainingLabels:
+        """Training labels of usable frames, by their rows in ``vectors``.
+
+        Raises:
+            UserError: None of a label, for the method of this name.
+        """
+        usable = self.usable[labels.frame]
+        known = TrainingLabels(self.row[labels.frame[usable]], labels.is_single_hit[usable])
+        known.require_both(name)
         return known
 
     def spread(self, values: NDArray[np.floating[Any]], defined: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -50,38 +99,41 @@ class Described:
         return column
 
 
-class Describer:
-    """Turns files into vectors and remembers those of the last one.
+def open_labelled(path: str | Path, name: str) -> PatternFile:
+    """Labelled patterns from which a method learns instead of frames of the file in question.
 
     Args:
-        describe: photons (n, H, W) float32 and mask (H, W) or (n, H, W) bool -> (n, d).
-        device: Where it computes.
-        name: Of the method, for the progress bar.
+        path: File, or list of files.
+        name: Name of the method, for messages.
+
+    Raises:
+        UserError: The file cannot be read, or holds no labels.
     """
-
-    def __init__(self, describe: Describe, device: torch.device, name: str) -> None:
-        self.describe, self.device, self.name = describe, device, name
-        self._last: tuple[PatternFile, Described] | None = None
-
-    def __call__(self, patterns: PatternFile) -> Described:
-        """Vectors of a file.
-
-        Raises:
-            UserError: A frame cannot be read, or fewer than two frames have measured pixels.
-        """
-        if self._last is None or self._last[0] is not patterns:
-            self._last = patterns, self._of(patterns)
-        return self._last[1]
-
-    def _of(self, patterns: PatternFile) -> Described:
-        found = Described(read_vectors(patterns, self.describe, self.device, self.name))
-        if len(found.vectors) < 2:
-            raise UserError(f"{patterns.path}: {self.name} needs two or more frames with measured pixels.")
-        return found
+    patterns = open_patterns(path)
+    if IS_SINGLE_HIT not in patterns.labels:
+        raise UserError(f"{path}: holds no labels for {name} to learn from")
+    return patterns
 
 
-def require_given(given: Given | None, name: str) -> Given:
-    """The labels that a method was told; UserError where it was told none."""
-    if given is None:
-        raise UserError(f"{name} learns from a few labelled frames of the file: set given.per_class or given.frames.")
-    return given
+def labelled_content(path: str | Path | None) -> str | None:
+    """Hash of frames, masks, geometry and labels of a file; None of no file."""
+    return None if path is None else content_key(open_patterns(path), (IS_SINGLE_HIT,))
+
+
+def partial_answer(found: NDArray[np.float32], features: NDArray[np.float32] | None = None) -> HitAnswer:
+    """Answer of a method that can say nothing of some frames.
+
+    Args:
+        found: (N,) probability of a single hit, NaN where nothing can be said: 1/2 there, and no decision.
+        features: (N, d) values from which an embedding is drawn.
+    """
+    unknown = np.isnan(found)
+    probability = np.nan_to_num(found, nan=0.5)
+    return HitAnswer(probability, probability, unknown if unknown.any() else None, features)
+
+
+def require_labels(labels: TrainingLabels | None, name: str) -> TrainingLabels:
+    """Training labels of a part; UserError where it has none."""
+    if labels is None:
+        raise UserError(f"{name} learns from a few labelled frames of the file: set given.per_class or given.frames")
+    return labels

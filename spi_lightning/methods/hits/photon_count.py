@@ -1,41 +1,35 @@
-"""The baseline every network has to beat: bright frames are single hits."""
+"""Photon count as a baseline that every network has to beat: bright frames are single hits."""
 
-import time
+from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from spi_lightning.io.patterns.pattern_file import PatternFile
-from spi_lightning.results.hit_answer import Answer, DecisionRule, Given
+from spi_lightning.fingerprint import Irrelevant
+from spi_lightning.progress import Listener
+from spi_lightning.results.hit_answer import HitAnswer, HitPart
 
 from .reading import read_ahead
 
 
+@dataclass(frozen=True)
 class PhotonCount:
     """Rank frames by the photons they hold; no training and no labels.
 
     The score is a logistic function of the logarithm of the photon count, centred on the median of the file and scaled
     by its interquartile range. It ranks; as a probability it means nothing, because half of any file is taken.
+
+    Args:
+        name: Name in tables.
     """
 
-    needs_given = False
+    name: Irrelevant[str] = "photon_count"
 
-    def __init__(self, name: str = "photon_count", decision: DecisionRule | None = None) -> None:
-        self.name, self.decision = name, decision or DecisionRule()
-
-    def answer(self, patterns: PatternFile, given: Given | None = None) -> Answer:
+    def answer(self, part: HitPart, listener: Listener) -> HitAnswer:
         """Score every frame by its photons inside the mask."""
-        start = time.perf_counter()
-        probability = photon_score(patterns)
-        decision, abstain = self.decision(probability)
-        seconds = time.perf_counter() - start
-        return Answer(self.name, np.arange(len(patterns)), probability, probability, decision, abstain, seconds)
-
-
-def photon_score(patterns: PatternFile) -> NDArray[np.float32]:
-    """Logistic function of the logarithm of photons inside the mask, (N,), by its median and interquartile range."""
-    photons = np.concatenate([p.photons.sum(axis=(1, 2), dtype=np.float64) for p in read_ahead(patterns)])
-    logarithm = np.log1p(photons)
-    lower, median, upper = np.quantile(logarithm, [0.25, 0.5, 0.75])
-    score: NDArray[np.float64] = 1 / (1 + np.exp(-(logarithm - median) / max(upper - lower, 1e-6)))
-    return score.astype(np.float32)
+        photons = np.concatenate([piece.photons.sum((1, 2), dtype=np.float64) for piece in read_ahead(part.patterns)])
+        logarithm = np.log1p(photons)
+        lower, median, upper = np.quantile(logarithm, [0.25, 0.5, 0.75])
+        score = (1 / (1 + np.exp(-(logarithm - median) / max(upper - lower, 1e-6)))).astype(np.float32)
+        return HitAnswer(score, score)

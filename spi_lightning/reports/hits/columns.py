@@ -8,7 +8,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from spi_lightning.reports.style import OTHER, SINGLE, UNKNOWN, figure
-from spi_lightning.results.hits import EvaluationFiles
+from spi_lightning.results.hits import HitResult
 
 from .curves import PROBABILITY_AXIS
 
@@ -18,14 +18,14 @@ AXES = {
 }
 
 
-def column_figures(files: EvaluationFiles, label: NDArray[np.int64] | None) -> Iterator[tuple[Figure, str, str]]:
+def column_figures(result: HitResult, label: NDArray[np.int64] | None) -> Iterator[tuple[Figure, str, str]]:
     """Scatter plot, title and caption for each column in AXES that was measured."""
     for name, (title, words, scale) in AXES.items():
-        values = files.columns.get(name)
+        values = result.columns.get(name)
         if values is not None and np.isfinite(values).any():
             missing = int((~np.isfinite(values)).sum())
             caption = f"{missing} frames without a value are left out." if missing else ""
-            yield _scatter(values.astype(np.float64), files.headline.probability, label, words, scale), title, caption
+            yield _scatter(values.astype(np.float64), result.primary.probability, label, words, scale), title, caption
 
 
 def _scatter(

@@ -18,14 +18,14 @@ from spi_lightning.metrics.hits.classification_curves import (
     reliability,
 )
 from spi_lightning.reports.style import METHOD_COLOURS, OTHER, SINGLE, UNKNOWN, figure
-from spi_lightning.results.hits import AnswerTable
+from spi_lightning.results.hits import DecidedAnswer
 
 PROBABILITY_AXIS = "probability of a single hit"
 Labels = NDArray[np.int64]
 Bands = Mapping[str, NDArray[np.float64]]
 
 
-def roc_figure(answers: Sequence[AnswerTable], label: Labels, bands: Bands) -> Figure:
+def roc_figure(answers: Sequence[DecidedAnswer], label: Labels, bands: Bands) -> Figure:
     """ROC curve of every method and the area under it; the last one's bands are shaded and its threshold marked."""
     with figure() as picture:
         axes = picture.subplots()
@@ -43,7 +43,7 @@ def roc_figure(answers: Sequence[AnswerTable], label: Labels, bands: Bands) -> F
     return picture
 
 
-def precision_recall_figure(answers: Sequence[AnswerTable], label: Labels, bands: Bands) -> Figure:
+def precision_recall_figure(answers: Sequence[DecidedAnswer], label: Labels, bands: Bands) -> Figure:
     """Precision against recall of every method and their average precision; the last one's bands are shaded."""
     with figure() as picture:
         axes = picture.subplots()
@@ -63,7 +63,7 @@ def precision_recall_figure(answers: Sequence[AnswerTable], label: Labels, bands
     return picture
 
 
-def reliability_figure(answer: AnswerTable, label: Labels) -> Figure:
+def reliability_figure(answer: DecidedAnswer, label: Labels) -> Figure:
     """Stated probability against what came true, with the number of frames behind each point."""
     bins = reliability(answer.probability.astype(np.float64), label, bins=10)
     full = bins.frames > 0
@@ -91,7 +91,7 @@ def reliability_figure(answer: AnswerTable, label: Labels) -> Figure:
     return picture
 
 
-def confusion_figure(answer: AnswerTable, label: Labels) -> Figure:
+def confusion_figure(answer: DecidedAnswer, label: Labels) -> Figure:
     """Frames by label and decision, coloured by the share of their label."""
     counts = confusion(answer.decision, label)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -114,7 +114,7 @@ def confusion_figure(answer: AnswerTable, label: Labels) -> Figure:
     return picture
 
 
-def histogram_figure(answer: AnswerTable, label: Labels | None, threshold: float, abstain_within: float) -> Figure:
+def histogram_figure(answer: DecidedAnswer, label: Labels | None, threshold: float, abstain_within: float) -> Figure:
     """How probabilities are spread, by label, with the threshold and the band of abstention."""
     with figure() as picture:
         axes = picture.subplots()
@@ -151,14 +151,14 @@ def histogram_figure(answer: AnswerTable, label: Labels | None, threshold: float
     return picture
 
 
-def method_colours(answers: Sequence[AnswerTable]) -> list[str]:
-    """The headline, which is last, in the first colour; the others follow."""
+def method_colours(answers: Sequence[DecidedAnswer]) -> list[str]:
+    """The primary method, which is last, in the first colour; the others follow."""
     count = len(answers)
     return [METHOD_COLOURS[1 + i % (len(METHOD_COLOURS) - 1)] for i in range(count - 1)] + [METHOD_COLOURS[0]]
 
 
-def method_lines(answers: Sequence[AnswerTable]) -> list[dict[str, Any]]:
-    """Line style, width and order beside method_colours: the headline broad and below, the others dashed over it.
+def method_lines(answers: Sequence[DecidedAnswer]) -> list[dict[str, Any]]:
+    """Line style, width and order beside method_colours: the primary method broad and below, the others dashed over it.
 
     So curves that lie on one another are all seen.
     """

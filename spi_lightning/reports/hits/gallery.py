@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from spi_lightning.fields import BEAM_CENTRE
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.reports.style import CENTRE, INK, MASKED, figure
-from spi_lightning.results.hits import Gallery
+from spi_lightning.results.hit_pictures import Gallery
 
 COLUMNS = 6
 _WIDTH, _PANELS = 10.8, 0.935  # inches of all panels together, and their share of the figure

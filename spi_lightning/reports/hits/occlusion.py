@@ -1,24 +1,18 @@
 """Maps of what speaks for and against a single hit, beside the patterns."""
 
-from pathlib import Path
-
 import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from spi_lightning.io.hdf5.file import opened
 from spi_lightning.reports.style import MASKED, figure
+from spi_lightning.results.hit_pictures import Occlusion
 
 
-def occlusion_figure(path: Path) -> tuple[Figure, str] | None:
-    """Patterns above, maps below, and the network's name, from occlusion.h5; None without frames."""
-    with opened(path) as file:
-        frame, photons, mask, change = (file[key][()] for key in ("frame", "photons", "mask", "change"))
-        name = str(file.attrs["name"])
+def occlusion_figure(maps: Occlusion) -> Figure:
+    """Patterns above, maps below."""
+    frame, photons, mask, change = maps.frame, maps.photons, maps.mask, maps.change
     count = len(frame)
-    if count == 0:
-        return None
     limit = float(np.quantile(np.abs(change), 0.998)) or 1.0
     brightest = max(2.0, float(np.where(mask, photons, 0).max()))
     with figure(10.8, 2 * 10.0 / max(count, 4) + 0.6) as picture:
@@ -27,10 +21,10 @@ def occlusion_figure(path: Path) -> tuple[Figure, str] | None:
             axis.axis("off")
         inferno, diverging = (mpl.colormaps[colours].with_extremes(bad=MASKED) for colours in ("inferno", "PuOr_r"))
         for i in range(count):
-            shown = np.where(mask[i], np.maximum(photons[i], 0.5), np.nan)
-            above = axes[0, i].imshow(shown, norm=LogNorm(0.5, brightest), cmap=inferno, interpolation="nearest")
+            drawn = np.where(mask[i], np.maximum(photons[i], 0.5), np.nan)
+            above = axes[0, i].imshow(drawn, norm=LogNorm(0.5, brightest), cmap=inferno, interpolation="nearest")
             below = axes[1, i].imshow(np.where(mask[i], change[i], np.nan), cmap=diverging, vmin=-limit, vmax=limit)
             axes[0, i].set_title(f"#{frame[i]}", fontsize=9)
         picture.colorbar(above, ax=axes[0], label="photons per pixel", shrink=0.9)
         picture.colorbar(below, ax=axes[1], label="change of log odds", shrink=0.9)
-    return picture, name
+    return picture

@@ -1,4 +1,4 @@
-"""The page of an evaluation, from the files of its run folder."""
+"""Page of an evaluation of hits, from the result in its run folder."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from spi_lightning.codec import load
 from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.metrics.hits.classification_curves import curve_bands
 from spi_lightning.notes import Level, note_lines
@@ -15,7 +16,7 @@ from spi_lightning.reports.further import MakeFigure, further_sections
 from spi_lightning.reports.page import Lines, Picture, Section, Table, write_page
 from spi_lightning.reports.provenance import provenance_section
 from spi_lightning.reports.style import INK, OTHER, SINGLE, as_png, as_svg
-from spi_lightning.results.hits import EvaluationFiles, drawn_answers, known_labels, read_evaluation
+from spi_lightning.results.hits import HITS_FILE, HitResult
 
 from .choice import DISPUTED, left_out_of
 from .columns import column_figures
@@ -44,137 +45,139 @@ def write_evaluation_report(run: Path, embedding: str = "pca", figures: Mapping[
     Args:
         run: Folder written by evaluate.py.
         embedding: ``pca`` or ``tsne``.
-        figures: Further figures, see reports.further; they are called with EvaluationFiles.
+        figures: Further figures, see reports.further; they are called with HitResult.
 
     Raises:
         UserError: The folder is no finished evaluation, or the embedding is unknown.
     """
     require_embedding(embedding)
-    files = read_evaluation(run)
+    result = load(run / HITS_FILE, HitResult)
     sections = [
-        Section("Summary", [*_summary(files)]),
-        *_comparison(files),
-        Section("Patterns", [*_galleries(files)]),
-        Section("Decision", [*_decision(files)]),
-        *trust_sections(files),
-        Section("Frames", [*_frames(files, embedding)]),
-        Section("Notes", [Lines(note_lines(files.notes) or ["Nothing was announced by the reader."])]),
-        *further_sections(figures, files),
-        provenance_section(run, {"command": files.about["command"]}, methods_table(files.about)),
+        Section("Summary", [*_summary(result)]),
+        *_comparison(result),
+        Section("Patterns", [*_galleries(result)]),
+        Section("Decision", [*_decision(result)]),
+        *trust_sections(result),
+        Section("Frames", [*_frames(result, embedding)]),
+        Section("Notes", [Lines(note_lines(result.notes) or ["Nothing was announced by the reader."])]),
+        *further_sections(figures, result),
+        provenance_section(run, {"command": result.command}, methods_table(result)),
     ]
-    subtitle = f"{files.headline.name} on {files.about['path']}"
+    subtitle = f"{result.primary.name} on {result.path}"
     return write_page(run / "report.html", "Single-hit classification", subtitle, sections)
 
 
-def _summary(files: EvaluationFiles) -> Iterator[Block]:
-    count, height, width = files.about["shape"]
-    taken, unsure = int(files.headline.decision.sum()), int(files.headline.abstain.sum())
-    label = known_labels(files)
-    selection, name = files.about["selection"], files.headline.name
+def _summary(result: HitResult) -> Iterator[Block]:
+    count, height, width = result.shape
+    taken, unsure = int(result.primary.decision.sum()), int(result.primary.abstain.sum())
+    label = result.label
+    selected, name, rule = result.selected, result.primary.name, result.rule
     lines = [
-        f"{count} patterns of {height} × {width} pixels ({files.about['format']}).",
+        f"{count} patterns of {height} × {width} pixels ({result.format}).",
         f"{taken} are taken as single hits by {name}, {count - taken} are not; of all these, {unsure} are uncertain "
-        f"(probability within {files.abstain_within:g} of the threshold {files.threshold:g}).",
-        f"{selection['frames']} frames are selected by {name} (selection.method): {', '.join(selection['files'])}"
-        f"{left_out_of(selection['frames'], taken)}{selection.get('why', '')}.",
+        f"(probability within {rule.abstain_within:g} of the threshold {rule.threshold:g}).",
+        f"{len(selected.frame)} frames are selected by {name} (selection.method): {', '.join(selected.files)}"
+        f"{left_out_of(len(selected.frame), taken)}{selected.reason}.",
     ]
     if label is None:
         lines.append("The file has no labels, so there are no metrics.")
     else:
+        learnt = len(result.training_frames)
         lines.append(
             f"Labels: {(label == 1).sum()} single hits, {(label == 0).sum()} others, {(label < 0).sum()} unknown"
-            f"{f' or given to a method ({files.given.sum()})' if files.given.any() else ''}."
+            f"{f' or learnt by a method ({learnt})' if learnt else ''}."
         )
-    yield Lines([*lines, *note_lines(files.notes, Level.HINT)])
-    excluded = _listed(files.frame[files.excluded])
-    yield from numbers_tables(files.metrics, excluded)
+    yield Lines([*lines, *note_lines(result.notes, Level.HINT)])
+    excluded = _listed(result.excluded)
+    yield from numbers_tables(result.metrics, excluded)
 
 
-def _comparison(files: EvaluationFiles) -> list[Section]:
+def _comparison(result: HitResult) -> list[Section]:
     """Side by side, if there are several methods."""
-    comparison = files.metrics.get("comparison")
+    comparison = result.metrics.get("comparison")
     if not comparison:
         return []
-    blocks: list[Block] = [*comparison_blocks(comparison), methods_table(files.about)]
-    if (label := known_labels(files)) is not None:
-        blocks.append(confusion_table(label, {answer.name: answer.decision for answer in files.answers}))
+    blocks: list[Block] = [*comparison_blocks(comparison), methods_table(result)]
+    if (label := result.label) is not None:
+        blocks.append(confusion_table(label, {answer.name: answer.decision for answer in result.answers}))
     return [Section("Methods compared", blocks)]
 
 
-def _galleries(files: EvaluationFiles) -> Iterator[Block]:
-    if files.gallery is None:
+def _galleries(result: HitResult) -> Iterator[Block]:
+    if result.gallery is None:
         yield Lines(["No patterns were stored for this page."])
         return
     yield Lines(
         [
             "Photons on a logarithmic scale shared by all panels of a gallery; 0 is drawn as 0.5. Grey: not "
             "measured. Green cross: beam centre, where known. p: probability of a single hit by "
-            f"{files.headline.name}; a question mark: uncertain. Frame colour: blue, the label is single hit; orange, "
+            f"{result.primary.name}; a question mark: uncertain. Frame colour: blue, the label is single hit; orange, "
             "the label is other; black, unknown."
         ]
     )
-    for title, frames in files.gallery.choices.items():
+    for title, frames in result.gallery.choices.items():
         if len(frames):
             votes = title == DISPUTED
-            captions = [_caption(files, frame, votes) for frame in frames]
-            picture = gallery_figure(files.gallery, frames.tolist(), captions)
+            captions = [_caption(result, frame, votes) for frame in frames]
+            picture = gallery_figure(result.gallery, frames.tolist(), captions)
             yield Picture(as_png(picture), title, wide=True)
 
 
-def _caption(files: EvaluationFiles, frame: int, votes: bool = False) -> Caption:
-    place = int(np.searchsorted(files.frame, frame))
-    label = files.labels[IS_SINGLE_HIT][place] if IS_SINGLE_HIT in files.labels else -1
+def _caption(result: HitResult, frame: int, votes: bool = False) -> Caption:
+    label = result.labels[IS_SINGLE_HIT][frame] if IS_SINGLE_HIT in result.labels else -1
     name, colour = {1: (" · single", SINGLE), 0: (" · other", OTHER)}.get(int(label), ("", INK))
     if votes:
-        taken = sum(int(answer.decision[place]) for answer in files.answers)
-        return Caption(f"#{frame} · {taken} of {len(files.answers)} take it{name}", colour)
-    unsure = " ?" if files.headline.abstain[place] else ""
-    return Caption(f"#{frame} · p {files.headline.probability[place]:.2f}{unsure}{name}", colour)
+        taken = sum(int(answer.decision[frame]) for answer in result.answers)
+        return Caption(f"#{frame} · {taken} of {len(result.answers)} take it{name}", colour)
+    unsure = " ?" if result.primary.abstain[frame] else ""
+    return Caption(f"#{frame} · p {result.primary.probability[frame]:.2f}{unsure}{name}", colour)
 
 
-def _decision(files: EvaluationFiles) -> Iterator[Block]:
-    label, headline = known_labels(files), files.headline
+def _decision(result: HitResult) -> Iterator[Block]:
+    label, primary = result.label, result.primary
     if label is not None:
-        yield from _labelled_curves(files, label[label >= 0], label >= 0)
-    histogram = histogram_figure(headline, label, files.threshold, files.abstain_within)
-    yield Picture(as_svg(histogram), "Probabilities", f"Of {headline.name}, stacked.")
-    if (kinds := kinds_table(files)) is not None:
+        yield from _labelled_curves(result, label[label >= 0], label >= 0)
+    histogram = histogram_figure(primary, label, result.rule.threshold, result.rule.abstain_within)
+    yield Picture(as_svg(histogram), "Probabilities", f"Of {primary.name}, stacked.")
+    if (kinds := kinds_table(result)) is not None:
         yield kinds
 
 
-def _labelled_curves(files: EvaluationFiles, label: NDArray[np.int64], use: NDArray[np.bool_]) -> Iterator[Block]:
-    answers = drawn_answers(files, use)
-    headline = answers[-1]
+def _labelled_curves(result: HitResult, label: NDArray[np.int64], use: NDArray[np.bool_]) -> Iterator[Block]:
+    answers = result.scored(use)
+    primary = answers[-1]
     if 0 < (label == 1).sum() < len(label):
         replicates = int(np.clip(2e7 / len(label), 50, 500))
-        bands = curve_bands(headline.probability.astype(np.float64), label, replicates)
-        words = f"Shaded: pointwise 95 % bootstrap band of {headline.name}. Numbers: "
-        dot = f"area under the curve. Dot: {headline.name} at the threshold {files.threshold:g}."
+        bands = curve_bands(primary.probability.astype(np.float64), label, replicates)
+        words = f"Shaded: pointwise 95 % bootstrap band of {primary.name}. Numbers: "
+        dot = f"area under the curve. Dot: {primary.name} at the threshold {result.rule.threshold:g}."
         yield Picture(as_svg(roc_figure(answers, label, bands)), "ROC curve", f"{words}{dot}")
         picture = precision_recall_figure(answers, label, bands)
         yield Picture(as_svg(picture), "Precision and recall", f"{words}average precision.")
     else:
         yield Lines(["All labelled frames are of one class, so there are no ROC and precision-recall curves."])
     words = "On the dashed line, of the frames given probability p a fraction p are single hits."
-    yield Picture(as_svg(reliability_figure(headline, label)), "Reliability", f"{headline.name}. {words}")
-    words = f"{headline.name} at the threshold {files.threshold:g}."
-    yield Picture(as_svg(confusion_figure(headline, label)), "Confusion", words)
+    yield Picture(as_svg(reliability_figure(primary, label)), "Reliability", f"{primary.name}. {words}")
+    words = f"{primary.name} at the threshold {result.rule.threshold:g}."
+    yield Picture(as_svg(confusion_figure(primary, label)), "Confusion", words)
 
 
-def _frames(files: EvaluationFiles, embedding: str) -> Iterator[Block]:
-    label = known_labels(files)
-    if files.features is not None and len(files.frame) > 1:
-        picture = embedding_figure(files.features, files.headline.probability, label, embedding, files.threshold)
-        words = f"Penultimate features of {files.features_of}; frames that lie near each other look alike to it."
-        yield Picture(_sized(picture, files), "Features", words)
-    for picture, title, words in column_figures(files, label):
-        yield Picture(_sized(picture, files), title, words)
-    yield frames_table(files)
+def _frames(result: HitResult, embedding: str) -> Iterator[Block]:
+    label = result.label
+    source = next((one for one in (result.primary, *result.answers) if one.features is not None), None)
+    if source is not None and source.features is not None and result.shape[0] > 1:
+        threshold = result.rule.threshold
+        picture = embedding_figure(source.features, result.primary.probability, label, embedding, threshold)
+        words = f"Penultimate features of {source.name}; frames that lie near each other look alike to it."
+        yield Picture(_sized(picture, result), "Features", words)
+    for picture, title, words in column_figures(result, label):
+        yield Picture(_sized(picture, result), title, words)
+    yield frames_table(result)
 
 
-def _sized(picture: Figure, files: EvaluationFiles) -> str:
+def _sized(picture: Figure, result: HitResult) -> str:
     """SVG for few points, PNG for many."""
-    return as_svg(picture) if len(files.frame) <= 2000 else as_png(picture)
+    return as_svg(picture) if result.shape[0] <= 2000 else as_png(picture)
 
 
 def _listed(frames: Any, most: int = 20) -> str:

@@ -7,9 +7,9 @@ import numpy as np
 
 from spi_lightning.fields import IS_SINGLE_HIT, KIND, Kind
 from spi_lightning.reports.page import Lines, Table
-from spi_lightning.results.hits import EvaluationFiles
+from spi_lightning.results.hits import HitResult, MethodFacts
 
-FRAMES_SHOWN = 200
+FRAMES_LISTED = 200
 INTERVALS = (
     "In brackets: 95 % interval, stratified percentile bootstrap over frames; Wilson's where an accuracy, recall, "
     "precision or false-positive rate is 0 or 1."
@@ -23,6 +23,10 @@ COLUMNS = {
     "diameter_nm": "{:.1f}",
     "sphere_quality": "{:.2f}",
 }
+_FACTS = (
+    *("checkpoint", "weights", "device", "time (s)", "patterns per second", "peak memory (MiB)", "GPU memory (MiB)"),
+    *("training labels", "from cache"),
+)
 NUMBERS = {
     "accuracy": "accuracy ↑",
     "auroc": "area under ROC ↑",
@@ -81,53 +85,67 @@ def _numbers(
     return Table(head, rows, INTERVALS)
 
 
-def kinds_table(files: EvaluationFiles) -> Table | None:
+def kinds_table(result: HitResult) -> Table | None:
     """How many frames of each kind were taken as single hits; None where the kinds are unknown."""
-    kind = files.labels.get(KIND)
+    kind = result.labels.get(KIND)
     if kind is None or not (kind >= 0).any():
         return None
     rows = []
     for value in np.unique(kind[kind >= 0]):
         use = kind == value
         name = Kind(value).name.lower() if value in set(Kind) else str(value)
-        taken = files.headline.decision[use].mean()
-        rows.append((name, str(use.sum()), f"{100 * taken:.1f} %", f"{files.headline.probability[use].mean():.3f}"))
+        taken = result.primary.decision[use].mean()
+        rows.append((name, str(use.sum()), f"{100 * taken:.1f} %", f"{result.primary.probability[use].mean():.3f}"))
     return Table(("kind", "frames", "taken as single hit", "mean probability"), rows)
 
 
-def frames_table(files: EvaluationFiles) -> Table:
+def frames_table(result: HitResult) -> Table:
     """What is known of each frame, the first 200 in a larger file."""
-    shown = slice(FRAMES_SHOWN)
+    listed = slice(FRAMES_LISTED)
     columns: dict[str, list[str]] = {
-        "frame": [str(frame) for frame in files.frame[shown]],
-        "probability": [f"{p:.3f}" for p in files.headline.probability[shown]],
-        "decision": ["single hit" if d else "other" for d in files.headline.decision[shown]],
-        "abstains": ["yes" if a else "" for a in files.headline.abstain[shown]],
+        "frame": [str(frame) for frame in range(min(result.shape[0], FRAMES_LISTED))],
+        "probability": [f"{p:.3f}" for p in result.primary.probability[listed]],
+        "decision": ["single hit" if d else "other" for d in result.primary.decision[listed]],
+        "abstains": ["yes" if a else "" for a in result.primary.abstain[listed]],
     }
-    if IS_SINGLE_HIT in files.labels:
+    if IS_SINGLE_HIT in result.labels:
         names = {1: "single hit", 0: "other", -1: "unknown"}
-        columns["label"] = [names.get(int(value), str(value)) for value in files.labels[IS_SINGLE_HIT][shown]]
-        columns["excluded"] = ["yes" if e else "" for e in files.excluded[shown]]
+        columns["label"] = [names.get(int(value), str(value)) for value in result.labels[IS_SINGLE_HIT][listed]]
+        columns["excluded"] = ["yes" if e else "" for e in result.mark(result.excluded)[listed]]
     for name, form in COLUMNS.items():
-        if name in files.columns:
-            values = files.columns[name][shown].tolist()
+        if name in result.columns:
+            values = result.columns[name][listed].tolist()
             columns[name.replace("_", "\n")] = ["–" if value != value else form.format(value) for value in values]
     columns = {name: values for name, values in columns.items() if name not in ("abstains", "excluded") or any(values)}
-    part = f"The first {FRAMES_SHOWN} of {len(files.frame)} frames. " if len(files.frame) > FRAMES_SHOWN else ""
-    who = f"Probability and decision of {files.headline.name}. "
+    part = f"The first {FRAMES_LISTED} of {result.shape[0]} frames. " if result.shape[0] > FRAMES_LISTED else ""
+    who = f"Probability and decision of {result.primary.name}. "
     caption = f"{part}{who}predictions.csv and predictions.h5 have all frames and columns."
     return Table(tuple(columns), list(zip(*columns.values(), strict=True)), caption)
 
 
-def methods_table(about: Mapping[str, Any]) -> Table:
-    """Where each method came from and how fast it was."""
-    names = {"checkpoint": "checkpoint", "weights": "weights", "device": "device", "seconds": "time (s)"}
-    names |= {"patterns_per_second": "patterns per second", "memory_mib": "peak memory (MiB)"}
-    names |= {"gpu_memory_mib": "GPU memory (MiB)", "given": "labels given", "cached": "from cache"}
-    methods: dict[str, Mapping[str, Any]] = about["methods"]
-    used = [name for name in names if any(name in method for method in methods.values())]
-    rows = [[title, *(str(method.get(name, "–")) for name in used)] for title, method in methods.items()]
-    return Table(["method", *(names[name] for name in used)], rows, numeric=False)
+def methods_table(result: HitResult) -> Table:
+    """Checkpoint of each method, and time and memory of its answer."""
+    rows = {name: _facts_of(facts, result.shape[0]) for name, facts in result.methods.items()}
+    order = [title for title in _FACTS if any(title in row for row in rows.values())]
+    cells = [[name, *(row.get(title, "–") for title in order)] for name, row in rows.items()]
+    return Table(["method", *order], cells, numeric=False)
+
+
+def _facts_of(facts: MethodFacts, frames: int) -> dict[str, str]:
+    """Title of a column -> words, of what is known of a method and its answer to some number of frames."""
+    cost = facts.cost
+    values: dict[str, object] = {
+        "checkpoint": facts.checkpoint or None,
+        "weights": facts.weights or None,
+        "device": facts.device or None,
+        "time (s)": round(cost.seconds, 3),
+        "patterns per second": round(frames / cost.seconds, 1) if cost.seconds else None,
+        "peak memory (MiB)": None if cost.memory_mib is None else round(cost.memory_mib),
+        "GPU memory (MiB)": None if cost.gpu_memory_mib is None else round(cost.gpu_memory_mib),
+        "training labels": facts.labels or None,
+        "from cache": "yes" if facts.kept else None,
+    }
+    return {title: str(value) for title, value in values.items() if value is not None}
 
 
 def _with_interval(numbers: Mapping[str, Any], key: str, break_line: bool) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from spi_lightning.metrics.hits.purity import at_purity, risk_and_coverage
 from spi_lightning.reports.page import Table
 from spi_lightning.reports.style import EMPTY, OTHER, SINGLE, UNKNOWN, figure
-from spi_lightning.results.hits import AnswerTable
+from spi_lightning.results.hits import DecidedAnswer
 
 from .curves import method_colours, method_lines
 
@@ -18,7 +18,7 @@ PURITIES = (0.8, 0.9, 0.95, 0.99)
 Labels = NDArray[np.int64]
 
 
-def abstention_figure(answers: Sequence[AnswerTable], label: Labels, threshold: float) -> Figure:
+def abstention_figure(answers: Sequence[DecidedAnswer], label: Labels, threshold: float) -> Figure:
     """Error among the frames that are decided against the share of frames decided, surest first."""
     with figure() as picture:
         axes = picture.subplots()
@@ -33,7 +33,7 @@ def abstention_figure(answers: Sequence[AnswerTable], label: Labels, threshold: 
     return picture
 
 
-def purity_table(answers: Sequence[AnswerTable], label: Labels) -> Table:
+def purity_table(answers: Sequence[DecidedAnswer], label: Labels) -> Table:
     """What each method gives if its threshold is set for a wanted purity on these very frames."""
     rows = []
     for answer in answers:
@@ -52,7 +52,7 @@ def purity_table(answers: Sequence[AnswerTable], label: Labels) -> Table:
 
 
 def likeness_figures(
-    answers: Sequence[AnswerTable], label: Labels | None = None, is_hit: NDArray[np.bool_] | None = None
+    answers: Sequence[DecidedAnswer], label: Labels | None = None, is_hit: NDArray[np.bool_] | None = None
 ) -> Iterator[tuple[Figure, str]]:
     """Distances from the training patterns of each network that knows them, and its name.
 
@@ -94,7 +94,7 @@ def likeness_figures(
 
 
 def _groups(
-    answer: AnswerTable, label: Labels | None, is_hit: NDArray[np.bool_] | None
+    answer: DecidedAnswer, label: Labels | None, is_hit: NDArray[np.bool_] | None
 ) -> dict[str, tuple[NDArray[np.bool_], str]]:
     """Which frames of the file, and their colour, by what is known of them; groups without frames are left out."""
     seen = np.ones(len(answer.decision), dtype=bool) if is_hit is None else np.asarray(is_hit, dtype=bool)

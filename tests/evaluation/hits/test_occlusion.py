@@ -26,11 +26,3 @@ def test_the_map_shows_the_place_the_answer_hangs_on(make_run, make_file) -> Non
     assert (found.change[:, 2:10, 2:10] >= 0).all() and found.change[:, 6:10, 6:10].mean() > 0.01
     assert np.abs(found.change[:, 16:, 16:]).max() == 0  # out of the network's sight
     assert (found.change[~found.mask] == 0).all()
-
-
-def test_no_frames_give_no_maps(make_run, make_file, tmp_path) -> None:
-    from spi_lightning.reports.hits.occlusion import occlusion_figure
-
-    found = occlusion_maps(CheckpointMethod("x", make_run(), instantiate), make_file(), np.empty(0, dtype=np.int64))
-    found.write(tmp_path / "occlusion.h5")
-    assert occlusion_figure(tmp_path / "occlusion.h5") is None

@@ -1,4 +1,4 @@
-"""The question of hit selection, answered by the photon count as the runner of before answers it."""
+"""Question of hit selection: parts of a labelled subset and of folds, and what is kept of their answers."""
 
 from __future__ import annotations
 
@@ -10,23 +10,10 @@ import pytest
 
 from spi_lightning.errors import UserError
 from spi_lightning.evaluation import Cache, Irrelevant, Listener, ask, ask_whole
-from spi_lightning.evaluation.hits.cache import AnswerCache
 from spi_lightning.evaluation.hits.question import HitQuestion
-from spi_lightning.evaluation.hits.runner import Interview
-from spi_lightning.methods import DecisionRule, GivenPlan, PhotonCount
-from spi_lightning.methods.hits.photon_count import photon_score
+from spi_lightning.methods import LabelledSubset, PhotonCount
+from spi_lightning.notes import Note
 from spi_lightning.results.hit_answer import HitAnswer, HitPart
-
-
-@dataclass(frozen=True)
-class Photons:
-    """The photon count as a method of the protocol."""
-
-    name: Irrelevant[str] = "photon_count"
-
-    def answer(self, part: HitPart, listener: Listener) -> HitAnswer:
-        score = photon_score(part.patterns)
-        return HitAnswer(score, score)
 
 
 @dataclass(frozen=True)
@@ -43,23 +30,19 @@ class Parrot:
         probability = np.full(len(part.patterns), np.nan if self.broken else 0.1, dtype=np.float32)
         assert part.labelled is not None and part.patterns.labels == {}
         probability[part.labelled.frame] = part.labelled.is_single_hit
+        listener.note(Note.of(f"learnt from {len(part.labelled.frame)} frames"))
         return HitAnswer(probability, probability)
 
 
 def question(patterns, **plan) -> HitQuestion:
-    return HitQuestion(patterns, patterns.labels["is_single_hit"], GivenPlan(**plan))
+    return HitQuestion(patterns, LabelledSubset(**plan))
 
 
-def test_the_photon_count_answers_as_before_and_once(make_file, tmp_path: Path) -> None:
-    patterns = make_file()
-    before = Interview(patterns, patterns.labels["is_single_hit"], GivenPlan(), DecisionRule(), AnswerCache(None))
-    expected = before(PhotonCount(), "photon_count").answer
-    made = ask_whole(Photons(), question(patterns), Cache(tmp_path))
-    kept = ask_whole(Photons(name="other"), question(make_file(name="copy.h5")), Cache(tmp_path))
-    assert kept.kept and kept.cost == made.cost
-    for answer in (made.answer, kept.answer):
-        np.testing.assert_array_equal(answer.probability, expected.probability)
-        np.testing.assert_array_equal(answer.score, expected.score)
+def test_an_answer_is_kept_for_a_copy_of_the_file_and_another_name(make_file, tmp_path: Path) -> None:
+    made = ask_whole(PhotonCount(), question(make_file()), Cache(tmp_path))
+    kept = ask_whole(PhotonCount(name="other"), question(make_file(name="copy.h5")), Cache(tmp_path))
+    assert kept.kept and not made.kept and kept.cost == made.cost
+    np.testing.assert_array_equal(kept.answer.probability, made.answer.probability)
 
 
 def test_no_fold_sees_the_label_it_answers(make_file, tmp_path: Path) -> None:
@@ -83,10 +66,44 @@ def test_a_labelled_subset_is_one_part_and_other_labels_are_asked_anew(make_file
 
 def test_the_file_itself_keeps_its_labels(make_file) -> None:
     patterns = make_file()
-    ask_whole(Photons(), question(patterns))
+    ask_whole(PhotonCount(), question(patterns))
     assert "is_single_hit" in patterns.labels
 
 
 def test_probabilities_that_are_no_numbers_are_refused(make_file) -> None:
     with pytest.raises(UserError, match=r"parrot gives NaN for .* frame"):
         ask_whole(Parrot(broken=True), question(make_file(), per_class=2))
+
+
+def test_kept_answers_bring_their_notes_under_the_present_name(make_file, tmp_path: Path) -> None:
+    patterns = make_file()
+    made = ask_whole(Parrot(), question(patterns, per_class=2), Cache(tmp_path))
+    kept = ask_whole(Parrot(name="grey parrot"), question(patterns, per_class=2), Cache(tmp_path))
+    assert kept.kept and [str(note) for note in made.notes] == ["parrot: learnt from 4 frames"]
+    assert [str(note) for note in kept.notes] == ["grey parrot: learnt from 4 frames"]
+
+
+def test_folds_are_noted_and_leave_all_labelled_frames_to_score(make_file) -> None:
+    asked, methods = question(make_file(), folds=5), [PhotonCount(), Parrot()]
+    (note,) = asked.fold_notes(methods)
+    assert note.subject == "parrot" and "5 folds" in note.text
+    assert len(asked.subset_frames(methods)) == 0 and len(asked.training_frames(methods[1])) == 30
+    drawn = question(make_file(name="b.h5"), per_class=3)
+    assert drawn.fold_notes(methods) == [] and len(drawn.subset_frames(methods)) == 6
+    assert question(make_file(labelled=False, name="c.h5"), per_class=3).fold_notes([PhotonCount()]) == []
+
+
+def test_frames_are_undecided_where_all_folds_or_their_own_say_so(make_file) -> None:
+    """Frame 0 in its own fold alone, frame 1 in all folds but its own, an unlabelled frame in all."""
+    patterns = make_file(6)
+    patterns.labels["is_single_hit"] = np.array([1, 1, 0, 0, 1, -1])
+    asked = question(patterns, folds=2)
+    parts = list(asked.parts(Parrot()))
+    answers = []
+    for part in parts:
+        undecided = np.zeros(6, dtype=bool)
+        undecided[0], undecided[1], undecided[5] = 0 in part.held_out, 1 not in part.held_out, True
+        values = np.full(6, 0.5, dtype=np.float32)
+        answers.append(HitAnswer(values, values, undecided))
+    joined = asked.join(parts, answers)
+    assert joined.undecided is not None and joined.undecided.tolist() == [True, False, False, False, False, True]

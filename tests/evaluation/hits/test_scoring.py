@@ -4,15 +4,31 @@ import numpy as np
 import pytest
 
 from spi_lightning.evaluation.hits.scoring import Scoring, spread
-from spi_lightning.evaluation.hits.summary import notes, score
-from spi_lightning.methods import Answer, DecisionRule
+from spi_lightning.evaluation.hits.summary import result_notes, score
 from spi_lightning.notes import Level
-from spi_lightning.results.predictions import Predictions
+from spi_lightning.results.hit_answer import DecisionRule, HitAnswer
+from spi_lightning.results.hits import DecidedAnswer, HitResult
 
 
-def answer(probability, name: str = "a") -> Answer:
+def answer(probability, name: str = "a") -> DecidedAnswer:
     values = np.asarray(probability, dtype=np.float32)
-    return Answer(name, np.arange(len(values)), values, values, *DecisionRule()(values), seconds=1.0)
+    return DecidedAnswer.of(name, HitAnswer(values, values), DecisionRule())
+
+
+def result(one: DecidedAnswer, label=None, columns=None) -> HitResult:
+    """Result of one method with its numbers."""
+    labels = {} if label is None else {"is_single_hit": np.array(label)}
+    made = HitResult(
+        "a.h5",
+        "HDF5",
+        (len(one.probability), 8, 8),
+        DecisionRule(),
+        one.name,
+        [one],
+        labels=labels,
+        columns=columns or {},
+    )
+    return replace(made, metrics=score(made, [], replicates=50))
 
 
 LABEL = np.array([1, 1, 1, 0, 0, 0, -1])
@@ -55,16 +71,13 @@ def test_spread_is_mean_and_sample_deviation_of_plain_numbers() -> None:
 
 
 def test_unlabelled_frames_have_no_metrics_and_a_note() -> None:
-    predictions = Predictions(answer(PROBABILITY), [answer(PROBABILITY)], DecisionRule())
-    metrics = score(predictions, [])
-    assert metrics == {"frames": 7}
-    assert any("without metrics" in str(note) for note in notes(predictions, metrics))
+    unlabelled = result(answer(PROBABILITY))
+    assert unlabelled.metrics == {"frames": 7}
+    assert any("without metrics" in str(note) for note in result_notes(unlabelled))
 
 
 def test_a_share_of_one_or_nought_has_an_interval_of_some_width() -> None:
-    perfect = answer([0.9, 0.9, 0.1, 0.1])
-    predictions = Predictions(perfect, [perfect], DecisionRule(), {"is_single_hit": np.array([1, 1, 0, 0])})
-    metrics = score(predictions, [], replicates=50)
+    metrics = result(answer([0.9, 0.9, 0.1, 0.1]), [1, 1, 0, 0]).metrics
     z2 = 1.959964**2
     assert metrics["test/accuracy/low"] == pytest.approx(4 / (4 + z2)) and metrics["test/accuracy/high"] == 1
     assert metrics["test/recall/low"] == pytest.approx(2 / (2 + z2))
@@ -75,35 +88,26 @@ def test_a_share_of_one_or_nought_has_an_interval_of_some_width() -> None:
 
 def test_a_method_that_ranks_well_and_decides_badly_gets_a_hint() -> None:
     low = answer([0.4, 0.35, 0.3, 0.2, 0.1, 0.05], "low")
-    predictions = Predictions(low, [low], DecisionRule(), {"is_single_hit": np.array([1, 1, 1, 0, 0, 0])})
-    said = [note for note in notes(predictions, score(predictions, [], replicates=50)) if note.level is Level.HINT]
-    assert (
-        len(said) == 1
-        and "low ranks well" in said[0].text
-        and "decision.threshold=0.25 would give 1.00" in said[0].text
-    )
+    (hint,) = [note for note in result_notes(result(low, [1, 1, 1, 0, 0, 0])) if note.level is Level.HINT]
+    assert "low ranks well" in hint.text and "decision.threshold=0.25 would give 1.00" in hint.text
     high = answer([0.9, 0.8, 0.7, 0.2, 0.1, 0.05], "high")
-    predictions = Predictions(high, [high], DecisionRule(), predictions.labels)
-    assert not [note for note in notes(predictions, score(predictions, [], replicates=50)) if note.level is Level.HINT]
+    assert not [note for note in result_notes(result(high, [1, 1, 1, 0, 0, 0])) if note.level is Level.HINT]
 
 
 def test_right_answers_to_unlike_patterns_are_no_alarm() -> None:
     far = replace(answer([0.9, 0.9, 0.1, 0.1]), distance_from_training=np.full(4, 3.0, np.float32), usual_distance=0.8)
     for label, alarms in (([1, 1, 0, 0], 0), ([0, 1, 1, 0], 1)):
-        predictions = Predictions(far, [far], DecisionRule(), {"is_single_hit": np.array(label)})
-        said = notes(predictions, score(predictions, [], replicates=50))
-        assert len([note for note in said if note.level is Level.WARNING]) == alarms
-        assert any("look unlike its training patterns" in str(note) for note in said) == (alarms == 0)
+        notes = result_notes(result(far, label))
+        assert len([note for note in notes if note.level is Level.WARNING]) == alarms
+        assert any("look unlike its training patterns" in str(note) for note in notes) == (alarms == 0)
 
 
 def test_empty_frames_outside_the_training_patterns_are_counted_apart() -> None:
     distance, hit = np.r_[np.full(6, 0.5), np.full(4, 3.0)].astype(np.float32), np.arange(10) < 6
     far = replace(answer(np.full(10, 0.5)), distance_from_training=distance, usual_distance=0.8)
-    predictions = Predictions(far, [far], DecisionRule(), columns={"is_hit": hit})
-    metrics = score(predictions, [])
-    assert metrics["domain"]["a"]["nearly_empty"] == 4 and metrics["domain"]["a"]["hits_alike"]
-    (said,) = (note for note in notes(predictions, metrics) if note.level is Level.WARNING)
-    assert "4 of them nearly empty" in said.text and "Do not trust" not in said.text
-    predictions = Predictions(far, [far], DecisionRule(), columns={"is_hit": ~hit})
-    (said,) = (note for note in notes(predictions, score(predictions, [])) if note.level is Level.WARNING)
-    assert "nearly empty" not in said.text and "Do not trust" in said.text
+    some = result(far, columns={"is_hit": hit})
+    assert some.metrics["domain"]["a"]["nearly_empty"] == 4 and some.metrics["domain"]["a"]["hits_alike"]
+    (warning,) = (note for note in result_notes(some) if note.level is Level.WARNING)
+    assert "4 of them nearly empty" in warning.text and "Do not trust" not in warning.text
+    (warning,) = (note for note in result_notes(result(far, columns={"is_hit": ~hit})) if note.level is Level.WARNING)
+    assert "nearly empty" not in warning.text and "Do not trust" in warning.text

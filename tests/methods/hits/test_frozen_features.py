@@ -8,8 +8,9 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from spi_lightning.errors import UserError
-from spi_lightning.methods import DecisionRule, FrozenFeatures, Given
+from spi_lightning.methods import FrozenFeatures, TrainingLabels
 from spi_lightning.optimizers.penalised_lbfgs import PenalisedLBFGS
+from tests.hit_runs import answer_of
 
 CONF = Path(__file__).parents[3] / "conf"
 
@@ -30,14 +31,14 @@ class Radial:
         pass
 
 
-def test_it_learns_from_the_given_frames_and_answers_all(make_file, tmp_path: Path) -> None:
+def test_it_learns_from_the_labelled_frames_and_answers_all(make_file, tmp_path: Path) -> None:
     file = make_file(60)
     label = file.labels["is_single_hit"]
-    given = Given(np.arange(10), label[:10])
-    answer = FrozenFeatures("vgg16", DecisionRule(0.5), "cpu", Radial(), cache_dir=tmp_path).answer(file, given)
-    assert FrozenFeatures.needs_given and answer.name == "vgg16"
+    labels = TrainingLabels(np.arange(10), label[:10])
+    answer = answer_of(FrozenFeatures("vgg16", "cpu", Radial(), cache_dir=tmp_path), file, labels)
+    assert FrozenFeatures.needs_labels and answer.name == "vgg16"
     assert (answer.decision[10:] == label[10:]).mean() > 0.95
-    assert answer.frame.tolist() == list(range(60)) and answer.score.dtype == np.float32
+    assert answer.score.shape == (60,) and answer.score.dtype == np.float32
     assert answer.features is not None and answer.features.shape == (60, 4)
 
 
@@ -45,7 +46,9 @@ def test_it_agrees_with_the_head_that_lightning_trains(make_file, tmp_path: Path
     file = make_file(40)
     label = file.labels["is_single_hit"].copy()
     label[:4] = 1 - label[:4]  # not separable
-    answer = FrozenFeatures(backbone=Radial(), C=0.5, cache_dir=tmp_path).answer(file, Given(np.arange(40), label))
+    answer = answer_of(
+        FrozenFeatures(backbone=Radial(), C=0.5, cache_dir=tmp_path), file, TrainingLabels(np.arange(40), label)
+    )
     head, features = nn.Linear(4, 1), torch.from_numpy(answer.features)
     optimizer = PenalisedLBFGS(head.parameters(), C=0.5)
     optimizer.patterns = 40
@@ -63,10 +66,10 @@ def test_it_agrees_with_the_head_that_lightning_trains(make_file, tmp_path: Path
 
 def test_it_needs_a_backbone_and_frames_of_both_sorts(make_file, tmp_path: Path) -> None:
     method = FrozenFeatures("vgg16", backbone=Radial(), cache_dir=tmp_path)
-    with pytest.raises(UserError, match=r"vgg16 learns from labelled frames.*given\.frames"):
-        method.answer(make_file())
+    with pytest.raises(UserError, match=r"vgg16 learns from a few labelled frames.*given\.frames"):
+        answer_of(method, make_file())
     with pytest.raises(UserError, match="0 labelled other hits"):
-        method.answer(make_file(name="b.h5"), Given(np.array([1, 3]), np.array([1, 1])))
+        answer_of(method, make_file(name="b.h5"), TrainingLabels(np.array([1, 3]), np.array([1, 1])))
     with pytest.raises(UserError, match="method=frozen_resnet10"):
         FrozenFeatures()
     with pytest.raises(UserError, match="C=0"):
@@ -78,8 +81,8 @@ def test_the_stand_in_is_made_from_its_configuration(make_run, make_file, tmp_pa
     config = OmegaConf.load(CONF / "method/frozen_resnet10.yaml")
     config.backbone.checkpoint, config.cache_dir = str(tmp_path / "runs/han"), str(tmp_path / "cache")
     file = make_file()
-    method = instantiate(config, _partial_=True)(name="frozen_resnet10", decision=DecisionRule())
-    answer = method.answer(file, Given(np.arange(8), file.labels["is_single_hit"][:8]))
+    method = instantiate(config, _partial_=True)(name="frozen_resnet10")
+    answer = answer_of(method, file, TrainingLabels(np.arange(8), file.labels["is_single_hit"][:8]))
     assert answer.features.shape == (30, 2) and np.isfinite(answer.probability).all()
 
 
@@ -88,7 +91,7 @@ def test_vgg16_is_made_from_its_configuration(make_file, tmp_path: Path) -> None
     config.cache_dir = str(tmp_path / "cache")
     config.backbone.update({"weights": "random:1", "size": 32, "widths": [2, 2, 2, 2, 2], "hidden": 5})
     file = make_file(12)
-    method = instantiate(config, _partial_=True)(name="vgg16", decision=DecisionRule())
-    answer = method.answer(file, Given(np.arange(4), file.labels["is_single_hit"][:4]))
+    method = instantiate(config, _partial_=True)(name="vgg16")
+    answer = answer_of(method, file, TrainingLabels(np.arange(4), file.labels["is_single_hit"][:4]))
     assert answer.features.shape == (12, 10) and answer.name == "vgg16 (random weights)"
     assert method.backbone.label.startswith("VGG16 with random weights")

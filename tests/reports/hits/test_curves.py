@@ -9,15 +9,16 @@ from spi_lightning.reports.hits.curves import (
     roc_figure,
 )
 from spi_lightning.reports.hits.trust import abstention_figure
-from spi_lightning.results.hits import AnswerTable
+from spi_lightning.results.hit_answer import DecisionRule, HitAnswer
+from spi_lightning.results.hits import DecidedAnswer
 
 LABEL = np.arange(40) % 2
 
 
-def answer(name: str = "a") -> AnswerTable:
+def answer(name: str = "a") -> DecidedAnswer:
     logit = 2 * LABEL - 1 + np.random.default_rng(0).normal(size=40)
     probability = (1 / (1 + np.exp(-logit))).astype(np.float32)
-    return AnswerTable(name, probability, probability, (probability >= 0.5).astype(np.int64), probability < 0)
+    return DecidedAnswer.of(name, HitAnswer(probability, probability), DecisionRule(abstain_within=0.0))
 
 
 def test_every_axis_of_every_figure_is_named() -> None:

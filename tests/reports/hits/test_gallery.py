@@ -6,7 +6,7 @@ from spi_lightning.io import PatternFile, open_patterns
 from spi_lightning.reports import collect_gallery
 from spi_lightning.reports.hits.gallery import Caption, gallery_figure
 from spi_lightning.reports.style import MASKED, as_png
-from spi_lightning.results.hits import Gallery
+from spi_lightning.results.hit_pictures import Gallery
 
 
 @pytest.fixture
@@ -32,15 +32,6 @@ def test_an_unknown_beam_centre_stays_unknown(patterns) -> None:
     assert np.isnan(collect_gallery(patterns, {"some": np.array([0])}).beam_centre).all()
 
 
-def test_a_gallery_reads_back_as_written(patterns, tmp_path) -> None:
-    gallery = collect_gallery(patterns, {"b": np.array([4, 1]), "a": np.array([0])})
-    gallery.write(tmp_path / "gallery.h5")
-    again = Gallery.read(tmp_path / "gallery.h5")
-    assert list(again.choices) == ["b", "a"] and again.binned == gallery.binned
-    np.testing.assert_array_equal(again.photons, gallery.photons)
-    np.testing.assert_array_equal(again.mask, gallery.mask)
-
-
 def test_masked_pixels_are_grey_and_panels_share_one_scale(patterns) -> None:
     gallery = collect_gallery(patterns, {"some": np.array([4, 1])})
     picture = gallery_figure(gallery, [4, 1], [Caption("#4"), Caption("#1")])
@@ -56,8 +47,8 @@ def test_masked_pixels_are_grey_and_panels_share_one_scale(patterns) -> None:
 @pytest.mark.parametrize("most", [0, 4, 7, 30, 60, 3000, 2e6])
 def test_labels_of_the_colour_bar_lie_inside_the_picture(most) -> None:
     photons = np.full((1, 8, 12), most, dtype=np.float32)
-    shown = Gallery({"a": np.array([0])}, np.array([0]), photons, np.ones((8, 12), bool), np.full((1, 2), np.nan), 2)
-    picture = gallery_figure(shown, [0], [Caption("#0")])
+    drawn = Gallery({"a": np.array([0])}, np.array([0]), photons, np.ones((8, 12), bool), np.full((1, 2), np.nan), 2)
+    picture = gallery_figure(drawn, [0], [Caption("#0")])
     picture.draw_without_rendering()
     bar = picture.axes[1]
     labels = [label for label in bar.get_yticklabels() if label.get_text()]

@@ -1,4 +1,3 @@
-import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -95,17 +94,6 @@ def test_a_page_made_again_is_the_same_but_for_its_date(labelled) -> None:
     after = write_report(labelled.parent).read_text(encoding="utf-8")
     assert re.sub(r"page made [^<]* from", "", before) == re.sub(r"page made [^<]* from", "", after)
     assert not list(labelled.parent.glob(".*part"))
-
-
-@pytest.mark.parametrize(
-    ("name", "value"), [("methods", "text"), ("methods", None), ("selection", {"files": ["a", 1]}), ("shape", {})]
-)
-def test_files_with_other_content_are_refused(make_evaluation, name: str, value: object) -> None:
-    run = make_evaluation()
-    content = json.loads((run / "evaluation.json").read_text())
-    (run / "evaluation.json").write_text(json.dumps({**content, name: value}))
-    with pytest.raises(UserError, match="cannot be read as the folder of a run"):
-        write_report(run)
 
 
 def test_folders_without_a_run_are_refused(make_evaluation, tmp_path) -> None:

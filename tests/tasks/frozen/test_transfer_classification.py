@@ -21,6 +21,7 @@ from spi_lightning.methods import CheckpointMethod
 from spi_lightning.settings import setting
 from spi_lightning.tasks.frozen.vgg16 import FrozenVGG16
 from tests.apps.small_runs import CONF, load, small_config
+from tests.hit_runs import answer_of
 
 SIMULATED = ("simulate.shape=[32,32]", "simulate.block_size=16", "data.patterns={train:48,val:24,test:16}")
 TINY = ("network.weights=random:0", "+network.widths=[2,3,4,5,6]", "+network.hidden=30", "network.size=64")
@@ -61,11 +62,11 @@ def test_a_head_is_trained_to_the_minimum_and_answers_files(backbone: str, tmp_p
     numbers = json.loads((tmp_path / "run/metrics.json").read_text())
     assert numbers["train/steps"] == 1 and 0 <= numbers["test/accuracy"] <= 1
     method = CheckpointMethod("head", tmp_path / "run", instantiate, device="cpu")
-    fitted = method.answer(open_patterns(split(tmp_path, 48)))
+    fitted = answer_of(method, open_patterns(split(tmp_path, 48)))
     label = open_patterns(split(tmp_path, 48)).labels["is_single_hit"]
     assert fitted.features is not None
     theirs = LogisticRegression(tol=1e-10, max_iter=20_000).fit(fitted.features.astype(np.float64), label)
-    new = method.answer(open_patterns(split(tmp_path, 16)))
+    new = answer_of(method, open_patterns(split(tmp_path, 16)))
     assert new.features is not None
     for answer in (fitted, new):
         assert np.abs(answer.score - theirs.predict_proba(answer.features)[:, 1]).max() < 1e-3
@@ -152,7 +153,7 @@ def test_the_backbone_can_be_trained_too_and_then_lies_in_the_checkpoint(tmp_pat
     torch.save(stored, tmp_path / "moved.ckpt")
     file = open_patterns(next((tmp_path / "cache").glob("*.cxi")))
     answers = [
-        CheckpointMethod("a", path, instantiate).answer(file).score
+        answer_of(CheckpointMethod("a", path, instantiate), file).score
         for path in (tmp_path / "run", tmp_path / "moved.ckpt")
     ]
     np.testing.assert_array_equal(answers[0], answers[1])

@@ -1,0 +1,183 @@
+"""Evaluation of methods that select single hits, from Python: answers, numbers, notes and pictures in one result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spi_lightning.distributed import find_device
+from spi_lightning.errors import UserError
+from spi_lightning.evaluation.ask import NO_CACHE, ask_whole
+from spi_lightning.evaluation.cache import Cache
+from spi_lightning.evaluation.protocol import Method
+from spi_lightning.fields import IS_SINGLE_HIT
+from spi_lightning.files import write_json
+from spi_lightning.io import PatternFile
+from spi_lightning.methods import CheckpointMethod, LabelledSubset
+from spi_lightning.metrics.hits.hit_metrics import HitNumber
+from spi_lightning.metrics.hits.method_agreement import common_set
+from spi_lightning.notes import Note
+from spi_lightning.reports import collect_gallery
+from spi_lightning.results.answered import Answered
+from spi_lightning.results.hit_answer import DecisionRule, HitAnswer, HitPart, mean_answer
+from spi_lightning.results.hits import DecidedAnswer, HitResult, MethodFacts, Selected
+from spi_lightning.results.selection import write_selection_lists
+from spi_lightning.tracking import METRICS
+
+from .frame_columns import measure_frames
+from .pictures import explain, gallery_frames, measured_centres
+from .primary_method import ENSEMBLE, primary_name, reason_of
+from .question import HitQuestion
+from .summary import result_notes, score
+from .training_frames import training_frames_of, training_notes, union_of
+
+HitMethod = Method[HitPart, HitAnswer]
+_NONE = np.empty(0, dtype=np.int64)
+
+
+def evaluate_hits(
+    patterns: PatternFile,
+    methods: Sequence[HitMethod],
+    rule: DecisionRule | None = None,
+    subset: LabelledSubset | None = None,
+    excluded: NDArray[np.int64] = _NONE,
+    primary: str | None = None,
+    cache: Cache = NO_CACHE,
+    show: Callable[[Note], None] = lambda note: None,
+    replicates: int = 1000,
+    seed: int = 0,
+    extra: Mapping[str, HitNumber] | None = None,
+    device: str = "cpu",
+    hit_threshold: float | None = 5.0,
+    gallery: int = 12,
+    occlusion: int = 6,
+) -> HitResult:
+    """Evaluate methods on the N frames of a file.
+
+    Args:
+        patterns: File of the frames, with or without labels.
+        methods: Methods under names that differ.
+        rule: Rule from probabilities to decisions; None: 0.5, abstaining within 0.1.
+        subset: Labels from which methods may learn; None: as the number of labels suggests.
+        excluded: (k,) frames left out of a second column of numbers, of doubtful label say.
+        primary: Name of the method that selects; None: see primary_name.
+        cache: Folder in which answers are kept.
+        show: Called with every note of a method as soon as it is there.
+        replicates: Bootstrap replicates of the 95 % intervals.
+        seed: Seed of the bootstrap.
+        extra: Further numbers by their names, see HitMetrics.
+        device: Name of the device that measures frames.
+        hit_threshold: Standard deviations above background from which a frame is a hit; None measures no frames.
+        gallery: Largest number of frames of each gallery.
+        occlusion: Number of frames that are covered square by square for the first network; 0: none.
+
+    Raises:
+        UserError: A mistake in the arguments, a method that cannot answer, or frames that cannot be read.
+    """
+    rule, question = rule or DecisionRule(), HitQuestion(patterns, subset or LabelledSubset())
+    trained = _require_able(methods, question)
+    selects = primary_name(primary, [one.name for one in methods], trained)
+    training = training_frames_of(methods, patterns)
+    answered = {one.name: ask_whole(one, question, cache, show=show) for one in methods}
+    result = replace(
+        _decided(question, answered, rule, selects, trained),
+        methods={one.name: _facts(one, answered[one.name], question) for one in methods},
+        training_frames=question.subset_frames(methods),
+        columns={} if hit_threshold is None else measure_frames(patterns, find_device(device), hit_threshold),
+        excluded=np.union1d(excluded, union_of(training)),
+        selected=Selected(reason="" if primary else reason_of(selects, list(answered), trained)),
+    )
+    result = replace(result, metrics=score(result, trained, replicates, seed, extra))
+    frames = gallery_frames(result, gallery)
+    covered, layers = explain(methods, patterns, frames, occlusion)
+    notes = [*training_notes(training, patterns), *patterns.notes, *question.fold_notes(methods)]
+    notes += [*(note for one in answered.values() for note in one.notes), *result_notes(result)]
+    pictures = collect_gallery(patterns, frames, measured_centres(patterns, result.columns))
+    return replace(result, notes=tuple(dict.fromkeys(notes)), gallery=pictures, occlusion=covered, layers=layers)
+
+
+def _require_able(methods: Sequence[HitMethod], question: HitQuestion) -> list[str]:
+    """Names of the networks; UserError where frames are not there or patterns do not fit, before any is read."""
+    question.subset.require_frames(len(question.patterns))
+    networks = [one for one in methods if isinstance(one, CheckpointMethod)]
+    for network in networks:
+        network.require_size(question.patterns)
+    return [one.name for one in networks]
+
+
+def _decided(
+    question: HitQuestion,
+    answered: Mapping[str, Answered[HitAnswer]],
+    rule: DecisionRule,
+    selects: str,
+    trained: Sequence[str],
+) -> HitResult:
+    """Decided answers of all methods, and of the ensemble of the trained networks if there are two or more."""
+    patterns = question.patterns
+    mean = mean_answer([answered[name].answer for name in trained]) if len(trained) > 1 else None
+    return HitResult(
+        path=str(patterns.path),
+        format=patterns.format,
+        shape=patterns.shape,
+        rule=rule,
+        primary_name=selects,
+        answers=[DecidedAnswer.of(name, one.answer, rule) for name, one in answered.items()],
+        ensemble=None if mean is None else DecidedAnswer.of(ENSEMBLE, mean, rule),
+        labels={name: values for name, values in patterns.labels.items() if values.ndim == 1},
+    )
+
+
+def _facts(method: Any, answered: Answered[HitAnswer], question: HitQuestion) -> MethodFacts:
+    facts = MethodFacts(answered.cost, answered.kept, len(question.training_frames(method)))
+    if not isinstance(method, CheckpointMethod):
+        return facts
+    weights = sum(parameter.numel() for parameter in method.task.parameters())
+    return replace(facts, checkpoint=str(method.checkpoint), weights=weights, device=method.device)
+
+
+def write_hits(folder: Path, result: HitResult, patterns: PatternFile, uncertain: bool = False) -> HitResult:
+    """Write an evaluation: selection lists, metrics.json, predictions.h5 and predictions.csv.
+
+    Args:
+        folder: Run folder.
+        result: Result of `evaluate_hits`.
+        patterns: File of the frames.
+        uncertain: Whether to select frames that are taken but uncertain, too.
+
+    Returns:
+        The result with the names of the files in it, as it was written.
+
+    Raises:
+        UserError: A file cannot be written.
+    """
+    primary, metrics = result.primary, dict(result.metrics)
+    chosen = np.flatnonzero((primary.decision == 1) & (~primary.abstain | uncertain))
+    files = write_selection_lists(folder / "selection", patterns, chosen, primary.name)
+    if "comparison" in metrics:
+        common = common_set([answer.decision for answer in result.answers])
+        lists = write_selection_lists(folder / "selection" / "common", patterns, common, "every method")
+        metrics["comparison"] |= {"common_files": [f"selection/common/{name}" for name in lists]}
+    selected = Selected(chosen, [f"selection/{name}" for name in files], result.selected.reason)
+    result = replace(result, metrics=metrics, selected=selected)
+    write_json(folder / METRICS, metrics)
+    result.save(folder)
+    return result
+
+
+def excluded_frames(exclude: Sequence[int] | None, patterns: PatternFile) -> NDArray[np.int64]:
+    """Frames to leave out of test_kept, (n,) int64, sorted; UserError if one is not there or nothing is labelled."""
+    try:
+        frames = np.unique(np.asarray(list(exclude or []), dtype=np.int64))
+    except (TypeError, ValueError) as error:
+        raise UserError(f"data.exclude={exclude} must be a list of frame numbers, e.g. [6,8,9]") from error
+    if len(frames) and IS_SINGLE_HIT not in patterns.labels:
+        raise UserError(
+            f"data.exclude: {patterns.path} has no labels, so there are no numbers to leave frames out of; name "
+            "the labels with data.keys.label="
+        )
+    return patterns.check_indices(frames)

@@ -1,0 +1,66 @@
+"""Patterns on the page of an evaluation of hits: galleries, and what a network looks at in some frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Patterns picked for the page.
+
+    Attributes:
+        choices: Title of each gallery -> frame numbers, (n,) each.
+        frame: (n,) frames stored, sorted.
+        photons: (n, h, w) float32 counts, perhaps binned.
+        mask: (h, w) or (n, h, w) bool, True = measured.
+        beam_centre: (n, 2) row, column in pixels of ``photons``; NaN where unknown.
+        binned: Detector pixels per pixel of ``photons`` and axis.
+    """
+
+    choices: dict[str, NDArray[np.int64]]
+    frame: NDArray[np.int64]
+    photons: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    beam_centre: NDArray[np.float32]
+    binned: int
+
+
+@dataclass(frozen=True)
+class Occlusion:
+    """Change of a network's answer by covered squares of some frames.
+
+    Attributes:
+        name: Name of the network.
+        frame: (n,) int64 frames.
+        photons: (n, H, W) float32 counts.
+        mask: (n, H, W) bool, True = measured.
+        change: (n, H, W) float32, log odds of a single hit with the pixel in sight less those with it covered, mean of
+            all squares that cover it: where it is positive, the photons there speak for a single hit.
+    """
+
+    name: str
+    frame: NDArray[np.int64]
+    photons: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    change: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class LayerMaps:
+    """One frame in the convolutions of a network.
+
+    Attributes:
+        name: Name of the network.
+        frame: Number of the frame.
+        photons: (H, W) float32 counts.
+        maps: Name of a convolution -> (C, h, w) float32 output.
+    """
+
+    name: str
+    frame: int
+    photons: NDArray[np.float32]
+    maps: dict[str, NDArray[np.float32]]
