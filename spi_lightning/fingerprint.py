@@ -68,7 +68,7 @@ def require_fingerprint(thing: Any) -> None:
 
 
 class _Walk:
-    """Anything as what JSON can hold, without two different things that look alike.
+    """Conversion of any object to plain data for JSON; different objects give different data.
 
     Args:
         read: Whether to read files and arrays.
@@ -105,7 +105,7 @@ class _Walk:
         return self.object(thing, where)
 
     def text(self, text: str) -> Any:
-        """Text; where it names a file, that file too, as a setting may be a path that nobody called one."""
+        """Text, and the content of the file that it names, if there is one, as a setting may be a path."""
         path = Path(text) if 0 < len(text) < 1024 and "\0" not in text else None
         found = self.read and path is not None and path.suffix != "" and path.is_file()
         return {"text": text, "path": _hash_of_path(path)} if found and path is not None else text
@@ -124,7 +124,7 @@ class _Walk:
         return [kind, shape, _hash_of_array(array) if self.read else None]
 
     def object(self, thing: Any, where: str) -> Any:
-        """Functions, classes and everything that is made of attributes."""
+        """Function, class, or object with attributes."""
         if isinstance(thing, functools.partial):
             return {"partial": [self.of(part, where) for part in (thing.func, list(thing.args), thing.keywords)]}
         if inspect.ismethod(thing):
@@ -153,14 +153,14 @@ class _Walk:
 
 
 def _deciding(thing: Any, where: str) -> Iterator[tuple[str, Any]]:
-    """Name and value of everything in an object that counts, in an order that does not depend on its making."""
+    """Name and value of the deciding attributes of an object, in an order independent of its construction."""
     kind: type = type(thing)
     if is_dataclass(thing):
         ignored = _irrelevant(kind)
         yield from ((one.name, getattr(thing, one.name)) for one in fields(thing) if one.name not in ignored)
     elif hasattr(thing, "get_params"):
         if any(name.endswith("_") and name[0] != "_" for name in vars(thing)):
-            raise TypeError(f"{where}: {kind.__name__} is fitted; give one that is not, it is fitted for every answer")
+            raise TypeError(f"{where}: {kind.__name__} is fitted; pass an unfitted one, every answer fits a copy")
         yield from sorted(thing.get_params(deep=False).items())
     elif isinstance(thing, nn.Module):
         yield from sorted((key, value) for key, value in vars(thing).items() if key[0] != "_" and key != "training")
@@ -185,7 +185,7 @@ def _irrelevant(kind: Hashable) -> frozenset[str]:
 
 @cache
 def _is_python(kind: Hashable) -> bool:
-    """Whether a class and its bases are written in Python, so that their attributes are all that they hold."""
+    """Whether a class and its bases are written in Python, so that attributes are their whole state."""
     assert isinstance(kind, type)
     return all(base.__module__ in ("builtins", "typing", "abc") or _has_source(base) for base in kind.__mro__)
 
@@ -208,7 +208,7 @@ def _hash_of_array(array: Any) -> str:
 
 
 def _hash_of_path(path: Path) -> Any:
-    """Hashes of the files behind a path, each by its place relative to the first; "missing" where there is none."""
+    """Hashes of the files behind a path, those of a folder by relative path; "missing" where there is none."""
     if path.is_dir():
         return [[str(one.relative_to(path)), _hash_of_file(one)] for one in sorted(path.rglob("*")) if one.is_file()]
     if not path.is_file():
@@ -255,7 +255,7 @@ def _add_linked(path: Path, found: dict[Path, None]) -> None:
         with h5py.File(path, "r") as file:
             file.id.links.visit(look, info=True)
     except (OSError, RuntimeError, KeyError):
-        return  # damaged: whoever reads it says so
+        return  # damaged: its reader raises the error
     for name in names:
         _add_linked(path.parent / name, found)
 
@@ -268,7 +268,7 @@ def _is_of_library(module: str) -> bool:
 
 @cache
 def _code_of(module: str) -> str:
-    """What tells the code of a module from outside this package: the version of its library, else its source."""
+    """Identity of the code of a module outside this package: version of its library, else hash of its source."""
     source = getattr(sys.modules.get(module), "__file__", None)
     if source is None or _is_of_library(module):
         top = module.partition(".")[0]

@@ -43,11 +43,11 @@ _MOST_PLAIN: Final = 1 << 28  # bytes of JSON
 
 
 def save(path: str | os.PathLike[str], value: Any, compress: bool = True) -> Path:
-    """Write a dataclass; the file appears whole or not at all.
+    """Write a dataclass by an atomic write.
 
     Args:
         path: File to write; missing folders are made.
-        value: Dataclass, nested as deep as wanted, of numbers, text, None, bool, enums, paths, dates, NumPy arrays,
+        value: Dataclass, nested to any depth, of numbers, text, None, bool, enums, paths, dates, NumPy arrays,
             tensors, LazyArrays, lists, tuples and dicts. Arrays are written slab by slab and not copied as a whole.
         compress: Whether to compress arrays by gzip; bool arrays always are.
 
@@ -86,7 +86,7 @@ def load(path: str | os.PathLike[str], kind: type[T]) -> T:
             return cast(T, decode(kind, _plain_of(file), _ArraysOf(file, path)))
     except UnknownAnnotationError:
         raise
-    except Exception as error:  # whatever h5py, NumPy or a constructor makes of damaged bytes
+    except Exception as error:  # of h5py, NumPy or a constructor, on damaged bytes
         what = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(f"{path}: damaged, or no result of spi_lightning ({what}); make it again") from error
 
@@ -124,9 +124,9 @@ def _plain_of(file: h5py.File) -> Any:
     """JSON part of a file of this codec."""
     version = file.attrs.get(_MARK) if _MARK in file.attrs and file.attrs.get_id(_MARK).dtype.kind in "iu" else None
     if version is None:
-        raise BadValueError("it does not say that it is one")
+        raise BadValueError("it has no mark of this format")
     if not 1 <= int(version) <= VERSION:
-        raise BadValueError(f"it is of version {int(version)}, this program reads up to {VERSION}: update it")
+        raise BadValueError(f"version {int(version)}, this program reads up to {VERSION}: update spi_lightning")
     item = _dataset(file, _PLAIN)
     if item.dtype != np.uint8 or item.ndim != 1 or item.size > _MOST_PLAIN:
         raise BadValueError(f"{_PLAIN} is no text")

@@ -1,4 +1,4 @@
-"""Array of a file that is read when it is indexed, so that results larger than the memory can be passed on."""
+"""Array in a file, read when it is indexed, for results larger than the memory."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class LazyArray:
-    """Array in an HDF5 file; pickles, and holds no open file.
+    """Array in an HDF5 file; can be pickled, as it holds no open file.
 
     A dataclass whose field has this type takes any array when it is written and gets a LazyArray when it is read.
 
     Attributes:
         path: HDF5 file that holds the array.
-        name: Data set in it.
+        name: Path of the data set in the file.
         shape: Shape of the array.
         dtype: Number type of its values.
     """

@@ -50,8 +50,8 @@ def decode(kind: Any, plain: Any, arrays: Arrays, where: str = "") -> Any:
 
     Args:
         kind: Annotation: a class, an alias with arguments, a union, Literal or Any.
-        plain: JSON data as codec.save wrote them, of any shape.
-        arrays: Source of the arrays that the data name, of any shape.
+        plain: JSON data of codec.save.
+        arrays: Source of the arrays (...) that the data name.
         where: Path of the field, for messages.
 
     Raises:

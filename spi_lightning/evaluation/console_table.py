@@ -62,7 +62,7 @@ def print_summary(
     """Print the end of an evaluation: tables, further lines, notes by their level, and the path of the report.
 
     Args:
-        tables: Tables of methods.
+        tables: Tables of the methods' numbers.
         lines: Sentences below the tables.
         notes: Notes on the data, the methods and the numbers.
         report: Path of the page.

@@ -1,4 +1,4 @@
-"""A network of one size before patterns of another: their middle in, its answer on their finer pixels out."""
+"""Patterns of another size than a network's: cropped for its input, and its output interpolated on their pixels."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,20 +16,20 @@ from spi_lightning.physics.frames.binning import bin_pixels, centre_crop
 def trained_size(config: Mapping[str, Any]) -> int | None:
     """Edge of the patterns that a network was trained on, pixel; None where its configuration does not say."""
     simulate = config.get("simulate") or {}
-    places = ((config.get("network") or {}), simulate, simulate.get("projection") or {})
-    return next((place["size"] for place in places if isinstance(place.get("size"), int)), None)
+    groups = ((config.get("network") or {}), simulate, simulate.get("projection") or {})
+    return next((group["size"] for group in groups if isinstance(group.get("size"), int)), None)
 
 
 def fitted_batch(batch: Batch, size: int, name: str, bin: int = 1) -> Batch:
-    """Patterns as a network knows them: binned if asked for, then their central pixels.
+    """Patterns of the size that a network was trained on: binned by ``bin``, then the central pixels.
 
     Pixels left out at the edge make those of the density larger and leave its field of view; pixels binned leave the
     density's pixels and make its field of view smaller.
 
     Args:
         batch: intensity and mask (B, 1, H, W), origin at n // 2, and whatever else.
-        size: Of the network, pixel.
-        name: Of the network, for messages.
+        size: Edge of the network's patterns, pixel.
+        name: Name of the network for messages.
         bin: Pixels summed along each axis first.
 
     Raises:
@@ -41,10 +41,10 @@ def fitted_batch(batch: Batch, size: int, name: str, bin: int = 1) -> Batch:
         intensity, mask = bin_pixels(intensity, mask, bin)
     if size > min(intensity.shape[-2:]):
         binned = f" binned {bin} x {bin}" if bin > 1 else ""
-        mend = "bin less (preprocess.bin)" if bin > 1 else "use one trained at this size, or less binned patterns"
+        remedy = "bin less (preprocess.bin)" if bin > 1 else "use one trained at this size, or less binned patterns"
         raise UserError(
             f"{name}: the network was trained on {size} x {size} pixels and the patterns have {height} x "
-            f"{width}{binned}: {mend}."
+            f"{width}{binned}: {remedy}."
         )
     return batch | {INTENSITY: centre_crop(intensity, size), MASK: centre_crop(mask, size)}
 
@@ -71,6 +71,6 @@ def on_coarser_pixels(support: Tensor, size: int) -> Tensor:
         kernel = (2 * reach + 1, 1) if axis == -2 else (1, 2 * reach + 1)
         padding = (reach, 0) if axis == -2 else (0, reach)
         wide = torch.nn.functional.max_pool2d(inside, kernel, stride=1, padding=padding)
-        place = ((torch.arange(size, device=support.device) - size // 2) * ratio).round().long() + edge // 2
-        inside = wide.index_select(axis, place.clamp(0, edge - 1))
+        index = ((torch.arange(size, device=support.device) - size // 2) * ratio).round().long() + edge // 2
+        inside = wide.index_select(axis, index.clamp(0, edge - 1))
     return inside[:, 0] > 0

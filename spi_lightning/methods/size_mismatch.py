@@ -1,4 +1,4 @@
-"""What is said when patterns are of another size than a network can take."""
+"""Errors for patterns of another size than a network takes."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,19 +11,19 @@ TRAIN_AT_THIS_SIZE = "use a checkpoint trained at this size"
 
 @contextmanager
 def size_refused(
-    who: object, checkpoint: Path, shape: Sequence[int], mend: str = TRAIN_AT_THIS_SIZE, first: bool = True
+    who: object, checkpoint: Path, shape: Sequence[int], remedy: str = TRAIN_AT_THIS_SIZE, first: bool = True
 ) -> Iterator[None]:
-    """Turn what a layer says of a shape that it cannot take into a line for the user.
+    """Turn the error of a layer on a shape that it cannot take into a UserError.
 
     Args:
         who: Method or file that the line begins with.
-        checkpoint: Of the network.
-        shape: Of one pattern, (H, W) pixels or (Z, Y, X) voxels.
-        mend: What to do.
-        first: Is it the first batch? Once one has passed, the shape is right and the mistake another.
+        checkpoint: Checkpoint of the network.
+        shape: Shape of one pattern, (H, W) pixels or (Z, Y, X) voxels.
+        remedy: Words on what the user can do.
+        first: Whether this is the first batch; once one has passed, the shape is right and the error is another.
 
     Raises:
-        UserError: For a RuntimeError that is not for want of memory.
+        UserError: A RuntimeError of the block that is not for want of memory.
     """
     try:
         yield
@@ -33,7 +33,7 @@ def size_refused(
         size, unit = " x ".join(str(n) for n in shape), "pixels" if len(shape) == 2 else "voxels"
         raise UserError(
             f"{who}: the network of {checkpoint} cannot take patterns of {size} {unit} "
-            f"({str(error).splitlines()[0]}); {mend}."
+            f"({str(error).splitlines()[0]}); {remedy}."
         ) from error
 
 
@@ -42,8 +42,8 @@ def require_size(who: object, checkpoint: Path, shape: tuple[int, int], size: in
 
     Args:
         who: Method or file that the line begins with.
-        checkpoint: Of the network.
-        shape: Of one pattern, (H, W) pixels.
+        checkpoint: Checkpoint of the network.
+        shape: Shape of one pattern, (H, W) pixels.
         size: Edge that the network takes, pixel.
         crop, bin: Central pixels kept first (None: all), then squares of bin x bin pixels summed.
 
@@ -56,8 +56,8 @@ def require_size(who: object, checkpoint: Path, shape: tuple[int, int], size: in
     bins = sorted({1, bin, min(shape) // size} - {0}, key=lambda n: abs(n - bin))
     fitting = " or ".join(f"preprocess.crop={size * n} preprocess.bin={n}" for n in bins if size * n <= min(shape))
     now = f"preprocess.crop={'null' if crop is None else crop} preprocess.bin={bin}"
-    mend = f"set {fitting}" if fitting else f"the patterns are smaller; {TRAIN_AT_THIS_SIZE}"
+    remedy = f"set {fitting}" if fitting else f"the patterns are smaller; {TRAIN_AT_THIS_SIZE}"
     raise UserError(
         f"{who}: the network of {checkpoint} takes {size} x {size} pixels, which patterns of {shape[0]} x {shape[1]} "
-        f"do not become by {now}: {mend}"
+        f"do not become by {now}: {remedy}"
     )

@@ -1,6 +1,6 @@
-"""Figures, tables and the page, made from a run folder.
+"""Pages, figures and tables of a run, made from the files of its folder.
 
-Whatever is shown is read back from files, so that a page can be made again without the network that answered.
+Nothing here runs a network or a method, so a page can be made again at any time.
 """
 
 from collections.abc import Mapping
@@ -38,16 +38,16 @@ _OTHER_CONTENT = (KeyError, TypeError, AttributeError, IndexError)  # of files t
 
 
 def write_report(run: Path | str, embedding: str = "pca", figures: Mapping[str, MakeFigure] | None = None) -> Path:
-    """Make report.html of a run folder, whichever app wrote it.
+    """Write report.html of a run folder of any command.
 
     Args:
-        run: Folder of an evaluation or a training run.
-        embedding: ``pca`` or ``tsne``.
-        figures: Further figures of an evaluation, see reports.further.
+        run: Run folder of an evaluation or a training.
+        embedding: Method of the map of the frames' features, ``pca`` or ``tsne``.
+        figures: Further figures by title, see reports.further.
 
     Raises:
-        UserError: There is no such folder, it holds neither an evaluation nor a training run, or its files hold other
-            things than those of a run.
+        UserError: There is no such folder, it holds neither an evaluation nor a training, or its files are of another
+            program or damaged.
     """
     run = Path(run)
     if not run.is_dir():

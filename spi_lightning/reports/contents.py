@@ -27,10 +27,10 @@ _KIND: Final = {**{int(kind): kind.name.lower() for kind in Kind}, -1: "unknown"
 
 
 def contents_table(file: PatternFile, unit: str) -> Table:
-    """Format, shape, types, mask, labels, geometry and what the reader chose.
+    """Table of format, shape, types, mask, labels, geometry and notes of the reader.
 
     Args:
-        file: Pattern file that the table is of.
+        file: Pattern file to describe.
         unit: Unit of the values in words, such as "photons".
     """
     table = _two_columns(str(file.path))
@@ -53,10 +53,10 @@ def contents_table(file: PatternFile, unit: str) -> Table:
 
 
 def photon_table(statistics: PhotonStatistics, patterns: int) -> Table:
-    """How many pixels hold how many photons, and the photons of a pattern.
+    """Table of the photons of a pattern and of a pixel, with a histogram.
 
     Args:
-        statistics: Photons of some patterns.
+        statistics: Photon statistics of some patterns.
         patterns: Number of patterns in the file.
     """
     counted, pixels = len(statistics.totals), statistics.pixels
@@ -85,13 +85,13 @@ def reach_line(file: PatternFile) -> str:
 
 
 def values_line(stored: StoredValues) -> str:
-    """Range of the stored values where measured."""
+    """Range of the stored values over measured pixels."""
     finite = stored.measured[stored.measured.isfinite()]
     return f"{finite.min():.6g} to {finite.max():.6g} in its own unit" if len(finite) else "no numbers"
 
 
 def gain_line(stored: StoredValues) -> str:
-    """ADU per photon of stored detector units, or why none can be estimated."""
+    """Estimate of detector units (ADU) per photon, or the reason why there is none."""
     broken = ~stored.could_be_counts
     if stored.are_counts:
         return (
@@ -110,7 +110,7 @@ def gain_line(stored: StoredValues) -> str:
         return str(error)
     return (
         f"single-photon peak {found.adu_per_photon:.4g} ADU above the pedestal at {found.pedestal:.3g} ADU, noise "
-        f"{found.noise:.3g} ADU; if these are detector units, give adu_per_photon={found.adu_per_photon:.4g}"
+        f"{found.noise:.3g} ADU; if these are detector units, set adu_per_photon={found.adu_per_photon:.4g}"
     )
 
 
@@ -140,7 +140,7 @@ def _label(name: str, values: NDArray[Any]) -> str:
 
 
 def _range(values: NDArray[Any]) -> str:
-    """One value, a few, or smallest to largest."""
+    """Up to three values, else smallest to largest."""
     if values.size <= 3:
         return ", ".join(f"{value:.6g}" for value in values.ravel())
     return f"{values.min():.6g} to {values.max():.6g}"
@@ -149,7 +149,7 @@ def _range(values: NDArray[Any]) -> str:
 def _noise_line(fano: float) -> str:
     """Test of Poisson statistics in words."""
     if np.isnan(fano):
-        return "too few photons a pixel to tell"
+        return "too few photons a pixel for a test"
     verdict = "as of Poisson photons"
     if fano < _SUB_POISSON:
         photons = 1 / max(fano, 0.01)

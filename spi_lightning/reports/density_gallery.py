@@ -1,4 +1,4 @@
-"""Patterns side by side with the densities behind them."""
+"""Gallery of patterns beside their densities."""
 
 from collections.abc import Sequence
 
@@ -15,19 +15,19 @@ from spi_lightning.io.patterns.pattern_file import PatternFile
 
 from .style import INK, MASKED, figure
 
-PAIRS = 4  # in a row
+PAIRS = 4  # of panels in a row
 _DECADES = 6
 _WIDTH, _GAP, _HEAD, _FOOT = 10.8, 0.06, 0.16, 0.55  # inches; in panel widths; inches
 SCALES = (("inferno", -_DECADES, "intensity over its maximum, powers of ten"), ("gray", 0, "density over its maximum"))
 
 
 def density_figure(patterns: PatternFile, frames: Sequence[int], captions: Sequence[str]) -> Figure:
-    """Pairs of panels: the logarithm of a pattern over six decades below its maximum, and its density from 0 to 1.
+    """Pairs of panels: logarithm of a pattern over six decades below its maximum, and density over its maximum.
 
     Args:
-        patterns: A file with the image ``density``.
-        frames: Which patterns.
-        captions: One above each pair.
+        patterns: File of patterns with the image ``density``.
+        frames: Indices of the patterns in the file.
+        captions: Text above each pair.
     """
     index = np.asarray(frames)
     mask, density = patterns.read_mask(index), patterns.read_image(DENSITY, index)
@@ -53,11 +53,11 @@ def density_figure(patterns: PatternFile, frames: Sequence[int], captions: Seque
 
 
 def _draw_scales(picture: Figure, inches: float) -> None:
-    """A bar of colours for the patterns, left, and one for the densities, right, at the bottom."""
+    """Colour bars at the bottom: of the patterns, left, and of the densities, right."""
     for left, (colours, low, words) in zip((0.14, 0.62), SCALES, strict=True):
-        place = picture.add_axes((left, 0.34 / inches, 0.24, 0.1 / inches))
+        bar_axes = picture.add_axes((left, 0.34 / inches, 0.24, 0.1 / inches))
         shades = ScalarMappable(Normalize(low, low + max(1, -low)), colours)
-        bar = picture.colorbar(shades, cax=place, orientation="horizontal")
+        bar = picture.colorbar(shades, cax=bar_axes, orientation="horizontal")
         bar.set_label(words, fontsize=8, labelpad=1)
         bar.ax.tick_params(labelsize=8, length=2, pad=1)
 

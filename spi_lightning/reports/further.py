@@ -1,4 +1,4 @@
-"""Figures from outside the package on a report: functions of a result, named by the command."""
+"""Further figures of a report, made by functions of a result that the command line names."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -12,18 +12,21 @@ from .page import Picture, Section
 from .style import as_svg
 
 MakeFigure = Callable[[Any], Figure | None]
-"""What a run folder holds, read from its files (see results) -> figure; None where there is nothing to draw."""
+"""Result of a run (see results) -> figure; None if there is nothing to draw."""
 
 
 def further_sections(figures: Mapping[str, MakeFigure] | None, result: Any) -> list[Section]:
-    """One section with all figures, the first line of each function's docstring below its own; empty without figures.
+    """Section with all further figures, captioned by the first lines of their functions' docstrings.
 
     Args:
         figures: Functions by the title of their figure.
-        result: What the functions are called with.
+        result: Result of the run, argument of the functions.
+
+    Returns:
+        One section; none if there are no figures.
 
     Raises:
-        UserError: A function gives something else than a figure of matplotlib.
+        UserError: A function returns something else than a figure of matplotlib.
     """
     pictures = []
     for name, make in (figures or {}).items():
@@ -31,7 +34,9 @@ def further_sections(figures: Mapping[str, MakeFigure] | None, result: Any) -> l
         if figure is None:
             continue
         if not isinstance(figure, Figure):
-            raise UserError(f"report.figures.{name}: gives {type(figure).__name__}, not a matplotlib Figure or None")
+            raise UserError(
+                f"report.figures.{name}: returned {type(figure).__name__}; return a matplotlib Figure or None"
+            )
         words = (inspect.getdoc(getattr(make, "func", make)) or "").partition("\n")[0]
         pictures.append(Picture(as_svg(figure), name, words))
     return [Section("Further figures", pictures)] if pictures else []

@@ -1,4 +1,4 @@
-"""A crystal in the laboratory frame on a page: central slices of displacement and strain, and the geometry used."""
+"""Section of a page on a crystal in the laboratory frame: slices of displacement and strain, and the geometry."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from .style import INK, as_png, figure
 
 Array = NDArray[Any]
 _NORMALS = ("normal to z (beam)", "normal to y (up)", "normal to x (outboard)")
-_AROUND = 2  # voxels shown around the crystal
-_SHOWN = 98.0  # percentile of the absolute values at which a colour scale ends
+_AROUND = 2  # voxels drawn around the crystal
+_LIMIT = 98.0  # percentile of the absolute values at which a colour scale ends
 _DIRECTIONS = (("y →", "x →"), ("z →", "x →"), ("y →", "z →"))  # upwards and to the right
 
 
 def laboratory_sections(paths: Sequence[Path], turning: bool = False) -> list[Section]:
-    """A section with the crystals of some .npz that io.write_laboratory made; none without files that are there.
+    """Section with the crystals of .npz files that io.write_laboratory made; empty if no file exists.
 
     Args:
-        paths: Files.
-        turning: Whether to add surfaces that can be turned; the page then carries plotly.
+        paths: Files of the crystals; missing ones are left out.
+        turning: Whether to add surfaces that can be rotated; the page then holds plotly.
     """
     found = [read_laboratory(path) for path in paths if path.is_file()]
     if not found:
@@ -43,8 +43,8 @@ def laboratory_sections(paths: Sequence[Path], turning: bool = False) -> list[Se
         blocks.append(Picture(as_png(crystal_figure(crystal)), head, caption, wide=True))
     if turning:
         blocks += [_surface(crystal, title) for crystal, title in found]
-    told = [[name, text] for name, text in found[0][0].about.items()]
-    blocks.append(Table(["", "value"], told, "The geometry that was used.", numeric=False))
+    geometry = [[name, text] for name, text in found[0][0].about.items()]
+    blocks.append(Table(["", "value"], geometry, "Geometry of the transformation.", numeric=False))
     blocks.append(Lines([f"Frame: {FRAME}.", f"Sign: {SIGN}.", f"Twin: {TWIN}."]))
     return [Section("Laboratory frame", blocks)]
 
@@ -57,7 +57,7 @@ def _surface(crystal: LaboratoryCrystal, title: str) -> Surface:
 def crystal_figure(crystal: LaboratoryCrystal) -> Figure:
     """Amplitude, displacement (pm) and strain in the three planes through the centre of mass."""
     support, nm = crystal.support.numpy(), 1e9 * crystal.voxel_size
-    window, middle = _window(support), [round(float(place.mean())) for place in np.nonzero(support)]
+    window, middle = _window(support), [round(float(index.mean())) for index in np.nonzero(support)]
     edges = [each.stop - each.start for each in window]
     widths, heights = [edges[2], edges[2], edges[0]], [edges[1], edges[0], edges[1]]
     inch = min(8.2 / sum(widths), 3.2 / max(heights))
@@ -66,8 +66,8 @@ def crystal_figure(crystal: LaboratoryCrystal) -> Figure:
         for row, (label, values, colours, low, high) in enumerate(_maps(crystal)):
             for normal, axes in enumerate(panels[row]):
                 plane, inside = (_plane(each, normal, middle, window) for each in (values, support))
-                shown = np.where(inside, plane, np.nan) if row else plane
-                drawn = axes.imshow(shown, cmap=colours, vmin=low, vmax=high, interpolation="nearest")
+                inner = np.where(inside, plane, np.nan) if row else plane
+                drawn = axes.imshow(inner, cmap=colours, vmin=low, vmax=high, interpolation="nearest")
                 axes.set_facecolor("#eef1f4")
                 axes.set(xticks=[], yticks=[])
                 axes.spines[:].set_visible(False)
@@ -83,10 +83,10 @@ def crystal_figure(crystal: LaboratoryCrystal) -> Figure:
 
 
 def _maps(crystal: LaboratoryCrystal) -> list[tuple[str, Array, str, float, float]]:
-    """Label with unit, values, colours and their limits of each row."""
+    """Label with unit, values, colour map and colour limits of each row."""
     inside = crystal.support.numpy()
     displacement, strain = 1e12 * crystal.displacement.numpy(), crystal.strain.numpy()
-    most, steepest = (max(float(np.percentile(np.abs(each[inside]), _SHOWN)), 1e-12) for each in (displacement, strain))
+    most, steepest = (max(float(np.percentile(np.abs(each[inside]), _LIMIT)), 1e-12) for each in (displacement, strain))
     power = int(np.floor(np.log10(steepest)))
     scaled, steepest = strain * 10.0**-power, steepest * 10.0**-power
     return [
@@ -97,7 +97,7 @@ def _maps(crystal: LaboratoryCrystal) -> list[tuple[str, Array, str, float, floa
 
 
 def _plane(values: Array, normal: int, middle: Sequence[int], window: Sequence[slice]) -> Array:
-    """The plane through the middle as it stands in the laboratory: y upwards; see _DIRECTIONS."""
+    """Plane through the centre in the orientation of the laboratory, y upwards; see _DIRECTIONS."""
     cut = tuple(each for axis, each in enumerate(window) if axis != normal)
     plane: Array = values.take(middle[normal], normal)[cut]
     if normal == 2:

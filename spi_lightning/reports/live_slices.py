@@ -1,4 +1,4 @@
-"""Central planes of a density while it is still being found: a picture, and a sketch for terminals."""
+"""Central planes of the density of a running refinement, as a figure and as text for terminals."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,21 +23,21 @@ _ROWS, _GAP = 24, 3  # of a sketch: pixels (two in a line) and columns between p
 
 
 def coloured(plane: Array) -> Array:
-    """A complex plane (rows, columns) as colours (rows, columns, 3): hue for phase, brightness for amplitude."""
+    """Complex plane (rows, columns) as red, green and blue, (rows, columns, 3): hue is phase, brightness amplitude."""
     bright = np.abs(plane) / max(float(np.abs(plane).max()), 1e-30)
     turn = (np.angle(plane) + np.pi) / (2 * np.pi)
-    shown: Array = colormaps.get_cmap(PHASE_COLOURS)(turn)[..., :3] * bright[..., None]
-    return shown
+    colours: Array = colormaps.get_cmap(PHASE_COLOURS)(turn)[..., :3] * bright[..., None]
+    return colours
 
 
 def central_planes(density: Array) -> list[Array]:
-    """The three planes of (z, y, x) through the voxel n // 2, without a constant phase."""
+    """Three planes of a density (z, y, x) through the voxel n // 2, its constant phase removed."""
     turned = without_offset(density)
     return [turned.take(n // 2, axis) for axis, n in enumerate(density.shape)]
 
 
 def live_figure(density: Array, title: str) -> Figure:
-    """The central planes of a density (z, y, x), hue for phase and brightness for amplitude."""
+    """Figure of the central planes of a density (z, y, x): hue is phase, brightness amplitude."""
     planes = central_planes(density)
     with figure(9.0, 3.6) as picture:
         panels = picture.subplots(1, 3)
@@ -54,15 +54,15 @@ def live_figure(density: Array, title: str) -> Figure:
 
 
 def live_sketch(density: Array, width: int = 80) -> Text:
-    """The central planes of a density (z, y, x) side by side in half blocks, at most ``width`` columns wide."""
+    """Central planes of a density (z, y, x) side by side as text, at most ``width`` characters wide."""
     planes = [coloured(plane) for plane in central_planes(density)]
-    room = (width - _GAP * (len(planes) - 1)) / sum(plane.shape[1] for plane in planes)
-    factor = min(room, _ROWS / max(plane.shape[0] for plane in planes))
+    zoom = (width - _GAP * (len(planes) - 1)) / sum(plane.shape[1] for plane in planes)
+    factor = min(zoom, _ROWS / max(plane.shape[0] for plane in planes))
     return half_blocks([_resized(plane, factor) for plane in planes])
 
 
 def half_blocks(planes: Sequence[Array]) -> Text:
-    """Colours (rows, columns, 3) of several pictures side by side; a character shows two pixels, one on the other."""
+    """Images (rows, columns, 3) side by side as text; a character, the upper half block, is two pixels."""
     lines = max((len(plane) + 1) // 2 for plane in planes)
     sketch = Text()
     for line in range(lines):
@@ -81,7 +81,7 @@ def _colour(plane: Array, row: int, column: int) -> str:
 
 
 def _resized(plane: Array, factor: float) -> Array:
-    """Nearest pixels of a picture, ``factor`` times as large."""
+    """Image ``factor`` times as large, by nearest pixels."""
     rows, columns = (
         np.minimum((np.arange(max(1, int(n * factor))) / factor).astype(int), n - 1) for n in plane.shape[:2]
     )

@@ -1,4 +1,4 @@
-"""A page is sections of blocks; the template lays them out and escapes every word of them."""
+"""HTML page of a run: sections of blocks, laid out and escaped by one template."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from spi_lightning.printable import printable
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure as data URI, its title above and its caption below; the page repeats both for those who cannot see."""
+    """Figure as data URI, with a title above and a caption below; both are its alternative text."""
 
     source: str
     title: str
@@ -26,7 +26,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under a head; the first column names the row. Numbers are right-aligned if ``numeric``."""
+    """Table of text; the first column names the row. Other columns are right-aligned if ``numeric``."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -37,9 +37,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Surface:
-    """A plotly figure that can be turned: its JSON as plotly writes it (``<`` escaped), title and caption.
+    """Plotly figure in 3D that can be rotated: its JSON as plotly writes it (``<`` escaped), title and caption.
 
-    The library is put into the page once, however many figures there are.
+    The page holds the library once for all of its figures.
     """
 
     figure: str
@@ -51,7 +51,7 @@ class Surface:
 
 @dataclass(frozen=True)
 class Lines:
-    """Plain sentences, as a list if there are several."""
+    """Sentences: a paragraph if there is one, a list if there are more."""
 
     lines: Sequence[str]
     kind: str = field(default="lines", init=False)
@@ -59,7 +59,7 @@ class Lines:
 
 @dataclass(frozen=True)
 class Fold:
-    """Preformatted text that opens on a click."""
+    """Preformatted text, folded until it is clicked on."""
 
     title: str
     text: str
@@ -68,26 +68,33 @@ class Fold:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading of the page and what stands under it; pictures that are not wide stand side by side."""
+    """Heading of the page with its blocks; pictures that are not wide stand side by side."""
 
     title: str
     blocks: Sequence[Picture | Surface | Table | Lines | Fold]
 
     @property
     def anchor(self) -> str:
-        """Name for links: the title in lower case with hyphens."""
+        """Name of the section in links: the title in lower case with hyphens."""
         return "-".join("".join(c if c.isalnum() else " " for c in self.title.lower()).split())
 
 
 def _printable_lines(value: Any) -> Any:
-    """Text of the page without control characters; what the template has marked as safe stays."""
+    """Text without control characters; markup that the template calls safe is unchanged."""
     if not isinstance(value, str) or hasattr(value, "__html__"):
         return value
     return "\n".join(printable(line) for line in value.split("\n"))
 
 
 def write_page(path: Path, title: str, subtitle: str, sections: Sequence[Section]) -> Path:
-    """Write one self-contained HTML file, whole or not at all; it needs no network and no other file."""
+    """Write one HTML file by an atomic write; it needs no network and no other file.
+
+    Args:
+        path: File to write.
+        title: Title of the page and of the browser's tab.
+        subtitle: Line below the title, such as the run or the file of the patterns.
+        sections: Sections in their order on the page.
+    """
     environment = Environment(
         loader=PackageLoader("spi_lightning.reports"),
         autoescape=True,
@@ -96,7 +103,7 @@ def write_page(path: Path, title: str, subtitle: str, sections: Sequence[Section
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    turned = any(isinstance(block, Surface) for section in sections for block in section.blocks)
+    has_surfaces = any(isinstance(block, Surface) for section in sections for block in section.blocks)
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     text = environment.get_template("page.html.j2").render(
         title=title,
@@ -104,7 +111,7 @@ def write_page(path: Path, title: str, subtitle: str, sections: Sequence[Section
         sections=sections,
         version=__version__,
         made=made,
-        plotly=_plotly() if turned else "",
+        plotly=_plotly() if has_surfaces else "",
     )
     with atomic_write(path) as part:
         part.write_text(text, encoding="utf-8")
@@ -112,7 +119,7 @@ def write_page(path: Path, title: str, subtitle: str, sections: Sequence[Section
 
 
 def _plotly() -> str:
-    """The whole library, so that the page needs no network."""
+    """Source of the plotly library."""
     from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # slow to import, and few pages need it
 
     return str(get_plotlyjs())

@@ -1,4 +1,4 @@
-"""Where a run came from: its versions and settings, as the page shows them."""
+"""Section of a page on the provenance of a run: versions, hardware and settings."""
 
 from pathlib import Path
 from typing import Any
@@ -7,13 +7,16 @@ from spi_lightning.io.json_file import read_json
 
 from .page import Fold, Lines, Section, Table
 
-SHOWN_PACKAGES = ("spi_lightning", "torch", "pytorch-lightning", "numpy", "h5py")
+LISTED_PACKAGES = ("spi_lightning", "torch", "pytorch-lightning", "numpy", "h5py")
 
 
 def provenance_section(run: Path, about: dict[str, Any] | None = None, *tables: Table) -> Section:
-    """Versions and hardware (versions.json), settings (config.yaml) and what else is known of a run.
+    """Versions and hardware (versions.json) and settings (config.yaml) of a run; missing files are named.
 
-    A file that is missing is said to be missing.
+    Args:
+        run: Run folder.
+        about: Further facts by name, such as the command line.
+        tables: Tables that stand first.
     """
     blocks: list[Table | Fold | Lines] = [*tables]
     if about:
@@ -32,10 +35,10 @@ def provenance_section(run: Path, about: dict[str, Any] | None = None, *tables: 
 
 
 def _versions(versions: dict[str, Any]) -> list[Table | Fold]:
-    """A table of what mostly matters, and all packages on a click."""
+    """Table of the main versions, and all packages, folded."""
     packages: dict[str, str] = versions.pop("packages", {})
-    versions.pop("overrides", None)  # the command says the same
-    for name in SHOWN_PACKAGES:
+    versions.pop("overrides", None)  # the settings hold them
+    for name in LISTED_PACKAGES:
         if name in packages:
             versions[name] = packages[name]
     listed = "\n".join(f"{name} {version}" for name, version in packages.items())

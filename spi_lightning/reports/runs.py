@@ -1,4 +1,4 @@
-"""Numbers of several evaluations side by side."""
+"""Table of the numbers of evaluations side by side."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,13 +15,13 @@ NUMBERS: Final = {"accuracy": "accuracy", "auroc": "AUROC", "false_positive_rate
 
 
 def runs_table(runs: Sequence[Path]) -> Table:
-    """One row for each method of each evaluation, with bootstrap 95 % intervals.
+    """Table with a row for each method of each evaluation, with bootstrap 95 % intervals.
 
     Args:
         runs: Run folders of evaluate.py.
 
     Raises:
-        UserError: A folder holds no metrics of an evaluation, or its file had no labels.
+        UserError: A folder holds no metrics of an evaluation, or its patterns have no labels.
     """
     table = Table(Column("patterns", no_wrap=True), Column("method", no_wrap=True), *NUMBERS.values())
     for run in runs:
@@ -32,17 +32,17 @@ def runs_table(runs: Sequence[Path]) -> Table:
 
 
 def read_methods(run: Path) -> dict[str, dict[str, Any]]:
-    """Numbers of one evaluation by method and name.
+    """Numbers of one evaluation, by method and name.
 
     Raises:
         UserError: As runs_table.
     """
     path = run / "metrics.json"
     if not path.is_file():
-        raise UserError(f"{run}: holds no {path.name}; give a run folder of evaluate.py")
+        raise UserError(f"{run}: holds no {path.name}; name a run folder of evaluate.py")
     methods: dict[str, dict[str, Any]] = read_metrics(path).get("methods", {})
     if not methods:
-        raise UserError(f"{path}: holds no scores of methods; was the evaluated file labelled?")
+        raise UserError(f"{path}: holds no scores of methods; evaluate a file with labels")
     return methods
 
 

@@ -37,17 +37,17 @@ _DOTS_PER_INCH: Final = 120
 
 
 def open_set(path: Path) -> PatternFile | VolumeDataset:
-    """A simulated set: patterns of a CXI file, or particles of an HDF5 file."""
+    """Simulated set of a file: patterns (CXI) or particles (HDF5)."""
     with h5py.File(path, "r") as file:
         holds_particles = ENTRY in file
     return VolumeDataset(path) if holds_particles else open_patterns(path, check=False)
 
 
 def write_examples(simulated: PatternFile | VolumeDataset, path: Path, count: int) -> Path:
-    """Write a picture of examples: patterns of every kind, patterns with their densities, or particles.
+    """Write a figure of examples: patterns of every kind, patterns with their densities, or particles.
 
     Args:
-        simulated: Set that the examples are of.
+        simulated: Simulated set.
         path: PNG file to write.
         count: Number of examples to draw.
     """
@@ -61,12 +61,20 @@ def write_examples(simulated: PatternFile | VolumeDataset, path: Path, count: in
 
 
 def table_of_set(patterns: PatternFile) -> Table:
-    """How many patterns of a simulated set are of each kind, or of each structure."""
+    """Table of the number of patterns of each kind, or of each structure, of a simulated set."""
     return _table_of_kinds(patterns) if KIND in patterns.labels else _table_of_structures(patterns)
 
 
 def pick_examples(kind: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Numbers of the first frames of every kind, as evenly as the kinds allow, ordered by kind; (n,)."""
+    """Indices of the first frames of every kind, as evenly as the kinds allow, ordered by kind.
+
+    Args:
+        kind: (N,) int64 kind of each frame.
+        count: Number of frames to choose.
+
+    Returns:
+        (n,) int64, n the smaller of count and N.
+    """
     rank = np.empty(len(kind), dtype=np.int64)  # how many of its kind come before a frame
     for value in np.unique(kind):
         members = np.flatnonzero(kind == value)

@@ -1,4 +1,4 @@
-"""One look for all figures: colours that the colour-blind can tell apart, and pictures inside the page."""
+"""Style of all figures: colours that the colour-blind can distinguish, and figures as data URIs."""
 
 import base64
 import io
@@ -22,13 +22,13 @@ METHOD_COLOURS = (
 )  # fmt: skip
 MASKED, CENTRE = "#7d8590", "#39ff14"
 
-# Of phases from -pi to pi, the same in slices and on surfaces. Twilight turned by a quarter: phases near 0, which most
-# of a crystal has once its constant is gone, are blue instead of nearly black or white, in which no shape is seen.
+# Colours of phases from -pi to pi, in slices and on surfaces: twilight, shifted by a quarter of its range. Phases near
+# 0, those of most of a crystal without its constant phase, are blue instead of nearly black or white.
 _TWILIGHT = np.asarray(mpl.colormaps["twilight"](np.linspace(0, 1, 256, endpoint=False)))
 PHASE_COLOURS = ListedColormap(np.roll(_TWILIGHT, 64, axis=0), name="phase")
 PHASE_TICKS = ((-np.pi, -np.pi / 2, 0.0, np.pi / 2, np.pi), ("−π", "−π/2", "0", "π/2", "π"))
 
-_FORMULAS = (r"$\mathdefault{", r"$\beta$", "$q_", "$r_p$", "$P_r$", "$10^{")  # ours, and those of axes
+_FORMULAS = (r"$\mathdefault{", r"$\beta$", "$q_", "$r_p$", "$P_r$", "$10^{")  # ours, and those of ticks
 
 _SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -52,28 +52,41 @@ _SETTINGS: dict[Any, Any] = {
 }
 
 
-def phase_bar(picture: Figure, drawn: Any, panels: Sequence[Any], label: str = "phase (rad)", **place: Any) -> None:
-    """A colour bar of phases beside some panels, told in parts of pi."""
-    bar = picture.colorbar(drawn, ax=list(panels), **place)
+def phase_bar(picture: Figure, drawn: Any, panels: Sequence[Any], label: str = "phase (rad)", **layout: Any) -> None:
+    """Add a colour bar of phases beside panels, with ticks in parts of pi.
+
+    Args:
+        picture: Figure of the panels.
+        drawn: Image or mapping of colours that the bar is of.
+        panels: Axes beside which the bar stands.
+        label: Label of the bar.
+        **layout: Options of Figure.colorbar, such as shrink and pad.
+    """
+    bar = picture.colorbar(drawn, ax=list(panels), **layout)
     bar.set_label(label)
     bar.set_ticks(list(PHASE_TICKS[0]), labels=list(PHASE_TICKS[1]))
 
 
 @contextmanager
 def figure(width: float = 5.4, height: float = 4.2, layout: Any = "constrained") -> Iterator[Figure]:
-    """A figure in the house style, width and height in inches; it belongs to no window, and names in it are text."""
+    """Figure in the style of the package, without a window; ``$`` in names is text, not a formula.
+
+    Args:
+        width, height: Size of the figure, inches.
+        layout: Layout engine of matplotlib.
+    """
     with mpl.rc_context(_SETTINGS):
         picture = Figure(figsize=(width, height), layout=layout)
         yield picture
-        _show_names_as_they_are(picture)
+        _escape_names(picture)
 
 
-def _show_names_as_they_are(picture: Figure) -> None:
-    """Read only formulas of ours as formulas: a structure or method may be called ``a$x^$b``."""
+def _escape_names(picture: Figure) -> None:
+    """Parse only the formulas of this package as formulas: a method may be called ``a$x^$b``."""
     for axes in picture.axes:
         for axis in (axes.xaxis, axes.yaxis):
             labels = [label.get_text() for label in axis.get_ticklabels()]
-            if any(label != _plain(label) for label in labels):  # these are drawn from a list of their own
+            if any(label != _plain(label) for label in labels):  # tick labels that are set from a list
                 axis.set_ticklabels([_plain(label) for label in labels])
     for text in picture.findobj(Text):
         assert isinstance(text, Text)
@@ -87,18 +100,18 @@ def _plain(words: str) -> str:
 
 
 def as_svg(picture: Figure) -> str:
-    """Data URI of the figure as SVG, sharp at any size."""
+    """Figure as data URI of an SVG, for lines and few points."""
     return _data_uri(picture, "svg", "image/svg+xml", metadata={"Date": None})
 
 
 def as_png(picture: Figure, dots_per_inch: int = 160) -> str:
-    """Data URI of the figure as PNG, for pictures with many pixels."""
+    """Figure as data URI of a PNG, for images and many points."""
     return _data_uri(picture, "png", "image/png", dpi=dots_per_inch)
 
 
 def _data_uri(picture: Figure, form: str, media_type: str, **options: Any) -> str:
     buffer = io.BytesIO()
-    _show_names_as_they_are(picture)
+    _escape_names(picture)
     with mpl.rc_context(_SETTINGS):
         picture.savefig(buffer, format=form, **options)
     return f"data:{media_type};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

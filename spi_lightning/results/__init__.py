@@ -33,7 +33,7 @@ def read(run: str | os.PathLike[str]) -> Any:
     """Result of a run, an object of the dataclass in KINDS that its folder holds.
 
     Args:
-        run: Run folder.
+        run: Folder of a run that has ended.
 
     Raises:
         UserError: The folder holds no result, or a damaged one.

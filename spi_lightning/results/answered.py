@@ -1,4 +1,4 @@
-"""An answer of a method with its notes and its cost, as the cache keeps it and result files hold it."""
+"""Answer of a method with its notes and cost, as cache and result files hold it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ OtherT = TypeVar("OtherT")
 
 @dataclass(frozen=True)
 class Answered(Generic[AnswerT]):
-    """An answer and how it came about; written by codec.save and read by codec.load(path, Answered[AnswerT]).
+    """Answer with its notes and cost; written by codec.save, read by codec.load(path, Answered[AnswerT]).
 
     Attributes:
         answer: Answer of the method to one part of a question, or to all parts joined.
-        notes: What a user should know of it, each note once.
-        cost: Cost of making it, whenever that was.
+        notes: Notes on the answer, each once.
+        cost: Cost of the answer when it was made.
         kept: Whether it was read from the cache.
     """
 
@@ -31,16 +31,16 @@ class Answered(Generic[AnswerT]):
     kept: bool = False
 
     def about(self, subject: str) -> Answered[AnswerT]:
-        """The same with every note under a subject, such as the name of the method."""
+        """The same answer with all notes under a subject, such as the name of the method."""
         return replace(self, notes=tuple(note.about(subject) for note in self.notes))
 
 
 def combined(answer: OtherT, parts: Sequence[Answered[AnswerT]]) -> Answered[OtherT]:
-    """An answer made of the answers to all parts, with the notes of all and their cost together.
+    """Answer joined from those to all parts, with their notes and their total cost.
 
     Args:
-        answer: Answer to all parts together.
-        parts: Answers to the parts; seconds add up, of memory the highest counts, and it is kept where all are.
+        answer: Joined answer.
+        parts: Answers to the parts. Seconds add up, memory is the highest; the answer counts as kept if all parts are.
     """
     notes = dict.fromkeys(note for part in parts for note in part.notes)
     cost = Cost.total(part.cost for part in parts)

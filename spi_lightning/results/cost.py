@@ -1,4 +1,4 @@
-"""What an answer costs: wall time, and memory above what was held before."""
+"""Cost of an answer: wall time, and memory above that of the start."""
 
 from __future__ import annotations
 
@@ -12,12 +12,17 @@ from pathlib import Path
 import torch
 
 _STATM = Path("/proc/self/statm")
-_PERIOD = 0.02
+_PERIOD = 0.02  # s
 
 
 @dataclass
 class Cost:
-    """seconds: wall time. memory_mib, gpu_memory_mib: highest use above that at the start; None where unknown."""
+    """Cost of an answer.
+
+    Attributes:
+        seconds: Wall time, s.
+        memory_mib, gpu_memory_mib: Highest use above that at the start, MiB; None where unknown.
+    """
 
     seconds: float = 0.0
     memory_mib: float | None = None
@@ -25,14 +30,14 @@ class Cost:
 
     @property
     def rounded(self) -> dict[str, str]:
-        """Seconds and memory as they stand in tables; what is unknown is left out."""
+        """Seconds and memory as text by their names in tables, without unknown ones."""
         memory = {"memory (MiB)": self.memory_mib, "GPU memory (MiB)": self.gpu_memory_mib}
         known = {name: f"{value:.0f}" for name, value in memory.items() if value is not None}
         return {"seconds": f"{self.seconds:.3g}", **known}
 
     @classmethod
     def total(cls, costs: Iterable[Cost]) -> Cost:
-        """Cost of several steps one after another: seconds add up, of memory the highest counts."""
+        """Cost of consecutive steps: seconds add up, memory is the highest."""
         steps = list(costs)
         memory = [each.memory_mib for each in steps if each.memory_mib is not None]
         gpu = [each.gpu_memory_mib for each in steps if each.gpu_memory_mib is not None]
@@ -41,7 +46,7 @@ class Cost:
 
 @contextmanager
 def measured() -> Iterator[Cost]:
-    """Measure the block: its Cost is filled in when it ends. Memory is looked at every 20 ms, on Linux."""
+    """Cost of the block, complete at its end; memory is sampled every 20 ms, on Linux only."""
     cost, stop = Cost(), threading.Event()
     watch = threading.Thread(target=_watch, args=(cost, stop), daemon=True)
     gpu = torch.cuda.is_available()

@@ -1,4 +1,4 @@
-"""Columns as CSV, for eyes and spreadsheets."""
+"""Columns as CSV."""
 
 import csv
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from spi_lightning.files import atomic_write
 
 
 def write_columns(path: Path, columns: Mapping[str, NDArray[Any]]) -> None:
-    """Write columns of one length, (N,) each, whole or not at all: seven digits, nothing for NaN, 0 and 1 for bool."""
+    """Write columns (N,) as CSV by an atomic write: seven digits, an empty cell for NaN, 0 and 1 for bool."""
     with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(columns)

@@ -22,8 +22,8 @@ class Examples:
         frame: (n,) numbers of the patterns.
         photons: (n, h, w) counts.
         expected: (n, h, w) photons expected from the merged intensity.
-        classes: (h, w) 0 judges orientations, 1 merged only, 2 not used.
-        correlation: (n,) Pearson's, over the pixels that judge orientations.
+        classes: (h, w) uint8: 0 pixels for orientations and merging, 1 for merging only, 2 not used.
+        correlation: (n,) Pearson's correlation of pattern and slice over the pixels of class 0.
     """
 
     frame: NDArray[np.int64]
@@ -40,9 +40,9 @@ class OrientationResult:
     Attributes:
         frame: (N,) pattern numbers in their file.
         quaternion: (R, 4) sampled orientations, body to laboratory; for symmetry=icosahedral in the body's own frame.
-        weight: (R,) share of all rotations each stands for.
+        weight: (R,) share of all rotations that each represents.
         probability: (R,) total probability P_r that patterns give to each sampled orientation.
-        best: (N,) number of each pattern's most probable orientation, -1 for none.
+        best: (N,) index of each pattern's most probable orientation, -1 for none.
         part: (R,) part of the sphere in which each sampled orientation lies, see metrics.uniformity.
         density: (parts,) patterns in each part over those expected of even orientations.
         slices: (3, M, M) central planes of the merged intensity, normal to z, y and x; photons per pixel.
@@ -51,7 +51,7 @@ class OrientationResult:
         error: (N,) angle from the true orientation, rad; None where that is unknown.
         log: Columns of Dragonfly's EMC.log, (iterations,) each.
         examples: Patterns beside their slices; None where there are none.
-        notes: What a user should know of the patterns and their orientations.
+        notes: Notes on the patterns and their orientations.
     """
 
     frame: NDArray[np.int64]

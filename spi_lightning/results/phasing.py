@@ -17,20 +17,20 @@ PHASING_FILE: Final = "phasing.h5"
 
 @dataclass(frozen=True)
 class PhasingFacts:
-    """Words and numbers on how a pattern was phased, and what its starts have in common.
+    """Facts on the phasing of a pattern and on its starts.
 
     Attributes:
         data: File of the pattern; empty where it came as an array.
-        frame: Words on the axes of a rocking scan's density; empty for others.
+        frame: Axes of a rocking scan's density in words; empty for other patterns.
         recipe, constraint: Iterations as one line, and the constraint on the density.
-        support, start: Words for the first support and the first densities.
+        support, start: First support and first densities in words.
         counted: Whether the intensities are photons.
-        counting_error: Relative Fourier error that photon noise leaves of the true density; None: not counted.
-        chance: PRTF that as many unrelated starts have; None: one start alone.
+        counting_error: Relative Fourier error of the true density from photon noise; None: no photons were counted.
+        chance: PRTF of as many unrelated starts; None: there is one start.
         free: Share of the pixels that were not measured.
-        identical_starts: Whether all starts began from one density, so that their agreement says nothing.
+        identical_starts: Whether all starts began from one density, so that their agreement has no meaning.
         converged_starts: Whether starts that began apart ended at one density.
-        sampled_beside: Whether the pattern is asymmetric because its beam lies beside the middle of a pixel.
+        sampled_beside: Whether the pattern is asymmetric because its beam lies beside the centre of a pixel.
         polish_steps: Number of L-BFGS steps after the recipe; 0: none.
     """
 
@@ -57,26 +57,26 @@ class PhasingResult:
     Attributes:
         intensity: (..., y, x) photons or relative intensity, 0 where mask is False.
         mask: (..., y, x) bool, True where measured.
-        held_out: (..., y, x) bool, measured but kept from phasing, to judge it.
+        held_out: (..., y, x) bool, True where measured but not fitted.
         density: (..., y, x) mean of the starts that were kept, float or complex.
         support: (..., y, x) bool, where most of the kept starts have theirs.
-        start_support: (..., y, x) bool, the support phasing began with.
+        start_support: (..., y, x) bool, first support.
         starts: (S, ..., y, x) density of each start, aligned to the best.
         error: (T, S) relative Fourier error during the recipe.
         final_error: (S,) relative Fourier error of each start at its end, after a polish if there was one.
         held_out_error: (S,) the same on the pixels held out; NaN without any.
         kept: (S,) bool, False for starts that failed.
-        frequency: (K,) middle of each shell, 1/m, or 1/pixel where ``even`` is False.
+        frequency: (K,) centre of each shell, 1/m, or 1/pixel where ``even`` is False.
         prtf, prtf_modulus, fsc: (K,) curves; fsc is empty unless two halves of the photons were phased.
-        prtf_corrected: (K,) prtf without what unrelated phases give by chance.
+        prtf_corrected: (K,) prtf less that of unrelated phases.
         half_bit: (K,) half-bit threshold of fsc; empty like it.
         pixel: Edge of a density pixel along each axis, m; 1 where ``known`` is False.
         known: Whether the geometry, and with it lengths, are known.
         truth: (..., y, x) true density of a simulated pattern, aligned like the result; None where unknown.
         point_spread: (S, axes) root mean square widths of a blur by partial coherence that a polish fitted, pixels of
             the pattern; the errors are then of blurred patterns. None: none was fitted.
-        notes: What a user should know of the data, the starts and the result.
-        about: How it was phased.
+        notes: Notes on the data, the starts and the result.
+        about: Facts on the phasing.
     """
 
     intensity: Array
@@ -110,7 +110,7 @@ class PhasingResult:
 
     @property
     def best(self) -> int:
-        """Index of the start of least relative Fourier error among those that make the mean; the one that is shown."""
+        """Index of the start of least relative Fourier error among the kept ones."""
         return int(np.where(self.kept, self.final_error, np.inf).argmin())
 
     @property
@@ -121,5 +121,5 @@ class PhasingResult:
 
     @property
     def element(self) -> str:
-        """Word for the elements of the pattern and the density: ``pixel`` or ``voxel``."""
+        """``pixel`` in 2D, ``voxel`` in 3D."""
         return "voxel" if self.density.ndim == 3 else "pixel"

@@ -1,4 +1,4 @@
-"""Selection lists: the chosen frames in forms that other programs read."""
+"""Selection lists: chosen frames as index, CXI and Dragonfly files."""
 
 import os
 from collections.abc import Iterator
@@ -22,10 +22,10 @@ def write_selection_lists(
     """Write index.txt, selected.cxi and selected.emc, with detector.h5 where the geometry is known.
 
     Args:
-        folder: Made if it is not there.
-        patterns: Where the frames are.
-        frames: (n,) chosen frames, in the order wanted. Without any, only an index.txt that says so is written.
-        by: Who chose them, said in index.txt.
+        folder: Folder to write into; made if it is missing.
+        patterns: File of the frames.
+        frames: (n,) chosen frames in the order of the lists. Without any, only an index.txt with its head is written.
+        by: Name of the method for the head of index.txt; None: no name.
 
     Returns:
         Names of the files written. index.txt has lines ``file,index`` with files relative to the folder, as
@@ -41,8 +41,8 @@ def write_selection_lists(
 
 
 def _write_index(path: Path, patterns: PatternFile, frames: NDArray[np.int64], by: str | None) -> None:
-    who = f" by {by}" if by else ""
-    about = f"{len(frames)} of {len(patterns)} frames of {patterns.path.name}, chosen as single hits{who}"
+    method = f" by {by}" if by else ""
+    about = f"{len(frames)} of {len(patterns)} frames of {patterns.path.name}, chosen as single hits{method}"
     lines = [f"# {printable(about)}"]
     here = path.resolve().parent
     for file, frame in patterns.origin(frames) if len(frames) else []:
@@ -58,7 +58,7 @@ def _pieces(patterns: PatternFile, frames: NDArray[np.int64]) -> Iterator[NDArra
 
 
 def _write_detector(path: Path, patterns: PatternFile) -> list[str]:
-    """Dragonfly's detector file, if one geometry and one mask hold for all frames."""
+    """Write Dragonfly's detector file if all frames share one geometry and one mask."""
     distance, pixel_size = (np.asarray(patterns.geometry.get(name, np.nan)) for name in (DISTANCE, PIXEL_SIZE))
     ratio = np.unique(distance / pixel_size)
     if len(ratio) != 1 or not np.isfinite(ratio[0]) or patterns.masks_differ:

@@ -1,4 +1,4 @@
-"""Part and answer of support finding: patterns of a file, and a support of each, perhaps with a density."""
+"""Part and answer of support finding: patterns of a file, and their supports, with densities if a method has them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spi_lightning.io.patterns.pattern_file import PatternFile
 
 @dataclass(frozen=True)
 class SupportPart:
-    """Patterns whose supports are asked for.
+    """Patterns whose supports a method finds.
 
     Attributes:
         content: Hash of frames, masks and geometry of the file, see io.patterns.content_key.
@@ -32,7 +32,7 @@ class SupportAnswer:
 
     Attributes:
         support: (N, H, W) bool.
-        density: (N, H, W) float32, density or score of each pixel, at most 1; None from methods that have none.
+        density: (N, H, W) float32, density or score of each pixel, at most 1; None for methods without one.
     """
 
     support: NDArray[np.bool_]

@@ -26,9 +26,9 @@ class MethodResult:
     Attributes:
         name: Name of the method.
         support: (N, H, W) bool.
-        density: (N, H, W) float16, density or score, at most 1; None from methods that have none.
-        columns: Numbers of each support, (N,): area, centrosymmetry, and with a truth false_negatives and so on.
-        cost: Cost of the answer, whenever it was made.
+        density: (N, H, W) float16, density or score, at most 1; None for methods without one.
+        columns: Numbers of each support, (N,): area, centrosymmetry, and with a truth false_negatives and others.
+        cost: Cost of the answer when it was made.
         kept: Whether the answer was read from the cache.
         network: Checkpoint, weights and threshold of a network; empty for other methods.
     """
@@ -82,7 +82,7 @@ class SupportResult:
         primary: Index of the primary method.
         curve_patterns: Number of patterns of the trade-off curve.
         displayed: Patterns of the galleries.
-        metrics: Numbers of metrics.json.
+        metrics: Numbers of all methods, as in metrics.json.
         notes: Notes of the reader and of all methods.
         command: Command line of the evaluation.
     """
@@ -120,7 +120,8 @@ def choose_patterns(
     Args:
         method: Method whose answers are ranked.
         truth_area: (N,) pixels of the true supports; None if unknown: then the method's own areas are the sizes.
-        structure: (N,) numbers of the structures, -1 where unknown; no gallery shows a structure twice if it need not.
+        structure: (N,) numbers of the structures, -1 where unknown; a gallery holds a structure twice only if there are
+            too few.
         count: Number of patterns of each gallery; 0: no galleries.
     """
     total = len(method.support)
@@ -139,7 +140,7 @@ def choose_patterns(
 
 
 def _first_of_each(order: NDArray[Any], structure: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """The first rows of an order, one of each structure, then whatever comes next."""
+    """First ``count`` rows of an order (n,): one of each structure, then the others."""
     known = structure[order]
     first = np.zeros(len(order), dtype=bool)
     first[np.unique(known, return_index=True)[1]] = True

@@ -20,6 +20,6 @@ def test_pictures_have_titles_and_captions_and_nothing_is_no_section() -> None:
     assert further_sections({"none": lambda result: None}, "result") == further_sections(None, "result") == []
 
 
-def test_what_is_no_figure_is_told() -> None:
-    with pytest.raises(UserError, match=r"report\.figures\.wrong: gives str, not a matplotlib Figure or None"):
+def test_a_function_must_return_a_figure() -> None:
+    with pytest.raises(UserError, match=r"report\.figures\.wrong: returned str; return a matplotlib Figure or None"):
         further_sections({"wrong": lambda result: result}, "result")

@@ -35,12 +35,12 @@ def compare_supports(
     gallery: int = 6,
     scoring: Mapping[str, int] | None = None,
 ) -> SupportResult:
-    """Ask methods for the supports of all patterns of a file and score them, against the truth where it is known.
+    """Supports of all patterns of a file by several methods, scored against the truth where it is known.
 
     Args:
         patterns: File of N patterns, with true densities or without.
         methods: Methods to compare; the first network, else the first method, is the primary one.
-        cache: Cache of answers.
+        cache: Cache of the methods' answers.
         fraction: Share of the density's maximum that a true support exceeds.
         curve: Number of patterns on which other thresholds and dilations are tried; 0: no trade-off curve.
         gallery: Number of patterns of each gallery of the report.

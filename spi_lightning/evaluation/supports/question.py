@@ -22,8 +22,8 @@ class SupportQuestion:
     """Supports of patterns of a file, whose labels and true densities are hidden from methods.
 
     Args:
-        patterns: File of patterns.
-        frame: (N,) int64, indices of the patterns asked for; None: all.
+        patterns: File of the patterns.
+        frame: (N,) int64, indices of the patterns; None: all.
     """
 
     answer_type: ClassVar[type[SupportAnswer]] = SupportAnswer

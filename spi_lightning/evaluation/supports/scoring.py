@@ -55,7 +55,7 @@ class SupportScoring:
 
     Args:
         structure: (N,) int64, -1 where unknown: then each pattern counts as a structure.
-        replicates, seed: Of the bootstrap.
+        replicates, seed: Number of bootstrap replicates, and the seed of their draw.
     """
 
     structure: NDArray[np.int64]

@@ -27,7 +27,7 @@ class SupportMethod(ABC):
     """Method of support finding that answers batch by batch: a trained network, an intersection, a phasing recipe.
 
     Args:
-        name: Name in tables.
+        name: Name of the method in tables.
         device: Device of the computation: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
         batch_size: Number of patterns computed together.
 

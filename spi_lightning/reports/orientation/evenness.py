@@ -1,4 +1,4 @@
-"""Are orientations even? The tests of it as a table, and the answer in a sentence."""
+"""Tests of the evenness of orientations: a table, and the result in a sentence."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from spi_lightning.reports.page import Table
 
 
 def verdict(metrics: dict[str, Any], level: float = 0.01) -> str:
-    """The test of uniformity in a sentence."""
+    """Result of the test of uniformity in a sentence.
+
+    Args:
+        metrics: Numbers of metrics.json.
+        level: p-value below which orientations are called not even.
+    """
     test = metrics["uniformity"]
     what = "not even" if test["p_value"] < level else "not distinguishable from even"
     of = f"{metrics['patterns']:,} patterns, symmetry {metrics['symmetry']}"
@@ -21,7 +26,7 @@ def verdict(metrics: dict[str, Any], level: float = 0.01) -> str:
 
 
 def tests_table(metrics: dict[str, Any]) -> Table:
-    """Statistic, degrees of freedom and p of each test, and of both."""
+    """Table of statistic, degrees of freedom and p-value of each test, and p of both together."""
     test = metrics["uniformity"]
     rows = [
         (name, f"{test[key]:.2f}", str(test[f"{key}_freedom"]), p_text(test[f"{key}_p"]))
@@ -30,19 +35,19 @@ def tests_table(metrics: dict[str, Any]) -> Table:
     rows.append(("both (Bonferroni)", "", "", p_text(test["p_value"])))
     words = (
         f"Compared with {_expected(metrics)}. Harmonics: score test of the lowest spherical harmonics that the "
-        "symmetry leaves (none: degrees 1 and 2, the tests of Rayleigh and Bingham; icosahedral: the invariants of "
-        "degrees 6, 10, 12)."
+        "symmetry allows (no symmetry: degrees 1 and 2, the tests of Rayleigh and Bingham; icosahedral: the invariants "
+        "of degrees 6, 10, 12)."
     )
     return Table(("test of evenness", "statistic", "degrees of freedom", "p"), rows, words)
 
 
 def _expected(metrics: dict[str, Any]) -> str:
-    """What the observed orientations are compared with, in words."""
+    """Reference of the tests in words."""
     if metrics.get("controlled"):
-        return "an even set that went through the same reconstruction (control), whose own scatter is counted in"
+        return "an even set from the same reconstruction (control), whose own scatter is included"
     return "the weights of the sampled orientations; a reconstruction's own bias counts as unevenness (see control)"
 
 
 def p_text(p: float) -> str:
-    """A p-value as people write it."""
+    """p-value as text, below 1e-16 as an inequality."""
     return "< 1e-16" if p < 1e-16 else f"{p:.3f}" if p >= 1e-3 else f"{p:.1e}"

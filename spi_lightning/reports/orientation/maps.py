@@ -1,4 +1,4 @@
-"""Maps of where particles lay: the directions from which the beam saw them, on a Hammer-Aitoff sphere."""
+"""Maps of orientations: directions of the beam in the frame of the particle, in Hammer-Aitoff projection."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _LARGEST: Final = 320  # area of the largest circle, point^2
 
 
 def map_pictures(result: OrientationResult) -> list[Picture]:
-    """Every orientation as a circle, and their density."""
-    copies = " Every orientation is drawn in all its 60 equivalents." if result.symmetry == "icosahedral" else ""
+    """Captioned maps: circles of the sampled orientations, and their smoothed density."""
+    copies = " Every orientation is drawn at all of its 60 equivalents." if result.symmetry == "icosahedral" else ""
     circles = (
-        "Where the beam passed, seen from the particle (Hammer-Aitoff). Circles: total probability of every sampled "
-        f"orientation, from the ten most probable of each pattern; their radius grows with it.{copies}"
+        "Direction of the beam in the frame of the particle (Hammer-Aitoff projection). Circles: total probability of "
+        f"every sampled orientation, from the ten most probable of each pattern; the radius grows with it.{copies}"
     )
     density = (
-        "The same, smoothed by 8° and divided by what an even distribution would give: red is preferred, blue shunned."
+        "The same, smoothed by 8° and divided by the density of an even distribution: red is preferred, blue avoided."
     )
     return [
         Picture(as_png(circles_figure(result)), "Orientation probabilities", circles),
@@ -44,7 +44,12 @@ def map_pictures(result: OrientationResult) -> list[Picture]:
 
 
 def directions(result: OrientationResult, symmetrise: bool = True) -> tuple[Array, Array, Array]:
-    """Viewing directions (n, 3) ordered z, y, x, their P_r (n,) and weights (n,), in all equivalents if asked for."""
+    """Viewing directions (n, 3) ordered z, y, x, their P_r (n,) and weights (n,).
+
+    Args:
+        result: Orientations of the patterns.
+        symmetrise: Whether every orientation stands at all of its equivalents.
+    """
     direction = viewing_directions(torch.from_numpy(result.quaternion))
     if result.symmetry == "none" or not symmetrise:
         return direction.numpy(), result.probability, result.weight
@@ -54,7 +59,7 @@ def directions(result: OrientationResult, symmetrise: bool = True) -> tuple[Arra
 
 
 def circles_figure(result: OrientationResult) -> Figure:
-    """P_r on a Hammer-Aitoff map: a circle at the viewing direction of every orientation, its radius growing with P_r.
+    """Map of P_r: a circle at the viewing direction of every sampled orientation, whose radius grows with P_r.
 
     Source: Shi et al. (2019), Fig. S4.
     """
@@ -78,14 +83,14 @@ def circles_figure(result: OrientationResult) -> Figure:
 
 
 def density_figure(result: OrientationResult) -> Figure:
-    """Patterns per orientation over the sphere relative to an even distribution, smoothed by 8 degrees."""
+    """Map of the density of orientations over that of an even distribution, smoothed by 8 degrees."""
     with figure(7.2, 3.5) as picture:
         _draw_density(picture, _hammer(picture), result)
     return picture
 
 
 def draw_maps(sets: Mapping[str, OrientationResult], path: Path) -> None:
-    """Write a picture of the densities of several sets, one beside the other, each under its title."""
+    """Write maps of the densities of some sets side by side, each under its title, as PNG."""
     with figure(6.6 * len(sets), 3.6) as picture:
         for number, (title, result) in enumerate(sets.items(), 1):
             axes = _hammer(picture, (1, len(sets), number))
@@ -104,7 +109,7 @@ def _draw_density(picture: Figure, axes: Axes, result: OrientationResult) -> Non
     norm = TwoSlopeNorm(1, 0, max(2.0, float(ratio.max())))
     mesh = axes.pcolormesh(longitude, latitude, ratio, norm=norm, cmap="RdBu_r", rasterized=True)
     bar = picture.colorbar(mesh, ax=axes, shrink=0.9, pad=0.03)
-    bar.set_label("density over an even one")
+    bar.set_label("density / even density")
     bar.set_ticks(_ticks(norm.vmax or 2.0))
 
 
@@ -114,7 +119,7 @@ def _ticks(top: float) -> list[float]:
 
 
 def smoothed_density(result: OrientationResult, at: Array) -> Array:
-    """Observed over expected probability in a Gaussian neighbourhood of some directions, (n, 3) -> (n,)."""
+    """Observed over expected probability in a Gaussian neighbourhood of directions ``at``, (n, 3) -> (n,)."""
     direction, probability, weight = directions(result)
     cells = sphere_points(_CELLS).numpy()
     cell = cKDTree(cells).query(direction)[1]

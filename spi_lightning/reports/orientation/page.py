@@ -1,4 +1,4 @@
-"""The page of an orientation run: where particles lay, the merged intensity, and patterns beside their slices."""
+"""Page of an orientation run: orientations, merged intensity, and patterns beside their slices."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LOG_END: Final = 4000  # characters of Dragonfly's log on the page
 
 
 def write_orientation_report(run: Path) -> Path:
-    """Make report.html of an orientation run from its orientation.h5 and metrics.json."""
+    """Write report.html of an orientation run from its orientation.h5 and metrics.json."""
     result = load(run / ORIENTATION_FILE, OrientationResult)
     metrics: dict[str, Any] = read_metrics(run / "metrics.json")
     sections = [
@@ -46,20 +46,25 @@ def _recovery(result: OrientationResult, metrics: dict[str, Any]) -> list[Sectio
     recovery = metrics["recovery"]
     rows = [
         ("median error", f"{recovery['median_error_deg']:.2f}°"),
-        ("the same, half turns about the beam counted as errors", f"{recovery['median_error_exact_deg']:.2f}°"),
+        ("median error with rotations by 180° about the beam", f"{recovery['median_error_exact_deg']:.2f}°"),
         ("90 % of patterns below", f"{recovery['error_90_deg']:.2f}°"),
         ("sampling step", f"{metrics['sampling_step_deg']:.2f}°"),
     ]
     words = (
         f"Up to the particle's symmetry ({result.symmetry}) and one rotation of the whole. On a flat Ewald sphere a "
-        "pattern and itself turned by half a turn are one by Friedel's law, so such turns do not count."
+        "pattern and itself rotated by 180° are the same by Friedel's law, so such rotations do not count."
     )
     picture = Picture(as_svg(errors_figure(result, metrics["sampling_step_deg"])), "Errors of orientation", words)
     return [Section("Recovery of known orientations", [picture, Table(("", "angle"), rows)])]
 
 
 def errors_figure(result: OrientationResult, step: float) -> Figure:
-    """Histogram of the angles between found and true orientations, with the sampling step, degrees."""
+    """Histogram of the angles between found and true orientations, degrees.
+
+    Args:
+        result: Orientations with known errors.
+        step: Sampling step of the orientations, degrees.
+    """
     assert result.error is not None
     error = np.degrees(result.error)
     with figure() as picture:
@@ -82,8 +87,12 @@ def iterations_figures(result: OrientationResult) -> list[Picture]:
     """Mutual information and log-likelihood after every iteration, with the exponent beta."""
     pictures = []
     for name, label, words in (
-        ("mutual_information", "mutual information (nat)", "What a pattern tells of its orientation, per pattern."),
-        ("log_likelihood", "log-likelihood per pattern", "Of the patterns, under the merged intensity."),
+        (
+            "mutual_information",
+            "mutual information (nat)",
+            "Information of one pattern on its orientation, mean.",
+        ),
+        ("log_likelihood", "log-likelihood per pattern", "Log-likelihood of the patterns given the merged intensity."),
     ):
         with figure() as picture:
             axes = picture.subplots()
@@ -108,6 +117,4 @@ def _log(run: Path) -> list[Fold]:
     path = run / "dragonfly.log"
     if not path.is_file():
         return []
-    return [
-        Fold("What Dragonfly printed, the end of it", path.read_text(encoding="utf-8", errors="replace")[-_LOG_END:])
-    ]
+    return [Fold("End of Dragonfly's output", path.read_text(encoding="utf-8", errors="replace")[-_LOG_END:])]

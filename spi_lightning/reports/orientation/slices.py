@@ -1,4 +1,4 @@
-"""The merged intensity: its central planes, and patterns beside the slices through it that match them best."""
+"""Figures of the merged intensity: central planes, and patterns beside their best matching slices."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _SLICES: Final = (
     "y and x of the reconstruction's frame. Grey: never measured."
 )
 _EXAMPLES: Final = (
-    "Patterns from faint to bright above, the slices at their most probable orientations below. Grey: not used."
+    "Above: patterns from faint to bright. Below: slices at their most probable orientations. Grey: not used."
 )
 
 
 def slices_picture(result: OrientationResult) -> Picture:
-    """Three central planes, with what they show."""
+    """Captioned picture of three central planes."""
     return Picture(as_png(slices_figure(result)), "Central slices", _SLICES, wide=True)
 
 
 def examples_picture(examples: Examples) -> Picture:
-    """Some patterns above their slices, with what they show."""
+    """Captioned picture of patterns above their slices."""
     return Picture(as_png(examples_figure(examples)), "Patterns and best matching slices", _EXAMPLES, wide=True)
 
 

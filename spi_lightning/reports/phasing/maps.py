@@ -1,4 +1,4 @@
-"""Pattern and density of a phasing run: the central planes of both."""
+"""Figures of the pattern and the density of a phasing run: central planes of both."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Array = NDArray[Any]
 
 
 def result_pictures(result: PhasingResult) -> list[Picture]:
-    """Pattern, density and, where it is known, the true density, with what a reader has to know of each."""
+    """Captioned pictures of the pattern, the density and, where it is known, the true density."""
     volume = result.intensity.ndim == 3
     caption = (
         "Central planes through q = 0. " if volume else ""
@@ -28,7 +28,7 @@ def result_pictures(result: PhasingResult) -> list[Picture]:
     if result.known:
         caption += " q = 2 sin(theta) / wavelength = 1 / d, d the full period, without a factor 2 pi."
     pictures = [Picture(as_png(pattern_figure(result)), "Pattern", caption, wide=volume)]
-    caption = "Mean of the kept starts; the line is the support." + (" Central planes." if volume else "")
+    caption = "Mean of the kept starts; red line: the support." + (" Central planes." if volume else "")
     if np.iscomplexobj(result.density):
         caption += " Phase only where the amplitude exceeds 5 % of its maximum."
     if result.about.frame:
@@ -44,12 +44,12 @@ def result_pictures(result: PhasingResult) -> list[Picture]:
 
 
 def _unit_of(result: PhasingResult) -> str:
-    """What a pattern's values are."""
+    """Unit of the values of the pattern."""
     return f"photons per {result.element}" if result.about.counted else "intensity (relative)"
 
 
 def pattern_figure(result: PhasingResult) -> Figure:
-    """Photons on a logarithmic scale against frequency."""
+    """Photons of the pattern on a logarithmic scale against frequency."""
     cuts, masks = planes(result.intensity), planes(result.mask)
     top = float(result.intensity.max())
     low = max(1.0 if top > 30 else 0.1, top * 1e-6) if result.about.counted else top * 1e-6
@@ -66,10 +66,10 @@ def pattern_figure(result: PhasingResult) -> Figure:
 
 
 def density_figure(result: PhasingResult, density: Array | None = None) -> Figure:
-    """Density (or amplitude and phase) around the support, with its outline.
+    """Density, or amplitude and phase, around the support, with the outline of the support.
 
     Args:
-        result: Phasing result, whose support and pixels are used.
+        result: Phasing result with the support and the edge of a pixel.
         density: (..., y, x) float or complex density to draw; None: that of the result.
     """
     density = result.density if density is None else density

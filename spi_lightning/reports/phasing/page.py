@@ -1,4 +1,4 @@
-"""The page of a phasing run: pattern and density, how the starts agree, and how far to trust them."""
+"""Page of a phasing run: pattern and density, numbers, reproducibility, starts and notes."""
 
 from __future__ import annotations
 
@@ -23,14 +23,19 @@ from .verdict import verdict
 
 
 def write_phasing_report(run: Path, figures: Mapping[str, MakeFigure] | None = None) -> Path:
-    """Make report.html of a phasing run from its phasing.h5 and metrics.json."""
+    """Write report.html of a phasing run from its phasing.h5 and metrics.json.
+
+    Args:
+        run: Run folder.
+        figures: Further figures by title, see reports.further.
+    """
     result = load(run / PHASING_FILE, PhasingResult)
     metrics: dict[str, Any] = read_metrics(run / "metrics.json")
     sections = [
         Section("Result", [Lines([verdict(result, metrics)]), *result_pictures(result)]),
         *laboratory_sections([run / "laboratory.npz"]),
         Section("Numbers", [numbers_table(metrics, result.element)]),
-        Section("How far to trust it", [*trust_pictures(result)]),
+        Section("Reliability", [*trust_pictures(result)]),
         Section("Starts", [starts_picture(result)]),
         Section("Notes", [Lines(note_lines(result.notes) or ["Nothing to note."])]),
         *further_sections(figures, result),

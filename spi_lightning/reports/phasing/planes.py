@@ -1,4 +1,4 @@
-"""Planes of a pattern or density on a phasing page: which are shown, how much of them, and what their axes are."""
+"""Planes of a pattern or density on a phasing page, with their windows and axes."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _MARGIN: Final = 1.3  # of the window around the support
 
 
 def planes(values: Array) -> list[Array]:
-    """A picture (y, x) as it is; of a volume (z, y, x) the three central planes, normal to z, y and x."""
+    """Planes of an array: an image (y, x) itself, or the central planes of a volume (z, y, x), normal to z, y and x."""
     if values.ndim == 2:
         return [values]
     return [values.take(values.shape[axis] // 2, axis) for axis in range(3)]
 
 
 def axes_of(ndim: int, number: int) -> tuple[int, int]:
-    """Axes shown downwards and to the right in plane ``number``."""
+    """Axes of the array downwards and to the right in plane ``number``."""
     rows, columns = [axis for axis in range(ndim) if ndim == 2 or axis != number]
     return rows, columns
 
 
 def frequency_extent(result: PhasingResult, number: int) -> tuple[tuple[float, float, float, float], str]:
-    """Edges of a plane's picture in frequency (left, right, bottom, top) and the unit."""
+    """Edges of plane ``number`` in frequency (left, right, bottom, top), and their unit, 1/nm or 1/pixel."""
     rows, columns = axes_of(result.intensity.ndim, number)
     steps = [1 / (n * p) for n, p in zip(result.intensity.shape, result.pixel, strict=True)]
     factor, unit = (1e-9, "1/nm") if result.known else (1.0, f"1/{result.element}")
@@ -44,7 +44,7 @@ def frequency_extent(result: PhasingResult, number: int) -> tuple[tuple[float, f
 
 
 def window(result: PhasingResult, number: int) -> tuple[tuple[slice, slice], tuple[float, float, float, float], str]:
-    """Where the support lies in a plane, a little wider and square, as slices and as edges of the picture."""
+    """Square window around the support in plane ``number``: slices (2,), edges in nm or pixel, and that unit."""
     factor, unit = (1e9, "nm") if result.known else (1.0, result.element)
     pair = axes_of(result.support.ndim, number)
     far = reach(torch.from_numpy(result.support), result.support.ndim)
@@ -58,7 +58,14 @@ def window(result: PhasingResult, number: int) -> tuple[tuple[slice, slice], tup
 
 
 def dress(axes: Axes, ndim: int, number: int, label: str) -> None:
-    """Names of the axes that a plane shows, with few enough ticks not to run into one another."""
+    """Label the axes of a plane, with few ticks.
+
+    Args:
+        axes: Axes of the plane.
+        ndim: Number of axes of the array, 2 or 3.
+        number: Index of the plane.
+        label: Label of an axis with ``{}`` for its name.
+    """
     rows, columns = axes_of(ndim, number)
     names = "zyx"[-ndim:]
     axes.grid(False)

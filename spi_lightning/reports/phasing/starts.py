@@ -1,4 +1,4 @@
-"""The starts of a phasing run side by side."""
+"""Figure of the starts of a phasing run side by side."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _MOST: Final = 10
 
 
 def starts_picture(result: PhasingResult) -> Picture:
-    """The starts of smallest error, with what is written above each."""
-    return Picture(as_png(starts_figure(result)), "The starts", _starts_caption(result), wide=True)
+    """Captioned picture of the starts of smallest error."""
+    return Picture(as_png(starts_figure(result)), "Densities of the starts", _starts_caption(result), wide=True)
 
 
 def starts_figure(result: PhasingResult) -> Figure:
-    """The starts from the smallest error up, aligned to the best, each as a share of its maximum."""
+    """Starts in order of their error, aligned to the best, each over its maximum."""
     order = np.argsort(result.final_error)[:_MOST]
     columns = min(5, len(order))
     rows = -(-len(order) // columns)
@@ -62,6 +62,6 @@ def starts_figure(result: PhasingResult) -> Figure:
 def _starts_caption(result: PhasingResult) -> str:
     what = "|density| in the central plane normal to z" if result.density.ndim == 3 else "|density|"
     return (
-        f"{what} of the {min(_MOST, len(result.kept))} starts of smallest relative Fourier error, written above each; "
-        "kept: it agrees with others and is in the mean, failed: it is not."
+        f"{what} of the {min(_MOST, len(result.kept))} starts of smallest relative Fourier error, the number above "
+        "each. Kept starts agree and make the mean; failed ones do not."
     )

@@ -1,4 +1,4 @@
-"""How far to trust a phasing run: convergence, reproducibility against frequency, and what it was not fitted to."""
+"""Figures on the reliability of a phasing run: convergence, reproducibility and held-out pixels."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from spi_lightning.reports.style import INK, METHOD_COLOURS, OTHER, SINGLE, as_s
 from spi_lightning.results.phasing import PhasingResult
 
 _CONVERGENCE: Final = (
-    "Each line is the iterates of one start; the error of its density, after the last projection, is another. For real "
-    "densities the amplitudes of Friedel mates are averaged first, which lowers their "
-    "noise; the errors elsewhere are against the amplitudes as measured."
+    "Each line is the iterates of one start. They differ from the final errors in the table: those are of the density "
+    "after the last projection, against the amplitudes as measured. Here, for real densities, the amplitudes of "
+    "Friedel mates are averaged, which lowers their noise."
 )
-_POLISHED: Final = " A dot on the right is a start after the polish, by which it is judged."
-_BLURRED: Final = " The polished densities' patterns are blurred as the polish found it."
+_POLISHED: Final = " A dot on the right is a start after the polish, as in the table."
+_BLURRED: Final = " The patterns of polished densities are blurred by the fitted point spread."
 _TRUST: Final = (
-    "Phases: mean over a shell of |mean of exp(i phase)| over the kept starts. Modulus: |mean Fourier transform| over "
-    "the measured amplitude. Reproducible is not the same as right: starts that share a wrong support agree too."
+    "PRTF: phase retrieval transfer function. Phases: mean over a shell of |mean of exp(i phase)| over the kept "
+    "starts. Modulus: |mean Fourier transform| over the measured amplitude. Reproducible is not the same as right: "
+    "starts that share a wrong support agree too."
 )
 
 
 def trust_pictures(result: PhasingResult) -> list[Picture]:
-    """Those of the three figures that this run has numbers for."""
+    """Captioned pictures of reproducibility, convergence and held-out pixels, as far as the run has them."""
     pictures = [Picture(as_svg(errors_figure(result)), "Convergence", _convergence(result))]
-    if np.isfinite(result.prtf).any() or len(result.fsc):  # one kept start has nothing to agree with
+    if np.isfinite(result.prtf).any() or len(result.fsc):  # not of one kept start
         pictures.insert(0, Picture(as_svg(trust_figure(result)), "Reproducibility against frequency", _trust(result)))
     if np.isfinite(result.held_out_error).any():
         what = f"{result.element}s"
-        caption = f"Held-out {what} float during phasing; dotted: as well as on the fitted ones."
+        caption = f"Held-out {what} are free during phasing. Dotted line: equal errors on held-out and fitted {what}."
         pictures.append(Picture(as_svg(held_out_figure(result)), f"Held-out {what}", caption))
     return pictures
 
@@ -60,7 +61,7 @@ def _is_polished(result: PhasingResult) -> bool:
 
 
 def errors_figure(result: PhasingResult) -> Figure:
-    """Relative Fourier error of every start against the iteration."""
+    """Relative Fourier error of every start against the iteration, on a logarithmic scale."""
     step = max(1, len(result.error) // 2000)
     with figure(5.4, 4.0) as picture:
         axes = picture.subplots()
@@ -81,7 +82,7 @@ def errors_figure(result: PhasingResult) -> Figure:
 
 
 def trust_figure(result: PhasingResult) -> Figure:
-    """PRTF by both definitions and, of two halves of the photons, the correlation of shells with its threshold."""
+    """PRTF by both definitions, and the correlation of two halves of the photons with its threshold, over frequency."""
     factor, unit = (1e-9, "1/nm") if result.even else (1.0, f"1/{result.element}")
     frequency = result.frequency * factor
     with figure(5.4, 4.0) as picture:
@@ -102,7 +103,7 @@ def trust_figure(result: PhasingResult) -> Figure:
 
 
 def held_out_figure(result: PhasingResult) -> Figure:
-    """Each start's error on the pixels or voxels it was fitted to and on those it never saw."""
+    """Relative Fourier error of each start on held-out pixels or voxels against that on fitted ones."""
     what = f"{result.element}s"
     with figure(5.4, 4.0) as picture:
         axes = picture.subplots()

@@ -1,4 +1,4 @@
-"""What a phasing run found, in a few sentences: how many starts agree, how well they fit, how fine they are."""
+"""Summary of a phasing run in sentences: agreement of the starts, fit, and resolution."""
 
 from __future__ import annotations
 
@@ -11,15 +11,20 @@ from spi_lightning.metrics.prtf import LEAST_RUNS
 from spi_lightning.metrics.resolution import in_words, resolutions
 from spi_lightning.results.phasing import PhasingResult
 
-_FREE: Final = 0.1  # share of free pixels from which errors flatter
-_FEW: Final = 4  # starts; as many unrelated ones agree to 0.45, above 1/e
-_OVERFITTED: Final = 0.2  # relative Fourier error on held-out pixels below which nothing is said of overfitting
+_FREE: Final = 0.1  # share of free pixels from which the errors are too low
+_FEW: Final = 4  # starts; PRTF of as many unrelated ones: 0.45, above 1/e
+_OVERFITTED: Final = 0.2  # relative Fourier error on held-out pixels up to which a run is not called overfitted
 _FAR: Final = 3.0  # times the error on fitted pixels, and that of photon noise
 _POOR: Final = 0.2  # relative Fourier error beyond photon noise of a density that does not explain its pattern
 
 
 def verdict(result: PhasingResult, metrics: dict[str, Any]) -> str:
-    """A few sentences on what was found."""
+    """Summary of a run: agreement of the starts, errors, resolution, and reasons to doubt them.
+
+    Args:
+        result: Phasing result.
+        metrics: Numbers of metrics.json.
+    """
     kept, total, best = int(result.kept.sum()), len(result.kept), result.best
     error, held, noise = result.final_error[best], result.held_out_error[best], result.about.counting_error
     poor, element = result.misfit > _POOR, result.element
@@ -36,7 +41,7 @@ def verdict(result: PhasingResult, metrics: dict[str, Any]) -> str:
     text += f" (photon noise alone: about {noise:.2g})." if noise else "."
     if overfit:
         text += (
-            " It is overfitted and says little of the particle: give a tighter support, a recipe with shrinkwrap or "
+            " It is overfitted: take a tighter support, a recipe with shrink-wrap, "
             "fewer steps of polish, or more photons."
         )
         left_out = np.where(result.kept, np.inf, result.held_out_error).min()
@@ -57,14 +62,14 @@ def verdict(result: PhasingResult, metrics: dict[str, Any]) -> str:
         text += f" The PRTF (of phases) of those kept, less chance, {fall}"
         if chance := _chance(result):
             text += f"; phases of {kept} unrelated starts agree to {chance:.2f}"
-            text += f", so {kept} starts tell little: take 5 or more" if kept < _FEW else ""
+            text += f", so {kept} starts are too few: take 5 or more" if kept < _FEW else ""
         text += "."
     if len(result.fsc):
         name = "FSC" if result.density.ndim == 3 else "FRC"
         fall = _fall(metrics, "fsc_half_bit", "half a bit", element, result.pixel if result.known else None)
         text += f" The {name} of two halves of the photons {fall}."
     if result.about.identical_starts:
-        text += " All starts began from the same density, so the PRTF is 1 by construction and says nothing."
+        text += " All starts began from the same density, so the PRTF is 1 by construction and has no meaning."
     elif result.about.converged_starts:
         text += " The starts began apart and ended at one density."
     return text
@@ -78,21 +83,28 @@ def is_overfitted(result: PhasingResult) -> bool:
 
 
 def _suspects(result: PhasingResult) -> str:
-    """What to check of a fit that is poor."""
+    """Probable causes of a poor fit."""
     if result.about.sampled_beside:
-        return "the beam lies beside the middle of a pixel, as said in the notes; check mask and support too"
+        return "the beam lies beside the centre of a pixel, see the notes; check mask and support too"
     return f"check mask,{'' if result.element == 'voxel' else ' beam centre,'} support and constraint"
 
 
 def _chance(result: PhasingResult) -> float:
-    """PRTF of unrelated phases; 0 where it says nothing."""
+    """PRTF of unrelated phases; 0 where it has no meaning."""
     return 0.0 if result.about.identical_starts else result.about.chance or 0.0
 
 
 def _fall(metrics: dict[str, Any], name: str, threshold: str, element: str, edges: ArrayLike | None) -> str:
-    """Where a curve crosses its threshold, in words; per pixel or voxel where the geometry is not known.
+    """Frequency at which a curve falls below its threshold, in words; per pixel or voxel if the geometry is unknown.
 
-    Of one that crosses it nowhere the data end first: at two edges (m) of a pixel, where these are given.
+    A curve that stays above it ends with the data, at a period of two edges of a pixel.
+
+    Args:
+        metrics: Numbers of metrics.json.
+        name: Name of the curve in metrics.json.
+        threshold: Threshold in words.
+        element: ``pixel`` or ``voxel``.
+        edges: Edges of a pixel along each axis, m; None: the end of the data has no length.
     """
     if words := in_words(metrics, name):
         return f"falls below {threshold} at {words}"

@@ -1,4 +1,4 @@
-"""Figures of supports: the trade-off, false negatives against false positives, centrosymmetry, agreement."""
+"""Figures of supports: trade-off curves, errors of each pattern, histograms, and agreement of methods."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -17,18 +17,18 @@ _MARKERS = "os^Dvp*X"
 
 
 def colour_of(number: int) -> str:
-    """Colour of the method at this place."""
+    """Colour of the method of this index."""
     return METHOD_COLOURS[number % len(METHOD_COLOURS)]
 
 
 def trade_off_figure(
     curves: Mapping[str, Sequence[Mapping[str, Any]]], goal: tuple[float, float] | None = None
 ) -> Figure:
-    """Share of patterns with fewer than two false negatives against mean false positives; one line for each method.
+    """Share of patterns with fewer than two false negatives against mean false positives, a line for each method.
 
     Args:
-        curves: ``trade_off`` of metrics.json.
-        goal: False positives (pixel) and share of patterns (%) of a mark to beat.
+        curves: Points of each method by its name, ``trade_off`` of metrics.json.
+        goal: Mean false positives (pixel) and share of patterns (%) of a goal that is drawn as a dotted line.
     """
     with figure(8.6, 5.2) as picture:
         axes = picture.subplots()
@@ -36,7 +36,7 @@ def trade_off_figure(
             x, y = goal
             axes.plot([0, x, x], [y, y, 100], color=UNKNOWN, linestyle=":", linewidth=1.3)
             axes.annotate(
-                f"to beat: ≥ {y} % at ≤ {x} px", (0, y), (6, -13), textcoords="offset points", fontsize=9, color=INK
+                f"goal: ≥ {y} % at ≤ {x} px", (0, y), (6, -13), textcoords="offset points", fontsize=9, color=INK
             )
         for number, (name, points) in enumerate(curves.items()):
             for pixels, line, face in ((0, "-", colour_of(number)), (1, "--", "white")):
@@ -66,9 +66,10 @@ def _line(points: Sequence[Mapping[str, Any]], dilation: int) -> tuple[list[floa
 
 
 def errors_figure(methods: Sequence[MethodResult]) -> Figure:
-    """Each pattern's false positives and false negatives with histograms at the sides, as P2's Fig. 4.
+    """False positives and false negatives of each pattern, with histograms at the sides.
 
     Marks stand up to a third of a pixel beside their whole numbers, each method on its own side.
+    Source: Bellisario & Ekeberg (2024), Fig. 4.
     """
     size = float(np.clip(3000 / max(1, len(methods[0].support)), 4, 30))
     with figure(8.6, 5.6) as picture:
@@ -104,14 +105,14 @@ def errors_figure(methods: Sequence[MethodResult]) -> Figure:
 
 
 def _beside(values: NDArray[Any], number: int, count: int) -> NDArray[np.float64]:
-    """Whole numbers, spread within half a pixel: each method in its own lane, so that none hides another."""
+    """Whole numbers (n,) spread within half a pixel, each method in a lane of its own, so that none hides another."""
     lane = (number + np.random.default_rng(number).random(len(values))) / count - 0.5  # -0.5 to 0.5
     spread: NDArray[np.float64] = values + 0.7 * lane * np.maximum(1.0, 0.08 * values)  # as wide on the log part
     return spread
 
 
 def _symlog_bins(values: Sequence[NDArray[Any]], linear: float) -> list[float]:
-    """Edges that are even up to ``linear`` and even in the logarithm above it."""
+    """Edges of bins: even up to ``linear``, even in the logarithm above."""
     highest = max(float(each.max(initial=0)) for each in values) + 1
     low = np.linspace(-0.5, linear - 0.5, 6)
     high = np.geomspace(linear, max(highest, 2 * linear), 25)[1:]
@@ -121,7 +122,14 @@ def _symlog_bins(values: Sequence[NDArray[Any]], linear: float) -> list[float]:
 def histogram_figure(
     methods: Sequence[MethodResult], column: str, label: str, truth: NDArray[Any] | None = None
 ) -> Figure:
-    """How one number of the supports is spread, a step line for each method, the truth in grey."""
+    """Histogram of one number of the supports, a step line for each method, the truth in grey.
+
+    Args:
+        methods: Results of the methods.
+        column: Name of the number, a key of MethodResult.columns.
+        label: Label of the horizontal axis, with a unit.
+        truth: (N,) the same number of the true supports; None: not drawn.
+    """
     drawn = [np.asarray(method.columns[column], dtype=np.float64) for method in methods]
     everything = np.concatenate([*drawn, *([truth] if truth is not None else [])])
     low, high = float(everything.min(initial=0.0)), float(everything.max(initial=1.0))
@@ -156,15 +164,15 @@ def agreement_figure(names: Sequence[str], matrix: Sequence[Sequence[float]]) ->
 
 
 def shortened(name: str, letters: int = 44) -> str:
-    """A long name with its middle left out."""
+    """Name with its middle left out if it is longer than ``letters``."""
     half = letters // 2 - 1
     return name if len(name) <= letters else f"{name[:half]}…{name[-half:]}"
 
 
-def _plain_ticks(axes: Axes, which: str, places: Sequence[float]) -> None:
-    """Ticks with whole numbers instead of powers of ten."""
+def _plain_ticks(axes: Axes, which: str, ticks: Sequence[float]) -> None:
+    """Ticks as whole numbers instead of powers of ten."""
     axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_major_locator(FixedLocator(list(places)))
+    axis.set_major_locator(FixedLocator(list(ticks)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())

@@ -1,4 +1,4 @@
-"""Galleries of supports: intensity, truth, and what each method says, one pattern below the other in each column."""
+"""Galleries of supports: a column for each pattern with its intensity, truth, and the answer of each method."""
 
 import textwrap
 from typing import Any
@@ -17,27 +17,27 @@ from spi_lightning.physics.array import box_about_origin, reach
 from spi_lightning.reports.style import MASKED, UNKNOWN, figure
 from spi_lightning.results.supports import MethodResult, SupportResult
 
-Panels = tuple[str, NDArray[Any]]  # what a row shows; one image for each pattern
+Panels = tuple[str, NDArray[Any]]  # label of a row, and an image of each pattern
 INSIDE, EXTRA, MISSED = "#b3bcc6", "#E69F00", "#0072B2"
 _PANEL, _LEFT, _HEAD, _FOOT = 1.42, 1.75, 0.42, 0.32  # inches
 
 
 def supports_gallery(result: SupportResult, rows: NDArray[np.int64]) -> Figure:
-    """Columns are patterns; below the intensity stand the true density and each method's density and support.
+    """Columns of patterns: intensity, true density, and density and support of each method.
 
-    With a truth, answers are shifted, and turned around where that fits better, to overlap with it most; colours tell
-    which pixels are in both, in the answer only, in the truth only.
+    Answers are compared with a known truth at the shift, and in the twin, of largest overlap; colours mark pixels in
+    both, in the answer only, and in the truth only.
 
     Args:
         result: Result of an evaluation of supports.
-        rows: (n,) rows of the answers, among those stored.
+        rows: (n,) int64 rows of the answers, among the stored ones.
     """
-    place = np.searchsorted(result.displayed.row, rows)
+    stored = np.searchsorted(result.displayed.row, rows)
     known = result.truth is not None and result.displayed.density is not None
-    panels: list[Panels] = [("intensity", _intensity(result, place))]
+    panels: list[Panels] = [("intensity", _intensity(result, stored))]
     truth = result.truth[rows] if result.truth is not None else None
     if known and result.displayed.density is not None:
-        panels.append(("true density", result.displayed.density[place]))
+        panels.append(("true density", result.displayed.density[stored]))
     for method in result.methods:
         panels += _of_method(method, rows, truth)
     boxes = [_box(result, int(row)) for row in rows]
@@ -60,16 +60,16 @@ def supports_gallery(result: SupportResult, rows: NDArray[np.int64]) -> Figure:
 _LABEL: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": 9}
 
 
-def _intensity(result: SupportResult, place: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Relative to each maximum, NaN where not measured."""
-    shown = np.where(result.displayed.mask[place], result.displayed.intensity[place], np.nan).astype(np.float64)
-    top = np.nanmax(np.where(np.isnan(shown), 0, shown), axis=(1, 2), keepdims=True)
-    relative: NDArray[np.float64] = shown / np.maximum(top, 1e-30)
+def _intensity(result: SupportResult, stored: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Intensities (n, H, W) over the maximum of each, NaN where not measured."""
+    values = np.where(result.displayed.mask[stored], result.displayed.intensity[stored], np.nan).astype(np.float64)
+    top = np.nanmax(np.where(np.isnan(values), 0, values), axis=(1, 2), keepdims=True)
+    relative: NDArray[np.float64] = values / np.maximum(top, 1e-30)
     return relative
 
 
 def _of_method(method: MethodResult, rows: NDArray[np.int64], truth: NDArray[np.bool_] | None) -> list[Panels]:
-    """Its density, where it has one, and its support: 1 in both, 2 in the answer only, 3 in the truth only."""
+    """Rows of a method: density if there is one, and support, 1 in both, 2 in the answer only, 3 in the truth only."""
     support, name = method.support[rows], textwrap.fill(method.name.replace("_", " "), 22)
     panels: list[Panels] = []
     density = None if method.density is None else method.density[rows].astype(np.float32)
@@ -87,7 +87,7 @@ def _of_method(method: MethodResult, rows: NDArray[np.int64], truth: NDArray[np.
 
 
 def _box(result: SupportResult, row: int) -> tuple[slice, slice]:
-    """A square around n // 2 that holds all supports, at most twice as wide as the truth, and within the frame."""
+    """Square around n // 2 with all supports of a pattern, at most twice as wide as the true one, within the frame."""
 
     def widest(image: NDArray[np.bool_]) -> int:
         return max(3, *reach(torch.from_numpy(image), 2))

@@ -1,4 +1,4 @@
-"""The page of an evaluation of supports, from the result of its run folder."""
+"""Page of an evaluation of supports, from the result in its run folder."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -48,10 +48,14 @@ COMPARED = (
 
 
 def write_supports_report(run: Path, figures: Mapping[str, MakeFigure] | None = None) -> Path:
-    """Make report.html of a run folder, from its result alone.
+    """Write report.html of an evaluation of supports.
+
+    Args:
+        run: Run folder.
+        figures: Further figures by title, see reports.further.
 
     Raises:
-        UserError: The folder is no finished evaluation of supports.
+        UserError: The folder holds no finished evaluation of supports.
     """
     result = codec.load(run / SUPPORTS_FILE, SupportResult)
     sections = [
@@ -61,7 +65,7 @@ def write_supports_report(run: Path, figures: Mapping[str, MakeFigure] | None = 
         Section("Shapes", [*_shapes(result)]),
         Section(
             "Notes",
-            [Lines(note_lines(result.notes) or ["Nothing was announced by the reader or a method."])],
+            [Lines(note_lines(result.notes) or ["Nothing to note."])],
         ),
         *further_sections(figures, result),
         provenance_section(run, {"command": result.command}, _costs(result.methods)),
@@ -76,7 +80,7 @@ def _summary(result: SupportResult) -> Iterator[Block]:
     of = f" of {structures} structures" if structures else ""
     lines = [f"{count} patterns of {height} × {width} pixels{of} ({result.format})."]
     if result.truth is None:
-        lines.append("The file has no true densities: supports are shown, and compared with each other only.")
+        lines.append("The file has no true densities: supports are only compared with each other.")
     else:
         area = result.truth.sum(axis=(1, 2))
         lines.append(f"True supports have {area.min()} to {area.max()} pixels, {area.mean():.0f} on average.")
@@ -85,12 +89,12 @@ def _summary(result: SupportResult) -> Iterator[Block]:
 
 
 def methods_table(result: SupportResult) -> Table:
-    """One row for each method: how often it is large enough, how loose, whether it breaks centrosymmetry, its time."""
+    """Table of the methods: false negatives and positives, area, overlap, centrosymmetry and time, with intervals."""
     numbers = result.metrics["methods"]
     first = next(iter(numbers.values()))
     displayed = [name for name in COLUMNS if f"test/{name}" in first]
     if result.truth is not None:
-        displayed.remove("area")  # the ratio says more
+        displayed.remove("area")  # the ratio stands beside it
     rows = []
     for method in result.methods:
         values = numbers[method.name]
@@ -99,7 +103,7 @@ def methods_table(result: SupportResult) -> Table:
     known = f"; {100 * truth:.0f} % of the true supports do so" if truth is not None else ""
     groups = "structures" if (result.structure >= 0).all() else "patterns"
     count = len(np.unique(result.structure)) if groups == "structures" else len(result.structure)
-    groups += f" (only {count}: hardly to be believed)" if count < _FEW else ""
+    groups += f" (only {count}, so intervals are unreliable)" if count < _FEW else ""
     compared = COMPARED.format(fraction=result.fraction) if result.truth is not None else ""
     words = WORDS.format(compared=compared, groups=groups, truth=known)
     return Table(["method", *(COLUMNS[name] for name in displayed), "ms per\npattern"], rows, words)
@@ -118,9 +122,9 @@ def _accuracy(result: SupportResult) -> list[Section]:
     blocks: list[Block] = []
     if curves := result.metrics.get("trade_off"):
         words = (
-            f"On {result.curve_patterns} patterns. Large marks: as answered. Lines: the same methods at other "
-            "thresholds, of the autocorrelation for intersections, of the predicted density or score for networks; "
-            "dashed: every support grown by one pixel. Up and to the left is better."
+            f"On {result.curve_patterns} patterns. Large marks: the supports themselves. Lines: other thresholds of "
+            "the same method, of the autocorrelation for intersections, of the predicted density or score for "
+            "networks. Dashed: every support dilated by one pixel. Up and to the left is better."
         )
         picture = trade_off_figure(curves)
         blocks.append(Picture(as_svg(picture), "Too small against too loose", words, wide=True))
@@ -132,7 +136,7 @@ def _accuracy(result: SupportResult) -> list[Section]:
 
 
 def worst_table(result: SupportResult) -> Table:
-    """The structures that the primary method gets wrong most often; without numbers of structures, the patterns."""
+    """Table of the structures, or without their numbers the patterns, of most false negatives of the primary method."""
     columns = result.primary_method.columns
     missed = np.asarray(columns["false_negatives"], dtype=np.float64)
     named = bool((result.structure >= 0).all())
@@ -157,13 +161,13 @@ def worst_table(result: SupportResult) -> Table:
     ]
     what = "structure" if named else "frame"
     head = [what, "patterns", "with < 2 false\nnegatives (%)", "most false\nnegatives", "false positives\n(mean)"]
-    words = f"The {what}s that {result.primary_method.name} answers worst."
+    words = f"The {what}s of most false negatives of {result.primary_method.name}."
     return Table([*head, "area over\ntrue area", "intersection\nover union"], rows, words)
 
 
 def _galleries(result: SupportResult) -> Iterator[Block]:
     if not result.displayed.choices:
-        yield Lines(["No patterns were stored for this page."])
+        yield Lines(["The result holds no patterns (gallery=0)."])
         return
     yield Lines(
         [
@@ -203,7 +207,7 @@ def _shapes(result: SupportResult) -> Iterator[Block]:
 
 
 def _costs(methods: Sequence[MethodResult]) -> Table:
-    """Cost of each answer, and checkpoint, weights and threshold of networks."""
+    """Table of the cost of each answer, and of checkpoint, weights and threshold of networks."""
     facts = [
         {
             **method.cost.rounded,
@@ -219,5 +223,5 @@ def _costs(methods: Sequence[MethodResult]) -> Table:
 
 
 def _drawn(result: SupportResult, picture: Any) -> str:
-    """SVG for few points, PNG for many."""
+    """Data URI: SVG for few points, PNG for many."""
     return as_svg(picture) if len(result.frame) * len(result.methods) <= 2000 else as_png(picture)

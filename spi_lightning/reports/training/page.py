@@ -1,4 +1,4 @@
-"""Learning curves and the page of a training run, from the metrics.csv and metrics.json in its folder."""
+"""Page and learning curves of a training run, from metrics.csv and metrics.json of its folder."""
 
 import csv
 from collections.abc import Sequence
@@ -67,16 +67,16 @@ WORDS = NUMBERS | {
 
 @reads("metrics.csv of a training run", also=(csv.Error, TypeError))
 def read_curves(path: Path) -> Curves:
-    """Read what Lightning's CSVLogger wrote: name -> (steps (n,), values (n,)), for the rows that hold a number.
+    """Learning curves of a metrics.csv of Lightning's CSVLogger: name -> (steps (n,), values (n,)).
 
     Raises:
         UserError: There is no such file, or it has no column ``step``.
     """
     if not path.is_file():
-        raise UserError(f"{path}: no such file; give the folder of a training run.")
+        raise UserError(f"{path}: no such file; name the folder of a training run")
     rows = list(csv.DictReader(complete_lines(path).splitlines()))
     if rows and "step" not in rows[0]:
-        raise UserError(f"{path}: has no column 'step', so it was not written by a training run.")
+        raise UserError(f"{path}: has no column 'step', so it is not of a training run; name the folder of one")
     curves: Curves = {}
     for name in rows[0] if rows else ():
         points = [(int(row["step"]), float(row[name])) for row in rows if name and row[name] not in ("", None)]
@@ -90,7 +90,7 @@ def write_training_figures(run: Path | str) -> list[Path]:
     """Draw loss, ranking and errors against the training step into ``figures/`` of a run folder, as SVG.
 
     Returns:
-        The files written; figures of which metrics.csv has no number are left out.
+        Files that were written; figures without numbers in metrics.csv are left out.
     """
     run = Path(run)
     folder = run / "figures"
@@ -104,7 +104,7 @@ def write_training_figures(run: Path | str) -> list[Path]:
 
 
 def write_training_report(run: Path) -> Path:
-    """Make report.html of a training run's folder: numbers, learning curves, provenance.
+    """Write report.html of the folder of a training run: numbers, learning curves, provenance.
 
     Raises:
         UserError: The folder has no metrics.csv.
@@ -123,7 +123,7 @@ def write_training_report(run: Path) -> Path:
 def _numbers(run: Path) -> Table | Lines:
     path = run / "metrics.json"
     if not path.is_file():
-        return Lines(["The run has not finished: there is no metrics.json."])
+        return Lines(["The run has not ended: there is no metrics.json."])
     metrics: dict[str, Any] = read_metrics(path)
     rows: dict[str, dict[str, str]] = {}
     for key, value in metrics.items():
@@ -140,27 +140,27 @@ def _numbers(run: Path) -> Table | Lines:
 
 
 def _pictures(curves: Curves) -> dict[str, Figure]:
-    """Figure name -> figure, for those of FIGURES with something to show."""
+    """Figures by name, those of FIGURES that metrics.csv has numbers of."""
     pictures = {}
-    if "val/correlation_modified" in curves:  # then the other is that of Fourier amplitudes too, not of densities
+    if "val/correlation_modified" in curves:  # val/correlation is then of Fourier amplitudes too, not of densities
         curves = {("val/fit_correlation" if name == "val/correlation" else name): each for name, each in curves.items()}
     for name, (_, axis, wanted) in FIGURES.items():
-        shown = [key for key in wanted if key in curves]
-        if shown:
+        keys = [key for key in wanted if key in curves]
+        if keys:
             with figure() as picture:
-                _draw(picture.subplots(), curves, shown, axis)
+                _draw(picture.subplots(), curves, keys, axis)
             pictures[name] = picture
     return pictures
 
 
-def _draw(axes: Axes, curves: Curves, shown: Sequence[str], axis: str) -> None:
-    for key, colour in zip(shown, METHOD_COLOURS, strict=False):
+def _draw(axes: Axes, curves: Curves, keys: Sequence[str], axis: str) -> None:
+    for key, colour in zip(keys, METHOD_COLOURS, strict=False):
         steps, values = curves[key]
         stage, _, name = key.partition("/")
         name = {"train": "training", "val": "validation"}[stage] if axis == "loss" else WORDS[name].rstrip(" ↑↓")
         axes.plot(steps, values, "o-" if len(steps) < 30 else "-", markersize=3.5, color=colour, label=name)
     axes.set(xlabel="training step (batches)", ylabel=axis)
-    values = np.concatenate([curves[key][1] for key in shown])
+    values = np.concatenate([curves[key][1] for key in keys])
     if axis == "loss" and values.min() > 0 and values.max() > 10 * values.min():
         axes.set_yscale("log")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)

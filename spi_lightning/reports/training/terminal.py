@@ -1,4 +1,4 @@
-"""Numbers of a training for the terminal."""
+"""Table of the numbers of a training for the terminal."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,11 +7,11 @@ from rich.table import Table
 
 
 def numbers_table(numbers: Mapping[str, Any], names: Sequence[str], title: str) -> Table:
-    """One row for each number, of the validation and of the test.
+    """Table with a row for each number: its validation and its test.
 
     Args:
         numbers: Numbers by stage and name, such as ``val/accuracy``.
-        names: Names of those to print; one that neither stage has is left out.
+        names: Names of the numbers to print; a number that neither stage has is left out.
         title: Line above the table.
     """
     table = Table("", "validation", "test", title=title)
@@ -23,7 +23,7 @@ def numbers_table(numbers: Mapping[str, Any], names: Sequence[str], title: str) 
 
 
 def _short(value: float) -> str:
-    """Four digits; powers of ten where they would all be zeros."""
+    """Number with four digits, in powers of ten below 0.001."""
     if float(value).is_integer() and abs(value) >= 100:
         return f"{value:.0f}"  # a count
     return f"{value:.2e}" if 0 < abs(value) < 1e-3 else f"{value:.4f}"

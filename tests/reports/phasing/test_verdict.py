@@ -54,7 +54,7 @@ def test_a_sound_or_plainly_poor_fit_is_not_called_overfitted(fitted: float, hel
 def test_a_poor_fit_names_what_can_be_its_cause() -> None:
     assert "check mask, beam centre, support" in verdict(found([0.4], [0.4], [True]), {})
     assert "check mask, support" in verdict(found([0.4], [0.4], [True], 3), {})
-    assert "beside the middle of a pixel" in verdict(found([0.4], [0.4], [True], sampled_beside=True), {})
+    assert "beside the centre of a pixel" in verdict(found([0.4], [0.4], [True], sampled_beside=True), {})
 
 
 @pytest.mark.parametrize(

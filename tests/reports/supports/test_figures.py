@@ -12,4 +12,4 @@ POINTS = [
 def test_a_mark_to_beat_is_drawn_where_it_is_named_alone() -> None:
     plain, marked = trade_off_figure({"mine": POINTS}), trade_off_figure({"mine": POINTS}, goal=(50, 95))
     assert [text.get_text() for text in plain.axes[0].texts] == []
-    assert [text.get_text() for text in marked.axes[0].texts] == ["to beat: \u2265 95 % at \u2264 50 px"]
+    assert [text.get_text() for text in marked.axes[0].texts] == ["goal: \u2265 95 % at \u2264 50 px"]
