@@ -106,7 +106,7 @@ def _number(name: str, settings: dict[str, str]) -> float | None:
 
 def _write_frames(file: PatternFile, path: Path, console: Terminal) -> None:
     """Write hits, beam centres and sizes of all frames as CSV, beside their labels."""
-    from spi_lightning.evaluation.hits.frame_columns import measure_frames  # imports Lightning, which takes seconds
+    from spi_lightning.data.frame_columns import measure_frames  # imports Lightning, which takes seconds
 
     with console.status(f"{len(file)} frames"):
         columns = {FRAME: np.arange(len(file)), **measure_frames(file)}

@@ -4,14 +4,14 @@ A method answers a part of a question by a HitAnswer or a SupportAnswer, arrays 
 VolumeRuns. Tables, pictures and selection lists are made elsewhere.
 """
 
+from spi_lightning.baselines.map_selection import ByDistance, InBox, InPolygon
+from spi_lightning.data.read_ahead import read_ahead, read_vectors
 from spi_lightning.methods.hits.checkpoint import CheckpointMethod, find_checkpoints, run_name
 from spi_lightning.methods.hits.diffusion_map import DiffusionMap
 from spi_lightning.methods.hits.frozen_features import FrozenFeatures
 from spi_lightning.methods.hits.graph_cut import GraphCut
 from spi_lightning.methods.hits.labelled_subset import LabelledSubset
-from spi_lightning.methods.hits.map_selection import ByDistance, InBox, InPolygon
 from spi_lightning.methods.hits.photon_count import PhotonCount
-from spi_lightning.methods.hits.reading import read_ahead, read_vectors
 from spi_lightning.methods.hits.references import Reference
 from spi_lightning.methods.supports.autocorrelation import AutocorrelationSupport
 from spi_lightning.methods.supports.batches import SupportMethod

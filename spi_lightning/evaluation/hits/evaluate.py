@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spi_lightning.data.frame_columns import measure_frames
 from spi_lightning.distributed import find_device
 from spi_lightning.errors import UserError
 from spi_lightning.evaluation.ask import NO_CACHE, ask_whole
@@ -29,7 +30,6 @@ from spi_lightning.results.hits import DecidedAnswer, HitResult, MethodFacts, Se
 from spi_lightning.results.selection import write_selection_lists
 from spi_lightning.tracking import METRICS
 
-from .frame_columns import measure_frames
 from .pictures import explain, gallery_frames, measured_centres
 from .primary_method import ENSEMBLE, primary_name, reason_of
 from .question import HitQuestion

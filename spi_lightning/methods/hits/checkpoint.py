@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spi_lightning.data.feature_cache import cached_features
+from spi_lightning.data.read_ahead import Piece, prepare_ahead
 from spi_lightning.distributed import find_device
 from spi_lightning.errors import UserError
 from spi_lightning.fields import (
@@ -38,8 +39,6 @@ from spi_lightning.progress import Listener
 from spi_lightning.results.hit_answer import HitAnswer, HitPart
 from spi_lightning.tasks import HitClassification, find_checkpoint, load_task
 from spi_lightning.tasks.frozen.transfer_classification import TransferClassification
-
-from .reading import Piece, prepare_ahead
 
 Ready = tuple[Tensor, Tensor]  # frame (B,) and preprocessed patterns (B, C, h, w)
 MOST_FEATURES = 64

@@ -12,7 +12,9 @@ from torch import Tensor
 
 from spi_lightning.baselines.diffusion_map import Bandwidth, DiffusionEmbedding, diffusion_map, extend
 from spi_lightning.baselines.graph import Symmetrise, describe_components
+from spi_lightning.baselines.map_selection import ByDistance, LabelledPoints, MapPoints, Select
 from spi_lightning.baselines.neighbours import Metric, nearest, nearest_to
+from spi_lightning.data.read_ahead import read_vectors
 from spi_lightning.distributed import find_device
 from spi_lightning.errors import UserError
 from spi_lightning.fields import IS_SINGLE_HIT
@@ -31,8 +33,6 @@ from .frame_vectors import (
     partial_answer,
     require_labels,
 )
-from .map_selection import ByDistance, LabelledPoints, MapPoints, Select
-from .reading import read_vectors
 
 _USUAL_NEIGHBOURS = 50
 

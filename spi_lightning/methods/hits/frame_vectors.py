@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spi_lightning.data.read_ahead import read_vectors
 from spi_lightning.distributed import find_device
 from spi_lightning.errors import UserError
 from spi_lightning.fields import IS_SINGLE_HIT
@@ -18,8 +19,6 @@ from spi_lightning.io import open_patterns
 from spi_lightning.io.patterns.content_key import content_key
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.results.hit_answer import HitAnswer, TrainingLabels
-
-from .reading import read_vectors
 
 MakeVectors = Callable[[Tensor, Tensor], Tensor]
 """Photons (n, H, W) float32 and mask (H, W) or (n, H, W) bool -> vectors (n, d)."""

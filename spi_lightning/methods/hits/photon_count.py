@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spi_lightning.data.read_ahead import read_ahead
 from spi_lightning.fingerprint import Irrelevant
 from spi_lightning.progress import Listener
 from spi_lightning.results.hit_answer import HitAnswer, HitPart
-
-from .reading import read_ahead
 
 
 @dataclass(frozen=True)

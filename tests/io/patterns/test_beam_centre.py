@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from spi_lightning.evaluation.hits.frame_columns import measure_frames
+from spi_lightning.data.frame_columns import measure_frames
 from spi_lightning.io import PatternFile, open_patterns
 
 PHOTONS = np.random.default_rng(0).poisson(3.0, (4, 24, 32)).astype(np.uint16)

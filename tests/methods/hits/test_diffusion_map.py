@@ -4,10 +4,10 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from spi_lightning.baselines import AngularVectors, PixelVectors
+from spi_lightning.baselines.map_selection import LabelledPoints, MapPoints
 from spi_lightning.errors import UserError
 from spi_lightning.io import PatternFile
 from spi_lightning.methods import ByDistance, DecisionRule, DiffusionMap, InBox, InPolygon, TrainingLabels
-from spi_lightning.methods.hits.map_selection import LabelledPoints, MapPoints
 from spi_lightning.progress import Listener
 from tests.hit_runs import answer_of
 

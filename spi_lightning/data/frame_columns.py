@@ -7,10 +7,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spi_lightning.data.read_ahead import Piece, read_ahead
 from spi_lightning.errors import UserError
 from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE
 from spi_lightning.io import PatternFile
-from spi_lightning.methods.hits.reading import Piece, read_ahead
 from spi_lightning.physics.constants import PLANCK_SPEED_OF_LIGHT_EV_M
 from spi_lightning.physics.frames.beam_centre import find_beam_centre
 from spi_lightning.physics.frames.hit_finding import find_hits

@@ -1,8 +1,8 @@
 import numpy as np
 import torch
 
-from spi_lightning.evaluation.hits import frame_columns
-from spi_lightning.evaluation.hits.frame_columns import measure_frames
+from spi_lightning.data import frame_columns
+from spi_lightning.data.frame_columns import measure_frames
 from spi_lightning.physics.frames.beam_centre import BeamCentre
 
 

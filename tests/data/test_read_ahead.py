@@ -3,8 +3,8 @@ import threading
 import numpy as np
 import pytest
 
+from spi_lightning.data.read_ahead import read_ahead
 from spi_lightning.errors import UserError
-from spi_lightning.methods.hits.reading import read_ahead
 
 
 def test_every_frame_comes_once_and_in_order(make_file) -> None:
