@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from spi_lightning.notes import Note
 
 from .cost import Cost
+from .volume_settings import VolumeSettings
 
 Array = NDArray[Any]
 VOLUMES_FILE: Final = "volumes.h5"
@@ -71,7 +72,7 @@ class MethodResult:
     """Errors and cost of one method: P patterns, M draws of held-out voxels, S starts.
 
     Attributes:
-        name: Name in tables.
+        name: Name of the method in tables.
         unit: ``iteration`` or ``epoch``, the unit of ``step``.
         numbers: Name of an error -> (P, M, S) float64.
         step, seconds, chi_square: (T,), (T,) and (T, S), course on the first pattern and draw, see Trace.
@@ -106,7 +107,7 @@ class VolumeFacts:
         shape: Edges of a pattern along z, y, x, voxel.
         measured_voxels: Number of measured voxels of each pattern.
         held_out_voxels: Number of held-out voxels of each pattern and draw.
-        seeds, masks, held_out, halves, float64, levels: Settings, see VolumeSettings.
+        settings: Settings that apply to these patterns.
         device, threads: Device of the computation, and number of threads of torch.
         command: Command line; empty where there was none.
     """
@@ -118,12 +119,7 @@ class VolumeFacts:
     shape: list[int]
     measured_voxels: list[int]
     held_out_voxels: list[list[int]]
-    seeds: int
-    masks: int
-    held_out: float
-    halves: int
-    float64: bool
-    levels: list[float]
+    settings: VolumeSettings
     device: str
     threads: int
     command: str = ""
@@ -138,7 +134,7 @@ class VolumeResult:
         frequency: (K,) mean frequency of each shell, cycles per voxel.
         voxel: (3,) edges of a voxel of the density along z, y, x, m; NaN where unknown.
         patterns: Patterns that the page shows.
-        about: Data and settings.
+        about: Data, settings and command of the comparison.
         notes: What a user should know of the data and of the methods.
     """
 

@@ -3,8 +3,9 @@
 From arrays in a notebook: ``compare_volumes(fourier_amplitude, [IterativeVolume(recipe), GradientVolume()]).metrics``.
 """
 
+from spi_lightning.results.volume_settings import VolumeSettings
+
 from .comparison import Comparison, compare, compare_volumes
 from .question import VolumeMethod, VolumeQuestion
-from .settings import VolumeSettings
 
 __all__ = ["Comparison", "VolumeMethod", "VolumeQuestion", "VolumeSettings", "compare", "compare_volumes"]

@@ -24,13 +24,13 @@ from spi_lightning.notes import Note
 from spi_lightning.progress import ProgressBar
 from spi_lightning.results.cost import Cost
 from spi_lightning.results.volume_answer import VolumeRuns
+from spi_lightning.results.volume_settings import VolumeSettings
 from spi_lightning.results.volumes import DisplayedPattern, MethodResult, PhasedVolume, VolumeFacts, VolumeResult
 
 from .ensemble import Ensemble, best_run, common_shape, ensemble_of, overlaps, true_density
 from .question import VolumeMethod, VolumeQuestion
 from .scored_runs import ScoredMethod, ScoredRuns, score_runs
 from .scoring import by_pattern, scores_of
-from .settings import VolumeSettings
 
 
 def compare_volumes(
@@ -71,9 +71,7 @@ def compare(question: VolumeQuestion, methods: Sequence[VolumeMethod], cache: Ca
     Raises:
         UserError: None can; what the first of them says.
     """
-    scored, notes, refusals = [], list(question.patterns.notes), []
-    if question.settings.halves and not question.halves:
-        notes.append(Note.of("noise-free patterns have no photons to halve: no FSC"))
+    scored, notes, refusals = [], list(question.notes), []
     for method in methods:
         try:
             scored.append(score_method(question, method, cache, notes))
@@ -98,7 +96,7 @@ def score_method(question: VolumeQuestion, method: VolumeMethod, cache: Cache, n
     """Answers of one method to all parts of a question, scored; progress is shown by two bars.
 
     Args:
-        question: Patterns and draws.
+        question: Question with its patterns and draws of held-out voxels.
         method: Method that is to answer.
         cache: Folder in which answers are kept.
         notes: List to which those of the method are added.
@@ -129,7 +127,7 @@ class Comparison:
     """Methods side by side on P patterns.
 
     Attributes:
-        question: Patterns and settings.
+        question: Question with its patterns and settings.
         methods: Runs of the methods that could answer, and their errors.
         ensembles: [pattern][method] ensembles of the runs.
         references: [pattern] density to which all are aligned: the truth, or the best run of the first method.
@@ -191,7 +189,7 @@ class Comparison:
         )
 
     def _facts(self, device: str, command: str) -> VolumeFacts:
-        question, patterns, settings = self.question, self.question.patterns, self.question.settings
+        question, patterns = self.question, self.question.patterns
         measured = [int(mask.sum()) for mask in patterns.mask]
         fitted: list[list[int]] = [[] for _ in measured]
         for part in question.parts():
@@ -205,12 +203,7 @@ class Comparison:
             shape=list(patterns.mask.shape[1:]),
             measured_voxels=measured,
             held_out_voxels=[[every - one for one in draws] for every, draws in zip(measured, fitted, strict=True)],
-            seeds=settings.seeds,
-            masks=question.draws,
-            held_out=settings.held_out,
-            halves=question.halves,
-            float64=question.float64,
-            levels=list(settings.levels),
+            settings=question.settings,
             device=device,
             threads=torch.get_num_threads(),
             command=command,

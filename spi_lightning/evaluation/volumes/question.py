@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
@@ -13,11 +13,11 @@ from torch import Tensor
 from spi_lightning.data.scans.volume_patterns import VolumePatterns
 from spi_lightning.errors import UserError
 from spi_lightning.evaluation.protocol import Method
+from spi_lightning.notes import Note
 from spi_lightning.phasing import hold_out
 from spi_lightning.physics.photons import photon_halves
 from spi_lightning.results.volume_answer import VolumePart, VolumeRuns, filled
-
-from .settings import VolumeSettings
+from spi_lightning.results.volume_settings import VolumeSettings
 
 _SEED_STEP = 1000  # between the seeds of two draws of held-out voxels, more than there are starts
 
@@ -35,29 +35,23 @@ class VolumeMethod(Method[VolumePart, VolumeRuns], Protocol):
 class VolumeQuestion:
     """Which densities made these patterns?
 
-    Args:
+    Attributes:
         patterns: Patterns, with their true densities where known, which no method sees.
-        settings: Numbers of starts, draws and halves, and the share of held-out voxels.
+        settings: Numbers of starts, draws and halves, and the share of held-out voxels, as far as they apply.
+        notes: What a user should know of the data.
     """
 
     answer_type: ClassVar[type[VolumeRuns]] = VolumeRuns
     patterns: VolumePatterns
     settings: VolumeSettings
+    notes: tuple[Note, ...] = field(init=False)
 
-    @property
-    def float64(self) -> bool:
-        """Whether chi square below 1e-6 is wanted."""
-        return not self.patterns.counted if self.settings.float64 is None else bool(self.settings.float64)
-
-    @property
-    def halves(self) -> int:
-        """Number of starts on each half of the photons; 0 where there are no photons to divide."""
-        return self.settings.halves if self.patterns.counted else 0
-
-    @property
-    def draws(self) -> int:
-        """Number of draws of held-out voxels."""
-        return self.settings.masks if self.settings.held_out else 1
+    def __post_init__(self) -> None:
+        counted, notes = self.patterns.counted, tuple(self.patterns.notes)
+        if self.settings.halves and not counted:
+            notes = (*notes, Note.of("noise-free patterns have no photons to halve: no FSC"))
+        object.__setattr__(self, "notes", notes)
+        object.__setattr__(self, "settings", self.settings.resolved(counted))
 
     def parts(self, method: Any = None) -> tuple[VolumePart, ...]:
         """Each pattern with each draw of held-out voxels, then its two halves; the same for every method."""
@@ -65,16 +59,15 @@ class VolumeQuestion:
 
     @cached_property
     def _parts(self) -> tuple[VolumePart, ...]:
-        drawn = [[self._part(p, draw) for draw in range(self.draws)] for p in range(len(self.patterns))]
+        drawn = [[self._part(p, draw) for draw in range(self.settings.masks)] for p in range(len(self.patterns))]
         return tuple(part for p, parts in enumerate(drawn) for part in (*parts, *self._thinned(p)))
 
     def _part(self, pattern: int, draw: int) -> VolumePart:
         """One pattern without the voxels that one draw holds out."""
         amplitude, fitted, held_out = self._divided(pattern, draw)
-        seed = self.settings.seed + _SEED_STEP * draw
-        return VolumePart(
-            filled(amplitude, fitted, held_out), fitted, self.settings.seeds, seed, self.float64, pattern, draw
-        )
+        settings, seed = self.settings, self.settings.seed + _SEED_STEP * draw
+        amplitude = filled(amplitude, fitted, held_out)
+        return VolumePart(amplitude, fitted, settings.seeds, seed, bool(settings.float64), pattern, draw)
 
     def _divided(self, pattern: int, draw: int) -> tuple[Tensor, Tensor, Tensor]:
         """Amplitudes of a pattern, and its fitted and held-out voxels."""
@@ -85,14 +78,12 @@ class VolumeQuestion:
 
     def _thinned(self, pattern: int) -> list[VolumePart]:
         """The two halves of the photons of a pattern; none if no halves are wanted."""
-        if not self.halves:
+        if not (count := self.settings.halves):
             return []
-        seed, mask = self.settings.seed, self.patterns.mask[pattern]
+        seed, float64 = self.settings.seed, bool(self.settings.float64)
         both = photon_halves(self.patterns.fourier_amplitude[pattern].double(), seed + pattern)
-        return [
-            VolumePart(one.float(), mask, self.halves, seed, self.float64, pattern, half=half)
-            for half, one in enumerate(both)
-        ]
+        same = (self.patterns.mask[pattern], count, seed, float64, pattern)
+        return [VolumePart(one.float(), *same, half=half) for half, one in enumerate(both)]
 
     def check(self, answer: VolumeRuns, name: str) -> None:
         """Refuse densities that are no numbers."""

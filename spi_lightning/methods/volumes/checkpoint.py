@@ -28,7 +28,7 @@ class VolumeCheckpoint:
     Args:
         checkpoint: Checkpoint file, or run folder, whose best checkpoint is taken.
         instantiate: Function that makes objects of configs with ``_target_``, such as hydra.utils.instantiate.
-        name: Name in tables.
+        name: Name of the method in tables.
         device: Device of the computation.
 
     Raises:

@@ -24,7 +24,7 @@ class GradientVolume:
     """Adam on the density in a box from random phases, then L-BFGS.
 
     Args:
-        name: Name in tables.
+        name: Name of the method in tables.
         steps, rate: Number of steps and learning rate of Adam, see phasing.gradient.descend.
         margin: Edge of the box over the particle's extent.
         polish_steps: Number of L-BFGS steps; 0: none.

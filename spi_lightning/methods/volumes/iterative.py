@@ -31,7 +31,7 @@ class IterativeVolume:
 
     Args:
         recipe: Recipe as phasing.read_recipe reads it; in conf/method also the name of a file in conf/phasing.
-        name: Name in tables.
+        name: Name of the method in tables.
         constraint: Constraint on the density inside the support, see phasing.phase.
         support: First support: ``half`` of each axis, or a box of the extent of the ``autocorrelation`` times margin.
         margin: Edge of that box over the particle's extent.
@@ -143,7 +143,7 @@ def polish_within(
     Args:
         density, support: (S, Z, Y, X) complex and bool.
         amplitude, mask: (Z, Y, X) Fourier amplitudes, whose dtype sets the precision, and measured voxels.
-        steps: Number of steps.
+        steps: Number of L-BFGS steps.
         trace: Trace to which one row is added.
         point_spread: Initial width of the blur by partial coherence, pixels; None: none.
 

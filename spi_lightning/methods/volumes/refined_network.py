@@ -113,7 +113,7 @@ class RefinedNetwork:
 
     Args:
         refinement: Settings of the refinement.
-        name: Name in tables.
+        name: Name of the method in tables.
         then: Recipe that goes on from there (network -> HIO/ER -> polish); None: none.
         device: Device of the computation.
 

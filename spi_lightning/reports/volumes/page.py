@@ -89,13 +89,7 @@ def write_volumes_report(run: Path, figures: Mapping[str, MakeFigure] | None = N
         Section("Convergence", convergence(result, metrics)),
         *(section for pattern in result.patterns for section in of_pattern(result, pattern)),
         *laboratory_sections(sorted((run / "densities").glob("*/*_laboratory.npz")), turning=True),
-        Section(
-            "Notes",
-            [
-                Lines(note_lines(result.notes) or ["Nothing to note."]),
-                question_table(result.about),
-            ],
-        ),
+        Section("Notes", [Lines(note_lines(result.notes) or ["Nothing to note."]), question_table(result.about)]),
         *further_sections(figures, result),
         provenance_section(run, costs(result)),
     ]
@@ -111,18 +105,16 @@ def verdict(result: VolumeResult, metrics: Mapping[str, Any]) -> str:
     text = f"Least median χ² on the {where} voxels: {order[0]}, {methods[order[0]][judge]:.3g}"
     if len(order) > 1:
         text += f"; next {order[1]}, {methods[order[1]][judge]:.3g}"
-    draws, patterns = result.about.masks, len(result.about.patterns)
-    text += f" ({result.about.seeds} seeds, {draws} draw{'s' if draws > 1 else ''} of held-out voxels, "
+    draws, patterns = result.about.settings.masks, len(result.about.patterns)
+    text += f" ({result.about.settings.seeds} seeds, {draws} draw{'s' if draws > 1 else ''} of held-out voxels, "
     text += f"{patterns} pattern{'s' if patterns > 1 else ''})."
     if agreement := metrics.get("agreement"):
         best, mean = (
             min(rows[i][j] for i in range(len(rows)) for j in range(i))
             for rows in (agreement["overlap"], agreement["mean_overlap"])
         )
-        text += (
-            f" Of any two methods the best runs correlate by {best:.3f} or more, the means of the runs that agree by "
-        )
-        text += f"{mean:.3f} or more."
+        text += f" Of any two methods the best runs correlate by {best:.3f} or more, "
+        text += f"the means of the runs that agree by {mean:.3f} or more."
     return text
 
 
@@ -211,7 +203,7 @@ def errors(result: VolumeResult, metrics: Mapping[str, Any]) -> list[Picture | L
 
 def convergence(result: VolumeResult, metrics: Mapping[str, Any]) -> list[Picture | Table]:
     """Courses, times to levels, success rates."""
-    levels = result.about.levels
+    levels = result.about.settings.levels
     methods: Mapping[str, Mapping[str, Any]] = metrics["methods"]
     caption = (
         "Median and range over the seeds, first pattern and draw; least so far. Iterative: square of the relative "
@@ -287,9 +279,9 @@ def question_table(about: VolumeFacts) -> Table:
         ["data", str(about.path)],
         ["patterns", f"{len(about.patterns)} of {' x '.join(str(n) for n in about.shape)} voxels"],
         ["measured voxels", ", ".join(f"{n:,}" for n in about.measured_voxels)],
-        ["held-out voxels", f"{min(held):,} to {max(held):,} in each draw, {about.masks} drawn"],
-        ["seeds", str(about.seeds)],
-        ["starts on each half of the photons", str(about.halves)],
+        ["held-out voxels", f"{min(held):,} to {max(held):,} in each draw, {about.settings.masks} drawn"],
+        ["seeds", str(about.settings.seeds)],
+        ["starts on each half of the photons", str(about.settings.halves)],
     ]
     return Table(["", "value"], rows, numeric=False)
 

@@ -22,7 +22,7 @@ def volume_figure(amplitude: Array, phase: Array, intensity: Array, mask: Array,
     Args:
         amplitude, phase: (n, z, y, x), 1 and rad; phase is shown where the amplitude exceeds 10 % of its maximum.
         intensity, mask: (n, Z, Y, X), photons or relative; shown over six decades below the maximum of the plane.
-        captions: One for each.
+        captions: Caption of each particle.
     """
     count = len(amplitude)
     rows, columns = -(-count // _COLUMNS), min(_COLUMNS, count)

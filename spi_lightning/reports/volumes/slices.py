@@ -97,10 +97,10 @@ def pattern_figure(result: VolumeResult, pattern: DisplayedPattern) -> Figure:
                 intensity.shape[normal] // 2, normal
             )
             edges = [
-                ((place - n // 2) - 0.5) * steps[axis]
+                ((end - n // 2) - 0.5) * steps[axis]
                 for axis in (columns, rows)
                 for n in (intensity.shape[axis],)
-                for place in (0, n)
+                for end in (0, n)
             ]
             axes.set_facecolor(MASKED)
             extent = (edges[0], edges[1], edges[3], edges[2])
@@ -170,6 +170,6 @@ def length_bar(axes: Axes, edge: float, unit: str, shape: tuple[int, int], colou
     goal = 0.4 * width * edge
     power = 10.0 ** np.floor(np.log10(max(goal, 1e-9)))
     length = max(factor * power for factor in (1, 2, 5) if factor * power <= goal)
-    place, thick = (0.04 * width - 0.5, 0.95 * rows - 0.5), max(0.02 * rows, 0.15)
-    axes.add_patch(Rectangle(place, length / edge, thick, color=colour, linewidth=0))
-    axes.text(place[0], place[1] - 0.03 * rows, f"{length:g} {unit}", color=colour, fontsize=7.5, va="bottom")
+    corner, thick = (0.04 * width - 0.5, 0.95 * rows - 0.5), max(0.02 * rows, 0.15)
+    axes.add_patch(Rectangle(corner, length / edge, thick, color=colour, linewidth=0))
+    axes.text(corner[0], corner[1] - 0.03 * rows, f"{length:g} {unit}", color=colour, fontsize=7.5, va="bottom")

@@ -29,7 +29,7 @@ def object_surface(density: Array, voxel: Array, title: str) -> Surface:
     Args:
         density: Complex, origin at n // 2; its constant phase is taken away as in the slices.
         voxel: (3,) edges of a voxel, m; NaN: lengths in voxels.
-        title: Of the picture.
+        title: Title of the picture.
     """
     density = without_offset(density)
     amplitude = np.pad(np.abs(density) / max(float(np.abs(density).max()), 1e-30), 1)
@@ -39,7 +39,7 @@ def object_surface(density: Array, voxel: Array, title: str) -> Surface:
     known = bool(np.isfinite(voxel).all())
     edges = voxel * 1e9 if known else np.ones(3)
     places = (vertices - np.array(amplitude.shape) // 2) * edges
-    scale = [[place, to_hex(PHASE_COLOURS(place))] for place in np.linspace(0, 1, 33).tolist()]
+    scale = [[share, to_hex(PHASE_COLOURS(share))] for share in np.linspace(0, 1, 33).tolist()]
     unit = "nm" if known else "voxel"
     figure = _figure(places, faces, phase, "phase (rad)", scale, (-np.pi, np.pi), unit, "zyx", PHASE_TICKS)
     caption = f"|density| at {100 * LEVEL:.0f} % of its maximum, coloured by the phase (rad)."
@@ -52,8 +52,8 @@ def diffraction_surface(fourier_amplitude: Array, voxel: Array, title: str, leve
     Args:
         fourier_amplitude: Origin at n // 2.
         voxel: (3,) edges of a voxel of the density, m; NaN: frequencies in cycles per voxel.
-        title: Of the picture.
-        level: See surface_level.
+        title: Title of the picture.
+        level: Amplitude of the surface, see surface_level.
     """
     step = 2 if max(fourier_amplitude.shape) > _MOST else 1
     vertices, faces = _mesh(np.pad(fourier_amplitude, step), level, step)

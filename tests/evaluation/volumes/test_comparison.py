@@ -90,7 +90,7 @@ def test_noise_free_patterns_have_no_halves_and_are_phased_in_float64(counts: Te
     patterns = VolumePatterns("", "array", ("one",), counts.sqrt()[None], mask, counted=False)
     question = VolumeQuestion(patterns, VolumeSettings(masks=3, held_out=0.0, halves=2))
     (part,) = question.parts()
-    assert part.float64 and part.mask.all() and question.halves == 0
+    assert part.float64 and part.mask.all() and question.settings.halves == 0
 
 
 def test_methods_are_compared_and_their_answers_kept(counts: Tensor, particle: Tensor, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from spi_lightning.reports.style import PHASE_COLOURS
 from spi_lightning.reports.volumes.figures import transfer_figure
 from spi_lightning.reports.volumes.page import number, of_pattern, resolution
 from spi_lightning.results.cost import Cost
+from spi_lightning.results.volume_settings import VolumeSettings
 from spi_lightning.results.volumes import DisplayedPattern, MethodResult, PhasedVolume, VolumeFacts, VolumeResult
 
 SHELLS = 5
@@ -44,9 +45,7 @@ def comparison(*methods: PhasedVolume) -> tuple[VolumeResult, DisplayedPattern]:
     results = [
         MethodResult(f"method {number}", "epoch", {}, *course, Cost(2.0), 1.0, 1, 0) for number in range(len(methods))
     ]
-    facts = VolumeFacts(
-        "scan.h5", "measured", True, ["crystal"], [8, 8, 8], [512], [[20]], 2, 1, 0.05, 0, False, [1e-2], "cpu", 1
-    )
+    facts = VolumeFacts("scan.h5", "measured", True, ["crystal"], [8, 8, 8], [512], [[20]], VolumeSettings(), "cpu", 1)
     return VolumeResult(results, np.linspace(0, 0.5, SHELLS), np.full(3, np.nan), [pattern], facts), pattern
 
 

@@ -1,9 +1,8 @@
-"""Settings of a comparison of methods of 3D phasing."""
+"""Settings of a comparison of methods of 3D phasing, as its result records them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, isfinite
 from typing import Any, Final
 
@@ -39,9 +38,9 @@ class VolumeSettings:
     masks: int = 3
     held_out: float = 0.05
     first: int = 5
-    peak_photons: Sequence[float | None] | None = None
+    peak_photons: tuple[float | None, ...] | None = None
     halves: int = 0
-    levels: Sequence[float] = (1e-2, 3e-3, 1e-3, 1e-5, 2e-6)
+    levels: tuple[float, ...] = (1e-2, 3e-3, 1e-3, 1e-5, 2e-6)
     disagreement: float = 0.1
     outputs: int = 3
     gallery: int = 3
@@ -58,6 +57,12 @@ class VolumeSettings:
         object.__setattr__(self, "levels", tuple(map(float, self.levels)))
         if self.peak_photons is not None:
             _require_positive("volumes.peak_photons", self.peak_photons, "or null for no noise")
+            object.__setattr__(self, "peak_photons", tuple(self.peak_photons))
+
+    def resolved(self, counted: bool) -> VolumeSettings:
+        """The settings that apply to patterns that are counts of photons, or noise-free ones that have no halves."""
+        float64, masks = not counted if self.float64 is None else bool(self.float64), self.masks if self.held_out else 1
+        return replace(self, float64=float64, masks=masks, halves=self.halves if counted else 0)
 
 
 def _require_positive(name: str, values: Any, other: str = "") -> None:
