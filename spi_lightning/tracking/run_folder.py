@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,8 @@ CONFIG, VERSIONS, METRICS, LOG = "config.yaml", "versions.json", "metrics.json",
 
 def versions() -> dict[str, Any]:
     """Packages, Python, git revision of the checkout and hardware of this process, as plain containers."""
-    packages = {dist.metadata["Name"]: dist.version for dist in metadata.distributions()}
     return {
-        "packages": dict(sorted(packages.items(), key=lambda item: item[0].lower())),
+        "packages": dict(_packages()),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "git": git_revision(),
@@ -25,6 +25,13 @@ def versions() -> dict[str, Any]:
         "torch_threads": torch.get_num_threads(),
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
     }
+
+
+@cache
+def _packages() -> dict[str, str]:
+    """Version of every installed package by its name, in alphabetical order; a process reads them once."""
+    about = [distribution.metadata for distribution in metadata.distributions()]
+    return dict(sorted(((each["Name"], each["Version"]) for each in about), key=lambda item: item[0].lower()))
 
 
 def git_revision() -> str | None:

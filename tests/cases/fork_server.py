@@ -14,9 +14,17 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+import matplotlib.backends.backend_agg
+import matplotlib.backends.backend_svg  # noqa: F401  what every child needs is imported once
+from hydra.core.plugins import Plugins
+
 import spi_lightning.apps.evaluate
 import spi_lightning.apps.phase
-import spi_lightning.apps.simulate  # noqa: F401  what every child needs is imported once
+import spi_lightning.apps.simulate
+import spi_lightning.physics
+import spi_lightning.simulate
+from spi_lightning.fingerprint import fingerprint
+from spi_lightning.tracking.run_folder import versions
 
 
 def child(request: dict[str, Any]) -> int:
@@ -70,6 +78,14 @@ def run(request: dict[str, Any]) -> int:
     return 124
 
 
+def warm() -> None:
+    """Do once what every child would: scan Hydra's plugins, read installed packages, hash the simulation's source."""
+    Plugins.instance()
+    versions()
+    fingerprint(code=(spi_lightning.physics, spi_lightning.simulate))
+
+
 if __name__ == "__main__":
+    warm()
     for line in sys.stdin:
         print(json.dumps({"status": run(json.loads(line))}), flush=True)

@@ -8,15 +8,14 @@ import pytest
 
 from spi_lightning.distributed.launched import first_process, is_lost_connection, launched, leave, left
 
-LEAVE = "from spi_lightning.distributed.launched import launched, leave; assert launched(); leave('{}')"
+LEAVE = "from spi_lightning.distributed.launched import *; assert launched(); leave('first'); leave('second')"
 
 
 def test_the_first_line_of_a_launched_process_reaches_the_first_process() -> None:
     assert not launched() and left() is None
     with first_process():
         assert not launched()
-        for line in ("first", "second"):
-            subprocess.run([sys.executable, "-c", LEAVE.format(line)], check=True, env=dict(os.environ))
+        subprocess.run([sys.executable, "-c", LEAVE], check=True, env=dict(os.environ))
         assert left() == "first"
     assert left() is None
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import signal
-import subprocess
-import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -19,7 +19,8 @@ from spi_lightning.errors import UserError
 from spi_lightning.evaluation import Answered, Cache, Cost, Irrelevant, Listener, ask, ask_whole
 from spi_lightning.notes import Level, Note, NoteWarning
 
-ROOT = Path(__file__).parents[2]
+FORK = multiprocessing.get_context("fork")
+TOGETHER = FORK.Barrier(2)
 CALLS: list[int] = []
 
 
@@ -155,29 +156,41 @@ def test_what_was_answered_before_an_interruption_is_kept_and_nothing_half(tmp_p
     assert ask_whole(Stopped(2, at=0.0), Numbers(), cache).answer == 36 and CALLS == [1, 2, 3]
 
 
+def killed_while_writing(folder: Path) -> None:
+    """Ask in a process that is killed as soon as an answer's values are on the disk."""
+    import spi_lightning.codec.hdf5 as codec
+
+    store = codec._store
+
+    def killed(file: Any, name: str, *rest: Any) -> None:
+        store(file, name, *rest)
+        if name == "answer/values":
+            file.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    codec._store = killed
+    ask_whole(Times(2), Numbers((1.0,)), Cache(folder))
+
+
 def test_a_kill_while_an_answer_is_written_leaves_no_half_one(tmp_path: Path) -> None:
-    script = (
-        f"import os, signal, sys\nfrom pathlib import Path\nfrom {__name__} import *\n"
-        "import spi_lightning.codec.hdf5 as codec\nstore = codec._store\n"
-        "def killed(file, name, *rest):\n    store(file, name, *rest)\n"
-        "    if name == 'answer/values': file.flush(); os.kill(os.getpid(), signal.SIGKILL)\n"
-        "codec._store = killed\nask_whole(Times(2), Numbers((1.0,)), Cache(Path(sys.argv[1])))"
-    )
-    run = subprocess.run([sys.executable, "-c", script, str(tmp_path)], cwd=ROOT, check=False)
-    assert run.returncode == -signal.SIGKILL and not list(tmp_path.rglob("*.h5"))
+    run = FORK.Process(target=killed_while_writing, args=(tmp_path,))
+    run.start()
+    run.join()
+    assert run.exitcode == -signal.SIGKILL and not list(tmp_path.rglob("*.h5"))
     assert ask_whole(Times(2), Numbers((1.0,)), Cache(tmp_path)).answer == 6
     assert len([one for one in tmp_path.rglob("*") if one.is_file()]) == 1
 
 
+def asked_together(folder: Path) -> list[Any]:
+    """Twenty answers, asked for when the other process is ready too."""
+    TOGETHER.wait(60)
+    return [ask_whole(Times(2), Numbers((float(n),)), Cache(folder)).answer for n in range(20)]
+
+
 def test_processes_share_a_folder(tmp_path: Path) -> None:
-    script = (
-        f"import sys\nfrom pathlib import Path\nfrom {__name__} import *\n"
-        "print([ask_whole(Times(2), Numbers((float(n),)), Cache(Path(sys.argv[1]))).answer for n in range(20)])"
-    )
-    command = [sys.executable, "-c", script, str(tmp_path)]
-    runs = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    printed = [run.communicate()[0] for run in runs]
-    assert printed[0] == printed[1] == f"{[6.0 * n for n in range(20)]}\n"
+    with FORK.Pool(2) as pool:
+        answers = pool.map(asked_together, [tmp_path] * 2, chunksize=1)
+    assert answers == [[6.0 * n for n in range(20)]] * 2
     assert len([one for one in tmp_path.rglob("*") if one.is_file()]) == 20
 
 
