@@ -21,7 +21,7 @@ from sklearn.metrics import roc_auc_score
 
 from benchmarks.doors import ROOT, simulate
 from benchmarks.record import write_result
-from spi_lightning.evaluation.hits.evaluate import HitMethod
+from spi_lightning.evaluation.hits import HitMethod
 from spi_lightning.evaluation.hits.question import needs_labels
 from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.io import open_patterns
@@ -51,7 +51,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "smoothness 0.3": {"smoothness": 0.3},
     "smoothness 1": {"smoothness": 1.0},
     "smoothness 10": {"smoothness": 10.0},
-    "given frames free": {"hold_given": False},
+    "given frames free": {"hold_labelled": False},
     "rows": {"ball": "rows"},
 }
 

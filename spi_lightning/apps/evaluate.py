@@ -16,8 +16,8 @@ from spi_lightning.apps.process.job_folder import alone, record
 from spi_lightning.console import Terminal
 from spi_lightning.errors import UserError
 from spi_lightning.evaluation import Cache
+from spi_lightning.evaluation.hits import evaluate_hits, excluded_frames, write_hits
 from spi_lightning.evaluation.hits.console_lines import print_hits
-from spi_lightning.evaluation.hits.evaluate import evaluate_hits, excluded_frames, write_hits
 from spi_lightning.io import PatternFile
 from spi_lightning.methods import LabelledSubset
 from spi_lightning.metrics.hits.hit_metrics import HitMetrics, HitNumber

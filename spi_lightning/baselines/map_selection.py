@@ -20,7 +20,7 @@ class MapPoints:
     """Frames in a map.
 
     Attributes:
-        coordinates: (n, m).
+        coordinates: (n, m) coordinates of the map.
         part: (n,) connected part of the map, 0 the largest; coordinates of different parts cannot be compared.
     """
 
@@ -150,7 +150,7 @@ class InPolygon:
     Args:
         corners: Three or more points; the last is joined with the first.
         axes: Numbers of the two coordinates, from 1.
-        edge: As in InBox.
+        edge: Width over which the probability falls, in units of the coordinates.
     """
 
     needs_labels = False

@@ -27,7 +27,7 @@ def measure_frames(
     """Measure every frame of a file; about 100 frames of 128 x 128 pixels a second on a processor core.
 
     Args:
-        patterns: The file.
+        patterns: File of N frames.
         device: Where it is measured.
         hit_threshold: A frame ``is_hit`` where photon_excess and lit_excess both lie above; standard deviations.
 

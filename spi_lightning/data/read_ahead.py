@@ -93,17 +93,17 @@ def prepare_ahead(
 
 def read_vectors(
     patterns: PatternFile,
-    describe: Callable[[Tensor, Tensor], Tensor],
+    make: Callable[[Tensor, Tensor], Tensor],
     device: torch.device | str = "cpu",
     title: str = "reading",
 ) -> Tensor:
     """One vector for each frame of a file, read piece by piece, so that the patterns are never in memory together.
 
     Args:
-        patterns: N frames.
-        describe: photons (n, H, W) float32 and mask, (H, W) or (n, H, W) bool, -> (n, d).
-        device: Where ``describe`` computes.
-        title: Of the progress bar.
+        patterns: File of N frames.
+        make: Photons (n, H, W) float32 and mask, (H, W) or (n, H, W) bool, -> (n, d).
+        device: Device of ``make``.
+        title: Title of the progress bar.
 
     Returns:
         (N, d) float32 on the CPU.
@@ -115,7 +115,7 @@ def read_vectors(
                 torch.from_numpy(piece.photons).to(device),
                 torch.from_numpy(np.array(piece.mask)).to(device),
             )
-            part = describe(photons, mask).float().cpu()
+            part = make(photons, mask).float().cpu()
             if vectors is None:
                 vectors = torch.empty(len(patterns), part.shape[1])
             vectors[piece.frame[0] : piece.frame[0] + len(part)] = part

@@ -35,7 +35,7 @@ class Occlusion:
 
     Attributes:
         name: Name of the network.
-        frame: (n,) int64 frames.
+        frame: (n,) int64 numbers of the frames.
         photons: (n, H, W) float32 counts.
         mask: (n, H, W) bool, True = measured.
         change: (n, H, W) float32, log odds of a single hit with the pixel in sight less those with it covered, mean of

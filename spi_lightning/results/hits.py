@@ -109,7 +109,7 @@ class HitResult:
         columns: Name -> (N,) values measured per frame (photons, beam centre, size, ...).
         excluded: (k,) frames left out of ``test_kept`` numbers.
         training_frames: (k,) frames of whose labels some method learnt, left out of all numbers.
-        metrics: Numbers of metrics.json.
+        metrics: Numbers of metrics.json by name.
         notes: Notes on the file, the methods and the numbers.
         selected: Frames selected as single hits.
         gallery: Patterns for the page.

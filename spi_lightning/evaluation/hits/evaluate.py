@@ -144,8 +144,8 @@ def write_hits(folder: Path, result: HitResult, patterns: PatternFile, uncertain
     """Write an evaluation: selection lists, metrics.json, predictions.h5 and predictions.csv.
 
     Args:
-        folder: Run folder.
-        result: Result of `evaluate_hits`.
+        folder: Run folder, made if it is not there.
+        result: Result as `evaluate_hits` gives it.
         patterns: File of the frames.
         uncertain: Whether to select frames that are taken but uncertain, too.
 

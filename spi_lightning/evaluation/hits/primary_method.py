@@ -41,7 +41,7 @@ def reason_of(name: str, names: Sequence[str], trained: Sequence[str]) -> str:
 
     Args:
         name: Name of the method that selects.
-        names, trained: As for primary_name.
+        names, trained: Names of all methods and of the trained networks, as for primary_name.
     """
     if len(names) < 2:
         return ""

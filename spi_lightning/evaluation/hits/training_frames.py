@@ -43,8 +43,8 @@ def training_frames_of(methods: Sequence[Any], patterns: PatternFile) -> dict[st
             used = _frames_of_training(method.config, patterns)
         elif isinstance(method, Reference | DiffusionMap) and method.learn_from is not None:
             paths = {Path(method.learn_from).resolve()}
-            places = patterns.origin(np.arange(len(patterns)))
-            used = TrainingFrames(np.flatnonzero([file.path.resolve() in paths for file, _ in places]))
+            origins = patterns.origin(np.arange(len(patterns)))
+            used = TrainingFrames(np.flatnonzero([file.path.resolve() in paths for file, _ in origins]))
         else:
             continue
         if len(used.frames):
@@ -107,11 +107,11 @@ def _frames_of_run(data: Mapping[str, Any], patterns: PatternFile) -> TrainingFr
         splits = labelled_splits(file, data["fractions"], data["seed"])
     except (UserError, KeyError, TypeError):
         return TrainingFrames()
-    place = {(each.path.resolve(), frame): i for i, (each, frame) in enumerate(patterns.origin(range(len(patterns))))}
+    index = {(each.path.resolve(), frame): i for i, (each, frame) in enumerate(patterns.origin(range(len(patterns))))}
     found = []
     for name in ("train", "val"):
         origins = ((each.path.resolve(), frame) for each, frame in file.origin(splits.get(name, _NONE)))
-        found.append(np.array(sorted({place[origin] for origin in origins if origin in place}), dtype=np.int64))
+        found.append(np.array(sorted({index[origin] for origin in origins if origin in index}), dtype=np.int64))
     return TrainingFrames(*found)
 
 

@@ -53,7 +53,7 @@ class CheckpointMethod:
     the features can be kept on disk, where all heads share them; not where patterns are cropped, binned or mirrored.
 
     Args:
-        name: Name in tables.
+        name: Name of the method in tables.
         checkpoint: Run folder (its best checkpoint is taken) or .ckpt file.
         instantiate: Maker of objects from configs with ``_target_``: hydra.utils.instantiate.
         batch_size: Patterns per pass through the network.

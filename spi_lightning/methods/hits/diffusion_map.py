@@ -47,7 +47,7 @@ class DiffusionMap:
 
     Args:
         vectors: Photons (n, H, W) and mask -> vectors (n, d).
-        name: Name in tables.
+        name: Name of the method in tables.
         device: Name of the device of vectors and exact neighbours.
         metric: ``correlation``, ``masked_correlation`` (of vectors with NaN where a frame did not measure) or
             ``euclidean``, of which the square stands in the kernel.

@@ -67,7 +67,7 @@ class FrameVectors:
         """Vectors of a file.
 
         Args:
-            patterns: N frames.
+            patterns: File of N frames.
             make: Photons and mask -> vectors.
             device: Name of the device that computes.
             name: Name of the method, for messages and the progress bar.

@@ -33,13 +33,13 @@ class GraphCut:
 
     Args:
         vectors: Photons (n, H, W) and mask -> vectors (n, d).
-        name: Name in tables.
+        name: Name of the method in tables.
         device: Name of the device of vectors, neighbours and cut.
         neighbours: Number k of neighbours of a frame in the graph.
         approximate: Whether to search neighbours through an index; None: in large files only.
         smoothness: Weight of severed edges against the prior.
         least: Least prior; it is kept within [least, 1 - least].
-        hold_given: Whether labelled frames stay on their side, whatever the cut would cost.
+        hold_labelled: Whether labelled frames stay on their side, whatever the cut would cost.
         ball, steps: Geometry of the total variation and step sizes of the iterations, see ``graph_cut``.
         tolerance, limit: Change at which the iterations end, and their largest number, see ``graph_cut``.
 
@@ -58,7 +58,7 @@ class GraphCut:
     approximate: bool | None = None
     smoothness: float = 3.0
     least: float = 1e-3
-    hold_given: bool = True
+    hold_labelled: bool = True
     ball: Ball = "entries"
     steps: Steps = "diagonal"
     tolerance: float = 1e-4
@@ -107,7 +107,7 @@ class GraphCut:
             graph,
             force,
             self.smoothness,
-            held if self.hold_given else None,
+            held if self.hold_labelled else None,
             self.ball,
             self.steps,
             tolerance=self.tolerance,

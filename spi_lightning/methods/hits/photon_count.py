@@ -20,7 +20,7 @@ class PhotonCount:
     by its interquartile range. It ranks; as a probability it means nothing, because half of any file is taken.
 
     Args:
-        name: Name in tables.
+        name: Name of the method in tables.
     """
 
     name: Irrelevant[str] = "photon_count"

@@ -53,7 +53,7 @@ class Reference:
     Args:
         estimator: Estimator of scikit-learn; a copy of it is fitted for every answer.
         vectors: Photons (n, H, W) and mask -> vectors (n, d).
-        name: Name in tables.
+        name: Name of the method in tables.
         device: Name of the device that computes vectors.
         scale: Whether to bring every entry to mean 0 and variance 1.
         components: Number of principal components to keep of the entries; 0: all entries.

@@ -64,7 +64,7 @@ def choose_disputed(
 
     Args:
         decisions, probabilities: (N,) of every method.
-        count: At most.
+        count: Largest number of frames.
     """
     share = np.mean(decisions, axis=0)
     apart = np.ptp(np.stack(probabilities), axis=0)

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from spi_lightning.reports.page import Lines, Picture, Table
 from spi_lightning.reports.style import SINGLE, UNKNOWN, as_svg, figure
 
-GROUPS_SHOWN = 16
+MOST_GROUPS = 16
 
 
 def comparison_blocks(comparison: Mapping[str, Any]) -> Iterator[Picture | Table | Lines]:
@@ -24,8 +24,8 @@ def comparison_blocks(comparison: Mapping[str, Any]) -> Iterator[Picture | Table
     picture = agreement_figure(names, comparison["agreement"])
     yield Picture(as_svg(picture), "Agreement", "Share of all frames on which two methods decide alike.")
     if comparison["groups"]:
-        shown = "" if len(comparison["groups"]) <= GROUPS_SHOWN else f" The {GROUPS_SHOWN} largest groups."
-        words = f"Each bar counts the frames taken as single hits by exactly the methods with a dot below it.{shown}"
+        limit = "" if len(comparison["groups"]) <= MOST_GROUPS else f" The {MOST_GROUPS} largest groups."
+        words = f"Each bar counts the frames taken as single hits by exactly the methods with a dot below it.{limit}"
         yield Picture(as_svg(groups_figure(names, comparison["groups"])), "Who takes which frames", words, wide=True)
     if comparison["mcnemar"]:
         yield mcnemar_table(comparison["mcnemar"])
@@ -51,18 +51,18 @@ def groups_figure(names: Sequence[str], groups: Sequence[Mapping[str, Any]]) -> 
     """Bars of frames taken by exactly some methods, dots naming them below, and each method's total at the left.
 
     Args:
-        names: M methods.
+        names: Names of M methods.
         groups: ``methods`` (indices), ``frames`` (count), and, where labelled, ``single_hits``; largest first.
     """
-    shown, size = groups[:GROUPS_SHOWN], len(names)
+    drawn, size = groups[:MOST_GROUPS], len(names)
     with figure(10.8, 2.6 + 0.3 * size) as picture:
         widths, heights = (2.0, 6.0), (2.2, 0.3 * size)
         grid = picture.add_gridspec(2, 2, width_ratios=widths, height_ratios=heights)
         bars = picture.add_subplot(grid[0, 1])
         dots = picture.add_subplot(grid[1, 1], sharex=bars)
         totals = picture.add_subplot(grid[1, 0])
-        _draw_bars(bars, shown)
-        _draw_dots(dots, shown, size)
+        _draw_bars(bars, drawn)
+        _draw_dots(dots, drawn, size)
         taken = [sum(group["frames"] for group in groups if method in group["methods"]) for method in range(size)]
         totals.barh(range(size), taken, color=UNKNOWN, height=0.6)
         totals.set(xlabel="frames taken", ylim=(size - 0.5, -0.5), yticks=range(size), yticklabels=names)
@@ -76,15 +76,15 @@ def groups_figure(names: Sequence[str], groups: Sequence[Mapping[str, Any]]) -> 
 
 def _draw_bars(axes: Axes, groups: Sequence[Mapping[str, Any]]) -> None:
     heights = [group["frames"] for group in groups]
-    place = range(len(groups))
+    position = range(len(groups))
     labelled = all(group.get("single_hits") is not None for group in groups)
-    axes.bar(place, heights, color=UNKNOWN, width=0.6, label="all frames of the group")
+    axes.bar(position, heights, color=UNKNOWN, width=0.6, label="all frames of the group")
     if labelled:
         axes.bar(
-            place, [group["single_hits"] for group in groups], color=SINGLE, width=0.6, label="labelled single hit"
+            position, [group["single_hits"] for group in groups], color=SINGLE, width=0.6, label="labelled single hit"
         )
         axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.2)
-    for x, height in zip(place, heights, strict=True):
+    for x, height in zip(position, heights, strict=True):
         axes.text(x, height, str(height), ha="center", va="bottom", fontsize=9)
     axes.set(ylabel="frames", xlim=(-0.6, max(len(groups), 6) - 0.4), ylim=(0, 1.15 * max(heights)))
     axes.tick_params(axis="x", length=0, labelbottom=False)
@@ -126,4 +126,4 @@ def mcnemar_table(tests: Sequence[Mapping[str, Any]]) -> Table:
         "p",
         "p, all pairs\n(Bonferroni)",
     ]
-    return Table(head, rows, "Exact two-sided McNemar test on the labelled frames that no method was given.")
+    return Table(head, rows, "Exact two-sided McNemar test on the labelled frames that no method learnt from.")

@@ -74,7 +74,7 @@ def embedding_figure(
         features: (N, d) of the frames.
         probability: (N,) that a frame is a single hit.
         label: (N,) 1 single hit, 0 other, -1 unknown; None: there are no labels.
-        method: See embed.
+        method: Embedding, ``pca`` or ``tsne``.
         threshold: Probability from which a frame is decided to be a single hit; frames decided wrongly are ringed.
 
     Source: Han & Li (2017), Fig. 14.

@@ -66,9 +66,9 @@ def gallery_figure(gallery: Gallery, frames: Sequence[int], captions: Sequence[C
 
     All panels lie in one Axes, in units of a panel's width, which draws many times faster than an Axes for each.
     """
-    place = np.searchsorted(gallery.frame, frames)
-    photons = gallery.photons[place]
-    mask = np.broadcast_to(gallery.mask if gallery.mask.ndim == 2 else gallery.mask[place], photons.shape)
+    row = np.searchsorted(gallery.frame, frames)
+    photons = gallery.photons[row]
+    mask = np.broadcast_to(gallery.mask if gallery.mask.ndim == 2 else gallery.mask[row], photons.shape)
     norm = LogNorm(0.5, max(2.0, float(np.where(mask, photons, 0).max(initial=0))), clip=True)
     tall = photons.shape[1] / photons.shape[2]
     total = -(-len(frames) // COLUMNS) * (_HEAD + tall) + _GAP
@@ -77,7 +77,7 @@ def gallery_figure(gallery: Gallery, frames: Sequence[int], captions: Sequence[C
         axes = picture.add_axes((0, 0, _PANELS, 1))
         for i, caption in enumerate(captions):
             corner = (i % COLUMNS * (1 + _GAP), i // COLUMNS * (_HEAD + tall) + _HEAD)
-            _panel(axes, np.where(mask[i], photons[i], np.nan), gallery.beam_centre[place[i]], corner, caption, norm)
+            _panel(axes, np.where(mask[i], photons[i], np.nan), gallery.beam_centre[row[i]], corner, caption, norm)
         axes.set(xlim=(-_GAP / 2, COLUMNS * (1 + _GAP) - _GAP / 2), ylim=(total, 0))
         axes.axis("off")
         bar = picture.add_axes((_PANELS + 0.004, 0.15 / inches, 0.011, 1 - 0.4 / inches))
@@ -121,9 +121,9 @@ def _colours() -> Colormap:
     return mpl.colormaps["inferno"].with_extremes(bad=MASKED)
 
 
-def _centres(patterns: PatternFile, given: NDArray[np.float32] | None) -> NDArray[np.float32]:
-    """(N, 2) beam centres: those given, else of the labels or the geometry of the file, else NaN."""
-    known = given if given is not None else patterns.labels.get(BEAM_CENTRE, patterns.geometry.get(BEAM_CENTRE))
+def _centres(patterns: PatternFile, found: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    """(N, 2) beam centres: those found, else of the labels or the geometry of the file, else NaN."""
+    known = found if found is not None else patterns.labels.get(BEAM_CENTRE, patterns.geometry.get(BEAM_CENTRE))
     if known is None:
         known = np.full(2, np.nan)
     return np.broadcast_to(np.asarray(known, dtype=np.float32), (len(patterns), 2))

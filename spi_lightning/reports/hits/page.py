@@ -44,7 +44,7 @@ def write_evaluation_report(run: Path, embedding: str = "pca", figures: Mapping[
 
     Args:
         run: Folder written by evaluate.py.
-        embedding: ``pca`` or ``tsne``.
+        embedding: Embedding of features, ``pca`` or ``tsne``.
         figures: Further figures, see reports.further; they are called with HitResult.
 
     Raises:

@@ -49,7 +49,7 @@ def numbers_tables(metrics: Mapping[str, Any], excluded: str = "") -> Iterator[T
     Numbers without the excluded frames stand beside those of a single method, and below those of several.
 
     Args:
-        metrics: What metrics.json holds.
+        metrics: Numbers of metrics.json by name.
         excluded: The excluded frames in words.
     """
     words = NUMBERS | {name: name for name in metrics.get("extra", ())}

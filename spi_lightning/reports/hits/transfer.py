@@ -74,10 +74,10 @@ def errors_by_fluence(
         return None
     low, high = np.quantile(value, [0.01, 0.99])
     edges = np.geomspace(low, high, bins + 1) if low < high else np.geomspace(value.min(), value.max(), bins + 1)
-    place = np.clip(np.searchsorted(edges, value, side="right") - 1, 0, bins - 1)
+    group = np.clip(np.searchsorted(edges, value, side="right") - 1, 0, bins - 1)
 
     def count(these: NDArray[np.bool_]) -> Integers:
-        return np.bincount(place[these], minlength=bins).astype(np.int64)
+        return np.bincount(group[these], minlength=bins).astype(np.int64)
 
     single, other = truth == 1, truth == 0
     missed, taken = count(single & (choice == 0)), count(other & (choice == 1))
@@ -152,7 +152,7 @@ def layer_gallery_figure(
     """One pattern as some layers see it, a row for each layer: its channels that vary most, each on its own scale.
 
     Args:
-        pattern: (H, W) photons.
+        pattern: (H, W) photons of the frame.
         maps: Name of a layer -> (C, h, w) values of its channels.
         channels: Columns.
 

@@ -67,11 +67,11 @@ def likeness_figures(
             continue
         with figure() as picture:
             axes = picture.subplots()
-            shown = np.clip(distance, 1e-2, 1e3)
-            edges = np.geomspace(min(0.2, shown.min()), max(3.0, shown.max()) * 1.05, 40)
+            clipped = np.clip(distance, 1e-2, 1e3)
+            edges = np.geomspace(min(0.2, clipped.min()), max(3.0, clipped.max()) * 1.05, 40)
             groups = _groups(answer, label, is_hit)
             axes.hist(
-                [shown[use] for use, _ in groups.values()],
+                [clipped[use] for use, _ in groups.values()],
                 bins=edges.tolist(),
                 stacked=True,
                 color=[colour for _, colour in groups.values()],
@@ -97,11 +97,11 @@ def _groups(
     answer: DecidedAnswer, label: Labels | None, is_hit: NDArray[np.bool_] | None
 ) -> dict[str, tuple[NDArray[np.bool_], str]]:
     """Which frames of the file, and their colour, by what is known of them; groups without frames are left out."""
-    seen = np.ones(len(answer.decision), dtype=bool) if is_hit is None else np.asarray(is_hit, dtype=bool)
+    hit = np.ones(len(answer.decision), dtype=bool) if is_hit is None else np.asarray(is_hit, dtype=bool)
     if label is None:
         groups = {"taken": (answer.decision == 1, SINGLE), "not taken": (answer.decision == 0, OTHER)}
     else:
         groups = {"single hit": (label == 1, SINGLE), "other": (label == 0, OTHER), "unknown": (label < 0, UNKNOWN)}
-    groups = {name: (use & seen, colour) for name, (use, colour) in groups.items()}
-    groups["nearly empty: no hit"] = (~seen, EMPTY)
+    groups = {name: (use & hit, colour) for name, (use, colour) in groups.items()}
+    groups["nearly empty: no hit"] = (~hit, EMPTY)
     return {name: (use, colour) for name, (use, colour) in groups.items() if use.any()}

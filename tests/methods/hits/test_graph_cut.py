@@ -91,7 +91,7 @@ def test_frames_without_measured_pixels_abstain(make_file) -> None:
 def test_labelled_frames_can_be_held(make_file) -> None:
     wrong = TrainingLabels(np.array([0, 1, 2, 3, 5]), np.array([1, 1, 0, 1, 1]))
     patterns = make_file(40)
-    free, held = (answer_of(cut(hold_given=hold, smoothness=30.0), patterns, wrong) for hold in (False, True))
+    free, held = (answer_of(cut(hold_labelled=hold, smoothness=30.0), patterns, wrong) for hold in (False, True))
     assert not np.array_equal(free.score, held.score)
 
 

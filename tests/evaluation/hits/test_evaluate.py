@@ -1,0 +1,67 @@
+"""Evaluation of hits from Python, without configuration files."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spi_lightning import results
+from spi_lightning.baselines import AngularVectors
+from spi_lightning.errors import UserError
+from spi_lightning.evaluation import Cache
+from spi_lightning.evaluation.hits import evaluate_hits, write_hits
+from spi_lightning.methods import DiffusionMap, GraphCut, LabelledSubset, PhotonCount
+from spi_lightning.notes import Level
+from spi_lightning.results.hit_answer import DecisionRule
+
+FEW = {"replicates": 20, "gallery": 2, "hit_threshold": None}
+
+
+def graph_cut() -> GraphCut:
+    return GraphCut(AngularVectors(rings=6, brightness=1.0), device="cpu")
+
+
+def test_methods_are_evaluated_and_their_result_is_read_again(make_file, tmp_path: Path) -> None:
+    patterns = make_file(40)
+    result = evaluate_hits(patterns, [PhotonCount(), graph_cut()], subset=LabelledSubset(per_class=2), **FEW)
+    assert result.primary_name == "photon_count" and list(result.metrics["methods"]) == ["photon_count", "graph_cut"]
+    assert len(result.training_frames) == 4 and result.metrics["test/frames"] == 36
+    assert result.methods["graph_cut"].labels == 4 and result.methods["photon_count"].labels == 0
+    written = write_hits(tmp_path / "run", result, patterns)
+    read = results.read(tmp_path / "run")
+    assert read.metrics == written.metrics == json.loads((tmp_path / "run/metrics.json").read_text())
+    np.testing.assert_array_equal(read.answers[1].decision, result.answers[1].decision)
+    assert read.notes == result.notes and read.selected.files == ["selection/index.txt"] + [
+        f"selection/{name}" for name in ("selected.cxi", "selected.emc")
+    ]
+    assert all((tmp_path / "run" / name).is_file() for name in read.selected.files)
+
+
+def test_another_threshold_takes_the_kept_answers(make_file, tmp_path: Path) -> None:
+    patterns, cache = make_file(), Cache(tmp_path / "answers")
+    taken = []
+    for threshold in (0.3, 0.7):
+        rule = DecisionRule(threshold, 0.0)
+        result = evaluate_hits(patterns, [PhotonCount()], rule, cache=cache, **FEW)
+        assert result.methods["photon_count"].kept == (threshold == 0.7)
+        np.testing.assert_array_equal(result.primary.decision, result.primary.probability >= threshold)
+        taken.append(int(result.primary.decision.sum()))
+    assert taken[0] > taken[1]
+
+
+def test_a_map_that_learnt_from_the_file_itself_is_warned_of(make_file) -> None:
+    patterns = make_file(40)
+    learner = DiffusionMap(AngularVectors(rings=6, brightness=1.0), device="cpu", learn_from=patterns.path)
+    result = evaluate_hits(patterns, [learner], **FEW)
+    assert any("trained on 40 of these 40 frames" in note.text for note in result.notes if note.level is Level.WARNING)
+    assert len(result.excluded) == 40
+
+
+def test_mistakes_are_refused_before_a_frame_is_read(make_file, monkeypatch) -> None:
+    patterns = make_file()
+    monkeypatch.setattr(patterns, "read", lambda *_: pytest.fail("a frame was read"))
+    with pytest.raises(UserError, match=r"selection\.method=nobody"):
+        evaluate_hits(patterns, [PhotonCount()], primary="nobody")
+    with pytest.raises(UserError, match=r"given\.frames: 99"):
+        evaluate_hits(patterns, [PhotonCount()], subset=LabelledSubset(frames=[99]))
