@@ -16,7 +16,7 @@ from torch.nn.functional import pad
 
 from benchmarks.bellisario_figures.networks import network, network_of, triple
 from benchmarks.bellisario_figures.patterns import answer, draw_patterns, score, show, simulator_of, truth_of
-from spi_lightning.baselines.hull_points import extremal_points
+from spi_lightning.baselines.triple_intersection import extremal_points
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, Batch
 from spi_lightning.methods import AutocorrelationSupport, SupportMethod
 from spi_lightning.metrics.supports.support_overlap import aligned

@@ -6,7 +6,7 @@ from torch import Tensor
 from benchmarks.volume_network.judging import Row, judged, store
 from benchmarks.volume_network.matched import many, within
 from benchmarks.volume_network.methods import THEN, Found, iterative, network
-from spi_lightning.metrics.volumes.volume_truth import volume_truth
+from spi_lightning.metrics.volumes.volume_fit import volume_truth
 from spi_lightning.phasing.polishing.wrapped import Wrapping, phased_further
 from spi_lightning.physics.partial_coherence import blurred_intensity, point_spread_envelope
 from spi_lightning.simulate.particles.crystals import CrystalRecipe

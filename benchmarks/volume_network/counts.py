@@ -11,7 +11,7 @@ from torch import Tensor
 
 from benchmarks.volume_network.judging import Row, judged, store
 from benchmarks.volume_network.methods import HYBRID, Found, gradient, iterative, network, polished
-from spi_lightning.metrics.volumes.volume_truth import volume_truth
+from spi_lightning.metrics.volumes.volume_fit import volume_truth
 from spi_lightning.physics.fourier import fourier, inverse_fourier
 from spi_lightning.simulate.volumes import embed
 

@@ -18,7 +18,7 @@ from spi_lightning.apps.configuration.value_types import check_types
 from spi_lightning.apps.process.entry import one_line
 from spi_lightning.apps.process.job_folder import alone, record
 from spi_lightning.callbacks import DecideAtValidation, ResumeInSamples, SaveConfig, SeedEveryStep, StopDivergence
-from spi_lightning.callbacks.decide_at_validation import ended_before
+from spi_lightning.callbacks.validation import ended_before
 from spi_lightning.console import Terminal
 from spi_lightning.data import PatternBatches
 from spi_lightning.errors import UserError
@@ -30,7 +30,7 @@ from spi_lightning.tasks.registry import trust
 from spi_lightning.tasks.trained_task import evaluate_best
 from spi_lightning.tracking import METRICS, AtomicCheckpointIO
 from spi_lightning.tracking.resumed_run import ResumedRun, restored_state
-from spi_lightning.tracking.undo import undone_after
+from spi_lightning.tracking.run_folder import undone_after
 
 
 @alone

@@ -14,8 +14,7 @@ from spi_lightning.data.crop_to_beam import CENTRE
 from spi_lightning.data.measurement import Measurement
 from spi_lightning.metrics.prtf import prtf
 from spi_lightning.metrics.r_factor import r_factor
-from spi_lightning.metrics.resolution import common_edge, resolutions
-from spi_lightning.metrics.shells import shells
+from spi_lightning.metrics.shells import common_edge, resolutions, shells
 from spi_lightning.notes import Note
 from spi_lightning.phasing import align, alignment
 from spi_lightning.phasing.checks import comes_of_the_offset, symmetry_notes

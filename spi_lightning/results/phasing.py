@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.metrics.resolution import alike
+from spi_lightning.metrics.shells import alike
 from spi_lightning.notes import Note
 
 Array = NDArray[Any]

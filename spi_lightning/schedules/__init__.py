@@ -1,8 +1,6 @@
 """Schedules over epochs: learning rates, the active optimiser, weights of losses."""
 
-from .alternate_every import AlternateEvery
+from .learning_rate import AlternateEvery, rise_and_fall, step_decay
 from .loss_weight import ConstantWeight, WeibullWeight
-from .rise_and_fall import rise_and_fall
-from .step_decay import step_decay
 
 __all__ = ["AlternateEvery", "ConstantWeight", "WeibullWeight", "rise_and_fall", "step_decay"]

@@ -10,8 +10,15 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from spi_lightning.simulate.particles.composites import COMPOSITES, composite, composite_radius
-from spi_lightning.simulate.particles.polyhedra import POLYHEDRA, circumradius, face_planes, polyhedron
+from spi_lightning.simulate.particles.polyhedra import (
+    COMPOSITES,
+    POLYHEDRA,
+    circumradius,
+    composite,
+    composite_radius,
+    face_planes,
+    polyhedron,
+)
 from spi_lightning.simulate.particles.shape import UnitShape
 
 TORUS_RATIO = 0.35  # minor over major radius

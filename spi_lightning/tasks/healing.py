@@ -10,7 +10,7 @@ from spi_lightning.metrics import PatternMean
 from spi_lightning.physics.fourier import fourier
 
 from .optimisation import Interval, MakeOptimizer, MakeSchedule
-from .pattern_task import PatternTask, PictureLoss, true_density
+from .trained_task import PatternTask, PictureLoss, true_density
 
 
 class Healing(PatternTask):

@@ -1,14 +1,19 @@
-"""Files of a run folder: settings, versions and numbers, each written atomically."""
+"""Files of a run folder: settings, versions and numbers, each written atomically, and undone after a user's mistake."""
 
 import os
 import platform
 import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from spi_lightning.files import atomic_write, remove_empty
+from spi_lightning.tasks.checkpoint import BEST
 
 CONFIG, VERSIONS, METRICS, LOG = "config.yaml", "versions.json", "metrics.json", "metrics.csv"
 
@@ -49,3 +54,36 @@ def _processor() -> str:
     lines = information.read_text().splitlines() if information.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor()
+
+
+@contextmanager
+def undone_after(is_mistake: Callable[[Exception], bool], folder: Path, discard: Callable[[], None]) -> Iterator[None]:
+    """Context that leaves a run folder as it was, byte for byte, where a mistake ends it.
+
+    Args:
+        is_mistake: Function that says whether an error is a mistake made before anything was saved; after other errors
+            the folder stays as it is.
+        folder: Run folder of the training.
+        discard: Function that removes what the loggers have written.
+    """
+    before = {
+        path: path.read_bytes() if path.is_file() else None for path in map(folder.joinpath, (CONFIG, VERSIONS, LOG))
+    }
+    best = folder / BEST
+    had_best = best.is_file()
+    try:
+        yield
+    except Exception as error:
+        if not is_mistake(error):
+            raise
+        discard()
+        for path, content in before.items():
+            if content is None:
+                path.unlink(missing_ok=True)
+            else:
+                with atomic_write(path) as part:
+                    part.write_bytes(content)
+        if not had_best:  # else copied from the run that was resumed
+            best.unlink(missing_ok=True)
+            remove_empty([best.parent])
+        raise

@@ -14,7 +14,7 @@ from hydra.utils import instantiate
 from pytorch_lightning import Trainer
 
 from spi_lightning.apps.train import resolve_length, train
-from spi_lightning.callbacks.decide_at_validation import ended_before
+from spi_lightning.callbacks.validation import ended_before
 from spi_lightning.errors import UserError
 from spi_lightning.tasks import load_task
 from tests.apps.small_runs import load, small_config

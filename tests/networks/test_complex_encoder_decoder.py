@@ -8,7 +8,7 @@ from torch import nn
 
 from spi_lightning.errors import UserError
 from spi_lightning.networks import ComplexEncoderDecoder, Members
-from spi_lightning.networks.volume_blocks import Heads, VolumeBlock, normalisation, undying_relu
+from spi_lightning.networks.complex_encoder_decoder import Heads, VolumeBlock, normalisation, undying_relu
 
 
 def small(**options: Any) -> ComplexEncoderDecoder:

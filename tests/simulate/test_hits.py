@@ -7,8 +7,7 @@ from spi_lightning import fields
 from spi_lightning.errors import UserError
 from spi_lightning.fields import FIELDS, Kind
 from spi_lightning.simulate import BadPixels, Brightness, HitSimulator, Optics, ParticleRecipe, SceneRecipe
-from spi_lightning.simulate.clusters import far_apart, touching
-from spi_lightning.simulate.scenes import CONTAMINANTS, repeat_models
+from spi_lightning.simulate.scenes import CONTAMINANTS, far_apart, repeat_models, touching
 
 KINDS = {kind.name.lower(): 1.0 for kind in Kind}
 

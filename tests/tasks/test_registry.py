@@ -137,7 +137,7 @@ def test_a_package_of_ones_own_is_taken_by_its_name(monkeypatch: pytest.MonkeyPa
         for names in (["my_package"], "my_package", "my_package.Loss"):
             trust(names)
             assert load_task(path, instantiate)[0] is not None
-        with pytest.raises(UserError, match="trust=os; x is no name of a package"):
+        with pytest.raises(UserError, match="trust=os; x is not the name of a package"):
             trust("os; x")
         with pytest.raises(UserError, match=r"trust=os\.path is a part of Python itself"):
             trust("os.path")

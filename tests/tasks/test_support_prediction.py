@@ -14,8 +14,7 @@ from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.support import ideal_support
 from spi_lightning.physics.twin import twin
 from spi_lightning.tasks import SupportPrediction
-from spi_lightning.tasks.half_hidden import half_hidden
-from spi_lightning.tasks.support_prediction import best_candidate
+from spi_lightning.tasks.support_prediction import best_candidate, half_hidden
 
 
 def batch(patterns: int = 6, size: int = 16) -> Batch:

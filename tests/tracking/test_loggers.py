@@ -5,7 +5,7 @@ import pytest
 
 from spi_lightning.errors import UserError
 from spi_lightning.tracking import Tracking
-from spi_lightning.tracking.csv_log import FolderCSVLogger
+from spi_lightning.tracking.loggers import FolderCSVLogger
 
 
 def test_csv_is_always_written_and_a_resumed_run_adds_to_it(tmp_path: Path) -> None:

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spi_lightning.data.scans.volume_patterns import VolumePatterns
-from spi_lightning.metrics.volumes.volume_fit import volume_fit
-from spi_lightning.metrics.volumes.volume_truth import volume_truth
+from spi_lightning.metrics.volumes.volume_fit import volume_fit, volume_truth
 from spi_lightning.physics.array import pad
 from spi_lightning.results.answered import Answered
 from spi_lightning.results.cost import Cost

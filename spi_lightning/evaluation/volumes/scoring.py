@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from spi_lightning.metrics.resolution import resolutions
+from spi_lightning.metrics.shells import resolutions
 from spi_lightning.results.volume_answer import VolumeRuns
 
 from .ensemble import Ensemble

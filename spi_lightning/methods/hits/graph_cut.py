@@ -9,10 +9,17 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.baselines.graph import Graph, components, describe_components, symmetric_graph
+from spi_lightning.baselines.graph import (
+    Graph,
+    affinity,
+    components,
+    describe_components,
+    prior,
+    region_force,
+    symmetric_graph,
+)
 from spi_lightning.baselines.graph_cut import Ball, Steps, graph_cut, votes
 from spi_lightning.baselines.neighbours import nearest
-from spi_lightning.baselines.region import affinity, prior, region_force
 from spi_lightning.distributed import find_device
 from spi_lightning.fingerprint import Irrelevant, require_fingerprint
 from spi_lightning.io.patterns.pattern_file import PatternFile

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from spi_lightning.metrics.prtf import LEAST_RUNS
-from spi_lightning.metrics.resolution import in_words, resolutions
+from spi_lightning.metrics.shells import in_words, resolutions
 from spi_lightning.results.phasing import PhasingResult
 
 _FREE: Final = 0.1  # share of free pixels from which the errors are too low

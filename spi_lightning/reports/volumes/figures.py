@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
-from spi_lightning.metrics.resolution import alike, common_edge
+from spi_lightning.metrics.shells import alike, common_edge
 from spi_lightning.reports.style import INK, METHOD_COLOURS, figure
 from spi_lightning.results.volumes import DisplayedPattern, VolumeResult
 

@@ -18,9 +18,7 @@ from spi_lightning.simulate.hits import block_seed_of
 from spi_lightning.simulate.measurement import Measurement, disc_diameter
 
 from .ewald_transform import EwaldTransform, Experiment
-from .macromolecule import make_canonical
-from .projected_map import Projection
-from .structure_choice import Structures, deal_structures, fitting, names_of
+from .macromolecule import Projection, Structures, deal_structures, fitting, make_canonical, names_of
 
 
 @dataclass

@@ -1,17 +1,25 @@
 """Simulator of projected electron densities of macromolecules and their diffraction in the flat limit.
 
-The first kind of data set of Bellisario & Ekeberg (2024): atoms are blurred to 3.5 Angstrom, projected and squared in
-Fourier space.
+The first kind of data set of Bellisario & Ekeberg (2024): structures that fit into the frame are assigned evenly to
+patterns; their atoms are blurred to 3.5 Angstrom, projected and squared in Fourier space.
 """
 
+import logging
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from functools import cache
+from typing import Final, Protocol
 
 import torch
 from torch import Tensor
 
 from spi_lightning import fields
-from spi_lightning.physics.atoms.atom_table import batch_atoms
+from spi_lightning.errors import UserError
+from spi_lightning.physics.array import pad
+from spi_lightning.physics.atoms.atom_table import AtomBatch, Atoms, batch_atoms
+from spi_lightning.physics.atoms.atomic_form_factor import form_factor, resolution_width
+from spi_lightning.physics.atoms.splatting import KaiserBessel, splat
 from spi_lightning.physics.constants import wavelength_from_energy
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.rotations.quaternions import multiply_quaternions, random_quaternions, rotation_matrices
@@ -19,8 +27,162 @@ from spi_lightning.physics.twin import invert, is_canonical
 from spi_lightning.simulate.hits import block_seed_of
 from spi_lightning.simulate.measurement import Measurement, disc_diameter
 
-from .projected_map import Projection
-from .structure_choice import Structures, deal_structures, fitting, names_of
+OVERSAMPLING: Final = 2.0  # least ratio of frame to particle along each axis that phasing needs
+_MARGIN: Final = 8  # pixels around half the frame for the tails of the atoms
+
+
+@dataclass
+class Projection:
+    """Projection of atoms to a map.
+
+    Attributes:
+        size: Edge of the map, pixel.
+        pixel_size: Edge of a pixel, m.
+        resolution: Resolution of the blur, m (physics.resolution_width), at least half a pixel.
+        samples: Number of fine cells per pixel for splatting; None: a quarter of the resolution or finer, with a
+            relative error of 1.4e-4 of the map at 3.5 Angstrom (against the sum over the 5,300 atoms of a protein, with
+            the pixels of Bellisario & Ekeberg 2024).
+        kernel: Kernel of the splatting.
+    """
+
+    size: int = 128
+    pixel_size: float = 2.33e-10
+    resolution: float = 3.5e-10
+    samples: int | None = None
+    kernel: KaiserBessel = field(default_factory=KaiserBessel)
+
+    def __post_init__(self) -> None:
+        self.resolution = max(self.resolution, self.pixel_size / 2)
+
+    @property
+    def longest(self) -> float:
+        """Largest extent with an oversampling of 2; m."""
+        return self.size * self.pixel_size / OVERSAMPLING
+
+    def __call__(self, atoms: AtomBatch) -> Tensor:
+        """Project atoms along z.
+
+        Args:
+            atoms: Atoms of B structures around the origin, no larger than ``longest``.
+
+        Returns:
+            (B, size, size) float32 electrons in each pixel, origin at size // 2; never below 0, which cuts ripples of
+            less than 0.1 % of the maximum.
+        """
+        samples = self.samples or math.ceil(4 * self.pixel_size / self.resolution)
+        field_pixels = min(self.size, self.size // 2 + _MARGIN)
+        grid = field_pixels * samples
+        cell = self.pixel_size / samples
+        elements, of_atom = torch.unique(atoms.atomic_number, return_inverse=True)
+        used, row = torch.unique(atoms.owner * len(elements) + of_atom, return_inverse=True)
+        points = splat(atoms.position[:, 1:] / cell, row, len(used), (grid, grid), self.kernel)
+        spectra = torch.fft.rfft2(points)
+        total = spectra.new_zeros(atoms.structures, *spectra.shape[1:])
+        window = self._window(grid, cell, atoms.position.device)
+        frequency = _frequencies(grid, cell, atoms.position.device)
+        length = torch.hypot(frequency[0][:, None], frequency[1])
+        for number, element in enumerate(elements.tolist()):  # elements, ten at most, not patterns
+            rows = (used % len(elements) == number).nonzero()[:, 0]
+            total.index_add_(0, used[rows] // len(elements), spectra[rows] * (form_factor(element, length) * window))
+        fine = torch.fft.irfft2(total, s=(grid, grid))
+        density = fine[:, ::samples, ::samples].clamp_min(0) * samples**2
+        return pad(density, (self.size, self.size))
+
+    def _window(self, grid: int, cell: float, device: torch.device) -> Tensor:
+        """Window of the blur to the resolution and the pixel integral over the kernel; (grid, grid // 2 + 1)."""
+        sigma, factors = resolution_width(self.resolution), []
+        for frequency in _frequencies(grid, cell, device):
+            blur = torch.exp(-2 * (math.pi * sigma * frequency).square()) * torch.sinc(self.pixel_size * frequency)
+            factors.append(blur / self.kernel.transform(frequency * cell))
+        return factors[0][:, None] * factors[1]
+
+
+def _frequencies(grid: int, cell: float, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Frequencies of the rows and columns of a real FFT; 1/m."""
+    return torch.fft.fftfreq(grid, cell, device=device), torch.fft.rfftfreq(grid, cell, device=device)
+
+
+_LONGEST_ATTRIBUTE: Final = 60_000  # bytes
+
+
+class Structures(Protocol):
+    """Source of the structures of a simulator, such as data.StructureSource."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Atoms: ...
+
+    def of_part(self, part: str) -> "Structures":
+        """Structures of one split: train, val or test."""
+        ...
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Identifiers of the whole collection, by index."""
+        ...
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """Index in the whole collection of each structure of this part."""
+        ...
+
+
+def names_of(structures: Structures) -> dict[str, str]:
+    """Attribute ``structures`` of a file: identifiers by index; absent beyond the 64 kB of HDF5."""
+    names = ",".join(structures.names)
+    return {"structures": names} if len(names) < _LONGEST_ATTRIBUTE else {}
+
+
+def fitting(structures: Structures, longest: float, oversized: str) -> list[int]:
+    """Indices of the structures with an oversampling of 2 or more, up to an extent ``longest``, m.
+
+    Raises:
+        UserError: A structure is larger and ``oversized`` is ``error``, none is left, or the option is unknown.
+    """
+    if oversized not in ("error", "skip"):
+        raise UserError(f"simulate.oversized={oversized} is unknown: choose error or skip")
+    usable, skipped = [], []
+    for i in range(len(structures)):
+        atoms = structures[i]
+        if atoms.extent <= longest:
+            usable.append(i)
+        elif oversized == "error":
+            ratio = OVERSAMPLING * longest / atoms.extent
+            raise UserError(
+                f"structure {atoms.name}: {atoms.extent * 1e9:.1f} nm give an oversampling of {ratio:.2f}, below 2; the"
+                f" frame takes up to {longest * 1e9:.1f} nm: enlarge it, or simulate.oversized=skip"
+            )
+        else:
+            skipped.append(atoms.name)
+    if not usable:
+        raise UserError(
+            f"none of the {len(structures)} structures is smaller than {longest * 1e9:.1f} nm, half of the frame;"
+            " enlarge simulate.projection.size or .pixel_size"
+        )
+    if skipped:
+        counts = f"{len(skipped)} of {len(structures)} structures are"
+        _say_once(f"{counts} larger than {longest * 1e9:.1f} nm and left out: {', '.join(skipped)}")
+    return usable
+
+
+@cache
+def _say_once(line: str) -> None:
+    """Log a line once, although training makes several simulators of the same structures."""
+    logging.getLogger(__name__).warning(line)
+
+
+def deal_structures(usable: Sequence[int], block: int, block_size: int, seed: int) -> list[int]:
+    """Structure of each pattern of a block, (block_size,): all in random order, then all in another."""
+    first, count = block * block_size, len(usable)
+    rounds = range(first // count, (first + block_size - 1) // count + 1)
+    order = torch.cat([_shuffled(count, seed, number) for number in rounds])
+    start = first - rounds[0] * count
+    return [usable[i] for i in order[start : start + block_size].tolist()]
+
+
+def _shuffled(count: int, seed: int, number: int) -> Tensor:
+    return torch.randperm(count, generator=torch.Generator().manual_seed(block_seed_of(seed + 1, number)))
+
 
 _PHOTON_ENERGY: Final = 8000.0  # eV; with the distance, m, a detector whose small-angle pattern is the map's FFT
 _DISTANCE: Final = 0.3

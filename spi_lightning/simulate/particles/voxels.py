@@ -16,8 +16,7 @@ from spi_lightning.physics.rotations.quaternions import rotation_matrices
 from spi_lightning.simulate.projection import BODIES, TORUS_RATIO, outer_radius
 from spi_lightning.simulate.scattering import Particles
 
-from .composites import COMPOSITES, composite
-from .polyhedra import POLYHEDRA, face_planes, polyhedron
+from .polyhedra import COMPOSITES, POLYHEDRA, composite, face_planes, polyhedron
 
 _BLUR_REACH = 3  # widths beyond which Gaussian edges may leave the cube
 

@@ -1,6 +1,6 @@
-"""Frozen network as a fixed map from patterns to features."""
+"""Frozen network as a fixed map from patterns to features, the activations of its layers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -8,7 +8,44 @@ from torch import Tensor, nn
 
 from spi_lightning.errors import UserError
 from spi_lightning.fingerprint import fingerprint
-from spi_lightning.networks.activations import activations
+
+
+def activations(network: nn.Module, pattern: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+    """Outputs of selected modules of a network.
+
+    Args:
+        network: Network to run once.
+        pattern: Input of the network, (B, C, H, W).
+        layers: Names of modules, as in its state dict: ``blocks.2``, ``features.0``.
+
+    Returns:
+        Output of each module by name, (B, C, h, w) or (B, d).
+
+    Raises:
+        UserError: There is no module of that name.
+    """
+    found: dict[str, Tensor] = {}
+
+    def keep(name: str) -> Any:
+        def hook(module: nn.Module, arguments: Any, output: Tensor) -> None:
+            found[name] = output
+
+        return hook
+
+    modules = dict(network.named_modules())
+    wanted = list(layers)
+    for name in wanted:
+        if name not in modules:
+            known = ", ".join(name for name, module in modules.items() if name and name.count(".") < 2)
+            raise UserError(f"network.layers: {type(network).__name__} has no layer {name}: choose among {known}")
+    hooks = [modules[name].register_forward_hook(keep(name)) for name in wanted]
+    try:
+        network(pattern)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {name: found[name] for name in wanted}
+
 
 PENULTIMATE = "penultimate"
 STAND_IN = "network.weights=null network.backbone=runs/han_resnet10 (any run or checkpoint), or method=frozen_resnet10"

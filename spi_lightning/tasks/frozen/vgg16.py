@@ -12,10 +12,9 @@ from torch import Tensor
 from spi_lightning.data.rgb8 import ToRGB8
 from spi_lightning.errors import UserError
 from spi_lightning.io.published_weights import VGG16_IMAGENET, find_published, read_weights
-from spi_lightning.networks.activations import activations
 from spi_lightning.networks.vgg16 import LAYERS, VGG16
 
-from .backbone import STAND_IN, FrozenBackbone
+from .backbone import STAND_IN, FrozenBackbone, activations
 
 _log = logging.getLogger(__name__)
 

@@ -22,8 +22,7 @@ from spi_lightning.phasing.polishing.wrapped import Wrapping, polish_wrapped
 from spi_lightning.physics.agreement import amplitude_errors, held_out_chi_square
 from spi_lightning.tasks.optimisation import MakeOptimizer, MakeSchedule, Optimisation
 
-from .box import box_for, cut_to_support, warn_of_the_box
-from .refiner import FourierLossOf, Prior, Refiner
+from .refiner import FourierLossOf, Prior, Refiner, box_for, cut_to_support, warn_of_the_box
 
 COMPILED = (None, "default", "reduce-overhead", "max-autotune")
 

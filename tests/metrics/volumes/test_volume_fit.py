@@ -3,8 +3,7 @@ import math
 import pytest
 import torch
 
-from spi_lightning.metrics.volumes.volume_fit import reciprocal_amplitude, spectral_weight, volume_fit
-from spi_lightning.metrics.volumes.volume_truth import volume_truth
+from spi_lightning.metrics.volumes.volume_fit import reciprocal_amplitude, spectral_weight, volume_fit, volume_truth
 from spi_lightning.phasing import hold_out, translate
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.twin import twin

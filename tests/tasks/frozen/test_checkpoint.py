@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from spi_lightning.errors import UserError
 from spi_lightning.fields import MASK, PHOTONS
 from spi_lightning.tasks.frozen.checkpoint import FrozenCheckpoint
-from spi_lightning.tasks.frozen.transfer_head import logistic_head
+from spi_lightning.tasks.frozen.transfer_classification import logistic_head
 
 TASK = {
     "_target_": "spi_lightning.tasks.HitClassification",
@@ -83,7 +83,9 @@ def test_what_cannot_serve_is_one_line(tmp_path: Path) -> None:
         FrozenCheckpoint(tmp_path / "run", layers=["stalk"])
     path = tmp_path / "run/checkpoints/best.ckpt"
     stored = torch.load(path, weights_only=True)
-    stored["config"]["task"]["network"] = {"_target_": "spi_lightning.tasks.frozen.transfer_head.logistic_head"}
+    stored["config"]["task"]["network"] = {
+        "_target_": "spi_lightning.tasks.frozen.transfer_classification.logistic_head"
+    }
     torch.save(stored, path)
     with pytest.raises(UserError, match="cannot serve as a backbone: it holds logistic_head"):
         FrozenCheckpoint(path)

@@ -28,8 +28,8 @@ from spi_lightning.physics.oversampling import Oversampling
 from spi_lightning.reports import write_report
 from spi_lightning.schedules import AlternateEvery, WeibullWeight
 from spi_lightning.simulate.volumes import VolumeSimulator, pattern_of
-from spi_lightning.tasks.refining import box as refinement_box
 from spi_lightning.tasks.refining import refinement
+from spi_lightning.tasks.refining import refiner as refining
 from spi_lightning.tasks.refining.refiner import AXES, Refiner
 from tests.apps.configuration.test_resume import PowerCutError, equal
 from tests.apps.small_runs import CONF, load
@@ -268,10 +268,10 @@ def test_a_tight_box_is_told_where_the_numbers_show_it(
     monkeypatch: pytest.MonkeyPatch, extent: float, words: str | None
 ) -> None:
     particle = Oversampling((9.0, 13.0, extent), (3.5, 2.4, 2.0), 0.01)
-    monkeypatch.setattr(refinement_box, "estimate_oversampling", lambda _: particle)
+    monkeypatch.setattr(refining, "estimate_oversampling", lambda _: particle)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        assert refinement_box.box_for(torch.ones(1, 1, 32, 32, 32), "half", 1.25) == (16, 16, 16)
+        assert refining.box_for(torch.ones(1, 1, 32, 32, 32), "half", 1.25) == (16, 16, 16)
     assert len(warned) == (words is not None)
     if words is not None:
         assert re.search(words, str(warned[0].message))
@@ -282,7 +282,7 @@ def test_a_particle_that_leans_on_one_face_of_its_box_is_whole() -> None:
     density[:, :5, 1:5, 1:5] = 1
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        refinement_box.warn_of_the_box(density)
+        refining.warn_of_the_box(density)
     density[:, :, 1:5] = 1
     with pytest.warns(UserWarning, match="fills its box along z, x from face to face"):
-        refinement_box.warn_of_the_box(density)
+        refining.warn_of_the_box(density)

@@ -1,13 +1,33 @@
-"""Stop of diverged trainings before NaN weights are written."""
+"""Steps of a training: random numbers that depend on seed and step alone, and a stop before NaN weights are written."""
 
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
 from spi_lightning.errors import UserError
+
+
+class SeedEveryStep(pl.Callback):
+    """Seed torch's generators before each training step from (seed, step, batch, process).
+
+    The state of the generators then need not be stored: a run resumed anywhere draws the numbers of the uninterrupted
+    run, in any process, whatever other code has drawn in between.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Seed the generators of the CPU and of all GPUs."""
+        key = [self.seed, trainer.global_step, batch_idx, trainer.global_rank]
+        torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1))
+
 
 _EVERY = 50  # steps between checks on a GPU or with several processes, where each check waits for all
 

@@ -1,10 +1,56 @@
-"""Position within the epoch of a resumed run, counted in patterns."""
+"""Checkpoints of a run: written often, with its configuration, and resumed within an epoch."""
 
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.callbacks import ModelCheckpoint
 
+import spi_lightning
 from spi_lightning.data import PatternBatches
+
+
+class SaveOften(ModelCheckpoint):
+    """Checkpoint every few steps, but not at a step that is followed by a validation, which saves anyway.
+
+    A run resumed between the two would skip that validation: Lightning counts the epoch as finished.
+    """
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save if a checkpoint is due and no validation follows."""
+        fetcher = trainer.fit_loop._data_fetcher
+        if fetcher is None or not trainer.fit_loop.epoch_loop._should_check_val_fx(fetcher):
+            super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+
+
+class SaveConfig(pl.Callback):
+    """Write the resolved configuration, as plain containers, into every checkpoint under ``config``.
+
+    A task can then be rebuilt from that one file, loaded with weights_only=True. ``epoch_row`` holds the numbers of an
+    epoch that ends with the checkpoint, which Lightning logs only after saving.
+    """
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.config = config
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Add the configuration and the version of this package."""
+        checkpoint["config"] = self.config
+        checkpoint["spi_lightning_version"] = spi_lightning.__version__
+        checkpoint["epoch_row"] = _epoch_row(trainer)
+
+
+def _epoch_row(trainer: pl.Trainer) -> dict[str, float]:
+    """Step, epoch and training numbers of an epoch whose last batch was trained on; empty in mid-epoch."""
+    loop = trainer.fit_loop.epoch_loop
+    if not loop.batch_progress.is_last_batch or not loop.val_loop._has_run:
+        return {}
+    logged = loop._results.metrics(on_step=False)["log"]
+    row = {name: float(value) for name, value in logged.items()}
+    return row and {"epoch": trainer.current_epoch, "step": loop._batches_that_stepped - 1, **row}
 
 
 class ResumeInSamples(pl.Callback):

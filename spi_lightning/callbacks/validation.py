@@ -1,13 +1,54 @@
-"""Early stopping and plateau schedules decided before the checkpoint of a validation is written."""
+"""Validations of a training: batch norm recalibrated before, early stops and plateaus decided, the last at the end."""
 
+from itertools import islice
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.callbacks.early_stopping import EarlyStoppingReason
+from pytorch_lightning.trainer.states import TrainerFn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from spi_lightning.tasks.optimisation import MONITORED
+
+
+class RecalibrateBatchNorm(pl.Callback):
+    """Recalibrate the running statistics on training patterns before each validation of a fit.
+
+    Dropout in front of a batch normalisation changes the variance that reaches it, so the statistics gathered in
+    training do not fit the network in evaluation, whose predictions then vary from seed to seed. Training does not use
+    them, so nothing else changes; checkpoints hold the recalibrated ones.
+
+    Args:
+        batches: Number of training batches to use, the first ones, not mirrored.
+
+    Source: Li et al. (2019), "Understanding the disharmony between dropout and batch normalization by variance shift".
+    """
+
+    def __init__(self, batches: int = 24) -> None:
+        self.batches = batches
+
+    @torch.no_grad()
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Reset the statistics and gather them from training batches."""
+        norms = [module for module in pl_module.modules() if isinstance(module, _BatchNorm)]
+        if trainer.state.fn != TrainerFn.FITTING or not norms:
+            return
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # the plain mean over batches
+            norm.train()
+        processes = trainer.world_size
+        for batch in islice(trainer.datamodule.statistics_batches(), self.batches):  # type: ignore[attr-defined]
+            whole = len(next(iter(batch.values()))) // processes * processes  # each process takes an equal share
+            share = {name: values[trainer.global_rank : whole : processes] for name, values in batch.items()}
+            pl_module({name: values.to(pl_module.device) for name, values in share.items()})
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+            norm.eval()
 
 
 class DecideAtValidation(pl.Callback):
@@ -76,3 +117,21 @@ def ended_before(
 
 def _early_stops(trainer: pl.Trainer) -> list[EarlyStopping]:
     return [each for each in trainer.callbacks if isinstance(each, EarlyStopping)]  # type: ignore[attr-defined]
+
+
+class ValidateAtEnd(pl.Callback):
+    """Validate after the last of ``max_steps``, wherever in an epoch that falls, or of ``max_epochs``.
+
+    Lightning validates on a stop signal, but neither at max_steps nor after a last epoch without a scheduled
+    validation; checkpoints are written, and the temperature is fitted, at validations.
+    """
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Signal the trainer to stop at its last step."""
+        if 0 < trainer.max_steps <= trainer.global_step:
+            trainer.should_stop = True
+        last = trainer.max_epochs is not None and 0 < trainer.max_epochs <= trainer.current_epoch + 1
+        if last and trainer.is_last_batch:
+            trainer.should_stop = True

@@ -3,7 +3,7 @@ import torch
 
 from spi_lightning.errors import UserError
 from spi_lightning.networks import ResNet10
-from spi_lightning.networks.activations import activations
+from spi_lightning.tasks.frozen.backbone import activations
 
 
 def test_layers_answer_what_the_network_passes_on() -> None:
