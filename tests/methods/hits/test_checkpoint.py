@@ -98,7 +98,7 @@ def head(make_run, tmp_path: Path) -> Path:
     config = task_config(scale="none", mask_channel=True) | {
         "_target_": "spi_lightning.tasks.frozen.transfer_classification.TransferClassification",
         "network": {
-            "_target_": "spi_lightning.tasks.frozen.transfer_head.logistic_head",
+            "_target_": "spi_lightning.tasks.frozen.transfer_classification.logistic_head",
             "weights": None,
             "backbone": str(make_run("backbone")),
         },
