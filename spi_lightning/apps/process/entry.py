@@ -20,8 +20,7 @@ from spi_lightning.apps.configuration.plain_words import quote_names
 from spi_lightning.apps.configuration.resolved import escaped, keep_names, resolved
 from spi_lightning.apps.configuration.unknown_setting import unknown_setting
 from spi_lightning.console import quiet_output
-from spi_lightning.distributed import keep_freed_memory
-from spi_lightning.distributed.launched import first_process, is_lost_connection, launched, leave, left
+from spi_lightning.distributed import first_process, is_lost_connection, keep_freed_memory, launched, leave, left
 from spi_lightning.errors import UserError
 from spi_lightning.interrupts import signals_end_it, stopped
 from spi_lightning.mistakes import causes_of, mistake_of
