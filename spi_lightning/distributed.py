@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from spi_lightning.errors import UserError
+from .errors import UserError
 
 Item = TypeVar("Item")
 

@@ -22,8 +22,7 @@ from spi_lightning.apps.configuration.unknown_setting import unknown_setting
 from spi_lightning.console import quiet_output
 from spi_lightning.distributed import first_process, is_lost_connection, keep_freed_memory, launched, leave, left
 from spi_lightning.errors import UserError
-from spi_lightning.interrupts import signals_end_it, stopped
-from spi_lightning.mistakes import causes_of, mistake_of
+from spi_lightning.mistakes import causes_of, mistake_of, signals_end_it, stopped
 from spi_lightning.printable import printable
 from spi_lightning.settings import with_defaults
 from spi_lightning.tasks.checkpoint import find_checkpoint, run_of

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from spi_lightning.console import plain_output
-from spi_lightning.interrupts import signals_end_it, stopped
-from spi_lightning.mistakes import mistake_of
+from spi_lightning.mistakes import mistake_of, signals_end_it, stopped
 from spi_lightning.printable import printable
 
 

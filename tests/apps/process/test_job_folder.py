@@ -22,7 +22,7 @@ from spi_lightning.apps.process.entry import run_app
 from spi_lightning.apps.process.job_folder import record, take_over
 from spi_lightning.errors import UserError
 from spi_lightning.files import folder_lock
-from spi_lightning.interrupts import SignalError
+from spi_lightning.mistakes import SignalError
 
 CONF = Path(__file__).parents[3] / "conf"
 NEEDED = {
