@@ -1,6 +1,6 @@
 """Processes: shards of a sequence without padding, device, memory allocator, and the errors of launched processes.
 
-Processes that a run launches (trainer=ddp_cpu) leave the line of their error in a file, and the first process prints it.
+A process that a run launches (trainer=ddp_cpu) leaves the line of its error in a file; the first process prints it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Codec of results: any dataclass to an HDF5 file and back, by its annotations."""
 
 from .hdf5 import load, save
-from .lazy_array import LazyArray
+from .typed import LazyArray
 
 __all__ = ["LazyArray", "load", "save"]

@@ -28,8 +28,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.files import atomic_write
 from spi_lightning.write_errors import new_hdf5
 
-from .lazy_array import LazyArray
-from .typed import Arrays, BadValueError, UnknownAnnotationError, decode
+from .typed import Arrays, BadValueError, LazyArray, UnknownAnnotationError, decode
 
 T = TypeVar("T")
 VERSION: Final = 1
