@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from spi_lightning.errors import UserError
-from spi_lightning.io.damage import reading
+from spi_lightning.io.reading import reading
 from spi_lightning.reports.further import MakeFigure
 from spi_lightning.reports.hits.choice import DISPUTED, choose_disputed, choose_frames
 from spi_lightning.reports.hits.embedding import require_embedding

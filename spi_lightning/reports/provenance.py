@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from spi_lightning.io.json_file import read_json
+from spi_lightning.io.reading import read_json
 
 from .page import Fold, Lines, Section, Table
 

@@ -8,7 +8,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from spi_lightning.errors import UserError
-from spi_lightning.io.json_file import read_metrics
+from spi_lightning.io.reading import read_metrics
 from spi_lightning.printable import printable
 
 NUMBERS: Final = {"accuracy": "accuracy", "auroc": "AUROC", "false_positive_rate": "FPR", "frames": "frames"}

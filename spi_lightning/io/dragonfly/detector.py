@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
 from spi_lightning.files import atomic_write
-from spi_lightning.io.damage import reads
-from spi_lightning.io.files_read import note_read
 from spi_lightning.io.hdf5.file import MAGIC, dataset, opened
+from spi_lightning.io.reading import note_read, reads
 from spi_lightning.io.units import TABLE, named_unit, text
 from spi_lightning.write_errors import new_hdf5
 

@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
 from spi_lightning.files import file_stamp
-from spi_lightning.io.damage import is_damage, reason, require_file
-from spi_lightning.io.files_read import note_read
-from spi_lightning.io.unsupported_format import format_name, unsupported_format
+from spi_lightning.io.reading import format_name, is_damage, note_read, reason, require_file, unsupported_format
 
 from .choice import frame_axes, list_candidates, shape_of_frames
 from .heaps import require_sound_heaps

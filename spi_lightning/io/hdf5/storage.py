@@ -19,8 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
-from spi_lightning.io.damage import missing, require_file
-from spi_lightning.io.files_read import note_read
+from spi_lightning.io.reading import missing, note_read, require_file
 
 from .selections import points, selected, unmapped_cells
 

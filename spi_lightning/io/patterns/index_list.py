@@ -13,7 +13,7 @@ import numpy as np
 
 from spi_lightning.errors import UserError
 from spi_lightning.fields import IS_SINGLE_HIT, PARTICLE_ID
-from spi_lightning.io.damage import moved
+from spi_lightning.io.reading import moved
 from spi_lightning.notes import Note
 from spi_lightning.printable import printable
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from spi_lightning.errors import UserError
-from spi_lightning.io.damage import reading
 from spi_lightning.io.hdf5.choice import frame_axes
 from spi_lightning.io.hdf5.file import stack_shape
+from spi_lightning.io.reading import reading
 
 from .pattern_file import PatternFile
 

@@ -15,15 +15,22 @@ import numpy as np
 from spi_lightning.errors import UserError
 from spi_lightning.fields import BEAM_CENTRE, DISTANCE, FIELDS, PHOTON_ENERGY, PIXEL_SIZE
 from spi_lightning.io.cxi.patterns import is_cxi, open_cxi
-from spi_lightning.io.damage import reads, require_file
 from spi_lightning.io.dragonfly.photons import is_emc, open_emc
-from spi_lightning.io.files_read import files_read, list_files, note_read
 from spi_lightning.io.hdf5.file import MAGIC, opened
 from spi_lightning.io.hdf5.values import require_possible
 from spi_lightning.io.masks.convention import CONVENTIONS
 from spi_lightning.io.masks.sentinels import exclude_sentinels
+from spi_lightning.io.reading import (
+    TIFF_MAGIC,
+    files_read,
+    format_name,
+    list_files,
+    note_read,
+    reads,
+    require_file,
+    unsupported_format,
+)
 from spi_lightning.io.spinn import is_spinn, open_spinn
-from spi_lightning.io.unsupported_format import TIFF_MAGIC, format_name, unsupported_format
 from spi_lightning.notes import Note
 
 from .assembly import add_side_files, sample_indices

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spi_lightning.errors import UserError
-from spi_lightning.io.damage import reads
 from spi_lightning.io.hdf5.limits import Limits
+from spi_lightning.io.reading import reads
 from spi_lightning.notes import Note
 from spi_lightning.physics.frames.sentinels import Sentinel
 

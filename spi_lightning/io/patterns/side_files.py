@@ -9,12 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
-from spi_lightning.io.damage import reading
-from spi_lightning.io.files_read import note_read
 from spi_lightning.io.hdf5.file import MAGIC, opened
 from spi_lightning.io.hdf5.links import list_data_sets
 from spi_lightning.io.hdf5.storage import whole
-from spi_lightning.io.unsupported_format import TIFF_MAGIC, format_name, unsupported_format
+from spi_lightning.io.reading import TIFF_MAGIC, format_name, note_read, reading, unsupported_format
 
 from .tiff import TiffFrames
 

@@ -16,10 +16,9 @@ import tifffile
 from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
-from spi_lightning.io.damage import reading
 from spi_lightning.io.hdf5.choice import frame_axes
 from spi_lightning.io.hdf5.file import stack_shape
-from spi_lightning.io.unsupported_format import format_name, unsupported_format
+from spi_lightning.io.reading import format_name, reading, unsupported_format
 from spi_lightning.notes import Note
 
 from .pattern_file import PatternFile

@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
-from spi_lightning.io.files_read import files_read, list_files
 from spi_lightning.io.hdf5.file import dataset, opened
 from spi_lightning.io.hdf5.limits import stated_limits
 from spi_lightning.io.hdf5.links import get_object, identity, missing_target
 from spi_lightning.io.hdf5.storage import whole
+from spi_lightning.io.reading import files_read, list_files
 from spi_lightning.io.units import TABLE, named_unit, text
 from spi_lightning.notes import Note
 

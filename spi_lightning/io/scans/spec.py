@@ -17,7 +17,7 @@ import numpy as np
 from silx.io.specfile import SpecFile
 
 from spi_lightning.errors import UserError
-from spi_lightning.io.damage import reads
+from spi_lightning.io.reading import reads
 from spi_lightning.notes import Note
 
 from .spec_scan import SpecScan

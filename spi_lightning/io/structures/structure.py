@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from spi_lightning.errors import UserError
-from spi_lightning.io.damage import reading, reads
+from spi_lightning.io.reading import reading, reads
 from spi_lightning.physics.atoms.atom_table import Atoms
 from spi_lightning.printable import printable
 

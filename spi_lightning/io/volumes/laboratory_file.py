@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spi_lightning.io.damage import reading
+from spi_lightning.io.reading import reading
 from spi_lightning.physics.laboratory.crystal import FRAME, SIGN, TWIN, LaboratoryCrystal
 
 from .cxi_image import CxiImage, write_cxi_image

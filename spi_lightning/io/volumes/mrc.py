@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spi_lightning.errors import UserError
 from spi_lightning.files import atomic_write
-from spi_lightning.io.damage import reading
+from spi_lightning.io.reading import reading
 
 _ANGSTROM = 1e-10
 

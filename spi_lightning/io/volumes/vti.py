@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spi_lightning.errors import UserError
 from spi_lightning.files import atomic_write
-from spi_lightning.io.damage import reads
+from spi_lightning.io.reading import reads
 
 _TYPES: Final = {
     "float32": "Float32",

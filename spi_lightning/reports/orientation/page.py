@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from spi_lightning.codec import load
-from spi_lightning.io.json_file import read_metrics
+from spi_lightning.io.reading import read_metrics
 from spi_lightning.notes import note_lines
 from spi_lightning.reports.page import Fold, Lines, Picture, Section, Table, write_page
 from spi_lightning.reports.provenance import provenance_section

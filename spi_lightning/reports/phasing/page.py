@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from spi_lightning.codec import load
-from spi_lightning.io.json_file import read_metrics
+from spi_lightning.io.reading import read_metrics
 from spi_lightning.notes import note_lines
 from spi_lightning.reports.further import MakeFigure, further_sections
 from spi_lightning.reports.laboratory import laboratory_sections

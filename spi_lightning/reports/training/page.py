@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
 from spi_lightning.files import atomic_write, complete_lines
-from spi_lightning.io.damage import reads
-from spi_lightning.io.json_file import read_metrics
+from spi_lightning.io.reading import read_metrics, reads
 from spi_lightning.reports.hits.tables import NUMBERS
 from spi_lightning.reports.laboratory import laboratory_sections
 from spi_lightning.reports.page import Lines, Picture, Section, Table, write_page

@@ -1,19 +1,26 @@
-"""Conversion of errors that damaged files raise in libraries into one UserError that names the file."""
+"""Reading of files: damage as one UserError, unsupported formats by name, the record of files read, and JSON.
+
+Every reader opens its files by open_patterns, open_hdf5 or read_side_file, which record them here, so that a new format
+needs no code for it; hdf5.storage.storage_of records the targets of links.
+"""
 
 from __future__ import annotations
 
 import functools
+import json
 import lzma
 import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
 from spi_lightning.errors import UserError
+from spi_lightning.notes import Note
 
 _OF_BYTES: Final = (
     OSError,
@@ -128,3 +135,112 @@ def reads(what: str, also: tuple[type[Exception], ...] = ()) -> Callable[[Callab
         return bounded
 
     return decorate
+
+
+TIFF_MAGIC: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_HEAD: Final = 512
+_BEGINNINGS: Final = (
+    (b"###CBF", "a CBF image"),
+    (b"SIMPLE  =", "a FITS image"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"BM", "a BMP image"),
+    (b"%PDF", "a PDF document"),
+    (b"CDF\x01", "a netCDF 3 file"),
+    (b"CDF\x02", "a netCDF 3 file"),
+    (b"MATLAB 5.0", "a MATLAB file"),
+    (b"PK\x03\x04", "a zip archive, as .npz files are"),
+    (b"\x1f\x8b", "compressed by gzip"),
+    (b"BZh", "compressed by bzip2"),
+    (b"\xfd7zXZ", "compressed by xz"),
+)
+
+
+def format_name(path: Path) -> str:
+    """Format of a file by its magic bytes, in words with an article; empty if unknown."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    if head.lstrip().startswith(b"{"):
+        words = head.lower()
+        if b"header_bytes" in words:
+            return "an SMV (ADSC) image"
+        if any(word in words for word in (b"headerid", b"dim_1", b"byteorder", b"edf_")):
+            return "an EDF image"
+    return next((what for start, what in _BEGINNINGS if head.startswith(start)), "")
+
+
+def unsupported_format(path: Path, formats: str) -> UserError:
+    """UserError of a file in an unsupported format.
+
+    Args:
+        path: Path of the file, for the message.
+        formats: Names of the supported formats as one text.
+    """
+    what = format_name(path)
+    if what:
+        return UserError(f"{path}: is {what}, which is not supported; convert it (e.g. by fabio) to one of: {formats}")
+    return UserError(f"{path}: unknown format; supported are {formats}")
+
+
+_RECORDING: Final[ContextVar[tuple[dict[Path, None], ...]]] = ContextVar("files_read", default=())
+
+
+@contextmanager
+def files_read() -> Iterator[dict[Path, None]]:
+    """Record the files that are opened in the block, as absolute paths in the order of their first use."""
+    recorded: dict[Path, None] = {}
+    token = _RECORDING.set((*_RECORDING.get(), recorded))
+    try:
+        yield recorded
+    finally:
+        _RECORDING.reset(token)
+
+
+def note_read(path: str | os.PathLike[str]) -> None:
+    """Add a file to the record of every enclosing `files_read` block."""
+    for recorded in _RECORDING.get():
+        recorded[Path(path).absolute()] = None
+
+
+def list_files(files: Collection[Path], lists: Collection[Path] = ()) -> list[Note]:
+    """Note with all files that were read, relative to their common folder; empty for a single file.
+
+    Args:
+        files: Absolute paths of the files that were read.
+        lists: Index lists among them, which hold file names instead of patterns.
+    """
+    if len(files) < 2:
+        return []
+    files, by = [file for file in files if file not in lists], [file.name for file in lists]
+    folder = Path(os.path.commonpath([file.parent for file in files]))
+    are = f"{len(files)} files are read" if len(files) > 1 else "1 file is read"
+    named = f", by the list {', '.join(by)}" if by else ""
+    return [Note.of(f"{are}{named}: {', '.join(str(file.relative_to(folder)) for file in files)}", str(folder))]
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        UserError: The file is missing, damaged, or does not hold a JSON object.
+    """
+    require_file(path, "give the folder of a finished run")
+    with reading(path, "JSON", also=(RecursionError,)):
+        content = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: holds {type(content).__name__} instead of a JSON object; copy it again")
+    return content
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """Read metrics.json of a run: numbers by name, and of evaluations by method and name under ``methods``.
+
+    Raises:
+        UserError: As read_json, or the methods are not objects.
+    """
+    metrics = read_json(path)
+    methods = metrics.get("methods", {})
+    if not (isinstance(methods, dict) and all(isinstance(numbers, dict) for numbers in methods.values())):
+        raise UserError(f"{path}: its methods are not objects with numbers; copy it again or repeat the evaluation")
+    return metrics

@@ -1,4 +1,4 @@
-"""One boundary for what damaged files make libraries raise; faults of ours stay tracebacks."""
+"""Damaged files of every format end in one line; JSON files of a run."""
 
 import os
 import zlib
@@ -10,9 +10,10 @@ import pytest
 
 from spi_lightning.errors import UserError
 from spi_lightning.io import PatternKeys, open_patterns, write_selection
-from spi_lightning.io.damage import reading, reads
 from spi_lightning.io.patterns.index_list import index_line
+from spi_lightning.io.reading import read_json, read_metrics, reading, reads
 from spi_lightning.printable import printable
+from spi_lightning.reports.runs import runs_table
 
 PATH = Path("some.h5")
 
@@ -161,3 +162,24 @@ def test_names_that_forge_lines_choose_nothing_and_are_escaped(tmp_path: Path, n
         open_patterns(tmp_path / "a.h5")
     assert printable(name) in str(caught.value) and name not in str(caught.value)
     assert len(open_patterns(tmp_path / "a.h5", PatternKeys(photons=name))) == 3
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "3", "\x00", "[" * 100000, '{"a": NaN'])
+def test_what_is_no_object(tmp_path: Path, text: str) -> None:
+    (tmp_path / "metrics.json").write_text(text)
+    with pytest.raises(UserError, match=r"metrics\.json: "):
+        read_json(tmp_path / "metrics.json")
+    with pytest.raises(UserError, match=r"metrics\.json: "):
+        runs_table([tmp_path])
+
+
+@pytest.mark.parametrize("text", ['{"methods": 3}', '{"methods": [1]}', '{"methods": {"a": null}}'])
+def test_methods_without_numbers(tmp_path: Path, text: str) -> None:
+    (tmp_path / "metrics.json").write_text(text)
+    with pytest.raises(UserError, match="methods"):
+        read_metrics(tmp_path / "metrics.json")
+
+
+def test_sound_metrics(tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_text('{"frames": 3, "methods": {"a": {"test/accuracy": 0.5}}}')
+    assert read_metrics(tmp_path / "metrics.json")["methods"]["a"]["test/accuracy"] == 0.5
