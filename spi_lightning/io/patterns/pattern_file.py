@@ -102,7 +102,7 @@ class PatternFile:
             to raise where it is needed.
         notes: One note for each choice the reader made.
         adu_per_photon: Gain by which stored values are divided, ADU; None if they are photons.
-        files_read: Absolute paths of all files opened for it, in the order of their first use; see files_read.py.
+        files_read: Absolute paths of all files opened for it, in the order of their first use.
         opened_with: Settings it was opened with, as plain data.
         limits: Valid range of the stored counts that the file states.
         sentinels: Sentinel values found, see physics.frames.sentinels; None before the search.

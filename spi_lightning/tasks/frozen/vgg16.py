@@ -11,7 +11,7 @@ from torch import Tensor
 
 from spi_lightning.data.rgb8 import ToRGB8
 from spi_lightning.errors import UserError
-from spi_lightning.io.published_weights import VGG16_IMAGENET, find_published, read_weights
+from spi_lightning.io.download import VGG16_IMAGENET, find_published, read_weights
 from spi_lightning.networks.vgg16 import LAYERS, VGG16
 
 from .backbone import STAND_IN, FrozenBackbone, activations

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from spi_lightning.errors import UserError
-from spi_lightning.io import published_weights
+from spi_lightning.io import download
 from spi_lightning.networks import VGG16
 from spi_lightning.tasks.frozen.vgg16 import FrozenVGG16
 
@@ -26,7 +26,7 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path.parent.mkdir(parents=True)
     torch.save(network.state_dict(), path, _use_new_zipfile_serialization=False)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    as_published = published_weights.PublishedFile(path.name, "http://127.0.0.1:9/a.pth", sha256, 0)
+    as_published = download.PublishedFile(path.name, "http://127.0.0.1:9/a.pth", sha256, 0)
     monkeypatch.setattr("spi_lightning.tasks.frozen.vgg16.VGG16_IMAGENET", as_published)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.chdir(tmp_path)
