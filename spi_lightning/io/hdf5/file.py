@@ -1,4 +1,9 @@
-"""HDF5 files opened for reading, and stacks of frames read lazily; every failure is one UserError."""
+"""HDF5 files opened for reading, and stacks of frames read lazily; every failure is one UserError.
+
+Names of objects that are not UTF-8 are decoded as Python decodes paths, stray bytes to surrogates: h5py returns such names
+as bytes and all others as str, and does not accept surrogates. With one rule for all names, a sound file with one motor
+named in Latin-1 stays readable; `printable` escapes the bytes.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +25,6 @@ from spi_lightning.io.reading import format_name, is_damage, note_read, reason, 
 from .choice import frame_axes, list_candidates, shape_of_frames
 from .heaps import require_sound_heaps
 from .links import list_data_sets, missing_target
-from .names import decode_names_as_paths
 from .storage import Storage, require_linked_files, storage_of
 
 MAGIC: Final = b"\x89HDF\r\n\x1a\n"
@@ -246,3 +250,39 @@ def _cached(path: Path, stamp: Stamp, key: str) -> h5py.Dataset:
         if oldest[0] == os.getpid():
             file.close()
     return kept[1]
+
+
+try:  # h5py's own, of the releases that the lock and pyproject name
+    from h5py._hl.base import CommonStateObject
+
+    _encode: Any = CommonStateObject._e
+except (ImportError, AttributeError):  # another h5py, which refuses such names and reads all others
+    CommonStateObject = _encode = None
+_holds: Final = h5py.Group.__contains__
+
+
+def _decoded(_: Any, name: bytes | None) -> str | None:
+    return None if name is None else name.decode("utf-8", "surrogateescape")
+
+
+def _encoded(self: Any, name: Any, lcpl: Any = None) -> Any:
+    if isinstance(name, str):
+        try:
+            name.encode("utf-8")
+        except UnicodeEncodeError:
+            name = name.encode("utf-8", "surrogateescape")
+    return _encode(self, name, lcpl)
+
+
+def _contains(self: h5py.Group, name: Any) -> bool:
+    try:
+        return bool(_holds(self, name))
+    except UnicodeDecodeError:  # h5py decodes the names along the path as UTF-8
+        return self.get(name) is not None
+
+
+def decode_names_as_paths() -> None:
+    """Patch h5py in this process to decode and encode names with surrogateescape."""
+    if CommonStateObject is not None and hasattr(CommonStateObject, "_d"):
+        CommonStateObject._d, CommonStateObject._e = _decoded, _encoded
+        h5py.Group.__contains__ = _contains
