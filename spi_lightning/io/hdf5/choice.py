@@ -26,8 +26,17 @@ from spi_lightning.fields import BEAM_CENTRE, FIELDS, PHOTONS
 from spi_lightning.io.units import text
 from spi_lightning.printable import printable
 
-from .links import MAX_DEPTH, MOST_LISTED, get_object, identity, list_data_sets, missing_target, walk
-from .nexus import nx_class, signal_names
+from .links import (
+    MAX_DEPTH,
+    MOST_LISTED,
+    get_object,
+    identity,
+    list_data_sets,
+    missing_target,
+    nx_class,
+    signal_names,
+    walk,
+)
 
 USUAL: Final = (PHOTONS, "patterns", "adu", "counts", "frames", "images", "intensities", "data")
 _USUAL_OF_IMAGES: Final = ("intensity", "image", "pattern", "real", "diffraction")

@@ -15,8 +15,7 @@ from typing import Final
 import h5py
 
 from .choice import frame_axes, is_detector
-from .links import get_object, identity, is_hard_link
-from .nexus import nx_class
+from .links import get_object, identity, is_hard_link, nx_class
 
 _BEAM_CLASSES: Final = ("NXmonochromator", "NXbeam")
 _BEAM_NAMES: Final = re.compile(r"(source_\d+|monochromator|beam|metadata|positioners)$", re.IGNORECASE)

@@ -9,6 +9,7 @@ from typing import Any, Final
 import h5py
 
 from spi_lightning.errors import UserError
+from spi_lightning.io.units import text
 
 MAX_DEPTH: Final = 8  # groups below the root
 MOST_LISTED: Final = 12  # data sets in one message
@@ -100,3 +101,20 @@ def missing_target(file: h5py.File, key: str, depth: int = MAX_DEPTH) -> str:
     target = link.path if link.path.startswith("/") else f"{parent}/{link.path}"
     broken = depth and get_object(file, target) is None
     return (missing_target(file, target, depth - 1) if broken else "") or link.path
+
+
+def nx_class(group: h5py.Group | h5py.Dataset) -> str:
+    """NeXus class of a group; empty if it states none."""
+    return text(group.attrs["NX_class"]) if "NX_class" in group.attrs else ""
+
+
+def signal_names(group: h5py.Group) -> list[str]:
+    """Names of the signal of an NXdata group: by its attribute, or as in older files by that of the data set."""
+    if "signal" in group.attrs and group.attrs["signal"] is not None:
+        return [text(group.attrs["signal"])]
+    if nx_class(group) != "NXdata":
+        return []
+    items = [(name, get_object(group, name)) for name in group]
+    return [
+        name for name, item in items if isinstance(item, h5py.Dataset) and text(item.attrs.get("signal", "")) == "1"
+    ]

@@ -15,8 +15,15 @@ from numpy.typing import NDArray
 from spi_lightning.errors import UserError
 from spi_lightning.io.hdf5.file import look_up
 from spi_lightning.io.hdf5.groups import surroundings
-from spi_lightning.io.hdf5.links import get_object, identity, list_data_sets, missing_target, walk
-from spi_lightning.io.hdf5.nexus import nx_class, signal_names
+from spi_lightning.io.hdf5.links import (
+    get_object,
+    identity,
+    list_data_sets,
+    missing_target,
+    nx_class,
+    signal_names,
+    walk,
+)
 from spi_lightning.io.hdf5.storage import storage_of
 from spi_lightning.io.units import text
 
