@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
 from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE
-from spi_lightning.io.hdf5.centre import read_nexus_beam_centre
-from spi_lightning.io.hdf5.geometry import read_geometry
+from spi_lightning.io.hdf5.geometry import read_geometry, read_nexus_beam_centre
 from spi_lightning.io.units import Kind, factor, named_unit, unit_of_label, unknown_unit
 from spi_lightning.notes import Note
 
