@@ -15,7 +15,7 @@ import numpy as np
 from spi_lightning.errors import UserError
 from spi_lightning.fields import BEAM_CENTRE, DISTANCE, FIELDS, PHOTON_ENERGY, PIXEL_SIZE
 from spi_lightning.io.cxi.patterns import is_cxi, open_cxi
-from spi_lightning.io.dragonfly.photons import is_emc, open_emc
+from spi_lightning.io.dragonfly.emc import is_emc, open_emc
 from spi_lightning.io.hdf5.file import MAGIC, opened
 from spi_lightning.io.hdf5.values import require_possible
 from spi_lightning.io.masks.convention import CONVENTIONS
