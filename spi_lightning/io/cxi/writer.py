@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from spi_lightning.errors import UserError
 from spi_lightning.fields import DISTANCE, FIELDS, PHOTON_ENERGY, PIXEL_SIZE
 from spi_lightning.files import atomic_write, write_error
-from spi_lightning.io.masks import bits as mask_bits
+from spi_lightning.io.masks.convention import to_bits
 from spi_lightning.physics.constants import ELEMENTARY_CHARGE
 from spi_lightning.write_errors import ErrorRecordingFile
 
@@ -200,7 +200,7 @@ class CxiWriter:
 
     def _write_mask(self, start: int, stop: int, mask: NDArray[Any]) -> None:
         """Store the mask: one (H, W) while all patterns share it, (N, H, W) from the first different one on."""
-        bits = mask_bits.to_bits(mask)
+        bits = to_bits(mask)
         if bits.shape not in (self.shape, (stop - start, *self.shape)):
             raise ValueError(f"mask {bits.shape} does not fit {stop - start} patterns of {self.shape}")
         if start == stop:

@@ -1,7 +1,4 @@
-"""Reader of Dragonfly .emc photon files, recognised by their content, with their detector file.
-
-Writer of sparse Dragonfly .emc photon files, in one pass over patterns that need not fit into memory.
-"""
+"""Reader and writer of Dragonfly .emc photon files, recognised by their content, with their detector file."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Conventions of mask values, and the choice of the one that a file follows.
 
-cxi, nexus, euxfel: bits, 0 = measured, see bits.py. good: 1 = measured (libspimage, EuXFEL good_pixels, DiffusionMap).
+cxi, nexus, euxfel: bits, 0 = measured, see below. good: 1 = measured (libspimage, EuXFEL good_pixels, DiffusionMap).
 bad: 1 = not measured (spipy, cdiutils, bcdi). dragonfly: 0 used, 1 measured but not used for orientation, 2 not
 measured. auto chooses by these rules:
 
@@ -11,16 +11,61 @@ measured. auto chooses by these rules:
    rejects where CXI does not define them.
 3. Else 0 and 1 (or 0 and 255): the value that covers the sentinels is not measured; if only one of the two holds
    photons, that one is measured; if both do, the more frequent one. As many zeros as ones: the user must choose.
+
+Bits: in CXI 15 bits are defined, of which those in BAD reject a pixel. NeXus (``pixel_mask`` of NXdetector, also EIGER): every
+bit rejects but the last, 31, which marks a virtual pixel between chips whose value is interpolated. European XFEL
+(calibrated detectors): every bit rejects.
+Sources: CXI file format 1.5 (cxidb.org); NeXus NXdetector (manual.nexusformat.org); EuXFEL pycalibration, BadPixels.
 """
 
 from typing import Any, Final
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
-from spi_lightning.io.masks import bits as mask_bits
 from spi_lightning.notes import Note
+
+INVALID: Final = 0x1
+BAD: Final = 0x6DF  # invalid, saturated, hot, dead, shadowed, ignored (condor), bad, missing, noisy
+HAS_SIGNAL: Final = 0x1000
+CXI_BITS: Final = 0x7FFF
+VIRTUAL: Final = 0x80000000
+_EUXFEL_KEYS: Final = ("module_identifier", "trainId", "pulseId", "cellId")
+_LEVELS: Final = 3  # groups above a mask in which European XFEL's keys are looked for
+
+
+def to_bits(mask: NDArray[Any]) -> NDArray[np.uint32]:
+    """CXI bits (..., H, W) uint32 of a mask: bool True = measured becomes 0, False INVALID; integers are bits."""
+    if mask.dtype == np.bool_:
+        return np.where(mask, np.uint32(0), np.uint32(INVALID))
+    return mask.astype(np.uint32)
+
+
+def from_bits(bits: NDArray[Any], convention: str = "cxi") -> NDArray[np.bool_]:
+    """Mask (..., H, W) bool, True = measured, of bits in the convention cxi, nexus or euxfel."""
+    rejecting = {"cxi": BAD, "nexus": ~VIRTUAL & 0xFFFFFFFF, "euxfel": -1}[convention]
+    measured: NDArray[np.bool_] = (bits.astype(np.int64) & rejecting) == 0
+    return measured
+
+
+def convention_of(item: h5py.Dataset) -> str:
+    """Bit convention of a mask by its name and groups: nexus, euxfel or cxi; empty if unknown."""
+    *groups, name = item.name.strip("/").split("/")
+    parent = item.parent
+    for _ in range(_LEVELS):
+        if any(key in parent for key in _EUXFEL_KEYS):
+            return "euxfel"
+        parent = parent.parent
+    if groups[:1] == ["INSTRUMENT"] or any(group.endswith(":xtdf") for group in groups):
+        return "euxfel"
+    if name == "pixel_mask":
+        return "nexus"
+    if name == "mask" and groups and groups[-1].rpartition("_")[0] in ("detector", "data"):
+        return "cxi"
+    return "nexus" if item.parent.attrs.get("NX_class") in ("NXdetector", b"NXdetector") else ""
+
 
 CONVENTIONS: Final = ("auto", "cxi", "nexus", "euxfel", "good", "bad", "dragonfly")
 _NEARLY_ALL: Final = 0.9  # share of the photons or pixels
@@ -37,7 +82,7 @@ Mask = NDArray[np.bool_]
 def measured(values: NDArray[Any], convention: str) -> Mask:
     """Mask (..., H, W) bool, True = measured, of stored values (..., H, W) in one of the conventions (not auto)."""
     if convention in ("cxi", "nexus", "euxfel"):
-        return mask_bits.from_bits(values, convention)
+        return from_bits(values, convention)
     if convention == "dragonfly":
         return np.asarray(values < 2)
     return np.asarray((values != 0) if convention == "good" else (values == 0))
@@ -142,9 +187,9 @@ def convention_of_name(name: str) -> str:
 def _convention_of_bits(values: NDArray[np.int64]) -> str:
     """Bit convention of a mask by its values alone: CXI if it defines all of the bits in use."""
     used = int(np.bitwise_or.reduce(values, axis=None))
-    if not used & ~mask_bits.CXI_BITS:
+    if not used & ~CXI_BITS:
         return "cxi"
-    return "nexus" if used & mask_bits.VIRTUAL else "euxfel"
+    return "nexus" if used & VIRTUAL else "euxfel"
 
 
 def _by_evidence(ones: Mask, frames: NDArray[np.float32], where: str, dead: Mask) -> tuple[str, str]:

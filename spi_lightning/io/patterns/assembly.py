@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
 from spi_lightning.fields import IS_SINGLE_HIT, PARTICLE_ID
-from spi_lightning.io.masks.bits import convention_of
-from spi_lightning.io.masks.convention import choose_convention, measured
+from spi_lightning.io.masks.convention import choose_convention, convention_of, measured
 from spi_lightning.io.masks.sentinels import AllOf, exclude_sentinels
 from spi_lightning.physics.frames.saturation import find_saturated
 

@@ -21,7 +21,7 @@ from spi_lightning.io.hdf5.limits import stated_limits
 from spi_lightning.io.hdf5.links import get_object, require_object
 from spi_lightning.io.hdf5.storage import whole
 from spi_lightning.io.hdf5.values import WAVELENGTH, X_PIXEL, Y_PIXEL
-from spi_lightning.io.masks.bits import convention_of
+from spi_lightning.io.masks.convention import convention_of
 from spi_lightning.notes import Note
 
 from .assembly import add_label, add_mask, add_side_mask, exclude_pixels, split_names

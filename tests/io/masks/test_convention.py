@@ -5,8 +5,7 @@ from hypothesis import strategies as st
 
 from spi_lightning.errors import UserError
 from spi_lightning.io import PatternKeys, open_patterns
-from spi_lightning.io.masks.bits import BAD, HAS_SIGNAL, from_bits, to_bits
-from spi_lightning.io.masks.convention import choose_convention, measured
+from spi_lightning.io.masks.convention import BAD, HAS_SIGNAL, choose_convention, from_bits, measured, to_bits
 from spi_lightning.notes import Level
 
 
