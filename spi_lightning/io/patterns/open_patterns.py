@@ -33,8 +33,7 @@ from spi_lightning.io.reading import (
 from spi_lightning.io.spinn import is_spinn, open_spinn
 from spi_lightning.notes import Note
 
-from .assembly import add_side_files, sample_indices
-from .beam_centre import check_beam_centre
+from .assembly import add_side_files, check_beam_centre, sample_indices
 from .concatenate import ConcatenatedFiles
 from .frame_numbers import frame_numbers
 from .hdf5 import open_hdf5_patterns, read_named
