@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PIXEL_SIZE
 from spi_lightning.files import atomic_write
 from spi_lightning.io import PatternFile, make_detector, write_detector, write_emc, write_selection
-from spi_lightning.io.patterns.index_list import index_line
+from spi_lightning.io.patterns.frame_lists import index_line
 from spi_lightning.printable import printable
 
 INDEX, CXI, EMC, DETECTOR = "index.txt", "selected.cxi", "selected.emc", "detector.h5"

@@ -10,7 +10,7 @@ import pytest
 
 from spi_lightning.errors import UserError
 from spi_lightning.io import PatternKeys, open_patterns, write_selection
-from spi_lightning.io.patterns.index_list import index_line
+from spi_lightning.io.patterns.frame_lists import index_line
 from spi_lightning.io.reading import read_json, read_metrics, reading, reads
 from spi_lightning.printable import printable
 from spi_lightning.reports.runs import runs_table

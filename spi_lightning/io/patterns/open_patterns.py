@@ -35,9 +35,8 @@ from spi_lightning.notes import Note
 
 from .assembly import add_side_files, check_beam_centre, sample_indices
 from .concatenate import ConcatenatedFiles
-from .frame_numbers import frame_numbers
+from .frame_lists import frame_numbers, is_index_list, open_index_list
 from .hdf5 import open_hdf5_patterns, read_named
-from .index_list import is_index_list, open_index_list
 from .npy import open_npy
 from .pattern_file import PatternFile, PatternKeys
 from .photons import BROKEN_PIXELS

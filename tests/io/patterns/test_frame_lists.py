@@ -9,7 +9,7 @@ import pytest
 
 from spi_lightning.errors import UserError
 from spi_lightning.io import PatternKeys, open_patterns
-from spi_lightning.io.patterns.frame_numbers import frame_numbers
+from spi_lightning.io.patterns.frame_lists import frame_numbers
 
 PHOTONS = np.random.default_rng(0).poisson(3.0, (6, 8, 9)).astype(np.uint16)
 
