@@ -1,4 +1,4 @@
-"""Download over HTTP with pooch: retries, checksum, atomic write; and published weights of networks by their SHA-256."""
+"""Download over HTTP with pooch: retries, checksum, atomic write; and published weights by their SHA-256."""
 
 import pickle
 import zipfile

@@ -1,8 +1,8 @@
 """HDF5 files opened for reading, and stacks of frames read lazily; every failure is one UserError.
 
-Names of objects that are not UTF-8 are decoded as Python decodes paths, stray bytes to surrogates: h5py returns such names
-as bytes and all others as str, and does not accept surrogates. With one rule for all names, a sound file with one motor
-named in Latin-1 stays readable; `printable` escapes the bytes.
+Names that are not UTF-8 decode as Python decodes paths, stray bytes to surrogates: h5py returns such names as bytes
+and all others as str, and does not accept surrogates. With one rule for all names, a sound file with one motor named in
+Latin-1 stays readable; `printable` escapes the bytes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ _CHECKED_HEAPS: Final[set[tuple[int, ...] | None]] = set()  # stamps of files wh
 _CACHE_BYTES: Final = 32 << 20  # some chunks of a facility file; h5py's 1 MiB holds none of them
 _LEFT_OPEN: Final = "file is already open for"
 _OPEN_FILES: Final = 32
-decode_names_as_paths()
 
 
 @contextmanager
@@ -286,3 +285,6 @@ def decode_names_as_paths() -> None:
     if CommonStateObject is not None and hasattr(CommonStateObject, "_d"):
         CommonStateObject._d, CommonStateObject._e = _decoded, _encoded
         h5py.Group.__contains__ = _contains
+
+
+decode_names_as_paths()

@@ -51,7 +51,7 @@ def read_beam_centre(
 ) -> NDArray[np.float64] | None:
     """Row and column in the first source that states them, pixel, (2,) or (frames, 2); None if none does.
 
-    Whether they lie inside the frames is checked by io/patterns/assembly.py.
+    Whether they lie inside the frames is checked by patterns/assembly.py.
 
     Args:
         sources: Groups and data sets by name, nearest first.

@@ -12,8 +12,8 @@ measured. auto chooses by these rules:
 3. Else 0 and 1 (or 0 and 255): the value that covers the sentinels is not measured; if only one of the two holds
    photons, that one is measured; if both do, the more frequent one. As many zeros as ones: the user must choose.
 
-Bits: in CXI 15 bits are defined, of which those in BAD reject a pixel. NeXus (``pixel_mask`` of NXdetector, also EIGER): every
-bit rejects but the last, 31, which marks a virtual pixel between chips whose value is interpolated. European XFEL
+CXI defines 15 bits, of which those in BAD reject a pixel. NeXus (``pixel_mask`` of NXdetector, also EIGER): every bit
+rejects but the last, 31, which marks a virtual pixel between chips whose value is interpolated. European XFEL
 (calibrated detectors): every bit rejects.
 Sources: CXI file format 1.5 (cxidb.org); NeXus NXdetector (manual.nexusformat.org); EuXFEL pycalibration, BadPixels.
 """

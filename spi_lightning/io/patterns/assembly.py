@@ -1,4 +1,4 @@
-"""Assembly of frames, masks, labels and the stated beam centre into a PatternFile, shared by the readers of all formats."""
+"""Assembly of frames, masks, labels and beam centre into a PatternFile, shared by the readers of all formats."""
 
 from __future__ import annotations
 

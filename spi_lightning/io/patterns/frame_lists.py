@@ -1,7 +1,4 @@
-"""Index lists as published by Shi et al. (2019): text lines `file.h5,index`, with labels in a side file.
-
-Frame selections of a list: frame numbers from 0, or one boolean per frame.
-"""
+"""Lists of frames: index lists of Shi et al. (2019), lines `file.h5,index`, and lists of frame numbers from 0."""
 
 from __future__ import annotations
 

@@ -19,12 +19,10 @@ from spi_lightning.io.volumes.npz import read_volume
 from spi_lightning.notes import Note
 from spi_lightning.physics.bragg.frame_order import order_frames
 
-from .flaws import without_flaws
 from .geometry import geometry_of_spec
 from .hdf5 import read_scan_hdf5
 from .layout import axes_of_one
-from .mask import bad_of_mask
-from .record import BraggScan, ScanKeys
+from .record import BraggScan, ScanKeys, bad_of_mask, without_flaws
 from .spec import is_spec, read_spec
 from .spec_scan import SpecScan
 from .tiff_series import Region, cut_region, read_pages, read_series

@@ -21,12 +21,10 @@ from spi_lightning.io.reading import files_read, list_files
 from spi_lightning.io.units import TABLE, named_unit, text
 from spi_lightning.notes import Note
 
-from .flaws import without_flaws
 from .geometry import angles_in_degree, crop_of_hdf5, geometry_of_hdf5, number_of
 from .layout import ScanLayout, find_scan, without_ones
-from .mask import bad_of_mask
 from .motors import commanded_motor, rocking_axis
-from .record import BraggScan, ScanKeys
+from .record import BraggScan, ScanKeys, bad_of_mask, without_flaws
 from .tiff_series import Region, check_memory, region_slices
 
 _ROOT: Final = {

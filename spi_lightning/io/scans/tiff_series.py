@@ -17,7 +17,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.io.patterns.tiff import TiffFrames
 from spi_lightning.notes import Note
 
-from .flaws import missing_note, without_flaws
+from .record import missing_note, without_flaws
 
 MAX_MISSING: Final = 0.2  # share of missing frames, above which a scan is refused
 _MEMORY_SHARE: Final = 0.25  # of the free memory for the counts; corrections need some copies

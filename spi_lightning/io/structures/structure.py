@@ -19,10 +19,8 @@ from spi_lightning.io.reading import reading, reads
 from spi_lightning.physics.atoms.atom_table import Atoms
 from spi_lightning.printable import printable
 
-from .atom_sites import keep_first_alternatives, require_coordinates
-from .biological_assembly import assembled, chain_names
+from .atom_choice import assembled, chain_names, keep_first_alternatives, remove_waters, require_coordinates
 from .pdb_text import complete
-from .waters import remove_waters
 
 SUFFIXES: Final = (".npz", ".pdb", ".ent", ".cif", ".mmcif", ".pdb.gz", ".ent.gz", ".cif.gz", ".mmcif.gz")
 INDEX: Final = "index.csv"  # beside .npz tables: pdb_id, n_chains, n_amino_acids, n_nucleotides
