@@ -20,7 +20,7 @@ from spi_lightning.baselines.triple_intersection import extremal_points
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, Batch
 from spi_lightning.methods import AutocorrelationSupport, SupportMethod
 from spi_lightning.metrics.supports.support_overlap import aligned
-from spi_lightning.physics.atoms.atom_table import Atoms, batch_atoms
+from spi_lightning.physics.atoms import Atoms, batch_atoms
 from spi_lightning.physics.autocorrelation import autocorrelation_support
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.rotations.quaternions import random_quaternions, rotation_matrices

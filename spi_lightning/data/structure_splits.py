@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from spi_lightning.errors import UserError
 from spi_lightning.io.structures.archive import Archive, fetch_structures
 from spi_lightning.io.structures.structure import StructureOptions, find_structures, read_structure, structure_id
-from spi_lightning.physics.atoms.atom_table import Atoms
+from spi_lightning.physics.atoms import Atoms
 
 from .splits import split_by_particle
 

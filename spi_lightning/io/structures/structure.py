@@ -16,7 +16,7 @@ import torch
 
 from spi_lightning.errors import UserError
 from spi_lightning.io.reading import reading, reads
-from spi_lightning.physics.atoms.atom_table import Atoms
+from spi_lightning.physics.atoms import Atoms
 from spi_lightning.printable import printable
 
 from .atom_choice import assembled, chain_names, keep_first_alternatives, remove_waters, require_coordinates

@@ -14,12 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from spi_lightning.physics.atoms.atom_table import AtomBatch
-from spi_lightning.physics.atoms.atomic_form_factor import form_factor
-from spi_lightning.physics.atoms.splatting import KaiserBessel, splat
-from spi_lightning.physics.atoms.thomson import pixel_solid_angle, polarisation_factor, pulse_fluence
+from spi_lightning.physics.atoms import AtomBatch, KaiserBessel, form_factor, splat
 from spi_lightning.physics.constants import wavelength_from_energy
 from spi_lightning.physics.ewald import scattering_vectors
+from spi_lightning.physics.photons import pixel_solid_angle, polarisation_factor, pulse_fluence
 
 _GOOD_SIZES = tuple(sorted(2**a * 3**b * 5**c for a in range(1, 11) for b in range(4) for c in range(3)))
 _TAPER = 12  # frequencies beyond the detector over which the spectrum fades, since a step would ripple

@@ -17,9 +17,15 @@ from torch import Tensor
 from spi_lightning import fields
 from spi_lightning.errors import UserError
 from spi_lightning.physics.array import pad
-from spi_lightning.physics.atoms.atom_table import AtomBatch, Atoms, batch_atoms
-from spi_lightning.physics.atoms.atomic_form_factor import form_factor, resolution_width
-from spi_lightning.physics.atoms.splatting import KaiserBessel, splat
+from spi_lightning.physics.atoms import (
+    AtomBatch,
+    Atoms,
+    KaiserBessel,
+    batch_atoms,
+    form_factor,
+    resolution_width,
+    splat,
+)
 from spi_lightning.physics.constants import wavelength_from_energy
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.rotations.quaternions import multiply_quaternions, random_quaternions, rotation_matrices

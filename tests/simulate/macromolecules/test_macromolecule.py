@@ -9,8 +9,7 @@ import torch
 
 from spi_lightning import fields
 from spi_lightning.errors import UserError
-from spi_lightning.physics.atoms.atom_table import AtomBatch, Atoms, batch_atoms
-from spi_lightning.physics.atoms.atomic_form_factor import form_factor, resolution_width
+from spi_lightning.physics.atoms import AtomBatch, Atoms, batch_atoms, form_factor, resolution_width
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.rotations.quaternions import random_quaternions, rotation_matrices
 from spi_lightning.physics.twin import centre_of_mass, is_canonical

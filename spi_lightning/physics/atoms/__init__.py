@@ -1,1 +1,0 @@
-"""Macromolecules as atoms: tables, scattering factors, structure factors on grids, photons in pixels."""
