@@ -12,7 +12,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 
 from spi_lightning.files import atomic_write
 from spi_lightning.io.volumes.laboratory_file import write_laboratory
-from spi_lightning.physics.laboratory.crystal import DETECTOR_FRAME, ScanAxes, crystal_in_laboratory
+from spi_lightning.physics.bragg.laboratory import DETECTOR_FRAME, ScanAxes, crystal_in_laboratory
 from spi_lightning.tasks import Refinement
 
 NAME = "reconstruction.npz"

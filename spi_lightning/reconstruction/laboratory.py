@@ -14,7 +14,7 @@ from spi_lightning.data.scans.one_scan import ScanMeasurement
 from spi_lightning.errors import UserError
 from spi_lightning.io.volumes.laboratory_file import write_laboratory
 from spi_lightning.notes import Note
-from spi_lightning.physics.laboratory.crystal import (
+from spi_lightning.physics.bragg.laboratory import (
     DETECTOR_FRAME,
     LaboratoryCrystal,
     ScanAxes,

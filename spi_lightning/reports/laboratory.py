@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from spi_lightning.io.volumes.laboratory_file import read_laboratory
-from spi_lightning.physics.laboratory.crystal import FRAME, SIGN, TWIN, LaboratoryCrystal
+from spi_lightning.physics.bragg.laboratory import FRAME, SIGN, TWIN, LaboratoryCrystal
 from spi_lightning.reports.volumes.slices import length_bar
 from spi_lightning.reports.volumes.surfaces import object_surface
 

@@ -14,8 +14,8 @@ from spi_lightning.io.volumes.cxi_image import read_cxi_image
 from spi_lightning.io.volumes.laboratory_file import read_laboratory
 from spi_lightning.io.volumes.vti import read_vti, read_vti_notes
 from spi_lightning.physics.bragg.geometry import BraggGeometry
+from spi_lightning.physics.bragg.laboratory import LaboratoryCrystal, firm
 from spi_lightning.physics.fourier import fourier
-from spi_lightning.physics.laboratory.crystal import LaboratoryCrystal, firm
 from spi_lightning.reconstruction.laboratory import numbers_of
 
 N, BEND = 32, 2500.0  # 1/m: strain along Q changes by so much per length along Q

@@ -9,7 +9,7 @@ from typing import Any
 
 from spi_lightning.data.measurement import Measurement
 from spi_lightning.io.scans.bragg_scan import ScanKeys
-from spi_lightning.physics.laboratory.crystal import ScanAxes, axes_of
+from spi_lightning.physics.bragg.laboratory import ScanAxes, axes_of
 
 from .preparation import Preparation
 from .single_pattern import read_pattern

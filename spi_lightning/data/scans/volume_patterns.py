@@ -18,7 +18,7 @@ from spi_lightning.fields import AMPLITUDE, FOURIER_AMPLITUDE, MASK, PHASE
 from spi_lightning.io.hdf5.file import opened
 from spi_lightning.io.scans.bragg_scan import ScanKeys
 from spi_lightning.notes import Note
-from spi_lightning.physics.laboratory.crystal import ScanAxes
+from spi_lightning.physics.bragg.laboratory import ScanAxes
 from spi_lightning.simulate.volumes import embed
 
 from .known_object import count_known_object

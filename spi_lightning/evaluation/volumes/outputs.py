@@ -18,7 +18,7 @@ from spi_lightning.io.volumes.mrc import write_mrc
 from spi_lightning.io.volumes.npz import write_npz
 from spi_lightning.io.volumes.vti import write_vti
 from spi_lightning.notes import Note
-from spi_lightning.physics.laboratory.crystal import DETECTOR_FRAME
+from spi_lightning.physics.bragg.laboratory import DETECTOR_FRAME
 from spi_lightning.reconstruction.laboratory import NAME, write_in_laboratory
 
 from .comparison import Comparison

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from spi_lightning.io.reading import reading
-from spi_lightning.physics.laboratory.crystal import FRAME, SIGN, TWIN, LaboratoryCrystal
+from spi_lightning.physics.bragg.laboratory import FRAME, SIGN, TWIN, LaboratoryCrystal
 
 from .cxi_image import CxiImage, write_cxi_image
 from .mrc import write_mrc

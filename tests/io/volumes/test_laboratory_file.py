@@ -7,7 +7,7 @@ import torch
 from spi_lightning.errors import UserError
 from spi_lightning.io.volumes.laboratory_file import read_laboratory, write_laboratory
 from spi_lightning.io.volumes.mrc import read_mrc
-from spi_lightning.physics.laboratory.crystal import LaboratoryCrystal
+from spi_lightning.physics.bragg.laboratory import LaboratoryCrystal
 
 
 def test_a_crystal_comes_back_with_its_voxels(tmp_path: Path) -> None:

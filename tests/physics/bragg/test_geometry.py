@@ -8,8 +8,8 @@ import torch
 
 from spi_lightning.errors import UserError
 from spi_lightning.physics.bragg.geometry import BraggGeometry, rotation
+from spi_lightning.physics.bragg.laboratory import to_frame, to_laboratory
 from spi_lightning.physics.fourier import inverse_fourier
-from spi_lightning.physics.laboratory.axes import to_frame, to_laboratory
 
 S0054 = BraggGeometry(9000.0, 0.5, 55e-6, 32.174, 12.6346, 0.005)
 BOX = torch.tensor([120e-9, 80e-9, 100e-9], dtype=torch.float64)  # edges along laboratory z, y, x

@@ -1,3 +1,5 @@
+""""""
+
 import math
 
 import pytest
@@ -5,7 +7,7 @@ import torch
 
 from spi_lightning.errors import UserError
 from spi_lightning.physics.bragg.geometry import BraggGeometry
-from spi_lightning.physics.laboratory.crystal import ScanAxes, axes_of, crystal_in_laboratory
+from spi_lightning.physics.bragg.laboratory import ScanAxes, axes_of, crystal_in_laboratory
 
 GEOMETRY = BraggGeometry(9000.0, 0.5, 55e-6, 32.174, 12.6346, 0.005)
 CUBIC = ScanAxes(GEOMETRY, 10e-9 * torch.eye(3, dtype=torch.float64))
