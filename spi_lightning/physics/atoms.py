@@ -1,7 +1,7 @@
 """Macromolecules as atoms: tables of atoms, X-ray form factors, and splatting of points onto grids.
 
-Form factors are sums of Gaussians from the International Tables, through gemmi. The FFT of splatted points gives structure
-factors once it is divided by the transform of the Kaiser-Bessel kernel.
+Form factors are sums of Gaussians from the International Tables, through gemmi. The FFT of splatted points gives
+structure factors once it is divided by the transform of the Kaiser-Bessel kernel.
 """
 
 import math

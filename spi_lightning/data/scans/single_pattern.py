@@ -12,16 +12,16 @@ from spi_lightning.errors import UserError
 from spi_lightning.io.patterns.intensities import require_no_amplitudes
 from spi_lightning.io.scans.bragg_scan import BraggScan, ScanKeys, open_scan
 from spi_lightning.notes import Note
-from spi_lightning.physics.bragg.angle_sign import compare_angle_signs
 from spi_lightning.physics.bragg.corrected_scan import CorrectedScan, correct, require_axes
 from spi_lightning.physics.bragg.geometry import BraggGeometry
 from spi_lightning.physics.bragg.geometry_check import (
+    compare_angle_signs,
     contradictions,
     implausible_step,
     require_bragg_angle,
     require_plausible,
 )
-from spi_lightning.physics.bragg.parasitic_peaks import find_parasitic_peaks
+from spi_lightning.physics.bragg.peaks import find_parasitic_peaks
 from spi_lightning.physics.bragg.preparation import PreparedPattern, cut_out, peak_of
 from spi_lightning.physics.oversampling import Oversampling, estimate_oversampling
 

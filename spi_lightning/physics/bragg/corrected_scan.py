@@ -10,10 +10,9 @@ from spi_lightning.errors import UserError
 from spi_lightning.notes import Note
 
 from .empty_lines import find_empty
-from .frame_correction import correct_frames, saturated_voxels
-from .frame_exposure import find_copies, find_exposures
+from .frame_correction import correct_frames, find_copies, find_exposures, saturated_voxels
 from .hot_voxels import find_hot
-from .peak import BORDER
+from .peaks import BORDER
 
 _FAINTEST: Final = 1e-9  # of the largest relative intensity: lower limit of the value of one photon
 

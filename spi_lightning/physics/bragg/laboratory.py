@@ -25,7 +25,7 @@ def to_laboratory(
 ) -> tuple[Tensor, float]:
     """Resample densities from the skewed axes of a rocking scan to cubic voxels along laboratory z, y, x.
 
-    Complex values are interpolated linearly, so remove a phase ramp first (phase_unwrap.remove_ramp).
+    Complex values are interpolated linearly, so remove a phase ramp first (strain.remove_ramp).
 
     Args:
         density: (..., z, y, x) in the frame of the detector, origin at n // 2, real or complex.

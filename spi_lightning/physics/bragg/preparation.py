@@ -12,7 +12,7 @@ from spi_lightning.physics.hole_filling import fill_holes
 
 from .corrected_scan import CorrectedScan, correct
 from .frame_correction import add_note
-from .peak import find_centre, find_peak, refuse_border
+from .peaks import find_centre, find_peak, refuse_border
 
 _NEAR: Final = 4  # voxels from the peak within which a hole may hide its top
 _FILLED: Final = 64  # edge of the part around the peak whose holes are filled

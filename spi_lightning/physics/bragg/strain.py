@@ -1,4 +1,4 @@
-"""Unwrapped phase, displacement and strain along Q of a Bragg density, without the ramp and offset that diffraction leaves open.
+"""Phase without ramp and offset, which diffraction does not determine; displacement and strain along Q from it.
 
 Sign: atoms displaced by u scatter exp(-2 pi i (h + q).(r + u)) in this project's transform, so that the density
 near a reflection h carries the phase -2 pi h.u = -Q.u: u along Q is -phase / |Q|. Wu et al. (2021) write exp(+i Q.r),

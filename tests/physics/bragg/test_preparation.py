@@ -7,7 +7,7 @@ import torch
 
 from spi_lightning.errors import UserError
 from spi_lightning.physics.bragg.frame_correction import correct_frames
-from spi_lightning.physics.bragg.peak import find_peak
+from spi_lightning.physics.bragg.peaks import find_peak
 from spi_lightning.physics.bragg.preparation import bin_voxels, cut_around, prepare
 
 

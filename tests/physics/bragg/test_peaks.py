@@ -1,6 +1,8 @@
+""""""
+
 import torch
 
-from spi_lightning.physics.bragg.parasitic_peaks import find_parasitic_peaks
+from spi_lightning.physics.bragg.peaks import find_parasitic_peaks
 from spi_lightning.physics.twin import invert
 from spi_lightning.simulate.volumes import VolumeSimulator, pattern_of
 

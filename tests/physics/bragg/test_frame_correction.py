@@ -1,7 +1,9 @@
+""""""
+
 import pytest
 import torch
 
-from spi_lightning.physics.bragg.frame_exposure import find_copies, find_exposures
+from spi_lightning.physics.bragg.frame_correction import find_copies, find_exposures
 from spi_lightning.physics.bragg.preparation import prepare
 from spi_lightning.physics.fourier import fourier
 from tests.physics.bragg.test_empty_lines import chiral
