@@ -16,7 +16,7 @@ from benchmarks.record import write_result
 from spi_lightning.physics.detector import radius_in_pixels
 from spi_lightning.physics.ewald import ewald_depth, scattering_vectors, small_angle_frequencies
 from spi_lightning.physics.form_factor import polyhedron_form_factor, sphere_form_factor
-from spi_lightning.physics.rotations.quaternions import multiply_quaternions, random_quaternions, rotation_matrices
+from spi_lightning.physics.rotations.orientations import multiply_quaternions, random_quaternions, rotation_matrices
 from spi_lightning.simulate.hits import curvature_phase
 from spi_lightning.simulate.literal import electrons_squared
 from spi_lightning.simulate.particles.polyhedra import polyhedron

@@ -9,8 +9,8 @@ from torch import Tensor
 from benchmarks.network_start_data import Patterns
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, KNOWN_SUPPORT, MASK, SUPPORT, Batch
 from spi_lightning.phasing.shrinkwrap import blurred
-from spi_lightning.physics.autocorrelation import autocorrelation_support
 from spi_lightning.physics.fourier import fourier
+from spi_lightning.physics.support import autocorrelation_support
 from spi_lightning.tasks import SupportPrediction, load_task
 
 CUT = 1e-3  # of the largest autocorrelation, of patterns without noise

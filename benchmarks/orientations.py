@@ -20,7 +20,7 @@ from benchmarks.record import write_result
 from spi_lightning.codec import load
 from spi_lightning.fields import ORIENTATION
 from spi_lightning.io import open_patterns
-from spi_lightning.physics.rotations.symmetry import viewing_directions
+from spi_lightning.physics.rotations.orientations import viewing_directions
 from spi_lightning.reports.orientation.maps import draw_maps
 from spi_lightning.results.orientation import ORIENTATION_FILE, OrientationResult
 

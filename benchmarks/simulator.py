@@ -21,7 +21,7 @@ from benchmarks.record import write_result
 from spi_lightning.distributed import keep_freed_memory
 from spi_lightning.physics.ewald import scattering_vectors
 from spi_lightning.physics.photons import photons_per_fluence
-from spi_lightning.physics.rotations.quaternions import random_quaternions, rotation_matrices
+from spi_lightning.physics.rotations.orientations import random_quaternions, rotation_matrices
 from spi_lightning.simulate import HitSimulator, LiteralHitSimulator, SceneRecipe
 from spi_lightning.simulate.particles.voxels import voxel_model, voxelise
 from spi_lightning.simulate.scattering import Geometry, amplitudes

@@ -26,8 +26,7 @@ from spi_lightning.fields import DENSITY, INTENSITY, MASK, STRUCTURE
 from spi_lightning.metrics import SupportMetrics, choose_level, trade_off
 from spi_lightning.metrics.supports.support_overlap import dilated, errors
 from spi_lightning.networks import SupportEncoderDecoder
-from spi_lightning.physics.autocorrelation import autocorrelation_support
-from spi_lightning.physics.support import ideal_support
+from spi_lightning.physics.support import autocorrelation_support, ideal_support
 from spi_lightning.reports.supports.figures import trade_off_figure
 from spi_lightning.tasks import SupportPrediction, load_task
 

@@ -21,10 +21,9 @@ from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, Bat
 from spi_lightning.methods import AutocorrelationSupport, SupportMethod
 from spi_lightning.metrics.supports.support_overlap import aligned
 from spi_lightning.physics.atoms import Atoms, batch_atoms
-from spi_lightning.physics.autocorrelation import autocorrelation_support
 from spi_lightning.physics.fourier import fourier
-from spi_lightning.physics.rotations.quaternions import random_quaternions, rotation_matrices
-from spi_lightning.physics.support import ideal_support
+from spi_lightning.physics.rotations.orientations import random_quaternions, rotation_matrices
+from spi_lightning.physics.support import autocorrelation_support, ideal_support
 from spi_lightning.reports.style import figure
 from spi_lightning.reports.supports.gallery import supports_gallery
 from spi_lightning.results.supports import DisplayedPatterns, MethodResult, SupportResult

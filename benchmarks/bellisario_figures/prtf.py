@@ -24,9 +24,8 @@ from benchmarks.record import write_result
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, Batch
 from spi_lightning.metrics import crossing, prtf, shells
 from spi_lightning.phasing import align, alignment, phase
-from spi_lightning.physics.autocorrelation import autocorrelation_support
 from spi_lightning.physics.fourier import fourier
-from spi_lightning.physics.support import ideal_support
+from spi_lightning.physics.support import autocorrelation_support, ideal_support
 from spi_lightning.reports.style import METHOD_COLOURS, UNKNOWN, figure
 
 ITERATIONS, STARTS, SUCCESS = 10_000, 10, 0.95

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from spi_lightning.physics.array import box_about_origin, reach
-from spi_lightning.physics.autocorrelation import over_axes
+from spi_lightning.physics.support import over_axes
 from spi_lightning.physics.twin import centre
 
 _AT_ONCE = 1 << 23  # shifted pixels held at once

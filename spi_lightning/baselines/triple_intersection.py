@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from spi_lightning.errors import UserError
-from spi_lightning.physics.autocorrelation import at_origin, over_axes
+from spi_lightning.physics.support import at_origin, over_axes
 
 from .region_copies import (
     Copies,

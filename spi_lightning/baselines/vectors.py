@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from spi_lightning.errors import UserError
-from spi_lightning.physics.frames.binning import bin_pixels, centre_crop
+from spi_lightning.physics.array import bin_pixels, centre_crop
 
 Scale = Literal["none", "sqrt", "log"]
 Fill = Literal["rings", "mean", "nan"]

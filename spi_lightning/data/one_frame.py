@@ -19,8 +19,8 @@ from spi_lightning.io.patterns.open_patterns import require_geometry
 from spi_lightning.io.scans.rocking_evidence import rocking_evidence
 from spi_lightning.io.scans.spec import is_spec
 from spi_lightning.notes import Note
+from spi_lightning.physics.array import bin_pixels
 from spi_lightning.physics.constants import wavelength_from_energy
-from spi_lightning.physics.frames.binning import bin_pixels
 from spi_lightning.physics.frames.saturation import find_saturated
 
 from .crop_to_beam import choose_centre, cut_around_beam, edge_around, notes_of_the_centre, notes_of_the_cut

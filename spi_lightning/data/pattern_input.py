@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from spi_lightning.errors import UserError
 from spi_lightning.fields import FRAME, INTENSITY, MASK, Batch
-from spi_lightning.physics.autocorrelation import fill_unmeasured
 from spi_lightning.physics.fourier import fourier
+from spi_lightning.physics.support import fill_unmeasured
 
 KINDS = ("intensity", "autocorrelation")
 SCALES = ("none", "sqrt", "log")

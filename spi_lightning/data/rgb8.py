@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from spi_lightning.errors import UserError
-from spi_lightning.physics.frames.binning import bin_pixels, centre_crop
+from spi_lightning.physics.array import bin_pixels, centre_crop
 
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # red, green, blue in [0, 1]
 NORMALISATIONS, CHANNEL_ORDERS = ("imagenet", "none"), ("rgb", "bgr")

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from spi_lightning.errors import UserError
 from spi_lightning.fields import FRAME, MASK, PHOTONS, Batch
-from spi_lightning.physics.frames.binning import bin_pixels, centre_crop
+from spi_lightning.physics.array import bin_pixels, centre_crop
 
 SCALES = ("sqrt", "log", "none")
 STANDARDISATIONS = ("none", "scalar", "pixel")

@@ -9,8 +9,7 @@ from torch.nn import functional
 
 from spi_lightning.errors import UserError
 from spi_lightning.fields import INTENSITY, MASK, Batch
-from spi_lightning.physics.array import pad
-from spi_lightning.physics.frames.binning import bin_pixels, centre_crop
+from spi_lightning.physics.array import bin_pixels, centre_crop, pad
 
 
 def trained_size(config: Mapping[str, Any]) -> int | None:

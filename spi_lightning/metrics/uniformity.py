@@ -29,7 +29,7 @@ from scipy.special import eval_legendre
 from scipy.stats import chi2
 
 from spi_lightning.errors import UserError
-from spi_lightning.physics.rotations.symmetry import fold_directions, viewing_directions
+from spi_lightning.physics.rotations.orientations import fold_directions, viewing_directions
 
 Array = NDArray[np.float64]
 _PER_PART = 10  # patterns expected in each part of the sphere, at least

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from spi_lightning.errors import UserError
-from spi_lightning.physics.fourier import fourier, inverse_fourier
-from spi_lightning.physics.phase_noise import odd_noise, turned
+from spi_lightning.physics.fourier import fourier, inverse_fourier, odd_noise, turned
 from spi_lightning.physics.twin import twin
 
 from .support_encoder_decoder import SupportEncoderDecoder

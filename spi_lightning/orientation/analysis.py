@@ -17,10 +17,10 @@ from spi_lightning.io.dragonfly.output import DragonflyOutput
 from spi_lightning.metrics.uniformity import Control, Uniformity, uniformity
 from spi_lightning.notes import Note
 from spi_lightning.physics.constants import wavelength_from_energy
-from spi_lightning.physics.rotations.quaternions import multiply_quaternions
-from spi_lightning.physics.rotations.symmetry import (
+from spi_lightning.physics.rotations.orientations import (
     align_orientations,
     conjugate,
+    multiply_quaternions,
     orientation_probability,
     sampling_step,
     slice_intensity,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from spi_lightning.errors import UserError, whole_number
-from spi_lightning.physics.rotations.symmetry import symmetry_group
+from spi_lightning.physics.rotations.orientations import symmetry_group
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Tensors in, tensors out; no files, no networks. Everything outside the hot loop 
 """
 
 from spi_lightning.phasing.recipes.recipe import Recipe, read_recipe
-from spi_lightning.physics.phase_noise import with_phase_noise
+from spi_lightning.physics.fourier import with_phase_noise
 
 from .align import Alignment, align, alignment, translate
 from .average import Averaged, average

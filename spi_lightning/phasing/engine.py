@@ -14,8 +14,8 @@ from spi_lightning.errors import UserError
 from spi_lightning.notes import Note
 from spi_lightning.phasing.recipes.recipe import Recipe, read_recipe
 from spi_lightning.phasing.recipes.recipe_parts import Action, Shrinkwrap
-from spi_lightning.physics.autocorrelation import autocorrelation_support
 from spi_lightning.physics.photons import counting_error
+from spi_lightning.physics.support import autocorrelation_support
 from spi_lightning.progress import Progress
 
 from .checks import centre_notes, check_amplitude, check_support, plateau_note

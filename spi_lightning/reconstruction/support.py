@@ -15,9 +15,8 @@ from spi_lightning.errors import UserError
 from spi_lightning.fields import SUPPORT
 from spi_lightning.notes import Note
 from spi_lightning.physics.array import box_around, middle, resized
-from spi_lightning.physics.autocorrelation import autocorrelation_support
 from spi_lightning.physics.hole_filling import fill_holes
-from spi_lightning.physics.support import ideal_support, own_parts
+from spi_lightning.physics.support import autocorrelation_support, ideal_support, own_parts
 
 from .network import MakeTask, network_answer
 from .settings import ReconstructionSettings

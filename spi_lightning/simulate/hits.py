@@ -12,7 +12,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.fields import Kind
 from spi_lightning.physics.constants import wavelength_from_energy
 from spi_lightning.physics.photons import count_photons, count_photons_in_lumps, photons_per_fluence
-from spi_lightning.physics.rotations.quaternions import multiply_quaternions, random_quaternions, rotation_matrices
+from spi_lightning.physics.rotations.orientations import multiply_quaternions, random_quaternions, rotation_matrices
 
 from .draws import Range, log_normal, log_uniform, uniform
 from .optics import BadPixels, Optics

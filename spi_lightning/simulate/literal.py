@@ -16,7 +16,7 @@ from spi_lightning.fields import Kind
 from spi_lightning.physics.ewald import scattering_vectors
 from spi_lightning.physics.fourier import fourier_unshifted
 from spi_lightning.physics.photons import count_photons, photons_per_fluence
-from spi_lightning.physics.rotations.quaternions import multiply_quaternions, random_quaternions, rotation_matrices
+from spi_lightning.physics.rotations.orientations import multiply_quaternions, random_quaternions, rotation_matrices
 from spi_lightning.simulate.particles.voxels import VoxelParticle, gaussian_blur, random_affine, voxel_model, voxelise
 
 from .draws import Range, uniform

@@ -10,7 +10,7 @@ from torch import Tensor
 from spi_lightning.physics.constants import wavelength_from_energy
 from spi_lightning.physics.ewald import ewald_depth, small_angle_frequencies
 from spi_lightning.physics.fourier import zoom_fourier
-from spi_lightning.physics.rotations.quaternions import rotation_matrices
+from spi_lightning.physics.rotations.orientations import rotation_matrices
 
 from .particles.shape import UnitShape
 from .projection import BODIES, chord_moments, outer_radius, sample_positions

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from spi_lightning.errors import UserError
 from spi_lightning.fields import Kind
-from spi_lightning.physics.rotations.quaternions import random_quaternions
+from spi_lightning.physics.rotations.orientations import random_quaternions
 from spi_lightning.simulate.particles.shape import Shape, UnitShape
 
 from .draws import Range, chance, choose, log_uniform, random_directions, uniform

@@ -11,7 +11,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.physics.array import pad
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.partial_coherence import LARGEST_SPREAD, blurred_intensity, point_spread_envelope
-from spi_lightning.physics.rotations.quaternions import random_quaternions, rotation_matrices
+from spi_lightning.physics.rotations.orientations import random_quaternions, rotation_matrices
 from spi_lightning.physics.twin import RULE, canonical_amplitude_phase
 from spi_lightning.simulate.particles.phase_field import PhaseRecipe
 from spi_lightning.simulate.particles.superellipsoid import SuperellipsoidRecipe

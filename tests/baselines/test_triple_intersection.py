@@ -6,8 +6,8 @@ from torch import Tensor
 
 from spi_lightning.baselines import double_intersection, triple_intersection
 from spi_lightning.errors import UserError
-from spi_lightning.physics.autocorrelation import autocorrelation_support
 from spi_lightning.physics.fourier import fourier
+from spi_lightning.physics.support import autocorrelation_support
 
 
 def intensity(density: Tensor, ndim: int = 2) -> Tensor:

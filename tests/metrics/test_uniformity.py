@@ -8,8 +8,12 @@ from scipy.stats import kstest
 
 from spi_lightning.errors import UserError
 from spi_lightning.metrics.uniformity import Control, equal_parts, lowest_harmonics, spread, uniformity
-from spi_lightning.physics.rotations.quaternions import random_quaternions, rotation_matrices
-from spi_lightning.physics.rotations.symmetry import symmetry_group, viewing_directions
+from spi_lightning.physics.rotations.orientations import (
+    random_quaternions,
+    rotation_matrices,
+    symmetry_group,
+    viewing_directions,
+)
 
 SAMPLES = 4000
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from spi_lightning.physics.ewald import scattering_vectors, small_angle_frequencies
 from spi_lightning.physics.form_factor import ellipsoid_form_factor, polyhedron_form_factor
-from spi_lightning.physics.rotations.quaternions import multiply_quaternions, random_quaternions, rotation_matrices
+from spi_lightning.physics.rotations.orientations import multiply_quaternions, random_quaternions, rotation_matrices
 from spi_lightning.simulate.literal import electrons_squared
 from spi_lightning.simulate.particles.polyhedra import POLYHEDRA, polyhedron
 from spi_lightning.simulate.particles.voxels import gaussian_blur, voxel_model, voxelise

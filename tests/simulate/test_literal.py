@@ -11,7 +11,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.fields import Kind
 from spi_lightning.physics.ewald import scattering_vectors
 from spi_lightning.physics.form_factor import box_form_factor, sphere_form_factor
-from spi_lightning.physics.rotations.quaternions import random_quaternions, rotation_matrices
+from spi_lightning.physics.rotations.orientations import random_quaternions, rotation_matrices
 from spi_lightning.simulate import (
     Brightness,
     GeometryRecipe,

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from spi_lightning.physics.rotations.quaternions import random_quaternions, rotation_matrices
+from spi_lightning.physics.rotations.orientations import random_quaternions, rotation_matrices
 from spi_lightning.simulate.particles.polyhedra import POLYHEDRA, polyhedron
 from spi_lightning.simulate.projection import BODIES, chord_moments, outer_radius, sample_positions
 

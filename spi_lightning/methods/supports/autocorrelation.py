@@ -12,7 +12,7 @@ from torch import Tensor
 from spi_lightning.fields import INTENSITY, MASK, SUPPORT, Batch
 from spi_lightning.fingerprint import Irrelevant
 from spi_lightning.notes import Note
-from spi_lightning.physics.autocorrelation import autocorrelation_support
+from spi_lightning.physics.support import autocorrelation_support
 from spi_lightning.progress import Listener
 
 from .batches import SupportMethod

@@ -10,7 +10,7 @@ import torch
 from spi_lightning.fields import DENSITY, INTENSITY, MASK, SUPPORT, Batch
 from spi_lightning.fingerprint import Irrelevant
 from spi_lightning.phasing import phase
-from spi_lightning.physics.autocorrelation import autocorrelation_support
+from spi_lightning.physics.support import autocorrelation_support
 from spi_lightning.progress import Listener
 
 from .batches import SupportMethod

@@ -1,4 +1,4 @@
-"""Dropped frames, dead lines and dropped parts of a rocking scan: no counts where the neighbours on both sides hold many."""
+"""Dropped frames, lines and parts of a rocking scan: no counts where the neighbours on both sides hold many."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Correction of the frames of a rocking scan, the mask of measured voxels, and frames of another exposure or repeated."""
+"""Correction of the frames of a rocking scan, mask of measured voxels, and frames of another exposure or repeated."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import torch
 from scipy.fft import next_fast_len
 from torch import Tensor
 
-from .binning import bin_pixels
+from spi_lightning.physics.array import bin_pixels
 
 LEAST_OVERLAP: Final = 0.25  # of the largest number of pixel pairs; fewer pairs agree by chance
 _LEAST_VARIANCE: Final = 1e-4  # of pairs of pixels, relative to the whole pattern; below, it is of rounding

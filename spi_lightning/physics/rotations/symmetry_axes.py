@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .quaternions import multiply_quaternions, random_quaternions, rotation_matrices
-from .symmetry import sphere_points, symmetry_group
+from .orientations import multiply_quaternions, random_quaternions, rotation_matrices, sphere_points, symmetry_group
 
 _POINTS, _PROPOSALS, _AT_ONCE = 800, 3000, 200
 _ORBITS = 200

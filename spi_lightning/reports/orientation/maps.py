@@ -15,8 +15,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from spi_lightning.physics.rotations.quaternions import rotation_matrices
-from spi_lightning.physics.rotations.symmetry import sphere_points, symmetry_group, viewing_directions
+from spi_lightning.physics.rotations.orientations import (
+    rotation_matrices,
+    sphere_points,
+    symmetry_group,
+    viewing_directions,
+)
 from spi_lightning.reports.page import Picture
 from spi_lightning.reports.style import as_png, figure
 from spi_lightning.results.orientation import OrientationResult

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from spi_lightning import fields
 from spi_lightning.errors import UserError
+from spi_lightning.physics.array import centre_crop
 from spi_lightning.physics.atoms import AtomBatch, batch_atoms
-from spi_lightning.physics.frames.binning import centre_crop
 from spi_lightning.physics.photons import expected_photons
-from spi_lightning.physics.rotations.quaternions import random_quaternions, rotation_matrices
+from spi_lightning.physics.rotations.orientations import random_quaternions, rotation_matrices
 from spi_lightning.simulate.hits import block_seed_of
 from spi_lightning.simulate.measurement import Measurement, disc_diameter
 

@@ -28,7 +28,7 @@ from spi_lightning.physics.atoms import (
 )
 from spi_lightning.physics.constants import wavelength_from_energy
 from spi_lightning.physics.fourier import fourier
-from spi_lightning.physics.rotations.quaternions import multiply_quaternions, random_quaternions, rotation_matrices
+from spi_lightning.physics.rotations.orientations import multiply_quaternions, random_quaternions, rotation_matrices
 from spi_lightning.physics.twin import invert, is_canonical
 from spi_lightning.simulate.hits import block_seed_of
 from spi_lightning.simulate.measurement import Measurement, disc_diameter

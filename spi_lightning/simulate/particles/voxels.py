@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from spi_lightning.physics.rotations.quaternions import rotation_matrices
+from spi_lightning.physics.rotations.orientations import rotation_matrices
 from spi_lightning.simulate.projection import BODIES, TORUS_RATIO, outer_radius
 from spi_lightning.simulate.scattering import Particles
 

@@ -5,8 +5,12 @@ import math
 import torch
 from torch import Tensor
 
-from spi_lightning.physics.rotations.quaternions import random_quaternions, rotation_matrices
-from spi_lightning.physics.rotations.symmetry import angular_distance, conjugate
+from spi_lightning.physics.rotations.orientations import (
+    angular_distance,
+    conjugate,
+    random_quaternions,
+    rotation_matrices,
+)
 from spi_lightning.physics.rotations.symmetry_axes import icosahedral_axes
 
 SIZE = 25

@@ -8,7 +8,7 @@ import torch
 from spi_lightning import fields
 from spi_lightning.errors import UserError
 from spi_lightning.physics.atoms import AtomBatch, Atoms, batch_atoms, form_factor
-from spi_lightning.physics.rotations.quaternions import random_quaternions, rotation_matrices
+from spi_lightning.physics.rotations.orientations import random_quaternions, rotation_matrices
 from spi_lightning.simulate import EwaldTransform, Experiment, MacromoleculeDiffractionSimulator, Measurement
 from tests.simulate.macromolecules.test_macromolecule import Collection, protein
 

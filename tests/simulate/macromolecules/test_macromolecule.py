@@ -11,7 +11,7 @@ from spi_lightning import fields
 from spi_lightning.errors import UserError
 from spi_lightning.physics.atoms import AtomBatch, Atoms, batch_atoms, form_factor, resolution_width
 from spi_lightning.physics.fourier import fourier
-from spi_lightning.physics.rotations.quaternions import random_quaternions, rotation_matrices
+from spi_lightning.physics.rotations.orientations import random_quaternions, rotation_matrices
 from spi_lightning.physics.twin import centre_of_mass, is_canonical
 from spi_lightning.simulate import MacromoleculeSimulator, Measurement, Projection
 

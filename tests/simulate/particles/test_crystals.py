@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from spi_lightning.errors import UserError
-from spi_lightning.physics.rotations.quaternions import random_quaternions, rotation_matrices
+from spi_lightning.physics.rotations.orientations import random_quaternions, rotation_matrices
 from spi_lightning.simulate.particles.crystals import CrystalRecipe, facet_gauge, family_normals
 from spi_lightning.simulate.particles.superellipsoid import grid
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from spi_lightning.errors import UserError
-from spi_lightning.physics.rotations.quaternions import random_quaternions, rotation_matrices
+from spi_lightning.physics.rotations.orientations import random_quaternions, rotation_matrices
 from spi_lightning.simulate.particles.phase_field import PhaseRecipe, gaussian_field, scale_phase
 
 SAME = torch.eye(3).expand(64, 3, 3)

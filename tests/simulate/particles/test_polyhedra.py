@@ -8,7 +8,7 @@ import torch
 
 from spi_lightning.physics.ewald import small_angle_frequencies
 from spi_lightning.physics.form_factor import polyhedron_form_factor
-from spi_lightning.physics.rotations.quaternions import random_quaternions, rotation_matrices
+from spi_lightning.physics.rotations.orientations import random_quaternions, rotation_matrices
 from spi_lightning.simulate.draws import choose
 from spi_lightning.simulate.particles.polyhedra import COMPOSITES, composite
 from spi_lightning.simulate.particles.voxels import inside_body

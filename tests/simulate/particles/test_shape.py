@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from spi_lightning.errors import UserError
-from spi_lightning.physics.rotations.quaternions import random_quaternions, rotation_matrices
+from spi_lightning.physics.rotations.orientations import random_quaternions, rotation_matrices
 from spi_lightning.simulate import ParticleRecipe
 from spi_lightning.simulate.particles.shape import UnitShape
 from spi_lightning.simulate.projection import BODIES, chord_moments, sample_positions

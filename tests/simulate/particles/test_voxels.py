@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from spi_lightning.physics.rotations.quaternions import random_quaternions, rotation_matrices
+from spi_lightning.physics.rotations.orientations import random_quaternions, rotation_matrices
 from spi_lightning.simulate.particles.voxels import VoxelParticle, gaussian_blur, inside_body, random_affine, voxelise
 from spi_lightning.simulate.projection import BODIES, TORUS_RATIO, outer_radius
 
