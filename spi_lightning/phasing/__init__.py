@@ -3,14 +3,12 @@
 Tensors in, tensors out; no files, no networks. Everything outside the hot loop has its origin at n // 2.
 """
 
-from spi_lightning.phasing.recipes.recipe import Recipe, read_recipe
 from spi_lightning.physics.fourier import with_phase_noise
 
-from .align import Alignment, align, alignment, translate
-from .average import Averaged, average
-from .engine import Phased, phase
-from .held_out import hold_out
-from .start import random_phases
+from .align import Alignment, Averaged, align, alignment, average, translate
+from .checks import hold_out
+from .engine import Phased, phase, random_phases
+from .recipe import Recipe, read_recipe
 
 __all__ = [
     "Alignment",

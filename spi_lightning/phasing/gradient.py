@@ -8,7 +8,7 @@ from spi_lightning.phasing.polishing.problem import PolishProblem
 from spi_lightning.physics.array import crop
 from spi_lightning.progress import Progress
 
-from .start import random_phases
+from .engine import random_phases
 
 _LOOK = 20  # steps between reports, each of which waits for the device
 

@@ -6,8 +6,9 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from spi_lightning.phasing.recipes.recipe_parts import Shrinkwrap
 from spi_lightning.physics.fourier import fourier_into, inverse_fourier_into
+
+from .recipe_parts import Shrinkwrap
 
 
 @lru_cache(maxsize=16)

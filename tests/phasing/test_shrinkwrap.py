@@ -2,7 +2,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from spi_lightning.phasing.recipes.recipe_parts import Shrinkwrap
+from spi_lightning.phasing.recipe_parts import Shrinkwrap
 from spi_lightning.phasing.shrinkwrap import blurred, sigma_now, support_level
 
 

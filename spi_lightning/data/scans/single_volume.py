@@ -14,7 +14,7 @@ from spi_lightning.data.measurement import Measurement
 from spi_lightning.errors import UserError
 from spi_lightning.fields import FOURIER_AMPLITUDE, FRAME, HELD_OUT, MASK, Batch
 from spi_lightning.io.scans.bragg_scan import ScanKeys
-from spi_lightning.phasing.held_out import hold_out
+from spi_lightning.phasing.checks import hold_out
 from spi_lightning.physics.bragg.laboratory import ScanAxes
 from spi_lightning.physics.bragg.preparation import PreparedPattern
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from spi_lightning.errors import UserError
 from spi_lightning.phasing.engine import phase
-from spi_lightning.phasing.recipes.recipe import read_recipe
+from spi_lightning.phasing.recipe import read_recipe
 from spi_lightning.phasing.shrinkwrap import largest_voxels
 from spi_lightning.physics.array import box_around
 from spi_lightning.progress import Progress

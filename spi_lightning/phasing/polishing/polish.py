@@ -8,9 +8,7 @@ from torch import Tensor
 from spi_lightning.errors import UserError
 from spi_lightning.progress import Progress
 
-from .blurred_problem import BlurredProblem
-from .curvature import CurvatureMemory, inner
-from .problem import PolishProblem, wide
+from .problem import BlurredProblem, CurvatureMemory, PolishProblem, inner, wide
 
 _REFRESH = 50  # steps between fresh transforms, which limit rounding errors, and between updates of the floor
 _REFIT = 5  # steps between fits of the widths of a blur

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from spi_lightning.errors import UserError
+from spi_lightning.phasing.checks import hold_out
 from spi_lightning.phasing.engine import phase
-from spi_lightning.phasing.held_out import hold_out
-from spi_lightning.phasing.recipes.recipe import read_recipe
+from spi_lightning.phasing.recipe import read_recipe
 from spi_lightning.phasing.shrinkwrap import blurred, largest_voxels
 from spi_lightning.physics.agreement import held_out_chi_square
 from spi_lightning.physics.array import pad

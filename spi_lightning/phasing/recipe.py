@@ -1,15 +1,143 @@
-"""One-line form of a recipe: a recursive-descent parser whose errors name the position of a character."""
+"""Phasing recipes: updates in their order, as a line of text, as YAML, or as frozen dataclasses.
+
+The line ``50*ER + 20*(100*HIO(0.9) + 10*ER) + shrinkwrap(1.0, 0.1)/10`` reads: 50 error reductions, then 20 times 100
+HIO with beta 0.9 and 10 error reductions; after every tenth update, counted over the whole recipe, the support is drawn
+anew. ``shrinkwrap`` acts within the brackets it stands in. ``refine(5*ER)`` runs on a copy of the density: the support
+that it draws is kept, the iterate itself stays as it was before (the reading of "5 ER every 5th HIO" in
+PyPhase, the code of Bellisario & Ekeberg 2024); written in plain brackets the updates are interleaved.
+"""
 
 import difflib
 import re
-from collections.abc import Callable
-from dataclasses import fields
-from typing import NoReturn, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, NoReturn, TypeVar
 
 from spi_lightning.errors import UserError
-from spi_lightning.phasing.updates import UPDATES
 
-from .recipe_parts import Group, Shrinkwrap, Step, step
+from .recipe_parts import (
+    Action,
+    Group,
+    Shrinkwrap,
+    Step,
+    actions_of,
+    as_list,
+    has_shrinkwrap,
+    length,
+    step,
+)
+from .updates import UPDATES
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Phasing recipe; ``str`` gives its line, ``as_list`` its YAML form, ``read_recipe`` reads either."""
+
+    whole: Group
+
+    def __str__(self) -> str:
+        return " + ".join(str(part) for part in (*self.whole.parts, *self.whole.shrinkwraps))
+
+    @property
+    def iterations(self) -> int:
+        """Number of updates, those on copies included."""
+        return length(self.whole)
+
+    @property
+    def moves_support(self) -> bool:
+        """Whether the recipe holds a shrink-wrap."""
+        return has_shrinkwrap(self.whole)
+
+    def actions(self) -> Iterator[Action]:
+        """All actions of the recipe, in order."""
+        return actions_of(self.whole, ())
+
+    def as_list(self) -> list[dict[str, Any]]:
+        """YAML form: plain lists and dicts."""
+        return as_list(self.whole)
+
+
+def read_recipe(source: str | Sequence[Any] | Recipe, setting: str | None = None) -> Recipe:
+    """Read a recipe from its line, from its YAML form or from itself.
+
+    Args:
+        source: Line of text, YAML form or Recipe.
+        setting: Name of the option that holds the recipe, for the error.
+
+    Raises:
+        UserError: The recipe has a mistake; the message counts characters from 1 and marks the position by ``>>>``.
+    """
+    if isinstance(source, Recipe):
+        return source
+    try:
+        return Recipe(parse(source) if isinstance(source, str) else from_list(source))
+    except UserError as error:
+        raise (error if setting is None else UserError(f"{setting}: {error}")) from None
+
+
+def from_list(entries: Sequence[Any], where: str = "recipe", repeat: int = 1, refine: bool = False) -> Group:
+    """Read the parts of one group; UserError names a wrong entry as recipe[2].sequence[0]."""
+    parts: list[Step | Group] = []
+    wraps: list[Shrinkwrap] = []
+    if isinstance(entries, str | Mapping) or not isinstance(entries, Sequence) or not entries:
+        raise UserError(f"phasing {where}: expected a list of updates, got {entries!r}")
+    for index, entry in enumerate(entries):
+        part = _part(entry, f"{where}[{index}]")
+        if isinstance(part, Shrinkwrap):
+            wraps.append(part)
+        else:
+            parts.append(part)
+    if not parts:
+        raise UserError(f"phasing {where}: no update to go with the shrinkwrap")
+    return Group(tuple(parts), tuple(wraps), repeat, refine)
+
+
+def _part(entry: Any, where: str) -> Step | Group | Shrinkwrap:
+    if isinstance(entry, str):
+        entry = {"update": entry}
+    kinds = [
+        kind for kind in ("update", "sequence", "refine", "shrinkwrap") if isinstance(entry, Mapping) and kind in entry
+    ]
+    if len(kinds) != 1:
+        raise UserError(f"phasing {where}: expected one of update, sequence, refine, shrinkwrap in {entry!r}")
+    kind, options = kinds[0], {str(key): value for key, value in entry.items()}
+    content, repeat = options.pop(kind), options.pop("repeat", 1)
+    if not isinstance(repeat, int) or repeat < 1:
+        raise UserError(f"phasing {where}: repeat={repeat!r} is not a whole number of at least 1")
+    try:
+        if kind == "update":
+            return _step(content, options, repeat)
+        if options:
+            raise UserError(f"{min(options)!r} does not go with {kind}")
+        if kind == "shrinkwrap":
+            return _shrinkwrap(content)
+    except UserError as error:
+        raise UserError(f"phasing {where}: {str(error).removeprefix('phasing recipe: ')}") from None
+    return from_list(content, f"{where}.{kind}", repeat, refine=kind == "refine")
+
+
+def _step(name: Any, options: Mapping[str, Any], repeat: int) -> Step:
+    if name not in UPDATES:
+        raise UserError(f"unknown update {name!r}; known: {', '.join(UPDATES)}")
+    return step(name, {option: _number(value, option) for option, value in options.items()}, repeat)
+
+
+def _shrinkwrap(content: Any) -> Shrinkwrap:
+    kinds = {each.name: int if each.name in ("after", "until", "every") else float for each in fields(Shrinkwrap)}
+    if not isinstance(content, Mapping):
+        raise UserError(f"shrinkwrap needs its options as sigma: 1.0, threshold: 0.1, got {content!r}")
+    unknown = {str(name) for name in content} - set(kinds)
+    if unknown:
+        raise UserError(f"shrinkwrap has no option {min(unknown)!r} (it has {', '.join(kinds)})")
+    values: dict[str, Any] = {name: kinds[name](_number(value, name)) for name, value in content.items()}
+    return Shrinkwrap(**values)
+
+
+def _number(value: Any, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UserError(f"{name}={value!r} is not a number")
+    return float(value)
+
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)|(?P<name>[A-Za-z_]\w*)|(?P<sign>.))", re.S

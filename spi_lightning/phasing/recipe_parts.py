@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from spi_lightning.errors import UserError
-from spi_lightning.phasing.updates import UPDATES
+
+from .updates import UPDATES
 
 
 @dataclass(frozen=True)

@@ -1,3 +1,5 @@
+""""""
+
 from pathlib import Path
 
 import pytest
@@ -7,8 +9,8 @@ from omegaconf import OmegaConf
 
 from spi_lightning.errors import UserError
 from spi_lightning.phasing.constraints import CONSTRAINTS
-from spi_lightning.phasing.recipes.recipe import Recipe, read_recipe
-from spi_lightning.phasing.recipes.recipe_parts import Group, Shrinkwrap, Step, step
+from spi_lightning.phasing.recipe import Recipe, read_recipe
+from spi_lightning.phasing.recipe_parts import Group, Shrinkwrap, Step, step
 from spi_lightning.phasing.updates import UPDATES
 
 LINE = "50*ER + 20*(100*HIO(0.9) + 10*ER) + shrinkwrap(1.0,0.1)/10"

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from spi_lightning.errors import UserError
-from spi_lightning.phasing.polishing.blurred_problem import BlurredProblem
 from spi_lightning.phasing.polishing.polish import polish
+from spi_lightning.phasing.polishing.problem import BlurredProblem
 from spi_lightning.phasing.polishing.wrapped import Wrapping, polish_wrapped
 from spi_lightning.physics.partial_coherence import blurred_intensity, point_spread_envelope
 
