@@ -1,4 +1,4 @@
-"""Chi square of a density in a box, sharp or blurred by partial coherence: gradient, course along a line, L-BFGS memory."""
+"""Chi square of a density in a box, sharp or blurred by partial coherence: gradient, line search, L-BFGS memory."""
 
 import torch
 from torch import Tensor
