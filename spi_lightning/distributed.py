@@ -3,8 +3,6 @@
 A process that a run launches (trainer=ddp_cpu) leaves the line of its error in a file; the first process prints it.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import secrets

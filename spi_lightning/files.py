@@ -1,7 +1,5 @@
 """Atomic writes, exclusive folders, locks, content hashes, and one-line errors of the file system."""
 
-from __future__ import annotations
-
 import errno
 import glob
 import hashlib

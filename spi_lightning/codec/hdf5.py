@@ -5,8 +5,6 @@ of its field, such as ``/answer/score`` or ``/patterns/0/mask``, so that other p
 Every byte has a checksum. Reading follows no link, opens no other file and runs nothing that the file names.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import os

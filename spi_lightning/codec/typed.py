@@ -1,7 +1,5 @@
 """Values of plain JSON data as the types that annotations name, and LazyArray, an array read when it is indexed."""
 
-from __future__ import annotations
-
 import functools
 import types
 from collections.abc import Callable, Mapping, MutableMapping, MutableSequence, Sequence

@@ -1,7 +1,5 @@
 """Contents of a pattern file in numbers: photon statistics, reach of the detector, and whether values are counts."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final

@@ -4,8 +4,6 @@ Every reader opens its files by open_patterns, open_hdf5 or read_side_file, whic
 needs no code for it; hdf5.storage.storage_of records the targets of links.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 import lzma

@@ -7,8 +7,6 @@ scattered wave, and as `intensity` its squared modulus. The script that wrote a 
 of `data_fourier` with the density; patterns are |data_fourier|^2 in either case.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -3,8 +3,6 @@
 A value without a unit is in the unit that its format prescribes, which the caller names.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any, Final, Literal
 

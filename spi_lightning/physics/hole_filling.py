@@ -1,7 +1,5 @@
 """Filling of unmeasured voxels between measured ones, for the autocorrelation of a pattern."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import torch

@@ -1,7 +1,5 @@
 """Reader of CXI (Coherent X-ray Imaging, cxidb.org), and writer of selections, which link to frames elsewhere."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Collection
 from pathlib import Path

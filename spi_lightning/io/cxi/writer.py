@@ -1,7 +1,5 @@
 """Writer of CXI files, block by block and atomically."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterator, Mapping

@@ -5,8 +5,6 @@ p = sqrt(x^2 + y^2 + D^2), and the solid angle and polarisation factor corr = D 
 Source: Ayyer et al. (2016), J. Appl. Cryst. 49, 1320, and the detector page of Dragonfly.
 """
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 from pathlib import Path

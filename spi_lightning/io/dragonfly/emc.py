@@ -1,7 +1,5 @@
 """Reader and writer of Dragonfly .emc photon files, recognised by their content, with their detector file."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Iterable, Iterator

@@ -6,8 +6,6 @@ and, for each frame, lists place_ones, place_multi, count_multi. Pixel numbers a
 Source: Ayyer et al. (2016), J. Appl. Cryst. 49, 1320, and the file format page of Dragonfly.
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any, Final, Protocol

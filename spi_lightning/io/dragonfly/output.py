@@ -7,8 +7,6 @@ Quaternions w, x, y, z rotate the model into the laboratory, as in this package:
 Source: dragonfly-spi 0.1.0, and Ayyer et al. (2016), J. Appl. Cryst. 49, 1320.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -12,8 +12,6 @@ Where a rule holds for two different data sets the user decides. Numbered data s
 in the master files of EIGER, are one series.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from typing import Final

@@ -5,8 +5,6 @@ and all others as str, and does not accept surrogates. With one rule for all nam
 Latin-1 stays readable; `printable` escapes the bytes.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress

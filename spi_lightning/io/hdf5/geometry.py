@@ -7,8 +7,6 @@ Files hold a beam centre as one pair (``beam_centre``: row, column), or as NeXus
 (``beam_center_x``, ``beam_center_y``). NeXus defines them as lengths and most programs write pixels: the unit decides.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType

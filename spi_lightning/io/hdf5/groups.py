@@ -4,8 +4,6 @@ CXI and NeXus keep the data of each detector in the group of that detector and l
 of a second detector or entry lie beside its own data.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterator

@@ -6,8 +6,6 @@ are refused before the library opens them. Source: HDF5 file format specificatio
 Global Heap", and VIII, "Dataspace Selection".
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator
 from pathlib import Path

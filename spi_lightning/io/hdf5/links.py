@@ -1,7 +1,5 @@
 """Objects of an HDF5 file by name, with soft and external links followed; a broken link gives None or a UserError."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """Selections of HDF5 data spaces as blocks along the axes of an array."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from math import prod
 from typing import Any

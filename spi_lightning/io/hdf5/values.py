@@ -5,8 +5,6 @@ Units are read from the attribute ``units`` of a data set, ``NAME_units`` beside
 possible in it.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass

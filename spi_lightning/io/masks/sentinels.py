@@ -1,7 +1,5 @@
 """Sentinels of a file of patterns: found in sample frames, masked in all frames, with a note for each value."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 

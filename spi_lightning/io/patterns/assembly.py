@@ -1,7 +1,5 @@
 """Assembly of frames, masks, labels and beam centre into a PatternFile, shared by the readers of all formats."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """Concatenation of files, or of chosen frames of files: a run in many files, an index list, a subset."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """Content hash of patterns, the key under which results on them are cached."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """Lists of frames: index lists of Shi et al. (2019), lines `file.h5,index`, and lists of frame numbers from 0."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

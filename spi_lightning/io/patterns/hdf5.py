@@ -1,7 +1,5 @@
 """Reader of patterns in HDF5 files of any layout, with their mask, geometry and labels."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Intensities for support finding and phasing: photon counts, or values in any other unit."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Final
 

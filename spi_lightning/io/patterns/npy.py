@@ -1,7 +1,5 @@
 """Frames stored as plain numbers: NumPy .npy stacks mapped into memory, and any file whose header is known."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """open_patterns: patterns of any supported format, which is detected from the content of the file."""
 
-from __future__ import annotations
-
 import glob
 import os
 import re

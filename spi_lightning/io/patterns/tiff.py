@@ -1,7 +1,5 @@
 """Reader of TIFF stacks: one pattern per page, from all series of pages of one shape."""
 
-from __future__ import annotations
-
 import logging
 from collections import Counter
 from collections.abc import Iterator

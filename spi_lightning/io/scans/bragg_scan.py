@@ -1,7 +1,5 @@
 """open_scan: rocking scans of Bragg coherent diffraction from TIFF with a spec header, HDF5, NeXus, CXI or NumPy."""
 
-from __future__ import annotations
-
 import glob
 import os
 from collections.abc import Collection, Sequence

@@ -1,7 +1,5 @@
 """Geometry that files of rocking scans state, with the names and units of BraggGeometry."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """Reader of rocking scans in HDF5 files of any layout: plain, CXI and NeXus."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection
 from pathlib import Path

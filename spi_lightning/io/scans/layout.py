@@ -1,7 +1,5 @@
 """Layout of a rocking scan in an HDF5 file: the data sets of its counts, and the groups that belong to them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

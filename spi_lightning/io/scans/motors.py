@@ -6,8 +6,6 @@ Positions are stored beside the detector, in groups of motors (``positioners``; 
 the same frame (z downstream, y up) and takes precedence over the name.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """BraggScan, a rocking scan as read from files of any format, and its voxels that are not measured or saturated."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

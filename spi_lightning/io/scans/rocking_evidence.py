@@ -1,7 +1,5 @@
 """Evidence that a file of patterns holds a rocking scan, whose frames are sections of one 3D pattern."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final

@@ -4,8 +4,6 @@ silx finds the scans and reads their headers. Points are read here, because silx
 that are too short; and so are the names of motors, because silx splits the last one of a line at single spaces.
 """
 
-from __future__ import annotations
-
 import re
 import tempfile
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """SpecScan, one scan of a spec file: its command, motors and columns, found by full name or mnemonic."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """Reader of rocking scans as a series of TIFF files, and the region of the frames to read."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Sequence

@@ -3,8 +3,6 @@
 An assembly is built by operators on the chains of the file (REMARK 350, _pdbx_struct_assembly).
 """
 
-from __future__ import annotations
-
 import logging
 from math import isfinite
 from pathlib import Path

@@ -7,8 +7,6 @@ names; elsewhere the columns decide if the file follows the format, and undecide
 element.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from pathlib import Path
 from typing import Final

@@ -3,8 +3,6 @@
 Source: Coherent X-ray Imaging Data Bank, CXI file format 1.5, group /entry_1/image_1 (cxidb.org).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

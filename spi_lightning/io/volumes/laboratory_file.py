@@ -1,7 +1,5 @@
 """Reader and writers of a crystal in the laboratory frame: CXI, VTI, MRC and NPZ, with units and frame in each."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any, Final

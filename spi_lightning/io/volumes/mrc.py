@@ -1,7 +1,5 @@
 """Reader and writer of MRC 2014 volumes for ChimeraX and structural biology: one real map per file, in angstrom."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Reader and writer of volumes in NumPy files: .npy with one array, .npz with named arrays."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Reader and writer of volumes for ParaView: VTK image data (.vti) with appended raw arrays."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final

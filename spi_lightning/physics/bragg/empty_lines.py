@@ -1,7 +1,5 @@
 """Dropped frames, lines and parts of a rocking scan: no counts where the neighbours on both sides hold many."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Correction of the frames of a rocking scan, mask of measured voxels, and frames of another exposure or repeated."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 from math import exp
 from typing import Final

@@ -5,8 +5,6 @@ along their normals, which in the laboratory make the angles of the lattice with
 wrong sign shears the pattern, so that they do not.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Hot pixels and zingers of a rocking scan: narrower than the peak of any crystal that can be phased."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Reconstructed crystal in the laboratory frame: resampling to cubic voxels, phase, displacement and strain along Q."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Final

@@ -1,7 +1,5 @@
 """Saturated counts: those at the largest value that a detector can hold."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 import numpy as np

@@ -16,8 +16,6 @@ fill values of HDF5 and netCDF. Whether a value is such a mark is decided by its
    so are pixels that in every frame hold millions, whichever, while no other pixel comes near.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
