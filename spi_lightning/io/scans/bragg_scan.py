@@ -21,8 +21,7 @@ from .geometry import geometry_of_spec
 from .hdf5 import read_scan_hdf5
 from .layout import axes_of_one
 from .record import BraggScan, ScanKeys, bad_of_mask, without_flaws
-from .spec import is_spec, read_spec
-from .spec_scan import SpecScan
+from .spec import SpecScan, is_spec, read_spec
 from .tiff_series import Region, cut_region, read_pages, read_series
 
 __all__ = ["BraggScan", "ScanKeys", "open_scan"]

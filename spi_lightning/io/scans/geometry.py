@@ -15,7 +15,7 @@ from spi_lightning.notes import Note
 
 from .layout import ScanLayout
 from .motors import STEADY_ANGLE, arm_angles, one_number, pixel_directions, unit_at_the_end
-from .spec_scan import SpecScan
+from .spec import SpecScan
 
 _OPTIONS: Final = {
     PHOTON_ENERGY: "data.geometry.photon_energy",
