@@ -1,6 +1,7 @@
 """Escaping of text from files and paths for terminals: no line breaks, cursor movements or invisible characters."""
 
 import unicodedata
+from collections.abc import Sequence
 from typing import Final
 
 _ESCAPED: Final = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))  # controls, formats (bidi, invisible), surrogates, breaks
@@ -34,3 +35,9 @@ def _escaped(character: str) -> str:
     if character in _SHORT:
         return _SHORT[character]
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def listed(words: Sequence[object], most: int) -> str:
+    """The first ``most`` words joined by commas, and the number of further ones."""
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(map(str, words[:most])) + more

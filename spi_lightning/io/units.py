@@ -4,6 +4,7 @@ A value without a unit is in the unit that its format prescribes, which the call
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 import h5py
@@ -96,6 +97,12 @@ def named_unit(item: h5py.Dataset) -> str:
             unit = text(item.attrs[attributes[name]]).strip()
             return "" if unit.lower() in _NO_UNIT else unit
     return ""
+
+
+def unit_beside(attributes: Mapping[str, Any], name: str) -> str:
+    """Unit that an attribute beside that of a name states, as in ``NAME_units``; empty if none."""
+    beside = (f"{name}_units", f"{name}_unit", f"{name}.units")
+    return next((text(attributes[one]).strip() for one in beside if one in attributes), "")
 
 
 def unit_of_label(label: str, kind: Kind = "angle") -> str:

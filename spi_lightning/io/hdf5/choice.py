@@ -22,7 +22,7 @@ import numpy as np
 from spi_lightning.errors import UserError
 from spi_lightning.fields import BEAM_CENTRE, FIELDS, PHOTONS
 from spi_lightning.io.units import text
-from spi_lightning.printable import printable
+from spi_lightning.printable import listed, printable
 
 from .links import (
     MAX_DEPTH,
@@ -131,8 +131,7 @@ def list_candidates(file: h5py.File) -> str:
 
 def _listed(found: list[Candidate]) -> str:
     kept = list({one.identity if not one.missing else one.key: one for one in reversed(found)}.values())[::-1]
-    more = f" and {len(kept) - MOST_LISTED} more" if len(kept) > MOST_LISTED else ""
-    return ", ".join(map(str, kept[:MOST_LISTED])) + more
+    return listed(kept, MOST_LISTED)
 
 
 def _candidates(file: h5py.File, deep: bool = True) -> list[Candidate]:

@@ -8,6 +8,7 @@ import h5py
 
 from spi_lightning.errors import UserError
 from spi_lightning.io.units import text
+from spi_lightning.printable import listed
 
 MAX_DEPTH: Final = 8  # groups below the root
 MOST_LISTED: Final = 12  # data sets in one message
@@ -21,8 +22,7 @@ def list_data_sets(file: h5py.File) -> str:
         else f"{name} {item.shape} {item.dtype}"
         for name, item in found if item is None or isinstance(item, h5py.Dataset)
     ]  # fmt: skip
-    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
-    return (", ".join(names[:MOST_LISTED]) + more) or "no data sets at all"
+    return listed(names, MOST_LISTED) or "no data sets at all"
 
 
 def walk(file: h5py.File, max_depth: int = MAX_DEPTH) -> Iterator[tuple[str, Any]]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
 from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE
-from spi_lightning.io.units import SI, TABLE, Kind, factor, named_unit, remedy, text
+from spi_lightning.io.units import SI, TABLE, Kind, factor, named_unit, remedy, text, unit_beside
 from spi_lightning.notes import Note
 from spi_lightning.physics.constants import ELEMENTARY_CHARGE
 
@@ -90,8 +90,7 @@ def values_of(source: str, group: h5py.Group | h5py.Dataset, name: str) -> Itera
             elif isinstance(item, h5py.Dataset) or item is None:  # without a value, or a broken link
                 yield Value(inside + inner, np.array([]))
     for inner in _named(group.attrs, name):
-        beside = (f"{inner}_units", f"{inner}_unit", f"{inner}.units")
-        unit = next((text(group.attrs[one]).strip() for one in beside if one in group.attrs), "") or _end(inner)
+        unit = unit_beside(group.attrs, inner) or _end(inner)
         if _is_of_photons(inner, name, source, unit):
             yield Value(f"{here} attribute {inner}", group.attrs[inner], unit, _prescribed(source, inner, name))
 

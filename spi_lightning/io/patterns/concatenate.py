@@ -1,8 +1,8 @@
 """Concatenation of files, or of chosen frames of files: a run in many files, an index list, a subset."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +13,7 @@ from spi_lightning.notes import Note
 
 from .pattern_file import FrameSource, Geometry, Labels, Mask, PatternFile
 
+Pixel = TypeVar("Pixel", np.float32, np.bool_)
 _UNKNOWN: Final = {IS_SINGLE_HIT: -1, KIND: -1}
 
 
@@ -76,7 +77,8 @@ class ConcatenatedFiles(PatternFile):
         masks = [file.shared_mask for file in self.files]
         self.sentinels = []  # those of the files are masked already
         self._masks_differ = any(file.masks_differ for file in self.files) or any(
-            not _same(mask, masks[0]) for mask in masks
+            not np.array_equal(mask, masks[0])
+            for mask in masks  # type: ignore[arg-type]
         )
         self.shared_mask = None if self._masks_differ else masks[0]
 
@@ -87,29 +89,17 @@ class ConcatenatedFiles(PatternFile):
 
     def read(self, indices: ArrayLike) -> NDArray[np.float32]:
         """As PatternFile.read: (n, H, W) float32 photons, each file read once."""
-        index = self.check_indices(indices)
-        frames = np.empty((len(index), *self.shape[1:]), dtype=np.float32)
-        for number, members in self._by_file(index):
-            frames[members] = self.files[number].read(self.frame_of[index[members]])
-        return frames
+        return self._gather(indices, np.float32, lambda file, frames: file.read(frames))
 
     def read_stored(self, indices: ArrayLike) -> NDArray[np.float32]:
         """As PatternFile.read_stored: (n, H, W) float32 in the unit of the files."""
-        index = self.check_indices(indices)
-        frames = np.empty((len(index), *self.shape[1:]), dtype=np.float32)
-        for number, members in self._by_file(index):
-            frames[members] = self.files[number].read_stored(self.frame_of[index[members]])
-        return frames
+        return self._gather(indices, np.float32, lambda file, frames: file.read_stored(frames))
 
     def read_mask(self, indices: ArrayLike) -> Mask:
         """As PatternFile.read_mask: (n, H, W) bool."""
         if not self._masks_differ:
             return super().read_mask(indices)
-        index = self.check_indices(indices)
-        masks = np.empty((len(index), *self.shape[1:]), dtype=bool)
-        for number, members in self._by_file(index):
-            masks[members] = self.files[number].read_mask(self.frame_of[index[members]])
-        return masks
+        return self._gather(indices, np.bool_, lambda file, frames: file.read_mask(frames))
 
     def origin(self, indices: ArrayLike) -> list[tuple[PatternFile, int]]:
         """Original file of each frame, and its frame number there; ``indices`` (n,)."""
@@ -119,12 +109,16 @@ class ConcatenatedFiles(PatternFile):
             for origin in self.files[self.file_of[i]].origin([self.frame_of[i]])
         ]
 
-    def _by_file(self, index: NDArray[np.int64]) -> list[tuple[int, Any]]:
-        """File numbers with the positions in `index` of their frames; a full slice if there is only one file."""
-        of = self.file_of[index]
-        if len(of) and (of == of[0]).all():
-            return [(int(of[0]), slice(None))]
-        return [(int(number), np.flatnonzero(of == number)) for number in np.unique(of)]
+    def _gather(
+        self, indices: ArrayLike, dtype: type[Pixel], read: Callable[[PatternFile, NDArray[np.int64]], NDArray[Pixel]]
+    ) -> NDArray[Pixel]:
+        """Frames or masks (n, H, W) of a dtype, each file read once by ``read``."""
+        index = self.check_indices(indices)
+        of, gathered = self.file_of[index], np.empty((len(index), *self.shape[1:]), dtype=dtype)
+        for number in np.unique(of):
+            members = slice(None) if (of == number).all() else np.flatnonzero(of == number)
+            gathered[members] = read(self.files[number], self.frame_of[index[members]])
+        return gathered
 
     def _join_labels(self) -> Labels:
         """Labels of all frames, (N, ...)."""
@@ -184,8 +178,3 @@ def _spread(file: PatternFile, name: str) -> NDArray[Any]:
     """Geometry value of a file, one entry per frame."""
     value = np.asarray(file.geometry[name])
     return value if _per_frame(name, value) else np.broadcast_to(value, (len(file), *value.shape))
-
-
-def _same(a: Mask | None, b: Mask | None) -> bool:
-    """Whether two shared masks exclude the same pixels."""
-    return (a is None and b is None) or (a is not None and b is not None and np.array_equal(a, b))

@@ -35,7 +35,8 @@ def content_key(patterns: PatternFile, labels: Sequence[str] = ()) -> str:
         digest.update(name.encode() + np.asarray(value, dtype=np.float64).tobytes())
     for name in labels:
         digest.update(name.encode() + repr(patterns.labels.get(name, np.empty(0)).tolist()).encode())
-    whole = _bytes_of(patterns) <= READ_WHOLE or not patterns.files_read
+    size = int(np.prod(patterns.shape, dtype=np.int64)) * patterns.source.dtype.itemsize
+    whole = size <= READ_WHOLE or not patterns.files_read
     if not whole:
         digest.update(json.dumps([[file_stamp(path) for path in patterns.files_read], patterns.opened_with]).encode())
         for order in _orders(patterns):
@@ -47,10 +48,6 @@ def content_key(patterns: PatternFile, labels: Sequence[str] = ()) -> str:
         if patterns.masks_differ or patterns.shared_mask is None:
             digest.update(np.packbits(patterns.read_mask(frames)).tobytes())
     return digest.hexdigest()
-
-
-def _bytes_of(patterns: PatternFile) -> int:
-    return int(np.prod(patterns.shape, dtype=np.int64)) * patterns.source.dtype.itemsize
 
 
 def _orders(patterns: PatternFile) -> Iterator[NDArray[np.int64]]:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,15 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
-from spi_lightning.fields import IS_SINGLE_HIT, PARTICLE_ID
 from spi_lightning.io.reading import moved
 from spi_lightning.notes import Note
 from spi_lightning.printable import printable
 
-from .assembly import add_label
+from .assembly import add_side_files
 from .concatenate import ConcatenatedFiles
 from .pattern_file import PatternFile, PatternKeys
-from .side_files import read_side_file
 
 _SUFFIXES: Final = (".dat", ".txt", ".csv", ".lst")
 _LINE: Final = re.compile(r'(?:(?P<quoted>"(?:[^"\\]|\\.)+")|(?P<plain>.*?[^\s,]))\s*,\s*(?P<number>[0-9]+)(?:\s*#.*)?')
@@ -64,13 +63,9 @@ def open_index_list(path: Path, keys: PatternKeys, open_one: Callable[[Path, Pat
     order = {name: i for i, name in enumerate(files)}
     joined = ConcatenatedFiles(path, opened, [order[name] for name in names], numbers, "index list")
     label = keys.label or _label_file_beside(path)
+    add_side_files(joined, replace(keys, label=label, mask=None), "auto")
     if label:
-        values = read_side_file(Path(label), (1, 2), "data.keys.label")
-        add_label(joined, IS_SINGLE_HIT, values, label, keys.positive)
         joined.notes.append(Note.of(f"labels are read from {label}", str(path)))
-    if keys.particle_id:
-        values = read_side_file(Path(keys.particle_id), (1, 2), "data.keys.particle_id")
-        add_label(joined, PARTICLE_ID, values, keys.particle_id)
     return joined
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from spi_lightning.errors import UserError
 from spi_lightning.fields import FIELDS, IS_SINGLE_HIT, KIND, PARTICLE_ID, Kind
 from spi_lightning.notes import Note
+from spi_lightning.printable import listed
 
 _ALLOWED: Final = {IS_SINGLE_HIT: (0, 1), KIND: (min(Kind), max(Kind))}
 _MAX_LISTED: Final = 12  # values in a message
@@ -153,9 +154,7 @@ def _of_words(name: str, values: NDArray[Any], where: str) -> tuple[NDArray[np.i
 
 
 def _listed(words: NDArray[np.str_]) -> str:
-    distinct = np.unique(words)
-    more = f" and {len(distinct) - _MAX_LISTED} more" if len(distinct) > _MAX_LISTED else ""
-    return ", ".join(repr(str(word)) for word in distinct[:_MAX_LISTED]) + more
+    return listed([repr(str(word)) for word in np.unique(words)], _MAX_LISTED)
 
 
 def _check_range(name: str, values: NDArray[Any], where: str) -> None:

@@ -111,10 +111,7 @@ def _add_images_beside(read: BraggScan, keys: ScanKeys, region: Region | None) -
             continue
         bad, notes = bad_of_mask(image.numpy(), read.counts, str(beside), cxi=False, named=True)
         read.notes += notes
-        if bad.ndim == 3:
-            read.leave_out(bad)
-        else:
-            read.bad_pixels = bad.float()
+        read.add_bad(bad)
 
 
 def _files(path: str | os.PathLike[str] | Sequence[str]) -> list[Path]:

@@ -199,10 +199,7 @@ def _add_mask(
         return
     read.notes += notes
     read.sources["bad_pixels"] = str(item.name)
-    if bad.ndim == 3:
-        read.leave_out(bad)
-    else:
-        read.bad_pixels = bad.float()
+    read.add_bad(bad)
 
 
 def _unread_images(file: h5py.File, layout: ScanLayout, names: set[str]) -> list[Note]:

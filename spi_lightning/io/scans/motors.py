@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from spi_lightning.errors import UserError
 from spi_lightning.io.hdf5.links import get_object, identity
 from spi_lightning.io.hdf5.storage import whole
-from spi_lightning.io.units import TABLE, factor, named_unit, text
+from spi_lightning.io.units import TABLE, factor, named_unit, text, unit_beside
 from spi_lightning.notes import Note
 
 from .layout import ScanLayout, groups
@@ -198,9 +198,7 @@ def _position(source: h5py.Group | h5py.AttributeManager, name: str, file: h5py.
     """Value of a motor in a group or among attributes, its unit, and its full name; None without a value."""
     unit = unit_at_the_end(name)
     if isinstance(source, h5py.AttributeManager):
-        beside = (f"{name}_units", f"{name}_unit", f"{name}.units")
-        named = next((text(source[one]).strip() for one in beside if one in source), "")
-        return source[name], named or unit, f"{file.filename}: {name}"
+        return source[name], unit_beside(source, name) or unit, f"{file.filename}: {name}"
     value = get_object(source, name)
     if isinstance(value, h5py.Group):
         group = value

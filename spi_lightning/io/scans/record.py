@@ -63,8 +63,11 @@ class BraggScan:
     notes: list[Note] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
 
-    def leave_out(self, bad: Tensor) -> None:
-        """Set voxels of a mask (frames, rows, columns) bool, e.g. of a moving gap, to NaN, not measured."""
+    def add_bad(self, bad: Tensor) -> None:
+        """Add the bad pixels of a mask (rows, columns) bool; voxels (frames, rows, columns), as of a gap, become NaN."""
+        if bad.ndim == 2:
+            self.bad_pixels = bad.float()
+            return
         self.counts = torch.where(bad, torch.nan, self.counts)
         self.notes.append(Note.of(f"{int(bad.sum())} voxels are bad by the mask of every frame: taken as not measured"))
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.io.reading import reads
 from spi_lightning.notes import Note
 
+V = TypeVar("V")
 _ABSOLUTE: Final = ("ascan", "a2scan", "a3scan", "a4scan")
 _RELATIVE: Final = ("dscan", "d2scan", "d3scan", "d4scan", "lup")
 _MOTORS: Final = {"a2scan": 2, "d2scan": 2, "a3scan": 3, "d3scan": 3, "a4scan": 4, "d4scan": 4}
@@ -54,18 +55,15 @@ class SpecScan:
 
     def motor_name(self, *names: str) -> str | None:
         """Full name of the first of these motors that exists."""
-        found: str | None = _first({name: name for name in self.motors}, self.full_names, names)
-        return found
+        return _first({name: name for name in self.motors}, self.full_names, names)
 
     def column_name(self, *names: str) -> str | None:
         """Name of the first of these columns that exists."""
-        found: str | None = _first({name: name for name in self.columns}, self.full_names, names)
-        return found
+        return _first({name: name for name in self.columns}, self.full_names, names)
 
     def column(self, *names: str) -> NDArray[np.float64] | None:
         """Values (points,) of the first of these columns that exists, in upper or lower case."""
-        values: NDArray[np.float64] | None = _first(self.columns, self.full_names, names)
-        return values
+        return _first(self.columns, self.full_names, names)
 
     @property
     def is_mesh(self) -> bool:
@@ -96,21 +94,15 @@ class SpecScan:
         words = self.command.split()
         if len(words) < 2:
             return None
-        named: str | None = _first({label: label for label in self.columns}, self.full_names, (words[1],))
-        return named if named is not None else self._by_range(words)
+        return self.column_name(words[1]) or self._by_range(words)
 
     def other_motors(self) -> list[Note]:
         """Warning if the command moves other motors than the first, as a2scan does; empty if not."""
         words = self.command.split()
         named = [words[index] for index in range(4, 1 + 3 * _MOTORS.get(words[0], 1), 3) if index < len(words)]
         others = [name for word in named if (name := self.column_name(word)) and np.ptp(self.columns[name]) > 0]
-        if not others:
-            return []
-        return [
-            Note.warning(
-                f"scan {self.number} also moves {' and '.join(others)}: only {self.scanned} is used as rocking angle"
-            )
-        ]
+        moved = f"scan {self.number} also moves {' and '.join(others)}: only {self.scanned} is used as rocking angle"
+        return [Note.warning(moved)] if others else []
 
     def _by_range(self, words: list[str]) -> str | None:
         label = next(iter(self.columns), None)
@@ -127,7 +119,7 @@ class SpecScan:
         return label if complete and np.abs(off).max() <= _TOLERANCE * abs(end - start) else None
 
 
-def _first(values: dict[str, Any], full_names: dict[str, str], wanted: tuple[str, ...]) -> Any:
+def _first(values: dict[str, V], full_names: dict[str, str], wanted: tuple[str, ...]) -> V | None:
     """Value of the first wanted name that exists: literally, as a mnemonic, or with its unit in brackets."""
     lower = {name.lower(): value for name, value in values.items()}
     bare = {re.sub(r"\s*[\[(][^\])]*[\])]$", "", name): value for name, value in lower.items()}

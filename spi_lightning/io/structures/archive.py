@@ -14,6 +14,7 @@ from typing import Final
 from spi_lightning.errors import UserError
 from spi_lightning.files import atomic_write, content_hash, write_json
 from spi_lightning.io.download import DownloadError, download
+from spi_lightning.printable import listed
 
 from .structure import read_ids
 
@@ -68,14 +69,14 @@ def fetch_structures(ids: str | Sequence[str], folder: str | Path, archive: Arch
         with ThreadPoolExecutor(archive.connections) as pool:
             fetched = list(pool.map(lambda name: _fetch(name, folder, archive), missing))
         sums |= {name: found for name, found, _ in fetched if found}
-        _write_checksums(folder, sums)
+        write_json(folder / CHECKSUMS, dict(sorted(sums.items())))
     except OSError as error:
         raise UserError(f"{folder}: cannot be written ({error})") from error
     failed = [f"{name} ({why})" for name, found, why in fetched if not found]
     if failed:
-        listed = ", ".join(failed[:5]) + (f" and {len(failed) - 5} more" if len(failed) > 5 else "")
         raise UserError(
-            f"{len(failed)} of {len(wanted)} structures could not be fetched: {listed}; others are in {folder}"
+            f"{len(failed)} of {len(wanted)} structures could not be fetched: {listed(failed, 5)}; others are in "
+            f"{folder}"
         )
     return [folder / f"{name}{archive.suffix}" for name in wanted]
 
@@ -114,7 +115,3 @@ def _read_checksums(folder: Path) -> dict[str, str]:
     except ValueError:
         stored = {}
     return {str(name): str(value) for name, value in stored.items()} if isinstance(stored, dict) else {}
-
-
-def _write_checksums(folder: Path, sums: dict[str, str]) -> None:
-    write_json(folder / CHECKSUMS, dict(sorted(sums.items())))

@@ -17,7 +17,7 @@ import torch
 from spi_lightning.errors import UserError
 from spi_lightning.io.reading import reading, reads
 from spi_lightning.physics.atoms import Atoms
-from spi_lightning.printable import printable
+from spi_lightning.printable import listed, printable
 
 from .atom_choice import assembled, chain_names, keep_first_alternatives, remove_waters, require_coordinates
 from .pdb_text import complete
@@ -68,8 +68,8 @@ def find_structures(path: str | Sequence[str], ids: str | Sequence[str] | None =
     wanted = read_ids(ids)
     missing = [name for name in wanted if name not in by_id]
     if missing:
-        listed = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
-        raise UserError(f"{path}: {len(missing)} of {len(wanted)} ids are missing: {listed}; fetch or remove them")
+        names = listed(missing, 5)
+        raise UserError(f"{path}: {len(missing)} of {len(wanted)} ids are missing: {names}; fetch or remove them")
     return [by_id[name] for name in wanted]
 
 

@@ -46,7 +46,7 @@ def order_frames(
     angles = _without_gaps(angles.double(), notes)
     falling = bool(angles[0] - angles[-1] > (angles.max() - angles.min()) / 2)  # a pass back ends where it began
     order = angles.argsort(stable=True, descending=falling)
-    if not torch.equal(order, torch.arange(len(order))) and not _only_ties(angles, order) and _turns_back(angles):
+    if not torch.equal(angles[order], angles) and _turns_back(angles):  # not only frames of equal angle
         notes.append(Note.of("the frames were not in order of their angle: sorted"))
     first, step = _line(angles[order])
     position = (angles - first) / step
@@ -188,8 +188,3 @@ def _filled(
     beam = torch.zeros(slots, dtype=torch.float64).index_add_(0, slot, monitor.double())
     beam = beam / taken.clamp_min(1)
     return filled, even, torch.where(taken > 0, beam, beam[taken > 0].median()), notes
-
-
-def _only_ties(angles: Tensor, order: Tensor) -> bool:
-    """Whether sorting changed nothing but frames of equal angle."""
-    return torch.equal(angles[order], angles)
