@@ -22,7 +22,8 @@ from spi_lightning.console import Terminal
 from spi_lightning.errors import UserError
 from spi_lightning.fields import FRAME, IS_SINGLE_HIT, KIND, PARTICLE_ID
 from spi_lightning.io import FORMATS, PatternFile, PatternKeys, open_patterns
-from spi_lightning.io.contents import StoredValues, photon_statistics, spread_frames
+from spi_lightning.io.contents import StoredValues, photon_statistics
+from spi_lightning.io.patterns.assembly import sample_indices
 from spi_lightning.io.patterns.open_patterns import GEOMETRY
 from spi_lightning.reports.contents import contents_table, gain_line, photon_table, reach_line, values_line
 from spi_lightning.results.csv_table import write_columns
@@ -54,7 +55,7 @@ def describe(options: argparse.Namespace) -> None:
     path = options.file.removeprefix("data.path=")  # as messages of the readers name it
     reader = _function(settings.pop("reader", None))
     file = open_patterns(path, PatternKeys(reader=reader, **settings), convention, adu_per_photon, False, (), geometry)
-    frames, console = spread_frames(file, options.frames), Terminal()
+    frames, console = sample_indices(len(file), options.frames), Terminal()
     try:
         statistics = photon_statistics(file, frames)
     except UserError as error:

@@ -41,11 +41,6 @@ class PhotonStatistics:
         return float(self.totals.sum() / max(1, int(self.pixels.sum())))
 
 
-def spread_frames(file: PatternFile, most: int) -> NDArray[np.int64]:
-    """Numbers of at most so many frames, evenly spread over a file, (n,)."""
-    return np.unique(np.linspace(0, len(file) - 1, min(len(file), most)).astype(np.int64))
-
-
 def photon_statistics(file: PatternFile, frames: NDArray[np.int64]) -> PhotonStatistics:
     """Count the photons of frames.
 

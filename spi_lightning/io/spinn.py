@@ -21,6 +21,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.fields import DENSITY
 from spi_lightning.io.hdf5.file import dataset, opened
 from spi_lightning.io.hdf5.links import get_object
+from spi_lightning.io.patterns.assembly import sample_indices
 from spi_lightning.io.patterns.hdf5 import add_hdf5_labels, add_hdf5_masks
 from spi_lightning.io.patterns.pattern_file import PatternFile, PatternKeys
 from spi_lightning.notes import Note
@@ -113,10 +114,9 @@ def _density_key(file: h5py.File, wave: h5py.Dataset) -> str | None:
 
 def _describe_wave(file: h5py.File, key: str, count: int) -> list[str]:
     """Notes on the data sets read, and whether fftn(data_fourier) is the density in a few frames, which must agree."""
-    frames = np.unique(np.linspace(0, count - 1, min(count, _SAMPLES)).astype(int))
     stacked = file[_WAVE].ndim == 3
     found = []
-    for frame in frames:
+    for frame in sample_indices(count, _SAMPLES):
         wave, density = (file[name][frame] if stacked else file[name][()] for name in (_WAVE, key))
         found.append(_same_image(np.abs(np.fft.fftn(wave)), np.abs(density)))
     if any(found) != all(found):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from spi_lightning.io import open_patterns
-from spi_lightning.io.contents import StoredValues, missing_geometry, photon_statistics, reach_of, spread_frames
+from spi_lightning.io.contents import StoredValues, missing_geometry, photon_statistics, reach_of
+from spi_lightning.io.patterns.assembly import sample_indices
 
 
 def test_photons_are_counted_by_octaves(tmp_path: Path) -> None:
@@ -51,5 +52,5 @@ def test_counts_with_a_few_broken_pixels_are_counts(tmp_path: Path) -> None:
 def test_frames_are_spread_over_the_file(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.ones((10, 4, 4), dtype=np.int64))
     file = open_patterns(tmp_path / "a.npy")
-    assert spread_frames(file, 100).tolist() == list(range(10))
-    assert spread_frames(file, 2).tolist() == [0, 9]
+    assert sample_indices(len(file), 100).tolist() == list(range(10))
+    assert sample_indices(len(file), 2).tolist() == [0, 9]

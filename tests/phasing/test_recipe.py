@@ -146,6 +146,6 @@ def test_a_mistake_in_yaml_names_the_entry(entries: object, says: str) -> None:
     ("name", "iterations"), [("default", 2150), ("bellisario", 20000), ("wu_iterative", 2000), ("cohere_S0054", 620)]
 )
 def test_the_recipes_of_the_papers_read_and_count(name: str, iterations: int) -> None:
-    cfg = OmegaConf.load(Path(__file__).parents[3] / "conf" / "phasing" / f"{name}.yaml")
+    cfg = OmegaConf.load(Path(__file__).parents[2] / "conf" / "phasing" / f"{name}.yaml")
     assert read_recipe(cfg.recipe).iterations == iterations
     assert cfg.constraint in CONSTRAINTS

@@ -54,9 +54,9 @@ def exclude_pixels(file: PatternFile, pixels: Mask) -> None:
     file.shared_mask = ~pixels if file.shared_mask is None else file.shared_mask & ~pixels
 
 
-def sample_indices(patterns: int) -> NDArray[np.int64]:
-    """Up to 8 evenly spaced frame numbers (n,), the first and the last included."""
-    return np.unique(np.linspace(0, patterns - 1, min(patterns, _SAMPLES)).astype(np.int64))
+def sample_indices(patterns: int, most: int = _SAMPLES) -> NDArray[np.int64]:
+    """Up to ``most`` evenly spaced frame numbers (n,), the first and the last included."""
+    return np.unique(np.linspace(0, patterns - 1, min(patterns, most)).astype(np.int64))
 
 
 def sample_frames(file: PatternFile) -> NDArray[np.float32]:

@@ -76,10 +76,8 @@ class ConcatenatedFiles(PatternFile):
         self.unknown_geometry = {name: line for file in self.files for name, line in file.unknown_geometry.items()}
         masks = [file.shared_mask for file in self.files]
         self.sentinels = []  # those of the files are masked already
-        self._masks_differ = any(file.masks_differ for file in self.files) or any(
-            not np.array_equal(mask, masks[0])
-            for mask in masks  # type: ignore[arg-type]
-        )
+        kinds = {None if mask is None else mask.tobytes() for mask in masks}
+        self._masks_differ = len(kinds) > 1 or any(file.masks_differ for file in self.files)
         self.shared_mask = None if self._masks_differ else masks[0]
 
     @property

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.files import file_stamp
 
+from .assembly import sample_indices
 from .pattern_file import PatternFile
 
 READ_WHOLE: Final = 1 << 30  # bytes of stored frames that are read for their key
@@ -60,7 +61,7 @@ def _orders(patterns: PatternFile) -> Iterator[NDArray[np.int64]]:
 def _pieces(patterns: PatternFile, whole: bool) -> Iterator[NDArray[np.int64]]:
     """Frame numbers in pieces worth one read: all, or 64 evenly spaced."""
     count = len(patterns)
-    numbers = np.arange(count) if whole else np.unique(np.linspace(0, count - 1, _SAMPLES).astype(np.int64))
+    numbers = np.arange(count) if whole else sample_indices(count, _SAMPLES)
     step = patterns.frames_at_once()
     for start in range(0, len(numbers), step):
         yield numbers[start : start + step]

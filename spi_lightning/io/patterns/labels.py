@@ -162,9 +162,9 @@ def _check_range(name: str, values: NDArray[Any], where: str) -> None:
     lowest, highest = _ALLOWED[name]
     outside = np.unique(values[((values < lowest) | (values > highest)) & (values != -1)])
     if len(outside):
-        listed = ", ".join(str(v) for v in outside[:_MAX_LISTED])
+        found = ", ".join(str(v) for v in outside[:_MAX_LISTED])
         allowed, remedy = f"{lowest} to {highest} or -1", "translate the labels first"
         if name == IS_SINGLE_HIT:
             allowed = "1 (single hit), 0 (not) or -1 (unknown)"
-            remedy = f"name those of single hits by data.keys.positive={listed.split(',')[0]}, or translate the labels"
-        raise UserError(f"{where}: {name} is {listed} in some patterns; allowed are {allowed}; {remedy}")
+            remedy = f"name those of single hits by data.keys.positive={found.split(',')[0]}, or translate the labels"
+        raise UserError(f"{where}: {name} is {found} in some patterns; allowed are {allowed}; {remedy}")

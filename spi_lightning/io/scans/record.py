@@ -64,7 +64,7 @@ class BraggScan:
     sources: dict[str, str] = field(default_factory=dict)
 
     def add_bad(self, bad: Tensor) -> None:
-        """Add the bad pixels of a mask (rows, columns) bool; voxels (frames, rows, columns), as of a gap, become NaN."""
+        """Add the bad pixels of a mask (rows, columns) bool; voxels (frames, rows, columns), as of a gap, are NaN."""
         if bad.ndim == 2:
             self.bad_pixels = bad.float()
             return
