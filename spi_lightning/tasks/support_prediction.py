@@ -9,8 +9,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, KNOWN_SUPPORT, MASK, STRUCTURE, SUPPORT, Batch
 from spi_lightning.metrics import PatternMean, SupportMetrics, SupportThreshold
 from spi_lightning.networks.projected_unet import project, within
-from spi_lightning.physics.fourier import fourier
-from spi_lightning.physics.phase_noise import with_phase_noise
+from spi_lightning.physics.fourier import fourier, with_phase_noise
 from spi_lightning.physics.support import ideal_support
 from spi_lightning.physics.twin import twin
 
