@@ -86,7 +86,7 @@ def decode(kind: Any, plain: Any, arrays: Arrays, where: str = "") -> Any:
     Args:
         kind: Annotation: a class, an alias with arguments, a union, Literal or Any.
         plain: JSON data of codec.save.
-        arrays: Source of the arrays (...) that the data name.
+        arrays: Arrays of the file by their tags.
         where: Path of the field, for messages.
 
     Raises:

@@ -90,7 +90,7 @@ def write_page(path: Path, title: str, subtitle: str, sections: Sequence[Section
     """Write one HTML file by an atomic write; it needs no network and no other file.
 
     Args:
-        path: File to write.
+        path: HTML file to write.
         title: Title of the page and of the browser's tab.
         subtitle: Line below the title, such as the run or the file of the patterns.
         sections: Sections in their order on the page.

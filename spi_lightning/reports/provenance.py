@@ -14,7 +14,7 @@ def provenance_section(run: Path, about: dict[str, Any] | None = None, *tables: 
     """Versions and hardware (versions.json) and settings (config.yaml) of a run; missing files are named.
 
     Args:
-        run: Run folder.
+        run: Folder of the run.
         about: Further facts by name, such as the command line.
         tables: Tables that stand first.
     """

@@ -47,7 +47,7 @@ def write_examples(simulated: PatternFile | VolumeDataset, path: Path, count: in
     """Write a figure of examples: patterns of every kind, patterns with their densities, or particles.
 
     Args:
-        simulated: Simulated set.
+        simulated: Set of patterns or of particles.
         path: PNG file to write.
         count: Number of examples to draw.
     """

@@ -39,7 +39,7 @@ def combined(answer: OtherT, parts: Sequence[Answered[AnswerT]]) -> Answered[Oth
     """Answer joined from those to all parts, with their notes and their total cost.
 
     Args:
-        answer: Joined answer.
+        answer: Answer joined from the parts.
         parts: Answers to the parts. Seconds add up, memory is the highest; the answer counts as kept if all parts are.
     """
     notes = dict.fromkeys(note for part in parts for note in part.notes)

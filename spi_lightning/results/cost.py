@@ -20,7 +20,7 @@ class Cost:
     """Cost of an answer.
 
     Attributes:
-        seconds: Wall time, s.
+        seconds: Wall time of the answer, s.
         memory_mib, gpu_memory_mib: Highest use above that at the start, MiB; None where unknown.
     """
 

@@ -40,8 +40,15 @@ def measured_centres(patterns: PatternFile, columns: dict[str, NDArray[Any]]) ->
 def explain(
     methods: Sequence[Any], patterns: PatternFile, choices: dict[str, NDArray[np.int64]], count: int
 ) -> tuple[Occlusion | None, LayerMaps | None]:
-    """What the answer of the first network depends on in ``count`` frames of the galleries, and one in its layers."""
-    # not those with a frozen backbone, which may take a second for each of the hundreds of squares
+    """Occlusion maps of frames of the galleries for the first network, and the activations of one frame.
+
+    Args:
+        methods: Methods of the evaluation.
+        patterns: File of the frames.
+        choices: Title of each gallery -> (n,) indices of its frames.
+        count: Number of frames with an occlusion map; 0: none.
+    """
+    # without frozen backbones, which take up to a second for each of hundreds of squares
     made = [method for method in methods if isinstance(method, CheckpointMethod)]
     networks = [method for method in made if not isinstance(method.task, TransferClassification)]
     if not networks or count < 1:

@@ -92,7 +92,7 @@ def _frames_of_training(config: Mapping[str, Any], patterns: PatternFile) -> Tra
 
 
 def _frames_of_run(data: Mapping[str, Any], patterns: PatternFile) -> TrainingFrames:
-    """Deal the run's file to its splits again, and find the frames in ours."""
+    """Training and validation frames of a run: its file, split again, and compared with the frames of ours."""
     text = str(data.get("path"))
     files = dict.fromkeys(file for file, _ in patterns.origin(np.arange(len(patterns))))
     own = {file.path.name for file in files}

@@ -188,7 +188,12 @@ class DiffusionMap:
 
 
 class _ComparableVectors(FrameVectors):
-    """Vectors of the frames that the metric can compare."""
+    """Vectors of the frames that the metric can compare.
+
+    Args:
+        vectors: (N, d) float32 vectors of all frames, NaN where a frame was not measured.
+        metric: Metric of the neighbours.
+    """
 
     def __init__(self, vectors: Tensor, metric: Metric) -> None:
         if metric == "euclidean":

@@ -91,7 +91,10 @@ class LabelledSubset:
     def deal(self, label: NDArray[np.int64] | None) -> list[tuple[TrainingLabels, NDArray[np.int64]]]:
         """Folds: training labels, and the frames answered with them, each labelled frame once.
 
-        Frames are dealt label by label in random order, so folds are as alike as can be.
+        Frames are dealt label by label in random order, so that folds have like shares of single hits.
+
+        Args:
+            label: (N,) 1 single hit, 0 other, -1 unknown; None: there are no labels.
 
         Raises:
             UserError: No labels, or fewer than two frames of a label.

@@ -30,7 +30,12 @@ from .iterative import polish_within, run_recipe
 
 
 class VolumeInMemory(SingleVolumeDataModule):
-    """One pattern that is in memory, as data of a refinement."""
+    """Data module of a refinement of one pattern in memory.
+
+    Args:
+        fourier_amplitude: (Z, Y, X) Fourier amplitudes, sqrt(photons), origin at n // 2.
+        mask: (Z, Y, X) bool, True where measured.
+    """
 
     def __init__(self, fourier_amplitude: Tensor, mask: Tensor) -> None:
         super().__init__(path="")

@@ -1,4 +1,4 @@
-"""Probability against what was measured on each frame: is it brightness that the network sees?"""
+"""Scatter plots of the probability against brightness and size of each frame."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,12 @@ AXES = {
 
 
 def column_figures(result: HitResult, label: NDArray[np.int64] | None) -> Iterator[tuple[Figure, str, str]]:
-    """Scatter plot, title and caption for each column in AXES that was measured."""
+    """Scatter plot, title and caption of each measured column in AXES.
+
+    Args:
+        result: Result of the evaluation.
+        label: (N,) 1 single hit, 0 other, -1 unknown; None: there are no labels.
+    """
     for name, (title, words, scale) in AXES.items():
         values = result.columns.get(name)
         if values is not None and np.isfinite(values).any():

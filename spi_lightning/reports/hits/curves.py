@@ -64,7 +64,7 @@ def precision_recall_figure(answers: Sequence[DecidedAnswer], label: Labels, ban
 
 
 def reliability_figure(answer: DecidedAnswer, label: Labels) -> Figure:
-    """Stated probability against what came true, with the number of frames behind each point."""
+    """Fraction of single hits against the predicted probability, with the number of frames of each point."""
     bins = reliability(answer.probability.astype(np.float64), label, bins=10)
     full = bins.frames > 0
     with figure() as picture:
@@ -115,7 +115,7 @@ def confusion_figure(answer: DecidedAnswer, label: Labels) -> Figure:
 
 
 def histogram_figure(answer: DecidedAnswer, label: Labels | None, threshold: float, abstain_within: float) -> Figure:
-    """How probabilities are spread, by label, with the threshold and the band of abstention."""
+    """Histogram of probabilities by label, with the threshold and the band of abstention."""
     with figure() as picture:
         axes = picture.subplots()
         groups = (
@@ -152,15 +152,15 @@ def histogram_figure(answer: DecidedAnswer, label: Labels | None, threshold: flo
 
 
 def method_colours(answers: Sequence[DecidedAnswer]) -> list[str]:
-    """The primary method, which is last, in the first colour; the others follow."""
+    """Colours of the methods: the primary method, which is last, has the first colour."""
     count = len(answers)
     return [METHOD_COLOURS[1 + i % (len(METHOD_COLOURS) - 1)] for i in range(count - 1)] + [METHOD_COLOURS[0]]
 
 
 def method_lines(answers: Sequence[DecidedAnswer]) -> list[dict[str, Any]]:
-    """Line style, width and order beside method_colours: the primary method broad and below, the others dashed over it.
+    """Line style, width and order of the methods: the primary broad and below, the others dashed above it.
 
-    So curves that lie on one another are all seen.
+    Curves that coincide stay visible.
     """
     dashes = ("--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
     others = [{"linestyle": dashes[i % 4], "linewidth": 1.5, "zorder": 3.0} for i in range(len(answers) - 1)]

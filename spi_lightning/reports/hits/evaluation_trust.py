@@ -1,4 +1,4 @@
-"""Section of a page of hits on how far the answers can be trusted."""
+"""Section of a page of hits on the reliability of the answers."""
 
 from collections.abc import Iterator
 
@@ -23,34 +23,32 @@ Block = Picture | Table | Lines
 
 
 def trust_sections(result: HitResult) -> list[Section]:
-    """How far to believe it; no section where nothing can be said."""
+    """Section on the reliability of the answers; none if there is nothing to display."""
     label, blocks = result.label, list[Block]()
     for picture, name in likeness_figures(result.answers, label, result.columns.get("is_hit")):
-        words = f"To {name}, this file and its training patterns look {_verdict(result, name)}."
+        words = f"For {name}, this file and its training patterns are {_verdict(result, name)}."
         blocks.append(Picture(as_svg(picture), f"Likeness to the training patterns, {name}", words))
     if result.occlusion is not None:
         words = (
-            f"{result.occlusion.name}: how much less likely a single hit becomes once a pixel and its surroundings are "
-            "covered. Orange: the photons there speak for a single hit; purple: against it. Grey: not measured."
+            f"{result.occlusion.name}: decrease of the log odds of a single hit when a pixel and its surroundings are "
+            "masked. Orange: photons that raise the probability; purple: photons that lower it. Grey: not measured."
         )
-        blocks.append(
-            Picture(as_png(occlusion_figure(result.occlusion)), "What the answer depends on", words, wide=True)
-        )
+        blocks.append(Picture(as_png(occlusion_figure(result.occlusion)), "Occlusion maps", words, wide=True))
     if result.layers is not None:
         maps = result.layers
         picture = layer_gallery_figure(maps.photons, maps.maps)
         words = f"Frame {maps.frame} in the convolutions of {maps.name}, the channels that vary most."
-        blocks.append(Picture(as_png(picture), "One frame in the layers", words, wide=True))
+        blocks.append(Picture(as_png(picture), "Activations of one frame", words, wide=True))
     if label is not None:
         use = label >= 0
         answers = result.scored(use)
-        words = "How many frames would have to be looked at by a person, and what errors would then remain."
+        words = "Error among the decided frames against their share; the others are left to a person."
         blocks.append(
             Picture(as_svg(abstention_figure(answers, label[use], result.rule.threshold)), "Abstention", words)
         )
         blocks.append(purity_table(answers, label[use]))
         blocks += _errors_by_brightness(result, label)
-    return [Section("Trust", blocks)] if blocks else []
+    return [Section("Reliability", blocks)] if blocks else []
 
 
 def _verdict(result: HitResult, name: str) -> str:
@@ -62,12 +60,12 @@ def _verdict(result: HitResult, name: str) -> str:
     empty = found.get("nearly_empty")
     words = f"; {empty} of the {found['frames_outside']} frames outside are nearly empty (no hit)" if empty else ""
     if found.get("hits_alike"):
-        return f"not alike{words}, and the frames with a hit do look alike"
+        return f"not alike{words}, and the frames with a hit are alike"
     return f"NOT alike: do not trust its answers here{words}"
 
 
 def _errors_by_brightness(result: HitResult, label: NDArray[np.int64]) -> Iterator[Block]:
-    """By fluence where it is known, as in simulated sets, else by the photons that were counted."""
+    """Figure and table of errors by fluence where it is known, as in simulated sets, else by counted photons."""
     if FLUENCE in result.labels:
         brightness, words = result.labels[FLUENCE], "fluence (photons/m²)"
     elif "photons" in result.columns:

@@ -1,4 +1,4 @@
-"""Maps of what speaks for and against a single hit, beside the patterns."""
+"""Occlusion maps of the log odds of a single hit, below their patterns."""
 
 import matplotlib as mpl
 import numpy as np
@@ -10,7 +10,7 @@ from spi_lightning.results.hit_pictures import Occlusion
 
 
 def occlusion_figure(maps: Occlusion) -> Figure:
-    """Patterns above, maps below."""
+    """Figure of the patterns, and below them their occlusion maps."""
     frame, photons, mask, change = maps.frame, maps.photons, maps.mask, maps.change
     count = len(frame)
     limit = float(np.quantile(np.abs(change), 0.998)) or 1.0

@@ -11,7 +11,7 @@ def verdict(metrics: dict[str, Any], level: float = 0.01) -> str:
     """Result of the test of uniformity in a sentence.
 
     Args:
-        metrics: Numbers of metrics.json.
+        metrics: Numbers of the run, as in metrics.json.
         level: p-value below which orientations are called not even.
     """
     test = metrics["uniformity"]

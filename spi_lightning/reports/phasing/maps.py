@@ -60,7 +60,7 @@ def pattern_figure(result: PhasingResult) -> Figure:
             axes.set_facecolor(MASKED)
             filled = np.where(mask, np.maximum(plane, low), np.nan)
             drawn = axes.imshow(filled, norm=LogNorm(low, top), cmap="magma", extent=extent, interpolation="nearest")
-            dress(axes, result.intensity.ndim, number, "q_{} (" + label + ")")
+            dress(axes, result.intensity.ndim, number, "$q_{}$ (" + label + ")")
         picture.colorbar(drawn, ax=list(panels), shrink=0.85, pad=0.02).set_label(_unit_of(result))
     return picture
 

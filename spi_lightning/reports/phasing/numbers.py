@@ -49,7 +49,7 @@ def numbers_table(metrics: Mapping[str, Any], element: str) -> Table:
 
     Args:
         metrics: Numbers of metrics.json by name; entries that are no numbers are left out.
-        element: ``pixel`` or ``voxel``.
+        element: Word for an element, ``pixel`` or ``voxel``.
     """
     words = {name: words.format(element=element) for name, words in _WORDS.items()}
     rows = [[words.get(name, name), _number(value)] for name, value in metrics.items() if _is_number(value)]

@@ -26,7 +26,7 @@ def write_phasing_report(run: Path, figures: Mapping[str, MakeFigure] | None = N
     """Write report.html of a phasing run from its phasing.h5 and metrics.json.
 
     Args:
-        run: Run folder.
+        run: Folder of the phasing run.
         figures: Further figures by title, see reports.further.
     """
     result = load(run / PHASING_FILE, PhasingResult)

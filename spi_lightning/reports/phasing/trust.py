@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from spi_lightning.reports.page import Picture
 from spi_lightning.reports.style import INK, METHOD_COLOURS, OTHER, SINGLE, as_svg, figure
@@ -97,9 +98,14 @@ def trust_figure(result: PhasingResult) -> Figure:
         if result.about.chance:
             axes.axhline(result.about.chance, color=OTHER, linewidth=0.9, linestyle=":", label="chance")
         axes.axhline(1 / np.e, color=INK, linewidth=0.9, linestyle="-.", label="1/e")
-        axes.set(xlabel=f"q ({unit})", ylabel="PRTF or correlation", ylim=(-0.05, 1.05))
+        axes.set(xlabel=f"q ({unit})", ylabel="PRTF or correlation", ylim=(-0.05, _top_of(result.prtf_modulus)))
         axes.legend()
     return picture
+
+
+def _top_of(values: NDArray[Any]) -> float:
+    """Upper limit of an axis for ratios (K,) that can exceed 1: 1.05, or more, up to 1.5."""
+    return float(np.clip(1.05 * np.nanmax(values, initial=1.0), 1.05, 1.5))
 
 
 def held_out_figure(result: PhasingResult) -> Figure:

@@ -22,8 +22,8 @@ def verdict(result: PhasingResult, metrics: dict[str, Any]) -> str:
     """Summary of a run: agreement of the starts, errors, resolution, and reasons to doubt them.
 
     Args:
-        result: Phasing result.
-        metrics: Numbers of metrics.json.
+        result: Result of the phasing run.
+        metrics: Numbers of the run, as in metrics.json.
     """
     kept, total, best = int(result.kept.sum()), len(result.kept), result.best
     error, held, noise = result.final_error[best], result.held_out_error[best], result.about.counting_error
@@ -100,10 +100,10 @@ def _fall(metrics: dict[str, Any], name: str, threshold: str, element: str, edge
     A curve that stays above it ends with the data, at a period of two edges of a pixel.
 
     Args:
-        metrics: Numbers of metrics.json.
+        metrics: Numbers of the run, as in metrics.json.
         name: Name of the curve in metrics.json.
-        threshold: Threshold in words.
-        element: ``pixel`` or ``voxel``.
+        threshold: Threshold of the curve in words.
+        element: Word for an element, ``pixel`` or ``voxel``.
         edges: Edges of a pixel along each axis, m; None: the end of the data has no length.
     """
     if words := in_words(metrics, name):

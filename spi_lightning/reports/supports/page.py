@@ -51,7 +51,7 @@ def write_supports_report(run: Path, figures: Mapping[str, MakeFigure] | None = 
     """Write report.html of an evaluation of supports.
 
     Args:
-        run: Run folder.
+        run: Folder of the evaluation.
         figures: Further figures by title, see reports.further.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Figures of a comparison of 3D phasing: errors, their course, spectra, agreement, times."""
+"""Figures of a comparison of 3D phasing: errors, convergence, spectra, resolution, agreement and times."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MARKERS = "os^Dvp*X"
 
 
 def colour_of(number: int) -> str:
-    """Colour of the method at this place."""
+    """Colour of the method of this index."""
     return METHOD_COLOURS[number % len(METHOD_COLOURS)]
 
 
@@ -62,7 +62,7 @@ def _histogram(axes: Axes, result: VolumeResult, name: str, label: str, logarith
 
 
 def _plain_log(axis: Axis, low: float, high: float) -> None:
-    """Plain numbers, few enough to stand beside each other, on a logarithmic axis of little more than a decade."""
+    """Label a logarithmic axis of little more than a decade with few plain numbers."""
     if high >= 30 * low:
         return
     axis.set_major_locator(MaxNLocator(4) if high < 4 * low else LogLocator(10, subs=(1, 2, 5)))
@@ -71,7 +71,7 @@ def _plain_log(axis: Axis, low: float, high: float) -> None:
 
 
 def held_out_figure(result: VolumeResult) -> Figure:
-    """Each run's chi square on voxels it was fitted to and on those it never saw; free voxels in the legend."""
+    """Chi square of each run on held-out voxels against fitted ones; the legend has the number of free voxels."""
     with figure(6.4, 4.6) as picture:
         axes = picture.subplots()
         ends: list[float] = []
@@ -92,7 +92,7 @@ def held_out_figure(result: VolumeResult) -> Figure:
 
 
 def course_figure(result: VolumeResult) -> Figure:
-    """Least chi square so far of the fitted voxels, against steps and seconds of one run: Wu et al. (2021), Fig. 3f."""
+    """Least chi square so far of the fitted voxels against steps and seconds of one run: Wu et al. (2021), Fig. 3f."""
     with figure(10.4, 4.2) as picture:
         left, right = picture.subplots(1, 2, sharey=True)
         for number, method in enumerate(result.methods):
@@ -137,7 +137,7 @@ def spectrum_figure(result: VolumeResult, pattern: DisplayedPattern) -> Figure:
 
 
 def transfer_figure(result: VolumeResult, pattern: DisplayedPattern) -> Figure:
-    """PRTF of each method's runs and, where photons were halved, the FSC of two halves; only what there is."""
+    """PRTF of each method's runs, and FSC of two halves of the photons where these were phased."""
     frequency, unit = frequency_of(result)
     curves = [name for name in ("prtf", "fsc") if any(len(getattr(method, name)) for method in pattern.methods)]
     with figure(5.4 * len(curves), 4.3 + 0.2 * len(result.names) / len(curves)) as picture:
@@ -173,7 +173,7 @@ def _fsc_axes(axes: Axes, pattern: DisplayedPattern) -> None:
 
 
 def frequency_of(result: VolumeResult) -> tuple[Array, str]:
-    """Mean |q| of the shells and the unit."""
+    """Mean |q| of the shells, (K,), and its unit, 1/nm or 1/voxel."""
     if not result.known or not alike(result.voxel):  # shells are of equal frequency in cycles per voxel
         return result.frequency, "1/voxel"
     return result.frequency / (1e9 * common_edge(result.voxel)), "1/nm"
@@ -199,7 +199,7 @@ def agreement_figure(names: Sequence[str], matrices: Sequence[Sequence[Sequence[
 
 
 def times_figure(methods: Mapping[str, Mapping[str, Any]], levels: Sequence[float]) -> Figure:
-    """Median seconds of one run until chi square was below each level; larger marks: more runs got there."""
+    """Median seconds of one run until chi square is below each level; larger marks: more runs reach it."""
     with figure(6.4, 4.3) as picture:
         axes = picture.subplots()
         for number, (name, numbers) in enumerate(methods.items()):
@@ -218,7 +218,7 @@ def times_figure(methods: Mapping[str, Mapping[str, Any]], levels: Sequence[floa
 
 
 def truth_figure(methods: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Figure:
-    """Errors against the truth, one place for each pattern: medians over draws and seeds."""
+    """Errors against the truth for each pattern, medians over draws and seeds."""
     labels = {
         "phase_rms": "phase RMS error (rad)",
         "amplitude_correlation": "amplitude correlation",

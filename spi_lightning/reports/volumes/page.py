@@ -62,9 +62,9 @@ _RUNS = {
 }
 _ERRORS = (
     "Medians over all runs, quartiles below. χ² = Σ(c|F| − A)² / ΣA² with the scale c fitted in closed form, in "
-    "float64; held-out voxels were shown to no method. r_p is signed. A looser support fits at will: compare errors "
-    "only at like numbers of free voxels; held-out errors can fall with a looser support too, without a better "
-    "density."
+    "float64. No method gets the held-out voxels. r_p: Pearson's correlation of the amplitudes, signed. A looser "
+    "support fits better: compare errors only at like numbers of free voxels. Held-out errors can fall with a looser "
+    "support, too, without a better density."
 )
 _BLUR = (
     " Blur: the root mean square width of partial coherence and of the pixels themselves, over the three axes, "
@@ -80,7 +80,12 @@ _AGREEING = (
 
 
 def write_volumes_report(run: Path, figures: Mapping[str, MakeFigure] | None = None) -> Path:
-    """Make report.html of a comparison from its volumes.h5 and metrics.json."""
+    """Write report.html of a comparison from its volumes.h5 and metrics.json.
+
+    Args:
+        run: Folder of the evaluation.
+        figures: Further figures by title, see reports.further.
+    """
     result = codec.load(run / VOLUMES_FILE, VolumeResult)
     metrics: dict[str, Any] = read_metrics(run / "metrics.json")
     sections = [
@@ -97,7 +102,7 @@ def write_volumes_report(run: Path, figures: Mapping[str, MakeFigure] | None = N
 
 
 def verdict(result: VolumeResult, metrics: Mapping[str, Any]) -> str:
-    """One or two sentences on which method fits best, held-out voxels first."""
+    """Method of least error in a sentence, on held-out voxels if there are any, and the agreement of the methods."""
     methods: Mapping[str, Mapping[str, Any]] = metrics["methods"]
     judge = "held_out_chi_square" if all("held_out_chi_square" in one for one in methods.values()) else "chi_square"
     order = sorted(methods, key=lambda name: methods[name][judge])
@@ -119,7 +124,7 @@ def verdict(result: VolumeResult, metrics: Mapping[str, Any]) -> str:
 
 
 def numbers_tables(methods: Mapping[str, Mapping[str, Any]]) -> list[Table]:
-    """Errors with quartiles; against the truth; then resolutions, agreement and times."""
+    """Tables of errors with quartiles, of errors against the truth, and of resolutions, agreement and times."""
     blurred = any("point_spread" in numbers for numbers in methods.values())
     tables = [
         _table(methods, _COLUMNS, _ERRORS + _BLUR * blurred, _with_quartiles),
@@ -136,14 +141,14 @@ def _table(
     caption: str,
     cell: Callable[[Mapping[str, Any], str], str],
 ) -> Table:
-    """One row for each method; columns that no method has are left out."""
+    """Table with a row for each method, without columns that no method has."""
     names = [name for name in columns if any(name in numbers for numbers in methods.values())]
     rows = [[method, *(cell(numbers, name) for name in names)] for method, numbers in methods.items()]
     return Table(["method", *(columns[name] for name in names)], rows, caption)
 
 
 def _plain(numbers: Mapping[str, Any], name: str) -> str:
-    """A number; "never" for a curve that does not cross before the edge of the pattern."""
+    """Number as text; "never" for a curve that does not cross before the edge of the pattern."""
     if name in ("prtf/crossing", "fsc/half_bit") and name in numbers and numbers[name] is None:
         return "never"
     if name == "kept/share" and numbers.get(name) is not None:
@@ -162,7 +167,7 @@ def _with_quartiles(numbers: Mapping[str, Any], name: str) -> str:
 
 
 def number(value: Any) -> str:
-    """Three digits of a number, five behind the point where it is almost 1; powers of ten for small ones."""
+    """Number with three digits, five decimals just below 1, powers of ten if it is small."""
     if value is None:
         return "-"
     if isinstance(value, int):
@@ -175,49 +180,46 @@ def number(value: Any) -> str:
 
 
 def errors(result: VolumeResult, metrics: Mapping[str, Any]) -> list[Picture | Lines]:
-    """Histograms, held-out against fitted, truth, agreement."""
-    runs = result.methods[0].numbers["chi_square"].size
+    """Figures of the errors: histograms, held-out against fitted voxels, agreement, and errors against the truth."""
+    caption = "As Figs 5 and S3 of Wu et al. (2021), of the runs in the last table above."
     blocks: list[Picture | Lines] = [
-        Picture(
-            as_svg(histogram_figure(result)),
-            "Errors of all runs",
-            f"As Figs 5 and S3 of Wu et al. (2021); {runs} runs of each method with random starts.",
-            wide=True,
-        )
+        Picture(as_svg(histogram_figure(result)), "Errors of all runs", caption, wide=True)
     ]
     if all("held_out_chi_square" in method.numbers for method in result.methods):
-        caption = "Each mark is a run. Above the dotted line: worse on voxels that were never shown."
+        caption = "Each mark is a run. Above the dotted line: larger errors on held-out voxels than on fitted ones."
         blocks.append(Picture(as_png(held_out_figure(result)), "Held-out against fitted voxels", caption))
     if agreement := metrics.get("agreement"):
         caption = (
-            "Overlap after shift, twin and constant phase, mean over patterns: of the runs of least fitted χ², and "
-            "of the means of all runs that agree with them, in which what differs from run to run is averaged out."
+            "Overlap after shift, twin and constant phase, mean over patterns. Left: runs of least fitted χ². Right: "
+            "means of all runs that agree with them, which average over differences between runs."
         )
         drawn = agreement_figure(agreement["methods"], [agreement["overlap"], agreement["mean_overlap"]])
-        blocks.append(Picture(as_svg(drawn), "Do the methods agree?", caption, wide=True))
+        blocks.append(Picture(as_svg(drawn), "Agreement of the methods", caption, wide=True))
     if "density_error" in result.methods[0].numbers:
-        caption = "Medians over draws and seeds, after shift, twin, constant phase and scale: a small χ² can hide them."
+        caption = "Medians over draws and seeds, after shift, twin, phase and scale. They can be large at small χ²."
         blocks.append(Picture(as_svg(truth_figure(metrics["patterns"])), "Against the truth", caption, wide=True))
     return blocks
 
 
 def convergence(result: VolumeResult, metrics: Mapping[str, Any]) -> list[Picture | Table]:
-    """Courses, times to levels, success rates."""
+    """Figures and table of convergence: χ² against steps and time, times to levels of χ², success rates."""
     levels = result.about.settings.levels
     methods: Mapping[str, Mapping[str, Any]] = metrics["methods"]
     caption = (
-        "Median and range over the seeds, first pattern and draw; least so far. Iterative: square of the relative "
-        "Fourier error of the iterate. The last point of a method with a polish is the polish."
+        "Median and range over the seeds, first pattern and draw, of the least χ² so far. Iterative: square of the "
+        "relative Fourier error of the iterate. The last point of a method with a polish is after the polish."
     )
     rows = [
         [name, *(_reached(numbers[f"success/{level:g}"], numbers[f"seconds_to/{level:g}"]) for level in levels)]
         for name, numbers in methods.items()
     ]
-    ends = "Share of the runs that end at or below each χ² on the fitted voxels; median seconds until they first were."
+    ends = "Share of the runs that end at or below each χ² on the fitted voxels; median seconds until then."
     return [
-        Picture(as_svg(course_figure(result)), "χ² on the way", caption, wide=True),
+        Picture(as_svg(course_figure(result)), "χ² during the runs", caption, wide=True),
         Picture(
-            as_svg(times_figure(methods, levels)), "Time to a given χ²", "Larger marks: more of the runs end there."
+            as_svg(times_figure(methods, levels)),
+            "Time to reach a level of χ²",
+            "Larger marks: more of the runs end there.",
         ),
         Table(["method", *(f"χ² ≤ {level:g}" for level in levels)], rows, ends),
     ]
@@ -228,12 +230,10 @@ def _reached(share: float, seconds: float | None) -> str:
 
 
 def of_pattern(result: VolumeResult, pattern: DisplayedPattern) -> list[Section]:
-    """Sections of one pattern and its densities: planes, spectra, resolution, ensembles, and surfaces to turn."""
-    scale = (
-        "Voxel edges along the measured directions, not perpendicular: see Laboratory frame for the true shape."
-        if result.known
-        else ("The geometry is not known: lengths in voxels.")
-    )
+    """Sections of one pattern and its densities: planes, spectra, resolution, ensembles, and surfaces."""
+    scale = "The geometry is not known: lengths in voxels."
+    if result.known:
+        scale = "Voxel edges along the measured directions, not perpendicular: see Laboratory frame for the true shape."
     caption = f"Runs of least fitted χ², aligned; phase where the amplitude exceeds 10 %. {scale}"
     blocks: list[Picture | Lines] = [
         Picture(as_png(pattern_figure(result, pattern)), "Measured", "Central planes; grey: not measured.", wide=True),
@@ -246,7 +246,7 @@ def of_pattern(result: VolumeResult, pattern: DisplayedPattern) -> list[Section]
 
 
 def resolution(result: VolumeResult, pattern: DisplayedPattern) -> list[Picture | Lines]:
-    """PRTF and FSC curves, and the methods without a PRTF: a single run tells nothing of reproducibility."""
+    """PRTF and FSC curves, and the names of methods without a PRTF, which a single run does not have."""
     alone = [name for name, method in zip(result.names, pattern.methods, strict=True) if not len(method.prtf)]
     why = f"No PRTF of {', '.join(alone)}: no other run agrees with the best, or only one was made." if alone else ""
     if any(len(method.prtf) or len(method.fsc) for method in pattern.methods):
@@ -256,12 +256,12 @@ def resolution(result: VolumeResult, pattern: DisplayedPattern) -> list[Picture 
 
 
 _SPECTRUM = "Best run of each method: amplitudes summed over shells of constant |q|, measured voxels only."
-_RESOLUTION = "Reproducible is not right: runs that share a wrong support agree too."
+_RESOLUTION = "Reproducible is not the same as right: runs that share a wrong support agree too."
 _ENSEMBLE = "Mean of the runs that agree with the best, and their root mean square deviation in every voxel."
 
 
 def surfaces(result: VolumeResult, pattern: DisplayedPattern) -> list[Surface]:
-    """Diffraction measured and predicted, then densities; drag to turn, scroll to zoom."""
+    """Surfaces of the measured pattern, and of the pattern and density of each method."""
     level = surface_level(pattern.fourier_amplitude, pattern.mask)
     views = [diffraction_surface(pattern.fourier_amplitude, result.voxel, "Measured diffraction", level)]
     if pattern.truth is not None:
@@ -273,7 +273,7 @@ def surfaces(result: VolumeResult, pattern: DisplayedPattern) -> list[Surface]:
 
 
 def question_table(about: VolumeFacts) -> Table:
-    """Data and settings of the comparison."""
+    """Table of the data and the settings of the comparison."""
     held = [held for draws in about.held_out_voxels for held in draws]
     rows = [
         ["data", str(about.path)],
@@ -287,7 +287,7 @@ def question_table(about: VolumeFacts) -> Table:
 
 
 def costs(result: VolumeResult) -> dict[str, Any]:
-    """Seconds, memory and cached answers of each method, and the command."""
+    """Device, time, memory and cached answers of each method, and the command, by name."""
     methods = {
         one.name: {"unit": one.unit}
         | one.cost.rounded

@@ -1,4 +1,4 @@
-"""Particles beside their patterns: central planes of amplitude, phase and intensity."""
+"""Gallery of particles and their patterns: central planes of amplitude, phase and intensity."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,10 +17,10 @@ _DECADES = 6
 
 
 def volume_figure(amplitude: Array, phase: Array, intensity: Array, mask: Array, captions: Sequence[str]) -> Figure:
-    """One column of three panels for each particle, planes normal to z through the middle.
+    """Column of three panels for each particle: central planes normal to z.
 
     Args:
-        amplitude, phase: (n, z, y, x), 1 and rad; phase is shown where the amplitude exceeds 10 % of its maximum.
+        amplitude, phase: (n, z, y, x), 1 and rad; the phase is drawn where the amplitude exceeds 10 % of its maximum.
         intensity, mask: (n, Z, Y, X), photons or relative; shown over six decades below the maximum of the plane.
         captions: Caption of each particle.
     """

@@ -28,7 +28,7 @@ def slices_figure(result: VolumeResult, pattern: DisplayedPattern) -> Figure:
         rows.insert(0, ("truth", pattern.truth))
     window = window_of([density for _, density in rows])
     edges = [each.stop - each.start for each in window]
-    columns = [edges[2], edges[2], edges[1]] * 2  # as wide as what they show, so that a voxel is as large in all
+    columns = [edges[2], edges[2], edges[1]] * 2  # widths in voxels, so that voxels have one size
     inch = 12.0 / sum(columns)
     with figure(12.4, inch * max(edges[:2]) * len(rows) + 1.5) as picture:
         panels = picture.subplots(len(rows), 6, squeeze=False, width_ratios=columns)
@@ -83,7 +83,7 @@ def uncertainty_figure(result: VolumeResult, pattern: DisplayedPattern) -> Figur
 
 
 def pattern_figure(result: VolumeResult, pattern: DisplayedPattern) -> Figure:
-    """The measured intensity in the three central planes of reciprocal space."""
+    """Measured intensity in the three central planes of reciprocal space."""
     intensity = pattern.fourier_amplitude.astype(np.float64) ** 2
     top = float(intensity.max())
     low = top * 1e-7 if top < 10 else max(0.3, top * 1e-7)
@@ -108,7 +108,9 @@ def pattern_figure(result: VolumeResult, pattern: DisplayedPattern) -> Figure:
             axes.set_aspect("auto")
             axes.grid(False)
             unit = "1/nm" if known else "1/voxel"
-            axes.set(title=_NORMALS[normal], xlabel=f"q_{'zyx'[columns]} ({unit})", ylabel=f"q_{'zyx'[rows]} ({unit})")
+            axes.set(
+                title=_NORMALS[normal], xlabel=f"$q_{'zyx'[columns]}$ ({unit})", ylabel=f"$q_{'zyx'[rows]}$ ({unit})"
+            )
         picture.colorbar(drawn, ax=list(panels), shrink=0.9, pad=0.02).set_label(
             "photons per voxel" if result.about.counted else "intensity"
         )
@@ -116,14 +118,14 @@ def pattern_figure(result: VolumeResult, pattern: DisplayedPattern) -> Figure:
 
 
 def without_offset(density: Array) -> Array:
-    """The density times the constant phase that makes its sum real and positive."""
+    """Density (z, y, x) times the constant phase that makes its sum real and positive."""
     total = complex(density.sum())
     turned: Array = density * (np.conj(total) / max(abs(total), 1e-30))
     return turned
 
 
 def window_of(densities: Sequence[Array]) -> tuple[slice, slice, slice]:
-    """The voxels in which any of some densities exceeds 10 % of its maximum, and a few around."""
+    """Box of the voxels (z, y, x) in which a density exceeds 10 % of its maximum, with a margin."""
     inside = np.zeros(densities[0].shape, dtype=bool)
     for density in densities:
         inside |= np.abs(density) > _LEAST * max(float(np.abs(density).max()), 1e-30)
@@ -143,7 +145,7 @@ def _panel(
     scale: tuple[str | Colormap, float, float],
     logarithmic: bool = False,
 ) -> Any:
-    """The plane through voxel n // 2, cut to a window."""
+    """Draw the plane through voxel n // 2, cut to a window."""
     cut = tuple(each for axis, each in enumerate(window) if axis != normal)
     plane = values.take(values.shape[normal] // 2, normal)[cut]
     cmap, low, high = scale
@@ -157,7 +159,7 @@ def _panel(
 
 
 def scale_bar(axes: Axes, result: VolumeResult, normal: int, window: tuple[slice, slice, slice]) -> None:
-    """A bar of a round length at the lower left; in voxels where lengths are not known."""
+    """Draw a scale bar of a round length at the lower left, in voxels where lengths are not known."""
     column = max(axis for axis in range(3) if axis != normal)
     rows, width = [each.stop - each.start for axis, each in enumerate(window) if axis != normal]
     edge, unit = (float(result.voxel[column] * 1e9), "nm") if result.known else (1.0, "voxels")
@@ -165,7 +167,15 @@ def scale_bar(axes: Axes, result: VolumeResult, normal: int, window: tuple[slice
 
 
 def length_bar(axes: Axes, edge: float, unit: str, shape: tuple[int, int], colour: str = "white") -> None:
-    """A bar of a round length at the lower left of a picture of (rows, columns) voxels with some edge."""
+    """Draw a scale bar of a round length at the lower left of an image.
+
+    Args:
+        axes: Axes of the image.
+        edge: Edge of a voxel in ``unit``.
+        unit: Unit of the length in the label.
+        shape: Rows and columns of the image, voxel.
+        colour: Colour of bar and label.
+    """
     rows, width = shape
     goal = 0.4 * width * edge
     power = 10.0 ** np.floor(np.log10(max(goal, 1e-9)))

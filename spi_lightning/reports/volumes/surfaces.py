@@ -1,4 +1,4 @@
-"""Isosurfaces to be turned: diffraction coloured by |q|, densities coloured by their phase."""
+"""Isosurfaces that can be rotated: diffraction coloured by |q|, densities coloured by their phase."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _MOST: Final = 48  # edge from which a pattern's surface is drawn with every oth
 
 
 def object_surface(density: Array, voxel: Array, title: str) -> Surface:
-    """Where |density| (z, y, x) is 30 % of its maximum, coloured by the phase there.
+    """Surface of |density| at 30 % of its maximum, coloured by the phase.
 
     Args:
-        density: Complex, origin at n // 2; its constant phase is taken away as in the slices.
+        density: (z, y, x) complex, origin at n // 2; its constant phase is removed as in the slices.
         voxel: (3,) edges of a voxel, m; NaN: lengths in voxels.
         title: Title of the picture.
     """
@@ -38,19 +38,19 @@ def object_surface(density: Array, voxel: Array, title: str) -> Surface:
     phase = np.angle(_at(padded.real, vertices) + 1j * _at(padded.imag, vertices))
     known = bool(np.isfinite(voxel).all())
     edges = voxel * 1e9 if known else np.ones(3)
-    places = (vertices - np.array(amplitude.shape) // 2) * edges
+    positions = (vertices - np.array(amplitude.shape) // 2) * edges
     scale = [[share, to_hex(PHASE_COLOURS(share))] for share in np.linspace(0, 1, 33).tolist()]
     unit = "nm" if known else "voxel"
-    figure = _figure(places, faces, phase, "phase (rad)", scale, (-np.pi, np.pi), unit, "zyx", PHASE_TICKS)
+    figure = _figure(positions, faces, phase, "phase (rad)", scale, (-np.pi, np.pi), unit, "zyx", PHASE_TICKS)
     caption = f"|density| at {100 * LEVEL:.0f} % of its maximum, coloured by the phase (rad)."
     return Surface(figure, title, caption)
 
 
 def diffraction_surface(fourier_amplitude: Array, voxel: Array, title: str, level: float) -> Surface:
-    """Where Fourier amplitudes (Z, Y, X) are ``level``, coloured by the distance from q = 0.
+    """Surface of Fourier amplitudes at ``level``, coloured by the distance from q = 0.
 
     Args:
-        fourier_amplitude: Origin at n // 2.
+        fourier_amplitude: (Z, Y, X) Fourier amplitudes, origin at n // 2.
         voxel: (3,) edges of a voxel of the density, m; NaN: frequencies in cycles per voxel.
         title: Title of the picture.
         level: Amplitude of the surface, see surface_level.
@@ -60,22 +60,22 @@ def diffraction_surface(fourier_amplitude: Array, voxel: Array, title: str, leve
     known = bool(np.isfinite(voxel).all())
     edges = voxel * 1e9 if known else np.ones(3)
     shape = np.array(fourier_amplitude.shape)
-    places = (vertices - step - shape // 2) / (shape * edges)
+    positions = (vertices - step - shape // 2) / (shape * edges)
     unit = "1/nm" if known else "1/voxel"
-    radius = np.linalg.norm(places, axis=1)
+    radius = np.linalg.norm(positions, axis=1)
     reach = (0.0, float(radius.max(initial=1e-9)))
-    figure = _figure(places, faces, radius, f"|q| ({unit})", "Turbo", reach, unit, ("q_z", "q_y", "q_x"))
+    figure = _figure(positions, faces, radius, f"|q| ({unit})", "Turbo", reach, unit, ("q_z", "q_y", "q_x"))
     share = (level / max(float(fourier_amplitude.max()), 1e-30)) ** 2
     return Surface(figure, title, f"Intensity at {share:.1g} of its maximum, coloured by |q| ({unit}).")
 
 
 def surface_level(fourier_amplitude: Array, mask: Array) -> float:
-    """The amplitude that 3 % of the measured voxels exceed."""
+    """Amplitude that 3 % of the measured voxels exceed; arguments (Z, Y, X), ``mask`` True where measured."""
     return float(np.quantile(fourier_amplitude[mask], 1 - _SHARE))
 
 
 def _mesh(values: Array, level: float, step: int = 1) -> tuple[Array, Array]:
-    """Vertices (n, 3) in voxels and faces (m, 3) of the surface at a level; nothing where it is not reached."""
+    """Vertices (n, 3) in voxels and faces (m, 3) of the surface at a level; empty if no voxel reaches it."""
     if not values.min() < level < values.max():
         return np.zeros((0, 3)), np.zeros((0, 3), dtype=np.int32)
     vertices, faces, _, _ = marching_cubes(np.asarray(values, dtype=np.float32), level, step_size=step)  # type: ignore[no-untyped-call]
@@ -88,7 +88,7 @@ def _at(values: Array, vertices: Array) -> Array:
 
 
 def _figure(
-    places: Array,
+    positions: Array,
     faces: Array,
     colour: Array,
     label: str,
@@ -98,8 +98,8 @@ def _figure(
     names: Sequence[str],
     ticks: tuple[Sequence[float], Sequence[str]] | None = None,
 ) -> str:
-    """A plotly figure as JSON that can stand in a page."""
-    z, y, x = (np.asarray(places[:, axis], dtype=np.float32) for axis in range(3))
+    """Plotly figure as JSON, with ``<`` escaped for the page."""
+    z, y, x = (np.asarray(positions[:, axis], dtype=np.float32) for axis in range(3))
     i, j, k = (np.asarray(faces[:, corner], dtype=np.int32) for corner in range(3))
     bar: dict[str, Any] = {"title": {"text": label, "side": "right"}, "thickness": 12, "len": 0.8}
     if ticks is not None:
