@@ -1,4 +1,4 @@
-"""Which frames are worth looking at: the surest, the worst and the most uncertain."""
+"""Choice of the displayed frames: the surest, the worst and the most uncertain."""
 
 from collections.abc import Sequence
 
@@ -16,19 +16,19 @@ def choose_frames(
     threshold: float = 0.5,
     count: int = 12,
 ) -> dict[str, Frames]:
-    """Pick frames for the galleries.
+    """Frames of the galleries by their titles.
 
     Args:
         probability: (N,) probability of a single hit.
-        decision: (N,) 1 where taken.
+        decision: (N,) 1 where a frame is taken as a single hit.
         label: (N,) 1, 0 or -1 for unknown; None without labels.
         threshold: Frames nearest to it are the most uncertain.
-        count: Frames of each gallery at most.
+        count: Largest number of frames of a gallery.
 
     Returns:
-        Title -> (n,) indices, most telling first; galleries without frames are left out. With labels: surest right,
-        worst wrong of either kind, most uncertain. Without: highest, lowest and most uncertain probability, and some
-        at even steps in rank; all frames together if they are few.
+        Title -> (n,) indices in the order of the title; galleries without frames are left out. With labels: surest
+        right, worst wrong of either kind, most uncertain. Without: highest, lowest and most uncertain probability, and
+        some at even steps in rank; all frames together if they are few.
     """
     falling = np.argsort(-probability, kind="stable")
     rising = falling[::-1]
@@ -74,7 +74,7 @@ def choose_disputed(
 
 
 def left_out_of(selected: int, taken: int) -> str:
-    """What became of frames that are taken as single hits but not selected, as the end of a sentence; empty if none."""
+    """End of a sentence on frames that are taken as single hits but not selected; empty if there are none."""
     if selected >= taken:
         return ""
-    return f"; {taken - selected} taken but uncertain are left out (selection.uncertain=true selects them, too)"
+    return f"; {taken - selected} taken but uncertain are left out (selection.uncertain=true selects them too)"

@@ -1,4 +1,4 @@
-"""How several methods compare on the same frames: agreement, paired tests, and who takes what."""
+"""Comparison of methods on the same frames: agreement, groups of taken frames, and paired tests."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ MOST_GROUPS = 16
 
 
 def comparison_blocks(comparison: Mapping[str, Any]) -> Iterator[Picture | Table | Lines]:
-    """Figures and tables of ``comparison`` in metrics.json (see methods.judgement.compare)."""
+    """Figures and tables of ``comparison`` in metrics.json."""
     names: list[str] = comparison["methods"]
     words = f"{comparison['common']} frames are taken by every method (the common set)" + (
         f": {', '.join(comparison['common_files'])}." if comparison.get("common_files") else "."
@@ -26,13 +26,23 @@ def comparison_blocks(comparison: Mapping[str, Any]) -> Iterator[Picture | Table
     if comparison["groups"]:
         limit = "" if len(comparison["groups"]) <= MOST_GROUPS else f" The {MOST_GROUPS} largest groups."
         words = f"Each bar counts the frames taken as single hits by exactly the methods with a dot below it.{limit}"
-        yield Picture(as_svg(groups_figure(names, comparison["groups"])), "Who takes which frames", words, wide=True)
+        yield Picture(
+            as_svg(groups_figure(names, comparison["groups"])),
+            "Frames taken by each group of methods",
+            words,
+            wide=True,
+        )
     if comparison["mcnemar"]:
         yield mcnemar_table(comparison["mcnemar"])
 
 
 def agreement_figure(names: Sequence[str], matrix: Sequence[Sequence[float]]) -> Figure:
-    """Heat map of the share of frames decided alike, (M, M)."""
+    """Heat map of the share of frames that two methods decide alike.
+
+    Args:
+        names: Names of the M methods.
+        matrix: (M, M) shares, 0 to 1.
+    """
     values, size = np.asarray(matrix), len(names)
     side = 2.6 + 0.55 * size
     with figure(side + 0.8, side) as picture:
@@ -48,7 +58,7 @@ def agreement_figure(names: Sequence[str], matrix: Sequence[Sequence[float]]) ->
 
 
 def groups_figure(names: Sequence[str], groups: Sequence[Mapping[str, Any]]) -> Figure:
-    """Bars of frames taken by exactly some methods, dots naming them below, and each method's total at the left.
+    """Bars of the frames taken by exactly a group of methods, marked by dots below, with the totals of the methods.
 
     Args:
         names: Names of M methods.
@@ -106,7 +116,7 @@ def _draw_dots(axes: Axes, groups: Sequence[Mapping[str, Any]], size: int) -> No
 
 
 def mcnemar_table(tests: Sequence[Mapping[str, Any]]) -> Table:
-    """One row for each pair of methods."""
+    """Table with a row for each pair of methods."""
     rows = [
         [
             test["first"],
@@ -119,8 +129,8 @@ def mcnemar_table(tests: Sequence[Mapping[str, Any]]) -> Table:
         for test in tests
     ]
     head = [
-        "first",
-        "second",
+        "first method",
+        "second method",
         "only the first\nis right",
         "only the second\nis right",
         "p",

@@ -1,4 +1,4 @@
-"""The penultimate features of a network in a plane."""
+"""Map of frames by the penultimate features of a network."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,22 +14,22 @@ _MOST_FRAMES = {"pca": 20_000, "tsne": 2_000}
 def embed(
     features: NDArray[np.float32], method: str = "pca", seed: int = 0
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], list[str]]:
-    """Place frames in a plane by their features.
+    """Positions of frames in a plane by their features.
 
     Args:
         features: (N, d), scaled here to zero mean and unit variance per feature.
         method: ``pca`` or ``tsne`` (after PCA to 50 components; perplexity 30, or a third of the frames if fewer).
-        seed: Of the choice of frames, where there are too many to draw, and of t-SNE.
+        seed: Seed of the choice of frames, where there are too many to draw, and of t-SNE.
 
     Returns:
-        Indices (n,) of the frames drawn, their places (n, 2) and the names of the two axes.
+        Indices (n,) of the frames drawn, their positions (n, 2) and the names of the two axes.
 
     Raises:
         UserError: Unknown method.
 
     Source: van der Maaten & Hinton (2008) for t-SNE.
     """
-    from sklearn.decomposition import PCA  # takes seconds, which a page without an embedding need not wait for
+    from sklearn.decomposition import PCA  # slow to import, and not every page needs it
     from sklearn.manifold import TSNE
     from sklearn.preprocessing import StandardScaler
 
@@ -56,7 +56,7 @@ def embed(
 
 
 def require_embedding(method: str) -> None:
-    """UserError naming the choices, unless the method is one."""
+    """Raise UserError unless the method is one of EMBEDDINGS."""
     if method not in EMBEDDINGS:
         raise UserError(f"embedding={method} is unknown: choose one of {', '.join(EMBEDDINGS)}.")
 

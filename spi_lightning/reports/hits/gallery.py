@@ -28,7 +28,7 @@ _SHORT_RANGE, _PLAIN, _MOST_TICKS = 50, 1e4, 30  # photons; photons; of a colour
 
 @dataclass(frozen=True)
 class Caption:
-    """What stands over one panel, and the colour of its frame."""
+    """Text above a panel, and the colour of text and frame."""
 
     text: str
     colour: str = INK
@@ -40,9 +40,9 @@ def collect_gallery(
     """Read the chosen frames once, binned so that no edge exceeds 256 pixels.
 
     Args:
-        patterns: Where the frames are.
-        choices: Title -> frame numbers.
-        beam_centre: (N, 2) row, column in pixels of the file; None takes the file's own, or leaves it unknown.
+        patterns: File of the frames.
+        choices: Title -> (n,) indices of the frames.
+        beam_centre: (N, 2) row, column in pixels of the file; None: those of the file, if there are any.
     """
     frame = np.unique(np.concatenate(list(choices.values()))) if choices else np.empty(0, dtype=np.int64)
     shared = None if patterns.masks_differ else patterns.shared_mask
@@ -62,7 +62,7 @@ def collect_gallery(
 
 
 def gallery_figure(gallery: Gallery, frames: Sequence[int], captions: Sequence[Caption]) -> Figure:
-    """Panels of stored frames on one logarithmic scale; masked pixels in grey, the beam centre as a green cross.
+    """Panels of stored frames on one logarithmic scale, masked pixels in grey, the beam centre as a green cross.
 
     All panels lie in one Axes, in units of a panel's width, which draws many times faster than an Axes for each.
     """
@@ -89,7 +89,7 @@ def gallery_figure(gallery: Gallery, frames: Sequence[int], captions: Sequence[C
 
 
 def _label_logarithms(bar: Colorbar, norm: LogNorm) -> None:
-    """Label powers of ten, in short ranges 2 and 5 between them too; all labels are short."""
+    """Label powers of ten, and in short ranges 2 and 5 between them."""
     steps = (1.0, 2.0, 5.0) if float(norm.vmax or 1) < _SHORT_RANGE else (1.0,)
     bar.locator = LogLocator(subs=steps, numticks=_MOST_TICKS)
     bar.formatter = FuncFormatter(lambda n, _: f"{n:g}" if n < _PLAIN else f"$10^{{{np.log10(n):.0f}}}$")

@@ -59,7 +59,7 @@ def write_evaluation_report(run: Path, embedding: str = "pca", figures: Mapping[
         Section("Decision", [*_decision(result)]),
         *trust_sections(result),
         Section("Frames", [*_frames(result, embedding)]),
-        Section("Notes", [Lines(note_lines(result.notes) or ["Nothing was announced by the reader."])]),
+        Section("Notes", [Lines(note_lines(result.notes) or ["Nothing to note."])]),
         *further_sections(figures, result),
         provenance_section(run, {"command": result.command}, methods_table(result)),
     ]
@@ -85,7 +85,7 @@ def _summary(result: HitResult) -> Iterator[Block]:
         learnt = len(result.training_frames)
         lines.append(
             f"Labels: {(label == 1).sum()} single hits, {(label == 0).sum()} others, {(label < 0).sum()} unknown"
-            f"{f' or learnt by a method ({learnt})' if learnt else ''}."
+            f"{f' or training labels of a method ({learnt})' if learnt else ''}."
         )
     yield Lines([*lines, *note_lines(result.notes, Level.HINT)])
     excluded = _listed(result.excluded)
@@ -93,7 +93,7 @@ def _summary(result: HitResult) -> Iterator[Block]:
 
 
 def _comparison(result: HitResult) -> list[Section]:
-    """Side by side, if there are several methods."""
+    """Section on the comparison of the methods; none for a single method."""
     comparison = result.metrics.get("comparison")
     if not comparison:
         return []
@@ -105,7 +105,7 @@ def _comparison(result: HitResult) -> list[Section]:
 
 def _galleries(result: HitResult) -> Iterator[Block]:
     if result.gallery is None:
-        yield Lines(["No patterns were stored for this page."])
+        yield Lines(["The result holds no patterns (gallery=0)."])
         return
     yield Lines(
         [
@@ -128,7 +128,7 @@ def _caption(result: HitResult, frame: int, votes: bool = False) -> Caption:
     name, colour = {1: (" · single", SINGLE), 0: (" · other", OTHER)}.get(int(label), ("", INK))
     if votes:
         taken = sum(int(answer.decision[frame]) for answer in result.answers)
-        return Caption(f"#{frame} · {taken} of {len(result.answers)} take it{name}", colour)
+        return Caption(f"#{frame} · taken by {taken} of {len(result.answers)}{name}", colour)
     unsure = " ?" if result.primary.abstain[frame] else ""
     return Caption(f"#{frame} · p {result.primary.probability[frame]:.2f}{unsure}{name}", colour)
 
@@ -156,7 +156,7 @@ def _labelled_curves(result: HitResult, label: NDArray[np.int64], use: NDArray[n
         yield Picture(as_svg(picture), "Precision and recall", f"{words}average precision.")
     else:
         yield Lines(["All labelled frames are of one class, so there are no ROC and precision-recall curves."])
-    words = "On the dashed line, of the frames given probability p a fraction p are single hits."
+    words = "Dashed line: a fraction p of the frames of probability p are single hits."
     yield Picture(as_svg(reliability_figure(primary, label)), "Reliability", f"{primary.name}. {words}")
     words = f"{primary.name} at the threshold {result.rule.threshold:g}."
     yield Picture(as_svg(confusion_figure(primary, label)), "Confusion", words)
@@ -168,7 +168,7 @@ def _frames(result: HitResult, embedding: str) -> Iterator[Block]:
     if source is not None and source.features is not None and result.shape[0] > 1:
         threshold = result.rule.threshold
         picture = embedding_figure(source.features, result.primary.probability, label, embedding, threshold)
-        words = f"Penultimate features of {source.name}; frames that lie near each other look alike to it."
+        words = f"Penultimate features of {source.name}; frames near each other have like features."
         yield Picture(_sized(picture, result), "Features", words)
     for picture, title, words in column_figures(result, label):
         yield Picture(_sized(picture, result), title, words)
@@ -176,7 +176,7 @@ def _frames(result: HitResult, embedding: str) -> Iterator[Block]:
 
 
 def _sized(picture: Figure, result: HitResult) -> str:
-    """SVG for few points, PNG for many."""
+    """Data URI: SVG for few points, PNG for many."""
     return as_svg(picture) if result.shape[0] <= 2000 else as_png(picture)
 
 

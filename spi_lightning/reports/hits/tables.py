@@ -44,9 +44,9 @@ NUMBERS = {
 
 
 def numbers_tables(metrics: Mapping[str, Any], excluded: str = "") -> Iterator[Table | Lines]:
-    """Numbers of every method with intervals, the ensemble last, and their spread; nothing where nothing was scored.
+    """Tables of the numbers of every method with intervals, the ensemble last, and their spread; none without labels.
 
-    Numbers without the excluded frames stand beside those of a single method, and below those of several.
+    Numbers without the excluded frames stand beside those of a single method, and below those of more methods.
 
     Args:
         metrics: Numbers of metrics.json by name.
@@ -71,7 +71,7 @@ def _numbers(
     titles: Mapping[str, str],
     spread: Mapping[str, Any] | None = None,
 ) -> Table:
-    """One row for each number of ``titles``; columns name -> (numbers, stage), the spread of the first one's stage."""
+    """Table with a row for each number of ``titles``; ``columns``: name -> (numbers, stage)."""
     break_lines = len(columns) > 3
     rows = []
     for name, title in titles.items():
@@ -86,7 +86,7 @@ def _numbers(
 
 
 def kinds_table(result: HitResult) -> Table | None:
-    """How many frames of each kind were taken as single hits; None where the kinds are unknown."""
+    """Table of the frames of each kind that are taken as single hits; None where the kinds are unknown."""
     kind = result.labels.get(KIND)
     if kind is None or not (kind >= 0).any():
         return None
@@ -100,7 +100,7 @@ def kinds_table(result: HitResult) -> Table | None:
 
 
 def frames_table(result: HitResult) -> Table:
-    """What is known of each frame, the first 200 in a larger file."""
+    """Table of labels, decisions and columns of each frame, at most the first 200."""
     listed = slice(FRAMES_LISTED)
     columns: dict[str, list[str]] = {
         "frame": [str(frame) for frame in range(min(result.shape[0], FRAMES_LISTED))],
@@ -118,13 +118,13 @@ def frames_table(result: HitResult) -> Table:
             columns[name.replace("_", "\n")] = ["–" if value != value else form.format(value) for value in values]
     columns = {name: values for name, values in columns.items() if name not in ("abstains", "excluded") or any(values)}
     part = f"The first {FRAMES_LISTED} of {result.shape[0]} frames. " if result.shape[0] > FRAMES_LISTED else ""
-    who = f"Probability and decision of {result.primary.name}. "
-    caption = f"{part}{who}predictions.csv and predictions.h5 have all frames and columns."
+    method = f"Probability and decision of {result.primary.name}. "
+    caption = f"{part}{method}predictions.csv and predictions.h5 have all frames and columns."
     return Table(tuple(columns), list(zip(*columns.values(), strict=True)), caption)
 
 
 def methods_table(result: HitResult) -> Table:
-    """Checkpoint of each method, and time and memory of its answer."""
+    """Table of the checkpoint of each method, and of time and memory of its answer."""
     rows = {name: _facts_of(facts, result.shape[0]) for name, facts in result.methods.items()}
     order = [title for title in _FACTS if any(title in row for row in rows.values())]
     cells = [[name, *(row.get(title, "–") for title in order)] for name, row in rows.items()]
@@ -132,7 +132,7 @@ def methods_table(result: HitResult) -> Table:
 
 
 def _facts_of(facts: MethodFacts, frames: int) -> dict[str, str]:
-    """Title of a column -> words, of what is known of a method and its answer to some number of frames."""
+    """Facts on a method and its answer to ``frames`` frames as text, by the titles of their columns."""
     cost = facts.cost
     values: dict[str, object] = {
         "checkpoint": facts.checkpoint or None,

@@ -1,4 +1,4 @@
-"""What Han & Li (2017) show of their transferred network: its errors, by fluence too, and its layers."""
+"""Figures of Han & Li (2017) on their transferred network: confusion, errors by fluence, and activations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ def confusion_table(label: Integers, decisions: Mapping[str, Integers]) -> Table
         for name, c in counts.items()
     ]
     head = ("label / decision", "single / single", "other / other", "single / other", "other / single", "accuracy")
-    return Table(head, rows)
+    return Table(head, rows, "Labelled frames by label / decision.")
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class FluenceErrors:
     """Errors in bins of equal width on a logarithmic scale.
 
     Attributes:
-        edges: (b + 1,) of the bins, in the unit of the fluence; the outer bins also hold the few frames beyond.
+        edges: (b + 1,) edges of the bins, in the unit of the fluence; the outer bins also hold the few frames beyond.
         singles, missed: (b,) single hits, and how many of them are taken for something else.
         others, taken: (b,) other frames, and how many of them are taken as single hits.
     """
@@ -63,7 +63,7 @@ def errors_by_fluence(
         label: (N,) 1 single hit, 0 other, -1 unknown and left out.
         decision: (N,) 1 where a frame is taken as a single hit.
         fluence: (N,) in any unit; frames where it is not positive and finite are left out.
-        bins: How many, from the 1st to the 99th percentile.
+        bins: Number of bins, from the 1st to the 99th percentile.
 
     Returns:
         None where no labelled frame has a fluence, or all have the same.
@@ -87,7 +87,7 @@ def errors_by_fluence(
 def errors_by_fluence_figure(errors: FluenceErrors, brightness: str = "fluence (photons/m²)") -> Figure:
     """Share of single hits missed and of others taken, with 95 % Wilson intervals, above the number of frames.
 
-    Shares of fewer than five frames say nothing and are left out.
+    Shares of fewer than five frames are left out.
 
     Source: Han & Li (2017), Sect. 5.2 and Fig. 12: missed single hits are mostly faint.
     """
@@ -131,7 +131,7 @@ def errors_by_fluence_figure(errors: FluenceErrors, brightness: str = "fluence (
 
 
 def errors_by_fluence_table(errors: FluenceErrors, brightness: str = "fluence (photons/m²)") -> Table:
-    """The numbers behind the figure, one row for each bin."""
+    """Table of the numbers in the figure, a row for each bin."""
     form = ",.0f" if errors.edges.min() >= 100 and errors.edges.max() < 1e7 else ".3e"
     rows = [
         (f"{low:{form}} to {high:{form}}", f"{missed:,} of {singles:,}", f"{taken:,} of {others:,}")
@@ -154,7 +154,7 @@ def layer_gallery_figure(
     Args:
         pattern: (H, W) photons of the frame.
         maps: Name of a layer -> (C, h, w) values of its channels.
-        channels: Columns.
+        channels: Number of channels of each layer.
 
     Source: Han & Li (2017), Fig. 13.
     """

@@ -1,4 +1,4 @@
-"""How far an answer can be trusted: abstention, purity, and likeness to the training patterns."""
+"""Figures and tables on the reliability of answers: abstention, purity, and likeness to the training patterns."""
 
 from collections.abc import Iterator, Sequence
 
@@ -34,7 +34,7 @@ def abstention_figure(answers: Sequence[DecidedAnswer], label: Labels, threshold
 
 
 def purity_table(answers: Sequence[DecidedAnswer], label: Labels) -> Table:
-    """What each method gives if its threshold is set for a wanted purity on these very frames."""
+    """Table of recall and false-positive rate of each method at thresholds that reach a purity on the same frames."""
     rows = []
     for answer in answers:
         for purity in PURITIES:
@@ -44,22 +44,20 @@ def purity_table(answers: Sequence[DecidedAnswer], label: Labels) -> Table:
                 continue
             numbers = (f"{found.recall:.3f}", f"{found.false_positive_rate:.4f}", str(found.frames))
             rows.append([answer.name, f"{purity:.0%}", f"{found.threshold:.3f}", *numbers])
-    head = ["method", "purity wanted", "threshold", "recall", "false-positive rate", "frames taken"]
-    words = (
-        "The threshold that takes the most frames of which at least the wanted share are single hits; set and measured"
-    )
+    head = ["method", "least purity", "threshold", "recall", "false-positive rate", "frames taken"]
+    words = "Threshold of the most frames of which at least this share are single hits, set and measured"
     return Table(head, rows, f"{words} on the same frames, so an upper bound.")
 
 
 def likeness_figures(
     answers: Sequence[DecidedAnswer], label: Labels | None = None, is_hit: NDArray[np.bool_] | None = None
 ) -> Iterator[tuple[Figure, str]]:
-    """Distances from the training patterns of each network that knows them, and its name.
+    """Histograms of the distances from the training patterns, of each network that stores them, with its name.
 
     Args:
-        answers: Of every method, (N,).
+        answers: Answers of every method, (N,).
         label: (N,) 1, 0 or -1, by which the bars are divided; None: by each network's decision.
-        is_hit: (N,) of the hit finder; frames without a hit are drawn apart, as nearly empty.
+        is_hit: (N,) decision of the hit finder; frames without a hit are drawn apart, as nearly empty.
     """
     for answer in answers:
         distance = answer.distance_from_training
@@ -96,7 +94,7 @@ def likeness_figures(
 def _groups(
     answer: DecidedAnswer, label: Labels | None, is_hit: NDArray[np.bool_] | None
 ) -> dict[str, tuple[NDArray[np.bool_], str]]:
-    """Which frames of the file, and their colour, by what is known of them; groups without frames are left out."""
+    """Frames (N,) bool and colour of each group of a histogram, without empty groups."""
     hit = np.ones(len(answer.decision), dtype=bool) if is_hit is None else np.asarray(is_hit, dtype=bool)
     if label is None:
         groups = {"taken": (answer.decision == 1, SINGLE), "not taken": (answer.decision == 0, OTHER)}
