@@ -13,9 +13,9 @@ from spi_lightning.notes import Note
 
 from .frame_order import frames_listed
 
+_LEAST: Final = 300.0  # expected photons of an empty line or box; a dark fringe holds some per cent of them
+_BESIDE: Final = 1000.0  # the same at the border of the scan, where one side alone has a neighbour
 _BOX: Final = 3  # edge of the least part
-_LEAST_OF_BOX: Final = 300.0  # expected photons of an empty box
-_BESIDE_BOX: Final = 1000.0  # the same up to the first or last frame, which has frames on one side only
 _ENDS: Final = 0.2  # of the photons around in the nearest such frame: towards the ends of a scan they become fewer
 _EDGE: Final = 0.5  # of the expected photons that lie around an empty part: fringes are dark beyond their middle, too
 _FULL: Final = 1.0  # expected photons around a part, below which its edge is not determined
@@ -52,7 +52,7 @@ def find_empty_parts(values: NDArray[np.float32], known: NDArray[np.bool_]) -> N
         if len(beside) == 2:
             dropped = share >= _EDGE
         else:
-            dropped = share >= _ENDS and min(share, 1.0) * expected[box].sum() >= _BESIDE_BOX
+            dropped = share >= _ENDS and min(share, 1.0) * expected[box].sum() >= _BESIDE
         if dropped and expected[around].sum() >= _FULL:
             found[frame][box] = known[frame][box]
     return found
@@ -73,10 +73,8 @@ def _empty_boxes(values: NDArray[np.float32], known: NDArray[np.bool_]) -> Itera
         last = np.where(dark[frame], last, sums[frame])
     last = np.zeros_like(sums[0])
     for frame, empty in enumerate(dark):
-        both = np.minimum(last, later[frame]) >= _LEAST_OF_BOX
-        lost = empty & (
-            both | ((np.minimum(last, later[frame]) == 0) & (np.maximum(last, later[frame]) >= _LEAST_OF_BOX))
-        )
+        both = np.minimum(last, later[frame]) >= _LEAST
+        lost = empty & (both | ((np.minimum(last, later[frame]) == 0) & (np.maximum(last, later[frame]) >= _LEAST)))
         last = np.where(empty, last, sums[frame])
         if lost.any():
             parts, _ = ndimage.label(ndimage.binary_dilation(lost, np.ones((_BOX, _BOX))) & (values[frame] == 0))
@@ -107,8 +105,6 @@ def _lit(values: NDArray[np.float32], frame: int, box: Rectangle, step: int) -> 
     return next((other for other in frames if values[other][box].any()), None)
 
 
-_LEAST: Final = 300.0  # expected photons of an empty line; a dark fringe holds some per cent of them
-_BESIDE: Final = 1000.0  # the same at the border of the scan, where one side alone has a neighbour
 _DIP: Final = 0.6  # of the lines farther away, below which the neighbours belong to a dark fringe
 _ALIKE: Final = 0.02  # of the photons, by which both sides of a symmetric pattern may differ beyond their noise
 _PARTNER: Final = 0.05  # of the photons beside it, that the other line of a pair of fringes may hold
@@ -194,7 +190,8 @@ def _between(sums: Sums, counts: NDArray[np.int64], axis: int) -> tuple[Lines, L
     """
     mean = np.moveaxis(sums / np.maximum(counts, 1), axis, 0)
     size = np.moveaxis(counts, axis, 0)
-    (before, farther), (after, beyond) = _nearest(mean), _flipped(_nearest(mean[::-1]))
+    before, farther = _nearest(mean)
+    after, beyond = (sums[::-1] for sums in _nearest(mean[::-1]))
     with np.errstate(invalid="ignore", divide="ignore"):
         slope = np.nan_to_num(before / farther, nan=1.0) * np.nan_to_num(after / beyond, nan=1.0)
     lit = np.pad(np.nan_to_num(mean) > 0, [(1, 1)] + [(0, 0)] * (mean.ndim - 1), constant_values=True)
@@ -216,10 +213,6 @@ def _nearest(mean: Sums) -> tuple[Sums, Sums]:
         lit = np.nan_to_num(line) > 0
         last, before = np.where(lit, line, last), np.where(lit, last, before)
     return nearest, second
-
-
-def _flipped(pair: tuple[Sums, Sums]) -> tuple[Sums, Sums]:
-    return pair[0][::-1], pair[1][::-1]
 
 
 def _fringes(sums: Sums) -> Lines:
