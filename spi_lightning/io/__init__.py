@@ -4,10 +4,11 @@ Patterns are read by `open_patterns`, whatever their format, and written by `Cxi
 `write_emc`.
 """
 
-from spi_lightning.io.cxi.patterns import CxiWriter, write_selection
 from spi_lightning.io.dragonfly.detector import Detector, make_detector, read_detector, write_detector
 from spi_lightning.io.dragonfly.emc import write_emc
 from spi_lightning.io.masks.mask_file import load_mask
+from spi_lightning.io.patterns.cxi import write_selection
+from spi_lightning.io.patterns.cxi_writer import CxiWriter
 from spi_lightning.io.patterns.intensities import Intensities, read_intensities
 from spi_lightning.io.patterns.npy import FlatFrames
 from spi_lightning.io.patterns.open_patterns import FORMATS, open_patterns

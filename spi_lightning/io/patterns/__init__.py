@@ -1,1 +1,1 @@
-"""Stacks of 2D patterns: `open_patterns` for any format, and the readers of HDF5, TIFF, npy and index lists."""
+"""Stacks of 2D patterns: `open_patterns` for any format, readers of HDF5, CXI, TIFF, npy and lists, and CxiWriter."""

@@ -12,7 +12,6 @@ import numpy as np
 
 from spi_lightning.errors import UserError
 from spi_lightning.fields import BEAM_CENTRE, DISTANCE, FIELDS, PHOTON_ENERGY, PIXEL_SIZE
-from spi_lightning.io.cxi.patterns import is_cxi, open_cxi
 from spi_lightning.io.dragonfly.emc import is_emc, open_emc
 from spi_lightning.io.hdf5.file import MAGIC, opened
 from spi_lightning.io.hdf5.values import require_possible
@@ -33,6 +32,7 @@ from spi_lightning.notes import Note
 
 from .assembly import add_side_files, check_beam_centre, sample_indices
 from .concatenate import ConcatenatedFiles
+from .cxi import is_cxi, open_cxi
 from .frame_lists import frame_numbers, is_index_list, open_index_list
 from .hdf5 import open_hdf5_patterns, read_named
 from .npy import open_npy

@@ -14,13 +14,11 @@ from spi_lightning.fields import BEAM_CENTRE, DISTANCE, FRAME, PHOTON_ENERGY, PI
 from spi_lightning.io.hdf5.choice import Choice, choose_patterns
 from spi_lightning.io.hdf5.file import Hdf5Frames, look_up, opened
 from spi_lightning.io.hdf5.links import get_object, missing_target
-from spi_lightning.io.patterns.hdf5 import add_all, frames_of
-from spi_lightning.io.patterns.pattern_file import PatternFile, PatternKeys
 from spi_lightning.printable import printable
 
-from .writer import CxiWriter
-
-__all__ = ["CxiWriter", "is_cxi", "open_cxi", "write_selection"]
+from .cxi_writer import CxiWriter
+from .hdf5 import add_all, frames_of
+from .pattern_file import PatternFile, PatternKeys
 
 _PATHS: Final = ("data_1/data", "instrument_1/detector_1/data", "image_1/data")
 
