@@ -1,6 +1,8 @@
 import csv
 import json
 import os
+import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -167,19 +169,24 @@ def test_a_run_folder_may_stand_alone_for_the_report(tmp_path, monkeypatch) -> N
     ]
 
 
-def test_the_commands_themselves_answer_mistakes_with_one_line_and_status_two(tmp_path) -> None:
+def test_the_command_itself_answers_a_mistake_with_one_line_and_status_two(tmp_path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    commands = (
-        [str(ROOT / "evaluate.py"), "method=nothing", "data.path=x"],
-        ["-m", "spi_lightning.apps.report", "nowhere"],
-    )
-    for command, message in zip(commands, ("photon_count", "no such run folder"), strict=True):
-        done = subprocess.run(
-            [sys.executable, *command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 2
-        assert message in done.stderr and "Traceback" not in done.stderr
-        assert done.stderr.strip().count("\n") == 0, done.stderr
+    command = [sys.executable, str(ROOT / "evaluate.py"), "method=nothing", "data.path=x"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "photon_count" in done.stderr and "Traceback" not in done.stderr
+    assert done.stderr.strip().count("\n") == 0, done.stderr
+
+
+def test_the_page_of_no_run_folder_is_one_line_and_status_two(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+    monkeypatch.setattr(sys, "argv", ["report", "nowhere"])
+    monkeypatch.delitem(sys.modules, "spi_lightning.apps.report")
+    with pytest.raises(SystemExit) as left:
+        runpy.run_module("spi_lightning.apps.report", run_name="__main__", alter_sys=True)
+    assert left.value.code == 2
+    assert re.fullmatch(r"error: nowhere: no such run folder\.?\n", capsys.readouterr().err)
 
 
 def test_real_patterns_end_to_end(spi_data, tmp_path) -> None:
