@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+import torch
 from torch import Tensor
 
 from spi_lightning.errors import UserError, whole_number
@@ -95,6 +96,9 @@ class ReconstructionSettings:
     device: str = "auto"
 
     def __post_init__(self) -> None:
+        for name in ("start", "support"):
+            if not isinstance(value := getattr(self, name), str | Tensor):  # arrays of NumPy, too
+                object.__setattr__(self, name, torch.as_tensor(value))
         object.__setattr__(self, "starts", whole_number("starts", self.starts, 1))  # 1e4 is one
         object.__setattr__(self, "seed", whole_number("seed", self.seed, 0))
         for name, below in _BELOW.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from .hit_answer import DecisionRule, HitAnswer
 from .hit_pictures import Gallery, LayerMaps, Occlusion
 
 HITS_FILE: Final = "predictions.h5"
+GALLERY_FILE: Final = "gallery.h5"
 TABLE: Final = "predictions.csv"
 Columns = dict[str, NDArray[Any]]
 _NONE: Final = np.empty(0, dtype=np.int64)
@@ -112,7 +113,7 @@ class HitResult:
         metrics: Numbers of metrics.json by name.
         notes: Notes on the file, the methods and the numbers.
         selected: Frames selected as single hits.
-        gallery: Patterns for the page.
+        gallery: Patterns for the page, kept in a file of their own.
         occlusion, layers: What the first network looks at in some frames; None without a network.
         command: Command line of the evaluation.
     """
@@ -136,6 +137,17 @@ class HitResult:
     occlusion: Occlusion | None = None
     layers: LayerMaps | None = None
     command: str = ""
+
+    @classmethod
+    def load(cls, folder: Path) -> HitResult:
+        """Result of a run folder, as `save` wrote it.
+
+        Raises:
+            UserError: A file is missing or damaged.
+        """
+        result = codec.load(folder / HITS_FILE, cls)
+        pictures = folder / GALLERY_FILE
+        return replace(result, gallery=codec.load(pictures, Gallery)) if pictures.is_file() else result
 
     @property
     def primary(self) -> DecidedAnswer:
@@ -180,6 +192,8 @@ class HitResult:
         return columns
 
     def save(self, folder: Path) -> None:
-        """Write predictions.h5 and predictions.csv; each appears whole or not at all."""
-        codec.save(folder / HITS_FILE, self)
+        """Write predictions.h5, gallery.h5 with the pictures, and predictions.csv; each appears whole or not at all."""
+        if self.gallery is not None:
+            codec.save(folder / GALLERY_FILE, self.gallery)
+        codec.save(folder / HITS_FILE, replace(self, gallery=None))
         write_columns(folder / TABLE, self.table())

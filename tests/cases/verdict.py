@@ -109,8 +109,8 @@ def masked(outcome: Outcome, value: int) -> list[str]:
         with h5py.File(outcome.out) as file:
             mask = file["entry_1/instrument_1/detector_1/mask"][()]
         return equal(np.count_nonzero(mask, axis=(-2, -1)).ravel(), [value] * int(np.prod(mask.shape[:-2])), "masked")
-    with h5py.File(outcome.out / "predictions.h5") as file:
-        mask = file["gallery/mask"][()].astype(bool)
+    with h5py.File(outcome.out / "gallery.h5") as file:
+        mask = file["mask"][()].astype(bool)
     return equal((~mask).sum((-2, -1)).ravel(), [value] * int(np.prod(mask.shape[:-2])), "masked")
 
 

@@ -105,12 +105,19 @@ class HitQuestion:
         return [Note.of(text, ", ".join(method.name for method in learners))]
 
     def check(self, answer: HitAnswer, name: str) -> None:
-        """Refuse probabilities that are no numbers: no decision can come of them."""
+        """Refuse probabilities that are not one number for each frame: no decision can come of them."""
+        lengths = {"score": len(answer.score), "probability": len(answer.probability)}
+        for column, length in lengths.items():
+            if length != len(self.patterns):
+                raise UserError(
+                    f"{name}: its {column} has {length} values for {len(self.patterns)} frames of {self.patterns.path}; "
+                    "a method answers all frames, in their order"
+                )
         broken = np.flatnonzero(~(np.isfinite(answer.probability) & np.isfinite(answer.score)))
         if len(broken):
             raise UserError(
                 f"{self.patterns.path}: {name} gives NaN for {len(broken)} of {len(answer.score)} frames, frame "
-                f"{broken[0]} first; train it again with a smaller optimizer.lr, or leave it out"
+                f"{broken[0]} first; leave it out, or train a network again with a smaller optimizer.lr"
             )
 
     def join(self, parts: Sequence[HitPart], answers: Sequence[HitAnswer]) -> HitAnswer:

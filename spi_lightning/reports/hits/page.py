@@ -8,7 +8,6 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from spi_lightning.codec import load
 from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.metrics.hits.classification_curves import curve_bands
 from spi_lightning.notes import Level, note_lines
@@ -16,7 +15,7 @@ from spi_lightning.reports.further import MakeFigure, further_sections
 from spi_lightning.reports.page import Lines, Picture, Section, Table, write_page
 from spi_lightning.reports.provenance import provenance_section
 from spi_lightning.reports.style import INK, OTHER, SINGLE, as_png, as_svg
-from spi_lightning.results.hits import HITS_FILE, HitResult
+from spi_lightning.results.hits import HitResult
 
 from .choice import DISPUTED, left_out_of
 from .columns import column_figures
@@ -51,7 +50,7 @@ def write_evaluation_report(run: Path, embedding: str = "pca", figures: Mapping[
         UserError: The folder is no finished evaluation, or the embedding is unknown.
     """
     require_embedding(embedding)
-    result = load(run / HITS_FILE, HitResult)
+    result = HitResult.load(run)
     sections = [
         Section("Summary", [*_summary(result)]),
         *_comparison(result),
