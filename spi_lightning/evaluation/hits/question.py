@@ -110,7 +110,7 @@ class HitQuestion:
         for column, length in lengths.items():
             if length != len(self.patterns):
                 raise UserError(
-                    f"{name}: its {column} has {length} values for {len(self.patterns)} frames of {self.patterns.path}; "
+                    f"{name}: {length} values of {column} for {len(self.patterns)} frames of {self.patterns.path}; "
                     "a method answers all frames, in their order"
                 )
         broken = np.flatnonzero(~(np.isfinite(answer.probability) & np.isfinite(answer.score)))
