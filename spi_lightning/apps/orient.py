@@ -29,8 +29,7 @@ from spi_lightning.orientation import (
     prepare,
     solve,
 )
-from spi_lightning.reports.orientation.evenness import verdict
-from spi_lightning.reports.orientation.page import write_orientation_report
+from spi_lightning.reports.orientation.page import verdict, write_orientation_report
 from spi_lightning.results.orientation import ORIENTATION_FILE
 from spi_lightning.tracking import METRICS
 

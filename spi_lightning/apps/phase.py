@@ -15,13 +15,12 @@ from spi_lightning.apps.process.entry import run_app
 from spi_lightning.apps.process.job_folder import alone, record
 from spi_lightning.console import Terminal
 from spi_lightning.data.measurement import Measurement
-from spi_lightning.data.scans.one_scan import ScanMeasurement
+from spi_lightning.data.scans.single_pattern import ScanMeasurement
 from spi_lightning.errors import UserError
 from spi_lightning.files import write_json
 from spi_lightning.notes import note_lines
 from spi_lightning.reconstruction import Phasing, ReconstructionSettings, prepare, solve, write_reconstruction
-from spi_lightning.reports.phasing.page import write_phasing_report
-from spi_lightning.reports.phasing.verdict import verdict
+from spi_lightning.reports.phasing.page import verdict, write_phasing_report
 from spi_lightning.tasks.registry import trust
 from spi_lightning.tracking import METRICS, earlier_notes
 

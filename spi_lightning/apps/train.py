@@ -24,7 +24,7 @@ from spi_lightning.data import PatternBatches
 from spi_lightning.errors import UserError
 from spi_lightning.files import remove_stale_parts, write_json
 from spi_lightning.reports import write_training_figures
-from spi_lightning.reports.training.terminal import numbers_table
+from spi_lightning.reports.training import numbers_table
 from spi_lightning.tasks.checkpoint import BEST, LAST, load_weights, read_start
 from spi_lightning.tasks.registry import trust
 from spi_lightning.tasks.trained_task import evaluate_best

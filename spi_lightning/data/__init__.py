@@ -1,21 +1,21 @@
 """Datasets, transforms, splits and DataModules, one per kind of batch."""
 
 from spi_lightning.data.scans.known_object import KnownObject, count_known_object
-from spi_lightning.data.scans.one_scan import measure_scan
 from spi_lightning.data.scans.preparation import Preparation
-from spi_lightning.data.scans.single_pattern import MeasuredPattern, read_pattern
+from spi_lightning.data.scans.single_pattern import MeasuredPattern, measure_scan, read_pattern
 from spi_lightning.data.simulated.batches import OnlinePatterns
-from spi_lightning.data.simulated.hits import SimulatedHitDataModule
+from spi_lightning.data.simulated.data_modules import (
+    SimulatedHitDataModule,
+    SimulatedSupportDataModule,
+    SimulatedVolumeDataModule,
+)
 from spi_lightning.data.simulated.making import cached_set, make_set
-from spi_lightning.data.simulated.supports import SimulatedSupportDataModule
-from spi_lightning.data.simulated.volumes import SimulatedVolumeDataModule
 
 from .hits import HitDataModule, HitDataset, PatternBatches
 from .measurement import Measurement
 from .one_frame import measure_frame
 from .pattern_input import PatternInput
-from .splits import split_by_particle
-from .structure_splits import StructureSource
+from .splits import StructureSource, split_by_particle
 from .supports import SupportDataModule, SupportDataset
 from .transforms import Preprocess
 from .volumes import VolumeDataModule, VolumeDataset

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from spi_lightning.data.simulated.volume_set import ENTRY
+from spi_lightning.data.simulated.set_files import ENTRY
 from spi_lightning.errors import UserError
 from spi_lightning.fields import AMPLITUDE, FOURIER_AMPLITUDE, FRAME, INTENSITY, MASK, PHASE, Batch
 from spi_lightning.io.hdf5.file import dataset, opened

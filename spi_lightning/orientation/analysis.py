@@ -28,7 +28,7 @@ from spi_lightning.physics.rotations.orientations import (
 from spi_lightning.physics.rotations.symmetry_axes import icosahedral_axes
 from spi_lightning.results.orientation import ORIENTATION_FILE, Examples, OrientationResult
 
-from .dragonfly_input import DragonflyInput
+from .dragonfly import DragonflyInput
 from .window import Window
 
 _LOST = 60  # degrees; chance alone gives about 75 after alignment

@@ -15,8 +15,7 @@ from spi_lightning.metrics.uniformity import Uniformity
 from spi_lightning.results.orientation import OrientationResult
 
 from .analysis import analyse, match_examples, read_control, true_orientations, voxel_edge
-from .dragonfly_input import LOG, write_input
-from .dragonfly_run import find_dragonfly, run_dragonfly
+from .dragonfly import LOG, find_dragonfly, run_dragonfly, write_input
 from .settings import OrientationSettings
 from .window import Window, find_window
 

@@ -13,10 +13,10 @@ from spi_lightning.data.measurement import Measurement
 
 from .assessment import assess
 from .outputs import write_reconstruction
+from .polish import bars, silent
 from .problem import PhasingProblem, prepare
 from .reconstruct import Reconstruction, reconstruct, solve
 from .settings import Phasing, ReconstructionSettings
-from .stages import bars, silent
 
 __all__ = [
     "Measurement",

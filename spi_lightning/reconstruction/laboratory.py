@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from spi_lightning.data.measurement import Measurement
-from spi_lightning.data.scans.one_scan import ScanMeasurement
+from spi_lightning.data.scans.single_pattern import ScanMeasurement
 from spi_lightning.errors import UserError
 from spi_lightning.io.volumes.laboratory_file import write_laboratory
 from spi_lightning.notes import Note

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from spi_lightning.codec import save
-from spi_lightning.data.scans.one_scan import ScanMeasurement
+from spi_lightning.data.scans.single_pattern import ScanMeasurement
 from spi_lightning.io.volumes.cxi_image import CxiImage, write_cxi_image
 from spi_lightning.results.phasing import PHASING_FILE, PhasingResult
 

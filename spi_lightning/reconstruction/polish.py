@@ -1,8 +1,13 @@
-"""Polish of the phased starts within their last supports, and the blur by partial coherence that it fits."""
+"""Stages of a reconstruction: their progress, and the polish of the phased starts within their last supports.
+
+Phasing and polish are stages of a pattern and of each of its halves. The polish fits the blur by partial coherence.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,9 +19,39 @@ from spi_lightning.phasing import Phased
 from spi_lightning.phasing.polishing.cropped import polish_cropped
 from spi_lightning.physics.agreement import fourier_error
 from spi_lightning.physics.partial_coherence import LARGEST_SPREAD
+from spi_lightning.progress import Progress, ProgressBar, no_progress
 
 from .problem import PhasingProblem
-from .stages import Stages
+
+Stages = Callable[[str, int, str], AbstractContextManager[Progress]]
+"""Called with the title of a stage, its number of iterations and the name of its error; gives its progress."""
+
+_EVERY: Final = 20  # iterations between changes of a bar, each of which waits for the device
+
+
+@contextmanager
+def bars(title: str, iterations: int, error_name: str) -> Iterator[Progress]:
+    """A bar for each stage, with the iteration and the least error of the starts.
+
+    The error of iterates is the relative Fourier error before an update, whose projections change it further; the
+    densities that are written have another one.
+    """
+    with ProgressBar(always=True) as drawn:
+        bar = drawn.add_task(title, total=iterations)
+
+        def update(iteration: int, iterations: int, error: Tensor) -> None:
+            if iteration % _EVERY == 0 or iteration == iterations:
+                words = f"{title}, {error_name} {float(error.min()):.2e}"
+                drawn.update(bar, completed=iteration, description=words)
+
+        yield update
+
+
+@contextmanager
+def silent(title: str, iterations: int, error_name: str) -> Iterator[Progress]:
+    """No progress at all."""
+    yield no_progress
+
 
 _WIDEST: Final = 0.98  # of the largest width, from which the blur may be wider than it
 

@@ -16,10 +16,9 @@ from spi_lightning.physics.photons import photon_halves
 from spi_lightning.physics.twin import centre
 
 from .network import MakeTask
-from .polish import Polish, polish_starts
+from .polish import Polish, Stages, bars, polish_starts
 from .problem import PhasingProblem, prepare
 from .settings import ReconstructionSettings
-from .stages import Stages, bars
 
 
 @dataclass(frozen=True)

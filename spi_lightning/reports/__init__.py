@@ -14,11 +14,12 @@ from spi_lightning.reports.hits.embedding import require_embedding
 from spi_lightning.reports.hits.gallery import collect_gallery
 from spi_lightning.reports.hits.page import write_evaluation_report
 from spi_lightning.reports.supports.page import write_supports_report
-from spi_lightning.reports.training.page import write_training_figures, write_training_report
 from spi_lightning.reports.volumes.page import write_volumes_report
 from spi_lightning.results.hits import HITS_FILE
 from spi_lightning.results.supports import SUPPORTS_FILE
 from spi_lightning.results.volumes import VOLUMES_FILE
+
+from .training import write_training_figures, write_training_report
 
 __all__ = [
     "DISPUTED",

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rich.table import Table
 
-from spi_lightning.data.simulated.volume_set import ENTRY
+from spi_lightning.data.simulated.set_files import ENTRY
 from spi_lightning.data.supports import structure_names
 from spi_lightning.data.volumes import VolumeDataset
 from spi_lightning.fields import (

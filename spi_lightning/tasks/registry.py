@@ -74,7 +74,7 @@ RUN_PARTS: Final = (
         data="HitDataModule SimulatedHitDataModule SimulatedSupportDataModule SimulatedVolumeDataModule"
         " StructureSource SupportDataModule VolumeDataModule Preparation",
         data__scans__preparation="Preparation",
-        data__simulated__volumes="SimulatedVolumeDataModule",
+        data__simulated__data_modules="SimulatedVolumeDataModule",
         data__scans__single_volume="SingleVolumeDataModule",
         data__volumes="VolumeDataModule",
         io="PatternKeys",

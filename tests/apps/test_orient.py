@@ -16,7 +16,7 @@ from spi_lightning.apps.process.entry import run_app
 from spi_lightning.apps.simulate import main as simulate
 from spi_lightning.io import open_patterns, read_detector
 from spi_lightning.io.dragonfly.output import read_output
-from spi_lightning.orientation.dragonfly_run import PROGRAM
+from spi_lightning.orientation.dragonfly import PROGRAM
 from spi_lightning.physics.rotations.orientations import symmetry_group, viewing_directions
 from spi_lightning.reports.orientation.maps import circles_figure, density_figure, smoothed_density
 from spi_lightning.results import read

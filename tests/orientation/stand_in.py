@@ -4,7 +4,7 @@ import stat
 import sys
 from pathlib import Path
 
-from spi_lightning.orientation.dragonfly_run import PROGRAM
+from spi_lightning.orientation.dragonfly import PROGRAM
 
 STAND_IN = """#!{python}
 import configparser, sys

@@ -8,9 +8,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_class, get_object
 from omegaconf import DictConfig, OmegaConf
 
-from spi_lightning.data.scans.one_scan import measure_scan
+from spi_lightning.data.scans.single_pattern import measure_scan
 from spi_lightning.data.scans.single_volume import SingleVolumeDataModule
-from spi_lightning.data.simulated.volumes import SimulatedVolumeDataModule
+from spi_lightning.data.simulated.data_modules import SimulatedVolumeDataModule
 from spi_lightning.data.supports import SupportBatches
 from spi_lightning.data.volumes import VolumeDataModule
 from spi_lightning.errors import UserError

@@ -8,9 +8,9 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, open_dict
 
 from spi_lightning.data.measurement import Measurement
-from spi_lightning.data.scans.one_scan import measure_scan
+from spi_lightning.data.scans.single_pattern import measure_scan
 from spi_lightning.data.scans.volume_patterns import VolumePatterns, of_measurements, open_volume_patterns
-from spi_lightning.data.simulated.volumes import SimulatedVolumeDataModule
+from spi_lightning.data.simulated.data_modules import SimulatedVolumeDataModule
 from spi_lightning.errors import UserError
 from spi_lightning.evaluation.volumes import VolumeSettings
 

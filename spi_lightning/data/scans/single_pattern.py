@@ -1,4 +1,6 @@
-"""3D pattern of one measured scan: read, corrected, centred, binned and cropped, with its mask."""
+"""3D pattern of a measured scan around its Bragg peak: read, corrected, centred, binned and cropped, with its mask."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -8,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from spi_lightning.data.measurement import Measurement
 from spi_lightning.errors import UserError
 from spi_lightning.io.patterns.intensities import require_no_amplitudes
 from spi_lightning.io.scans.bragg_scan import BraggScan, ScanKeys, open_scan
@@ -21,6 +24,7 @@ from spi_lightning.physics.bragg.geometry_check import (
     require_bragg_angle,
     require_plausible,
 )
+from spi_lightning.physics.bragg.laboratory import ScanAxes, axes_of
 from spi_lightning.physics.bragg.peaks import find_parasitic_peaks
 from spi_lightning.physics.bragg.preparation import PreparedPattern, cut_out, peak_of
 from spi_lightning.physics.oversampling import Oversampling, estimate_oversampling
@@ -219,3 +223,51 @@ def _padded(pattern: PreparedPattern, shape: Sequence[int]) -> bool:
     edges = zip(pattern.peak, pattern.photons.shape, pattern.bin, shape, strict=True)
     starts = [(peak - n * step // 2, n * step, held) for peak, n, step, held in edges]
     return any(start < 0 or start + width > held for start, width, held in starts)
+
+
+@dataclass(frozen=True)
+class ScanMeasurement(Measurement):
+    """Measured rocking scan, a 3D pattern.
+
+    Attributes:
+        axes: Axes of the voxels of its density in the laboratory; None where the geometry is incomplete.
+        prepared: Preparation of the counts, by the names of the settings, for metrics.json.
+    """
+
+    axes: ScanAxes | None = None
+    prepared: dict[str, Any] = field(default_factory=dict)
+
+
+def measure_scan(
+    path: str | Path | Sequence[str],
+    keys: ScanKeys | None = None,
+    preparation: Preparation | None = None,
+    geometry: Mapping[str, float | str | None] | None = None,
+    spec: str | None = None,
+    scan: int | None = None,
+    region: Sequence[int] | None = None,
+) -> ScanMeasurement:
+    """Read, correct, centre, bin and cut a scan; arguments and errors of read_pattern.
+
+    Returns:
+        The amplitudes (z, y, x) = (rocking, row, column) with their mask. Their frequency steps are those of the three
+        measured directions, which are not perpendicular; lengths along them are right, angles are not.
+    """
+    made = read_pattern(path, keys, preparation, geometry, spec, scan, region)
+    axes = axes_of(made.geometry, tuple(made.pattern.photons.shape), made.pattern.bin)
+    steps = None if axes is None else _steps(axes, made.pattern.photons.shape)
+    return ScanMeasurement(
+        made.pattern.fourier_amplitude,
+        made.pattern.mask,
+        steps,
+        notes=list(made.notes),
+        counted=made.pattern.counted,
+        poisson=made.pattern.poisson,
+        axes=axes,
+        prepared=made.prepared(),
+    )
+
+
+def _steps(axes: ScanAxes, shape: Sequence[int]) -> tuple[float, ...]:
+    """Frequency per voxel along each axis of the scan, 1/m; the steps between voxels are the columns."""
+    return tuple(1 / (n * float(vector.norm())) for n, vector in zip(shape, axes.vectors.T, strict=True))

@@ -62,7 +62,7 @@ class SingleVolumeDataModule(PatternBatches):
         size, bin, threshold: Preparation of the scans, see data.scans.preparation.Preparation.
         held_out: Share of the measured voxels held out of the refinement; the central 5 x 5 x 5 are always fitted.
         seed: Seed of the held-out voxels.
-        keys, geometry: Names of data sets and geometry, as in data.scans.one_scan.measure_scan.
+        keys, geometry: Names of data sets and geometry, as in data.scans.single_pattern.measure_scan.
 
     Attributes:
         names: Names of the patterns, after setup.

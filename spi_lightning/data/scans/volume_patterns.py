@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from spi_lightning.data.measurement import Measurement
-from spi_lightning.data.simulated.volume_set import ENTRY
+from spi_lightning.data.simulated.set_files import ENTRY
 from spi_lightning.data.volumes import VolumeDataset
 from spi_lightning.errors import UserError
 from spi_lightning.fields import AMPLITUDE, FOURIER_AMPLITUDE, MASK, PHASE
@@ -22,8 +22,8 @@ from spi_lightning.physics.bragg.laboratory import ScanAxes
 from spi_lightning.simulate.volumes import embed
 
 from .known_object import count_known_object
-from .one_scan import ScanMeasurement, measure_scan
 from .preparation import Preparation
+from .single_pattern import ScanMeasurement, measure_scan
 
 KINDS: Final = ("measured", "simulated", "known")
 _HDF5: Final = (".h5", ".hdf5", ".nxs", ".cxi")

@@ -1,4 +1,7 @@
+"""3D pattern of one measured scan, and its measurement for phasing."""
+
 import math
+import os
 from dataclasses import fields
 from pathlib import Path
 
@@ -7,6 +10,7 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
+from spi_lightning.data import measure_scan
 from spi_lightning.data.scans.preparation import Preparation
 from spi_lightning.data.scans.single_pattern import read_pattern
 from spi_lightning.errors import UserError
@@ -153,3 +157,18 @@ def test_the_config_names_every_quantity_of_the_geometry() -> None:
     known = {entry.name for entry in fields(BraggGeometry)} - {"off_axis"}
     config = OmegaConf.load(Path(__file__).parents[3] / "conf" / "data" / "geometry" / "scan.yaml")
     assert set(config) == known
+
+
+S0054 = Path(os.environ.get("SPI_DATA", "../shared/data")) / "bragg" / "aps34idc_S0054_128.h5"
+
+
+@pytest.mark.skipif(not S0054.is_file(), reason="the rocking scan S0054 is not in SPI_DATA")
+def test_steps_are_those_along_the_measured_axes() -> None:
+    made = measure_scan(S0054, preparation=Preparation(size=32, bin=2))
+    assert made.fourier_amplitude.shape == made.mask.shape == (32, 32, 32) and made.frequency_step is not None
+    vectors = read_pattern(S0054, preparation=Preparation(size=32, bin=2)).voxel_vectors()
+    assert vectors is not None
+    for axis, step in enumerate(made.frequency_step):
+        assert 1 / (32 * step) == pytest.approx(float(vectors[:, axis].norm()))
+    # detector pixels of 55 um at 0.5 m and 1.378 Angstrom, two binned: 0.5 m * 1.378e-10 m / (32 * 110 um)
+    assert 1 / (32 * made.frequency_step[1]) == pytest.approx(0.5 * 1.3776e-10 / (32 * 110e-6), rel=0.05)

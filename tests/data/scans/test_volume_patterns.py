@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from spi_lightning.data.scans.one_scan import measure_scan
+from spi_lightning.data.scans.single_pattern import measure_scan
 from spi_lightning.data.scans.single_volume import SingleVolumeDataModule
 from spi_lightning.data.scans.volume_patterns import open_volume_patterns
 from spi_lightning.data.simulated.making import make_set

@@ -21,7 +21,7 @@ from torch import Tensor
 from spi_lightning import fields
 from spi_lightning.data.simulated.making import cached_set, make_set
 from spi_lightning.data.simulated.parts import WorkerKilledError, plan_parts
-from spi_lightning.data.simulated.pattern_set import PatternSet
+from spi_lightning.data.simulated.set_files import PatternSet
 from spi_lightning.errors import UserError
 from spi_lightning.fingerprint import fingerprint
 from spi_lightning.io import CxiWriter, open_patterns

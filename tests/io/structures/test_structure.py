@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from spi_lightning.data import StructureSource
-from spi_lightning.data.structure_splits import same_structure
+from spi_lightning.data.splits import same_structure
 from spi_lightning.errors import UserError
 from spi_lightning.io.structures.structure import (
     StructureOptions,

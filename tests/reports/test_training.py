@@ -4,7 +4,7 @@ import pytest
 
 from spi_lightning.errors import UserError
 from spi_lightning.reports import write_report, write_training_figures
-from spi_lightning.reports.training.page import read_curves
+from spi_lightning.reports.training import read_curves
 
 ROWS = """epoch,step,train/loss,val/auroc,val/loss
 0,10,,0.6,0.7

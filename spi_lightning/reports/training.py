@@ -1,7 +1,7 @@
-"""Page and learning curves of a training run, from metrics.csv and metrics.json of its folder."""
+"""Learning curves, page and table of a training run, from the metrics.csv and metrics.json in its folder."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +9,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from rich.table import Table as ScreenTable
 
 from spi_lightning.errors import UserError
 from spi_lightning.files import atomic_write, complete_lines
 from spi_lightning.io.reading import read_metrics, reads
 from spi_lightning.reports.hits.tables import NUMBERS
-from spi_lightning.reports.laboratory import laboratory_sections
-from spi_lightning.reports.page import Lines, Picture, Section, Table, write_page
-from spi_lightning.reports.provenance import provenance_section
-from spi_lightning.reports.style import METHOD_COLOURS, as_svg, figure
+
+from .laboratory import laboratory_sections
+from .page import Lines, Picture, Section, Table, write_page
+from .provenance import provenance_section
+from .style import METHOD_COLOURS, as_svg, figure
 
 Curves = dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]]
 FIGURES = {
@@ -163,3 +165,26 @@ def _draw(axes: Axes, curves: Curves, keys: Sequence[str], axis: str) -> None:
     if axis == "loss" and values.min() > 0 and values.max() > 10 * values.min():
         axes.set_yscale("log")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
+
+
+def numbers_table(numbers: Mapping[str, Any], names: Sequence[str], title: str) -> ScreenTable:
+    """ScreenTable with a row for each number: its validation and its test.
+
+    Args:
+        numbers: Numbers by stage and name, such as ``val/accuracy``.
+        names: Names of the numbers to print; a number that neither stage has is left out.
+        title: Line above the table.
+    """
+    table = ScreenTable("", "validation", "test", title=title)
+    for name in names:
+        values = [numbers.get(f"{stage}/{name}") for stage in ("val", "test")]
+        if any(value is not None for value in values):
+            table.add_row(name, *("-" if value is None else _short(value) for value in values))
+    return table
+
+
+def _short(value: float) -> str:
+    """Number with four digits, in powers of ten below 0.001."""
+    if float(value).is_integer() and abs(value) >= 100:
+        return f"{value:.0f}"  # a count
+    return f"{value:.2e}" if 0 < abs(value) < 1e-3 else f"{value:.4f}"

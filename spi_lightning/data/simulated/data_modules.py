@@ -1,20 +1,46 @@
-"""Simulated patterns of macromolecules with their densities, as batches for support finding."""
+"""DataModules of simulated sets: hits with exact labels, patterns of macromolecules with densities, 3D particles."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from spi_lightning.data.hits import LABELS, HitDataset
 from spi_lightning.data.supports import SupportBatches, SupportDataset
 from spi_lightning.data.transforms import Augmentation, coins
-from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, Batch
+from spi_lightning.data.volumes import VolumeDataset, require_main_process, volume_batch
+from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, PHOTONS, STRUCTURE, Batch
 from spi_lightning.io import open_patterns
 from spi_lightning.simulate.measurement import disc_diameter
+from spi_lightning.simulate.volumes import VolumeSimulator
 
 from .batches import AsBatch, SimulatedBatches
-from .pattern_set import PatternSimulator
+from .set_files import PatternSimulator
+
+
+class SimulatedHitDataModule(SimulatedBatches):
+    """Simulated patterns with exact labels; see SimulatedBatches for the arguments, HitDataset for a batch.
+
+    ``simulator`` is a set_files.PatternSimulator that draws photons, mask and the labels.
+    """
+
+    def stored(self, path: Path) -> HitDataset:
+        """The patterns of a CXI file."""
+        return HitDataset(open_patterns(path))
+
+    @property
+    def as_batch(self) -> AsBatch:
+        """See hit_batch."""
+        return hit_batch
+
+
+def hit_batch(drawn: Batch, frame: Tensor) -> Batch:
+    """Photons and mask (B, 1, H, W) and the labels (B,) of drawn patterns (B, H, W) and their frame numbers (B,)."""
+    images = {name: drawn[name][:, None] for name in (PHOTONS, MASK)}
+    return images | {name: drawn[name] for name in LABELS} | {FRAME: frame}
 
 
 class StructureSimulator(PatternSimulator, Protocol):
@@ -105,3 +131,43 @@ def measure_again(batch: Batch, measurement: Measure, draw: int) -> Batch:
     measured, mask, _ = measurement(batch[INTENSITY][:, 0], disc_diameter(batch[DENSITY][:, 0]), generator)
     mask = mask[:, None] & batch[MASK]
     return batch | {INTENSITY: measured[:, None] * mask, MASK: mask}
+
+
+class SimulatedVolumeDataModule(SimulatedBatches):
+    """Simulated particles with their patterns; see VolumeDataset for a batch.
+
+    Args:
+        simulator: Simulator that draws the particles.
+        device: Device on which patterns are made and batches lie, see VolumeDataset; the sets are made on the CPU
+            whatever the device, so that the files are the same.
+        simulate_config, patterns, online, cache_dir, workers: Settings of the sets, see SimulatedBatches.
+        batch_size, num_workers, seed: Settings of the batches, see PatternBatches.
+    """
+
+    def __init__(
+        self,
+        simulator: VolumeSimulator,
+        simulate_config: str,
+        patterns: Mapping[str, int],
+        online: bool = False,
+        device: str = "cpu",
+        cache_dir: str = "cache",
+        workers: int = 1,
+        batch_size: int = 32,
+        num_workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        require_main_process(device, num_workers)
+        super().__init__(
+            simulator, simulate_config, patterns, online, device, cache_dir, workers, batch_size, num_workers, seed
+        )
+        self.device_of_sets = "cpu"
+
+    def stored(self, path: Path) -> VolumeDataset:
+        """The particles of an HDF5 file."""
+        return VolumeDataset(path, device=self.device)
+
+    @property
+    def as_batch(self) -> AsBatch:
+        """See data.volumes.volume_batch."""
+        return partial(volume_batch, size=self.simulator.size)

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spi_lightning.reports.phasing.verdict import _fall, verdict
+from spi_lightning.reports.phasing.page import _fall, verdict
 from spi_lightning.results.phasing import PhasingFacts, PhasingResult
 
 

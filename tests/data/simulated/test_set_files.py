@@ -1,3 +1,5 @@
+""""""
+
 import errno
 import itertools
 import os
@@ -10,7 +12,7 @@ import pytest
 import torch
 
 from spi_lightning.data.simulated.making import cached_set, make_set
-from spi_lightning.data.simulated.volume_set import ENTRY
+from spi_lightning.data.simulated.set_files import ENTRY
 from spi_lightning.data.volumes import VolumeDataModule, VolumeDataset
 from spi_lightning.errors import UserError
 from spi_lightning.fields import AMPLITUDE, FRAME, INTENSITY, PHASE

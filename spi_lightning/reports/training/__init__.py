@@ -1,1 +1,0 @@
-"""Page and learning curves of a training run."""
