@@ -120,10 +120,6 @@ def _is_laid_out(folder: Path, shape: tuple[int, int], dtype: np.dtype[Any]) -> 
     return False
 
 
-def _is_damaged(values: NDArray[Any], checksum: np.uint32) -> bool:
-    return zlib.crc32(values.tobytes()) != checksum
-
-
 def _reserve(folder: Path, count: int, backbone: Backbone, dtype: str, patterns: PatternFile) -> None:
     """Create the files at full size, so that a full disk is detected before the computation."""
     features = np.lib.format.open_memmap(folder / _VALUES, "w+", np.dtype(dtype), (count, backbone.width))
@@ -150,7 +146,7 @@ def _compute_missing(
     features = np.load(folder / _VALUES, mmap_mode="r+")
     sums = np.load(folder / _SUMS, mmap_mode="r+")  # CRC-32 of every row, 0 where it is missing
     rows = np.unique(wanted)
-    missing = rows[[_is_damaged(features[row], sums[row]) for row in rows]] if len(rows) else rows
+    missing = rows[[zlib.crc32(features[row].tobytes()) != sums[row] for row in rows]] if len(rows) else rows
     if (damaged := np.count_nonzero(sums[missing])) > 0:
         _log.warning("%s: kept features of %d patterns are damaged; they are computed anew", folder, damaged)
     if len(missing) == 0:

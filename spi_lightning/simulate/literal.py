@@ -155,7 +155,8 @@ class LiteralHitSimulator:
         density = gaussian_blur(
             voxelise(model.placed, self.voxels, device), float(particles.edge_blur[0]) / model.voxel_size
         ) * float(particles.density[0])
-        geometry = _repeat(model.geometry, self.block_size)
+        one = vars(model.geometry)
+        geometry = Geometry(**{name: value.repeat_interleave(self.block_size, dim=0) for name, value in one.items()})
         on_device = Geometry(**{name: value.to(device) for name, value in vars(geometry).items()})
         turn = random_quaternions(self.block_size, generator)
         mask = self.bad_pixels(self.block_size, self.shape, generator).to(device)
@@ -217,8 +218,3 @@ class _Model:
     geometry: Geometry
     placed: list[VoxelParticle]
     voxel_size: float
-
-
-def _repeat(geometry: Geometry, count: int) -> Geometry:
-    """Geometry repeated for every pattern of a block."""
-    return Geometry(**{name: value.repeat_interleave(count, dim=0) for name, value in vars(geometry).items()})

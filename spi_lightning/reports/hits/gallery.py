@@ -8,7 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colorbar import Colorbar
-from matplotlib.colors import Colormap, LogNorm
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.fields import BEAM_CENTRE
 from spi_lightning.io.patterns.pattern_file import PatternFile
-from spi_lightning.reports.style import CENTRE, INK, MASKED, figure
+from spi_lightning.reports.style import CENTRE, INK, PHOTON_COLOURS, figure
 from spi_lightning.results.hit_pictures import Gallery
 
 COLUMNS = 6
@@ -81,7 +81,7 @@ def gallery_figure(gallery: Gallery, frames: Sequence[int], captions: Sequence[C
         axes.set(xlim=(-_GAP / 2, COLUMNS * (1 + _GAP) - _GAP / 2), ylim=(total, 0))
         axes.axis("off")
         bar = picture.add_axes((_PANELS + 0.004, 0.15 / inches, 0.011, 1 - 0.4 / inches))
-        _label_logarithms(picture.colorbar(mpl.cm.ScalarMappable(norm, _colours()), cax=bar), norm)
+        _label_logarithms(picture.colorbar(mpl.cm.ScalarMappable(norm, PHOTON_COLOURS), cax=bar), norm)
         pixel = "pixel" if gallery.binned == 1 else f"{gallery.binned} × {gallery.binned} pixels"
         bar.set_ylabel(f"photons per {pixel}", fontsize=8)
         bar.tick_params(labelsize=8)
@@ -108,17 +108,13 @@ def _panel(
     (height, width), (x, y) = photons.shape, corner
     box = (x, x + 1, y + height / width, y)
     axes.imshow(
-        np.maximum(photons, 0.5), norm=norm, cmap=_colours(), interpolation="nearest", extent=box, aspect="auto"
+        np.maximum(photons, 0.5), norm=norm, cmap=PHOTON_COLOURS, interpolation="nearest", extent=box, aspect="auto"
     )
     if np.isfinite(centre).all():
         row, column = (centre + 0.5) / width
         axes.plot(x + column, y + row, "+", color=CENTRE, markersize=15, markeredgewidth=0.9)
     axes.add_patch(Rectangle((x, y), 1, height / width, fill=False, edgecolor=caption.colour, linewidth=2))
     axes.text(x + 0.5, y - 0.03, caption.text, ha="center", va="bottom", fontsize=8, color=caption.colour)
-
-
-def _colours() -> Colormap:
-    return mpl.colormaps["inferno"].with_extremes(bad=MASKED)
 
 
 def _centres(patterns: PatternFile, found: NDArray[np.float32] | None) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ import matplotlib as mpl
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, LogNorm, TwoSlopeNorm
+from matplotlib.colors import LogNorm, TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ from spi_lightning.physics.rotations.orientations import (
     viewing_directions,
 )
 from spi_lightning.reports.page import Picture
-from spi_lightning.reports.style import MASKED, as_png, figure
+from spi_lightning.reports.style import PHOTON_COLOURS, as_png, figure
 from spi_lightning.results.orientation import Examples, OrientationResult
 
 Array = NDArray[np.float64]
@@ -187,7 +187,7 @@ def slices_figure(result: OrientationResult) -> Figure:
         for axes, plane, down, right in zip(panels, result.slices, "yzz", "xxy", strict=True):
             drawn = np.where(plane > 0, plane, np.nan)
             image = axes.imshow(
-                drawn, norm=norm, cmap=_colours(), extent=(*edge, edge[1], edge[0]), interpolation="nearest"
+                drawn, norm=norm, cmap=PHOTON_COLOURS, extent=(*edge, edge[1], edge[0]), interpolation="nearest"
             )
             axes.set(xlabel=f"$q_{right}$ ({unit})", ylabel=f"$q_{down}$ ({unit})")
             axes.xaxis.set_major_locator(MaxNLocator(4))
@@ -208,7 +208,7 @@ def examples_figure(examples: Examples) -> Figure:
         for line, (name, images) in zip(panels, rows, strict=True):
             for axes, values, frame, match in zip(line, images, examples.frame, examples.correlation, strict=True):
                 drawn = np.where(used, np.maximum(values, 0.5), np.nan)
-                image = axes.imshow(drawn, norm=norm, cmap=_colours(), interpolation="nearest")
+                image = axes.imshow(drawn, norm=norm, cmap=PHOTON_COLOURS, interpolation="nearest")
                 axes.set_title(
                     f"pattern {frame}" if name == "pattern" else f"slice, correlation {match:.2f}", fontsize=9
                 )
@@ -218,7 +218,3 @@ def examples_figure(examples: Examples) -> Figure:
                     side.set_visible(False)
         picture.colorbar(image, ax=panels, shrink=0.8, pad=0.01, label="photons per pixel")
     return picture
-
-
-def _colours() -> Colormap:
-    return mpl.colormaps["inferno"].with_extremes(bad=MASKED)

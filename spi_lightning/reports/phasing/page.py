@@ -173,16 +173,12 @@ def numbers_table(metrics: Mapping[str, Any], element: str) -> Table:
         element: Word for an element, ``pixel`` or ``voxel``.
     """
     words = {name: words.format(element=element) for name, words in _WORDS.items()}
-    rows = [[words.get(name, name), _number(value)] for name, value in metrics.items() if _is_number(value)]
+    rows = [
+        [words.get(name, name), f"{value:.4g}" if isinstance(value, float) else str(value)]
+        for name, value in metrics.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    ]
     return Table(["", "value"], rows)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _number(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def write_phasing_report(run: Path, figures: Mapping[str, MakeFigure] | None = None) -> Path:

@@ -36,7 +36,8 @@ class FrozenCheckpoint(FrozenBackbone):
         preprocess = Preprocess(**_options(options))
         state = stored["state_dict"]
         for module, prefix in ((network, "network."), (preprocess, "preprocess.")):
-            load_weights(module, _part(state, prefix), f"{path}: its weights do not fit its network")
+            weights = {name.removeprefix(prefix): each for name, each in state.items() if name.startswith(prefix)}
+            load_weights(module, weights, f"{path}: its weights do not fit its network")
         label = f"{type(network).__name__} of {path}"
         settings = {"network": task["network"], "preprocess": options}
         view = _View(preprocess)
@@ -84,10 +85,6 @@ def _build(config: Any, path: Path) -> nn.Module:
 
 def _options(config: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in config.items() if not name.startswith("_")}
-
-
-def _part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
 
 def _sha256_of_state(state: dict[str, Tensor]) -> str:
