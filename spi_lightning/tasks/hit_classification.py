@@ -52,7 +52,14 @@ class HitClassification(TrainedTask):
     """
 
     temperature: Tensor
-    displayed = ("accuracy", "auroc", "average_precision", "false_positive_rate", "fpr_at_90_recall", "kind_accuracy")
+    displayed: tuple[str, ...] = (
+        "accuracy",
+        "auroc",
+        "average_precision",
+        "false_positive_rate",
+        "fpr_at_90_recall",
+        "kind_accuracy",
+    )
 
     def __init__(
         self,
@@ -73,6 +80,7 @@ class HitClassification(TrainedTask):
             raise UserError(f"task.views={views} is unknown: choose one of {', '.join(AUGMENTATIONS)}")
         self.preprocess, self.loss, self.classes, self.views = preprocess, loss, classes, views
         self.register_buffer("temperature", torch.tensor(1.0))
+        self.displayed = (*type(self).displayed, *metrics.extra)
         self.metrics = nn.ModuleDict({stage: metrics.clone() for stage in ("val", "test")})
         self.fitted_temperature = Temperature()
         self.domain, self.descriptions = Domain(), Descriptions()

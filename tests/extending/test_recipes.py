@@ -46,7 +46,7 @@ def test_a_file_format_of_ones_own_trains_and_evaluates(lab: Lab) -> None:
 
 def test_a_metric_of_ones_own_is_measured_in_training_and_evaluation(lab: Lab) -> None:
     train, evaluate = recipes()["metric"].commands
-    lab.run(train)
+    assert "│ brier" in lab.run(train).console
     trained = json.loads((lab.folder / "runs/brier/metrics.json").read_text())
     assert 0 < trained["val/brier"] < 1 and 0 < trained["test/brier"] < 1
     lab.refused([word for word in evaluate if not word.startswith(("metric=", "hydra."))])  # which import it themselves
