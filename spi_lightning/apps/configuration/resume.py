@@ -79,15 +79,32 @@ def _key(word: str) -> str:
 def _compositions(cfg: DictConfig, words: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Resolved settings as the run's own words give them today, and with the new words.
 
-    Words that give nothing any more, of an earlier release or changed by hand, are left out.
+    Words that give nothing any more, of an earlier release or changed by hand, are left out: all words of a choice that
+    is not there, of another error every word. A warning says so where the new words change what those decided.
     """
-    recorded = recorded_overrides(run_of(cfg.resume))
-    try:
-        before = _composed(cfg, _joined(recorded, []))
-    except Exception as error:  # whatever words of somebody else make Hydra stumble over
-        _log.warning("the words that %s began with are not those of today (%s), and are not used", cfg.resume, error)
-        recorded, before = [], _composed(cfg, [])
+    recorded, changed = recorded_overrides(run_of(cfg.resume)), {_key(word) for word in words} - {"resume", "trust"}
+    while True:
+        try:
+            before = _composed(cfg, _joined(recorded, []))
+            break
+        except Exception as error:  # whatever words of somebody else make Hydra stumble over
+            missing = str(getattr(error, "missing_cfg_file", None) or "")
+            why = f"{missing} is not in conf/ or hydra.searchpath" if missing else str(error).partition("\n")[0]
+            dropped = [word for word in recorded if not missing or _is_of(_key(word), missing)] or recorded
+            if not dropped:
+                raise
+            if any(not missing or _is_of(key, missing) for key in changed):
+                _log.warning(
+                    "%s: its command cannot be composed again (%s); its kept settings are used", cfg.resume, why
+                )
+            recorded = [word for word in recorded if word not in dropped]
     return before, _composed(cfg, _joined(recorded, words))
+
+
+def _is_of(key: str, choice: str) -> bool:
+    """Whether a key belongs to the group of a choice such as ``loss/focal``."""
+    group = choice.rpartition("/")[0].replace("/", ".")
+    return f"{key.replace('/', '.')}.".startswith(f"{group}.")
 
 
 def _composed(cfg: DictConfig, words: Sequence[str]) -> dict[str, Any]:

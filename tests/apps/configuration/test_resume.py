@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -252,6 +252,18 @@ def test_words_that_mean_nothing_any_more_do_not_end_a_run(tmp_path: Path, short
         settings = resumed_settings(cfg)
     assert settings.trainer.max_epochs == 2
     assert settings.data.batch_size == 8 and settings.network.widths == [4, 8]  # its own
+
+
+@pytest.mark.parametrize(("word", "warned"), [("trainer.max_epochs=2", 0), ("+loss.slope=0.1", 1)])
+def test_a_choice_that_is_not_there_is_left_out_and_named_where_it_matters(
+    tmp_path: Path, short_run: Path, caplog: pytest.LogCaptureFixture, word: str, warned: int
+) -> None:
+    shutil.copytree(short_run / "run", copy := tmp_path / "copy")
+    (copy / "versions.json").write_text(json.dumps({"overrides": ["loss=of_a_lab", "loss.slope=2", "name=n"]}))
+    with from_command(tmp_path, f"resume={copy}", word) as cfg, suppress(UserError):  # a loss stays what it was
+        resumed_settings(cfg)
+    assert len(caplog.messages) == warned
+    assert all("(loss/of_a_lab is not in conf/ or hydra.searchpath)" in line for line in caplog.messages)
 
 
 @pytest.fixture(scope="module")
