@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from spi_lightning.settings import parameters
+
+from .resolved import CONF
 
 _REFUSED = re.compile(r"Could not override '([^']+)'")
 _ALIKE = 0.7  # similarity from which a name is taken for a misspelt one
@@ -36,7 +38,29 @@ def unknown_setting(causes: Sequence[BaseException]) -> str | None:
     meant += [_joined(group, key) for key in get_close_matches(last, keys, _SUGGESTIONS, _ALIKE)]
     question = f"did you mean {' or '.join(meant[:_SUGGESTIONS])}? " if meant else ""
     there = ", ".join(_joined(group, key) for key in keys)
-    return f"{wanted} is no setting here; {question}there are {there} (+{wanted}=... would add it)"
+    remedy = from_a_file(str(parent.get("_target_", "")), last) or f"+{wanted}=... would add it"
+    return f"{wanted} is no setting here; {question}there are {there} ({remedy})"
+
+
+def from_a_file(target: str, name: str) -> str | None:
+    """Remedy for the path of a file in settings of simulated data: the choice of data that reads files.
+
+    Args:
+        target: Dotted name of the data module that was chosen.
+        name: Last part of the name of the setting.
+
+    Returns:
+        None for other settings and other data.
+    """
+    module = target.rpartition(".")[2]
+    if name != "path" or not module.startswith("Simulated"):
+        return None
+    for path in sorted((CONF / "data").glob("*.yaml")):
+        if str(OmegaConf.select(OmegaConf.load(path), "_target_")).rpartition(".")[2] == module.removeprefix(
+            "Simulated"
+        ):
+            return f"data={path.stem} data.path=FILE reads patterns of a file"
+    return None
 
 
 def _joined(group: str, key: str) -> str:

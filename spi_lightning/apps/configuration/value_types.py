@@ -10,6 +10,8 @@ from spi_lightning.settings import annotations, as_written, check_range, misfit_
 
 from .app_settings import SETTINGS
 from .resolved import CONF
+from .unknown_setting import from_a_file
+from .unknown_target import no_setting
 
 _ABSENT: Final = object()
 
@@ -77,7 +79,8 @@ def _require_taken(node: DictConfig, prefix: str, own: Any) -> None:
     for name in map(str, node):
         of_app = OmegaConf.select(own, f"{prefix}{name}", default=_ABSENT) is not _ABSENT
         if not (of_app or name.startswith("_") or name in taken):
-            raise UserError(f"{prefix}{name} is no setting of {target}: leave it out with ~{prefix}{name}")
+            remedy = from_a_file(target, name) or f"leave it out with ~{prefix}{name}"
+            raise UserError(f"{no_setting(f'{prefix}{name}', target)}: {remedy}")
 
 
 def _own_settings(own: Any, prefix: str) -> Iterator[tuple[str, Any]]:

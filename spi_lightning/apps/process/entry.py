@@ -3,6 +3,7 @@
 A run that is stopped says so in one line and exits with 130 (Ctrl-C), 143 (SIGTERM) or 129 (SIGHUP), as shells expect.
 """
 
+import logging
 import os
 import re
 import sys
@@ -19,6 +20,7 @@ from spi_lightning.apps.configuration.composition import compose_by_signature
 from spi_lightning.apps.configuration.plain_words import quote_names
 from spi_lightning.apps.configuration.resolved import escaped, keep_names, resolved
 from spi_lightning.apps.configuration.unknown_setting import unknown_setting
+from spi_lightning.apps.configuration.unknown_target import not_taken, unimportable
 from spi_lightning.console import quiet_output
 from spi_lightning.distributed import first_process, is_lost_connection, keep_freed_memory, launched, leave, left
 from spi_lightning.errors import UserError
@@ -63,11 +65,12 @@ def run_app(main: Callable[[], Any]) -> None:
     """Run a hydra.main function; print a user's mistake as one line and exit with 2.
 
     Caught are UserError, wherever it was raised (also inside hydra's instantiate or a loader's worker), and the errors
-    of Hydra and OmegaConf about unknown groups, keys and values. Any other error is a fault of this package and keeps
-    its traceback. HYDRA_FULL_ERROR=1 shows the traceback in every case. The message of a KeyboardInterrupt names the
-    next step.
+    of Hydra and OmegaConf about unknown groups, keys, values, classes. Any other error is a fault of this package and
+    keeps its traceback. HYDRA_FULL_ERROR=1 shows the traceback in every case. The message of a KeyboardInterrupt names
+    the next step.
     """
     quiet_output()
+    logging.getLogger("hydra.utils").disabled = True  # of a class that it cannot import: the error is raised, too
     keep_freed_memory()
     keep_names()
     sys.argv[1:] = quote_names(sys.argv[1:])
@@ -125,7 +128,10 @@ def one_line(error: BaseException) -> str | None:
     """A user's mistake in one line; None where the error is not the user's."""
     if (line := mistake_of(error, is_output)) is not None:
         return line
-    for cause in causes_of(error):
+    causes = causes_of(error)
+    if line := next(filter(None, map(unimportable, causes)), None) or not_taken(causes):
+        return line
+    for cause in causes:
         if isinstance(cause, MissingConfigException) and cause.missing_cfg_file:
             return _unknown_choice(cause)
         if isinstance(cause, MissingMandatoryValue):
@@ -146,7 +152,7 @@ def one_line(error: BaseException) -> str | None:
         if isinstance(cause, MemoryError | RuntimeError) and (wanted := _NO_MEMORY.search(str(cause))):
             return f"there is not enough memory ({wanted[0]}): ask for less at a time, or for smaller patterns"
         if isinstance(cause, HydraException | OmegaConfBaseException | MisconfigurationException):
-            return unknown_setting(causes_of(error)) or _flat(cause)
+            return unknown_setting(causes) or _flat(cause)
     return None
 
 

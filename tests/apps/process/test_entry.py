@@ -11,6 +11,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
+from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationKeyError
 
@@ -56,6 +57,10 @@ def test_a_working_folder_that_was_removed(tmp_path: Path, command: list[str]) -
         ("network=foo", r"network=foo is unknown: choose one of .*, resnet10, .*tiny_cnn.*\.$"),
         ("loss=foo", r"loss=foo is unknown: choose one of binary_cross_entropy, cross_entropy, general"),
         ("data.colour=red", r"data\.colour is no setting here; there are data\.\w+, .*add it\)$"),
+        (
+            "data.path=frames.h5",
+            r"data\.path is no setting here; .*\(data=hits data\.path=FILE reads patterns of a file\)$",
+        ),
         ("trainer.max_step=3", r"trainer\.max_step is no setting here; did you mean trainer\.max_steps"),
         ("a=b=c", r"cannot read the override 'a=b=c'"),
     ],
@@ -63,6 +68,26 @@ def test_a_working_folder_that_was_removed(tmp_path: Path, command: list[str]) -
 def test_hydra_errors_are_one_line(tmp_path: Path, override: str, message: str) -> None:
     line = entry.one_line(raised(lambda: small_config(tmp_path, override)))
     assert line is not None and "\n" not in line and re.match(message, line)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"_target_": "no_lab.Net"}, r"no_lab\.Net cannot be imported: put the folder that holds no_lab on PYTHONPATH"),
+        (
+            {"_target_": "spi_lightning.networks.Nt"},
+            r"spi_lightning\.networks\.Nt cannot be imported: .*No module named.*",
+        ),
+        (
+            {"_target_": "spi_lightning.networks.TinyCNN", "varant": 1},
+            r"(net\.)?varant is no setting of spi_lightning\.networks\.\S*TinyCNN; there are variant.*",
+        ),
+    ],
+)
+def test_a_yaml_that_names_what_is_not_there_is_one_line(settings: dict[str, object], message: str) -> None:
+    for part in (settings, {"net": settings}):
+        line = entry.one_line(raised(lambda part=part: instantiate(part)))
+        assert line is not None and re.fullmatch(message, line), line
 
 
 def test_a_setting_at_another_place_is_named() -> None:
