@@ -139,9 +139,9 @@ def main() -> None:
     )
     for name, row in rows.items():
         speeds = [row[part]["per_second"] for part in ("classification", "h5py", "network")]
-        shown = (speeds[0], row["classification"]["per_core_second"], *speeds[1:])
+        displayed = (speeds[0], row["classification"]["per_core_second"], *speeds[1:])
         parts = (*(speeds[0] / bound for bound in speeds[1:]), row["of_slower_bound"])
-        table.add_row(name, *(f"{speed:,.0f}" for speed in shown), *(f"{part:.0%}" for part in parts))
+        table.add_row(name, *(f"{speed:,.0f}" for speed in displayed), *(f"{part:.0%}" for part in parts))
     console = Console()
     console.print(table)
     console.print(f"target: at least {TARGET:.0%} of the slower bound; one thread computes, one reads")

@@ -49,8 +49,8 @@ def main() -> None:
                 "report.occlusion=0",
             ]
             numbers = evaluate(FOLDER / f"{name}_{body}", *chosen)
-            shown = {key: numbers[f"test/{key}"] for key in ("false_positive_rate", "auroc", "accuracy")}
-            rates = {"false_negative_rate": 1 - numbers["test/recall"], **shown}
+            displayed = {key: numbers[f"test/{key}"] for key in ("false_positive_rate", "auroc", "accuracy")}
+            rates = {"false_negative_rate": 1 - numbers["test/recall"], **displayed}
             result[f"{name}/{body}"] = rates
     print(
         f"{'trained on':10s} {'tested on':22s} {'false negatives':>16s} {'false positives':>16s} {'in the paper':>16s}"

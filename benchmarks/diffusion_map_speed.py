@@ -25,7 +25,7 @@ from sklearn.manifold import SpectralEmbedding
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from benchmarks.graph_scale import described_patterns
+from benchmarks.graph_scale import vectors_of_patterns
 from benchmarks.record import write_result
 from spi_lightning.baselines import AngularVectors, diffusion_map, nearest, symmetric_graph
 from spi_lightning.baselines.graph import Graph
@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    vectors = torch.cat([vectors for (vectors,), _ in described_patterns(options.patterns, AngularVectors())])
+    vectors = torch.cat([vectors for (vectors,), _ in vectors_of_patterns(options.patterns, AngularVectors())])
     console, results = Console(), {}
     table = Table("", "ours, s", "scikit-learn, s", "ratio", "largest angle, rad", title=f"{len(vectors):,} patterns")
     with threadpool_limits(1):

@@ -111,8 +111,10 @@ def main() -> None:
         print(f"{title}, {len(patterns):,} patterns, 10 given of each class, {options.draws} draws:", flush=True)
         for name, method in compared:
             row = result.setdefault(title, {})[name] = score(method, patterns, options.draws)
-            shown = "  ".join(f"{key} {row[key]['mean']:.3f} ± {row[key]['spread']:.3f}" for key in list(row)[:3])
-            print(f"  {name:32s} {shown}  {row['seconds_first']:.1f} s, next {row['seconds_next']:.1f} s", flush=True)
+            displayed = "  ".join(f"{key} {row[key]['mean']:.3f} ± {row[key]['spread']:.3f}" for key in list(row)[:3])
+            print(
+                f"  {name:32s} {displayed}  {row['seconds_first']:.1f} s, next {row['seconds_next']:.1f} s", flush=True
+            )
     print(write_result("graph_cut_accuracy", {"draws": options.draws, **result}))
 
 

@@ -80,8 +80,8 @@ def main() -> None:
     torch.set_num_threads(1)
     result = {str(frames): measure(frames) for frames in options.frames}
     for frames, row in result.items():
-        shown = ", ".join(f"{name} {value:.3f} ms" for name, value in row["milliseconds"].items())
-        print(f"{int(frames):,} frames, {row['edges']:,} weights: {shown}; ratio {row['iteration / pair']:.2f}")
+        displayed = ", ".join(f"{name} {value:.3f} ms" for name, value in row["milliseconds"].items())
+        print(f"{int(frames):,} frames, {row['edges']:,} weights: {displayed}; ratio {row['iteration / pair']:.2f}")
     print(write_result("graph_cut_speed", result))
 
 

@@ -42,7 +42,7 @@ TARGET_MINUTES, TARGET_GIB = 20, 16
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "graph_scale.png"
 
 
-def described_patterns(count: int, *describe: Any) -> Iterator[tuple[list[Tensor], NDArray[np.int64]]]:
+def vectors_of_patterns(count: int, *describe: Any) -> Iterator[tuple[list[Tensor], NDArray[np.int64]]]:
     """Vectors of each kind (n, d), and is_single_hit (n,), of simulated patterns of 64 x 64, block by block."""
     keep_freed_memory()
     simulator: Any = configured("hits")
@@ -63,7 +63,7 @@ def write_vectors(folder: Path, count: int) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     files = {kind: path.with_suffix(".part").open("wb") for kind, path in paths.items()}
-    for vectors, _ in track(described_patterns(count, *KINDS.values()), "simulating", total=-(-count // 64)):
+    for vectors, _ in track(vectors_of_patterns(count, *KINDS.values()), "simulating", total=-(-count // 64)):
         for file, part in zip(files.values(), vectors, strict=True):
             part.numpy().tofile(file)
     for kind, file in files.items():

@@ -164,8 +164,8 @@ def draw(found: dict[str, dict[str, Curves]], path: Path) -> None:
 def reliability(curves: Curves, bins: int = 10, least: int = 20) -> tuple[list[float], list[float]]:
     """Mean PRTF and mean truth of the shells in equal bins of PRTF, where there are enough of them."""
     prtf, truth = curves.prtf[:, 1:].flatten(), curves.truth[:, 1:].flatten()
-    place = (prtf * bins).long().clamp(0, bins - 1)
-    filled = [place == number for number in range(bins) if int((place == number).sum()) >= least]
+    position = (prtf * bins).long().clamp(0, bins - 1)
+    filled = [position == number for number in range(bins) if int((position == number).sum()) >= least]
     return [float(prtf[part].mean()) for part in filled], [float(truth[part].mean()) for part in filled]
 
 

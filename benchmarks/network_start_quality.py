@@ -9,7 +9,7 @@ from benchmarks.network_start_data import Patterns
 from spi_lightning.metrics.supports.asymmetry import free_asymmetry, phase_agreement, twin_agreement
 from spi_lightning.physics.agreement import fourier_error
 
-SHOWN = ("correlation", "phase_agreement", "asymmetry", "lead", "misfit_10", "misfit_50", "misfit_90")
+LISTED = ("correlation", "phase_agreement", "asymmetry", "lead", "misfit_10", "misfit_50", "misfit_90")
 
 
 def quality(start: Tensor, patterns: Patterns) -> dict[str, float]:
@@ -30,14 +30,14 @@ def quality(start: Tensor, patterns: Patterns) -> dict[str, float]:
     )
     one, other = twin_agreement(density, truth)
     misfit = beyond_noise(fourier_error(start, amplitude, mask), noise)
-    told = {
+    notes = {
         "correlation": torch.maximum(one, other),
         "phase_agreement": phase_agreement(density, truth),
         "asymmetry": free_asymmetry(density),
         "lead": (one - other).abs(),
     }
     shares = {f"misfit_{percent}": float(misfit.quantile(percent / 100)) for percent in (10, 50, 90)}
-    return {name: float(value.mean()) for name, value in told.items()} | shares
+    return {name: float(value.mean()) for name, value in notes.items()} | shares
 
 
 def beyond_noise(error: Tensor, noise: Tensor) -> Tensor:
@@ -47,6 +47,6 @@ def beyond_noise(error: Tensor, noise: Tensor) -> Tensor:
 
 def show_quality(rows: dict[str, dict[str, Any]]) -> None:
     """Print one row for each kind of start."""
-    print(f"{'start':20s}" + "".join(f"{name:>17s}" for name in SHOWN))
+    print(f"{'start':20s}" + "".join(f"{name:>17s}" for name in LISTED))
     for name, row in rows.items():
-        print(f"{name:20s}" + "".join(f"{row[column]:17.3f}" for column in SHOWN), flush=True)
+        print(f"{name:20s}" + "".join(f"{row[column]:17.3f}" for column in LISTED), flush=True)

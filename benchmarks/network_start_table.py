@@ -76,7 +76,7 @@ def read_outcome(path: Path) -> Outcome:
 
 def summary(outcome: Outcome, random: Outcome) -> dict[str, Any]:
     """Medians over patterns, and how many do better, equal or worse than random starts of the same pattern."""
-    told: dict[str, Any] = {
+    notes: dict[str, Any] = {
         "success": float(outcome.success.mean()),
         "success_random_below_80": hard_success(outcome, random),
         "hard_patterns": int((random.success.mean(1) < 0.8).sum()),
@@ -88,10 +88,10 @@ def summary(outcome: Outcome, random: Outcome) -> dict[str, Any]:
     }
     for goal, counts in outcome.counts.items():
         own, other = np.median(counts, axis=1), np.median(random.counts[goal], axis=1)
-        told[f"reached {goal}"] = float(np.isfinite(counts).mean())
-        told[f"median {goal}"] = _finite(np.median(counts))
-        told[f"better_equal_worse {goal}"] = [int(x.sum()) for x in (own < other, own == other, own > other)]
-    return told
+        notes[f"reached {goal}"] = float(np.isfinite(counts).mean())
+        notes[f"median {goal}"] = _finite(np.median(counts))
+        notes[f"better_equal_worse {goal}"] = [int(x.sum()) for x in (own < other, own == other, own > other)]
+    return notes
 
 
 def hard_success(outcome: Outcome, random: Outcome) -> float | None:

@@ -113,8 +113,8 @@ def supports(measured: Measurement, network: str | None) -> list[tuple[str, Tens
     for name in names:
         settings = ReconstructionSettings(support=name, support_threshold=THRESHOLD, least_oversampling=1.0)
         region, _ = starting_support(measured, settings, instantiate)
-        shown = "network" if name == network else name
-        made += [(shown, region, False), (f"{shown} + shrink-wrap", region, True)]
+        displayed = "network" if name == network else name
+        made += [(displayed, region, False), (f"{displayed} + shrink-wrap", region, True)]
     return made
 
 

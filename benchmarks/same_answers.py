@@ -318,8 +318,8 @@ def differences(before: object, after: object, name: str = "") -> Iterator[str]:
     elif isinstance(before, list) and isinstance(after, list):
         if len(before) != len(after):
             yield f"{name}: {len(before)} values before, {len(after)} after"
-        for place, (old, new) in enumerate(zip(before, after, strict=False)):
-            yield from differences(old, new, f"{name}[{place}]")
+        for position, (old, new) in enumerate(zip(before, after, strict=False)):
+            yield from differences(old, new, f"{name}[{position}]")
     elif isinstance(before, float) and isinstance(after, float):
         if not (math.isclose(before, after, rel_tol=1e-6, abs_tol=1e-9) or (math.isnan(before) and math.isnan(after))):
             yield f"{name}: {before} before, {after} after"

@@ -15,7 +15,7 @@ from benchmarks.doors import evaluate, train
 from benchmarks.record import read_result, write_result
 
 DOUBTFUL = [6, 8, 9, 15, 16, 19, 24]  # frames whose label the data's own README calls doubtful
-SHOWN = ("accuracy", "auroc", "false_positive_rate")
+LISTED = ("accuracy", "auroc", "false_positive_rate")
 
 
 def real_patterns() -> list[str]:
@@ -37,7 +37,7 @@ def measure(experiment: str, seeds: int, pure: bool) -> dict[str, Any]:
     both = evaluate(Path("runs") / name / "real", f"checkpoint=[{','.join(map(str, folders))}]", *real_patterns())
     summary = {}
     for part in ("test", "test_kept"):
-        for key in SHOWN:
+        for key in LISTED:
             values = [row[f"{part}/{key}"] for row in rows]
             spread = stdev(values) if seeds > 1 else 0.0
             summary[f"{part}/{key}"] = {"mean": mean(values), "spread": spread, "each": values}

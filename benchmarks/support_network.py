@@ -36,7 +36,7 @@ OWN = 3e-5  # of conf/method/triple_intersection.yaml
 GOALS = {64: (50, 95), 128: (230, 90)}  # frame edge -> false positives, % of patterns: what has to be beaten
 PICTURES = Path(__file__).parents[1] / "docs" / "images"
 LEVELS = torch.linspace(-9.0, 4.0, 79).sigmoid()
-SHOWN = ("covered", "false_negatives", "false_positives", "area_ratio", "iou", "worst_structure", "centrosymmetry")
+LISTED = ("covered", "false_negatives", "false_positives", "area_ratio", "iou", "worst_structure", "centrosymmetry")
 
 
 def judged(data: dict[str, Any]) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def row(name: str, support: Tensor, test: dict[str, Tensor]) -> dict[str, float]
     metrics = SupportMetrics()
     metrics.update(support, support.float(), test[DENSITY], test[STRUCTURE])
     numbers = {key: float(value) for key, value in metrics.compute().items()}
-    print(f"{name:34s}" + "".join(f"{numbers[key]:9.3f}" for key in SHOWN), flush=True)
+    print(f"{name:34s}" + "".join(f"{numbers[key]:9.3f}" for key in LISTED), flush=True)
     return numbers
 
 
@@ -190,7 +190,7 @@ def main() -> None:
     print(
         f"{len(test[DENSITY])} patterns of {len(set(test[STRUCTURE].tolist()))} structures, mean support {area:.0f} px"
     )
-    print(f"{'':34s}" + "".join(f"{key.replace('false_', '')[:8]:>9s}" for key in SHOWN))
+    print(f"{'':34s}" + "".join(f"{key.replace('false_', '')[:8]:>9s}" for key in LISTED))
     rows = {**network_rows(val, test), **intersection_rows(test)}
     cost = inference() | {"this network": milliseconds(task.network, size, getattr(task.network, "in_channels", 1))}
     print(f"this network: {cost['this network']:.2f} ms")

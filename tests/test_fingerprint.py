@@ -157,7 +157,7 @@ def test_every_field_is_changed_below() -> None:
 
 @given(data=st.data())
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_change_of_any_field_is_seen(data: st.DataObject, weights: Path) -> None:
+def test_any_change_of_any_field_counts(data: st.DataObject, weights: Path) -> None:
     one = toy(weights)
     name = data.draw(st.sampled_from(sorted(CHANGED)))
     value = data.draw(CHANGED[name])
@@ -172,12 +172,12 @@ def test_any_change_of_any_field_is_seen(data: st.DataObject, weights: Path) -> 
     assert (fingerprint(one) == fingerprint(other)) is same
 
 
-@given(place=st.integers(0, 9), bit=st.integers(0, 7))
+@given(position=st.integers(0, 9), bit=st.integers(0, 7))
 @settings(max_examples=40, deadline=None)
-def test_any_bit_of_a_file_is_seen_at_once(place: int, bit: int, weights: Path) -> None:
+def test_any_bit_of_a_file_counts_at_once(position: int, bit: int, weights: Path) -> None:
     before, content = fingerprint(toy(weights)), weights.read_bytes()
     damaged = bytearray(content)
-    damaged[place] ^= 1 << bit
+    damaged[position] ^= 1 << bit
     weights.write_bytes(damaged)
     try:
         assert fingerprint(toy(weights)) != before
@@ -214,14 +214,14 @@ def test_files_behind_an_hdf5_file_count(tmp_path: Path) -> None:
         file["link"] = h5py.ExternalLink("linked.h5", "/values")
         file.create_virtual_dataset("mapped", layout)
         file.create_dataset("raw", (1,), "i8", external=[("raw.bin", 0, 8)])
-    seen = {fingerprint(tmp_path / "a.h5")}
+    found = {fingerprint(tmp_path / "a.h5")}
     for name in ("linked.h5", "mapped.h5"):
         with h5py.File(tmp_path / name, "r+") as file:
             file["values"][0] = 7
-        seen.add(fingerprint(tmp_path / "a.h5"))
+        found.add(fingerprint(tmp_path / "a.h5"))
     (tmp_path / "raw.bin").write_bytes(bytes(7) + b"1")
-    seen.add(fingerprint(tmp_path / "a.h5"))
-    assert len(seen) == 4
+    found.add(fingerprint(tmp_path / "a.h5"))
+    assert len(found) == 4
 
 
 def test_folders_count_by_their_files_and_large_files_by_their_stamp(

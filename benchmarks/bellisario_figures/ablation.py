@@ -29,7 +29,7 @@ from spi_lightning.tasks import SupportPrediction
 PATTERNS, WARM_RATE = 3200, 1e-3
 INPUTS, OUTPUTS = ("autocorrelation", "intensity"), ("support", "density")
 LOSSES, NETWORKS = ("BCE", "MSE", "L3", "L3, warm"), ("encoder-decoder", "U-Net")
-SHOWN = ("covered", "false_negatives", "false_positives", "area_ratio", "iou", "worst_structure", "centrosymmetry")
+LISTED = ("covered", "false_negatives", "false_positives", "area_ratio", "iou", "worst_structure", "centrosymmetry")
 _NETWORK = {
     "encoder-decoder": ("bellisario_support", 3e-3, ()),
     "U-Net": ("bellisario_unet", 2e-3, ("network.widths=[8,16,32,64,128]",)),
@@ -100,7 +100,7 @@ def main(options: argparse.Namespace) -> None:
     train = draw_patterns(PATTERNS, "train")
     val, test = draw_patterns(200, "val"), draw_patterns(options.patterns)
     rows: dict[str, dict[str, Any]] = {}
-    print(f"{'input':16s}{'output':8s}{'loss':9s}{'network':16s}" + "".join(f"{key[:9]:>10s}" for key in SHOWN))
+    print(f"{'input':16s}{'output':8s}{'loss':9s}{'network':16s}" + "".join(f"{key[:9]:>10s}" for key in LISTED))
     for cell in cells():
         path = folder / f"{cell.name}.json"
         if not path.is_file():
@@ -110,7 +110,7 @@ def main(options: argparse.Namespace) -> None:
             path.write_text(json.dumps({**vars(cell), **judge(task, val, test)}))
         rows[cell.name] = json.loads(path.read_text())
         words = f"{cell.input:16s}{cell.output:8s}{cell.loss:9s}{cell.network:16s}"
-        print(words + "".join(f"{rows[cell.name][key]:10.3f}" for key in SHOWN), flush=True)
+        print(words + "".join(f"{rows[cell.name][key]:10.3f}" for key in LISTED), flush=True)
         about = {"steps": options.steps, "batch": 32, "train_patterns": PATTERNS, "test_patterns": options.patterns}
         written = write_result("bellisario_ablation", {**about, "cells": rows})
     print(f"{len(rows)} of {len(list(cells()))} cells\n{written}")

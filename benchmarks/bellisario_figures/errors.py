@@ -1,4 +1,6 @@
-"""False negatives against false positives of network and triple intersection, and broken centrosymmetry (P2's Fig. 4).
+"""False negatives against false positives of network and triple intersection, and broken centrosymmetry.
+
+Source: Bellisario & Ekeberg (2024), Fig. 4.
 
 The triple intersection stands twice: tested, cut and grown as validation structures ask for; and the smallest, as the
 paper has it.
@@ -7,9 +9,9 @@ paper has it.
 import argparse
 from pathlib import Path
 
+from benchmarks.bellisario_figures.chosen_setting import chosen_setting
 from benchmarks.bellisario_figures.networks import network, triple
 from benchmarks.bellisario_figures.patterns import answer, draw_patterns, score, show, truth_of
-from benchmarks.bellisario_figures.settled import settled
 from benchmarks.record import write_result
 from spi_lightning.evaluation.supports.scoring import BROKEN
 from spi_lightning.reports.supports.figures import errors_figure
@@ -18,7 +20,7 @@ from spi_lightning.reports.supports.figures import errors_figure
 def main(options: argparse.Namespace) -> None:
     """Print the table; write it and the scatter plot."""
     patterns = draw_patterns(options.patterns)
-    best = settled(triple(), draw_patterns(200, "val"))
+    best = chosen_setting(triple(), draw_patterns(200, "val"))
     tables = [
         answer(network(options), patterns),
         best.answer(patterns, f"triple, {best.words}"),

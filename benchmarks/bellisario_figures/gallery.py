@@ -67,9 +67,9 @@ def largest_that_fits() -> tuple[Batch, str]:
         if atoms.extent <= longest or atoms.extent > 1.3 * longest:
             continue
         across = (rotation[:, 1:] @ atoms.position.T).abs().amax(-1).amax(-1)  # (TRIED,) half width, m
-        place = int(across.argmin())
-        if 2 * across[place] <= longest and (best is None or len(atoms.position) > best[0]):
-            drawn = patterns_of(atoms, collection.numbers[number], rotation[place : place + 1])
+        where_to = int(across.argmin())
+        if 2 * across[where_to] <= longest and (best is None or len(atoms.position) > best[0]):
+            drawn = patterns_of(atoms, collection.numbers[number], rotation[where_to : where_to + 1])
             best = len(atoms.position), drawn, f"{atoms.name}, {len(atoms.position):,} atoms"
     assert best is not None
     return best[1], best[2]
@@ -130,8 +130,8 @@ def smallest_pair(region: Tensor, point: Tensor) -> Tensor:
     wide = pad(region, [region.shape[-1] // 2] * 4)
     shifted = torch.stack([wide & wide.roll(tuple(shift.tolist()), (0, 1)) for shift in point]).flatten(1).float()
     area = shifted @ shifted.T
-    place = (point[:, None] - point[None] + middle).clamp(torch.zeros(2).long(), torch.tensor(region.shape) - 1)
-    allowed = region[place[..., 0], place[..., 1]] & (point[:, None] != point[None]).any(-1)
+    where_to = (point[:, None] - point[None] + middle).clamp(torch.zeros(2).long(), torch.tensor(region.shape) - 1)
+    allowed = region[where_to[..., 0], where_to[..., 1]] & (point[:, None] != point[None]).any(-1)
     first = int(torch.where(allowed, area, torch.inf).argmin())
     return torch.stack([point[first // len(point)], point[first % len(point)]])
 

@@ -21,7 +21,7 @@ from spi_lightning.reports.style import METHOD_COLOURS, figure
 from spi_lightning.tasks import SupportPrediction, find_checkpoint, load_task
 
 GAMMAS, PATTERNS, RATE = (1, 2, 3, 5, 7, 10), 3200, 5e-4
-SHOWN = ("false_negatives", "false_positives", "covered", "area_ratio", "iou")
+LISTED = ("false_negatives", "false_positives", "covered", "area_ratio", "iou")
 
 
 def main(options: argparse.Namespace) -> None:
@@ -29,14 +29,14 @@ def main(options: argparse.Namespace) -> None:
     run = find_checkpoint(trained(options, "bellisario_support", options.run))
     train, test = draw_patterns(min(PATTERNS, 32 * options.steps), "train"), draw_patterns(options.patterns)
     rows: dict[int, dict[str, Any]] = {}
-    print(f"{'gamma':>6s}" + "".join(f"{key:>17s}" for key in SHOWN))
+    print(f"{'gamma':>6s}" + "".join(f"{key:>17s}" for key in LISTED))
     for gamma in GAMMAS:
         task, _ = load_task(run, instantiate, SupportPrediction)
         assert isinstance(task, SupportPrediction)
         task.loss = partial(soft_support_penalty, gamma=gamma)
         numbers = judge(fit(task, train, options.steps, RATE), test, test, level=0.5)
-        rows[gamma] = {key: numbers[key] for key in SHOWN}
-        print(f"{gamma:6d}" + "".join(f"{rows[gamma][key]:17.3f}" for key in SHOWN), flush=True)
+        rows[gamma] = {key: numbers[key] for key in LISTED}
+        print(f"{gamma:6d}" + "".join(f"{rows[gamma][key]:17.3f}" for key in LISTED), flush=True)
         about = {"steps": options.steps, "train_patterns": len(train["frame"]), "test_patterns": options.patterns}
         written = write_result("bellisario_gamma", {**about, "gammas": {str(key): row for key, row in rows.items()}})
     print(written)
@@ -47,7 +47,7 @@ def draw(rows: dict[int, dict[str, Any]], path: Path) -> None:
     """One point for each gamma."""
     with figure(5.0, 3.8) as picture:
         axes = picture.subplots()
-        missed, loose = ([row[key] for row in rows.values()] for key in SHOWN[:2])
+        missed, loose = ([row[key] for row in rows.values()] for key in LISTED[:2])
         axes.plot(loose, missed, "o-", color=METHOD_COLOURS[0])
         for gamma, x, y in zip(rows, loose, missed, strict=True):
             axes.annotate(f"γ = {gamma}", (x, y), (6, 4), textcoords="offset points", fontsize=9)

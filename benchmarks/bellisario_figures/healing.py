@@ -8,9 +8,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from benchmarks.bellisario_figures.chosen_setting import chosen_setting
 from benchmarks.bellisario_figures.networks import healed, measured_network, network, triple
 from benchmarks.bellisario_figures.patterns import draw_patterns, score, show
-from benchmarks.bellisario_figures.settled import settled
 from benchmarks.record import write_result
 from spi_lightning.reports.supports.figures import errors_figure
 
@@ -41,7 +41,7 @@ def main(options: argparse.Namespace) -> None:
         patterns, others = draw_patterns(options.patterns, **condition), draw_patterns(200, "val", **condition)
         tables = []
         for number, method in enumerate(methods):
-            best = settled(method, others, counted=number == 3)
+            best = chosen_setting(method, others, counted=number == 3)
             tables.append(best.answer(patterns))
         result[name] = {table.name: score(table, patterns) for table in tables}
         show(name, result[name])

@@ -11,10 +11,10 @@ from spi_lightning.data import PatternInput
 from spi_lightning.methods import Healed, SupportCheckpoint, SupportMethod, TripleIntersection
 
 
-def trained(options: argparse.Namespace, experiment: str, given: Path | None, *overrides: str) -> Path:
+def trained(options: argparse.Namespace, experiment: str, configured: Path | None, *overrides: str) -> Path:
     """A run that was named, else the one in the folder of runs, trained if it is not there."""
-    folder = (given or Path(options.runs) / experiment).resolve()
-    if given is None:
+    folder = (configured or Path(options.runs) / experiment).resolve()
+    if configured is None:
         train(folder, f"experiment={experiment}", f"data.cache_dir={Path(options.cache).resolve()}", *overrides)
     return folder
 

@@ -90,7 +90,7 @@ def measure(patterns: Batch, support: Tensor, recipe: str) -> tuple[dict[str, fl
     runs = found.density.view(len(amplitude), STARTS, *amplitude.shape[1:])
     rings = shells(amplitude.shape[1:])
     each = zip(runs, mask, truth, strict=True)
-    curve = torch.stack([prtf(run, shown).curve for run, shown, _ in each]).mean(0)
+    curve = torch.stack([prtf(run, displayed).curve for run, displayed, _ in each]).mean(0)
     honest = rings.mean(
         torch.stack([agreement_with(run, true) for run, true in zip(runs, truth, strict=True)]).mean(0)
     ).float()

@@ -11,9 +11,9 @@ from typing import Any
 from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from benchmarks.bellisario_figures.chosen_setting import chosen_setting
 from benchmarks.bellisario_figures.networks import measured_network, network, triple
 from benchmarks.bellisario_figures.patterns import answer, draw_patterns, score, show
-from benchmarks.bellisario_figures.settled import settled
 from benchmarks.record import write_result
 from spi_lightning.methods import SupportMethod
 from spi_lightning.reports.style import METHOD_COLOURS, figure
@@ -60,7 +60,7 @@ def rows_of(methods: Sequence[SupportMethod], patterns: Any, others: Any, condit
     """Numbers of each method set on other structures, and of the first network as its own validation set it."""
     rows = {}
     for method in methods:
-        best = settled(method, others, counted="photons_per_speckle" in conditions)
+        best = chosen_setting(method, others, counted="photons_per_speckle" in conditions)
         print(f"  {method.name}: {best.words}", flush=True)
         rows[method.name] = score(best.answer(patterns), patterns)
     rows[f"{methods[0].name}{OWN}"] = score(answer(methods[0], patterns), patterns)
@@ -80,8 +80,8 @@ def draw(table: dict[float, Rows], label: str, path: Path) -> None:
     with figure(8.4, 3.6) as picture:
         panels = picture.subplots(1, 2)
         for number, name in enumerate(table[values[0]]):
-            shown = COLOUR_OF.get(name, number)
-            style: dict[str, Any] = {"color": METHOD_COLOURS[shown], "markersize": 4, "marker": "o", "label": name}
+            displayed = COLOUR_OF.get(name, number)
+            style: dict[str, Any] = {"color": METHOD_COLOURS[displayed], "markersize": 4, "marker": "o", "label": name}
             style |= {"linestyle": "--" if name in COLOUR_OF else "-"}
             for panel, key, times in zip(panels, (SHARE, LOOSE), (100, 1), strict=True):
                 panel.plot(values, [times * table[value][name][key] for value in values], **style)

@@ -41,8 +41,8 @@ if __name__ == "__main__":
     parts = [word for word in sys.argv[1:] if word in PARTS]
     if not parts:
         raise SystemExit(f"say which part: {', '.join(PARTS)}")
-    given = [int(word.removeprefix("seeds=")) for word in sys.argv[1:] if word.startswith("seeds=")]
-    seeds = given[0] if given else None
+    configured = [int(word.removeprefix("seeds=")) for word in sys.argv[1:] if word.startswith("seeds=")]
+    seeds = configured[0] if configured else None
     for size in [int(word) for word in sys.argv[1:] if word.isdigit()] or [32]:
         for part in parts:
             PARTS[part](size) if seeds is None else PARTS[part](size, seeds)

@@ -59,7 +59,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
 
 def _hits(cfg: DictConfig) -> dict[str, Any]:
     """Evaluation of methods that select single hits: data=hits or data=simulated_hits."""
-    folder, rule, subset = Path(cfg.folder), DecisionRule(**cfg.decision), LabelledSubset(**cfg.given)
+    folder, rule, subset = Path(cfg.folder), DecisionRule(**cfg.decision), LabelledSubset(**cfg.training_labels)
     require_embedding(cfg.report.embedding)
     extra, methods = _extra_numbers(cfg.get("metric")), list(make_methods(cfg))
     patterns = open_patterns_of(cfg.data)

@@ -32,8 +32,8 @@ class TrainingLabels:
         for label, word in ((1, "single hits"), (0, "other hits")):
             if not (self.is_single_hit == label).any():
                 raise UserError(
-                    f"{name} has 0 labelled {word} to learn from and needs 1 or more: raise given.per_class, or name "
-                    "frames with given.frames=[...]"
+                    f"{name} has 0 labelled {word} to learn from and needs 1 or more: raise training_labels.per_class, "
+                    "or name frames with training_labels.frames=[...]"
                 )
 
 

@@ -184,7 +184,7 @@ class HitResult:
         if primary.distance_from_training is not None:
             columns[DISTANCE_FROM_TRAINING] = primary.distance_from_training
         columns |= {**self.labels, **self.columns}
-        for name, frames in (("excluded", self.excluded), ("given", self.training_frames)):
+        for name, frames in (("excluded", self.excluded), ("training_label", self.training_frames)):
             if len(frames):
                 columns[name] = self.mark(frames)
         if len(self.answers) > 1:

@@ -58,7 +58,7 @@ def test_a_run_whose_name_begins_with_a_dash(
     assert capsys.readouterr().err.startswith("error: the following arguments are required: RUN")
 
 
-def test_text_in_place_of_numbers_is_escaped(
+def test_text_instead_of_numbers_is_escaped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     numbers = {"test/accuracy": "\x1b[31mbest\nerror: no", "test/auroc": 0.45833333333, "test/auroc/low": "0"}

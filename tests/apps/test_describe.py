@@ -53,7 +53,7 @@ def test_writes_hits_centres_and_sizes_of_every_frame(patterns, tmp_path, capsys
     assert float(rows[3]["sphere_quality"]) > 0.8
 
 
-def test_without_geometry_sizes_are_left_out_and_said_so(tmp_path, capsys) -> None:
+def test_without_geometry_sizes_are_left_out_with_a_note(tmp_path, capsys) -> None:
     np.save(tmp_path / "a.npy", np.random.default_rng(0).poisson(1.0, (2, 16, 16)))
     assert main([str(tmp_path / "a.npy"), "--per-frame", str(tmp_path / "out.csv")]) == 0
     assert "no column of sizes: unknown without distance, pixel_size, photon_energy" in capsys.readouterr().out
@@ -79,8 +79,8 @@ def test_detector_units_are_recognised_and_their_gain_estimated(tmp_path, capsys
     assert main([str(tmp_path / "a.h5")]) == 0
     printed = capsys.readouterr()
     assert "not photons" in printed.out and not printed.err
-    asked, _, note = printed.out.strip().rpartition("note: to find hits: ")
-    gain = float(asked.strip().rpartition("give adu_per_photon=")[2])
+    requested, _, note = printed.out.strip().rpartition("note: to find hits: ")
+    gain = float(requested.strip().rpartition("give adu_per_photon=")[2])
     assert gain == pytest.approx(100, rel=0.02)
     assert "give data.adu_per_photon=" in note
     assert main([str(tmp_path / "a.h5"), "--per-frame", str(tmp_path / "out.csv")]) == 2
@@ -90,12 +90,12 @@ def test_detector_units_are_recognised_and_their_gain_estimated(tmp_path, capsys
     assert "detector units" in capsys.readouterr().out
 
 
-def test_intensities_that_are_no_counts_are_described(tmp_path, capsys) -> None:
+def test_intensities_that_are_no_counts_are_summarised(tmp_path, capsys) -> None:
     np.save(tmp_path / "a.npy", np.random.default_rng(0).poisson(2.0, (3, 40, 40)) * 0.37)
     assert main([str(tmp_path / "a.npy")]) == 0
-    said = capsys.readouterr()
-    assert "note: to find hits: " in said.out and not said.err
-    assert "0 to " in said.out and "in its own unit" in said.out and "intensities" in said.out
+    line = capsys.readouterr()
+    assert "note: to find hits: " in line.out and not line.err
+    assert "0 to " in line.out and "in its own unit" in line.out and "intensities" in line.out
 
 
 def test_an_index_list_is_no_file_of_patterns(tmp_path, capsys) -> None:
@@ -103,8 +103,8 @@ def test_an_index_list_is_no_file_of_patterns(tmp_path, capsys) -> None:
         file["patterns"], file["score"] = np.ones((2, 4, 4), dtype=int), [0.5, 0.25]
     (tmp_path / "list.txt").write_text("a.h5,0\na.h5,1\n")
     assert main([str(tmp_path / "list.txt"), "distance=0.5", "data.geometry.pixel_size=1e-4"]) == 0
-    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "1 file is read" in said and "0.5 m" in said and "unit 1" not in said
+    line = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "1 file is read" in line and "0.5 m" in line and "unit 1" not in line
 
 
 @pytest.mark.parametrize(
@@ -140,9 +140,9 @@ def test_counts_with_broken_pixels_are_refused_in_one_line(tmp_path, capsys, bro
     frames[1, 3, 4] = frames[2, 5, 5] = broken
     np.save(tmp_path / "a.npy", frames)
     assert main([str(tmp_path / "a.npy")]) == 2
-    said = capsys.readouterr()
-    assert len(said.err.splitlines()) == 1 and f"frame 1 (and 1 more frames): pixel (3, 4) = {broken:g} " in said.err
-    assert word in said.err and "photons with a few broken pixels" in " ".join(said.out.split())
+    line = capsys.readouterr()
+    assert len(line.err.splitlines()) == 1 and f"frame 1 (and 1 more frames): pixel (3, 4) = {broken:g} " in line.err
+    assert word in line.err and "photons with a few broken pixels" in " ".join(line.out.split())
 
 
 def test_names_that_begin_like_options_and_words_that_are_none(patterns, tmp_path, monkeypatch, capsys) -> None:

@@ -148,7 +148,7 @@ def test_what_is_selected_follows_the_decision(hits, tmp_path) -> None:
         (["method=[photon_count,graph_cutt]"], "graph_cutt.*photon_count"),
         (["method=photon_count", "+settings.photon_count.k=3"], "photon_count.k is unknown"),
         (["method=photon_count", "+settings.graph_cut.k=3"], "does not hold graph_cut"),
-        (["method=photon_count", "given.folds=1"], "given.folds=1"),
+        (["method=photon_count", "training_labels.folds=1"], "training_labels.folds=1"),
         (["method=photon_count", "device=tpu9"], "device=tpu9"),
     ],
 )
@@ -270,10 +270,10 @@ def test_a_reference_that_learnt_from_the_same_file_is_warned_of(hits, tmp_path,
 
 
 @pytest.mark.slow
-def test_who_selects_is_said_everywhere_and_can_be_chosen(hits, make_run, tmp_path, capsys) -> None:
-    asked = [f"method=[photon_count,{make_run(0)},{make_run(1)}]", *keys(hits)]
+def test_the_method_that_selects_is_named_everywhere_and_can_be_chosen(hits, make_run, tmp_path, capsys) -> None:
+    requested = [f"method=[photon_count,{make_run(0)},{make_run(1)}]", *keys(hits)]
     for chosen, words in {"ensemble": [], "photon_count": ["selection.method=photon_count"]}.items():
-        metrics = run(tmp_path / chosen, *asked, *words)
+        metrics = run(tmp_path / chosen, *requested, *words)
         assert f"frames selected by {chosen}" in " ".join(capsys.readouterr().out.split())
         head = (tmp_path / chosen / "selection/index.txt").read_text().splitlines()[0]
         assert head.endswith(f"single hits by {chosen}")
@@ -284,11 +284,11 @@ def test_who_selects_is_said_everywhere_and_can_be_chosen(hits, make_run, tmp_pa
     with pytest.raises(
         UserError, match=r"selection.method=nobody: .*choose one of photon_count, runs/seed_0.*ensemble"
     ):
-        run(tmp_path / "none", *asked, "selection.method=nobody")
+        run(tmp_path / "none", *requested, "selection.method=nobody")
     assert not (tmp_path / "none").exists()
 
 
-def test_the_first_of_the_methods_is_said_to_select_for_being_first(hits, tmp_path, capsys) -> None:
+def test_the_reason_of_the_first_method_to_select_is_its_order(hits, tmp_path, capsys) -> None:
     why = "; photon_count is the first of 2 methods, selection.method=NAME chooses another"
     for name, words in {"first": "", "chosen": "selection.method=photon_count"}.items():
         run(tmp_path / name, "method=[photon_count,graph_cut]", *keys(hits), *words.split())

@@ -77,7 +77,7 @@ def test_larger_patterns_are_answered_from_their_middle_and_smaller_ones_refused
         run(tmp_path / "no", patterns(tmp_path / "smaller.h5", 24), f"method={network}")
 
 
-def test_patterns_are_binned_if_asked_for(network: Path, tmp_path: Path) -> None:
+def test_patterns_are_binned_by_a_setting(network: Path, tmp_path: Path) -> None:
     path = patterns(tmp_path / "finer.h5", 64)
     run(tmp_path / "out", path, f"method={network}", "preprocess.bin=2")
     notes = read(tmp_path / "out").notes

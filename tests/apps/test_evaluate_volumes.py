@@ -196,8 +196,8 @@ def test_mistakes_are_one_line(words, line, particles, tmp_path) -> None:
     path = [] if any(word.startswith("data.path") for word in words) else [f"data.path={particles}"]
     with pytest.raises((UserError, InstantiationException)) as caught:
         run(tmp_path / "out", *words, *path, "cache=null")
-    told = one_line(caught.value)
-    assert told is not None and line in told and "\n" not in told
+    messages = one_line(caught.value)
+    assert messages is not None and line in messages and "\n" not in messages
 
 
 def test_the_hundred_seeds_of_wu_compose() -> None:
@@ -206,7 +206,7 @@ def test_the_hundred_seeds_of_wu_compose() -> None:
     assert cfg.volumes.seeds == 100 and cfg.volumes.held_out == 0.05 and cfg.volumes.masks == 1
 
 
-def test_a_method_that_cannot_answer_is_left_out_and_said_so(particles, tmp_path) -> None:
+def test_a_method_that_cannot_answer_is_left_out_with_a_note(particles, tmp_path) -> None:
     words = ["data=volumes", f"data.path={particles}", "method=[hybrid,iterative]", "cache=null"]
     quickly = quick("hybrid", "iterative")
     metrics = run(tmp_path / "out", *words, *quickly, "+settings.hybrid.overrides.task.box=2")

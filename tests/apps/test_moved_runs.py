@@ -133,7 +133,7 @@ def test_a_fork_does_not_write_over_another_run(tmp_path, original) -> None:
         (8, 40, 10, [4, 7, 8, 9]),  # a last, short batch
     ],
 )
-def test_other_batch_sizes_keep_the_place_in_patterns(tmp_path, original, at, size, steps, validated) -> None:
+def test_other_batch_sizes_keep_the_position_in_patterns(tmp_path, original, at, size, steps, validated) -> None:
     cache = original.parent / "cache"
     if at == 10:
         copy = Path(shutil.copytree(original, tmp_path / "copy"))

@@ -90,7 +90,7 @@ def test_everything_is_in_the_run_folder(
     assert "1/nm" not in page  # inside pictures only
 
 
-def test_outputs_of_all_iterations_are_kept_if_asked(
+def test_outputs_of_all_iterations_are_kept_by_a_setting(
     patterns: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = stand_in(tmp_path)
@@ -123,7 +123,7 @@ def test_absent_dragonfly_is_a_sentence_with_the_install_line(
 
 
 @pytest.mark.parametrize(
-    ("trouble", "says", "shown"),
+    ("trouble", "says", "displayed"),
     [
         ("raise ValueError('Unknown point group: I')", "left with status 1 after 0 of 3", "Unknown point group: I"),
         ("import os; os.kill(os.getpid(), 9)", "was killed by signal 9 after 0 of 3 iterations, perhaps", "threads"),
@@ -134,7 +134,7 @@ def test_absent_dragonfly_is_a_sentence_with_the_install_line(
 def test_failing_dragonfly_shows_its_log(
     trouble: str,
     says: str,
-    shown: str,
+    displayed: str,
     patterns: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -143,7 +143,7 @@ def test_failing_dragonfly_shows_its_log(
     trouble = f"sys.stdout.flush(); {trouble}"
     settings = (f"data.path={patterns}", f"dragonfly={stand_in(tmp_path, trouble)}")
     error = fails(monkeypatch, capsys, tmp_path / "run", *settings)
-    assert says in error.splitlines()[-1] and shown in error
+    assert says in error.splitlines()[-1] and displayed in error
     assert not (tmp_path / "run" / "metrics.json").exists()
 
 

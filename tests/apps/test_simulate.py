@@ -117,7 +117,7 @@ def test_ctrl_c_after_the_set_says_what_is_missing(
     assert path.is_file()
 
 
-def test_structures_are_shown_with_their_densities(
+def test_structures_are_drawn_with_their_densities(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     random = np.random.default_rng(0)

@@ -192,6 +192,6 @@ def test_nothing_starts_or_goes_on_from_weights_that_are_no_numbers(
     assert not (tmp_path / "new").exists()
 
 
-def test_steps_that_are_no_number_are_told(tmp_path: Path) -> None:
+def test_steps_that_are_no_number_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"trainer\.max_steps=many is not a whole number"):
         train(small_config(tmp_path, "trainer.max_steps=many"))

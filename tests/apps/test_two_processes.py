@@ -94,5 +94,5 @@ def test_supports_and_healing_agree_though_a_process_is_left_without_a_batch(tmp
 )
 def test_a_mistake_of_two_processes_is_one_line(tmp_path: Path, words: list[str], line: str) -> None:
     places = [f"data.cache_dir={tmp_path / 'cache'}", f"hydra.run.dir={tmp_path / 'two'}"]
-    said = in_two_processes([*SMALL, *NARROW, *SIMULATED, "trainer=ddp_cpu", *places, *words], status=2)
-    assert said[-1].rstrip(".") == line and not any("Traceback" in each for each in said)
+    message = in_two_processes([*SMALL, *NARROW, *SIMULATED, "trainer=ddp_cpu", *places, *words], status=2)
+    assert message[-1].rstrip(".") == line and not any("Traceback" in each for each in message)

@@ -54,8 +54,8 @@ def test_the_kernel_is_the_heat_kernel() -> None:
 def test_alpha_one_does_not_see_how_densely_the_circle_was_sampled() -> None:
     points = circle(uneven(2000))
     np.testing.assert_allclose(rates(embed(points, 150, 6, tau=0.01, alpha=1)), [1, 1, 4, 4, 9, 9], rtol=0.02)
-    seen = rates(embed(points, 150, 6, tau=0.01, alpha=0))
-    assert abs(seen[1] - 1) > 0.3
+    found = rates(embed(points, 150, 6, tau=0.01, alpha=0))
+    assert abs(found[1] - 1) > 0.3
 
 
 def test_flat_torus() -> None:
@@ -116,7 +116,7 @@ def test_each_part_of_a_disconnected_graph_has_its_own_map() -> None:
     assert describe_components(embedding.size) == "3 unconnected parts of 400, 200 and 3 frames"
 
 
-def test_duplicates_share_one_place() -> None:
+def test_duplicates_share_their_coordinates() -> None:
     points = np.repeat(np.random.default_rng(1).normal(size=(60, 3)), 2, axis=0)
     embedding = embed(points, 119, 3)
     assert np.isfinite(embedding.coordinates).all()
@@ -137,15 +137,15 @@ def test_a_frame_far_from_all_others_stays_tied() -> None:
 
 
 @pytest.mark.parametrize("alpha", [0, 1])
-def test_new_frames_fall_into_their_place(alpha) -> None:
+def test_new_frames_get_their_coordinates(alpha) -> None:
     known, new = even(1000), even(77) + 0.001
     points = torch.from_numpy(circle(known)).float()
     index, distance = nearest(points, 120)
     embedding = diffusion_map(index, distance.double() ** 2, 4, alpha=alpha, tau=0.01)
     index, distance = nearest_to(torch.from_numpy(circle(new)).float(), points, 120)
-    place, part = extend(embedding, index, distance.double() ** 2)
+    position, part = extend(embedding, index, distance.double() ** 2)
     expected = np.stack([np.interp(new, known, each) for each in embedding.coordinates.T], axis=1)
-    np.testing.assert_allclose(place, expected, atol=0.02)
+    np.testing.assert_allclose(position, expected, atol=0.02)
     assert (part == 0).all()
 
 
@@ -154,8 +154,8 @@ def test_known_frames_extended_give_their_own_coordinates() -> None:
     vectors = torch.from_numpy(points).float()
     index, distance = nearest(vectors, 99)
     embedding = diffusion_map(index, distance, 5, tau=0.5, alpha=1, self_weight=True)
-    place, _ = extend(embedding, *nearest_to(vectors, vectors, 100))
-    np.testing.assert_allclose(place, embedding.coordinates, atol=1e-5)
+    position, _ = extend(embedding, *nearest_to(vectors, vectors, 100))
+    np.testing.assert_allclose(position, embedding.coordinates, atol=1e-5)
 
 
 def test_extension_goes_to_the_part_where_the_neighbours_are() -> None:

@@ -110,7 +110,7 @@ def test_a_graph_without_edges_follows_its_forces() -> None:
     np.testing.assert_allclose(cut.labelling, [1, 0, 0.5])
 
 
-def test_running_out_of_iterations_is_said() -> None:
+def test_running_out_of_iterations_is_noted() -> None:
     cut = graph_cut(random_graph(), random_force(), 0.5, limit=3)
     assert cut.iterations == 3 and not cut.converged
     assert "3 iterations" in str(cut.note) and cut.gap > 0

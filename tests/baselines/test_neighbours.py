@@ -10,9 +10,9 @@ from spi_lightning.errors import UserError
 def cloud(count: int = 600, width: int = 12, seed: int = 0) -> torch.Tensor:
     """Points near a curved surface, as patterns are: an index of cells makes sense of them."""
     random = torch.Generator().manual_seed(seed)
-    place = torch.rand(count, 2, generator=random) * 6
+    position = torch.rand(count, 2, generator=random) * 6
     waves = torch.randn(2, width, generator=random)
-    return torch.sin(place @ waves) + 0.02 * torch.randn(count, width, generator=random)
+    return torch.sin(position @ waves) + 0.02 * torch.randn(count, width, generator=random)
 
 
 def all_distances(first: torch.Tensor, second: torch.Tensor, metric: str) -> torch.Tensor:
@@ -112,7 +112,7 @@ def test_pairwise_masks_leave_out_what_either_lacks() -> None:
         (None, {"k": 3, "metric": "cosine"}, "metric=cosine"),
     ],
 )
-def test_what_has_no_neighbours_is_said_in_a_line(change, options, words) -> None:
+def test_vectors_without_neighbours_are_refused_in_a_line(change, options, words) -> None:
     vectors = cloud()
     if change is not None:
         vectors[17] = change
@@ -121,7 +121,7 @@ def test_what_has_no_neighbours_is_said_in_a_line(change, options, words) -> Non
     assert words in str(caught.value)
 
 
-def test_queries_must_be_described_alike() -> None:
+def test_queries_need_as_many_entries() -> None:
     with pytest.raises(UserError, match="use the same vectors for both"):
         nearest_to(cloud(5, 11), cloud(), 3)
     with pytest.raises(UserError, match="from 1 to 600"):

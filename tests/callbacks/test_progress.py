@@ -16,13 +16,13 @@ from tests.tasks.refining.test_refinement import config, scan
 
 
 @pytest.mark.parametrize(
-    ("max_epochs", "max_steps", "said"),
+    ("max_epochs", "max_steps", "message"),
     [(-1, 400, "Epoch 12, step 30 of 400"), (None, -1, "Epoch 12"), (20, -1, "Epoch 12/19")],
 )
-def test_no_epoch_of_minus_two(max_epochs: int | None, max_steps: int, said: str) -> None:
+def test_no_epoch_of_minus_two(max_epochs: int | None, max_steps: int, message: str) -> None:
     bar: Any = Progress()
     bar._trainer = SimpleNamespace(max_epochs=max_epochs, max_steps=max_steps, global_step=30)
-    assert bar._get_train_description(12).strip() == said
+    assert bar._get_train_description(12).strip() == message
 
 
 __all__ = ["scan"]  # a fixture
@@ -34,7 +34,7 @@ def particle() -> np.ndarray:
     return density
 
 
-def test_brightness_is_amplitude_and_a_constant_phase_is_not_shown() -> None:
+def test_brightness_is_amplitude_and_a_constant_phase_is_removed() -> None:
     colours = coloured(particle()[6])
     assert colours.shape == (9, 10, 3) and colours.min() >= 0 and colours.max() <= 1
     assert colours[0, 0].max() < 0.1 < colours[4, 4].max()

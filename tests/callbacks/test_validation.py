@@ -48,8 +48,8 @@ def test_a_run_that_has_stopped_early_stays_so_until_it_gets_more_patience(tmp_p
     assert load(tmp_path / "run/checkpoints/last.ckpt")["global_step"] == 10
     capsys.readouterr()
     train(small_config(tmp_path, *words, f"{STOP}patience: 1}}", f"resume={tmp_path / 'run'}"))
-    said = capsys.readouterr().out
-    assert "nothing was trained: the run had stopped early, val/loss did not improve in 1 validations" in said
+    message = capsys.readouterr().out
+    assert "nothing was trained: the run had stopped early, val/loss did not improve in 1 validations" in message
     train(small_config(tmp_path, *words, f"{STOP}patience: 3}}", f"resume={tmp_path / 'run'}"))
     assert load(tmp_path / "run/checkpoints/last.ckpt")["global_step"] == 20
 

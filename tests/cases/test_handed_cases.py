@@ -192,10 +192,10 @@ def test_scans(case: dict[str, Any], files: Path, commands: Commands, tmp_path: 
     name, out = case["name"], tmp_path / "run"
     words = ["-m", "spi_lightning.apps.phase", *renamed(case["words"]), f"hydra.run.dir={out}"]
     outcome = commands.run(words, files / "cdi", out)
-    said = re.sub(rf"\S*{re.escape(name)}\S*", "", outcome.console)
+    message = re.sub(rf"\S*{re.escape(name)}\S*", "", outcome.console)
     checks = {
-        "note": lambda o, v: verdict.matches(said, v, "console"),
-        "absent": lambda o, v: verdict.lacks(said, v, "console"),
+        "note": lambda o, v: verdict.matches(message, v, "console"),
+        "absent": lambda o, v: verdict.lacks(message, v, "console"),
         "peak": peak,
         "unmeasured": verdict.unmeasured,
         "unmeasured_share_max": lambda o, v: (
@@ -221,4 +221,4 @@ def test_scans(case: dict[str, Any], files: Path, commands: Commands, tmp_path: 
         checks[key] = lambda o, v, check=checks[key]: check(o, value=v)
     ways = case["expect"] if isinstance(case["expect"], list) else [case["expect"]]
     faults = verdict.never_right(outcome) + verdict.best_of(verdict.holds(outcome, way, checks) for way in ways)
-    assert not faults, case["right"] + "\n" + "\n".join([*faults, said[-1500:]])
+    assert not faults, case["right"] + "\n" + "\n".join([*faults, message[-1500:]])

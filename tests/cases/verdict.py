@@ -174,10 +174,10 @@ def metrics(outcome: Outcome, spans: dict[str, list[float]]) -> list[str]:
 def resolution_axes(outcome: Outcome, count: int) -> list[str]:
     """Resolution in nm along so many axes, in metrics.json or on the console."""
     numbers = [v for key, v in outcome.metrics().items() if "resolution" in key]
-    told = sum(len(v) if isinstance(v, list) else 1 for v in numbers if v is not None)
+    notes = sum(len(v) if isinstance(v, list) else 1 for v in numbers if v is not None)
     pattern = rf"resolution[^\n]*?(\d[\d.]*( ?[x×,] ?|[^\d\n]{{1,30}})){{{count}}}"
     line = re.search(pattern, outcome.console, re.IGNORECASE)
-    return [] if told >= count or line else [f"{told} resolutions in metrics.json, none on the console"]
+    return [] if notes >= count or line else [f"{notes} resolutions in metrics.json, none on the console"]
 
 
 def same_photons(outcome: Outcome, other: Path) -> list[str]:

@@ -181,9 +181,9 @@ def test_a_flipped_byte_is_found_or_changes_nothing(tmp_path: Path) -> None:
     value, path = everything(), tmp_path / "a.h5"
     content = save(path, value).read_bytes()
     random, found = np.random.default_rng(1), 0
-    for place in random.integers(0, len(content), 300):
+    for position in random.integers(0, len(content), 300):
         damaged = bytearray(content)
-        damaged[place] ^= 1 << int(random.integers(8))
+        damaged[position] ^= 1 << int(random.integers(8))
         path.write_bytes(damaged)
         try:
             back = load(path, Everything)

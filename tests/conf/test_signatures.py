@@ -13,7 +13,7 @@ from spi_lightning.settings import parameters
 from tests.apps.small_runs import CONF
 
 FILES = sorted(CONF.rglob("*.yaml"))
-SHOWN: Final = {
+LISTED: Final = {
     "PatternKeys": "photons label mask particle_id index positive",
     "ScanKeys": "counts angle monitor whitefield dark bad_pixels",
     "Preparation": "size bin threshold parasitic_peaks",
@@ -42,9 +42,9 @@ def parts(node: Any) -> Iterator[DictConfig]:
             if not OmegaConf.is_interpolation(node, key) and not OmegaConf.is_missing(node, key):
                 yield from parts(node[key])
     elif isinstance(node, ListConfig):
-        for place in range(len(node)):
-            if not OmegaConf.is_interpolation(node, place):
-                yield from parts(node[place])
+        for position in range(len(node)):
+            if not OmegaConf.is_interpolation(node, position):
+                yield from parts(node[position])
 
 
 def leaves(part: DictConfig) -> Iterator[tuple[str, Any]]:
@@ -96,17 +96,17 @@ def test_every_target_resolves_and_takes_every_key(path: Path) -> None:
 
 
 def test_a_default_stands_in_the_signature_alone_unless_a_user_should_see_it() -> None:
-    shown = {(name, key) for name, keys in SHOWN.items() for key in keys.split()}
-    assert sorted(repeated() - shown) == [], "leave out of the YAML what repeats a default, or list it in SHOWN"
-    assert sorted(shown - repeated()) == [], "SHOWN lists what no YAML repeats"
+    listed = {(name, key) for name, keys in LISTED.items() for key in keys.split()}
+    assert sorted(repeated() - listed) == [], "leave out of the YAML what repeats a default, or list it in LISTED"
+    assert sorted(listed - repeated()) == [], "LISTED names what no YAML repeats"
 
 
 def test_what_every_yaml_says_alike_is_a_default() -> None:
-    said: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    message: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for path in FILES:
         for part in parts(OmegaConf.load(path)):
             if str(part._target_).startswith("spi_lightning."):
-                said[name_of(part)].append({k: v for k, v in leaves(part) if default_of(part, k) not in (..., v)})
-    for name, uses in said.items():
+                message[name_of(part)].append({k: v for k, v in leaves(part) if default_of(part, k) not in (..., v)})
+    for name, uses in message.items():
         for key, value in uses[0].items():
             assert len(uses) == 1 or any(use.get(key) != value for use in uses[1:]), (name, key, value)

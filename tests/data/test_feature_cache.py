@@ -57,7 +57,7 @@ def expected(file: PatternFile) -> np.ndarray:
 
 
 @pytest.mark.parametrize("masks", ["shared", "each"])
-def test_features_are_computed_once_and_for_frames_that_are_asked_for(make_file, tmp_path, masks: str) -> None:
+def test_features_are_computed_once_and_for_the_requested_frames(make_file, tmp_path, masks: str) -> None:
     file, backbone = make_file(masks=masks), Sums()
     features = cached_features(file, backbone, np.array([8, 2, 2, 5]), tmp_path)
     assert backbone.seen == 3 and features.shape == (10, 3) and not features[[0, 1, 3, 4, 6, 7, 9]].any()
@@ -107,7 +107,7 @@ def test_damaged_features_are_computed_anew_with_a_line(make_file, tmp_path, cap
     assert caplog.text.count("computed anew") == 1
 
 
-def test_several_who_ask_at_once_share_the_work(make_file, tmp_path: Path) -> None:
+def test_processes_at_the_same_time_share_the_work(make_file, tmp_path: Path) -> None:
     file, backbones = make_file(), [Sums() for _ in range(4)]
     threads = [
         threading.Thread(target=cached_features, args=(file, backbone), kwargs={"cache_dir": tmp_path})

@@ -66,8 +66,8 @@ def test_loaders_give_what_the_sampler_says_with_any_number_of_workers(file: Pat
     loader = data.train_dataloader()
     epochs = [torch.cat([batch[FRAME] for batch in loader]) for _ in range(2)]
     frames = torch.from_numpy(data.splits["train"].frames)  # type: ignore[attr-defined]
-    for epoch, seen in enumerate(epochs):
-        assert torch.equal(seen, frames[data.training_order(epoch)[: len(seen)]])
+    for epoch, found in enumerate(epochs):
+        assert torch.equal(found, frames[data.training_order(epoch)[: len(found)]])
     assert len(epochs[0]) == 4 * (len(frames) // 4)
     val = torch.cat([batch[FRAME] for batch in data.val_dataloader()])
     assert val.tolist() == sorted(data.splits["val"].frames)  # type: ignore[attr-defined]

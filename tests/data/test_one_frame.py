@@ -115,7 +115,7 @@ def test_a_centre_off_by_a_hair_keeps_the_whole_frame(tmp_path, off) -> None:
     assert made.mask.shape == (64, 64) and made.mask.all() and not any("kept" in str(note) for note in made.notes)
 
 
-def test_pixels_beyond_the_detector_are_told(tmp_path) -> None:
+def test_pixels_beyond_the_detector_are_noted(tmp_path) -> None:
     path = write(tmp_path / "a.h5", pattern(64, (32, 32)))
     made = measure_frame(path, PatternKeys(photons="photons"), centre=(32, 32), size=80)
     assert any("kept 80 x 80 of 64 x 64" in str(note) and "beyond the detector" in str(note) for note in made.notes)
@@ -163,7 +163,7 @@ def test_a_frame_without_contrast_is_refused(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(("dtype", "top"), [("u2", 65535), ("f4", 1000.0), ("i4", 1023)])
-def test_saturated_pixels_of_one_frame_of_several_are_not_measured(tmp_path, dtype, top) -> None:
+def test_saturated_pixels_of_one_frame_of_many_are_not_measured(tmp_path, dtype, top) -> None:
     bright = pattern(64, (32, 32))
     bright = np.minimum(bright * (top / np.quantile(bright, 0.98)), top)
     stack = np.stack([pattern(64, (32, 32)), bright, pattern(64, (32, 32))]).astype(dtype)

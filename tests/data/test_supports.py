@@ -52,12 +52,12 @@ def test_counts_are_stored_as_integers(tmp_path: Path) -> None:
 def test_splits_share_no_structure(tmp_path: Path) -> None:
     data = SupportDataModule(str(made(tmp_path / "set.cxi")), batch_size=4)
     data.setup("fit")
-    shown = [set(data.splits[name][range(len(data.splits[name]))][STRUCTURE].tolist()) for name in ("train", "val", "test")]  # type: ignore[arg-type]  # noqa: E501  # fmt: skip
-    assert not (shown[0] & shown[1] or shown[0] & shown[2] or shown[1] & shown[2])
+    displayed = [set(data.splits[name][range(len(data.splits[name]))][STRUCTURE].tolist()) for name in ("train", "val", "test")]  # type: ignore[arg-type]  # noqa: E501  # fmt: skip
+    assert not (displayed[0] & displayed[1] or displayed[0] & displayed[2] or displayed[1] & displayed[2])
     assert data.patterns_in("predict") == 20 and next(iter(data.train_dataloader()))[DENSITY].shape == (4, 1, 32, 32)
 
 
-def test_several_files_and_selections_keep_their_densities(tmp_path: Path) -> None:
+def test_joined_files_and_selections_keep_their_densities(tmp_path: Path) -> None:
     paths = [str(made(tmp_path / f"{seed}.cxi", seed, 8)) for seed in (0, 1)]
     both = open_patterns(paths, check=False)
     batch = SupportDataset(both)[[9, 1]]

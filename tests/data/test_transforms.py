@@ -22,11 +22,11 @@ def test_masked_pixels_are_zero_before_and_after(scale: str, standardise: str) -
     preprocess = Preprocess(scale=scale, standardise=standardise, mask_channel=True)
     preprocess.fit([patterns])
     spoilt = {**patterns, PHOTONS: torch.where(patterns[MASK], patterns[PHOTONS], 1e9)}
-    seen = preprocess(spoilt)
-    assert seen.shape == (6, 2, 16, 16) and seen.dtype == torch.float32
-    assert (seen[:, :1][~patterns[MASK]] == 0).all()
-    assert torch.equal(seen[:, 1:].bool(), patterns[MASK])
-    assert torch.equal(seen, preprocess(patterns))
+    found = preprocess(spoilt)
+    assert found.shape == (6, 2, 16, 16) and found.dtype == torch.float32
+    assert (found[:, :1][~patterns[MASK]] == 0).all()
+    assert torch.equal(found[:, 1:].bool(), patterns[MASK])
+    assert torch.equal(found, preprocess(patterns))
 
 
 def test_square_root_of_counts_has_the_same_noise_at_every_brightness() -> None:
@@ -43,8 +43,8 @@ def test_standardised_training_patterns_have_mean_zero_and_unit_variance() -> No
     measured = patterns[MASK]
     scalar = Preprocess(scale="none", standardise="scalar")
     scalar.fit(parts)
-    seen = scalar(patterns)[measured]
-    torch.testing.assert_close(torch.stack([seen.mean(), seen.std()]), torch.tensor([0.0, 1.0]), atol=1e-4, rtol=1e-3)
+    found = scalar(patterns)[measured]
+    torch.testing.assert_close(torch.stack([found.mean(), found.std()]), torch.tensor([0.0, 1.0]), atol=1e-4, rtol=1e-3)
     pixel = Preprocess(scale="none", standardise="pixel")
     pixel.fit(parts)
     assert pixel.mean.shape == (16, 16)
@@ -65,9 +65,9 @@ def test_reflections_are_equally_likely_and_take_the_mask_along(augment: str, sy
     size, patterns = 4, 4000
     photons = torch.arange(size**2, dtype=torch.float32).reshape(1, 1, size, size).expand(patterns, 1, size, size)
     frames = {PHOTONS: photons, MASK: photons > 7, FRAME: torch.arange(patterns)}
-    seen = reflect(frames, augment, draw=11)
-    assert torch.equal(seen[PHOTONS] > 7, seen[MASK])
-    kinds, counts = seen[PHOTONS].flatten(1).unique(dim=0, return_counts=True)
+    found = reflect(frames, augment, draw=11)
+    assert torch.equal(found[PHOTONS] > 7, found[MASK])
+    kinds, counts = found[PHOTONS].flatten(1).unique(dim=0, return_counts=True)
     assert len(kinds) == symmetries
     assert (counts - patterns / symmetries).abs().max() < 6 * (patterns / symmetries) ** 0.5
 
@@ -94,14 +94,14 @@ def test_unknown_options_list_the_choices() -> None:
 @pytest.mark.parametrize(("augment", "count"), [("none", 1), ("flips", 4), ("dihedral", 8)])
 def test_views_are_all_that_reflections_can_give(augment: str, count: int) -> None:
     pattern = torch.rand(1, 1, 5, 5)
-    seen = {tuple(view.flatten().tolist()) for view in views(pattern, augment)}
-    assert len(seen) == count and len(views(pattern, augment)) == count
+    found = {tuple(view.flatten().tolist()) for view in views(pattern, augment)}
+    assert len(found) == count and len(views(pattern, augment)) == count
     many = {
         PHOTONS: pattern.expand(200, -1, -1, -1),
         MASK: pattern.expand(200, -1, -1, -1) > 0,
         FRAME: torch.arange(200),
     }
-    assert {tuple(image.flatten().tolist()) for image in reflect(many, augment, 1)[PHOTONS]} == seen
+    assert {tuple(image.flatten().tolist()) for image in reflect(many, augment, 1)[PHOTONS]} == found
 
 
 def test_patterns_that_are_not_square_have_no_quarter_turns() -> None:

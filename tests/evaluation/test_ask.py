@@ -75,15 +75,15 @@ def lines(answered: Answered[object]) -> list[str]:
     return [str(note) for note in answered.notes]
 
 
-def test_parts_are_asked_in_order_and_joined() -> None:
+def test_parts_are_answered_in_order_and_joined() -> None:
     assert [one.answer.values[0] for one in ask(Times(2), Numbers())] == [2, 4, 6]
     whole = ask_whole(Times(2), Numbers())
     assert whole.answer == 36 and not whole.kept and whole.cost.seconds > 0
 
 
 def test_notes_and_warnings_bear_the_name_of_the_method_and_count_once() -> None:
-    shown: list[Note] = []
-    whole = ask_whole(Times(2), Numbers(), show=shown.append)
+    displayed: list[Note] = []
+    whole = ask_whole(Times(2), Numbers(), show=displayed.append)
     assert lines(whole) == [
         "HINT: times: larger factors are faster",
         "times: 1 is a number",
@@ -92,7 +92,7 @@ def test_notes_and_warnings_bear_the_name_of_the_method_and_count_once() -> None
         "WARNING: times: fit: doubt",
         "times: 3 is a number",
     ]
-    assert tuple(shown) == whole.notes
+    assert tuple(displayed) == whole.notes
 
 
 def test_a_kept_answer_brings_its_notes_and_cost_under_the_present_name(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_kept_answer_brings_its_notes_and_cost_under_the_present_name(tmp_path
     assert lines(kept) == [line.replace("times", "again") for line in lines(made)]
 
 
-def test_whatever_decides_is_asked_anew_and_nothing_else(tmp_path: Path) -> None:
+def test_what_decides_is_answered_anew_and_nothing_else(tmp_path: Path) -> None:
     cache, weights = Cache(tmp_path / "cache"), tmp_path / "weights.bin"
     weights.write_bytes(b"1")
     for method in (Times(2), Times(3), Times(2, weights=weights)):
@@ -117,19 +117,19 @@ def test_whatever_decides_is_asked_anew_and_nothing_else(tmp_path: Path) -> None
     assert CALLS[4:] == [1]
 
 
-def test_a_damaged_kept_answer_is_said_and_asked_anew(tmp_path: Path) -> None:
+def test_a_damaged_kept_answer_is_noted_and_made_anew(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     ask_whole(Times(2), Numbers((1.0,)), cache)
     (file,) = tmp_path.rglob("*.h5")
     content = bytearray(file.read_bytes())
-    for place in range(0, len(content), 64):
-        content[place] ^= 0xFF
+    for position in range(0, len(content), 64):
+        content[position] ^= 0xFF
     file.write_bytes(content)
     again = ask_whole(Times(2), Numbers((1.0,)), cache)
     assert CALLS == [1, 1] and again.answer == 6 and not again.kept
     assert again.notes[0].level is Level.WARNING and "made anew" in again.notes[0].text
-    mended = ask_whole(Times(2), Numbers((1.0,)), cache)
-    assert CALLS == [1, 1] and mended.kept and not any(note.level is Level.WARNING for note in mended.notes)
+    repaired = ask_whole(Times(2), Numbers((1.0,)), cache)
+    assert CALLS == [1, 1] and repaired.kept and not any(note.level is Level.WARNING for note in repaired.notes)
 
 
 def test_an_answer_that_is_refused_is_not_kept(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_kill_while_an_answer_is_written_leaves_no_half_one(tmp_path: Path) ->
     assert len([one for one in tmp_path.rglob("*") if one.is_file()]) == 1
 
 
-def asked_together(folder: Path) -> list[Any]:
+def answered_together(folder: Path) -> list[Any]:
     """Twenty answers, asked for when the other process is ready too."""
     TOGETHER.wait(60)
     return [ask_whole(Times(2), Numbers((float(n),)), Cache(folder)).answer for n in range(20)]
@@ -189,7 +189,7 @@ def asked_together(folder: Path) -> list[Any]:
 
 def test_processes_share_a_folder(tmp_path: Path) -> None:
     with FORK.Pool(2) as pool:
-        answers = pool.map(asked_together, [tmp_path] * 2, chunksize=1)
+        answers = pool.map(answered_together, [tmp_path] * 2, chunksize=1)
     assert answers == [[6.0 * n for n in range(20)]] * 2
     assert len([one for one in tmp_path.rglob("*") if one.is_file()]) == 20
 

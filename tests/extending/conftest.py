@@ -42,19 +42,19 @@ class Lab:
 
 def small(words: Sequence[str]) -> list[str]:
     """Words that make a command of the page a matter of seconds."""
-    given = {word.partition("=")[0] for word in words}
+    configured = {word.partition("=")[0] for word in words}
     if words[0] == "evaluate.py":
-        return [word for word in REPORT if word.partition("=")[0] not in given]
+        return [word for word in REPORT if word.partition("=")[0] not in configured]
     if "spi_lightning.apps.simulate" in words:
         return ["simulate.shape=[32,32]", "simulate.block_size=16", "examples=0"]
     if words[0] != "train.py" or "experiment=wu_transfer" in words:
         return []
-    if "resume" in given:
+    if "resume" in configured:
         return ["trainer.max_epochs=2"]
     own = [*SMALL[1:], "trainer.max_epochs=1", "data.batch_size=16"]
-    if "checkpoint" in given or "data" in given:
+    if "checkpoint" in configured or "data" in configured:
         return own
-    network = () if "network" in given else NARROW
+    network = () if "network" in configured else NARROW
     return [*own, "preprocess.bin=1", "data.cache_dir=cache", *SIMULATED, *network]
 
 

@@ -15,7 +15,7 @@ TABLES = {
 }
 
 
-def test_the_map_names_every_room_once_and_in_its_order() -> None:
+def test_the_map_names_every_package_once_and_in_its_order() -> None:
     named = [name for cells, _ in TABLES["room"] for name in re.findall(r"`(\S+?)`", cells)]
     there = {f"{path.name}/" for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"}
     there |= {path.name for path in PACKAGE.glob("*.py")} - {"__init__.py"}

@@ -33,8 +33,8 @@ def test_a_file_format_of_ones_own_trains_and_evaluates(lab: Lab) -> None:
     np.savetxt(lab.folder / "labels.txt", patterns.labels["is_single_hit"], fmt="%d")
     train, evaluate, resume, describe = recipes()["file format"].commands
     lab.run(train)
-    told = lab.run(evaluate)
-    assert "trained on 22 and validated on 5 of these 32 frames" in told.console
+    notes = lab.run(evaluate)
+    assert "trained on 22 and validated on 5 of these 32 frames" in notes.console
     lab.refused(resume)
     lab.run(resume)
     assert "mylab raw" in lab.run(describe).console
@@ -50,14 +50,14 @@ def test_a_metric_of_ones_own_is_measured_in_training_and_evaluation(lab: Lab) -
     trained = json.loads((lab.folder / "runs/brier/metrics.json").read_text())
     assert 0 < trained["val/brier"] < 1 and 0 < trained["test/brier"] < 1
     lab.refused([word for word in evaluate if not word.startswith(("metric=", "hydra."))])  # which import it themselves
-    told = lab.run([*evaluate, "hydra.run.dir=evaluated"])
+    notes = lab.run([*evaluate, "hydra.run.dir=evaluated"])
     folder = lab.folder / "evaluated"
     metrics = json.loads((folder / "metrics.json").read_text())
     answered = np.genfromtxt(folder / "predictions.csv", delimiter=",", names=True, dtype=None, encoding="utf-8")
     label = open_patterns(lab.folder / "frames.cxi").labels["is_single_hit"]
     expected = ((answered["probability"] - label) ** 2).mean()
     np.testing.assert_allclose(metrics["test/brier"], expected, rtol=1e-6)
-    assert "brier" in told.console and ">brier<" in (folder / "report.html").read_text()
+    assert "brier" in notes.console and ">brier<" in (folder / "report.html").read_text()
 
 
 def test_a_particle_of_ones_own_is_simulated_to_a_file_and_while_training(lab: Lab) -> None:

@@ -28,32 +28,32 @@ def _flip(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 def _bytes(content: bytes, rng: np.random.Generator) -> bytes:
-    place, length = _offset(content, rng), int(rng.integers(1, 17))
-    return content[:place] + rng.bytes(length) + content[place + length :]
+    position, length = _offset(content, rng), int(rng.integers(1, 17))
+    return content[:position] + rng.bytes(length) + content[position + length :]
 
 
 def _number(content: bytes, rng: np.random.Generator) -> bytes:
     """An integer of 1, 2, 4 or 8 bytes at a place of its own size becomes an extreme one."""
     form = str(rng.choice(["b", "h", "i", "q"]))
     size = struct.calcsize(form)
-    place = _offset(content, rng) // size * size
+    position = _offset(content, rng) // size * size
     value = EXTREMES[int(rng.integers(len(EXTREMES)))] & (2 ** (8 * size) - 1)
-    return content[:place] + value.to_bytes(size, "little") + content[place + size :]
+    return content[:position] + value.to_bytes(size, "little") + content[position + size :]
 
 
 def _zeros(content: bytes, rng: np.random.Generator) -> bytes:
-    place, length = _offset(content, rng), int(rng.integers(1, 513))
-    return content[:place] + bytes(min(length, len(content) - place)) + content[place + length :]
+    position, length = _offset(content, rng), int(rng.integers(1, 513))
+    return content[:position] + bytes(min(length, len(content) - position)) + content[position + length :]
 
 
 def _moved(content: bytes, rng: np.random.Generator) -> bytes:
-    place, source, length = _offset(content, rng), _offset(content, rng), int(rng.integers(1, 257))
-    return content[:place] + content[source : source + length] + content[place + length :]
+    position, source, length = _offset(content, rng), _offset(content, rng), int(rng.integers(1, 257))
+    return content[:position] + content[source : source + length] + content[position + length :]
 
 
 def _removed(content: bytes, rng: np.random.Generator) -> bytes:
-    place = _offset(content, rng)
-    return content[:place] + content[place + int(rng.integers(1, 65)) :]
+    position = _offset(content, rng)
+    return content[:position] + content[position + int(rng.integers(1, 65)) :]
 
 
 def _word(content: bytes, rng: np.random.Generator) -> bytes:

@@ -7,10 +7,10 @@ from spi_lightning.methods.resized import fitted_batch, on_coarser_pixels, on_fi
 from spi_lightning.physics.fourier import fourier
 
 
-def blob(size: int, edge: float, place: tuple[float, float] = (2.0, -1.0)) -> torch.Tensor:
+def blob(size: int, edge: float, position: tuple[float, float] = (2.0, -1.0)) -> torch.Tensor:
     """A Gaussian beside the origin; ``edge`` of a pixel and its place in the same unit."""
     y, x = torch.meshgrid(*[(torch.arange(size) - size // 2).double() * edge] * 2, indexing="ij")
-    return torch.exp(-((y - place[0]) ** 2 + (x - place[1]) ** 2) / 8)
+    return torch.exp(-((y - position[0]) ** 2 + (x - position[1]) ** 2) / 8)
 
 
 def batch_of(density: torch.Tensor) -> dict[str, torch.Tensor]:

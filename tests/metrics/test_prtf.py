@@ -64,9 +64,9 @@ def test_unmeasured_pixels_do_not_enter_the_curve() -> None:
     spectrum[:, ~mask] *= torch.exp(2j * math.pi * torch.rand(6, 9, generator=generator))
     runs = torch.fft.fftshift(torch.fft.ifft2(torch.fft.ifftshift(spectrum, dim=(1, 2))), dim=(1, 2)) * 16
     assert float(prtf(runs, aligned=True).curve[0]) < 0.9
-    seen = prtf(runs, mask, aligned=True).curve
-    assert bool(seen[0].isnan())
-    torch.testing.assert_close(seen[2:], torch.ones_like(seen[2:]), atol=1e-3, rtol=0)
+    visited = prtf(runs, mask, aligned=True).curve
+    assert bool(visited[0].isnan())
+    torch.testing.assert_close(visited[2:], torch.ones_like(visited[2:]), atol=1e-3, rtol=0)
 
 
 def test_runs_in_other_guises_are_aligned_first() -> None:

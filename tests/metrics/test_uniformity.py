@@ -140,9 +140,9 @@ def test_a_control_takes_a_shared_bias_away(quaternion: NDArray[np.float64]) -> 
     for seed in range(30):
         index, _ = draw(theirs, 400, 100 + seed)
         control = Control(other, np.bincount(index[:, 0], minlength=SAMPLES).astype(float))
-        given = quaternion, weight, *draw(biased, 300, seed), "icosahedral"
-        p_values.append(uniformity(*given, control).p_value)
-        assert uniformity(*given).p_value < 0.01
+        configured = quaternion, weight, *draw(biased, 300, seed), "icosahedral"
+        p_values.append(uniformity(*configured, control).p_value)
+        assert uniformity(*configured).p_value < 0.01
     assert np.mean(np.array(p_values) < 0.05) < 0.2
     axis = np.array([0.0, 1.0, (1 + np.sqrt(5)) / 2])
     height = viewing_directions(torch.from_numpy(quaternion)).numpy() @ (axis / np.linalg.norm(axis))

@@ -32,9 +32,9 @@ def half(rank: int, axes: int, folder: Path, state: dict[str, torch.Tensor]) -> 
     dist.init_process_group("gloo", init_method=f"file://{folder / 'meeting_point'}", rank=rank, world_size=2)
     norm, share = layer(KINDS[axes][1]), maps(axes)[3 * rank : 3 * rank + 3].requires_grad_()
     norm.load_state_dict(state)
-    seen = norm(share)
-    (seen**3).sum().backward()
-    torch.save((seen.detach(), share.grad, norm.running_mean, norm.running_var), folder / f"{rank}.pt")
+    found = norm(share)
+    (found**3).sum().backward()
+    torch.save((found.detach(), share.grad, norm.running_mean, norm.running_var), folder / f"{rank}.pt")
     dist.destroy_process_group()
 
 
@@ -44,9 +44,9 @@ def test_two_processes_normalise_as_one_forwards_and_backwards(axes: int, tmp_pa
     norm, whole = layer(KINDS[axes][0]), maps(axes).requires_grad_()
     mp.start_processes(half, (axes, tmp_path, norm.state_dict()), nprocs=2, start_method="fork")
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
-    seen = norm(whole)
-    (seen**3).sum().backward()
-    torch.testing.assert_close(torch.cat([first[0], second[0]]), seen)
+    found = norm(whole)
+    (found**3).sum().backward()
+    torch.testing.assert_close(torch.cat([first[0], second[0]]), found)
     torch.testing.assert_close(torch.cat([first[1], second[1]]), whole.grad)
     for share in (first, second):
         torch.testing.assert_close(share[2:], (norm.running_mean, norm.running_var))

@@ -41,7 +41,7 @@ def test_answer_is_half_as_large_as_the_pattern(options: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize("skips", [False, True])
-def test_box_is_as_asked_and_needs_no_other_weights(skips: bool) -> None:
+def test_box_is_a_setting_and_needs_no_other_weights(skips: bool) -> None:
     network = small(skips=skips, levels=3)
     weights = {name: value.shape for name, value in network.state_dict().items()}
     for box in ((4, 9, 13), (16, 16, 16), (1, 2, 3)):

@@ -39,7 +39,7 @@ def network(**options: float) -> ProjectedUNet:
     return ProjectedUNet(16, (4, 6), (4, 6, 8), 8, **options)
 
 
-def test_every_round_is_given_in_training_and_the_last_as_answer() -> None:
+def test_training_returns_every_round_and_evaluation_the_last() -> None:
     rounds_of, pattern = network(rounds=2, warm_rounds=0, answer_rounds=4, answer_field=0.5), seen(objects())
     torch.nn.init.normal_(rounds_of.unet.output.weight)
     rounds = rounds_of(pattern)

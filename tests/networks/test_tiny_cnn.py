@@ -42,7 +42,7 @@ def test_head_of_features_is_the_answer() -> None:
     torch.testing.assert_close(network.head(network.features(patterns)), network(patterns))
 
 
-def test_another_size_is_told_what_to_set() -> None:
+def test_another_size_is_refused_with_the_setting() -> None:
     with pytest.raises(UserError, match="preprocess"):
         TinyCNN()(torch.zeros(1, 1, 128, 128))
     with pytest.raises(UserError, match="tied316"):

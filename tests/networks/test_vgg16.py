@@ -21,10 +21,10 @@ def full_size() -> VGG16:
 
 def test_names_and_shapes_are_those_of_the_published_file(full_size: VGG16) -> None:
     published = {}
-    for place, (before, after) in zip(CONVOLUTIONS, pairwise(WIDTHS), strict=True):
-        published |= {f"features.{place}.weight": (after, before, 3, 3), f"features.{place}.bias": (after,)}
-    for place, before, after in ((0, 25088, 4096), (3, 4096, 4096), (6, 4096, 1000)):
-        published |= {f"classifier.{place}.weight": (after, before), f"classifier.{place}.bias": (after,)}
+    for position, (before, after) in zip(CONVOLUTIONS, pairwise(WIDTHS), strict=True):
+        published |= {f"features.{position}.weight": (after, before, 3, 3), f"features.{position}.bias": (after,)}
+    for position, before, after in ((0, 25088, 4096), (3, 4096, 4096), (6, 4096, 1000)):
+        published |= {f"classifier.{position}.weight": (after, before), f"classifier.{position}.bias": (after,)}
     assert {name: tuple(value.shape) for name, value in full_size.state_dict().items()} == published
     assert sum(parameter.numel() for parameter in full_size.parameters()) == 138_357_544
 
@@ -47,9 +47,9 @@ def test_layer_names_lead_to_layers_with_a_relu_behind_them() -> None:
     modules = dict(VGG16(**TINY).named_modules())
     assert len(LAYERS) == 15 and LAYERS["conv1_1"] == "features.0" and LAYERS["conv5_3"] == "features.28"
     for module in LAYERS.values():
-        room, place = module.split(".")
+        block, position = module.split(".")
         assert isinstance(modules[module], nn.Conv2d | nn.Linear)
-        assert isinstance(modules[f"{room}.{int(place) + 1}"], nn.ReLU)
+        assert isinstance(modules[f"{block}.{int(position) + 1}"], nn.ReLU)
 
 
 def test_random_weights_depend_on_the_seed_alone_and_keep_the_size_of_activations() -> None:
@@ -72,7 +72,7 @@ def test_it_takes_the_tensors_of_a_file_even_into_a_network_without_memory() -> 
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda w: w.pop("classifier.6.bias"), "lacks classifier.6.bias"),
         (lambda w: w.update({f"features.{i}.running_mean": torch.ones(1) for i in range(5)}), "unknown .* and 2 more"),
@@ -82,9 +82,9 @@ def test_it_takes_the_tensors_of_a_file_even_into_a_network_without_memory() -> 
         ),
     ],
 )
-def test_weights_that_do_not_fit_are_named_in_one_line(change, said: str) -> None:
+def test_weights_that_do_not_fit_are_named_in_one_line(change, message: str) -> None:
     weights = dict(VGG16(**TINY).state_dict())
     change(weights)
-    with pytest.raises(UserError, match=rf"^a\.pth: not a VGG16 .*{said}") as error:
+    with pytest.raises(UserError, match=rf"^a\.pth: not a VGG16 .*{message}") as error:
         VGG16(**TINY).take(weights, "a.pth")
     assert "\n" not in str(error.value)

@@ -35,13 +35,13 @@ def train(parts: tuple[nn.Linear, Alternating, AlternateEvery], epochs: range) -
 
 def test_members_take_turns_and_the_rate_falls() -> None:
     _, optimizer, schedule = made()
-    seen = []
+    found = []
     for _ in range(7):
-        seen.append((optimizer.active, optimizer.param_groups[0]["lr"]))
+        found.append((optimizer.active, optimizer.param_groups[0]["lr"]))
         optimizer.step()
         schedule.step()
-    assert [member for member, _ in seen] == [0, 0, 1, 1, 0, 0, 1]
-    assert [rate for _, rate in seen] == pytest.approx([0.01, 0.01, 0.005, 0.005, 0.0025, 0.0025, 0.00125])
+    assert [member for member, _ in found] == [0, 0, 1, 1, 0, 0, 1]
+    assert [rate for _, rate in found] == pytest.approx([0.01, 0.01, 0.005, 0.005, 0.0025, 0.0025, 0.00125])
 
 
 def test_any_list_of_stages() -> None:

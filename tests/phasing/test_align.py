@@ -32,13 +32,13 @@ def disguise(density: Tensor, shift: Tensor, twinned: bool, angle: float) -> Ten
 def test_subpixel_shift_twin_and_phase_are_undone(shape: tuple[int, ...], complex_: bool, twinned: bool) -> None:
     density = smooth(shape, 1, complex_)
     shifts = torch.tensor([[0.37, -3.81, 2.2], [-5.5, 0.13, -0.6]])[:, : len(shape)].double()
-    seen = torch.stack(
+    visited = torch.stack(
         [disguise(density, shift, twinned, angle) for shift, angle in zip(shifts, (0.7, -2.9), strict=True)]
     )
-    found = alignment(seen, density, subpixel=True)
+    found = alignment(visited, density, subpixel=True)
     assert found.twin.tolist() == [twinned] * 2
     assert float((found.density - density).abs().max()) < 1e-5 * float(density.abs().max())
-    whole = alignment(seen, density)
+    whole = alignment(visited, density)
     assert bool((found.overlap > whole.overlap + 1e-3).all()), "a fraction of a pixel must matter here"
 
 
@@ -53,8 +53,8 @@ def test_half_a_pixel_of_a_sharp_density_is_undone() -> None:
 
 def test_whole_pixels_move_values_unchanged() -> None:
     density = smooth((20, 22), 2, complex_=False)
-    seen = torch.roll(twin(density, 2), (4, -7), (0, 1))[None]
-    found = alignment(seen, density)
+    visited = torch.roll(twin(density, 2), (4, -7), (0, 1))[None]
+    found = alignment(visited, density)
     assert torch.equal(found.density[0], density)
     assert found.twin.item()
     assert found.shift.tolist() == [[4, -7]]

@@ -28,7 +28,7 @@ def test_the_error_of_the_true_density_is_that_of_counting(photons: float) -> No
     assert counting_error(true, mask[:1]) == 0
 
 
-def test_roots_of_counts_are_told_from_relative_intensities() -> None:
+def test_roots_of_counts_are_distinguished_from_relative_intensities() -> None:
     counts = torch.poisson(amplitude(1e7).square())
     assert holds_counts(counts.sqrt()).all() and not holds_counts(amplitude(1e7)).any()
     assert not holds_counts(1e-4 * amplitude(1.0)).any()
@@ -36,13 +36,13 @@ def test_roots_of_counts_are_told_from_relative_intensities() -> None:
 
 def test_a_plateau_that_noise_explains_is_not_spoken_of() -> None:
     error = torch.full((400, 2), 0.12)
-    (told,) = map(str, plateau_note(error, 2))
-    assert "stays at 0.120;" in told and not told.startswith("pattern")
+    (notes,) = map(str, plateau_note(error, 2))
+    assert "stays at 0.120;" in notes and not notes.startswith("pattern")
     assert plateau_note(error, 2, torch.tensor([0.118])) == []
     assert "of which photon noise explains 0.050" in plateau_note(error, 2, torch.tensor([0.05]))[0].text
 
 
-def test_a_pattern_no_real_density_has_is_told_from_a_noisy_one() -> None:
+def test_a_pattern_no_real_density_has_differs_from_a_noisy_one() -> None:
     mask = torch.ones(1, 48, 48, dtype=torch.bool)
     counts = torch.poisson(amplitude(2e3).square(), generator=torch.Generator().manual_seed(0))
     y = torch.arange(48)[:, None] - 24

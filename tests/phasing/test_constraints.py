@@ -26,7 +26,7 @@ def some(shape: tuple[int, ...], real: bool) -> Tensor:
 
 @pytest.mark.parametrize("real", [True, False])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_measured_amplitudes_are_put_in_place_and_the_rest_floats(shape: tuple[int, ...], real: bool) -> None:
+def test_measured_amplitudes_are_set_and_the_rest_floats(shape: tuple[int, ...], real: bool) -> None:
     constraint, amplitude, mask = data_constraint(shape, real)
     x = some(shape, real)
     y = constraint.project(x, torch.empty_like(x))

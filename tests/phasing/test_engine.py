@@ -146,16 +146,16 @@ def test_the_support_of_a_copy_is_kept() -> None:
 
 def test_progress_sees_every_update() -> None:
     density, support = particle(16, 2)
-    seen: list[tuple[int, int]] = []
+    visited: list[tuple[int, int]] = []
     phase(
         amplitude_of(density),
         None,
         "3*ER + 2*HIO",
         support=support,
         starts=2,
-        progress=lambda k, n, e: seen.append((k, len(e))),
+        progress=lambda k, n, e: visited.append((k, len(e))),
     )
-    assert seen == [(k, 2) for k in range(1, 6)]
+    assert visited == [(k, 2) for k in range(1, 6)]
 
 
 def test_it_stops_when_all_starts_are_good_enough() -> None:
@@ -261,7 +261,7 @@ def test_phases_are_uniform() -> None:
 
 
 @pytest.mark.parametrize("complex_", [False, True])
-def test_phase_noise_is_as_large_as_asked(complex_: bool) -> None:
+def test_phase_noise_has_its_standard_deviation(complex_: bool) -> None:
     density, _ = particle(32, 2, complex_=complex_)
     noisy = with_phase_noise(density[None], 2, 0.5, starts=4, seed=1)
     assert noisy.dtype == density.dtype

@@ -23,7 +23,7 @@ def kernel() -> torch.Tensor:
     return blurred_intensity(point, point_spread_envelope(WIDTHS, (9, 10, 11)))
 
 
-def test_it_is_a_density_with_the_widths_asked_for() -> None:
+def test_it_is_a_density_of_the_requested_widths() -> None:
     spread = kernel()
     assert spread.min() > -1e-15
     torch.testing.assert_close(spread.flatten(1).sum(1), torch.ones(2, dtype=torch.float64))

@@ -28,8 +28,8 @@ def phased(density: torch.Tensor, error: torch.Tensor) -> Phased:
 
 def test_the_start_of_the_least_error_that_is_reported_is_the_reference() -> None:
     density = torch.stack([torch.zeros_like(lopsided()), 1.02 * lopsided()])  # the first iterate had the lesser error
-    asked = problem(2)
-    found = _agreeing(asked, asked.amplitude, phased(density, torch.tensor([[0.1, 0.3]])), None, subpixel=False)
+    requested = problem(2)
+    found = _agreeing(requested, requested.amplitude, phased(density, torch.tensor([[0.1, 0.3]])), None, subpixel=False)
     assert found.kept.tolist() == [False, True]
 
 

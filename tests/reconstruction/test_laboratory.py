@@ -21,7 +21,7 @@ from spi_lightning.reconstruction.laboratory import numbers_of
 N, BEND = 32, 2500.0  # 1/m: strain along Q changes by so much per length along Q
 ARM = BraggGeometry(9000.0, 0.5, 55e-6, 32.174, 12.6346, -0.01, beam_row=-284.0, beam_column=616.0)
 GEOMETRY = ARM.with_peak(16.0, 16.0)  # of the crystal: it diffracts four degrees off the arm's axis
-GIVEN = ["photon_energy=9000", "distance=0.5", "pixel_size=55e-6", "delta_deg=32.174", "gamma_deg=12.6346"]
+CONFIGURED = ["photon_energy=9000", "distance=0.5", "pixel_size=55e-6", "delta_deg=32.174", "gamma_deg=12.6346"]
 BEAM = ["beam_row=-284", "beam_column=616"]
 
 
@@ -31,18 +31,18 @@ def places() -> torch.Tensor:
     return index @ GEOMETRY.voxel_vectors((N, N, N)).T
 
 
-def along_q(place: torch.Tensor) -> torch.Tensor:
+def along_q(position: torch.Tensor) -> torch.Tensor:
     q = GEOMETRY.scattering_vector()
-    along: torch.Tensor = place @ (q / q.norm())
+    along: torch.Tensor = position @ (q / q.norm())
     return along
 
 
 def crystal() -> torch.Tensor:
     """A box along the laboratory's axes without one of its corners, its planes bent along Q."""
-    place = places()
-    inside = (place.abs() < torch.tensor([190e-9, 210e-9, 170e-9])).all(-1) & (place.sum(-1) < 300e-9)
+    position = places()
+    inside = (position.abs() < torch.tensor([190e-9, 210e-9, 170e-9])).all(-1) & (position.sum(-1) < 300e-9)
     big_q = 2 * torch.pi * GEOMETRY.scattering_vector().norm()
-    return torch.polar(inside.double(), -big_q * BEND * along_q(place).square() / 2)
+    return torch.polar(inside.double(), -big_q * BEND * along_q(position).square() / 2)
 
 
 @pytest.fixture
@@ -67,22 +67,24 @@ def run(monkeypatch: pytest.MonkeyPatch, scan: Path, *words: str) -> Path:
 
 def test_the_strain_of_a_bent_crystal_comes_back(scan: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = run(
-        monkeypatch, scan, *(f"data.geometry.{word}" for word in [*GIVEN, *BEAM]), "data.preparation.threshold=0"
+        monkeypatch, scan, *(f"data.geometry.{word}" for word in [*CONFIGURED, *BEAM]), "data.preparation.threshold=0"
     )
     found, _ = read_laboratory(folder / "laboratory.npz")
     assert float(found.q_vector.norm()) == pytest.approx(
         2 * torch.pi * float(GEOMETRY.scattering_vector().norm()), rel=1e-3
     )
     axes = [(torch.arange(n) - n // 2) * found.voxel_size for n in found.support.shape]
-    place = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).double()[found.support]
-    s, strain = along_q(place), found.strain[found.support].double()
+    position = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).double()[found.support]
+    s, strain = along_q(position), found.strain[found.support].double()
     slope = float(((s - s.mean()) * (strain - strain.mean())).sum() / (s - s.mean()).square().sum())
     assert slope == pytest.approx(BEND, rel=0.1)
     left = found.displacement[found.support].double() - BEND * s.square() / 2
-    design = torch.cat([place / 1e-7, torch.ones(len(place), 1)], dim=1).double()  # a shift leaves ramp and offset open
+    design = torch.cat(
+        [position / 1e-7, torch.ones(len(position), 1)], dim=1
+    ).double()  # a shift leaves ramp and offset open
     left = left - design @ torch.linalg.lstsq(design, left[:, None]).solution[:, 0]
     assert float(left.square().mean().sqrt()) < 0.1 * float(found.displacement[found.support].double().std())
-    extent = place.amax(0) - place.amin(0) + found.voxel_size
+    extent = position.amax(0) - position.amin(0) + found.voxel_size
     assert np.allclose(extent, [380e-9, 420e-9, 340e-9], atol=1.5 * found.voxel_size)
     metrics = json.loads((folder / "metrics.json").read_text())
     assert 0.3 < metrics["laboratory/firm_share"] <= 1
@@ -91,7 +93,7 @@ def test_the_strain_of_a_bent_crystal_comes_back(scan: Path, monkeypatch: pytest
 
 
 def test_files_and_page_name_frame_units_and_geometry(scan: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = run(monkeypatch, scan, *(f"data.geometry.{word}" for word in GIVEN))
+    folder = run(monkeypatch, scan, *(f"data.geometry.{word}" for word in CONFIGURED))
     crystal_found, _ = read_laboratory(folder / "laboratory.npz")
     outside = ~crystal_found.support
     assert float(crystal_found.phase[outside].abs().max()) == float(crystal_found.strain[outside].abs().max()) == 0
@@ -115,10 +117,10 @@ def test_without_geometry_one_line_says_what_is_left_out(
 ) -> None:
     folder = run(monkeypatch, scan, "data.geometry.photon_energy=9000")
     assert not (folder / "laboratory.npz").exists() and (folder / "result.cxi").exists()
-    told = [line for line in capsys.readouterr().out.splitlines() if "strain" in line]
-    assert len(told) == 1 and "left out" in told[0]
-    assert all(f"data.geometry.{name}" in told[0] for name in ("distance", "pixel_size", "delta_deg", "gamma_deg"))
-    assert "photon_energy" not in told[0] and "step_deg" not in told[0]
+    messages = [line for line in capsys.readouterr().out.splitlines() if "strain" in line]
+    assert len(messages) == 1 and "left out" in messages[0]
+    assert all(f"data.geometry.{name}" in messages[0] for name in ("distance", "pixel_size", "delta_deg", "gamma_deg"))
+    assert "photon_energy" not in messages[0] and "step_deg" not in messages[0]
 
 
 def test_weak_voxels_of_the_surface_count_for_no_spread() -> None:

@@ -68,7 +68,7 @@ def density_error(folder: Path) -> float:
     return math.sqrt(max(0.0, 1 - overlap**2))
 
 
-def test_a_blurred_crystal_is_polished_and_its_blur_told(
+def test_a_blurred_crystal_is_polished_and_its_blur_noted(
     scan: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plain, folder = run(monkeypatch, scan, *RECIPE, "polish=0")
@@ -90,7 +90,7 @@ def test_a_blurred_crystal_is_polished_and_its_blur_told(
     assert "blurred as the pattern is" in page and "along z, root mean square (pixels of the pattern)" in page
 
 
-def test_a_plane_is_polished_where_asked_for(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plane_is_polished_by_a_setting(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     numbers, _ = run(monkeypatch, image, *RECIPE)
     assert "polish_steps" not in numbers
     polished, folder = run(monkeypatch, image, *RECIPE, "polish=150", "halves=true")
@@ -101,15 +101,17 @@ def test_a_plane_is_polished_where_asked_for(image: Path, monkeypatch: pytest.Mo
     assert read_cxi_image(folder / "result.cxi").results["point_spread"].shape == (2, 2)
 
 
-def test_a_polish_that_held_out_voxels_do_not_confirm_and_a_blur_at_its_limit_are_told() -> None:
+def test_a_polish_that_held_out_voxels_do_not_confirm_and_a_blur_at_its_limit_are_noted() -> None:
     kept, spread = torch.tensor([True, True]), torch.tensor([[0.1, 0.2, 1.386], [0.3, 0.4, 1.386]])
     finish = Polish(torch.tensor([0.1, 0.1]), torch.tensor([0.2, 0.3]), torch.tensor([0.3, 0.3]), spread, 50, 1.0)
-    told = list(map(str, finish.notes(1, kept, 0.1, 0.4, "voxel")))
-    assert "from 0.3 to 0.1, on held-out voxels from 0.3 to 0.4; what it fits there is not confirmed here" in told[0]
-    assert told[1].startswith("blur by partial coherence along z, y, x: 0.20, 0.30, 1.39 pixels")
-    assert "1.39 is the widest that can be fitted" in told[1]
-    (told_less,) = map(str, replace(finish, point_spread=None).notes(0, kept, 0.1, math.nan, "voxel"))
-    assert told_less.endswith("from 0.2 to 0.1")
+    messages = list(map(str, finish.notes(1, kept, 0.1, 0.4, "voxel")))
+    assert (
+        "from 0.3 to 0.1, on held-out voxels from 0.3 to 0.4; what it fits there is not confirmed here" in messages[0]
+    )
+    assert messages[1].startswith("blur by partial coherence along z, y, x: 0.20, 0.30, 1.39 pixels")
+    assert "1.39 is the widest that can be fitted" in messages[1]
+    (fewer_notes,) = map(str, replace(finish, point_spread=None).notes(0, kept, 0.1, math.nan, "voxel"))
+    assert fewer_notes.endswith("from 0.2 to 0.1")
 
 
 @pytest.mark.parametrize(

@@ -75,17 +75,17 @@ def test_a_pattern_is_tested_for_photon_counts_once(monkeypatch: pytest.MonkeyPa
 def test_stages_report_their_iterations() -> None:
     from contextlib import contextmanager
 
-    seen: dict[str, list[int]] = {}
+    visited: dict[str, list[int]] = {}
 
     @contextmanager
     def stages(title: str, iterations: int, error_name: str):
-        steps = seen.setdefault(f"{title}, {iterations} iterations", [])
+        steps = visited.setdefault(f"{title}, {iterations} iterations", [])
         yield lambda iteration, iterations, error: steps.append(iteration)
 
     settings = ReconstructionSettings(Phasing("6*ER"), starts=2, support="box", halves=True)
     found = reconstruct(Measurement.from_intensity(counts()), settings, stages=stages)
-    assert list(seen) == [f"{name}, 6 iterations" for name in ("phasing", "half 1", "half 2")]
-    assert all(steps == [1, 2, 3, 4, 5, 6] for steps in seen.values()) and found.halves is not None
+    assert list(visited) == [f"{name}, 6 iterations" for name in ("phasing", "half 1", "half 2")]
+    assert all(steps == [1, 2, 3, 4, 5, 6] for steps in visited.values()) and found.halves is not None
 
 
 def test_hydra_is_not_imported() -> None:

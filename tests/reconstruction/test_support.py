@@ -27,7 +27,7 @@ def test_holes_of_a_scan_do_not_widen_the_support_of_its_autocorrelation(
 
 def test_side_lobes_of_a_particle_in_two_parts_are_no_noise() -> None:
     y, x = torch.meshgrid(*(torch.arange(128) - 64,) * 2, indexing="ij")
-    parts = sum(((y.square() + (x - place).square()) < 36).float() for place in (-18, 18))
+    parts = sum(((y.square() + (x - position).square()) < 36).float() for position in (-18, 18))
     expected = fourier(torch.as_tensor(parts), 2).abs().square()
     counts = torch.poisson(1e6 * expected / expected.sum(), generator=torch.Generator().manual_seed(0))
     measured = Measurement(counts.sqrt(), torch.ones_like(counts, dtype=torch.bool), counted=True)

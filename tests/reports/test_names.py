@@ -20,8 +20,8 @@ def test_figures_draw_any_name(name: str) -> None:
         axes.set_xticks([0, 1], labels=[name, "$q_x$"])
         axes.legend()
     assert as_svg(picture).startswith("data:image/svg")
-    shown = [text for text in picture.findobj(Text) if "$" in text.get_text()]  # type: ignore[attr-defined]
-    formulas = {text.get_text() for text in shown if text.get_parse_math()}  # type: ignore[attr-defined]
+    displayed = [text for text in picture.findobj(Text) if "$" in text.get_text()]  # type: ignore[attr-defined]
+    formulas = {text.get_text() for text in displayed if text.get_parse_math()}  # type: ignore[attr-defined]
     assert "$q_x$" in formulas and name not in formulas
 
 

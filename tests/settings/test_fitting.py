@@ -30,7 +30,7 @@ def test_what_fits(value: Any, annotation: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "annotation", "place"),
+    ("value", "annotation", "position"),
     [
         ("abc", float, ""),
         (1.5, int, ""),
@@ -45,9 +45,9 @@ def test_what_fits(value: Any, annotation: Any) -> None:
         ([1, "b"], Sequence[int] | None, "[1]"),
     ],
 )
-def test_what_does_not(value: Any, annotation: Any, place: str) -> None:
+def test_what_does_not(value: Any, annotation: Any, position: str) -> None:
     wrong = misfit_of(value, annotation)
-    assert wrong is not None and wrong.path == place
+    assert wrong is not None and wrong.path == position
 
 
 def test_a_pair_has_two_values() -> None:

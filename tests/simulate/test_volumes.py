@@ -36,7 +36,7 @@ def test_twin_and_padding_leave_the_pattern_alone() -> None:
         embed(torch.ones(9, 9, 9), 8)
 
 
-def test_targets_are_of_one_twin_unless_asked_otherwise() -> None:
+def test_targets_are_of_one_twin_by_default() -> None:
     fixed, free = (
         torch.cat([is_canonical(torch.polar(*simulator(twin=twin).particles(block, 0)), 3) for block in range(4)])
         for twin in (True, False)

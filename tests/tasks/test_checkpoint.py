@@ -83,7 +83,7 @@ def test_a_configuration_may_only_name_parts_of_a_task(tmp_path: Path, target: s
         load_task(write(tmp_path / "a.ckpt", config=config), instantiate)
 
 
-def test_damaged_files_and_strangers_are_told_apart(tmp_path: Path) -> None:
+def test_damaged_files_and_strangers_are_distinguished(tmp_path: Path) -> None:
     whole = write(tmp_path / "whole.ckpt").read_bytes()
     (tmp_path / "short.ckpt").write_bytes(whole[: len(whole) // 2])
     locator = whole.rfind(b"PK\x06\x07")

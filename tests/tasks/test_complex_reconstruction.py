@@ -65,7 +65,7 @@ def test_the_truth_costs_nothing_and_its_twin_only_where_it_should() -> None:
     assert (task().losses_of((0 * truth[0], 0 * truth[1]), drawn) - 1).abs().max() < 1e-5
 
 
-def test_unmeasured_voxels_are_not_seen() -> None:
+def test_unmeasured_voxels_have_no_influence() -> None:
     drawn = batch()
     drawn["mask"] = torch.rand(drawn["mask"].shape) > 0.2
     other = drawn | {"fourier_amplitude": torch.where(drawn["mask"], drawn["fourier_amplitude"], 99.0)}

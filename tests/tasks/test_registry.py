@@ -71,12 +71,12 @@ def test_an_attack_is_refused_before_anything_is_imported(name: str, parts: froz
 
 
 @pytest.mark.parametrize("name", ["tuple", "ordered", "loop", "find_module", "create", "environment", "set"])
-@pytest.mark.parametrize("place", ["network", "loss", "views"])
+@pytest.mark.parametrize("position", ["network", "loss", "views"])
 def test_no_door_builds_what_a_file_hides(
-    name: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, position: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    path = write(tmp_path / "a.ckpt", config={"task": TASK | {place: ATTACKS[name]}})
+    path = write(tmp_path / "a.ckpt", config={"task": TASK | {position: ATTACKS[name]}})
     for read in (read_checkpoint, lambda file: load_task(file, instantiate), FrozenCheckpoint):
         with pytest.raises(UserError, match=r"a\.ckpt: refused"):
             read(path)  # type: ignore[operator]

@@ -95,7 +95,7 @@ def test_a_validation_finds_the_threshold_and_is_scored_at_it() -> None:
     assert again.threshold == support_task.threshold and results["val/patterns"] == 12
 
 
-def test_a_given_threshold_stays() -> None:
+def test_a_fixed_threshold_stays() -> None:
     support_task = task(threshold=0.1).eval()
     support_task.log_dict = lambda *a, **k: None  # type: ignore[method-assign]
     with torch.inference_mode():
@@ -115,7 +115,7 @@ def test_mistakes_are_named() -> None:
         task().training_step(patterns, 0)
 
 
-def test_hints_are_half_hidden_truths_for_some_patterns() -> None:
+def test_starts_are_half_hidden_truths_for_some_patterns() -> None:
     density = batch(40)[DENSITY]
     start = half_hidden(density, 0.5)
     assert start.min() >= 0 and start[:20].abs().max() == 0 and (start[20:].amax((1, 2, 3)) > 0).all()

@@ -111,5 +111,5 @@ def test_what_will_be_replaced_is_named_with_its_date(tmp_path: Path, config: st
 
 
 @pytest.mark.parametrize("config", ["", "phasing: {}", "methods: []", "trainer: {}"])
-def test_of_a_fresh_folder_nothing_is_said(tmp_path: Path, config: str) -> None:
+def test_a_fresh_folder_has_no_notes(tmp_path: Path, config: str) -> None:
     assert earlier_notes(tmp_path / "new") == [] == earlier_notes(run(tmp_path, config, "thesis.tex"))

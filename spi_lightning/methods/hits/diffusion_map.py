@@ -157,7 +157,7 @@ class DiffusionMap:
         if (label == 1).sum() < 2:
             raise UserError(
                 f"{self.name} has {(label == 1).sum()} usable single hits to learn from and needs 2 or more: raise "
-                "given.per_class, or name frames with given.frames=[...]"
+                "training_labels.per_class, or name frames with training_labels.frames=[...]"
             )
         return LabelledPoints(MapPoints(points.coordinates[row], points.part[row]), label, row)
 

@@ -134,5 +134,8 @@ def partial_answer(found: NDArray[np.float32], features: NDArray[np.float32] | N
 def require_labels(labels: TrainingLabels | None, name: str) -> TrainingLabels:
     """Training labels of a part; UserError where it has none."""
     if labels is None:
-        raise UserError(f"{name} learns from a few labelled frames of the file: set given.per_class or given.frames")
+        raise UserError(
+            f"{name} learns from a few labelled frames of the file: set training_labels.per_class or "
+            "training_labels.frames"
+        )
     return labels

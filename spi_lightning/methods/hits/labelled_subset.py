@@ -38,11 +38,11 @@ class LabelledSubset:
 
     def __post_init__(self) -> None:
         if self.per_class is not None and self.per_class < 1:
-            raise UserError(f"given.per_class={self.per_class} must be 1 or more")
+            raise UserError(f"training_labels.per_class={self.per_class} must be 1 or more")
         if self.folds < 0 or self.folds == 1:
-            raise UserError(f"given.folds={self.folds} must be 0 (no folds) or 2 and more")
+            raise UserError(f"training_labels.folds={self.folds} must be 0 (no folds) or 2 and more")
         if self.folds and len(self.frames):
-            raise UserError("given.folds and given.frames exclude each other: leave one of them out")
+            raise UserError("training_labels.folds and training_labels.frames exclude each other: leave one out")
 
     def resolved(self, label: NDArray[np.int64] | None) -> LabelledSubset:
         """The same choice with all numbers filled in, for labels (N,), -1 where unknown."""
@@ -67,14 +67,14 @@ class LabelledSubset:
         self.require_frames(len(label))
         frame = np.unique(np.asarray(self.frames, dtype=np.int64)) if len(self.frames) else self._draw_frames(label)
         if (label[frame] < 0).any():
-            raise UserError(f"given.frames: frame {frame[label[frame] < 0][0]} has no label")
+            raise UserError(f"training_labels.frames: frame {frame[label[frame] < 0][0]} has no label")
         return TrainingLabels(frame, label[frame])
 
     def require_frames(self, count: int) -> None:
         """Raise UserError for a named frame that a file of ``count`` frames has not."""
         wrong = [frame for frame in self.frames if not 0 <= frame < count]
         if wrong:
-            raise UserError(f"given.frames: {wrong[0]} is not there; the file has frames 0 to {count - 1} only")
+            raise UserError(f"training_labels.frames: {wrong[0]} is not there; the file has frames 0 to {count - 1}")
 
     def _draw_frames(self, label: NDArray[np.int64]) -> NDArray[np.int64]:
         random, chosen, per_class = np.random.default_rng(self.seed), [], self.per_class or USUAL_PER_CLASS
@@ -82,8 +82,8 @@ class LabelledSubset:
             members = np.flatnonzero(label == value)
             if len(members) <= per_class:
                 raise UserError(
-                    f"given.per_class={per_class}: the file has {len(members)} frames labelled {word}, and some "
-                    "must be left to score; lower it, or use given.folds=N (N=frames leaves one out)"
+                    f"training_labels.per_class={per_class}: the file has {len(members)} frames labelled {word}, and "
+                    "some must be left to score; lower it, or use training_labels.folds=N (N=frames leaves one out)"
                 )
             chosen.append(random.permutation(members)[:per_class])
         return np.sort(np.concatenate(chosen))
@@ -103,7 +103,7 @@ class LabelledSubset:
         random = np.random.default_rng(self.seed)
         order = np.concatenate([random.permutation(np.flatnonzero(label == value)) for value in (1, 0)])
         if min((label == 1).sum(), (label == 0).sum()) < 2:
-            raise UserError("given.folds: two or more frames of each label are needed")
+            raise UserError("training_labels.folds: two or more frames of each label are needed")
         count = min(self.folds, len(order))
         folds = []
         for number in range(count):

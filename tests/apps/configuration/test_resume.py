@@ -40,8 +40,8 @@ class Crash(pl.Callback):
 def from_command(tmp_path: Path, *words: str) -> Iterator[DictConfig]:
     """The configuration as hydra.main gives it to train, which sees the words, too."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        place = (f"folder={tmp_path / 'run'}", f"data.cache_dir={tmp_path / 'cache'}")
-        cfg = compose("train", overrides=[*place, *words], return_hydra_config=True)
+        position = (f"folder={tmp_path / 'run'}", f"data.cache_dir={tmp_path / 'cache'}")
+        cfg = compose("train", overrides=[*position, *words], return_hydra_config=True)
         cfg.hydra.job.config_name = "train"
         HydraConfig.instance().set_config(cfg)
         with open_dict(cfg):

@@ -26,7 +26,7 @@ def test_every_experiment_passes(experiment: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "said"),
+    ("word", "message"),
     [
         ("task.half_hidden=abc", "task.half_hidden=abc must be a number"),
         ("task.twin=3", "task.twin=3 must be text"),
@@ -38,10 +38,10 @@ def test_every_experiment_passes(experiment: str) -> None:
         ("task.threshold=low", "task.threshold=low must be a number or null"),
     ],
 )
-def test_names_the_setting_and_what_it_takes(word: str, said: str) -> None:
+def test_names_the_setting_and_what_it_takes(word: str, message: str) -> None:
     with pytest.raises(UserError) as raised:
         check_types(config_of("experiment=bellisario_support", word), "train")
-    assert said in str(raised.value)
+    assert message in str(raised.value)
 
 
 def test_settings_of_other_data_are_named_with_what_takes_them_away() -> None:
@@ -71,7 +71,7 @@ def test_the_apps_own_defaults_pass(app: str) -> None:
     ("app", "word"),
     [
         ("evaluate", "preprocess.bin=2"),
-        ("evaluate", "given.frames=[3,4]"),
+        ("evaluate", "training_labels.frames=[3,4]"),
         ("evaluate", "checkpoint=runs/x"),
         ("evaluate", "cache=null"),
         ("evaluate", "name=2024"),
@@ -89,7 +89,7 @@ def test_sound_values_of_the_apps_pass(app: str, word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("app", "word", "said"),
+    ("app", "word", "message"),
     [
         ("evaluate", "batch_size=null", "must be a whole number"),
         ("evaluate", "batch_size=1e30", "must be a whole number"),
@@ -97,8 +97,8 @@ def test_sound_values_of_the_apps_pass(app: str, word: str) -> None:
         ("evaluate", "decision.threshold=1.5", "must lie between 0 and 1"),
         ("evaluate", "decision=abc", "must be names and values"),
         ("evaluate", "bootstrap=null", "must be names and values"),
-        ("evaluate", "given.per_class=abc", "must be a whole number or null"),
-        ("evaluate", "given.frames=[a]", "must be a whole number"),
+        ("evaluate", "training_labels.per_class=abc", "must be a whole number or null"),
+        ("evaluate", "training_labels.frames=[a]", "must be a whole number"),
         ("evaluate", "preprocess.crop=nan", "must be a whole number or null"),
         ("evaluate", "selection.method=-1", "must be text or null"),
         ("evaluate", "views=abc", "must be none or flips or dihedral or null"),
@@ -119,8 +119,8 @@ def test_sound_values_of_the_apps_pass(app: str, word: str) -> None:
         ("orient", "start=null", "must be names and values"),
     ],
 )
-def test_values_of_the_apps_are_held_against_what_they_take(app: str, word: str, said: str) -> None:
-    with pytest.raises(UserError, match=rf"^{re.escape(word.partition('=')[0])}.*{said}"):
+def test_values_of_the_apps_are_held_against_what_they_take(app: str, word: str, message: str) -> None:
+    with pytest.raises(UserError, match=rf"^{re.escape(word.partition('=')[0])}.*{message}"):
         check_types(composed(app, word), app)
 
 

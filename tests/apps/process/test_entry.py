@@ -90,7 +90,7 @@ def test_a_yaml_that_names_what_is_not_there_is_one_line(settings: dict[str, obj
         assert line is not None and re.fullmatch(message, line), line
 
 
-def test_a_setting_at_another_place_is_named() -> None:
+def test_a_setting_of_another_group_is_named() -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         line = entry.one_line(raised(lambda: compose("evaluate", overrides=["data=one_scan", "data.size=32"])))
         plain = entry.one_line(raised(lambda: compose("evaluate", overrides=["settings.gradient=3"])))
@@ -114,7 +114,7 @@ def test_the_reason_is_found_behind_whatever_wraps_it() -> None:
     assert entry.one_line(missing) == "data.path has no value: add data.path=... to the command."
 
 
-def test_a_refused_job_of_a_sweep_is_told_by_its_number() -> None:
+def test_a_refused_job_of_a_sweep_is_named_by_its_number() -> None:
     def job(mode: str, error: Exception) -> JobReturn:
         settings = OmegaConf.create({"hydra": {"mode": mode, "job": {"num": 3}}})
         made = JobReturn(overrides=["seed=7"], hydra_cfg=settings, status=JobStatus.FAILED)
@@ -168,15 +168,15 @@ def test_a_resumed_run_stays_in_its_folder(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "run/checkpoints").mkdir(parents=True)
     last = tmp_path / "run/checkpoints/last.ckpt"
     last.touch()
-    place = "${run_folder:${resume},runs/new}"
+    position = "${run_folder:${resume},runs/new}"
     for resume, folder in (
         (str(tmp_path / "run"), tmp_path / "run"),
         (str(last), tmp_path / "run"),
         (None, "runs/new"),
     ):
-        assert OmegaConf.create({"resume": resume, "place": place}).place == str(folder)
+        assert OmegaConf.create({"resume": resume, "place": position}).place == str(folder)
     with pytest.raises(Exception, match="no such file or run folder"):
-        _ = OmegaConf.create({"resume": "nowhere", "place": place}).place
+        _ = OmegaConf.create({"resume": "nowhere", "place": position}).place
 
 
 def test_an_interpolation_that_leads_nowhere_names_its_word(monkeypatch: pytest.MonkeyPatch) -> None:

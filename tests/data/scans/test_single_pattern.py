@@ -44,7 +44,7 @@ def test_bin_and_size_follow_the_data(scan: Path) -> None:
     assert any("as its oversampling and photons allow" in str(note) for note in measured.notes)
 
 
-def test_a_small_scan_is_not_padded_unless_asked(scan: Path) -> None:
+def test_a_small_scan_is_not_padded_by_default(scan: Path) -> None:
     measured = read_pattern(scan, preparation=Preparation(size=64, bin=1))
     assert tuple(measured.pattern.photons.shape) == (32, 30, 32)
     assert measured.pattern.mask.all()
@@ -76,8 +76,8 @@ def test_bins_that_leave_nothing_are_refused_before_anything_large_is_made(scan:
 
 
 def test_geometry_of_the_user_completes_the_file(scan: Path) -> None:
-    given = {"photon_energy": 9000.0, "distance": 0.5, "pixel_size": 55e-6, "delta_deg": 32.0, "gamma_deg": 12.0}
-    measured = read_pattern(scan, preparation=Preparation(size=32, bin=1), geometry=given)
+    configured = {"photon_energy": 9000.0, "distance": 0.5, "pixel_size": 55e-6, "delta_deg": 32.0, "gamma_deg": 12.0}
+    measured = read_pattern(scan, preparation=Preparation(size=32, bin=1), geometry=configured)
     vectors = measured.voxel_vectors()
     assert vectors is not None
     assert vectors.shape == (3, 3)
@@ -109,7 +109,7 @@ def test_a_saturated_scan_is_called_so_and_keeps_its_centre(scan: Path) -> None:
     assert not made.pattern.mask[16, 16, 16]
 
 
-def test_a_geometry_that_contradicts_the_file_or_this_world_is_told(scan: Path) -> None:
+def test_a_geometry_that_contradicts_the_file_or_this_world_is_noted(scan: Path) -> None:
     how = Preparation(size=32, bin=1)
     made = read_pattern(scan, preparation=how, geometry={"step_deg": -0.01, "photon_energy": None})
     assert any("the file says step_deg=+0.01 degree, you say -0.01" in str(note) for note in made.notes)
@@ -142,7 +142,7 @@ def test_q_is_taken_at_the_peaks_pixel_however_the_scan_is_cut(scan: Path) -> No
     assert crop.geometry.off_axis == whole.geometry.off_axis
 
 
-def test_without_the_beams_pixel_q_is_where_the_arm_points_and_that_is_said(scan: Path) -> None:
+def test_without_the_beams_pixel_q_is_along_the_arm_with_a_note(scan: Path) -> None:
     how = Preparation(size=16, bin=1)
     made = read_pattern(scan, preparation=how, geometry=COMPLETE)
     assert made.geometry.off_axis is None and made.geometry.two_theta_deg() == pytest.approx(32.0)

@@ -60,13 +60,13 @@ def test_scans_of_two_shapes_and_missing_files_are_one_line(tmp_path) -> None:
         open_volume_patterns(both, size=None, bin=1)
 
 
-def test_a_wrong_key_names_the_option_that_was_given(tmp_path) -> None:
+def test_a_wrong_key_names_its_option(tmp_path) -> None:
     path = scan(tmp_path / "scan.h5")
     with pytest.raises(UserError, match=r"'count' is not in the file; there are: counts .*\(data\.key=\)"):
         open_volume_patterns(path, size=12, key="count")
 
 
-def test_voxels_without_a_number_are_not_measured_and_said_so(tmp_path) -> None:
+def test_voxels_without_a_number_are_not_measured_with_a_note(tmp_path) -> None:
     path = scan(tmp_path / "scan.h5")
     with h5py.File(path, "r+") as file:
         counts = file["counts"][()].astype("f4")

@@ -129,8 +129,8 @@ def test_a_file_is_dealt_to_splits_and_read_in_any_order(tmp_path: Path) -> None
     data = VolumeDataModule(str(path), {"train": 0.7, "val": 0.2, "test": 0.1}, batch_size=4)
     data.setup("fit")
     assert [data.patterns_in(name) for name in ("train", "val", "test", "predict")] == [14, 4, 2, 20]
-    seen = torch.cat([batch[FRAME] for batch in data.predict_dataloader()])
-    assert seen.tolist() == list(range(20))
+    found = torch.cat([batch[FRAME] for batch in data.predict_dataloader()])
+    assert found.tolist() == list(range(20))
     whole = data.splits["predict"]
     mixed = whole[[5, 1, 5]]
     assert torch.equal(mixed[PHASE][0], mixed[PHASE][2])

@@ -63,5 +63,5 @@ def test_mistakes_are_refused_before_a_frame_is_read(make_file, monkeypatch) -> 
     monkeypatch.setattr(patterns, "read", lambda *_: pytest.fail("a frame was read"))
     with pytest.raises(UserError, match=r"selection\.method=nobody"):
         evaluate_hits(patterns, [PhotonCount()], primary="nobody")
-    with pytest.raises(UserError, match=r"given\.frames: 99"):
+    with pytest.raises(UserError, match=r"training_labels\.frames: 99"):
         evaluate_hits(patterns, [PhotonCount()], subset=LabelledSubset(frames=[99]))

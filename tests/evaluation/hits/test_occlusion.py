@@ -16,7 +16,7 @@ class BrightCorner(torch.nn.Module):
         return features
 
 
-def test_the_map_shows_the_place_the_answer_hangs_on(make_run, make_file) -> None:
+def test_the_map_has_its_extreme_where_the_answer_depends_on(make_run, make_file) -> None:
     method = CheckpointMethod("corner", make_run(), instantiate)
     method.task.network = BrightCorner()
     method.task.preprocess.scale = "none"

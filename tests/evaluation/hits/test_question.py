@@ -56,7 +56,7 @@ def test_no_fold_sees_the_label_it_answers(make_file, tmp_path: Path) -> None:
     assert sorted(np.concatenate([part.held_out for part in parrot.parts])) == list(range(len(patterns)))
 
 
-def test_a_labelled_subset_is_one_part_and_other_labels_are_asked_anew(make_file, tmp_path: Path) -> None:
+def test_a_labelled_subset_is_one_part_and_other_labels_have_other_keys(make_file, tmp_path: Path) -> None:
     patterns, parrot = make_file(), Parrot()
     for seed in (0, 0, 1):
         (one,) = ask(parrot, question(patterns, per_class=3, seed=seed), Cache(tmp_path))
@@ -84,10 +84,10 @@ def test_kept_answers_bring_their_notes_under_the_present_name(make_file, tmp_pa
 
 
 def test_folds_are_noted_and_leave_all_labelled_frames_to_score(make_file) -> None:
-    asked, methods = question(make_file(), folds=5), [PhotonCount(), Parrot()]
-    (note,) = asked.fold_notes(methods)
+    requested, methods = question(make_file(), folds=5), [PhotonCount(), Parrot()]
+    (note,) = requested.fold_notes(methods)
     assert note.subject == "parrot" and "5 folds" in note.text
-    assert len(asked.subset_frames(methods)) == 0 and len(asked.training_frames(methods[1])) == 30
+    assert len(requested.subset_frames(methods)) == 0 and len(requested.training_frames(methods[1])) == 30
     drawn = question(make_file(name="b.h5"), per_class=3)
     assert drawn.fold_notes(methods) == [] and len(drawn.subset_frames(methods)) == 6
     assert question(make_file(labelled=False, name="c.h5"), per_class=3).fold_notes([PhotonCount()]) == []
@@ -97,13 +97,13 @@ def test_frames_are_undecided_where_all_folds_or_their_own_say_so(make_file) -> 
     """Frame 0 in its own fold alone, frame 1 in all folds but its own, an unlabelled frame in all."""
     patterns = make_file(6)
     patterns.labels["is_single_hit"] = np.array([1, 1, 0, 0, 1, -1])
-    asked = question(patterns, folds=2)
-    parts = list(asked.parts(Parrot()))
+    requested = question(patterns, folds=2)
+    parts = list(requested.parts(Parrot()))
     answers = []
     for part in parts:
         undecided = np.zeros(6, dtype=bool)
         undecided[0], undecided[1], undecided[5] = 0 in part.held_out, 1 not in part.held_out, True
         values = np.full(6, 0.5, dtype=np.float32)
         answers.append(HitAnswer(values, values, undecided))
-    joined = asked.join(parts, answers)
+    joined = requested.join(parts, answers)
     assert joined.undecided is not None and joined.undecided.tolist() == [True, False, False, False, False, True]

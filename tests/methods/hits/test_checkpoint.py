@@ -40,7 +40,7 @@ def test_five_classes_give_class_probabilities(make_run, make_file) -> None:
     np.testing.assert_allclose(answer.class_probability[:, 0], answer.probability, rtol=1e-5)
 
 
-def test_answers_are_averaged_over_views_if_asked(make_run, make_file) -> None:
+def test_answers_are_averaged_over_views_by_a_setting(make_run, make_file) -> None:
     run, patterns = make_run(), make_file(9)
     plain, averaged = (CheckpointMethod("x", run, instantiate, views=views) for views in (None, "dihedral"))
     assert plain.task.views == "none" and averaged.task.views == "dihedral"

@@ -66,7 +66,7 @@ def test_it_agrees_with_the_head_that_lightning_trains(make_file, tmp_path: Path
 
 def test_it_needs_a_backbone_and_frames_of_both_sorts(make_file, tmp_path: Path) -> None:
     method = FrozenFeatures("vgg16", backbone=Radial(), cache_dir=tmp_path)
-    with pytest.raises(UserError, match=r"vgg16 learns from a few labelled frames.*given\.frames"):
+    with pytest.raises(UserError, match=r"vgg16 learns from a few labelled frames.*training_labels\.frames"):
         answer_of(method, make_file())
     with pytest.raises(UserError, match="0 labelled other hits"):
         answer_of(method, make_file(name="b.h5"), TrainingLabels(np.array([1, 3]), np.array([1, 1])))

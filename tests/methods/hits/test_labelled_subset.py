@@ -37,8 +37,8 @@ def test_numbers_are_filled_in_by_how_many_labels_there_are() -> None:
 @pytest.mark.parametrize(
     ("plan", "label", "message"),
     [
-        ({"per_class": 0}, LABEL, "given.per_class=0"),
-        ({"folds": 1}, LABEL, "given.folds=1"),
+        ({"per_class": 0}, LABEL, "training_labels.per_class=0"),
+        ({"folds": 1}, LABEL, "training_labels.folds=1"),
         ({"folds": 2, "frames": [1]}, LABEL, "exclude each other"),
         ({"per_class": 4}, LABEL, "4 frames labelled single hits"),
         ({"frames": [5]}, LABEL, "frame 5 has no label"),
@@ -58,5 +58,5 @@ def test_folds_need_two_frames_of_each_label() -> None:
 
 
 def test_frames_that_are_not_there_are_refused_without_labels_too() -> None:
-    with pytest.raises(UserError, match=r"given\.frames: 99 is not there; the file has frames 0 to 11 only"):
+    with pytest.raises(UserError, match=r"training_labels\.frames: 99 is not there; the file has frames 0 to 11"):
         LabelledSubset(frames=[3, 99]).require_frames(12)

@@ -60,6 +60,6 @@ def test_descriptions_see_where_the_light_is() -> None:
     pattern = torch.zeros(2, 1, 16, 16)
     pattern[0, 0, 7:9, 7:9] = 1
     pattern[1, 0, :2, :2] = 1
-    described = describe_patterns(torch.ones(2, 300), pattern)
-    assert described.shape == (2, 64 + 5)
-    assert described[0, -2] < described[1, -2]
+    summary = describe_patterns(torch.ones(2, 300), pattern)
+    assert summary.shape == (2, 64 + 5)
+    assert summary[0, -2] < summary[1, -2]

@@ -16,7 +16,7 @@ def test_mcnemar_is_the_binomial_probability_of_the_split() -> None:
     assert (swapped.only_first, swapped.p_value) == (0, pytest.approx(test.p_value))
 
 
-def test_methods_without_a_difference_are_not_told_apart() -> None:
+def test_methods_without_a_difference_are_not_distinguished() -> None:
     assert mcnemar(SECOND, SECOND, LABEL).p_value == 1
 
 

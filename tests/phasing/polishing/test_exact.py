@@ -30,16 +30,16 @@ def spoilt(truth: Tensor) -> Tensor:
 
 def test_a_noise_free_pattern_is_met_to_rounding_in_the_particle_alone() -> None:
     truth, amplitude, mask = drawn()
-    told: list[tuple[int, Tensor]] = []
+    notes: list[tuple[int, Tensor]] = []
     start = largest_voxels(truth, torch.full((2,), 300.0), 0.7)
     found = polish_exactly(
-        spoilt(truth), amplitude, mask, start, SHORT, lambda step, total, chi: told.append((step, chi))
+        spoilt(truth), amplitude, mask, start, SHORT, lambda step, total, chi: notes.append((step, chi))
     )
     assert (found.chi_square < 1e-9).all()
     assert found.support[truth != 0].all() and (found.support.flatten(1).sum(1) < 1.35 * 120).all()
     overlap = (found.density * truth.conj()).flatten(1).sum(1).abs() / truth.abs().square().flatten(1).sum(1)
     torch.testing.assert_close(overlap, torch.ones_like(overlap), rtol=1e-4, atol=0)
-    steps, lowest = [step for step, _ in told], torch.stack([chi for _, chi in told])
+    steps, lowest = [step for step, _ in notes], torch.stack([chi for _, chi in notes])
     assert steps == sorted(set(steps)) and (lowest[1:] <= lowest[:-1]).all()
 
 

@@ -47,7 +47,7 @@ def test_line_search_finds_the_minimum_of_the_line() -> None:
     torch.testing.assert_close(problem.value(spectrum + step[:, None, None, None] * change), value)
 
 
-def test_a_spoilt_density_is_mended() -> None:
+def test_a_spoilt_density_is_restored() -> None:
     density, amplitude, mask = drawn()
     start = 7 * (density + 0.05 * torch.randn_like(density))
     found = polish(start, amplitude, mask, steps=400)
@@ -116,17 +116,17 @@ def test_mistakes_are_named() -> None:
         polish(density, amplitude[:1], mask[:1])
 
 
-def test_the_course_is_told_and_kept_up_to_the_last_step() -> None:
+def test_the_course_is_reported_and_kept_up_to_the_last_step() -> None:
     density, amplitude, mask = drawn()
-    told: list[Tensor] = []
+    notes: list[Tensor] = []
     found = polish(
         density + 0.05 * torch.randn_like(density),
         amplitude,
         mask,
         steps=1000,
         tolerance=1e-3,
-        progress=lambda step, total, chi: told.append(chi),
+        progress=lambda step, total, chi: notes.append(chi),
     )
-    assert len(found.history) == len(told) + 1 < 1001
-    torch.testing.assert_close(torch.stack(told), found.history[1:], rtol=0, atol=0)
+    assert len(found.history) == len(notes) + 1 < 1001
+    torch.testing.assert_close(torch.stack(notes), found.history[1:], rtol=0, atol=0)
     torch.testing.assert_close(found.history[-1], found.chi_square)

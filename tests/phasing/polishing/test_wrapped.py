@@ -26,7 +26,7 @@ def test_a_box_lies_in_the_middle() -> None:
     assert pad(box, SHAPE)[0, 8, 8, 7] == 1
 
 
-def test_supports_have_the_volume_asked_for() -> None:
+def test_supports_have_the_requested_volume() -> None:
     density = particles()
     found = largest_voxels(density, torch.tensor([80.0, 33.4]))
     assert found.flatten(1).sum(1).tolist() == [80, 33]

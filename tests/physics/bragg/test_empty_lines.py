@@ -26,7 +26,7 @@ EVERYWHERE = slice(None)
         ((slice(10, 13), slice(14, 22), slice(16, 23)), "168 voxels of parts of single frames (10, 11, 12) are empty"),
     ],
 )
-def test_what_is_empty_beside_bright_neighbours_is_left_open_and_said(where: tuple[Any, ...], words: str) -> None:
+def test_empty_lines_beside_bright_neighbours_are_unmeasured_with_a_note(where: tuple[Any, ...], words: str) -> None:
     counts = crystal()
     counts[where] = 0
     made = prepare(counts, SHAPE)

@@ -33,7 +33,7 @@ def test_a_frame_that_towers_over_fringes_is_left_open() -> None:
 
 
 @pytest.mark.parametrize("frames", [slice(14, 19), slice(0, 8), slice(12, 24)])
-def test_runs_of_another_exposure_are_said(frames: slice) -> None:
+def test_runs_of_another_exposure_are_noted(frames: slice) -> None:
     found, notes = find_exposures(exposed(frames, 8.0), ALL)
     edge = frames.start or frames.stop
     assert not found.any() and any(

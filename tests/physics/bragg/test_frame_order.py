@@ -53,7 +53,7 @@ def test_jitter_of_the_encoder_is_no_matter() -> None:
         (torch.tensor([0, 1, 2, 3, 4, 20.0]), "are missing"),
     ],
 )
-def test_scans_that_cannot_be_mended_are_named(angles: torch.Tensor, words: str) -> None:
+def test_scans_that_cannot_be_corrected_are_named(angles: torch.Tensor, words: str) -> None:
     with pytest.raises(UserError, match=words):
         order_frames(frames(6), angles)
 

@@ -25,7 +25,7 @@ FILE = {"photon_energy": 9000.0, "distance": 0.5, "pixel_size": 55e-6, "delta_de
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("configured", "words"),
     [
         (
             {"photon_energy": 9.0},
@@ -43,9 +43,9 @@ FILE = {"photon_energy": 9000.0, "distance": 0.5, "pixel_size": 55e-6, "delta_de
         ({"delta_deg": 1e9}, r"up to 180 degree can be; give data\.geometry\.delta_deg= in degree"),
     ],
 )
-def test_numbers_of_another_unit_are_refused_with_a_mend(given: dict[str, float], words: str) -> None:
+def test_numbers_of_another_unit_are_refused_with_a_remedy(configured: dict[str, float], words: str) -> None:
     with pytest.raises(UserError, match=words):
-        require_plausible(FILE, given)
+        require_plausible(FILE, configured)
 
 
 def test_a_file_can_be_wrong_too_and_the_user_right() -> None:
@@ -55,7 +55,7 @@ def test_a_file_can_be_wrong_too_and_the_user_right() -> None:
     require_plausible(FILE, {})
 
 
-def test_what_contradicts_the_file_is_said() -> None:
+def test_what_contradicts_the_file_is_noted() -> None:
     assert contradictions(FILE, {"photon_energy": 9001, "rocking_axis": "x-", "gamma_deg": 12.0}) == []
     (note,) = contradictions(FILE, {"step_deg": -0.01})
     assert "the file says step_deg=+0.01 degree, you say -0.01" in str(note) and "which way round" in str(note)
@@ -64,7 +64,7 @@ def test_what_contradicts_the_file_is_said() -> None:
 
 
 @pytest.mark.parametrize(("delta", "gamma"), [(0.5615, 0.2205), (0.0, 0.5), (0.0, 0.0), (-0.6, 0.3)])
-def test_a_two_theta_below_a_degree_is_asked_about(delta: float, gamma: float) -> None:
+def test_a_two_theta_below_a_degree_is_doubted(delta: float, gamma: float) -> None:
     known = BraggGeometry(photon_energy=9e3, delta_deg=delta, gamma_deg=gamma)
     with pytest.raises(UserError, match=r"two-theta of .* below 1 degree.*radians\?"):
         require_bragg_angle(known, {"delta_deg": delta})
@@ -93,7 +93,7 @@ BINS = (2, 2, 2)
 def pattern(turn: float, size: int = 48) -> torch.Tensor:
     """Counts of a truncated octahedron with [111] along Q, turned about it, on the skewed grid of the scan."""
     index = torch.stack(torch.meshgrid(*[torch.arange(size) - size // 2] * 3, indexing="ij"), dim=-1).double()
-    place = index.reshape(-1, 3) @ GEOMETRY.voxel_vectors((size,) * 3, BINS).T
+    position = index.reshape(-1, 3) @ GEOMETRY.voxel_vectors((size,) * 3, BINS).T
     first = GEOMETRY.scattering_vector()
     first = first / first.norm()
     second = torch.linalg.cross(first, torch.tensor([1.0, 0, 0], dtype=torch.float64))
@@ -105,7 +105,7 @@ def pattern(turn: float, size: int = 48) -> torch.Tensor:
     normals = torch.cat([axes @ about @ frame, -axes @ about @ frame])
     generator = torch.Generator().manual_seed(0)
     far = 180e-9 * (1 + 0.1 * torch.randn(1, len(normals), generator=generator, dtype=torch.float64))
-    density = (facet_gauge(place[None], normals, far) <= 1).double().reshape(size, size, size)
+    density = (facet_gauge(position[None], normals, far) <= 1).double().reshape(size, size, size)
     intensity = fourier(density, 3).abs() ** 2
     return torch.poisson(1e6 * intensity / intensity.max(), generator=generator)
 

@@ -76,12 +76,14 @@ def in_an_otherwise_dark_scan(counts: torch.Tensor) -> None:
         (in_an_otherwise_dark_scan, 24),
     ],
 )
-def test_what_is_narrower_than_a_peak_is_left_out_and_said(spoil: Callable[[torch.Tensor], None], voxels: int) -> None:
+def test_voxels_narrower_than_a_peak_are_left_out_with_a_note(
+    spoil: Callable[[torch.Tensor], None], voxels: int
+) -> None:
     counts = crystal(peak=300 if spoil is in_an_otherwise_dark_scan else 2e5)
     clean = counts.clone()
     spoil(counts)
     made = prepare(counts, SHAPE)
-    assert all(abs(place - middle) <= 1 for place, middle in zip(made.peak, PEAK, strict=True))
+    assert all(abs(position - middle) <= 1 for position, middle in zip(made.peak, PEAK, strict=True))
     found, _ = find_hot(counts, torch.ones(SHAPE, dtype=torch.bool))
     assert torch.equal(found, counts != clean) and int(found.sum()) == voxels
     assert any("hot pixel" in str(note) or "zinger" in str(note) for note in made.notes)

@@ -13,7 +13,7 @@ from spi_lightning.physics.bragg.preparation import bin_voxels, cut_around, prep
 
 def scan(peak: tuple[int, int, int] = (9, 11, 10), shape: tuple[int, int, int] = (20, 22, 21)) -> torch.Tensor:
     """A Gaussian peak of 1000 counts."""
-    axes = torch.meshgrid(*(torch.arange(n) - place for n, place in zip(shape, peak, strict=True)), indexing="ij")
+    axes = torch.meshgrid(*(torch.arange(n) - position for n, position in zip(shape, peak, strict=True)), indexing="ij")
     return (1000 * torch.exp(-0.1 * torch.stack(axes).square().sum(0))).round()
 
 
@@ -119,8 +119,8 @@ def test_a_saturated_peak_stays_in_the_middle(bin: int) -> None:
 @pytest.mark.parametrize("size", [4, 5])
 def test_the_origin_is_the_middle_of_the_block_at_the_centre(bin: int, size: int) -> None:
     made = prepare(scan(), size, bin)
-    place = torch.arange(20.0)[:, None, None].expand(20, 22, 21)  # what the block adds up is the mean of its places
-    cut = cut_around(place, made.peak, (size * bin,) * 3)
+    position = torch.arange(20.0)[:, None, None].expand(20, 22, 21)  # what the block adds up is the mean of its places
+    cut = cut_around(position, made.peak, (size * bin,) * 3)
     mean = bin_voxels(cut, torch.ones_like(cut, dtype=torch.bool), (bin,) * 3)[0] / bin**3
     assert made.origin[0] == pytest.approx(float(mean[(size // 2,) * 3]))
     assert max(abs(here - there) for here, there in zip(made.origin, made.peak, strict=True)) <= (bin - 1) / 2
@@ -178,7 +178,7 @@ def test_the_real_scan(spi_data: Path) -> None:
     assert made.photons.shape == (64, 64, 64)
     assert made.photons.argmax() == 32 * 64 * 64 + 32 * 64 + 32
     assert 3.8e7 < made.photons.sum() < 4.2e7
-    assert max(abs(place - 64) for place in made.peak) <= 1
+    assert max(abs(position - 64) for position in made.peak) <= 1
 
 
 def wide(frames: int = 20) -> torch.Tensor:

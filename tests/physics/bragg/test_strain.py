@@ -15,7 +15,7 @@ def ball(size: int = 16) -> tuple[torch.Tensor, torch.Tensor]:
     return index, index.norm(dim=-1) < 6
 
 
-def test_unwrapping_brings_back_a_phase_of_several_turns() -> None:
+def test_unwrapping_brings_back_a_phase_of_many_turns() -> None:
     index, support = ball()
     phase = 0.3 * index[..., 0] + 0.12 * (index**2).sum(-1)
     phase = phase - phase[support].median()

@@ -23,13 +23,13 @@ def particle(forward) -> torch.Tensor:
 def test_misses_stay_below_and_hits_above(known) -> None:
     misses = torch.poisson(background().expand(400, -1, -1))
     hits = torch.poisson((background() + particle(15.0)).expand(20, -1, -1))
-    told = background() if known else None
-    found = find_hits(misses, MASK, told)
+    notes = background() if known else None
+    found = find_hits(misses, MASK, notes)
     assert not found.is_hit.any()
     assert abs(found.photon_excess.mean()) < 0.3
     assert 0.8 < found.photon_excess.std() < 1.2
     assert 0.8 < found.lit_excess.std() < 1.2
-    assert find_hits(hits, MASK, told).is_hit.all()
+    assert find_hits(hits, MASK, notes).is_hit.all()
 
 
 def test_background_comes_from_frames_without_sample() -> None:

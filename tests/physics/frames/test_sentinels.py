@@ -86,7 +86,7 @@ def test_bright_peaks_and_hot_pixels_are_counts(frames: int) -> None:
     assert not find_sentinels(hot)[0].any()
 
 
-def test_impossible_in_one_frame_of_several() -> None:
+def test_impossible_in_one_frame_of_many() -> None:
     stack = counts("u4")
     stack[5, *GAP] = 2**32 - 1
     mask, found = find_sentinels(stack)

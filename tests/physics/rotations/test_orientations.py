@@ -189,7 +189,7 @@ def test_sampling_step_of_turns_about_one_axis() -> None:
     assert math.degrees(sampling_step(turns, at_once=7)) == pytest.approx(10)
 
 
-def test_viewing_direction_is_the_beam_seen_from_the_body() -> None:
+def test_viewing_direction_is_the_beam_in_the_frame_of_the_body() -> None:
     # A quarter turn about x brings the body's y axis to z, along the beam.
     direction = viewing_directions(about((1, 0, 0), math.pi / 2))
     torch.testing.assert_close(direction, torch.tensor([0.0, 1.0, 0.0], dtype=torch.float64))
@@ -200,9 +200,9 @@ def test_viewing_direction_is_the_beam_seen_from_the_body() -> None:
 
 
 def test_probability_is_kept() -> None:
-    place = torch.tensor([[3, 1, -1], [3, -1, -1], [-1, -1, -1]])
+    position = torch.tensor([[3, 1, -1], [3, -1, -1], [-1, -1, -1]])
     probability = torch.tensor([[0.75, 0.25, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
-    total = orientation_probability(place, probability, 5)
+    total = orientation_probability(position, probability, 5)
     assert total.tolist() == [0.0, 0.25, 0.0, 1.75, 0.0]
 
 
@@ -229,9 +229,9 @@ def test_slice_of_a_linear_intensity_is_exact() -> None:
     q = torch.stack(torch.meshgrid(*[torch.linspace(-4, 4, 9).double()] * 2, indexing="ij"), dim=-1)
     q = torch.cat([0.1 * q.square().sum(-1, keepdim=True), q], dim=-1)
     quaternion = random(6)
-    seen = slice_intensity(intensity, quaternion, q)
+    visited = slice_intensity(intensity, quaternion, q)
     body = torch.einsum("nji,hwj->nhwi", rotation_matrices(quaternion), q)  # R^T q
-    torch.testing.assert_close(seen, 50 + body @ gradient)
+    torch.testing.assert_close(visited, 50 + body @ gradient)
 
 
 def test_points_are_even() -> None:

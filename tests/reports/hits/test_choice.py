@@ -29,7 +29,7 @@ def test_galleries_without_frames_are_left_out() -> None:
     assert "False alarms, worst first" not in perfect and "Single hits missed, worst first" not in perfect
 
 
-def test_few_frames_without_labels_are_shown_once() -> None:
+def test_few_frames_without_labels_are_displayed_once() -> None:
     chosen = choose_frames(PROBABILITY, (PROBABILITY >= 0.5).astype(int))
     assert {title: frames.tolist() for title, frames in chosen.items()} == {
         "All frames, highest probability first": [0, 4, 1, 2, 5, 3]

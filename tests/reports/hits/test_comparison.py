@@ -21,7 +21,7 @@ def test_a_comparison_is_words_two_figures_and_a_table_of_tests() -> None:
     assert list(blocks[3].rows[0]) == ["graph_cut", "run/0", "1", "6", "0.125", "0.125"]
 
 
-def test_an_unlabelled_comparison_without_takers_is_shown_too() -> None:
+def test_an_unlabelled_comparison_without_taken_frames_has_its_blocks() -> None:
     blocks = list(comparison_blocks({**COMPARISON, "groups": [], "mcnemar": []}))
     assert [type(block) for block in blocks] == [Lines, Picture]
 

@@ -79,7 +79,7 @@ def test_labels_of_one_class_leave_the_curves_out(make_evaluation) -> None:
     assert "of one class" in words and "Precision and recall" not in words and "Confusion" in words
 
 
-def test_several_methods_stand_side_by_side_with_their_spread(make_evaluation) -> None:
+def test_methods_stand_side_by_side_with_their_spread(make_evaluation) -> None:
     words = read(write_evaluation_report(make_evaluation(label=LABEL, methods=3))).words
     for title in ("seed_0", "seed_1", "seed_2", "ensemble", "0.900 ± 0.010", "The same without frames 0, 1"):
         assert title in words, title

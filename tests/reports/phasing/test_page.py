@@ -17,7 +17,7 @@ def test_a_curve_that_never_falls_ends_with_the_data_along_each_axis() -> None:
 
 
 @pytest.mark.parametrize(("value", "words"), [(None, "up to the edge of the data"), (0.25, "at 0.25 per pixel")])
-def test_without_geometry_no_length_is_said(value: float | None, words: str) -> None:
+def test_without_geometry_no_length_is_named(value: float | None, words: str) -> None:
     assert _fall({"prtf/crossing": value}, "prtf", "1/e", "pixel", None).endswith(words)
 
 
@@ -71,6 +71,6 @@ def test_a_poor_fit_names_what_can_be_its_cause() -> None:
         ([True], 0.1, "One start, which nothing confirms; "),
     ],
 )
-def test_the_verdict_claims_no_more_than_was_seen(kept: list[bool], error: float, words: str) -> None:
+def test_the_verdict_claims_no_more_than_the_numbers(kept: list[bool], error: float, words: str) -> None:
     files = found([error] * len(kept), [np.nan] * len(kept), kept, counting_error=None)
     assert words in verdict(files, {})

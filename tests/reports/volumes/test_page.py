@@ -66,8 +66,8 @@ def test_methods_without_a_prtf_are_named_beside_the_curves_of_the_others() -> N
 
 def test_a_pattern_has_every_block() -> None:
     result, pattern = comparison(method(SHELLS, 0), method(SHELLS, 0))
-    shown, surfaces = of_pattern(result, pattern)
-    assert [block.title for block in shown.blocks if isinstance(block, Picture)] == [
+    displayed, surfaces = of_pattern(result, pattern)
+    assert [block.title for block in displayed.blocks if isinstance(block, Picture)] == [
         "Measured",
         "Central slices",
         "Resolution",
@@ -78,7 +78,7 @@ def test_a_pattern_has_every_block() -> None:
 
 
 def test_phases_of_minus_and_plus_pi_look_alike() -> None:
-    ends = [np.asarray(to_rgb(PHASE_COLOURS(place))) for place in (0.0, 1.0)]
+    ends = [np.asarray(to_rgb(PHASE_COLOURS(position))) for position in (0.0, 1.0)]
     assert np.abs(ends[0] - ends[1]).max() < 0.03
 
 

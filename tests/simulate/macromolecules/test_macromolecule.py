@@ -137,9 +137,9 @@ def test_blocks_are_fixed_by_seed_and_number_and_deal_structures_evenly() -> Non
     first, again, other = (simulator()(block, 7) for block in (0, 0, 1))
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first[fields.INTENSITY], other[fields.INTENSITY])
-    shown = torch.cat([simulator()(block, 7)[fields.STRUCTURE] for block in range(5)])
-    assert torch.bincount(shown).tolist() == [8] * 5
-    assert all(len(set(shown[i : i + 5].tolist())) == 5 for i in range(0, 40, 5))
+    displayed = torch.cat([simulator()(block, 7)[fields.STRUCTURE] for block in range(5)])
+    assert torch.bincount(displayed).tolist() == [8] * 5
+    assert all(len(set(displayed[i : i + 5].tolist())) == 5 for i in range(0, 40, 5))
 
 
 def test_one_pattern_per_structure_is_a_limit() -> None:
@@ -171,7 +171,7 @@ def test_a_measurement_counts_photons_and_hides_pixels() -> None:
     assert ((counts.sum((1, 2)) - expected).abs() < 6 * expected.sqrt()).all()
 
 
-def test_the_first_speckle_holds_the_photons_asked_for() -> None:
+def test_the_first_speckle_holds_the_requested_photons() -> None:
     """Brightness only scales: ten times the photons per speckle, ten times the photons."""
     faint, bright = (
         simulator(measurement=Measurement(photons_per_speckle=(photons, photons)))(0, 7)[fields.PHOTON_COUNT]

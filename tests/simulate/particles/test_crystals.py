@@ -33,9 +33,9 @@ def test_crystals_fill_their_box_and_are_centred() -> None:
     amplitude = CrystalRecipe(size=(0.8, 0.8))(32, turns(24), torch.Generator().manual_seed(0))
     faces = [amplitude.select(axis, side) for axis in (1, 2, 3) for side in (0, 31)]
     assert max(face.max() for face in faces) == 0
-    place = grid(32)
+    position = grid(32)
     mass = amplitude.sum((1, 2, 3))
-    centre = (amplitude[..., None] * place).sum((1, 2, 3)) / mass[:, None]
+    centre = (amplitude[..., None] * position).sum((1, 2, 3)) / mass[:, None]
     assert centre.abs().max() < 0.3
     widest = torch.stack(
         [(amplitude > 0.5).any(dim=2).any(dim=2).sum(1), (amplitude > 0.5).any(dim=1).any(dim=2).sum(1)]

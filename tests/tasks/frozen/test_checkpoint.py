@@ -40,20 +40,22 @@ def batch() -> dict[str, torch.Tensor]:
 
 
 def test_features_are_what_the_task_itself_sees(tmp_path: Path) -> None:
-    task, given = write(tmp_path / "run"), batch()
+    task, configured = write(tmp_path / "run"), batch()
     backbone = FrozenCheckpoint(tmp_path / "run", batch_size=2)
     with torch.no_grad():
-        torch.testing.assert_close(backbone(given[PHOTONS], given[MASK]), task.network.features(task.preprocess(given)))
+        torch.testing.assert_close(
+            backbone(configured[PHOTONS], configured[MASK]), task.network.features(task.preprocess(configured))
+        )
     assert backbone.width == 8 and backbone.label.startswith("ResNet10 of ") and not backbone.network.training
 
 
 def test_inner_layers_are_averaged_over_pixels_and_joined(tmp_path: Path) -> None:
     write(tmp_path / "run")
-    given = batch()
+    configured = batch()
     backbone = FrozenCheckpoint(tmp_path / "run", layers=["stem", "penultimate"])
-    features = backbone(given[PHOTONS], given[MASK])
+    features = backbone(configured[PHOTONS], configured[MASK])
     assert features.shape == (5, backbone.width) == (5, 12)
-    maps = backbone.maps(given[PHOTONS], given[MASK], ["stem"])["stem"]
+    maps = backbone.maps(configured[PHOTONS], configured[MASK], ["stem"])["stem"]
     torch.testing.assert_close(maps.mean((2, 3)), features[:, :4])
 
 

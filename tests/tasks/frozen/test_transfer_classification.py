@@ -100,7 +100,7 @@ def test_another_backbone_under_the_same_name_is_refused(tmp_path: Path, stand_i
         CheckpointMethod("head", path, instantiate)
 
 
-def test_features_are_computed_once_for_several_heads(tmp_path: Path, stand_in: Path) -> None:
+def test_features_are_computed_once_for_all_heads(tmp_path: Path, stand_in: Path) -> None:
     choice = ("network.weights=null", f"network.backbone={stand_in}")
     for name, strength in (("a", 1.0), ("b", 0.001)):
         train(config(tmp_path, *choice, f"optimizer.C={strength}", name=name))
@@ -122,7 +122,7 @@ def test_measured_patterns_are_a_word_away(tmp_path: Path, stand_in: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("override", "said"),
+    ("override", "message"),
     [
         ("data.online=true", "set data.online=false"),
         ("data.augment=flips", "set data.augment=none"),
@@ -132,11 +132,11 @@ def test_measured_patterns_are_a_word_away(tmp_path: Path, stand_in: Path) -> No
         ("network.weights=/nowhere/vgg16.pth", "no such file; get https://download.pytorch.org.*a stand-in"),
     ],
 )
-def test_what_does_not_go_together_is_one_line(override: str, said: str, tmp_path: Path) -> None:
+def test_what_does_not_go_together_is_one_line(override: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(Exception) as error:
         train(config(tmp_path, *TINY, override))
     line = one_line(error.value)
-    assert line is not None and re.search(said, line) and "\n" not in line
+    assert line is not None and re.search(message, line) and "\n" not in line
 
 
 def test_the_backbone_can_be_trained_too_and_then_lies_in_the_checkpoint(tmp_path: Path) -> None:

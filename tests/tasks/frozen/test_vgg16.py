@@ -102,15 +102,15 @@ def test_random_weights_say_that_they_mean_nothing(caplog: pytest.LogCaptureFixt
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"layers": ["fc9"]}, "no layer fc9: choose among conv1_1"),
         ({"relu": "no"}, "relu=no"),
         ({"layers": []}, "=\\[\\]"),
     ],
 )
-def test_unknown_options_are_named(options: dict[str, object], said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_unknown_options_are_named(options: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         tiny(**options)
 
 
@@ -120,7 +120,7 @@ def test_weights_that_a_checkpoint_will_bring_may_be_missing(published: Path) ->
     backbone.load()
     with pytest.raises(UserError, match="not on this machine"):
         backbone(*PATTERN)
-    given = VGG16(**TINY).state_dict()
-    backbone.network.load_state_dict(given)
+    configured = VGG16(**TINY).state_dict()
+    backbone.network.load_state_dict(configured)
     backbone.weights_loaded()
     assert backbone(*PATTERN).isfinite().all()

@@ -91,7 +91,7 @@ def refiner(count: int = 2, epochs: int = 30, loss: Any = None, optimizer: Any =
     return Refiner(members, loss or FourierLoss(log_chi_square=1), made, schedule, pattern, mask, epochs, **options)
 
 
-def test_the_best_answer_is_kept_and_fits_as_said() -> None:
+def test_the_best_answer_is_kept_and_fits_as_reported() -> None:
     running = refiner()
     running.advance(5)
     first = running.best_chi_square.clone()
@@ -147,9 +147,9 @@ def test_clipping_is_by_member() -> None:
 def test_a_measured_file_becomes_a_particle(tmp_path: Path, scan: str, monkeypatch: pytest.MonkeyPatch) -> None:
     polishes: list[Any] = []
 
-    def counted(*given: Any) -> Wrapped:
-        polishes.append(given)
-        return polish_wrapped(*given)
+    def counted(*configured: Any) -> Wrapped:
+        polishes.append(configured)
+        return polish_wrapped(*configured)
 
     monkeypatch.setattr(refinement, "polish_wrapped", counted)
     train(config(tmp_path, f"data.path={scan}", "task.float64=true"))
@@ -264,7 +264,7 @@ def test_a_small_box_is_reported(tmp_path: Path, scan: str) -> None:
 
 
 @pytest.mark.parametrize(("extent", "words"), [(16.04, None), (16.4, r"16\.4 voxels in 16 along x; give more voxels")])
-def test_a_tight_box_is_told_where_the_numbers_show_it(
+def test_a_tight_box_is_warned_of_by_the_numbers(
     monkeypatch: pytest.MonkeyPatch, extent: float, words: str | None
 ) -> None:
     particle = Oversampling((9.0, 13.0, extent), (3.5, 2.4, 2.0), 0.01)

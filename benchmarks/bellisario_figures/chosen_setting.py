@@ -33,7 +33,7 @@ class Setting:
         return cut(answer(self.method, patterns, name), self.level, self.dilation, truth_of(patterns))
 
 
-def settled(method: SupportMethod, patterns: Batch, counted: bool = False) -> Setting:
+def chosen_setting(method: SupportMethod, patterns: Batch, counted: bool = False) -> Setting:
     """The setting with the fewest false positives at which 97 % of some patterns have fewer than two false negatives.
 
     Where none covers so many, the one that covers most. Networks are cut at levels of their score; intersections at
@@ -54,8 +54,8 @@ def settled(method: SupportMethod, patterns: Batch, counted: bool = False) -> Se
                 missed, loose, _, _ = errors(_support(table, level, dilation), truth)
                 rank = (min(float((missed < 2).float().mean()), COVERAGE), -float(loose.mean()))
                 if best is None or rank > best[0]:
-                    told = f"level {level:.3f}" if scored else f"{words}, grown {dilation}"
-                    best = rank, Setting(found, level, dilation, told)
+                    notes = f"level {level:.3f}" if scored else f"{words}, grown {dilation}"
+                    best = rank, Setting(found, level, dilation, notes)
     assert best is not None
     return best[1]
 
