@@ -26,5 +26,5 @@ def occlusion_figure(maps: Occlusion) -> Figure:
             below = axes[1, i].imshow(np.where(mask[i], change[i], np.nan), cmap=diverging, vmin=-limit, vmax=limit)
             axes[0, i].set_title(f"#{frame[i]}", fontsize=9)
         picture.colorbar(above, ax=axes[0], label="photons per pixel", shrink=0.9)
-        picture.colorbar(below, ax=axes[1], label="change of log odds", shrink=0.9)
+        picture.colorbar(below, ax=axes[1], label="decrease of log odds", shrink=0.9)
     return picture

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from spi_lightning.physics.array import box_about_origin, reach
 from spi_lightning.reports.page import Picture
 from spi_lightning.reports.style import MASKED, OTHER, PHASE_COLOURS, SINGLE, as_png, figure, phase_bar
+from spi_lightning.reports.volumes.slices import without_offset
 from spi_lightning.results.phasing import PhasingResult
 
 Array = NDArray[Any]
@@ -92,7 +93,7 @@ def result_pictures(result: PhasingResult) -> list[Picture]:
     pictures = [Picture(as_png(pattern_figure(result)), "Pattern", caption, wide=volume)]
     caption = "Mean of the kept starts; red line: the support." + (" Central planes." if volume else "")
     if np.iscomplexobj(result.density):
-        caption += " Phase only where the amplitude exceeds 5 % of its maximum."
+        caption += " Phase without its constant, only where the amplitude exceeds 5 % of its maximum."
     if result.about.frame:
         caption += f" Frame of the {result.about.frame}."
     pictures.append(Picture(as_png(density_figure(result)), "Density", caption, wide=volume))
@@ -136,6 +137,8 @@ def density_figure(result: PhasingResult, density: Array | None = None) -> Figur
     """
     density = result.density if density is None else density
     whole = np.iscomplexobj(density)
+    if whole:
+        density = without_offset(density)
     amplitude, supports = planes(np.abs(density) if whole else density), planes(result.support)
     phases = (
         planes(np.where(np.abs(density) > 0.05 * np.abs(density).max(), np.angle(density), np.nan)) if whole else []
@@ -180,7 +183,9 @@ _MOST: Final = 10
 
 def starts_picture(result: PhasingResult) -> Picture:
     """Captioned picture of the starts of smallest error."""
-    return Picture(as_png(starts_figure(result)), "Densities of the starts", _starts_caption(result), wide=True)
+    return Picture(
+        as_png(starts_figure(result)), "Densities of the starts", _starts_caption(result), wide=len(result.kept) > 2
+    )
 
 
 def starts_figure(result: PhasingResult) -> Figure:

@@ -128,7 +128,7 @@ def _fall(metrics: dict[str, Any], name: str, threshold: str, element: str, edge
 
 _WORDS = {
     "starts": "starts",
-    "kept": "kept starts (they agree and make the mean)",
+    "kept": "kept starts, which make the mean",
     "fourier_error/best": "relative Fourier error of the best kept start",
     "fourier_error/lowest_of_all_starts": "lowest relative Fourier error of all starts, kept or not",
     "fourier_error/median": "median relative Fourier error of all starts",
