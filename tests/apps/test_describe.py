@@ -80,7 +80,7 @@ def test_detector_units_are_recognised_and_their_gain_estimated(tmp_path, capsys
     printed = capsys.readouterr()
     assert "not photons" in printed.out and not printed.err
     requested, _, note = printed.out.strip().rpartition("note: to find hits: ")
-    gain = float(requested.strip().rpartition("give adu_per_photon=")[2])
+    gain = float(requested.strip().rpartition("set adu_per_photon=")[2])
     assert gain == pytest.approx(100, rel=0.02)
     assert "give data.adu_per_photon=" in note
     assert main([str(tmp_path / "a.h5"), "--per-frame", str(tmp_path / "out.csv")]) == 2
