@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from benchmarks.doors import ROOT
 from spi_lightning.apps.evaluate_supports import COLUMNS
 from spi_lightning.evaluation.supports.scoring import SupportScoring, columns_of
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, Batch
-from spi_lightning.io import PatternFile
+from spi_lightning.io import ArrayFrames, PatternFile
 from spi_lightning.methods import SupportMethod
 from spi_lightning.physics.detector import radius_in_pixels
 from spi_lightning.physics.support import ideal_support
@@ -93,31 +92,9 @@ def truth_of(patterns: Batch) -> NDArray[np.bool_]:
     return ideal_support(patterns[DENSITY][:, 0]).numpy()
 
 
-@dataclass(frozen=True)
-class InMemory:
-    """Images or masks (N, H, W) in the place of those of a file."""
-
-    values: NDArray[Any]
-    chunk: int = 1
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(N, H, W)."""
-        return self.values.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Number type of the images."""
-        return self.values.dtype
-
-    def read(self, start: int, stop: int) -> NDArray[Any]:
-        """Images start..stop, (stop - start, H, W)."""
-        return self.values[start:stop].copy()
-
-
 def answer(method: SupportMethod, patterns: Batch, name: str | None = None) -> MethodResult:
     """What a method says of a batch, as evaluate.py asks it of a file, and its numbers against the truth."""
-    frames, masks = (InMemory(patterns[key][:, 0].numpy()) for key in (INTENSITY, MASK))
+    frames, masks = (ArrayFrames(patterns[key][:, 0].numpy()) for key in (INTENSITY, MASK))
     drawn = PatternFile(Path("simulated"), "drawn", frames, frame_masks=masks)
     made = method.answer(SupportPart("", np.arange(len(drawn)), drawn), Listener())
     return table_of(name or method.name, made.support, made.density, truth_of(patterns))

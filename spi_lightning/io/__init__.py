@@ -10,7 +10,7 @@ from spi_lightning.io.masks.mask_file import load_mask
 from spi_lightning.io.patterns.cxi import write_selection
 from spi_lightning.io.patterns.cxi_writer import CxiWriter
 from spi_lightning.io.patterns.intensities import Intensities, read_intensities
-from spi_lightning.io.patterns.npy import FlatFrames
+from spi_lightning.io.patterns.npy import ArrayFrames, FlatFrames
 from spi_lightning.io.patterns.open_patterns import FORMATS, open_patterns
 from spi_lightning.io.patterns.pattern_file import PatternFile, PatternKeys
 from spi_lightning.io.scans.bragg_scan import BraggScan, ScanKeys, open_scan
@@ -20,6 +20,7 @@ from spi_lightning.io.volumes.vti import read_vti, write_vti
 
 __all__ = [
     "FORMATS",
+    "ArrayFrames",
     "BraggScan",
     "CxiWriter",
     "Detector",

@@ -21,10 +21,10 @@ METHOD_COLOURS = (
     "#882255", "#8a8f98", "#332288", "#999933",
 )  # fmt: skip
 MASKED, CENTRE = "#7d8590", "#39ff14"
+PHOTON_COLOURS = mpl.colormaps["inferno"].with_extremes(bad=MASKED)
 
 # Colours of phases from -pi to pi, in slices and on surfaces: twilight, shifted by a quarter of its range. Phases near
 # 0, those of most of a crystal without its constant phase, are blue instead of nearly black or white.
-PHOTON_COLOURS = mpl.colormaps["inferno"].with_extremes(bad=MASKED)
 _TWILIGHT = np.asarray(mpl.colormaps["twilight"](np.linspace(0, 1, 256, endpoint=False)))
 PHASE_COLOURS = ListedColormap(np.roll(_TWILIGHT, 64, axis=0), name="phase")
 PHASE_TICKS = ((-np.pi, -np.pi / 2, 0.0, np.pi / 2, np.pi), ("−π", "−π/2", "0", "π/2", "π"))

@@ -1,6 +1,7 @@
 """Bases of the tasks that are trained, also from pattern to image: optimiser, loss, numbers of an evaluation."""
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -116,7 +117,7 @@ def evaluate_best(
 PictureLoss = Callable[[Tensor, Tensor], Tensor]
 
 
-class PatternTask(TrainedTask):
+class PatternTask(TrainedTask, ABC):
     """Base of tasks whose network maps a pattern to an image; subclasses define ``losses_of`` and the metrics.
 
     Args:
@@ -146,9 +147,9 @@ class PatternTask(TrainedTask):
         """Output of the network for a training batch; subclasses may add inputs."""
         return cast(Tensor, self(batch))
 
+    @abstractmethod
     def losses_of(self, output: Tensor, batch: Batch) -> Tensor:
         """Loss of each pattern, (B,), from outputs (B, C, H, W)."""
-        raise NotImplementedError
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Mean loss of a batch."""

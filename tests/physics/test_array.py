@@ -65,7 +65,7 @@ def test_crop_keeps_the_centre_pixel_in_the_centre() -> None:
         centre_crop(pattern, 20)
 
 
-def test_binning_sums_and_makes_up_for_masked_pixels() -> None:
+def test_binning_sums_pixels_and_scales_for_masked_ones() -> None:
     mask = torch.ones(1, 1, 4, 4, dtype=torch.bool)
     flat = torch.full((1, 1, 4, 4), 3.0)
     assert (bin_pixels(flat, mask, 2)[0] == 12).all()

@@ -1,5 +1,6 @@
 """Simulated sets as batches: read from sets that are made once and cached, or drawn while training."""
 
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -61,7 +62,7 @@ class OnlinePatterns(Dataset[Batch]):
         return self.blocks[block]
 
 
-class SimulatedBatches(PatternBatches):
+class SimulatedBatches(PatternBatches, ABC):
     """Base of the data modules of simulated sets: subclasses say what a stored and what a drawn batch is.
 
     Sets are written once and found again by their settings. Train, val and test come from different seeds, so from
@@ -107,14 +108,14 @@ class SimulatedBatches(PatternBatches):
                 " several workers will draw some blocks twice."
             )
 
+    @abstractmethod
     def stored(self, path: Path) -> Dataset[Batch]:
         """The patterns of a set that was made."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def as_batch(self) -> AsBatch:
         """Function that makes a batch such as the stored ones of what the simulator draws; it must pickle."""
-        raise NotImplementedError
 
     def simulator_of(self, split: str) -> Any:
         """The simulator of one split; the same for all unless a subclass divides what it shows."""

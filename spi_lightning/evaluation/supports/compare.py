@@ -64,7 +64,7 @@ def compare_supports(
     if truth is not None and curve:
         chosen = spread_rows(len(frame), curve)
         metrics["trade_off"] = {
-            method.name: _trade_off(method, one.answer, question, truth, chosen)
+            method.name: _trade_off(method, one.answer, question, truth, chosen, cache)
             for method, one in zip(methods, answered, strict=True)
         }
     area = None if truth is None else truth.sum((1, 2))
@@ -112,9 +112,10 @@ def _trade_off(
     question: SupportQuestion,
     truth: NDArray[np.bool_],
     chosen: NDArray[np.int64],
+    cache: Cache,
 ) -> list[dict[str, Any]]:
     """Points of the trade-off curve of one method on chosen rows, (n,)."""
     some = question.of(question.part.frame[chosen])
-    at = {setting: ask_whole(method.at(setting), some).answer.support for setting in method.settings}
+    at = {setting: ask_whole(method.at(setting), some, cache).answer.support for setting in method.settings}
     density = None if answer.density is None else answer.density[chosen]
     return trade_off_of(SupportAnswer(answer.support[chosen], density), truth[chosen], method.parameter, at)

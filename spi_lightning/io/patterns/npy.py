@@ -1,6 +1,7 @@
-"""Frames stored as plain numbers: NumPy .npy stacks mapped into memory, and any file whose header is known."""
+"""Frames stored as plain numbers: arrays in memory, NumPy .npy stacks, and any file whose header is known."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,32 @@ class NpyFrames:
 def open_npy(path: Path) -> PatternFile:
     """Open a .npy array (N, H, W) or (H, W). Raises UserError if it is damaged, holds objects or has other axes."""
     return PatternFile(path, ".npy", NpyFrames(path))
+
+
+@dataclass(frozen=True)
+class ArrayFrames:
+    """Frames, or other images of one each, that are in memory already.
+
+    Args:
+        values: (N, H, W) photons or intensities, or masks, of N patterns.
+    """
+
+    values: NDArray[Any]
+    chunk: int = 1
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the stack, (N, H, W)."""
+        return self.values.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Number type of the values."""
+        return self.values.dtype
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        """Frames start..stop as a copy, (stop - start, H, W)."""
+        return self.values[start:stop].copy()
 
 
 class FlatFrames:

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from spi_lightning.reports.heat_map import agreement_figure
 from spi_lightning.reports.page import Lines, Picture, Table
 from spi_lightning.reports.style import SINGLE, UNKNOWN, as_svg, figure
 
@@ -21,7 +21,7 @@ def comparison_blocks(comparison: Mapping[str, Any]) -> Iterator[Picture | Table
         f": {', '.join(comparison['common_files'])}." if comparison.get("common_files") else "."
     )
     yield Lines([words])
-    picture = agreement_figure(names, comparison["agreement"])
+    picture = agreement_figure(names, {"": comparison["agreement"]}, "share of frames decided alike")
     yield Picture(as_svg(picture), "Agreement", "Share of all frames on which two methods decide alike.")
     if comparison["groups"]:
         limit = "" if len(comparison["groups"]) <= MOST_GROUPS else f" The {MOST_GROUPS} largest groups."
@@ -34,27 +34,6 @@ def comparison_blocks(comparison: Mapping[str, Any]) -> Iterator[Picture | Table
         )
     if comparison["mcnemar"]:
         yield mcnemar_table(comparison["mcnemar"])
-
-
-def agreement_figure(names: Sequence[str], matrix: Sequence[Sequence[float]]) -> Figure:
-    """Heat map of the share of frames that two methods decide alike.
-
-    Args:
-        names: Names of the M methods.
-        matrix: (M, M) shares, 0 to 1.
-    """
-    values, size = np.asarray(matrix), len(names)
-    side = 2.6 + 0.55 * size
-    with figure(side + 0.8, side) as picture:
-        axes = picture.subplots()
-        image = axes.imshow(values, cmap="Blues", vmin=0, vmax=1)
-        for (row, column), value in np.ndenumerate(values):
-            axes.text(column, row, f"{value:.2f}", ha="center", va="center", color="white" if value > 0.6 else "black")
-        axes.set_xticks(range(size), names, rotation=40, ha="right", rotation_mode="anchor")
-        axes.set_yticks(range(size), names)
-        axes.grid(False)
-        picture.colorbar(image, ax=axes, label="share of frames decided alike", shrink=0.8)
-    return picture
 
 
 def groups_figure(names: Sequence[str], groups: Sequence[Mapping[str, Any]]) -> Figure:

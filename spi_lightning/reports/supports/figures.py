@@ -1,6 +1,5 @@
 """Figures of supports: trade-off curves, errors of each pattern, histograms, and agreement of methods."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -144,29 +143,6 @@ def histogram_figure(
         columns = 2 if max(len(method.name) for method in methods) <= 22 else 1
         picture.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=columns, columnspacing=1.2)
     return picture
-
-
-def agreement_figure(names: Sequence[str], matrix: Sequence[Sequence[float]]) -> Figure:
-    """Heat map of the mean intersection over union of every two methods, (M, M)."""
-    values, size = np.asarray(matrix), len(names)
-    words = [textwrap.fill(shortened(name), 22, break_long_words=True) for name in names]
-    side = 2.6 + 0.55 * size + 0.07 * min(22, max(map(len, names)))
-    with figure(side + 0.8, side) as picture:
-        axes = picture.subplots()
-        image = axes.imshow(values, cmap="Blues", vmin=0, vmax=1)
-        for (row, column), value in np.ndenumerate(values):
-            axes.text(column, row, f"{value:.2f}", ha="center", va="center", color="white" if value > 0.6 else "black")
-        axes.set_xticks(range(size), words, rotation=40, ha="right", rotation_mode="anchor")
-        axes.set_yticks(range(size), words)
-        axes.grid(False)
-        picture.colorbar(image, ax=axes, label="intersection over union", shrink=0.8)
-    return picture
-
-
-def shortened(name: str, letters: int = 44) -> str:
-    """Name with its middle left out if it is longer than ``letters``."""
-    half = letters // 2 - 1
-    return name if len(name) <= letters else f"{name[:half]}…{name[-half:]}"
 
 
 def _plain_ticks(axes: Axes, which: str, ticks: Sequence[float]) -> None:

@@ -9,13 +9,13 @@ import numpy as np
 from spi_lightning import codec
 from spi_lightning.notes import note_lines
 from spi_lightning.reports.further import MakeFigure, further_sections
+from spi_lightning.reports.heat_map import agreement_figure
 from spi_lightning.reports.page import Lines, Picture, Section, Table, write_page
 from spi_lightning.reports.provenance import provenance_section
 from spi_lightning.reports.style import as_png, as_svg
 from spi_lightning.results.supports import SUPPORTS_FILE, MethodResult, SupportResult
 
 from .figures import (
-    agreement_figure,
     errors_figure,
     histogram_figure,
     trade_off_figure,
@@ -201,7 +201,7 @@ def _shapes(result: SupportResult) -> Iterator[Block]:
     picture = histogram_figure(result.methods, "area", "area of the support (pixels)", area)
     yield Picture(_drawn(result, picture), "Area", "")
     if found := result.metrics.get("agreement"):
-        picture = agreement_figure(found["methods"], found["iou"])
+        picture = agreement_figure(found["methods"], {"": found["iou"]}, "intersection over union")
         words = "Mean intersection over union of the supports of two methods, at the shift and twin of largest overlap."
         yield Picture(as_svg(picture), "Agreement", words)
 

@@ -179,25 +179,6 @@ def frequency_of(result: VolumeResult) -> tuple[Array, str]:
     return result.frequency / (1e9 * common_edge(result.voxel)), "1/nm"
 
 
-def agreement_figure(names: Sequence[str], matrices: Sequence[Sequence[Sequence[float]]]) -> Figure:
-    """Heat maps of the aligned correlation of every two methods, (methods, methods): best runs, and means of runs."""
-    size, least = len(names), min(0.5, float(np.asarray(matrices).min()))
-    side = 2.6 + 0.6 * size
-    with figure(2 * side, side) as picture:
-        panels = picture.subplots(1, 2, sharey=True)
-        for axes, matrix, title in zip(panels, matrices, ("best runs", "means of the runs that agree"), strict=True):
-            image = axes.imshow(np.asarray(matrix), cmap="Blues", vmin=least, vmax=1)
-            for (row, column), value in np.ndenumerate(np.asarray(matrix)):
-                colour = "white" if value > 0.5 * (least + 1) else "black"
-                axes.text(column, row, f"{value:.3f}", ha="center", va="center", fontsize=8, color=colour)
-            axes.set_xticks(range(size), names, rotation=40, ha="right", rotation_mode="anchor")
-            axes.set_yticks(range(size), names)
-            axes.set_title(title)
-            axes.grid(False)
-        picture.colorbar(image, ax=list(panels), label="aligned correlation", shrink=0.8)
-    return picture
-
-
 def times_figure(methods: Mapping[str, Mapping[str, Any]], levels: Sequence[float]) -> Figure:
     """Median seconds of one run until chi square is below each level; larger marks: more runs reach it."""
     with figure(6.4, 4.3) as picture:

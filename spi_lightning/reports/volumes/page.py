@@ -10,6 +10,7 @@ from spi_lightning import codec
 from spi_lightning.io.reading import read_metrics
 from spi_lightning.notes import note_lines
 from spi_lightning.reports.further import MakeFigure, further_sections
+from spi_lightning.reports.heat_map import agreement_figure
 from spi_lightning.reports.laboratory import laboratory_sections
 from spi_lightning.reports.page import Lines, Picture, Section, Surface, Table, write_page
 from spi_lightning.reports.provenance import provenance_section
@@ -17,7 +18,6 @@ from spi_lightning.reports.style import as_png, as_svg
 from spi_lightning.results.volumes import VOLUMES_FILE, DisplayedPattern, VolumeFacts, VolumeResult
 
 from .figures import (
-    agreement_figure,
     course_figure,
     held_out_figure,
     histogram_figure,
@@ -193,7 +193,9 @@ def errors(result: VolumeResult, metrics: Mapping[str, Any]) -> list[Picture | L
             "Overlap after shift, twin and constant phase, mean over patterns. Left: runs of least fitted χ². Right: "
             "means of all runs that agree with them, which average over differences between runs."
         )
-        drawn = agreement_figure(agreement["methods"], [agreement["overlap"], agreement["mean_overlap"]])
+        panels = {"best runs": agreement["overlap"], "means of the runs that agree": agreement["mean_overlap"]}
+        least = min(0.5, *(value for matrix in panels.values() for row in matrix for value in row))
+        drawn = agreement_figure(agreement["methods"], panels, "aligned correlation", least, ".3f")
         blocks.append(Picture(as_svg(drawn), "Agreement of the methods", caption, wide=True))
     if "density_error" in result.methods[0].numbers:
         caption = "Medians over draws and seeds, after shift, twin, phase and scale. They can be large at small χ²."

@@ -11,18 +11,17 @@ from torch import Tensor
 from spi_lightning import fields
 from spi_lightning.errors import UserError
 from spi_lightning.physics.array import centre_crop
-from spi_lightning.physics.atoms import AtomBatch, batch_atoms
+from spi_lightning.physics.atoms import AtomBatch
 from spi_lightning.physics.photons import expected_photons
-from spi_lightning.physics.rotations.orientations import random_quaternions, rotation_matrices
-from spi_lightning.simulate.hits import block_seed_of
+from spi_lightning.physics.rotations.orientations import rotation_matrices
 from spi_lightning.simulate.measurement import Measurement, disc_diameter
 
 from .ewald_transform import EwaldTransform, Experiment
-from .macromolecule import Projection, Structures, deal_structures, fitting, make_canonical, names_of
+from .macromolecule import Projection, SimulatorOfStructures, Structures, fitting, make_canonical
 
 
 @dataclass
-class MacromoleculeDiffractionSimulator:
+class MacromoleculeDiffractionSimulator(SimulatorOfStructures):
     """Diffraction patterns of macromolecules at a detector, in blocks fixed by (config, seed, block).
 
     The density is that of the small-angle limit, with pixels of wavelength x distance / detector edge; at high angles
@@ -71,27 +70,9 @@ class MacromoleculeDiffractionSimulator:
         """Height and width of a pattern, pixel."""
         return self._projection.size, self._projection.size
 
-    @property
-    def most_patterns(self) -> int | None:
-        """Largest number of patterns; None: no limit."""
-        return None if self.repeat else len(self._usable)
-
-    @property
-    def attributes(self) -> dict[str, str]:
-        """Identifiers of the whole collection by index, for the file of a set."""
-        return names_of(self.structures)
-
-    def of_part(self, part: str) -> "MacromoleculeDiffractionSimulator":
-        """This simulator with the structures of one split, see data.StructureSource."""
-        return replace(self, structures=self.structures.of_part(part))
-
     def __call__(self, block: int, seed: int, device: torch.device | str = "cpu") -> dict[str, Tensor]:
         """Draw one block: intensity, mask, density and the labels of fields.py for ``block_size`` patterns."""
-        block_seed = block_seed_of(seed, block)
-        generator = torch.Generator().manual_seed(block_seed)
-        chosen = deal_structures(self._usable, block, self.block_size, seed)
-        orientation = random_quaternions(self.block_size, generator)
-        atoms = batch_atoms([self.structures[i] for i in chosen], device)
+        chosen, atoms, orientation, generator, block_seed = self.drawn(block, seed, device)
         density, orientation = self._density(atoms, orientation)
         expected = self._expected(atoms.turned(rotation_matrices(orientation).to(device)), chosen)
         measured, mask, scale = self.measurement(expected, disc_diameter(density), generator, self.photons)

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 
 import torch
 from torch import Tensor
@@ -194,8 +194,47 @@ _PHOTON_ENERGY: Final = 8000.0  # eV; with the distance, m, a detector whose sma
 _DISTANCE: Final = 0.3
 
 
+class SimulatorOfStructures:
+    """Draws that all simulators of macromolecules share; dataclasses that inherit it have the fields below.
+
+    Attributes:
+        structures: Collection of structures.
+        block_size: Number of patterns per block.
+        repeat: Whether structures repeat.
+    """
+
+    structures: Structures
+    block_size: int
+    repeat: bool
+    _usable: list[int]
+
+    @property
+    def most_patterns(self) -> int | None:
+        """Largest number of patterns; None: no limit."""
+        return None if self.repeat else len(self._usable)
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """Identifiers of the whole collection by index, for the file of a set."""
+        return names_of(self.structures)
+
+    def of_part(self, part: str) -> Self:
+        """This simulator with the structures of one split, see data.StructureSource."""
+        return replace(self, structures=self.structures.of_part(part))  # type: ignore[type-var]
+
+    def drawn(
+        self, block: int, seed: int, device: torch.device | str
+    ) -> tuple[list[int], AtomBatch, Tensor, torch.Generator, int]:
+        """Structures of one block, their atoms, orientations (B, 4), and the generator and seed of all other draws."""
+        block_seed = block_seed_of(seed, block)
+        generator = torch.Generator().manual_seed(block_seed)
+        chosen = deal_structures(self._usable, block, self.block_size, seed)
+        orientation = random_quaternions(self.block_size, generator)
+        return chosen, batch_atoms([self.structures[i] for i in chosen], device), orientation, generator, block_seed
+
+
 @dataclass
-class MacromoleculeSimulator:
+class MacromoleculeSimulator(SimulatorOfStructures):
     """Projected maps of macromolecules with their diffraction patterns, in blocks fixed by (config, seed, block).
 
     The intensity is |fourier(density)|^2 of the density with maximum 1, times photons if the measurement counts them.
@@ -225,27 +264,9 @@ class MacromoleculeSimulator:
         """Height and width of a pattern, pixel."""
         return self.projection.size, self.projection.size
 
-    @property
-    def most_patterns(self) -> int | None:
-        """Largest number of patterns; None: no limit."""
-        return None if self.repeat else len(self._usable)
-
-    @property
-    def attributes(self) -> dict[str, str]:
-        """Identifiers of the whole collection by index, for the file of a set."""
-        return names_of(self.structures)
-
-    def of_part(self, part: str) -> "MacromoleculeSimulator":
-        """This simulator with the structures of one split, see data.StructureSource."""
-        return replace(self, structures=self.structures.of_part(part))
-
     def __call__(self, block: int, seed: int, device: torch.device | str = "cpu") -> dict[str, Tensor]:
         """Draw one block: intensity, mask, density and the labels of fields.py for ``block_size`` patterns."""
-        block_seed = block_seed_of(seed, block)
-        generator = torch.Generator().manual_seed(block_seed)
-        chosen = deal_structures(self._usable, block, self.block_size, seed)
-        orientation = random_quaternions(self.block_size, generator)
-        atoms = batch_atoms([self.structures[i] for i in chosen], device)
+        chosen, atoms, orientation, generator, block_seed = self.drawn(block, seed, device)
         density = self.projection(atoms.turned(rotation_matrices(orientation).to(device)))
         density, orientation = make_canonical(density, orientation)
         density = density / density.amax((1, 2), keepdim=True)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 from spi_lightning import codec
 from spi_lightning.errors import UserError
@@ -17,32 +15,13 @@ from spi_lightning.evaluation.cache import Cache
 from spi_lightning.evaluation.supports.compare import compare_supports
 from spi_lightning.fields import DENSITY, INTENSITY, SUPPORT, Batch
 from spi_lightning.fingerprint import Irrelevant
-from spi_lightning.io import PatternFile
+from spi_lightning.io import ArrayFrames, PatternFile
 from spi_lightning.methods.supports.batches import SupportMethod
 from spi_lightning.notes import Note
 from spi_lightning.progress import Listener
 from spi_lightning.results.supports import SUPPORTS_FILE, SupportResult
 
 CALLS: list[str] = []
-
-
-@dataclass(frozen=True)
-class Images:
-    """Images of N patterns in memory, (N, H, W)."""
-
-    values: NDArray[Any]
-    chunk: int = 1
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.values.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.values.dtype
-
-    def read(self, start: int, stop: int) -> NDArray[Any]:
-        return self.values[start:stop].copy()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +57,7 @@ def squares() -> PatternFile:
     density = np.zeros((6, 32, 32), dtype=np.float32)
     density[:, 14:18, 14:18] = 1
     intensity = np.abs(np.fft.fftshift(np.fft.fft2(density), axes=(1, 2))).astype(np.float32) ** 2
-    return PatternFile(Path("squares.cxi"), "drawn", Images(intensity), images={DENSITY: Images(density)})
+    return PatternFile(Path("squares.cxi"), "drawn", ArrayFrames(intensity), images={DENSITY: ArrayFrames(density)})
 
 
 def test_the_true_support_has_no_errors_and_others_their_margins(squares: PatternFile) -> None:
