@@ -17,7 +17,8 @@ from spi_lightning.physics.rotations.orientations import rotation_matrices
 from spi_lightning.simulate.measurement import Measurement, disc_diameter
 
 from .ewald_transform import EwaldTransform, Experiment
-from .macromolecule import Projection, SimulatorOfStructures, Structures, fitting, make_canonical
+from .macromolecule import Projection, make_canonical
+from .structures import SimulatorOfStructures, Structures, fitting
 
 
 @dataclass

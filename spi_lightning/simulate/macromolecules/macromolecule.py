@@ -4,36 +4,30 @@ The first kind of data set of Bellisario & Ekeberg (2024): structures that fit i
 patterns; their atoms are blurred to 3.5 Angstrom, projected and squared in Fourier space.
 """
 
-import logging
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache
-from typing import Final, Protocol, Self
+from dataclasses import dataclass, field
+from typing import Final
 
 import torch
 from torch import Tensor
 
 from spi_lightning import fields
-from spi_lightning.errors import UserError
 from spi_lightning.physics.array import pad
 from spi_lightning.physics.atoms import (
     AtomBatch,
-    Atoms,
     KaiserBessel,
-    batch_atoms,
     form_factor,
     resolution_width,
     splat,
 )
 from spi_lightning.physics.constants import wavelength_from_energy
 from spi_lightning.physics.fourier import fourier
-from spi_lightning.physics.rotations.orientations import multiply_quaternions, random_quaternions, rotation_matrices
+from spi_lightning.physics.rotations.orientations import multiply_quaternions, rotation_matrices
 from spi_lightning.physics.twin import invert, is_canonical
-from spi_lightning.simulate.hits import block_seed_of
 from spi_lightning.simulate.measurement import Measurement, disc_diameter
 
-OVERSAMPLING: Final = 2.0  # least ratio of frame to particle along each axis that phasing needs
+from .structures import OVERSAMPLING, SimulatorOfStructures, Structures, fitting
+
 _MARGIN: Final = 8  # pixels around half the frame for the tails of the atoms
 
 
@@ -108,129 +102,8 @@ def _frequencies(grid: int, cell: float, device: torch.device) -> tuple[Tensor, 
     return torch.fft.fftfreq(grid, cell, device=device), torch.fft.rfftfreq(grid, cell, device=device)
 
 
-_LONGEST_ATTRIBUTE: Final = 60_000  # bytes
-
-
-class Structures(Protocol):
-    """Source of the structures of a simulator, such as data.StructureSource."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> Atoms: ...
-
-    def of_part(self, part: str) -> "Structures":
-        """Structures of one split: train, val or test."""
-        ...
-
-    @property
-    def names(self) -> Sequence[str]:
-        """Identifiers of the whole collection, by index."""
-        ...
-
-    @property
-    def numbers(self) -> Sequence[int]:
-        """Index in the whole collection of each structure of this part."""
-        ...
-
-
-def names_of(structures: Structures) -> dict[str, str]:
-    """Attribute ``structures`` of a file: identifiers by index; absent beyond the 64 kB of HDF5."""
-    names = ",".join(structures.names)
-    return {"structures": names} if len(names) < _LONGEST_ATTRIBUTE else {}
-
-
-def fitting(structures: Structures, longest: float, oversized: str) -> list[int]:
-    """Indices of the structures with an oversampling of 2 or more, up to an extent ``longest``, m.
-
-    Raises:
-        UserError: A structure is larger and ``oversized`` is ``error``, none is left, or the option is unknown.
-    """
-    if oversized not in ("error", "skip"):
-        raise UserError(f"simulate.oversized={oversized} is unknown: choose error or skip")
-    usable, skipped = [], []
-    for i in range(len(structures)):
-        atoms = structures[i]
-        if atoms.extent <= longest:
-            usable.append(i)
-        elif oversized == "error":
-            ratio = OVERSAMPLING * longest / atoms.extent
-            raise UserError(
-                f"structure {atoms.name}: {atoms.extent * 1e9:.1f} nm give an oversampling of {ratio:.2f}, below 2; the"
-                f" frame takes up to {longest * 1e9:.1f} nm: enlarge it, or simulate.oversized=skip"
-            )
-        else:
-            skipped.append(atoms.name)
-    if not usable:
-        raise UserError(
-            f"none of the {len(structures)} structures is smaller than {longest * 1e9:.1f} nm, half of the frame;"
-            " enlarge simulate.projection.size or .pixel_size"
-        )
-    if skipped:
-        counts = f"{len(skipped)} of {len(structures)} structures are"
-        _say_once(f"{counts} larger than {longest * 1e9:.1f} nm and left out: {', '.join(skipped)}")
-    return usable
-
-
-@cache
-def _say_once(line: str) -> None:
-    """Log a line once, although training makes several simulators of the same structures."""
-    logging.getLogger(__name__).warning(line)
-
-
-def deal_structures(usable: Sequence[int], block: int, block_size: int, seed: int) -> list[int]:
-    """Structure of each pattern of a block, (block_size,): all in random order, then all in another."""
-    first, count = block * block_size, len(usable)
-    rounds = range(first // count, (first + block_size - 1) // count + 1)
-    order = torch.cat([_shuffled(count, seed, number) for number in rounds])
-    start = first - rounds[0] * count
-    return [usable[i] for i in order[start : start + block_size].tolist()]
-
-
-def _shuffled(count: int, seed: int, number: int) -> Tensor:
-    return torch.randperm(count, generator=torch.Generator().manual_seed(block_seed_of(seed + 1, number)))
-
-
 _PHOTON_ENERGY: Final = 8000.0  # eV; with the distance, m, a detector whose small-angle pattern is the map's FFT
 _DISTANCE: Final = 0.3
-
-
-class SimulatorOfStructures:
-    """Draws that all simulators of macromolecules share; dataclasses that inherit it have the fields below.
-
-    Attributes:
-        structures: Collection of structures.
-        block_size: Number of patterns per block.
-        repeat: Whether structures repeat.
-    """
-
-    structures: Structures
-    block_size: int
-    repeat: bool
-    _usable: list[int]
-
-    @property
-    def most_patterns(self) -> int | None:
-        """Largest number of patterns; None: no limit."""
-        return None if self.repeat else len(self._usable)
-
-    @property
-    def attributes(self) -> dict[str, str]:
-        """Identifiers of the whole collection by index, for the file of a set."""
-        return names_of(self.structures)
-
-    def of_part(self, part: str) -> Self:
-        """This simulator with the structures of one split, see data.StructureSource."""
-        return replace(self, structures=self.structures.of_part(part))  # type: ignore[type-var]
-
-    def drawn(
-        self, block: int, seed: int, device: torch.device | str
-    ) -> tuple[list[int], AtomBatch, Tensor, torch.Generator, int]:
-        """Structures of one block, their atoms, orientations (B, 4), and the generator and seed of all other draws."""
-        block_seed = block_seed_of(seed, block)
-        generator = torch.Generator().manual_seed(block_seed)
-        chosen = deal_structures(self._usable, block, self.block_size, seed)
-        orientation = random_quaternions(self.block_size, generator)
-        return chosen, batch_atoms([self.structures[i] for i in chosen], device), orientation, generator, block_seed
 
 
 @dataclass
