@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from spi_lightning.io.volumes.laboratory_file import read_laboratory
 from spi_lightning.physics.bragg.laboratory import FRAME, SIGN, TWIN, LaboratoryCrystal
 from spi_lightning.reports.volumes.slices import length_bar
-from spi_lightning.reports.volumes.surfaces import object_surface
 
 from .page import Lines, Picture, Section, Surface, Table
 from .style import INK, as_png, figure
+from .surfaces import object_surface
 
 Array = NDArray[Any]
 _NORMALS = ("normal to z (beam)", "normal to y (up)", "normal to x (outboard)")

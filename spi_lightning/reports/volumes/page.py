@@ -15,6 +15,7 @@ from spi_lightning.reports.laboratory import laboratory_sections
 from spi_lightning.reports.page import Lines, Picture, Section, Surface, Table, write_page
 from spi_lightning.reports.provenance import provenance_section
 from spi_lightning.reports.style import as_png, as_svg
+from spi_lightning.reports.surfaces import diffraction_surface, object_surface, surface_level
 from spi_lightning.results.volumes import VOLUMES_FILE, DisplayedPattern, VolumeFacts, VolumeResult
 
 from .figures import (
@@ -27,7 +28,6 @@ from .figures import (
     truth_figure,
 )
 from .slices import pattern_figure, slices_figure, uncertainty_figure
-from .surfaces import diffraction_surface, object_surface, surface_level
 
 _COLUMNS = {
     "chi_square": "χ²\nfitted",

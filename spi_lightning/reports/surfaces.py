@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 from skimage.measure import marching_cubes
 
-from spi_lightning.reports.page import Surface
-from spi_lightning.reports.style import PHASE_COLOURS, PHASE_TICKS
+from spi_lightning.reports.volumes.slices import without_offset
 
-from .slices import without_offset
+from .page import Surface
+from .style import PHASE_COLOURS, PHASE_TICKS
 
 Array = NDArray[Any]
 LEVEL: Final = 0.3  # of the largest amplitude, at which a density's surface is drawn

@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from spi_lightning.reports.volumes.surfaces import object_surface
+from spi_lightning.reports.surfaces import object_surface
 
 
 @pytest.mark.parametrize("offset", [0.0, 2.0, -3.0])
