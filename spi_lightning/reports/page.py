@@ -37,12 +37,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Surface:
-    """Plotly figure in 3D that can be rotated: its JSON as plotly writes it (``<`` escaped), title and caption.
+    """Surface in 3D that can be rotated: its mesh as JSON (``<`` escaped, see surfaces.py), title and caption."""
 
-    The page holds the library once for all of its figures.
-    """
-
-    figure: str
+    mesh: str
     title: str
     caption: str = ""
     wide: bool = False
@@ -111,15 +108,8 @@ def write_page(path: Path, title: str, subtitle: str, sections: Sequence[Section
         sections=sections,
         version=__version__,
         made=made,
-        plotly=_plotly() if has_surfaces else "",
+        has_surfaces=has_surfaces,
     )
     with atomic_write(path) as part:
         part.write_text(text, encoding="utf-8")
     return path
-
-
-def _plotly() -> str:
-    """Source of the plotly library."""
-    from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # slow to import, and few pages need it
-
-    return str(get_plotlyjs())

@@ -1,13 +1,19 @@
-"""Isosurfaces that can be rotated: diffraction coloured by |q|, densities coloured by their phase."""
+"""Isosurfaces that can be rotated: diffraction coloured by |q|, densities coloured by their phase.
+
+A surface is a mesh of triangles in a few ten kilobytes, which templates/surface.js draws.
+"""
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
+import matplotlib as mpl
 import numpy as np
-import plotly.graph_objects as go  # type: ignore[import-untyped]
-from matplotlib.colors import to_hex
+from matplotlib.colors import Colormap
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 from skimage.measure import marching_cubes
@@ -19,34 +25,53 @@ from .style import PHASE_COLOURS, PHASE_TICKS
 
 Array = NDArray[Any]
 LEVEL: Final = 0.3  # of the largest amplitude, at which a density's surface is drawn
+MOST_VERTICES: Final = 12_000  # of a surface: 300 kB of the page
+PAGE_VERTICES: Final = 80_000  # of all surfaces of a page: 2 MB
 _SHARE: Final = 0.03  # of the voxels of a pattern that lie inside its surface
-_MOST: Final = 48  # edge from which a pattern's surface is drawn with every other voxel
+_COLOURS: Final = 128  # of a colour scale
 
 
-def object_surface(density: Array, voxel: Array, title: str) -> Surface:
-    """Surface of |density| at 30 % of its maximum, coloured by the phase.
+@dataclass(frozen=True)
+class _Colouring:
+    """Colours of the vertices (n,): values, their limits, colour map, label with unit, and the ticks of the scale."""
+
+    values: Array
+    limits: tuple[float, float]
+    colours: Colormap
+    label: str
+    ticks: Sequence[tuple[float, str]]
+
+
+def object_surface(
+    density: Array, voxel: Array, title: str, most: int = MOST_VERTICES, wide: bool = False, caption: str = ""
+) -> Surface:
+    """Surface of |density| at 30 % of its maximum, coloured by the phase; real densities: by nothing.
 
     Args:
-        density: (z, y, x) complex, origin at n // 2; its constant phase is removed as in the slices.
+        density: (z, y, x) complex or real, origin at n // 2; its constant phase is removed as in the slices.
         voxel: (3,) edges of a voxel, m; NaN: lengths in voxels.
         title: Title of the picture.
+        most: Largest number of vertices; a finer mesh is made again from every other voxel, or fewer.
+        wide: Whether the picture takes the width of the page.
+        caption: Sentence after that on the level of the surface.
     """
     density = without_offset(density)
     amplitude = np.pad(np.abs(density) / max(float(np.abs(density).max()), 1e-30), 1)
-    vertices, faces = _mesh(amplitude, LEVEL)
+    vertices, faces = _mesh(amplitude, LEVEL, most)
     padded = np.pad(density, 1)
     phase = np.angle(_at(padded.real, vertices) + 1j * _at(padded.imag, vertices))
     known = bool(np.isfinite(voxel).all())
-    edges = voxel * 1e9 if known else np.ones(3)
-    positions = (vertices - np.array(amplitude.shape) // 2) * edges
-    scale = [[share, to_hex(PHASE_COLOURS(share))] for share in np.linspace(0, 1, 33).tolist()]
-    unit = "nm" if known else "voxel"
-    figure = _figure(positions, faces, phase, "phase (rad)", scale, (-np.pi, np.pi), unit, "zyx", PHASE_TICKS)
-    caption = f"|density| at {100 * LEVEL:.0f} % of its maximum, coloured by the phase (rad)."
-    return Surface(figure, title, caption)
+    positions = (vertices - np.array(amplitude.shape) // 2) * (voxel * 1e9 if known else np.ones(3))
+    ticks = list(zip(*PHASE_TICKS, strict=True))
+    colouring = _Colouring(phase, (-np.pi, np.pi), PHASE_COLOURS, "phase (rad)", ticks)
+    mesh = _packed(positions, faces, colouring, "nm" if known else "voxels", "zyx")
+    words = f"|density| at {100 * LEVEL:.0f} % of its maximum, coloured by the phase. {caption}".strip()
+    return Surface(mesh, title, words, wide)
 
 
-def diffraction_surface(fourier_amplitude: Array, voxel: Array, title: str, level: float) -> Surface:
+def diffraction_surface(
+    fourier_amplitude: Array, voxel: Array, title: str, level: float, most: int = MOST_VERTICES
+) -> Surface:
     """Surface of Fourier amplitudes at ``level``, coloured by the distance from q = 0.
 
     Args:
@@ -54,19 +79,20 @@ def diffraction_surface(fourier_amplitude: Array, voxel: Array, title: str, leve
         voxel: (3,) edges of a voxel of the density, m; NaN: frequencies in cycles per voxel.
         title: Title of the picture.
         level: Amplitude of the surface, see surface_level.
+        most: Largest number of vertices, see object_surface.
     """
-    step = 2 if max(fourier_amplitude.shape) > _MOST else 1
-    vertices, faces = _mesh(np.pad(fourier_amplitude, step), level, step)
+    vertices, faces = _mesh(np.pad(fourier_amplitude, 1), level, most)
     known = bool(np.isfinite(voxel).all())
-    edges = voxel * 1e9 if known else np.ones(3)
     shape = np.array(fourier_amplitude.shape)
-    positions = (vertices - step - shape // 2) / (shape * edges)
+    positions = (vertices - 1 - shape // 2) / (shape * (voxel * 1e9 if known else np.ones(3)))
     unit = "1/nm" if known else "1/voxel"
     radius = np.linalg.norm(positions, axis=1)
-    reach = (0.0, float(radius.max(initial=1e-9)))
-    figure = _figure(positions, faces, radius, f"|q| ({unit})", "Turbo", reach, unit, ("q_z", "q_y", "q_x"))
+    reach = float(radius.max(initial=1e-9))
+    ticks = [(value, f"{value:.2g}") for value in np.linspace(0, reach, 4).tolist()]
+    colouring = _Colouring(radius, (0.0, reach), mpl.colormaps["turbo"], f"|q| ({unit})", ticks)
+    mesh = _packed(positions, faces, colouring, unit, ("q_z", "q_y", "q_x"))
     share = (level / max(float(fourier_amplitude.max()), 1e-30)) ** 2
-    return Surface(figure, title, f"Intensity at {share:.1g} of its maximum, coloured by |q| ({unit}).")
+    return Surface(mesh, title, f"Intensity at {share:.1g} of its maximum, coloured by |q| ({unit}).")
 
 
 def surface_level(fourier_amplitude: Array, mask: Array) -> float:
@@ -74,11 +100,15 @@ def surface_level(fourier_amplitude: Array, mask: Array) -> float:
     return float(np.quantile(fourier_amplitude[mask], 1 - _SHARE))
 
 
-def _mesh(values: Array, level: float, step: int = 1) -> tuple[Array, Array]:
+def _mesh(values: Array, level: float, most: int) -> tuple[Array, Array]:
     """Vertices (n, 3) in voxels and faces (m, 3) of the surface at a level; empty if no voxel reaches it."""
+    vertices, faces = np.zeros((0, 3)), np.zeros((0, 3), dtype=np.int32)
     if not values.min() < level < values.max():
-        return np.zeros((0, 3)), np.zeros((0, 3), dtype=np.int32)
-    vertices, faces, _, _ = marching_cubes(np.asarray(values, dtype=np.float32), level, step_size=step)  # type: ignore[no-untyped-call]
+        return vertices, faces
+    for step in range(1, min(values.shape) // 2):
+        vertices, faces, _, _ = marching_cubes(np.asarray(values, dtype=np.float32), level, step_size=step)  # type: ignore[no-untyped-call]
+        if len(vertices) <= most:
+            break
     return vertices, faces
 
 
@@ -87,39 +117,36 @@ def _at(values: Array, vertices: Array) -> Array:
     return found
 
 
-def _figure(
-    positions: Array,
-    faces: Array,
-    colour: Array,
-    label: str,
-    scale: str | list[list[Any]],
-    limits: tuple[float, float],
-    unit: str,
-    names: Sequence[str],
-    ticks: tuple[Sequence[float], Sequence[str]] | None = None,
-) -> str:
-    """Plotly figure as JSON, with ``<`` escaped for the page."""
-    z, y, x = (np.asarray(positions[:, axis], dtype=np.float32) for axis in range(3))
-    i, j, k = (np.asarray(faces[:, corner], dtype=np.int32) for corner in range(3))
-    bar: dict[str, Any] = {"title": {"text": label, "side": "right"}, "thickness": 12, "len": 0.8}
-    if ticks is not None:
-        bar |= {"tickvals": list(ticks[0]), "ticktext": list(ticks[1])}
-    mesh = go.Mesh3d(
-        x=x, y=y, z=z, i=i, j=j, k=k, intensity=np.asarray(colour, dtype=np.float32), colorscale=scale,
-        cmin=limits[0], cmax=limits[1], colorbar=bar,
-        lighting={"ambient": 0.55, "diffuse": 0.7, "specular": 0.15}, hoverinfo="skip",
-    )  # fmt: skip
-    scene: dict[str, Any] = {
-        f"{axis}axis": {"title": {"text": f"{name} ({unit})"}, "nticks": 5}
-        for axis, name in zip("zyx", names, strict=True)
+def _packed(positions: Array, faces: Array, colouring: _Colouring, unit: str, names: Sequence[str]) -> str:
+    """Mesh as JSON with ``<`` escaped for the page, its arrays as little-endian numbers in base64.
+
+    Args:
+        positions: (n, 3) vertices ordered z, y, x, in ``unit``; stored ordered x, y, z in 65536 steps of their box.
+        faces: (m, 3) indices of the corners of the triangles.
+        colouring: Colours of the vertices.
+        unit: Unit of lengths, for the scale bar.
+        names: Names of the axes z, y, x.
+    """
+    points = positions[:, ::-1]
+    low, high = (points.min(0), points.max(0)) if len(points) else (np.zeros(3), np.zeros(3))
+    steps = np.rint(65535 * (points - low) / np.maximum(high - low, 1e-30))
+    start, end = colouring.limits
+    share = np.clip((colouring.values - start) / (end - start), 0, 1)
+    scale = 255 * colouring.colours(np.linspace(0, 1, _COLOURS))[:, :3]
+    mesh = {
+        "low": low.tolist(),
+        "high": high.tolist(),
+        "vertices": _base64(steps, "<u2"),
+        "faces": _base64(faces, "<u4" if len(points) > 65535 else "<u2"),
+        "colours": _base64(np.rint(share * (_COLOURS - 1)), "u1"),
+        "scale": _base64(np.rint(scale), "u1"),
+        "label": colouring.label,
+        "ticks": [[(value - start) / (end - start), words] for value, words in colouring.ticks],
+        "unit": unit,
+        "names": list(names)[::-1],
     }
-    layout = {
-        "scene": scene
-        | {
-            "aspectmode": "data",
-            "camera": {"eye": {"x": 1.8, "y": 1.8, "z": 1.0}, "center": {"x": 0, "y": 0, "z": -0.12}},
-        },
-        "margin": {"l": 0, "r": 0, "t": 0, "b": 0},
-        "template": "none",
-    }
-    return str(go.Figure([mesh], layout).to_json()).replace("<", "\\u003c")
+    return json.dumps(mesh).replace("<", "\\u003c")
+
+
+def _base64(values: Array, kind: str) -> str:
+    return base64.b64encode(np.ascontiguousarray(values).astype(kind).tobytes()).decode("ascii")
