@@ -11,11 +11,18 @@ from typing import Any, Final, cast
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
 from spi_lightning.settings import takes_setting
 
 PARTS: Final = ("network", "preprocess", "loss", "metric", "optimizer", "schedule", "simulate")
 """Groups that a command does not read itself: the task and the data name them as ``${network}``."""
+OF_KIND: Final[Mapping[str, tuple[str, ...]]] = {
+    "hits": ("training_labels", "decision", "selection", "hits", "frame_columns", "views"),
+    "supports": ("supports",),
+    "volumes": ("volumes", "transfer"),
+}
+"""Settings of evaluate.py that only one kind of data reads."""
 _NAMED: Final = re.compile(r"\$\{(?:[\w.]+:)?(\w+)")
 _apply = ConfigLoaderImpl._apply_overrides_to_config
 
@@ -50,6 +57,8 @@ def _admit(name: str, cfg: DictConfig) -> None:
 def leave_out_unused(cfg: DictConfig) -> None:
     """Remove every part that nothing of a configuration refers to, directly or through another part.
 
+    Of an evaluation, the settings of other kinds of data than its own go as well.
+
     A command that has no data, such as apps.simulate, reads its parts itself and keeps them.
     """
     if "data" not in cfg:
@@ -58,9 +67,22 @@ def leave_out_unused(cfg: DictConfig) -> None:
     named = {name: set(_NAMED.findall(str(value))) for name, value in plain.items()}
     parts = {name for name in PARTS if "_target_" in (plain.get(name) or {})}
     unused = parts - _reached(named.keys() - parts - {"hydra"}, named)
+    if "supports" in cfg:
+        unused |= _of_other_kinds(cfg) & set(plain)
     with open_dict(cfg):
         for name in unused:
             del cfg[name]
+
+
+def _of_other_kinds(cfg: DictConfig) -> Set[str]:
+    """Settings of an evaluation that its kind of data does not read; none where its data cannot be imported."""
+    from .kinds import kind_of_data  # imports data modules, which other commands do not need
+
+    try:
+        kind = kind_of_data(cfg.data)
+    except (ImportError, ValueError, OmegaConfBaseException):  # the command says what is wrong
+        return set()
+    return {name for other, names in OF_KIND.items() if other != kind for name in names}
 
 
 def _reached(begin: Set[str], named: Mapping[str, Set[str]]) -> Set[str]:

@@ -5,7 +5,7 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import ConfigCompositionException
 from omegaconf import DictConfig, OmegaConf
 
-from spi_lightning.apps.configuration.composition import PARTS
+from spi_lightning.apps.configuration.composition import OF_KIND, PARTS
 from spi_lightning.settings import parameters, takes_setting, with_defaults
 from tests.apps.small_runs import CONF
 
@@ -45,6 +45,23 @@ def test_a_part_that_another_part_names_stays() -> None:
     assert "schedule" not in cfg and "optimizer" in cfg
     assert "simulate" not in composed("train", "experiment=han_resnet10", "data=hits")
     assert "simulate" in composed("simulate")
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [(kind, data) for kind in OF_KIND for data in ("", "simulated_")]
+    + [("volumes", "one_scan"), ("volumes", "single_volume")],
+)
+def test_an_evaluation_holds_no_settings_of_another_kind_of_data(kind: str, data: str) -> None:
+    cfg = composed("evaluate", f"data={data if '_' in data[:-1] else data + kind}", "folder=run")
+    for other, names in OF_KIND.items():
+        assert {name for name in names if name in cfg} == (set(names) if other == kind else set())
+    assert {"cache", "report", "settings", "bootstrap"} <= {*cfg}
+
+
+def test_an_evaluation_of_unknown_data_keeps_all_settings() -> None:
+    cfg = composed("evaluate", "data._target_=no.such.thing", "folder=run")
+    assert all(name in cfg for names in OF_KIND.values() for name in names)
 
 
 def test_what_a_run_writes_down_has_the_defaults_of_its_parts() -> None:
