@@ -18,7 +18,7 @@ def train(folder: Path, *overrides: str) -> dict[str, Any]:
 
 def evaluate(folder: Path, *overrides: str) -> dict[str, Any]:
     """Evaluate into a run folder; its metrics.json."""
-    _run("evaluate.py", *overrides, "report.frames=4", f"hydra.run.dir={folder}")
+    _run("evaluate.py", *overrides, "report.gallery=4", f"hydra.run.dir={folder}")
     return _read(folder)
 
 

@@ -46,14 +46,14 @@ def measure(frames: int, turns: int = 11) -> dict[str, Any]:
     forward, backward = (_torch(matrix) for matrix in (graph, transposed))
     y = torch.from_numpy(x)
 
-    def run(limit: int, **options: Any) -> float:
-        return seconds(lambda: graph_cut(graph, force, limit=limit, tolerance=1e-300, **options))
+    def run(max_iter: int, **options: Any) -> float:
+        return seconds(lambda: graph_cut(graph, force, max_iter=max_iter, tolerance=1e-300, **options))
 
     calls = {
         "scipy pair": lambda: seconds(lambda: (graph @ x, transposed @ x), 50),
         "torch pair": lambda: seconds(lambda: (torch.mv(forward, y), torch.mv(backward, y)), 50),
         "iteration": lambda: (run(LONG) - run(SHORT)) / (LONG - SHORT),
-        "iteration, uniform steps": lambda: (run(LONG, steps="uniform") - run(SHORT)) / (LONG - SHORT),
+        "iteration, uniform steps": lambda: (run(LONG, step_sizes="uniform") - run(SHORT)) / (LONG - SHORT),
         "iteration, rows": lambda: (run(LONG, ball="rows") - run(SHORT, ball="rows")) / (LONG - SHORT),
     }
     times: dict[str, list[float]] = {name: [] for name in calls}

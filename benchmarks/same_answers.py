@@ -162,7 +162,7 @@ def plan(folder: Path) -> dict[str, list[list[str]]]:
             "hydra.run.dir={here}",
             "method=[iterative,gradient,{wu_supervised}]",
             "volumes.first=1",
-            "volumes.seeds=2",
+            "volumes.starts=2",
             "volumes.masks=1",
         ]
     ]
@@ -185,7 +185,7 @@ def plan(folder: Path) -> dict[str, list[list[str]]]:
             "phasing=wu_iterative",
             "support=box",
             "starts=2",
-            "polish=20",
+            "polish_steps=20",
             "hydra.run.dir={here}",
         ]
     ]

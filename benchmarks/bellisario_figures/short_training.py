@@ -21,11 +21,11 @@ def make_task(overrides: list[str]) -> SupportPrediction:
     return task
 
 
-def fit(task: SupportPrediction, patterns: Batch, steps: int, rate: float, batch: int = 32) -> SupportPrediction:
-    """Adam with one cycle of its rate; every pass over the patterns in another order."""
+def fit(task: SupportPrediction, patterns: Batch, steps: int, lr: float, batch: int = 32) -> SupportPrediction:
+    """Adam with one cycle of its learning rate; every pass over the patterns in another order."""
     generator = torch.Generator().manual_seed(0)
-    optimizer = torch.optim.Adam(task.parameters(), lr=rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, cycle_momentum=False)
+    optimizer = torch.optim.Adam(task.parameters(), lr=lr)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps, cycle_momentum=False)
     order = torch.empty(0, dtype=torch.int64)
     task.train()
     for _ in range(steps):

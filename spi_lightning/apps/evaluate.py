@@ -77,7 +77,7 @@ def _hits(cfg: DictConfig) -> dict[str, Any]:
         extra=extra,
         device=cfg.device,
         hit_threshold=cfg.hits.threshold if len(patterns) <= cfg.frame_columns else None,
-        gallery=cfg.report.frames,
+        gallery=cfg.report.gallery,
         occlusion=cfg.report.occlusion,
     )
     record(cfg)

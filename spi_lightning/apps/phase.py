@@ -1,4 +1,4 @@
-"""Phase one pattern: python -m spi_lightning.apps.phase data.path=FILE [phasing=...] [support=...] [polish=STEPS]."""
+"""Phase one pattern: python -m spi_lightning.apps.phase data.path=FILE [phasing=...] [support=...]."""
 
 from __future__ import annotations
 

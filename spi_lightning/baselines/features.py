@@ -34,7 +34,7 @@ class AngularVectors:
         inner, outer: Smallest and largest radius of the rings, over half the shorter edge; inside is the beam hole.
         profile: Weight of the radial profile against the modulation.
         brightness: Weight of the logarithm of the photons.
-        centre: Row and column of the beam, pixel; None: the middle.
+        beam_centre: Row and column of the beam, pixel; None: the middle.
 
     Raises:
         UserError: An option is out of range, or the centre is so near the edge that no ring fits.
@@ -51,7 +51,7 @@ class AngularVectors:
         outer: float = 1.0,
         profile: float = 1.0,
         brightness: float = 0.1,
-        centre: tuple[float, float] | None = None,
+        beam_centre: tuple[float, float] | None = None,
     ) -> None:
         if min(rings, orders) < 1 or angles < 2 * orders + 1:
             raise UserError(
@@ -61,7 +61,7 @@ class AngularVectors:
         if not 0 <= inner < outer:
             raise UserError(f"vectors.inner={inner:g} must not be negative, and less than vectors.outer={outer:g}")
         self.rings, self.orders, self.angles = rings, orders, angles
-        self.inner, self.outer, self.centre = inner, outer, centre
+        self.inner, self.outer, self.beam_centre = inner, outer, beam_centre
         self.profile, self.brightness = profile, brightness
 
     def __call__(self, photons: Tensor, mask: Tensor) -> Tensor:
@@ -86,7 +86,7 @@ class AngularVectors:
 
     def _cells(self, shape: tuple[int, int], device: torch.device) -> Tensor:
         """Index of the polar cell of every pixel, (H * W,) int64; rings * angles where it has none."""
-        row, column = self.centre or ((shape[0] - 1) / 2, (shape[1] - 1) / 2)
+        row, column = self.beam_centre or ((shape[0] - 1) / 2, (shape[1] - 1) / 2)
         y, x = torch.arange(shape[0], device=device) - row, torch.arange(shape[1], device=device) - column
         half = min(shape) / 2
         ring = ((torch.hypot(y[:, None], x) / half - self.inner) * (self.rings / (self.outer - self.inner))).floor()
@@ -94,7 +94,9 @@ class AngularVectors:
         angle = (torch.atan2(y[:, None], x) * (self.angles / pi)).round().remainder(self.angles)
         cell = torch.where((ring >= 0) & (ring < self.rings), ring * self.angles + angle, self.rings * self.angles)
         if not (cell < self.rings * self.angles).any():
-            raise UserError(f"vectors.centre={self.centre}: no ring lies on patterns of {shape[0]} x {shape[1]} pixels")
+            raise UserError(
+                f"vectors.beam_centre={self.beam_centre}: no ring lies on patterns of {shape[0]} x {shape[1]} pixels"
+            )
         return cell.long().flatten()
 
     def _gather(self, image: Tensor, cell: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from .graph import Graph
 
 Floats = NDArray[np.float64]
 Ball = Literal["entries", "rows"]
-Steps = Literal["diagonal", "uniform"]
+StepSizes = Literal["diagonal", "uniform"]
 
 _CHECK_EVERY = 10  # iterations between checks of the change, which make a GPU wait
 
@@ -93,8 +93,8 @@ class Cut:
         if self.converged:
             return None
         return (
-            f"the cut still changed by {self.change:.1g} after {self.iterations:,} iterations, when limit= stopped it; "
-            f"its energy is at most {self.gap:.3g} above the minimum of {self.energy - self.gap:.6g} or more"
+            f"the cut still changed by {self.change:.1g} after {self.iterations:,} iterations, when max_iter= stopped "
+            f"it; its energy is at most {self.gap:.3g} above the minimum of {self.energy - self.gap:.6g} or more"
         )
 
 
@@ -127,10 +127,10 @@ def graph_cut(
     smoothness: float = 1.0,
     known: ArrayLike | None = None,
     ball: Ball = "entries",
-    steps: Steps = "diagonal",
+    step_sizes: StepSizes = "diagonal",
     balance: float = 5.0,
     tolerance: float = 1e-4,
-    limit: int = 20_000,
+    max_iter: int = 20_000,
     device: torch.device | str = "cpu",
 ) -> Cut:
     """Graph cut: minimise sum_i r_i phi_i + smoothness * sum_ij w_ij |phi_j - phi_i| over phi in [0, 1]^N.
@@ -146,13 +146,13 @@ def graph_cut(
         ball: Set of the projection P: ``entries``, |q_ij| <= 1, gives the cut itself, phi in {0, 1} where it is unique;
             ``rows``, |q_i| <= 1, gives isotropic total variation, with values between. The text of Shi et
             al. (2019) allows both.
-        steps: Step sizes, ``uniform``: tau sigma L^2 = 1 with the bound L^2 <= 4 max_i sum_j w_ij^2; ``diagonal``: a
-            step for each frame and edge, which reaches the same minimum in fewer iterations; for ``entries`` only,
+        step_sizes: ``uniform``: tau sigma L^2 = 1 with the bound L^2 <= 4 max_i sum_j w_ij^2; ``diagonal``: a step
+            for each frame and edge, which reaches the same minimum in fewer iterations; for ``entries`` only,
             ``rows`` always has uniform steps.
         balance: Ratio sqrt(tau / sigma), in units of uniform steps.
         tolerance: Largest change of phi at the end, and largest duality gap over the sum of |r|: phi may stay at 0 or 1
             while q still changes.
-        limit: Largest number of iterations.
+        max_iter: Largest number of iterations.
         device: Device of the computation.
 
     Raises:
@@ -161,20 +161,20 @@ def graph_cut(
     Source: Shi et al. (2019), S2; Chambolle & Pock (2011), doi:10.1007/s10851-010-0251-1, algorithm 1; diagonal steps:
         Pock & Chambolle (2011), doi:10.1109/ICCV.2011.6126441, lemma 2, alpha = 1.
     """
-    _check(smoothness, ball, steps, balance, tolerance, limit)
+    _check(smoothness, ball, step_sizes, balance, tolerance, max_iter)
     pull = torch.as_tensor(np.asarray(force, dtype=graph.dtype), device=device)
     if not pull.isfinite().all():
         raise UserError("graph cut: some region forces are not finite: the prior must lie inside (0, 1)")
     task = _Task(Edges(graph, ball == "rows", smoothness, device), pull, *_bounds(known, pull), ball)
-    tau, sigma = _steps(task.edges, "uniform" if ball == "rows" else steps, balance)
+    tau, sigma = _steps(task.edges, "uniform" if ball == "rows" else step_sizes, balance)
     enough = tolerance * (float(pull.abs().sum()) + 1e-30)
     phi = torch.full_like(pull, 0.5).clamp_(task.least, task.most)
     ahead, flow, change, iteration, converged = phi, torch.zeros_like(task.edges.weight), 0.0, 0, False
-    for iteration in range(1, limit + 1):
+    for iteration in range(1, max_iter + 1):
         flow = task.edges.project(flow.add_(task.edges.gradient(ahead).mul_(sigma)), ball)
         after = task.edges.divergence(flow).sub_(pull).mul_(tau).add_(phi).clamp_(task.least, task.most)
         ahead, before, phi = torch.lerp(phi, after, 2.0), phi, after
-        if iteration % _CHECK_EVERY == 0 or iteration == limit:
+        if iteration % _CHECK_EVERY == 0 or iteration == max_iter:
             change = float((phi - before).abs().max())
             converged = change <= tolerance and task.gap(phi, flow) <= enough
             if converged:
@@ -213,10 +213,10 @@ def _bounds(known: ArrayLike | None, like: Tensor) -> tuple[Tensor, Tensor]:
     return (held == 1).to(like.dtype), (held != 0).to(like.dtype)
 
 
-def _steps(edges: Edges, steps: Steps, balance: float) -> tuple[Tensor, Tensor]:
+def _steps(edges: Edges, step_sizes: StepSizes, balance: float) -> tuple[Tensor, Tensor]:
     """Steps tau of frames and sigma of edges, of shape (N,) and (E,), or () each."""
     tiny = torch.finfo(edges.weight.dtype).tiny
-    if steps == "diagonal":
+    if step_sizes == "diagonal":
         row, column = 2 * edges.weight, edges.sum_at_both(edges.weight)
         return balance / torch.where(column > 0, column, 1.0), 1 / (balance * row.clamp_min(tiny))
     squares = edges.sum_at_both(edges.weight.square())
@@ -225,12 +225,17 @@ def _steps(edges: Edges, steps: Steps, balance: float) -> tuple[Tensor, Tensor]:
     return balance / norm, 1 / (balance * norm)
 
 
-def _check(smoothness: float, ball: str, steps: str, balance: float, tolerance: float, limit: int) -> None:
+def _check(smoothness: float, ball: str, step_sizes: str, balance: float, tolerance: float, max_iter: int) -> None:
     """Refuse options out of range; UserError."""
-    for name, value in (("smoothness", smoothness), ("balance", balance), ("tolerance", tolerance), ("limit", limit)):
+    for name, value in (
+        ("smoothness", smoothness),
+        ("balance", balance),
+        ("tolerance", tolerance),
+        ("max_iter", max_iter),
+    ):
         if not value > 0:
             raise UserError(f"graph cut: {name}={value:g} must be above 0")
     if ball not in ("entries", "rows"):
         raise UserError(f"graph cut: ball={ball} is not known: use entries or rows")
-    if steps not in ("diagonal", "uniform"):
-        raise UserError(f"graph cut: steps={steps} is not known: use diagonal or uniform")
+    if step_sizes not in ("diagonal", "uniform"):
+        raise UserError(f"graph cut: step_sizes={step_sizes} is not known: use diagonal or uniform")

@@ -47,7 +47,7 @@ def choose_centre(
             notes.append(
                 Note.warning(
                     f"{why}; the beam centre "
-                    f"({row:.2f}, {column:.2f}) may be wrong: state it with data.centre=[row,column]"
+                    f"({row:.2f}, {column:.2f}) may be wrong: state it with data.beam_centre=[row,column]"
                 )
             )
         else:
@@ -59,12 +59,12 @@ def choose_centre(
     if not (symmetry > _TRUSTED and off > _OFF):
         return float(stated[0]), float(stated[1])
     if _clearly_above(symmetry, symmetry_about(photons[0], mask[0], torch.from_numpy(stated), _OFF), photons):
-        where = "data.centre" if by_user else "the file"
+        where = "data.beam_centre" if by_user else "the file"
         notes.append(
             Note.warning(
                 f"{where} puts the beam at row {stated[0]:.2f}, column {stated[1]:.2f}; the pattern is symmetric "
                 f"about row {row:.2f}, column {column:.2f}, {off:.1f} pixels away: set "
-                f"data.centre=[{row:.2f},{column:.2f}]",
+                f"data.beam_centre=[{row:.2f},{column:.2f}]",
                 CENTRE,
             )
         )
@@ -94,14 +94,14 @@ def _clearly_above(symmetry: float, other: float, photons: Tensor) -> bool:
     return bool(difference > _CHANCE * np.sqrt(2 / lit))
 
 
-def edge_around(shape: torch.Size, centre: tuple[float, float], size: int | None, bin: int) -> int:
-    """Edge of the square to keep, pixels: ``size``, or twice the distance from the beam to the nearest edge."""
+def edge_around(shape: torch.Size, centre: tuple[float, float], crop: int | None, bin: int) -> int:
+    """Edge of the square to keep, pixels: ``crop``, or twice the distance from the beam to the nearest edge."""
     if bin < 1:
         raise UserError(f"data.bin={bin} must be 1 or more")
-    if size is not None:
-        if size < 8 or size % bin:
-            raise UserError(f"data.size={size} must be 8 or more and a multiple of data.bin={bin}")
-        return size
+    if crop is not None:
+        if crop < 8 or crop % bin:
+            raise UserError(f"data.crop={crop} must be 8 or more and a multiple of data.bin={bin}")
+        return crop
     if all(abs(at - length // 2) <= _MIDDLE for at, length in zip(centre, shape, strict=True)):
         centre = (shape[0] // 2, shape[1] // 2)
     near = min(min(at + 0.5, length - 0.5 - at) for at, length in zip(centre, shape, strict=True))
@@ -109,7 +109,7 @@ def edge_around(shape: torch.Size, centre: tuple[float, float], size: int | None
     if edge < 8 * bin:
         raise UserError(
             f"the beam centre, row {centre[0]:.1f}, column {centre[1]:.1f}, leaves no square of 8 binned pixels on a "
-            f"detector of {shape[0]} x {shape[1]}; set data.centre and data.size"
+            f"detector of {shape[0]} x {shape[1]}; set data.beam_centre and data.crop"
         )
     return edge // (2 * bin) * (2 * bin)
 
@@ -121,7 +121,7 @@ def notes_of_the_cut(shape: torch.Size, centre: tuple[float, float], edge: int) 
     kept = f"kept {edge} x {edge} of {shape[0]} x {shape[1]} pixels around row {centre[0]:.2f}, column {centre[1]:.2f}"
     out = any(at < edge / 2 - 1 or at + edge / 2 > n + 1 for at, n in zip(centre, shape, strict=True))
     beyond = "; what lies beyond the detector counts as not measured" if out else ""
-    return [Note.of(f"{kept}{beyond} (data.size=)")]
+    return [Note.of(f"{kept}{beyond} (data.crop=)")]
 
 
 def cut_around_beam(

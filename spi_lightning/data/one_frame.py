@@ -34,8 +34,8 @@ def measure_frame(
     keys: PatternKeys | None = None,
     mask_convention: str = "auto",
     frame: int | None = None,
-    centre: tuple[float, float] | None = None,
-    size: int | None = None,
+    beam_centre: tuple[float, float] | None = None,
+    crop: int | None = None,
     bin: int = 1,
     threshold: float = 0.0,
     geometry: dict[str, float | None] | None = None,
@@ -46,27 +46,27 @@ def measure_frame(
     Args:
         path, keys, mask_convention, adu_per_photon: File and what it holds, as io.open_patterns takes them.
         frame: Number of the frame in the file; None: the first, unless the file looks like a rocking scan.
-        centre: Row and column of the direct beam, pixel; None: as the file says, else found by symmetry.
-        size: Edge of the square around the beam that is kept, pixels before binning; None: the largest that fits and
+        beam_centre: Row and column of the direct beam, pixel; None: as the file says, else found by symmetry.
+        crop: Edge of the square around the beam that is kept, pixels before binning; None: the largest that fits and
             that ``bin`` divides. Pixels beyond the detector count as not measured.
         bin: Number of pixels summed along each axis; fewer pixels mean a smaller oversampling ratio.
         threshold: Counts per pixel below which a pixel is taken as empty, photons.
         geometry: distance (m), pixel_size (m), photon_energy (eV) instead of the file's.
 
     Raises:
-        UserError: No such file, frame or key; a rocking scan; counts that are negative, not finite or all zero; a size
+        UserError: No such file, frame or key; a rocking scan; counts that are negative, not finite or all zero; a crop
             that bin does not divide.
     """
-    _require_numbers(frame=frame, size=size, bin=bin, threshold=threshold, centre=centre)
+    _require_numbers(frame=frame, crop=crop, bin=bin, threshold=threshold, beam_centre=beam_centre)
     _require_one_file(path)
     known = [name for name, value in (geometry or {}).items() if value is not None]
     patterns = open_patterns(path, keys, mask_convention, adu_per_photon, check=False, known=known)
     frame, hint = _frame_of(patterns, frame)
     photons, mask, counted, notes = _read(patterns, frame)
     notes += hint
-    stated = _stated_centre(patterns, frame) if centre is None else np.asarray(centre, dtype=np.float64)
-    middle = choose_centre(photons, mask, stated, centre is not None, notes)
-    edge = edge_around(photons.shape[-2:], middle, size, bin)
+    stated = _stated_centre(patterns, frame) if beam_centre is None else np.asarray(beam_centre, dtype=np.float64)
+    middle = choose_centre(photons, mask, stated, beam_centre is not None, notes)
+    edge = edge_around(photons.shape[-2:], middle, crop, bin)
     notes += notes_of_the_cut(photons.shape[-2:], middle, edge)
     photons, mask, beside = cut_around_beam(photons, mask, middle, edge, bin, notes)
     photons, mask = bin_pixels(photons[:, None], mask[:, None], bin)
@@ -74,7 +74,7 @@ def measure_frame(
     if not float(kept.max()) > 0:
         raise UserError(
             f"{path}: frame {frame} has no photons left in {kept.shape[0]} x {kept.shape[1]} binned pixels around"
-            f" row {middle[0]:.1f}, column {middle[1]:.1f}; set data.centre, data.size or a lower data.threshold."
+            f" row {middle[0]:.1f}, column {middle[1]:.1f}; set data.beam_centre, data.crop or a lower data.threshold."
         )
     notes += notes_of_the_centre(kept, mask[0, 0], _BRIGHT if counted else 0)
     return Measurement(
@@ -183,12 +183,14 @@ def _read(patterns: PatternFile, frame: int) -> tuple[Tensor, Tensor, bool, list
 def _require_numbers(**settings: object) -> None:
     """Raise UserError with the name of a setting that is no number, no whole number or no pair of numbers."""
     for name, value in settings.items():
-        if name == "centre":
+        if name == "beam_centre":
             pair = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else []
             if value is not None and (len(pair) != 2 or not all(isinstance(part, int | float) for part in pair)):
-                raise UserError(f"data.centre={value}: give row and column, [row,column], or null to have it found")
+                raise UserError(
+                    f"data.beam_centre={value}: give row and column, [row,column], or null to have it found"
+                )
         elif not isinstance(value, int | float if name == "threshold" else int) and (
-            value is not None or name not in ("size", "frame")
+            value is not None or name not in ("crop", "frame")
         ):
             raise UserError(f"data.{name}={value}: give a {'' if name == 'threshold' else 'whole '}number")
 

@@ -31,7 +31,7 @@ def descend(
     fourier_amplitude: Tensor,
     mask: Tensor,
     steps: int = 500,
-    rate: float = 0.1,
+    lr: float = 0.1,
     progress: Progress | None = None,
 ) -> Tensor:
     """Minimise chi square of densities by Adam with a learning rate that falls along a cosine; two FFTs a step.
@@ -40,23 +40,23 @@ def descend(
         density: (B, z, y, x) complex start in a box.
         fourier_amplitude, mask: (B, Z, Y, X) float and bool, origin at n // 2; voxels with False are free.
         steps: Number of steps of Adam.
-        rate: Learning rate over the root mean square of the start.
+        lr: Learning rate over the root mean square of the start.
         progress: Called every 20 steps and at the end with the step, ``steps`` and chi square (B,).
 
     Returns:
         (B, z, y, x) complex, the last iterate.
 
     Raises:
-        UserError: ``steps`` or ``rate`` is not positive.
+        UserError: ``steps`` or ``lr`` is not positive.
 
     Source: Kingma & Ba (2015), Adam; the gradient of chi square (Wu et al., 2021, Eq. 7, term L4) in closed form.
     """
-    if steps < 1 or rate <= 0:
-        raise UserError(f"steps={steps} and rate={rate:g} must be positive")
+    if steps < 1 or lr <= 0:
+        raise UserError(f"steps={steps} and lr={lr:g} must be positive")
     problem = PolishProblem(fourier_amplitude, mask, None, density.abs().dtype)
     scale = density.abs().square().flatten(1).mean(1).sqrt().clamp_min(1e-30)[:, None, None, None]
     values = torch.view_as_real(density / scale).clone().contiguous()
-    optimizer = torch.optim.Adam([values], lr=rate)
+    optimizer = torch.optim.Adam([values], lr=lr)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for step in range(1, steps + 1):
         spectrum = problem.transform(torch.view_as_complex(values) * scale)

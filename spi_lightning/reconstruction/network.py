@@ -158,7 +158,7 @@ def _size_of(path: str, config: dict[str, Any], measured: Measurement) -> int:
     if size > min(rows, columns):
         raise UserError(
             f"{path}: the network was trained on {size} x {size} pixels and the pattern has {rows} x {columns}: set "
-            f"data.size={size} (times data.bin), with what lies beyond the detector as not measured; or use a network "
+            f"data.crop={size} (times data.bin), with what lies beyond the detector as not measured; or use a network "
             "trained at this size."
         )
     return size

@@ -102,7 +102,9 @@ class Polish:
         if held_out == held_out:  # not NaN
             before = float(self.held_out_before[best])
             text += f", on held-out {element}s from {before:.3g} to {held_out:.3g}"
-            text += "" if held_out <= before else "; what it fits there is not confirmed here: polish=0 leaves it out"
+            text += (
+                "" if held_out <= before else "; what it fits there is not confirmed here: polish_steps=0 leaves it out"
+            )
         lines, spread = [Note.of(text)], self.median_spread(kept)
         if spread is not None:
             names = ", ".join("zyx"[-len(spread) :])

@@ -56,7 +56,7 @@ class PhasingProblem:
     @property
     def polish_steps(self) -> int:
         """Steps of L-BFGS after the recipe; 0: none."""
-        return self.settings.polish_steps(self.amplitude.ndim)
+        return self.settings.steps_of_polish(self.amplitude.ndim)
 
     @property
     def begins_alike(self) -> bool:

@@ -16,7 +16,7 @@ from spi_lightning.phasing.constraints import CONSTRAINTS
 from spi_lightning.physics.partial_coherence import require_width
 
 _BELOW: Final = {"held_out": 0.5, "disagreement": 2.0, "least_oversampling": 100.0, "start_noise": 100.0}
-_POLISH_STEPS: Final = 200  # where polish=auto has a polish
+_POLISH_STEPS: Final = 200  # where polish_steps=auto has a polish
 USUAL_RECIPE: Final = (
     "50*ER + 20*(80*HIO(0.9) + 20*ER) + 100*ER + shrinkwrap(2.0, 0.1, decay=0.98, last_sigma=1.0, after=50)/20"
 )
@@ -69,7 +69,7 @@ class ReconstructionSettings:
             no support from its autocorrelation.
         held_out: Share of the measured pixels that float, to judge the result by; 0: none.
         halves: Whether two halves of the photons are phased too, for their Fourier shell correlation.
-        polish: Steps of L-BFGS on every start in its last support; ``auto``: 200 for complex volumes, else 0.
+        polish_steps: Steps of L-BFGS on every start in its last support; ``auto``: 200 for complex volumes, else 0.
         point_spread: First root mean square width of a blur by partial coherence that the polish fits too, pixel;
             None: a coherent pattern.
         disagreement: Distance 1 - overlap with the best start from which a start counts as failed.
@@ -89,7 +89,7 @@ class ReconstructionSettings:
     least_oversampling: float = 2.0
     held_out: float = 0.05
     halves: bool = False
-    polish: int | Literal["auto"] = "auto"
+    polish_steps: int | Literal["auto"] = "auto"
     point_spread: float | None = 0.5
     disagreement: float = 0.1
     seed: int = 0
@@ -113,19 +113,19 @@ class ReconstructionSettings:
         if not isinstance(self.halves, bool):
             raise UserError(f"halves={self.halves}: give true or false")
         require_width(self.point_spread, "point_spread")
-        self.polish_steps(3)
+        self.steps_of_polish(3)
 
-    def polish_steps(self, ndim: int) -> int:
+    def steps_of_polish(self, ndim: int) -> int:
         """Steps of the polish of a pattern with ``ndim`` axes; 0: none. Raises UserError where there can be none."""
         constraint = self.phasing.constraint
-        if self.polish == "auto":
+        if self.polish_steps == "auto":
             return _POLISH_STEPS if constraint == "complex" and ndim == 3 else 0
-        if not isinstance(self.polish, int | float) or not math.isfinite(self.polish):
-            raise UserError(f"polish={self.polish}: give a whole number of steps, 0 for none, or auto")
-        steps = whole_number("polish", self.polish, 0)
+        if not isinstance(self.polish_steps, int | float) or not math.isfinite(self.polish_steps):
+            raise UserError(f"polish_steps={self.polish_steps}: give a whole number of steps, 0 for none, or auto")
+        steps = whole_number("polish_steps", self.polish_steps, 0)
         if steps and constraint != "complex":
             raise UserError(
-                f"polish={steps} would leave phasing.constraint={constraint}: give polish=0, or "
+                f"polish_steps={steps} would leave phasing.constraint={constraint}: give polish_steps=0, or "
                 "phasing.constraint=complex"
             )
         return steps

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from spi_lightning.errors import UserError, whole_number
 
-_WHOLE: Final = {"seeds": 1, "masks": 1, "first": 1, "halves": 0, "outputs": 0, "gallery": 0}  # and their least values
+_WHOLE: Final = {"starts": 1, "masks": 1, "first": 1, "halves": 0, "outputs": 0, "gallery": 0}  # and their least values
 _SHARES: Final = {"held_out": 0.5, "disagreement": 1.0}  # and what they stay below
 
 
@@ -17,7 +17,7 @@ class VolumeSettings:
     """Settings of a comparison; conf/volumes/ holds them for evaluate.py.
 
     Args:
-        seeds: Number of random starts.
+        starts: Number of random starts.
         masks: Number of draws of held-out voxels; one if nothing is held out.
         held_out: Share of the measured voxels that is kept from the methods, 0 to 0.5; 0: none.
         first: Number of particles taken of a simulated set.
@@ -34,7 +34,7 @@ class VolumeSettings:
         UserError: The first setting that is no number or out of range.
     """
 
-    seeds: int = 5
+    starts: int = 5
     masks: int = 3
     held_out: float = 0.05
     first: int = 5

@@ -65,7 +65,7 @@ def make_run(tmp_path) -> Callable[[int], Path]:
 
 
 def run(folder: Path, *overrides: str) -> dict[str, Any]:
-    small = (f"folder={folder}", "bootstrap.replicates=50", "report.frames=2", "device=cpu", "cache=null")
+    small = (f"folder={folder}", "bootstrap.replicates=50", "report.gallery=2", "device=cpu", "cache=null")
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         return evaluate(compose("evaluate", overrides=as_plain_list([*small, *overrides])))
 

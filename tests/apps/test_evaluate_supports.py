@@ -138,7 +138,7 @@ def test_phasing_refuses_a_network_of_supports_as_a_start_and_names_the_size_it_
     measured = Measurement(amplitude, amplitude > 0)
     with pytest.raises(UserError, match=r"answers where the particle is, not its density: give it as support="):
         network_answer(str(network), measured, DENSITY, instantiate)
-    with pytest.raises(UserError, match=r"trained on 32 x 32 pixels and the pattern has 30 x 30: set data\.size=32"):
+    with pytest.raises(UserError, match=r"trained on 32 x 32 pixels and the pattern has 30 x 30: set data\.crop=32"):
         network_answer(str(network), measured, SUPPORT, instantiate)
 
 

@@ -34,7 +34,7 @@ def run(folder: Path, *overrides: str) -> dict[str, Any]:
     small = (
         f"folder={folder}",
         "device=cpu",
-        "volumes.seeds=2",
+        "volumes.starts=2",
         "volumes.masks=2",
         "volumes.first=1",
         "volumes.gallery=1",
@@ -176,7 +176,10 @@ def test_a_supervised_run_answers_alone_and_refined(particles, tmp_path) -> None
     [
         (["data=volumes", "method=photon_count"], "answers hits, and this data asks for volumes"),
         (["data=volumes", "method=[iterative]", "data.path=nowhere.h5"], "nowhere.h5"),
-        (["data=volumes", "method=[iterative]", "volumes.seeds=0"], "volumes.seeds=0: give a whole number, 1 or more"),
+        (
+            ["data=volumes", "method=[iterative]", "volumes.starts=0"],
+            "volumes.starts=0: give a whole number, 1 or more",
+        ),
         (["data=volumes", "method=[iterative]", "volumes.masks=few"], "volumes.masks=few: give a whole number"),
         (["data=volumes", "method=[iterative]", "volumes.levels=[low]"], "volumes.levels=['low']: give a list of"),
         (["data=volumes", "method=[iterative]", "volumes.peak_photons=[-1]"], "or null for no noise"),
@@ -202,8 +205,8 @@ def test_mistakes_are_one_line(words, line, particles, tmp_path) -> None:
 
 def test_the_hundred_seeds_of_wu_compose() -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = compose("evaluate", overrides=["data=volumes", "volumes=wu_100_seeds", "data.path=x"])
-    assert cfg.volumes.seeds == 100 and cfg.volumes.held_out == 0.05 and cfg.volumes.masks == 1
+        cfg = compose("evaluate", overrides=["data=volumes", "volumes=wu_100_starts", "data.path=x"])
+    assert cfg.volumes.starts == 100 and cfg.volumes.held_out == 0.05 and cfg.volumes.masks == 1
 
 
 def test_a_method_that_cannot_answer_is_left_out_with_a_note(particles, tmp_path) -> None:

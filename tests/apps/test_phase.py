@@ -38,7 +38,7 @@ def run(monkeypatch: pytest.MonkeyPatch, folder: Path, *words: str) -> dict:
 
 def test_a_measured_pattern_becomes_a_density(measured: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.save(tmp_path / "inside.npy", lopsided().numpy() > 0)
-    words = [f"data.path={measured}", "data.keys.photons=counts", "data.centre=[24,24]", "data.size=48", KNOWN]
+    words = [f"data.path={measured}", "data.keys.photons=counts", "data.beam_centre=[24,24]", "data.crop=48", KNOWN]
     support = f"support={tmp_path / 'inside.npy'}"
     numbers = run(monkeypatch, tmp_path / "run", *words, support, "starts=6", "halves=true")
     assert 1 <= numbers["kept"] <= 6 and numbers["fourier_error/best"] < 0.15
@@ -54,7 +54,13 @@ def test_a_simulated_pattern_is_compared_with_its_truth(tmp_path: Path, monkeypa
     labels = {DENSITY: ((48, 48), np.dtype("float32"))}
     with CxiWriter(tmp_path / "a.cxi", (48, 48), 1, np.dtype("float32"), labels) as cxi:
         cxi.write(0, photons, np.ones((48, 48), dtype=bool), {DENSITY: lopsided().numpy()[None]}, {})
-    words = [f"data.path={tmp_path / 'a.cxi'}", "support=ideal", "data.centre=[24,24]", "data.size=48", "held_out=0"]
+    words = [
+        f"data.path={tmp_path / 'a.cxi'}",
+        "support=ideal",
+        "data.beam_centre=[24,24]",
+        "data.crop=48",
+        "held_out=0",
+    ]
     numbers = run(monkeypatch, tmp_path / "run", *words, KNOWN, "starts=4")
     assert numbers["truth/correlation"] > 0.97 and "held_out_error/best" not in numbers
 
@@ -81,7 +87,7 @@ def test_a_simulated_pattern_is_compared_with_its_truth(tmp_path: Path, monkeypa
         (["data.frame=x"], "data.frame=x must be a whole number"),
         (["data.bin=x"], "data.bin=x must be a whole number"),
         (["data.threshold=x"], "data.threshold=x must be a number"),
-        (["data.centre=[x,3]"], "data.centre[0]=x must be a number"),
+        (["data.beam_centre=[x,3]"], "data.beam_centre[0]=x must be a number"),
         (["start_noise=abc"], "start_noise=abc"),
         (["data.adu_per_photon=abc"], "data.adu_per_photon=abc must be a number"),
         (["data.geometry.distance=abc"], "data.geometry.distance=abc must be a number"),
@@ -113,7 +119,7 @@ def test_mistakes_get_one_line(
     measured: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, words: list[str], line: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    data = [f"data.path={measured}", "data.keys.photons=counts", "data.centre=[24,24]", "data.size=48"]
+    data = [f"data.path={measured}", "data.keys.photons=counts", "data.beam_centre=[24,24]", "data.crop=48"]
     with pytest.raises(SystemExit) as leaving:
         run(monkeypatch, tmp_path / "run", *data, *words)
     assert leaving.value.code == 2
@@ -142,7 +148,7 @@ def test_a_support_that_says_nothing_is_refused_and_leaves_no_folder(
         path.write_text("hello")
     else:
         np.save(path, values)
-    data = [f"data.path={measured}", "data.keys.photons=counts", "data.centre=[24,24]", "data.size=48", KNOWN]
+    data = [f"data.path={measured}", "data.keys.photons=counts", "data.beam_centre=[24,24]", "data.crop=48", KNOWN]
     with pytest.raises(SystemExit):
         run(monkeypatch, tmp_path / "run", *data, f"support={path}")
     assert words in capsys.readouterr().err.strip().splitlines()[-1] and not (tmp_path / "run").exists()
@@ -152,7 +158,7 @@ def test_relative_intensities_are_phased_but_not_divided_in_halves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     np.save(tmp_path / "a.npy", 1e-3 * fourier(lopsided(), ndim=2).abs().square().numpy())
-    words = [f"data.path={tmp_path / 'a.npy'}", "data.centre=[24,24]", "support=triple_intersection", KNOWN]
+    words = [f"data.path={tmp_path / 'a.npy'}", "data.beam_centre=[24,24]", "support=triple_intersection", KNOWN]
     numbers = run(monkeypatch, tmp_path / "run", *words, "starts=3")
     page = (tmp_path / "run" / "report.html").read_text()
     assert numbers["fourier_error/best"] < 0.2 and numbers["fourier_error/of_counting"] is None

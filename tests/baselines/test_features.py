@@ -106,7 +106,7 @@ def test_masked_and_empty_frames() -> None:
 def test_the_beam_may_meet_the_detector_elsewhere() -> None:
     pattern = rings(65)
     moved = torch.roll(pattern, (3, -2), (-2, -1))
-    describe, elsewhere = AngularVectors(outer=0.8), AngularVectors(outer=0.8, centre=(35.0, 30.0))
+    describe, elsewhere = AngularVectors(outer=0.8), AngularVectors(outer=0.8, beam_centre=(35.0, 30.0))
     torch.testing.assert_close(describe(pattern, whole(pattern)), elsewhere(moved, whole(pattern)))
 
 
@@ -117,5 +117,5 @@ def test_options_out_of_range_are_named(options) -> None:
 
 
 def test_a_centre_far_outside_is_named() -> None:
-    with pytest.raises(UserError, match=r"vectors\.centre"):
-        AngularVectors(centre=(500.0, 500.0))(rings(), whole(rings()))
+    with pytest.raises(UserError, match=r"vectors\.beam_centre"):
+        AngularVectors(beam_centre=(500.0, 500.0))(rings(), whole(rings()))

@@ -56,11 +56,11 @@ def test_gradient_of_a_small_graph_by_hand() -> None:
     assert energy(graph, np.array([1.0, -1, 0]), labelling.numpy(), smoothness=2.0) == 2 * (4 + 1) - 1
 
 
-@pytest.mark.parametrize("steps", ["diagonal", "uniform"])
+@pytest.mark.parametrize("step_sizes", ["diagonal", "uniform"])
 @pytest.mark.parametrize("seed", range(4))
-def test_the_cut_is_as_low_as_the_maximum_flow(seed: int, steps) -> None:
+def test_the_cut_is_as_low_as_the_maximum_flow(seed: int, step_sizes) -> None:
     graph, force = random_graph(seed=seed), random_force(seed=seed)
-    cut = graph_cut(graph, force, 0.5, steps=steps, tolerance=1e-9)
+    cut = graph_cut(graph, force, 0.5, step_sizes=step_sizes, tolerance=1e-9)
     sharp = np.where(cut.labelling > 0.5, 1.0, 0.0)
     least = least_energy(graph, force, 0.5)
     assert cut.converged and cut.note is None
@@ -71,7 +71,7 @@ def test_the_cut_is_as_low_as_the_maximum_flow(seed: int, steps) -> None:
 
 def test_both_kinds_of_steps_end_at_the_same_labels() -> None:
     graph, force = random_graph(200), random_force(200)
-    one, other = (graph_cut(graph, force, 0.5, steps=steps, tolerance=1e-8) for steps in ("diagonal", "uniform"))
+    one, other = (graph_cut(graph, force, 0.5, step_sizes=kind, tolerance=1e-8) for kind in ("diagonal", "uniform"))
     np.testing.assert_allclose(one.labelling, other.labelling, atol=1e-5)
 
 
@@ -111,7 +111,7 @@ def test_a_graph_without_edges_follows_its_forces() -> None:
 
 
 def test_running_out_of_iterations_is_noted() -> None:
-    cut = graph_cut(random_graph(), random_force(), 0.5, limit=3)
+    cut = graph_cut(random_graph(), random_force(), 0.5, max_iter=3)
     assert cut.iterations == 3 and not cut.converged
     assert "3 iterations" in str(cut.note) and cut.gap > 0
 
@@ -126,7 +126,14 @@ def test_votes_agree_with_the_cut_and_are_shares() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"smoothness": 0}, {"tolerance": -1}, {"limit": 0}, {"balance": 0}, {"ball": "sphere"}, {"steps": "large"}],
+    [
+        {"smoothness": 0},
+        {"tolerance": -1},
+        {"max_iter": 0},
+        {"balance": 0},
+        {"ball": "sphere"},
+        {"step_sizes": "large"},
+    ],
 )
 def test_options_out_of_range_are_named(options) -> None:
     with pytest.raises(UserError, match=next(iter(options))):

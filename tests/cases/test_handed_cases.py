@@ -18,7 +18,7 @@ from tests.cases.commands import ROOT, Commands, Outcome
 
 MAKERS = Path(os.environ.get("SPI_CASES", ROOT.parent / "shared" / "cases"))
 RENAMED = Path(__file__).with_name("renamed.json")
-HITS = ("report.occlusion=0", "report.frames=64", "bootstrap.replicates=10")
+HITS = ("report.occlusion=0", "report.gallery=64", "bootstrap.replicates=10")
 MACROMOLECULES = (
     "simulate=macromolecule_diffraction", "patterns=2", "seed=1", "simulate.block_size=2", "simulate.photons=false",
     "simulate.experiment.shape=[64,64]", "simulate.experiment.pixel_size=3.2e-3", "simulate.bin=1", "examples=0",

@@ -19,7 +19,7 @@ LISTED: Final = {
     "Preparation": "size bin threshold parasitic_peaks",
     "HitDataModule": "adu_per_photon batch_size augment",
     "SupportDataModule": "adu_per_photon",
-    "measure_frame": "adu_per_photon frame size bin threshold",
+    "measure_frame": "adu_per_photon frame crop bin threshold",
     "SingleVolumeDataModule": "size bin",
     "SimulatedHitDataModule": "online batch_size augment",
     "SimulatedVolumeDataModule": "online",

@@ -41,7 +41,7 @@ def test_the_beam_moves_to_the_middle(tmp_path, centre) -> None:
 def test_binning_keeps_the_middle_and_the_photons(tmp_path) -> None:
     photons = pattern(64, (31.5, 31.5))
     path = write(tmp_path / "a.h5", photons)
-    made = measure_frame(path, PatternKeys(photons="photons"), bin=2, size=64)
+    made = measure_frame(path, PatternKeys(photons="photons"), bin=2, crop=64)
     assert made.fourier_amplitude.shape == (32, 32)
     whole = made.fourier_amplitude.square()
     kept = torch.from_numpy(photons[:, :])
@@ -58,18 +58,18 @@ def test_amplitudes_are_no_intensities(tmp_path) -> None:
 
 def test_a_centre_off_by_pixels_is_reported(tmp_path) -> None:
     path = write(tmp_path / "a.h5", pattern(64, (32.0, 32.0)))
-    made = measure_frame(path, PatternKeys(photons="photons"), centre=(35.0, 32.0))
-    assert any("3.0 pixels away" in str(note) and "data.centre=[32.00,32.00]" in str(note) for note in made.notes)
+    made = measure_frame(path, PatternKeys(photons="photons"), beam_centre=(35.0, 32.0))
+    assert any("3.0 pixels away" in str(note) and "data.beam_centre=[32.00,32.00]" in str(note) for note in made.notes)
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
         ({"frame": 3}, "has frames 0 to 0"),
-        ({"size": 63, "bin": 2}, "multiple of data.bin=2"),
+        ({"crop": 63, "bin": 2}, "multiple of data.bin=2"),
         ({"bin": 0}, "data.bin=0"),
         ({"threshold": 1e9}, "lower data.threshold"),
-        ({"centre": (1.0, 1.0), "bin": 4}, "set data.centre and data.size"),
+        ({"beam_centre": (1.0, 1.0), "bin": 4}, "set data.beam_centre and data.crop"),
     ],
 )
 def test_mistakes_get_one_line(tmp_path, settings, words) -> None:
@@ -86,7 +86,7 @@ def test_an_empty_frame_is_refused(tmp_path) -> None:
 
 def test_a_dark_or_hidden_centre_is_spoken_of(tmp_path) -> None:
     photons = np.round(1e4 * pattern(64, (32.0, 32.0)) / pattern(64, (32.0, 32.0)).max()) + 20
-    centre = {"keys": PatternKeys(photons="photons"), "centre": (32.0, 32.0)}
+    centre = {"keys": PatternKeys(photons="photons"), "beam_centre": (32.0, 32.0)}
     assert not any("within" in str(note) for note in measure_frame(write(tmp_path / "a.h5", photons), **centre).notes)
     photons[30:35, 30:35] = 0
     path = write(tmp_path / "b.h5", photons)
@@ -104,7 +104,7 @@ def test_parseval_of_a_prepared_pattern(tmp_path) -> None:
     density = torch.zeros(64, 64)
     density[28:34, 30:37] = 3e3
     path = write(tmp_path / "a.h5", fourier(density, ndim=2).abs().square().round().numpy())
-    made = measure_frame(path, PatternKeys(photons="photons"), centre=(32, 32), size=64)
+    made = measure_frame(path, PatternKeys(photons="photons"), beam_centre=(32, 32), crop=64)
     assert float(made.fourier_amplitude.square().sum()) == pytest.approx(float(density.square().sum()), rel=1e-5)
 
 
@@ -117,7 +117,7 @@ def test_a_centre_off_by_a_hair_keeps_the_whole_frame(tmp_path, off) -> None:
 
 def test_pixels_beyond_the_detector_are_noted(tmp_path) -> None:
     path = write(tmp_path / "a.h5", pattern(64, (32, 32)))
-    made = measure_frame(path, PatternKeys(photons="photons"), centre=(32, 32), size=80)
+    made = measure_frame(path, PatternKeys(photons="photons"), beam_centre=(32, 32), crop=80)
     assert any("kept 80 x 80 of 64 x 64" in str(note) and "beyond the detector" in str(note) for note in made.notes)
     assert int(made.mask.sum()) == 64 * 64
 
@@ -139,7 +139,7 @@ def test_pixels_that_are_no_numbers_are_not_measured(tmp_path) -> None:
     photons[32, 33], photons[5, 7] = np.nan, np.inf
     np.save(tmp_path / "a.npy", photons)
     for gain in (None, 1.0):
-        made = measure_frame(str(tmp_path / "a.npy"), centre=(32, 32), adu_per_photon=gain)
+        made = measure_frame(str(tmp_path / "a.npy"), beam_centre=(32, 32), adu_per_photon=gain)
         assert not made.mask[32, 33] and not made.mask[5, 7] and int((~made.mask).sum()) == 2
         assert made.fourier_amplitude[32, 33] == 0 and any("2 pixels are NaN or infinite" in str(n) for n in made.notes)
     np.save(tmp_path / "b.npy", np.full((64, 64), np.nan))
@@ -168,16 +168,16 @@ def test_saturated_pixels_of_one_frame_of_many_are_not_measured(tmp_path, dtype,
     bright = np.minimum(bright * (top / np.quantile(bright, 0.98)), top)
     stack = np.stack([pattern(64, (32, 32)), bright, pattern(64, (32, 32))]).astype(dtype)
     np.save(tmp_path / "a.npy", stack)
-    made = measure_frame(str(tmp_path / "a.npy"), frame=1, centre=(32, 32))
+    made = measure_frame(str(tmp_path / "a.npy"), frame=1, beam_centre=(32, 32))
     full = int((stack[1] == top).sum())
     assert full > 8 and int((~made.mask).sum()) == full
     assert any(f"{full} pixels are saturated, at {top:g}" in str(note) for note in made.notes)
-    assert measure_frame(str(tmp_path / "a.npy"), frame=0, centre=(32, 32)).mask.all()
+    assert measure_frame(str(tmp_path / "a.npy"), frame=0, beam_centre=(32, 32)).mask.all()
 
 
 def stated_elsewhere(tmp_path, photons: np.ndarray, centre: tuple[float, float]) -> list[str]:
     path = tmp_path / f"{len(list(tmp_path.iterdir()))}.h5"
-    notes = measure_frame(write(path, photons), PatternKeys(photons="photons"), centre=centre).notes
+    notes = measure_frame(write(path, photons), PatternKeys(photons="photons"), beam_centre=centre).notes
     return [note for note in notes if "puts the beam at" in str(note)]
 
 

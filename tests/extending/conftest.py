@@ -11,7 +11,7 @@ from tests.apps.small_runs import NARROW, SIMULATED, SMALL
 from tests.cases.commands import Commands, Outcome
 from tests.extending.page import write_files
 
-REPORT = ("report.occlusion=0", "report.frames=4", "bootstrap.replicates=10", "frame_columns=0", "cache=null")
+REPORT = ("report.occlusion=0", "report.gallery=4", "bootstrap.replicates=10", "frame_columns=0", "cache=null")
 
 
 @dataclass(frozen=True)

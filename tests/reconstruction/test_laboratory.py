@@ -59,7 +59,13 @@ def run(monkeypatch: pytest.MonkeyPatch, scan: Path, *words: str) -> Path:
     folder = scan.parent / "run"
     known = f"support={scan.parent / 'inside.npy'}"
     usual = ["data=one_scan", f"data.path={scan}", "data.preparation.size=32", "data.preparation.bin=1", known]
-    recipe = ["phasing.recipe=60*HIO(0.9) + 60*ER", "phasing.constraint=complex", "starts=3", "held_out=0", "polish=0"]
+    recipe = [
+        "phasing.recipe=60*HIO(0.9) + 60*ER",
+        "phasing.constraint=complex",
+        "starts=3",
+        "held_out=0",
+        "polish_steps=0",
+    ]
     monkeypatch.setattr(sys, "argv", ["phase", f"hydra.run.dir={folder}", *usual, *recipe, *words])
     start()
     return folder

@@ -53,7 +53,7 @@ def image(tmp_path: Path) -> Path:
 def run(monkeypatch: pytest.MonkeyPatch, path: Path, *words: str) -> tuple[dict[str, Any], Path]:
     folder = path.parent / "run"
     volume = ["data=one_scan", "data.preparation.size=20", "data.preparation.bin=1", "data.preparation.threshold=0"]
-    usual = volume if path.suffix == ".h5" else ["data.centre=[16,16]", "data.size=32"]
+    usual = volume if path.suffix == ".h5" else ["data.beam_centre=[16,16]", "data.crop=32"]
     usual += [f"data.path={path}", f"support={path.parent / 'inside.npy'}", "starts=2"]
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
     monkeypatch.setattr(sys, "argv", ["phase", f"hydra.run.dir={folder}", *usual, *words])
@@ -71,11 +71,11 @@ def density_error(folder: Path) -> float:
 def test_a_blurred_crystal_is_polished_and_its_blur_noted(
     scan: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    plain, folder = run(monkeypatch, scan, *RECIPE, "polish=0")
+    plain, folder = run(monkeypatch, scan, *RECIPE, "polish_steps=0")
     error, page = density_error(folder), (folder / "report.html").read_text()
     curves = read_cxi_image(folder / "result.cxi").results["error"]
     assert "polish_steps" not in plain and "partial coherence" not in page and "after the polish" not in page
-    found, folder = run(monkeypatch, scan, *RECIPE)  # polish=auto
+    found, folder = run(monkeypatch, scan, *RECIPE)  # polish_steps=auto
     assert 10 <= found["polish_steps"] <= 200 and density_error(folder) < 0.5 * error
     for name in ("fourier_error/best", "fourier_error/of_mean", "r_factor/best", "held_out_error/best"):
         assert found[name] < 0.6 * plain[name], name
@@ -93,7 +93,7 @@ def test_a_blurred_crystal_is_polished_and_its_blur_noted(
 def test_a_plane_is_polished_by_a_setting(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     numbers, _ = run(monkeypatch, image, *RECIPE)
     assert "polish_steps" not in numbers
-    polished, folder = run(monkeypatch, image, *RECIPE, "polish=150", "halves=true")
+    polished, folder = run(monkeypatch, image, *RECIPE, "polish_steps=150", "halves=true")
     assert polished["fourier_error/best"] < 0.6 * numbers["fourier_error/best"]
     assert "point_spread/z" not in polished
     assert polished["point_spread/y"] == pytest.approx(WIDTHS["y"], abs=0.1)
@@ -117,18 +117,21 @@ def test_a_polish_that_held_out_voxels_do_not_confirm_and_a_blur_at_its_limit_ar
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        ([*RECIPE, "polish=-1"], "polish=-1: give a whole number, 0 or more"),
-        ([*RECIPE, "polish=2.5"], "polish=2.5 must be a whole number or auto"),
-        ([*RECIPE, "polish=x"], "polish=x must be a whole number or auto"),
-        ([*RECIPE, "polish=inf"], "polish=inf must be a whole number or auto"),
-        ([*RECIPE, "polish=null"], "polish=null must be a whole number or auto"),
-        ([*RECIPE, "polish=true"], "polish=true must be a whole number or auto"),
-        ([*RECIPE, "polish=5", "point_spread=3"], "point_spread=3: give pixels from 0 to 1.39, or null for no blur"),
-        ([*RECIPE, "polish=5", "point_spread=-0.1"], "point_spread=-0.1: give pixels"),
-        ([*RECIPE, "polish=5", "point_spread=x"], "point_spread=x must be a number or null"),
+        ([*RECIPE, "polish_steps=-1"], "polish_steps=-1 must not be negative"),
+        ([*RECIPE, "polish_steps=2.5"], "polish_steps=2.5 must be a whole number or auto"),
+        ([*RECIPE, "polish_steps=x"], "polish_steps=x must be a whole number or auto"),
+        ([*RECIPE, "polish_steps=inf"], "polish_steps=inf must be a whole number or auto"),
+        ([*RECIPE, "polish_steps=null"], "polish_steps=null must be a whole number or auto"),
+        ([*RECIPE, "polish_steps=true"], "polish_steps=true must be a whole number or auto"),
         (
-            ["polish=5", "phasing.constraint=positive"],
-            "polish=5 would leave phasing.constraint=positive: give polish=0, or phasing.constraint=complex",
+            [*RECIPE, "polish_steps=5", "point_spread=3"],
+            "point_spread=3: give pixels from 0 to 1.39, or null for no blur",
+        ),
+        ([*RECIPE, "polish_steps=5", "point_spread=-0.1"], "point_spread=-0.1: give pixels"),
+        ([*RECIPE, "polish_steps=5", "point_spread=x"], "point_spread=x must be a number or null"),
+        (
+            ["polish_steps=5", "phasing.constraint=positive"],
+            "polish_steps=5 would leave phasing.constraint=positive: give polish_steps=0, or phasing.constraint=c",
         ),
     ],
 )

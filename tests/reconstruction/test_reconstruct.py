@@ -113,7 +113,7 @@ def test_arrays_that_are_no_pattern_are_refused(intensity: np.ndarray, mask: np.
         ({"starts": 0}, "starts=0: give a whole number, 1 or more"),
         ({"held_out": 0.7}, "held_out=0.7: give a number from 0 to 0.5"),
         ({"support_threshold": 0}, "support_threshold=0: give a number above 0"),
-        ({"polish": 5}, "polish=5 would leave phasing.constraint=positive"),
+        ({"polish_steps": 5}, "polish_steps=5 would leave phasing.constraint=positive"),
         ({"point_spread": 3}, "point_spread=3: give pixels from 0"),
         ({"halves": "maybe"}, "halves=maybe: give true or false"),
     ],

@@ -30,7 +30,7 @@ SETTINGS: Final[Mapping[str, Mapping[str, Any]]] = {
         "trust": _NAMES | None,
         "phasing.recipe": str,
         "phasing.constraint": str,
-        "polish": int | Literal["auto"],
+        "polish_steps": int | Literal["auto"],
         "point_spread": float | None,
     },
     "orient": {

@@ -67,7 +67,7 @@ class VolumeQuestion:
         amplitude, fitted, held_out = self._divided(pattern, draw)
         settings, seed = self.settings, self.settings.seed + _SEED_STEP * draw
         amplitude = filled(amplitude, fitted, held_out)
-        return VolumePart(amplitude, fitted, settings.seeds, seed, bool(settings.float64), pattern, draw)
+        return VolumePart(amplitude, fitted, settings.starts, seed, bool(settings.float64), pattern, draw)
 
     def _divided(self, pattern: int, draw: int) -> tuple[Tensor, Tensor, Tensor]:
         """Amplitudes of a pattern, and its fitted and held-out voxels."""

@@ -18,7 +18,7 @@ from spi_lightning.baselines.graph import (
     region_force,
     symmetric_graph,
 )
-from spi_lightning.baselines.graph_cut import Ball, Steps, graph_cut, votes
+from spi_lightning.baselines.graph_cut import Ball, StepSizes, graph_cut, votes
 from spi_lightning.baselines.neighbours import nearest
 from spi_lightning.distributed import find_device
 from spi_lightning.fingerprint import Irrelevant, require_fingerprint
@@ -47,8 +47,8 @@ class GraphCut:
         smoothness: Weight of severed edges against the prior.
         least: Least prior; it is kept within [least, 1 - least].
         hold_labelled: Whether labelled frames stay on their side, whatever the cut would cost.
-        ball, steps: Geometry of the total variation and step sizes of the iterations, see ``graph_cut``.
-        tolerance, limit: Change at which the iterations end, and their largest number, see ``graph_cut``.
+        ball, step_sizes: Geometry of the total variation and step sizes of the iterations, see ``graph_cut``.
+        tolerance, max_iter: Change at which the iterations end, and their largest number, see ``graph_cut``.
 
     Raises:
         UserError: A device that is not there.
@@ -67,9 +67,9 @@ class GraphCut:
     least: float = 1e-3
     hold_labelled: bool = True
     ball: Ball = "entries"
-    steps: Steps = "diagonal"
+    step_sizes: StepSizes = "diagonal"
     tolerance: float = 1e-4
-    limit: int = 20_000
+    max_iter: int = 20_000
 
     def __post_init__(self) -> None:
         require_fingerprint(self)
@@ -116,9 +116,9 @@ class GraphCut:
             self.smoothness,
             held if self.hold_labelled else None,
             self.ball,
-            self.steps,
+            self.step_sizes,
             tolerance=self.tolerance,
-            limit=self.limit,
+            max_iter=self.max_iter,
             device=find_device(self.device),
         )
         if cut.note:

@@ -25,7 +25,7 @@ class GradientVolume:
 
     Args:
         name: Name of the method in tables.
-        steps, rate: Number of steps and learning rate of Adam, see phasing.gradient.descend.
+        steps, lr: Number of steps and learning rate of Adam, see phasing.gradient.descend.
         margin: Edge of the box over the particle's extent.
         polish_steps: Number of L-BFGS steps; 0: none.
         point_spread: Initial width of the blur by partial coherence, pixels, see IterativeVolume; None: none.
@@ -38,15 +38,15 @@ class GradientVolume:
     unit: ClassVar[str] = "epoch"
     name: Irrelevant[str] = "gradient"
     steps: int = 500
-    rate: float = 0.1
+    lr: float = 0.1
     margin: float = 1.25
     polish_steps: int = 200
     point_spread: float | None = None
     device: Irrelevant[str] = "auto"
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.rate <= 0 or self.margin <= 0:
-            raise UserError(f"settings.{self.name}: steps, rate and margin must be positive")
+        if self.steps < 1 or self.lr <= 0 or self.margin <= 0:
+            raise UserError(f"settings.{self.name}: steps, lr and margin must be positive")
         require_width(self.point_spread, f"settings.{self.name}.point_spread")
         find_device(self.device)
         require_fingerprint(self)
@@ -64,7 +64,7 @@ class GradientVolume:
             listener.progress(step, steps, chi_square)
 
         patterns, masks = amplitude.expand(count, *amplitude.shape), mask.expand(count, *mask.shape)
-        density, spread = descend(start, patterns, masks, self.steps, self.rate, report), None
+        density, spread = descend(start, patterns, masks, self.steps, self.lr, report), None
         if self.polish_steps:
             width, whole = None if part.float64 else self.point_spread, torch.ones_like(density, dtype=torch.bool)
             density, spread = polish_within(density, whole, amplitude, mask, self.polish_steps, trace, width)

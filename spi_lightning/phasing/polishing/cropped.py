@@ -61,7 +61,7 @@ def polish_cropped(
     if not density.is_complex() or ndim not in (2, 3):
         raise UserError(f"polish: densities {density.dtype} {tuple(density.shape)}; give complex ones in 2D or 3D")
     if not bool(support.flatten(1).any(1).all()):
-        raise UserError("polish: a support is empty; give shrink-wrap a lower threshold, or leave polish=0")
+        raise UserError("polish: a support is empty; give shrink-wrap a lower threshold, or leave polish_steps=0")
     if ndim == 2:  # as a volume of one plane, along whose axis nothing can blur
         density, support, fourier_amplitude, mask = (
             each.unsqueeze(-3) for each in (density, support, fourier_amplitude, mask)

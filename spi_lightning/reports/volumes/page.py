@@ -111,7 +111,7 @@ def verdict(result: VolumeResult, metrics: Mapping[str, Any]) -> str:
     if len(order) > 1:
         text += f"; next {order[1]}, {methods[order[1]][judge]:.3g}"
     draws, patterns = result.about.settings.masks, len(result.about.patterns)
-    text += f" ({result.about.settings.seeds} seeds, {draws} draw{'s' if draws > 1 else ''} of held-out voxels, "
+    text += f" ({result.about.settings.starts} starts, {draws} draw{'s' if draws > 1 else ''} of held-out voxels, "
     text += f"{patterns} pattern{'s' if patterns > 1 else ''})."
     if agreement := metrics.get("agreement"):
         best, mean = (
@@ -282,7 +282,7 @@ def question_table(about: VolumeFacts) -> Table:
         ["patterns", f"{len(about.patterns)} of {' x '.join(str(n) for n in about.shape)} voxels"],
         ["measured voxels", ", ".join(f"{n:,}" for n in about.measured_voxels)],
         ["held-out voxels", f"{min(held):,} to {max(held):,} in each draw, {about.settings.masks} drawn"],
-        ["seeds", str(about.settings.seeds)],
+        ["starts", str(about.settings.starts)],
         ["starts on each half of the photons", str(about.settings.halves)],
     ]
     return Table(["", "value"], rows, numeric=False)

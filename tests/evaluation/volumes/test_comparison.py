@@ -69,7 +69,7 @@ def counts(particle: Tensor) -> Tensor:
 
 def test_parts_are_draws_and_halves_in_order_and_hide_what_is_held_out(counts: Tensor) -> None:
     amplitude, mask = counts.sqrt()[None], torch.ones(1, 8, 8, 8, dtype=torch.bool)
-    settings = VolumeSettings(seeds=2, masks=2, held_out=0.2, halves=1, seed=7)
+    settings = VolumeSettings(starts=2, masks=2, held_out=0.2, halves=1, seed=7)
     patterns = VolumePatterns("", "array", ("one",), amplitude, mask)
     parts = VolumeQuestion(patterns, settings).parts()
     assert [(part.draw, part.half, part.starts, part.seed) for part in parts] == [
@@ -97,7 +97,7 @@ def test_methods_are_compared_and_their_answers_kept(counts: Tensor, particle: T
     truth = torch.zeros(8, 8, 8, dtype=torch.complex64)
     truth[2:6, 2:6, 2:6] = particle
     methods = [Constant(particle), Unable(), IterativeVolume("10*HIO(0.9) + 10*ER", device="cpu")]
-    settings = VolumeSettings(seeds=2, masks=2, halves=1, levels=(0.15, 0.01), gallery=1)
+    settings = VolumeSettings(starts=2, masks=2, halves=1, levels=(0.15, 0.01), gallery=1)
     compared = compare_volumes(counts.sqrt(), methods, truth=truth, settings=settings, cache=tmp_path / "cache")
     numbers = compared.metrics["methods"]
     assert list(numbers) == ["constant", "iterative"] and compared.metrics["agreement"]["methods"] == list(numbers)
@@ -140,7 +140,7 @@ def test_densities_that_are_no_numbers_are_refused(counts: Tensor, particle: Ten
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"seeds": 0}, "volumes.seeds=0"),
+        ({"starts": 0}, "volumes.starts=0"),
         ({"held_out": 0.5}, "volumes.held_out=0.5"),
         ({"levels": ()}, "volumes.levels"),
     ],

@@ -102,7 +102,7 @@ def test_rows_give_values_between(make_file) -> None:
 
 def test_an_unfinished_cut_is_noted(make_file) -> None:
     listener = Listener()
-    answer_of(cut(limit=1), make_file(40), labels_of(0, 1, 2, 3), listener=listener)
+    answer_of(cut(max_iter=1), make_file(40), labels_of(0, 1, 2, 3), listener=listener)
     assert any("iterations" in str(note) for note in listener.notes)
 
 
