@@ -39,7 +39,7 @@ from benchmarks.network_start_seeds import blurred_truth, circles, network_densi
 from benchmarks.network_start_table import LEVELS, Outcome, draw, either, read_outcome, show, summary, write_outcome
 from benchmarks.record import read_result, write_result
 from benchmarks.trusted import add_trust
-from spi_lightning.metrics.supports.asymmetry import free_asymmetry
+from spi_lightning.metrics.supports.support_overlap import free_asymmetry
 from spi_lightning.phasing import Phased, alignment, phase, with_phase_noise
 from spi_lightning.physics.agreement import fourier_error
 from spi_lightning.physics.support import ideal_support

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.network_start_data import Patterns
-from spi_lightning.metrics.supports.asymmetry import free_asymmetry, phase_agreement, twin_agreement
+from spi_lightning.metrics.supports.support_overlap import free_asymmetry, phase_agreement, twin_agreement
 from spi_lightning.physics.agreement import fourier_error
 
 LISTED = ("correlation", "phase_agreement", "asymmetry", "lead", "misfit_10", "misfit_50", "misfit_90")

@@ -22,7 +22,7 @@ from torch import Tensor
 
 import spi_lightning.apps.process.entry  # noqa: F401  registers the resolvers of the configuration
 from benchmarks.record import write_result
-from spi_lightning.tasks.frozen.checkpoint import FrozenCheckpoint
+from spi_lightning.tasks.frozen.backbone import FrozenCheckpoint
 from spi_lightning.tasks.frozen.vgg16 import FrozenVGG16
 
 CONF = Path(__file__).parents[1] / "conf"

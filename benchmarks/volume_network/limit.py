@@ -9,8 +9,7 @@ from spi_lightning.phasing import hold_out
 from spi_lightning.phasing.polishing.polish import polish
 from spi_lightning.phasing.shrinkwrap import largest_voxels
 from spi_lightning.physics.fourier import fourier, inverse_fourier
-from spi_lightning.simulate.particles.crystals import CrystalRecipe
-from spi_lightning.simulate.particles.dislocations import DislocationRecipe
+from spi_lightning.simulate.particles.crystals import CrystalRecipe, DislocationRecipe
 from spi_lightning.simulate.particles.phase_field import PhaseRecipe
 from spi_lightning.simulate.volumes import VolumeSimulator, embed
 

@@ -4,13 +4,12 @@ Pure functions of tensors and sparse matrices, without files or decisions.
 """
 
 from .diffusion_map import DiffusionEmbedding, auto_bandwidth, diffusion_map, extend
-from .features import AngularVectors
 from .graph import affinity, components, describe_components, prior, region_force, symmetric_graph
 from .graph_cut import Cut, Edges, energy, graph_cut, votes
 from .neighbours import nearest, nearest_to
 from .references import fit_classifier, fit_scaling, is_clusterer, memberships, name_clusters
 from .triple_intersection import double_intersection, triple_intersection
-from .vectors import PixelVectors, masked_correlation
+from .vectors import AngularVectors, PixelVectors, masked_correlation
 
 __all__ = [
     "AngularVectors",

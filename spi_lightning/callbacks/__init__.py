@@ -1,10 +1,9 @@
 """Lightning callbacks: checkpoints with configuration, resuming, validation, progress, reconstructions."""
 
 from .checkpoints import ResumeInSamples, SaveConfig, SaveOften
-from .progress import LiveSlices, Progress
+from .progress import LiveSlices, Progress, WriteReconstruction
 from .steps import SeedEveryStep, StopDivergence
 from .validation import DecideAtValidation, RecalibrateBatchNorm, ValidateAtEnd
-from .write_reconstruction import WriteReconstruction
 
 __all__ = [
     "DecideAtValidation",

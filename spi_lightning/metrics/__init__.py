@@ -3,9 +3,17 @@
 from spi_lightning.metrics.hits.domain import Descriptions, Domain, describe_patterns
 from spi_lightning.metrics.hits.hit_metrics import HitMetrics
 from spi_lightning.metrics.hits.temperature import Temperature, fit_temperature
-from spi_lightning.metrics.supports.asymmetry import centrosymmetry, free_asymmetry, phase_agreement, twin_agreement
 from spi_lightning.metrics.supports.support_metrics import SupportMetrics, SupportThreshold
-from spi_lightning.metrics.supports.support_overlap import Overlap, choose_level, support_overlap, trade_off
+from spi_lightning.metrics.supports.support_overlap import (
+    Overlap,
+    centrosymmetry,
+    choose_level,
+    free_asymmetry,
+    phase_agreement,
+    support_overlap,
+    trade_off,
+    twin_agreement,
+)
 from spi_lightning.metrics.volumes.volume_error import VolumeMetrics, aligned_density_error, twin_floor, twin_target
 
 from .fsc import FSC, fsc, half_bit_threshold

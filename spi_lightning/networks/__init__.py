@@ -6,14 +6,13 @@ and ``network.head``, which maps features to logits.
 
 from .batch_norm import SharedBatchNorm2d, SharedBatchNorm3d
 from .complex_encoder_decoder import ComplexEncoderDecoder
-from .healing_unet import HealingUNet
 from .logistic_head import LogisticHead
 from .members import Members
 from .projected_unet import ProjectedUNet
 from .resnet10 import ResNet10
 from .support_encoder_decoder import SupportEncoderDecoder
 from .tiny_cnn import TinyCNN
-from .unet import UNet
+from .unet import HealingUNet, UNet
 from .vgg16 import VGG16
 
 __all__ = [

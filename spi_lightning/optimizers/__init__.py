@@ -1,6 +1,6 @@
 """Optimisers beyond those of torch: alternating members, kernel penalty, penalised L-BFGS."""
 
 from .alternating import Alternating
-from .kernel_penalty import adam
+from .penalised import adam
 
 __all__ = ["Alternating", "adam"]

@@ -3,8 +3,7 @@
 from spi_lightning.simulate.macromolecules.diffraction import MacromoleculeDiffractionSimulator
 from spi_lightning.simulate.macromolecules.ewald_transform import EwaldTransform, Experiment
 from spi_lightning.simulate.macromolecules.macromolecule import MacromoleculeSimulator, Projection
-from spi_lightning.simulate.particles.crystals import CrystalRecipe
-from spi_lightning.simulate.particles.dislocations import DislocationRecipe
+from spi_lightning.simulate.particles.crystals import CrystalRecipe, DislocationRecipe
 from spi_lightning.simulate.particles.phase_field import PhaseRecipe
 from spi_lightning.simulate.particles.superellipsoid import SuperellipsoidRecipe
 

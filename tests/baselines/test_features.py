@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from spi_lightning.baselines.features import AngularVectors
+from spi_lightning.baselines.vectors import AngularVectors
 from spi_lightning.errors import UserError
 
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from spi_lightning.data.rgb8 import IMAGENET_DEVIATION, IMAGENET_MEAN, ToRGB8
 from spi_lightning.errors import UserError
+from spi_lightning.tasks.frozen.vgg16 import IMAGENET_DEVIATION, IMAGENET_MEAN, ToRGB8
 
 ALL = torch.ones(1, 1, 32, 32, dtype=torch.bool)
 

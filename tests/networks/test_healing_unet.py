@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from spi_lightning.networks import HealingUNet
-from spi_lightning.networks.healing_unet import fill_from_opposite, opposite
+from spi_lightning.networks.unet import fill_from_opposite, opposite
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (9, 8), (7, 9)])

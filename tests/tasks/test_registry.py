@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 
 from spi_lightning.errors import UserError
 from spi_lightning.tasks import load_task, read_checkpoint
-from spi_lightning.tasks.frozen.checkpoint import FrozenCheckpoint
+from spi_lightning.tasks.frozen.backbone import FrozenCheckpoint
 from spi_lightning.tasks.registry import RUN_PARTS, TASK_PARTS, registered, trust
 from tests.apps.small_runs import CONF
 from tests.tasks.test_checkpoint import TASK, write

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.fields import IS_SINGLE_HIT
+from spi_lightning.metrics.hits.classification_curves import best_threshold
 from spi_lightning.metrics.hits.hit_metrics import HitNumber
 from spi_lightning.metrics.hits.method_agreement import agreement_matrix, common_set, intersections, mcnemar
-from spi_lightning.metrics.hits.purity import best_threshold
 from spi_lightning.notes import Note
 from spi_lightning.results.hits import Columns, DecidedAnswer, HitResult
 

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from spi_lightning.fields import DENSITY
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.metrics.hits.bootstrap import bootstrap_intervals, wilson
-from spi_lightning.metrics.supports.asymmetry import centrosymmetry
-from spi_lightning.metrics.supports.support_overlap import LEVELS, dilated, errors, support_overlap
+from spi_lightning.metrics.supports.support_overlap import LEVELS, centrosymmetry, dilated, errors, support_overlap
 from spi_lightning.physics.support import ideal_support
 from spi_lightning.results.support_answer import SupportAnswer
 

@@ -7,8 +7,16 @@ from torchmetrics.utilities import dim_zero_cat
 
 from spi_lightning.physics.support import ideal_support
 
-from .asymmetry import centrosymmetry, free_asymmetry, phase_agreement, twin_agreement
-from .support_overlap import LEVELS, choose_level, support_overlap, trade_off
+from .support_overlap import (
+    LEVELS,
+    centrosymmetry,
+    choose_level,
+    free_asymmetry,
+    phase_agreement,
+    support_overlap,
+    trade_off,
+    twin_agreement,
+)
 
 PER_PATTERN = (
     "false_negatives",

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
-from spi_lightning.metrics.hits.purity import at_purity, risk_and_coverage
+from spi_lightning.metrics.hits.classification_curves import at_purity, risk_and_coverage
 from spi_lightning.reports.page import Table
 from spi_lightning.reports.style import EMPTY, OTHER, SINGLE, UNKNOWN, figure
 from spi_lightning.results.hits import DecidedAnswer

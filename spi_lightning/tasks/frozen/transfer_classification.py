@@ -14,8 +14,7 @@ from spi_lightning.fields import FEATURES, Batch
 from spi_lightning.networks.logistic_head import LogisticHead
 from spi_lightning.tasks.hit_classification import HitClassification
 
-from .backbone import PENULTIMATE, STAND_IN
-from .checkpoint import FrozenCheckpoint
+from .backbone import PENULTIMATE, STAND_IN, FrozenCheckpoint
 from .vgg16 import FrozenVGG16
 
 

@@ -1,20 +1,138 @@
-"""VGG16 pretrained on photographs as a frozen backbone (Han & Li, 2017, Sect. 4.2)."""
+"""VGG16 pretrained on photographs as a frozen backbone (Han & Li, 2017, Sect. 4.2), and the 8-bit images it takes."""
 
 import hashlib
+import io
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
+import numpy as np
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor, nn
 
-from spi_lightning.data.rgb8 import ToRGB8
 from spi_lightning.errors import UserError
 from spi_lightning.io.download import VGG16_IMAGENET, find_published, read_weights
 from spi_lightning.networks.vgg16 import LAYERS, VGG16
+from spi_lightning.physics.array import bin_pixels, centre_crop
 
 from .backbone import STAND_IN, FrozenBackbone, activations
+
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # red, green, blue in [0, 1]
+NORMALISATIONS, CHANNEL_ORDERS = ("imagenet", "none"), ("rgb", "bgr")
+
+
+class ToRGB8(nn.Module):
+    """Map from photons and mask (B, 1, H, W) to 8-bit images as (B, 3, size, size) float32.
+
+    In this order: crop and bin; clip; 255 * photons / clip rounded to 8 bits; JPEG compression if a quality is
+    set; the central square; size by bilinear interpolation (averaged first when shrinking); three channels in
+    [0, 1]; mean and deviation of ImageNet. Masked pixels are black.
+
+    The paper fixes the clip ("maximal intensity scale being 10") and that JPEG files were written and read. Options
+    where it leaves a choice: the quality (``jpeg``; none by default, as images here stay in memory), the colours (grey
+    by default; its remark that first layers see "color blocks" suggests a colour map), the normalisation (torchvision's
+    weights were trained with ImageNet's mean and deviation) and the order of channels, which affects grey images only
+    through the normalisation. The size changes after the JPEG, as in the image loader of the paper.
+
+    Args:
+        clip: Photons that become white; 1, 2, 5, 10, 20, 50, 100 and 1000 are compared in Figs. 6 and 7.
+        size: Height and width of the image, pixel.
+        jpeg: Quality of the JPEG, 1 to 95; None: no JPEG.
+        colours: Colours, ``grey`` or a colour map of matplotlib.
+        normalise: Normalisation, ``imagenet``, or ``none`` to stay in [0, 1].
+        channel_order: Order of the channels, ``rgb`` (torchvision's weights) or ``bgr`` (weights converted from Caffe).
+        crop, bin: Crop and binning of the pattern first, as in transforms.Preprocess.
+
+    Raises:
+        UserError: An option is unknown or out of range, or the pattern is too small for the crop.
+
+    Source: Han & Li (2017), Sect. 4.2, Figs. 6 and 7.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+    palette: Tensor
+
+    def __init__(
+        self,
+        clip: float = 10.0,
+        size: int = 224,
+        jpeg: int | None = None,
+        colours: str = "grey",
+        normalise: str = "imagenet",
+        channel_order: str = "rgb",
+        crop: int | None = None,
+        bin: int = 1,
+    ) -> None:
+        super().__init__()
+        if not clip > 0:
+            raise UserError(f"network.clip={clip:g} must be a positive number of photons")
+        if size < 32:
+            raise UserError(f"network.size={size} must be 32 pixels or more: VGG16 halves it five times")
+        if jpeg is not None and not 1 <= jpeg <= 95:
+            raise UserError(f"network.jpeg={jpeg} is not a quality: choose 1 to 95, or null for no JPEG")
+        for option, value, choices in (
+            ("normalise", normalise, NORMALISATIONS),
+            ("channel_order", channel_order, CHANNEL_ORDERS),
+            ("colours", colours, ("grey", *mpl.colormaps)),
+        ):
+            if value not in choices:
+                listed = choices if len(choices) < 5 else ("grey", "viridis", "or another colour map of matplotlib")
+                raise UserError(f"network.{option}={value} is unknown: choose one of {', '.join(listed)}")
+        self.clip, self.size, self.jpeg, self.crop, self.bin = float(clip), size, jpeg, crop, bin
+        self.colours, self.normalise, self.channel_order = colours, normalise, channel_order
+        mean, deviation = (IMAGENET_MEAN, IMAGENET_DEVIATION) if normalise == "imagenet" else ((0.0,) * 3, (1.0,) * 3)
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
+        self.register_buffer("deviation", torch.tensor(deviation)[:, None, None], persistent=False)
+        self.register_buffer("palette", _palette(colours), persistent=False)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All options by name, defaults included."""
+        names = ("clip", "size", "jpeg", "colours", "normalise", "channel_order", "crop", "bin")
+        return {name: getattr(self, name) for name in names}
+
+    def forward(self, photons: Tensor, mask: Tensor) -> Tensor:
+        """Images (B, 3, size, size) of photons (B, 1, H, W) and mask (B or 1, 1, H, W) bool."""
+        grey = self.grey(photons, mask)
+        image = self.palette[grey[:, 0].long()].movedim(-1, 1)
+        image = F.interpolate(image, (self.size, self.size), mode="bilinear", align_corners=False, antialias=True)
+        image = (image - self.mean) / self.deviation
+        return image.flip(1) if self.channel_order == "bgr" else image
+
+    def grey(self, photons: Tensor, mask: Tensor) -> Tensor:
+        """8-bit grey image before resizing: (B, 1, s, s) uint8, s the shorter edge of the pattern."""
+        photons, mask = centre_crop(photons, self.crop), centre_crop(mask, self.crop)
+        if self.bin > 1:
+            photons, mask = bin_pixels(photons, mask, self.bin)
+        photons = torch.where(mask, photons, 0.0)
+        grey = (photons.clamp(0, self.clip) * (255 / self.clip)).round().to(torch.uint8)
+        if self.jpeg is not None:
+            grey = _through_jpeg(grey, self.jpeg)
+        return centre_crop(grey, min(grey.shape[-2:]))
+
+
+def _palette(colours: str) -> Tensor:
+    """Red, green and blue in [0, 1] of each of 256 grey values, (256, 3) float32."""
+    if colours == "grey":
+        return (torch.arange(256) / 255)[:, None].repeat(1, 3)
+    table = mpl.colormaps[colours](np.arange(256), bytes=True)[:, :3]
+    return torch.from_numpy(table.astype(np.float32) / 255)
+
+
+def _through_jpeg(grey: Tensor, quality: int) -> Tensor:
+    """JPEG compression and decompression in memory of grey images (B, 1, H, W) uint8."""
+    restored = []
+    for picture in grey[:, 0].cpu().numpy():
+        file = io.BytesIO()
+        Image.fromarray(picture).save(file, "JPEG", quality=quality)
+        restored.append(np.asarray(Image.open(file)))
+    return torch.from_numpy(np.stack(restored))[:, None].to(grey.device)
+
 
 _log = logging.getLogger(__name__)
 

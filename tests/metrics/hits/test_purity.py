@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from spi_lightning.metrics.hits.purity import at_purity, risk_and_coverage
+from spi_lightning.metrics.hits.classification_curves import at_purity, risk_and_coverage
 
 LABEL = np.array([1, 1, 0, 1, 0, 0])
 PROBABILITY = np.array([0.9, 0.8, 0.7, 0.6, 0.2, 0.1])

@@ -3,13 +3,16 @@ import torch
 from torch import Tensor
 
 from spi_lightning.metrics import SupportMetrics, SupportThreshold, trade_off
-from spi_lightning.metrics.supports.asymmetry import (
+from spi_lightning.metrics.supports.support_overlap import (
+    aligned,
     centrosymmetry,
+    choose_level,
+    dilated,
     free_asymmetry,
     phase_agreement,
+    support_overlap,
     twin_agreement,
 )
-from spi_lightning.metrics.supports.support_overlap import aligned, choose_level, dilated, support_overlap
 from spi_lightning.physics.twin import invert, twin
 
 AXES = (-2, -1)

@@ -5,7 +5,7 @@ import torch
 
 from spi_lightning.errors import UserError
 from spi_lightning.physics.rotations.orientations import random_quaternions, rotation_matrices
-from spi_lightning.simulate.particles.dislocations import (
+from spi_lightning.simulate.particles.crystals import (
     DislocationRecipe,
     dislocation_phase,
     edge_displacement,

@@ -8,7 +8,7 @@ from hydra.utils import instantiate
 
 from spi_lightning.errors import UserError
 from spi_lightning.fields import MASK, PHOTONS
-from spi_lightning.tasks.frozen.checkpoint import FrozenCheckpoint
+from spi_lightning.tasks.frozen.backbone import FrozenCheckpoint
 from spi_lightning.tasks.frozen.transfer_classification import logistic_head
 
 TASK = {

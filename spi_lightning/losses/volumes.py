@@ -1,4 +1,4 @@
-"""Weighted sums of losses: Wu et al. (2021) with ground truth (Eq. 6) and without (Eq. 7), and free weights."""
+"""Losses of 3D densities: terms in real and reciprocal space and the weighted sums of Wu et al. (2021), Eq. 6 and 7."""
 
 from collections.abc import Callable
 
@@ -6,12 +6,71 @@ import torch
 from torch import Tensor
 
 from spi_lightning.errors import UserError
-from spi_lightning.physics.agreement import Kind, chi_square
+from spi_lightning.physics.agreement import Kind, chi_square, pearson
 
-from .correlation import correlation_loss
-from .log_chi_square import log_chi_square
-from .poisson import poisson_deviance
-from .relative_rms import relative_rms
+
+def relative_rms(predicted: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Relative error sqrt(sum (p - t)^2) / sqrt(sum t^2) over the voxels of ``mask``: (B, ...) -> (B,).
+
+    Args:
+        predicted, target: (B, ...) amplitudes (1) or phases (any unit common to both).
+        mask: (B, ...) bool, True in the voxels to compare; None: all.
+
+    Returns:
+        (B,); 0 for a perfect prediction, 1 for an empty one. The gradient at 0 is 0.
+
+    Source: Wu et al. (2021), Eq. 6, terms L1 (amplitude) and L2 (phase).
+    """
+    difference = predicted - target
+    if mask is not None:
+        difference, target = mask * difference, mask * target
+    tiny = torch.finfo(target.dtype).tiny
+    error, norm = difference.flatten(1).square().sum(1), target.flatten(1).square().sum(1)
+    return (error.clamp_min(tiny) / norm.clamp_min(tiny)).sqrt()
+
+
+def correlation_loss(predicted: Tensor, measured: Tensor, mask: Tensor, kind: Kind = "pearson") -> Tensor:
+    """Correlation loss 1 - r_p, (B, ...) -> (B,), see physics.agreement.pearson.
+
+    Source: Wu et al. (2021), Eqs. 6 and 7, term L3.
+    """
+    return 1 - pearson(predicted, measured, mask, kind)
+
+
+def log_chi_square(predicted: Tensor, measured: Tensor, mask: Tensor, floor: float = 1e-12) -> Tensor:
+    """log10 of chi_square with the scale fitted: (B, ...) -> (B,).
+
+    Args:
+        predicted, measured, mask: Fourier amplitudes and mask, (B, ...), see physics.agreement.chi_square.
+        floor: Constant added to chi square, so that a perfect fit is log10(floor) and not minus infinity.
+    """
+    return (chi_square(predicted, measured, mask) + floor).log10()
+
+
+def poisson_deviance(
+    predicted: Tensor, measured: Tensor, mask: Tensor, background: float = 1e-2, scaled: bool = True
+) -> Tensor:
+    """Mean Poisson deviance per measured voxel, (B, ...) -> (B,); 0 if the expected intensity equals the counts.
+
+    With I = predicted^2 the expected photons and n = measured^2 the counted ones, the deviance is
+    2 [I - n + n log(n / I)], twice the distance of the log-likelihood from its maximum.
+
+    Args:
+        predicted, measured: (B, ...) Fourier amplitudes, sqrt(photons).
+        mask: (B, ...) bool, True where the detector measured.
+        background: Photons per voxel added to both, so that dark voxels have a finite likelihood.
+        scaled: Whether to scale the total intensity to the measured one, which maximises the likelihood over the scale.
+    """
+    intensity, counts = predicted.square(), measured.square()
+    if scaled:
+        total = (mask * counts).flatten(1).sum(1)
+        tiny = torch.finfo(total.dtype).tiny
+        scale = total / (mask * intensity).flatten(1).sum(1).clamp_min(1e-20 * total + tiny)
+        intensity = intensity * scale.view(-1, *[1] * (intensity.ndim - 1))
+    intensity, counts = intensity + background, counts + background
+    deviance = 2 * (intensity - counts + counts * (counts / intensity).log())
+    return (mask * deviance).flatten(1).sum(1) / mask.flatten(1).sum(1).clamp_min(1)
+
 
 Weight = Callable[[float], float]
 

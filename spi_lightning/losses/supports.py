@@ -1,7 +1,47 @@
-"""Penalty of Bellisario & Ekeberg (2024) on too small supports, and its differentiable form."""
+"""Losses of 2D supports and densities: squared error, pixel-wise cross-entropy, penalty of too small supports."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+
+def squared_error(output: Tensor, target: Tensor, relative: bool = True, logits: bool = False) -> Tensor:
+    """Squared error over pixels: (..., H, W), (..., H, W) -> (...).
+
+    Relative, sum (p - t)^2 / sum t^2, every pattern has equal weight, and an all-zero output costs 1. The mean over
+    pixels is that of the paper: proteins fill few pixels, so an all-zero output costs little, and networks may stay
+    there.
+
+    Args:
+        output: (..., H, W) density or logits.
+        target: (..., H, W) density or support, any dtype.
+        relative: Whether to divide by the sum of squares of the target instead of the number of pixels.
+        logits: Whether the output is logits, whose sigmoid is compared.
+
+    Source: Bellisario & Ekeberg (2024), Sect. 2, loss (2).
+    """
+    target = target.to(output.dtype)
+    square = ((output.sigmoid() if logits else output) - target).square()
+    if not relative:
+        return square.mean(dim=(-2, -1))
+    power = target.square().sum(dim=(-2, -1))
+    return square.sum(dim=(-2, -1)) / torch.where(power > 0, power, 1.0)
+
+
+def support_cross_entropy(logits: Tensor, target: Tensor, positive_weight: float = 1.0) -> Tensor:
+    """Mean over pixels of the weighted binary cross-entropy: (..., H, W), (..., H, W) -> (...).
+
+    Args:
+        logits: (..., H, W) logits of being inside the support.
+        target: (..., H, W) support, any dtype, or a density in [0, 1].
+        positive_weight: Weight of a pixel inside; above 1 a missed pixel costs more than an excess one.
+
+    Source: Bellisario & Ekeberg (2024), Sect. 2, loss (1); the weight is ours, with the aim of their loss (3).
+    """
+    target = target.to(logits.dtype)
+    weight = logits.new_tensor(positive_weight)
+    return F.binary_cross_entropy_with_logits(logits, target, pos_weight=weight, reduction="none").mean(dim=(-2, -1))
+
 
 TINY = 1e-6  # of the pixels: keeps the soft form finite where nothing is predicted
 
