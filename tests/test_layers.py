@@ -9,8 +9,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "spi_lightning"
 ORDER: tuple[str, ...] = (
-    *("printable", "quiet_start", "errors", "fields", "files", "write_errors", "codec", "notes", "console"),
-    *("fingerprint", "progress", "mistakes"),
+    *("printable", "quiet_start", "locations", "errors", "fields", "files", "write_errors", "codec", "notes"),
+    *("console", "fingerprint", "progress", "mistakes"),
     *("physics", "distributed", "io", "simulate", "networks", "losses", "optimizers", "schedules", "settings"),
     *("phasing", "baselines", "metrics", "data", "results", "reports", "tasks", "tracking", "callbacks"),
     *("methods", "reconstruction", "orientation", "evaluation", "apps"),

@@ -1,4 +1,4 @@
-"""Command line of evaluate.py: settings of an evaluation to question, methods, result and page."""
+"""Evaluate methods: python -m spi_lightning.apps.evaluate method=[NAME,RUN] data.path=FILE; in a clone evaluate.py."""
 
 import sys
 from collections.abc import Callable
@@ -6,12 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import hydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from spi_lightning.apps.configuration.choose_methods import make_methods
+from spi_lightning.apps.configuration.choose_methods import as_plain_list, make_methods
 from spi_lightning.apps.configuration.kinds import kind_of_data
 from spi_lightning.apps.configuration.value_types import check_types
+from spi_lightning.apps.process.entry import run_app
 from spi_lightning.apps.process.job_folder import alone, record
 from spi_lightning.console import Terminal
 from spi_lightning.errors import UserError
@@ -19,6 +21,7 @@ from spi_lightning.evaluation import Cache
 from spi_lightning.evaluation.hits import evaluate_hits, excluded_frames, write_hits
 from spi_lightning.evaluation.hits.console_lines import print_hits
 from spi_lightning.io import PatternFile
+from spi_lightning.locations import CONF
 from spi_lightning.methods import LabelledSubset
 from spi_lightning.metrics.hits.hit_metrics import HitMetrics, HitNumber
 from spi_lightning.notes import Note
@@ -70,7 +73,7 @@ def _hits(cfg: DictConfig) -> dict[str, Any]:
         subset,
         excluded=excluded_frames(cfg.data.exclude, patterns),
         primary=cfg.selection.method,
-        cache=Cache(None if cfg.cache is None else Path(cfg.cache)),
+        cache=Cache.named(cfg.cache),
         show=print_note,
         replicates=cfg.bootstrap.replicates,
         seed=cfg.seed,
@@ -113,3 +116,19 @@ def _extra_numbers(metric: DictConfig | None) -> dict[str, HitNumber]:
     if not isinstance(made, HitMetrics):
         raise UserError(f"metric: {type(made).__name__} scores no single hits; choose hits, or one with extra numbers")
     return made.extra
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="evaluate")
+def main(cfg: DictConfig) -> None:
+    """Answer a file of patterns with one or several methods and report."""
+    evaluate(cfg)
+
+
+def start() -> None:
+    """The app as the command line calls it."""
+    sys.argv[1:] = as_plain_list(sys.argv[1:])
+    run_app(main)
+
+
+if __name__ == "__main__":
+    start()

@@ -53,7 +53,7 @@ def evaluate_supports(cfg: DictConfig) -> dict[str, Any]:
     methods = list(make_support_methods(cfg))
     patterns = open_supports_of(cfg.data)
     scoring = {"replicates": cfg.bootstrap.replicates, "seed": cfg.seed}
-    cache = Cache(None if cfg.cache is None else Path(cfg.cache))
+    cache = Cache.named(cfg.cache)
     result = compare_supports(patterns, methods, cache, fraction, curve, gallery, scoring)
     result = replace(result, path=str(cfg.data.get("path", patterns.path)), command=" ".join(sys.argv))
     record(cfg)

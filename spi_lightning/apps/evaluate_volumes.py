@@ -50,7 +50,7 @@ def evaluate_volumes(cfg: DictConfig) -> dict[str, Any]:
     settings = VolumeSettings(**cast(dict[str, Any], OmegaConf.to_container(cfg.volumes)), seed=int(cfg.seed))
     methods = list(make_volume_methods(cfg))
     question = VolumeQuestion(open_volumes(cfg.data, settings), settings)
-    compared = compare(question, methods, Cache(cfg.cache and Path(cfg.cache)))
+    compared = compare(question, methods, Cache.named(cfg.cache))
     record(cfg)
     written = write_outputs(folder, compared)
     result, metrics = compared.result(str(cfg.device), " ".join(sys.argv), written), compared.metrics

@@ -19,6 +19,7 @@ from spi_lightning.console import Terminal
 from spi_lightning.errors import UserError
 from spi_lightning.files import write_json
 from spi_lightning.io import PatternKeys
+from spi_lightning.locations import CONF
 from spi_lightning.notes import Level, Note, note_lines
 from spi_lightning.orientation import (
     DetectorGeometry,
@@ -86,7 +87,7 @@ def show(metrics: Mapping[str, Any], report: Path, notes: Sequence[Note]) -> Non
         console.print(line, soft_wrap=True)
 
 
-@hydra.main(version_base="1.3", config_path=str(Path(__file__).parents[2] / "conf"), config_name="orient")
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="orient")
 def main(cfg: DictConfig) -> None:
     """Orient as configured; Ctrl-C stops Dragonfly too."""
     try:

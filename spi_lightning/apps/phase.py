@@ -18,6 +18,7 @@ from spi_lightning.data.measurement import Measurement
 from spi_lightning.data.scans.single_pattern import ScanMeasurement
 from spi_lightning.errors import UserError
 from spi_lightning.files import write_json
+from spi_lightning.locations import CONF
 from spi_lightning.notes import note_lines
 from spi_lightning.reconstruction import Phasing, ReconstructionSettings, prepare, solve, write_reconstruction
 from spi_lightning.reports.phasing.page import verdict, write_phasing_report
@@ -84,7 +85,7 @@ def _with_names(cfg: DictConfig, measured: Measurement) -> DictConfig:
     return cfg
 
 
-@hydra.main(version_base="1.3", config_path=str(Path(__file__).parents[2] / "conf"), config_name="phase")
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="phase")
 def main(cfg: DictConfig) -> None:
     """Phase as configured."""
     phase_pattern(cfg)

@@ -8,10 +8,10 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from spi_lightning.apps.configuration.plain_words import quoted
-from spi_lightning.apps.configuration.resolved import CONF
 from spi_lightning.apps.configuration.value_types import check_types
 from spi_lightning.apps.process.entry import run_app
 from spi_lightning.console import Terminal
+from spi_lightning.locations import CONF
 from spi_lightning.reports import write_report
 
 

@@ -10,12 +10,13 @@ import hydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from spi_lightning.apps.configuration.resolved import CONF, resolved
+from spi_lightning.apps.configuration.resolved import resolved
 from spi_lightning.apps.configuration.value_types import check_types
 from spi_lightning.apps.process.entry import run_app
 from spi_lightning.console import Terminal
 from spi_lightning.data import VolumeDataset, make_set
 from spi_lightning.errors import UserError, whole_number
+from spi_lightning.locations import CONF
 from spi_lightning.reports.simulated_set import open_set, table_of_set, write_examples
 from spi_lightning.settings import with_defaults
 

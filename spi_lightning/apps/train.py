@@ -1,4 +1,4 @@
-"""Train a task: the recipe behind train.py."""
+"""Train a task: python -m spi_lightning.apps.train experiment=shi_tiny_cnn; in a clone also python train.py."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+import hydra
 import pytorch_lightning as pl
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -15,7 +16,7 @@ from spi_lightning.apps.configuration.fitting_parts import check_parts
 from spi_lightning.apps.configuration.resolved import command_words, recorded
 from spi_lightning.apps.configuration.resume import all_words, resumed_settings
 from spi_lightning.apps.configuration.value_types import check_types
-from spi_lightning.apps.process.entry import one_line
+from spi_lightning.apps.process.entry import one_line, run_app
 from spi_lightning.apps.process.job_folder import alone, record
 from spi_lightning.callbacks import DecideAtValidation, ResumeInSamples, SaveConfig, SeedEveryStep, StopDivergence
 from spi_lightning.callbacks.validation import ended_before
@@ -23,6 +24,7 @@ from spi_lightning.console import Terminal
 from spi_lightning.data import PatternBatches
 from spi_lightning.errors import UserError
 from spi_lightning.files import remove_stale_parts, write_json
+from spi_lightning.locations import CONF
 from spi_lightning.reports import write_training_figures
 from spi_lightning.reports.training import numbers_table
 from spi_lightning.tasks.checkpoint import BEST, LAST, load_weights, read_start
@@ -149,3 +151,18 @@ def starting_weights(cfg: DictConfig) -> dict[str, Any] | None:
     if "classes" in stored:
         cfg.task.classes = stored["classes"]
     return weights
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
+def main(cfg: DictConfig) -> float:
+    """Train as configured; the objective is returned to a sweep."""
+    return train(cfg)
+
+
+def start() -> None:
+    """The app as the command line calls it."""
+    run_app(main)
+
+
+if __name__ == "__main__":
+    start()

@@ -17,6 +17,7 @@ from spi_lightning.files import file_lock, write_json
 from spi_lightning.fingerprint import fingerprint
 from spi_lightning.io import PatternFile
 from spi_lightning.io.patterns.content_key import content_key
+from spi_lightning.locations import CACHE
 from spi_lightning.networks.logistic_head import Backbone
 from spi_lightning.progress import ProgressBar
 
@@ -32,7 +33,7 @@ def cached_features(
     patterns: PatternFile,
     backbone: Backbone,
     frames: NDArray[np.int64] | None = None,
-    cache_dir: str | Path = "cache",
+    cache_dir: str | Path = CACHE,
     dtype: str = "float32",
     device: torch.device | str = "cpu",
 ) -> NDArray[Any]:

@@ -12,6 +12,7 @@ import spi_lightning
 from spi_lightning import codec
 from spi_lightning.errors import UserError
 from spi_lightning.fingerprint import fingerprint
+from spi_lightning.locations import CACHE
 from spi_lightning.notes import Note
 from spi_lightning.progress import Listener
 from spi_lightning.results.answered import Answered
@@ -31,6 +32,11 @@ class Cache:
     """
 
     folder: Path | None = None
+
+    @classmethod
+    def named(cls, word: str | None) -> Cache:
+        """Cache that the setting ``cache`` names: a folder, ``auto`` (answers/ of the cache folder), or None."""
+        return cls(None if word is None else CACHE / "answers" if word == "auto" else Path(word))
 
     def path(self, method: Method[PartT, AnswerT], part: PartT) -> Path | None:
         """File of an answer; None where nothing is kept.

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from spi_lightning.errors import UserError
 from spi_lightning.files import content_hash, file_lock, write_error
+from spi_lightning.locations import CACHE
 from spi_lightning.progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def _diagnosis(error: "RequestException") -> tuple[str, bool]:
     return f"the server cannot be reached or breaks off ({getattr(cause, 'strerror', None) or cause})", transient
 
 
-PROJECT_FOLDER = Path("cache/weights")
+WEIGHTS: Final = CACHE / "weights"
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ VGG16_IMAGENET: Final = PublishedFile(
 
 def folders() -> list[Path]:
     """Folders searched for published files: this project's cache, then that of torch.hub ($TORCH_HOME)."""
-    return [PROJECT_FOLDER, Path(torch.hub.get_dir()) / "checkpoints"]
+    return [WEIGHTS, Path(torch.hub.get_dir()) / "checkpoints"]
 
 
 def find_published(published: PublishedFile, wanted: str = "auto", any_content: bool = False) -> tuple[Path, str]:
@@ -171,7 +172,7 @@ def find_published(published: PublishedFile, wanted: str = "auto", any_content: 
     for folder in folders():
         if (folder / published.name).is_file():
             return folder / published.name, _checked(folder / published.name, published, False)
-    path = fetch(published, PROJECT_FOLDER)
+    path = fetch(published, WEIGHTS)
     return path, _checked(path, published, False)
 
 

@@ -4,7 +4,7 @@ import pytest
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 
-from spi_lightning.apps.configuration.resolved import CONF
+from spi_lightning.locations import CONF
 from spi_lightning.settings import annotations, parameters
 from spi_lightning.settings.signatures import _named
 

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from spi_lightning.errors import UserError
+from spi_lightning.locations import CACHE
 from spi_lightning.methods import (
     CheckpointMethod,
     SupportCheckpoint,
@@ -40,7 +41,7 @@ def make_methods(cfg: DictConfig) -> Iterator[Any]:
         for checkpoint in found_checkpoints(entry, "hits"):
             name, options = free_name(run_name(checkpoint), used), {**cfg.preprocess, "views": cfg.views}
             yield CheckpointMethod(
-                name, checkpoint, instantiate, cfg.batch_size, cfg.device, cache_dir="cache", **options
+                name, checkpoint, instantiate, cfg.batch_size, cfg.device, cache_dir=str(CACHE), **options
             )
 
 

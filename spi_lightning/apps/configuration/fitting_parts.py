@@ -6,10 +6,9 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from spi_lightning.errors import UserError
+from spi_lightning.locations import CONF
 from spi_lightning.settings import setting
 from spi_lightning.tasks.fitting import Settings, misfit_of, name_of, other_scale
-
-from .resolved import CONF
 
 
 def check_parts(cfg: DictConfig) -> None:

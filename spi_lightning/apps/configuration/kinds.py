@@ -14,11 +14,10 @@ from spi_lightning.data.simulated.data_modules import SimulatedVolumeDataModule
 from spi_lightning.data.supports import SupportBatches
 from spi_lightning.data.volumes import VolumeDataModule
 from spi_lightning.errors import UserError
+from spi_lightning.locations import CONF
 from spi_lightning.results.hit_answer import HitPart
 from spi_lightning.results.support_answer import SupportPart
 from spi_lightning.results.volume_answer import VolumePart
-
-from .resolved import CONF
 
 METHODS = CONF / "method"
 VOLUMES = (VolumeDataModule, SimulatedVolumeDataModule, SingleVolumeDataModule)

@@ -4,8 +4,7 @@ OmegaConf reads ``\${x}`` as the text ``${x}``, but OmegaConf.resolve, which Hyd
 back bare, so that the next look at it is an interpolation. Here it stays escaped.
 """
 
-from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import omegaconf._impl
 from hydra.core.hydra_config import HydraConfig
@@ -14,7 +13,6 @@ from omegaconf import Container, DictConfig, Node, OmegaConf
 from spi_lightning.settings import with_defaults
 
 T = TypeVar("T")
-CONF: Final = Path(__file__).parents[3] / "conf"
 _resolve_value = getattr(omegaconf._impl, "_resolve_container_value", None)  # of another omegaconf: nothing
 
 

@@ -9,6 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from spi_lightning.errors import UserError
+from spi_lightning.locations import CACHE
 from spi_lightning.settings import with_defaults
 from spi_lightning.tasks import read_checkpoint
 from spi_lightning.tasks.checkpoint import run_of
@@ -44,7 +45,7 @@ def resumed_settings(cfg: DictConfig) -> DictConfig:
     if lacking := [group for group in BUILT if not isinstance(stored.get(group), dict)]:
         raise UserError(f"{path}: its configuration has no settings of {lacking[0]}; it was not written by train.py")
     stored = registered(stored, str(path), RUN_PARTS)  # before anything that it names is looked up
-    stored, words = writing_to(str(cfg.folder), cfg.data.get("cache_dir", "cache"), stored), command_words()
+    stored, words = writing_to(str(cfg.folder), cfg.data.get("cache_dir", str(CACHE)), stored), command_words()
     settings = resolved(cfg) if words is None else _laid_over(stored, *_compositions(cfg, words), words)
     for group in FIXED:
         there, here = (with_defaults(each.get(group, {})) for each in (stored, settings))

@@ -7,9 +7,8 @@ from difflib import get_close_matches
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from spi_lightning.locations import CONF
 from spi_lightning.settings import parameters
-
-from .resolved import CONF
 
 _REFUSED = re.compile(r"Could not override '([^']+)'")
 _ALIKE = 0.7  # similarity from which a name is taken for a misspelt one

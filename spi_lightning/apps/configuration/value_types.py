@@ -6,10 +6,10 @@ from typing import Any, Final, cast
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from spi_lightning.errors import UserError
+from spi_lightning.locations import CONF
 from spi_lightning.settings import annotations, as_written, check_range, misfit_of, parameters
 
 from .app_settings import SETTINGS
-from .resolved import CONF
 from .unknown_setting import from_a_file
 from .unknown_target import no_setting
 

@@ -17,6 +17,7 @@ from spi_lightning.data.hits import PatternBatches
 from spi_lightning.data.transforms import Augmentation
 from spi_lightning.errors import UserError
 from spi_lightning.fields import Batch
+from spi_lightning.locations import CACHE
 
 from .making import cached_set
 from .parts import BlockSimulator
@@ -88,7 +89,7 @@ class SimulatedBatches(PatternBatches, ABC):
         patterns: Mapping[str, int],
         online: bool = False,
         device: str = "cpu",
-        cache_dir: str = "cache",
+        cache_dir: str = str(CACHE),
         workers: int = 1,
         batch_size: int = 64,
         num_workers: int = 0,

@@ -14,6 +14,7 @@ from spi_lightning.data.transforms import Augmentation, coins
 from spi_lightning.data.volumes import VolumeDataset, require_main_process, volume_batch
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, PHOTONS, STRUCTURE, Batch
 from spi_lightning.io import open_patterns
+from spi_lightning.locations import CACHE
 from spi_lightning.simulate.measurement import disc_diameter
 from spi_lightning.simulate.volumes import VolumeSimulator
 
@@ -80,7 +81,7 @@ class SimulatedSupportDataModule(SimulatedBatches, SupportBatches):
         measurement: Measure | None = None,
         online: bool = False,
         device: str = "cpu",
-        cache_dir: str = "cache",
+        cache_dir: str = str(CACHE),
         workers: int = 1,
         batch_size: int = 64,
         num_workers: int = 0,
@@ -151,7 +152,7 @@ class SimulatedVolumeDataModule(SimulatedBatches):
         patterns: Mapping[str, int],
         online: bool = False,
         device: str = "cpu",
-        cache_dir: str = "cache",
+        cache_dir: str = str(CACHE),
         workers: int = 1,
         batch_size: int = 32,
         num_workers: int = 0,

@@ -13,6 +13,7 @@ from spi_lightning.data.feature_cache import cached_features
 from spi_lightning.distributed import find_device
 from spi_lightning.errors import UserError
 from spi_lightning.fingerprint import Irrelevant
+from spi_lightning.locations import CACHE
 from spi_lightning.networks.logistic_head import Backbone
 from spi_lightning.progress import Listener
 from spi_lightning.results.hit_answer import HitAnswer, HitPart
@@ -48,7 +49,7 @@ class FrozenFeatures:
     device: Irrelevant[str] = "auto"
     backbone: Irrelevant[Backbone | None] = None
     C: float = 1.0
-    cache_dir: Irrelevant[str | Path] = "cache"
+    cache_dir: Irrelevant[str | Path] = str(CACHE)
     feature_dtype: str = "float32"
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ from spi_lightning.data.feature_cache import FeatureDataset, cached_features
 from spi_lightning.data.hits import HitDataset
 from spi_lightning.errors import UserError
 from spi_lightning.fields import FEATURES, Batch
+from spi_lightning.locations import CACHE
 from spi_lightning.networks.logistic_head import LogisticHead
 from spi_lightning.tasks.hit_classification import HitClassification
 
@@ -67,7 +68,7 @@ class TransferClassification(HitClassification):
     Source: Han & Li (2017), Sect. 4.2.
     """
 
-    def __init__(self, cache_dir: str = "cache", feature_dtype: str = "float32", **task: Any) -> None:
+    def __init__(self, cache_dir: str = str(CACHE), feature_dtype: str = "float32", **task: Any) -> None:
         super().__init__(**task)
         if not isinstance(self.network, LogisticHead) or self.network.finetune:
             raise UserError(

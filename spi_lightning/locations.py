@@ -1,0 +1,20 @@
+"""Folders of an installation: the configuration that it reads, and the caches of its user.
+
+A wheel carries the configuration inside the package. A clone, also one that is installed editable, uses ``conf/`` of
+the repository, the only copy there is.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import platformdirs
+
+_PACKAGE: Final = Path(__file__).parent
+_IN_WHEEL: Final = (_PACKAGE / "conf").is_dir()
+
+CONF: Final = _PACKAGE / "conf" if _IN_WHEEL else _PACKAGE.parent / "conf"
+"""Folder of the YAML files: one folder a group, one file a choice."""
+
+CACHE: Final = platformdirs.user_cache_path("spi_lightning", appauthor=False) if _IN_WHEEL else Path("cache")
+"""Folder of simulated sets, features, answers and downloads: the user's cache folder (``XDG_CACHE_HOME`` moves it on
+Linux), or ``cache/`` of the working folder for a clone."""
