@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from inspect import getsourcefile
+from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
+
+import spi_lightning
+from spi_lightning.errors import UserError
 from spi_lightning.notes import Note, NoteWarning
 from spi_lightning.progress import Listener, Progress, no_progress
 from spi_lightning.results.answered import Answered, combined
 from spi_lightning.results.cost import measured
+from spi_lightning.results.layout import require_answer
 
 from .cache import Cache
 from .protocol import Method, Question
@@ -25,8 +34,8 @@ def ask(
     cache: Cache = NO_CACHE,
     progress: Progress = no_progress,
     show: Callable[[Note], None] = lambda note: None,
-) -> Iterator[Answered[AnswerT]]:
-    """Answers of a method to the parts of a question, in their order, each as soon as it is there.
+) -> Iterator[tuple[PartT, Answered[AnswerT]]]:
+    """Parts of a question and the answers of a method to them, in their order, each as soon as it is there.
 
     An interrupted run leaves what was answered in the cache and nothing half-written. Notes are those that the method
     gave its listener and the warnings that were given meanwhile; all bear the name that the method has now.
@@ -39,40 +48,15 @@ def ask(
         show: Called with every new note, and with those of a kept answer.
 
     Raises:
-        UserError: The method cannot answer, gives an answer that `Question.check` refuses, or a file cannot be written.
+        UserError: The method cannot answer, gives an answer that require_answer refuses, or a file cannot be written;
+            also any other error of a method from outside this package.
         TypeError: The method or a part has no fingerprint.
     """
-    for _, answered in _parts_and_answers(method, question, cache, progress, show):
-        yield answered
-
-
-def ask_whole(
-    method: Method[PartT, AnswerT],
-    question: Question[PartT, AnswerT],
-    cache: Cache = NO_CACHE,
-    progress: Progress = no_progress,
-    show: Callable[[Note], None] = lambda note: None,
-) -> Answered[Any]:
-    """Answer of a method to a whole question: that of all parts joined, with their notes and cost together.
-
-    Arguments and errors are those of `ask`.
-    """
-    pairs = list(_parts_and_answers(method, question, cache, progress, show))
-    parts, answered = [part for part, _ in pairs], [each for _, each in pairs]
-    return combined(question.join(parts, [each.answer for each in answered]), answered)
-
-
-def _parts_and_answers(
-    method: Method[PartT, AnswerT],
-    question: Question[PartT, AnswerT],
-    cache: Cache,
-    progress: Progress,
-    show: Callable[[Note], None],
-) -> Iterator[tuple[PartT, Answered[AnswerT]]]:
-    """Parts with their answers, kept or new."""
     known: set[Note] = set()
     for part in question.parts(method):
-        path, listener = cache.path(method, part), Listener(progress)
+        listener = Listener(progress)
+        with _own_faults(method):
+            path = cache.path(method, part)
         answered = cache.load(path, question.answer_type, listener)
         if answered is None:
             damage, listener = tuple(listener.notes), Listener(progress)
@@ -86,11 +70,25 @@ def _parts_and_answers(
         yield part, answered
 
 
+def ask_whole(
+    method: Method[PartT, AnswerT],
+    question: Question[PartT, AnswerT],
+    cache: Cache = NO_CACHE,
+    show: Callable[[Note], None] = lambda note: None,
+) -> Answered[Any]:
+    """Answer of a method to a whole question: that of all parts joined, with their notes and cost together.
+
+    Arguments and errors are those of `ask`.
+    """
+    parts, answered = zip(*ask(method, question, cache, show=show), strict=True)
+    return combined(question.join(parts, [each.answer for each in answered]), answered)
+
+
 def _answered(
     method: Method[PartT, AnswerT], question: Question[PartT, AnswerT], part: PartT, listener: Listener
 ) -> Answered[AnswerT]:
     """One answer, new, with its cost and notes; warnings that are no note and no UserWarning are given on."""
-    with warnings.catch_warnings(record=True) as caught, measured() as cost:
+    with warnings.catch_warnings(record=True) as caught, measured() as cost, _own_faults(method):
         warnings.simplefilter("always", NoteWarning)
         answer = method.answer(part, listener)
     for one in caught:
@@ -100,5 +98,25 @@ def _answered(
             listener.note(Note.warning(" ".join(str(one.message).split())))
         else:
             warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
-    question.check(answer, method.name)
+    require_answer(answer, question.answer_type, question.sizes(part), method.name, question.remedy)
     return Answered(answer, tuple(listener.notes), cost)
+
+
+@contextmanager
+def _own_faults(method: Any) -> Iterator[None]:
+    """Context in which an error of a method from outside this package is a UserError that names its line of code."""
+    try:
+        yield
+    except (UserError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        kind = type(method)
+        if kind.__module__.partition(".")[0] == spi_lightning.__name__:
+            raise
+        source = getsourcefile(kind)
+        own = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == source]
+        where = f"{Path(source or '').name}, line {own[-1]}" if own else kind.__qualname__
+        what = " ".join(str(error).split())
+        raise UserError(
+            f"{method.name}: {type(error).__name__} in {where}: {what} (HYDRA_FULL_ERROR=1 shows the traceback)"
+        ) from error

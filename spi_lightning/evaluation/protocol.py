@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol, TypeVar
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from spi_lightning.progress import Listener
 
@@ -35,30 +36,26 @@ class Method(Protocol[PartIn, AnswerOut]):
         ...
 
 
-class Question(Protocol[PartT, AnswerT]):
-    """What is asked of every method: all frames, folds of a labelled file, patterns times draws of held-out voxels."""
+class Question(ABC, Generic[PartT, AnswerT]):
+    """What is asked of every method: all frames, folds of a labelled file, patterns times draws of held-out voxels.
 
-    @property
-    def answer_type(self) -> type[AnswerT]:
-        """Dataclass of the answers, which the cache reads."""
-        ...
+    Attributes:
+        answer_type: Dataclass of the answers, which the cache reads and whose ``layout`` they must have.
+        remedy: Words on what a user can do about answers that hold NaN.
+    """
 
-    def parts(self, method: Method[PartT, AnswerT]) -> Iterable[PartT]:
+    answer_type: ClassVar[type[Any]]
+    remedy: ClassVar[str] = "leave it out"
+
+    @abstractmethod
+    def parts(self, method: Any) -> Iterable[PartT]:
         """Parts to be asked one at a time; each holds all that the method may see, and has a fingerprint."""
-        ...
 
-    def check(self, answer: AnswerT, name: str) -> None:
-        """Refuse an answer that must not be kept.
-
-        Args:
-            answer: Answer to one part.
-            name: Name of the method.
-
-        Raises:
-            UserError: Values that are not numbers, say.
-        """
-        ...
+    def sizes(self, part: PartT) -> Mapping[str, int]:
+        """Lengths of the axes of an answer by their names in its layout, as far as a part sets them."""
+        return {}
 
     def join(self, parts: Sequence[PartT], answers: Sequence[AnswerT]) -> Any:
-        """Answer to the whole question from its parts and the answers to them, in one order."""
-        ...
+        """Answer to the whole question from those to its parts; of a question of one part, that one."""
+        (answer,) = answers
+        return answer

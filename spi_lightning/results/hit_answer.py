@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from spi_lightning.errors import UserError
 from spi_lightning.fingerprint import Irrelevant
 from spi_lightning.io.patterns.pattern_file import PatternFile
+
+from .layout import Layout
 
 Floats = NDArray[np.float32]
 
@@ -68,6 +71,15 @@ class HitAnswer:
             those lie below 1.
         usual_distance: Distance below which 90 % of those lie.
     """
+
+    layout: ClassVar[Layout] = {
+        "score": "finite real N",
+        "probability": "finite real N",
+        "undecided": "bool N or None",
+        "features": "real N d or None",
+        "class_probability": "real N classes or None",
+        "distance_from_training": "real N or None",
+    }
 
     score: Floats
     probability: Floats

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.fingerprint import Irrelevant
 from spi_lightning.io.patterns.pattern_file import PatternFile
+
+from .layout import Layout
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class SupportAnswer:
         support: (N, H, W) bool.
         density: (N, H, W) float32, density or score of each pixel, at most 1; None for methods without one.
     """
+
+    layout: ClassVar[Layout] = {"support": "bool N H W", "density": "finite real N H W or None"}
 
     support: NDArray[np.bool_]
     density: NDArray[np.float32] | None = None

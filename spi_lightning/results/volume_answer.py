@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -12,6 +13,8 @@ from torch import Tensor
 
 from spi_lightning.fingerprint import Irrelevant
 from spi_lightning.physics.array import box_around
+
+from .layout import Layout
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,15 @@ class VolumeRuns:
         step, seconds, chi_square: (T,), (T,) and (T, S), see Trace.
         point_spread: (S, 3) widths of the blur by partial coherence that belongs to the densities, pixels; 0: none.
     """
+
+    layout: ClassVar[Layout] = {
+        "density": "finite tensor complex S z y x",
+        "free_voxels": "real S",
+        "step": "real T",
+        "seconds": "real T",
+        "chi_square": "real T S",
+        "point_spread": "real S 3",
+    }
 
     density: Tensor
     free_voxels: NDArray[np.float64]

@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
-from spi_lightning.evaluation import Answered, Cache, Cost, Irrelevant, Listener, ask, ask_whole
+from spi_lightning.evaluation import Answered, Cache, Cost, Irrelevant, Listener, Question, ask, ask_whole
 from spi_lightning.notes import Level, Note, NoteWarning
 
 FORK = multiprocessing.get_context("fork")
@@ -26,11 +26,12 @@ CALLS: list[int] = []
 
 @dataclass(frozen=True)
 class Sum:
+    layout: ClassVar[dict[str, str]] = {"values": "finite real N"}
     values: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Numbers:
+class Numbers(Question[float, Any]):
     """Some numbers to be multiplied, at once or one by one."""
 
     answer_type: ClassVar[type[Sum]] = Sum
@@ -38,10 +39,6 @@ class Numbers:
 
     def parts(self, method: object) -> Iterator[float]:
         yield from self.values
-
-    def check(self, answer: Sum, name: str) -> None:
-        if not np.isfinite(answer.values).all():
-            raise UserError(f"{name} gives NaN")
 
     def join(self, parts: Sequence[float], answers: Sequence[Sum]) -> float:
         assert len(parts) == len(answers)
@@ -76,7 +73,7 @@ def lines(answered: Answered[object]) -> list[str]:
 
 
 def test_parts_are_answered_in_order_and_joined() -> None:
-    assert [one.answer.values[0] for one in ask(Times(2), Numbers())] == [2, 4, 6]
+    assert [(part, one.answer.values[0]) for part, one in ask(Times(2), Numbers())] == [(1, 2), (2, 4), (3, 6)]
     whole = ask_whole(Times(2), Numbers())
     assert whole.answer == 36 and not whole.kept and whole.cost.seconds > 0
 
@@ -200,10 +197,11 @@ class Forgetful(Times):
 
 
 def test_a_method_with_a_field_of_no_fingerprint_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match=r"state: builtins\.object has no fingerprint"):
-        ask_whole(Forgetful(2), Numbers(), Cache(tmp_path))
-    with pytest.raises(TypeError, match="state"):
-        ask_whole(Forgetful(2), Numbers())
+    for cache in (Cache(tmp_path), Cache()):
+        with pytest.raises(
+            UserError, match=r"^times: TypeError in Forgetful: .*state: builtins\.object has no fingerprint"
+        ):
+            ask_whole(Forgetful(2), Numbers(), cache)
 
 
 def test_costs_add_up() -> None:

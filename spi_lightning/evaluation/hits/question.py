@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.errors import UserError
+from spi_lightning.evaluation.protocol import Question
 from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.io.patterns.content_key import content_key
 from spi_lightning.io.patterns.pattern_file import PatternFile
@@ -21,7 +21,7 @@ from spi_lightning.results.hit_answer import HitAnswer, HitPart
 
 
 @dataclass(frozen=True)
-class HitQuestion:
+class HitQuestion(Question[HitPart, HitAnswer]):
     """Which frames of a file are single hits?
 
     Methods whose class attribute ``needs_labels`` is true learn from labelled frames of the file: a labelled subset, or
@@ -33,6 +33,7 @@ class HitQuestion:
     """
 
     answer_type: ClassVar[type[HitAnswer]] = HitAnswer
+    remedy: ClassVar[str] = "leave it out, or train a network again with a smaller optimizer.lr"
     patterns: PatternFile
     subset: LabelledSubset = field(default_factory=LabelledSubset)
 
@@ -104,21 +105,9 @@ class HitQuestion:
         text = f"each labelled frame is answered with the labels of others alone ({how})"
         return [Note.of(text, ", ".join(method.name for method in learners))]
 
-    def check(self, answer: HitAnswer, name: str) -> None:
-        """Refuse probabilities that are not one number for each frame: no decision can come of them."""
-        lengths = {"score": len(answer.score), "probability": len(answer.probability)}
-        for column, length in lengths.items():
-            if length != len(self.patterns):
-                raise UserError(
-                    f"{name}: {length} values of {column} for {len(self.patterns)} frames of {self.patterns.path}; "
-                    "a method answers all frames, in their order"
-                )
-        broken = np.flatnonzero(~(np.isfinite(answer.probability) & np.isfinite(answer.score)))
-        if len(broken):
-            raise UserError(
-                f"{self.patterns.path}: {name} gives NaN for {len(broken)} of {len(answer.score)} frames, frame "
-                f"{broken[0]} first; leave it out, or train a network again with a smaller optimizer.lr"
-            )
+    def sizes(self, part: HitPart) -> dict[str, int]:
+        """N, the number of frames."""
+        return {"N": len(self.patterns)}
 
     def join(self, parts: Sequence[HitPart], answers: Sequence[HitAnswer]) -> HitAnswer:
         """Every labelled frame from the fold that held it out, every other frame from the mean of all folds."""

@@ -2,38 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.console import Terminal
 from spi_lightning.data.supports import structure_names
-from spi_lightning.evaluation.ask import ask_whole
+from spi_lightning.evaluation.ask import NO_CACHE, ask_whole
 from spi_lightning.evaluation.cache import Cache
+from spi_lightning.evaluation.protocol import Method, Question
+from spi_lightning.io.patterns.content_key import content_key
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.methods.supports.batches import SupportMethod
 from spi_lightning.methods.supports.checkpoint import SupportCheckpoint
 from spi_lightning.notes import Note
 from spi_lightning.results.answered import Answered
-from spi_lightning.results.support_answer import SupportAnswer
+from spi_lightning.results.support_answer import SupportAnswer, SupportPart
 from spi_lightning.results.supports import MethodResult, SupportResult, choose_patterns, collect_patterns
 
-from .question import SupportQuestion
 from .scoring import SupportScoring, agreement, columns_of, structures_of, trade_off_of, true_supports
 
-NO_CACHE = Cache()
+AnySupportMethod = Method[SupportPart, SupportAnswer]
+
+
+@dataclass(frozen=True)
+class SupportQuestion(Question[SupportPart, SupportAnswer]):
+    """Supports of patterns of a file, whose labels and true densities are hidden from methods.
+
+    Args:
+        part: The only part, with all patterns of the file or chosen ones.
+    """
+
+    answer_type: ClassVar[type[SupportAnswer]] = SupportAnswer
+    remedy: ClassVar[str] = "train it again with a smaller optimizer.lr, or leave it out"
+    part: SupportPart
+
+    @classmethod
+    def of_file(cls, patterns: PatternFile) -> SupportQuestion:
+        """Question about all patterns of a file."""
+        hidden = copy.copy(patterns)
+        hidden.labels, hidden.images = {}, {}
+        return cls(SupportPart(content_key(patterns), np.arange(len(patterns)), hidden))
+
+    def parts(self, method: Any) -> tuple[SupportPart]:
+        """All patterns at once."""
+        return (self.part,)
+
+    def sizes(self, part: SupportPart) -> dict[str, int]:
+        """Number N of the patterns and their edges H and W, pixel."""
+        return dict(zip("NHW", (len(part.frame), *part.patterns.shape[1:]), strict=True))
 
 
 def compare_supports(
     patterns: PatternFile,
-    methods: Sequence[SupportMethod],
+    methods: Sequence[AnySupportMethod],
     cache: Cache = NO_CACHE,
     fraction: float = 0.1,
     curve: int = 200,
     gallery: int = 6,
     scoring: Mapping[str, int] | None = None,
+    show: Callable[[Note], None] = lambda note: None,
 ) -> SupportResult:
     """Supports of all patterns of a file by several methods, scored against the truth where it is known.
 
@@ -45,12 +76,13 @@ def compare_supports(
         curve: Number of patterns on which other thresholds and dilations are tried; 0: no trade-off curve.
         gallery: Number of patterns of each gallery of the report.
         scoring: Options of SupportScoring: replicates and seed of the bootstrap.
+        show: Called with every note of a method as soon as it is there.
 
     Raises:
         UserError: A frame cannot be read, or a method cannot answer.
     """
-    question = SupportQuestion(patterns)
-    answered = [ask_whole(method, question, cache, show=_print_note) for method in methods]
+    question = SupportQuestion.of_file(patterns)
+    answered = [ask_whole(method, question, cache, show) for method in methods]
     frame = question.part.frame
     truth, structure = true_supports(patterns, frame, fraction), structures_of(patterns.labels, len(patterns))[frame]
     results = [_result(*pair, truth) for pair in zip(methods, answered, strict=True)]
@@ -91,11 +123,9 @@ def spread_rows(count: int, most: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
 
 
-def _print_note(note: Note) -> None:
-    Terminal(stderr=True).print(str(note), soft_wrap=True, highlight=False)
-
-
-def _result(method: SupportMethod, answered: Answered[SupportAnswer], truth: NDArray[np.bool_] | None) -> MethodResult:
+def _result(
+    method: AnySupportMethod, answered: Answered[SupportAnswer], truth: NDArray[np.bool_] | None
+) -> MethodResult:
     answer, network = answered.answer, {}
     if isinstance(method, SupportCheckpoint):
         weights = sum(parameter.numel() for parameter in method.task.parameters())
@@ -107,7 +137,7 @@ def _result(method: SupportMethod, answered: Answered[SupportAnswer], truth: NDA
 
 
 def _trade_off(
-    method: SupportMethod,
+    method: AnySupportMethod,
     answer: SupportAnswer,
     question: SupportQuestion,
     truth: NDArray[np.bool_],
@@ -115,7 +145,10 @@ def _trade_off(
     cache: Cache,
 ) -> list[dict[str, Any]]:
     """Points of the trade-off curve of one method on chosen rows, (n,)."""
-    some = question.of(question.part.frame[chosen])
-    at = {setting: ask_whole(method.at(setting), some, cache).answer.support for setting in method.settings}
+    some = SupportQuestion(replace(question.part, frame=question.part.frame[chosen]))
     density = None if answer.density is None else answer.density[chosen]
-    return trade_off_of(SupportAnswer(answer.support[chosen], density), truth[chosen], method.parameter, at)
+    parameter, at = "", {}
+    if isinstance(method, SupportMethod) and method.settings:
+        parameter = method.parameter
+        at = {setting: ask_whole(method.at(setting), some, cache).answer.support for setting in method.settings}
+    return trade_off_of(SupportAnswer(answer.support[chosen], density), truth[chosen], parameter, at)

@@ -113,13 +113,13 @@ def score_method(question: VolumeQuestion, method: VolumeMethod, cache: Cache, n
         def progress(step: int, steps: int, chi_square: Tensor) -> None:
             bar.update(inner, completed=step, total=steps, description=f"  chi2 {float(chi_square.median()):.2e}")
 
-        for part, answered in zip(parts, ask(method, question, cache, progress, notes.append), strict=True):
+        for part, answered in ask(method, question, cache, progress, notes.append):
             if part.half is None:
                 draws[part.pattern].append(score_runs(part, answered, question.patterns))
             else:
                 halves[part.pattern].append(answered.answer)
             bar.advance(whole)
-    return ScoredMethod(method.name, method.unit, draws, halves, plain_settings(method))
+    return ScoredMethod(method.name, getattr(method, "unit", "iteration"), draws, halves, plain_settings(method))
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from spi_lightning.data.scans.volume_patterns import VolumePatterns
-from spi_lightning.errors import UserError
-from spi_lightning.evaluation.protocol import Method
+from spi_lightning.evaluation.protocol import Method, Question
 from spi_lightning.notes import Note
 from spi_lightning.phasing import hold_out
 from spi_lightning.physics.photons import photon_halves
@@ -20,19 +18,12 @@ from spi_lightning.results.volume_answer import VolumePart, VolumeRuns, filled
 from spi_lightning.results.volume_settings import VolumeSettings
 
 _SEED_STEP = 1000  # between the seeds of two draws of held-out voxels, more than there are starts
-
-
-class VolumeMethod(Method[VolumePart, VolumeRuns], Protocol):
-    """Method of 3D phasing; ``unit`` names the steps of its course: ``iteration`` or ``epoch``."""
-
-    @property
-    def unit(self) -> str:
-        """Name of a step of the course."""
-        ...
+VolumeMethod = Method[VolumePart, VolumeRuns]
+"""Method of 3D phasing; a class attribute ``unit`` names the steps of its course if they are no iterations."""
 
 
 @dataclass(frozen=True)
-class VolumeQuestion:
+class VolumeQuestion(Question[VolumePart, VolumeRuns]):
     """Which densities made these patterns?
 
     Attributes:
@@ -42,6 +33,7 @@ class VolumeQuestion:
     """
 
     answer_type: ClassVar[type[VolumeRuns]] = VolumeRuns
+    remedy: ClassVar[str] = "lower its learning rate or try another seed"
     patterns: VolumePatterns
     settings: VolumeSettings
     notes: tuple[Note, ...] = field(init=False)
@@ -85,13 +77,6 @@ class VolumeQuestion:
         same = (self.patterns.mask[pattern], count, seed, float64, pattern)
         return [VolumePart(one.float(), *same, half=half) for half, one in enumerate(both)]
 
-    def check(self, answer: VolumeRuns, name: str) -> None:
-        """Refuse densities that are no numbers."""
-        if not bool(torch.isfinite(torch.view_as_real(answer.density)).all()):
-            raise UserError(f"{name}: its densities hold NaN; lower its learning rate or try another seed")
-
-    def join(self, parts: Sequence[VolumePart], answers: Sequence[VolumeRuns]) -> list[list[VolumeRuns]]:
-        """Runs of each pattern, [pattern][draw]; without those on halves of the photons."""
-        pairs = list(zip(parts, answers, strict=True))
-        count = 1 + max(part.pattern for part in parts)
-        return [[runs for part, runs in pairs if part.half is None and part.pattern == p] for p in range(count)]
+    def sizes(self, part: VolumePart) -> dict[str, int]:
+        """Z, Y and X, the edges of the pattern, which the box of a density does not exceed."""
+        return dict(zip("ZYX", part.mask.shape, strict=True))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 import torch
@@ -19,7 +19,10 @@ from spi_lightning.errors import UserError
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, SUPPORT, Batch
 from spi_lightning.fingerprint import Irrelevant, require_fingerprint
 from spi_lightning.progress import Listener, ProgressBar
+from spi_lightning.results.layout import require_layout
 from spi_lightning.results.support_answer import SupportAnswer, SupportPart
+
+_LAYOUT: Final = {SUPPORT: "tensor any B H W", DENSITY: "tensor real B H W or None"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,11 +89,13 @@ class SupportMethod(ABC):
         return SupportAnswer(np.concatenate([part[SUPPORT] for part in parts]), density)
 
     def _answered(self, batch: Batch, listener: Listener) -> dict[str, NDArray[Any]]:
-        answer = self.supports_of({name: values.to(self.on) for name, values in batch.items()}, listener)
-        kept = {SUPPORT: answer[SUPPORT].bool()}
-        if DENSITY in answer:
-            kept[DENSITY] = answer[DENSITY].float()
-        return {name: _plane(values).cpu().numpy() for name, values in kept.items()}
+        answer: Any = self.supports_of({name: values.to(self.on) for name, values in batch.items()}, listener)
+        if isinstance(answer, Mapping):
+            answer = {name: _plane(answer[name]) for name in _LAYOUT if answer.get(name) is not None}
+        count, _, height, width = batch[INTENSITY].shape
+        require_layout(answer, _LAYOUT, {"B": count, "H": height, "W": width}, f"{self.name}: supports_of()")
+        answer[SUPPORT] = answer[SUPPORT].bool()
+        return {name: (values.float() if name == DENSITY else values).cpu().numpy() for name, values in answer.items()}
 
     def _batches(self, part: SupportPart) -> Iterator[Batch]:
         dataset, count = SupportDataset(part.patterns, part.frame), len(part.frame)
@@ -103,6 +108,6 @@ class SupportMethod(ABC):
                 progress.update(task, completed=rows.stop)
 
 
-def _plane(values: Tensor) -> Tensor:
-    """(B, 1, H, W) or (B, H, W) -> (B, H, W)."""
-    return values[:, 0] if values.ndim == 4 else values
+def _plane(values: Any) -> Any:
+    """A tensor (B, 1, H, W) as (B, H, W); anything else as it is."""
+    return values[:, 0] if isinstance(values, Tensor) and values.ndim == 4 and values.shape[1] == 1 else values

@@ -111,5 +111,5 @@ def test_a_result_is_read_back_as_it_was(squares: PatternFile, tmp_path: Path) -
 
 
 def test_densities_that_are_not_numbers_are_refused(squares: PatternFile) -> None:
-    with pytest.raises(UserError, match="the densities of broken hold NaN"):
+    with pytest.raises(UserError, match="broken gives NaN in density for 6 of 6, number 0 first; train it again"):
         compare_supports(squares, [Broken(name="broken")])
