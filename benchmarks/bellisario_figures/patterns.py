@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
 from benchmarks.doors import ROOT
-from spi_lightning.apps.evaluate_supports import COLUMNS
+from spi_lightning.apps.evaluate import SUPPORTS
 from spi_lightning.evaluation.supports.scoring import SupportScoring, columns_of
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, Batch
 from spi_lightning.io import ArrayFrames, PatternFile
@@ -28,7 +28,7 @@ from spi_lightning.results.supports import MethodResult
 from spi_lightning.simulate import MacromoleculeSimulator
 from spi_lightning.simulate.measurement import disc_diameter
 
-TITLES = {column.key.removeprefix("test/"): column.title for column in COLUMNS}
+TITLES = {column.key.removeprefix("test/"): column.title for column in SUPPORTS}
 _SEED = {"train": 0, "val": 1, "test": 2}
 
 
