@@ -29,8 +29,9 @@ from spi_lightning.data.simulated.making import make_set
 from spi_lightning.distributed import keep_freed_memory
 from spi_lightning.fields import MASK, PHOTONS
 from spi_lightning.io import PatternFile, open_patterns
-from spi_lightning.methods import CheckpointMethod, HitPart
+from spi_lightning.methods import CheckpointMethod
 from spi_lightning.progress import Listener
+from spi_lightning.results.hit_answer import HitPart
 
 CONF = Path(__file__).parents[1] / "conf"
 EXPERIMENTS = {"tiny_cnn": "shi_tiny_cnn", "resnet10": "han_resnet10"}

@@ -5,7 +5,6 @@ VolumeRuns. Tables, pictures and selection lists are made elsewhere.
 """
 
 from spi_lightning.baselines.map_selection import ByDistance, InBox, InPolygon
-from spi_lightning.data.read_ahead import read_ahead, read_vectors
 from spi_lightning.methods.hits.checkpoint import CheckpointMethod, find_checkpoints, run_name
 from spi_lightning.methods.hits.diffusion_map import DiffusionMap
 from spi_lightning.methods.hits.frozen_features import FrozenFeatures
@@ -13,32 +12,29 @@ from spi_lightning.methods.hits.graph_cut import GraphCut
 from spi_lightning.methods.hits.labelled_subset import LabelledSubset
 from spi_lightning.methods.hits.photon_count import PhotonCount
 from spi_lightning.methods.hits.references import Reference
-from spi_lightning.methods.supports.autocorrelation import AutocorrelationSupport
+from spi_lightning.methods.supports.autocorrelation import (
+    AutocorrelationSupport,
+    DoubleIntersection,
+    TripleIntersection,
+)
 from spi_lightning.methods.supports.batches import SupportMethod
 from spi_lightning.methods.supports.checkpoint import Healed, SupportCheckpoint
 from spi_lightning.methods.supports.shrinkwrap import ShrinkwrapSupport
-from spi_lightning.methods.supports.triple_intersection import DoubleIntersection, TripleIntersection
 from spi_lightning.methods.volumes.checkpoint import VolumeCheckpoint
 from spi_lightning.methods.volumes.gradient import GradientVolume
 from spi_lightning.methods.volumes.iterative import IterativeVolume
 from spi_lightning.methods.volumes.refined_network import RefinedNetwork, RefinementSettings, Then
-from spi_lightning.results.hit_answer import DecisionRule, HitAnswer, HitPart, TrainingLabels
-from spi_lightning.results.support_answer import SupportAnswer
-from spi_lightning.results.volume_answer import VolumePart, VolumeRuns
 
 __all__ = [
     "AutocorrelationSupport",
     "ByDistance",
     "CheckpointMethod",
-    "DecisionRule",
     "DiffusionMap",
     "DoubleIntersection",
     "FrozenFeatures",
     "GradientVolume",
     "GraphCut",
     "Healed",
-    "HitAnswer",
-    "HitPart",
     "InBox",
     "InPolygon",
     "IterativeVolume",
@@ -48,17 +44,11 @@ __all__ = [
     "RefinedNetwork",
     "RefinementSettings",
     "ShrinkwrapSupport",
-    "SupportAnswer",
     "SupportCheckpoint",
     "SupportMethod",
     "Then",
-    "TrainingLabels",
     "TripleIntersection",
     "VolumeCheckpoint",
-    "VolumePart",
-    "VolumeRuns",
     "find_checkpoints",
-    "read_ahead",
-    "read_vectors",
     "run_name",
 ]

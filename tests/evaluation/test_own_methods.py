@@ -13,15 +13,18 @@ import torch
 
 from spi_lightning.data.scans.volume_patterns import VolumePatterns
 from spi_lightning.errors import UserError
-from spi_lightning.evaluation import Irrelevant, Listener, Question, ask_whole
+from spi_lightning.evaluation import Question, ask_whole
 from spi_lightning.evaluation.hits import HitQuestion
 from spi_lightning.evaluation.supports.compare import SupportQuestion, compare_supports
 from spi_lightning.evaluation.volumes import VolumeQuestion, VolumeSettings
 from spi_lightning.fields import DENSITY, SUPPORT, Batch
+from spi_lightning.fingerprint import Irrelevant
 from spi_lightning.io import ArrayFrames, PatternFile
-from spi_lightning.methods import HitAnswer, PhotonCount, SupportAnswer, SupportMethod, VolumeRuns
-from spi_lightning.results.support_answer import SupportPart
-from spi_lightning.results.volume_answer import Trace
+from spi_lightning.methods import PhotonCount, SupportMethod
+from spi_lightning.progress import Listener
+from spi_lightning.results.hit_answer import HitAnswer
+from spi_lightning.results.support_answer import SupportAnswer, SupportPart
+from spi_lightning.results.volume_answer import Trace, VolumeRuns
 
 SCORES = np.linspace(0, 1, 6, dtype=np.float32)
 INSIDE = np.ones((6, 8, 8), dtype=bool)

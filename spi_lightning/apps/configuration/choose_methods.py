@@ -10,13 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from spi_lightning.errors import UserError
 from spi_lightning.locations import CACHE
-from spi_lightning.methods import (
-    CheckpointMethod,
-    SupportCheckpoint,
-    SupportMethod,
-    find_checkpoints,
-    run_name,
-)
+from spi_lightning.methods import CheckpointMethod, SupportCheckpoint, SupportMethod, find_checkpoints, run_name
 from spi_lightning.printable import printable
 from spi_lightning.settings import with_defaults
 

@@ -1,4 +1,4 @@
-"""Pictures of an evaluation of hits: galleries of patterns, and what a network looks at in some of them."""
+"""Pictures of an evaluation of hits: galleries, occlusion maps, and one pattern in the layers of a network."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from spi_lightning.fields import BEAM_CENTRE
-from spi_lightning.io import PatternFile
-from spi_lightning.methods import CheckpointMethod
+from spi_lightning.fields import BEAM_CENTRE, FRAME, LOGITS, MASK, PHOTONS, Kind
+from spi_lightning.io.patterns.pattern_file import PatternFile
+from spi_lightning.methods.hits.checkpoint import CheckpointMethod
 from spi_lightning.reports import DISPUTED, choose_disputed, choose_frames
 from spi_lightning.results.hit_pictures import LayerMaps, Occlusion
 from spi_lightning.results.hits import HitResult
 from spi_lightning.tasks.frozen.transfer_classification import TransferClassification
-
-from .layers import layer_maps
-from .occlusion import occlusion_maps
 
 
 def gallery_frames(result: HitResult, count: int) -> dict[str, NDArray[np.int64]]:
@@ -58,3 +57,87 @@ def explain(
     if len(frames) == 0:
         return None, None
     return occlusion_maps(networks[0], patterns, frames), layer_maps(networks[0], patterns, int(frames[0]))
+
+
+_BYTES_AT_ONCE = 16 << 20  # of covered patterns
+
+
+def occlusion_maps(
+    method: CheckpointMethod, patterns: PatternFile, frames: NDArray[np.int64], squares: int = 16
+) -> Occlusion:
+    """Cover squares of some frames, one at a time, and see what becomes of the answer.
+
+    Args:
+        method: Method with the network.
+        patterns: File of N frames.
+        frames: (n,) frames that are covered.
+        squares: Number of squares along a side; each is twice as wide as the step to the next, so that four cover a
+            pixel.
+
+    Source: Zeiler & Fergus (2014), Sect. 4.2, arXiv 1311.2901.
+    """
+    photons = torch.from_numpy(patterns.read(frames)).to(method.device)
+    mask = torch.from_numpy(patterns.read_mask(frames).copy()).to(method.device)
+    squares_of = [_stripes(size, squares, method.device) for size in photons.shape[1:]]
+    change = [_change(method, *frame, *squares_of) for frame in zip(photons, mask, strict=True)]
+    maps = torch.stack(change).cpu().numpy() if len(frames) else np.empty(photons.shape, dtype=np.float32)
+    return Occlusion(method.name, frames, photons.cpu().numpy(), mask.cpu().numpy(), maps)
+
+
+def _stripes(size: int, count: int, device: str) -> Tensor:
+    """(count, size) bool, True in one stripe each; a square is where a stripe of rows meets one of columns."""
+    edge = torch.arange(size, device=device) * count / size
+    return (edge[None, :] - torch.arange(count, device=device)[:, None] - 0.5).abs() < 1
+
+
+@torch.inference_mode()
+def _change(method: CheckpointMethod, photons: Tensor, mask: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """(H, W) change of the log odds of one frame."""
+    whole = _log_odds(method, photons[None], mask[None])
+    at_once = max(1, min(method.batch_size, _BYTES_AT_ONCE // photons.nbytes))
+    covered = []
+    for square in torch.split(torch.cartesian_prod(torch.arange(len(rows)), torch.arange(len(columns))), at_once):
+        visible = ~(rows[square[:, 0], :, None] & columns[square[:, 1], None, :])
+        covered.append(_log_odds(method, photons * visible, mask & visible))
+    change = (whole - torch.cat(covered)).view(len(rows), len(columns))
+    rows, columns = rows.float(), columns.float()
+    times_hidden = rows.sum(0)[:, None] * columns.sum(0)[None, :]
+    return torch.where(mask, rows.T @ change @ columns / times_hidden.clamp(min=1), 0.0)
+
+
+def _log_odds(method: CheckpointMethod, photons: Tensor, mask: Tensor) -> Tensor:
+    batch = {PHOTONS: photons[:, None], MASK: mask[:, None], FRAME: torch.zeros(len(photons), dtype=torch.int64)}
+    logits = method.task.predict_step(batch)[LOGITS].float()
+    return logits if logits.ndim == 1 else logits[:, Kind.SINGLE] - logits[:, Kind.SINGLE + 1 :].logsumexp(dim=1)
+
+
+@torch.inference_mode()
+def layer_maps(method: CheckpointMethod, patterns: PatternFile, frame: int, most: int = 5) -> LayerMaps:
+    """Outputs of the convolutions of a network for one frame.
+
+    Args:
+        method: Method with the network.
+        patterns: File of N frames.
+        frame: Number of the frame.
+        most: Largest number of layers, at even steps from the first to the last convolution.
+    """
+    found: dict[str, Tensor] = {}
+    convolutions = [(name, part) for name, part in method.task.network.named_modules() if isinstance(part, nn.Conv2d)]
+    chosen = np.unique(np.linspace(0, len(convolutions) - 1, min(most, len(convolutions))).round().astype(int))
+    hooks = []
+    for name, part in (convolutions[index] for index in chosen):
+
+        def keep(_module: nn.Module, _inputs: Any, output: Tensor, name: str = name) -> None:
+            found[name] = output[0]
+
+        hooks.append(part.register_forward_hook(keep))
+    try:
+        photons = patterns.read([frame])
+        counts = torch.from_numpy(photons)[:, None].to(method.device)
+        mask = torch.from_numpy(patterns.read_mask([frame]).copy())[:, None].to(method.device)
+        method.task.predict_step({PHOTONS: counts, MASK: mask, FRAME: torch.tensor([frame])})
+    finally:
+        for hook in hooks:
+            hook.remove()
+    maps = {name: values.float().cpu().numpy() for name, values in found.items()}
+    return LayerMaps(method.name, frame, photons[0], maps)

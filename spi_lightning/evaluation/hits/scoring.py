@@ -1,25 +1,19 @@
 """Score answers against labels: the numbers of metrics.json."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.metrics.hits.bootstrap import bootstrap_intervals, wilson
+from spi_lightning.metrics.hits.bootstrap import bootstrap_intervals, interval_numbers
 from spi_lightning.metrics.hits.classification_curves import classification_statistic, confusion
 from spi_lightning.metrics.hits.hit_metrics import HitNumber, extra_numbers
 from spi_lightning.results.hit_answer import DecisionRule
 from spi_lightning.results.hits import DecidedAnswer
 
 Numbers = dict[str, float | int | None]
-SHARES: dict[str, Callable[[NDArray[np.int64]], int]] = {  # frames of which each is a share, from the confusion
-    "accuracy": lambda counts: int(counts.sum()),
-    "recall": lambda counts: int(counts[1].sum()),
-    "precision": lambda counts: int(counts[:, 1].sum()),
-    "false_positive_rate": lambda counts: int(counts[0].sum()),
-}
 
 
 @dataclass(frozen=True)
@@ -71,19 +65,15 @@ class Scoring:
         for name, value in extra_numbers(self.extra, probability, label).items():
             numbers[f"{stage}/{name}"] = value if np.isfinite(value) else None
         statistic = classification_statistic(probability, label, self.rule.threshold)
-        for name, estimate in bootstrap_intervals(statistic, label, self.replicates, self.seed).items():
-            low, high = estimate.low, estimate.high
-            if name in SHARES and estimate.value in (0.0, 1.0):
-                low, high = _without_spread(estimate.value, SHARES[name](counts))
-            numbers[f"{stage}/{name}"] = estimate.value
-            numbers[f"{stage}/{name}/low"], numbers[f"{stage}/{name}/high"] = low, high
-        return numbers
-
-
-def _without_spread(share: float, frames: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share of 0 or 1."""
-    low, high = wilson(np.array(share), np.array(float(frames)))
-    return float(low), float(high)
+        estimates = bootstrap_intervals(statistic, label, self.replicates, self.seed)
+        (rejected, mistaken), (missed, found) = counts.tolist()
+        shares = {
+            "accuracy": len(label),
+            "recall": missed + found,
+            "precision": mistaken + found,
+            "false_positive_rate": rejected + mistaken,
+        }
+        return numbers | interval_numbers(estimates, shares, stage)
 
 
 def spread(numbers: Sequence[Mapping[str, Any]]) -> Numbers:

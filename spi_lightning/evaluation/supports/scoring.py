@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.fields import DENSITY
 from spi_lightning.io.patterns.pattern_file import PatternFile
-from spi_lightning.metrics.hits.bootstrap import bootstrap_intervals, wilson
+from spi_lightning.metrics.hits.bootstrap import bootstrap_intervals, interval_numbers
 from spi_lightning.metrics.supports.support_overlap import LEVELS, centrosymmetry, dilated, errors, support_overlap
 from spi_lightning.physics.support import ideal_support
 from spi_lightning.results.support_answer import SupportAnswer
@@ -77,12 +77,7 @@ class SupportScoring:
 
         found = bootstrap_intervals(statistic, np.zeros(len(count), dtype=np.int64), self.replicates, self.seed)
         numbers: dict[str, float | int | None] = {"test/frames": len(group), "test/structures": len(count)}
-        for name, estimate in found.items():
-            numbers[f"test/{name}"] = estimate.value
-            low, high = estimate.low, estimate.high
-            if name in SHARES and low is None and estimate.value in (0.0, 1.0):
-                low, high = (float(end) for end in wilson(np.array(estimate.value), np.array(float(len(count)))))
-            numbers[f"test/{name}/low"], numbers[f"test/{name}/high"] = low, high
+        numbers |= interval_numbers(found, dict.fromkeys(SHARES, len(count)))
         if "false_negatives" in columns:
             share = sums["below_two_false_negatives"] / count
             numbers["test/worst_structure"] = int(self.structure[group == int(share.argmin())][0])

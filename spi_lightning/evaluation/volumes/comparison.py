@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from spi_lightning.data.scans.volume_patterns import VolumePatterns
 from spi_lightning.errors import UserError
 from spi_lightning.evaluation.ask import ask
 from spi_lightning.evaluation.cache import Cache
-from spi_lightning.evaluation.plain_settings import plain_settings
 from spi_lightning.metrics.volumes.volume_fit import reciprocal_amplitude, spectral_weight
 from spi_lightning.notes import Note
 from spi_lightning.progress import ProgressBar
@@ -27,9 +26,18 @@ from spi_lightning.results.volume_answer import VolumeRuns
 from spi_lightning.results.volume_settings import VolumeSettings
 from spi_lightning.results.volumes import DisplayedPattern, MethodResult, PhasedVolume, VolumeFacts, VolumeResult
 
-from .ensemble import Ensemble, best_run, common_shape, ensemble_of, overlaps, true_density
+from .ensemble import (
+    Ensemble,
+    ScoredMethod,
+    ScoredRuns,
+    best_run,
+    common_shape,
+    ensemble_of,
+    overlaps,
+    score_runs,
+    true_density,
+)
 from .question import VolumeMethod, VolumeQuestion
-from .scored_runs import ScoredMethod, ScoredRuns, score_runs
 from .scoring import by_pattern, scores_of
 
 
@@ -247,3 +255,20 @@ def phased_volume(ensemble: Ensemble, pattern: Tensor, mask: Tensor) -> PhasedVo
         fsc=none if fsc is None else fsc.curve.numpy(),
         half_bit=none if fsc is None else fsc.half_bit.numpy(),
     )
+
+
+def plain_settings(thing: Any) -> Any:
+    """Fields of a dataclass as JSON can hold them, nested alike; functions, arrays and other objects by their names.
+
+    Args:
+        thing: Method, or a value of one of its fields.
+    """
+    if is_dataclass(thing):
+        return {one.name: plain_settings(getattr(thing, one.name)) for one in fields(thing)}
+    if isinstance(thing, Mapping):
+        return {str(key): plain_settings(value) for key, value in thing.items()}
+    if isinstance(thing, list | tuple):
+        return [plain_settings(value) for value in thing]
+    if thing is None or isinstance(thing, bool | int | float | str):
+        return thing
+    return str(thing) if isinstance(thing, Path) else getattr(thing, "__name__", type(thing).__name__)

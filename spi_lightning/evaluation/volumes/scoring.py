@@ -10,8 +10,7 @@ import numpy as np
 from spi_lightning.metrics.shells import resolutions
 from spi_lightning.results.volume_answer import VolumeRuns
 
-from .ensemble import Ensemble
-from .scored_runs import ScoredMethod, ScoredRuns, Values
+from .ensemble import Ensemble, ScoredMethod, ScoredRuns, Values
 
 
 def scores_of(

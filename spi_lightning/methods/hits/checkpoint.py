@@ -32,7 +32,7 @@ from spi_lightning.fields import (
 )
 from spi_lightning.fingerprint import Irrelevant
 from spi_lightning.io.patterns.pattern_file import PatternFile
-from spi_lightning.methods.size_mismatch import require_size, size_refused
+from spi_lightning.methods.resized import require_size, size_refused
 from spi_lightning.networks.logistic_head import LogisticHead
 from spi_lightning.networks.tiny_cnn import TinyCNN
 from spi_lightning.progress import Listener

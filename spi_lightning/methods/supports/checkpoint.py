@@ -11,8 +11,7 @@ from typing import Any, Self, cast
 from spi_lightning.errors import UserError
 from spi_lightning.fields import DENSITY, INTENSITY, MASK, SUPPORT, Batch
 from spi_lightning.fingerprint import Irrelevant
-from spi_lightning.methods.resized import fitted_batch, on_finer_pixels, trained_size
-from spi_lightning.methods.size_mismatch import size_refused
+from spi_lightning.methods.resized import fitted_batch, on_finer_pixels, size_refused, trained_size
 from spi_lightning.notes import Note
 from spi_lightning.progress import Listener
 from spi_lightning.tasks.checkpoint import find_checkpoint, load_task

@@ -13,7 +13,7 @@ import torch
 from spi_lightning.distributed import find_device
 from spi_lightning.fields import AMPLITUDE, FOURIER_AMPLITUDE, FRAME, MASK, PHASE
 from spi_lightning.fingerprint import Irrelevant, require_fingerprint
-from spi_lightning.methods.size_mismatch import size_refused
+from spi_lightning.methods.resized import size_refused
 from spi_lightning.physics.agreement import chi_square
 from spi_lightning.progress import Listener
 from spi_lightning.results.volume_answer import Trace, VolumePart, VolumeRuns

@@ -1,6 +1,6 @@
 """Confidence intervals: percentile bootstrap over frames within strata, and Wilson's interval of a share."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,6 +89,26 @@ def _estimate(value: np.float64, drawn: Array, ends: list[float]) -> Estimate:
     if low == high:  # equal replicates do not determine an interval
         return Estimate(float(value), None, None)
     return Estimate(float(value), float(low), float(high))
+
+
+def interval_numbers(
+    estimates: Mapping[str, Estimate], shares: Mapping[str, int], prefix: str = "test"
+) -> dict[str, float | None]:
+    """Estimates as numbers ``test/accuracy``, ``test/accuracy/low`` and ``test/accuracy/high``.
+
+    Args:
+        estimates: Estimates by name.
+        shares: Number of frames of which each estimate is a share, by name; where the share is 0 or 1, its bootstrap
+            interval would have no width, and Wilson's stands there.
+        prefix: First part of the names.
+    """
+    numbers: dict[str, float | None] = {}
+    for name, each in estimates.items():
+        low, high = each.low, each.high
+        if name in shares and each.value in (0.0, 1.0):
+            low, high = (float(end) for end in wilson(np.array(each.value), np.array(float(shares[name]))))
+        numbers |= {f"{prefix}/{name}": each.value, f"{prefix}/{name}/low": low, f"{prefix}/{name}/high": high}
+    return numbers
 
 
 def wilson(share: Array, frames: Array) -> tuple[Array, Array]:

@@ -14,11 +14,12 @@ from torch import Tensor
 from spi_lightning import codec
 from spi_lightning.data.scans.volume_patterns import VolumePatterns
 from spi_lightning.errors import UserError
-from spi_lightning.evaluation import Irrelevant, Listener, fingerprint
 from spi_lightning.evaluation.volumes import VolumeQuestion, VolumeSettings, compare_volumes
+from spi_lightning.fingerprint import Irrelevant, fingerprint
 from spi_lightning.methods import IterativeVolume
 from spi_lightning.notes import Level, Note
 from spi_lightning.physics.fourier import fourier
+from spi_lightning.progress import Listener
 from spi_lightning.results import read
 from spi_lightning.results.volume_answer import Trace, VolumePart, VolumeRuns
 from spi_lightning.results.volumes import VOLUMES_FILE

@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from spi_lightning.data.scans.volume_patterns import VolumePatterns
-from spi_lightning.evaluation.volumes.ensemble import Ensemble
-from spi_lightning.evaluation.volumes.scored_runs import ScoredMethod, ScoredRuns, score_runs
+from spi_lightning.evaluation.volumes.ensemble import Ensemble, ScoredMethod, ScoredRuns, score_runs
 from spi_lightning.evaluation.volumes.scoring import (
     by_pattern,
     point_spread_of,

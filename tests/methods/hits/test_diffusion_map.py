@@ -7,8 +7,9 @@ from spi_lightning.baselines import AngularVectors, PixelVectors
 from spi_lightning.baselines.map_selection import LabelledPoints, MapPoints
 from spi_lightning.errors import UserError
 from spi_lightning.io import PatternFile
-from spi_lightning.methods import ByDistance, DecisionRule, DiffusionMap, InBox, InPolygon, TrainingLabels
+from spi_lightning.methods import ByDistance, DiffusionMap, InBox, InPolygon
 from spi_lightning.progress import Listener
+from spi_lightning.results.hit_answer import DecisionRule, TrainingLabels
 from tests.hit_runs import answer_of
 
 

@@ -9,8 +9,9 @@ from omegaconf import OmegaConf
 from spi_lightning.baselines import AngularVectors
 from spi_lightning.errors import UserError
 from spi_lightning.io import PatternFile
-from spi_lightning.methods import DecisionRule, GraphCut, TrainingLabels
+from spi_lightning.methods import GraphCut
 from spi_lightning.progress import Listener
+from spi_lightning.results.hit_answer import DecisionRule, TrainingLabels
 from tests.hit_runs import answer_of
 
 

@@ -11,8 +11,9 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from spi_lightning.baselines import AngularVectors
 from spi_lightning.errors import UserError
-from spi_lightning.methods import Reference, TrainingLabels
+from spi_lightning.methods import Reference
 from spi_lightning.progress import Listener
+from spi_lightning.results.hit_answer import TrainingLabels
 from tests.hit_runs import answer_of
 
 NAMES = ("k_means", "gaussian_mixture", "spectral", "pca_neighbours", "random_forest")

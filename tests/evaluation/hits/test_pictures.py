@@ -1,8 +1,10 @@
+"""Occlusion maps, and maps of the layers of a network."""
+
 import numpy as np
 import torch
 from hydra.utils import instantiate
 
-from spi_lightning.evaluation.hits.occlusion import occlusion_maps
+from spi_lightning.evaluation.hits.pictures import layer_maps, occlusion_maps
 from spi_lightning.methods import CheckpointMethod
 
 
@@ -26,3 +28,14 @@ def test_the_map_has_its_extreme_where_the_answer_depends_on(make_run, make_file
     assert (found.change[:, 2:10, 2:10] >= 0).all() and found.change[:, 6:10, 6:10].mean() > 0.01
     assert np.abs(found.change[:, 16:, 16:]).max() == 0  # out of the network's sight
     assert (found.change[~found.mask] == 0).all()
+
+
+def test_every_convolution_shows_its_maps(make_run, make_file) -> None:
+    method, patterns = CheckpointMethod("run", make_run(), instantiate), make_file()
+    found = layer_maps(method, patterns, 3)
+    maps = found.maps
+    assert [values.shape[0] for values in maps.values()] == [5, 3, 2]
+    assert all(np.isfinite(values).all() for values in maps.values())
+    assert not any(module._forward_hooks for module in method.task.network.modules())
+    assert found.name == "run" and found.frame == 3
+    np.testing.assert_array_equal(found.photons, patterns.read([3])[0])
