@@ -121,7 +121,7 @@ def _hits(cfg: DictConfig, cache: Cache) -> dict[str, Any]:
     record(cfg)
     result = write_hits(Path(cfg.folder), _named(result, cfg), patterns, cfg.selection.uncertain)
     figures = instantiate(cfg.report.figures, _convert_="all")
-    report = write_evaluation_report(Path(cfg.folder), cfg.report.embedding, figures)
+    report = write_evaluation_report(Path(cfg.folder), figures, cfg.report.embedding)
     print_summary(*_hit_summary(result), result.notes, report, Level.HINT)
     return result.metrics
 

@@ -3,31 +3,41 @@
 Nothing here runs a network or a method, so a page can be made again at any time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Final
 
-from spi_lightning.errors import UserError
 from spi_lightning.io.reading import reading
 from spi_lightning.reports.further import MakeFigure
 from spi_lightning.reports.hits.choice import DISPUTED, choose_disputed, choose_frames
 from spi_lightning.reports.hits.embedding import require_embedding
 from spi_lightning.reports.hits.gallery import collect_gallery
 from spi_lightning.reports.hits.page import write_evaluation_report
+from spi_lightning.reports.orientation.page import write_orientation_report
+from spi_lightning.reports.phasing.page import write_phasing_report
 from spi_lightning.reports.supports.page import write_supports_report
 from spi_lightning.reports.volumes.page import write_volumes_report
+from spi_lightning.results import result_file
 from spi_lightning.results.hits import HITS_FILE
+from spi_lightning.results.orientation import ORIENTATION_FILE
+from spi_lightning.results.phasing import PHASING_FILE
 from spi_lightning.results.supports import SUPPORTS_FILE
+from spi_lightning.results.training import LOG
 from spi_lightning.results.volumes import VOLUMES_FILE
 
 from .training import write_training_figures, write_training_report
 
 __all__ = [
     "DISPUTED",
+    "PAGES",
     "choose_disputed",
     "choose_frames",
     "collect_gallery",
     "require_embedding",
     "write_evaluation_report",
+    "write_orientation_report",
+    "write_phasing_report",
     "write_report",
     "write_supports_report",
     "write_training_figures",
@@ -38,28 +48,29 @@ __all__ = [
 _OTHER_CONTENT = (KeyError, TypeError, AttributeError, IndexError)  # of files that another program or a hand wrote
 
 
+PAGES: Final[Mapping[str, Callable[[Path, Mapping[str, MakeFigure] | None], Path]]] = {
+    HITS_FILE: write_evaluation_report,
+    SUPPORTS_FILE: write_supports_report,
+    VOLUMES_FILE: write_volumes_report,
+    PHASING_FILE: write_phasing_report,
+    ORIENTATION_FILE: write_orientation_report,
+    LOG: write_training_report,
+}
+"""File that tells the kind of a run, as in results.KINDS -> function that writes the page of such a run."""
+
+
 def write_report(run: Path | str, embedding: str = "pca", figures: Mapping[str, MakeFigure] | None = None) -> Path:
     """Write report.html of a run folder of any command.
 
     Args:
-        run: Run folder of an evaluation or a training.
-        embedding: Method of the map of the frames' features, ``pca`` or ``tsne``.
+        run: Run folder of a training, an evaluation, a phasing or an orientation run.
+        embedding: Method of the map of the frames' features, ``pca`` or ``tsne``; of evaluations of hits.
         figures: Further figures by title, see reports.further.
 
     Raises:
-        UserError: There is no such folder, it holds neither an evaluation nor a training, or its files are of another
-            program or damaged.
+        UserError: There is no such folder, it holds no result, or its files are of another program or damaged.
     """
-    run = Path(run)
-    if not run.is_dir():
-        raise UserError(f"{run}: no such run folder.")
+    run, name = Path(run), result_file(run)
+    page = partial(write_evaluation_report, embedding=embedding) if name == HITS_FILE else PAGES[name]
     with reading(run, "the folder of a run", also=_OTHER_CONTENT):
-        if (run / SUPPORTS_FILE).is_file():
-            return write_supports_report(run, figures)
-        if (run / VOLUMES_FILE).is_file():
-            return write_volumes_report(run, figures)
-        if (run / HITS_FILE).is_file():
-            return write_evaluation_report(run, embedding, figures)
-        if (run / "metrics.csv").is_file():
-            return write_training_report(run)
-    raise UserError(f"{run}: holds neither {HITS_FILE} of evaluate.py nor metrics.csv of train.py.")
+        return page(run, figures)

@@ -1,6 +1,5 @@
 """Learning curves, page and table of a training run, from the metrics.csv and metrics.json in its folder."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,20 +7,19 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 from rich.table import Table as ScreenTable
 
-from spi_lightning.errors import UserError
-from spi_lightning.files import atomic_write, complete_lines
-from spi_lightning.io.reading import read_metrics, reads
+from spi_lightning.files import atomic_write
+from spi_lightning.notes import note_lines
 from spi_lightning.reports.hits.tables import NUMBERS
+from spi_lightning.results.training import LOG, Curves, TrainingResult, read_curves
 
+from .further import MakeFigure, further_sections
 from .laboratory import laboratory_sections
 from .page import Lines, Picture, Section, Table, write_page
 from .provenance import provenance_section
 from .style import METHOD_COLOURS, as_svg, figure
 
-Curves = dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]]
 FIGURES = {
     "loss": ("Loss", "loss", ("train/loss", "val/loss")),
     "ranking": ("Ranking", "validation", ("val/auroc", "val/average_precision", "val/accuracy")),
@@ -66,27 +64,6 @@ WORDS = NUMBERS | {
 }
 
 
-@reads("metrics.csv of a training run", also=(csv.Error, TypeError))
-def read_curves(path: Path) -> Curves:
-    """Learning curves of a metrics.csv of Lightning's CSVLogger: name -> (steps (n,), values (n,)).
-
-    Raises:
-        UserError: There is no such file, or it has no column ``step``.
-    """
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; name the folder of a training run")
-    rows = list(csv.DictReader(complete_lines(path).splitlines()))
-    if rows and "step" not in rows[0]:
-        raise UserError(f"{path}: has no column 'step', so it is not of a training run; name the folder of one")
-    curves: Curves = {}
-    for name in rows[0] if rows else ():
-        points = [(int(row["step"]), float(row[name])) for row in rows if name and row[name] not in ("", None)]
-        if name not in ("step", "epoch") and points:
-            steps, values = zip(*points, strict=True)
-            curves[name] = (np.array(steps, dtype=np.int64), np.array(values))
-    return curves
-
-
 def write_training_figures(run: Path | str) -> list[Path]:
     """Draw loss, ranking and errors against the training step into ``figures/`` of a run folder, as SVG.
 
@@ -96,7 +73,7 @@ def write_training_figures(run: Path | str) -> list[Path]:
     run = Path(run)
     folder = run / "figures"
     written = []
-    for name, picture in _pictures(read_curves(run / "metrics.csv")).items():
+    for name, picture in _pictures(read_curves(run / LOG)).items():
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(folder / f"{name}.svg") as part:
             picture.savefig(part, format="svg", metadata={"Date": None})
@@ -104,28 +81,30 @@ def write_training_figures(run: Path | str) -> list[Path]:
     return written
 
 
-def write_training_report(run: Path) -> Path:
+def write_training_report(run: Path, figures: Mapping[str, MakeFigure] | None = None) -> Path:
     """Write report.html of the folder of a training run: numbers, learning curves, provenance.
+
+    Args:
+        run: Folder of the training run.
+        figures: Further figures by title, see reports.further.
 
     Raises:
         UserError: The folder has no metrics.csv.
     """
-    pictures = _pictures(read_curves(run / "metrics.csv"))
-    curves = [Picture(as_svg(picture), FIGURES[name][0]) for name, picture in pictures.items()]
+    result = TrainingResult.load(run)
+    curves = [Picture(as_svg(picture), FIGURES[name][0]) for name, picture in _pictures(result.curves).items()]
     sections = [
-        Section("Numbers", [_numbers(run)]),
-        Section("Learning curves", curves or [Lines(["metrics.csv holds no numbers yet."])]),
+        Section("Numbers", [*_numbers(result.metrics), *([Lines(note_lines(result.notes))] if result.notes else [])]),
+        *([Section("Learning curves", curves)] if curves else []),
         *laboratory_sections(sorted(run.glob("*_laboratory.npz"))),
+        *further_sections(figures, result),
         provenance_section(run),
     ]
     return write_page(run / "report.html", "Training run", "/".join(run.resolve().parts[-2:]), sections)
 
 
-def _numbers(run: Path) -> Table | Lines:
-    path = run / "metrics.json"
-    if not path.is_file():
-        return Lines(["The run has not ended: there is no metrics.json."])
-    metrics: dict[str, Any] = read_metrics(path)
+def _numbers(metrics: Mapping[str, Any]) -> list[Table]:
+    """Table with a row for each number and a column for each stage; none without numbers."""
     rows: dict[str, dict[str, str]] = {}
     for key, value in metrics.items():
         stage, _, name = key.partition("/")
@@ -137,7 +116,7 @@ def _numbers(run: Path) -> Table | Lines:
         [WORDS.get(name, name.replace("_", " ")), *(row.get(stage, "–") for stage in stages)]
         for name, row in rows.items()
     ]
-    return Table(["", *(words[stage] for stage in stages)], body)
+    return [Table(["", *(words[stage] for stage in stages)], body)] if body else []
 
 
 def _pictures(curves: Curves) -> dict[str, Figure]:

@@ -1,8 +1,8 @@
 """Results of a run: one dataclass for each kind of answer and the files that hold them.
 
-Written by evaluation, reconstruction and orientation, read by reports and users:
+Written by evaluation, reconstruction, orientation and training, read by reports and users:
 
-    result = read("runs/evaluate/RUN")   # HitResult, SupportResult, VolumeResult, PhasingResult or OrientationResult
+    result = read("runs/evaluate/RUN")   # one of the classes of Result, by what the folder holds
     result.primary.probability           # of hits: (N,) of the method that selects
     result.metrics["test/auroc"]
 """
@@ -10,9 +10,9 @@ Written by evaluation, reconstruction and orientation, read by reports and users
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from spi_lightning.codec import load
 from spi_lightning.errors import UserError
@@ -21,34 +21,47 @@ from .hits import HITS_FILE, HitResult
 from .orientation import ORIENTATION_FILE, OrientationResult
 from .phasing import PHASING_FILE, PhasingResult
 from .supports import SUPPORTS_FILE, SupportResult
+from .training import LOG, TrainingResult
 from .volumes import VOLUMES_FILE, VolumeResult
 
-KINDS: Final[Mapping[str, Any]] = {
-    HITS_FILE: HitResult,
-    PHASING_FILE: PhasingResult,
-    ORIENTATION_FILE: OrientationResult,
-    SUPPORTS_FILE: SupportResult,
-    VOLUMES_FILE: VolumeResult,
+Result = HitResult | PhasingResult | OrientationResult | SupportResult | VolumeResult | TrainingResult
+
+
+KINDS: Final[Mapping[str, Callable[[Path], Result]]] = {
+    HITS_FILE: HitResult.load,
+    PHASING_FILE: lambda folder: load(folder / PHASING_FILE, PhasingResult),
+    ORIENTATION_FILE: lambda folder: load(folder / ORIENTATION_FILE, OrientationResult),
+    SUPPORTS_FILE: lambda folder: load(folder / SUPPORTS_FILE, SupportResult),
+    VOLUMES_FILE: lambda folder: load(folder / VOLUMES_FILE, VolumeResult),
+    LOG: TrainingResult.load,
 }
-"""File of a run folder that holds its result, and the dataclass of the result; written with codec.save."""
+"""File of a run folder that tells its kind -> function that reads the result of such a folder."""
 
 
-def read(run: str | os.PathLike[str]) -> Any:
-    """Result of a run, an object of the dataclass in KINDS that its folder holds.
+def result_file(run: str | os.PathLike[str]) -> str:
+    """Name among KINDS of the file that tells what kind of result a run folder holds.
+
+    Raises:
+        UserError: There is no such folder, or it holds no result.
+    """
+    if not Path(run).is_dir():
+        raise UserError(f"{run}: there is no such folder; name the folder of a run")
+    for name in KINDS:
+        if (Path(run) / name).is_file():
+            return name
+    raise UserError(f"{run}: holds no result ({', '.join(KINDS)}); name the folder of a run that has ended")
+
+
+def read(run: str | os.PathLike[str]) -> Result:
+    """Result of a run, an object of the dataclass of its kind.
 
     Args:
-        run: Folder of an evaluation, a phasing or an orientation run that has ended. Of a training run, metrics.csv and
-            metrics.json hold the numbers.
+        run: Folder of a training, an evaluation, a phasing or an orientation run.
 
     Raises:
         UserError: The folder holds no result, or a damaged one.
     """
-    if not Path(run).is_dir():
-        raise UserError(f"{run}: is not a folder; name the folder of a run that has ended")
-    for name, kind in KINDS.items():
-        if (Path(run) / name).is_file():
-            return HitResult.load(Path(run)) if kind is HitResult else load(Path(run) / name, kind)
-    raise UserError(f"{run}: holds no result ({', '.join(KINDS)}); name a finished evaluation, phasing or orientation")
+    return KINDS[result_file(run)](Path(run))
 
 
 __all__ = [
@@ -56,7 +69,10 @@ __all__ = [
     "HitResult",
     "OrientationResult",
     "PhasingResult",
+    "Result",
     "SupportResult",
+    "TrainingResult",
     "VolumeResult",
     "read",
+    "result_file",
 ]

@@ -14,10 +14,11 @@ import torch
 
 from spi_lightning.errors import UserError
 from spi_lightning.files import atomic_write
+from spi_lightning.results.training import LOG
 from spi_lightning.tasks import find_checkpoint, read_checkpoint
 from spi_lightning.tasks.checkpoint import BEST, LAST, require_whole, run_of
 
-from .run_folder import LOG, VERSIONS
+from .run_folder import VERSIONS
 
 _WRITES: Final = ("folder", "dirpath", "default_root_dir", "save_dir", "log_dir")  # settings that name a folder to fill
 _MOST_STEPS: Final = 2**53

@@ -14,10 +14,11 @@ import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from spi_lightning.files import atomic_write, remove_empty
+from spi_lightning.results.training import CONFIG, LOG
 from spi_lightning.tasks.checkpoint import BEST
 from spi_lightning.write_errors import error_recording_file
 
-CONFIG, VERSIONS, METRICS, LOG = "config.yaml", "versions.json", "metrics.json", "metrics.csv"
+VERSIONS = "versions.json"
 
 
 def versions() -> dict[str, Any]:

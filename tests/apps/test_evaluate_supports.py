@@ -21,6 +21,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.fields import DENSITY, SUPPORT
 from spi_lightning.reconstruction.network import network_answer
 from spi_lightning.results import read
+from tests.reports.again import require_same_page
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -73,6 +74,7 @@ def test_larger_patterns_are_answered_from_their_middle_and_smaller_ones_refused
     notes = read(out).notes
     assert any("patterns of 48 x 48 pixels are answered from their central 32 x 32" in str(note) for note in notes)
     assert read(out).methods[0].support.shape == (3, 48, 48)
+    require_same_page(out)
     with pytest.raises(UserError, match="trained on 32 x 32 pixels and the patterns have 24 x 24"):
         run(tmp_path / "no", patterns(tmp_path / "smaller.h5", 24), f"method={network}")
 

@@ -23,6 +23,7 @@ from spi_lightning.results import read
 from spi_lightning.results.orientation import OrientationResult
 from tests.io.dragonfly.test_output import write_old
 from tests.orientation.stand_in import stand_in
+from tests.reports.again import require_same_page
 
 PATTERNS = 40
 
@@ -104,6 +105,7 @@ def test_an_earlier_run_is_read_again(patterns: Path, tmp_path: Path, monkeypatc
     monkeypatch.setenv("PATH", "")
     again = run(monkeypatch, tmp_path / "b", f"data.path={patterns}", f"output={tmp_path / 'a'}", "examples=2")
     assert again == first
+    require_same_page(tmp_path / "b")
     files = read(tmp_path / "b")
     assert isinstance(files, OrientationResult)
     assert files.log["iteration"].tolist() == [1, 2, 3]

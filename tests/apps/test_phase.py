@@ -16,6 +16,7 @@ from spi_lightning.io.volumes.cxi_image import read_cxi_image
 from spi_lightning.phasing import alignment
 from spi_lightning.physics.fourier import fourier
 from tests.phasing.lopsided import lopsided
+from tests.reports.again import require_same_page
 
 KNOWN = "phasing.recipe=4*(60*HIO(0.9) + 20*ER)"
 
@@ -47,6 +48,7 @@ def test_a_measured_pattern_becomes_a_density(measured: Path, tmp_path: Path, mo
     assert image.support.sum() < 400 and {"prtf", "error", "fsc"} <= set(image.results)
     page = (tmp_path / "run" / "report.html").read_text()
     assert "agree" in page and "FRC of two halves of the photons" in page
+    require_same_page(tmp_path / "run")
 
 
 def test_a_simulated_pattern_is_compared_with_its_truth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,6 @@ import pytest
 
 from spi_lightning.errors import UserError
 from spi_lightning.reports import write_report, write_training_figures
-from spi_lightning.reports.training import read_curves
 
 ROWS = """epoch,step,train/loss,val/auroc,val/loss
 0,10,,0.6,0.7
@@ -12,16 +11,6 @@ ROWS = """epoch,step,train/loss,val/auroc,val/loss
 1,20,,0.8,0.5
 1,20,0.6,,
 """
-
-
-def test_rows_that_share_a_step_are_sorted_into_curves(tmp_path) -> None:
-    (tmp_path / "metrics.csv").write_text(ROWS)
-    curves = read_curves(tmp_path / "metrics.csv")
-    assert {name: (s.tolist(), v.tolist()) for name, (s, v) in curves.items()} == {
-        "train/loss": ([10, 20], [0.8, 0.6]),
-        "val/auroc": ([10, 20], [0.6, 0.8]),
-        "val/loss": ([10, 20], [0.7, 0.5]),
-    }
 
 
 def test_figures_go_into_the_run_folder(tmp_path) -> None:

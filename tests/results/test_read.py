@@ -46,7 +46,7 @@ def test_orientations_come_back_as_they_were(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_result_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"holds no result \(.*phasing\.h5.*name a finished evaluation"):
+    with pytest.raises(UserError, match=r"holds no result \(.*phasing\.h5.*name the folder of"):
         read(tmp_path)
     (tmp_path / PHASING_FILE).write_bytes(b"\x89HDF")
     with pytest.raises(UserError, match=r"phasing\.h5: damaged, or no result of spi_lightning"):

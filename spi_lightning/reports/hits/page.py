@@ -38,13 +38,13 @@ from .transfer import (
 Block = Picture | Table | Lines
 
 
-def write_evaluation_report(run: Path, embedding: str = "pca", figures: Mapping[str, MakeFigure] | None = None) -> Path:
+def write_evaluation_report(run: Path, figures: Mapping[str, MakeFigure] | None = None, embedding: str = "pca") -> Path:
     """Make report.html of an evaluation's run folder, from its files alone.
 
     Args:
         run: Folder written by evaluate.py.
-        embedding: Embedding of features, ``pca`` or ``tsne``.
         figures: Further figures, see reports.further; they are called with HitResult.
+        embedding: Embedding of features, ``pca`` or ``tsne``.
 
     Raises:
         UserError: The folder is no finished evaluation, or the embedding is unknown.

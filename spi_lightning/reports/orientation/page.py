@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from spi_lightning.codec import load
 from spi_lightning.io.reading import read_metrics
 from spi_lightning.notes import note_lines
+from spi_lightning.reports.further import MakeFigure, further_sections
 from spi_lightning.reports.page import Fold, Lines, Picture, Section, Table, write_page
 from spi_lightning.reports.provenance import provenance_section
 from spi_lightning.reports.style import INK, METHOD_COLOURS, OTHER, as_svg, figure
@@ -69,8 +71,13 @@ def p_text(p: float) -> str:
 _LOG_END: Final = 4000  # characters of Dragonfly's log on the page
 
 
-def write_orientation_report(run: Path) -> Path:
-    """Write report.html of an orientation run from its orientation.h5 and metrics.json."""
+def write_orientation_report(run: Path, figures: Mapping[str, MakeFigure] | None = None) -> Path:
+    """Write report.html of an orientation run from its orientation.h5 and metrics.json.
+
+    Args:
+        run: Folder of the orientation run.
+        figures: Further figures by title, see reports.further.
+    """
     result = load(run / ORIENTATION_FILE, OrientationResult)
     metrics: dict[str, Any] = read_metrics(run / "metrics.json")
     sections = [
@@ -79,6 +86,7 @@ def write_orientation_report(run: Path) -> Path:
         Section("Merged intensity", [slices_picture(result)]),
         *_iterations(result),
         *_examples(result),
+        *further_sections(figures, result),
         Section("Notes", [Lines(note_lines(result.notes) or ["Nothing to note."]), *_log(run)]),
         provenance_section(run),
     ]

@@ -1,0 +1,82 @@
+"""Result of a training run: learning curves of metrics.csv, numbers of metrics.json and settings of config.yaml."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import yaml  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+
+from spi_lightning.errors import UserError
+from spi_lightning.files import complete_lines
+from spi_lightning.io.reading import read_metrics, reading, reads
+from spi_lightning.notes import Note
+
+CONFIG: Final = "config.yaml"
+METRICS: Final = "metrics.json"
+LOG: Final = "metrics.csv"
+Curves = dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]]
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """Training run, whether it has ended or not.
+
+    Attributes:
+        curves: Number by stage and name, such as ``val/loss`` -> (steps (n,), values (n,)).
+        metrics: Numbers of the best checkpoint and of the whole run by name; empty while the run has not ended.
+        settings: Resolved settings of the run; empty where its folder has none.
+        notes: Notes on what the folder lacks.
+    """
+
+    curves: Curves
+    metrics: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
+
+    @classmethod
+    def load(cls, folder: Path) -> TrainingResult:
+        """Result of a run folder of train.py.
+
+        Raises:
+            UserError: The folder has no metrics.csv, or one of its files is damaged.
+        """
+        curves, ended = read_curves(folder / LOG), (folder / METRICS).is_file()
+        notes = [] if curves else [Note.of(f"{LOG} holds no numbers yet")]
+        notes += [] if ended else [Note.of(f"The run has not ended: there is no {METRICS}")]
+        metrics = read_metrics(folder / METRICS) if ended else {}
+        return cls(curves, metrics, _settings(folder / CONFIG), tuple(notes))
+
+
+@reads(f"{LOG} of a training run", also=(csv.Error, TypeError))
+def read_curves(path: Path) -> Curves:
+    """Learning curves of a metrics.csv of Lightning's CSVLogger: name -> (steps (n,), values (n,)).
+
+    Raises:
+        UserError: There is no such file, or it has no column ``step``.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; name the folder of a training run")
+    rows = list(csv.DictReader(complete_lines(path).splitlines()))
+    if rows and "step" not in rows[0]:
+        raise UserError(f"{path}: has no column 'step', so it is not of a training run; name the folder of one")
+    curves: Curves = {}
+    for name in rows[0] if rows else ():
+        points = [(int(row["step"]), float(row[name])) for row in rows if name and row[name] not in ("", None)]
+        if name not in ("step", "epoch") and points:
+            steps, values = zip(*points, strict=True)
+            curves[name] = (np.array(steps, dtype=np.int64), np.array(values))
+    return curves
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    """Settings of a config.yaml; nothing that it says is executed."""
+    if not path.is_file():
+        return {}
+    with reading(path, "settings of a run", also=(yaml.YAMLError,)):
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return settings if isinstance(settings, dict) else {}
