@@ -76,7 +76,23 @@ SCORE: Final = "score"
 PROBABILITY: Final = "probability"
 DECISION: Final = "decision"
 ABSTAIN: Final = "abstain"
-DISTANCE_FROM_TRAINING: Final = "distance_from_training"  # in feature space; 1: the 99th percentile of training frames
+DISTANCE_FROM_TRAINING: Final = "distance_from_training"
+
+FRAME_PHOTONS: Final = "photons"  # a column; PHOTONS are the counts of all pixels
+LIT_PIXELS: Final = "lit_pixels"
+PHOTON_EXCESS: Final = "photon_excess"
+LIT_EXCESS: Final = "lit_excess"
+IS_HIT: Final = "is_hit"
+BEAM_ROW: Final = "beam_row"
+BEAM_COLUMN: Final = "beam_column"
+SYMMETRY: Final = "symmetry"
+DIAMETER_NM: Final = "diameter_nm"
+SPHERE_QUALITY: Final = "sphere_quality"
+AREA: Final = "area"
+CENTROSYMMETRY: Final = "centrosymmetry"
+TRUE_CENTROSYMMETRY: Final = "true_centrosymmetry"
+FALSE_NEGATIVES: Final = "false_negatives"
+FALSE_POSITIVES: Final = "false_positives"
 
 FIELDS: Final[dict[str, Field]] = {
     field.name: field
@@ -122,3 +138,27 @@ FIELDS: Final[dict[str, Field]] = {
         Field(ABSTAIN, "(N,)", "bool", "1", "True: too uncertain to decide"),
     )
 }
+"""Quantities of batches and files by name; a data set of this name in a file has this meaning."""
+
+COLUMNS: Final[dict[str, Field]] = {
+    field.name: field
+    for field in (
+        Field(FRAME_PHOTONS, "(N,)", "float32", "photons", "counts of a frame, summed over the measured pixels"),
+        Field(LIT_PIXELS, "(N,)", "float32", "pixel", "measured pixels with a photon or more"),
+        Field(PHOTON_EXCESS, "(N,)", "float32", "standard deviations", "photons above the frame's own background"),
+        Field(LIT_EXCESS, "(N,)", "float32", "standard deviations", "lit pixels above the frame's own background"),
+        Field(IS_HIT, "(N,)", "bool", "1", "True: both excesses above the threshold of the hit finder"),
+        Field(BEAM_ROW, "(N,)", "float32", "pixel", "row of the centre of inversion symmetry; NaN: not found"),
+        Field(BEAM_COLUMN, "(N,)", "float32", "pixel", "column of the centre of inversion symmetry; NaN: not found"),
+        Field(SYMMETRY, "(N,)", "float32", "1", "correlation of a pattern with its inverse about that centre"),
+        Field(DIAMETER_NM, "(N,)", "float32", "nm", "diameter of the fitted sphere; NaN: no good fit"),
+        Field(SPHERE_QUALITY, "(N,)", "float32", "1", "share of the squared amplitudes that a sphere explains"),
+        Field(DISTANCE_FROM_TRAINING, "(N,)", "float32", "1", "distance in feature space; 99 % of validation: < 1"),
+        Field(AREA, "(N,)", "float32", "pixel", "pixels of a support"),
+        Field(CENTROSYMMETRY, "(N,)", "float32", "1", "share of a support inside itself, turned by 180 degrees"),
+        Field(TRUE_CENTROSYMMETRY, "(N,)", "float32", "1", "centrosymmetry of the true support"),
+        Field(FALSE_NEGATIVES, "(N,)", "float32", "pixel", "pixels of the true support that an answer leaves out"),
+        Field(FALSE_POSITIVES, "(N,)", "float32", "pixel", "pixels of an answer outside the true support"),
+    )
+}
+"""Numbers measured of each pattern or answer by name: columns of results and of predictions.csv."""

@@ -20,7 +20,7 @@ from hydra.utils import get_object
 from spi_lightning.apps.process.plain_app import PlainParser, names_kept, run_plain
 from spi_lightning.console import Terminal
 from spi_lightning.errors import UserError
-from spi_lightning.fields import FRAME, IS_SINGLE_HIT, KIND, PARTICLE_ID
+from spi_lightning.fields import DIAMETER_NM, FRAME, IS_HIT, IS_SINGLE_HIT, KIND, PARTICLE_ID
 from spi_lightning.io import FORMATS, PatternFile, PatternKeys, open_patterns
 from spi_lightning.io.contents import StoredValues, photon_statistics
 from spi_lightning.io.patterns.assembly import sample_indices
@@ -113,9 +113,9 @@ def _write_frames(file: PatternFile, path: Path, console: Terminal) -> None:
         columns = {FRAME: np.arange(len(file)), **measure_frames(file)}
     labels = {name: file.labels[name] for name in (IS_SINGLE_HIT, KIND, PARTICLE_ID) if name in file.labels}
     write_columns(path, columns | labels)
-    if "diameter_nm" not in columns:
+    if DIAMETER_NM not in columns:
         console.print(f"no column of sizes: {reach_line(file)}", soft_wrap=True)
-    console.print(f"{len(file)} frames, {columns['is_hit'].sum()} hits: {path}", highlight=False, soft_wrap=True)
+    console.print(f"{len(file)} frames, {columns[IS_HIT].sum()} hits: {path}", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

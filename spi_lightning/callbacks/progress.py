@@ -14,6 +14,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from rich.console import RenderableType
 from rich.text import Text
 
+from spi_lightning.fields import DENSITY
 from spi_lightning.files import atomic_write
 from spi_lightning.io.volumes.laboratory_file import write_laboratory
 from spi_lightning.physics.bragg.laboratory import DETECTOR_FRAME, ScanAxes, crystal_in_laboratory
@@ -137,9 +138,9 @@ class WriteReconstruction(pl.Callback):
     def _in_laboratory(self, arrays: dict[str, Any], names: Sequence[str], axes: Sequence[ScanAxes | None]) -> None:
         """Transform the best member of each pattern with known geometry to the laboratory frame, and write it."""
         for number, (name, each) in enumerate(zip(names, axes, strict=True)):
-            members = len(arrays["density"]) // len(names)
+            members = len(arrays[DENSITY]) // len(names)
             best = number * members + int(arrays["chi_square"][number * members : (number + 1) * members].argmin())
-            density = torch.from_numpy(arrays["density"][best])
+            density = torch.from_numpy(arrays[DENSITY][best])
             if each is not None and bool(density.abs().max() > 0):
                 support = density.abs() > 0.1 * density.abs().max()
                 title = f"{name}, the member of least chi square of {members}"

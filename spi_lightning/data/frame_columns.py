@@ -9,7 +9,22 @@ from torch import Tensor
 
 from spi_lightning.data.read_ahead import Piece, read_ahead
 from spi_lightning.errors import UserError
-from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE
+from spi_lightning.fields import (
+    BEAM_CENTRE,
+    BEAM_COLUMN,
+    BEAM_ROW,
+    DIAMETER_NM,
+    DISTANCE,
+    FRAME_PHOTONS,
+    IS_HIT,
+    LIT_EXCESS,
+    LIT_PIXELS,
+    PHOTON_ENERGY,
+    PHOTON_EXCESS,
+    PIXEL_SIZE,
+    SPHERE_QUALITY,
+    SYMMETRY,
+)
 from spi_lightning.io import PatternFile
 from spi_lightning.physics.constants import PLANCK_SPEED_OF_LIGHT_EV_M
 from spi_lightning.physics.frames.beam_centre import find_beam_centre
@@ -73,14 +88,14 @@ def _measure(
     sure = found.symmetry >= LEAST_SYMMETRY
     hits = find_hits(photons, mask, beam_centre=guess, threshold=hit_threshold)
     columns: dict[str, Tensor] = {
-        "photons": hits.photon_count,
-        "lit_pixels": hits.lit_pixels,
-        "photon_excess": hits.photon_excess,
-        "lit_excess": hits.lit_excess,
-        "is_hit": hits.is_hit,
-        "beam_row": torch.where(sure, found.centre[:, 0], torch.nan),
-        "beam_column": torch.where(sure, found.centre[:, 1], torch.nan),
-        "symmetry": found.symmetry,
+        FRAME_PHOTONS: hits.photon_count,
+        LIT_PIXELS: hits.lit_pixels,
+        PHOTON_EXCESS: hits.photon_excess,
+        LIT_EXCESS: hits.lit_excess,
+        IS_HIT: hits.is_hit,
+        BEAM_ROW: torch.where(sure, found.centre[:, 0], torch.nan),
+        BEAM_COLUMN: torch.where(sure, found.centre[:, 1], torch.nan),
+        SYMMETRY: found.symmetry,
     }
     if geometry.median is not None:
         centre = torch.where(sure[:, None], found.centre, guess)
@@ -89,6 +104,6 @@ def _measure(
         # Rings fix the diameter in units of 1 / q, so a frame's own geometry only rescales it (small angles).
         scale = torch.from_numpy(geometry.metre_per_pixel[piece.frame] / (distance * length / pixel_size)).to(device)
         diameter = (1e9 * sphere.diameter * scale).float()
-        columns["diameter_nm"] = torch.where(sphere.quality >= LEAST_QUALITY, diameter, torch.nan)
-        columns["sphere_quality"] = sphere.quality
+        columns[DIAMETER_NM] = torch.where(sphere.quality >= LEAST_QUALITY, diameter, torch.nan)
+        columns[SPHERE_QUALITY] = sphere.quality
     return {name: values.cpu().numpy() for name, values in columns.items()}

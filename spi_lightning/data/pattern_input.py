@@ -10,7 +10,7 @@ from spi_lightning.fields import FRAME, INTENSITY, MASK, Batch
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.support import fill_unmeasured
 
-KINDS = ("intensity", "autocorrelation")
+KINDS = (INTENSITY, "autocorrelation")
 SCALES = ("none", "sqrt", "log")
 
 
@@ -61,7 +61,7 @@ class PatternInput(nn.Module):
         intensity = torch.where(mask, batch[INTENSITY], 0.0)
         self._check(intensity, batch.get(FRAME))
         made = {
-            "intensity": lambda: intensity,
+            INTENSITY: lambda: intensity,
             "autocorrelation": lambda: fourier(self._filled(intensity, mask), ndim=2).real,
         }
         channels = [self._scaled(made[kind]()) for kind in self.kinds]

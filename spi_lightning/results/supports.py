@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import DENSITY
+from spi_lightning.fields import AREA, DENSITY, FALSE_NEGATIVES, FALSE_POSITIVES
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.notes import Note
 
@@ -127,11 +127,11 @@ def choose_patterns(
     total = len(method.support)
     if count < 1 or total == 0:
         return {}
-    size = method.columns["area"] if truth_area is None else truth_area
+    size = method.columns[AREA] if truth_area is None else truth_area
     even = np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(np.int64))
     choices = {EVEN: even}
     if truth_area is not None:
-        missed, loose = method.columns["false_negatives"], method.columns["false_positives"]
+        missed, loose = method.columns[FALSE_NEGATIVES], method.columns[FALSE_POSITIVES]
         choices[WORST] = _first_of_each(np.lexsort((-loose, -missed)), structure, count)
     if total > count:
         choices[SMALLEST] = _first_of_each(np.argsort(size, kind="stable"), structure, count)

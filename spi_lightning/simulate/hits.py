@@ -9,7 +9,7 @@ from torch import Tensor
 
 from spi_lightning import fields
 from spi_lightning.errors import UserError
-from spi_lightning.fields import Kind
+from spi_lightning.fields import DISTANCE, PHOTON_ENERGY, PIXEL_SIZE, Kind
 from spi_lightning.physics.constants import wavelength_from_energy
 from spi_lightning.physics.photons import count_photons, count_photons_in_lumps, photons_per_fluence
 from spi_lightning.physics.rotations.orientations import multiply_quaternions, random_quaternions, rotation_matrices
@@ -204,6 +204,6 @@ def curvature_phase(diameter: float, geometry: dict[str, Any], shape: tuple[int,
         geometry: Values of photon_energy (eV), distance and pixel_size (m).
         shape: Detector height and width, pixel.
     """
-    wavelength = wavelength_from_energy(geometry["photon_energy"])
-    q: float = max(shape) / 2 * geometry["pixel_size"] / (geometry["distance"] * wavelength)
+    wavelength = wavelength_from_energy(geometry[PHOTON_ENERGY])
+    q: float = max(shape) / 2 * geometry[PIXEL_SIZE] / (geometry[DISTANCE] * wavelength)
     return math.pi * diameter * q**2 * wavelength / 2

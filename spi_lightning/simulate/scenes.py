@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from spi_lightning.errors import UserError
-from spi_lightning.fields import Kind
+from spi_lightning.fields import BODY, DENSITY, DIAMETER, ORIENTATION, Kind
 from spi_lightning.physics.rotations.orientations import random_quaternions
 from spi_lightning.simulate.particles.shape import Shape, UnitShape
 
@@ -100,11 +100,11 @@ class ParticleRecipe:
         has_core = chance(self.core_probability, size, generator)
         offset = self.core_offset * uniform((0, 1), size, generator)[..., None]
         return {
-            "body": choose(weights, count, generator).view(size),
-            "diameter": log_uniform(self.diameter, size, generator),
+            BODY: choose(weights, count, generator).view(size),
+            DIAMETER: log_uniform(self.diameter, size, generator),
             "stretch": stretch / stretch.prod(-1, keepdim=True) ** (1 / 3),
-            "orientation": random_quaternions(count, generator).view(*size, 4),
-            "density": torch.full(size, self.density),
+            ORIENTATION: random_quaternions(count, generator).view(*size, 4),
+            DENSITY: torch.full(size, self.density),
             "core_radius": uniform(self.core_radius, size, generator),
             "core_contrast": has_core * uniform(self.core_contrast, size, generator),
             "core_centre": offset * random_directions(count, generator).view(*size, 3),
@@ -169,7 +169,7 @@ class SceneRecipe:
                 self._contaminate(name, rows, values, count, centre, generator)
         present = torch.arange(slots) < count[:, None]
         apart = odd & (names == CONTAMINANTS.index("far_pair"))
-        grown = touching(values["diameter"], present, gap, generator)
+        grown = touching(values[DIAMETER], present, gap, generator)
         centre = torch.where(apart[:, None, None], centre, grown)
         pattern = torch.arange(models)[:, None].expand(models, slots)[present]
         flat = {name: value[present] for name, value in values.items()}
@@ -185,14 +185,14 @@ class SceneRecipe:
         generator: torch.Generator,
     ) -> None:
         """Replace the scenes ``rows`` by contaminants of one name, in place."""
-        size, slots = (len(rows),), values["diameter"].shape[1]
-        diameter = values["diameter"][rows, 0]
+        size, slots = (len(rows),), values[DIAMETER].shape[1]
+        diameter = values[DIAMETER][rows, 0]
         count[rows] = 1
         if name in ("other_size", "droplet"):
             small, large = log_uniform(self.small, size, generator), log_uniform(self.large, size, generator)
-            values["diameter"][rows, 0] = diameter * torch.where(chance(0.5, size, generator), small, large)
+            values[DIAMETER][rows, 0] = diameter * torch.where(chance(0.5, size, generator), small, large)
             if name == "droplet":
-                values["body"][rows, 0] = BODIES.index("sphere")
+                values[BODY][rows, 0] = BODIES.index("sphere")
         elif name == "elongated":
             ratio = log_uniform(self.elongation, size, generator)
             flat = chance(0.3, size, generator)
@@ -206,19 +206,19 @@ class SceneRecipe:
             members = torch.randint(low, high + 1, size, generator=generator)
             first = 1 if name == "satellite" else 0
             blobs = diameter[:, None] * log_uniform(self.blob, (len(rows), slots - first), generator)
-            values["diameter"][rows, first:] = blobs
-            values["body"][rows, first:] = BODIES.index("sphere")
+            values[DIAMETER][rows, first:] = blobs
+            values[BODY][rows, first:] = BODIES.index("sphere")
             values["core_contrast"][rows, first:] = 0.0
             count[rows] = members + first
 
 
 def _share_along_cluster(values: dict[str, Tensor], size_spread: float, generator: torch.Generator) -> None:
     """Make the particles of a cluster copies of its first, except for orientation and a spread of sizes."""
-    for name in ("body", "diameter", "stretch", "core_radius", "core_contrast", "core_centre", "edge_blur"):
+    for name in (BODY, DIAMETER, "stretch", "core_radius", "core_contrast", "core_centre", "edge_blur"):
         values[name] = values[name][:, :1].expand_as(values[name]).clone()
-    spread = (size_spread * torch.randn(values["diameter"].shape, generator=generator)).exp()
+    spread = (size_spread * torch.randn(values[DIAMETER].shape, generator=generator)).exp()
     spread[:, 0] = 1.0
-    values["diameter"] = values["diameter"] * spread
+    values[DIAMETER] = values[DIAMETER] * spread
 
 
 def _refuse_unknown(option: str, weights: Mapping[str, float], choices: list[str] | tuple[str, ...]) -> None:

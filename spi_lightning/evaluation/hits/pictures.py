@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from spi_lightning.fields import BEAM_CENTRE, FRAME, LOGITS, MASK, PHOTONS, Kind
+from spi_lightning.fields import BEAM_CENTRE, BEAM_COLUMN, BEAM_ROW, FRAME, LOGITS, MASK, PHOTONS, Kind
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.methods.hits.checkpoint import CheckpointMethod
 from spi_lightning.reports import DISPUTED, choose_disputed, choose_frames
@@ -31,9 +31,9 @@ def gallery_frames(result: HitResult, count: int) -> dict[str, NDArray[np.int64]
 
 def measured_centres(patterns: PatternFile, columns: dict[str, NDArray[Any]]) -> NDArray[np.float32] | None:
     """Beam centres by inversion symmetry, (N, 2) row, column, pixel, for a file that does not hold its own."""
-    if BEAM_CENTRE in patterns.geometry or "beam_row" not in columns:
+    if BEAM_CENTRE in patterns.geometry or BEAM_ROW not in columns:
         return None
-    return np.stack([columns["beam_row"], columns["beam_column"]], axis=1)
+    return np.stack([columns[BEAM_ROW], columns[BEAM_COLUMN]], axis=1)
 
 
 def explain(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import IS_SINGLE_HIT
+from spi_lightning.fields import IS_HIT, IS_SINGLE_HIT
 from spi_lightning.metrics.hits.classification_curves import best_threshold
 from spi_lightning.metrics.hits.hit_metrics import HitNumber
 from spi_lightning.metrics.hits.method_agreement import agreement_matrix, common_set, intersections, mcnemar
@@ -114,8 +114,8 @@ def domain_of(answer: DecidedAnswer, columns: Columns | None = None) -> dict[str
     outside, beyond = distance > 1, distance > usual
     found = {"outside": float(outside.mean()), "beyond_most": float(beyond.mean()), "alike": _alike(outside, beyond)}
     found["frames_outside"] = int(outside.sum())
-    if columns and "is_hit" in columns:
-        hit = np.asarray(columns["is_hit"], dtype=bool)
+    if columns and IS_HIT in columns:
+        hit = np.asarray(columns[IS_HIT], dtype=bool)
         found["nearly_empty"] = int((outside & ~hit).sum())
         found["hits_alike"] = bool(hit.any()) and _alike(outside[hit], beyond[hit])
     return found

@@ -8,7 +8,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spi_lightning.fields import DENSITY
+from spi_lightning.fields import (
+    AREA,
+    CENTROSYMMETRY,
+    DENSITY,
+    FALSE_NEGATIVES,
+    FALSE_POSITIVES,
+    STRUCTURE,
+    TRUE_CENTROSYMMETRY,
+)
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.metrics.hits.bootstrap import bootstrap_intervals, interval_numbers
 from spi_lightning.metrics.supports.support_overlap import LEVELS, centrosymmetry, dilated, errors, support_overlap
@@ -40,9 +48,9 @@ def columns_of(support: NDArray[np.bool_], truth: NDArray[np.bool_] | None) -> C
     for start in range(0, len(support), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         found = torch.from_numpy(support[part])
-        numbers = {"area": found.sum((1, 2)).float()}
+        numbers = {AREA: found.sum((1, 2)).float()}
         if truth is None:
-            parts.append(numbers | {"centrosymmetry": centrosymmetry(found)})
+            parts.append(numbers | {CENTROSYMMETRY: centrosymmetry(found)})
         else:
             parts.append(numbers | support_overlap(found, torch.from_numpy(truth[part])).as_dict())
     return {name: torch.cat([part[name] for part in parts]).float().numpy() for name in parts[0]}
@@ -64,10 +72,10 @@ class SupportScoring:
     def __call__(self, columns: Mapping[str, NDArray[Any]]) -> dict[str, float | int | None]:
         """``test/false_negatives`` and so on, each with ``/low`` and ``/high``."""
         values = {name: column.astype(np.float64) for name, column in columns.items() if not name.startswith("true_")}
-        values["centrosymmetry_broken"] = (columns["centrosymmetry"] < BROKEN).astype(np.float64)
-        if "false_negatives" in columns:
-            values["below_two_false_negatives"] = (columns["false_negatives"] < ALLOWED).astype(np.float64)
-            values["true_centrosymmetry_broken"] = (columns["true_centrosymmetry"] < BROKEN).astype(np.float64)
+        values["centrosymmetry_broken"] = (columns[CENTROSYMMETRY] < BROKEN).astype(np.float64)
+        if FALSE_NEGATIVES in columns:
+            values["below_two_false_negatives"] = (columns[FALSE_NEGATIVES] < ALLOWED).astype(np.float64)
+            values["true_centrosymmetry_broken"] = (columns[TRUE_CENTROSYMMETRY] < BROKEN).astype(np.float64)
         group = self._groups()
         sums = {name: np.bincount(group, weights=column) for name, column in values.items()}
         count = np.bincount(group).astype(np.float64)
@@ -78,7 +86,7 @@ class SupportScoring:
         found = bootstrap_intervals(statistic, np.zeros(len(count), dtype=np.int64), self.replicates, self.seed)
         numbers: dict[str, float | int | None] = {"test/frames": len(group), "test/structures": len(count)}
         numbers |= interval_numbers(found, dict.fromkeys(SHARES, len(count)))
-        if "false_negatives" in columns:
+        if FALSE_NEGATIVES in columns:
             share = sums["below_two_false_negatives"] / count
             numbers["test/worst_structure"] = int(self.structure[group == int(share.argmin())][0])
             numbers["test/worst_structure_below_two_false_negatives"] = float(share.min())
@@ -143,8 +151,8 @@ def _points(support: torch.Tensor, truth: torch.Tensor, parameter: str, setting:
                 "setting": setting,
                 "dilation": pixels,
                 "below_two_false_negatives": float((missed < ALLOWED).float().mean()),
-                "false_negatives": float(missed.mean()),
-                "false_positives": float(loose.mean()),
+                FALSE_NEGATIVES: float(missed.mean()),
+                FALSE_POSITIVES: float(loose.mean()),
                 "area_ratio": float((area / true_area.clamp(min=1)).mean()),
             }
         )
@@ -153,4 +161,4 @@ def _points(support: torch.Tensor, truth: torch.Tensor, parameter: str, setting:
 
 def structures_of(labels: Mapping[str, NDArray[Any]], count: int) -> NDArray[np.int64]:
     """(N,) numbers of the structures, -1 where the file does not say."""
-    return np.asarray(labels.get("structure", np.full(count, -1)), dtype=np.int64)
+    return np.asarray(labels.get(STRUCTURE, np.full(count, -1)), dtype=np.int64)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
-from spi_lightning.fields import BEAM_CENTRE, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE
+from spi_lightning.fields import BEAM_CENTRE, BEAM_COLUMN, BEAM_ROW, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE
 from spi_lightning.io.hdf5.geometry import read_geometry, read_nexus_beam_centre
 from spi_lightning.io.units import Kind, factor, named_unit, unit_of_label, unknown_unit
 from spi_lightning.notes import Note
@@ -27,8 +27,8 @@ _OURS: Final = {PHOTON_ENERGY: "photon_energy", DISTANCE: "distance", PIXEL_SIZE
 _SPEC: Final[dict[str, tuple[tuple[str, ...], Kind, str]]] = {
     "delta_deg": (("delta", "del"), "angle", "deg"),
     "gamma_deg": (("gamma", "gam"), "angle", "deg"),
-    "distance": (("camdist", "detdist"), "length", "mm"),
-    "photon_energy": (("energy",), "energy", "keV"),
+    DISTANCE: (("camdist", "detdist"), "length", "mm"),
+    PHOTON_ENERGY: (("energy",), "energy", "keV"),
 }
 _MAX_KEV: Final = 200  # energies of spec files are in keV up to here, else in eV
 
@@ -62,7 +62,7 @@ def geometry_of_hdf5(
         pixel = number_of(file, ours)
         found |= {} if pixel is None else {ours: pixel}
     found |= pixel_directions(layout, notes)
-    return _beam_of_nexus(layout, found.get("pixel_size"), found.get("pixel_size_rows"), notes) | found
+    return _beam_of_nexus(layout, found.get(PIXEL_SIZE), found.get("pixel_size_rows"), notes) | found
 
 
 def crop_of_hdf5(file: h5py.File) -> tuple[int, int]:
@@ -123,4 +123,4 @@ def _beam_of_nexus(
     centre = read_nexus_beam_centre(sources, layout.shape[0], (rows or columns, columns), notes)
     if centre is None or centre.ndim > 1 or not ((centre >= 0) & (centre < layout.shape[1:])).all():
         return {}
-    return {"beam_row": float(centre[0]), "beam_column": float(centre[1])}
+    return {BEAM_ROW: float(centre[0]), BEAM_COLUMN: float(centre[1])}

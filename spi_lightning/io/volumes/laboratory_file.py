@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from spi_lightning.fields import AMPLITUDE, PHASE, SUPPORT
 from spi_lightning.io.reading import reading
 from spi_lightning.physics.bragg.laboratory import FRAME, SIGN, TWIN, LaboratoryCrystal
 
@@ -17,8 +18,8 @@ from .npz import write_npz
 from .vti import write_vti
 
 _UNITS: Final = {
-    "amplitude": "1",
-    "phase": "rad",
+    AMPLITUDE: "1",
+    PHASE: "rad",
     "displacement": "m",
     "strain": "1",
     "q_vector": "1/m",
@@ -53,8 +54,8 @@ def write_laboratory(stem: Path, crystal: LaboratoryCrystal, title: str) -> list
     }
     edge = np.full(3, crystal.voxel_size)
     results = {
-        "amplitude": amplitude,
-        "phase": phase,
+        AMPLITUDE: amplitude,
+        PHASE: phase,
         "displacement": displacement,
         "strain": strain,
         "q_vector": q_vector,
@@ -63,11 +64,11 @@ def write_laboratory(stem: Path, crystal: LaboratoryCrystal, title: str) -> list
     density = np.where(support, amplitude * np.exp(1j * phase), 0).astype(np.complex64)
     cxi = write_cxi_image(_named(stem, ".cxi"), CxiImage(density, support, edge.tolist(), results, texts, _UNITS))
     maps = {
-        "amplitude": amplitude,
+        AMPLITUDE: amplitude,
         "phase_rad": phase,
         "displacement_pm": 1e12 * displacement,
         "strain": strain,
-        "support": support,
+        SUPPORT: support,
     }
     vti = write_vti(_named(stem, ".vti"), maps, 1e9 * edge, notes={"length_unit": "nm", **texts})
     mrc = write_mrc(_named(stem, ".mrc"), amplitude, edge, f"|density|, laboratory frame, {title}")
@@ -96,14 +97,14 @@ def read_laboratory(path: Path) -> tuple[LaboratoryCrystal, str]:
     ):
         found: dict[str, NDArray[Any]] = dict(file)
         phase, displacement = found["phase_rad"], 1e-12 * found["displacement_pm"]
-        maps = [torch.from_numpy(each) for each in (found["amplitude"], phase, displacement, found["strain"])]
+        maps = [torch.from_numpy(each) for each in (found[AMPLITUDE], phase, displacement, found["strain"])]
         amplitude, phase_map, moved, strain = maps
         crystal = LaboratoryCrystal(
             amplitude,
             phase_map,
             moved,
             strain,
-            torch.from_numpy(found["support"]),
+            torch.from_numpy(found[SUPPORT]),
             float(found["voxel_m"][0]),
             torch.from_numpy(found["q_vector_per_m"]),
             json.loads(str(found["geometry"])),

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from spi_lightning.data.scans.single_volume import SingleVolumeDataModule, SingleVolumes
 from spi_lightning.distributed import find_device
+from spi_lightning.fields import DENSITY
 from spi_lightning.fingerprint import Irrelevant, require_fingerprint
 from spi_lightning.notes import NoteWarning
 from spi_lightning.phasing import read_recipe
@@ -142,7 +143,7 @@ class RefinedNetwork:
         """Refine the networks on one pattern, polish, and go on with the recipe if there is one."""
         trace = Trace()
         found = self._refined(part, trace, listener)
-        density = found["density"].to(find_device(self.device))
+        density = found[DENSITY].to(find_device(self.device))
         if self.then is not None:
             return self._continued(density, part, self.then, trace, listener)
         return VolumeRuns.of(density, trace, found.get("free_voxels"), found.get("point_spread"))

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from spi_lightning.errors import UserError
+from spi_lightning.fields import BEAM_COLUMN, BEAM_ROW, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE
 from spi_lightning.notes import Note
 from spi_lightning.physics.constants import wavelength_from_energy
 
@@ -44,15 +45,15 @@ def rotation(axis: str, angle_deg: float) -> Tensor:
 
 
 _UNITS: Final = {
-    "photon_energy": "eV",
-    "distance": "m",
-    "pixel_size": "m",
+    PHOTON_ENERGY: "eV",
+    DISTANCE: "m",
+    PIXEL_SIZE: "m",
     "pixel_size_rows": "m",
     "delta_deg": "degree",
     "gamma_deg": "degree",
     "step_deg": "degree",
-    "beam_row": "pixel",
-    "beam_column": "pixel",
+    BEAM_ROW: "pixel",
+    BEAM_COLUMN: "pixel",
 }
 _NEEDS: Final = {
     "|Q|, displacement and strain": ("photon_energy", "delta_deg", "gamma_deg"),

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from spi_lightning.errors import UserError
+from spi_lightning.fields import BEAM_COLUMN, BEAM_ROW, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE
 from spi_lightning.notes import Note
 from spi_lightning.physics.constants import ELEMENTARY_CHARGE
 
@@ -37,14 +38,14 @@ class _Range:
 
 _ANGLES: Final = {"mrad": 0.18 / math.pi, "arcsec": 1 / 3600}
 _RANGES: Final = {
-    "photon_energy": _Range(1e3, 2e5, "eV", {"keV": 1e3, "joule": 6.241509e18, "eV": ELEMENTARY_CHARGE}),
-    "distance": _Range(0.02, 50, "m", {"mm": 1e-3, "cm": 1e-2}),
-    "pixel_size": _Range(1e-6, 1e-3, "m", {"mm": 1e-3, "µm": 1e-6}),
+    PHOTON_ENERGY: _Range(1e3, 2e5, "eV", {"keV": 1e3, "joule": 6.241509e18, "eV": ELEMENTARY_CHARGE}),
+    DISTANCE: _Range(0.02, 50, "m", {"mm": 1e-3, "cm": 1e-2}),
+    PIXEL_SIZE: _Range(1e-6, 1e-3, "m", {"mm": 1e-3, "µm": 1e-6}),
     "pixel_size_rows": _Range(1e-6, 1e-3, "m", {"mm": 1e-3, "µm": 1e-6}),
     "delta_deg": _Range(0, 180, "degree", _ANGLES),
     "gamma_deg": _Range(0, 180, "degree", _ANGLES),
-    "beam_row": _Range(0, 2e4, "pixel", {}),
-    "beam_column": _Range(0, 2e4, "pixel", {}),
+    BEAM_ROW: _Range(0, 2e4, "pixel", {}),
+    BEAM_COLUMN: _Range(0, 2e4, "pixel", {}),
     "step_deg": _Range(1e-6, 2, "degree", {"thousandths of a degree": 1e-3}),
 }
 

@@ -7,14 +7,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
+from spi_lightning.fields import DIAMETER_NM, FRAME_PHOTONS
 from spi_lightning.reports.style import OTHER, SINGLE, UNKNOWN, figure
 from spi_lightning.results.hits import HitResult
 
 from .curves import PROBABILITY_AXIS
 
 AXES = {
-    "photons": ("Brightness", "photons in the measured pixels", "log"),
-    "diameter_nm": ("Size", "diameter of the fitted sphere (nm)", "linear"),
+    FRAME_PHOTONS: ("Brightness", "photons in the measured pixels", "log"),
+    DIAMETER_NM: ("Size", "diameter of the fitted sphere (nm)", "linear"),
 }
 
 

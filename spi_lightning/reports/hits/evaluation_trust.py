@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.fields import FLUENCE
+from spi_lightning.fields import FLUENCE, FRAME_PHOTONS, IS_HIT
 from spi_lightning.reports.page import Lines, Picture, Section, Table
 from spi_lightning.reports.style import as_png, as_svg
 from spi_lightning.results.hits import HitResult
@@ -25,7 +25,7 @@ Block = Picture | Table | Lines
 def trust_sections(result: HitResult) -> list[Section]:
     """Section on the reliability of the answers; none if there is nothing to display."""
     label, blocks = result.label, list[Block]()
-    for picture, name in likeness_figures(result.answers, label, result.columns.get("is_hit")):
+    for picture, name in likeness_figures(result.answers, label, result.columns.get(IS_HIT)):
         words = f"For {name}, this file and its training patterns are {_verdict(result, name)}."
         blocks.append(Picture(as_svg(picture), f"Likeness to the training patterns, {name}", words))
     if result.occlusion is not None:
@@ -68,8 +68,8 @@ def _errors_by_brightness(result: HitResult, label: NDArray[np.int64]) -> Iterat
     """Figure and table of errors by fluence where it is known, as in simulated sets, else by counted photons."""
     if FLUENCE in result.labels:
         brightness, words = result.labels[FLUENCE], "fluence (photons/m²)"
-    elif "photons" in result.columns:
-        brightness, words = result.columns["photons"], "photons in the measured pixels"
+    elif FRAME_PHOTONS in result.columns:
+        brightness, words = result.columns[FRAME_PHOTONS], "photons in the measured pixels"
     else:
         return
     bins = 8 if len(label) > 200 else 4

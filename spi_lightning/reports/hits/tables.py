@@ -5,7 +5,21 @@ from typing import Any
 
 import numpy as np
 
-from spi_lightning.fields import IS_SINGLE_HIT, KIND, Kind
+from spi_lightning.fields import (
+    BEAM_COLUMN,
+    BEAM_ROW,
+    DECISION,
+    DIAMETER_NM,
+    FRAME,
+    FRAME_PHOTONS,
+    IS_HIT,
+    IS_SINGLE_HIT,
+    KIND,
+    PROBABILITY,
+    SPHERE_QUALITY,
+    SYMMETRY,
+    Kind,
+)
 from spi_lightning.reports.page import Lines, Table
 from spi_lightning.results.hits import HitResult, MethodFacts
 
@@ -15,13 +29,13 @@ INTERVALS = (
     "precision or false-positive rate is 0 or 1."
 )
 COLUMNS = {
-    "photons": "{:,.0f}",
-    "is_hit": "{:d}",
-    "beam_row": "{:.2f}",
-    "beam_column": "{:.2f}",
-    "symmetry": "{:.2f}",
-    "diameter_nm": "{:.1f}",
-    "sphere_quality": "{:.2f}",
+    FRAME_PHOTONS: "{:,.0f}",
+    IS_HIT: "{:d}",
+    BEAM_ROW: "{:.2f}",
+    BEAM_COLUMN: "{:.2f}",
+    SYMMETRY: "{:.2f}",
+    DIAMETER_NM: "{:.1f}",
+    SPHERE_QUALITY: "{:.2f}",
 }
 _FACTS = (
     *("checkpoint", "weights", "device", "time (s)", "patterns per second", "peak memory (MiB)", "GPU memory (MiB)"),
@@ -103,9 +117,9 @@ def frames_table(result: HitResult) -> Table:
     """Table of labels, decisions and columns of each frame, at most the first 200."""
     listed = slice(FRAMES_LISTED)
     columns: dict[str, list[str]] = {
-        "frame": [str(frame) for frame in range(min(result.shape[0], FRAMES_LISTED))],
-        "probability": [f"{p:.3f}" for p in result.primary.probability[listed]],
-        "decision": ["single hit" if d else "other" for d in result.primary.decision[listed]],
+        FRAME: [str(frame) for frame in range(min(result.shape[0], FRAMES_LISTED))],
+        PROBABILITY: [f"{p:.3f}" for p in result.primary.probability[listed]],
+        DECISION: ["single hit" if d else "other" for d in result.primary.decision[listed]],
         "abstains": ["yes" if a else "" for a in result.primary.abstain[listed]],
     }
     if IS_SINGLE_HIT in result.labels:

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
+from spi_lightning.fields import FALSE_NEGATIVES, FALSE_POSITIVES
 from spi_lightning.reports.style import INK, METHOD_COLOURS, UNKNOWN, figure
 from spi_lightning.results.supports import MethodResult
 
@@ -43,7 +44,7 @@ def trade_off_figure(
                 style: dict[str, Any] = {"color": colour_of(number), "linestyle": line, "linewidth": 1.5}
                 axes.plot(x_of, y_of, marker="o", markersize=3.5, markerfacecolor=face, **style)
             own = [point for point in points if point["setting"] is None]
-            x, y = own[0]["false_positives"], 100 * own[0]["below_two_false_negatives"]
+            x, y = own[0][FALSE_POSITIVES], 100 * own[0]["below_two_false_negatives"]
             marker = _MARKERS[number % len(_MARKERS)]
             axes.plot(
                 x, y, marker, color=colour_of(number), markersize=11, markeredgecolor="black", label=name, zorder=5
@@ -61,7 +62,7 @@ def trade_off_figure(
 def _line(points: Sequence[Mapping[str, Any]], dilation: int) -> tuple[list[float], list[float]]:
     line = [point for point in points if point["dilation"] == dilation and point["setting"] is not None]
     line.sort(key=lambda point: point["setting"])
-    return [point["false_positives"] for point in line], [100 * point["below_two_false_negatives"] for point in line]
+    return [point[FALSE_POSITIVES] for point in line], [100 * point["below_two_false_negatives"] for point in line]
 
 
 def errors_figure(methods: Sequence[MethodResult]) -> Figure:
@@ -75,8 +76,8 @@ def errors_figure(methods: Sequence[MethodResult]) -> Figure:
         grid = picture.add_gridspec(2, 2, width_ratios=(4, 1), height_ratios=(1, 4))
         axes = picture.add_subplot(grid[1, 0])
         top, side = picture.add_subplot(grid[0, 0], sharex=axes), picture.add_subplot(grid[1, 1], sharey=axes)
-        positives = [method.columns["false_positives"] for method in methods]
-        negatives = [method.columns["false_negatives"] for method in methods]
+        positives = [method.columns[FALSE_POSITIVES] for method in methods]
+        negatives = [method.columns[FALSE_NEGATIVES] for method in methods]
         x_bins, y_bins = (_symlog_bins(values, least) for values, least in ((positives, 10.0), (negatives, 2.0)))
         for number, method in enumerate(methods):
             colour = colour_of(number)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from spi_lightning import codec
+from spi_lightning.fields import AREA, FALSE_NEGATIVES, FALSE_POSITIVES, TRUE_CENTROSYMMETRY
 from spi_lightning.notes import note_lines
 from spi_lightning.reports.further import MakeFigure, further_sections
 from spi_lightning.reports.heat_map import agreement_figure
@@ -27,9 +28,9 @@ WORST_DISPLAYED = 10
 
 COLUMNS = {
     "below_two_false_negatives": "< 2 false\nnegatives (%)",
-    "false_negatives": "false\nnegatives (px)",
-    "false_positives": "false\npositives (px)",
-    "area": "area (px)",
+    FALSE_NEGATIVES: "false\nnegatives (px)",
+    FALSE_POSITIVES: "false\npositives (px)",
+    AREA: "area (px)",
     "area_ratio": "area over\ntrue area",
     "iou": "IoU",
     "centrosymmetry_broken": "centrosymmetry\nbroken (%)",
@@ -138,7 +139,7 @@ def _accuracy(result: SupportResult) -> list[Section]:
 def worst_table(result: SupportResult) -> Table:
     """Table of the structures, or without their numbers the patterns, of most false negatives of the primary method."""
     columns = result.primary_method.columns
-    missed = np.asarray(columns["false_negatives"], dtype=np.float64)
+    missed = np.asarray(columns[FALSE_NEGATIVES], dtype=np.float64)
     named = bool((result.structure >= 0).all())
     group, of = np.unique(result.structure if named else result.frame, return_inverse=True)
     count = np.bincount(of)
@@ -153,7 +154,7 @@ def worst_table(result: SupportResult) -> Table:
             str(count[i]),
             f"{100 * share[i]:.0f}",
             f"{most[i]:.0f}",
-            f"{mean['false_positives'][i]:.1f}",
+            f"{mean[FALSE_POSITIVES][i]:.1f}",
             f"{mean['area_ratio'][i]:.2f}",
             f"{mean['iou'][i]:.2f}",
         ]
@@ -193,7 +194,7 @@ def _gallery_words(result: SupportResult, title: str) -> str:
 
 
 def _shapes(result: SupportResult) -> Iterator[Block]:
-    true = result.methods[0].columns.get("true_centrosymmetry")
+    true = result.methods[0].columns.get(TRUE_CENTROSYMMETRY)
     words = "Share of pixels that stay inside when a support is turned around; 1: the twin has the same support."
     picture = histogram_figure(result.methods, "centrosymmetry", "share of pixels that stay inside", true)
     yield Picture(_drawn(result, picture), "Centrosymmetry", words)

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from spi_lightning.errors import UserError
-from spi_lightning.fields import FOURIER_AMPLITUDE, HELD_OUT, MASK, Batch
+from spi_lightning.fields import DENSITY, FOURIER_AMPLITUDE, HELD_OUT, MASK, Batch
 from spi_lightning.metrics.volumes.volume_fit import reciprocal_amplitude
 from spi_lightning.networks import ComplexEncoderDecoder, Members
 from spi_lightning.notes import Note, NoteWarning
@@ -245,7 +245,7 @@ class Refinement(pl.LightningModule):
 
     def _report(self, numbers: dict[str, Tensor], density: Tensor) -> None:
         """Log medians over the members; store all metrics in ``results`` and ``reconstruction``."""
-        self.reconstruction = {"density": density, **numbers}
+        self.reconstruction = {DENSITY: density, **numbers}
         medians = {name: value.median().item() for name, value in numbers.items()}
         medians["loss"] = medians["chi_square"]
         self.results |= {f"val/{name}": value for name, value in medians.items()}
