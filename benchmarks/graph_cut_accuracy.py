@@ -29,7 +29,8 @@ from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.methods import CheckpointMethod, LabelledSubset
 from spi_lightning.progress import Listener
 from spi_lightning.results.cost import measured
-from spi_lightning.results.hit_answer import DecisionRule, HitPart
+from spi_lightning.results.decision import DecisionRule
+from spi_lightning.results.hit_answer import HitPart
 from spi_lightning.results.hits import DecidedAnswer
 
 CLUSTERS = "{single:0.5,double:0.17,triple:0.11,quadruple:0.08,many:0.14,contaminant:0}"

@@ -12,7 +12,8 @@ from hydra.utils import instantiate
 
 from spi_lightning.io import PatternFile, open_patterns
 from spi_lightning.progress import Listener
-from spi_lightning.results.hit_answer import DecisionRule, HitPart, TrainingLabels
+from spi_lightning.results.decision import DecisionRule
+from spi_lightning.results.hit_answer import HitPart, TrainingLabels
 from spi_lightning.results.hits import DecidedAnswer
 
 

@@ -36,7 +36,7 @@ from spi_lightning.reports import require_embedding, write_evaluation_report
 from spi_lightning.reports.hits.choice import left_out_of
 from spi_lightning.reports.supports.page import write_supports_report
 from spi_lightning.reports.volumes.page import write_volumes_report
-from spi_lightning.results.hit_answer import DecisionRule
+from spi_lightning.results.decision import DecisionRule
 from spi_lightning.results.hits import HitResult
 from spi_lightning.results.supports import SUPPORTS_FILE, SupportResult
 from spi_lightning.results.volumes import VOLUMES_FILE, VolumeResult

@@ -1,6 +1,6 @@
 """Optimisers beyond those of torch: alternating members, kernel penalty, penalised L-BFGS."""
 
+from .adam import adam
 from .alternating import Alternating
-from .penalised import adam
 
 __all__ = ["Alternating", "adam"]

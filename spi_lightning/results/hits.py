@@ -16,7 +16,8 @@ from spi_lightning.notes import Note
 
 from .cost import Cost
 from .csv_table import write_columns
-from .hit_answer import DecisionRule, HitAnswer
+from .decision import DecisionRule
+from .hit_answer import HitAnswer
 from .hit_pictures import Gallery, LayerMaps, Occlusion
 
 HITS_FILE: Final = "predictions.h5"

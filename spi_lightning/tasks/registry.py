@@ -49,7 +49,7 @@ TASK_PARTS: Final = (
         " generalised_cross_entropy soft_support_penalty squared_error support_cross_entropy support_penalty",
         metrics="HitMetrics SupportMetrics VolumeMetrics",
         optimizers="Alternating adam",
-        optimizers__penalised="PenalisedLBFGS",
+        optimizers__penalised_lbfgs="PenalisedLBFGS",
         schedules="AlternateEvery ConstantWeight WeibullWeight rise_and_fall step_decay",
         phasing__polishing__wrapped="Wrapping",
         phasing__polishing__exact="Exact",

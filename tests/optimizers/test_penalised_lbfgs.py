@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from spi_lightning.errors import UserError
-from spi_lightning.optimizers.penalised import PenalisedLBFGS
+from spi_lightning.optimizers.penalised_lbfgs import PenalisedLBFGS
 
 
 def features(count: int, width: int) -> tuple[np.ndarray, np.ndarray]:

@@ -25,7 +25,8 @@ from spi_lightning.metrics.hits.method_agreement import common_set
 from spi_lightning.notes import Note
 from spi_lightning.reports import collect_gallery
 from spi_lightning.results.answered import Answered
-from spi_lightning.results.hit_answer import DecisionRule, HitAnswer, HitPart, mean_answer
+from spi_lightning.results.decision import DecisionRule
+from spi_lightning.results.hit_answer import HitAnswer, HitPart, mean_answer
 from spi_lightning.results.hits import DecidedAnswer, HitResult, MethodFacts, Selected
 from spi_lightning.results.selection import write_selection_lists
 from spi_lightning.tracking import METRICS

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from spi_lightning.metrics.hits.bootstrap import bootstrap_intervals, interval_numbers
 from spi_lightning.metrics.hits.classification_curves import classification_statistic, confusion
 from spi_lightning.metrics.hits.hit_metrics import HitNumber, extra_numbers
-from spi_lightning.results.hit_answer import DecisionRule
+from spi_lightning.results.decision import DecisionRule
 from spi_lightning.results.hits import DecidedAnswer
 
 Numbers = dict[str, float | int | None]

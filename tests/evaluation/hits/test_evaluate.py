@@ -13,7 +13,7 @@ from spi_lightning.evaluation import Cache
 from spi_lightning.evaluation.hits import evaluate_hits, write_hits
 from spi_lightning.methods import DiffusionMap, GraphCut, LabelledSubset, PhotonCount
 from spi_lightning.notes import Level
-from spi_lightning.results.hit_answer import DecisionRule
+from spi_lightning.results.decision import DecisionRule
 
 FEW = {"replicates": 20, "gallery": 2, "hit_threshold": None}
 

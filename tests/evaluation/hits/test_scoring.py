@@ -6,7 +6,8 @@ import pytest
 from spi_lightning.evaluation.hits.scoring import Scoring, spread
 from spi_lightning.evaluation.hits.summary import result_notes, score
 from spi_lightning.notes import Level
-from spi_lightning.results.hit_answer import DecisionRule, HitAnswer
+from spi_lightning.results.decision import DecisionRule
+from spi_lightning.results.hit_answer import HitAnswer
 from spi_lightning.results.hits import DecidedAnswer, HitResult
 
 

@@ -9,7 +9,8 @@ from spi_lightning.errors import UserError
 from spi_lightning.io import PatternFile
 from spi_lightning.methods import ByDistance, DiffusionMap, InBox, InPolygon
 from spi_lightning.progress import Listener
-from spi_lightning.results.hit_answer import DecisionRule, TrainingLabels
+from spi_lightning.results.decision import DecisionRule
+from spi_lightning.results.hit_answer import TrainingLabels
 from tests.hit_runs import answer_of
 
 

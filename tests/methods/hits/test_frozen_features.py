@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from spi_lightning.errors import UserError
 from spi_lightning.methods import FrozenFeatures
-from spi_lightning.optimizers.penalised import PenalisedLBFGS
+from spi_lightning.optimizers.penalised_lbfgs import PenalisedLBFGS
 from spi_lightning.results.hit_answer import TrainingLabels
 from tests.hit_runs import answer_of
 

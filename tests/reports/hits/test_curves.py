@@ -9,7 +9,8 @@ from spi_lightning.reports.hits.curves import (
     roc_figure,
 )
 from spi_lightning.reports.hits.trust import abstention_figure
-from spi_lightning.results.hit_answer import DecisionRule, HitAnswer
+from spi_lightning.results.decision import DecisionRule
+from spi_lightning.results.hit_answer import HitAnswer
 from spi_lightning.results.hits import DecidedAnswer
 
 LABEL = np.arange(40) % 2
