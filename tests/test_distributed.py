@@ -104,7 +104,7 @@ def test_the_first_line_of_a_launched_process_reaches_the_first_process() -> Non
     assert left() is None
 
 
-def test_no_line_is_left_for_a_fault() -> None:
+def test_a_fault_of_the_program_leaves_no_message_for_other_processes() -> None:
     with first_process():
         leave(None)
         assert left() is None

@@ -136,7 +136,7 @@ def same(a: Any, b: Any) -> bool:
 
 
 @pytest.mark.parametrize("compress", [True, False])
-def test_everything_comes_back(tmp_path: Path, compress: bool) -> None:
+def test_every_kind_of_field_is_saved_and_loaded_unchanged(tmp_path: Path, compress: bool) -> None:
     value = everything()
     back = load(save(tmp_path / "new" / "all.h5", value, compress), Everything)
     assert same(value, back), [name for name, x in vars(value).items() if not same(x, getattr(back, name))]

@@ -153,7 +153,7 @@ def downloads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return made
 
 
-def test_two_at_once_fetch_once(downloads: list[str], tmp_path: Path) -> None:
+def test_threads_at_the_same_time_download_a_file_once(downloads: list[str], tmp_path: Path) -> None:
     threads = [threading.Thread(target=fetch, args=(PUBLISHED, tmp_path)) for _ in range(3)]
     for thread in threads:
         thread.start()

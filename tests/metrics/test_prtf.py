@@ -69,7 +69,7 @@ def test_unmeasured_pixels_do_not_enter_the_curve() -> None:
     torch.testing.assert_close(visited[2:], torch.ones_like(visited[2:]), atol=1e-3, rtol=0)
 
 
-def test_runs_in_other_guises_are_aligned_first() -> None:
+def test_shifted_and_inverted_runs_are_aligned_before_their_prtf() -> None:
     density = torch.zeros(24, 24)
     density[5:12, 6:16] = torch.rand(7, 10, generator=torch.Generator().manual_seed(2))
     guises = torch.stack([density, torch.roll(density, (3, 4), (0, 1)), torch.roll(density.flip((0, 1)), 2, 1)])

@@ -53,7 +53,7 @@ def test_two_processes_normalise_as_one_forwards_and_backwards(axes: int, tmp_pa
 
 
 @pytest.mark.parametrize("axes", [2, 3])
-def test_alone_it_is_torchs_own(axes: int) -> None:
+def test_in_one_process_batch_norm_equals_that_of_torch(axes: int) -> None:
     torch.manual_seed(1)
     own, shared = map(layer, KINDS[axes])
     shared.load_state_dict(own.state_dict())

@@ -55,7 +55,7 @@ def test_training_returns_every_round_and_evaluation_the_last() -> None:
     assert rounds_of(pattern)[:, :, 2:4].abs().max() > 0
 
 
-def test_rounds_that_teach_nothing_go_before_those_that_do() -> None:
+def test_warm_rounds_without_gradient_precede_those_with_gradient() -> None:
     warm, pattern = network(rounds=1, warm_rounds=2), seen(objects())
     calls: list[bool] = []
     warm.unet.register_forward_hook(lambda *_: calls.append(torch.is_grad_enabled()))

@@ -34,7 +34,7 @@ def test_what_lies_outside_of_the_scan_stays_empty_and_what_was_measured_stays()
     assert not filled[:4].any() and not filled[:, :5].any() and not filled[..., 27:].any()
 
 
-def test_a_plane_has_holes_too() -> None:
+def test_holes_of_a_2d_pattern_are_filled() -> None:
     counts = crystal()[12]
     mask = torch.ones(32, 32, dtype=torch.bool)
     mask[17] = False

@@ -35,7 +35,7 @@ def test_it_is_a_density_of_the_requested_widths() -> None:
         torch.testing.assert_close((along * distance.square()).sum(1), WIDTHS[:, axis].square())
 
 
-def test_it_is_close_to_a_gaussian() -> None:
+def test_the_envelope_of_a_point_spread_is_close_to_a_gaussian() -> None:
     width = torch.tensor([[0.6]], dtype=torch.float64)
     envelope = point_spread_envelope(width, (64,))[0]
     frequency = torch.fft.fftfreq(64, dtype=torch.float64)

@@ -12,7 +12,7 @@ TARGETS = sorted({str(part._target_) for path in CONF.glob("*/*.yaml") if "_targ
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_a_name_means_what_hydra_takes_it_for(target: str) -> None:
+def test_a_target_resolves_to_the_object_that_hydra_finds(target: str) -> None:
     assert _named(target) is get_object(target)
 
 
@@ -21,5 +21,5 @@ def test_a_function_whose_module_has_its_name_is_the_function() -> None:
     assert annotations("spi_lightning.schedules.step_decay")["period"] is int
 
 
-def test_names_of_nothing_have_no_signature() -> None:
+def test_an_unknown_target_has_no_parameters() -> None:
     assert parameters("spi_lightning.no.such.thing") is None and annotations("no_such_package.thing") == {}

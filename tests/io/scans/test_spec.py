@@ -181,7 +181,7 @@ def test_a_mesh_is_no_rocking_scan(tmp_path: Path) -> None:
         open_scan(tmp_path / "a.npy", spec=str(tmp_path / "a.spec"), scan=60)
 
 
-def test_tabs_part_labels(tmp_path: Path) -> None:
+def test_labels_of_spec_columns_are_separated_by_tabs(tmp_path: Path) -> None:
     lines = "ascan  theta 0 1 2 1\n#L Theta\tMonitor\tDet A\n0\t5\t6\n0.5\t5\t6\n1\t5\t6\n"
     read = read_spec(of_scan(tmp_path / "a.spec", lines), 60)
     assert (list(read.columns), read.scanned) == (["Theta", "Monitor", "Det A"], "Theta")
