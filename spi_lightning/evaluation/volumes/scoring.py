@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from spi_lightning.metrics.prtf import LEAST_RUNS
 from spi_lightning.metrics.shells import resolutions
 from spi_lightning.results.volume_answer import VolumeRuns
 
@@ -38,7 +39,7 @@ def scores_of(
     if curves:
         numbers["prtf/chance"] = float(np.median([one.chance for one in curves]))
     crossings = {
-        "prtf/crossing": [one.resolution for one in curves],
+        "prtf/crossing": [one.resolution for one in curves if one.runs >= LEAST_RUNS],  # fewer agree by chance
         "fsc/half_bit": [float(one.fsc.half_bit_crossing) for one in ensembles if one.fsc is not None],
         "fsc/one_over_e": [float(one.fsc.one_over_e_crossing) for one in ensembles if one.fsc is not None],
     }
