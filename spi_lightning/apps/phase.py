@@ -21,7 +21,8 @@ from spi_lightning.files import write_json
 from spi_lightning.locations import CONF
 from spi_lightning.notes import note_lines
 from spi_lightning.reconstruction import Phasing, ReconstructionSettings, prepare, solve, write_reconstruction
-from spi_lightning.reports.phasing.page import verdict, write_phasing_report
+from spi_lightning.reports.phasing.page import write_phasing_report
+from spi_lightning.reports.phasing.verdict import verdict
 from spi_lightning.tasks.registry import trust
 from spi_lightning.tracking import METRICS, earlier_notes
 

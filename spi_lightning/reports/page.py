@@ -14,14 +14,30 @@ from spi_lightning.printable import printable
 
 
 @dataclass(frozen=True)
-class Picture:
-    """Figure as data URI, with a title above and a caption below; both are its alternative text."""
+class Tile:
+    """Upright strip of a wide figure, as data URI, and its share of the figure's width."""
 
     source: str
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Figure as data URI, with a title above and a caption below; both are its alternative text.
+
+    Tiles of a wide figure stand side by side as in the figure, on narrow screens below one another.
+    """
+
+    source: str | Sequence[Tile]
     title: str
     caption: str = ""
     wide: bool = False
     kind: str = field(default="picture", init=False)
+
+    @property
+    def tiles(self) -> Sequence[Tile]:
+        """Tiles of the figure, which may be one."""
+        return [Tile(self.source)] if isinstance(self.source, str) else self.source
 
 
 @dataclass(frozen=True)

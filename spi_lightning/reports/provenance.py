@@ -10,6 +10,16 @@ from .page import Fold, Lines, Section, Table
 LISTED_PACKAGES = ("spi_lightning", "torch", "pytorch-lightning", "numpy", "h5py")
 
 
+def source_line(source: str, run: Path) -> str:
+    """Line below the title of a page: the input file, and the folder of the run.
+
+    Args:
+        source: File or files of the patterns; empty where they came as arrays.
+        run: Folder of the run.
+    """
+    return " · ".join(filter(None, (source, "run folder " + "/".join(run.resolve().parts[-2:]))))
+
+
 def provenance_section(run: Path, about: dict[str, Any] | None = None, *tables: Table) -> Section:
     """Versions and hardware (versions.json) and settings (config.yaml) of a run; missing files are named.
 

@@ -4,15 +4,20 @@ import base64
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from PIL import Image
 
 from spi_lightning.printable import printable
+
+from .page import Tile
 
 SINGLE, OTHER, UNKNOWN, INK = "#0072B2", "#D55E00", "#8a8f98", "#1f2933"
 EMPTY = "#d5d9de"
@@ -110,9 +115,38 @@ def as_png(picture: Figure, dots_per_inch: int = 160) -> str:
     return _data_uri(picture, "png", "image/png", dpi=dots_per_inch)
 
 
+def as_tiles(picture: Figure, dots_per_inch: int = 160) -> list[Tile]:
+    """Wide figure as PNG, cut between its columns of panels and colour bars, which narrow screens wrap."""
+    whole = Image.open(io.BytesIO(_bytes(picture, "png", dpi=dots_per_inch)))
+    renderer = FigureCanvasAgg(picture).get_renderer()  # type: ignore[no-untyped-call]
+    boxes = [box for axes in picture.axes if (box := axes.get_tightbbox(renderer)) is not None]
+    ends: list[tuple[float, float]] = []
+    for left, right in sorted((box.x0 / picture.bbox.width, box.x1 / picture.bbox.width) for box in boxes):
+        if ends and left <= ends[-1][1]:
+            ends[-1] = (ends[-1][0], max(ends[-1][1], right))
+        else:
+            ends.append((left, right))
+    inner = [(before[1] + after[0]) / 2 for before, after in pairwise(ends)]
+    cuts = [0, *(round(whole.width * each) for each in inner), whole.width]
+    tiles = []
+    for left, right in pairwise(cuts):
+        buffer = io.BytesIO()
+        whole.crop((left, 0, right, whole.height)).save(buffer, "png", optimize=True)
+        tiles.append(Tile(_uri("image/png", buffer.getvalue()), round((right - left) / whole.width, 5)))
+    return tiles
+
+
 def _data_uri(picture: Figure, form: str, media_type: str, **options: Any) -> str:
+    return _uri(media_type, _bytes(picture, form, **options))
+
+
+def _bytes(picture: Figure, form: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
     _escape_names(picture)
     with mpl.rc_context(_SETTINGS):
         picture.savefig(buffer, format=form, **options)
-    return f"data:{media_type};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+    return buffer.getvalue()
+
+
+def _uri(media_type: str, content: bytes) -> str:
+    return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"

@@ -55,18 +55,19 @@ def object_surface(
         wide: Whether the picture takes the width of the page.
         caption: Sentence after that on the level of the surface.
     """
-    density = without_offset(density)
+    density = without_offset(density) if np.iscomplexobj(density) else density
     amplitude = np.pad(np.abs(density) / max(float(np.abs(density).max()), 1e-30), 1)
     vertices, faces = _mesh(amplitude, LEVEL, most)
     padded = np.pad(density, 1)
     phase = np.angle(_at(padded.real, vertices) + 1j * _at(padded.imag, vertices))
     known = bool(np.isfinite(voxel).all())
     positions = (vertices - np.array(amplitude.shape) // 2) * (voxel * 1e9 if known else np.ones(3))
-    ticks = list(zip(*PHASE_TICKS, strict=True))
-    colouring = _Colouring(phase, (-np.pi, np.pi), PHASE_COLOURS, "phase (rad)", ticks)
+    whole = np.iscomplexobj(density)
+    label, ticks = ("phase (rad)", list(zip(*PHASE_TICKS, strict=True))) if whole else ("", [])
+    colouring = _Colouring(phase, (-np.pi, np.pi), PHASE_COLOURS, label, ticks)
     mesh = _packed(positions, faces, colouring, "nm" if known else "voxels", "zyx")
-    words = f"|density| at {100 * LEVEL:.0f} % of its maximum, coloured by the phase. {caption}".strip()
-    return Surface(mesh, title, words, wide)
+    words = f"|density| at {100 * LEVEL:.0f} % of its maximum{', coloured by the phase' if whole else ''}. {caption}"
+    return Surface(mesh, title, words.strip(), wide)
 
 
 def diffraction_surface(

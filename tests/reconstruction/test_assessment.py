@@ -8,7 +8,7 @@ from spi_lightning.phasing import Averaged, Phased
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.reconstruction import Phasing, PhasingProblem, Reconstruction, ReconstructionSettings, assess
 from spi_lightning.reconstruction.reconstruct import _agreeing
-from spi_lightning.reports.phasing.page import verdict
+from spi_lightning.reports.phasing.verdict import verdict
 from tests.phasing.lopsided import lopsided
 
 

@@ -27,7 +27,7 @@ from spi_lightning.physics.rotations.orientations import (
     viewing_directions,
 )
 from spi_lightning.reports.page import Picture
-from spi_lightning.reports.style import PHOTON_COLOURS, as_png, figure
+from spi_lightning.reports.style import PHOTON_COLOURS, as_png, as_tiles, figure
 from spi_lightning.results.orientation import Examples, OrientationResult
 
 Array = NDArray[np.float64]
@@ -165,12 +165,12 @@ _EXAMPLES: Final = (
 
 def slices_picture(result: OrientationResult) -> Picture:
     """Captioned picture of three central planes."""
-    return Picture(as_png(slices_figure(result)), "Central slices", _SLICES, wide=True)
+    return Picture(as_tiles(slices_figure(result)), "Central slices", _SLICES, wide=True)
 
 
 def examples_picture(examples: Examples) -> Picture:
     """Captioned picture of patterns above their slices."""
-    return Picture(as_png(examples_figure(examples)), "Patterns and best matching slices", _EXAMPLES, wide=True)
+    return Picture(as_tiles(examples_figure(examples)), "Patterns and best matching slices", _EXAMPLES, wide=True)
 
 
 def slices_figure(result: OrientationResult) -> Figure:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.physics.array import box_about_origin, reach
 from spi_lightning.reports.page import Picture
-from spi_lightning.reports.style import MASKED, OTHER, PHASE_COLOURS, SINGLE, as_png, figure, phase_bar
+from spi_lightning.reports.style import MASKED, OTHER, PHASE_COLOURS, SINGLE, as_tiles, figure, phase_bar
 from spi_lightning.reports.volumes.slices import without_offset
 from spi_lightning.results.phasing import PhasingResult
 
@@ -82,28 +82,34 @@ def dress(axes: Axes, ndim: int, number: int, label: str) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(5))
 
 
-def result_pictures(result: PhasingResult) -> list[Picture]:
-    """Captioned pictures of the pattern, the density and, where it is known, the true density."""
+def pattern_picture(result: PhasingResult) -> Picture:
+    """Captioned picture of the pattern."""
     volume = result.intensity.ndim == 3
-    caption = (
-        "Central planes through q = 0. " if volume else ""
-    ) + f"{_unit_of(result).capitalize()} on a logarithmic scale; grey: not measured."
+    caption = "Central planes through q = 0. " if volume else ""
+    caption += f"{_unit_of(result).capitalize()} on a logarithmic scale; grey: not measured."
     if result.known:
         caption += " q = 2 sin(theta) / wavelength = 1 / d, d the full period, without a factor 2 pi."
-    pictures = [Picture(as_png(pattern_figure(result)), "Pattern", caption, wide=volume)]
+    return Picture(as_tiles(pattern_figure(result)), "Pattern", caption, wide=volume)
+
+
+def density_picture(result: PhasingResult) -> Picture:
+    """Captioned picture of the density."""
+    volume = result.intensity.ndim == 3
     caption = "Mean of the kept starts; red line: the support." + (" Central planes." if volume else "")
     if np.iscomplexobj(result.density):
         caption += " Phase without its constant, only where the amplitude exceeds 5 % of its maximum."
     if result.about.frame:
         caption += f" Frame of the {result.about.frame}."
-    pictures.append(Picture(as_png(density_figure(result)), "Density", caption, wide=volume))
-    if result.truth is not None:
-        pictures.append(
-            Picture(
-                as_png(density_figure(result, result.truth)), "Truth", "The density that was simulated.", wide=volume
-            )
-        )
-    return pictures
+    return Picture(as_tiles(density_figure(result)), "Density", caption, wide=volume)
+
+
+def truth_pictures(result: PhasingResult) -> list[Picture]:
+    """Captioned picture of the true density, where it is known."""
+    if result.truth is None:
+        return []
+    drawn = density_figure(result, result.truth)
+    wide = result.intensity.ndim == 3
+    return [Picture(as_tiles(drawn), "Truth", "The density that was simulated.", wide=wide)]
 
 
 def _unit_of(result: PhasingResult) -> str:
@@ -184,7 +190,7 @@ _MOST: Final = 10
 def starts_picture(result: PhasingResult) -> Picture:
     """Captioned picture of the starts of smallest error."""
     return Picture(
-        as_png(starts_figure(result)), "Densities of the starts", _starts_caption(result), wide=len(result.kept) > 2
+        as_tiles(starts_figure(result)), "Densities of the starts", _starts_caption(result), wide=len(result.kept) > 2
     )
 
 

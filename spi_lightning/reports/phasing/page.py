@@ -1,130 +1,28 @@
-"""Page of a phasing run: verdict, pattern and density, numbers, how far to trust them, and the starts."""
+"""Page of a phasing run: size and resolution, the density in 3D and in planes, reliability, starts and numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from spi_lightning.codec import load
 from spi_lightning.io.reading import read_metrics
-from spi_lightning.metrics.prtf import LEAST_RUNS
-from spi_lightning.metrics.shells import in_words, resolutions
-from spi_lightning.notes import note_lines
+from spi_lightning.io.volumes.laboratory_file import read_laboratory
+from spi_lightning.notes import Level, note_lines
+from spi_lightning.physics.bragg.laboratory import LaboratoryCrystal
 from spi_lightning.reports.further import MakeFigure, further_sections
-from spi_lightning.reports.laboratory import laboratory_sections
-from spi_lightning.reports.page import Lines, Section, Table, write_page
-from spi_lightning.reports.provenance import provenance_section
+from spi_lightning.reports.laboratory import AMPLITUDE_PHASE, crystal_picture, crystal_surface, laboratory_section
+from spi_lightning.reports.page import Lines, Picture, Section, Surface, Table, write_page
+from spi_lightning.reports.provenance import provenance_section, source_line
+from spi_lightning.reports.surfaces import object_surface
 from spi_lightning.results.phasing import PHASING_FILE, PhasingResult
 
-from .maps import result_pictures, starts_picture
-from .trust import trust_pictures
-
-_FREE: Final = 0.1  # share of free pixels from which the errors are too low
-_FEW: Final = 4  # starts; PRTF of as many unrelated ones: 0.45, above 1/e
-_OVERFITTED: Final = 0.2  # relative Fourier error on held-out pixels up to which a run is not called overfitted
-_FAR: Final = 3.0  # times the error on fitted pixels, and that of photon noise
-_POOR: Final = 0.2  # relative Fourier error beyond photon noise of a density that does not explain its pattern
-
-
-def verdict(result: PhasingResult, metrics: dict[str, Any]) -> str:
-    """Summary of a run: agreement of the starts, errors, resolution, and reasons to doubt them.
-
-    Args:
-        result: Result of the phasing run.
-        metrics: Numbers of the run, as in metrics.json.
-    """
-    kept, total, best = int(result.kept.sum()), len(result.kept), result.best
-    error, held, noise = result.final_error[best], result.held_out_error[best], result.about.counting_error
-    poor, element = result.misfit > _POOR, result.element
-    agree = f"{kept} of {total} starts agree" + (" with one another but do not fit the pattern" if poor else "")
-    if kept == 1:
-        others = "the other start does not agree" if total == 2 else f"none of the other {total - 1} starts agrees"
-        agree = "one start, which nothing confirms" if total == 1 else f"{others} with the best"
-    text = f"{agree[0].upper()}{agree[1:]}; the best{' of them' if 1 < kept < total else ''} leaves a relative Fourier "
-    overfit = is_overfitted(result)
-    if overfit:
-        text = f"WARNING: {text}error of {held:.3g} on held-out {element}s, {error:.3g} on those it was fitted to"
-    else:
-        text += f"error of {error:.3g}" + (f", on held-out {element}s {held:.3g}" if np.isfinite(held) else "")
-    text += f" (photon noise alone: about {noise:.2g})." if noise else "."
-    if overfit:
-        text += (
-            " It is overfitted: take a tighter support, a recipe with shrink-wrap, "
-            "fewer steps of polish, or more photons."
-        )
-        left_out = np.where(result.kept, np.inf, result.held_out_error).min()
-        if left_out < held / 2:
-            text += f" A start that was left out leaves {left_out:.3g} on held-out {element}s."
-    if result.final_error.min() < 0.95 * error:
-        text += f" A start that agrees with no other leaves {result.final_error.min():.3g} and was left out."
-    if poor:
-        text += f" That is a poor fit: {_suspects(result)}."
-    if (free := result.about.free) > _FREE:
-        text += (
-            f" These errors are of the {1 - free:.0%} of the {element}s that were measured; the others are free, so "
-        )
-        text += "they are smaller than those of a pattern without free ones, and no sign of a better density."
-    if kept > 1:
-        edge = result.pixel if result.known and kept >= _FEW else None
-        fall = _fall(metrics, "prtf", "1/e", element, edge) if kept >= LEAST_RUNS else "names no resolution"
-        text += f" The PRTF (of phases) of those kept, less chance, {fall}"
-        if chance := _chance(result):
-            text += f"; phases of {kept} unrelated starts agree to {chance:.2f}"
-            text += f", so {kept} starts are too few: take 5 or more" if kept < _FEW else ""
-        text += "."
-    if len(result.fsc):
-        name = "FSC" if result.density.ndim == 3 else "FRC"
-        fall = _fall(metrics, "fsc_half_bit", "half a bit", element, result.pixel if result.known else None)
-        text += f" The {name} of two halves of the photons {fall}."
-    if result.about.identical_starts:
-        text += " All starts began from the same density, so the PRTF is 1 by construction and has no meaning."
-    elif result.about.converged_starts:
-        text += " The starts began apart and ended at one density."
-    return text
-
-
-def is_overfitted(result: PhasingResult) -> bool:
-    """Whether the best kept start leaves far more on held-out pixels than on fitted ones and than photon noise does."""
-    best, noise = result.best, result.about.counting_error or 0.0
-    held, fitted = float(result.held_out_error[best]), float(result.final_error[best])
-    return held > max(_OVERFITTED, _FAR * fitted, _FAR * noise)  # never of NaN: nothing is held out
-
-
-def _suspects(result: PhasingResult) -> str:
-    """Probable causes of a poor fit."""
-    if result.about.sampled_beside:
-        return "the beam lies beside the centre of a pixel, see the notes; check mask and support too"
-    return f"check mask,{'' if result.element == 'voxel' else ' beam centre,'} support and constraint"
-
-
-def _chance(result: PhasingResult) -> float:
-    """PRTF of unrelated phases; 0 where it has no meaning."""
-    return 0.0 if result.about.identical_starts else result.about.chance or 0.0
-
-
-def _fall(metrics: dict[str, Any], name: str, threshold: str, element: str, edges: ArrayLike | None) -> str:
-    """Frequency at which a curve falls below its threshold, in words; per pixel or voxel if the geometry is unknown.
-
-    A curve that stays above it ends with the data, at a period of two edges of a pixel.
-
-    Args:
-        metrics: Numbers of the run, as in metrics.json.
-        name: Name of the curve in metrics.json.
-        threshold: Threshold of the curve in words.
-        element: Word for an element, ``pixel`` or ``voxel``.
-        edges: Edges of a pixel along each axis, m; None: the end of the data has no length.
-    """
-    if words := in_words(metrics, name):
-        return f"falls below {threshold} at {words}"
-    if metrics.get(f"{name}/crossing") is not None:
-        return f"falls below {threshold} at {metrics[f'{name}/crossing']:.3g} per {element}"
-    ends = "" if edges is None else f", {in_words({**resolutions(name, 0.5, edges)}, name)}"
-    return f"stays above {threshold} up to the edge of the data{ends}"
-
+from .maps import density_picture, pattern_picture, starts_picture, truth_pictures
+from .trust import reproducibility_pictures, trust_pictures
+from .verdict import answer, verdict
 
 _WORDS = {
     "starts": "starts",
@@ -182,7 +80,7 @@ def numbers_table(metrics: Mapping[str, Any], element: str) -> Table:
 
 
 def write_phasing_report(run: Path, figures: Mapping[str, MakeFigure] | None = None) -> Path:
-    """Write report.html of a phasing run from its phasing.h5 and metrics.json.
+    """Write report.html of a phasing run from its phasing.h5 and metrics.json, and laboratory.npz of a crystal.
 
     Args:
         run: Folder of the phasing run.
@@ -190,14 +88,44 @@ def write_phasing_report(run: Path, figures: Mapping[str, MakeFigure] | None = N
     """
     result = load(run / PHASING_FILE, PhasingResult)
     metrics: dict[str, Any] = read_metrics(run / "metrics.json")
+    path = run / "laboratory.npz"
+    crystal = read_laboratory(path)[0] if path.is_file() else None
     sections = [
-        Section("Result", [Lines([verdict(result, metrics)]), *result_pictures(result)]),
-        *laboratory_sections([run / "laboratory.npz"]),
-        Section("Numbers", [numbers_table(metrics, result.element)]),
-        Section("Reliability", [*trust_pictures(result)]),
+        Section("Result", [*_answer(result, metrics, crystal), *_pictures(result, crystal)]),
+        *([] if crystal is None else [laboratory_section(crystal)]),
+        *_as_measured(result, crystal),
+        Section("Reliability", [Lines([verdict(result, metrics)]), *trust_pictures(result)]),
         Section("Starts", [starts_picture(result)]),
+        Section("Numbers", [numbers_table(metrics, result.element)]),
         Section("Notes", [Lines(note_lines(result.notes) or ["Nothing to note."])]),
         *further_sections(figures, result),
         provenance_section(run),
     ]
-    return write_page(run / "report.html", "Phasing", "/".join(run.resolve().parts[-2:]), sections)
+    return write_page(run / "report.html", "Phasing", source_line(result.about.data, run), sections)
+
+
+def _answer(result: PhasingResult, metrics: dict[str, Any], crystal: LaboratoryCrystal | None) -> list[Lines]:
+    """The answer, and below it the reasons to doubt it."""
+    warnings = note_lines(result.notes, Level.WARNING)
+    return [Lines([answer(result, metrics, crystal)]), *([Lines(warnings)] if warnings else [])]
+
+
+def _pictures(result: PhasingResult, crystal: LaboratoryCrystal | None) -> list[Picture | Surface]:
+    """What a user came for: the density, in 3D and in planes, and its reproducibility; of a plane, the pattern too."""
+    if result.density.ndim == 2:
+        return [density_picture(result), pattern_picture(result), *truth_pictures(result)]
+    if crystal is not None:
+        return [crystal_surface(crystal), *reproducibility_pictures(result), crystal_picture(crystal, AMPLITUDE_PHASE)]
+    edges = result.pixel if result.known else np.full(3, np.nan)
+    frame = f"Frame of the {result.about.frame}." if result.about.frame else ""
+    view = object_surface(result.density, edges, "Density in 3D", caption=frame)
+    return [view, *reproducibility_pictures(result), density_picture(result), *truth_pictures(result)]
+
+
+def _as_measured(result: PhasingResult, crystal: LaboratoryCrystal | None) -> list[Section]:
+    """Pattern of a volume, and the density of a crystal in the frame of its scan, in which it was phased."""
+    if result.density.ndim == 2:
+        return []
+    if crystal is None:
+        return [Section("Pattern", [pattern_picture(result)])]
+    return [Section("Pattern and density in the frame of the scan", [pattern_picture(result), density_picture(result)])]

@@ -26,11 +26,18 @@ _TRUST: Final = (
 )
 
 
+def reproducibility_pictures(result: PhasingResult) -> list[Picture]:
+    """Captioned picture of the PRTF and the correlation of two halves; none of one kept start without halves."""
+    if not np.isfinite(result.prtf).any() and not len(result.fsc):
+        return []
+    return [Picture(as_svg(trust_figure(result)), "Reproducibility against frequency", _trust(result))]
+
+
 def trust_pictures(result: PhasingResult) -> list[Picture]:
-    """Captioned pictures of reproducibility, convergence and held-out pixels, as far as the run has them."""
+    """Captioned pictures of convergence and held-out pixels, and of the reproducibility of a plane."""
     pictures = [Picture(as_svg(errors_figure(result)), "Convergence", _convergence(result))]
-    if np.isfinite(result.prtf).any() or len(result.fsc):  # not of one kept start
-        pictures.insert(0, Picture(as_svg(trust_figure(result)), "Reproducibility against frequency", _trust(result)))
+    if result.density.ndim == 2:  # that of a volume stands beside its surface
+        pictures = reproducibility_pictures(result) + pictures
     if np.isfinite(result.held_out_error).any():
         what = f"{result.element}s"
         caption = f"Held-out {what} are free during phasing. Dotted line: equal errors on held-out and fitted {what}."

@@ -94,7 +94,7 @@
     pen.fillStyle = INK; pen.fillRect(12, height - 12, length * zoom, 3);
     pen.textAlign = "left"; pen.fillText(`${+length.toPrecision(3)} ${data.unit}`, 12, height - 22);
     const [top, tall, x] = [30, height - 60, width - BAR + 14], end = mesh.scale.length / 3;
-    for (let i = 0; i < tall; i++) {
+    for (let i = 0; data.ticks.length && i < tall; i++) {
       const colour = 3 * Math.min(end - 1, Math.floor(end * (1 - (i + 0.5) / tall)));
       pen.fillStyle = `rgb(${mesh.scale.slice(colour, colour + 3)})`; pen.fillRect(x, top + i, 12, 1.5);
     }
@@ -104,7 +104,7 @@
     pen.textAlign = "center"; if (!mesh.faces.length) pen.fillText("no surface at this level", (width - BAR) / 2, height / 2);
   }
 
-  function start(box) {
+  function start(box, number) {
     const data = JSON.parse(box.nextElementSibling.textContent), canvas = document.createElement("canvas"), layer = document.createElement("canvas");
     let mesh = null, view = FIRST, magnified = 1, waiting = false;
     box.append(canvas);
@@ -149,6 +149,7 @@
     new IntersectionObserver((seen) => { if (seen.at(-1).isIntersecting) soon(); }, {rootMargin: "300px"}).observe(box);
     new ResizeObserver(() => { if (mesh) soon(); }).observe(box);
     window.addEventListener("beforeprint", draw);
+    if (number < 2) draw();  // the others when they come near
   }
   document.querySelectorAll(".surface").forEach(start);
 })();

@@ -19,6 +19,7 @@ from spi_lightning.results.volumes import DisplayedPattern, VolumeResult
 
 Array = NDArray[Any]
 _MARKERS = "os^Dvp*X"
+_LEGEND_ROW, _LEGEND_LETTERS = 0.2, 66  # inches; letters beside one another in a figure of half the width of a page
 
 
 def colour_of(number: int) -> str:
@@ -26,39 +27,44 @@ def colour_of(number: int) -> str:
     return METHOD_COLOURS[number % len(METHOD_COLOURS)]
 
 
-def histogram_figure(result: VolumeResult) -> Figure:
-    """Chi square and r_p of all runs, fitted voxels above, held-out ones below: Wu et al. (2021), Figs 5 and S3."""
-    held = all("held_out_chi_square" in method.numbers for method in result.methods)
-    rows = [("", "fitted voxels")] + ([("held_out_", "held-out voxels")] if held else [])
-    with figure(9.6, 3.3 * len(rows) + 0.4) as picture:
-        panels = picture.subplots(len(rows), 2, squeeze=False)
-        for row, (prefix, where) in enumerate(rows):
-            _histogram(panels[row, 0], result, f"{prefix}chi_square", f"χ², {where}", logarithmic=True)
-            _histogram(panels[row, 1], result, f"{prefix}correlation", f"$r_p$ (signed), {where}")
-        picture.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+def histogram_figure(result: VolumeResult, name: str, label: str) -> Figure:
+    """Histogram of one error of all runs: Wu et al. (2021), Figs 5 and S3.
+
+    Args:
+        result: Comparison whose runs are counted.
+        name: Name of the error in MethodResult.numbers; chi squares have a logarithmic axis.
+        label: Label of the axis.
+    """
+    drawn = [method.numbers[name].ravel() for method in result.methods]
+    low, high = min(float(each.min()) for each in drawn), max(float(each.max()) for each in drawn)
+    with figure(5.4, 3.6 + _LEGEND_ROW * len(drawn) / 3) as picture:
+        axes = picture.subplots()
+        if name.endswith("chi_square"):
+            low = max(low, 1e-16)
+            bins = np.geomspace(low / 1.1, max(high, low) * 1.1, 36)
+            axes.set_xscale("log")
+            _plain_log(axes.xaxis, low, high)
+        else:
+            pad = 0.03 * max(high - low, 1e-9)
+            bins = np.linspace(low - pad, high + pad, 36)
+            axes.xaxis.set_major_locator(MaxNLocator(4))
+            axes.ticklabel_format(axis="x", useOffset=False)
+        for number, values in enumerate(drawn):
+            style: dict[str, Any] = {"bins": bins.tolist(), "color": colour_of(number), "linewidth": 1.4}
+            values = np.clip(values, bins[0], bins[-1])
+            axes.hist(values, histtype="stepfilled", alpha=0.18, **style)
+            axes.hist(values, histtype="step", label=result.names[number], **style)
+        axes.set(xlabel=label, ylabel="runs")
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+        _legend(picture, axes)
     return picture
 
 
-def _histogram(axes: Axes, result: VolumeResult, name: str, label: str, logarithmic: bool = False) -> None:
-    drawn = [method.numbers[name].ravel() for method in result.methods]
-    low, high = min(float(each.min()) for each in drawn), max(float(each.max()) for each in drawn)
-    if logarithmic:
-        low = max(low, 1e-16)
-        bins = np.geomspace(low / 1.1, max(high, low) * 1.1, 36)
-        axes.set_xscale("log")
-        _plain_log(axes.xaxis, low, high)
-    else:
-        pad = 0.03 * max(high - low, 1e-9)
-        bins = np.linspace(low - pad, high + pad, 36)
-        axes.xaxis.set_major_locator(MaxNLocator(4))
-        axes.ticklabel_format(axis="x", useOffset=False)
-    for number, values in enumerate(drawn):
-        style: dict[str, Any] = {"bins": bins.tolist(), "color": colour_of(number), "linewidth": 1.4}
-        values = np.clip(values, bins[0], bins[-1])
-        axes.hist(values, histtype="stepfilled", alpha=0.18, **style)
-        axes.hist(values, histtype="step", label=result.names[number], **style)
-    axes.set(xlabel=label, ylabel="runs")
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+def _legend(picture: Figure, axes: Axes) -> None:
+    """Names of the methods above the axes, as many in a row as their length allows."""
+    handles, labels = axes.get_legend_handles_labels()
+    longest = max(map(len, labels), default=0)
+    picture.legend(handles, labels, loc="outside upper center", ncols=max(1, min(3, _LEGEND_LETTERS // (longest + 6))))
 
 
 def _plain_log(axis: Axis, low: float, high: float) -> None:
@@ -91,28 +97,33 @@ def held_out_figure(result: VolumeResult) -> Figure:
     return picture
 
 
-def course_figure(result: VolumeResult) -> Figure:
-    """Least chi square so far of the fitted voxels against steps and seconds of one run: Wu et al. (2021), Fig. 3f."""
-    with figure(10.4, 4.2) as picture:
-        left, right = picture.subplots(1, 2, sharey=True)
+def course_figure(result: VolumeResult, against: str) -> Figure:
+    """Least chi square so far of the fitted voxels in the course of one run: Wu et al. (2021), Fig. 3f.
+
+    Args:
+        result: Comparison whose runs are drawn: their median and range over the seeds.
+        against: ``steps`` or ``seconds``.
+    """
+    with figure(5.4, 4.0 + _LEGEND_ROW * len(result.methods) / 2) as picture:
+        axes = picture.subplots()
         for number, method in enumerate(result.methods):
             course = np.minimum.accumulate(method.chi_square, axis=0)
             if len(course) < 2:
                 continue
-            seconds = method.seconds / course.shape[1]
+            x = method.step if against == "steps" else method.seconds / course.shape[1]
             style: dict[str, Any] = {"color": colour_of(number)}
-            for axes, x, name in (
-                (left, method.step, f"{method.name} ({method.unit}s)"),
-                (right, seconds, ""),
-            ):
-                axes.plot(x, np.median(course, axis=1), linewidth=1.4, label=name or None, **style)
-                if course.shape[1] > 1:
-                    axes.fill_between(x, course.min(1), course.max(1), alpha=0.15, linewidth=0, **style)
-        some = "log" if any(len(method.chi_square) > 1 for method in result.methods) else "linear"
-        left.set(yscale=some, xscale="symlog", xlabel="epochs or iterations", ylabel="least χ² so far, fitted voxels")
-        right.set(xscale=some, xlabel="seconds of one run")
-        left.set_xlim(left=0)
-        picture.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+            axes.plot(x, np.median(course, axis=1), linewidth=1.4, label=method.name, **style)
+            if course.shape[1] > 1:
+                axes.fill_between(x, course.min(1), course.max(1), alpha=0.15, linewidth=0, **style)
+        units = sorted({f"{method.unit}s" for method in result.methods})
+        drawn = any(len(method.chi_square) > 1 for method in result.methods)
+        axes.set(yscale="log" if drawn else "linear", ylabel="least χ² so far, fitted voxels")
+        if against == "steps":
+            axes.set(xscale="symlog", xlabel=" or ".join(units))
+            axes.set_xlim(left=0)
+        else:
+            axes.set(xscale="log" if drawn else "linear", xlabel="seconds of one run")
+        _legend(picture, axes)
     return picture
 
 
@@ -136,23 +147,24 @@ def spectrum_figure(result: VolumeResult, pattern: DisplayedPattern) -> Figure:
     return picture
 
 
-def transfer_figure(result: VolumeResult, pattern: DisplayedPattern) -> Figure:
-    """PRTF of each method's runs, and FSC of two halves of the photons where these were phased."""
+def transfer_figure(result: VolumeResult, pattern: DisplayedPattern, curve: str) -> Figure:
+    """PRTF of each method's runs, or FSC of two halves of the photons.
+
+    Args:
+        result: Comparison with the frequencies of the shells.
+        pattern: Pattern whose densities are compared.
+        curve: ``prtf`` or ``fsc``; methods without it have no line.
+    """
     frequency, unit = frequency_of(result)
-    curves = [name for name in ("prtf", "fsc") if any(len(getattr(method, name)) for method in pattern.methods)]
-    with figure(5.4 * len(curves), 4.3 + 0.2 * len(result.names) / len(curves)) as picture:
-        panels = picture.subplots(1, len(curves), squeeze=False)[0]
-        for axes, curve in zip(panels, curves, strict=True):
-            for number, method in enumerate(pattern.methods):
-                if len(values := method.prtf_corrected if curve == "prtf" else method.fsc):
-                    axes.plot(frequency, values, color=colour_of(number), linewidth=1.4)
-            (_prtf_axes if curve == "prtf" else _fsc_axes)(axes, pattern)
-            axes.set_xlabel(f"|q| ({unit})")
-        for number, name in enumerate(result.names):
-            panels[0].plot([], [], color=colour_of(number), linewidth=1.4, label=name)
-        named = panels[0].get_legend_handles_labels()
-        columns = 2 * len(curves)
-        picture.legend(*(each[-len(result.names) :] for each in named), loc="outside upper center", ncols=columns)
+    with figure(5.4, 4.0 + _LEGEND_ROW * len(result.names) / 2) as picture:
+        axes = picture.subplots()
+        for number, (name, method) in enumerate(zip(result.names, pattern.methods, strict=True)):
+            if len(values := method.prtf_corrected if curve == "prtf" else method.fsc):
+                label = f"{name} ({method.kept} runs)" if curve == "prtf" else name
+                axes.plot(frequency, values, color=colour_of(number), linewidth=1.4, label=label)
+        axes.set_xlabel(f"|q| ({unit})")
+        _legend(picture, axes)
+        (_prtf_axes if curve == "prtf" else _fsc_axes)(axes, pattern)
     return picture
 
 
@@ -198,25 +210,20 @@ def times_figure(methods: Mapping[str, Mapping[str, Any]], levels: Sequence[floa
     return picture
 
 
-def truth_figure(methods: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Figure:
-    """Errors against the truth for each pattern, medians over draws and seeds."""
-    labels = {
-        "phase_rms": "phase RMS error (rad)",
-        "amplitude_correlation": "amplitude correlation",
-        "density_error": "density error",
-    }
-    with figure(12.0, 4.2) as picture:
-        panels = picture.subplots(1, 3)
-        for axes, (name, label) in zip(panels, labels.items(), strict=True):
-            for number, patterns in enumerate(methods.values()):
-                values = [numbers[name] for numbers in patterns.values()]
-                style: dict[str, Any] = {"color": colour_of(number), "marker": _MARKERS[number % 8], "markersize": 5}
-                axes.plot(range(len(values)), values, linewidth=1.0, **style)
-            axes.set_xticks(range(len(patterns)), list(patterns), rotation=30, ha="right", rotation_mode="anchor")
-            axes.set(ylabel=label)
-            if name != "amplitude_correlation":
-                axes.set_yscale("log")
-        for number, name in enumerate(methods):
-            panels[0].plot([], [], color=colour_of(number), marker=_MARKERS[number % 8], label=name)
-        picture.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=5)
+def truth_figure(methods: Mapping[str, Mapping[str, Mapping[str, float]]], name: str, label: str) -> Figure:
+    """One error against the truth for each pattern, medians over draws and seeds.
+
+    Args:
+        methods: Errors by the name of the method and of the pattern.
+        name: Name of the error; correlations have a linear axis.
+        label: Label of the axis.
+    """
+    with figure(5.4, 3.9 + _LEGEND_ROW * len(methods) / 2) as picture:
+        axes = picture.subplots()
+        for number, (method, patterns) in enumerate(methods.items()):
+            style: dict[str, Any] = {"color": colour_of(number), "marker": _MARKERS[number % 8], "markersize": 5}
+            axes.plot(range(len(patterns)), [each[name] for each in patterns.values()], label=method, **style)
+        axes.set_xticks(range(len(patterns)), list(patterns), rotation=30, ha="right", rotation_mode="anchor")
+        axes.set(ylabel=label, yscale="linear" if name.endswith("correlation") else "log")
+        _legend(picture, axes)
     return picture

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from spi_lightning import codec
 from spi_lightning.io.reading import read_metrics
-from spi_lightning.notes import note_lines
+from spi_lightning.notes import Level, note_lines
 from spi_lightning.reports.further import MakeFigure, further_sections
 from spi_lightning.reports.heat_map import agreement_figure
-from spi_lightning.reports.laboratory import laboratory_sections
+from spi_lightning.reports.laboratory import laboratory_sections, laboratory_surfaces
 from spi_lightning.reports.page import Lines, Picture, Section, Surface, Table, write_page
-from spi_lightning.reports.provenance import provenance_section
-from spi_lightning.reports.style import as_png, as_svg
-from spi_lightning.reports.surfaces import diffraction_surface, object_surface, surface_level
+from spi_lightning.reports.provenance import provenance_section, source_line
+from spi_lightning.reports.style import as_svg, as_tiles
+from spi_lightning.reports.surfaces import PAGE_VERTICES, diffraction_surface, object_surface, surface_level
 from spi_lightning.results.volumes import VOLUMES_FILE, DisplayedPattern, VolumeFacts, VolumeResult
 
 from .figures import (
@@ -28,55 +28,7 @@ from .figures import (
     truth_figure,
 )
 from .slices import pattern_figure, slices_figure, uncertainty_figure
-
-_COLUMNS = {
-    "chi_square": "χ²\nfitted",
-    "held_out_chi_square": "χ²\nheld out",
-    "correlation": "r_p\nfitted",
-    "held_out_correlation": "r_p\nheld out",
-    "free_voxels": "free\nvoxels",
-    "point_spread": "blur\n(pixel)",
-}
-_MODIFIED = {
-    "correlation_modified": "r_p modified\nfitted",
-    "held_out_correlation_modified": "r_p modified\nheld out",
-    "chi_square/over_seeds": "χ² fitted,\nσ over seeds",
-    "held_out_chi_square/over_seeds": "χ² held out,\nσ over seeds",
-}
-_TRUTH = {
-    "density_error": "density\nerror",
-    "phase_rms": "phase RMS\n(rad)",
-    "amplitude_correlation": "amplitude\ncorrelation",
-}
-_RUNS = {
-    "runs": "runs",
-    "kept/share": "share that\nagrees",
-    "prtf/chance": "PRTF\nby chance",
-    "prtf/crossing": "PRTF < 1/e\n(1/voxel)",
-    "prtf/crossing/resolution_nm": "PRTF < 1/e\n(nm)",
-    **{f"prtf/crossing/resolution_nm/{axis}": f"PRTF < 1/e\n(nm, {axis})" for axis in "zyx"},
-    "fsc/half_bit": "FSC < half bit\n(1/voxel)",
-    "fsc/half_bit/resolution_nm": "FSC < half bit\n(nm)",
-    **{f"fsc/half_bit/resolution_nm/{axis}": f"FSC < half bit\n(nm, {axis})" for axis in "zyx"},
-    "seconds_per_run": "seconds\nper run",
-}
-_ERRORS = (
-    "Medians over all runs, quartiles below. χ² = Σ(c|F| − A)² / ΣA² with the scale c fitted in closed form, in "
-    "float64. No method gets the held-out voxels. r_p: Pearson's correlation of the amplitudes, signed. A looser "
-    "support fits better: compare errors only at like numbers of free voxels. Held-out errors can fall with a looser "
-    "support, too, without a better density."
-)
-_BLUR = (
-    " Blur: the root mean square width of partial coherence and of the pixels themselves, over the three axes, "
-    "fitted along with the density; the intensity |F|² is blurred by it before it is compared."
-)
-_PRINTED = "r_p modified is that of Wu et al. (2021), with absolute values inside the sum: 0.75 for independent noise."
-_TRUE = "After shift below a voxel, twin, constant phase and scale; phase RMS where the true amplitude exceeds 10 %."
-_AGREEING = (
-    "Runs agree if, as a group, they overlap with the best by 0.9 or more. Seconds: wall time of runs computed "
-    "together, divided by their number. PRTF less chance, which is that of as many unrelated runs; resolutions are "
-    "full periods; never: not before the edge of the pattern."
-)
+from .tables import numbers_tables, success_table
 
 
 def write_volumes_report(run: Path, figures: Mapping[str, MakeFigure] | None = None) -> Path:
@@ -88,21 +40,37 @@ def write_volumes_report(run: Path, figures: Mapping[str, MakeFigure] | None = N
     """
     result = codec.load(run / VOLUMES_FILE, VolumeResult)
     metrics: dict[str, Any] = read_metrics(run / "metrics.json")
+    crystals = sorted((run / "densities").glob("*/*_laboratory.npz"))
+    most = PAGE_VERTICES // max(1, _surfaces_of(result) + len(crystals))
+    first, *others = result.patterns
     sections = [
-        Section("Result", [Lines([verdict(result, metrics)]), *numbers_tables(metrics["methods"])]),
-        Section("Errors", errors(result, metrics)),
+        Section(
+            "Result", [Lines([verdict(result, metrics)]), *_warnings(result), *densities(result, first, most, crystals)]
+        ),
+        Section("Errors", [*numbers_tables(metrics["methods"]), *errors(result, metrics)]),
+        *laboratory_sections(crystals, most, in_3d=False),
+        *_of_pattern(result, first, most),
+        *(section for pattern in others for section in of_pattern(result, pattern, most)),
         Section("Convergence", convergence(result, metrics)),
-        *(section for pattern in result.patterns for section in of_pattern(result, pattern)),
-        *laboratory_sections(sorted((run / "densities").glob("*/*_laboratory.npz")), turning=True),
         Section("Notes", [Lines(note_lines(result.notes) or ["Nothing to note."]), question_table(result.about)]),
         *further_sections(figures, result),
         provenance_section(run, costs(result)),
     ]
-    return write_page(run / "report.html", "3D phasing compared", "/".join(run.resolve().parts[-2:]), sections)
+    return write_page(run / "report.html", "3D phasing compared", source_line(str(result.about.path), run), sections)
+
+
+def _surfaces_of(result: VolumeResult) -> int:
+    """Number of surfaces on the page besides those in the laboratory frame."""
+    return sum(1 + (pattern.truth is not None) + 2 * len(pattern.methods) for pattern in result.patterns)
+
+
+def _warnings(result: VolumeResult) -> list[Lines]:
+    lines = note_lines(result.notes, Level.WARNING)
+    return [Lines(lines)] if lines else []
 
 
 def verdict(result: VolumeResult, metrics: Mapping[str, Any]) -> str:
-    """Method of least error in a sentence, on held-out voxels if there are any, and the agreement of the methods."""
+    """Method of least error and its resolution, and the agreement of the methods, in two or three sentences."""
     methods: Mapping[str, Mapping[str, Any]] = metrics["methods"]
     judge = "held_out_chi_square" if all("held_out_chi_square" in one for one in methods.values()) else "chi_square"
     order = sorted(methods, key=lambda name: methods[name][judge])
@@ -113,6 +81,11 @@ def verdict(result: VolumeResult, metrics: Mapping[str, Any]) -> str:
     draws, patterns = result.about.settings.masks, len(result.about.patterns)
     text += f" ({result.about.settings.starts} starts, {draws} draw{'s' if draws > 1 else ''} of held-out voxels, "
     text += f"{patterns} pattern{'s' if patterns > 1 else ''})."
+    kept, runs = methods[order[0]].get("kept", 0), methods[order[0]].get("runs", 0)
+    if 2 * kept <= runs:
+        text += f" Only {kept} of the {runs} runs of {order[0]} agree, so its density is uncertain."
+    if _alike(methods, order, judge):
+        text += " The quartiles of the two overlap, so neither is shown to be better."
     if agreement := metrics.get("agreement"):
         best, mean = (
             min(rows[i][j] for i in range(len(rows)) for j in range(i))
@@ -123,84 +96,59 @@ def verdict(result: VolumeResult, metrics: Mapping[str, Any]) -> str:
     return text
 
 
-def numbers_tables(methods: Mapping[str, Mapping[str, Any]]) -> list[Table]:
-    """Tables of errors with quartiles, of errors against the truth, and of resolutions, agreement and times."""
-    blurred = any("point_spread" in numbers for numbers in methods.values())
-    tables = [
-        _table(methods, _COLUMNS, _ERRORS + _BLUR * blurred, _with_quartiles),
-        _table(methods, _MODIFIED, _PRINTED, _with_quartiles),
-    ]
-    if "density_error" in next(iter(methods.values())):
-        tables.append(_table(methods, _TRUTH, _TRUE, _with_quartiles))
-    return [*tables, _table(methods, _RUNS, _AGREEING, _plain)]
+def _alike(methods: Mapping[str, Mapping[str, Any]], order: list[str], judge: str) -> bool:
+    """Whether the quartiles of the two methods of least error overlap."""
+    if len(order) < 2:
+        return False
+    upper, lower = (methods[name].get(f"{judge}/{end}") for name, end in zip(order, ("q3", "q1"), strict=False))
+    return upper is not None and lower is not None and bool(upper >= lower)
 
 
-def _table(
-    methods: Mapping[str, Mapping[str, Any]],
-    columns: Mapping[str, str],
-    caption: str,
-    cell: Callable[[Mapping[str, Any], str], str],
-) -> Table:
-    """Table with a row for each method, without columns that no method has."""
-    names = [name for name in columns if any(name in numbers for numbers in methods.values())]
-    rows = [[method, *(cell(numbers, name) for name in names)] for method, numbers in methods.items()]
-    return Table(["method", *(columns[name] for name in names)], rows, caption)
-
-
-def _plain(numbers: Mapping[str, Any], name: str) -> str:
-    """Number as text; "never" for a curve that does not cross before the edge of the pattern."""
-    if name in ("prtf/crossing", "fsc/half_bit") and name in numbers and numbers[name] is None:
-        return "never"
-    if name == "kept/share" and numbers.get(name) is not None:
-        return f"{100 * numbers[name]:.0f} %"
-    return number(numbers.get(name))
-
-
-def _with_quartiles(numbers: Mapping[str, Any], name: str) -> str:
-    if numbers.get(name) is None:
-        return "-"
-    if name == "free_voxels":
-        return f"{numbers[name]:,.0f}"
-    if f"{name}/q1" not in numbers:
-        return number(numbers[name])
-    return f"{number(numbers[name])}\n{number(numbers[f'{name}/q1'])} – {number(numbers[f'{name}/q3'])}"
-
-
-def number(value: Any) -> str:
-    """Number with three digits, five decimals just below 1, powers of ten if it is small."""
-    if value is None:
-        return "-"
-    if isinstance(value, int):
-        return str(value)
-    if 0.99 <= abs(value) <= 1:
-        return f"{value:.5f}"
-    if 0 < abs(value) < 1e-4:
-        return f"{value:.2e}"
-    return f"{value:#.3g}".rstrip(".") if abs(value) < 1000 else f"{value:,.0f}"
-
-
-def errors(result: VolumeResult, metrics: Mapping[str, Any]) -> list[Picture | Lines]:
+def errors(result: VolumeResult, metrics: Mapping[str, Any]) -> list[Picture]:
     """Figures of the errors: histograms, held-out against fitted voxels, agreement, and errors against the truth."""
-    caption = "As Figs 5 and S3 of Wu et al. (2021), of the runs in the last table above."
-    blocks: list[Picture | Lines] = [
-        Picture(as_svg(histogram_figure(result)), "Errors of all runs", caption, wide=True)
-    ]
-    if all("held_out_chi_square" in method.numbers for method in result.methods):
-        caption = "Each mark is a run. Above the dotted line: larger errors on held-out voxels than on fitted ones."
-        blocks.append(Picture(as_png(held_out_figure(result)), "Held-out against fitted voxels", caption))
-    if agreement := metrics.get("agreement"):
-        caption = (
-            "Overlap after shift, twin and constant phase, mean over patterns. Left: runs of least fitted χ². Right: "
-            "means of all runs that agree with them, which average over differences between runs."
+    held = all("held_out_chi_square" in method.numbers for method in result.methods)
+    blocks = [
+        Picture(
+            as_svg(histogram_figure(result, f"{prefix}{name}", f"{label}, {where}")), f"{title}, {where}", _HISTOGRAM
         )
-        panels = {"best runs": agreement["overlap"], "means of the runs that agree": agreement["mean_overlap"]}
-        least = min(0.5, *(value for matrix in panels.values() for row in matrix for value in row))
-        drawn = agreement_figure(agreement["methods"], panels, "aligned correlation", least, ".3f")
-        blocks.append(Picture(as_svg(drawn), "Agreement of the methods", caption, wide=True))
+        for prefix, where in (("", "fitted voxels"), ("held_out_", "held-out voxels"))[: 1 + held]
+        for name, label, title in (("chi_square", "χ²", "χ² of all runs"), ("correlation", "$r_p$", "r_p of all runs"))
+    ]
+    if held:
+        caption = "Each mark is a run. Above the dotted line: larger errors on held-out voxels than on fitted ones."
+        blocks.append(Picture(as_svg(held_out_figure(result)), "Held-out against fitted voxels", caption))
+    if agreement := metrics.get("agreement"):
+        wide = len(agreement["methods"]) > _SMALL
+        for name, title, caption in _AGREEMENT:
+            least = min(0.5, *(value for row in agreement[name] for value in row))
+            drawn = agreement_figure(agreement["methods"], {"": agreement[name]}, "aligned correlation", least, ".3f")
+            blocks.append(Picture(as_svg(drawn), title, caption, wide))
     if "density_error" in result.methods[0].numbers:
-        caption = "Medians over draws and seeds, after shift, twin, phase and scale. They can be large at small χ²."
-        blocks.append(Picture(as_svg(truth_figure(metrics["patterns"])), "Against the truth", caption, wide=True))
+        blocks += [
+            Picture(
+                as_svg(truth_figure(metrics["patterns"], name, label)), f"Against the truth: {label}", _AGAINST_TRUTH
+            )
+            for name, label in _TRUE_ERRORS
+        ]
     return blocks
+
+
+_HISTOGRAM = "Of the runs in the tables above, as Figs 5 and S3 of Wu et al. (2021)."
+_SMALL = 6  # methods whose matrix fits half the width of the page
+_AGREEMENT = (
+    (
+        "overlap",
+        "Agreement of the best runs",
+        "Runs of least χ² on fitted voxels, aligned; mean over patterns.",
+    ),
+    ("mean_overlap", "Agreement of the means", "Means of the runs that agree with the best of their method, likewise."),
+)
+_AGAINST_TRUTH = "Medians over draws and seeds, after shift, twin, phase and scale. They can be large at small χ²."
+_TRUE_ERRORS = (
+    ("phase_rms", "phase RMS error (rad)"),
+    ("amplitude_correlation", "amplitude correlation"),
+    ("density_error", "density error"),
+)
 
 
 def convergence(result: VolumeResult, metrics: Mapping[str, Any]) -> list[Picture | Table]:
@@ -211,67 +159,97 @@ def convergence(result: VolumeResult, metrics: Mapping[str, Any]) -> list[Pictur
         "Median and range over the seeds, first pattern and draw, of the least χ² so far. Iterative: square of the "
         "relative Fourier error of the iterate. The last point of a method with a polish is after the polish."
     )
-    rows = [
-        [name, *(_reached(numbers[f"success/{level:g}"], numbers[f"seconds_to/{level:g}"]) for level in levels)]
-        for name, numbers in methods.items()
-    ]
-    ends = "Share of the runs that end at or below each χ² on the fitted voxels; median seconds until then."
     return [
-        Picture(as_svg(course_figure(result)), "χ² during the runs", caption, wide=True),
+        Picture(as_svg(course_figure(result, "steps")), "χ² against steps", caption),
+        Picture(as_svg(course_figure(result, "seconds")), "χ² against time", caption),
         Picture(
             as_svg(times_figure(methods, levels)),
             "Time to reach a level of χ²",
             "Larger marks: more of the runs end there.",
         ),
-        Table(["method", *(f"χ² ≤ {level:g}" for level in levels)], rows, ends),
+        success_table(methods, levels),
     ]
 
 
-def _reached(share: float, seconds: float | None) -> str:
-    return f"{100 * share:.0f} %\n{'-' if seconds is None else f'{seconds:.3g} s'}"
+def densities(
+    result: VolumeResult, pattern: DisplayedPattern, most: int, crystals: Sequence[Path] = ()
+) -> list[Picture | Surface]:
+    """Planes and surfaces of the densities that the methods found.
 
-
-def of_pattern(result: VolumeResult, pattern: DisplayedPattern) -> list[Section]:
-    """Sections of one pattern and its densities: planes, spectra, resolution, ensembles, and surfaces."""
+    Args:
+        result: Comparison whose densities are drawn.
+        pattern: Pattern of the densities.
+        most: Largest number of vertices of a surface.
+        crystals: Files of the crystals in the laboratory frame, whose surfaces have the true shape; empty: none.
+    """
     scale = "The geometry is not known: lengths in voxels."
     if result.known:
         scale = "Voxel edges along the measured directions, not perpendicular: see Laboratory frame for the true shape."
     caption = f"Runs of least fitted χ², aligned; phase where the amplitude exceeds 10 %. {scale}"
-    blocks: list[Picture | Lines] = [
-        Picture(as_png(pattern_figure(result, pattern)), "Measured", "Central planes; grey: not measured.", wide=True),
-        Picture(as_png(slices_figure(result, pattern)), "Central slices", caption, wide=True),
-        *resolution(result, pattern),
-        Picture(as_svg(spectrum_figure(result, pattern)), "Fourier spectral weight", _SPECTRUM),
-        Picture(as_png(uncertainty_figure(result, pattern)), "Ensembles", _ENSEMBLE, wide=len(pattern.methods) > 2),
+    views = [
+        object_surface(method.best, result.voxel, f"{name}: density in 3D", most)
+        for name, method in zip(result.names, pattern.methods, strict=True)
     ]
-    return [Section(pattern.name, blocks), Section(f"{pattern.name}: surfaces", surfaces(result, pattern))]
+    if pattern.truth is not None:
+        views.insert(0, object_surface(pattern.truth, result.voxel, "Truth in 3D", most))
+    if crystals:
+        views = laboratory_surfaces(crystals, most)
+    planes = Picture(as_tiles(slices_figure(result, pattern)), f"Densities of {pattern.name}", caption, wide=True)
+    return [planes, *views]
+
+
+def of_pattern(result: VolumeResult, pattern: DisplayedPattern, most: int) -> list[Section]:
+    """Sections of a pattern that is not the first: its densities, and the rest as for the first."""
+    return [Section(pattern.name, densities(result, pattern, most)), *_of_pattern(result, pattern, most)]
+
+
+def _of_pattern(result: VolumeResult, pattern: DisplayedPattern, most: int) -> list[Section]:
+    """Sections of one pattern: resolution and ensembles of its densities; the pattern, spectra and diffraction."""
+    ensembles = Picture(as_tiles(uncertainty_figure(result, pattern)), "Ensembles", _ENSEMBLE, len(pattern.methods) > 2)
+    diffraction: list[Picture | Surface] = [
+        Picture(
+            as_tiles(pattern_figure(result, pattern)), "Measured", "Central planes; grey: not measured.", wide=True
+        ),
+        Picture(as_svg(spectrum_figure(result, pattern)), "Fourier spectral weight", _SPECTRUM),
+        *diffraction_surfaces(result, pattern, most),
+    ]
+    return [
+        Section(f"{pattern.name}: resolution", [*resolution(result, pattern), ensembles]),
+        Section(f"{pattern.name}: diffraction", diffraction),
+    ]
 
 
 def resolution(result: VolumeResult, pattern: DisplayedPattern) -> list[Picture | Lines]:
     """PRTF and FSC curves, and the names of methods without a PRTF, which a single run does not have."""
     alone = [name for name, method in zip(result.names, pattern.methods, strict=True) if not len(method.prtf)]
-    why = f"No PRTF of {', '.join(alone)}: no other run agrees with the best, or only one was made." if alone else ""
-    if any(len(method.prtf) or len(method.fsc) for method in pattern.methods):
-        drawn = transfer_figure(result, pattern)
-        return [Picture(as_svg(drawn), "Resolution", f"{_RESOLUTION} {why}".strip(), wide=len(drawn.axes) > 1)]
-    return [Lines([why])]
+    blocks: list[Picture | Lines] = []
+    if len(alone) < len(result.names):
+        blocks.append(Picture(as_svg(transfer_figure(result, pattern, "prtf")), "Reproducibility (PRTF)", _RESOLUTION))
+    if any(len(method.fsc) for method in pattern.methods):
+        blocks.append(Picture(as_svg(transfer_figure(result, pattern, "fsc")), "Two halves of the photons", _HALVES))
+    if alone:
+        why = f"No PRTF of {', '.join(alone)}: no other run agrees with the best, or only one was made."
+        blocks.append(Lines([why]))
+    return blocks
 
 
+_PLANES = "Central planes; grey: not measured."
 _SPECTRUM = "Best run of each method: amplitudes summed over shells of constant |q|, measured voxels only."
-_RESOLUTION = "Reproducible is not the same as right: runs that share a wrong support agree too."
+_RESOLUTION = (
+    "Of the runs that agree, less chance; two or three agree by chance in many shells. Reproducible is not the same as "
+    "right: runs that share a wrong support agree too."
+)
+_HALVES = "Independent of the agreement of runs on the same photons."
 _ENSEMBLE = "Mean of the runs that agree with the best, and their root mean square deviation in every voxel."
 
 
-def surfaces(result: VolumeResult, pattern: DisplayedPattern) -> list[Surface]:
-    """Surfaces of the measured pattern, and of the pattern and density of each method."""
+def diffraction_surfaces(result: VolumeResult, pattern: DisplayedPattern, most: int) -> list[Surface]:
+    """Surfaces of the measured pattern and of those of the methods."""
     level = surface_level(pattern.fourier_amplitude, pattern.mask)
-    views = [diffraction_surface(pattern.fourier_amplitude, result.voxel, "Measured diffraction", level)]
-    if pattern.truth is not None:
-        views.append(object_surface(pattern.truth, result.voxel, "Truth"))
-    for name, method in zip(result.names, pattern.methods, strict=True):
-        views.append(diffraction_surface(method.predicted, result.voxel, f"{name}: diffraction", level))
-        views.append(object_surface(method.best, result.voxel, f"{name}: density"))
-    return views
+    patterns = {"Measured diffraction": pattern.fourier_amplitude} | {
+        f"{name}: diffraction": method.predicted for name, method in zip(result.names, pattern.methods, strict=True)
+    }
+    return [diffraction_surface(values, result.voxel, title, level, most) for title, values in patterns.items()]
 
 
 def question_table(about: VolumeFacts) -> Table:
@@ -291,9 +269,7 @@ def question_table(about: VolumeFacts) -> Table:
 def costs(result: VolumeResult) -> dict[str, Any]:
     """Device, time, memory and cached answers of each method, and the command, by name."""
     methods = {
-        one.name: {"unit": one.unit}
-        | one.cost.rounded
-        | {"seconds_per_run": f"{one.seconds_per_run:.3g}", "cached": f"{one.kept} of {one.answers}"}
+        one.name: {"unit": one.unit} | one.cost.rounded | {"cached": f"{one.kept} of {one.answers}"}
         for one in result.methods
     }
     about = result.about

@@ -29,8 +29,8 @@ def slices_figure(result: VolumeResult, pattern: DisplayedPattern) -> Figure:
     window = window_of([density for _, density in rows])
     edges = [each.stop - each.start for each in window]
     columns = [edges[2], edges[2], edges[1]] * 2  # widths in voxels, so that voxels have one size
-    inch = 12.0 / sum(columns)
-    with figure(12.4, inch * max(edges[:2]) * len(rows) + 1.5) as picture:
+    inch = 10.4 / sum(columns)
+    with figure(12.4, (inch * max(edges[:2]) + 0.1) * len(rows) + 0.6) as picture:
         panels = picture.subplots(len(rows), 6, squeeze=False, width_ratios=columns)
         for row, (name, density) in enumerate(rows):
             density = without_offset(density)
@@ -44,10 +44,10 @@ def slices_figure(result: VolumeResult, pattern: DisplayedPattern) -> Figure:
         for column in range(6):
             what = "amplitude" if column < 3 else "phase"
             panels[0, column].set_title(f"{what},\n{_NORMALS[column % 3]}", fontsize=9)
-        below: dict[str, Any] = {"location": "bottom", "shrink": 0.6, "aspect": 30, "pad": 0.01}
-        bar = picture.colorbar(drawn, ax=list(panels[:, :3].flat), **below)
+        beside: dict[str, Any] = {"shrink": min(1.0, 2.4 / len(rows)), "aspect": 18, "pad": 0.01}
+        bar = picture.colorbar(drawn, ax=list(panels[:, :3].flat), **beside)
         bar.set_label("amplitude / maximum")
-        phase_bar(picture, turned, list(panels[:, 3:].flat), **below)
+        phase_bar(picture, turned, list(panels[:, 3:].flat), **beside)
     return picture
 
 

@@ -1,10 +1,17 @@
+import json
+import warnings
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from spi_lightning.reports.phasing.page import _fall, verdict
+from spi_lightning.codec import save
+from spi_lightning.metrics.prtf import chance_level
+from spi_lightning.notes import Note
+from spi_lightning.reports.phasing.page import write_phasing_report
+from spi_lightning.reports.phasing.verdict import _fall, answer, verdict
 from spi_lightning.results.phasing import PhasingFacts, PhasingResult
 
 
@@ -74,3 +81,74 @@ def test_a_poor_fit_names_what_can_be_its_cause() -> None:
 def test_the_verdict_claims_no_more_than_the_numbers(kept: list[bool], error: float, words: str) -> None:
     files = found([error] * len(kept), [np.nan] * len(kept), kept, counting_error=None)
     assert words in verdict(files, {})
+
+
+def phased(kept: int, total: int = 6, ndim: int = 2, known: bool = True, **about: Any) -> PhasingResult:
+    """Result of a bar of 8 x 4 (x 4) pixels of 1 nm, phased from ``total`` starts of which ``kept`` agree."""
+    shape, shells = (24,) * ndim, 13
+    density = np.zeros(shape)
+    density[(slice(8, 16), *(slice(10, 14),) * (ndim - 1))] = 1
+    density = density + 0j if ndim == 3 else density
+    falling, on = np.linspace(1.1, 0, shells), np.arange(total) < kept
+    return PhasingResult(
+        intensity=np.abs(np.fft.fftshift(np.fft.fftn(np.abs(density)))) ** 2,
+        mask=np.ones(shape, dtype=bool),
+        held_out=np.zeros(shape, dtype=bool),
+        density=density,
+        support=np.abs(density) > 0,
+        start_support=np.ones(shape, dtype=bool),
+        starts=np.stack([density] * total),
+        error=np.full((40, total), 0.1),
+        final_error=np.full(total, 0.1),
+        held_out_error=np.full(total, 0.12),
+        kept=on,
+        frequency=np.linspace(0, 0.5, shells) / (1e-9 if known else 1),
+        prtf=falling,
+        prtf_modulus=falling,
+        prtf_corrected=falling,
+        fsc=np.empty(0),
+        half_bit=np.empty(0),
+        pixel=np.full(ndim, 1e-9 if known else 1.0),
+        known=known,
+        notes=(Note.warning("the beam is <b>not</b> in the middle"),),
+        about=PhasingFacts(data="<frames>.h5", chance=chance_level(kept) if kept > 1 else None, **about),
+    )
+
+
+def test_the_answer_is_size_and_resolution_with_its_method() -> None:
+    text = answer(phased(5), {"prtf/crossing": 0.25, "prtf/resolution_nm": 4.0})
+    assert text.startswith("The particle is 8.94 nm long and 4 wide (largest and smallest width")
+    assert "Resolution 4 nm, full period: the PRTF of the phases of 5 of 6 starts, less chance (0.40" in text
+    assert "on held-out pixels 0.12" in text and "halves=true" in text
+    unknown = answer(phased(5, known=False), {"prtf/crossing": None})
+    assert "8.94 pixels long" in unknown and " nm long" not in unknown
+    assert "at the limit of the data, 2 pixels: " in unknown
+
+
+def test_a_prtf_by_chance_names_no_resolution() -> None:
+    few = answer(phased(3), {"prtf/crossing": 0.25, "prtf/resolution_nm": 4.0})
+    assert (
+        "No resolution is given: 3 of 6 starts agree" in few
+        and "0.52, above its threshold" in few
+        and "Resolution" not in few
+    )
+    assert "no other of the 6 starts" in answer(phased(1), {})
+    assert "means nothing" in answer(phased(5, identical_starts=True), {"prtf/crossing": 0.25})
+    chosen = answer(phased(5, total=20), {"prtf/crossing": 0.25, "prtf/resolution_nm": 4.0})
+    assert "The other 15 starts found something else" in chosen
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_the_page_answers_first_is_small_and_escapes_what_files_say(ndim: int, tmp_path: Path) -> None:
+    save(tmp_path / "phasing.h5", phased(5, ndim=ndim))
+    (tmp_path / "metrics.json").write_text(json.dumps({"prtf/crossing": 0.25, "prtf/resolution_nm": 4.0}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        page = write_phasing_report(tmp_path)
+    text = page.read_text()
+    assert page.stat().st_size < 4e6
+    first = ["&lt;frames&gt;.h5", "The particle is", "WARNING: the beam is &lt;b&gt;not", "<h3>Density"]
+    later = ['<h2 id="reliability">', '<h2 id="starts">', '<h2 id="numbers">']
+    places = [text.index(mark) for mark in [*first, *later]]
+    assert places == sorted(places) and "<b>not" not in text
+    assert ('class="surface"' in text) == (ndim == 3)

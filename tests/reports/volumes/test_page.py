@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from spi_lightning.reports.page import Lines, Picture
+from spi_lightning.reports.page import Lines, Picture, Surface
 from spi_lightning.reports.style import PHASE_COLOURS
-from spi_lightning.reports.volumes.figures import transfer_figure
-from spi_lightning.reports.volumes.page import number, of_pattern, resolution
+from spi_lightning.reports.volumes.page import of_pattern, resolution, verdict
+from spi_lightning.reports.volumes.tables import number
 from spi_lightning.results.cost import Cost
 from spi_lightning.results.volume_settings import VolumeSettings
 from spi_lightning.results.volumes import DisplayedPattern, MethodResult, PhasedVolume, VolumeFacts, VolumeResult
@@ -57,24 +57,45 @@ def test_where_no_runs_agree_the_page_says_so_instead_of_an_empty_plot() -> None
 
 def test_methods_without_a_prtf_are_named_beside_the_curves_of_the_others() -> None:
     result, pattern = comparison(method(SHELLS, 0), method(0, SHELLS))
-    (block,) = resolution(result, pattern)
-    assert isinstance(block, Picture) and "No PRTF of method 1" in block.caption
-    assert len(transfer_figure(result, pattern).axes) == 2
+    prtf, fsc, words = resolution(result, pattern)
+    assert isinstance(prtf, Picture) and isinstance(fsc, Picture) and isinstance(words, Lines)
+    assert "No PRTF of method 1" in words.lines[0]
     only_fsc = replace(pattern, methods=[method(0, SHELLS), method(0, SHELLS)])
-    assert len(transfer_figure(result, only_fsc).axes) == 1
+    assert [block.title for block in resolution(result, only_fsc) if isinstance(block, Picture)] == [fsc.title]
 
 
-def test_a_pattern_has_every_block() -> None:
+def test_a_pattern_has_every_block_and_its_densities_first() -> None:
     result, pattern = comparison(method(SHELLS, 0), method(SHELLS, 0))
-    displayed, surfaces = of_pattern(result, pattern)
-    assert [block.title for block in displayed.blocks if isinstance(block, Picture)] == [
-        "Measured",
-        "Central slices",
-        "Resolution",
-        "Fourier spectral weight",
+    sections = of_pattern(result, pattern, 1000)
+    assert [
+        block.title for section in sections for block in section.blocks if isinstance(block, Picture | Surface)
+    ] == [
+        "Densities of crystal",
+        "method 0: density in 3D",
+        "method 1: density in 3D",
+        "Reproducibility (PRTF)",
         "Ensembles",
+        "Measured",
+        "Fourier spectral weight",
+        "Measured diffraction",
+        "method 0: diffraction",
+        "method 1: diffraction",
     ]
-    assert len(surfaces.blocks) == 5
+
+
+NUMBERS = {"held_out_chi_square": 0.1, "held_out_chi_square/q1": 0.09, "held_out_chi_square/q3": 0.12, "runs": 12}
+
+
+@pytest.mark.parametrize(("kept", "low", "words"), [(3, 0.2, "Only 3 of the 12 runs"), (12, 0.11, "quartiles")])
+def test_the_answer_names_what_speaks_against_the_best_method(kept: int, low: float, words: str) -> None:
+    result, _ = comparison(method(SHELLS, 0), method(SHELLS, 0))
+    methods = {
+        "a": NUMBERS | {"kept": kept},
+        "b": NUMBERS | {"held_out_chi_square": 0.3, "held_out_chi_square/q1": low},
+    }
+    text = verdict(result, {"methods": methods})
+    assert text.startswith("Least median χ² on the held-out voxels: a, 0.1; next b, 0.3")
+    assert [word for word in ("Only 3 of the 12 runs", "quartiles") if word in text] == [words]
 
 
 def test_phases_of_minus_and_plus_pi_look_alike() -> None:

@@ -1,0 +1,233 @@
+"""Answer and verdict of a phasing run in sentences: what was found, how far it can be trusted, and why not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+
+from spi_lightning.metrics.extent import widths
+from spi_lightning.metrics.prtf import LEAST_RUNS
+from spi_lightning.metrics.shells import crossing, in_words, resolutions, shells
+from spi_lightning.physics.bragg.laboratory import LaboratoryCrystal, firm
+from spi_lightning.results.phasing import PhasingResult
+
+_FREE: Final = 0.1  # share of free pixels from which the errors are too low
+_FEW: Final = 4  # starts; PRTF of as many unrelated ones: 0.45, above 1/e
+_OVERFITTED: Final = 0.2  # relative Fourier error on held-out pixels up to which a run is not called overfitted
+_FAR: Final = 3.0  # times the error on fitted pixels, and that of photon noise
+_POOR: Final = 0.2  # relative Fourier error beyond photon noise of a density that does not explain its pattern
+_EDGE: Final = 0.1  # of the largest |density|, from which a pixel counts for the size of the particle
+_MOST_STRAINED: Final = (2.5, 97.5)  # percentiles that a range of strain excludes on either side
+
+
+def answer(result: PhasingResult, metrics: Mapping[str, Any], crystal: LaboratoryCrystal | None = None) -> str:
+    """Two sentences: size of the particle (and strain of a crystal), and resolution with its method and limits.
+
+    Args:
+        result: Result of the phasing run.
+        metrics: Numbers of the run, as in metrics.json.
+        crystal: The crystal in the laboratory frame, where the run has one.
+    """
+    what = _size(result) if crystal is None else _crystal(crystal)
+    return f"{what} {_doubt(result) or _resolution(result, metrics)}"
+
+
+def _size(result: PhasingResult) -> str:
+    """Largest and smallest width of a particle; its extent along each axis where these are not perpendicular."""
+    amplitude = np.abs(result.density)
+    inside = result.support & (amplitude > _EDGE * amplitude.max())
+    factor, unit = (1e9, "nm") if result.known else (1.0, f"{result.element}s")
+    where = f"where the density exceeds {100 * _EDGE:.0f} % of its maximum"
+    if result.about.frame:
+        sides = [np.ptp(np.nonzero(inside)[axis]) + 1 if inside.any() else 0 for axis in range(3)]
+        lengths = " x ".join(f"{factor * n * edge:.3g}" for n, edge in zip(sides, result.pixel, strict=True))
+        return f"The crystal measures {lengths} {unit} along frame, row and column of the scan ({where})."
+    long, short = (factor * width for width in widths(inside, result.pixel))
+    hint = "" if result.known else f"; {unit} of the density, nm with data.geometry"
+    return f"The particle is {long:.3g} {unit} long and {short:.3g} wide (largest and smallest width {where}{hint})."
+
+
+def _crystal(crystal: LaboratoryCrystal) -> str:
+    """Widths, volume and strain range of a crystal in the laboratory frame."""
+    edge = 1e9 * crystal.voxel_size
+    long, short = widths(crystal.support.numpy(), [edge] * 3)
+    low, high = np.percentile(crystal.strain[firm(crystal)].numpy(), _MOST_STRAINED)
+    volume = float(crystal.support.sum()) * (1e-3 * edge) ** 3
+    return (
+        f"The crystal is {long:.3g} nm long and {short:.3g} nm wide (largest and smallest width; {volume:.2g} µm³), "
+        f"its strain along Q {low:+.1e} to {high:+.1e} about its mean (95 % of the voxels inside its surface)."
+    )
+
+
+def _doubt(result: PhasingResult) -> str:
+    """Reason why no resolution is given; empty where there is none."""
+    kept, total, best = int(result.kept.sum()), len(result.kept), result.best
+    if is_overfitted(result):
+        return (
+            "WARNING: overfitted, so no resolution is given: relative Fourier error "
+            f"{result.final_error[best]:.3g} on fitted {result.element}s, {result.held_out_error[best]:.3g} on others."
+        )
+    if result.misfit > _POOR:
+        return (
+            "WARNING: the density does not explain the pattern, so no resolution is given: relative Fourier error "
+            f"{result.final_error[best]:.3g}; {_suspects(result)}."
+        )
+    if result.about.identical_starts:
+        return "No resolution is given: all starts began from the same density, so their agreement means nothing."
+    if kept == 1:
+        return f"No resolution is given: no other of the {total} starts agrees with the best; make more (starts=20)."
+    if kept < _FEW:
+        return (
+            f"No resolution is given: {kept} of {total} starts agree, too few for a PRTF, since the phases of {kept} "
+            f"unrelated starts agree to {_chance(result):.2f}, above its threshold of 1/e; make more (starts=20)."
+        )
+    return ""
+
+
+def _resolution(result: PhasingResult, metrics: Mapping[str, Any]) -> str:
+    """Resolution by the PRTF, with the number of starts, chance and errors, and by two halves of the photons."""
+    kept, total, best = int(result.kept.sum()), len(result.kept), result.best
+    period, falls = _period(result, metrics, "prtf")
+    text = f"Resolution {period}, full period: " if falls else f"Resolution at the limit of the data, {period}: "
+    text += (
+        f"the PRTF of the phases of {kept} of {total} starts, less chance ({_chance(result):.2f} for as many unrelated "
+    )
+    text += f"starts), {'falls below' if falls else 'stays above'} 1/e{_by_modulus(result, metrics)}"
+    text += _by_halves(result, metrics)
+    text += f"; relative Fourier error {result.final_error[best]:.3g}"
+    if np.isfinite(held := result.held_out_error[best]):
+        text += f", on held-out {result.element}s {held:.3g}"
+    if 2 * kept <= total:
+        text += f". The other {total - kept} starts found something else: kept starts are chosen because they agree"
+    return text + "."
+
+
+def _by_modulus(result: PhasingResult, metrics: Mapping[str, Any]) -> str:
+    """Period at which the PRTF by the modulus falls, where that is earlier: phases can agree on noise; else empty."""
+    rings = shells(result.density.shape)
+    curve = torch.from_numpy(np.asarray(result.prtf_modulus, dtype=np.float64))
+    found = float(crossing(rings.frequency.double(), curve, 1 / np.e))
+    if not found < (metrics.get("prtf/crossing") or 0.5):
+        return ""
+    return f" (by the modulus at {_period(result, {'prtf/crossing': found}, 'prtf')[0]} already)"
+
+
+def _by_halves(result: PhasingResult, metrics: Mapping[str, Any]) -> str:
+    """Period at which the correlation of two halves of the photons falls, or how to get it; else empty."""
+    if len(result.fsc):
+        period, falls = _period(result, metrics, "fsc_half_bit")
+        name = "FSC" if result.density.ndim == 3 else "FRC"
+        return f"; the {name} of two halves {'falls below' if falls else 'stays above'} half a bit at {period}"
+    return "; starts can agree on noise, halves=true tests the resolution" if result.about.counted else ""
+
+
+def _period(result: PhasingResult, metrics: Mapping[str, Any], name: str) -> tuple[str, bool]:
+    """Full period at which a curve crosses its threshold, else that at the edge of the data, and whether it crosses."""
+    found: float | None = metrics.get(f"{name}/crossing")
+    frequency = found or 0.5
+    if not result.known:
+        return f"{1 / frequency:.3g} {result.element}s", found is not None
+    periods = list(resolutions(name, frequency, result.pixel).values())
+    axes = ("frame", "row", "column") if result.about.frame else tuple("zyx"[-result.density.ndim :])
+    along = f" along {', '.join(axes[:-1])} and {axes[-1]}" if len(periods) > 1 else ""
+    return f"{' x '.join(f'{each:.3g}' for each in periods)} nm{along}", found is not None
+
+
+def verdict(result: PhasingResult, metrics: dict[str, Any]) -> str:
+    """Summary of a run: agreement of the starts, errors, resolution, and reasons to doubt them.
+
+    Args:
+        result: Result of the phasing run.
+        metrics: Numbers of the run, as in metrics.json.
+    """
+    kept, total, best = int(result.kept.sum()), len(result.kept), result.best
+    error, held, noise = result.final_error[best], result.held_out_error[best], result.about.counting_error
+    poor, element = result.misfit > _POOR, result.element
+    agree = f"{kept} of {total} starts agree" + (" with one another but do not fit the pattern" if poor else "")
+    if kept == 1:
+        others = "the other start does not agree" if total == 2 else f"none of the other {total - 1} starts agrees"
+        agree = "one start, which nothing confirms" if total == 1 else f"{others} with the best"
+    text = f"{agree[0].upper()}{agree[1:]}; the best{' of them' if 1 < kept < total else ''} leaves a relative Fourier "
+    overfit = is_overfitted(result)
+    if overfit:
+        text = f"WARNING: {text}error of {held:.3g} on held-out {element}s, {error:.3g} on those it was fitted to"
+    else:
+        text += f"error of {error:.3g}" + (f", on held-out {element}s {held:.3g}" if np.isfinite(held) else "")
+    text += f" (photon noise alone: about {noise:.2g})." if noise else "."
+    if overfit:
+        text += (
+            " It is overfitted: take a tighter support, a recipe with shrink-wrap, "
+            "fewer steps of polish, or more photons."
+        )
+        left_out = np.where(result.kept, np.inf, result.held_out_error).min()
+        if left_out < held / 2:
+            text += f" A start that was left out leaves {left_out:.3g} on held-out {element}s."
+    if result.final_error.min() < 0.95 * error:
+        text += f" A start that agrees with no other leaves {result.final_error.min():.3g} and was left out."
+    if poor:
+        text += f" That is a poor fit: {_suspects(result)}."
+    if (free := result.about.free) > _FREE:
+        text += (
+            f" These errors are of the {1 - free:.0%} of the {element}s that were measured; the others are free, so "
+        )
+        text += "they are smaller than those of a pattern without free ones, and no sign of a better density."
+    if kept > 1:
+        edge = result.pixel if result.known and kept >= _FEW else None
+        fall = _fall(metrics, "prtf", "1/e", element, edge) if kept >= LEAST_RUNS else "names no resolution"
+        text += f" The PRTF (of phases) of those kept, less chance, {fall}"
+        if chance := _chance(result):
+            text += f"; phases of {kept} unrelated starts agree to {chance:.2f}"
+            text += f", so {kept} starts are too few: take 5 or more" if kept < _FEW else ""
+        text += "."
+    if len(result.fsc):
+        name = "FSC" if result.density.ndim == 3 else "FRC"
+        fall = _fall(metrics, "fsc_half_bit", "half a bit", element, result.pixel if result.known else None)
+        text += f" The {name} of two halves of the photons {fall}."
+    if result.about.identical_starts:
+        text += " All starts began from the same density, so the PRTF is 1 by construction and has no meaning."
+    elif result.about.converged_starts:
+        text += " The starts began apart and ended at one density."
+    return text
+
+
+def is_overfitted(result: PhasingResult) -> bool:
+    """Whether the best kept start leaves far more on held-out pixels than on fitted ones and than photon noise does."""
+    best, noise = result.best, result.about.counting_error or 0.0
+    held, fitted = float(result.held_out_error[best]), float(result.final_error[best])
+    return held > max(_OVERFITTED, _FAR * fitted, _FAR * noise)  # never of NaN: nothing is held out
+
+
+def _suspects(result: PhasingResult) -> str:
+    """Probable causes of a poor fit."""
+    if result.about.sampled_beside:
+        return "the beam lies beside the centre of a pixel, see the notes; check mask and support too"
+    return f"check mask,{'' if result.element == 'voxel' else ' beam centre,'} support and constraint"
+
+
+def _chance(result: PhasingResult) -> float:
+    """PRTF of unrelated phases; 0 where it has no meaning."""
+    return 0.0 if result.about.identical_starts else result.about.chance or 0.0
+
+
+def _fall(metrics: dict[str, Any], name: str, threshold: str, element: str, edges: ArrayLike | None) -> str:
+    """Frequency at which a curve falls below its threshold, in words; per pixel or voxel if the geometry is unknown.
+
+    A curve that stays above it ends with the data, at a period of two edges of a pixel.
+
+    Args:
+        metrics: Numbers of the run, as in metrics.json.
+        name: Name of the curve in metrics.json.
+        threshold: Threshold of the curve in words.
+        element: Word for an element, ``pixel`` or ``voxel``.
+        edges: Edges of a pixel along each axis, m; None: the end of the data has no length.
+    """
+    if words := in_words(metrics, name):
+        return f"falls below {threshold} at {words}"
+    if metrics.get(f"{name}/crossing") is not None:
+        return f"falls below {threshold} at {metrics[f'{name}/crossing']:.3g} per {element}"
+    ends = "" if edges is None else f", {in_words({**resolutions(name, 0.5, edges)}, name)}"
+    return f"stays above {threshold} up to the edge of the data{ends}"
