@@ -8,6 +8,18 @@ evaluation < apps. tests/test_layers.py holds them.
 
 import os
 import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spi_lightning.api.evaluation import evaluate as evaluate
+    from spi_lightning.api.networks import Trained as Trained
+    from spi_lightning.api.networks import load as load
+    from spi_lightning.api.patterns import open_patterns as open_patterns
+    from spi_lightning.api.patterns import simulate_patterns as simulate_patterns
+    from spi_lightning.api.phasing import find_support as find_support
+    from spi_lightning.api.phasing import phase as phase
+    from spi_lightning.errors import UserError as UserError
+    from spi_lightning.results import read as read
 
 # Threads that spin while they wait make training many times slower once cores are shared with other processes.
 # OpenMP reads this when torch is first imported; what the user has set stays.
@@ -18,3 +30,31 @@ if "h5py" not in sys.modules:
     os.environ["HDF5_EXTFILE_PREFIX"] = "${ORIGIN}"
 
 __version__ = "0.1.0"
+
+_PUBLIC = {
+    "UserError": "spi_lightning.errors",
+    "Trained": "spi_lightning.api.networks",
+    "evaluate": "spi_lightning.api.evaluation",
+    "find_support": "spi_lightning.api.phasing",
+    "load": "spi_lightning.api.networks",
+    "open_patterns": "spi_lightning.api.patterns",
+    "phase": "spi_lightning.api.phasing",
+    "read": "spi_lightning.results",
+    "simulate_patterns": "spi_lightning.api.patterns",
+}
+"""Public names and the modules that define them, loaded when a name is first used."""
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, from its module."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    globals()[name] = found = getattr(import_module(_PUBLIC[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC})

@@ -61,6 +61,21 @@ def measure_frame(
     _require_one_file(path)
     known = [name for name, value in (geometry or {}).items() if value is not None]
     patterns = open_patterns(path, keys, mask_convention, adu_per_photon, check=False, known=known)
+    return measure_pattern(patterns, frame, beam_centre, crop, bin, threshold, geometry)
+
+
+def measure_pattern(
+    patterns: PatternFile,
+    frame: int | None = None,
+    beam_centre: tuple[float, float] | None = None,
+    crop: int | None = None,
+    bin: int = 1,
+    threshold: float = 0.0,
+    geometry: dict[str, float | None] | None = None,
+) -> Measurement:
+    """As measure_frame, of an open file, which may be in memory."""
+    _require_numbers(frame=frame, crop=crop, bin=bin, threshold=threshold, beam_centre=beam_centre)
+    path = patterns.path
     frame, hint = _frame_of(patterns, frame)
     photons, mask, counted, notes = _read(patterns, frame)
     notes += hint

@@ -1,0 +1,59 @@
+"""Parts of this package by the names of their YAML files in conf/, with other settings where they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import spi_lightning
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from spi_lightning.errors import UserError
+from spi_lightning.mistakes import causes_of
+from spi_lightning.settings import takes_setting
+
+CONF = Path(spi_lightning.__file__).parents[1] / "conf"
+
+
+def make_part(group: str, name: str, settings: Mapping[str, Any] | None = None, /, **fixed: Any) -> Any:
+    """The object that conf/GROUP/NAME.yaml describes.
+
+    Args:
+        group: Folder in conf/, such as ``simulate`` or ``method``.
+        name: Name of the file without .yaml.
+        settings: Values that replace those of the file, by name, with ``__`` for a dot.
+        fixed: Arguments of the object that no file holds.
+
+    Raises:
+        UserError: No such file, a setting that the object does not take, or a value that it refuses.
+    """
+    choices = names_in(group)
+    if name not in choices:
+        raise UserError(f"{group}={name} is unknown; choose one of {', '.join(choices)}")
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose(overrides=[f"+{group}={name}"])[group]
+    for key, value in (settings or {}).items():
+        _set(cfg, key.replace("__", "."), value, f"{group}={name}")
+    try:
+        return instantiate(cfg, **fixed, _convert_="all")
+    except Exception as error:
+        mistake = next((one for one in causes_of(error) if isinstance(one, UserError)), None)
+        if mistake is not None:
+            raise UserError(str(mistake)) from error
+        raise
+
+
+def names_in(group: str) -> list[str]:
+    """Names of the files of a group of conf/, sorted."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def _set(cfg: DictConfig, key: str, value: Any, part: str) -> None:
+    parent, _, last = key.rpartition(".")
+    node = OmegaConf.select(cfg, parent) if parent else cfg
+    if not isinstance(node, DictConfig) or not (last in node or takes_setting(node.get("_target_"), last)):
+        raise UserError(f"{part} has no setting {key}")
+    OmegaConf.update(cfg, key, value, force_add=True)

@@ -1,0 +1,202 @@
+"""Patterns of files, arrays and simulations as one type, io.PatternFile."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from spi_lightning import io
+from spi_lightning.errors import UserError, whole_number
+from spi_lightning.fields import BEAM_CENTRE, DENSITY, FIELDS, INTENSITY, IS_SINGLE_HIT, MASK, PHOTONS
+from spi_lightning.io import ArrayFrames, PatternFile, PatternKeys
+from spi_lightning.io.patterns.open_patterns import GEOMETRY
+
+PathLike = str | os.PathLike[str]
+Patterns = PatternFile | ArrayLike | Tensor | PathLike
+"""What functions of this room take as patterns: an open file, its path, or an array (N, y, x) or (y, x) of photons."""
+
+
+def open_patterns(
+    path: PathLike | Sequence[PathLike],
+    *,
+    photons: str | None = None,
+    label: str | None = None,
+    mask: str | None = None,
+    index: str | int | Sequence[int] | None = None,
+    mask_convention: str = "auto",
+    adu_per_photon: float | None = None,
+    reader: Callable[[Path], PatternFile | None] | None = None,
+    **geometry: float,
+) -> PatternFile:
+    """Open a file of patterns; photons are read when they are asked for.
+
+    Args:
+        path: File of any format in io.FORMATS, a glob such as ``"run*/*.h5"``, or a list of those.
+        photons: Data set of the patterns, (N, y, x); None: the usual ones are looked for.
+        label: Data set or file of the labels, (N,): 1 for a single hit, 0 for any other, -1 for unknown.
+        mask: Data set or file of the mask, (y, x) or (N, y, x).
+        index: Numbers of the frames to use; None: all.
+        mask_convention: ``auto``, ``cxi``, ``nexus``, ``euxfel``, ``good``, ``bad`` or ``dragonfly``.
+        adu_per_photon: Detector units of one photon, ADU; None: the file holds photons.
+        reader: Function of your own that opens files of a further format.
+        geometry: ``distance`` and ``pixel_size`` in m, ``photon_energy`` in eV, instead of those of the file.
+
+    Returns:
+        The file. ``file.shape`` is (N, y, x), ``file.read([0, 1])`` gives photons (2, y, x) float32 and
+        ``file.read_mask([0, 1])`` their masks; ``file.labels`` and ``file.geometry`` hold the rest.
+
+    Raises:
+        UserError: Anything wrong with the path, the keys, the mask, the labels, the geometry or the photons.
+    """
+    if unknown := sorted(set(geometry) - set(GEOMETRY)):
+        raise UserError(f"open_patterns: {unknown[0]} is unknown; the geometry has {', '.join(GEOMETRY)}")
+    keys = PatternKeys(photons=photons, label=label, mask=mask, index=index, reader=reader)
+    return io.open_patterns(path, keys, mask_convention, adu_per_photon, geometry=geometry)
+
+
+def as_patterns(
+    patterns: Patterns,
+    mask: ArrayLike | Tensor | None = None,
+    labels: ArrayLike | Tensor | None = None,
+    geometry: Mapping[str, float] | None = None,
+) -> PatternFile:
+    """Patterns of any kind as a PatternFile.
+
+    Args:
+        patterns: Open file, path, or photons (N, y, x) or (y, x) of NumPy or torch.
+        mask: Bool, (y, x) or (N, y, x), True where measured; None: the file's, or all pixels that are finite.
+        labels: (N,) 1 for a single hit, 0 for any other, -1 for unknown; None: the file's.
+        geometry: distance, pixel_size (m) and photon_energy (eV) of arrays.
+
+    Raises:
+        UserError: Shapes that do not belong together, or a file that cannot be opened.
+    """
+    if isinstance(patterns, str | os.PathLike):
+        patterns = io.open_patterns(patterns)
+    if not isinstance(patterns, PatternFile):
+        patterns = _in_memory(patterns, geometry or {})
+    given: dict[str, Any] = {}
+    if mask is not None:
+        given |= _masks(_array(mask, "mask"), patterns.shape)
+    if labels is not None:
+        given["labels"] = {**patterns.labels, IS_SINGLE_HIT: _labels(_array(labels, "labels"), len(patterns))}
+    return replaced(patterns, **given) if given else patterns
+
+
+def replaced(patterns: PatternFile, **changes: Any) -> PatternFile:
+    """A copy of an open file with other values of some attributes."""
+    import copy
+
+    changed = copy.copy(patterns)
+    for name, value in changes.items():
+        setattr(changed, name, value)
+    return changed
+
+
+def _in_memory(patterns: ArrayLike | Tensor, geometry: Mapping[str, float]) -> PatternFile:
+    frames = _array(patterns, "patterns")
+    frames = frames[None] if frames.ndim == 2 else frames
+    if frames.ndim != 3 or 0 in frames.shape:
+        raise UserError(f"patterns: shape {frames.shape}; give photons of N patterns, (N, y, x), or of one, (y, x)")
+    if np.iscomplexobj(frames):
+        raise UserError("patterns: complex numbers; give photons or intensities, the squared modulus of amplitudes")
+    finite = np.isfinite(frames)
+    shared = None if finite.all() else finite
+    frames = frames if shared is None else np.where(finite, frames, 0)
+    held = ArrayFrames(np.ascontiguousarray(frames))
+    masks = None if shared is None else ArrayFrames(shared)
+    return PatternFile(Path("array"), "array", held, None, masks, geometry=dict(geometry))  # type: ignore[arg-type]
+
+
+def _array(values: ArrayLike | Tensor, name: str) -> NDArray[Any]:
+    found = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+    if found.dtype.kind not in "biufc":
+        raise UserError(f"{name}: an array of {found.dtype}; give numbers")
+    return found
+
+
+def _masks(mask: NDArray[Any], shape: tuple[int, int, int]) -> dict[str, Any]:
+    """Attributes of a PatternFile for a mask given as an array."""
+    if mask.shape not in (shape, shape[1:]):
+        raise UserError(f"mask: shape {mask.shape}; patterns of {shape} take a mask of {shape[1:]} or {shape}")
+    if mask.dtype != bool and not np.isin(mask, (0, 1)).all():
+        raise UserError("mask: values other than True and False; True is where the detector measured")
+    measured = mask.astype(bool)
+    if not measured.any():
+        raise UserError("mask: no pixel is True; True is where the detector measured")
+    return {"shared_mask": measured} if mask.ndim == 2 else {"frame_masks": ArrayFrames(measured)}
+
+
+def _labels(labels: NDArray[Any], count: int) -> NDArray[np.int64]:
+    if labels.shape != (count,) or not np.isin(labels, (-1, 0, 1)).all():
+        raise UserError(f"labels: shape {labels.shape}; give ({count},) of 1 (single hit), 0 (any other), -1 (unknown)")
+    return labels.astype(np.int64)
+
+
+def in_memory(batch: Mapping[str, Tensor], name: str) -> PatternFile:
+    """Simulated patterns of a batch as a PatternFile.
+
+    Args:
+        batch: Names of fields.py: photons or intensity (N, y, x), mask (N, y, x) and labels (N, ...).
+        name: Name of the simulation, for messages.
+    """
+    measured = PHOTONS if PHOTONS in batch else INTENSITY
+    known = {key: values.cpu().numpy() for key, values in batch.items()}
+    frames, mask = known.pop(measured), known.pop(MASK).astype(bool)
+    density = known.pop(DENSITY, None)
+    geometry = {key: known.pop(key) for key in (*GEOMETRY, BEAM_CENTRE) if key in known}
+    return PatternFile(
+        Path(name),
+        "simulated",
+        cast(Any, ArrayFrames(frames)),
+        None,
+        cast(Any, ArrayFrames(mask)),
+        labels={key: values for key, values in known.items() if key in FIELDS},
+        images={} if density is None else {DENSITY: cast(Any, ArrayFrames(density))},
+        geometry=geometry,
+    )
+
+
+def simulate_patterns(
+    recipe: str | Callable[..., Mapping[str, Tensor]] = "hits",
+    patterns: int = 100,
+    *,
+    seed: int = 0,
+    device: str = "auto",
+    **settings: Any,
+) -> PatternFile:
+    """Simulate labelled patterns in memory; ``spi simulate`` writes larger sets to a file.
+
+    Args:
+        recipe: Name of a simulation in conf/simulate/, such as ``hits``, ``han`` or ``macromolecule``; or a simulator.
+        patterns: Number of patterns.
+        seed: Seed of the set; the patterns of a seed are always the same.
+        device: Device of the computation: ``auto``, ``cpu``, ``cuda``, ...
+        settings: Settings of the recipe by name, as on the command line, with ``__`` for a dot:
+            ``brightness__median=5e4``.
+
+    Returns:
+        The patterns, with masks, labels, geometry and, of macromolecules, densities.
+
+    Raises:
+        UserError: An unknown recipe or setting, or a recipe of 3D particles.
+    """
+    from spi_lightning.distributed import find_device
+
+    from .configured import make_part
+
+    count, seed = whole_number("patterns", patterns, 1), whole_number("seed", seed, 0)
+    simulator: Any = make_part("simulate", recipe, settings) if isinstance(recipe, str) else recipe
+    if not hasattr(simulator, "shape") or len(simulator.shape) != 2:
+        raise UserError(f"recipe={recipe}: it simulates 3D particles; spi simulate simulate={recipe} writes them")
+    blocks = -(-count // simulator.block_size)
+    drawn = [simulator(block, seed, find_device(device)) for block in range(blocks)]
+    batch = {key: torch.cat([each[key].cpu() for each in drawn])[:count] for key in drawn[0]}
+    return in_memory(batch, recipe if isinstance(recipe, str) else type(simulator).__name__)

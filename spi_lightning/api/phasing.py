@@ -1,0 +1,141 @@
+"""Phase one pattern, or find the supports of many, from arrays or files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import torch
+from hydra.utils import instantiate
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from spi_lightning.data.measurement import Measurement
+from spi_lightning.data.one_frame import measure_pattern
+from spi_lightning.errors import UserError
+from spi_lightning.io.patterns.content_key import content_key
+from spi_lightning.methods import SupportMethod
+from spi_lightning.progress import Listener
+from spi_lightning.reconstruction import Phasing, ReconstructionSettings, assess, bars, reconstruct, silent
+from spi_lightning.results import PhasingResult
+from spi_lightning.results.support_answer import SupportPart
+
+from .patterns import Patterns, as_patterns
+
+_PHASING: Final = ("recipe", "constraint")
+_LEAST_INSIDE: Final = 0.65  # of the intensity of a 3D pattern; 0.5 of like frames
+
+
+def phase(
+    pattern: Patterns | Measurement,
+    mask: ArrayLike | Tensor | None = None,
+    *,
+    support: str | ArrayLike | Tensor = "autocorrelation",
+    starts: int = 20,
+    frame: int | None = None,
+    beam_centre: tuple[float, float] | None = None,
+    crop: int | None = None,
+    bin: int = 1,
+    geometry: Mapping[str, float] | None = None,
+    progress: bool = True,
+    **settings: Any,
+) -> PhasingResult:
+    """Reconstruct the density behind one diffraction pattern from many random starts.
+
+    Args:
+        pattern: Photons or intensities (y, x) of one pattern; or (z, y, x) of a 3D one with its origin at n // 2; or an
+            open file or its path, of which ``frame`` is phased; or a Measurement, such as measure_scan gives of a
+            rocking scan.
+        mask: Bool, of the same shape, True where measured; None: the file's, or all pixels that are finite.
+        support: First support: ``autocorrelation``, ``circle``, ``box``, ``double_intersection``,
+            ``triple_intersection``, run folder of a support network, or a bool array of the pattern's shape, inside True.
+        starts: Number of independent starts, run as one batch.
+        frame: Number of the frame in a file or stack; None: the first.
+        beam_centre: Row and column of the direct beam of a 2D pattern, pixel; None: found by symmetry.
+        crop: Edge of the square around the beam that is kept of a 2D pattern, pixel; None: the largest that fits.
+        bin: Number of pixels summed along each axis of a 2D pattern.
+        geometry: distance, pixel_size (m) and photon_energy (eV) of a 2D array, which give lengths in m.
+        progress: Whether bars are drawn.
+        settings: ``recipe`` and ``constraint`` of the phasing, and all other settings of
+            reconstruction.ReconstructionSettings.
+
+    Returns:
+        The result: ``density`` with its origin at n // 2, ``support``, ``prtf``, errors and notes.
+
+    Raises:
+        UserError: A pattern that cannot be phased as the settings say, or an unknown setting.
+    """
+    known = ReconstructionSettings.__dataclass_fields__.keys() | set(_PHASING)
+    if unknown := sorted(settings.keys() - known):
+        raise UserError(f"phase: {unknown[0]} is unknown; settings are {', '.join(sorted(known - {'phasing'}))}")
+    recipe = {name: settings.pop(name) for name in _PHASING if name in settings}
+    if recipe:
+        settings["phasing"] = Phasing(**recipe)
+    choices = ReconstructionSettings(support=_support(support), starts=starts, **settings)
+    measured = _measured(pattern, mask, frame, beam_centre, crop, bin, geometry)
+    result, _ = assess(reconstruct(measured, choices, instantiate, bars if progress else silent))
+    return result
+
+
+def _support(support: Any) -> str | Tensor:
+    return support if isinstance(support, str | Tensor) else torch.as_tensor(np.asarray(support))
+
+
+def _measured(
+    pattern: Any,
+    mask: Any,
+    frame: int | None,
+    beam_centre: tuple[float, float] | None,
+    crop: int | None,
+    bin: int,
+    geometry: Mapping[str, float] | None,
+) -> Measurement:
+    if isinstance(pattern, Measurement):
+        return pattern
+    axes = getattr(pattern, "ndim", None) or (np.ndim(pattern) if isinstance(pattern, list) else None)
+    if axes == 3 and frame is None:
+        measured = Measurement.from_intensity(pattern, mask)
+        _require_volume(measured)
+        return measured
+    patterns = as_patterns(pattern, mask, geometry=geometry)
+    return measure_pattern(patterns, frame, beam_centre, crop, bin)
+
+
+def _require_volume(measured: Measurement) -> None:
+    """UserError for a stack of frames, whose intensity does not gather in the middle of its first axis."""
+    profile = measured.fourier_amplitude.double().square().sum((1, 2))
+    n = len(profile)
+    inside = float(profile[n // 4 : n - n // 4].sum() / profile.sum().clamp(min=1e-300))
+    if n > 3 and inside < _LEAST_INSIDE:
+        raise UserError(
+            f"pattern: shape {tuple(measured.mask.shape)} with {100 * inside:.0f} % of the intensity in the middle half "
+            "of its first axis, as in a stack of frames: give frame=NUMBER; of a 3D pattern with its origin elsewhere, "
+            "Measurement.from_intensity(pattern, mask)"
+        )
+
+
+def find_support(
+    patterns: Patterns, mask: ArrayLike | Tensor | None = None, *, method: str | SupportMethod = "triple_intersection"
+) -> NDArray[np.bool_]:
+    """Supports of patterns, of each from its own pattern alone.
+
+    Args:
+        patterns: Photons or intensities (N, y, x) or (y, x), origin at n // 2; or an open file or its path.
+        mask: Bool, (y, x) or (N, y, x), True where measured; None: the file's, or all pixels that are finite.
+        method: Name of a method of conf/method/, such as ``autocorrelation_support``, ``double_intersection``,
+            ``triple_intersection`` or ``shrinkwrap_support``; run folder of a support network; or a method.
+
+    Returns:
+        (N, y, x) bool, or (y, x) for one pattern, True inside; at any whole shift, and in either twin.
+
+    Raises:
+        UserError: Patterns that cannot be read, or an unknown method.
+    """
+    from .evaluation import named_method
+
+    opened = as_patterns(patterns, mask)
+    finder = named_method(method, "supports") if isinstance(method, str) else method
+    part = SupportPart(content_key(opened), np.arange(len(opened)), opened)
+    found: NDArray[np.bool_] = finder.answer(part, Listener()).support
+    return found[0] if getattr(patterns, "ndim", 3) == 2 else found
