@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from html import escape
-from typing import Any, Final
+from importlib import import_module
+from typing import Any, ClassVar, Final
 
 from .printable import printable
 
@@ -13,11 +14,29 @@ _LONGEST: Final = 76  # characters of a fact
 
 
 class Summarised:
-    """Base of dataclasses that print as a few lines; they are made with ``@dataclass(repr=False)``."""
+    """Base of dataclasses that print as a few lines; they are made with ``@dataclass(repr=False)``.
+
+    Attributes:
+        drawn_by: Module and function of a figure of the object, ``module:function``; empty where there is none. A name,
+            because figures are made in a room above, and loaded when one is asked for.
+    """
+
+    drawn_by: ClassVar[str] = ""
 
     def facts(self) -> Mapping[str, object]:
         """What the summary has, by name: all fields, unless a class chooses."""
         return {each.name: getattr(self, each.name) for each in fields(self)}  # type: ignore[arg-type]
+
+    def plot(self, **options: Any) -> Any:
+        """A figure of matplotlib; options are those of the function that draws it.
+
+        Raises:
+            TypeError: There is no figure of such an object.
+        """
+        if not self.drawn_by:
+            raise TypeError(f"there is no figure of {type(self).__name__}")
+        module, _, function = self.drawn_by.partition(":")
+        return getattr(import_module(module), function)(self, **options)
 
     def __repr__(self) -> str:
         rows = list(self._rows())
@@ -52,9 +71,13 @@ def described(value: object) -> str:
 
 
 def _collection(values: Collection[Any]) -> str:
-    """Words and numbers as they are where they are few; else the number of entries."""
-    plain = all(isinstance(value, str | int | float) for value in values) and not isinstance(values, Mapping)
-    line = ", ".join(described(value) for value in values)
-    if plain and len(line) <= _LONGEST:
-        return line or "none"
-    return f"{len(values)} {'entry' if len(values) == 1 else 'entries'}"
+    """Words and numbers, as many as fit on a line; of anything else the number of entries."""
+    if isinstance(values, Mapping) or not all(isinstance(value, str | int | float) for value in values):
+        return f"{len(values)} {'entry' if len(values) == 1 else 'entries'}"
+    words, line = [described(value) for value in values], "none"
+    for count in range(1, len(words) + 1):
+        longer = ", ".join(words[:count]) + (f", … ({len(words)})" if count < len(words) else "")
+        if count > 1 and len(longer) > _LONGEST:
+            break
+        line = longer
+    return line

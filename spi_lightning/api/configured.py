@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import spi_lightning
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+import spi_lightning
 from spi_lightning.errors import UserError
 from spi_lightning.mistakes import causes_of
 from spi_lightning.settings import takes_setting

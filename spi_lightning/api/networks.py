@@ -58,7 +58,9 @@ class Trained(Summarised):
     def _loaded(self) -> tuple[nn.Module, Mapping[str, Any]]:
         task, config = load_task(self.checkpoint, instantiate, pl.LightningModule)
         if not isinstance(task, HitClassification | SupportPrediction | ComplexReconstruction | Healing):
-            raise UserError(f"{self.checkpoint}: a checkpoint of {type(task).__name__}, which predicts no other pattern")
+            raise UserError(
+                f"{self.checkpoint}: a checkpoint of {type(task).__name__}, which predicts no other pattern"
+            )
         return task.eval(), config
 
     @property
@@ -157,14 +159,20 @@ class Trained(Summarised):
             raise UserError("patterns: measured intensities are negative; mask them or clip them at 0")
         task, found = cast(ComplexReconstruction, self.task).to(find_device(self.device)), []
         for pattern, known in zip(amplitude[:, None, None], measured[:, None, None], strict=True):
-            batch = {FOURIER_AMPLITUDE: pattern.to(task.device), MASK: known.to(task.device), FRAME: torch.zeros(1).long()}
+            batch = {
+                FOURIER_AMPLITUDE: pattern.to(task.device),
+                MASK: known.to(task.device),
+                FRAME: torch.zeros(1).long(),
+            }
             with torch.inference_mode(), size_refused(self.name, self.checkpoint, pattern.shape[2:]):
                 predicted = task.predict_step(batch)
             found.append(torch.polar(predicted[AMPLITUDE].float(), predicted[PHASE].float())[0, 0].cpu().numpy())
         return np.stack(found)
 
 
-def load(run: str | os.PathLike[str], *, device: str = "auto", batch_size: int = 64, trusted: str | None = None) -> Trained:
+def load(
+    run: str | os.PathLike[str], *, device: str = "auto", batch_size: int = 64, trusted: str | None = None
+) -> Trained:
     """A trained network of a run folder or checkpoint file.
 
     Args:

@@ -49,7 +49,7 @@ def phase(
             rocking scan.
         mask: Bool, of the same shape, True where measured; None: the file's, or all pixels that are finite.
         support: First support: ``autocorrelation``, ``circle``, ``box``, ``double_intersection``,
-            ``triple_intersection``, run folder of a support network, or a bool array of the pattern's shape, inside True.
+            ``triple_intersection``, run folder of a support network, or a bool array of the pattern's shape.
         starts: Number of independent starts, run as one batch.
         frame: Number of the frame in a file or stack; None: the first.
         beam_centre: Row and column of the direct beam of a 2D pattern, pixel; None: found by symmetry.
@@ -109,9 +109,9 @@ def _require_volume(measured: Measurement) -> None:
     inside = float(profile[n // 4 : n - n // 4].sum() / profile.sum().clamp(min=1e-300))
     if n > 3 and inside < _LEAST_INSIDE:
         raise UserError(
-            f"pattern: shape {tuple(measured.mask.shape)} with {100 * inside:.0f} % of the intensity in the middle half "
-            "of its first axis, as in a stack of frames: give frame=NUMBER; of a 3D pattern with its origin elsewhere, "
-            "Measurement.from_intensity(pattern, mask)"
+            f"pattern: shape {tuple(measured.mask.shape)} with {100 * inside:.0f} % of the intensity in the middle "
+            "half of its first axis, as in a stack of frames: give frame=NUMBER; of a 3D pattern with its origin "
+            "elsewhere, Measurement.from_intensity(pattern, mask)"
         )
 
 

@@ -12,10 +12,11 @@ from torch import Tensor
 from spi_lightning.errors import UserError
 from spi_lightning.notes import Note
 from spi_lightning.physics.photons import holds_counts
+from spi_lightning.summary import Summarised
 
 
-@dataclass(frozen=True)
-class Measurement:
+@dataclass(frozen=True, repr=False)
+class Measurement(Summarised):
     """Measured pattern, 2D or 3D; from arrays by :meth:`from_intensity`, from files by measure_frame and measure_scan.
 
     Attributes:

@@ -14,6 +14,7 @@ from spi_lightning.phasing import Averaged, Phased, align, average, phase
 from spi_lightning.physics.agreement import fourier_error
 from spi_lightning.physics.photons import photon_halves
 from spi_lightning.physics.twin import centre
+from spi_lightning.summary import Summarised
 
 from .network import MakeTask
 from .polish import Polish, Stages, bars, polish_starts
@@ -21,8 +22,8 @@ from .problem import PhasingProblem, prepare
 from .settings import ReconstructionSettings
 
 
-@dataclass(frozen=True)
-class Reconstruction:
+@dataclass(frozen=True, repr=False)
+class Reconstruction(Summarised):
     """The starts of one pattern and what they agree on; assessment.assess makes numbers and a result of it.
 
     Attributes:

@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from spi_lightning.errors import UserError
 from spi_lightning.fingerprint import Irrelevant
 from spi_lightning.io.patterns.pattern_file import PatternFile
+from spi_lightning.summary import Summarised
 
 from .layout import Layout
 
 Floats = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class TrainingLabels:
+@dataclass(frozen=True, repr=False)
+class TrainingLabels(Summarised):
     """Labelled frames from which a method may learn; it must not be scored on them.
 
     Attributes:
@@ -40,8 +41,8 @@ class TrainingLabels:
                 )
 
 
-@dataclass(frozen=True)
-class HitPart:
+@dataclass(frozen=True, repr=False)
+class HitPart(Summarised):
     """All frames of a file, with the labels of those from which a method may learn.
 
     Attributes:
@@ -57,8 +58,8 @@ class HitPart:
     held_out: Irrelevant[NDArray[np.int64]] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
 
-@dataclass(frozen=True)
-class HitAnswer:
+@dataclass(frozen=True, repr=False)
+class HitAnswer(Summarised):
     """Probabilities of a single hit of all N frames of a file; a decision is made of them by a DecisionRule.
 
     Attributes:

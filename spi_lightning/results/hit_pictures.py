@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spi_lightning.summary import Summarised
 
-@dataclass(frozen=True)
-class Gallery:
+
+@dataclass(frozen=True, repr=False)
+class Gallery(Summarised):
     """Patterns picked for the page.
 
     Attributes:
@@ -29,8 +31,8 @@ class Gallery:
     binned: int
 
 
-@dataclass(frozen=True)
-class Occlusion:
+@dataclass(frozen=True, repr=False)
+class Occlusion(Summarised):
     """Change of a network's answer by covered squares of some frames.
 
     Attributes:
@@ -49,8 +51,8 @@ class Occlusion:
     change: NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class LayerMaps:
+@dataclass(frozen=True, repr=False)
+class LayerMaps(Summarised):
     """One frame in the convolutions of a network.
 
     Attributes:

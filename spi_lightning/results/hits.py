@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from spi_lightning import codec
 from spi_lightning.fields import ABSTAIN, DECISION, DISTANCE_FROM_TRAINING, FRAME, IS_SINGLE_HIT, PROBABILITY, SCORE
 from spi_lightning.notes import Note
+from spi_lightning.summary import Summarised
 
 from .cost import Cost
 from .csv_table import write_columns
@@ -27,7 +28,7 @@ Columns = dict[str, NDArray[Any]]
 _NONE: Final = np.empty(0, dtype=np.int64)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class DecidedAnswer(HitAnswer):
     """Answer of one method under its name, with the decisions made of it.
 
@@ -80,8 +81,8 @@ class MethodFacts:
     device: str = ""
 
 
-@dataclass(frozen=True)
-class Selected:
+@dataclass(frozen=True, repr=False)
+class Selected(Summarised):
     """Frames selected as single hits.
 
     Attributes:
@@ -95,8 +96,8 @@ class Selected:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class HitResult:
+@dataclass(frozen=True, repr=False)
+class HitResult(Summarised):
     """Evaluation of methods on the N frames of one file.
 
     Attributes:
@@ -119,6 +120,7 @@ class HitResult:
         command: Command line of the evaluation.
     """
 
+    drawn_by: ClassVar[str] = "spi_lightning.reports.drawing:hits"
     path: str
     format: str
     shape: tuple[int, int, int]
@@ -138,6 +140,20 @@ class HitResult:
     occlusion: Occlusion | None = None
     layers: LayerMaps | None = None
     command: str = ""
+
+    def facts(self) -> Mapping[str, object]:
+        """File, methods, selection and, with labels, the numbers of the primary method."""
+        return {
+            "file": self.path,
+            "patterns": f"{self.shape[0]:,} of {self.shape[1]} x {self.shape[2]} pixels",
+            "methods": [answer.name for answer in self.answers],
+            "primary": self.primary_name,
+            "selected": int((self.primary.decision.astype(bool) & ~self.primary.abstain).sum()),
+            "uncertain": int(self.primary.abstain.sum()),
+            "area under ROC": self.metrics.get("test/auroc"),
+            "accuracy": self.metrics.get("test/accuracy"),
+            "notes": len(self.notes) or None,
+        }
 
     @classmethod
     def load(cls, folder: Path) -> HitResult:

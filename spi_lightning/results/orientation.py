@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.notes import Note
+from spi_lightning.summary import Summarised
 
 Array = NDArray[np.float64]
 ORIENTATION_FILE: Final = "orientation.h5"
 
 
-@dataclass(frozen=True)
-class Examples:
+@dataclass(frozen=True, repr=False)
+class Examples(Summarised):
     """Patterns beside the slices of the merged intensity at their most probable orientations.
 
     Attributes:
@@ -33,8 +35,8 @@ class Examples:
     correlation: Array
 
 
-@dataclass(frozen=True)
-class OrientationResult:
+@dataclass(frozen=True, repr=False)
+class OrientationResult(Summarised):
     """Orientations of N patterns among R sampled ones, and the merged intensity.
 
     Attributes:
@@ -54,6 +56,7 @@ class OrientationResult:
         notes: Notes on the patterns and their orientations.
     """
 
+    drawn_by: ClassVar[str] = "spi_lightning.reports.drawing:orientation"
     frame: NDArray[np.int64]
     quaternion: Array
     weight: Array
@@ -68,3 +71,14 @@ class OrientationResult:
     log: dict[str, Array] = field(default_factory=dict)
     examples: Examples | None = None
     notes: tuple[Note, ...] = ()
+
+    def facts(self) -> Mapping[str, object]:
+        """Patterns, sampled orientations and, where they are known, the errors."""
+        error = None if self.error is None else f"{np.degrees(np.nanmedian(self.error)):.2f} degrees in the median"
+        return {
+            "patterns": f"{len(self.frame):,}, {int((self.best >= 0).sum()):,} with an orientation",
+            "orientations": f"{len(self.quaternion):,} sampled",
+            "symmetry": self.symmetry,
+            "error": error,
+            "notes": len(self.notes) or None,
+        }

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.metrics.shells import alike
 from spi_lightning.notes import Note
+from spi_lightning.summary import Summarised
 
 Array = NDArray[Any]
 PHASING_FILE: Final = "phasing.h5"
@@ -50,8 +52,8 @@ class PhasingFacts:
     polish_steps: int = 0
 
 
-@dataclass(frozen=True)
-class PhasingResult:
+@dataclass(frozen=True, repr=False)
+class PhasingResult(Summarised):
     """Density behind one pattern: S starts in 2D or 3D, T iterations, K shells. Origins at n // 2.
 
     Attributes:
@@ -79,6 +81,7 @@ class PhasingResult:
         about: Facts on the phasing.
     """
 
+    drawn_by: ClassVar[str] = "spi_lightning.reports.drawing:phasing"
     intensity: Array
     mask: Array
     held_out: Array
@@ -102,6 +105,19 @@ class PhasingResult:
     point_spread: Array | None = None
     notes: tuple[Note, ...] = ()
     about: PhasingFacts = field(default_factory=PhasingFacts)
+
+    def facts(self) -> Mapping[str, object]:
+        """Density, starts, errors and size of the support."""
+        held_out = float(np.nan_to_num(self.held_out_error[self.best], nan=-1.0))
+        return {
+            "file": self.about.data or "array",
+            "density": f"{' x '.join(map(str, self.density.shape))} {self.element}s, {self.about.constraint}",
+            "starts": f"{int(self.kept.sum())} of {len(self.kept)} agree",
+            "error": f"{self.final_error[self.best]:.3g} relative Fourier error of the best",
+            "held out": None if held_out < 0 else f"{held_out:.3g} on pixels that were not fitted",
+            "support": f"{int(self.support.sum()):,} {self.element}s",
+            "notes": len(self.notes) or None,
+        }
 
     @property
     def even(self) -> bool:

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from spi_lightning.fingerprint import Irrelevant
 from spi_lightning.io.patterns.pattern_file import PatternFile
+from spi_lightning.summary import Summarised
 
 from .layout import Layout
 
 
-@dataclass(frozen=True)
-class SupportPart:
+@dataclass(frozen=True, repr=False)
+class SupportPart(Summarised):
     """Patterns whose supports a method finds.
 
     Attributes:
@@ -29,8 +30,8 @@ class SupportPart:
     patterns: Irrelevant[PatternFile]
 
 
-@dataclass(frozen=True)
-class SupportAnswer:
+@dataclass(frozen=True, repr=False)
+class SupportAnswer(Summarised):
     """Supports of N patterns; origin at n // 2, at any whole shift and in either twin.
 
     Attributes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from spi_lightning.fields import AREA, DENSITY, FALSE_NEGATIVES, FALSE_POSITIVES
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.notes import Note
+from spi_lightning.summary import Summarised
 
 from .cost import Cost
 
@@ -19,8 +20,8 @@ SUPPORTS_FILE: Final = "supports.h5"
 EVEN, WORST, SMALLEST, LARGEST = "Typical patterns", "Worst answers", "Smallest particles", "Largest particles"
 
 
-@dataclass(frozen=True)
-class MethodResult:
+@dataclass(frozen=True, repr=False)
+class MethodResult(Summarised):
     """Answer of one method to N patterns, with the numbers of each support.
 
     Attributes:
@@ -47,8 +48,8 @@ class MethodResult:
         return 1e3 * self.cost.seconds / max(1, len(self.support))
 
 
-@dataclass(frozen=True)
-class DisplayedPatterns:
+@dataclass(frozen=True, repr=False)
+class DisplayedPatterns(Summarised):
     """Patterns of the galleries.
 
     Attributes:
@@ -66,8 +67,8 @@ class DisplayedPatterns:
     density: NDArray[np.float32] | None
 
 
-@dataclass(frozen=True)
-class SupportResult:
+@dataclass(frozen=True, repr=False)
+class SupportResult(Summarised):
     """Result of an evaluation of supports on N patterns.
 
     Attributes:
@@ -87,6 +88,7 @@ class SupportResult:
         command: Command line of the evaluation.
     """
 
+    drawn_by: ClassVar[str] = "spi_lightning.reports.drawing:supports"
     path: str
     format: str
     frame: NDArray[np.int64]
@@ -101,6 +103,20 @@ class SupportResult:
     metrics: Mapping[str, Any]
     notes: list[Note]
     command: str = ""
+
+    def facts(self) -> Mapping[str, object]:
+        """File, methods and, with true supports, the share of their pixels that the primary method missed."""
+        missed, extra = (self.metrics.get(f"test/false_{name}") for name in ("negatives", "positives"))
+        return {
+            "file": self.path,
+            "patterns": f"{len(self.frame):,} of {' x '.join(map(str, self.primary_method.support.shape[1:]))} pixels",
+            "methods": [method.name for method in self.methods],
+            "primary": self.primary_method.name,
+            "area": f"{self.primary_method.support.mean(0).sum():.0f} pixels on average",
+            "missed": None if missed is None else f"{100 * missed:.1f} % of the true support",
+            "too much": None if extra is None else f"{100 * extra:.1f} % of the true support",
+            "notes": len(self.notes) or None,
+        }
 
     @property
     def primary_method(self) -> MethodResult:

@@ -13,12 +13,13 @@ from torch import Tensor
 
 from spi_lightning.fingerprint import Irrelevant
 from spi_lightning.physics.array import box_around
+from spi_lightning.summary import Summarised
 
 from .layout import Layout
 
 
-@dataclass(frozen=True)
-class VolumePart:
+@dataclass(frozen=True, repr=False)
+class VolumePart(Summarised):
     """One pattern to be phased from random starts.
 
     Attributes:
@@ -42,8 +43,8 @@ class VolumePart:
     half: Irrelevant[int | None] = None
 
 
-@dataclass
-class Trace:
+@dataclass(repr=False)
+class Trace(Summarised):
     """The course of S runs that were computed together: rows are added on the way.
 
     Attributes:
@@ -65,8 +66,8 @@ class Trace:
         self.chi_square.append(chi_square.detach().double().cpu().numpy())
 
 
-@dataclass(frozen=True)
-class VolumeRuns:
+@dataclass(frozen=True, repr=False)
+class VolumeRuns(Summarised):
     """S densities of one pattern.
 
     Attributes:

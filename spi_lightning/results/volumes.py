@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.notes import Note
+from spi_lightning.summary import Summarised
 
 from .cost import Cost
 from .volume_settings import VolumeSettings
@@ -17,8 +19,8 @@ Array = NDArray[Any]
 VOLUMES_FILE: Final = "volumes.h5"
 
 
-@dataclass(frozen=True)
-class PhasedVolume:
+@dataclass(frozen=True, repr=False)
+class PhasedVolume(Summarised):
     """Density that one method found of a displayed pattern. Densities have their origin at n // 2; K shells.
 
     Attributes:
@@ -46,8 +48,8 @@ class PhasedVolume:
     half_bit: Array
 
 
-@dataclass(frozen=True)
-class DisplayedPattern:
+@dataclass(frozen=True, repr=False)
+class DisplayedPattern(Summarised):
     """A pattern that the page shows.
 
     Attributes:
@@ -67,8 +69,8 @@ class DisplayedPattern:
     methods: list[PhasedVolume]
 
 
-@dataclass(frozen=True)
-class MethodResult:
+@dataclass(frozen=True, repr=False)
+class MethodResult(Summarised):
     """Errors and cost of one method: P patterns, M draws of held-out voxels, S starts.
 
     Attributes:
@@ -125,8 +127,8 @@ class VolumeFacts:
     command: str = ""
 
 
-@dataclass(frozen=True)
-class VolumeResult:
+@dataclass(frozen=True, repr=False)
+class VolumeResult(Summarised):
     """A comparison of methods on the same patterns.
 
     Attributes:
@@ -138,12 +140,23 @@ class VolumeResult:
         notes: What a user should know of the data and of the methods.
     """
 
+    drawn_by: ClassVar[str] = "spi_lightning.reports.drawing:volumes"
     methods: list[MethodResult]
     frequency: Array
     voxel: Array
     patterns: list[DisplayedPattern]
     about: VolumeFacts
     notes: tuple[Note, ...] = ()
+
+    def facts(self) -> Mapping[str, object]:
+        """Patterns and methods, with the median chi-square of each."""
+        chi = {one.name: float(np.nanmedian(one.numbers["chi_square"])) for one in self.methods}
+        return {
+            "file": self.about.path or "array",
+            "patterns": f"{len(self.about.patterns)} of {' x '.join(map(str, self.about.shape))} voxels",
+            **{f"chi-square of {name}": value for name, value in chi.items()},
+            "notes": len(self.notes) or None,
+        }
 
     @property
     def known(self) -> bool:

@@ -225,7 +225,7 @@ def _padded(pattern: PreparedPattern, shape: Sequence[int]) -> bool:
     return any(start < 0 or start + width > held for start, width, held in starts)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ScanMeasurement(Measurement):
     """Measured rocking scan, a 3D pattern.
 

@@ -25,6 +25,7 @@ from spi_lightning.results.cost import Cost
 from spi_lightning.results.volume_answer import VolumeRuns
 from spi_lightning.results.volume_settings import VolumeSettings
 from spi_lightning.results.volumes import DisplayedPattern, MethodResult, PhasedVolume, VolumeFacts, VolumeResult
+from spi_lightning.summary import Summarised
 
 from .ensemble import (
     Ensemble,
@@ -130,8 +131,8 @@ def score_method(question: VolumeQuestion, method: VolumeMethod, cache: Cache, n
     return ScoredMethod(method.name, getattr(method, "unit", "iteration"), draws, halves, plain_settings(method))
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Summarised):
     """Methods side by side on P patterns.
 
     Attributes:

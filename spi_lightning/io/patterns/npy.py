@@ -12,6 +12,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.io.hdf5.choice import frame_axes
 from spi_lightning.io.hdf5.file import stack_shape
 from spi_lightning.io.reading import reading
+from spi_lightning.summary import Summarised
 
 from .pattern_file import PatternFile
 
@@ -48,8 +49,8 @@ def open_npy(path: Path) -> PatternFile:
     return PatternFile(path, ".npy", NpyFrames(path))
 
 
-@dataclass(frozen=True)
-class ArrayFrames:
+@dataclass(frozen=True, repr=False)
+class ArrayFrames(Summarised):
     """Frames, or other images of one each, that are in memory already.
 
     Args:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,7 @@ from spi_lightning.io.hdf5.limits import Limits
 from spi_lightning.io.reading import reads
 from spi_lightning.notes import Note
 from spi_lightning.physics.frames.sentinels import Sentinel
+from spi_lightning.summary import Summarised
 
 from .photons import check_photons, convert_adu
 
@@ -85,8 +86,8 @@ class MaskSource(Protocol):
         ...
 
 
-@dataclass(eq=False)
-class PatternFile:
+@dataclass(eq=False, repr=False)
+class PatternFile(Summarised):
     """Patterns of one file, read on demand; the file is never loaded whole.
 
     Attributes:
@@ -109,6 +110,7 @@ class PatternFile:
         reader: Function that opened the file, of a format outside this package; None for those inside.
     """
 
+    drawn_by: ClassVar[str] = "spi_lightning.reports.drawing:patterns"
     path: Path
     format: str
     source: FrameSource
@@ -125,6 +127,21 @@ class PatternFile:
     limits: Limits = field(default_factory=Limits)
     sentinels: list[Sentinel] | None = None
     reader: Callable[[Path], PatternFile | None] | None = None
+
+    def facts(self) -> Mapping[str, object]:
+        """What the file holds, in words."""
+        count, height, width = self.shape
+        measured = None if self.shared_mask is None else f"{100 * self.shared_mask.mean():.1f} % of the pixels measured"
+        return {
+            "path": self.path,
+            "format": self.format,
+            "patterns": f"{count:,} of {height} x {width} pixels",
+            "unit": "photons" if self.adu_per_photon is None else f"detector units, {self.adu_per_photon:g} a photon",
+            "mask": "one for each pattern" if self.masks_differ else measured,
+            "labels": list(self.labels),
+            "geometry": list(self.geometry),
+            "notes": len(self.notes) or None,
+        }
 
     @property
     def shape(self) -> tuple[int, int, int]:
