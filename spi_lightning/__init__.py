@@ -3,7 +3,7 @@
 Sub-packages, each importing only from those before it: errors, fields, files, fingerprint, progress and the rest of the
 ground floor < physics, distributed < io < simulate < networks, losses, optimizers, schedules, settings < phasing,
 baselines < metrics < data < results < reports < tasks, tracking, callbacks < methods < reconstruction, orientation <
-evaluation < apps. tests/test_layers.py holds them.
+evaluation < api < apps. tests/test_layers.py holds them.
 """
 
 import os

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-import spi_lightning
 from spi_lightning.errors import UserError
+from spi_lightning.locations import CONF
 from spi_lightning.mistakes import causes_of
 from spi_lightning.settings import takes_setting
-
-CONF = Path(spi_lightning.__file__).parents[1] / "conf"
 
 
 def make_part(group: str, name: str, settings: Mapping[str, Any] | None = None, /, **fixed: Any) -> Any:

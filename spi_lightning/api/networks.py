@@ -22,7 +22,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.fields import AMPLITUDE, FOURIER_AMPLITUDE, FRAME, INTENSITY, IS_SINGLE_HIT, MASK, PHASE
 from spi_lightning.io.patterns.content_key import content_key
 from spi_lightning.methods import CheckpointMethod, SupportCheckpoint, run_name
-from spi_lightning.methods.size_mismatch import size_refused
+from spi_lightning.methods.resized import size_refused
 from spi_lightning.progress import Listener
 from spi_lightning.results.hit_answer import HitAnswer, HitPart
 from spi_lightning.results.support_answer import SupportAnswer, SupportPart
@@ -186,6 +186,6 @@ def load(
     """
     if trusted is not None:
         trust(trusted)
-    trained = Trained(find_checkpoint(run, "run"), device, batch_size)
+    trained = Trained(find_checkpoint(Path(run), "run"), device, batch_size)
     _ = trained.task  # a damaged checkpoint is refused here
     return trained

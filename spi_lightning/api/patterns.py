@@ -151,7 +151,7 @@ def in_memory(batch: Mapping[str, Tensor], name: str) -> PatternFile:
     known = {key: values.cpu().numpy() for key, values in batch.items()}
     frames, mask = known.pop(measured), known.pop(MASK).astype(bool)
     density = known.pop(DENSITY, None)
-    geometry = {key: known.pop(key) for key in (*GEOMETRY, BEAM_CENTRE) if key in known}
+    geometry: dict[str, Any] = {key: known.pop(key) for key in (*GEOMETRY, BEAM_CENTRE) if key in known}
     return PatternFile(
         Path(name),
         "simulated",

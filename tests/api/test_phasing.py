@@ -1,0 +1,87 @@
+"""Phasing and supports of arrays."""
+
+import numpy as np
+import pytest
+import torch
+
+from spi_lightning import UserError, find_support, phase
+from spi_lightning.physics.fourier import fourier
+from spi_lightning.reconstruction import Measurement
+
+RECIPE = "60*ER + 4*(40*HIO(0.9) + 20*ER)"
+
+
+def triangle(size: int = 48) -> torch.Tensor:
+    """A right triangle about the origin, without centre of symmetry."""
+    density = torch.zeros(size, size)
+    for row in range(10):
+        density[size // 2 - 5 + row, size // 2 - 5 : size // 2 - 4 + row] = 1.0
+    return density
+
+
+@pytest.fixture(scope="module")
+def intensity() -> np.ndarray:
+    return (1e3 * fourier(triangle().to(torch.complex64), ndim=2).abs() ** 2).numpy()
+
+
+def test_an_array_is_phased_to_its_density(intensity: np.ndarray) -> None:
+    result = phase(
+        intensity,
+        beam_centre=(24, 24),
+        starts=6,
+        recipe=RECIPE,
+        support=np.pad(np.ones((12, 12), bool), 18),
+        held_out=0.0,
+        progress=False,
+    )
+    truth, found = triangle().numpy(), np.abs(result.density)
+    overlap = max(
+        np.fft.ifft2(np.fft.fft2(found) * np.conj(np.fft.fft2(each))).real.max() for each in (truth, truth[::-1, ::-1])
+    )
+    assert overlap > 0.95 * np.linalg.norm(found) * np.linalg.norm(truth)
+    assert result.final_error[result.best] < 0.05
+
+
+def test_torch_and_numpy_give_the_same(intensity: np.ndarray) -> None:
+    options = {"beam_centre": (24, 24), "starts": 2, "recipe": "20*ER", "progress": False, "device": "cpu"}
+    first, second = phase(intensity, **options), phase(torch.from_numpy(intensity), **options)
+    assert np.array_equal(first.density, second.density)
+    assert "2 of 2 agree" in repr(first) or "of 2 agree" in repr(first)
+    assert first.plot().axes
+
+
+def test_a_stack_of_frames_is_not_taken_for_a_volume(intensity: np.ndarray) -> None:
+    stack = np.stack([intensity] * 9)
+    with pytest.raises(UserError, match="give frame=NUMBER"):
+        phase(stack)
+    assert phase(stack, frame=3, starts=1, recipe="2*ER", progress=False).density.ndim == 2
+
+
+def test_a_volume_with_its_origin_in_the_middle_is_one() -> None:
+    box = torch.zeros(16, 16, 16)
+    box[6:10, 6:10, 6:10] = 1
+    volume = (1e4 * fourier(box.to(torch.complex64), ndim=3).abs() ** 2).numpy()
+    assert phase(volume, starts=1, recipe="2*ER", progress=False).density.shape == (16, 16, 16)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [({"start": 3}, "start"), ({"number": 3}, "number is unknown"), ({"recipe": "ER ER"}, "recipe")],
+)
+def test_a_mistake_in_settings_is_one_line(intensity: np.ndarray, settings: dict[str, object], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        phase(intensity, **settings)  # type: ignore[arg-type]
+
+
+def test_a_measurement_is_phased_as_it_is(intensity: np.ndarray) -> None:
+    measured = Measurement.from_intensity(intensity)
+    assert phase(measured, starts=1, recipe="2*ER", progress=False).density.shape == (48, 48)
+
+
+def test_supports_of_one_and_of_many_patterns(intensity: np.ndarray) -> None:
+    one = find_support(intensity)
+    many = find_support(np.stack([intensity, intensity]), method="autocorrelation_support")
+    assert (one.shape, many.shape) == ((48, 48), (2, 48, 48))
+    assert 30 < one.sum() < many[0].sum()
+    with pytest.raises(UserError, match="hits"):
+        find_support(intensity, method="photon_count")
