@@ -17,7 +17,8 @@ from spi_lightning.evaluation.hits import evaluate_hits
 from spi_lightning.evaluation.supports.compare import compare_supports
 from spi_lightning.methods import CheckpointMethod, SupportCheckpoint, find_checkpoints, run_name
 from spi_lightning.results import HitResult, SupportResult
-from spi_lightning.results.hit_answer import DecisionRule, HitPart
+from spi_lightning.results.decision import DecisionRule
+from spi_lightning.results.hit_answer import HitPart
 from spi_lightning.results.support_answer import SupportPart
 from spi_lightning.tasks import HitClassification, SupportPrediction
 
