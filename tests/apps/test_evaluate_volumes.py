@@ -93,7 +93,7 @@ def test_methods_are_compared_on_a_simulated_set(particles, tmp_path, capsys) ->
     assert matrix.shape == (4, 4) and np.allclose(np.diag(matrix), 1) and (matrix <= 1 + 1e-9).all()
     assert json.loads((out / "metrics.json").read_text())["methods"].keys() == metrics["methods"].keys()
     page = (out / "report.html").read_text()
-    assert page.count("Plotly.newPlot") == 1 and "https://" not in page.split("<script>")[0]
+    assert page.count("Viewer of triangle meshes") == 1 and "https://" not in page.split("<script>")[0]
     assert page.count('class="surface"') == 2 + 2 * len(methods)
     assert "Fourier spectral weight" in page and "noise-free" in page
     stem = out / "densities" / "iterative" / "particle_0"
