@@ -146,7 +146,7 @@ def milliseconds(network: torch.nn.Module, size: int, channels: int = 1, batch: 
 
 def inference() -> dict[str, float]:
     """Print and give what one pattern costs on one thread: the reduced network at 64 pixels, the paper's at 128."""
-    reduced = SupportEncoderDecoder(size=64, widths=(8, 16, 32), latent=256, activation="none")
+    reduced = SupportEncoderDecoder(size=64, widths=(8, 16, 32), latent=256, logits=True)
     cost = {
         f"{_weights(reduced):,} parameters, 64 pixels": milliseconds(reduced, 64),
         f"{_weights(SupportEncoderDecoder()):,} parameters, 128 pixels": milliseconds(

@@ -71,16 +71,14 @@ def overrides(cell: Cell) -> list[str]:
     experiment, _, narrow = _NETWORK[cell.network]
     density = cell.output == "density" and cell.loss != "BCE"  # the network answers a density, else logits
     loss = {"BCE": "support_cross_entropy", "MSE": "squared_error"}.get(cell.loss, "support_penalty")
-    words = [
+    return [
         f"experiment={experiment}",
         *narrow,
         f"preprocess.kinds=[{cell.input}]",
         f"task.target={cell.output}",
         f"task.logits={not density}",
-        f"network.activation={'tanh' if density else 'none'}",
         f"loss={loss}",
     ]
-    return words if loss == "support_cross_entropy" else [*words, f"loss.logits={not density}"]
 
 
 def trained(cell: Cell, folder: Path, patterns: Batch, steps: int) -> SupportPrediction:

@@ -53,7 +53,8 @@ class SupportEncoderDecoder(nn.Module):
         latent: Number of nodes of the first dense layer.
         in_channels: Channels of the input, see data.PatternInput.
         candidates: Number of alternative outputs, for tasks that take the best of them.
-        activation: Activation of the output, ``tanh`` for a density (the paper's), ``none`` for logits.
+        activation: Activation of a density, ``tanh`` (the paper's) or ``none``.
+        logits: Whether the output is logits, which have no activation, instead of densities.
 
     Raises:
         UserError: The size is impossible, the activation unknown, or the pattern has another size.
@@ -69,13 +70,14 @@ class SupportEncoderDecoder(nn.Module):
         in_channels: int = 1,
         candidates: int = 1,
         activation: str = "tanh",
+        logits: bool = False,
     ) -> None:
         super().__init__()
         require_activation(activation)
         step = 2 ** len(widths)
         if size < step or size % step:
             raise UserError(f"network.size={size}: {len(widths)} halvings need a multiple of {step} pixels")
-        self.size, self.activation = size, activation
+        self.size, self.activation = size, "none" if logits else activation
         self.small = (widths[-1], size // step, size // step)
         nodes = self.small[0] * self.small[1] * self.small[2]
         encoder: list[nn.Module] = []

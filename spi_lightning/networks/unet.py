@@ -20,7 +20,7 @@ class UNet(nn.Module):
     Args:
         widths: Number of maps of each level, finest first.
         dropout: Probability of dropping a value at the two deepest levels.
-        in_channels, candidates, activation: Input channels and output, as in SupportEncoderDecoder.
+        in_channels, candidates, activation, logits: Input channels and output, as in SupportEncoderDecoder.
 
     Raises:
         UserError: The pattern cannot be halved often enough, or the activation is unknown.
@@ -36,11 +36,12 @@ class UNet(nn.Module):
         in_channels: int = 1,
         candidates: int = 1,
         activation: str = "tanh",
+        logits: bool = False,
     ) -> None:
         super().__init__()
         require_activation(activation)
         widths = tuple(widths)  # a list of a configuration cannot be read backwards
-        self.activation, self.step = activation, 2 ** (len(widths) - 1)
+        self.activation, self.step = "none" if logits else activation, 2 ** (len(widths) - 1)
         deep = range(max(len(widths) - 2, 0), len(widths))
         self.down = nn.ModuleList(
             nn.Sequential(*two_convolutions(before, after), nn.Dropout(dropout if level in deep else 0.0))

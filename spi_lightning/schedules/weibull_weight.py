@@ -6,21 +6,23 @@ from spi_lightning.errors import UserError
 
 
 class WeibullWeight:
-    """Weibull weight b1(n) = a0 (k / l) (n / l)^(k - 1) exp(-(n / l)^k) + a1, n = scale * (share of the refinement).
+    """Weibull weight b1(n) = a0 (k / l) (n / l)^(k - 1) exp(-(n / l)^k) + a1, n growing to ``scale`` with the epochs.
 
     The paper gives k = 1, l = 0.5, and a0 and a1 such that b1 falls "gradually" from 1e4 to 1. With n the number of the
     epoch b1 would be 1 after five of 40,000 epochs, so n runs from 0 to ``scale`` here. a0 and a1 follow from the
     two end values, exactly. a1 is positive for scale >= 4.605; its value in the paper (Fig. S5) is not in the text.
+    For k > 1 the distribution is 0 at n = 0: n then runs from its maximum, l ((k - 1) / k)^(1 / k), so that b1 falls
+    for every k and stays between the end values.
 
     Args:
         start, end: Weights at the beginning and at the end.
         k, lam: Shape and scale of the Weibull distribution; k = 1 is an exponential.
         scale: Value of n at the end of the refinement.
-        a0, a1: Explicit coefficients, both or neither; ``start`` and ``end`` are then ignored.
+        a0, a1: Explicit coefficients, both or neither; ``start`` and ``end`` are then ignored, and n runs from 0.
 
     Raises:
-        UserError: k is below 1 (infinite at the beginning), lam or scale is not positive, or only one of a0 and a1 is
-            given.
+        UserError: k is below 1 (infinite at the beginning), lam or scale is not positive, scale is not beyond the
+            maximum of the distribution, or only one of a0 and a1 is given.
 
     Source: Wu et al. (2021), Eq. 8.
     """
@@ -40,7 +42,13 @@ class WeibullWeight:
         if (a0 is None) != (a1 is None):
             raise UserError("loss.weight: give a0 and a1 both, or neither")
         self.k, self.lam, self.scale, self.start, self.end = k, lam, scale, start, end
-        self.a0 = (start - end) / (self._density(0.0) - self._density(scale)) if a0 is None else a0
+        self.first = lam * math.pow((k - 1) / k, 1 / k) if a0 is None else 0.0
+        if self.first >= scale:
+            raise UserError(
+                f"loss.weight: scale={scale:g} must be above {self.first:.3g}, where a weight of k={k:g} and "
+                f"lam={lam:g} begins to fall"
+            )
+        self.a0 = (start - end) / (self._density(self.first) - self._density(scale)) if a0 is None else a0
         self.a1 = end - self.a0 * self._density(scale) if a1 is None else a1
         self.explicit = a0 is not None
 
@@ -54,7 +62,8 @@ class WeibullWeight:
             return self.start
         if not self.explicit and progress >= 1:
             return self.end
-        return self.a0 * self._density(self.scale * min(max(progress, 0.0), 1.0)) + self.a1
+        n = self.first + (self.scale - self.first) * min(max(progress, 0.0), 1.0)
+        return self.a0 * self._density(n) + self.a1
 
 
 class ConstantWeight:

@@ -22,7 +22,7 @@ _HITS: Final = {
 _PICTURES: Final = {"preprocess": "PatternInput", "data": "SupportDataModule SimulatedSupportDataModule"}
 FITS: Final[dict[str, dict[str, str]]] = {
     "HitClassification": _HITS,
-    "TransferClassification": _HITS,
+    "TransferClassification": {**_HITS, "network": "logistic_head"},
     "SupportPrediction": {
         **_PICTURES,
         "loss": "squared_error support_cross_entropy soft_support_penalty support_penalty",
@@ -39,7 +39,7 @@ FITS: Final[dict[str, dict[str, str]]] = {
     "Refinement": {
         "network": "ComplexEncoderDecoder",
         "loss": "FourierLoss UnsupervisedLoss",
-        "data": "SingleVolumeDataModule SinglePatternDataModule",
+        "data": "SingleVolumeDataModule",
     },
 }
 """Task -> group of settings -> parts that fit; a group that is not named is not used, or anything fits."""
@@ -51,6 +51,14 @@ SIMULATORS: Final = {
 }
 """Data of simulated sets -> simulators that fit."""
 
+_OUTPUTS: Final = {"support_cross_entropy": True, "ProjectedUNet": False}  # parts that are of logits, or of densities
+_CHANNELS: Final = {
+    "HealingUNet": (2, "amplitude_and_mask"),
+    "ProjectedUNet": (3, "autocorrelation_and_amplitude"),
+    "logistic_head": (2, "counts_and_mask"),
+}
+"""Network of a fixed number of input channels -> that number, and the preprocessing that makes them."""
+_CLASSES: Final = ("binary_cross_entropy", "cross_entropy")  # losses of one class, and of several
 _KEYS: Final = {"metric": "metrics"}  # of a group in the task, where it has another name there
 
 
@@ -95,16 +103,45 @@ def misfit_of(config: Settings) -> Misfit | None:
     return None
 
 
-def other_scale(task: Settings) -> str | None:
-    """Setting of SupportPrediction that means logits where the task means densities, or the other way; None: alike."""
-    if name_of(task) != "SupportPrediction":
+def disagreement_of(task: Settings) -> tuple[str, str, str] | None:
+    """Group whose part disagrees with another setting, that setting, and the remedy; None where all agree.
+
+    Outputs are logits or densities, of one or several classes, and inputs have channels. In conf/ the outputs of loss
+    and network follow the task's by interpolation, so that parts of one kind of output and explicit settings differ.
+    """
+    loss, network = (task.get(group) or {} for group in ("loss", "network"))
+    logits, classes = setting(task, "logits"), setting(task, "classes")
+    if isinstance(logits, bool):
+        for group, part in (("loss", loss), ("network", network)):
+            of_part = _OUTPUTS.get(name_of(part), setting(part, "logits"))
+            if of_part is not None and bool(of_part) != logits and not (logits and _is_linear(part)):
+                other = str(not logits).lower()
+                return group, f"task.logits={str(logits).lower()}", f"task.logits={other}, or another {group}"
+    if isinstance(classes, int):
+        if name_of(loss) in _CLASSES and (name_of(loss) == "cross_entropy") != (classes > 1):
+            fitting = _CLASSES[classes > 1]
+            return "loss", f"task.classes={classes}", f"loss={fitting}"
+        if setting(network, "classes") not in (None, classes):
+            return "network", f"task.classes={classes}", f"network.classes={classes}"
+    return _channels(network, task.get("preprocess") or {})
+
+
+def _channels(network: Settings, preprocess: Settings) -> tuple[str, str, str] | None:
+    """Disagreement of a network on the channels that are made for it."""
+    kinds, mask = setting(preprocess, "kinds"), setting(preprocess, "mask_channel")
+    takes, fitting = _CHANNELS.get(name_of(network), (setting(network, "in_channels"), ""))
+    if name_of(preprocess) not in ("Preprocess", "PatternInput") or not isinstance(takes, int):
         return None
-    logits, loss, network = setting(task, "logits"), task.get("loss") or {}, task.get("network") or {}
-    of_loss = name_of(loss) == "support_cross_entropy" or setting(loss, "logits")
-    if of_loss is not None and bool(of_loss) != logits:
-        return "loss"
-    activation = setting(network, "activation") or ("density" if name_of(network) == "ProjectedUNet" else "none")
-    return "network" if logits and activation != "none" else None
+    made = int(bool(mask)) + (1 if kinds is None else len(kinds))
+    if made == takes:
+        return None
+    remedy = f"preprocess={fitting}" if fitting else f"network.in_channels={made}"
+    return "network", f"the channels of preprocess ({made} of {takes})", remedy
+
+
+def _is_linear(network: Settings) -> bool:
+    """Whether a network leaves the activation of its output out, whose outputs may be either."""
+    return str(setting(network, "activation")) == "none"
 
 
 def name_of(part: Any) -> str:

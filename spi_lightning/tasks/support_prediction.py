@@ -81,7 +81,7 @@ class SupportPrediction(PatternTask):
         metrics: Metrics, cloned for validation and test.
         optimizer, schedule, interval: Optimisation, as in TrainedTask.
         target: Target of the loss, the true ``support`` or ``density``.
-        logits: Whether the outputs are logits (network.activation=none), else densities.
+        logits: Whether the outputs are logits, else densities.
         threshold: Threshold of the score; None: found by each validation. The paper has 0.1, of densities.
         coverage: Share of the validation patterns with fewer than two false negatives.
         twin: ``canonical``: targets are the canonical twin (physics.twin). ``either``: the loss of the twin

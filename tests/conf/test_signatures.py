@@ -25,6 +25,7 @@ LISTED: Final = {
     "SimulatedVolumeDataModule": "online",
     "HitClassification": "classes views",
     "TransferClassification": "classes",
+    "SupportPrediction": "logits",
     "adam": "lr",
     "Alternating": "lr",
 }

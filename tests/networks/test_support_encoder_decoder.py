@@ -33,7 +33,7 @@ def test_the_published_network_has_its_parameters_and_layers() -> None:
 def test_the_output_is_a_tanh_or_logits() -> None:
     torch.manual_seed(0)
     bounded = small()
-    logits = small(activation="none")
+    logits = small(logits=True)
     logits.load_state_dict(bounded.state_dict())
     pattern = torch.rand(2, 1, 16, 16)
     assert bounded(pattern).shape == (2, 1, 16, 16) and bounded.features(pattern).shape == (2, 16)

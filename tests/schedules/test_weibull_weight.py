@@ -25,6 +25,16 @@ def test_numbers_for_the_scale_taken_here() -> None:
     assert WeibullWeight(scale=math.log(1e4) / 2).a1 == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.parametrize("k", [1.0, 1.5, 2.0, 5.0])
+@pytest.mark.parametrize("lam", [0.1, 0.5, 2.0])
+def test_the_weight_falls_between_its_ends_for_every_shape(k: float, lam: float) -> None:
+    weight = WeibullWeight(k=k, lam=lam)
+    values = [weight(step / 1000) for step in range(1001)]
+    assert values[0] == 1e4 and values[-1] == 1
+    assert all(after <= before + 1e-6 for before, after in pairwise(values))
+    assert values[1] == pytest.approx(1e4, rel=0.2)  # no jump after the first step
+
+
 def test_eq_8_by_hand() -> None:
     weight = WeibullWeight(k=1.5, lam=0.7, scale=2.0, a0=3.0, a1=0.2)
     n = 2.0 * 0.4
@@ -32,7 +42,7 @@ def test_eq_8_by_hand() -> None:
     assert weight(0.4) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("wrong", [{"k": 0.5}, {"lam": 0.0}, {"scale": -1.0}, {"a0": 1.0}])
+@pytest.mark.parametrize("wrong", [{"k": 0.5}, {"k": 5, "lam": 6}, {"lam": 0.0}, {"scale": -1.0}, {"a0": 1.0}])
 def test_mistakes_are_named(wrong: dict[str, float]) -> None:
     with pytest.raises(UserError, match=r"loss\.weight"):
         WeibullWeight(**wrong)

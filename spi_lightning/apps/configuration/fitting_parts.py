@@ -1,5 +1,6 @@
 """Parts of a training that do not fit together, named as the command line names them."""
 
+from functools import cache
 from typing import cast
 
 from hydra.core.hydra_config import HydraConfig
@@ -7,28 +8,20 @@ from omegaconf import DictConfig, OmegaConf
 
 from spi_lightning.errors import UserError
 from spi_lightning.locations import CONF
-from spi_lightning.settings import setting
-from spi_lightning.tasks.fitting import Settings, misfit_of, name_of, other_scale
+from spi_lightning.tasks.fitting import Settings, disagreement_of, misfit_of, name_of
 
 
 def check_parts(cfg: DictConfig) -> None:
-    """Raise UserError for the first part of a training that does not fit its task, with those that do."""
+    """Raise UserError for the first part of a training that does not fit its task, with the remedy."""
     if (found := misfit_of(cast(Settings, cfg))) is not None:
         choices = ", ".join(sorted({_choice(found.group, name) for name in found.fitting}))
         raise UserError(
             f"{found.group}={_chosen(found.group, found.part)} does not fit {found.owner[0]}={_choice(*found.owner)}: "
             f"choose one of {choices}"
         )
-    wrong, task = other_scale(cfg.task), cfg.task
-    if wrong == "loss":
-        logits = setting(task, "logits")
-        raise UserError(
-            f"loss={_choice('loss', name_of(task.loss))} compares {'densities' if logits else 'logits'} and "
-            f"task.logits={str(logits).lower()}: set task.logits={str(not logits).lower()}, or the loss (loss.logits) "
-            "alike"
-        )
-    if wrong == "network":
-        raise UserError("task.logits=true needs a network of logits: set network.activation=none, not projected_unet")
+    if (disagreement := disagreement_of(cast(Settings, cfg.task))) is not None:
+        group, other, remedy = disagreement
+        raise UserError(f"{group}={_chosen(group, name_of(cfg.task[group]))} does not agree with {other}: set {remedy}")
 
 
 def _chosen(group: str, name: str) -> str:
@@ -38,6 +31,7 @@ def _chosen(group: str, name: str) -> str:
     return str(chosen) if path.is_file() and name_of(OmegaConf.load(path)) == name else _choice(group, name)
 
 
+@cache
 def _choice(group: str, name: str) -> str:
     """Name of a part on the command line: the first file of its group that holds it; its own name without one."""
     for path in sorted((CONF / group).glob("*.yaml"), key=lambda path: (len(path.stem), path.stem)):

@@ -44,12 +44,8 @@ def test_every_pair_fits_or_is_one_line(task: str, group: str) -> None:
         fitting = FITS[target.rpartition(".")[2]].get(group)
         for path in choices(group):
             name = str(OmegaConf.load(path)._target_).rpartition(".")[2]
-            more = [f"loss.logits={str(task == 'support_prediction').lower()}"] if "logits" in path.read_text() else []
-            words = [
-                f"experiment={OF_TASK[task]}",
-                f"{group}={path.stem}",
-                *(more if name != "support_cross_entropy" else []),
-            ]
+            words = [f"experiment={OF_TASK[task]}", f"{group}={path.stem}"]
+            words += ["++task.classes=5"] if path.stem == "cross_entropy" else []
             if fitting is None or name in fitting.split():
                 composed(*words)
                 continue
@@ -66,9 +62,18 @@ def test_every_pair_fits_or_is_one_line(task: str, group: str) -> None:
         (["network=unet"], r"network=unet does not fit task=hit_classification: choose one of resnet10, tiny_cnn"),
         (["optimizer=adam_sgd"], "of 2 members only the first would work, this schedule never switches"),
         (["experiment=wu_supervised", "schedule=step_decay"], "add schedule=alternate_every"),
-        (["experiment=bellisario_support", "loss=squared_error"], "loss=squared_error compares densities"),
-        (["experiment=bellisario_support", "task.logits=false"], "loss=support_cross_entropy compares logits"),
-        (["experiment=bellisario_support", "network.activation=tanh"], r"needs a network of logits"),
+        (["experiment=bellisario_support", "task.logits=false"], "loss=support_cross_entropy does not agree with task"),
+        (["experiment=bellisario_support", "network.logits=false"], "network=support_encoder_decoder does not agree"),
+        (["experiment=bellisario_density", "task.logits=true"], "network=projected_unet does not agree with task.log"),
+        (["experiment=bellisario_density", "loss.logits=true"], "does not agree with task.logits=false: set task.logi"),
+        (["task.classes=5"], "loss=binary_cross_entropy does not agree with task.classes=5: set loss=cross_entropy"),
+        (
+            ["loss=cross_entropy"],
+            "does not agree with task.classes=1: set loss=binary_cross_entropy",
+        ),
+        (["network.classes=5"], "network=resnet10 does not agree with task.classes=1: set network.classes=1"),
+        (["network=vgg16_head"], r"channels of preprocess \(1 of 2\): set preprocess=counts_and_mask"),
+        (["preprocess.mask_channel=true"], r"channels of preprocess \(2 of 1\): set network.in_channels=2"),
     ],
 )
 def test_parts_that_do_not_fit(words: list[str], message: str) -> None:
