@@ -15,7 +15,6 @@ from torch import Tensor
 from benchmarks.record import write_result
 from spi_lightning.physics.detector import radius_in_pixels
 from spi_lightning.physics.ewald import ewald_depth, scattering_vectors, small_angle_frequencies
-from spi_lightning.physics.form_factor import polyhedron_form_factor, sphere_form_factor
 from spi_lightning.physics.rotations.orientations import multiply_quaternions, random_quaternions, rotation_matrices
 from spi_lightning.simulate.hits import curvature_phase
 from spi_lightning.simulate.literal import electrons_squared
@@ -23,6 +22,7 @@ from spi_lightning.simulate.particles.polyhedra import polyhedron
 from spi_lightning.simulate.particles.voxels import voxel_model, voxelise
 from spi_lightning.simulate.projection import BODIES
 from spi_lightning.simulate.scattering import Geometry, Particles, amplitudes
+from tests.simulate.form_factors import polyhedron_form_factor, sphere_form_factor
 
 SEED, SHAPE, DENSITY = 0, (128, 128), 4.3e29
 DETECTOR = {"photon_energy": 1569.4, "distance": 0.581, "pixel_size": 6e-4}

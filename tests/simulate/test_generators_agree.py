@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from spi_lightning.physics.ewald import scattering_vectors, small_angle_frequencies
-from spi_lightning.physics.form_factor import ellipsoid_form_factor, polyhedron_form_factor
 from spi_lightning.physics.rotations.orientations import multiply_quaternions, random_quaternions, rotation_matrices
 from spi_lightning.simulate.literal import electrons_squared
 from spi_lightning.simulate.particles.polyhedra import POLYHEDRA, polyhedron
 from spi_lightning.simulate.particles.voxels import gaussian_blur, voxel_model, voxelise
 from spi_lightning.simulate.projection import BODIES
 from spi_lightning.simulate.scattering import Geometry, Particles, amplitudes
+from tests.simulate.form_factors import ellipsoid_form_factor, polyhedron_form_factor
 
 SHAPE = (64, 64)
 DENSITY = 4.3e29

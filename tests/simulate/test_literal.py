@@ -10,7 +10,6 @@ from spi_lightning import fields
 from spi_lightning.errors import UserError
 from spi_lightning.fields import Kind
 from spi_lightning.physics.ewald import scattering_vectors
-from spi_lightning.physics.form_factor import box_form_factor, sphere_form_factor
 from spi_lightning.physics.rotations.orientations import random_quaternions, rotation_matrices
 from spi_lightning.simulate import (
     Brightness,
@@ -23,6 +22,7 @@ from spi_lightning.simulate import (
 from spi_lightning.simulate.literal import electrons_squared, scattered_intensity, slice_intensity
 from spi_lightning.simulate.particles.voxels import VoxelParticle, gaussian_blur, voxelise
 from spi_lightning.simulate.scattering import Geometry
+from tests.simulate.form_factors import box_form_factor, sphere_form_factor
 
 SHAPE = (24, 24)
 

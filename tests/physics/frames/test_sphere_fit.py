@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from spi_lightning.io import open_patterns
-from spi_lightning.physics.form_factor import sphere_form_factor
 from spi_lightning.physics.frames.beam_centre import find_beam_centre
 from spi_lightning.physics.frames.sphere_fit import fit_sphere, radial_profile, sphere_amplitude
+from tests.simulate.form_factors import sphere_form_factor
 
 GEOMETRY = {"distance": 0.581, "pixel_size": 6e-4, "wavelength": 7.9e-10}
 CENTRE = torch.tensor([62.6, 64.1])

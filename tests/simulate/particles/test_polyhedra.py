@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from spi_lightning.physics.ewald import small_angle_frequencies
-from spi_lightning.physics.form_factor import polyhedron_form_factor
 from spi_lightning.physics.rotations.orientations import random_quaternions, rotation_matrices
 from spi_lightning.simulate.draws import choose
 from spi_lightning.simulate.particles.polyhedra import COMPOSITES, composite
 from spi_lightning.simulate.particles.voxels import inside_body
 from spi_lightning.simulate.projection import BODIES, outer_radius
 from spi_lightning.simulate.scattering import Geometry, Particles, amplitudes
+from tests.simulate.form_factors import polyhedron_form_factor
 
 SHAPE = (32, 32)
 WITH_HOLE = [name for name in COMPOSITES if name.endswith(("nut", "frame")) or name.startswith("drilled")]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spi_lightning.physics.form_factor import (
+from tests.simulate.form_factors import (
     box_form_factor,
     ellipsoid_form_factor,
     hull_faces,
