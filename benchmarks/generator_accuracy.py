@@ -6,6 +6,7 @@ Run: python -m benchmarks.generator_accuracy [--quick]. PR772's detector: 128 x 
 import argparse
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from math import pi
 
 import torch
 from rich.console import Console
@@ -13,10 +14,10 @@ from rich.table import Table
 from torch import Tensor
 
 from benchmarks.record import write_result
+from spi_lightning.physics.constants import wavelength_from_energy
 from spi_lightning.physics.detector import radius_in_pixels
 from spi_lightning.physics.ewald import ewald_depth, scattering_vectors, small_angle_frequencies
 from spi_lightning.physics.rotations.orientations import multiply_quaternions, random_quaternions, rotation_matrices
-from spi_lightning.simulate.hits import curvature_phase
 from spi_lightning.simulate.literal import electrons_squared
 from spi_lightning.simulate.particles.polyhedra import polyhedron
 from spi_lightning.simulate.particles.voxels import voxel_model, voxelise
@@ -126,7 +127,7 @@ def curvature_rows(bodies: Iterable[str], patterns: int) -> Rows:
             particles = particles_of(body, diameter, turn)
             expected = exact(particles, "sphere")
             row: dict[str, float | str] = {"body": body, "diameter_nm": diameter * 1e9}
-            row["edge_phase_rad"] = curvature_phase(diameter, DETECTOR, SHAPE)
+            row["edge_phase_rad"] = curvature_phase(diameter)
             for order in (0, 1, 2):
                 found = fast(particles, REFERENCE_SAMPLES, order)
                 row[f"order {order}"] = l1(found, expected)
@@ -134,6 +135,13 @@ def curvature_rows(bodies: Iterable[str], patterns: int) -> Rows:
             row["tangent, edge"] = l1(expected[:, edge], exact(particles, "pixels")[:, edge])
             rows.append(row)
     return rows
+
+
+def curvature_phase(diameter: float) -> float:
+    """Largest phase inside a particle that a flat Ewald sphere neglects: pi |q_z| D at the edge of the array; rad."""
+    wavelength = wavelength_from_energy(DETECTOR["photon_energy"])
+    q: float = max(SHAPE) / 2 * DETECTOR["pixel_size"] / (DETECTOR["distance"] * wavelength)
+    return pi * diameter * q**2 * wavelength / 2
 
 
 def literal_rows(bodies: Iterable[str], paddings: Sequence[int], models: int, closed: bool) -> Rows:

@@ -70,7 +70,6 @@ class VolumeDataset(Dataset[Batch]):
             names = [AMPLITUDE, PHASE] + [name for name in (INTENSITY, MASK) if f"{ENTRY}/{name}" in file]
             self.names, self.total = names, int(amplitude.shape[0])
             self.size = int(file.attrs.get("pattern_size", 2 * amplitude.shape[-1]))
-            self.twin_rule = str(file.attrs.get("twin_rule", "unknown"))
         self.frames = np.arange(self.total) if frames is None else np.asarray(frames, dtype=np.int64)
         self._held: Batch | None = None
         self._file: h5py.File | None = None

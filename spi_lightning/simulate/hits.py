@@ -1,16 +1,13 @@
 """Simulator of hits: scenes, optics and photons, drawn in reproducible blocks."""
 
-import math
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from spi_lightning import fields
 from spi_lightning.errors import UserError
-from spi_lightning.fields import DISTANCE, PHOTON_ENERGY, PIXEL_SIZE, Kind
-from spi_lightning.physics.constants import wavelength_from_energy
+from spi_lightning.fields import Kind
 from spi_lightning.physics.photons import count_photons, count_photons_in_lumps, photons_per_fluence
 from spi_lightning.physics.rotations.orientations import multiply_quaternions, random_quaternions, rotation_matrices
 
@@ -194,16 +191,3 @@ def _first_particle(particles: Particles, patterns: int) -> dict[str, Tensor]:
         fields.DIAMETER: particles.diameter[first],
         fields.ORIENTATION: particles.orientation[first],
     }
-
-
-def curvature_phase(diameter: float, geometry: dict[str, Any], shape: tuple[int, int]) -> float:
-    """Largest phase inside a particle that a flat Ewald sphere neglects: pi |q_z| D at the edge of the array; rad.
-
-    Args:
-        diameter: Diameter of the particle; m.
-        geometry: Values of photon_energy (eV), distance and pixel_size (m).
-        shape: Detector height and width, pixel.
-    """
-    wavelength = wavelength_from_energy(geometry[PHOTON_ENERGY])
-    q: float = max(shape) / 2 * geometry[PIXEL_SIZE] / (geometry[DISTANCE] * wavelength)
-    return math.pi * diameter * q**2 * wavelength / 2

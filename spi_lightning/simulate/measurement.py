@@ -40,11 +40,6 @@ class Measurement:
         if self.photons_per_speckle is not None and min(self.photons_per_speckle) <= 0:
             raise UserError(f"measurement.photons_per_speckle={list(self.photons_per_speckle)} must be above 0")
 
-    @property
-    def ideal(self) -> bool:
-        """Whether the measurement changes nothing."""
-        return self == Measurement()
-
     def __call__(
         self, intensity: Tensor, diameter: Tensor, generator: torch.Generator, counts: bool = False
     ) -> tuple[Tensor, Tensor, Tensor]:

@@ -32,7 +32,7 @@ from spi_lightning.io.volumes.cxi_image import CxiImage, read_cxi_image, write_c
 from spi_lightning.io.volumes.laboratory_file import read_laboratory
 from spi_lightning.io.volumes.mrc import read_mrc
 from spi_lightning.io.volumes.npz import read_volume
-from spi_lightning.io.volumes.vti import read_vti, read_vti_notes
+from spi_lightning.io.volumes.vti import read_vti
 from spi_lightning.reports.contents import contents_table, photon_table
 from spi_lightning.tasks.checkpoint import read_checkpoint
 from tests.fuzz.engine import Seed
@@ -59,9 +59,8 @@ def scan(path: Path, of: Path | None = None, keys: ScanKeys | None = None, spec:
 
 
 def vti(path: Path) -> None:
-    """Arrays and notes."""
+    """Arrays."""
     read_vti(path)
-    read_vti_notes(path)
 
 
 def seeds(folder: Path) -> Iterator[Seed]:

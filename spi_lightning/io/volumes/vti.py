@@ -79,16 +79,6 @@ def read_vti(path: str | Path) -> tuple[dict[str, NDArray[Any]], NDArray[np.floa
     return found, np.array([float(part) for part in image.attrib["Spacing"].split()])[::-1]
 
 
-@reads("VTK image data", also=(KeyError, IndexError))
-def read_vti_notes(path: str | Path) -> dict[str, str]:
-    """Texts by name of a file of write_vti."""
-    root = ElementTree.fromstring(Path(path).read_bytes().partition(_MARK)[0] + b"</VTKFile>")
-    return {
-        item.attrib["Name"]: bytes(int(code) for code in (item.text or "").split()).rstrip(b"\0").decode()
-        for item in root[0].iterfind("FieldData/Array")
-    }
-
-
 def _volumes(path: str | Path, arrays: Mapping[str, ArrayLike]) -> dict[str, NDArray[Any]]:
     """Arrays (z, y, x) in dtypes of VTK, little-endian, C order (x is the fast axis, as in VTK)."""
     volumes: dict[str, NDArray[Any]] = {}

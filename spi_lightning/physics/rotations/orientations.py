@@ -117,12 +117,6 @@ def equivalents(quaternion: Tensor, symmetry: str = "none", friedel: bool = Fals
     return torch.cat([turned, multiply_quaternions(half_turn.expand_as(turned), turned)], dim=1)
 
 
-def angular_distance(left: Tensor, right: Tensor, symmetry: str = "none", friedel: bool = False) -> Tensor:
-    """Smallest angle between two orientations and their equivalents, (N, 4) each -> (N,); rad."""
-    nearest = _nearest(left, equivalents(right, symmetry, friedel))
-    return rotation_angle(left, nearest)
-
-
 def _nearest(quaternion: Tensor, choices: Tensor) -> Tensor:
     """Of (N, K, 4) choices the one nearest each of (N, 4) quaternions."""
     best = (choices @ quaternion[:, :, None])[..., 0].abs().argmax(dim=1)

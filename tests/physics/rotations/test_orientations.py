@@ -9,7 +9,6 @@ from torch import Tensor
 from spi_lightning.errors import UserError
 from spi_lightning.physics.rotations.orientations import (
     align_orientations,
-    angular_distance,
     conjugate,
     equivalents,
     fold_directions,
@@ -25,6 +24,7 @@ from spi_lightning.physics.rotations.orientations import (
     symmetry_group,
     viewing_directions,
 )
+from tests.physics.rotations.distance import angular_distance
 
 
 def draw(count: int, seed: int = 0) -> Tensor:

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from spi_lightning.physics.rotations.orientations import (
-    angular_distance,
     conjugate,
     random_quaternions,
     rotation_matrices,
 )
 from spi_lightning.physics.rotations.symmetry_axes import icosahedral_axes
+from tests.physics.rotations.distance import angular_distance
 
 SIZE = 25
 GOLDEN = (1 + math.sqrt(5)) / 2
