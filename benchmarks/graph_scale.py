@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 from torch import Tensor
 
@@ -34,6 +34,8 @@ from benchmarks.simulator import configured
 from spi_lightning.baselines import AngularVectors, PixelVectors, diffusion_map, nearest, nearest_to
 from spi_lightning.distributed import keep_freed_memory
 from spi_lightning.fields import IS_SINGLE_HIT, MASK, PHOTONS
+from spi_lightning.files import atomic_write
+from spi_lightning.progress import ProgressBar
 from spi_lightning.reports.style import METHOD_COLOURS, figure
 
 KINDS: dict[str, Any] = {"pixels": PixelVectors(bin=2), "rings": AngularVectors()}
@@ -62,13 +64,14 @@ def write_vectors(folder: Path, count: int) -> None:
     if all(path.exists() for path in paths.values()):
         return
     folder.mkdir(parents=True, exist_ok=True)
-    files = {kind: path.with_suffix(".part").open("wb") for kind, path in paths.items()}
-    for vectors, _ in track(vectors_of_patterns(count, *KINDS.values()), "simulating", total=-(-count // 64)):
-        for file, part in zip(files.values(), vectors, strict=True):
-            part.numpy().tofile(file)
-    for kind, file in files.items():
-        file.close()
-        Path(file.name).rename(paths[kind])
+    with ExitStack() as stack:
+        files = [stack.enter_context(stack.enter_context(atomic_write(path)).open("wb")) for path in paths.values()]
+        bar = stack.enter_context(ProgressBar())
+        task = bar.add_task("simulating", total=count)
+        for vectors, labels in vectors_of_patterns(count, *KINDS.values()):
+            for file, part in zip(files, vectors, strict=True):
+                part.numpy().tofile(file)
+            bar.advance(task, len(labels))
 
 
 def one_size(path: Path, count: int, width: int) -> dict[str, float]:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogFormatterSciNotation, LogLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
-from spi_lightning.files import atomic_write
+from spi_lightning.io.volumes.npz import write_npz
 from spi_lightning.reports.style import METHOD_COLOURS, figure
 
 LEVELS = (1e-2, 1e-3)
@@ -63,8 +63,7 @@ def write_outcome(outcome: Outcome, path: Path) -> None:
     """Keep an outcome as npz; the file is whole or absent."""
     stored: dict[str, Any] = {str(level): count for level, count in outcome.iterations.items()}
     stored |= {name: getattr(outcome, name) for name in ("updates", "correlation", "error", "asymmetry")}
-    with atomic_write(path) as part, part.open("wb") as file:
-        np.savez(file, **stored)
+    write_npz(path, stored)
 
 
 def read_outcome(path: Path) -> Outcome:

@@ -16,6 +16,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from benchmarks.record import RESULTS
+from spi_lightning.files import write_text
 
 PAGE = Path(__file__).parent / "RESULTS.md"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -84,5 +85,5 @@ def page(text: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(PAGE.read_text()))
+    write_text(PAGE, page(PAGE.read_text()))
     print(f"{PAGE}: {len(_TABLE.findall(PAGE.read_text()))} tables")

@@ -1,6 +1,7 @@
-"""UserError, which commands print as one line without a traceback, and the check of whole numbers."""
+"""UserError, which commands print as one line without a traceback, and the checks of numbers."""
 
-from typing import Final
+from math import isfinite
+from typing import Final, TypeGuard
 
 from .printable import printable
 
@@ -39,3 +40,8 @@ def whole_number(name: str, value: object, least: int) -> int:
             raise UserError(f"{name}={value}: give at most {_LARGEST:.0e}")
         return number
     raise UserError(f"{name}={value}: give a whole number, {least} or more")
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a setting is a finite number: 10 and 1e4 are, True, NaN and "ten" are not."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)

@@ -23,6 +23,7 @@ from benchmarks.bellisario_figures.patterns import draw_patterns
 from benchmarks.bellisario_figures.short_training import fit, judge, make_task
 from benchmarks.record import write_result
 from spi_lightning.fields import Batch
+from spi_lightning.files import write_text
 from spi_lightning.reports.style import METHOD_COLOURS, figure
 from spi_lightning.tasks import SupportPrediction
 
@@ -105,7 +106,7 @@ def main(options: argparse.Namespace) -> None:
             if time.monotonic() - begun > 60 * options.minutes:
                 continue
             task = trained(cell, folder, train, options.steps)
-            path.write_text(json.dumps({**vars(cell), **judge(task, val, test)}))
+            write_text(path, json.dumps({**vars(cell), **judge(task, val, test)}))
         rows[cell.name] = json.loads(path.read_text())
         words = f"{cell.input:16s}{cell.output:8s}{cell.loss:9s}{cell.network:16s}"
         print(words + "".join(f"{rows[cell.name][key]:10.3f}" for key in LISTED), flush=True)

@@ -12,6 +12,7 @@ from torch import Tensor
 from benchmarks.volume_network.judging import Row, judged, store
 from benchmarks.volume_network.methods import HYBRID, Found, gradient, iterative, network, polished
 from spi_lightning.metrics.volumes.volume_fit import volume_truth
+from spi_lightning.physics.array import crop
 from spi_lightning.physics.fourier import fourier, inverse_fourier
 from spi_lightning.simulate.volumes import embed
 
@@ -25,8 +26,8 @@ def known_crystal(size: int, array: int = 256) -> tuple[Tensor, Tensor]:
     folder = Path(os.environ.get("SPI_DATA", "../shared/data")) / "bragg"
     with h5py.File(folder / "id01_S11_reconstruction.h5") as file:
         amplitude, phase = (torch.from_numpy(file[name][()].astype("f4")) for name in ("amplitude", "phase"))
-    middle = slice(array // 2 - size // 2, array // 2 - size // 2 + size)
-    spectrum = fourier(embed(torch.polar(amplitude, phase), array), ndim=3)[middle, middle, middle].contiguous()
+    whole = fourier(embed(torch.polar(amplitude, phase), array), ndim=3)
+    spectrum = crop(whole, (size, size, size)).contiguous()
     return spectrum, inverse_fourier(spectrum, ndim=3)
 
 

@@ -17,6 +17,7 @@ from rich.text import Text
 from spi_lightning.fields import DENSITY
 from spi_lightning.files import atomic_write
 from spi_lightning.io.volumes.laboratory_file import write_laboratory
+from spi_lightning.io.volumes.npz import write_npz
 from spi_lightning.physics.bragg.laboratory import DETECTOR_FRAME, ScanAxes, crystal_in_laboratory
 from spi_lightning.reports.live_slices import live_figure, live_sketch
 from spi_lightning.tasks import Refinement
@@ -127,8 +128,7 @@ class WriteReconstruction(pl.Callback):
         if axes and axes[0] is not None:
             arrays["voxel_m"] = axes[0].vectors.norm(dim=0).numpy()
         arrays["frame"] = np.array(DETECTOR_FRAME)
-        with atomic_write(self.folder / _DENSITIES) as part, part.open("wb") as file:
-            np.savez_compressed(file, **arrays)
+        write_npz(self.folder / _DENSITIES, arrays)
         if trainer.state.fn != TrainerFn.FITTING:
             if (widths := pl_module.results.get("val/point_spread")) is not None:
                 medians = ", ".join(f"{width:.2f}" for width in widths)

@@ -19,7 +19,6 @@ from spi_lightning.metrics.volumes.volume_error import VolumeMetrics, aligned_de
 from .fsc import FSC, fsc, half_bit_threshold
 from .pattern_mean import PatternMean
 from .prtf import PRTF, prtf
-from .r_factor import r_factor
 from .shells import Shells, crossing, shells
 
 __all__ = [
@@ -46,7 +45,6 @@ __all__ = [
     "half_bit_threshold",
     "phase_agreement",
     "prtf",
-    "r_factor",
     "shells",
     "support_overlap",
     "trade_off",

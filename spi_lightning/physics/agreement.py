@@ -1,9 +1,10 @@
-"""Agreement of Fourier amplitudes with measured ones: chi square, Pearson's r_p and the Fourier error.
+"""Agreement of Fourier amplitudes with measured ones: chi square, Pearson's r_p, Fourier error, R factor.
 
 Predicted and measured amplitudes are those of the orthonormal transform (square roots of intensities), or in any unit
 common to all pixels of a pattern. Masks are True where a pixel counts.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from spi_lightning.errors import UserError
 
+from .array import pad
 from .fourier import fourier
 from .partial_coherence import blurred_amplitude
 
@@ -18,13 +20,19 @@ Kind = Literal["pearson", "modified"]
 KINDS: tuple[Kind, ...] = ("pearson", "modified")
 
 
-def predicted_amplitude(density: Tensor, point_spread: Tensor | None = None) -> Tensor:
-    """Fourier amplitudes of densities, (B, spatial) -> (B, spatial), orthonormal transform, origin at n // 2.
+def predicted_amplitude(
+    density: Tensor, point_spread: Tensor | None = None, shape: Sequence[int] | None = None
+) -> Tensor:
+    """Fourier amplitudes of densities, (B, spatial) -> (B, shape), orthonormal transform, origin at n // 2.
 
-    With a point spread (B, axes) or (1, axes), root mean square widths in pixels, the square root of the blurred
-    intensity, which is taken in float64: see physics.partial_coherence.
+    Args:
+        density: (B, spatial) real or complex densities at any position.
+        point_spread: (B, axes) or (1, axes), root mean square widths in pixels: the amplitudes are the square root of
+            the blurred intensity, which is taken in float64, see physics.partial_coherence. None: a coherent pattern.
+        shape: Edges of the pattern, pixel, not below those of the densities; None: the same.
     """
-    amplitude = fourier(density, density.ndim - 1).abs()
+    whole = density if shape is None else pad(density, shape)
+    amplitude = fourier(whole, density.ndim - 1).abs()
     return amplitude if point_spread is None else blurred_amplitude(amplitude.double(), point_spread).to(amplitude)
 
 
@@ -144,6 +152,36 @@ def fourier_error(
         return wrong
     scale: Tensor = torch.where(measured, fourier_amplitude, 0).flatten(1).norm(dim=1)
     return wrong / scale.clamp_min(torch.finfo(scale.dtype).tiny)
+
+
+def r_factor(
+    density: Tensor,
+    fourier_amplitude: Tensor,
+    pixels: Tensor,
+    fitted: Tensor | None = None,
+    point_spread: Tensor | None = None,
+) -> Tensor:
+    """R factor sum | |F| - A | / sum A over a set of pixels, after a closed-form scale of the amplitudes.
+
+    Args:
+        density: (B, spatial) real or complex densities.
+        fourier_amplitude: (B, spatial) or (1, spatial) measured amplitudes.
+        pixels: Bool, broadcast against the amplitudes, True where they are compared; held-out pixels give the free R
+            factor.
+        fitted: Bool, True in the pixels that define the scale; None: ``pixels``.
+        point_spread: (B, axes) blur widths in pixels, see predicted_amplitude; None: a coherent pattern.
+
+    Returns:
+        (B,); 0 for a perfect density, NaN where no photon was measured in the pixels.
+
+    Source: Brunger (1992), Nature 355, 472, for the free R factor.
+    """
+    amplitude = predicted_amplitude(density, point_spread)
+    measured = fourier_amplitude.expand(amplitude.shape)
+    kept = (pixels if fitted is None else fitted).expand(amplitude.shape)
+    away = (rescaled(amplitude, measured, kept) - measured).abs()
+    judged = pixels.expand(amplitude.shape)
+    return _sum(torch.where(judged, away, 0)) / _sum(torch.where(judged, measured, 0))
 
 
 def _sum(values: Tensor) -> Tensor:

@@ -13,12 +13,11 @@ from torch import Tensor
 from spi_lightning.data.crop_to_beam import CENTRE
 from spi_lightning.data.measurement import Measurement
 from spi_lightning.metrics.prtf import prtf
-from spi_lightning.metrics.r_factor import r_factor
 from spi_lightning.metrics.shells import common_edge, resolutions, shells
 from spi_lightning.notes import Note
 from spi_lightning.phasing import align, alignment
 from spi_lightning.phasing.checks import comes_of_the_offset, symmetry_notes
-from spi_lightning.physics.agreement import fourier_error
+from spi_lightning.physics.agreement import fourier_error, r_factor
 from spi_lightning.physics.array import resized
 from spi_lightning.physics.photons import counting_error
 from spi_lightning.results.phasing import PhasingFacts, PhasingResult

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import inf, isfinite
+from math import inf
 from typing import Any, Final
 
-from spi_lightning.errors import UserError, whole_number
+from spi_lightning.errors import UserError, is_number, whole_number
 
 _WHOLE: Final = {"starts": 1, "masks": 1, "first": 1, "halves": 0, "outputs": 0, "gallery": 0}  # and their least values
 _SHARES: Final = {"held_out": 0.5, "disagreement": 1.0}  # and what they stay below
@@ -51,7 +51,7 @@ class VolumeSettings:
         for name, least in _WHOLE.items():
             object.__setattr__(self, name, whole_number(f"volumes.{name}", getattr(self, name), least))
         for name, below in _SHARES.items():
-            if not _is_number(value := getattr(self, name)) or not 0 <= value < below:
+            if not is_number(value := getattr(self, name)) or not 0 <= value < below:
                 raise UserError(f"volumes.{name}={value}: give a number from 0 to {below:g}")
         _require_positive("volumes.levels", self.levels)
         object.__setattr__(self, "levels", tuple(map(float, self.levels)))
@@ -67,11 +67,7 @@ class VolumeSettings:
 
 def _require_positive(name: str, values: Any, other: str = "") -> None:
     listed = list(values) if isinstance(values, list | tuple) else []
-    allowed = [value for value in listed if (value is None and other) or (_is_number(value) and 0 < value < inf)]
+    allowed = [value for value in listed if (value is None and other) or (is_number(value) and 0 < value < inf)]
     if not listed or len(allowed) < len(listed):
         more = f", {other}" if other else ""
         raise UserError(f"{name}={values}: give a list of positive numbers{more}")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)

@@ -3,13 +3,13 @@ import pytest
 import torch
 
 from spi_lightning.metrics.prtf import prtf
-from spi_lightning.metrics.r_factor import r_factor
 from spi_lightning.physics.agreement import (
     amplitude_errors,
     chi_square,
     fourier_error,
     held_out_chi_square,
     predicted_amplitude,
+    r_factor,
 )
 from spi_lightning.physics.fourier import fourier
 

@@ -3,13 +3,13 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite, prod
+from math import prod
 from typing import ClassVar, Final
 
 import torch
 from torch import Tensor
 
-from spi_lightning.errors import UserError
+from spi_lightning.errors import UserError, is_number
 from spi_lightning.notes import Note
 from spi_lightning.physics.array import box_about_origin
 from spi_lightning.physics.bragg.corrected_scan import CorrectedScan
@@ -56,9 +56,9 @@ class Preparation:
         for name, value in (("size", self.size), ("bin", self.bin)):
             _require_whole(f"{self.prefix}{name}", value)
         for name, number in (("threshold", self.threshold), ("least_oversampling", self.least_oversampling)):
-            if not _is_number(number):
+            if not is_number(number):
                 raise UserError(f"{self.prefix}{name}={number}: give a number")
-        if self.saturation is not None and not _is_number(self.saturation):
+        if self.saturation is not None and not is_number(self.saturation):
             raise UserError(f"{self.prefix}saturation={self.saturation}: give a number of counts, or null")
         for name, choice in (("parasitic_peaks", self.parasitic_peaks), ("defects", self.defects)):
             if choice not in ("none", "find"):
@@ -174,7 +174,3 @@ def _require_whole(name: str, value: object) -> None:
     parts = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value] * 3
     if value is not None and not (len(parts) == 3 and all(isinstance(part, int) and part >= 1 for part in parts)):
         raise UserError(f"{name}={value}: give one whole number, or three for z, y, x, 1 or more")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)

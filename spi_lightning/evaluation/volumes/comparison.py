@@ -18,8 +18,9 @@ from spi_lightning.data.scans.volume_patterns import VolumePatterns
 from spi_lightning.errors import UserError
 from spi_lightning.evaluation.ask import ask
 from spi_lightning.evaluation.cache import Cache
-from spi_lightning.metrics.volumes.volume_fit import reciprocal_amplitude, spectral_weight
+from spi_lightning.metrics.volumes.volume_fit import spectral_weight
 from spi_lightning.notes import Note
+from spi_lightning.physics.agreement import predicted_amplitude, rescaled
 from spi_lightning.progress import ProgressBar
 from spi_lightning.results.cost import Cost
 from spi_lightning.results.volume_answer import VolumeRuns
@@ -240,9 +241,9 @@ def _method_result(method: ScoredMethod) -> MethodResult:
 
 def phased_volume(ensemble: Ensemble, pattern: Tensor, mask: Tensor) -> PhasedVolume:
     """Density of an ensemble and its curves; amplitudes and mask (Z, Y, X) of the pattern set the scale."""
-    predicted = reciprocal_amplitude(ensemble.best[None], pattern.shape, ensemble.point_spread[None])[0]
-    scale = (predicted * pattern * mask).sum() / (predicted.square() * mask).sum().clamp_min(1e-30)
-    predicted, none, prtf, fsc = predicted * scale, np.empty(0), ensemble.prtf, ensemble.fsc
+    best, spread = ensemble.best[None].to(torch.complex128), ensemble.point_spread[None]
+    predicted = rescaled(predicted_amplitude(best, spread, pattern.shape), pattern[None], mask[None])[0]
+    none, prtf, fsc = np.empty(0), ensemble.prtf, ensemble.fsc
     return PhasedVolume(
         mean=ensemble.mean.to(torch.complex64).numpy(),
         deviation=ensemble.deviation.float().numpy(),

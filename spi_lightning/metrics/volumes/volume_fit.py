@@ -5,8 +5,7 @@ from torch import Tensor
 
 from spi_lightning.metrics.shells import shells
 from spi_lightning.phasing.align import alignment
-from spi_lightning.physics.agreement import amplitude_errors, held_out_chi_square, pearson
-from spi_lightning.physics.partial_coherence import blurred_amplitude
+from spi_lightning.physics.agreement import amplitude_errors, held_out_chi_square, pearson, predicted_amplitude
 
 _INSIDE = 0.1  # share of the largest true amplitude above which a voxel is the particle's
 
@@ -40,19 +39,6 @@ def volume_truth(density: Tensor, truth: Tensor) -> dict[str, Tensor]:
 _AT_ONCE = 2**22  # voxels transformed together
 
 
-def reciprocal_amplitude(
-    density: Tensor, shape: tuple[int, ...] | torch.Size, point_spread: Tensor | None = None
-) -> Tensor:
-    """Fourier amplitudes of densities (B, z, y, x) in a box at any position: (B, *shape) float64, origin at n // 2.
-
-    With a point spread (B, 3), root mean square widths in pixels, the square root of the blurred intensity: see
-    physics.partial_coherence.
-    """
-    spectrum = torch.fft.fftn(density.to(torch.complex128), s=tuple(shape), dim=(-3, -2, -1), norm="ortho")
-    shifted: Tensor = torch.fft.fftshift(blurred_amplitude(spectrum.abs(), point_spread), dim=(-3, -2, -1))
-    return shifted
-
-
 def volume_fit(
     density: Tensor,
     fourier_amplitude: Tensor,
@@ -65,7 +51,7 @@ def volume_fit(
     Args:
         density: (B, z, y, x) complex densities in a box at any position.
         fourier_amplitude: (Z, Y, X) measured amplitudes.
-        point_spread: (B, 3) blur widths in pixels, see reciprocal_amplitude.
+        point_spread: (B, 3) blur widths in pixels, see predicted_amplitude.
         fitted, held_out: (Z, Y, X) bool without a common voxel; without held-out voxels their entries are absent.
 
     Returns:
@@ -75,7 +61,7 @@ def volume_fit(
     step = max(1, _AT_ONCE // fitted.numel())
     spreads = [None] * len(density) if point_spread is None else torch.split(point_spread, step)
     for piece, spread in zip(torch.split(density, step), spreads, strict=False):
-        predicted = reciprocal_amplitude(piece, fitted.shape, spread)
+        predicted = predicted_amplitude(piece.to(torch.complex128), spread, fitted.shape)
         measured, mask = fourier_amplitude.double().expand_as(predicted), fitted.expand_as(predicted)
         numbers = amplitude_errors(predicted, measured, mask)
         if bool(held_out.any()):

@@ -11,9 +11,9 @@ from spi_lightning.phasing.checks import hold_out
 from spi_lightning.phasing.engine import phase
 from spi_lightning.phasing.recipe import read_recipe
 from spi_lightning.phasing.shrinkwrap import blurred, largest_voxels
-from spi_lightning.physics.agreement import held_out_chi_square
+from spi_lightning.physics.agreement import held_out_chi_square, predicted_amplitude
 from spi_lightning.physics.array import pad
-from spi_lightning.physics.partial_coherence import blurred_amplitude, require_width
+from spi_lightning.physics.partial_coherence import require_width
 from spi_lightning.progress import Progress
 
 from .cropped import boxes_around
@@ -141,10 +141,12 @@ def _wrapped(whole: Tensor, fourier_amplitude: Tensor, mask: Tensor, wrapping: W
         fitted, kept = hold_out(mask, wrapping.validation, wrapping.seed, ndim=3, pairs=False)
         for factor in wrapping.growth:
             found, _, spread = polish_rounds(whole, fourier_amplitude, fitted, factor * volume, wrapping, trial=True)
-            tried.append(float(_chi_square(found, fourier_amplitude, fitted, kept, spread).median()))
+            tried.append(
+                float(held_out_chi_square(predicted_amplitude(found, spread), fourier_amplitude, fitted, kept).median())
+            )
         growth = float(wrapping.growth[tried.index(min(tried))])
     found, support, spread = polish_rounds(whole, fourier_amplitude, mask, growth * volume, wrapping)
-    error = _chi_square(found, fourier_amplitude, mask, mask, spread)
+    error = held_out_chi_square(predicted_amplitude(found, spread), fourier_amplitude, mask, mask)
     return Wrapped(found, support, error, growth, tuple(tried), spread)
 
 
@@ -187,12 +189,3 @@ def polish_rounds(
         density, spread = torch.zeros_like(density), found.point_spread
         density[box] = found.density
     return density, support, spread
-
-
-def _chi_square(
-    density: Tensor, fourier_amplitude: Tensor, fitted: Tensor, held_out: Tensor, point_spread: Tensor | None
-) -> Tensor:
-    """Chi square (B,) over ``held_out`` at the scale of ``fitted``; densities have their origin at voxel 0."""
-    coherent = torch.fft.fftn(density, dim=_AXES, norm="ortho").abs()
-    predicted = torch.fft.fftshift(blurred_amplitude(coherent, point_spread), dim=_AXES)
-    return held_out_chi_square(predicted, fourier_amplitude, fitted, held_out)

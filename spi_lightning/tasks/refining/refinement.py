@@ -14,15 +14,15 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from spi_lightning.errors import UserError
 from spi_lightning.fields import DENSITY, FOURIER_AMPLITUDE, HELD_OUT, MASK, Batch
-from spi_lightning.metrics.volumes.volume_fit import reciprocal_amplitude
 from spi_lightning.networks import ComplexEncoderDecoder, Members
 from spi_lightning.notes import Note, NoteWarning
 from spi_lightning.phasing.polishing.polish import polish
 from spi_lightning.phasing.polishing.wrapped import Wrapping, polish_wrapped
-from spi_lightning.physics.agreement import amplitude_errors, held_out_chi_square
+from spi_lightning.physics.agreement import amplitude_errors, held_out_chi_square, predicted_amplitude
+from spi_lightning.physics.array import box_around
 from spi_lightning.tasks.optimisation import MakeOptimizer, MakeSchedule, Optimisation
 
-from .refiner import FourierLossOf, Prior, Refiner, box_for, cut_to_support, warn_of_the_box
+from .refiner import FourierLossOf, Prior, Refiner, box_for, warn_of_the_box
 
 COMPILED = (None, "default", "reduce-overhead", "max-autotune")
 
@@ -231,11 +231,12 @@ class Refinement(pl.LightningModule):
         wrapped = polish_wrapped(density, pattern, mask, replace(self.wrapping, last_steps=self.polish_steps))
         self.results["val/support_growth"] = wrapped.growth
         free = wrapped.support.flatten(1).sum(1).to(pattern.dtype)
-        return cut_to_support(wrapped.density, wrapped.support), free, wrapped.point_spread
+        box = (slice(None), *box_around(wrapped.support, 3))
+        return wrapped.density[box].contiguous(), free, wrapped.point_spread
 
     def _judged(self, density: Tensor, batch: Batch, point_spread: Tensor | None = None) -> dict[str, Tensor]:
         """Metrics of each member, (M,), by name."""
-        predicted = reciprocal_amplitude(density, batch[MASK].shape[-3:], point_spread)
+        predicted = predicted_amplitude(density.to(torch.complex128), point_spread, batch[MASK].shape[-3:])
         measured, mask = batch[FOURIER_AMPLITUDE][:, 0], batch[MASK][:, 0]
         numbers = amplitude_errors(predicted, measured, mask)
         if batch[HELD_OUT].any():

@@ -251,14 +251,3 @@ def warn_of_the_box(density: Tensor) -> None:
             "or give a larger task.box"
         )
         rank_zero_warn(NoteWarning(Note.of(text)))
-
-
-def cut_to_support(density: Tensor, support: Tensor) -> Tensor:
-    """Crop of (M, Z, Y, X) to the smallest box around all supports, for small files."""
-    sides = []
-    for axis in (1, 2, 3):
-        others = tuple(other for other in range(4) if other != axis)
-        on = support.any(others[0], keepdim=True).any(others[1], keepdim=True).any(others[2], keepdim=True)
-        index = on.flatten().nonzero()[:, 0]
-        sides.append(slice(int(index.min()), int(index.max()) + 1))
-    return density[:, sides[0], sides[1], sides[2]].contiguous()

@@ -3,8 +3,9 @@ import math
 import pytest
 import torch
 
-from spi_lightning.metrics.volumes.volume_fit import reciprocal_amplitude, spectral_weight, volume_fit, volume_truth
+from spi_lightning.metrics.volumes.volume_fit import spectral_weight, volume_fit, volume_truth
 from spi_lightning.phasing import hold_out, translate
+from spi_lightning.physics.agreement import predicted_amplitude
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.twin import twin
 
@@ -22,7 +23,7 @@ def whole(box: torch.Tensor, size: int = 14) -> torch.Tensor:
 def test_a_density_fits_its_own_pattern_wherever_its_box_lies() -> None:
     box = particle()
     pattern = fourier(whole(box), 3).abs()
-    torch.testing.assert_close(reciprocal_amplitude(box[None], pattern.shape)[0], pattern)
+    torch.testing.assert_close(predicted_amplitude(box[None].to(torch.complex128), shape=pattern.shape)[0], pattern)
     fitted, held = hold_out(torch.ones_like(pattern, dtype=torch.bool), 0.1, 0, ndim=3, pairs=False)
     numbers = volume_fit(torch.stack([3 * box, particle()]), pattern, fitted, held)
     assert len(numbers) == 6

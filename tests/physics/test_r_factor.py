@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from spi_lightning.metrics.r_factor import r_factor
 from spi_lightning.phasing import hold_out, phase
+from spi_lightning.physics.agreement import r_factor
 from spi_lightning.physics.fourier import fourier
 
 
