@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.metrics.hits.bootstrap import bootstrap_intervals, interval_numbers
+from spi_lightning.metrics.hits.bootstrap import bootstrap_intervals, exact_where_perfect, interval_numbers
 from spi_lightning.metrics.hits.classification_curves import classification_statistic, confusion
 from spi_lightning.metrics.hits.hit_metrics import HitNumber, extra_numbers
 from spi_lightning.results.decision import DecisionRule
@@ -39,9 +39,10 @@ class Scoring:
     def __call__(self, answer: DecidedAnswer) -> Numbers:
         """Numbers of one answer: ``test/accuracy``, its interval ``test/accuracy/low`` and ``/high``, and so on.
 
-        Where a share (accuracy, recall, precision, false-positive rate) is 0 or 1, the bootstrap would give an interval
-        without width; Wilson's stands there. None stands for what is undefined, such as an area under the ROC curve of
-        frames of one class.
+        Where all replicates are alike, the bootstrap gives no interval: a share (accuracy, recall, precision,
+        false-positive rate) of 0 or 1, and the accuracy where all frames are decided alike, have Wilson's, and an area
+        under the ROC curve of 0 or 1 has that of exact_where_perfect. None stands for what is undefined, such as an
+        area under the ROC curve of frames of one class.
         """
         known = self.label >= 0
         numbers = self._numbers("test", answer, known)
@@ -67,6 +68,7 @@ class Scoring:
         statistic = classification_statistic(probability, label, self.rule.threshold)
         estimates = bootstrap_intervals(statistic, label, self.replicates, self.seed)
         (rejected, mistaken), (missed, found) = counts.tolist()
+        estimates["auroc"] = exact_where_perfect(estimates["auroc"], min(missed + found, rejected + mistaken))
         shares = {
             "accuracy": len(label),
             "recall": missed + found,

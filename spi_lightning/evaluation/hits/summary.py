@@ -12,11 +12,13 @@ from spi_lightning.metrics.hits.classification_curves import best_threshold
 from spi_lightning.metrics.hits.hit_metrics import HitNumber
 from spi_lightning.metrics.hits.method_agreement import agreement_matrix, common_set, intersections, mcnemar
 from spi_lightning.notes import Note
-from spi_lightning.results.hits import Columns, DecidedAnswer, HitResult
+from spi_lightning.results.hits import TABLE, Columns, DecidedAnswer, HitResult
 
 from .scoring import Scoring, spread
 
 OUTSIDE_AT_MOST, BEYOND_AT_MOST = 0.1, 0.5
+MOST_OUTSIDE = 0.5  # share of frames outside from which no answer is trusted
+BLANKS_AT_MOST = 0.1  # frames without a hit among those that are judged or taken
 RIGHT = 0.95  # accuracy from which a network does not guess
 WELL_RANKED, WORTH_A_HINT = 0.85, 0.1
 
@@ -55,10 +57,19 @@ def score(
         metrics["extra"] = list(extra)
     if len(trained) > 1:
         metrics["spread"] = spread([methods[name] for name in trained])
-    for name, found in domain.items():
-        accuracy = methods[name].get("test/accuracy")
-        found |= {"accuracy": accuracy, "right": len(set(label[label >= 0])) == 2 and (accuracy or 0.0) >= RIGHT}
+    for answer in result.answers:
+        if (found := domain.get(answer.name)) is not None:
+            found |= _right(answer, label, _judged(result.columns, len(label)))
     return {**metrics, **compared}
+
+
+def _right(answer: DecidedAnswer, label: NDArray[np.int64], judged: NDArray[np.bool_]) -> dict[str, Any]:
+    """``accuracy`` of the judged frames, and ``right``: labels of both classes, and answers that nearly all agree."""
+    known = label >= 0
+    agrees, judged = answer.decision == label, judged & known
+    accuracy = float(agrees[judged].mean()) if judged.any() else None
+    right = len(set(label[known])) == 2 and agrees[known].mean() >= RIGHT and (accuracy is None or accuracy >= RIGHT)
+    return {"accuracy": accuracy, "right": bool(right)}
 
 
 def compare(result: HitResult) -> dict[str, Any]:
@@ -98,31 +109,40 @@ def compare(result: HitResult) -> dict[str, Any]:
 def domain_of(answer: DecidedAnswer, columns: Columns | None = None) -> dict[str, Any] | None:
     """How unlike its training patterns a file looks to a network; None where it cannot tell.
 
+    Nearly empty frames lie outside the training patterns by nature. Where the hit finder has looked at the frames,
+    those with a hit alone are judged; blanks do harm only if they are taken as single hits.
+
     Args:
         answer: With the distance of every frame.
-        columns: Measured per frame; with ``is_hit``, frames that the hit finder calls no hit count as nearly empty.
+        columns: Measured per frame; with ``is_hit``, frames that the hit finder calls no hit are blanks.
 
     Returns:
-        ``outside``: share of frames further away than 99 % of the patterns it was validated on; ``beyond_most``: than
-        90 % of them; ``alike``: False where either is far more than chance, so that its answers are guesses;
-        ``frames_outside``, and where hits are known ``nearly_empty``, how many of those are, and ``hits_alike``: alike,
-        of the other frames alone.
+        ``frames``: number of frames that are judged; ``frames_outside``, ``outside``: number and share of them further
+        away than 99 % of the patterns the network was validated on; ``beyond_most``: share further than 90 % of them;
+        ``alike``: False where either is far more than chance. Where hits are known also ``blanks`` and
+        ``blanks_taken``: numbers of frames without a hit, and of those taken as single hits.
     """
     distance, usual = answer.distance_from_training, answer.usual_distance
     if distance is None or usual is None:
         return None
-    outside, beyond = distance > 1, distance > usual
-    found = {"outside": float(outside.mean()), "beyond_most": float(beyond.mean()), "alike": _alike(outside, beyond)}
-    found["frames_outside"] = int(outside.sum())
-    if columns and IS_HIT in columns:
-        hit = np.asarray(columns[IS_HIT], dtype=bool)
-        found["nearly_empty"] = int((outside & ~hit).sum())
-        found["hits_alike"] = bool(hit.any()) and _alike(outside[hit], beyond[hit])
+    judged = _judged(columns, len(distance))
+    outside, beyond = (distance > 1)[judged], (distance > usual)[judged]
+    found = {
+        "frames": int(judged.sum()),
+        "frames_outside": int(outside.sum()),
+        "outside": float(outside.mean()),
+        "beyond_most": float(beyond.mean()),
+        "alike": bool(outside.mean() <= OUTSIDE_AT_MOST and beyond.mean() <= BEYOND_AT_MOST),
+    }
+    if not judged.all():
+        found |= {"blanks": int((~judged).sum()), "blanks_taken": int(answer.decision[~judged].sum())}
     return found
 
 
-def _alike(outside: NDArray[np.bool_], beyond: NDArray[np.bool_]) -> bool:
-    return bool(outside.mean() <= OUTSIDE_AT_MOST and beyond.mean() <= BEYOND_AT_MOST)
+def _judged(columns: Columns | None, frames: int) -> NDArray[np.bool_]:
+    """Frames (N,) by which a network is judged: those with a hit, or all where hits are unknown or there is none."""
+    hit = np.asarray((columns or {}).get(IS_HIT, np.ones(frames)), dtype=bool)
+    return hit if hit.any() else ~hit
 
 
 def _other_selects(result: HitResult, name: str) -> str:
@@ -135,29 +155,32 @@ def _other_selects(result: HitResult, name: str) -> str:
 def _domain_notes(result: HitResult) -> list[Note]:
     lines: list[Note] = []
     for name, found in result.metrics.get("domain", {}).items():
-        if found["alike"]:
-            continue
-        if found.get("right"):
-            lines.append(
-                Note.of(
-                    f"{100 * found['outside']:.0f} % of the frames look unlike its training patterns, but "
-                    f"{100 * found['accuracy']:.1f} % of its answers agree with the labels",
-                    name,
-                )
-            )
-            continue
-        empty = f", {found['nearly_empty']} of them nearly empty (no hit)" if found.get("nearly_empty") else ""
-        remedy = "Do not trust its answers; simulate this experiment and train on that"
-        if found.get("hits_alike"):
-            remedy = "The frames with a hit do look like its training patterns; leave empty ones out with a hit finder"
-        lines.append(
-            Note.warning(
-                f"to {name} this file does not look like its training patterns: {found['frames_outside']} "
-                f"frames ({100 * found['outside']:.0f} %) lie outside what 99 % of those fill{empty}, "
-                f"{100 * found['beyond_most']:.0f} % beyond 90 % of them. {remedy}{_other_selects(result, name)}"
-            )
-        )
+        what = "frames with a hit" if "blanks" in found else "frames"
+        if not found["alike"]:
+            lines.append(_unlike(result, name, found, what))
+        taken = found.get("blanks_taken", 0)
+        if taken > BLANKS_AT_MOST * (found["frames"] + taken) and not found.get("right"):
+            words = f"{name} takes {taken} of {found['blanks']} frames without a hit (is_hit in {TABLE}) as single hits"
+            lines.append(Note.warning(f"{words}: leave empty frames out, or raise decision.threshold"))
     return lines
+
+
+def _unlike(result: HitResult, name: str, found: Mapping[str, Any], what: str) -> Note:
+    """Note on a file that does not look like the training patterns of a network."""
+    share = f"{found['frames_outside']} of {found['frames']} {what} ({100 * found['outside']:.0f} %)"
+    if found.get("right"):
+        agree = f"{100 * found['accuracy']:.1f} % of its answers to these {what} agree with the labels"
+        return Note.of(f"{share} look unlike its training patterns, but {agree}", name)
+    remedy = "Do not trust its answers; simulate this experiment and train on that"
+    if found["outside"] <= MOST_OUTSIDE and found["beyond_most"] <= BEYOND_AT_MOST:
+        remedy = f"Look at these before you use its answers to them: distance_from_training above 1 in {TABLE}"
+    blanks = f". {found['blanks']} frames without a hit are not counted" if "blanks" in found else ""
+    if IS_HIT not in result.columns:
+        blanks = ". Nearly empty frames count too, as hits were not looked for (frame_columns)"
+    return Note.warning(
+        f"to {name} this file does not look like its training patterns: {share} lie outside what 99 % of those fill, "
+        f"{100 * found['beyond_most']:.0f} % beyond 90 % of them{blanks}. {remedy}{_other_selects(result, name)}"
+    )
 
 
 def _threshold_notes(result: HitResult) -> list[Note]:

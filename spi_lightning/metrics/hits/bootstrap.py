@@ -1,4 +1,4 @@
-"""Confidence intervals: percentile bootstrap over frames within strata, and Wilson's interval of a share."""
+"""Confidence intervals: percentile bootstrap over frames within strata; of shares, and of a perfect ranking."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -98,14 +98,14 @@ def interval_numbers(
 
     Args:
         estimates: Estimates by name.
-        shares: Number of frames of which each estimate is a share, by name; where the share is 0 or 1, its bootstrap
-            interval would have no width, and Wilson's stands there.
+        shares: Number of frames of which each estimate is a share, by name; where all replicates are alike, as
+            of a share of 0 or 1, the bootstrap gives no interval, and Wilson's stands there.
         prefix: First part of the names.
     """
     numbers: dict[str, float | None] = {}
     for name, each in estimates.items():
         low, high = each.low, each.high
-        if name in shares and each.value in (0.0, 1.0):
+        if name in shares and each.value is not None and low is None:
             low, high = (float(end) for end in wilson(np.array(each.value), np.array(float(shares[name]))))
         numbers |= {f"{prefix}/{name}": each.value, f"{prefix}/{name}/low": low, f"{prefix}/{name}/high": high}
     return numbers
@@ -125,3 +125,22 @@ def wilson(share: Array, frames: Array) -> tuple[Array, Array]:
     half = z / (1 + z**2 / frames) * np.sqrt(share * (1 - share) / frames + z**2 / (4 * frames**2))
     low, high = np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
     return np.where(share == 0, 0.0, low), np.where(share == 1, 1.0, high)  # to the last bit
+
+
+def exact_where_perfect(area: Estimate, pairs: int, level: float = 0.95) -> Estimate:
+    """Area under the ROC curve, with the exact interval where it is 0 or 1 and the bootstrap has none.
+
+    The area A is the probability that a single hit ranks above another frame. All of ``pairs`` disjoint pairs do so
+    with probability A^pairs, and the interval holds every A for which that is not below (1 - level) / 2.
+
+    Args:
+        area: Area with the interval of the bootstrap.
+        pairs: Number of frames of the smaller class.
+        level: Probability covered by the interval.
+
+    Source: Clopper & Pearson (1934), doi:10.1093/biomet/26.4.404, for a share of 1.
+    """
+    if area.value not in (0.0, 1.0):
+        return area
+    least = float(((1 - level) / 2) ** (1 / pairs))
+    return Estimate(1.0, least, 1.0) if area.value else Estimate(0.0, 0.0, 1 - least)

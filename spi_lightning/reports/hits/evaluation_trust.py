@@ -26,8 +26,8 @@ def trust_sections(result: HitResult) -> list[Section]:
     """Section on the reliability of the answers; none if there is nothing to display."""
     label, blocks = result.label, list[Block]()
     for picture, name in likeness_figures(result.answers, label, result.columns.get(IS_HIT)):
-        words = f"For {name}, this file and its training patterns are {_verdict(result, name)}."
-        blocks.append(Picture(as_svg(picture), f"Likeness to the training patterns, {name}", words))
+        title = f"Likeness to the training patterns, {name}"
+        blocks.append(Picture(as_svg(picture), title, _verdict(result, name)))
     if result.occlusion is not None:
         words = (
             f"{result.occlusion.name}: decrease of the log odds of a single hit when a pixel and its surroundings are "
@@ -53,15 +53,15 @@ def trust_sections(result: HitResult) -> list[Section]:
 
 def _verdict(result: HitResult, name: str) -> str:
     found = result.metrics.get("domain", {}).get(name, {})
-    if found.get("alike", True):
-        return "alike"
+    if not found:
+        return f"Distances of the frames from the training patterns of {name}."
+    what = f"{'frames with a hit' if 'blanks' in found else 'frames'} lie outside the training patterns of {name}"
+    words = f"{found['frames_outside']} of {found['frames']} {what}"
+    if found["alike"]:
+        return f"{words}, which is as many as chance makes or little more."
     if found.get("right"):
-        return f"not alike, but {100 * found['accuracy']:.1f} % of its answers agree with the labels"
-    empty = found.get("nearly_empty")
-    words = f"; {empty} of the {found['frames_outside']} frames outside are nearly empty (no hit)" if empty else ""
-    if found.get("hits_alike"):
-        return f"not alike{words}, and the frames with a hit are alike"
-    return f"NOT alike: do not trust its answers here{words}"
+        return f"{words}, but {100 * found['accuracy']:.1f} % of its answers agree with the labels."
+    return f"{words}: its answers to these are guesses."
 
 
 def _errors_by_brightness(result: HitResult, label: NDArray[np.int64]) -> Iterator[Block]:

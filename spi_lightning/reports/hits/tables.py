@@ -25,8 +25,9 @@ from spi_lightning.results.hits import HitResult, MethodFacts
 
 FRAMES_LISTED = 200
 INTERVALS = (
-    "In brackets: 95 % interval, stratified percentile bootstrap over frames; Wilson's where an accuracy, recall, "
-    "precision or false-positive rate is 0 or 1."
+    "In brackets: 95 % interval, stratified percentile bootstrap over frames. Where it has no width: Wilson's of "
+    "accuracy, recall, precision and false-positive rate; exact, over as many pairs as the smaller class has frames, "
+    "of an area of 1."
 )
 COLUMNS = {
     FRAME_PHOTONS: "{:,.0f}",

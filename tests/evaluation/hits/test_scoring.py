@@ -84,7 +84,15 @@ def test_a_share_of_one_or_nought_has_an_interval_of_some_width() -> None:
     assert metrics["test/recall/low"] == pytest.approx(2 / (2 + z2))
     assert metrics["test/false_positive_rate/low"] == 0
     assert metrics["test/false_positive_rate/high"] == pytest.approx(z2 / (2 + z2))
-    assert metrics["test/auroc"] == 1 and metrics["test/auroc/low"] is None  # all replicates alike: nothing is known
+    area = metrics["test/auroc/low"]  # the least of which two pairs of two in order are no surprise
+    assert metrics["test/auroc"] == metrics["test/auroc/high"] == 1 and area**2 == pytest.approx(0.025)
+
+
+def test_an_accuracy_of_frames_decided_alike_has_an_interval() -> None:
+    metrics = result(answer([0.9, 0.8, 0.9, 0.8]), [1, 1, 0, 0]).metrics
+    assert metrics["test/accuracy"] == 0.5 and metrics["test/auroc"] == 0.5
+    assert metrics["test/accuracy/low"] == pytest.approx(0.1500, abs=1e-4)  # Wilson (1927) of 2 of 4
+    assert metrics["test/accuracy/high"] == pytest.approx(0.8500, abs=1e-4)
 
 
 def test_a_method_that_ranks_well_and_decides_badly_gets_a_hint() -> None:
@@ -103,12 +111,40 @@ def test_right_answers_to_unlike_patterns_are_no_alarm() -> None:
         assert any("look unlike its training patterns" in str(note) for note in notes) == (alarms == 0)
 
 
-def test_empty_frames_outside_the_training_patterns_are_counted_apart() -> None:
-    distance, hit = np.r_[np.full(6, 0.5), np.full(4, 3.0)].astype(np.float32), np.arange(10) < 6
-    far = replace(answer(np.full(10, 0.5)), distance_from_training=distance, usual_distance=0.8)
+def test_hits_and_blanks_are_judged_apart() -> None:
+    """A network that is right on the hits is not blamed for blanks, which no training pattern looks like."""
+    distance, hit = np.r_[np.full(7, 3.0), np.full(93, 0.5), np.full(189, 3.0)].astype(np.float32), np.arange(289) < 100
+    far = replace(answer(np.where(hit, 0.9, 0.1)), distance_from_training=distance, usual_distance=0.8)
     some = result(far, columns={"is_hit": hit})
-    assert some.metrics["domain"]["a"]["nearly_empty"] == 4 and some.metrics["domain"]["a"]["hits_alike"]
-    (warning,) = (note for note in result_notes(some) if note.level is Level.WARNING)
-    assert "4 of them nearly empty" in warning.text and "Do not trust" not in warning.text
-    (warning,) = (note for note in result_notes(result(far, columns={"is_hit": ~hit})) if note.level is Level.WARNING)
-    assert "nearly empty" not in warning.text and "Do not trust" in warning.text
+    found = some.metrics["domain"]["a"]
+    assert (found["frames"], found["frames_outside"], found["blanks"], found["blanks_taken"]) == (100, 7, 189, 0)
+    assert found["alike"] and not warnings_of(some)
+    assert any("Do not trust" in text for text in warnings_of(result(far)))  # nobody has looked for hits
+
+
+def test_a_few_unlike_hits_are_to_be_looked_at_and_many_are_not_to_be_trusted() -> None:
+    hit = np.arange(100) < 50
+    for count, remedy in ((10, "distance_from_training above 1"), (30, "Do not trust its answers")):
+        distance = np.where(np.arange(100) < count, 3.0, 0.5).astype(np.float32)
+        far = replace(answer(np.where(hit, 0.9, 0.1)), distance_from_training=distance, usual_distance=0.8)
+        (text,) = warnings_of(result(far, columns={"is_hit": hit}))
+        assert f"{count} of 50 frames with a hit" in text and remedy in text and "50 frames without a hit" in text
+
+
+def test_blanks_taken_as_single_hits_are_a_warning() -> None:
+    hit = np.arange(100) < 50
+    near = replace(answer(np.full(100, 0.9)), distance_from_training=np.full(100, 0.5, np.float32), usual_distance=0.8)
+    (text,) = warnings_of(result(near, columns={"is_hit": hit}))
+    assert "takes 50 of 50 frames without a hit" in text
+
+
+def test_right_blanks_do_not_hide_wrong_hits() -> None:
+    hit, label = np.arange(100) < 4, np.r_[1, 1, 0, 0, np.zeros(96, dtype=int)]
+    wrong = np.where(hit, 0.9, 0.1)  # 98 % right, half of the hits wrong
+    far = replace(answer(wrong), distance_from_training=np.full(100, 3.0, np.float32), usual_distance=0.8)
+    (text,) = warnings_of(result(far, label, columns={"is_hit": hit}))
+    assert "Do not trust" in text
+
+
+def warnings_of(some: HitResult) -> list[str]:
+    return [note.text for note in result_notes(some) if note.level is Level.WARNING]
