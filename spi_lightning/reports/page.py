@@ -41,6 +41,41 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Scale:
+    """Colour scale of panels.
+
+    Attributes:
+        colours: Colours in hex at even steps from the lowest value to the highest.
+        ticks: Position of each label, 0 to 1, and its text.
+        label: Quantity and unit.
+    """
+
+    colours: Sequence[str]
+    ticks: Sequence[tuple[float, str]]
+    label: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Images above one another, as data URIs, with a caption; ``colour`` is that of their border and the caption."""
+
+    sources: Sequence[str]
+    text: str
+    colour: str = "#1f2933"
+
+
+@dataclass(frozen=True)
+class Panels:
+    """Grid of panels under a title, as many in a row as the page is wide, with their colour scales and a caption."""
+
+    title: str
+    panels: Sequence[Panel]
+    scales: Sequence[Scale] = ()
+    caption: str = ""
+    kind: str = field(default="panels", init=False)
+
+
+@dataclass(frozen=True)
 class Table:
     """Table of text; the first column names the row. Other columns are right-aligned if ``numeric``."""
 
@@ -80,11 +115,27 @@ class Fold:
 
 
 @dataclass(frozen=True)
+class FrameTable:
+    """Folded table of many frames that a script on the page sorts and filters.
+
+    Attributes:
+        title: Words on which a click opens the table.
+        data: JSON of columns and groups, see reports.hits.frame_table.
+        caption: Sentences above the table.
+    """
+
+    title: str
+    data: str
+    caption: str = ""
+    kind: str = field(default="frames", init=False)
+
+
+@dataclass(frozen=True)
 class Section:
     """Heading of the page with its blocks; pictures that are not wide stand side by side."""
 
     title: str
-    blocks: Sequence[Picture | Surface | Table | Lines | Fold]
+    blocks: Sequence[Picture | Panels | Surface | Table | FrameTable | Lines | Fold]
 
     @property
     def anchor(self) -> str:
@@ -116,7 +167,7 @@ def write_page(path: Path, title: str, subtitle: str, sections: Sequence[Section
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    has_surfaces = any(isinstance(block, Surface) for section in sections for block in section.blocks)
+    kinds = {block.kind for section in sections for block in section.blocks}
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     text = environment.get_template("page.html.j2").render(
         title=title,
@@ -124,7 +175,8 @@ def write_page(path: Path, title: str, subtitle: str, sections: Sequence[Section
         sections=sections,
         version=__version__,
         made=made,
-        has_surfaces=has_surfaces,
+        has_surfaces="surface" in kinds,
+        has_frames="frames" in kinds,
     )
     with atomic_write(path) as part:
         part.write_text(text, encoding="utf-8")

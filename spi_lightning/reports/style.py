@@ -34,6 +34,7 @@ _TWILIGHT = np.asarray(mpl.colormaps["twilight"](np.linspace(0, 1, 256, endpoint
 PHASE_COLOURS = ListedColormap(np.roll(_TWILIGHT, 64, axis=0), name="phase")
 PHASE_TICKS = ((-np.pi, -np.pi / 2, 0.0, np.pi / 2, np.pi), ("−π", "−π/2", "0", "π/2", "π"))
 
+_LONGEST_SVG = 200_000  # characters
 _FORMULAS = (r"$\mathdefault{", r"$\beta$", "$q_", "$r_p$", "$P_r$", "$10^{")  # ours, and those of ticks
 
 _SETTINGS: dict[Any, Any] = {
@@ -103,6 +104,20 @@ def _escape_names(picture: Figure) -> None:
 
 def _plain(words: str) -> str:
     return "\n".join(printable(line) for line in words.split("\n"))
+
+
+def as_picture(picture: Figure) -> str:
+    """Figure as data URI: an SVG, or a PNG where many points would make the SVG long."""
+    vectors = as_svg(picture)
+    return vectors if len(vectors) <= _LONGEST_SVG else _few_colours(as_png(picture, dots_per_inch=120))
+
+
+def _few_colours(source: str) -> str:
+    """Data URI of the same PNG with a palette, a fifth of the length for clouds of points."""
+    buffer = io.BytesIO()
+    image = Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2])))
+    image.convert("RGB").quantize(96).save(buffer, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
 def as_svg(picture: Figure) -> str:

@@ -26,7 +26,7 @@ def decided(name: str, truth: np.ndarray, random: np.random.Generator, features:
 
 
 def gallery_of(answer: DecidedAnswer, label: np.ndarray | None, random: np.random.Generator) -> Gallery:
-    frames = choose_frames(answer.probability, answer.decision, label, count=2)
+    frames = choose_frames(answer.probability, answer.decision, answer.abstain, label, count=2)
     kept = np.unique(np.concatenate(list(frames.values())))
     mask = np.ones((16, 20), dtype=bool)
     mask[8] = False

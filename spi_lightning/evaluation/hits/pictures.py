@@ -22,7 +22,8 @@ from spi_lightning.tasks.frozen.transfer_classification import TransferClassific
 def gallery_frames(result: HitResult, count: int) -> dict[str, NDArray[np.int64]]:
     """Frames of every gallery, ``count`` each at most, also those on which the methods disagree."""
     primary, answers = result.primary, result.answers
-    frames = choose_frames(primary.probability, primary.decision, result.label, result.rule.threshold, count)
+    decided = primary.probability, primary.decision, primary.abstain
+    frames = choose_frames(*decided, result.label, result.rule.threshold, count)
     disputed = choose_disputed([each.decision for each in answers], [each.probability for each in answers], count)
     if len(disputed):
         frames[DISPUTED] = disputed

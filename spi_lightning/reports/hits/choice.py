@@ -1,17 +1,26 @@
-"""Choice of the displayed frames: the surest, the worst and the most uncertain."""
+"""Choice of the displayed frames: selected ones first, then uncertain ones, then errors."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 Frames = NDArray[np.int64]
-DISPUTED = "Methods disagree, most evenly split first"
+SELECTED: Final = "Selected frames, surest first"
+UNCERTAIN: Final = "Uncertain frames, nearest to the threshold first"
+NEAREST: Final = "No frame is uncertain: those nearest to the threshold"
+MISSED: Final = "Single hits missed, worst first"
+FALSE_ALARMS: Final = "False alarms, worst first"
+REJECTED: Final = "Frames not taken, surest first"
+STEPS: Final = "From highest to lowest probability, at even steps in rank"
+DISPUTED: Final = "Methods disagree, most evenly split first"
 
 
 def choose_frames(
     probability: NDArray[np.float32],
     decision: NDArray[np.int64],
+    abstain: NDArray[np.bool_],
     label: NDArray[np.int64] | None = None,
     threshold: float = 0.5,
     count: int = 12,
@@ -21,39 +30,29 @@ def choose_frames(
     Args:
         probability: (N,) probability of a single hit.
         decision: (N,) 1 where a frame is taken as a single hit.
+        abstain: (N,) True where the decision is uncertain.
         label: (N,) 1, 0 or -1 for unknown; None without labels.
         threshold: Frames nearest to it are the most uncertain.
         count: Largest number of frames of a gallery.
 
     Returns:
-        Title -> (n,) indices in the order of the title; galleries without frames are left out. With labels: surest
-        right, worst wrong of either kind, most uncertain. Without: highest, lowest and most uncertain probability, and
-        some at even steps in rank; all frames together if they are few.
+        Title -> (n,) indices in the order of the title; galleries without frames are left out. Frames at even steps in
+        rank are there only without labels, where most frames are in no other gallery.
     """
     falling = np.argsort(-probability, kind="stable")
     rising = falling[::-1]
-    uncertain = np.argsort(np.abs(probability - threshold), kind="stable")
-    unlabelled = label is None or not (label >= 0).any()
-    if unlabelled and len(falling) <= count:
-        return {"All frames, highest probability first": falling}
-    if label is None or unlabelled:
-        steps = np.unique(np.linspace(0, len(falling) - 1, min(count, len(falling))).round().astype(np.int64))
-        chosen = {
-            "Highest probability": falling,
-            "Lowest probability": rising,
-            "Most uncertain": uncertain,
-            "From highest to lowest, at even steps in rank": falling[steps],
-        }
-    else:
-        single, other = label == 1, label == 0
-        taken = decision == 1
-        chosen = {
-            "Single hits found, surest first": falling[(single & taken)[falling]],
-            "Single hits missed, worst first": rising[(single & ~taken)[rising]],
-            "False alarms, worst first": falling[(other & taken)[falling]],
-            "Others rejected, surest first": rising[(other & ~taken)[rising]],
-            "Most uncertain": uncertain,
-        }
+    near = np.argsort(np.abs(probability - threshold), kind="stable")
+    taken = decision == 1
+    chosen = {
+        SELECTED: falling[(taken & ~abstain)[falling]],
+        UNCERTAIN if abstain.any() else NEAREST: near[abstain[near]] if abstain.any() else near,
+    }
+    if label is not None:
+        chosen[MISSED] = rising[((label == 1) & ~taken)[rising]]
+        chosen[FALSE_ALARMS] = falling[((label == 0) & taken)[falling]]
+    chosen[REJECTED] = rising[(~taken & ~abstain)[rising]]
+    if (label is None or not (label >= 0).any()) and len(falling) > 6 * count:
+        chosen[STEPS] = falling[np.linspace(0, len(falling) - 1, count).round().astype(np.int64)]
     return {title: frames[:count] for title, frames in chosen.items() if len(frames)}
 
 

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from spi_lightning.reports.heat_map import agreement_figure
 from spi_lightning.reports.page import Lines, Picture, Table
-from spi_lightning.reports.style import SINGLE, UNKNOWN, as_svg, figure
+from spi_lightning.reports.style import SINGLE, UNKNOWN, as_picture, figure
 
 MOST_GROUPS = 16
 
@@ -22,12 +22,12 @@ def comparison_blocks(comparison: Mapping[str, Any]) -> Iterator[Picture | Table
     )
     yield Lines([words])
     picture = agreement_figure(names, {"": comparison["agreement"]}, "share of frames decided alike")
-    yield Picture(as_svg(picture), "Agreement", "Share of all frames on which two methods decide alike.")
+    yield Picture(as_picture(picture), "Agreement", "Share of all frames on which two methods decide alike.")
     if comparison["groups"]:
         limit = "" if len(comparison["groups"]) <= MOST_GROUPS else f" The {MOST_GROUPS} largest groups."
         words = f"Each bar counts the frames taken as single hits by exactly the methods with a dot below it.{limit}"
         yield Picture(
-            as_svg(groups_figure(names, comparison["groups"])),
+            as_picture(groups_figure(names, comparison["groups"])),
             "Frames taken by each group of methods",
             words,
             wide=True,

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.fields import FLUENCE, FRAME_PHOTONS, IS_HIT
-from spi_lightning.reports.page import Lines, Picture, Section, Table
-from spi_lightning.reports.style import as_png, as_svg
+from spi_lightning.reports.page import Lines, Panels, Picture, Section, Table
+from spi_lightning.reports.style import as_picture, as_png
 from spi_lightning.results.hits import HitResult
 
-from .occlusion import occlusion_figure
+from .panels import occlusion_panels
 from .transfer import (
     errors_by_fluence,
     errors_by_fluence_figure,
@@ -19,7 +19,7 @@ from .transfer import (
 )
 from .trust import abstention_figure, likeness_figures, purity_table
 
-Block = Picture | Table | Lines
+Block = Picture | Panels | Table | Lines
 
 
 def trust_sections(result: HitResult) -> list[Section]:
@@ -27,13 +27,13 @@ def trust_sections(result: HitResult) -> list[Section]:
     label, blocks = result.label, list[Block]()
     for picture, name in likeness_figures(result.answers, label, result.columns.get(IS_HIT)):
         title = f"Likeness to the training patterns, {name}"
-        blocks.append(Picture(as_svg(picture), title, _verdict(result, name)))
+        blocks.append(Picture(as_picture(picture), title, _verdict(result, name)))
     if result.occlusion is not None:
         words = (
             f"{result.occlusion.name}: decrease of the log odds of a single hit when a pixel and its surroundings are "
             "masked. Orange: photons that raise the probability; purple: photons that lower it. Grey: not measured."
         )
-        blocks.append(Picture(as_png(occlusion_figure(result.occlusion)), "Occlusion maps", words, wide=True))
+        blocks.append(occlusion_panels(result.occlusion, "Occlusion maps", words))
     if result.layers is not None:
         maps = result.layers
         picture = layer_gallery_figure(maps.photons, maps.maps)
@@ -44,7 +44,7 @@ def trust_sections(result: HitResult) -> list[Section]:
         answers = result.scored(use)
         words = "Error among the decided frames against their share; the others are left to a person."
         blocks.append(
-            Picture(as_svg(abstention_figure(answers, label[use], result.rule.threshold)), "Abstention", words)
+            Picture(as_picture(abstention_figure(answers, label[use], result.rule.threshold)), "Abstention", words)
         )
         blocks.append(purity_table(answers, label[use]))
         blocks += _errors_by_brightness(result, label)
@@ -75,5 +75,5 @@ def _errors_by_brightness(result: HitResult, label: NDArray[np.int64]) -> Iterat
     bins = 8 if len(label) > 200 else 4
     errors = errors_by_fluence(label, result.primary.decision, brightness.astype(np.float64), bins)
     if errors is not None:
-        yield Picture(as_svg(errors_by_fluence_figure(errors, words)), "Errors by brightness", result.primary.name)
+        yield Picture(as_picture(errors_by_fluence_figure(errors, words)), "Errors by brightness", result.primary.name)
         yield errors_by_fluence_table(errors, words)

@@ -1,23 +1,24 @@
 """Page of an evaluation of hits, from the result in its run folder."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.metrics.hits.classification_curves import curve_bands
 from spi_lightning.notes import Level, note_lines
 from spi_lightning.reports.further import MakeFigure, further_sections
-from spi_lightning.reports.page import Lines, Picture, Section, Table, write_page
+from spi_lightning.reports.page import Fold, FrameTable, Lines, Panels, Picture, Section, Table, write_page
 from spi_lightning.reports.provenance import provenance_section
-from spi_lightning.reports.style import INK, OTHER, SINGLE, as_png, as_svg
+from spi_lightning.reports.short_names import renamed, short_names
+from spi_lightning.reports.style import INK, OTHER, SINGLE, as_picture
+from spi_lightning.results.hit_columns import meanings_of
 from spi_lightning.results.hits import HitResult
 
-from .choice import DISPUTED, left_out_of
+from .choice import DISPUTED, FALSE_ALARMS, MISSED, NEAREST, REJECTED, SELECTED, STEPS, UNCERTAIN, left_out_of
 from .columns import column_figures
 from .comparison import comparison_blocks
 from .curves import (
@@ -29,13 +30,18 @@ from .curves import (
 )
 from .embedding import embedding_figure, require_embedding
 from .evaluation_trust import trust_sections
-from .gallery import Caption, gallery_figure
-from .tables import frames_table, kinds_table, methods_table, numbers_tables
-from .transfer import (
-    confusion_table,
-)
+from .frame_table import frame_table
+from .gallery import Caption
+from .panels import gallery_panels
+from .tables import kinds_table, methods_table, numbers_tables
+from .transfer import confusion_table
 
-Block = Picture | Table | Lines
+Block = Picture | Panels | Table | FrameTable | Lines | Fold
+_WORDS = (
+    "Photons on a logarithmic scale shared by the panels of a gallery; 0 is drawn as 0.5. Grey: not measured. Green "
+    "cross: beam centre, where known. p: probability of a single hit; a question mark: uncertain. Blue: the label is "
+    "single hit; orange: the label is other; black: unknown."
+)
 
 
 def write_evaluation_report(run: Path, figures: Mapping[str, MakeFigure] | None = None, embedding: str = "pca") -> Path:
@@ -50,45 +56,77 @@ def write_evaluation_report(run: Path, figures: Mapping[str, MakeFigure] | None 
         UserError: The folder is no finished evaluation, or the embedding is unknown.
     """
     require_embedding(embedding)
-    result = HitResult.load(run)
+    loaded = HitResult.load(run)
+    result = renamed(loaded, short_names([one.name for one in (*loaded.answers, loaded.ensemble) if one is not None]))
+    count, height, width = result.shape
+    galleries = _galleries(result)
+    errors = [galleries[title] for title in (MISSED, FALSE_ALARMS) if title in galleries]
+    others = [galleries[title] for title in (DISPUTED, REJECTED, STEPS) if title in galleries]
     sections = [
-        Section("Summary", [*_summary(result)]),
+        Section("Answer", [*_answer(result), *(galleries[title] for title in (SELECTED,) if title in galleries)]),
+        *_section("Uncertain frames", [galleries[title] for title in (UNCERTAIN, NEAREST) if title in galleries]),
+        *_section("Errors", errors),
+        Section("Numbers", [*_numbers(result)]),
         *_comparison(result),
-        Section("Patterns", [*_galleries(result)]),
+        *_section("Other frames", others),
         Section("Decision", [*_decision(result)]),
         *trust_sections(result),
-        Section("Frames", [*_frames(result, embedding)]),
+        Section("All frames", [*_frames(result, embedding)]),
         Section("Notes", [Lines(note_lines(result.notes) or ["Nothing to note."])]),
-        *further_sections(figures, result),
+        *further_sections(figures, loaded),
         provenance_section(run, {"command": result.command}, methods_table(result)),
     ]
-    subtitle = f"{result.primary.name} on {result.path}"
-    return write_page(run / "report.html", "Single-hit classification", subtitle, sections)
+    subtitle = f"{result.path}: {count:,} patterns of {height} × {width} pixels ({result.format})"
+    return write_page(run / "report.html", "Single hits", subtitle, sections)
 
 
-def _summary(result: HitResult) -> Iterator[Block]:
-    count, height, width = result.shape
-    taken, unsure = int(result.primary.decision.sum()), int(result.primary.abstain.sum())
-    label = result.label
-    selected, name, rule = result.selected, result.primary.name, result.rule
+def _section(title: str, blocks: Sequence[Block]) -> list[Section]:
+    """A section; none without blocks."""
+    return [Section(title, blocks)] if blocks else []
+
+
+def _answer(result: HitResult) -> Iterator[Block]:
+    """The answer in two sentences, and what speaks against it."""
+    count, chosen = result.shape[0], len(result.selected.frame)
+    unsure, name, rule = int(result.primary.abstain.sum()), result.primary.name, result.rule
+    words = (
+        f"{chosen:,} of {count:,} frames are selected as single hits by {name}, and {unsure:,} "
+        f"are uncertain: their probability lies within {rule.abstain_within:g} of the threshold {rule.threshold:g}. "
+    )
+    accuracy = result.metrics.get("test/accuracy")
+    if result.label is None or accuracy is None:
+        words += "The file has no labels, so how many of these are right is not known."
+    else:
+        low, high = (result.metrics.get(f"test/accuracy/{end}") for end in ("low", "high"))
+        interval = ""
+        if low is not None and high is not None:
+            interval = f" (95 % interval {100 * low:.0f} to {100 * high:.0f} %)"
+        frames = result.metrics.get("test/frames", 0)
+        words += f"{100 * accuracy:.0f} %{interval} of its answers to the {frames:,} labelled frames are right."
+    yield Lines([words])
+    if doubts := note_lines(result.notes, Level.WARNING):
+        yield Lines([*doubts])
+    if result.gallery is None:
+        yield Lines(["The result holds no patterns (gallery=0)."])
+
+
+def _numbers(result: HitResult) -> Iterator[Block]:
+    taken, label = int(result.primary.decision.sum()), result.label
+    left_out = left_out_of(len(result.selected.frame), taken)
+    files = ", ".join(result.selected.files)
     lines = [
-        f"{count} patterns of {height} × {width} pixels ({result.format}).",
-        f"{taken} are taken as single hits by {name}, {count - taken} are not; of all these, {unsure} are uncertain "
-        f"(probability within {rule.abstain_within:g} of the threshold {rule.threshold:g}).",
-        f"{len(selected.frame)} frames are selected by {name} (selection.method): {', '.join(selected.files)}"
-        f"{left_out_of(len(selected.frame), taken)}{selected.reason}.",
+        f"{taken:,} frames are taken as single hits{left_out}{result.selected.reason}. Lists of the selected: {files}."
     ]
     if label is None:
-        lines.append("The file has no labels, so there are no metrics.")
+        lines.append("Without labels there are no metrics.")
     else:
         learnt = len(result.training_frames)
         lines.append(
             f"Labels: {(label == 1).sum()} single hits, {(label == 0).sum()} others, {(label < 0).sum()} unknown"
             f"{f' or training labels of a method ({learnt})' if learnt else ''}."
         )
-    yield Lines([*lines, *note_lines(result.notes, Level.HINT)])
-    excluded = _listed(result.excluded)
-    yield from numbers_tables(result.metrics, excluded)
+    yield Lines([*lines, *(str(note) for note in result.notes if note.level is Level.HINT)])
+    yield from numbers_tables(result.metrics, _listed(result.excluded))
 
 
 def _comparison(result: HitResult) -> list[Section]:
@@ -102,24 +140,15 @@ def _comparison(result: HitResult) -> list[Section]:
     return [Section("Methods compared", blocks)]
 
 
-def _galleries(result: HitResult) -> Iterator[Block]:
-    if result.gallery is None:
-        yield Lines(["The result holds no patterns (gallery=0)."])
-        return
-    yield Lines(
-        [
-            "Photons on a logarithmic scale shared by all panels of a gallery; 0 is drawn as 0.5. Grey: not "
-            "measured. Green cross: beam centre, where known. p: probability of a single hit by "
-            f"{result.primary.name}; a question mark: uncertain. Frame colour: blue, the label is single hit; orange, "
-            "the label is other; black, unknown."
-        ]
-    )
-    for title, frames in result.gallery.choices.items():
-        if len(frames):
-            votes = title == DISPUTED
-            captions = [_caption(result, frame, votes) for frame in frames]
-            picture = gallery_figure(result.gallery, frames.tolist(), captions)
-            yield Picture(as_png(picture), title, wide=True)
+def _galleries(result: HitResult) -> dict[str, Panels]:
+    """Panels of every gallery by its title; none without patterns."""
+    panels: dict[str, Panels] = {}
+    for title, frames in () if result.gallery is None else result.gallery.choices.items():
+        if result.gallery is not None and len(frames):
+            captions = [_caption(result, frame, votes=title == DISPUTED) for frame in frames]
+            words = _WORDS if not panels else ""
+            panels[title] = gallery_panels(result.gallery, frames.tolist(), captions, title, words)
+    return panels
 
 
 def _caption(result: HitResult, frame: int, votes: bool = False) -> Caption:
@@ -137,7 +166,7 @@ def _decision(result: HitResult) -> Iterator[Block]:
     if label is not None:
         yield from _labelled_curves(result, label[label >= 0], label >= 0)
     histogram = histogram_figure(primary, label, result.rule.threshold, result.rule.abstain_within)
-    yield Picture(as_svg(histogram), "Probabilities", f"Of {primary.name}, stacked.")
+    yield Picture(as_picture(histogram), "Probabilities", f"Of {primary.name}, stacked.")
     if (kinds := kinds_table(result)) is not None:
         yield kinds
 
@@ -150,15 +179,15 @@ def _labelled_curves(result: HitResult, label: NDArray[np.int64], use: NDArray[n
         bands = curve_bands(primary.probability.astype(np.float64), label, replicates)
         words = f"Shaded: pointwise 95 % bootstrap band of {primary.name}. Numbers: "
         dot = f"area under the curve. Dot: {primary.name} at the threshold {result.rule.threshold:g}."
-        yield Picture(as_svg(roc_figure(answers, label, bands)), "ROC curve", f"{words}{dot}")
+        yield Picture(as_picture(roc_figure(answers, label, bands)), "ROC curve", f"{words}{dot}")
         picture = precision_recall_figure(answers, label, bands)
-        yield Picture(as_svg(picture), "Precision and recall", f"{words}average precision.")
+        yield Picture(as_picture(picture), "Precision and recall", f"{words}average precision.")
     else:
         yield Lines(["All labelled frames are of one class, so there are no ROC and precision-recall curves."])
     words = "Dashed line: a fraction p of the frames of probability p are single hits."
-    yield Picture(as_svg(reliability_figure(primary, label)), "Reliability", f"{primary.name}. {words}")
+    yield Picture(as_picture(reliability_figure(primary, label)), "Reliability", f"{primary.name}. {words}")
     words = f"{primary.name} at the threshold {result.rule.threshold:g}."
-    yield Picture(as_svg(confusion_figure(primary, label)), "Confusion", words)
+    yield Picture(as_picture(confusion_figure(primary, label)), "Confusion", words)
 
 
 def _frames(result: HitResult, embedding: str) -> Iterator[Block]:
@@ -168,15 +197,12 @@ def _frames(result: HitResult, embedding: str) -> Iterator[Block]:
         threshold = result.rule.threshold
         picture = embedding_figure(source.features, result.primary.probability, label, embedding, threshold)
         words = f"Penultimate features of {source.name}; frames near each other have like features."
-        yield Picture(_sized(picture, result), "Features", words)
+        yield Picture(as_picture(picture), "Features", words)
     for picture, title, words in column_figures(result, label):
-        yield Picture(_sized(picture, result), title, words)
-    yield frames_table(result)
-
-
-def _sized(picture: Figure, result: HitResult) -> str:
-    """Data URI: SVG for few points, PNG for many."""
-    return as_svg(picture) if result.shape[0] <= 2000 else as_png(picture)
+        yield Picture(as_picture(picture), title, words)
+    yield frame_table(result)
+    columns = meanings_of(result.table())
+    yield Fold("Columns of predictions.csv", "\n".join(f"{name}: {meaning}" for name, meaning in columns))
 
 
 def _listed(frames: Any, most: int = 20) -> str:

@@ -1,43 +1,19 @@
-"""Tables of an evaluation: numbers with intervals, kinds of patterns, frames."""
+"""Tables of an evaluation: numbers with intervals, kinds of patterns, methods and their cost."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from spi_lightning.fields import (
-    BEAM_COLUMN,
-    BEAM_ROW,
-    DECISION,
-    DIAMETER_NM,
-    FRAME,
-    FRAME_PHOTONS,
-    IS_HIT,
-    IS_SINGLE_HIT,
-    KIND,
-    PROBABILITY,
-    SPHERE_QUALITY,
-    SYMMETRY,
-    Kind,
-)
+from spi_lightning.fields import KIND, Kind
 from spi_lightning.reports.page import Lines, Table
 from spi_lightning.results.hits import HitResult, MethodFacts
 
-FRAMES_LISTED = 200
 INTERVALS = (
     "In brackets: 95 % interval, stratified percentile bootstrap over frames. Where it has no width: Wilson's of "
     "accuracy, recall, precision and false-positive rate; exact, over as many pairs as the smaller class has frames, "
     "of an area of 1."
 )
-COLUMNS = {
-    FRAME_PHOTONS: "{:,.0f}",
-    IS_HIT: "{:d}",
-    BEAM_ROW: "{:.2f}",
-    BEAM_COLUMN: "{:.2f}",
-    SYMMETRY: "{:.2f}",
-    DIAMETER_NM: "{:.1f}",
-    SPHERE_QUALITY: "{:.2f}",
-}
 _FACTS = (
     *("checkpoint", "weights", "device", "time (s)", "patterns per second", "peak memory (MiB)", "GPU memory (MiB)"),
     *("training labels", "from cache"),
@@ -112,30 +88,6 @@ def kinds_table(result: HitResult) -> Table | None:
         taken = result.primary.decision[use].mean()
         rows.append((name, str(use.sum()), f"{100 * taken:.1f} %", f"{result.primary.probability[use].mean():.3f}"))
     return Table(("kind", "frames", "taken as single hit", "mean probability"), rows)
-
-
-def frames_table(result: HitResult) -> Table:
-    """Table of labels, decisions and columns of each frame, at most the first 200."""
-    listed = slice(FRAMES_LISTED)
-    columns: dict[str, list[str]] = {
-        FRAME: [str(frame) for frame in range(min(result.shape[0], FRAMES_LISTED))],
-        PROBABILITY: [f"{p:.3f}" for p in result.primary.probability[listed]],
-        DECISION: ["single hit" if d else "other" for d in result.primary.decision[listed]],
-        "abstains": ["yes" if a else "" for a in result.primary.abstain[listed]],
-    }
-    if IS_SINGLE_HIT in result.labels:
-        names = {1: "single hit", 0: "other", -1: "unknown"}
-        columns["label"] = [names.get(int(value), str(value)) for value in result.labels[IS_SINGLE_HIT][listed]]
-        columns["excluded"] = ["yes" if e else "" for e in result.mark(result.excluded)[listed]]
-    for name, form in COLUMNS.items():
-        if name in result.columns:
-            values = result.columns[name][listed].tolist()
-            columns[name.replace("_", "\n")] = ["–" if value != value else form.format(value) for value in values]
-    columns = {name: values for name, values in columns.items() if name not in ("abstains", "excluded") or any(values)}
-    part = f"The first {FRAMES_LISTED} of {result.shape[0]} frames. " if result.shape[0] > FRAMES_LISTED else ""
-    method = f"Probability and decision of {result.primary.name}. "
-    caption = f"{part}{method}predictions.csv and predictions.h5 have all frames and columns."
-    return Table(tuple(columns), list(zip(*columns.values(), strict=True)), caption)
 
 
 def methods_table(result: HitResult) -> Table:

@@ -33,8 +33,8 @@ def confusion_table(label: Integers, decisions: Mapping[str, Integers]) -> Table
         (name, f"{c[1, 1]:,}", f"{c[0, 0]:,}", f"{c[1, 0]:,}", f"{c[0, 1]:,}", f"{100 * np.trace(c) / c.sum():.1f} %")
         for name, c in counts.items()
     ]
-    head = ("label / decision", "single / single", "other / other", "single / other", "other / single", "accuracy")
-    return Table(head, rows, "Labelled frames by label / decision.")
+    head = ("method", "single hits\nfound", "others\nrejected", "single hits\nmissed", "false\nalarms", "accuracy")
+    return Table(head, rows, "Labelled frames by label and decision.")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from spi_lightning.reports.further import MakeFigure, further_sections
 from spi_lightning.reports.heat_map import agreement_figure
 from spi_lightning.reports.page import Lines, Picture, Section, Table, write_page
 from spi_lightning.reports.provenance import provenance_section
-from spi_lightning.reports.style import as_png, as_svg
+from spi_lightning.reports.style import as_picture, as_png
 from spi_lightning.results.supports import SUPPORTS_FILE, MethodResult, SupportResult
 
 from .figures import (
@@ -128,10 +128,10 @@ def _accuracy(result: SupportResult) -> list[Section]:
             "networks. Dashed: every support dilated by one pixel. Up and to the left is better."
         )
         picture = trade_off_figure(curves)
-        blocks.append(Picture(as_svg(picture), "Too small against too loose", words, wide=True))
+        blocks.append(Picture(as_picture(picture), "Too small against too loose", words, wide=True))
     words = "One mark for each pattern and method; below the dotted line fewer than two true pixels are missed. "
     words += "Marks stand a little beside their whole numbers, each method on its own side."
-    blocks.append(Picture(_drawn(result, errors_figure(result.methods)), "Errors of each pattern", words, wide=True))
+    blocks.append(Picture(as_picture(errors_figure(result.methods)), "Errors of each pattern", words, wide=True))
     blocks.append(worst_table(result))
     return [Section("Accuracy", blocks)]
 
@@ -197,14 +197,14 @@ def _shapes(result: SupportResult) -> Iterator[Block]:
     true = result.methods[0].columns.get(TRUE_CENTROSYMMETRY)
     words = "Share of pixels that stay inside when a support is turned around; 1: the twin has the same support."
     picture = histogram_figure(result.methods, "centrosymmetry", "share of pixels that stay inside", true)
-    yield Picture(_drawn(result, picture), "Centrosymmetry", words)
+    yield Picture(as_picture(picture), "Centrosymmetry", words)
     area = None if result.truth is None else result.truth.sum(axis=(1, 2)).astype(np.float64)
     picture = histogram_figure(result.methods, "area", "area of the support (pixels)", area)
-    yield Picture(_drawn(result, picture), "Area", "")
+    yield Picture(as_picture(picture), "Area", "")
     if found := result.metrics.get("agreement"):
         picture = agreement_figure(found["methods"], {"": found["iou"]}, "intersection over union")
         words = "Mean intersection over union of the supports of two methods, at the shift and twin of largest overlap."
-        yield Picture(as_svg(picture), "Agreement", words)
+        yield Picture(as_picture(picture), "Agreement", words)
 
 
 def _costs(methods: Sequence[MethodResult]) -> Table:
@@ -221,8 +221,3 @@ def _costs(methods: Sequence[MethodResult]) -> Table:
     names = list(dict.fromkeys(name for each in facts for name in each))
     rows = [[method.name, *(each.get(name, "") for name in names)] for method, each in zip(methods, facts, strict=True)]
     return Table(["method", *names], rows, numeric=False)
-
-
-def _drawn(result: SupportResult, picture: Any) -> str:
-    """Data URI: SVG for few points, PNG for many."""
-    return as_svg(picture) if len(result.frame) * len(result.methods) <= 2000 else as_png(picture)

@@ -47,15 +47,27 @@ def test_a_page_needs_no_other_file_and_no_network(labelled) -> None:
     page = read(labelled)
     assert page.sources and all(source.startswith("data:image/") for source in page.sources)
     assert all(link.startswith("#") and link[1:] in page.anchors for link in page.links)
-    assert {"Summary", "Patterns", "Decision", "Frames", "Notes", "Provenance"} <= set(page.words.split())
-    assert page.tags.count("script") == 0 and page.tags.count("link") == 0
+    assert {"Answer", "Errors", "Decision", "frames", "Notes", "Provenance"} <= set(page.words.split())
+    assert page.tags.count("script") == 2 and page.tags.count("link") == 0  # the table of frames, and its data
+
+
+def test_a_page_answers_first(labelled) -> None:
+    """Input file, two sentences, selected frames; then uncertain ones, then errors, and everything else."""
+    words = read(labelled).words
+    assert "data.h5: 40 patterns of 16 × 20 pixels" in words[: words.index("Provenance")]
+    order = ["3 of 40 frames are selected", "90 % (95 % interval 80 to 100 %)"]
+    order += ["Selected frames, surest first", "Uncertain frames, nearest", "accuracy ↑"]
+    order += ["ROC curve", "Table of 40 frames", "calibrated probability of a single hit"]
+    body = words[words.index("Provenance") :]  # behind the contents
+    places = [body.index(text) for text in order]
+    assert places == sorted(places)
 
 
 def test_all_figures_of_a_labelled_file_are_there(labelled) -> None:
     words = read(labelled).words
     for title in (
         *("ROC curve", "Precision and recall", "Reliability", "Confusion", "Probabilities", "Features", "Size"),
-        *("Single hits found", "Others rejected", "Most uncertain", "contaminant", "0.900 [0.800, 1.000]", "2.13"),
+        *("Selected frames", "Frames not taken", "Uncertain frames", "contaminant", "0.900 [0.800, 1.000]", "2.13"),
     ):
         assert title in words, title
     assert "without frames 0, 1" in words
@@ -64,13 +76,14 @@ def test_all_figures_of_a_labelled_file_are_there(labelled) -> None:
 
 def test_words_from_files_are_escaped(labelled) -> None:
     text = labelled.read_text(encoding="utf-8")
-    assert "<script" not in text
+    assert text.count("<script") == 2 and "<script>alert" not in text
     assert text.count("&lt;script&gt;") >= 3
 
 
 def test_an_unlabelled_file_has_galleries_and_no_metrics(make_evaluation) -> None:
     words = read(write_evaluation_report(make_evaluation())).words
-    assert "no metrics" in words and "Highest probability" in words
+    assert "no metrics" in words and "how many of these are right is not known" in words
+    assert words.index("Selected frames") < words.index("Uncertain frames, nearest") < words.index("Frames not taken")
     assert "ROC" not in words and "Confusion" not in words
 
 
