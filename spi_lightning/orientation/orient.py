@@ -82,6 +82,7 @@ def solve(problem: OrientationProblem, folder: Path) -> tuple[OrientationResult,
         examples=match_examples(output, written, patterns, problem.window, settings.examples),
         voxel=voxel_edge(patterns, written),
         notes=(*patterns.notes, *output.notes, *result.notes),
+        data=str(patterns.path),
     )
     metrics = {"patterns": test.patterns, "symmetry": settings.symmetry, "orientations": len(output.quaternion)}
     metrics |= {**numbers, "iteration": output.iteration, "photons_judged": written.photons}

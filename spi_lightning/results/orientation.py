@@ -54,6 +54,7 @@ class OrientationResult(Summarised):
         log: Columns of Dragonfly's EMC.log, (iterations,) each.
         examples: Patterns beside their slices; None where there are none.
         notes: Notes on the patterns and their orientations.
+        data: File of the patterns; empty where they came as arrays.
     """
 
     drawn_by: ClassVar[str] = "spi_lightning.reports.drawing:orientation"
@@ -71,6 +72,7 @@ class OrientationResult(Summarised):
     log: dict[str, Array] = field(default_factory=dict)
     examples: Examples | None = None
     notes: tuple[Note, ...] = ()
+    data: str = ""
 
     def facts(self) -> Mapping[str, object]:
         """Patterns, sampled orientations and, where they are known, the errors."""

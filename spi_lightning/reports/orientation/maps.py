@@ -33,7 +33,7 @@ from spi_lightning.results.orientation import Examples, OrientationResult
 Array = NDArray[np.float64]
 _CELLS: Final = 4000
 _KERNEL: Final = np.radians(8)
-_LARGEST: Final = 320  # area of the largest circle, point^2
+_LARGEST: Final = 210  # area of the largest circle, point^2
 
 
 def map_pictures(result: OrientationResult) -> list[Picture]:
@@ -77,7 +77,7 @@ def circles_figure(result: OrientationResult) -> Figure:
     order = order[probability[order] > 1e-3 * probability.max()]
     longitude, latitude = _angles(direction[order])
     value = probability[order]
-    with figure(7.2, 3.5) as picture:
+    with figure(5.8, 2.9) as picture:
         axes = _hammer(picture)
         area = np.maximum(_LARGEST * min(1.0, 2000 / len(order)) * (value / value.max()) ** 2, 0.3)
         norm = mpl.colors.Normalize(0, value.max())
@@ -93,7 +93,7 @@ def circles_figure(result: OrientationResult) -> Figure:
 
 def density_figure(result: OrientationResult) -> Figure:
     """Map of the density of orientations over that of an even distribution, smoothed by 8 degrees."""
-    with figure(7.2, 3.5) as picture:
+    with figure(5.8, 2.9) as picture:
         _draw_density(picture, _hammer(picture), result)
     return picture
 

@@ -12,10 +12,10 @@ from matplotlib.ticker import MaxNLocator
 
 from spi_lightning.codec import load
 from spi_lightning.io.reading import read_metrics
-from spi_lightning.notes import note_lines
+from spi_lightning.notes import Level, note_lines
 from spi_lightning.reports.further import MakeFigure, further_sections
 from spi_lightning.reports.page import Fold, Lines, Picture, Section, Table, write_page
-from spi_lightning.reports.provenance import provenance_section
+from spi_lightning.reports.provenance import provenance_section, source_line
 from spi_lightning.reports.style import INK, METHOD_COLOURS, OTHER, as_svg, figure
 from spi_lightning.results.orientation import ORIENTATION_FILE, OrientationResult
 
@@ -53,7 +53,7 @@ def tests_table(metrics: dict[str, Any]) -> Table:
         "symmetry allows (no symmetry: degrees 1 and 2, the tests of Rayleigh and Bingham; icosahedral: the invariants "
         "of degrees 6, 10, 12)."
     )
-    return Table(("test of evenness", "statistic", "degrees of freedom", "p"), rows, words)
+    return Table(("test of evenness", "statistic", "degrees of\nfreedom", "p"), rows, words)
 
 
 def _expected(metrics: dict[str, Any]) -> str:
@@ -81,16 +81,36 @@ def write_orientation_report(run: Path, figures: Mapping[str, MakeFigure] | None
     result = load(run / ORIENTATION_FILE, OrientationResult)
     metrics: dict[str, Any] = read_metrics(run / "metrics.json")
     sections = [
-        Section("Orientations", [Lines([verdict(metrics)]), *map_pictures(result), tests_table(metrics)]),
-        *_recovery(result, metrics),
+        Section("Result", [Lines([answer(result, metrics)]), *_warnings(result), *map_pictures(result)]),
         Section("Merged intensity", [slices_picture(result)]),
-        *_iterations(result),
+        Section("Evenness", [tests_table(metrics)]),
+        *_recovery(result, metrics),
         *_examples(result),
+        *_iterations(result),
         *further_sections(figures, result),
         Section("Notes", [Lines(note_lines(result.notes) or ["Nothing to note."]), *_log(run)]),
         provenance_section(run),
     ]
-    return write_page(run / "report.html", "Orientations", "/".join(run.resolve().parts[-2:]), sections)
+    return write_page(run / "report.html", "Orientations", source_line(result.data, run), sections)
+
+
+def _warnings(result: OrientationResult) -> list[Lines]:
+    """Reasons to doubt the orientations, below the answer."""
+    warnings = note_lines(result.notes, Level.WARNING)
+    return [Lines(warnings)] if warnings else []
+
+
+def answer(result: OrientationResult, metrics: dict[str, Any]) -> str:
+    """Two or three sentences: evenness, how far the merged intensity reaches, errors where orientations are known."""
+    text = verdict(metrics)
+    if np.isfinite(result.voxel):
+        reach = result.slices.shape[-1] // 2 * result.voxel
+        text += f" The merged intensity ends at a full period of {1e9 / reach:.3g} nm, a limit and no resolution."
+    if result.error is not None:
+        recovery = metrics["recovery"]
+        text += f" Orientations are found to {recovery['median_error_deg']:.1f}° (median), "
+        text += f"90 % to {recovery['error_90_deg']:.1f}°, at a sampling step of {metrics['sampling_step_deg']:.1f}°."
+    return text
 
 
 def _recovery(result: OrientationResult, metrics: dict[str, Any]) -> list[Section]:
