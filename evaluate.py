@@ -6,7 +6,8 @@ if __name__ == "__main__":
     quiet_start.begin()
 
 # isort: split
-from spi_lightning.apps.evaluate import start
+from spi_lightning.apps.evaluate import main
+from spi_lightning.apps.process.entry import run_app
 
 if __name__ == "__main__":
-    start()
+    run_app(main)

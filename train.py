@@ -6,7 +6,8 @@ if __name__ == "__main__":
     quiet_start.begin()
 
 # isort: split
-from spi_lightning.apps.train import start
+from spi_lightning.apps.process.entry import run_app
+from spi_lightning.apps.train import main
 
 if __name__ == "__main__":
-    start()
+    run_app(main)

@@ -139,6 +139,20 @@ def left() -> str | None:
     return None
 
 
-def is_lost_connection(error: BaseException) -> bool:
-    """Whether an error only says that another process has ended."""
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _LOST)
+def shared_line(line: str | None, error: BaseException) -> str | None:
+    """Line that this process prints for an error.
+
+    Args:
+        line: Line of the mistake that the error is; None where it is no mistake.
+        error: Error that ended this process.
+
+    Returns:
+        In a launched process an empty line, its own being left for the first process; in the first process the line, or
+        that of a launched one. None where the error is a fault, and no other process has ended for a mistake.
+    """
+    if not launched():
+        return line or left() or None
+    if line is None and not (isinstance(error, RuntimeError) and any(words in str(error) for words in _LOST)):
+        return None
+    leave(line)
+    return ""

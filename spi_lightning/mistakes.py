@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any
 
 from . import quiet_start
+from .console import plain_output
 from .errors import UserError
 from .files import is_write_error, write_error
 from .printable import printable
@@ -111,3 +112,38 @@ def stopped(error: BaseException) -> int | None:
         words = {str(SignalError(numbers[0])): None}
     print(printable(": ".join(["stopped", *words])), file=sys.stderr)
     return 128 + numbers[0]
+
+
+def run_plain(command: Callable[[], object], line_of: Callable[[BaseException], str | None] = mistake_of) -> int:
+    """Run a command; its exit status: 0, 2 after one line of a mistake, 130, 143 or 129 where it was stopped.
+
+    Any other error is a fault of this package and keeps its traceback.
+
+    Args:
+        command: Function that does the work.
+        line_of: Function from an error to the line of a mistake; None for a fault, empty where nothing is printed.
+    """
+    plain_output()
+    with signals_end_it():
+        try:
+            command()
+            sys.stdout.flush()
+        except (Exception, KeyboardInterrupt, SystemExit) as error:
+            if (status := stopped(error)) is not None:
+                return status
+            line = None if isinstance(error, SystemExit) else line_of(error)
+            if line is None:
+                raise
+            if line:
+                print(f"error: {printable(line)}", file=sys.stderr)
+            _flush_or_drop()
+            return 2
+    return 0
+
+
+def _flush_or_drop() -> None:
+    """Flush stdout, or discard what it holds where that fails: Python would end in a traceback of its own."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,11 +13,11 @@ from spi_lightning.distributed import (
     equal_shard,
     find_device,
     first_process,
-    is_lost_connection,
     launched,
     leave,
     left,
     shard,
+    shared_line,
 )
 from spi_lightning.errors import UserError
 
@@ -113,5 +114,10 @@ def test_a_fault_of_the_program_leaves_no_message_for_other_processes() -> None:
 @pytest.mark.parametrize(
     ("error", "lost"), [(RuntimeError("Connection reset by peer"), True), (ValueError("Broken pipe"), False)]
 )
-def test_lost_connections(error: Exception, lost: bool) -> None:
-    assert is_lost_connection(error) is lost
+def test_a_launched_process_leaves_its_line_and_is_silent_on_lost_connections(
+    error: Exception, lost: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert shared_line("a mistake", error) == "a mistake" and shared_line(None, error) is None
+    monkeypatch.setenv("SPI_LIGHTNING_ERRORS", f"{os.getpid() + 1}:{tmp_path / 'line'}")
+    assert shared_line(None, error) == ("" if lost else None)
+    assert shared_line("a mistake", error) == "" and (tmp_path / "line").read_text() == "a mistake"

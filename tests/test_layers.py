@@ -33,7 +33,7 @@ KEEPERS = {
     "wandb": {"tracking"},
     "hydra": {"api", "apps"},
     "hydra_plugins": {"apps"},
-    "omegaconf": {"api", "apps", "data"},
+    "omegaconf": {"api", "apps", "data", "methods"},
     **{name: {layer for layer in HEIGHT if HEIGHT[layer] >= HEIGHT["data"]} for name in LIGHTNING},
 }
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
 from benchmarks.doors import ROOT
-from spi_lightning.apps.evaluate import SUPPORTS
+from spi_lightning.evaluation.console_table import SUPPORTS
 from spi_lightning.evaluation.supports.scoring import SupportScoring, columns_of
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, Batch
 from spi_lightning.io import ArrayFrames, PatternFile

@@ -14,19 +14,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 from hydra.utils import get_object
 
-from spi_lightning.apps.process.plain_app import PlainParser, names_kept, run_plain
-from spi_lightning.console import Terminal
+from spi_lightning.apps.process.plain_app import PlainParser, names_kept
 from spi_lightning.errors import UserError
-from spi_lightning.fields import DIAMETER_NM, FRAME, IS_HIT, IS_SINGLE_HIT, KIND, PARTICLE_ID
-from spi_lightning.io import FORMATS, PatternFile, PatternKeys, open_patterns
-from spi_lightning.io.contents import StoredValues, photon_statistics
-from spi_lightning.io.patterns.assembly import sample_indices
+from spi_lightning.io import FORMATS, PatternKeys, open_patterns
 from spi_lightning.io.patterns.open_patterns import GEOMETRY
-from spi_lightning.reports.contents import contents_table, gain_line, photon_table, reach_line, values_line
-from spi_lightning.results.csv_table import write_columns
+from spi_lightning.mistakes import run_plain
+from spi_lightning.reports.contents import print_contents, write_frames
 
 _SETTINGS: Final = (*(field.name for field in fields(PatternKeys)), "mask_convention", "adu_per_photon", *GEOMETRY)
 
@@ -55,23 +50,9 @@ def describe(options: argparse.Namespace) -> None:
     path = options.file.removeprefix("data.path=")  # as messages of the readers name it
     reader = _function(settings.pop("reader", None))
     file = open_patterns(path, PatternKeys(reader=reader, **settings), convention, adu_per_photon, False, (), geometry)
-    frames, console = sample_indices(len(file), options.frames), Terminal()
-    try:
-        statistics = photon_statistics(file, frames)
-    except UserError as error:
-        stored = StoredValues(file, frames)
-        console.print(contents_table(file, f"not photons, see below: {values_line(stored)}"))
-        if adu_per_photon is None:
-            console.print(gain_line(stored), soft_wrap=True)
-        if adu_per_photon is not None or options.per_frame or stored.are_counts:
-            raise error from None
-        console.print(f"note: to find hits: {error}", markup=False, soft_wrap=True)
-        return
-    unit = "photons" if adu_per_photon is None else f"detector units, {adu_per_photon:g} a photon"
-    console.print(contents_table(file, unit))
-    console.print(photon_table(statistics, len(file)))
+    print_contents(file, options.frames, adu_per_photon, counted=options.per_frame is not None)
     if options.per_frame:
-        _write_frames(file, options.per_frame, console)
+        write_frames(file, options.per_frame)
 
 
 def _settings(pairs: Sequence[str]) -> dict[str, str]:
@@ -103,19 +84,6 @@ def _number(name: str, settings: dict[str, str]) -> float | None:
         return None if text is None else float(text)
     except ValueError:
         raise UserError(f"{name}={text} is not a number") from None
-
-
-def _write_frames(file: PatternFile, path: Path, console: Terminal) -> None:
-    """Write hits, beam centres and sizes of all frames as CSV, beside their labels."""
-    from spi_lightning.data.frame_columns import measure_frames  # imports Lightning, which takes seconds
-
-    with console.status(f"{len(file)} frames"):
-        columns = {FRAME: np.arange(len(file)), **measure_frames(file)}
-    labels = {name: file.labels[name] for name in (IS_SINGLE_HIT, KIND, PARTICLE_ID) if name in file.labels}
-    write_columns(path, columns | labels)
-    if DIAMETER_NM not in columns:
-        console.print(f"no column of sizes: {reach_line(file)}", soft_wrap=True)
-    console.print(f"{len(file)} frames, {columns[IS_HIT].sum()} hits: {path}", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

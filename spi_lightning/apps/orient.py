@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final
 
 import hydra
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from spi_lightning.apps.configuration.value_types import check_types
+from spi_lightning.apps.configuration.resolved import resolved
+from spi_lightning.apps.configuration.value_types import TEXT, check_types
 from spi_lightning.apps.process.entry import run_app
-from spi_lightning.apps.process.job_folder import alone, record
+from spi_lightning.apps.process.job_folder import record
 from spi_lightning.codec import save
-from spi_lightning.console import Terminal
 from spi_lightning.errors import UserError
 from spi_lightning.files import write_json
 from spi_lightning.io import PatternKeys
 from spi_lightning.locations import CONF
-from spi_lightning.notes import Level, Note, note_lines
-from spi_lightning.orientation import (
-    DetectorGeometry,
-    FirstGuess,
-    OrientationSettings,
-    Rings,
-    open_source,
-    prepare,
-    solve,
-)
-from spi_lightning.reports.orientation.page import verdict, write_orientation_report
+from spi_lightning.orientation import OrientationSettings, open_source, prepare, solve
+from spi_lightning.reports.orientation.page import print_orientations, write_orientation_report
 from spi_lightning.results.orientation import ORIENTATION_FILE
+from spi_lightning.settings import field_types, filled
 from spi_lightning.tracking import METRICS
+from spi_lightning.tracking.job_folders import alone
+
+TYPES: Final = {
+    **field_types(OrientationSettings),
+    **{f"data.keys.{name}": TEXT for name in ("photons", "label", "mask", "particle_id", "index")},
+    "data.path": TEXT,
+    "data.adu_per_photon": float | None,
+    "emc.beta_schedule": str | float,
+}
 
 
 @alone
@@ -48,8 +47,8 @@ def orient(cfg: DictConfig) -> dict[str, Any]:
     Raises:
         UserError: A mistake in settings or files; Dragonfly absent or failing.
     """
-    check_types(cfg, "orient")
-    folder, settings = Path(cfg.folder), _settings(cfg)
+    check_types(cfg, "orient", TYPES)
+    folder, settings = Path(cfg.folder), filled(OrientationSettings, resolved(cfg))
     if cfg.data.path is None:
         raise UserError(
             "data.path has no value: add data.path=FILE, or the folder of an evaluation run, to the command."
@@ -61,30 +60,8 @@ def orient(cfg: DictConfig) -> dict[str, Any]:
     result, metrics = solve(problem, folder)
     save(folder / ORIENTATION_FILE, result)
     write_json(folder / METRICS, metrics)
-    show(metrics, write_orientation_report(folder), result.notes)
+    print_orientations(metrics, result.notes, write_orientation_report(folder))
     return metrics
-
-
-def _settings(cfg: DictConfig) -> OrientationSettings:
-    """The settings of the room orientation, which conf/orient.yaml has under the names of the dataclass."""
-    plain = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
-    parts = {"detector": DetectorGeometry, "rings": Rings, "start": FirstGuess}
-    named = {each.name: plain[each.name] for each in fields(OrientationSettings)}
-    return OrientationSettings(**{**named, **{name: part(**plain[name]) for name, part in parts.items()}})
-
-
-def show(metrics: Mapping[str, Any], report: Path, notes: Sequence[Note]) -> None:
-    """Print what was found, what to beware of, and where the page lies."""
-    console = Terminal()
-    if recovery := metrics.get("recovery"):
-        median, most = recovery["median_error_deg"], recovery["error_90_deg"]
-        step = metrics["sampling_step_deg"]
-        console.print(
-            f"orientations recovered to {median:.2f}° (median), 90 % to {most:.2f}°; sampling step {step:.2f}°",
-            soft_wrap=True,
-        )
-    for line in [verdict(dict(metrics)), *note_lines(notes, Level.WARNING), f"report: {report}"]:
-        console.print(line, soft_wrap=True)
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="orient")

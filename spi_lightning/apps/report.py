@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 import hydra
 from hydra.utils import instantiate
@@ -18,7 +19,7 @@ from spi_lightning.reports import write_report
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="report")
 def main(cfg: DictConfig) -> None:
     """Write report.html from the files of a run folder, and say where it is."""
-    check_types(cfg, "report")
+    check_types(cfg, "report", {"embedding": Literal["pca", "tsne"]})
     figures = instantiate(cfg.report.figures, _convert_="all")
     Terminal().print(f"report: {write_report(cfg.run, cfg.embedding, figures)}", soft_wrap=True)
 

@@ -1,6 +1,5 @@
 """Simulate a set: python -m spi_lightning.apps.simulate patterns=1000 path=set.cxi [simulate=macromolecule]."""
 
-import os
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -14,10 +13,10 @@ from spi_lightning.apps.configuration.resolved import resolved
 from spi_lightning.apps.configuration.value_types import check_types
 from spi_lightning.apps.process.entry import run_app
 from spi_lightning.console import Terminal
-from spi_lightning.data import VolumeDataset, make_set
-from spi_lightning.errors import UserError, whole_number
+from spi_lightning.data import make_set
+from spi_lightning.errors import whole_number
 from spi_lightning.locations import CONF
-from spi_lightning.reports.simulated_set import open_set, table_of_set, write_examples
+from spi_lightning.reports.simulated_set import print_set, require_free_picture
 from spi_lightning.settings import with_defaults
 
 LEAST: Final = {"patterns": 1, "seed": 0, "workers": 1, "examples": 0}
@@ -35,31 +34,16 @@ def simulate(cfg: DictConfig) -> Path:
     Raises:
         UserError: A mistake in the settings, or what make_set raises.
     """
-    check_types(cfg, "simulate")
+    check_types(cfg, "simulate", {"path": str})
     patterns, seed, workers, examples = (whole_number(name, cfg[name], least) for name, least in LEAST.items())
-    path, console = Path(cfg.path), Terminal()
+    path = Path(cfg.path)
     require_free_picture(path, examples, cfg.overwrite)
     simulator, began = instantiate(cfg.simulate, _convert_="all"), time.perf_counter()
     settings = (workers, cfg.overwrite, with_defaults(resolved(cfg.simulate)), cfg.compression, cfg.device)
     make_set(simulator, patterns, seed, path, *settings)
-    seconds, simulated = time.perf_counter() - began, open_set(path)
-    if not isinstance(simulated, VolumeDataset):
-        console.print(table_of_set(simulated))
-    console.print(f"{patterns:,} patterns after {seconds:.1f} s with workers={workers}")
-    console.print(f"set: {path}", soft_wrap=True)
-    if examples:
-        picture = write_examples(simulated, path.with_suffix(".png"), examples)
-        console.print(f"examples: {picture}", soft_wrap=True)
+    Terminal().print(f"{patterns:,} patterns after {time.perf_counter() - began:.1f} s with workers={workers}")
+    print_set(path, examples)
     return path
-
-
-def require_free_picture(path: Path, examples: int, overwrite: bool) -> None:
-    """UserError if the picture beside a set would replace it, or one that is there, unasked."""
-    picture = path.with_suffix(".png")
-    if examples and picture == path:
-        raise UserError(f"path={path}: its picture of examples has that name; name the set otherwise, or examples=0")
-    if examples and not overwrite and not os.path.lexists(path) and os.path.lexists(picture):
-        raise UserError(f"{picture} exists already: give another path=, overwrite=true, or examples=0")
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="simulate")

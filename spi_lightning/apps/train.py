@@ -1,7 +1,7 @@
 """Train a task: python -m spi_lightning.apps.train experiment=shi_tiny_cnn; in a clone also python train.py."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -12,25 +12,28 @@ from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 
-from spi_lightning.apps.configuration.fitting_parts import check_parts
+from spi_lightning.apps.configuration.fitting_parts import choice_of
+from spi_lightning.apps.configuration.mistake_lines import one_line
 from spi_lightning.apps.configuration.resolved import command_words, recorded
-from spi_lightning.apps.configuration.resume import all_words, resumed_settings
-from spi_lightning.apps.configuration.value_types import check_types
-from spi_lightning.apps.process.entry import one_line, run_app
-from spi_lightning.apps.process.job_folder import alone, record
+from spi_lightning.apps.configuration.resume import resumed_settings
+from spi_lightning.apps.configuration.value_types import TEXT, check_types
+from spi_lightning.apps.process.entry import run_app
+from spi_lightning.apps.process.job_folder import record
 from spi_lightning.callbacks import DecideAtValidation, ResumeInSamples, SaveConfig, SeedEveryStep, StopDivergence
 from spi_lightning.callbacks.validation import ended_before
-from spi_lightning.console import Terminal
 from spi_lightning.data import PatternBatches
 from spi_lightning.errors import UserError
 from spi_lightning.files import remove_stale_parts, write_json
 from spi_lightning.locations import CONF
 from spi_lightning.reports import write_training_figures
-from spi_lightning.reports.training import numbers_table
+from spi_lightning.reports.training import print_numbers
 from spi_lightning.tasks.checkpoint import BEST, LAST, load_weights, read_start
+from spi_lightning.tasks.fitting import require_fit
 from spi_lightning.tasks.registry import trust
 from spi_lightning.tasks.trained_task import evaluate_best
 from spi_lightning.tracking import METRICS, AtomicCheckpointIO
+from spi_lightning.tracking.job_folders import alone
+from spi_lightning.tracking.overrides import all_words
 from spi_lightning.tracking.resumed_run import ResumedRun, restored_state
 from spi_lightning.tracking.run_folder import undone_after
 
@@ -52,11 +55,11 @@ def train(cfg: DictConfig) -> float:
     A task keeps the numbers of its last validation and test in ``results`` and names those to print in ``displayed``.
     """
     trust(cfg.trust)
-    words, cfg = all_words(cfg), resumed_settings(cfg)
+    words, cfg = all_words(command_words() or [], cfg.resume), resumed_settings(cfg)
     resolve_length(cfg, words)
     weights, resumed = starting_weights(cfg), ResumedRun.of(cfg.resume)
-    check_parts(cfg)
-    check_types(cfg, "train")
+    require_fit(cast(Mapping[str, Any], cfg), choice_of)
+    check_types(cfg, "train", {"resume": TEXT, "checkpoint": TEXT})
     folder, loggers, config = Path(cfg.folder), cast(list[Logger], []), recorded(cfg)
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     tracking, data, task = (instantiate(part, _convert_="all") for part in (cfg.tracking, cfg.data, cfg.task))
@@ -85,19 +88,11 @@ def train(cfg: DictConfig) -> float:
         write_json(folder / METRICS, numbers)
         write_training_figures(folder)
         tracking.finish(loggers, numbers, folder / BEST)
-        show(numbers, task, [end, f"run folder: {folder}"])
+        weights = sum(parameter.numel() for parameter in task.parameters())
+        print_numbers(numbers, task.displayed, weights, [end, f"run folder: {folder}"])
     if cfg.objective not in numbers:
         raise UserError(f"objective={cfg.objective} was not measured; there are {', '.join(sorted(numbers))}.")
     return float(numbers[cfg.objective])
-
-
-def show(numbers: Mapping[str, Any], task: pl.LightningModule, lines: Iterable[str | None]) -> None:
-    """Print the numbers that the task names, and lines."""
-    console, weights = Terminal(), sum(parameter.numel() for parameter in task.parameters())
-    title = f"{weights:,} weights, {numbers['train/steps']} steps"
-    console.print(numbers_table(numbers, task.displayed, title))  # type: ignore[arg-type]
-    for line in filter(None, lines):
-        console.print(line, soft_wrap=True)
 
 
 def is_early_mistake(trainer: pl.Trainer, error: Exception) -> bool:
@@ -159,10 +154,5 @@ def main(cfg: DictConfig) -> float:
     return train(cfg)
 
 
-def start() -> None:
-    """The app as the command line calls it."""
-    run_app(main)
-
-
 if __name__ == "__main__":
-    start()
+    run_app(main)

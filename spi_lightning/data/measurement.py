@@ -42,6 +42,11 @@ class Measurement(Summarised):
     beside: tuple[float, float] | None = None
     bin: int = 1
 
+    @property
+    def found_keys(self) -> dict[str, str]:
+        """Names of data sets that were taken by their usual names, by the settings that would name them."""
+        return {}
+
     @classmethod
     def from_intensity(
         cls, intensity: ArrayLike | Tensor, mask: ArrayLike | Tensor | None = None, *, counted: bool | None = None

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.table import Column, Table
 from rich.text import Text
 
 from spi_lightning.console import Terminal
 from spi_lightning.notes import Level, Note, note_lines
+from spi_lightning.reports.hits.choice import left_out_of
+from spi_lightning.results.hits import HitResult
+from spi_lightning.results.supports import SupportResult
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,70 @@ class NumberColumn:
             return Text(text)
         low, high = (_formatted(end, self.ends or self.form).removesuffix("%") for end in (low, high))
         return Text(f"{text}\n{low}–{high}")
+
+
+HITS: Final = {
+    "accuracy": "accuracy",
+    "auroc": "AUROC",
+    "false_positive_rate": "FPR",
+    "fpr_at_90_recall": "FPR at 90 % recall",
+    "calibration_error": "ECE",
+}
+SUPPORTS: Final = (
+    NumberColumn("test/below_two_false_negatives", "< 2 FN", ".1%"),
+    NumberColumn("test/false_negatives", "FN", ".1f"),
+    NumberColumn("test/false_positives", "FP", ".1f"),
+    NumberColumn("test/area_ratio", "area ratio", ".2f"),
+    NumberColumn("test/iou", "IoU", ".2f"),
+    NumberColumn("test/centrosymmetry_broken", "asymmetric", ".1%"),
+)
+WITHOUT_TRUTH: Final = (NumberColumn("test/area", "area", ".1f"), SUPPORTS[-1])
+VOLUMES: Final = (
+    NumberColumn("chi_square", "χ² fitted"),
+    NumberColumn("held_out_chi_square", "χ² held out"),
+    NumberColumn("correlation", "r_p"),
+    NumberColumn("held_out_correlation", "r_p held out"),
+    NumberColumn("free_voxels", "free voxels"),
+    NumberColumn("density_error", "density error"),
+    NumberColumn("seconds_per_run", "s / run"),
+)
+
+
+def print_hits(result: HitResult, report: Path) -> None:
+    """Print numbers of each method, the number of selected frames, hints and warnings, and the path of the report."""
+    metrics, primary = result.metrics, result.primary
+    numbers = HITS | {name: name for name in metrics.get("extra", ())}
+    left_out = f"without {len(result.excluded)} frames, excluded or of a method's training"
+    tables = [
+        methods_table(
+            metrics["methods"],
+            [NumberColumn(f"{stage}/{name}", title, ".3f", ".2f") for name, title in numbers.items()],
+            title,
+        )
+        for stage, title in (("test", None), ("test_kept", left_out))
+        if f"{stage}/accuracy" in metrics
+    ]
+    chosen, taken = len(result.selected.frame), int(primary.decision.sum())
+    line = f"{chosen} of {result.shape[0]} frames selected by {primary.name}, {int(primary.abstain.sum())} uncertain"
+    print_summary(
+        tables, [f"{line}{left_out_of(chosen, taken)}{result.selected.reason}"], result.notes, report, Level.HINT
+    )
+
+
+def print_supports(result: SupportResult, report: Path) -> None:
+    """Print one line for each method, the notes, and the path of the report."""
+    columns = (*(WITHOUT_TRUTH if result.truth is None else SUPPORTS), NumberColumn("ms", "ms / pattern", ".2f"))
+    scores = result.metrics["methods"]
+    numbers = {method.name: {**scores[method.name], "ms": method.ms_per_pattern} for method in result.methods}
+    sentence = "no true densities in this file: supports are displayed and compared with each other"
+    print_summary([methods_table(numbers, columns)], [sentence] * (result.truth is None), result.notes, report)
+
+
+def print_volumes(metrics: Mapping[str, Any], notes: Iterable[Note], report: Path) -> None:
+    """Print the medians of each method as far as they are known, the notes, and the path of the report."""
+    methods = metrics["methods"]
+    columns = [one for one in VOLUMES if any(one.key in numbers for numbers in methods.values())]
+    print_summary([methods_table(methods, columns, "medians over runs")], [], notes, report)
 
 
 def methods_table(
@@ -73,6 +140,11 @@ def print_summary(
         console.print(table)
     for line in (*lines, *note_lines(notes, least), f"report: {report}"):
         console.print(line, soft_wrap=True, highlight=False)
+
+
+def print_note(note: Note) -> None:
+    """Print a note of a method, while it works, to the standard error."""
+    Terminal(stderr=True).print(str(note), soft_wrap=True, highlight=False)
 
 
 def _formatted(value: float, form: str) -> str:

@@ -5,6 +5,7 @@ VolumeRuns. Tables, pictures and selection lists are made elsewhere.
 """
 
 from spi_lightning.baselines.map_selection import ByDistance, InBox, InPolygon
+from spi_lightning.methods.choice import MethodLibrary
 from spi_lightning.methods.hits.checkpoint import CheckpointMethod, find_checkpoints, run_name
 from spi_lightning.methods.hits.diffusion_map import DiffusionMap
 from spi_lightning.methods.hits.frozen_features import FrozenFeatures
@@ -39,6 +40,7 @@ __all__ = [
     "InPolygon",
     "IterativeVolume",
     "LabelledSubset",
+    "MethodLibrary",
     "PhotonCount",
     "Reference",
     "RefinedNetwork",

@@ -1,29 +1,79 @@
-"""Tables and lines on the contents of a pattern file, for the terminal."""
+"""Contents of a pattern file on the terminal: tables, and the columns of its frames as CSV."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
+from spi_lightning.console import Terminal
 from spi_lightning.errors import UserError
-from spi_lightning.fields import FIELDS, IS_SINGLE_HIT, KIND, PARTICLE_ID, Kind
+from spi_lightning.fields import DIAMETER_NM, FIELDS, FRAME, IS_HIT, IS_SINGLE_HIT, KIND, PARTICLE_ID, Kind
 from spi_lightning.io import PatternFile
 from spi_lightning.io.contents import (
     PhotonStatistics,
     StoredValues,
     measured_share,
     missing_geometry,
+    photon_statistics,
     reach_of,
 )
+from spi_lightning.io.patterns.assembly import sample_indices
 from spi_lightning.notes import by_level
+from spi_lightning.results.csv_table import write_columns
 
 _BAR: Final = 24  # characters
 _SUB_POISSON, _SUPER_POISSON = 0.8, 1.25  # variance over mean below and above which photons are not Poisson
 _IS_SINGLE_HIT: Final = {1: "single hit", 0: "not", -1: "unknown"}
 _KIND: Final = {**{int(kind): kind.name.lower() for kind in Kind}, -1: "unknown"}
+
+
+def print_contents(
+    file: PatternFile, most: int = 1000, adu_per_photon: float | None = None, counted: bool = False
+) -> None:
+    """Print what a file holds: its tables, and the photons of some patterns or what its values may be instead.
+
+    Args:
+        file: Pattern file to describe.
+        most: Number of patterns, evenly spread, that the photons are counted in.
+        adu_per_photon: Detector units of a photon, for files that hold those.
+        counted: Whether the caller needs counts of photons.
+
+    Raises:
+        UserError: The values are no photons although they should be.
+    """
+    frames, console = sample_indices(len(file), most), Terminal()
+    try:
+        statistics = photon_statistics(file, frames)
+    except UserError as error:
+        stored = StoredValues(file, frames)
+        console.print(contents_table(file, f"not photons, see below: {values_line(stored)}"))
+        if adu_per_photon is None:
+            console.print(gain_line(stored), soft_wrap=True)
+        if adu_per_photon is not None or counted or stored.are_counts:
+            raise error from None
+        console.print(f"note: to find hits: {error}", markup=False, soft_wrap=True)
+        return
+    unit = "photons" if adu_per_photon is None else f"detector units, {adu_per_photon:g} a photon"
+    console.print(contents_table(file, unit))
+    console.print(photon_table(statistics, len(file)))
+
+
+def write_frames(file: PatternFile, path: Path) -> None:
+    """Write hits, beam centres and sizes of all frames as CSV, beside their labels, and print how many are hits."""
+    from spi_lightning.data.frame_columns import measure_frames  # imports Lightning, which takes seconds
+
+    console = Terminal()
+    with console.status(f"{len(file)} frames"):
+        columns = {FRAME: np.arange(len(file)), **measure_frames(file)}
+    labels = {name: file.labels[name] for name in (IS_SINGLE_HIT, KIND, PARTICLE_ID) if name in file.labels}
+    write_columns(path, columns | labels)
+    if DIAMETER_NM not in columns:
+        console.print(f"no column of sizes: {reach_line(file)}", soft_wrap=True)
+    console.print(f"{len(file)} frames, {columns[IS_HIT].sum()} hits: {path}", highlight=False, soft_wrap=True)
 
 
 def contents_table(file: PatternFile, unit: str) -> Table:

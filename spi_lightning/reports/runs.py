@@ -7,11 +7,21 @@ from typing import Any, Final
 from rich.table import Column, Table
 from rich.text import Text
 
+from spi_lightning.console import Terminal
 from spi_lightning.errors import UserError
 from spi_lightning.io.reading import read_metrics
 from spi_lightning.printable import printable
 
 NUMBERS: Final = {"accuracy": "accuracy", "auroc": "AUROC", "false_positive_rate": "FPR", "frames": "frames"}
+
+
+def print_runs(runs: Sequence[Path]) -> None:
+    """Print the table of runs and where their reports are; UserError where a folder holds no evaluation."""
+    console = Terminal()
+    console.print(runs_table(runs))
+    for report in (run / "report.html" for run in runs):
+        if report.is_file():
+            console.print(f"report: {report}", soft_wrap=True)
 
 
 def runs_table(runs: Sequence[Path]) -> Table:

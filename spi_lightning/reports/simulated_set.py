@@ -1,5 +1,6 @@
 """Summary of a simulated set: tables of its kinds or structures, and a picture of examples."""
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -9,9 +10,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rich.table import Table
 
+from spi_lightning.console import Terminal
 from spi_lightning.data.simulated.set_files import ENTRY
 from spi_lightning.data.supports import structure_names
 from spi_lightning.data.volumes import VolumeDataset
+from spi_lightning.errors import UserError
 from spi_lightning.fields import (
     AMPLITUDE,
     DENSITY,
@@ -34,6 +37,26 @@ from .style import OTHER, SINGLE
 _ROWS: Final = 8  # structures listed by name
 _MOST_PARTICLES: Final = 8  # in the picture
 _DOTS_PER_INCH: Final = 120
+
+
+def require_free_picture(path: Path, examples: int, overwrite: bool) -> None:
+    """Raise UserError if the picture of examples beside a set would replace the set, or a picture that is there."""
+    picture = path.with_suffix(".png")
+    if examples and picture == path:
+        raise UserError(f"path={path}: its picture of examples has that name; name the set otherwise, or examples=0")
+    if examples and not overwrite and not os.path.lexists(path) and os.path.lexists(picture):
+        raise UserError(f"{picture} exists already: give another path=, overwrite=true, or examples=0")
+
+
+def print_set(path: Path, examples: int) -> None:
+    """Print the table of a set of patterns and where it lies; write a picture of so many examples (0: none)."""
+    console, simulated = Terminal(), open_set(path)
+    if not isinstance(simulated, VolumeDataset):
+        console.print(table_of_set(simulated))
+    console.print(f"set: {path}", soft_wrap=True)
+    if examples:
+        picture = write_examples(simulated, path.with_suffix(".png"), examples)
+        console.print(f"examples: {picture}", soft_wrap=True)
 
 
 def open_set(path: Path) -> PatternFile | VolumeDataset:

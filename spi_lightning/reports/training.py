@@ -1,6 +1,6 @@
 """Learning curves, page and table of a training run, from the metrics.csv and metrics.json in its folder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.table import Table as ScreenTable
 
+from spi_lightning.console import Terminal
 from spi_lightning.files import atomic_write
 from spi_lightning.notes import note_lines
 from spi_lightning.reports.hits.tables import NUMBERS
@@ -144,6 +145,23 @@ def _draw(axes: Axes, curves: Curves, keys: Sequence[str], axis: str) -> None:
     if axis == "loss" and values.min() > 0 and values.max() > 10 * values.min():
         axes.set_yscale("log")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
+
+
+def print_numbers(
+    numbers: Mapping[str, Any], names: Sequence[str], weights: int, lines: Iterable[str | None] = ()
+) -> None:
+    """Print the numbers of a training, and lines below them.
+
+    Args:
+        numbers: Numbers by stage and name, such as ``val/accuracy``; ``train/steps`` among them.
+        names: Names of the numbers to print.
+        weights: Number of weights of the network.
+        lines: Sentences below the table; None is passed over.
+    """
+    console = Terminal()
+    console.print(numbers_table(numbers, names, f"{weights:,} weights, {numbers['train/steps']} steps"))
+    for line in filter(None, lines):
+        console.print(line, soft_wrap=True)
 
 
 def numbers_table(numbers: Mapping[str, Any], names: Sequence[str], title: str) -> ScreenTable:

@@ -22,7 +22,7 @@ def parameters(target: str) -> Mapping[str, inspect.Parameter] | None:
         None where it cannot be found or read, or takes arguments of any name.
     """
     try:
-        called = _named(target)
+        called = named(target)
         takes = dict(inspect.signature(called).parameters)
     except Exception:  # any fault of a name is reported by the call itself, better
         return None
@@ -39,7 +39,7 @@ def parameters(target: str) -> Mapping[str, inspect.Parameter] | None:
 def annotations(target: str) -> dict[str, Any]:
     """Annotations of the parameters of a function or class by name; none where it cannot be found or read."""
     try:
-        called = _named(target)
+        called = named(target)
         return inspect.get_annotations(called.__init__ if inspect.isclass(called) else called, eval_str=True)
     except Exception:  # any fault of a name or annotation is reported by the call itself, better
         return {}
@@ -91,7 +91,7 @@ def _listed(value: Any) -> Any:
     return [_listed(each) for each in value] if isinstance(value, list | tuple) else value
 
 
-def _named(target: str) -> Any:
+def named(target: str) -> Any:
     """The function or class of a dotted name; an attribute comes before a module of the same name, as in Hydra."""
     first, *rest = target.split(".")
     found, path = import_module(first), first

@@ -3,10 +3,11 @@
 Parts are known by the last word of their ``_target_`` before any is built. A foreign part fits anywhere.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from spi_lightning.errors import UserError
 from spi_lightning.settings import setting
 
 from .optimisation import never_switches
@@ -77,6 +78,25 @@ class Misfit:
     part: str
     owner: tuple[str, str]
     fitting: tuple[str, ...]
+
+
+def require_fit(config: Settings, choice_of: Callable[[str, str], str] = lambda group, name: name) -> None:
+    """Raise UserError for the first part of a training that does not fit its task or data, with the remedy.
+
+    Args:
+        config: Settings of a training; only those of its parts are looked at, so that others need not resolve.
+        choice_of: Name on the command line of a part, from the names of its group and of its function or class.
+    """
+    if (found := misfit_of(config)) is not None:
+        choices = ", ".join(sorted({choice_of(found.group, name) for name in found.fitting}))
+        raise UserError(
+            f"{found.group}={choice_of(found.group, found.part)} does not fit {found.owner[0]}="
+            f"{choice_of(*found.owner)}: choose one of {choices}"
+        )
+    if (disagreement := disagreement_of(config["task"])) is not None:
+        group, other, remedy = disagreement
+        part = choice_of(group, name_of(config["task"][group]))
+        raise UserError(f"{group}={part} does not agree with {other}: set {remedy}")
 
 
 def misfit_of(config: Settings) -> Misfit | None:

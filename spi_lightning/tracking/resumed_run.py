@@ -1,6 +1,5 @@
 """A run that is resumed: its last whole checkpoint, how far it has come, and where it writes from now on."""
 
-import json
 import logging
 import shutil
 import traceback
@@ -17,8 +16,6 @@ from spi_lightning.files import atomic_write
 from spi_lightning.results.training import LOG
 from spi_lightning.tasks import find_checkpoint, read_checkpoint
 from spi_lightning.tasks.checkpoint import BEST, LAST, require_whole, run_of
-
-from .run_folder import VERSIONS
 
 _WRITES: Final = ("folder", "dirpath", "default_root_dir", "save_dir", "log_dir")  # settings that name a folder to fill
 _MOST_STEPS: Final = 2**53
@@ -124,23 +121,6 @@ def _state_refused(path: Path, why: object) -> UserError:
         f"{path}: the state of the training in it cannot be taken up ({' '.join(reason.split())[:200]}); "
         f"checkpoint={path} starts a new run from its weights"
     )
-
-
-def recorded_overrides(run: Path) -> list[str]:
-    """Words of the command that began a run, as far as its folder tells; without those that read more than conf/.
-
-    Their values are in the checkpoint already, resolved. Words that name a class are left out, too, since composing
-    looks up what it takes, and ``trust``, which every command states anew.
-    """
-    try:
-        words = json.loads((run / VERSIONS).read_text(encoding="utf-8"))["overrides"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return []
-    words = [word for word in words if isinstance(word, str)] if isinstance(words, list) else []
-    foreign, inside = ("hydra", "trust"), ("${", "..", "_target_")
-    return [
-        word for word in words if not (word.lstrip("+~").startswith(foreign) or any(signs in word for signs in inside))
-    ]
 
 
 def writing_to(folder: str, cache_dir: str, settings: Any) -> Any:

@@ -18,13 +18,15 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 import spi_lightning.apps.process.entry  # noqa: F401  registers the resolvers of the configuration
-from spi_lightning.apps.configuration.choose_methods import as_plain_list
+from spi_lightning.apps.configuration.plain_words import as_plain_list
 from spi_lightning.apps.evaluate import evaluate
 from spi_lightning.apps.report import name_the_run
 from spi_lightning.errors import UserError
 from spi_lightning.methods import PhotonCount
 from spi_lightning.metrics import describe_patterns
+from spi_lightning.progress import Listener
 from spi_lightning.results import read
+from spi_lightning.results.hit_answer import HitPart
 
 ROOT = Path(__file__).parents[2]
 TASK = {
@@ -301,7 +303,10 @@ def test_the_reason_of_the_first_method_to_select_is_its_order(hits, tmp_path, c
 def test_numbers_that_fit_the_network_are_named_before_a_method_reads_the_file(
     hits, make_run, tmp_path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(PhotonCount, "answer", lambda *_: pytest.fail("the file was read"))
+    def answer(self: PhotonCount, part: HitPart, listener: Listener) -> None:
+        pytest.fail("the file was read")
+
+    monkeypatch.setattr(PhotonCount, "answer", answer)
     with pytest.raises(UserError, match=r"takes 24 x 24 pixels, .*: set preprocess.crop=24 preprocess.bin=1$"):
         run(tmp_path / "out", f"method=[photon_count,{make_run(0)}]", *keys(hits), "preprocess.bin=2")
     assert not (tmp_path / "out").exists()

@@ -13,9 +13,9 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from spi_lightning.apps.configuration.choose_methods import as_plain_list
+from spi_lightning.apps.configuration.mistake_lines import one_line
+from spi_lightning.apps.configuration.plain_words import as_plain_list
 from spi_lightning.apps.evaluate import evaluate
-from spi_lightning.apps.process.entry import one_line
 from spi_lightning.data.measurement import Measurement
 from spi_lightning.errors import UserError
 from spi_lightning.fields import DENSITY, SUPPORT

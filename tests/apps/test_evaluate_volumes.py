@@ -11,9 +11,9 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from spi_lightning.apps.configuration.choose_methods import as_plain_list
+from spi_lightning.apps.configuration.mistake_lines import one_line
+from spi_lightning.apps.configuration.plain_words import as_plain_list
 from spi_lightning.apps.evaluate import evaluate
-from spi_lightning.apps.process.entry import one_line
 from spi_lightning.data.simulated.making import make_set
 from spi_lightning.errors import UserError
 from spi_lightning.io.volumes.cxi_image import read_cxi_image

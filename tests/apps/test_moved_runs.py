@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from spi_lightning.apps.process.entry import one_line
+from spi_lightning.apps.configuration.mistake_lines import one_line
 from spi_lightning.apps.train import train
 from spi_lightning.errors import UserError
 from spi_lightning.tasks import read_checkpoint

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from spi_lightning.apps.phase import start
+from spi_lightning.apps.phase import main
+from spi_lightning.apps.process.entry import run_app
 from spi_lightning.fields import DENSITY
 from spi_lightning.io import CxiWriter
 from spi_lightning.io.volumes.cxi_image import read_cxi_image
@@ -33,7 +34,7 @@ def measured(tmp_path: Path) -> Path:
 def run(monkeypatch: pytest.MonkeyPatch, folder: Path, *words: str) -> dict:
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
     monkeypatch.setattr(sys, "argv", ["phase", f"hydra.run.dir={folder}", *words])
-    start()
+    run_app(main)
     return json.loads((folder / "metrics.json").read_text())
 
 

@@ -1,142 +1,108 @@
-"""Methods of a command: names in conf/method/ and trained runs, in the order of the command."""
+"""Methods of an evaluation: what ``method=[NAME,RUN,...]`` and ``checkpoint=`` mean for each kind of data."""
 
-from collections.abc import Iterator, Sequence
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, cast
 
-from hydra.utils import instantiate
-from omegaconf import DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+import pytorch_lightning as pl
+from hydra import compose
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import get_class, instantiate
+from omegaconf import DictConfig, OmegaConf
 
+from spi_lightning.apps.train import starting_weights
 from spi_lightning.errors import UserError
-from spi_lightning.locations import CACHE
-from spi_lightning.methods import CheckpointMethod, SupportCheckpoint, SupportMethod, find_checkpoints, run_name
-from spi_lightning.printable import printable
-from spi_lightning.settings import with_defaults
+from spi_lightning.locations import CACHE, CONF
+from spi_lightning.methods import (
+    CheckpointMethod,
+    MethodLibrary,
+    RefinedNetwork,
+    RefinementSettings,
+    SupportCheckpoint,
+    VolumeCheckpoint,
+)
+from spi_lightning.settings import as_words
+from spi_lightning.tasks import Refinement
 
-from .kinds import METHODS, method_file, names_of, require_kind
+from .resolved import resolved
+
+TRANSFER: Final = "wu_transfer"
+Methods = Iterable[tuple[str, Callable[..., Any]]]
 
 
-def make_methods(cfg: DictConfig) -> Iterator[Any]:
-    """Methods that select hits, under names that differ.
+def make_methods(cfg: DictConfig, kind: str) -> Iterator[Any]:
+    """Methods that answer one kind of data, under names that differ.
 
     Args:
-        cfg: ``methods`` and ``checkpoint``: a name in conf/method/, a run folder, a checkpoint, a pattern such as
-            'runs/han_resnet10/*', or a list of those; ``settings``: options of named methods, by name.
+        cfg: conf/evaluate.yaml; ``methods`` and ``checkpoint`` hold a name in conf/method/, a run folder, a checkpoint,
+            a pattern such as 'runs/han_resnet10/*', or a list of those; ``settings`` options of named methods, by name.
+        kind: ``hits``, ``supports`` or ``volumes``.
 
     Raises:
-        UserError: Nothing to do, a name that is neither a method nor a run, or settings of no method that is used.
+        UserError: As MethodLibrary.choose; a preprocessing that methods of this kind do not have.
     """
-    used: set[str] = set()
-    for entry in entries_for(cfg, "hits"):
-        if method_file(entry) is not None:
-            yield instantiate(settings_of(entry, cfg), name=free_name(entry, used), _convert_="all")
-            continue
-        for checkpoint in found_checkpoints(entry, "hits"):
-            name, options = free_name(run_name(checkpoint), used), {**cfg.preprocess, "views": cfg.views}
-            yield CheckpointMethod(
-                name, checkpoint, instantiate, cfg.batch_size, cfg.device, cache_dir=str(CACHE), **options
-            )
-
-
-def make_support_methods(cfg: DictConfig) -> Iterator[SupportMethod]:
-    """As make_methods, of methods that find supports.
-
-    Raises:
-        UserError: As make_methods; or a method of another kind.
-    """
-    if cfg.preprocess.crop is not None:
+    if kind == "supports" and cfg.preprocess.crop is not None:
         raise UserError(
             "preprocess.crop: supports are found from as many central pixels as the network was trained on."
         )
+    settings = cast(dict[str, Any], OmegaConf.to_container(cfg.settings))
+    library = MethodLibrary(kind, method_folders(), instantiate, refinement_of, settings, cfg.device)
+    return library.choose([*entries_of(cfg.methods), *entries_of(cfg.checkpoint)], partial(_OF_RUN[kind], cfg))
+
+
+def method_folders() -> list[Path]:
+    """conf/method, and ``method`` in every folder of Hydra's search path (hydra.searchpath, --config-dir)."""
+    sources = HydraConfig.get().runtime.config_sources if HydraConfig.initialized() else []
+    searched = (Path(one.path) / "method" for one in sources if one.schema == "file")
+    return list(dict.fromkeys([CONF / "method", *searched]))
+
+
+def _hits(cfg: DictConfig, checkpoint: Path) -> Methods:
+    options = {**cfg.preprocess, "views": cfg.views, "batch_size": cfg.batch_size, "device": cfg.device}
+    yield "", partial(CheckpointMethod, checkpoint=checkpoint, instantiate=instantiate, cache_dir=str(CACHE), **options)
+
+
+def _supports(cfg: DictConfig, checkpoint: Path) -> Methods:
     bins = 1 if cfg.preprocess.bin is None else cfg.preprocess.bin
-    if not isinstance(bins, int) or bins < 1:
-        raise UserError(f"preprocess.bin={bins}: give a whole number, 1 or more.")
-    used: set[str] = set()
-    for entry in entries_for(cfg, "supports"):
-        if method_file(entry) is not None:
-            settings = settings_of(entry, cfg)
-            healing = {"instantiate": instantiate} if "healing" in settings else {}  # is no configuration
-            method: SupportMethod = instantiate(settings, _partial_=True, _convert_="all")(
-                name=free_name(entry, used), **healing
-            )
-            yield method
-        else:
-            for checkpoint in found_checkpoints(entry, "supports"):
-                name = free_name(run_name(checkpoint), used)
-                options = {"device": cfg.device, "batch_size": cfg.batch_size, "bin": bins}
-                yield SupportCheckpoint(name=name, checkpoint=checkpoint, instantiate=instantiate, **options)
+    options = {"bin": bins, "batch_size": cfg.batch_size, "device": cfg.device}
+    yield "", partial(SupportCheckpoint, checkpoint=checkpoint, instantiate=instantiate, **options)
 
 
-def entries_for(cfg: DictConfig, kind: str) -> list[str]:
-    """The entries of ``methods`` and ``checkpoint``, each able to answer this kind of question.
+def _volumes(cfg: DictConfig, checkpoint: Path) -> Methods:
+    """A run of wu_supervised is two methods: its prediction, and that refined on the pattern as by wu_transfer."""
+    yield "", partial(VolumeCheckpoint, checkpoint, instantiate, device=cfg.device)
+    refinement = refinement_of(TRANSFER, OmegaConf.to_container(cfg.transfer), checkpoint)
+    yield ", refined", partial(RefinedNetwork, refinement, device=cfg.device)
+
+
+_OF_RUN: Final = {"hits": _hits, "supports": _supports, "volumes": _volumes}
+
+
+def refinement_of(experiment: str, overrides: Any, checkpoint: Path | None = None) -> RefinementSettings:
+    """Task of an experiment of train.py and its early stopping.
+
+    Args:
+        experiment: Name in conf/experiment/, of a refinement.
+        overrides: Settings laid over it, nested as in YAML.
+        checkpoint: Checkpoint whose network and weights are refined; None: random weights.
 
     Raises:
-        UserError: There is none, one answers another kind, or settings of no method that is used.
+        UserError: An experiment of another task, a checkpoint that is none or does not fit.
     """
-    entries = [*entries_of(cfg.methods), *entries_of(cfg.checkpoint)]
-    if not entries:
-        raise UserError("nothing to evaluate: add checkpoint=RUN_OR_CKPT, or method=[NAME,...].")
-    unused = sorted(set(cfg.settings) - set(entries))
-    if unused:
-        raise UserError(f"settings.{unused[0]}: method=[{','.join(entries)}] does not hold {unused[0]}; add it there.")
-    for entry in entries:
-        require_kind(entry, kind)
-    return entries
-
-
-def settings_of(name: str, cfg: DictConfig) -> DictConfig:
-    """conf/method/NAME.yaml and all defaults, with ``settings.NAME`` laid over it; no other keys are allowed."""
-    own = OmegaConf.load(method_file(name) or METHODS / f"{name}.yaml")
-    settings = OmegaConf.create(with_defaults(OmegaConf.to_container(own, resolve=False)))
-    settings.pop("name", None)  # the caller gives one
-    if settings.get("device") == "auto":
-        settings.device = cfg.device
-    over = cfg.settings.get(name) or {}
-    for key in over:
-        if key not in settings:
-            choices = ", ".join(str(choice) for choice in settings if choice != "_target_")
-            raise UserError(f"settings.{name}.{key} is unknown; {name} has: {choices or 'no settings'}.")
-    try:
-        merged = OmegaConf.merge(settings, over)
-    except OmegaConfBaseException as error:
-        raise UserError(f"settings.{name}: {str(error).splitlines()[0]}") from error
-    assert isinstance(merged, DictConfig)
-    return merged
-
-
-def found_checkpoints(entry: str, kind: str) -> list[Path]:
-    """Checkpoints that an entry means; UserError that lists the methods where it is a single unknown word."""
-    try:
-        return find_checkpoints(entry)
-    except UserError as error:
-        if "/" in entry or Path(entry).suffix or Path(entry).exists() or any(sign in entry for sign in "*?["):
-            raise
-        names = ", ".join(names_of(kind))
-        raise UserError(f"method={entry} is neither a run nor a method; methods: {names}.") from error
-
-
-def as_plain_list(arguments: Sequence[str]) -> list[str]:
-    """Command line in which ``method=`` reads ``methods=``.
-
-    Hydra takes ``method=`` for the folder conf/method/, would lay the named files over one another and refuse the paths
-    of runs; here each is a method of its own.
-    """
-    return [f"methods={word[7:]}" if word.startswith("method=") else word for word in arguments]
+    cfg = compose("train", overrides=[f"experiment={experiment}", *as_words(overrides)])
+    if get_class(cfg.task._target_) is not Refinement:
+        raise UserError(f"experiment={experiment} is no refinement of one pattern, but {cfg.task._target_}.")
+    if checkpoint is not None:
+        cfg.checkpoint, cfg.resume = str(checkpoint), None
+        starting_weights(cfg)  # takes the network's settings into cfg
+    chosen = [one for one in cfg.callbacks.values() if one is not None]
+    stops = [one for one in chosen if issubclass(get_class(one._target_), pl.callbacks.EarlyStopping)]
+    return RefinementSettings(resolved(cfg.task), [resolved(one) for one in stops], instantiate, checkpoint)
 
 
 def entries_of(value: Any) -> list[str]:
     """One word, a list of words or null -> list."""
-    if value is None:
-        return []
-    return [str(entry) for entry in value] if isinstance(value, ListConfig) else [str(value)]
-
-
-def free_name(name: str, used: set[str]) -> str:
-    """The name as it can be printed, with a number behind it if it is taken; it counts as taken from now on."""
-    number, candidate = 1, (name := printable(name))
-    while candidate in used:
-        number += 1
-        candidate = f"{name} ({number})"
-    used.add(candidate)
-    return candidate
+    return [] if value is None else [value] if isinstance(value, str) else [str(entry) for entry in value]

@@ -4,16 +4,16 @@ A YAML of conf/ shows what differs from the signature of the part that it names.
 same where the network has a ``slope``. Hydra has no hook for either, so one function of its loader is replaced.
 """
 
-import re
 from collections.abc import Mapping, Set
 from typing import Any, Final, cast
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.types import Override
+from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from spi_lightning.settings import takes_setting
+from spi_lightning.settings import takes_setting, unused_parts
 
 PARTS: Final = ("network", "preprocess", "loss", "metric", "optimizer", "schedule", "simulate")
 """Groups that a command does not read itself: the task and the data name them as ``${network}``."""
@@ -23,7 +23,6 @@ OF_KIND: Final[Mapping[str, tuple[str, ...]]] = {
     "volumes": ("volumes", "transfer"),
 }
 """Settings of evaluate.py that only one kind of data reads."""
-_NAMED: Final = re.compile(r"\$\{(?:[\w.]+:)?(\w+)")
 _apply = ConfigLoaderImpl._apply_overrides_to_config
 
 
@@ -64,9 +63,7 @@ def leave_out_unused(cfg: DictConfig) -> None:
     if "data" not in cfg:
         return
     plain = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=False))
-    named = {name: set(_NAMED.findall(str(value))) for name, value in plain.items()}
-    parts = {name for name in PARTS if "_target_" in (plain.get(name) or {})}
-    unused = parts - _reached(named.keys() - parts - {"hydra"}, named)
+    unused = unused_parts(plain, PARTS)
     if "supports" in cfg:
         unused |= _of_other_kinds(cfg) & set(plain)
     with open_dict(cfg):
@@ -76,19 +73,10 @@ def leave_out_unused(cfg: DictConfig) -> None:
 
 def _of_other_kinds(cfg: DictConfig) -> Set[str]:
     """Settings of an evaluation that its kind of data does not read; none where its data cannot be imported."""
-    from .kinds import kind_of_data  # imports data modules, which other commands do not need
+    from spi_lightning.data.kind import kind_of_data  # imports data modules, which other commands do not need
 
     try:
-        kind = kind_of_data(cfg.data)
+        kind = kind_of_data(get_object(cfg.data._target_))
     except (ImportError, ValueError, OmegaConfBaseException):  # the command says what is wrong
         return set()
     return {name for other, names in OF_KIND.items() if other != kind for name in names}
-
-
-def _reached(begin: Set[str], named: Mapping[str, Set[str]]) -> Set[str]:
-    """Names that can be reached from those to begin with, themselves included."""
-    found: Set[str] = set()
-    while ahead := begin - found:
-        found = found | ahead
-        begin = {name for each in ahead for name in named.get(each, ())}
-    return found

@@ -25,6 +25,15 @@ def quote_names(words: Sequence[str]) -> list[str]:
     return [_quoted_if_name(word, parser) for word in words]
 
 
+def as_plain_list(arguments: Sequence[str]) -> list[str]:
+    """Command line in which ``method=`` reads ``methods=``.
+
+    Hydra takes ``method=`` for the folder conf/method/, would lay the named files over one another and refuse the paths
+    of runs; here each is a method of its own.
+    """
+    return [f"methods={word[7:]}" if word.startswith("method=") else word for word in arguments]
+
+
 def _quoted_if_name(word: str, parser: OverridesParser) -> str:
     key = _WORD.match(word)
     if key is None:

@@ -237,6 +237,11 @@ class ScanMeasurement(Measurement):
     axes: ScanAxes | None = None
     prepared: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def found_keys(self) -> dict[str, str]:
+        """See Measurement; not the mask, which has another sense where it is named."""
+        return {name: self.prepared[name] for name in ("whitefield", "dark", "monitor") if name in self.prepared}
+
 
 def measure_scan(
     path: str | Path | Sequence[str],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from spi_lightning.codec import load
+from spi_lightning.console import Terminal
 from spi_lightning.io.reading import read_metrics
-from spi_lightning.notes import Level, note_lines
+from spi_lightning.notes import Level, Note, note_lines
 from spi_lightning.reports.further import MakeFigure, further_sections
 from spi_lightning.reports.page import Fold, Lines, Picture, Section, Table, write_page
 from spi_lightning.reports.provenance import provenance_section, source_line
@@ -38,6 +39,26 @@ def verdict(metrics: dict[str, Any], level: float = 0.01) -> str:
         f"Orientations are {what}: {p} ({of}); beyond "
         f"counting noise their density varies by {100 * test['variation']:.0f} % over the sphere."
     )
+
+
+def print_orientations(metrics: Mapping[str, Any], notes: Sequence[Note], report: Path) -> None:
+    """Print how well orientations were recovered where they are known, the verdict, warnings, and the report's path.
+
+    Args:
+        metrics: Numbers of the run, as in metrics.json.
+        notes: Notes of the run.
+        report: Path of the page.
+    """
+    console = Terminal()
+    if recovery := metrics.get("recovery"):
+        median, most = recovery["median_error_deg"], recovery["error_90_deg"]
+        step = metrics["sampling_step_deg"]
+        console.print(
+            f"orientations recovered to {median:.2f}° (median), 90 % to {most:.2f}°; sampling step {step:.2f}°",
+            soft_wrap=True,
+        )
+    for line in [verdict(dict(metrics)), *note_lines(notes, Level.WARNING), f"report: {report}"]:
+        console.print(line, soft_wrap=True)
 
 
 def tests_table(metrics: dict[str, Any]) -> Table:

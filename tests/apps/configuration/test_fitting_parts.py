@@ -6,9 +6,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from spi_lightning.apps.configuration.fitting_parts import check_parts
+from spi_lightning.apps.configuration.fitting_parts import choice_of
 from spi_lightning.errors import UserError
-from spi_lightning.tasks.fitting import FITS
+from spi_lightning.tasks.fitting import FITS, require_fit
 from tests.apps.small_runs import CONF
 
 OF_TASK = {
@@ -27,7 +27,7 @@ def choices(group: str) -> list[Path]:
 
 
 def composed(*words: str) -> None:
-    check_parts(compose("train", [*words, "folder=runs/x", "++data.path=x", "++checkpoint=x"]))
+    require_fit(compose("train", [*words, "folder=runs/x", "++data.path=x", "++checkpoint=x"]), choice_of)
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)

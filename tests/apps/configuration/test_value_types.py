@@ -8,6 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from spi_lightning.apps import evaluate, orient, phase
 from spi_lightning.apps.configuration.value_types import check_types
 from spi_lightning.errors import UserError
 
@@ -22,7 +23,7 @@ def config_of(*words: str) -> Any:
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_passes(experiment: str) -> None:
-    check_types(config_of(f"experiment={experiment}"), "train")
+    check_types(config_of(f"experiment={experiment}"), "train", {})
 
 
 @pytest.mark.parametrize(
@@ -40,20 +41,21 @@ def test_every_experiment_passes(experiment: str) -> None:
 )
 def test_names_the_setting_and_what_it_takes(word: str, message: str) -> None:
     with pytest.raises(UserError) as raised:
-        check_types(config_of("experiment=bellisario_support", word), "train")
+        check_types(config_of("experiment=bellisario_support", word), "train", {})
     assert message in str(raised.value)
 
 
 def test_settings_of_other_data_are_named_with_what_takes_them_away() -> None:
     words = ("experiment=bellisario_support", "data=supports", "data.path=x.h5")
     with pytest.raises(UserError, match=r"data\.\w+ is no setting of .*leave it out with ~data\.\w+"):
-        check_types(config_of(*words), "train")
+        check_types(config_of(*words), "train", {})
 
 
 def test_parts_that_cannot_be_found_are_left_to_those_who_call_them() -> None:
-    check_types(OmegaConf.create({"a": {"_target_": "no.such.thing", "b": "c"}}), "train")
+    check_types(OmegaConf.create({"a": {"_target_": "no.such.thing", "b": "c"}}), "train", {})
 
 
+TYPES = {app.__name__.rpartition(".")[2]: app.TYPES for app in (evaluate, orient, phase)}
 APPS = {"evaluate": ["data.path=x.h5"], "phase": ["data.path=x.h5"], "orient": ["data.path=x.cxi"]}
 
 
@@ -64,7 +66,7 @@ def composed(app: str, *words: str) -> Any:
 
 @pytest.mark.parametrize("app", APPS)
 def test_the_apps_own_defaults_pass(app: str) -> None:
-    check_types(composed(app), app)
+    check_types(composed(app), app, TYPES[app])
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def test_the_apps_own_defaults_pass(app: str) -> None:
     ],
 )
 def test_sound_values_of_the_apps_pass(app: str, word: str) -> None:
-    check_types(composed(app, word), app)
+    check_types(composed(app, word), app, TYPES[app])
 
 
 @pytest.mark.parametrize(
@@ -121,15 +123,15 @@ def test_sound_values_of_the_apps_pass(app: str, word: str) -> None:
 )
 def test_values_of_the_apps_are_held_against_what_they_take(app: str, word: str, message: str) -> None:
     with pytest.raises(UserError, match=rf"^{re.escape(word.partition('=')[0])}.*{message}"):
-        check_types(composed(app, word), app)
+        check_types(composed(app, word), app, TYPES[app])
 
 
 def test_a_range_rises() -> None:
     with pytest.raises(UserError, match=r"simulate.geometry.distance=\[0.6,0.5\] must be the lower value"):
-        check_types(config_of("simulate.geometry.distance=[0.6,0.5]"), "train")
-    check_types(config_of("simulate.geometry.distance=[0.5,0.5]"), "train")
+        check_types(config_of("simulate.geometry.distance=[0.6,0.5]"), "train", {})
+    check_types(config_of("simulate.geometry.distance=[0.5,0.5]"), "train", {})
 
 
 def test_an_unknown_augmentation_is_named_also_where_nothing_is_trained() -> None:
     with pytest.raises(UserError, match=r"data\.augment=abc must be none or flips or dihedral"):
-        check_types(config_of("data=hits", "data.path=x.h5", "data.augment=abc"), "train")
+        check_types(config_of("data=hits", "data.path=x.h5", "data.augment=abc"), "train", {})

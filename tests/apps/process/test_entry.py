@@ -15,9 +15,11 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationKeyError
 
-from spi_lightning.apps.configuration.kinds import kind_of_method, method_file, names_of
+from spi_lightning.apps.configuration.choose_methods import method_folders
+from spi_lightning.apps.configuration.mistake_lines import one_line
 from spi_lightning.apps.process import entry
 from spi_lightning.errors import UserError
+from spi_lightning.methods import MethodLibrary
 from tests.apps.small_runs import CONF, small_config
 
 TRAIN = CONF.parent / "train.py"
@@ -66,7 +68,7 @@ def test_a_working_folder_that_was_removed(tmp_path: Path, command: list[str]) -
     ],
 )
 def test_hydra_errors_are_one_line(tmp_path: Path, override: str, message: str) -> None:
-    line = entry.one_line(raised(lambda: small_config(tmp_path, override)))
+    line = one_line(raised(lambda: small_config(tmp_path, override)))
     assert line is not None and "\n" not in line and re.match(message, line)
 
 
@@ -86,14 +88,14 @@ def test_hydra_errors_are_one_line(tmp_path: Path, override: str, message: str) 
 )
 def test_a_yaml_that_names_what_is_not_there_is_one_line(settings: dict[str, object], message: str) -> None:
     for part in (settings, {"net": settings}):
-        line = entry.one_line(raised(lambda part=part: instantiate(part)))
+        line = one_line(raised(lambda part=part: instantiate(part)))
         assert line is not None and re.fullmatch(message, line), line
 
 
 def test_a_setting_of_another_group_is_named() -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        line = entry.one_line(raised(lambda: compose("evaluate", overrides=["data=one_scan", "data.size=32"])))
-        plain = entry.one_line(raised(lambda: compose("evaluate", overrides=["settings.gradient=3"])))
+        line = one_line(raised(lambda: compose("evaluate", overrides=["data=one_scan", "data.size=32"])))
+        plain = one_line(raised(lambda: compose("evaluate", overrides=["settings.gradient=3"])))
     assert line is not None and "did you mean data.preparation.size" in line
     assert plain is not None and "+settings.gradient=3" in plain
 
@@ -105,13 +107,13 @@ def test_the_reason_is_found_behind_whatever_wraps_it() -> None:
         except UserError as error:
             raise RuntimeError("worker 3 died") from error
 
-    assert entry.one_line(raised(wrapped)) == "data.path=x.h5: there is no such file"
+    assert one_line(raised(wrapped)) == "data.path=x.h5: there is no such file"
     from_worker = UserError(
         "Caught UserError in DataLoader worker 0.\nTraceback\nspi_lightning.errors.UserError: bad frame 3"
     )
-    assert entry.one_line(from_worker) == "bad frame 3"
+    assert one_line(from_worker) == "bad frame 3"
     missing = raised(lambda: OmegaConf.create({"data": {"path": "???"}}).data.path)
-    assert entry.one_line(missing) == "data.path has no value: add data.path=... to the command."
+    assert one_line(missing) == "data.path has no value: add data.path=... to the command."
 
 
 def test_a_refused_job_of_a_sweep_is_named_by_its_number() -> None:
@@ -123,7 +125,7 @@ def test_a_refused_job_of_a_sweep_is_named_by_its_number() -> None:
 
     for mode, line in (("MULTIRUN", "job 3 of the sweep (seed=7): no such file"), ("RUN", "no such file")):
         failed = raised(lambda mode=mode: entry._value_or_error(job(mode, UserError("no such file"))))  # type: ignore[misc]
-        assert entry.one_line(failed) == line
+        assert one_line(failed) == line
     assert isinstance(raised(lambda: entry._value_or_error(job("MULTIRUN", ZeroDivisionError()))), ZeroDivisionError)
 
 
@@ -134,15 +136,16 @@ def test_methods_on_the_search_path_are_found(tmp_path: Path, monkeypatch: pytes
     with initialize_config_dir(str(CONF), version_base="1.3"):
         words = [f"hydra.searchpath=[file://{tmp_path}]"]
         monkeypatch.setattr(HydraConfig.instance(), "cfg", compose("evaluate", words, return_hydra_config=True))
-    assert method_file("mine") == mine and "mine" in names_of("hits") and kind_of_method("mine") == "hits"
-    assert method_file("photon_count") == CONF / "method" / "photon_count.yaml" and method_file("other") is None
+    library = MethodLibrary("hits", method_folders(), instantiate, lambda experiment, overrides: None)
+    assert library.file("mine") == mine and "mine" in library.names() and library.kind_of("mine") == "hits"
+    assert library.file("photon_count") == CONF / "method" / "photon_count.yaml" and library.file("other") is None
 
 
 def test_our_own_faults_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken() -> None:
         raise ZeroDivisionError
 
-    assert entry.one_line(raised(broken)) is None
+    assert one_line(raised(broken)) is None
     monkeypatch.setenv(entry.FULL_ERROR, "0")
     with pytest.raises(ZeroDivisionError):
         entry.run_app(broken)
@@ -181,12 +184,12 @@ def test_a_resumed_run_stays_in_its_folder(tmp_path: Path, monkeypatch: pytest.M
 
 def test_an_interpolation_that_leads_nowhere_names_its_word(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["evaluate.py", "seed=1", "data.path='a${b}.cxi'"])
-    line = entry.one_line(InterpolationKeyError("Interpolation key 'b' not found"))
+    line = one_line(InterpolationKeyError("Interpolation key 'b' not found"))
     assert line is not None and line.startswith("data.path='a${b}.cxi': Interpolation key 'b' not found; ${...} stands")
 
 
 def test_memory_that_is_not_there_and_a_group_without_a_choice_are_one_line() -> None:
-    line = entry.one_line(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes."))
+    line = one_line(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes."))
     assert line is not None and line.startswith("there is not enough memory (tried to allocate 99 bytes)")
-    line = entry.one_line(ValueError("Config group override must be a string or a list. Got NoneType"))
+    line = one_line(ValueError("Config group override must be a string or a list. Got NoneType"))
     assert line is not None and line.startswith("a group of settings takes the name of one of its choices")

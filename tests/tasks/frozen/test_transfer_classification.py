@@ -13,7 +13,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from sklearn.linear_model import LogisticRegression
 
-from spi_lightning.apps.process.entry import one_line
+from spi_lightning.apps.configuration.mistake_lines import one_line
 from spi_lightning.apps.train import train
 from spi_lightning.errors import UserError
 from spi_lightning.io import open_patterns

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from spi_lightning.apps.process.plain_app import run_plain
 from spi_lightning.errors import UserError
 from spi_lightning.files import atomic_write
+from spi_lightning.mistakes import run_plain
 
 
 def send(number: int) -> None:
