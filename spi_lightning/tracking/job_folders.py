@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 
 from spi_lightning.errors import UserError
 from spi_lightning.files import create_folder, folder_lock, missing_folders, remove_empty, unique_folder
+from spi_lightning.results.training import CONFIG
 from spi_lightning.tasks.checkpoint import find_checkpoint, run_of
 
-from .run_folder import CONFIG, VERSIONS
+from .run_folder import VERSIONS
 
 Config = TypeVar("Config", bound=Any)
 Result = TypeVar("Result")
