@@ -92,11 +92,20 @@ RUN_PARTS: Final = (
         f"pytorch_lightning.{name}"
         for name in (
             "Trainer",
+            "callbacks.DeviceStatsMonitor",
+            "callbacks.EMAWeightAveraging",
             "callbacks.EarlyStopping",
             "callbacks.GradientAccumulationScheduler",
             "callbacks.LearningRateMonitor",
             "callbacks.ModelCheckpoint",
+            "callbacks.ModelSummary",
+            "callbacks.RichModelSummary",
+            "callbacks.StochasticWeightAveraging",
             "callbacks.Timer",
+            "callbacks.WeightAveraging",
+            "profilers.AdvancedProfiler",
+            "profilers.PyTorchProfiler",
+            "profilers.SimpleProfiler",
             "strategies.DDPStrategy",
         )
     )

@@ -148,7 +148,7 @@ class Tracking:
             found.append(TensorBoardLogger(str(folder), name="tensorboard", version=""))
             self._before = set((Path(folder) / "tensorboard").glob("*"))
         if self.wandb != "disabled":
-            found.append(self._wandb(Path(folder), name))
+            found.append(self._wandb(Path(folder), name, None if steps is None else _last_run(Path(folder))))
             found[-1].log_hyperparams(dict(config))
         return found
 
@@ -170,7 +170,8 @@ class Tracking:
             ):
                 _remove_run(Path(directory).parent)
 
-    def _wandb(self, folder: Path, name: str) -> WandbLogger:
+    def _wandb(self, folder: Path, name: str, run: str | None) -> WandbLogger:
+        """Logger of a new run of Weights & Biases, or of the one with the identifier ``run``."""
         from wandb.errors import Error
 
         folder.mkdir(parents=True, exist_ok=True)
@@ -181,6 +182,8 @@ class Tracking:
             name=f"{name}/{folder.name}",
             save_dir=str(folder),
             mode=self.wandb,
+            id=run,
+            resume=None if run is None else "allow",
         )
         logger._wandb_init.pop("anonymous", None)  # Lightning always passes it, and wandb then warns of it
         try:
@@ -200,6 +203,12 @@ class Tracking:
             artifact.add_file(str(checkpoint))
             run.log_artifact(artifact)
         wandb.finish()
+
+
+def _last_run(folder: Path) -> str | None:
+    """Identifier of the newest run of Weights & Biases in a run folder; None where there is none."""
+    runs = sorted((folder / "wandb").glob("*run-*-*"), key=lambda path: path.name.partition("run-")[2])
+    return runs[-1].name.rpartition("-")[2] if runs else None
 
 
 def _remove_events(logger: TensorBoardLogger, before: Collection[Path]) -> None:

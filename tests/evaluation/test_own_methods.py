@@ -94,7 +94,7 @@ def test_a_mistake_is_one_line(kind: str, make: Callable[[], Any], line: str, pa
     assert "\n" not in str(found.value)
 
 
-def test_a_method_without_the_listener_is_told(patterns: PatternFile) -> None:
+def test_a_method_without_the_listener_is_refused(patterns: PatternFile) -> None:
     class Short:
         name = "short"
 

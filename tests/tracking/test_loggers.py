@@ -100,3 +100,12 @@ def test_a_full_disk_names_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(ExperimentWriter, "save", full)
     with pytest.raises(UserError, match=r"metrics\.csv: cannot be written, the disk is full"):
         logger.log_metrics({"a": 1.0}, 0)
+
+
+def test_a_resumed_run_goes_on_in_the_same_run_of_weights_and_biases(tmp_path: Path) -> None:
+    tracking, runs = Tracking(wandb="offline"), []
+    for steps in (None, 5, None):
+        loggers = tracking.loggers(tmp_path, "run", {}, steps)
+        runs.append(loggers[-1].experiment.id)
+        tracking.finish(loggers, {})
+    assert runs[0] == runs[1] != runs[2]
