@@ -1,6 +1,7 @@
 """Progress of a training: its bar, the best density of a running refinement, and its densities as a file."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.trainer.states import TrainerFn
 from rich.console import RenderableType
+from rich.progress import TaskID
 from rich.text import Text
 
 from spi_lightning.fields import DENSITY
@@ -24,7 +26,7 @@ from spi_lightning.tasks import Refinement
 
 
 class Progress(RichProgressBar):
-    """Lightning's progress bar, which counts towards max_steps where set, with an optional text below."""
+    """Lightning's progress bar over all batches of the run and the time that remains, with an optional text below."""
 
     below: Text | None = None
 
@@ -48,11 +50,38 @@ class Progress(RichProgressBar):
 
         bar.get_renderables = both  # type: ignore[method-assign]
 
+    @property
+    def total_train_batches(self) -> int | float:
+        """Number of batches of the whole run, infinite where neither epochs nor steps end it."""
+        trainer = self.trainer
+        ends = (
+            [trainer.num_training_batches * trainer.max_epochs] if trainer.max_epochs and trainer.max_epochs > 0 else []
+        )
+        ends += [trainer.max_steps * trainer.accumulate_grad_batches] if trainer.max_steps > 0 else []
+        return min(ends, default=float("inf"))
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Go on with the bar of the run, or begin it; after a resumption where the run had stopped."""
+        if self.progress is None or self.is_disabled:
+            return
+        if self.train_progress_bar_id is None:
+            self._initialize_train_progress_bar_id()
+        description = self._get_train_description(trainer.current_epoch)
+        done = trainer.fit_loop.total_batch_idx + 1
+        self.progress.update(self.train_progress_bar_id, description=description, completed=done)  # type: ignore[arg-type]
+        self.refresh()
+
+    def _update(self, progress_bar_id: TaskID | None, current: int, visible: bool = True, hard: bool = False) -> None:
+        """Set a bar to a number of batches: that of training to those of the run, which Lightning counts by epoch."""
+        if progress_bar_id is not None and progress_bar_id == self.train_progress_bar_id:
+            current = self.trainer.fit_loop.total_batch_idx + 1
+        super()._update(progress_bar_id, current, visible, hard)
+
     def _get_train_description(self, current_epoch: int) -> str:
-        if (self.trainer.max_epochs or -1) > 0:
-            return super()._get_train_description(current_epoch)
-        last = f", step {self.trainer.global_step} of {self.trainer.max_steps}" if self.trainer.max_steps > 0 else ""
-        return f"Epoch {current_epoch}{last}"
+        in_epoch, total = self.trainer.num_training_batches, self.total_train_batches
+        known = 0 < in_epoch < float("inf") and total < float("inf")
+        words = f"Epoch {current_epoch + 1}{f' of {math.ceil(total / in_epoch)}' if known else ''}"
+        return f"{words:{len(self.validation_description)}}"  # as wide as the bar of the validation below it
 
 
 _LIVE = "live.png"

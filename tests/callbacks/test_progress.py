@@ -1,13 +1,15 @@
 """Progress bar of a training, and live display of a refinement."""
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import pytorch_lightning as pl
+import torch
 from matplotlib.image import imread
 from rich.console import Console
+from torch.utils.data import DataLoader, TensorDataset
 
 from spi_lightning.apps.train import train
 from spi_lightning.callbacks import Progress
@@ -15,14 +17,59 @@ from spi_lightning.reports.live_slices import central_planes, coloured, half_blo
 from tests.tasks.refining.test_refinement import config, scan
 
 
+class Line(pl.LightningModule):
+    """One weight, trained on anything."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = torch.nn.Linear(1, 1)
+
+    def training_step(self, batch: list[torch.Tensor], _: int) -> torch.Tensor:
+        return self.line(batch[0]).mean()
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), 0.1)
+
+
+class Recording(Progress):
+    """Progress that keeps description, batches done and batches of the run after every batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, float, float | None]] = []
+
+    def on_train_batch_end(self, *arguments: Any) -> None:
+        super().on_train_batch_end(*arguments)
+        assert self.progress is not None
+        task = self.progress.tasks[0]
+        self.seen.append((task.description.strip().removeprefix("[white]"), task.completed, task.total))
+
+
 @pytest.mark.parametrize(
-    ("max_epochs", "max_steps", "message"),
-    [(-1, 400, "Epoch 12, step 30 of 400"), (None, -1, "Epoch 12"), (20, -1, "Epoch 12/19")],
+    ("ends", "first", "last"),
+    [
+        ({"max_epochs": 3}, ("Epoch 1 of 3", 1, 12), ("Epoch 3 of 3", 12, 12)),
+        ({"max_epochs": -1, "max_steps": 6}, ("Epoch 1 of 2", 1, 6), ("Epoch 2 of 2", 6, 6)),
+        ({"max_epochs": 3, "max_steps": 100}, ("Epoch 1 of 3", 1, 12), ("Epoch 3 of 3", 12, 12)),
+    ],
 )
-def test_no_epoch_of_minus_two(max_epochs: int | None, max_steps: int, message: str) -> None:
-    bar: Any = Progress()
-    bar._trainer = SimpleNamespace(max_epochs=max_epochs, max_steps=max_steps, global_step=30)
-    assert bar._get_train_description(12).strip() == message
+def test_the_bar_counts_the_whole_run(ends: dict[str, int], first: tuple, last: tuple) -> None:
+    bar, data = Recording(), DataLoader(TensorDataset(torch.ones(8, 1)), batch_size=2)
+    options: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "accelerator": "cpu"}
+    pl.Trainer(**ends, callbacks=[bar], enable_model_summary=False, **options).fit(Line(), data)
+    assert bar.seen[0] == first and bar.seen[-1] == last
+
+
+def test_a_resumed_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    data = DataLoader(TensorDataset(torch.ones(8, 1)), batch_size=2)
+    options: dict[str, Any] = {"logger": False, "accelerator": "cpu", "default_root_dir": tmp_path}
+    one = pl.Trainer(max_epochs=1, callbacks=[Recording()], enable_model_summary=False, **options)
+    one.fit(Line(), data)
+    one.save_checkpoint(tmp_path / "last.ckpt")
+    bar = Recording()
+    trainer = pl.Trainer(max_epochs=2, callbacks=[bar], enable_model_summary=False, **options)
+    trainer.fit(Line(), data, ckpt_path=tmp_path / "last.ckpt")
+    assert bar.seen[0] == ("Epoch 2 of 2", 5, 8) and bar.seen[-1] == ("Epoch 2 of 2", 8, 8)
 
 
 __all__ = ["scan"]  # a fixture

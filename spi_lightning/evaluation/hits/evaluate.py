@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.data.frame_columns import measure_frames
-from spi_lightning.distributed import find_device
 from spi_lightning.errors import UserError
 from spi_lightning.evaluation.ask import NO_CACHE, ask_whole
 from spi_lightning.evaluation.cache import Cache
@@ -31,6 +29,7 @@ from spi_lightning.results.hits import DecidedAnswer, HitResult, MethodFacts, Se
 from spi_lightning.results.selection import write_selection_lists
 from spi_lightning.tracking import METRICS
 
+from .columns import FrameMeasurement
 from .pictures import explain, gallery_frames, measured_centres
 from .question import HitQuestion
 from .summary import result_notes, score
@@ -88,7 +87,7 @@ def evaluate_hits(
         _decided(question, answered, rule, selects, trained),
         methods={one.name: _facts(one, answered[one.name], question) for one in methods},
         training_frames=question.subset_frames(methods),
-        columns={} if hit_threshold is None else measure_frames(patterns, find_device(device), hit_threshold),
+        columns={} if hit_threshold is None else FrameMeasurement(hit_threshold, device).kept(question.whole, cache),
         excluded=np.union1d(excluded, union_of(training)),
         selected=Selected(reason="" if primary else reason_of(selects, list(answered), trained)),
     )

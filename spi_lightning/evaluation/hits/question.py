@@ -54,6 +54,11 @@ class HitQuestion(Question[HitPart, HitAnswer]):
         """Hash of frames, masks and geometry."""
         return content_key(self.patterns)
 
+    @property
+    def whole(self) -> HitPart:
+        """All frames, without any label."""
+        return HitPart(self.content, None, self.unlabelled)
+
     def parts(self, method: Any) -> Iterator[HitPart]:
         """All frames without labels, with the labelled subset, or once for each fold.
 
@@ -61,7 +66,7 @@ class HitQuestion(Question[HitPart, HitAnswer]):
             UserError: The method needs labels that the file lacks, or a frame cannot be read.
         """
         if not needs_labels(method):
-            yield HitPart(self.content, None, self.unlabelled)
+            yield self.whole
             return
         subset = self.resolved
         if not subset.folds:

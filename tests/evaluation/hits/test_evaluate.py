@@ -10,7 +10,7 @@ from spi_lightning import results
 from spi_lightning.baselines import AngularVectors
 from spi_lightning.errors import UserError
 from spi_lightning.evaluation import Cache
-from spi_lightning.evaluation.hits import evaluate_hits, write_hits
+from spi_lightning.evaluation.hits import columns, evaluate_hits, write_hits
 from spi_lightning.methods import DiffusionMap, GraphCut, LabelledSubset, PhotonCount
 from spi_lightning.notes import Level
 from spi_lightning.results.decision import DecisionRule
@@ -48,6 +48,22 @@ def test_another_threshold_takes_the_kept_answers(make_file, tmp_path: Path) -> 
         np.testing.assert_array_equal(result.primary.decision, result.primary.probability >= threshold)
         taken.append(int(result.primary.decision.sum()))
     assert taken[0] > taken[1]
+
+
+def test_another_threshold_measures_no_frame_anew(make_file, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    patterns, cache, few = make_file(), Cache(tmp_path / "answers"), FEW | {"hit_threshold": 5.0}
+    first = evaluate_hits(patterns, [PhotonCount()], DecisionRule(0.3), cache=cache, **few)
+
+    def fails(*_: object) -> None:
+        raise AssertionError("frames are measured again")
+
+    monkeypatch.setattr(columns, "measure_frames", fails)
+    again = evaluate_hits(patterns, [PhotonCount()], DecisionRule(0.7), cache=cache, **few)
+    assert first.columns.keys() == again.columns.keys() and len(first.columns) > 3
+    for name, values in first.columns.items():
+        np.testing.assert_array_equal(values, again.columns[name])
+    with pytest.raises(AssertionError, match="measured again"):  # another hit finder asks anew
+        evaluate_hits(patterns, [PhotonCount()], DecisionRule(0.7), cache=cache, **few | {"hit_threshold": 6.0})
 
 
 def test_a_map_that_learnt_from_the_file_itself_is_warned_of(make_file) -> None:
