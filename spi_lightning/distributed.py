@@ -143,7 +143,7 @@ def shared_line(line: str | None, error: BaseException) -> str | None:
     """Line that this process prints for an error.
 
     Args:
-        line: Line of the mistake that the error is; None where it is no mistake.
+        line: Line of the mistake that the error is; None where it is not a mistake.
         error: Error that ended this process.
 
     Returns:

@@ -127,7 +127,7 @@ FIELDS: Final[dict[str, Field]] = {
         Field(AMPLITUDE, "(N, z, y, x)", "float32", "1", "|density|, largest value 1"),
         Field(PHASE, "(N, z, y, x)", "float32", "rad", "arg of the density, 0 outside the support"),
         Field(FOURIER_AMPLITUDE, "in a batch (B, 1, Z, Y, X)", "float32", "sqrt(photons)", "root of the intensity"),
-        Field(HELD_OUT, "in a batch (B, 1, Z, Y, X)", "bool", "1", "measured but left out of a fit, to judge it by"),
+        Field(HELD_OUT, "in a batch (B, 1, Z, Y, X)", "bool", "1", "measured but left out of a fit, to evaluate it"),
         Field(FEATURES, "(N, d)", "float32", "1", "penultimate values of a network"),
         Field(LOGITS, "(N,) or (N, 5)", "float32", "1", "output of a classifier before sigmoid or softmax"),
         Field(CLASS_PROBABILITY, "(N, 5)", "float32", "1", "calibrated probability of each kind of hit"),

@@ -16,7 +16,7 @@ OWN_WORDS = {
     "reconstruction/assessment.py": {"phase"},  # kind of curve
     "reports/orientation/page.py": {"symmetry"},  # metrics.json
 }
-"""Names of settings and of other formats, which are no fields although they read alike."""
+"""Names of settings and of other formats, which are not fields although they read alike."""
 
 
 def literals(source: str) -> set[str]:

@@ -28,7 +28,7 @@ def trained() -> ComplexEncoderDecoder:
     """The network of the checkpoint, in evaluation mode."""
     path = Path(os.environ.get("WU_CHECKPOINT", ""))
     if not path.is_file():
-        raise UserError(f"WU_CHECKPOINT={path}: no such file; name a checkpoint of experiment=wu_supervised.")
+        raise UserError(f"WU_CHECKPOINT={path}: no such file; name a checkpoint of experiment=wu_supervised")
     state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
     network = ComplexEncoderDecoder(width=16, levels=3, scale="root")
     network.load_state_dict(

@@ -1,4 +1,4 @@
-"""The commands: recipes over the rooms below, and what only commands need. The only room that knows Hydra."""
+"""Command lines: one module a command, and the checks of their settings. Only here Hydra is imported."""
 
 import sys
 

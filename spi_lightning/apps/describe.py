@@ -62,7 +62,7 @@ def _settings(pairs: Sequence[str]) -> dict[str, str]:
         name, equals, value = pair.partition("=")
         name = name.removeprefix("data.").removeprefix("keys.").removeprefix("geometry.")
         if not equals or name not in _SETTINGS:
-            raise UserError(f"{pair!r} is no setting; settings are NAME=VALUE with NAME one of {', '.join(_SETTINGS)}")
+            raise UserError(f"{pair!r} is not a setting; write NAME=VALUE with NAME one of {', '.join(_SETTINGS)}")
         settings[name] = value
     return settings
 

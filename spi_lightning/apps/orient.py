@@ -51,7 +51,7 @@ def orient(cfg: DictConfig) -> dict[str, Any]:
     folder, settings = Path(cfg.folder), filled(OrientationSettings, resolved(cfg))
     if cfg.data.path is None:
         raise UserError(
-            "data.path has no value: add data.path=FILE, or the folder of an evaluation run, to the command."
+            "data.path has no value: add data.path=FILE, or the folder of an evaluation run, to the command"
         )
     keys = PatternKeys(**instantiate(cfg.data["keys"], _convert_="all"))
     patterns = open_source(str(cfg.data.path), keys, cfg.data.mask_convention, cfg.data.adu_per_photon)

@@ -66,7 +66,7 @@ def phase_pattern(cfg: DictConfig) -> dict[str, Any]:
 
 
 def _measured(cfg: DictConfig) -> Measurement:
-    """The pattern that is phased. Raises UserError for data that are no single pattern."""
+    """The pattern that is phased. Raises UserError for data other than a single pattern."""
     measured = instantiate(cfg.data, _convert_="all")
     if not isinstance(measured, Measurement):
         raise UserError(

@@ -91,7 +91,7 @@ def train(cfg: DictConfig) -> float:
         weights = sum(parameter.numel() for parameter in task.parameters())
         print_numbers(numbers, task.displayed, weights, [end, f"run folder: {folder}"])
     if cfg.objective not in numbers:
-        raise UserError(f"objective={cfg.objective} was not measured; there are {', '.join(sorted(numbers))}.")
+        raise UserError(f"objective={cfg.objective} was not measured; there are {', '.join(sorted(numbers))}")
     return float(numbers[cfg.objective])
 
 
@@ -124,7 +124,7 @@ def resolve_length(cfg: DictConfig, words: Sequence[str]) -> None:
     named = {word.partition("=")[0].lstrip("+") for word in words}
     for name in ("max_steps", "max_epochs"):
         if not isinstance(cfg.trainer.get(name), int | None):
-            raise UserError(f"trainer.{name}={cfg.trainer[name]} is not a whole number.")
+            raise UserError(f"trainer.{name}={cfg.trainer[name]} is not a whole number")
     if "trainer.max_steps" in named and "trainer.max_epochs" not in named and cfg.trainer.max_steps > 0:
         cfg.trainer.max_epochs = -1
     elif cfg.resume is not None and "trainer.max_epochs" in named and "trainer.max_steps" not in named:

@@ -18,7 +18,7 @@ class AngularVectors:
 
     Measured pixels are gathered in polar cells, Friedel mates in the same one. On each ring the photons per pixel are
     fitted by c_0 + sum_m c_m cos(m theta) + s_m sin(m theta), m = 2, 4, ..., weighted by the measured pixels, so that a
-    gap is no modulation. The vector holds
+    gap is not a modulation. The vector holds
 
     - for each ring and order, the amplitude sqrt(c_m^2 + s_m^2) / (2 sqrt(c_0)), the modulation of the square root of
       the intensity, whose Poisson noise is the same everywhere; the power that noise alone would give is subtracted;

@@ -1,6 +1,6 @@
 """Dataclasses as HDF5 files.
 
-A file holds the data set ``plain``, JSON text of all that is no array, and one data set for each array under the path
+A file holds the data set ``plain``, JSON text of everything but arrays, and one data set for each array under the path
 of its field, such as ``/answer/score`` or ``/patterns/0/mask``, so that other programs can read them.
 Every byte has a checksum. Reading follows no link, opens no other file and runs nothing that the file names.
 """
@@ -32,7 +32,7 @@ T = TypeVar("T")
 VERSION: Final = 1
 _MARK: Final = "spi_lightning_codec"  # attribute of the root: VERSION
 _PLAIN: Final = "plain"
-_FORMAT: Final = ("v110", "v110")  # of HDF5: the first that has a checksum of all that is no array
+_FORMAT: Final = ("v110", "v110")  # of HDF5: the first that has a checksum of all that is not an array
 _SLAB: Final = 32 << 20  # bytes of an array that are written together
 _CHUNK: Final = 1 << 20  # bytes of an array that are compressed together
 _KINDS: Final = "biufcSmM"  # of NumPy dtypes that are stored
@@ -108,7 +108,7 @@ class _ArraysOf(Arrays):
     def tensor(self, tag: Mapping[str, Any]) -> Tensor:
         dtype = getattr(torch, str(tag["tensor"]))
         if not isinstance(dtype, torch.dtype):
-            raise BadValueError(f"{tag['tensor']} is no dtype of torch")
+            raise BadValueError(f"{tag['tensor']} is not a dtype of torch")
         values = torch.from_numpy(self.array(tag))
         return values if values.dtype == dtype else values.view(dtype)
 
@@ -126,7 +126,7 @@ def _plain_of(file: h5py.File) -> Any:
         raise BadValueError(f"version {int(version)}, this program reads up to {VERSION}: update spi_lightning")
     item = _dataset(file, _PLAIN)
     if item.dtype != np.uint8 or item.ndim != 1 or item.size > _MOST_PLAIN:
-        raise BadValueError(f"{_PLAIN} is no text")
+        raise BadValueError(f"{_PLAIN} is not text")
     return json.loads(bytes(item[()]))
 
 
@@ -143,7 +143,7 @@ def _dataset(file: h5py.File, name: str) -> h5py.Dataset:
         or group.external
         or group.dtype.kind not in _KINDS + "b"
     ):
-        raise BadValueError(f"{name} is no plain array")
+        raise BadValueError(f"{name} is not a plain array")
     return group
 
 

@@ -101,7 +101,7 @@ def decode(kind: Any, plain: Any, arrays: Arrays, where: str = "") -> Any:
     if origin is Literal:
         return _require(plain in arguments and type(plain) in map(type, arguments), plain, kind, where)
     if isinstance(origin, TypeVar):
-        raise UnknownAnnotationError(f"{where}: {origin} stands for any type; read Answered[HitAnswer], say")
+        raise UnknownAnnotationError(f"{where}: {origin} stands for any type; read Answered[HitAnswer], for example")
     if is_dataclass(origin) and isinstance(origin, type) and origin is not LazyArray:
         return _dataclass(origin, arguments, plain, arrays, where)
     if isinstance(origin, type) and issubclass(origin, Enum):
@@ -269,7 +269,7 @@ def _tagged(plain: Any, tag: str, kind: Any, where: str) -> Any:
 def _require(fits: bool, value: Any, kind: Any, where: str) -> Any:
     """The value; BadValueError where it does not fit."""
     if not fits:
-        raise BadValueError(f"{where or 'value'}: {str(value)[:40]!r} is no {getattr(kind, '__name__', kind)}")
+        raise BadValueError(f"{where or 'value'}: {str(value)[:40]!r} is not of type {getattr(kind, '__name__', kind)}")
     return value
 
 

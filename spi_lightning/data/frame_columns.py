@@ -54,7 +54,7 @@ def measure_frames(
     """
     geometry = _Geometry(patterns)
     if not hit_threshold > 0:
-        raise UserError(f"hits.threshold={hit_threshold} must be a positive number of standard deviations.")
+        raise UserError(f"hits.threshold={hit_threshold} must be a positive number of standard deviations")
     measured = [
         _measure(part, geometry, device, hit_threshold)
         for piece in read_ahead(patterns, title="hits, centres and sizes")

@@ -89,7 +89,7 @@ def measure_pattern(
     if not float(kept.max()) > 0:
         raise UserError(
             f"{path}: frame {frame} has no photons left in {kept.shape[0]} x {kept.shape[1]} binned pixels around"
-            f" row {middle[0]:.1f}, column {middle[1]:.1f}; set data.beam_centre, data.crop or a lower data.threshold."
+            f" row {middle[0]:.1f}, column {middle[1]:.1f}; set data.beam_centre, data.crop or a lower data.threshold"
         )
     notes += notes_of_the_centre(kept, mask[0, 0], _BRIGHT if counted else 0)
     return Measurement(
@@ -144,8 +144,8 @@ def _frame_of(patterns: PatternFile, frame: int | None) -> tuple[int, list[Note]
     evidence = rocking_evidence(patterns, content=frame is None) if len(patterns) > 1 else None
     if evidence is not None and frame is None:
         raise UserError(
-            f"{patterns.path}: looks like a rocking scan ({evidence}), of which frame 0 alone is no 2D pattern of the "
-            f"object; give data=one_scan, or data.frame= to phase one of its {len(patterns)} frames all the same"
+            f"{patterns.path}: looks like a rocking scan ({evidence}), of which frame 0 alone is not a 2D pattern "
+            f"of the object; give data=one_scan, or data.frame= to phase one of its {len(patterns)} frames all the same"
         )
     number, notes = frame or 0, []
     if evidence is not None:
@@ -154,7 +154,7 @@ def _frame_of(patterns: PatternFile, frame: int | None) -> tuple[int, list[Note]
     elif len(patterns) > 1 and frame is None:
         notes.append(Note.of(f"frame 0 of {len(patterns)} is phased (data.frame=)"))
     if not 0 <= number < len(patterns):
-        raise UserError(f"data.frame={number}: {patterns.path} has frames 0 to {len(patterns) - 1}.")
+        raise UserError(f"data.frame={number}: {patterns.path} has frames 0 to {len(patterns) - 1}")
     return number, notes
 
 
@@ -171,12 +171,12 @@ def _read(patterns: PatternFile, frame: int) -> tuple[Tensor, Tensor, bool, list
     if not float((photons * mask).max()) > 0:
         lost = f"; {broken} pixels are NaN or infinite" if broken else ""
         raise UserError(
-            f"{patterns.path}: frame {frame} is empty (no photons where the mask measured{lost}); choose another frame."
+            f"{patterns.path}: frame {frame} is empty (no photons where the mask measured{lost}); choose another frame"
         )
     values = photons[mask]
     if float(values.min()) == float(values.max()):
         raise UserError(
-            f"{patterns.path}: frame {frame} holds {float(values[0]):.4g} in every pixel; it is no pattern."
+            f"{patterns.path}: frame {frame} holds {float(values[0]):.4g} in every pixel; it is not a pattern"
         )
     notes = list(patterns.notes)
     notes += [
@@ -188,7 +188,7 @@ def _read(patterns: PatternFile, frame: int) -> tuple[Tensor, Tensor, bool, list
     if not counted:
         notes.append(
             Note.of(
-                f"frame {frame}: the values are no photon counts and are taken as intensities in a unit of their "
+                f"frame {frame}: the values are not photon counts and are taken as intensities in a unit of their "
                 "own, so nothing is said of photon noise; for detector units give data.adu_per_photon="
             )
         )
@@ -196,7 +196,7 @@ def _read(patterns: PatternFile, frame: int) -> tuple[Tensor, Tensor, bool, list
 
 
 def _require_numbers(**settings: object) -> None:
-    """Raise UserError with the name of a setting that is no number, no whole number or no pair of numbers."""
+    """Raise UserError with the name of a setting that is not a number, not a whole number or not a pair of numbers."""
     for name, value in settings.items():
         if name == "beam_centre":
             pair = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else []

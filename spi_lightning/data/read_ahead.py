@@ -120,7 +120,7 @@ def read_vectors(
                 vectors = torch.empty(len(patterns), part.shape[1])
             vectors[piece.frame[0] : piece.frame[0] + len(part)] = part
     if vectors is None:
-        raise UserError(f"{patterns.path}: holds no frames.")
+        raise UserError(f"{patterns.path}: holds no frames")
     return vectors
 
 

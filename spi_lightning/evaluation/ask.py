@@ -87,7 +87,7 @@ def ask_whole(
 def _answered(
     method: Method[PartT, AnswerT], question: Question[PartT, AnswerT], part: PartT, listener: Listener
 ) -> Answered[AnswerT]:
-    """One answer, new, with its cost and notes; warnings that are no note and no UserWarning are given on."""
+    """New answer with its cost and notes; NoteWarnings and UserWarnings become notes, others are raised again."""
     with warnings.catch_warnings(record=True) as caught, measured() as cost, _own_faults(method):
         warnings.simplefilter("always", NoteWarning)
         answer = method.answer(part, listener)

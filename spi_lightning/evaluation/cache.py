@@ -28,14 +28,14 @@ class Cache:
     """Folder of answers, one file each. Several processes may use it: a file appears whole, and the later one wins.
 
     Args:
-        folder: Folder, made when needed; None keeps nothing.
+        folder: Folder of the answers, made when needed; None: no answer is kept.
     """
 
     folder: Path | None = None
 
     @classmethod
     def named(cls, word: str | None) -> Cache:
-        """Cache that the setting ``cache`` names: a folder, ``auto`` (answers/ of the cache folder), or None."""
+        """Cache of the setting ``cache``: a folder, ``auto`` for answers/ of the cache folder, or None for no cache."""
         return cls(None if word is None else CACHE / "answers" if word == "auto" else Path(word))
 
     def path(self, method: Method[PartT, AnswerT], part: PartT) -> Path | None:
@@ -49,7 +49,7 @@ class Cache:
         return None if self.folder is None else Path(self.folder) / key[:2] / f"{key}.h5"
 
     def load(self, path: Path | None, kind: type[AnswerT], listener: Listener) -> Answered[AnswerT] | None:
-        """Answer that was kept; None if there is none, or it is damaged, which the listener is told.
+        """Answer from the cache; None if it is absent or damaged; the listener gets a note on a damaged file.
 
         Args:
             path: File of the answer, as `path` gives it.

@@ -58,10 +58,10 @@ class MethodLibrary:
                 method that is not chosen.
         """
         if not entries:
-            raise UserError("nothing to evaluate: add checkpoint=RUN_OR_CKPT, or method=[NAME,...].")
+            raise UserError("nothing to evaluate: add checkpoint=RUN_OR_CKPT, or method=[NAME,...]")
         if unused := sorted(set(self.settings) - set(entries)):
             raise UserError(
-                f"settings.{unused[0]}: method=[{','.join(entries)}] does not hold {unused[0]}; add it there."
+                f"settings.{unused[0]}: method=[{','.join(entries)}] does not hold {unused[0]}; add it there"
             )
         for entry in entries:
             self._require_kind(entry)
@@ -111,7 +111,7 @@ class MethodLibrary:
         if experiment is not None:
             options["refinement"] = self.refine(str(experiment), overrides)
         if "healing" in settings:
-            options["instantiate"] = self.instantiate  # a function is no configuration
+            options["instantiate"] = self.instantiate  # a function is not a configuration
         return partial(self.instantiate(settings, _partial_=True, _convert_="all"), **options)
 
     def settings_of(self, name: str) -> dict[str, Any]:
@@ -129,7 +129,7 @@ class MethodLibrary:
         for key in over:
             if key not in settings:
                 choices = ", ".join(str(choice) for choice in settings if choice != "_target_")
-                raise UserError(f"settings.{name}.{key} is unknown; {name} has: {choices or 'no settings'}.")
+                raise UserError(f"settings.{name}.{key} is unknown; {name} has: {choices or 'no settings'}")
         try:
             merged = OmegaConf.merge(settings, over)
         except OmegaConfBaseException as error:
@@ -141,7 +141,7 @@ class MethodLibrary:
         if self.file(entry) is not None and (kind := self.kind_of(entry)) != self.kind:
             raise UserError(
                 f"method={entry} answers {kind}, and this data asks for {self.kind}; methods of {self.kind}: "
-                f"{', '.join(self.names())}, or a run trained on {self.kind}."
+                f"{', '.join(self.names())}, or a run trained on {self.kind}"
             )
 
     def _checkpoints(self, entry: str) -> list[Path]:
@@ -152,7 +152,7 @@ class MethodLibrary:
             if "/" in entry or Path(entry).suffix or Path(entry).exists() or any(sign in entry for sign in "*?["):
                 raise
             raise UserError(
-                f"method={entry} is neither a run nor a method; methods: {', '.join(self.names())}."
+                f"method={entry} is neither a run nor a method; methods: {', '.join(self.names())}"
             ) from error
 
     def _recipe(self, recipe: str) -> str:

@@ -47,7 +47,7 @@ def fitted_batch(batch: Batch, size: int, name: str, bin: int = 1) -> Batch:
         remedy = "bin less (preprocess.bin)" if bin > 1 else "use one trained at this size, or less binned patterns"
         raise UserError(
             f"{name}: the network was trained on {size} x {size} pixels and the patterns have {height} x "
-            f"{width}{binned}: {remedy}."
+            f"{width}{binned}: {remedy}"
         )
     return batch | {INTENSITY: centre_crop(intensity, size), MASK: centre_crop(mask, size)}
 
@@ -106,7 +106,7 @@ def size_refused(
         size, unit = " x ".join(str(n) for n in shape), "pixels" if len(shape) == 2 else "voxels"
         raise UserError(
             f"{who}: the network of {checkpoint} cannot take patterns of {size} {unit} "
-            f"({str(error).splitlines()[0]}); {remedy}."
+            f"({str(error).splitlines()[0]}); {remedy}"
         ) from error
 
 

@@ -62,7 +62,7 @@ def analyse(
         written: Detector, radii and counts that were written for Dragonfly.
         symmetry: ``none``, or ``icosahedral`` where equivalent orientations count as one.
         true: (N, 4) unit quaternions w, x, y, z of simulated patterns; None: unknown.
-        control: P_r of patterns known to be even; None: evenness is judged against theory.
+        control: P_r of patterns known to be even, reference of the test; None: theory.
 
     Returns:
         The result without log, examples, voxel and the notes of others; the test; and numbers for metrics.json.
@@ -161,9 +161,9 @@ def match_examples(
     intensity = slice_intensity(torch.from_numpy(output.intensity), quaternion, q).numpy()
     expected = intensity * detector.correction / detector.correction.mean() * scale[frame][:, None, None]
     photons = window.cut(patterns.read(frame)).astype(np.float64)
-    judged = detector.classes == 0
+    used = detector.classes == 0
     pairs = zip(photons, expected, strict=True)
-    correlation = np.array([np.corrcoef(left[judged], right[judged])[0, 1] for left, right in pairs])
+    correlation = np.array([np.corrcoef(left[used], right[used])[0, 1] for left, right in pairs])
     return Examples(frame, photons, expected, detector.classes, correlation)
 
 

@@ -38,8 +38,8 @@ class DragonflyInput:
 
     Attributes:
         patterns: Number of patterns that were written.
-        detector: Geometry and classes: 0 orientations are judged by it, 1 merged only, 2 left out.
-        inner, outer: Radii between which orientations are judged, binned pixels.
+        detector: Geometry and classes of pixels: 0 for orientations and merging, 1 for merging only, 2 not used.
+        inner, outer: Radii between which pixels determine orientations, binned pixels.
         size: Number of voxels along an edge of the merged intensity.
         photons: Mean number of photons of a pattern between the radii.
     """
@@ -65,7 +65,7 @@ def write_input(
     Args:
         folder: Folder for the files, made if it is not there.
         patterns, window: File to read, and the square of it that is used.
-        rings: Radii between which pixels judge orientations.
+        rings: Radii between which pixels determine orientations.
         emc: Further lines of Dragonfly's section [emc].
         start: Random share of the first guess, and its seed.
 
@@ -87,8 +87,8 @@ def write_input(
     classes[used & ((radius < inner) | (radius > outer))] = 1
     classes[radius > outer + _RIM] = 2
     detector = replace(detector, classes=classes)
-    judged = float(mean[classes == 0].sum())
-    if judged <= 0:
+    in_rings = float(mean[classes == 0].sum())
+    if in_rings <= 0:
         raise UserError(
             f"{patterns.path}: no photons between rings.inner={inner:.3g} and rings.outer={outer:.3g} pixels"
         )
@@ -102,7 +102,7 @@ def write_input(
     with atomic_write(folder / CONFIG) as part:
         text = "".join(f"{name} = {value}\n" for name, value in lines.items())
         part.write_text(f"[emc]\n{text}", encoding="utf-8")
-    return DragonflyInput(len(patterns), detector, inner, outer, size, judged)
+    return DragonflyInput(len(patterns), detector, inner, outer, size, in_rings)
 
 
 def _pieces(patterns: PatternFile, window: Window) -> Iterator[tuple[NDArray[np.float32], NDArray[Any]]]:

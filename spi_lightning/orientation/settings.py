@@ -27,7 +27,7 @@ class DetectorGeometry:
 
 @dataclass(frozen=True)
 class Rings:
-    """Radii around the beam between which pixels judge orientations, binned pixel.
+    """Radii around the beam between which pixels determine orientations, binned pixel.
 
     Attributes:
         inner: Inner radius; None: where the mean pattern has fallen to a tenth of its peak.
@@ -63,10 +63,10 @@ class OrientationSettings:
         detector: Geometry instead of the file's.
         crop: Edge of the square around the beam that is used, pixel of the file; None: the largest.
         bin: Number of pixels summed along each axis.
-        rings: Radii between which orientations are judged.
+        rings: Radii between which pixels determine orientations, binned pixel.
         symmetry: ``none`` or ``icosahedral``: equivalent orientations count as one, in the axes found in the merged
             intensity.
-        control: Run folder of an even, simulated set that evenness is judged against; None: against theory.
+        control: Run folder of an even, simulated set as reference of the test of evenness; None: theory.
         top: Number of most probable orientations of each pattern that count.
         dragonfly: Path of the program or of the virtual environment that holds it; None: found in PATH.
         iterations: Number of EMC iterations.

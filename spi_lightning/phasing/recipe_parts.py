@@ -58,7 +58,7 @@ class Shrinkwrap:
         if not 0 < self.decay <= 1:
             raise UserError(f"shrinkwrap: decay={self.decay:g} is not above 0 and up to 1")
         if self.every < 1:
-            raise UserError(f"shrinkwrap: a period of {self.every} updates is none; write /10, say")
+            raise UserError(f"shrinkwrap: a period of {self.every} updates is not possible; write for example /10")
 
     def __str__(self) -> str:
         arguments = [_number(self.sigma), _number(self.threshold)]

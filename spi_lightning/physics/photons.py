@@ -69,9 +69,13 @@ def photon_halves(amplitude: Tensor, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def holds_counts(fourier_amplitude: Tensor) -> Tensor:
-    """Whether the squares of amplitudes (P, spatial) are whole numbers, not all 0, as photons are: (P,) bool."""
+    """Whether the squares of amplitudes (P, spatial) are whole numbers, not all 0, as photons are: (P,) bool.
+
+    The root and the square round, so that numbers within 1e-2 + 1e-6 of themselves count as whole. Of intensities as
+    they were read, which are exact, see physics.support.are_counts.
+    """
     intensity = fourier_amplitude.square()
-    off = (intensity - intensity.round()).abs() - 1e-6 * intensity  # the root and the square round
+    off = (intensity - intensity.round()).abs() - 1e-6 * intensity
     return (off.flatten(1).amax(1) < 0.01) & (intensity.flatten(1).amax(1) > 0.5)
 
 

@@ -173,7 +173,11 @@ def shot_noise(intensity: Tensor, ndim: int = 2) -> Tensor:
 
 
 def are_counts(intensity: Tensor, ndim: int = 2) -> Tensor:
-    """True for patterns that hold whole numbers, two or more of them different from 0: photons; (...)."""
+    """True for patterns that hold whole numbers, two or more of them different from 0: photons; (...).
+
+    Intensities are compared exactly. One pixel alone may be a point of unit height instead of a photon, and has no
+    shot noise to be told from a signal. Of square roots, which are rounded, see physics.photons.holds_counts.
+    """
     axes = tuple(range(-ndim, 0))
     whole = (intensity == intensity.round()).all(dim=axes)
     return whole & ((intensity > 0).sum(axes) > 1)

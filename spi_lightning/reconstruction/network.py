@@ -1,4 +1,4 @@
-"""What a trained network knows of a pattern to be phased: its support, or the density that the starts begin from."""
+"""Support or starting density of a pattern to be phased, predicted by a trained network."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _ZIP: Final = b"PK"  # first bytes of a checkpoint
 def starting_density(
     measured: Measurement, settings: ReconstructionSettings, support: Tensor, make_task: MakeTask | None = None
 ) -> tuple[Tensor | None, list[Note]]:
-    """Densities that the starts begin from, (starts, spatial), and notes on their doubts; None: random phases.
+    """First densities of the starts, (starts, spatial), None for random phases; and notes on a poor fit.
 
     Args:
         measured: The pattern to be phased.
-        settings: Of these start, start_noise, starts and seed decide.
+        settings: Settings, of which start, start_noise, starts and seed are used.
         support: (spatial) bool, inside which a network answers.
         make_task: See network_answer; needed where the start is a network's.
 
@@ -61,14 +61,13 @@ def starting_density(
 
 
 def doubts(name: str, density: Tensor, measured: Measurement, edge: int | None = None) -> list[Note]:
-    """A line on a network's density whose Fourier amplitudes are not those of the pattern; none where they are.
+    """Note on a predicted density whose Fourier amplitudes do not fit the pattern; none where they fit.
 
     Args:
-        name: Run of the network.
+        name: Run folder or checkpoint of the network.
         density: (y, x) real density that the network answered.
         measured: Pattern that the density is to explain.
-        edge: Edge of the middle of the pattern that the network was shown, pixel, outside of which it knows nothing;
-            None: the whole pattern.
+        edge: Edge of the middle of the pattern that was the network's input, pixel; None: the whole pattern.
     """
     left = unexplained(density, measured if edge is None else _middle_of(measured, edge), measured.whole)
     if left <= UNKNOWN:
@@ -109,10 +108,10 @@ def network_answer(
     others: Sequence[str] = (),
     known: Tensor | None = None,
 ) -> tuple[Tensor, int]:
-    """Density or support of a trained network on the pixels of the pattern, and the edge of what it was shown, pixel.
+    """Density or support that a trained network predicts on the pattern's pixels, and the edge of its input, pixel.
 
-    The network is shown the middle of the pattern, as many pixels as it was trained on; that is the same field of view
-    at a lower resolution, so its answer is interpolated onto the finer pixels.
+    The input is the middle of the pattern, as many pixels as in training; that is the same field of view at a lower
+    resolution, so the prediction is interpolated onto the finer pixels.
 
     Args:
         path: Run folder (its best checkpoint is taken) or checkpoint.
@@ -131,14 +130,14 @@ def network_answer(
     setting = "start" if name == DENSITY else "support"
     _require_network(path, setting, others)
     if measured.mask.ndim != 2:
-        raise UserError(f"{path}: a network of 2D patterns cannot answer a {measured.mask.ndim}D one.")
+        raise UserError(f"{path}: a network of 2D patterns cannot answer a {measured.mask.ndim}D one")
     if make_task is None:
         raise UserError(f"{setting}={path}: a network's task needs make_task=hydra.utils.instantiate to be built")
     task, config = load_task(path, make_task, SupportPrediction)
     if name == DENSITY and task.logits:
         raise UserError(
             f"start={path}: this network answers where the particle is, not its density: give it as support=, and "
-            "start=random or a network trained on densities (experiment=bellisario_density)."
+            "start=random or a network trained on densities (experiment=bellisario_density)"
         )
     size = _size_of(path, config, measured)
     batch = _batch(path, measured, size, known)
@@ -153,13 +152,13 @@ def _size_of(path: str, config: dict[str, Any], measured: Measurement) -> int:
     """Edge of the patterns that a network was trained on, pixel, at most that of the pattern."""
     size = trained_size(config)
     if size is None:
-        raise UserError(f"{path}: its configuration does not say the size of the patterns it was trained on.")
+        raise UserError(f"{path}: its configuration does not say the size of the patterns it was trained on")
     rows, columns = measured.mask.shape
     if size > min(rows, columns):
         raise UserError(
             f"{path}: the network was trained on {size} x {size} pixels and the pattern has {rows} x {columns}: set "
             f"data.crop={size} (times data.bin), with what lies beyond the detector as not measured; or use a network "
-            "trained at this size."
+            "trained at this size"
         )
     return size
 
@@ -188,4 +187,4 @@ def _require_network(path: str, setting: str, others: Sequence[str]) -> None:
                 return
     is_file = ", a file of another kind," if Path(path).is_file() else ""
     named = "random" if setting == "start" else f"{', '.join(others)}, nor a .npy file"
-    raise UserError(f"{setting}={path}{is_file} is neither the run or checkpoint of a network nor one of {named}.")
+    raise UserError(f"{setting}={path}{is_file} is neither the run or checkpoint of a network nor one of {named}")

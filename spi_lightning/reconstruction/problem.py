@@ -1,4 +1,4 @@
-"""Phasing problem of one pattern: pixels to fit and to judge by, first support and densities, recipe, constraint."""
+"""Phasing problem of one pattern: fitted and held-out pixels, first support and densities, recipe, constraint."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PhasingProblem:
         settings: Every choice of the reconstruction.
         amplitude: (spatial) float32 Fourier amplitudes, 0 where nothing was measured.
         fitted: (spatial) bool, pixels that densities are fitted to.
-        held_out: (spatial) bool, measured pixels that float, to judge by.
+        held_out: (spatial) bool, measured pixels that float, for evaluation.
         support: (spatial) bool, where phasing begins.
         start: (starts, spatial) densities to begin with; None: random phases.
         notes: One line for each doubt about support and start.

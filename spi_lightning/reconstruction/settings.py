@@ -67,7 +67,7 @@ class ReconstructionSettings:
         support_threshold: Fraction of the largest autocorrelation above which a pixel belongs to its region.
         least_oversampling: Pixels of the array over those of the particle along each axis, below which a pattern gets
             no support from its autocorrelation.
-        held_out: Share of the measured pixels that float, to judge the result by; 0: none.
+        held_out: Share of the measured pixels that float and evaluate the result; 0: none.
         halves: Whether two halves of the photons are phased too, for their Fourier shell correlation.
         polish_steps: Steps of L-BFGS on every start in its last support; ``auto``: 200 for complex volumes, else 0.
         point_spread: First root mean square width of a blur by partial coherence that the polish fits too, pixel;
@@ -77,7 +77,7 @@ class ReconstructionSettings:
         device: Device to compute on: ``auto`` (the GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ...
 
     Raises:
-        UserError: A value that is no number, or out of range.
+        UserError: A value that is not a number, or out of range.
     """
 
     phasing: Phasing = field(default_factory=Phasing)

@@ -143,7 +143,7 @@ def _require_oversampling(region: Tensor, least: float, measured: Measurement) -
         )
     raise UserError(
         f"the autocorrelation spans {extent} of {n} pixels along axis {axis}: the oversampling ratio is {ratio:.2f} or "
-        f"less, {least:g} is needed; {why}{remedy}, or lower least_oversampling."
+        f"less, {least:g} is needed; {why}{remedy}, or lower least_oversampling"
     )
 
 
@@ -182,20 +182,20 @@ def _require_determined(support: Tensor, name: str, moves: bool) -> None:
     """
     pixels, inside = support.numel(), int(support.sum())
     if not inside:
-        raise UserError(f"support={name}: it is empty (False everywhere); mark where the particle may be.")
+        raise UserError(f"support={name}: it is empty (False everywhere); mark where the particle may be")
     if inside == pixels:
-        raise UserError(f"support={name}: it is True everywhere and says nothing; mark where the particle may be.")
+        raise UserError(f"support={name}: it is True everywhere and says nothing; mark where the particle may be")
     if 2 * inside > pixels and not moves:
         raise UserError(
             f"support={name}: it holds {inside} of {pixels} pixels, and a recipe that keeps its support needs one that "
             "holds half or less; add + shrinkwrap(2.0, 0.1)/20 to phasing.recipe, or begin with "
-            "support=triple_intersection."
+            "support=triple_intersection"
         )
 
 
 def _truth(measured: Measurement) -> Tensor:
     if measured.density is None:
-        raise UserError("support=ideal needs the density of a simulated file; choose another support.")
+        raise UserError("support=ideal needs the density of a simulated file; choose another support")
     return measured.density
 
 
@@ -220,13 +220,13 @@ def _from_file(path: str, shape: torch.Size) -> Tensor:
     try:
         stored = np.load(path, allow_pickle=False)
     except FileNotFoundError:
-        raise UserError(f"support={path}: cannot be read, there is no such file.") from None
+        raise UserError(f"support={path}: cannot be read, there is no such file") from None
     except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"support={path}: cannot be read; save a bool array with numpy.save.") from error
+        raise UserError(f"support={path}: cannot be read; save a bool array with numpy.save") from error
     if stored.dtype.kind not in "biuf" or (stored.shape == tuple(shape) and not np.isin(stored, (0, 1)).all()):
         raise UserError(
             f"support={path}: it holds other values than True and False (or 1 and 0), {stored.dtype}; save "
-            "density > threshold."
+            "density > threshold"
         )
     return _same_shape(torch.from_numpy(stored != 0), path, shape)
 
@@ -234,5 +234,5 @@ def _from_file(path: str, shape: torch.Size) -> Tensor:
 def _same_shape(support: Tensor, name: str, shape: torch.Size) -> Tensor:
     """A support of the shape of the pattern. Raises UserError for another."""
     if support.shape != shape:
-        raise UserError(f"support={name}: its shape {tuple(support.shape)} is not that of the pattern, {tuple(shape)}.")
+        raise UserError(f"support={name}: its shape {tuple(support.shape)} is not that of the pattern, {tuple(shape)}")
     return support

@@ -43,7 +43,7 @@ def print_contents(
         counted: Whether the caller needs counts of photons.
 
     Raises:
-        UserError: The values are no photons although they should be.
+        UserError: The values are not photons although they should be.
     """
     frames, console = sample_indices(len(file), most), Terminal()
     try:
@@ -150,7 +150,7 @@ def gain_line(stored: StoredValues) -> str:
         )
     if not (stored.measured < 0).any():
         return (
-            "no value is negative and many are no whole numbers: these may be intensities in a unit of their own, "
+            "no value is negative and many are not whole numbers: these may be intensities in a unit of their own, "
             "simulated, scaled or averaged, of which no gain can be estimated; hits need counts, or adu_per_photon= "
             "to make them; a single pattern of intensities is phased by data=one_frame"
         )

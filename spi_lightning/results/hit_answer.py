@@ -65,7 +65,7 @@ class HitAnswer(Summarised):
     Attributes:
         score: (N,) float32, uncalibrated probability of a single hit.
         probability: (N,) float32, calibrated probability of a single hit.
-        undecided: (N,) bool, frames of which the method can say nothing: not taken, whatever the rule; None: no such.
+        undecided: (N,) bool, frames that the method cannot score: not taken, whatever the rule; None: there are none.
         features: (N, d) float32, penultimate values of a network; None where there are none.
         class_probability: (N, classes) float32 over the first classes of Kind; None where they are not known.
         distance_from_training: (N,) float32, how unlike the validation patterns of a network each frame is; 99 % of

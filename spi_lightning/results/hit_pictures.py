@@ -1,4 +1,4 @@
-"""Patterns on the page of an evaluation of hits: galleries, and what a network looks at in some frames."""
+"""Patterns on the page of an evaluation of hits: galleries, occlusion maps and activations of layers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spi_lightning.summary import Summarised
 
 @dataclass(frozen=True, repr=False)
 class Gallery(Summarised):
-    """Patterns picked for the page.
+    """Patterns displayed on the page.
 
     Attributes:
         choices: Title of each gallery -> frame numbers, (n,) each.

@@ -116,7 +116,7 @@ class HitResult(Summarised):
         notes: Notes on the file, the methods and the numbers.
         selected: Frames selected as single hits.
         gallery: Patterns for the page, kept in a file of their own.
-        occlusion, layers: What the first network looks at in some frames; None without a network.
+        occlusion, layers: Occlusion maps and activations of the first network for some frames; None without a network.
         command: Command line of the evaluation.
     """
 

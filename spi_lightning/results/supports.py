@@ -18,6 +18,7 @@ from .cost import Cost
 
 SUPPORTS_FILE: Final = "supports.h5"
 EVEN, WORST, SMALLEST, LARGEST = "Typical patterns", "Worst answers", "Smallest particles", "Largest particles"
+"""Choices of displayed patterns: spread evenly over the file, of most false negatives, of least and of largest area."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -53,7 +54,7 @@ class DisplayedPatterns(Summarised):
     """Patterns of the galleries.
 
     Attributes:
-        choices: Title of each gallery -> rows of the answers, (n,).
+        choices: EVEN, WORST, SMALLEST or LARGEST -> rows of the answers, (n,).
         row: (m,) int64, rows stored, sorted.
         intensity: (m, H, W) float32.
         mask: (m, H, W) bool, True where measured.
@@ -173,7 +174,7 @@ def collect_patterns(
     Args:
         patterns: File of the patterns.
         frame: (N,) int64, frame of each row.
-        choices: Title of each gallery -> rows of the answers.
+        choices: EVEN, WORST, SMALLEST or LARGEST -> rows of the answers.
     """
     rows = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *choices.values()]).astype(np.int64))
     frames = frame[rows]

@@ -31,7 +31,7 @@ class VolumeSettings:
         seed: Seed of starts, draws and halves.
 
     Raises:
-        UserError: The first setting that is no number or out of range.
+        UserError: The first setting that is not a number or out of range.
     """
 
     starts: int = 5

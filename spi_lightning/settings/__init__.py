@@ -1,4 +1,4 @@
-"""Values that a parameter may have, by its annotation and by its name. Knows nothing of commands."""
+"""Checks of settings: whether a value fits the annotation and the range of a parameter of a function or class."""
 
 from .checks import check_settings, field_types, filled
 from .differences import as_words, differences, laid_over, word_of

@@ -95,14 +95,14 @@ def selected(config: Mapping[str, Any], name: str) -> Any:
             return _ABSENT
         node = node[group]
         if not isinstance(node, Mapping):
-            raise UserError(f"{'.'.join(groups[:depth])}={as_written(node)} must be names and values.")
+            raise UserError(f"{'.'.join(groups[:depth])}={as_written(node)} must be names and values")
     return node.get(last, _ABSENT)
 
 
 def _require(name: str, value: Any, annotation: Any) -> None:
     """UserError where a setting does not fit an annotation, or no setting of its name can have the value."""
     if (wrong := misfit_of(value, annotation)) is not None:
-        raise UserError(f"{name}{wrong}.")
+        raise UserError(f"{name}{wrong}")
     if annotation is not Mapping:  # whose settings follow
         check_range(name, value)
 

@@ -75,7 +75,7 @@ def word_of(value: Any) -> str:
 def as_words(overrides: Any, where: str = "") -> Iterator[str]:
     """Overrides as words of a command line, {task: {epochs: 300}} -> task.epochs=300; UserError if no mapping."""
     if not isinstance(overrides, Mapping):
-        raise UserError(f"overrides: {overrides!r} is no mapping; write +settings.METHOD.overrides.task.epochs=300.")
+        raise UserError(f"overrides: {overrides!r} is not a mapping; write +settings.METHOD.overrides.task.epochs=300")
     for key, value in overrides.items():
         if isinstance(value, Mapping):
             yield from as_words(value, f"{where}{key}.")

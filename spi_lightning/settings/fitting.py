@@ -55,7 +55,7 @@ def as_written(value: object) -> str:
 
 
 def _misfit_of_one(value: Any, annotation: Any) -> Misfit | None:
-    """As misfit_of, of a annotation that is no union."""
+    """As misfit_of, of an annotation that is not a union."""
     if isinstance(value, str) and (value == "???" or "${" in value):
         return None
     annotation = type(None) if annotation is None else annotation

@@ -18,7 +18,7 @@ def no_setting(name: str, target: str) -> str:
         target: Dotted name of the part, which can be imported.
     """
     there = ", ".join(parameters(target) or ()) or "none"
-    return f"{name} is no setting of {target}; there are {there}"
+    return f"{name} is not a setting of {target}; there are {there}"
 
 
 def unknown_setting(wanted: str, group: str, there: Mapping[str, Any], remedy: str | None = None) -> str:
@@ -37,7 +37,7 @@ def unknown_setting(wanted: str, group: str, there: Mapping[str, Any], remedy: s
     meant += [_joined(group, key) for key in get_close_matches(last, keys, _SUGGESTIONS, _ALIKE)]
     question = f"did you mean {' or '.join(meant[:_SUGGESTIONS])}? " if meant else ""
     known = ", ".join(_joined(group, key) for key in keys)
-    return f"{wanted} is no setting here; {question}there are {known} ({remedy or f'+{wanted}=... would add it'})"
+    return f"{wanted} is not a setting here; {question}there are {known} ({remedy or f'+{wanted}=... would add it'})"
 
 
 def _joined(group: str, key: str) -> str:

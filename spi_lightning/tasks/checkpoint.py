@@ -163,7 +163,7 @@ def read_start(path: str, target: str, begins_with: Collection[str]) -> tuple[di
     if stored.get("_target_") not in begins_with:
         raise UserError(
             f"checkpoint={found}: a checkpoint of {stored.get('_target_')}; {target} starts from one of "
-            f"{' or '.join(begins_with)} (resume=RUN goes on with a run)."
+            f"{' or '.join(begins_with)} (resume=RUN goes on with a run)"
         )
     return stored, checkpoint["state_dict"]
 

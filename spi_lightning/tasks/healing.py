@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from spi_lightning.fields import FRAME, INTENSITY, MASK, Batch
+from spi_lightning.losses import relative_rms
 from spi_lightning.metrics import PatternMean
 from spi_lightning.physics.fourier import fourier
 
@@ -75,9 +76,9 @@ class Healing(PatternTask):
         measured = torch.where(mask, batch[INTENSITY], 0.0).clamp(min=0).sqrt() / peak(batch).sqrt()
         cast(PatternMean, self.losses[stage]).update(self.losses_of(healed, batch))
         for name, picture in (("error", healed), ("measured_error", measured)):
-            self._mean(name).update(relative_error(picture, truth, torch.ones_like(mask)))
+            self._mean(name).update(relative_rms(picture, truth))
             gaps = ~mask.flatten(1).all(dim=1)
-            self._mean(name.replace("error", "gap_error")).update(relative_error(picture, truth, ~mask)[gaps])
+            self._mean(name.replace("error", "gap_error")).update(relative_rms(picture, truth, ~mask)[gaps])
 
     def _report(self, stage: str) -> None:
         numbers = {name: self._mean(name).compute() for name in self.displayed}
@@ -101,9 +102,3 @@ def true_amplitude(batch: Batch) -> Tensor:
     counted = torch.where(batch[MASK], batch[INTENSITY], 0.0).sum(dim=(-2, -1), keepdim=True)
     expected = (truth.square() * batch[MASK]).sum(dim=(-2, -1), keepdim=True)
     return truth * (counted / expected.clamp(min=torch.finfo(truth.dtype).tiny) / peak(batch)).sqrt()
-
-
-def relative_error(picture: Tensor, truth: Tensor, where: Tensor) -> Tensor:
-    """Relative error ||picture - truth|| / ||truth|| over some pixels, (B, 1, H, W) -> (B,); NaN without pixels."""
-    square = ((picture - truth).square() * where).sum(dim=(1, 2, 3))
-    return (square / (truth.square() * where).sum(dim=(1, 2, 3))).sqrt()

@@ -184,7 +184,9 @@ def _require_name(target: Any, where: str, names: Collection[str]) -> None:
     remedy = "a checkpoint of train.py does not"
     if package.isidentifier() and package != __name__.partition(".")[0] and not _of_python(package):
         remedy = f"if you trust its author to run code here, add trust={package}"
-    raise UserError(f"{where}: refused, its configuration calls {target}, which is no part of this project; {remedy}")
+    raise UserError(
+        f"{where}: refused, its configuration calls {target}, which is not a part of this project; {remedy}"
+    )
 
 
 def _of_python(name: str) -> bool:

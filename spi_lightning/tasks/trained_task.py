@@ -66,7 +66,7 @@ class TrainedTask(pl.LightningModule):
     def on_fit_start(self) -> None:
         """Raise UserError if there is nothing to validate on: the best checkpoint is chosen by it."""
         if self.trainer.limit_val_batches and not self.trainer.datamodule.patterns_in("val"):  # type: ignore[attr-defined]
-            raise UserError("the validation split is empty: raise val in data.patterns or data.fractions.")
+            raise UserError("the validation split is empty: raise val in data.patterns or data.fractions")
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Raise ValueError where a run that goes on would find no state of its optimiser or schedule and begin anew."""

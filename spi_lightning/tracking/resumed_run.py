@@ -69,7 +69,7 @@ class ResumedRun:
 
     @classmethod
     def of(cls, resume: str | None) -> "ResumedRun | None":
-        """State in the last checkpoint of a run; None where nothing is resumed. UserError for one that is no state."""
+        """State in the last checkpoint of a run; None where nothing is resumed. UserError for any other content."""
         if resume is None:
             return None
         path = last_checkpoint(resume, warn=True)

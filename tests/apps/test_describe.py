@@ -111,7 +111,7 @@ def test_an_index_list_is_no_file_of_patterns(tmp_path, capsys) -> None:
     ("arguments", "message"),
     [
         (["gone.h5"], "gone.h5: there is no such file; check data.path="),
-        (["set.cxi", "photon=x"], "'photon=x' is no setting; settings are NAME=VALUE"),
+        (["set.cxi", "photon=x"], "'photon=x' is not a setting; write NAME=VALUE"),
         (["set.cxi", "photons=x"], "'x' is not in the file; there are:"),
         (["set.cxi", "adu_per_photon=x"], "is not a number"),
         (["set.cxi", "mask_convention=x"], "choose one of auto, cxi"),

@@ -132,7 +132,7 @@ def test_a_mask_by_its_plain_name_is_read_and_refused_if_it_is_all_zero(tmp_path
             file["good"] = np.zeros(shape, dtype=np.uint8)
     with pytest.raises(UserError, match=r"masked\.h5: good: is 0 everywhere"):
         run(tmp_path / "no", mask, "method=triple_intersection")
-    assert run(tmp_path / "out", flags, "method=triple_intersection")["methods"]  # one for each frame is no mask
+    assert run(tmp_path / "out", flags, "method=triple_intersection")["methods"]  # one for each frame is not a mask
 
 
 def test_phasing_refuses_a_network_of_supports_as_a_start_and_names_the_size_it_needs(network: Path) -> None:

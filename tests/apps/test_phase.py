@@ -165,7 +165,7 @@ def test_relative_intensities_are_phased_but_not_divided_in_halves(
     numbers = run(monkeypatch, tmp_path / "run", *words, "starts=3")
     page = (tmp_path / "run" / "report.html").read_text()
     assert numbers["fourier_error/best"] < 0.2 and numbers["fourier_error/of_counting"] is None
-    assert "the values are no photon counts" in page and "Intensity (relative)" in page and "Photons per" not in page
+    assert "the values are not photon counts" in page and "Intensity (relative)" in page and "Photons per" not in page
     assert "ms_per_iteration" not in page and "time per iteration and start (ms)" in page
     assert "All starts began" not in page and "on held-out pixels" in capsys.readouterr().out
     with pytest.raises(SystemExit):

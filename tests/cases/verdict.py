@@ -40,7 +40,7 @@ def refused(outcome: Outcome, may_write: bool = False) -> list[str]:
     if outcome.status == 0:
         faults.append("not refused")
     if not outcome.last.startswith("error: "):
-        faults.append(f"the last line is no error: {outcome.last!r}")
+        faults.append(f"the last line is not an error: {outcome.last!r}")
     written = [name for name in outcome.written() if not (may_write and name in ("config.yaml", "versions.json"))]
     if written:
         faults.append(f"wrote {written}")

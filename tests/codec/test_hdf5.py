@@ -159,7 +159,7 @@ def test_a_type_argument_says_what_is_inside(tmp_path: Path) -> None:
     path = save(tmp_path / "a.h5", Holder(Inner(np.arange(3), "x"), [Inner(np.arange(2))]))
     back = load(path, Holder[Inner])
     assert back.answer.name == "x" and back.many[0].values.tolist() == [0, 1]
-    with pytest.raises(UserError, match="'Inner' is no Other"):
+    with pytest.raises(UserError, match="'Inner' is not of type Other"):
         load(path, Holder[Other])
     with pytest.raises(UnknownAnnotationError, match="stands for any type"):
         load(path, Holder)
@@ -224,7 +224,7 @@ def test_no_other_file_is_opened(tmp_path: Path) -> None:
     with h5py.File(path, "r+") as file:
         del file["values"]
         file.create_dataset("values", (3,), "i8", external=[(tmp_path / "secret.npy", 0, 24)])
-    with pytest.raises(UserError, match="values is no plain array"):
+    with pytest.raises(UserError, match="values is not a plain array"):
         load(path, Inner)
 
 

@@ -49,7 +49,7 @@ def parts(node: Any) -> Iterator[DictConfig]:
 
 
 def leaves(part: DictConfig) -> Iterator[tuple[str, Any]]:
-    """Settings of a part that are no parts, and stand there as they are."""
+    """Settings of a part that are not parts, and stand there as they are."""
     for key in map(str, part):
         if key.startswith("_") or OmegaConf.is_interpolation(part, key) or OmegaConf.is_missing(part, key):
             continue

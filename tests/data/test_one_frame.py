@@ -128,7 +128,9 @@ def test_relative_intensities_are_taken_whatever_the_other_frames_hold(tmp_path,
     np.save(tmp_path / "a.npy", frames)
     made = measure_frame(str(tmp_path / "a.npy"), frame=1)
     np.testing.assert_allclose(made.fourier_amplitude.square(), frames[1], rtol=1e-5)
-    assert made.counted is False and any("frame 1: the values are no photon counts" in str(note) for note in made.notes)
+    assert made.counted is False and any(
+        "frame 1: the values are not photon counts" in str(note) for note in made.notes
+    )
     with pytest.raises(UserError, match=r"frame 0: 4096 pixels are negative.*data\.adu_per_photon="):
         measure_frame(str(tmp_path / "a.npy"))
     assert measure_frame(str(tmp_path / "a.npy"), frame=1, adu_per_photon=0.1 * scale).counted

@@ -15,7 +15,7 @@ from spi_lightning.data.scans.volume_patterns import VolumePatterns
 from spi_lightning.errors import UserError
 from spi_lightning.evaluation import Question, ask_whole
 from spi_lightning.evaluation.hits import HitQuestion
-from spi_lightning.evaluation.supports.compare import SupportQuestion, compare_supports
+from spi_lightning.evaluation.supports import SupportQuestion, compare_supports
 from spi_lightning.evaluation.volumes import VolumeQuestion, VolumeSettings
 from spi_lightning.fields import DENSITY, SUPPORT, Batch
 from spi_lightning.fingerprint import Irrelevant

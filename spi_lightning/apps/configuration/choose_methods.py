@@ -45,9 +45,7 @@ def make_methods(cfg: DictConfig, kind: str) -> Iterator[Any]:
         UserError: As MethodLibrary.choose; a preprocessing that methods of this kind do not have.
     """
     if kind == "supports" and cfg.preprocess.crop is not None:
-        raise UserError(
-            "preprocess.crop: supports are found from as many central pixels as the network was trained on."
-        )
+        raise UserError("preprocess.crop: supports are found from as many central pixels as the network was trained on")
     settings = cast(dict[str, Any], OmegaConf.to_container(cfg.settings))
     library = MethodLibrary(kind, method_folders(), instantiate, refinement_of, settings, cfg.device)
     return library.choose([*entries_of(cfg.methods), *entries_of(cfg.checkpoint)], partial(_OF_RUN[kind], cfg))
@@ -94,7 +92,7 @@ def refinement_of(experiment: str, overrides: Any, checkpoint: Path | None = Non
     """
     cfg = compose("train", overrides=[f"experiment={experiment}", *as_words(overrides)])
     if get_class(cfg.task._target_) is not Refinement:
-        raise UserError(f"experiment={experiment} is no refinement of one pattern, but {cfg.task._target_}.")
+        raise UserError(f"experiment={experiment} is not a refinement of one pattern, but {cfg.task._target_}")
     if checkpoint is not None:
         cfg.checkpoint, cfg.resume = str(checkpoint), None
         starting_weights(cfg)  # takes the network's settings into cfg

@@ -46,7 +46,7 @@ def open_volumes(data: DictConfig, chosen: VolumeSettings) -> VolumePatterns:
         {name: settings[name] for name in _MEASURED if name in settings}, _convert_="all"
     )
     if not settings.path:
-        raise UserError(f"data.path={settings.path}: name a file, or a list of them.")
+        raise UserError(f"data.path={settings.path}: name a file, or a list of them")
     path = settings.path if isinstance(settings.path, str) else [str(one) for one in settings.path]
     return open_volume_patterns(path, chosen.first, **made, peak_photons=chosen.peak_photons, seed=chosen.seed)
 

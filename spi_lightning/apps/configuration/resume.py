@@ -1,4 +1,4 @@
-"""Settings of a run that is resumed: its own, and over them only what the command line changes."""
+"""Settings of a resumed run: those stored in its checkpoint, with the values that the command line changes."""
 
 import logging
 from collections.abc import Sequence
@@ -20,28 +20,28 @@ from spi_lightning.tracking.resumed_run import last_checkpoint, writing_to
 from .plain_words import quoted
 from .resolved import command_words, resolved
 
-FIXED: Final = ("task", "network", "preprocess", "loss", "optimizer", "schedule")  # which weights and state belong to
-BUILT: Final = ("task", "data", "trainer", "callbacks")  # what a run cannot be without
+FIXED: Final = ("task", "network", "preprocess", "loss", "optimizer", "schedule")  # a resumed run keeps
+BUILT: Final = ("task", "data", "trainer", "callbacks")  # groups that every run has
 _log = logging.getLogger(__name__)
 
 
 def resumed_settings(cfg: DictConfig) -> DictConfig:
-    """Settings to go on with: cfg itself where nothing is resumed.
+    """Settings of the training to be continued; cfg itself where nothing is resumed.
 
-    The base is the resolved configuration inside the run's last checkpoint, which is that of its config.yaml. Laid over
-    it is every value that the words of the command line change, wherever interpolation carries it. Outside hydra.main,
-    as in tests, cfg is taken as it is. The checkpoint decides what is trained, the command alone where it is written.
+    The base is the resolved configuration stored in the run's last checkpoint, equal to its config.yaml. Every value
+    that overrides of the command line change replaces its own, also where it is interpolated. Outside hydra.main, as in
+    tests, cfg is taken unchanged. The folder to write to comes from the command alone.
 
     Raises:
-        UserError: No checkpoint, one that names what no run is made of (see tasks.registry), or a part that the weights
-            or the state of the optimiser belong to would change. Nothing has been written by then.
+        UserError: There is no checkpoint, it names a class that is not registered (see tasks.registry), or an override
+            changes a group of FIXED. Nothing has been written by then.
     """
     if cfg.resume is None:
         return cfg
     path = last_checkpoint(cfg.resume)
     stored = read_checkpoint(path)["config"]
     if stored is None:
-        raise UserError(f"resume={cfg.resume}: its checkpoint has no configuration; it was not written by train.py.")
+        raise UserError(f"resume={cfg.resume}: its checkpoint has no configuration; it was not written by train.py")
     if lacking := [group for group in BUILT if not isinstance(stored.get(group), dict)]:
         raise UserError(f"{path}: its configuration has no settings of {lacking[0]}; it was not written by train.py")
     stored = registered(stored, str(path), RUN_PARTS)  # before anything that it names is looked up
@@ -51,18 +51,18 @@ def resumed_settings(cfg: DictConfig) -> DictConfig:
         there, here = (with_defaults(each.get(group, {})) for each in (stored, settings))
         for key, old, new in differences(there, here, group):
             raise UserError(
-                f"resume={cfg.resume}: {key} is {word_of(old)} in that run and {word_of(new)} here, and a run goes "
-                f"on with what it began with; checkpoint={cfg.resume} starts a new run from its weights."
+                f"resume={cfg.resume}: {key} is {word_of(old)} in that run and {word_of(new)} here; a resumed run "
+                f"keeps its {group}; checkpoint={cfg.resume} starts a new run from its weights"
             )
     settings |= {"resume": str(cfg.resume), "folder": str(cfg.folder), "trust": resolved(cfg, whole=False)["trust"]}
     return cast(DictConfig, OmegaConf.create(registered(settings, str(path), RUN_PARTS)))
 
 
 def _compositions(cfg: DictConfig, words: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Resolved settings as the run's own words give them today, and with the new words.
+    """Resolved settings composed from the recorded overrides of a run, and from these with the new overrides.
 
-    Words that give nothing any more, of an earlier release or changed by hand, are left out: all words of a choice that
-    is not there, of another error every word. A warning says so where the new words change what those decided.
+    Recorded overrides that cannot be composed any more, as of an earlier release, are left out: those of a missing
+    choice of a group, after any other error all of them. A warning is logged if the new overrides change such a group.
     """
     recorded, changed = recorded_overrides(run_of(cfg.resume)), {key_of(word) for word in words} - {"resume", "trust"}
     while True:

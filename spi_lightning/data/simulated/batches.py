@@ -102,10 +102,10 @@ class SimulatedBatches(PatternBatches, ABC):
         self.device_of_sets = device
         self._paths: dict[str, Path] = {}
         if online and device != "cpu" and num_workers > 0:
-            raise UserError(f"data.device={device} draws in the main process: set data.num_workers=0.")
+            raise UserError(f"data.device={device} draws in the main process: set data.num_workers=0")
         if online and num_workers > 1 and batch_size % simulator.block_size:
             rank_zero_warn(
-                f"data.batch_size={batch_size} is no multiple of simulate.block_size={simulator.block_size}:"
+                f"data.batch_size={batch_size} is not a multiple of simulate.block_size={simulator.block_size}:"
                 " several workers will draw some blocks twice."
             )
 
@@ -119,7 +119,7 @@ class SimulatedBatches(PatternBatches, ABC):
         """Function that makes a batch such as the stored ones of what the simulator draws; it must pickle."""
 
     def simulator_of(self, split: str) -> Any:
-        """The simulator of one split; the same for all unless a subclass divides what it shows."""
+        """Simulator of a split; a subclass may divide its particles among the splits, else all have the same."""
         return self.simulator
 
     def prepare_data(self) -> None:

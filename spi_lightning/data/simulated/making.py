@@ -51,7 +51,7 @@ def kept_set(path: Path, make: Callable[[], None], is_readable: Callable[[], boo
 
 
 def require_replaceable(path: Path, overwrite: bool) -> None:
-    """Refuse to replace a file unasked, or one that is no simulated set.
+    """Refuse to replace a file unasked, or one that is not a simulated set.
 
     Raises:
         UserError: The file exists and must not be replaced.

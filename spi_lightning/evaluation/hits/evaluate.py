@@ -63,7 +63,7 @@ def evaluate_hits(
         methods: Methods under names that differ.
         rule: Rule from probabilities to decisions; None: 0.5, abstaining within 0.1.
         subset: Labels from which methods may learn; None: as the number of labels suggests.
-        excluded: (k,) frames left out of a second column of numbers, of doubtful label say.
+        excluded: (k,) frames left out of a second column of numbers, for example those of doubtful label.
         primary: Name of the method that selects; None: see primary_name.
         cache: Folder in which answers are kept.
         show: Called with every note of a method as soon as it is there.

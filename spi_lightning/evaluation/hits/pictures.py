@@ -1,4 +1,4 @@
-"""Pictures of an evaluation of hits: galleries, occlusion maps, and one pattern in the layers of a network."""
+"""Pictures of an evaluation of hits: galleries, occlusion maps, and activations of a network's layers."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def score(
 
     Args:
         result: Answers of all methods, with labels.
-        trained: Names of the methods whose spread is of interest, checkpoints of several seeds say.
+        trained: Names of the methods whose spread is reported, for example checkpoints of several seeds.
         replicates: Bootstrap replicates of the 95 % intervals.
         seed: Seed of the bootstrap.
         extra: Further numbers by their names, see HitMetrics.

@@ -19,7 +19,7 @@ from spi_lightning.results.volume_settings import VolumeSettings
 
 _SEED_STEP = 1000  # between the seeds of two draws of held-out voxels, more than there are starts
 VolumeMethod = Method[VolumePart, VolumeRuns]
-"""Method of 3D phasing; a class attribute ``unit`` names the steps of its course if they are no iterations."""
+"""Method of 3D phasing; a class attribute ``unit`` names the steps of its course if they are not iterations."""
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def identity(item: h5py.Dataset | h5py.Group) -> object:
 
 
 def missing_target(file: h5py.File, key: str, depth: int = MAX_DEPTH) -> str:
-    """File or path that a broken link names, followed through links of the same file; empty if the key is no link."""
+    """File or path that a broken link names, through links of the same file; empty if the key is not a link."""
     parent, _, name = key.strip("/").rpartition("/")
     group = get_object(file, parent) if parent else file
     if not isinstance(group, h5py.Group) or name not in group.keys():  # noqa: SIM118  h5py follows links in `in`

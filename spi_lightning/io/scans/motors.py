@@ -160,7 +160,7 @@ def one_number(value: Any, where: str, notes: list[Note], steady: float = 0.0) -
         return None
     first, spread = float(numbers[0]), float(np.ptp(numbers))
     if not np.isfinite(numbers).all():
-        raise UserError(f"{where} is not a number (NaN or infinite); state the quantity with data.geometry.")
+        raise UserError(f"{where} is not a number (NaN or infinite); state the quantity with data.geometry")
     if spread > max(_STEADY * abs(first), steady):
         notes.append(
             Note.of(f"{where} changes from {first:g} to {float(numbers[-1]):g} during the scan and is not used")

@@ -262,7 +262,7 @@ def _add_motors(path: Path, made: SpecScan, scan: Any) -> None:
             Note.warning(
                 f"scan {made.number} has {sum(map(len, positions.values()))} motor positions (#P) for "
                 f"{sum(map(len, names.values()))} names (#O), first different in line {unlike[0]}: no position is "
-                "used, because they cannot be assigned to motors; give data.geometry.",
+                "used, because they cannot be assigned to motors; give data.geometry",
                 str(path),
             )
         )

@@ -58,8 +58,8 @@ class DiffusionMap:
             eigenvalues, see ``diffusion_map``.
         self_weight, symmetrise, least_weight: Weights of the graph, see ``diffusion_map``.
         select: ByDistance (default), InBox or InPolygon.
-        learn_from: Labelled file, simulated say: the map is made of its frames, selection by distance is from its
-            single hits, and the frames in question are located in it by the Nystroem extension.
+        learn_from: Labelled file, for example a simulated one: the map is made of its frames, selection by distance is
+            from its single hits, and the evaluated frames are located in it by the Nystroem extension.
 
     Raises:
         UserError: A device that is not there.

@@ -120,7 +120,7 @@ def labelled_content(path: str | Path | None) -> str | None:
 
 
 def partial_answer(found: NDArray[np.float32], features: NDArray[np.float32] | None = None) -> HitAnswer:
-    """Answer of a method that can say nothing of some frames.
+    """Answer of a method that cannot score some frames.
 
     Args:
         found: (N,) probability of a single hit, NaN where nothing can be said: 1/2 there, and no decision.

@@ -57,7 +57,7 @@ class Reference:
         device: Name of the device that computes vectors.
         scale: Whether to bring every entry to mean 0 and variance 1.
         components: Number of principal components to keep of the entries; 0: all entries.
-        learn_from: Labelled file, simulated say, instead of frames of the file in question.
+        learn_from: Labelled file, for example a simulated one, instead of frames of the evaluated file.
 
     Raises:
         UserError: An estimator that is neither, a clusterer with ``learn_from``, or a device that is not there.

@@ -61,7 +61,7 @@ def _note_on_edge(region: Tensor, listener: Listener) -> None:
         listener.note(
             Note.of(
                 "the autocorrelation of some patterns fills the frame: the oversampling is below 2, or "
-                "noise, background or missing pixels make it seem wide. Their supports are not to be trusted."
+                "noise, background or missing pixels make it seem wide. Their supports are not to be trusted"
             )
         )
 

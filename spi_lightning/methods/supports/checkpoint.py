@@ -1,4 +1,4 @@
-"""Trained networks as methods of support finding, and methods behind a network that heals patterns."""
+"""Trained networks as methods of support finding, and methods that are applied to healed patterns."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ class SupportCheckpoint(SupportMethod):
 
     @property
     def task(self) -> SupportPrediction:
-        """The trained task on its device."""
+        """Trained support prediction on its device."""
         return self._loaded[0]
 
     def supports_of(self, batch: Batch, listener: Listener) -> Batch:
-        """Prediction of the task; for larger patterns than it knows from their middle, on their finer pixels.
+        """Prediction of the task; of patterns larger than those of training from their middle, on the finer pixels.
 
         Raises:
             UserError: The network cannot take patterns of this shape.
@@ -78,10 +78,10 @@ class SupportCheckpoint(SupportMethod):
 
 
 def _note_on_size(height: int, width: int, size: int, bin: int) -> Note:
-    """How patterns of another size than the network's were answered; all in pixels."""
+    """Note on patterns of another size than those of training: binning, middle and interpolation; all in pixels."""
     line = f"patterns of {height} x {width} pixels"
     line += f" were binned {bin} x {bin} (the density's field of view shrinks as much)," if bin > 1 else ""
-    line += f" are answered from their central {size} x {size}, as the network knows them"
+    line += f" are answered from their central {size} x {size}, the size of the training patterns"
     if (height // bin, width // bin) != (size, size):
         line += f"; its density has pixels {height / bin / size:.3g} times as large, and is interpolated"
     return Note.of(line)
@@ -89,7 +89,7 @@ def _note_on_size(height: int, width: int, size: int, bin: int) -> Note:
 
 @dataclass(frozen=True, kw_only=True)
 class Healed(SupportMethod):
-    """Method behind a network that denoises and completes patterns.
+    """Method applied to patterns that a healing network has denoised and completed.
 
     Args:
         healing: Run folder or checkpoint of a healing task.
@@ -109,7 +109,7 @@ class Healed(SupportMethod):
     def __post_init__(self) -> None:
         plain = self.name.split(" (")[0]
         if self.healing is None:
-            raise UserError(f"{plain} needs a network that heals: +settings.{plain}.healing=RUN")
+            raise UserError(f"{plain} needs a healing network: +settings.{plain}.healing=RUN")
         if self.then is None:
             raise UserError(f"{plain} needs a network that finds supports: +settings.{plain}.then=RUN")
         object.__setattr__(self, "healing", find_checkpoint(self.healing))
@@ -126,24 +126,24 @@ class Healed(SupportMethod):
 
     @property
     def parameter(self) -> str:  # type: ignore[override]
-        """Parameter of the method behind."""
+        """Name of the parameter of the method ``then``."""
         return self._then.parameter
 
     @property
     def settings(self) -> Sequence[float]:  # type: ignore[override]
-        """Settings of the method behind."""
+        """Values of the parameter of the method ``then`` along its trade-off curve."""
         return self._then.settings
 
     @cached_property
     def task(self) -> Healing:
-        """The network that heals, on its device."""
+        """Trained healing task on its device."""
         return cast(Healing, load_task(cast(Path, self.healing), self.instantiate, Healing)[0]).to(self.on).eval()
 
     def at(self, setting: float) -> Self:
-        """With the method behind at another value of its parameter."""
+        """The same with another value of the parameter of the method ``then``."""
         return replace(self, then=self._then.at(setting))
 
     def supports_of(self, batch: Batch, listener: Listener) -> Batch:
-        """Answer of the method behind to the healed patterns."""
+        """Supports that the method ``then`` finds of the healed patterns."""
         healed = self.task.predict_step(batch)
         return self._then.supports_of(batch | {INTENSITY: healed[INTENSITY], MASK: healed[MASK]}, listener)

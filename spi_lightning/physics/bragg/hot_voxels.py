@@ -116,7 +116,7 @@ def _steady(values: Tensor, mask: Tensor) -> Tensor:
     """(rows, columns) pixels, narrow groups of which count alike in all frames and far more than those around."""
     if len(values) < _FRAMES:
         return torch.zeros_like(mask[0])
-    counting = values.flatten(1).amax(1) > 0  # dropped frames are no evidence
+    counting = values.flatten(1).amax(1) > 0  # dropped frames are not evidence
     known = mask & counting[:, None, None]
     least = torch.where(known, values, torch.inf).amin(0)
     largest = torch.where(known, values, 0.0).amax(0)

@@ -18,7 +18,7 @@ _GROUP: Final = 4  # touching saturated voxels from which they are the top of a 
 
 
 def find_peak(photons: Tensor, unit: float = 1.0) -> tuple[int, int, int]:
-    """Voxel of the Bragg peak: a bright one in the brightest 3 x 3 x 3 voxels, since one hot voxel is no peak.
+    """Voxel of the Bragg peak: a bright one in the brightest 3 x 3 x 3 voxels, since one hot voxel is not a peak.
 
     Among those as bright as the brightest within photon noise, the one whose 3 x 3 x 3 voxels hold most photons.
 

@@ -4,7 +4,7 @@ Formats without NaN mark gaps, dead and overflowed pixels by numbers: the larges
 in gaps and 2^32 - 2 in defective pixels; 65535 or 255 at smaller bit depths), -1 and -2 in signed types (PILATUS),
 fill values of HDF5 and netCDF. Whether a value is such a mark is decided by its size and by its constancy over frames:
 
-1. Integers of 2^31 - 1 and above are no counts, in whatever frame; nor are a signed type's smallest value and, in
+1. Integers of 2^31 - 1 and above are not counts, in whatever frame; nor are a signed type's smallest value and, in
    floats, exactly 2^31 - 1 and its like, the largest float, and values a million times beyond all others.
 2. The largest integers of a type of 8 or 16 bits, or of a type narrower than the one stored, are marks where a pixel
    holds them in every frame. In some frames only they are counts, perhaps saturated.
@@ -33,7 +33,7 @@ _NO_COUNTS: Final = "no counts"
 _INTEGER_LIMITS: Final = tuple(2.0**bits - less for bits in (31, 32, 63, 64) for less in (0, 1, 2))
 _MOST: Final = 8  # largest number of different marks in floats; more are values of an unusual unit
 _MANY_FRAMES: Final = 8  # frames in which noise does not repeat by chance
-_BEYOND: Final = 1e6  # ratio to the next largest value from which a float is no intensity
+_BEYOND: Final = 1e6  # ratio to the next largest value from which a float is not an intensity
 _HUGE: Final = 1e15  # floats below may be intensities in any unit
 _FEW: Final = 2e-3  # share of a frame's pixels that may hold negative marks without lying side by side
 _NEGATIVES: Final = 3  # numbers that a detector uses as negative marks

@@ -58,7 +58,7 @@ def embed(
 def require_embedding(method: str) -> None:
     """Raise UserError unless the method is one of EMBEDDINGS."""
     if method not in EMBEDDINGS:
-        raise UserError(f"embedding={method} is unknown: choose one of {', '.join(EMBEDDINGS)}.")
+        raise UserError(f"embedding={method} is unknown: choose one of {', '.join(EMBEDDINGS)}")
 
 
 def embedding_figure(

@@ -53,7 +53,7 @@ def write_evaluation_report(run: Path, figures: Mapping[str, MakeFigure] | None 
         embedding: Embedding of features, ``pca`` or ``tsne``.
 
     Raises:
-        UserError: The folder is no finished evaluation, or the embedding is unknown.
+        UserError: The folder is not a finished evaluation, or the embedding is unknown.
     """
     require_embedding(embedding)
     loaded = HitResult.load(run)

@@ -67,7 +67,7 @@ def numbers_table(metrics: Mapping[str, Any], element: str) -> Table:
     """Table of all numbers of a run, with names in words where there are any.
 
     Args:
-        metrics: Numbers of metrics.json by name; entries that are no numbers are left out.
+        metrics: Numbers of metrics.json by name; entries that are not numbers are left out.
         element: Word for an element, ``pixel`` or ``voxel``.
     """
     words = {name: words.format(element=element) for name, words in _WORDS.items()}

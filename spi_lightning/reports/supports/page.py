@@ -14,7 +14,7 @@ from spi_lightning.reports.heat_map import agreement_figure
 from spi_lightning.reports.page import Lines, Picture, Section, Table, write_page
 from spi_lightning.reports.provenance import provenance_section
 from spi_lightning.reports.style import as_picture, as_png
-from spi_lightning.results.supports import SUPPORTS_FILE, MethodResult, SupportResult
+from spi_lightning.results.supports import EVEN, SUPPORTS_FILE, WORST, MethodResult, SupportResult
 
 from .figures import (
     errors_figure,
@@ -178,17 +178,18 @@ def _galleries(result: SupportResult) -> Iterator[Block]:
             + ("Above each column: frame, structure, and area of the true support." if result.truth is not None else "")
         ]
     )
-    for title, rows in result.displayed.choices.items():
-        yield Picture(as_png(supports_gallery(result, rows)), title, _gallery_words(result, title), wide=True)
+    for choice, rows in result.displayed.choices.items():
+        yield Picture(as_png(supports_gallery(result, rows)), choice, _gallery_words(result, choice), wide=True)
 
 
 _NO_TWICE = "no structure twice, if there are enough"
 
 
-def _gallery_words(result: SupportResult, title: str) -> str:
-    if title.startswith("Worst"):
+def _gallery_words(result: SupportResult, choice: str) -> str:
+    """Caption of a gallery by the name of its choice of patterns."""
+    if choice == WORST:
         return f"Most true pixels missed by {result.primary_method.name}; {_NO_TWICE}."
-    if "particles" not in title:
+    if choice == EVEN:
         return "Evenly spread over the file."
     return f"{_NO_TWICE[0].upper()}{_NO_TWICE[1:]}." if bool((result.structure >= 0).any()) else ""
 

@@ -72,19 +72,19 @@ def _warnings(result: VolumeResult) -> list[Lines]:
 def verdict(result: VolumeResult, metrics: Mapping[str, Any]) -> str:
     """Method of least error and its resolution, and the agreement of the methods, in two or three sentences."""
     methods: Mapping[str, Mapping[str, Any]] = metrics["methods"]
-    judge = "held_out_chi_square" if all("held_out_chi_square" in one for one in methods.values()) else "chi_square"
-    order = sorted(methods, key=lambda name: methods[name][judge])
-    where = "held-out" if judge != "chi_square" else "fitted"
-    text = f"Least median χ² on the {where} voxels: {order[0]}, {methods[order[0]][judge]:.3g}"
+    number = "held_out_chi_square" if all("held_out_chi_square" in one for one in methods.values()) else "chi_square"
+    order = sorted(methods, key=lambda name: methods[name][number])
+    where = "held-out" if number != "chi_square" else "fitted"
+    text = f"Least median χ² on the {where} voxels: {order[0]}, {methods[order[0]][number]:.3g}"
     if len(order) > 1:
-        text += f"; next {order[1]}, {methods[order[1]][judge]:.3g}"
+        text += f"; next {order[1]}, {methods[order[1]][number]:.3g}"
     draws, patterns = result.about.settings.masks, len(result.about.patterns)
     text += f" ({result.about.settings.starts} starts, {draws} draw{'s' if draws > 1 else ''} of held-out voxels, "
     text += f"{patterns} pattern{'s' if patterns > 1 else ''})."
     kept, runs = methods[order[0]].get("kept", 0), methods[order[0]].get("runs", 0)
     if 2 * kept <= runs:
         text += f" Only {kept} of the {runs} runs of {order[0]} agree, so its density is uncertain."
-    if _alike(methods, order, judge):
+    if _alike(methods, order, number):
         text += " The quartiles of the two overlap, so neither is shown to be better."
     if agreement := metrics.get("agreement"):
         best, mean = (

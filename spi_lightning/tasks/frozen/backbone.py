@@ -211,7 +211,11 @@ def _options(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sha256_of_state(state: dict[str, Tensor]) -> str:
-    """Hash of the weights of network and preprocessing, independent of their file."""
+    """SHA-256 of the weights of network and preprocessing, independent of their file; 64 hexadecimal digits.
+
+    Checkpoints of heads hold it to recognise their backbone. They outlive versions of this package, with which
+    ``fingerprint`` may change, so that it is computed from the bytes alone.
+    """
     digest = hashlib.sha256()
     for name in sorted(name for name in state if name.startswith(("network.", "preprocess."))):
         digest.update(name.encode() + state[name].contiguous().numpy().tobytes())

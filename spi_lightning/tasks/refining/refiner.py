@@ -107,7 +107,7 @@ class Refiner:
             loss = self.loss(predicted, self.measured, self.mask, self.epoch / self.epochs)
             if self.prior is not None:
                 loss = loss + self.prior(density)
-            self._judge(density.detach(), predicted.detach())
+            self._evaluate(density.detach(), predicted.detach())
             self.optimizer.zero_grad()
             backward(loss.sum())
             broken = ~self._finite(loss)
@@ -120,7 +120,7 @@ class Refiner:
         self._heal(safe)
 
     @torch.no_grad()
-    def _judge(self, density: Tensor, predicted: Tensor) -> None:
+    def _evaluate(self, density: Tensor, predicted: Tensor) -> None:
         """Keep densities (M, z, y, x) of lower chi square than before."""
         self.chi_square = chi_square(predicted, self.measured, self.mask)
         self.correlation = pearson(predicted, self.measured, self.mask)

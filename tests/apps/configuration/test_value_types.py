@@ -47,7 +47,7 @@ def test_names_the_setting_and_what_it_takes(word: str, message: str) -> None:
 
 def test_settings_of_other_data_are_named_with_what_takes_them_away() -> None:
     words = ("experiment=bellisario_support", "data=supports", "data.path=x.h5")
-    with pytest.raises(UserError, match=r"data\.\w+ is no setting of .*leave it out with ~data\.\w+"):
+    with pytest.raises(UserError, match=r"data\.\w+ is not a setting of .*leave it out with ~data\.\w+"):
         check_types(config_of(*words), "train", {})
 
 

@@ -58,12 +58,12 @@ def test_a_working_folder_that_was_removed(tmp_path: Path, command: list[str]) -
     [
         ("network=foo", r"network=foo is unknown: choose one of .*, resnet10, .*tiny_cnn.*\.$"),
         ("loss=foo", r"loss=foo is unknown: choose one of binary_cross_entropy, cross_entropy, general"),
-        ("data.colour=red", r"data\.colour is no setting here; there are data\.\w+, .*add it\)$"),
+        ("data.colour=red", r"data\.colour is not a setting here; there are data\.\w+, .*add it\)$"),
         (
             "data.path=frames.h5",
-            r"data\.path is no setting here; .*\(data=hits data\.path=FILE reads patterns of a file\)$",
+            r"data\.path is not a setting here; .*\(data=hits data\.path=FILE reads patterns of a file\)$",
         ),
-        ("trainer.max_step=3", r"trainer\.max_step is no setting here; did you mean trainer\.max_steps"),
+        ("trainer.max_step=3", r"trainer\.max_step is not a setting here; did you mean trainer\.max_steps"),
         ("a=b=c", r"cannot read the override 'a=b=c'"),
     ],
 )
@@ -82,7 +82,7 @@ def test_hydra_errors_are_one_line(tmp_path: Path, override: str, message: str) 
         ),
         (
             {"_target_": "spi_lightning.networks.TinyCNN", "varant": 1},
-            r"(net\.)?varant is no setting of spi_lightning\.networks\.\S*TinyCNN; there are variant.*",
+            r"(net\.)?varant is not a setting of spi_lightning\.networks\.\S*TinyCNN; there are variant.*",
         ),
     ],
 )

@@ -12,7 +12,7 @@ import torch
 from spi_lightning import codec
 from spi_lightning.errors import UserError
 from spi_lightning.evaluation.cache import Cache
-from spi_lightning.evaluation.supports.compare import compare_supports
+from spi_lightning.evaluation.supports import compare_supports
 from spi_lightning.fields import DENSITY, INTENSITY, SUPPORT, Batch
 from spi_lightning.fingerprint import Irrelevant
 from spi_lightning.io import ArrayFrames, PatternFile

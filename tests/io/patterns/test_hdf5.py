@@ -215,7 +215,7 @@ def test_missing_truncated_foreign_and_empty_files(tmp_path) -> None:
     content = path.read_bytes()
     for name, bytes_left, message in [
         ("truncated.h5", content[: len(content) // 2], "truncated"),
-        ("foreign.h5", b"this is no HDF5 file" * 10, "not an HDF5 file"),
+        ("foreign.h5", b"this is not an HDF5 file" * 10, "not an HDF5 file"),
         ("foreign.xyz", b"this is nothing known" * 10, "unknown format; supported are"),
         ("empty.h5", b"", "empty"),
     ]:
