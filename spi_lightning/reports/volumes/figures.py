@@ -78,7 +78,7 @@ def _plain_log(axis: Axis, low: float, high: float) -> None:
 
 def held_out_figure(result: VolumeResult) -> Figure:
     """Chi square of each run on held-out voxels against fitted ones; the legend has the number of free voxels."""
-    with figure(6.4, 4.6) as picture:
+    with figure(5.4, 4.2) as picture:
         axes = picture.subplots()
         ends: list[float] = []
         for number, numbers in enumerate(one.numbers for one in result.methods):
@@ -130,7 +130,7 @@ def course_figure(result: VolumeResult, against: str) -> Figure:
 def spectrum_figure(result: VolumeResult, pattern: DisplayedPattern) -> Figure:
     """Amplitude summed over shells of constant |q|, measured and of each method: Wu et al. (2021), Fig. 3i."""
     frequency, unit = frequency_of(result)
-    with figure(6.4, 5.0) as picture:
+    with figure(5.4, 4.8) as picture:
         above, below = picture.subplots(2, 1, sharex=True, height_ratios=(2.2, 1))
         reach = 0.05
         above.plot(frequency, pattern.weight, color=INK, linewidth=2.4, alpha=0.35, label="measured")
@@ -143,7 +143,7 @@ def spectrum_figure(result: VolumeResult, pattern: DisplayedPattern) -> Figure:
         below.axhline(1, color=INK, linewidth=0.8, linestyle=":")
         above.set(yscale="log", ylabel="Σ |F| over a shell (√photons)")
         below.set(xlabel=f"|q| ({unit})", ylabel="over measured", ylim=(max(0, 1 - reach), min(2, 1 + reach)))
-        above.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, borderaxespad=0.2, columnspacing=1.0)
+        _legend(picture, above)
     return picture
 
 
@@ -193,7 +193,7 @@ def frequency_of(result: VolumeResult) -> tuple[Array, str]:
 
 def times_figure(methods: Mapping[str, Mapping[str, Any]], levels: Sequence[float]) -> Figure:
     """Median seconds of one run until chi square is below each level; larger marks: more runs reach it."""
-    with figure(6.4, 4.3) as picture:
+    with figure(5.4, 4.2) as picture:
         axes = picture.subplots()
         for number, (name, numbers) in enumerate(methods.items()):
             points = [(level, numbers[f"seconds_to/{level:g}"], numbers[f"success/{level:g}"]) for level in levels]
@@ -206,7 +206,7 @@ def times_figure(methods: Mapping[str, Mapping[str, Any]], levels: Sequence[floa
         axes.set(xscale="log", xlabel="χ² of the fitted voxels, smaller to the right", ylabel="seconds of one run")
         axes.set_yscale("log" if some else "linear")  # nothing can be drawn to a logarithmic scale without a value
         axes.set_xlim(max(levels) * 2, min(levels) / 2)
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, borderaxespad=0.2, columnspacing=1.0)
+        _legend(picture, axes)
     return picture
 
 

@@ -14,6 +14,7 @@ from spi_lightning.reports.heat_map import agreement_figure
 from spi_lightning.reports.laboratory import laboratory_sections, laboratory_surfaces
 from spi_lightning.reports.page import Lines, Picture, Section, Surface, Table, write_page
 from spi_lightning.reports.provenance import provenance_section, source_line
+from spi_lightning.reports.short_names import renamed, short_names
 from spi_lightning.reports.style import as_svg, as_tiles
 from spi_lightning.reports.surfaces import PAGE_VERTICES, diffraction_surface, object_surface, surface_level
 from spi_lightning.results.volumes import VOLUMES_FILE, DisplayedPattern, VolumeFacts, VolumeResult
@@ -38,8 +39,10 @@ def write_volumes_report(run: Path, figures: Mapping[str, MakeFigure] | None = N
         run: Folder of the evaluation.
         figures: Further figures by title, see reports.further.
     """
-    result = codec.load(run / VOLUMES_FILE, VolumeResult)
-    metrics: dict[str, Any] = read_metrics(run / "metrics.json")
+    loaded = codec.load(run / VOLUMES_FILE, VolumeResult)
+    names = short_names(loaded.names)
+    result = renamed(loaded, names)
+    metrics: dict[str, Any] = renamed(read_metrics(run / "metrics.json"), names)
     crystals = sorted((run / "densities").glob("*/*_laboratory.npz"))
     most = PAGE_VERTICES // max(1, _surfaces_of(result) + len(crystals))
     first, *others = result.patterns
@@ -54,7 +57,7 @@ def write_volumes_report(run: Path, figures: Mapping[str, MakeFigure] | None = N
         Section("Convergence", convergence(result, metrics)),
         Section("Notes", [Lines(note_lines(result.notes) or ["Nothing to note."]), question_table(result.about)]),
         *further_sections(figures, result),
-        provenance_section(run, costs(result)),
+        provenance_section(run, costs(result, list(names))),
     ]
     return write_page(run / "report.html", "3D phasing compared", source_line(str(result.about.path), run), sections)
 
@@ -266,11 +269,19 @@ def question_table(about: VolumeFacts) -> Table:
     return Table(["", "value"], rows, numeric=False)
 
 
-def costs(result: VolumeResult) -> dict[str, Any]:
-    """Device, time, memory and cached answers of each method, and the command, by name."""
+def costs(result: VolumeResult, names: Sequence[str]) -> dict[str, Any]:
+    """Device, time, memory and cached answers of each method, and the command, by name.
+
+    Args:
+        result: Comparison under short names of its methods.
+        names: Full names of the methods, which are given where they differ.
+    """
     methods = {
-        one.name: {"unit": one.unit} | one.cost.rounded | {"cached": f"{one.kept} of {one.answers}"}
-        for one in result.methods
+        one.name: ({} if one.name == name else {"name": name})
+        | {"unit": one.unit}
+        | one.cost.rounded
+        | {"cached": f"{one.kept} of {one.answers}"}
+        for one, name in zip(result.methods, names, strict=True)
     }
     about = result.about
     return {"device": about.device, "threads": about.threads, **methods, "command": about.command}
