@@ -111,6 +111,8 @@ def _hits(cfg: DictConfig, folder: Path, cache: Cache) -> dict[str, Any]:
 def _supports(cfg: DictConfig, folder: Path, cache: Cache) -> dict[str, Any]:
     """Evaluation of methods that find supports: data=supports or data=simulated_supports."""
     chosen, methods = cfg.supports, list(make_methods(cfg, "supports"))
+    if not 0 < chosen.fraction < 1:
+        raise UserError(f"supports.fraction={chosen.fraction}: give a number between 0 and 1")
     patterns, scoring = open_frames(cfg.data, "supports"), {"replicates": cfg.bootstrap.replicates, "seed": cfg.seed}
     result = compare_supports(
         patterns, methods, cache, chosen.fraction, int(chosen.curve), int(chosen.gallery), scoring, print_note

@@ -47,39 +47,39 @@ def check_settings(
                 _require(f"{prefix}{name}", part[name], annotation)
 
 
-def field_types(described: type, prefix: str = "") -> dict[str, Any]:
+def field_types(dataclass: type, prefix: str = "") -> dict[str, Any]:
     """Annotations of the fields of a dataclass by their full names; those of nested dataclasses are mappings.
 
     Args:
-        described: Dataclass whose fields have the names of the settings.
+        dataclass: Dataclass whose fields have the names of the settings.
         prefix: Beginning of the full names, such as ``detector.``.
 
     Returns:
         The annotations that say which plain values fit.
     """
     found: dict[str, Any] = {}
-    hints = get_type_hints(described, include_extras=True)
-    for name in (each.name for each in fields(described)):
-        if is_dataclass(hint := hints[name]) and isinstance(hint, type):
+    annotated = get_type_hints(dataclass, include_extras=True)
+    for name in (each.name for each in fields(dataclass)):
+        if is_dataclass(hint := annotated[name]) and isinstance(hint, type):
             found |= {f"{prefix}{name}": Mapping, **field_types(hint, f"{prefix}{name}.")}
         elif misfit_of(_ABSENT, hint) is not None:
             found[f"{prefix}{name}"] = hint
     return found
 
 
-def filled(described: type[Made], values: Mapping[str, Any]) -> Made:
+def filled(dataclass: type[Made], values: Mapping[str, Any]) -> Made:
     """Dataclass filled with the settings that have the names of its fields, nested dataclasses alike.
 
     Args:
-        described: Dataclass to be made.
+        dataclass: Dataclass to be made.
         values: Plain containers that hold all of its fields; others are left alone.
     """
-    hints = get_type_hints(described)
+    annotated = get_type_hints(dataclass)
     made = {}
-    for name in (each.name for each in fields(described)):  # type: ignore[arg-type]
-        hint, value = hints[name], values[name]
+    for name in (each.name for each in fields(dataclass)):  # type: ignore[arg-type]
+        hint, value = annotated[name], values[name]
         made[name] = filled(hint, value) if isinstance(hint, type) and is_dataclass(hint) else value
-    return described(**made)
+    return dataclass(**made)
 
 
 def selected(config: Mapping[str, Any], name: str) -> Any:

@@ -33,7 +33,7 @@ def laid_over(
     """Copy of a configuration with every value in which ``after`` differs from ``before``, and with those named.
 
     Args:
-        base: Configuration to change.
+        base: Configuration as plain containers that the changes are made to; it stays as it is.
         before: Configuration without the changes.
         after: Configuration with the changes; a setting that it lacks is removed from the copy.
         named: Full names of settings whose value in ``after`` is taken even where it is that of ``before``; groups and

@@ -6,14 +6,14 @@ from omegaconf import OmegaConf
 
 from spi_lightning.locations import CONF
 from spi_lightning.settings import annotations, parameters
-from spi_lightning.settings.signatures import _named
+from spi_lightning.settings.signatures import named
 
 TARGETS = sorted({str(part._target_) for path in CONF.glob("*/*.yaml") if "_target_" in (part := OmegaConf.load(path))})
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_target_resolves_to_the_object_that_hydra_finds(target: str) -> None:
-    assert _named(target) is get_object(target)
+    assert named(target) is get_object(target)
 
 
 def test_a_function_whose_module_has_its_name_is_the_function() -> None:

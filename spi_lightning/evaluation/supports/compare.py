@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.data.supports import structure_names
-from spi_lightning.errors import UserError
 from spi_lightning.evaluation.ask import NO_CACHE, ask_whole
 from spi_lightning.evaluation.cache import Cache
 from spi_lightning.evaluation.protocol import Method, Question
@@ -80,10 +79,8 @@ def compare_supports(
         show: Called with every note of a method as soon as it is there.
 
     Raises:
-        UserError: A fraction outside 0 to 1, a frame that cannot be read, or a method that cannot answer.
+        UserError: A frame that cannot be read, or a method that cannot answer.
     """
-    if not 0 < fraction < 1:
-        raise UserError(f"supports.fraction={fraction}: give a number between 0 and 1")
     question = SupportQuestion.of_file(patterns)
     answered = [ask_whole(method, question, cache, show) for method in methods]
     frame = question.part.frame
