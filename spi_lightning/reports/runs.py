@@ -12,6 +12,8 @@ from spi_lightning.errors import UserError
 from spi_lightning.io.reading import read_metrics
 from spi_lightning.printable import printable
 
+from .short_names import short_names
+
 NUMBERS: Final = {"accuracy": "accuracy", "auroc": "AUROC", "false_positive_rate": "FPR", "frames": "frames"}
 
 
@@ -33,10 +35,14 @@ def runs_table(runs: Sequence[Path]) -> Table:
     Raises:
         UserError: A folder holds no metrics of an evaluation, or its patterns have no labels.
     """
-    table = Table(Column("patterns", no_wrap=True), Column("method", no_wrap=True), *NUMBERS.values())
-    for run in runs:
-        for name, numbers in read_methods(run).items():
-            table.add_row(run.name, name, *(_cell(numbers, f"test/{number}") for number in NUMBERS))
+    methods = [read_methods(run) for run in runs]
+    short = [short_names(list(numbers)) for numbers in methods]
+    widest = max((len(name) for names in short for name in names.values()), default=0)
+    heads = (Column(head, no_wrap=True) for head in NUMBERS.values())  # numbers are whole, long names wrap
+    table = Table(Column("patterns", overflow="fold"), Column("method", overflow="fold", min_width=widest), *heads)
+    for run, each, names in zip(runs, methods, short, strict=True):
+        for name, numbers in each.items():
+            table.add_row(run.name, names[name], *(_cell(numbers, f"test/{number}") for number in NUMBERS))
         table.add_section()
     return table
 

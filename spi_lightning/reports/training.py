@@ -11,7 +11,6 @@ from rich.table import Table as ScreenTable
 
 from spi_lightning.console import Terminal
 from spi_lightning.files import atomic_write
-from spi_lightning.notes import note_lines
 from spi_lightning.reports.hits.tables import NUMBERS
 from spi_lightning.results.training import LOG, Curves, TrainingResult, read_curves
 
@@ -95,13 +94,30 @@ def write_training_report(run: Path, figures: Mapping[str, MakeFigure] | None = 
     result = TrainingResult.load(run)
     curves = [Picture(as_svg(picture), FIGURES[name][0]) for name, picture in _pictures(result.curves).items()]
     sections = [
-        Section("Numbers", [*_numbers(result.metrics), *([Lines(note_lines(result.notes))] if result.notes else [])]),
-        *([Section("Learning curves", curves)] if curves else []),
+        Section("Answer", [Lines([_answer(result)]), *curves[:1]]),
+        *([Section("Numbers", numbers)] if (numbers := _numbers(result.metrics)) else []),
+        *([Section("Learning curves", curves[1:])] if curves[1:] else []),
         *laboratory_sections(sorted(run.glob("*_laboratory.npz"))),
         *further_sections(figures, result),
         provenance_section(run),
     ]
     return write_page(run / "report.html", "Training run", "/".join(run.resolve().parts[-2:]), sections)
+
+
+def _answer(result: TrainingResult) -> str:
+    """What the run has reached, in two sentences, and what its folder lacks."""
+    sentences = []
+    if "val/loss" in result.curves:
+        steps, values = result.curves["val/loss"]
+        best = int(np.nanargmin(values)) if np.isfinite(values).any() else 0
+        so_far = "" if result.metrics else " so far"
+        where = f"at step {steps[best]:,} of {steps[-1]:,}{so_far}"
+        sentences.append(f"The validation loss was least, {values[best]:.4g}, {where}.")
+    stage = "test" if "test/accuracy" in result.metrics else "val"
+    if (accuracy := result.metrics.get(f"{stage}/accuracy")) is not None:
+        words = {"test": "test", "val": "validation"}[stage]
+        sentences.append(f"The best checkpoint is right on {100 * accuracy:.1f} % of the {words} patterns.")
+    return " ".join([*sentences, *(f"{note.text}." for note in result.notes)]) or "The run has no numbers."
 
 
 def _numbers(metrics: Mapping[str, Any]) -> list[Table]:

@@ -32,6 +32,21 @@ def test_every_method_of_every_run_is_a_row(
     assert f"report: {second / 'report.html'}" in printed
 
 
+def test_default_names_of_runs_are_readable_in_80_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    numbers = {"test/accuracy": 0.84, "test/accuracy/low": 0.7, "test/accuracy/high": 0.93, "test/frames": 25}
+    numbers |= {name.replace("accuracy", "auroc"): value for name, value in numbers.items()}
+    names = [f"han_resnet10/2026-11-30_12-00-00_seed{seed}" for seed in range(4)]
+    run = evaluation(tmp_path / "2026-11-30_13-00-00", {"methods": dict.fromkeys(names, numbers)})
+    monkeypatch.setattr(sys, "argv", ["compare", str(run)])
+    monkeypatch.setenv("COLUMNS", "80")
+    app.main()
+    table = capsys.readouterr().out.partition("report:")[0]
+    assert "…" not in table and all(len(line) <= 80 for line in table.splitlines())
+    assert table.count("0.840") == 8 and all(f"seed{seed}" in table for seed in range(4))
+
+
 @pytest.mark.parametrize("metrics", [None, {"frames": 3}, "nonsense"])
 def test_a_folder_without_scores_is_one_line(
     metrics: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

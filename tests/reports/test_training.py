@@ -22,9 +22,13 @@ def test_figures_go_into_the_run_folder(tmp_path) -> None:
 
 def test_the_page_of_a_run_has_numbers_and_curves(tmp_path) -> None:
     (tmp_path / "metrics.csv").write_text(ROWS)
-    assert "has not ended" in write_report(tmp_path).read_text()
+    text = write_report(tmp_path).read_text()
+    assert "has not ended" in text and "at step 20 of 20 so far." in text
     (tmp_path / "metrics.json").write_text(json.dumps({"test/auroc": 0.8123, "val/loss": 0.5, "test/confusion": [[1]]}))
     text = write_report(tmp_path).read_text()
+    assert (
+        text.index("The validation loss was least, 0.5, at step 20 of 20.") < text.index("<img") < text.index("0.8123")
+    )
     assert "0.8123" in text and "Learning curves" in text and "Not in the run folder: versions.json" in text
 
 

@@ -13,6 +13,7 @@ from spi_lightning.reports.further import MakeFigure, further_sections
 from spi_lightning.reports.heat_map import agreement_figure
 from spi_lightning.reports.page import Lines, Picture, Section, Table, write_page
 from spi_lightning.reports.provenance import provenance_section
+from spi_lightning.reports.short_names import renamed, short_names
 from spi_lightning.reports.style import as_picture, as_png
 from spi_lightning.results.supports import EVEN, SUPPORTS_FILE, WORST, MethodResult, SupportResult
 
@@ -58,35 +59,38 @@ def write_supports_report(run: Path, figures: Mapping[str, MakeFigure] | None = 
     Raises:
         UserError: The folder holds no finished evaluation of supports.
     """
-    result = codec.load(run / SUPPORTS_FILE, SupportResult)
+    loaded = codec.load(run / SUPPORTS_FILE, SupportResult)
+    result = renamed(loaded, short_names([method.name for method in loaded.methods]))
+    first, *others = _galleries(result) or [Lines(["The result holds no patterns (gallery=0)."])]
     sections = [
-        Section("Summary", [*_summary(result)]),
+        Section("Answer", [Lines([_answer(result)]), first]),
+        Section("Numbers", [methods_table(result)]),
         *_accuracy(result),
-        Section("Patterns", [*_galleries(result)]),
+        *([Section("Patterns", others)] if others else []),
         Section("Shapes", [*_shapes(result)]),
-        Section(
-            "Notes",
-            [Lines(note_lines(result.notes) or ["Nothing to note."])],
-        ),
-        *further_sections(figures, result),
+        Section("Notes", [Lines(note_lines(result.notes) or ["Nothing to note."])]),
+        *further_sections(figures, loaded),
         provenance_section(run, {"command": result.command}, _costs(result.methods)),
     ]
-    names = ", ".join(method.name for method in result.methods)
-    return write_page(run / "report.html", "Supports", f"{names} on {result.path}", sections)
-
-
-def _summary(result: SupportResult) -> Iterator[Block]:
     count, height, width = result.methods[0].support.shape
-    structures = len(np.unique(result.structure[result.structure >= 0]))
-    of = f" of {structures} structures" if structures else ""
-    lines = [f"{count} patterns of {height} × {width} pixels{of} ({result.format})."]
+    subtitle = f"{result.path}: {count:,} patterns of {height} × {width} pixels ({result.format})"
+    return write_page(run / "report.html", "Supports", subtitle, sections)
+
+
+def _answer(result: SupportResult) -> str:
+    """The answer in two sentences: the supports of the primary method, and what they are compared with."""
+    method, structures = result.primary_method, len(np.unique(result.structure[result.structure >= 0]))
+    of = f" of {structures:,} structures" if structures else ""
     if result.truth is None:
-        lines.append("The file has no true densities: supports are only compared with each other.")
-    else:
-        area = result.truth.sum(axis=(1, 2))
-        lines.append(f"True supports have {area.min()} to {area.max()} pixels, {area.mean():.0f} on average.")
-    yield Lines(lines)
-    yield methods_table(result)
+        words = f"{method.name} finds supports of {method.support.sum(axis=(1, 2)).mean():.0f} pixels on average{of}. "
+        return f"{words}The file has no true densities, so supports are only compared with each other."
+    missed, loose = (np.asarray(method.columns[name]) for name in (FALSE_NEGATIVES, FALSE_POSITIVES))
+    area = result.truth.sum(axis=(1, 2))
+    return (
+        f"{100 * (missed < 2).mean():.1f} % of the supports of {method.name} miss fewer than two true pixels, and "
+        f"{loose.mean():.0f} pixels lie outside on average. True supports{of} have {area.min()} to {area.max()} "
+        f"pixels, {area.mean():.0f} on average."
+    )
 
 
 def methods_table(result: SupportResult) -> Table:
@@ -166,20 +170,19 @@ def worst_table(result: SupportResult) -> Table:
     return Table([*head, "area over\ntrue area", "intersection\nover union"], rows, words)
 
 
-def _galleries(result: SupportResult) -> Iterator[Block]:
-    if not result.displayed.choices:
-        yield Lines(["The result holds no patterns (gallery=0)."])
-        return
-    yield Lines(
-        [
-            "Intensity on a logarithmic scale over six decades, relative to its maximum; grey: not measured. "
-            "Everything below is cut to the middle of the frame, each column by itself; densities and scores from 0 "
-            "(white) to the largest of each (black). "
-            + ("Above each column: frame, structure, and area of the true support." if result.truth is not None else "")
-        ]
+def _galleries(result: SupportResult) -> list[Block]:
+    """Gallery of every choice of patterns; the first one's caption tells how to read them."""
+    known = result.truth is not None
+    how = (
+        "Intensity on a logarithmic scale over six decades, relative to its maximum; grey: not measured. Everything "
+        "below is cut to the middle of the frame, each column by itself; densities and scores from 0 (white) to the "
+        f"largest of each (black).{' Above each column: frame, structure, and area of the true support.' * known}"
     )
-    for choice, rows in result.displayed.choices.items():
-        yield Picture(as_png(supports_gallery(result, rows)), choice, _gallery_words(result, choice), wide=True)
+    blocks: list[Block] = []
+    for title, rows in result.displayed.choices.items():
+        words = " ".join(filter(None, (_gallery_words(result, title), "" if blocks else how)))
+        blocks.append(Picture(as_png(supports_gallery(result, rows)), title, words, wide=True))
+    return blocks
 
 
 _NO_TWICE = "no structure twice, if there are enough"
