@@ -13,7 +13,14 @@ from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.io.patterns.assembly import sample_indices
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.metrics.hits.classification_curves import curve_bands
-from spi_lightning.results import HitResult, OrientationResult, PhasingResult, SupportResult, VolumeResult
+from spi_lightning.results import (
+    HitResult,
+    OrientationResult,
+    PhasingResult,
+    SupportResult,
+    TrainingResult,
+    VolumeResult,
+)
 
 from .hits.curves import histogram_figure, roc_figure
 from .hits.gallery import Caption, collect_gallery, gallery_figure
@@ -21,6 +28,7 @@ from .orientation.maps import circles_figure
 from .phasing.maps import density_figure
 from .style import OTHER, SINGLE
 from .supports.gallery import supports_gallery
+from .training import training_pictures
 from .volumes.slices import slices_figure
 
 _EXAMPLES: Final = 12
@@ -88,3 +96,11 @@ def volumes(result: VolumeResult, pattern: int = 0) -> Figure:
 def orientation(result: OrientationResult) -> Figure:
     """Most probable orientations on the sphere."""
     return circles_figure(result)
+
+
+def training(result: TrainingResult, name: str | None = None) -> Figure:
+    """Learning curves of one kind, such as ``loss`` or ``ranking``; None: the first that the run has."""
+    pictures = training_pictures(result.curves)
+    if not pictures or (name is not None and name not in pictures):
+        raise UserError(f"name={name}: the run has {', '.join(pictures) or 'no learning curves'}")
+    return pictures[name] if name is not None else next(iter(pictures.values()))

@@ -73,7 +73,7 @@ def write_training_figures(run: Path | str) -> list[Path]:
     run = Path(run)
     folder = run / "figures"
     written = []
-    for name, picture in _pictures(read_curves(run / LOG)).items():
+    for name, picture in training_pictures(read_curves(run / LOG)).items():
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(folder / f"{name}.svg") as part:
             picture.savefig(part, format="svg", metadata={"Date": None})
@@ -92,7 +92,7 @@ def write_training_report(run: Path, figures: Mapping[str, MakeFigure] | None = 
         UserError: The folder has no metrics.csv.
     """
     result = TrainingResult.load(run)
-    curves = [Picture(as_svg(picture), FIGURES[name][0]) for name, picture in _pictures(result.curves).items()]
+    curves = [Picture(as_svg(picture), FIGURES[name][0]) for name, picture in training_pictures(result.curves).items()]
     sections = [
         Section("Answer", [Lines([_answer(result)]), *curves[:1]]),
         *([Section("Numbers", numbers)] if (numbers := _numbers(result.metrics)) else []),
@@ -136,7 +136,7 @@ def _numbers(metrics: Mapping[str, Any]) -> list[Table]:
     return [Table(["", *(words[stage] for stage in stages)], body)] if body else []
 
 
-def _pictures(curves: Curves) -> dict[str, Figure]:
+def training_pictures(curves: Curves) -> dict[str, Figure]:
     """Figures by name, those of FIGURES that metrics.csv has numbers of."""
     pictures = {}
     if "val/correlation_modified" in curves:  # val/correlation is then of Fourier amplitudes too, not of densities

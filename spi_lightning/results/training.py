@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import yaml  # type: ignore[import-untyped]
@@ -15,6 +16,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.files import complete_lines
 from spi_lightning.io.reading import read_metrics, reading, reads
 from spi_lightning.notes import Note
+from spi_lightning.summary import Summarised
 
 CONFIG: Final = "config.yaml"
 METRICS: Final = "metrics.json"
@@ -22,8 +24,8 @@ LOG: Final = "metrics.csv"
 Curves = dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]]
 
 
-@dataclass(frozen=True)
-class TrainingResult:
+@dataclass(frozen=True, repr=False)
+class TrainingResult(Summarised):
     """Training run, whether it has ended or not.
 
     Attributes:
@@ -32,6 +34,8 @@ class TrainingResult:
         settings: Resolved settings of the run; empty where its folder has none.
         notes: Notes on what the folder lacks.
     """
+
+    drawn_by: ClassVar[str] = "spi_lightning.reports.drawing:training"
 
     curves: Curves
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -50,6 +54,12 @@ class TrainingResult:
         notes += [] if ended else [Note.of(f"The run has not ended: there is no {METRICS}")]
         metrics = read_metrics(folder / METRICS) if ended else {}
         return cls(curves, metrics, _settings(folder / CONFIG), tuple(notes))
+
+    def facts(self) -> Mapping[str, object]:
+        """Steps done and the numbers of validation and test."""
+        steps = max((int(steps[-1]) for steps, _ in self.curves.values()), default=0)
+        numbers = {name: value for name, value in self.metrics.items() if name.startswith(("val/", "test/"))}
+        return {"steps": steps, **numbers, "notes": len(self.notes) or None}
 
 
 @reads(f"{LOG} of a training run", also=(csv.Error, TypeError))

@@ -32,6 +32,10 @@ def test_a_run_that_has_ended_has_numbers_and_settings(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("optimizer: {lr: 0.01}\nobjective: val/auroc\n")
     result = TrainingResult.load(tmp_path)
     assert result.metrics == {"val/loss": 0.5} and not result.notes
+    assert "val/loss  0.5" in repr(result) and "steps     20" in repr(result)
+    assert result.plot().axes[0].get_ylabel() == "loss"
+    with pytest.raises(UserError, match="name=phases: the run has loss, ranking"):
+        result.plot(name="phases")
     assert result.settings == {"optimizer": {"lr": 0.01}, "objective": "val/auroc"}
 
 
