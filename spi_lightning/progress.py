@@ -26,7 +26,7 @@ def no_progress(step: int, steps: int, error: Tensor) -> None:
 
 @dataclass(frozen=True)
 class Listener:
-    """What a method reports while it works.
+    """Receiver of the progress and the notes of a method.
 
     Attributes:
         progress: Callback for methods that take steps.
@@ -37,7 +37,7 @@ class Listener:
     notes: list[Note] = field(default_factory=list)
 
     def note(self, note: Note) -> None:
-        """Take a note on the answer that is being made; the same one counts once."""
+        """Add a note on the answer that is being made; equal notes are kept once."""
         if note not in self.notes:
             self.notes.append(note)
 

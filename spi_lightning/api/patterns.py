@@ -35,11 +35,11 @@ def open_patterns(
     reader: Callable[[Path], PatternFile | None] | None = None,
     **geometry: float,
 ) -> PatternFile:
-    """Open a file of patterns; photons are read when they are asked for.
+    """Open a file of patterns; photons are read at first access.
 
     Args:
         path: File of any format in io.FORMATS, a glob such as ``"run*/*.h5"``, or a list of those.
-        photons: Data set of the patterns, (N, y, x); None: the usual ones are looked for.
+        photons: Data set of the patterns, (N, y, x); None: found by name and shape.
         label: Data set or file of the labels, (N,): 1 for a single hit, 0 for any other, -1 for unknown.
         mask: Data set or file of the mask, (y, x) or (N, y, x).
         index: Numbers of the frames to use; None: all.

@@ -25,7 +25,7 @@ def main(cfg: DictConfig) -> None:
 
 
 def name_the_run(arguments: list[str]) -> list[str]:
-    """Let the run folder stand alone: ``RUN`` is short for ``'run=RUN'``, whatever signs are in it."""
+    """Command words with ``run=`` before the run folder, quoted where its name has special characters."""
     return [
         argument
         if not Path(argument).exists() and (argument.startswith("-") or "=" in argument)

@@ -56,7 +56,7 @@ class ByDistance:
     Without others, or where those are nearer than the single hits themselves, b = 2 and r_c is the distance within
     which 90 % of the labelled single hits lie from each other.
 
-    Source: Shi et al. (2019), S3, for selection by distance; the probability is ours, after Platt (1999).
+    Source: Shi et al. (2019), S3, for selection by distance; the probability follows Platt (1999).
     """
 
     needs_labels = True

@@ -61,7 +61,7 @@ class Progress(RichProgressBar):
         return min(ends, default=float("inf"))
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Go on with the bar of the run, or begin it; after a resumption where the run had stopped."""
+        """Start the bar of the run if there is none; a resumed run starts at its number of steps done."""
         if self.progress is None or self.is_disabled:
             return
         if self.train_progress_bar_id is None:

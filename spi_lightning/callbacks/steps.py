@@ -72,7 +72,7 @@ class StopDivergence(pl.Callback):
             self._require(trainer, not bool(torch.isfinite(mean).all()), "the validation loss")
 
     def _require(self, trainer: pl.Trainer, wrong: bool, what: str) -> None:
-        """Raise UserError in all processes if one finds ``what`` wrong, so that none waits for another."""
+        """Raise UserError in all processes if one finds ``what`` wrong, so that no process is left waiting."""
         if trainer.strategy.reduce_boolean_decision(wrong, all=False):
             raise UserError(
                 f"step {trainer.global_step}: {what} is NaN or infinite, the training diverged; lower optimizer.lr"

@@ -79,7 +79,7 @@ class DecideAtValidation(pl.Callback):
         trainer.should_stop = trainer.should_stop or stopped_early(trainer) is not None
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Step the schedules that wait for a plateau of the validation loss."""
+        """Step the schedules that react to a plateau of the validation loss."""
         loss = trainer.callback_metrics.get(MONITORED)
         for config in trainer.lr_scheduler_configs if trainer.state.fn == "fit" and not trainer.sanity_checking else ():
             if isinstance(config.scheduler, ReduceLROnPlateau) and loss is not None:

@@ -76,7 +76,7 @@ def cached_features(
 
 
 class FeatureDataset(HitDataset):
-    """Frames of one pattern file with their features, besides or instead of photons and mask.
+    """Frames of one pattern file with their features, with or without photons and mask.
 
     ``dataset[[3, 1, 2]]``: features (B, d) float32, and the entries of HitDataset.
 

@@ -25,7 +25,7 @@ class Measurement(Summarised):
         mask: The same shape, bool, True where measured.
         frequency_step: Frequency per pixel along each axis, 1/m; None where the geometry is not known.
         density: True density of a simulated pattern, the same shape or smaller; None where unknown.
-        notes: One line for each choice made on the way.
+        notes: One line for each choice of the reader and the preparation.
         counted: Whether the amplitudes are roots of photon counts; None where that is not known.
         poisson: Whether their noise is that of whole counts, neither divided nor cut; None where that is not known.
         beside: Offset of the beam from pixel n // 2 of a 2D pattern, (row, column), binned pixels; None: not known.

@@ -42,7 +42,7 @@ class Piece:
 def read_ahead(
     patterns: PatternFile, at_once: int | None = None, depth: int = 2, title: str = "reading"
 ) -> Iterator[Piece]:
-    """Yield a file piece by piece in order: see prepare_ahead."""
+    """Yield the pieces of a file in order, see prepare_ahead."""
     return prepare_ahead(patterns, lambda piece: piece, at_once, depth, title)
 
 

@@ -1,4 +1,4 @@
-"""Evaluation of methods on the same data: answers asked for, kept, scored and compared.
+"""Evaluation of methods on the same data: answers are computed, cached, scored and compared.
 
 One protocol and one runner for all kinds; hits/, supports/ and volumes/ hold only what differs.
 """

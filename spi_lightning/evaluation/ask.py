@@ -1,4 +1,4 @@
-"""The one runner: asks a method every part of a question, keeps its answers, and measures their cost."""
+"""Runner of evaluations: answers of a method to all parts of a question, cached, with their cost."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def ask(
 
     Args:
         method: Method that is to answer.
-        question: Question whose parts are asked one after another.
+        question: Question whose parts are answered one after another.
         cache: Folder in which answers are kept; by default none.
-        progress: Called on the way by methods that take steps.
+        progress: Callback of methods that take steps.
         show: Called with every new note, and with those of a kept answer.
 
     Raises:

@@ -65,7 +65,7 @@ class Cache:
             return None
 
     def save(self, path: Path | None, answered: Answered[AnswerT]) -> Answered[AnswerT]:
-        """Keep an answer, and give it back.
+        """Write an answer to the cache, and return it.
 
         Raises:
             UserError: It cannot be written.
@@ -80,7 +80,7 @@ class Cache:
 
 @functools.cache
 def hash_of_package() -> str:
-    """Hash of the package's source: a changed formula never takes an old answer."""
+    """Hash of the package's source, so that answers of another version of a formula are not read."""
     digest = hashlib.sha256()
     for source in sorted(Path(spi_lightning.__file__).parent.rglob("*.py")):
         digest.update(source.read_bytes())

@@ -37,7 +37,7 @@ class Method(Protocol[PartIn, AnswerOut]):
 
 
 class Question(ABC, Generic[PartT, AnswerT]):
-    """What is asked of every method: all frames, folds of a labelled file, patterns times draws of held-out voxels.
+    """Question to every method: all frames, folds of a labelled file, or patterns times draws of held-out voxels.
 
     Attributes:
         answer_type: Dataclass of the answers, which the cache reads and whose ``layout`` they must have.
@@ -49,7 +49,7 @@ class Question(ABC, Generic[PartT, AnswerT]):
 
     @abstractmethod
     def parts(self, method: Any) -> Iterable[PartT]:
-        """Parts to be asked one at a time; each holds all that the method may see, and has a fingerprint."""
+        """Parts to be answered one at a time; each holds the whole input of the method, and has a fingerprint."""
 
     def sizes(self, part: PartT) -> Mapping[str, int]:
         """Lengths of the axes of an answer by their names in its layout, as far as a part sets them."""

@@ -65,10 +65,10 @@ def photon_statistics(file: PatternFile, frames: NDArray[np.int64]) -> PhotonSta
 
 
 class StoredValues:
-    """Values of some frames as they are stored, in whatever unit.
+    """Values of some frames as stored, in any unit.
 
     Args:
-        file: Pattern file in whatever unit.
+        file: Pattern file, its values in any unit.
         frames: Frame numbers, (n,), of which at most 32 are read.
     """
 
@@ -121,7 +121,7 @@ def reach_of(file: PatternFile) -> Reach | None:
 
 
 def missing_geometry(file: PatternFile) -> list[str]:
-    """Names of the quantities that a file does not tell of distance, pixel size and photon energy."""
+    """Names of those of distance, pixel size and photon energy that a file does not have."""
     return [name for name in (DISTANCE, PIXEL_SIZE, PHOTON_ENERGY) if name not in file.geometry]
 
 

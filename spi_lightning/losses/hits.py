@@ -68,7 +68,7 @@ def generalised_cross_entropy(logits: Tensor, target: Tensor, q: float = 0.7) ->
     """Generalised cross-entropy (1 - p^q) / q, p the probability of the label: (B,) or (B, classes), (B,) -> (B,).
 
     It interpolates between cross-entropy (q -> 0) and absolute error (q = 1), so that patterns with improbable labels
-    have small gradients. Meant for hand-labelled frames, on which people disagree.
+    have small gradients. For hand-labelled frames, on which people disagree.
 
     Source: Zhang & Sabuncu (2018), Eq. 6, arXiv 1805.07836.
     """

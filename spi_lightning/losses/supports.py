@@ -36,7 +36,7 @@ def support_cross_entropy(logits: Tensor, target: Tensor, positive_weight: float
         target: (..., H, W) support, any dtype, or a density in [0, 1].
         positive_weight: Weight of a pixel inside; above 1 a missed pixel costs more than an excess one.
 
-    Source: Bellisario & Ekeberg (2024), Sect. 2, loss (1); the weight is ours, with the aim of their loss (3).
+    Source: Bellisario & Ekeberg (2024), Sect. 2, loss (1); the weight, not in the paper, has the aim of loss (3).
     """
     target = target.to(logits.dtype)
     weight = logits.new_tensor(positive_weight)

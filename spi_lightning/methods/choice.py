@@ -163,7 +163,7 @@ class MethodLibrary:
 
 
 def free_name(name: str, used: set[str]) -> str:
-    """The name as it can be printed, with a number behind it if it is taken; it counts as taken from now on."""
+    """Printable form of a name, followed by a number if it is taken; it is added to the taken names."""
     number, candidate = 1, (name := printable(name))
     while candidate in used:
         number += 1

@@ -30,7 +30,7 @@ def fitted_batch(batch: Batch, size: int, name: str, bin: int = 1) -> Batch:
     density's pixels and make its field of view smaller.
 
     Args:
-        batch: intensity and mask (B, 1, H, W), origin at n // 2, and whatever else.
+        batch: intensity and mask (B, 1, H, W), origin at n // 2; other fields are kept.
         size: Edge of the network's patterns, pixel.
         name: Name of the network for messages.
         bin: Pixels summed along each axis first.
@@ -64,7 +64,7 @@ def on_finer_pixels(answer: Tensor, shape: tuple[int, int], bin: int = 1) -> Ten
 
 
 def on_coarser_pixels(support: Tensor, size: int) -> Tensor:
-    """A support on the pixels of a network that sees the middle of the pattern: (B, H, W) bool -> (B, size, size) bool.
+    """Support on the pixels of a network that takes the middle of the pattern: (B, H, W) bool -> (B, size, size) bool.
 
     The field of view stays; a coarse pixel is inside where any fine pixel is whose centre lies in or on it.
     """
@@ -96,7 +96,7 @@ def size_refused(
         first: Whether this is the first batch; once one has passed, the shape is right and the error is another.
 
     Raises:
-        UserError: A RuntimeError of the block that is not for want of memory.
+        UserError: A RuntimeError of the block, other than lack of memory.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Size of a particle: its widths between parallel planes, whatever its orientation."""
+"""Size of a particle: its widths between parallel planes in all directions."""
 
 from collections.abc import Sequence
 from typing import Any, Final

@@ -16,7 +16,7 @@ reconstruction, replaces the expected counts, with its own scatter. Without a sy
 control needs one.
 
 Source: Mardia & Jupp (2000), Directional Statistics, Sects. 10.4 and 10.8; the corrected mean and covariance and the
-invariants of the group are ours.
+invariants of the group are not in the paper.
 """
 
 from dataclasses import dataclass

@@ -44,7 +44,7 @@ class ProjectedUNet(nn.Module):
     Raises:
         UserError: The channels or the size do not match, or a field is out of range.
 
-    Source: ours, on Bellisario & Ekeberg (2024), Fig. 2; the projection is that of error reduction, Fienup (1982).
+    Source: after Bellisario & Ekeberg (2024), Fig. 2; the projection is that of error reduction, Fienup (1982).
     """
 
     takes_start = True

@@ -94,7 +94,7 @@ class HealingUNet(nn.Module):
         friedel: Whether to fill from the opposite pixel; False where the Ewald sphere is curved.
 
     Source: Bellisario & Ekeberg (2024), Sect. 5, on the U-Net of their reference 21, of which no width is printed:
-    widths, the residual and the filling are ours.
+    widths, the residual and the filling are not in the paper.
     """
 
     def __init__(self, widths: Sequence[int] = (16, 32, 64, 128), dropout: float = 0.0, friedel: bool = True) -> None:

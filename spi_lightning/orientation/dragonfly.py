@@ -219,7 +219,7 @@ def run_dragonfly(program: str, folder: Path, iterations: int, threads: int | No
         folder: Holds config.ini; gets data/output_NNN.h5, EMC.log and dragonfly.log, of which older ones are removed.
         iterations: Number of EMC iterations.
         threads: Number of OpenMP threads; None: all cores this process may use.
-        keep: "last": outputs of earlier iterations are removed as the run goes on; "all": none is.
+        keep: "last": outputs of earlier iterations are removed during the run; "all": all are kept.
 
     Raises:
         UserError: It failed, after the end of its log was shown; or it ended without its last output.

@@ -22,11 +22,11 @@ from .window import Window, find_window
 
 @dataclass(frozen=True)
 class OrientationProblem:
-    """Patterns that are to be oriented, the part of them that is used, and how.
+    """Patterns to be oriented, the square of pixels that is used, and settings.
 
     Attributes:
         patterns: File of single hits, or a selection of it.
-        settings: Every choice on the way to orientations.
+        settings: Settings of window, rings and Dragonfly.
         window: Square around the beam.
         program: Path of Dragonfly; None: an earlier output is read.
     """
@@ -56,7 +56,7 @@ def orient(
     Args:
         patterns: Single hits, see window.open_source and io.open_patterns.
         folder: Folder for Dragonfly's files, made if it is not there.
-        settings: Every choice; None: the usual ones.
+        settings: Settings of window, rings and Dragonfly; None: the defaults.
 
     Returns:
         Orientations, probabilities and slices of the merged intensity, and the numbers of metrics.json.
@@ -90,7 +90,7 @@ def solve(problem: OrientationProblem, folder: Path) -> tuple[OrientationResult,
 
 
 def _output(problem: OrientationProblem, folder: Path) -> DragonflyOutput:
-    """What Dragonfly found of these patterns. Raises UserError for an output of others, or one that diverged."""
+    """Output of Dragonfly for these patterns. Raises UserError for an output of others, or one that diverged."""
     settings, patterns = problem.settings, problem.patterns
     source = folder if settings.output is None else Path(settings.output)
     output = read_output(source, settings.top, settings.quaternions)

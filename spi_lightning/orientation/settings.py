@@ -57,7 +57,7 @@ def _usual_emc() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class OrientationSettings:
-    """Every choice on the way from patterns to orientations; conf/orient.yaml has them under the same names.
+    """Settings of orientations, with the names and defaults of conf/orient.yaml.
 
     Attributes:
         detector: Geometry instead of the file's.
@@ -76,7 +76,7 @@ class OrientationSettings:
         start: First guess of the merged intensity.
         output: Earlier output of the same patterns that is read instead of running Dragonfly; None: it is run.
         quaternions: List of the sampled orientations, where an old output has none.
-        examples: Number of patterns shown beside their best matching slices; 0: none.
+        examples: Number of patterns displayed beside their best matching slices; 0: none.
 
     Raises:
         UserError: An unknown symmetry or keep, or a number that is not whole or too small.

@@ -39,7 +39,7 @@ def starting_density(
     Args:
         measured: The pattern to be phased.
         settings: Settings, of which start, start_noise, starts and seed are used.
-        support: (spatial) bool, inside which a network answers.
+        support: (spatial) bool, inside which the network predicts a density.
         make_task: See network_answer; needed where the start is a network's.
 
     Raises:
@@ -65,7 +65,7 @@ def doubts(name: str, density: Tensor, measured: Measurement, edge: int | None =
 
     Args:
         name: Run folder or checkpoint of the network.
-        density: (y, x) real density that the network answered.
+        density: (y, x) real density that the network predicted.
         measured: Pattern that the density is to explain.
         edge: Edge of the middle of the pattern that was the network's input, pixel; None: the whole pattern.
     """
@@ -115,10 +115,10 @@ def network_answer(
 
     Args:
         path: Run folder (its best checkpoint is taken) or checkpoint.
-        measured: Pattern that the network is shown; 2D.
+        measured: Pattern whose middle is the input of the network; 2D.
         name: Field to answer, fields.DENSITY or fields.SUPPORT.
         make_task: Makes the task of the checkpoint's configuration; hydra.utils.instantiate.
-        others: Words that the setting takes besides a network, for the message.
+        others: Other values of the setting, for the message.
         known: (y, x) bool, support inside which a density is answered, in the twin that fits into it.
 
     Returns:

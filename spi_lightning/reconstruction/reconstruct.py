@@ -31,7 +31,7 @@ class Reconstruction(Summarised):
         phased: Every start, its support and its error curve, after the polish if there was one.
         averaged: The starts that agree, aligned, and their mean, its centre of mass at n // 2.
         polish: How the polish ended; None: there was none.
-        halves: Fourier shell correlation of the means of two halves of the photons; None: not asked for.
+        halves: Fourier shell correlation of the means of two halves of the photons; None without ``halves``.
     """
 
     problem: PhasingProblem
@@ -56,7 +56,7 @@ def reconstruct(
 
     Args:
         measured: The pattern, of arrays (Measurement.from_intensity) or of a file (measure_frame, measure_scan).
-        settings: Every choice; None: the usual ones.
+        settings: Settings of support, starts, recipe and polish; None: the defaults.
         make_task: Makes the task of a network's checkpoint, hydra.utils.instantiate; needed where support or start is a
             network's.
         stages: Progress of each stage: stages.bars on the terminal, stages.silent, or one of your own.
@@ -69,7 +69,7 @@ def reconstruct(
 
 
 def solve(problem: PhasingProblem, stages: Stages = bars) -> Reconstruction:
-    """Phase and polish all starts of a problem, average those that agree, and correlate halves if asked for."""
+    """Phase and polish all starts of a problem, average those that agree, and correlate halves if set."""
     phased, polish = _starts(problem, problem.amplitude, "phasing", stages)
     averaged = _agreeing(problem, problem.amplitude, phased, polish, problem.recipe.moves_support)
     halves = _correlate_halves(problem, stages) if problem.settings.halves else None

@@ -56,7 +56,7 @@ PAGES: Final[Mapping[str, Callable[[Path, Mapping[str, MakeFigure] | None], Path
     ORIENTATION_FILE: write_orientation_report,
     LOG: write_training_report,
 }
-"""File that tells the kind of a run, as in results.KINDS -> function that writes the page of such a run."""
+"""File that determines the kind of a run, as in results.KINDS -> function that writes the page of such a run."""
 
 
 def write_report(run: Path | str, embedding: str = "pca", figures: Mapping[str, MakeFigure] | None = None) -> Path:

@@ -14,7 +14,7 @@ _Result = TypeVar("_Result")
 
 
 def short_names(names: Sequence[str]) -> dict[str, str]:
-    """Short unique name of each method: without date, time and folders that tell no two apart, cut in the middle.
+    """Short unique name of each method: without date, time and folders that all have in common, cut in the middle.
 
     Args:
         names: Names that differ, such as ``han_resnet10/2026-11-30_12-00-00_seed0``.
@@ -45,7 +45,7 @@ def _cut(name: str) -> str:
 
 
 def _free(name: str, taken: set[str]) -> str:
-    """The name, with a number behind it if it is taken."""
+    """Name, followed by a number if it is taken."""
     number, candidate = 1, name
     while candidate in taken:
         number += 1

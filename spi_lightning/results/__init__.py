@@ -35,11 +35,11 @@ KINDS: Final[Mapping[str, Callable[[Path], Result]]] = {
     VOLUMES_FILE: lambda folder: load(folder / VOLUMES_FILE, VolumeResult),
     LOG: TrainingResult.load,
 }
-"""File of a run folder that tells its kind -> function that reads the result of such a folder."""
+"""File that determines the kind of a run folder -> function that reads the result of such a folder."""
 
 
 def result_file(run: str | os.PathLike[str]) -> str:
-    """Name among KINDS of the file that tells what kind of result a run folder holds.
+    """File of a run folder that determines the kind of its result, a key of KINDS.
 
     Raises:
         UserError: There is no such folder, or it holds no result.

@@ -1,4 +1,4 @@
-"""Answers of methods that select single hits: probabilities for each frame, and the decisions made of them."""
+"""Answers of methods that select single hits: scores and probabilities for each frame."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class HitPart(Summarised):
 
     Attributes:
         content: Hash of frames, masks and geometry, see io.patterns.content_key.
-        labelled: Training labels; None for methods without need of them.
+        labelled: Training labels; None for methods that do not learn from labels.
         patterns: The file, without its labels.
         held_out: (k,) int64, frames of a fold whose labels are not among the training labels; empty without folds.
     """
@@ -60,7 +60,7 @@ class HitPart(Summarised):
 
 @dataclass(frozen=True, repr=False)
 class HitAnswer(Summarised):
-    """Probabilities of a single hit of all N frames of a file; a decision is made of them by a DecisionRule.
+    """Probabilities of a single hit of all N frames of a file; a DecisionRule makes decisions of them.
 
     Attributes:
         score: (N,) float32, uncalibrated probability of a single hit.

@@ -41,7 +41,7 @@ class Occlusion(Summarised):
         photons: (n, H, W) float32 counts.
         mask: (n, H, W) bool, True = measured.
         change: (n, H, W) float32, log odds of a single hit with the pixel in sight less those with it covered, mean of
-            all squares that cover it: where it is positive, the photons there speak for a single hit.
+            all squares that cover it: where it is positive, the photons there are evidence of a single hit.
     """
 
     name: str

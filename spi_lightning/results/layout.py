@@ -22,7 +22,7 @@ _OR_NONE: Final = " or None"
 
 
 def require_answer(answer: Any, kind: type, sizes: Mapping[str, int], name: str, remedy: str = "leave it out") -> None:
-    """Refuse an answer of another class than the question wants, or whose arrays are not as its class says.
+    """Refuse an answer of another class than that of the question, or with other arrays than its class has.
 
     Args:
         answer: What a method gave.

@@ -71,7 +71,7 @@ class PhasingResult(Summarised):
         frequency: (K,) centre of each shell, 1/m, or 1/pixel where ``even`` is False.
         prtf, prtf_modulus, fsc: (K,) curves; fsc is empty unless two halves of the photons were phased.
         prtf_corrected: (K,) prtf less that of unrelated phases.
-        half_bit: (K,) half-bit threshold of fsc; empty like it.
+        half_bit: (K,) half-bit threshold of fsc; empty where fsc is.
         pixel: Edge of a density pixel along each axis, m; 1 where ``known`` is False.
         known: Whether the geometry, and with it lengths, are known.
         truth: (..., y, x) true density of a simulated pattern, aligned like the result; None where unknown.

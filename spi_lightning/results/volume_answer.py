@@ -45,7 +45,7 @@ class VolumePart(Summarised):
 
 @dataclass(repr=False)
 class Trace(Summarised):
-    """The course of S runs that were computed together: rows are added on the way.
+    """Trace of S runs that are computed together: a row of errors for each iteration.
 
     Attributes:
         step: Updates or epochs done.

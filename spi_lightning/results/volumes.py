@@ -137,7 +137,7 @@ class VolumeResult(Summarised):
         voxel: (3,) edges of a voxel of the density along z, y, x, m; NaN where unknown.
         patterns: Patterns that the page shows.
         about: Data, settings and command of the comparison.
-        notes: What a user should know of the data and of the methods.
+        notes: Notes on the data and on the methods.
     """
 
     drawn_by: ClassVar[str] = "spi_lightning.reports.drawing:volumes"

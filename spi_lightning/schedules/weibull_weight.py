@@ -73,5 +73,5 @@ class ConstantWeight:
         self.value = value
 
     def __call__(self, progress: float) -> float:
-        """Constant weight, whatever the progress."""
+        """Constant weight for any progress."""
         return self.value

@@ -1,4 +1,4 @@
-"""Plain values held against annotations of types: numbers, truth values, text, and collections of them."""
+"""Comparison of plain values with annotations of types: numbers, truth values, text, and collections of them."""
 
 import inspect
 import types

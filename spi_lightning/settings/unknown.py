@@ -1,4 +1,4 @@
-"""Lines for a setting that does not exist: the one that was probably meant, and those that there are."""
+"""Messages on a setting that does not exist: the most similar one, and those that exist."""
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches

@@ -53,7 +53,7 @@ class Optimisation:
         Args:
             make: Makers of the optimiser and of the schedule.
             weights: Parameters that are trained.
-            trainer: Lightning's trainer, which knows steps and epochs; a task without a schedule needs none.
+            trainer: Lightning's trainer, for its numbers of steps and epochs; a task without a schedule needs none.
             interval: Event that moves the schedule on, unless its length says otherwise, see fitted_schedule.
             steps: Number of steps of the whole training, infinite for one without an end; None: the trainer's.
 
@@ -93,7 +93,7 @@ def fitted_schedule(
     Args:
         make: Maker of the schedule, a partial of its class.
         steps: Number of steps of the training.
-        trainer: Lightning's trainer, which knows steps and epochs.
+        trainer: Lightning's trainer, for its numbers of steps and epochs.
         interval: Event that moves a schedule without an end, ``epoch`` or ``step``.
 
     Raises:
@@ -120,7 +120,7 @@ def fitted_schedule(
 
 
 def require_unfinished(schedule: LRScheduler, steps: float) -> None:
-    """UserError if a resumed run is to go on beyond the end of a schedule that was as long as the run."""
+    """UserError if a resumed run is longer than a schedule that ended with the first run."""
     if (length := getattr(schedule, LENGTHS.get(type(schedule), ""), steps)) < steps:
         raise UserError(
             f"schedule: that of the resumed run ends after {length} steps, and {steps} are to be done; "
@@ -129,7 +129,7 @@ def require_unfinished(schedule: LRScheduler, steps: float) -> None:
 
 
 def never_switches(members: int) -> UserError:
-    """Error for optimisers under a schedule that leaves all work to the first of them."""
+    """Error for a list of optimisers under a schedule that uses only the first."""
     return UserError(
         f"optimizer: of {members} members only the first would work, this schedule never switches; "
         "add schedule=alternate_every, or name one optimiser"

@@ -94,7 +94,7 @@ class SupportPrediction(PatternTask):
 
     The prediction is the candidate whose Fourier amplitudes fit the measured ones best.
 
-    Source: Bellisario & Ekeberg (2024), Sect. 2; twins, candidates and calibration are ours.
+    Source: Bellisario & Ekeberg (2024), Sect. 2; twins, candidates and calibration are not in the paper.
     """
 
     threshold: Tensor

@@ -69,14 +69,14 @@ class TrainedTask(pl.LightningModule):
             raise UserError("the validation split is empty: raise val in data.patterns or data.fractions")
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Raise ValueError where a run that goes on would find no state of its optimiser or schedule and begin anew."""
+        """Raise ValueError if the checkpoint of a resumed run has no state of its optimiser or schedule."""
         if self.trainer.state.fn != "fit" or not self.automatic_optimization:
             return
         if not checkpoint.get("optimizer_states") or (self.make_schedule and not checkpoint.get("lr_schedulers")):
             raise ValueError("it holds no state of the optimiser or of the schedule")
 
     def on_train_start(self) -> None:
-        """Raise UserError if a resumed run is to go on beyond the end of a schedule that was as long as the run."""
+        """Raise UserError if a resumed run is longer than a schedule that ended with the first run."""
         for config in self.trainer.lr_scheduler_configs if self.follows_training else ():
             require_unfinished(cast(Any, config.scheduler), self.trainer.estimated_stepping_batches)
 

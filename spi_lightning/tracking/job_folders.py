@@ -73,7 +73,7 @@ def run_folder(resume: str | None, new: str) -> str:
 
 @contextmanager
 def own_folders_removed(leftover: str) -> Iterator[None]:
-    """Context after which the folders of new_folder that nothing was put into are removed, whatever happens.
+    """Context after which empty folders of new_folder are removed, also after an error.
 
     Args:
         leftover: Name of a file that is removed with its folder where it is alone there.

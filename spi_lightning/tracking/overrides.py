@@ -10,7 +10,7 @@ from .run_folder import VERSIONS
 
 
 def all_words(words: Sequence[str], resume: str | None) -> list[str]:
-    """Words that made a run: those it began with, then those of a command.
+    """Overrides of a run: those of its first command, then those of a further command.
 
     Args:
         words: Words of the command.
@@ -22,10 +22,10 @@ def all_words(words: Sequence[str], resume: str | None) -> list[str]:
 
 
 def recorded_overrides(run: Path) -> list[str]:
-    """Words of the command that began a run, as far as its folder tells; without those that read more than conf/.
+    """Overrides of the first command of a run, as recorded in its folder; without those that read more than conf/.
 
     Their values are in the checkpoint already, resolved. Words that name a class are left out, too, since composing
-    looks up what it takes, and ``trust``, which every command states anew.
+    looks up what it takes, and ``trust``, which every command states itself.
     """
     try:
         words = json.loads((run / VERSIONS).read_text(encoding="utf-8"))["overrides"]

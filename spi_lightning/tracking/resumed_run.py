@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 def last_checkpoint(resume: str, warn: bool = False) -> Path:
-    """The checkpoint to go on from: the file named, or the last one of a run folder; where damaged, the one before.
+    """Checkpoint to resume from: the named file, or the last one of a run folder; if damaged, the one before.
 
     Args:
         resume: Run folder or checkpoint.
@@ -53,7 +53,7 @@ def last_checkpoint(resume: str, warn: bool = False) -> Path:
 
 @dataclass(frozen=True)
 class ResumedRun:
-    """State of a run at the checkpoint from which it goes on.
+    """State of a run at the checkpoint from which it is resumed.
 
     Args:
         path: Checkpoint that holds the state.
@@ -91,7 +91,7 @@ class ResumedRun:
         return cls(path, steps, done, row)
 
     def copy_results(self, folder: Path) -> None:
-        """Copy best checkpoint and log of a run that goes on in another folder; the original stays as it is."""
+        """Copy best checkpoint and log of a run that is resumed in another folder; the original stays unchanged."""
         source = run_of(self.path)
         for name in (BEST, LOG):
             if source.resolve() != folder.resolve() and (source / name).is_file():

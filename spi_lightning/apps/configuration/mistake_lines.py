@@ -101,7 +101,7 @@ def from_a_file(target: str, name: str) -> str | None:
 
 
 def _unimportable(error: BaseException) -> str | None:
-    """Line of a name behind ``_target_`` that leads to nothing, with its remedy; None for another error."""
+    """Message on a ``_target_`` that cannot be imported, with its remedy; None for another error."""
     if not isinstance(error, ImportError) or not (found := _UNLOADED.match(str(error))):
         return None
     name, cause = found[1], error.__cause__

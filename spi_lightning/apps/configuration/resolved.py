@@ -22,7 +22,7 @@ def resolved(cfg: DictConfig, whole: bool = True) -> dict[str, Any]:
 
 
 def recorded(cfg: DictConfig) -> dict[str, Any]:
-    """A configuration as plain containers, with the defaults of its parts: what a run did, whatever they become."""
+    """A configuration as plain containers, with the defaults of its parts, so that later defaults do not change it."""
     return cast(dict[str, Any], with_defaults(resolved(cfg)))
 
 

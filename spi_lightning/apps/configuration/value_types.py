@@ -1,4 +1,4 @@
-"""Values of the wrong type in a configuration, found before anything is made of them."""
+"""Check of the types of all values in a configuration, before objects are made."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast

@@ -19,5 +19,5 @@ class PlainParser(argparse.ArgumentParser):
 
 
 def names_kept(words: Sequence[str]) -> list[str]:
-    """Words with ``./`` before those that begin like an option and are files or folders."""
+    """Command words, with ``./`` before names of files or folders that begin like an option."""
     return [f"./{word}" if word.startswith("-") and Path(word).exists() else word for word in words]

@@ -48,7 +48,7 @@ class VolumePatterns:
         truth: (P, Z, Y, X) complex64 true densities; None where unknown.
         voxel: Edges of a voxel of the density along z, y, x, m; None where the geometry is not known.
         counted: Whether the squares are counts, so that they can be thinned; else they are noise-free.
-        notes: One line for each choice made on the way.
+        notes: One line for each choice of the reader and the preparation.
         axes: Axes of the voxels of each measured pattern in the laboratory, None where the geometry is incomplete;
             empty for other kinds.
     """

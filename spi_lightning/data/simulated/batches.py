@@ -152,7 +152,7 @@ class SimulatedBatches(PatternBatches, ABC):
         return [name for name, count in self.patterns.items() if count and not (self.online and name == "train")]
 
     def _path(self, split: str) -> Path:
-        """The set of a split, made first if it is missing and checked once: fit, validate and test all ask for it."""
+        """Path of the set of a split, made if it is missing; checked once for fit, validate and test together."""
         if split not in self._paths:
             self._paths[split] = cached_set(
                 simulator=self.simulator_of(split),

@@ -134,7 +134,7 @@ def make_set(
 ) -> Path:
     """Simulate patterns into a CXI file, or particles into an HDF5 file; the first n of a longer set are the same.
 
-    Killed or interrupted, it goes on where it stopped when it is called again with the same settings.
+    After an interruption, a call with the same settings makes only the parts that are missing.
 
     Args:
         simulator: Simulator of patterns (set_files.PatternSimulator) or of particles (simulate.VolumeSimulator),

@@ -57,7 +57,7 @@ class SimulatedSet(Protocol):
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """Facts about the simulation that the file holds besides its settings."""
+        """Attributes of the file in addition to the settings of the simulation."""
         ...
 
     def require_valid(self, path: Path, patterns: int) -> None:
@@ -65,7 +65,7 @@ class SimulatedSet(Protocol):
         ...
 
     def blocks_per_part(self, blocks: int) -> int:
-        """Blocks that make one part of a set of so many, whatever the number of workers."""
+        """Number of blocks in a part of a set of ``blocks`` blocks; independent of the number of workers."""
         ...
 
     def write_part(self, path: Path, drawn: Drawn) -> None:
@@ -73,7 +73,7 @@ class SimulatedSet(Protocol):
         ...
 
     def is_whole(self, path: Path, patterns: int) -> bool:
-        """Whether a part or set is there, whole as far as its ends tell, and holds so many patterns."""
+        """Whether a part or set exists, has a readable first and last pattern, and the right number of patterns."""
         ...
 
     def join(self, parts: list[Part], path: Path, attributes: dict[str, Any]) -> Iterator[int]:

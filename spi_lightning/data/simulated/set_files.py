@@ -60,7 +60,7 @@ class PatternSet:
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """Facts that the simulator wants stored, such as the names of its structures."""
+        """Attributes of the file that the simulator sets, such as the names of its structures."""
         return dict(getattr(self.simulator, "attributes", {}))
 
     def require_valid(self, path: Path, patterns: int) -> None:
@@ -93,7 +93,7 @@ class PatternSet:
             cxi.write(0, pattern, drawn[MASK], labels, {name: drawn[name] for name in GEOMETRY})
 
     def is_whole(self, path: Path, patterns: int) -> bool:
-        """Whether a CXI file is there, whole as far as its ends tell, and of the right length."""
+        """Whether a CXI file exists, has a readable first and last pattern, and the right length."""
         if not path.exists():
             return False
         try:
@@ -157,7 +157,7 @@ class VolumeSet:
         return {"pattern_size": self.simulator.size, "twin_rule": self.simulator.rule}
 
     def require_valid(self, path: Path, patterns: int) -> None:
-        """Nothing can be wrong besides what the simulator refuses itself."""
+        """No check: the simulator checks its own settings."""
 
     def blocks_per_part(self, blocks: int) -> int:
         """One block."""
@@ -170,7 +170,7 @@ class VolumeSet:
                 _create_dataset(file, name, values.shape)[:] = values
 
     def is_whole(self, path: Path, patterns: int) -> bool:
-        """Whether a file of particles is there, whole as far as its ends tell, and of the right length."""
+        """Whether a file of particles exists, has a readable first and last one, and the right length."""
         try:
             with h5py.File(path, "r") as file:
                 lengths = {len(values) for values in file[ENTRY].values() if len(values[[0, -1]])}

@@ -1,4 +1,4 @@
-"""Numbers measured of every frame, kept beside the answers: another decision threshold measures nothing anew."""
+"""Columns measured of every frame, cached beside the answers, independent of the decision threshold."""
 
 from __future__ import annotations
 

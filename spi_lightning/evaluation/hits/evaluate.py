@@ -195,7 +195,7 @@ def primary_name(wanted: str | None, names: Sequence[str], trained: Sequence[str
         trained: Names of those that are trained networks.
 
     Raises:
-        UserError: The wanted one is not there, or two or more are meant.
+        UserError: The named one does not exist, or the name fits two or more.
     """
     choices = [*names, *([ENSEMBLE] if len(trained) > 1 else [])]
     if wanted is None:

@@ -66,7 +66,7 @@ _BYTES_AT_ONCE = 16 << 20  # of covered patterns
 def occlusion_maps(
     method: CheckpointMethod, patterns: PatternFile, frames: NDArray[np.int64], squares: int = 16
 ) -> Occlusion:
-    """Cover squares of some frames, one at a time, and see what becomes of the answer.
+    """Occlusion maps: change of the answer when squares of some frames are covered, one at a time.
 
     Args:
         method: Method with the network.

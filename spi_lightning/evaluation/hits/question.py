@@ -139,5 +139,5 @@ class HitQuestion(Question[HitPart, HitAnswer]):
 
 
 def needs_labels(method: Any) -> bool:
-    """Whether a method learns from labelled frames of the file in question."""
+    """Whether a method learns from labelled frames of the evaluated file."""
     return bool(getattr(method, "needs_labels", False))

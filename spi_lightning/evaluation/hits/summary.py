@@ -107,7 +107,7 @@ def compare(result: HitResult) -> dict[str, Any]:
 
 
 def domain_of(answer: DecidedAnswer, columns: Columns | None = None) -> dict[str, Any] | None:
-    """How unlike its training patterns a file looks to a network; None where it cannot tell.
+    """Distance of a file from the training patterns of a network; None for networks without such a measure.
 
     Nearly empty frames lie outside the training patterns by nature. Where the hit finder has looked at the frames,
     those with a hit alone are judged; blanks do harm only if they are taken as single hits.
@@ -117,7 +117,7 @@ def domain_of(answer: DecidedAnswer, columns: Columns | None = None) -> dict[str
         columns: Measured per frame; with ``is_hit``, frames that the hit finder calls no hit are blanks.
 
     Returns:
-        ``frames``: number of frames that are judged; ``frames_outside``, ``outside``: number and share of them further
+        ``frames``: number of frames compared; ``frames_outside``, ``outside``: number and share of them further
         away than 99 % of the patterns the network was validated on; ``beyond_most``: share further than 90 % of them;
         ``alike``: False where either is far more than chance. Where hits are known also ``blanks`` and
         ``blanks_taken``: numbers of frames without a hit, and of those taken as single hits.
@@ -166,7 +166,7 @@ def _domain_notes(result: HitResult) -> list[Note]:
 
 
 def _unlike(result: HitResult, name: str, found: Mapping[str, Any], what: str) -> Note:
-    """Note on a file that does not look like the training patterns of a network."""
+    """Note on a file that lies outside the training patterns of a network."""
     share = f"{found['frames_outside']} of {found['frames']} {what} ({100 * found['outside']:.0f} %)"
     if found.get("right"):
         agree = f"{100 * found['accuracy']:.1f} % of its answers to these {what} agree with the labels"
@@ -184,7 +184,7 @@ def _unlike(result: HitResult, name: str, found: Mapping[str, Any], what: str) -
 
 
 def _threshold_notes(result: HitResult) -> list[Note]:
-    """Methods that rank well and decide badly, and the threshold that these labels would have asked for."""
+    """Hints on methods that rank well but decide badly, with the most accurate threshold."""
     label, lines = result.label, []
     if label is None:
         return []

@@ -1,4 +1,4 @@
-"""Training frames among the frames to be scored: scores on those tell nothing of new frames."""
+"""Training frames among the frames to be scored, whose scores do not apply to new frames."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from spi_lightning.tasks import read_checkpoint
 
 Frames = NDArray[np.int64]
 _MODULE = "HitDataModule"
-_MOST_STARTS = 8  # fine-tuned runs that began with fine-tuned runs
+_MOST_STARTS = 8  # of a chain of fine-tuned runs
 _NONE = np.empty(0, dtype=np.int64)
 
 
@@ -79,7 +79,7 @@ def union_of(training: Mapping[str, TrainingFrames]) -> Frames:
 
 
 def _frames_of_training(config: Mapping[str, Any], patterns: PatternFile) -> TrainingFrames:
-    """By the run itself, and by the runs whose weights it began with, as far as those are still there."""
+    """Training frames of a run, and of the runs from whose weights it started, as far as these exist."""
     trained, validated = _NONE, _NONE
     for _ in range(_MOST_STARTS):
         used = _frames_of_run(config.get("data") or {}, patterns)
@@ -92,7 +92,7 @@ def _frames_of_training(config: Mapping[str, Any], patterns: PatternFile) -> Tra
 
 
 def _frames_of_run(data: Mapping[str, Any], patterns: PatternFile) -> TrainingFrames:
-    """Training and validation frames of a run: its file, split again, and compared with the frames of ours."""
+    """Training and validation frames of a run: its file, split again, and compared with the evaluated frames."""
     text = str(data.get("path"))
     files = dict.fromkeys(file for file, _ in patterns.origin(np.arange(len(patterns))))
     own = {file.path.name for file in files}

@@ -79,7 +79,7 @@ def compare(question: VolumeQuestion, methods: Sequence[VolumeMethod], cache: Ca
     """Answers of all methods, scored and compared; a method that cannot answer is left out with a note.
 
     Raises:
-        UserError: None can; what the first of them says.
+        UserError: No method can answer; the message is that of the first.
     """
     scored, notes, refusals = [], list(question.notes), []
     for method in methods:
@@ -142,7 +142,7 @@ class Comparison(Summarised):
         ensembles: [pattern][method] ensembles of the runs.
         references: [pattern] density to which all are aligned: the truth, or the best run of the first method.
         overlap, mean_overlap: (P, methods, methods) overlap of the best runs, and of the means of those that agree.
-        notes: What a user should know of the data and of the methods.
+        notes: Notes on the data and on the methods.
     """
 
     question: VolumeQuestion
@@ -173,7 +173,7 @@ class Comparison(Summarised):
         Args:
             device: Device of the computation, for the record.
             command: Command line, for the record.
-            notes: Notes besides those of the comparison.
+            notes: Notes to be added to those of the comparison.
         """
         patterns = self.question.patterns
         count = min(len(patterns), max(1, self.question.settings.gallery))

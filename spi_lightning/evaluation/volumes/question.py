@@ -29,7 +29,7 @@ class VolumeQuestion(Question[VolumePart, VolumeRuns]):
     Attributes:
         patterns: Patterns, with their true densities where known, which no method sees.
         settings: Numbers of starts, draws and halves, and the share of held-out voxels, as far as they apply.
-        notes: What a user should know of the data.
+        notes: Notes on the data.
     """
 
     answer_type: ClassVar[type[VolumeRuns]] = VolumeRuns

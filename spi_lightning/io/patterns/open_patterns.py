@@ -169,7 +169,7 @@ def _open_one(
 
 
 def _by_reader(path: Path, keys: PatternKeys, convention: str) -> PatternFile | None:
-    """Ask the user's own reader; None where there is none, or the file is not of its format."""
+    """File opened by the user's own reader; None where there is none, or the file is of another format."""
     patterns = None if keys.reader is None else keys.reader(path)
     if patterns is not None:
         patterns.reader = keys.reader

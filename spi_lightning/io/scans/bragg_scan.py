@@ -42,7 +42,7 @@ def open_scan(
 
     Args:
         path: HDF5, NeXus or CXI file; a folder, glob or list of TIFF frames; one TIFF stack; .npy or .npz.
-        keys: Names of data sets and side files, None for the usual ones.
+        keys: Names of data sets and side files, None for the default names.
         spec, scan: Path of a spec file and number of the scan in it, for angles, monitor and geometry.
         region: First row, last + 1, first column, last + 1 of the part to read, pixel; None for all.
         known: Quantities of BraggGeometry that the user states; those of the file are not read.

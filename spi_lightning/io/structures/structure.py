@@ -155,7 +155,7 @@ def _index(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def _parse(path: Path) -> gemmi.Structure:
-    """Structure of a PDB or mmCIF file, parsed by gemmi; UserError for whatever is wrong with it."""
+    """Structure of a PDB or mmCIF file, parsed by gemmi; UserError for any error of gemmi."""
     if not path.is_file():
         raise UserError(f"{path}: there is no such file; check simulate.structures.path=")
     is_cif = any(part.lower() in (".cif", ".mmcif") for part in path.suffixes)

@@ -89,7 +89,7 @@ class DiffusionMap:
 
     @property
     def needs_labels(self) -> bool:
-        """Whether it learns from labelled frames of the file in question."""
+        """Whether the selection learns from labelled frames of the evaluated file."""
         return self.select.needs_labels and self.learn_from is None
 
     @property

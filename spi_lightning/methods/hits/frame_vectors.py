@@ -99,7 +99,7 @@ class FrameVectors:
 
 
 def open_labelled(path: str | Path, name: str) -> PatternFile:
-    """Labelled patterns from which a method learns instead of frames of the file in question.
+    """Labelled patterns of another file from which a method learns.
 
     Args:
         path: File, or list of files.

@@ -48,7 +48,7 @@ class Reference:
     clusterer learns without labels; the labelled frames only tell which clusters hold single hits. Frames of clusters
     that no labelled frame names, and frames without measured pixels, get probability 1/2, are not taken, and abstain.
 
-    Scaling and principal components are fitted to all frames of the file from which is learnt, without labels.
+    Scaling and principal components are fitted to all frames of the training file, without labels.
 
     Args:
         estimator: Estimator of scikit-learn; a copy of it is fitted for every answer.
@@ -79,7 +79,7 @@ class Reference:
 
     @property
     def needs_labels(self) -> bool:
-        """Whether it learns from labelled frames of the file in question."""
+        """Whether the method learns from labelled frames of the evaluated file."""
         return self.learn_from is None
 
     @property

@@ -28,7 +28,7 @@ class SupportCheckpoint(SupportMethod):
     Args:
         checkpoint: Run folder (its best checkpoint is taken) or .ckpt file.
         instantiate: Maker of objects from configs with ``_target_``, hydra.utils.instantiate.
-        bin: Number of pixels summed along each axis before the network sees the middle of a pattern.
+        bin: Number of pixels summed along each axis before the middle of a pattern is cut for the network.
 
     Raises:
         UserError: No such run or checkpoint, or one of another task; a bin below 1.

@@ -23,7 +23,7 @@ from spi_lightning.tasks.complex_reconstruction import ComplexReconstruction, pa
 
 @dataclass(frozen=True)
 class VolumeCheckpoint:
-    """Prediction of a trained network; it is deterministic, so there is one density whatever the number of starts.
+    """Prediction of a trained network; it is deterministic: one density for any number of starts.
 
     Args:
         checkpoint: Checkpoint file, or run folder, whose best checkpoint is taken.

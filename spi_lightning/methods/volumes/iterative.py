@@ -101,7 +101,7 @@ def box_of(amplitude: Tensor, margin: float) -> tuple[int, ...]:
 def run_recipe(
     amplitude: Tensor, mask: Tensor, recipe: str, support: Tensor, trace: Trace, listener: Listener, **options: Any
 ) -> tuple[Tensor, Tensor]:
-    """Phase one pattern; its course goes on in a trace.
+    """Phase one pattern; its errors are added to a trace.
 
     Args:
         amplitude, mask: (Z, Y, X) Fourier amplitudes and measured voxels.

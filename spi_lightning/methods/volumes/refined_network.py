@@ -62,7 +62,7 @@ class _TraceCallback(pl.Callback):
 
 @dataclass(frozen=True)
 class RefinementSettings:
-    """Settings from which the task of a refinement and its callbacks are made, anew for every answer.
+    """Settings from which the task of a refinement and its callbacks are made for every answer.
 
     Attributes:
         task: Resolved configuration of a tasks.Refinement.
@@ -96,7 +96,7 @@ class RefinementSettings:
 
 @dataclass(frozen=True)
 class Then:
-    """A recipe that goes on from a network's density.
+    """Recipe of iterations that start from a network's density.
 
     Attributes:
         recipe: Recipe as phasing.read_recipe reads it; the first support is the network's box.
@@ -120,13 +120,13 @@ class RefinedNetwork:
     Args:
         refinement: Settings of the refinement.
         name: Name of the method in tables.
-        then: Recipe that goes on from there (network -> HIO/ER -> polish); None: none.
+        then: Recipe that starts from the refined density (network -> HIO/ER -> polish); None: no recipe.
         device: Device of the computation.
 
     Raises:
         UserError: An unknown device.
 
-    Source: Wu et al. (2021), "Unsupervised learning approach"; ``then`` is ours.
+    Source: Wu et al. (2021), "Unsupervised learning approach"; ``then`` is not in the paper.
     """
 
     unit: ClassVar[str] = "epoch"
@@ -140,7 +140,7 @@ class RefinedNetwork:
         require_fingerprint(self)
 
     def answer(self, part: VolumePart, listener: Listener) -> VolumeRuns:
-        """Refine the networks on one pattern, polish, and go on with the recipe if there is one."""
+        """Refine the networks on one pattern, polish, and run the recipe ``then`` if there is one."""
         trace = Trace()
         found = self._refined(part, trace, listener)
         density = found[DENSITY].to(find_device(self.device))

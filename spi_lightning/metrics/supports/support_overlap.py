@@ -39,8 +39,8 @@ def centrosymmetry(image: Tensor) -> Tensor:
 def free_asymmetry(density: Tensor) -> Tensor:
     """Asymmetry ||rho(r) - rho(s - r)|| / (2 ||rho||), least over the centre s / 2: (..., H, W) -> (...).
 
-    0 for a centrosymmetric density, which no phasing can tell from its twin. The centre is free, so that a symmetric
-    answer off the centre does not pass for an asymmetric one.
+    0 for a centrosymmetric density, which phasing cannot distinguish from its twin. The centre is free, so that a
+    symmetric density off the centre has no asymmetry.
     """
     return ((1 - centrosymmetry(density)) / 2).clamp(min=0).sqrt()
 

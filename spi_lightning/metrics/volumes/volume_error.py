@@ -34,7 +34,7 @@ def twin_floor(amplitude: Tensor, phase: Tensor, weights: tuple[float, float, fl
         amplitude, phase: True particles, (B, 1, z, y, x), as in twin_target.
         weights: Weights of amplitude, phase and Fourier amplitude.
 
-    Source: Wu et al. (2021), Eq. 6; the bound is ours.
+    Source: Wu et al. (2021), Eq. 6; the bound is not in the paper.
     """
     other_amplitude, other_phase = twin_target(amplitude, phase)
     first = (amplitude - other_amplitude).flatten(1).norm(dim=1) / (2 * amplitude.flatten(1).norm(dim=1))

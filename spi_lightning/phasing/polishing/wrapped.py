@@ -108,7 +108,7 @@ def polish_wrapped(
     Raises:
         UserError: Shapes do not match, see polish().
 
-    Source: shrink-wrap: Marchesini et al. (2003), Phys. Rev. B 68, 140101; the choice of its volume is ours.
+    Source: shrink-wrap: Marchesini et al. (2003), Phys. Rev. B 68, 140101; the volume is chosen here.
     """
     wrapping = wrapping or Wrapping()
     shape = fourier_amplitude.shape[-3:]

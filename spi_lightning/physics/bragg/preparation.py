@@ -27,7 +27,7 @@ class PreparedPattern:
         mask: (Z, Y, X) bool, True = measured.
         bin: Voxels of the scan binned along z, y, x.
         peak: Index (frame, row, column) of the peak in the scan.
-        notes: One line for each thing that a user should know.
+        notes: Notes on the scan and its preparation.
         counted: Whether the values are photons; else relative intensities.
         poisson: Whether the noise is that of whole counts, neither divided by a response nor cut by a threshold.
         threshold: Largest count that became 0.

@@ -2,7 +2,8 @@
 
 Sign: atoms displaced by u scatter exp(-2 pi i (h + q).(r + u)) in this project's transform, so that the density
 near a reflection h carries the phase -2 pi h.u = -Q.u: u along Q is -phase / |Q|. Wu et al. (2021) write exp(+i Q.r),
-the conjugate: there it is +phase / |Q|. ``transform_sign`` states the convention: -1 ours, +1 theirs.
+the conjugate: there it is +phase / |Q|. ``transform_sign`` states the convention: -1 for exp(-2 pi i q.r), as here,
++1 for its conjugate.
 """
 
 import math

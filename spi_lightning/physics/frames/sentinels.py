@@ -4,7 +4,7 @@ Formats without NaN mark gaps, dead and overflowed pixels by numbers: the larges
 in gaps and 2^32 - 2 in defective pixels; 65535 or 255 at smaller bit depths), -1 and -2 in signed types (PILATUS),
 fill values of HDF5 and netCDF. Whether a value is such a mark is decided by its size and by its constancy over frames:
 
-1. Integers of 2^31 - 1 and above are not counts, in whatever frame; nor are a signed type's smallest value and, in
+1. Integers of 2^31 - 1 and above are not counts in any frame; nor are a signed type's smallest value and, in
    floats, exactly 2^31 - 1 and its like, the largest float, and values a million times beyond all others.
 2. The largest integers of a type of 8 or 16 bits, or of a type narrower than the one stored, are marks where a pixel
    holds them in every frame. In some frames only they are counts, perhaps saturated.

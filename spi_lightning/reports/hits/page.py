@@ -86,7 +86,7 @@ def _section(title: str, blocks: Sequence[Block]) -> list[Section]:
 
 
 def _answer(result: HitResult) -> Iterator[Block]:
-    """The answer in two sentences, and what speaks against it."""
+    """Result in two sentences, and warnings."""
     count, chosen = result.shape[0], len(result.selected.frame)
     unsure, name, rule = int(result.primary.abstain.sum()), result.primary.name, result.rule
     words = (

@@ -43,7 +43,7 @@ class FluenceErrors:
 
     Attributes:
         edges: (b + 1,) edges of the bins, in the unit of the fluence; the outer bins also hold the few frames beyond.
-        singles, missed: (b,) single hits, and how many of them are taken for something else.
+        singles, missed: (b,) single hits, and the number of them that are not taken as single hits.
         others, taken: (b,) other frames, and how many of them are taken as single hits.
     """
 
