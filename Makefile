@@ -13,13 +13,15 @@ export OMP_NUM_THREADS
 export MPLBACKEND = Agg
 export SPI_DATA
 
-.PHONY: help venv demo test slow fuzz lint format bench results clean
+.PHONY: help venv demo test slow fuzz lint format wheel wheelhouse lowest bench results clean
 
 help:
 	@echo "make venv   set up $(VENV) from requirements.lock"
 	@echo "make demo   simulate, train, evaluate, report: minutes on two cores"
 	@echo "make test   the quick tests          make slow   the long ones"
 	@echo "make lint   ruff and mypy            make format let ruff rewrite"
+	@echo "make wheel  build, install into a fresh venv, try   make wheelhouse   wheels for machines without a network"
+	@echo "make lowest quick tests with the lowest versions that pyproject.toml allows"
 	@echo "make bench  throughput tables        make fuzz   readers on damaged files of every format"
 	@echo "make results   tables of benchmarks/RESULTS.md from benchmarks/results"
 	@echo "make clean  remove what the targets made, .venv kept"
@@ -66,6 +68,23 @@ lint: $(READY)
 format: $(READY)
 	$(RUN)/ruff check --fix .
 	$(RUN)/ruff format .
+
+wheel: $(READY)
+	.ci/wheel $(RUN)/python
+
+# Wheels of the package and of all that it needs, in the versions of the lock, for this Python and this kind of machine.
+wheelhouse: $(READY)
+	rm -rf wheelhouse
+	$(RUN)/python -m pip wheel --quiet --disable-pip-version-check --wheel-dir wheelhouse -c requirements.lock ".$(EXTRAS)"
+	@echo "copy wheelhouse/, then there: pip install --no-index --find-links wheelhouse spi_lightning"
+
+# torch and the tools stay at the lock's versions.
+lowest: $(READY)
+	mkdir -p build
+	$(PYTHON) -m venv --clear build/lowest
+	$(RUN)/python -m tests.lowest > build/lowest.txt
+	build/lowest/bin/python -m pip install --quiet --disable-pip-version-check -r build/lowest.txt
+	build/lowest/bin/python -m pytest -n 2 $(TESTS)
 
 bench: $(READY)
 	$(RUN)/python -m benchmarks.simulator
