@@ -101,5 +101,5 @@ results: $(READY)
 	$(RUN)/python -m benchmarks.tables
 
 clean:
-	rm -rf build dist outputs multirun lightning_logs .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf build dist wheelhouse outputs multirun lightning_logs .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

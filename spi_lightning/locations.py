@@ -4,6 +4,7 @@ A wheel carries the configuration inside the package. A clone, also one that is 
 the repository, the only copy there is.
 """
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -18,3 +19,12 @@ CONF: Final = _PACKAGE / "conf" if _IN_WHEEL else _PACKAGE.parent / "conf"
 CACHE: Final = platformdirs.user_cache_path("spi_lightning", appauthor=False) if _IN_WHEEL else Path("cache")
 """Folder of simulated sets, features, answers and downloads: the user's cache folder (``XDG_CACHE_HOME`` moves it on
 Linux), or ``cache/`` of the working folder for a clone."""
+
+
+def structures_folder() -> Path:
+    """Folder of macromolecular structures where none is named: ``pdb/`` of the folder ``$SPI_DATA``.
+
+    Without that variable a clone takes ``../shared/data/pdb``, and a wheel ``structures/`` of the cache folder.
+    """
+    data = os.environ.get("SPI_DATA", "" if _IN_WHEEL else "../shared/data")
+    return Path(data) / "pdb" if data else CACHE / "structures"

@@ -13,6 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from spi_lightning.errors import UserError
 from spi_lightning.io.structures.archive import Archive, fetch_structures
 from spi_lightning.io.structures.structure import StructureOptions, find_structures, read_structure, structure_id
+from spi_lightning.locations import structures_folder
 from spi_lightning.physics.atoms import Atoms
 
 
@@ -80,7 +81,7 @@ class StructureSource:
     """Structures of files, read at first access; all of them, or a split without sequences of the others.
 
     Args:
-        path: File or folder of structures, see io.structures.structure.find_structures.
+        path: File or folder of structures, see io.structures.structure.find_structures; ``auto``: structures_folder().
         ids: Identifiers of the structures to use; None: all.
         archive: Archive of ids that ``path``, a folder, lacks; None: no download.
         options: Selection of the particle within a file.
@@ -122,11 +123,12 @@ class StructureSource:
 
     @cached_property
     def _files(self) -> list[Path]:
+        path = str(structures_folder()) if self.path == "auto" else self.path
         if self.archive is None:
-            return find_structures(self.path, self.ids)
+            return find_structures(path, self.ids)
         if self.ids is None:
             raise UserError("simulate.structures.archive fetches the ids of a list: give simulate.structures.ids= too")
-        return fetch_structures(self.ids, self.path, self.archive)
+        return fetch_structures(self.ids, path, self.archive)
 
     @cached_property
     def _numbers(self) -> list[int]:
