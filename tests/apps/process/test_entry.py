@@ -75,7 +75,7 @@ def test_hydra_errors_are_one_line(tmp_path: Path, override: str, message: str) 
 
 def test_a_search_without_its_extra_names_it() -> None:
     missing = MissingConfigException("", missing_cfg_file="hydra/sweeper/optuna", options=["basic"])
-    assert entry.one_line(missing) == "searches with Optuna are an extra: pip install 'spi_lightning[sweeps]'."
+    assert one_line(missing) == "searches with Optuna are an extra: pip install 'spi_lightning[sweeps]'."
 
 
 @pytest.mark.parametrize(
