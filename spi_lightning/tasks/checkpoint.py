@@ -3,8 +3,9 @@
 import pickle
 import zipfile
 from collections.abc import Callable, Collection
+from glob import glob
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytorch_lightning as pl
 import torch
@@ -15,6 +16,7 @@ from spi_lightning.errors import UserError
 from .hit_classification import HitClassification
 from .registry import registered
 
+TaskT = TypeVar("TaskT", bound=pl.LightningModule)
 BEST, LAST = "checkpoints/best.ckpt", "checkpoints/last.ckpt"
 
 
@@ -45,6 +47,35 @@ def run_of(path: str | Path) -> Path:
     """Run folder of a path: the folder itself, or the one that holds the checkpoint file."""
     path = Path(path)
     return path.parent.parent if path.is_file() and path.parent.name == "checkpoints" else path
+
+
+def find_checkpoints(entry: str) -> list[Path]:
+    """A path, or a pattern such as ``runs/han_resnet10/*``, -> checkpoint files.
+
+    Raises:
+        UserError: There is none; of a pattern, matches that hold no checkpoint are passed over.
+    """
+    if Path(entry).exists() or not any(sign in entry for sign in "*?["):
+        return [find_checkpoint(entry)]
+    found = []
+    for match in sorted(glob(entry)):  # noqa: PTH207  Path.glob takes no absolute pattern
+        try:
+            found.append(find_checkpoint(match))
+        except UserError:
+            continue
+    if not found:
+        raise UserError(f"checkpoint={entry}: no run folder or checkpoint matches")
+    return found
+
+
+def run_name(checkpoint: Path) -> str:
+    """Short name of a checkpoint: the last two folders of its run, or its own name outside a run."""
+    path = checkpoint.resolve()
+    if path.parent.name != "checkpoints":
+        return path.stem
+    run, name = path.parent.parent, path.stem
+    short = f"{run.parent.name}/{run.name}" if run.parent.name else run.name
+    return short if name == "best" else f"{short}/{name}"
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -111,14 +142,16 @@ def require_whole(path: Path) -> None:
 
 
 def load_task(
-    path: str | Path, instantiate: Callable[..., Any], task: type[pl.LightningModule] | None = None
-) -> tuple[pl.LightningModule, dict[str, Any]]:
+    path: str | Path,
+    instantiate: Callable[..., Any],
+    task: type[TaskT] = HitClassification,  # type: ignore[assignment]  # of mypy: no default of a type variable
+) -> tuple[TaskT, dict[str, Any]]:
     """Rebuild the task of a checkpoint with its weights, in evaluation mode.
 
     Args:
         path: Checkpoint file or run folder.
         instantiate: hydra.utils.instantiate, an argument because only apps import Hydra.
-        task: Expected class of the task; None: HitClassification.
+        task: Expected class of the task.
 
     Returns:
         The task, and the whole resolved configuration of its run.
@@ -127,7 +160,7 @@ def load_task(
         UserError: As read_checkpoint, or the configuration is missing or cannot be built, the task is of another class,
             or the weights do not match.
     """
-    checkpoint, expected = read_checkpoint(path), task or HitClassification
+    checkpoint = read_checkpoint(path)
     config = checkpoint.get("config")
     if config is None or not isinstance(config["task"], dict):
         raise UserError(f"{path}: the checkpoint has no configuration of its task; it was not written by train.py")
@@ -138,9 +171,9 @@ def load_task(
             raise
         reason = (str(error.__cause__ or error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"{path}: its task cannot be built from its configuration ({reason})") from error
-    if not isinstance(built, expected):
+    if not isinstance(built, task):
         own = " (refined on one pattern, it serves no other)" if hasattr(built, "starts_from") else ""
-        raise UserError(f"{path}: a checkpoint of {type(built).__name__}{own}, where {expected.__name__} is needed")
+        raise UserError(f"{path}: a checkpoint of {type(built).__name__}{own}, where {task.__name__} is needed")
     load_weights(built, checkpoint["state_dict"], f"{path}: its weights do not fit its network")
     return built.eval(), config
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
-from glob import glob
 from pathlib import Path
 from typing import Any, cast
 
@@ -87,8 +86,8 @@ class CheckpointMethod:
 
     @cached_property
     def _loaded(self) -> tuple[HitClassification, Mapping[str, Any]]:
-        task, config = load_task(self.checkpoint, self.instantiate)
-        found = cast(HitClassification, task).to(self.device).eval()
+        found, config = load_task(self.checkpoint, self.instantiate, HitClassification)
+        found.to(self.device)
         found.views = self.views or found.views
         preprocess = found.preprocess
         preprocess.crop, preprocess.bin = self.crop or preprocess.crop, self.bin or preprocess.bin
@@ -202,32 +201,3 @@ def _batches(piece: Piece, size: int, device: torch.device, spread: bool) -> Ite
     for start in range(0, len(frame), size):
         part = slice(start, start + size)
         yield {PHOTONS: photons[part], MASK: mask if shared else mask[part], FRAME: frame[part]}
-
-
-def find_checkpoints(entry: str) -> list[Path]:
-    """A path, or a pattern such as ``runs/han_resnet10/*``, -> checkpoint files.
-
-    Raises:
-        UserError: There is none; of a pattern, matches that hold no checkpoint are passed over.
-    """
-    if Path(entry).exists() or not any(sign in entry for sign in "*?["):
-        return [find_checkpoint(entry)]
-    found = []
-    for match in sorted(glob(entry)):  # noqa: PTH207  Path.glob takes no absolute pattern
-        try:
-            found.append(find_checkpoint(match))
-        except UserError:
-            continue
-    if not found:
-        raise UserError(f"checkpoint={entry}: no run folder or checkpoint matches")
-    return found
-
-
-def run_name(checkpoint: Path) -> str:
-    """Short name of a checkpoint: the last two folders of its run, or its own name outside a run."""
-    path = checkpoint.resolve()
-    if path.parent.name != "checkpoints":
-        return path.stem
-    run, name = path.parent.parent, path.stem
-    short = f"{run.parent.name}/{run.name}" if run.parent.name else run.name
-    return short if name == "best" else f"{short}/{name}"

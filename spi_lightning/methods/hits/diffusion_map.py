@@ -174,7 +174,7 @@ class DiffusionMap:
 
     def _vectors_of(self, patterns: PatternFile) -> FrameVectors:
         vectors = read_vectors(patterns, self.vectors, find_device(self.device), self.name)
-        found = _ComparableVectors(vectors, self.metric)
+        found = FrameVectors(vectors, _comparable(vectors, self.metric))
         if len(found.vectors) < 3:
             raise UserError(f"{patterns.path}: {self.name} needs three or more frames with measured pixels")
         return found
@@ -187,21 +187,10 @@ class DiffusionMap:
         return distance.double() ** 2 if self.metric == "euclidean" else distance
 
 
-class _ComparableVectors(FrameVectors):
-    """Vectors of the frames that the metric can compare.
-
-    Args:
-        vectors: (N, d) float32 vectors of all frames, NaN where a frame was not measured.
-        metric: Metric of the neighbours.
-    """
-
-    def __init__(self, vectors: Tensor, metric: Metric) -> None:
-        if metric == "euclidean":
-            super().__init__(vectors)
-            return
-        known = ~vectors.isnan() if metric == "masked_correlation" else torch.isfinite(vectors).all(1, keepdim=True)
-        low = vectors.masked_fill(~known, torch.inf).amin(1)
-        high = vectors.masked_fill(~known, -torch.inf).amax(1)
-        usable = high > low
-        super().__init__(torch.where(usable, 0.0, torch.nan)[:, None])
-        self.vectors = vectors[usable]
+def _comparable(vectors: Tensor, metric: Metric) -> Tensor | None:
+    """Frames whose vectors (N, d), NaN where not measured, a correlation can compare, (N,) bool; else None."""
+    if metric == "euclidean":
+        return None
+    known = ~vectors.isnan() if metric == "masked_correlation" else torch.isfinite(vectors).all(1, keepdim=True)
+    low = vectors.masked_fill(~known, torch.inf).amin(1)
+    return vectors.masked_fill(~known, -torch.inf).amax(1) > low

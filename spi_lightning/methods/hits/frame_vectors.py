@@ -48,7 +48,8 @@ class FrameVectors:
     """Vectors of the frames that have one; frames without measured pixels have none.
 
     Args:
-        vectors: (N, d) float32 of all frames, NaN in those without a vector.
+        vectors: (N, d) float32 of all frames.
+        usable: (N,) bool, frames that have a vector; None: those without NaN.
 
     Attributes:
         vectors: (n, d) float32 of the usable frames, in the order of the file.
@@ -56,10 +57,10 @@ class FrameVectors:
         row: (N,) int64, row in ``vectors`` of each usable frame; -1 for the others.
     """
 
-    def __init__(self, vectors: Tensor) -> None:
-        finite = torch.isfinite(vectors).all(dim=1)
-        self.vectors = vectors[finite]
-        self.usable: NDArray[np.bool_] = finite.numpy()
+    def __init__(self, vectors: Tensor, usable: Tensor | None = None) -> None:
+        usable = torch.isfinite(vectors).all(dim=1) if usable is None else usable
+        self.vectors = vectors[usable]
+        self.usable: NDArray[np.bool_] = usable.numpy()
         self.row = np.where(self.usable, np.cumsum(self.usable) - 1, -1)
 
     @classmethod

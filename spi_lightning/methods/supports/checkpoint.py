@@ -48,7 +48,7 @@ class SupportCheckpoint(SupportMethod):
     @cached_property
     def _loaded(self) -> tuple[SupportPrediction, dict[str, Any]]:
         task, config = load_task(self.checkpoint, self.instantiate, SupportPrediction)
-        return cast(SupportPrediction, task).to(self.on).eval(), config
+        return task.to(self.on), config
 
     @property
     def task(self) -> SupportPrediction:
@@ -137,7 +137,7 @@ class Healed(SupportMethod):
     @cached_property
     def task(self) -> Healing:
         """Trained healing task on its device."""
-        return cast(Healing, load_task(cast(Path, self.healing), self.instantiate, Healing)[0]).to(self.on).eval()
+        return load_task(cast(Path, self.healing), self.instantiate, Healing)[0].to(self.on)
 
     def at(self, setting: float) -> Self:
         """The same with another value of the parameter of the method ``then``."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import torch
 
@@ -51,8 +51,7 @@ class VolumeCheckpoint:
     @cached_property
     def task(self) -> ComplexReconstruction:
         """Task of the checkpoint with its network, on the device; UserError for a checkpoint of another task."""
-        task, _ = load_task(self.checkpoint, self.instantiate, ComplexReconstruction)
-        return cast(ComplexReconstruction, task).to(find_device(self.device)).eval()
+        return load_task(self.checkpoint, self.instantiate, ComplexReconstruction)[0].to(find_device(self.device))
 
     def answer(self, part: VolumePart, listener: Listener) -> VolumeRuns:
         """Predict the density of one pattern.

@@ -66,6 +66,6 @@ class GradientVolume:
         patterns, masks = amplitude.expand(count, *amplitude.shape), mask.expand(count, *mask.shape)
         density, spread = descend(start, patterns, masks, self.steps, self.lr, report), None
         if self.polish_steps:
-            width, whole = None if part.float64 else self.point_spread, torch.ones_like(density, dtype=torch.bool)
-            density, spread = polish_within(density, whole, amplitude, mask, self.polish_steps, trace, width)
+            whole = torch.ones_like(density, dtype=torch.bool)
+            density, spread = polish_within(density, whole, part, self.polish_steps, trace, self.point_spread)
         return VolumeRuns.of(density, trace, point_spread=spread)

@@ -78,8 +78,7 @@ class IterativeVolume:
         density, support = run_recipe(amplitude, mask, self.recipe, support, trace, listener, **options)
         spread = None
         if self.polish_steps:
-            width = None if part.float64 else self.point_spread
-            density, spread = polish_within(density, support, amplitude, mask, self.polish_steps, trace, width)
+            density, spread = polish_within(density, support, part, self.polish_steps, trace, self.point_spread)
         return VolumeRuns.of(cut_to_box(density, support), trace, support.flatten(1).sum(1), spread)
 
 
@@ -130,19 +129,13 @@ def run_recipe(
 
 
 def polish_within(
-    density: Tensor,
-    support: Tensor,
-    amplitude: Tensor,
-    mask: Tensor,
-    steps: int,
-    trace: Trace,
-    point_spread: float | None = None,
+    density: Tensor, support: Tensor, part: VolumePart, steps: int, trace: Trace, point_spread: float | None
 ) -> tuple[Tensor, Tensor | None]:
     """Refine densities by L-BFGS within their supports; the final chi square ends the trace.
 
     Args:
-        density, support: (S, Z, Y, X) complex and bool.
-        amplitude, mask: (Z, Y, X) Fourier amplitudes, whose dtype sets the precision, and measured voxels.
+        density, support: (S, z, y, x) complex and bool.
+        part: Pattern that they are fitted to; float64 where it is noise-free, and then without a blur.
         steps: Number of L-BFGS steps.
         trace: Trace to which one row is added.
         point_spread: Initial width of the blur by partial coherence, pixels; None: none.
@@ -150,11 +143,12 @@ def polish_within(
     Returns:
         (S, Z, Y, X) densities, and (S, 3) fitted widths in pixels, None without a blur.
     """
-    count = len(density)
-    patterns, masks = amplitude.expand(count, *amplitude.shape), mask.expand(count, *mask.shape)
-    exact = amplitude.dtype == torch.float64
-    start = density.to(torch.complex128 if exact else density.dtype)
-    widths = None if point_spread is None else amplitude.new_full((count, 3), point_spread)
+    count, amplitude = len(density), part.fourier_amplitude.to(density.device)
+    amplitude = amplitude.double() if part.float64 else amplitude
+    start = density.to(torch.complex128 if part.float64 else density.dtype)
+    patterns = amplitude.expand(count, *amplitude.shape)
+    masks = part.mask.to(density.device).expand(count, *amplitude.shape)
+    widths = None if point_spread is None or part.float64 else amplitude.new_full((count, 3), point_spread)
     polished = polish(start, patterns, masks, steps, support, point_spread=widths)
     trace.add((trace.step[-1] if trace.step else 0) + steps, polished.chi_square)
     return polished.density, polished.point_spread

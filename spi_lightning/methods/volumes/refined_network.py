@@ -178,7 +178,5 @@ class RefinedNetwork:
         support = pad(torch.ones_like(density[0].real, dtype=torch.uint8), shape).bool()
         options = {"constraint": "complex", "starts": len(density), "start": pad(start, shape)}
         density, support = run_recipe(amplitude, mask, then.recipe, support, trace, listener, **options)
-        exact = amplitude.double() if part.float64 else amplitude
-        width = None if part.float64 else then.point_spread
-        polished, spread = polish_within(density, support, exact, mask, then.polish_steps, trace, width)
+        polished, spread = polish_within(density, support, part, then.polish_steps, trace, then.point_spread)
         return VolumeRuns.of(cut_to_box(polished, support), trace, support.flatten(1).sum(1), spread)
