@@ -9,7 +9,7 @@ from omegaconf import DictConfig, open_dict
 
 from spi_lightning.data.measurement import Measurement
 from spi_lightning.data.scans.single_pattern import measure_scan
-from spi_lightning.data.scans.volume_patterns import VolumePatterns, of_measurements, open_volume_patterns
+from spi_lightning.data.scans.volume_patterns import ScanSettings, VolumePatterns, of_measurements, open_volume_patterns
 from spi_lightning.data.simulated.data_modules import SimulatedVolumeDataModule
 from spi_lightning.errors import UserError
 from spi_lightning.io import PatternFile
@@ -42,13 +42,12 @@ def open_volumes(data: DictConfig, chosen: VolumeSettings) -> VolumePatterns:
         return of_measurements([str(settings.path)], [cast(Measurement, instantiate(settings, _convert_="all"))])
     if made_by is SimulatedVolumeDataModule:
         return open_volume_patterns(str(_predicted(settings, chosen.first).path), chosen.first)
-    made: dict[str, Any] = instantiate(
-        {name: settings[name] for name in _MEASURED if name in settings}, _convert_="all"
-    )
+    named = {name: settings[name] for name in _MEASURED if name in settings}
+    scans = ScanSettings(**instantiate(named, _convert_="all"))
     if not settings.path:
         raise UserError(f"data.path={settings.path}: name a file, or a list of them")
     path = settings.path if isinstance(settings.path, str) else [str(one) for one in settings.path]
-    return open_volume_patterns(path, chosen.first, **made, peak_photons=chosen.peak_photons, seed=chosen.seed)
+    return open_volume_patterns(path, chosen.first, scans, chosen.peak_photons, seed=chosen.seed)
 
 
 def _without_exclusion(data: DictConfig, kind: str) -> DictConfig:

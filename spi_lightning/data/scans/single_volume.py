@@ -3,10 +3,12 @@
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
 from lightning_utilities.core.rank_zero import rank_zero_only
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from spi_lightning.data.hits import PatternBatches
@@ -18,7 +20,7 @@ from spi_lightning.phasing.checks import hold_out
 from spi_lightning.physics.bragg.laboratory import ScanAxes
 from spi_lightning.physics.bragg.preparation import PreparedPattern
 
-from .volume_patterns import measure_volumes
+from .volume_patterns import ScanSettings
 
 
 class SingleVolumes(Dataset[Batch]):
@@ -87,18 +89,25 @@ class SingleVolumeDataModule(PatternBatches):
         super().__init__(batch_size=1_000_000, num_workers=0, seed=seed)
         if not isinstance(held_out, int | float) or not 0 <= held_out < 0.5:
             raise UserError(f"data.held_out={held_out}: give a share from 0 to 0.5")
-        self.path, self.key, self.size, self.bin = path, key, size, bin
-        self.threshold, self.held_out = threshold, held_out
-        self.keys, self.geometry = keys, geometry
+        self.path, self.held_out = path, held_out
+        self.scans = ScanSettings(key, size, bin, threshold, keys, geometry)
         self.names: list[str] = []
         self.axes: list[ScanAxes | None] = []
+
+    @classmethod
+    def of_pattern(cls, fourier_amplitude: Tensor, mask: Tensor) -> Self:
+        """Data module of one pattern in memory: Fourier amplitudes, origin at n // 2, and mask, (Z, Y, X) each."""
+        module = cls(path="")
+        patterns = SingleVolumes([PreparedPattern(fourier_amplitude.square(), mask, (1, 1, 1), (0, 0, 0))])
+        module.splits = {"train": patterns, "val": patterns, "predict": patterns}
+        return module
 
     def setup(self, stage: str) -> None:
         """Read and prepare the scans, and log the notes."""
         if self.splits:
             return
         paths = [self.path] if isinstance(self.path, str) else list(self.path)
-        prepared = measure_volumes(paths, self.key, self.size, self.bin, self.threshold, self.keys, self.geometry)
+        prepared = self.scans.measure(paths)
         for path, measured in zip(paths, prepared, strict=True):
             for note in measured.notes:
                 _say(str(note.about(path)))

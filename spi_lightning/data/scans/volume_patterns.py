@@ -36,6 +36,46 @@ class _Preparation(Preparation):
 
 
 @dataclass(frozen=True)
+class ScanSettings:
+    """Settings by which scans become patterns: data=single_volume, and data=volumes of measured scans.
+
+    Args:
+        key: Data set of the counts of a scan, short for keys.counts; None: the usual names.
+        size, bin, threshold: Preparation of a scan; of a known object, ``size`` is the edge of its pattern.
+        keys, geometry: Names of data sets and geometry of a scan, see measure_scan.
+    """
+
+    key: str | None = None
+    size: int | Sequence[int] | None = 64
+    bin: int | Sequence[int] | None = 1
+    threshold: float = 0.0
+    keys: ScanKeys | None = None
+    geometry: Mapping[str, float | str | None] | None = None
+
+    def measure(self, paths: Sequence[str]) -> list[ScanMeasurement]:
+        """Measurements of scans by measure_scan; one number as size is limited to what all hold around their peaks.
+
+        Peaks lie a few voxels apart in scans of one shape, and none is padded. Errors name the settings of this class.
+        """
+        made = [self._measured(path) for path in paths]
+        shapes = [tuple(one.mask.shape) for one in made]
+        if len(set(shapes)) > 1 and isinstance(self.size, int):
+            common = replace(self, size=tuple(min(edges) for edges in zip(*shapes, strict=True)))
+            made = [common._measured(path) for path in paths]
+        return made
+
+    def _measured(self, path: str) -> ScanMeasurement:
+        keys = self.keys or ScanKeys()
+        keys = keys if self.key is None else replace(keys, counts=self.key)
+        try:
+            return measure_scan(path, keys, _Preparation(self.size, self.bin, self.threshold), self.geometry)
+        except UserError as error:
+            if self.key is None:
+                raise
+            raise UserError(str(error).replace("data.keys.counts=", "data.key=")) from error
+
+
+@dataclass(frozen=True)
 class VolumePatterns:
     """P patterns of one shape, origins at n // 2.
 
@@ -71,15 +111,10 @@ class VolumePatterns:
 def open_volume_patterns(
     path: str | Sequence[str],
     first: int = 5,
-    key: str | None = None,
-    size: int | Sequence[int] | None = 64,
-    bin: int | Sequence[int] | None = 1,
-    threshold: float = 0.0,
+    scans: ScanSettings | None = None,
     peak_photons: Sequence[float | None] | None = None,
     factor: int = 4,
     seed: int = 0,
-    keys: ScanKeys | None = None,
-    geometry: Mapping[str, float | str | None] | None = None,
 ) -> VolumePatterns:
     """Read the 3D patterns of a path.
 
@@ -87,68 +122,23 @@ def open_volume_patterns(
         path: Scan, or list of scans (HDF5, NeXus, CXI, .npy, .npz, TIFF), made ready as by measure_scan; a set of
             particles, see make_set; or an HDF5 file with the amplitude and phase of one density.
         first: Number of particles of a set to use.
-        key: Data set of the counts of a scan, short for keys.counts.
-        size, bin, threshold: Preparation of a scan; of a known object, ``size`` is the edge of its pattern.
+        scans: Settings of scans, and size of the pattern of a known object; None: the defaults of ScanSettings.
         peak_photons: Largest expected counts of a known object, one pattern for each, null being noise-free; None: 1e6.
         factor: Ratio of voxel edges of a known object, see count_known_object.
         seed: Seed of the counts of a known object.
-        keys, geometry: Names of data sets and geometry of a scan, see measure_scan.
 
     Raises:
         UserError: The file is missing or holds none of the three, scans differ in shape, or as the readers.
     """
-    kind = kind_of_file(path)
+    kind, scans = kind_of_file(path), scans or ScanSettings()
     if kind == "simulated":
         return _simulated(str(path), first)
     if kind == "known":
-        if not isinstance(size, int):
-            raise UserError(f"data.size={size}: the pattern of a known object is a cube; give one number")
-        return _known(str(path), size, factor, [1e6] if peak_photons is None else peak_photons, seed)
+        if not isinstance(scans.size, int):
+            raise UserError(f"data.size={scans.size}: the pattern of a known object is a cube; give one number")
+        return _known(str(path), scans.size, factor, [1e6] if peak_photons is None else peak_photons, seed)
     paths = [path] if isinstance(path, str) else list(path)
-    return of_measurements(paths, measure_volumes(paths, key, size, bin, threshold, keys, geometry))
-
-
-def measure_volumes(
-    paths: Sequence[str],
-    key: str | None = None,
-    size: int | Sequence[int] | None = 64,
-    bin: int | Sequence[int] | None = 1,
-    threshold: float = 0.0,
-    keys: ScanKeys | None = None,
-    geometry: Mapping[str, float | str | None] | None = None,
-) -> list[ScanMeasurement]:
-    """Measurements of scans by measure_volume; one number as size is limited to what all hold around their peaks.
-
-    Peaks lie a few voxels apart in scans of one shape, and none is padded.
-    """
-    made = [measure_volume(one, key, size, bin, threshold, keys, geometry) for one in paths]
-    shapes = [tuple(one.mask.shape) for one in made]
-    if len(set(shapes)) > 1 and isinstance(size, int):
-        common = tuple(min(edges) for edges in zip(*shapes, strict=True))
-        made = [measure_volume(one, key, common, bin, threshold, keys, geometry) for one in paths]
-    return made
-
-
-def measure_volume(
-    path: str,
-    key: str | None = None,
-    size: int | Sequence[int] | None = 64,
-    bin: int | Sequence[int] | None = 1,
-    threshold: float = 0.0,
-    keys: ScanKeys | None = None,
-    geometry: Mapping[str, float | str | None] | None = None,
-) -> ScanMeasurement:
-    """Measurement of one scan by measure_scan, with errors in the options of data=volumes and data=single_volume."""
-    keys = keys or ScanKeys()
-    if key is not None:
-        keys = replace(keys, counts=key)
-    try:
-        made = measure_scan(path, keys, _Preparation(size, bin, threshold), geometry)
-    except UserError as error:
-        if key is None:
-            raise
-        raise UserError(str(error).replace("data.keys.counts=", "data.key=")) from error
-    return made
+    return of_measurements(paths, scans.measure(paths))
 
 
 def kind_of_file(path: str | Sequence[str]) -> str:

@@ -13,14 +13,13 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from spi_lightning.data.scans.single_volume import SingleVolumeDataModule, SingleVolumes
+from spi_lightning.data.scans.single_volume import SingleVolumeDataModule
 from spi_lightning.distributed import find_device
 from spi_lightning.fields import DENSITY
 from spi_lightning.fingerprint import Irrelevant, require_fingerprint
 from spi_lightning.notes import NoteWarning
 from spi_lightning.phasing import read_recipe
 from spi_lightning.physics.array import pad
-from spi_lightning.physics.bragg.preparation import PreparedPattern
 from spi_lightning.physics.partial_coherence import require_width
 from spi_lightning.progress import Listener
 from spi_lightning.results.volume_answer import Trace, VolumePart, VolumeRuns, cut_to_box
@@ -28,21 +27,6 @@ from spi_lightning.tasks.checkpoint import read_start
 from spi_lightning.tasks.refining.refinement import Refinement
 
 from .iterative import polish_within, run_recipe
-
-
-class VolumeInMemory(SingleVolumeDataModule):
-    """Data module of a refinement of one pattern in memory.
-
-    Args:
-        fourier_amplitude: (Z, Y, X) Fourier amplitudes, sqrt(photons), origin at n // 2.
-        mask: (Z, Y, X) bool, True where measured.
-    """
-
-    def __init__(self, fourier_amplitude: Tensor, mask: Tensor) -> None:
-        super().__init__(path="")
-        pattern = PreparedPattern(fourier_amplitude.square(), mask, (1, 1, 1), (0, 0, 0))
-        patterns = SingleVolumes([pattern])
-        self.splits = {"train": patterns, "val": patterns, "predict": patterns}
 
 
 class _TraceCallback(pl.Callback):
@@ -151,7 +135,7 @@ class RefinedNetwork:
     def _refined(self, part: VolumePart, trace: Trace, listener: Listener) -> dict[str, Tensor]:
         """Densities of a refinement and their numbers, as the task leaves them in ``reconstruction``."""
         task, callbacks = self.refinement.make(part)
-        data = VolumeInMemory(part.fourier_amplitude, part.mask)
+        data = SingleVolumeDataModule.of_pattern(part.fourier_amplitude, part.mask)
         trainer = pl.Trainer(
             accelerator="gpu" if find_device(self.device).type == "cuda" else "cpu",
             devices=1,

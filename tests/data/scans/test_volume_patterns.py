@@ -7,7 +7,7 @@ import torch
 
 from spi_lightning.data.scans.single_pattern import measure_scan
 from spi_lightning.data.scans.single_volume import SingleVolumeDataModule
-from spi_lightning.data.scans.volume_patterns import open_volume_patterns
+from spi_lightning.data.scans.volume_patterns import ScanSettings, open_volume_patterns
 from spi_lightning.data.simulated.making import make_set
 from spi_lightning.errors import UserError
 from spi_lightning.io.scans.bragg_scan import ScanKeys
@@ -25,11 +25,11 @@ def scan(path: Path, shape: tuple[int, int, int] = (16, 16, 16)) -> str:
 
 
 def test_a_measured_scan_is_cut_and_has_no_truth(tmp_path) -> None:
-    made = open_volume_patterns(scan(tmp_path / "scan.h5"), size=12, threshold=0.0)
+    made = open_volume_patterns(scan(tmp_path / "scan.h5"), scans=ScanSettings(size=12, threshold=0.0))
     assert made.kind == "measured" and made.names == ("scan",) and made.counted
     assert made.fourier_amplitude.shape == made.mask.shape == (1, 12, 12, 12) and made.truth is None
     assert made.voxel is None  # no geometry in the file
-    two = open_volume_patterns([scan(tmp_path / "a.h5"), scan(tmp_path / "b.h5")], size=12, bin=1)
+    two = open_volume_patterns([scan(tmp_path / "a.h5"), scan(tmp_path / "b.h5")], scans=ScanSettings(size=12, bin=1))
     assert len(two) == 2 and all(str(note).startswith(str(tmp_path)) for note in two.notes)
 
 
@@ -45,11 +45,13 @@ def test_a_set_gives_its_first_particles_with_their_truth(tmp_path) -> None:
 def test_a_known_object_is_counted_at_every_peak(tmp_path) -> None:
     with h5py.File(tmp_path / "known.h5", "w") as file:
         file["amplitude"], file["phase"] = np.ones((8, 8, 8), "f2"), np.zeros((8, 8, 8), "f2")
-    made = open_volume_patterns(str(tmp_path / "known.h5"), size=12, factor=2, peak_photons=[1e3, None])
+    made = open_volume_patterns(
+        str(tmp_path / "known.h5"), scans=ScanSettings(size=12), factor=2, peak_photons=[1e3, None]
+    )
     assert made.kind == "known" and made.names == ("peak 1000 photons", "noise-free") and not made.counted
     assert made.truth is not None and float(made.fourier_amplitude[0].square().max()) == pytest.approx(1000, rel=0.2)
     with pytest.raises(UserError, match="is a cube"):
-        open_volume_patterns(str(tmp_path / "known.h5"), size=[12, 12, 14])
+        open_volume_patterns(str(tmp_path / "known.h5"), scans=ScanSettings(size=[12, 12, 14]))
 
 
 def test_scans_of_two_shapes_and_missing_files_are_one_line(tmp_path) -> None:
@@ -57,13 +59,13 @@ def test_scans_of_two_shapes_and_missing_files_are_one_line(tmp_path) -> None:
         open_volume_patterns(str(tmp_path / "nowhere.h5"))
     both = [scan(tmp_path / "a.h5"), scan(tmp_path / "b.h5", (16, 16, 12))]
     with pytest.raises(UserError, match="volumes of one shape"):
-        open_volume_patterns(both, size=None, bin=1)
+        open_volume_patterns(both, scans=ScanSettings(size=None, bin=1))
 
 
 def test_a_wrong_key_names_its_option(tmp_path) -> None:
     path = scan(tmp_path / "scan.h5")
     with pytest.raises(UserError, match=r"'count' is not in the file; there are: counts .*\(data\.key=\)"):
-        open_volume_patterns(path, size=12, key="count")
+        open_volume_patterns(path, scans=ScanSettings(size=12, key="count"))
 
 
 def test_voxels_without_a_number_are_not_measured_with_a_note(tmp_path) -> None:
@@ -73,7 +75,7 @@ def test_voxels_without_a_number_are_not_measured_with_a_note(tmp_path) -> None:
         counts[:, 3], counts[2, 4, 5] = np.nan, np.inf
         del file["counts"]
         file["counts"] = counts
-    made = open_volume_patterns(path, size=16, threshold=0.0)
+    made = open_volume_patterns(path, scans=ScanSettings(size=16, threshold=0.0))
     assert not made.mask[0, :, 3].any() and not made.mask[0, 2, 4, 5] and made.mask[0, 8, 8, 8]
     assert torch.isfinite(made.fourier_amplitude).all() and not made.fourier_amplitude[~made.mask].any()
     for line in ("256 voxels hold NaN: taken as not measured", "1 voxels hold infinite counts: taken as not measured"):
@@ -107,7 +109,7 @@ def test_mistakes_in_a_scan_name_the_file(tmp_path) -> None:
     ):
         path = altered(scan(tmp_path / "scan.h5"), **change)
         with pytest.raises(UserError, match=rf"scan\.h5: .*{words}"):
-            open_volume_patterns(path, size=12)
+            open_volume_patterns(path, scans=ScanSettings(size=12))
 
 
 def test_a_second_crystal_is_warned_of(tmp_path) -> None:
@@ -115,10 +117,11 @@ def test_a_second_crystal_is_warned_of(tmp_path) -> None:
     with h5py.File(path) as file:
         counts = file["counts"][()]
     two = altered(path, counts=counts + np.roll(counts, (-11, 9, 10), (0, 1, 2)) // 3)
-    notes = open_volume_patterns(two, size=16, threshold=0.0).notes
+    notes = open_volume_patterns(two, scans=ScanSettings(size=16, threshold=0.0)).notes
     assert any("look like other crystals" in str(note) and "parasitic_peaks=find" in str(note) for note in notes)
     assert not any(
-        "other crystals" in str(note) for note in open_volume_patterns(scan(tmp_path / "one.h5"), size=12).notes
+        "other crystals" in str(note)
+        for note in open_volume_patterns(scan(tmp_path / "one.h5"), scans=ScanSettings(size=12)).notes
     )
 
 
@@ -135,7 +138,7 @@ def test_a_second_crystal_is_warned_of(tmp_path) -> None:
 )
 def test_settings_that_make_no_pattern_are_named(tmp_path, settings, words) -> None:
     with pytest.raises(UserError, match=words):
-        open_volume_patterns(scan(tmp_path / "scan.h5"), **settings)
+        open_volume_patterns(scan(tmp_path / "scan.h5"), scans=ScanSettings(**settings))
 
 
 def test_scans_whose_peaks_lie_apart_are_cut_to_what_all_of_them_hold(tmp_path) -> None:
@@ -156,7 +159,7 @@ def test_a_refinement_sees_the_same_pattern_as_a_comparison(tmp_path) -> None:
         file.move("counts", "photons")  # the only one with three axes
     data = SingleVolumeDataModule(path, size=12)
     data.setup("fit")
-    compared = open_volume_patterns(path, size=12)
+    compared = open_volume_patterns(path, scans=ScanSettings(size=12))
     torch.testing.assert_close(data.whole()["fourier_amplitude"][:, 0], compared.fourier_amplitude)
     torch.testing.assert_close(data.whole()["mask"][:, 0], compared.mask)
     complex_counts = altered(path, photons=np.ones((16, 16, 16), dtype="c8"))
@@ -184,7 +187,9 @@ def test_keys_and_geometry_reach_the_reader(tmp_path) -> None:
     altered(path, gap=gap)
     known = {"photon_energy": 9e3, "distance": 0.5, "pixel_size": 55e-6, "delta_deg": 32.0, "gamma_deg": 12.0}
     keys = ScanKeys(bad_pixels="gap")
-    made = open_volume_patterns(path, size=16, keys=keys, geometry=known | {"step_deg": 0.01, "rocking_axis": None})
+    made = open_volume_patterns(
+        path, scans=ScanSettings(size=16, keys=keys, geometry=known | {"step_deg": 0.01, "rocking_axis": None})
+    )
     assert made.voxel is not None and made.axes[0] is not None and not made.mask[0, :, 3].any()
     module = SingleVolumeDataModule(path, size=16, keys=keys, geometry=known)
     module.setup("fit")
