@@ -53,7 +53,7 @@ class TrainingResult(Summarised):
         notes = [] if curves else [Note.of(f"{LOG} holds no numbers yet")]
         notes += [] if ended else [Note.of(f"The run has not ended: there is no {METRICS}")]
         metrics = read_metrics(folder / METRICS) if ended else {}
-        return cls(curves, metrics, _settings(folder / CONFIG), tuple(notes))
+        return cls(curves, metrics, read_settings(folder / CONFIG), tuple(notes))
 
     def facts(self) -> Mapping[str, object]:
         """Steps done and the numbers of validation and test."""
@@ -83,7 +83,7 @@ def read_curves(path: Path) -> Curves:
     return curves
 
 
-def _settings(path: Path) -> dict[str, Any]:
+def read_settings(path: Path) -> dict[str, Any]:
     """Settings of a config.yaml; nothing that it says is executed."""
     if not path.is_file():
         return {}

@@ -47,16 +47,31 @@ def test_default_names_of_runs_are_readable_in_80_columns(
     assert table.count("0.840") == 8 and all(f"seed{seed}" in table for seed in range(4))
 
 
-@pytest.mark.parametrize("metrics", [None, {"frames": 3}, "nonsense"])
-def test_a_folder_without_scores_is_one_line(
-    metrics: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_folder_without_scores_is_a_row_and_one_without_a_run_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = tmp_path / "run" if metrics is None else evaluation(tmp_path / "run", metrics)
-    monkeypatch.setattr(sys, "argv", ["compare", str(run)])
+    unlabelled, damaged = (evaluation(tmp_path / name, m) for name, m in (("unlabelled", {"frames": 3}), ("bad", "x")))
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setattr(sys, "argv", ["compare", str(unlabelled), str(damaged), str(tmp_path / "empty")])
+    assert app.main() == 0
+    printed = capsys.readouterr().out
+    assert "failed bad: " in printed and f"no run in {tmp_path / 'empty'}" in printed and "unlabelled" in printed
+    monkeypatch.setattr(sys, "argv", ["compare", str(tmp_path / "empty")])
     assert app.main() == 2
     error = capsys.readouterr().err
-    assert error.startswith(f"error: {run}")
-    assert error.count("\n") == 1
+    assert error.startswith(f"error: {tmp_path / 'empty'}") and error.count("\n") == 1
+
+
+def test_table_and_page_go_where_they_are_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = evaluation(tmp_path / "run", {"methods": {"tiny": {"test/accuracy": 0.5}, "best": {"test/accuracy": 0.7}}})
+    words = [str(run), f"out={tmp_path / 'a.csv'}", "--out", str(tmp_path / "b"), "objective=test/accuracy"]
+    monkeypatch.setattr(sys, "argv", ["compare", *words])
+    assert app.main() == 0
+    assert "sorted by test/accuracy, largest first" in capsys.readouterr().out
+    assert (tmp_path / "a.csv").read_text() == (tmp_path / "b" / "comparison.csv").read_text()
+    assert (tmp_path / "b" / "report.html").is_file()
 
 
 def test_a_run_whose_name_begins_with_a_dash(

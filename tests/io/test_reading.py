@@ -13,7 +13,6 @@ from spi_lightning.io import PatternKeys, open_patterns, write_selection
 from spi_lightning.io.patterns.frame_lists import index_line
 from spi_lightning.io.reading import read_json, read_metrics, reading, reads
 from spi_lightning.printable import printable
-from spi_lightning.reports.runs import runs_table
 
 PATH = Path("some.h5")
 
@@ -169,8 +168,6 @@ def test_what_is_no_object(tmp_path: Path, text: str) -> None:
     (tmp_path / "metrics.json").write_text(text)
     with pytest.raises(UserError, match=r"metrics\.json: "):
         read_json(tmp_path / "metrics.json")
-    with pytest.raises(UserError, match=r"metrics\.json: "):
-        runs_table([tmp_path])
 
 
 @pytest.mark.parametrize("text", ['{"methods": 3}', '{"methods": [1]}', '{"methods": {"a": null}}'])

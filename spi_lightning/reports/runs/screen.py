@@ -1,0 +1,169 @@
+"""Table of compared runs on the screen, as many columns as its width takes, and what is printed below it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any, Final
+
+from rich import box
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from spi_lightning.console import Terminal
+from spi_lightning.printable import printable
+from spi_lightning.results.runs import State
+
+from .comparison import Comparison
+
+_REPORTS: Final = 8  # pages that are listed below a table
+_NAMES: Final = 10  # of columns that are left out
+_LETTERS: Final = 16  # of the value of a setting
+_STYLES: Final = {State.FAILED: "red", State.PRUNED: "dim", State.UNFINISHED: "yellow"}
+_UNITS: Final = {"false_positive_rate": "FPR", "auroc": "AUROC", "fpr_at_90_recall": "FPR at 90 % recall", "iou": "IoU"}
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """Column of the table: its full name, its short one and the text of its cells."""
+
+    name: str
+    short: str
+    cells: Sequence[Text]
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Print the table, the order, what was left out, what has not finished and where the pages of the runs are."""
+    console = Terminal()
+    wide = console.options.update(max_width=100 * console.width)
+    fits = lambda table: Measurement.get(console, wide, table).maximum <= console.width  # noqa: E731
+    table, dropped = runs_table(comparison, fits)
+    console.print(table)
+    console.print(comparison.order, soft_wrap=True)
+    if dropped:
+        more = f" and {len(dropped) - _NAMES} more" * (len(dropped) > _NAMES)
+        console.print(f"not shown here, but with out=FILE.csv: {', '.join(dropped[:_NAMES])}{more}", soft_wrap=True)
+    for line in comparison.unfinished:
+        console.print(line, soft_wrap=True)
+    if comparison.skipped:
+        console.print(f"no run in {', '.join(map(str, comparison.skipped))}", soft_wrap=True)
+    pages = dict.fromkeys(run.folder / "report.html" for run in comparison.runs)
+    reports = [page for page in pages if page.is_file()]
+    for page in reports if len(reports) <= _REPORTS else ():
+        console.print(f"report: {page}", soft_wrap=True)
+
+
+def runs_table(comparison: Comparison, fits: Callable[[Table], bool]) -> tuple[Table, list[str]]:
+    """Table with a row for each run, and the names of the columns that have no room in it.
+
+    Args:
+        comparison: Runs and what to say of them.
+        fits: Function that says whether a table is narrow enough.
+    """
+    runs, names = comparison.runs, [*comparison.numbers, *(column.key for column in comparison.settings)]
+    short = short_keys(names)
+    settings = [_Shown(one.key, short[one.key], [*map(_value, one.values)]) for one in comparison.settings]
+    numbers = [_Shown(name, short[name], [number_cell(run.numbers, name) for run in runs]) for name in comparison.numbers]
+    shown, dropped, table = [*numbers[:1]], [], _table(comparison, numbers[:1])
+    for one in _by_importance(settings, numbers):
+        wider = _table(comparison, [each for each in (*numbers[:1], *settings, *numbers[1:]) if each in (*shown, one)])
+        if fits(wider):
+            shown, table = [*shown, one], wider
+        else:
+            dropped.append(one.name)
+    return table, dropped
+
+
+def _by_importance(settings: Sequence[_Shown], numbers: Sequence[_Shown]) -> list[_Shown]:
+    """Numbers of runs that have none in an earlier column, two settings, then a number and a setting in turn."""
+    first, missing = [], {row for row, cell in enumerate(numbers[0].cells) if cell.plain == "-"} if numbers else set()
+    for one in numbers[1:]:
+        if one.short != "frames" and (found := {row for row in missing if one.cells[row].plain != "-"}):
+            first.append(one)
+            missing -= found
+    turns = zip_longest((one for one in numbers[1:] if one not in first), settings[2:])
+    return [*first, *settings[:2], *(one for turn in turns for one in turn if one is not None)]
+
+
+def _table(comparison: Comparison, columns: Sequence[_Shown]) -> Table:
+    states = any(run.state is not State.FINISHED for run in comparison.runs)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("run", overflow="fold")
+    methods = any(comparison.methods)
+    if methods:
+        table.add_column("method", overflow="fold")
+    if states:
+        table.add_column("state")
+    for column in columns:
+        width = max(len(line) for cell in column.cells for line in cell.plain.split("\n"))
+        table.add_column(Text(_broken(printable(column.short), width)))
+    for row, run in enumerate(comparison.runs):
+        names = [comparison.names[row], *([comparison.methods[row]] if methods else [])]
+        state = [Text(str(run.state), style=_STYLES.get(run.state, ""))] if states else []
+        table.add_row(*(Text(printable(name)) for name in names), *state, *(column.cells[row] for column in columns))
+    return table
+
+
+def _value(text: str) -> Text:
+    """Value of a setting, cut behind 16 letters."""
+    text = printable(text)
+    return Text(text if len(text) <= _LETTERS else f"{text[: _LETTERS - 1]}…")
+
+
+def short_keys(keys: Sequence[str]) -> dict[str, str]:
+    """Short unique name of each setting or number: its last words, as many as tell it from the others.
+
+    Args:
+        keys: Full names that differ, such as ``optimizer.lr`` and ``val/auroc``.
+    """
+    parts = {key: key.replace("/", ".").split(".") for key in keys}
+    short = {key: 1 for key in keys}
+
+    def name(key: str) -> str:
+        return key[-len(".".join(parts[key][-short[key] :])) :]
+
+    while True:
+        taken = [name(key) for key in keys]
+        doubled = [key for key, each in zip(keys, taken, strict=True) if taken.count(each) > 1]
+        longer = [key for key in doubled if short[key] < len(parts[key])]
+        if not longer:
+            return {key: _UNITS.get(each, each) for key, each in zip(keys, taken, strict=True)}
+        for key in longer:
+            short[key] += 1
+
+
+def number_cell(numbers: Mapping[str, Any], key: str) -> Text:
+    """Number of a run, its 95 % interval below; a dash where it has none."""
+    value, low, high = (numbers.get(name) for name in (key, f"{key}/low", f"{key}/high"))
+    if value is None:
+        return Text("-")
+    if not isinstance(value, float):  # a count, or what another program has written there
+        return Text(printable(value))
+    text = number_text(value)
+    numeric = isinstance(low, float) and isinstance(high, float)
+    return Text(f"{text}\n{low:.2f}–{high:.2f}" if numeric else text)
+
+
+def number_text(value: float) -> str:
+    """Number with three digits behind the point, below 0.01 and from 10,000 on in powers of ten."""
+    if value.is_integer() and 1 < abs(value) < 1e6:
+        return f"{value:.0f}"
+    return f"{value:.2e}" if 0 < abs(value) < 0.01 or abs(value) >= 1e4 else f"{value:.3f}"
+
+
+def _broken(name: str, width: int) -> str:
+    """Head of a column, broken behind dots, slashes and underscores where it is wider than the cells."""
+    lines: list[str] = []
+    line = ""
+    for letter in name:
+        line += letter
+        if letter in "._/ " and len(line) >= 3 and len(name) > max(width, 6):
+            lines, line = [*lines, line], ""
+    merged: list[str] = []
+    for each in [*lines, line]:
+        if merged and len(merged[-1]) + len(each) <= max(width, 6):
+            merged[-1] += each
+        else:
+            merged.append(each)
+    return "\n".join(filter(None, merged))
+
