@@ -13,10 +13,11 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import DictConfig, open_dict
 
-from spi_lightning.apps.configuration.fitting_parts import check_parts
+from spi_lightning.apps.configuration.fitting_parts import choice_of
 from spi_lightning.errors import UserError
 from spi_lightning.settings import parameters
 from spi_lightning.simulate.volumes import VolumeSimulator, pattern_of
+from spi_lightning.tasks.fitting import require_fit
 from tests.apps.small_runs import CONF, structure_tables
 
 HITS: Final = ("simulate.shape=[64,64]", "preprocess.mask_channel=false", "preprocess.bin=1")
@@ -93,28 +94,32 @@ def parts() -> dict[str, dict[str, DictConfig]]:
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("task", sorted(TASKS))
+@pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["each_part", "every_pair"])
 def test_every_loss_and_network_trains_or_is_one_line(
-    task: str, parts: dict[str, dict[str, DictConfig]], tmp_path: Path
+    task: str, every: bool, parts: dict[str, dict[str, DictConfig]], tmp_path: Path
 ) -> None:
+    """Every pair is checked; all that fit are trained, or, for speed, each loss and each network once."""
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = base(task, tmp_path)
-        data, trained, failed = instantiate(cfg.data, _convert_="all"), [], []
-        for loss, network, settings in product(parts["loss"], parts["network"], TASKS[task][1]):
+        data, trained, failed = instantiate(cfg.data, _convert_="all"), set[str](), []
+        for loss, network, (number, settings) in product(*parts.values(), enumerate(TASKS[task][1])):
             with open_dict(cfg):
                 cfg.loss, cfg.network = parts["loss"][loss], narrow(parts["network"][network])
                 cfg.task.update(settings)
             try:
-                check_parts(cfg)
+                require_fit(cfg, choice_of)
             except UserError as error:
                 assert "\n" not in str(error)
                 continue
+            pair = {f"{loss} {number}", f"{network} {number}"}
+            if pair <= trained and not every:
+                continue
+            trained |= pair
             trainer = pl.Trainer(fast_dev_run=True, logger=False, accelerator="cpu", enable_progress_bar=False)
             try:
                 trainer.fit(instantiate(cfg.task, _convert_="all"), data)
             except Exception as error:
                 failed.append((loss, network, settings, f"{type(error).__name__}: {error}"[:300]))
-            else:
-                trained.append((loss, network, settings))
     assert not failed
     assert trained
