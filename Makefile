@@ -13,7 +13,7 @@ export OMP_NUM_THREADS
 export MPLBACKEND = Agg
 export SPI_DATA
 
-.PHONY: help venv demo test slow fuzz lint format wheel wheelhouse lowest bench results clean
+.PHONY: help venv demo test slow fuzz lint format wheel wheelhouse lowest bench results docs clean
 
 help:
 	@echo "make venv   set up $(VENV) from requirements.lock"
@@ -24,6 +24,7 @@ help:
 	@echo "make lowest quick tests with the lowest versions that pyproject.toml allows"
 	@echo "make bench  throughput tables        make fuzz   readers on damaged files of every format"
 	@echo "make results   tables of benchmarks/RESULTS.md from benchmarks/results"
+	@echo "make docs   the documentation, in site/"
 	@echo "make clean  remove what the targets made, .venv kept"
 
 venv: $(READY)
@@ -100,6 +101,9 @@ bench: $(READY)
 results: $(READY)
 	$(RUN)/python -m benchmarks.tables
 
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(RUN)/mkdocs build --strict --quiet
+
 clean:
-	rm -rf build dist wheelhouse outputs multirun lightning_logs .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf build dist site wheelhouse outputs multirun lightning_logs .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

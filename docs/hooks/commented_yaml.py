@@ -1,0 +1,96 @@
+"""Settings of a YAML file with the comments beside them."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+_COMMENT = re.compile(r"\s*#\s?(.*)")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One key of a file.
+
+    Attributes:
+        key: Dotted path inside the file.
+        value: Value as it is written; empty for a mapping whose keys follow.
+        comment: Comment above and behind it, without the marks.
+    """
+
+    key: str
+    value: str
+    comment: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A YAML file of conf/.
+
+    Attributes:
+        path: The file.
+        about: Comment at its top.
+        settings: Its keys in the order of the file.
+    """
+
+    path: Path
+    about: str
+    settings: tuple[Setting, ...]
+
+    def value(self, key: str) -> str:
+        """Value of a key as it is written; empty where there is none."""
+        return next((each.value for each in self.settings if each.key == key), "")
+
+
+def read_choice(path: Path) -> Choice:
+    """A YAML file as its comment and its settings with theirs."""
+    text = path.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    top = 0
+    while top < len(lines) and lines[top].startswith("#"):
+        top += 1
+    about = [line.lstrip("# ") for line in lines[:top] if not line.startswith("# @package")]
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    found = () if root is None else tuple(_settings(root, "", lines, top))
+    return Choice(path, " ".join(about), found)
+
+
+def _settings(node: yaml.MappingNode, prefix: str, lines: list[str], top: int) -> Iterator[Setting]:
+    for name, value in node.value:
+        key = prefix + name.value
+        above = _above(lines, name.start_mark.line, top)
+        if isinstance(value, yaml.MappingNode) and not value.flow_style:
+            behind = _behind(lines[name.end_mark.line][name.end_mark.column + 1 :])
+            yield Setting(key, "", _joined(above, behind))
+            yield from _settings(value, key + ".", lines, top)
+        else:
+            in_line = isinstance(value, yaml.ScalarNode) or value.flow_style
+            behind = _behind(lines[value.end_mark.line][value.end_mark.column :]) if in_line else ""
+            yield Setting(key, _written(value, "\n".join(lines)), _joined(above, behind))
+
+
+def _written(value: yaml.Node, text: str) -> str:
+    """A value in one line, as it is written; a list of lines in brackets."""
+    if isinstance(value, yaml.SequenceNode) and not value.flow_style:
+        return "[" + ", ".join(_written(each, text) for each in value.value) + "]"
+    return " ".join(text[value.start_mark.index : value.end_mark.index].split())
+
+
+def _above(lines: list[str], line: int, top: int) -> str:
+    """Comment lines directly above a key, those of the top of the file left out."""
+    found: list[str] = []
+    while line > top and lines[line - 1].lstrip().startswith("#"):
+        line -= 1
+        found.insert(0, lines[line].lstrip(" #"))
+    return " ".join(found)
+
+
+def _behind(rest: str) -> str:
+    found = _COMMENT.match(rest)
+    return found[1].strip() if found else ""
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)
