@@ -134,7 +134,7 @@ def test_labels_of_one_class_are_refused_before_training(tmp_path: Path) -> None
 def test_mistakes_are_one_line(finished: tuple[Path, float], tmp_path: Path) -> None:
     cases = {
         ("objective=val/beauty", "trainer.max_epochs=1"): r"objective=val/beauty.*val/auroc",
-        ("task.classes=5", "trainer.max_epochs=1"): r"choose loss=cross_entropy",
+        ("task.classes=5", "trainer.max_epochs=1"): r"set loss=cross_entropy",
         ("optimizer.lr=1e30",): r"step 2: the training loss is NaN or infinite",
         ("data.patterns.val=0",): r"validation split is empty",
         (f"resume={tmp_path}",): r"holds neither",
