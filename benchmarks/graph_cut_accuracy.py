@@ -21,10 +21,10 @@ from omegaconf import OmegaConf
 from benchmarks.doors import ROOT, simulate
 from benchmarks.record import write_result
 from spi_lightning.evaluation.hits import HitMethod, evaluate_hits
-from spi_lightning.evaluation.hits.question import needs_labels
+from spi_lightning.evaluation.hits.question import LabelledSubset, needs_labels
 from spi_lightning.io import open_patterns
 from spi_lightning.io.patterns.pattern_file import PatternFile
-from spi_lightning.methods import CheckpointMethod, LabelledSubset
+from spi_lightning.methods import CheckpointMethod
 
 CLUSTERS = "{single:0.5,double:0.17,triple:0.11,quadruple:0.08,many:0.14,contaminant:0}"
 SETS = {"single/cluster": [f"simulate.scene.kinds={CLUSTERS}", "seed=11"], "all kinds": ["seed=12"]}

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from benchmarks.volume_network.clock import Clock
 from spi_lightning.losses import FourierLoss
-from spi_lightning.methods.volumes.gradient import GradientVolume
-from spi_lightning.methods.volumes.iterative import box_of, first_support
+from spi_lightning.methods.volumes.iterative import GradientVolume, box_of, first_support
 from spi_lightning.networks import ComplexEncoderDecoder, Members
 from spi_lightning.phasing import phase
 from spi_lightning.phasing.polishing.wrapped import Wrapping, polish_rounds, polish_wrapped

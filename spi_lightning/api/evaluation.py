@@ -15,12 +15,13 @@ from spi_lightning.errors import UserError
 from spi_lightning.evaluation import Cache
 from spi_lightning.evaluation.hits import evaluate_hits
 from spi_lightning.evaluation.supports.compare import compare_supports
-from spi_lightning.methods import CheckpointMethod, SupportCheckpoint, find_checkpoints, run_name
+from spi_lightning.methods import CheckpointMethod, SupportCheckpoint
 from spi_lightning.results import HitResult, SupportResult
 from spi_lightning.results.decision import DecisionRule
 from spi_lightning.results.hit_answer import HitPart
 from spi_lightning.results.support_answer import SupportPart
 from spi_lightning.tasks import HitClassification, SupportPrediction
+from spi_lightning.tasks.checkpoint import find_checkpoints, run_name
 
 from .configured import make_part, names_in
 from .networks import load

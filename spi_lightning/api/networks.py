@@ -21,7 +21,7 @@ from spi_lightning.distributed import find_device
 from spi_lightning.errors import UserError
 from spi_lightning.fields import AMPLITUDE, FOURIER_AMPLITUDE, FRAME, INTENSITY, IS_SINGLE_HIT, MASK, PHASE
 from spi_lightning.io.patterns.content_key import content_key
-from spi_lightning.methods import CheckpointMethod, SupportCheckpoint, run_name
+from spi_lightning.methods import CheckpointMethod, SupportCheckpoint
 from spi_lightning.methods.resized import size_refused
 from spi_lightning.progress import Listener
 from spi_lightning.results.hit_answer import HitAnswer, HitPart
@@ -35,6 +35,7 @@ from spi_lightning.tasks import (
     find_checkpoint,
     load_task,
 )
+from spi_lightning.tasks.checkpoint import run_name
 from spi_lightning.tasks.registry import trust
 
 from .patterns import Patterns, as_patterns, replaced

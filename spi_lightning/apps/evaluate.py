@@ -22,12 +22,12 @@ from spi_lightning.errors import UserError
 from spi_lightning.evaluation import Cache
 from spi_lightning.evaluation.console_table import print_hits, print_note, print_supports, print_volumes
 from spi_lightning.evaluation.hits import evaluate_hits, excluded_frames, write_hits
+from spi_lightning.evaluation.hits.question import LabelledSubset
 from spi_lightning.evaluation.supports import compare_supports
 from spi_lightning.evaluation.volumes import VolumeQuestion, VolumeSettings, compare
 from spi_lightning.evaluation.volumes.outputs import write_outputs
 from spi_lightning.files import write_json
 from spi_lightning.locations import CONF
-from spi_lightning.methods import LabelledSubset
 from spi_lightning.metrics.hits.hit_metrics import HitMetrics, HitNumber
 from spi_lightning.reports import require_embedding, write_evaluation_report
 from spi_lightning.reports.supports.page import write_supports_report

@@ -11,7 +11,6 @@ from .hits.checkpoint import CheckpointMethod
 from .hits.diffusion_map import DiffusionMap
 from .hits.frozen_features import FrozenFeatures
 from .hits.graph_cut import GraphCut
-from .hits.labelled_subset import LabelledSubset
 from .hits.photon_count import PhotonCount
 from .hits.references import Reference
 from .supports.autocorrelation import (
@@ -22,10 +21,8 @@ from .supports.autocorrelation import (
 from .supports.batches import SupportMethod
 from .supports.checkpoint import Healed, SupportCheckpoint
 from .supports.shrinkwrap import ShrinkwrapSupport
-from .volumes.checkpoint import VolumeCheckpoint
-from .volumes.gradient import GradientVolume
-from .volumes.iterative import IterativeVolume
-from .volumes.refined_network import RefinedNetwork, RefinementSettings, Then
+from .volumes.iterative import GradientVolume, IterativeVolume
+from .volumes.network import RefinedNetwork, RefinementSettings, Then, VolumeCheckpoint
 
 __all__ = [
     "AutocorrelationSupport",
@@ -40,7 +37,6 @@ __all__ = [
     "InBox",
     "InPolygon",
     "IterativeVolume",
-    "LabelledSubset",
     "MethodLibrary",
     "PhotonCount",
     "Reference",

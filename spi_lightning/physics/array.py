@@ -1,9 +1,11 @@
-"""Cutting, padding and binning of arrays whose origin is index n // 2 of every axis, and boxes that hold a support."""
+"""Cutting, padding and binning of arrays with origin at n // 2 of every axis, boxes of a support, even indices."""
 
 from collections.abc import Sequence
 from types import EllipsisType
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from spi_lightning.errors import UserError
@@ -102,3 +104,8 @@ def _sum_squares(image: Tensor, bin: int) -> Tensor:
     """Add up rows, whose neighbours lie side by side in memory, then the fewer columns that are left."""
     rows = sum((image[..., row::bin, :] for row in range(1, bin)), start=image[..., ::bin, :])
     return sum((rows[..., column::bin] for column in range(1, bin)), start=rows[..., ::bin])
+
+
+def evenly(count: int, most: int) -> NDArray[np.int64]:
+    """Up to ``most`` of ``count`` indices from the first to the last, evenly spread, (n,) int64."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))

@@ -36,7 +36,7 @@ def require_answer(answer: Any, kind: type, sizes: Mapping[str, int], name: str,
     """
     if not isinstance(answer, kind):
         wanted = ", ".join(one.name for one in fields(kind))
-        raise UserError(f"{name}: answer() gave {_described(answer)}; wanted is {kind.__name__}({wanted})")
+        raise UserError(f"{name}: answer() gave {_words_for(answer)}; wanted is {kind.__name__}({wanted})")
     require_layout(vars(answer), getattr(kind, "layout", {}), sizes, name, remedy)
 
 
@@ -46,14 +46,14 @@ def require_layout(
     """Refuse arrays or tensors that are not of a layout; arguments and errors are those of require_answer.
 
     Args:
-        values: Arrays by name.
+        values: Arrays or tensors of an answer by the names of its fields.
         layout: Kind and axes of each.
         sizes: Known lengths of axes by name.
         name: Name of the method.
         remedy: What to do about NaN.
     """
     if not isinstance(values, Mapping):
-        raise UserError(f"{name}: gave {_described(values)}; wanted are {', '.join(layout)} by name")
+        raise UserError(f"{name}: gave {_words_for(values)}; wanted are {', '.join(layout)} by name")
     known = dict(sizes)
     for field, text in layout.items():
         value: Any = values.get(field)
@@ -64,14 +64,14 @@ def require_layout(
         array = Tensor if "tensor" in marks else np.ndarray
         lengths = _lengths(value.shape, axes.split(), known) if isinstance(value, array) else None
         if lengths is None or _dtype_kind(value) not in _KINDS[kind]:
-            told = [f"{axis}={known[axis]}" for axis in axes.split() if axis in known]
-            told += [
+            required = [f"{axis}={known[axis]}" for axis in axes.split() if axis in known]
+            required += [
                 f"{axis} up to {known[axis.upper()]}" for axis in axes.split() if axis.upper() in {*known} - {axis}
             ]
             wanted = f"{_ARRAYS[array]} of {kind} values, shape ({', '.join(axes.split())})"
             raise UserError(
-                f"{name}: {field} is {_described(value)}; wanted is {wanted}"
-                + f" with {', '.join(told)}" * bool(told)
+                f"{name}: {field} is {_words_for(value)}; wanted is {wanted}"
+                + f" with {', '.join(required)}" * bool(required)
                 + _OR_NONE * optional
             )
         known |= lengths
@@ -113,7 +113,7 @@ def _broken(value: Any) -> list[int]:
     return [int(entry) for entry in np.flatnonzero(~finite.all(tuple(range(1, finite.ndim))))]
 
 
-def _described(value: Any) -> str:
+def _words_for(value: Any) -> str:
     """Kind and shape of an array, else the class of a value."""
     if isinstance(value, np.ndarray | Tensor):
         kind = _ARRAYS[Tensor if isinstance(value, Tensor) else np.ndarray]

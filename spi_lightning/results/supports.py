@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from spi_lightning.fields import AREA, DENSITY, FALSE_NEGATIVES, FALSE_POSITIVES
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.notes import Note
+from spi_lightning.physics.array import evenly
 from spi_lightning.summary import Summarised
 
 from .cost import Cost
@@ -145,8 +146,7 @@ def choose_patterns(
     if count < 1 or total == 0:
         return {}
     size = method.columns[AREA] if truth_area is None else truth_area
-    even = np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(np.int64))
-    choices = {EVEN: even}
+    choices = {EVEN: evenly(total, count)}
     if truth_area is not None:
         missed, loose = method.columns[FALSE_NEGATIVES], method.columns[FALSE_POSITIVES]
         choices[WORST] = _first_of_each(np.lexsort((-loose, -missed)), structure, count)

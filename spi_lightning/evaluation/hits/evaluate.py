@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from spi_lightning.errors import UserError
 from spi_lightning.evaluation.ask import NO_CACHE, ask_whole
 from spi_lightning.evaluation.cache import Cache
+from spi_lightning.evaluation.hits.question import LabelledSubset
 from spi_lightning.evaluation.protocol import Method
 from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.files import write_json
 from spi_lightning.io import PatternFile
-from spi_lightning.methods import CheckpointMethod, LabelledSubset
+from spi_lightning.methods import CheckpointMethod
 from spi_lightning.metrics.hits.hit_metrics import HitNumber
 from spi_lightning.metrics.hits.method_agreement import common_set
 from spi_lightning.notes import Note

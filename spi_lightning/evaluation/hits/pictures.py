@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from spi_lightning.fields import BEAM_CENTRE, BEAM_COLUMN, BEAM_ROW, FRAME, LOGITS, MASK, PHOTONS, Kind
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.methods.hits.checkpoint import CheckpointMethod
+from spi_lightning.physics.array import evenly
 from spi_lightning.reports import DISPUTED, choose_disputed, choose_frames
 from spi_lightning.results.hit_pictures import LayerMaps, Occlusion
 from spi_lightning.results.hits import HitResult
@@ -124,9 +125,8 @@ def layer_maps(method: CheckpointMethod, patterns: PatternFile, frame: int, most
     """
     found: dict[str, Tensor] = {}
     convolutions = [(name, part) for name, part in method.task.network.named_modules() if isinstance(part, nn.Conv2d)]
-    chosen = np.unique(np.linspace(0, len(convolutions) - 1, min(most, len(convolutions))).round().astype(int))
     hooks = []
-    for name, part in (convolutions[index] for index in chosen):
+    for name, part in (convolutions[index] for index in evenly(len(convolutions), most)):
 
         def keep(_module: nn.Module, _inputs: Any, output: Tensor, name: str = name) -> None:
             found[name] = output[0]

@@ -96,7 +96,7 @@ def _frames_of_run(data: Mapping[str, Any], patterns: PatternFile) -> TrainingFr
     text = str(data.get("path"))
     files = dict.fromkeys(file for file, _ in patterns.origin(np.arange(len(patterns))))
     own = {file.path.name for file in files}
-    if not str(data.get("_target_")).endswith(_MODULE) or not (any(sign in text for sign in "*?[") or _any(own, text)):
+    if not str(data.get("_target_")).endswith(_MODULE) or not any(word in text for word in (*"*?[", *own)):
         return TrainingFrames()
     stored = {name: value for name, value in (data.get("keys") or {}).items() if name not in ("_target_", "reader")}
     reader = next((file.reader for file in files if file.reader), None)  # of the command; a checkpoint names none
@@ -113,7 +113,3 @@ def _frames_of_run(data: Mapping[str, Any], patterns: PatternFile) -> TrainingFr
         origins = ((each.path.resolve(), frame) for each, frame in file.origin(splits.get(name, _NONE)))
         found.append(np.array(sorted({index[origin] for origin in origins if origin in index}), dtype=np.int64))
     return TrainingFrames(*found)
-
-
-def _any(names: set[str], text: str) -> bool:
-    return any(name in text for name in names)

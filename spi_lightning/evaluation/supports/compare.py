@@ -14,16 +14,18 @@ from spi_lightning.data.supports import structure_names
 from spi_lightning.evaluation.ask import NO_CACHE, ask_whole
 from spi_lightning.evaluation.cache import Cache
 from spi_lightning.evaluation.protocol import Method, Question
+from spi_lightning.fields import STRUCTURE
 from spi_lightning.io.patterns.content_key import content_key
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.methods.supports.batches import SupportMethod
 from spi_lightning.methods.supports.checkpoint import SupportCheckpoint
 from spi_lightning.notes import Note
+from spi_lightning.physics.array import evenly
 from spi_lightning.results.answered import Answered
 from spi_lightning.results.support_answer import SupportAnswer, SupportPart
 from spi_lightning.results.supports import MethodResult, SupportResult, choose_patterns, collect_patterns
 
-from .scoring import SupportScoring, agreement, columns_of, structures_of, trade_off_of, true_supports
+from .scoring import SupportScoring, agreement, columns_of, trade_off_of, true_supports
 
 AnySupportMethod = Method[SupportPart, SupportAnswer]
 
@@ -84,7 +86,8 @@ def compare_supports(
     question = SupportQuestion.of_file(patterns)
     answered = [ask_whole(method, question, cache, show) for method in methods]
     frame = question.part.frame
-    truth, structure = true_supports(patterns, frame, fraction), structures_of(patterns.labels, len(patterns))[frame]
+    truth = true_supports(patterns, frame, fraction)
+    structure = np.asarray(patterns.labels.get(STRUCTURE, np.full(len(frame), -1)), dtype=np.int64)
     results = [_result(*pair, truth) for pair in zip(methods, answered, strict=True)]
     primary = next((i for i, method in enumerate(methods) if isinstance(method, SupportCheckpoint)), 0)
     rank = SupportScoring(structure, **(scoring or {}))
@@ -94,13 +97,12 @@ def compare_supports(
         found = agreement([one.answer.support for one in answered])
         metrics["agreement"] = {"methods": [result.name for result in results], "iou": found}
     if truth is not None and curve:
-        chosen = spread_rows(len(frame), curve)
+        chosen = evenly(len(frame), curve)
         metrics["trade_off"] = {
             method.name: _trade_off(method, one.answer, question, truth, chosen, cache)
             for method, one in zip(methods, answered, strict=True)
         }
-    area = None if truth is None else truth.sum((1, 2))
-    choices = choose_patterns(results[primary], area, structure, gallery)
+    choices = choose_patterns(results[primary], None if truth is None else truth.sum((1, 2)), structure, gallery)
     return SupportResult(
         path=str(patterns.path),
         format=patterns.format,
@@ -116,11 +118,6 @@ def compare_supports(
         metrics=metrics,
         notes=[*patterns.notes, *(note for one in answered for note in one.notes)],
     )
-
-
-def spread_rows(count: int, most: int) -> NDArray[np.int64]:
-    """Up to ``most`` of ``count`` rows, evenly spread, (n,) int64."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
 
 
 def _result(

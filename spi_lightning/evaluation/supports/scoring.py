@@ -14,7 +14,6 @@ from spi_lightning.fields import (
     DENSITY,
     FALSE_NEGATIVES,
     FALSE_POSITIVES,
-    STRUCTURE,
     TRUE_CENTROSYMMETRY,
 )
 from spi_lightning.io.patterns.pattern_file import PatternFile
@@ -157,8 +156,3 @@ def _points(support: torch.Tensor, truth: torch.Tensor, parameter: str, setting:
             }
         )
     return points
-
-
-def structures_of(labels: Mapping[str, NDArray[Any]], count: int) -> NDArray[np.int64]:
-    """(N,) numbers of the structures, -1 where the file does not say."""
-    return np.asarray(labels.get(STRUCTURE, np.full(count, -1)), dtype=np.int64)

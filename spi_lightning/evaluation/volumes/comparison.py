@@ -201,10 +201,10 @@ class Comparison(Summarised):
     def _facts(self, device: str, command: str) -> VolumeFacts:
         question, patterns = self.question, self.question.patterns
         measured = [int(mask.sum()) for mask in patterns.mask]
-        fitted: list[list[int]] = [[] for _ in measured]
+        held_out: list[list[int]] = [[] for _ in measured]
         for part in question.parts():
             if part.half is None:
-                fitted[part.pattern].append(int(part.mask.sum()))
+                held_out[part.pattern].append(measured[part.pattern] - int(part.mask.sum()))
         return VolumeFacts(
             path=patterns.path,
             kind=patterns.kind,
@@ -212,7 +212,7 @@ class Comparison(Summarised):
             patterns=list(patterns.names),
             shape=list(patterns.mask.shape[1:]),
             measured_voxels=measured,
-            held_out_voxels=[[every - one for one in draws] for every, draws in zip(measured, fitted, strict=True)],
+            held_out_voxels=held_out,
             settings=question.settings,
             device=device,
             threads=torch.get_num_threads(),
@@ -223,20 +223,10 @@ class Comparison(Summarised):
 def _method_result(method: ScoredMethod) -> MethodResult:
     """Errors and cost of a method, and its course on the first pattern and draw."""
     draws, runs = method.all_draws, method.draws[0][0].runs
-    cost, kept = Cost.total(draw.cost for draw in draws), sum(draw.kept for draw in draws)
-    return MethodResult(
-        method.name,
-        method.unit,
-        method.numbers,
-        runs.step,
-        runs.seconds,
-        runs.chi_square,
-        cost,
-        method.seconds_per_run,
-        len(draws),
-        kept,
-        method.settings,
-    )
+    course, kept = (runs.step, runs.seconds, runs.chi_square), sum(draw.kept for draw in draws)
+    cost, seconds = Cost.total(draw.cost for draw in draws), method.seconds_per_run
+    named = method.name, method.unit, method.numbers
+    return MethodResult(*named, *course, cost, seconds, len(draws), kept, method.settings)
 
 
 def phased_volume(ensemble: Ensemble, pattern: Tensor, mask: Tensor) -> PhasedVolume:

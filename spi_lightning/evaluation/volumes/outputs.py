@@ -26,7 +26,6 @@ from .ensemble import Ensemble
 
 _INSIDE = 0.1  # share of the largest amplitude above which a voxel is the particle's
 _ANGSTROM = 1e-10
-_WRITTEN = "in the laboratory frame"
 
 
 def write_outputs(folder: Path, compared: Comparison) -> list[Note]:
@@ -67,7 +66,8 @@ def _in_laboratory(stem: Path, ensemble: Ensemble, patterns: VolumePatterns, num
     crystal, refusal = write_in_laboratory(
         stem.with_name(f"{stem.name}_{NAME}"), mean.numpy(), support.numpy(), axes, title
     )
-    where = f"{_WRITTEN}: densities/METHOD/PATTERN_{NAME}.cxi, .vti, .mrc, .npz, with displacement and strain along Q"
+    files = f"densities/METHOD/PATTERN_{NAME}.cxi, .vti, .mrc, .npz"
+    where = f"in the laboratory frame: {files}, with displacement and strain along Q"
     return [Note.of(where) if crystal is not None else Note.of(refusal, title)]
 
 

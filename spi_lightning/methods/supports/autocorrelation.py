@@ -45,25 +45,20 @@ class AutocorrelationSupport(SupportMethod):
         region, values = autocorrelation_support(
             batch[INTENSITY][:, 0], batch[MASK][:, 0], self.threshold, self.noise, self.photons, self.connected
         )
-        _note_on_edge(region, listener)
+        edge = torch.ones_like(region[0])
+        edge[1:-1, 1:-1] = False
+        if bool((region & edge).any()):
+            listener.note(
+                Note.of(
+                    "the autocorrelation of some patterns fills the frame: the oversampling is below 2, or "
+                    "noise, background or missing pixels make it seem wide. Their supports are not to be trusted"
+                )
+            )
         return {SUPPORT: self.intersected(region, values)}
 
     def intersected(self, region: Tensor, values: Tensor) -> Tensor:
         """Support of a region and the autocorrelation it was cut from, (B, H, W) each."""
         return region
-
-
-def _note_on_edge(region: Tensor, listener: Listener) -> None:
-    """Note where the autocorrelation reaches the edge of the frame; ``region`` is (B, H, W) bool."""
-    edge = torch.ones_like(region[0])
-    edge[1:-1, 1:-1] = False
-    if bool((region & edge).any()):
-        listener.note(
-            Note.of(
-                "the autocorrelation of some patterns fills the frame: the oversampling is below 2, or "
-                "noise, background or missing pixels make it seem wide. Their supports are not to be trusted"
-            )
-        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -97,7 +97,7 @@ def interval_numbers(
     """Estimates as numbers ``test/accuracy``, ``test/accuracy/low`` and ``test/accuracy/high``.
 
     Args:
-        estimates: Estimates by name.
+        estimates: Estimates from bootstrap_intervals by the names of the numbers.
         shares: Number of frames of which each estimate is a share, by name; where all replicates are alike, as
             of a share of 0 or 1, the bootstrap gives no interval, and Wilson's stands there.
         prefix: First part of the names.

@@ -11,7 +11,8 @@ from spi_lightning.baselines import AngularVectors
 from spi_lightning.errors import UserError
 from spi_lightning.evaluation import Cache
 from spi_lightning.evaluation.hits import columns, evaluate_hits, write_hits
-from spi_lightning.methods import DiffusionMap, GraphCut, LabelledSubset, PhotonCount
+from spi_lightning.evaluation.hits.question import LabelledSubset
+from spi_lightning.methods import DiffusionMap, GraphCut, PhotonCount
 from spi_lightning.notes import Level
 from spi_lightning.results.decision import DecisionRule
 

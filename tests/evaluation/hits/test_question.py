@@ -10,9 +10,9 @@ import pytest
 
 from spi_lightning.errors import UserError
 from spi_lightning.evaluation import Cache, ask, ask_whole
-from spi_lightning.evaluation.hits.question import HitQuestion
+from spi_lightning.evaluation.hits.question import HitQuestion, LabelledSubset
 from spi_lightning.fingerprint import Irrelevant
-from spi_lightning.methods import LabelledSubset, PhotonCount
+from spi_lightning.methods import PhotonCount
 from spi_lightning.notes import Note
 from spi_lightning.progress import Listener
 from spi_lightning.results.hit_answer import HitAnswer, HitPart

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spi_lightning.evaluation.supports.scoring import SupportScoring, columns_of, structures_of
+from spi_lightning.evaluation.supports.scoring import SupportScoring, columns_of
 
 STRUCTURE = np.array([7, 7, 7, 3])
 COLUMNS = {
@@ -41,7 +41,7 @@ def test_the_bootstrap_draws_structures() -> None:
 
 
 def test_patterns_of_unknown_structure_are_drawn_one_by_one() -> None:
-    numbers = SupportScoring(structures_of({}, 4), replicates=4000)(COLUMNS)
+    numbers = SupportScoring(np.full(4, -1), replicates=4000)(COLUMNS)
     assert numbers["test/structures"] == 4 and numbers["test/false_negatives"] == 2
     drawn = np.array(np.meshgrid(*[COLUMNS["false_negatives"]] * 4)).reshape(4, -1).mean(0)  # all 256 draws
     low, high = np.quantile(drawn, [0.025, 0.975])

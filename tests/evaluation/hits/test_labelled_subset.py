@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from spi_lightning.errors import UserError
-from spi_lightning.methods import LabelledSubset
+from spi_lightning.evaluation.hits.question import LabelledSubset
 
 LABEL = np.array([1, 0, 1, 0, 0, -1, 1, 0, 1, 0, -1, 0])
 
