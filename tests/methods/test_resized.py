@@ -74,7 +74,7 @@ def test_the_line_names_network_shape_and_remedy() -> None:
     message = r"unet: the network of run.ckpt cannot take patterns of 8 x 9 pixels \(.*trained"
     with pytest.raises(UserError, match=message), size_refused("unet", RUN, (8, 9)):
         torch.nn.Conv2d(1, 1, 3)(torch.zeros(1, 2, 8, 9))
-    message = r"4 x 4 x 4 voxels .*; give data.size=8\.$"
+    message = r"4 x 4 x 4 voxels .*; give data.size=8$"
     with pytest.raises(UserError, match=message), size_refused("wu", RUN, torch.Size((4, 4, 4)), "give data.size=8"):
         torch.zeros(2) + torch.zeros(3)
 
