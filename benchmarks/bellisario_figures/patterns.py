@@ -22,7 +22,7 @@ from spi_lightning.methods import SupportMethod
 from spi_lightning.physics.detector import radius_in_pixels
 from spi_lightning.physics.support import ideal_support
 from spi_lightning.progress import Listener
-from spi_lightning.results.cost import Cost
+from spi_lightning.results.answered import Cost
 from spi_lightning.results.support_answer import SupportPart
 from spi_lightning.results.supports import MethodResult
 from spi_lightning.simulate import MacromoleculeSimulator

@@ -16,8 +16,7 @@ import spi_lightning
 from spi_lightning.errors import UserError
 from spi_lightning.notes import Note, NoteWarning
 from spi_lightning.progress import Listener, Progress, no_progress
-from spi_lightning.results.answered import Answered, combined
-from spi_lightning.results.cost import measured
+from spi_lightning.results.answered import Answered, combined, measured
 from spi_lightning.results.layout import require_answer
 
 from .cache import Cache

@@ -23,7 +23,7 @@ from spi_lightning.io.contents import (
 )
 from spi_lightning.io.patterns.assembly import sample_indices
 from spi_lightning.notes import by_level
-from spi_lightning.results.csv_table import write_columns
+from spi_lightning.results.hit_columns import write_columns
 
 _BAR: Final = 24  # characters
 _SUB_POISSON, _SUPER_POISSON = 0.8, 1.25  # variance over mean below and above which photons are not Poisson

@@ -15,10 +15,10 @@ from spi_lightning.fields import ABSTAIN, DECISION, DISTANCE_FROM_TRAINING, FRAM
 from spi_lightning.notes import Note
 from spi_lightning.summary import Summarised
 
-from .cost import Cost
-from .csv_table import write_columns
+from .answered import Cost
 from .decision import DecisionRule
 from .hit_answer import HitAnswer
+from .hit_columns import write_columns
 from .hit_pictures import Gallery, LayerMaps, Occlusion
 
 HITS_FILE: Final = "predictions.h5"

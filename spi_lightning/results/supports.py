@@ -15,7 +15,7 @@ from spi_lightning.notes import Note
 from spi_lightning.physics.array import evenly
 from spi_lightning.summary import Summarised
 
-from .cost import Cost
+from .answered import Cost
 
 SUPPORTS_FILE: Final = "supports.h5"
 EVEN, WORST, SMALLEST, LARGEST = "Typical patterns", "Worst answers", "Smallest particles", "Largest particles"

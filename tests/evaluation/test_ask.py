@@ -20,8 +20,7 @@ from spi_lightning.evaluation import Cache, Question, ask, ask_whole
 from spi_lightning.fingerprint import Irrelevant
 from spi_lightning.notes import Level, Note, NoteWarning
 from spi_lightning.progress import Listener
-from spi_lightning.results.answered import Answered
-from spi_lightning.results.cost import Cost
+from spi_lightning.results.answered import Answered, Cost
 
 FORK = multiprocessing.get_context("fork")
 TOGETHER = FORK.Barrier(2)

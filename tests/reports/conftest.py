@@ -9,7 +9,7 @@ import pytest
 
 from spi_lightning.notes import Note
 from spi_lightning.reports import choose_frames
-from spi_lightning.results.cost import Cost
+from spi_lightning.results.answered import Cost
 from spi_lightning.results.decision import DecisionRule
 from spi_lightning.results.hit_answer import HitAnswer
 from spi_lightning.results.hit_pictures import Gallery

@@ -5,7 +5,7 @@ import numpy as np
 
 from spi_lightning import results
 from spi_lightning.notes import Note
-from spi_lightning.results.cost import Cost
+from spi_lightning.results.answered import Cost
 from spi_lightning.results.decision import DecisionRule
 from spi_lightning.results.hit_answer import HitAnswer, mean_answer
 from spi_lightning.results.hits import DecidedAnswer, HitResult, MethodFacts

@@ -13,7 +13,7 @@ from spi_lightning.data.scans.volume_patterns import ScanSettings, VolumePattern
 from spi_lightning.data.simulated.data_modules import SimulatedVolumeDataModule
 from spi_lightning.errors import UserError
 from spi_lightning.io import PatternFile
-from spi_lightning.results.volume_settings import VolumeSettings
+from spi_lightning.results.volumes import VolumeSettings
 
 _MEASURED: Final = ("key", "size", "bin", "threshold", "keys", "geometry")
 

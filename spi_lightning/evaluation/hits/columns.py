@@ -12,8 +12,7 @@ from spi_lightning.distributed import find_device
 from spi_lightning.evaluation.cache import Cache
 from spi_lightning.fingerprint import Irrelevant
 from spi_lightning.progress import Listener
-from spi_lightning.results.answered import Answered
-from spi_lightning.results.cost import measured
+from spi_lightning.results.answered import Answered, measured
 from spi_lightning.results.hit_answer import HitPart
 
 

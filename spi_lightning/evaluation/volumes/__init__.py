@@ -3,7 +3,7 @@
 From arrays in a notebook: ``compare_volumes(fourier_amplitude, [IterativeVolume(recipe), GradientVolume()]).metrics``.
 """
 
-from spi_lightning.results.volume_settings import VolumeSettings
+from spi_lightning.results.volumes import VolumeSettings
 
 from .comparison import Comparison, compare, compare_volumes
 from .question import VolumeMethod, VolumeQuestion

@@ -22,10 +22,16 @@ from spi_lightning.metrics.volumes.volume_fit import spectral_weight
 from spi_lightning.notes import Note
 from spi_lightning.physics.agreement import predicted_amplitude, rescaled
 from spi_lightning.progress import ProgressBar
-from spi_lightning.results.cost import Cost
+from spi_lightning.results.answered import Cost
 from spi_lightning.results.volume_answer import VolumeRuns
-from spi_lightning.results.volume_settings import VolumeSettings
-from spi_lightning.results.volumes import DisplayedPattern, MethodResult, PhasedVolume, VolumeFacts, VolumeResult
+from spi_lightning.results.volumes import (
+    DisplayedPattern,
+    MethodResult,
+    PhasedVolume,
+    VolumeFacts,
+    VolumeResult,
+    VolumeSettings,
+)
 from spi_lightning.summary import Summarised
 
 from .ensemble import (

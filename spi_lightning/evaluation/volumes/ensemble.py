@@ -19,8 +19,7 @@ from spi_lightning.metrics.volumes.volume_fit import volume_fit, volume_truth
 from spi_lightning.phasing import alignment, average
 from spi_lightning.physics.array import crop, pad
 from spi_lightning.physics.twin import canonical
-from spi_lightning.results.answered import Answered
-from spi_lightning.results.cost import Cost
+from spi_lightning.results.answered import Answered, Cost
 from spi_lightning.results.volume_answer import VolumePart, VolumeRuns
 
 Values = NDArray[np.float64]

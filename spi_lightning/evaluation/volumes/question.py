@@ -15,7 +15,7 @@ from spi_lightning.notes import Note
 from spi_lightning.phasing import hold_out
 from spi_lightning.physics.photons import photon_halves
 from spi_lightning.results.volume_answer import VolumePart, VolumeRuns, filled
-from spi_lightning.results.volume_settings import VolumeSettings
+from spi_lightning.results.volumes import VolumeSettings
 
 _SEED_STEP = 1000  # between the seeds of two draws of held-out voxels, more than there are starts
 VolumeMethod = Method[VolumePart, VolumeRuns]

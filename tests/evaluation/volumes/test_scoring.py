@@ -17,8 +17,7 @@ from spi_lightning.evaluation.volumes.scoring import (
     times_to,
 )
 from spi_lightning.physics.fourier import fourier
-from spi_lightning.results.answered import Answered
-from spi_lightning.results.cost import Cost
+from spi_lightning.results.answered import Answered, Cost
 from spi_lightning.results.volume_answer import Trace, VolumePart, VolumeRuns
 
 

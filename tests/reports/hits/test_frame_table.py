@@ -10,7 +10,7 @@ import pytest
 
 from spi_lightning.reports import write_evaluation_report
 from spi_lightning.reports.hits.frame_table import MOST_CHARACTERS, frame_table
-from spi_lightning.results.cost import Cost
+from spi_lightning.results.answered import Cost
 from spi_lightning.results.decision import DecisionRule
 from spi_lightning.results.hit_answer import HitAnswer
 from spi_lightning.results.hit_columns import meaning_of

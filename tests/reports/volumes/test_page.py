@@ -10,9 +10,15 @@ from spi_lightning.reports.page import Lines, Picture, Surface
 from spi_lightning.reports.style import PHASE_COLOURS
 from spi_lightning.reports.volumes.page import of_pattern, resolution, verdict
 from spi_lightning.reports.volumes.tables import number
-from spi_lightning.results.cost import Cost
-from spi_lightning.results.volume_settings import VolumeSettings
-from spi_lightning.results.volumes import DisplayedPattern, MethodResult, PhasedVolume, VolumeFacts, VolumeResult
+from spi_lightning.results.answered import Cost
+from spi_lightning.results.volumes import (
+    DisplayedPattern,
+    MethodResult,
+    PhasedVolume,
+    VolumeFacts,
+    VolumeResult,
+    VolumeSettings,
+)
 
 SHELLS = 5
 
