@@ -52,10 +52,10 @@ class Summarised:
         return f"<table><caption>{escape(type(self).__name__)}</caption>{cells}</table>"
 
     def _rows(self) -> Iterator[tuple[str, str]]:
-        yield from ((printable(name), described(fact)) for name, fact in self.facts().items() if fact is not None)
+        yield from ((printable(name), line_of(fact)) for name, fact in self.facts().items() if fact is not None)
 
 
-def described(value: object) -> str:
+def line_of(value: object) -> str:
     """One line for a value: numbers to four digits, arrays and tensors by shape and type, collections by their size."""
     if isinstance(value, float):
         return f"{value:.4g}"
@@ -67,14 +67,14 @@ def described(value: object) -> str:
         return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
     if isinstance(value, Collection):
         return _collection(value)
-    return type(value).__name__ if is_dataclass(value) else described(str(value))
+    return type(value).__name__ if is_dataclass(value) else line_of(str(value))
 
 
 def _collection(values: Collection[Any]) -> str:
     """Words and numbers, as many as fit on a line; of anything else the number of entries."""
     if isinstance(values, Mapping) or not all(isinstance(value, str | int | float) for value in values):
         return f"{len(values)} {'entry' if len(values) == 1 else 'entries'}"
-    words, line = [described(value) for value in values], "none"
+    words, line = [line_of(value) for value in values], "none"
     for count in range(1, len(words) + 1):
         longer = ", ".join(words[:count]) + (f", … ({len(words)})" if count < len(words) else "")
         if count > 1 and len(longer) > _LONGEST:

@@ -82,12 +82,12 @@ def as_patterns(
         patterns = io.open_patterns(patterns)
     if not isinstance(patterns, PatternFile):
         patterns = _in_memory(patterns, geometry or {})
-    given: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
     if mask is not None:
-        given |= _masks(_array(mask, "mask"), patterns.shape)
+        changes |= _masks(_array(mask, "mask"), patterns.shape)
     if labels is not None:
-        given["labels"] = {**patterns.labels, IS_SINGLE_HIT: _labels(_array(labels, "labels"), len(patterns))}
-    return replaced(patterns, **given) if given else patterns
+        changes["labels"] = {**patterns.labels, IS_SINGLE_HIT: _labels(_array(labels, "labels"), len(patterns))}
+    return replaced(patterns, **changes) if changes else patterns
 
 
 def replaced(patterns: PatternFile, **changes: Any) -> PatternFile:
