@@ -123,7 +123,7 @@ def _array(values: ArrayLike | Tensor, name: str) -> NDArray[Any]:
 
 
 def _masks(mask: NDArray[Any], shape: tuple[int, int, int]) -> dict[str, Any]:
-    """Attributes of a PatternFile for a mask given as an array."""
+    """Attributes of a PatternFile for an array of a mask."""
     if mask.shape not in (shape, shape[1:]):
         raise UserError(f"mask: shape {mask.shape}; patterns of {shape} take a mask of {shape[1:]} or {shape}")
     if mask.dtype != bool and not np.isin(mask, (0, 1)).all():
@@ -176,14 +176,14 @@ def simulate_patterns(
 
     Args:
         recipe: Name of a simulation in conf/simulate/, such as ``hits``, ``han`` or ``macromolecule``; or a simulator.
-        patterns: Number of patterns.
+        patterns: Number N of patterns to draw.
         seed: Seed of the set; the patterns of a seed are always the same.
         device: Device of the computation: ``auto``, ``cpu``, ``cuda``, ...
         settings: Settings of the recipe by name, as on the command line, with ``__`` for a dot:
             ``brightness__median=5e4``.
 
     Returns:
-        The patterns, with masks, labels, geometry and, of macromolecules, densities.
+        The patterns, (N, y, x) photons, with masks, labels, geometry and, of macromolecules, densities.
 
     Raises:
         UserError: An unknown recipe or setting, or a recipe of 3D particles.

@@ -102,7 +102,7 @@ def read_vectors(
     Args:
         patterns: File of N frames.
         make: Photons (n, H, W) float32 and mask, (H, W) or (n, H, W) bool, -> (n, d).
-        device: Device of ``make``.
+        device: Name of the device that ``make`` computes on.
         title: Title of the progress bar.
 
     Returns:

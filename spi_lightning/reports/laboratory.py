@@ -86,7 +86,7 @@ def crystal_surface(crystal: LaboratoryCrystal, name: str = "", most: int = MOST
     """Surface of a crystal in the laboratory frame, coloured by its phase.
 
     Args:
-        crystal: Crystal to draw.
+        crystal: Crystal in the laboratory frame, (z, y, x) amplitude and phase.
         name: Name of its method; empty where there is one crystal.
         most: Largest number of vertices.
     """
@@ -100,7 +100,7 @@ def crystal_picture(crystal: LaboratoryCrystal, maps: Sequence[str], name: str =
     """Captioned picture of some maps of a crystal.
 
     Args:
-        crystal: Crystal to draw.
+        crystal: Crystal in the laboratory frame, (z, y, x) amplitude and phase.
         maps: Rows of the figure: ``amplitude``, ``phase``, ``displacement``, ``strain``.
         name: Name of its method; empty where there is one crystal.
     """

@@ -47,7 +47,7 @@ class Scale:
     Attributes:
         colours: Colours in hex at even steps from the lowest value to the highest.
         ticks: Position of each label, 0 to 1, and its text.
-        label: Quantity and unit.
+        label: Quantity of the scale and its unit.
     """
 
     colours: Sequence[str]

@@ -34,7 +34,7 @@ def gallery_panels(
         frames: Numbers of the frames, all of them stored in the gallery.
         captions: Caption of each frame, with the colour of its border.
         title: Title above the panels.
-        words: Caption below them.
+        words: Caption below the panels; empty for none.
     """
     row = np.searchsorted(gallery.frame, frames)
     photons = gallery.photons[row]

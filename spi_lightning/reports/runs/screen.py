@@ -24,7 +24,7 @@ _UNITS: Final = {"false_positive_rate": "FPR", "auroc": "AUROC", "fpr_at_90_reca
 
 
 @dataclass(frozen=True, eq=False)
-class _Shown:
+class _Column:
     """Column of the table: its full name, its short one and the text of its cells."""
 
     name: str
@@ -62,19 +62,19 @@ def runs_table(comparison: Comparison, fits: Callable[[Table], bool]) -> tuple[T
     """
     runs, names = comparison.runs, [*comparison.numbers, *(column.key for column in comparison.settings)]
     short = short_keys(names)
-    settings = [_Shown(one.key, short[one.key], [*map(_value, one.values)]) for one in comparison.settings]
-    numbers = [_Shown(name, short[name], [number_cell(run.numbers, name) for run in runs]) for name in comparison.numbers]
-    shown, dropped, table = [*numbers[:1]], [], _table(comparison, numbers[:1])
+    settings = [_Column(one.key, short[one.key], [*map(_value, one.values)]) for one in comparison.settings]
+    numbers = [_Column(name, short[name], [number_cell(run.numbers, name) for run in runs]) for name in comparison.numbers]
+    columns, dropped, table = [*numbers[:1]], [], _table(comparison, numbers[:1])
     for one in _by_importance(settings, numbers):
-        wider = _table(comparison, [each for each in (*numbers[:1], *settings, *numbers[1:]) if each in (*shown, one)])
+        wider = _table(comparison, [each for each in (*numbers[:1], *settings, *numbers[1:]) if each in (*columns, one)])
         if fits(wider):
-            shown, table = [*shown, one], wider
+            columns, table = [*columns, one], wider
         else:
             dropped.append(one.name)
     return table, dropped
 
 
-def _by_importance(settings: Sequence[_Shown], numbers: Sequence[_Shown]) -> list[_Shown]:
+def _by_importance(settings: Sequence[_Column], numbers: Sequence[_Column]) -> list[_Column]:
     """Numbers of runs that have none in an earlier column, two settings, then a number and a setting in turn."""
     first, missing = [], {row for row, cell in enumerate(numbers[0].cells) if cell.plain == "-"} if numbers else set()
     for one in numbers[1:]:
@@ -85,7 +85,7 @@ def _by_importance(settings: Sequence[_Shown], numbers: Sequence[_Shown]) -> lis
     return [*first, *settings[:2], *(one for turn in turns for one in turn if one is not None)]
 
 
-def _table(comparison: Comparison, columns: Sequence[_Shown]) -> Table:
+def _table(comparison: Comparison, columns: Sequence[_Column]) -> Table:
     states = any(run.state is not State.FINISHED for run in comparison.runs)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("run", overflow="fold")

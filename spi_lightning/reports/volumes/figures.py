@@ -102,7 +102,7 @@ def course_figure(result: VolumeResult, against: str) -> Figure:
 
     Args:
         result: Comparison whose runs are drawn: their median and range over the seeds.
-        against: ``steps`` or ``seconds``.
+        against: Horizontal axis, ``steps`` of the run or wall time in ``seconds``.
     """
     with figure(5.4, 4.0 + _LEGEND_ROW * len(result.methods) / 2) as picture:
         axes = picture.subplots()

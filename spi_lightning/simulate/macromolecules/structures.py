@@ -101,9 +101,9 @@ class SimulatorOfStructures:
     """Draws that all simulators of macromolecules share; dataclasses that inherit it have the fields below.
 
     Attributes:
-        structures: Collection of structures.
+        structures: Collection of structures from which each pattern draws.
         block_size: Number of patterns per block.
-        repeat: Whether structures repeat.
+        repeat: Whether a structure may serve more than one pattern.
     """
 
     structures: Structures

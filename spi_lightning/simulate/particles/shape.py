@@ -22,7 +22,7 @@ class Shape(Protocol):
     radius: float
 
     def depth(self, z: Tensor, y: Tensor, x: Tensor) -> Tensor:
-        """Distance of points z, y, x to the surface, positive inside; far from it only the sign counts."""
+        """Distance of points z, y, x (...) to the surface, (...), positive inside; far away only its sign counts."""
         ...
 
 
