@@ -99,7 +99,7 @@ class Trained(Summarised):
         return self._densities(patterns, mask)
 
     def answer(self, patterns: Patterns, mask: ArrayLike | Tensor | None = None) -> HitAnswer:
-        """Everything a hit classifier answers, (N,) probabilities, (N, d) features, (N,) distances from its training set.
+        """Everything a hit classifier answers, (N,) probabilities, (N, d) features, (N,) distances from training.
 
         Raises:
             UserError: As predict; or the network is of another task.
