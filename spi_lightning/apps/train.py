@@ -40,11 +40,11 @@ from spi_lightning.tracking.run_folder import undone_after
 
 @alone
 def train(cfg: DictConfig) -> float:
-    """Train what a configuration describes, evaluate its best checkpoint and leave everything in the run folder.
+    """Train the task of a configuration, evaluate its best checkpoint and write all results into the run folder.
 
     Args:
-        cfg: conf/train.yaml and what was laid over it. With ``checkpoint`` set, network, preprocessing and classes are
-            those of the checkpoint, whatever else the settings say; with ``resume``, see configuration.resume.
+        cfg: conf/train.yaml with its overrides. With ``checkpoint`` set, network, preprocessing and classes are
+            those of the checkpoint, not those of the settings; with ``resume``, see configuration.resume.
 
     Returns:
         The number named by ``cfg.objective``, of the best checkpoint.
@@ -66,7 +66,7 @@ def train(cfg: DictConfig) -> float:
     if weights:
         load_weights(task, weights, f"checkpoint={cfg.checkpoint}: its weights do not fit this network")
     trainer = make_trainer(cfg, config)
-    if isinstance(data, PatternBatches):  # which knows its position in an epoch
+    if isinstance(data, PatternBatches):  # which counts its position in an epoch
         data.limit, trainer.limit_train_batches = trainer.limit_train_batches, 1.0
     with undone_after(partial(is_early_mistake, trainer), folder, lambda: tracking.discard(loggers)):
         record(cfg, words)
@@ -119,7 +119,7 @@ def make_trainer(cfg: DictConfig, config: dict[str, Any]) -> pl.Trainer:
 
 
 def resolve_length(cfg: DictConfig, words: Sequence[str]) -> None:
-    """Let steps that the command line names win over epochs that it does not name, and of a resumed run either."""
+    """Give max_steps of the command line precedence over max_epochs of the configuration and of a resumed run."""
     words = words if cfg.resume is None else command_words() or ()
     named = {word.partition("=")[0].lstrip("+") for word in words}
     for name in ("max_steps", "max_epochs"):
@@ -132,9 +132,9 @@ def resolve_length(cfg: DictConfig, words: Sequence[str]) -> None:
 
 
 def starting_weights(cfg: DictConfig) -> dict[str, Any] | None:
-    """Take network, preprocessing and classes of ``cfg.checkpoint`` into cfg; give its weights, None without one.
+    """Copy network, preprocessing and classes of ``cfg.checkpoint`` into cfg; return its weights, None without one.
 
-    A resumed run has them already.
+    Not of a resumed run, whose settings hold them.
     """
     if cfg.checkpoint is None or cfg.resume is not None:
         return None

@@ -1,4 +1,4 @@
-"""Validations of a training: batch norm recalibrated before, early stops and plateaus decided, the last at the end."""
+"""Callbacks of validation: recalibrated batch normalisation, early stopping, plateaus, a validation at the end."""
 
 from itertools import islice
 from typing import Any
@@ -97,7 +97,7 @@ def stopped_early(trainer: pl.Trainer) -> str | None:
 def ended_before(
     trainer: pl.Trainer, max_epochs: int | None, max_steps: int | None, resumed_at: int | None = None
 ) -> str | None:
-    """Why a training that has ended did nothing, or ended by its epochs before its steps; None where neither is so.
+    """Note on a training that did no step, or that max_epochs ended before max_steps; None otherwise.
 
     Args:
         trainer: Trainer whose fit is over.

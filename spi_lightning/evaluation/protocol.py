@@ -1,4 +1,4 @@
-"""The one protocol of evaluation: questions made of parts, methods that answer them, and what an answer is."""
+"""Protocol of evaluation: questions made of parts, and methods that answer them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ AnswerOut = TypeVar("AnswerOut", covariant=True)
 
 
 class Method(Protocol[PartIn, AnswerOut]):
-    """Anything that answers one kind of question.
+    """Method that answers one kind of question.
 
     A frozen dataclass: its fields, and nothing else, decide the answer, but for those annotated as Irrelevant, such as
-    the name. What it loads, such as a network, is a cached property and no field. It gives notes and progress to the
+    the name. What it loads, such as a network, is a cached property, not a field. It gives notes and progress to the
     listener alone, and reads no labels but those of the part.
     """
 
@@ -41,7 +41,7 @@ class Question(ABC, Generic[PartT, AnswerT]):
 
     Attributes:
         answer_type: Dataclass of the answers, which the cache reads and whose ``layout`` they must have.
-        remedy: Words on what a user can do about answers that hold NaN.
+        remedy: End of the message on answers that hold NaN: what the user can do.
     """
 
     answer_type: ClassVar[type[Any]]

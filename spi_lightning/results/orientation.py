@@ -37,7 +37,7 @@ class Examples(Summarised):
 
 @dataclass(frozen=True, repr=False)
 class OrientationResult(Summarised):
-    """Orientations of N patterns among R sampled ones, and the merged intensity.
+    """Orientations of N patterns among R sampled orientations, and the merged intensity.
 
     Attributes:
         frame: (N,) pattern numbers in their file.

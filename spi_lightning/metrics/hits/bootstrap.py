@@ -112,7 +112,7 @@ def interval_numbers(
 
 
 def wilson(share: Array, frames: Array) -> tuple[Array, Array]:
-    """95 % interval of a share of some frames, inside [0, 1], of some width even where the share is 0 or 1.
+    """95 % interval of a share of some frames, inside [0, 1], of nonzero width also where the share is 0 or 1.
 
     Args:
         share: (...) shares, 0 to 1.
