@@ -13,8 +13,19 @@ from .printable import printable
 _LONGEST: Final = 76  # characters of a fact
 
 
+class Lines(tuple[Any, ...]):
+    """Tuple that prints one entry a line."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "\n".join(map(str, self)) or "none"
+
+
 class Summarised:
     """Base of dataclasses that print as a few lines; they are made with ``@dataclass(repr=False)``.
+
+    A field ``notes`` that is a tuple prints one note a line.
 
     Attributes:
         drawn_by: Module and function of a figure of the object, ``module:function``; empty where there is none. A name,
@@ -22,6 +33,10 @@ class Summarised:
     """
 
     drawn_by: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        if isinstance(notes := getattr(self, "notes", None), tuple):
+            object.__setattr__(self, "notes", Lines(notes))
 
     def facts(self) -> Mapping[str, object]:
         """What the summary has, by name: all fields, unless a class chooses."""

@@ -59,8 +59,9 @@ def assess(reconstruction: Reconstruction) -> tuple[PhasingResult, Numbers]:
     numbers |= _crossings(curves, reconstruction, result)
     if result.truth is not None:
         numbers |= compare(reconstruction.density, torch.from_numpy(result.truth).to(reconstruction.density))
+    numbers |= _size(result)
     known = {name: value for name, value in numbers.items() if not (isinstance(value, float) and np.isnan(value))}
-    return result, known
+    return replace(result, metrics=known), known
 
 
 def _errors(reconstruction: Reconstruction) -> _Errors:
@@ -183,6 +184,13 @@ def _size_and_time(reconstruction: Reconstruction, best: int) -> Numbers:
         "seconds": round(phased.seconds, 3),
         "ms_per_iteration_and_start": 1e3 * phased.seconds / iterations / problem.settings.starts,
     }
+
+
+def _size(result: PhasingResult) -> Numbers:
+    """Largest and smallest width of the particle, or the extent along each axis of a scan, nm or pixels."""
+    names = ("frame", "row", "column") if result.about.frame else ("longest", "shortest")
+    factor, unit = (1e9, "nm") if result.known else (1.0, f"{result.element}s")
+    return {f"size/{name}_{unit}": factor * length for name, length in zip(names, result.size, strict=True)}
 
 
 def agreement(problem: PhasingProblem, kept: Tensor, spread: Tensor | None = None) -> dict[str, Any]:

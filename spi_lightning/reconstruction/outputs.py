@@ -44,10 +44,11 @@ def write_reconstruction(
     about = replace(result.about, data=source)
     result = replace(result, notes=(*result.notes, *notes), about=about)
     numbers |= more
-    save(folder / PHASING_FILE, result)
     if isinstance(measured, ScanMeasurement):
         numbers["preparation"] = measured.prepared
     numbers["result"] = write_image(result, folder / IMAGE).name
+    result = replace(result, metrics=numbers)
+    save(folder / PHASING_FILE, result)
     return result, numbers
 
 

@@ -34,6 +34,15 @@ _TWILIGHT = np.asarray(mpl.colormaps["twilight"](np.linspace(0, 1, 256, endpoint
 PHASE_COLOURS = ListedColormap(np.roll(_TWILIGHT, 64, axis=0), name="phase")
 PHASE_TICKS = ((-np.pi, -np.pi / 2, 0.0, np.pi / 2, np.pi), ("−π", "−π/2", "0", "π/2", "π"))
 
+
+class DisplayedFigure(Figure):
+    """Figure that a notebook displays without pyplot and its backends."""
+
+    def _repr_png_(self) -> bytes:
+        return _bytes(self, "png", dpi=_NOTEBOOK_DPI)
+
+
+_NOTEBOOK_DPI = 90
 _LONGEST_SVG = 200_000  # characters
 _FORMULAS = (r"$\mathdefault{", r"$\beta$", "$q_", "$r_p$", "$P_r$", "$10^{")  # ours, and those of ticks
 
@@ -83,7 +92,7 @@ def figure(width: float = 5.4, height: float = 4.2, layout: Any = "constrained")
         layout: Layout engine of matplotlib.
     """
     with mpl.rc_context(_SETTINGS):
-        picture = Figure(figsize=(width, height), layout=layout)
+        picture = DisplayedFigure(figsize=(width, height), layout=layout)
         yield picture
         _escape_names(picture)
 

@@ -9,12 +9,18 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from spi_lightning.metrics.shells import alike
+from spi_lightning.metrics.extent import widths
+from spi_lightning.metrics.shells import alike, resolutions
 from spi_lightning.notes import Note
 from spi_lightning.summary import Summarised
 
 Array = NDArray[Any]
 PHASING_FILE: Final = "phasing.h5"
+FEW_STARTS: Final = 4  # that agree; the PRTF of as many unrelated ones is 0.45, above 1/e
+SIZE_LEVEL: Final = 0.1  # of the largest |density|, from which a pixel counts for the size of the particle
+_OVERFITTED: Final = 0.2  # relative Fourier error on held-out pixels up to which a run is not called overfitted
+_FAR: Final = 3.0  # times the error on fitted pixels, and that of photon noise
+_POOR: Final = 0.2  # relative Fourier error beyond photon noise of a density that does not explain its pattern
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,7 @@ class PhasingResult(Summarised):
             the pattern; the errors are then of blurred patterns. None: none was fitted.
         notes: Notes on the data, the starts and the result.
         about: Facts on the phasing.
+        metrics: Numbers of metrics.json by name: errors, ``size/...``, ``prtf/...``, cost.
     """
 
     drawn_by: ClassVar[str] = "spi_lightning.reports.drawing:phasing"
@@ -105,9 +112,10 @@ class PhasingResult(Summarised):
     point_spread: Array | None = None
     notes: tuple[Note, ...] = ()
     about: PhasingFacts = field(default_factory=PhasingFacts)
+    metrics: dict[str, Any] = field(default_factory=dict)
 
     def facts(self) -> Mapping[str, object]:
-        """Density, starts, errors and size of the support."""
+        """Density, starts, errors, size and resolution."""
         held_out = float(np.nan_to_num(self.held_out_error[self.best], nan=-1.0))
         return {
             "file": self.about.data or "array",
@@ -116,8 +124,70 @@ class PhasingResult(Summarised):
             "error": f"{self.final_error[self.best]:.3g} relative Fourier error of the best",
             "held out": None if held_out < 0 else f"{held_out:.3g} on pixels that were not fitted",
             "support": f"{int(self.support.sum()):,} {self.element}s",
+            "size": self._size_in_words(),
+            "resolution": self._resolution_in_words() if self.metrics else None,
             "notes": len(self.notes) or None,
         }
+
+    @property
+    def size(self) -> tuple[float, ...]:
+        """Largest and smallest width of the particle, m, or pixels where lengths are unknown.
+
+        Of a rocking scan, whose axes are not perpendicular, the extent along frame, row and column.
+        """
+        amplitude, edges = np.abs(self.density), self.pixel
+        inside = self.support & (amplitude > SIZE_LEVEL * amplitude.max())
+        if not self.about.frame:
+            return widths(inside, edges)
+        sides = (np.ptp(np.nonzero(inside)[axis]) + 1 if inside.any() else 0 for axis in range(inside.ndim))
+        return tuple(float(side * edge) for side, edge in zip(sides, edges, strict=True))
+
+    def full_period(self, crossing: float | None) -> str:
+        """Full period along every axis at a frequency in cycles per pixel, in words.
+
+        Args:
+            crossing: Frequency at which a curve falls below its threshold; None: the edge of the data, 0.5.
+        """
+        frequency = crossing or 0.5
+        if not self.known:
+            return f"{1 / frequency:.3g} {self.element}s"
+        periods = list(resolutions("", frequency, self.pixel).values())
+        axes = ("frame", "row", "column") if self.about.frame else tuple("zyx"[-self.density.ndim :])
+        along = f" along {', '.join(axes[:-1])} and {axes[-1]}" if len(periods) > 1 else ""
+        return f"{' x '.join(f'{each:.3g}' for each in periods)} nm{along}"
+
+    def _size_in_words(self) -> str:
+        factor, unit = (1e9, "nm") if self.known else (1.0, f"{self.element}s")
+        lengths = " x ".join(f"{factor * length:.3g}" for length in self.size)
+        which = "along frame, row and column" if self.about.frame else "(longest and shortest width)"
+        return f"{lengths} {unit} {which}"
+
+    def _resolution_in_words(self) -> str:
+        """Full period by the PRTF of the kept starts, or the reason why there is none."""
+        kept, total = int(self.kept.sum()), len(self.kept)
+        if self.overfitted:
+            return "none: overfitted, as the error on held-out pixels says"
+        if self.poor:
+            return "none: the density does not explain the pattern"
+        if self.about.identical_starts:
+            return "none: all starts began from one density"
+        if kept < FEW_STARTS:
+            return f"none: {kept} of {total} starts agree, too few for a PRTF; make more (starts=20)"
+        crossing = self.metrics.get("prtf/crossing")
+        limit = "" if crossing else ", the edge of the data"
+        return f"{self.full_period(crossing)} (PRTF of {kept} starts {'below' if crossing else 'above'} 1/e){limit}"
+
+    @property
+    def overfitted(self) -> bool:
+        """Whether the best kept start leaves far more on held-out pixels than on fitted ones and photon noise does."""
+        noise = self.about.counting_error or 0.0
+        held, fitted = float(self.held_out_error[self.best]), float(self.final_error[self.best])
+        return held > max(_OVERFITTED, _FAR * fitted, _FAR * noise)  # never of NaN: nothing is held out
+
+    @property
+    def poor(self) -> bool:
+        """Whether the density of the best kept start does not explain the pattern."""
+        return self.misfit > _POOR
 
     @property
     def even(self) -> bool:

@@ -85,3 +85,13 @@ def test_supports_of_one_and_of_many_patterns(intensity: np.ndarray) -> None:
     assert 30 < one.sum() < many[0].sum()
     with pytest.raises(UserError, match="hits"):
         find_support(intensity, method="photon_count")
+
+
+def test_numbers_notes_and_figures_are_there_in_a_notebook(intensity: np.ndarray) -> None:
+    result = phase(intensity, beam_centre=(24, 24), starts=5, recipe=RECIPE, progress=False)
+    assert result.metrics["fourier_error/best"] == pytest.approx(result.final_error[result.best])
+    assert 8 < result.metrics["size/shortest_pixels"] <= result.metrics["size/longest_pixels"] < 20
+    assert "(longest and shortest width)" in repr(result)
+    assert "PRTF of" in repr(result) or "none:" in repr(result)
+    assert repr(result.notes).count("\n") == len(result.notes) - 1
+    assert result.plot()._repr_png_().startswith(b"\x89PNG")

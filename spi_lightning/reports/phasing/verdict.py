@@ -13,14 +13,9 @@ from spi_lightning.metrics.extent import widths
 from spi_lightning.metrics.prtf import LEAST_RUNS
 from spi_lightning.metrics.shells import crossing, in_words, resolutions, shells
 from spi_lightning.physics.bragg.laboratory import LaboratoryCrystal, firm
-from spi_lightning.results.phasing import PhasingResult
+from spi_lightning.results.phasing import FEW_STARTS, SIZE_LEVEL, PhasingResult
 
 _FREE: Final = 0.1  # share of free pixels from which the errors are too low
-_FEW: Final = 4  # starts; PRTF of as many unrelated ones: 0.45, above 1/e
-_OVERFITTED: Final = 0.2  # relative Fourier error on held-out pixels up to which a run is not called overfitted
-_FAR: Final = 3.0  # times the error on fitted pixels, and that of photon noise
-_POOR: Final = 0.2  # relative Fourier error beyond photon noise of a density that does not explain its pattern
-_EDGE: Final = 0.1  # of the largest |density|, from which a pixel counts for the size of the particle
 _MOST_STRAINED: Final = (2.5, 97.5)  # percentiles that a range of strain excludes on either side
 
 
@@ -38,15 +33,12 @@ def answer(result: PhasingResult, metrics: Mapping[str, Any], crystal: Laborator
 
 def _size(result: PhasingResult) -> str:
     """Largest and smallest width of a particle; its extent along each axis where these are not perpendicular."""
-    amplitude = np.abs(result.density)
-    inside = result.support & (amplitude > _EDGE * amplitude.max())
     factor, unit = (1e9, "nm") if result.known else (1.0, f"{result.element}s")
-    where = f"where the density exceeds {100 * _EDGE:.0f} % of its maximum"
+    where = f"where the density exceeds {100 * SIZE_LEVEL:.0f} % of its maximum"
     if result.about.frame:
-        sides = [np.ptp(np.nonzero(inside)[axis]) + 1 if inside.any() else 0 for axis in range(3)]
-        lengths = " x ".join(f"{factor * n * edge:.3g}" for n, edge in zip(sides, result.pixel, strict=True))
+        lengths = " x ".join(f"{factor * length:.3g}" for length in result.size)
         return f"The crystal measures {lengths} {unit} along frame, row and column of the scan ({where})."
-    long, short = (factor * width for width in widths(inside, result.pixel))
+    long, short = (factor * width for width in result.size)
     hint = "" if result.known else f"; {unit} of the density, nm with data.geometry"
     return f"The particle is {long:.3g} {unit} long and {short:.3g} wide (largest and smallest width {where}{hint})."
 
@@ -66,12 +58,12 @@ def _crystal(crystal: LaboratoryCrystal) -> str:
 def _doubt(result: PhasingResult) -> str:
     """Reason why no resolution is given; empty where there is none."""
     kept, total, best = int(result.kept.sum()), len(result.kept), result.best
-    if is_overfitted(result):
+    if result.overfitted:
         return (
             "WARNING: overfitted, so no resolution is given: relative Fourier error "
             f"{result.final_error[best]:.3g} on fitted {result.element}s, {result.held_out_error[best]:.3g} on others."
         )
-    if result.misfit > _POOR:
+    if result.poor:
         return (
             "WARNING: the density does not explain the pattern, so no resolution is given: relative Fourier error "
             f"{result.final_error[best]:.3g}; {_suspects(result)}."
@@ -80,7 +72,7 @@ def _doubt(result: PhasingResult) -> str:
         return "No resolution is given: all starts began from the same density, so their agreement means nothing."
     if kept == 1:
         return f"No resolution is given: no other of the {total} starts agrees with the best; make more (starts=20)."
-    if kept < _FEW:
+    if kept < FEW_STARTS:
         return (
             f"No resolution is given: {kept} of {total} starts agree, too few for a PRTF, since the phases of {kept} "
             f"unrelated starts agree to {_chance(result):.2f}, above its threshold of 1/e; make more (starts=20)."
@@ -128,13 +120,7 @@ def _by_halves(result: PhasingResult, metrics: Mapping[str, Any]) -> str:
 def _period(result: PhasingResult, metrics: Mapping[str, Any], name: str) -> tuple[str, bool]:
     """Full period at which a curve crosses its threshold, else that at the edge of the data, and whether it crosses."""
     found: float | None = metrics.get(f"{name}/crossing")
-    frequency = found or 0.5
-    if not result.known:
-        return f"{1 / frequency:.3g} {result.element}s", found is not None
-    periods = list(resolutions(name, frequency, result.pixel).values())
-    axes = ("frame", "row", "column") if result.about.frame else tuple("zyx"[-result.density.ndim :])
-    along = f" along {', '.join(axes[:-1])} and {axes[-1]}" if len(periods) > 1 else ""
-    return f"{' x '.join(f'{each:.3g}' for each in periods)} nm{along}", found is not None
+    return result.full_period(found), found is not None
 
 
 def verdict(result: PhasingResult, metrics: dict[str, Any]) -> str:
@@ -146,13 +132,13 @@ def verdict(result: PhasingResult, metrics: dict[str, Any]) -> str:
     """
     kept, total, best = int(result.kept.sum()), len(result.kept), result.best
     error, held, noise = result.final_error[best], result.held_out_error[best], result.about.counting_error
-    poor, element = result.misfit > _POOR, result.element
+    poor, element = result.poor, result.element
     agree = f"{kept} of {total} starts agree" + (" with one another but do not fit the pattern" if poor else "")
     if kept == 1:
         others = "the other start does not agree" if total == 2 else f"none of the other {total - 1} starts agrees"
         agree = "one start, which nothing confirms" if total == 1 else f"{others} with the best"
     text = f"{agree[0].upper()}{agree[1:]}; the best{' of them' if 1 < kept < total else ''} leaves a relative Fourier "
-    overfit = is_overfitted(result)
+    overfit = result.overfitted
     if overfit:
         text = f"WARNING: {text}error of {held:.3g} on held-out {element}s, {error:.3g} on those it was fitted to"
     else:
@@ -176,12 +162,12 @@ def verdict(result: PhasingResult, metrics: dict[str, Any]) -> str:
         )
         text += "they are smaller than those of a pattern without free ones, and no sign of a better density."
     if kept > 1:
-        edge = result.pixel if result.known and kept >= _FEW else None
+        edge = result.pixel if result.known and kept >= FEW_STARTS else None
         fall = _fall(metrics, "prtf", "1/e", element, edge) if kept >= LEAST_RUNS else "names no resolution"
         text += f" The PRTF (of phases) of those kept, less chance, {fall}"
         if chance := _chance(result):
             text += f"; phases of {kept} unrelated starts agree to {chance:.2f}"
-            text += f", so {kept} starts are too few: take 5 or more" if kept < _FEW else ""
+            text += f", so {kept} starts are too few: take 5 or more" if kept < FEW_STARTS else ""
         text += "."
     if len(result.fsc):
         name = "FSC" if result.density.ndim == 3 else "FRC"
@@ -192,13 +178,6 @@ def verdict(result: PhasingResult, metrics: dict[str, Any]) -> str:
     elif result.about.converged_starts:
         text += " The starts began apart and ended at one density."
     return text
-
-
-def is_overfitted(result: PhasingResult) -> bool:
-    """Whether the best kept start leaves far more on held-out pixels than on fitted ones and than photon noise does."""
-    best, noise = result.best, result.about.counting_error or 0.0
-    held, fitted = float(result.held_out_error[best]), float(result.final_error[best])
-    return held > max(_OVERFITTED, _FAR * fitted, _FAR * noise)  # never of NaN: nothing is held out
 
 
 def _suspects(result: PhasingResult) -> str:
