@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from arguments_of import Argument, arguments_of
-from commented_yaml import Choice, Setting, read_choice
 from markdown_text import code, prose, table
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+
+from spi_lightning.settings.comments import Choice, Setting, read_choice
 
 ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf"
