@@ -188,7 +188,7 @@ def test_the_page_of_no_run_folder_is_one_line_and_status_two(tmp_path, monkeypa
     with pytest.raises(SystemExit) as left:
         runpy.run_module("spi_lightning.apps.report", run_name="__main__", alter_sys=True)
     assert left.value.code == 2
-    assert re.fullmatch(r"error: nowhere: no such run folder\.?\n", capsys.readouterr().err)
+    assert re.fullmatch(r"error: nowhere: there is no such folder; name the folder of a run\n", capsys.readouterr().err)
 
 
 def test_real_patterns_end_to_end(spi_data, tmp_path) -> None:

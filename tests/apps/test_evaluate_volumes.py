@@ -191,7 +191,7 @@ def test_a_supervised_run_answers_alone_and_refined(particles, tmp_path) -> None
         (["data=volumes", "method=[hio_er]", "+settings.hio_er.support=sphere"], "support=sphere is unknown"),
         (
             ["data=volumes", "method=[untrained_network]", "+settings.untrained_network.experiment=shi_tiny_cnn"],
-            "no refinement",
+            "not a refinement",
         ),
     ],
 )
