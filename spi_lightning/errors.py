@@ -14,6 +14,14 @@ class UserError(Exception):
 
     Every command prints the line without a traceback and exits with status 2. Names of files and of their contents are
     escaped by `printable`, so that none of them can break or forge the line.
+
+    Examples:
+        >>> from spi_lightning import UserError, read
+        >>> try:
+        ...     read("runs/absent")
+        ... except UserError as mistake:
+        ...     print(mistake)
+        runs/absent: there is no such folder; name the folder of a run
     """
 
     def __init__(self, message: object = "") -> None:

@@ -58,6 +58,17 @@ def evaluate(
 
     Raises:
         UserError: No methods, methods of two kinds, unknown names, or patterns that cannot be read.
+
+    Examples:
+        >>> from spi_lightning import evaluate
+        >>> result = evaluate("hits.cxi", "photon_count", threshold=0.7)
+        >>> result.primary.probability.shape
+        (24,)
+        >>> 0 <= result.metrics["test/auroc"] <= 1
+        True
+        >>> found = evaluate("hits.cxi", ["autocorrelation_support", "triple_intersection"])
+        >>> [one.support.shape for one in found.methods]
+        [(24, 32, 32), (24, 32, 32)]
     """
     entries = [methods] if isinstance(methods, str | os.PathLike) or hasattr(methods, "answer") else list(methods)
     if not entries:

@@ -49,6 +49,18 @@ class Trained(Summarised):
         checkpoint: File of the weights.
         device: Device of the computation.
         batch_size: Number of patterns computed together.
+
+    Examples:
+        >>> from spi_lightning import load
+        >>> network = load("runs/small")
+        >>> network
+        Trained
+          run      runs/small
+          task     HitClassification
+          network  ResNet10
+          weights  ...
+        >>> network.answer("hits.cxi").features.shape
+        (24, 8)
     """
 
     checkpoint: Path
@@ -89,6 +101,12 @@ class Trained(Summarised):
 
         Raises:
             UserError: Patterns of a shape that the network does not take, or a file that cannot be read.
+
+        Examples:
+            >>> from spi_lightning import load, open_patterns
+            >>> photons = open_patterns("hits.cxi").read([0, 1, 2])
+            >>> load("runs/small").predict(photons).shape
+            (3,)
         """
         if isinstance(self.task, HitClassification):
             return self.answer(patterns, mask).probability
@@ -184,6 +202,11 @@ def load(
 
     Raises:
         UserError: There is no such run, its checkpoint is damaged, or it names classes of another package.
+
+    Examples:
+        >>> from spi_lightning import load
+        >>> load("runs/small", device="cpu").predict("hits.cxi").shape
+        (24,)
     """
     if trusted is not None:
         trust(trusted)

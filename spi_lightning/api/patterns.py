@@ -54,6 +54,14 @@ def open_patterns(
 
     Raises:
         UserError: Anything wrong with the path, the keys, the mask, the labels, the geometry or the photons.
+
+    Examples:
+        >>> from spi_lightning import open_patterns
+        >>> file = open_patterns("hits.cxi", index=[0, 1, 2])
+        >>> file.shape
+        (3, 32, 32)
+        >>> file.read([0, 1]).dtype
+        dtype('float32')
     """
     if unknown := sorted(set(geometry) - set(GEOMETRY)):
         raise UserError(f"open_patterns: {unknown[0]} is unknown; the geometry has {', '.join(GEOMETRY)}")
@@ -187,6 +195,14 @@ def simulate_patterns(
 
     Raises:
         UserError: An unknown recipe or setting, or a recipe of 3D particles.
+
+    Examples:
+        >>> from spi_lightning import simulate_patterns
+        >>> patterns = simulate_patterns("hits", 6, seed=3, shape=[32, 32], geometry__photon_energy=[1200, 1200])
+        >>> patterns.shape
+        (6, 32, 32)
+        >>> patterns.geometry["photon_energy"].mean()
+        np.float32(1200.0)
     """
     from spi_lightning.distributed import find_device
 

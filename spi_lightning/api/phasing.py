@@ -65,6 +65,16 @@ def phase(
 
     Raises:
         UserError: A pattern that cannot be phased as the settings say, or an unknown setting.
+
+    Examples:
+        >>> from spi_lightning import open_patterns, phase
+        >>> photons = open_patterns("hits.cxi").read([0])[0]
+        >>> recipe = "20*ER + 2*(20*HIO(0.9) + 10*ER)"
+        >>> result = phase(photons, beam_centre=(16, 16), starts=2, recipe=recipe, support="circle", progress=False)
+        >>> result.density.shape
+        (32, 32)
+        >>> result.error.shape
+        (80, 2)
     """
     known = ReconstructionSettings.__dataclass_fields__.keys() | set(_PHASING)
     if unknown := sorted(settings.keys() - known):
@@ -131,6 +141,13 @@ def find_support(
 
     Raises:
         UserError: Patterns that cannot be read, or an unknown method.
+
+    Examples:
+        >>> from spi_lightning import find_support, simulate_patterns
+        >>> patterns = simulate_patterns("hits", 2, shape=[32, 32])
+        >>> support = find_support(patterns, method="double_intersection")
+        >>> support.shape, support.dtype
+        ((2, 32, 32), dtype('bool'))
     """
     from .evaluation import named_method
 

@@ -60,6 +60,11 @@ def read(run: str | os.PathLike[str]) -> Result:
 
     Raises:
         UserError: The folder holds no result, or a damaged one.
+
+    Examples:
+        >>> from spi_lightning import read
+        >>> type(read("runs/small")).__name__
+        'TrainingResult'
     """
     return KINDS[result_file(run)](Path(run))
 

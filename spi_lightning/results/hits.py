@@ -118,6 +118,13 @@ class HitResult(Summarised):
         gallery: Patterns for the page, kept in a file of their own.
         occlusion, layers: Occlusion maps and activations of the first network for some frames; None without a network.
         command: Command line of the evaluation.
+
+    Examples:
+        >>> from spi_lightning import evaluate
+        >>> result = evaluate("hits.cxi", "photon_count")
+        >>> result.primary_name, result.primary.probability.shape
+        ('photon_count', (24,))
+        >>> figure = result.plot()
     """
 
     drawn_by: ClassVar[str] = "spi_lightning.reports.drawing:hits"

@@ -86,6 +86,14 @@ class PhasingResult(Summarised):
         notes: Notes on the data, the starts and the result.
         about: Facts on the phasing.
         metrics: Numbers of metrics.json by name: errors, ``size/...``, ``prtf/...``, cost.
+
+    Examples:
+        >>> from spi_lightning import phase, simulate_patterns
+        >>> patterns = simulate_patterns("hits", 1, shape=[32, 32])
+        >>> result = phase(patterns, starts=3, recipe="30*ER", support="circle", progress=False)
+        >>> result.starts.shape, result.known
+        ((3, 32, 32), True)
+        >>> figure = result.plot()
     """
 
     drawn_by: ClassVar[str] = "spi_lightning.reports.drawing:phasing"

@@ -88,6 +88,12 @@ class SupportResult(Summarised):
         metrics: Numbers of all methods, as in metrics.json.
         notes: Notes of the reader and of all methods.
         command: Command line of the evaluation.
+
+    Examples:
+        >>> from spi_lightning import evaluate
+        >>> result = evaluate("hits.cxi", ["double_intersection", "triple_intersection"])
+        >>> [(one.name, one.support.shape) for one in result.methods]
+        [('double_intersection', (24, 32, 32)), ('triple_intersection', (24, 32, 32))]
     """
 
     drawn_by: ClassVar[str] = "spi_lightning.reports.drawing:supports"

@@ -33,6 +33,15 @@ class TrainingResult(Summarised):
         metrics: Numbers of the best checkpoint and of the whole run by name; empty while the run has not ended.
         settings: Resolved settings of the run; empty where its folder has none.
         notes: Notes on what the folder lacks.
+
+    Examples:
+        >>> from spi_lightning import read
+        >>> result = read("runs/small")
+        >>> steps, loss = result.curves["val/loss"]
+        >>> steps.shape == loss.shape
+        True
+        >>> result.settings["network"]["_target_"]
+        'spi_lightning.networks.ResNet10'
     """
 
     drawn_by: ClassVar[str] = "spi_lightning.reports.drawing:training"

@@ -204,6 +204,17 @@ class VolumeResult(Summarised):
         patterns: Patterns that the page shows.
         about: Data, settings and command of the comparison.
         notes: Notes on the data and on the methods.
+
+    Examples:
+        >>> import numpy as np
+        >>> from spi_lightning.evaluation.volumes import VolumeSettings, compare_volumes
+        >>> from spi_lightning.methods import IterativeVolume
+        >>> ball = np.linalg.norm(np.indices((16, 16, 16)) - 8, axis=0) < 3
+        >>> amplitude = np.abs(np.fft.fftshift(np.fft.fftn(ball)))
+        >>> once = VolumeSettings(starts=1, masks=1, halves=0)
+        >>> compared = compare_volumes(amplitude, [IterativeVolume("20*ER")], settings=once, counted=False)
+        >>> compared.result().names
+        ['iterative']
     """
 
     drawn_by: ClassVar[str] = "spi_lightning.reports.drawing:volumes"

@@ -108,6 +108,14 @@ class PatternFile(Summarised):
         limits: Valid range of the stored counts that the file states.
         sentinels: Sentinel values found, see physics.frames.sentinels; None before the search.
         reader: Function that opened the file, of a format outside this package; None for those inside.
+
+    Examples:
+        >>> from spi_lightning import open_patterns
+        >>> file = open_patterns("hits.cxi")
+        >>> len(file), file.read([3]).shape, file.read_mask([3]).dtype
+        (24, (1, 32, 32), dtype('bool'))
+        >>> sorted(file.geometry)
+        ['beam_centre', 'distance', 'photon_energy', 'pixel_size']
     """
 
     drawn_by: ClassVar[str] = "spi_lightning.reports.drawing:patterns"
