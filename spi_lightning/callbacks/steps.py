@@ -26,7 +26,7 @@ class SeedEveryStep(pl.Callback):
     ) -> None:
         """Seed the generators of the CPU and of all GPUs."""
         key = [self.seed, trainer.global_step, batch_idx, trainer.global_rank]
-        torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1))
+        torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0]) >> 1)
 
 
 _EVERY = 50  # steps between checks on a GPU or with several processes, where each check waits for all
