@@ -1,10 +1,10 @@
-"""Every file of conf/ can be found by a reader: another file, the README or a benchmark names it."""
+"""Every file of conf/ can be found by a reader: another file, the README, the docs or a benchmark names it."""
 
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("conf", "benchmarks")
+FOLDERS = ("conf", "benchmarks", "docs")
 
 
 def test_every_option_is_named_somewhere() -> None:

@@ -135,8 +135,8 @@ def test_settings_mirror_the_yaml() -> None:
     assert {name: written[name] for name in usual} == usual
 
 
-def test_the_lines_of_the_readme_run() -> None:
-    text = (Path(__file__).parents[2] / "README.md").read_text()
+def test_the_lines_of_the_guide_run() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "guide" / "supports.md").read_text()
     lines = next(block for block in text.split("```python\n")[1:] if "spi_lightning.reconstruction" in block)
     names: dict = {"photons": counts(), "mask": np.ones((48, 48), dtype=bool)}
     exec(lines.partition("```")[0], names)
