@@ -31,6 +31,10 @@ class UserError(Exception):
         super().__init__(printable(text))
 
 
+class PrunedError(Exception):
+    """End of a training that a search has stopped early, since other settings do better at this step."""
+
+
 def whole_number(name: str, value: object, least: int) -> int:
     """A setting as int: 10 and 1e4 are whole numbers, "ten", True and 2.5 are not.
 

@@ -1,4 +1,4 @@
-"""Short names of methods, for legends and columns that have little room."""
+"""Short names of methods, settings and numbers, for legends and columns that have little room."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -51,6 +51,28 @@ def _free(name: str, taken: set[str]) -> str:
         number += 1
         candidate = f"{name} ({number})"
     return candidate
+
+
+def short_keys(keys: Sequence[str]) -> dict[str, str]:
+    """Short unique name of each setting or number: its last words, as many as tell it from the others.
+
+    Args:
+        keys: Full names that differ, such as ``optimizer.lr`` and ``val/auroc``.
+    """
+    parts = {key: key.replace("/", ".").split(".") for key in keys}
+    short = {key: 1 for key in keys}
+
+    def name(key: str) -> str:
+        return key[-len(".".join(parts[key][-short[key] :])) :]
+
+    while True:
+        taken = [name(key) for key in keys]
+        doubled = [key for key, each in zip(keys, taken, strict=True) if taken.count(each) > 1]
+        longer = [key for key in doubled if short[key] < len(parts[key])]
+        if not longer:
+            return dict(zip(keys, taken, strict=True))
+        for key in longer:
+            short[key] += 1
 
 
 def renamed(value: _Result, names: Mapping[str, str]) -> _Result:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from spi_lightning.errors import UserError
 from spi_lightning.files import create_folder, folder_lock, missing_folders, remove_empty, unique_folder
+from spi_lightning.results.runs import JOB
 from spi_lightning.results.training import CONFIG
 from spi_lightning.tasks.checkpoint import find_checkpoint, run_of
 
@@ -134,6 +135,6 @@ def _entries(folder: Path) -> set[str]:
 
 
 def _remove_settings(folder: Path, new: set[str]) -> None:
-    if new <= {CONFIG, VERSIONS}:
+    if new <= {CONFIG, VERSIONS, JOB}:
         for name in new:
             (folder / name).unlink(missing_ok=True)

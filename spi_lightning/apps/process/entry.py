@@ -24,6 +24,7 @@ from spi_lightning.settings import with_defaults
 from spi_lightning.tracking.job_folders import new_folder, own_folders_removed, run_folder
 
 from .job_folder import SWEEP, take_over
+from .sweep import name_of_job, sweeps_compared
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
 
@@ -37,6 +38,7 @@ def _as_yaml(group: str, *, _root_: Any) -> str:
 # Cached: a configuration that is resolved again names the same folder.
 OmegaConf.register_new_resolver("run_folder", run_folder, replace=True, use_cache=True)
 OmegaConf.register_new_resolver("new_folder", new_folder, replace=True, use_cache=True)
+OmegaConf.register_new_resolver("job_name", name_of_job, replace=True)
 OmegaConf.register_new_resolver("as_yaml", _as_yaml, replace=True)
 compose_by_signature()
 
@@ -57,13 +59,13 @@ def run_app(main: Callable[[], Any]) -> None:
     take_over(lambda error: one_line(error) is not None)
     if os.environ.get(FULL_ERROR) == "1" and not launched():
         with own_folders_removed(SWEEP), signals_end_it():
-            main()
+            sweeps_compared(main)()
         return
     # Hydra would print the error its own way, in two places, and exit before we see it.
     os.environ[FULL_ERROR] = "1"
     JobReturn.return_value = property(_value_or_error, _keep_value)  # type: ignore[assignment]
     with own_folders_removed(SWEEP), first_process():
-        status = run_plain(main, lambda error: shared_line(one_line(error), error))
+        status = run_plain(sweeps_compared(main), lambda error: shared_line(one_line(error), error))
     if status:
         sys.exit(status)
 

@@ -14,8 +14,11 @@ from hydra.core.utils import JobReturn, JobStatus, run_job
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from spi_lightning.apps.configuration.resolved import command_words, escaped, recorded
+from spi_lightning.distributed import launched
 from spi_lightning.tracking import record_run
 from spi_lightning.tracking.job_folders import job_in
+
+from .sweep import earlier_job, mark_end
 
 SWEEP: Final = "multirun.yaml"  # Hydra writes it into the folder of a sweep before its first job
 
@@ -57,8 +60,11 @@ def _run_job(
 ) -> JobReturn:
     """Hydra's run_job in a folder that was made here; the settings of a job without results go with it."""
     folder = Path(str(OmegaConf.select(config, job_dir_key)))
+    of_sweep = job_subdir_key is not None and not launched()
     if job_subdir_key is not None:
         folder /= str(OmegaConf.select(config, job_subdir_key))
+        if of_sweep and (earlier := earlier_job(folder, config)) is not None:
+            return earlier
     with read_write(config.hydra), open_dict(config.hydra):
         config.hydra.run.dir = str(folder)  # what Lightning's other processes are started with
     own = cast(dict[str, Any], OmegaConf.to_container(config, resolve=False)).get("folder")
@@ -69,4 +75,6 @@ def _run_job(
         )
         end.finished = job.status is not JobStatus.FAILED
         end.refused = not end.finished and is_refusal(job._return_value)
+    if of_sweep:
+        mark_end(folder, config, job)
     return job

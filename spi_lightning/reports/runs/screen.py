@@ -12,6 +12,7 @@ from rich.text import Text
 
 from spi_lightning.console import Terminal
 from spi_lightning.printable import printable
+from spi_lightning.reports.short_names import short_keys
 from spi_lightning.results.runs import State
 
 from .comparison import Comparison
@@ -19,8 +20,8 @@ from .comparison import Comparison
 _REPORTS: Final = 8  # pages that are listed below a table
 _NAMES: Final = 10  # of columns that are left out
 _LETTERS: Final = 16  # of the value of a setting
+_TITLES: Final = {"false_positive_rate": "FPR", "auroc": "AUROC", "fpr_at_90_recall": "FPR at 90 % recall", "iou": "IoU"}
 _STYLES: Final = {State.FAILED: "red", State.PRUNED: "dim", State.UNFINISHED: "yellow"}
-_UNITS: Final = {"false_positive_rate": "FPR", "auroc": "AUROC", "fpr_at_90_recall": "FPR at 90 % recall", "iou": "IoU"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +62,7 @@ def runs_table(comparison: Comparison, fits: Callable[[Table], bool]) -> tuple[T
         fits: Function that says whether a table is narrow enough.
     """
     runs, names = comparison.runs, [*comparison.numbers, *(column.key for column in comparison.settings)]
-    short = short_keys(names)
+    short = titles(names)
     settings = [_Column(one.key, short[one.key], [*map(_value, one.values)]) for one in comparison.settings]
     numbers = [_Column(name, short[name], [number_cell(run.numbers, name) for run in runs]) for name in comparison.numbers]
     columns, dropped, table = [*numbers[:1]], [], _table(comparison, numbers[:1])
@@ -110,26 +111,9 @@ def _value(text: str) -> Text:
     return Text(text if len(text) <= _LETTERS else f"{text[: _LETTERS - 1]}…")
 
 
-def short_keys(keys: Sequence[str]) -> dict[str, str]:
-    """Short unique name of each setting or number: its last words, as many as tell it from the others.
-
-    Args:
-        keys: Full names that differ, such as ``optimizer.lr`` and ``val/auroc``.
-    """
-    parts = {key: key.replace("/", ".").split(".") for key in keys}
-    short = {key: 1 for key in keys}
-
-    def name(key: str) -> str:
-        return key[-len(".".join(parts[key][-short[key] :])) :]
-
-    while True:
-        taken = [name(key) for key in keys]
-        doubled = [key for key, each in zip(keys, taken, strict=True) if taken.count(each) > 1]
-        longer = [key for key in doubled if short[key] < len(parts[key])]
-        if not longer:
-            return {key: _UNITS.get(each, each) for key, each in zip(keys, taken, strict=True)}
-        for key in longer:
-            short[key] += 1
+def titles(names: Sequence[str]) -> dict[str, str]:
+    """Head of the column of each setting or number: as short as it may be, and as everyone writes it."""
+    return {name: _TITLES.get(short, short) for name, short in short_keys(names).items()}
 
 
 def number_cell(numbers: Mapping[str, Any], key: str) -> Text:

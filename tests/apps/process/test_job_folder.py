@@ -31,6 +31,7 @@ NEEDED = {
     "phase": ("data.path=x",),
     "evaluate": ("data.path=x",),
 }
+FILES = ("/config.yaml", "/job.json", "/versions.json")
 Job = Callable[[DictConfig], None]
 
 
@@ -124,7 +125,9 @@ def test_a_refused_sweep_leaves_nothing_and_a_sound_job_stays(run, tmp_path) -> 
 
     assert run(second, "-m", "seed=1,2") == 2
     (sweep,) = tmp_path.glob("runs/phase/sweep_*")
-    assert left(sweep) == ["1", "1/config.yaml", "1/versions.json", "multirun.yaml"]
+    table = ["comparison.csv", "multirun.yaml", "report.html"]
+    refused, sound = ["seed-1", "seed-1/job.json"], [f"seed-2{name}" for name in ("", *FILES)]
+    assert left(sweep) == sorted([*table, *refused, *sound])
 
 
 @pytest.mark.parametrize(

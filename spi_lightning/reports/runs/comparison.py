@@ -1,0 +1,174 @@
+"""Comparison of runs: what they differ in, what they measured, in the order of the number that counts."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from spi_lightning.reports.short_names import short_names
+from spi_lightning.reports.training import WORDS
+from spi_lightning.results.csv_table import write_columns
+from spi_lightning.results.runs import Column, Run, State, find_runs, varied_settings
+
+NUMBERS: Final = {
+    "hits": ("test/auroc", "test/accuracy", "test/false_positive_rate", "test/frames"),
+    "supports": ("test/iou", "test/below_two_false_negatives", "test/false_negatives", "test/false_positives"),
+    "volumes": ("correlation_modified", "chi_square", "held_out_chi_square"),
+    "phasing": ("held_out_error/best", "r_factor/best", "fourier_error/best"),
+}
+"""Numbers of the result of each kind; the first decides the order of its runs."""
+_OF_TRAINING: Final = ("val/loss", "train/steps")
+_SMALL: Final = ("loss", "error", "chi_square", "r_factor", "false_", "seconds")  # in names of what is to be small
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs in order, the best first; those that have not finished behind.
+
+    Attributes:
+        runs: Runs, of an evaluation one for each method.
+        names: Short name of the folder of each, the same for all methods of an evaluation.
+        methods: Short name of the method of each; empty but for evaluations.
+        settings: Settings in which they differ.
+        numbers: Names of the numbers that at least one of them has; the objective, if any, first.
+        minimised: Whether a smaller objective is better.
+        skipped: Folders that were named and hold no run.
+    """
+
+    runs: tuple[Run, ...]
+    names: tuple[str, ...]
+    methods: tuple[str, ...]
+    settings: tuple[Column, ...]
+    numbers: tuple[str, ...]
+    minimised: bool
+    skipped: tuple[Path, ...] = ()
+
+    @property
+    def objective(self) -> str:
+        """Name of the number that decides the order; empty where the runs have none."""
+        return self.numbers[0] if self.numbers else ""
+
+    def values(self, name: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        """Number of each run, (runs,); NaN where it has none."""
+        return np.array([number_of(run, name) for run in self.runs])
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Name of each run, with its method where there are methods; none twice."""
+        pairs = zip(self.names, self.methods, strict=True)
+        return tuple(f"{name}{' · ' * bool(method)}{method}" for name, method in pairs)
+
+    @property
+    def order(self) -> str:
+        """Order of the runs in words."""
+        if not self.objective:
+            return "the runs have no number in common that could order them"
+        return f"sorted by {self.objective}, {'smallest' if self.minimised else 'largest'} first"
+
+    @property
+    def unfinished(self) -> tuple[str, ...]:
+        """Line for each run of which the reason is known why it has not finished: state, name and reason."""
+        pairs = [pair for pair in zip(self.runs, self.names, strict=True) if pair[0].state is not State.FINISHED]
+        return tuple(f"{run.state} {name}: {run.reason}" for run, name in pairs if run.reason)
+
+
+def number_of(run: Run, name: str) -> float:
+    """Number of a run; NaN where it has none, or text."""
+    value = run.numbers.get(name)
+    return float(value) if isinstance(value, int | float) else float("nan")
+
+
+def compare_runs(names: Sequence[Path], objective: str | None = None) -> Comparison:
+    """Comparison of training runs, sweeps and evaluations in any mixture.
+
+    Args:
+        names: Run folders, sweeps, folders of them; files beside them are passed over.
+        objective: Name of the number that decides the order, such as ``val/auroc``; None: that of the trainings, else
+            the first of the kind of the result.
+
+    Raises:
+        UserError: There is no such folder, or no run in any.
+    """
+    found = find_runs(names)
+    objective = objective or _objective(found.runs)
+    minimised = is_minimised(objective)
+    order = {state: place for place, state in enumerate(State)}
+
+    def key(run: Run) -> tuple[int, bool, float]:
+        value = number_of(run, objective)
+        missing = value != value
+        return order[run.state], missing, 0.0 if missing else value if minimised else -value
+
+    runs = sorted(found.runs, key=key)
+    above = os.path.commonpath([run.folder.absolute().parent for run in runs])
+    folders = [os.path.relpath(run.folder.absolute(), above) for run in runs]
+    short, methods = (short_names(list(dict.fromkeys(each))) for each in (folders, [run.method for run in runs]))
+    numbers = [name for name in _numbers(runs, objective) if any(name in run.numbers for run in runs)]
+    return Comparison(
+        tuple(runs),
+        tuple(short[folder] for folder in folders),
+        tuple(methods[run.method] if run.method else "" for run in runs),
+        tuple(varied_settings(runs)),
+        tuple(numbers),
+        minimised,
+        found.skipped,
+    )
+
+
+def is_minimised(name: str) -> bool:
+    """Whether a smaller number is better, by the arrow of its title, else by its words."""
+    last = name.rpartition("/")[2]
+    title = WORDS.get(last, "")
+    return title.endswith("↓") or (not title.endswith("↑") and any(word in name for word in _SMALL))
+
+
+def _objective(runs: Sequence[Run]) -> str:
+    """Objective of most trainings, of the test where evaluations stand beside them; else that of the kind."""
+    chosen = Counter(str(run.settings["objective"]) for run in runs if run.settings.get("objective"))
+    kinds = list(dict.fromkeys(kind for run in runs if (kind := _kind(run)) in NUMBERS))
+    if not chosen:
+        return NUMBERS[kinds[0]][0] if kinds else ""
+    objective = chosen.most_common(1)[0][0]
+    tested = f"test/{objective.partition('/')[2]}"
+    evaluated = any(tested in run.numbers for run in runs if _kind(run) in kinds)
+    return tested if evaluated else objective
+
+
+def _kind(run: Run) -> str:
+    """Kind of a result, by its numbers where its file is gone."""
+    return run.kind or next((kind for kind, names in NUMBERS.items() if set(names) & {*run.numbers}), "")
+
+
+def _numbers(runs: Sequence[Run], objective: str) -> list[str]:
+    """Names of the numbers to show, without doubles: the objective, the same of the test, those of each kind."""
+    stage, _, name = objective.partition("/")
+    numbers = [objective, *([f"test/{name}"] if stage == "val" else [])]
+    for run in runs:
+        numbers += NUMBERS.get(_kind(run), _OF_TRAINING if run.kind == "training" else ())
+    return list(dict.fromkeys(filter(None, numbers)))
+
+
+def write_csv(path: Path, comparison: Comparison) -> Path:
+    """Write all settings in which the runs differ and all their numbers as CSV by an atomic write."""
+    runs = comparison.runs
+    names = dict.fromkeys([*comparison.numbers, *(name for run in runs for name in run.numbers)])
+    columns = {
+        "run": np.array([str(run.folder) for run in runs]),
+        "method": np.array([run.method for run in runs]),
+        "state": np.array([str(run.state) for run in runs]),
+        **{column.key: np.array(column.values) for column in comparison.settings},
+        **{name: comparison.values(name) for name in names},
+        "reason": np.array([run.reason for run in runs]),
+    }
+    write_columns(path, {name: values for name, values in columns.items() if not _empty(values)})
+    return path
+
+
+def _empty(values: np.ndarray[tuple[int], np.dtype[np.generic]]) -> bool:
+    return bool(np.isnan(values).all()) if values.dtype.kind == "f" else not any(values.tolist())

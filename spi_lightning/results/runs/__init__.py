@@ -1,0 +1,10 @@
+"""Runs side by side: those that folders and sweeps hold, what they were told, how far they came and what they measured.
+
+What stands in the files is read here; tables and pages are made by reports.runs.
+"""
+
+from .found import Found, find_runs
+from .run import JOB, Run, State
+from .varied import ABSENT, Column, varied_settings
+
+__all__ = ["ABSENT", "JOB", "Column", "Found", "Run", "State", "find_runs", "varied_settings"]
