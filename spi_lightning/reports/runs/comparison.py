@@ -13,7 +13,7 @@ import numpy as np
 
 from spi_lightning.reports.short_names import short_names
 from spi_lightning.reports.training import WORDS
-from spi_lightning.results.csv_table import write_columns
+from spi_lightning.results.hit_columns import write_columns
 from spi_lightning.results.runs import Column, Run, State, find_runs, varied_settings
 
 NUMBERS: Final = {
