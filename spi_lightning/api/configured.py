@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
+from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.callbacks import EarlyStopping
 
 from spi_lightning.errors import UserError
 from spi_lightning.locations import CONF
+from spi_lightning.methods import RefinementSettings
 from spi_lightning.mistakes import causes_of
-from spi_lightning.settings import takes_setting
+from spi_lightning.settings import as_words, takes_setting
+from spi_lightning.tasks import Refinement
 
 
 def make_part(group: str, name: str, settings: Mapping[str, Any] | None = None, /, **fixed: Any) -> Any:
@@ -41,6 +45,40 @@ def make_part(group: str, name: str, settings: Mapping[str, Any] | None = None, 
         if mistake is not None:
             raise UserError(str(mistake)) from error
         raise
+
+
+def refinement_of(experiment: str, overrides: Any) -> RefinementSettings:
+    """Refinement of one pattern from random weights, as an experiment of conf/experiment/ describes it.
+
+    Args:
+        experiment: Name of the experiment.
+        overrides: Settings laid over it, nested as in YAML.
+    """
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("train", overrides=[f"experiment={experiment}", *as_words(overrides)])
+    return refinement_settings(cfg, experiment)
+
+
+def refinement_settings(cfg: DictConfig, experiment: str, checkpoint: Path | None = None) -> RefinementSettings:
+    """Task and early stopping of a composed conf/train.yaml, for the refinement of one pattern.
+
+    Args:
+        cfg: Composed configuration.
+        experiment: Name of its experiment, for the message.
+        checkpoint: Checkpoint whose weights are refined; None: random weights.
+
+    Raises:
+        UserError: The task is not a refinement.
+    """
+    if get_class(cfg.task._target_) is not Refinement:
+        raise UserError(f"experiment={experiment} is not a refinement of one pattern, but {cfg.task._target_}")
+    chosen = [one for one in cfg.callbacks.values() if one is not None]
+    stops = [one for one in chosen if issubclass(get_class(one._target_), EarlyStopping)]
+    task, *stopping = (
+        cast(dict[str, Any], OmegaConf.to_container(one, resolve=True, throw_on_missing=True))
+        for one in (cfg.task, *stops)
+    )
+    return RefinementSettings(task, stopping, instantiate, checkpoint)
 
 
 def names_in(group: str) -> list[str]:

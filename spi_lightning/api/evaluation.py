@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, get_type_hints
+from typing import Any
 
 from hydra.utils import instantiate
 from numpy.typing import ArrayLike
@@ -15,49 +15,56 @@ from spi_lightning.errors import UserError
 from spi_lightning.evaluation import Cache
 from spi_lightning.evaluation.hits import evaluate_hits
 from spi_lightning.evaluation.supports.compare import compare_supports
-from spi_lightning.methods import CheckpointMethod, SupportCheckpoint
-from spi_lightning.results import HitResult, SupportResult
+from spi_lightning.evaluation.volumes import VolumeQuestion, VolumeSettings, compare
+from spi_lightning.locations import CONF
+from spi_lightning.methods import MethodLibrary
+from spi_lightning.methods.choice import kind_of_method
+from spi_lightning.results import HitResult, SupportResult, VolumeResult
 from spi_lightning.results.decision import DecisionRule
-from spi_lightning.results.hit_answer import HitPart
-from spi_lightning.results.support_answer import SupportPart
-from spi_lightning.tasks import HitClassification, SupportPrediction
-from spi_lightning.tasks.checkpoint import find_checkpoints, run_name
+from spi_lightning.tasks import registry
+from spi_lightning.tasks.checkpoint import find_checkpoints
 
-from .configured import make_part, names_in
-from .networks import load
+from .configured import names_in, refinement_of
+from .networks import Trained, load
 from .patterns import Patterns, as_patterns
-
-PARTS: Final = {HitPart: "hits", SupportPart: "supports"}
+from .volumes import Volumes, as_volumes
 
 
 def evaluate(
-    patterns: Patterns,
+    patterns: Patterns | Volumes,
     methods: Any,
     mask: ArrayLike | Tensor | None = None,
     labels: ArrayLike | Tensor | None = None,
     *,
     threshold: float = 0.5,
     abstain_within: float = 0.1,
+    truth: ArrayLike | Tensor | None = None,
     cache: str | os.PathLike[str] | None = None,
-) -> HitResult | SupportResult:
-    """Evaluate methods on the same patterns: which are single hits, or where the support of each lies.
+    trust: str | Sequence[str] = (),
+    **settings: Any,
+) -> HitResult | SupportResult | VolumeResult:
+    """Evaluate methods on the same patterns: which are single hits, where supports lie, or which densities made them.
 
     Args:
-        patterns: Photons (N, y, x) of NumPy or torch, an open file, or its path.
-        methods: One or a list of: a name in conf/method/, such as ``photon_count``, ``graph_cut`` or
-            ``triple_intersection``; a run folder or checkpoint; a method object. All answer one kind of question.
-        mask: Bool, (y, x) or (N, y, x), True where measured; None: the file's, or all pixels that are finite.
+        patterns: Photons (N, y, x) of NumPy or torch, an open file, or its path; for methods of 3D phasing
+            (N, z, y, x) or (z, y, x), a Measurement, or the path of a rocking scan or a set of particles.
+        methods: One or a list of: a name in conf/method/, such as ``photon_count``, ``triple_intersection`` or
+            ``iterative``; a run folder or checkpoint; a Trained; a method object. All answer one kind of question.
+        mask: Bool, of the shape of all patterns or of one, True where measured; None: the file's, or all finite pixels.
         labels: (N,) 1 for a single hit, 0 for any other, -1 for unknown; None: the file's.
         threshold: Probability from which a frame is taken as a single hit.
         abstain_within: Half width of the band around the threshold in which a method abstains.
+        truth: Complex true densities (N, z, y, x) of 3D patterns; None where unknown.
         cache: Folder in which answers are kept for the next call; None: none is kept.
+        trust: Packages besides this one whose classes a checkpoint may name.
+        settings: Of 3D phasing, those of results.volumes.VolumeSettings: ``starts``, ``masks``, ``held_out``, ...
 
     Returns:
         HitResult of methods that select hits: ``result.primary.probability``, ``result.metrics``. SupportResult of
-        methods that find supports.
+        methods that find supports, VolumeResult of methods of 3D phasing.
 
     Raises:
-        UserError: No methods, methods of two kinds, unknown names, or patterns that cannot be read.
+        UserError: No methods, methods of different kinds, unknown names or settings, or patterns that cannot be read.
 
     Examples:
         >>> from spi_lightning import evaluate
@@ -70,59 +77,65 @@ def evaluate(
         >>> [one.support.shape for one in found.methods]
         [(24, 32, 32), (24, 32, 32)]
     """
-    entries = [methods] if isinstance(methods, str | os.PathLike) or hasattr(methods, "answer") else list(methods)
+    alone = isinstance(methods, str | os.PathLike) or hasattr(methods, "answer")
+    entries = [methods] if alone else list(methods)
     if not entries:
         raise UserError("evaluate: methods is empty; give names, run folders or method objects")
+    if trust:
+        registry.trust(trust)
     made = list(_made(entries))
-    kinds = {kind_of(one) for one in made}
+    kinds = {kind_of_method(type(one)) for one in made}
     if len(kinds) > 1:
         raise UserError(f"evaluate: methods of {' and of '.join(sorted(kinds))}; give those of one kind")
-    opened, kept = as_patterns(patterns, mask, labels), Cache(None if cache is None else Path(cache))
+    kept = Cache(None if cache is None else Path(cache))
+    if kinds == {"volumes"}:
+        chosen = _volume_settings(settings)
+        return compare(VolumeQuestion(as_volumes(patterns, mask, truth), chosen), made, kept).result()
+    if settings or truth is not None:
+        raise UserError(f"evaluate: {[*settings, 'truth'][0]} is for methods of 3D phasing; these answer {kinds.pop()}")
+    opened = as_patterns(patterns, mask, labels)  # type: ignore[arg-type]
     if kinds == {"hits"}:
         return evaluate_hits(opened, made, DecisionRule(threshold, abstain_within), cache=kept)
     return compare_supports(opened, made, kept)
+
+
+def _volume_settings(settings: dict[str, Any]) -> VolumeSettings:
+    known = VolumeSettings.__dataclass_fields__
+    if unknown := sorted(settings.keys() - known.keys()):
+        raise UserError(f"evaluate: {unknown[0]} is unknown; settings of 3D phasing are {', '.join(known)}")
+    return VolumeSettings(**settings)
 
 
 def named_method(entry: str | os.PathLike[str], kind: str) -> Any:
     """One method by name or run folder.
 
     Raises:
-        UserError: It is neither, or it answers another kind than ``hits`` or ``supports``.
+        UserError: It is neither, or it answers another kind than ``hits``, ``supports`` or ``volumes``.
     """
     method = next(_made([entry]))
-    if kind_of(method) != kind:
-        raise UserError(f"method={entry} answers {kind_of(method)}; a method of {kind} is needed")
+    if (found := kind_of_method(type(method))) != kind:
+        raise UserError(f"method={entry} answers {found}; a method of {kind} is needed")
     return method
 
 
-def kind_of(method: Any) -> str:
-    """``hits`` or ``supports``, by the annotation of the part that a method answers."""
-    try:
-        return PARTS[get_type_hints(type(method).answer)["part"]]
-    except (AttributeError, TypeError, KeyError, NameError) as error:
-        names = ", ".join(part.__name__ for part in PARTS)
-        raise UserError(
-            f"{type(method).__name__} needs answer(self, part, listener), part annotated as one of {names}"
-        ) from error
-
-
 def _made(entries: Sequence[Any]) -> Iterator[Any]:
-    names = names_in("method")
+    library = MethodLibrary("", [CONF / "method"], instantiate, refinement_of)
     for entry in entries:
         if not isinstance(entry, str | os.PathLike):
-            yield entry
-        elif str(entry) in names:
-            yield make_part("method", str(entry), name=str(entry))
+            yield entry.method if isinstance(entry, Trained) else entry
+        elif library.file(str(entry)) is not None:
+            yield library.method(str(entry))(name=str(entry))
         else:
             yield from _networks(str(entry))
 
 
 def _networks(entry: str) -> Iterator[Any]:
-    for checkpoint in find_checkpoints(entry):
-        task, name = load(checkpoint).task, run_name(checkpoint)
-        if isinstance(task, HitClassification):
-            yield CheckpointMethod(name, checkpoint, instantiate)
-        elif isinstance(task, SupportPrediction):
-            yield SupportCheckpoint(name=name, checkpoint=checkpoint, instantiate=instantiate)
-        else:
-            raise UserError(f"{entry}: a run of {type(task).__name__} answers neither hits nor supports")
+    try:
+        checkpoints = find_checkpoints(entry)
+    except UserError as error:
+        if Path(entry).exists() or not entry.isidentifier():
+            raise
+        raise UserError(
+            f"method={entry} is neither a run nor a method; methods: {', '.join(names_in('method'))}"
+        ) from error
+    yield from (load(checkpoint).method for checkpoint in checkpoints)

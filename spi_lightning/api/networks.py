@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import numpy as np
 import pytorch_lightning as pl
@@ -19,13 +19,13 @@ from torch import Tensor, nn
 from spi_lightning.data.supports import SupportDataset
 from spi_lightning.distributed import find_device
 from spi_lightning.errors import UserError
-from spi_lightning.fields import AMPLITUDE, FOURIER_AMPLITUDE, FRAME, INTENSITY, IS_SINGLE_HIT, MASK, PHASE
+from spi_lightning.fields import INTENSITY, IS_SINGLE_HIT
 from spi_lightning.io.patterns.content_key import content_key
-from spi_lightning.methods import CheckpointMethod, SupportCheckpoint
-from spi_lightning.methods.resized import size_refused
+from spi_lightning.methods import CheckpointMethod, SupportCheckpoint, VolumeCheckpoint
 from spi_lightning.progress import Listener
 from spi_lightning.results.hit_answer import HitAnswer, HitPart
 from spi_lightning.results.support_answer import SupportAnswer, SupportPart
+from spi_lightning.results.volume_answer import VolumePart
 from spi_lightning.summary import Summarised
 from spi_lightning.tasks import (
     ComplexReconstruction,
@@ -34,11 +34,19 @@ from spi_lightning.tasks import (
     SupportPrediction,
     find_checkpoint,
     load_task,
+    registry,
 )
 from spi_lightning.tasks.checkpoint import run_name
-from spi_lightning.tasks.registry import trust
 
 from .patterns import Patterns, as_patterns, replaced
+from .volumes import as_volumes
+
+_METHODS: Final[dict[type, type[Any]]] = {
+    HitClassification: CheckpointMethod,
+    SupportPrediction: SupportCheckpoint,
+    ComplexReconstruction: VolumeCheckpoint,
+}
+"""Task -> class of the method that answers with its network."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -49,6 +57,8 @@ class Trained(Summarised):
         checkpoint: File of the weights.
         device: Device of the computation.
         batch_size: Number of patterns computed together.
+        bin, crop: Number of pixels summed along each axis, and edge of the square that is kept, pixel, instead of those
+            of the training, for patterns of another detector; None: those of the training.
 
     Examples:
         >>> from spi_lightning import load
@@ -66,6 +76,8 @@ class Trained(Summarised):
     checkpoint: Path
     device: str = "auto"
     batch_size: int = 64
+    bin: int | None = None
+    crop: int | None = None
 
     @cached_property
     def _loaded(self) -> tuple[nn.Module, Mapping[str, Any]]:
@@ -111,7 +123,9 @@ class Trained(Summarised):
         if isinstance(self.task, HitClassification):
             return self.answer(patterns, mask).probability
         if isinstance(self.task, SupportPrediction):
-            return self._supports(as_patterns(patterns, mask)).support
+            opened = as_patterns(patterns, mask)
+            part = SupportPart(content_key(opened), np.arange(len(opened)), opened)
+            return cast(SupportAnswer, self.method.answer(part, Listener())).support
         if isinstance(self.task, Healing):
             return self._healed(as_patterns(patterns, mask))
         return self._densities(patterns, mask)
@@ -124,10 +138,9 @@ class Trained(Summarised):
         """
         if not isinstance(self.task, HitClassification):
             raise UserError(f"{self.checkpoint}: its task is {type(self.task).__name__}; use predict")
-        method = CheckpointMethod(self.name, self.checkpoint, instantiate, self.batch_size, self.device)
         opened = as_patterns(patterns, mask)
         unlabelled = replaced(opened, labels={key: v for key, v in opened.labels.items() if key != IS_SINGLE_HIT})
-        return method.answer(HitPart("", None, unlabelled), Listener())
+        return cast(HitAnswer, self.method.answer(HitPart("", None, unlabelled), Listener()))
 
     @property
     def name(self) -> str:
@@ -145,17 +158,32 @@ class Trained(Summarised):
             "weights": f"{weights:,}",
         }
 
-    def _supports(self, patterns: Any) -> SupportAnswer:
-        method = SupportCheckpoint(
-            name=self.name,
-            checkpoint=self.checkpoint,
-            instantiate=instantiate,
-            device=self.device,
-            batch_size=self.batch_size,
-        )
-        return method.answer(SupportPart(content_key(patterns), np.arange(len(patterns)), patterns), Listener())
+    @cached_property
+    def method(self) -> Any:
+        """The network as a method of evaluation, as ``evaluate`` takes it beside others.
+
+        Raises:
+            UserError: The network heals patterns, or has no such setting as ``bin`` or ``crop``.
+        """
+        made = next((method for task, method in _METHODS.items() if isinstance(self.task, task)), None)
+        if made is None:
+            raise UserError(f"{self.checkpoint}: a run of {type(self.task).__name__} answers no question of evaluate")
+        options = {"batch_size": self.batch_size, "bin": self.bin, "crop": self.crop}
+        taken = {field.name for field in fields(made)}
+        self._require_settings(taken)
+        chosen = {name: value for name, value in options.items() if name in taken and value is not None}
+        return made(name=self.name, checkpoint=self.checkpoint, instantiate=instantiate, device=self.device, **chosen)
+
+    def _require_settings(self, taken: Collection[str] = ()) -> None:
+        """UserError for a bin or crop that the network's method does not take."""
+        for name in ("bin", "crop"):
+            if getattr(self, name) is not None and name not in taken:
+                raise UserError(
+                    f"{name}={getattr(self, name)}: {self.name}, {type(self.task).__name__}, takes no {name}"
+                )
 
     def _healed(self, patterns: Any) -> NDArray[np.float32]:
+        self._require_settings()
         task, found = cast(Healing, self.task).to(find_device(self.device)), []
         dataset = SupportDataset(patterns, np.arange(len(patterns)))
         for start in range(0, len(patterns), self.batch_size):
@@ -166,31 +194,19 @@ class Trained(Summarised):
         return np.concatenate(found)
 
     def _densities(self, patterns: Any, mask: Any) -> NDArray[np.complex64]:
-        if isinstance(patterns, str | os.PathLike):
-            raise UserError(f"{patterns}: a 3D network takes arrays here, (z, y, x); spi phase phases files")
-        volumes = torch.as_tensor(patterns).float()
-        volumes = volumes[None] if volumes.ndim == 3 else volumes
-        if volumes.ndim != 4:
-            raise UserError(f"patterns: shape {tuple(volumes.shape)}; a 3D network takes (N, z, y, x) or (z, y, x)")
-        measured = volumes.isfinite() if mask is None else torch.as_tensor(mask).bool().expand(volumes.shape)
-        amplitude = torch.where(measured, volumes, 0.0).sqrt()
-        if amplitude.isnan().any():
-            raise UserError("patterns: measured intensities are negative; mask them or clip them at 0")
-        task, found = cast(ComplexReconstruction, self.task).to(find_device(self.device)), []
-        for pattern, known in zip(amplitude[:, None, None], measured[:, None, None], strict=True):
-            batch = {
-                FOURIER_AMPLITUDE: pattern.to(task.device),
-                MASK: known.to(task.device),
-                FRAME: torch.zeros(1).long(),
-            }
-            with torch.inference_mode(), size_refused(self.name, self.checkpoint, pattern.shape[2:]):
-                predicted = task.predict_step(batch)
-            found.append(torch.polar(predicted[AMPLITUDE].float(), predicted[PHASE].float())[0, 0].cpu().numpy())
-        return np.stack(found)
+        volumes = as_volumes(patterns, mask)
+        parts = (VolumePart(*pattern, 1, 0) for pattern in zip(volumes.fourier_amplitude, volumes.mask, strict=True))
+        return np.stack([self.method.answer(part, Listener()).density[0].numpy() for part in parts])
 
 
 def load(
-    run: str | os.PathLike[str], *, device: str = "auto", batch_size: int = 64, trusted: str | None = None
+    run: str | os.PathLike[str],
+    *,
+    device: str = "auto",
+    batch_size: int = 64,
+    bin: int | None = None,
+    crop: int | None = None,
+    trust: str | Sequence[str] = (),
 ) -> Trained:
     """A trained network of a run folder or checkpoint file.
 
@@ -198,7 +214,9 @@ def load(
         run: Run folder, whose best checkpoint is taken, or .ckpt file.
         device: Device of the computation: ``auto`` (the GPU if there is one), ``cpu``, ``cuda``, ...
         batch_size: Number of patterns computed together.
-        trusted: Package whose classes the checkpoint may name, of a network of your own; None: this package alone.
+        bin: Number of pixels summed along each axis before prediction; None: as in training.
+        crop: Edge of the central square of the patterns that is used, pixel; None: as in training.
+        trust: Packages besides this one whose classes the checkpoint may name, of a network of your own.
 
     Raises:
         UserError: There is no such run, its checkpoint is damaged, or it names classes of another package.
@@ -208,8 +226,8 @@ def load(
         >>> load("runs/small", device="cpu").predict("hits.cxi").shape
         (24,)
     """
-    if trusted is not None:
-        trust(trusted)
-    trained = Trained(find_checkpoint(Path(run), "run"), device, batch_size)
+    if trust:
+        registry.trust(trust)
+    trained = Trained(find_checkpoint(Path(run), "run"), device, batch_size, bin, crop)
     _ = trained.task  # a damaged checkpoint is refused here
     return trained

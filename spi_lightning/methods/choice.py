@@ -93,13 +93,7 @@ class MethodLibrary:
             raise UserError(
                 f"{path}: {target} cannot be imported ({error}); put the folder that holds its package on PYTHONPATH"
             ) from error
-        try:
-            return PARTS[get_type_hints(getattr(method, "answer", None))["part"]]
-        except (TypeError, KeyError, NameError) as error:
-            names = ", ".join(part.__name__ for part in PARTS)
-            raise UserError(
-                f"{path}: {method.__name__} needs answer(self, part, listener), part annotated as one of {names}"
-            ) from error
+        return kind_of_method(method, f"{path}: ")
 
     def method(self, name: str) -> Callable[..., Any]:
         """A named method without the name under which it is to be listed, its argument ``name``."""
@@ -159,6 +153,22 @@ class MethodLibrary:
         paths = (folder.parent / "phasing" / f"{recipe}.yaml" for folder in self.folders)
         path = next((path for path in paths if recipe.isidentifier() and path.is_file()), None)
         return recipe if path is None else str(OmegaConf.select(OmegaConf.load(path), "recipe"))
+
+
+def kind_of_method(method: Any, where: str = "") -> str:
+    """Kind of data that a method answers, by the annotation of its part; UserError where it has none.
+
+    Args:
+        method: Class or function of a method.
+        where: Beginning of the message, such as the file that names the method.
+    """
+    try:
+        return PARTS[get_type_hints(getattr(method, "answer", None))["part"]]
+    except (TypeError, KeyError, NameError) as error:
+        names = ", ".join(part.__name__ for part in PARTS)
+        raise UserError(
+            f"{where}{method.__name__} needs answer(self, part, listener), part annotated as one of {names}"
+        ) from error
 
 
 def free_name(name: str, used: set[str]) -> str:

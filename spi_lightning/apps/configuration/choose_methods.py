@@ -7,12 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
-import pytorch_lightning as pl
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig
-from hydra.utils import get_class, instantiate
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from spi_lightning.api.configured import refinement_settings
 from spi_lightning.apps.train import starting_weights
 from spi_lightning.errors import UserError
 from spi_lightning.locations import CACHE, CONF
@@ -25,9 +25,6 @@ from spi_lightning.methods import (
     VolumeCheckpoint,
 )
 from spi_lightning.settings import as_words
-from spi_lightning.tasks import Refinement
-
-from .resolved import resolved
 
 TRANSFER: Final = "wu_transfer"
 Methods = Iterable[tuple[str, Callable[..., Any]]]
@@ -91,14 +88,10 @@ def refinement_of(experiment: str, overrides: Any, checkpoint: Path | None = Non
         UserError: An experiment of another task, a checkpoint that is none or does not fit.
     """
     cfg = compose("train", overrides=[f"experiment={experiment}", *as_words(overrides)])
-    if get_class(cfg.task._target_) is not Refinement:
-        raise UserError(f"experiment={experiment} is not a refinement of one pattern, but {cfg.task._target_}")
     if checkpoint is not None:
         cfg.checkpoint, cfg.resume = str(checkpoint), None
         starting_weights(cfg)  # takes the network's settings into cfg
-    chosen = [one for one in cfg.callbacks.values() if one is not None]
-    stops = [one for one in chosen if issubclass(get_class(one._target_), pl.callbacks.EarlyStopping)]
-    return RefinementSettings(resolved(cfg.task), [resolved(one) for one in stops], instantiate, checkpoint)
+    return refinement_settings(cfg, experiment, checkpoint)
 
 
 def entries_of(value: Any) -> list[str]:
