@@ -21,6 +21,7 @@ _ADVICE: Final = (  # beginnings of Lightning's and torch's warnings that do not
     ".*your dataloader is not resumable",
     ".*It is recommended to use .self.log.*sync_dist=True",
     ".*Checkpoint directory .* exists and is not empty",
+    ".*callbacks used to create the checkpoint need to be provided",
 )
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -19,7 +20,15 @@ from spi_lightning.apps.configuration.resume import resumed_settings
 from spi_lightning.apps.configuration.value_types import TEXT, check_types
 from spi_lightning.apps.process.entry import run_app
 from spi_lightning.apps.process.job_folder import record
-from spi_lightning.callbacks import DecideAtValidation, ResumeInSamples, SaveConfig, SeedEveryStep, StopDivergence
+from spi_lightning.callbacks import (
+    Changes,
+    DecideAtValidation,
+    ResumeInSamples,
+    ResumeWithChanges,
+    SaveConfig,
+    SeedEveryStep,
+    StopDivergence,
+)
 from spi_lightning.callbacks.validation import ended_before
 from spi_lightning.data import PatternBatches
 from spi_lightning.errors import UserError
@@ -65,7 +74,7 @@ def train(cfg: DictConfig) -> float:
     tracking, data, task = (instantiate(part, _convert_="all") for part in (cfg.tracking, cfg.data, cfg.task))
     if weights:
         load_weights(task, weights, f"checkpoint={cfg.checkpoint}: its weights do not fit this network")
-    trainer = make_trainer(cfg, config)
+    trainer = make_trainer(cfg, config, resumption(resumed, config, task))
     if isinstance(data, PatternBatches):  # which counts its position in an epoch
         data.limit, trainer.limit_train_batches = trainer.limit_train_batches, 1.0
     with undone_after(partial(is_early_mistake, trainer), folder, lambda: tracking.discard(loggers)):
@@ -101,18 +110,40 @@ def is_early_mistake(trainer: pl.Trainer, error: Exception) -> bool:
     return one_line(error) is not None and trainer.is_global_zero and not saved
 
 
-def make_trainer(cfg: DictConfig, config: dict[str, Any]) -> pl.Trainer:
+def resumption(resumed: ResumedRun | None, config: dict[str, Any], task: pl.LightningModule) -> list[ResumeWithChanges]:
+    """Callback that fits the state of a resumed run to the settings of the command; none for a new run.
+
+    Args:
+        resumed: Run that is resumed.
+        config: Settings of the command as plain containers.
+        task: Task made of these settings.
+
+    Raises:
+        UserError: The weights of the run do not fit the network.
+    """
+    if resumed is None:
+        return []
+    changes = Changes.of(resumed.settings, config)
+    if network := changes.within("task.network", "task.classes"):
+        mistake = f"{resumed.path}: its weights do not fit, since {'; '.join(network)}; a new run may have that"
+        load_weights(deepcopy(task), resumed.weights, mistake)
+    before = resumed.settings["task"]["optimizer"] if changes.within("task.optimizer") else None
+    return [ResumeWithChanges(changes, before and instantiate(before, _convert_="all"))]
+
+
+def make_trainer(cfg: DictConfig, config: dict[str, Any], resumption: Sequence[pl.Callback] = ()) -> pl.Trainer:
     """Lightning's trainer with all callbacks and without its loggers; UserError for settings that it refuses.
 
     Args:
         cfg: Settings of the training.
         config: The same as plain containers, which every checkpoint holds.
+        resumption: Callbacks that restore a resumed run.
     """
     chosen = filter(None, instantiate(cfg.callbacks).values())
     callbacks = [StopDivergence(), DecideAtValidation(), *chosen, SaveConfig(config), SeedEveryStep(cfg.seed)]
     make, plugin = instantiate(cfg.trainer, _partial_=True), AtomicCheckpointIO((Path(cfg.folder) / LAST).parent)
     try:
-        trainer: pl.Trainer = make(logger=False, callbacks=[*callbacks, ResumeInSamples()], plugins=plugin)
+        trainer: pl.Trainer = make(logger=False, callbacks=[*callbacks, ResumeInSamples(), *resumption], plugins=plugin)
     except (ValueError, TypeError) as error:
         raise UserError(f"trainer: {' '.join(str(error).split())}") from error
     return trainer

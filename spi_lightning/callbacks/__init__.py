@@ -2,15 +2,18 @@
 
 from .checkpoints import ResumeInSamples, SaveConfig, SaveOften
 from .progress import LiveSlices, Progress, WriteReconstruction
+from .resumption import Changes, ResumeWithChanges
 from .steps import SeedEveryStep, StopDivergence
 from .validation import DecideAtValidation, RecalibrateBatchNorm, ValidateAtEnd
 
 __all__ = [
+    "Changes",
     "DecideAtValidation",
     "LiveSlices",
     "Progress",
     "RecalibrateBatchNorm",
     "ResumeInSamples",
+    "ResumeWithChanges",
     "SaveConfig",
     "SaveOften",
     "SeedEveryStep",

@@ -9,6 +9,7 @@ from spi_lightning.errors import UserError
 
 ABSENT: Final = object()
 """Value of a setting that is not there."""
+_TARGET: Final = "_target_"  # key of the class or function of a part
 
 
 def differences(old: Any, new: Any, parent: str = "") -> Iterator[tuple[str, Any, Any]]:
@@ -33,30 +34,48 @@ def laid_over(
     """Copy of a configuration with every value in which ``after`` differs from ``before``, and with those named.
 
     Args:
-        base: Configuration as plain containers that the changes are made to; it stays as it is.
+        base: Configuration to change.
         before: Configuration without the changes.
-        after: Configuration with the changes; a setting that it lacks is removed from the copy.
-        named: Full names of settings whose value in ``after`` is taken even where it is that of ``before``; groups and
-            lists among them are left to their differences.
+        after: Configuration with the changes; a setting that it lacks is removed from the copy, and a part of another
+            class or function replaces that of the copy as a whole.
+        named: Full names of settings whose value in ``after``, or absence, is taken even where it is that of
+            ``before``; groups and lists among them are left to their differences.
     """
-    changed = {key: new for key, _, new in differences(before, after)}
+    copy = _laid_over(base, before, after)
     for key in named:
         new = value_of(after, key)
-        if new is not ABSENT and not isinstance(new, Mapping | list):
-            changed[key] = new
-    copy: dict[str, Any] = deepcopy(dict(base))
-    for key, new in changed.items():
-        *groups, last = key.split(".")
-        node = copy
-        for group in groups:
-            if not isinstance(node.get(group), dict):
-                node[group] = {}
-            node = node[group]
-        if new is ABSENT:
-            node.pop(last, None)
-        else:
-            node[last] = new
+        if not isinstance(new, Mapping | list):
+            _set(copy, key, new)
     return copy
+
+
+def _laid_over(base: Any, before: Any, after: Mapping[str, Any]) -> dict[str, Any]:
+    before = before if isinstance(before, Mapping) else {}
+    if after.get(_TARGET) != before.get(_TARGET) or not isinstance(base, Mapping):
+        return deepcopy(dict(after))
+    copy = deepcopy(dict(base))
+    for key in {**before, **after}:
+        old, new = before.get(key, ABSENT), after.get(key, ABSENT)
+        if new is ABSENT:
+            copy.pop(key, None)
+        elif old != new:
+            copy[key] = _laid_over(copy.get(key, {}), old, new) if isinstance(new, Mapping) else deepcopy(new)
+    return copy
+
+
+def _set(config: dict[str, Any], name: str, value: Any) -> None:
+    """Set a value by its full name; ABSENT removes it."""
+    *groups, last = name.split(".")
+    for group in groups:
+        if not isinstance(config.get(group), dict):
+            if value is ABSENT:
+                return
+            config[group] = {}
+        config = config[group]
+    if value is ABSENT:
+        config.pop(last, None)
+    else:
+        config[last] = value
 
 
 def value_of(config: Mapping[str, Any], name: str) -> Any:

@@ -31,13 +31,11 @@ class Optimisation:
         optimizer: Optimiser over the weights of the task.
         schedule: Learning-rate schedule; None: constant.
         interval: Event that moves the schedule on, ``epoch`` or ``step``.
-        follows_training: Whether the schedule was made as long as the training.
     """
 
     optimizer: Optimizer
     schedule: LRScheduler | None
     interval: Interval
-    follows_training: bool
 
     @classmethod
     def of(
@@ -62,7 +60,7 @@ class Optimisation:
                 optimisers.
         """
         make_optimizer, make_schedule = make
-        optimizer, schedule, fitted = make_optimizer(weights), None, make_schedule
+        optimizer, schedule = make_optimizer(weights), None
         if make_schedule is not None and trainer is not None:
             length = trainer.estimated_stepping_batches if steps is None else steps
             fitted, interval = fitted_schedule(make_schedule, length, trainer, interval)
@@ -70,7 +68,7 @@ class Optimisation:
         members = optimizer.members if isinstance(optimizer, Alternating) else ()
         if len(members) > 1 and not isinstance(schedule, AlternateEvery):
             raise never_switches(len(members))
-        return cls(optimizer, schedule, interval, fitted is not make_schedule)
+        return cls(optimizer, schedule, interval)
 
     def as_lightning(self) -> Any:
         """As configure_optimizers returns it; a plateau is waited for by callbacks.DecideAtValidation."""
@@ -117,15 +115,6 @@ def fitted_schedule(
             "give -1, and the cycle is as long as the training"
         )
     return make, unit
-
-
-def require_unfinished(schedule: LRScheduler, steps: float) -> None:
-    """UserError if a resumed run is longer than a schedule that ended with the first run."""
-    if (length := getattr(schedule, LENGTHS.get(type(schedule), ""), steps)) < steps:
-        raise UserError(
-            f"schedule: that of the resumed run ends after {length} steps, and {steps} are to be done; "
-            "checkpoint=RUN starts a new run from its weights, with a schedule of its own"
-        )
 
 
 def never_switches(members: int) -> UserError:

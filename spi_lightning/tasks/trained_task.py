@@ -15,7 +15,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.fields import DENSITY, Batch
 from spi_lightning.metrics import PatternMean
 
-from .optimisation import Interval, MakeOptimizer, MakeSchedule, Optimisation, require_unfinished
+from .optimisation import Interval, MakeOptimizer, MakeSchedule, Optimisation
 
 
 class TrainedTask(pl.LightningModule):
@@ -39,7 +39,7 @@ class TrainedTask(pl.LightningModule):
         super().__init__()
         if interval not in ("epoch", "step"):
             raise UserError(f"task.interval={interval} is unknown: choose epoch or step")
-        self.network, self.interval, self.follows_training = network, interval, False
+        self.network, self.interval = network, interval
         self.make_optimizer, self.make_schedule = optimizer, schedule
         self.train_loss = MeanMetric(nan_strategy="disable")
         self.train_loss.persistent(True)  # so that the mean of an epoch survives a resume in its middle
@@ -60,7 +60,6 @@ class TrainedTask(pl.LightningModule):
         made = Optimisation.of(makers, self.network.parameters(), trainer, self.interval)
         if isinstance(made.optimizer, LBFGS) and self.trainer.world_size > 1:  # each would search a line of its own
             raise UserError("optimizer: L-BFGS takes its steps in one process: set trainer=cpu or trainer=gpu")
-        self.follows_training = made.follows_training
         return made.as_lightning()
 
     def on_fit_start(self) -> None:
@@ -69,16 +68,9 @@ class TrainedTask(pl.LightningModule):
             raise UserError("the validation split is empty: raise val in data.patterns or data.fractions")
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Raise ValueError if the checkpoint of a resumed run has no state of its optimiser or schedule."""
-        if self.trainer.state.fn != "fit" or not self.automatic_optimization:
-            return
-        if not checkpoint.get("optimizer_states") or (self.make_schedule and not checkpoint.get("lr_schedulers")):
-            raise ValueError("it holds no state of the optimiser or of the schedule")
-
-    def on_train_start(self) -> None:
-        """Raise UserError if a resumed run is longer than a schedule that ended with the first run."""
-        for config in self.trainer.lr_scheduler_configs if self.follows_training else ():
-            require_unfinished(cast(Any, config.scheduler), self.trainer.estimated_stepping_batches)
+        """Raise ValueError if the checkpoint of a resumed run has no state of its optimiser."""
+        if self.trainer.state.fn == "fit" and self.automatic_optimization and not checkpoint.get("optimizer_states"):
+            raise ValueError("it holds no state of the optimiser")
 
     def on_train_epoch_end(self) -> None:
         """Log the mean training loss of the epoch."""

@@ -60,12 +60,16 @@ class ResumedRun:
         steps: Number of steps done; later rows of metrics.csv will be logged again.
         optimiser_steps: Number of optimiser steps done.
         epoch_row: Numbers of an epoch that ended with the checkpoint, see callbacks.SaveConfig.
+        settings: Configuration of the run, plain containers; its task names registered parts alone.
+        weights: Weights of the task by name.
     """
 
     path: Path
     steps: int
     optimiser_steps: int
     epoch_row: dict[str, Any]
+    settings: dict[str, Any]
+    weights: dict[str, Any]
 
     @classmethod
     def of(cls, resume: str | None) -> "ResumedRun | None":
@@ -88,7 +92,7 @@ class ResumedRun:
             raise _state_refused(path, error) from error
         if not plain or steps > _MOST_STEPS or done > _MOST_STEPS:
             raise _state_refused(path, f"step {done}, row {row}")
-        return cls(path, steps, done, row)
+        return cls(path, steps, done, row, checkpoint["config"] or {}, checkpoint["state_dict"])
 
     def copy_results(self, folder: Path) -> None:
         """Copy best checkpoint and log of a run that is resumed in another folder; the original stays unchanged."""

@@ -147,8 +147,7 @@ def _moved(state: dict[str, Any], folder: Path) -> dict[str, Any]:
     names = {key: Path(str(state[key])).name for key in _PATHS if state.get(key)}
     best = {Path(str(path)).name: score for path, score in dict(state.get("best_k_models") or {}).items()}
     if folder != Path() and not (folder / names.get("best_model_path", "")).is_file():
-        lost: dict[str, Any] = {"best_model_score": None, "best_k_models": {}, **dict.fromkeys(_PATHS, "")}
-        return {key: value for key, value in state.items() if key != "kth_value"} | lost | {"dirpath": str(folder)}
+        return _without_files(state) | {"dirpath": str(folder)}
     files = {key: str(folder / name) for key, name in names.items()}
     return {
         **state,
@@ -156,3 +155,17 @@ def _moved(state: dict[str, Any], folder: Path) -> dict[str, Any]:
         "dirpath": str(folder),
         "best_k_models": {str(folder / name): score for name, score in best.items()},
     }
+
+
+def without_best(states: dict[str, Any]) -> dict[str, Any]:
+    """States of callbacks in which no best checkpoint is chosen yet, and no early stop has waited."""
+    kept = {key: state for key, state in states.items() if not (isinstance(state, dict) and "wait_count" in state)}
+    return {
+        key: _without_files(state) if _of_checkpoints(state) and state.get("monitor") else state
+        for key, state in kept.items()
+    }
+
+
+def _without_files(state: dict[str, Any]) -> dict[str, Any]:
+    lost: dict[str, Any] = {"best_model_score": None, "best_k_models": {}, **dict.fromkeys(_PATHS, "")}
+    return {key: value for key, value in state.items() if key != "kth_value"} | lost

@@ -20,13 +20,24 @@ def test_changes_and_named_settings_are_laid_over_a_configuration_that_stays() -
     assert base == {"a": {"b": 7, "c": 8}, "d": 9, "f": "${x}"}
 
 
+def test_another_part_replaces_the_whole_and_settings_of_an_unknown_part_are_merged() -> None:
+    base = {"part": {"_target_": "a", "x": 1, "only_of_a": 2}, "own": {"_target_": "c", "y": 1, "z": 2}}
+    before = {"part": {"_target_": "a", "x": 5}}
+    after = {"part": {"_target_": "b", "x": 5}, "own": {"y": 3}}
+    assert laid_over(base, before, after) == {
+        "part": {"_target_": "b", "x": 5},
+        "own": {"_target_": "c", "y": 3, "z": 2},
+    }
+    assert laid_over(base, {}, {"own": {}}, ["own.z", "gone.x"])["own"] == {"_target_": "c", "y": 1}
+
+
 def test_nested_settings_are_words() -> None:
     assert list(as_words({"task": {"epochs": 300, "levels": [1, 2]}, "seed": None})) == [
         "task.epochs=300",
         "task.levels=[1, 2]",
         "seed=null",
     ]
-    with pytest.raises(UserError, match="is no mapping"):
+    with pytest.raises(UserError, match="is not a mapping"):
         list(as_words(3))
 
 

@@ -1,7 +1,8 @@
 """What composing a configuration does beyond Hydra: settings of a signature need no plus, unused groups are left out.
 
 A YAML of conf/ shows what differs from the signature of the part that it names. ``network.slope=0.1`` is taken all the
-same where the network has a ``slope``. Hydra has no hook for either, so one function of its loader is replaced.
+same where the network has a ``slope``, and any setting with ``resume=``, where the run itself says what there is. Hydra
+has no hook for either, so one function of its loader is replaced.
 """
 
 from collections.abc import Mapping, Set
@@ -32,9 +33,13 @@ def compose_by_signature() -> None:
 
 
 def _applied(overrides: list[Override], cfg: DictConfig) -> None:
+    resumes = any(override.key_or_group == "resume" and override.value() is not None for override in overrides)
     for override in overrides:
-        if override.package is None and not (override.is_delete() or override.is_add() or override.is_force_add()):
-            _admit(override.key_or_group, cfg)
+        if override.package is None and not (override.is_add() or override.is_force_add()):
+            if resumes:
+                _admit_any(override.key_or_group, cfg)
+            elif not override.is_delete():
+                _admit(override.key_or_group, cfg)
         _apply([override], cfg)
     leave_out_unused(cfg)
 
@@ -49,6 +54,23 @@ def _admit(name: str, cfg: DictConfig) -> None:
         if not isinstance(node := node[group], DictConfig):
             return
     if last not in node and takes_setting(node.get("_target_"), last):
+        with open_dict(node):
+            node[last] = None
+
+
+def _admit_any(name: str, cfg: DictConfig) -> None:
+    """Make place for a setting that a resumed run may have, whose own settings are read later."""
+    *groups, last = name.split(".")
+    node = cfg
+    for group in groups:
+        if group in node and (OmegaConf.is_interpolation(node, group) or OmegaConf.is_missing(node, group)):
+            return
+        if group not in node or node[group] is None:
+            with open_dict(node):
+                node[group] = {}
+        if not isinstance(node := node[group], DictConfig):
+            return
+    if last not in node:
         with open_dict(node):
             node[last] = None
 

@@ -126,8 +126,11 @@ def test_a_run_goes_on_with_its_own_settings_and_what_the_command_says_besides(t
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("network=tiny_cnn", r"network\.\S+ is .* in that run and .* here.*checkpoint="),
-        ("optimizer.lr=1", r"optimizer\.lr is 0\.001 in that run and 1 here"),
+        ("network=tiny_cnn", r"network is ResNet10 in that run and TinyCNN here, but its weights are of that network"),
+        ("task=support_prediction", r"task is HitClassification in that run and SupportPrediction here, but its state"),
+        ("optimizer.lrr=1", r"optimizer\.lrr is not a setting here; did you mean optimizer\.lr\?"),
+        ("callbacks.emma=null", r"callbacks\.emma is not a setting here"),
+        ("optimzer.lr=1", r"optimzer\.lr is not a setting here"),
     ],
 )
 def test_a_run_is_not_taken_up_as_another_one(tmp_path: Path, words: str, message: str) -> None:
