@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from spi_lightning.api.patterns import simulate_patterns as simulate_patterns
     from spi_lightning.api.phasing import find_support as find_support
     from spi_lightning.api.phasing import phase as phase
+    from spi_lightning.api.scans import measure_scan as measure_scan
     from spi_lightning.errors import UserError as UserError
     from spi_lightning.results import read as read
 
@@ -37,6 +38,7 @@ _PUBLIC = {
     "evaluate": "spi_lightning.api.evaluation",
     "find_support": "spi_lightning.api.phasing",
     "load": "spi_lightning.api.networks",
+    "measure_scan": "spi_lightning.api.scans",
     "open_patterns": "spi_lightning.api.patterns",
     "phase": "spi_lightning.api.phasing",
     "read": "spi_lightning.results",

@@ -81,6 +81,11 @@ def refinement_settings(cfg: DictConfig, experiment: str, checkpoint: Path | Non
     return RefinementSettings(task, stopping, instantiate, checkpoint)
 
 
+def settings_of(group: str, name: str) -> dict[str, Any]:
+    """Settings of conf/GROUP/NAME.yaml as plain containers."""
+    return cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(CONF / group / f"{name}.yaml")))
+
+
 def names_in(group: str) -> list[str]:
     """Names of the files of a group of conf/, sorted."""
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))

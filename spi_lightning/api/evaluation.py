@@ -27,9 +27,11 @@ from spi_lightning.tasks.checkpoint import find_checkpoints
 from .configured import names_in, refinement_of
 from .networks import Trained, load
 from .patterns import Patterns, as_patterns
+from .python_words import in_python
 from .volumes import Volumes, as_volumes
 
 
+@in_python
 def evaluate(
     patterns: Patterns | Volumes,
     methods: Any,

@@ -39,6 +39,7 @@ from spi_lightning.tasks import (
 from spi_lightning.tasks.checkpoint import run_name
 
 from .patterns import Patterns, as_patterns, replaced
+from .python_words import in_python
 from .volumes import as_volumes
 
 _METHODS: Final[dict[type, type[Any]]] = {
@@ -98,6 +99,7 @@ class Trained(Summarised):
         """Configuration of the training run, plain containers."""
         return self._loaded[1]
 
+    @in_python
     def predict(self, patterns: Patterns, mask: ArrayLike | Tensor | None = None) -> NDArray[Any]:
         """Answer of the network to patterns.
 
@@ -130,6 +132,7 @@ class Trained(Summarised):
             return self._healed(as_patterns(patterns, mask))
         return self._densities(patterns, mask)
 
+    @in_python
     def answer(self, patterns: Patterns, mask: ArrayLike | Tensor | None = None) -> HitAnswer:
         """Everything a hit classifier answers, (N,) probabilities, (N, d) features, (N,) distances from training.
 
@@ -199,6 +202,7 @@ class Trained(Summarised):
         return np.stack([self.method.answer(part, Listener()).density[0].numpy() for part in parts])
 
 
+@in_python
 def load(
     run: str | os.PathLike[str],
     *,

@@ -18,11 +18,14 @@ from spi_lightning.fields import BEAM_CENTRE, DENSITY, FIELDS, INTENSITY, IS_SIN
 from spi_lightning.io import ArrayFrames, PatternFile, PatternKeys
 from spi_lightning.io.patterns.open_patterns import GEOMETRY
 
+from .python_words import in_python
+
 PathLike = str | os.PathLike[str]
 Patterns = PatternFile | ArrayLike | Tensor | PathLike
 """What functions of this room take as patterns: an open file, its path, or an array (N, y, x) or (y, x) of photons."""
 
 
+@in_python
 def open_patterns(
     path: PathLike | Sequence[PathLike],
     *,
@@ -73,7 +76,6 @@ def as_patterns(
     patterns: Patterns,
     mask: ArrayLike | Tensor | None = None,
     labels: ArrayLike | Tensor | None = None,
-    geometry: Mapping[str, float] | None = None,
 ) -> PatternFile:
     """Patterns of any kind as a PatternFile.
 
@@ -81,7 +83,6 @@ def as_patterns(
         patterns: Open file, path, or photons (N, y, x) or (y, x) of NumPy or torch.
         mask: Bool, (y, x) or (N, y, x), True where measured; None: the file's, or all pixels that are finite.
         labels: (N,) 1 for a single hit, 0 for any other, -1 for unknown; None: the file's.
-        geometry: distance, pixel_size (m) and photon_energy (eV) of arrays.
 
     Raises:
         UserError: Shapes that do not belong together, or a file that cannot be opened.
@@ -89,7 +90,7 @@ def as_patterns(
     if isinstance(patterns, str | os.PathLike):
         patterns = io.open_patterns(patterns)
     if not isinstance(patterns, PatternFile):
-        patterns = _in_memory(patterns, geometry or {})
+        patterns = _in_memory(patterns)
     changes: dict[str, Any] = {}
     if mask is not None:
         changes |= _masks(_array(mask, "mask"), patterns.shape)
@@ -108,7 +109,7 @@ def replaced(patterns: PatternFile, **changes: Any) -> PatternFile:
     return changed
 
 
-def _in_memory(patterns: ArrayLike | Tensor, geometry: Mapping[str, float]) -> PatternFile:
+def _in_memory(patterns: ArrayLike | Tensor) -> PatternFile:
     frames = _array(patterns, "patterns")
     frames = frames[None] if frames.ndim == 2 else frames
     if frames.ndim != 3 or 0 in frames.shape:
@@ -120,7 +121,7 @@ def _in_memory(patterns: ArrayLike | Tensor, geometry: Mapping[str, float]) -> P
     frames = frames if shared is None else np.where(finite, frames, 0)
     held = ArrayFrames(np.ascontiguousarray(frames))
     masks = None if shared is None else ArrayFrames(shared)
-    return PatternFile(Path("array"), "array", held, None, masks, geometry=dict(geometry))  # type: ignore[arg-type]
+    return PatternFile(Path("array"), "array", held, None, masks)  # type: ignore[arg-type]
 
 
 def _array(values: ArrayLike | Tensor, name: str) -> NDArray[Any]:
@@ -172,6 +173,7 @@ def in_memory(batch: Mapping[str, Tensor], name: str) -> PatternFile:
     )
 
 
+@in_python
 def simulate_patterns(
     recipe: str | Callable[..., Mapping[str, Tensor]] = "hits",
     patterns: int = 100,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -21,12 +22,16 @@ from spi_lightning.reconstruction import Phasing, ReconstructionSettings, assess
 from spi_lightning.results import PhasingResult
 from spi_lightning.results.support_answer import SupportPart
 
+from .configured import names_in, settings_of
 from .patterns import Patterns, as_patterns
+from .python_words import in_python
+from .scans import is_scan, measure_scan
 
 _PHASING: Final = ("recipe", "constraint")
 _LEAST_INSIDE: Final = 0.65  # of the intensity of a 3D pattern; 0.5 of like frames
 
 
+@in_python
 def phase(
     pattern: Patterns | Measurement,
     mask: ArrayLike | Tensor | None = None,
@@ -45,8 +50,8 @@ def phase(
 
     Args:
         pattern: Photons or intensities (y, x) of one pattern; or (z, y, x) of a 3D one with its origin at n // 2; or an
-            open file or its path, of which ``frame`` is phased; or a Measurement, such as measure_scan gives of a
-            rocking scan.
+            open file or its path, of which ``frame`` is phased; or a rocking scan: its path, or the Measurement that
+            measure_scan gives.
         mask: Bool, of the same shape, True where measured; None: the file's, or all pixels that are finite.
         support: First support: ``autocorrelation``, ``circle``, ``box``, ``double_intersection``,
             ``triple_intersection``, run folder of a support network, or a bool array of the pattern's shape.
@@ -55,9 +60,10 @@ def phase(
         beam_centre: Row and column of the direct beam of a 2D pattern, pixel; None: found by symmetry.
         crop: Edge of the square around the beam that is kept of a 2D pattern, pixel; None: the largest that fits.
         bin: Number of pixels summed along each axis of a 2D pattern.
-        geometry: distance, pixel_size (m) and photon_energy (eV) of a 2D array, which give lengths in m.
+        geometry: distance, pixel_size (m) and photon_energy (eV) of a 2D pattern, which give lengths in m, instead of
+            the file's; of a rocking scan that of measure_scan.
         progress: Whether bars are drawn.
-        settings: ``recipe`` and ``constraint`` of the phasing, and all other settings of
+        settings: ``recipe`` of the phasing, a line or a name in conf/phasing/, its ``constraint``, and all others of
             reconstruction.ReconstructionSettings.
 
     Returns:
@@ -79,9 +85,11 @@ def phase(
     known = ReconstructionSettings.__dataclass_fields__.keys() | set(_PHASING)
     if unknown := sorted(settings.keys() - known):
         raise UserError(f"phase: {unknown[0]} is unknown; settings are {', '.join(sorted(known - {'phasing'}))}")
-    recipe = {name: settings.pop(name) for name in _PHASING if name in settings}
-    if recipe:
-        settings["phasing"] = Phasing(**recipe)
+    phasing: dict[str, Any] = {name: settings.pop(name) for name in _PHASING if name in settings}
+    if phasing.get("recipe") in names_in("phasing"):
+        phasing = settings_of("phasing", phasing.pop("recipe")) | phasing
+    if phasing:
+        settings["phasing"] = Phasing(**phasing)
     choices = ReconstructionSettings(support=_support(support), starts=starts, **settings)
     measured = _measured(pattern, mask, frame, beam_centre, crop, bin, geometry)
     result, _ = assess(reconstruct(measured, choices, instantiate, bars if progress else silent))
@@ -108,8 +116,11 @@ def _measured(
         measured = Measurement.from_intensity(pattern, mask)
         _require_volume(measured)
         return measured
-    patterns = as_patterns(pattern, mask, geometry=geometry)
-    return measure_pattern(patterns, frame, beam_centre, crop, bin)
+    if frame is None and isinstance(pattern, str | os.PathLike) and is_scan(pattern, geometry or {}):
+        given = {"size": crop, "bin": bin if bin > 1 else None}
+        settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        return measure_scan(pattern, geometry=geometry, **settings)
+    return measure_pattern(as_patterns(pattern, mask), frame, beam_centre, crop, bin, geometry=dict(geometry or {}))
 
 
 def _require_volume(measured: Measurement) -> None:
@@ -125,6 +136,7 @@ def _require_volume(measured: Measurement) -> None:
         )
 
 
+@in_python
 def find_support(
     patterns: Patterns, mask: ArrayLike | Tensor | None = None, *, method: str | SupportMethod = "triple_intersection"
 ) -> NDArray[np.bool_]:

@@ -22,7 +22,7 @@ from spi_lightning.physics.array import resized
 from spi_lightning.physics.photons import counting_error
 from spi_lightning.results.phasing import PhasingFacts, PhasingResult
 
-from .laboratory import frame_of
+from .laboratory import axes_of, frame_of
 from .problem import PhasingProblem
 from .reconstruct import Reconstruction
 
@@ -120,6 +120,7 @@ def _result(reconstruction: Reconstruction, errors: _Errors, curves: dict[str, A
         truth=_aligned_truth(problem.measured, averaged.density),
         point_spread=None if spread is None else _numpy(spread),
         notes=(*problem.measured.notes, *problem.notes, *phased.notes, *_polish_notes(reconstruction, errors)),
+        axes=axes_of(problem.measured),
         about=_about(problem, curves, 0 if polish is None else polish.steps),
     )
 

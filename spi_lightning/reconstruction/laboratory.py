@@ -19,7 +19,6 @@ from spi_lightning.physics.bragg.laboratory import (
     LaboratoryCrystal,
     ScanAxes,
     crystal_in_laboratory,
-    firm,
 )
 
 NAME: Final = "laboratory"
@@ -29,6 +28,11 @@ _REAL = "the density is real, so there is no displacement or strain to write: ph
 def frame_of(measured: Measurement) -> str:
     """Words on the axes of the density of a rocking scan; empty for other measurements."""
     return DETECTOR_FRAME if isinstance(measured, ScanMeasurement) else ""
+
+
+def axes_of(measured: Measurement) -> ScanAxes | None:
+    """Axes of the density of a rocking scan; None for other measurements, and where the geometry is incomplete."""
+    return measured.axes if isinstance(measured, ScanMeasurement) else None
 
 
 def write_crystal(
@@ -56,7 +60,7 @@ def write_crystal(
     crystal, refusal = write_in_laboratory(folder / NAME, density, support, measured.axes, title)
     if crystal is None:
         return [Note.of(refusal)], {}
-    numbers = numbers_of(crystal)
+    numbers = crystal.numbers
     line = (
         f"{NAME}.cxi, .vti, .mrc, .npz: the crystal in the laboratory frame, displacement and strain along Q "
         f"(root mean square {numbers['displacement_rms_pm']:.3g} pm and {numbers['strain_rms']:.2e} of the "
@@ -83,17 +87,3 @@ def write_in_laboratory(
         return None, str(error)
     write_laboratory(stem, crystal, title)
     return crystal, ""
-
-
-def numbers_of(crystal: LaboratoryCrystal) -> dict[str, float]:
-    """Size of a crystal, and spread of its maps over the voxels where they are firm; units in the names."""
-    inside, core = crystal.support, firm(crystal)
-    moved, strain = crystal.displacement[core].double(), crystal.strain[core].double()
-    return {
-        "voxel_nm": 1e9 * crystal.voxel_size,
-        "volume_nm3": float(inside.sum()) * (1e9 * crystal.voxel_size) ** 3,
-        "firm_share": float(core.sum()) / float(inside.sum()),
-        "displacement_rms_pm": 1e12 * float(moved.square().mean().sqrt()),
-        "strain_rms": float(strain.square().mean().sqrt()),
-        "strain_p95": float(strain.abs().quantile(0.95)),
-    }

@@ -13,6 +13,7 @@ from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.io.patterns.assembly import sample_indices
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.metrics.hits.classification_curves import curve_bands
+from spi_lightning.physics.bragg.laboratory import LaboratoryCrystal
 from spi_lightning.results import (
     HitResult,
     OrientationResult,
@@ -24,6 +25,7 @@ from spi_lightning.results import (
 
 from .hits.curves import histogram_figure, roc_figure
 from .hits.gallery import Caption, collect_gallery, gallery_figure
+from .laboratory import crystal_figure
 from .orientation.maps import circles_figure
 from .phasing.maps import density_figure
 from .style import OTHER, SINGLE
@@ -84,6 +86,16 @@ def supports(result: SupportResult, title: str | None = None) -> Figure:
 def phasing(result: PhasingResult) -> Figure:
     """Amplitude, and phase of complex densities, of the mean of the starts that agree."""
     return density_figure(result)
+
+
+def crystal(result: LaboratoryCrystal, maps: Sequence[str] = ("amplitude", "displacement", "strain")) -> Figure:
+    """Maps of a crystal in three planes through its centre of mass.
+
+    Args:
+        result: Crystal in the laboratory frame.
+        maps: Rows of the figure: ``amplitude``, ``phase``, ``displacement``, ``strain``.
+    """
+    return crystal_figure(result, maps)
 
 
 def volumes(result: VolumeResult, pattern: int = 0) -> Figure:

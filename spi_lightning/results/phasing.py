@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from spi_lightning.errors import UserError
 from spi_lightning.metrics.extent import widths
 from spi_lightning.metrics.shells import alike, resolutions
 from spi_lightning.notes import Note
+from spi_lightning.physics.bragg.laboratory import LaboratoryCrystal, ScanAxes, crystal_in_laboratory
 from spi_lightning.summary import Summarised
 
 Array = NDArray[Any]
@@ -86,6 +89,7 @@ class PhasingResult(Summarised):
         notes: Notes on the data, the starts and the result.
         about: Facts on the phasing.
         metrics: Numbers of metrics.json by name: errors, ``size/...``, ``prtf/...``, cost.
+        axes: Axes of the density in the laboratory, of a rocking scan; None where they are unknown.
 
     Examples:
         >>> from spi_lightning import phase, simulate_patterns
@@ -121,6 +125,19 @@ class PhasingResult(Summarised):
     notes: tuple[Note, ...] = ()
     about: PhasingFacts = field(default_factory=PhasingFacts)
     metrics: dict[str, Any] = field(default_factory=dict)
+    axes: ScanAxes | None = None
+
+    def in_laboratory(self) -> LaboratoryCrystal:
+        """The crystal of a rocking scan in the laboratory frame, with displacement and strain along Q.
+
+        Raises:
+            UserError: It is no rocking scan, its geometry is not complete, or the density is real.
+        """
+        if self.axes is None:
+            raise UserError("in_laboratory: no geometry; a rocking scan needs measure_scan(..., geometry={...})")
+        if not np.iscomplexobj(self.density):
+            raise UserError('in_laboratory: the density is real, without displacement; phase with constraint="complex"')
+        return crystal_in_laboratory(torch.from_numpy(self.density), torch.from_numpy(self.support), self.axes)
 
     def facts(self) -> Mapping[str, object]:
         """Density, starts, errors, size and resolution."""

@@ -1,10 +1,13 @@
 """Phasing and supports of arrays."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from spi_lightning import UserError, find_support, phase
+from spi_lightning.api.python_words import python_words
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.reconstruction import Measurement
 
@@ -95,3 +98,10 @@ def test_numbers_notes_and_figures_are_there_in_a_notebook(intensity: np.ndarray
     assert "PRTF of" in repr(result) or "none:" in repr(result)
     assert repr(result.notes).count("\n") == len(result.notes) - 1
     assert result.plot()._repr_png_().startswith(b"\x89PNG")
+
+
+def test_messages_name_arguments_of_python(intensity: np.ndarray, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^frame=9: "):
+        phase(np.stack([intensity] * 3), frame=9)
+    assert python_words("set data.keys.photons= or data.bin=2, preprocess.crop=8") == "set photons= or bin=2, crop=8"
+    assert python_words("runs/data.bin and my.data.h5") == "runs/data.bin and my.data.h5"

@@ -17,7 +17,6 @@ from spi_lightning.io.volumes.vti import read_vti
 from spi_lightning.physics.bragg.geometry import BraggGeometry
 from spi_lightning.physics.bragg.laboratory import LaboratoryCrystal, firm
 from spi_lightning.physics.fourier import fourier
-from spi_lightning.reconstruction.laboratory import numbers_of
 from tests.io.volumes.vti_notes import read_vti_notes
 
 N, BEND = 32, 2500.0  # 1/m: strain along Q changes by so much per length along Q
@@ -139,5 +138,5 @@ def test_weak_voxels_of_the_surface_count_for_no_spread() -> None:
     amplitude, one = torch.where(inner, 1.0, 0.2) * support, torch.where(inner, 1e-12, 1e-10) * support
     crystal = LaboratoryCrystal(amplitude, one, one, one, support, 1e-8, torch.tensor([0.0, 0.0, 1.0]), {})
     assert torch.equal(firm(crystal), inner)
-    numbers = numbers_of(crystal)
+    numbers = crystal.numbers
     assert numbers["displacement_rms_pm"] == pytest.approx(1.0) and numbers["strain_rms"] == pytest.approx(1e-12)

@@ -258,7 +258,11 @@ def measure_scan(
         The amplitudes (z, y, x) = (rocking, row, column) with their mask. Their frequency steps are those of the three
         measured directions, which are not perpendicular; lengths along them are right, angles are not.
     """
-    made = read_pattern(path, keys, preparation, geometry, spec, scan, region)
+    return measurement_of(read_pattern(path, keys, preparation, geometry, spec, scan, region))
+
+
+def measurement_of(made: MeasuredPattern) -> ScanMeasurement:
+    """Amplitudes of a prepared scan with their frequency steps; see measure_scan."""
     axes = axes_of(made.geometry, tuple(made.pattern.photons.shape), made.pattern.bin)
     steps = None if axes is None else _steps(axes, made.pattern.photons.shape)
     return ScanMeasurement(

@@ -1,8 +1,9 @@
 """Reconstructed crystal in the laboratory frame: resampling to cubic voxels, phase, displacement and strain along Q."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from spi_lightning.errors import UserError
+from spi_lightning.summary import Summarised
 
 from .geometry import BraggGeometry
 from .strain import displacement, remove_offset, remove_ramp, strain, unwrap
@@ -112,8 +114,8 @@ class ScanAxes:
         }
 
 
-@dataclass(frozen=True)
-class LaboratoryCrystal:
+@dataclass(frozen=True, repr=False)
+class LaboratoryCrystal(Summarised):
     """Maps (Z, Y, X) float32 of a crystal on cubic laboratory voxels; origin n // 2; 0 outside the support.
 
     Attributes:
@@ -127,6 +129,7 @@ class LaboratoryCrystal:
         about: Description of the geometry, see ScanAxes.description.
     """
 
+    drawn_by: ClassVar[str] = "spi_lightning.reports.drawing:crystal"
     amplitude: Tensor
     phase: Tensor
     displacement: Tensor
@@ -135,6 +138,31 @@ class LaboratoryCrystal:
     voxel_size: float
     q_vector: Tensor
     about: dict[str, str]
+
+    def facts(self) -> Mapping[str, object]:
+        """Size, geometry and spread of the maps."""
+        numbers = self.numbers
+        return {
+            "voxels": f"{' x '.join(map(str, self.support.shape))} of {numbers['voxel_nm']:.3g} nm",
+            "volume": f"{numbers['volume_nm3']:.3g} nm³",
+            "displacement": f"{numbers['displacement_rms_pm']:.3g} pm along Q, root mean square",
+            "strain": f"{numbers['strain_rms']:.2e} along Q, root mean square; 95 % below {numbers['strain_p95']:.2e}",
+            **self.about,
+        }
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """Size, and spread of the maps over the voxels where they are firm; units in the names."""
+        inside, core = self.support, firm(self)
+        moved, strain = self.displacement[core].double(), self.strain[core].double()
+        return {
+            "voxel_nm": 1e9 * self.voxel_size,
+            "volume_nm3": float(inside.sum()) * (1e9 * self.voxel_size) ** 3,
+            "firm_share": float(core.sum()) / float(inside.sum()),
+            "displacement_rms_pm": 1e12 * float(moved.square().mean().sqrt()),
+            "strain_rms": float(strain.square().mean().sqrt()),
+            "strain_p95": float(strain.abs().quantile(0.95)),
+        }
 
 
 def crystal_in_laboratory(
