@@ -44,8 +44,10 @@ def in_python(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _noted(result: Any) -> Any:
-    notes = getattr(result, "notes", None)
-    if not notes or not is_dataclass(result) or isinstance(result, type):
-        return result
+    notes = getattr(result, "notes", ())
     words = [replace(note, text=python_words(note.text)) if isinstance(note, Note) else note for note in notes]
-    return replace(result, notes=words if isinstance(notes, list) else tuple(words))
+    if isinstance(notes, list):
+        notes[:] = words
+    elif words and is_dataclass(result) and not isinstance(result, type):
+        return replace(result, notes=tuple(words))
+    return result
