@@ -14,7 +14,10 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CORE = PROJECT["project"]["dependencies"]
 EXTRAS = PROJECT["project"]["optional-dependencies"]
-NAMED_ELSEWHERE = {"tensorboard": "Lightning's TensorBoardLogger imports it"}
+NAMED_ELSEWHERE = {
+    "psutil": "Lightning's DeviceStatsMonitor imports it",
+    "tensorboard": "Lightning's TensorBoardLogger imports it",
+}
 
 
 def pins() -> dict[str, Requirement]:

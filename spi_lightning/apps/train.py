@@ -11,6 +11,7 @@ import hydra
 import pytorch_lightning as pl
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.callbacks import WeightAveraging
 from pytorch_lightning.loggers import Logger
 
 from spi_lightning.apps.configuration.fitting_parts import choice_of
@@ -23,6 +24,7 @@ from spi_lightning.apps.process.job_folder import record
 from spi_lightning.callbacks import (
     Changes,
     DecideAtValidation,
+    KeepEvaluation,
     ResumeInSamples,
     ResumeWithChanges,
     SaveConfig,
@@ -139,14 +141,21 @@ def make_trainer(cfg: DictConfig, config: dict[str, Any], resumption: Sequence[p
         config: The same as plain containers, which every checkpoint holds.
         resumption: Callbacks that restore a resumed run.
     """
-    chosen = filter(None, instantiate(cfg.callbacks).values())
+    chosen = sorted(filter(None, instantiate(cfg.callbacks).values()), key=_averages, reverse=True)
     callbacks = [StopDivergence(), DecideAtValidation(), *chosen, SaveConfig(config), SeedEveryStep(cfg.seed)]
     make, plugin = instantiate(cfg.trainer, _partial_=True), AtomicCheckpointIO((Path(cfg.folder) / LAST).parent)
     try:
-        trainer: pl.Trainer = make(logger=False, callbacks=[*callbacks, ResumeInSamples(), *resumption], plugins=plugin)
+        trainer: pl.Trainer = make(
+            logger=False, callbacks=[*callbacks, KeepEvaluation(), ResumeInSamples(), *resumption], plugins=plugin
+        )
     except (ValueError, TypeError) as error:
         raise UserError(f"trainer: {' '.join(str(error).split())}") from error
     return trainer
+
+
+def _averages(callback: pl.Callback) -> bool:
+    """Whether a callback exchanges the weights for averaged ones at validations, which the others then meet."""
+    return isinstance(callback, WeightAveraging)
 
 
 def resolve_length(cfg: DictConfig, words: Sequence[str]) -> None:

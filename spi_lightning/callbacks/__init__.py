@@ -1,5 +1,6 @@
 """Lightning callbacks: checkpoints with configuration, resuming, validation, progress, reconstructions."""
 
+from .averaging import KeepEvaluation
 from .checkpoints import ResumeInSamples, SaveConfig, SaveOften
 from .progress import LiveSlices, Progress, WriteReconstruction
 from .resumption import Changes, ResumeWithChanges
@@ -9,6 +10,7 @@ from .validation import DecideAtValidation, RecalibrateBatchNorm, ValidateAtEnd
 __all__ = [
     "Changes",
     "DecideAtValidation",
+    "KeepEvaluation",
     "LiveSlices",
     "Progress",
     "RecalibrateBatchNorm",

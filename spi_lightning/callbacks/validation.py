@@ -31,8 +31,8 @@ class RecalibrateBatchNorm(pl.Callback):
         self.batches = batches
 
     @torch.no_grad()
-    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Reset the statistics and gather them from training batches."""
+    def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Reset the statistics and gather them from training batches, of averaged weights where there are any."""
         norms = [module for module in pl_module.modules() if isinstance(module, _BatchNorm)]
         if trainer.state.fn != TrainerFn.FITTING or not norms:
             return

@@ -93,7 +93,7 @@ def test_statistics_are_those_of_training_patterns_without_dropout() -> None:
     for batch in batches:
         network(batch)
     network.eval()
-    RecalibrateBatchNorm(batches=3).on_validation_start(trainer(batches), network)
+    RecalibrateBatchNorm(batches=3).on_validation_epoch_start(trainer(batches), network)
     used = torch.stack([batch["photons"] for batch in batches[:3]])
     torch.testing.assert_close(network.norm.running_mean, used.mean((0, 1, 3, 4)))
     torch.testing.assert_close(network.norm.running_var, used.var((1, 3, 4)).mean(0))
@@ -105,5 +105,5 @@ def test_evaluation_alone_leaves_the_statistics() -> None:
     network = Network().eval()
     before = network.norm.running_var.clone()
     batches = [{"photons": 5 * torch.randn(8, 2, 4, 4)}]
-    RecalibrateBatchNorm().on_validation_start(trainer(batches, TrainerFn.VALIDATING), network)
+    RecalibrateBatchNorm().on_validation_epoch_start(trainer(batches, TrainerFn.VALIDATING), network)
     assert torch.equal(network.norm.running_var, before)
