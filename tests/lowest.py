@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 
 from tests.test_lock import CORE, pins
 
-LOCKED: Final = ("torch", "hydra-optuna-sweeper", "hypothesis", "pytest", "pytest-timeout", "pytest-xdist")
+LOCKED: Final = ("torch", "optuna", "hypothesis", "pytest", "pytest-timeout", "pytest-xdist")
 
 
 def lowest(line: str) -> str:

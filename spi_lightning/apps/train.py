@@ -47,6 +47,7 @@ from spi_lightning.tracking.job_folders import alone
 from spi_lightning.tracking.overrides import all_words
 from spi_lightning.tracking.resumed_run import ResumedRun, restored_state
 from spi_lightning.tracking.run_folder import undone_after
+from spi_lightning.tracking.sweep_jobs import closed_if_pruned
 
 
 @alone
@@ -88,7 +89,7 @@ def train(cfg: DictConfig) -> float:
         loggers += tracking.loggers(folder, cfg.name, config, steps, last)
         trainer.loggers = loggers
         began = time.perf_counter()
-        with restored_state(resumed):
+        with restored_state(resumed), closed_if_pruned(lambda: tracking.finish(loggers, {})):
             trainer.fit(task, data, ckpt_path=resumed.path if resumed else None, weights_only=True)
     numbers = {"train/seconds": time.perf_counter() - began, "train/steps": trainer.global_step}
     end = ended_before(

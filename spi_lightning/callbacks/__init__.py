@@ -1,8 +1,9 @@
-"""Lightning callbacks: checkpoints with configuration, resuming, validation, progress, reconstructions."""
+"""Lightning callbacks: checkpoints with configuration, resuming, validation, progress, reconstructions, pruning."""
 
 from .averaging import KeepEvaluation
 from .checkpoints import ResumeInSamples, SaveConfig, SaveOften
 from .progress import LiveSlices, Progress, WriteReconstruction
+from .pruning import PruneTrial
 from .resumption import Changes, ResumeWithChanges
 from .steps import SeedEveryStep, StopDivergence
 from .validation import DecideAtValidation, RecalibrateBatchNorm, ValidateAtEnd
@@ -13,6 +14,7 @@ __all__ = [
     "KeepEvaluation",
     "LiveSlices",
     "Progress",
+    "PruneTrial",
     "RecalibrateBatchNorm",
     "ResumeInSamples",
     "ResumeWithChanges",

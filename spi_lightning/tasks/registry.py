@@ -69,7 +69,7 @@ TASK_PARTS: Final = (
 RUN_PARTS: Final = (
     TASK_PARTS
     | _names(
-        callbacks="LiveSlices Progress SaveOften RecalibrateBatchNorm ValidateAtEnd WriteReconstruction",
+        callbacks="LiveSlices Progress PruneTrial SaveOften RecalibrateBatchNorm ValidateAtEnd WriteReconstruction",
         data="HitDataModule SimulatedHitDataModule SimulatedSupportDataModule SimulatedVolumeDataModule"
         " StructureSource SupportDataModule VolumeDataModule Preparation",
         data__scans__preparation="Preparation",

@@ -3,11 +3,12 @@
 import hashlib
 import re
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from spi_lightning.errors import UserError
+from spi_lightning.errors import PrunedError, UserError
 from spi_lightning.files import write_json
 from spi_lightning.io.reading import read_json
 from spi_lightning.reports.short_names import short_keys
@@ -96,3 +97,13 @@ def remove_refused(sweep: Path) -> None:
     if all([path.name for path in job.iterdir()] == [JOB] for job in jobs):
         for job in jobs:
             shutil.rmtree(job)
+
+
+@contextmanager
+def closed_if_pruned(close: Callable[[], None]) -> Iterator[None]:
+    """Context of a training; ``close`` ends its logs where a search ends it early."""
+    try:
+        yield
+    except PrunedError:
+        close()
+        raise

@@ -59,8 +59,6 @@ def one_line(error: BaseException) -> str | None:
 def _unknown_choice(error: MissingConfigException) -> str:
     group, _, choice = str(error.missing_cfg_file).rpartition("/")
     choices = ", ".join(sorted(error.options or [])) or "nothing"
-    if (group, choice) == ("hydra/sweeper", "optuna"):
-        return "searches with Optuna are an extra: pip install 'spi_lightning[sweeps]'."
     return f"{group}={choice} is unknown: choose one of {choices}." if group else f"no config named {choice}."
 
 

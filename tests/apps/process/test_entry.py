@@ -11,7 +11,6 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
-from hydra.errors import MissingConfigException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationKeyError
@@ -71,11 +70,6 @@ def test_a_working_folder_that_was_removed(tmp_path: Path, command: list[str]) -
 def test_hydra_errors_are_one_line(tmp_path: Path, override: str, message: str) -> None:
     line = one_line(raised(lambda: small_config(tmp_path, override)))
     assert line is not None and "\n" not in line and re.match(message, line)
-
-
-def test_a_search_without_its_extra_names_it() -> None:
-    missing = MissingConfigException("", missing_cfg_file="hydra/sweeper/optuna", options=["basic"])
-    assert one_line(missing) == "searches with Optuna are an extra: pip install 'spi_lightning[sweeps]'."
 
 
 @pytest.mark.parametrize(
