@@ -40,17 +40,17 @@ $(READY): requirements.lock pyproject.toml
 # The commands of the README, shorter: patterns, two networks, and their answers to patterns they have not seen.
 demo: $(READY)
 	rm -rf $(DEMO)
-	$(RUN)/python -m spi_lightning.apps.simulate patterns=1000 path=$(DEMO)/fresh.cxi seed=2026 workers=2 \
+	$(RUN)/spi simulate patterns=1000 path=$(DEMO)/fresh.cxi seed=2026 workers=2 \
 	    simulate.minimum_photons=1.2e4
-	$(RUN)/python train.py experiment=demo_tiny_cnn tracking=disabled hydra.run.dir=$(DEMO)/tiny_cnn
-	$(RUN)/python train.py experiment=demo_resnet10 tracking=disabled hydra.run.dir=$(DEMO)/resnet10
-	$(RUN)/python evaluate.py 'checkpoint=[$(DEMO)/tiny_cnn,$(DEMO)/resnet10]' data.path=$(DEMO)/fresh.cxi \
+	$(RUN)/spi train experiment=demo_tiny_cnn tracking=disabled hydra.run.dir=$(DEMO)/tiny_cnn
+	$(RUN)/spi train experiment=demo_resnet10 tracking=disabled hydra.run.dir=$(DEMO)/resnet10
+	$(RUN)/spi evaluate 'checkpoint=[$(DEMO)/tiny_cnn,$(DEMO)/resnet10]' data.path=$(DEMO)/fresh.cxi \
 	    hydra.run.dir=$(DEMO)/on_simulated
-	@if test -f $(PR772); then set -x; $(RUN)/python evaluate.py 'checkpoint=[$(DEMO)/tiny_cnn,$(DEMO)/resnet10]' \
+	@if test -f $(PR772); then set -x; $(RUN)/spi evaluate 'checkpoint=[$(DEMO)/tiny_cnn,$(DEMO)/resnet10]' \
 	    data.path=$(PR772) data.keys.photons=patterns data.keys.label=labels data.keys.mask=mask \
 	    data.mask_convention=bad hydra.run.dir=$(DEMO)/on_pr772; \
 	    else echo "no real patterns in SPI_DATA=$(SPI_DATA): evaluated on simulated ones alone"; fi
-	@$(RUN)/python -m spi_lightning.apps.compare $(DEMO)/on_*
+	@$(RUN)/spi compare $(DEMO)/on_*
 
 test: $(READY)
 	$(RUN)/python -m pytest -n 2 $(TESTS)

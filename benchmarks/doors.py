@@ -26,13 +26,13 @@ def simulate(path: Path, *overrides: str) -> Path:
     """Simulate a set unless it is there already; its path."""
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        _run("-m", "spi_lightning.apps.simulate", f"path={path}", "examples=0", *overrides)
+        _run("-m", "spi_lightning", "simulate", f"path={path}", "examples=0", *overrides)
     return path
 
 
 def orient(folder: Path, *overrides: str) -> dict[str, Any]:
     """Orientations into a run folder; its metrics.json."""
-    _run("-m", "spi_lightning.apps.orient", *overrides, f"hydra.run.dir={folder}")
+    _run("-m", "spi_lightning", "orient", *overrides, f"hydra.run.dir={folder}")
     return _read(folder)
 
 

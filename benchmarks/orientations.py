@@ -3,7 +3,7 @@
 python -m benchmarks.orientations dragonfly=VENV [--patterns 400] [--num-div 4]
 
 Simulated solid icosahedra of known orientation (simulate=solid_icosahedra). The belt is made of those whose beam passed
-within 10 degrees of the plane across one fivefold axis. Both go through `python -m spi_lightning.apps.orient` and are
+within 10 degrees of the plane across one fivefold axis. Both go through `spi orient` and are
 judged for evenness once by theory and once against a second even set (control=RUN). The maps of both are drawn into
 docs/images/orientations.png. What Dragonfly has finished in runs/orientations is read again.
 """

@@ -33,10 +33,10 @@ TRAINING = ["tracking=disabled"]
 def plan(folder: Path) -> dict[str, list[list[str]]]:
     """Commands of every part by name, each after the parts it reads; `{part}` is the folder of a part."""
     python = sys.executable
-    simulate = [python, "-m", "spi_lightning.apps.simulate", "seed=1", "workers=1", "examples=0"]
+    simulate = [python, "-m", "spi_lightning", "simulate", "seed=1", "workers=1", "examples=0"]
     train = [python, "train.py", *TRAINING]
     evaluate = [python, "evaluate.py"]
-    phase = [python, "-m", "spi_lightning.apps.phase"]
+    phase = [python, "-m", "spi_lightning", "phase"]
     cache = f"cache={folder}/cache"
     structures = f"simulate.structures.path={folder}/structures"
     small = [

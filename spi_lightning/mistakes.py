@@ -57,6 +57,15 @@ class SignalError(KeyboardInterrupt):
 
 
 @contextmanager
+def stopped_with(remedy: str) -> Iterator[None]:
+    """Context in which an interrupt, Ctrl-C or a signal, takes the words on how to go on that its line shall have."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(remedy) from error
+
+
+@contextmanager
 def signals_end_it() -> Iterator[None]:
     """Context in which SIGTERM and SIGHUP raise as Ctrl-C does; child processes are terminated directly.
 

@@ -1,4 +1,4 @@
-"""Evaluate methods: python -m spi_lightning.apps.evaluate method=[NAME,RUN] data.path=FILE; in a clone evaluate.py."""
+"""The command ``spi evaluate``: methods and what they are evaluated on, from a configuration."""
 
 import sys
 from collections.abc import Sequence
@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
-import hydra
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
@@ -14,7 +13,6 @@ from spi_lightning import codec
 from spi_lightning.apps.configuration.choose_methods import make_methods
 from spi_lightning.apps.configuration.evaluated_data import open_frames, open_volumes
 from spi_lightning.apps.configuration.value_types import NAMES, TEXT, check_types
-from spi_lightning.apps.process.entry import run_app
 from spi_lightning.apps.process.job_folder import record
 from spi_lightning.console import Terminal
 from spi_lightning.data.kind import kind_of_data
@@ -27,7 +25,6 @@ from spi_lightning.evaluation.supports import compare_supports
 from spi_lightning.evaluation.volumes import VolumeQuestion, VolumeSettings, compare
 from spi_lightning.evaluation.volumes.outputs import write_outputs
 from spi_lightning.files import write_json
-from spi_lightning.locations import CONF
 from spi_lightning.metrics.hits.hit_metrics import HitMetrics, HitNumber
 from spi_lightning.reports import require_embedding, write_evaluation_report
 from spi_lightning.reports.supports.page import write_supports_report
@@ -149,13 +146,3 @@ def _extra_numbers(metric: DictConfig | None) -> dict[str, HitNumber]:
     if not isinstance(made, HitMetrics):
         raise UserError(f"metric: {type(made).__name__} scores no single hits; choose hits, or one with extra numbers")
     return made.extra
-
-
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="evaluate")
-def main(cfg: DictConfig) -> None:
-    """Answer a file of patterns with one or several methods and report."""
-    evaluate(cfg)
-
-
-if __name__ == "__main__":
-    run_app(main)

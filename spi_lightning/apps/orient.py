@@ -1,23 +1,21 @@
-"""From a selection to orientations with Dragonfly: python -m spi_lightning.apps.orient data.path=FILE|RUN [...]."""
+"""The command ``spi orient``: from a selection to orientations with Dragonfly."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Final
 
-import hydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from spi_lightning.apps.configuration.resolved import resolved
 from spi_lightning.apps.configuration.value_types import TEXT, check_types
-from spi_lightning.apps.process.entry import run_app
 from spi_lightning.apps.process.job_folder import record
 from spi_lightning.codec import save
 from spi_lightning.errors import UserError
 from spi_lightning.files import write_json
 from spi_lightning.io import PatternKeys
-from spi_lightning.locations import CONF
+from spi_lightning.mistakes import stopped_with
 from spi_lightning.orientation import OrientationSettings, open_source, prepare, solve
 from spi_lightning.reports.orientation.page import print_orientations, write_orientation_report
 from spi_lightning.results.orientation import ORIENTATION_FILE
@@ -57,21 +55,9 @@ def orient(cfg: DictConfig) -> dict[str, Any]:
     patterns = open_source(str(cfg.data.path), keys, cfg.data.mask_convention, cfg.data.adu_per_photon)
     problem = prepare(patterns, settings)
     record(cfg)
-    result, metrics = solve(problem, folder)
+    with stopped_with(f"what Dragonfly had written is in {folder}"):  # an interrupt stops Dragonfly too
+        result, metrics = solve(problem, folder)
     save(folder / ORIENTATION_FILE, result)
     write_json(folder / METRICS, metrics)
     print_orientations(metrics, result.notes, write_orientation_report(folder))
     return metrics
-
-
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="orient")
-def main(cfg: DictConfig) -> None:
-    """Orient as configured; Ctrl-C stops Dragonfly too."""
-    try:
-        orient(cfg)
-    except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(f"what Dragonfly had written is in {cfg.folder}") from error
-
-
-if __name__ == "__main__":
-    run_app(main)

@@ -1,23 +1,20 @@
-"""Phase one pattern: python -m spi_lightning.apps.phase data.path=FILE [phasing=...] [support=...]."""
+"""The command ``spi phase``: reconstruct the density behind one pattern."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Final
 
-import hydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from spi_lightning.apps.configuration.resolved import resolved
 from spi_lightning.apps.configuration.value_types import check_types
-from spi_lightning.apps.process.entry import run_app
 from spi_lightning.apps.process.job_folder import record
 from spi_lightning.console import Terminal
 from spi_lightning.data.measurement import Measurement
 from spi_lightning.errors import UserError
 from spi_lightning.files import write_json
-from spi_lightning.locations import CONF
 from spi_lightning.notes import note_lines
 from spi_lightning.reconstruction import ReconstructionSettings, prepare, solve, write_reconstruction
 from spi_lightning.reports.phasing.page import write_phasing_report
@@ -31,7 +28,7 @@ TYPES: Final = {**field_types(ReconstructionSettings), "phasing.recipe": str}
 
 
 @alone
-def phase_pattern(cfg: DictConfig) -> dict[str, Any]:
+def phase(cfg: DictConfig) -> dict[str, Any]:
     """Phase what a configuration describes; write the density, the numbers and a report.
 
     Args:
@@ -71,16 +68,6 @@ def _measured(cfg: DictConfig) -> Measurement:
     if not isinstance(measured, Measurement):
         raise UserError(
             "data= is a set for training and evaluation, of which no one pattern is phased; give data=one_frame (a 2D "
-            "pattern) or data=one_scan (a rocking scan); python evaluate.py phases sets"
+            "pattern) or data=one_scan (a rocking scan); spi evaluate phases sets"
         )
     return measured
-
-
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="phase")
-def main(cfg: DictConfig) -> None:
-    """Phase as configured."""
-    phase_pattern(cfg)
-
-
-if __name__ == "__main__":
-    run_app(main)

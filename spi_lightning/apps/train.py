@@ -1,4 +1,4 @@
-"""Train a task: python -m spi_lightning.apps.train experiment=shi_tiny_cnn; in a clone also python train.py."""
+"""The command ``spi train``: train a task, and evaluate its best checkpoint."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-import hydra
 import pytorch_lightning as pl
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -19,7 +18,6 @@ from spi_lightning.apps.configuration.mistake_lines import one_line
 from spi_lightning.apps.configuration.resolved import command_words, recorded
 from spi_lightning.apps.configuration.resume import resumed_settings
 from spi_lightning.apps.configuration.value_types import TEXT, check_types
-from spi_lightning.apps.process.entry import run_app
 from spi_lightning.apps.process.job_folder import record
 from spi_lightning.callbacks import (
     Changes,
@@ -35,7 +33,6 @@ from spi_lightning.callbacks.validation import ended_before
 from spi_lightning.data import PatternBatches
 from spi_lightning.errors import UserError
 from spi_lightning.files import remove_stale_parts, write_json
-from spi_lightning.locations import CONF
 from spi_lightning.reports import write_training_figures
 from spi_lightning.reports.training import print_numbers
 from spi_lightning.tasks.checkpoint import BEST, LAST, load_weights, read_start
@@ -187,13 +184,3 @@ def starting_weights(cfg: DictConfig) -> dict[str, Any] | None:
     if "classes" in stored:
         cfg.task.classes = stored["classes"]
     return weights
-
-
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
-def main(cfg: DictConfig) -> float:
-    """Train as configured; the objective is returned to a sweep."""
-    return train(cfg)
-
-
-if __name__ == "__main__":
-    run_app(main)

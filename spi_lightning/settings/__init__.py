@@ -1,7 +1,7 @@
 """Checks of settings: whether a value fits the annotation and the range of a parameter of a function or class."""
 
 from .checks import check_settings, field_types, filled
-from .differences import as_words, differences, laid_over, word_of
+from .differences import as_words, differences, entries_of, laid_over, word_of
 from .fitting import Misfit, as_written, misfit_of
 from .ranges import check_range
 from .signatures import annotations, named, parameters, setting, takes_setting, with_defaults
@@ -16,6 +16,7 @@ __all__ = [
     "check_range",
     "check_settings",
     "differences",
+    "entries_of",
     "field_types",
     "filled",
     "laid_over",

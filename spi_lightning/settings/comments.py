@@ -31,13 +31,20 @@ class Choice:
 
     Attributes:
         path: The file.
-        about: Comment at its top.
+        about: Comment at its top, up to its examples.
+        examples: Command lines below the line ``Examples:`` of that comment.
         settings: Its keys in the order of the file.
     """
 
     path: Path
     about: str
+    examples: tuple[str, ...]
     settings: tuple[Setting, ...]
+
+    @property
+    def first_sentence(self) -> str:
+        """First sentence of the comment at the top."""
+        return self.about.split(". ")[0].rstrip(".")
 
     def value(self, key: str) -> str:
         """Value of a key as it is written; empty where there is none."""
@@ -51,10 +58,11 @@ def read_choice(path: Path) -> Choice:
     top = 0
     while top < len(lines) and lines[top].startswith("#"):
         top += 1
-    about = [line.lstrip("# ") for line in lines[:top] if not line.startswith("# @package")]
+    words = [line.lstrip("# ") for line in lines[:top] if not line.startswith("# @package")]
+    end = words.index("Examples:") if "Examples:" in words else len(words)
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     found = () if root is None else tuple(_settings(root, "", lines, top))
-    return Choice(path, " ".join(about), found)
+    return Choice(path, " ".join(words[:end]).strip(), tuple(words[end + 1 :]), found)
 
 
 def _settings(node: yaml.MappingNode, prefix: str, lines: list[str], top: int) -> Iterator[Setting]:

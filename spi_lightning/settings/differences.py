@@ -100,3 +100,8 @@ def as_words(overrides: Any, where: str = "") -> Iterator[str]:
             yield from as_words(value, f"{where}{key}.")
         else:
             yield f"{where}{key}={json.dumps(value)}"
+
+
+def entries_of(value: Any) -> list[str]:
+    """Texts of a setting that takes one or a list: one, those of a list, none for null."""
+    return [] if value is None else [value] if isinstance(value, str) else [str(entry) for entry in value]

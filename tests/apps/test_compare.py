@@ -1,4 +1,4 @@
-"""python -m spi_lightning.apps.compare: numbers of several evaluations side by side."""
+"""spi compare: numbers of several evaluations side by side."""
 
 import json
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spi_lightning.apps import compare as app
+from spi_lightning.apps import spi
 
 
 def evaluation(folder: Path, metrics: object) -> Path:
@@ -24,7 +24,7 @@ def test_every_method_of_every_run_is_a_row(
     second = evaluation(tmp_path / "simulated", {"methods": {"tiny": numbers}})
     monkeypatch.setattr(sys, "argv", ["compare", str(first), str(second)])
     monkeypatch.setenv("COLUMNS", "140")
-    app.main()
+    spi.run("compare")
     printed = capsys.readouterr().out
     assert printed.count("0.840") == 2
     assert printed.count("0.70–0.93") == 2
@@ -41,7 +41,7 @@ def test_default_names_of_runs_are_readable_in_80_columns(
     run = evaluation(tmp_path / "2026-11-30_13-00-00", {"methods": dict.fromkeys(names, numbers)})
     monkeypatch.setattr(sys, "argv", ["compare", str(run)])
     monkeypatch.setenv("COLUMNS", "80")
-    app.main()
+    spi.run("compare")
     table = capsys.readouterr().out.partition("report:")[0]
     assert "…" not in table and all(len(line) <= 80 for line in table.splitlines())
     assert table.count("0.840") == 8 and all(f"seed{seed}" in table for seed in range(4))
@@ -53,11 +53,11 @@ def test_a_folder_without_scores_is_a_row_and_one_without_a_run_is_one_line(
     unlabelled, damaged = (evaluation(tmp_path / name, m) for name, m in (("unlabelled", {"frames": 3}), ("bad", "x")))
     (tmp_path / "empty").mkdir()
     monkeypatch.setattr(sys, "argv", ["compare", str(unlabelled), str(damaged), str(tmp_path / "empty")])
-    assert app.main() == 0
+    assert spi.run("compare") == 0
     printed = capsys.readouterr().out
     assert "failed bad: " in printed and f"no run in {tmp_path / 'empty'}" in printed and "unlabelled" in printed
     monkeypatch.setattr(sys, "argv", ["compare", str(tmp_path / "empty")])
-    assert app.main() == 2
+    assert spi.run("compare") == 2
     error = capsys.readouterr().err
     assert error.startswith(f"error: {tmp_path / 'empty'}") and error.count("\n") == 1
 
@@ -68,7 +68,7 @@ def test_table_and_page_go_where_they_are_wanted(
     run = evaluation(tmp_path / "run", {"methods": {"tiny": {"test/accuracy": 0.5}, "best": {"test/accuracy": 0.7}}})
     words = [str(run), f"out={tmp_path / 'a.csv'}", "--out", str(tmp_path / "b"), "objective=test/accuracy"]
     monkeypatch.setattr(sys, "argv", ["compare", *words])
-    assert app.main() == 0
+    assert spi.run("compare") == 0
     assert "sorted by test/accuracy, largest first" in capsys.readouterr().out
     assert (tmp_path / "a.csv").read_text() == (tmp_path / "b" / "comparison.csv").read_text()
     assert (tmp_path / "b" / "report.html").is_file()
@@ -80,11 +80,11 @@ def test_a_run_whose_name_begins_with_a_dash(
     monkeypatch.chdir(tmp_path)
     evaluation(tmp_path / "-run", {"methods": {"tiny": {"test/accuracy": 0.5}}})
     monkeypatch.setattr(sys, "argv", ["compare", "-run"])
-    app.main()
+    spi.run("compare")
     assert "tiny" in capsys.readouterr().out
     monkeypatch.setattr(sys, "argv", ["compare"])
     with pytest.raises(SystemExit):
-        app.main()
+        spi.run("compare")
     assert capsys.readouterr().err.startswith("error: the following arguments are required: RUN")
 
 
@@ -95,7 +95,7 @@ def test_text_instead_of_numbers_is_escaped(
     run = evaluation(tmp_path / "run", {"methods": {"tiny": numbers}})
     monkeypatch.setattr(sys, "argv", ["compare", str(run)])
     monkeypatch.setenv("COLUMNS", "140")
-    assert app.main() == 0
+    assert spi.run("compare") == 0
     printed = capsys.readouterr().out
     assert "\\x1b[31mbest\\nerror: no" in printed
     assert "0.458 " in printed and "0.4583" not in printed

@@ -2,7 +2,6 @@ import csv
 import json
 import os
 import re
-import runpy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,9 +17,9 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 import spi_lightning.apps.process.entry  # noqa: F401  registers the resolvers of the configuration
-from spi_lightning.apps.configuration.plain_words import as_plain_list
+from spi_lightning.apps import spi
+from spi_lightning.apps.configuration.plain_words import command_line
 from spi_lightning.apps.evaluate import evaluate
-from spi_lightning.apps.report import name_the_run
 from spi_lightning.errors import UserError
 from spi_lightning.methods import PhotonCount
 from spi_lightning.metrics import describe_patterns
@@ -69,7 +68,7 @@ def make_run(tmp_path) -> Callable[[int], Path]:
 def run(folder: Path, *overrides: str) -> dict[str, Any]:
     small = (f"folder={folder}", "bootstrap.replicates=50", "report.gallery=2", "device=cpu", "cache=null")
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        return evaluate(compose("evaluate", overrides=as_plain_list([*small, *overrides])))
+        return evaluate(compose("evaluate", overrides=command_line("evaluate", [*small, *overrides], "data.path")))
 
 
 def keys(path: str) -> list[str]:
@@ -160,17 +159,6 @@ def test_mistakes_are_user_errors(hits, tmp_path, monkeypatch, overrides, messag
         run(tmp_path / "out", *keys(hits), *overrides)
 
 
-def test_a_run_folder_may_stand_alone_for_the_report(tmp_path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "a=b").mkdir()
-    assert name_the_run(["runs/x y", "embedding=tsne", "a=b", "--help"]) == [
-        "run='runs/x y'",
-        "embedding=tsne",
-        "run='a=b'",
-        "--help",
-    ]
-
-
 def test_the_command_itself_answers_a_mistake_with_one_line_and_status_two(tmp_path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, str(ROOT / "evaluate.py"), "method=nothing", "data.path=x"]
@@ -184,9 +172,8 @@ def test_the_page_of_no_run_folder_is_one_line_and_status_two(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
     monkeypatch.setattr(sys, "argv", ["report", "nowhere"])
-    monkeypatch.delitem(sys.modules, "spi_lightning.apps.report")
     with pytest.raises(SystemExit) as left:
-        runpy.run_module("spi_lightning.apps.report", run_name="__main__", alter_sys=True)
+        spi.run("report")
     assert left.value.code == 2
     assert re.fullmatch(r"error: nowhere: there is no such folder; name the folder of a run\n", capsys.readouterr().err)
 

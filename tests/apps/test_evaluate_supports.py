@@ -14,7 +14,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from spi_lightning.apps.configuration.mistake_lines import one_line
-from spi_lightning.apps.configuration.plain_words import as_plain_list
+from spi_lightning.apps.configuration.plain_words import command_line
 from spi_lightning.apps.evaluate import evaluate
 from spi_lightning.data.measurement import Measurement
 from spi_lightning.errors import UserError
@@ -29,7 +29,9 @@ CONF = Path(__file__).parents[2] / "conf"
 def run(folder: Path, path: Path, *overrides: str) -> dict[str, Any]:
     words = (f"folder={folder}", "data=supports", f"data.path={path}", "data.keys.photons=patterns", "cache=null")
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return evaluate(compose("evaluate", overrides=as_plain_list([*words, "device=cpu", *overrides])))
+        return evaluate(
+            compose("evaluate", overrides=command_line("evaluate", [*words, "device=cpu", *overrides], "data.path"))
+        )
 
 
 @pytest.fixture(scope="module")

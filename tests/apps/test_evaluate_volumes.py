@@ -12,7 +12,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from spi_lightning.apps.configuration.mistake_lines import one_line
-from spi_lightning.apps.configuration.plain_words import as_plain_list
+from spi_lightning.apps.configuration.plain_words import command_line
 from spi_lightning.apps.evaluate import evaluate
 from spi_lightning.data.simulated.making import make_set
 from spi_lightning.errors import UserError
@@ -42,7 +42,7 @@ def run(folder: Path, *overrides: str) -> dict[str, Any]:
         "volumes.halves=0",
     )
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return evaluate(compose("evaluate", overrides=as_plain_list([*small, *overrides])))
+        return evaluate(compose("evaluate", overrides=command_line("evaluate", [*small, *overrides], "data.path")))
 
 
 def quick(*methods: str) -> list[str]:

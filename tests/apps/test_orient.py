@@ -1,4 +1,4 @@
-"""python -m spi_lightning.apps.orient: with a stand-in for Dragonfly, and with the real one where it is."""
+"""spi orient: with a stand-in for Dragonfly, and with the real one where it is."""
 
 import json
 import os
@@ -11,9 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from spi_lightning.apps import orient as app
-from spi_lightning.apps.process.entry import run_app
-from spi_lightning.apps.simulate import main as simulate
+from spi_lightning.apps import spi
 from spi_lightning.io import open_patterns, read_detector
 from spi_lightning.io.dragonfly.output import read_output
 from spi_lightning.orientation.dragonfly import PROGRAM
@@ -39,7 +37,7 @@ def patterns(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make(path: Path, count: int, *settings: str) -> None:
     kept, sys.argv = sys.argv, ["simulate", "simulate=solid_icosahedra", f"patterns={count}", f"path={path}", *settings]
     try:
-        run_app(simulate)
+        spi.run("simulate")
     finally:
         sys.argv = kept
         os.environ.pop("HYDRA_FULL_ERROR", None)
@@ -48,7 +46,7 @@ def make(path: Path, count: int, *settings: str) -> None:
 def run(monkeypatch: pytest.MonkeyPatch, folder: Path, *arguments: str) -> dict[str, object]:
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
     monkeypatch.setattr(sys, "argv", ["orient", f"hydra.run.dir={folder}", "iterations=3", *arguments])
-    run_app(app.main)
+    spi.run("orient")
     numbers: dict[str, object] = json.loads((folder / "metrics.json").read_text())
     return numbers
 

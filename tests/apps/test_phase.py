@@ -1,4 +1,4 @@
-"""python -m spi_lightning.apps.phase on files made here."""
+"""spi phase on files made here."""
 
 import json
 import sys
@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from spi_lightning.apps.phase import main
-from spi_lightning.apps.process.entry import run_app
+from spi_lightning.apps import spi
 from spi_lightning.fields import DENSITY
 from spi_lightning.io import CxiWriter
 from spi_lightning.io.volumes.cxi_image import read_cxi_image
@@ -34,7 +33,7 @@ def measured(tmp_path: Path) -> Path:
 def run(monkeypatch: pytest.MonkeyPatch, folder: Path, *words: str) -> dict:
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
     monkeypatch.setattr(sys, "argv", ["phase", f"hydra.run.dir={folder}", *words])
-    run_app(main)
+    spi.run("phase")
     return json.loads((folder / "metrics.json").read_text())
 
 

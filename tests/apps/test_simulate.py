@@ -1,4 +1,4 @@
-"""python -m spi_lightning.apps.simulate: a set, a picture, a table; one line for every mistake."""
+"""spi simulate: a set, a picture, a table; one line for every mistake."""
 
 import os
 import re
@@ -14,8 +14,7 @@ import pytest
 from omegaconf import OmegaConf
 from PIL import Image
 
-from spi_lightning.apps import simulate as app
-from spi_lightning.apps.process.entry import run_app
+from spi_lightning.apps import spi
 from spi_lightning.io import open_patterns
 
 SMALL = ("simulate.shape=[24,20]", "simulate.block_size=8", "simulate.samples=8")
@@ -24,7 +23,7 @@ SMALL = ("simulate.shape=[24,20]", "simulate.block_size=8", "simulate.samples=8"
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
     monkeypatch.setattr(sys, "argv", ["simulate", *SMALL, *arguments])
-    run_app(app.main)
+    spi.run("simulate")
 
 
 def test_a_set_with_a_picture_and_a_table(
@@ -87,7 +86,7 @@ def test_a_mistake_is_one_line(
 
 def test_ctrl_c_is_one_line_and_the_same_command_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "set.cxi"
-    command = [sys.executable, "-m", "spi_lightning.apps.simulate", "patterns=100000", f"path={path}", "workers=2"]
+    command = [sys.executable, "-m", "spi_lightning", "simulate", "patterns=100000", f"path={path}", "workers=2"]
     process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob(".set.cxi.*.parts/*.cxi")) and process.poll() is None and time.monotonic() < deadline:
@@ -129,7 +128,7 @@ def test_structures_are_drawn_with_their_densities(
     size = ("simulate.projection.size=32", "simulate.projection.pixel_size=4.66e-10", "simulate.block_size=4")
     command = ("simulate=macromolecule", f"simulate.structures.path={tmp_path}", "patterns=6", f"path={path}", *size)
     monkeypatch.setattr(sys, "argv", ["simulate", *command])
-    run_app(app.main)
+    spi.run("simulate")
     printed = capsys.readouterr().out
     assert "6 patterns of 2" in printed and re.search(r"aaaa\s+│\s+3", printed)
     patterns = open_patterns(path, check=False)

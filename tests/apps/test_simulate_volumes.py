@@ -3,8 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from spi_lightning.apps.process.entry import run_app
-from spi_lightning.apps.simulate import main
+from spi_lightning.apps import spi
 from spi_lightning.data.volumes import VolumeDataset
 
 
@@ -14,7 +13,7 @@ def test_a_set_of_particles_and_its_picture(tmp_path: Path, monkeypatch: pytest.
     path = tmp_path / "a.h5"
     words = ["simulate", "simulate=wu_particles", "patterns=3", f"path={path}", f"hydra.run.dir={tmp_path}", *small]
     monkeypatch.setattr(sys, "argv", words)
-    run_app(main)
+    spi.run("simulate")
     particles = VolumeDataset(path)
     assert len(particles) == 3 and particles[[0, 2]]["amplitude"].shape == (2, 1, 8, 8, 8)
     assert path.with_suffix(".png").stat().st_size > 1000

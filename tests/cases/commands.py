@@ -68,14 +68,12 @@ class Commands:
         self._server.wait(30)
 
     def run(self, words: Sequence[str], folder: Path, out: Path, seconds: float = SECONDS) -> Outcome:
-        """Run `evaluate.py WORDS`, `train.py WORDS` or `-m MODULE WORDS` in a folder; out is where its results go."""
+        """Run `spi WORDS` in a folder; out is where its results go."""
         assert self._server.stdin is not None
         assert self._server.stdout is not None
         console = out.parent / f"{out.name}.console"
         console.parent.mkdir(parents=True, exist_ok=True)
-        name = {"module": words[1]} if words[0] == "-m" else {"script": str(ROOT / words[0])}
-        arguments = list(words[2:] if words[0] == "-m" else words[1:])
-        request = {**name, "arguments": arguments, "folder": str(folder), "console": str(console), "seconds": seconds}
+        request = {"words": list(words), "folder": str(folder), "console": str(console), "seconds": seconds}
         self._server.stdin.write(json.dumps(request) + "\n")
         self._server.stdin.flush()
         status = json.loads(self._server.stdout.readline())["status"]

@@ -1,17 +1,15 @@
 """Runs commands of the project in forked children of one process that has imported torch and Hydra already.
 
-Reads one JSON request a line from standard input: {"script" or "module", "arguments", "folder", "console", "seconds"};
+Reads one JSON request a line from standard input: {"words", "folder", "console", "seconds"};
 answers with one JSON line: {"status"}: the exit status, 124 where the time ran out, -signal where a signal ended it.
 """
 
 import json
 import os
-import runpy
 import signal
 import sys
 import time
 import traceback
-from pathlib import Path
 from typing import Any
 
 import matplotlib.backends.backend_agg
@@ -23,6 +21,7 @@ import spi_lightning.apps.phase
 import spi_lightning.apps.simulate
 import spi_lightning.physics
 import spi_lightning.simulate
+from spi_lightning.apps.spi import main
 from spi_lightning.fingerprint import fingerprint
 from spi_lightning.tracking.run_folder import versions
 
@@ -35,15 +34,9 @@ def child(request: dict[str, Any]) -> int:
         os.dup2(ours, theirs)
     sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w", buffering=1), open(2, "w", buffering=1)  # noqa: SIM115
     os.chdir(request["folder"])
-    name = request.get("script") or request["module"]
-    sys.argv = [name, *request["arguments"]]
+    sys.argv = ["spi", *request["words"]]
     try:
-        if "script" in request:
-            sys.path[0] = str(Path(name).parent)
-            runpy.run_path(name, run_name="__main__")
-        else:
-            sys.modules.pop(name, None)
-            runpy.run_module(name, run_name="__main__", alter_sys=True)
+        main()
     except SystemExit as leaving:
         if isinstance(leaving.code, str):
             print(leaving.code, file=sys.stderr)

@@ -89,12 +89,12 @@ class Hits:
     def evaluate(self, words: list[str], out: Path, cache: str, path: str | None = None) -> Outcome:
         path = path or self.case.get("path", str(self.input)).replace("{here}", str(self.here))
         value = path if self.case.get("plain_word") or path.startswith("[") else quoted(path)
-        command = ["evaluate.py", "data=hits", f"data.path={value}", "method=[photon_count]", *HITS, f"cache={cache}"]
+        command = ["evaluate", "data=hits", f"data.path={value}", "method=[photon_count]", *HITS, f"cache={cache}"]
         return self.commands.run([*command, f"hydra.run.dir={out}", *self.words(words)], self.out, out)
 
     def simulate(self, settings: tuple[str, ...], structure: Path | None, out: Path) -> Outcome:
         path = [] if structure is None else [f"simulate.structures.path={quoted(str(structure))}"]
-        words = ["-m", "spi_lightning.apps.simulate", *settings, *path, f"path={out}", *self.words(self.case["words"])]
+        words = ["simulate", *settings, *path, f"path={out}", *self.words(self.case["words"])]
         return self.commands.run(words, self.out, out)
 
     def run(self) -> Outcome:
@@ -190,7 +190,7 @@ def peak(outcome: Outcome, voxel: list[int]) -> list[str]:
 @pytest.mark.parametrize("case", CASES.get("cdi", []), ids=lambda case: str(case["name"]))
 def test_scans(case: dict[str, Any], files: Path, commands: Commands, tmp_path: Path) -> None:
     name, out = case["name"], tmp_path / "run"
-    words = ["-m", "spi_lightning.apps.phase", *renamed(case["words"]), f"hydra.run.dir={out}"]
+    words = ["phase", *renamed(case["words"]), f"hydra.run.dir={out}"]
     outcome = commands.run(words, files / "cdi", out)
     message = re.sub(rf"\S*{re.escape(name)}\S*", "", outcome.console)
     checks = {

@@ -43,11 +43,11 @@ class Lab:
 def small(words: Sequence[str]) -> list[str]:
     """Words that make a command of the page a matter of seconds."""
     configured = {word.partition("=")[0] for word in words}
-    if words[0] == "evaluate.py":
+    if words[0] == "evaluate":
         return [word for word in REPORT if word.partition("=")[0] not in configured]
-    if "spi_lightning.apps.simulate" in words:
+    if words[0] == "simulate":
         return ["simulate.shape=[32,32]", "simulate.block_size=16", "examples=0"]
-    if words[0] != "train.py" or "experiment=wu_transfer" in words:
+    if words[0] != "train" or "experiment=wu_transfer" in words:
         return []
     if "resume" in configured:
         return ["trainer.max_epochs=2"]
@@ -66,5 +66,5 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     (folder / "mylab/__init__.py").write_text("from pathlib import Path\nPath('imported').touch()\n")
     with Commands(folder) as commands:
         made = Lab(folder, commands)
-        made.run(["-m", "spi_lightning.apps.simulate", "patterns=32", "path=frames.cxi"])
+        made.run(["simulate", "patterns=32", "path=frames.cxi"])
         yield made

@@ -28,22 +28,22 @@ SUPPORTS = HITS | {"_target_": "spi_lightning.tasks.SupportPrediction"}
 VOLUMES = HITS | {"_target_": "spi_lightning.tasks.ComplexReconstruction"}
 HEALING = HITS | {"_target_": "spi_lightning.tasks.Healing"}
 COMMANDS = {
-    "resume": (HITS, "train.py resume=RUN"),
-    "finetune": (HITS, "train.py experiment=finetune checkpoint=RUN data.path=frames.cxi"),
-    "network of hits": (HITS, "evaluate.py checkpoint=RUN data.path=frames.cxi"),
+    "resume": (HITS, "train resume=RUN"),
+    "finetune": (HITS, "train experiment=finetune checkpoint=RUN data.path=frames.cxi"),
+    "network of hits": (HITS, "evaluate checkpoint=RUN data.path=frames.cxi"),
     "frozen network": (
         HITS,
-        "evaluate.py method=frozen_resnet10 +settings.frozen_resnet10.backbone.checkpoint=RUN data.path=frames.cxi",
+        "evaluate method=frozen_resnet10 +settings.frozen_resnet10.backbone.checkpoint=RUN data.path=frames.cxi",
     ),
-    "network of supports": (SUPPORTS, "evaluate.py checkpoint=RUN data=supports data.path=frames.cxi"),
+    "network of supports": (SUPPORTS, "evaluate checkpoint=RUN data=supports data.path=frames.cxi"),
     "healing": (
         HEALING,
-        "evaluate.py method=healed_triple_intersection +settings.healed_triple_intersection.healing=RUN"
+        "evaluate method=healed_triple_intersection +settings.healed_triple_intersection.healing=RUN"
         " data=supports data.path=frames.cxi",
     ),
-    "refined network": (VOLUMES, "train.py experiment=wu_transfer checkpoint=RUN data.path=frames.cxi"),
-    "support": (SUPPORTS, "-m spi_lightning.apps.phase support=RUN data.path=frames.cxi data.frame=0"),
-    "start": (SUPPORTS, "-m spi_lightning.apps.phase start=RUN support=box data.path=frames.cxi data.frame=0"),
+    "refined network": (VOLUMES, "train experiment=wu_transfer checkpoint=RUN data.path=frames.cxi"),
+    "support": (SUPPORTS, "phase support=RUN data.path=frames.cxi data.frame=0"),
+    "start": (SUPPORTS, "phase start=RUN support=box data.path=frames.cxi data.frame=0"),
 }
 
 
@@ -89,7 +89,7 @@ def test_nothing_that_a_run_folder_names_is_looked_up_before_trust(lab: Lab) -> 
     folder, own = lab.folder / "foreign/folder", "mylab.one_layer.OneLayer"
     plain = HITS | {"network": {"_target_": "spi_lightning.networks.TinyCNN"}}
     write_run(folder, plain, network=NETWORK, callbacks={"x": {"_target_": own}})
-    lab.refused(["train.py", "resume=foreign/folder"])
+    lab.refused(["train", "resume=foreign/folder"])
     words = [
         f"+callbacks.x={{_target_: {own}}}",
         "callbacks.x.depth=3",
@@ -99,5 +99,5 @@ def test_nothing_that_a_run_folder_names_is_looked_up_before_trust(lab: Lab) -> 
     write_run(lab.folder / "foreign/words", plain)
     (lab.folder / "foreign/words/versions.json").write_text(json.dumps({"overrides": ["trust=[mylab]", *words]}))
     (lab.folder / "imported").unlink(missing_ok=True)
-    lab.run(["train.py", "resume=foreign/words"], status=2)
+    lab.run(["train", "resume=foreign/words"], status=2)
     assert not (lab.folder / "imported").exists()

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from spi_lightning.apps.phase import main
-from spi_lightning.apps.process.entry import run_app
+from spi_lightning.apps import spi
 from spi_lightning.io.volumes.cxi_image import read_cxi_image
 from spi_lightning.io.volumes.laboratory_file import read_laboratory
 from spi_lightning.io.volumes.vti import read_vti
@@ -68,7 +67,7 @@ def run(monkeypatch: pytest.MonkeyPatch, scan: Path, *words: str) -> Path:
         "polish_steps=0",
     ]
     monkeypatch.setattr(sys, "argv", ["phase", f"hydra.run.dir={folder}", *usual, *recipe, *words])
-    run_app(main)
+    spi.run("phase")
     return folder
 
 

@@ -1,4 +1,4 @@
-"""The polish at the end of python -m spi_lightning.apps.phase, on a crystal whose pattern is blurred."""
+"""The polish at the end of spi phase, on a crystal whose pattern is blurred."""
 
 import json
 import math
@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from spi_lightning.apps.phase import main
-from spi_lightning.apps.process.entry import run_app
+from spi_lightning.apps import spi
 from spi_lightning.io.volumes.cxi_image import read_cxi_image
 from spi_lightning.phasing import alignment
 from spi_lightning.physics.fourier import fourier
@@ -58,7 +57,7 @@ def run(monkeypatch: pytest.MonkeyPatch, path: Path, *words: str) -> tuple[dict[
     usual += [f"data.path={path}", f"support={path.parent / 'inside.npy'}", "starts=2"]
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
     monkeypatch.setattr(sys, "argv", ["phase", f"hydra.run.dir={folder}", *usual, *words])
-    run_app(main)
+    spi.run("phase")
     return json.loads((folder / "metrics.json").read_text()), folder
 
 

@@ -7,6 +7,9 @@ from spi_lightning.settings.comments import Setting, read_choice
 TEXT = """# @package data
 # What it is. More of it,
 # in a second line.
+#
+# Examples:
+#   spi train data=part
 defaults: [base, _self_]
 
 distance: 0.5  # m
@@ -24,6 +27,7 @@ def test_comments_stand_with_their_settings(tmp_path: Path) -> None:
     (tmp_path / "part.yaml").write_text(TEXT)
     read = read_choice(tmp_path / "part.yaml")
     assert read.about == "What it is. More of it, in a second line."
+    assert read.first_sentence == "What it is" and read.examples == ("spi train data=part",)
     assert read.settings[1:] == (
         Setting("distance", "0.5", "m"),
         Setting("size", "", "above the mapping; behind it"),

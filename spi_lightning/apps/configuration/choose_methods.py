@@ -24,7 +24,7 @@ from spi_lightning.methods import (
     SupportCheckpoint,
     VolumeCheckpoint,
 )
-from spi_lightning.settings import as_words
+from spi_lightning.settings import as_words, entries_of
 
 TRANSFER: Final = "wu_transfer"
 Methods = Iterable[tuple[str, Callable[..., Any]]]
@@ -92,8 +92,3 @@ def refinement_of(experiment: str, overrides: Any, checkpoint: Path | None = Non
         cfg.checkpoint, cfg.resume = str(checkpoint), None
         starting_weights(cfg)  # takes the network's settings into cfg
     return refinement_settings(cfg, experiment, checkpoint)
-
-
-def entries_of(value: Any) -> list[str]:
-    """One word, a list of words or null -> list."""
-    return [] if value is None else [value] if isinstance(value, str) else [str(entry) for entry in value]

@@ -1,16 +1,64 @@
-"""Names of files and phasing recipes on the command line, quoted as Hydra needs them."""
+"""Words of a command line made overrides of Hydra: bare file names, short words, names and recipes in quotes."""
 
 import glob
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
-RECIPE = "phasing.recipe="
+from spi_lightning.errors import UserError
+
+OUT: Final = {"simulate": "path", "describe": "per_frame", "compare": "out"}
+"""What ``out=`` is short for, if not for the folder of the run."""
+FLAGS: Final = frozenset(("-m", "--multirun", "-r", "--run", "--resolve", "--hydra-help", "--version"))
+"""Options of Hydra; those that take a value are in WITH_VALUE."""
+WITH_VALUE: Final = frozenset(
+    (
+        *("-c", "--cfg", "-p", "--package", "-cp", "--config-path", "-cn", "--config-name", "-cd", "--config-dir"),
+        *("-i", "--info", "-sc", "--shell-completion", "--experimental-rerun"),
+    )
+)
+RECIPE: Final = "phasing.recipe="
 _WORD = re.compile(r"[+~]{0,2}[\w.@/]+=", re.ASCII)
+
+
+def command_line(command: str, words: Sequence[str], file_key: str) -> list[str]:
+    """Words of a command as Hydra reads them.
+
+    Args:
+        command: Name of the command, for messages.
+        words: Words behind it.
+        file_key: Setting that bare words stand for, all of them together; empty where there is none.
+
+    Raises:
+        UserError: An option that does not exist, or a bare word that the command does not take.
+    """
+    sweep = any(word in ("-m", "--multirun") for word in words)
+    short = {"method": "methods", "out": OUT.get(command, "hydra.sweep.dir" if sweep else "hydra.run.dir")}
+    files, others = [], []
+    for before, word in zip(("", *words), words, strict=False):
+        key, equals, value = word.partition("=")
+        if before in WITH_VALUE:
+            others.append(word)
+        elif _is_file(word):
+            files.append(word)
+        elif word.startswith("-") and key not in FLAGS | WITH_VALUE:
+            raise UserError(f"{word} is no option; write KEY=VALUE; spi {command} --help lists the keys")
+        else:
+            others.append(f"{short.get(key, key)}={value}" if equals else word)
+    if files and not file_key:
+        raise UserError(f"{files[0]}: write KEY=VALUE, as in data.path={files[0]}; spi {command} --help lists the keys")
+    named = ",".join(map(quoted, files))
+    return quote_names([*others, *([f"{file_key}=[{named}]" if files[1:] else f"{file_key}={named}"] if files else [])])
+
+
+def _is_file(word: str) -> bool:
+    """Whether a word names a file or folder instead of a setting, an option or a deletion of Hydra (~KEY)."""
+    return _is_there(word, pattern=False) or not (word.startswith(("-", "~")) or "=" in word)
 
 
 def quote_names(words: Sequence[str]) -> list[str]:
@@ -23,15 +71,6 @@ def quote_names(words: Sequence[str]) -> list[str]:
     """
     parser = OverridesParser.create()
     return [_quoted_if_name(word, parser) for word in words]
-
-
-def as_plain_list(arguments: Sequence[str]) -> list[str]:
-    """Command line in which ``method=`` reads ``methods=``.
-
-    Hydra takes ``method=`` for the folder conf/method/, would lay the named files over one another and refuse the paths
-    of runs; here each is a method of its own.
-    """
-    return [f"methods={word[7:]}" if word.startswith("method=") else word for word in arguments]
 
 
 def _quoted_if_name(word: str, parser: OverridesParser) -> str:

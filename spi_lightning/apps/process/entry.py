@@ -3,22 +3,25 @@
 A run that is stopped says so in one line and exits with 130 (Ctrl-C), 143 (SIGTERM) or 129 (SIGHUP), as shells expect.
 """
 
+import functools
 import logging
 import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
+import hydra
 from hydra.core.utils import JobReturn, JobStatus
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from spi_lightning.apps.configuration.composition import compose_by_signature
 from spi_lightning.apps.configuration.mistake_lines import one_line
-from spi_lightning.apps.configuration.plain_words import as_plain_list, quote_names
+from spi_lightning.apps.configuration.plain_words import command_line
 from spi_lightning.apps.configuration.resolved import escaped, keep_names, resolved
 from spi_lightning.console import quiet_output
 from spi_lightning.distributed import first_process, keep_freed_memory, launched, shared_line
 from spi_lightning.errors import UserError
+from spi_lightning.locations import CONF
 from spi_lightning.mistakes import run_plain, signals_end_it
 from spi_lightning.settings import with_defaults
 from spi_lightning.tracking.job_folders import new_folder, own_folders_removed, run_folder
@@ -43,20 +46,36 @@ OmegaConf.register_new_resolver("as_yaml", _as_yaml, replace=True)
 compose_by_signature()
 
 
-def run_app(main: Callable[[], Any]) -> None:
-    """Run a hydra.main function; print a user's mistake as one line and exit with 2.
+def run_app(function: Callable[[DictConfig], Any], first: int = 1, file_key: str = "") -> None:
+    """Run a command on the configuration of its words; a user's mistake is one line, and the exit status is 2.
 
     Caught are UserError, wherever it was raised (also inside hydra's instantiate or a loader's worker), and the errors
     of Hydra and OmegaConf about unknown groups, keys, values, classes. Any other error is a fault of this package and
     keeps its traceback. HYDRA_FULL_ERROR=1 shows the traceback in every case. The message of a KeyboardInterrupt names
     the next step.
+
+    Args:
+        function: Function of the configuration, of the name of its file in conf/.
+        first: Number of leading words of sys.argv that are not overrides, see apps.spi.
+        file_key: Setting that a bare word stands for; empty where there is none.
     """
     quiet_output()
     logging.getLogger("hydra.utils").disabled = True  # of a class that it cannot import: the error is raised, too
     keep_freed_memory()
     keep_names()
-    sys.argv[1:] = quote_names(as_plain_list(sys.argv[1:]))
     take_over(lambda error: one_line(error) is not None)
+
+    def main() -> None:
+        begun, words = sys.argv[:first], command_line(function.__name__, sys.argv[first:], file_key)
+
+        @functools.wraps(function)
+        def task(cfg: DictConfig) -> Any:
+            sys.argv = [*begun, *words]  # as the other processes of a training are started
+            return function(cfg)
+
+        sys.argv = [begun[0], *words]
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name=function.__name__)(task)()
+
     if os.environ.get(FULL_ERROR) == "1" and not launched():
         with own_folders_removed(SWEEP), signals_end_it():
             sweeps_compared(main)()

@@ -190,7 +190,7 @@ def newest_checkpoint(path: str | Path) -> Path:
         return runs[-1] if runs else find_checkpoint(path)
     except UserError as error:
         line = str(error).replace("checkpoint=", "network.backbone=", 1).rstrip(".")
-        raise UserError(f"{line}; train one with: python train.py experiment=han_resnet10") from error
+        raise UserError(f"{line}; train one with: spi train experiment=han_resnet10") from error
 
 
 def _build(config: Any, path: Path) -> nn.Module:

@@ -43,7 +43,7 @@ def test_the_real_door_prints_one_line(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("command", [[str(TRAIN)], ["-m", "spi_lightning.apps.describe", "x.h5"]])
+@pytest.mark.parametrize("command", [[str(TRAIN)], ["-m", "spi_lightning", "describe", "x.h5"]])
 def test_a_working_folder_that_was_removed(tmp_path: Path, command: list[str]) -> None:
     script = 'mkdir "$0" && cd "$0" && rmdir "$0" && exec "$@"'
     words = ["sh", "-c", script, str(tmp_path / "gone"), sys.executable, *command]
@@ -142,28 +142,30 @@ def test_methods_on_the_search_path_are_found(tmp_path: Path, monkeypatch: pytes
 
 
 def test_our_own_faults_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken() -> None:
+    def report(_: object = None) -> None:
         raise ZeroDivisionError
 
-    assert one_line(raised(broken)) is None
+    assert one_line(raised(report)) is None
+    monkeypatch.setattr("sys.argv", ["spi", "run=x"])
     monkeypatch.setenv(entry.FULL_ERROR, "0")
     with pytest.raises(ZeroDivisionError):
-        entry.run_app(broken)
+        entry.run_app(report)
 
 
 def test_status_is_two_and_the_line_on_stderr(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def mistaken() -> None:
+    def report(_: object) -> None:
         raise UserError("data.batch_size=0 must be 1 or more.")
 
+    monkeypatch.setattr("sys.argv", ["spi", "run=x"])
     monkeypatch.setenv(entry.FULL_ERROR, "0")
     with pytest.raises(SystemExit) as left:
-        entry.run_app(mistaken)
+        entry.run_app(report)
     assert left.value.code == 2 and capsys.readouterr().err == "error: data.batch_size=0 must be 1 or more.\n"
     monkeypatch.setenv(entry.FULL_ERROR, "1")
     with pytest.raises(UserError):
-        entry.run_app(mistaken)
+        entry.run_app(report)
 
 
 def test_a_resumed_run_stays_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

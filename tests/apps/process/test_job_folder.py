@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import hydra
 import pytest
 from hydra._internal.core_plugins import basic_launcher
 from hydra.core.plugins import Plugins
@@ -45,7 +44,8 @@ def run(tmp_path, monkeypatch) -> Callable[..., int]:
         monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
         monkeypatch.setattr(sys, "argv", [name, *words, *NEEDED.get(name, ())])
         try:
-            run_app(hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(job))
+            job.__name__ = name
+            run_app(job)
         except SystemExit as error:
             return int(error.code or 0)
         return 0
@@ -212,7 +212,7 @@ def test_advice_keeps_the_signal(run, capsys) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="looks into /proc for what is imported")
-@pytest.mark.parametrize("words", [["train.py"], ["evaluate.py"], ["-m", "spi_lightning.apps.simulate"]])
+@pytest.mark.parametrize("words", [["train.py"], ["evaluate.py"], ["-m", "spi_lightning", "simulate"]])
 def test_an_interrupt_during_the_imports_is_one_line(tmp_path, words) -> None:
     words = [str(CONF.parent / word) if word.endswith(".py") else word for word in words]
     surroundings = {**os.environ, "PYTHONPATH": str(CONF.parent)}
@@ -246,7 +246,7 @@ def test_sweeps_are_kept_clean_where_hydra_has_not_scanned_its_plugins_yet(monke
 @pytest.mark.parametrize("module", ["train", "evaluate", "phase", "orient"])
 def test_two_commands_do_not_share_a_folder(tmp_path: Path, module: str) -> None:
     app = importlib.import_module(f"spi_lightning.apps.{module}")
-    work = getattr(app, {"phase": "phase_pattern"}.get(module, module))
+    work = getattr(app, module)
     with folder_lock(tmp_path / "out"), pytest.raises(UserError, match="another run is using it"):
         work(OmegaConf.create({"folder": str(tmp_path / "out")}))
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())

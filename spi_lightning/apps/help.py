@@ -1,0 +1,120 @@
+"""Help of the commands, from the comments of the YAML files in conf/."""
+
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import yaml
+
+from spi_lightning.locations import CONF
+from spi_lightning.settings.comments import Choice, Setting, read_choice
+
+WIDTH: Final = 80  # columns
+LINES: Final = 100  # of a page, up to which it also lists the keys of the chosen parts
+_NAMES: Final = 36  # columns of the longest key beside its comment
+_STRUCTURE: Final = ("_target_", "_partial_", "_convert_", "defaults", "hydra")
+
+
+def overview(file_keys: Mapping[str, str]) -> str:
+    """Help of ``spi``: every command with one line.
+
+    Args:
+        file_keys: Names of the commands, each with the setting that a bare word stands for.
+    """
+    lines = [f"  {name:<10}{first_line(name)}" for name in file_keys]
+    usage = ["usage: spi COMMAND [FILE] [KEY=VALUE ...]", "", *lines, ""]
+    return "\n".join([*usage, "spi COMMAND --help lists the settings of a command, with examples."])
+
+
+def first_line(name: str) -> str:
+    """First sentence of the comment of a command's file in conf/, without the cost of reading its YAML."""
+    with (CONF / f"{name}.yaml").open(encoding="utf-8") as file:
+        return file.readline().lstrip("# ").partition(". ")[0].rstrip().rstrip(".")
+
+
+def help_of(name: str, words: Sequence[str], file_key: str) -> str:
+    """Help of a command.
+
+    Args:
+        name: Name of the command.
+        words: Words beside ``--help``: GROUP or GROUP=CHOICE asks for the keys of a group's choices.
+        file_key: Setting that a bare word stands for; empty where there is none.
+    """
+    groups = groups_of(name)
+    asked = [word.partition("=") for word in words if word.partition("=")[0] in groups]
+    if asked:
+        files = [path for group, _, choice in asked for path in _files(group) if choice in ("", path.stem)]
+        return "\n\n".join("\n".join(_part(read_choice(path))) for path in files)
+    choice, bare = (
+        read_choice(CONF / f"{name}.yaml"),
+        f" [{'FILE' if 'path' in file_key else 'RUN'}]" if file_key else "",
+    )
+    top = [f"usage: spi {name}{bare} [KEY=VALUE ...]", "", *textwrap.wrap(choice.about, WIDTH)]
+    if file_key:
+        top += ["", f"A word without = is {file_key}=."]
+    chosen = [line for group, default in groups.items() for line in _group(group, default)]
+    if chosen:
+        top += ["", "Choices, GROUP=CHOICE; * is taken where none is named:", *chosen]
+    keys = ["", "Keys, KEY=VALUE, with their defaults:", *_keys(choice.settings)]
+    end = ["", "Examples:", *(f"  {line}" for line in choice.examples)]
+    further = [line for group, default in groups.items() if default for line in _keys_of(group, str(default))]
+    if len(top) + len(keys) + len(further) + len(end) <= LINES:
+        return "\n".join([*top, *keys, *further, *end])
+    more = ["", f"spi {name} GROUP=CHOICE --help lists the keys of a choice."]
+    return "\n".join([*top, *keys, *more, *end])
+
+
+def groups_of(name: str) -> dict[str, Any]:
+    """Groups that a command chooses from, each with its default; None for no choice."""
+    entries = yaml.safe_load((CONF / f"{name}.yaml").read_text(encoding="utf-8"))["defaults"]
+    named = {group: value for entry in entries if isinstance(entry, dict) for group, value in entry.items()}
+    return {group: value for group, value in named.items() if (CONF / group).is_dir() and "hydra" not in group}
+
+
+def _files(group: str) -> list[Any]:
+    return sorted((CONF / group).glob("*.yaml"))
+
+
+def _group(group: str, default: object) -> Iterator[str]:
+    """The choices of a group with one line each."""
+    choices = [read_choice(path) for path in _files(group)]
+    width = max(len(choice.path.stem) for choice in choices)
+    yield f"  {group}"
+    for choice in choices:
+        mark = "*" if choice.path.stem == default else " "
+        yield _cut(f"  {mark} {choice.path.stem:<{width}}  {choice.first_sentence}".rstrip())
+
+
+def _part(choice: Choice) -> Iterator[str]:
+    """One choice with all that is said about it and its keys."""
+    group = str(choice.path.parent.relative_to(CONF))
+    yield f"{group}={choice.path.stem}"
+    yield from textwrap.wrap(choice.about, WIDTH, initial_indent="  ", subsequent_indent="  ")
+    yield from _keys_of(group, choice.path.stem)
+
+
+def _keys_of(group: str, name: str) -> Iterator[str]:
+    """Lines of the keys of a choice, under the name of its group."""
+    choice = read_choice(CONF / group / f"{name}.yaml")
+    package = group.replace("/", ".")
+    yield from _keys(Setting(f"{package}.{each.key}", each.value, each.comment) for each in choice.settings)
+
+
+def _keys(settings: Iterable[Setting]) -> Iterator[str]:
+    """A line of each key that has a value or a comment; long comments go on below themselves."""
+    shown = [each for each in settings if not set(_STRUCTURE) & set(each.key.split("."))]
+    texts = [f"{each.key}={each.value}" if each.value else f"{each.key}.…" for each in shown]
+    width = max((len(text) for text in texts if len(text) <= _NAMES), default=0)
+    for text, setting in zip(texts, shown, strict=True):
+        if not setting.value and not setting.comment:
+            continue
+        beside = textwrap.wrap(setting.comment, WIDTH - width - 4)
+        if len(text) > width and beside:
+            yield _cut(f"  {text}")
+            text = ""
+        yield _cut(f"  {text:<{width}}  {beside[0] if beside else ''}".rstrip())
+        yield from (f"  {'':<{width}}  {line}" for line in beside[1:])
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= WIDTH else line[: WIDTH - 1].rpartition(" ")[0] + " …"

@@ -1,0 +1,68 @@
+"""The command ``spi``: the names of its commands, each a module of this folder that is imported when it is called."""
+
+import sys
+from collections.abc import Mapping
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Final, NoReturn
+
+from spi_lightning import __version__, quiet_start
+from spi_lightning.printable import printable
+
+FILE_KEY: Final[Mapping[str, str]] = {
+    "simulate": "path",
+    "describe": "data.path",
+    "train": "",
+    "evaluate": "data.path",
+    "phase": "data.path",
+    "orient": "data.path",
+    "compare": "runs",
+    "report": "run",
+}
+"""Commands in the order of an experiment, and the setting that a bare word stands for; empty where there is none."""
+_HELP: Final = ("-h", "--help")
+
+
+def main() -> None:
+    """Run ``spi COMMAND [WORD ...]``, the console script; exit status 2 after one line of a mistake."""
+    name, words = sys.argv[1] if len(sys.argv) > 1 else "--help", sys.argv[2:]
+    if name == "help":
+        name, words = (words[0], ["--help"]) if words else ("--help", [])
+    if name in _HELP:
+        from .help import overview
+
+        print(overview(FILE_KEY))
+    elif name == "--version":
+        print(f"spi_lightning {__version__}")
+    elif name in FILE_KEY:
+        run(name, 2)
+    else:
+        near = get_close_matches(name, FILE_KEY, 1)
+        remedy = f"did you mean spi {near[0]}?" if near else f"commands are {', '.join(FILE_KEY)}"
+        refuse(f"spi {name} is no command; {remedy}")
+
+
+def run(name: str, first: int = 1) -> None:
+    """Run one command with the words of sys.argv.
+
+    Args:
+        name: Name of the command, a key of FILE_KEY.
+        first: Number of leading words of sys.argv that are not the command's: the program, and its name after ``spi``.
+    """
+    quiet_start.begin()
+    words = sys.argv[first:]
+    if any(word in _HELP for word in words):
+        from .help import help_of
+
+        print(help_of(name, words, FILE_KEY[name]))
+        return
+    command = import_module(f"spi_lightning.apps.{name}")
+    from .process.entry import run_app
+
+    run_app(getattr(command, name), first, FILE_KEY[name])
+
+
+def refuse(line: str) -> NoReturn:
+    """Print a mistake as one line on stderr and leave with status 2."""
+    print(f"error: {printable(line)}", file=sys.stderr)
+    sys.exit(2)
