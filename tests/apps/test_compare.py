@@ -1,12 +1,11 @@
 """spi compare: numbers of several evaluations side by side."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
-from spi_lightning.apps import spi
+from tests.apps.in_process import status
 
 
 def evaluation(folder: Path, metrics: object) -> Path:
@@ -22,9 +21,8 @@ def test_every_method_of_every_run_is_a_row(
     numbers = {"test/accuracy": 0.84, "test/accuracy/low": 0.7, "test/accuracy/high": 0.93, "test/frames": 25}
     first = evaluation(tmp_path / "real", {"methods": {"tiny": numbers, "ensemble": {"test/accuracy": None}}})
     second = evaluation(tmp_path / "simulated", {"methods": {"tiny": numbers}})
-    monkeypatch.setattr(sys, "argv", ["compare", str(first), str(second)])
     monkeypatch.setenv("COLUMNS", "140")
-    spi.run("compare")
+    assert status("compare", str(first), str(second)) == 0
     printed = capsys.readouterr().out
     assert printed.count("0.840") == 2
     assert printed.count("0.70–0.93") == 2
@@ -39,9 +37,8 @@ def test_default_names_of_runs_are_readable_in_80_columns(
     numbers |= {name.replace("accuracy", "auroc"): value for name, value in numbers.items()}
     names = [f"han_resnet10/2026-11-30_12-00-00_seed{seed}" for seed in range(4)]
     run = evaluation(tmp_path / "2026-11-30_13-00-00", {"methods": dict.fromkeys(names, numbers)})
-    monkeypatch.setattr(sys, "argv", ["compare", str(run)])
     monkeypatch.setenv("COLUMNS", "80")
-    spi.run("compare")
+    assert status("compare", str(run)) == 0
     table = capsys.readouterr().out.partition("report:")[0]
     assert "…" not in table and all(len(line) <= 80 for line in table.splitlines())
     assert table.count("0.840") == 8 and all(f"seed{seed}" in table for seed in range(4))
@@ -52,12 +49,10 @@ def test_a_folder_without_scores_is_a_row_and_one_without_a_run_is_one_line(
 ) -> None:
     unlabelled, damaged = (evaluation(tmp_path / name, m) for name, m in (("unlabelled", {"frames": 3}), ("bad", "x")))
     (tmp_path / "empty").mkdir()
-    monkeypatch.setattr(sys, "argv", ["compare", str(unlabelled), str(damaged), str(tmp_path / "empty")])
-    assert spi.run("compare") == 0
+    assert status("compare", str(unlabelled), str(damaged), str(tmp_path / "empty")) == 0
     printed = capsys.readouterr().out
     assert "failed bad: " in printed and f"no run in {tmp_path / 'empty'}" in printed and "unlabelled" in printed
-    monkeypatch.setattr(sys, "argv", ["compare", str(tmp_path / "empty")])
-    assert spi.run("compare") == 2
+    assert status("compare", str(tmp_path / "empty")) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"error: {tmp_path / 'empty'}") and error.count("\n") == 1
 
@@ -66,9 +61,8 @@ def test_table_and_page_go_where_they_are_wanted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = evaluation(tmp_path / "run", {"methods": {"tiny": {"test/accuracy": 0.5}, "best": {"test/accuracy": 0.7}}})
-    words = [str(run), f"out={tmp_path / 'a.csv'}", "--out", str(tmp_path / "b"), "objective=test/accuracy"]
-    monkeypatch.setattr(sys, "argv", ["compare", *words])
-    assert spi.run("compare") == 0
+    words = [str(run), f"out=[{tmp_path / 'a.csv'},{tmp_path / 'b'}]", "objective=test/accuracy"]
+    assert status("compare", *words) == 0
     assert "sorted by test/accuracy, largest first" in capsys.readouterr().out
     assert (tmp_path / "a.csv").read_text() == (tmp_path / "b" / "comparison.csv").read_text()
     assert (tmp_path / "b" / "report.html").is_file()
@@ -79,13 +73,10 @@ def test_a_run_whose_name_begins_with_a_dash(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     evaluation(tmp_path / "-run", {"methods": {"tiny": {"test/accuracy": 0.5}}})
-    monkeypatch.setattr(sys, "argv", ["compare", "-run"])
-    spi.run("compare")
+    assert status("compare", "-run") == 0
     assert "tiny" in capsys.readouterr().out
-    monkeypatch.setattr(sys, "argv", ["compare"])
-    with pytest.raises(SystemExit):
-        spi.run("compare")
-    assert capsys.readouterr().err.startswith("error: the following arguments are required: RUN")
+    assert status("compare") == 2
+    assert capsys.readouterr().err == "error: runs has no value: add runs=... to the command.\n"
 
 
 def test_text_instead_of_numbers_is_escaped(
@@ -93,9 +84,8 @@ def test_text_instead_of_numbers_is_escaped(
 ) -> None:
     numbers = {"test/accuracy": "\x1b[31mbest\nerror: no", "test/auroc": 0.45833333333, "test/auroc/low": "0"}
     run = evaluation(tmp_path / "run", {"methods": {"tiny": numbers}})
-    monkeypatch.setattr(sys, "argv", ["compare", str(run)])
     monkeypatch.setenv("COLUMNS", "140")
-    assert spi.run("compare") == 0
+    assert status("compare", str(run)) == 0
     printed = capsys.readouterr().out
     assert "\\x1b[31mbest\\nerror: no" in printed
     assert "0.458 " in printed and "0.4583" not in printed

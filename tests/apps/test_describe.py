@@ -1,27 +1,11 @@
 import csv
-import os
-import sys
 
 import h5py
 import numpy as np
 import pytest
 
-from spi_lightning.apps import spi
 from spi_lightning.io import CxiWriter
-
-
-def main(words: list[str]) -> int:
-    """Exit status of ``spi describe WORDS``."""
-    kept, sys.argv = sys.argv, ["describe", *words]
-    os.environ["HYDRA_FULL_ERROR"] = "0"
-    try:
-        spi.run("describe")
-    except SystemExit as left:
-        return int(left.code or 0)
-    finally:
-        sys.argv = kept
-        os.environ.pop("HYDRA_FULL_ERROR", None)
-    return 0
+from tests.apps.in_process import status
 
 
 @pytest.fixture
@@ -41,7 +25,7 @@ def patterns(tmp_path) -> str:
 
 
 def test_describes_a_set_in_words_and_units(patterns, capsys) -> None:
-    assert main([patterns]) == 0
+    assert status("describe", patterns) == 0
     out = " ".join(capsys.readouterr().out.replace("│", "").split())
     for words in (
         "CXI 1.60",
@@ -59,7 +43,7 @@ def test_describes_a_set_in_words_and_units(patterns, capsys) -> None:
 
 
 def test_writes_hits_centres_and_sizes_of_every_frame(patterns, tmp_path, capsys) -> None:
-    assert main([patterns, f"out={tmp_path / 'out.csv'}", "frames=2"]) == 0
+    assert status("describe", patterns, f"out={tmp_path / 'out.csv'}", "frames=2") == 0
     assert "5 frames, 1 hits" in capsys.readouterr().out
     rows = list(csv.DictReader((tmp_path / "out.csv").open()))
     assert [row["is_hit"] for row in rows] == ["0", "0", "0", "1", "0"]
@@ -71,7 +55,7 @@ def test_writes_hits_centres_and_sizes_of_every_frame(patterns, tmp_path, capsys
 
 def test_without_geometry_sizes_are_left_out_with_a_note(tmp_path, capsys) -> None:
     np.save(tmp_path / "a.npy", np.random.default_rng(0).poisson(1.0, (2, 16, 16)))
-    assert main([str(tmp_path / "a.npy"), f"out={tmp_path / 'out.csv'}"]) == 0
+    assert status("describe", str(tmp_path / "a.npy"), f"out={tmp_path / 'out.csv'}") == 0
     assert "no column of sizes: unknown without distance, pixel_size, photon_energy" in capsys.readouterr().out
     assert "diameter_nm" not in (tmp_path / "out.csv").read_text()
 
@@ -81,7 +65,7 @@ def test_settings_are_those_of_evaluate(tmp_path, capsys) -> None:
         file["a"], file["b"] = np.ones((2, 4, 4), dtype=int), np.ones((3, 4, 4), dtype=int)
         file["y"], file["m"] = [0, 1, 1], np.eye(4, dtype=int)
     arguments = ["data.keys.photons=b", "data.keys.label=y", "data.keys.mask=m", "data.mask_convention=bad"]
-    assert main([f"data.path={tmp_path / 'a.h5'}", *arguments]) == 0
+    assert status("describe", f"data.path={tmp_path / 'a.h5'}", *arguments) == 0
     out = capsys.readouterr().out
     assert "3 of 4 x 4" in out
     assert "1 not (0), 2 single hit (1)" in out
@@ -92,23 +76,23 @@ def test_detector_units_are_recognised_and_their_gain_estimated(tmp_path, capsys
     rng = np.random.default_rng(0)
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["adu"] = rng.poisson(0.2, (3, 80, 80)) * 100 + rng.normal(0, 10, (3, 80, 80))
-    assert main([str(tmp_path / "a.h5")]) == 0
+    assert status("describe", str(tmp_path / "a.h5")) == 0
     printed = capsys.readouterr()
     assert "not photons" in printed.out and not printed.err
     requested, _, note = printed.out.strip().rpartition("note: to find hits: ")
     gain = float(requested.strip().rpartition("set adu_per_photon=")[2])
     assert gain == pytest.approx(100, rel=0.02)
     assert "give data.adu_per_photon=" in note
-    assert main([str(tmp_path / "a.h5"), f"out={tmp_path / 'out.csv'}"]) == 2
+    assert status("describe", str(tmp_path / "a.h5"), f"out={tmp_path / 'out.csv'}") == 2
     assert not (tmp_path / "out.csv").exists()
     capsys.readouterr()
-    assert main([str(tmp_path / "a.h5"), f"data.adu_per_photon={gain}"]) == 0
+    assert status("describe", str(tmp_path / "a.h5"), f"data.adu_per_photon={gain}") == 0
     assert "detector units" in capsys.readouterr().out
 
 
 def test_intensities_that_are_no_counts_are_summarised(tmp_path, capsys) -> None:
     np.save(tmp_path / "a.npy", np.random.default_rng(0).poisson(2.0, (3, 40, 40)) * 0.37)
-    assert main([str(tmp_path / "a.npy")]) == 0
+    assert status("describe", str(tmp_path / "a.npy")) == 0
     line = capsys.readouterr()
     assert "note: to find hits: " in line.out and not line.err
     assert "0 to " in line.out and "in its own unit" in line.out and "intensities" in line.out
@@ -118,7 +102,10 @@ def test_an_index_list_is_no_file_of_patterns(tmp_path, capsys) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["patterns"], file["score"] = np.ones((2, 4, 4), dtype=int), [0.5, 0.25]
     (tmp_path / "list.txt").write_text("a.h5,0\na.h5,1\n")
-    assert main([str(tmp_path / "list.txt"), "data.geometry.distance=0.5", "data.geometry.pixel_size=1e-4"]) == 0
+    assert (
+        status("describe", str(tmp_path / "list.txt"), "data.geometry.distance=0.5", "data.geometry.pixel_size=1e-4")
+        == 0
+    )
     line = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert "1 file is read" in line and "0.5 m" in line and "unit 1" not in line
 
@@ -137,7 +124,7 @@ def test_an_index_list_is_no_file_of_patterns(tmp_path, capsys) -> None:
 )
 def test_mistakes_are_one_line_and_status_two(patterns, tmp_path, monkeypatch, capsys, arguments, message) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(arguments) == 2
+    assert status("describe", *arguments) == 2
     printed = capsys.readouterr().err
     assert message in printed
     assert printed.startswith("error: ")
@@ -146,7 +133,7 @@ def test_mistakes_are_one_line_and_status_two(patterns, tmp_path, monkeypatch, c
 
 def test_real_patterns(spi_data, tmp_path, capsys) -> None:
     file = spi_data / "spi" / "pr772_dev.h5"
-    assert main([str(file), f"out={tmp_path / 'out.csv'}"]) == 0
+    assert status("describe", str(file), f"out={tmp_path / 'out.csv'}") == 0
     assert "25 frames, 25 hits" in capsys.readouterr().out
 
 
@@ -155,7 +142,7 @@ def test_counts_with_broken_pixels_are_refused_in_one_line(tmp_path, capsys, bro
     frames = np.random.default_rng(0).poisson(0.2, (4, 40, 40)).astype(np.float32)
     frames[1, 3, 4] = frames[2, 5, 5] = broken
     np.save(tmp_path / "a.npy", frames)
-    assert main([str(tmp_path / "a.npy")]) == 2
+    assert status("describe", str(tmp_path / "a.npy")) == 2
     line = capsys.readouterr()
     assert len(line.err.splitlines()) == 1 and f"frame 1 (and 1 more frames): pixel (3, 4) = {broken:g} " in line.err
     assert word in line.err and "photons with a few broken pixels" in " ".join(line.out.split())
@@ -164,9 +151,9 @@ def test_counts_with_broken_pixels_are_refused_in_one_line(tmp_path, capsys, bro
 def test_names_that_begin_like_options_and_words_that_are_none(patterns, tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "set.cxi").rename(tmp_path / "-set.cxi")
-    assert main(["-set.cxi"]) == 0
+    assert status("describe", "-set.cxi") == 0
     capsys.readouterr()
     for arguments in (["-gone.cxi"], ["-set.cxi", "frames=a\nerror: b\x1b[31m"], []):
-        assert main(arguments) == 2
+        assert status("describe", *arguments) == 2
         printed = capsys.readouterr().err
         assert printed.startswith("error: ") and printed.count("\n") == 1
