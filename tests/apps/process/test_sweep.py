@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import hydra
 import pytest
 from omegaconf import DictConfig
 
@@ -39,7 +38,7 @@ def sweep(tmp_path, monkeypatch, capsys) -> Callable[..., tuple[int, str, list[s
         monkeypatch.setattr(sys, "argv", ["train", "-m", "hydra.sweep.dir=sweep", *words])
         status = 0
         try:
-            run_app(hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(train))
+            run_app(train)
         except SystemExit as error:
             status = int(error.code or 0)
         return status, capsys.readouterr().out, trained
