@@ -1,12 +1,11 @@
 """Time of the commands that a user meets first: python -m benchmarks.first_answers [NAME ...] [folder=FOLDER].
 
-Each command runs in a folder of its own kind of files, made by those before it, without kept answers. Processor seconds
-are of one thread a process, start of Python included; they hold on machines that are shared, too. The page "Which method
-when" of the documentation shows them.
+The commands run in one folder, each on files that those before it made, without kept answers. Processor seconds are of
+one thread a process, start of Python included; they hold on machines that are shared, too. The page "Which method when"
+of the documentation shows them.
 """
 
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -23,26 +22,27 @@ COMMANDS: Final = {
     "describe": "describe hits.cxi",
     "photon_count": f"evaluate {HITS} method=photon_count",
     "labelled": f"evaluate {HITS} method=[graph_cut,diffusion_map,random_forest]",
-    "demo_tiny_cnn": "train experiment=demo_tiny_cnn tracking=disabled hydra.run.dir=runs/tiny_cnn",
-    "network": f"evaluate {HITS} checkpoint=runs/tiny_cnn",
+    "demo_tiny_cnn": "train experiment=demo_tiny_cnn tracking=disabled hydra.run.dir=runs/demo",
+    "finetune": f"train experiment=finetune checkpoint=runs/demo {HITS} tracking=disabled hydra.run.dir=runs/finetuned",
+    "network": f"evaluate {HITS} checkpoint=runs/demo",
     "macromolecules": "simulate simulate=macromolecule patterns=100 path=proteins.cxi simulate.projection.size=64 "
     "simulate.projection.pixel_size=4.66e-10",
     "supports": "evaluate data=supports data.path=proteins.cxi method=[triple_intersection,double_intersection]",
     "phase": "phase data.path=proteins.cxi data.frame=3 support=triple_intersection starts=20",
     "phase_hits": "phase data.path=hits.cxi data.frame=0 starts=20",
-    "crystal": f"phase data=one_scan data.path={CRYSTAL} phasing=wu_iterative support=box starts=5 data.preparation.size=64",
+    "crystal": f"phase data=one_scan data.path={CRYSTAL} data.preparation.size=64 phasing=wu_iterative support=box "
+    "starts=5",
     "crystal_network": f"evaluate data=volumes data.path={CRYSTAL} data.size=32 data.bin=2 "
     "method=untrained_network volumes.starts=1 volumes.masks=1 volumes.halves=0",
 }
 
 
 def measured(words: list[str], folder: Path) -> dict[str, Any]:
-    """Processor seconds and largest memory (MB) of one command.
+    """Processor seconds and largest memory (MB) of one command, processes that it starts included.
 
     Raises:
         RuntimeError: The command failed.
     """
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with (folder / "console.txt").open("ab") as console:
         command = [sys.executable, "-m", f"spi_lightning.apps.{words[0]}", *words[1:]]
         variables = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
@@ -50,9 +50,7 @@ def measured(words: list[str], folder: Path) -> dict[str, Any]:
         _, status, used = os.wait4(run.pid, 0)
     if status:
         raise RuntimeError(f"{' '.join(words)} failed; see {folder}/console.txt")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"seconds": round(seconds, 1), "megabytes": round(used.ru_maxrss / 1024)}
+    return {"seconds": round(used.ru_utime + used.ru_stime, 1), "megabytes": round(used.ru_maxrss / 1024)}
 
 
 def main(words: list[str]) -> None:

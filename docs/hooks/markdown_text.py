@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterable, Sequence
 
-_CODE = re.compile(r"(``?)(.+?)\1|(?<![\w`])([~+]?[\w./]+=[^\s;]*[^\s;,.:)])")
+_VALUE = r"(?:'[^']*'|\[[^\]]*\]|\{[^}]*\}|[^\s;]*[^\s;,.:)\]])"
+_CODE = re.compile(r"(``?)(.+?)\1|(?<![\w`])([~+]?[\w./]+=" + _VALUE + ")")
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#])")
 
 

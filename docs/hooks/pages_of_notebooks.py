@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from markdown_text import table
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 INDEX = "tutorials.md"
-_CELL = re.compile(r"^# %%(.*)$", re.MULTILINE)
+_CELL = re.compile(r"^# %%( .*)?$", re.MULTILINE)
 
 
 def notebooks() -> list[Path]:
@@ -36,6 +38,21 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """The page of the tutorials ends with a table of the notebooks: their titles and first paragraphs."""
+    if page.file.src_uri != INDEX or not notebooks():
+        return markdown
+    rows = [(f"[{title}](notebooks/{path.stem}.md)", about) for path in notebooks() for title, about in [_head(path)]]
+    return f"{markdown}\n\n{table(('notebook', 'what it shows'), rows)}"
+
+
+def _head(path: Path) -> tuple[str, str]:
+    """Title of a notebook and the paragraph below it."""
+    title, about, *_ = [part for part in as_markdown(path).split("\n\n") if part.strip()]
+    first, _, rest = title.partition("\n")
+    return first.lstrip("# "), rest.strip() or about
+
+
 def as_markdown(path: Path) -> str:
     """A notebook as Markdown."""
     text = path.read_text(encoding="utf-8")
@@ -46,10 +63,10 @@ def as_markdown(path: Path) -> str:
 def _percent(text: str) -> Iterator[str]:
     parts = _CELL.split(text)[1:]
     for mark, body in zip(parts[::2], parts[1::2], strict=True):
-        if "[markdown]" in mark:
+        if "[markdown]" in (mark or ""):
             yield "\n".join(line.removeprefix("#").removeprefix(" ") for line in body.strip().splitlines())
         else:
-            yield _fenced("python", body)
+            yield _fenced("python", body.replace("# %%", "%%"))  # magics, which are comments in .py
 
 
 def _jupyter(cells: list[dict[str, Any]]) -> Iterator[str]:

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from arguments_of import Argument, arguments_of
+import yaml
+from arguments_of import arguments_of
 from markdown_text import code, prose, table
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -97,19 +98,23 @@ def _built(choice: Choice) -> str:
 
 
 def _defaults(choice: Choice) -> str:
-    value = choice.value("defaults")
-    chosen = [each.strip(" -") for each in value.strip("[]").replace(" - ", ",").split(",")]
-    named = [each for each in chosen if each and "_self_" not in each and "override hydra/" not in each]
-    return "Choices of other groups: " + ", ".join(code(each.replace(": ", "=")) for each in named) if named else ""
+    """The choices of other groups that a file begins with; of one that is null, the name of the group alone."""
+    entries = (yaml.safe_load(choice.path.read_text(encoding="utf-8")) or {}).get("defaults", [])
+    chosen = [pair for entry in entries if isinstance(entry, dict) for pair in entry.items()]
+    chosen = [(group.removeprefix("override ").strip("/"), name) for group, name in chosen]
+    named = [group if name is None else f"{group}={name}" for group, name in chosen if "hydra" not in group]
+    base = [entry for entry in entries if isinstance(entry, str) and entry != "_self_"]
+    text = f"As {', '.join(map(code, base))}, but for what follows.\n\n" if base else ""
+    return text + ("Choices of groups: " + ", ".join(map(code, named)) + "." if named else "")
 
 
 def _settings(choice: Choice) -> str:
     """Table of the keys of a file, then the other arguments of what it builds."""
-    known = {each.name: each for each in arguments_of(choice.value("_target_")).arguments}
-    shown = [each for each in choice.settings if not _is_skipped(each.key)]
-    rows = [(code(each.key), code(each.value), prose(_meaning(each, known))) for each in shown]
+    shown = [each for each in choice.settings if not _is_skipped(each.key) and (each.value or each.comment)]
+    rows = [(code(each.key), code(each.value), prose(_meaning(each, choice))) for each in shown]
     written = {each.key for each in choice.settings}
-    further = [each for name, each in known.items() if each.default and name not in written]
+    known = arguments_of(choice.value("_target_")).arguments
+    further = [each for each in known if each.default and each.name not in written]
     text = table(("key", "value", "meaning"), rows) if rows else ""
     if further:
         more = [(code(each.name), code(each.default), prose(each.about)) for each in further]
@@ -117,9 +122,11 @@ def _settings(choice: Choice) -> str:
     return text
 
 
-def _meaning(setting: Setting, known: dict[str, Argument]) -> str:
-    described = known.get(setting.key)
-    return setting.comment or (described.about if described else "")
+def _meaning(setting: Setting, choice: Choice) -> str:
+    """Comment of a setting, or what the docstring of the part it belongs to says of it."""
+    part, _, name = setting.key.rpartition(".")
+    known = arguments_of(choice.value(f"{part}._target_" if part else "_target_")).arguments
+    return setting.comment or next((each.about for each in known if each.name == name), "")
 
 
 def _is_skipped(key: str) -> bool:
