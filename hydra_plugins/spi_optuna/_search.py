@@ -77,6 +77,7 @@ class Search:
                 load_if_exists=True,
             )
             study.sampler = self._sampler(len(study.trials))
+            study.stop = lambda: None  # type: ignore[method-assign]  # by a grid at its end, where _wanted ends, too
         except ValueError as error:
             raise UserError(f"hydra.sweeper: {error}") from error
         if study.direction.name.lower() != self.settings["direction"]:

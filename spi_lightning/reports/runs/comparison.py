@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import numpy as np
 from spi_lightning.reports.short_names import short_names
 from spi_lightning.reports.training import WORDS
 from spi_lightning.results.hit_columns import write_columns
-from spi_lightning.results.runs import Column, Run, State, find_runs, varied_settings
+from spi_lightning.results.runs import Column, Run, State, find_runs, search_direction, varied_settings
 
 NUMBERS: Final = {
     "hits": ("test/auroc", "test/accuracy", "test/false_positive_rate", "test/frames"),
@@ -23,6 +24,7 @@ NUMBERS: Final = {
     "phasing": ("held_out_error/best", "r_factor/best", "fourier_error/best"),
 }
 """Numbers of the result of each kind; the first decides the order of its runs."""
+_TRIAL: Final = re.compile(r"(^|/)(\d{3,})_[^/]*$")  # folder of a trial, which is named by its number and its settings
 _OF_TRAINING: Final = ("val/loss", "train/steps")
 _SMALL: Final = ("loss", "error", "chi_square", "r_factor", "false_", "seconds")  # in names of what is to be small
 
@@ -97,8 +99,9 @@ def compare_runs(names: Sequence[Path], objective: str | None = None) -> Compari
     """
     found = find_runs(names)
     objective = objective or _objective(found.runs)
-    minimised = is_minimised(objective)
-    order = {state: place for place, state in enumerate(State)}
+    searched = {search_direction(run) for run in found.runs if run.settings.get("objective") == objective} - {None}
+    minimised = searched == {"minimize"} if len(searched) == 1 else is_minimised(objective)
+    order = {state: rank for rank, state in enumerate(State)}
 
     def key(run: Run) -> tuple[int, bool, float]:
         value = number_of(run, objective)
@@ -107,7 +110,7 @@ def compare_runs(names: Sequence[Path], objective: str | None = None) -> Compari
 
     runs = sorted(found.runs, key=key)
     above = os.path.commonpath([run.folder.absolute().parent for run in runs])
-    folders = [os.path.relpath(run.folder.absolute(), above) for run in runs]
+    folders = [_TRIAL.sub(r"\1\2", os.path.relpath(run.folder.absolute(), above)) for run in runs]
     short, methods = (short_names(list(dict.fromkeys(each))) for each in (folders, [run.method for run in runs]))
     numbers = [name for name in _numbers(runs, objective) if any(name in run.numbers for run in runs)]
     return Comparison(

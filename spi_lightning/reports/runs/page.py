@@ -14,7 +14,7 @@ from .pictures import curves_pictures, parallel_coordinates
 from .screen import number_cell, titles
 
 _SETTINGS: Final = 12  # columns of settings in the table of the page; all are in the CSV
-_TOLD: Final = 6  # settings of the best run in the sentence on it
+_NAMED: Final = 6  # settings of the best run in the sentence on it
 _LETTERS: Final = 28  # of the value of a setting
 
 
@@ -59,9 +59,9 @@ def _answer(comparison: Comparison) -> list[str]:
     best, lines = comparison.runs[0], []
     if comparison.objective and best.state is State.FINISHED and comparison.objective in best.numbers:
         known = [column for column in comparison.settings if column.values[0] != ABSENT]
-        told = ", ".join(f"{column.key}={_cut(column.values[0])}" for column in known[:_TOLD])
+        chosen = ", ".join(f"{column.key}={_cut(column.values[0])}" for column in known[:_NAMED])
         value = number_cell(best.numbers, comparison.objective).plain.partition("\n")[0]
-        lines.append(f"Best {comparison.objective}: {value}, of {comparison.labels[0]}{f' ({told})' if told else ''}.")
+        lines.append(f"Best {comparison.objective}: {value}, of {comparison.labels[0]}{f' ({chosen})' if chosen else ''}.")
     counts = [(sum(run.state is state for run in comparison.runs), state) for state in State]
     lines.append(", ".join(f"{count} {state}" for count, state in counts if count) + f"; {comparison.order}.")
     return lines

@@ -58,9 +58,9 @@ def _heights(column: Column, rows: NDArray[np.intp]) -> tuple[NDArray[np.float64
             return _scaled(np.log10(numbers), [f"{numbers.min():.3g}", f"{numbers.max():.3g}"])
         return _scaled(numbers, [f"{numbers.min():.4g}", f"{numbers.max():.4g}"])
     different = sorted(set(texts))
-    places = {text: number / (len(different) - 1) for number, text in enumerate(different)}
-    shown = different[:: -(-len(different) // _TICKS)]
-    return np.array([places[text] for text in texts]), [(places[text], _cut(text)) for text in shown]
+    heights = {text: number / (len(different) - 1) for number, text in enumerate(different)}
+    labelled = different[:: -(-len(different) // _TICKS)]
+    return np.array([heights[text] for text in texts]), [(heights[text], _cut(text)) for text in labelled]
 
 
 def _scaled(numbers: NDArray[np.float64], ends: Sequence[str]) -> tuple[NDArray[np.float64], list[tuple[float, str]]]:
@@ -91,11 +91,11 @@ def _merit(values: NDArray[np.float64], minimised: bool) -> NDArray[np.float64]:
 
 
 def _draw_axes(axes: Axes, names: Sequence[str], ticks: Sequence[Sequence[tuple[float, str]]]) -> None:
-    for place, each in enumerate(ticks):
-        axes.axvline(place, color=UNKNOWN, linewidth=1)
+    for position, each in enumerate(ticks):
+        axes.axvline(position, color=UNKNOWN, linewidth=1)
         for height, text in each:
             box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.75}
-            axes.text(place, height, text, ha="center", va="center", fontsize=8.5, bbox=box)
+            axes.text(position, height, text, ha="center", va="center", fontsize=8.5, bbox=box)
     axes.set_xticks(range(len(names)), [name.replace("_", "_\n") for name in names])
     axes.set(yticks=[], ylim=(-0.06, 1.06), xlim=(-0.3, len(names) - 0.7))
     axes.grid(False)

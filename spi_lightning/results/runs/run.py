@@ -20,6 +20,8 @@ from spi_lightning.results.volumes import VOLUMES_FILE
 
 JOB: Final = "job.json"
 """File of a job of a sweep: its overrides, its state, and why it failed or was pruned."""
+SWEEP: Final = "multirun.yaml"
+"""File that Hydra writes into the folder of a sweep."""
 _VERSIONS: Final = "versions.json"
 KINDS: Final = {
     HITS_FILE: "hits",
@@ -48,7 +50,7 @@ class Run:
     """Run, or one method of an evaluation, with what is needed to compare it.
 
     Attributes:
-        folder: Run folder.
+        folder: Run folder of the numbers, which also holds settings and curves.
         kind: Kind of its result, such as ``hits`` or ``training``; empty where it has none yet.
         state: How far it has come.
         method: Name of the method; empty but for evaluations.
@@ -75,6 +77,16 @@ class Run:
             return read_curves(self.folder / LOG) if (self.folder / LOG).is_file() else {}
         except UserError:
             return {}
+
+
+def search_direction(run: Run) -> str | None:
+    """Direction of the search whose trial a run is, ``maximize`` or ``minimize``; None of any other run."""
+    try:
+        settings = read_settings(run.folder.parent / SWEEP)
+        direction = settings["hydra"]["sweeper"]["direction"]
+    except (UserError, KeyError, TypeError):
+        return None
+    return direction if direction in ("maximize", "minimize") else None
 
 
 def is_run(folder: Path) -> bool:

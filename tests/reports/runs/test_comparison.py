@@ -110,3 +110,14 @@ def test_csv_and_page_hold_the_same_runs(tmp_path: Path) -> None:
 def test_a_hundred_runs_make_a_page_of_bounded_size(tmp_path: Path) -> None:
     page = write_outputs(compare_runs([sweep(tmp_path / "sweep", 100)]), [tmp_path / "page.html"])[0]
     assert page.stat().st_size < 1e6
+
+
+def test_a_search_says_what_is_better_and_numbers_its_trials(tmp_path: Path) -> None:
+    sweep(tmp_path / "search")
+    for job in list((tmp_path / "search").iterdir()):
+        job.rename(job.with_name(f"00{job.name[-1]}_lr-{job.name[-1]}"))
+    (tmp_path / "search" / "multirun.yaml").write_text("hydra: {sweeper: {direction: minimize}}")
+    found = compare_runs([tmp_path / "search"])
+    assert found.minimised and found.names == ("000", "001", "002", "003")
+    (tmp_path / "search" / "multirun.yaml").write_text("hydra: {sweeper: {direction: [")
+    assert not compare_runs([tmp_path / "search"]).minimised
