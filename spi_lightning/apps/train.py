@@ -39,7 +39,7 @@ from spi_lightning.tasks.checkpoint import BEST, LAST, load_weights, read_start
 from spi_lightning.tasks.fitting import require_fit
 from spi_lightning.tasks.registry import trust
 from spi_lightning.tasks.trained_task import evaluate_best
-from spi_lightning.tracking import METRICS, AtomicCheckpointIO
+from spi_lightning.tracking import METRICS, AtomicCheckpointIO, Tracking
 from spi_lightning.tracking.job_folders import alone
 from spi_lightning.tracking.overrides import all_words
 from spi_lightning.tracking.resumed_run import ResumedRun, restored_state
@@ -71,7 +71,8 @@ def train(cfg: DictConfig) -> float:
     check_types(cfg, "train", {"resume": TEXT, "checkpoint": TEXT})
     folder, loggers, config = Path(cfg.folder), cast(list[Logger], []), recorded(cfg)
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
-    tracking, data, task = (instantiate(part, _convert_="all") for part in (cfg.tracking, cfg.data, cfg.task))
+    data, task, chosen = (instantiate(part, _convert_="all") for part in (cfg.data, cfg.task, cfg.tracking))
+    tracking = Tracking(filter(None, chosen.values()))
     if weights:
         load_weights(task, weights, f"checkpoint={cfg.checkpoint}: its weights do not fit this network")
     trainer = make_trainer(cfg, config, resumption(resumed, config, task))
@@ -83,7 +84,7 @@ def train(cfg: DictConfig) -> float:
         if resumed:
             resumed.copy_results(folder)
         steps, last = (resumed.steps, resumed.epoch_row) if resumed else (None, None)
-        loggers += tracking.loggers(folder, cfg.name, config, steps, last)
+        loggers += tracking.loggers(folder, config, steps, last)
         trainer.loggers = loggers
         began = time.perf_counter()
         with restored_state(resumed), closed_if_pruned(lambda: tracking.finish(loggers, {})):

@@ -86,7 +86,7 @@ RUN_PARTS: Final = (
         simulate__particles__phase_field="PhaseRecipe",
         simulate__particles__superellipsoid="SuperellipsoidRecipe",
         simulate__volumes="VolumeNoise VolumeSimulator",
-        tracking="Tracking",
+        tracking="WandbRun",
     )
     | frozenset(
         f"pytorch_lightning.{name}"
@@ -103,6 +103,9 @@ RUN_PARTS: Final = (
             "callbacks.StochasticWeightAveraging",
             "callbacks.Timer",
             "callbacks.WeightAveraging",
+            "loggers.CSVLogger",
+            "loggers.MLFlowLogger",
+            "loggers.TensorBoardLogger",
             "profilers.AdvancedProfiler",
             "profilers.PyTorchProfiler",
             "profilers.SimpleProfiler",

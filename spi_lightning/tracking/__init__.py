@@ -5,6 +5,7 @@ from spi_lightning.results.training import CONFIG, LOG, METRICS
 from .earlier_run import clear_earlier, earlier_notes, record_run, require_free
 from .loggers import Tracking
 from .run_folder import VERSIONS, AtomicCheckpointIO, versions
+from .wandb_run import WandbRun
 
 __all__ = [
     "CONFIG",
@@ -13,6 +14,7 @@ __all__ = [
     "VERSIONS",
     "AtomicCheckpointIO",
     "Tracking",
+    "WandbRun",
     "clear_earlier",
     "earlier_notes",
     "record_run",

@@ -219,11 +219,11 @@ def test_a_limit_that_leaves_nothing_is_one_line(tmp_path, original, limit) -> N
         (("+callbacks.x={_target_: spi_lightning.callbacks.SaveOften, every_n_train_steps: -3}",), "every_n"),
         (("trainer.accelerator=abacus",), "abacus"),
         (("trainer.precision=5",), "precision|Precision"),
-        (("tracking.wandb=sometimes",), "disabled, offline, online"),
+        (("tracking=offline", "tracking.wandb.mode=sometimes"), "disabled, offline, online"),
         (("optimizer.lr=nan",), r"optimizer\.lr"),
         (("data.batch_size=0",), r"batch_size"),
         (("data.patterns={train:40,val:0,test:16}",), "validation split is empty"),
-        (("tracking.tensorboard=true", "data.patterns={train:40,val:0,test:16}"), "validation split is empty"),
+        (("tracking=tensorboard", "data.patterns={train:40,val:0,test:16}"), "validation split is empty"),
         (("trainer.val_check_interval=50",), "val_check_interval"),
     ],
 )  # fmt: skip

@@ -2,17 +2,18 @@ import errno
 from pathlib import Path
 
 import pytest
+from pytorch_lightning.loggers import TensorBoardLogger
 
 from spi_lightning.errors import UserError
-from spi_lightning.tracking import Tracking
+from spi_lightning.tracking import Tracking, WandbRun
 from spi_lightning.tracking.loggers import FolderCSVLogger
 
 
 def test_csv_is_always_written_and_a_resumed_run_adds_to_it(tmp_path: Path) -> None:
     for step, extra in ((1, {}), (2, {"val/auroc": 0.9})):
-        (logger,) = Tracking(wandb="disabled").loggers(tmp_path, "run", {}, steps=step)
+        (logger,) = Tracking().loggers(tmp_path, {}, steps=step)
         logger.log_metrics({"train/loss": 1 / step, **extra}, step)
-        Tracking(wandb="disabled").finish([logger], {})
+        Tracking().finish([logger], {})
     lines = (tmp_path / "metrics.csv").read_text().split()
     assert lines == ["step,train/loss,val/auroc", "1,1.0,", "2,0.5,0.9"]
 
@@ -70,24 +71,24 @@ def test_a_new_run_begins_its_log_anew(tmp_path: Path) -> None:
 
 
 def test_tensorboard_by_one_word(tmp_path: Path) -> None:
-    loggers = Tracking(wandb="disabled", tensorboard=True).loggers(tmp_path, "run", {})
+    loggers = Tracking([TensorBoardLogger(str(tmp_path), name="tensorboard", version="")]).loggers(tmp_path, {})
     for logger in loggers:
         logger.log_metrics({"train/loss": 1.0}, 1)
-    Tracking(wandb="disabled").finish(loggers, {})
+    Tracking().finish(loggers, {})
     assert list((tmp_path / "tensorboard").glob("events*"))
 
 
 def test_offline_runs_can_be_sent_later(tmp_path: Path) -> None:
-    tracking = Tracking(wandb="offline")
-    loggers = tracking.loggers(tmp_path, "run", {"seed": 1})
+    tracking = Tracking([WandbRun(str(tmp_path))])
+    loggers = tracking.loggers(tmp_path, {"seed": 1})
     loggers[-1].log_metrics({"train/loss": 1.0}, 1)
     tracking.finish(loggers, {"test/auroc": 0.9})
     assert list((tmp_path / "wandb").glob("offline-run-*/run-*.wandb"))
 
 
-def test_unknown_modes_list_the_choices() -> None:
+def test_unknown_modes_list_the_choices(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="disabled, offline, online"):
-        Tracking(wandb="sometimes")
+        WandbRun(str(tmp_path), mode="sometimes")
 
 
 def test_a_full_disk_names_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,16 +97,17 @@ def test_a_full_disk_names_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     def full(_: ExperimentWriter) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")  # as a write says it, which knows no name
 
-    (logger,) = Tracking("disabled").loggers(tmp_path, "n", {})
+    (logger,) = Tracking().loggers(tmp_path, {})
     monkeypatch.setattr(ExperimentWriter, "save", full)
     with pytest.raises(UserError, match=r"metrics\.csv: cannot be written, the disk is full"):
         logger.log_metrics({"a": 1.0}, 0)
 
 
 def test_a_resumed_run_goes_on_in_the_same_run_of_weights_and_biases(tmp_path: Path) -> None:
-    tracking, runs = Tracking(wandb="offline"), []
+    runs = []
     for steps in (None, 5, None):
-        loggers = tracking.loggers(tmp_path, "run", {}, steps)
-        runs.append(loggers[-1].experiment.id)
+        tracking = Tracking([run := WandbRun(str(tmp_path))])
+        loggers = tracking.loggers(tmp_path, {}, steps)
+        runs.append(run.experiment.id)
         tracking.finish(loggers, {})
     assert runs[0] == runs[1] != runs[2]

@@ -21,6 +21,7 @@ _NO_MEMORY: Final = re.compile(
 _REFUSED: Final = re.compile(r"Could not override '([^']+)'")
 _UNLOADED: Final = re.compile(r"Error loading '([^']+)'")
 _CALLED: Final = re.compile(r"Error in (?:call to target '|creating partial\()([\w.]+)")
+_NEEDED: Final = re.compile(r"Requirement '([\w-]+)|`([\w-]+)` is not installed")  # Lightning's words
 _NOT_TAKEN: Final = re.compile(r"unexpected keyword argument '(\w+)'")
 
 
@@ -29,7 +30,8 @@ def one_line(error: BaseException) -> str | None:
     if (line := mistake_of(error, is_output)) is not None:
         return line
     causes = causes_of(error)
-    if line := next(filter(None, map(_unimportable, causes)), None) or _not_taken(causes):
+    lines = (each(cause) for cause in causes for each in (_unimportable, _not_installed))
+    if line := next(filter(None, lines), None) or _not_taken(causes):
         return line
     for cause in causes:
         if isinstance(cause, MissingConfigException) and cause.missing_cfg_file:
@@ -110,6 +112,13 @@ def _unimportable(error: BaseException) -> str | None:
         return f"{name} cannot be imported: put the folder that holds {package} on PYTHONPATH"
     why = " ".join(str(cause or "it is not there").split())
     return f"{name} cannot be imported: {type(cause).__name__ if cause else 'ImportError'}, {why}"
+
+
+def _not_installed(error: BaseException) -> str | None:
+    """Line of a package that a part of Lightning needs beyond its own; None for another error."""
+    if not isinstance(error, ModuleNotFoundError) or not (found := _NEEDED.search(str(error))):
+        return None
+    return f"{found[1] or found[2]} is not installed: pip install {found[1] or found[2]}"
 
 
 def _not_taken(causes: Sequence[BaseException]) -> str | None:

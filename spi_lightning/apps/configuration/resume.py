@@ -111,6 +111,6 @@ def _compositions(cfg: DictConfig, words: Sequence[str]) -> tuple[dict[str, Any]
 
 
 def _composed(cfg: DictConfig, words: Sequence[str]) -> dict[str, Any]:
-    hydra, resume = HydraConfig.get(), f"resume={quoted(str(cfg.resume))}"
+    hydra, own = HydraConfig.get(), [f"{key}={quoted(str(cfg[key]))}" for key in ("resume", "folder")]
     searched = [word for word in hydra.overrides.hydra if key_of(word) == "hydra.searchpath"]  # by this command alone
-    return resolved(compose(hydra.job.config_name, overrides=[*words, *searched, resume]), whole=False)
+    return resolved(compose(hydra.job.config_name, overrides=[*words, *searched, *own]), whole=False)

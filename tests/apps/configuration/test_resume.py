@@ -18,6 +18,7 @@ from spi_lightning.apps.configuration.plain_words import quoted
 from spi_lightning.apps.configuration.resume import resumed_settings
 from spi_lightning.apps.train import train
 from spi_lightning.errors import UserError
+from spi_lightning.tracking.resumed_run import writing_to
 from tests.apps.small_runs import CONF, NARROW, SIMULATED, SMALL, load, small_config
 
 RECIPE = ("data.augment=dihedral", "schedule=cosine", "schedule.T_max=15", "callbacks.often.every_n_train_steps=1")
@@ -171,6 +172,11 @@ def test_a_foreign_run_writes_nowhere_else(tmp_path: Path, caplog: pytest.LogCap
     last, outside = tmp_path / "run/checkpoints/last.ckpt", tmp_path / "outside"
     checkpoint = load(last)
     config = checkpoint["config"]
+    elsewhere = {"save_dir": f"{outside}/mlruns", "tracking_uri": f"file:{outside}"}
+    stored = {"mlflow": elsewhere, "tensorboard": {"save_dir": str(outside)}}
+    moved = writing_to(str(tmp_path / "run"), "", stored)
+    assert moved["mlflow"] == {"save_dir": f"{tmp_path}/run/mlruns", "tracking_uri": None}
+    assert moved["tensorboard"] == {"save_dir": f"{tmp_path}/run"}
     config["data"]["cache_dir"] = config["folder"] = config["trainer"]["default_root_dir"] = str(outside)
     for name in ("best", "last", "often"):
         config["callbacks"][name]["dirpath"] = str(outside / name)
