@@ -1,7 +1,6 @@
 """Pages of the reference of commands and of groups of settings, made from conf/ when the site is built."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import yaml
 from arguments_of import arguments_of
@@ -10,10 +9,11 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+from spi_lightning.apps.help import first_line
+from spi_lightning.apps.spi import FILE_KEY
+from spi_lightning.locations import CONF
 from spi_lightning.settings.comments import Choice, Setting, read_choice
 
-ROOT = Path(__file__).resolve().parents[2]
-CONF = ROOT / "conf"
 COMMANDS, SETTINGS = "reference/commands", "reference/settings"
 SKIPPED = ("_target_", "_partial_", "defaults", "_convert_")
 
@@ -22,7 +22,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """The pages stand in the navigation behind the index of their folder."""
     for entries in list(_lists(config.nav)):
         if f"{COMMANDS}/index.md" in entries:
-            entries.extend({name: f"{COMMANDS}/{name}.md"} for name in commands())
+            entries.extend({name: f"{COMMANDS}/{name}.md"} for name in FILE_KEY)
         if f"{SETTINGS}/index.md" in entries:
             entries.extend({group: f"{SETTINGS}/{page(group)}.md"} for group in groups())
     return config
@@ -30,7 +30,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages to the files of the site."""
-    pages = {f"{COMMANDS}/{name}": command_page(name) for name in commands()}
+    pages = {f"{COMMANDS}/{name}": command_page(name) for name in FILE_KEY}
     pages |= {f"{SETTINGS}/{page(group)}": group_page(group) for group in groups()}
     for name, text in pages.items():
         files.append(File.generated(config, f"{name}.md", content=text))
@@ -38,13 +38,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """The index of the settings ends with the groups and the first sentence of each choice."""
+    """The indices end with the commands, and with the groups and the first sentence of each choice."""
+    if page.file.src_uri == f"{COMMANDS}/index.md":
+        rows = [(f"[{code('spi ' + name)}]({name}.md)", prose(first_line(name))) for name in FILE_KEY]
+        return f"{markdown}\n\n{table(('command', 'what it does'), rows)}"
     return f"{markdown}\n\n{choices()}" if page.file.src_uri == f"{SETTINGS}/index.md" else markdown
-
-
-def commands() -> list[str]:
-    """Names of the commands that have a configuration."""
-    return sorted(path.stem for path in CONF.glob("*.yaml"))
 
 
 def groups() -> list[str]:
@@ -67,9 +65,12 @@ def choices() -> str:
 
 
 def command_page(name: str) -> str:
-    """The settings of one command."""
-    choice = read_choice(CONF / f"{name}.yaml")
-    return f"# {name}\n\n{prose(choice.about)}\n\n{_defaults(choice)}\n\n{_settings(choice)}\n"
+    """What one command does, examples, and its settings."""
+    choice, key = read_choice(CONF / f"{name}.yaml"), FILE_KEY[name]
+    bare = f"A word without = is {code(key + '=')}." if key else ""
+    examples = "```bash\n" + "\n".join(choice.examples) + "\n```" if choice.examples else ""
+    parts = [f"# spi {name}", prose(choice.about), examples, bare, _defaults(choice), _settings(choice)]
+    return "\n\n".join(part for part in parts if part)
 
 
 def group_page(group: str) -> str:
@@ -88,8 +89,7 @@ def _choices(group: str) -> list[Choice]:
 
 def _first(choice: Choice) -> str:
     """First sentence of the comment at the top of a file, or of what the file builds."""
-    about = choice.about or arguments_of(choice.value("_target_")).about
-    return about.split(". ")[0].split(".\n")[0].rstrip(".").replace("\n", " ")
+    return choice.first_sentence or arguments_of(choice.value("_target_")).about.split(". ")[0].rstrip(".")
 
 
 def _built(choice: Choice) -> str:

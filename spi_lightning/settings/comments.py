@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 _COMMENT = re.compile(r"\s*#\s?(.*)")
+_SENTENCE = re.compile(r"(?<!\bal)(?<!\bSect)(?<!\bSects)(?<!\bEq)(?<!\bEqs)(?<!\bFig)(?<!\bFigs)\. ")
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Choice:
     @property
     def first_sentence(self) -> str:
         """First sentence of the comment at the top."""
-        return self.about.split(". ")[0].rstrip(".")
+        return _SENTENCE.split(self.about, maxsplit=1)[0].rstrip(".")
 
     def value(self, key: str) -> str:
         """Value of a key as it is written; empty where there is none."""

@@ -12,17 +12,14 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import get_object
 
 import spi_lightning.apps.process.entry  # noqa: F401  registers the resolvers of the configuration
-from spi_lightning.apps.configuration.plain_words import as_plain_list, quote_names
-from spi_lightning.apps.describe import _SETTINGS
+from spi_lightning.apps.configuration.plain_words import command_line
+from spi_lightning.apps.spi import FILE_KEY
 from spi_lightning.locations import CONF
 from tests.cases.commands import ROOT
 
 DOCS = ROOT / "docs"
 PAGES = [*sorted(DOCS.rglob("*.md")), ROOT / "README.md"]
-CONFIGURED = {path.stem for path in CONF.glob("*.yaml")}
-COMMANDS = CONFIGURED | {"describe", "compare", "config"}
 GROUPS = {str(path.parent.relative_to(CONF)) for path in CONF.rglob("*.yaml")} - {"."}
-WORDS_OF = {"describe": {*_SETTINGS}, "compare": {"out", "objective"}, "config": {"experiment"}}
 OWN = ("hydra.searchpath", "trust")  # words of commands on packages of the reader, which tests/extending runs
 FILES = ("runs/", '"hits.')  # in code that needs those of the reader
 IMPORTS = (ast.Import, ast.ImportFrom)
@@ -62,22 +59,14 @@ def keys_of(words: list[str]) -> list[str]:
 
 @pytest.mark.parametrize(("page", "name", "words"), list(commands()), ids=as_id)
 def test_commands_can_be_given(page: Path, name: str, words: list[str]) -> None:
-    assert name in COMMANDS
-    if name in WORDS_OF:
-        assert set(keys_of(words)) <= WORDS_OF[name]
-        return
+    assert name in FILE_KEY
     if any(key in OWN for key in keys_of(words)):
         return
     assert unknown_methods(words) == []
+    swept = "-m" in words
+    given = command_line(name, [first_value(word) if swept else word for word in words], FILE_KEY[name])
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        compose(name, overrides=overrides(words))
-
-
-def overrides(words: list[str]) -> list[str]:
-    """Words as Hydra takes them: without files, `out=` and searches, and of a sweep the first value alone."""
-    kept = [word for word in words if "=" in word or word.startswith("~")]
-    kept = [word for word in kept if not word.startswith(("out=", "hydra.", "sweep=", "-"))]
-    return quote_names(as_plain_list([first_value(word) if "-m" in words else word for word in kept]))
+        compose(name, overrides=[word for word in given if not word.startswith(("hydra", "-"))])
 
 
 def first_value(word: str) -> str:
