@@ -66,7 +66,7 @@ def train(cfg: DictConfig) -> float:
     trust(cfg.trust)
     words, cfg = all_words(command_words() or [], cfg.resume), resumed_settings(cfg)
     resolve_length(cfg, words)
-    weights, resumed = starting_weights(cfg), ResumedRun.of(cfg.resume)
+    weights, resumed = starting_weights(cfg, words), ResumedRun.of(cfg.resume)
     require_fit(cast(Mapping[str, Any], cfg), choice_of)
     check_types(cfg, "train", {"resume": TEXT, "checkpoint": TEXT})
     folder, loggers, config = Path(cfg.folder), cast(list[Logger], []), recorded(cfg)
@@ -170,18 +170,27 @@ def resolve_length(cfg: DictConfig, words: Sequence[str]) -> None:
         cfg.trainer.max_steps = -1
 
 
-def starting_weights(cfg: DictConfig) -> dict[str, Any] | None:
+def starting_weights(cfg: DictConfig, words: Sequence[str] = ()) -> dict[str, Any] | None:
     """Copy network, preprocessing and classes of ``cfg.checkpoint`` into cfg; return its weights, None without one.
 
+    Bin and crop of the command line hold instead of the checkpoint's: patterns of another detector have other pixels.
     Not of a resumed run, whose settings hold them.
+
+    Args:
+        cfg: Settings of the training, changed in place.
+        words: Overrides of the command line.
     """
     if cfg.checkpoint is None or cfg.resume is not None:
         return None
     target = cfg.task._target_
+    names = {word.partition("=")[0].lstrip("+") for word in words}
+    own = {key: OmegaConf.select(cfg, key) for key in ("preprocess.bin", "preprocess.crop") if key in names}
     stored, weights = read_start(cfg.checkpoint, target, getattr(get_class(target), "starts_from", (target,)))
     for group in ("network", "preprocess"):
         if group in stored:
             OmegaConf.update(cfg, group, stored[group], merge=False, force_add=True)
+    for key, value in own.items():
+        OmegaConf.update(cfg, key, value, force_add=True)
     if "classes" in stored:
         cfg.task.classes = stored["classes"]
     return weights

@@ -13,6 +13,8 @@ from torch.nn import functional
 
 from spi_lightning.errors import UserError
 from spi_lightning.fields import INTENSITY, MASK, Batch
+from spi_lightning.io.input_window import size_refusal
+from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.physics.array import bin_pixels, centre_crop, pad
 
 
@@ -110,27 +112,22 @@ def size_refused(
         ) from error
 
 
-def require_size(who: object, checkpoint: Path, shape: tuple[int, int], size: int, crop: int | None, bin: int) -> None:
-    """Refuse patterns that crop and bin do not bring to the size of a network, naming numbers that do.
+def require_size(patterns: PatternFile, checkpoint: Path, size: int | None, crop: int | None, bin: int) -> None:
+    """Refuse patterns that crop and bin do not bring to the input of a network, naming numbers that do.
 
     Args:
-        who: Method or file that the line begins with.
+        patterns: File of patterns, some of which are read where numbers are to be named.
         checkpoint: Checkpoint of the network.
-        shape: Shape of one pattern, (H, W) pixels.
-        size: Edge that the network takes, pixel.
+        size: Edge that the network takes, pixel; None: any, and only the bin has to divide what is cropped.
         crop, bin: Central pixels kept first (None: all), then squares of bin x bin pixels summed.
 
     Raises:
         UserError: The patterns do not become ``size`` x ``size`` pixels.
     """
-    edges = shape if crop is None else (crop, crop)
-    if all(edge == size * bin for edge in edges) and (crop is None or crop <= min(shape)):
+    height, width = patterns.shape[1:]
+    edges = (height, width) if crop is None else (crop, crop)
+    fits = all(edge == size * bin if size else edge % bin == 0 for edge in edges)
+    if fits and (crop is None or crop <= min(height, width)):
         return
-    bins = sorted({1, bin, min(shape) // size} - {0}, key=lambda n: abs(n - bin))
-    fitting = " or ".join(f"preprocess.crop={size * n} preprocess.bin={n}" for n in bins if size * n <= min(shape))
-    now = f"preprocess.crop={'null' if crop is None else crop} preprocess.bin={bin}"
-    remedy = f"set {fitting}" if fitting else f"the patterns are smaller; {TRAIN_AT_THIS_SIZE}"
-    raise UserError(
-        f"{who}: the network of {checkpoint} takes {size} x {size} pixels, which patterns of {shape[0]} x {shape[1]} "
-        f"do not become by {now}: {remedy}"
-    )
+    smaller = f"the patterns are smaller; {TRAIN_AT_THIS_SIZE}"
+    raise size_refusal(patterns, f"the network of {checkpoint}", size, (crop, bin), smaller)

@@ -55,7 +55,7 @@ class TinyCNN(nn.Module):
         for _, kernel in MAPS_AND_SIZES:
             pixels = (pixels - kernel + 1) // 2
         if pixels < 1:
-            raise UserError(f"network.size={size} is too small for TinyCNN: use 22 pixels or more")
+            raise UserError(f"network.size={size} is too small for TinyCNN: use 24 pixels or more")
         self.to_features = nn.Linear(2 * pixels**2, 2, bias=bias)
         self.head = nn.Sequential(nn.LeakyReLU(slope), nn.Linear(2, classes, bias=bias))
         for module in self.modules():

@@ -21,6 +21,7 @@ from spi_lightning.io.contents import (
     photon_statistics,
     reach_of,
 )
+from spi_lightning.io.input_window import USUAL_SIZE, window_line
 from spi_lightning.io.patterns.assembly import sample_indices
 from spi_lightning.notes import by_level
 from spi_lightning.results.hit_columns import write_columns
@@ -60,6 +61,8 @@ def print_contents(
     unit = "photons" if adu_per_photon is None else f"detector units, {adu_per_photon:g} a photon"
     console.print(contents_table(file, unit))
     console.print(photon_table(statistics, len(file)))
+    if line := window_line(file, USUAL_SIZE):
+        console.print(f"for networks of {USUAL_SIZE} x {USUAL_SIZE} pixels: {line}", highlight=False, soft_wrap=True)
 
 
 def write_frames(file: PatternFile, path: Path) -> None:

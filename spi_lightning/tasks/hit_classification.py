@@ -7,6 +7,7 @@ import torch
 from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor, nn
 
+from spi_lightning.data.hits import HitDataset
 from spi_lightning.data.transforms import AUGMENTATIONS, Preprocess, views
 from spi_lightning.errors import UserError
 from spi_lightning.fields import (
@@ -24,6 +25,7 @@ from spi_lightning.fields import (
 )
 from spi_lightning.metrics import Descriptions, Domain, HitMetrics, PatternMean, Temperature, describe_patterns
 
+from .input_size import require_input
 from .optimisation import Interval, MakeOptimizer, MakeSchedule
 from .trained_task import TrainedTask
 
@@ -146,9 +148,12 @@ class HitClassification(TrainedTask):
         return logits.sigmoid() if self.classes == 1 else logits.softmax(dim=1)[:, Kind.SINGLE]
 
     def on_fit_start(self) -> None:
-        """Check the labels, and fit mean and deviation of the standardisation, unless a checkpoint holds them."""
+        """Check labels and size of the patterns, and fit the standardisation, unless a checkpoint holds it."""
         super().on_fit_start()
         self._require_labels()
+        patterns = self.trainer.datamodule.splits.get("train")  # type: ignore[attr-defined]
+        if isinstance(patterns, HitDataset):
+            require_input(self.network, self.preprocess, patterns, self.device)
         if not self.preprocess.needs_fit:
             return
         if self.trainer.is_global_zero:

@@ -60,6 +60,12 @@ def test_without_geometry_sizes_are_left_out_with_a_note(tmp_path, capsys) -> No
     assert "diameter_nm" not in (tmp_path / "out.csv").read_text()
 
 
+def test_settings_for_networks_are_named(tmp_path, capsys) -> None:
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).poisson(1.0, (2, 195, 260)))
+    assert main([str(tmp_path / "a.npy")]) == 0
+    assert "for networks of 64 x 64 pixels: preprocess.bin=3 preprocess.crop=192 (" in capsys.readouterr().out
+
+
 def test_settings_are_those_of_evaluate(tmp_path, capsys) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["a"], file["b"] = np.ones((2, 4, 4), dtype=int), np.ones((3, 4, 4), dtype=int)

@@ -13,7 +13,7 @@ import yaml
 from hydra.utils import instantiate
 from pytorch_lightning import Trainer
 
-from spi_lightning.apps.train import resolve_length, train
+from spi_lightning.apps.train import resolve_length, starting_weights, train
 from spi_lightning.callbacks.validation import ended_before
 from spi_lightning.errors import UserError
 from spi_lightning.tasks import load_task
@@ -101,6 +101,22 @@ def test_a_trained_network_is_tuned_on_a_few_labelled_frames(finished: tuple[Pat
     moved = (tuned["state_dict"]["network.head.weight"] - start["network.head.weight"]).abs().max()
     assert 0 < moved < 0.01  # a small learning rate from the weights it was given
     assert tuned["config"]["task"]["network"]["widths"] == [4, 8]
+
+
+def test_patterns_of_another_detector_are_binned_for_a_checkpoint_as_the_command_says(
+    finished: tuple[Path, float], tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    with h5py.File(tmp_path / "mine.h5", "w") as file:
+        file["frames"] = rng.poisson(0.3, (20, 97, 131)).astype(np.uint16)
+        file["labels"] = np.arange(20) % 2
+    keys = (f"data.path={tmp_path / 'mine.h5'}", "data.keys.photons=frames", "data.keys.label=labels")
+    words = ["preprocess.bin=3", "preprocess.crop=96"]
+    cfg = small_config(tmp_path, "experiment=finetune", f"checkpoint={finished[0]}", *keys, *words, simulated=False)
+    starting_weights(cfg, words)
+    assert (cfg.preprocess.bin, cfg.preprocess.crop) == (3, 96)
+    starting_weights(cfg, ["seed=1"])
+    assert (cfg.preprocess.bin, cfg.preprocess.crop) == (1, None)
 
 
 def test_steps_of_the_command_line_win_over_epochs_of_the_configuration(tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from spi_lightning.errors import UserError
 from spi_lightning.fields import INTENSITY, MASK
+from spi_lightning.io import ArrayFrames, PatternFile
 from spi_lightning.methods.resized import (
     fitted_batch,
     on_coarser_pixels,
@@ -88,24 +90,37 @@ def test_other_mistakes_pass() -> None:
         pass
 
 
+def no_fringes(shape) -> PatternFile:
+    return PatternFile(Path("a.h5"), "array", ArrayFrames(np.zeros((1, *shape), np.float32)))
+
+
 @pytest.mark.parametrize(
-    ("shape", "crop", "bin", "fitting"),
+    ("shape", "size", "crop", "bin", "fitting"),
     [
-        ((120, 160), None, 2, "preprocess.crop=64 preprocess.bin=1"),
-        ((128, 160), None, 2, "preprocess.crop=128 preprocess.bin=2 or preprocess.crop=64 preprocess.bin=1"),
-        ((300, 260), 256, 2, "preprocess.crop=128 preprocess.bin=2 or .*crop=64 preprocess.bin=1 or .*256 .*bin=4"),
-        ((65, 65), None, 1, "preprocess.crop=64 preprocess.bin=1"),
-        ((100, 100), 128, 2, "preprocess.crop=64 preprocess.bin=1"),
-        ((60, 80), None, 1, "the patterns are smaller; use a checkpoint trained at this size"),
+        ((120, 160), 64, None, 2, "set preprocess.bin=1 preprocess.crop=64"),
+        ((128, 160), 64, None, 2, "set preprocess.bin=2 preprocess.crop=128"),
+        ((300, 260), 64, 256, 2, "set preprocess.bin=4 preprocess.crop=256"),
+        ((65, 65), 64, None, 1, "set preprocess.bin=1 preprocess.crop=64"),
+        ((100, 100), 64, 128, 2, "set preprocess.bin=1 preprocess.crop=64"),
+        ((65, 130), None, None, 2, "set preprocess.bin=1 preprocess.crop=64"),
+        ((60, 80), 64, None, 1, "the patterns are smaller; use a checkpoint trained at this size"),
     ],
 )
-def test_numbers_that_fit_are_named(shape, crop, bin, fitting) -> None:
-    with pytest.raises(UserError, match=rf"takes 64 x 64 pixels, .*: (set )?{fitting}$"):
-        require_size("a.h5", RUN, shape, 64, crop, bin)
+def test_numbers_that_fit_are_named(shape, size, crop, bin, fitting) -> None:
+    wanted = "the 64 x 64 pixels" if size else "an input"
+    with pytest.raises(UserError, match=rf"do not become {wanted} of the network of .*: {fitting}( \(the.*\))?$"):
+        require_size(no_fringes(shape), RUN, size, crop, bin)
 
 
 @pytest.mark.parametrize(
-    ("shape", "crop", "bin"), [((64, 64), None, 1), ((128, 128), None, 2), ((150, 170), 128, 2), ((64, 90), 64, 1)]
+    ("shape", "size", "crop", "bin"),
+    [
+        ((64, 64), 64, None, 1),
+        ((128, 128), 64, None, 2),
+        ((150, 170), 64, 128, 2),
+        ((64, 90), 64, 64, 1),
+        ((66, 90), None, None, 3),
+    ],
 )
-def test_sizes_that_fit_pass(shape, crop, bin) -> None:
-    require_size("a.h5", RUN, shape, 64, crop, bin)
+def test_sizes_that_fit_pass(shape, size, crop, bin) -> None:
+    require_size(no_fringes(shape), RUN, size, crop, bin)

@@ -104,14 +104,12 @@ class CheckpointMethod:
         return self._loaded[1]
 
     def require_size(self, patterns: PatternFile) -> None:
-        """Refuse a file whose patterns do not become of the one size that the network takes, where it has one."""
+        """Refuse a file whose patterns do not become of the size that the network takes, or that its bin divides."""
         preprocess, network = self.task.preprocess, self.task.network
         size = network.size if isinstance(network, TinyCNN) else None
         if size is None and preprocess.mean.numel() > 1 and preprocess.mean.shape[-1] == preprocess.mean.shape[-2]:
             size = preprocess.mean.shape[-1]  # of the mean image that is subtracted
-        if size is not None:
-            height, width = patterns.shape[1:]
-            require_size(patterns.path, self.checkpoint, (height, width), size, preprocess.crop, preprocess.bin)
+        require_size(patterns, self.checkpoint, size, preprocess.crop, preprocess.bin)
 
     def answer(self, part: HitPart, listener: Listener) -> HitAnswer:
         """Answer every frame of a file, in order; the network computes while a thread reads and preprocesses on.

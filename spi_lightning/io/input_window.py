@@ -1,0 +1,137 @@
+"""Bin and crop that bring the patterns of a detector to the size of a network, by the width of their fringes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spi_lightning.errors import UserError
+from spi_lightning.fields import BEAM_CENTRE, IS_SINGLE_HIT
+from spi_lightning.physics.array import bin_pixels, evenly
+from spi_lightning.physics.frames.beam_centre import find_beam_centre
+from spi_lightning.physics.frames.sphere_fit import fit_sphere
+
+from .patterns.pattern_file import PatternFile
+
+USUAL_SIZE: Final = 64  # pixel, edge of the input that the hit classifiers of this package are trained on
+_A_FRINGE: Final = 3  # binned pixels that a fringe keeps, as fit_sphere needs
+_FRAMES: Final = 24
+_AT_ONCE: Final = 8
+_LARGEST: Final = 512  # pixel, edge beyond which frames are binned for the fit
+_QUALITY: Final = 0.9  # of a fit of a sphere from which its fringes count
+_LEAST: Final = 3  # frames whose fringes count
+
+
+@dataclass(frozen=True)
+class InputWindow:
+    """Central square of a pattern, binned to the input of a network.
+
+    Attributes:
+        bin: Edge of the squares of pixels that are summed.
+        crop: Edge of the central square that is kept before, pixel.
+    """
+
+    bin: int
+    crop: int
+
+    def __str__(self) -> str:
+        return f"preprocess.bin={self.bin} preprocess.crop={self.crop}"
+
+
+def input_window(shape: Sequence[int], size: int, fringe: float | None = None) -> InputWindow | None:
+    """Largest window that keeps three binned pixels a fringe; None where a pattern is smaller than the input.
+
+    Args:
+        shape: Height and width of a pattern, pixel.
+        size: Edge of the network's input, pixel.
+        fringe: Width of a fringe, pixel; None: not known, and the window is as large as the pattern allows.
+    """
+    largest = min(shape) // size
+    if largest < 1:
+        return None
+    bin = largest if fringe is None else max(1, min(largest, int(fringe / _A_FRINGE)))
+    return InputWindow(bin, size * bin)
+
+
+def window_line(file: PatternFile, size: int) -> str:
+    """Settings that bring a file's patterns to a network's input with their reason; empty for smaller patterns.
+
+    Args:
+        file: File of patterns, of which some frames are read.
+        size: Edge of the network's input, pixel.
+    """
+    fringe = fringe_width(file)
+    window = input_window(file.shape[1:], size, fringe)
+    if window is None or fringe is None:
+        return "" if window is None else f"{window} (the largest square)"
+    return f"{window} (fringes of {fringe:.3g} pixels, {fringe / window.bin:.2g} after binning)"
+
+
+def size_refusal(
+    file: PatternFile, network: str, size: int | None, window: tuple[int | None, int], smaller: str
+) -> UserError:
+    """Error for patterns that are no input of a network, which names the bin and crop that make them one.
+
+    Args:
+        file: File of patterns, of which some frames are read.
+        network: Name of the network in words.
+        size: Edge of the network's input, pixel; None: any that is divided by the bin.
+        window: Crop, None for none, and bin in use.
+        smaller: Remedy in words for patterns that are smaller than the input.
+    """
+    crop, bin = window
+    line = window_line(file, size or USUAL_SIZE)
+    wanted = f"the {size} x {size} pixels" if size else "an input"
+    return UserError(
+        f"{file.path}: patterns of {file.shape[1]} x {file.shape[2]} pixels do not become {wanted} of {network} by "
+        f"preprocess.bin={bin} preprocess.crop={'null' if crop is None else crop}: {f'set {line}' if line else smaller}"
+    )
+
+
+def fringe_width(file: PatternFile) -> float | None:
+    """Width of a fringe, wavelength times distance over diameter, pixel; None where fewer than three frames show one.
+
+    It is the median over frames that a sphere fits, with no geometry needed: those labelled single hits, else all.
+
+    Args:
+        file: File of patterns, of which 24 are read; None is the answer too where they are no photons.
+    """
+    frames = np.arange(len(file))
+    if IS_SINGLE_HIT in file.labels and (np.asarray(file.labels[IS_SINGLE_HIT]) == 1).sum() >= _LEAST:
+        frames = np.flatnonzero(np.asarray(file.labels[IS_SINGLE_HIT]) == 1)
+    frames = frames[evenly(len(frames), _FRAMES)]
+    try:
+        found = np.concatenate([_fringes(file, frames[at : at + _AT_ONCE]) for at in range(0, len(frames), _AT_ONCE)])
+    except UserError:  # no photons
+        return None
+    found = found[np.isfinite(found)]
+    return float(np.median(found)) if len(found) >= _LEAST else None
+
+
+def _fringes(file: PatternFile, frames: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Fringe widths (n,) of frames, pixel; NaN where no sphere fits."""
+    photons, mask = torch.from_numpy(file.read(frames)), torch.from_numpy(np.array(file.read_mask(frames)))
+    photons, mask, bin = _coarse(photons, mask.expand(photons.shape))
+    stated = torch.from_numpy(np.array(file.geometry.get(BEAM_CENTRE, np.nan), dtype=np.float64))
+    guess = (stated - (bin - 1) / 2) / bin if stated.shape == (2,) and stated.isfinite().all() else None
+    centre = find_beam_centre(photons, mask, guess).centre
+    sphere = fit_sphere(photons, mask, centre, 1e4, 1.0, 1e-4)  # q in 1/pixel, at an angle that is small
+    fringe = torch.where(sphere.quality >= _QUALITY, bin / sphere.diameter, torch.nan)
+    return fringe.double().numpy()
+
+
+def _coarse(photons: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, int]:
+    """Photons and mask (B, H, W) binned to 512 pixels at most along the shorter edge, and the bin."""
+    height, width = photons.shape[-2:]
+    bin = -(-min(height, width) // _LARGEST)
+    if bin == 1:
+        return photons, mask, 1
+    whole = (..., slice(height // bin * bin), slice(width // bin * bin))
+    binned, measured = bin_pixels(photons[whole][:, None], mask[whole][:, None], bin)
+    return binned[:, 0], measured[:, 0], bin
