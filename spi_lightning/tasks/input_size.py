@@ -48,8 +48,9 @@ def _size_of(network: nn.Module, preprocess: Preprocess, device: torch.device) -
     """Edge of a square input that the network takes, pixel; None where none of those tried passes."""
     channels = 1 + preprocess.mask_channel
     height, width = preprocess.mean.shape  # 1 x 1 without a mean image
-    stated = (width if height == width > 1 else None, getattr(network, "size", None))
-    for size in (*(edge for edge in stated if isinstance(edge, int)), *_SIZES):
+    stated: tuple[object, ...] = (width if height == width > 1 else None, getattr(network, "size", None))
+    sizes: list[int] = [*(edge for edge in stated if isinstance(edge, int)), *_SIZES]
+    for size in sizes:
         if _takes(network, torch.zeros(1, channels, size, size, device=device)):
             return size
     return None

@@ -62,7 +62,7 @@ def test_without_geometry_sizes_are_left_out_with_a_note(tmp_path, capsys) -> No
 
 def test_settings_for_networks_are_named(tmp_path, capsys) -> None:
     np.save(tmp_path / "a.npy", np.random.default_rng(0).poisson(1.0, (2, 195, 260)))
-    assert main([str(tmp_path / "a.npy")]) == 0
+    assert status("describe", str(tmp_path / "a.npy")) == 0
     assert "for networks of 64 x 64 pixels: preprocess.bin=3 preprocess.crop=192 (" in capsys.readouterr().out
 
 

@@ -43,6 +43,8 @@ _DETECTOR: Final = {
 }
 # beside the counts, if none of the above exists
 _MASKS: Final = ("mask", "pixel_mask", "good_pixels", "dead_pixels", "hot_pixels", "badpixels", "bad", "good")
+NOTHING: Final = "none"  # in place of the name of a data set: not read though the file has one
+_OPTIONAL: Final = ("monitor", "whitefield", "dark", "bad_pixels")
 _ROCKING: Final = re.compile(r"k?(th|phi|eta|chi|mu)|samth|om|alpha|incidence|angle|rock", re.IGNORECASE)
 
 
@@ -149,6 +151,9 @@ def _add_side(read: BraggScan, name: str, item: h5py.Dataset, rows: slice, colum
         read.monitor = torch.from_numpy(np.ravel(values).astype(float))
     elif values.shape == tuple(read.counts.shape[1:]):
         setattr(read, name, torch.from_numpy(values.astype(np.float32)))
+        if not named:
+            line = f"{item.name} is used as the {name}, by its name; data.keys.{name}={NOTHING} leaves it out"
+            read.notes.append(Note.of(line, str(read.path)))
     elif named:
         raise UserError(_unfit(read, name, item))
     else:
@@ -171,6 +176,8 @@ def _add_mask(
 ) -> None:
     """Add the bad pixels, (rows, columns) or (frames, rows, columns), in the convention of their name and path."""
     named = key is not None
+    if key == NOTHING:
+        return
     item = _find(file, key, "bad_pixels", layout, read.notes)
     if item is None and not (key is not None and Path(key).is_file()):
         beside = (get_object(group, name) for group in (layout.beside, layout.entry, file) for name in _MASKS)
@@ -237,6 +244,8 @@ def _find(
 
     Broken links are added to ``notes``.
     """
+    if key == NOTHING and name in _OPTIONAL:
+        return None
     if key is not None and not Path(key).is_file():
         return dataset(file, key, f"data.keys.{name}")
     if key is not None:

@@ -23,7 +23,8 @@ from spi_lightning.physics.frames.sentinels import Sentinel, find_sentinels
 class ScanKeys:
     """Names of data sets in an HDF5 scan, or of side files (.tif, .npy).
 
-    None searches the usual names, and for counts the only data set with three axes.
+    None searches the usual names, and for counts the only data set with three axes; ``none`` leaves out a monitor,
+    whitefield, dark or bad pixels that the file has.
     """
 
     counts: str | None = None

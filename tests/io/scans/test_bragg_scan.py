@@ -154,6 +154,21 @@ def test_hdf5_layouts(tmp_path: Path, layout: str) -> None:
         assert read.bad_pixels[0, :2].tolist() == [1, 0]
 
 
+@pytest.mark.parametrize("name", ["whitefield", "dark"])
+def test_images_found_by_their_names_are_noted_and_can_be_left_out(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "scan.h5"
+    with h5py.File(path, "w") as file:
+        file["counts"], file[name], file["flat"] = COUNTS, np.full((6, 7), 2.0), np.full((6, 7), 3.0)
+        file["bad_pixels"] = np.eye(6, 7)
+    line = f"/{name} is used as the {name}, by its name; data.keys.{name}=none leaves it out"
+    found = open_scan(path)
+    assert getattr(found, name) is not None and line in "\n".join(map(str, found.notes))
+    named = open_scan(path, ScanKeys(**{name: "flat"}))
+    assert float(getattr(named, name).mean()) == 3 and "by its name" not in "\n".join(map(str, named.notes))
+    without = open_scan(path, ScanKeys(**{name: "none", "bad_pixels": "none"}))
+    assert getattr(without, name) is None and without.bad_pixels is None and name not in without.sources
+
+
 def test_hdf5_without_counts_lists_what_is_there(tmp_path: Path) -> None:
     path = tmp_path / "scan.h5"
     with h5py.File(path, "w") as file:
@@ -205,7 +220,8 @@ def test_the_real_file(spi_data: Path) -> None:
     read = open_scan(spi_data / "bragg" / "aps34idc_S0054_128.h5")
     assert read.counts.shape == (128, 128, 128)
     assert read.geometry["step_deg"] == pytest.approx(0.005, rel=1e-3)
-    counts, angles = map(str, read.notes)
+    counts, *images, angles = map(str, read.notes)
+    assert all("by its name; data.keys." in line for line in images) and images
     assert counts == f"{read.path}: counts from /counts"
     assert angles.startswith("rocking angles from /theta_deg: -0.104996 to 0.530004 degree in 128 frames, 0.005 degree")
     assert torch.isfinite(read.counts).all()
