@@ -80,7 +80,7 @@ def finished_job(folder: Path, words: Sequence[str]) -> Run | None:
         changed = ", ".join(sorted(set(map(str, earlier)) ^ set(words))) or "their number"
         raise UserError(
             f"{folder}: holds a job of other settings ({changed}); repeat the sweep with its own, "
-            "or name another folder with hydra.sweep.dir="
+            "or name another folder with out="
         )
     run = next(read_run(folder))
     return run if run.state is State.FINISHED else None

@@ -16,7 +16,7 @@ from optuna.trial import TrialState  # noqa: E402
 
 from hydra_plugins.spi_optuna._space import grid_of, search_space, words_of  # noqa: E402
 from spi_lightning.apps.process.entry import run_app  # noqa: E402
-from spi_lightning.apps.train import main  # noqa: E402
+from spi_lightning.apps.train import train  # noqa: E402
 from spi_lightning.errors import UserError  # noqa: E402
 from tests.apps.small_runs import NARROW, SIMULATED, SMALL  # noqa: E402
 
@@ -63,7 +63,7 @@ def search(tmp_path: Path, monkeypatch, capsys) -> Callable[..., tuple[int, str]
         command = ["train", "-m", *small, "trainer.max_epochs=2", "sweep=optuna_classifier", "hydra.sweep.dir=sweep"]
         monkeypatch.setattr(sys, "argv", [*command, *words])
         try:
-            run_app(main)
+            run_app(train)
         except SystemExit as error:
             return int(error.code or 0), "".join(capsys.readouterr())
         return 0, "".join(capsys.readouterr())

@@ -106,5 +106,5 @@ def _compare(folder: Path) -> None:
     for path in write_outputs(found, [folder]):
         console.print(f"written: {path}", soft_wrap=True)
     if any(run.state in (State.UNFINISHED, State.FAILED) for run in found.runs):
-        line = f"to go on, repeat the command with hydra.sweep.dir={folder}: jobs that have finished are not repeated"
+        line = f"to go on, repeat the command with out={folder}: jobs that have finished are not repeated"
         console.print(line, soft_wrap=True)

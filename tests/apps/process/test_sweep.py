@@ -59,7 +59,7 @@ def test_a_sweep_ends_with_the_table_of_its_jobs(sweep, tmp_path) -> None:
 def test_the_same_command_does_only_what_is_lacking(sweep, tmp_path) -> None:
     status, out, trained = sweep("seed=1,2,3", fails=2)
     assert (status, trained) == (2, ["1", "2", "3"])
-    assert "failed seed-2: no frames" in out and "repeat the command with hydra.sweep.dir=sweep" in out
+    assert "failed seed-2: no frames" in out and "repeat the command with out=sweep" in out
     assert json.loads((tmp_path / "sweep" / "seed-2" / "job.json").read_text())["state"] == "failed"
     (tmp_path / "sweep" / "seed-2" / "checkpoints").mkdir()
     (tmp_path / "sweep" / "seed-2" / "checkpoints" / "last.ckpt").touch()
