@@ -83,7 +83,7 @@ class Search:
         if study.direction.name.lower() != self.settings["direction"]:
             raise UserError(
                 f"hydra.sweeper.direction={self.settings['direction']}: the study in {self.storage} is to "
-                f"{study.direction.name.lower()}; name another folder with out=, or another study_name"
+                f"{study.direction.name.lower()}; name another folder, out=, or study_name"
             )
         return study
 
@@ -112,9 +112,7 @@ class Search:
             try:
                 trials = [study.ask(self.space) for _ in range(min(self.settings["n_jobs"], left))]
             except ValueError as error:  # of a study that has searched another space
-                raise UserError(
-                    f"{self.storage}: {error}; name another folder, out=, or study_name"
-                ) from error
+                raise UserError(f"{self.storage}: {error}; name another folder, out=, or study_name") from error
             left -= len(trials)
             for trial in trials:
                 trial.set_user_attr(_FOLDER, str(self.folder))
