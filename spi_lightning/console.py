@@ -4,6 +4,7 @@ Names of files, data sets, structures and methods are never markup, and pass thr
 """
 
 import logging
+import os
 import sys
 import warnings
 from typing import Any, Final
@@ -59,6 +60,8 @@ def quiet_output() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     for advice in _ADVICE:
         warnings.filterwarnings("ignore", message=advice)
+    if not sys.stdout.isatty():  # notebooks set this for commands whose output they keep; bars are for terminals
+        os.environ.pop("FORCE_COLOR", None)
     plain_output()
 
 

@@ -30,6 +30,10 @@ class UserError(Exception):
             text = text.strip().splitlines()[-1].removeprefix(f"{__name__}.UserError: ")
         super().__init__(printable(text))
 
+    def _render_traceback_(self) -> list[str]:
+        """The line that a notebook shows instead of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class PrunedError(Exception):
     """End of a training that a search has stopped early, since other settings do better at this step."""

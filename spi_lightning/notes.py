@@ -19,7 +19,7 @@ class Level(IntEnum):
     """A reason to doubt the result."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Note:
     """One sentence on a result.
 
@@ -71,6 +71,8 @@ class Note:
         """Line for the user, ``WARNING: subject: text``, without the level for a note of the lowest level."""
         level = "" if self.level is Level.NOTE else self.level.name
         return ": ".join(part for part in (level, self.subject, self.text) if part)
+
+    __repr__ = __str__
 
 
 class NoteWarning(UserWarning):

@@ -15,7 +15,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.locations import CONF
 from spi_lightning.methods import RefinementSettings
 from spi_lightning.mistakes import causes_of
-from spi_lightning.settings import as_words, takes_setting
+from spi_lightning.settings import as_words, check_settings, takes_setting
 from spi_lightning.tasks import Refinement
 
 
@@ -38,6 +38,7 @@ def make_part(group: str, name: str, settings: Mapping[str, Any] | None = None, 
         cfg = compose(overrides=[f"+{group}={name}"])[group]
     for key, value in (settings or {}).items():
         _set(cfg, key.replace("__", "."), value, f"{group}={name}")
+    check_settings(cast(dict[str, Any], OmegaConf.to_container(cfg)), {}, {})
     try:
         return instantiate(cfg, **fixed, _convert_="all")
     except Exception as error:

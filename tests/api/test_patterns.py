@@ -100,6 +100,7 @@ def test_settings_reach_into_the_recipe() -> None:
         ("hits", {"brightness__no": 1}, "no setting brightness.no"),
         ("hits", {"patterns": 0}, "patterns=0"),
         ("crystals", {}, "3D particles"),
+        ("hits", {"geometry__pixel_size": 6e-4}, "geometry.pixel_size=0.0006"),
         ("hits", {"block_size": 3, "patterns_per_model": 2}, "multiple"),
     ],
 )
