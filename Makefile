@@ -13,7 +13,7 @@ export OMP_NUM_THREADS
 export MPLBACKEND = Agg
 export SPI_DATA
 
-.PHONY: help venv demo test slow fuzz lint format wheel wheelhouse lowest bench results docs clean
+.PHONY: help venv demo test slow fuzz lint format wheel wheelhouse lowest bench results docs notebooks clean
 
 help:
 	@echo "make venv   set up $(VENV) from requirements.lock"
@@ -24,7 +24,7 @@ help:
 	@echo "make lowest quick tests with the lowest versions that pyproject.toml allows"
 	@echo "make bench  throughput tables        make fuzz   readers on damaged files of every format"
 	@echo "make results   tables of benchmarks/RESULTS.md from benchmarks/results"
-	@echo "make docs   the documentation, in site/"
+	@echo "make docs   the documentation, in site/   make notebooks   execute its notebooks, into build/notebooks"
 	@echo "make clean  remove what the targets made, .venv kept"
 
 venv: $(READY)
@@ -100,6 +100,9 @@ bench: $(READY)
 
 results: $(READY)
 	$(RUN)/python -m benchmarks.tables
+
+notebooks: $(READY)
+	PATH="$(abspath $(RUN)):$$PATH" $(RUN)/python -m tests.notebooks
 
 docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(RUN)/mkdocs build --strict --quiet

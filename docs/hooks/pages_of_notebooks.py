@@ -1,4 +1,4 @@
-"""Pages that are the notebooks of docs/notebooks: Jupyter's .ipynb with its outputs, or .py in cells of ``# %%``."""
+"""Pages that are the notebooks of docs/notebooks, .py in cells of ``# %%``; with outputs after `make notebooks`."""
 
 import json
 import re
@@ -13,13 +13,19 @@ from mkdocs.structure.pages import Page
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 INDEX = "tutorials.md"
+EXECUTED = NOTEBOOKS.parents[1] / "build" / "notebooks"
 _CELL = re.compile(r"^# %%( .*)?$", re.MULTILINE)
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # colours of a terminal
 
 
 def notebooks() -> list[Path]:
-    """The notebooks in the order of their names; of one stem the .ipynb, which has the outputs."""
-    found = {path.stem: path for suffix in ("py", "ipynb") for path in sorted(NOTEBOOKS.glob(f"*.{suffix}"))}
-    return [found[stem] for stem in sorted(found)]
+    """The notebooks in the order of their names, as they were executed if that was after their last change."""
+    return [_executed(path) or path for path in sorted(NOTEBOOKS.glob("*.py"))]
+
+
+def _executed(source: Path) -> Path | None:
+    made = EXECUTED / f"{source.stem}.ipynb"
+    return made if made.is_file() and made.stat().st_mtime >= source.stat().st_mtime else None
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -66,13 +72,25 @@ def _percent(text: str) -> Iterator[str]:
         if "[markdown]" in (mark or ""):
             yield "\n".join(line.removeprefix("#").removeprefix(" ") for line in body.strip().splitlines())
         else:
-            yield _fenced("python", body.replace("# %%", "%%"))  # magics, which are comments in .py
+            bash = "bash" in (mark or "")
+            yield _fenced("bash", re.sub("^# ?", "", body, flags=re.MULTILINE)) if bash else _code(_magics(body))
+
+
+def _magics(body: str) -> str:
+    """Source of a cell, whose magics are comments in .py."""
+    return body.replace("# %%", "%%")
+
+
+def _code(source: str) -> str:
+    """A cell of Python, or of the shell."""
+    shell = source.startswith("%%bash\n")
+    return _fenced("bash" if shell else "python", source.removeprefix("%%bash\n"))
 
 
 def _jupyter(cells: list[dict[str, Any]]) -> Iterator[str]:
     for cell in cells:
         source = "".join(cell["source"])
-        yield source if cell["cell_type"] == "markdown" else _fenced("python", source)
+        yield source if cell["cell_type"] == "markdown" else _code(source)
         yield from (_output(each) for each in cell.get("outputs", ()))
 
 
@@ -85,7 +103,7 @@ def _output(output: dict[str, Any]) -> str:
         return f'<img alt="output of the cell above" src="data:image/png;base64,{data["image/png"].strip()}">'
     if "text/html" in data:
         return f"<div>{data['text/html']}</div>"
-    return _fenced("text", data.get("text/plain", "") or "".join(output.get("text", "")))
+    return _fenced("text", _ESCAPES.sub("", data.get("text/plain", "") or "".join(output.get("text", ""))))
 
 
 def _fenced(language: str, text: str) -> str:
