@@ -31,7 +31,9 @@ def execute(source: Path) -> Any:
     notebook = jupytext.read(source)
     with tempfile.TemporaryDirectory() as folder:
         where = {"metadata": {"path": folder}}
-        NotebookClient(notebook, timeout=LONGEST, resources=where, extra_arguments=QUIET, coalesce_streams=True).execute()
+        NotebookClient(
+            notebook, timeout=LONGEST, resources=where, extra_arguments=QUIET, coalesce_streams=True
+        ).execute()
     for text in texts_of(notebook):
         if "Traceback (most recent call last)" in text or text.startswith("error: "):
             raise RuntimeError(f"{source.name}: {text[-2000:]}")  # of a command behind "!"

@@ -83,6 +83,8 @@ class ResNet10(nn.Module):
         in_channels: int = 1,
     ) -> None:
         super().__init__()
+        if len(widths) != len(depths):
+            raise UserError(f"network.widths={list(widths)}: give as many as network.depths={list(depths)} has")
         channels = [width for width, depth in zip(widths, depths, strict=True) for _ in range(depth)]
         if len(channels) % 2 == 0 or min(depths) < 0:
             raise UserError(

@@ -25,6 +25,8 @@ def test_depth_splits_have_their_convolutions(depths: tuple[int, int]) -> None:
 def test_even_depth_and_shrinking_width_are_refused() -> None:
     with pytest.raises(UserError, match="odd"):
         ResNet10(depths=(4, 4))
+    with pytest.raises(UserError, match="give as many as"):
+        ResNet10(widths=(8, 16, 32))
     with pytest.raises(UserError, match="shrink"):
         ResNet10(widths=(64, 32))
 
