@@ -101,11 +101,17 @@ def _defaults(choice: Choice) -> str:
     """The choices of other groups that a file begins with; of one that is null, the name of the group alone."""
     entries = (yaml.safe_load(choice.path.read_text(encoding="utf-8")) or {}).get("defaults", [])
     chosen = [pair for entry in entries if isinstance(entry, dict) for pair in entry.items()]
-    chosen = [(group.removeprefix("override ").strip("/"), name) for group, name in chosen]
-    named = [group if name is None else f"{group}={name}" for group, name in chosen if "hydra" not in group]
+    chosen = [(group.removeprefix("override ").strip("/").split("@")[0], name) for group, name in chosen]
     base = [entry for entry in entries if isinstance(entry, str) and entry != "_self_"]
     text = f"As {', '.join(map(code, base))}, but for what follows.\n\n" if base else ""
-    return text + ("Choices of groups: " + ", ".join(map(code, named)) + "." if named else "")
+    named = ", ".join(_link(group, name) for group, name in chosen if "hydra" not in group)
+    return text + (f"Choices of groups: {named}." if named else "")
+
+
+def _link(group: str, name: str | None) -> str:
+    """A choice, or a group of which none is chosen, with a link to its page."""
+    words = code(group if name is None else f"{group}={name}")
+    return f"[{words}](../settings/{page(group)}.md{f'#{name}' if name else ''})" if group in groups() else words
 
 
 def _settings(choice: Choice) -> str:
