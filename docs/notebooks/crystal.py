@@ -82,7 +82,8 @@ result
 result.plot()
 
 # %% [markdown]
-# Into the laboratory frame: amplitude, displacement and strain along Q, cubic voxels.
+# Into the laboratory frame: amplitude, displacement and strain along Q, cubic voxels. (A pattern does not tell a
+# crystal from its twin: all maps may stand the other way round, and the displacement has the other sign there.)
 
 # %%
 crystal = result.in_laboratory()

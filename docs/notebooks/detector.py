@@ -49,8 +49,8 @@ examples.plot()
 #     simulate.shape=[32,32] simulate.samples=32 simulate.geometry.photon_energy=[1190,1210] \
 #     simulate.geometry.distance=[0.499,0.501] simulate.geometry.pixel_size=[1.2e-3,1.2e-3] \
 #     simulate.bad_pixels.hole=[2,3] simulate.bad_pixels.gap=[0,0] preprocess.bin=1 \
-#     network=resnet10 network.widths=[8,16] network.depths=[3,2] optimizer.lr=1e-2 trainer.max_steps=100 \
-#     data.patterns='{train:512,val:64,test:64}' data.num_workers=0 data.workers=1 tracking=disabled
+#     network=resnet10 network.widths=[8,16] network.depths=[3,2] optimizer.lr=1e-2 trainer.max_steps=90 \
+#     data.patterns='{train:384,val:64,test:64}' data.num_workers=0 data.workers=1 tracking=disabled
 
 # %% [markdown]
 # The run folder holds everything. Its learning curves:
