@@ -64,7 +64,7 @@ def refinement_settings(cfg: DictConfig, experiment: str, checkpoint: Path | Non
     """Task and early stopping of a composed conf/train.yaml, for the refinement of one pattern.
 
     Args:
-        cfg: Composed configuration.
+        cfg: Composed configuration of a training with its experiment laid over it.
         experiment: Name of its experiment, for the message.
         checkpoint: Checkpoint whose weights are refined; None: random weights.
 

@@ -81,24 +81,30 @@ def evaluate(
     """
     alone = isinstance(methods, str | os.PathLike) or hasattr(methods, "answer")
     entries = [methods] if alone else list(methods)
-    if not entries:
-        raise UserError("evaluate: methods is empty; give names, run folders or method objects")
     if trust:
         registry.trust(trust)
+    made, kind = _methods(entries)
+    kept = Cache(None if cache is None else Path(cache))
+    if kind == "volumes":
+        chosen = _volume_settings(settings)
+        return compare(VolumeQuestion(as_volumes(patterns, mask, truth), chosen), made, kept).result()
+    if settings or truth is not None:
+        raise UserError(f"evaluate: {[*settings, 'truth'][0]} is for methods of 3D phasing; these answer {kind}")
+    opened = as_patterns(patterns, mask, labels)  # type: ignore[arg-type]
+    if kind == "hits":
+        return evaluate_hits(opened, made, DecisionRule(threshold, abstain_within), cache=kept)
+    return compare_supports(opened, made, kept)
+
+
+def _methods(entries: Sequence[Any]) -> tuple[list[Any], str]:
+    """Methods and the kind of question that all of them answer."""
+    if not entries:
+        raise UserError("evaluate: methods is empty; give names, run folders or method objects")
     made = list(_made(entries))
     kinds = {kind_of_method(type(one)) for one in made}
     if len(kinds) > 1:
         raise UserError(f"evaluate: methods of {' and of '.join(sorted(kinds))}; give those of one kind")
-    kept = Cache(None if cache is None else Path(cache))
-    if kinds == {"volumes"}:
-        chosen = _volume_settings(settings)
-        return compare(VolumeQuestion(as_volumes(patterns, mask, truth), chosen), made, kept).result()
-    if settings or truth is not None:
-        raise UserError(f"evaluate: {[*settings, 'truth'][0]} is for methods of 3D phasing; these answer {kinds.pop()}")
-    opened = as_patterns(patterns, mask, labels)  # type: ignore[arg-type]
-    if kinds == {"hits"}:
-        return evaluate_hits(opened, made, DecisionRule(threshold, abstain_within), cache=kept)
-    return compare_supports(opened, made, kept)
+    return made, kinds.pop()
 
 
 def _volume_settings(settings: dict[str, Any]) -> VolumeSettings:

@@ -82,6 +82,14 @@ def phase(
         >>> result.error.shape
         (80, 2)
     """
+    choices = ReconstructionSettings(support=_support(support), starts=starts, **_settings(settings))
+    measured = _measured(pattern, mask, frame, beam_centre, crop, bin, geometry)
+    result, _ = assess(reconstruct(measured, choices, instantiate, bars if progress else silent))
+    return result
+
+
+def _settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """Fields of ReconstructionSettings; UserError for an unknown setting."""
     known = ReconstructionSettings.__dataclass_fields__.keys() | set(_PHASING)
     if unknown := sorted(settings.keys() - known):
         raise UserError(f"phase: {unknown[0]} is unknown; settings are {', '.join(sorted(known - {'phasing'}))}")
@@ -90,10 +98,7 @@ def phase(
         phasing = settings_of("phasing", phasing.pop("recipe")) | phasing
     if phasing:
         settings["phasing"] = Phasing(**phasing)
-    choices = ReconstructionSettings(support=_support(support), starts=starts, **settings)
-    measured = _measured(pattern, mask, frame, beam_centre, crop, bin, geometry)
-    result, _ = assess(reconstruct(measured, choices, instantiate, bars if progress else silent))
-    return result
+    return settings
 
 
 def _support(support: Any) -> str | Tensor:
@@ -117,8 +122,8 @@ def _measured(
         _require_volume(measured)
         return measured
     if frame is None and isinstance(pattern, str | os.PathLike) and is_scan(pattern, geometry or {}):
-        given = {"size": crop, "bin": bin if bin > 1 else None}
-        settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        limits = {"size": crop, "bin": bin if bin > 1 else None}
+        settings: dict[str, Any] = {name: value for name, value in limits.items() if value is not None}
         return measure_scan(pattern, geometry=geometry, **settings)
     return measure_pattern(as_patterns(pattern, mask), frame, beam_centre, crop, bin, geometry=dict(geometry or {}))
 

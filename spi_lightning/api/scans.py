@@ -79,7 +79,7 @@ def is_scan(path: str | os.PathLike[str], geometry: Collection[str] = ()) -> boo
     """Whether a path holds a rocking scan: a folder, an .npz archive, or a file whose frames are sections of one.
 
     Args:
-        path: File or folder.
+        path: File or folder that may hold a scan.
         geometry: Names of quantities that the user states; those of a Bragg geometry alone say that it is a scan.
     """
     where = Path(path)
