@@ -27,8 +27,10 @@ from torch import Tensor
 
 from benchmarks.graph_scale import vectors_of_patterns
 from benchmarks.record import write_result
-from spi_lightning.baselines import AngularVectors, diffusion_map, nearest, symmetric_graph
-from spi_lightning.baselines.graph import Graph
+from spi_lightning.baselines.diffusion_map import diffusion_map
+from spi_lightning.baselines.graph import Graph, symmetric_graph
+from spi_lightning.baselines.neighbours import nearest
+from spi_lightning.baselines.vectors import AngularVectors
 
 COORDINATES, NEIGHBOURS, LEAST_WEIGHT = 10, 50, 1e-4
 TARGET, LARGEST_ANGLE = 5.0, 1e-3

@@ -17,8 +17,9 @@ import numpy as np
 import torch
 
 from benchmarks.record import write_result
-from spi_lightning.baselines import affinity, graph_cut, nearest, symmetric_graph
-from spi_lightning.baselines.graph import Graph
+from spi_lightning.baselines.graph import Graph, affinity, symmetric_graph
+from spi_lightning.baselines.graph_cut import graph_cut
+from spi_lightning.baselines.neighbours import nearest
 
 SHORT, LONG = 20, 220
 

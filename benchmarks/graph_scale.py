@@ -31,7 +31,9 @@ from torch import Tensor
 
 from benchmarks.record import RESULTS, write_result
 from benchmarks.simulator import configured
-from spi_lightning.baselines import AngularVectors, PixelVectors, diffusion_map, nearest, nearest_to
+from spi_lightning.baselines.diffusion_map import diffusion_map
+from spi_lightning.baselines.neighbours import nearest, nearest_to
+from spi_lightning.baselines.vectors import AngularVectors, PixelVectors
 from spi_lightning.distributed import keep_freed_memory
 from spi_lightning.fields import IS_SINGLE_HIT, MASK, PHOTONS
 from spi_lightning.files import atomic_write

@@ -28,7 +28,8 @@ from benchmarks.network_start_data import Patterns, draw_patterns
 from benchmarks.network_start_seeds import circles, network_density
 from benchmarks.record import write_result
 from benchmarks.trusted import add_trust
-from spi_lightning.metrics import crossing, prtf, shells
+from spi_lightning.metrics.prtf import prtf
+from spi_lightning.metrics.shells import crossing, shells
 from spi_lightning.phasing import alignment, phase, with_phase_noise
 from spi_lightning.reports.style import METHOD_COLOURS, figure
 

@@ -26,7 +26,7 @@ from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
 
 from spi_lightning import fingerprint as module
-from spi_lightning.baselines import PixelVectors
+from spi_lightning.baselines.vectors import PixelVectors
 from spi_lightning.fingerprint import Irrelevant, fingerprint, require_fingerprint
 from spi_lightning.networks.tiny_cnn import TinyCNN
 

@@ -14,6 +14,7 @@ ORDER: tuple[str, ...] = (
         "summary",
         "quiet_start",
         "locations",
+        "lazy",
         "errors",
         "fields",
         "files",

@@ -22,7 +22,8 @@ from benchmarks.bellisario_figures.patterns import answer, draw_patterns
 from benchmarks.network_start_seeds import CUT, circles
 from benchmarks.record import write_result
 from spi_lightning.fields import DENSITY, FRAME, INTENSITY, MASK, STRUCTURE, Batch
-from spi_lightning.metrics import crossing, prtf, shells
+from spi_lightning.metrics.prtf import prtf
+from spi_lightning.metrics.shells import crossing, shells
 from spi_lightning.phasing import align, alignment, phase
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.support import autocorrelation_support, ideal_support

@@ -13,7 +13,8 @@ from benchmarks.record import read_progress, write_progress
 from benchmarks.volume_network.judging import Row, judged, store, summary, table
 from benchmarks.volume_network.methods import HYBRID, MARGIN, Found, Wrapping, iterative, network, polished, polished_to
 from spi_lightning.methods.volumes.iterative import box_of
-from spi_lightning.metrics import fsc, prtf
+from spi_lightning.metrics.fsc import fsc
+from spi_lightning.metrics.prtf import prtf
 from spi_lightning.phasing import alignment, average, hold_out
 from spi_lightning.physics.bragg.preparation import prepare
 from spi_lightning.physics.photons import photon_halves

@@ -22,7 +22,7 @@ from spi_lightning.methods.choice import kind_of_method
 from spi_lightning.results import HitResult, SupportResult, VolumeResult
 from spi_lightning.results.decision import DecisionRule
 from spi_lightning.tasks import registry
-from spi_lightning.tasks.checkpoint import find_checkpoints
+from spi_lightning.tasks.checkpoint_files import find_checkpoints
 
 from .configured import names_in, refinement_of
 from .networks import Trained, load

@@ -36,7 +36,7 @@ from spi_lightning.tasks import (
     load_task,
     registry,
 )
-from spi_lightning.tasks.checkpoint import run_name
+from spi_lightning.tasks.checkpoint_files import run_name
 
 from .patterns import Patterns, as_patterns, replaced
 from .python_words import in_python

@@ -17,7 +17,6 @@ from spi_lightning.errors import UserError
 from spi_lightning.files import write_json
 from spi_lightning.notes import note_lines
 from spi_lightning.reconstruction import ReconstructionSettings, prepare, solve, write_reconstruction
-from spi_lightning.reports.phasing.page import write_phasing_report
 from spi_lightning.reports.phasing.verdict import verdict
 from spi_lightning.settings import field_types, filled
 from spi_lightning.tasks.registry import trust
@@ -43,9 +42,10 @@ def phase(cfg: DictConfig) -> dict[str, Any]:
     check_types(cfg, "phase", TYPES)
     trust(cfg.trust)
     folder, measured = Path(cfg.folder), _measured(cfg)
-    settings = filled(ReconstructionSettings, resolved(cfg))
+    settings, console = filled(ReconstructionSettings, resolved(cfg)), Terminal(width=110)
+    pixels = " x ".join(map(str, measured.mask.shape))
+    console.print(f"{cfg.data.get('path', folder)}: {pixels} pixels, {settings.starts} starts", soft_wrap=True)
     problem, figures = prepare(measured, settings, instantiate), instantiate(cfg.report.figures, _convert_="all")
-    console = Terminal(width=110)
     for note in earlier_notes(folder):
         console.print(str(note), soft_wrap=True)
     for name, found in measured.found_keys.items():  # which config.yaml then holds too
@@ -54,6 +54,8 @@ def phase(cfg: DictConfig) -> dict[str, Any]:
     record(cfg)
     result, metrics = write_reconstruction(folder, solve(problem), str(cfg.data.get("path", "")))
     write_json(folder / METRICS, metrics)
+    from spi_lightning.reports import write_phasing_report  # matplotlib, seconds into the work
+
     report = write_phasing_report(folder, figures)
     image = folder / metrics["result"]
     ends = [verdict(result, metrics), f"density, support, PRTF, errors: {image}", f"report: {report}"]

@@ -35,7 +35,8 @@ from spi_lightning.errors import UserError
 from spi_lightning.files import remove_stale_parts, write_json
 from spi_lightning.reports import write_training_figures
 from spi_lightning.reports.training import print_numbers
-from spi_lightning.tasks.checkpoint import BEST, LAST, load_weights, read_start
+from spi_lightning.tasks.checkpoint import load_weights, read_start
+from spi_lightning.tasks.checkpoint_files import BEST, LAST
 from spi_lightning.tasks.fitting import require_fit
 from spi_lightning.tasks.registry import trust
 from spi_lightning.tasks.trained_task import evaluate_best

@@ -17,7 +17,7 @@ from spi_lightning.optimizers import Alternating
 from spi_lightning.settings import differences, with_defaults, word_of
 from spi_lightning.settings.differences import ABSENT
 from spi_lightning.tasks.optimisation import LENGTHS, MakeOptimizer
-from spi_lightning.tracking.run_folder import without_best
+from spi_lightning.tracking.checkpoint_io import without_best
 
 _LOADING: Final = ("batch_size", "num_workers", "cache_dir", "online", "augment")  # data settings, not of validations
 _SHOWN: Final = ("task", "data", "seed")  # settings whose changes are told

@@ -4,25 +4,30 @@ A method answers a part of a question by a HitAnswer or a SupportAnswer, arrays 
 VolumeRuns. Tables, pictures and selection lists are made elsewhere.
 """
 
-from spi_lightning.baselines.map_selection import ByDistance, InBox, InPolygon
+from typing import TYPE_CHECKING
 
-from .choice import MethodLibrary
-from .hits.checkpoint import CheckpointMethod
-from .hits.diffusion_map import DiffusionMap
-from .hits.frozen_features import FrozenFeatures
-from .hits.graph_cut import GraphCut
-from .hits.photon_count import PhotonCount
-from .hits.references import Reference
-from .supports.autocorrelation import (
-    AutocorrelationSupport,
-    DoubleIntersection,
-    TripleIntersection,
-)
-from .supports.batches import SupportMethod
-from .supports.checkpoint import Healed, SupportCheckpoint
-from .supports.shrinkwrap import ShrinkwrapSupport
-from .volumes.iterative import GradientVolume, IterativeVolume
-from .volumes.network import RefinedNetwork, RefinementSettings, Then, VolumeCheckpoint
+from spi_lightning.lazy import lazily
+
+if TYPE_CHECKING:
+    from spi_lightning.baselines.map_selection import ByDistance, InBox, InPolygon
+
+    from .choice import MethodLibrary
+    from .hits.checkpoint import CheckpointMethod
+    from .hits.diffusion_map import DiffusionMap
+    from .hits.frozen_features import FrozenFeatures
+    from .hits.graph_cut import GraphCut
+    from .hits.photon_count import PhotonCount
+    from .hits.references import Reference
+    from .supports.autocorrelation import (
+        AutocorrelationSupport,
+        DoubleIntersection,
+        TripleIntersection,
+    )
+    from .supports.batches import SupportMethod
+    from .supports.checkpoint import Healed, SupportCheckpoint
+    from .supports.shrinkwrap import ShrinkwrapSupport
+    from .volumes.iterative import GradientVolume, IterativeVolume
+    from .volumes.network import RefinedNetwork, RefinementSettings, Then, VolumeCheckpoint
 
 __all__ = [
     "AutocorrelationSupport",
@@ -49,3 +54,5 @@ __all__ = [
     "TripleIntersection",
     "VolumeCheckpoint",
 ]
+
+__getattr__ = lazily(__name__)

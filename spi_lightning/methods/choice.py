@@ -17,7 +17,7 @@ from spi_lightning.results.hit_answer import HitPart
 from spi_lightning.results.support_answer import SupportPart
 from spi_lightning.results.volume_answer import VolumePart
 from spi_lightning.settings import named, with_defaults
-from spi_lightning.tasks.checkpoint import find_checkpoints, run_name
+from spi_lightning.tasks.checkpoint_files import find_checkpoints, run_name
 
 PARTS: Final = {HitPart: "hits", SupportPart: "supports", VolumePart: "volumes"}
 """Part of a question -> kind of data."""

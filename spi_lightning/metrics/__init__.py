@@ -1,25 +1,33 @@
-"""Metrics: torchmetrics classes over plain functions, for hits, supports, volumes and orientations."""
+"""Metrics: torchmetrics classes over plain functions, for hits, supports, volumes and orientations.
 
-from spi_lightning.metrics.hits.domain import Descriptions, Domain, describe_patterns
-from spi_lightning.metrics.hits.hit_metrics import HitMetrics
-from spi_lightning.metrics.hits.temperature import Temperature, fit_temperature
-from spi_lightning.metrics.supports.support_metrics import SupportMetrics, SupportThreshold
-from spi_lightning.metrics.supports.support_overlap import (
-    Overlap,
-    centrosymmetry,
-    choose_level,
-    free_asymmetry,
-    phase_agreement,
-    support_overlap,
-    trade_off,
-    twin_agreement,
-)
-from spi_lightning.metrics.volumes.volume_error import VolumeMetrics, aligned_density_error, twin_floor, twin_target
+The functions fsc, prtf and shells are those of the modules of their names.
+"""
 
-from .fsc import FSC, fsc, half_bit_threshold
-from .pattern_mean import PatternMean
-from .prtf import PRTF, prtf
-from .shells import Shells, crossing, shells
+from typing import TYPE_CHECKING
+
+from spi_lightning.lazy import lazily
+
+if TYPE_CHECKING:
+    from spi_lightning.metrics.hits.domain import Descriptions, Domain, describe_patterns
+    from spi_lightning.metrics.hits.hit_metrics import HitMetrics
+    from spi_lightning.metrics.hits.temperature import Temperature, fit_temperature
+    from spi_lightning.metrics.supports.support_metrics import SupportMetrics, SupportThreshold
+    from spi_lightning.metrics.supports.support_overlap import (
+        Overlap,
+        centrosymmetry,
+        choose_level,
+        free_asymmetry,
+        phase_agreement,
+        support_overlap,
+        trade_off,
+        twin_agreement,
+    )
+    from spi_lightning.metrics.volumes.volume_error import VolumeMetrics, aligned_density_error, twin_floor, twin_target
+
+    from .fsc import FSC, half_bit_threshold
+    from .pattern_mean import PatternMean
+    from .prtf import PRTF
+    from .shells import Shells, crossing
 
 __all__ = [
     "FSC",
@@ -41,14 +49,13 @@ __all__ = [
     "describe_patterns",
     "fit_temperature",
     "free_asymmetry",
-    "fsc",
     "half_bit_threshold",
     "phase_agreement",
-    "prtf",
-    "shells",
     "support_overlap",
     "trade_off",
     "twin_agreement",
     "twin_floor",
     "twin_target",
 ]
+
+__getattr__ = lazily(__name__)

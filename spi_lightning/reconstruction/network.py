@@ -19,8 +19,7 @@ from spi_lightning.phasing import with_phase_noise
 from spi_lightning.physics.agreement import chi_square, predicted_amplitude
 from spi_lightning.physics.array import middle
 from spi_lightning.physics.photons import counting_error
-from spi_lightning.tasks.checkpoint import find_checkpoint, load_task
-from spi_lightning.tasks.support_prediction import SupportPrediction
+from spi_lightning.tasks.checkpoint_files import find_checkpoint
 
 from .settings import ReconstructionSettings
 
@@ -133,6 +132,8 @@ def network_answer(
         raise UserError(f"{path}: a network of 2D patterns cannot answer a {measured.mask.ndim}D one")
     if make_task is None:
         raise UserError(f"{setting}={path}: a network's task needs make_task=hydra.utils.instantiate to be built")
+    from spi_lightning.tasks import SupportPrediction, load_task  # Lightning, only where a network is asked
+
     task, config = load_task(path, make_task, SupportPrediction)
     if name == DENSITY and task.logits:
         raise UserError(

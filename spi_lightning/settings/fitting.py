@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-from spi_lightning.simulate.draws import RISING
-
 WORDS: Final = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
 _LISTS: Final = (Sequence, list, tuple)
 _LARGEST: Final = 2**53  # of whole numbers that 1e4 and the like write exactly
@@ -64,6 +62,8 @@ def _misfit_of_one(value: Any, annotation: Any) -> Misfit | None:
         return None if _is_plain(value, annotation) else Misfit("", value, (WORDS[annotation],))
     if origin is Annotated:
         wrong = _misfit_of_one(value, get_args(annotation)[0])
+        from spi_lightning.simulate.draws import RISING  # torch, which the help of a command does without
+
         falls = wrong is None and RISING in get_args(annotation) and value[0] > value[1]
         return Misfit("", value, ("the lower value, then the higher",)) if falls else wrong
     if origin is Literal:

@@ -1,18 +1,23 @@
 """Simulation of particles, intensities and photons, batched on any device; data writes the files."""
 
-from spi_lightning.simulate.macromolecules.diffraction import MacromoleculeDiffractionSimulator
-from spi_lightning.simulate.macromolecules.ewald_transform import EwaldTransform, Experiment
-from spi_lightning.simulate.macromolecules.macromolecule import MacromoleculeSimulator, Projection
-from spi_lightning.simulate.particles.crystals import CrystalRecipe, DislocationRecipe
-from spi_lightning.simulate.particles.phase_field import PhaseRecipe
-from spi_lightning.simulate.particles.superellipsoid import SuperellipsoidRecipe
+from typing import TYPE_CHECKING
 
-from .hits import Brightness, GeometryRecipe, HitSimulator
-from .literal import LiteralHitSimulator
-from .measurement import Measurement
-from .optics import BadPixels, Optics
-from .scenes import ParticleRecipe, SceneRecipe
-from .volumes import VolumeNoise, VolumeSimulator
+from spi_lightning.lazy import lazily
+
+if TYPE_CHECKING:
+    from spi_lightning.simulate.macromolecules.diffraction import MacromoleculeDiffractionSimulator
+    from spi_lightning.simulate.macromolecules.ewald_transform import EwaldTransform, Experiment
+    from spi_lightning.simulate.macromolecules.macromolecule import MacromoleculeSimulator, Projection
+    from spi_lightning.simulate.particles.crystals import CrystalRecipe, DislocationRecipe
+    from spi_lightning.simulate.particles.phase_field import PhaseRecipe
+    from spi_lightning.simulate.particles.superellipsoid import SuperellipsoidRecipe
+
+    from .hits import Brightness, GeometryRecipe, HitSimulator
+    from .literal import LiteralHitSimulator
+    from .measurement import Measurement
+    from .optics import BadPixels, Optics
+    from .scenes import ParticleRecipe, SceneRecipe
+    from .volumes import VolumeNoise, VolumeSimulator
 
 __all__ = [
     "BadPixels",
@@ -36,3 +41,5 @@ __all__ = [
     "VolumeNoise",
     "VolumeSimulator",
 ]
+
+__getattr__ = lazily(__name__)

@@ -1,12 +1,18 @@
 """Tasks: one LightningModule per question, and the checkpoints that hold them."""
 
-from spi_lightning.tasks.refining.refinement import Refinement
+from typing import TYPE_CHECKING
 
-from .checkpoint import find_checkpoint, load_task, read_checkpoint
-from .complex_reconstruction import ComplexReconstruction
-from .healing import Healing
-from .hit_classification import HitClassification
-from .support_prediction import SupportPrediction
+from spi_lightning.lazy import lazily
+
+if TYPE_CHECKING:
+    from spi_lightning.tasks.refining.refinement import Refinement
+
+    from .checkpoint import load_task, read_checkpoint
+    from .checkpoint_files import find_checkpoint
+    from .complex_reconstruction import ComplexReconstruction
+    from .healing import Healing
+    from .hit_classification import HitClassification
+    from .support_prediction import SupportPrediction
 
 __all__ = [
     "ComplexReconstruction",
@@ -18,3 +24,5 @@ __all__ = [
     "load_task",
     "read_checkpoint",
 ]
+
+__getattr__ = lazily(__name__)

@@ -3,7 +3,6 @@
 import pickle
 import zipfile
 from collections.abc import Callable, Collection
-from glob import glob
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,69 +12,11 @@ from torch import nn
 
 from spi_lightning.errors import UserError
 
+from .checkpoint_files import find_checkpoint
 from .hit_classification import HitClassification
 from .registry import registered
 
 TaskT = TypeVar("TaskT", bound=pl.LightningModule)
-BEST, LAST = "checkpoints/best.ckpt", "checkpoints/last.ckpt"
-
-
-def find_checkpoint(path: str | Path, word: str = "checkpoint") -> Path:
-    """Checkpoint file of a path: the file itself, or the best (else the last) checkpoint of a run folder.
-
-    Args:
-        path: Checkpoint file or run folder.
-        word: Name of the setting, for the error.
-
-    Raises:
-        UserError: There is no checkpoint.
-    """
-    path = Path(path)
-    if path.is_dir():
-        found = [path / name for name in (BEST, LAST) if (path / name).is_file()]
-        if not found:
-            jobs = sorted(each.parents[1].name for each in path.glob(f"*/{LAST}"))
-            hint = f"; it is a sweep, name one of its runs, such as {path / jobs[0]}" if jobs else ""
-            raise UserError(f"{word}={path}: the folder holds neither {BEST} nor {LAST}{hint}")
-        return found[0]
-    if not path.is_file():
-        raise UserError(f"{word}={path}: no such file or run folder")
-    return path
-
-
-def run_of(path: str | Path) -> Path:
-    """Run folder of a path: the folder itself, or the one that holds the checkpoint file."""
-    path = Path(path)
-    return path.parent.parent if path.is_file() and path.parent.name == "checkpoints" else path
-
-
-def find_checkpoints(entry: str) -> list[Path]:
-    """A path, or a pattern such as ``runs/han_resnet10/*``, -> checkpoint files.
-
-    Raises:
-        UserError: There is none; of a pattern, matches that hold no checkpoint are passed over.
-    """
-    if Path(entry).exists() or not any(sign in entry for sign in "*?["):
-        return [find_checkpoint(entry)]
-    found = []
-    for match in sorted(glob(entry)):  # noqa: PTH207  Path.glob takes no absolute pattern
-        try:
-            found.append(find_checkpoint(match))
-        except UserError:
-            continue
-    if not found:
-        raise UserError(f"checkpoint={entry}: no run folder or checkpoint matches")
-    return found
-
-
-def run_name(checkpoint: Path) -> str:
-    """Short name of a checkpoint: the last two folders of its run, or its own name outside a run."""
-    path = checkpoint.resolve()
-    if path.parent.name != "checkpoints":
-        return path.stem
-    run, name = path.parent.parent, path.stem
-    short = f"{run.parent.name}/{run.name}" if run.parent.name else run.name
-    return short if name == "best" else f"{short}/{name}"
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:

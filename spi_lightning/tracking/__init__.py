@@ -1,11 +1,16 @@
 """Tracking of runs and artifacts; the only sub-package that imports wandb."""
 
-from spi_lightning.results.training import CONFIG, LOG, METRICS
+from typing import TYPE_CHECKING
 
-from .earlier_run import clear_earlier, earlier_notes, record_run, require_free
-from .loggers import Tracking
-from .run_folder import VERSIONS, AtomicCheckpointIO, versions
-from .wandb_run import WandbRun
+from spi_lightning.lazy import lazily
+
+if TYPE_CHECKING:
+    from spi_lightning.results.training import CONFIG, LOG, METRICS
+    from .earlier_run import clear_earlier, earlier_notes, record_run, require_free
+    from .loggers import Tracking
+    from .checkpoint_io import AtomicCheckpointIO
+    from .run_folder import VERSIONS, versions
+    from .wandb_run import WandbRun
 
 __all__ = [
     "CONFIG",
@@ -21,3 +26,5 @@ __all__ = [
     "require_free",
     "versions",
 ]
+
+__getattr__ = lazily(__name__)

@@ -14,7 +14,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.files import create_folder, folder_lock, missing_folders, remove_empty, unique_folder
 from spi_lightning.results.runs import JOB
 from spi_lightning.results.training import CONFIG
-from spi_lightning.tasks.checkpoint import find_checkpoint, run_of
+from spi_lightning.tasks.checkpoint_files import find_checkpoint, run_of
 
 from .run_folder import VERSIONS
 

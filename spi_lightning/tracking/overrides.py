@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from spi_lightning.tasks.checkpoint import run_of
+from spi_lightning.tasks.checkpoint_files import run_of
 
 from .run_folder import VERSIONS
 

@@ -15,7 +15,8 @@ from spi_lightning.errors import UserError
 from spi_lightning.files import atomic_write
 from spi_lightning.results.training import LOG
 from spi_lightning.tasks import find_checkpoint, read_checkpoint
-from spi_lightning.tasks.checkpoint import BEST, LAST, require_whole, run_of
+from spi_lightning.tasks.checkpoint import require_whole
+from spi_lightning.tasks.checkpoint_files import BEST, LAST, run_of
 
 _WRITES: Final = ("folder", "dirpath", "default_root_dir", "save_dir", "log_dir")  # settings that name a folder to fill
 _ELSEWHERE: Final = ("archive", "tracking_uri", "artifact_location")  # settings that reach beyond the run folder

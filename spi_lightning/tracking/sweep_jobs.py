@@ -14,7 +14,7 @@ from spi_lightning.io.reading import read_json
 from spi_lightning.reports.short_names import short_keys
 from spi_lightning.results.runs import JOB, Run, State
 from spi_lightning.results.runs.run import read_run
-from spi_lightning.tasks.checkpoint import LAST
+from spi_lightning.tasks.checkpoint_files import LAST
 
 from .overrides import key_of
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from spi_lightning.baselines import DiffusionEmbedding, diffusion_map, extend, nearest, nearest_to
-from spi_lightning.baselines.diffusion_map import auto_bandwidth
+from spi_lightning.baselines.diffusion_map import DiffusionEmbedding, auto_bandwidth, diffusion_map, extend
 from spi_lightning.baselines.graph import components, describe_components, symmetric_graph
+from spi_lightning.baselines.neighbours import nearest, nearest_to
 from spi_lightning.errors import UserError
 
 

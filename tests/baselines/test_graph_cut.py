@@ -4,9 +4,9 @@ import scipy.sparse as sp
 import torch
 from scipy.sparse.csgraph import maximum_flow
 
-from spi_lightning.baselines import nearest, symmetric_graph
-from spi_lightning.baselines.graph import affinity, prior, region_force
+from spi_lightning.baselines.graph import affinity, prior, region_force, symmetric_graph
 from spi_lightning.baselines.graph_cut import Edges, energy, graph_cut, votes
+from spi_lightning.baselines.neighbours import nearest
 from spi_lightning.errors import UserError
 
 _UNIT = 64  # weights and forces are multiples of 1 / 64, which scipy's whole-number capacities hold exactly

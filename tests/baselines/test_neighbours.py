@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from spi_lightning.baselines import nearest, nearest_to
+from spi_lightning.baselines.neighbours import nearest, nearest_to
 from spi_lightning.errors import UserError
 
 

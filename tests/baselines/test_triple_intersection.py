@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spi_lightning.baselines import double_intersection, triple_intersection
+from spi_lightning.baselines.triple_intersection import double_intersection, triple_intersection
 from spi_lightning.errors import UserError
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.support import autocorrelation_support

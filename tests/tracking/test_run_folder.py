@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from spi_lightning.errors import UserError
-from spi_lightning.tasks.checkpoint import BEST
+from spi_lightning.tasks.checkpoint_files import BEST
 from spi_lightning.tracking import CONFIG, LOG, AtomicCheckpointIO, versions
 from spi_lightning.tracking.run_folder import undone_after
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any, Final, cast
 
 from hydra.errors import HydraException, InstantiationException, MissingConfigException, OverrideParseException
-from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
 
@@ -42,7 +41,7 @@ def one_line(error: BaseException) -> str | None:
             word = cause.full_key or next((word for word in sys.argv if "${" in word), "configuration")
             return f"{word}: {_flat(cause)}; ${{...}} stands for another setting, link or rename a file called so"
         if isinstance(cause, InstantiationException):
-            if isinstance(cause.__cause__, MisconfigurationException):
+            if _of_lightning(cause.__cause__):
                 return f"{str(cause).rpartition('full_key: ')[2]}: {_flat(cause.__cause__)}"
             return _flat(cause) if isinstance(cause.__cause__, TypeError | None) else None
         if isinstance(cause, OverrideParseException):
@@ -53,9 +52,14 @@ def one_line(error: BaseException) -> str | None:
             return f"trainer: {_flat(cause)}"
         if isinstance(cause, MemoryError | RuntimeError) and (wanted := _NO_MEMORY.search(str(cause))):
             return f"there is not enough memory ({wanted[0]}): ask for less at a time, or for smaller patterns"
-        if isinstance(cause, HydraException | OmegaConfBaseException | MisconfigurationException):
+        if isinstance(cause, HydraException | OmegaConfBaseException) or _of_lightning(cause):
             return _unknown(causes) or _flat(cause)
     return None
+
+
+def _of_lightning(error: BaseException | None) -> bool:
+    """Whether Lightning refuses a setting, by the name of its error, so that it need not be imported."""
+    return type(error).__name__ == "MisconfigurationException"
 
 
 def _unknown_choice(error: MissingConfigException) -> str:

@@ -13,7 +13,7 @@ from spi_lightning.locations import CACHE, CONF
 from spi_lightning.settings import laid_over, takes_setting, unknown_setting, with_defaults
 from spi_lightning.settings.differences import value_of
 from spi_lightning.tasks import read_checkpoint
-from spi_lightning.tasks.checkpoint import run_of
+from spi_lightning.tasks.checkpoint_files import run_of
 from spi_lightning.tasks.fitting import name_of
 from spi_lightning.tasks.registry import RUN_PARTS, registered
 from spi_lightning.tracking.overrides import is_of, joined_words, key_of, recorded_overrides

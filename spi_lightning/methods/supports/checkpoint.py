@@ -14,7 +14,8 @@ from spi_lightning.fingerprint import Irrelevant
 from spi_lightning.methods.resized import fitted_batch, on_finer_pixels, size_refused, trained_size
 from spi_lightning.notes import Note
 from spi_lightning.progress import Listener
-from spi_lightning.tasks.checkpoint import find_checkpoint, load_task
+from spi_lightning.tasks.checkpoint import load_task
+from spi_lightning.tasks.checkpoint_files import find_checkpoint
 from spi_lightning.tasks.healing import Healing
 from spi_lightning.tasks.support_prediction import SupportPrediction
 

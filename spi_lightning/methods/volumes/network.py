@@ -25,7 +25,8 @@ from spi_lightning.physics.array import pad
 from spi_lightning.physics.partial_coherence import require_width
 from spi_lightning.progress import Listener
 from spi_lightning.results.volume_answer import Trace, VolumePart, VolumeRuns, cut_to_box
-from spi_lightning.tasks.checkpoint import find_checkpoint, load_task, read_start
+from spi_lightning.tasks.checkpoint import load_task, read_start
+from spi_lightning.tasks.checkpoint_files import find_checkpoint
 from spi_lightning.tasks.complex_reconstruction import ComplexReconstruction, pattern_modulus
 from spi_lightning.tasks.refining.refinement import Refinement
 

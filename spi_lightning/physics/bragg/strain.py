@@ -11,7 +11,6 @@ import warnings
 
 import numpy as np
 import torch
-from skimage.restoration import unwrap_phase
 from torch import Tensor
 
 from spi_lightning.errors import UserError
@@ -72,6 +71,8 @@ def unwrap(density: Tensor, support: Tensor) -> Tensor:
     wrapped = np.ma.masked_array(density.angle().cpu().numpy(), ~support.cpu().numpy())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of axes of length 1
+        from skimage.restoration import unwrap_phase  # slow to import, of scans alone
+
         phase = np.asarray(unwrap_phase(wrapped, rng=0).filled(0.0))  # type: ignore[no-untyped-call]
     unwrapped = torch.from_numpy(phase).to(density.device)
     turns = (unwrapped[support].median() / (2 * torch.pi)).round()

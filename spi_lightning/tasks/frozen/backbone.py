@@ -13,7 +13,8 @@ from spi_lightning.data.transforms import Preprocess
 from spi_lightning.errors import UserError
 from spi_lightning.fields import MASK, PHOTONS
 from spi_lightning.fingerprint import fingerprint
-from spi_lightning.tasks.checkpoint import BEST, find_checkpoint, load_weights, read_checkpoint
+from spi_lightning.tasks.checkpoint import load_weights, read_checkpoint
+from spi_lightning.tasks.checkpoint_files import BEST, find_checkpoint
 
 
 def activations(network: nn.Module, pattern: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from spi_lightning import results
-from spi_lightning.baselines import AngularVectors
+from spi_lightning.baselines.vectors import AngularVectors
 from spi_lightning.errors import UserError
 from spi_lightning.evaluation import Cache
 from spi_lightning.evaluation.hits import columns, evaluate_hits, write_hits

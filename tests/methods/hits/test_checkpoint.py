@@ -8,7 +8,7 @@ from hydra.utils import instantiate
 from spi_lightning.errors import UserError
 from spi_lightning.methods import CheckpointMethod
 from spi_lightning.results.decision import DecisionRule
-from spi_lightning.tasks.checkpoint import find_checkpoints, run_name
+from spi_lightning.tasks.checkpoint_files import find_checkpoints, run_name
 from spi_lightning.tasks.frozen.backbone import FrozenCheckpoint
 from tests.hit_runs import answer_of, task_config
 

@@ -3,8 +3,8 @@ import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from spi_lightning.baselines import AngularVectors, PixelVectors
 from spi_lightning.baselines.map_selection import LabelledPoints, MapPoints
+from spi_lightning.baselines.vectors import AngularVectors, PixelVectors
 from spi_lightning.errors import UserError
 from spi_lightning.io import PatternFile
 from spi_lightning.methods import ByDistance, DiffusionMap, InBox, InPolygon

@@ -6,7 +6,7 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from spi_lightning.baselines import AngularVectors
+from spi_lightning.baselines.vectors import AngularVectors
 from spi_lightning.errors import UserError
 from spi_lightning.io import PatternFile
 from spi_lightning.methods import GraphCut

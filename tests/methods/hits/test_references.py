@@ -9,7 +9,7 @@ from sklearn.cluster import KMeans
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 
-from spi_lightning.baselines import AngularVectors
+from spi_lightning.baselines.vectors import AngularVectors
 from spi_lightning.errors import UserError
 from spi_lightning.methods import Reference
 from spi_lightning.progress import Listener
