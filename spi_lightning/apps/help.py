@@ -45,23 +45,37 @@ def help_of(name: str, words: Sequence[str], file_key: str) -> str:
     if asked:
         files = [path for group, _, choice in asked for path in _files(group) if choice in ("", path.stem)]
         return "\n\n".join("\n".join(_part(read_choice(path))) for path in files)
-    choice, bare = (
-        read_choice(CONF / f"{name}.yaml"),
-        f" [{'FILE' if 'path' in file_key else 'RUN'}]" if file_key else "",
-    )
-    top = [f"usage: spi {name}{bare} [KEY=VALUE ...]", "", *textwrap.wrap(choice.about, WIDTH)]
+    pages = [_page(name, file_key, groups, further) for further in ("keys", "choices", "names")]
+    return "\n".join(next((page for page in pages if len(page) <= LINES), pages[-1]))
+
+
+def _page(name: str, file_key: str, groups: Mapping[str, Any], further: str) -> list[str]:
+    """Lines of a command's page: its choices with one line each, its keys, its examples.
+
+    Args:
+        name, file_key: As of help_of.
+        groups: Groups with their defaults.
+        further: ``keys`` to add the keys of the chosen parts; ``names`` to give only the names of the choices in groups
+            that have a default.
+    """
+    choice, bare = read_choice(CONF / f"{name}.yaml"), "FILE" if "path" in file_key else "RUN"
+    page = [
+        f"usage: spi {name}{f' [{bare}]' * bool(file_key)} [KEY=VALUE ...]",
+        "",
+        *textwrap.wrap(choice.about, WIDTH),
+    ]
     if file_key:
-        top += ["", f"A word without = is {file_key}=."]
-    chosen = [line for group, default in groups.items() for line in _group(group, default)]
-    if chosen:
-        top += ["", "Choices, GROUP=CHOICE; * is taken where none is named:", *chosen]
-    keys = ["", "Keys, KEY=VALUE, with their defaults:", *_keys(choice.settings)]
-    end = ["", "Examples:", *(f"  {line}" for line in choice.examples)]
-    further = [line for group, default in groups.items() if default for line in _keys_of(group, str(default))]
-    if len(top) + len(keys) + len(further) + len(end) <= LINES:
-        return "\n".join([*top, *keys, *further, *end])
-    more = ["", f"spi {name} GROUP=CHOICE --help lists the keys of a choice."]
-    return "\n".join([*top, *keys, *more, *end])
+        page += ["", f"A word without = is {file_key}=."]
+    if groups:
+        page += ["", "Choices, GROUP=CHOICE; * is taken where none is named:"]
+    for group, default in groups.items():
+        page += _names(group, default) if further == "names" and default else _group(group, default)
+    page += ["", "Keys, KEY=VALUE, with their defaults:", *_keys(choice.settings)]
+    for group, default in groups.items() if further == "keys" else ():
+        page += _keys_of(group, str(default)) if default else ()
+    if further != "keys":
+        page += ["", f"spi {name} GROUP --help lists the choices of a group with their keys."]
+    return [*page, "", "Examples:", *(part for line in choice.examples for part in _command(line))]
 
 
 def groups_of(name: str) -> dict[str, Any]:
@@ -83,6 +97,12 @@ def _group(group: str, default: object) -> Iterator[str]:
     for choice in choices:
         mark = "*" if choice.path.stem == default else " "
         yield _cut(f"  {mark} {choice.path.stem:<{width}}  {choice.first_sentence}".rstrip())
+
+
+def _names(group: str, default: object) -> Iterator[str]:
+    """The names of the choices of a group in few lines."""
+    names = [f"{path.stem}{'*' * (path.stem == default)}" for path in _files(group)]
+    yield from textwrap.wrap(f"{group:<12}{', '.join(names)}", WIDTH, initial_indent="  ", subsequent_indent=" " * 14)
 
 
 def _part(choice: Choice) -> Iterator[str]:
@@ -114,6 +134,15 @@ def _keys(settings: Iterable[Setting]) -> Iterator[str]:
             text = ""
         yield _cut(f"  {text:<{width}}  {beside[0] if beside else ''}".rstrip())
         yield from (f"  {'':<{width}}  {line}" for line in beside[1:])
+
+
+def _command(line: str) -> Iterator[str]:
+    """An example in lines that a shell joins."""
+    *begun, last = textwrap.wrap(
+        line, WIDTH - 4, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False
+    )
+    yield from (f"{part} \\" for part in begun)
+    yield last
 
 
 def _cut(line: str) -> str:

@@ -119,6 +119,8 @@ class MethodLibrary:
         if settings.get("device") == "auto":
             settings["device"] = self.device
         over = self.settings.get(name) or {}
+        if not isinstance(over, Mapping):
+            raise UserError(f"settings.{name}={over} names no option; write +settings.{name}.OPTION=VALUE")
         for key in over:
             if key not in settings:
                 choices = ", ".join(str(choice) for choice in settings if choice != "_target_")

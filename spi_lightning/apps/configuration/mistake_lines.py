@@ -68,7 +68,7 @@ def _unknown_choice(error: MissingConfigException) -> str:
     return f"{group}={choice} is unknown: choose one of {choices}." if group else f"no config named {choice}."
 
 
-def _flat(error: BaseException) -> str:
+def _flat(error: BaseException | None) -> str:
     """Hydra's message without its line breaks and its advice on tracebacks."""
     return " ".join(line.strip() for line in str(error).splitlines() if line.strip())
 

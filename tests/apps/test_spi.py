@@ -1,0 +1,89 @@
+"""The command spi: its words, its help, and what it does not import."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from spi_lightning.apps.spi import FILE_KEY
+from spi_lightning.locations import CONF
+from tests.apps.in_process import status
+
+HEAVY = ("pytorch_lightning", "lightning_fabric", "torchmetrics", "sklearn", "faiss", "wandb", "skimage", "gemmi")
+
+
+def loaded(folder: Path, *words: str) -> set[str]:
+    """Top-level modules of a process that has run ``spi WORDS``."""
+    script = "import sys; from spi_lightning.apps.spi import main; main(); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script, *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(CONF.parent), "MPLBACKEND": "Agg"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {name.partition(".")[0] for name in done.stdout.splitlines()[-1].split()}
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of four simulated patterns."""
+    path = tmp_path_factory.mktemp("spi") / "a.cxi"
+    small = ("simulate.shape=[32,32]", "simulate.block_size=4", "examples=0")
+    assert status("simulate", "patterns=4", f"out={path}", *small) == 0
+    return path
+
+
+def test_help_imports_neither_torch_nor_hydra(tmp_path: Path) -> None:
+    assert not loaded(tmp_path, "--help") & {"torch", "hydra", "omegaconf", "numpy", *HEAVY}
+    assert not loaded(tmp_path, "train", "--help") & {"torch", "hydra", *HEAVY}
+
+
+def test_describe_and_phase_load_no_lightning(frames: Path) -> None:
+    assert not loaded(frames.parent, "describe", frames.name) & {"matplotlib", *HEAVY}
+    words = ("phase", frames.name, "data.frame=0", "starts=2", "phasing.recipe=2*ER", "out=phased")
+    assert not loaded(frames.parent, *words) & {*HEAVY} - {"skimage"}  # of the page, at the end
+
+
+@pytest.mark.parametrize("command", FILE_KEY)
+def test_help_fits_a_terminal_and_ends_with_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status(command, "--help") == 0
+    lines = capsys.readouterr().out.splitlines()
+    examples = lines[lines.index("Examples:") + 1 :]
+    assert examples and all(line.startswith((f"  spi {command} ", "      ")) for line in examples)
+    assert all(len(line) <= 80 for line in lines)
+    assert len(lines) <= 110
+
+
+def test_help_of_a_choice_lists_its_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status("train", "--help", "trainer=ddp_cpu") == 0
+    printed = capsys.readouterr().out
+    assert "Two processes on the CPU" in printed and "trainer.devices=2" in printed and "trainer=gpu" not in printed
+
+
+def test_every_command_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status("--help") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[2:-2]] == list(FILE_KEY) and all(len(line) <= 80 for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["phaze"], "error: spi phaze is no command; did you mean spi phase?"),
+        (["xyz"], "error: spi xyz is no command; commands are simulate, describe, "),
+        (["train", "--foo"], "error: --foo is no option; write KEY=VALUE; spi train --help lists the keys"),
+        (["train", "frames.h5"], "error: frames.h5: write KEY=VALUE, as in data.path=frames.h5; "),
+        (
+            ["evaluate", "data.path=x.cxi", "method=graph_cut", "+settings.graph_cut=3"],
+            "error: settings.graph_cut=3 names no option; ",
+        ),
+    ],
+)
+def test_mistakes_are_one_line(words: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status(*words) == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith(line) and printed.count("\n") == 1
