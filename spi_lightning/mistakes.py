@@ -57,12 +57,19 @@ class SignalError(KeyboardInterrupt):
 
 
 @contextmanager
-def stopped_with(remedy: str) -> Iterator[None]:
-    """Context in which an interrupt, Ctrl-C or a signal, takes the words on how to go on that its line shall have."""
+def stopped_with(remedy: Callable[[], str]) -> Iterator[None]:
+    """Context in which an interrupt, Ctrl-C or a signal, takes the words on how to go on that its line shall have.
+
+    Args:
+        remedy: Function that gives the words, called at the interrupt; an inner context's words are kept.
+    """
     try:
         yield
-    except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(remedy) from error
+    except (KeyboardInterrupt, SystemExit) as error:  # Lightning leaves by the latter
+        interrupts = [each for each in causes_of(error) if isinstance(each, KeyboardInterrupt)]
+        if not interrupts or any(each.args for each in interrupts if not isinstance(each, SignalError)):
+            raise
+        raise KeyboardInterrupt(remedy()) from error
 
 
 @contextmanager

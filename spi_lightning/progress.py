@@ -17,7 +17,7 @@ from .printable import printable
 Progress = Callable[[int, int, Tensor], None]
 """Progress callback: number of steps done, number of steps in total, and the error of each start, (B,)."""
 
-_INTERVAL: Final = 30.0  # s between lines in a log
+_INTERVAL: Final = 10.0  # s between lines in a log
 
 
 def no_progress(step: int, steps: int, error: Tensor) -> None:
@@ -50,7 +50,7 @@ class _Description(ProgressColumn):
 
 
 class ProgressBar(RichProgress):
-    """Progress bar on a terminal; in a log, one line every 30 s.
+    """Progress bar on a terminal; in a log, one line every 10 s.
 
     Args:
         columns: Further columns at the end of the bar.
@@ -66,12 +66,12 @@ class ProgressBar(RichProgress):
         self._last = time.monotonic()
 
     def update(self, task_id: TaskID, **changes: Any) -> None:
-        """Change the state of a task; in a log, print its line if the last was 30 s ago."""
+        """Change the state of a task; in a log, print its line if the last was 10 s ago."""
         super().update(task_id, **changes)
         self._to_log(task_id)
 
     def advance(self, task_id: TaskID, advance: float = 1) -> None:
-        """Advance a task; in a log, print its line if the last was 30 s ago."""
+        """Advance a task; in a log, print its line if the last was 10 s ago."""
         super().advance(task_id, advance)
         self._to_log(task_id)
 

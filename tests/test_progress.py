@@ -17,7 +17,7 @@ def test_a_log_without_a_terminal_gets_a_line_now_and_then(
             now[0] += 1.0
             bar.update(task, completed=done)
     lines = [line for line in capsys.readouterr().err.splitlines() if line]
-    assert len(lines) == 3 and lines[0].startswith("training frames [red]: 30 of 400")
+    assert len(lines) == 10 and lines[0].startswith("training frames [red]: 10 of 400")
 
 
 def test_a_short_job_leaves_no_line_in_a_log(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,15 @@ from spi_lightning.settings.comments import Choice, Setting, read_choice
 
 WIDTH: Final = 80  # columns
 LINES: Final = 100  # of a page, up to which it also lists the keys of the chosen parts
+CONFIG: Final = """usage: spi config [COMMAND] [KEY=VALUE ...]
+
+Print the settings of a command, by default of train, as they would be taken:
+every group resolved, every key with its comment.
+
+Examples:
+  spi config experiment=han_resnet10
+  spi config evaluate data=volumes
+  spi config phase scan.nxs data=one_scan phasing=wu_iterative"""
 _NAMES: Final = 36  # columns of the longest key beside its comment
 _STRUCTURE: Final = ("_target_", "_partial_", "_convert_", "defaults", "hydra")
 
@@ -22,6 +31,7 @@ def overview(file_keys: Mapping[str, str]) -> str:
         file_keys: Names of the commands, each with the setting that a bare word stands for.
     """
     lines = [f"  {name:<10}{first_line(name)}" for name in file_keys]
+    lines.append("  config    Print the settings of a command, resolved and commented")
     usage = ["usage: spi COMMAND [FILE] [KEY=VALUE ...]", "", *lines, ""]
     return "\n".join([*usage, "spi COMMAND --help lists the settings of a command, with examples."])
 
@@ -40,6 +50,8 @@ def help_of(name: str, words: Sequence[str], file_key: str) -> str:
         words: Words beside ``--help``: GROUP or GROUP=CHOICE asks for the keys of a group's choices.
         file_key: Setting that a bare word stands for; empty where there is none.
     """
+    if name == "config":
+        return CONFIG
     groups = groups_of(name)
     asked = [word.partition("=") for word in words if word.partition("=")[0] in groups]
     if asked:

@@ -55,7 +55,7 @@ def orient(cfg: DictConfig) -> dict[str, Any]:
     patterns = open_source(str(cfg.data.path), keys, cfg.data.mask_convention, cfg.data.adu_per_photon)
     problem = prepare(patterns, settings)
     record(cfg)
-    with stopped_with(f"what Dragonfly had written is in {folder}"):  # an interrupt stops Dragonfly too
+    with stopped_with(lambda: f"what Dragonfly had written is in {folder}"):  # an interrupt stops Dragonfly too
         result, metrics = solve(problem, folder)
     save(folder / ORIENTATION_FILE, result)
     write_json(folder / METRICS, metrics)

@@ -5,16 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
+from hydra import compose
+from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from spi_lightning.apps.configuration.resolved import resolved
+from spi_lightning.apps.configuration.resolved import command_words, resolved
 from spi_lightning.apps.configuration.value_types import check_types
 from spi_lightning.apps.process.job_folder import record
 from spi_lightning.console import Terminal
 from spi_lightning.data.measurement import Measurement
+from spi_lightning.data.one_frame import RockingScanError
 from spi_lightning.errors import UserError
 from spi_lightning.files import write_json
+from spi_lightning.mistakes import causes_of
 from spi_lightning.notes import note_lines
 from spi_lightning.reconstruction import ReconstructionSettings, prepare, solve, write_reconstruction
 from spi_lightning.reports.phasing.verdict import verdict
@@ -65,8 +69,21 @@ def phase(cfg: DictConfig) -> dict[str, Any]:
 
 
 def _measured(cfg: DictConfig) -> Measurement:
-    """The pattern that is phased. Raises UserError for data other than a single pattern."""
-    measured = instantiate(cfg.data, _convert_="all")
+    """The pattern that is phased; a rocking scan is taken as such where no data= was named.
+
+    Raises:
+        UserError: Data other than a single pattern.
+    """
+    try:
+        measured = instantiate(cfg.data, _convert_="all")
+    except Exception as error:
+        words = command_words()
+        found = any(isinstance(cause, RockingScanError) for cause in causes_of(error))
+        if not found or words is None or any(word.startswith("data=") for word in words):
+            raise
+        Terminal().print(f"{cfg.data.path}: looks like a rocking scan and is taken as one (data=one_scan)")
+        cfg.data = compose(HydraConfig.get().job.config_name, overrides=[*words, "data=one_scan"]).data
+        measured = instantiate(cfg.data, _convert_="all")
     if not isinstance(measured, Measurement):
         raise UserError(
             "data= is a set for training and evaluation, of which no one pattern is phased; give data=one_frame (a 2D "

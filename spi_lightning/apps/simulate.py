@@ -35,11 +35,11 @@ def simulate(cfg: DictConfig) -> Path:
     patterns, seed, workers, examples = (whole_number(name, cfg[name], least) for name, least in LEAST.items())
     path = Path(cfg.path)
     require_free_picture(path, examples, cfg.overwrite)
-    with stopped_with("the same command goes on from here"):
+    with stopped_with(lambda: "the same command goes on from here"):
         simulator, began = instantiate(cfg.simulate, _convert_="all"), time.perf_counter()
         settings = (workers, cfg.overwrite, with_defaults(resolved(cfg.simulate)), cfg.compression, cfg.device)
         make_set(simulator, patterns, seed, path, *settings)
-    with stopped_with(f"{path} is whole, its picture of examples is not drawn"):
+    with stopped_with(lambda: f"{path} is whole, its picture of examples is not drawn"):
         Terminal().print(f"{patterns:,} patterns after {time.perf_counter() - began:.1f} s with workers={workers}")
         print_set(path, examples)
     return path

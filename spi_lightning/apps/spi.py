@@ -20,6 +20,8 @@ FILE_KEY: Final[Mapping[str, str]] = {
     "report": "run",
 }
 """Commands in the order of an experiment, and the setting that a bare word stands for; empty where there is none."""
+CONFIG: Final = "config"
+"""Command that prints the settings of another one, by default of ``train``."""
 _HELP: Final = ("-h", "--help")
 
 
@@ -34,10 +36,10 @@ def main() -> None:
         print(overview(FILE_KEY))
     elif name == "--version":
         print(f"spi_lightning {__version__}")
-    elif name in FILE_KEY:
+    elif name in (*FILE_KEY, CONFIG):
         run(name, 2)
     else:
-        near = get_close_matches(name, FILE_KEY, 1)
+        near = get_close_matches(name, (*FILE_KEY, CONFIG), 1)
         remedy = f"did you mean spi {near[0]}?" if near else f"commands are {', '.join(FILE_KEY)}"
         refuse(f"spi {name} is no command; {remedy}")
 
@@ -54,12 +56,14 @@ def run(name: str, first: int = 1) -> None:
     if any(word in _HELP for word in words):
         from .help import help_of
 
-        print(help_of(name, words, FILE_KEY[name]))
+        print(help_of(name, words, FILE_KEY.get(name, "")))
         return
-    command = import_module(f"spi_lightning.apps.{name}")
+    function = getattr(import_module(f"spi_lightning.apps.{name}"), name)
+    if name == CONFIG:
+        first, name = (first + 1, words[0]) if words and words[0] in FILE_KEY else (first, "train")
     from .process.entry import run_app
 
-    run_app(getattr(command, name), first, FILE_KEY[name])
+    run_app(function, first, FILE_KEY[name], name)
 
 
 def refuse(line: str) -> NoReturn:

@@ -1,5 +1,6 @@
 """The command ``spi train``: train a task, and evaluate its best checkpoint."""
 
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -33,6 +34,7 @@ from spi_lightning.callbacks.validation import ended_before
 from spi_lightning.data import PatternBatches
 from spi_lightning.errors import UserError
 from spi_lightning.files import remove_stale_parts, write_json
+from spi_lightning.mistakes import stopped_with
 from spi_lightning.reports import write_training_figures
 from spi_lightning.reports.training import print_numbers
 from spi_lightning.tasks.checkpoint import load_weights, read_start
@@ -88,7 +90,8 @@ def train(cfg: DictConfig) -> float:
         loggers += tracking.loggers(folder, config, steps, last)
         trainer.loggers = loggers
         began = time.perf_counter()
-        with restored_state(resumed), closed_if_pruned(lambda: tracking.finish(loggers, {})):
+        pruned = closed_if_pruned(lambda: tracking.finish(loggers, {}))
+        with restored_state(resumed), pruned, stopped_with(lambda: remedy_of(folder)):
             trainer.fit(task, data, ckpt_path=resumed.path if resumed else None, weights_only=True)
     numbers = {"train/seconds": time.perf_counter() - began, "train/steps": trainer.global_step}
     end = ended_before(
@@ -104,6 +107,12 @@ def train(cfg: DictConfig) -> float:
     if cfg.objective not in numbers:
         raise UserError(f"objective={cfg.objective} was not measured; there are {', '.join(sorted(numbers))}")
     return float(numbers[cfg.objective])
+
+
+def remedy_of(folder: Path) -> str:
+    """How a training that was stopped goes on."""
+    line = f"{shlex.join(['spi', 'train', f'resume={folder}'])} goes on from its last checkpoint"
+    return line if (folder / LAST).is_file() else "before its first checkpoint; the same command begins again"
 
 
 def is_early_mistake(trainer: pl.Trainer, error: Exception) -> bool:

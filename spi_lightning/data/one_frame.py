@@ -29,6 +29,10 @@ from .measurement import Measurement
 _BRIGHT: Final = 10  # photons beside a dark centre that make it suspicious
 
 
+class RockingScanError(UserError):
+    """A file whose frames are sections of one 3D pattern, where one 2D pattern is needed."""
+
+
 def measure_frame(
     path: str,
     keys: PatternKeys | None = None,
@@ -143,7 +147,7 @@ def _frame_of(patterns: PatternFile, frame: int | None) -> tuple[int, list[Note]
     """
     evidence = rocking_evidence(patterns, content=frame is None) if len(patterns) > 1 else None
     if evidence is not None and frame is None:
-        raise UserError(
+        raise RockingScanError(
             f"{patterns.path}: looks like a rocking scan ({evidence}), of which frame 0 alone is not a 2D pattern "
             f"of the object; give data=one_scan, or data.frame= to phase one of its {len(patterns)} frames all the same"
         )

@@ -1,12 +1,14 @@
 """Settings of a YAML file with the comments beside them."""
 
 import re
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
+_LINE = 120  # columns up to which a comment stands behind its line
 _COMMENT = re.compile(r"\s*#\s?(.*)")
 _SENTENCE = re.compile(r"(?<!\bal)(?<!\bSect)(?<!\bSects)(?<!\bEq)(?<!\bEqs)(?<!\bFig)(?<!\bFigs)\. ")
 
@@ -103,3 +105,30 @@ def _behind(rest: str) -> str:
 
 def _joined(*parts: str) -> str:
     return "; ".join(part for part in parts if part)
+
+
+def with_comments(text: str, comments: Mapping[str, str]) -> str:
+    """YAML with a comment behind the line of each key that has one, or above it where both would be long.
+
+    Args:
+        text: YAML of nested mappings, without comments.
+        comments: Comments by the dotted path of their key.
+    """
+    lines = text.splitlines()
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    for setting, line in _lines_of(root, "") if isinstance(root, yaml.MappingNode) else ():
+        if comment := comments.get(setting):
+            indent = len(lines[line]) - len(lines[line].lstrip())
+            above = textwrap.wrap(comment, _LINE - indent - 2)
+            behind = f"{lines[line]}  # {comment}"
+            long = len(behind) > _LINE
+            lines[line] = "\n".join([*(f"{' ' * indent}# {part}" for part in above), lines[line]]) if long else behind
+    return "\n".join([*lines, ""])
+
+
+def _lines_of(node: yaml.MappingNode, prefix: str) -> Iterator[tuple[str, int]]:
+    """Dotted path of every key and the line it stands in."""
+    for name, value in node.value:
+        yield f"{prefix}{name.value}", name.start_mark.line
+        if isinstance(value, yaml.MappingNode):
+            yield from _lines_of(value, f"{prefix}{name.value}.")

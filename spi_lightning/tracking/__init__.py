@@ -6,9 +6,10 @@ from spi_lightning.lazy import lazily
 
 if TYPE_CHECKING:
     from spi_lightning.results.training import CONFIG, LOG, METRICS
+
+    from .checkpoint_io import AtomicCheckpointIO
     from .earlier_run import clear_earlier, earlier_notes, record_run, require_free
     from .loggers import Tracking
-    from .checkpoint_io import AtomicCheckpointIO
     from .run_folder import VERSIONS, versions
     from .wandb_run import WandbRun
 

@@ -5,7 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
+import yaml
 
 from spi_lightning.apps.spi import FILE_KEY
 from spi_lightning.locations import CONF
@@ -67,7 +70,39 @@ def test_help_of_a_choice_lists_its_keys(capsys: pytest.CaptureFixture[str]) -> 
 def test_every_command_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert status("--help") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[2:-2]] == list(FILE_KEY) and all(len(line) <= 80 for line in lines)
+    assert [line.split()[0] for line in lines[2:-2]] == [*FILE_KEY, "config"] and all(len(line) <= 80 for line in lines)
+
+
+def test_config_prints_what_the_command_would_take_with_its_comments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert status("config", "experiment=demo_tiny_cnn", "seed=7", "out=mine") == 0
+    printed = capsys.readouterr().out
+    settings = yaml.safe_load(printed)
+    assert settings["seed"] == 7 and settings["network"]["_target_"] == "spi_lightning.networks.TinyCNN"
+    assert "  bin: 2  # pixels summed along each axis\n" in printed
+    assert status("config", "phase", "a.cxi", "starts=3") == 0
+    printed = capsys.readouterr().out
+    assert "path: a.cxi\n" in printed and "starts: 3  # independent" in printed
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_rocking_scan_is_taken_as_one_unless_data_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    profile = 1 / (1 + ((np.arange(24) - 12) / 2) ** 4) + 0.01
+    frame = 400 * np.exp(-((np.hypot(*np.mgrid[-16:16, -16:16]) / 4) ** 2)) + 0.1
+    with h5py.File("scan.h5", "w") as file:
+        file["counts"] = np.random.default_rng(0).poisson(frame * profile[:, None, None]).astype(np.uint16)
+        file["theta_deg"] = 0.2 + 0.01 * np.arange(24)
+    words = ("phase", "scan.h5", "starts=1", "phasing.recipe=2*ER", "support=box")
+    assert status(*words, "out=phased") == 0
+    assert "looks like a rocking scan and is taken as one (data=one_scan)" in capsys.readouterr().out
+    assert yaml.safe_load(Path("phased/config.yaml").read_text())["data"]["_target_"].endswith("measure_scan")
+    assert status(*words, "data=one_frame") == 2
+    assert "give data=one_scan" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from spi_lightning.settings.comments import Setting, read_choice
+from spi_lightning.settings.comments import Setting, read_choice, with_comments
 
 TEXT = """# @package data
 # What it is. More of it,
@@ -41,3 +41,12 @@ def test_comments_stand_with_their_settings(tmp_path: Path) -> None:
 def test_a_file_without_settings(tmp_path: Path) -> None:
     (tmp_path / "empty.yaml").write_text("# Nothing.\n")
     assert read_choice(tmp_path / "empty.yaml").settings == ()
+
+
+def test_comments_stand_behind_their_keys_or_above() -> None:
+    text = "a:\n  b: 1\n  c: 2\nd: 3\n"
+    long = " ".join(["word"] * 30)
+    assert with_comments(text, {"a": "x", "a.c": "y", "d": long}).startswith(
+        "a:  # x\n  b: 1\n  c: 2  # y\n# word word"
+    )
+    assert with_comments(text, {}) == text

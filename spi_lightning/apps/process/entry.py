@@ -6,9 +6,10 @@ A run that is stopped says so in one line and exits with 130 (Ctrl-C), 143 (SIGT
 import functools
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import hydra
 from hydra.core.utils import JobReturn, JobStatus
@@ -22,7 +23,7 @@ from spi_lightning.console import quiet_output
 from spi_lightning.distributed import first_process, keep_freed_memory, launched, shared_line
 from spi_lightning.errors import UserError
 from spi_lightning.locations import CONF
-from spi_lightning.mistakes import run_plain, signals_end_it
+from spi_lightning.mistakes import run_plain, signals_end_it, stopped_with
 from spi_lightning.settings import with_defaults
 from spi_lightning.tracking.job_folders import new_folder, own_folders_removed, run_folder
 
@@ -30,6 +31,8 @@ from .job_folder import SWEEP, take_over
 from .sweep import name_of_job, sweeps_compared
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
+AGAIN: Final = {"evaluate": "goes on from the answers that are kept"}
+"""What the same line does after an interrupt, if it does not begin again."""
 
 
 def _as_yaml(group: str, *, _root_: Any) -> str:
@@ -46,7 +49,7 @@ OmegaConf.register_new_resolver("as_yaml", _as_yaml, replace=True)
 compose_by_signature()
 
 
-def run_app(function: Callable[[DictConfig], Any], first: int = 1, file_key: str = "") -> None:
+def run_app(function: Callable[[DictConfig], Any], first: int = 1, file_key: str = "", name: str = "") -> None:
     """Run a command on the configuration of its words; a user's mistake is one line, and the exit status is 2.
 
     Caught are UserError, wherever it was raised (also inside hydra's instantiate or a loader's worker), and the errors
@@ -55,9 +58,10 @@ def run_app(function: Callable[[DictConfig], Any], first: int = 1, file_key: str
     the next step.
 
     Args:
-        function: Function of the configuration, of the name of its file in conf/.
+        function: Function of the configuration.
         first: Number of leading words of sys.argv that are not overrides, see apps.spi.
         file_key: Setting that a bare word stands for; empty where there is none.
+        name: Name of the configuration's file in conf/; empty: that of the function.
     """
     quiet_output()
     logging.getLogger("hydra.utils").disabled = True  # of a class that it cannot import: the error is raised, too
@@ -65,16 +69,19 @@ def run_app(function: Callable[[DictConfig], Any], first: int = 1, file_key: str
     keep_names()
     take_over(lambda error: one_line(error) is not None)
 
+    name = name or function.__name__
+
     def main() -> None:
-        begun, words = sys.argv[:first], command_line(function.__name__, sys.argv[first:], file_key)
+        begun, words = sys.argv[:first], command_line(name, sys.argv[first:], file_key)
 
         @functools.wraps(function)
         def task(cfg: DictConfig) -> Any:
             sys.argv = [*begun, *words]  # as the other processes of a training are started
-            return function(cfg)
+            with stopped_with(lambda: f"{shlex.join(['spi', name, *words])} {AGAIN.get(name, 'begins again')}"):
+                return function(cfg)
 
         sys.argv = [begun[0], *words]
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name=function.__name__)(task)()
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(task)()
 
     if os.environ.get(FULL_ERROR) == "1" and not launched():
         with own_folders_removed(SWEEP), signals_end_it():
