@@ -79,11 +79,9 @@ def evaluate(
         >>> [one.support.shape for one in found.methods]
         [(24, 32, 32), (24, 32, 32)]
     """
-    alone = isinstance(methods, str | os.PathLike) or hasattr(methods, "answer")
-    entries = [methods] if alone else list(methods)
     if trust:
         registry.trust(trust)
-    made, kind = _methods(entries)
+    made, kind = _methods(methods)
     kept = Cache(None if cache is None else Path(cache))
     if kind == "volumes":
         chosen = _volume_settings(settings)
@@ -96,8 +94,10 @@ def evaluate(
     return compare_supports(opened, made, kept)
 
 
-def _methods(entries: Sequence[Any]) -> tuple[list[Any], str]:
-    """Methods and the kind of question that all of them answer."""
+def _methods(methods: Any) -> tuple[list[Any], str]:
+    """One method or many as objects, and the kind of question that all of them answer."""
+    alone = isinstance(methods, str | os.PathLike) or hasattr(methods, "answer")
+    entries = [methods] if alone else list(methods)
     if not entries:
         raise UserError("evaluate: methods is empty; give names, run folders or method objects")
     made = list(_made(entries))
