@@ -8,6 +8,7 @@ evaluation < api < apps. tests/test_layers.py holds them.
 
 import os
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -60,3 +61,35 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_PUBLIC})
+
+
+def lazily(package: str) -> Callable[[str], Any]:
+    """``__getattr__`` of a package, by which what its source imports below ``if TYPE_CHECKING:`` comes at first use.
+
+    Type checkers and people read the imports as usual. No name may be that of a module of the package.
+
+    Args:
+        package: ``__name__`` of the package, whose file is its source.
+    """
+    import ast
+    from importlib import import_module
+    from importlib.util import resolve_name
+    from pathlib import Path
+
+    source = Path(str(sys.modules[package].__file__)).read_text(encoding="utf-8")
+    homes: dict[str, str] = {}
+    for block in ast.parse(source).body:
+        if isinstance(block, ast.If) and isinstance(block.test, ast.Name) and block.test.id == "TYPE_CHECKING":
+            for line in block.body:
+                if isinstance(line, ast.ImportFrom):
+                    home = resolve_name("." * line.level + (line.module or ""), package)
+                    homes |= {each.name: home for each in line.names}
+
+    def find(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        found = getattr(import_module(homes[name]), name)
+        setattr(sys.modules[package], name, found)
+        return found
+
+    return find

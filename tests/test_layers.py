@@ -14,7 +14,6 @@ ORDER: tuple[str, ...] = (
         "summary",
         "quiet_start",
         "locations",
-        "lazy",
         "errors",
         "fields",
         "files",
@@ -69,7 +68,7 @@ def faults(source: str, module: str, is_package: bool = False) -> list[str]:
     found = []
     for line, name in imported(source, module, is_package):
         top, other = (name + ".").split(".")[:2]
-        if top == "spi_lightning" and other not in ("", "__version__", layer):
+        if top == "spi_lightning" and other not in ("", "__version__", "lazily", layer):
             if other not in HEIGHT:
                 found.append(f"line {line}: {other} stands nowhere in the order")
             elif HEIGHT[other] > HEIGHT[layer]:

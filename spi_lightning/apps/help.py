@@ -53,9 +53,9 @@ def help_of(name: str, words: Sequence[str], file_key: str) -> str:
     if name == "config":
         return CONFIG
     groups = groups_of(name)
-    asked = [word.partition("=") for word in words if word.partition("=")[0] in groups]
-    if asked:
-        files = [path for group, _, choice in asked for path in _files(group) if choice in ("", path.stem)]
+    wanted = [word.partition("=") for word in words if word.partition("=")[0] in groups]
+    if wanted:
+        files = [path for group, _, choice in wanted for path in _files(group) if choice in ("", path.stem)]
         return "\n\n".join("\n".join(_part(read_choice(path))) for path in files)
     pages = [_page(name, file_key, groups, further) for further in ("keys", "choices", "names")]
     return "\n".join(next((page for page in pages if len(page) <= LINES), pages[-1]))
@@ -134,10 +134,10 @@ def _keys_of(group: str, name: str) -> Iterator[str]:
 
 def _keys(settings: Iterable[Setting]) -> Iterator[str]:
     """A line of each key that has a value or a comment; long comments go on below themselves."""
-    shown = [each for each in settings if not set(_STRUCTURE) & set(each.key.split("."))]
-    texts = [f"{each.key}={each.value}" if each.value else f"{each.key}.…" for each in shown]
+    listed = [each for each in settings if not set(_STRUCTURE) & set(each.key.split("."))]
+    texts = [f"{each.key}={each.value}" if each.value else f"{each.key}.…" for each in listed]
     width = max((len(text) for text in texts if len(text) <= _NAMES), default=0)
-    for text, setting in zip(texts, shown, strict=True):
+    for text, setting in zip(texts, listed, strict=True):
         if not setting.value and not setting.comment:
             continue
         beside = textwrap.wrap(setting.comment, WIDTH - width - 4)

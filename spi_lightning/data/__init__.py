@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from spi_lightning.lazy import lazily
+from spi_lightning import lazily
 
 if TYPE_CHECKING:
     from spi_lightning.data.scans.known_object import KnownObject, count_known_object

@@ -6,7 +6,7 @@ VolumeRuns. Tables, pictures and selection lists are made elsewhere.
 
 from typing import TYPE_CHECKING
 
-from spi_lightning.lazy import lazily
+from spi_lightning import lazily
 
 if TYPE_CHECKING:
     from spi_lightning.baselines.map_selection import ByDistance, InBox, InPolygon

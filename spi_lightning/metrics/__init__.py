@@ -5,7 +5,7 @@ The functions fsc, prtf and shells are those of the modules of their names.
 
 from typing import TYPE_CHECKING
 
-from spi_lightning.lazy import lazily
+from spi_lightning import lazily
 
 if TYPE_CHECKING:
     from spi_lightning.metrics.hits.domain import Descriptions, Domain, describe_patterns

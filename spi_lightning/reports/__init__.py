@@ -5,7 +5,7 @@ Nothing here runs a network or a method, so a page can be made again at any time
 
 from typing import TYPE_CHECKING
 
-from spi_lightning.lazy import lazily
+from spi_lightning import lazily
 
 if TYPE_CHECKING:
     from spi_lightning.reports.hits.choice import DISPUTED, choose_disputed, choose_frames

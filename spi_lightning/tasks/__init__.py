@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from spi_lightning.lazy import lazily
+from spi_lightning import lazily
 
 if TYPE_CHECKING:
     from spi_lightning.tasks.refining.refinement import Refinement
