@@ -55,20 +55,38 @@ def choose_centre(
                 Note.of(f"beam centre found by symmetry: row {row:.2f}, column {column:.2f} ({symmetry:.2f} of 1)")
             )
         return row, column
-    off = float(np.hypot(row - stated[0], column - stated[1]))
-    if not (symmetry > _TRUSTED and off > _OFF):
-        return float(stated[0]), float(stated[1])
-    if _clearly_above(symmetry, symmetry_about(photons[0], mask[0], torch.from_numpy(stated), _OFF), photons):
-        where = "data.beam_centre" if by_user else "the file"
-        notes.append(
-            Note.warning(
-                f"{where} puts the beam at row {stated[0]:.2f}, column {stated[1]:.2f}; the pattern is symmetric "
-                f"about row {row:.2f}, column {column:.2f}, {off:.1f} pixels away: set "
-                f"data.beam_centre=[{row:.2f},{column:.2f}]",
-                CENTRE,
-            )
-        )
+    where = "data.beam_centre puts the beam" if by_user else "the file puts the beam"
+    notes += _contradiction(photons, mask, stated, (row, column), symmetry, where)
     return float(stated[0]), float(stated[1])
+
+
+def notes_of_the_origin(photons: Tensor, mask: Tensor) -> list[Note]:
+    """Note on a pattern (H, W) whose beam is taken at pixel n // 2 and that is symmetric about another; else none."""
+    photons, mask, stated = photons[None], mask[None], np.array([n // 2 for n in photons.shape], dtype=np.float64)
+    centre, symmetry = _symmetric_about(photons, mask, stated)
+    return _contradiction(photons, mask, stated, centre, symmetry, "the beam is taken", "phase(photons, beam_centre=")
+
+
+def _contradiction(
+    photons: Tensor,
+    mask: Tensor,
+    stated: NDArray[np.float64],
+    centre: tuple[float, float],
+    symmetry: float,
+    where: str,
+    remedy: str = "data.beam_centre=",
+) -> list[Note]:
+    """Note on a stated centre beside which the pattern is symmetric beyond chance; none where they agree."""
+    (row, column), off = centre, float(np.hypot(centre[0] - stated[0], centre[1] - stated[1]))
+    if not (symmetry > _TRUSTED and off > _OFF):
+        return []
+    if not _clearly_above(symmetry, symmetry_about(photons[0], mask[0], torch.from_numpy(stated), _OFF), photons):
+        return []
+    line = (
+        f"{where} at row {stated[0]:.2f}, column {stated[1]:.2f}; the pattern is symmetric about row {row:.2f}, column "
+        f"{column:.2f}, {off:.1f} pixels away: set {remedy}[{row:.2f},{column:.2f}]{')' * remedy.count('(')}"
+    )
+    return [Note.warning(line, CENTRE)]
 
 
 def _symmetric_about(

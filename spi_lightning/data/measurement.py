@@ -14,6 +14,8 @@ from spi_lightning.notes import Note
 from spi_lightning.physics.photons import holds_counts
 from spi_lightning.summary import Summarised
 
+from .crop_to_beam import notes_of_the_origin
+
 
 @dataclass(frozen=True, repr=False)
 class Measurement(Summarised):
@@ -51,7 +53,7 @@ class Measurement(Summarised):
     def from_intensity(
         cls, intensity: ArrayLike | Tensor, mask: ArrayLike | Tensor | None = None, *, counted: bool | None = None
     ) -> Measurement:
-        """Measurement from an array that is centred and binned already.
+        """Measurement from an array that is centred and binned already; a beam that is clearly elsewhere is noted.
 
         Args:
             intensity: (y, x) or (z, y, x), photons or relative intensity, 0 or more, the beam at n // 2.
@@ -70,7 +72,8 @@ class Measurement(Summarised):
         kept = torch.where(measured, values, 0.0)
         if float(kept.min()) < 0:
             raise UserError(f"intensity: {int((kept < 0).sum())} measured values are negative; mask them or clip at 0")
-        return cls(kept.sqrt(), measured, counted=counted)
+        notes = notes_of_the_origin(kept, measured) if values.ndim == 2 and bool((kept > 0).any()) else []
+        return cls(kept.sqrt(), measured, notes=notes, counted=counted)
 
     @cached_property
     def whole(self) -> bool:

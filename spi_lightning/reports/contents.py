@@ -51,7 +51,7 @@ def print_contents(
         statistics = photon_statistics(file, frames)
     except UserError as error:
         stored = StoredValues(file, frames)
-        console.print(contents_table(file, f"not photons, see below: {values_line(stored)}"))
+        console.print(contents_table(file, f"pixels are not photons: {values_line(stored)}"))
         if adu_per_photon is None:
             console.print(gain_line(stored), soft_wrap=True)
         if adu_per_photon is not None or counted or stored.are_counts:

@@ -1,12 +1,16 @@
+import re
+
 import h5py
 import numpy as np
 import pytest
 import torch
 
+from spi_lightning.data.measurement import Measurement
 from spi_lightning.data.one_frame import measure_frame
 from spi_lightning.errors import UserError
 from spi_lightning.io import PatternKeys
 from spi_lightning.physics.fourier import fourier
+from spi_lightning.physics.frames.sphere_fit import sphere_amplitude
 
 
 def pattern(size: int, centre: tuple[float, float]) -> np.ndarray:
@@ -204,3 +208,17 @@ def test_the_right_centre_of_weak_and_cut_patterns_is_not_doubted(tmp_path) -> N
 def test_a_beam_far_from_the_middle_is_found(tmp_path) -> None:
     made = measure_frame(write(tmp_path / "a.h5", pattern(96, (38.0, 64.0))[:, :]), PatternKeys(photons="photons"))
     assert any("found by symmetry: row 38.00, column 64.00" in str(note) for note in made.notes)
+
+
+@pytest.mark.parametrize(("row", "column"), [(48.0, 48.0), (51.3, 44.0)])
+def test_an_array_whose_beam_is_elsewhere_is_noted(row: float, column: float) -> None:
+    y, x = torch.arange(96.0)[:, None] - row, torch.arange(96.0) - column
+    intensity = sphere_amplitude(torch.hypot(y, x), torch.tensor(0.1)).square()
+    photons = torch.poisson(1e5 * intensity / intensity.sum(), generator=torch.Generator().manual_seed(0))
+    notes = [str(note) for note in Measurement.from_intensity(photons).notes]
+    if row == 48:
+        assert not notes
+        return
+    assert len(notes) == 1 and notes[0].startswith("WARNING: beam centre: the beam is taken at row 48.00, column 48.00")
+    near = re.search(r"set phase\(photons, beam_centre=\[([\d.]+),([\d.]+)\]\)$", notes[0])
+    assert near and [float(text) for text in near.groups()] == pytest.approx([row, column], abs=0.1)

@@ -114,8 +114,8 @@ def _log_odds(method: CheckpointMethod, photons: Tensor, mask: Tensor) -> Tensor
 
 
 @torch.inference_mode()
-def layer_maps(method: CheckpointMethod, patterns: PatternFile, frame: int, most: int = 5) -> LayerMaps:
-    """Outputs of the convolutions of a network for one frame.
+def layer_maps(method: CheckpointMethod, patterns: PatternFile, frame: int, most: int = 5) -> LayerMaps | None:
+    """Outputs of the convolutions of a network for one frame; None of a network without any.
 
     Args:
         method: Method with the network.
@@ -125,6 +125,8 @@ def layer_maps(method: CheckpointMethod, patterns: PatternFile, frame: int, most
     """
     found: dict[str, Tensor] = {}
     convolutions = [(name, part) for name, part in method.task.network.named_modules() if isinstance(part, nn.Conv2d)]
+    if not convolutions:
+        return None
     hooks = []
     for name, part in (convolutions[index] for index in evenly(len(convolutions), most)):
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from hydra.utils import instantiate
 
-from spi_lightning.evaluation.hits.pictures import layer_maps, occlusion_maps
+from spi_lightning.evaluation.hits.pictures import explain, layer_maps, occlusion_maps
 from spi_lightning.methods import CheckpointMethod
 
 
@@ -30,9 +30,17 @@ def test_the_map_has_its_extreme_where_the_answer_depends_on(make_run, make_file
     assert (found.change[~found.mask] == 0).all()
 
 
+def test_a_network_without_convolutions_has_an_occlusion_map_alone(make_run, make_file) -> None:
+    method = CheckpointMethod("corner", make_run(), instantiate)
+    method.task.network = BrightCorner()
+    covered, layers = explain([method], make_file(), {"selected": np.array([1])}, 1)
+    assert covered is not None and layers is None
+
+
 def test_every_convolution_shows_its_maps(make_run, make_file) -> None:
     method, patterns = CheckpointMethod("run", make_run(), instantiate), make_file()
     found = layer_maps(method, patterns, 3)
+    assert found is not None
     maps = found.maps
     assert [values.shape[0] for values in maps.values()] == [5, 3, 2]
     assert all(np.isfinite(values).all() for values in maps.values())
