@@ -174,8 +174,10 @@ def _read(patterns: PatternFile, frame: int) -> tuple[Tensor, Tensor, bool, list
     photons = torch.where(mask, photons, 0.0)
     if not float((photons * mask).max()) > 0:
         lost = f"; {broken} pixels are NaN or infinite" if broken else ""
+        scan = "; a rocking scan is phased by data=one_scan" if len(patterns) > 1 else ""
         raise UserError(
-            f"{patterns.path}: frame {frame} is empty (no photons where the mask measured{lost}); choose another frame"
+            f"{patterns.path}: frame {frame} is empty (no photons where the mask measured{lost}); choose another "
+            f"frame{scan}"
         )
     values = photons[mask]
     if float(values.min()) == float(values.max()):

@@ -222,3 +222,12 @@ def test_an_array_whose_beam_is_elsewhere_is_noted(row: float, column: float) ->
     assert len(notes) == 1 and notes[0].startswith("WARNING: beam centre: the beam is taken at row 48.00, column 48.00")
     near = re.search(r"set phase\(photons, beam_centre=\[([\d.]+),([\d.]+)\]\)$", notes[0])
     assert near and [float(text) for text in near.groups()] == pytest.approx([row, column], abs=0.1)
+
+
+def test_an_empty_first_frame_of_a_stack_leads_to_rocking_scans(tmp_path) -> None:
+    frames = np.zeros((4, 16, 16), np.float32)
+    frames[2, 8, 8] = 5
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["photons"] = frames
+    with pytest.raises(UserError, match=r"frame 0 is empty .*; choose another frame; a rocking scan .* data=one_scan$"):
+        measure_frame(str(tmp_path / "a.h5"))
