@@ -46,6 +46,14 @@ def test_two_unrelated_runs_have_no_resolution_though_their_curve_stays_above() 
     assert float(found.corrected[5:].mean()) < 0.3
 
 
+@pytest.mark.parametrize("runs", [2, 3, 4])
+def test_few_starts_of_noise_resolve_nothing_by_chance(runs: int) -> None:
+    for seed in range(10):
+        noise = torch.rand(runs, 64, 64, generator=torch.Generator().manual_seed(seed))
+        resolution = prtf(noise).resolution  # aligned over shift and twin, as starts are
+        assert math.isnan(resolution) if runs == 2 else resolution < 0.1  # of 0.5: not past the first shells
+
+
 def test_the_two_definitions_differ_where_amplitudes_do() -> None:
     density = torch.rand(8, 8, generator=torch.Generator().manual_seed(0))
     amplitude = fourier(density, 2).abs()
