@@ -108,7 +108,7 @@ def load_task(
     try:
         built = instantiate(config["task"])
     except Exception as error:  # any error of parts on settings that do not fit
-        if isinstance(error, UserError) or isinstance(error.__cause__, UserError):
+        if isinstance(error, UserError):
             raise
         reason = (str(error.__cause__ or error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"{path}: its task cannot be built from its configuration ({reason})") from error

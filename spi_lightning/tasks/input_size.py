@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from spi_lightning.data.hits import HitDataset
 from spi_lightning.data.transforms import Preprocess
 from spi_lightning.errors import UserError
+from spi_lightning.fields import PHOTONS
 from spi_lightning.io.input_window import USUAL_SIZE, size_refusal
 
 _SIZES: Final = (USUAL_SIZE, 128, 32, 256, 224, *range(16, 257, 4))  # pixel, tried on a network without ``size``
@@ -31,6 +32,8 @@ def require_input(network: nn.Module, preprocess: Preprocess, dataset: HitDatase
             the network are left to the training.
     """
     batch = {name: values.to(device) for name, values in dataset[[0]].items()}
+    if PHOTONS not in batch:
+        return  # features of a frozen backbone, which took the patterns before
     made = None
     with _trial(network):
         try:

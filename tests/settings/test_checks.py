@@ -39,7 +39,7 @@ def test_fields_are_settings_by_their_full_names() -> None:
         ({"inner": 3}, "inner=3 must be names and values"),
         ({"threshold": None}, "threshold=null must be a number"),
         ({"batch_size": "x"}, "batch_size=x must be a whole number"),
-        ({"part": {"_target_": "torch.optim.SGD", "colour": 1}}, "part.colour is no setting of torch.optim.SGD"),
+        ({"part": {"_target_": "torch.optim.SGD", "colour": 1}}, "part.colour is not a setting of torch.optim.SGD"),
     ],
 )
 def test_the_first_value_that_does_not_fit_is_named(config: dict[str, Any], message: str) -> None:
