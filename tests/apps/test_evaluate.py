@@ -294,7 +294,7 @@ def test_numbers_that_fit_the_network_are_named_before_a_method_reads_the_file(
         pytest.fail("the file was read")
 
     monkeypatch.setattr(PhotonCount, "answer", answer)
-    with pytest.raises(UserError, match=r"takes 24 x 24 pixels, .*: set preprocess.crop=24 preprocess.bin=1$"):
+    with pytest.raises(UserError, match=r"24 x 24 pixels of .*: set preprocess.bin=1 preprocess.crop=24"):
         run(tmp_path / "out", f"method=[photon_count,{make_run(0)}]", *keys(hits), "preprocess.bin=2")
     assert not (tmp_path / "out").exists()
 

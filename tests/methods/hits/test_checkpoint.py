@@ -52,7 +52,7 @@ def test_answers_are_averaged_over_views_by_a_setting(make_run, make_file) -> No
 def test_a_pattern_of_another_size_is_refused_in_one_line(make_run, make_file, tmp_path) -> None:
     method = CheckpointMethod("x", make_run(bin=2), instantiate)
     with pytest.raises(
-        UserError, match=r"24 x 24 pixels, .* preprocess.bin=2: set preprocess.crop=24 preprocess.bin=1$"
+        UserError, match=r"24 x 24 pixels .* preprocess.bin=2 .*: set preprocess.bin=1 preprocess.crop=24"
     ):
         answer_of(method, make_file(4))
 
