@@ -65,7 +65,7 @@ def _page(name: str, file_key: str, groups: Mapping[str, Any], further: str) -> 
     """Lines of a command's page: its choices with one line each, its keys, its examples.
 
     Args:
-        name, file_key: As of help_of.
+        name, file_key: Name of the command and the setting of its bare words, as of help_of.
         groups: Groups with their defaults.
         further: ``keys`` to add the keys of the chosen parts; ``names`` to give only the names of the choices in groups
             that have a default.

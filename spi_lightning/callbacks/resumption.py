@@ -20,7 +20,7 @@ from spi_lightning.tasks.optimisation import LENGTHS, MakeOptimizer
 from spi_lightning.tracking.checkpoint_io import without_best
 
 _LOADING: Final = ("batch_size", "num_workers", "cache_dir", "online", "augment")  # data settings, not of validations
-_SHOWN: Final = ("task", "data", "seed")  # settings whose changes are told
+_NOTED: Final = ("task", "data", "seed")  # settings whose changes are noted
 _log = logging.getLogger(__name__)
 
 
@@ -37,7 +37,7 @@ class Changes:
     @classmethod
     def of(cls, before: Mapping[str, Any], after: Mapping[str, Any]) -> "Changes":
         """Changes between two configurations of a training, plain containers."""
-        old, new = ({group: with_defaults(each.get(group, ABSENT)) for group in _SHOWN} for each in (before, after))
+        old, new = ({group: with_defaults(each.get(group, ABSENT)) for group in _NOTED} for each in (before, after))
         return cls(tuple(each for each in differences(old, new) if not each[0].endswith(".cache_dir")))
 
     def within(self, *groups: str) -> list[str]:
@@ -92,7 +92,7 @@ class ResumeWithChanges(pl.Callback):
         if schedule and not changed and not checkpoint.get("lr_schedulers"):
             raise ValueError("it holds no state of the schedule")
         if trainer.is_global_zero and self.changes.found:
-            _log.info("resumed with changes: %s", "; ".join(self.changes.within(*_SHOWN)))
+            _log.info("resumed with changes: %s", "; ".join(self.changes.within(*_NOTED)))
         if self._preprocess is not None:
             pl_module.preprocess.load_state_dict(self._preprocess)  # type: ignore[union-attr]
             self._note(trainer, "preprocess has changed and is fitted anew; the weights were trained on other input")

@@ -33,7 +33,7 @@ class Choice:
     """A YAML file of conf/.
 
     Attributes:
-        path: The file.
+        path: File of the choice, conf/GROUP/NAME.yaml.
         about: Comment at its top, up to its examples.
         examples: Command lines below the line ``Examples:`` of that comment.
         settings: Its keys in the order of the file.

@@ -34,7 +34,7 @@ def laid_over(
     """Copy of a configuration with every value in which ``after`` differs from ``before``, and with those named.
 
     Args:
-        base: Configuration to change.
+        base: Configuration, plain containers, of which the copy is made.
         before: Configuration without the changes.
         after: Configuration with the changes; a setting that it lacks is removed from the copy, and a part of another
             class or function replaces that of the copy as a whole.

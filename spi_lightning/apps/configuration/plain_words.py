@@ -31,7 +31,7 @@ def command_line(command: str, words: Sequence[str], file_key: str) -> list[str]
 
     Args:
         command: Name of the command, for messages.
-        words: Words behind it.
+        words: Words of the command line behind its name.
         file_key: Setting that bare words stand for, all of them together; empty where there is none.
 
     Raises:
