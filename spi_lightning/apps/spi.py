@@ -41,7 +41,7 @@ def main() -> None:
     else:
         near = get_close_matches(name, (*FILE_KEY, CONFIG), 1)
         remedy = f"did you mean spi {near[0]}?" if near else f"commands are {', '.join(FILE_KEY)}"
-        refuse(f"spi {name} is no command; {remedy}")
+        refuse(f"spi {name} is not a command; {remedy}")
 
 
 def run(name: str, first: int = 1) -> None:

@@ -108,8 +108,8 @@ def test_a_rocking_scan_is_taken_as_one_unless_data_is_named(
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["phaze"], "error: spi phaze is no command; did you mean spi phase?"),
-        (["xyz"], "error: spi xyz is no command; commands are simulate, describe, "),
+        (["phaze"], "error: spi phaze is not a command; did you mean spi phase?"),
+        (["xyz"], "error: spi xyz is not a command; commands are simulate, describe, "),
         (["train", "--foo"], "error: --foo is no option; write KEY=VALUE; spi train --help lists the keys"),
         (["train", "frames.h5"], "error: frames.h5: write KEY=VALUE, as in data.path=frames.h5; "),
         (
