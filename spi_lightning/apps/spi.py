@@ -1,5 +1,6 @@
 """The command ``spi``: the names of its commands, each a module of this folder that is imported when it is called."""
 
+import os
 import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -33,7 +34,7 @@ def main() -> None:
     if name in _HELP:
         from .help import overview
 
-        print(overview(FILE_KEY))
+        _print_page(overview(FILE_KEY))
     elif name == "--version":
         print(f"spi_lightning {__version__}")
     elif name in (*FILE_KEY, CONFIG):
@@ -56,7 +57,7 @@ def run(name: str, first: int = 1) -> None:
     if any(word in _HELP for word in words):
         from .help import help_of
 
-        print(help_of(name, words, FILE_KEY.get(name, "")))
+        _print_page(help_of(name, words, FILE_KEY.get(name, "")))
         return
     function = getattr(import_module(f"spi_lightning.apps.{name}"), name)
     if name == CONFIG:
@@ -64,6 +65,14 @@ def run(name: str, first: int = 1) -> None:
     from .process.entry import run_app
 
     run_app(function, first, FILE_KEY[name], name)
+
+
+def _print_page(text: str) -> None:
+    """Print a page of help, of which the reader, such as ``head``, may take a part alone."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def refuse(line: str) -> NoReturn:

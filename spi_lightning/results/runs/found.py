@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 from typing import Final
 
@@ -31,14 +32,14 @@ def find_runs(names: Sequence[Path]) -> Found:
     """Runs of run folders, sweeps and folders of them; a file that lies in one of these is passed over.
 
     Args:
-        names: Folders, and files that a glob may have matched, such as multirun.yaml.
+        names: Folders, files that a glob may have matched, such as multirun.yaml, and patterns such as runs/hits/*.
 
     Raises:
         UserError: There is no such file or folder, or no run in any.
     """
     folders: dict[Path, Path] = {}
     skipped: list[Path] = []
-    for name in names:
+    for name in _matched(names):
         if not name.exists():
             raise UserError(f"{name}: there is no such folder; name run folders, sweeps or folders of them")
         below = list(_runs_below(name, _DEPTH)) if name.is_dir() else []
@@ -48,6 +49,13 @@ def find_runs(names: Sequence[Path]) -> Found:
         named = f"{names[0]}{' and others' * (len(names) > 1)}"
         raise UserError(f"{named}: holds no run; name run folders, sweeps or folders of them")
     return Found(tuple(run for folder in folders.values() for run in read_run(folder)), tuple(skipped))
+
+
+def _matched(names: Sequence[Path]) -> Iterator[Path]:
+    """The names, with what lies behind those that are no file but a pattern of files."""
+    for name in names:
+        found = [] if name.exists() else sorted(map(Path, glob(str(name))), key=_in_order)  # noqa: PTH207  absolute, too
+        yield from found or [name]
 
 
 def _runs_below(folder: Path, depth: int) -> Iterator[Path]:

@@ -38,6 +38,15 @@ def test_a_glob_over_everything_finds_each_run_once(tmp_path: Path) -> None:
     assert {run.state for run in found.runs} == {State.FINISHED}
 
 
+def test_a_pattern_that_no_shell_resolved_is_resolved(tmp_path: Path) -> None:
+    for number in (2, 10):
+        training(tmp_path / f"seed_{number}", {"val/auroc": 0.5})
+    found = find_runs([tmp_path / "seed_*"])
+    assert [run.folder.name for run in found.runs] == ["seed_2", "seed_10"]
+    with pytest.raises(UserError, match="no such folder"):
+        find_runs([tmp_path / "other_*"])
+
+
 def test_states_of_runs(tmp_path: Path) -> None:
     training(tmp_path / "a_stopped")
     training(tmp_path / "b_pruned")
