@@ -62,6 +62,7 @@ WORDS = NUMBERS | {
     "gap_error": "healed, gaps ↓",
     "measured_gap_error": "measured, gaps",
 }
+_LEGEND = 44  # characters of labels that fit beside one another above the axes
 
 
 def write_training_figures(run: Path | str) -> list[Path]:
@@ -160,7 +161,9 @@ def _draw(axes: Axes, curves: Curves, keys: Sequence[str], axis: str) -> None:
     values = np.concatenate([curves[key][1] for key in keys])
     if axis == "loss" and values.min() > 0 and values.max() > 10 * values.min():
         axes.set_yscale("log")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
+    labels = axes.get_legend_handles_labels()[1]
+    columns = 3 if sum(map(len, labels)) <= _LEGEND else 1  # a wider legend would take the width of the axes
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2)
 
 
 def print_numbers(
