@@ -9,6 +9,8 @@ evaluation < api < apps. tests/test_layers.py holds them.
 import os
 import sys
 from collections.abc import Callable
+from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,34 +35,18 @@ if "h5py" not in sys.modules:
 
 __version__ = "0.1.0"
 
-_PUBLIC = {
-    "UserError": "spi_lightning.errors",
-    "Trained": "spi_lightning.api.networks",
-    "evaluate": "spi_lightning.api.evaluation",
-    "find_support": "spi_lightning.api.phasing",
-    "load": "spi_lightning.api.networks",
-    "measure_scan": "spi_lightning.api.scans",
-    "open_patterns": "spi_lightning.api.patterns",
-    "phase": "spi_lightning.api.phasing",
-    "read": "spi_lightning.results",
-    "simulate_patterns": "spi_lightning.api.patterns",
-}
-"""Public names and the modules that define them, loaded when a name is first used."""
-__all__ = sorted(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    """A public name, from its module."""
-    if name not in _PUBLIC:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    globals()[name] = found = getattr(import_module(_PUBLIC[name]), name)
-    return found
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_PUBLIC})
+__all__ = [
+    "Trained",
+    "UserError",
+    "evaluate",
+    "find_support",
+    "load",
+    "measure_scan",
+    "open_patterns",
+    "phase",
+    "read",
+    "simulate_patterns",
+]
 
 
 def lazily(package: str) -> Callable[[str], Any]:
@@ -71,25 +57,34 @@ def lazily(package: str) -> Callable[[str], Any]:
     Args:
         package: ``__name__`` of the package, whose file is its source.
     """
-    import ast
-    from importlib import import_module
-    from importlib.util import resolve_name
-    from pathlib import Path
 
-    source = Path(str(sys.modules[package].__file__)).read_text(encoding="utf-8")
-    homes: dict[str, str] = {}
-    for block in ast.parse(source).body:
-        if isinstance(block, ast.If) and isinstance(block.test, ast.Name) and block.test.id == "TYPE_CHECKING":
-            for line in block.body:
-                if isinstance(line, ast.ImportFrom):
-                    home = resolve_name("." * line.level + (line.module or ""), package)
-                    homes |= {each.name: home for each in line.names}
+    @cache
+    def homes() -> dict[str, str]:
+        import ast
+        from importlib.util import resolve_name
+        from pathlib import Path
+
+        found: dict[str, str] = {}
+        for block in ast.parse(Path(str(sys.modules[package].__file__)).read_text(encoding="utf-8")).body:
+            if isinstance(block, ast.If) and isinstance(block.test, ast.Name) and block.test.id == "TYPE_CHECKING":
+                for line in block.body:
+                    if isinstance(line, ast.ImportFrom):
+                        home = resolve_name("." * line.level + (line.module or ""), package)
+                        found |= {each.name: home for each in line.names}
+        return found
 
     def find(name: str) -> Any:
-        if name not in homes:
+        if name not in homes():
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        found = getattr(import_module(homes[name]), name)
+        found = getattr(import_module(homes()[name]), name)
         setattr(sys.modules[package], name, found)
         return found
 
     return find
+
+
+__getattr__ = lazily(__name__)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -13,7 +13,7 @@ _LARGEST: Final = 2**53  # of whole numbers that 1e4 and the like write exactly
 
 @dataclass(frozen=True)
 class Misfit:
-    """A value, or one inside it, that does not fit a annotation.
+    """A value, or one inside it, that does not fit an annotation.
 
     Attributes:
         path: Position inside the outer value, such as ``[1]`` or ``.train``; empty for the value itself.
@@ -31,7 +31,7 @@ class Misfit:
 
 
 def misfit_of(value: Any, annotation: Any) -> Misfit | None:
-    """The first part of a value that does not fit a annotation; None where all fits.
+    """The first part of a value that does not fit an annotation; None where all fits.
 
     1e4 is a whole number. A value that is missing or made of others ("???", "${...}") fits, and so does any value where
     the annotation is more than numbers, truth values, text and collections of them.

@@ -35,7 +35,7 @@ def test_a_notebook_in_cells_becomes_markdown(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("hooks")
-def test_outputs_of_a_notebook_are_shown(tmp_path: Path) -> None:
+def test_outputs_of_a_notebook_are_displayed(tmp_path: Path) -> None:
     from pages_of_notebooks import as_markdown
 
     outputs: list[dict[str, Any]] = [

@@ -58,7 +58,7 @@ def keys_of(words: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize(("page", "name", "words"), list(commands()), ids=as_id)
-def test_commands_can_be_given(page: Path, name: str, words: list[str]) -> None:
+def test_commands_can_be_run(page: Path, name: str, words: list[str]) -> None:
     assert name in FILE_KEY
     if any(key in OWN for key in keys_of(words)):
         return

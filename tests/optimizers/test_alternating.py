@@ -44,7 +44,7 @@ def test_members_take_turns_and_the_rate_falls() -> None:
     assert [rate for _, rate in found] == pytest.approx([0.01, 0.01, 0.005, 0.005, 0.0025, 0.0025, 0.00125])
 
 
-def test_periods_decays_and_order_are_given_stage_by_stage() -> None:
+def test_periods_decays_and_order_are_set_stage_by_stage() -> None:
     _, _, schedule = made(period=[1, 3, 2], decay=[1.0, 0.1, 0.5], order=[1, 0, 1])
     members = [schedule.stage(epoch)[0] for epoch in range(8)]
     factors = [schedule.stage(epoch)[1] for epoch in range(8)]

@@ -51,7 +51,7 @@ def test_sound_settings_and_interpolations_pass() -> None:
     check_settings({"inner": {"size": "${x}"}, "threshold": 1, "batch_size": 1e1}, {"batch_size": 3}, TYPES)
 
 
-def test_a_misspelt_setting_is_told_from_one_of_another_group() -> None:
+def test_a_misspelt_setting_is_distinguished_from_one_of_another_group() -> None:
     there = {"batch_size": 3, "preparation": {"size": 1}}
     assert "did you mean data.batch_size?" in unknown_setting("data.batchsize", "data", there)
     assert "did you mean data.preparation.size?" in unknown_setting("data.size", "data", there)

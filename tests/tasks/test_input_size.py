@@ -46,7 +46,7 @@ def test_the_named_settings_pass(name: str, preprocess: Preprocess) -> None:
     assert network.training
 
 
-def test_smaller_patterns_are_said_to_be_smaller() -> None:
+def test_smaller_patterns_are_reported_as_smaller() -> None:
     with pytest.raises(UserError, match=r"the 64 x 64 pixels of TinyCNN .*: the patterns are smaller"):
         require_input(TinyCNN(), Preprocess(), dataset(40, 40), torch.device("cpu"))
 

@@ -28,7 +28,7 @@ def test_an_experiment_explains_what_comes_with_it() -> None:
     assert columns(first, second) == {"experiment": ("one", "two")}
 
 
-def test_settings_that_vary_together_are_all_shown_where_they_were_named() -> None:
+def test_settings_that_vary_together_are_all_listed_where_they_were_named() -> None:
     runs = [run({"lr": lr, "dropout": dropout}, f"lr={lr}", f"dropout={dropout}") for lr, dropout in ((1, 0), (2, 0.5))]
     assert columns(*runs) == {"lr": ("1", "2"), "dropout": ("0", "0.5")}
 
@@ -38,7 +38,7 @@ def test_seeds_explain_nothing_but_copies_of_themselves() -> None:
     assert columns(*runs) == {"seed": ("1", "2", "3"), "lr": ("3", "4", "4")}
 
 
-def test_a_group_that_some_commands_named_is_told_by_its_class() -> None:
+def test_a_group_that_some_commands_named_is_listed_by_its_class() -> None:
     runs = [run({"network": {"_target_": "a.b.Tiny"}}, "network=tiny_cnn"), run({"network": {"_target_": "a.b.Large"}})]
     assert columns(*runs) == {"network": ("Tiny", "Large")}
     named = run({"network": {"_target_": "a.b.Large"}}, "network=large")
