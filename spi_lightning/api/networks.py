@@ -19,12 +19,12 @@ from torch import Tensor, nn
 from spi_lightning.data.supports import SupportDataset
 from spi_lightning.distributed import find_device
 from spi_lightning.errors import UserError
+from spi_lightning.evaluation.supports import SupportQuestion
 from spi_lightning.fields import INTENSITY, IS_SINGLE_HIT
-from spi_lightning.io.patterns.content_key import content_key
 from spi_lightning.methods import CheckpointMethod, SupportCheckpoint, VolumeCheckpoint
 from spi_lightning.progress import Listener
 from spi_lightning.results.hit_answer import HitAnswer, HitPart
-from spi_lightning.results.support_answer import SupportAnswer, SupportPart
+from spi_lightning.results.support_answer import SupportAnswer
 from spi_lightning.results.volume_answer import VolumePart
 from spi_lightning.summary import Summarised
 from spi_lightning.tasks import (
@@ -38,7 +38,7 @@ from spi_lightning.tasks import (
 )
 from spi_lightning.tasks.checkpoint_files import run_name
 
-from .patterns import Patterns, as_patterns, replaced
+from .patterns import Patterns, as_patterns
 from .python_words import in_python
 from .volumes import as_volumes
 
@@ -125,8 +125,7 @@ class Trained(Summarised):
         if isinstance(self.task, HitClassification):
             return self.answer(patterns, mask).probability
         if isinstance(self.task, SupportPrediction):
-            opened = as_patterns(patterns, mask)
-            part = SupportPart(content_key(opened), np.arange(len(opened)), opened)
+            part = SupportQuestion.of_file(as_patterns(patterns, mask)).part
             return cast(SupportAnswer, self.method.answer(part, Listener())).support
         if isinstance(self.task, Healing):
             return self._healed(as_patterns(patterns, mask))
@@ -142,7 +141,7 @@ class Trained(Summarised):
         if not isinstance(self.task, HitClassification):
             raise UserError(f"{self.checkpoint}: its task is {type(self.task).__name__}; use predict")
         opened = as_patterns(patterns, mask)
-        unlabelled = replaced(opened, labels={key: v for key, v in opened.labels.items() if key != IS_SINGLE_HIT})
+        unlabelled = opened.changed(labels={key: v for key, v in opened.labels.items() if key != IS_SINGLE_HIT})
         return cast(HitAnswer, self.method.answer(HitPart("", None, unlabelled), Listener()))
 
     @property

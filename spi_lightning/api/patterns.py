@@ -16,6 +16,7 @@ from spi_lightning import io
 from spi_lightning.errors import UserError, whole_number
 from spi_lightning.fields import BEAM_CENTRE, DENSITY, FIELDS, INTENSITY, IS_SINGLE_HIT, MASK, PHOTONS
 from spi_lightning.io import ArrayFrames, PatternFile, PatternKeys
+from spi_lightning.io.patterns.concatenate import masked
 from spi_lightning.io.patterns.open_patterns import GEOMETRY
 
 from .python_words import in_python
@@ -91,22 +92,12 @@ def as_patterns(
         patterns = io.open_patterns(patterns)
     if not isinstance(patterns, PatternFile):
         patterns = _in_memory(patterns)
-    changes: dict[str, Any] = {}
     if mask is not None:
-        changes |= _masks(_array(mask, "mask"), patterns.shape)
+        patterns = masked(patterns, _mask(_array(mask, "mask"), patterns.shape))
     if labels is not None:
-        changes["labels"] = {**patterns.labels, IS_SINGLE_HIT: _labels(_array(labels, "labels"), len(patterns))}
-    return replaced(patterns, **changes) if changes else patterns
-
-
-def replaced(patterns: PatternFile, **changes: Any) -> PatternFile:
-    """A copy of an open file with other values of some attributes."""
-    import copy
-
-    changed = copy.copy(patterns)
-    for name, value in changes.items():
-        setattr(changed, name, value)
-    return changed
+        known = _labels(_array(labels, "labels"), len(patterns))
+        patterns = patterns.changed(labels={**patterns.labels, IS_SINGLE_HIT: known})
+    return patterns
 
 
 def _in_memory(patterns: ArrayLike | Tensor) -> PatternFile:
@@ -131,8 +122,8 @@ def _array(values: ArrayLike | Tensor, name: str) -> NDArray[Any]:
     return found
 
 
-def _masks(mask: NDArray[Any], shape: tuple[int, int, int]) -> dict[str, Any]:
-    """Attributes of a PatternFile for an array of a mask."""
+def _mask(mask: NDArray[Any], shape: tuple[int, int, int]) -> Any:
+    """One mask for all patterns (H, W) bool, or a source of one for each; UserError for an array that is none."""
     if mask.shape not in (shape, shape[1:]):
         raise UserError(f"mask: shape {mask.shape}; patterns of {shape} take a mask of {shape[1:]} or {shape}")
     if mask.dtype != bool and not np.isin(mask, (0, 1)).all():
@@ -140,7 +131,7 @@ def _masks(mask: NDArray[Any], shape: tuple[int, int, int]) -> dict[str, Any]:
     measured = mask.astype(bool)
     if not measured.any():
         raise UserError("mask: no pixel is True; True is where the detector measured")
-    return {"shared_mask": measured} if mask.ndim == 2 else {"frame_masks": ArrayFrames(measured)}
+    return measured if mask.ndim == 2 else ArrayFrames(measured)
 
 
 def _labels(labels: NDArray[Any], count: int) -> NDArray[np.int64]:

@@ -15,12 +15,11 @@ from torch import Tensor
 from spi_lightning.data.measurement import Measurement
 from spi_lightning.data.one_frame import measure_pattern
 from spi_lightning.errors import UserError
-from spi_lightning.io.patterns.content_key import content_key
+from spi_lightning.evaluation.supports import SupportQuestion
 from spi_lightning.methods import SupportMethod
 from spi_lightning.progress import Listener
 from spi_lightning.reconstruction import Phasing, ReconstructionSettings, assess, bars, reconstruct, silent
 from spi_lightning.results import PhasingResult
-from spi_lightning.results.support_answer import SupportPart
 
 from .configured import names_in, settings_of
 from .patterns import Patterns, as_patterns
@@ -168,8 +167,7 @@ def find_support(
     """
     from .evaluation import named_method
 
-    opened = as_patterns(patterns, mask)
     finder = named_method(method, "supports") if isinstance(method, str) else method
-    part = SupportPart(content_key(opened), np.arange(len(opened)), opened)
+    part = SupportQuestion.of_file(as_patterns(patterns, mask)).part
     found: NDArray[np.bool_] = finder.answer(part, Listener()).support
     return found[0] if getattr(patterns, "ndim", 3) == 2 else found

@@ -47,6 +47,18 @@ def test_one_mask_for_all_and_one_for_each() -> None:
     assert np.array_equal(as_patterns(PHOTONS, each[0].astype(int)).read_mask([3])[0], each[0])
 
 
+def test_a_mask_holds_in_every_file_of_a_list_and_for_chosen_frames(tmp_path: Path) -> None:
+    for number in range(2):
+        np.save(tmp_path / f"{number}.npy", PHOTONS + number)
+    frames, each = np.concatenate([PHOTONS, PHOTONS + 1])[[7, 1]], RNG.random((2, 8, 9)) > 0.3
+    chosen = open_patterns(str(tmp_path / "*.npy"), index=[7, 1])
+    for mask in (each, each[0]):
+        patterns = as_patterns(chosen, mask)
+        assert np.array_equal(patterns.read_mask([0, 1]), np.broadcast_to(mask, frames.shape))
+        assert np.array_equal(patterns.read([0, 1]), frames * mask)
+        assert patterns.masks_differ == (mask is each)
+
+
 def test_labels_are_those_of_the_call() -> None:
     patterns = as_patterns(PHOTONS, labels=[1, 0, -1, 1, 0])
     assert patterns.labels[IS_SINGLE_HIT].tolist() == [1, 0, -1, 1, 0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -155,9 +154,7 @@ class HitQuestion(Question[HitPart, HitAnswer]):
     @cached_property
     def unlabelled(self) -> PatternFile:
         """The file without its labels; the same object for all parts, so that methods can keep what they read of it."""
-        hidden = copy.copy(self.patterns)
-        hidden.labels = {}
-        return hidden
+        return self.patterns.changed(labels={})
 
     @cached_property
     def content(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -45,8 +44,7 @@ class SupportQuestion(Question[SupportPart, SupportAnswer]):
     @classmethod
     def of_file(cls, patterns: PatternFile) -> SupportQuestion:
         """Question about all patterns of a file."""
-        hidden = copy.copy(patterns)
-        hidden.labels, hidden.images = {}, {}
+        hidden = patterns.changed(labels={}, images={})
         return cls(SupportPart(content_key(patterns), np.arange(len(patterns)), hidden))
 
     def parts(self, method: Any) -> tuple[SupportPart]:

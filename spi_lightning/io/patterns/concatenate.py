@@ -167,6 +167,27 @@ class ConcatenatedFiles(PatternFile):
         return joined
 
 
+def masked(patterns: PatternFile, mask: Mask | FrameSource) -> PatternFile:
+    """Patterns with another mask, in each of the files that they come from.
+
+    Args:
+        patterns: Patterns (N, H, W).
+        mask: (H, W) bool, True = measured, instead of the mask that all frames share; or a source of (N, H, W) instead
+            of the further masks of single frames.
+    """
+    if not isinstance(patterns, ConcatenatedFiles):
+        return patterns.changed(**{"shared_mask" if isinstance(mask, np.ndarray) else "frame_masks": mask})
+    files = []
+    for number, file in enumerate(patterns.files):
+        own, row, of = mask, np.zeros(len(file), dtype=np.int64), np.flatnonzero(patterns.file_of == number)
+        if not isinstance(mask, np.ndarray):
+            row[patterns.frame_of[of]] = of
+            own = PickedFrames([mask], np.zeros_like(row), row)
+        files.append(masked(file, own))
+    joined = ConcatenatedFiles(patterns.path, files, patterns.file_of, patterns.frame_of, patterns.format)
+    return patterns.changed(files=files, shared_mask=joined.shared_mask, _masks_differ=joined._masks_differ)
+
+
 def _per_frame(name: str, value: float | NDArray[Any]) -> bool:
     """Whether a geometry value has one entry per frame."""
     return np.ndim(value) == (2 if name == BEAM_CENTRE else 1)

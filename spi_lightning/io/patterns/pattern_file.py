@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -150,6 +151,12 @@ class PatternFile(Summarised):
             "geometry": list(self.geometry),
             "notes": len(self.notes) or None,
         }
+
+    def changed(self, **values: Any) -> Self:
+        """A copy with other values of some attributes, which reads from the same sources."""
+        copied = copy.copy(self)
+        vars(copied).update(values)
+        return copied
 
     @property
     def shape(self) -> tuple[int, int, int]:
