@@ -14,7 +14,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 from spi_lightning.errors import UserError
 from spi_lightning.locations import CONF
 from spi_lightning.methods import RefinementSettings
-from spi_lightning.mistakes import causes_of
+from spi_lightning.mistakes import mistake_of
 from spi_lightning.settings import as_words, check_settings, takes_setting
 from spi_lightning.tasks import Refinement
 
@@ -42,9 +42,8 @@ def make_part(group: str, name: str, settings: Mapping[str, Any] | None = None, 
     try:
         return instantiate(cfg, **fixed, _convert_="all")
     except Exception as error:
-        mistake = next((one for one in causes_of(error) if isinstance(one, UserError)), None)
-        if mistake is not None:
-            raise UserError(str(mistake)) from error
+        if (line := mistake_of(error)) is not None:
+            raise UserError(line) from error
         raise
 
 

@@ -22,9 +22,8 @@ from spi_lightning.methods.choice import kind_of_method
 from spi_lightning.results import HitResult, SupportResult, VolumeResult
 from spi_lightning.results.decision import DecisionRule
 from spi_lightning.tasks import registry
-from spi_lightning.tasks.checkpoint_files import find_checkpoints
 
-from .configured import names_in, refinement_of
+from .configured import refinement_of
 from .networks import Trained, load
 from .patterns import Patterns, as_patterns
 from .python_words import in_python
@@ -127,23 +126,11 @@ def named_method(entry: str | os.PathLike[str], kind: str) -> Any:
 
 
 def _made(entries: Sequence[Any]) -> Iterator[Any]:
-    library = MethodLibrary("", [CONF / "method"], instantiate, refinement_of)
+    library = MethodLibrary(None, [CONF / "method"], instantiate, refinement_of)
     for entry in entries:
         if not isinstance(entry, str | os.PathLike):
             yield entry.method if isinstance(entry, Trained) else entry
         elif library.file(str(entry)) is not None:
             yield library.method(str(entry))(name=str(entry))
         else:
-            yield from _networks(str(entry))
-
-
-def _networks(entry: str) -> Iterator[Any]:
-    try:
-        checkpoints = find_checkpoints(entry)
-    except UserError as error:
-        if Path(entry).exists() or not entry.isidentifier():
-            raise
-        raise UserError(
-            f"method={entry} is neither a run nor a method; methods: {', '.join(names_in('method'))}"
-        ) from error
-    yield from (load(checkpoint).method for checkpoint in checkpoints)
+            yield from (load(checkpoint).method for checkpoint in library.checkpoints(str(entry)))

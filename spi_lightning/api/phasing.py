@@ -114,6 +114,7 @@ def _measured(
     geometry: Mapping[str, float] | None,
 ) -> Measurement:
     if isinstance(pattern, Measurement):
+        _require_no_mask(mask)
         return pattern
     axes = getattr(pattern, "ndim", None) or (np.ndim(pattern) if isinstance(pattern, list) else None)
     if axes == 3 and frame is None:
@@ -121,10 +122,17 @@ def _measured(
         _require_volume(measured)
         return measured
     if frame is None and isinstance(pattern, str | os.PathLike) and is_scan(pattern, geometry or {}):
+        _require_no_mask(mask)
         limits = {"size": crop, "bin": bin if bin > 1 else None}
         settings: dict[str, Any] = {name: value for name, value in limits.items() if value is not None}
         return measure_scan(pattern, geometry=geometry, **settings)
     return measure_pattern(as_patterns(pattern, mask), frame, beam_centre, crop, bin, geometry=dict(geometry or {}))
+
+
+def _require_no_mask(mask: Any) -> None:
+    """UserError for a mask beside a measurement or a rocking scan, which have their own."""
+    if mask is not None:
+        raise UserError("mask: a measurement has its own; of a scan, measure_scan(path, bad_pixels=NAME) takes it")
 
 
 def _require_volume(measured: Measurement) -> None:

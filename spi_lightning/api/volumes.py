@@ -23,12 +23,17 @@ def as_volumes(patterns: Any, mask: ArrayLike | Tensor | None = None, truth: Any
     Args:
         patterns: Photons or intensities (N, z, y, x) or (z, y, x) of NumPy or torch, origin at n // 2; a Measurement,
             such as measure_scan gives; or the path of a rocking scan or of a set of particles.
-        mask: Bool, of the patterns' shape or of one pattern, True where measured; None: all that is finite.
-        truth: Complex true densities of the patterns' shape; None where unknown.
+        mask: Bool, of an array's shape or of one of its patterns, True where measured; None: all that is finite.
+        truth: Complex true densities of an array's shape; None where unknown.
 
     Raises:
-        UserError: A shape of another number of axes, negative intensities, or a path that cannot be read.
+        UserError: A shape of another number of axes, negative intensities, a path that cannot be read, or a mask or
+            truth beside patterns that hold their own.
     """
+    held = isinstance(patterns, VolumePatterns | Measurement | str | os.PathLike)
+    if held and (mask is not None or truth is not None):
+        name = "truth" if mask is None else "mask"
+        raise UserError(f"{name}: give it beside an array; a file or a measurement has its own")
     if isinstance(patterns, VolumePatterns):
         return patterns
     if isinstance(patterns, Measurement):

@@ -30,7 +30,7 @@ class MethodLibrary:
     """Methods that answer one kind of question, each from its file of settings or from a trained run.
 
     Args:
-        kind: Kind of data that the methods answer: ``hits``, ``supports`` or ``volumes``.
+        kind: Kind of data that the methods answer: ``hits``, ``supports`` or ``volumes``; None: of any kind.
         folders: Folders with the settings of a method in NAME.yaml; recipes of phasing lie in ``phasing`` beside them.
         instantiate: Maker of objects of configurations with ``_target_``: hydra.utils.instantiate.
         refine: Maker of the refinement that ``experiment`` and ``overrides`` in a method's settings describe.
@@ -38,7 +38,7 @@ class MethodLibrary:
         device: Device for methods whose own setting is ``auto``.
     """
 
-    kind: str
+    kind: str | None
     folders: Sequence[Path]
     instantiate: Callable[..., Any]
     refine: Callable[[str, Any], Any]
@@ -69,7 +69,7 @@ class MethodLibrary:
             if self.file(entry) is not None:
                 yield self.method(entry)(name=free_name(entry, used))
                 continue
-            for checkpoint in self._checkpoints(entry):
+            for checkpoint in self.checkpoints(entry):
                 name = free_name(run_name(checkpoint), used)
                 for ending, method in of_run(checkpoint):
                     yield method(name=free_name(f"{name}{ending}", used) if ending else name)
@@ -81,7 +81,7 @@ class MethodLibrary:
     def names(self) -> list[str]:
         """Names of the methods of this kind, sorted."""
         names = {path.stem for folder in self.folders for path in folder.glob("*.yaml")}
-        return [name for name in sorted(names) if self.kind_of(name) == self.kind]
+        return [name for name in sorted(names) if self.kind is None or self.kind_of(name) == self.kind]
 
     def kind_of(self, name: str) -> str:
         """Kind of a named method, by the annotation of the part that it answers; UserError where it has none."""
@@ -139,7 +139,7 @@ class MethodLibrary:
                 f"{', '.join(self.names())}, or a run trained on {self.kind}"
             )
 
-    def _checkpoints(self, entry: str) -> list[Path]:
+    def checkpoints(self, entry: str) -> list[Path]:
         """Checkpoints that an entry means; UserError that lists the methods where it is a single unknown word."""
         try:
             return find_checkpoints(entry)

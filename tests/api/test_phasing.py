@@ -8,6 +8,7 @@ import torch
 
 from spi_lightning import UserError, find_support, phase
 from spi_lightning.api.python_words import python_words
+from spi_lightning.api.volumes import as_volumes
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.reconstruction import Measurement
 
@@ -79,6 +80,14 @@ def test_a_mistake_in_settings_is_one_line(intensity: np.ndarray, settings: dict
 def test_a_measurement_is_phased_as_it_is(intensity: np.ndarray) -> None:
     measured = Measurement.from_intensity(intensity)
     assert phase(measured, starts=1, recipe="2*ER", progress=False).density.shape == (48, 48)
+
+
+def test_a_mask_beside_a_measurement_is_refused(intensity: np.ndarray) -> None:
+    measured, mask = Measurement.from_intensity(intensity), np.ones(intensity.shape, dtype=bool)
+    with pytest.raises(UserError, match="mask: a measurement has its own"):
+        phase(measured, mask)
+    with pytest.raises(UserError, match="mask: give it beside an array"):
+        as_volumes(measured, mask)
 
 
 def test_supports_of_one_and_of_many_patterns(intensity: np.ndarray) -> None:
