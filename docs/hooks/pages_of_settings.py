@@ -9,7 +9,6 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from spi_lightning.apps.help import first_line
 from spi_lightning.apps.spi import FILE_KEY
 from spi_lightning.locations import CONF
 from spi_lightning.settings.comments import Choice, Setting, read_choice
@@ -40,7 +39,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """The indices end with the commands, and with the groups and the first sentence of each choice."""
     if page.file.src_uri == f"{COMMANDS}/index.md":
-        rows = [(f"[{code('spi ' + name)}]({name}.md)", prose(first_line(name))) for name in FILE_KEY]
+        first = {name: read_choice(CONF / f"{name}.yaml").first_sentence for name in FILE_KEY}
+        rows = [(f"[{code('spi ' + name)}]({name}.md)", prose(sentence)) for name, sentence in first.items()]
         return f"{markdown}\n\n{table(('command', 'what it does'), rows)}"
     return f"{markdown}\n\n{choices()}" if page.file.src_uri == f"{SETTINGS}/index.md" else markdown
 

@@ -131,8 +131,8 @@ class Search:
         """Overrides of a trial, with the name of its folder and, for its callbacks, that of the trial."""
         varied = words_of(trial.params)
         name = quoted(f"{trial.number:03d}_{job_name(varied, trial.params.keys())}")
-        told = quoted(trial_in_words(self.storage, trial.study.study_name, trial.number))
-        return [*self.fixed, *varied, f"hydra.sweep.subdir={name}", f"++hydra.job.env_set.{TRIAL}={told}"]
+        reference = quoted(trial_in_words(self.storage, trial.study.study_name, trial.number))
+        return [*self.fixed, *varied, f"hydra.sweep.subdir={name}", f"++hydra.job.env_set.{TRIAL}={reference}"]
 
     def _tell(self, study: optuna.Study, trials: Sequence[Trial], jobs: Sequence[JobReturn]) -> None:
         """Write how the jobs of one draw have ended; the first error, where too many have failed."""

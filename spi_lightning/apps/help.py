@@ -30,16 +30,10 @@ def overview(file_keys: Mapping[str, str]) -> str:
     Args:
         file_keys: Names of the commands, each with the setting that a bare word stands for.
     """
-    lines = [f"  {name:<10}{first_line(name)}" for name in file_keys]
+    lines = [f"  {name:<10}{read_choice(CONF / f'{name}.yaml').first_sentence}" for name in file_keys]
     lines.append("  config    Print the settings of a command, resolved and commented")
     usage = ["usage: spi COMMAND [FILE] [KEY=VALUE ...]", "", *lines, ""]
     return "\n".join([*usage, "spi COMMAND --help lists the settings of a command, with examples."])
-
-
-def first_line(name: str) -> str:
-    """First sentence of the comment of a command's file in conf/, without the cost of reading its YAML."""
-    with (CONF / f"{name}.yaml").open(encoding="utf-8") as file:
-        return file.readline().lstrip("# ").partition(". ")[0].rstrip().rstrip(".")
 
 
 def help_of(name: str, words: Sequence[str], file_key: str) -> str:

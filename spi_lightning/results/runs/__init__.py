@@ -1,4 +1,4 @@
-"""Runs side by side: those that folders and sweeps hold, what they were told, how far they came and what they measured.
+"""Runs side by side: those that folders and sweeps hold, their settings, how far they came and what they measured.
 
 What stands in the files is read here; tables and pages are made by reports.runs.
 """
