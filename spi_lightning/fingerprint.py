@@ -1,6 +1,5 @@
 """Fingerprints: one hash of settings, objects, arrays, weights, files and code, under which results are kept."""
 
-import ast
 import functools
 import hashlib
 import inspect
@@ -13,7 +12,6 @@ from datetime import date
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from threading import Lock
 from types import ModuleType
 from typing import Annotated, Any, Final, TypeVar, get_type_hints
 
@@ -34,7 +32,6 @@ _DIGITS: Final = 16  # hexadecimal, of a fingerprint
 _READ_WHOLE: Final = 1 << 30  # bytes of a file that is read for its hash
 _SLAB: Final = 1 << 26  # bytes of an array that are hashed together
 _RECENT: Final = 2.0  # s since the last change of a file, after which another change cannot have the same time
-_PARSING: Final = Lock()  # Python 3.11 counts the depth of a syntax tree once for all threads, and trips over it
 _HASHES: Final[dict[tuple[object, ...], str]] = {}  # of files by their stamps
 
 
@@ -51,7 +48,7 @@ def fingerprint(*things: Any, code: Sequence[ModuleType] = ()) -> str:
 
     Args:
         things: What decides the result.
-        code: Packages whose source counts as well, without its comments.
+        code: Packages whose source counts as well.
 
     Raises:
         TypeError: Something else, with the path of its field.
@@ -273,16 +270,9 @@ def _code_of(module: str) -> str:
     if source is None or _is_of_library(module):
         top = module.partition(".")[0]
         return f"{top} {getattr(sys.modules.get(top), '__version__', '')}"
-    return _hash_of_code(Path(source))
+    return content_hash(source)
 
 
 @cache
 def _hash_of_package(package: ModuleType) -> list[str]:
-    return [_hash_of_code(source) for source in sorted(Path(inspect.getfile(package)).parent.rglob("*.py"))]
-
-
-def _hash_of_code(source: Path) -> str:
-    """Hash of a file's syntax tree: comments and line breaks do not count."""
-    with _PARSING:
-        tree = ast.dump(ast.parse(source.read_text()))
-    return hashlib.sha256(tree.encode()).hexdigest()
+    return [content_hash(source) for source in sorted(Path(inspect.getfile(package)).parent.rglob("*.py"))]

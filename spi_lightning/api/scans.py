@@ -14,7 +14,8 @@ from torch import Tensor
 
 from spi_lightning import io
 from spi_lightning.data.scans.preparation import Preparation
-from spi_lightning.data.scans.single_pattern import ScanMeasurement, measurement_of, prepare_scan, read_pattern
+from spi_lightning.data.scans.single_pattern import ScanMeasurement, measurement_of, prepare_scan
+from spi_lightning.data.scans.single_pattern import measure_scan as measure_file
 from spi_lightning.errors import UserError
 from spi_lightning.io.patterns.open_patterns import GEOMETRY
 from spi_lightning.io.scans.bragg_scan import ScanKeys
@@ -72,7 +73,7 @@ def measure_scan(
         counts, notes = without_flaws(np.asarray(scan))
         return measurement_of(prepare_scan(BraggScan(Path("array"), counts, notes=notes), preparation, geometry))
     keys = ScanKeys(**{name: value for name, value in settings.items() if name in names})
-    return measurement_of(read_pattern(os.fspath(scan), keys, preparation, geometry, spec, number, region))  # type: ignore[arg-type]
+    return measure_file(os.fspath(scan), keys, preparation, geometry, spec, number, region)  # type: ignore[arg-type]
 
 
 def is_scan(path: str | os.PathLike[str], geometry: Collection[str] = ()) -> bool:

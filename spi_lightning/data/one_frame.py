@@ -61,7 +61,6 @@ def measure_frame(
         UserError: No such file, frame or key; a rocking scan; counts that are negative, not finite or all zero; a crop
             that bin does not divide.
     """
-    _require_numbers(frame=frame, crop=crop, bin=bin, threshold=threshold, beam_centre=beam_centre)
     _require_one_file(path)
     known = [name for name, value in (geometry or {}).items() if value is not None]
     patterns = open_patterns(path, keys, mask_convention, adu_per_photon, check=False, known=known)

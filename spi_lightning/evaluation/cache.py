@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -45,7 +43,7 @@ class Cache:
             TypeError: The method or the part has no fingerprint.
             UserError: A file that decides the answer cannot be read.
         """
-        key = fingerprint(hash_of_package(), method, part)
+        key = fingerprint(method, part, code=(spi_lightning,))
         return None if self.folder is None else Path(self.folder) / key[:2] / f"{key}.h5"
 
     def load(self, path: Path | None, kind: type[AnswerT], listener: Listener) -> Answered[AnswerT] | None:
@@ -76,12 +74,3 @@ class Cache:
             except UserError as error:
                 raise UserError(f"{error}; cache=null keeps no answers") from error
         return answered
-
-
-@functools.cache
-def hash_of_package() -> str:
-    """Hash of the package's source, so that answers of another version of a formula are not read."""
-    digest = hashlib.sha256()
-    for source in sorted(Path(spi_lightning.__file__).parent.rglob("*.py")):
-        digest.update(source.read_bytes())
-    return digest.hexdigest()

@@ -2,7 +2,7 @@
 
 Directions are those of CXI and NeXus: z downstream along the beam, y up, x completing a right-handed frame (outboard at
 34-ID-C); arrays are ordered z, y, x. xrayutilities and many synchrotron programs call the same directions x downstream,
-y outboard, z up: laboratory_axes.to_frame turns arrays from one convention to the other.
+y outboard, z up.
 """
 
 import math

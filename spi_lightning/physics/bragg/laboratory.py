@@ -17,8 +17,6 @@ from spi_lightning.summary import Summarised
 from .geometry import BraggGeometry
 from .strain import displacement, remove_offset, remove_ramp, strain, unwrap
 
-FRAMES: Final = ("cxi", "xrayutilities")
-
 
 def to_laboratory(
     density: Tensor, vectors: Tensor, voxel_size: float | None = None, size: tuple[int, int, int] | None = None
@@ -51,16 +49,6 @@ def to_laboratory(
     sampled = F.grid_sample(channels, where.to(channels.dtype), mode="bilinear", align_corners=True)[0]
     sampled = sampled.reshape(-1, values.shape[-1], *size).movedim(1, -1).reshape(*density.shape[:-3], *size, -1)
     return (torch.view_as_complex(sampled.contiguous()) if density.is_complex() else sampled[..., 0]), edge
-
-
-def to_frame(volume: Tensor, frame: str) -> Tensor:
-    """Convert a laboratory volume (..., z, y, x) from the CXI convention of axes to another; see FRAMES.
-
-    xrayutilities' x is CXI's z (downstream), its y is x (outboard), its z is y (up); the result is ordered z, y, x too.
-    """
-    if frame not in FRAMES:
-        raise UserError(f"frame={frame!r} is unknown; choose {' or '.join(FRAMES)}")
-    return volume if frame == "cxi" else volume.movedim(-3, -1)
 
 
 FRAME: Final = "laboratory, as CXI and NeXus: z downstream along the beam, y up, x outboard; arrays ordered z, y, x"

@@ -1,4 +1,4 @@
-"""Conversion of detector units (ADU) to photons: common mode, gain from the single-photon peak, Fano factor."""
+"""Conversion of detector units (ADU) to photons: gain from the single-photon peak, Fano factor."""
 
 from dataclasses import dataclass
 
@@ -44,32 +44,6 @@ def adu_to_photons(adu: Tensor, adu_per_photon: float | Tensor, threshold: float
         (...) photons, whole numbers >= 0, dtype of adu: floor(adu / gain + 1 - threshold), negative noise becomes 0.
     """
     return (adu / adu_per_photon + (1 - threshold)).floor().clamp_min(0)
-
-
-def subtract_common_mode(adu: Tensor, mask: Tensor, adu_per_photon: float, along: str = "frame") -> Tensor:
-    """Subtract the position of the zero-photon peak in each frame, row or column.
-
-    Args:
-        adu: (B, H, W) values, ADU.
-        mask: (H, W) or (B, H, W) bool, True = measured.
-        adu_per_photon: Gain, ADU; offsets up to half of it are found.
-        along: "frame", "rows" (one offset for each row) or "columns".
-
-    Returns:
-        (B, H, W) adu less the mean, iterated five times, of the values within half a photon of it; lines without such
-        values are left alone.
-    """
-    axes = {"frame": (-2, -1), "rows": (-1,), "columns": (-2,)}
-    if along not in axes:
-        raise UserError(f"common mode along={along} is unknown; choose one of {', '.join(axes)}")
-    keep = mask.expand(adu.shape) & adu.isfinite()
-    values = torch.where(keep, adu, torch.zeros_like(adu))
-    offset = torch.zeros_like(adu.sum(axes[along], keepdim=True))
-    for _ in range(5):
-        dark = keep & ((values - offset).abs() < adu_per_photon / 2)
-        number = dark.sum(axes[along], keepdim=True)
-        offset = torch.where(number > 0, (values * dark).sum(axes[along], keepdim=True) / number.clamp_min(1), offset)
-    return adu - offset
 
 
 def estimate_gain(adu: Tensor, mask: Tensor) -> Gain:

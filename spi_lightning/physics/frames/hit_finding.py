@@ -43,9 +43,9 @@ def find_hits(
     Args:
         photons: (B, H, W) counts.
         mask: (H, W) or (B, H, W) bool, True = measured.
-        background: (H, W) or (B, H, W) expected background photons per pixel, from frames without sample
-            (`mean_background`). Default: flat, estimated in each frame from the fifth of its pixels farthest from the
-            beam, with the uncertainty of that estimate counted in; scattering that reaches there lowers the excess.
+        background: (H, W) or (B, H, W) expected background photons per pixel, from frames without sample.
+            Default: flat, estimated in each frame from the fifth of its pixels farthest from the beam, with the
+            uncertainty of that estimate counted in; scattering that reaches there lowers the excess.
         beam_centre: (2,) or (B, 2) row, column, pixel, for the default background; default the middle of the detector.
         lit_from: Least photons of a lit pixel.
         threshold: Standard deviations from which an excess is a hit.
@@ -70,16 +70,6 @@ def find_hits(
     lit_excess = (lit_pixels - lit.sum((-2, -1))) / lit_variance.clamp_min(1).sqrt()
     is_hit = torch.minimum(photon_excess, lit_excess) > threshold
     return Hits(photon_count, lit_pixels, total, photon_excess, lit_excess, is_hit)
-
-
-def mean_background(photons: Tensor, mask: Tensor) -> Tensor:
-    """Background photons per pixel from frames without sample: (B, H, W) -> (H, W), 0 where nothing was measured.
-
-    A prior of half a photon in all frames keeps a single photon in a pixel without counts from being decisive.
-    """
-    keep = mask.expand(photons.shape)
-    frames = keep.sum(0)
-    return (torch.where(keep, photons, torch.zeros_like(photons)).sum(0) + 0.5 * (frames > 0)) / frames.clamp_min(1)
 
 
 def _edge_background(counts: Tensor, keep: Tensor, beam_centre: Tensor | None) -> tuple[Tensor, Tensor]:

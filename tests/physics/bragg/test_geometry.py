@@ -8,7 +8,7 @@ import torch
 
 from spi_lightning.errors import UserError
 from spi_lightning.physics.bragg.geometry import BraggGeometry, rotation
-from spi_lightning.physics.bragg.laboratory import to_frame, to_laboratory
+from spi_lightning.physics.bragg.laboratory import to_laboratory
 from spi_lightning.physics.fourier import inverse_fourier
 
 S0054 = BraggGeometry(9000.0, 0.5, 55e-6, 32.174, 12.6346, 0.005)
@@ -105,17 +105,6 @@ def test_steps_at_the_peak_are_those_of_the_turned_ewald_sphere() -> None:
     halves = size * torch.eye(3, dtype=torch.float64)
     found = torch.stack([(q(*step.tolist()) - q(*(-step).tolist())) / (2 * size) for step in halves], dim=1)
     torch.testing.assert_close(geometry.reciprocal_steps(), found, rtol=1e-6, atol=1e-6 * float(found.norm()))
-
-
-def test_both_conventions_name_the_same_directions() -> None:
-    volume = torch.zeros(3, 4, 5)
-    volume[2, 1, 0] = 1  # downstream 2, up 1, outboard 0
-    other = to_frame(volume, "xrayutilities")
-    assert other.shape == (4, 5, 3)
-    assert other[1, 0, 2] == 1
-    assert to_frame(volume, "cxi") is volume
-    with pytest.raises(UserError, match="frame"):
-        to_frame(volume, "other")
 
 
 def test_complex_densities_keep_their_phase_and_batch() -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from spi_lightning.errors import UserError
 from spi_lightning.io.hdf5.file import opened
-from spi_lightning.physics.frames.adu import adu_to_photons, estimate_gain, fano_factor, subtract_common_mode
+from spi_lightning.physics.frames.adu import adu_to_photons, estimate_gain, fano_factor
 
 ALL = torch.ones(200, 200, dtype=torch.bool)
 
@@ -60,16 +60,6 @@ def test_without_a_peak_the_user_must_say(noise, mean) -> None:
 def test_counts_have_no_gain() -> None:
     with pytest.raises(UserError, match="these may be photon counts"):
         estimate_gain(torch.poisson(torch.full((2, 200, 200), 0.2)), ALL)
-
-
-@pytest.mark.parametrize(("along", "shape"), [("frame", (2, 1, 1)), ("rows", (2, 200, 1)), ("columns", (2, 1, 200))])
-def test_common_mode_is_taken_off_where_it_lies(along, shape) -> None:
-    photons, adu = detector(100, 5)
-    drift = torch.empty(shape, dtype=adu.dtype).uniform_(-30, 30)
-    corrected = subtract_common_mode(adu + drift, ALL, 100, along)
-    torch.testing.assert_close(adu_to_photons(corrected, 100.0), photons.double())
-    with pytest.raises(UserError, match="choose one of frame, rows, columns"):
-        subtract_common_mode(adu, ALL, 100, "diagonal")
 
 
 @pytest.mark.parametrize("photons_per_unit", [1, 2, 5])

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from spi_lightning.io import open_patterns
-from spi_lightning.physics.frames.hit_finding import find_hits, mean_background
+from spi_lightning.physics.frames.hit_finding import find_hits
 from spi_lightning.physics.frames.sphere_fit import sphere_amplitude
 
 MASK = torch.ones(64, 64, dtype=torch.bool)
@@ -30,13 +30,6 @@ def test_misses_stay_below_and_hits_above(known) -> None:
     assert 0.8 < found.photon_excess.std() < 1.2
     assert 0.8 < found.lit_excess.std() < 1.2
     assert find_hits(hits, MASK, notes).is_hit.all()
-
-
-def test_background_comes_from_frames_without_sample() -> None:
-    learnt = mean_background(torch.poisson(background(0.2).expand(2000, -1, -1)), MASK)
-    torch.testing.assert_close(learnt, background(0.2) * MASK, atol=0.06, rtol=0)
-    hits = torch.poisson((background(0.2) + particle(25.0)).expand(5, -1, -1))
-    assert find_hits(hits, MASK, learnt).is_hit.all()
 
 
 def test_one_hot_pixel_is_no_hit_and_masked_pixels_do_not_count() -> None:
