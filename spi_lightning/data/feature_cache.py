@@ -21,7 +21,7 @@ from spi_lightning.locations import CACHE
 from spi_lightning.networks.logistic_head import Backbone
 from spi_lightning.progress import ProgressBar
 
-from .hits import LABELS, HitDataset
+from .hits import HitDataset
 
 FORMAT_VERSION = 2  # raise it when the layout of the files, or the arithmetic of a backbone, changes
 DTYPES = ("float32", "float16")
@@ -50,8 +50,7 @@ def cached_features(
         frames: (n,) int64 index of the frames needed; None: all.
         cache_dir: Folder of the cache.
         dtype: Type of the stored features: ``float32``, or ``float16``, half as large (8,192 features of 240,000
-            patterns:
-            3.9 GB) and exact to 5e-4 of each value.
+            patterns: 3.9 GB) and exact to 5e-4 of each value.
         device: Device of the backbone.
 
     Returns:
@@ -100,11 +99,8 @@ class FeatureDataset(HitDataset):
         features = torch.from_numpy(self.features[frames].astype(np.float32, copy=False))
         if self.patterns:
             return {**super().__getitem__(index), FEATURES: features}
-        batch = {FEATURES: features, FRAME: torch.from_numpy(frames)}
-        for name in LABELS:
-            values = self.labels[name]
-            batch[name] = torch.full_like(batch[FRAME], -1) if values is None else values[batch[FRAME]]
-        return batch
+        frame = torch.from_numpy(frames)
+        return {FEATURES: features, FRAME: frame, **self.labels_of(frame)}
 
 
 def _is_laid_out(folder: Path, shape: tuple[int, int], dtype: np.dtype[Any]) -> bool:

@@ -1,7 +1,7 @@
 """Batches of patterns from files for single-hit classification."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,14 @@ from torch.utils.data import DataLoader, Dataset
 from spi_lightning.errors import UserError
 from spi_lightning.fields import FRAME, IS_SINGLE_HIT, KIND, MASK, PARTICLE_ID, PHOTONS, Batch
 from spi_lightning.io import PatternFile, PatternKeys, open_patterns
+from spi_lightning.notes import Note
 
 from .sampler import EpochBatches, ResumableLoader, ShardedBatches, finished, shuffled
 from .splits import split_by_particle
 from .transforms import Augmentation, reflect
 
 LABELS = (IS_SINGLE_HIT, KIND, PARTICLE_ID)
+_log = logging.getLogger(__name__)
 
 
 class HitDataset(Dataset[Batch]):
@@ -51,19 +53,23 @@ class HitDataset(Dataset[Batch]):
         frames = self.frames[np.asarray(index, dtype=np.int64)]
         photons = torch.from_numpy(self.file.read(frames))[:, None]
         batch = {PHOTONS: photons, MASK: read_masks(self.file, frames), FRAME: torch.from_numpy(frames)}
-        for name, values in self.labels.items():
-            batch[name] = torch.full_like(batch[FRAME], -1) if values is None else values[batch[FRAME]]
-        return batch
+        return batch | self.labels_of(batch[FRAME])
 
     def __getitems__(self, indices: Sequence[int]) -> list[Batch]:
         """One read for a list of indices, as torch's fetcher expects."""
         batch = self[indices]
         return [{name: values[i] for name, values in batch.items()} for i in range(len(indices))]
 
+    def labels_of(self, frame: Tensor) -> Batch:
+        """All labels of frames (B,) int64 of the file, (B,) int64 each, -1 where unknown."""
+        return {
+            name: torch.full_like(frame, -1) if values is None else values[frame]
+            for name, values in self.labels.items()
+        }
+
     def label(self, name: str) -> Tensor:
         """One label of all patterns of the dataset, (n,) int64, -1 where unknown."""
-        values = self.labels[name]
-        return torch.full((len(self),), -1) if values is None else values[torch.from_numpy(self.frames)]
+        return self.labels_of(torch.from_numpy(self.frames))[name]
 
 
 def read_masks(file: PatternFile, frames: np.ndarray) -> Tensor:
@@ -250,8 +256,7 @@ class HitDataModule(PatternBatches):
             return
         keys = self.keys or PatternKeys()
         file = open_patterns(self.path, keys, self.mask_convention, self.adu_per_photon, geometry=self.geometry)
-        for note in file.notes:
-            _say(str(note))
+        log_notes(file.notes)
         self.splits["predict"] = HitDataset(file)
         if stage == "predict":
             return
@@ -270,8 +275,10 @@ def labelled_splits(file: PatternFile, fractions: Mapping[str, float], seed: int
 
 
 @rank_zero_only
-def _say(line: str) -> None:
-    logging.getLogger(__name__).info(line)
+def log_notes(notes: Iterable[Note]) -> None:
+    """Log the notes of a reader; of the processes of a run the first one does."""
+    for note in notes:
+        _log.info(str(note))
 
 
 def _known(file: PatternFile) -> np.ndarray:

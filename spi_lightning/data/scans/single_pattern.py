@@ -203,8 +203,8 @@ def _summary(pattern: PreparedPattern, oversampling: Oversampling, shape: Sequen
             Note.warning(
                 f"{free:.0%} of the voxels are free, as they were not measured: nothing holds them, so the "
                 "relative Fourier error, which is of measured voxels alone, is smaller and the density less certain "
-                "than "
-                "in a pattern without them" + (f"; {prefix}size of one number pads nothing" * _padded(pattern, shape))
+                "than in a pattern without them"
+                + (f"; {prefix}size of one number pads nothing" * _padded(pattern, shape))
             )
         )
     coarse = [name for name, ratio in zip(("frame", "row", "column"), oversampling.ratio, strict=True) if ratio < 2]

@@ -1,17 +1,15 @@
 """Measured 3D patterns as one batch, for refinement without ground truth."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 import torch
-from lightning_utilities.core.rank_zero import rank_zero_only
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from spi_lightning.data.hits import PatternBatches
+from spi_lightning.data.hits import PatternBatches, log_notes
 from spi_lightning.data.measurement import Measurement
 from spi_lightning.errors import UserError
 from spi_lightning.fields import FOURIER_AMPLITUDE, FRAME, HELD_OUT, MASK, Batch
@@ -108,9 +106,7 @@ class SingleVolumeDataModule(PatternBatches):
             return
         paths = [self.path] if isinstance(self.path, str) else list(self.path)
         prepared = self.scans.measure(paths)
-        for path, measured in zip(paths, prepared, strict=True):
-            for note in measured.notes:
-                _say(str(note.about(path)))
+        log_notes(note.about(path) for path, one in zip(paths, prepared, strict=True) for note in one.notes)
         shapes = {tuple(one.mask.shape) for one in prepared}
         if len(shapes) != 1:
             raise UserError(f"data.path: patterns of shapes {sorted(shapes)}; give scans of one shape, by data.size")
@@ -121,8 +117,3 @@ class SingleVolumeDataModule(PatternBatches):
     def whole(self) -> Batch:
         """All patterns as one batch."""
         return self.splits["train"][list(range(self.patterns_in("train")))]
-
-
-@rank_zero_only
-def _say(line: str) -> None:
-    logging.getLogger(__name__).info(line)

@@ -51,9 +51,10 @@ def read_intensities(patterns: PatternFile, indices: ArrayLike) -> Intensities:
         wrong = ~np.isfinite(values)
         broken, mask = wrong.sum(axis=(1, 2)), mask & ~wrong
         values[wrong] = 0
+    counted = np.zeros(len(index), dtype=bool)
     for row, (file, frame) in enumerate(patterns.origin(index)):
-        values[row] = _in_photons(values[row], file.adu_per_photon, f"{file.path}: frame {frame}")
-    return Intensities(values, mask, broken, np.array([is_counted(frame) for frame in values], dtype=bool))
+        values[row], counted[row] = _in_photons(values[row], file.adu_per_photon, f"{file.path}: frame {frame}")
+    return Intensities(values, mask, broken, counted)
 
 
 def is_counted(frame: NDArray[np.float32]) -> bool:
@@ -81,10 +82,16 @@ def require_no_amplitudes(values: NDArray[np.float32], where: str) -> None:
         )
 
 
-def _in_photons(frame: NDArray[np.float32], adu_per_photon: float | None, name: str) -> NDArray[np.float32]:
-    """Photons of a frame (H, W) in detector units; without a gain its values, counts rounded, negative ones refused."""
+def _in_photons(
+    frame: NDArray[np.float32], adu_per_photon: float | None, name: str
+) -> tuple[NDArray[np.float32], bool]:
+    """Photons of a frame (H, W), and whether they are counts.
+
+    Without a gain they are the values of the frame, counts rounded, negative ones refused.
+    """
     if adu_per_photon is not None:
-        return adu_to_photons(torch.from_numpy(frame), adu_per_photon).numpy()
+        photons: NDArray[np.float32] = adu_to_photons(torch.from_numpy(frame), adu_per_photon).numpy()
+        return photons, bool(photons.any())
     below = frame < -_ROUNDING * max(float(frame.max(initial=0)), 0.0)
     if below.any():
         row, column = np.argwhere(below)[0]
@@ -94,4 +101,5 @@ def _in_photons(frame: NDArray[np.float32], adu_per_photon: float | None, name: 
             "data.adu_per_photon="
         )
     made = np.maximum(frame, 0)
-    return np.abs(np.rint(made)) if is_counted(made) else made
+    counted = is_counted(made)
+    return np.abs(np.rint(made)) if counted else made, counted
