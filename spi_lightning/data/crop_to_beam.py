@@ -11,6 +11,7 @@ from torch import Tensor
 
 from spi_lightning.errors import UserError
 from spi_lightning.notes import Note
+from spi_lightning.physics.array import cut_around
 from spi_lightning.physics.frames.beam_centre import find_beam_centre, find_centre_anywhere, symmetry_about
 
 CENTRE: Final = "beam centre"  # subject of the note that a stated centre is not that of the pattern
@@ -155,13 +156,8 @@ def cut_around_beam(
     if max(map(abs, left)) > 0.05:
         shift = ", ".join(f"{value / bin:+.2f}" for value in left)
         notes.append(Note.of(f"the beam lies ({shift}) binned pixels beside the middle of a pixel (row, column)"))
-    cut, kept = torch.zeros(1, edge, edge), torch.zeros(1, edge, edge, dtype=torch.bool)
-    source, into = [], []
-    for start, length in zip(starts, photons.shape[-2:], strict=True):
-        source.append(slice(max(start, 0), min(start + edge, length)))
-        into.append(slice(source[-1].start - start, source[-1].stop - start))
-    cut[:, into[0], into[1]] = photons[:, source[0], source[1]]
-    kept[:, into[0], into[1]] = mask[:, source[0], source[1]]
+    pixel = [start + edge // 2 for start in starts]
+    cut, kept = (cut_around(image[0], pixel, (edge, edge))[None] for image in (photons, mask))
     return cut, kept, (left[0] / bin, left[1] / bin)
 
 

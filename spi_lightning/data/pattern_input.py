@@ -27,7 +27,7 @@ class PatternInput(nn.Module):
             ``log`` (log(1 + x / floor), rescaled to a maximum of 1).
         floor: Floor of ``log``, relative to the maximum.
         mask_channel: Whether to add the mask as the last channel.
-        fill: Whether to fill unmeasured pixels before the autocorrelation, see physics.autocorrelation.fill_unmeasured.
+        fill: Whether to fill unmeasured pixels before the autocorrelation, see physics.support.fill_unmeasured.
             A network trained on complete patterns then serves patterns with a hole in their central speckle too.
 
     Raises:

@@ -75,9 +75,10 @@ def write_input(
     folder.mkdir(parents=True, exist_ok=True)
     full = window.bin**2
     total, used = np.zeros(1), None
-    for photons, mask in _pieces(patterns, window):
-        total = total + photons.sum(axis=0, dtype=np.float64)
-        measured = (mask == full).all(axis=0)
+    for frames in _pieces(patterns):
+        total = total + window.cut(patterns.read(frames)).sum(axis=0, dtype=np.float64)
+        mask = patterns.read_mask(frames if patterns.masks_differ else frames[:1])
+        measured = (window.cut(mask) == full).all(axis=0)
         used = measured if used is None else used & measured
     assert used is not None
     detector = make_detector(used.shape, window.distance, window.beam_centre, used)
@@ -94,7 +95,7 @@ def write_input(
         )
     write_detector(folder / DETECTOR, detector)
     keep = classes < 2
-    write_emc(folder / PHOTONS, (photons * keep for photons, _ in _pieces(patterns, window)))
+    write_emc(folder / PHOTONS, (window.cut(patterns.read(frames)) * keep for frames in _pieces(patterns)))
     size = model_size(detector)
     write_start(folder / START, first_guess(mean, detector, size, start.noise, start.seed))
     lines: dict[str, Any] = {"in_photons_file": PHOTONS, "in_detector_file": DETECTOR, "start_model_file": START}
@@ -105,12 +106,11 @@ def write_input(
     return DragonflyInput(len(patterns), detector, inner, outer, size, in_rings)
 
 
-def _pieces(patterns: PatternFile, window: Window) -> Iterator[tuple[NDArray[np.float32], NDArray[Any]]]:
-    """Photons and measured pixels in each square, (n, h, w) each."""
+def _pieces(patterns: PatternFile) -> Iterator[NDArray[np.int64]]:
+    """Frame numbers (n,) of all patterns, in pieces worth one read."""
     at_once = patterns.frames_at_once()
     for start in range(0, len(patterns), at_once):
-        frames = np.arange(start, min(start + at_once, len(patterns)))
-        yield window.cut(patterns.read(frames)), window.cut(patterns.read_mask(frames))
+        yield np.arange(start, min(start + at_once, len(patterns)))
 
 
 def _radius(detector: Detector) -> NDArray[np.float64]:

@@ -44,6 +44,19 @@ def resized(array: Tensor, edges: Sequence[int]) -> Tensor:
     return pad(cut, edges)
 
 
+def cut_around(array: Tensor, centre: Sequence[int], sizes: Sequence[int]) -> Tensor:
+    """Cut (spatial) so that pixel ``centre`` becomes n // 2 of ``sizes``; 0 or False where the cut leaves the array."""
+    cut = array.new_zeros(tuple(sizes))
+    source, target = [], []
+    for index, size, n in zip(centre, sizes, array.shape, strict=True):
+        start = index - size // 2
+        low, high = max(0, start), min(n, start + size)
+        source.append(slice(low, high))
+        target.append(slice(low - start, high - start))
+    cut[tuple(target)] = array[tuple(source)]
+    return cut
+
+
 def box_around(support: Tensor, ndim: int) -> tuple[slice, ...]:
     """Slices of the smallest box that holds all supports (..., spatial) bool; one pixel where all are empty."""
     return tuple(

@@ -126,7 +126,7 @@ def polish_starts(
         amplitude: (spatial) Fourier amplitudes that the starts were phased from, of the pattern or of half its photons.
         phased: The starts after the recipe.
         title: Words on the pattern, for the progress.
-        stages: Progress of each stage, see the module stages.
+        stages: Progress of each stage, such as ``bars`` or ``silent``.
     """
     before, held_out = (fourier_error(phased.density, amplitude[None], on) for on in (problem.fitted, problem.held_out))
     if not bool(problem.held_out.any()):

@@ -59,7 +59,7 @@ def reconstruct(
         settings: Settings of support, starts, recipe and polish; None: the defaults.
         make_task: Makes the task of a network's checkpoint, hydra.utils.instantiate; needed where support or start is a
             network's.
-        stages: Progress of each stage: stages.bars on the terminal, stages.silent, or one of your own.
+        stages: Progress of each stage: polish.bars on the terminal, polish.silent, or one of your own.
 
     Raises:
         UserError: A pattern that cannot be phased as the settings say, see problem.prepare and phasing.phase.

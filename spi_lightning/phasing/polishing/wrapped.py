@@ -120,7 +120,8 @@ def polish_wrapped(
         done = read_recipe(wrapping.recipe).iterations
     if wrapping.exact is None or not wrapping.exact.applies_to(fourier_amplitude, mask):
         return _wrapped(whole, fourier_amplitude, mask, wrapping)
-    support, volume = largest_voxels(whole, wrapped_volume(whole)), wrapped_volume(whole)
+    volume = wrapped_volume(whole)
+    support = largest_voxels(whole, volume)
     watch = None if progress is None else lambda step, steps, chi: progress(done + step, done + steps, chi)
     found = polish_exactly(whole, fourier_amplitude, mask, support, wrapping.exact, watch)
     left, coherent = found.chi_square > wrapping.exact.kept, replace(wrapping, point_spread=None)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from spi_lightning.errors import UserError
 from spi_lightning.notes import Note
+from spi_lightning.physics.array import cut_around
 from spi_lightning.physics.hole_filling import fill_holes
 
 from .corrected_scan import CorrectedScan, correct
@@ -161,19 +162,6 @@ def _cut_and_binned(
         mask = mask & ~bin_voxels(clipped.float(), torch.ones_like(clipped), steps)[0].bool()
         photons = torch.where(mask, photons, 0.0)
     return photons, mask
-
-
-def cut_around(volume: Tensor, centre: tuple[int, int, int], sizes: tuple[int, int, int]) -> Tensor:
-    """Cut (Z, Y, X) so that ``centre`` becomes n // 2 of ``sizes``; 0 or False where the cut leaves the array."""
-    cut = volume.new_zeros(sizes)
-    source, target = [], []
-    for middle, size, n in zip(centre, sizes, volume.shape, strict=True):
-        start = middle - size // 2
-        low, high = max(0, start), min(n, start + size)
-        source.append(slice(low, high))
-        target.append(slice(low - start, high - start))
-    cut[tuple(target)] = volume[tuple(source)]
-    return cut
 
 
 def bin_voxels(photons: Tensor, mask: Tensor, bin: tuple[int, int, int]) -> tuple[Tensor, Tensor]:

@@ -60,7 +60,7 @@ _EVEN_TOO: Final = [(2, 0, 1, 3), (2, 1, 3, 0), (2, 3, 0, 1), (3, 0, 2, 1), (3, 
 def symmetry_group(symmetry: str) -> Tensor:
     """Rotations that leave a body unchanged, (K, 4) float64 quaternions, the identity first.
 
-    "icosahedral" is the group of simulate.polyhedra's bodies and of Dragonfly's point group A5: 60 rotations with
+    "icosahedral" is the group of simulate.particles.polyhedra and of Dragonfly's point group A5: 60 rotations with
     twofold axes along x, y and z and fivefold axes along (golden, 1, 0), (1, 0, golden) and (0, golden, 1) in x, y, z.
 
     Raises:

@@ -240,8 +240,8 @@ class FrozenVGG16(FrozenBackbone):
 
     def _measure_width(self) -> int:
         """Number of features from the sizes of the layers, before the weights are loaded."""
-        (widths, hidden), rooms = self._shape, {layer: self._module(layer) for layer in self.layers}
-        return sum(hidden if layer.startswith("fc") else widths[int(layer[4]) - 1] for layer in rooms)
+        (widths, hidden), layers = self._shape, {layer: self._module(layer) for layer in self.layers}
+        return sum(hidden if layer.startswith("fc") else widths[int(layer[4]) - 1] for layer in layers)
 
     def _seed(self) -> int:
         seed = self._weights.partition(":")[2] or "0"

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from spi_lightning.errors import UserError
+from spi_lightning.physics.array import cut_around
 from spi_lightning.physics.bragg.frame_correction import correct_frames
 from spi_lightning.physics.bragg.peaks import find_peak
-from spi_lightning.physics.bragg.preparation import bin_voxels, cut_around, prepare
+from spi_lightning.physics.bragg.preparation import bin_voxels, prepare
 
 
 def scan(peak: tuple[int, int, int] = (9, 11, 10), shape: tuple[int, int, int] = (20, 22, 21)) -> torch.Tensor:
