@@ -18,9 +18,7 @@ import filelock
 
 from .errors import UserError
 
-_STALE: Final = (
-    86400.0  # s after the last write to a temporary file of another machine, whose processes are not visible
-)
+_STALE: Final = 86400.0  # s since the last write to a temporary file of another machine, whose processes are unknown
 _LONGEST: Final = 180  # bytes of a name that fit into the name of its temporary file
 _CAUSES: Final = {
     errno.ENOSPC: "the disk is full; free some space or write elsewhere",

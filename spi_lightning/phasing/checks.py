@@ -135,8 +135,8 @@ def centre_notes(fourier_amplitude: Tensor, mask: Tensor) -> list[Note]:
     return [
         Note.of(
             f"pattern {p}: its centre is at row {float(found.centre[p, 0]):.1f}, column "
-            f"{float(found.centre[p, 1]):.1f}, "
-            f"{float(off[p].norm()):.1f} pixels from n // 2 = ({int(middle[0])}, {int(middle[1])}); centre it first"
+            f"{float(found.centre[p, 1]):.1f}, {float(off[p].norm()):.1f} pixels from n // 2 = ({int(middle[0])}, "
+            f"{int(middle[1])}); centre it first"
         )
         for p in wrong.nonzero().flatten().tolist()
     ]
@@ -162,9 +162,8 @@ def symmetry_notes(
             notes.append(
                 Note.of(
                     f"the beam lies ({rows:+.2f}, {columns:+.2f}) pixels beside the middle of a pixel, so that the "
-                    "pattern "
-                    f"is symmetric about no pixel, {text}: that comes of the sampling, neither of the density nor of "
-                    f"the centre; {_nearer(beside, bin)}"
+                    f"pattern is symmetric about no pixel, {text}: that comes of the sampling, neither of the density "
+                    f"nor of the centre; {_nearer(beside, bin)}"
                 )
             )
         else:

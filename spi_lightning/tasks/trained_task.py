@@ -113,10 +113,10 @@ class PatternTask(TrainedTask, ABC):
     """Base of tasks whose network maps a pattern to an image; subclasses define ``losses_of`` and the metrics.
 
     Args:
-        network: network input -> picture.
-        preprocess: batch -> network input.
-        loss: (output, target), (..., H, W) each -> (...).
-        optimizer, schedule, interval: Settings of the training, see TrainedTask.
+        network: Map from the network's input (B, C, H, W) to images (B, K, H, W).
+        preprocess: Map from a batch to the input of the network.
+        loss: Function of output and target, (..., H, W) each -> (...).
+        optimizer, schedule, interval: Optimisation, as in TrainedTask.
     """
 
     def __init__(
