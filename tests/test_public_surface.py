@@ -19,6 +19,11 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         _ = spi_lightning.phased
 
 
+def test_phasing_waits_for_no_lightning() -> None:
+    code = "import sys; from spi_lightning import phase, measure_scan; print('pytorch_lightning' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
 def test_nothing_heavy_is_imported_before_it_is_used() -> None:
     heavy = "torch", "numpy", "h5py", "matplotlib", "pytorch_lightning", "hydra"
     code = f"import sys, spi_lightning; print([name for name in {heavy} if name in sys.modules])"

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from hydra import compose, initialize_config_dir
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.callbacks import EarlyStopping
 
 from spi_lightning.errors import UserError
 from spi_lightning.locations import CONF
-from spi_lightning.methods import RefinementSettings
 from spi_lightning.mistakes import mistake_of
 from spi_lightning.settings import as_words, check_settings, takes_setting
-from spi_lightning.tasks import Refinement
+
+if TYPE_CHECKING:
+    from spi_lightning.methods import RefinementSettings
 
 
 def make_part(group: str, name: str, settings: Mapping[str, Any] | None = None, /, **fixed: Any) -> Any:
@@ -70,6 +70,11 @@ def refinement_settings(cfg: DictConfig, experiment: str, checkpoint: Path | Non
     Raises:
         UserError: The task is not a refinement.
     """
+    from pytorch_lightning.callbacks import EarlyStopping  # seconds, which phasing without a network need not wait
+
+    from spi_lightning.methods import RefinementSettings
+    from spi_lightning.tasks import Refinement
+
     if get_class(cfg.task._target_) is not Refinement:
         raise UserError(f"experiment={experiment} is not a refinement of one pattern, but {cfg.task._target_}")
     chosen = [one for one in cfg.callbacks.values() if one is not None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from spi_lightning.evaluation.supports.compare import compare_supports
 from spi_lightning.evaluation.volumes import VolumeQuestion, VolumeSettings, compare
 from spi_lightning.locations import CONF
 from spi_lightning.methods import MethodLibrary
-from spi_lightning.methods.choice import kind_of_method
+from spi_lightning.methods.choice import free_name, kind_of_method
 from spi_lightning.results import HitResult, SupportResult, VolumeResult
 from spi_lightning.results.decision import DecisionRule
 from spi_lightning.tasks import registry
@@ -94,7 +95,7 @@ def evaluate(
 
 
 def _methods(methods: Any) -> tuple[list[Any], str]:
-    """One method or many as objects, and the kind of question that all of them answer."""
+    """One method or many as objects under names that differ, and the kind of question that all of them answer."""
     alone = isinstance(methods, str | os.PathLike) or hasattr(methods, "answer")
     entries = [methods] if alone else list(methods)
     if not entries:
@@ -103,6 +104,9 @@ def _methods(methods: Any) -> tuple[list[Any], str]:
     kinds = {kind_of_method(type(one)) for one in made}
     if len(kinds) > 1:
         raise UserError(f"evaluate: methods of {' and of '.join(sorted(kinds))}; give those of one kind")
+    used: set[str] = set()
+    names = [free_name(one.name, used) for one in made]
+    made = [one if one.name == name else replace(one, name=name) for one, name in zip(made, names, strict=True)]
     return made, kinds.pop()
 
 
@@ -113,15 +117,15 @@ def _volume_settings(settings: dict[str, Any]) -> VolumeSettings:
     return VolumeSettings(**settings)
 
 
-def named_method(entry: str | os.PathLike[str], kind: str) -> Any:
-    """One method by name or run folder.
+def method_of(entry: Any, kind: str) -> Any:
+    """One method of a kind by its name, its run folder, or as an object.
 
     Raises:
-        UserError: It is neither, or it answers another kind than ``hits``, ``supports`` or ``volumes``.
+        UserError: There is no such method or run, or it answers another kind of question.
     """
     method = next(_made([entry]))
     if (found := kind_of_method(type(method))) != kind:
-        raise UserError(f"method={entry} answers {found}; a method of {kind} is needed")
+        raise UserError(f"method={method.name} answers {found}; a method of {kind} is needed")
     return method
 
 

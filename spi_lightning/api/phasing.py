@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
@@ -15,8 +15,6 @@ from torch import Tensor
 from spi_lightning.data.measurement import Measurement
 from spi_lightning.data.one_frame import measure_pattern
 from spi_lightning.errors import UserError
-from spi_lightning.evaluation.supports import SupportQuestion
-from spi_lightning.methods import SupportMethod
 from spi_lightning.progress import Listener
 from spi_lightning.reconstruction import Phasing, ReconstructionSettings, assess, bars, reconstruct, silent
 from spi_lightning.results import PhasingResult
@@ -25,6 +23,9 @@ from .configured import names_in, settings_of
 from .patterns import Patterns, as_patterns
 from .python_words import in_python
 from .scans import is_scan, measure_scan
+
+if TYPE_CHECKING:
+    from spi_lightning.methods import SupportMethod
 
 _PHASING: Final = ("recipe", "constraint")
 _LEAST_INSIDE: Final = 0.65  # of the intensity of a 3D pattern; 0.5 of like frames
@@ -173,9 +174,11 @@ def find_support(
         >>> support.shape, support.dtype
         ((2, 32, 32), dtype('bool'))
     """
-    from .evaluation import named_method
+    from spi_lightning.evaluation.supports import SupportQuestion  # imports Lightning, as phase need not
 
-    finder = named_method(method, "supports") if isinstance(method, str) else method
+    from .evaluation import method_of
+
+    finder = method_of(method, "supports")
     part = SupportQuestion.of_file(as_patterns(patterns, mask)).part
     found: NDArray[np.bool_] = finder.answer(part, Listener()).support
     return found[0] if getattr(patterns, "ndim", 3) == 2 else found

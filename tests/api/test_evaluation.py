@@ -27,6 +27,11 @@ def test_names_and_objects_are_methods_side_by_side(patterns: PatternFile) -> No
     assert result.plot().axes
 
 
+def test_methods_of_one_name_are_numbered(patterns: PatternFile) -> None:
+    result = evaluate(patterns, ["photon_count", PhotonCount(), "photon_count"])
+    assert [one.name for one in result.answers] == ["photon_count", "photon_count (2)", "photon_count (3)"]
+
+
 def test_arrays_and_labels_give_the_numbers_of_the_file(patterns: PatternFile) -> None:
     frames = range(len(patterns))
     arrays = patterns.read(frames), "photon_count", patterns.read_mask(frames), patterns.labels["is_single_hit"]

@@ -9,6 +9,7 @@ import torch
 from spi_lightning import UserError, find_support, phase
 from spi_lightning.api.python_words import python_words
 from spi_lightning.api.volumes import as_volumes
+from spi_lightning.methods import PhotonCount
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.reconstruction import Measurement
 
@@ -97,6 +98,12 @@ def test_supports_of_one_and_of_many_patterns(intensity: np.ndarray) -> None:
     assert 30 < one.sum() < many[0].sum()
     with pytest.raises(UserError, match="hits"):
         find_support(intensity, method="photon_count")
+
+
+def test_only_methods_of_supports_find_them(intensity: np.ndarray) -> None:
+    for method in ("photon_count", PhotonCount()):
+        with pytest.raises(UserError, match="method=photon_count answers hits; a method of supports is needed"):
+            find_support(intensity, method=method)
 
 
 def test_numbers_notes_and_figures_are_there_in_a_notebook(intensity: np.ndarray) -> None:
