@@ -44,7 +44,7 @@ def measured(words: list[str], folder: Path) -> dict[str, Any]:
         RuntimeError: The command failed.
     """
     with (folder / "console.txt").open("ab") as console:
-        command = [sys.executable, "-m", f"spi_lightning.apps.{words[0]}", *words[1:]]
+        command = [sys.executable, "-m", "spi_lightning", *words]
         variables = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
         run = subprocess.Popen(command, cwd=folder, env=variables, stdout=console, stderr=console)
         _, status, used = os.wait4(run.pid, 0)

@@ -1,8 +1,10 @@
-"""CPU seconds of ``spi`` from its start to its help, or to the first line that names its file: start_up FILE.
+"""CPU seconds of ``spi`` from its start to its help, or to the first line that names its file, on Linux.
 
-Goals: help 0.3 s, describe and phase 3 s. FILE is one of 2D patterns, such as of ``spi simulate``. Linux.
+python -m benchmarks.start_up FILE, a file of 2D patterns, such as of ``spi simulate``. Goals: help 0.3 s, describe and
+phase 3 s.
 """
 
+import argparse
 import os
 import subprocess
 import sys
@@ -30,17 +32,19 @@ def seconds_until(word: str, *command: str) -> float:
 
 def main() -> None:
     """Print the least of three runs of each command."""
-    path = str(Path(sys.argv[1]).resolve())
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", help="file of 2D patterns")
+    path = str(Path(parser.parse_args().file).resolve())
     with tempfile.TemporaryDirectory() as folder:
         phase = ("phase", path, "data.frame=0", "starts=1", f"out={folder}")
-        for word, *command in (
-            ("describe", "--help"),
-            ("KEY=VALUE", "train", "--help"),
-            (path, "describe", path),
-            (path, *phase),
+        for name, word, *command in (
+            ("spi --help", "describe", "--help"),
+            ("spi train --help", "KEY=VALUE", "train", "--help"),
+            ("spi describe", path, "describe", path),
+            ("spi phase", path, *phase),
         ):
             least = min(seconds_until(word, *command) for _ in range(3))
-            print(f"{command[0]:<10}{least:5.2f} s of CPU")
+            print(f"{name:<18}{least:5.2f} s of CPU")
 
 
 if __name__ == "__main__":
