@@ -137,4 +137,6 @@ def test_a_file_prints_as_a_few_lines_without_its_values(simulated: PatternFile)
     assert "array(" not in text
     assert len(text.splitlines()) < 12
     assert simulated._repr_html_().count("<tr>") == len(text.splitlines()) - 1
-    assert simulated.plot().axes
+    (drawn,) = simulated.plot(frames=[4]).axes[0].images
+    measured = simulated.read_mask([4])[0]
+    assert np.array_equal(~np.ma.getmaskarray(drawn.get_array()), measured)

@@ -51,8 +51,7 @@ def test_torch_and_numpy_give_the_same(intensity: np.ndarray) -> None:
     options = {"beam_centre": (24, 24), "starts": 2, "recipe": "20*ER", "progress": False, "device": "cpu"}
     first, second = phase(intensity, **options), phase(torch.from_numpy(intensity), **options)
     assert np.array_equal(first.density, second.density)
-    assert "2 of 2 agree" in repr(first) or "of 2 agree" in repr(first)
-    assert first.plot().axes
+    assert "1 of 2 agree" in repr(first) and "none: 1 of 2 starts agree, too few for a PRTF" in repr(first)
 
 
 def test_a_stack_of_frames_is_not_taken_for_a_volume(intensity: np.ndarray) -> None:
@@ -111,7 +110,6 @@ def test_numbers_notes_and_figures_are_there_in_a_notebook(intensity: np.ndarray
     assert result.metrics["fourier_error/best"] == pytest.approx(result.final_error[result.best])
     assert 8 < result.metrics["size/shortest_pixels"] <= result.metrics["size/longest_pixels"] < 20
     assert "(longest and shortest width)" in repr(result)
-    assert "PRTF of" in repr(result) or "none:" in repr(result)
     assert repr(result.notes).count("\n") == len(result.notes) - 1
     assert result.plot()._repr_png_().startswith(b"\x89PNG")
 

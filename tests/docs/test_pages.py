@@ -25,9 +25,7 @@ FILES = ("runs/", '"hits.')  # in code that needs those of the reader
 IMPORTS = (ast.Import, ast.ImportFrom)
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
-_CALL = re.compile(
-    r"^(?:.* && |srun )?(?:spi (\w+)|python -m spi_lightning\.apps\.(\w+)|python (train|evaluate)\.py) ?(.*)$"
-)
+_CALL = re.compile(r"^spi (\w+) ?(.*)$")
 
 
 def blocks(language: str) -> Iterator[tuple[Path, str]]:
@@ -43,8 +41,7 @@ def commands() -> Iterator[tuple[Path, str, list[str]]]:
     for page, code in blocks("bash"):
         for line in code.replace("\\\n", " ").splitlines():
             if found := _CALL.match(line.strip()):
-                words = shlex.split(found[4], comments=True)
-                yield page, found[1] or found[2] or found[3], words
+                yield page, found[1], shlex.split(found[2], comments=True)
 
 
 def as_id(value: object) -> str:

@@ -14,8 +14,6 @@ from spi_lightning.simulate.projection import BODIES
 from tests.extending.conftest import Lab
 from tests.extending.page import recipes
 
-LONGEST = 12  # lines of code of a recipe, without imports, docstrings and blank lines
-
 
 @pytest.mark.parametrize("name", ["network", "loss"])
 def test_a_part_of_ones_own_trains_resumes_finetunes_and_evaluates(lab: Lab, name: str) -> None:

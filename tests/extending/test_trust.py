@@ -64,8 +64,6 @@ def test_a_command_obeys_no_word_but_its_own(lab: Lab, name: str) -> None:
     run = f"foreign/{name.replace(' ', '_')}"
     write_run(lab.folder / run, task)
     words = command.replace("RUN", run).split()
-    if words[0] == "-m":
-        words.append("hydra.run.dir=phased")
     lab.refused(words)
     lab.refused([*words, "trust=[other,my]"])
     trusted = lab.run([*words, "trust=mylab"], status=2).last  # by now it is another mistake: no weights
