@@ -1,6 +1,8 @@
 """HTML page of a run: sections of blocks, laid out and escaped by one template."""
 
-from collections.abc import Sequence
+import base64
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from spi_lightning import __version__
 from spi_lightning.files import atomic_write
+from spi_lightning.notes import Level, Note, note_lines
 from spi_lightning.printable import printable
 
 
@@ -141,6 +144,27 @@ class Section:
     def anchor(self) -> str:
         """Name of the section in links: the title in lower case with hyphens."""
         return "-".join("".join(c if c.isalnum() else " " for c in self.title.lower()).split())
+
+
+def notes_section(notes: Iterable[Note], *blocks: Fold | Table) -> Section:
+    """Section with all notes, and blocks below them."""
+    return Section("Notes", [Lines(note_lines(notes) or ["Nothing to note."]), *blocks])
+
+
+def warnings_of(notes: Iterable[Note]) -> list[Lines]:
+    """Reasons to doubt a result, which stand below the answer; none without warnings."""
+    lines = note_lines(notes, Level.WARNING)
+    return [Lines(lines)] if lines else []
+
+
+def json_for_page(value: Any) -> str:
+    """JSON that no browser reads as markup."""
+    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def base64_of(content: bytes) -> str:
+    """Bytes as text in base64."""
+    return base64.b64encode(content).decode("ascii")
 
 
 def _printable_lines(value: Any) -> Any:

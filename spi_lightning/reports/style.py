@@ -1,6 +1,5 @@
 """Style of all figures: colours that the colour-blind can distinguish, and figures as data URIs."""
 
-import base64
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from PIL import Image
 
 from spi_lightning.printable import printable
 
-from .page import Tile
+from .page import Tile, base64_of
 
 SINGLE, OTHER, UNKNOWN, INK = "#0072B2", "#D55E00", "#8a8f98", "#1f2933"
 EMPTY = "#d5d9de"
@@ -118,25 +117,22 @@ def _plain(words: str) -> str:
 def as_picture(picture: Figure) -> str:
     """Figure as data URI: an SVG, or a PNG where many points would make the SVG long."""
     vectors = as_svg(picture)
-    return vectors if len(vectors) <= _LONGEST_SVG else _few_colours(as_png(picture, dots_per_inch=120))
+    return vectors if len(vectors) <= _LONGEST_SVG else _few_colours(_bytes(picture, "png", dpi=120))
 
 
-def _few_colours(source: str) -> str:
-    """Data URI of the same PNG with a palette, a fifth of the length for clouds of points."""
-    buffer = io.BytesIO()
-    image = Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2])))
-    image.convert("RGB").quantize(96).save(buffer, "PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+def _few_colours(content: bytes) -> str:
+    """Data URI of a PNG with a palette, a fifth of the length for clouds of points."""
+    return png_uri(Image.open(io.BytesIO(content)).convert("RGB").quantize(96))
 
 
 def as_svg(picture: Figure) -> str:
     """Figure as data URI of an SVG, for lines and few points."""
-    return _data_uri(picture, "svg", "image/svg+xml", metadata={"Date": None})
+    return _uri("image/svg+xml", _bytes(picture, "svg", metadata={"Date": None}))
 
 
 def as_png(picture: Figure, dots_per_inch: int = 160) -> str:
     """Figure as data URI of a PNG, for images and many points."""
-    return _data_uri(picture, "png", "image/png", dpi=dots_per_inch)
+    return _uri("image/png", _bytes(picture, "png", dpi=dots_per_inch))
 
 
 def as_tiles(picture: Figure, dots_per_inch: int = 160) -> list[Tile]:
@@ -154,14 +150,16 @@ def as_tiles(picture: Figure, dots_per_inch: int = 160) -> list[Tile]:
     cuts = [0, *(round(whole.width * each) for each in inner), whole.width]
     tiles = []
     for left, right in pairwise(cuts):
-        buffer = io.BytesIO()
-        whole.crop((left, 0, right, whole.height)).save(buffer, "png", optimize=True)
-        tiles.append(Tile(_uri("image/png", buffer.getvalue()), round((right - left) / whole.width, 5)))
+        part = whole.crop((left, 0, right, whole.height))
+        tiles.append(Tile(png_uri(part), round((right - left) / whole.width, 5)))
     return tiles
 
 
-def _data_uri(picture: Figure, form: str, media_type: str, **options: Any) -> str:
-    return _uri(media_type, _bytes(picture, form, **options))
+def png_uri(image: Image.Image) -> str:
+    """Image as data URI of an optimised PNG."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return _uri("image/png", buffer.getvalue())
 
 
 def _bytes(picture: Figure, form: str, **options: Any) -> bytes:
@@ -173,4 +171,4 @@ def _bytes(picture: Figure, form: str, **options: Any) -> bytes:
 
 
 def _uri(media_type: str, content: bytes) -> str:
-    return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"
+    return f"data:{media_type};base64,{base64_of(content)}"

@@ -5,8 +5,6 @@ A surface is a mesh of triangles in a few ten kilobytes, which templates/surface
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,7 +18,7 @@ from skimage.measure import marching_cubes
 
 from spi_lightning.reports.volumes.slices import without_offset
 
-from .page import Surface
+from .page import Surface, base64_of, json_for_page
 from .style import PHASE_COLOURS, PHASE_TICKS
 
 Array = NDArray[Any]
@@ -146,8 +144,8 @@ def _packed(positions: Array, faces: Array, colouring: _Colouring, unit: str, na
         "unit": unit,
         "names": list(names)[::-1],
     }
-    return json.dumps(mesh).replace("<", "\\u003c")
+    return json_for_page(mesh)
 
 
 def _base64(values: Array, kind: str) -> str:
-    return base64.b64encode(np.ascontiguousarray(values).astype(kind).tobytes()).decode("ascii")
+    return base64_of(values.astype(kind).tobytes())

@@ -1,7 +1,5 @@
 """Table of all frames of an evaluation of hits, packed for the script that sorts and filters it on the page."""
 
-import base64
-import json
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -24,7 +22,7 @@ from spi_lightning.fields import (
     SYMMETRY,
     Kind,
 )
-from spi_lightning.reports.page import FrameTable
+from spi_lightning.reports.page import FrameTable, base64_of, json_for_page
 from spi_lightning.results.hit_columns import meaning_of
 from spi_lightning.results.hits import HitResult
 
@@ -63,12 +61,7 @@ def frame_table(result: HitResult) -> FrameTable:
     also = f" Only in predictions.csv: {', '.join(left_out)}." if left_out else ""
     words = f"Probability and decision of {result.primary.name}. predictions.csv has all frames and columns."
     table = {"rows": len(rows), "columns": columns, "groups": _groups(result, rows)}
-    return FrameTable(f"Table of {len(rows):,} frames", _json(table), f"{part}{words}{also}")
-
-
-def _json(value: Any) -> str:
-    """JSON that no browser reads as markup."""
-    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
+    return FrameTable(f"Table of {len(rows):,} frames", json_for_page(table), f"{part}{words}{also}")
 
 
 def _frames(result: HitResult) -> NDArray[np.int64]:
@@ -110,7 +103,7 @@ def _packed(name: str, values: NDArray[Any], digits: int) -> dict[str, Any]:
     most = np.iinfo(kind).max
     stored = np.where(known, np.minimum(above, most - 1), most).astype(np.dtype(kind).newbyteorder("<"))
     about = {"name": name, "meaning": meaning_of(name), "digits": digits, "low": low, "bytes": np.dtype(kind).itemsize}
-    return about | {"data": base64.b64encode(stored.tobytes()).decode("ascii")}
+    return about | {"data": base64_of(stored.tobytes())}
 
 
 def _words(name: str, values: NDArray[Any], words: dict[int, str]) -> dict[str, Any]:
@@ -133,8 +126,8 @@ def _groups(result: HitResult, rows: NDArray[np.int64]) -> list[dict[str, Any]]:
         groups["decided wrongly"] = (label >= 0) & (label != primary.decision)
     if len(result.answers) > 1:
         groups["methods disagree"] = np.ptp(np.stack([each.decision for each in result.answers]), axis=0) > 0
-    return [{"name": name, "bits": _bits(use[rows]), "count": int(use[rows].sum())} for name, use in groups.items()]
-
-
-def _bits(use: NDArray[np.bool_]) -> str:
-    return base64.b64encode(np.packbits(use, bitorder="little").tobytes()).decode("ascii")
+    marks = {name: use[rows] for name, use in groups.items()}
+    return [
+        {"name": name, "bits": base64_of(np.packbits(use, bitorder="little").tobytes()), "count": int(use.sum())}
+        for name, use in marks.items()
+    ]

@@ -9,9 +9,20 @@ from numpy.typing import NDArray
 
 from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.metrics.hits.classification_curves import curve_bands
-from spi_lightning.notes import Level, note_lines
+from spi_lightning.notes import Level
 from spi_lightning.reports.further import MakeFigure, further_sections
-from spi_lightning.reports.page import Fold, FrameTable, Lines, Panels, Picture, Section, Table, write_page
+from spi_lightning.reports.page import (
+    Fold,
+    FrameTable,
+    Lines,
+    Panels,
+    Picture,
+    Section,
+    Table,
+    notes_section,
+    warnings_of,
+    write_page,
+)
 from spi_lightning.reports.provenance import provenance_section
 from spi_lightning.reports.short_names import renamed, short_names
 from spi_lightning.reports.style import INK, OTHER, SINGLE, as_picture
@@ -72,7 +83,7 @@ def write_evaluation_report(run: Path, figures: Mapping[str, MakeFigure] | None 
         Section("Decision", [*_decision(result)]),
         *trust_sections(result),
         Section("All frames", [*_frames(result, embedding)]),
-        Section("Notes", [Lines(note_lines(result.notes) or ["Nothing to note."])]),
+        notes_section(result.notes),
         *further_sections(figures, loaded),
         provenance_section(run, {"command": result.command}, methods_table(result)),
     ]
@@ -104,8 +115,7 @@ def _answer(result: HitResult) -> Iterator[Block]:
         frames = result.metrics.get("test/frames", 0)
         words += f"{100 * accuracy:.0f} %{interval} of its answers to the {frames:,} labelled frames are right."
     yield Lines([words])
-    if doubts := note_lines(result.notes, Level.WARNING):
-        yield Lines([*doubts])
+    yield from warnings_of(result.notes)
     if result.gallery is None:
         yield Lines(["The result holds no patterns (gallery=0)."])
 

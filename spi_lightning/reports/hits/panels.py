@@ -1,7 +1,5 @@
 """Panels of patterns on a page: each a small image with its own caption, so that a narrow page has fewer in a row."""
 
-import base64
-import io
 from collections.abc import Sequence
 
 import matplotlib as mpl
@@ -12,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from spi_lightning.reports.page import Panel, Panels, Scale
-from spi_lightning.reports.style import CENTRE, MASKED
+from spi_lightning.reports.style import CENTRE, MASKED, png_uri
 from spi_lightning.results.hit_pictures import Gallery, Occlusion
 
 from .gallery import Caption
@@ -98,9 +96,7 @@ def _image(shade: NDArray[np.float64], centre: NDArray[np.float32] | None = None
     marks = [bytes.fromhex(colour.lstrip("#")) for colour in (MASKED, CENTRE)]
     image = Image.fromarray(index, "P")
     image.putpalette(shades.tobytes() + b"".join(marks))
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+    return png_uri(image)
 
 
 def _draw_cross(index: NDArray[np.uint8], row: int, column: int) -> None:

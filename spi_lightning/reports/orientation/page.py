@@ -15,7 +15,7 @@ from spi_lightning.console import Terminal
 from spi_lightning.io.reading import read_metrics
 from spi_lightning.notes import Level, Note, note_lines
 from spi_lightning.reports.further import MakeFigure, further_sections
-from spi_lightning.reports.page import Fold, Lines, Picture, Section, Table, write_page
+from spi_lightning.reports.page import Fold, Lines, Picture, Section, Table, notes_section, warnings_of, write_page
 from spi_lightning.reports.provenance import provenance_section, source_line
 from spi_lightning.reports.style import INK, METHOD_COLOURS, OTHER, as_svg, figure
 from spi_lightning.results.orientation import ORIENTATION_FILE, OrientationResult
@@ -102,23 +102,17 @@ def write_orientation_report(run: Path, figures: Mapping[str, MakeFigure] | None
     result = load(run / ORIENTATION_FILE, OrientationResult)
     metrics: dict[str, Any] = read_metrics(run / "metrics.json")
     sections = [
-        Section("Result", [Lines([answer(result, metrics)]), *_warnings(result), *map_pictures(result)]),
+        Section("Result", [Lines([answer(result, metrics)]), *warnings_of(result.notes), *map_pictures(result)]),
         Section("Merged intensity", [slices_picture(result)]),
         Section("Evenness", [tests_table(metrics)]),
         *_recovery(result, metrics),
         *_examples(result),
         *_iterations(result),
         *further_sections(figures, result),
-        Section("Notes", [Lines(note_lines(result.notes) or ["Nothing to note."]), *_log(run)]),
+        notes_section(result.notes, *_log(run)),
         provenance_section(run),
     ]
     return write_page(run / "report.html", "Orientations", source_line(result.data, run), sections)
-
-
-def _warnings(result: OrientationResult) -> list[Lines]:
-    """Reasons to doubt the orientations, below the answer."""
-    warnings = note_lines(result.notes, Level.WARNING)
-    return [Lines(warnings)] if warnings else []
 
 
 def answer(result: OrientationResult, metrics: dict[str, Any]) -> str:

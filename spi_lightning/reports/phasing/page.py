@@ -11,11 +11,10 @@ import numpy as np
 from spi_lightning.codec import load
 from spi_lightning.io.reading import read_metrics
 from spi_lightning.io.volumes.laboratory_file import read_laboratory
-from spi_lightning.notes import Level, note_lines
 from spi_lightning.physics.bragg.laboratory import LaboratoryCrystal
 from spi_lightning.reports.further import MakeFigure, further_sections
 from spi_lightning.reports.laboratory import AMPLITUDE_PHASE, crystal_picture, crystal_surface, laboratory_section
-from spi_lightning.reports.page import Lines, Picture, Section, Surface, Table, write_page
+from spi_lightning.reports.page import Lines, Picture, Section, Surface, Table, notes_section, warnings_of, write_page
 from spi_lightning.reports.provenance import provenance_section, source_line
 from spi_lightning.reports.surfaces import object_surface
 from spi_lightning.results.phasing import PHASING_FILE, PhasingResult
@@ -90,24 +89,19 @@ def write_phasing_report(run: Path, figures: Mapping[str, MakeFigure] | None = N
     metrics: dict[str, Any] = read_metrics(run / "metrics.json")
     path = run / "laboratory.npz"
     crystal = read_laboratory(path)[0] if path.is_file() else None
+    doubts = warnings_of(result.notes)
     sections = [
-        Section("Result", [*_answer(result, metrics, crystal), *_pictures(result, crystal)]),
+        Section("Result", [Lines([answer(result, metrics, crystal)]), *doubts, *_pictures(result, crystal)]),
         *([] if crystal is None else [laboratory_section(crystal)]),
         *_as_measured(result, crystal),
         Section("Reliability", [Lines([verdict(result, metrics)]), *trust_pictures(result)]),
         Section("Starts", [starts_picture(result)]),
         Section("Numbers", [numbers_table(metrics, result.element)]),
-        Section("Notes", [Lines(note_lines(result.notes) or ["Nothing to note."])]),
+        notes_section(result.notes),
         *further_sections(figures, result),
         provenance_section(run),
     ]
     return write_page(run / "report.html", "Phasing", source_line(result.about.data, run), sections)
-
-
-def _answer(result: PhasingResult, metrics: dict[str, Any], crystal: LaboratoryCrystal | None) -> list[Lines]:
-    """The answer, and below it the reasons to doubt it."""
-    warnings = note_lines(result.notes, Level.WARNING)
-    return [Lines([answer(result, metrics, crystal)]), *([Lines(warnings)] if warnings else [])]
 
 
 def _pictures(result: PhasingResult, crystal: LaboratoryCrystal | None) -> list[Picture | Surface]:

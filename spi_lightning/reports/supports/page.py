@@ -8,10 +8,9 @@ import numpy as np
 
 from spi_lightning import codec
 from spi_lightning.fields import AREA, FALSE_NEGATIVES, FALSE_POSITIVES, TRUE_CENTROSYMMETRY
-from spi_lightning.notes import note_lines
 from spi_lightning.reports.further import MakeFigure, further_sections
 from spi_lightning.reports.heat_map import agreement_figure
-from spi_lightning.reports.page import Lines, Picture, Section, Table, write_page
+from spi_lightning.reports.page import Lines, Picture, Section, Table, notes_section, write_page
 from spi_lightning.reports.provenance import provenance_section
 from spi_lightning.reports.short_names import renamed, short_names
 from spi_lightning.reports.style import as_picture, as_png
@@ -68,7 +67,7 @@ def write_supports_report(run: Path, figures: Mapping[str, MakeFigure] | None = 
         *_accuracy(result),
         *([Section("Patterns", others)] if others else []),
         Section("Shapes", [*_shapes(result)]),
-        Section("Notes", [Lines(note_lines(result.notes) or ["Nothing to note."])]),
+        notes_section(result.notes),
         *further_sections(figures, loaded),
         provenance_section(run, {"command": result.command}, _costs(result.methods)),
     ]

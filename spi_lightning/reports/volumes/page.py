@@ -8,11 +8,10 @@ from typing import Any
 
 from spi_lightning import codec
 from spi_lightning.io.reading import read_metrics
-from spi_lightning.notes import Level, note_lines
 from spi_lightning.reports.further import MakeFigure, further_sections
 from spi_lightning.reports.heat_map import agreement_figure
 from spi_lightning.reports.laboratory import laboratory_sections, laboratory_surfaces
-from spi_lightning.reports.page import Lines, Picture, Section, Surface, Table, write_page
+from spi_lightning.reports.page import Lines, Picture, Section, Surface, Table, notes_section, warnings_of, write_page
 from spi_lightning.reports.provenance import provenance_section, source_line
 from spi_lightning.reports.short_names import renamed, short_names
 from spi_lightning.reports.style import as_svg, as_tiles
@@ -48,14 +47,15 @@ def write_volumes_report(run: Path, figures: Mapping[str, MakeFigure] | None = N
     first, *others = result.patterns
     sections = [
         Section(
-            "Result", [Lines([verdict(result, metrics)]), *_warnings(result), *densities(result, first, most, crystals)]
+            "Result",
+            [Lines([verdict(result, metrics)]), *warnings_of(result.notes), *densities(result, first, most, crystals)],
         ),
         Section("Errors", [*numbers_tables(metrics["methods"]), *errors(result, metrics)]),
         *laboratory_sections(crystals, most, in_3d=False),
         *_of_pattern(result, first, most),
         *(section for pattern in others for section in of_pattern(result, pattern, most)),
         Section("Convergence", convergence(result, metrics)),
-        Section("Notes", [Lines(note_lines(result.notes) or ["Nothing to note."]), question_table(result.about)]),
+        notes_section(result.notes, question_table(result.about)),
         *further_sections(figures, result),
         provenance_section(run, costs(result, list(names))),
     ]
@@ -65,11 +65,6 @@ def write_volumes_report(run: Path, figures: Mapping[str, MakeFigure] | None = N
 def _surfaces_of(result: VolumeResult) -> int:
     """Number of surfaces on the page besides those in the laboratory frame."""
     return sum(1 + (pattern.truth is not None) + 2 * len(pattern.methods) for pattern in result.patterns)
-
-
-def _warnings(result: VolumeResult) -> list[Lines]:
-    lines = note_lines(result.notes, Level.WARNING)
-    return [Lines(lines)] if lines else []
 
 
 def verdict(result: VolumeResult, metrics: Mapping[str, Any]) -> str:
@@ -236,7 +231,6 @@ def resolution(result: VolumeResult, pattern: DisplayedPattern) -> list[Picture 
     return blocks
 
 
-_PLANES = "Central planes; grey: not measured."
 _SPECTRUM = "Best run of each method: amplitudes summed over shells of constant |q|, measured voxels only."
 _RESOLUTION = (
     "Of the runs that agree, less chance; two or three agree by chance in many shells. Reproducible is not the same as "
