@@ -37,6 +37,17 @@ def _escaped(character: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+def cut(text: str, most: int) -> str:
+    """Text of at most so many characters; the last is … where it was longer."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def without_middle(text: str, most: int) -> str:
+    """Text of at most so many characters, its middle left out where it was longer."""
+    half = (most - 1) // 2
+    return text if len(text) <= most else f"{text[:half]}…{text[-half:]}"
+
+
 def listed(words: Sequence[object], most: int) -> str:
     """The first ``most`` words joined by commas, and the number of further ones."""
     more = f" and {len(words) - most} more" if len(words) > most else ""

@@ -8,7 +8,7 @@ from html import escape
 from importlib import import_module
 from typing import Any, ClassVar, Final
 
-from .printable import printable
+from .printable import cut, printable
 
 _LONGEST: Final = 76  # characters of a fact
 
@@ -78,8 +78,7 @@ def line_of(value: object) -> str:
     if shape is not None and dtype is not None:
         return f"{tuple(shape)} {str(dtype).removeprefix('torch.')}"
     if isinstance(value, str):
-        text = printable(value)
-        return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+        return cut(printable(value), _LONGEST)
     if isinstance(value, Collection):
         return _collection(value)
     return type(value).__name__ if is_dataclass(value) else line_of(str(value))

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from spi_lightning.printable import without_middle
+
 from .style import figure
 
 _LETTERS, _LINE = 44, 22  # of a name, and of one line of it
@@ -27,7 +29,7 @@ def agreement_figure(
         least: Lower end of the scale.
         form: Format of the numbers.
     """
-    words = [textwrap.fill(shortened(name), _LINE, break_long_words=True) for name in names]
+    words = [textwrap.fill(without_middle(name, _LETTERS), _LINE, break_long_words=True) for name in names]
     size, count = len(names), len(matrices)
     side = 2.6 + 0.57 * size + 0.07 * min(_LINE, max(map(len, names)))
     with figure(count * side + 0.8, side) as picture:
@@ -43,9 +45,3 @@ def agreement_figure(
             axes.grid(False)
         picture.colorbar(image, ax=list(panels), label=label, shrink=0.8)
     return picture
-
-
-def shortened(name: str, letters: int = _LETTERS) -> str:
-    """Name with its middle left out if it is longer than ``letters``."""
-    half = letters // 2 - 1
-    return name if len(name) <= letters else f"{name[:half]}…{name[-half:]}"

@@ -6,6 +6,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any, Final, TypeVar
 
 from spi_lightning.notes import Note
+from spi_lightning.printable import without_middle
 
 _LETTERS: Final = 24
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d[_T ]\d\d[-:]\d\d([-:]\d\d)?_?")
@@ -30,18 +31,13 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
         ends = {name: "/".join(each) for name, each in parts.items()}
     short: dict[str, str] = {}
     for name in names:
-        short[name] = _free(_cut(ends[name] or name), set(short.values()))
+        short[name] = _free(without_middle(ends[name] or name, _LETTERS), set(short.values()))
     return short
 
 
 def _end(parts: Sequence[str]) -> str:
     """The last part, with the one before it where it is a bare number or seed."""
     return "/".join(parts[-2:] if parts and _SAYS_LITTLE.fullmatch(parts[-1]) else parts[-1:])
-
-
-def _cut(name: str) -> str:
-    half = (_LETTERS - 1) // 2
-    return name if len(name) <= _LETTERS else f"{name[:half]}…{name[-half:]}"
 
 
 def _free(name: str, taken: set[str]) -> str:

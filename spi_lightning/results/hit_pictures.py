@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,18 @@ class Gallery(Summarised):
     mask: NDArray[np.bool_]
     beam_centre: NDArray[np.float32]
     binned: int
+
+    def of(self, frames: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32]]:
+        """Photons (k, h, w), masks (k, h, w) and beam centres (k, 2) of some of the stored frames, in their order."""
+        row = np.searchsorted(self.frame, frames)
+        photons = self.photons[row]
+        mask = np.broadcast_to(self.mask if self.mask.ndim == 2 else self.mask[row], photons.shape)
+        return photons, mask, self.beam_centre[row]
+
+    @property
+    def unit(self) -> str:
+        """Unit of ``photons`` in words."""
+        return f"photons per {'pixel' if self.binned == 1 else f'{self.binned} × {self.binned} pixels'}"
 
 
 @dataclass(frozen=True, repr=False)

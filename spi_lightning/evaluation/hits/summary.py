@@ -12,6 +12,7 @@ from spi_lightning.metrics.hits.classification_curves import best_threshold
 from spi_lightning.metrics.hits.hit_metrics import HitNumber
 from spi_lightning.metrics.hits.method_agreement import agreement_matrix, common_set, intersections, mcnemar
 from spi_lightning.notes import Note
+from spi_lightning.printable import listed
 from spi_lightning.results.hits import TABLE, Columns, DecidedAnswer, HitResult
 
 from .scoring import Scoring, spread
@@ -217,9 +218,8 @@ def result_notes(result: HitResult) -> list[Note]:
         )
     label, all_labels = result.label, result.labels.get(IS_SINGLE_HIT)
     if len(result.training_frames):
-        count, listed = len(result.training_frames), ", ".join(map(str, result.training_frames[:40]))
-        text = f"Methods learnt from the labels of {count} frames and none is scored on them: {listed}"
-        lines.append(Note.of(text + (", …" if count > 40 else "")))
+        text = f"Methods learnt from the labels of {len(result.training_frames)} frames and none is scored on them"
+        lines.append(Note.of(f"{text}: {listed(result.training_frames.tolist(), 40)}"))
     if label is None or all_labels is None:
         return [*lines, Note.of("No frame is left to score: predictions without metrics")]
     if (all_labels < 0).any():

@@ -23,6 +23,7 @@ COLUMNS = 6
 _WIDTH, _PANELS = 10.8, 0.935  # inches of all panels together, and their share of the figure
 _GAP, _HEAD = 0.04, 0.13  # between panels and above each, in panel widths
 _LARGEST_EDGE = 256
+LEAST = 0.5  # photons; none is drawn as this many
 _SHORT_RANGE, _PLAIN, _MOST_TICKS = 50, 1e4, 30  # photons; photons; of a colour bar
 
 
@@ -66,10 +67,8 @@ def gallery_figure(gallery: Gallery, frames: Sequence[int], captions: Sequence[C
 
     All panels lie in one Axes, in units of a panel's width, which draws many times faster than an Axes for each.
     """
-    row = np.searchsorted(gallery.frame, frames)
-    photons = gallery.photons[row]
-    mask = np.broadcast_to(gallery.mask if gallery.mask.ndim == 2 else gallery.mask[row], photons.shape)
-    norm = LogNorm(0.5, max(2.0, float(np.where(mask, photons, 0).max(initial=0))), clip=True)
+    photons, mask, centre = gallery.of(frames)
+    norm = photon_norm(photons, mask)
     tall = photons.shape[1] / photons.shape[2]
     total = -(-len(frames) // COLUMNS) * (_HEAD + tall) + _GAP
     inches = _WIDTH * total / (COLUMNS * (1 + _GAP))
@@ -77,15 +76,19 @@ def gallery_figure(gallery: Gallery, frames: Sequence[int], captions: Sequence[C
         axes = picture.add_axes((0, 0, _PANELS, 1))
         for i, caption in enumerate(captions):
             corner = (i % COLUMNS * (1 + _GAP), i // COLUMNS * (_HEAD + tall) + _HEAD)
-            _panel(axes, np.where(mask[i], photons[i], np.nan), gallery.beam_centre[row[i]], corner, caption, norm)
+            _panel(axes, np.where(mask[i], photons[i], np.nan), centre[i], corner, caption, norm)
         axes.set(xlim=(-_GAP / 2, COLUMNS * (1 + _GAP) - _GAP / 2), ylim=(total, 0))
         axes.axis("off")
         bar = picture.add_axes((_PANELS + 0.004, 0.15 / inches, 0.011, 1 - 0.4 / inches))
         _label_logarithms(picture.colorbar(mpl.cm.ScalarMappable(norm, PHOTON_COLOURS), cax=bar), norm)
-        pixel = "pixel" if gallery.binned == 1 else f"{gallery.binned} × {gallery.binned} pixels"
-        bar.set_ylabel(f"photons per {pixel}", fontsize=8)
+        bar.set_ylabel(gallery.unit, fontsize=8)
         bar.tick_params(labelsize=8)
     return picture
+
+
+def photon_norm(photons: NDArray[np.float32], mask: NDArray[np.bool_]) -> LogNorm:
+    """Logarithmic scale from 0.5 photons, as many as none is drawn as, to the largest measured one, at least 2."""
+    return LogNorm(LEAST, max(2.0, float(np.where(mask, photons, 0).max(initial=0))), clip=True)
 
 
 def _label_logarithms(bar: Colorbar, norm: LogNorm) -> None:
@@ -108,7 +111,7 @@ def _panel(
     (height, width), (x, y) = photons.shape, corner
     box = (x, x + 1, y + height / width, y)
     axes.imshow(
-        np.maximum(photons, 0.5), norm=norm, cmap=PHOTON_COLOURS, interpolation="nearest", extent=box, aspect="auto"
+        np.maximum(photons, LEAST), norm=norm, cmap=PHOTON_COLOURS, interpolation="nearest", extent=box, aspect="auto"
     )
     if np.isfinite(centre).all():
         row, column = (centre + 0.5) / width

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.metrics.hits.classification_curves import curve_bands
 from spi_lightning.notes import Level
+from spi_lightning.printable import listed
 from spi_lightning.reports.further import MakeFigure, further_sections
 from spi_lightning.reports.page import (
     Fold,
@@ -136,7 +136,7 @@ def _numbers(result: HitResult) -> Iterator[Block]:
             f"{f' or training labels of a method ({learnt})' if learnt else ''}."
         )
     yield Lines([*lines, *(str(note) for note in result.notes if note.level is Level.HINT)])
-    yield from numbers_tables(result.metrics, _listed(result.excluded))
+    yield from numbers_tables(result.metrics, listed(result.excluded.tolist(), 20))
 
 
 def _comparison(result: HitResult) -> list[Section]:
@@ -213,8 +213,3 @@ def _frames(result: HitResult, embedding: str) -> Iterator[Block]:
     yield frame_table(result)
     columns = meanings_of(result.table())
     yield Fold("Columns of predictions.csv", "\n".join(f"{name}: {meaning}" for name, meaning in columns))
-
-
-def _listed(frames: Any, most: int = 20) -> str:
-    text = ", ".join(map(str, frames[:most]))
-    return text if len(frames) <= most else f"{text}, …"

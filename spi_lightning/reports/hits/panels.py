@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.colors import LogNorm, Normalize, to_hex
+from matplotlib.colors import Normalize, to_hex
 from matplotlib.ticker import LogLocator
 from numpy.typing import NDArray
 from PIL import Image
@@ -13,11 +13,10 @@ from spi_lightning.reports.page import Panel, Panels, Scale
 from spi_lightning.reports.style import CENTRE, MASKED, png_uri
 from spi_lightning.results.hit_pictures import Gallery, Occlusion
 
-from .gallery import Caption
+from .gallery import LEAST, Caption, photon_norm
 
 _SHADES = 254  # of a colour map in a palette of 256; then masked pixels and the beam centre
 _MASKED, _CENTRE = 254, 255
-_LEAST = 0.5  # photons; none is drawn as this many
 _STOPS = 9  # colours of a scale
 _LABELS = 4  # powers of ten on a scale
 
@@ -34,22 +33,19 @@ def gallery_panels(
         title: Title above the panels.
         words: Caption below the panels; empty for none.
     """
-    row = np.searchsorted(gallery.frame, frames)
-    photons = gallery.photons[row]
-    mask = np.broadcast_to(gallery.mask if gallery.mask.ndim == 2 else gallery.mask[row], photons.shape)
-    norm = _photon_norm(photons, mask)
+    photons, mask, centres = gallery.of(frames)
+    norm = photon_norm(photons, mask)
     panels = [
-        Panel([_image(_photon_shade(image, there, norm), gallery.beam_centre[index])], caption.text, caption.colour)
-        for index, image, there, caption in zip(row, photons, mask, captions, strict=True)
+        Panel([_image(_photon_shade(image, there, norm), centre)], caption.text, caption.colour)
+        for image, there, centre, caption in zip(photons, mask, centres, captions, strict=True)
     ]
-    pixel = "pixel" if gallery.binned == 1 else f"{gallery.binned} × {gallery.binned} pixels"
-    return Panels(title, panels, [_photon_scale(norm, f"photons per {pixel}")], words)
+    return Panels(title, panels, [_photon_scale(norm, gallery.unit)], words)
 
 
 def occlusion_panels(maps: Occlusion, title: str, words: str) -> Panels:
     """Panels of patterns, and below each its occlusion map: log odds lost where a part is covered."""
     limit = float(np.quantile(np.abs(maps.change), 0.998)) or 1.0
-    norm = _photon_norm(maps.photons, maps.mask)
+    norm = photon_norm(maps.photons, maps.mask)
     panels = []
     for frame, photons, mask, change in zip(maps.frame, maps.photons, maps.mask, maps.change, strict=True):
         below = np.where(mask, np.clip((change / limit + 1) / 2, 0, 1), np.nan)
@@ -59,18 +55,14 @@ def occlusion_panels(maps: Occlusion, title: str, words: str) -> Panels:
     return Panels(title, panels, [_photon_scale(norm, "photons per pixel"), change_scale], words)
 
 
-def _photon_norm(photons: NDArray[np.float32], mask: NDArray[np.bool_]) -> Normalize:
-    return LogNorm(_LEAST, max(2.0, float(np.where(mask, photons, 0).max(initial=0))), clip=True)
-
-
 def _photon_shade(photons: NDArray[np.float32], mask: NDArray[np.bool_], norm: Normalize) -> NDArray[np.float64]:
     """(H, W) photons -> 0 to 1 on a logarithmic scale; NaN where not measured."""
-    return np.where(mask, np.asarray(norm(np.maximum(photons, _LEAST)), dtype=np.float64), np.nan)
+    return np.where(mask, np.asarray(norm(np.maximum(photons, LEAST)), dtype=np.float64), np.nan)
 
 
 def _photon_scale(norm: Normalize, label: str) -> Scale:
     """Scale of photons with a few powers of ten, and 2 and 5 between them where there are fewer than two."""
-    low, high = float(norm.vmin or _LEAST), float(norm.vmax or 1.0)
+    low, high = float(norm.vmin or LEAST), float(norm.vmax or 1.0)
     steps = (1.0,) if high >= 100 else (1.0, 2.0, 5.0)
     values = [value for value in LogLocator(subs=steps, numticks=99).tick_values(low, high) if low <= value <= high]
     values = values[:: -(-len(values) // _LABELS)]

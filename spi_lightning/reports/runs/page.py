@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from spi_lightning.errors import UserError
+from spi_lightning.printable import cut
 from spi_lightning.reports.page import Lines, Picture, Section, Table, write_page
 from spi_lightning.results.runs import ABSENT, State
 
@@ -59,16 +60,12 @@ def _answer(comparison: Comparison) -> list[str]:
     best, lines = comparison.runs[0], []
     if comparison.objective and best.state is State.FINISHED and comparison.objective in best.numbers:
         known = [column for column in comparison.settings if column.values[0] != ABSENT]
-        chosen = ", ".join(f"{column.key}={_cut(column.values[0])}" for column in known[:_NAMED])
+        chosen = ", ".join(f"{column.key}={cut(column.values[0], _LETTERS)}" for column in known[:_NAMED])
         value = number_cell(best.numbers, comparison.objective).plain.partition("\n")[0]
         lines.append(f"Best {comparison.objective}: {value}, of {comparison.labels[0]}{f' ({chosen})' if chosen else ''}.")
     counts = [(sum(run.state is state for run in comparison.runs), state) for state in State]
     lines.append(", ".join(f"{count} {state}" for count, state in counts if count) + f"; {comparison.order}.")
     return lines
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LETTERS else f"{text[: _LETTERS - 1]}…"
 
 
 def _table(comparison: Comparison) -> Table:
@@ -85,7 +82,7 @@ def _table(comparison: Comparison) -> Table:
                 comparison.labels[row],
                 *([str(run.state)] if states else []),
                 *cells[:1],
-                *(_cut(column.values[row]) for column in settings),
+                *(cut(column.values[row], _LETTERS) for column in settings),
                 *cells[1:],
             ]
         )

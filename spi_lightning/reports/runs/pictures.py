@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from numpy.typing import NDArray
 
+from spi_lightning.printable import cut
 from spi_lightning.reports.page import Picture
 from spi_lightning.reports.style import METHOD_COLOURS, UNKNOWN, as_picture, figure
 from spi_lightning.results.runs import ABSENT, Column, State
@@ -60,7 +61,7 @@ def _heights(column: Column, rows: NDArray[np.intp]) -> tuple[NDArray[np.float64
     different = sorted(set(texts))
     heights = {text: number / (len(different) - 1) for number, text in enumerate(different)}
     labelled = different[:: -(-len(different) // _TICKS)]
-    return np.array([heights[text] for text in texts]), [(heights[text], _cut(text)) for text in labelled]
+    return np.array([heights[text] for text in texts]), [(heights[text], cut(text, _LETTERS)) for text in labelled]
 
 
 def _scaled(numbers: NDArray[np.float64], ends: Sequence[str]) -> tuple[NDArray[np.float64], list[tuple[float, str]]]:
@@ -100,10 +101,6 @@ def _draw_axes(axes: Axes, names: Sequence[str], ticks: Sequence[Sequence[tuple[
     axes.set(yticks=[], ylim=(-0.06, 1.06), xlim=(-0.3, len(names) - 0.7))
     axes.grid(False)
     axes.spines[:].set_visible(False)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LETTERS else f"{text[: _LETTERS - 1]}…"
 
 
 def curves_pictures(comparison: Comparison) -> list[Picture]:

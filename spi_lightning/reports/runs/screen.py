@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spi_lightning.console import Terminal
-from spi_lightning.printable import printable
+from spi_lightning.printable import cut, printable
 from spi_lightning.reports.short_names import short_keys
 from spi_lightning.results.runs import State
 
@@ -63,7 +63,7 @@ def runs_table(comparison: Comparison, fits: Callable[[Table], bool]) -> tuple[T
     """
     runs, names = comparison.runs, [*comparison.numbers, *(column.key for column in comparison.settings)]
     short = titles(names)
-    settings = [_Column(one.key, short[one.key], [*map(_value, one.values)]) for one in comparison.settings]
+    settings = [_Column(one.key, short[one.key], [Text(cut(printable(each), _LETTERS)) for each in one.values]) for one in comparison.settings]
     numbers = [_Column(name, short[name], [number_cell(run.numbers, name) for run in runs]) for name in comparison.numbers]
     columns, dropped, table = [*numbers[:1]], [], _table(comparison, numbers[:1])
     for one in _by_importance(settings, numbers):
@@ -103,12 +103,6 @@ def _table(comparison: Comparison, columns: Sequence[_Column]) -> Table:
         state = [Text(str(run.state), style=_STYLES.get(run.state, ""))] if states else []
         table.add_row(*(Text(printable(name)) for name in names), *state, *(column.cells[row] for column in columns))
     return table
-
-
-def _value(text: str) -> Text:
-    """Value of a setting, cut behind 16 letters."""
-    text = printable(text)
-    return Text(text if len(text) <= _LETTERS else f"{text[: _LETTERS - 1]}…")
 
 
 def titles(names: Sequence[str]) -> dict[str, str]:
