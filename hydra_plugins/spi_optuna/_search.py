@@ -17,6 +17,7 @@ from spi_lightning.apps.configuration.plain_words import quoted
 from spi_lightning.callbacks.pruning import TRIAL, trial_in_words
 from spi_lightning.errors import PrunedError, UserError
 from spi_lightning.files import write_text
+from spi_lightning.results.runs.run import SWEEP
 from spi_lightning.tracking.sweep_jobs import job_name
 
 try:
@@ -59,7 +60,7 @@ class Search:
         """
         logging.getLogger("optuna").setLevel(logging.WARNING)
         self.folder.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(self.config, self.folder / "multirun.yaml")
+        OmegaConf.save(self.config, self.folder / SWEEP)
         study = self._study()
         try:
             for trials in self._drawn(study):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.io.volumes.laboratory_file import read_laboratory
 from spi_lightning.physics.bragg.laboratory import FRAME, SIGN, TWIN, LaboratoryCrystal, firm
-from spi_lightning.reports.volumes.slices import length_bar
+from spi_lightning.reports.volumes.slices import box_with_margin, length_bar
 
 from .page import Lines, Picture, Section, Surface, Table
 from .style import INK, as_tiles, figure
@@ -21,7 +21,6 @@ from .surfaces import MOST_VERTICES, object_surface
 
 Array = NDArray[Any]
 _NORMALS = ("normal to z (beam)", "normal to y (up)", "normal to x (outboard)")
-_AROUND = 2  # voxels drawn around the crystal
 _LIMIT = 98.0  # percentile of the absolute values at which a colour scale ends
 _DIRECTIONS = (("y →", "x →"), ("z →", "x →"), ("y →", "z →"))  # upwards and to the right
 
@@ -111,7 +110,7 @@ def crystal_picture(crystal: LaboratoryCrystal, maps: Sequence[str], name: str =
 def crystal_figure(crystal: LaboratoryCrystal, maps: Sequence[str]) -> Figure:
     """Maps of a crystal, one a row, in the three planes through its centre of mass; see crystal_picture."""
     support, nm = crystal.support.numpy(), 1e9 * crystal.voxel_size
-    window, middle = _window(support), [round(float(index.mean())) for index in np.nonzero(support)]
+    window, middle = box_with_margin(support), [round(float(index.mean())) for index in np.nonzero(support)]
     edges = [each.stop - each.start for each in window]
     widths, heights = [edges[2], edges[2], edges[0]], [edges[1], edges[0], edges[1]]
     inch, rows = min(8.2 / sum(widths), 3.2 / max(heights)), len(maps)
@@ -167,11 +166,3 @@ def _plane(values: Array, normal: int, middle: Sequence[int], window: Sequence[s
     if normal == 2:
         plane = plane.T
     return plane[::-1]
-
-
-def _window(support: Array) -> list[slice]:
-    slices = []
-    for axis in range(3):
-        on = np.flatnonzero(support.any(axis=tuple(other for other in range(3) if other != axis)))
-        slices.append(slice(max(0, int(on[0]) - _AROUND), min(support.shape[axis], int(on[-1]) + _AROUND + 1)))
-    return slices

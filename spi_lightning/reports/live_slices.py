@@ -15,10 +15,9 @@ from rich.text import Text
 
 from spi_lightning.reports.volumes.slices import without_offset
 
-from .style import PHASE_COLOURS, figure, phase_bar
+from .style import NORMALS, PHASE_COLOURS, figure, phase_bar
 
 Array = NDArray[Any]
-_NORMALS = ("normal to z", "normal to y", "normal to x")
 _ROWS, _GAP = 24, 3  # of a sketch: pixels (two in a line) and columns between planes
 
 
@@ -41,12 +40,12 @@ def live_figure(density: Array, title: str) -> Figure:
     planes = central_planes(density)
     with figure(9.0, 3.6) as picture:
         panels = picture.subplots(1, 3)
-        for axes, plane, normal in zip(panels, planes, _NORMALS, strict=True):
+        for axes, plane, normal in zip(panels, planes, NORMALS, strict=True):
             axes.imshow(coloured(plane), interpolation="nearest")
             axes.grid(False)
             for ticks in (axes.xaxis, axes.yaxis):
                 ticks.set_major_locator(MaxNLocator(5, integer=True))
-            rows, columns = ("y", "x") if normal.endswith("z") else ("z", "x") if normal.endswith("y") else ("z", "y")
+            rows, columns = (axis for axis in "zyx" if axis != normal[-1])
             axes.set(title=normal, xlabel=f"{columns} (voxel)", ylabel=f"{rows} (voxel)")
         phase_bar(picture, ScalarMappable(Normalize(-np.pi, np.pi), PHASE_COLOURS), panels, shrink=0.85, pad=0.02)
         picture.suptitle(f"{title}; brightness is amplitude / maximum", fontsize=10)

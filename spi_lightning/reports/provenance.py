@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from spi_lightning.io.reading import read_json
+from spi_lightning.results.training import CONFIG, VERSIONS
 
 from .page import Fold, Lines, Section, Table
 
@@ -31,7 +32,7 @@ def provenance_section(run: Path, about: dict[str, Any] | None = None, *tables: 
     blocks: list[Table | Fold | Lines] = [*tables]
     if about:
         blocks.append(Table(("what", "value"), _rows(about), numeric=False))
-    versions, config = run / "versions.json", run / "config.yaml"
+    versions, config = run / VERSIONS, run / CONFIG
     if versions.is_file():
         blocks += _versions(read_json(versions))
     if config.is_file():

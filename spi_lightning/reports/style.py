@@ -24,6 +24,7 @@ METHOD_COLOURS = (
     "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#D55E00", "#7f6000", "#000000",
     "#882255", "#8a8f98", "#332288", "#999933",
 )  # fmt: skip
+NORMALS = ("normal to z", "normal to y", "normal to x")  # titles of the central planes of a volume
 MASKED, CENTRE = "#7d8590", "#39ff14"
 PHOTON_COLOURS = mpl.colormaps["inferno"].with_extremes(bad=MASKED)
 

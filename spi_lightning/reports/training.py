@@ -184,7 +184,7 @@ def print_numbers(
 
 
 def numbers_table(numbers: Mapping[str, Any], names: Sequence[str], title: str) -> ScreenTable:
-    """ScreenTable with a row for each number: its validation and its test.
+    """Table with a row for each number: its validation and its test.
 
     Args:
         numbers: Numbers by stage and name, such as ``val/accuracy``.

@@ -20,6 +20,7 @@ from spi_lightning.summary import Summarised
 
 CONFIG: Final = "config.yaml"
 METRICS: Final = "metrics.json"
+VERSIONS: Final = "versions.json"
 LOG: Final = "metrics.csv"
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where it was built
 Curves = dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]]

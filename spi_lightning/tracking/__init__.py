@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 from spi_lightning import lazily
 
 if TYPE_CHECKING:
-    from spi_lightning.results.training import CONFIG, LOG, METRICS
+    from spi_lightning.results.training import CONFIG, LOG, METRICS, VERSIONS
 
     from .checkpoint_io import AtomicCheckpointIO
     from .earlier_run import clear_earlier, earlier_notes, record_run, require_free
     from .loggers import Tracking
-    from .run_folder import VERSIONS, versions
+    from .run_folder import versions
     from .wandb_run import WandbRun
 
 __all__ = [

@@ -12,9 +12,9 @@ import yaml
 from spi_lightning.errors import UserError
 from spi_lightning.files import write_json, write_text
 from spi_lightning.notes import Note
-from spi_lightning.results.training import CONFIG, LOG, METRICS
+from spi_lightning.results.training import CONFIG, LOG, METRICS, VERSIONS
 
-from .run_folder import VERSIONS, versions
+from .run_folder import versions
 
 TRAINING, EVALUATION, PHASING = "training", "evaluation", "phasing"
 _KINDS: Final = {TRAINING: "trainer", EVALUATION: "methods", PHASING: "phasing", "orientation": "rings"}

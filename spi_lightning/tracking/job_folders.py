@@ -13,10 +13,8 @@ from typing import Any, TypeVar
 from spi_lightning.errors import UserError
 from spi_lightning.files import create_folder, folder_lock, missing_folders, remove_empty, unique_folder
 from spi_lightning.results.runs import JOB
-from spi_lightning.results.training import CONFIG
+from spi_lightning.results.training import CONFIG, VERSIONS
 from spi_lightning.tasks.checkpoint_files import find_checkpoint, run_of
-
-from .run_folder import VERSIONS
 
 Config = TypeVar("Config", bound=Any)
 Result = TypeVar("Result")

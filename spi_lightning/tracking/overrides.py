@@ -4,9 +4,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from spi_lightning.results.training import VERSIONS
 from spi_lightning.tasks.checkpoint_files import run_of
-
-from .run_folder import VERSIONS
 
 
 def all_words(words: Sequence[str], resume: str | None) -> list[str]:

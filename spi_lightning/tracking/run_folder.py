@@ -13,10 +13,8 @@ from typing import Any
 import torch
 
 from spi_lightning.files import atomic_write, remove_empty
-from spi_lightning.results.training import CONFIG, LOG
+from spi_lightning.results.training import CONFIG, LOG, VERSIONS
 from spi_lightning.tasks.checkpoint_files import BEST
-
-VERSIONS = "versions.json"
 
 
 def versions() -> dict[str, Any]:

@@ -24,10 +24,11 @@ from spi_lightning.distributed import first_process, keep_freed_memory, launched
 from spi_lightning.errors import UserError
 from spi_lightning.locations import CONF
 from spi_lightning.mistakes import run_plain, signals_end_it, stopped_with
+from spi_lightning.results.runs.run import SWEEP
 from spi_lightning.settings import with_defaults
 from spi_lightning.tracking.job_folders import new_folder, own_folders_removed, run_folder
 
-from .job_folder import SWEEP, take_over
+from .job_folder import take_over
 from .sweep import name_of_job, sweeps_compared
 
 FULL_ERROR = "HYDRA_FULL_ERROR"

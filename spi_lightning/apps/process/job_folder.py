@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from hydra._internal import hydra as hydra_runs
 from hydra._internal.core_plugins import basic_launcher as hydra_sweeps
@@ -19,8 +19,6 @@ from spi_lightning.tracking import record_run
 from spi_lightning.tracking.job_folders import job_in
 
 from .sweep import earlier_job, mark_end
-
-SWEEP: Final = "multirun.yaml"  # Hydra writes it into the folder of a sweep before its first job
 
 
 def record(cfg: DictConfig, words: Sequence[str] | None = None) -> dict[str, Any]:

@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 
 from spi_lightning.physics.array import box_about_origin, reach
 from spi_lightning.reports.page import Picture
-from spi_lightning.reports.style import MASKED, OTHER, PHASE_COLOURS, SINGLE, as_tiles, figure, phase_bar
+from spi_lightning.reports.style import MASKED, NORMALS, OTHER, PHASE_COLOURS, SINGLE, as_tiles, figure, phase_bar
 from spi_lightning.reports.volumes.slices import without_offset
 from spi_lightning.results.phasing import PhasingResult
 
 Array = NDArray[Any]
-_PLANES: Final = ("normal to z", "normal to y", "normal to x")
 _MARGIN: Final = 1.3  # of the window around the support
 
 
@@ -77,7 +76,7 @@ def dress(axes: Axes, ndim: int, number: int, label: str) -> None:
     axes.set_xlabel(label.format(names[columns]))
     axes.set_ylabel(label.format(names[rows]))
     if ndim == 3:
-        axes.set_title(_PLANES[number])
+        axes.set_title(NORMALS[number])
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.yaxis.set_major_locator(MaxNLocator(5))
 

@@ -67,7 +67,7 @@
     return image;
   }
 
-  function surround(pen, data, mesh, view, zoom, width, height, left) {  // edges of the box that no part of the mesh hides
+  function surround(pen, mesh, view, zoom, width, height, left) {  // edges of the box that no part of the mesh hides
     const corner = (i) => mesh.half.map((half, axis) => (i >> axis & 1 ? half : -half));
     const nearest = [0, 1, 2].reduce((sum, axis) => sum | (view[2][axis] > 0 ? 1 << axis : 0), 0);
     pen.strokeStyle = LINE;
@@ -118,7 +118,7 @@
       layer.getContext("2d").putImageData(fill(mesh, view, zoom * fine, canvas.width, canvas.height, left * fine), 0, 0);
       const pen = canvas.getContext("2d");
       pen.scale(fine, fine); pen.lineWidth = 1.3;
-      surround(pen, data, mesh, view, zoom, width, height, left);
+      surround(pen, mesh, view, zoom, width, height, left);
       pen.drawImage(layer, 0, 0, width, height);
       legend(pen, data, mesh, view, zoom, width, height);
       box.dataset.triangles = mesh.faces.length / 3;

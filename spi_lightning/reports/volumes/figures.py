@@ -164,14 +164,13 @@ def transfer_figure(result: VolumeResult, pattern: DisplayedPattern, curve: str)
                 axes.plot(frequency, values, color=colour_of(number), linewidth=1.4, label=label)
         axes.set_xlabel(f"|q| ({unit})")
         _legend(picture, axes)
-        (_prtf_axes if curve == "prtf" else _fsc_axes)(axes, pattern)
+        if curve == "prtf":
+            line = axes.axhline(1 / np.e, color=INK, linewidth=0.9, linestyle="-.")
+            axes.set(ylabel="PRTF of the runs that agree, less chance", ylim=(-0.05, 1.05))
+            axes.legend([line], ["1/e"], loc="lower left", fontsize=8)
+        else:
+            _fsc_axes(axes, pattern)
     return picture
-
-
-def _prtf_axes(axes: Axes, pattern: DisplayedPattern) -> None:
-    line = axes.axhline(1 / np.e, color=INK, linewidth=0.9, linestyle="-.")
-    axes.set(ylabel="PRTF of the runs that agree, less chance", ylim=(-0.05, 1.05))
-    axes.legend([line], ["1/e"], loc="lower left", fontsize=8)
 
 
 def _fsc_axes(axes: Axes, pattern: DisplayedPattern) -> None:

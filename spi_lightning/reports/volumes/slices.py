@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from spi_lightning.reports.style import MASKED, PHASE_COLOURS, figure, phase_bar
+from spi_lightning.physics.array import box_around
+from spi_lightning.reports.style import MASKED, NORMALS, PHASE_COLOURS, figure, phase_bar
 from spi_lightning.results.volumes import DisplayedPattern, VolumeResult
 
 Array = NDArray[Any]
 _LEAST = 0.1  # share of the largest amplitude from which a phase is drawn
-_MARGIN = 2  # voxels around the particle
-_NORMALS = ("normal to z", "normal to y", "normal to x")
 
 
 def slices_figure(result: VolumeResult, pattern: DisplayedPattern) -> Figure:
@@ -43,7 +43,7 @@ def slices_figure(result: VolumeResult, pattern: DisplayedPattern) -> Figure:
             panels[row, 0].set_ylabel(name.replace(", ", ",\n"), fontsize=9)
         for column in range(6):
             what = "amplitude" if column < 3 else "phase"
-            panels[0, column].set_title(f"{what},\n{_NORMALS[column % 3]}", fontsize=9)
+            panels[0, column].set_title(f"{what},\n{NORMALS[column % 3]}", fontsize=9)
         beside: dict[str, Any] = {"shrink": min(1.0, 2.4 / len(rows)), "aspect": 18, "pad": 0.01}
         bar = picture.colorbar(drawn, ax=list(panels[:, :3].flat), **beside)
         bar.set_label("amplitude / maximum")
@@ -109,7 +109,7 @@ def pattern_figure(result: VolumeResult, pattern: DisplayedPattern) -> Figure:
             axes.grid(False)
             unit = "1/nm" if known else "1/voxel"
             axes.set(
-                title=_NORMALS[normal], xlabel=f"$q_{'zyx'[columns]}$ ({unit})", ylabel=f"$q_{'zyx'[rows]}$ ({unit})"
+                title=NORMALS[normal], xlabel=f"$q_{'zyx'[columns]}$ ({unit})", ylabel=f"$q_{'zyx'[rows]}$ ({unit})"
             )
         picture.colorbar(drawn, ax=list(panels), shrink=0.9, pad=0.02).set_label(
             "photons per voxel" if result.about.counted else "intensity"
@@ -129,12 +129,17 @@ def window_of(densities: Sequence[Array]) -> tuple[slice, slice, slice]:
     inside = np.zeros(densities[0].shape, dtype=bool)
     for density in densities:
         inside |= np.abs(density) > _LEAST * max(float(np.abs(density).max()), 1e-30)
-    slices = []
-    for axis in range(3):
-        on = np.flatnonzero(inside.any(axis=tuple(other for other in range(3) if other != axis)))
-        low, high = (int(on[0]), int(on[-1])) if len(on) else (0, inside.shape[axis] - 1)
-        slices.append(slice(max(0, low - _MARGIN), min(inside.shape[axis], high + _MARGIN + 1)))
-    return slices[0], slices[1], slices[2]
+    return box_with_margin(inside if inside.any() else ~inside)
+
+
+def box_with_margin(inside: Array, margin: int = 2) -> tuple[slice, slice, slice]:
+    """Smallest box (z, y, x) that holds all True voxels, and ``margin`` more on every side, cut off by the array."""
+    box = box_around(torch.from_numpy(inside), 3)
+    z, y, x = (
+        slice(max(0, each.start - margin), min(n, each.stop + margin))
+        for each, n in zip(box, inside.shape, strict=True)
+    )
+    return z, y, x
 
 
 def _panel(

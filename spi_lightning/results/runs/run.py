@@ -15,14 +15,13 @@ from spi_lightning.results.hits import HITS_FILE
 from spi_lightning.results.orientation import ORIENTATION_FILE
 from spi_lightning.results.phasing import PHASING_FILE
 from spi_lightning.results.supports import SUPPORTS_FILE
-from spi_lightning.results.training import CONFIG, LOG, METRICS, Curves, read_curves, read_settings
+from spi_lightning.results.training import CONFIG, LOG, METRICS, VERSIONS, Curves, read_curves, read_settings
 from spi_lightning.results.volumes import VOLUMES_FILE
 
 JOB: Final = "job.json"
 """File of a job of a sweep: its overrides, its state, and why it failed or was pruned."""
 SWEEP: Final = "multirun.yaml"
-"""File that Hydra writes into the folder of a sweep."""
-_VERSIONS: Final = "versions.json"
+"""File that Hydra writes into the folder of a sweep before its first job."""
 KINDS: Final = {
     HITS_FILE: "hits",
     SUPPORTS_FILE: "supports",
@@ -122,7 +121,7 @@ def read_run(folder: Path) -> Iterator[Run]:
 
 def _job(folder: Path) -> tuple[State, str, dict[str, str]]:
     """State, reason and overrides of a run by key, as far as job.json and versions.json tell."""
-    job, versions = (_read(folder / name) for name in (JOB, _VERSIONS))
+    job, versions = (_read(folder / name) for name in (JOB, VERSIONS))
     known = str(job.get("state")) in set(State)
     words = [word for word in job.get("overrides") or versions.get("overrides") or () if isinstance(word, str)]
     by_key = {word.partition("=")[0].lstrip("+~"): word.partition("=")[2] for word in words}
