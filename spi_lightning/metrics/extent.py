@@ -1,6 +1,7 @@
 """Size of a particle: its widths between parallel planes in all directions."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import numpy as np
@@ -24,10 +25,14 @@ def widths(inside: NDArray[np.bool_], edges: Sequence[float] | NDArray[Any]) -> 
     Returns:
         Two lengths; zeros of an empty region.
     """
+    from scipy.spatial import ConvexHull, QhullError  # when a size is needed: commands start without
+
     if not inside.any():
         return 0.0, 0.0
     size = np.asarray(edges, dtype=np.float64)
     position = np.stack(np.nonzero(_surface(inside)), axis=1) * size
+    with suppress(QhullError):  # of a flat region
+        position = position[ConvexHull(position).vertices]
     if inside.ndim == 2:
         angle = np.linspace(0, np.pi, _DIRECTIONS, endpoint=False)
         direction = np.stack([np.sin(angle), np.cos(angle)], axis=1)
@@ -39,7 +44,7 @@ def widths(inside: NDArray[np.bool_], edges: Sequence[float] | NDArray[Any]) -> 
 
 
 def _surface(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Pixels of a region that are first or last in their row along the last axis: enough for its widths."""
+    """Pixels of a region that are first or last in their row along the last axis: all corners of its hull are."""
     first = inside & (np.cumsum(inside, axis=-1) == 1)
     last = inside & (np.cumsum(inside[..., ::-1], axis=-1)[..., ::-1] == 1)
     surface: NDArray[np.bool_] = first | last

@@ -2,7 +2,8 @@
 
 from spi_lightning.reports import PAGES
 from spi_lightning.results import KINDS
+from spi_lightning.results.runs.run import KINDS as NAMES
 
 
-def test_every_kind_of_result_has_a_page() -> None:
-    assert set(PAGES) == set(KINDS)
+def test_every_kind_of_result_has_a_page_and_a_name() -> None:
+    assert set(PAGES) == set(KINDS) == set(NAMES)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
@@ -34,6 +35,35 @@ def column_figures(result: HitResult, label: NDArray[np.int64] | None) -> Iterat
             yield _scatter(values.astype(np.float64), result.primary.probability, label, words, scale), title, caption
 
 
+def scatter_by_label(
+    axes: Axes, x: NDArray[np.floating], y: NDArray[np.floating], label: NDArray[np.int64], size: float
+) -> None:
+    """Draw marks at x and y, (N,), in the colour and shape of their label, unknown ones below.
+
+    Args:
+        axes: Axes to draw in.
+        x, y: (N,) positions in units of the axes.
+        label: (N,) 1 single hit, 0 other, -1 unknown.
+        size: Area of a mark, square points.
+    """
+    for value, name, colour, marker in (
+        (-1, "frames" if (label == -1).all() else "unknown", UNKNOWN, "o"),
+        (0, "other", OTHER, "s"),
+        (1, "single hit", SINGLE, "o"),
+    ):
+        if (use := label == value).any():
+            axes.scatter(
+                x[use],
+                y[use],
+                s=size,
+                color=colour,
+                marker=marker,
+                alpha=0.7,
+                linewidths=0,
+                label=f"{name} ({use.sum()})",
+            )
+
+
 def _scatter(
     values: NDArray[np.float64],
     probability: NDArray[np.float32],
@@ -45,23 +75,8 @@ def _scatter(
     size = float(np.clip(4000 / len(values), 3, 36))
     with figure() as picture:
         axes = picture.subplots()
-        for value, name, colour, marker in (
-            (-1, "frames" if (label == -1).all() else "unknown", UNKNOWN, "o"),
-            (0, "other", OTHER, "s"),
-            (1, "single hit", SINGLE, "o"),
-        ):
-            use = (label == value) & np.isfinite(values)
-            if use.any():
-                axes.scatter(
-                    values[use],
-                    probability[use],
-                    s=size,
-                    color=colour,
-                    marker=marker,
-                    alpha=0.7,
-                    linewidths=0,
-                    label=f"{name} ({use.sum()})",
-                )
+        known = np.isfinite(values)
+        scatter_by_label(axes, values[known], probability[known], label[known], size)
         if scale == "log" and values[np.isfinite(values)].min() > 0:
             axes.set_xscale("log")
             axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))

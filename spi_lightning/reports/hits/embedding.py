@@ -5,7 +5,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
-from spi_lightning.reports.style import INK, OTHER, SINGLE, UNKNOWN, figure
+from spi_lightning.reports.style import INK, figure
+
+from .columns import scatter_by_label
 
 EMBEDDINGS = ("pca", "tsne")
 _MOST_FRAMES = {"pca": 20_000, "tsne": 2_000}
@@ -89,23 +91,7 @@ def embedding_figure(
             )
             picture.colorbar(drawn, ax=axes, label="probability of a single hit")
         else:
-            for value, name, colour, marker in (
-                (-1, "unknown", UNKNOWN, "."),
-                (0, "other", OTHER, "s"),
-                (1, "single hit", SINGLE, "o"),
-            ):
-                use = label[index] == value
-                if use.any():
-                    axes.scatter(
-                        places[use, 0],
-                        places[use, 1],
-                        s=size,
-                        color=colour,
-                        marker=marker,
-                        alpha=0.75,
-                        linewidths=0,
-                        label=f"{name} ({use.sum()})",
-                    )
+            scatter_by_label(axes, places[:, 0], places[:, 1], label[index], size)
             single = label[index] == 1 if threshold is None else probability[index] >= threshold
             if (wrong := (label[index] >= 0) & (single != (label[index] == 1))).any():
                 x, y = places[wrong].T

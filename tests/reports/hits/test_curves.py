@@ -22,19 +22,30 @@ def answer(name: str = "a") -> DecidedAnswer:
     return DecidedAnswer.of(name, HitAnswer(probability, probability), DecisionRule(abstain_within=0.0))
 
 
-def test_every_axis_of_every_figure_is_named() -> None:
-    bands = curve_bands(answer().probability.astype(float), LABEL, replicates=20)
-    figures = [
-        roc_figure([answer("a"), answer("b")], LABEL, bands),
-        precision_recall_figure([answer("a"), answer("b")], LABEL, bands),
-        reliability_figure(answer(), LABEL),
-        confusion_figure(answer(), LABEL),
-        histogram_figure(answer(), LABEL, 0.5, 0.1),
-        histogram_figure(answer(), None, 0.5, 0.0),
-    ]
-    for picture in figures:
-        assert all(axes.get_ylabel() for axes in picture.axes)
-        assert picture.axes[-1].get_xlabel()
+def test_precision_is_the_largest_at_each_recall() -> None:
+    found, largest = answer(), {}
+    for threshold in np.unique(found.probability):
+        taken = found.probability >= threshold
+        recall = round(float(taken[LABEL == 1].mean()), 9)
+        largest[recall] = max(largest.get(recall, 0.0), LABEL[taken].mean())
+    bands = curve_bands(found.probability.astype(float), LABEL, replicates=20)
+    lines = {line.get_label(): line for line in precision_recall_figure([found], LABEL, bands).axes[0].lines}
+    recalls, precisions = next(line for name, line in lines.items() if name.startswith("a:")).get_data()
+    drawn = dict(zip(recalls.round(9).tolist(), precisions, strict=True))
+    assert all(drawn[recall] == largest[recall] for recall in largest if recall > 0)
+
+
+def test_bars_of_reliability_and_of_probabilities_count_every_frame_once() -> None:
+    axes, counts = reliability_figure(answer(), LABEL).axes
+    assert sum(bar.get_height() for bar in counts.patches) == 40
+    (points,) = axes.containers
+    probability = answer().probability
+    first = (probability >= 0.0) & (probability < 0.1)
+    assert points.lines[0].get_ydata()[0] == LABEL[first].mean()
+    for label, names in ((LABEL, ["single hit (20)", "other (20)"]), (None, ["frames (40)"])):
+        axes = histogram_figure(answer(), label, 0.5, 0.0).axes[0]
+        assert sum(bar.get_height() for bar in axes.patches) == 40
+        assert set(names) < set(axes.get_legend_handles_labels()[1])
 
 
 def test_confusion_counts_every_frame_once() -> None:
