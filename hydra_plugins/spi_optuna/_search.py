@@ -26,7 +26,7 @@ try:
 
     from ._space import grid_of, search_space, words_of
 except ImportError as error:
-    raise UserError("searches with Optuna are an extra: pip install 'spi_lightning[sweeps]'") from error
+    raise UserError("searches with Optuna are an extra: pip install optuna cmaes") from error
 
 STORAGE = "optuna.db"
 RESULTS = "optimization_results.yaml"
