@@ -3,8 +3,8 @@
 python -m benchmarks.network_start --network RUN [--structures 30] [--size 64] [--cycles 1 4 16 64] [--shrinkwrap]
 
 The same structures, none trained on, are phased from random phases, from the network's density (as it is; with phase
-noise of 0.7 rad; the best fit of eight samples; the best of eight that form inside the first support, as apps.phase
-takes it; and this where its relative Fourier error is at most 0.25 beyond the noise, above which apps.phase warns,
+noise of 0.7 rad; the best fit of eight samples; the best of eight that form inside the first support, as spi phase
+takes it; and this where its relative Fourier error is at most 0.25 beyond the noise, above which spi phase warns,
 random phases elsewhere), and from two controls made of the truth: blurred by 2 pixels, and added to its twin. Data:
 noise-free, complex (phases up to 1 and up to 3 rad), noisy, with a missing centre. The support is known (where the
 density exceeds 1e-3 of its maximum), so that both levels can be reached. With --shrinkwrap it begins as the circle of
