@@ -15,6 +15,7 @@ from torch import Tensor
 from spi_lightning import io
 from spi_lightning.errors import UserError, whole_number
 from spi_lightning.fields import BEAM_CENTRE, DENSITY, FIELDS, INTENSITY, IS_SINGLE_HIT, MASK, PHOTONS
+from spi_lightning.fingerprint import fingerprint
 from spi_lightning.io import ArrayFrames, PatternFile, PatternKeys
 from spi_lightning.io.patterns.concatenate import masked
 from spi_lightning.io.patterns.open_patterns import GEOMETRY
@@ -93,7 +94,10 @@ def as_patterns(
     if not isinstance(patterns, PatternFile):
         patterns = _in_memory(patterns)
     if mask is not None:
-        patterns = masked(patterns, _mask(_array(mask, "mask"), patterns.shape))
+        values = _array(mask, "mask")
+        patterns = masked(patterns, _mask(values, patterns.shape))
+        # of a large file not every mask is read for the key of its answers
+        patterns = patterns.changed(opened_with={**patterns.opened_with, "mask_values": fingerprint(values)})
     if labels is not None:
         known = _labels(_array(labels, "labels"), len(patterns))
         patterns = patterns.changed(labels={**patterns.labels, IS_SINGLE_HIT: known})

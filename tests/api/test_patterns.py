@@ -10,6 +10,7 @@ from spi_lightning import UserError, open_patterns, simulate_patterns
 from spi_lightning.api.patterns import as_patterns
 from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.io import PatternFile
+from spi_lightning.io.patterns import content_key
 
 RNG = np.random.default_rng(0)
 PHOTONS = RNG.poisson(2.0, (5, 8, 9))
@@ -57,6 +58,18 @@ def test_a_mask_holds_in_every_file_of_a_list_and_for_chosen_frames(tmp_path: Pa
         assert np.array_equal(patterns.read_mask([0, 1]), np.broadcast_to(mask, frames.shape))
         assert np.array_equal(patterns.read([0, 1]), frames * mask)
         assert patterns.masks_differ == (mask is each)
+
+
+def test_masks_that_differ_give_keys_that_differ_of_large_files_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(content_key, "READ_WHOLE", 0)
+    monkeypatch.setattr(content_key, "_SAMPLES", 2)
+    np.save(tmp_path / "frames.npy", PHOTONS)
+    masks = np.ones((2, *PHOTONS.shape), dtype=bool)
+    masks[1, 2, 3, 4] = False  # of a frame that is not among the two that are read
+    first, second = (content_key.content_key(as_patterns(tmp_path / "frames.npy", mask)) for mask in masks)
+    assert first != second
 
 
 def test_labels_are_those_of_the_call() -> None:
