@@ -16,6 +16,9 @@ _IN_WHEEL: Final = (_PACKAGE / "conf").is_dir()
 CONF: Final = _PACKAGE / "conf" if _IN_WHEEL else _PACKAGE.parent / "conf"
 """Folder of the YAML files: one folder a group, one file a choice."""
 
+WEIGHTS: Final = _PACKAGE / "weights"
+"""Folder of the weights that the package brings, NAME.safetensors, each with its card NAME.yaml."""
+
 CACHE: Final = platformdirs.user_cache_path("spi_lightning", appauthor=False) if _IN_WHEEL else Path("cache")
 """Folder of simulated sets, features, answers and downloads: the user's cache folder (``XDG_CACHE_HOME`` moves it on
 Linux), or ``cache/`` of the working folder for a clone."""

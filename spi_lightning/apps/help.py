@@ -64,7 +64,10 @@ def _page(name: str, file_key: str, groups: Mapping[str, Any], further: str) -> 
         further: ``keys`` to add the keys of the chosen parts; ``names`` to give only the names of the choices in groups
             that have a default.
     """
-    choice, bare = read_choice(CONF / f"{name}.yaml"), "FILE" if "path" in file_key else "RUN"
+    choice, bare = (
+        read_choice(CONF / f"{name}.yaml"),
+        "FILE" if "path" in file_key else "NAME" if file_key == "name" else "RUN",
+    )
     page = [
         f"usage: spi {name}{f' [{bare}]' * bool(file_key)} [KEY=VALUE ...]",
         "",

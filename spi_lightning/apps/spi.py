@@ -19,6 +19,7 @@ FILE_KEY: Final[Mapping[str, str]] = {
     "orient": "data.path",
     "compare": "runs",
     "report": "run",
+    "weights": "name",
 }
 """Commands in the order of an experiment, and the setting that a bare word stands for; empty where there is none."""
 CONFIG: Final = "config"

@@ -6,6 +6,7 @@ and ``network.head``, which maps features to logits.
 
 from .batch_norm import SharedBatchNorm2d, SharedBatchNorm3d
 from .complex_encoder_decoder import ComplexEncoderDecoder
+from .ensemble import Ensemble
 from .logistic_head import LogisticHead
 from .members import Members
 from .projected_unet import ProjectedUNet
@@ -18,6 +19,7 @@ from .vgg16 import VGG16
 __all__ = [
     "VGG16",
     "ComplexEncoderDecoder",
+    "Ensemble",
     "HealingUNet",
     "LogisticHead",
     "Members",

@@ -15,6 +15,7 @@ from spi_lightning.errors import UserError
 from .checkpoint_files import find_checkpoint
 from .hit_classification import HitClassification
 from .registry import registered
+from .weights_file import SUFFIX, read_weights
 
 TaskT = TypeVar("TaskT", bound=pl.LightningModule)
 
@@ -30,13 +31,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             weights are NaN or infinite.
     """
     path = find_checkpoint(path)
-    require_whole(path)
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UserError(f"{path}: refused, it carries pickled code instead of plain weights") from error
-    except Exception as error:  # any error of the reader on damaged bytes
-        raise UserError(f"{path}: the checkpoint is damaged or cut short") from error
+    checkpoint = read_weights(path) if path.suffix == SUFFIX else _unpickled(path)
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("state_dict"), dict):
         raise UserError(f"{path}: not a checkpoint of a task (no state_dict inside)")
     _require_numbers(checkpoint["state_dict"], path)
@@ -46,6 +41,17 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         task = whole.get("task") if isinstance(whole, dict) else None
         config = {**whole, "task": registered(task, str(path))} if task else None
     return {**checkpoint, "config": config}
+
+
+def _unpickled(path: Path) -> Any:
+    """What torch.save wrote, tensors and plain containers alone; UserError of anything else."""
+    require_whole(path)
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UserError(f"{path}: refused, it carries pickled code instead of plain weights") from error
+    except Exception as error:  # any error of the reader on damaged bytes
+        raise UserError(f"{path}: the checkpoint is damaged or cut short") from error
 
 
 def _require_numbers(weights: dict[str, Any], path: Path) -> None:

@@ -4,15 +4,16 @@ from glob import glob
 from pathlib import Path
 
 from spi_lightning.errors import UserError
+from spi_lightning.locations import WEIGHTS
 
 BEST, LAST = "checkpoints/best.ckpt", "checkpoints/last.ckpt"
 
 
 def find_checkpoint(path: str | Path, word: str = "checkpoint") -> Path:
-    """Checkpoint file of a path: the file itself, or the best (else the last) checkpoint of a run folder.
+    """Checkpoint file of a path: the file itself, the best (else the last) checkpoint of a run folder, shipped weights.
 
     Args:
-        path: Checkpoint file or run folder.
+        path: Checkpoint file, run folder, or name of weights that the package brings.
         word: Name of the setting, for the error.
 
     Raises:
@@ -26,9 +27,12 @@ def find_checkpoint(path: str | Path, word: str = "checkpoint") -> Path:
             hint = f"; it is a sweep, name one of its runs, such as {path / jobs[0]}" if jobs else ""
             raise UserError(f"{word}={path}: the folder holds neither {BEST} nor {LAST}{hint}")
         return found[0]
-    if not path.is_file():
-        raise UserError(f"{word}={path}: no such file or run folder")
-    return path
+    if path.is_file():
+        return path
+    shipped = WEIGHTS / f"{path}.safetensors"
+    if len(path.parts) != 1 or not shipped.is_file():
+        raise UserError(f"{word}={path}: no such file, run folder or weights (spi weights lists those)")
+    return shipped
 
 
 def run_of(path: str | Path) -> Path:

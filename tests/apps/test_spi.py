@@ -56,7 +56,7 @@ def test_help_fits_a_terminal_and_ends_with_examples(command: str, capsys: pytes
     assert status(command, "--help") == 0
     lines = capsys.readouterr().out.splitlines()
     examples = lines[lines.index("Examples:") + 1 :]
-    assert examples and all(line.startswith((f"  spi {command} ", "      ")) for line in examples)
+    assert examples and all(line.startswith((f"  spi {command}", "      ")) for line in examples)
     assert all(len(line) <= 80 for line in lines)
     assert len(lines) <= 110
 

@@ -180,7 +180,7 @@ def test_a_resumed_run_stays_in_its_folder(tmp_path: Path, monkeypatch: pytest.M
         (None, "runs/new"),
     ):
         assert OmegaConf.create({"resume": resume, "place": position}).place == str(folder)
-    with pytest.raises(Exception, match="no such file or run folder"):
+    with pytest.raises(Exception, match="no such file, run folder or weights"):
         _ = OmegaConf.create({"resume": "nowhere", "place": position}).place
 
 

@@ -83,7 +83,7 @@ def test_a_checkpoint_holds_the_head_and_the_hash_but_not_the_backbone(tmp_path:
     try:
         with pytest.raises(Exception, match=r"best\.ckpt") as error:
             CheckpointMethod("head", tmp_path / "run", instantiate)
-        assert "no such file or run folder" in str(one_line(error.value))
+        assert "no such file, run folder or weights" in str(one_line(error.value))
     finally:
         moved.rename(path)
 

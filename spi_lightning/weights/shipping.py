@@ -1,0 +1,63 @@
+"""From checkpoints of runs to weights that the package brings: one network or an ensemble, its file and its card."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from spi_lightning.errors import UserError
+from spi_lightning.files import atomic_write
+from spi_lightning.tasks import read_checkpoint
+from spi_lightning.tasks.weights_file import write_weights
+
+from .card import ModelCard, hash_of_file
+
+_ENSEMBLE = "spi_lightning.networks.Ensemble"
+_NETWORK = "network."
+
+
+def ensemble_of(checkpoints: Sequence[str | Path]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Configuration and weights of a task whose network is the ensemble of those of several runs.
+
+    Calibration and domain, which belong to one member, are those of the first until the ensemble is validated.
+
+    Args:
+        checkpoints: Run folders or checkpoints of one configuration that differ in their seeds.
+
+    Returns:
+        The configuration of the first run with the ensemble as its network, and the weights by their names in the task.
+
+    Raises:
+        UserError: A checkpoint cannot be read, or the networks are built differently.
+    """
+    read = [read_checkpoint(path) for path in checkpoints]
+    config = dict(read[0]["config"])
+    members = [each["config"]["task"]["network"] for each in read]
+    for path, member in zip(checkpoints, members, strict=True):
+        if member != members[0]:
+            raise UserError(f"{path}: its network is built in another way than that of {checkpoints[0]}")
+    config["task"] = {**config["task"], "network": {"_target_": _ENSEMBLE, "members": members}}
+    weights = {key: value for key, value in read[0]["state_dict"].items() if not key.startswith(_NETWORK)}
+    for number, each in enumerate(read):
+        own = {k.removeprefix(_NETWORK): v for k, v in each["state_dict"].items() if k.startswith(_NETWORK)}
+        weights |= {f"{_NETWORK}members.{number}.{name}": value for name, value in own.items()}
+    return config, weights
+
+
+def ship(card: ModelCard, weights: Mapping[str, Any], config: Mapping[str, Any], half: bool = False) -> ModelCard:
+    """Write the weights and the card of a network into the package; the card with the hash of the file.
+
+    Args:
+        card: Card without the hash.
+        weights: Tensors by their names in the task.
+        config: Configuration from which the task is rebuilt.
+        half: Whether large tensors are stored as float16.
+    """
+    write_weights(card.path, weights, config, half)
+    card = replace(card, sha256=hash_of_file(card.path))
+    plain = {name: value for name, value in asdict(card).items() if name != "name"}
+    with atomic_write(card.path.with_suffix(".yaml")) as temporary:
+        temporary.write_text(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=120), encoding="utf-8")
+    return card
