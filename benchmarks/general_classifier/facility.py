@@ -1,6 +1,7 @@
 """Files of the test experiments as the facilities write them, with the labels in a file of their own."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from spi_lightning.fields import IS_SINGLE_HIT, KIND, Kind
 from spi_lightning.files import atomic_write
+from spi_lightning.fingerprint import fingerprint
 from spi_lightning.io import PatternFile, PatternKeys, open_patterns
 from spi_lightning.io.masks.convention import to_bits
 from spi_lightning.physics.constants import ELEMENTARY_CHARGE
@@ -30,9 +32,9 @@ _PATTERNS: Final = {
 _GENERATORS: Final[dict[str, Any]] = {"simulator": simulator, "form_factors": form_factors, "dragonfly": dragonfly}
 
 
-def file_of(experiment: Experiment, folder: Path, frames: int) -> tuple[Path, Path]:
-    """Paths of the frames and of the labels of an experiment."""
-    stem = f"{experiment.name}_{frames}"
+def file_of(experiment: Experiment, mask: NDArray[np.bool_], folder: Path, frames: int) -> tuple[Path, Path]:
+    """Paths of the frames and of the labels, whose names change with any setting; not with the generator's code."""
+    stem = f"{experiment.name}_{frames}_{fingerprint(asdict(experiment), mask)[:8]}"
     return folder / f"{stem}.{'cxi' if experiment.facility.startswith('cxi') else 'h5'}", folder / f"{stem}_labels.h5"
 
 
@@ -47,8 +49,8 @@ def make(experiment: Experiment, folder: Path, frames: int) -> tuple[Path, Path,
     Returns:
         Paths of frames and labels, and the departure from the settings in words, or an empty text.
     """
-    path, labels = file_of(experiment, folder, frames)
     mask, placed, departure = mask_of(experiment.detector)
+    path, labels = file_of(experiment, mask, folder, frames)
     beam = experiment.beam if experiment.beam[0] >= 0 else placed
     if not (path.is_file() and labels.is_file()):
         assert beam is not None, f"{experiment.name}: no beam"
