@@ -8,7 +8,6 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from spi_lightning.apps.configuration.resolved import escaped, resolved
-from spi_lightning.files import remove_empty
 from spi_lightning.settings.comments import read_choice, with_comments
 
 
@@ -16,7 +15,6 @@ def config(cfg: DictConfig) -> None:
     """Print the settings of a command as YAML, every value as the command would take it."""
     text = OmegaConf.to_yaml(OmegaConf.create(escaped(resolved(cfg, whole=False))))
     print(with_comments(text, _comments()), end="")
-    remove_empty([Path(HydraConfig.get().runtime.output_dir)])
 
 
 def _comments() -> dict[str, str]:

@@ -27,11 +27,9 @@ class JobEnd:
     """How a job ended.
 
     Attributes:
-        finished: Whether the job came to its end.
         refused: Whether it ended by a mistake of the user, so that nothing of it shall remain.
     """
 
-    finished: bool = False
     refused: bool = False
 
 
@@ -93,6 +91,8 @@ def own_folders_removed(leftover: str) -> Iterator[None]:
 def job_in(folders: Sequence[Path]) -> Iterator[JobEnd]:
     """Context of a job; the settings that a refused one has written go, if there is nothing else of it.
 
+    Folders that were made for it and are still empty at its end go too.
+
     Args:
         folders: Folders that the job writes to; the first is made.
 
@@ -113,9 +113,8 @@ def job_in(folders: Sequence[Path]) -> Iterator[JobEnd]:
                     with folder_lock(path):
                         _remove_settings(path, _entries(path) - entries)
     finally:
-        if not end.finished:
-            for each in missing:
-                remove_empty([each])
+        for each in missing:
+            remove_empty([each])
 
 
 def is_output(name: object) -> bool:

@@ -71,8 +71,7 @@ def _run_job(
         job = run_job(
             task_function=task_function, config=config, job_dir_key=job_dir_key, job_subdir_key=job_subdir_key, **rest
         )
-        end.finished = job.status is not JobStatus.FAILED
-        end.refused = not end.finished and is_refusal(job._return_value)
+        end.refused = job.status is JobStatus.FAILED and is_refusal(job._return_value)
     if of_sweep:
         mark_end(folder, config, job)
     return job
