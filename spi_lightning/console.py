@@ -7,6 +7,8 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from rich.console import Console
@@ -15,6 +17,7 @@ from rich.text import Text
 from .printable import printable
 
 _PACKAGE: Final = __name__.partition(".")[0]
+_LIGHTNING: Final = ("pytorch_lightning", "lightning_fabric", "lightning.pytorch")
 _ADVICE: Final = (  # beginnings of Lightning's and torch's warnings that do not hold here
     ".*does not have many workers",
     ".*The number of training batches",
@@ -56,13 +59,26 @@ def quiet_output() -> None:
     """As plain_output; show what this package logs, and of Lightning only warnings that a user can act on."""
     logging.basicConfig(format="%(message)s")
     logging.getLogger(_PACKAGE).setLevel(logging.INFO)
-    for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
+    for name in _LIGHTNING:
         logging.getLogger(name).setLevel(logging.WARNING)
     for advice in _ADVICE:
         warnings.filterwarnings("ignore", message=advice)
     if not sys.stdout.isatty():  # notebooks set this for commands whose output they keep; bars are for terminals
         os.environ.pop("FORCE_COLOR", None)
     plain_output()
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Context in which Lightning logs no more than warnings: not which accelerators there are, nor its tips."""
+    before = {name: logging.getLogger(name).level for name in _LIGHTNING}
+    for name in before:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
 
 
 def _record(*args: Any, **kwargs: Any) -> logging.LogRecord:

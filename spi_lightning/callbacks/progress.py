@@ -71,6 +71,10 @@ class Progress(RichProgressBar):
         self.progress.update(self.train_progress_bar_id, description=description, completed=done)  # type: ignore[arg-type]
         self.refresh()
 
+    def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
+        """Numbers beside the bar: those that the task logs, without the version of the first logger."""
+        return {name: value for name, value in super().get_metrics(trainer, pl_module).items() if name != "v_num"}
+
     def _update(self, progress_bar_id: TaskID | None, current: int, visible: bool = True, hard: bool = False) -> None:
         """Set a bar to a number of batches: that of training to those of the run, which Lightning counts by epoch."""
         if progress_bar_id is not None and progress_bar_id == self.train_progress_bar_id:

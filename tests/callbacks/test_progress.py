@@ -8,6 +8,8 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from matplotlib.image import imread
+from pytorch_lightning.callbacks import RichProgressBar
+from pytorch_lightning.loggers import CSVLogger
 from rich.console import Console
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -58,6 +60,12 @@ def test_the_bar_counts_the_whole_run(ends: dict[str, int], first: tuple, last: 
     options: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "accelerator": "cpu"}
     pl.Trainer(**ends, callbacks=[bar], enable_model_summary=False, **options).fit(Line(), data)
     assert bar.seen[0] == first and bar.seen[-1] == last
+
+
+def test_the_version_of_a_logger_is_not_beside_the_bar(tmp_path: Path) -> None:
+    trainer = pl.Trainer(accelerator="cpu", logger=CSVLogger(tmp_path, version="f6ym"), enable_progress_bar=False)
+    assert "v_num" in RichProgressBar().get_metrics(trainer, Line())
+    assert "v_num" not in Progress().get_metrics(trainer, Line())
 
 
 def test_a_resumed_run_goes_on_where_it_stopped(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from spi_lightning.console import quiet_lightning
 from spi_lightning.data.scans.single_volume import SingleVolumeDataModule
 from spi_lightning.distributed import find_device
 from spi_lightning.fields import AMPLITUDE, DENSITY, FOURIER_AMPLITUDE, FRAME, MASK, PHASE
@@ -190,19 +191,19 @@ class RefinedNetwork:
         """Densities of a refinement and their numbers, as the task leaves them in ``reconstruction``."""
         task, callbacks = self.refinement.make(part)
         data = SingleVolumeDataModule.of_pattern(part.fourier_amplitude, part.mask)
-        trainer = pl.Trainer(
-            accelerator="gpu" if find_device(self.device).type == "cuda" else "cpu",
-            devices=1,
-            max_epochs=-1,
-            logger=False,
-            callbacks=[*callbacks, _TraceCallback(trace, listener)],
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), quiet_lightning():
             warnings.simplefilter("ignore", UserWarning)  # those of Lightning
             warnings.simplefilter("always", NoteWarning)
+            trainer = pl.Trainer(
+                accelerator="gpu" if find_device(self.device).type == "cuda" else "cpu",
+                devices=1,
+                max_epochs=-1,
+                logger=False,
+                callbacks=[*callbacks, _TraceCallback(trace, listener)],
+                enable_checkpointing=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+            )
             trainer.fit(task, data)
             trainer.validate(task, data, verbose=False)
         if "polished_chi_square" in task.reconstruction:
