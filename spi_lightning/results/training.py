@@ -23,6 +23,8 @@ METRICS: Final = "metrics.json"
 VERSIONS: Final = "versions.json"
 LOG: Final = "metrics.csv"
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where it was built
+_STAGES: Final = {"val": "validation", "test": "test"}
+_MAIN: Final = 4  # numbers of a summary
 Curves = dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]]
 
 
@@ -67,10 +69,34 @@ class TrainingResult(Summarised):
         return cls(curves, metrics, read_settings(folder / CONFIG), tuple(notes))
 
     def facts(self) -> Mapping[str, object]:
-        """Steps done and the numbers of validation and test."""
-        steps = max((int(steps[-1]) for steps, _ in self.curves.values()), default=0)
-        numbers = {name: value for name, value in self.metrics.items() if name.startswith(("val/", "test/"))}
-        return {"steps": steps, **numbers, "notes": len(self.notes) or None}
+        """Task and network, steps done, and the loss, objective and first numbers of validation and test."""
+        last = max((int(steps[-1]) + 1 for steps, _ in self.curves.values()), default=0)
+        names = {part: str(self._setting(part, "_target_") or "").rpartition(".")[2] for part in ("task", "network")}
+        numbers = {name: self._by_stage(name) for name in self._main_numbers()}
+        count = len(self.metrics)
+        return {
+            **{part: name or None for part, name in names.items()},
+            "steps": int(self.metrics.get("train/steps", last)),
+            **numbers,
+            "metrics": f"{count}, in .metrics" if count > len(numbers) else None,
+            "notes": len(self.notes) or None,
+        }
+
+    def _setting(self, part: str, key: str) -> object:
+        found = self.settings.get(part)
+        return found.get(key) if isinstance(found, dict) else None
+
+    def _main_numbers(self) -> list[str]:
+        """Names of a few numbers, without their stage: loss, objective, and the first others of the metrics."""
+        stages = [name.partition("/") for name, value in self.metrics.items() if isinstance(value, float)]
+        measured = dict.fromkeys(name for stage, _, name in stages if stage in _STAGES)
+        objective = str(self.settings.get("objective")).rpartition("/")[2]
+        return [name for name in dict.fromkeys(("loss", objective, *measured)) if name in measured][:_MAIN]
+
+    def _by_stage(self, name: str) -> str:
+        """A number of validation and test in one line."""
+        found = {word: self.metrics.get(f"{stage}/{name}") for stage, word in _STAGES.items()}
+        return ", ".join(f"{value:.4g} ({word})" for word, value in found.items() if isinstance(value, float))
 
 
 @reads(f"{LOG} of a training run", also=(csv.Error, TypeError))

@@ -32,11 +32,33 @@ def test_a_run_that_has_ended_has_numbers_and_settings(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("optimizer: {lr: 0.01}\nobjective: val/auroc\n")
     result = TrainingResult.load(tmp_path)
     assert result.metrics == {"val/loss": 0.5} and not result.notes
-    assert "val/loss  0.5" in repr(result) and "steps     20" in repr(result)
+    assert repr(result).splitlines() == ["TrainingResult", "  steps  21", "  loss   0.5 (validation)"]
     assert result.plot().axes[0].get_ylabel() == "loss"
     with pytest.raises(UserError, match="name=phases: the run has loss, ranking"):
         result.plot(name="phases")
     assert result.settings == {"optimizer": {"lr": 0.01}, "objective": "val/auroc"}
+
+
+def test_the_summary_has_what_was_trained_and_few_numbers(tmp_path: Path) -> None:
+    names = ("frames", "loss", "accuracy", "recall", "precision", "auroc", "confusion")
+    numbers = {f"{stage}/{name}": 0.25 for stage in ("val", "test") for name in names}
+    numbers |= {"val/frames": 32, "test/frames": 32, "val/confusion": [[1, 0], [0, 1]], "test/confusion": [], "x": 1.0}
+    (tmp_path / "metrics.csv").write_text(ROWS)
+    (tmp_path / "metrics.json").write_text(json.dumps(numbers | {"train/steps": 400}))
+    (tmp_path / "config.yaml").write_text(
+        "task: {_target_: a.HitClassification}\nnetwork: {_target_: b.TinyCNN}\nobjective: val/auroc\n"
+    )
+    assert repr(read(tmp_path)).splitlines() == [
+        "TrainingResult",
+        "  task      HitClassification",
+        "  network   TinyCNN",
+        "  steps     400",
+        "  loss      0.25 (validation), 0.25 (test)",
+        "  auroc     0.25 (validation), 0.25 (test)",
+        "  accuracy  0.25 (validation), 0.25 (test)",
+        "  recall    0.25 (validation), 0.25 (test)",
+        "  metrics   16, in .metrics",
+    ]
 
 
 def test_settings_that_name_objects_are_refused_in_one_line(tmp_path: Path) -> None:
