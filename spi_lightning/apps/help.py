@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import yaml
@@ -21,6 +22,8 @@ Examples:
   spi config evaluate data=volumes
   spi config phase scan.nxs data=one_scan phasing=wu_iterative"""
 _NAMES: Final = 36  # columns of the longest key beside its comment
+_FIRST: Final = ("method", "experiment", "sweep", "orient")  # groups of which a page always has a line for each choice
+_ONE_PATTERN: Final = ("one_frame", "one_scan")  # choices of data that are not sets
 _STRUCTURE: Final = ("_target_", "_partial_", "_convert_", "defaults", "hydra")
 
 
@@ -49,7 +52,7 @@ def help_of(name: str, words: Sequence[str], file_key: str) -> str:
     groups = groups_of(name)
     wanted = [word.partition("=") for word in words if word.partition("=")[0] in groups]
     if wanted:
-        files = [path for group, _, choice in wanted for path in _files(group) if choice in ("", path.stem)]
+        files = [path for group, _, choice in wanted for path in _files(name, group) if choice in ("", path.stem)]
         return "\n\n".join("\n".join(_part(read_choice(path))) for path in files)
     pages = [_page(name, file_key, groups, further) for further in ("keys", "choices", "names")]
     return "\n".join(next((page for page in pages if len(page) <= LINES), pages[-1]))
@@ -61,8 +64,8 @@ def _page(name: str, file_key: str, groups: Mapping[str, Any], further: str) -> 
     Args:
         name, file_key: Name of the command and the setting of its bare words, as of help_of.
         groups: Groups with their defaults.
-        further: ``keys`` to add the keys of the chosen parts; ``names`` to give only the names of the choices in groups
-            that have a default.
+        further: ``keys`` to add the keys of the chosen parts; ``names`` to give only the names of the choices, but in
+            groups that a user of the command looks at first.
     """
     choice, bare = (
         read_choice(CONF / f"{name}.yaml"),
@@ -78,7 +81,8 @@ def _page(name: str, file_key: str, groups: Mapping[str, Any], further: str) -> 
     if groups:
         page += ["", "Choices, GROUP=CHOICE; * is taken where none is named:"]
     for group, default in groups.items():
-        page += _names(group, default) if further == "names" and default else _group(group, default)
+        lines = _names if further == "names" and group not in _FIRST else _group
+        page += lines(group, default, _files(name, group))
     page += ["", "Keys, KEY=VALUE, with their defaults:", *_keys(choice.settings)]
     for group, default in groups.items() if further == "keys" else ():
         page += _keys_of(group, str(default)) if default else ()
@@ -91,26 +95,33 @@ def groups_of(name: str) -> dict[str, Any]:
     """Groups that a command chooses from, each with its default; None for no choice."""
     entries = yaml.safe_load((CONF / f"{name}.yaml").read_text(encoding="utf-8"))["defaults"]
     named = {group: value for entry in entries if isinstance(entry, dict) for group, value in entry.items()}
-    return {group: value for group, value in named.items() if (CONF / group).is_dir() and "hydra" not in group}
+    methods = {"method": None} if name == "evaluate" else {}  # which the command finds by itself, in any number
+    return methods | {group: value for group, value in named.items() if (CONF / group).is_dir()}
 
 
-def _files(group: str) -> list[Any]:
-    return sorted((CONF / group).glob("*.yaml"))
+def _files(name: str, group: str) -> list[Path]:
+    """Files of the choices of a group that a command takes, sorted; methods by what they answer."""
+    files = sorted((CONF / group).glob("*.yaml"))
+    if group == "method":
+        return sorted(files, key=lambda path: read_choice(path).first_sentence.partition(":")[0])
+    one = {"phase": _ONE_PATTERN, "evaluate": ("one_scan",)}.get(name, ())
+    kept = [path for path in files if path.stem in one or (path.stem not in _ONE_PATTERN and name != "phase")]
+    return kept if group == "data" else files
 
 
-def _group(group: str, default: object) -> Iterator[str]:
+def _group(group: str, default: object, files: Sequence[Path]) -> Iterator[str]:
     """The choices of a group with one line each."""
-    choices = [read_choice(path) for path in _files(group)]
+    choices = [read_choice(path) for path in files]
     width = max(len(choice.path.stem) for choice in choices)
     yield f"  {group}"
     for choice in choices:
         mark = "*" if choice.path.stem == default else " "
-        yield _cut(f"  {mark} {choice.path.stem:<{width}}  {choice.first_sentence}".rstrip())
+        yield f"  {mark} {choice.path.stem:<{width}}  {choice.first_sentence}"
 
 
-def _names(group: str, default: object) -> Iterator[str]:
+def _names(group: str, default: object, files: Sequence[Path]) -> Iterator[str]:
     """The names of the choices of a group in few lines."""
-    names = [f"{path.stem}{'*' * (path.stem == default)}" for path in _files(group)]
+    names = [f"{path.stem}{'*' * (path.stem == default)}" for path in files]
     yield from textwrap.wrap(f"{group:<12}{', '.join(names)}", WIDTH, initial_indent="  ", subsequent_indent=" " * 14)
 
 

@@ -52,6 +52,7 @@ SIMULATORS: Final = {
 }
 """Data of simulated sets -> simulators that fit."""
 
+_SINGLE: Final = {"data": "measure_frame measure_scan"}  # one pattern, of which no task is trained
 _OUTPUTS: Final = {"support_cross_entropy": True, "ProjectedUNet": False}  # parts that are of logits, or of densities
 _CHANNELS: Final = {
     "HealingUNet": (2, "amplitude_and_mask"),
@@ -115,7 +116,9 @@ def misfit_of(config: Settings) -> Misfit | None:
         wanted.append(("simulate", ("data", data), SIMULATORS[data]))
     for group, owner, names in wanted:
         part = name_of(config.get(group) if group in ("data", "simulate") else settings.get(_KEYS.get(group, group)))
-        rows = SIMULATORS.values() if group == "simulate" else [fits.get(group, "") for fits in FITS.values()]
+        rows = (
+            SIMULATORS.values() if group == "simulate" else [fits.get(group, "") for fits in (*FITS.values(), _SINGLE)]
+        )
         known = {name for row in rows for name in row.split()}
         if part in known and part not in names.split():
             return Misfit(group, part, owner, tuple(names.split()))

@@ -12,6 +12,7 @@ import yaml
 
 from spi_lightning.apps.spi import FILE_KEY
 from spi_lightning.locations import CONF
+from spi_lightning.settings.comments import read_choice
 from tests.apps.in_process import status
 
 HEAVY = ("pytorch_lightning", "lightning_fabric", "torchmetrics", "sklearn", "faiss", "wandb", "skimage", "gemmi")
@@ -58,13 +59,41 @@ def test_help_fits_a_terminal_and_ends_with_examples(command: str, capsys: pytes
     examples = lines[lines.index("Examples:") + 1 :]
     assert examples and all(line.startswith((f"  spi {command}", "      ")) for line in examples)
     assert all(len(line) <= 80 for line in lines)
-    assert len(lines) <= 110
+    assert len(lines) <= 121
 
 
 def test_help_of_a_choice_lists_its_keys(capsys: pytest.CaptureFixture[str]) -> None:
     assert status("train", "--help", "trainer=ddp_cpu") == 0
     printed = capsys.readouterr().out
     assert "Two processes on the CPU" in printed and "trainer.devices=2" in printed and "trainer=gpu" not in printed
+
+
+@pytest.mark.parametrize("group", sorted(path.name for path in CONF.iterdir() if path.is_dir()))
+def test_every_choice_says_in_one_line_what_it_is(group: str) -> None:
+    choices = [read_choice(path) for path in sorted((CONF / group).glob("*.yaml"))]
+    width = max(len(choice.path.stem) for choice in choices) + len("  *   ")
+    names = {choice.path.stem for choice in choices}
+    for choice in choices:
+        line = choice.first_sentence
+        assert line and width + len(line) <= 80, f"{choice.path}: {line}"
+        assert not line[0].islower() or line.split(",")[0].split()[0] in {*names, "metrics.csv"}, (
+            f"{choice.path}: {line}"
+        )
+        assert "=" not in line and not line.startswith(("The same", "spi ")), f"{choice.path}: {line}"
+
+
+def test_help_offers_what_the_command_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    def data(command: str) -> set[str]:
+        assert status(command, "data", "--help") == 0
+        printed = capsys.readouterr().out.splitlines()
+        return {line.removeprefix("data=") for line in printed if line.startswith("data=")}
+
+    assert data("phase") == {"one_frame", "one_scan"}
+    assert {"hits", "volumes", "one_scan"} < data("evaluate") and "one_frame" not in data("evaluate")
+    assert "simulated_hits" in data("train") and not {"one_frame", "one_scan"} & data("train")
+    assert status("evaluate", "--help") == 0
+    printed = capsys.readouterr().out
+    assert all(f"    {path.stem}  " in printed for path in (CONF / "method").glob("*.yaml"))
 
 
 def test_every_command_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,15 +106,16 @@ def test_config_prints_what_the_command_would_take_with_its_comments(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert status("config", "experiment=demo_tiny_cnn", "seed=7", "out=mine") == 0
+    (tmp_path / "empty").mkdir()  # of the user: it stays
+    assert status("config", "experiment=demo_tiny_cnn", "seed=7", "out=mine/run") == 0
     printed = capsys.readouterr().out
     settings = yaml.safe_load(printed)
     assert settings["seed"] == 7 and settings["network"]["_target_"] == "spi_lightning.networks.TinyCNN"
     assert "  bin: 2  # pixels summed along each axis\n" in printed
-    assert status("config", "phase", "a.cxi", "starts=3") == 0
+    assert status("config", "phase", "a.cxi", "starts=3", "out=empty") == 0
     printed = capsys.readouterr().out
-    assert "path: a.cxi\n" in printed and "starts: 3  # independent" in printed
-    assert not list(tmp_path.iterdir())
+    assert "path: a.cxi  # file" in printed and "starts: 3  # independent" in printed
+    assert [path.name for path in tmp_path.rglob("*")] == ["empty"]
 
 
 def test_a_rocking_scan_is_taken_as_one_unless_data_is_named(
@@ -112,6 +142,11 @@ def test_a_rocking_scan_is_taken_as_one_unless_data_is_named(
         (["xyz"], "error: spi xyz is not a command; commands are simulate, describe, "),
         (["train", "--foo"], "error: --foo is no option; write KEY=VALUE; spi train --help lists the keys"),
         (["train", "frames.h5"], "error: frames.h5: write KEY=VALUE, as in data.path=frames.h5; "),
+        (
+            ["train", "data=one_frame", "data.path=x.cxi"],
+            "error: data=one_frame does not fit task=hit_classification: ",
+        ),
+        (["evaluate", "x.cxi", "data=one_frame", "method=photon_count"], "error: data=one_frame is one pattern, "),
         (
             ["evaluate", "data.path=x.cxi", "method=graph_cut", "+settings.graph_cut=3"],
             "error: settings.graph_cut=3 names no option; ",
