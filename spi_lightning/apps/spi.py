@@ -20,6 +20,7 @@ FILE_KEY: Final[Mapping[str, str]] = {
     "compare": "runs",
     "report": "run",
     "weights": "name",
+    "export": "run",
 }
 """Commands in the order of an experiment, and the setting that a bare word stands for; empty where there is none."""
 CONFIG: Final = "config"

@@ -59,7 +59,8 @@ class PatternInput(nn.Module):
         """Network input (B, C, H, W) of intensity and mask (B, 1, H, W)."""
         mask = batch[MASK]
         intensity = torch.where(mask, batch[INTENSITY], 0.0)
-        self._check(intensity, batch.get(FRAME))
+        if not torch.compiler.is_exporting():  # a graph cannot raise
+            self._check(intensity, batch.get(FRAME))
         made = {
             INTENSITY: lambda: intensity,
             "autocorrelation": lambda: fourier(self._filled(intensity, mask), ndim=2).real,

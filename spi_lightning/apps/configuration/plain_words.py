@@ -12,7 +12,7 @@ from hydra.errors import HydraException
 
 from spi_lightning.errors import UserError
 
-OUT: Final = {"simulate": "path", "describe": "per_frame", "compare": "out"}
+OUT: Final = {"simulate": "path", "describe": "per_frame", "compare": "out", "export": "path"}
 """What ``out=`` is short for, if not for the folder of the run."""
 FLAGS: Final = frozenset(("-m", "--multirun", "-r", "--run", "--resolve", "--hydra-help", "--version"))
 """Options of Hydra; those that take a value are in WITH_VALUE."""

@@ -1,0 +1,51 @@
+"""The command ``spi export``: a network as ONNX or as a program of torch.export."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import pytorch_lightning as pl
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from spi_lightning.apps.configuration.value_types import TEXT, check_types
+from spi_lightning.console import Terminal
+from spi_lightning.io.input_window import USUAL_SIZE
+from spi_lightning.results.decision import DecisionRule
+from spi_lightning.settings import field_types
+from spi_lightning.tasks import HitClassification, load_task
+from spi_lightning.tasks.registry import trust
+from spi_lightning.weights.deployed import export as write
+from spi_lightning.weights.deployed import graph_of
+
+TYPES: Final = {
+    **field_types(DecisionRule, "decision."),
+    "run": TEXT,
+    "path": TEXT,
+    "size": Sequence[int] | None,
+    "preprocess.crop": int | None,
+    "preprocess.bin": int | None,
+}
+
+
+def export(cfg: DictConfig) -> None:
+    """Write the network of a run for other programs.
+
+    Args:
+        cfg: conf/export.yaml with what was laid over it.
+
+    Raises:
+        UserError: A mistake in the settings, a checkpoint that cannot be read, or a network that cannot be exported.
+    """
+    check_types(cfg, "export", TYPES)
+    trust(cfg.trust)
+    task, _ = load_task(cfg.run, instantiate, pl.LightningModule)
+    edge = USUAL_SIZE
+    if isinstance(task, HitClassification):
+        preprocess = task.preprocess
+        preprocess.crop, preprocess.bin = cfg.preprocess.crop or preprocess.crop, cfg.preprocess.bin or preprocess.bin
+        edge = preprocess.crop or USUAL_SIZE * preprocess.bin
+    graph, size, path = graph_of(task, cfg.decision.threshold), cfg.size or (edge, edge), Path(cfg.path)
+    write(graph, [int(length) for length in size], path)
+    takes, gives = ", ".join(graph.inputs), ", ".join(graph.outputs)
+    Terminal().print(f"{path}: {takes} (any number, {size[0]}, {size[1]}) -> {gives}", soft_wrap=True)
