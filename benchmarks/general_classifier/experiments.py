@@ -111,7 +111,7 @@ EXPERIMENTS: Final = (
         name="agipd_virus", seed=170102, generator="simulator",
         trait="gaps, panels and bad pixels of an assembled AGIPD 1M",
         detector="agipd", beam=(-1.0, -1.0), facility="cxi", frames=400, blanks=0.3,
-        photon_energy=6000.0, pixel_size=2e-4, diameter=(6.4e-8, 7.6e-8), speckle=24.0, core=0.5,
+        photon_energy=6000.0, pixel_size=2e-4, diameter=(6.4e-8, 7.6e-8), speckle=36.0, core=0.5,
         bodies={"icosahedron": 0.7, "dodecahedron": 0.3}, photons=(1.5e3, 3e4), flat=(1e-4, 8e-4),
         separation=(1.5, 4.5),
     ),
