@@ -94,7 +94,7 @@ def test_choices_in_the_text_exist(page: Path) -> None:
 
 @pytest.mark.parametrize(
     ("page", "code"),
-    [each for each in blocks("python") if DOCS in each[0].parents and "--8<--" not in each[1]],
+    [each for each in blocks("python") if DOCS in each[0].parents],
     ids=as_id,
 )
 def test_code_runs(page: Path, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
