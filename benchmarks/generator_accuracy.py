@@ -54,6 +54,7 @@ def particles_of(body: str, diameter: float, orientation: Tensor) -> Particles:
         core_contrast=zeros,
         core_centre=torch.zeros(count, 3),
         edge_blur=zeros,
+        form=torch.zeros(count, dtype=torch.int64),
     )
 
 

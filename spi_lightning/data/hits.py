@@ -34,10 +34,11 @@ class HitDataset(Dataset[Batch]):
     Args:
         file: Pattern file from io.open_patterns.
         frames: (n,) int64 index of the frames; None: all.
+        whole: Whether photons must be whole numbers; those of a canonical frame, whose cells share pixels, need not.
     """
 
-    def __init__(self, file: PatternFile, frames: np.ndarray | None = None) -> None:
-        self.file = file
+    def __init__(self, file: PatternFile, frames: np.ndarray | None = None, whole: bool = True) -> None:
+        self.file, self.whole = file, whole
         self.frames = np.arange(len(file)) if frames is None else np.asarray(frames, dtype=np.int64)
         self.labels = {
             name: torch.as_tensor(np.asarray(file.labels[name], dtype=np.int64)) if name in file.labels else None
@@ -51,7 +52,8 @@ class HitDataset(Dataset[Batch]):
         if isinstance(index, int | np.integer):
             return {name: values[0] for name, values in self[[int(index)]].items()}
         frames = self.frames[np.asarray(index, dtype=np.int64)]
-        photons = torch.from_numpy(self.file.read(frames))[:, None]
+        read = self.file.read if self.whole else self.file.read_stored
+        photons = torch.from_numpy(read(frames))[:, None]
         batch = {PHOTONS: photons, MASK: read_masks(self.file, frames), FRAME: torch.from_numpy(frames)}
         return batch | self.labels_of(batch[FRAME])
 

@@ -141,7 +141,7 @@ class HitSimulator:
             counts = count_photons_in_lumps(expected, lumps, photon_generator)
         else:
             counts = count_photons(expected, photon_generator)
-        labels = _first_particle(particles, self.block_size)
+        labels = first_particle(particles, self.block_size)
         photon_count = (signal * mask).sum((1, 2)).cpu()
         usable = (kind == Kind.SINGLE) & (photon_count >= self.minimum_photons)
         return {
@@ -182,7 +182,7 @@ def block_seed_of(seed: int, block: int) -> int:
     return (state ^ (state >> 31)) >> 2
 
 
-def _first_particle(particles: Particles, patterns: int) -> dict[str, Tensor]:
+def first_particle(particles: Particles, patterns: int) -> dict[str, Tensor]:
     """Body, diameter and orientation of the first particle of every pattern."""
     first = torch.full((patterns,), len(particles.pattern), dtype=torch.int64)
     first.scatter_reduce_(0, particles.pattern, torch.arange(len(particles.pattern)), "amin")

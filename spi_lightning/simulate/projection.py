@@ -19,18 +19,17 @@ from spi_lightning.simulate.particles.polyhedra import (
     face_planes,
     polyhedron,
 )
-from spi_lightning.simulate.particles.shape import UnitShape
+from spi_lightning.simulate.particles.shape import DEPTH_SAMPLES, Family, UnitShape
 
 TORUS_RATIO = 0.35  # minor over major radius
 _TORUS_MAJOR: float = (1 / (12 * torch.pi * TORUS_RATIO**2)) ** (1 / 3)  # volume of a sphere of diameter 1
-_DEPTH_SAMPLES = 96
 
 BODIES: tuple[str, ...] = ("sphere", *POLYHEDRA, "torus", *COMPOSITES)  # files hold indices: append, never insert
 
 
-def outer_radius(body: str | UnitShape) -> float:
+def outer_radius(body: str | UnitShape | Family) -> float:
     """Radius of the smallest centred sphere around a unit body, in volume-equivalent diameters."""
-    if isinstance(body, UnitShape):
+    if not isinstance(body, str):
         return body.radius
     if body == "sphere":
         return 0.5
@@ -48,11 +47,12 @@ def sample_positions(half_width: Tensor, samples: int) -> Tensor:
 
 
 def chord_moments(
-    body: str | UnitShape,
+    body: str | UnitShape | Family,
     affine: Tensor,
     positions: Tensor,
     order: int = 0,
     core: tuple[Tensor, Tensor, Tensor] | None = None,
+    form: Tensor | None = None,
 ) -> list[Tensor]:
     """Moments 0..order of the chord through each particle at each point of its map.
 
@@ -62,12 +62,16 @@ def chord_moments(
         positions: (P, n) sample positions along y and x.
         order: Highest moment; 0 is the projected thickness, 1 and 2 serve the curvature of the Ewald sphere.
         core: Optional radius (P,), contrast (P,) and centre (P, 3) of a sphere of other density inside.
+        form: (P,) int64 numbers of the individuals of a family; None: the first one.
 
     Returns:
         order + 1 maps (P, n, n).
     """
     if isinstance(body, UnitShape):
-        moments = _quadrature_moments(body.depth, affine, positions, order)
+        moments = _quadrature_moments(body.depth, affine, positions, order, body.depth_samples)
+    elif not isinstance(body, str):
+        form = torch.zeros(len(affine), dtype=torch.int64, device=affine.device) if form is None else form
+        moments = body.moments(form, affine, positions, order)
     elif body == "torus":
         moments = _quadrature_moments(_torus_inside, affine, positions, order)
     elif body in COMPOSITES:
@@ -156,15 +160,19 @@ def _torus_inside(z: Tensor, y: Tensor, x: Tensor) -> Tensor:
 
 
 def _quadrature_moments(
-    inside: Callable[[Tensor, Tensor, Tensor], Tensor], affine: Tensor, positions: Tensor, order: int
+    inside: Callable[[Tensor, Tensor, Tensor], Tensor],
+    affine: Tensor,
+    positions: Tensor,
+    order: int,
+    samples: int = DEPTH_SAMPLES,
 ) -> list[Tensor]:
     """Chords of any implicit body by midpoint sums over depth; cells count by their share inside."""
     inverse = torch.linalg.inv(affine)
-    depth = sample_positions(positions[:, -1].new_ones(len(positions)) * positions.abs().amax(1), _DEPTH_SAMPLES)
+    depth = sample_positions(positions[:, -1].new_ones(len(positions)) * positions.abs().amax(1), samples)
     step = (depth[:, 1] - depth[:, 0])[:, None, None]
     y, x = positions[:, :, None], positions[:, None, :]
     moments = [torch.zeros(len(affine), positions.shape[1], positions.shape[1], device=affine.device)] * (order + 1)
-    for sample in range(_DEPTH_SAMPLES):
+    for sample in range(samples):
         z = depth[:, sample, None, None]
         point = [_coordinate(inverse[:, axis], z, y, x) for axis in range(3)]
         share = (inside(point[0], point[1], point[2]) / step + 0.5).clamp(0, 1) * step

@@ -9,13 +9,14 @@ from torch import Tensor
 from spi_lightning.errors import UserError
 from spi_lightning.fields import BODY, DENSITY, DIAMETER, ORIENTATION, Kind
 from spi_lightning.physics.rotations.orientations import random_quaternions
-from spi_lightning.simulate.particles.shape import Shape, UnitShape
+from spi_lightning.simulate.particles.shape import Family, Shape, UnitShape
 
 from .draws import Range, chance, choose, log_uniform, random_directions, uniform
 from .projection import BODIES
 from .scattering import Particles
 
 _TRIES = 12
+_FORMS = 1 << 20  # numbers of the individuals of a family
 
 
 def touching(diameter: Tensor, present: Tensor, gap: Tensor, generator: torch.Generator) -> Tensor:
@@ -70,7 +71,7 @@ class ParticleRecipe:
         core_radius: Range of the radius of the core, diameters, uniform.
         core_contrast: Range of the relative density of the core, uniform (negative: hollow).
         core_offset: Largest distance of the core from the centre, diameters.
-        shapes: Further bodies by name, see particles.shape.
+        shapes: Further bodies by name, and families of bodies, see particles.shape.
     """
 
     bodies: Mapping[str, float] = field(default_factory=lambda: {"icosahedron": 1.0})
@@ -82,7 +83,7 @@ class ParticleRecipe:
     core_radius: Range = (0.25, 0.42)
     core_contrast: Range = (-0.5, 0.5)
     core_offset: float = 0.0
-    shapes: Mapping[str, Shape] = field(default_factory=dict)
+    shapes: Mapping[str, Shape | Family] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = (*BODIES, *self.shapes)
@@ -90,7 +91,9 @@ class ParticleRecipe:
             raise UserError(f"simulate.*.bodies: unknown body {sorted(unknown)}; choose from {', '.join(names)}")
         if known := set(self.shapes) & set(BODIES):
             raise UserError(f"simulate.*.shapes: {sorted(known)} is a body of its own; give the shape another name")
-        self.unit_shapes = [UnitShape(shape, name) for name, shape in self.shapes.items()]
+        self.unit_shapes: list[UnitShape | Family] = [
+            shape if isinstance(shape, Family) else UnitShape(shape, name) for name, shape in self.shapes.items()
+        ]
 
     def draw(self, size: tuple[int, ...], generator: torch.Generator) -> dict[str, Tensor]:
         """Independent random particles of any ``size``, as a dict of the tensors of Particles."""
@@ -99,6 +102,9 @@ class ParticleRecipe:
         stretch = (self.stretch * torch.randn(*size, 3, generator=generator)).exp()
         has_core = chance(self.core_probability, size, generator)
         offset = self.core_offset * uniform((0, 1), size, generator)[..., None]
+        individual = torch.zeros(size, dtype=torch.int64)
+        if any(isinstance(shape, Family) for shape in self.unit_shapes):
+            individual = torch.randint(_FORMS, size, generator=generator)
         return {
             BODY: choose(weights, count, generator).view(size),
             DIAMETER: log_uniform(self.diameter, size, generator),
@@ -109,6 +115,7 @@ class ParticleRecipe:
             "core_contrast": has_core * uniform(self.core_contrast, size, generator),
             "core_centre": offset * random_directions(count, generator).view(*size, 3),
             "edge_blur": uniform(self.edge_blur, size, generator),
+            "form": individual,
         }
 
 
@@ -126,6 +133,7 @@ class SceneRecipe:
         small, large: Ranges of the diameter of wrong-sized bodies over that of the particle, log-uniform.
         elongation: Range of the long over the short axis, log-uniform.
         blob: Range of the diameter of satellites and members of aggregates over that of the particle.
+        blobs: Weight of each body of satellites and members of aggregates; all members of one pattern are of one.
         aggregate: Range of the number of members of an aggregate, inclusive.
         separation: Range of the distance of far pairs over the diameter, log-uniform.
     """
@@ -140,12 +148,14 @@ class SceneRecipe:
     large: Range = (1.5, 3.0)
     elongation: Range = (1.4, 4.0)
     blob: Range = (0.2, 0.6)
+    blobs: Mapping[str, float] = field(default_factory=lambda: {"sphere": 1.0})
     aggregate: tuple[int, int] = (4, 12)
     separation: Range = (1.5, 8.0)
 
     def __post_init__(self) -> None:
         _refuse_unknown("kinds", self.kinds, [kind.name.lower() for kind in Kind])
         _refuse_unknown("contaminants", self.contaminants, CONTAMINANTS)
+        _refuse_unknown("blobs", self.blobs, BODIES)
 
     def draw(self, models: int, generator: torch.Generator) -> tuple[Particles, Tensor, Tensor]:
         """Draw ``models`` scenes.
@@ -207,14 +217,22 @@ class SceneRecipe:
             first = 1 if name == "satellite" else 0
             blobs = diameter[:, None] * log_uniform(self.blob, (len(rows), slots - first), generator)
             values[DIAMETER][rows, first:] = blobs
-            values[BODY][rows, first:] = BODIES.index("sphere")
+            values[BODY][rows, first:] = self._blob_bodies(len(rows), generator)[:, None]
             values["core_contrast"][rows, first:] = 0.0
             count[rows] = members + first
+
+    def _blob_bodies(self, count: int, generator: torch.Generator) -> Tensor:
+        """Body of the blobs of each of ``count`` patterns, int64; draws only if there is a choice."""
+        bodies = [BODIES.index(name) for name, weight in self.blobs.items() if weight > 0]
+        if len(bodies) == 1:
+            return torch.full((count,), bodies[0])
+        weights = torch.tensor([float(weight) for weight in self.blobs.values() if weight > 0])
+        return torch.tensor(bodies)[choose(weights, count, generator)]
 
 
 def _share_along_cluster(values: dict[str, Tensor], size_spread: float, generator: torch.Generator) -> None:
     """Make the particles of a cluster copies of its first, except for orientation and a spread of sizes."""
-    for name in (BODY, DIAMETER, "stretch", "core_radius", "core_contrast", "core_centre", "edge_blur"):
+    for name in (BODY, DIAMETER, "stretch", "core_radius", "core_contrast", "core_centre", "edge_blur", "form"):
         values[name] = values[name][:, :1].expand_as(values[name]).clone()
     spread = (size_spread * torch.randn(values[DIAMETER].shape, generator=generator)).exp()
     spread[:, 0] = 1.0

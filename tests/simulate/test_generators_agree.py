@@ -40,6 +40,7 @@ def single_particles(body: str, diameter: float = 60e-9, seed: int = 0) -> Parti
         core_contrast=zeros,
         core_centre=torch.zeros(count, 3),
         edge_blur=zeros,
+        form=torch.zeros(count, dtype=torch.int64),
     )
 
 

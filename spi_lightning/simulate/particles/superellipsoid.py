@@ -1,5 +1,6 @@
 """Superellipsoids in any orientation: boxes, ellipsoids, cylinders and octahedra in one formula."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -71,6 +72,35 @@ def soft_amplitude(position: Tensor, gauge: Tensor, edge: float) -> Tensor:
     beyond = torch.where(gauge < 1e-3, -edge, beyond)  # at the centre the ray has no direction
     amplitude: Tensor = (0.5 - beyond / edge).clamp(0, 1)
     return amplitude
+
+
+@dataclass(frozen=True)
+class Superellipsoid:
+    """One superellipsoid as a body of the fast generator, see shape.Shape.
+
+    Attributes:
+        half_axes: Half axes along z, y, x, any unit.
+        n, e: Exponents, see superellipsoid_gauge.
+        depth_samples: Samples along the beam, fewer than of bodies that are not convex.
+    """
+
+    half_axes: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    n: float = 1.0
+    e: float = 1.0
+    depth_samples: int = 32
+
+    @property
+    def radius(self) -> float:
+        """Radius of the sphere around the box that holds the body, unit of the half axes."""
+        return math.hypot(*self.half_axes)
+
+    def depth(self, z: Tensor, y: Tensor, x: Tensor) -> Tensor:
+        """Depth of points below the surface along the ray from the centre, (...), unit of the half axes."""
+        points = torch.stack([z, y, x], dim=-1)
+        one = points.new_ones(1)
+        gauge = superellipsoid_gauge(points[None], points.new_tensor(self.half_axes), self.n * one, self.e * one)[0]
+        depth: Tensor = points.norm(dim=-1).clamp_min(1e-3) * (1 / gauge.clamp_min(1e-6) - 1)
+        return depth
 
 
 @dataclass

@@ -79,6 +79,7 @@ def test_fast_generator_follows_the_closed_form(name: str) -> None:
         core_contrast=zeros,
         core_centre=torch.zeros(count, 3),
         edge_blur=zeros,
+        form=torch.zeros(count, dtype=torch.int64),
     )  # fmt: skip
     one = torch.ones(count)
     geometry = Geometry(1569.4 * one, 0.581 * one, 2.4e-3 * one, torch.full((count, 2), 15.5))

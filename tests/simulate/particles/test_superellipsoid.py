@@ -5,13 +5,16 @@ import torch
 
 from spi_lightning.errors import UserError
 from spi_lightning.physics.rotations.orientations import random_quaternions, rotation_matrices
+from spi_lightning.simulate.particles.shape import UnitShape
 from spi_lightning.simulate.particles.superellipsoid import (
+    Superellipsoid,
     SuperellipsoidRecipe,
     grid,
     soft_amplitude,
     superellipsoid_extent,
     superellipsoid_gauge,
 )
+from spi_lightning.simulate.projection import chord_moments, sample_positions
 
 
 def volume_of(half_axes: torch.Tensor, n: torch.Tensor, e: torch.Tensor) -> torch.Tensor:
@@ -87,3 +90,15 @@ def test_a_soft_body_is_full_at_its_centre() -> None:
     turn = rotation_matrices(random_quaternions(8, torch.Generator().manual_seed(0)))
     amplitude = SuperellipsoidRecipe(edge=1.0)(32, turn, torch.Generator().manual_seed(0))
     assert (amplitude[:, 15:18, 15:18, 15:18] == 1).all()
+
+
+@pytest.mark.parametrize(("exponents", "ratio"), [((1.0, 1.0), math.pi / 6), ((2.0, 2.0), 1 / 6), ((0.1, 0.1), 1.0)])
+def test_a_superellipsoid_is_a_body_of_the_fast_generator(exponents: tuple[float, float], ratio: float) -> None:
+    """Ball, octahedron and box by their share of the box around them; the chords hold the volume."""
+    shape = Superellipsoid((0.5, 1.0, 1.0), *exponents)
+    body = UnitShape(shape, "body")
+    assert body.unit**3 * math.pi / 6 == pytest.approx(8 * 0.5 * ratio, rel=0.03)
+    affine = rotation_matrices(random_quaternions(4, torch.Generator().manual_seed(0)))
+    positions = sample_positions(torch.full((4,), body.radius), 64)
+    volume = chord_moments(body, affine, positions)[0].sum((1, 2)) * (2 * body.radius / 64) ** 2
+    torch.testing.assert_close(volume, torch.full((4,), math.pi / 6), rtol=0.02, atol=0)

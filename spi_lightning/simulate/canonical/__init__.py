@@ -1,0 +1,1 @@
+"""Simulated experiments in the canonical frame: cells of a sixth of a speckle around the beam."""
