@@ -222,6 +222,8 @@ def agreement(problem: PhasingProblem, kept: Tensor, spread: Tensor | None = Non
 def _crossings(curves: dict[str, Any], reconstruction: Reconstruction, result: PhasingResult) -> Numbers:
     """Frequencies where the curves fall below their thresholds, None: nowhere; and the full-period resolution there.
 
+    Of the PRTF of a run that is not resolved, the frequency alone.
+
     Shells are of equal frequency in cycles per pixel, so that the resolution along an axis is its pixel's edge over it.
     """
     found = {"prtf": curves["crossing"]}
@@ -231,7 +233,7 @@ def _crossings(curves: dict[str, Any], reconstruction: Reconstruction, result: P
     numbers: Numbers = {"prtf/chance": curves["chance"]}
     for name, frequency in found.items():
         numbers[f"{name}/crossing"] = frequency
-        if frequency and result.known:
+        if frequency and result.known and not (name == "prtf" and result.unresolved):
             numbers |= resolutions(name, frequency, result.pixel)
     return numbers
 

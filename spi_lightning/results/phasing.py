@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -24,6 +25,15 @@ SIZE_LEVEL: Final = 0.1  # of the largest |density|, from which a pixel counts f
 _OVERFITTED: Final = 0.2  # relative Fourier error on held-out pixels up to which a run is not called overfitted
 _FAR: Final = 3.0  # times the error on fitted pixels, and that of photon noise
 _POOR: Final = 0.2  # relative Fourier error beyond photon noise of a density that does not explain its pattern
+
+
+class Unresolved(StrEnum):
+    """Reason why a phasing run has no resolution, in a few words."""
+
+    OVERFITTED = "overfitted, as the error on held-out pixels says"
+    POOR = "the density does not explain the pattern"
+    IDENTICAL = "all starts began from one density"
+    FEW = "too few starts agree for a PRTF; make more (starts=20)"
 
 
 @dataclass(frozen=True)
@@ -189,18 +199,22 @@ class PhasingResult(Summarised):
 
     def _resolution_in_words(self) -> str:
         """Full period by the PRTF of the kept starts, or the reason why there is none."""
-        kept, total = int(self.kept.sum()), len(self.kept)
-        if self.overfitted:
-            return "none: overfitted, as the error on held-out pixels says"
-        if self.poor:
-            return "none: the density does not explain the pattern"
-        if self.about.identical_starts:
-            return "none: all starts began from one density"
-        if kept < FEW_STARTS:
-            return f"none: {kept} of {total} starts agree, too few for a PRTF; make more (starts=20)"
+        if self.unresolved:
+            return f"none: {self.unresolved}"
         crossing = self.metrics.get("prtf/crossing")
-        limit = "" if crossing else ", the edge of the data"
-        return f"{self.full_period(crossing)} (PRTF of {kept} starts {'below' if crossing else 'above'} 1/e){limit}"
+        curve = f"PRTF of {int(self.kept.sum())} starts {'below' if crossing else 'above'} 1/e"
+        return f"{self.full_period(crossing)} ({curve}){'' if crossing else ', the edge of the data'}"
+
+    @property
+    def unresolved(self) -> Unresolved | None:
+        """Reason why the PRTF gives no resolution; None where it gives one."""
+        reasons = {
+            Unresolved.OVERFITTED: self.overfitted,
+            Unresolved.POOR: self.poor,
+            Unresolved.IDENTICAL: self.about.identical_starts,
+            Unresolved.FEW: self.kept.sum() < FEW_STARTS,
+        }
+        return next((reason for reason, holds in reasons.items() if holds), None)
 
     @property
     def overfitted(self) -> bool:

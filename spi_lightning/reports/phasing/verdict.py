@@ -10,10 +10,9 @@ import torch
 from numpy.typing import ArrayLike
 
 from spi_lightning.metrics.extent import widths
-from spi_lightning.metrics.prtf import LEAST_RUNS
 from spi_lightning.metrics.shells import crossing, in_words, resolutions, shells
 from spi_lightning.physics.bragg.laboratory import LaboratoryCrystal, firm
-from spi_lightning.results.phasing import FEW_STARTS, SIZE_LEVEL, PhasingResult
+from spi_lightning.results.phasing import FEW_STARTS, SIZE_LEVEL, PhasingResult, Unresolved
 
 _FREE: Final = 0.1  # share of free pixels from which the errors are too low
 _MOST_STRAINED: Final = (2.5, 97.5)  # percentiles that a range of strain excludes on either side
@@ -58,25 +57,30 @@ def _crystal(crystal: LaboratoryCrystal) -> str:
 def _doubt(result: PhasingResult) -> str:
     """Reason why no resolution is given; empty where there is none."""
     kept, total, best = int(result.kept.sum()), len(result.kept), result.best
-    if result.overfitted:
-        return (
-            "WARNING: overfitted, so no resolution is given: relative Fourier error "
-            f"{result.final_error[best]:.3g} on fitted {result.element}s, {result.held_out_error[best]:.3g} on others."
-        )
-    if result.poor:
-        return (
-            "WARNING: the density does not explain the pattern, so no resolution is given: relative Fourier error "
-            f"{result.final_error[best]:.3g}; {_suspects(result)}."
-        )
-    if result.about.identical_starts:
-        return "No resolution is given: all starts began from the same density, so their agreement means nothing."
-    if kept == 1:
-        return f"No resolution is given: no other of the {total} starts agrees with the best; make more (starts=20)."
-    if kept < FEW_STARTS:
-        return (
-            f"No resolution is given: {kept} of {total} starts agree, too few for a PRTF, since the phases of {kept} "
-            f"unrelated starts agree to {_chance(result):.2f}, above its threshold of 1/e; make more (starts=20)."
-        )
+    match result.unresolved:
+        case Unresolved.OVERFITTED:
+            return (
+                "WARNING: overfitted, so no resolution is given: relative Fourier error "
+                f"{result.final_error[best]:.3g} on fitted {result.element}s, "
+                f"{result.held_out_error[best]:.3g} on others."
+            )
+        case Unresolved.POOR:
+            return (
+                "WARNING: the density does not explain the pattern, so no resolution is given: relative Fourier error "
+                f"{result.final_error[best]:.3g}; {_suspects(result)}."
+            )
+        case Unresolved.IDENTICAL:
+            return "No resolution is given: all starts began from the same density, so their agreement means nothing."
+        case Unresolved.FEW if kept == 1:
+            return (
+                f"No resolution is given: no other of the {total} starts agrees with the best; make more (starts=20)."
+            )
+        case Unresolved.FEW:
+            return (
+                f"No resolution is given: {kept} of {total} starts agree, too few for a PRTF, since the phases of "
+                f"{kept} unrelated starts agree to {_chance(result):.2f}, above its threshold of 1/e; "
+                "make more (starts=20)."
+            )
     return ""
 
 
@@ -161,9 +165,9 @@ def verdict(result: PhasingResult, metrics: dict[str, Any]) -> str:
             f" These errors are of the {1 - free:.0%} of the {element}s that were measured; the others are free, so "
         )
         text += "they are smaller than those of a pattern without free ones, and no sign of a better density."
+    edges = result.pixel if result.known else None
     if kept > 1:
-        edge = result.pixel if result.known and kept >= FEW_STARTS else None
-        fall = _fall(metrics, "prtf", "1/e", element, edge) if kept >= LEAST_RUNS else "names no resolution"
+        fall = "names no resolution" if result.unresolved else _fall(metrics, "prtf", "1/e", element, edges)
         text += f" The PRTF (of phases) of those kept, less chance, {fall}"
         if chance := _chance(result):
             text += f"; phases of {kept} unrelated starts agree to {chance:.2f}"
@@ -171,7 +175,7 @@ def verdict(result: PhasingResult, metrics: dict[str, Any]) -> str:
         text += "."
     if len(result.fsc):
         name = "FSC" if result.density.ndim == 3 else "FRC"
-        fall = _fall(metrics, "fsc_half_bit", "half a bit", element, result.pixel if result.known else None)
+        fall = _fall(metrics, "fsc_half_bit", "half a bit", element, edges)
         text += f" The {name} of two halves of the photons {fall}."
     if result.about.identical_starts:
         text += " All starts began from the same density, so the PRTF is 1 by construction and has no meaning."

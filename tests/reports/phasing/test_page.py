@@ -1,6 +1,6 @@
 import json
 import warnings
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from spi_lightning.metrics.prtf import chance_level
 from spi_lightning.notes import Note
 from spi_lightning.reports.phasing.page import write_phasing_report
 from spi_lightning.reports.phasing.verdict import _fall, answer, verdict
-from spi_lightning.results.phasing import PhasingFacts, PhasingResult
+from spi_lightning.results.phasing import PhasingFacts, PhasingResult, Unresolved
 
 
 def test_a_curve_that_never_falls_ends_with_the_data_along_each_axis() -> None:
@@ -136,6 +136,26 @@ def test_a_prtf_by_chance_names_no_resolution() -> None:
     assert "means nothing" in answer(phased(5, identical_starts=True), {"prtf/crossing": 0.25})
     chosen = answer(phased(5, total=20), {"prtf/crossing": 0.25, "prtf/resolution_nm": 4.0})
     assert "The other 15 starts found something else" in chosen
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"final_error": np.full(6, 0.5)}, Unresolved.POOR),
+        ({"held_out_error": np.full(6, 0.6)}, Unresolved.OVERFITTED),
+        ({"about": PhasingFacts(identical_starts=True)}, Unresolved.IDENTICAL),
+        ({"kept": np.arange(6) < 3}, Unresolved.FEW),
+        ({}, None),
+    ],
+)
+def test_answer_verdict_and_summary_agree_whether_there_is_a_resolution(
+    change: dict[str, Any], reason: Unresolved | None
+) -> None:
+    metrics = {"prtf/crossing": 0.25, "prtf/resolution_nm": 4.0}
+    result = replace(phased(5), metrics=metrics, **change)
+    assert result.unresolved is reason
+    lines = [answer(result, metrics), verdict(result, metrics), str(result.facts()["resolution"])]
+    assert ["4 nm" in line.replace("8.94 nm", "") for line in lines] == [reason is None] * 3, lines
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
