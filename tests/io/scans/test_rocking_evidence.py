@@ -7,7 +7,7 @@ import tifffile
 
 from spi_lightning.data.one_frame import measure_frame
 from spi_lightning.errors import UserError
-from spi_lightning.io.scans.rocking_evidence import neighbours_alike, rises_and_falls
+from spi_lightning.io.scans.rocking_evidence import has_fringes, neighbours_alike, rises_and_falls
 
 
 def image(size: int = 32) -> np.ndarray:
@@ -126,3 +126,15 @@ def test_random_brightness_is_no_rocking_curve() -> None:
     assert not rises_and_falls(np.arange(20.0))
     assert not rises_and_falls(np.r_[np.zeros(10), 5.0, np.zeros(10)])  # one hit among blanks
     assert rises_and_falls(1 + 100 * np.exp(-((np.arange(20) - 9.0) ** 2) / 8))
+
+
+def test_fringes_of_flat_faces_are_a_scan_also_with_angles_of_a_private_name(tmp_path: Path) -> None:
+    rocking = np.sinc(0.21 * (np.arange(24) - 12.3)) ** 2
+    counts = np.random.default_rng(0).poisson(10 * image() * rocking[:, None, None]).astype(np.uint16)
+    path = plain(tmp_path / "a.h5", counts, my_angle=0.2 + 0.01 * np.arange(24))
+    with pytest.raises(UserError, match=r"a peak between like fringes.* data=one_scan"):
+        measure_frame(path)
+    assert measure_frame(path, frame=12).mask.any()
+    generator = np.random.default_rng(0)
+    assert sum(has_fringes(1e4 * generator.lognormal(size=12)) for _ in range(1000)) < 5
+    assert not has_fringes(np.zeros(20))
