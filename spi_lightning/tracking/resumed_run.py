@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, Final
 
 import torch
@@ -19,8 +19,8 @@ from spi_lightning.tasks.checkpoint import require_whole
 from spi_lightning.tasks.checkpoint_files import BEST, LAST, run_of
 
 _WRITES: Final = ("folder", "dirpath", "default_root_dir", "save_dir", "log_dir")  # settings that name a folder to fill
-_ELSEWHERE: Final = ("archive", "tracking_uri", "artifact_location")  # settings that reach beyond the run folder
-MLRUNS: Final = "mlruns"  # folder of MLflow inside a run folder
+_ELSEWHERE: Final = ("archive",)  # settings that reach beyond the run folder
+_MLFLOW: Final = {"tracking_uri": "sqlite:///{}/mlflow.db", "artifact_location": "{}/mlruns"}  # in the run folder
 _MOST_STEPS: Final = 2**53
 _RESTORES: Final = ("restore", "_restore", "on_load_checkpoint")  # functions of Lightning, by how their names begin
 _OPTIMISER: Final = Path(torch.optim.__file__).parent
@@ -148,7 +148,6 @@ def writing_to(folder: str, cache_dir: str, settings: Any) -> Any:
     here = {key: writing_to(folder, cache_dir, value) for key, value in settings.items()}
     if here.get("cache_dir") not in (None, cache_dir):
         _log.info("cache_dir=%s of the checkpoint is not taken: %s", here["cache_dir"], cache_dir)
-    if PurePath(str(here.get("save_dir"))).name == MLRUNS:
-        folders["save_dir"] = str(Path(folder) / MLRUNS)
+    folders |= {key: inside.format(folder) for key, inside in _MLFLOW.items()}
     here |= {key: folders[key] for key in here if key in folders and here[key] is not None}
     return here | {key: None for key in _ELSEWHERE if key in here}

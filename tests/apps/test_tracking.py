@@ -27,6 +27,20 @@ def test_tensorboard_by_one_word(tmp_path: Path) -> None:
     assert list((tmp_path / "run/tensorboard").glob("events*")) and not (tmp_path / "run/wandb").exists()
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_mlflow_by_one_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no part of the environment of the tests: this one runs where it is installed beside them."""
+    tracking = pytest.importorskip("mlflow").tracking
+    monkeypatch.chdir(tmp_path)
+    numbers = train(small_config(tmp_path, "tracking=mlflow", "trainer.max_epochs=1"))
+    train(small_config(tmp_path, "tracking=mlflow", "trainer.max_epochs=2", f"resume={tmp_path / 'run'}"))
+    client = tracking.MlflowClient(f"sqlite:///{tmp_path}/run/mlflow.db")
+    runs = client.search_runs([client.get_experiment_by_name("spi_lightning").experiment_id])
+    assert len(runs) == 2 and numbers
+    assert all({"val/loss", "val/auroc"} <= set(run.data.metrics) and run.data.params for run in runs)
+    assert not (tmp_path / "mlruns").exists()
+
+
 @pytest.mark.skipif(find_spec("mlflow") is not None, reason="mlflow is installed")
 def test_a_package_that_is_missing_is_one_line_with_its_remedy(tmp_path: Path) -> None:
     with pytest.raises(InstantiationException) as refused:

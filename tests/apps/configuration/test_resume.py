@@ -172,10 +172,11 @@ def test_a_foreign_run_writes_nowhere_else(tmp_path: Path, caplog: pytest.LogCap
     last, outside = tmp_path / "run/checkpoints/last.ckpt", tmp_path / "outside"
     checkpoint = load(last)
     config = checkpoint["config"]
-    elsewhere = {"save_dir": f"{outside}/mlruns", "tracking_uri": f"file:{outside}"}
+    elsewhere = {"artifact_location": f"{outside}/mlruns", "tracking_uri": "http://elsewhere"}
     stored = {"mlflow": elsewhere, "tensorboard": {"save_dir": str(outside)}}
     moved = writing_to(str(tmp_path / "run"), "", stored)
-    assert moved["mlflow"] == {"save_dir": f"{tmp_path}/run/mlruns", "tracking_uri": None}
+    run = tmp_path / "run"
+    assert moved["mlflow"] == {"artifact_location": f"{run}/mlruns", "tracking_uri": f"sqlite:///{run}/mlflow.db"}
     assert moved["tensorboard"] == {"save_dir": f"{tmp_path}/run"}
     config["data"]["cache_dir"] = config["folder"] = config["trainer"]["default_root_dir"] = str(outside)
     for name in ("best", "last", "often"):
