@@ -33,7 +33,8 @@ class OptunaConfig:
         storage: URL of Optuna's storage; None: ``optuna.db``, SQLite, in the folder of the sweep.
         study_name: Name of the study in its storage; one that is there goes on.
         n_trials: Number of trials that are to finish, those of an earlier start included.
-        n_jobs: Trials that are drawn before the first of them ends: as many as the launcher runs at once.
+        n_jobs: Trials that are drawn before the first of them ends: as many as the launcher runs at once. Hydra's own
+            runs one, and with it more than 1 is refused.
         max_failure_rate: Share of the trials of one draw that may fail before the search ends.
         params: Search space: key -> ``interval(a, b)``, ``range(a, b, step)``, ``choice(a, b)`` or ``a,b``, also
             ``tag(log, interval(a, b))``; or a fixed value.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.utils import instantiate
@@ -58,6 +59,11 @@ class Search:
         Raises:
             UserError: The search cannot begin, or a trial failed by a mistake of the user.
         """
+        if self.settings["n_jobs"] > 1 and isinstance(launcher, BasicLauncher):
+            raise UserError(
+                f"hydra.sweeper.n_jobs={self.settings['n_jobs']}: Hydra's own launcher runs one job after the other; "
+                "leave n_jobs=1, or name another one (pip install hydra-joblib-launcher, hydra/launcher=joblib)"
+            )
         logging.getLogger("optuna").setLevel(logging.WARNING)
         self.folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.config, self.folder / SWEEP)

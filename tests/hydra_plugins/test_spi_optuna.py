@@ -106,6 +106,8 @@ def test_a_search_that_is_refused_leaves_nothing(search, tmp_path: Path) -> None
     status, out = search("network.dropout=7", "hydra.sweeper.n_trials=2")
     assert status == 2 and "network.dropout=7 must lie between 0 and 1" in out
     assert not list(tmp_path.glob("sweep/*/*")) and not (tmp_path / "sweep" / "optuna.db").exists()
+    status, out = search("hydra.sweeper.n_jobs=2")
+    assert status == 2 and "n_jobs=2: Hydra's own launcher runs one job after the other" in out
     status, out = search("hydra.sweeper.direction=sideways")
     assert status == 2 and out.count("error: ") == 1 and "sideways" in out
     status, out = search("callbacks.prune.pruner=None_Such", "hydra.sweeper.n_trials=1")
