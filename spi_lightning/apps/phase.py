@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from spi_lightning.data.one_frame import RockingScanError
 from spi_lightning.errors import UserError
 from spi_lightning.files import write_json
 from spi_lightning.mistakes import causes_of
-from spi_lightning.notes import note_lines
+from spi_lightning.notes import Note, note_lines
 from spi_lightning.reconstruction import ReconstructionSettings, prepare, solve, write_reconstruction
 from spi_lightning.reports.phasing.verdict import verdict
 from spi_lightning.settings import field_types, filled
@@ -45,7 +46,8 @@ def phase(cfg: DictConfig) -> dict[str, Any]:
     """
     check_types(cfg, "phase", TYPES)
     trust(cfg.trust)
-    folder, measured = Path(cfg.folder), _measured(cfg)
+    folder = Path(cfg.folder)
+    measured, words = _measured(cfg, command_words())
     settings, console = filled(ReconstructionSettings, resolved(cfg)), Terminal(width=110)
     pixels = " x ".join(map(str, measured.mask.shape))
     console.print(f"{cfg.data.get('path', folder)}: {pixels} pixels, {settings.starts} starts", soft_wrap=True)
@@ -55,7 +57,7 @@ def phase(cfg: DictConfig) -> dict[str, Any]:
     for name, found in measured.found_keys.items():  # which config.yaml then holds too
         if "keys" in cfg.data and cfg.data["keys"].get(name) is None:
             cfg.data["keys"][name] = found
-    record(cfg)
+    record(cfg, words)
     result, metrics = write_reconstruction(folder, solve(problem), str(cfg.data.get("path", "")))
     write_json(folder / METRICS, metrics)
     from spi_lightning.reports import write_phasing_report  # matplotlib, seconds into the work
@@ -68,8 +70,8 @@ def phase(cfg: DictConfig) -> dict[str, Any]:
     return metrics
 
 
-def _measured(cfg: DictConfig) -> Measurement:
-    """The pattern that is phased; a rocking scan is taken as such where no data= was named.
+def _measured(cfg: DictConfig, words: list[str] | None) -> tuple[Measurement, list[str] | None]:
+    """The pattern that is phased, and the overrides; a rocking scan is taken as such where these name no data=.
 
     Raises:
         UserError: Data other than a single pattern.
@@ -77,16 +79,18 @@ def _measured(cfg: DictConfig) -> Measurement:
     try:
         measured = instantiate(cfg.data, _convert_="all")
     except Exception as error:
-        words = command_words()
         found = any(isinstance(cause, RockingScanError) for cause in causes_of(error))
         if not found or words is None or any(word.startswith("data=") for word in words):
             raise
+        words = [*words, "data=one_scan"]
         Terminal().print(f"{cfg.data.path}: looks like a rocking scan and is taken as one (data=one_scan)")
-        cfg.data = compose(HydraConfig.get().job.config_name, overrides=[*words, "data=one_scan"]).data
+        cfg.data = compose(HydraConfig.get().job.config_name, overrides=words).data
         measured = instantiate(cfg.data, _convert_="all")
+        note = Note.of("data=one_scan was not named: the file looks like a rocking scan and is taken as one")
+        measured = replace(measured, notes=[note, *measured.notes])
     if not isinstance(measured, Measurement):
         raise UserError(
             "data= is a set for training and evaluation, of which no one pattern is phased; give data=one_frame (a 2D "
             "pattern) or data=one_scan (a rocking scan); spi evaluate phases sets"
         )
-    return measured
+    return measured, words

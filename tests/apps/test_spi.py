@@ -1,5 +1,6 @@
 """The command spi: its words, its help, and what it does not import."""
 
+import json
 import os
 import subprocess
 import sys
@@ -131,6 +132,8 @@ def test_a_rocking_scan_is_taken_as_one_unless_data_is_named(
     assert status(*words, "out=phased") == 0
     assert "looks like a rocking scan and is taken as one (data=one_scan)" in capsys.readouterr().out
     assert yaml.safe_load(Path("phased/config.yaml").read_text())["data"]["_target_"].endswith("measure_scan")
+    assert "data=one_scan" in json.loads(Path("phased/versions.json").read_text())["overrides"]
+    assert "data=one_scan was not named" in Path("phased/report.html").read_text()
     assert status(*words, "data=one_frame") == 2
     assert "give data=one_scan" in capsys.readouterr().err
 
@@ -141,7 +144,9 @@ def test_a_rocking_scan_is_taken_as_one_unless_data_is_named(
         (["phaze"], "error: spi phaze is not a command; did you mean spi phase?"),
         (["xyz"], "error: spi xyz is not a command; commands are simulate, describe, "),
         (["train", "--foo"], "error: --foo is no option; write KEY=VALUE; spi train --help lists the keys"),
-        (["train", "frames.h5"], "error: frames.h5: write KEY=VALUE, as in data.path=frames.h5; "),
+        (["train", "frames.h5"], "error: frames.h5: write KEY=VALUE, as in data=hits data.path=frames.h5; "),
+        (["train", "-m", "seed=1,2", "-c", "job"], "error: -m has no settings of one job; spi train without -m "),
+        (["train", "data=supports", "a.h5"], "error: a.h5: write KEY=VALUE, as in data.path=a.h5; "),
         (
             ["train", "data=one_frame", "data.path=x.cxi"],
             "error: data=one_frame does not fit task=hit_classification: ",

@@ -38,6 +38,8 @@ def command_line(command: str, words: Sequence[str], file_key: str) -> list[str]
         UserError: An option that does not exist, or a bare word that the command does not take.
     """
     sweep = any(word in ("-m", "--multirun") for word in words)
+    if sweep and any(word in ("-c", "--cfg", "-i", "--info") for word in words):
+        raise UserError(f"-m has no settings of one job; spi {command} without -m prints them, or spi config {command}")
     short = {"method": "methods", "out": OUT.get(command, "hydra.sweep.dir" if sweep else "hydra.run.dir")}
     files, others = [], []
     for before, word in zip(("", *words), words, strict=False):
@@ -51,7 +53,9 @@ def command_line(command: str, words: Sequence[str], file_key: str) -> list[str]
         else:
             others.append(f"{short.get(key, key)}={value}" if equals else word)
     if files and not file_key:
-        raise UserError(f"{files[0]}: write KEY=VALUE, as in data.path={files[0]}; spi {command} --help lists the keys")
+        data = "" if any(word.startswith(("data=", "experiment=")) for word in words) else "data=hits "
+        example = f"{data}data.path={files[0]}"
+        raise UserError(f"{files[0]}: write KEY=VALUE, as in {example}; spi {command} --help lists the keys")
     named = ",".join(map(quoted, files))
     return quote_names([*others, *([f"{file_key}=[{named}]" if files[1:] else f"{file_key}={named}"] if files else [])])
 
