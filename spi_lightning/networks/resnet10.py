@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import cast
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spi_lightning.errors import UserError
 
 from .batch_norm import SharedBatchNorm2d
+from .radial_contrast import radial_contrast
 
 
 class ConvolutionBlock(nn.Sequential):
@@ -66,6 +68,7 @@ class ResNet10(nn.Module):
         dropout: Probability of dropping a value after each batch normalisation.
         stem_stride: Stride of the first convolution, pixel.
         in_channels: Channels of the input, 1, or 2 with the mask as a channel.
+        contrast: Whether the network adds a channel to logarithm and mask, see radial_contrast.
 
     Raises:
         UserError: n + m is even, or widths shrink.
@@ -81,6 +84,7 @@ class ResNet10(nn.Module):
         dropout: float = 0.25,
         stem_stride: int = 1,
         in_channels: int = 1,
+        contrast: bool = False,
     ) -> None:
         super().__init__()
         if len(widths) != len(depths):
@@ -92,7 +96,13 @@ class ResNet10(nn.Module):
             )
         if list(widths) != sorted(widths):
             raise UserError(f"network.widths={list(widths)}: widths must not shrink, e.g. [32, 64]")
-        self.stem = ConvolutionBlock(in_channels, channels[0], stem_stride, dropout)
+        if contrast and in_channels != 2:
+            raise UserError(
+                f"network.contrast needs the mask: set network.in_channels=2, not {in_channels}, and"
+                " preprocess.mask_channel=true"
+            )
+        self.contrast = contrast
+        self.stem = ConvolutionBlock(in_channels + contrast, channels[0], stem_stride, dropout)
         steps = [(channels[i], channels[i + 1], channels[i + 2]) for i in range(0, len(channels) - 1, 2)]
         self.blocks = nn.Sequential(
             *(ResidualBlock(step, stride=2 if step[2] > step[0] else 1, dropout=dropout) for step in steps)
@@ -104,6 +114,8 @@ class ResNet10(nn.Module):
 
     def features(self, pattern: Tensor) -> Tensor:
         """Features of the penultimate layer: (B, C, H, W) -> (B, widths[-1])."""
+        if self.contrast:
+            pattern = torch.cat([pattern, radial_contrast(pattern)], dim=1)
         maps = self.blocks(F.relu(self.stem(pattern)))
         return cast(Tensor, maps.mean(dim=(2, 3)))
 
