@@ -48,6 +48,7 @@ _METHODS: Final[dict[type, type[Any]]] = {
     ComplexReconstruction: VolumeCheckpoint,
 }
 """Task -> class of the method that answers with its network."""
+_INPUT: Final = ("bin", "crop", "speckle", "beam_centre")
 
 
 @dataclass(frozen=True, repr=False)
@@ -60,6 +61,8 @@ class Trained(Summarised):
         batch_size: Number of patterns computed together.
         bin, crop: Number of pixels summed along each axis, and edge of the square that is kept, pixel, instead of those
             of the training, for patterns of another detector; None: those of the training.
+        speckle, beam_centre: Speckle width, and row and column of the beam, pixel, for a network that takes patterns of
+            any size; None: found from the hits of the patterns.
 
     Examples:
         >>> from spi_lightning import load
@@ -79,6 +82,8 @@ class Trained(Summarised):
     batch_size: int = 64
     bin: int | None = None
     crop: int | None = None
+    speckle: float | None = None
+    beam_centre: tuple[float, float] | None = None
 
     @cached_property
     def _loaded(self) -> tuple[nn.Module, Mapping[str, Any]]:
@@ -170,15 +175,15 @@ class Trained(Summarised):
         made = next((method for task, method in _METHODS.items() if isinstance(self.task, task)), None)
         if made is None:
             raise UserError(f"{self.checkpoint}: a run of {type(self.task).__name__} answers no question of evaluate")
-        options = {"batch_size": self.batch_size, "bin": self.bin, "crop": self.crop}
+        options = {name: getattr(self, name) for name in ("batch_size", *_INPUT)}
         taken = {field.name for field in fields(made)}
         self._require_settings(taken)
         chosen = {name: value for name, value in options.items() if name in taken and value is not None}
         return made(name=self.name, checkpoint=self.checkpoint, instantiate=instantiate, device=self.device, **chosen)
 
     def _require_settings(self, taken: Collection[str] = ()) -> None:
-        """UserError for a bin or crop that the network's method does not take."""
-        for name in ("bin", "crop"):
+        """UserError for a setting of the input that the network's method does not take."""
+        for name in _INPUT:
             if getattr(self, name) is not None and name not in taken:
                 raise UserError(
                     f"{name}={getattr(self, name)}: {self.name}, {type(self.task).__name__}, takes no {name}"
@@ -209,6 +214,8 @@ def load(
     batch_size: int = 64,
     bin: int | None = None,
     crop: int | None = None,
+    speckle: float | None = None,
+    beam_centre: tuple[float, float] | None = None,
     trust: str | Sequence[str] = (),
 ) -> Trained:
     """A trained network of a run folder or checkpoint file.
@@ -219,6 +226,8 @@ def load(
         batch_size: Number of patterns computed together.
         bin: Number of pixels summed along each axis before prediction; None: as in training.
         crop: Edge of the central square of the patterns that is used, pixel; None: as in training.
+        speckle: Width of a speckle, pixel, for a network that takes patterns of any size; None: found from their hits.
+        beam_centre: Row and column of the beam, pixel, for such a network; None: as the file says, else found.
         trust: Packages besides this one whose classes the checkpoint may name, of a network of your own.
 
     Raises:
@@ -231,6 +240,6 @@ def load(
     """
     if trust:
         registry.trust(trust)
-    trained = Trained(find_checkpoint(Path(run), "run"), device, batch_size, bin, crop)
+    trained = Trained(find_checkpoint(Path(run), "run"), device, batch_size, bin, crop, speckle, beam_centre)
     _ = trained.task  # a damaged checkpoint is refused here
     return trained

@@ -18,7 +18,7 @@ _OPTIONS: Final = (
     "abstain_within|adu_per_photon|angle|bad_pixels|beam_centre|beam_column|beam_row|bin|constraint|counts|crop|dark|"
     "defects|delta_deg|distance|frame|gamma_deg|geometry|halves|held_out|index|label|mask|mask_convention|masks|monitor|"
     "normalise|parasitic_peaks|path|photon_energy|photons|pixel_size|pixel_size_rows|preparation|recipe|reflection|"
-    "region|saturation|size|starts|step_deg|threshold|whitefield"
+    "region|saturation|size|speckle|starts|step_deg|threshold|whitefield"
 )
 _WORD: Final = re.compile(rf"(?<![\w./]){_GROUPS}(?=(?:{_OPTIONS})(?!\w))")
 _SCAN: Final = re.compile(r"(?<![\w./])data=one_scan(?: data\.path=\w+)?")

@@ -46,6 +46,8 @@ TYPES: Final = {
     "views": Literal["none", "flips", "dihedral"] | None,
     "preprocess.crop": int | None,
     "preprocess.bin": int | None,
+    "preprocess.speckle": float | None,
+    "preprocess.beam_centre": tuple[float, float] | None,
     "data.exclude": Sequence[int] | None,
     "selection.method": TEXT,
     "report.embedding": Literal["pca", "tsne"],

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from spi_lightning.apps.configuration.value_types import TEXT, check_types
 from spi_lightning.console import Terminal
+from spi_lightning.data.transforms import Preprocess
 from spi_lightning.io.input_window import USUAL_SIZE
 from spi_lightning.results.decision import DecisionRule
 from spi_lightning.settings import field_types
@@ -43,8 +44,9 @@ def export(cfg: DictConfig) -> None:
     edge = USUAL_SIZE
     if isinstance(task, HitClassification):
         preprocess = task.preprocess
-        preprocess.crop, preprocess.bin = cfg.preprocess.crop or preprocess.crop, cfg.preprocess.bin or preprocess.bin
-        edge = preprocess.crop or USUAL_SIZE * preprocess.bin
+        preprocess.adjust(cfg.preprocess)
+        if isinstance(preprocess, Preprocess):
+            edge = preprocess.crop or USUAL_SIZE * preprocess.bin
     graph, size, path = graph_of(task, cfg.decision.threshold), cfg.size or (edge, edge), Path(cfg.path)
     write(graph, [int(length) for length in size], path)
     takes, gives = ", ".join(graph.inputs), ", ".join(graph.outputs)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from spi_lightning import lazily
 
 if TYPE_CHECKING:
+    from spi_lightning.data.scale.scale_free import ScaleFree
     from spi_lightning.data.scans.known_object import KnownObject, count_known_object
     from spi_lightning.data.scans.preparation import Preparation
     from spi_lightning.data.scans.single_pattern import MeasuredPattern, measure_scan, read_pattern
@@ -36,6 +37,7 @@ __all__ = [
     "PatternInput",
     "Preparation",
     "Preprocess",
+    "ScaleFree",
     "SimulatedHitDataModule",
     "SimulatedSupportDataModule",
     "SimulatedVolumeDataModule",

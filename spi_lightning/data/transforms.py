@@ -1,7 +1,7 @@
 """Preprocessing of photon counts for networks, and random reflections in training."""
 
-from collections.abc import Iterable
-from typing import Any, Literal, get_args
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,42 @@ Augmentation = Literal["none", "flips", "dihedral"]
 AUGMENTATIONS = get_args(Augmentation)
 
 
-class Preprocess(nn.Module):
+class HitInput(nn.Module):
+    """Map from photons and mask of a batch, (B, 1, H, W), to the input of a hit classifier, (B, C, h, w) float32.
+
+    Args:
+        mask_channel: Whether the last channel is the mask.
+
+    Attributes:
+        adjustable: Names of the attributes that a user may set for patterns of another detector.
+    """
+
+    adjustable: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, mask_channel: bool) -> None:
+        super().__init__()
+        self.mask_channel = mask_channel
+
+    def adjust(self, settings: Mapping[str, Any]) -> None:
+        """Set attributes by their names where a value is not None; UserError for one that is not adjustable."""
+        for name, value in settings.items():
+            if value is not None and name not in self.adjustable:
+                choices = " or ".join(f"preprocess.{one}" for one in self.adjustable)
+                raise UserError(f"preprocess.{name}={value}: this network has no such setting; set {choices}")
+            if value is not None:
+                setattr(self, name, value)
+
+    @property
+    def needs_fit(self) -> bool:
+        """Whether statistics of the training patterns are still to be fitted."""
+        return False
+
+    def with_mask(self, pattern: Tensor, mask: Tensor) -> Tensor:
+        """Pattern (B, 1, h, w), followed by its mask, (B, 1, h, w) or one for all, if that is a channel."""
+        return torch.cat([pattern, mask.to(pattern).expand(pattern.shape)], dim=1) if self.mask_channel else pattern
+
+
+class Preprocess(HitInput):
     """Map from photons and mask to network input (B, C, h, w) float32; masked pixels are 0 before and after.
 
     Steps in this order: centre crop, binning by summing, scaling, standardisation, mask. There is no normalisation per
@@ -38,6 +73,7 @@ class Preprocess(nn.Module):
     image subtracted in Fig. 4. The text leaves ``scalar`` or ``pixel`` open.
     """
 
+    adjustable = ("crop", "bin")
     mean: Tensor
     deviation: Tensor
     fitted: Tensor
@@ -50,16 +86,10 @@ class Preprocess(nn.Module):
         standardise: str = "none",
         mask_channel: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(mask_channel)
         _require("preprocess.scale", scale, SCALES)
         _require("preprocess.standardise", standardise, STANDARDISATIONS)
-        self.crop, self.bin, self.scale, self.standardise, self.mask_channel = (
-            crop,
-            bin,
-            scale,
-            standardise,
-            mask_channel,
-        )
+        self.crop, self.bin, self.scale, self.standardise = crop, bin, scale, standardise
         self.register_buffer("mean", torch.zeros(1, 1))
         self.register_buffer("deviation", torch.ones(1, 1))
         self.register_buffer("fitted", torch.tensor(standardise == "none"))
@@ -74,7 +104,7 @@ class Preprocess(nn.Module):
         pattern, mask = self._scaled(batch)
         if self.standardise != "none":
             pattern = (pattern - self.mean) / self.deviation * mask
-        return torch.cat([pattern, mask.to(pattern.dtype)], dim=1) if self.mask_channel else pattern
+        return self.with_mask(pattern, mask)
 
     @torch.no_grad()
     def fit(self, batches: Iterable[Batch]) -> None:

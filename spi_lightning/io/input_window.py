@@ -9,13 +9,12 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from spi_lightning.errors import UserError
 from spi_lightning.fields import BEAM_CENTRE, IS_SINGLE_HIT
-from spi_lightning.physics.array import bin_pixels, evenly
+from spi_lightning.physics.array import bin_to, evenly
 from spi_lightning.physics.frames.beam_centre import find_beam_centre
-from spi_lightning.physics.frames.sphere_fit import fit_sphere
+from spi_lightning.physics.frames.frame_scale import speckle_widths
 
 from .patterns.pattern_file import PatternFile
 
@@ -117,21 +116,9 @@ def fringe_width(file: PatternFile) -> float | None:
 def _fringes(file: PatternFile, frames: NDArray[np.int64]) -> NDArray[np.float64]:
     """Fringe widths (n,) of frames, pixel; NaN where no sphere fits."""
     photons, mask = torch.from_numpy(file.read(frames)), torch.from_numpy(np.array(file.read_mask(frames)))
-    photons, mask, bin = _coarse(photons, mask.expand(photons.shape))
+    bin = -(-min(photons.shape[-2:]) // _LARGEST)
+    photons, mask = bin_to(photons, mask, bin)
     stated = torch.from_numpy(np.array(file.geometry.get(BEAM_CENTRE, np.nan), dtype=np.float64))
     guess = (stated - (bin - 1) / 2) / bin if stated.shape == (2,) and stated.isfinite().all() else None
-    centre = find_beam_centre(photons, mask, guess).centre
-    sphere = fit_sphere(photons, mask, centre, 1e4, 1.0, 1e-4)  # q in 1/pixel, at an angle that is small
-    fringe = torch.where(sphere.quality >= _QUALITY, bin / sphere.diameter, torch.nan)
-    return fringe.double().numpy()
-
-
-def _coarse(photons: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, int]:
-    """Photons and mask (B, H, W) binned to 512 pixels at most along the shorter edge, and the bin."""
-    height, width = photons.shape[-2:]
-    bin = -(-min(height, width) // _LARGEST)
-    if bin == 1:
-        return photons, mask, 1
-    whole = (..., slice(height // bin * bin), slice(width // bin * bin))
-    binned, measured = bin_pixels(photons[whole][:, None], mask[whole][:, None], bin)
-    return binned[:, 0], measured[:, 0], bin
+    widths, quality = speckle_widths(photons, mask, find_beam_centre(photons, mask, guess).centre)
+    return torch.where(quality >= _QUALITY, bin * widths, torch.nan).double().numpy()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from types import EllipsisType
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,14 +47,26 @@ def resized(array: Tensor, edges: Sequence[int]) -> Tensor:
 
 def cut_around(array: Tensor, centre: Sequence[int], sizes: Sequence[int]) -> Tensor:
     """Cut (spatial) so that pixel ``centre`` becomes n // 2 of ``sizes``; 0 or False where the cut leaves the array."""
-    cut = array.new_zeros(tuple(sizes))
-    source, target = [], []
-    for index, size, n in zip(centre, sizes, array.shape, strict=True):
-        start = index - size // 2
-        low, high = max(0, start), min(n, start + size)
-        source.append(slice(low, high))
-        target.append(slice(low - start, high - start))
-    cut[tuple(target)] = array[tuple(source)]
+    return cut_window(array, [index - size // 2 for index, size in zip(centre, sizes, strict=True)], sizes)
+
+
+def cut_window(array: Tensor, start: Sequence[int], sizes: Sequence[int]) -> Tensor:
+    """Cut of the last axes, (..., N) -> (..., sizes), from an index that may be negative; 0 or False beyond the array.
+
+    A cut inside the array is a view of it.
+    """
+    whole = array.shape[-len(sizes) :]
+    if all(first >= 0 and first + size <= n for first, size, n in zip(start, sizes, whole, strict=True)):
+        inside: list[Any] = [slice(first, first + size) for first, size in zip(start, sizes, strict=True)]
+        return array[(..., *inside)]
+    cut = array.new_zeros((*array.shape[: -len(sizes)], *sizes))
+    source: list[Any] = []
+    target: list[Any] = []
+    for first, size, n in zip(start, sizes, whole, strict=True):
+        low, high = min(max(0, first), n), max(0, min(n, first + size))
+        source.append(slice(low, max(low, high)))
+        target.append(slice(low - first, max(low, high) - first))
+    cut[(..., *target)] = array[(..., *source)]
     return cut
 
 
@@ -111,6 +124,17 @@ def bin_pixels(photons: Tensor, mask: Tensor, bin: int) -> tuple[Tensor, Tensor]
     binned = _sum_squares(torch.where(mask, photons, 0.0), bin)
     measured = _sum_squares(mask.to(binned.dtype), bin)
     return binned * (bin**2 / measured.clamp(min=1)), measured > 0
+
+
+def bin_to(photons: Tensor, mask: Tensor, bin: int) -> tuple[Tensor, Tensor]:
+    """Photons (B, H, W) and mask (H, W) or (B, H, W) binned as by `bin_pixels`; rows and columns left over are cut."""
+    if bin == 1:
+        return photons, mask
+    edges: list[Any] = [slice(n // bin * bin) for n in photons.shape[-2:]]
+    whole = (..., *edges)
+    kept = mask[whole].reshape(-1, 1, *photons[whole].shape[-2:])
+    binned, measured = bin_pixels(photons[whole][:, None], kept, bin)
+    return binned[:, 0], measured[:, 0] if mask.ndim == 3 else measured[0, 0]
 
 
 def _sum_squares(image: Tensor, bin: int) -> Tensor:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from spi_lightning.errors import UserError
 from spi_lightning.fingerprint import Irrelevant
 from spi_lightning.io.patterns.pattern_file import PatternFile
+from spi_lightning.physics.frames.frame_scale import FrameScale
 from spi_lightning.summary import Summarised
 
 from .layout import Layout
@@ -71,6 +72,8 @@ class HitAnswer(Summarised):
         distance_from_training: (N,) float32, how unlike the validation patterns of a network each frame is; 99 % of
             those lie below 1.
         usual_distance: Distance below which 90 % of those lie.
+        is_hit: (N,) bool, frames with a hit, of a network that answers others with probability 0; None: it answers all.
+        scale: Scale at which a network that takes patterns of any size took them; None of other methods.
     """
 
     layout: ClassVar[Layout] = {
@@ -80,6 +83,7 @@ class HitAnswer(Summarised):
         "features": "real N d or None",
         "class_probability": "real N classes or None",
         "distance_from_training": "real N or None",
+        "is_hit": "bool N or None",
     }
 
     score: Floats
@@ -89,6 +93,8 @@ class HitAnswer(Summarised):
     class_probability: Floats | None = None
     distance_from_training: Floats | None = None
     usual_distance: float | None = None
+    is_hit: NDArray[np.bool_] | None = None
+    scale: FrameScale | None = None
 
 
 def mean_answer(answers: Sequence[HitAnswer]) -> HitAnswer:

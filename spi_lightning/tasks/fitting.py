@@ -17,13 +17,13 @@ _HITS: Final = {
     "loss": "binary_cross_entropy cross_entropy generalised_cross_entropy",
     "metric": "HitMetrics",
     "network": "ResNet10 TinyCNN logistic_head",
-    "preprocess": "Preprocess",
+    "preprocess": "Preprocess ScaleFree",
     "data": "HitDataModule SimulatedHitDataModule",
 }
 _PICTURES: Final = {"preprocess": "PatternInput", "data": "SupportDataModule SimulatedSupportDataModule"}
 FITS: Final[dict[str, dict[str, str]]] = {
     "HitClassification": _HITS,
-    "TransferClassification": {**_HITS, "network": "logistic_head"},
+    "TransferClassification": {**_HITS, "network": "logistic_head", "preprocess": "Preprocess"},
     "SupportPrediction": {
         **_PICTURES,
         "loss": "squared_error support_cross_entropy soft_support_penalty support_penalty",
@@ -153,7 +153,7 @@ def _channels(network: Settings, preprocess: Settings) -> tuple[str, str, str] |
     """Disagreement of a network on the channels that are made for it."""
     kinds, mask = setting(preprocess, "kinds"), setting(preprocess, "mask_channel")
     takes, fitting = _CHANNELS.get(name_of(network), (setting(network, "in_channels"), ""))
-    if name_of(preprocess) not in ("Preprocess", "PatternInput") or not isinstance(takes, int):
+    if name_of(preprocess) not in ("Preprocess", "PatternInput", "ScaleFree") or not isinstance(takes, int):
         return None
     made = int(bool(mask)) + (1 if kinds is None else len(kinds))
     if made == takes:

@@ -7,8 +7,9 @@ import torch
 from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor, nn
 
-from spi_lightning.data.hits import HitDataset
-from spi_lightning.data.transforms import AUGMENTATIONS, Preprocess, views
+from spi_lightning.data.hits import HitDataModule, HitDataset, log_notes
+from spi_lightning.data.scale.scale_free import ScaleFree
+from spi_lightning.data.transforms import AUGMENTATIONS, HitInput, Preprocess, views
 from spi_lightning.errors import UserError
 from spi_lightning.fields import (
     CLASS_PROBABILITY,
@@ -66,7 +67,7 @@ class HitClassification(TrainedTask):
     def __init__(
         self,
         network: nn.Module,
-        preprocess: Preprocess,
+        preprocess: HitInput,
         loss: Loss,
         metrics: HitMetrics,
         optimizer: MakeOptimizer,
@@ -153,14 +154,20 @@ class HitClassification(TrainedTask):
         self._require_labels()
         patterns = self.trainer.datamodule.splits.get("train")  # type: ignore[attr-defined]
         if isinstance(patterns, HitDataset):
+            self._fit_scale(patterns)
             require_input(self.network, self.preprocess, patterns, self.device)
-        if not self.preprocess.needs_fit:
+        if not isinstance(self.preprocess, Preprocess) or not self.preprocess.needs_fit:
             return
         if self.trainer.is_global_zero:
             self.preprocess.fit(self.trainer.datamodule.statistics_batches())  # type: ignore[attr-defined]
         statistics = [self.preprocess.mean, self.preprocess.deviation, self.preprocess.fitted]
         statistics = self.trainer.strategy.broadcast([value.cpu() for value in statistics])
         self.preprocess.load_state_dict(dict(zip(("mean", "deviation", "fitted"), statistics, strict=True)))
+
+    def _fit_scale(self, patterns: HitDataset) -> None:
+        """Find the scale of a measured file for a preprocessing that needs it; simulated patterns are canonical."""
+        if isinstance(self.preprocess, ScaleFree) and isinstance(self.trainer.datamodule, HitDataModule):  # type: ignore[attr-defined]
+            log_notes(self.preprocess.fit_to(patterns.file, device=self.device))
 
     def on_validation_epoch_end(self) -> None:
         """Log validation metrics and fit the temperature."""

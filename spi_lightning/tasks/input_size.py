@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from spi_lightning.data.hits import HitDataset
-from spi_lightning.data.transforms import Preprocess
+from spi_lightning.data.transforms import HitInput, Preprocess
 from spi_lightning.errors import UserError
 from spi_lightning.fields import PHOTONS
 from spi_lightning.io.input_window import USUAL_SIZE, size_refusal
@@ -18,7 +18,7 @@ from spi_lightning.io.input_window import USUAL_SIZE, size_refusal
 _SIZES: Final = (USUAL_SIZE, 128, 32, 256, 224, *range(16, 257, 4))  # pixel, tried on a network without ``size``
 
 
-def require_input(network: nn.Module, preprocess: Preprocess, dataset: HitDataset, device: torch.device) -> None:
+def require_input(network: nn.Module, preprocess: HitInput, dataset: HitDataset, device: torch.device) -> None:
     """Refuse patterns that a network cannot take, naming bin and crop that make them an input of it.
 
     Args:
@@ -41,6 +41,8 @@ def require_input(network: nn.Module, preprocess: Preprocess, dataset: HitDatase
             network(made)
             return
         except (UserError, RuntimeError):
+            if not isinstance(preprocess, Preprocess):
+                raise
             size = _size_of(network, preprocess, device)
     if size is not None or made is None:
         now, smaller = (preprocess.crop, preprocess.bin), "the patterns are smaller; set network.size if it has one"

@@ -42,8 +42,9 @@ TASK_PARTS: Final = (
         networks__support_encoder_decoder="SupportEncoderDecoder",
         networks__tiny_cnn="TinyCNN",
         networks__unet="HealingUNet UNet",
-        data="PatternInput Preprocess",
+        data="PatternInput Preprocess ScaleFree",
         data__pattern_input="PatternInput",
+        data__scale__scale_free="ScaleFree",
         data__transforms="Preprocess",
         losses="DensityPrior FourierLoss SupervisedLoss UnsupervisedLoss binary_cross_entropy cross_entropy"
         " generalised_cross_entropy soft_support_penalty squared_error support_cross_entropy support_penalty",

@@ -56,7 +56,8 @@ def method_folders() -> list[Path]:
 
 
 def _hits(cfg: DictConfig, checkpoint: Path) -> Methods:
-    options = {**cfg.preprocess, "views": cfg.views, "batch_size": cfg.batch_size, "device": cfg.device}
+    options = {**cast(dict[str, Any], OmegaConf.to_container(cfg.preprocess)), "views": cfg.views}
+    options |= {"batch_size": cfg.batch_size, "device": cfg.device, "hit_threshold": cfg.hits.threshold}
     yield "", partial(CheckpointMethod, checkpoint=checkpoint, instantiate=instantiate, cache_dir=str(CACHE), **options)
 
 

@@ -58,6 +58,7 @@ def explain(
     frames = np.asarray(list(dict.fromkeys(int(frame) for frame in turns))[:count], dtype=np.int64)
     if len(frames) == 0:
         return None, None
+    networks[0].fit_to(patterns)  # as its answer may be a kept one
     return occlusion_maps(networks[0], patterns, frames), layer_maps(networks[0], patterns, int(frames[0]))
 
 

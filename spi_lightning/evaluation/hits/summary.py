@@ -1,6 +1,7 @@
 """Numbers of metrics.json from all answers, and notes for their reader."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from itertools import combinations
 from typing import Any
 
@@ -42,12 +43,15 @@ def score(
 
     Returns:
         ``test/accuracy`` and so on of the primary method (see Scoring), ``methods``: the same for each method, and, for
-        two or more checkpoints, ``spread``; ``extra``: names of further numbers. Without labels only ``frames``.
+        two or more checkpoints, ``spread``; ``extra``: names of further numbers; ``scale``: what networks that take
+        patterns of any size found. Without labels only ``frames`` of the numbers.
     """
     label = result.label
     compared: dict[str, Any] = {"comparison": compare(result)} if len(result.answers) > 1 else {}
     domain = {answer.name: found for answer in result.answers if (found := domain_of(answer, result.columns))}
     compared |= {"domain": domain} if domain else {}
+    scales = {answer.name: asdict(answer.scale) for answer in result.answers if answer.scale is not None}
+    compared |= {"scale": scales} if scales else {}
     if label is None:
         return {"frames": result.shape[0], **compared}
     scoring = Scoring(label, result.excluded, result.rule, replicates, seed, extra or {})
@@ -60,7 +64,7 @@ def score(
         metrics["spread"] = spread([methods[name] for name in trained])
     for answer in result.answers:
         if (found := domain.get(answer.name)) is not None:
-            found |= _right(answer, label, _judged(result.columns, len(label)))
+            found |= _right(answer, label, _judged(answer, result.columns))
     return {**metrics, **compared}
 
 
@@ -126,7 +130,7 @@ def domain_of(answer: DecidedAnswer, columns: Columns | None = None) -> dict[str
     distance, usual = answer.distance_from_training, answer.usual_distance
     if distance is None or usual is None:
         return None
-    judged = _judged(columns, len(distance))
+    judged = _judged(answer, columns)
     outside, beyond = (distance > 1)[judged], (distance > usual)[judged]
     found = {
         "frames": int(judged.sum()),
@@ -140,9 +144,10 @@ def domain_of(answer: DecidedAnswer, columns: Columns | None = None) -> dict[str
     return found
 
 
-def _judged(columns: Columns | None, frames: int) -> NDArray[np.bool_]:
+def _judged(answer: DecidedAnswer, columns: Columns | None) -> NDArray[np.bool_]:
     """Frames (N,) by which a network is judged: those with a hit, or all where hits are unknown or there is none."""
-    hit = np.asarray((columns or {}).get(IS_HIT, np.ones(frames)), dtype=bool)
+    known = (columns or {}).get(IS_HIT) if answer.is_hit is None else answer.is_hit
+    hit = np.ones(len(answer.score), dtype=bool) if known is None else np.asarray(known, dtype=bool)
     return hit if hit.any() else ~hit
 
 
@@ -176,7 +181,7 @@ def _unlike(result: HitResult, name: str, found: Mapping[str, Any], what: str) -
     if found["outside"] <= MOST_OUTSIDE and found["beyond_most"] <= BEYOND_AT_MOST:
         remedy = f"Look at these before you use its answers to them: distance_from_training above 1 in {TABLE}"
     blanks = f". {found['blanks']} frames without a hit are not counted" if "blanks" in found else ""
-    if IS_HIT not in result.columns:
+    if "blanks" not in found and IS_HIT not in result.columns:
         blanks = ". Nearly empty frames count too, as hits were not looked for (frame_columns)"
     return Note.warning(
         f"to {name} this file does not look like its training patterns: {share} lie outside what 99 % of those fill, "

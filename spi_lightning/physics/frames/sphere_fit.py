@@ -74,6 +74,7 @@ def fit_sphere(
     pixel_size: float,
     wavelength: float,
     diameters: Tensor | None = None,
+    background: Tensor | float = 0.0,
 ) -> SphereFit:
     """Fit the form factor of a sphere to the radial profile of each pattern.
 
@@ -84,18 +85,20 @@ def fit_sphere(
     Args:
         photons: (B, H, W) counts.
         mask: (H, W) or (B, H, W) bool, True = measured.
-        beam_centre: (2,) or (B, 2) row, column, pixel.
+        beam_centre: (2,) or (B, 2) row, column, pixel; one for all is more exact where speckles are few pixels wide.
         distance, pixel_size, wavelength: Particle to detector, pixel edge, photon wavelength; m.
         diameters: (D,) sizes to try, m, equal steps in their logarithm. Default: 256 sizes, from the one whose first
             minimum lies at the detector's edge to the one whose fringes are three pixels wide.
+        background: Flat background, (B,) or one for all, photons per pixel, subtracted from the profiles.
     """
     rings = min(photons.shape[-2:]) // 2
     profile, pixels = (part.double() for part in radial_profile(photons, mask, beam_centre, rings))
-    theta = torch.atan(torch.arange(rings, device=photons.device).double() * pixel_size / distance)
+    profile = (profile - torch.as_tensor(background, device=photons.device).double().reshape(-1, 1)).clamp_min(0)
+    theta = torch.atan(_ring_radii(photons.shape[-2:], beam_centre, rings) * pixel_size / distance)
     q = 2 * torch.sin(theta / 2) / wavelength
     if diameters is None:
         diameters = _sizes(float(q[-1]), pixel_size / (distance * wavelength)).to(photons.device)
-    sphere = sphere_amplitude(q, diameters.double()[:, None]).abs()
+    sphere = sphere_amplitude(q.to(photons.device), diameters.double()[:, None]).abs()
     measured = profile.sqrt()
     overlap = (pixels * measured) @ sphere.T
     power = (pixels @ (sphere**2).T).clamp_min(torch.finfo(torch.float64).tiny)
@@ -105,6 +108,17 @@ def fit_sphere(
     amplitude = (overlap / power).gather(1, best).squeeze(1)
     quality = explained.gather(1, best).squeeze(1).nan_to_num(0)  # NaN in frames without photons
     return SphereFit(logarithm.exp().to(photons.dtype), amplitude.to(photons.dtype), quality.to(photons.dtype))
+
+
+def _ring_radii(shape: torch.Size, beam_centre: Tensor, rings: int) -> Tensor:
+    """Radius of each ring, (R,) pixel: the mean of its pixels where all patterns share a centre, else its number."""
+    number = torch.arange(rings).double()
+    if beam_centre.ndim > 1:
+        return number
+    y, x = (torch.arange(n) - float(at) for n, at in zip(shape, beam_centre, strict=True))
+    radius = torch.hypot(y[:, None], x[None, :])[None]
+    mean, pixels = radial_profile(radius, torch.ones(shape, dtype=torch.bool), beam_centre.cpu(), rings)
+    return torch.where(pixels[0] > 0, mean[0].double(), number)
 
 
 def _sizes(q_edge: float, q_pixel: float) -> Tensor:

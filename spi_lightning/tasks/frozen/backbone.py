@@ -157,6 +157,8 @@ class FrozenCheckpoint(FrozenBackbone):
         stored = read_checkpoint(path)
         task = (stored["config"] or {}).get("task") or {}
         network, options = _build(task.get("network"), path), task.get("preprocess") or {}
+        if str(options.get("_target_", "")).endswith(".ScaleFree"):
+            raise UserError(f"{path}: cannot serve as a backbone: its preprocessing finds the scale of each file")
         preprocess = Preprocess(**_options(options))
         state = stored["state_dict"]
         for module, prefix in ((network, "network."), (preprocess, "preprocess.")):

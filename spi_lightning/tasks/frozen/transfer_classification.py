@@ -9,6 +9,7 @@ from torch import Tensor
 
 from spi_lightning.data.feature_cache import FeatureDataset, cached_features
 from spi_lightning.data.hits import HitDataset
+from spi_lightning.data.transforms import Preprocess
 from spi_lightning.errors import UserError
 from spi_lightning.fields import FEATURES, Batch
 from spi_lightning.locations import CACHE
@@ -118,7 +119,8 @@ class TransferClassification(HitClassification):
             raise UserError("features are computed once: set data.online=false")
         if data.augment != "none":
             raise UserError(f"data.augment={data.augment}: features are computed once; set data.augment=none")
-        if self.preprocess.crop or self.preprocess.bin != 1 or self.preprocess.scale != "none":
+        own = self.preprocess
+        if not isinstance(own, Preprocess) or own.crop or own.bin != 1 or own.scale != "none":
             raise UserError("features are made from counts as they are: set preprocess=counts_and_mask")
         if self.trainer.world_size > 1:
             raise UserError("the head is trained in one process: set trainer.devices=1")

@@ -1,0 +1,274 @@
+"""Scale of a file of patterns from its own hits: hit finder, beam centre, speckle width, and notes on each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spi_lightning.errors import UserError
+from spi_lightning.fields import BEAM_CENTRE
+from spi_lightning.io.patterns.pattern_file import PatternFile
+from spi_lightning.notes import Note
+from spi_lightning.physics.array import bin_to, cut_window
+from spi_lightning.physics.frames.beam_centre import find_beam_centre, find_centre_anywhere
+from spi_lightning.physics.frames.frame_scale import (
+    SPECKLE_CELLS,
+    FrameScale,
+    speckle_widths,
+    usual_centre,
+    usual_width,
+)
+from spi_lightning.physics.frames.hit_finding import is_hit_near
+
+from .scale_notes import SCALE, misplaced, summary, width_notes
+
+_COARSE: Final = 256  # pixels along the shorter edge to which frames are binned for hits and centre
+_FINE: Final = 512  # pixels, edge of the square around the beam in which narrow speckles are measured
+_RESOLVED: Final = 4  # binned pixels of a speckle that need no finer ones
+_LEAST_SQUARE: Final = 6  # binned pixels, edge
+_SPECKLES: Final = (12, 6, 3)  # edges of the squares around the beam in which hits are looked for
+_MOST_HITS: Final = 192
+_ENOUGH_HITS: Final = 24
+_MOST_BYTES: Final = 2 << 30  # of photons, after which enough hits end the search
+_PIECE: Final = 32  # frames, neighbours in the file, that are looked at together
+_AT_ONCE: Final = 8 << 20  # bytes of photons
+_TRUSTED: Final = 0.2  # symmetry from which a found centre is accepted
+_FEW: Final = 5  # hits whose own centres count
+_SHIFT: Final = 0.06  # of the shorter edge, about the common centre, in which that of a frame is searched
+
+
+@dataclass(frozen=True)
+class _Hits:
+    """Hits of a file, binned.
+
+    Attributes:
+        frame: (n,) int64 frame numbers.
+        photons, mask: (n, h, w) counts of binned pixels, and (h, w) or (n, h, w) bool, True = measured.
+        background: (n,) flat background, photons per pixel of the file.
+        bin: Pixels summed along each axis.
+        frames: Number of frames that were looked at.
+    """
+
+    frame: NDArray[np.int64]
+    photons: Tensor
+    mask: Tensor
+    background: Tensor
+    bin: int
+    frames: int
+
+
+def find_scale(
+    patterns: PatternFile,
+    speckle: float | None = None,
+    beam_centre: Sequence[float] | None = None,
+    hit_threshold: float = 5.0,
+    device: torch.device | str = "cpu",
+) -> tuple[FrameScale, list[Note]]:
+    """Scale of a file's frames, with notes on what was found and what contradicts it; memory does not grow with N.
+
+    Args:
+        patterns: File of N frames; not all are read where hits are frequent.
+        speckle: Speckle width, pixel, if it is known; None: from the hits.
+        beam_centre: Row and column of the beam, pixel, if known; None: as the file says, else from the hits.
+        hit_threshold: Standard deviations above background from which a frame is a hit.
+        device: Device of the computation.
+
+    Raises:
+        UserError: A stated width or centre is impossible, or a frame cannot be read.
+    """
+    stated = _stated_centre(patterns, beam_centre)
+    if speckle is not None and not 0 < speckle < math.inf:
+        raise UserError(f"preprocess.speckle={speckle} must be a positive number of pixels")
+    if speckle is not None and beam_centre is not None:
+        return FrameScale((float(beam_centre[0]), float(beam_centre[1])), float(speckle)), []
+    hits = _find_hits(patterns, stated, hit_threshold, device)
+    if len(hits.frame) == 0:
+        return _without_hits(patterns, hits, speckle, stated)
+    scale, notes = _with_centre(patterns, hits, stated)
+    scale, more = _with_width(patterns, hits, scale, speckle, device)
+    notes += [*more, *misplaced(scale, stated)]
+    return scale, [summary(scale), *notes]
+
+
+def hits_among(photons: Tensor, mask: Tensor, scale: FrameScale, threshold: float = 5.0) -> Tensor:
+    """Which frames are hits, (B,) bool, by photons of binned pixels over the frame's own background.
+
+    Args:
+        photons: (B, H, W) counts.
+        mask: (B, H, W) or (1, H, W) bool, True = measured.
+        scale: Scale of the file.
+        threshold: Standard deviations above background from which a frame is a hit.
+    """
+    bin = coarse_bin(photons.shape[-2:])
+    binned, measured = bin_to(photons, mask, bin)
+    edges = [max(_LEAST_SQUARE, round(speckles * scale.speckle_width / bin)) for speckles in _SPECKLES]
+    return is_hit_near(binned, measured, _binned(torch.tensor(scale.beam_centre), bin), edges, threshold)[0]
+
+
+def _find_hits(
+    patterns: PatternFile, stated: tuple[float, float] | None, threshold: float, device: torch.device | str
+) -> _Hits:
+    """Hits of pieces all over a file, until there are enough."""
+    frames, photons, masks, levels, taken, looked = [], [], [], [], 0, 0
+    frame_bytes, bin = 4 * math.prod(patterns.shape[1:]), coarse_bin(patterns.shape[1:])
+    for frame in _pieces(patterns):
+        whole, keep = _read(patterns, frame, device)
+        binned, measured = bin_to(whole, keep, bin)
+        centre = _binned(torch.tensor(stated or _middle(patterns.shape[1:])), bin)
+        edges = [min(binned.shape[-2:]) // part for part in (2, 4)]
+        is_hit, level = is_hit_near(binned, measured, centre, edges, threshold)
+        chosen = is_hit.nonzero()[:, 0][: _MOST_HITS - taken]
+        frames.append(frame[chosen.cpu().numpy()])
+        photons.append(binned[chosen])
+        masks.append(measured if measured.ndim == 2 else measured[chosen])
+        levels.append(level[chosen] / bin**2)
+        taken, looked = taken + len(chosen), looked + len(frame)
+        if taken >= _MOST_HITS or (taken >= _ENOUGH_HITS and looked * frame_bytes > _MOST_BYTES):
+            break
+    mask = masks[0] if masks[0].ndim == 2 else torch.cat(masks)
+    return _Hits(np.concatenate(frames), torch.cat(photons), mask, torch.cat(levels), bin, looked)
+
+
+def _pieces(patterns: PatternFile) -> Iterator[NDArray[np.int64]]:
+    """Frame numbers of neighbours, the pieces spread over the file: first, middle, quarters, and so on."""
+    count = len(patterns)
+    step = max(1, min(_PIECE, _AT_ONCE // (4 * math.prod(patterns.shape[1:]))))
+    step = -(-step // patterns.source.chunk) * patterns.source.chunk if patterns.source.chunk <= _PIECE else step
+    starts = np.arange(0, count, step)
+    bits = max(1, int(len(starts) - 1).bit_length())
+    order = sorted(range(len(starts)), key=lambda number: int(f"{number:0{bits}b}"[::-1], 2))
+    for start in starts[order]:
+        yield np.arange(start, min(start + step, count))
+
+
+def _read(patterns: PatternFile, frame: NDArray[np.int64], device: torch.device | str) -> tuple[Tensor, Tensor]:
+    """Photons (n, H, W) and mask, (H, W) where the frames share it, of some frames."""
+    mask = patterns.read_mask(frame if patterns.masks_differ else frame[:1])
+    mask = mask if patterns.masks_differ else mask[0]
+    return torch.from_numpy(patterns.read(frame)).to(device), torch.from_numpy(np.array(mask)).to(device)
+
+
+def _with_centre(
+    patterns: PatternFile, hits: _Hits, stated: tuple[float, float] | None
+) -> tuple[FrameScale, list[Note]]:
+    """Beam centre of the hits, or the stated one."""
+    known = FrameScale(stated or _middle(patterns.shape[1:]), math.nan, hits=len(hits.frame), frames=hits.frames)
+    centre, spread = _symmetric_about(hits, None if stated is None else _binned(torch.tensor(stated), hits.bin))
+    if centre is not None:
+        row, column = (round(float(at) * hits.bin + (hits.bin - 1) / 2, 3) for at in centre)
+        spread = None if spread is None else spread * hits.bin
+        return replace(known, beam_centre=(row, column), centre_from="symmetry", centre_spread=spread), []
+    if stated is not None:
+        return known, []
+    line = "the hits are not symmetric about any point, so the beam is taken at the middle of the frames"
+    note = Note.warning(f"{line}; state it with preprocess.beam_centre=[row,column]", SCALE)
+    return replace(known, centre_from="middle"), [note]
+
+
+def _symmetric_about(hits: _Hits, guess: Tensor | None) -> tuple[Tensor | None, float | None]:
+    """Centre of symmetry (2,) of hits, binned pixels, and its spread over them; None where there is none.
+
+    Faint hits are symmetric by chance alone; then that of their sum is taken, which has no spread.
+    """
+    summed = hits.photons.sum(0)[None]
+    mask = hits.mask[None] if hits.mask.ndim == 2 else hits.mask.all(0)[None]
+    if guess is None:
+        anywhere = find_centre_anywhere(summed * mask, mask).centre[0]
+        guess = anywhere if bool(anywhere.isfinite().all()) else None
+    reach = 0.125 if guess is None else _SHIFT
+    found = find_beam_centre(hits.photons, hits.mask, guess, max_shift=reach)
+    clear = found.symmetry > _TRUSTED
+    if int(clear.sum()) >= min(_FEW, len(clear)):
+        return usual_centre(found.centre, torch.where(clear, found.symmetry, torch.nan))
+    whole = find_beam_centre(summed * mask, mask, guess, max_shift=reach)
+    return (whole.centre[0], None) if float(whole.symmetry[0]) > _TRUSTED else (None, None)
+
+
+def _with_width(
+    patterns: PatternFile, hits: _Hits, scale: FrameScale, stated: float | None, device: torch.device | str
+) -> tuple[FrameScale, list[Note]]:
+    """The scale with the speckle width of the hits, or the stated one."""
+    if stated is not None:
+        return replace(scale, speckle_width=float(stated)), []
+    centre = _binned(torch.tensor(scale.beam_centre), hits.bin)
+    widths, quality = speckle_widths(hits.photons, hits.mask, centre, hits.background * hits.bin**2)
+    usual = usual_width(widths * hits.bin, quality)
+    if hits.bin > 1 and not usual.width >= _RESOLVED * hits.bin:
+        usual = usual_width(*_fine_widths(patterns, hits, scale.beam_centre, device))
+    if not math.isfinite(usual.width):
+        line = "no hit shows rings, so the speckle width is unknown and cells are whole pixels"
+        unknown = replace(scale, speckle_width=SPECKLE_CELLS, width_from="unknown")
+        return unknown, [Note.warning(f"{line}; state it with preprocess.speckle=PIXELS", SCALE)]
+    found = replace(scale, speckle_width=usual.width, width_from="sphere fit", width_spread=usual.spread)
+    return found, width_notes(found, usual.second)
+
+
+def _fine_widths(
+    patterns: PatternFile, hits: _Hits, beam_centre: tuple[float, float], device: torch.device | str
+) -> tuple[Tensor, Tensor]:
+    """Widths and qualities of hits from unbinned pixels around the beam, which are read again."""
+    start = [round(at) - _FINE // 2 for at in beam_centre]
+    inside = torch.tensor([at - first for at, first in zip(beam_centre, start, strict=True)])
+    found, step = [], max(1, _AT_ONCE // (4 * math.prod(patterns.shape[1:])))
+    for begin in range(0, len(hits.frame), step):
+        part = slice(begin, begin + step)
+        whole = _read(patterns, hits.frame[part], device)
+        photons, mask = (cut_window(image, start, (_FINE, _FINE)) for image in whole)
+        found.append(torch.stack(speckle_widths(photons, mask, inside, hits.background[part])))
+    widths, quality = torch.cat(found, dim=1)
+    return widths, quality
+
+
+def _without_hits(
+    patterns: PatternFile, hits: _Hits, speckle: float | None, stated: tuple[float, float] | None
+) -> tuple[FrameScale, list[Note]]:
+    line = f"none of {hits.frames} frames is a hit: all are answered as blank, with probability 0"
+    remedy = "if there should be hits, check mask, gain (data.adu_per_photon) and hits.threshold"
+    scale = FrameScale(
+        stated or _middle(patterns.shape[1:]),
+        speckle or SPECKLE_CELLS,
+        "stated" if stated else "middle",
+        "stated" if speckle else "unknown",
+        frames=hits.frames,
+    )
+    return scale, [Note.warning(f"{line}; {remedy}", SCALE)]
+
+
+def _stated_centre(patterns: PatternFile, beam_centre: Sequence[float] | None) -> tuple[float, float] | None:
+    """Row and column as the user has them, else the median of the file's; None where neither says it."""
+    if beam_centre is not None:
+        inside = len(beam_centre) == 2 and all(
+            -0.5 <= at <= n - 0.5 for at, n in zip(beam_centre, patterns.shape[1:], strict=True)
+        )
+        if not inside:
+            size = " x ".join(map(str, patterns.shape[1:]))
+            raise UserError(
+                f"preprocess.beam_centre={list(beam_centre)} is no row and column of frames of {size} pixels"
+            )
+        return float(beam_centre[0]), float(beam_centre[1])
+    stored = np.asarray(patterns.geometry.get(BEAM_CENTRE, np.nan), dtype=np.float64).reshape(-1)
+    if len(stored) < 2 or not np.isfinite(stored).any():
+        return None
+    row, column = np.nanmedian(stored.reshape(-1, 2), axis=0)
+    return float(row), float(column)
+
+
+def _middle(shape: Sequence[int]) -> tuple[float, float]:
+    return (shape[0] - 1) / 2, (shape[1] - 1) / 2
+
+
+def coarse_bin(shape: Sequence[int]) -> int:
+    """Bin of frames of a shape, pixels, for hits and centre."""
+    return -(-min(shape) // _COARSE)
+
+
+def _binned(centre: Tensor, bin: int) -> Tensor:
+    """Position in binned pixels of one in pixels."""
+    return (centre - (bin - 1) / 2) / bin
