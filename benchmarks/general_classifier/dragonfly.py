@@ -30,7 +30,7 @@ from .form_factors import rotation
 from .frames import Frames
 
 Atoms = NDArray[np.float64]
-_OTHERS: Final = ((Kind.DOUBLE, 0.4), (Kind.TRIPLE, 0.2), (Kind.QUADRUPLE, 0.1), (Kind.CONTAMINANT, 0.3))
+_OTHERS: Final = ((Kind.DOUBLE, 0.45), (Kind.TRIPLE, 0.25), (Kind.QUADRUPLE, 0.1), (Kind.CONTAMINANT, 0.2))
 _PER_STRUCTURE, _PER_BRIGHTNESS = 5, 10  # frames of one cluster, and of the single particle at one brightness
 _CONTACT, _STEP = 5.0, 3.0  # Angstrom
 _SYMBOLS: Final = {1: "H", 6: "C", 7: "N", 8: "O", 12: "MG", 15: "P", 16: "S", 20: "CA", 26: "FE", 29: "CU", 30: "ZN"}
@@ -151,7 +151,7 @@ def _other(kind: Kind, particle: Atoms, random: np.random.Generator) -> Atoms:
         place += random.uniform(-2, 2, place.shape)
         return np.concatenate([place, np.full((len(place), 1), 8.0)], axis=1)
     along = particle[:, :3] @ rotation(random)[0]
-    return np.asarray(particle[along > np.quantile(along, random.uniform(0.5, 0.75))])
+    return np.asarray(particle[along > np.quantile(along, random.uniform(0.7, 0.85))])
 
 
 def touching(particles: Sequence[Atoms], random: np.random.Generator) -> Atoms:

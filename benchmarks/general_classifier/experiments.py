@@ -189,7 +189,7 @@ EXPERIMENTS: Final = (
         trait="Dragonfly's generator: a complex of 15 protein chains (4yvs)",
         detector="dragonfly", beam=(-1.0, -1.0), facility="plain_mask", frames=400, blanks=0.0,
         photon_energy=4500.0, pixel_size=3e-4, diameter=(1.5e-8, 1.5e-8), speckle=7.0, structure="4yvs",
-        photons=(500.0, 4e3), flat=(1e-2, 1e-2),
+        photons=(1500.0, 1e4), flat=(1e-2, 1e-2),
     ),
 )  # fmt: skip
 """All experiments, in the order of the table."""
