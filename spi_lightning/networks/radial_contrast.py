@@ -31,6 +31,6 @@ def _rings(height: int, width: int, like: Tensor) -> Tensor:
     """Membership of pixels in rings, (H * W, R), 1 where the rounded distance from the middle is that of the ring."""
     y = torch.arange(height, device=like.device) - (height - 1) / 2
     x = torch.arange(width, device=like.device) - (width - 1) / 2
-    radius = torch.hypot(y[:, None].expand(height, width), x[None].expand(height, width)).round().long()
+    radius = (y[:, None].square() + x.square()).sqrt().round().long()  # ONNX has no hypot
     rings = int(((height / 2) ** 2 + (width / 2) ** 2) ** 0.5) + 2
     return F.one_hot(radius.flatten(), rings).to(like.dtype)

@@ -7,6 +7,7 @@ from spi_lightning import fields
 from spi_lightning.errors import UserError
 from spi_lightning.fields import FIELDS, Kind
 from spi_lightning.simulate import BadPixels, Brightness, HitSimulator, Optics, ParticleRecipe, SceneRecipe
+from spi_lightning.simulate.projection import BODIES
 from spi_lightning.simulate.scenes import CONTAMINANTS, far_apart, repeat_models, touching
 
 KINDS = {kind.name.lower(): 1.0 for kind in Kind}
@@ -103,6 +104,17 @@ def test_every_contaminant_differs_from_a_single(name: str) -> None:
     aspect = particles.stretch.amax(1) / particles.stretch.amin(1)
     size = (particles.diameter - 1).abs()
     assert ((size > 0.2) | (aspect > 1.3) | ~alone).all()
+
+
+def test_members_of_an_aggregate_are_of_one_of_the_chosen_bodies() -> None:
+    chosen = {"cube": 1.0, "octahedron": 2.0}
+    recipe = SceneRecipe(kinds={"contaminant": 1.0}, contaminants={"aggregate": 1.0}, blobs=chosen)
+    particles, _, _ = recipe.draw(60, torch.Generator().manual_seed(0))
+    assert {BODIES[body] for body in particles.body.tolist()} == set(chosen)
+    for scene in range(60):
+        assert len(particles.body[particles.pattern == scene].unique()) == 1
+    with pytest.raises(UserError, match="blobs"):
+        SceneRecipe(kinds=KINDS, blobs={"cubes": 1.0})
 
 
 def test_repeated_models_keep_their_particles() -> None:

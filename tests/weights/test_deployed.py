@@ -15,7 +15,13 @@ EXAMPLE = Path(__file__).parents[2] / "docs/examples/onnx_hits.py"
 PARTS = {"optimizer": {"_target_": "torch.optim.Adam", "_partial_": True}}
 HITS = {
     "_target_": "spi_lightning.tasks.HitClassification",
-    "network": {"_target_": "spi_lightning.networks.ResNet10", "depths": [1, 2], "widths": [4, 8], "in_channels": 2},
+    "network": {
+        "_target_": "spi_lightning.networks.ResNet10",
+        "depths": [1, 2],
+        "widths": [4, 8],
+        "in_channels": 2,
+        "contrast": True,
+    },
     "preprocess": {
         "_target_": "spi_lightning.data.transforms.Preprocess",
         "bin": 2,

@@ -21,6 +21,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.fields import (
     AMPLITUDE,
     DENSITY,
+    DISTANCE,
     FRAME,
     INTENSITY,
     IS_SINGLE_HIT,
@@ -28,7 +29,9 @@ from spi_lightning.fields import (
     MASK,
     PARTICLE_ID,
     PHASE,
+    PHOTON_ENERGY,
     PHOTONS,
+    PIXEL_SIZE,
     STRUCTURE,
 )
 from spi_lightning.fingerprint import fingerprint
@@ -244,3 +247,21 @@ def test_splits_share_no_particle(tmp_path: Path) -> None:
 def test_workers_cannot_share_a_gpu(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"data\.num_workers=0"):
         volume_module(tmp_path, device="cuda", num_workers=1)
+
+
+class SharedPixels(CountingSimulator):
+    """Patterns of cells that share pixels, with fractions of photons."""
+
+    def __call__(self, block: int, seed: int, device: str = "cpu") -> dict[str, torch.Tensor]:
+        drawn = super().__call__(block, seed, device)
+        values = {PHOTON_ENERGY: 1600.0, DISTANCE: 0.5, PIXEL_SIZE: 1e-4}
+        geometry = {name: torch.full((5,), value) for name, value in values.items()}
+        return drawn | geometry | {PHOTONS: drawn[PHOTONS] + 0.25}
+
+
+def test_stored_patterns_may_hold_fractions_of_photons(tmp_path: Path) -> None:
+    module = SimulatedHitDataModule(SharedPixels(), "name: shared", {"val": 10}, cache_dir=str(tmp_path), seed=3)
+    module.prepare_data()
+    module.setup("validate")
+    batch = next(iter(module.val_dataloader()))
+    assert batch[PHOTONS][1, 0, 0, 0] == 1.25 and batch[PHOTONS].min() == 0.25
