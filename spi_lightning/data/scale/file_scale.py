@@ -19,6 +19,8 @@ from spi_lightning.notes import Note
 from spi_lightning.physics.array import bin_to, cut_window
 from spi_lightning.physics.frames.beam_centre import find_beam_centre, find_centre_anywhere
 from spi_lightning.physics.frames.frame_scale import (
+    NARROWEST_TRIED,
+    RINGS_SEEN,
     SPECKLE_CELLS,
     FrameScale,
     speckle_widths,
@@ -35,6 +37,7 @@ _RESOLVED: Final = 4  # binned pixels of a speckle that need no finer ones
 _LEAST_SQUARE: Final = 6  # binned pixels, edge
 _SPECKLES: Final = (12, 6, 3)  # edges of the squares around the beam in which hits are looked for
 _MOST_HITS: Final = 192
+_LEAST_WITH_RINGS: Final = 0.35  # share of hits with a width; fewer: their speckles may be narrower than rings show
 _ENOUGH_HITS: Final = 24
 _MOST_BYTES: Final = 2 << 30  # of photons, after which enough hits end the search
 _PIECE: Final = 32  # frames, neighbours in the file, that are looked at together
@@ -201,7 +204,10 @@ def _with_width(
     widths, quality = speckle_widths(hits.photons, hits.mask, centre, hits.background * hits.bin**2)
     usual = usual_width(widths * hits.bin, quality)
     if hits.bin > 1 and not usual.width >= _RESOLVED * hits.bin:
-        usual = usual_width(*_fine_widths(patterns, hits, scale.beam_centre, device))
+        widths, quality = _fine_widths(patterns, hits, scale.beam_centre, device)
+        usual = usual_width(widths, quality)
+    if float(widths.isfinite().double().mean()) < _LEAST_WITH_RINGS:
+        usual = usual_width(*_fine_widths(patterns, hits, scale.beam_centre, device, NARROWEST_TRIED))
     if not math.isfinite(usual.width):
         line = "no hit shows rings, so the speckle width is unknown and cells are whole pixels"
         unknown = replace(scale, speckle_width=SPECKLE_CELLS, width_from="unknown")
@@ -211,17 +217,22 @@ def _with_width(
 
 
 def _fine_widths(
-    patterns: PatternFile, hits: _Hits, beam_centre: tuple[float, float], device: torch.device | str
+    patterns: PatternFile,
+    hits: _Hits,
+    beam_centre: tuple[float, float],
+    device: torch.device | str,
+    narrowest: float = RINGS_SEEN,
 ) -> tuple[Tensor, Tensor]:
     """Widths and qualities of hits from unbinned pixels around the beam, which are read again."""
-    start = [round(at) - _FINE // 2 for at in beam_centre]
+    edge = min(_FINE, 2 * max(patterns.shape[1:]))
+    start = [round(at) - edge // 2 for at in beam_centre]
     inside = torch.tensor([at - first for at, first in zip(beam_centre, start, strict=True)])
     found, step = [], max(1, _AT_ONCE // (4 * math.prod(patterns.shape[1:])))
     for begin in range(0, len(hits.frame), step):
         part = slice(begin, begin + step)
         whole = _read(patterns, hits.frame[part], device)
-        photons, mask = (cut_window(image, start, (_FINE, _FINE)) for image in whole)
-        found.append(torch.stack(speckle_widths(photons, mask, inside, hits.background[part])))
+        photons, mask = (cut_window(image, start, (edge, edge)) for image in whole)
+        found.append(torch.stack(speckle_widths(photons, mask, inside, hits.background[part], narrowest)))
     widths, quality = torch.cat(found, dim=1)
     return widths, quality
 

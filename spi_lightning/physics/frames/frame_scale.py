@@ -15,7 +15,10 @@ SPECKLE_CELLS: Final = 6.0
 NARROWEST: Final = 2.0
 """Width, pixels, below which the speckles of a particle are not sampled."""
 _WHOLE: Final = 0.25  # by which the speckles of whole bins may miss SPECKLE_CELLS, relative
-_NARROWEST_TRIED: Final = 1.4  # pixels
+RINGS_SEEN: Final = 2.2
+"""Width, pixels, from which rings are told from a smooth decay, which a particle of many sizes has too."""
+NARROWEST_TRIED: Final = 1.4
+"""Least width, pixels, that a fit can tell, where all hits are of one size."""
 _SIZES: Final = 400  # widths that are tried
 _FIRST_MINIMUM: Final = 1.43  # of the form factor of a sphere, in speckle widths
 _TRUSTED: Final = 0.7  # quality of the fit of a sphere from which a frame counts
@@ -83,7 +86,11 @@ class UsualWidth:
 
 
 def speckle_widths(
-    photons: Tensor, mask: Tensor, beam_centre: Tensor, background: Tensor | float = 0.0
+    photons: Tensor,
+    mask: Tensor,
+    beam_centre: Tensor,
+    background: Tensor | float = 0.0,
+    narrowest: float = RINGS_SEEN,
 ) -> tuple[Tensor, Tensor]:
     """Speckle width of each pattern from the fit of a sphere in pixels; no geometry is needed.
 
@@ -92,13 +99,14 @@ def speckle_widths(
         mask: (H, W) or (B, H, W) bool, True = measured.
         beam_centre: (2,) or (B, 2) row, column, pixel.
         background: Flat background, (B,) or one for all, photons per pixel.
+        narrowest: Least width that is tried, pixel.
 
     Returns:
         Widths, (B,) pixels, and quality of the fits, (B,), up to 1; NaN for both where no width that was tried is best.
     """
     edge = min(photons.shape[-2:]) // 2 - 1
-    widest = max(edge / _FIRST_MINIMUM, 1.1 * _NARROWEST_TRIED)
-    ends = torch.tensor([1 / widest, 1 / _NARROWEST_TRIED], dtype=torch.float64).log()
+    widest = max(edge / _FIRST_MINIMUM, 1.1 * narrowest)
+    ends = torch.tensor([1 / widest, 1 / narrowest], dtype=torch.float64).log()
     sizes = torch.linspace(float(ends[0]), float(ends[1]), _SIZES, dtype=torch.float64, device=photons.device).exp()
     # a small angle at which q is the radius in pixels
     sphere = fit_sphere(photons, mask, beam_centre, 1e4, 1.0, 1e-4, diameters=sizes, background=background)

@@ -9,6 +9,7 @@ from torch import Tensor
 _SIZES = 256
 _FIRST_MINIMUM = 4.4934 / pi  # q times diameter where tan x = x, x = pi q d
 _PIXELS_PER_FRINGE = 3
+_PARTS = 8  # of a ring, in which its pixels are counted
 
 
 @dataclass(frozen=True)
@@ -94,11 +95,14 @@ def fit_sphere(
     rings = min(photons.shape[-2:]) // 2
     profile, pixels = (part.double() for part in radial_profile(photons, mask, beam_centre, rings))
     profile = (profile - torch.as_tensor(background, device=photons.device).double().reshape(-1, 1)).clamp_min(0)
-    theta = torch.atan(_ring_radii(photons.shape[-2:], beam_centre, rings) * pixel_size / distance)
+    theta = torch.atan(torch.arange(rings, device=photons.device).double() * pixel_size / distance)
     q = 2 * torch.sin(theta / 2) / wavelength
     if diameters is None:
         diameters = _sizes(float(q[-1]), pixel_size / (distance * wavelength)).to(photons.device)
-    sphere = sphere_amplitude(q.to(photons.device), diameters.double()[:, None]).abs()
+    if beam_centre.ndim == 1:
+        sphere = _ring_amplitude(mask, beam_centre, q, diameters.double())
+    else:
+        sphere = sphere_amplitude(q, diameters.double()[:, None]).abs()
     measured = profile.sqrt()
     overlap = (pixels * measured) @ sphere.T
     power = (pixels @ (sphere**2).T).clamp_min(torch.finfo(torch.float64).tiny)
@@ -110,15 +114,24 @@ def fit_sphere(
     return SphereFit(logarithm.exp().to(photons.dtype), amplitude.to(photons.dtype), quality.to(photons.dtype))
 
 
-def _ring_radii(shape: torch.Size, beam_centre: Tensor, rings: int) -> Tensor:
-    """Radius of each ring, (R,) pixel: the mean of its pixels where all patterns share a centre, else its number."""
-    number = torch.arange(rings).double()
-    if beam_centre.ndim > 1:
-        return number
-    y, x = (torch.arange(n) - float(at) for n, at in zip(shape, beam_centre, strict=True))
-    radius = torch.hypot(y[:, None], x[None, :])[None]
-    mean, pixels = radial_profile(radius, torch.ones(shape, dtype=torch.bool), beam_centre.cpu(), rings)
-    return torch.where(pixels[0] > 0, mean[0].double(), number)
+def _ring_amplitude(mask: Tensor, beam_centre: Tensor, q: Tensor, diameters: Tensor) -> Tensor:
+    """Root mean square of the amplitude of spheres over the measured pixels of each ring, (D, R).
+
+    Args:
+        mask: (H, W) or (B, H, W) bool, True = measured.
+        beam_centre: (2,) row, column, pixel.
+        q: (R,) scattering vectors of the rings 0, 1, ..., 1/m.
+        diameters: (D,) diameters, m.
+    """
+    rings = len(q)
+    weight = mask.reshape(-1, *mask.shape[-2:]).double().mean(0)
+    y, x = (torch.arange(n, device=q.device) - float(at) for n, at in zip(weight.shape, beam_centre, strict=True))
+    part = ((torch.hypot(y[:, None], x[None, :]) + 0.5) * _PARTS).long().clamp_max(rings * _PARTS)
+    pixels = q.new_zeros(rings * _PARTS + 1).scatter_add(0, part.flatten(), weight.flatten())[:-1]
+    radius = (torch.arange(rings * _PARTS, device=q.device).double() + 0.5) / _PARTS - 0.5
+    power = sphere_amplitude(radius.abs() * (q[-1] / (rings - 1)), diameters[:, None]) ** 2
+    mean = (power * pixels).reshape(-1, rings, _PARTS).sum(-1) / pixels.reshape(rings, _PARTS).sum(-1).clamp_min(1e-9)
+    return mean.sqrt()
 
 
 def _sizes(q_edge: float, q_pixel: float) -> Tensor:
