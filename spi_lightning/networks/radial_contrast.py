@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from spi_lightning.errors import UserError
+
 _FLOOR = 0.3  # photons added to both, so that single photons in empty rings do not stand out more than fringes
 
 
@@ -25,6 +27,15 @@ def radial_contrast(pattern: Tensor) -> Tensor:
     smooth = (mean @ ring.T).view_as(photons)
     contrast: Tensor = ((photons + _FLOOR) / (smooth + _FLOOR)).log() * mask
     return contrast
+
+
+def require_mask(in_channels: int) -> None:
+    """Raise UserError unless a network that makes the contrast takes two channels, logarithm and mask."""
+    if in_channels != 2:
+        raise UserError(
+            f"network.contrast=true needs the mask: set network.in_channels=2, not {in_channels}, and"
+            " preprocess.mask_channel=true"
+        )
 
 
 def _rings(height: int, width: int, like: Tensor) -> Tensor:

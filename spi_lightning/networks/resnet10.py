@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from spi_lightning.errors import UserError
 
 from .batch_norm import SharedBatchNorm2d
-from .radial_contrast import radial_contrast
+from .radial_contrast import radial_contrast, require_mask
 
 
 class ConvolutionBlock(nn.Sequential):
@@ -96,11 +96,8 @@ class ResNet10(nn.Module):
             )
         if list(widths) != sorted(widths):
             raise UserError(f"network.widths={list(widths)}: widths must not shrink, e.g. [32, 64]")
-        if contrast and in_channels != 2:
-            raise UserError(
-                f"network.contrast needs the mask: set network.in_channels=2, not {in_channels}, and"
-                " preprocess.mask_channel=true"
-            )
+        if contrast:
+            require_mask(in_channels)
         self.contrast = contrast
         self.stem = ConvolutionBlock(in_channels + contrast, channels[0], stem_stride, dropout)
         steps = [(channels[i], channels[i + 1], channels[i + 2]) for i in range(0, len(channels) - 1, 2)]

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from spi_lightning.errors import UserError
 
+from .radial_contrast import radial_contrast, require_mask
+
 Variant = Literal["tied316", "standard", "no_bias"]
 VARIANTS: tuple[Variant, ...] = ("tied316", "standard", "no_bias")
 MAPS_AND_SIZES = ((5, 5), (3, 3), (2, 3))
@@ -31,6 +33,7 @@ class TinyCNN(nn.Module):
         classes: Number of classes, 1 for one logit per pattern, 5 for the first five of fields.Kind.
         size: Height and width of the input, pixel.
         slope: Negative slope of the leaky units.
+        contrast: Whether the one map that is looked at is the radial_contrast of logarithm and mask, in_channels=2.
 
     Raises:
         UserError: The variant is unknown or the input is not ``size`` pixels square.
@@ -39,14 +42,23 @@ class TinyCNN(nn.Module):
     """
 
     def __init__(
-        self, variant: Variant = "tied316", in_channels: int = 1, classes: int = 1, size: int = 64, slope: float = 0.1
+        self,
+        variant: Variant = "tied316",
+        in_channels: int = 1,
+        classes: int = 1,
+        size: int = 64,
+        slope: float = 0.1,
+        contrast: bool = False,
     ) -> None:
         super().__init__()
         if variant not in VARIANTS:
             raise UserError(f"network.variant={variant!r} is unknown: choose one of {', '.join(VARIANTS)}")
         self.tied, self.size, self.slope = variant == "tied316", size, slope
+        if contrast:
+            require_mask(in_channels)
+        self.contrast, first = contrast, 1 if contrast else in_channels
         bias = variant == "standard"
-        inputs = (in_channels, 1, 1) if self.tied else (in_channels, 5, 3)
+        inputs = (first, 1, 1) if self.tied else (first, 5, 3)
         self.stages = nn.ModuleList(
             nn.Conv2d(channels, maps, kernel, bias=bias)
             for channels, (maps, kernel) in zip(inputs, MAPS_AND_SIZES, strict=True)
@@ -69,6 +81,8 @@ class TinyCNN(nn.Module):
                 f"network tiny_cnn takes {self.size} x {self.size} pixels, got {tuple(pattern.shape[-2:])}:"
                 " set preprocess.bin, preprocess.crop or network.size"
             )
+        if self.contrast:
+            pattern = radial_contrast(pattern)
         for number, stage in enumerate(self.stages):
             if self.tied and number > 0:
                 pattern = pattern.mean(dim=1, keepdim=True)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from spi_lightning.errors import UserError
-from spi_lightning.networks import ResNet10
+from spi_lightning.networks import ResNet10, TinyCNN
 from spi_lightning.networks.radial_contrast import radial_contrast
 
 
@@ -26,5 +26,15 @@ def test_a_network_takes_it_as_a_further_channel() -> None:
     assert network.stem[0].in_channels == 3
     pattern = torch.rand(2, 2, 32, 32).round()
     assert network(pattern).shape == (2,)
-    with pytest.raises(UserError, match="in_channels=2"):
-        ResNet10(contrast=True)
+    for kind in (ResNet10, TinyCNN):
+        with pytest.raises(UserError, match="in_channels=2"):
+            kind(contrast=True)
+
+
+def test_the_smallest_network_sees_the_contrast_alone_with_its_316_weights() -> None:
+    network = TinyCNN(in_channels=2, contrast=True)
+    assert sum(each.numel() for each in network.parameters()) == 316
+    pattern = torch.rand(2, 2, 64, 64).round()
+    direct = TinyCNN()
+    direct.load_state_dict(network.state_dict())
+    torch.testing.assert_close(network(pattern), direct(radial_contrast(pattern)))
