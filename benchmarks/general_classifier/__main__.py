@@ -131,17 +131,23 @@ def _keep(kept: dict[str, Any], quick: bool) -> None:
 
 
 def summary(kept: dict[str, Any]) -> dict[str, Any]:
-    """Mean and worst AUROC of each method over the experiments it was scored on, and their number."""
-    rows: dict[str, list[float]] = {}
+    """Mean and worst AUROC of each method over the experiments it was scored on: of all frames, and without blanks."""
+    rows: dict[str, list[tuple[float, float]]] = {}
     for experiment in kept.get("experiments", {}).values():
-        scored = experiment.get("methods", {})
-        areas = {name: numbers["auroc"] for name, numbers in scored.items() if numbers["auroc"] is not None}
-        best = [areas[name] for name in LABELLED if name in areas]
-        areas |= {"best of 20 labels": max(best)} if best else {}
-        areas |= {"four fifths of the labels": experiment["ceiling"]["auroc"]} if "ceiling" in experiment else {}
-        for name, area in areas.items():
-            rows.setdefault(name, []).append(area)
-    return {name: {"mean": sum(r) / len(r), "worst": min(r), "experiments": len(r)} for name, r in rows.items()}
+        scored = {name: (one["auroc"], one["auroc_hits"]) for name, one in experiment.get("methods", {}).items()}
+        best = [scored[name] for name in LABELLED if name in scored]
+        scored |= {"best of 20 labels": max(best)} if best else {}
+        if "ceiling" in experiment:
+            scored["four fifths of the labels"] = experiment["ceiling"]["auroc"], experiment["ceiling"]["auroc_hits"]
+        for name, areas in scored.items():
+            rows.setdefault(name, []).append(areas)
+    return {name: _spread(areas) for name, areas in rows.items()}
+
+
+def _spread(areas: Sequence[tuple[float, float]]) -> dict[str, float]:
+    every, hits = zip(*areas, strict=True)
+    numbers = {"mean": sum(every) / len(every), "worst": min(every), "mean_hits": sum(hits) / len(hits)}
+    return {**numbers, "worst_hits": min(hits), "experiments": len(every)}
 
 
 def _lines(experiment: Experiment, numbers: dict[str, Any]) -> str:
@@ -160,10 +166,11 @@ def _line(name: str, row: dict[str, Any]) -> str:
 
 
 def _summary(kept: dict[str, Any]) -> str:
-    rows = summary(kept).items()
-    return "\n".join(
-        f"{name:26s} mean {r['mean']:.3f}  worst {r['worst']:.3f}  of {r['experiments']}" for name, r in rows
-    )
+    lines = [f"{'':26s}  mean  worst  hits alone: mean  worst  experiments"]
+    for name, r in summary(kept).items():
+        numbers = f"{r['mean']:.3f}  {r['worst']:.3f}              {r['mean_hits']:.3f}  {r['worst_hits']:.3f}"
+        lines.append(f"{name:26s} {numbers}  {r['experiments']}")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
