@@ -141,24 +141,16 @@ class HitSimulator:
             counts = count_photons_in_lumps(expected, lumps, photon_generator)
         else:
             counts = count_photons(expected, photon_generator)
-        labels = first_particle(particles, self.block_size)
         photon_count = (signal * mask).sum((1, 2)).cpu()
         usable = (kind == Kind.SINGLE) & (photon_count >= self.minimum_photons)
         return {
             fields.PHOTONS: counts,
             fields.MASK: mask,
             fields.IS_SINGLE_HIT: usable.long(),
-            fields.KIND: kind,
-            fields.PARTICLE_COUNT: count,
             fields.PARTICLE_ID: block * (self.block_size // self.patterns_per_model) + models,
             fields.FLUENCE: fluence.cpu(),
             fields.PHOTON_COUNT: photon_count,
-            fields.PHOTON_ENERGY: geometry.photon_energy,
-            fields.DISTANCE: geometry.distance,
-            fields.PIXEL_SIZE: geometry.pixel_size,
-            fields.BEAM_CENTRE: geometry.beam_centre,
-            fields.SEED: torch.full((self.block_size,), block_seed),
-            **labels,
+            **block_labels(kind, count, particles, geometry, block_seed),
         }
 
     def _scenes(self, generator: torch.Generator) -> tuple[Particles, Tensor, Tensor, Tensor]:
@@ -180,6 +172,30 @@ def block_seed_of(seed: int, block: int) -> int:
     state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & mask
     state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & mask
     return (state ^ (state >> 31)) >> 2
+
+
+def block_labels(
+    kind: Tensor, count: Tensor, particles: Particles, geometry: Geometry, block_seed: int
+) -> dict[str, Tensor]:
+    """Labels of the patterns of a block by their names of fields.py: scene, geometry, seed and first particle.
+
+    Args:
+        kind, count: (B,) kind of each pattern, and its number of particles.
+        particles: Particles of all patterns.
+        geometry: Detector geometries of the patterns.
+        block_seed: Seed of the block.
+    """
+    patterns = len(kind)
+    return {
+        fields.KIND: kind,
+        fields.PARTICLE_COUNT: count,
+        fields.PHOTON_ENERGY: geometry.photon_energy,
+        fields.DISTANCE: geometry.distance,
+        fields.PIXEL_SIZE: geometry.pixel_size,
+        fields.BEAM_CENTRE: geometry.beam_centre,
+        fields.SEED: torch.full((patterns,), block_seed),
+        **first_particle(particles, patterns),
+    }
 
 
 def first_particle(particles: Particles, patterns: int) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from spi_lightning.fields import Kind
 from spi_lightning.physics.photons import photons_per_fluence
 from spi_lightning.physics.rotations.orientations import multiply_quaternions, random_quaternions, rotation_matrices
 from spi_lightning.simulate.draws import Range, chance, log_uniform, uniform
-from spi_lightning.simulate.hits import block_seed_of, first_particle
+from spi_lightning.simulate.hits import block_labels, block_seed_of, first_particle
 from spi_lightning.simulate.projection import BODIES
 from spi_lightning.simulate.scattering import Particles, amplitudes
 from spi_lightning.simulate.scenes import SceneRecipe
@@ -89,22 +89,15 @@ class CanonicalHitSimulator:
         expected = self.background(here, signal.sum((1, 2)), geometry.beam_centre, generator)
         photons, mask = self.counting(expected, share, experiment.pixel, generator)
         kind, count = torch.where(blank, int(Kind.CONTAMINANT), kind), torch.where(blank, 0, count)
-        drawn = {
+        return {
             fields.PHOTONS: photons.to(device),
             fields.MASK: mask.to(device),
             fields.IS_SINGLE_HIT: (kind == Kind.SINGLE).long(),
-            fields.KIND: kind,
-            fields.PARTICLE_COUNT: count,
             fields.PARTICLE_ID: block * self.block_size + torch.arange(self.block_size),
             fields.FLUENCE: fluence,
             fields.PHOTON_COUNT: (here * share).sum((1, 2)),
-            fields.PHOTON_ENERGY: geometry.photon_energy,
-            fields.DISTANCE: geometry.distance,
-            fields.PIXEL_SIZE: geometry.pixel_size,
-            fields.BEAM_CENTRE: geometry.beam_centre,
-            fields.SEED: torch.full((self.block_size,), block_seed),
+            **block_labels(kind, count, particles, geometry, block_seed),
         }
-        return drawn | first_particle(particles, self.block_size)
 
     def _scenes(self, diameter: Tensor, generator: torch.Generator) -> tuple[Particles, Tensor, Tensor]:
         """Particles of every pattern in m, randomly turned, with the kind and particle count of each pattern."""
