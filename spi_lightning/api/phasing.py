@@ -16,7 +16,7 @@ from spi_lightning.data.measurement import Measurement
 from spi_lightning.data.one_frame import measure_pattern
 from spi_lightning.errors import UserError
 from spi_lightning.progress import Listener
-from spi_lightning.reconstruction import Phasing, ReconstructionSettings, assess, bars, reconstruct, silent
+from spi_lightning.reconstruction import AUTO, Phasing, ReconstructionSettings, assess, bars, reconstruct, silent
 from spi_lightning.results import PhasingResult
 
 from .configured import names_in, settings_of
@@ -36,7 +36,7 @@ def phase(
     pattern: Patterns | Measurement,
     mask: ArrayLike | Tensor | None = None,
     *,
-    support: str | ArrayLike | Tensor = "autocorrelation",
+    support: str | ArrayLike | Tensor = AUTO,
     starts: int = 20,
     frame: int | None = None,
     beam_centre: tuple[float, float] | None = None,
@@ -53,8 +53,9 @@ def phase(
             open file or its path, of which ``frame`` is phased; or a rocking scan: its path, or the Measurement that
             measure_scan gives.
         mask: Bool, of the same shape, True where measured; None: the file's, or all pixels that are finite.
-        support: First support: ``autocorrelation``, ``circle``, ``box``, ``double_intersection``,
-            ``triple_intersection``, run folder of a support network, or a bool array of the pattern's shape.
+        support: First support: ``auto`` (autocorrelation of a 2D pattern, box of a volume), ``autocorrelation``,
+            ``circle``, ``box``, ``double_intersection``, ``triple_intersection``, run folder of a support network, or a
+            bool array of the pattern's shape.
         starts: Number of independent starts, run as one batch.
         frame: Number of the frame in a file or stack; None: the first.
         beam_centre: Row and column of the direct beam of a 2D pattern, pixel; None: found by symmetry.
@@ -64,7 +65,8 @@ def phase(
             the file's; of a rocking scan that of measure_scan.
         progress: Whether bars are drawn.
         settings: ``recipe`` of the phasing, a line or a name in conf/phasing/, its ``constraint``, and all others of
-            reconstruction.ReconstructionSettings.
+            reconstruction.ReconstructionSettings. A volume is phased as a Bragg crystal, with a complex density, where
+            they do not say otherwise; a note says so.
 
     Returns:
         The result: ``density`` with its origin at n // 2, ``support``, ``prtf``, errors and notes.

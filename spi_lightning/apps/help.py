@@ -8,7 +8,7 @@ from typing import Any, Final
 import yaml
 
 from spi_lightning.locations import CONF
-from spi_lightning.settings.comments import Choice, Setting, read_choice
+from spi_lightning.settings.comments import Choice, Setting, read_choice, read_whole_choice
 
 WIDTH: Final = 80  # columns
 LINES: Final = 100  # of a page, up to which it also lists the keys of the chosen parts
@@ -135,7 +135,7 @@ def _part(choice: Choice) -> Iterator[str]:
 
 def _keys_of(group: str, name: str) -> Iterator[str]:
     """Lines of the keys of a choice, under the name of its group."""
-    choice = read_choice(CONF / group / f"{name}.yaml")
+    choice = read_whole_choice(CONF / group / f"{name}.yaml")
     package = group.replace("/", ".")
     yield from _keys(Setting(f"{package}.{each.key}", each.value, each.comment) for each in choice.settings)
 

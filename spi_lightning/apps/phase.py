@@ -21,7 +21,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.files import write_json
 from spi_lightning.mistakes import causes_of
 from spi_lightning.notes import Note, note_lines
-from spi_lightning.reconstruction import ReconstructionSettings, prepare, solve, write_reconstruction
+from spi_lightning.reconstruction import AUTO, ReconstructionSettings, prepare, solve, write_reconstruction
 from spi_lightning.reports.phasing.verdict import verdict
 from spi_lightning.settings import field_types, filled
 from spi_lightning.tasks.registry import trust
@@ -49,14 +49,17 @@ def phase(cfg: DictConfig) -> dict[str, Any]:
     folder = Path(cfg.folder)
     measured, words = _measured(cfg, command_words())
     settings, console = filled(ReconstructionSettings, resolved(cfg)), Terminal(width=110)
-    pixels = " x ".join(map(str, measured.mask.shape))
+    pixels, ndim = " x ".join(map(str, measured.mask.shape)), measured.mask.ndim
     console.print(f"{cfg.data.get('path', folder)}: {pixels} pixels, {settings.starts} starts", soft_wrap=True)
+    if ndim == 3 and (words_chosen := settings.chosen(ndim)):
+        console.print(f"as of a Bragg crystal, unless you say otherwise: {words_chosen}", soft_wrap=True)
     problem, figures = prepare(measured, settings, instantiate), instantiate(cfg.report.figures, _convert_="all")
     for note in earlier_notes(folder):
         console.print(str(note), soft_wrap=True)
     for name, found in measured.found_keys.items():  # which config.yaml then holds too
         if "keys" in cfg.data and cfg.data["keys"].get(name) is None:
             cfg.data["keys"][name] = found
+    _record_choice(cfg, problem.settings)
     record(cfg, words)
     result, metrics = write_reconstruction(folder, solve(problem), str(cfg.data.get("path", "")))
     write_json(folder / METRICS, metrics)
@@ -68,6 +71,15 @@ def phase(cfg: DictConfig) -> dict[str, Any]:
     for line in [*note_lines(result.notes), *ends]:
         console.print(line, soft_wrap=True)
     return metrics
+
+
+def _record_choice(cfg: DictConfig, settings: ReconstructionSettings) -> None:
+    """Write what ``auto`` stood for into the configuration that config.yaml will hold."""
+    for name in ("recipe", "constraint"):
+        if cfg.phasing[name] == AUTO:
+            cfg.phasing[name] = getattr(settings.phasing, name)
+    if cfg.support == AUTO:
+        cfg.support = settings.support
 
 
 def _measured(cfg: DictConfig, words: list[str] | None) -> tuple[Measurement, list[str] | None]:

@@ -16,9 +16,10 @@ from .outputs import write_reconstruction
 from .polish import bars, silent
 from .problem import PhasingProblem, prepare
 from .reconstruct import Reconstruction, reconstruct, solve
-from .settings import Phasing, ReconstructionSettings
+from .settings import AUTO, Phasing, ReconstructionSettings
 
 __all__ = [
+    "AUTO",
     "Measurement",
     "Phasing",
     "PhasingProblem",

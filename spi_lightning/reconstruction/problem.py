@@ -79,8 +79,11 @@ def prepare(
         UserError: Halves without photon counts, a device that is not there, and what starting_support and
             starting_density raise.
     """
+    ndim = measured.mask.ndim
+    choice = _choice(settings, ndim)
+    settings = settings.for_axes(ndim)
     _require_halves(measured, settings)
-    constraint, ndim = settings.phasing.constraint, measured.mask.ndim
+    constraint = settings.phasing.constraint
     device = find_device(settings.device)
     fitted, held_out = measured.mask, torch.zeros_like(measured.mask)
     if settings.held_out:
@@ -96,8 +99,16 @@ def prepare(
         held_out.to(device),
         support.to(device),
         None if start is None else start.to(device),
-        (*notes, *doubts),
+        (*choice, *notes, *doubts),
     )
+
+
+def _choice(settings: ReconstructionSettings, ndim: int) -> list[Note]:
+    """Line on the defaults of a volume, which are those of a Bragg crystal; none where all words were given."""
+    words = settings.chosen(ndim) if ndim == 3 else ""
+    why = "the defaults of a 3D pattern, as of a Bragg crystal: strain gives its density a phase"
+    remedy = "; a volume of a real density takes phasing.constraint=positive"
+    return [Note.of(f"{words}: {why}{remedy * ('constraint' in words)}")] if words else []
 
 
 def _require_halves(measured: Measurement, settings: ReconstructionSettings) -> None:

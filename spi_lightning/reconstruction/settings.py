@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 import torch
@@ -17,9 +17,11 @@ from spi_lightning.physics.partial_coherence import require_width
 
 _BELOW: Final = {"held_out": 0.5, "disagreement": 2.0, "least_oversampling": 100.0, "start_noise": 100.0}
 _POLISH_STEPS: Final = 200  # where polish_steps=auto has a polish
-USUAL_RECIPE: Final = (
+AUTO: Final = "auto"
+FLAT_RECIPE: Final = (
     "50*ER + 20*(80*HIO(0.9) + 20*ER) + 100*ER + shrinkwrap(2.0, 0.1, decay=0.98, last_sigma=1.0, after=50)/20"
 )
+CRYSTAL_RECIPE: Final = "3*(20*ER + 180*HIO(0.9)) + 20*ER + shrinkwrap(1.0, 0.1)/10"
 
 
 @dataclass(frozen=True)
@@ -28,27 +30,36 @@ class Phasing:
 
     Attributes:
         recipe: Updates in their order, as a line such as ``200*HIO(0.9) + 50*ER`` or as the list of its YAML form, see
-            phasing.read_recipe.
-        constraint: ``positive`` (real, not negative), ``real`` or ``complex``.
+            phasing.read_recipe; ``auto``: FLAT_RECIPE for a 2D pattern, CRYSTAL_RECIPE for a volume.
+        constraint: ``positive`` (real, not negative), ``real`` or ``complex``; ``auto``: positive for a 2D pattern,
+            complex for a volume, since the density of a strained crystal has a phase.
 
     Raises:
         UserError: A mistake in the recipe, or an unknown constraint.
     """
 
-    recipe: str | Sequence[Any] | Recipe = USUAL_RECIPE
-    constraint: str = "positive"
+    recipe: str | Sequence[Any] | Recipe = AUTO
+    constraint: str = AUTO
 
     def __post_init__(self) -> None:
         known = isinstance(self.recipe, str | Sequence | Recipe)
         if not known or (isinstance(self.recipe, str) and self.recipe.strip().isdigit()):
             raise UserError(f"phasing.recipe={self.recipe}: give a recipe such as 200*HIO(0.9) + 50*ER")
-        self.read()
-        if self.constraint not in CONSTRAINTS:
-            raise UserError(f"phasing.constraint={self.constraint!r}: known are {', '.join(CONSTRAINTS)}")
+        if self.recipe != AUTO:
+            self.read()
+        if self.constraint not in (AUTO, *CONSTRAINTS):
+            raise UserError(f"phasing.constraint={self.constraint!r}: known are {', '.join((AUTO, *CONSTRAINTS))}")
 
     def read(self) -> Recipe:
-        """The recipe as steps and groups."""
+        """The recipe as steps and groups, once for_axes has chosen it."""
         return read_recipe(self.recipe)
+
+    def for_axes(self, ndim: int) -> Phasing:
+        """These iterations and this constraint, of which ``auto`` is chosen by the number of axes of the pattern."""
+        recipe, constraint = (CRYSTAL_RECIPE, "complex") if ndim == 3 else (FLAT_RECIPE, "positive")
+        return Phasing(
+            recipe if self.recipe == AUTO else self.recipe, constraint if self.constraint == AUTO else self.constraint
+        )
 
 
 @dataclass(frozen=True)
@@ -61,9 +72,9 @@ class ReconstructionSettings:
         start: ``random`` phases; run folder or checkpoint of a density network; or densities to begin with, (spatial)
             or (starts, spatial).
         start_noise: Standard deviation of the phase noise added to a network's density, so that starts differ, rad.
-        support: First support: ``autocorrelation``, ``circle``, ``box``, ``double_intersection``,
-            ``triple_intersection`` or ``ideal``; run folder or checkpoint of a support network; ``.npy`` file of True
-            and False; or (spatial) bool.
+        support: First support: ``auto`` (autocorrelation of a 2D pattern, box of a volume), ``autocorrelation``,
+            ``circle``, ``box``, ``double_intersection``, ``triple_intersection`` or ``ideal``; run folder or checkpoint
+            of a support network; ``.npy`` file of True and False; or (spatial) bool.
         support_threshold: Fraction of the largest autocorrelation above which a pixel belongs to its region.
         least_oversampling: Pixels of the array over those of the particle along each axis, below which a pattern gets
             no support from its autocorrelation.
@@ -84,7 +95,7 @@ class ReconstructionSettings:
     starts: int = 20
     start: str | Tensor = "random"
     start_noise: float = 0.7
-    support: str | Tensor = "autocorrelation"
+    support: str | Tensor = AUTO
     support_threshold: float = 0.004
     least_oversampling: float = 2.0
     held_out: float = 0.05
@@ -123,12 +134,26 @@ class ReconstructionSettings:
         if not isinstance(self.polish_steps, int | float) or not math.isfinite(self.polish_steps):
             raise UserError(f"polish_steps={self.polish_steps}: give a whole number of steps, 0 for none, or auto")
         steps = whole_number("polish_steps", self.polish_steps, 0)
-        if steps and constraint != "complex":
+        if steps and constraint not in (AUTO, "complex"):
             raise UserError(
                 f"polish_steps={steps} would leave phasing.constraint={constraint}: give polish_steps=0, or "
                 "phasing.constraint=complex"
             )
         return steps
+
+    def for_axes(self, ndim: int) -> ReconstructionSettings:
+        """These settings, of which ``auto`` is chosen by the number of axes of the pattern; UserError as when made."""
+        chosen = isinstance(self.support, str) and self.support == AUTO
+        support = ("box" if ndim == 3 else "autocorrelation") if chosen else self.support
+        return replace(self, phasing=self.phasing.for_axes(ndim), support=support)
+
+    def chosen(self, ndim: int) -> str:
+        """Words for what ``auto`` stands for in a pattern with ``ndim`` axes; empty where nothing is ``auto``."""
+        whole, words = self.for_axes(ndim), []
+        for name in ("recipe", "constraint"):
+            if getattr(self.phasing, name) == AUTO:
+                words.append(f"phasing.{name}={getattr(whole.phasing, name)}")
+        return " ".join([*words, *([f"support={whole.support_name}"] if self.support_name == AUTO else [])])
 
     @property
     def support_name(self) -> str:

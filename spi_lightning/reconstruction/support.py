@@ -43,6 +43,7 @@ def starting_support(
         UserError: An unknown name; a file or array of another shape, empty or full; a simulated density that the data
             lack; a pattern sampled too coarsely; a support too wide for a recipe that keeps it.
     """
+    settings = settings.for_axes(measured.mask.ndim)
     support, notes = _support(measured, settings, make_task)
     _require_determined(support, settings.support_name, settings.phasing.read().moves_support)
     return support, notes

@@ -3,7 +3,7 @@
 import re
 import textwrap
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -66,6 +66,18 @@ def read_choice(path: Path) -> Choice:
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     found = () if root is None else tuple(_settings(root, "", lines, top))
     return Choice(path, " ".join(words[:end]).strip(), tuple(words[end + 1 :]), found)
+
+
+def read_whole_choice(path: Path) -> Choice:
+    """As read_choice, with the settings of the parts that the file takes by its defaults, such as ``keys: scan``."""
+    choice = read_choice(path)
+    entries = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("defaults", [])
+    found = list(choice.settings)
+    for group, name in (pair for entry in entries if isinstance(entry, dict) for pair in entry.items()):
+        part = path.parent / str(group) / f"{name}.yaml"
+        if part.is_file():
+            found += [Setting(f"{group}.{each.key}", each.value, each.comment) for each in read_choice(part).settings]
+    return replace(choice, settings=tuple(found))
 
 
 def _settings(node: yaml.MappingNode, prefix: str, lines: list[str], top: int) -> Iterator[Setting]:

@@ -51,7 +51,7 @@ def test_torch_and_numpy_give_the_same(intensity: np.ndarray) -> None:
     options = {"beam_centre": (24, 24), "starts": 2, "recipe": "20*ER", "progress": False, "device": "cpu"}
     first, second = phase(intensity, **options), phase(torch.from_numpy(intensity), **options)
     assert np.array_equal(first.density, second.density)
-    assert "1 of 2 agree" in repr(first) and "none: 1 of 2 starts agree, too few for a PRTF" in repr(first)
+    assert "1 of 2 agree" in repr(first) and "none: too few starts agree for a PRTF" in repr(first)
 
 
 def test_a_stack_of_frames_is_not_taken_for_a_volume(intensity: np.ndarray) -> None:
@@ -65,7 +65,11 @@ def test_a_volume_with_its_origin_in_the_middle_is_one() -> None:
     box = torch.zeros(16, 16, 16)
     box[6:10, 6:10, 6:10] = 1
     volume = (1e4 * fourier(box.to(torch.complex64), ndim=3).abs() ** 2).numpy()
-    assert phase(volume, starts=1, recipe="2*ER", progress=False).density.shape == (16, 16, 16)
+    found = phase(volume, starts=1, recipe="2*ER", polish_steps=0, progress=False)
+    assert found.density.shape == (16, 16, 16) and np.iscomplexobj(found.density)
+    assert any("support=box: the defaults of a 3D pattern" in str(note) for note in found.notes)
+    real = phase(volume, starts=1, recipe="2*ER", constraint="positive", support="circle", progress=False)
+    assert not np.iscomplexobj(real.density) and not any("defaults of a 3D" in str(note) for note in real.notes)
 
 
 @pytest.mark.parametrize(

@@ -128,14 +128,32 @@ def test_a_rocking_scan_is_taken_as_one_unless_data_is_named(
     with h5py.File("scan.h5", "w") as file:
         file["counts"] = np.random.default_rng(0).poisson(frame * profile[:, None, None]).astype(np.uint16)
         file["theta_deg"] = 0.2 + 0.01 * np.arange(24)
-    words = ("phase", "scan.h5", "starts=1", "phasing.recipe=2*ER", "support=box")
+    words = ("phase", "scan.h5", "starts=1", "phasing.recipe=2*ER", "polish_steps=auto")
     assert status(*words, "out=phased") == 0
-    assert "looks like a rocking scan and is taken as one (data=one_scan)" in capsys.readouterr().out
-    assert yaml.safe_load(Path("phased/config.yaml").read_text())["data"]["_target_"].endswith("measure_scan")
+    printed = capsys.readouterr().out
+    assert "looks like a rocking scan and is taken as one (data=one_scan)" in printed
+    assert "phasing.constraint=complex support=box: the defaults of a 3D pattern, as of a Bragg crystal" in printed
+    config = yaml.safe_load(Path("phased/config.yaml").read_text())
+    assert config["data"]["_target_"].endswith("measure_scan")
+    assert (config["phasing"], config["support"]) == ({"recipe": "2*ER", "constraint": "complex"}, "box")
     assert "data=one_scan" in json.loads(Path("phased/versions.json").read_text())["overrides"]
     assert "data=one_scan was not named" in Path("phased/report.html").read_text()
+    capsys.readouterr()
+    mine = ("data.preparation.size=16", "phasing.constraint=positive", "support=circle", "support_threshold=0.1")
+    assert status(*words, *mine, "out=mine") == 0
+    printed = capsys.readouterr().out
+    assert "data=one_scan, since data.preparation.size is a setting of rocking scans alone" in printed
+    assert "16 x 16 x 16 pixels" in printed and "the defaults of a 3D pattern" not in printed
+    config = yaml.safe_load(Path("mine/config.yaml").read_text())
+    assert (config["phasing"]["constraint"], config["support"]) == ("positive", "circle")
     assert status(*words, "data=one_frame") == 2
     assert "give data=one_scan" in capsys.readouterr().err
+
+
+def test_the_help_of_a_choice_lists_the_keys_of_its_parts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status("phase", "data=one_scan", "--help") == 0
+    printed = capsys.readouterr().out
+    assert all(f"data.{key}=" in printed for key in ("path", "keys.angle", "preparation.size", "geometry.step_deg"))
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from spi_lightning.data import measurement
 from spi_lightning.errors import UserError
@@ -113,7 +114,10 @@ def test_arrays_that_are_no_pattern_are_refused(intensity: np.ndarray, mask: np.
         ({"starts": 0}, "starts=0: give a whole number, 1 or more"),
         ({"held_out": 0.7}, "held_out=0.7: give a number from 0 to 0.5"),
         ({"support_threshold": 0}, "support_threshold=0: give a number above 0"),
-        ({"polish_steps": 5}, "polish_steps=5 would leave phasing.constraint=positive"),
+        (
+            {"polish_steps": 5, "phasing": Phasing(constraint="real")},
+            "polish_steps=5 would leave phasing.constraint=real",
+        ),
         ({"point_spread": 3}, "point_spread=3: give pixels from 0"),
         ({"halves": "maybe"}, "halves=maybe: give true or false"),
     ],
@@ -123,11 +127,24 @@ def test_settings_are_checked_where_they_are_made(settings: dict, words: str) ->
         ReconstructionSettings(**settings)
 
 
+def test_what_is_auto_is_chosen_by_the_axes_of_the_pattern_and_the_rest_is_kept() -> None:
+    volume, plane = (ReconstructionSettings().for_axes(ndim) for ndim in (3, 2))
+    assert (volume.phasing.constraint, volume.support, volume.steps_of_polish(3)) == ("complex", "box", 200)
+    assert (plane.phasing.constraint, plane.support, plane.steps_of_polish(2)) == ("positive", "autocorrelation", 0)
+    mine = ReconstructionSettings(Phasing("6*ER", "positive"), support="circle")
+    assert mine.for_axes(3) == mine and mine.chosen(3) == ""
+    with pytest.raises(UserError, match="polish_steps=5 would leave"):
+        ReconstructionSettings(polish_steps=5).for_axes(2)
+
+
+@pytest.mark.parametrize(("name", "ndim"), [("shrinkwrap", 2), ("cohere_S0054", 3)])
+def test_the_chosen_recipes_are_those_that_the_default_names(name: str, ndim: int) -> None:
+    conf = Path(__file__).parents[2] / "conf" / "phasing"
+    assert name in (conf / "default.yaml").read_text()
+    assert asdict(Phasing().for_axes(ndim)) == OmegaConf.load(conf / f"{name}.yaml")
+
+
 def test_settings_mirror_the_yaml() -> None:
-    from dataclasses import asdict
-
-    from omegaconf import OmegaConf
-
     conf = Path(__file__).parents[2] / "conf"
     written = OmegaConf.to_container(OmegaConf.load(conf / "phase.yaml"))
     usual = asdict(ReconstructionSettings())

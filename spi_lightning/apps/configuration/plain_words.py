@@ -2,7 +2,7 @@
 
 import glob
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +10,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
+from spi_lightning.console import Terminal
 from spi_lightning.errors import UserError
+from spi_lightning.locations import CONF
+from spi_lightning.settings.comments import read_whole_choice
 
 OUT: Final = {"simulate": "path", "describe": "per_frame", "compare": "out", "export": "path"}
 """What ``out=`` is short for, if not for the folder of the run."""
@@ -22,6 +25,8 @@ WITH_VALUE: Final = frozenset(
         *("-i", "--info", "-sc", "--shell-completion", "--experimental-rerun"),
     )
 )
+_DATA: Final = ("one_frame", "one_scan")
+_PREPARATION: Final = "preparation."
 RECIPE: Final = "phasing.recipe="
 _WORD = re.compile(r"[+~]{0,2}[\w.@/]+=", re.ASCII)
 
@@ -56,8 +61,25 @@ def command_line(command: str, words: Sequence[str], file_key: str) -> list[str]
         data = "" if any(word.startswith(("data=", "experiment=")) for word in words) else "data=hits "
         example = f"{data}data.path={files[0]}"
         raise UserError(f"{files[0]}: write KEY=VALUE, as in {example}; spi {command} --help lists the keys")
+    if command == "phase" and (scan := word_of_a_scan(others)):
+        Terminal(width=110).print(f"data=one_scan, since {scan} is a setting of rocking scans alone", soft_wrap=True)
+        others.insert(0, "data=one_scan")
     named = ",".join(map(quoted, files))
     return quote_names([*others, *([f"{file_key}=[{named}]" if files[1:] else f"{file_key}={named}"] if files else [])])
+
+
+def word_of_a_scan(words: Sequence[str]) -> str:
+    """Key of the first word that a rocking scan takes and a 2D pattern does not; empty where the data are named."""
+    keys = [word.partition("=")[0] for word in words if "=" in word]
+    if "data" in keys:
+        return ""
+    frame, scan = ({each.key for each in read_whole_choice(CONF / "data" / f"{name}.yaml").settings} for name in _DATA)
+    return next((key for key in keys if key[:5] == "data." and _within(key[5:], scan) > _within(key[5:], frame)), "")
+
+
+def _within(key: str, settings: Set[str]) -> bool:
+    """Whether a key is one of some settings, or of a part that has settings but does not list all: preparation."""
+    return key in settings or (key.startswith(_PREPARATION) and any(each.startswith(_PREPARATION) for each in settings))
 
 
 def _is_file(word: str) -> bool:
