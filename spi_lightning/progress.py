@@ -49,6 +49,22 @@ class _Description(ProgressColumn):
         return Text(printable(task.description))
 
 
+class LogLines:
+    """Lines on a task for a log, one every 10 s."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def line(self, task: Task, description: str, further: str = "") -> str | None:
+        """Line on what is done and what remains, and ``further`` words; None if the last one is younger than 10 s."""
+        if time.monotonic() - self._last < _INTERVAL:
+            return None
+        self._last = time.monotonic()
+        total = "" if task.total is None else f" of {task.total:.0f}"
+        left = "" if task.time_remaining is None else f", {task.time_remaining:.0f} s remaining"
+        return f"{description.strip()}: {task.completed:.0f}{total}{left}{further}"
+
+
 class ProgressBar(RichProgress):
     """Progress bar on a terminal; in a log, one line every 10 s.
 
@@ -63,7 +79,7 @@ class ProgressBar(RichProgress):
         super().__init__(
             *standard, *columns, console=console, transient=not always, disable=not (always or console.is_terminal)
         )
-        self._last = time.monotonic()
+        self._log = LogLines()
 
     def update(self, task_id: TaskID, **changes: Any) -> None:
         """Change the state of a task; in a log, print its line if the last was 10 s ago."""
@@ -76,10 +92,6 @@ class ProgressBar(RichProgress):
         self._to_log(task_id)
 
     def _to_log(self, task_id: TaskID) -> None:
-        if self.console.is_terminal or time.monotonic() - self._last < _INTERVAL:
-            return
-        self._last = time.monotonic()
         task = self._tasks[task_id]
-        total = "" if task.total is None else f" of {task.total:.0f}"
-        left = "" if task.time_remaining is None else f", {task.time_remaining:.0f} s remaining"
-        self.console.print(f"{task.description.strip()}: {task.completed:.0f}{total}{left}", soft_wrap=True)
+        if not self.console.is_terminal and (line := self._log.line(task, task.description)) is not None:
+            self.console.print(line, soft_wrap=True)

@@ -21,14 +21,39 @@ from spi_lightning.files import atomic_write
 from spi_lightning.io.volumes.laboratory_file import write_laboratory
 from spi_lightning.io.volumes.npz import write_npz
 from spi_lightning.physics.bragg.laboratory import DETECTOR_FRAME, ScanAxes, crystal_in_laboratory
+from spi_lightning.progress import LogLines
 from spi_lightning.reports.live_slices import live_figure, live_sketch
 from spi_lightning.tasks import Refinement
 
 
 class Progress(RichProgressBar):
-    """Lightning's progress bar over all batches of the run and the time that remains, with an optional text below."""
+    """Lightning's progress bar over all batches of the run and the time that remains, with an optional text below.
+
+    Where there is no terminal, a line every 10 s says the same.
+    """
 
     below: Text | None = None
+    _log: LogLines | None = None
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *batch: Any) -> None:
+        """Move the bar, or write a line."""
+        super().on_train_batch_end(trainer, pl_module, *batch)
+        self._write_line(self.train_progress_bar_id, trainer, pl_module)
+
+    def on_validation_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *batch: Any) -> None:
+        """Move the bar, or write a line."""
+        super().on_validation_batch_end(trainer, pl_module, *batch)
+        self._write_line(self.val_progress_bar_id, trainer, pl_module)
+
+    def _write_line(self, bar: TaskID | None, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.progress is None or bar is None or not self.is_enabled or self.progress.console.is_terminal:
+            return
+        self._log = self._log or LogLines()
+        numbers = self.get_metrics(trainer, pl_module).items()
+        words = "".join(f", {name} {value:.4g}" for name, value in numbers if isinstance(value, int | float))
+        task = next(task for task in self.progress.tasks if task.id == bar)
+        if (line := self._log.line(task, Text.from_markup(task.description).plain, words)) is not None:
+            self.progress.console.print(line, soft_wrap=True)
 
     def show_below(self, draw: Callable[[int], Text]) -> None:
         """Display the text of ``draw`` of the terminal width below the bar from now on; nothing without a terminal."""

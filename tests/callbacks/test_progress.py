@@ -119,3 +119,14 @@ def test_a_refinement_shows_it_below_the_bar_and_leaves_its_last_picture(
     train(config(tmp_path, f"data.path={scan}", "task.epochs=20", "task.polish_steps=0", *bar))
     assert imread(tmp_path / "run/live.png").shape[2] == 4
     assert capsys.readouterr().out.count("▀") > 20
+
+
+def test_a_log_has_lines_on_the_whole_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("spi_lightning.progress._INTERVAL", 0.0)
+    data = DataLoader(TensorDataset(torch.ones(8, 1)), batch_size=2)
+    options: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "accelerator": "cpu"}
+    trainer = pl.Trainer(max_epochs=3, callbacks=[Progress()], enable_model_summary=False, **options)
+    trainer.fit(Line(), data)
+    lines = [line for line in capsys.readouterr().out.splitlines() if " of 12" in line]
+    assert lines[0].startswith("Epoch 1 of 3: 1 of 12") and lines[-1].startswith("Epoch 3 of 3: 12 of 12")
+    assert len(lines) == 12 and "remaining" in lines[-2] and not any("[" in line for line in lines)
