@@ -80,9 +80,10 @@ RUN_PARTS: Final = (
         io="PatternKeys",
         io__scans__bragg_scan="ScanKeys",
         io__structures__structure="StructureOptions",
-        simulate="BadPixels Brightness Experiment GeometryRecipe HitSimulator LiteralHitSimulator"
+        simulate="BackgroundRecipe BadPixels Brightness CanonicalGeometry CanonicalHitSimulator CountingRecipe"
+        " DetectorRecipe Experiment GeometryRecipe HitSimulator LiteralHitSimulator Lumps"
         " MacromoleculeDiffractionSimulator MacromoleculeSimulator Measurement Optics ParticleRecipe Projection"
-        " SceneRecipe",
+        " SceneRecipe Superellipsoid",
         simulate__particles__crystals="CrystalRecipe DislocationRecipe",
         simulate__particles__phase_field="PhaseRecipe",
         simulate__particles__superellipsoid="SuperellipsoidRecipe",
