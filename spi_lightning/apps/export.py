@@ -8,10 +8,14 @@ import pytorch_lightning as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from spi_lightning.apps.configuration.value_types import TEXT, check_types
+from spi_lightning.apps.configuration.value_types import NAMES, TEXT, check_types
 from spi_lightning.console import Terminal
-from spi_lightning.data.transforms import Preprocess
+from spi_lightning.data.scale.scale_free import ScaleFree
+from spi_lightning.data.transforms import HitInput, Preprocess
+from spi_lightning.evaluation.console_table import print_note
+from spi_lightning.io import PatternKeys, open_patterns
 from spi_lightning.io.input_window import USUAL_SIZE
+from spi_lightning.physics.frames.frame_scale import CELLS
 from spi_lightning.results.decision import DecisionRule
 from spi_lightning.settings import field_types
 from spi_lightning.tasks import HitClassification, load_task
@@ -24,8 +28,13 @@ TYPES: Final = {
     "run": TEXT,
     "path": TEXT,
     "size": Sequence[int] | None,
+    **field_types(PatternKeys, "data.keys."),
+    "data.path": NAMES | None,
+    "data.adu_per_photon": float | None,
     "preprocess.crop": int | None,
     "preprocess.bin": int | None,
+    "preprocess.speckle": float | None,
+    "preprocess.beam_centre": Sequence[float] | None,
 }
 
 
@@ -41,13 +50,25 @@ def export(cfg: DictConfig) -> None:
     check_types(cfg, "export", TYPES)
     trust(cfg.trust)
     task, _ = load_task(cfg.run, instantiate, pl.LightningModule)
-    edge = USUAL_SIZE
-    if isinstance(task, HitClassification):
-        preprocess = task.preprocess
-        preprocess.adjust(cfg.preprocess)
-        if isinstance(preprocess, Preprocess):
-            edge = preprocess.crop or USUAL_SIZE * preprocess.bin
-    graph, size, path = graph_of(task, cfg.decision.threshold), cfg.size or (edge, edge), Path(cfg.path)
+    size = _fitted(task.preprocess, cfg) if isinstance(task, HitClassification) else (USUAL_SIZE, USUAL_SIZE)
+    graph, size, path = graph_of(task, cfg.decision.threshold), cfg.size or size, Path(cfg.path)
     write(graph, [int(length) for length in size], path)
     takes, gives = ", ".join(graph.inputs), ", ".join(graph.outputs)
     Terminal().print(f"{path}: {takes} (any number, {size[0]}, {size[1]}) -> {gives}", soft_wrap=True)
+
+
+def _fitted(preprocess: HitInput, cfg: DictConfig) -> tuple[int, int]:
+    """Set a preprocessing as wished, to a file if there is one; height and width of the patterns it then takes."""
+    preprocess.adjust(cfg.preprocess)
+    if isinstance(preprocess, Preprocess):
+        edge = preprocess.crop or USUAL_SIZE * preprocess.bin
+        return edge, edge
+    if not isinstance(preprocess, ScaleFree) or cfg.data.path is None:
+        return CELLS, CELLS
+    data = instantiate(cfg.data, _convert_="all")
+    patterns = open_patterns(
+        data["path"], data["keys"], data["mask_convention"], data["adu_per_photon"], True, (), data["geometry"]
+    )
+    for note in preprocess.fit_to(patterns):
+        print_note(note)
+    return patterns.shape[1], patterns.shape[2]

@@ -1,3 +1,4 @@
+import copy
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import torch
 from hydra.utils import instantiate
 
 from spi_lightning.errors import UserError
+from spi_lightning.physics.frames.frame_scale import FrameScale
 from spi_lightning.weights.deployed import export, graph_of
 
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/onnx_hits.py"
@@ -91,6 +93,26 @@ def answers(path: Path, names: tuple[str, ...], values: tuple[torch.Tensor, ...]
     onnxruntime = pytest.importorskip("onnxruntime")
     given = {name: value.numpy() for name, value in zip(names, values, strict=True)}
     return onnxruntime.InferenceSession(path).run(None, given)
+
+
+def test_a_network_of_any_detector_takes_its_frames(tmp_path: Path) -> None:
+    task = copy.deepcopy(HITS)
+    task["network"]["contrast"] = True
+    task["preprocess"] = {"_target_": "spi_lightning.data.scale.scale_free.ScaleFree"}
+    trained = made(task)
+    trained.preprocess.scale = FrameScale((50.3, 60.9), 7.1)
+    graph = graph_of(trained)
+    generator = torch.Generator().manual_seed(1)
+    values = (
+        torch.poisson(torch.rand(3, 96, 120, generator=generator)),
+        torch.rand(3, 96, 120, generator=generator) > 0.1,
+    )
+    with torch.no_grad():
+        expected = graph(*values)[0]
+    for ending in (".pt2", ".onnx"):
+        export(graph, (96, 120), tmp_path / f"network{ending}")
+        found = answers(tmp_path / f"network{ending}", graph.inputs, values)[0]
+        np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
 
 
 def test_the_example_of_the_docs_prints_the_probabilities(tmp_path: Path) -> None:
