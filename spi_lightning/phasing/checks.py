@@ -42,10 +42,16 @@ def hold_out(
         drawn = torch.fft.fftshift(torch.minimum(unshifted, partner), dim=axes)
         alone = torch.fft.fftshift(_own_partner(mask.shape[-ndim:]), dim=axes)
         drawn = torch.where(alone, drawn, 1 - (1 - drawn).square())
-    held = (drawn.to(mask.device) < fraction) & mask
-    if centre:
-        held[middle(mask.shape[-ndim:], centre)] = False
+    held = (drawn.to(mask.device) < fraction) & outside_centre(mask, ndim, centre)
     return mask & ~held, held
+
+
+def outside_centre(mask: Tensor, ndim: int, centre: int = 5) -> Tensor:
+    """Pixels that hold_out draws from, (..., spatial) bool: a mask without its central square or cube."""
+    outside = mask.clone()
+    if centre:
+        outside[middle(mask.shape[-ndim:], centre)] = False
+    return outside
 
 
 def _own_partner(spatial: torch.Size) -> Tensor:

@@ -154,6 +154,33 @@ def fourier_error(
     return wrong / scale.clamp_min(torch.finfo(scale.dtype).tiny)
 
 
+def held_out_fourier_error(
+    density: Tensor,
+    fourier_amplitude: Tensor,
+    held_out: Tensor,
+    candidates: Tensor,
+    point_spread: Tensor | None = None,
+) -> Tensor:
+    """Root mean square amplitude difference on held-out pixels over the root mean square amplitude of all candidates.
+
+    Over the amplitude of the held-out pixels alone the error would depend on whether the draw hit one of the few bright
+    pixels that hold most of the intensity.
+
+    Args:
+        density, fourier_amplitude, point_spread: As fourier_error takes them.
+        held_out: (spatial) bool, True in the pixels that were held out.
+        candidates: (spatial) bool, True in the pixels that the draw chose from, those held out among them.
+
+    Returns:
+        (B,) errors; NaN where no pixel is held out.
+    """
+    power = torch.where(candidates, fourier_amplitude, 0).flatten(1).square().sum(1) / candidates.sum()
+    wrong = fourier_error(density, fourier_amplitude, held_out, relative=False, point_spread=point_spread)
+    scale = power.sqrt().clamp_min(torch.finfo(power.dtype).tiny)
+    error: Tensor = wrong / held_out.sum().sqrt() / scale
+    return error
+
+
 def r_factor(
     density: Tensor,
     fourier_amplitude: Tensor,

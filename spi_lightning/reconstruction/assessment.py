@@ -69,9 +69,7 @@ def _errors(reconstruction: Reconstruction) -> _Errors:
     problem, density = reconstruction.problem, reconstruction.phased.density
     spread = None if reconstruction.polish is None else reconstruction.polish.point_spread
     fitted = fourier_error(density, problem.amplitude[None], problem.fitted, point_spread=spread)
-    held_out = torch.full_like(fitted, torch.nan)
-    if bool(problem.held_out.any()):
-        held_out = fourier_error(density, problem.amplitude[None], problem.held_out, point_spread=spread)
+    held_out = problem.held_out_error(density, problem.amplitude, spread)
     best = int(torch.where(reconstruction.averaged.kept, fitted, torch.inf).argmin())
     return _Errors(fitted, held_out, best)
 

@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
-import torch
 from torch import Tensor
 
 from spi_lightning.notes import Note
@@ -128,9 +127,8 @@ def polish_starts(
         title: Words on the pattern, for the progress.
         stages: Progress of each stage, such as ``bars`` or ``silent``.
     """
-    before, held_out = (fourier_error(phased.density, amplitude[None], on) for on in (problem.fitted, problem.held_out))
-    if not bool(problem.held_out.any()):
-        held_out = torch.full_like(before, torch.nan)
+    before = fourier_error(phased.density, amplitude[None], problem.fitted)
+    held_out = problem.held_out_error(phased.density, amplitude)
     begin = time.perf_counter()
     with stages(f"{title}, polish", problem.polish_steps, "error") as report:
         found = polish_cropped(

@@ -13,6 +13,8 @@ from spi_lightning.distributed import find_device
 from spi_lightning.errors import UserError
 from spi_lightning.notes import Note
 from spi_lightning.phasing import Recipe, hold_out
+from spi_lightning.phasing.checks import outside_centre
+from spi_lightning.physics.agreement import held_out_fourier_error
 
 from .network import MakeTask, starting_density
 from .settings import ReconstructionSettings
@@ -52,6 +54,17 @@ class PhasingProblem:
     def constraint(self) -> str:
         """Constraint on the density: ``positive``, ``real`` or ``complex``."""
         return self.settings.phasing.constraint
+
+    def held_out_error(self, density: Tensor, amplitude: Tensor, point_spread: Tensor | None = None) -> Tensor:
+        """Error (S,) of densities on the held-out pixels, see held_out_fourier_error; NaN without any.
+
+        Args:
+            density: (S, spatial) densities.
+            amplitude: (spatial) measured amplitudes, of the pattern or of half its photons.
+            point_spread: (S, axes) widths of the blur by partial coherence, pixel; None: none.
+        """
+        candidates = outside_centre(self.fitted | self.held_out, amplitude.ndim)
+        return held_out_fourier_error(density, amplitude[None], self.held_out, candidates, point_spread)
 
     @property
     def polish_steps(self) -> int:
