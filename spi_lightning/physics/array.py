@@ -146,3 +146,16 @@ def _sum_squares(image: Tensor, bin: int) -> Tensor:
 def evenly(count: int, most: int) -> NDArray[np.int64]:
     """Up to ``most`` of ``count`` indices from the first to the last, evenly spread, (n,) int64."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
+
+
+def surface_level(amplitude: Tensor, inside: Tensor) -> float:
+    """Half the typical amplitude of a solid body, where a blurred edge has half its height: the surface of the body.
+
+    Typical is the median of the values above half the largest one, which a few bright voxels do not move.
+
+    Args:
+        amplitude: (spatial) amplitudes, 0 or more.
+        inside: (spatial) bool, True where the body is.
+    """
+    values = amplitude[inside]
+    return float(values[values > values.max() / 2].median() / 2) if len(values) else 0.0

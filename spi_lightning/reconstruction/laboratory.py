@@ -20,6 +20,7 @@ from spi_lightning.physics.bragg.laboratory import (
     ScanAxes,
     crystal_in_laboratory,
 )
+from spi_lightning.results.phasing import PhasingResult
 
 NAME: Final = "laboratory"
 _REAL = "the density is real, so there is no displacement or strain to write: phasing.constraint=complex finds one"
@@ -36,15 +37,14 @@ def axes_of(measured: Measurement) -> ScanAxes | None:
 
 
 def write_crystal(
-    folder: Path, measured: Measurement, density: NDArray[Any], support: NDArray[np.bool_], title: str
+    folder: Path, measured: Measurement, result: PhasingResult, title: str
 ) -> tuple[list[Note], dict[str, float]]:
     """Write ``laboratory.{cxi,vti,mrc,npz}`` of a phased rocking scan; nothing of other measurements.
 
     Args:
         folder: Folder of the run.
         measured: Scan that was phased; without its geometry, which its notes then name, nothing is written.
-        density: (z, y, x) complex, in the frame of the detector.
-        support: (z, y, x) bool, where the crystal is.
+        result: What was found; of one that is not resolved, the note states no displacement and strain.
         title: Name of the density in the files.
 
     Returns:
@@ -55,14 +55,17 @@ def write_crystal(
     """
     if not isinstance(measured, ScanMeasurement) or measured.axes is None:
         return [], {}
-    if not np.iscomplexobj(density):
+    if not np.iscomplexobj(result.density):
         return [Note.of(_REAL)], {}
-    crystal, refusal = write_in_laboratory(folder / NAME, density, support, measured.axes, title)
+    crystal, refusal = write_in_laboratory(folder / NAME, result.density, result.support, measured.axes, title)
     if crystal is None:
         return [Note.of(refusal)], {}
     numbers = crystal.numbers
-    line = (
-        f"{NAME}.cxi, .vti, .mrc, .npz: the crystal in the laboratory frame, displacement and strain along Q "
+    line = f"{NAME}.cxi, .vti, .mrc, .npz: the crystal in the laboratory frame, displacement and strain along Q "
+    if result.unresolved:
+        line += f"(unconfirmed, so no numbers are given: {result.unresolved})"
+        return [Note.of(line)], {f"{NAME}/{name}": value for name, value in numbers.items()}
+    line += (
         f"(root mean square {numbers['displacement_rms_pm']:.3g} pm and {numbers['strain_rms']:.2e} of the "
         f"{numbers['firm_share']:.0%} of its voxels inside its surface and at least half as bright as its median)"
     )

@@ -40,7 +40,7 @@ def write_reconstruction(
     """
     result, numbers = assess(reconstruction)
     measured = reconstruction.problem.measured
-    notes, more = write_crystal(folder, measured, result.density, result.support, "mean of the kept starts")
+    notes, more = write_crystal(folder, measured, result, "mean of the kept starts")
     about = replace(result.about, data=source)
     result = replace(result, notes=(*result.notes, *notes), about=about)
     numbers |= more

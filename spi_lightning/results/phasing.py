@@ -10,18 +10,20 @@ from typing import Any, ClassVar, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter
 
 from spi_lightning.errors import UserError
-from spi_lightning.metrics.extent import widths
+from spi_lightning.metrics.extent import surface_points, widths
 from spi_lightning.metrics.shells import alike, resolutions
 from spi_lightning.notes import Note
+from spi_lightning.physics.array import surface_level
 from spi_lightning.physics.bragg.laboratory import LaboratoryCrystal, ScanAxes, crystal_in_laboratory
 from spi_lightning.summary import Summarised
 
 Array = NDArray[Any]
 PHASING_FILE: Final = "phasing.h5"
 FEW_STARTS: Final = 4  # that agree; the PRTF of as many unrelated ones is 0.45, above 1/e
-SIZE_LEVEL: Final = 0.1  # of the largest |density|, from which a pixel counts for the size of the particle
+_PROJECTED: Final = 0.1  # of the largest |density|: the surface of a particle whose projection thins out to its edge
 _OVERFITTED: Final = 0.2  # relative Fourier error on held-out pixels up to which a run is not called overfitted
 _FAR: Final = 3.0  # times the error on fitted pixels, and that of photon noise
 _POOR: Final = 0.2  # relative Fourier error beyond photon noise of a density that does not explain its pattern
@@ -168,14 +170,30 @@ class PhasingResult(Summarised):
     def size(self) -> tuple[float, ...]:
         """Largest and smallest width of the particle, m, or pixels where lengths are unknown.
 
-        Of a rocking scan, whose axes are not perpendicular, the extent along frame, row and column.
+        The surface lies at half the typical |density| of a volume (physics.array.surface_level), and at a tenth of the
+        largest of a 2D pattern: a projection gets thinner toward its edge. Of a rocking scan, whose axes are not
+        perpendicular, the extent along frame, row and column.
         """
-        amplitude, edges = np.abs(self.density), self.pixel
-        inside = self.support & (amplitude > SIZE_LEVEL * amplitude.max())
+        amplitude, level = np.abs(self.density), self._surface_level
+        amplitude = np.where(maximum_filter(self.support, 3), amplitude, 0)  # past the support, to interpolate
         if not self.about.frame:
-            return widths(inside, edges)
-        sides = (np.ptp(np.nonzero(inside)[axis]) + 1 if inside.any() else 0 for axis in range(inside.ndim))
-        return tuple(float(side * edge) for side, edge in zip(sides, edges, strict=True))
+            return widths(amplitude, level, self.pixel)
+        points = surface_points(amplitude, level)
+        sides = np.ptp(points, axis=0) if len(points) else np.zeros(amplitude.ndim)
+        return tuple(float(side * edge) for side, edge in zip(sides, self.pixel, strict=True))
+
+    @property
+    def _surface_level(self) -> float:
+        """Amplitude of the surface, in the unit of the density."""
+        amplitude = np.abs(self.density)
+        if self.density.ndim == 2:
+            return float(_PROJECTED * amplitude.max())
+        return surface_level(torch.from_numpy(amplitude), torch.from_numpy(self.support))
+
+    @property
+    def surface(self) -> str:
+        """Words for the amplitude at which the size is measured."""
+        return "a tenth of the maximum" if self.density.ndim == 2 else "half the typical density"
 
     def full_period(self, crossing: float | None) -> str:
         """Full period along every axis at a frequency in cycles per pixel, in words.
@@ -195,7 +213,8 @@ class PhasingResult(Summarised):
         factor, unit = (1e9, "nm") if self.known else (1.0, f"{self.element}s")
         lengths = " x ".join(f"{factor * length:.3g}" for length in self.size)
         which = "along frame, row and column" if self.about.frame else "(longest and shortest width)"
-        return f"{lengths} {unit} {which}"
+        doubt = ", unconfirmed" if self.unresolved else ""
+        return f"{lengths} {unit} {which} at {self.surface}{doubt}"
 
     def _resolution_in_words(self) -> str:
         """Full period by the PRTF of the kept starts, or the reason why there is none."""

@@ -115,6 +115,7 @@ def test_files_and_page_name_frame_units_and_geometry(scan: Path, monkeypatch: p
     assert "not perpendicular" in read_cxi_image(folder / "result.cxi").notes["frame"]
     page = (folder / "report.html").read_text()
     assert "Displacement and strain along Q" in page and "9000 eV" in page and "-0.01° per frame" in page
+    assert "unconfirmed, so no numbers are given: too few starts" in page  # 3
     assert "where the detector arm points" in page and "data.geometry.beam_row" in page
 
 

@@ -12,6 +12,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from spi_lightning.errors import UserError
+from spi_lightning.physics.array import surface_level
 from spi_lightning.summary import Summarised
 
 from .geometry import BraggGeometry
@@ -139,13 +140,24 @@ class LaboratoryCrystal(Summarised):
         }
 
     @property
+    def solid_amplitude(self) -> Tensor:
+        """Amplitude (Z, Y, X), 0 beyond the neighbours of the support's voxels: what sizes are measured of."""
+        near = F.max_pool3d(self.support[None].float(), 3, stride=1, padding=1)[0] > 0
+        return torch.where(near, self.amplitude, 0.0)
+
+    @property
+    def surface_level(self) -> float:
+        """Amplitude of the surface, half that of the solid, see physics.array.surface_level."""
+        return surface_level(self.amplitude, self.support)
+
+    @property
     def numbers(self) -> dict[str, float]:
         """Size, and spread of the maps over the voxels where they are firm; units in the names."""
         inside, core = self.support, firm(self)
         moved, strain = self.displacement[core].double(), self.strain[core].double()
         return {
             "voxel_nm": 1e9 * self.voxel_size,
-            "volume_nm3": float(inside.sum()) * (1e9 * self.voxel_size) ** 3,
+            "volume_nm3": float((self.solid_amplitude > self.surface_level).sum()) * (1e9 * self.voxel_size) ** 3,
             "firm_share": float(core.sum()) / float(inside.sum()),
             "displacement_rms_pm": 1e12 * float(moved.square().mean().sqrt()),
             "strain_rms": float(strain.square().mean().sqrt()),

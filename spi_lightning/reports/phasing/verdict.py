@@ -12,9 +12,10 @@ from numpy.typing import ArrayLike
 from spi_lightning.metrics.extent import widths
 from spi_lightning.metrics.shells import crossing, in_words, resolutions, shells
 from spi_lightning.physics.bragg.laboratory import LaboratoryCrystal, firm
-from spi_lightning.results.phasing import FEW_STARTS, SIZE_LEVEL, PhasingResult, Unresolved
+from spi_lightning.results.phasing import FEW_STARTS, PhasingResult, Unresolved
 
 _FREE: Final = 0.1  # share of free pixels from which the errors are too low
+_UNCONFIRMED: Final = "Unconfirmed: "
 _MOST_STRAINED: Final = (2.5, 97.5)  # percentiles that a range of strain excludes on either side
 
 
@@ -27,13 +28,15 @@ def answer(result: PhasingResult, metrics: Mapping[str, Any], crystal: Laborator
         crystal: The crystal in the laboratory frame, where the run has one.
     """
     what = _size(result) if crystal is None else _crystal(crystal)
-    return f"{what} {_doubt(result) or _resolution(result, metrics)}"
+    if doubt := _doubt(result):
+        return f"{doubt} Nothing of the density is therefore a result. {_UNCONFIRMED}{what[0].lower()}{what[1:]}"
+    return f"{what} {_resolution(result, metrics)}"
 
 
 def _size(result: PhasingResult) -> str:
     """Largest and smallest width of a particle; its extent along each axis where these are not perpendicular."""
     factor, unit = (1e9, "nm") if result.known else (1.0, f"{result.element}s")
-    where = f"where the density exceeds {100 * SIZE_LEVEL:.0f} % of its maximum"
+    where = f"at {result.surface}"
     if result.about.frame:
         lengths = " x ".join(f"{factor * length:.3g}" for length in result.size)
         return f"The crystal measures {lengths} {unit} along frame, row and column of the scan ({where})."
@@ -45,12 +48,13 @@ def _size(result: PhasingResult) -> str:
 def _crystal(crystal: LaboratoryCrystal) -> str:
     """Widths, volume and strain range of a crystal in the laboratory frame."""
     edge = 1e9 * crystal.voxel_size
-    long, short = widths(crystal.support.numpy(), [edge] * 3)
+    long, short = widths(crystal.solid_amplitude.numpy(), crystal.surface_level, [edge] * 3)
     low, high = np.percentile(crystal.strain[firm(crystal)].numpy(), _MOST_STRAINED)
-    volume = float(crystal.support.sum()) * (1e-3 * edge) ** 3
+    volume = 1e-9 * crystal.numbers["volume_nm3"]
     return (
-        f"The crystal is {long:.3g} nm long and {short:.3g} nm wide (largest and smallest width; {volume:.2g} µm³), "
-        f"its strain along Q {low:+.1e} to {high:+.1e} about its mean (95 % of the voxels inside its surface)."
+        f"The crystal is {long:.3g} nm long and {short:.3g} nm wide (largest and smallest width, {volume:.3g} µm³; at "
+        f"half the typical density), its strain along Q {low:+.1e} to {high:+.1e} about its mean (95 % of the voxels "
+        "inside its surface)."
     )
 
 

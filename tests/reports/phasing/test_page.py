@@ -117,11 +117,11 @@ def phased(kept: int, total: int = 6, ndim: int = 2, known: bool = True, **about
 
 def test_the_answer_is_size_and_resolution_with_its_method() -> None:
     text = answer(phased(5), {"prtf/crossing": 0.25, "prtf/resolution_nm": 4.0})
-    assert text.startswith("The particle is 8.94 nm long and 4 wide (largest and smallest width")
+    assert text.startswith("The particle is 9.3 nm long and 4.8 wide (largest and smallest width at a tenth")
     assert "Resolution 4 nm, full period: the PRTF of the phases of 5 of 6 starts, less chance (0.40" in text
     assert "on held-out pixels 0.12" in text and "halves=true" in text
     unknown = answer(phased(5, known=False), {"prtf/crossing": None})
-    assert "8.94 pixels long" in unknown and " nm long" not in unknown
+    assert "9.3 pixels long" in unknown and " nm long" not in unknown
     assert "at the limit of the data, 2 pixels: " in unknown
 
 
@@ -131,6 +131,9 @@ def test_a_prtf_by_chance_names_no_resolution() -> None:
         "No resolution is given: 3 of 6 starts agree" in few
         and "0.52, above its threshold" in few
         and "Resolution" not in few
+    )
+    assert few.index("No resolution") < few.index(
+        "Nothing of the density is therefore a result. Unconfirmed: the particle"
     )
     assert "no other of the 6 starts" in answer(phased(1), {})
     assert "means nothing" in answer(phased(5, identical_starts=True), {"prtf/crossing": 0.25})
@@ -155,7 +158,7 @@ def test_answer_verdict_and_summary_agree_whether_there_is_a_resolution(
     result = replace(phased(5), metrics=metrics, **change)
     assert result.unresolved is reason
     lines = [answer(result, metrics), verdict(result, metrics), str(result.facts()["resolution"])]
-    assert ["4 nm" in line.replace("8.94 nm", "") for line in lines] == [reason is None] * 3, lines
+    assert ["4 nm" in line.replace("9.3 nm", "") for line in lines] == [reason is None] * 3, lines
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
