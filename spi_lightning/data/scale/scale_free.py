@@ -25,7 +25,7 @@ class ScaleFree(HitInput):
     """Map from photons and mask to canonical patterns (B, 2, 64, 64): log(1 + photons per cell), and the mask.
 
     The frames are cut into cells around the beam, so that a speckle of the file's usual particle is 6 cells wide. Cells
-    are squares of whole pixels, whose counts are added, where these bring the speckle within a quarter of 6 cells;
+    are squares of whole pixels, whose counts are added, where these bring the speckle within a tenth of 6 cells;
     the beam may then be half a pixel off the middle. Otherwise cells take the share of each pixel that they cover. A
     cell that was measured in part is scaled to its full area, and what lies beyond the frame was not measured.
 

@@ -14,7 +14,8 @@ SPECKLE_CELLS: Final = 6.0
 """Width of a speckle of the usual particle in a canonical pattern, cells."""
 NARROWEST: Final = 2.0
 """Width, pixels, below which the speckles of a particle are not sampled."""
-_WHOLE: Final = 0.25  # by which the speckles of whole bins may miss SPECKLE_CELLS, relative
+WHOLE: Final = 0.1
+"""Largest relative departure from SPECKLE_CELLS of the speckles of cells of whole pixels."""
 RINGS_SEEN: Final = 2.2
 """Width, pixels, from which rings are told from a smooth decay, which a particle of many sizes has too."""
 NARROWEST_TRIED: Final = 1.4
@@ -57,9 +58,9 @@ class FrameScale:
 
     @property
     def bin(self) -> int | None:
-        """Edge of a cell in whole pixels, where that brings the speckle within a quarter of 6 cells; else None."""
+        """Edge of a cell in whole pixels, where that brings the speckle within a tenth of 6 cells; else None."""
         exact = self.speckle_width / SPECKLE_CELLS
-        near = [bin for bin in {max(1, int(exact)), int(exact) + 1} if abs(exact / bin - 1) <= _WHOLE]
+        near = [bin for bin in {max(1, int(exact)), int(exact) + 1} if abs(exact / bin - 1) <= WHOLE]
         return min(near, key=lambda bin: abs(exact - bin), default=None)
 
     @property

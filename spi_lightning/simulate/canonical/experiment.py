@@ -7,6 +7,7 @@ from torch import Tensor
 
 from spi_lightning.errors import UserError
 from spi_lightning.physics.constants import wavelength_from_energy
+from spi_lightning.physics.frames.frame_scale import WHOLE
 from spi_lightning.simulate.draws import Range, chance, log_uniform, uniform
 from spi_lightning.simulate.scattering import Geometry
 
@@ -54,7 +55,7 @@ class CanonicalGeometry:
     largest_curvature: float = 0.04
     speckle: float = 6.0
     pixels: Range = (2.2, 40.0)
-    tolerance: float = 0.25
+    tolerance: float = WHOLE
     scale_error: float = 0.12
     outliers: float = 0.07
     outlier_error: float = 0.35

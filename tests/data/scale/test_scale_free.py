@@ -21,12 +21,12 @@ def everywhere(photons: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    ("width", "bin"), [(3.0, None), (4.6, 1), (7.0, 1), (8.2, None), (9.5, 2), (18.0, 3), (40.0, 7)]
+    ("width", "bin"), [(3.0, None), (4.6, None), (5.5, 1), (6.5, 1), (8.2, None), (11.2, 2), (18.0, 3), (40.0, 7)]
 )
 def test_cells_are_whole_pixels_where_that_is_near_enough(width: float, bin: int | None) -> None:
     scale = FrameScale((0.0, 0.0), width)
     assert scale.bin == bin
-    assert 4.5 <= width / scale.cell <= 7.5
+    assert 5.4 <= width / scale.cell <= 6.6
     assert bin or width / scale.cell == pytest.approx(6)
 
 

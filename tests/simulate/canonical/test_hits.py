@@ -94,7 +94,7 @@ def test_a_body_appears_larger_where_its_fitted_sphere_is_smaller() -> None:
 
 @pytest.mark.parametrize(
     ("pixels", "width", "pixel"),
-    [(6.0, 6.0, 1.0), (7.0, 7.0, 1.0), (12.6, 6.3, 0.5), (3.0, 6.0, 2.0), (8.0, 6.0, 0.75), (40.0, 40 / 7, 1 / 7)],
+    [(6.0, 6.0, 1.0), (6.5, 6.5, 1.0), (12.6, 6.3, 0.5), (3.0, 6.0, 2.0), (8.0, 6.0, 0.75), (40.0, 40 / 7, 1 / 7)],
 )
 def test_cells_are_whole_pixels_where_that_comes_close(pixels: float, width: float, pixel: float) -> None:
     found = CanonicalGeometry()._cells(torch.tensor([pixels]))
