@@ -54,7 +54,7 @@ def assess(reconstruction: Reconstruction) -> tuple[PhasingResult, Numbers]:
     result = _with_asymmetry(problem, _result(reconstruction, errors, curves))
     numbers: Numbers = {"starts": problem.settings.starts, "kept": int(kept.sum())}
     numbers |= _error_numbers(reconstruction, errors, result.about.counting_error)
-    numbers |= _size_and_time(reconstruction, errors.best)
+    numbers |= _size_and_time(reconstruction, int(result.support.sum()))
     numbers |= {} if polish is None else polish.numbers(kept)
     numbers |= _crossings(curves, reconstruction, result)
     if result.truth is not None:
@@ -172,10 +172,13 @@ def _error_numbers(reconstruction: Reconstruction, errors: _Errors, counting: fl
     }
 
 
-def _size_and_time(reconstruction: Reconstruction, best: int) -> Numbers:
-    """Pixels of the best start's support, the oversampling per axis that follows, and what the phasing took."""
-    problem, phased = reconstruction.problem, reconstruction.phased
-    inside, iterations = int(phased.support[best].sum()), problem.recipe.iterations
+def _size_and_time(reconstruction: Reconstruction, inside: int) -> Numbers:
+    """Pixels of the result's support, the oversampling per axis that follows, and what the phasing took."""
+    problem, phased, iterations = (
+        reconstruction.problem,
+        reconstruction.phased,
+        reconstruction.problem.recipe.iterations,
+    )
     return {
         "support/pixels": inside,
         "support/oversampling": float((problem.support.numel() / max(inside, 1)) ** (1 / problem.amplitude.ndim)),
@@ -187,7 +190,7 @@ def _size_and_time(reconstruction: Reconstruction, best: int) -> Numbers:
 
 def _size(result: PhasingResult) -> Numbers:
     """Largest and smallest width of the particle, or the extent along each axis of a scan, nm or pixels."""
-    names = ("frame", "row", "column") if result.about.frame else ("longest", "shortest")
+    names = result.axis_names if result.about.frame else ("longest", "shortest")
     factor, unit = (1e9, "nm") if result.known else (1.0, f"{result.element}s")
     return {f"size/{name}_{unit}": factor * length for name, length in zip(names, result.size, strict=True)}
 
@@ -232,7 +235,7 @@ def _crossings(curves: dict[str, Any], reconstruction: Reconstruction, result: P
     for name, frequency in found.items():
         numbers[f"{name}/crossing"] = frequency
         if frequency and result.known and not (name == "prtf" and result.unresolved):
-            numbers |= resolutions(name, frequency, result.pixel)
+            numbers |= resolutions(name, frequency, result.pixel, result.axis_names)
     return numbers
 
 

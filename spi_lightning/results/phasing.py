@@ -195,6 +195,11 @@ class PhasingResult(Summarised):
         """Words for the amplitude at which the size is measured."""
         return "a tenth of the maximum" if self.density.ndim == 2 else "half the typical density"
 
+    @property
+    def axis_names(self) -> tuple[str, ...]:
+        """Names of the axes of the density: frame, row and column of a rocking scan, else the last of z, y, x."""
+        return ("frame", "row", "column") if self.about.frame else tuple("zyx"[-self.density.ndim :])
+
     def full_period(self, crossing: float | None) -> str:
         """Full period along every axis at a frequency in cycles per pixel, in words.
 
@@ -205,8 +210,7 @@ class PhasingResult(Summarised):
         if not self.known:
             return f"{1 / frequency:.3g} {self.element}s"
         periods = list(resolutions("", frequency, self.pixel).values())
-        axes = ("frame", "row", "column") if self.about.frame else tuple("zyx"[-self.density.ndim :])
-        along = f" along {', '.join(axes[:-1])} and {axes[-1]}" if len(periods) > 1 else ""
+        along = f" along {', '.join(self.axis_names[:-1])} and {self.axis_names[-1]}" if len(periods) > 1 else ""
         return f"{' x '.join(f'{each:.3g}' for each in periods)} nm{along}"
 
     def _size_in_words(self) -> str:

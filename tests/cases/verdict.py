@@ -146,7 +146,7 @@ def laboratory(outcome: Outcome) -> dict[str, Any]:
         return {}
     with np.load(path) as file:
         return {
-            "q_inv_angstrom": float(np.linalg.norm(file["q_vector_per_m"])) * 1e-10,
+            "q_inv_angstrom": float(np.linalg.norm(file["Q_rad_per_m"])) * 1e-10,
             "words": json.loads(str(file["geometry"])),
         }
 

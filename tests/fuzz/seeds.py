@@ -258,7 +258,7 @@ def _volumes(folder: Path) -> Iterator[Seed]:
     yield Seed("volume cxi", write_cxi_image(_in(folder, "image.cxi"), image), read_cxi_image)
     maps = {name: volume for name in ("amplitude", "phase_rad", "displacement_pm", "strain")}
     words = {name: np.array("x") for name in ("title", "frame", "sign", "twin")}
-    about = {"geometry": np.array(json.dumps({"|Q|": "1"})), "voxel_m": np.full(3, 1e-9), "q_vector_per_m": np.ones(3)}
+    about = {"geometry": np.array(json.dumps({"|Q|": "1"})), "voxel_m": np.full(3, 1e-9), "Q_rad_per_m": np.ones(3)}
     path = write_npz(_in(folder, "laboratory.npz"), {**maps, "support": volume > 0, **words, **about})
     yield Seed("volume laboratory", path, read_laboratory)
 

@@ -76,9 +76,7 @@ def test_the_strain_of_a_bent_crystal_comes_back(scan: Path, monkeypatch: pytest
         monkeypatch, scan, *(f"data.geometry.{word}" for word in [*CONFIGURED, *BEAM]), "data.preparation.threshold=0"
     )
     found, _ = read_laboratory(folder / "laboratory.npz")
-    assert float(found.q_vector.norm()) == pytest.approx(
-        2 * torch.pi * float(GEOMETRY.scattering_vector().norm()), rel=1e-3
-    )
+    assert float(found.Q.norm()) == pytest.approx(2 * torch.pi * float(GEOMETRY.scattering_vector().norm()), rel=1e-3)
     axes = [(torch.arange(n) - n // 2) * found.voxel_size for n in found.support.shape]
     position = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).double()[found.support]
     s, strain = along_q(position), found.strain[found.support].double()
@@ -103,7 +101,7 @@ def test_files_and_page_name_frame_units_and_geometry(scan: Path, monkeypatch: p
     crystal_found, _ = read_laboratory(folder / "laboratory.npz")
     outside = ~crystal_found.support
     assert float(crystal_found.phase[outside].abs().max()) == float(crystal_found.strain[outside].abs().max()) == 0
-    assert float(crystal_found.q_vector.norm()) == pytest.approx(2.6911e10, rel=1e-3)
+    assert float(crystal_found.Q.norm()) == pytest.approx(2.6911e10, rel=1e-3)
     image = read_cxi_image(folder / "laboratory.cxi")
     assert image.units["displacement"] == "m" and image.units["phase"] == "rad"
     assert "downstream" in image.notes["frame"] and image.pixel_size is not None

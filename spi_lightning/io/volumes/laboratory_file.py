@@ -22,7 +22,7 @@ _UNITS: Final = {
     PHASE: "rad",
     "displacement": "m",
     "strain": "1",
-    "q_vector": "1/m",
+    "Q": "rad/m",
     "voxel_size": "m",
 }
 
@@ -47,7 +47,7 @@ def write_laboratory(stem: Path, crystal: LaboratoryCrystal, title: str) -> list
     amplitude, phase, displacement, strain = (
         each.numpy() for each in (crystal.amplitude, crystal.phase, crystal.displacement, crystal.strain)
     )
-    support, q_vector = crystal.support.numpy(), crystal.q_vector.numpy()
+    support, big_q = crystal.support.numpy(), crystal.Q.numpy()
     notes = {"title": title, "frame": FRAME, "sign": SIGN, "twin": TWIN}
     texts = notes | {
         f"geometry_{number}": f"{name}: {text}" for number, (name, text) in enumerate(crystal.about.items())
@@ -58,7 +58,7 @@ def write_laboratory(stem: Path, crystal: LaboratoryCrystal, title: str) -> list
         PHASE: phase,
         "displacement": displacement,
         "strain": strain,
-        "q_vector": q_vector,
+        "Q": big_q,
         "voxel_size": edge,
     }
     density = np.where(support, amplitude * np.exp(1j * phase), 0).astype(np.complex64)
@@ -73,7 +73,7 @@ def write_laboratory(stem: Path, crystal: LaboratoryCrystal, title: str) -> list
     vti = write_vti(_named(stem, ".vti"), maps, 1e9 * edge, notes={"length_unit": "nm", **texts})
     mrc = write_mrc(_named(stem, ".mrc"), amplitude, edge, f"|density|, laboratory frame, {title}")
     words = {name: np.array(text) for name, text in notes.items()} | {"geometry": np.array(json.dumps(crystal.about))}
-    npz = write_npz(_named(stem, ".npz"), {**maps, "voxel_m": edge, "q_vector_per_m": q_vector, **words})
+    npz = write_npz(_named(stem, ".npz"), {**maps, "voxel_m": edge, "Q_rad_per_m": big_q, **words})
     return [cxi, vti, mrc, npz]
 
 
@@ -85,7 +85,7 @@ def _named(stem: Path, ending: str) -> Path:
 def read_laboratory(path: Path) -> tuple[LaboratoryCrystal, str]:
     """Crystal and title of a .npz file of write_laboratory.
 
-    The file holds amplitude, phase_rad, displacement_pm, strain and support (Z, Y, X), voxel_m (3,), q_vector_per_m
+    The file holds amplitude, phase_rad, displacement_pm, strain and support (Z, Y, X), voxel_m (3,), Q_rad_per_m
     (3,) ordered z, y, x, and the texts title, frame, sign, twin and geometry (JSON).
 
     Raises:
@@ -106,7 +106,7 @@ def read_laboratory(path: Path) -> tuple[LaboratoryCrystal, str]:
             strain,
             torch.from_numpy(found[SUPPORT]),
             float(found["voxel_m"][0]),
-            torch.from_numpy(found["q_vector_per_m"]),
+            torch.from_numpy(found["Q_rad_per_m"]),
             json.loads(str(found["geometry"])),
         )
         return crystal, str(found["title"])

@@ -114,7 +114,7 @@ class LaboratoryCrystal(Summarised):
         strain: Strain along Q, dimensionless.
         support: Bool, True where phase, displacement and strain are defined.
         voxel_size: Edge of a voxel, m.
-        q_vector: (3,) float64, Q = 2 pi q along z, y, x, 1/m.
+        Q: (3,) float64, Q = 2 pi q along z, y, x, rad/m.
         about: Description of the geometry, see ScanAxes.description.
     """
 
@@ -125,7 +125,7 @@ class LaboratoryCrystal(Summarised):
     strain: Tensor
     support: Tensor
     voxel_size: float
-    q_vector: Tensor
+    Q: Tensor
     about: dict[str, str]
 
     def facts(self) -> Mapping[str, object]:

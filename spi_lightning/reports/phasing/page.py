@@ -23,6 +23,7 @@ from .maps import density_picture, pattern_picture, starts_picture, truth_pictur
 from .trust import reproducibility_pictures, trust_pictures
 from .verdict import answer, verdict
 
+_AXES = (*"zyx", "frame", "row", "column")  # the last three of a rocking scan
 _WORDS = {
     "starts": "starts",
     "kept": "kept starts, which make the mean",
@@ -34,7 +35,7 @@ _WORDS = {
     "held_out_pixels": "held-out {element}s",
     "held_out_error/best": "relative Fourier error of the best kept start on held-out {element}s",
     "r_factor/best": "R-factor of the best kept start",
-    "support/pixels": "support of the best kept start ({element}s)",
+    "support/pixels": "support of most kept starts ({element}s)",
     "support/oversampling": "oversampling per axis",
     "iterations": "iterations",
     "seconds": "time of the iterations (s)",
@@ -47,10 +48,10 @@ _WORDS = {
     "prtf/chance": "PRTF of as many unrelated starts",
     "prtf/crossing": "q at which the PRTF, less chance, falls below 1/e (1/{element})",
     "prtf/resolution_nm": "resolution by the PRTF, full period (nm)",
-    **{f"prtf/resolution_nm/{axis}": f"resolution by the PRTF along {axis} (nm)" for axis in "zyx"},
+    **{f"prtf/resolution_nm/{axis}": f"resolution by the PRTF along {axis} (nm)" for axis in _AXES},
     "fsc_half_bit/crossing": "q at which the correlation of two halves falls below half a bit (1/{element})",
     "fsc_half_bit/resolution_nm": "resolution by two halves, full period (nm)",
-    **{f"fsc_half_bit/resolution_nm/{axis}": f"resolution by two halves along {axis} (nm)" for axis in "zyx"},
+    **{f"fsc_half_bit/resolution_nm/{axis}": f"resolution by two halves along {axis} (nm)" for axis in _AXES},
     "laboratory/voxel_nm": "cubic voxel in the laboratory frame (nm)",
     "laboratory/volume_nm3": "volume of the crystal (nm³)",
     "laboratory/firm_share": "share of the crystal inside its surface and not weak, base of the next three",

@@ -57,8 +57,7 @@ def _trust(result: PhasingResult) -> str:
         text += f" Chance: phases of {int(result.kept.sum())} unrelated starts, {result.about.chance:.2f}."
     if result.known and not result.even:
         edges = ", ".join(f"{0.5e-9 / edge:.3g}" for edge in result.pixel)
-        names = ", ".join("zyx"[-len(result.pixel) :])
-        text += f" At 0.5 per {result.element}, q is {edges} 1/nm along {names}."
+        text += f" At 0.5 per {result.element}, q is {edges} 1/nm along {', '.join(result.axis_names)}."
     if result.point_spread is None:
         return text
     return text.replace("|mean Fourier transform|", "|mean Fourier transform|, blurred as the pattern is,")

@@ -7,10 +7,9 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
 
 from spi_lightning.metrics.extent import widths
-from spi_lightning.metrics.shells import crossing, in_words, resolutions, shells
+from spi_lightning.metrics.shells import crossing, shells
 from spi_lightning.physics.bragg.laboratory import LaboratoryCrystal, firm
 from spi_lightning.results.phasing import FEW_STARTS, PhasingResult, Unresolved
 
@@ -169,9 +168,8 @@ def verdict(result: PhasingResult, metrics: dict[str, Any]) -> str:
             f" These errors are of the {1 - free:.0%} of the {element}s that were measured; the others are free, so "
         )
         text += "they are smaller than those of a pattern without free ones, and no sign of a better density."
-    edges = result.pixel if result.known else None
     if kept > 1:
-        fall = "names no resolution" if result.unresolved else _fall(metrics, "prtf", "1/e", element, edges)
+        fall = "names no resolution" if result.unresolved else _fall(result, metrics, "prtf", "1/e")
         text += f" The PRTF (of phases) of those kept, less chance, {fall}"
         if chance := _chance(result):
             text += f"; phases of {kept} unrelated starts agree to {chance:.2f}"
@@ -179,7 +177,7 @@ def verdict(result: PhasingResult, metrics: dict[str, Any]) -> str:
         text += "."
     if len(result.fsc):
         name = "FSC" if result.density.ndim == 3 else "FRC"
-        fall = _fall(metrics, "fsc_half_bit", "half a bit", element, edges)
+        fall = _fall(result, metrics, "fsc_half_bit", "half a bit")
         text += f" The {name} of two halves of the photons {fall}."
     if result.about.identical_starts:
         text += " All starts began from the same density, so the PRTF is 1 by construction and has no meaning."
@@ -200,21 +198,19 @@ def _chance(result: PhasingResult) -> float:
     return 0.0 if result.about.identical_starts else result.about.chance or 0.0
 
 
-def _fall(metrics: dict[str, Any], name: str, threshold: str, element: str, edges: ArrayLike | None) -> str:
-    """Frequency at which a curve falls below its threshold, in words; per pixel or voxel if the geometry is unknown.
+def _fall(result: PhasingResult, metrics: Mapping[str, Any], name: str, threshold: str) -> str:
+    """Full period at which a curve falls below its threshold, in words; the frequency if the geometry is unknown.
 
     A curve that stays above it ends with the data, at a period of two edges of a pixel.
 
     Args:
+        result: Result of the phasing run.
         metrics: Numbers of the run, as in metrics.json.
         name: Name of the curve in metrics.json.
         threshold: Threshold of the curve in words.
-        element: Word for an element, ``pixel`` or ``voxel``.
-        edges: Edges of a pixel along each axis, m; None: the end of the data has no length.
     """
-    if words := in_words(metrics, name):
-        return f"falls below {threshold} at {words}"
-    if metrics.get(f"{name}/crossing") is not None:
-        return f"falls below {threshold} at {metrics[f'{name}/crossing']:.3g} per {element}"
-    ends = "" if edges is None else f", {in_words({**resolutions(name, 0.5, edges)}, name)}"
-    return f"stays above {threshold} up to the edge of the data{ends}"
+    found = metrics.get(f"{name}/crossing")
+    period = f"{result.full_period(found)} (full period)"
+    if found is None:
+        return f"stays above {threshold} up to the edge of the data{f', {period}' * result.known}"
+    return f"falls below {threshold} at {period if result.known else f'{found:.3g} per {result.element}'}"

@@ -19,7 +19,7 @@ def test_a_crystal_comes_back_with_its_voxels(tmp_path: Path) -> None:
     assert [path.suffix for path in paths] == [".cxi", ".vti", ".mrc", ".npz"]
     found, title = read_laboratory(tmp_path / "a.1_laboratory.npz")
     assert title == "here & there" and found.about == about and found.voxel_size == 8e-9
-    for name in ("amplitude", "phase", "displacement", "strain", "support", "q_vector"):
+    for name in ("amplitude", "phase", "displacement", "strain", "support", "Q"):
         torch.testing.assert_close(getattr(found, name), getattr(crystal, name))
     assert read_mrc(tmp_path / "a.1_laboratory.mrc")[1] == pytest.approx((8e-9,) * 3)
 

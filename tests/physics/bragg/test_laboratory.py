@@ -25,7 +25,7 @@ def test_ramp_and_offset_are_no_strain() -> None:
     found = crystal_in_laboratory(density, box().abs() > 0, CUBIC)
     assert float(found.phase.abs().max()) < 1e-4 and float(found.strain.abs().max()) < 1e-8
     assert found.voxel_size == pytest.approx(10e-9) and int(found.support.sum()) == 9 * 7 * 11
-    assert float(found.q_vector.norm()) == pytest.approx(2 * math.pi * float(GEOMETRY.scattering_vector().norm()))
+    assert float(found.Q.norm()) == pytest.approx(2 * math.pi * float(GEOMETRY.scattering_vector().norm()))
 
 
 def test_displacement_is_minus_the_phase_over_q_and_unwrapped() -> None:
@@ -33,7 +33,7 @@ def test_displacement_is_minus_the_phase_over_q_and_unwrapped() -> None:
     density = box() * torch.polar(torch.ones(16, 16, 16), (0.25 * z.square()).expand(16, 16, 16))
     found = crystal_in_laboratory(density, box().abs() > 0, CUBIC)
     assert float(found.phase.max() - found.phase.min()) == pytest.approx(0.25 * 16, rel=0.05)
-    torch.testing.assert_close(found.displacement, -found.phase / float(found.q_vector.norm()), rtol=1e-5, atol=1e-20)
+    torch.testing.assert_close(found.displacement, -found.phase / float(found.Q.norm()), rtol=1e-5, atol=1e-20)
 
 
 def test_only_the_largest_part_counts_and_an_empty_density_is_named() -> None:

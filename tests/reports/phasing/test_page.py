@@ -15,17 +15,21 @@ from spi_lightning.reports.phasing.verdict import _fall, answer, verdict
 from spi_lightning.results.phasing import PhasingFacts, PhasingResult, Unresolved
 
 
-def test_a_curve_that_never_falls_ends_with_the_data_along_each_axis() -> None:
-    metrics = {"fsc_half_bit/crossing": None}
-    words = _fall(metrics, "fsc_half_bit", "half a bit", "voxel", [95e-9, 27e-9, 28e-9])
+def test_a_curve_that_never_falls_ends_with_the_data_along_each_axis_by_its_name() -> None:
+    metrics, edges = {"fsc_half_bit/crossing": None}, np.array([95e-9, 27e-9, 28e-9])
+    result = replace(phased(5, ndim=3), pixel=edges, known=True)
+    words = _fall(result, metrics, "fsc_half_bit", "half a bit")
     assert words.startswith("stays above half a bit up to the edge of the data, ")
-    assert words.endswith("a resolution of 190 x 54 x 56 nm along z, y, x (full period)")
-    assert _fall(metrics, "fsc_half_bit", "half a bit", "voxel", [27e-9] * 3).endswith("the data, 54 nm (full period)")
+    assert words.endswith("190 x 54 x 56 nm along z, y and x (full period)")
+    scan = replace(result, about=PhasingFacts(frame="detector"))
+    assert _fall(scan, metrics, "fsc_half_bit", "half a bit").endswith("along frame, row and column (full period)")
+    cubic = replace(result, pixel=np.full(3, 27e-9))
+    assert _fall(cubic, metrics, "fsc_half_bit", "half a bit").endswith("the data, 54 nm (full period)")
 
 
 @pytest.mark.parametrize(("value", "words"), [(None, "up to the edge of the data"), (0.25, "at 0.25 per pixel")])
 def test_without_geometry_no_length_is_named(value: float | None, words: str) -> None:
-    assert _fall({"prtf/crossing": value}, "prtf", "1/e", "pixel", None).endswith(words)
+    assert _fall(phased(5, known=False), {"prtf/crossing": value}, "prtf", "1/e").endswith(words)
 
 
 def found(fitted: list[float], held_out: list[float], kept: list[bool], ndim: int = 2, **about: Any) -> PhasingResult:
