@@ -76,7 +76,8 @@ halves = spi.phase(
 halves.metrics.get("fsc_half_bit/resolution_nm", "above half a bit up to the edge of the data")
 
 # %% [markdown]
-# The density is an array for any other program; it lies at any shift, and in either twin.
+# The density is an array for any other program; its centre of mass is in the middle, and of the two twins it is
+# the canonical one (concepts, Twins), which need not be that of the particle.
 
 # %%
 density = result.density

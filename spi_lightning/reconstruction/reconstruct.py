@@ -13,7 +13,7 @@ from spi_lightning.metrics.fsc import FSC, fsc
 from spi_lightning.phasing import Averaged, Phased, align, average, phase
 from spi_lightning.physics.agreement import fourier_error
 from spi_lightning.physics.photons import photon_halves
-from spi_lightning.physics.twin import centre
+from spi_lightning.physics.twin import centre, is_canonical, twin
 from spi_lightning.summary import Summarised
 
 from .network import MakeTask
@@ -73,7 +73,7 @@ def solve(problem: PhasingProblem, stages: Stages = bars) -> Reconstruction:
     phased, polish = _starts(problem, problem.amplitude, "phasing", stages)
     averaged = _agreeing(problem, problem.amplitude, phased, polish, problem.recipe.moves_support)
     halves = _correlate_halves(problem, stages) if problem.settings.halves else None
-    return Reconstruction(problem, phased, _centred(averaged), polish, halves)
+    return Reconstruction(problem, phased, _canonical(averaged), polish, halves)
 
 
 def _starts(problem: PhasingProblem, amplitude: Tensor, title: str, stages: Stages) -> tuple[Phased, Polish | None]:
@@ -103,6 +103,16 @@ def _agreeing(
     """The starts that agree with the one of the least relative Fourier error on fitted pixels, as it is reported."""
     error = fourier_error(phased.density, amplitude[None], problem.fitted) if polish is None else polish.error
     return average(phased.density, error, problem.settings.disagreement, subpixel)
+
+
+def _canonical(averaged: Averaged) -> Averaged:
+    """Everything as the canonical twin of the average (physics.twin.RULE), its centre of mass at n // 2."""
+    averaged = _centred(averaged)
+    ndim = averaged.density.ndim
+    if bool(is_canonical(averaged.density, ndim)):
+        return averaged
+    density, aligned = (twin(each, ndim) for each in (averaged.density, averaged.aligned))
+    return _centred(replace(averaged, density=density, aligned=aligned))
 
 
 def _centred(averaged: Averaged) -> Averaged:

@@ -17,6 +17,7 @@ from spi_lightning.phasing import alignment
 from spi_lightning.physics import photons
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.physics.photons import holds_counts
+from spi_lightning.physics.twin import invert, is_canonical
 from spi_lightning.reconstruction import (
     Measurement,
     Phasing,
@@ -158,3 +159,20 @@ def test_the_lines_of_the_guide_run() -> None:
     names: dict = {"photons": counts(), "mask": np.ones((48, 48), dtype=bool)}
     exec(lines.partition("```")[0], names)
     assert names["numbers"]["starts"] == 10 and names["result"].density.shape == (48, 48)
+
+
+@pytest.mark.parametrize("constraint", ["positive", "complex"])
+def test_every_seed_gives_the_canonical_twin(constraint: str) -> None:
+    density = lopsided().to(torch.complex64)
+    if constraint == "complex":
+        y, x = torch.meshgrid(*[torch.arange(48) - 24.0] * 2, indexing="ij")
+        density = density * torch.polar(torch.ones(48, 48), 0.02 * x.square() + 0.1 * y)
+    pattern, inside = 1e4 * fourier(density, 2).abs().square(), lopsided() > 0
+    found = []
+    for seed in range(4):
+        recipe = Phasing("4*(60*HIO(0.9) + 20*ER)", constraint)
+        settings = ReconstructionSettings(recipe, starts=1, support=inside | invert(inside, 2), seed=seed)
+        found.append(reconstruct(Measurement.from_intensity(pattern), settings, stages=silent).density)
+    assert all(bool(is_canonical(each, 2)) for each in found)
+    good = [each for each in found if alignment(each[None], density.to(each.dtype)).overlap[0] > 0.9]
+    assert len(good) > 1 and not bool(alignment(torch.stack(good[1:]), good[0]).twin.any())
