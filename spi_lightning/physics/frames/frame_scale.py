@@ -6,7 +6,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from .sphere_fit import fit_sphere
+from .sphere_fit import decay_quality, fit_sphere
 
 CELLS: Final = 64
 """Edge of a canonical pattern, cells; the beam is at (CELLS - 1) / 2."""
@@ -22,6 +22,7 @@ NARROWEST_TRIED: Final = 1.4
 """Least width, pixels, that a fit can tell, where all hits are of one size."""
 _SIZES: Final = 400  # widths that are tried
 _FIRST_MINIMUM: Final = 1.43  # of the form factor of a sphere, in speckle widths
+_LEAST_RINGS: Final = 3  # frames with rings, without which all frames count
 _TRUSTED: Final = 0.7  # quality of the fit of a sphere from which a frame counts
 _BANDWIDTH: Final = 0.08  # of the density of widths over frames, in the logarithm
 _NEAR: Final = (
@@ -103,7 +104,8 @@ def speckle_widths(
         narrowest: Least width that is tried, pixel.
 
     Returns:
-        Widths, (B,) pixels, and quality of the fits, (B,), up to 1; NaN for both where no width that was tried is best.
+        Widths, (B,) pixels, NaN where none that was tried is best, and quality of the fits, (B,), up to 1; 0 where a
+        decay without rings is better.
     """
     edge = min(photons.shape[-2:]) // 2 - 1
     widest = max(edge / _FIRST_MINIMUM, 1.1 * narrowest)
@@ -111,21 +113,24 @@ def speckle_widths(
     sizes = torch.linspace(float(ends[0]), float(ends[1]), _SIZES, dtype=torch.float64, device=photons.device).exp()
     # a small angle at which q is the radius in pixels
     sphere = fit_sphere(photons, mask, beam_centre, 1e4, 1.0, 1e-4, diameters=sizes, background=background)
-    inside = (sphere.diameter > 1.001 * sizes[0]) & (sphere.diameter < 0.999 * sizes[-1]) & (sphere.quality > 0)
-    return torch.where(inside, 1 / sphere.diameter, torch.nan), torch.where(inside, sphere.quality, torch.nan)
+    inside = (sphere.diameter > 1.001 * sizes[0]) & (sphere.diameter < 0.999 * sizes[-1])
+    rings = sphere.quality > decay_quality(photons, mask, beam_centre, background)
+    return torch.where(inside, 1 / sphere.diameter, torch.nan), sphere.quality * (inside & rings)
 
 
 def usual_width(widths: Tensor, quality: Tensor) -> UsualWidth:
     """Most frequent speckle width of many hits, most of which may be other things than single particles.
 
-    Frames count by the quality of their fit. The mode of the density of log width chooses the size, and the weighted
-    median of the frames near it is the width.
+    Frames count by the quality of their fit; those of quality 0 count where hardly any other shows rings. The mode of the
+    density of log width chooses the size, and the weighted median of the frames near it is the width.
 
     Args:
         widths: (N,) widths, pixel; NaN where unknown.
-        quality: (N,) quality of each fit, up to 1.
+        quality: (N,) quality of each fit, up to 1; 0 without rings.
     """
     known = widths.isfinite() & (quality > 0)
+    if int(known.sum()) < _LEAST_RINGS:
+        known, quality = widths.isfinite(), torch.ones_like(quality)
     if not known.any():
         return UsualWidth(float("nan"), float("nan"), 0)
     position, quality = widths[known].double().log(), quality[known].double()

@@ -9,6 +9,7 @@ from torch import Tensor
 _SIZES = 256
 _FIRST_MINIMUM = 4.4934 / pi  # q times diameter where tan x = x, x = pi q d
 _PIXELS_PER_FRINGE = 3
+_DECAYS = 64  # lengths that are tried
 _PARTS = 8  # of a ring, in which its pixels are counted
 
 
@@ -92,9 +93,8 @@ def fit_sphere(
             minimum lies at the detector's edge to the one whose fringes are three pixels wide.
         background: Flat background, (B,) or one for all, photons per pixel, subtracted from the profiles.
     """
-    rings = min(photons.shape[-2:]) // 2
-    profile, pixels = (part.double() for part in radial_profile(photons, mask, beam_centre, rings))
-    profile = (profile - torch.as_tensor(background, device=photons.device).double().reshape(-1, 1)).clamp_min(0)
+    profile, pixels = _above(photons, mask, beam_centre, background)
+    rings = profile.shape[1]
     theta = torch.atan(torch.arange(rings, device=photons.device).double() * pixel_size / distance)
     q = 2 * torch.sin(theta / 2) / wavelength
     if diameters is None:
@@ -103,15 +103,44 @@ def fit_sphere(
         sphere = _ring_amplitude(mask, beam_centre, q, diameters.double())
     else:
         sphere = sphere_amplitude(q, diameters.double()[:, None]).abs()
-    measured = profile.sqrt()
-    overlap = (pixels * measured) @ sphere.T
-    power = (pixels @ (sphere**2).T).clamp_min(torch.finfo(torch.float64).tiny)
-    explained = overlap**2 / power / (pixels * profile).sum(1, keepdim=True)
+    explained, scale = _explained(profile, pixels, sphere)
     best = explained.argmax(dim=1, keepdim=True)
     logarithm = _vertex(explained, diameters.double().log(), best)
-    amplitude = (overlap / power).gather(1, best).squeeze(1)
+    amplitude = scale.gather(1, best).squeeze(1)
     quality = explained.gather(1, best).squeeze(1).nan_to_num(0)  # NaN in frames without photons
     return SphereFit(logarithm.exp().to(photons.dtype), amplitude.to(photons.dtype), quality.to(photons.dtype))
+
+
+def decay_quality(photons: Tensor, mask: Tensor, beam_centre: Tensor, background: Tensor | float = 0.0) -> Tensor:
+    """Share of the squared amplitudes that an exponential decay around the beam explains, (B,), as of `fit_sphere`.
+
+    A halo without a particle is explained better by a decay than by any sphere.
+
+    Args:
+        photons: (B, H, W) counts.
+        mask: (H, W) or (B, H, W) bool, True = measured.
+        beam_centre: (2,) or (B, 2) row, column, pixel.
+        background: Flat background, (B,) or one for all, photons per pixel.
+    """
+    profile, pixels = _above(photons, mask, beam_centre, background)
+    radius = torch.arange(profile.shape[1], device=photons.device).double()
+    lengths = torch.logspace(0, torch.tensor(float(len(radius))).log10(), _DECAYS, device=photons.device).double()
+    explained, _ = _explained(profile, pixels, torch.exp(-radius / (2 * lengths[:, None])))
+    return explained.amax(1).nan_to_num(0).to(photons.dtype)
+
+
+def _above(photons: Tensor, mask: Tensor, beam_centre: Tensor, background: Tensor | float) -> tuple[Tensor, Tensor]:
+    """Radial profiles above a flat background, and pixels of each ring, (B, R) float64 each."""
+    profile, pixels = radial_profile(photons, mask, beam_centre, min(photons.shape[-2:]) // 2)
+    level = torch.as_tensor(background, device=photons.device).double().reshape(-1, 1)
+    return (profile.double() - level).clamp_min(0), pixels.double()
+
+
+def _explained(profile: Tensor, pixels: Tensor, forms: Tensor) -> tuple[Tensor, Tensor]:
+    """Share of the squared amplitudes (B, R) that each form (D, R) explains, and its best scale, (B, D) each."""
+    overlap = (pixels * profile.sqrt()) @ forms.T
+    power = (pixels @ (forms**2).T).clamp_min(torch.finfo(torch.float64).tiny)
+    return overlap**2 / power / (pixels * profile).sum(1, keepdim=True), overlap / power
 
 
 def _ring_amplitude(mask: Tensor, beam_centre: Tensor, q: Tensor, diameters: Tensor) -> Tensor:

@@ -97,3 +97,13 @@ def test_the_scale_of_the_virus(spi_data) -> None:
     assert scale.speckle_width == pytest.approx(7.9e-10 * 0.581 / (60e-9 * 6e-4), rel=0.08)
     assert np.hypot(*np.subtract(scale.beam_centre, 63.5)) < 1
     assert scale.bin == 2 and not [note for note in notes if note.level]
+
+
+def test_a_halo_around_the_beam_is_no_speckle() -> None:
+    file = file_of((128, 128), (63.5, 63.5), [8.0] * 8, 3e3)
+    at = torch.arange(128) - 63.5
+    halo = torch.exp(-torch.hypot(at[:, None], at) / 12)
+    blanks = torch.poisson(2e3 * (halo / halo.sum()).expand(60, -1, -1), torch.Generator().manual_seed(1))
+    photons = np.concatenate([file.read(range(8)), blanks.numpy() * file.mask])
+    scale, notes = find_scale(as_patterns(photons, file.mask))
+    assert scale.speckle_width == pytest.approx(8.0, rel=0.05) and len(notes) == 1
