@@ -121,8 +121,8 @@ def speckle_widths(
 def usual_width(widths: Tensor, quality: Tensor) -> UsualWidth:
     """Most frequent speckle width of many hits, most of which may be other things than single particles.
 
-    Frames count by the quality of their fit; those of quality 0 count where hardly any other shows rings. The mode of the
-    density of log width chooses the size, and the weighted median of the frames near it is the width.
+    Frames count by the quality of their fit; those of quality 0 count where hardly any other shows rings. The mode of
+    the density of log width chooses the size, and the weighted median of the frames near it is the width.
 
     Args:
         widths: (N,) widths, pixel; NaN where unknown.
