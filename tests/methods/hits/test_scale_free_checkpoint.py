@@ -37,9 +37,9 @@ def method(run: Path) -> Callable[..., CheckpointMethod]:
 
 
 def test_the_scale_of_the_file_comes_before_the_answer(method) -> None:
-    patterns, one = file_of((130, 110), CENTRE, [9.0] * 9, 3e3, blanks=8), method()
+    patterns, one = file_of((130, 110), CENTRE, [12.0] * 9, 3e3, blanks=8), method()
     answer = answer_of(one, patterns)
-    assert answer.scale.speckle_width == pytest.approx(9.0, rel=0.04) and answer.scale.bin == 2
+    assert answer.scale.speckle_width == pytest.approx(12.0, rel=0.04) and answer.scale.bin == 2
     batch = {PHOTONS: torch.from_numpy(patterns.read(range(17)))[:, None]}
     batch |= {MASK: torch.from_numpy(patterns.read_mask(range(17)).copy())[:, None], "frame": torch.arange(17)}
     with torch.inference_mode():
