@@ -13,7 +13,7 @@ export OMP_NUM_THREADS
 export MPLBACKEND = Agg
 export SPI_DATA
 
-.PHONY: help venv demo test slow fuzz lint format wheel wheelhouse lowest bench results docs notebooks clean
+.PHONY: help venv demo test slow fuzz lint format wheel wheelhouse lowest bench weights results docs notebooks clean
 
 help:
 	@echo "make venv   set up $(VENV) from requirements.lock"
@@ -23,6 +23,7 @@ help:
 	@echo "make wheel  build, install into a fresh venv, try   make wheelhouse   wheels for machines without a network"
 	@echo "make lowest quick tests with the lowest versions that pyproject.toml allows"
 	@echo "make bench  throughput tables        make fuzz   readers on damaged files of every format"
+	@echo "make weights   train the networks that the package brings again (hours), WEIGHTS=NAME for one"
 	@echo "make results   tables of benchmarks/RESULTS.md from benchmarks/results"
 	@echo "make docs   the documentation, in site/   make notebooks   execute its notebooks, into build/notebooks"
 	@echo "make clean  remove what the targets made, .venv kept"
@@ -97,6 +98,9 @@ bench: $(READY)
 	$(RUN)/python -m benchmarks.support_network --timing
 	$(RUN)/python -m benchmarks.macromolecule_speed
 	$(RUN)/python -m benchmarks.volume_network speed
+
+weights: $(READY)
+	$(RUN)/python -m benchmarks.ship_weights $(WEIGHTS)
 
 results: $(READY)
 	$(RUN)/python -m benchmarks.tables
