@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor
 from spi_lightning.data.measurement import Measurement
 from spi_lightning.data.one_frame import measure_pattern
 from spi_lightning.errors import UserError
+from spi_lightning.io import PatternFile
 from spi_lightning.progress import Listener
 from spi_lightning.reconstruction import AUTO, Phasing, ReconstructionSettings, assess, bars, reconstruct, silent
 from spi_lightning.results import PhasingResult
@@ -87,7 +89,14 @@ def phase(
     choices = ReconstructionSettings(support=_support(support), starts=starts, **_settings(settings))
     measured = _measured(pattern, mask, frame, beam_centre, crop, bin, geometry)
     result, _ = assess(reconstruct(measured, choices, instantiate, bars if progress else silent))
-    return result
+    return replace(result, about=replace(result.about, data=_source(pattern)))
+
+
+def _source(pattern: Any) -> str:
+    """File of a pattern; empty for arrays and measurements."""
+    if isinstance(pattern, PatternFile):
+        return "" if pattern.format == "array" else str(pattern.path)
+    return os.fspath(pattern) if isinstance(pattern, str | os.PathLike) else ""
 
 
 def _settings(settings: dict[str, Any]) -> dict[str, Any]:

@@ -70,7 +70,11 @@ def measure_scan(
         raise UserError(f"measure_scan: {unknown[0]} is unknown; settings are {', '.join(sorted(allowed))}")
     preparation = Preparation(**{name: value for name, value in settings.items() if name in known})
     if not is_file:
-        counts, notes = without_flaws(np.asarray(scan))
+        values = np.asarray(scan)
+        if values.ndim != 3:
+            one = "; phase(pattern) takes one 2D pattern" if values.ndim == 2 else ""
+            raise UserError(f"measure_scan: an array of shape {values.shape}; give counts (frames, rows, columns){one}")
+        counts, notes = without_flaws(values)
         return measurement_of(prepare_scan(BraggScan(Path("array"), counts, notes=notes), preparation, geometry))
     keys = ScanKeys(**{name: value for name, value in settings.items() if name in names})
     return measure_file(os.fspath(scan), keys, preparation, geometry, spec, number, region)  # type: ignore[arg-type]

@@ -7,11 +7,14 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig
 
 from spi_lightning.apps.configuration.value_types import NAMES, TEXT, check_types
+from spi_lightning.console import Terminal
 from spi_lightning.errors import UserError, whole_number
 from spi_lightning.io import PatternKeys, open_patterns
+from spi_lightning.io.scans.rocking_evidence import rocking_evidence
 from spi_lightning.reports.contents import print_contents, write_frames
 from spi_lightning.settings import field_types
 
+_LONGEST_SCAN: Final = 1000  # frames
 TYPES: Final = {
     **field_types(PatternKeys, "data.keys."),
     **{f"data.geometry.{name}": float | None for name in ("distance", "pixel_size", "photon_energy")},
@@ -38,6 +41,8 @@ def describe(cfg: DictConfig) -> None:
         keys = PatternKeys(**{**vars(keys), "reader": _function(cfg.reader)})
     file = open_patterns(data["path"], keys, data["mask_convention"], gain, False, (), data["geometry"])
     print_contents(file, frames, gain, counted=cfg.per_frame is not None)
+    if 1 < len(file) <= _LONGEST_SCAN and (evidence := rocking_evidence(file)):
+        Terminal(width=110).print(f"looks like a rocking scan ({evidence}): spi phase takes it in 3D", soft_wrap=True)
     if cfg.per_frame is not None:
         write_frames(file, Path(cfg.per_frame))
 

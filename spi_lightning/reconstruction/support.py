@@ -13,7 +13,7 @@ from spi_lightning.baselines.triple_intersection import double_intersection, tri
 from spi_lightning.data.measurement import Measurement
 from spi_lightning.errors import UserError
 from spi_lightning.fields import SUPPORT
-from spi_lightning.notes import Note
+from spi_lightning.notes import Level, Note
 from spi_lightning.physics.array import box_around, middle, resized
 from spi_lightning.physics.hole_filling import fill_holes
 from spi_lightning.physics.support import autocorrelation_support, ideal_support, own_parts
@@ -142,9 +142,11 @@ def _require_oversampling(region: Tensor, least: float, measured: Measurement) -
             ", give support=box or a .npy file, which need no autocorrelation, if the particle is at most half as wide "
             "as the array"
         )
+    doubts = [note.text for note in measured.notes if note.level is Level.WARNING]
+    likely = f"; but first: {'; '.join(doubts)}" if doubts else ""
     raise UserError(
         f"the autocorrelation spans {extent} of {n} pixels along axis {axis}: the oversampling ratio is {ratio:.2f} or "
-        f"less, {least:g} is needed; {why}{remedy}, or lower least_oversampling"
+        f"less, {least:g} is needed; {why}{remedy}, or lower least_oversampling{likely}"
     )
 
 

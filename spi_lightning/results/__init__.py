@@ -44,6 +44,8 @@ def result_file(run: str | os.PathLike[str]) -> str:
     Raises:
         UserError: There is no such folder, or it holds no result.
     """
+    if Path(run).is_file():
+        raise UserError(f"{run}: is a file of a run; name its folder, {Path(run).parent}")
     if not Path(run).is_dir():
         raise UserError(f"{run}: there is no such folder; name the folder of a run")
     for name in KINDS:

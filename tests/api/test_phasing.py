@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from spi_lightning import UserError, find_support, phase
+from spi_lightning import UserError, find_support, phase, read
 from spi_lightning.api.python_words import python_words
 from spi_lightning.api.volumes import as_volumes
 from spi_lightning.methods import PhotonCount
@@ -123,3 +123,13 @@ def test_messages_name_arguments_of_python(intensity: np.ndarray, tmp_path: Path
         phase(np.stack([intensity] * 3), frame=9)
     assert python_words("set data.keys.photons= or data.bin=2, preprocess.crop=8") == "set photons= or bin=2, crop=8"
     assert python_words("runs/data.bin and my.data.h5") == "runs/data.bin and my.data.h5"
+
+
+def test_a_result_names_its_file_and_a_page_is_no_run(intensity: np.ndarray, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", intensity.round())
+    settings = {"beam_centre": (24, 24), "starts": 1, "recipe": "2*ER", "progress": False}
+    assert phase(tmp_path / "a.npy", **settings).facts()["file"] == str(tmp_path / "a.npy")
+    assert phase(intensity, **settings).facts()["file"] == "array"
+    (tmp_path / "report.html").touch()
+    with pytest.raises(UserError, match=f"is a file of a run; name its folder, {tmp_path}$"):
+        read(tmp_path / "report.html")

@@ -70,6 +70,11 @@ def test_a_recipe_has_a_name_and_brings_its_constraint(counts: np.ndarray) -> No
         found.in_laboratory()
 
 
+def test_one_pattern_is_no_scan() -> None:
+    with pytest.raises(UserError, match=r"shape \(8, 8\); give counts .*; phase\(pattern\) takes one"):
+        measure_scan(np.ones((8, 8)))
+
+
 def test_an_unknown_setting_is_one_line(counts: np.ndarray) -> None:
     with pytest.raises(UserError, match="bins is unknown"):
         measure_scan(counts, bins=1)

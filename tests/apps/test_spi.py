@@ -146,6 +146,8 @@ def test_a_rocking_scan_is_taken_as_one_unless_data_is_named(
     assert "16 x 16 x 16 pixels" in printed and "the defaults of a 3D pattern" not in printed
     config = yaml.safe_load(Path("mine/config.yaml").read_text())
     assert (config["phasing"]["constraint"], config["support"]) == ("positive", "circle")
+    assert status("describe", "scan.h5") == 0
+    assert "looks like a rocking scan" in capsys.readouterr().out
     assert status(*words, "data=one_frame") == 2
     assert "give data=one_scan" in capsys.readouterr().err
 

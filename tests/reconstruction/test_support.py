@@ -1,10 +1,13 @@
 """First supports: what the autocorrelation tells, what is refused, and what the user brings."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from spi_lightning.data.measurement import Measurement
 from spi_lightning.errors import UserError
+from spi_lightning.notes import Note
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.reconstruction import Phasing, ReconstructionSettings
 from spi_lightning.reconstruction.support import autocorrelation_region, starting_support
@@ -63,6 +66,9 @@ def test_a_coarse_pattern_is_refused_with_the_number_and_a_concrete_remedy() -> 
     hidden = Measurement(amplitude * everything, everything)
     with pytest.raises(UserError, match=r"9 pixels that are not measured had to be guessed.* give support=box or a"):
         starting_support(hidden, ReconstructionSettings())
+    doubted = replace(hidden, notes=[Note.of("fine"), Note.warning("set data.beam_centre=[3,4]")])
+    with pytest.raises(UserError, match=r"lower least_oversampling; but first: set data\.beam_centre=\[3,4\]$"):
+        starting_support(doubted, ReconstructionSettings())
     box, _ = starting_support(hidden, ReconstructionSettings(support="box", phasing=Phasing("60*HIO(0.9)")))
     assert int(box.sum()) == 16 * 16
 

@@ -77,7 +77,6 @@ def bin_and_size(scan: CorrectedScan, how: Preparation, notes: list[Note]) -> tu
         UserError: The peak is at the border, or the binning leaves too few voxels.
     """
     shape, bin, size = tuple(scan.photons.shape), _three(how.bin), _three(how.size)
-    guessed = bin is None or size is None
     if bin is None or size is None:
         whole = cut_out(scan, shape, 1, how.threshold)
         found = estimate_oversampling(with_a_top(whole), whole.mask)
@@ -87,8 +86,10 @@ def bin_and_size(scan: CorrectedScan, how: Preparation, notes: list[Note]) -> tu
         size = size or suggest_size(whole.photons, bin)
     if how.size is None or isinstance(how.size, int):
         size = _measured_around(scan, how, bin, size, notes)
-    if guessed:
-        notes.append(Note.of(f"binned {by(bin)} and cut to {by(size)}, as its oversampling and photons allow"))
+    if how.bin is None or how.size is None:
+        why = [*(["its oversampling"] * (how.bin is None)), *(["its photons"] * (how.size is None))]
+        fixed = f"; {how.prefix}size={how.size} was given, or is the default" if how.size is not None else ""
+        notes.append(Note.of(f"binned {by(bin)} and cut to {by(size)}, by {' and '.join(why)}{fixed}"))
     return bin, size
 
 
@@ -108,6 +109,14 @@ def _measured_around(
             f"least {LEAST} along one axis are needed; take a smaller bin, or scan further"
         )
     cut = tuple(min(n, fit) for n, fit in zip(size, fits, strict=True))
+    if isinstance(how.size, int) and any(fit > n for n, fit in zip(cut, fits, strict=True)):
+        notes.append(
+            Note.hint(
+                f"{how.prefix}size={how.size} leaves out a part of the scan, which was measured over {by(fits)} voxels "
+                f"(binned) evenly around its peak: {how.prefix}size=[{','.join(map(str, fits))}] takes all, for "
+                "smaller voxels of the density"
+            )
+        )
     if cut != tuple(size) and isinstance(how.size, int):
         notes.append(
             Note.of(

@@ -112,12 +112,26 @@ def prepare_scan(
         *_summary(pattern, oversampling, corrected.photons.shape, how.prefix),
         *disputed,
         *known.notes(),
+        *_assumed(known, scan.geometry | stated),
     ]
     if how.reflection is not None and not known.missing():
         h, k, index_l = how.reflection
         note = compare_angle_signs(pattern.photons, known, pattern.bin, (h, k, index_l)).note
         notes += [note] if note else []
     return MeasuredPattern(pattern, oversampling, known, notes, dict(scan.sources))
+
+
+def _assumed(known: BraggGeometry, stated: Mapping[str, object]) -> list[Note]:
+    """Note on directions of the laboratory frame that neither file nor user states; none of an incomplete geometry."""
+    names = [name for name in ("row_direction", "column_direction", "rocking_axis") if name not in stated]
+    if known.missing() or not names:
+        return []
+    words = " ".join(f"data.geometry.{name}={getattr(known, name)}" for name in names)
+    return [
+        Note.hint(
+            f"assumed, as the file does not say it: {words}; others turn or mirror the crystal in the laboratory frame"
+        )
+    ]
 
 
 def _corrected(scan: BraggScan, how: Preparation) -> CorrectedScan:

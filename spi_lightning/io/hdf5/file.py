@@ -22,7 +22,7 @@ from spi_lightning.io.reading import format_name, is_damage, note_read, reason, 
 
 from .choice import frame_axes, list_candidates, shape_of_frames
 from .heaps import require_sound_heaps
-from .links import list_data_sets, missing_target
+from .links import list_data_sets, missing_target, similar_data_set
 from .storage import Storage, require_linked_files, storage_of
 
 MAGIC: Final = b"\x89HDF\r\n\x1a\n"
@@ -135,8 +135,10 @@ def look_up(file: h5py.File, key: str, option: str = "data.keys.photons") -> h5p
     except (KeyError, OSError, RuntimeError, ValueError) as error:
         target = missing_target(file, key)
         what = f"is a link to {target}, which does not exist" if target else "is not in the file"
+        alike = similar_data_set(file, key)
+        meant = f"; did you mean {option}={alike}?" if alike else ";"
         raise UserError(
-            f"{file.filename}: key {key!r} {what}; there are: {_fitting(file, option)} ({option}=)"
+            f"{file.filename}: key {key!r} {what}{meant} there are: {_fitting(file, option)} ({option}=)"
         ) from error
     if not isinstance(item, h5py.Dataset):
         raise UserError(f"{file.filename}: key {key!r} is a group; there are: {_fitting(file, option)} ({option}=)")

@@ -7,7 +7,7 @@ Files hold a beam centre as one pair (``beam_centre``: row, column), or as NeXus
 (``beam_center_x``, ``beam_center_y``). NeXus defines them as lengths and most programs write pixels: the unit decides.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
@@ -31,6 +31,7 @@ from .values import (
     X_PIXEL,
     Y_PIXEL,
     Value,
+    energies_passed_over,
     in_si,
     numbers_of,
     spelled_number,
@@ -203,11 +204,18 @@ def read_geometry(
         _keep(found, PIXEL_SIZE, columns)
     if PHOTON_ENERGY not in known:
         _keep(found, PHOTON_ENERGY, _energy(look))
+        option = f"; if it is, give {options.get(PHOTON_ENERGY, 'data.geometry.photon_energy')}= in eV"
+        for line in () if PHOTON_ENERGY in found.values else dict.fromkeys(_passed_over(sources[PHOTON_ENERGY])):
+            found.notes.append(Note.hint(line + option))
     if BEAM_CENTRE not in known:
         _keep(found, BEAM_CENTRE, read_beam_centre(sources[BEAM_CENTRE], shape[0], edges, found.notes))
     found.notes += [Note.warning(f"{line}; it is not used") for line in found.unknown.values()]
     found.unknown = {name: line for name, line in found.unknown.items() if name not in found.values}
     return found
+
+
+def _passed_over(sources: Sequence[Named]) -> Iterator[str]:
+    return (line for source, group in sources for line in energies_passed_over(source, group))
 
 
 def _keep(found: FileGeometry, name: str, value: float | NDArray[np.float64] | None) -> None:

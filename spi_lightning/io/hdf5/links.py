@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import Any, Final
 
 import h5py
@@ -11,6 +12,7 @@ from spi_lightning.io.units import text
 from spi_lightning.printable import listed
 
 MAX_DEPTH: Final = 8  # groups below the root
+_ALIKE: Final = 0.7  # similarity from which a name is taken for a misspelt one
 MOST_LISTED: Final = 12  # data sets in one message
 
 
@@ -116,3 +118,11 @@ def signal_names(group: h5py.Group) -> list[str]:
     return [
         name for name, item in items if isinstance(item, h5py.Dataset) and text(item.attrs.get("signal", "")) == "1"
     ]
+
+
+def similar_data_set(file: h5py.File, key: str) -> str:
+    """Full name of the data set whose last part is that of a key, or is spelt much like it; empty without one."""
+    found = [name for name, item in walk(file) if isinstance(item, h5py.Dataset)]
+    names = {name.rpartition("/")[2]: name for name in reversed(found)}
+    near = get_close_matches(key.rpartition("/")[2], names, 1, _ALIKE)
+    return names[near[0]] if near else ""

@@ -95,6 +95,23 @@ def values_of(source: str, group: h5py.Group | h5py.Dataset, name: str) -> Itera
             yield Value(f"{here} attribute {inner}", group.attrs[inner], unit, _prescribed(source, inner, name))
 
 
+def energies_passed_over(source: str, group: h5py.Group | h5py.Dataset) -> Iterator[str]:
+    """Words for each number named ``energy`` that is not taken for that of the photons, whose units it lacks."""
+    items = (
+        {name: get_object(group, name) for name in _named(group, PHOTON_ENERGY)}
+        if isinstance(group, h5py.Group)
+        else {}
+    )
+    for inner, item in items.items():
+        if not isinstance(item, h5py.Dataset) or item.size != 1 or item.dtype.kind not in "uif":
+            continue
+        unit = named_unit(item) or _end(inner)
+        if not _is_of_photons(inner, PHOTON_ENERGY, source, unit):
+            stated = f"its unit {unit!r} is neither eV nor keV" if unit else "it has no unit"
+            number = float(np.ravel(item[()])[0])
+            yield f"{group.file.filename}: {item.name} = {number:g} is not read as the photon energy: {stated}"
+
+
 def _named(names: Collection[str], name: str) -> list[str]:
     """Those of ``names`` that mean a quantity, whatever their case, word separator and unit at the end."""
     plain = {one: _UNIT_AT_END.sub("", re.sub(r"[\s-]+", "_", one)).lower() for one in names}

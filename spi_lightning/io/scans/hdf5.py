@@ -19,6 +19,7 @@ from spi_lightning.io.reading import files_read, list_files
 from spi_lightning.io.units import TABLE, named_unit, text
 from spi_lightning.notes import Note
 
+from .candidates import candidate_notes
 from .geometry import angles_in_degree, crop_of_hdf5, geometry_of_hdf5, number_of
 from .layout import ScanLayout, find_scan, without_ones
 from .motors import commanded_motor, rocking_axis
@@ -43,6 +44,7 @@ _DETECTOR: Final = {
 }
 # beside the counts, if none of the above exists
 _MASKS: Final = ("mask", "pixel_mask", "good_pixels", "dead_pixels", "hot_pixels", "badpixels", "bad", "good")
+_WANTED: Final = ("photon_energy", "distance", "pixel_size", "step_deg")
 NOTHING: Final = "none"  # in place of the name of a data set: not read though the file has one
 _OPTIONAL: Final = ("monitor", "whitefield", "dark", "bad_pixels")
 _ROCKING: Final = re.compile(r"k?(th|phi|eta|chi|mu)|samth|om|alpha|incidence|angle|rock", re.IGNORECASE)
@@ -86,6 +88,9 @@ def read_scan_hdf5(path: Path, keys: ScanKeys, region: Region | None, known: Col
         _add_mask(read, keys.bad_pixels, file, layout, rows, columns)
         read.geometry, read.corner = geometry_of_hdf5(file, layout, known, read.notes), crop_of_hdf5(file)
         read.geometry |= {"rocking_axis": axis} if axis else {}
+        missing = {name for name in _WANTED if name not in read.geometry and name not in known}
+        missing -= {"step_deg"} if read.angle_deg is not None else set()
+        read.notes += candidate_notes(file, len(counts), missing) if missing else []
         read.notes += _unread_images(file, layout, set(read.sources.values()))
         read.whitefield_mean = number_of(file, "whitefield_mean_full_detector")
     read.notes += list_files(files)

@@ -41,7 +41,7 @@ def test_a_scan_becomes_a_centred_pattern_with_its_mask(scan: Path) -> None:
 def test_bin_and_size_follow_the_data(scan: Path) -> None:
     measured = read_pattern(scan, preparation=Preparation(size=None, bin=None, least_oversampling=2.0))
     assert all(ratio >= 1.8 for ratio in measured.oversampling.ratio)
-    assert any("as its oversampling and photons allow" in str(note) for note in measured.notes)
+    assert any("by its oversampling and its photons" in str(note) for note in measured.notes)
 
 
 def test_a_small_scan_is_not_padded_by_default(scan: Path) -> None:
