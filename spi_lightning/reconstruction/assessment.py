@@ -166,6 +166,7 @@ def _error_numbers(reconstruction: Reconstruction, errors: _Errors, counting: fl
         "fourier_error/median": float(errors.fitted.median()),
         "fourier_error/of_mean": float(mean[0]),
         "fourier_error/of_counting": counting,
+        "measured_pixels": int(problem.measured.mask.sum()),
         "held_out_pixels": int(problem.held_out.sum()),
         "held_out_error/best": float(errors.held_out[best]),
         "r_factor/best": float(r_factor(density[best : best + 1], amplitude, problem.fitted, point_spread=own)[0]),
@@ -225,7 +226,8 @@ def _crossings(curves: dict[str, Any], reconstruction: Reconstruction, result: P
 
     Of the PRTF of a run that is not resolved, the frequency alone.
 
-    Shells are of equal frequency in cycles per pixel, so that the resolution along an axis is its pixel's edge over it.
+    Shells are of equal frequency in cycles per pixel, so that the resolution along an axis is its pixel's edge over it;
+    ``resolution_nm`` is the geometric mean of the axes.
     """
     found = {"prtf": curves["crossing"]}
     if reconstruction.halves is not None:
@@ -235,7 +237,8 @@ def _crossings(curves: dict[str, Any], reconstruction: Reconstruction, result: P
     for name, frequency in found.items():
         numbers[f"{name}/crossing"] = frequency
         if frequency and result.known and not (name == "prtf" and result.unresolved):
-            numbers |= resolutions(name, frequency, result.pixel, result.axis_names)
+            along = resolutions(name, frequency, result.pixel, result.axis_names)
+            numbers |= {f"{name}/resolution_nm": float(np.exp(np.log([*along.values()]).mean()))} | along
     return numbers
 
 

@@ -89,3 +89,21 @@ def test_text_instead_of_numbers_is_escaped(
     printed = capsys.readouterr().out
     assert "\\x1b[31mbest\\nerror: no" in printed
     assert "0.458 " in printed and "0.4583" not in printed
+
+
+def test_phasings_have_their_starts_resolution_size_and_strain_and_say_where_errors_do_not_compare(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    numbers = {"held_out_error/best": 0.2, "kept": 7, "prtf/resolution_nm": 71.5, "size/frame_nm": 690.0}
+    numbers |= {"laboratory/strain_rms": 2.4e-4, "r_factor/best": 0.5, "fourier_error/best": 0.14}
+    folders = []
+    for name, pixels in (("all", 460800), ("cut", 245760)):
+        folders.append(str(evaluation(tmp_path / name, numbers | {"measured_pixels": pixels})))
+        (tmp_path / name / "phasing.h5").touch()
+    monkeypatch.setenv("COLUMNS", "160")
+    assert status("compare", *folders) == 0
+    printed = capsys.readouterr().out
+    assert all(word in printed for word in ("kept", "71.500", "690", "2.40e-04"))
+    assert "errors of patterns that differ in their measured pixels are not comparable" in printed
+    assert status("compare", folders[0]) == 0
+    assert "not comparable" not in capsys.readouterr().out

@@ -21,9 +21,13 @@ NUMBERS: Final = {
     "hits": ("test/auroc", "test/accuracy", "test/false_positive_rate", "test/frames"),
     "supports": ("test/iou", "test/below_two_false_negatives", "test/false_negatives", "test/false_positives"),
     "volumes": ("correlation_modified", "chi_square", "held_out_chi_square"),
-    "phasing": ("held_out_error/best", "r_factor/best", "fourier_error/best"),
+    "phasing": (
+        *("held_out_error/best", "kept", "prtf/resolution_nm", "size/longest_nm", "size/frame_nm"),
+        *("laboratory/strain_rms", "r_factor/best", "fourier_error/best"),
+    ),
 }
 """Numbers of the result of each kind; the first decides the order of its runs."""
+_PIXELS: Final = "measured_pixels"
 _TRIAL: Final = re.compile(r"(^|/)(\d{3,})_[^/]*$")  # folder of a trial, which is named by its number and its settings
 _OF_TRAINING: Final = ("val/loss", "train/steps")
 _SMALL: Final = ("loss", "error", "chi_square", "r_factor", "false_", "seconds")  # in names of what is to be small
@@ -71,7 +75,10 @@ class Comparison:
         """Order of the runs in words."""
         if not self.objective:
             return "the runs have no number in common that could order them"
-        return f"sorted by {self.objective}, {'smallest' if self.minimised else 'largest'} first"
+        order = f"sorted by {self.objective}, {'smallest' if self.minimised else 'largest'} first"
+        pixels = self.values(_PIXELS)
+        differ = self.objective in NUMBERS["phasing"] and len(set(pixels[np.isfinite(pixels)].tolist())) > 1
+        return f"{order}; errors of patterns that differ in their measured pixels are not comparable" if differ else order
 
     @property
     def unfinished(self) -> tuple[str, ...]:
