@@ -79,9 +79,8 @@ def evaluate(
         >>> [one.support.shape for one in found.methods]
         [(24, 32, 32), (24, 32, 32)]
     """
-    if trust:
-        registry.trust(trust)
-    made, kind = _methods(methods)
+    registry.trust(trust)
+    made, kind = _methods(methods, trust)
     kept = Cache(None if cache is None else Path(cache))
     if kind == "volumes":
         chosen = _volume_settings(settings)
@@ -94,13 +93,13 @@ def evaluate(
     return compare_supports(opened, made, kept)
 
 
-def _methods(methods: Any) -> tuple[list[Any], str]:
+def _methods(methods: Any, trust: str | Sequence[str]) -> tuple[list[Any], str]:
     """One method or many as objects under names that differ, and the kind of question that all of them answer."""
     alone = isinstance(methods, str | os.PathLike) or hasattr(methods, "answer")
     entries = [methods] if alone else list(methods)
     if not entries:
         raise UserError("evaluate: methods is empty; give names, run folders or method objects")
-    made = list(_made(entries))
+    made = list(_made(entries, trust))
     kinds = {kind_of_method(type(one)) for one in made}
     if len(kinds) > 1:
         raise UserError(f"evaluate: methods of {' and of '.join(sorted(kinds))}; give those of one kind")
@@ -129,7 +128,7 @@ def method_of(entry: Any, kind: str) -> Any:
     return method
 
 
-def _made(entries: Sequence[Any]) -> Iterator[Any]:
+def _made(entries: Sequence[Any], trust: str | Sequence[str] = ()) -> Iterator[Any]:
     library = MethodLibrary(None, [CONF / "method"], instantiate, refinement_of)
     for entry in entries:
         if not isinstance(entry, str | os.PathLike):
@@ -137,4 +136,4 @@ def _made(entries: Sequence[Any]) -> Iterator[Any]:
         elif library.file(str(entry)) is not None:
             yield library.method(str(entry))(name=str(entry))
         else:
-            yield from (load(checkpoint).method for checkpoint in library.checkpoints(str(entry)))
+            yield from (load(checkpoint, trust=trust).method for checkpoint in library.checkpoints(str(entry)))

@@ -63,6 +63,7 @@ class Trained(Summarised):
             of the training, for patterns of another detector; None: those of the training.
         speckle, beam_centre: Speckle width, and row and column of the beam, pixel, for a network that takes patterns of
             any size; None: found from the hits of the patterns.
+        trust: Packages besides this one whose classes the checkpoint may name.
 
     Examples:
         >>> from spi_lightning import load
@@ -84,6 +85,7 @@ class Trained(Summarised):
     crop: int | None = None
     speckle: float | None = None
     beam_centre: tuple[float, float] | None = None
+    trust: tuple[str, ...] = ()
 
     @cached_property
     def _loaded(self) -> tuple[nn.Module, Mapping[str, Any]]:
@@ -179,7 +181,10 @@ class Trained(Summarised):
         taken = {field.name for field in fields(made)}
         self._require_settings(taken)
         chosen = {name: value for name, value in options.items() if name in taken and value is not None}
-        return made(name=self.name, checkpoint=self.checkpoint, instantiate=instantiate, device=self.device, **chosen)
+        registry.trust(self.trust)  # of this checkpoint, whatever was loaded since
+        method = made(name=self.name, checkpoint=self.checkpoint, instantiate=instantiate, device=self.device, **chosen)
+        _ = getattr(method, "task", None)  # loaded now, while its packages are trusted
+        return method
 
     def _require_settings(self, taken: Collection[str] = ()) -> None:
         """UserError for a setting of the input that the network's method does not take."""
@@ -238,8 +243,8 @@ def load(
         >>> load("runs/small", device="cpu").predict("hits.cxi").shape
         (24,)
     """
-    if trust:
-        registry.trust(trust)
-    trained = Trained(find_checkpoint(Path(run), "run"), device, batch_size, bin, crop, speckle, beam_centre)
+    registry.trust(trust)  # what an earlier call trusted is forgotten
+    packages = (trust,) if isinstance(trust, str) else tuple(trust)
+    trained = Trained(find_checkpoint(Path(run), "run"), device, batch_size, bin, crop, speckle, beam_centre, packages)
     _ = trained.task  # a damaged checkpoint is refused here
     return trained

@@ -9,6 +9,7 @@ import torch
 
 from spi_lightning import UserError, evaluate, load, simulate_patterns
 from spi_lightning.io import PatternFile
+from spi_lightning.tasks import registry
 
 SaveRun = Callable[..., Path]
 SUPPORTS = (
@@ -124,3 +125,15 @@ def test_densities_of_methods_and_networks_are_compared(save_run: SaveRun) -> No
         evaluate(photons, "hio_er", start=1)
     with pytest.raises(UserError, match="starts is for methods of 3D phasing"):
         evaluate(photons[0], "photon_count", starts=1)
+
+
+def test_trust_is_of_one_call(save_run: SaveRun, patterns: PatternFile) -> None:
+    run = save_run("experiment=shi_tiny_cnn", "network.size=32")
+    own = load(run, bin=1, crop=32, trust="mylab")
+    assert registry._trusted == {"mylab"}
+    other = load(run, bin=1, crop=32)
+    assert registry._trusted == set()
+    own.predict(patterns)
+    assert registry._trusted == {"mylab"}  # of the checkpoint that answers
+    evaluate(patterns, [other], trust="theirs")
+    assert registry._trusted == set()
