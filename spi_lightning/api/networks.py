@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -149,7 +150,11 @@ class Trained(Summarised):
             raise UserError(f"{self.checkpoint}: its task is {type(self.task).__name__}; use predict")
         opened = as_patterns(patterns, mask)
         unlabelled = opened.changed(labels={key: v for key, v in opened.labels.items() if key != IS_SINGLE_HIT})
-        return cast(HitAnswer, self.method.answer(HitPart("", None, unlabelled), Listener()))
+        answer = cast(HitAnswer, self.method.answer(HitPart("", None, unlabelled), listener := Listener()))
+        for note in listener.notes:
+            if note.level:
+                warnings.warn(note.text, stacklevel=4)  # of the line that called predict
+        return answer
 
     @property
     def name(self) -> str:

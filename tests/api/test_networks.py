@@ -137,3 +137,14 @@ def test_trust_is_of_one_call(save_run: SaveRun, patterns: PatternFile) -> None:
     assert registry._trusted == {"mylab"}  # of the checkpoint that answers
     evaluate(patterns, [other], trust="theirs")
     assert registry._trusted == set()
+
+
+def test_patterns_of_another_size_than_those_of_the_training_are_named(
+    save_run: SaveRun, patterns: PatternFile
+) -> None:
+    run = save_run("experiment=han_resnet10", "preprocess.bin=1")
+    kept = torch.load(run / "checkpoints/best.ckpt", weights_only=True)
+    kept["config"]["simulate"] = {"shape": [48, 48]}
+    torch.save(kept, run / "checkpoints/best.ckpt")
+    with pytest.warns(UserWarning, match="patterns of 32 x 32 pixels, the network was trained on 48 x 48"):
+        load(run, bin=1).predict(patterns)

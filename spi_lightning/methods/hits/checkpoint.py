@@ -126,6 +126,24 @@ class CheckpointMethod:
             size = preprocess.mean.shape[-1]  # of the mean image that is subtracted
         require_size(patterns, self.checkpoint, size, preprocess.crop, preprocess.bin)
 
+    def _other_size(self, patterns: PatternFile) -> list[Note]:
+        """Note on patterns of another size than the simulated ones that a network of any size was trained on."""
+        preprocess, simulated = self.task.preprocess, self.config.get("simulate") or {}
+        trained = simulated.get("shape") if isinstance(simulated, Mapping) else None
+        if (
+            not isinstance(preprocess, Preprocess)
+            or preprocess.crop is not None
+            or not isinstance(trained, list | tuple)
+        ):
+            return []
+        if tuple(trained) == tuple(patterns.shape[1:]):
+            return []
+        height, width = patterns.shape[1:]
+        text = f"patterns of {height} x {width} pixels, the network was trained on {trained[0]} x {trained[1]}"
+        return [
+            Note.hint(f"{text}: its answers hold for fringes as wide as there; bin and crop bring them to that size")
+        ]
+
     def fit_to(self, patterns: PatternFile) -> list[Note]:
         """Set the scale of a network that takes patterns of any size to that of a file; notes on it."""
         return self._fitted(patterns)
@@ -145,7 +163,7 @@ class CheckpointMethod:
         """
         patterns = part.patterns
         self.require_size(patterns)
-        for note in self.fit_to(patterns):
+        for note in (*self._other_size(patterns), *self.fit_to(patterns)):
             listener.note(note)
         stored = self._stored_features(patterns)
         with torch.inference_mode():
