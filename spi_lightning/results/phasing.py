@@ -35,7 +35,7 @@ class Unresolved(StrEnum):
     OVERFITTED = "overfitted, as the error on held-out pixels says"
     POOR = "the density does not explain the pattern"
     IDENTICAL = "all starts began from one density"
-    FEW = "too few starts agree for a PRTF; make more (starts=20)"
+    FEW = "too few starts agree for a PRTF"
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ class TrainingResult(Summarised):
     """Training run, whether it has ended or not.
 
     Attributes:
-        curves: Number by stage and name, such as ``val/loss`` -> (steps (n,), values (n,)).
+        curves: Number by stage and name, such as ``val/loss`` -> (steps (n,) counted from 0, values (n,)).
         metrics: Numbers of the best checkpoint and of the whole run by name; empty while the run has not ended.
         settings: Resolved settings of the run; empty where its folder has none.
         notes: Notes on what the folder lacks.

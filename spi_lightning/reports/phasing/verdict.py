@@ -75,14 +75,13 @@ def _doubt(result: PhasingResult) -> str:
         case Unresolved.IDENTICAL:
             return "No resolution is given: all starts began from the same density, so their agreement means nothing."
         case Unresolved.FEW if kept == 1:
-            return (
-                f"No resolution is given: no other of the {total} starts agrees with the best; make more (starts=20)."
-            )
+            alone = f"No resolution is given: no other of the {total} starts agrees with the best"
+            return f"{alone}; {_more_agreement(result)}."
         case Unresolved.FEW:
             return (
                 f"No resolution is given: {kept} of {total} starts agree, too few for a PRTF, since the phases of "
                 f"{kept} unrelated starts agree to {_chance(result):.2f}, above its threshold of 1/e; "
-                "make more (starts=20)."
+                f"{_more_agreement(result)}."
             )
     return ""
 
@@ -173,7 +172,7 @@ def verdict(result: PhasingResult, metrics: dict[str, Any]) -> str:
         text += f" The PRTF (of phases) of those kept, less chance, {fall}"
         if chance := _chance(result):
             text += f"; phases of {kept} unrelated starts agree to {chance:.2f}"
-            text += f", so {kept} starts are too few: take 5 or more" if kept < FEW_STARTS else ""
+            text += f", so {kept} are too few; {_more_agreement(result)}" if kept < FEW_STARTS else ""
         text += "."
     if len(result.fsc):
         name = "FSC" if result.density.ndim == 3 else "FRC"
@@ -184,6 +183,17 @@ def verdict(result: PhasingResult, metrics: dict[str, Any]) -> str:
     elif result.about.converged_starts:
         text += " The starts began apart and ended at one density."
     return text
+
+
+def _more_agreement(result: PhasingResult) -> str:
+    """What to try where too few starts agree: more, or where most fail another recipe, constraint or support."""
+    kept, total = int(result.kept.sum()), len(result.kept)
+    if 2 * kept >= total or total < FEW_STARTS:
+        return "make more (starts=20)"
+    if result.density.ndim == 3:
+        return "most starts fail: take more iterations (phasing=wu_iterative), a known support or less binning"
+    complex_one = "" if result.about.constraint == "complex" else "phasing.constraint=complex, "
+    return f"most starts fail: try {complex_one}phasing=planar (separate parts, many speckles) or a tighter support"
 
 
 def _suspects(result: PhasingResult) -> str:

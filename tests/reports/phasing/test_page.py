@@ -139,7 +139,12 @@ def test_a_prtf_by_chance_names_no_resolution() -> None:
     assert few.index("No resolution") < few.index(
         "Nothing of the density is therefore a result. Unconfirmed: the particle"
     )
-    assert "no other of the 6 starts" in answer(phased(1), {})
+    alone = answer(phased(1), {})
+    assert (
+        "no other of the 6 starts" in alone and "most starts fail: try phasing.constraint=complex, phasing=pl" in alone
+    )
+    assert "starts=20" not in alone and "make more (starts=20)" in few
+    assert "phasing=wu_iterative" in answer(phased(1, ndim=3), {})
     assert "means nothing" in answer(phased(5, identical_starts=True), {"prtf/crossing": 0.25})
     chosen = answer(phased(5, total=20), {"prtf/crossing": 0.25, "prtf/resolution_nm": 4.0})
     assert "The other 15 starts found something else" in chosen
