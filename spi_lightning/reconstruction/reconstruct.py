@@ -12,6 +12,7 @@ from spi_lightning.data.measurement import Measurement
 from spi_lightning.metrics.fsc import FSC, fsc
 from spi_lightning.phasing import Averaged, Phased, align, average, phase
 from spi_lightning.physics.agreement import fourier_error
+from spi_lightning.physics.array import surface_level
 from spi_lightning.physics.photons import photon_halves
 from spi_lightning.physics.twin import centre, is_canonical, twin
 from spi_lightning.summary import Summarised
@@ -106,10 +107,15 @@ def _agreeing(
 
 
 def _canonical(averaged: Averaged) -> Averaged:
-    """Everything as the canonical twin of the average (physics.twin.RULE), its centre of mass at n // 2."""
+    """Everything as the canonical twin of the average (physics.twin.RULE), its centre of mass at n // 2.
+
+    The rule is applied to what exceeds half the typical density: the phases of a crystal's rim are noise, which r^2
+    weighs most, so that two seeds could have opposite twins.
+    """
     averaged = _centred(averaged)
-    ndim = averaged.density.ndim
-    if bool(is_canonical(averaged.density, ndim)):
+    amplitude, ndim = averaged.density.abs(), averaged.density.ndim
+    solid = torch.where(amplitude > surface_level(amplitude, amplitude > 0), averaged.density, 0)
+    if bool(is_canonical(centre(solid, ndim), ndim)):
         return averaged
     density, aligned = (twin(each, ndim) for each in (averaged.density, averaged.aligned))
     return _centred(replace(averaged, density=density, aligned=aligned))
