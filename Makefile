@@ -86,7 +86,7 @@ lowest: $(READY)
 	$(PYTHON) -m venv --clear build/lowest
 	$(RUN)/python -m tests.lowest > build/lowest.txt
 	build/lowest/bin/python -m pip install --quiet --disable-pip-version-check -r build/lowest.txt
-	build/lowest/bin/python -m pytest -n 2 $(TESTS)
+	PYTHONPATH=$(CURDIR) build/lowest/bin/python -m pytest -n 2 $(TESTS)
 
 bench: $(READY)
 	$(RUN)/python -m benchmarks.simulator

@@ -112,6 +112,7 @@ def test_config_prints_what_the_command_would_take_with_its_comments(
     printed = capsys.readouterr().out
     settings = yaml.safe_load(printed)
     assert settings["seed"] == 7 and settings["network"]["_target_"] == "spi_lightning.networks.TinyCNN"
+    assert settings["task"]["network"] == "${network}" and printed.count("TinyCNN") == 1
     assert "  bin: 2  # pixels summed along each axis\n" in printed
     assert status("config", "phase", "a.cxi", "starts=3", "out=empty") == 0
     printed = capsys.readouterr().out
