@@ -77,7 +77,8 @@ RUN_PARTS: Final = (
         data__simulated__data_modules="SimulatedVolumeDataModule",
         data__scans__single_volume="SingleVolumeDataModule",
         data__volumes="VolumeDataModule",
-        io="PatternKeys",
+        io="PatternKeys load_mask",
+        io__masks__mask_file="load_mask",
         io__scans__bragg_scan="ScanKeys",
         io__structures__structure="StructureOptions",
         simulate="BackgroundRecipe BadPixels Brightness CanonicalGeometry CanonicalHitSimulator CountingRecipe"
@@ -186,11 +187,11 @@ def _require_name(target: Any, where: str, names: Collection[str]) -> None:
     if isinstance(target, str) and (target in names or any(f"{target}.".startswith(f"{each}.") for each in _trusted)):
         return
     package = target.partition(".")[0] if isinstance(target, str) else ""
-    remedy = "a checkpoint of train.py does not"
+    remedy = "no run of spi train names it"
     if package.isidentifier() and package != __name__.partition(".")[0] and not _of_python(package):
         remedy = f"if you trust its author to run code here, add trust={package}"
     raise UserError(
-        f"{where}: refused, its configuration calls {target}, which is not a part of this project; {remedy}"
+        f"{where}: refused, its configuration calls {target}, which is none of the parts that a checkpoint may name; {remedy}"
     )
 
 

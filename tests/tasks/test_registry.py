@@ -153,3 +153,10 @@ def test_settings_that_build_nothing_are_one_line(tmp_path: Path) -> None:
     for state in ([], {"a": "b"}, {"temperature": "x"}):
         with pytest.raises(UserError, match=r"s\.ckpt: "):
             load_task(write(tmp_path / "s.ckpt", state_dict=state), instantiate)
+
+
+def test_a_run_with_the_mask_of_a_real_detector_resumes() -> None:
+    detector = {"fixed": {"_target_": "spi_lightning.io.load_mask", "path": "mask.h5"}}  # docs: My mask
+    assert registered({"simulate": {"bad_pixels": detector}}, "last.ckpt", RUN_PARTS) == {
+        "simulate": {"bad_pixels": detector}
+    }

@@ -105,8 +105,27 @@ def compare_runs(names: Sequence[Path], objective: str | None = None) -> Compari
         UserError: There is no such folder, or no run in any.
     """
     found = find_runs(names)
-    objective = objective or _objective(found.runs)
-    searched = {search_direction(run) for run in found.runs if run.settings.get("objective") == objective} - {None}
+    return _ordered(found.runs, objective or _objective(found.runs), found.skipped)
+
+
+def parts_of(comparison: Comparison) -> list[Comparison]:
+    """A comparison by the kinds of its runs: those with the objective, then those that have other numbers, by kind.
+
+    Trainings and evaluations that share the objective stand together, and so do runs without a result.
+    """
+    objective, apart = comparison.objective, dict[str, list[Run]]()
+    for run in comparison.runs:
+        other = _kind(run) in NUMBERS and objective not in run.numbers and objective not in NUMBERS[_kind(run)]
+        apart.setdefault(_kind(run) if other else "", []).append(run)
+    if len(apart) == 1:
+        return [comparison]
+    together = [_ordered(apart.pop("", []), objective, comparison.skipped)] if "" in apart else []
+    return [*together, *(_ordered(runs, NUMBERS[kind][0]) for kind, runs in apart.items())]
+
+
+def _ordered(found: Sequence[Run], objective: str, skipped: tuple[Path, ...] = ()) -> Comparison:
+    """Comparison of runs in the order of an objective."""
+    searched = {search_direction(run) for run in found if run.settings.get("objective") == objective} - {None}
     minimised = searched == {"minimize"} if len(searched) == 1 else is_minimised(objective)
     order = {state: rank for rank, state in enumerate(State)}
 
@@ -115,7 +134,7 @@ def compare_runs(names: Sequence[Path], objective: str | None = None) -> Compari
         missing = value != value
         return order[run.state], missing, 0.0 if missing else value if minimised else -value
 
-    runs = sorted(found.runs, key=key)
+    runs = sorted(found, key=key)
     above = os.path.commonpath([run.folder.absolute().parent for run in runs])
     folders = [_TRIAL.sub(r"\1\2", os.path.relpath(run.folder.absolute(), above)) for run in runs]
     short, methods = (short_names(list(dict.fromkeys(each))) for each in (folders, [run.method for run in runs]))
@@ -127,7 +146,7 @@ def compare_runs(names: Sequence[Path], objective: str | None = None) -> Compari
         tuple(varied_settings(runs)),
         tuple(numbers),
         minimised,
-        found.skipped,
+        skipped,
     )
 
 

@@ -10,7 +10,7 @@ from spi_lightning.printable import cut
 from spi_lightning.reports.page import Lines, Picture, Section, Table, write_page
 from spi_lightning.results.runs import ABSENT, State
 
-from .comparison import Comparison, write_csv
+from .comparison import Comparison, parts_of, write_csv
 from .pictures import curves_pictures, parallel_coordinates
 from .screen import number_cell, titles
 
@@ -42,8 +42,9 @@ def write_outputs(comparison: Comparison, outputs: Sequence[Path]) -> list[Path]
 
 def write_comparison(path: Path, comparison: Comparison) -> Path:
     """Write the page of a comparison by an atomic write; it needs no network and no other file."""
-    sections = [Section("Runs", [Lines(_answer(comparison)), _table(comparison)])]
-    if pictures := parallel_coordinates(comparison):
+    parts = parts_of(comparison)
+    sections = [Section("Runs", [block for part in parts for block in (Lines(_answer(part)), _table(part))])]
+    if pictures := parallel_coordinates(parts[0]):
         sections.append(Section("Settings", pictures))
     if curves := curves_pictures(comparison):
         sections.append(Section("Learning curves", curves))

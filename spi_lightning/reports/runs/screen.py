@@ -15,7 +15,7 @@ from spi_lightning.printable import cut, printable
 from spi_lightning.reports.short_names import short_keys
 from spi_lightning.results.runs import State
 
-from .comparison import Comparison
+from .comparison import Comparison, parts_of
 
 _REPORTS: Final = 8  # pages that are listed below a table
 _NAMES: Final = 10  # of columns that are left out
@@ -38,12 +38,13 @@ def print_comparison(comparison: Comparison) -> None:
     console = Terminal()
     wide = console.options.update(max_width=100 * console.width)
     fits = lambda table: Measurement.get(console, wide, table).maximum <= console.width  # noqa: E731
-    table, dropped = runs_table(comparison, fits)
-    console.print(table)
-    console.print(comparison.order, soft_wrap=True)
-    if dropped:
-        more = f" and {len(dropped) - _NAMES} more" * (len(dropped) > _NAMES)
-        console.print(f"not shown here, but with out=FILE.csv: {', '.join(dropped[:_NAMES])}{more}", soft_wrap=True)
+    for part in parts_of(comparison):
+        table, dropped = runs_table(part, fits)
+        console.print(table)
+        console.print(part.order, soft_wrap=True)
+        if dropped:
+            more = f" and {len(dropped) - _NAMES} more" * (len(dropped) > _NAMES)
+            console.print(f"not shown here, but with out=FILE.csv: {', '.join(dropped[:_NAMES])}{more}", soft_wrap=True)
     for line in comparison.unfinished:
         console.print(line, soft_wrap=True)
     if comparison.skipped:

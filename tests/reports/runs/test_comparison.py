@@ -9,6 +9,8 @@ import pytest
 from spi_lightning.console import Terminal
 from spi_lightning.errors import UserError
 from spi_lightning.reports.runs import compare_runs, print_comparison, write_outputs
+from spi_lightning.reports.runs.comparison import parts_of
+from spi_lightning.results.phasing import PHASING_FILE
 from spi_lightning.reports.runs.comparison import is_minimised
 from spi_lightning.reports.runs.screen import runs_table, titles
 from spi_lightning.reports.short_names import short_keys
@@ -121,3 +123,21 @@ def test_a_search_says_what_is_better_and_numbers_its_trials(tmp_path: Path) -> 
     assert found.minimised and found.names == ("000", "001", "002", "003")
     (tmp_path / "search" / "multirun.yaml").write_text("hydra: {sweeper: {direction: [")
     assert not compare_runs([tmp_path / "search"]).minimised
+
+
+def test_runs_of_other_numbers_have_a_table_of_their_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep(tmp_path / "sweep")
+    for number, error in enumerate((0.3, 0.2)):
+        phased = tmp_path / f"phased{number}"
+        phased.mkdir()
+        (phased / PHASING_FILE).touch()
+        (phased / "config.yaml").write_text(f"phasing: {{starts: {5 + number}}}\n")
+        (phased / "metrics.json").write_text(json.dumps({"held_out_error/best": error, "kept": 4.0}))
+    found = compare_runs([tmp_path])
+    trained, phased_runs = parts_of(found)
+    assert trained.objective == "val/auroc" and [one.key for one in trained.settings] == ["optimizer.lr"]
+    assert phased_runs.objective == "held_out_error/best" and phased_runs.names == ("phased1", "phased0")
+    assert [one.key for one in phased_runs.settings] == ["phasing.starts"]
+    print_comparison(found)
+    assert capsys.readouterr().out.count("sorted by") == 2
+    assert parts_of(trained) == [trained]
