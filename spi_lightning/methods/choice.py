@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast, get_type_hints
@@ -17,7 +18,7 @@ from spi_lightning.results.hit_answer import HitPart
 from spi_lightning.results.support_answer import SupportPart
 from spi_lightning.results.volume_answer import VolumePart
 from spi_lightning.settings import named, with_defaults
-from spi_lightning.tasks.checkpoint_files import find_checkpoints, run_name
+from spi_lightning.tasks.checkpoint_files import find_checkpoints, run_name, shipped_names
 
 PARTS: Final = {HitPart: "hits", SupportPart: "supports", VolumePart: "volumes"}
 """Part of a question -> kind of data."""
@@ -146,9 +147,9 @@ class MethodLibrary:
         except UserError as error:
             if "/" in entry or Path(entry).suffix or Path(entry).exists() or any(sign in entry for sign in "*?["):
                 raise
-            raise UserError(
-                f"method={entry} is neither a run nor a method; methods: {', '.join(self.names())}"
-            ) from error
+            near = get_close_matches(entry, [*self.names(), *shipped_names()], 1)
+            choices = f"did you mean {near[0]}?" if near else f"methods: {', '.join([*self.names(), *shipped_names()])}"
+            raise UserError(f"method={entry} is neither a run nor a method; {choices}") from error
 
     def _recipe(self, recipe: str) -> str:
         """The recipe of phasing/NAME.yaml; anything else as it is."""

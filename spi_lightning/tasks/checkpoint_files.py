@@ -35,6 +35,11 @@ def find_checkpoint(path: str | Path, word: str = "checkpoint") -> Path:
     return shipped
 
 
+def shipped_names() -> list[str]:
+    """Names of all weights that the package brings, sorted."""
+    return sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
+
+
 def run_of(path: str | Path) -> Path:
     """Run folder of a path: the folder itself, or the one that holds the checkpoint file."""
     path = Path(path)

@@ -191,7 +191,8 @@ def _require_name(target: Any, where: str, names: Collection[str]) -> None:
     if package.isidentifier() and package != __name__.partition(".")[0] and not _of_python(package):
         remedy = f"if you trust its author to run code here, add trust={package}"
     raise UserError(
-        f"{where}: refused, its configuration calls {target}, which is none of the parts that a checkpoint may name; {remedy}"
+        f"{where}: refused, its configuration calls {target}, which is none of the parts that a checkpoint may name; "
+        f"{remedy}"
     )
 
 

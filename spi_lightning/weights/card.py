@@ -11,6 +11,7 @@ import yaml
 from spi_lightning.errors import UserError
 from spi_lightning.locations import WEIGHTS
 from spi_lightning.settings import misfit_of
+from spi_lightning.tasks.checkpoint_files import shipped_names
 from spi_lightning.tasks.weights_file import SUFFIX
 
 
@@ -76,11 +77,6 @@ class ModelCard:
             raise UserError(
                 f"{self.path}: sha256 {found[:12]}…, and its card says {self.sha256[:12]}…; install the package again"
             )
-
-
-def shipped_names() -> list[str]:
-    """Names of all weights that the package brings, sorted."""
-    return sorted(path.stem for path in WEIGHTS.glob(f"*{SUFFIX}"))
 
 
 def read_card(name: str) -> ModelCard:

@@ -53,7 +53,7 @@ def test_methods_of_supports_give_supports(patterns: PatternFile, tmp_path: Path
     ("methods", "words"),
     [
         ([], "empty"),
-        ("photon", "photon is neither a run nor a method; methods: .*, photon_count, .*triple_intersection"),
+        ("brightness", "brightness is neither a run nor a method; methods: .*, photon_count, .*triple_intersection"),
         (["photon_count", "double_intersection"], "hits and of supports"),
         ([object()], "needs answer"),
     ],

@@ -52,7 +52,7 @@ def test_a_recipe_is_known_by_its_name() -> None:
         (["photon_count"], {"graph_cut": {}}, "settings.graph_cut: method=[photon_count] does not hold graph_cut"),
         (["graph_cut"], {"graph_cut": {"colour": 1}}, "settings.graph_cut.colour is unknown; graph_cut has: "),
         (["hio_er"], {}, "method=hio_er answers volumes, and this data asks for hits; methods of hits: "),
-        (["photn_count"], {}, "method=photn_count is neither a run nor a method; methods: "),
+        (["photn_count"], {}, "method=photn_count is neither a run nor a method; did you mean photon_count"),
         (["runs/nothing"], {}, "runs/nothing"),
     ],
 )
