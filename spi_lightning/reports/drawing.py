@@ -64,7 +64,7 @@ def hits(result: HitResult) -> Figure:
     if label is not None and len(np.unique(label[label >= 0])) == 2:
         use = label >= 0
         answers, label = result.scored(use), label[use]
-        bands = curve_bands(answers[-1].probability.astype(np.float64), label, _REPLICATES)
+        bands = curve_bands(answers[-1].ranking, label, _REPLICATES)
         return roc_figure(answers, label, bands)
     rule = result.rule
     return histogram_figure(result.primary, label, rule.threshold, rule.abstain_within)

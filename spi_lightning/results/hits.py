@@ -49,6 +49,12 @@ class DecidedAnswer(HitAnswer):
         inner = {one.name: getattr(answer, one.name) for one in fields(HitAnswer)}
         return cls(name=name, decision=decision, abstain=abstain, **inner)
 
+    @property
+    def ranking(self) -> NDArray[np.float64]:
+        """(N,) value by which thresholds select frames: the probability, and 0, which none selects, where undecided."""
+        probability = self.probability.astype(np.float64)
+        return probability if self.undecided is None else np.where(self.undecided, 0.0, probability)
+
     def part(self, use: NDArray[np.bool_]) -> DecidedAnswer:
         """Scores, probabilities and decisions of some frames, (N,) bool."""
         return DecidedAnswer(
@@ -57,6 +63,7 @@ class DecidedAnswer(HitAnswer):
             probability=self.probability[use],
             decision=self.decision[use],
             abstain=self.abstain[use],
+            undecided=None if self.undecided is None else self.undecided[use],
         )
 
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from spi_lightning.metrics.hits.bootstrap import bootstrap_intervals, exact_where_perfect, interval_numbers
 from spi_lightning.metrics.hits.classification_curves import classification_statistic, confusion
 from spi_lightning.metrics.hits.hit_metrics import HitNumber, extra_numbers
-from spi_lightning.results.decision import DecisionRule
 from spi_lightning.results.hits import DecidedAnswer
 
 Numbers = dict[str, float | int | None]
@@ -23,7 +22,6 @@ class Scoring:
     Args:
         label: (N,) is_single_hit: 1, 0, or -1 where unknown, which is left out.
         excluded: Frames left out of the second column of numbers, ``test_kept/...``, e.g. doubtful labels.
-        rule: Rule that holds the threshold of decisions.
         replicates: Bootstrap replicates of the 95 % intervals.
         seed: Seed of the bootstrap.
         extra: Further numbers by their names, without intervals.
@@ -31,7 +29,6 @@ class Scoring:
 
     label: NDArray[np.int64]
     excluded: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
-    rule: DecisionRule = field(default_factory=DecisionRule)
     replicates: int = 1000
     seed: int = 0
     extra: Mapping[str, HitNumber] = field(default_factory=dict)
@@ -62,10 +59,10 @@ class Scoring:
         right = answer.decision[use] == label
         numbers[f"{stage}/abstained"] = float(1 - decided.mean())
         numbers[f"{stage}/accuracy_where_decided"] = float(right[decided].mean()) if decided.any() else None
-        probability = answer.probability[use].astype(np.float64)
-        for name, value in extra_numbers(self.extra, probability, label).items():
+        ranking, probability = answer.ranking[use], answer.probability[use].astype(np.float64)
+        for name, value in extra_numbers(self.extra, ranking, label).items():
             numbers[f"{stage}/{name}"] = value if np.isfinite(value) else None
-        statistic = classification_statistic(probability, label, self.rule.threshold)
+        statistic = classification_statistic(ranking, label, answer.decision[use], probability)
         estimates = bootstrap_intervals(statistic, label, self.replicates, self.seed)
         (rejected, mistaken), (missed, found) = counts.tolist()
         estimates["auroc"] = exact_where_perfect(estimates["auroc"], min(missed + found, rejected + mistaken))

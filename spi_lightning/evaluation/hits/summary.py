@@ -54,7 +54,7 @@ def score(
     compared |= {"scale": scales} if scales else {}
     if label is None:
         return {"frames": result.shape[0], **compared}
-    scoring = Scoring(label, result.excluded, result.rule, replicates, seed, extra or {})
+    scoring = Scoring(label, result.excluded, replicates, seed, extra or {})
     answers = [*result.answers, *([] if result.ensemble is None else [result.ensemble])]
     methods = {answer.name: scoring(answer) for answer in answers}
     metrics: dict[str, Any] = {**methods[result.primary_name], "methods": methods}
@@ -200,7 +200,7 @@ def _threshold_notes(result: HitResult) -> list[Note]:
         area, accuracy = numbers.get("test/auroc"), numbers.get("test/accuracy")
         if area is None or accuracy is None or area < WELL_RANKED:
             continue
-        best = best_threshold(answer.probability[use].astype(np.float64), label[use])
+        best = best_threshold(answer.ranking[use], label[use])
         if best.accuracy - accuracy >= WORTH_A_HINT:
             lines.append(
                 Note.hint(

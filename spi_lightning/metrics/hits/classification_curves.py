@@ -94,27 +94,31 @@ def confusion(decision: NDArray[np.int64], label: NDArray[np.int64]) -> NDArray[
     return np.bincount(2 * label + decision, minlength=4).reshape(2, 2)
 
 
-def classification_statistic(probability: Array, label: NDArray[np.int64], threshold: float = 0.5) -> Statistic:
+def classification_statistic(
+    ranking: Array, label: NDArray[np.int64], decision: NDArray[np.int64], probability: Array | None = None
+) -> Statistic:
     """Statistic of a two-class decision as a function of the weights of its frames, for the bootstrap.
 
     Args:
-        probability: (N,) probability of a single hit.
+        ranking: (N,) value by which thresholds select frames: the probability of a single hit, 0 where undecided.
         label: (N,) labels, 0 or 1.
-        threshold: Least probability of a selected frame.
+        decision: (N,) decisions by which frames are selected, 0 or 1.
+        probability: (N,) probability of a single hit as stated, for the calibration error; None: the ranking.
 
     Returns:
         Function weight (R, N) -> accuracy, auroc, average_precision, false_positive_rate, recall, precision (these
-        three at the threshold), fpr_at_90_recall and calibration_error, (R,) each, NaN where undefined.
+        three of the decisions), fpr_at_90_recall and calibration_error, (R,) each, NaN where undefined.
 
     The calibration error is the expected calibration error: sum over CALIBRATION_BINS bins of the share of frames times
     |mean probability - fraction of single hits| (Guo et al. 2017, Eq. 3, for the probability of the positive class).
     """
-    ranking, taken, single = ThresholdRanking(probability, label), probability >= threshold, label == 1
-    in_bin = np.eye(CALIBRATION_BINS)[_bin(probability, CALIBRATION_BINS)]
-    error = in_bin * (probability - single)[:, None]
+    by_threshold, taken, single = ThresholdRanking(ranking, label), decision == 1, label == 1
+    stated = ranking if probability is None else probability
+    in_bin = np.eye(CALIBRATION_BINS)[_bin(stated, CALIBRATION_BINS)]
+    error = in_bin * (stated - single)[:, None]
 
     def statistic(weight: Array) -> dict[str, Array]:
-        curves, total = ranking.curves(weight), weight.sum(axis=1)
+        curves, total = by_threshold.curves(weight), weight.sum(axis=1)
         both_classes = (weight @ single > 0) & (weight @ ~single > 0)
         with np.errstate(invalid="ignore"):
             numbers = {
@@ -193,7 +197,7 @@ def at_purity(probability: Floats, label: NDArray[np.int64], purity: float) -> A
     """Lowest threshold at which at least ``purity`` of the selected frames are single hits; None if there is none.
 
     Args:
-        probability: (N,) probabilities of a single hit.
+        probability: (N,) probabilities of a single hit; no threshold selects a frame of 0.
         label: (N,) labels, 1 or 0.
         purity: Least precision, 0 to 1.
     """
@@ -201,7 +205,7 @@ def at_purity(probability: Floats, label: NDArray[np.int64], purity: float) -> A
     ranked, right = probability[order], np.cumsum(label[order] == 1)
     taken = np.arange(1, len(label) + 1)
     last_of_ties = np.append(ranked[1:] < ranked[:-1], True)
-    good = np.flatnonzero(last_of_ties & (right >= purity * taken))
+    good = np.flatnonzero(last_of_ties & (ranked > 0) & (right >= purity * taken))
     if len(good) == 0:
         return None
     end = good[-1]
@@ -222,7 +226,7 @@ def best_threshold(probability: Floats, label: NDArray[np.int64]) -> BestThresho
     """Best threshold by the labels themselves, of N + 1 choices, so that its accuracy is an upper bound.
 
     Args:
-        probability: (N,) probabilities of a single hit, 0 to 1.
+        probability: (N,) probabilities of a single hit, 0 to 1; no threshold selects a frame of 0.
         label: (N,) labels, 1 or 0.
 
     Returns:
@@ -235,25 +239,30 @@ def best_threshold(probability: Floats, label: NDArray[np.int64]) -> BestThresho
     above = np.concatenate([np.cumsum(single[::-1])[::-1], [0.0]])
     edges = np.concatenate([[0.0], value, [1.0]])
     gap = np.diff(edges)
-    right = below + above
+    right = np.where(gap > 0, below + above, -1.0)  # a threshold lies inside (0, 1)
     best = np.flatnonzero(right == right.max())
     widest = best[gap[best].argmax()]
     return BestThreshold(float((edges[widest] + edges[widest + 1]) / 2), float(right.max() / len(label)))
 
 
-def risk_and_coverage(probability: Floats, label: NDArray[np.int64], threshold: float) -> tuple[Floats, Floats]:
+def risk_and_coverage(
+    probability: Floats, label: NDArray[np.int64], threshold: float, undecided: NDArray[np.bool_] | None = None
+) -> tuple[Floats, Floats]:
     """Risk-coverage curve: share of wrong decisions among the most confident frames.
 
     Args:
         probability: (N,) probabilities of a single hit.
         label: (N,) labels, 1 or 0.
         threshold: Threshold of the decision; confidence is the distance from it, relative to the largest on that side.
+        undecided: (N,) frames that the method does not decide: not taken, and the least confident; None: none.
 
     Returns:
         (N,) coverage, 1 / N to 1, and (N,) risk. Source: Geifman & El-Yaniv (2017), Sect. 2, arXiv 1705.08500.
     """
     taken = probability >= threshold
     sure = np.where(taken, (probability - threshold) / (1 - threshold), (threshold - probability) / threshold)
+    if undecided is not None:
+        taken, sure = taken & ~undecided, np.where(undecided, -1.0, sure)
     order = np.argsort(-sure, kind="stable")
     wrong = np.cumsum(taken[order] != (label[order] == 1))
     count = np.arange(1, len(label) + 1)

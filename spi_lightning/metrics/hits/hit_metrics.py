@@ -12,7 +12,7 @@ from torchmetrics.utilities import dim_zero_cat
 from .classification_curves import classification_statistic, confusion
 
 HitNumber = Callable[[Tensor, Tensor], Tensor | float]
-"""Probabilities (n,) float64 of a single hit and labels (n,) int64, 1 or 0 -> one number."""
+"""Probabilities (n,) float64 of a single hit, 0 where undecided, and labels (n,) int64, 1 or 0 -> one number."""
 
 
 class HitMetrics(Metric):
@@ -81,13 +81,13 @@ class HitMetrics(Metric):
             return numbers
         order = np.lexsort((label, probability))
         probability, label = probability[order], label[order]
-        statistic = classification_statistic(probability, label, self.threshold)
+        decision = (probability >= self.threshold).astype(np.int64)
+        statistic = classification_statistic(probability, label, decision)
         values = {name: float(row[0]) for name, row in statistic(np.ones((1, len(label)))).items()}
         values |= extra_numbers(self.extra, probability, label)
         undefined = {name for name, value in values.items() if not np.isfinite(value)}
         numbers |= {name: torch.tensor(value) for name, value in values.items() if name not in undefined}
         self.missing = sorted(undefined - {"precision"})  # undefined by decisions, not labels: no pattern was selected
-        decision = (probability >= self.threshold).astype(np.int64)
         return numbers | {"confusion": torch.from_numpy(confusion(decision, label))}
 
 

@@ -31,7 +31,7 @@ def roc_figure(answers: Sequence[DecidedAnswer], label: Labels, bands: Bands) ->
         axes = picture.subplots()
         axes.plot([0, 1], [0, 1], ":", color=UNKNOWN, linewidth=1, label="chance: 0.50")
         for answer, colour, line in zip(answers, method_colours(answers), method_lines(answers), strict=True):
-            curves = ThresholdRanking(answer.probability.astype(np.float64), label).curves(np.ones((1, len(label))))
+            curves = ThresholdRanking(answer.ranking, label).curves(np.ones((1, len(label))))
             x, y = curves.false_positive_rate[0], curves.recall[0]
             axes.plot(x, y, color=colour, **line, label=f"{answer.name}: {area_under_roc(curves)[0]:.3f}")
         axes.fill_between(bands["grid"], *bands["roc"], color=colour, alpha=0.15, linewidth=0)
@@ -50,7 +50,7 @@ def precision_recall_figure(answers: Sequence[DecidedAnswer], label: Labels, ban
         share = (label == 1).mean()
         axes.axhline(share, linestyle=":", color=UNKNOWN, linewidth=1, label=f"chance: {share:.2f}")
         for answer, colour, line in zip(answers, method_colours(answers), method_lines(answers), strict=True):
-            curves = ThresholdRanking(answer.probability.astype(np.float64), label).curves(np.ones((1, len(label))))
+            curves = ThresholdRanking(answer.ranking, label).curves(np.ones((1, len(label))))
             recall, first = np.unique(curves.recall[0], return_index=True)  # where each recall is reached
             precision = curves.precision[0][first]
             precision[0] = precision[1]

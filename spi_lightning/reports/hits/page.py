@@ -186,7 +186,7 @@ def _labelled_curves(result: HitResult, label: NDArray[np.int64], use: NDArray[n
     primary = answers[-1]
     if 0 < (label == 1).sum() < len(label):
         replicates = int(np.clip(2e7 / len(label), 50, 500))
-        bands = curve_bands(primary.probability.astype(np.float64), label, replicates)
+        bands = curve_bands(primary.ranking, label, replicates)
         words = f"Shaded: pointwise 95 % bootstrap band of {primary.name}. Numbers: "
         dot = f"area under the curve. Dot: {primary.name} at the threshold {result.rule.threshold:g}."
         yield Picture(as_picture(roc_figure(answers, label, bands)), "ROC curve", f"{words}{dot}")

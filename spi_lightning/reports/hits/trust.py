@@ -24,7 +24,9 @@ def abstention_figure(answers: Sequence[DecidedAnswer], label: Labels, threshold
         axes = picture.subplots()
         highest = 0.05
         for answer, colour, line in zip(answers, method_colours(answers), method_lines(answers), strict=True):
-            coverage, risk = risk_and_coverage(answer.probability.astype(np.float64), label, threshold)
+            coverage, risk = risk_and_coverage(
+                answer.probability.astype(np.float64), label, threshold, answer.undecided
+            )
             axes.plot(coverage, risk, color=colour, label=answer.name, **line)
             highest = max(highest, float(risk.max()))
         axes.set(xlabel="share of frames decided, surest first", ylabel="share of these decided wrongly")
@@ -38,7 +40,7 @@ def purity_table(answers: Sequence[DecidedAnswer], label: Labels) -> Table:
     rows = []
     for answer in answers:
         for purity in PURITIES:
-            found = at_purity(answer.probability.astype(np.float64), label, purity)
+            found = at_purity(answer.ranking, label, purity)
             if found is None:
                 rows.append([answer.name, f"{purity:.0%}", "not reached", "–", "–", "–"])
                 continue

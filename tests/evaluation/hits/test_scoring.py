@@ -11,9 +11,10 @@ from spi_lightning.results.hit_answer import HitAnswer
 from spi_lightning.results.hits import DecidedAnswer, HitResult
 
 
-def answer(probability, name: str = "a") -> DecidedAnswer:
+def answer(probability, name: str = "a", undecided=None) -> DecidedAnswer:
     values = np.asarray(probability, dtype=np.float32)
-    return DecidedAnswer.of(name, HitAnswer(values, values), DecisionRule())
+    unknown = None if undecided is None else np.asarray(undecided, dtype=bool)
+    return DecidedAnswer.of(name, HitAnswer(values, values, unknown), DecisionRule())
 
 
 def result(one: DecidedAnswer, label=None, columns=None) -> HitResult:
@@ -101,6 +102,36 @@ def test_a_method_that_ranks_well_and_decides_badly_gets_a_hint() -> None:
     assert "low ranks well" in hint.text and "decision.threshold=0.25 would give 1.00" in hint.text
     high = answer([0.9, 0.8, 0.7, 0.2, 0.1, 0.05], "high")
     assert not [note for note in result_notes(result(high, [1, 1, 1, 0, 0, 0])) if note.level is Level.HINT]
+
+
+def test_undecided_frames_are_scored_as_the_selection_decides_them() -> None:
+    """Blanks that a method leaves at 1/2 are not taken: numbers, ROC and hints are those of the decisions."""
+    unknown = np.arange(10) >= 4
+    some = answer([0.9, 0.8, 0.1, 0.2, *[0.5] * 6], undecided=unknown)
+    made = result(some, [1, 1, 0, 0, *[0] * 6])
+    numbers = made.metrics
+    assert numbers["test/accuracy"] == numbers["test/precision"] == numbers["test/recall"] == numbers["test/auroc"] == 1
+    assert numbers["test/false_positive_rate"] == numbers["test/false_positives"] == 0
+    assert numbers["test/fpr_at_90_recall"] == 0 and numbers["test/abstained"] == 0.6
+    assert not [note for note in result_notes(made) if note.level is Level.HINT]
+    (part,) = made.scored(unknown | (np.arange(10) < 2))
+    assert part.ranking.tolist() == pytest.approx([0.9, 0.8, *[0.0] * 6])
+
+
+def test_a_single_hit_that_is_not_decided_is_missed_and_no_threshold_takes_it() -> None:
+    some = answer([0.9, 0.5, 0.5, 0.5, 0.1, 0.1], undecided=[False, True, True, True, False, False])
+    made = result(some, [1, 1, 1, 1, 0, 0])
+    assert made.metrics["test/accuracy"] == 0.5 and made.metrics["test/recall"] == 0.25
+    assert not [note for note in result_notes(made) if note.level is Level.HINT]
+
+
+def test_accuracy_is_that_of_the_decisions_to_the_last_bit() -> None:
+    """0.7 as float32 lies below 0.7 as float64; the rule takes it at 0.7, and so do the numbers."""
+    values = np.array([0.7, 0.1], dtype=np.float32)
+    some = DecidedAnswer.of("a", HitAnswer(values, values), DecisionRule(0.7))
+    numbers = Scoring(np.array([1, 0]), replicates=20)(some)
+    assert numbers["test/accuracy"] == (some.decision == [1, 0]).mean()
+    assert numbers["test/recall"] == numbers["test/true_positives"] == some.decision[0]
 
 
 def test_right_answers_to_unlike_patterns_are_no_alarm() -> None:
